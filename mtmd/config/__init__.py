@@ -1,0 +1,29 @@
+"""Configuration: domains, features, model, training, gates; presets are TOML files."""
+
+from mtmd.config.base import Frozen
+from mtmd.config.domains import Domain, Domains, Slice, Task
+from mtmd.config.features import Declarations, Feature, SideSchema
+from mtmd.config.gates import DataConfig, EvaluationConfig, GatesConfig
+from mtmd.config.model import ModelConfig, RivalsConfig, TrainingConfig, TwoTowerConfig
+from mtmd.config.preset import Preset, load_preset, preset_names
+
+__all__ = [
+    "DataConfig",
+    "Declarations",
+    "Domain",
+    "Domains",
+    "EvaluationConfig",
+    "Feature",
+    "Frozen",
+    "GatesConfig",
+    "ModelConfig",
+    "Preset",
+    "RivalsConfig",
+    "SideSchema",
+    "Slice",
+    "Task",
+    "TrainingConfig",
+    "TwoTowerConfig",
+    "load_preset",
+    "preset_names",
+]

@@ -1,0 +1,102 @@
+"""Domains and tasks (paper §2.1.1, §2.3): what is scored, where, and what depends on what."""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from mtmd.config.base import Frozen
+
+
+class Domain(NamedTuple):
+    """One (surface, product) pair."""
+
+    surface: str
+    product: str
+
+
+class Slice(NamedTuple):
+    """One (surface, product, task) triple: the unit of evaluation."""
+
+    surface: str
+    product: str
+    task: str
+
+    def __str__(self) -> str:
+        return f"{self.surface} × {self.product} × {self.task}"
+
+
+class Task(Frozen):
+    """One prediction task; its name is also the teacher-score column of the `candidates` table."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="name, and teacher-score column")
+    label: str = Field(description="column of `candidates` with what the user really did")
+    parent: str | None = Field(None, description="P(task) = P(task | parent) · P(parent); paper §2.3")
+    products: tuple[str, ...] | None = Field(
+        None, description="products that have the task; all when omitted"
+    )
+
+
+class Domains(Frozen):
+    """Surfaces, products and tasks, in the order that indices everywhere follow."""
+
+    surfaces: tuple[str, ...] = Field(("home_feed", "search", "related_pin"), min_length=1)
+    products: tuple[str, ...] = Field(("standard", "shopping"), min_length=1)
+    tasks: tuple[Task, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for kind, names in (
+            ("surface", self.surfaces),
+            ("product", self.products),
+            ("task", tuple(task.name for task in self.tasks)),
+        ):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{kind} names {list(names)} must be distinct")
+        seen: set[str] = set()
+        for task in self.tasks:
+            if task.parent is not None and task.parent not in seen:
+                raise ValueError(
+                    f"task {task.name!r} has parent {task.parent!r}, which must be a task declared before it"
+                )
+            if task.products is not None and (bad := set(task.products) - set(self.products)):
+                raise ValueError(
+                    f"task {task.name!r} names products {sorted(bad)}; declared: {self.products}"
+                )
+            seen.add(task.name)
+        return self
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        return tuple(task.name for task in self.tasks)
+
+    @property
+    def parents(self) -> tuple[int | None, ...]:
+        """Index of each task's parent task, None for a root; a parent always comes first."""
+        names = self.task_names
+        return tuple(None if task.parent is None else names.index(task.parent) for task in self.tasks)
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """All domains; the index of (surface s, product p) is s · |products| + p."""
+        return tuple(Domain(surface, product) for surface in self.surfaces for product in self.products)
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """Every (surface, product, task) that exists, domain by domain."""
+        return tuple(
+            Slice(domain.surface, domain.product, task.name)
+            for domain in self.domains
+            for task in self.tasks
+            if self.has_task(domain.product, task)
+        )
+
+    @property
+    def task_mask(self) -> NDArray[np.bool_]:
+        """(|domains|, |tasks|): whether the task exists in the domain."""
+        return np.array([[self.has_task(d.product, task) for task in self.tasks] for d in self.domains])
+
+    @staticmethod
+    def has_task(product: str, task: Task) -> bool:
+        return task.products is None or product in task.products

@@ -1,0 +1,46 @@
+"""Thresholds: of the data suites, of the evaluation and of the promotion gates."""
+
+from pydantic import Field
+
+from mtmd.config.base import Frozen
+
+
+class DataConfig(Frozen):
+    """Limits that the expectation suites hold a day of logs to."""
+
+    min_domain_rows: int = Field(100, ge=1, description="candidate rows each domain must have in a day")
+    trailing_days: int = Field(7, ge=1, description="earlier days that a new day is compared with")
+    mix_band: float = Field(
+        0.5, gt=0, description="a domain's share may differ by this fraction of its trailing mean"
+    )
+    score_band: float = Field(
+        0.5, gt=0, description="a mean teacher score may differ by this fraction likewise"
+    )
+    max_null_rate_change: float = Field(
+        0.2, gt=0, le=1, description="absolute change of a null rate in a domain"
+    )
+
+
+class EvaluationConfig(Frozen):
+    """How held-out metrics are cut."""
+
+    buckets: int = Field(10, ge=2, description="rank buckets by teacher score inside a slice; 0 is the top")
+
+
+class GatesConfig(Frozen):
+    """What a candidate must hold to be promoted; the preset says why beside each value."""
+
+    min_slice_rows: int = Field(300, ge=1, description="held-out rows below which a slice is not judged")
+    baseline_tolerance: float = Field(
+        0.0, ge=0, description="LogMAE may exceed the per-slice baseline's by this share"
+    )
+    champion_tolerance: float = Field(
+        0.03, ge=0, description="LogMAE may exceed the champion's by this share"
+    )
+    calibration_low: float = Field(0.8, gt=0, lt=1, description="least mean prediction / mean teacher score")
+    calibration_high: float = Field(1.25, gt=1, description="largest mean prediction / mean teacher score")
+    parity_score: float = Field(
+        1e-5, gt=0, description="largest |Δ| of a final score, torch against onnxruntime"
+    )
+    parity_embedding: float = Field(1e-3, gt=0, description="largest |Δ| of an embedding component, likewise")
+    top_k: int = Field(20, ge=1, description="ranks that must agree, up to ties within parity_score")

@@ -1,0 +1,80 @@
+"""Sizes and switches of the MTMD model and of its rivals; defaults are the paper's."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from mtmd.config.base import Frozen
+
+
+class ModelConfig(Frozen):
+    """The MTMD model (paper §2)."""
+
+    expert_widths: tuple[int, ...] = Field((512, 256, 128, 128), min_length=1, description="§2.1.3, §2.1.4")
+    shallow_widths: tuple[int, ...] = Field(
+        (128, 64), min_length=1, description="§2.1.3; the last is emb_shallow"
+    )
+    router_widths: tuple[int, ...] = Field((128, 64), min_length=1, description="§2.1.5, before |Expert|")
+    leaky_slope: float = Field(0.2, ge=0, lt=1, description="§2.1.3")
+    norm: Literal["pre", "post", "none"] = Field(
+        "pre", description="LayerNorm before or after the linear; §3.4"
+    )
+    se_reduction: int = Field(2, ge=1, description="SE hidden width = fields / reduction; §2.1.2")
+    composition: Literal["concat", "sum"] = Field(
+        "concat", description="how routed expert outputs meet; §2.1.5"
+    )
+    cross_layers: int = Field(2, ge=0, description="low-rank DCN v2 layers, 0 for none; §2.1.5")
+    cross_rank: int = Field(64, ge=1, description="rank of each cross layer")
+    emb_deep: dict[str, int] = Field(
+        description="width of emb_deep per task; §2.3: 128 ctr, 32 gctr and octr"
+    )
+    batch_norm_momentum: float = Field(0.05, gt=0, le=1)
+    batch_norm_min_rows: int = Field(
+        32, ge=2, description="fewer rows of a domain use its running statistics"
+    )
+
+
+class TwoTowerConfig(Frozen):
+    """A plain two-tower MLP: the per-slice baseline (§3.2) and the pooled rival."""
+
+    widths: tuple[int, ...] = Field((512, 256, 128), min_length=1)
+    embedding: int = Field(64, ge=1, description="width of the tower's output")
+    learning_rate: float = Field(1e-3, gt=0, description="its own, tuned on the validation slice")
+
+
+class RivalsConfig(Frozen):
+    """What MTMD is compared with each day, besides the champion and the constant."""
+
+    per_slice: TwoTowerConfig = TwoTowerConfig()
+    pooled: TwoTowerConfig = TwoTowerConfig()
+
+
+class TrainingConfig(Frozen):
+    """Optimisation; the budget (epochs, batch, patience) is shared by MTMD and its rivals."""
+
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    batch_requests: int = Field(256, ge=1, description="distinct requests in a batch; all come from one day")
+    epochs: int = Field(8, ge=1)
+    warmup_fraction: float = Field(
+        0.05, ge=0, lt=1, description="share of all steps with a rising learning rate"
+    )
+    final_lr_fraction: float = Field(
+        0.01, ge=0, le=1, description="learning rate at the end / at the peak (cosine)"
+    )
+    max_gradient_norm: float = Field(1.0, gt=0)
+    loss_weights: dict[str, float] = Field(description="weight of each task's KL; §2.3: larger on ctr")
+    validation_fraction: float = Field(
+        0.05, gt=0, lt=0.5, description="requests of the window kept for early stop"
+    )
+    patience: int = Field(3, ge=1, description="epochs without a better validation loss before stopping")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 where it is fast"
+    )
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if bad := {task: weight for task, weight in self.loss_weights.items() if weight < 0}:
+            raise ValueError(f"loss weights must not be negative: {bad}")
+        return self

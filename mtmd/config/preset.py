@@ -1,0 +1,75 @@
+"""A preset: one TOML file with everything that is not a fact of the day."""
+
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from mtmd.config.base import Frozen
+from mtmd.config.domains import Domains
+from mtmd.config.features import Declarations, Feature
+from mtmd.config.gates import DataConfig, EvaluationConfig, GatesConfig
+from mtmd.config.model import ModelConfig, RivalsConfig, TrainingConfig
+from mtmd.errors import ConfigError
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+class Preset(Frozen):
+    """The whole configuration of one line of models."""
+
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9-]*$", description="names the line: artifacts/<name>/ has its champion"
+    )
+    logs: str = Field(description="where the three log tables are: a path or a file:// URI")
+    window_days: int = Field(28, ge=20, le=60, description="training days before as_of")
+    domains: Domains
+    features: tuple[Feature, ...]
+    hash_seed: int = Field(0, ge=0)
+    data: DataConfig = DataConfig()
+    model: ModelConfig
+    rivals: RivalsConfig = RivalsConfig()
+    training: TrainingConfig
+    evaluation: EvaluationConfig = EvaluationConfig()
+    gates: GatesConfig = GatesConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        tasks = set(self.domains.task_names)
+        for key, given in (
+            ("model.emb_deep", self.model.emb_deep),
+            ("training.loss_weights", self.training.loss_weights),
+        ):
+            if set(given) != tasks:
+                raise ValueError(f"{key} has {sorted(given)}; it must have exactly the tasks {sorted(tasks)}")
+        _ = self.declarations
+        return self
+
+    @cached_property
+    def declarations(self) -> Declarations:
+        return Declarations(domains=self.domains, features=self.features, hash_seed=self.hash_seed)
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the presets that ship with the package."""
+    return tuple(sorted(path.stem for path in PRESETS.glob("*.toml")))
+
+
+def load_preset(name_or_path: str) -> Preset:
+    """Read a preset by its name, or from a path that ends in .toml.
+
+    Raises ConfigError naming the preset, the key and the value that is wrong.
+    """
+    path = Path(name_or_path) if name_or_path.endswith(".toml") else PRESETS / f"{name_or_path}.toml"
+    if not path.is_file():
+        raise ConfigError(
+            f"preset {name_or_path!r} not found; use one of {list(preset_names())} or a path to a .toml"
+        )
+    try:
+        return Preset.model_validate(tomllib.loads(path.read_text()))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"preset {path} is not valid TOML: {error}") from error
+    except ValidationError as error:
+        raise ConfigError(f"preset {path} is wrong:\n{error}") from error

@@ -1,0 +1,50 @@
+"""Every error that this package raises on purpose.
+
+MtmdError
+├── ConfigError        a preset, parameter or declaration is wrong
+├── LogsError          the user's logs are missing, empty, malformed or not as declared
+├── ValidationError    an expectation on the data failed; carries the failing results
+├── TrainingError      a loss or a weight is not finite, or a checkpoint does not fit
+├── BundleError        an exported bundle is incomplete, altered, or mixed with another one's parts
+├── ParityError        exported files do not compute what the trained model computes
+├── RegistryError      the champion moved meanwhile, or a model is not in the registry
+└── StorageError       a path cannot be handled, or a stored output does not verify
+
+Messages name the thing, its value, what was required, and what to do.
+"""
+
+
+class MtmdError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class ConfigError(MtmdError, ValueError):
+    """A preset, parameter or declaration is wrong."""
+
+
+class LogsError(MtmdError):
+    """The logs are missing, empty, malformed or not as declared."""
+
+
+class ValidationError(MtmdError):
+    """An expectation on the data failed."""
+
+
+class TrainingError(MtmdError):
+    """Training produced something that is not finite, or a checkpoint does not fit the model."""
+
+
+class BundleError(MtmdError):
+    """An exported bundle is incomplete, altered, or mixed with parts of another bundle."""
+
+
+class ParityError(MtmdError):
+    """Exported files do not compute what the trained model computes."""
+
+
+class RegistryError(MtmdError):
+    """The champion moved meanwhile, or a model is not in the registry."""
+
+
+class StorageError(MtmdError):
+    """A location cannot be handled, or a stored output does not verify."""
