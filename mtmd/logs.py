@@ -1,0 +1,42 @@
+"""Where the files of a day are: `<logs>/<table>/date=YYYY-MM-DD/*.parquet`."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+from mtmd.contract import TABLES
+from mtmd.errors import LogsError
+from mtmd.storage import resolve
+
+_PARTITION = re.compile(r"^date=(\d{4}-\d{2}-\d{2})$")
+
+
+def day_directory(logs: str | Path, table: str, day: date) -> Path:
+    """Directory that holds one table's files of one day."""
+    return resolve(logs) / table / f"date={day.isoformat()}"
+
+
+def day_files(logs: str | Path, table: str, day: date) -> list[Path]:
+    """The Parquet files of one table and day, in name order.
+
+    Raises LogsError naming the table, the day and the directory when there are none.
+    """
+    directory = day_directory(logs, table, day)
+    if not directory.is_dir():
+        raise LogsError(
+            f"{table} of {day}: {directory} does not exist; write the day's files there, then run again"
+        )
+    files = sorted(directory.glob("*.parquet"))
+    if not files:
+        raise LogsError(f"{table} of {day}: {directory} has no .parquet file; write the day's files there")
+    return files
+
+
+def available_days(logs: str | Path) -> tuple[date, ...]:
+    """Days for which all three tables have a directory, oldest first."""
+    root = resolve(logs)
+    days = [
+        {date.fromisoformat(m[1]) for p in (root / table).glob("date=*") if (m := _PARTITION.match(p.name))}
+        for table in TABLES
+    ]
+    return tuple(sorted(set.intersection(*days)))
