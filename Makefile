@@ -1,0 +1,42 @@
+PYTHON ?= python3
+AS_OF ?= 2026-01-25
+PRESET ?= demo
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+export PREFECT_CLI_PROMPT := false
+export GX_ANALYTICS_ENABLED := false
+
+.DEFAULT_GOAL := help
+.PHONY: run test lint clean help
+
+run: $(READY)  ## Simulate logs up to AS_OF, retrain, and promote: the whole daily job
+	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
+	$(BIN)/python -m flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF)
+
+test: lint  ## Lint, types, import contract, SQL lint, and every test with coverage
+	$(BIN)/pytest --cov --cov-report=term
+
+lint: $(READY)  ## Format check, lint, types, import contract, SQL lint
+	$(BIN)/ruff format --check mtmd flows expectations tests benchmarks
+	$(BIN)/ruff check mtmd flows expectations tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --disable-progress-bar sql
+
+clean:  ## Remove what `run` and `test` made: logs, artifacts, caches, the virtual environment
+	rm -rf logs artifacts/*/ $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:  ## Show this
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+# The stamp is written last: a killed installation is simply done again.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python ($$($(PYTHON) --version)) must be 3.11 or newer; use make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
