@@ -1,0 +1,182 @@
+"""How a raw row becomes a tower's input: one implementation for extraction and for serving (no skew).
+
+N rows of one side become three matrices, in the order of the side's `SideSchema`:
+continuous (N, C), categorical (N, K) and embedding (N, V). Missing is NaN, 0 and NaN: it stays missing until
+the model, which has a learned default for it.
+
+A categorical value is hashed: the first 8 bytes (big-endian) of md5("<seed>/<feature>/<text>") in UTF-8,
+modulo the feature's buckets, plus 1. The text is the string itself, or an integer in decimal. Any language
+with md5 can compute it; changing it makes every stored shard and bundle wrong, so a test pins its values.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from mtmd.config import Feature, SideSchema
+from mtmd.errors import LogsError
+
+_ARROW_TYPES = {
+    "FLOAT": pa.float32(),
+    "DOUBLE": pa.float64(),
+    "INTEGER": pa.int32(),
+    "BIGINT": pa.int64(),
+    "VARCHAR": pa.string(),
+    "FLOAT[]": pa.list_(pa.float32()),
+}
+
+
+@dataclass(frozen=True)
+class EncodedSide:
+    """N encoded rows of one side.
+
+    continuous   (N, C) float32, NaN = missing
+    categorical  (N, K) int32, 0 = missing, 1..buckets = hashed value
+    embedding    (N, V) float32, NaN = missing, all vectors of a row side by side
+    """
+
+    continuous: NDArray[np.float32]
+    categorical: NDArray[np.int32]
+    embedding: NDArray[np.float32]
+
+    @staticmethod
+    def empty(rows: int, schema: SideSchema) -> "EncodedSide":
+        """Uninitialised matrices for `rows` rows."""
+        return EncodedSide(
+            np.empty((rows, len(schema.continuous)), np.float32),
+            np.empty((rows, len(schema.categorical)), np.int32),
+            np.empty((rows, schema.vector_width), np.float32),
+        )
+
+
+def hash_bucket(seed: int, feature: str, value: str, buckets: int) -> int:
+    """Bucket of a categorical value, in 1..buckets; 0 is left for missing."""
+    key = hashlib.md5(f"{seed}/{feature}/{value}".encode(), usedforsecurity=False).digest()
+    return 1 + int.from_bytes(key[:8], "big") % buckets
+
+
+def table_from_rows(rows: Sequence[Mapping[str, Any]], schema: SideSchema) -> pa.Table:
+    """Raw rows as the table that `encode` reads; an absent key is a null.
+
+    Raises LogsError naming the feature whose value does not fit its declared type.
+    """
+    columns = {}
+    for feature in schema.fields:
+        values = [row.get(feature.name) for row in rows]
+        try:
+            columns[feature.name] = pa.array(values, _ARROW_TYPES[feature.column_type])
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+            raise LogsError(
+                f"feature {feature.name!r}: a value does not fit its type {feature.column_type} ({error})"
+            ) from error
+    return pa.table(columns)
+
+
+def encode(table: pa.Table, schema: SideSchema, hash_seed: int) -> EncodedSide:
+    """Encode the feature columns of a table; other columns are ignored.
+
+    Raises LogsError naming the feature: column missing or of another type, a number that is infinite,
+    a vector of another length than declared.
+    """
+    encoded = EncodedSide.empty(table.num_rows, schema)
+    encode_into(encoded, 0, table, schema, hash_seed)
+    return encoded
+
+
+def encode_into(target: EncodedSide, start: int, table: pa.Table, schema: SideSchema, hash_seed: int) -> None:
+    """Encode a table into rows start … start + N of larger matrices; raises as `encode` does."""
+    rows = slice(start, start + table.num_rows)
+    for c, feature in enumerate(schema.continuous):
+        target.continuous[rows, c] = _numbers(_column(table, feature), feature)
+    for k, feature in enumerate(schema.categorical):
+        target.categorical[rows, k] = _buckets(_column(table, feature), feature, hash_seed)
+    place = 0
+    for feature in schema.embedding:
+        target.embedding[rows, place : place + feature.width] = _vectors(_column(table, feature), feature)
+        place += feature.width
+
+
+def _column(table: pa.Table, feature: Feature) -> pa.Array:
+    """The feature's column as one array."""
+    if feature.name not in table.column_names:
+        raise LogsError(
+            f"feature {feature.name!r} has no column; the table has {table.column_names}. Add the column, "
+            "null where a domain lacks it"
+        )
+    column = table.column(feature.name)
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.ChunkedArray):  # combine_chunks of no chunks at all
+        array = pa.array([], array.type)
+    fits = {
+        "continuous": pa.types.is_floating(array.type) or pa.types.is_integer(array.type),
+        "categorical": pa.types.is_string(array.type)
+        or pa.types.is_large_string(array.type)
+        or pa.types.is_integer(array.type),
+        "embedding": _is_vector(array.type),
+    }
+    if pa.types.is_null(array.type):
+        return array.cast(_ARROW_TYPES[feature.column_type])
+    if not fits[feature.kind]:
+        raise LogsError(
+            f"feature {feature.name!r} is {feature.kind}, but its column has Arrow type {array.type}; "
+            f"give it the declared type {feature.column_type}"
+        )
+    return array
+
+
+def _is_vector(kind: pa.DataType) -> bool:
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return bool(is_list and (pa.types.is_floating(kind.value_type) or pa.types.is_null(kind.value_type)))
+
+
+def _numbers(array: pa.Array, feature: Feature) -> NDArray[np.float32]:
+    """(N,) float32; with log1p, sign(x) · ln(1 + |x|), taken in double precision."""
+    values = pc.fill_null(array.cast(pa.float64(), safe=False), float("nan")).to_numpy(zero_copy_only=False)
+    if feature.log1p:
+        values = np.copysign(np.log1p(np.abs(values)), values)
+    with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite, and is refused as such
+        numbers: NDArray[np.float32] = values.astype(np.float32)
+    _refuse_infinite(numbers, feature)
+    return numbers
+
+
+def _buckets(array: pa.Array, feature: Feature, seed: int) -> NDArray[np.int32]:
+    """(N,) int32. Each distinct value is hashed once."""
+    assert feature.buckets is not None  # Feature's own validator holds this for categorical features
+    coded = pc.dictionary_encode(array)
+    table = np.zeros(len(coded.dictionary) + 1, np.int32)  # the last one stays 0: the null's
+    for code, value in enumerate(coded.dictionary.to_pylist()):
+        table[code] = hash_bucket(seed, feature.name, str(value), feature.buckets)
+    codes = pc.fill_null(coded.indices, len(coded.dictionary)).to_numpy(zero_copy_only=False)
+    buckets: NDArray[np.int32] = table[codes]
+    return buckets
+
+
+def _vectors(array: pa.Array, feature: Feature) -> NDArray[np.float32]:
+    """(N, width) float32; a vector that lacks any component is missing as a whole."""
+    lengths = pc.list_value_length(array)
+    if wrong := [n for n in pc.unique(lengths).to_pylist() if n not in (None, feature.width)]:
+        raise LogsError(
+            f"feature {feature.name!r} has a vector of length {wrong[0]}; declared width is {feature.width}. "
+            "Correct the logs or the declaration"
+        )
+    vectors = np.full((len(array), feature.width), np.nan, np.float32)
+    flat = pc.fill_null(array.flatten().cast(pa.float32()), float("nan")).to_numpy(zero_copy_only=False)
+    vectors[array.is_valid().to_numpy(zero_copy_only=False)] = flat.reshape(-1, feature.width)
+    vectors[np.isnan(vectors).any(axis=1)] = np.nan
+    _refuse_infinite(vectors, feature)
+    return vectors
+
+
+def _refuse_infinite(values: NDArray[np.float32], feature: Feature) -> None:
+    if count := int(np.isinf(values).sum()):
+        raise LogsError(
+            f"feature {feature.name!r} has {count} infinite values of {values.size}; write null where "
+            "the value is unknown"
+        )
