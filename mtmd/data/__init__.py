@@ -1,0 +1,20 @@
+"""Logs → day shards → request-centric batches."""
+
+from mtmd.data.batches import day_batches, gather_batch
+from mtmd.data.extraction import extract_day
+from mtmd.data.shards import Matrices, Shard, ShardRef, open_shard
+from mtmd.data.window import Window, WindowData, plan_window, window_fingerprint
+
+__all__ = [
+    "Matrices",
+    "Shard",
+    "ShardRef",
+    "Window",
+    "WindowData",
+    "day_batches",
+    "extract_day",
+    "gather_batch",
+    "open_shard",
+    "plan_window",
+    "window_fingerprint",
+]

@@ -1,0 +1,72 @@
+"""Request-centric batches (design §4): distinct requests and distinct ads, once each.
+
+R requests, A ads, P pairs of the batch. Rows of a shard are sorted by domain, so sorted row numbers are too.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from mtmd.batch import Batch, SideInput
+from mtmd.config import Declarations
+from mtmd.data.shards import Matrices, Shard, check_fits
+
+
+def gather_batch(shard: Shard, rows: Tensor, declarations: Declarations) -> Batch:
+    """The batch of some requests of a day: `rows` (R,) int64, ascending, each with at least one candidate."""
+    surfaces, products = len(declarations.domains.surfaces), len(declarations.domains.products)
+    counts = shard.candidate_count.index_select(0, rows).long()
+    pair_query = torch.repeat_interleave(counts)  # (P,)
+    # Candidates of a request are consecutive: shift a running number to where each request's rows start.
+    shift = shard.candidate_start.index_select(0, rows) - (counts.cumsum(0) - counts)  # (R,)
+    candidate = torch.arange(len(pair_query)) + shift.index_select(0, pair_query)  # (P,)
+    ads, pair_item = torch.unique(shard.ad_row.index_select(0, candidate), return_inverse=True)  # (A,), (P,)
+    surface = shard.surface.index_select(0, rows).long()
+    product = shard.product.index_select(0, ads).long()
+    return Batch(
+        query=_side(shard.query, rows, surface, surfaces),
+        item=_side(shard.item, ads, product, products),
+        pair_query=pair_query,
+        pair_item=pair_item,
+        pair_domain=surface.index_select(0, pair_query) * products + product.index_select(0, pair_item),
+        teacher=shard.teacher.index_select(0, candidate),
+        candidate=candidate,
+    )
+
+
+def day_batches(shard: Shard, declarations: Declarations, batch_requests: int) -> Iterator[Batch]:
+    """All of a day in order, for evaluation: the batches' pairs, concatenated, are the day's candidates.
+
+    Requests without candidates are left out: they have no pair to score. At most `batch_requests` requests
+    a batch.
+    """
+    check_fits(shard, declarations.query, declarations.item, len(declarations.domains.tasks))
+    for rows in split_evenly(scorable(shard), batch_requests):
+        yield gather_batch(shard, rows, declarations)
+
+
+def scorable(shard: Shard) -> Tensor:
+    """Ascending rows (int64) of the requests that have candidates."""
+    return shard.candidate_count.nonzero().squeeze(1)
+
+
+def batch_count(requests: int, batch_requests: int) -> int:
+    """Batches that so many requests of one day give."""
+    return -(-requests // batch_requests)
+
+
+def split_evenly(rows: Tensor, batch_requests: int) -> tuple[Tensor, ...]:
+    """As few pieces of at most `batch_requests` rows as there can be, as equal as they can be."""
+    if len(rows) == 0:
+        return ()
+    return rows.tensor_split(batch_count(len(rows), batch_requests))
+
+
+def _side(matrices: Matrices, rows: Tensor, domain: Tensor, domains: int) -> SideInput:
+    return SideInput(
+        continuous=matrices.continuous.index_select(0, rows),
+        categorical=matrices.categorical.index_select(0, rows).long(),
+        embedding=matrices.embedding.index_select(0, rows),
+        counts=tuple(torch.bincount(domain, minlength=domains).tolist()),
+    )

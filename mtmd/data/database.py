@@ -1,0 +1,61 @@
+"""DuckDB sessions in memory over Parquet, with a spill directory each; statements come from sql/."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from mtmd.errors import ConfigError
+from mtmd.storage import remove
+
+SQL = Path(__file__).parents[2] / "sql"
+_GIB = 2**30
+
+
+@cache
+def statement(name: str) -> str:
+    """Text of sql/<name>.sql."""
+    path = SQL / f"{name}.sql"
+    if not path.is_file():
+        raise ConfigError(f"{path} does not exist; run from a checkout of the project (pip install -e .)")
+    return path.read_text()
+
+
+@contextmanager
+def session(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB of its own, which spills what it cannot hold to `spill`; that directory is gone afterwards."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            # Days are extracted side by side, beside a training perhaps: a quarter each, the rest is spilled.
+            "memory_limit": f"{max(memory // 4, _GIB)}B",
+            "temp_directory": str(spill),
+            "autoinstall_known_extensions": "false",  # nothing here may reach for a network
+        },
+    )
+    try:
+        yield connection
+    finally:
+        connection.close()
+        remove(spill)
+
+
+def create_table(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
+    """Make the table that sql/<name>.sql describes, under that name."""
+    connection.execute(f"create temp table {name} as\n{statement(name)}", parameters)
+
+
+def describe(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> dict[str, str]:
+    """Column names and types that sql/<name>.sql would give; reads no rows."""
+    rows = connection.execute(f"describe\n{statement(name)}", parameters).fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
+def row_count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Rows of a table of this session."""
+    return connection.table(table).shape[0]

@@ -1,0 +1,132 @@
+"""The user's files of one day: their content digests, and whether they are what the contract says."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from mtmd.config import Declarations
+from mtmd.contract import TABLES, table_columns
+from mtmd.data.database import create_table, describe, row_count, statement
+from mtmd.errors import ConfigError, LogsError
+from mtmd.logs import day_files
+from mtmd.storage import read_json, sha256_file, write_json
+
+_MAX_ROWS = 2**31 - 1  # row links are int32
+
+SourceFiles = dict[str, list[Path]]
+
+
+def source_files(logs: str | Path, day: date) -> SourceFiles:
+    """The day's Parquet files of each table; raises LogsError where there are none."""
+    return {table: day_files(logs, table, day) for table in TABLES}
+
+
+def source_digests(files: SourceFiles, cache: Path) -> dict[str, dict[str, str]]:
+    """sha256 of each file, by table and file name.
+
+    `cache` remembers digests by path, size and modification time, so an unchanged window is not read again.
+    """
+    known: dict[str, Any] = read_json(cache) if cache.is_file() else {}
+    seen = dict(known)
+    digests: dict[str, dict[str, str]] = {}
+    for table, paths in files.items():
+        digests[table] = {}
+        for path in paths:
+            identity = list(_identity(path))
+            entry = seen.get(str(path))
+            if entry is None or entry["identity"] != identity:
+                entry = {"identity": identity, "sha256": sha256_file(path)}
+                seen[str(path)] = entry
+            digests[table][path.name] = entry["sha256"]
+    if seen != known:
+        write_json(cache, seen)
+    return digests
+
+
+def identities(files: SourceFiles) -> dict[str, tuple[int, int]]:
+    """(size, modification time) of every file: compared before and after, they show a change."""
+    return {str(path): _identity(path) for paths in files.values() for path in paths}
+
+
+def load_sources(
+    connection: duckdb.DuckDBPyConnection, files: SourceFiles, day: date, declarations: Declarations
+) -> None:
+    """Make the three source tables, after comparing every file's columns with the contract.
+
+    Raises LogsError naming table, day, file and column: unreadable file, column missing, extra or of another
+    type, no rows, a key that is null, repeated, unknown or without its counterpart.
+    """
+    _check_labels(declarations)
+    expected = table_columns(declarations)
+    for table, paths in files.items():
+        for path in paths:
+            _check_columns(connection, table, day, path, expected[table])
+        try:
+            create_table(connection, f"source_{table}", {"paths": [str(path) for path in paths]})
+        except duckdb.Error as error:
+            raise LogsError(
+                f"{table} of {day}: reading {paths[0].parent} failed ({error}); write the day's files again"
+            ) from error
+        _check_count(connection, table, day, paths)
+    _check_keys(connection, day, declarations)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _check_labels(declarations: Declarations) -> None:
+    columns = table_columns(declarations)["candidates"]
+    booleans = [name for name, kind in columns.items() if kind == "BOOLEAN"]
+    for task in declarations.domains.tasks:
+        if task.label not in booleans:
+            raise ConfigError(f"task {task.name!r} has label {task.label!r}; it must be one of {booleans}")
+
+
+def _check_columns(
+    connection: duckdb.DuckDBPyConnection, table: str, day: date, path: Path, expected: dict[str, str]
+) -> None:
+    """Compare one file's columns exactly: DuckDB would fill, cast and drop silently (names, case, types)."""
+    try:
+        found = describe(connection, f"source_{table}", {"paths": [str(path)]})
+    except duckdb.Error as error:
+        raise LogsError(
+            f"{table} of {day}: {path} is not readable Parquet ({error}); write the file again"
+        ) from error
+    problems = [f"lacks {name} {kind}" for name, kind in expected.items() if name not in found]
+    problems += [f"has undeclared {name} {kind}" for name, kind in found.items() if name not in expected]
+    problems += [
+        f"has {name} {found[name]} where {kind} is declared"
+        for name, kind in expected.items()
+        if name in found and found[name] != kind
+    ]
+    if problems:
+        raise LogsError(
+            f"{table} of {day}: {path} {'; '.join(problems)}. Its columns must be exactly as declared: "
+            "correct the file, or the preset's features"
+        )
+
+
+def _check_count(connection: duckdb.DuckDBPyConnection, table: str, day: date, paths: list[Path]) -> None:
+    rows = row_count(connection, f"source_{table}")
+    if not 1 <= rows <= _MAX_ROWS:
+        raise LogsError(
+            f"{table} of {day}: the files in {paths[0].parent} have {rows} rows; a day needs between 1 and "
+            f"{_MAX_ROWS}. Write the day's files again"
+        )
+
+
+def _check_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> None:
+    names = {"surfaces": declarations.domains.surfaces, "products": declarations.domains.products}
+    problems = connection.execute(
+        statement("rpt_key_problems"), {key: list(value) for key, value in names.items()}
+    ).fetchall()
+    if problems:
+        listed = "; ".join(f"{table}: {rows} × {what}, e.g. {keys}" for table, what, rows, keys in problems)
+        raise LogsError(
+            f"logs of {day}: {listed}. Declared surfaces: {list(names['surfaces'])}, products: "
+            f"{list(names['products'])}; correct the day's files and run again"
+        )

@@ -1,0 +1,121 @@
+"""The training window: a list of day shards, its split and its batches (design §5)."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtmd.batch import Batch
+from mtmd.config import Declarations, Frozen
+from mtmd.data.batches import batch_count, gather_batch, scorable, split_evenly
+from mtmd.data.shards import Shard, ShardRef, check_fits
+from mtmd.errors import ConfigError
+from mtmd.storage import digest
+
+
+class Window(Frozen):
+    """The held-out day and the training days before it, oldest first."""
+
+    as_of: date
+    days: tuple[date, ...]
+
+
+def plan_window(as_of: date, window_days: int) -> Window:
+    """The `window_days` days before `as_of`."""
+    if window_days < 1:
+        raise ConfigError(f"window_days ({window_days}) must be at least 1")
+    return Window(as_of=as_of, days=tuple(as_of - timedelta(days=n) for n in range(window_days, 0, -1)))
+
+
+def window_fingerprint(refs: Sequence[ShardRef]) -> str:
+    """Digest of the shards of a window; their order does not matter."""
+    return digest(sorted([ref.day.isoformat(), ref.fingerprint] for ref in refs))
+
+
+class WindowData:
+    """Batches over the shards of a window, split by request into training and validation.
+
+    Nothing of a day is held but the row numbers of its requests: memory does not grow with its candidates.
+    """
+
+    def __init__(
+        self, shards: Sequence[Shard], declarations: Declarations, *, validation_fraction: float, seed: int
+    ) -> None:
+        """Raises ConfigError when a side of the split is empty, StorageError for shards of other widths."""
+        domains = declarations.domains
+        for shard in shards:
+            check_fits(shard, declarations.query, declarations.item, len(domains.tasks))
+        self.shards = tuple(shards)
+        self.declarations = declarations
+        self._fraction = validation_fraction
+        self._seed = seed
+        self._sizes = [len(self._rows(shard, validation=False)) for shard in self.shards]
+        held = sum(len(self._rows(shard, validation=True)) for shard in self.shards)
+        if not sum(self._sizes) or not held:
+            raise ConfigError(
+                f"validation_fraction {validation_fraction} splits the requests of {len(self.shards)} day(s) "
+                f"into {sum(self._sizes)} for training and {held} for validation; both need at least one"
+            )
+
+    def steps(self, batch_requests: int) -> int:
+        """Batches of one training epoch."""
+        return sum(batch_count(size, batch_requests) for size in self._sizes)
+
+    def epoch(self, epoch: int, batch_requests: int) -> Iterator[Batch]:
+        """Every training request once, shuffled by (seed, epoch); each batch comes from one day."""
+        random = np.random.default_rng([self._seed, epoch])
+        batches: list[tuple[int, Tensor]] = []
+        for day, shard in enumerate(self.shards):
+            rows = self._rows(shard, validation=False)
+            shuffled = rows[torch.from_numpy(random.permutation(len(rows)))]
+            batches += [(day, piece) for piece in split_evenly(shuffled.int(), batch_requests)]
+        for place in random.permutation(len(batches)):
+            day, piece = batches[place]
+            yield gather_batch(self.shards[day], piece.long().sort().values, self.declarations)
+
+    def validation(self, batch_requests: int) -> Iterator[Batch]:
+        """Every validation request once, oldest day first, in a fixed order."""
+        for shard in self.shards:
+            for rows in split_evenly(self._rows(shard, validation=True), batch_requests):
+                yield gather_batch(shard, rows, self.declarations)
+
+    def base_rates(self) -> Tensor:
+        """(|domains|, T) float64: mean teacher score of the training requests; NaN where there is none."""
+        return self._base_rates
+
+    @cached_property
+    def _base_rates(self) -> Tensor:
+        domains = self.declarations.domains
+        products = len(domains.products)
+        shape = (len(domains.domains), len(domains.tasks))
+        totals, counts = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)
+        for shard in self.shards:
+            training = torch.from_numpy(~self._held(shard)).index_select(0, shard.request_row)
+            domain = shard.domain(products)[training]
+            scores = shard.teacher[training]
+            totals.index_add_(0, domain, scores.nan_to_num(nan=0.0).double())
+            counts.index_add_(0, domain, (~scores.isnan()).double())
+        return totals / counts
+
+    def _rows(self, shard: Shard, *, validation: bool) -> Tensor:
+        rows = scorable(shard)
+        held = torch.from_numpy(self._held(shard)).index_select(0, rows)
+        return rows[held if validation else ~held]
+
+    def _held(self, shard: Shard) -> NDArray[np.bool_]:
+        """(R,): whether a request is kept for validation; decided by its id and the seed alone."""
+        ids = shard.request_id.numpy().view(np.uint64)
+        held: NDArray[np.bool_] = _mix(ids, self._seed) < np.uint64(int(self._fraction * 2.0**64))
+        return held
+
+
+def _mix(values: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
+    """splitmix64's finaliser of value + (seed + 1) · golden ratio: uniform over 64 bits."""
+    mixed = values + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))

@@ -1,0 +1,23 @@
+-- stg_request_keys: one row per request, with its surface's index in $surfaces and its row in the shard.
+-- Sorted by surface, so that ascending rows are grouped by domain.
+with
+requests as (
+    select
+        request_id,
+        list_position($surfaces, surface) - 1 as surface_index
+    from source_requests
+),
+
+final as (
+    select
+        request_id,
+        cast(surface_index as tinyint) as surface_index,
+        cast(row_number() over (order by surface_index, request_id) - 1 as integer) as request_row
+    from requests
+)
+
+select
+    request_id,
+    surface_index,
+    request_row
+from final
