@@ -11,11 +11,16 @@ export PREFECT_CLI_PROMPT := false
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint clean help
+.PHONY: run run-kuairand test lint clean help
 
 run: $(READY)  ## Simulate logs up to AS_OF, retrain, and promote: the whole daily job
 	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
 	$(BIN)/python -m flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF)
+
+run-kuairand: $(READY)  ## Import KuaiRand-Pure from SOURCE=folder, retrain on it as of 2022-04-30, and promote
+	@test -d "$(SOURCE)" || { echo "SOURCE ($(SOURCE)) must be the folder with the KuaiRand-Pure .csv files"; exit 1; }
+	$(BIN)/mtmd import-kuairand --source "$(SOURCE)"
+	$(BIN)/python -m flows.daily_retrain --preset kuairand --as-of 2022-04-30 --window-days 20
 
 test: lint  ## Lint, types, import contract, SQL lint, and every test with coverage
 	$(BIN)/pytest --cov --cov-report=term
@@ -32,7 +37,7 @@ clean:  ## Remove what `run` and `test` made: logs, artifacts, caches, the virtu
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## Show this
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 # The stamp is written last: a killed installation is simply done again.
 $(READY): pyproject.toml constraints.txt
