@@ -5,6 +5,7 @@ MtmdError
 ├── LogsError          the user's logs are missing, empty, malformed or not as declared
 ├── ValidationError    an expectation on the data failed; carries the failing results
 ├── TrainingError      a loss or a weight is not finite, or a checkpoint does not fit
+├── EvaluationError    predictions do not fit the held-out day, or are not finite
 ├── BundleError        an exported bundle is incomplete, altered, or mixed with another one's parts
 ├── ParityError        exported files do not compute what the trained model computes
 ├── RegistryError      the champion moved meanwhile, or a model is not in the registry
@@ -32,6 +33,10 @@ class ValidationError(MtmdError):
 
 class TrainingError(MtmdError):
     """Training produced something that is not finite, or a checkpoint does not fit the model."""
+
+
+class EvaluationError(MtmdError):
+    """Predictions do not fit the held-out day, or are not finite log-probabilities."""
 
 
 class BundleError(MtmdError):
