@@ -1,0 +1,33 @@
+"""Held-out metrics by slice and rank bucket, the constant predictor, the report, its tables (paper §3.2)."""
+
+from mtmd.evaluation.constant import predict_constant, window_medians
+from mtmd.evaluation.evaluate import evaluate_predictors
+from mtmd.evaluation.held_out import HeldOutDay
+from mtmd.evaluation.report import ALL, EvaluationReport, Metric, SliceMetrics
+from mtmd.evaluation.scoring import score_day
+from mtmd.evaluation.tables import (
+    Column,
+    Table,
+    action_table,
+    bucket_table,
+    improvement_table,
+    logmae_table,
+)
+
+__all__ = [
+    "ALL",
+    "Column",
+    "EvaluationReport",
+    "HeldOutDay",
+    "Metric",
+    "SliceMetrics",
+    "Table",
+    "action_table",
+    "bucket_table",
+    "evaluate_predictors",
+    "improvement_table",
+    "logmae_table",
+    "predict_constant",
+    "score_day",
+    "window_medians",
+]

@@ -1,0 +1,128 @@
+"""The result of an evaluation: metrics of each predictor by slice and rank bucket, as JSON and look-ups."""
+
+from collections.abc import Sequence
+from datetime import date
+from functools import cached_property
+from typing import Literal, get_args
+
+from pydantic import Field
+
+from mtmd.config import Frozen, Slice
+from mtmd.errors import EvaluationError
+
+ALL = "all"  # surface and product of the rows that aggregate a task over its slices
+
+Metric = Literal[
+    "logmae",
+    "kl",
+    "mae",
+    "bce",
+    "mean_prediction",
+    "mean_teacher",
+    "auc",
+    "log_loss",
+    "calibration",
+]
+
+
+class SliceMetrics(Frozen):
+    """One predictor on one slice and bucket; None where a number is undefined, never NaN."""
+
+    predictor: str
+    surface: str = Field(description=f"{ALL!r} in the aggregate of a task, like `product`")
+    product: str
+    task: str
+    bucket: int | None = Field(description="rank bucket inside each slice, 0 = top; None = all rows")
+    rows: int = Field(description="candidate rows with a teacher score for the task")
+    requests: int = Field(description="distinct requests of those rows")
+    logmae: float | None = Field(description="mean |ln p̂ − ln teacher|")
+    kl: float | None = Field(description="mean Bernoulli KL(teacher ‖ predictor), nats")
+    mae: float | None = Field(description="mean |p̂ − teacher|")
+    bce: float | None = Field(description="mean cross-entropy with the teacher as target, nats")
+    mean_prediction: float | None
+    mean_teacher: float | None
+    impressions: int = Field(description="rows that were impressed and whose action was observed")
+    positives: int = Field(description="impressions where the user acted")
+    auc: float | None = Field(description="on actions; None when a class is missing")
+    log_loss: float | None = Field(description="on actions, nats; None without impressions")
+    calibration: float | None = Field(description="Σ p̂ / Σ action; None without actions")
+
+    @property
+    def slice(self) -> Slice:
+        return Slice(self.surface, self.product, self.task)
+
+    @property
+    def teacher_calibration(self) -> float | None:
+        """Mean prediction / mean teacher score: what the calibration gate holds between its bounds."""
+        if self.mean_prediction is None or self.mean_teacher is None:
+            return None
+        return self.mean_prediction / self.mean_teacher
+
+
+class EvaluationReport(Frozen):
+    """Every predictor on the held-out day; ablations join as further predictors.
+
+    `metrics` holds, for each predictor, each slice and then each task's aggregate, all rows and every bucket.
+    """
+
+    as_of: date
+    candidate: str = Field(description="the predictor that is judged")
+    predictors: tuple[str, ...]
+    buckets: int
+    metrics: tuple[SliceMetrics, ...]
+
+    @cached_property
+    def slices(self) -> tuple[Slice, ...]:
+        """The slices, in the order of the declarations."""
+        return tuple(dict.fromkeys(m.slice for m in self.metrics if m.surface != ALL))
+
+    @cached_property
+    def aggregates(self) -> tuple[Slice, ...]:
+        """One ("all", "all", task) per task."""
+        return tuple(dict.fromkeys(m.slice for m in self.metrics if m.surface == ALL))
+
+    def get(self, predictor: str, where: Slice, bucket: int | None = None) -> SliceMetrics:
+        """Metrics of one predictor on a slice or an aggregate; raises EvaluationError when it has none."""
+        found = self._index.get((predictor, where, bucket))
+        if found is None:
+            raise EvaluationError(
+                f"no metrics of {predictor!r} on {Slice(*where)}, bucket {bucket}; predictors: "
+                f"{list(self.predictors)}; buckets: 0 to {self.buckets - 1} or None; slices: see .slices"
+            )
+        return found
+
+    def table(
+        self, metric: Metric, bucket: int | None = None, slices: Sequence[Slice] | None = None
+    ) -> dict[Slice, dict[str, float | None]]:
+        """{slice: {predictor: value}} of one metric, over all slices unless some are given."""
+        if metric not in get_args(Metric):
+            raise EvaluationError(f"metric {metric!r} must be one of {list(get_args(Metric))}")
+        return {
+            where: {p: getattr(self.get(p, where, bucket), metric) for p in self.predictors}
+            for where in (self.slices if slices is None else slices)
+        }
+
+    def improvement(
+        self,
+        predictor: str,
+        reference: str,
+        bucket: int | None = None,
+        slices: Sequence[Slice] | None = None,
+    ) -> dict[Slice, float | None]:
+        """1 − LogMAE of `predictor` / LogMAE of `reference` per slice: positive = better (paper Table 1)."""
+        return {
+            where: _improvement(
+                self.get(predictor, where, bucket).logmae, self.get(reference, where, bucket).logmae
+            )
+            for where in (self.slices if slices is None else slices)
+        }
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, Slice, int | None], SliceMetrics]:
+        return {(m.predictor, m.slice, m.bucket): m for m in self.metrics}
+
+
+def _improvement(own: float | None, reference: float | None) -> float | None:
+    if own is None or not reference:
+        return None
+    return 1.0 - own / reference

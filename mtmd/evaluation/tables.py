@@ -1,0 +1,143 @@
+"""An evaluation report as plain tables, for a terminal, an artifact or Markdown."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from mtmd.config import Frozen, Slice
+from mtmd.evaluation.report import EvaluationReport
+
+Cell = str | int | float | None
+Kind = Literal["text", "count", "number", "percent"]
+NOT_APPLICABLE = "N/A"
+
+
+class Column(Frozen):
+    """A column; its kind says how a value is written."""
+
+    name: str
+    kind: Kind = "number"
+
+    def text(self, value: Cell) -> str:
+        """A value as people read it; an undefined one is a dash."""
+        if value is None:
+            return "–"
+        if isinstance(value, str):
+            return value
+        return {"text": "{}", "count": "{:,}", "number": "{:.4f}", "percent": "{:+.2%}"}[self.kind].format(
+            value
+        )
+
+
+class Table(Frozen):
+    """Rows of plain values under typed columns."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def records(self) -> list[dict[str, Cell]]:
+        """One {column: value} per row."""
+        return [dict(zip((c.name for c in self.columns), row, strict=True)) for row in self.rows]
+
+    def texts(self) -> list[list[str]]:
+        """The rows as people read them."""
+        return [
+            [column.text(value) for column, value in zip(self.columns, row, strict=True)] for row in self.rows
+        ]
+
+    def markdown(self) -> str:
+        """A GitHub-flavoured table under its title; text left, numbers right."""
+        head = [column.name for column in self.columns]
+        rule = [":--" if column.kind == "text" else "--:" for column in self.columns]
+        lines = [_line(head), _line(rule), *(_line(row) for row in self.texts())]
+        return "\n".join([f"**{self.title}**", "", *lines, ""])
+
+
+def logmae_table(report: EvaluationReport) -> Table:
+    """Slices and task aggregates × LogMAE of each predictor, and the candidate's gain over the others."""
+    rivals = [p for p in report.predictors if p != report.candidate]
+    where = [*report.slices, *report.aggregates]
+    values = report.table("logmae", slices=where)
+    gains = {rival: report.improvement(report.candidate, rival, slices=where) for rival in rivals}
+    rows = [
+        (
+            *at,
+            report.get(report.candidate, at).rows,
+            *values[at].values(),
+            *(gains[rival][at] for rival in rivals),
+        )
+        for at in where
+    ]
+    columns = [
+        *_slice_columns(),
+        Column(name="rows", kind="count"),
+        *(Column(name=predictor) for predictor in report.predictors),
+        *(Column(name=f"vs {rival}", kind="percent") for rival in rivals),
+    ]
+    title = f"LogMAE against the teacher on {report.as_of} (lower is better; improvements positive = better)"
+    return Table(title=title, columns=tuple(columns), rows=tuple(rows))
+
+
+def improvement_table(report: EvaluationReport, reference: str, predictor: str | None = None) -> Table:
+    """LogMAE improvement in the form of the paper's Table 1: surface × product, one column per task."""
+    predictor = predictor or report.candidate
+    gains = report.improvement(predictor, reference)
+    tasks = [aggregate.task for aggregate in report.aggregates]
+    domains = dict.fromkeys((at.surface, at.product) for at in report.slices)
+    rows = [
+        (surface, product, *(gains.get(Slice(surface, product, task), NOT_APPLICABLE) for task in tasks))
+        for surface, product in domains
+    ]
+    columns = (*_slice_columns()[:2], *(Column(name=task, kind="percent") for task in tasks))
+    title = f"LogMAE improvement of {predictor} over {reference} on {report.as_of}"
+    return Table(title=title, columns=columns, rows=tuple(rows))
+
+
+def bucket_table(
+    report: EvaluationReport,
+    reference: str,
+    predictor: str | None = None,
+    *,
+    top: int = 5,
+    slices: Sequence[Slice] | None = None,
+) -> Table:
+    """LogMAE improvement in the top rank buckets and over all rows (paper Table 6), by task unless told."""
+    predictor = predictor or report.candidate
+    where = report.aggregates if slices is None else slices
+    cuts: list[int | None] = [*range(min(top, report.buckets)), None]
+    gains = {cut: report.improvement(predictor, reference, cut, where) for cut in cuts}
+    rows = [(*at, *(gains[cut][at] for cut in cuts)) for at in where]
+    names = ["all" if cut is None else str(cut) for cut in cuts]
+    columns = (*_slice_columns(), *(Column(name=name, kind="percent") for name in names))
+    title = f"LogMAE improvement of {predictor} over {reference} by rank bucket (0 = top) on {report.as_of}"
+    return Table(title=title, columns=columns, rows=tuple(rows))
+
+
+def action_table(report: EvaluationReport, predictor: str | None = None) -> Table:
+    """A predictor against what users really did, by slice and task aggregate."""
+    predictor = predictor or report.candidate
+    columns = (
+        *_slice_columns(),
+        Column(name="impressions", kind="count"),
+        Column(name="actions", kind="count"),
+        Column(name="auc"),
+        Column(name="log_loss"),
+        Column(name="calibration"),
+        Column(name="calibration to teacher"),
+    )
+    rows = []
+    for at in (*report.slices, *report.aggregates):
+        m = report.get(predictor, at)
+        rows.append(
+            (*at, m.impressions, m.positives, m.auc, m.log_loss, m.calibration, m.teacher_calibration)
+        )
+    title = f"{predictor} against real actions on {report.as_of} (calibration: predicted / happened)"
+    return Table(title=title, columns=columns, rows=tuple(rows))
+
+
+def _slice_columns() -> tuple[Column, ...]:
+    return tuple(Column(name=name, kind="text") for name in ("surface", "product", "task"))
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

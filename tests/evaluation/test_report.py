@@ -1,0 +1,95 @@
+"""The report: round trip and look-ups."""
+
+from datetime import date
+
+import pytest
+
+from mtmd.config import Slice
+from mtmd.errors import EvaluationError
+from mtmd.evaluation import ALL, EvaluationReport, SliceMetrics
+
+CTR = Slice("search", "standard", "ctr")
+EMPTY = Slice("search", "shopping", "ctr")
+TOTAL = Slice(ALL, ALL, "ctr")
+
+
+def metrics(predictor: str, where: Slice, bucket: int | None, logmae: float | None) -> SliceMetrics:
+    return SliceMetrics(
+        predictor=predictor,
+        surface=where.surface,
+        product=where.product,
+        task=where.task,
+        bucket=bucket,
+        rows=10 if logmae is not None else 0,
+        requests=2,
+        logmae=logmae,
+        kl=None,
+        mae=None,
+        bce=None,
+        mean_prediction=None if logmae is None else 0.3,
+        mean_teacher=None if logmae is None else 0.2,
+        impressions=0,
+        positives=0,
+        auc=None,
+        log_loss=None,
+        calibration=None,
+    )
+
+
+@pytest.fixture
+def report() -> EvaluationReport:
+    rows = [
+        metrics(predictor, where, bucket, value if where != EMPTY else None)
+        for predictor, value in (("mtmd", 0.3), ("per_slice", 0.4))
+        for where in (CTR, EMPTY, TOTAL)
+        for bucket in (None, 0, 1)
+    ]
+    return EvaluationReport(
+        as_of=date(2026, 1, 21),
+        candidate="mtmd",
+        predictors=("mtmd", "per_slice"),
+        buckets=2,
+        metrics=tuple(rows),
+    )
+
+
+def test_it_survives_json(report: EvaluationReport) -> None:
+    assert EvaluationReport.model_validate_json(report.model_dump_json()) == report
+
+
+def test_slices_and_aggregates_are_told_apart(report: EvaluationReport) -> None:
+    assert report.slices == (CTR, EMPTY)
+    assert report.aggregates == (TOTAL,)
+
+
+def test_a_table_has_every_predictor_on_every_slice(report: EvaluationReport) -> None:
+    assert report.table("logmae") == {
+        CTR: {"mtmd": 0.3, "per_slice": 0.4},
+        EMPTY: {"mtmd": None, "per_slice": None},
+    }
+    assert report.table("logmae", 1, report.aggregates) == {TOTAL: {"mtmd": 0.3, "per_slice": 0.4}}
+
+
+def test_improvement_is_positive_when_the_error_is_smaller(report: EvaluationReport) -> None:
+    assert report.improvement("mtmd", "per_slice")[CTR] == pytest.approx(0.25)
+    assert report.improvement("per_slice", "mtmd", 0)[CTR] == pytest.approx(-1 / 3)
+
+
+def test_improvement_is_undefined_on_an_empty_slice(report: EvaluationReport) -> None:
+    assert report.improvement("mtmd", "per_slice")[EMPTY] is None
+
+
+def test_calibration_to_the_teacher_is_the_ratio_of_the_means(report: EvaluationReport) -> None:
+    assert report.get("mtmd", CTR).teacher_calibration == pytest.approx(1.5)
+    assert report.get("mtmd", EMPTY).teacher_calibration is None
+
+
+def test_looking_up_what_is_not_there_is_an_error(report: EvaluationReport) -> None:
+    with pytest.raises(
+        EvaluationError, match=r"no metrics of 'champion' on search × standard × ctr, bucket None"
+    ):
+        report.get("champion", CTR)
+    with pytest.raises(EvaluationError, match=r"bucket 2; .*buckets: 0 to 1"):
+        report.get("mtmd", CTR, 2)
+    with pytest.raises(EvaluationError, match=r"metric 'rmse' must be one of \['logmae'"):
+        report.table("rmse")  # type: ignore[arg-type]
