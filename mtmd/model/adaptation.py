@@ -1,0 +1,180 @@
+"""Domain Adaptation (paper §2.1.2, Fig. 3): per-domain BatchNorm, learned defaults and an SE block.
+
+Each feature is a field. A number, and each component of a vector, passes the BatchNorm of the row's
+domain; a category is an embedding shared by the tower's domains. What is missing in a row, or in the whole
+domain, is that domain's learned default. Then the SE block of the domain reweights the fields (reading: at
+field level, as in ADIN, the paper's reference 8).
+
+Deviations: BatchNorm statistics leave missing values out, and normalised values are clipped at ±10, so that
+a value unlike anything seen cannot swamp a row; the SE gate is 2 · sigmoid, so that it starts near 1.
+Shapes: N rows of one domain, M numeric columns, k features of a table, w their width, D columns, F fields.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from mtmd.batch import SideInput
+from mtmd.config import ModelConfig, SideSchema
+from mtmd.model.fields import FieldLayout, FieldTables
+
+CLIP = 10.0
+EPSILON = 1e-10  # on a variance: columns with a standard deviation far below 1e-5 count as constant
+GATE_STD = 0.01
+
+Statistics = tuple[Tensor, Tensor, Tensor]
+
+
+class MaskedBatchNorm(nn.Module):
+    """BatchNorm over the non-missing values of each column, without gain and shift; one per domain.
+
+    Running E[x] and E[x²] are float64 averages with weight m · min(1, n / min_rows) for a batch of n values,
+    divided by the sum of the weights, so the first batch counts fully and one row counts little. A column
+    with fewer than min_rows values in a training batch is normalised with its running statistics.
+    """
+
+    first: Tensor
+    second: Tensor
+    weight: Tensor
+
+    def __init__(self, columns: int, momentum: float, min_rows: int) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.min_rows = min_rows
+        for name in ("first", "second", "weight"):
+            self.register_buffer(name, torch.zeros(columns, dtype=torch.float64))
+
+    def forward(self, x: Tensor, seen: Tensor, statistics: Statistics | None = None) -> Tensor:
+        """x (N, M) float32, seen (N, M) bool → (N, M), 0 where not seen.
+
+        statistics: what frozen() returned earlier, for export; by default those of the mode (train or eval).
+        """
+        if statistics is None:
+            statistics = self._batch(x, seen) if self.training else self.frozen()
+        centre, scale, shift = statistics
+        z = torch.clamp((x - centre) * scale + shift, -CLIP, CLIP)
+        return torch.where(seen, z, 0.0)
+
+    @torch.no_grad()
+    def frozen(self) -> Statistics:
+        """Centre, scale and shift (each (M,) float32) from the running statistics."""
+        return _statistics(*self._running())
+
+    @torch.no_grad()
+    def _batch(self, x: Tensor, seen: Tensor) -> Statistics:
+        values = torch.where(seen, x, 0.0).double()
+        count = seen.sum(dim=0)
+        n = count.clamp(min=1).double()
+        first = values.sum(dim=0) / n
+        second = values.square().sum(dim=0) / n
+        rate = self.momentum * (count / self.min_rows).clamp(max=1.0).double()
+        self.first += rate * (first - self.first)
+        self.second += rate * (second - self.second)
+        self.weight += rate * (1.0 - self.weight)
+        mean, variance = self._running()
+        enough = count >= self.min_rows
+        return _statistics(
+            torch.where(enough, first, mean), torch.where(enough, second - first.square(), variance)
+        )
+
+    def _running(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance; 0 and 1 where no value was ever seen."""
+        never = self.weight == 0
+        weight = torch.where(never, 1.0, self.weight)
+        mean = self.first / weight
+        second = torch.where(never, 1.0, self.second / weight)
+        # A handful of rows says little about the spread: until half of min_rows was seen, the mean square
+        # stands in for the variance, which is never smaller and so never blows a value up.
+        thin = self.weight < self.momentum / 2
+        return mean, torch.where(thin, second, second - mean.square())
+
+
+def _statistics(mean: Tensor, variance: Tensor) -> Statistics:
+    """(x − mean) / std as (x − centre) · scale + shift in float32, even for means far above the spread.
+
+    The centre is the mean in float32, so x − centre is exact where x is near it; the shift adds the rest.
+    """
+    scale = torch.rsqrt(variance.clamp(min=0.0) + EPSILON)
+    centre = mean.float()
+    return centre, scale.float(), ((centre.double() - mean) * scale).float()
+
+
+class DomainFields(nn.Module):
+    """The adaptation of one domain: x = gate(x') ⊙ x', where x' has its defaults for what is missing."""
+
+    present: Tensor
+    field_mean: Tensor
+    indicator: Tensor
+
+    def __init__(self, layout: FieldLayout, domain: int, config: ModelConfig) -> None:
+        super().__init__()
+        numeric = layout.numeric_width
+        self.norm = MaskedBatchNorm(numeric, config.batch_norm_momentum, config.batch_norm_min_rows)
+        self.gain = nn.Parameter(torch.ones(numeric))
+        self.shift = nn.Parameter(torch.zeros(numeric))
+        self.default = nn.Parameter(torch.zeros(layout.width))
+        fields = len(layout.fields)
+        hidden = max(1, fields // config.se_reduction)
+        self.squeeze = nn.Linear(fields, hidden)
+        self.excite = nn.Linear(hidden, fields)
+        nn.init.normal_(self.excite.weight, std=GATE_STD)
+        nn.init.zeros_(self.excite.bias)
+        indicator = layout.indicator()
+        self.register_buffer("present", layout.present_columns(domain), persistent=False)  # (D,)
+        self.register_buffer("indicator", indicator, persistent=False)  # (F, D)
+        self.register_buffer("field_mean", (indicator / indicator.sum(1, keepdim=True)).T, persistent=False)
+
+    def forward(
+        self, numbers: Tensor, embedded: list[tuple[Tensor, Tensor]], statistics: Statistics | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Rows of this domain to adapted columns (N, D) and SE gates (N, F).
+
+        numbers (N, M) with NaN for missing; embedded, per table: values (N, k, w) and a present mask (N, k).
+        """
+        numeric = numbers.shape[1]
+        seen = ~torch.isnan(numbers) & self.present[:numeric]
+        z = self.norm(numbers, seen, statistics)
+        parts = [torch.where(seen, torch.addcmul(self.shift, z, self.gain), self.default[:numeric])]
+        start = numeric
+        for values, known in embedded:
+            _, k, w = values.shape
+            columns = slice(start, start + k * w)
+            mask = known.unsqueeze(2) & self.present[columns].view(k, w)
+            parts.append(torch.where(mask, values, self.default[columns].view(k, w)).flatten(1))
+            start += k * w
+        x = torch.cat(parts, dim=1)  # (N, D)
+        gates = 2.0 * torch.sigmoid(self.excite(torch.relu(self.squeeze(x @ self.field_mean))))  # (N, F)
+        return x * (gates @ self.indicator), gates
+
+
+def by_domain(rows: Tensor, side: SideInput) -> tuple[Tensor, ...]:
+    """Views of the rows of each domain; a domain without rows gets an empty one."""
+    return torch.split(rows, list(side.counts))
+
+
+class DomainAdaptation(nn.Module):
+    """Adaptation of a tower: tables shared by its domains, everything else per domain."""
+
+    def __init__(self, schema: SideSchema, config: ModelConfig) -> None:
+        super().__init__()
+        self.layout = FieldLayout(schema)
+        self.tables = FieldTables(self.layout)
+        self.domains = nn.ModuleList(
+            DomainFields(self.layout, domain, config) for domain in range(len(schema.domains))
+        )
+
+    def forward(self, side: SideInput) -> tuple[Tensor, Tensor]:
+        """Rows sorted by domain → adapted (N, D) and gates (N, F), in float32 under autocast too."""
+        with torch.autocast(side.continuous.device.type, enabled=False):
+            numbers = torch.cat([side.continuous, side.embedding], dim=1)
+            tables = [
+                list(zip(by_domain(values[0], side), by_domain(known, side), strict=True))
+                for values, known in self.tables(side.categorical)
+            ]
+            adapted = [
+                fields(rows, [table[domain] for table in tables])
+                for domain, (fields, rows) in enumerate(
+                    zip(self.domains, by_domain(numbers, side), strict=True)
+                )
+                if len(rows)
+            ]
+            return torch.cat([x for x, _ in adapted]), torch.cat([gates for _, gates in adapted])

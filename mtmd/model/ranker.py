@@ -1,0 +1,26 @@
+"""What every model in this package offers to training, evaluation and export."""
+
+from torch import Tensor, nn
+
+from mtmd.batch import Batch
+
+
+class Ranker(nn.Module):
+    """A model of all tasks in all domains: a batch of P pairs in, (P, T) natural-log probabilities out."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(P, T) float32 log P(task | impression); finite but meaningless where a task does not exist."""
+        raise NotImplementedError
+
+    def initialise_bias(self, base_rates: Tensor) -> None:
+        """Start from the mean rates: (|domains|, T) mean teacher scores, NaN where there are none."""
+        raise NotImplementedError
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @property
+    def embedding_parameter_count(self) -> int:
+        """Parameters of the embedding tables of categorical features."""
+        return sum(p.numel() for name, p in self.named_parameters() if ".tables." in f".{name}")

@@ -1,0 +1,61 @@
+"""From logits to probabilities along the task tree (paper §2.3), in log space and always in float32.
+
+Shapes: P pairs, T tasks, K embedding width, R requests, A ads.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+LN_2 = 0.6931471805599453
+SMALLEST = 1e-30  # log(1 − e^x) has no finite value at x = 0, where float32 puts every logit above ~88
+RATE_FLOOR = 1e-6  # base rates of 0 and 1 have no finite logit
+
+
+def tree_log_probability(logits: Tensor, parents: Sequence[int | None]) -> Tensor:
+    """log P(task) = logsigmoid(logit of task) + log P(parent); a root has no parent (paper §2.3).
+
+    logits (P, T), where logit t belongs to P(task t | its parent); parents[t] < t. Returns (P, T) float32,
+    under autocast too.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        conditional = F.logsigmoid(logits.float()).unbind(-1)
+        joint: list[Tensor] = []
+        for own, parent in zip(conditional, parents, strict=True):
+            joint.append(own if parent is None else own + joint[parent])
+        return torch.stack(joint, dim=-1)
+
+
+def log1mexp(x: Tensor) -> Tensor:
+    """log(1 − e^x) for x ≤ 0: the log-probability of the complement, with finite values and gradients.
+
+    Uses log(−expm1(x)) above −ln 2 and log1p(−e^x) below, which keeps full relative precision on both ends.
+    """
+    x = x.clamp(max=-SMALLEST)
+    near = x > -LN_2
+    # Each branch sees only arguments it is safe for, so that the branch not taken gives no NaN gradient.
+    above = torch.log(-torch.expm1(torch.where(near, x, -LN_2)))
+    below = torch.log1p(-torch.exp(torch.where(near, -LN_2, x)))
+    return torch.where(near, above, below)
+
+
+def conditional_logits(base_rates: Tensor, parents: Sequence[int | None]) -> Tensor:
+    """Logit of each task's mean rate given its parent: (|domains|, T) to the same, NaN stays NaN."""
+    rates = base_rates.double()
+    given = [rates[:, t] if p is None else rates[:, t] / rates[:, p] for t, p in enumerate(parents)]
+    return torch.logit(torch.stack(given, dim=1).clamp(RATE_FLOOR, 1 - RATE_FLOOR)).float()
+
+
+def pair_logits(
+    query: Tensor, item: Tensor, pair_query: Tensor, pair_item: Tensor, widths: Sequence[int]
+) -> Tensor:
+    """Dot products of the embeddings of each pair, task by task, in float32.
+
+    query (R, sum of widths) and item (A, sum of widths) hold the tasks' embeddings side by side; the result
+    is (P, T).
+    """
+    with torch.autocast(query.device.type, enabled=False):
+        product = query.float()[pair_query] * item.float()[pair_item]  # (P, sum of widths)
+        return torch.stack([part.sum(dim=1) for part in torch.split(product, list(widths), dim=1)], dim=1)

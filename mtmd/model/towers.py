@@ -1,0 +1,122 @@
+"""A tower (paper §2.2, Fig. 5): one Domain Expert per surface (query) or product (item).
+
+A row runs through the adaptation and the Domain Expert of its own domain, and the domain-shared expert.
+Shapes: N rows, D adapted columns, F fields, T tasks, K_t = emb_deep + emb_shallow + 1 width of task t.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mtmd.batch import SideInput
+from mtmd.config import ModelConfig, SideSchema
+from mtmd.model.adaptation import DomainAdaptation, DomainFields, Statistics, by_domain
+from mtmd.model.experts import DomainExpert, SharedExpert
+from mtmd.model.fields import FieldTables
+from mtmd.model.layers import normalise
+
+
+@dataclass(frozen=True)
+class TowerTrace:
+    """What a tower computed on the way, for reports.
+
+    packed    (N, sum of K_t) embeddings of all tasks side by side
+    gates     (N, F) SE weights, fields in the order of the tower's layout
+    routing   (N, T, 3) weights of the deep, task-shared and domain-shared expert
+    """
+
+    packed: Tensor
+    gates: Tensor
+    routing: Tensor
+
+
+class Tower(nn.Module):
+    """Rows of one side to one embedding per task.
+
+    bias (|domains|, T): the last dimension of an embedding. The query tower learns it and the item tower
+    holds 1, so the dot product adds the surface's bias to the logit.
+    """
+
+    bias: Tensor
+
+    def __init__(
+        self, schema: SideSchema, deep_widths: tuple[int, ...], config: ModelConfig, learn_bias: bool
+    ) -> None:
+        super().__init__()
+        self.norm = config.norm
+        self.adaptation = DomainAdaptation(schema, config)
+        layout = self.adaptation.layout
+        self.experts = nn.ModuleList(
+            DomainExpert(layout.width, layout.shallow_width, deep_widths, config) for _ in schema.domains
+        )
+        self.shared = SharedExpert(layout.width, config)
+        self.widths = tuple(deep + config.shallow_widths[-1] + 1 for deep in deep_widths)
+        shape = (len(schema.domains), len(deep_widths))
+        if learn_bias:
+            self.bias = nn.Parameter(torch.zeros(shape))
+        else:
+            self.register_buffer("bias", torch.ones(shape), persistent=False)
+
+    def forward(self, side: SideInput) -> TowerTrace:
+        """Embeddings, gates and routing of rows sorted by domain."""
+        self.adaptation.tables.check(side.categorical)
+        x, gates = self.adaptation(side)  # (N, D)
+        z = normalise(x) if self.norm == "pre" else x
+        shared = self.shared(z)  # (N, H)
+        packed, routing = [], []
+        parts = zip(*(by_domain(t, side) for t in (x, z, shared)), strict=True)
+        for expert, bias, rows in zip(self.experts, self.bias, parts, strict=True):
+            if len(rows[0]):
+                embeddings, weights = expert(*rows)
+                packed.append(pack(embeddings, bias))
+                routing.append(weights)
+        return TowerTrace(torch.cat(packed), gates, torch.cat(routing, dim=1).transpose(0, 1))
+
+
+def pack(embeddings: list[Tensor], bias: Tensor) -> Tensor:
+    """emb_deep, emb_shallow and bias of each task in turn → (N, sum of K_t) float32."""
+    rows = embeddings[0].shape[0]
+    parts: list[Tensor] = []
+    for task, value in enumerate(bias.unbind(0)):
+        parts += [embeddings[2 * task].float(), embeddings[2 * task + 1].float(), value.expand(rows, 1)]
+    return torch.cat(parts, dim=1)
+
+
+class DomainModule(nn.Module):
+    """A tower for rows of one domain, in evaluation mode, for export: three matrices in, T embeddings out.
+
+    It shares the tower's parameters and holds the normalisation constants of the moment it was made.
+    """
+
+    centre: Tensor
+    scale: Tensor
+    shift: Tensor
+    bias: Tensor
+
+    def __init__(self, tower: Tower, domain: int) -> None:
+        super().__init__()
+        self.norm = tower.norm
+        self.widths = tower.widths
+        self.tables: FieldTables = tower.adaptation.tables
+        fields = tower.adaptation.domains[domain]
+        expert = tower.experts[domain]
+        if not isinstance(fields, DomainFields) or not isinstance(expert, DomainExpert):
+            raise TypeError(f"domain {domain} of the tower holds {type(fields)} and {type(expert)}")
+        self.fields = fields
+        self.expert = expert
+        self.shared = tower.shared
+        for name, value in zip(("centre", "scale", "shift"), fields.norm.frozen(), strict=True):
+            self.register_buffer(name, value)
+        self.register_buffer("bias", tower.bias[domain].detach().clone())
+        self.eval()
+
+    def forward(self, continuous: Tensor, categorical: Tensor, embedding: Tensor) -> tuple[Tensor, ...]:
+        """continuous (N, C), categorical (N, K), embedding (N, V), as in SideInput → T tensors (N, K_t)."""
+        numbers = torch.cat([continuous, embedding], dim=1)
+        embedded = [(values[0], known) for values, known in self.tables(categorical)]
+        statistics: Statistics = (self.centre, self.scale, self.shift)
+        x, _ = self.fields(numbers, embedded, statistics)
+        z = normalise(x) if self.norm == "pre" else x
+        embeddings, _ = self.expert(x, z, self.shared(z))
+        return torch.split(pack(embeddings, self.bias), list(self.widths), dim=1)

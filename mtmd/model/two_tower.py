@@ -1,0 +1,69 @@
+"""MTMD (paper §2.2, §2.3): two towers, one dot product per task, probabilities along the task tree.
+
+Shapes: R distinct requests, A distinct ads, P pairs, T tasks, K_t embedding width of task t.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from mtmd.batch import Batch, SideInput
+from mtmd.config import Declarations, ModelConfig
+from mtmd.model.ranker import Ranker
+from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability
+from mtmd.model.towers import DomainModule, Tower, TowerTrace
+
+
+class MTMD(Ranker):
+    """The multi-task multi-domain two-tower ranker."""
+
+    def __init__(self, declarations: Declarations, config: ModelConfig) -> None:
+        super().__init__()
+        domains = declarations.domains
+        deep_widths = tuple(config.emb_deep[task] for task in domains.task_names)
+        self.parents = domains.parents
+        self.products = len(domains.products)
+        self.query = Tower(declarations.query, deep_widths, config, learn_bias=True)
+        self.item = Tower(declarations.item, deep_widths, config, learn_bias=False)
+        self.widths = self.query.widths
+
+    def forward(self, batch: Batch) -> Tensor:
+        query: TowerTrace = self.query(batch.query)
+        item: TowerTrace = self.item(batch.item)
+        logits = pair_logits(query.packed, item.packed, batch.pair_query, batch.pair_item, self.widths)
+        return tree_log_probability(logits, self.parents)
+
+    def embed_queries(self, side: SideInput) -> tuple[Tensor, ...]:
+        """Per task (R, K_t)"""
+        return torch.split(self.trace_queries(side).packed, list(self.widths), dim=1)
+
+    def embed_items(self, side: SideInput) -> tuple[Tensor, ...]:
+        """Per task (A, K_t)"""
+        return torch.split(self.trace_items(side).packed, list(self.widths), dim=1)
+
+    def trace_queries(self, side: SideInput) -> TowerTrace:
+        """Embeddings with the SE gates and the routing weights that made them."""
+        trace: TowerTrace = self.query(side)
+        return trace
+
+    def trace_items(self, side: SideInput) -> TowerTrace:
+        """Embeddings with the SE gates and the routing weights that made them."""
+        trace: TowerTrace = self.item(side)
+        return trace
+
+    def query_module(self, surface: int) -> nn.Module:
+        """The query tower for rows of one surface, in evaluation mode, for export."""
+        return DomainModule(self.query, surface)
+
+    def item_module(self, product: int) -> nn.Module:
+        """The item tower for rows of one product, in evaluation mode, for export."""
+        return DomainModule(self.item, product)
+
+    @torch.no_grad()
+    def initialise_bias(self, base_rates: Tensor) -> None:
+        """Bias of (surface, task) = mean over products of the logit of the rate given the parent task.
+
+        A surface without a rate takes the mean of the others; a task without any keeps 0.
+        """
+        logits = conditional_logits(base_rates, self.parents)  # (|domains|, T)
+        bias = logits.view(-1, self.products, len(self.parents)).nanmean(dim=1)  # (S, T)
+        self.query.bias.copy_(torch.where(bias.isnan(), bias.nanmean(dim=0), bias).nan_to_num(nan=0.0))
