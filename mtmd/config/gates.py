@@ -19,6 +19,9 @@ class DataConfig(Frozen):
     max_null_rate_change: float = Field(
         0.2, gt=0, le=1, description="absolute change of a null rate in a domain"
     )
+    ads_may_repeat: bool = Field(
+        False, description="whether a day's ads may equal an earlier day's; for logs whose ads never change"
+    )
 
 
 class EvaluationConfig(Frozen):

@@ -1,0 +1,31 @@
+"""What a day of logs, and a window of days, must hold: one great-expectations suite per table.
+
+Suites are built from a preset alone, so they are the same for every day; what belongs to the day is in tables
+beside the batch, which `mtmd.validation` fills:
+
+    this_day           day DATE: one row
+    previous_requests  request_id: the day before's
+    trailing_domains   day, surface, product, share: a domain's share of the day's candidates
+    trailing_scores    day, surface, product, task, mean_score
+    trailing_nulls     day, side, domain, feature, null_rate
+    trailing_digests   day, side, digest: digest of the table's content
+
+`side` is the name of the table. Importing this package does not import great-expectations; building a suite
+does.
+"""
+
+from expectations.ads import ads_suite
+from expectations.candidates import candidates_suite
+from expectations.common import Batch, Needs, Severity
+from expectations.requests import requests_suite
+from expectations.window import window_suite
+
+__all__ = [
+    "Batch",
+    "Needs",
+    "Severity",
+    "ads_suite",
+    "candidates_suite",
+    "requests_suite",
+    "window_suite",
+]

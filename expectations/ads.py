@@ -1,0 +1,43 @@
+"""The suite of `ads`: one row per ad, as known at the start of the day."""
+
+from typing import TYPE_CHECKING
+
+from expectations.common import Batch, Expect, build_suite, content_is_new, not_null, one_of, unique
+from expectations.features import feature_expectations
+from mtmd.config import Preset
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+
+def ads_suite(preset: Preset) -> "ExpectationSuite":
+    """Expectations on a day's `ads`."""
+    declarations = preset.declarations
+    expectations = [
+        not_null("ad_id", "product, goal", "An ad without an id joins no candidate and can't be published."),
+        not_null("product", "ad_id", "Without a product no item tower can read the ad."),
+        not_null("goal", "ad_id", "The auction can't turn scores into value without the ad's goal."),
+        not_null("bid", "ad_id", "The auction can't rank an ad without its bid."),
+        unique(("ad_id",), "Candidates of a repeated ad would be joined twice, with either row's features."),
+        one_of(
+            "product",
+            declarations.domains.products,
+            "ad_id",
+            "No tower exists for the product: its ads would be dropped or read by the wrong tower.",
+        ),
+        one_of("goal", ("click", "conversion"), "ad_id", "The auction would not know which task to pay for."),
+        _bids_are_amounts(),
+        *feature_expectations(Batch.ADS, "ad_id", "product", declarations.item, preset.data),
+    ]
+    if not preset.data.ads_may_repeat:
+        expectations.append(content_is_new(Batch.ADS))
+    return build_suite(Batch.ADS, expectations)
+
+
+def _bids_are_amounts() -> Expect:
+    return Expect(
+        name="bid_is_an_amount",
+        column="bid",
+        description="A negative, infinite or undefined bid puts the ad at an end of every auction.",
+        query="select ad_id, bid from {batch} where bid < 0 or isnan(bid) or isinf(bid) order by all",
+    )

@@ -1,0 +1,255 @@
+"""The suite of `candidates`: one row per (request, ad) that the heavyweight ranker scored.
+
+The batch has the contract's columns and, from the other two tables, `surface` and `product` (null where the
+key is unknown), `request_known` and `ad_known`.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from expectations.common import (
+    Batch,
+    Expect,
+    Needs,
+    build_suite,
+    content_is_new,
+    listed,
+    literal,
+    name,
+    not_null,
+    unique,
+)
+from mtmd.config import DataConfig, Domains, Preset, Task
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+KEY = "request_id, ad_id"
+OUTCOMES = ("position", "clicked", "good_clicked", "outbound_clicked", "hidden", "repinned")
+
+
+def candidates_suite(preset: Preset) -> "ExpectationSuite":
+    """Expectations on a day's `candidates`."""
+    domains = preset.domains
+    return build_suite(
+        Batch.CANDIDATES,
+        [
+            not_null("request_id", "ad_id", "The row belongs to no request and is lost."),
+            not_null("ad_id", "request_id", "The row belongs to no ad and is lost."),
+            not_null("impressed", KEY, "Without it nothing says whether the labels were observed."),
+            unique(
+                ("request_id", "ad_id"), "The pair would be trained on, and counted in every metric, twice."
+            ),
+            _joined("request", "request_id"),
+            _joined("ad", "ad_id"),
+            *_scores(domains),
+            *_outcomes(domains),
+            *_domains(domains, preset.data),
+            content_is_new(Batch.CANDIDATES),
+        ],
+    )
+
+
+def _joined(what: str, column: str) -> Expect:
+    return Expect(
+        name=f"{what}_exists",
+        column=column,
+        description=f"Candidates without their {what} have no features of it, and are lost when joined.",
+        query=f"select {KEY} from {{batch}} where {column} is not null and not {what}_known order by all",
+    )
+
+
+def _scores(domains: Domains) -> Iterator[Expect]:
+    for task, parent in zip(domains.tasks, domains.parents, strict=True):
+        yield _probability(task)
+        yield _null_where_lacking(domains, task)
+        if parent is not None:
+            yield _at_most(task, domains.tasks[parent])
+
+
+def _probability(task: Task) -> Expect:
+    score = name(task.name)
+    return Expect(
+        name=f"{task.name}_is_a_probability",
+        column=task.name,
+        description="The loss takes the logarithm of the score and of one minus it: at 0, 1 or NaN it is not "
+        "finite, and one such row spoils every weight.",
+        query=f"""
+            select {KEY}, {score}
+            from {{batch}}
+            where {score} <= 0 or {score} >= 1 or isnan({score}) or isinf({score})
+            order by all
+        """,
+    )
+
+
+def _null_where_lacking(domains: Domains, task: Task) -> Expect:
+    score = name(task.name)
+    return Expect(
+        name=f"{task.name}_exactly_where_defined",
+        column=task.name,
+        description="A score where the task does not exist is trained on as if it did; a score missing where "
+        "the task exists leaves the pair out of its loss.",
+        query=f"""
+            select {KEY}, product, {score}
+            from {{batch}}
+            where product is not null and ({score} is null) = (product in ({_products(domains, (task,))}))
+            order by all
+        """,
+    )
+
+
+def _at_most(task: Task, parent: Task) -> Expect:
+    child, above = name(task.name), name(parent.name)
+    return Expect(
+        name=f"{task.name}_at_most_{parent.name}",
+        column=task.name,
+        description=f"The model gives P({task.name}) as P({task.name} | {parent.name}) · P({parent.name}): "
+        "it can never reach such a score: the teacher's columns are swapped or of different versions.",
+        query=f"""
+            select {KEY}, {child}, {above}
+            from {{batch}}
+            where {child} > {above} and isfinite({child}) and isfinite({above})
+            order by all
+        """,
+    )
+
+
+def _outcomes(domains: Domains) -> Iterator[Expect]:
+    yield Expect(
+        name="outcomes_null_unless_impressed",
+        column=", ".join(OUTCOMES),
+        description="An ad that was not shown can't be acted on: such labels make calibration meaningless.",
+        query=f"""
+            select {KEY}, {", ".join(OUTCOMES)}
+            from {{batch}}
+            where not impressed and ({" or ".join(f"{column} is not null" for column in OUTCOMES)})
+            order by all
+        """,
+    )
+    by_label: dict[str, list[Task]] = {}
+    for task in domains.tasks:
+        by_label.setdefault(task.label, []).append(task)
+    for label, tasks in by_label.items():
+        yield _label_where_defined(domains, label, tasks)
+    for task, parent in zip(domains.tasks, domains.parents, strict=True):
+        if parent is not None and domains.tasks[parent].label != task.label:
+            yield _only_if(task.label, domains.tasks[parent].label)
+    yield Expect(
+        name="position_is_a_rank",
+        column="position",
+        description="A shown ad without a place can't be told from one that was not shown.",
+        query=f"""
+            select {KEY}, position from {{batch}}
+            where impressed and (position is null or position < 0)
+            order by all
+        """,
+    )
+
+
+def _label_where_defined(domains: Domains, label: str, tasks: list[Task]) -> Expect:
+    return Expect(
+        name=f"{label}_exactly_where_defined",
+        column=label,
+        description="A label missing on shown ads, or present where its task does not exist, biases the "
+        "metrics that are computed on real actions.",
+        query=f"""
+            select {KEY}, product, {name(label)}
+            from {{batch}}
+            where impressed and product is not null
+                and ({name(label)} is null) = (product in ({_products(domains, tasks)}))
+            order by all
+        """,
+    )
+
+
+def _only_if(label: str, parent: str) -> Expect:
+    return Expect(
+        name=f"{label}_only_if_{parent}",
+        column=label,
+        description=f"{label} without {parent} breaks the tree of tasks: their metrics can't be compared.",
+        query=f"""
+            select {KEY}, {name(label)}, {name(parent)}
+            from {{batch}}
+            where {name(label)} and not {name(parent)}
+            order by all
+        """,
+    )
+
+
+def _products(domains: Domains, tasks: tuple[Task, ...] | list[Task]) -> str:
+    """The products that have one of the tasks, as the inside of an SQL `in (…)`."""
+    return listed(tuple(p for p in domains.products if any(domains.has_task(p, task) for task in tasks)))
+
+
+def _domains(domains: Domains, limits: DataConfig) -> Iterator[Expect]:
+    pairs = ", ".join(f"({literal(d.surface)}, {literal(d.product)})" for d in domains.domains)
+    counts = "select surface, product, count(*) as candidates from {batch} group by surface, product"
+    yield Expect(
+        name="domain_rows",
+        column="surface, product",
+        description="A domain with few rows or none is learned and judged on noise; a delivery is partial.",
+        query=f"""
+            with domains (surface, product) as (values {pairs}), counts as ({counts})
+            select surface, product, coalesce(candidates, 0) as candidates
+            from domains left join counts using (surface, product)
+            where coalesce(candidates, 0) < {limits.min_domain_rows}
+            order by all
+        """,
+    )
+    yield Expect(
+        name="domain_mix_steady",
+        column="surface, product",
+        needs=Needs.TRAILING,
+        description="Traffic moved between domains overnight: either part of a delivery is missing, or the "
+        "model is trained for a mix that it will not serve.",
+        query=f"""
+            with counts as ({counts}),
+            shares as (select surface, product, candidates / sum(candidates) over () as share from counts),
+            usual as (
+                select surface, product, avg(share) as share from trailing_domains group by surface, product
+            )
+            select surface, product, round(coalesce(shares.share, 0), 4) as share,
+                round(usual.share, 4) as usual_share
+            from usual left join shares using (surface, product)
+            where abs(coalesce(shares.share, 0) - usual.share) > {limits.mix_band} * usual.share
+            order by all
+        """,
+    )
+    yield _steady_scores(domains, limits)
+
+
+def _steady_scores(domains: Domains, limits: DataConfig) -> Expect:
+    return Expect(
+        name="mean_scores_steady",
+        column=", ".join(domains.task_names),
+        needs=Needs.TRAILING,
+        description="The teacher's level moved in a domain: a new teacher or a broken join, and the model "
+        "would be calibrated to a scale that no longer holds.",
+        query=f"""
+            with today as (
+                select surface, product, task, mean_score
+                from ({mean_scores_sql(domains, "{batch}")})
+                unpivot (mean_score for task in ({", ".join(map(name, domains.task_names))}))
+            ),
+            usual as (
+                select surface, product, task, avg(mean_score) as mean_score
+                from trailing_scores
+                group by surface, product, task
+            )
+            select surface, product, task, round(today.mean_score, 6) as mean_score,
+                round(usual.mean_score, 6) as usual_mean
+            from today inner join usual using (surface, product, task)
+            where abs(today.mean_score - usual.mean_score) > {limits.score_band} * usual.mean_score
+            order by all
+        """,
+    )
+
+
+def mean_scores_sql(domains: Domains, source: str) -> str:
+    """Query with one row per domain of `source`: its keys, `candidates`, each task's mean finite score."""
+    means = ", ".join(
+        f"avg({name(task)}) filter (where isfinite({name(task)})) as {name(task)}"
+        for task in domains.task_names
+    )
+    return f"select surface, product, count(*) as candidates, {means} from {source} group by surface, product"

@@ -1,0 +1,167 @@
+"""What the suites share: their vocabulary, and how one expectation is written down.
+
+An expectation is a query of the rows that should not be there, keys first. Unlike the column expectations of
+great-expectations, it says itself what happens on nulls and NaN, and its failure carries keys.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+
+class Batch(StrEnum):
+    """The tables that have a suite."""
+
+    REQUESTS = "requests"
+    ADS = "ads"
+    CANDIDATES = "candidates"
+    WINDOW = "window"
+
+
+class Severity(StrEnum):
+    """Whether a failure stops the run or is only shown."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+
+
+class Needs(StrEnum):
+    """What an expectation compares the batch with; without it the expectation is skipped, and says so."""
+
+    NOTHING = "nothing"
+    TRAILING = "trailing"
+    PREVIOUS_DAY = "previous_day"
+
+
+@dataclass(frozen=True)
+class Expect:
+    """No row of `query` may exist; `{batch}` in it stands for the table under test.
+
+    `description` says what goes wrong downstream when it fails.
+    """
+
+    name: str
+    description: str
+    query: str
+    column: str | None = None
+    severity: Severity = Severity.CRITICAL
+    needs: Needs = Needs.NOTHING
+
+
+def build_suite(batch: Batch, expectations: Iterable[Expect]) -> "ExpectationSuite":
+    """A suite that starts with at least one row, then holds `expectations` in their order."""
+    # Imported here: it takes seconds, and most users of this package's names never build a suite.
+    from great_expectations import ExpectationSuite  # noqa: PLC0415
+    from great_expectations.expectations import (  # noqa: PLC0415
+        ExpectTableRowCountToBeBetween,
+        UnexpectedRowsExpectation,
+    )
+
+    rows = ExpectTableRowCountToBeBetween(
+        min_value=1,
+        description="On an empty table every other expectation holds, and nothing would be trained on.",
+        severity=Severity.CRITICAL.value,
+        meta={"name": "has_rows", "column": None, "needs": Needs.NOTHING.value},
+    )
+    others = [
+        UnexpectedRowsExpectation(
+            unexpected_rows_query=_for_great_expectations(expect.query),
+            description=expect.description,
+            severity=expect.severity.value,
+            meta={"name": expect.name, "column": expect.column, "needs": expect.needs.value},
+        )
+        for expect in expectations
+    ]
+    # Given as a list: adding them one by one needs an active great-expectations project.
+    return ExpectationSuite(name=batch.value, expectations=[rows, *others])
+
+
+def not_null(column: str, key: str, why: str) -> Expect:
+    """`column` has a value in every row; the rows of `key` that lack it are the samples."""
+    return Expect(
+        name=f"{column}_not_null",
+        column=column,
+        description=why,
+        query=f"select {key} from {{batch}} where {name(column)} is null order by all",
+    )
+
+
+def unique(columns: tuple[str, ...], why: str) -> Expect:
+    """No two rows have the same values of `columns`; the count is of values that repeat, not of rows."""
+    key = ", ".join(name(column) for column in columns)
+    return Expect(
+        name=f"{'_'.join(columns)}_unique",
+        column=", ".join(columns),
+        description=why,
+        query=f"""
+            select {key}, count(*) as copies from {{batch}} group by {key} having count(*) > 1 order by all
+        """,
+    )
+
+
+def one_of(column: str, known: tuple[str, ...], key: str, why: str) -> Expect:
+    """`column` has one of the `known` values; nulls are `not_null`'s business."""
+    return Expect(
+        name=f"{column}_known",
+        column=column,
+        description=why,
+        query=f"""
+            select {key}, {name(column)} from {{batch}}
+            where {name(column)} not in ({listed(known)})
+            order by all
+        """,
+    )
+
+
+def content_is_new(batch: Batch) -> Expect:
+    """The table's content differs from that of every trailing day."""
+    return Expect(
+        name="content_is_new",
+        description="An earlier day's files were delivered as today's: the model would train on the same "
+        "rows twice, or be judged on rows that it was trained on.",
+        needs=Needs.TRAILING,
+        query=f"""
+            select day, digest
+            from trailing_digests
+            where side = '{batch.value}' and digest = (select {digest_sql()} from {{batch}})
+            order by all
+        """,
+    )
+
+
+def digest_sql() -> str:
+    """A table's content as text, whatever the order of its rows and the number of its files.
+
+    DuckDB promises its hash within one version only, so the version is part of the text: after an upgrade a
+    copy of an older day goes unnoticed here (its request ids do not), and nothing is taken for one wrongly.
+    """
+    return (
+        'concat_ws(\'-\', version(), count(*), bit_xor("row.hash"), sum(cast("row.hash" >> 32 as hugeint)))'
+    )
+
+
+def name(column: str) -> str:
+    """A column name, quoted."""
+    return '"' + column.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A string constant."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def listed(values: tuple[str, ...]) -> str:
+    """String constants as the inside of an SQL `in (…)`; an empty list matches only an empty string."""
+    return ", ".join(map(literal, values)) or "''"
+
+
+def _for_great_expectations(query: str) -> str:
+    """Protect braces, which great-expectations would fill in, and colons, which SQLAlchemy would bind."""
+    parts = (
+        part.replace("{", "{{").replace("}", "}}").replace(":", "\\:") for part in query.split("{batch}")
+    )
+    return "{batch}".join(parts)

@@ -1,0 +1,227 @@
+"""One day of logs as tables of an in-memory database: what the suites query, and the day's profile.
+
+The source columns are read once. Vectors are reduced to their length and whether they are whole, so that a
+staged day is small beside the logs; every row carries a hash of all its columns for the table's digest.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from expectations.candidates import mean_scores_sql
+from expectations.common import digest_sql, name
+from expectations.features import finite_column, length_column, null_rates_sql
+from mtmd.config import Declarations, Feature
+from mtmd.contract import TABLES, table_columns
+from mtmd.errors import LogsError
+from mtmd.logs import day_files
+from mtmd.validation.gx_duckdb import Database
+from mtmd.validation.results import DayProfile, DomainProfile, NullProfile
+
+_SQL = Path(__file__).parents[2] / "sql"
+
+
+def source_files(logs: str | Path, day: date) -> dict[str, list[Path]]:
+    """Each table's Parquet files of the day; raises LogsError naming what is missing."""
+    return {table: day_files(logs, table, day) for table in TABLES}
+
+
+def columns_of(database: Database, table: str, file: Path, day: date) -> dict[str, str]:
+    """Columns and DuckDB types of one file, as the source statement gives them.
+
+    Raises LogsError naming the table, the day and the file when it can't be read.
+    """
+    try:
+        rows = database.rows(f"describe select * from ({_source(table)})", {"paths": [str(file)]})
+    except duckdb.Error as error:
+        raise LogsError(_unreadable(table, day, file, error)) from error
+    return {row["column_name"]: row["column_type"] for row in rows}
+
+
+def stage_day(
+    database: Database, files: Mapping[str, list[Path]], day: date, declarations: Declarations
+) -> None:
+    """Make the tables `requests`, `ads`, `candidates` and `this_day`.
+
+    The files must have the declared columns. Raises LogsError when one can't be read, or a table has no rows.
+    """
+    for table in TABLES:
+        _stage_table(database, table, files[table], day, declarations)
+    # Keys are made distinct first: a repeated one must not multiply the candidates that all counts are of.
+    database.rows("""
+        create or replace table candidates as
+        select
+            c.*,
+            r.surface,
+            a.product,
+            r.request_id is not null as request_known,
+            a.ad_id is not null as ad_known
+        from candidates as c
+        left join (select request_id, min(surface) as surface from requests group by request_id) as r
+            on c.request_id = r.request_id
+        left join (select ad_id, min(product) as product from ads group by ad_id) as a
+            on c.ad_id = a.ad_id
+    """)
+    database.rows("create table this_day as select $day as day", {"day": day})
+
+
+def _stage_table(
+    database: Database, table: str, files: list[Path], day: date, declarations: Declarations
+) -> None:
+    """Make one table: its columns, with vectors reduced, and each row's hash."""
+    columns = table_columns(declarations)[table]
+    vectors = {f.name: _reduced(f) for f in (*declarations.query.embedding, *declarations.item.embedding)}
+    kept = ", ".join(vectors[c] if kind == "FLOAT[]" else name(c) for c, kind in columns.items())
+    hashed = ", ".join(map(name, sorted(columns)))
+    try:
+        database.rows(
+            f'create table {table} as select {kept}, hash({hashed}) as "row.hash" '
+            f"from ({_source(table)}) as source",
+            {"paths": [str(file) for file in files]},
+        )
+    except duckdb.Error as error:
+        raise LogsError(_unreadable(table, day, _culprit(database, table, files), error)) from error
+    if database.rows(f"select count(*) as n from {table}")[0]["n"] == 0:
+        raise LogsError(
+            f"{table} of {day}: {files[0].parent} has {len(files)} files and 0 rows; at least 1 is required: "
+            "deliver the day again"
+        )
+
+
+def _reduced(vector: Feature) -> str:
+    """A vector's two staged columns."""
+    holes = f"[x for x in {name(vector.name)} if x is null or not isfinite(x)]"
+    return f"len({name(vector.name)}) as {length_column(vector)}, len({holes}) = 0 as {finite_column(vector)}"
+
+
+def _culprit(database: Database, table: str, files: list[Path]) -> Path:
+    """The first file that can't be read to its end; their directory if each can be."""
+    for file in files:
+        try:
+            database.rows(f"select hash(source) from ({_source(table)}) as source", {"paths": [str(file)]})
+        except duckdb.Error:
+            return file
+    return files[0].parent
+
+
+def profile_day(database: Database, day: date, declarations: Declarations) -> DayProfile:
+    """The staged day in numbers."""
+    domains = declarations.domains
+    found = {
+        (row["surface"], row["product"]): row for row in database.rows(mean_scores_sql(domains, "candidates"))
+    }
+    total = sum(found[d]["candidates"] for d in domains.domains if d in found)
+    profiles = []
+    for domain in domains.domains:
+        row = found.get((domain.surface, domain.product), {})
+        rows = row.get("candidates", 0)
+        profiles.append(
+            DomainProfile(
+                surface=domain.surface,
+                product=domain.product,
+                candidates=rows,
+                share=rows / total if total else 0.0,
+                mean_scores={task: row.get(task) for task in domains.task_names},
+            )
+        )
+    return DayProfile(
+        day=day,
+        domains=tuple(profiles),
+        null_rates=tuple(_null_rates(database, declarations)),
+        digests={
+            table: database.rows(f"select {digest_sql()} as digest from {table}")[0]["digest"]
+            for table in TABLES
+        },
+    )
+
+
+def _null_rates(database: Database, declarations: Declarations) -> Iterable[NullProfile]:
+    for table, key, schema in (
+        ("requests", "surface", declarations.query),
+        ("ads", "product", declarations.item),
+    ):
+        for row in database.rows(null_rates_sql(key, schema, table) + " order by all"):
+            domain = row.pop("domain")
+            yield NullProfile(table=table, domain=domain, rates=row)
+
+
+def stage_trailing(database: Database, profiles: Iterable[DayProfile]) -> None:
+    """Make the `trailing_*` tables from earlier days' profiles."""
+    domains, scores, nulls, digests = [], [], [], []
+    for profile in profiles:
+        day = profile.day
+        for d in profile.domains:
+            domains.append((day, d.surface, d.product, d.candidates, d.share))
+            scores += [(day, d.surface, d.product, t, s) for t, s in d.mean_scores.items() if s is not None]
+        for n in profile.null_rates:
+            nulls += [(day, n.table, n.domain, feature, rate) for feature, rate in n.rates.items()]
+        digests += [(day, table, text) for table, text in profile.digests.items()]
+    _table(
+        database,
+        "trailing_domains",
+        {
+            "day": "date",
+            "surface": "varchar",
+            "product": "varchar",
+            "candidates": "bigint",
+            "share": "double",
+        },
+        domains,
+    )
+    _table(
+        database,
+        "trailing_scores",
+        {
+            "day": "date",
+            "surface": "varchar",
+            "product": "varchar",
+            "task": "varchar",
+            "mean_score": "double",
+        },
+        scores,
+    )
+    _table(
+        database,
+        "trailing_nulls",
+        {"day": "date", "side": "varchar", "domain": "varchar", "feature": "varchar", "null_rate": "double"},
+        nulls,
+    )
+    _table(database, "trailing_digests", {"day": "date", "side": "varchar", "digest": "varchar"}, digests)
+
+
+def stage_previous_requests(database: Database, files: list[Path], day: date) -> None:
+    """Make `previous_requests` from the day before's files; without files it is empty.
+
+    Raises LogsError naming the day before when its request ids can't be read: this day is judged by them.
+    """
+    if not files:
+        database.rows("create table previous_requests (request_id bigint)")
+        return
+    try:
+        database.rows(
+            f"create table previous_requests as select request_id from ({_source('requests')}) as source",
+            {"paths": [str(file) for file in files]},
+        )
+    except duckdb.Error as error:
+        raise LogsError(_unreadable("requests", day, files[0].parent, error)) from error
+
+
+def _table(database: Database, table: str, columns: dict[str, str], rows: list[tuple[Any, ...]]) -> None:
+    """Make and fill a small table in two statements: one value list per column."""
+    database.rows(f"create table {table} ({', '.join(f'{c} {t}' for c, t in columns.items())})")
+    if rows:
+        values = ", ".join(f"unnest(cast(${column} as {kind}[]))" for column, kind in columns.items())
+        lists = dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
+        database.rows(f"insert into {table} select {values}", lists)
+
+
+def _source(table: str) -> str:
+    """The statement that reads a table; on lines of its own, since it may end in a comment."""
+    return f"\n{(_SQL / f'source_{table}.sql').read_text()}\n"
+
+
+def _unreadable(table: str, day: date, path: Path, error: Exception) -> str:
+    return f"{table} of {day}: {path} can't be read ({str(error).splitlines()[0]}); deliver the day again"
