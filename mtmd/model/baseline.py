@@ -1,0 +1,208 @@
+"""What MTMD is compared with: one two-tower MLP per slice (paper §3.2), and one for all rows.
+
+Both use the experts' layer (LayerNorm before Linear, then LeakyReLU), the same field encoding and BatchNorm.
+Shapes: E networks side by side, N rows, D columns, R requests, A ads, P pairs, T tasks, K embedding.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mtmd.batch import Batch, SideInput
+from mtmd.config import Declarations, ModelConfig, SideSchema, TwoTowerConfig
+from mtmd.model.adaptation import MaskedBatchNorm
+from mtmd.model.fields import FieldLayout, FieldTables
+from mtmd.model.layers import Norm, Stack, he_uniform_, normalise
+from mtmd.model.ranker import Ranker
+from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability
+
+NORM: Norm = "pre"
+SLOPE = 0.2
+LOGIT_STD = 0.1  # of a logit before training: predictions start at the base rate
+ABSENT = math.log(0.5)  # stands where a task does not exist in a pair's domain
+
+
+class PlainTower(nn.Module):
+    """E independent MLPs over the same fields: tables, learned defaults and weights of their own.
+
+    The BatchNorm has no parameters, so sharing its statistics among the networks couples nothing.
+    """
+
+    columns: Tensor
+
+    def __init__(
+        self,
+        layout: FieldLayout,
+        networks: int,
+        outputs: int,
+        widths: Sequence[int],
+        model: ModelConfig,
+        *,
+        extra: int = 0,
+        gain: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.tables = FieldTables(layout, networks)
+        self.norm = MaskedBatchNorm(
+            layout.numeric_width, model.batch_norm_momentum, model.batch_norm_min_rows
+        )
+        self.default = nn.Parameter(torch.zeros(networks, 1, layout.width))
+        self.register_buffer("columns", torch.tensor(layout.numeric_columns, dtype=torch.long), False)
+        weight = torch.empty(networks, layout.width + extra, widths[0])
+        he_uniform_(weight, layout.width + extra, SLOPE)
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(torch.zeros(networks, 1, widths[0]))
+        self.stack = Stack(networks, (*widths, outputs), NORM, SLOPE, activate_last=False, last_gain=gain)
+
+    def forward(self, side: SideInput, extra: Tensor | None = None) -> Tensor:
+        """N rows, and optionally further columns (N, X) → (E, N, outputs); side.counts is not read."""
+        with torch.autocast(side.continuous.device.type, enabled=False):
+            x = normalise(self._fields(side, extra))
+        output: Tensor = self.stack(torch.baddbmm(self.bias, x, self.weight))
+        return output
+
+    def _fields(self, side: SideInput, extra: Tensor | None) -> Tensor:
+        networks = self.default.shape[0]
+        numbers = torch.cat([side.continuous, side.embedding], dim=1)[:, self.columns]
+        seen = ~torch.isnan(numbers)
+        numeric = numbers.shape[1]
+        z: Tensor = self.norm(numbers, seen)
+        parts = [torch.where(seen, z, self.default[:, :, :numeric])]  # (E, N, M)
+        start = numeric
+        for values, known in self.tables(side.categorical):  # (E, N, k, w), (N, k)
+            k, w = values.shape[2:]
+            default = self.default[:, :, start : start + k * w].view(networks, 1, k, w)
+            parts.append(torch.where(known.unsqueeze(2), values, default).flatten(2))
+            start += k * w
+        if extra is not None:
+            parts.append(extra.expand(networks, -1, -1))
+        return torch.cat(parts, dim=2)  # (E, N, D)
+
+
+def _output_gain(embedding: int) -> float:
+    """Scale of the last He-initialised layer that gives a dot product a spread of LOGIT_STD."""
+    return math.sqrt(LOGIT_STD / math.sqrt(embedding) * (1.0 + SLOPE**2) / 2.0)
+
+
+def _take(side: SideInput, rows: Tensor) -> SideInput:
+    return SideInput(side.continuous[rows], side.categorical[rows], side.embedding[rows], (len(rows),))
+
+
+class DomainBaselines(nn.Module):
+    """The slices of one domain: the same rows and shapes, so one batched product; no parameter in common."""
+
+    def __init__(
+        self, query: FieldLayout, item: FieldLayout, tasks: int, config: TwoTowerConfig, model: ModelConfig
+    ) -> None:
+        super().__init__()
+        gain = _output_gain(config.embedding)
+        self.query = PlainTower(query, tasks, config.embedding, config.widths, model, gain=gain)
+        self.item = PlainTower(item, tasks, config.embedding, config.widths, model, gain=gain)
+        self.bias = nn.Parameter(torch.zeros(tasks))
+
+    def forward(self, batch: Batch, pairs: Tensor) -> Tensor:
+        """Rows of `pairs` in the batch, all of this domain → (pairs, tasks) log-probabilities.
+
+        Only requests and ads that occur in these pairs run through the towers: a slice sees its own rows.
+        """
+        queries, pair_query = torch.unique(batch.pair_query[pairs], return_inverse=True)
+        items, pair_item = torch.unique(batch.pair_item[pairs], return_inverse=True)
+        query: Tensor = self.query(_take(batch.query, queries)).float()  # (E, R, K)
+        item: Tensor = self.item(_take(batch.item, items)).float()  # (E, A, K)
+        with torch.autocast(query.device.type, enabled=False):
+            dot = (query[:, pair_query] * item[:, pair_item]).sum(dim=2)  # (E, pairs)
+            return F.logsigmoid(dot.T + self.bias)
+
+
+class PerSlice(Ranker):
+    """One independent two-tower model per (surface, product, task); no task tree: a logit is log-odds itself.
+
+    Each slice has embedding tables, defaults, weights and bias of its own, over its domain's fields only.
+    """
+
+    def __init__(self, declarations: Declarations, config: TwoTowerConfig, model: ModelConfig) -> None:
+        super().__init__()
+        domains = declarations.domains
+        self.products = len(domains.products)
+        self.tasks = len(domains.tasks)
+        self.columns = [[t for t, has in enumerate(row) if has] for row in domains.task_mask.tolist()]
+        self.domains = nn.ModuleList(
+            DomainBaselines(
+                FieldLayout(declarations.query, index // self.products),
+                FieldLayout(declarations.item, index % self.products),
+                len(columns),
+                config,
+                model,
+            )
+            for index, columns in enumerate(self.columns)
+        )
+
+    def forward(self, batch: Batch) -> Tensor:
+        rows, values = [], []
+        for index, baselines in enumerate(self.domains):
+            pairs = torch.nonzero(batch.pair_domain == index).squeeze(1)
+            if len(pairs) and self.columns[index]:
+                own = baselines(batch, pairs)
+                columns = torch.tensor(self.columns[index], device=own.device)
+                filled = own.new_full((len(pairs), self.tasks), ABSENT)
+                rows.append(pairs)
+                values.append(filled.index_copy(1, columns, own))
+        if not rows:
+            return batch.teacher.new_full(batch.teacher.shape, ABSENT)
+        return torch.cat(values)[torch.argsort(torch.cat(rows))]
+
+    @torch.no_grad()
+    def initialise_bias(self, base_rates: Tensor) -> None:
+        logits = conditional_logits(base_rates, [None] * self.tasks).nan_to_num(nan=0.0)
+        for index, baselines in enumerate(self.domains):
+            baselines.get_parameter("bias").copy_(logits[index, self.columns[index]])
+
+
+class Pooled(Ranker):
+    """One two-tower model of all rows: the surface and the product are one-hot inputs, the tasks are heads.
+
+    One BatchNorm and one set of defaults for all domains, a shared trunk per tower with one embedding per
+    task, a bias per (domain, task), and MTMD's task tree: pooling and multi-task learning without experts.
+    """
+
+    def __init__(self, declarations: Declarations, config: TwoTowerConfig, model: ModelConfig) -> None:
+        super().__init__()
+        domains = declarations.domains
+        self.parents = domains.parents
+        self.widths = (config.embedding,) * len(domains.tasks)
+        self.query = self._tower(declarations.query, config, model)
+        self.item = self._tower(declarations.item, config, model)
+        self.bias = nn.Parameter(torch.zeros(len(domains.domains), len(domains.tasks)))
+
+    def _tower(self, schema: SideSchema, config: TwoTowerConfig, model: ModelConfig) -> PlainTower:
+        return PlainTower(
+            FieldLayout(schema),
+            1,
+            sum(self.widths),
+            config.widths,
+            model,
+            extra=len(schema.domains),
+            gain=_output_gain(config.embedding),
+        )
+
+    def forward(self, batch: Batch) -> Tensor:
+        query, item = (
+            tower(side, _one_hot(side)).squeeze(0)
+            for tower, side in ((self.query, batch.query), (self.item, batch.item))
+        )
+        logits = pair_logits(query, item, batch.pair_query, batch.pair_item, self.widths)
+        return tree_log_probability(logits + F.embedding(batch.pair_domain, self.bias), self.parents)
+
+    @torch.no_grad()
+    def initialise_bias(self, base_rates: Tensor) -> None:
+        logits = conditional_logits(base_rates, self.parents)
+        self.bias.copy_(torch.where(logits.isnan(), logits.nanmean(dim=0), logits).nan_to_num(nan=0.0))
+
+
+def _one_hot(side: SideInput) -> Tensor:
+    """(N, |domains|) float32"""
+    counts = torch.tensor(side.counts, device=side.continuous.device)
+    return torch.eye(len(side.counts), device=counts.device).repeat_interleave(counts, dim=0)
