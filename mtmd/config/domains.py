@@ -1,12 +1,16 @@
 """Domains and tasks (paper §2.1.1, §2.3): what is scored, where, and what depends on what."""
 
-from typing import NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from mtmd.config.base import Frozen
+
+# Names of columns, files and artifacts are made of these; "all" names the aggregate over slices.
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+_RESERVED = "all"
 
 
 class Domain(NamedTuple):
@@ -30,19 +34,19 @@ class Slice(NamedTuple):
 class Task(Frozen):
     """One prediction task; its name is also the teacher-score column of the `candidates` table."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="name, and teacher-score column")
+    name: Name = Field(description="name, and teacher-score column")
     label: str = Field(description="column of `candidates` with what the user really did")
     parent: str | None = Field(None, description="P(task) = P(task | parent) · P(parent); paper §2.3")
     products: tuple[str, ...] | None = Field(
-        None, description="products that have the task; all when omitted"
+        None, min_length=1, description="products that have the task; all when omitted"
     )
 
 
 class Domains(Frozen):
     """Surfaces, products and tasks, in the order that indices everywhere follow."""
 
-    surfaces: tuple[str, ...] = Field(("home_feed", "search", "related_pin"), min_length=1)
-    products: tuple[str, ...] = Field(("standard", "shopping"), min_length=1)
+    surfaces: tuple[Name, ...] = Field(("home_feed", "search", "related_pin"), min_length=1)
+    products: tuple[Name, ...] = Field(("standard", "shopping"), min_length=1)
     tasks: tuple[Task, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -54,6 +58,10 @@ class Domains(Frozen):
         ):
             if len(set(names)) != len(names):
                 raise ValueError(f"{kind} names {list(names)} must be distinct")
+            if _RESERVED in names:
+                raise ValueError(
+                    f"{kind} names {list(names)} must not have {_RESERVED!r}, which names the aggregate"
+                )
         seen: set[str] = set()
         for task in self.tasks:
             if task.parent is not None and task.parent not in seen:
@@ -62,7 +70,7 @@ class Domains(Frozen):
                 )
             if task.products is not None and (bad := set(task.products) - set(self.products)):
                 raise ValueError(
-                    f"task {task.name!r} names products {sorted(bad)}; declared: {self.products}"
+                    f"task {task.name!r} names products {sorted(bad)}; declared: {list(self.products)}"
                 )
             seen.add(task.name)
         return self

@@ -22,7 +22,9 @@ class Feature(Frozen):
     side: Side
     kind: Kind
     domains: tuple[str, ...] | None = Field(
-        None, description="surfaces (query side) or products (item side) that have it; all when omitted"
+        None,
+        min_length=1,
+        description="surfaces (query side) or products (item side) that have it; all when omitted",
     )
     shallow: bool = Field(
         False, description="read by the shallow experts too (categorical only; paper §2.1.3)"
@@ -49,7 +51,7 @@ class Feature(Frozen):
             "categorical": {"VARCHAR", "INTEGER", "BIGINT"},
             "embedding": {"FLOAT"},
         }[self.kind]
-        if self.column_type.split("[")[0] not in allowed:
+        if self.type is not None and self.type not in allowed:
             raise ValueError(
                 f"feature {self.name!r} is {self.kind}: type {self.type} must be one of {sorted(allowed)}"
             )

@@ -1,5 +1,6 @@
 """Sizes and switches of the MTMD model and of its rivals; defaults are the paper's."""
 
+from math import inf
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -75,6 +76,9 @@ class TrainingConfig(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if bad := {task: weight for task, weight in self.loss_weights.items() if weight < 0}:
-            raise ValueError(f"loss weights must not be negative: {bad}")
+        weights = self.loss_weights
+        if bad := {task: weight for task, weight in weights.items() if not 0 <= weight < inf}:
+            raise ValueError(f"loss weights must be finite and not negative: {bad}")
+        if not any(weights.values()):
+            raise ValueError(f"loss weights {weights} must not all be 0: nothing would be learnt")
         return self

@@ -68,8 +68,8 @@ def load_preset(name_or_path: str) -> Preset:
             f"preset {name_or_path!r} not found; use one of {list(preset_names())} or a path to a .toml"
         )
     try:
-        return Preset.model_validate(tomllib.loads(path.read_text()))
-    except tomllib.TOMLDecodeError as error:
+        return Preset.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"preset {path} is not valid TOML: {error}") from error
     except ValidationError as error:
         raise ConfigError(f"preset {path} is wrong:\n{error}") from error

@@ -1,0 +1,79 @@
+"""Domains, tasks and their order."""
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from mtmd.config import Domain, Domains, Slice, Task
+
+CTR = Task(name="ctr", label="clicked")
+GCTR = Task(name="gctr", label="good_clicked", parent="ctr")
+OCTR = Task(name="octr", label="outbound_clicked", parent="ctr", products=("standard",))
+
+
+def test_the_papers_domains_are_the_default() -> None:
+    domains = Domains(tasks=(CTR,))
+    assert domains.surfaces == ("home_feed", "search", "related_pin")
+    assert domains.products == ("standard", "shopping")
+
+
+def test_a_domains_index_is_surface_times_products_plus_product() -> None:
+    domains = Domains(tasks=(CTR,))
+    for s, surface in enumerate(domains.surfaces):
+        for p, product in enumerate(domains.products):
+            assert domains.domains[s * 2 + p] == Domain(surface, product)
+
+
+def test_there_are_15_slices_and_octr_is_never_on_shopping() -> None:
+    slices = Domains(tasks=(CTR, GCTR, OCTR)).slices
+    assert len(slices) == len(set(slices)) == 15
+    assert {s.product for s in slices if s.task == "octr"} == {"standard"}
+    assert slices[0] == Slice("home_feed", "standard", "ctr")
+    assert str(slices[0]) == "home_feed × standard × ctr"
+
+
+def test_the_mask_says_which_tasks_a_domain_has() -> None:
+    mask = Domains(tasks=(CTR, GCTR, OCTR)).task_mask
+    assert mask.dtype == np.bool_
+    assert mask.tolist() == [[True, True, True], [True, True, False]] * 3
+
+
+def test_parents_are_indices_of_earlier_tasks() -> None:
+    assert Domains(tasks=(CTR, GCTR, OCTR)).parents == (None, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"surfaces": ("search", "search")}, r"surface names \['search', 'search'\] must be distinct"),
+        ({"products": ("standard", "standard")}, r"product names .* must be distinct"),
+        ({"tasks": (CTR, CTR)}, r"task names \['ctr', 'ctr'\] must be distinct"),
+        ({"tasks": (GCTR, CTR)}, r"'gctr' has parent 'ctr', which must be a task declared before it"),
+        ({"tasks": (CTR, GCTR.model_copy(update={"parent": "gctr"}))}, r"'gctr' has parent 'gctr'"),
+        (
+            {"products": ("video",), "tasks": (CTR, OCTR)},
+            r"'octr' names products \['standard'\]; declared: \['video'\]",
+        ),
+        ({"surfaces": ("all",)}, r"surface names \['all'\] must not have 'all'"),
+        ({"surfaces": ("home/feed",)}, r"should match pattern"),
+        ({"products": ()}, r"at least 1 item"),
+        ({"tasks": ()}, r"at least 1 item"),
+        ({"tab": 1}, r"Extra inputs are not permitted"),
+    ],
+)
+def test_wrong_domains_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Domains.model_validate({"tasks": (CTR,)} | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "CTR"}, r"should match pattern"),
+        ({"products": ()}, r"at least 1 item"),
+        ({"labels": "clicked"}, r"Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_task_is_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Task.model_validate({"name": "ctr", "label": "clicked"} | change)

@@ -1,0 +1,115 @@
+"""Feature declarations and the place of each value in its matrices."""
+
+import pytest
+from pydantic import ValidationError
+
+from mtmd.config import Declarations, Domains, Feature, Task
+
+DOMAINS = Domains(tasks=(Task(name="ctr", label="clicked"),))
+COUNTRY = Feature(name="country", side="query", kind="categorical", buckets=8, shallow=True)
+TERM = Feature(name="term", side="query", kind="categorical", buckets=9, domains=("search",))
+AGE = Feature(name="age", side="query", kind="continuous")
+VECTOR = Feature(name="vector", side="query", kind="embedding", width=4)
+HISTORY = Feature(name="history", side="query", kind="embedding", width=3, domains=("home_feed",))
+FORMAT = Feature(name="format", side="item", kind="categorical", buckets=4, shallow=True)
+FEATURES = (VECTOR, TERM, COUNTRY, AGE, FORMAT, HISTORY)
+
+
+@pytest.mark.parametrize(
+    ("given", "column"),
+    [
+        ({"kind": "continuous"}, "FLOAT"),
+        ({"kind": "continuous", "type": "BIGINT"}, "BIGINT"),
+        ({"kind": "categorical", "buckets": 2}, "VARCHAR"),
+        ({"kind": "categorical", "buckets": 2, "type": "INTEGER"}, "INTEGER"),
+        ({"kind": "embedding"}, "FLOAT[]"),
+        ({"kind": "embedding", "type": "FLOAT"}, "FLOAT[]"),
+    ],
+)
+def test_the_column_type_follows_kind_and_type(given: dict[str, object], column: str) -> None:
+    assert Feature.model_validate({"name": "x", "side": "query"} | given).column_type == column
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"kind": "categorical"}, r"'x' is categorical: `buckets` goes with categorical"),
+        ({"kind": "continuous", "buckets": 4}, r"'x' is continuous: `buckets` goes with categorical"),
+        ({"kind": "continuous", "shallow": True}, r"'x' is continuous: only categorical .* shallow"),
+        ({"kind": "embedding", "log1p": True}, r"'x' is embedding: only continuous .* log1p"),
+        ({"kind": "continuous", "type": "VARCHAR"}, r"type VARCHAR must be one of \['BIGINT', 'DOUBLE'"),
+        (
+            {"kind": "categorical", "buckets": 4, "type": "FLOAT"},
+            r"type FLOAT must be one of \['BIGINT', 'INTEGER', 'VARCHAR'\]",
+        ),
+        ({"kind": "embedding", "type": "VARCHAR"}, r"type VARCHAR must be one of \['FLOAT'\]"),
+        ({"kind": "categorical", "buckets": 0}, r"greater than or equal to 1"),
+        ({"kind": "categorical", "buckets": 2**31 - 1}, r"less than or equal to 2147483646"),
+        ({"kind": "embedding", "width": 0}, r"greater than or equal to 1"),
+        ({"kind": "continuous", "domains": ()}, r"at least 1 item"),
+        ({"kind": "continuous", "name": "Age"}, r"should match pattern"),
+        ({"kind": "continuous", "bucket": 4}, r"Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_feature_is_refused(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Feature.model_validate({"name": "x", "side": "query"} | given)
+
+
+def test_a_side_orders_its_features_by_kind_then_declaration() -> None:
+    query = Declarations(domains=DOMAINS, features=FEATURES).query
+    assert [f.name for f in query.fields] == ["age", "term", "country", "vector", "history"]
+    assert query.vector_width == 7
+    assert query.shallow == (1,)
+    assert query.domains == DOMAINS.surfaces
+
+
+def test_a_side_knows_which_domain_has_which_field() -> None:
+    query = Declarations(domains=DOMAINS, features=FEATURES).query
+    assert query.present.tolist() == [
+        [True, False, True, True, True],  # home_feed: no term
+        [True, True, True, True, False],  # search: no history
+        [True, False, True, True, False],
+    ]
+
+
+def test_the_item_side_has_products_as_domains() -> None:
+    item = Declarations(domains=DOMAINS, features=FEATURES).item
+    assert item.domains == DOMAINS.products
+    assert item.fields == (FORMAT,)
+    assert item.vector_width == 0
+
+
+def test_the_same_name_may_stand_on_both_sides() -> None:
+    twin = COUNTRY.model_copy(update={"side": "item"})
+    assert Declarations(domains=DOMAINS, features=(COUNTRY, twin)).item.fields == (twin,)
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ((COUNTRY, AGE, AGE, FORMAT), r"features \[\('query', 'age'\)\] are declared more than once"),
+        (
+            (COUNTRY, FORMAT, AGE.model_copy(update={"domains": ("shopping",)})),
+            r"'age' names domains \['shopping'\]; declared: \['home_feed', 'search', 'related_pin'\]",
+        ),
+        (
+            (COUNTRY, FORMAT.model_copy(update={"domains": ("search",)})),
+            r"'format' names domains \['search'\]; declared: \['standard', 'shopping'\]",
+        ),
+        ((COUNTRY, AGE), r"the item side has no shallow feature; mark one categorical"),
+        ((AGE, FORMAT), r"the query side has no shallow feature"),
+        ((COUNTRY,), r"at least 2 items"),
+    ],
+)
+def test_wrong_declarations_are_refused(features: tuple[Feature, ...], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Declarations(domains=DOMAINS, features=features)
+
+
+def test_declarations_survive_json_and_are_frozen() -> None:
+    declarations = Declarations(domains=DOMAINS, features=FEATURES, hash_seed=3)
+    _ = declarations.query  # what is derived is no part of it
+    assert Declarations.model_validate_json(declarations.model_dump_json()) == declarations
+    with pytest.raises(ValidationError, match="frozen"):
+        declarations.hash_seed = 4  # type: ignore[misc]

@@ -1,0 +1,29 @@
+"""Thresholds: their bounds."""
+
+import pytest
+from pydantic import ValidationError
+
+from mtmd.config import DataConfig, EvaluationConfig, GatesConfig
+
+
+@pytest.mark.parametrize(
+    ("config", "change", "message"),
+    [
+        (DataConfig, {"min_domain_rows": 0}, r"greater than or equal to 1"),
+        (DataConfig, {"mix_band": 0}, r"greater than 0"),
+        (DataConfig, {"max_null_rate_change": 1.5}, r"less than or equal to 1"),
+        (EvaluationConfig, {"buckets": 1}, r"greater than or equal to 2"),
+        (GatesConfig, {"calibration_low": 1.0}, r"less than 1"),
+        (GatesConfig, {"calibration_high": 1.0}, r"greater than 1"),
+        (GatesConfig, {"baseline_tolerance": -0.1}, r"greater than or equal to 0"),
+        (GatesConfig, {"parity_score": 0}, r"greater than 0"),
+        (GatesConfig, {"parity": 0.1}, r"Extra inputs are not permitted"),
+    ],
+)
+def test_a_threshold_out_of_bounds_is_refused(config: type, change: dict[str, float], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        config.model_validate(change)
+
+
+def test_scores_must_agree_to_one_in_a_hundred_thousand_by_default() -> None:
+    assert GatesConfig().parity_score == 1e-5

@@ -1,0 +1,64 @@
+"""Model and training configuration: the paper's values, and what is refused."""
+
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from mtmd.config import ModelConfig, TrainingConfig, TwoTowerConfig
+
+
+def test_the_papers_sizes_are_the_default() -> None:
+    model = ModelConfig(emb_deep={"ctr": 128})
+    assert model.expert_widths == (512, 256, 128, 128)  # §2.1.3, §2.1.4
+    assert model.shallow_widths == (128, 64)  # §2.1.3
+    assert model.router_widths == (128, 64)  # §2.1.5
+    assert model.leaky_slope == 0.2  # §2.1.3
+    assert model.norm == "pre"  # §3.4
+    assert model.composition == "concat"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"expert_widths": ()}, r"at least 1 item"),
+        ({"leaky_slope": 1.0}, r"less than 1"),
+        ({"norm": "both"}, r"'pre', 'post' or 'none'"),
+        ({"composition": "mean"}, r"'concat' or 'sum'"),
+        ({"cross_layers": -1}, r"greater than or equal to 0"),
+        ({"batch_norm_min_rows": 1}, r"greater than or equal to 2"),
+        ({"dropout": 0.1}, r"Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_model_is_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        ModelConfig.model_validate({"emb_deep": {"ctr": 128}} | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss_weights": {"ctr": -1.0}}, r"finite and not negative: \{'ctr': -1.0\}"),
+        ({"loss_weights": {"ctr": math.nan}}, r"finite and not negative: \{'ctr': nan\}"),
+        ({"loss_weights": {"ctr": math.inf}}, r"finite and not negative: \{'ctr': inf\}"),
+        ({"loss_weights": {"ctr": 0.0}}, r"loss weights \{'ctr': 0.0\} must not all be 0"),
+        ({"learning_rate": 0.0}, r"greater than 0"),
+        ({"epochs": 0}, r"greater than or equal to 1"),
+        ({"warmup_fraction": 1.0}, r"less than 1"),
+        ({"validation_fraction": 0.5}, r"less than 0.5"),
+        ({"precision": "float16"}, r"'auto', 'float32' or 'bfloat16'"),
+        ({"lr": 0.1}, r"Extra inputs are not permitted"),
+    ],
+)
+def test_wrong_training_is_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        TrainingConfig.model_validate({"loss_weights": {"ctr": 1.0}} | change)
+
+
+def test_one_task_may_weigh_nothing() -> None:
+    assert TrainingConfig(loss_weights={"ctr": 1.0, "gctr": 0.0}).loss_weights["gctr"] == 0.0
+
+
+def test_a_two_tower_needs_a_layer() -> None:
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        TwoTowerConfig(widths=())

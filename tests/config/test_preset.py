@@ -1,0 +1,104 @@
+"""Presets: those that ship load, and a wrong one says what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from mtmd.config import Preset, load_preset, preset_names
+from mtmd.errors import ConfigError
+
+TINY = Path(__file__).parents[1] / "tiny.toml"
+
+
+def changed(tmp_path: Path, old: str, new: str) -> str:
+    """The tiny preset with one piece of text replaced; its path."""
+    text = TINY.read_text()
+    assert text.count(old) == 1
+    path = tmp_path / "changed.toml"
+    path.write_text(text.replace(old, new))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_shipped_preset_loads_under_its_own_name(name: str) -> None:
+    preset = load_preset(name)
+    assert preset.name == name
+    assert 20 <= preset.window_days <= 60
+    assert preset.declarations.features == preset.features
+
+
+def test_the_demo_has_the_papers_domains_and_embedding_widths() -> None:
+    demo = load_preset("demo")
+    assert len(demo.domains.slices) == 15
+    assert demo.model.emb_deep == {"ctr": 128, "gctr": 32, "octr": 32}  # §2.3
+    assert demo.training.loss_weights["ctr"] > demo.training.loss_weights["gctr"]  # §2.3
+
+
+def test_the_demo_and_the_tests_declare_the_same_features(tiny_preset: Preset) -> None:
+    assert tiny_preset.declarations == load_preset("demo").declarations
+
+
+def test_a_preset_survives_json(tiny_preset: Preset) -> None:
+    _ = tiny_preset.declarations
+    assert Preset.model_validate_json(tiny_preset.model_dump_json()) == tiny_preset
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"preset 'dmeo' not found; use one of \[.*'demo'.*\] or a path"):
+        load_preset("dmeo")
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml' not found"):
+        load_preset(str(tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize("content", [b"name = ", b"name = '\xff'"])
+def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"broken\.toml is not valid TOML"):
+        load_preset(str(path))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("window_days = 20", "window_days = 90", r"window_days\n.*less than or equal to 60.*input_value=90"),
+        ("window_days = 20", "window_days = 19", r"window_days\n.*greater than or equal to 20"),
+        ("window_days = 20", "windows_days = 20", r"windows_days\n  Extra inputs are not permitted"),
+        ("buckets = 5\n", "bucket = 5\n", r"evaluation\.bucket\n  Extra inputs are not permitted"),
+        ('name = "tiny"', 'name = "Tiny Preset"', r"name\n.*should match pattern.*'Tiny Preset'"),
+        ("emb_deep = { ctr = 8, gctr = 4, octr = 4 }", "emb_deep = { ctr = 8, gctr = 4 }",
+         r"model\.emb_deep has \['ctr', 'gctr'\]; it must have exactly the tasks \['ctr', 'gctr', 'octr'\]"),
+        ("loss_weights = { ctr = 2.0, gctr = 1.0, octr = 1.0 }", "loss_weights = { click = 2.0 }",
+         r"training\.loss_weights has \['click'\]; it must have exactly the tasks"),
+        ("buckets = 5000", "buckets = 0", r"features\.\d+\.buckets\n.*greater than or equal to 1"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_an_error_that_names_the_key(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"(?s)changed\.toml is wrong:.*{message}"):
+        load_preset(changed(tmp_path, old, new))
+
+
+def test_wrong_declarations_are_found_when_the_preset_is_read(tmp_path: Path) -> None:
+    path = changed(tmp_path, 'name = "country"', 'name = "device"')
+    with pytest.raises(ConfigError, match=r"features \[\('query', 'device'\)\] are declared more than once"):
+        load_preset(path)
+
+
+def test_a_task_is_added_by_configuration_alone(tmp_path: Path) -> None:
+    text = TINY.read_text()
+    text = text.replace(
+        "tasks = [\n", 'tasks = [\n  { name = "save", label = "repinned", products = ["shopping"] },\n'
+    )
+    text = text.replace("emb_deep = { ", "emb_deep = { save = 4, ")
+    text = text.replace("loss_weights = { ", "loss_weights = { save = 1.0, ")
+    path = tmp_path / "more.toml"
+    path.write_text(text)
+    preset = load_preset(str(path))
+    assert preset.domains.task_names == ("save", "ctr", "gctr", "octr")
+    assert preset.domains.parents == (None, None, 1, 1)
+    assert len(preset.domains.slices) == 18
