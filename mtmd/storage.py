@@ -12,12 +12,13 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from datetime import date
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from mtmd.errors import StorageError
 
@@ -27,7 +28,8 @@ _TEMPORARY = ".tmp-"
 def resolve(location: str | Path) -> Path:
     """Turn a location (a path or a file:// URI) into an absolute path.
 
-    Raises StorageError for other schemes: object storage is not supported yet.
+    Raises StorageError for other schemes (object storage is not supported yet) and for a file:// URI that
+    names a host or has an unquoted `?` or `#`.
     """
     if isinstance(location, Path):
         return location.absolute()
@@ -38,6 +40,12 @@ def resolve(location: str | Path) -> Path:
         raise StorageError(
             f"location {location!r} has scheme {parts.scheme!r}; use a local path or a file:// URI"
         )
+    if parts.netloc not in {"", "localhost"}:
+        raise StorageError(
+            f"location {location!r} names the host {parts.netloc!r}; write three slashes: file:///absolute/path"
+        )
+    if parts.query or parts.fragment:
+        raise StorageError(f"location {location!r} has a bare ? or #; write %3F or %23, or a plain path")
     return Path(unquote(parts.path)).absolute()
 
 
@@ -48,18 +56,21 @@ def sha256_file(path: Path) -> str:
 
 
 def digest(value: Any) -> str:
-    """Hex sha256 of a JSON-like value in canonical form (sorted keys, no spaces)."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str, allow_nan=False)
+    """Hex sha256 of a JSON-like value in canonical form (sorted keys, no spaces); dates and paths are text.
+
+    Raises TypeError for values whose text may differ between processes, ValueError for NaN and infinity.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_json(path: Path) -> Any:
     """Parse a JSON file; raises StorageError that names the file when it is missing or not JSON."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise StorageError(f"{path} does not exist") from error
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise StorageError(f"{path} is not valid JSON ({error}); remove it and run again") from error
 
 
@@ -70,7 +81,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Replace a JSON file atomically and durably."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, default=_plain) + "\n")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -111,26 +122,33 @@ def atomic_directory(final: Path) -> Iterator[Path]:
         for path in sorted(temporary.rglob("*"), reverse=True):
             _fsync(path)
         _fsync(temporary)
-        if not final.exists():
-            temporary.rename(final)
-            _fsync(final.parent)
+        _rename_unless_there(temporary, final)
     finally:
         os.close(held)
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line durably; callers hold the lock of what the line belongs to."""
+    """Append one line durably; callers hold the lock of what the line belongs to.
+
+    A line that a dead writer left without its end is ended first, so that it cannot swallow this one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        file.write(line.rstrip("\n") + "\n")
+    with path.open("ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(size - 1)
+        torn = size > 0 and file.read(1) != b"\n"
+        file.write((b"\n" if torn else b"") + line.rstrip("\n").encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
+    if not size:
+        _fsync(path.parent)
 
 
 def remove(path: Path) -> None:
     """Remove a file or a directory tree; nothing happens when it is not there."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
@@ -138,24 +156,64 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path, timeout_s: float = 60.0) -> Iterator[None]:
-    """Hold an OS lock on `path` (made if needed); the kernel frees it when its holder dies."""
+    """Hold an OS lock on `path` (made if needed); the kernel frees it when its holder dies.
+
+    Raises StorageError when another process still holds it after `timeout_s` seconds.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(str(path), timeout=timeout_s):
+    lock = FileLock(str(path))
+    try:
+        lock.acquire(timeout=timeout_s)
+    except Timeout as error:
+        raise StorageError(
+            f"{path} is still locked by another process after {timeout_s:g} s; let it finish, or end it"
+        ) from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def sweep(root: Path) -> list[Path]:
-    """Remove the half-written outputs of dead writers below `root`; returns what was removed."""
+    """Remove the half-written outputs of dead writers below `root`; returns what was removed.
+
+    Other processes may write and sweep below `root` meanwhile: what vanishes under way is not an error.
+    """
     removed = []
-    for path in sorted(root.rglob(f"{_TEMPORARY}*")) if root.exists() else []:
-        if path.exists() and _owner_is_dead(path):
-            remove(path)
-            removed.append(path)
-    return removed
+    for directory, names, files in os.walk(root):
+        for path in (Path(directory) / name for name in [*names, *files] if name.startswith(_TEMPORARY)):
+            if _owner_is_dead(path):
+                with suppress(FileNotFoundError):
+                    remove(path)
+                removed.append(path)
+        names[:] = [name for name in names if not name.startswith(_TEMPORARY)]
+    return sorted(removed)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, date | PurePath):
+        return str(value)
+    raise TypeError(
+        f"{value!r} is a {type(value).__name__}, which has no fixed text in JSON; convert it first"
+    )
+
+
+def _rename_unless_there(temporary: Path, final: Path) -> None:
+    if final.exists():
+        return
+    try:
+        temporary.rename(final)
+    except OSError:
+        if not final.exists():  # otherwise another writer was first, a moment ago
+            raise
+    _fsync(final.parent)
 
 
 def _owner_is_dead(path: Path) -> bool:
-    held = os.open(path, os.O_RDONLY)
+    try:
+        held = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
