@@ -41,7 +41,7 @@ def day_batches(shard: Shard, declarations: Declarations, batch_requests: int) -
     Requests without candidates are left out: they have no pair to score. At most `batch_requests` requests
     a batch.
     """
-    check_fits(shard, declarations.query, declarations.item, len(declarations.domains.tasks))
+    check_fits(shard, declarations)
     for rows in split_evenly(scorable(shard), batch_requests):
         yield gather_batch(shard, rows, declarations)
 

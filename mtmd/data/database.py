@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ SQL = Path(__file__).parents[2] / "sql"
 _GIB = 2**30
 
 
-@cache
 def statement(name: str) -> str:
     """Text of sql/<name>.sql."""
     path = SQL / f"{name}.sql"

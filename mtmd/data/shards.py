@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtmd.config import Frozen, SideSchema
+from mtmd.config import Declarations, Frozen
 from mtmd.contract import TABLES
 from mtmd.data.columns import map_columns
 from mtmd.errors import StorageError
@@ -177,9 +177,12 @@ def open_shard(path: Path, *, verify: bool = False) -> Shard:
     )
 
 
-def check_fits(shard: Shard, query: SideSchema, item: SideSchema, tasks: int) -> None:
+def check_fits(shard: Shard, declarations: Declarations) -> None:
     """Raise StorageError when the shard's matrices do not have the declared widths."""
-    for side, schema, have in (("query", query, shard.query), ("item", item, shard.item)):
+    for side, schema, have in (
+        ("query", declarations.query, shard.query),
+        ("item", declarations.item, shard.item),
+    ):
         found = tuple(matrix.shape[1] for matrix in (have.continuous, have.categorical, have.embedding))
         wanted = (len(schema.continuous), len(schema.categorical), schema.vector_width)
         if found != wanted:
@@ -187,7 +190,7 @@ def check_fits(shard: Shard, query: SideSchema, item: SideSchema, tasks: int) ->
                 f"shard {shard.path} has {side} matrices of widths {found}; the declarations want {wanted}. "
                 "Extract the day with these declarations"
             )
-    if shard.teacher.shape[1] != tasks:
+    if shard.teacher.shape[1] != (tasks := len(declarations.domains.tasks)):
         raise StorageError(
             f"shard {shard.path} has {shard.teacher.shape[1]} tasks; the declarations have {tasks}. "
             "Extract the day with these declarations"

@@ -46,9 +46,8 @@ class WindowData:
         self, shards: Sequence[Shard], declarations: Declarations, *, validation_fraction: float, seed: int
     ) -> None:
         """Raises ConfigError when a side of the split is empty, StorageError for shards of other widths."""
-        domains = declarations.domains
         for shard in shards:
-            check_fits(shard, declarations.query, declarations.item, len(domains.tasks))
+            check_fits(shard, declarations)
         self.shards = tuple(shards)
         self.declarations = declarations
         self._fraction = validation_fraction

@@ -1,0 +1,70 @@
+"""Arrow files of plain numbers: what is written is what is mapped, and nothing is copied."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from mtmd.data.columns import map_columns, write_columns
+from mtmd.errors import StorageError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "columns.arrow"
+    write_columns(
+        path,
+        {
+            "small": np.array([1, -1, 127], np.int8),
+            "when": np.array(["2026-03-01T12:00:00", "1970-01-01", "1969-12-31T23:59:59"], "datetime64[us]"),
+            "matrix": np.array([[1, 2], [3, np.nan], [5, 6]], np.float32),
+            "codes": np.arange(9, dtype=np.int32).reshape(3, 3).T,
+            "nothing": np.empty((3, 0), np.float32),
+        },
+    )
+    return path
+
+
+def test_columns_come_back_as_tensors_of_the_same_values(path: Path) -> None:
+    columns = map_columns(path)
+    assert columns["small"].tolist() == [1, -1, 127]
+    assert columns["small"].dtype == torch.int8
+    assert columns["when"].tolist() == [1_772_366_400_000_000, 0, -1_000_000]
+    assert columns["codes"].tolist() == [[0, 3, 6], [1, 4, 7], [2, 5, 8]]
+    torch.testing.assert_close(
+        columns["matrix"], torch.tensor([[1, 2], [3, torch.nan], [5, 6]]), equal_nan=True
+    )
+
+
+def test_a_matrix_without_columns_is_left_out(path: Path) -> None:
+    assert "nothing" not in map_columns(path)
+
+
+def test_tensors_are_views_of_one_private_mapping(path: Path) -> None:
+    before = path.read_bytes()
+    columns = map_columns(path)
+    start = min(column.data_ptr() for column in columns.values())
+    assert all(0 <= column.data_ptr() - start < len(before) for column in columns.values())
+    columns["codes"][:] = -7  # a stray write stays in this process
+    assert path.read_bytes() == before
+    assert map_columns(path)["codes"][0, 0] == 0
+
+
+def test_a_file_that_is_not_arrow_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "columns.arrow"
+    for content in (b"", b"not arrow at all"):
+        path.write_bytes(content)
+        with pytest.raises(StorageError, match=r"columns\.arrow is not a readable Arrow file"):
+            map_columns(path)
+
+
+def test_a_file_of_several_batches_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "columns.arrow"
+    batch = pa.record_batch([pa.array([1, 2])], names=["x"])
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+        writer.write_batch(batch)
+    with pytest.raises(StorageError, match="has 2 record batches, not 1"):
+        map_columns(path)
