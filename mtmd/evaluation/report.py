@@ -5,7 +5,7 @@ from datetime import date
 from functools import cached_property
 from typing import Literal, get_args
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from mtmd.config import Frozen, Slice
 from mtmd.errors import EvaluationError
@@ -26,7 +26,9 @@ Metric = Literal[
 
 
 class SliceMetrics(Frozen):
-    """One predictor on one slice and bucket; None where a number is undefined, never NaN."""
+    """One predictor on one slice and bucket; None where a number is undefined; NaN is refused."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     predictor: str
     surface: str = Field(description=f"{ALL!r} in the aggregate of a task, like `product`")

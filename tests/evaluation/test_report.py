@@ -1,8 +1,10 @@
 """The report: round trip and look-ups."""
 
+import math
 from datetime import date
 
 import pytest
+from pydantic import ValidationError
 
 from mtmd.config import Slice
 from mtmd.errors import EvaluationError
@@ -82,6 +84,11 @@ def test_improvement_is_undefined_on_an_empty_slice(report: EvaluationReport) ->
 def test_calibration_to_the_teacher_is_the_ratio_of_the_means(report: EvaluationReport) -> None:
     assert report.get("mtmd", CTR).teacher_calibration == pytest.approx(1.5)
     assert report.get("mtmd", EMPTY).teacher_calibration is None
+
+
+def test_a_number_that_is_not_finite_is_refused() -> None:
+    with pytest.raises(ValidationError, match="finite number"):
+        metrics("mtmd", CTR, None, math.nan)
 
 
 def test_looking_up_what_is_not_there_is_an_error(report: EvaluationReport) -> None:
