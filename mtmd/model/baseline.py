@@ -15,7 +15,7 @@ from mtmd.batch import Batch, SideInput
 from mtmd.config import Declarations, ModelConfig, SideSchema, TwoTowerConfig
 from mtmd.model.adaptation import MaskedBatchNorm
 from mtmd.model.fields import FieldLayout, FieldTables
-from mtmd.model.layers import Norm, Stack, he_uniform_, normalise
+from mtmd.model.layers import Norm, Stack, normalise
 from mtmd.model.ranker import Ranker
 from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability
 
@@ -51,17 +51,21 @@ class PlainTower(nn.Module):
         )
         self.default = nn.Parameter(torch.zeros(networks, 1, layout.width))
         self.register_buffer("columns", torch.tensor(layout.numeric_columns, dtype=torch.long), False)
-        weight = torch.empty(networks, layout.width + extra, widths[0])
-        he_uniform_(weight, layout.width + extra, SLOPE)
-        self.weight = nn.Parameter(weight)
-        self.bias = nn.Parameter(torch.zeros(networks, 1, widths[0]))
-        self.stack = Stack(networks, (*widths, outputs), NORM, SLOPE, activate_last=False, last_gain=gain)
+        self.stack = Stack(
+            networks,
+            layout.width + extra,
+            (*widths, outputs),
+            NORM,
+            SLOPE,
+            activate_last=False,
+            last_gain=gain,
+        )
 
     def forward(self, side: SideInput, extra: Tensor | None = None) -> Tensor:
         """N rows, and optionally further columns (N, X) → (E, N, outputs); side.counts is not read."""
         with torch.autocast(side.continuous.device.type, enabled=False):
             x = normalise(self._fields(side, extra))
-        output: Tensor = self.stack(torch.baddbmm(self.bias, x, self.weight))
+        output: Tensor = self.stack(x)
         return output
 
     def _fields(self, side: SideInput, extra: Tensor | None) -> Tensor:

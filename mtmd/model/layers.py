@@ -15,6 +15,8 @@ from torch.nn import functional as F
 
 Norm = Literal["pre", "post", "none"]
 
+CROSS_GAIN = 0.3  # a cross starts near the identity
+
 
 def he_uniform_(weight: Tensor, inputs: int, slope: float, gain: float = 1.0) -> None:
     """Fill `weight` so that a LeakyReLU layer with `inputs` inputs keeps its input's scale, times `gain`."""
@@ -28,30 +30,29 @@ def normalise(x: Tensor) -> Tensor:
     return F.layer_norm(x, x.shape[-1:])
 
 
-def first_linear(inputs: int, outputs: int, slope: float, gain: float = 1.0) -> nn.Linear:
-    """The fused first layers of networks that read the same input: y = W x + b, initialised for LeakyReLU."""
-    linear = nn.Linear(inputs, outputs)
-    he_uniform_(linear.weight, inputs, slope, gain)
-    nn.init.zeros_(linear.bias)
-    return linear
+def affine(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    """gain ⊙ x + shift, in the precision of x; addcmul would cost one pass more in backward."""
+    return (x * gain.to(x.dtype)).add_(shift.to(x.dtype))
 
 
 class Stack(nn.Module):
-    """E feed-forward networks of one shape, from the output of their first linear layer to their end.
+    """E feed-forward networks of one shape, side by side: every layer is one batched product.
 
-    With a_i the output of linear layer i (a_0 is given) and LN a LayerNorm:
+    With h_0 = x, LN a LayerNorm, and W_i, b_i of each network on its own:
 
-        norm = "post":  h_i = LeakyReLU(γ_i · LN(a_i) + β_i),   a_{i+1} = W_i h_i + b_i
-        norm = "pre":   h_i = LeakyReLU(a_i),                   a_{i+1} = W_i LN(h_i) + b_i
-        norm = "none":  h_i = LeakyReLU(a_i),                   a_{i+1} = W_i h_i + b_i
+        norm = "pre":   h_i = LeakyReLU(W_i LN(h_{i-1}) + b_i)
+        norm = "post":  h_i = LeakyReLU(γ_i ⊙ LN(W_i h_{i-1} + b_i) + β_i)
+        norm = "none":  h_i = LeakyReLU(W_i h_{i-1} + b_i)
 
-    The result is the last h, or the last a where `activate_last` is false. A pre-norm needs no γ and β: the
-    linear layer after it absorbs them. `last_gain` scales the last layer's initial output.
+    A pre-norm needs no γ and β: the linear layer after it absorbs them. The caller applies the first one,
+    since several stacks read the same input. Without `activate_last` the last layer is only its linear part.
+    `last_gain` scales the initial output.
     """
 
     def __init__(
         self,
         networks: int,
+        inputs: int,
         widths: Sequence[int],
         norm: Norm,
         slope: float,
@@ -60,36 +61,36 @@ class Stack(nn.Module):
         last_gain: float = 1.0,
     ) -> None:
         super().__init__()
+        self.networks = networks
         self.norm = norm
         self.slope = slope
         self.activated = len(widths) if activate_last else len(widths) - 1
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
-        for layer, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
-            weight = torch.empty(networks, inputs, outputs)
-            he_uniform_(weight, inputs, slope, last_gain if layer == len(widths) - 2 else 1.0)
-            self.weights.append(nn.Parameter(weight))
-            self.biases.append(nn.Parameter(torch.zeros(networks, 1, outputs)))
         self.gains = nn.ParameterList()
         self.shifts = nn.ParameterList()
-        if norm == "post":
-            for layer, width in enumerate(widths[: self.activated]):
-                gain = last_gain if layer == len(widths) - 1 else 1.0
+        for layer, (width_in, width) in enumerate(itertools.pairwise((inputs, *widths))):
+            gain = last_gain if layer == len(widths) - 1 else 1.0
+            weight = torch.empty(networks, width_in, width)
+            he_uniform_(weight, width_in, slope, gain)
+            self.weights.append(nn.Parameter(weight))
+            self.biases.append(nn.Parameter(torch.zeros(networks, 1, width)))
+            if norm == "post" and layer < self.activated:
                 self.gains.append(nn.Parameter(torch.full((networks, 1, width), gain)))
                 self.shifts.append(nn.Parameter(torch.zeros(networks, 1, width)))
 
-    def forward(self, a: Tensor) -> Tensor:
-        """a (E, N, widths[0]): the first linear layer's output. Returns (E, N, widths[-1])."""
-        for layer in range(len(self.weights) + 1):
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, D) for all or (E, N, D) → (E, N, widths[-1]); with norm "pre", x is normalised already."""
+        h = x.expand(self.networks, *x.shape[-2:])
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if self.norm == "pre" and layer:
+                h = normalise(h)
+            h = torch.baddbmm(bias, h, weight)  # (E, N, widths[layer])
             if layer < self.activated:
                 if self.norm == "post":
-                    a = torch.addcmul(self.shifts[layer], normalise(a), self.gains[layer])
-                a = F.leaky_relu(a, self.slope)
-            if layer < len(self.weights):
-                if self.norm == "pre":
-                    a = normalise(a)
-                a = torch.baddbmm(self.biases[layer], a, self.weights[layer])  # (E, N, widths[layer + 1])
-        return a
+                    h = affine(normalise(h), self.gains[layer], self.shifts[layer])
+                h = F.leaky_relu(h, self.slope, inplace=True)
+        return h
 
 
 class LowRankCross(nn.Module):
@@ -102,15 +103,17 @@ class LowRankCross(nn.Module):
         self.up = nn.ParameterList()
         self.biases = nn.ParameterList()
         for _ in range(layers):
-            for weights, shape in ((self.down, (width, rank)), (self.up, (rank, width))):
-                weight = torch.empty(networks, *shape)
-                he_uniform_(weight, shape[0], 1.0)  # slope 1: no activation in between
-                weights.append(nn.Parameter(weight))
+            down, up = torch.empty(networks, width, rank), torch.empty(networks, rank, width)
+            he_uniform_(down, width, slope=1.0)  # slope 1: no activation in between
+            he_uniform_(up, rank, slope=1.0, gain=CROSS_GAIN)
+            self.down.append(nn.Parameter(down))
+            self.up.append(nn.Parameter(up))
             self.biases.append(nn.Parameter(torch.zeros(networks, 1, width)))
 
     def forward(self, x: Tensor) -> Tensor:
         """(E, N, C) → (E, N, C)"""
         start = x
         for down, up, bias in zip(self.down, self.up, self.biases, strict=True):
-            x = torch.addcmul(x, start, torch.baddbmm(bias, torch.bmm(x, down), up))
+            y = torch.baddbmm(bias, torch.bmm(x, down), up)
+            x = (start * y).add_(x)
         return x

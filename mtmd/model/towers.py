@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from mtmd.batch import SideInput
 from mtmd.config import ModelConfig, SideSchema
 from mtmd.model.adaptation import DomainAdaptation, DomainFields, Statistics, by_domain
-from mtmd.model.experts import DomainExpert, SharedExpert
+from mtmd.model.experts import DomainExpert
 from mtmd.model.fields import FieldTables
-from mtmd.model.layers import normalise
+from mtmd.model.layers import Stack, normalise
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Tower(nn.Module):
         self.experts = nn.ModuleList(
             DomainExpert(layout.width, layout.shallow_width, deep_widths, config) for _ in schema.domains
         )
-        self.shared = SharedExpert(layout.width, config)
+        # The domain-shared expert (§2.1.4): the same weights for the rows of all domains.
+        self.shared = Stack(1, layout.width, config.expert_widths, config.norm, config.leaky_slope)
         self.widths = tuple(deep + config.shallow_widths[-1] + 1 for deep in deep_widths)
         shape = (len(schema.domains), len(deep_widths))
         if learn_bias:
@@ -63,7 +64,7 @@ class Tower(nn.Module):
         self.adaptation.tables.check(side.categorical)
         x, gates = self.adaptation(side)  # (N, D)
         z = normalise(x) if self.norm == "pre" else x
-        shared = self.shared(z)  # (N, H)
+        shared = self.shared(z).squeeze(0)  # (N, H)
         packed, routing = [], []
         parts = zip(*(by_domain(t, side) for t in (x, z, shared)), strict=True)
         for expert, bias, rows in zip(self.experts, self.bias, parts, strict=True):
@@ -118,5 +119,5 @@ class DomainModule(nn.Module):
         statistics: Statistics = (self.centre, self.scale, self.shift)
         x, _ = self.fields(numbers, embedded, statistics)
         z = normalise(x) if self.norm == "pre" else x
-        embeddings, _ = self.expert(x, z, self.shared(z))
+        embeddings, _ = self.expert(x, z, self.shared(z).squeeze(0))
         return torch.split(pack(embeddings, self.bias), list(self.widths), dim=1)
