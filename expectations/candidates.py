@@ -93,7 +93,8 @@ def _null_where_lacking(domains: Domains, task: Task) -> Expect:
         query=f"""
             select {KEY}, product, {score}
             from {{batch}}
-            where product is not null and ({score} is null) = (product in ({_products(domains, (task,))}))
+            where product in ({listed(domains.products)})
+                and ({score} is null) = (product in ({_products(domains, (task,))}))
             order by all
         """,
     )
@@ -156,7 +157,7 @@ def _label_where_defined(domains: Domains, label: str, tasks: list[Task]) -> Exp
         query=f"""
             select {KEY}, product, {name(label)}
             from {{batch}}
-            where impressed and product is not null
+            where impressed and product in ({listed(domains.products)})
                 and ({name(label)} is null) = (product in ({_products(domains, tasks)}))
             order by all
         """,

@@ -91,14 +91,19 @@ def not_null(column: str, key: str, why: str) -> Expect:
 
 
 def unique(columns: tuple[str, ...], why: str) -> Expect:
-    """No two rows have the same values of `columns`; the count is of values that repeat, not of rows."""
+    """No two rows have the same values of `columns`; counted are values that repeat; nulls don't."""
     key = ", ".join(name(column) for column in columns)
     return Expect(
         name=f"{'_'.join(columns)}_unique",
         column=", ".join(columns),
         description=why,
         query=f"""
-            select {key}, count(*) as copies from {{batch}} group by {key} having count(*) > 1 order by all
+            select {key}, count(*) as copies
+            from {{batch}}
+            where {" and ".join(f"{name(column)} is not null" for column in columns)}
+            group by {key}
+            having count(*) > 1
+            order by all
         """,
     )
 

@@ -84,6 +84,10 @@ def _whole_vectors(key: str, features: tuple[Feature, ...]) -> Expect:
 
 def _null_where_lacking(key: str, domain: str, schema: SideSchema) -> Expect:
     limited = [feature for feature in schema.fields if feature.domains is not None]
+
+    def lacking(feature: Feature) -> tuple[str, ...]:
+        return tuple(d for d in schema.domains if d not in (feature.domains or ()))
+
     return Expect(
         name="features_null_where_lacking",
         column=", ".join(feature.name for feature in limited),
@@ -94,7 +98,7 @@ def _null_where_lacking(key: str, domain: str, schema: SideSchema) -> Expect:
             [
                 (
                     feature,
-                    f"{domain} not in ({listed(feature.domains or ())}) and not {missing_sql(feature)}",
+                    f"{domain} in ({listed(lacking(feature))}) and not {missing_sql(feature)}",
                 )
                 for feature in limited
             ],
