@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mtmd.config import Declarations, SideSchema
-from mtmd.contract import TABLES
 from mtmd.data.columns import write_columns
 from mtmd.data.database import create_table, row_count, session, statement
 from mtmd.data.shards import (
@@ -58,10 +57,11 @@ def extract_day(logs: str | Path, day: date, declarations: Declarations, shards_
     sources = source_digests(files, shards_root / "digests" / f"date={day.isoformat()}.json")
     fingerprint = shard_fingerprint(sources, declarations)
     final = shards_root / f"date={day.isoformat()}" / fingerprint[:16]
-    try:
-        return reference(final, read_manifest(final), reused=True)
-    except StorageError:  # not there, or damaged after it was written
-        remove(final)
+    if final.exists():
+        try:
+            return reference(final, read_manifest(final), reused=True)
+        except StorageError:  # damaged after it was written: a shard appears whole or not at all
+            remove(final)
     with atomic_directory(final) as directory:
         with session(directory / "spill") as connection:
             load_sources(connection, files, day, declarations)
@@ -91,14 +91,16 @@ def _write_tables(
     """Write the three Arrow files; returns the rows of each table."""
     create_table(connection, "stg_request_keys", {"surfaces": list(declarations.domains.surfaces)})
     create_table(connection, "stg_ad_keys", {"products": list(declarations.domains.products)})
-    rows = {table: row_count(connection, f"source_{table}") for table in TABLES}
     try:
-        write_columns(directory / "requests.arrow", _requests(connection, rows["requests"], declarations))
-        write_columns(directory / "ads.arrow", _ads(connection, rows["ads"], declarations))
+        requests = _requests(connection, row_count(connection, "stg_request_keys"), declarations)
+        ads = _ads(connection, row_count(connection, "stg_ad_keys"), declarations)
     except LogsError as error:  # the encoder names the feature; the day is known here
         raise LogsError(f"logs of {day}: {error}") from error
-    write_columns(directory / "candidates.arrow", _candidates(connection, rows["candidates"], declarations))
-    return rows
+    candidates = _candidates(connection, int(requests["candidate_count"].sum()), declarations)
+    tables = {"requests": requests, "ads": ads, "candidates": candidates}
+    for table, columns in tables.items():
+        write_columns(directory / f"{table}.arrow", columns)
+    return {table: len(next(iter(columns.values()))) for table, columns in tables.items()}
 
 
 def _requests(connection: duckdb.DuckDBPyConnection, rows: int, declarations: Declarations) -> Columns:
@@ -136,7 +138,7 @@ def _candidates(connection: duckdb.DuckDBPyConnection, rows: int, declarations: 
     }
     teacher = np.empty((rows, len(tasks)), np.float32)
     labels = np.empty((rows, len(tasks)), np.int8)
-    for start, batch in _read(connection, "shard_candidates"):
+    for start, batch in _read(connection, "shard_candidates", rows):
         place = _copy(columns, start, batch)
         raw = batch.column("source_row")
         for t, task in enumerate(tasks):
@@ -150,8 +152,9 @@ def _fill(
     connection: duckdb.DuckDBPyConnection, name: str, columns: Columns, schema: SideSchema, hash_seed: int
 ) -> Columns:
     """Fill `columns` from sql/<name>.sql in place; returns the matrices of the features beside them."""
-    encoded = EncodedSide.empty(len(next(iter(columns.values()))), schema)
-    for start, batch in _read(connection, name):
+    rows = len(next(iter(columns.values())))
+    encoded = EncodedSide.empty(rows, schema)
+    for start, batch in _read(connection, name, rows):
         _copy(columns, start, batch)
         raw = pa.Table.from_struct_array(batch.column("source_row"))
         encode_into(encoded, start, raw, schema, hash_seed)
@@ -162,12 +165,15 @@ def _fill(
     }
 
 
-def _read(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Batches of sql/<name>.sql, each with the number of rows before it."""
+def _read(
+    connection: duckdb.DuckDBPyConnection, name: str, rows: int
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Batches of sql/<name>.sql, each with the number of rows before it; they have `rows` rows in all."""
     start = 0
     for batch in connection.sql(statement(name)).to_arrow_reader(_ROWS):
         yield start, batch
         start += batch.num_rows
+    assert start == rows, f"sql/{name}.sql gave {start} rows where its keys promise {rows}"
 
 
 def _copy(columns: Columns, start: int, batch: pa.RecordBatch) -> slice:

@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from mtmd.config import Declarations, Frozen
@@ -121,7 +122,10 @@ def read_manifest(path: Path, *, verify: bool = False) -> ShardManifest:
 
     Raises StorageError naming what differs.
     """
-    manifest = ShardManifest.model_validate(read_json(path / MANIFEST))
+    try:
+        manifest = ShardManifest.model_validate(read_json(path / MANIFEST))
+    except ValidationError as error:
+        raise StorageError(f"{path / MANIFEST} is no shard manifest ({error}). Extract it again") from error
     if manifest.format != SHARD_FORMAT:
         raise StorageError(
             f"shard {path} has format {manifest.format}; this code reads {SHARD_FORMAT}. Extract it again"

@@ -114,7 +114,22 @@ def test_an_edited_source_is_another_shard(
     assert open_shard(Path(second.path)).item.continuous[0].item() == 3.0
 
 
-@pytest.mark.parametrize("damage", ["truncate", "unlink", "manifest"])
+def test_requests_that_the_keys_leave_out_go_with_their_candidates(
+    extract: Callable[..., ShardRef], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = shutil.copytree(SQL, tmp_path / "sql")
+    keys = own / "stg_request_keys.sql"
+    keys.write_text(
+        keys.read_text().replace("from source_requests\n", "from source_requests where request_id != 10\n")
+    )
+    monkeypatch.setattr("mtmd.data.database.SQL", own)
+    shard = open_shard(Path(extract().path))
+    assert shard.request_id.tolist() == [11, 13, 12]
+    assert shard.request_row.tolist() == [0, 2, 2]
+    assert shard.candidate_start.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("damage", ["truncate", "unlink", "manifest", "empty manifest"])
 def test_a_damaged_shard_is_made_again(extract: Callable[..., ShardRef], damage: str) -> None:
     first = extract()
     path = Path(first.path)
@@ -123,7 +138,7 @@ def test_a_damaged_shard_is_made_again(extract: Callable[..., ShardRef], damage:
     elif damage == "unlink":
         (path / "ads.arrow").unlink()
     else:
-        (path / "manifest.json").write_text("{")
+        (path / "manifest.json").write_text("{}" if damage == "empty manifest" else "{")
     assert extract() == first
     open_shard(path, verify=True)
 
