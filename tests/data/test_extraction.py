@@ -8,10 +8,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
-from mtmd.config import Declarations
-from mtmd.data import ShardRef, extract_day, open_shard
+from mtmd.config import Declarations, Preset
+from mtmd.data import ShardRef, extract_day, open_shard, plan_window
 from mtmd.data import extraction as extraction_module
 from mtmd.data.database import SQL
 from mtmd.data.shards import ShardManifest, read_manifest
@@ -174,3 +175,31 @@ def test_rows_are_the_same_however_many_are_encoded_at_a_time(
 def test_a_new_day_extracts_one_day(extract: Callable[..., ShardRef]) -> None:
     extract()
     assert [extract(day).reused for day in (DAY, NEXT_DAY)] == [True, False]
+
+
+def test_the_next_days_window_extracts_one_day(tiny_logs: Path, tiny_preset: Preset, tmp_path: Path) -> None:
+    def extract_window(as_of: date) -> list[ShardRef]:
+        days = (*plan_window(as_of, 3).days, as_of)
+        return [extract_day(tiny_logs, day, tiny_preset.declarations, tmp_path) for day in days]
+
+    first, second = extract_window(date(2026, 1, 4)), extract_window(date(2026, 1, 5))
+    assert [ref.reused for ref in first] == [False, False, False, False]
+    assert [ref.reused for ref in second] == [True, True, True, False]
+    assert [ref.path for ref in second[:3]] == [ref.path for ref in first[1:]]
+
+
+def test_late_candidates_of_a_simulated_day_extract_that_day_again(
+    tiny_logs: Path, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    days = (date(2026, 1, 1), date(2026, 1, 2))
+    for table in ("requests", "ads", "candidates"):
+        for day in days:
+            shutil.copytree(tiny_logs / table / f"date={day}", tmp_path / "logs" / table / f"date={day}")
+    before = [extract_day(tmp_path / "logs", day, tiny_preset.declarations, tmp_path) for day in days]
+    path = sorted((tmp_path / "logs" / "candidates" / f"date={days[0]}").glob("*.parquet"))[-1]
+    table = pq.ParquetFile(path).read()
+    pq.write_table(table.slice(0, table.num_rows - 1), path)
+    after = [extract_day(tmp_path / "logs", day, tiny_preset.declarations, tmp_path) for day in days]
+    assert [ref.reused for ref in after] == [False, True]
+    assert after[0].candidates == before[0].candidates - 1
+    assert open_shard(Path(before[0].path), verify=True).candidates == before[0].candidates
