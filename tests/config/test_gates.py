@@ -9,7 +9,7 @@ from mtmd.config import DataConfig, EvaluationConfig, GatesConfig
 @pytest.mark.parametrize(
     ("config", "change", "message"),
     [
-        (DataConfig, {"min_domain_rows": 0}, r"greater than or equal to 1"),
+        (DataConfig, {"min_domain_rows": -1}, r"greater than or equal to"),
         (DataConfig, {"mix_band": 0}, r"greater than 0"),
         (DataConfig, {"max_null_rate_change": 1.5}, r"less than or equal to 1"),
         (EvaluationConfig, {"buckets": 1}, r"greater than or equal to 2"),
