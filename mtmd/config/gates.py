@@ -8,7 +8,7 @@ from mtmd.config.base import Frozen
 class DataConfig(Frozen):
     """Limits that the expectation suites hold a day of logs to."""
 
-    min_domain_rows: int = Field(100, ge=1, description="candidate rows each domain must have in a day")
+    min_domain_rows: int = Field(100, ge=0, description="candidate rows each domain must have in a day")
     trailing_days: int = Field(7, ge=1, description="earlier days that a new day is compared with")
     mix_band: float = Field(
         0.5, gt=0, description="a domain's share may differ by this fraction of its trailing mean"
