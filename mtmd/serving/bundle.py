@@ -12,6 +12,9 @@ from mtmd.storage import read_json, sha256_file
 BUNDLE_FORMAT = 1  # raise it whenever the same weights and declarations must be served differently
 BUNDLE_FILE = "bundle.json"
 MODEL_KIND = "mtmd"
+# The dots matter: the exporter names inner values after operators (`embedding`, `cat_1`) and does not look
+# whether an input or output is called the same.
+INPUT_PREFIX, OUTPUT_PREFIX = "features.", "embedding."
 
 TowerSide = Literal["query", "item"]
 
@@ -28,8 +31,9 @@ class TowerFile(Frozen):
 class BundleInfo(Frozen):
     """What `bundle.json` says: all that a reader needs to turn raw rows into scores.
 
-    Inputs of every file, N rows: `continuous` (N, C) float32, `categorical` (N, K) int64, `embedding` (N, V)
-    float32, without those of width 0. Outputs: one (N, widths[task]) float32 per task, under the task's name.
+    Inputs of every file, N rows: `features.continuous` (N, C) float32, `features.categorical` (N, K) int64,
+    `features.embedding` (N, V) float32, without those of width 0. Outputs: one `embedding.<task>`
+    (N, widths[task]) float32 per task.
     """
 
     format: int

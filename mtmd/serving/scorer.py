@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from mtmd.config import SideSchema
 from mtmd.encoding import EncodedSide, encode, table_from_rows
 from mtmd.errors import BundleError
-from mtmd.serving.bundle import BundleInfo, TowerFile, TowerSide, load_bundle, verify_files
+from mtmd.serving.bundle import (
+    INPUT_PREFIX,
+    OUTPUT_PREFIX,
+    BundleInfo,
+    TowerFile,
+    TowerSide,
+    load_bundle,
+    verify_files,
+)
 from mtmd.serving.scores import tree_log_probability
 
 _PAIRS_AT_ONCE = 1 << 16  # bounds the memory of gathered embeddings: 65,536 pairs × some 400 floats
@@ -170,7 +178,10 @@ class Scorer:
             "embedding": rows.embedding,
         }
         session = self._sessions[side, domain]
-        outputs = session.run(list(self.tasks), {n: v for n, v in inputs.items() if v.shape[1]})
+        outputs = session.run(
+            [OUTPUT_PREFIX + task for task in self.tasks],
+            {INPUT_PREFIX + name: matrix for name, matrix in inputs.items() if matrix.shape[1]},
+        )
         return Embeddings(self.info.bundle_id, side, index, dict(zip(self.tasks, outputs, strict=True)))
 
 
