@@ -1,0 +1,21 @@
+"""From a trained model to a proven bundle: ONNX files, parity, a fresh process (design §8)."""
+
+from mtmd.export.bundle import export_bundle
+from mtmd.export.fresh_process import FreshProcessReport, check_fresh_process
+from mtmd.export.parity import check_parity
+from mtmd.export.parity_report import DayParity, FileParity, ParityReport
+from mtmd.export.raw_rows import RawRows, sample_raw_rows
+from mtmd.export.shard_scores import score_shard
+
+__all__ = [
+    "DayParity",
+    "FileParity",
+    "FreshProcessReport",
+    "ParityReport",
+    "RawRows",
+    "check_fresh_process",
+    "check_parity",
+    "export_bundle",
+    "sample_raw_rows",
+    "score_shard",
+]

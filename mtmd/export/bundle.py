@@ -1,0 +1,65 @@
+"""Write a bundle: one ONNX file per tower domain, and `bundle.json` (design §8)."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mtmd.config import Preset
+from mtmd.errors import BundleError
+from mtmd.export.onnx_files import write_onnx
+from mtmd.model import MTMD
+from mtmd.serving import BUNDLE_FORMAT, BundleInfo
+from mtmd.serving.bundle import BUNDLE_FILE, MODEL_KIND, TowerFile
+from mtmd.storage import digest, sha256_file, write_json
+
+
+def export_bundle(model: MTMD, preset: Preset, directory: Path) -> BundleInfo:
+    """Write the bundle of a trained model into a directory, such as one of `storage.atomic_directory`.
+
+    The id is a digest of weights, declarations, model configuration and format: the same model has the same
+    id wherever it is exported. Raises BundleError when the model is in training mode, or a file too large.
+    """
+    if model.training:
+        raise BundleError("the model is in training mode; call model.eval() before exporting it")
+    domains = preset.domains
+    weights = weights_digest(model)
+    bundle_id = digest(
+        {
+            "weights": weights,
+            "declarations": preset.declarations.model_dump(mode="json"),
+            "model": preset.model.model_dump(mode="json"),
+            "format": BUNDLE_FORMAT,
+        }
+    )
+    towers = [
+        ("query", domains.surfaces, preset.declarations.query, model.query_module),
+        ("item", domains.products, preset.declarations.item, model.item_module),
+    ]
+    files = []
+    for side, names, schema, module in towers:
+        for index, name in enumerate(names):
+            path = directory / f"{side}_{name}.onnx"
+            properties = {"bundle_id": bundle_id, "kind": MODEL_KIND, "side": side, "domain": name}
+            write_onnx(path, module(index), schema, domains.task_names, properties)
+            files.append(TowerFile(side=side, domain=name, file=path.name, sha256=sha256_file(path)))
+    info = BundleInfo(
+        format=BUNDLE_FORMAT,
+        bundle_id=bundle_id,
+        weights=weights,
+        declarations=preset.declarations,
+        widths=dict(zip(domains.task_names, model.widths, strict=True)),
+        files=tuple(files),
+    )
+    write_json(directory / BUNDLE_FILE, info.model_dump(mode="json"))
+    return info
+
+
+def weights_digest(model: nn.Module) -> str:
+    """Digest of all parameters and stored buffers: names, types, shapes and bytes, in name order."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return total.hexdigest()

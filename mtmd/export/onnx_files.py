@@ -1,0 +1,128 @@
+"""One tower domain as one ONNX file with a dynamic batch dimension.
+
+N rows of one domain, C continuous and K categorical features, V vector components.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from mtmd.config import SideSchema
+from mtmd.errors import BundleError
+from mtmd.serving.bundle import INPUT_PREFIX, OUTPUT_PREFIX
+
+_EXAMPLE_ROWS = 3  # torch.export takes 0 and 1 for constants
+_LARGEST = 2**31 - 1  # bytes of one protobuf message
+
+
+class _PresentInputs(nn.Module):
+    """A tower's module without the inputs of width 0, which onnxruntime cannot be given."""
+
+    def __init__(self, module: nn.Module, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.module = module
+        self.names = names
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The matrices called `names`, in that order → the module's outputs."""
+        given = dict(zip(self.names, inputs, strict=True))
+        empty = inputs[0].new_zeros((inputs[0].shape[0], 0), dtype=torch.float32)
+        outputs: tuple[Tensor, ...] = self.module(
+            given.get("continuous", empty), given["categorical"], given.get("embedding", empty)
+        )
+        return outputs
+
+
+def write_onnx(
+    path: Path, module: nn.Module, schema: SideSchema, tasks: tuple[str, ...], properties: dict[str, str]
+) -> None:
+    """Export a module of (continuous, categorical, embedding) → one (N, K_t) per task.
+
+    The bytes depend on the weights and the versions of torch and onnx only: file names and source lines that
+    the exporter embeds are taken out. Raises BundleError when the module is in training mode, too large for
+    one file, or was exported with a fixed number of rows.
+    """
+    if module.training:
+        raise BundleError(f"{path.name}: the module is in training mode; call eval() before exporting it")
+    size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
+    if size > _LARGEST:
+        raise BundleError(
+            f"{path.name} would hold {size} bytes; one file takes {_LARGEST}. Declare fewer buckets"
+        )
+    proto = _export(module, _example(schema), tasks, path.name)
+    _strip_traces(proto)
+    onnx.helper.set_model_props(proto, properties)
+    _check_dynamic(proto, path.name)
+    onnx.checker.check_model(proto)
+    path.write_bytes(proto.SerializeToString(deterministic=True))
+
+
+def _export(
+    module: nn.Module, example: dict[str, Tensor], tasks: tuple[str, ...], name: str
+) -> onnx.ModelProto:
+    try:
+        with _quiet_exporter():
+            program = torch.onnx.export(
+                _PresentInputs(module, tuple(example)).eval(),
+                tuple(example.values()),
+                input_names=[INPUT_PREFIX + matrix for matrix in example],
+                output_names=[OUTPUT_PREFIX + task for task in tasks],
+                dynamic_shapes={"inputs": tuple({0: torch.export.Dim.DYNAMIC} for _ in example)},
+                dynamo=True,
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        raise BundleError(
+            f"{name}: the module cannot be exported for any number of rows: {error.__cause__ or error}"
+        ) from error
+    if program is None:
+        raise BundleError(f"{name}: torch.onnx.export returned nothing; use torch 2.9 or newer")
+    return program.model_proto
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Without its warnings, on every export, that torchvision's operators are not there."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _example(schema: SideSchema) -> dict[str, Tensor]:
+    """Inputs that are not of width 0, by name."""
+    matrices = {
+        "continuous": torch.zeros(_EXAMPLE_ROWS, len(schema.continuous)),
+        "categorical": torch.zeros(_EXAMPLE_ROWS, len(schema.categorical), dtype=torch.int64),
+        "embedding": torch.zeros(_EXAMPLE_ROWS, schema.vector_width),
+    }
+    return {name: matrix for name, matrix in matrices.items() if matrix.shape[1]}
+
+
+def _strip_traces(proto: onnx.ModelProto) -> None:
+    """Drop the exporter's notes (source lines, paths of this machine) from the graph and its functions."""
+    for graph in (proto.graph, *proto.functions):
+        del graph.metadata_props[:]
+        graph.doc_string = ""
+        values = [*graph.input, *graph.output] if graph is proto.graph else []
+        for item in (*graph.node, *graph.value_info, *values):
+            del item.metadata_props[:]
+            item.doc_string = ""
+
+
+def _check_dynamic(proto: onnx.ModelProto, name: str) -> None:
+    for value in (*proto.graph.input, *proto.graph.output):
+        rows = value.type.tensor_type.shape.dim[0]
+        if not rows.dim_param:
+            raise BundleError(
+                f"{name}: {value.name} was exported for {rows.dim_value} rows only; the module must not look "
+                "at the number of rows"
+            )

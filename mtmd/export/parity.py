@@ -1,0 +1,193 @@
+"""Compare the exported files with the trained model, on real held-out rows and on hard ones (design §8).
+
+Torch runs in float32 evaluation mode, through the towers that training uses, not through the modules that
+were exported. N rows of a file, M rows of the other side, T tasks, K_t embedding width of task t.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mtmd.config import Preset
+from mtmd.data import Shard, day_batches
+from mtmd.encoding import EncodedSide
+from mtmd.errors import BundleError
+from mtmd.export.parity_report import DayParity, FileParity, ParityReport
+from mtmd.export.rows import hard_rows, part, side_input, stack, take
+from mtmd.export.shard_scores import score_shard
+from mtmd.model import MTMD, tree_log_probability
+from mtmd.serving import Scorer
+from mtmd.serving.bundle import TowerSide
+
+BATCH_SIZES = (1, 2, 7, 1024)
+_UNSEEN = 31
+_BATCHES = 64  # at most so many per batch size: batches of 1 need not read all rows again
+_PARTNERS = 32  # rows of each domain of the other side that every row is scored against
+_DAY_REQUESTS = 2048  # requests of the held-out day whose ranks are compared
+
+Floats = NDArray[np.float32]
+
+
+def check_parity(model: MTMD, bundle_dir: Path, shard: Shard, preset: Preset) -> ParityReport:
+    """Embeddings and probabilities of every file at every batch size, and the day's ranks, against torch.
+
+    Deltas are reported, not raised: the promotion gate decides. Raises BundleError when the bundle does not
+    load, or the model is in training mode.
+    """
+    if model.training:
+        raise BundleError("the model is in training mode; call model.eval() before comparing it")
+    scorer = Scorer.load(bundle_dir)
+    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+        towers = [
+            _tower(model, scorer, shard, preset, side=side, index=index) for side, index in _domains(preset)
+        ]
+        files = [parity for tower in towers for parity in _file_parity(tower, towers, scorer)]
+        day = _day_parity(model, scorer, shard, preset)
+    return ParityReport.judge(scorer.info.bundle_id, preset.gates, tuple(files), day)
+
+
+@dataclass(frozen=True)
+class _Tower:
+    """One tower domain: its rows, hard ones first, and both sides' embeddings of them, per task (N, K_t)."""
+
+    side: TowerSide
+    domain: str
+    rows: EncodedSide
+    torch: tuple[Floats, ...]
+    onnx: tuple[Floats, ...]
+
+
+def _domains(preset: Preset) -> Iterator[tuple[TowerSide, int]]:
+    yield from (("query", index) for index in range(len(preset.domains.surfaces)))
+    yield from (("item", index) for index in range(len(preset.domains.products)))
+
+
+def _tower(
+    model: MTMD, scorer: Scorer, shard: Shard, preset: Preset, *, side: TowerSide, index: int
+) -> _Tower:
+    declarations = preset.declarations
+    schema = declarations.query if side == "query" else declarations.item
+    domain = shard.surface if side == "query" else shard.product
+    matrices = shard.query if side == "query" else shard.item
+    own = np.flatnonzero(domain.numpy() == index)
+    hard = hard_rows(schema, _UNSEEN)
+    real = max(BATCH_SIZES) - len(hard.categorical)
+    # A day with fewer rows than the largest batch gives each of them more than once.
+    chosen = own[np.arange(real) * max(len(own), real) // real % len(own)] if len(own) else own
+    rows = stack(hard, take(matrices, chosen))
+    embed = model.embed_queries if side == "query" else model.embed_items
+    reference = embed(side_input(rows, index, len(schema.domains)))
+    name = schema.domains[index]
+    return _Tower(
+        side=side,
+        domain=name,
+        rows=rows,
+        torch=tuple(tensor.numpy() for tensor in reference),
+        onnx=_embed(scorer, side, name, rows, max(BATCH_SIZES)),
+    )
+
+
+def _embed(scorer: Scorer, side: TowerSide, domain: str, rows: EncodedSide, size: int) -> tuple[Floats, ...]:
+    """Embeddings of the first rows, `size` at a time, at most _BATCHES times: per task (N, K_t)."""
+    embed = scorer.embed_queries if side == "query" else scorer.embed_items
+    count = min(len(rows.categorical), size * _BATCHES)
+    batches = [embed(domain, part(rows, slice(at, min(at + size, count)))) for at in range(0, count, size)]
+    return tuple(np.concatenate([batch.tasks[task] for batch in batches]) for task in scorer.tasks)
+
+
+def _file_parity(tower: _Tower, towers: Sequence[_Tower], scorer: Scorer) -> Iterator[FileParity]:
+    """One file at every batch size, scored against rows of every domain of the other side."""
+    others = [other for other in towers if other.side != tower.side]
+    torch_other = [_partners([other.torch[t] for other in others]) for t in range(len(scorer.tasks))]
+    onnx_other = [_partners([other.onnx[t] for other in others]) for t in range(len(scorer.tasks))]
+    parents = scorer.info.declarations.domains.parents
+    for size in BATCH_SIZES:
+        own = _embed(scorer, tower.side, tower.domain, tower.rows, size)
+        count = len(own[0])
+        reference = [embedding[:count] for embedding in tower.torch]
+        p = _probabilities(own, onnx_other, parents)
+        yield FileParity(
+            file=scorer.info.file_of(tower.side, tower.domain).file,
+            batch_size=size,
+            rows=count,
+            scores=p.size,
+            embedding_delta=_largest([_delta(a, b) for a, b in zip(own, reference, strict=True)]),
+            score_delta=_delta(p, _probabilities(reference, torch_other, parents)),
+        )
+
+
+def _partners(embeddings: Sequence[Floats]) -> Floats:
+    """Rows of every domain of the other side: two hard ones, then real ones. (M, K_t)"""
+    return np.concatenate([np.delete(e, np.arange(2, 1 + _UNSEEN), axis=0)[:_PARTNERS] for e in embeddings])
+
+
+def _probabilities(
+    own: Sequence[Floats], other: Sequence[Floats], parents: Sequence[int | None]
+) -> NDArray[np.float32]:
+    """(N, M, T); the tree is torch's here, so that only the files differ. The twin is compared by the day."""
+    logits = torch.stack(
+        [torch.from_numpy(a) @ torch.from_numpy(b).T for a, b in zip(own, other, strict=True)]
+    )
+    flat = tree_log_probability(logits.flatten(1).T, parents).exp()  # (N · M, T)
+    return flat.numpy().reshape(*logits.shape[1:], len(parents))
+
+
+def _day_parity(model: MTMD, scorer: Scorer, shard: Shard, preset: Preset) -> DayParity:
+    """The model's own forward on real batches, against the bundle's scores and ranks."""
+    batch_requests = min(preset.training.batch_requests, _DAY_REQUESTS)
+    onnx_p = np.exp(score_shard(scorer, shard))
+    delta: list[float | None] = [0.0]
+    outcomes: list[tuple[bool, bool]] = []
+    candidates = 0
+    batches = islice(
+        day_batches(shard, preset.declarations, batch_requests), -(-_DAY_REQUESTS // batch_requests)
+    )
+    for batch in batches:
+        own = onnx_p[batch.candidate.numpy()]
+        applies = ~np.isnan(own)
+        reference = np.where(applies, model(batch).exp().numpy(), np.float32(np.nan))
+        delta.append(_delta(own[applies], reference[applies]))
+        candidates += len(own)
+        start = np.flatnonzero(np.diff(batch.pair_query.numpy(), prepend=-1))
+        for o, r in zip(np.split(own, start[1:]), np.split(reference, start[1:]), strict=True):
+            outcomes += _rank(o, r, preset.gates.top_k, preset.gates.parity_score)
+    return DayParity(
+        candidates=candidates,
+        score_delta=_largest(delta),
+        rankings=len(outcomes),
+        top_k=preset.gates.top_k,
+        disagreements=sum(not agrees for agrees, _ in outcomes),
+        identical=sum(same for _, same in outcomes),
+    )
+
+
+def _rank(own: Floats, reference: Floats, k: int, tolerance: float) -> Iterator[tuple[bool, bool]]:
+    """(agrees up to ties, the same ad by ad) of each task that the request's ads have; (n, T) probabilities.
+
+    Rank by rank, the ad that the bundle puts there has, by torch, the score of the ad that torch puts there,
+    within the tolerance: ads that swap ranks are ties.
+    """
+    for task in range(own.shape[1]):
+        scored = ~np.isnan(own[:, task])
+        if not scored.any():
+            continue
+        truth = reference[scored, task]
+        mine = np.argsort(-own[scored, task], kind="stable")[:k]
+        theirs = np.argsort(-truth, kind="stable")[:k]
+        yield bool(np.all(np.abs(truth[mine] - truth[theirs]) <= tolerance)), np.array_equal(mine, theirs)
+
+
+def _delta(a: Floats, b: Floats) -> float | None:
+    """Largest |a − b|; None when it is not finite, 0 of nothing."""
+    delta = float(np.abs(a - b).max(initial=0.0)) if a.size else 0.0
+    return delta if np.isfinite(delta) else None
+
+
+def _largest(deltas: Sequence[float | None]) -> float | None:
+    finite = [delta for delta in deltas if delta is not None]
+    return max(finite) if len(finite) == len(deltas) else None

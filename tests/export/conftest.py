@@ -1,0 +1,185 @@
+"""One small model with filled statistics, exported once, and a day of logs with every kind of value."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from mtmd.config import Preset
+from mtmd.data import Shard, day_batches, extract_day, open_shard
+from mtmd.export import export_bundle
+from mtmd.model import MTMD, build_model
+from mtmd.serving import BundleInfo
+
+DAY = date(2026, 3, 1)
+REQUESTS, ADS = 90, 60
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model and what was exported from it."""
+
+    preset: Preset
+    logs: Path
+    shard: Shard
+    model: MTMD
+    directory: Path
+    info: BundleInfo
+
+
+@pytest.fixture(scope="session")
+def small_preset() -> Preset:
+    """Two surfaces, two products; the item side has no vectors, so its files have no such input."""
+    return Preset.model_validate(
+        {
+            "name": "small",
+            "logs": "unused",
+            "domains": {
+                "surfaces": ["home_feed", "search"],
+                "products": ["standard", "shopping"],
+                "tasks": [
+                    {"name": "ctr", "label": "clicked"},
+                    {
+                        "name": "octr",
+                        "label": "outbound_clicked",
+                        "parent": "ctr",
+                        "products": ["standard"],
+                    },
+                ],
+            },
+            "features": [
+                {"name": "user_id", "side": "query", "kind": "categorical", "type": "BIGINT", "buckets": 500},
+                {
+                    "name": "country",
+                    "side": "query",
+                    "kind": "categorical",
+                    "buckets": 20,
+                    "shallow": True,
+                },
+                {"name": "activity", "side": "query", "kind": "continuous", "log1p": True},
+                {
+                    "name": "vector",
+                    "side": "query",
+                    "kind": "embedding",
+                    "width": 3,
+                    "domains": ["search"],
+                },
+                {"name": "bid", "side": "item", "kind": "continuous"},
+                {"name": "price", "side": "item", "kind": "continuous", "domains": ["shopping"]},
+                {"name": "goal", "side": "item", "kind": "categorical", "buckets": 8, "shallow": True},
+                {
+                    "name": "topic",
+                    "side": "item",
+                    "kind": "categorical",
+                    "type": "INTEGER",
+                    "buckets": 100,
+                },
+            ],
+            "model": {
+                "expert_widths": [16, 8],
+                "shallow_widths": [8, 4],
+                "router_widths": [8],
+                "cross_layers": 1,
+                "cross_rank": 4,
+                "batch_norm_min_rows": 4,
+                "emb_deep": {"ctr": 8, "octr": 4},
+            },
+            "training": {"batch_requests": 32, "loss_weights": {"ctr": 2.0, "octr": 1.0}},
+            "gates": {"top_k": 5},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def exported(small_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    root = tmp_path_factory.mktemp("export")
+    _write_logs(root / "logs")
+    ref = extract_day(str(root / "logs"), DAY, small_preset.declarations, root / "shards")
+    shard = open_shard(Path(ref.path))
+    model = build_model("mtmd", small_preset)
+    assert isinstance(model, MTMD)
+    with torch.no_grad():
+        for parameter in model.parameters():  # gates, routers and scores far from their quiet start
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+        model.train()
+        for batch in day_batches(shard, small_preset.declarations, 32):
+            model(batch)
+    model.eval()
+    directory = root / "bundle"
+    directory.mkdir()
+    info = export_bundle(model, small_preset, directory)
+    return Exported(small_preset, root / "logs", shard, model, directory, info)
+
+
+def _write_logs(logs: Path) -> None:
+    rng = np.random.default_rng(7)
+    surface = rng.choice(["home_feed", "search"], REQUESTS, p=[0.7, 0.3]).tolist()
+    product = rng.choice(["standard", "shopping"], ADS).tolist()
+    requests = [_request(rng, number, name) for number, name in enumerate(surface)]
+    ads = [_ad(rng, number, name) for number, name in enumerate(product)]
+    candidates = [
+        {
+            "request_id": request,
+            "ad_id": int(ad),
+            "ctr": float(rng.uniform(0.05, 0.3)),
+            "octr": 0.01 if product[ad] == "standard" else None,
+            "impressed": False,
+        }
+        for request in range(REQUESTS)
+        for ad in rng.choice(ADS, 12, replace=False)
+    ]
+    booleans = ["impressed", "clicked", "good_clicked", "outbound_clicked", "hidden", "repinned"]
+    scores = {"request_id": pa.int64(), "ad_id": pa.int64(), "ctr": pa.float32(), "octr": pa.float32()}
+    schemas = {
+        "requests": {
+            "request_id": pa.int64(),
+            "ts": pa.timestamp("us"),
+            "surface": pa.string(),
+            "user_id": pa.int64(),
+            "country": pa.string(),
+            "activity": pa.float32(),
+            "vector": pa.list_(pa.float32()),
+        },
+        "ads": {
+            "ad_id": pa.int64(),
+            "product": pa.string(),
+            "goal": pa.string(),
+            "bid": pa.float32(),
+            "price": pa.float32(),
+            "topic": pa.int32(),
+        },
+        "candidates": scores | dict.fromkeys(booleans, pa.bool_()) | {"position": pa.int32()},
+    }
+    for table, rows in (("requests", requests), ("ads", ads), ("candidates", candidates)):
+        path = logs / table / f"date={DAY}" / "part-0.parquet"
+        path.parent.mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(schemas[table])), path)
+
+
+def _request(rng: np.random.Generator, number: int, surface: str) -> dict[str, Any]:
+    return {
+        "request_id": number,
+        "ts": datetime(2026, 3, 1, 12),
+        "surface": surface,
+        "user_id": int(rng.integers(40)),
+        "country": [None, "fr", "île", "東京"][number % 4],
+        "activity": [None, float("nan"), -3.5, 1e6][number % 4] if number % 3 else float(rng.exponential()),
+        "vector": rng.normal(size=3).tolist() if surface == "search" and number % 5 else None,
+    }
+
+
+def _ad(rng: np.random.Generator, number: int, product: str) -> dict[str, Any]:
+    return {
+        "ad_id": number,
+        "product": product,
+        "goal": ["click", "conversion"][number % 2],
+        "bid": None if number % 7 == 0 else float(rng.lognormal()),
+        "price": float(rng.lognormal(3)) if product == "shopping" else None,
+        "topic": None if number % 5 == 0 else int(rng.integers(10**9)),
+    }

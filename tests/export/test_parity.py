@@ -1,0 +1,113 @@
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from mtmd.errors import BundleError
+from mtmd.evaluation import score_day
+from mtmd.export import ParityReport, check_parity, score_shard
+from mtmd.export.parity import BATCH_SIZES, _rank
+from mtmd.export.rows import hard_rows
+from mtmd.model import build_model
+from mtmd.serving import Scorer
+from mtmd.storage import read_json, sha256_file, write_json
+
+
+@pytest.fixture(scope="module")
+def report(exported: Any) -> ParityReport:
+    return check_parity(exported.model, exported.directory, exported.shard, exported.preset)
+
+
+def test_every_file_agrees_at_every_batch_size(exported: Any, report: ParityReport) -> None:
+    assert report.passed, report.worst
+    files = [one.file for one in exported.info.files]
+    assert [(one.file, one.batch_size) for one in report.files] == [
+        (file, size) for file in files for size in BATCH_SIZES
+    ]
+    assert all(one.score_delta is not None and one.score_delta <= 2e-6 for one in report.files)
+    assert {one.rows for one in report.files} == {64, 128, 448, 1024}
+
+
+def test_the_days_scores_and_ranks_agree(exported: Any, report: ParityReport) -> None:
+    assert report.day.candidates == exported.shard.candidates
+    assert report.day.score_delta is not None
+    assert report.day.score_delta <= 2e-6
+    assert report.day.rankings >= 90  # ctr everywhere, octr where a request has a standard ad
+    assert report.day.disagreements == 0
+    assert report.day.identical >= 0.99 * report.day.rankings
+
+
+def test_the_report_survives_json(report: ParityReport) -> None:
+    assert ParityReport.model_validate_json(report.model_dump_json()) == report
+
+
+def test_scores_of_a_shard_are_the_models_in_the_days_order(exported: Any) -> None:
+    own = score_shard(Scorer.load(exported.directory), exported.shard)
+    reference = score_day(exported.model, exported.shard, exported.preset.declarations)
+    applies = ~np.isnan(exported.shard.teacher.numpy())
+    assert np.array_equal(np.isnan(own), ~applies)
+    assert np.abs(np.exp(own[applies]) - np.exp(reference[applies])).max() <= 2e-6
+
+
+def test_other_weights_fail_and_the_worst_file_is_named(exported: Any) -> None:
+    other = build_model("mtmd", exported.preset).eval()
+    other.load_state_dict(exported.model.state_dict())
+    with torch.no_grad():
+        other.item.experts[1].project[0].bias.add_(0.01)
+    report = check_parity(other, exported.directory, exported.shard, exported.preset)
+    assert not report.passed
+    assert "item_shopping.onnx at batch size 1: scores differ by" in report.worst
+    assert "held-out candidates: scores differ by" in report.worst
+    assert "item_standard.onnx at batch size 1: embeddings" not in report.worst
+
+
+def test_a_number_that_is_not_finite_fails(exported: Any, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(exported.directory, bundle)
+    path = bundle / "query_search.onnx"
+    proto = onnx.load(path)
+    weight = next(one for one in proto.graph.initializer if one.name == "module.fields.gain")
+    weight.CopyFrom(numpy_helper.from_array(np.full(weight.dims, np.nan, np.float32), weight.name))
+    onnx.save(proto, path)
+    info = read_json(bundle / "bundle.json")
+    for one in info["files"]:
+        one["sha256"] = sha256_file(bundle / one["file"])
+    write_json(bundle / "bundle.json", info)
+    report = check_parity(exported.model, bundle, exported.shard, exported.preset)
+    assert not report.passed
+    assert "query_search.onnx at batch size 7: scores differ by a number that is not finite" in report.worst
+
+
+def test_a_model_in_training_mode_is_refused(exported: Any) -> None:
+    with pytest.raises(BundleError, match="training mode"):
+        check_parity(
+            build_model("mtmd", exported.preset).train(), exported.directory, exported.shard, exported.preset
+        )
+
+
+def test_hard_rows_reach_both_ends_of_every_table(exported: Any) -> None:
+    schema = exported.preset.declarations.query
+    rows = hard_rows(schema, 31)
+    assert np.isnan(rows.continuous[0]).all()
+    assert np.isnan(rows.embedding[0]).all()
+    assert rows.categorical[0].tolist() == [0, 0]
+    for column, feature in enumerate(schema.categorical):
+        ids = rows.categorical[1:, column]
+        assert ids.max() == feature.buckets
+        assert ids.min() >= 1
+        assert len(set(ids.tolist())) >= min(feature.buckets, 31) // 2
+
+
+def test_ads_that_tie_may_swap_ranks_and_others_may_not() -> None:
+    reference = np.array([[0.5], [0.3], [0.3 - 1e-7], [0.1]], np.float32)
+    swapped = reference[[0, 2, 1, 3]]
+    assert list(_rank(swapped, reference, 3, 1e-5)) == [(True, False)]
+    assert list(_rank(reference, reference, 3, 1e-5)) == [(True, True)]
+    wrong = np.array([[0.3], [0.5], [0.2], [0.1]], np.float32)
+    assert list(_rank(wrong, reference, 3, 1e-5)) == [(False, False)]
+    assert list(_rank(np.full((4, 1), np.nan, np.float32), reference, 3, 1e-5)) == []
