@@ -1,0 +1,20 @@
+"""Losses, trainer, checkpoints."""
+
+from mtmd.model import ModelKind
+from mtmd.training.losses import bernoulli_kl, weighted_kl
+from mtmd.training.records import EpochRecord, FitResult, Progress
+from mtmd.training.trainer import TrainingData, fit
+from mtmd.training.weights import load_weights, save_weights
+
+__all__ = [
+    "EpochRecord",
+    "FitResult",
+    "ModelKind",
+    "Progress",
+    "TrainingData",
+    "bernoulli_kl",
+    "fit",
+    "load_weights",
+    "save_weights",
+    "weighted_kl",
+]

@@ -1,0 +1,248 @@
+"""Train a model on a window: AdamW, warm-up and cosine, early stop, resume (paper §2.3, §3.1).
+
+The same inputs give the same weights on the same machine: every random choice is drawn from the seed and the
+epoch, and torch is held to deterministic kernels meanwhile.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from mtmd.batch import Batch
+from mtmd.config import Preset, TrainingConfig
+from mtmd.errors import TrainingError
+from mtmd.model import ModelKind, Ranker, build_model
+from mtmd.storage import digest
+from mtmd.training.checkpoints import TrainingState, load_checkpoint, save_checkpoint
+from mtmd.training.losses import bernoulli_kl, task_sums, weighted_kl
+from mtmd.training.precision import Precision, autocast, choose_precision
+from mtmd.training.records import EpochRecord, FitResult, Progress
+from mtmd.training.schedule import learning_rate_factor
+
+_REPORT_STEPS = 10  # a report costs a synchronisation; ten steps are well under ten seconds
+
+OnProgress = Callable[[Progress], None]
+
+
+class TrainingData(Protocol):
+    """What a trainer needs of its data; `mtmd.data.WindowData` is one."""
+
+    def epoch(self, epoch: int, batch_requests: int) -> Iterator[Batch]: ...
+
+    def validation(self, batch_requests: int) -> Iterator[Batch]: ...
+
+    def steps(self, batch_requests: int) -> int: ...
+
+    def base_rates(self) -> Tensor: ...
+
+
+def fit(
+    kind: ModelKind, data: TrainingData, preset: Preset, work: Path, on_progress: OnProgress | None = None
+) -> tuple[Ranker, FitResult]:
+    """Train a new model, or go on from the checkpoint in `work`: the best epoch's model, and the record.
+
+    Raises TrainingError on a loss or gradient that is not finite (kind, epoch, step and value in the
+    message), and for a checkpoint that does not fit.
+    """
+    with _deterministic():
+        run = _Run(kind, data, preset, work, on_progress)
+        while not run.finished:
+            run.one_epoch()
+        return run.result()
+
+
+class _Run:
+    """One training under way; everything that a checkpoint restores lives here."""
+
+    def __init__(
+        self, kind: ModelKind, data: TrainingData, preset: Preset, work: Path, on_progress: OnProgress | None
+    ) -> None:
+        self._kind, self._data, self._work, self._on_progress = kind, data, work, on_progress
+        self._config = preset.training
+        self._tasks = preset.domains.task_names
+        self._weights = torch.tensor([self._config.loss_weights[task] for task in self._tasks])
+        self._precision: Precision = choose_precision(self._config)
+        self._peak = (
+            self._config.learning_rate if kind == "mtmd" else getattr(preset.rivals, kind).learning_rate
+        )
+        self._steps = data.steps(self._config.batch_requests)
+        if self._steps == 0:
+            raise TrainingError(
+                "the window has no training batches (0 steps); it needs days with scored candidates"
+            )
+        self._model = build_model(kind, preset)
+        self._model.initialise_bias(data.base_rates())
+        self._optimizer = _optimizer(self._model, self._config)
+        self._key = digest([kind, preset.model_dump(mode="json"), self._steps])
+        self._records: list[EpochRecord] = []
+        self._best_epoch, self._trained_rows = 0, 0
+        self._best = self._copy()
+        self.finished = False
+        self._restore()
+
+    def one_epoch(self) -> None:
+        """Train over the window once, validate, and write the checkpoint."""
+        epoch, started = len(self._records) + 1, time.perf_counter()
+        train_loss, rows = self._train(epoch, started)
+        seconds = time.perf_counter() - started
+        validation_loss, logmae = self._validate(epoch)
+        self._trained_rows += rows
+        self._records.append(
+            EpochRecord(
+                epoch=epoch,
+                train_loss=train_loss,
+                validation_loss=validation_loss,
+                validation_logmae=logmae,
+                seconds=seconds,
+            )
+        )
+        if self._best_epoch == 0 or validation_loss < self._records[self._best_epoch - 1].validation_loss:
+            self._best_epoch, self._best = epoch, self._copy()
+        self.finished = epoch == self._config.epochs or epoch - self._best_epoch >= self._config.patience
+        save_checkpoint(self._work, self._state(), self._model, self._optimizer, self._best)
+        self._report(epoch, epoch * self._steps, train_loss, validation_loss, rows / seconds)
+
+    def result(self) -> tuple[Ranker, FitResult]:
+        """The best epoch's model in evaluation mode, and the record of the training."""
+        self._model.load_state_dict(self._best)
+        return self._model.eval(), FitResult(
+            kind=self._kind,
+            epochs=tuple(self._records),
+            best_epoch=self._best_epoch,
+            stopped_early=len(self._records) < self._config.epochs,
+            rows_per_s=self._trained_rows / sum(record.seconds for record in self._records),
+            parameters=self._model.parameter_count,
+            embedding_parameters=self._model.embedding_parameter_count,
+            precision=self._precision,
+        )
+
+    def _train(self, epoch: int, started: float) -> tuple[float, int]:
+        self._model.train()
+        total, rows, done = 0.0, 0, (epoch - 1) * self._steps
+        for index, batch in enumerate(self._data.epoch(epoch, self._config.batch_requests), start=1):
+            total += self._step(epoch, done + index - 1, batch)
+            rows += len(batch.candidate)
+            if index % _REPORT_STEPS == 0:
+                self._report(epoch, done + index, total / index, None, rows / (time.perf_counter() - started))
+        return total / self._steps, rows
+
+    def _step(self, epoch: int, step: int, batch: Batch) -> float:
+        factor = learning_rate_factor(step, self._config.epochs * self._steps, self._config)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._peak * factor
+        self._optimizer.zero_grad(set_to_none=True)
+        with autocast(self._precision):
+            log_p = self._model(batch)
+        loss = weighted_kl(log_p, batch.teacher, self._weights)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(
+            self._model.parameters(), self._config.max_gradient_norm, foreach=True
+        )
+        value = float(loss)
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            raise TrainingError(
+                f"{self._kind}: loss {value} with gradient norm {float(norm)} in epoch {epoch}, step {step} is not "
+                f'finite; lower the learning rate ({self._peak * factor:.3g}) or set precision = "float32"'
+            )
+        self._optimizer.step()
+        return value
+
+    @torch.no_grad()
+    def _validate(self, epoch: int) -> tuple[float, dict[str, float]]:
+        """Weighted KL and LogMAE per task on the validation requests, in float32."""
+        self._model.eval()
+        kl, error, count = torch.zeros(3, len(self._tasks), dtype=torch.float64)
+        for batch in self._data.validation(self._config.batch_requests):
+            log_p = self._model(batch)
+            sums, counts = task_sums(bernoulli_kl(log_p, batch.teacher), batch.teacher)
+            kl, count = kl + sums, count + counts
+            error = error + task_sums((log_p - batch.teacher.log()).abs(), batch.teacher)[0]
+        if not bool((count > 0).all()):
+            raise TrainingError(
+                f"the validation slice has {count.tolist()} rows for tasks {list(self._tasks)}; each needs some: "
+                f"raise validation_fraction ({self._config.validation_fraction})"
+            )
+        loss = float((self._weights * kl / count).sum() / self._weights.sum())
+        if not torch.isfinite(torch.tensor(loss)):
+            raise TrainingError(
+                f"{self._kind}: validation loss {loss} after epoch {epoch} is not finite; train again"
+            )
+        return loss, dict(zip(self._tasks, (error / count).tolist(), strict=True))
+
+    def _restore(self) -> None:
+        stored = load_checkpoint(self._work, self._key, self._model, self._optimizer)
+        if stored is None:
+            return
+        state, self._best = stored
+        self._records = list(state.epochs)
+        self._best_epoch, self._trained_rows, self.finished = (
+            state.best_epoch,
+            state.trained_rows,
+            state.finished,
+        )
+
+    def _state(self) -> TrainingState:
+        return TrainingState(
+            key=self._key,
+            epochs=tuple(self._records),
+            best_epoch=self._best_epoch,
+            trained_rows=self._trained_rows,
+            finished=self.finished,
+        )
+
+    def _copy(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().clone() for name, tensor in self._model.state_dict().items()}
+
+    def _report(self, epoch: int, step: int, train: float, validation: float | None, speed: float) -> None:
+        if self._on_progress is not None:
+            self._on_progress(
+                Progress(
+                    kind=self._kind,
+                    epoch=epoch,
+                    epochs=self._config.epochs,
+                    step=step,
+                    steps=self._config.epochs * self._steps,
+                    train_loss=train,
+                    validation_loss=validation,
+                    rows_per_s=speed,
+                )
+            )
+
+
+def _optimizer(model: Ranker, config: TrainingConfig) -> torch.optim.AdamW:
+    """AdamW that decays weight matrices only.
+
+    Biases and norms have no scale to lose. Embedding rows are left out too: most are not in a batch, and
+    decoupled decay would shrink exactly the rare ones, which have no gradient to hold against it.
+    """
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        (matrices if _DECAYED & set(name.split(".")[-2:]) else others).append(parameter)
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+
+
+_DECAYED = {"weight", "weights", "down", "up"}
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """Deterministic kernels for the time of a training; the caller's settings come back."""
+    before, warn = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn)
