@@ -175,6 +175,5 @@ class DomainAdaptation(nn.Module):
                 for domain, (fields, rows) in enumerate(
                     zip(self.domains, by_domain(numbers, side), strict=True)
                 )
-                if len(rows)
             ]
             return torch.cat([x for x, _ in adapted]), torch.cat([gates for _, gates in adapted])

@@ -23,7 +23,7 @@ ROUTER_GAIN = 0.1  # routing starts near uniform
 
 
 class DomainExpert(nn.Module):
-    """One domain's experts, routers and composition: adapted rows to embeddings of all tasks."""
+    """One domain's experts, routers and composition: adapted rows to embeddings of the domain's T tasks."""
 
     def __init__(
         self, width: int, shallow_width: int, deep_widths: tuple[int, ...], config: ModelConfig
@@ -48,19 +48,19 @@ class DomainExpert(nn.Module):
         self.cross = LowRankCross(tasks, composed, config.cross_layers, config.cross_rank)
         self.project = nn.ModuleList(_projection(composed, deep) for deep in deep_widths)
 
-    def forward(self, x: Tensor, z: Tensor, shared: Tensor) -> tuple[list[Tensor], Tensor]:
+    def forward(self, x: Tensor, z: Tensor, shared: Tensor) -> tuple[list[list[Tensor]], Tensor]:
         """Adapted rows to embeddings.
 
         x (N, D) adapted, z the same after the LayerNorm where norm is "pre", shared (N, H) of the
-        domain-shared expert. Returns, per task in turn, emb_deep (N, K) and emb_shallow (N, S) as 2 T
-        tensors, and the routing weights (T, N, 3).
+        domain-shared expert. Returns, per task, [emb_deep (N, K), emb_shallow (N, S)], and the routing
+        weights (T, N, 3).
         """
         weights = torch.softmax(self.routers(z).float(), dim=2)  # (T, N, 3)
         composed = self._compose(self.experts(z), shared, weights)
         own = x[:, x.shape[1] - self.shallow_width :]
         shallow = self.shallow(normalise(own) if self.norm == "pre" else own).unbind(0)  # T × (N, S)
-        deep = [project(c) for project, c in zip(self.project, composed, strict=True)]
-        return [part for pair in zip(deep, shallow, strict=True) for part in pair], weights
+        parts = zip(self.project, composed, shallow, strict=True)
+        return [[project(c), s] for project, c, s in parts], weights
 
     def _compose(self, outputs: Tensor, shared: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
         """Routed outputs through LayerNorm and DCN: T tensors (N, 3 H), or (N, H) when summed."""

@@ -117,6 +117,8 @@ class FieldTables(nn.Module):
 
         Raises ConfigError naming the feature and the id.
         """
+        if not len(categorical):
+            return
         for table in self.layout:
             for column, feature in zip(table.columns, table.features, strict=True):
                 low, high = (int(value) for value in torch.aminmax(categorical[:, column]))

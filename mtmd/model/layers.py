@@ -72,10 +72,11 @@ class Stack(nn.Module):
         for layer, (width_in, width) in enumerate(itertools.pairwise((inputs, *widths))):
             gain = last_gain if layer == len(widths) - 1 else 1.0
             weight = torch.empty(networks, width_in, width)
-            he_uniform_(weight, width_in, slope, gain)
+            post = norm == "post" and layer < self.activated
+            he_uniform_(weight, width_in, slope, 1.0 if post else gain)
             self.weights.append(nn.Parameter(weight))
             self.biases.append(nn.Parameter(torch.zeros(networks, 1, width)))
-            if norm == "post" and layer < self.activated:
+            if post:
                 self.gains.append(nn.Parameter(torch.full((networks, 1, width), gain)))
                 self.shifts.append(nn.Parameter(torch.zeros(networks, 1, width)))
 

@@ -4,6 +4,7 @@ A row runs through the adaptation and the Domain Expert of its own domain, and t
 Shapes: N rows, D adapted columns, F fields, T tasks, K_t = emb_deep + emb_shallow + 1 width of task t.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,7 +24,8 @@ class TowerTrace:
 
     packed    (N, sum of K_t) embeddings of all tasks side by side
     gates     (N, F) SE weights, fields in the order of the tower's layout
-    routing   (N, T, 3) weights of the deep, task-shared and domain-shared expert
+    routing   (N, T, 3) weights of the deep, task-shared and domain-shared expert, without gradient; NaN for
+              tasks that the row's domain lacks
     """
 
     packed: Tensor
@@ -34,6 +36,7 @@ class TowerTrace:
 class Tower(nn.Module):
     """Rows of one side to one embedding per task.
 
+    A domain has networks for its own tasks only (`tasks`, per domain); its embeddings of other tasks are 0.
     bias (|domains|, T): the last dimension of an embedding. The query tower learns it and the item tower
     holds 1, so the dot product adds the surface's bias to the logit.
     """
@@ -41,14 +44,22 @@ class Tower(nn.Module):
     bias: Tensor
 
     def __init__(
-        self, schema: SideSchema, deep_widths: tuple[int, ...], config: ModelConfig, learn_bias: bool
+        self,
+        schema: SideSchema,
+        deep_widths: tuple[int, ...],
+        tasks: Sequence[Sequence[int]],
+        config: ModelConfig,
+        *,
+        learn_bias: bool,
     ) -> None:
         super().__init__()
         self.norm = config.norm
+        self.tasks = tuple(tuple(own) for own in tasks)
         self.adaptation = DomainAdaptation(schema, config)
         layout = self.adaptation.layout
         self.experts = nn.ModuleList(
-            DomainExpert(layout.width, layout.shallow_width, deep_widths, config) for _ in schema.domains
+            DomainExpert(layout.width, layout.shallow_width, tuple(deep_widths[t] for t in own), config)
+            for own in self.tasks
         )
         # The domain-shared expert (§2.1.4): the same weights for the rows of all domains.
         self.shared = Stack(1, layout.width, config.expert_widths, config.norm, config.leaky_slope)
@@ -67,20 +78,25 @@ class Tower(nn.Module):
         shared = self.shared(z).squeeze(0)  # (N, H)
         packed, routing = [], []
         parts = zip(*(by_domain(t, side) for t in (x, z, shared)), strict=True)
-        for expert, bias, rows in zip(self.experts, self.bias, parts, strict=True):
-            if len(rows[0]):
-                embeddings, weights = expert(*rows)
-                packed.append(pack(embeddings, bias))
-                routing.append(weights)
-        return TowerTrace(torch.cat(packed), gates, torch.cat(routing, dim=1).transpose(0, 1))
+        for expert, tasks, bias, rows in zip(self.experts, self.tasks, self.bias, parts, strict=True):
+            embeddings, weights = expert(*rows)
+            packed.append(pack(dict(zip(tasks, embeddings, strict=True)), bias, self.widths))
+            everywhere = weights.new_full((len(bias), *weights.shape[1:]), torch.nan)
+            routing.append(everywhere.index_copy(0, torch.tensor(tasks, device=bias.device), weights))
+        return TowerTrace(torch.cat(packed), gates, torch.cat(routing, dim=1).detach().transpose(0, 1))
 
 
-def pack(embeddings: list[Tensor], bias: Tensor) -> Tensor:
-    """emb_deep, emb_shallow and bias of each task in turn → (N, sum of K_t) float32."""
-    rows = embeddings[0].shape[0]
+def pack(embeddings: dict[int, list[Tensor]], bias: Tensor, widths: Sequence[int]) -> Tensor:
+    """emb_deep, emb_shallow and bias of each task in turn → (N, sum of K_t) float32.
+
+    embeddings: per task that the domain has, its two parts; the others' are 0. bias (T,).
+    """
+    rows = next(iter(embeddings.values()))[0].shape[0]
     parts: list[Tensor] = []
-    for task, value in enumerate(bias.unbind(0)):
-        parts += [embeddings[2 * task].float(), embeddings[2 * task + 1].float(), value.expand(rows, 1)]
+    for task, (value, width) in enumerate(zip(bias.unbind(0), widths, strict=True)):
+        absent = [bias.new_zeros(()).expand(rows, width - 1)]
+        parts += [part.float() for part in embeddings.get(task, absent)]
+        parts.append(value.expand(rows, 1))
     return torch.cat(parts, dim=1)
 
 
@@ -99,6 +115,7 @@ class DomainModule(nn.Module):
         super().__init__()
         self.norm = tower.norm
         self.widths = tower.widths
+        self.tasks = tower.tasks[domain]
         self.tables: FieldTables = tower.adaptation.tables
         fields = tower.adaptation.domains[domain]
         expert = tower.experts[domain]
@@ -120,4 +137,5 @@ class DomainModule(nn.Module):
         x, _ = self.fields(numbers, embedded, statistics)
         z = normalise(x) if self.norm == "pre" else x
         embeddings, _ = self.expert(x, z, self.shared(z).squeeze(0))
-        return torch.split(pack(embeddings, self.bias), list(self.widths), dim=1)
+        packed = pack(dict(zip(self.tasks, embeddings, strict=True)), self.bias, self.widths)
+        return torch.split(packed, list(self.widths), dim=1)

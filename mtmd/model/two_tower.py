@@ -22,8 +22,13 @@ class MTMD(Ranker):
         deep_widths = tuple(config.emb_deep[task] for task in domains.task_names)
         self.parents = domains.parents
         self.products = len(domains.products)
-        self.query = Tower(declarations.query, deep_widths, config, learn_bias=True)
-        self.item = Tower(declarations.item, deep_widths, config, learn_bias=False)
+        # A product has its own tasks; a surface has those of any product.
+        of_product = [
+            [t for t, task in enumerate(domains.tasks) if domains.has_task(p, task)] for p in domains.products
+        ]
+        of_surface = [sorted({t for tasks in of_product for t in tasks})] * len(domains.surfaces)
+        self.query = Tower(declarations.query, deep_widths, of_surface, config, learn_bias=True)
+        self.item = Tower(declarations.item, deep_widths, of_product, config, learn_bias=False)
         self.widths = self.query.widths
 
     def forward(self, batch: Batch) -> Tensor:

@@ -1,0 +1,352 @@
+"""MTMD once more, plainly: one module per expert, one lookup per feature, every pair through both towers.
+
+Written from the paper and the docstrings, not from the fast code: fields stay in declaration order, networks
+are chains of torch.nn layers, domains are a loop, nothing is fused or shared between the pairs of a request.
+`paired_parameters` lines up the two models' weights, to copy them over and to compare gradients.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mtmd.batch import Batch, SideInput
+from mtmd.config import Declarations, ModelConfig, SideSchema
+from mtmd.model import MTMD
+from mtmd.model.adaptation import CLIP, EPSILON, DomainFields
+from mtmd.model.experts import DomainExpert
+from mtmd.model.layers import Stack
+from mtmd.model.towers import Tower
+
+
+class PlainNetwork(nn.Module):
+    """A feed-forward network; `last_linear` leaves the last layer without norm and LeakyReLU."""
+
+    def __init__(
+        self, inputs: int, widths: Sequence[int], config: ModelConfig, last_linear: bool = False
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for index, width in enumerate(widths):
+            if config.norm == "pre":
+                layers.append(nn.LayerNorm(inputs, elementwise_affine=False))
+            layers.append(nn.Linear(inputs, width))
+            if not (last_linear and index == len(widths) - 1):
+                if config.norm == "post":
+                    layers.append(nn.LayerNorm(width))
+                layers.append(nn.LeakyReLU(config.leaky_slope))
+            inputs = width
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.layers(x)
+        return result
+
+
+class PlainCross(nn.Module):
+    """DCN v2: x_{l+1} = x_0 ⊙ (U Vᵀ x_l + b) + x_l."""
+
+    def __init__(self, width: int, config: ModelConfig) -> None:
+        super().__init__()
+        rank = min(config.cross_rank, width)
+        self.down = nn.ModuleList(nn.Linear(width, rank, bias=False) for _ in range(config.cross_layers))
+        self.up = nn.ModuleList(nn.Linear(rank, width) for _ in range(config.cross_layers))
+
+    def forward(self, x0: Tensor) -> Tensor:
+        x = x0
+        for down, up in zip(self.down, self.up, strict=True):
+            x = x0 * up(down(x)) + x
+        return x
+
+
+class PlainBatchNorm:
+    """Masked BatchNorm of one number column of one domain, with plain Python numbers."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.momentum = config.batch_norm_momentum
+        self.min_rows = config.batch_norm_min_rows
+        self.first = self.second = self.weight = 0.0
+
+    def observe(self, values: Sequence[float]) -> tuple[float, float]:
+        """Take in a training batch's values; the mean and the standard deviation to normalise them with."""
+        n = len(values)
+        if n:
+            mean, square = sum(values) / n, sum(v * v for v in values) / n
+            rate = self.momentum * min(1.0, n / self.min_rows)
+            self.first = (1 - rate) * self.first + rate * mean
+            self.second = (1 - rate) * self.second + rate * square
+            self.weight = (1 - rate) * self.weight + rate
+            if n >= self.min_rows:
+                return mean, math.sqrt(max(square - mean * mean, 0.0) + EPSILON)
+        return self.running()
+
+    def running(self) -> tuple[float, float]:
+        if self.weight == 0.0:
+            return 0.0, math.sqrt(1.0 + EPSILON)
+        mean, square = self.first / self.weight, self.second / self.weight
+        thin = self.weight < self.momentum / 2
+        return mean, math.sqrt(max(square if thin else square - mean * mean, 0.0) + EPSILON)
+
+
+class PlainAdaptation(nn.Module):
+    """One domain's fields: BatchNorm, defaults, SE. The embeddings come from the tower."""
+
+    def __init__(self, schema: SideSchema, domain: int, config: ModelConfig) -> None:
+        super().__init__()
+        self.schema = schema
+        self.has = schema.present[domain].tolist()
+        self.widths = [1 if f.kind == "continuous" else f.width for f in schema.fields]
+        numeric = {
+            i: w
+            for i, (f, w) in enumerate(zip(schema.fields, self.widths, strict=True))
+            if f.kind != "categorical"
+        }
+        self.norms = {i: [PlainBatchNorm(config) for _ in range(w)] for i, w in numeric.items()}
+        self.gain = nn.ParameterDict({str(i): nn.Parameter(torch.empty(w)) for i, w in numeric.items()})
+        self.shift = nn.ParameterDict({str(i): nn.Parameter(torch.empty(w)) for i, w in numeric.items()})
+        self.default = nn.ParameterList(nn.Parameter(torch.empty(w)) for w in self.widths)
+        fields = len(self.widths)
+        self.squeeze = nn.Linear(fields, max(1, fields // config.se_reduction))
+        self.excite = nn.Linear(max(1, fields // config.se_reduction), fields)
+        self.moments: dict[int, list[tuple[float, float]]] = {}
+
+    def columns(self, rows: SideInput) -> list[Tensor]:
+        """Per field, the raw values: (N, width) numbers or (N,) ids."""
+        c, k = len(self.schema.continuous), len(self.schema.categorical)
+        vectors = iter(rows.embedding.split([f.width for f in self.schema.embedding], dim=1))
+        return [
+            rows.continuous[:, [i]] if i < c else rows.categorical[:, i - c] if i < c + k else next(vectors)
+            for i in range(len(self.widths))
+        ]
+
+    def prepare(self, distinct: SideInput) -> None:
+        """Set the moments to normalise with: a distinct row counts once, however many pairs it has."""
+        for i, raw in enumerate(self.columns(distinct)):
+            for j, norm in enumerate(self.norms.get(i, ())):
+                kept = [v for v in raw[:, j].tolist() if self.has[i] and not math.isnan(v)]
+                moments = norm.observe(kept) if self.training else norm.running()
+                self.moments.setdefault(i, [(0.0, 1.0)] * self.widths[i])[j] = moments
+
+    def forward(self, rows: SideInput, tables: nn.ModuleList) -> list[Tensor]:
+        """Adapted fields, each (N, width)."""
+        fields = []
+        for i, raw in enumerate(self.columns(rows)):
+            if i in self.norms:
+                seen = ~raw.isnan() & self.has[i]
+                mean, std = torch.tensor(self.moments[i], dtype=torch.float64).T
+                z = ((raw.nan_to_num().double() - mean) / std).clamp(-CLIP, CLIP).float()
+                value = z * self.gain[str(i)] + self.shift[str(i)]
+            else:
+                seen = ((raw > 0) & self.has[i]).unsqueeze(1)
+                value = tables[i - len(self.schema.continuous)](raw)
+            fields.append(torch.where(seen, value, self.default[i]))
+        squeezed = torch.stack([field.mean(dim=1) for field in fields], dim=1)
+        gates = 2 * torch.sigmoid(self.excite(F.relu(self.squeeze(squeezed))))
+        return [field * gates[:, [i]] for i, field in enumerate(fields)]
+
+
+class PlainDomainExpert(nn.Module):
+    """One domain's experts and composition, one module each."""
+
+    def __init__(
+        self, width: int, shallow_width: int, deep_widths: Sequence[int], config: ModelConfig
+    ) -> None:
+        super().__init__()
+        self.config = config
+        h = config.expert_widths[-1]
+        composed = 3 * h if config.composition == "concat" else h
+        tasks = range(len(deep_widths))
+        self.deep = nn.ModuleList(PlainNetwork(width, config.expert_widths, config) for _ in tasks)
+        self.task_shared = PlainNetwork(width, config.expert_widths, config)
+        self.shallow = nn.ModuleList(
+            PlainNetwork(shallow_width, config.shallow_widths, config) for _ in tasks
+        )
+        self.router = nn.ModuleList(
+            PlainNetwork(width, (*config.router_widths, 3), config, last_linear=True) for _ in tasks
+        )
+        self.norm = nn.ModuleList(
+            nn.Identity() if config.norm == "none" else nn.LayerNorm(composed) for _ in tasks
+        )
+        self.cross = nn.ModuleList(PlainCross(composed, config) for _ in tasks)
+        self.project = nn.ModuleList(nn.Linear(composed, deep) for deep in deep_widths)
+
+    def forward(self, x: Tensor, shallow: Tensor, domain_shared: Tensor) -> list[Tensor]:
+        """Per task, emb_deep and emb_shallow side by side."""
+        embeddings = []
+        for t, deep in enumerate(self.deep):
+            weights = torch.softmax(self.router[t](x), dim=1)
+            outputs = (deep(x), self.task_shared(x), domain_shared)
+            routed = [weights[:, [e]] * output for e, output in enumerate(outputs)]
+            c = (
+                torch.cat(routed, dim=1)
+                if self.config.composition == "concat"
+                else sum(routed, torch.zeros(()))
+            )
+            embeddings.append(
+                torch.cat([self.project[t](self.cross[t](self.norm[t](c))), self.shallow[t](shallow)], dim=1)
+            )
+        return embeddings
+
+
+class PlainTowerOracle(nn.Module):
+    """One tower; rows in any order, with the domain of each."""
+
+    def __init__(
+        self,
+        schema: SideSchema,
+        deep_widths: Sequence[int],
+        tasks: Sequence[Sequence[int]],
+        config: ModelConfig,
+    ) -> None:
+        super().__init__()
+        self.schema = schema
+        self.tasks = tasks
+        self.widths = [deep + config.shallow_widths[-1] for deep in deep_widths]
+        self.tables = nn.ModuleList(nn.Embedding((f.buckets or 0) + 1, f.width) for f in schema.categorical)
+        domains = range(len(schema.domains))
+        self.adaptations = nn.ModuleList(PlainAdaptation(schema, d, config) for d in domains)
+        width = sum(1 if f.kind == "continuous" else f.width for f in schema.fields)
+        shallow_width = sum(f.width for f in schema.fields if f.shallow)
+        self.shared = PlainNetwork(width, config.expert_widths, config)
+        self.experts = nn.ModuleList(
+            PlainDomainExpert(width, shallow_width, [deep_widths[t] for t in own], config) for own in tasks
+        )
+
+    def forward(self, distinct: SideInput, pick: Tensor) -> list[Tensor]:
+        """Embeddings of the rows `pick` of `distinct`, per task, computed for each occurrence anew."""
+        domain_of = torch.repeat_interleave(torch.tensor(distinct.counts))
+        order: list[Tensor] = []
+        found: list[list[Tensor]] = []
+        for d, (adaptation, expert) in enumerate(zip(self.adaptations, self.experts, strict=True)):
+            adaptation.prepare(_take(distinct, torch.nonzero(domain_of == d).squeeze(1)))
+            mine = torch.nonzero(domain_of[pick] == d).squeeze(1)
+            fields = adaptation(_take(distinct, pick[mine]), self.tables)
+            x = torch.cat(fields, dim=1)
+            shallow = [f for f, feature in zip(fields, self.schema.fields, strict=True) if feature.shallow]
+            own = dict(zip(self.tasks[d], expert(x, torch.cat(shallow, dim=1), self.shared(x)), strict=True))
+            found.append([own.get(t, torch.zeros(len(mine), w)) for t, w in enumerate(self.widths)])
+            order.append(mine)
+        back = torch.argsort(torch.cat(order))
+        return [torch.cat([domain[t] for domain in found])[back] for t in range(len(found[0]))]
+
+
+class Oracle(nn.Module):
+    """log P(task | impression) of every pair, one pair at a time as far as the mathematics goes."""
+
+    def __init__(self, declarations: Declarations, config: ModelConfig) -> None:
+        super().__init__()
+        domains = declarations.domains
+        deep_widths = [config.emb_deep[task] for task in domains.task_names]
+        self.parents = domains.parents
+        self.products = len(domains.products)
+        every = list(range(len(domains.tasks)))
+        of_product = [[t for t in every if domains.has_task(p, domains.tasks[t])] for p in domains.products]
+        of_surface = [[t for t in every if any(t in own for own in of_product)] for _ in domains.surfaces]
+        self.query = PlainTowerOracle(declarations.query, deep_widths, of_surface, config)
+        self.item = PlainTowerOracle(declarations.item, deep_widths, of_product, config)
+        self.bias = nn.Parameter(torch.empty(len(domains.surfaces), len(domains.tasks)))
+
+    def forward(self, batch: Batch) -> Tensor:
+        queries = self.query(batch.query, batch.pair_query)
+        items = self.item(batch.item, batch.pair_item)
+        bias = self.bias[batch.pair_domain // self.products]
+        logs: list[Tensor] = []
+        for t, parent in enumerate(self.parents):
+            own = F.logsigmoid((queries[t] * items[t]).sum(dim=1) + bias[:, t])
+            logs.append(own if parent is None else logs[parent] + own)
+        return torch.stack(logs, dim=1)
+
+
+def _take(side: SideInput, rows: Tensor) -> SideInput:
+    return SideInput(side.continuous[rows], side.categorical[rows], side.embedding[rows], (len(rows),))
+
+
+# ---- the same weights in both ----------------------------------------------------------------------
+
+Read = Callable[[nn.Parameter], Tensor]
+Pairs = Iterator[tuple[Tensor, nn.Parameter]]
+
+
+def paired_parameters(fast: MTMD, plain: Oracle, read: Read) -> Pairs:
+    """Each parameter of the oracle with `read` of its counterpart: its values, or its gradient."""
+    yield read(fast.query.bias), plain.bias  # type: ignore[arg-type]
+    for tower, other in ((fast.query, plain.query), (fast.item, plain.item)):
+        yield from _tower_pairs(tower, other, read)
+
+
+@torch.no_grad()
+def copy_weights(fast: MTMD, plain: Oracle) -> None:
+    """Give the oracle the weights of the fast model, but not its running statistics."""
+    for source, target in paired_parameters(fast, plain, lambda parameter: parameter.detach()):
+        target.copy_(source)
+
+
+def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
+    layout = fast.adaptation.layout
+    for table, weight in zip(layout.tables, fast.adaptation.tables.tables, strict=True):
+        for column, offset, feature in zip(table.columns, table.offsets, table.features, strict=True):
+            yield read(weight)[offset : offset + (feature.buckets or 0) + 1], plain.tables[column].weight
+    # The fast model's column order: where each declared field starts, and which columns are its.
+    starts = dict(zip(layout.fields, torch.tensor((0, *layout.widths)).cumsum(0).tolist(), strict=False))
+    spans = [list(range(starts[f], starts[f] + w)) for f, w in _declared(plain.schema)]
+    shallow = [c for f, span in zip(plain.schema.fields, spans, strict=True) if f.shallow for c in span]
+    columns = torch.tensor([c for span in spans for c in span])
+    shallow_columns = torch.tensor(shallow) - (layout.width - layout.shallow_width)
+    fields = torch.tensor([layout.fields.index(f) for f in plain.schema.fields])
+    for own, other in zip(fast.adaptation.domains, plain.adaptations, strict=True):
+        yield from _adaptation_pairs(own, other, spans, fields, read)
+    yield from _network_pairs(fast.shared, 0, plain.shared, columns, read)
+    for own, other in zip(fast.experts, plain.experts, strict=True):
+        yield from _expert_pairs(own, other, columns, shallow_columns, read)
+
+
+def _declared(schema: SideSchema) -> list[tuple[object, int]]:
+    return [(f, 1 if f.kind == "continuous" else f.width) for f in schema.fields]
+
+
+def _adaptation_pairs(
+    fast: DomainFields, plain: PlainAdaptation, spans: list[list[int]], fields: Tensor, read: Read
+) -> Pairs:
+    for i, span in enumerate(spans):
+        yield read(fast.default)[span], plain.default[i]
+        if str(i) in plain.gain:
+            yield read(fast.gain)[span], plain.gain[str(i)]
+            yield read(fast.shift)[span], plain.shift[str(i)]
+    yield read(fast.squeeze.weight)[:, fields], plain.squeeze.weight
+    yield read(fast.squeeze.bias), plain.squeeze.bias
+    yield read(fast.excite.weight)[fields], plain.excite.weight
+    yield read(fast.excite.bias)[fields], plain.excite.bias
+
+
+def _network_pairs(fast: Stack, network: int, plain: PlainNetwork, columns: Tensor, read: Read) -> Pairs:
+    linears = [layer for layer in plain.layers if isinstance(layer, nn.Linear)]
+    norms = [layer for layer in plain.layers if isinstance(layer, nn.LayerNorm) and layer.elementwise_affine]
+    for layer, linear in enumerate(linears):
+        weight = read(fast.weights[layer])[network]  # (in, out)
+        yield (weight[columns] if layer == 0 else weight).T, linear.weight
+        yield read(fast.biases[layer])[network, 0], linear.bias
+    for layer, norm in enumerate(norms):
+        yield read(fast.gains[layer])[network, 0], norm.weight
+        yield read(fast.shifts[layer])[network, 0], norm.bias
+
+
+def _expert_pairs(
+    fast: DomainExpert, plain: PlainDomainExpert, columns: Tensor, shallow_columns: Tensor, read: Read
+) -> Pairs:
+    tasks = len(plain.deep)
+    for e, network in enumerate((*plain.deep, plain.task_shared)):
+        yield from _network_pairs(fast.experts, e, network, columns, read)
+    for t in range(tasks):
+        yield from _network_pairs(fast.routers, t, plain.router[t], columns, read)
+        yield from _network_pairs(fast.shallow, t, plain.shallow[t], shallow_columns, read)
+        if isinstance(norm := plain.norm[t], nn.LayerNorm):
+            yield read(fast.gain)[t, 0], norm.weight
+            yield read(fast.shift)[t, 0], norm.bias
+        for layer, (down, up) in enumerate(zip(plain.cross[t].down, plain.cross[t].up, strict=True)):
+            yield read(fast.cross.down[layer])[t].T, down.weight
+            yield read(fast.cross.up[layer])[t].T, up.weight
+            yield read(fast.cross.biases[layer])[t, 0], up.bias
+        yield read(fast.project[t].weight), plain.project[t].weight
+        yield read(fast.project[t].bias), plain.project[t].bias

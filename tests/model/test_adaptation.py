@@ -1,0 +1,145 @@
+"""Per-domain BatchNorm with missing values, learned defaults, SE gates."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from mtmd.batch import SideInput
+from mtmd.config import Preset
+from mtmd.model.adaptation import CLIP, DomainAdaptation, MaskedBatchNorm
+from tests.model.random_batches import random_batch
+
+NAN = torch.nan
+
+
+def normalised(norm: MaskedBatchNorm, x: Tensor) -> Tensor:
+    result: Tensor = norm(x, ~x.isnan())
+    return result
+
+
+def adaptation(preset: Preset) -> DomainAdaptation:
+    torch.manual_seed(0)
+    return DomainAdaptation(preset.declarations.query, preset.model)
+
+
+def test_statistics_leave_missing_values_out() -> None:
+    norm = MaskedBatchNorm(1, momentum=0.1, min_rows=2)
+    z = normalised(norm, torch.tensor([[1.0], [NAN], [3.0], [NAN]]))
+    torch.testing.assert_close(z, torch.tensor([[-1.0], [0.0], [1.0], [0.0]]))
+
+
+def test_the_first_batch_counts_fully_in_evaluation() -> None:
+    norm = MaskedBatchNorm(1, momentum=0.05, min_rows=2)
+    trained = normalised(norm, torch.tensor([[1.0], [3.0]]))
+    torch.testing.assert_close(normalised(norm.eval(), torch.tensor([[1.0], [3.0]])), trained)
+
+
+def test_running_moments_are_weighted_by_the_number_of_rows() -> None:
+    norm = MaskedBatchNorm(1, momentum=0.5, min_rows=4)
+    normalised(norm, torch.tensor([[2.0], [2.0], [4.0], [4.0]]))  # weight 0.5, mean 3, E[x²] 10
+    normalised(norm, torch.tensor([[9.0], [NAN], [NAN], [NAN]]))  # weight 0.125, mean 9, E[x²] 81
+    share = 0.125 / (0.5 * 0.875 + 0.125)
+    mean, square = 3 + share * 6, 10 + share * 71
+    centre, scale, shift = norm.frozen()
+    assert (centre.double() - shift / scale).item() == pytest.approx(mean, rel=1e-6)
+    assert scale.item() == pytest.approx((square - mean**2) ** -0.5, rel=1e-6)
+
+
+def test_a_single_row_is_normalised_with_running_statistics_and_does_not_poison_them() -> None:
+    norm = MaskedBatchNorm(1, momentum=0.05, min_rows=32)
+    torch.manual_seed(0)
+    normalised(norm, torch.randn(1000, 1) + 5)
+    before = norm.frozen()
+    z = normalised(norm, torch.tensor([[6.0]]))
+    assert z.item() == pytest.approx(1.0, abs=0.1)
+    for old, new in zip(before, norm.frozen(), strict=True):
+        torch.testing.assert_close(new, old, atol=0.1, rtol=0.05)
+
+
+def test_a_column_known_from_one_row_only_does_not_blow_other_rows_up() -> None:
+    norm = MaskedBatchNorm(1, momentum=0.05, min_rows=32)
+    assert normalised(norm, torch.tensor([[5.0]])).abs().item() < 1
+    assert normalised(norm.eval(), torch.tensor([[7.0]])).abs().item() < 1
+
+
+def test_a_large_mean_loses_no_precision() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(5000, 1).double() + 1e4
+    x = x.float()
+    expected = (x.double() - x.double().mean()) / x.double().std(correction=0)
+    norm = MaskedBatchNorm(1, momentum=0.05, min_rows=32)
+    for _ in range(3):
+        torch.testing.assert_close(normalised(norm, x).double(), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(normalised(norm.eval(), x).double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_column_never_seen_gives_zeros_and_no_nan() -> None:
+    norm = MaskedBatchNorm(2, momentum=0.05, min_rows=2)
+    x = torch.tensor([[1.0, NAN], [2.0, NAN]])
+    assert torch.equal(normalised(norm, x)[:, 1], torch.zeros(2))
+    assert normalised(norm.eval(), torch.tensor([[1.0, 3.0]]))[0, 1].item() == pytest.approx(3.0)
+
+
+def test_a_constant_column_and_a_wild_value_stay_finite() -> None:
+    norm = MaskedBatchNorm(1, momentum=0.05, min_rows=2)
+    torch.testing.assert_close(normalised(norm, torch.full((40, 1), 0.1)), torch.zeros(40, 1))
+    assert normalised(norm.eval(), torch.tensor([[1e30]])).item() == CLIP
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_missing_values_are_the_domains_learned_default(tiny_preset: Preset, training: bool) -> None:
+    model = adaptation(tiny_preset).train(training)
+    schema = tiny_preset.declarations.query
+    counts = (2, 1, 2)
+    side = SideInput(
+        torch.full((5, len(schema.continuous)), NAN),
+        torch.zeros(5, len(schema.categorical), dtype=torch.long),
+        torch.full((5, schema.vector_width), NAN),
+        counts,
+    )
+    with torch.no_grad():
+        for d, fields in enumerate(model.domains):
+            fields.get_parameter("default").fill_(d + 1.0)
+            fields.get_parameter("excite.weight").zero_()
+    x, gates = model(side)
+    assert torch.equal(gates, torch.ones_like(gates))
+    assert torch.equal(x, torch.tensor([1.0, 1.0, 2.0, 3.0, 3.0]).unsqueeze(1).expand_as(x))
+
+
+def test_a_value_of_a_field_that_the_domain_lacks_is_ignored(tiny_preset: Preset) -> None:
+    model = adaptation(tiny_preset).eval()
+    side = random_batch(tiny_preset.declarations).query
+    present = torch.from_numpy(tiny_preset.declarations.query.present).repeat_interleave(
+        torch.tensor(side.counts), dim=0
+    )
+    c, k = side.continuous.shape[1], side.categorical.shape[1]
+    wild = SideInput(
+        torch.where(present[:, :c], side.continuous, 7.0),
+        torch.where(present[:, c : c + k], side.categorical, 1),
+        side.embedding,
+        side.counts,
+    )
+    assert torch.equal(model(wild)[0], model(side)[0])
+
+
+def test_no_gradient_is_nan_where_values_are_missing(tiny_preset: Preset) -> None:
+    model = adaptation(tiny_preset)
+    x, _ = model(random_batch(tiny_preset.declarations, query_counts=(6, 1, 0)).query)
+    x.square().sum().backward()
+    assert x.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def test_gates_start_near_one_and_reweight_whole_fields(tiny_preset: Preset) -> None:
+    model = adaptation(tiny_preset).eval()
+    side = random_batch(tiny_preset.declarations).query
+    open_x, gates = model(side)
+    assert (gates - 1).abs().max() < 0.1
+    with torch.no_grad():
+        for fields in model.domains:
+            fields.get_parameter("excite.bias")[3] = -100.0
+    start = sum(model.layout.widths[:3])
+    columns = slice(start, start + model.layout.widths[3])
+    closed_x, _ = model(side)
+    assert closed_x[:, columns].abs().max() < 1e-6
+    torch.testing.assert_close(closed_x[:, :start], open_x[:, :start])

@@ -1,0 +1,146 @@
+"""The rivals: independent per-slice two-towers, and the pooled two-tower."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mtmd.batch import Batch
+from mtmd.config import Preset
+from mtmd.model import PerSlice, Pooled, build_model
+from mtmd.model.baseline import ABSENT
+from tests.model.random_batches import random_batch
+
+SLICES = [(d, t) for d in range(6) for t in range(3) if not (t == 2 and d % 2 == 1)]
+
+
+def per_slice(preset: Preset) -> PerSlice:
+    model = build_model("per_slice", preset)
+    assert isinstance(model, PerSlice)
+    return model
+
+
+def only(batch: Batch, domain: int) -> Batch:
+    """The batch's pairs of one domain."""
+    keep = batch.pair_domain == domain
+    names = ("pair_query", "pair_item", "pair_domain", "teacher", "candidate")
+    return replace(batch, **{name: getattr(batch, name)[keep] for name in names})
+
+
+@pytest.mark.parametrize(("domain", "task"), SLICES)
+def test_a_slices_loss_touches_only_its_own_parameters(tiny_preset: Preset, domain: int, task: int) -> None:
+    model = per_slice(tiny_preset)
+    batch = random_batch(tiny_preset.declarations, (20, 20, 20), (30, 30))
+    model(batch)[batch.pair_domain == domain, task].sum().backward()
+    slot = model.columns[domain].index(task)
+    networks = len(model.columns[domain])
+    for name, parameter in model.named_parameters():
+        gradient = parameter.grad
+        if not name.startswith(f"domains.{domain}."):
+            assert gradient is None or gradient.abs().sum() == 0, name
+            continue
+        assert gradient is not None, name
+        per_network = gradient.view(networks, -1).abs().sum(dim=1)  # tables stack their copies too
+        assert per_network[slot] > 0, name
+        assert per_network.sum() == per_network[slot], name
+
+
+def test_each_domain_sees_only_its_own_rows(tiny_preset: Preset) -> None:
+    batch = random_batch(tiny_preset.declarations, (20, 20, 20), (30, 30))
+    for domain in (0, 3):
+        mixed, alone = per_slice(tiny_preset), per_slice(tiny_preset)
+        torch.testing.assert_close(
+            mixed(batch)[batch.pair_domain == domain], alone(only(batch, domain)), atol=1e-6, rtol=1e-6
+        )
+        states = (m.domains[domain].state_dict() for m in (mixed, alone))
+        for own, other in zip(*(state.values() for state in states), strict=True):
+            torch.testing.assert_close(own, other)
+
+
+def test_there_is_one_network_a_slice_over_its_domains_fields(tiny_preset: Preset) -> None:
+    model = per_slice(tiny_preset)
+    declared = tiny_preset.declarations
+    assert sum(len(columns) for columns in model.columns) == len(declared.domains.slices) == 15
+    tables = sum(p.numel() for name, p in model.named_parameters() if ".tables." in name)
+    expected = 0
+    for surface, product, _ in declared.domains.slices:
+        for feature in declared.features:
+            has = (
+                feature.domains is None
+                or (surface if feature.side == "query" else product) in feature.domains
+            )
+            if feature.kind == "categorical" and has:
+                expected += ((feature.buckets or 0) + 1) * feature.width
+    assert model.embedding_parameter_count == tables == expected
+
+
+def test_scores_stand_in_the_order_of_the_pairs_and_absent_tasks_are_finite(tiny_preset: Preset) -> None:
+    model = per_slice(tiny_preset)
+    with torch.no_grad():
+        for domain, baselines in enumerate(model.domains):
+            baselines.get_parameter("bias").fill_(-50.0 - domain)
+    batch = random_batch(tiny_preset.declarations)
+    log_p = model(batch)
+    assert ((log_p[:, 0] + 50.0 + batch.pair_domain).abs() < 2.0).all()
+    shopping = batch.pair_domain % 2 == 1
+    assert torch.equal(log_p[shopping, 2], torch.full((int(shopping.sum()),), ABSENT))
+
+
+def test_a_slice_starts_at_its_base_rate(tiny_preset: Preset) -> None:
+    model = per_slice(tiny_preset)
+    rates = torch.linspace(0.01, 0.3, 18).view(6, 3)
+    rates[1::2, 2] = torch.nan
+    model.initialise_bias(rates)
+    for domain, baselines in enumerate(model.domains):
+        own = rates[domain, model.columns[domain]]
+        torch.testing.assert_close(torch.sigmoid(baselines.get_parameter("bias")), own)
+
+
+def test_the_pooled_model_starts_at_the_base_rates_and_follows_the_tree(tiny_preset: Preset) -> None:
+    model = build_model("pooled", tiny_preset)
+    rates = torch.tensor([[0.1, 0.05, 0.02], [0.2, 0.02, torch.nan]]).repeat(3, 1)
+    model.initialise_bias(rates)
+    batch = random_batch(tiny_preset.declarations, (20, 20, 20), (30, 30))
+    log_p = model(batch)
+    assert (log_p[:, 0] >= log_p[:, 1:].amax(dim=1)).all()
+    for domain in (0, 1):
+        mean = log_p[batch.pair_domain == domain, :2].mean(dim=0)
+        assert (mean - rates[domain, :2].log()).abs().max() < 0.4
+
+
+def test_the_pooled_model_can_tell_domains_apart(tiny_preset: Preset) -> None:
+    model = build_model("pooled", tiny_preset)
+    assert isinstance(model, Pooled)
+    batch = random_batch(tiny_preset.declarations)
+    with torch.no_grad():
+        first = model.query.stack.weights[0][0]  # (columns + surfaces, width)
+        first[-3] += 5.0
+    moved = build_model("pooled", tiny_preset)(batch) - model(batch)
+    assert moved.abs().sum() > 0
+
+
+@pytest.mark.parametrize("kind", ["per_slice", "pooled"])
+@pytest.mark.parametrize("counts", [((9, 0, 1), (5, 1)), ((0, 1, 0), (0, 3))])
+def test_small_and_empty_domains_train_in_either_precision(
+    tiny_preset: Preset, kind: str, counts: tuple[tuple[int, ...], tuple[int, ...]]
+) -> None:
+    model = build_model("per_slice" if kind == "per_slice" else "pooled", tiny_preset)
+    batch = random_batch(tiny_preset.declarations, *counts)
+    for precision in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision):
+            log_p = model(batch)
+        log_p.sum().backward()
+        assert log_p.dtype == torch.float32
+        assert log_p.isfinite().all()
+        assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("kind", ["per_slice", "pooled"])
+def test_in_evaluation_scores_do_not_depend_on_other_pairs(tiny_preset: Preset, kind: str) -> None:
+    model = build_model("per_slice" if kind == "per_slice" else "pooled", tiny_preset)
+    model(random_batch(tiny_preset.declarations, (30, 30, 30), (40, 40), seed=4))
+    model.eval()
+    batch = random_batch(tiny_preset.declarations)
+    torch.testing.assert_close(
+        model(only(batch, 2)), model(batch)[batch.pair_domain == 2], atol=1e-6, rtol=1e-6
+    )

@@ -1,0 +1,85 @@
+"""The fast model against the plain one: same weights, same numbers, same gradients, for every switch."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from mtmd.batch import Batch
+from mtmd.config import ModelConfig, Preset
+from mtmd.model import MTMD
+from tests.model.oracle import Oracle, copy_weights, paired_parameters
+from tests.model.random_batches import random_batch
+
+SWITCHES = [
+    {},
+    {"norm": "post"},
+    {"norm": "none"},
+    {"composition": "sum"},
+    {"cross_layers": 0},
+    {"norm": "post", "composition": "sum", "cross_layers": 1},
+    {"norm": "none", "expert_widths": [8], "shallow_widths": [4], "router_widths": [4]},
+    {"norm": "post", "expert_widths": [8], "shallow_widths": [4], "leaky_slope": 0.0},
+]
+
+
+def both(preset: Preset, changes: dict[str, object]) -> tuple[MTMD, Oracle]:
+    """Two models with the same weights, none of them at a special value such as 0."""
+    config = ModelConfig.model_validate(preset.model.model_dump() | changes)
+    torch.manual_seed(3)
+    fast = MTMD(preset.declarations, config)
+    with torch.no_grad():
+        for parameter in fast.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    plain = Oracle(preset.declarations, config)
+    copy_weights(fast, plain)
+    return fast, plain
+
+
+def loss(log_p: Tensor, batch: Batch) -> Tensor:
+    known = ~batch.teacher.isnan()
+    return -(torch.where(known, batch.teacher, 0.0) * log_p).sum()
+
+
+def assert_close(actual: Tensor, expected: Tensor, name: str) -> None:
+    scale = float(expected.abs().max()) + 1e-3
+    torch.testing.assert_close(
+        actual / scale, expected / scale, atol=2e-5, rtol=1e-3, msg=lambda m: f"{name}: {m}"
+    )
+
+
+@pytest.mark.parametrize(
+    "changes", SWITCHES, ids=lambda c: ",".join(f"{k}={v}" for k, v in c.items()) or "paper"
+)
+def test_forward_and_gradients_agree_with_the_plain_model(
+    tiny_preset: Preset, changes: dict[str, object]
+) -> None:
+    fast, plain = both(tiny_preset, changes)
+    for seed, counts in enumerate(
+        ((9, 5, 7), (12, 1, 3))
+    ):  # the second has a domain below batch_norm_min_rows
+        batch = random_batch(tiny_preset.declarations, query_counts=counts, seed=seed)
+        fast.zero_grad()
+        plain.zero_grad()
+        expected, actual = plain(batch), fast(batch)
+        torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
+        loss(expected, batch).backward()
+        loss(actual, batch).backward()
+        names = {id(parameter): name for name, parameter in plain.named_parameters()}
+        for own, other in paired_parameters(fast, plain, gradient):
+            assert_close(own, gradient(other), names[id(other)])
+    fast.eval()
+    plain.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(fast(batch), plain(batch), atol=1e-4, rtol=1e-4)
+
+
+def gradient(parameter: Tensor) -> Tensor:
+    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+
+
+@pytest.mark.parametrize("norm", ["pre", "post", "none"])
+def test_every_parameter_has_a_counterpart_in_the_plain_model(tiny_preset: Preset, norm: str) -> None:
+    fast, plain = both(tiny_preset, {"norm": norm})
+    paired = list(paired_parameters(fast, plain, lambda parameter: parameter.detach()))
+    assert sum(own.numel() for own, _ in paired) == fast.parameter_count
+    assert {id(other) for _, other in paired} == {id(parameter) for parameter in plain.parameters()}

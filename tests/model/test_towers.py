@@ -1,0 +1,126 @@
+"""A tower's rows do not depend on their neighbours, and its export modules compute the same."""
+
+import pytest
+import torch
+
+from mtmd.batch import SideInput
+from mtmd.config import ModelConfig, Preset
+from mtmd.model.towers import DomainModule, Tower
+from tests.model.random_batches import random_batch, rows_of
+
+TASKS = ((0, 1, 2), (0, 1), (0, 1, 2))  # the second domain lacks a task
+
+
+def tower(preset: Preset, learn_bias: bool = False, **changes: object) -> Tower:
+    """A tower whose running statistics and weights are those of no special case."""
+    torch.manual_seed(1)
+    config = ModelConfig.model_validate(preset.model.model_dump() | changes)
+    model = Tower(preset.declarations.query, (8, 4, 4), TASKS, config, learn_bias=learn_bias)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+        model(random_batch(preset.declarations, query_counts=(20, 20, 20), seed=7).query)
+    return model
+
+
+def test_routing_weights_sum_to_one_and_start_near_uniform(tiny_preset: Preset) -> None:
+    torch.manual_seed(0)
+    model = Tower(
+        tiny_preset.declarations.query, (8, 4, 4), [(0, 1, 2)] * 3, tiny_preset.model, learn_bias=False
+    )
+    trace = model(random_batch(tiny_preset.declarations).query)
+    assert trace.routing.shape == (21, 3, 3)
+    torch.testing.assert_close(trace.routing.sum(dim=2), torch.ones(21, 3))
+    assert (trace.routing - 1 / 3).abs().max() < 0.2
+    assert trace.gates.shape == (21, len(tiny_preset.declarations.query.fields))
+
+
+def test_a_task_that_a_domain_lacks_has_a_zero_embedding_and_no_routing(tiny_preset: Preset) -> None:
+    trace = tower(tiny_preset)(random_batch(tiny_preset.declarations).query)
+    own = slice(13 + 9, 13 + 9 + 8)  # the last task, without its bias
+    assert not trace.packed[9:14, own].any()
+    assert trace.packed[:9, own].any(dim=1).all()
+    assert trace.routing[9:14, 2].isnan().all()
+    assert trace.routing[9:14, :2].isfinite().all()
+
+
+def test_an_embedding_ends_with_its_bias(tiny_preset: Preset) -> None:
+    model = tower(tiny_preset, learn_bias=True)
+    packed = model(random_batch(tiny_preset.declarations).query).packed
+    ends = torch.tensor(model.widths).cumsum(0) - 1
+    expected = model.bias.repeat_interleave(torch.tensor([9, 5, 7]), dim=0)
+    assert model.widths == (8 + 4 + 1, 4 + 4 + 1, 4 + 4 + 1)
+    assert torch.equal(packed[:, ends], expected)
+
+
+@pytest.mark.parametrize("rows", [[0], [13], [3, 4, 16], [0, 9, 14, 20], list(range(20))], ids=len)
+@pytest.mark.parametrize("norm", ["pre", "post", "none"])
+def test_in_evaluation_a_row_is_independent_of_its_neighbours(
+    tiny_preset: Preset, norm: str, rows: list[int]
+) -> None:
+    model = tower(tiny_preset, norm=norm).eval()
+    side = random_batch(tiny_preset.declarations).query
+    with torch.no_grad():
+        alone = model(rows_of(side, torch.tensor(rows))).packed
+        torch.testing.assert_close(alone, model(side).packed[rows], atol=1e-6, rtol=1e-6)
+
+
+def test_evaluation_leaves_the_statistics_alone(tiny_preset: Preset) -> None:
+    model = tower(tiny_preset).eval()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model(random_batch(tiny_preset.declarations).query)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("counts", [(6, 0, 3), (0, 1, 0), (1, 1, 1), (0, 0, 0)])
+@pytest.mark.parametrize("training", [True, False])
+def test_domains_with_one_row_or_none_work(
+    tiny_preset: Preset, counts: tuple[int, int, int], training: bool
+) -> None:
+    model = tower(tiny_preset).train(training)
+    side = rows_of(
+        random_batch(tiny_preset.declarations, query_counts=(6, 6, 6)).query,
+        torch.tensor([6 * d + i for d, count in enumerate(counts) for i in range(count)], dtype=torch.long),
+    )
+    packed = model(side).packed
+    packed.square().sum().backward()
+    assert packed.shape == (sum(counts), sum(model.widths))
+    assert packed.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("norm", ["pre", "post", "none"])
+@pytest.mark.parametrize("domain", [0, 1, 2])
+def test_the_export_module_equals_the_tower(tiny_preset: Preset, norm: str, domain: int) -> None:
+    model = tower(tiny_preset, learn_bias=True, norm=norm).eval()
+    side = random_batch(tiny_preset.declarations).query
+    start = sum(side.counts[:domain])
+    rows = slice(start, start + side.counts[domain])
+    module = DomainModule(model, domain)
+    with torch.no_grad():
+        outputs = module(side.continuous[rows], side.categorical[rows], side.embedding[rows])
+        expected = torch.split(model(side).packed[rows], list(model.widths), dim=1)
+    assert not module.training
+    torch.testing.assert_close(outputs, tuple(expected), atol=1e-6, rtol=1e-6)
+
+
+def test_the_export_module_holds_only_its_domains_weights(tiny_preset: Preset) -> None:
+    model = tower(tiny_preset)
+    own = {id(p) for p in DomainModule(model, 1).parameters()}
+    others = (model.adaptation.domains[0], model.experts[0], model.experts[2])
+    assert not own & {id(p) for module in others for p in module.parameters()}
+    assert {id(p) for p in model.experts[1].parameters()} <= own
+
+
+def test_all_missing_rows_have_finite_embeddings(tiny_preset: Preset) -> None:
+    schema = tiny_preset.declarations.query
+    side = SideInput(
+        torch.full((3, len(schema.continuous)), torch.nan),
+        torch.zeros(3, len(schema.categorical), dtype=torch.long),
+        torch.full((3, schema.vector_width), torch.nan),
+        (1, 1, 1),
+    )
+    torch.manual_seed(0)
+    model = Tower(schema, (8, 4, 4), TASKS, tiny_preset.model, learn_bias=False)
+    assert model(side).packed.isfinite().all()
+    assert model.eval()(side).packed.isfinite().all()
