@@ -1,0 +1,82 @@
+"""The append-only history of the champion, and how it survives a crash.
+
+A change is written to `champion.json` first, with its own history line inside, and appended to
+`history.jsonl` second. So a crash in between leaves the file at most one line short, or with half a line at
+its end, and the missing line is known. All of this runs under the registry's lock.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mtmd.errors import RegistryError
+from mtmd.registry.records import Champion, Change
+from mtmd.storage import append_line, write_text
+
+_TAIL_BYTES = 1 << 16  # longer than any two lines: a reason has at most 4000 characters
+
+
+def reconcile(path: Path, champion: Champion | None) -> None:
+    """Bring the file up to the champion's change: drop half a line, append the missing one.
+
+    Reads the file's end only, so that a promotion costs the same after a thousand others.
+    """
+    tail = _read_tail(path)
+    whole, newline, torn = tail.rpartition(b"\n")
+    if torn:
+        lines = path.read_bytes().rpartition(b"\n")
+        write_text(path, (lines[0] + lines[1]).decode())
+    if champion is None:
+        return
+    last = _parse(path, whole.rpartition(b"\n")[2]).sequence if newline else 0
+    if last == champion.sequence:
+        return
+    if last != champion.sequence - 1:
+        raise RegistryError(
+            f"{path} ends with sequence {last}, but the champion has sequence {champion.sequence}; it must "
+            "be the same or one behind. Restore the file from a copy"
+        )
+    append_line(path, champion.change.model_dump_json())
+
+
+def read_history(path: Path) -> tuple[Change, ...]:
+    """All changes, oldest first; none when the file is not there."""
+    if not path.is_file():
+        return ()
+    return tuple(_parse(path, line) for line in path.read_bytes().splitlines())
+
+
+def standing(history: Sequence[Change], rolled_back: Sequence[str]) -> list[tuple[str, Change]]:
+    """The models that a rollback walks along, oldest first, the champion last, each with its promotion.
+
+    A promotion puts a model on top, a rollback takes models off until its target is on top. Models that
+    were rolled back are not offered again.
+    """
+    stack: list[tuple[str, Change]] = []
+    for change in history:
+        if change.action == "promote":
+            stack.append((change.model_id, change))
+        else:
+            while stack and stack[-1][0] != change.model_id:
+                stack.pop()
+    return [entry for entry in stack if entry[0] not in rolled_back]
+
+
+def _read_tail(path: Path) -> bytes:
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _TAIL_BYTES))
+        return file.read()
+
+
+def _parse(path: Path, line: bytes) -> Change:
+    try:
+        return Change.model_validate_json(line)
+    except ValidationError as error:
+        shown = line[:120].decode(errors="replace")
+        raise RegistryError(
+            f"{path} has a line that is no change of the champion: {shown!r}; restore the file from a copy"
+        ) from error

@@ -1,0 +1,73 @@
+"""What the registry stores and returns."""
+
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import Field
+
+from mtmd.config import Frozen
+
+Sha256 = str
+REASON_LENGTH = 4000  # a history line stays short enough to find from the end of the file
+MODEL_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+
+class ModelManifest(Frozen):
+    """What a model was made from, and what its files must be: `manifest.json`."""
+
+    model_id: str = Field(pattern=MODEL_ID, max_length=200)
+    as_of: date
+    bundle_id: str
+    window: dict[date, str] = Field(description="fingerprint of each training day's shard")
+    held_out: str | None = Field(None, description="fingerprint of the held-out day's shard")
+    git_commit: str | None = Field(description="commit of the code; None outside a repository")
+    seeds: dict[str, int]
+    packages: dict[str, str] = Field(description="versions of the packages that decide the numbers")
+    files: dict[str, Sha256] = Field({}, description="sha256 of every other file; `add` fills it")
+
+
+class Registered(Frozen):
+    """A model in the registry."""
+
+    model_id: str
+    path: str
+    reused: bool = Field(description="whether it was there before, complete")
+
+
+class Change(Frozen):
+    """One change of the champion: a line of `history.jsonl`. Lines are ordered by `sequence`."""
+
+    sequence: int = Field(ge=1)
+    action: Literal["promote", "rollback"]
+    model_id: str = Field(description="champion after the change")
+    as_of: date
+    previous: str | None = Field(description="champion before the change")
+    reason: str = Field(max_length=REASON_LENGTH)
+    at: datetime = Field(description="wall clock, for people; nothing is decided by it")
+
+
+class Champion(Frozen):
+    """`champion.json`: the live model, and the change that made it so."""
+
+    model_id: str
+    as_of: date
+    sequence: int = Field(ge=1, description="number of changes so far; compared before each swap")
+    previous: str | None = Field(description="where a rollback would go")
+    rolled_back: tuple[str, ...] = Field((), description="models that must not come back by a re-run")
+    change: Change = Field(description="kept here too, so that a crash cannot lose its history line")
+
+
+class Promotion(Frozen):
+    """What came of asking for a promotion."""
+
+    outcome: Literal["promoted", "already champion", "refused"]
+    champion: Champion = Field(description="the live model afterwards")
+    words: str
+
+
+class RegistryStatus(Frozen):
+    """The state of one line of models."""
+
+    champion: Champion | None
+    candidates: int = Field(description="models in the registry, the champion included")
+    history: tuple[Change, ...] = Field(description="latest changes, oldest first")

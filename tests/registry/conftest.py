@@ -1,0 +1,82 @@
+"""Registries with models that are bundles in name: the registry never runs a model."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mtmd.config import Preset
+from mtmd.registry import ModelManifest, Registered, Registry
+from mtmd.serving import BUNDLE_FORMAT, BundleInfo
+from mtmd.serving.bundle import TowerFile
+from mtmd.storage import sha256_file, write_json
+
+BUNDLE = "b" * 64
+AddModel = Callable[..., Registered]
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "artifacts" / "line")
+
+
+@pytest.fixture
+def build(tiny_preset: Preset) -> Callable[[Path], None]:
+    """Fills a directory as export does, with files that are no real models."""
+
+    def fill(directory: Path) -> None:
+        files = []
+        sides = (("query", tiny_preset.domains.surfaces), ("item", tiny_preset.domains.products))
+        for side, names in sides:
+            for name in names:
+                path = directory / f"{side}_{name}.onnx"
+                path.write_text(f"the {side} tower of {name}")
+                files.append(TowerFile(side=side, domain=name, file=path.name, sha256=sha256_file(path)))
+        info = BundleInfo(
+            format=BUNDLE_FORMAT,
+            bundle_id=BUNDLE,
+            weights="0" * 64,
+            declarations=tiny_preset.declarations,
+            widths={"ctr": 1, "gctr": 1, "octr": 1},
+            files=tuple(files),
+        )
+        write_json(directory / "bundle.json", info.model_dump(mode="json"))
+        write_json(directory / "metrics.json", {})
+
+    return fill
+
+
+def manifest_of(model_id: str, day: int) -> ModelManifest:
+    return ModelManifest(
+        model_id=model_id,
+        as_of=date(2026, 1, day),
+        bundle_id=BUNDLE,
+        window={date(2025, 12, 31): "f" * 64},
+        git_commit=None,
+        seeds={"training": 0},
+        packages={"torch": "2.13"},
+    )
+
+
+@pytest.fixture
+def add(registry: Registry, build: Callable[[Path], None]) -> AddModel:
+    """`add("a", 5)`: register model a with as_of January 5th."""
+
+    def register(model_id: str, day: int) -> Registered:
+        return registry.add(model_id, build, manifest_of(model_id, day))
+
+    return register
+
+
+@pytest.fixture
+def promote(registry: Registry, add: AddModel) -> Callable[[str, int], str]:
+    """`promote("a", 5)`: register and promote as the champion stands; returns the outcome."""
+
+    def go(model_id: str, day: int) -> str:
+        add(model_id, day)
+        champion = registry.champion()
+        sequence = champion.sequence if champion else 0
+        return registry.promote(model_id, date(2026, 1, day), f"because {model_id}", sequence).outcome
+
+    return go

@@ -1,0 +1,226 @@
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from mtmd.config import GatesConfig, Slice
+from mtmd.evaluation import EvaluationReport, SliceMetrics
+from mtmd.export import DayParity, FileParity, FreshProcessReport, ParityReport
+from mtmd.registry import GateInputs, GateResult, Verdict, decide
+
+SEARCH = Slice("search", "standard", "ctr")
+HOME = Slice("home_feed", "shopping", "ctr")
+GATES = GatesConfig(min_slice_rows=300, baseline_tolerance=0.0, champion_tolerance=0.03)
+
+
+def metrics(predictor: str, where: Slice, **values: Any) -> SliceMetrics:
+    numbers = {
+        "rows": 1000,
+        "requests": 100,
+        "logmae": 0.4,
+        "kl": 0.1,
+        "mae": 0.1,
+        "bce": 0.1,
+        "mean_prediction": 0.1,
+        "mean_teacher": 0.1,
+        "impressions": 0,
+        "positives": 0,
+        "auc": None,
+        "log_loss": None,
+        "calibration": None,
+    }
+    return SliceMetrics(
+        predictor=predictor,
+        surface=where.surface,
+        product=where.product,
+        task=where.task,
+        bucket=None,
+        **(numbers | values),
+    )
+
+
+def evaluation(*, has_champion: bool = True, **changed: dict[str, Any]) -> EvaluationReport:
+    """LogMAE of MTMD 0.4, champion 0.4, per_slice 0.5, constant 0.8; `changed` by predictor on `search`."""
+    usual = {"mtmd": 0.4, "champion": 0.4, "per_slice": 0.5, "constant": 0.8}
+    if not has_champion:
+        del usual["champion"]
+    return EvaluationReport(
+        as_of=date(2026, 1, 5),
+        candidate="mtmd",
+        predictors=tuple(usual),
+        buckets=5,
+        metrics=tuple(
+            metrics(name, where, **({"logmae": value} | (changed.get(name, {}) if where == SEARCH else {})))
+            for name, value in usual.items()
+            for where in (SEARCH, HOME)
+        ),
+    )
+
+
+def parity(delta: float | None = 1e-7) -> ParityReport:
+    one = FileParity(
+        file="query_search.onnx", batch_size=7, rows=448, scores=1, embedding_delta=0.0, score_delta=delta
+    )
+    day = DayParity(candidates=10, score_delta=0.0, rankings=4, top_k=5, disagreements=0, identical=4)
+    return ParityReport.judge("b", GATES, (one,), day)
+
+
+FRESH = FreshProcessReport(
+    bundle_id="b", requests=2, ads=2, score_delta=0.0, seconds=1.0, passed=True, detail="answered"
+)
+
+
+@pytest.fixture
+def inputs() -> Callable[..., GateInputs]:
+    def make(**changed: Any) -> GateInputs:
+        usual = {
+            "candidate": "new",
+            "champion": "old",
+            "data_passed": True,
+            "training_finite": True,
+            "evaluation": evaluation(),
+            "parity": parity(),
+            "fresh_process": FRESH,
+            "gates": GATES,
+        }
+        return GateInputs(**(usual | changed))
+
+    return make
+
+
+def gate(verdict: Verdict, name: str) -> GateResult:
+    return next(one for one in verdict.gates if one.name == name)
+
+
+def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., GateInputs]) -> None:
+    verdict = decide(inputs())
+    assert verdict.promoted
+    assert verdict.words() == "promoted"
+    assert [one.name for one in verdict.gates] == [
+        "data suites",
+        "training",
+        "champion",
+        "baseline",
+        "calibration",
+        "parity",
+        "fresh process",
+    ]
+    assert gate(verdict, "baseline").detail == "all 2 judged slices are no worse than the baseline"
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "words"),
+    [
+        ({"data_passed": False}, "data suites", "a suite failed"),
+        ({"training_finite": False}, "training", "a loss or a weight is not finite"),
+        (
+            {"evaluation": evaluation(constant={"logmae": 0.4})},
+            "training",
+            "1 of 2 slices are not better than the constant: search × standard × ctr: LogMAE 0.4,",
+        ),
+        (
+            {"evaluation": evaluation(mtmd={"logmae": 0.4121})},
+            "champion",
+            "LogMAE 0.4121, champion 0.4, at most 0.412",
+        ),
+        (
+            {"evaluation": evaluation(per_slice={"logmae": 0.399})},
+            "baseline",
+            "LogMAE 0.4, baseline 0.399, at most 0.399",
+        ),
+        (
+            {"evaluation": evaluation(mtmd={"mean_prediction": 0.07})},
+            "calibration",
+            "search × standard × ctr: mean prediction / mean teacher 0.7, between 0.8 and 1.25",
+        ),
+        (
+            {"evaluation": evaluation(mtmd={"mean_prediction": None})},
+            "calibration",
+            "mean prediction / mean teacher undefined",
+        ),
+        (
+            {"parity": parity(2e-5)},
+            "parity",
+            "query_search.onnx at batch size 7: scores differ by 2e-05, at most 1e-05",
+        ),
+        ({"parity": parity(None)}, "parity", "scores differ by a number that is not finite"),
+        ({"parity": None}, "parity", "were not compared"),
+        (
+            {"fresh_process": FRESH.model_copy(update={"passed": False, "detail": "it died"})},
+            "fresh process",
+            "it died",
+        ),
+        ({"fresh_process": None}, "fresh process", "no fresh process"),
+    ],
+)
+def test_each_gate_stops_the_promotion_and_says_where_and_what(
+    inputs: Callable[..., GateInputs], changed: dict[str, Any], name: str, words: str
+) -> None:
+    verdict = decide(inputs(**changed))
+    assert [one.name for one in verdict.gates if not one.passed] == [name]
+    assert words in gate(verdict, name).detail
+    assert verdict.words().startswith(f"kept champion old because {name}: ")
+    assert words in verdict.words()
+
+
+@pytest.mark.parametrize(
+    ("predictor", "values"),
+    [("mtmd", {"logmae": 0.412}), ("per_slice", {"logmae": 0.4}), ("mtmd", {"mean_prediction": 0.125})],
+)
+def test_a_number_on_its_limit_passes(
+    inputs: Callable[..., GateInputs], predictor: str, values: dict[str, float]
+) -> None:
+    assert decide(inputs(evaluation=evaluation(**{predictor: values}))).promoted
+
+
+def test_a_slice_with_few_rows_is_not_judged_and_says_so(inputs: Callable[..., GateInputs]) -> None:
+    verdict = decide(inputs(evaluation=evaluation(mtmd={"logmae": 9.0, "rows": 299})))
+    assert verdict.promoted
+    training = gate(verdict, "training")
+    assert (
+        training.detail
+        == "all 1 judged slices are better than the constant; 1 not judged (fewer than 300 rows)"
+    )
+    (finding,) = training.slices
+    assert not finding.judged
+    assert str(finding) == "search × standard × ctr: not judged (299 rows)"
+
+
+def test_a_gate_that_can_judge_no_slice_does_not_pass(inputs: Callable[..., GateInputs]) -> None:
+    verdict = decide(inputs(gates=GATES.model_copy(update={"min_slice_rows": 5000})))
+    failed = [one.name for one in verdict.gates if not one.passed]
+    assert failed == ["training", "champion", "baseline", "calibration"]
+    assert gate(verdict, "training").detail == "no slice has the 5000 held-out rows that judging it needs"
+
+
+def test_the_first_failed_gate_is_told_in_full_and_the_others_named(
+    inputs: Callable[..., GateInputs],
+) -> None:
+    verdict = decide(inputs(parity=None, fresh_process=None))
+    assert verdict.words() == (
+        "kept champion old because parity: the exported files were not compared (also failed: fresh process)"
+    )
+
+
+def test_without_a_champion_there_is_nothing_to_be_worse_than(inputs: Callable[..., GateInputs]) -> None:
+    first = inputs(champion=None, evaluation=evaluation(has_champion=False))
+    assert decide(first).promoted
+    failed = decide(first.model_copy(update={"data_passed": False}))
+    assert failed.words().startswith("promoted nothing (no champion yet) because data suites")
+
+
+def test_a_rival_that_was_not_evaluated_does_not_pass(inputs: Callable[..., GateInputs]) -> None:
+    verdict = decide(inputs(evaluation=evaluation(has_champion=False)))
+    assert gate(verdict, "champion").detail == "the evaluation has no predictor 'champion'; evaluate it"
+    assert not verdict.passed
+
+
+def test_a_refusal_by_the_registry_is_told_too(inputs: Callable[..., GateInputs]) -> None:
+    verdict = decide(inputs()).refused("its as_of 2026-01-04 is older than the champion's 2026-01-05")
+    assert verdict.passed
+    assert not verdict.promoted
+    assert verdict.words() == (
+        "kept champion old because its as_of 2026-01-04 is older than the champion's 2026-01-05"
+    )
+    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict

@@ -1,0 +1,276 @@
+import threading
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mtmd.errors import BundleError, RegistryError
+from mtmd.registry import ModelManifest, Registered, Registry
+
+AddModel = Callable[[str, int], Registered]
+Promote = Callable[[str, int], str]
+
+
+def day(number: int) -> date:
+    return date(2026, 1, number)
+
+
+def live(registry: Registry) -> str | None:
+    champion = registry.champion()
+    return champion.model_id if champion else None
+
+
+def test_a_model_is_stored_with_the_digest_of_every_file(registry: Registry, add: AddModel) -> None:
+    stored = add("a", 5)
+    assert stored == Registered(model_id="a", path=str(registry.root / "models" / "a"), reused=False)
+    manifest = registry.manifest("a")
+    names = {path.name for path in Path(stored.path).iterdir()}
+    assert set(manifest.files) == names - {"manifest.json"}
+    assert manifest.window == {date(2025, 12, 31): "f" * 64}
+    assert registry.verify("a") == Path(stored.path)
+
+
+def test_a_complete_model_is_reused_and_not_built_again(registry: Registry, add: AddModel) -> None:
+    add("a", 5)
+
+    def explode(_: Path) -> None:
+        raise AssertionError("built twice")
+
+    assert registry.add("a", explode, registry.manifest("a")).reused
+
+
+def test_a_build_that_fails_leaves_nothing(registry: Registry, add: AddModel) -> None:
+    add("a", 5)
+
+    def explode(directory: Path) -> None:
+        (directory / "half.onnx").write_text("half")
+        raise RuntimeError("no space")
+
+    with pytest.raises(RuntimeError, match="no space"):
+        registry.add("b", explode, registry.manifest("a").model_copy(update={"model_id": "b"}))
+    assert [path.name for path in registry.models.iterdir()] == ["a"]
+
+
+def test_what_is_built_must_fit_the_manifest(
+    registry: Registry, add: AddModel, build: Callable[[Path], None]
+) -> None:
+    add("a", 5)
+    manifest = registry.manifest("a").model_copy(update={"model_id": "b"})
+    with pytest.raises(RegistryError, match=r"'b' was built without \['bundle.json', 'metrics.json'\]"):
+        registry.add("b", lambda _: None, manifest)
+    with pytest.raises(RegistryError, match=r"holds bundle b+, its manifest says c+"):
+        registry.add("b", build, manifest.model_copy(update={"bundle_id": "c" * 64}))
+    with pytest.raises(RegistryError, match="the manifest is of model 'b'; it must be 'z'"):
+        registry.add("z", build, manifest)
+    assert [path.name for path in registry.models.iterdir()] == ["a"]
+
+
+def test_a_model_id_cannot_leave_the_registry() -> None:
+    with pytest.raises(ValueError, match="String should match pattern"):
+        ModelManifest.model_validate(
+            {
+                "model_id": "../a",
+                "as_of": "2026-01-05",
+                "bundle_id": "b",
+                "window": {},
+                "git_commit": None,
+                "seeds": {},
+                "packages": {},
+            }
+        )
+
+
+@pytest.mark.parametrize("name", ["query_search.onnx", "metrics.json"])
+def test_an_altered_or_missing_file_is_named(registry: Registry, add: AddModel, name: str) -> None:
+    path = Path(add("a", 5).path) / name
+    path.write_text("altered")
+    with pytest.raises(BundleError, match=f"{name} of model 'a' is [0-9a-f]{{64}}; its manifest says"):
+        registry.verify("a")
+    path.unlink()
+    with pytest.raises(BundleError, match=f"{name} of model 'a' is nothing; its manifest says"):
+        add("a", 5)
+
+
+def test_a_model_without_a_manifest_is_refused(registry: Registry, add: AddModel) -> None:
+    (Path(add("a", 5).path) / "manifest.json").unlink()
+    with pytest.raises(BundleError, match="manifest of model 'a' cannot be read"):
+        registry.verify("a")
+
+
+def test_an_unknown_model_is_refused(registry: Registry) -> None:
+    with pytest.raises(RegistryError, match="model 'nobody' is not in"):
+        registry.verify("nobody")
+    with pytest.raises(RegistryError, match="model 'nobody' is not in"):
+        registry.promote("nobody", day(1), "", 0)
+    assert live(registry) is None
+
+
+def test_the_first_promotion_makes_a_champion(registry: Registry, promote: Promote) -> None:
+    assert promote("a", 5) == "promoted"
+    champion = registry.champion()
+    assert champion is not None
+    assert (champion.model_id, champion.as_of, champion.sequence, champion.previous) == ("a", day(5), 1, None)
+    (line,) = registry.history()
+    assert (line.sequence, line.action, line.model_id, line.reason) == (1, "promote", "a", "because a")
+
+
+def test_promoting_the_champion_again_changes_nothing(registry: Registry, promote: Promote) -> None:
+    promote("a", 5)
+    before = registry.champion(), registry.history()
+    again = registry.promote("a", day(5), "again", 99)
+    assert (again.outcome, again.words) == ("already champion", "a is already champion")
+    assert (registry.champion(), registry.history()) == before
+
+
+def test_an_older_day_is_registered_and_displaces_nothing(registry: Registry, promote: Promote) -> None:
+    promote("new", 9)
+    assert promote("old", 8) == "refused"
+    refused = registry.promote("old", day(8), "backfill", 1)
+    assert "its as_of 2026-01-08 is older than the champion's 2026-01-09" in refused.words
+    assert live(registry) == "new"
+    assert len(registry.history()) == 1
+    assert registry.status().candidates == 2
+
+
+def test_another_model_of_the_same_day_may_be_promoted(registry: Registry, promote: Promote) -> None:
+    promote("a", 5)
+    assert promote("b", 5) == "promoted"
+    assert live(registry) == "b"
+
+
+def test_a_decision_about_another_champion_is_refused(
+    registry: Registry, add: AddModel, promote: Promote
+) -> None:
+    promote("a", 5)
+    add("c", 7)
+    promote("b", 6)
+    with pytest.raises(RegistryError, match=r"sequence is 2, not 1 as when 'c' .* b is live now"):
+        registry.promote("c", day(7), "", 1)
+    assert live(registry) == "b"
+
+
+def test_a_wrong_day_is_refused(registry: Registry, add: AddModel) -> None:
+    add("a", 5)
+    with pytest.raises(RegistryError, match="'a' has as_of 2026-01-05; it cannot be promoted for 2026-01-06"):
+        registry.promote("a", day(6), "", 0)
+
+
+def test_an_altered_model_is_not_promoted(registry: Registry, add: AddModel) -> None:
+    (Path(add("a", 5).path) / "item_shopping.onnx").write_text("altered")
+    with pytest.raises(BundleError, match=r"item_shopping\.onnx"):
+        registry.promote("a", day(5), "", 0)
+    assert live(registry) is None
+
+
+def test_of_many_who_saw_the_same_champion_one_wins(registry: Registry, add: AddModel) -> None:
+    names = [f"m{number}" for number in range(6)]
+    for name in names:
+        add(name, 5)
+    outcomes: list[str] = []
+
+    def go(name: str) -> None:
+        try:
+            outcomes.append(registry.promote(name, day(5), name, 0).outcome)
+        except RegistryError:
+            outcomes.append("lost")
+
+    threads = [threading.Thread(target=go, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["lost"] * 5 + ["promoted"]
+    assert [line.sequence for line in registry.history()] == [1]
+
+
+def test_rollback_goes_to_the_champion_before_and_further(registry: Registry, promote: Promote) -> None:
+    for number, name in enumerate("abc", start=5):
+        promote(name, number)
+    back = registry.rollback("c was bad")
+    assert (back.model_id, back.previous, back.sequence, back.rolled_back) == ("b", "a", 4, ("c",))
+    further = registry.rollback("b too")
+    assert (further.model_id, further.previous, further.rolled_back) == ("a", None, ("c", "b"))
+    with pytest.raises(RegistryError, match=r"no champion before the live one \(a\)"):
+        registry.rollback("a too")
+    lines = [(line.action, line.model_id, line.previous, line.reason) for line in registry.history()[3:]]
+    assert lines == [("rollback", "b", "c", "c was bad"), ("rollback", "a", "b", "b too")]
+
+
+def test_rollback_after_a_newer_promotion_skips_what_was_rolled_back(
+    registry: Registry, promote: Promote
+) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    registry.rollback("b was bad")
+    promote("c", 7)
+    back = registry.rollback("c was bad")
+    assert (back.model_id, back.previous, back.rolled_back) == ("a", None, ("b", "c"))
+
+
+def test_models_that_took_turns_are_offered_once(registry: Registry, promote: Promote) -> None:
+    for name in ("a", "b", "a"):
+        assert promote(name, 5) == "promoted"
+    back = registry.rollback("a was bad")
+    assert (back.model_id, back.previous) == ("b", None)
+
+
+def test_a_rolled_back_model_does_not_come_back_by_a_re_run(registry: Registry, promote: Promote) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    registry.rollback("b was bad")
+    assert promote("b", 6) == "refused"
+    refused = registry.promote("b", day(6), "re-run", 3)
+    assert "b was rolled back before" in refused.words
+    assert "gives a model with another id" in refused.words
+    assert live(registry) == "a"
+    assert promote("b2", 6) == "promoted"
+    assert promote("b", 6) == "refused"
+
+
+def test_rollback_to_an_altered_model_changes_nothing(registry: Registry, promote: Promote) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    (registry.path("a") / "query_search.onnx").write_text("altered")
+    with pytest.raises(BundleError, match=r"query_search\.onnx of model 'a'"):
+        registry.rollback("b was bad")
+    assert live(registry) == "b"
+    assert len(registry.history()) == 2
+
+
+def test_rollback_needs_a_reason_and_a_champion(registry: Registry) -> None:
+    with pytest.raises(RegistryError, match="needs a reason"):
+        registry.rollback(" ")
+    with pytest.raises(RegistryError, match=r"no champion before the live one \(none\)"):
+        registry.rollback("why not")
+
+
+def test_status_of_nothing_is_empty_and_writes_nothing(registry: Registry) -> None:
+    status = registry.status()
+    assert (status.champion, status.candidates, status.history) == (None, 0, ())
+    assert not registry.root.exists()
+
+
+def test_status_shows_the_champion_and_the_latest_changes(
+    registry: Registry, add: AddModel, promote: Promote
+) -> None:
+    for number in range(5, 9):
+        promote(f"m{number}", number)
+    add("unpromoted", 9)
+    status = registry.status(latest=2)
+    assert status.champion == registry.champion()
+    assert status.candidates == 5
+    assert [line.model_id for line in status.history] == ["m7", "m8"]
+
+
+def test_a_long_reason_is_cut_to_fit_a_history_line(registry: Registry, add: AddModel) -> None:
+    add("a", 5)
+    registry.promote("a", day(5), "because " * 1000, 0)
+    assert len(registry.history()[0].reason) == 4000
+
+
+def test_a_champion_that_cannot_be_read_is_an_error(registry: Registry, promote: Promote) -> None:
+    promote("a", 5)
+    (registry.root / "champion.json").write_text('{"model_id": "a"}')
+    with pytest.raises(RegistryError, match=r"champion\.json cannot be read"):
+        registry.champion()
