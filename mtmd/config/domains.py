@@ -75,6 +75,21 @@ class Domains(Frozen):
             seen.add(task.name)
         return self
 
+    @model_validator(mode="after")
+    def _check_products(self) -> Self:
+        """A task needs its parent wherever it exists, and a product without any task has nothing to learn."""
+        names = {task.name: task for task in self.tasks}
+        for product in self.products:
+            own = [task for task in self.tasks if self.has_task(product, task)]
+            if not own:
+                raise ValueError(f"product {product!r} has no task; give it one or remove it from products")
+            for task in own:
+                if task.parent is not None and not self.has_task(product, names[task.parent]):
+                    raise ValueError(
+                        f"task {task.name!r} is on product {product!r}; so must be its parent {task.parent!r}"
+                    )
+        return self
+
     @property
     def task_names(self) -> tuple[str, ...]:
         return tuple(task.name for task in self.tasks)

@@ -58,6 +58,16 @@ def test_parents_are_indices_of_earlier_tasks() -> None:
         ({"surfaces": ("home/feed",)}, r"should match pattern"),
         ({"products": ()}, r"at least 1 item"),
         ({"tasks": ()}, r"at least 1 item"),
+        (
+            {
+                "tasks": (
+                    CTR.model_copy(update={"products": ("standard",)}),
+                    {"name": "gctr", "label": "g", "parent": "ctr"},
+                )
+            },
+            r"'gctr' is on product 'shopping'; so must be its parent 'ctr'",
+        ),
+        ({"tasks": (CTR.model_copy(update={"products": ("standard",)}),)}, r"product 'shopping' has no task"),
         ({"tab": 1}, r"Extra inputs are not permitted"),
     ],
 )
