@@ -24,8 +24,10 @@ class TowerTrace:
 
     packed    (N, sum of K_t) embeddings of all tasks side by side
     gates     (N, F) SE weights, fields in the order of the tower's layout
-    routing   (N, T, 3) weights of the deep, task-shared and domain-shared expert, without gradient; NaN for
-              tasks that the row's domain lacks
+    routing   (N, T, 3) weights of the deep, task-shared and domain-shared expert; NaN for tasks that the
+              row's domain lacks
+
+    Only the embeddings carry gradients.
     """
 
     packed: Tensor
@@ -81,9 +83,10 @@ class Tower(nn.Module):
         for expert, tasks, bias, rows in zip(self.experts, self.tasks, self.bias, parts, strict=True):
             embeddings, weights = expert(*rows)
             packed.append(pack(dict(zip(tasks, embeddings, strict=True)), bias, self.widths))
-            everywhere = weights.new_full((len(bias), *weights.shape[1:]), torch.nan)
-            routing.append(everywhere.index_copy(0, torch.tensor(tasks, device=bias.device), weights))
-        return TowerTrace(torch.cat(packed), gates, torch.cat(routing, dim=1).detach().transpose(0, 1))
+            all_tasks = weights.new_full((len(bias), *weights.shape[1:]), torch.nan)
+            all_tasks[list(tasks)] = weights.detach()
+            routing.append(all_tasks)
+        return TowerTrace(torch.cat(packed), gates.detach(), torch.cat(routing, dim=1).transpose(0, 1))
 
 
 def pack(embeddings: dict[int, list[Tensor]], bias: Tensor, widths: Sequence[int]) -> Tensor:
