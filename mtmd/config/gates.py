@@ -10,6 +10,9 @@ class DataConfig(Frozen):
 
     min_domain_rows: int = Field(100, ge=0, description="candidate rows each domain must have in a day")
     trailing_days: int = Field(7, ge=1, description="earlier days that a new day is compared with")
+    min_trailing_rows: int = Field(
+        0, ge=0, description="candidate rows an earlier day must have to be compared with"
+    )
     mix_band: float = Field(
         0.5, gt=0, description="a domain's share may differ by this fraction of its trailing mean"
     )

@@ -71,6 +71,11 @@ class DayProfile(Frozen):
     null_rates: tuple[NullProfile, ...]
     digests: dict[str, str] = Field(description="digest of each table's content")
 
+    @property
+    def candidates(self) -> int:
+        """Candidates of the day in all declared domains."""
+        return sum(domain.candidates for domain in self.domains)
+
 
 class DayValidation(Frozen):
     """The three suites on one day."""

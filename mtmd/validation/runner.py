@@ -51,7 +51,8 @@ def validate_day(
     """Hold one day of logs to the three suites.
 
     `trailing` are profiles of earlier days in any order; the newest `preset.data.trailing_days` of those
-    before `day` count. A schema that is not as declared is a failed result, and the suites are then not run.
+    before `day` that have `preset.data.min_trailing_rows` candidates count. A schema that is not as declared
+    is a failed result, and the suites are then not run.
     Raises LogsError when a table is missing, empty or unreadable, naming the table, the day and the file.
     """
     declarations = preset.declarations
@@ -69,7 +70,10 @@ def validate_day(
         if not all(result.success for result in schemas):
             return DayValidation(day=day, results=schemas + tuple(_not_run(schemas)))
         stage_day(opened, files, day, declarations)
-        earlier = sorted((p for p in trailing if p.day < day), key=lambda p: p.day)
+        earlier = sorted(
+            (p for p in trailing if p.day < day and p.candidates >= preset.data.min_trailing_rows),
+            key=lambda p: p.day,
+        )
         earlier = earlier[-preset.data.trailing_days :]
         stage_trailing(opened, earlier)
         previous_day = day - timedelta(days=1)
