@@ -4,19 +4,26 @@ R requests of a chunk, P pairs, A ads. A chunk depends on (config, day, chunk nu
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtmd.world.config import WorldConfig
-from mtmd.world.population import STANDARD, Ads, Floats, Integers, ads_alive, population, stream
-from mtmd.world.teacher import noise_scale, score, sigmoid
+from mtmd.world.population import STANDARD, Ads, Floats, Integers, Stream, ads_alive, population, stream
+from mtmd.world.teacher import Prior, measure_prior, noise_scale, score, sigmoid
 from mtmd.world.truth import Requests, Truth, truth
 
 _HOURS = np.array(
     [2, 1, 1, 1, 1, 2, 4, 6, 7, 7, 7, 7, 8, 8, 7, 7, 7, 8, 9, 10, 11, 10, 7, 4], dtype=np.float64
 )
-_ADS, _COUNTERS, _CHUNK = 4, 5, 6  # streams of a day
+_REFERENCE_PAIRS, _LEAST_REFERENCE_REQUESTS = 48_000, 600
+_DOMAIN_NOISE = np.array([0.0, 0.02, 0.04, 0.08, 0.0, 0.02])  # the teacher knows small domains less well
+_AUCTION_NOISE = 0.5  # Gumbel scale: explores below the best
+
+
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class Chunk:
     row, ad     (P,) rows of `requests` and of the day's ads
     scores      (P, 3) teacher: click, good click, outbound click (NaN on shopping)
     true        (P, 3) true probabilities, the same way
+    position    (P,) rank in the auction, from 1; the best few are impressed
+    clicked …   (P,) what the user does if shown: only impressed rows are ever logged
     """
 
     requests: Requests
@@ -41,18 +50,18 @@ class Chunk:
     ad: Integers
     scores: Floats
     true: Floats
-    impressed: np.ndarray  # (P,) bool
+    impressed: Bools  # (P,)
     position: Integers
-    clicked: np.ndarray
-    good_clicked: np.ndarray
-    outbound_clicked: np.ndarray
-    hidden: np.ndarray
-    repinned: np.ndarray
+    clicked: Bools
+    good_clicked: Bools
+    outbound_clicked: Bools
+    hidden: Bools
+    repinned: Bools
 
 
 def counters(config: WorldConfig, day: int, ads: Ads) -> Counters:
-    """Rolling seven-day counters: heavy-tailed, zero for ads born today, noisy about the ad's own rate."""
-    random = stream(config, _COUNTERS, day)
+    """Seven-day counters at the day's start: heavy-tailed, 0 for new ads, noisy about the ad's own rate."""
+    random = stream(config, Stream.COUNTERS, day)
     age = np.minimum(day - ads.born - 1, 7)
     impressions = random.poisson(np.minimum(ads.popularity * 40.0 * age, 1e6)).astype(np.float64)
     rate = sigmoid(-3.3 + 0.7 * ads.quality)
@@ -70,22 +79,48 @@ def chunks(config: WorldConfig, day: int) -> Iterator[Chunk]:
 
 
 def _chunk(config: WorldConfig, day: int, first: int, count: int, ads: Ads, seen: Counters) -> Chunk:
-    random = stream(config, _CHUNK, day, first)
+    random = stream(config, Stream.CHUNK, day, first)
     requests = _requests(config, day, first, count, random)
-    row, ad = _candidates(config, requests, ads, random)
+    shopping_share = np.asarray(config.shopping_shares)[requests.surface]
+    row, ad = _candidates(config, ads, shopping_share, random)
     odds = truth(config, day, requests, ads, row, ad, seen.impressions)
-    domain = requests.surface[row] * 2 + ads.product[ad]
-    thin = np.array([0.0, 0.02, 0.04, 0.08, 0.0, 0.02])[domain]
-    sigma = noise_scale(seen.impressions[ad], thin)
+    domain = _domain(requests, ads, row, ad)
+    sigma = noise_scale(seen.impressions[ad], _DOMAIN_NOISE[domain])
+    click, good, outbound = teacher_priors(config)
     true = _tree(sigmoid(odds.click), sigmoid(odds.good), sigmoid(odds.outbound), ads.product[ad])
     scores = _tree(
-        score(random, odds.click, sigma, domain),
-        score(random, odds.good, sigma, domain),
-        score(random, odds.outbound, sigma, domain),
+        score(random, odds.click, sigma, domain, click),
+        score(random, odds.good, sigma, domain, good),
+        score(random, odds.outbound, sigma, domain, outbound),
         ads.product[ad],
     )
     impressed, position = _auction(config, row, scores[:, 0] * ads.bid[ad], random)
     return Chunk(requests, row, ad, scores, true, impressed, position, *_actions(odds, random))
+
+
+@lru_cache(maxsize=4)
+def teacher_priors(config: WorldConfig) -> tuple[Prior, Prior, Prior]:
+    """What the teacher knows of click, good and outbound log-odds by domain: from a sample of the first day.
+
+    The sample has as many pairs of every domain, however rare the domain is.
+    """
+    random = stream(config, Stream.TEACHER)
+    count = max(_LEAST_REFERENCE_REQUESTS, _REFERENCE_PAIRS // config.candidates_per_request)
+    requests = replace(_requests(config, 0, 0, count, random), surface=np.arange(count) % 3)
+    ads = ads_alive(config, 0)
+    row, ad = _candidates(config, ads, np.full(count, 0.5), random)
+    odds = truth(config, 0, requests, ads, row, ad, counters(config, 0, ads).impressions)
+    domain = _domain(requests, ads, row, ad)
+    return (
+        measure_prior(odds.click, domain),
+        measure_prior(odds.good, domain),
+        measure_prior(odds.outbound, domain),
+    )
+
+
+def _domain(requests: Requests, ads: Ads, row: Integers, ad: Integers) -> Integers:
+    """Index (P,) of each pair's domain: surfaces in order, standard before shopping."""
+    return np.asarray(requests.surface[row] * 2 + ads.product[ad])
 
 
 def _requests(config: WorldConfig, day: int, first: int, count: int, random: np.random.Generator) -> Requests:
@@ -111,13 +146,16 @@ def _requests(config: WorldConfig, day: int, first: int, count: int, random: np.
 
 
 def _candidates(
-    config: WorldConfig, requests: Requests, ads: Ads, random: np.random.Generator
+    config: WorldConfig, ads: Ads, shopping_share: Floats, random: np.random.Generator
 ) -> tuple[Integers, Integers]:
-    """What retrieval brought: popular ads are brought more often; no ad twice in a request."""
+    """What retrieval brought for requests (R,): popular ads more often, no ad twice in a request.
+
+    Returns (P,) rows of the requests, in order, and of the ads.
+    """
     mean = config.candidates_per_request
-    sizes = random.integers(max(mean // 2, 1), mean + (mean + 1) // 2 + 1, size=len(requests.surface))
+    sizes = random.integers(max(mean // 2, 1), mean + (mean + 1) // 2 + 1, size=len(shopping_share))
     row = np.repeat(np.arange(len(sizes)), sizes)
-    shopping = random.random(len(row)) < np.asarray(config.shopping_shares)[requests.surface[row]]
+    shopping = random.random(len(row)) < shopping_share[row]
     ad = np.empty(len(row), dtype=np.int64)
     for product in (0, 1):
         pool, wanted = np.flatnonzero(ads.product == product), shopping == bool(product)
@@ -136,9 +174,9 @@ def _tree(click: Floats, good: Floats, outbound: Floats, product: Integers) -> F
 
 def _auction(
     config: WorldConfig, row: Integers, value: Floats, random: np.random.Generator
-) -> tuple[np.ndarray, Integers]:
+) -> tuple[Bools, Integers]:
     """The best few of each request by score × bid, with noise that explores; positions count from 1."""
-    explored = np.log(value) + 0.5 * random.gumbel(size=len(value))
+    explored = np.log(value) + _AUCTION_NOISE * random.gumbel(size=len(value))
     order = np.lexsort((-explored, row))
     first = np.searchsorted(row[order], row[order])
     rank = np.empty(len(row), dtype=np.int64)
@@ -146,7 +184,7 @@ def _auction(
     return rank <= config.impressions_per_request, rank
 
 
-def _actions(odds: Truth, random: np.random.Generator) -> tuple[np.ndarray, ...]:
+def _actions(odds: Truth, random: np.random.Generator) -> tuple[Bools, ...]:
     """What the user would do, drawn from the truth: clicked, good, outbound, hidden, repinned."""
     u = random.random((5, len(odds.click)))
     clicked = u[0] < sigmoid(odds.click)

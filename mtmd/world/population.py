@@ -5,6 +5,7 @@ show noisy, rotated, squashed views of them.
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import lru_cache
 
 import numpy as np
@@ -16,32 +17,49 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 VECTOR_WIDTH = 16
+VIEWS = ("user", "history", "query", "subject", "ad")
 COUNTRIES = ("us", "gb", "de", "fr", "br", "jp", "mx", "ca", "au", "in", "it", "es")
 DEVICES = ("ios", "android", "web", "tablet")
 FORMATS = ("image", "video", "carousel", "collection")
 GOALS = ("click", "conversion")
 STYLES = tuple(f"style_{i}" for i in range(24))
 STANDARD, SHOPPING = 0, 1
+_BEFORE_ORIGIN = 10_000  # added to days of birth, which are negative for ads older than the origin
+_ADVERTISERS = 500
 
 
-def stream(config: WorldConfig, *place: int) -> np.random.Generator:
-    """The random numbers of one place in the world, independent of every other place."""
-    return np.random.default_rng([config.seed, *place])
+class Stream(IntEnum):
+    """What random numbers are for. A new purpose takes a new number, so that the others' draws stay."""
+
+    POPULATION = 1
+    COHORT = 2
+    ADVERTISERS = 3
+    COUNTERS = 5
+    CHUNK = 6
+    REQUESTS_TABLE = 7
+    ADS_TABLE = 8
+    AD_VECTORS = 9
+    TEACHER = 10
+
+
+def stream(config: WorldConfig, purpose: Stream, *place: int) -> np.random.Generator:
+    """The random numbers of one purpose at one place (day, first request), independent of all others."""
+    return np.random.default_rng([config.seed, purpose, *place])
 
 
 @dataclass(frozen=True)
 class Population:
     """What does not change from day to day."""
 
-    topics: Floats  # (K, L)
-    views: tuple[Floats, ...]  # of user, history, query, subject and ad vectors: (L, 16) each
+    topics: Floats  # (topics, L)
+    views: dict[str, Floats]  # how user, history, query, subject and ad vectors are logged: (L, 16) each
     user: Floats  # (U, L)
     user_topic: Integers  # (U,)
-    country: Integers
+    country: Integers  # (U,), as the five below
     device: Integers
-    activity: Floats  # (U,) log-normal
-    budget: Floats  # (U,) log price that suits the user
-    patience: Floats
+    activity: Floats  # log-normal
+    budget: Floats  # log price that suits the user
+    patience: Floats  # taste for landing pages that take time
     novelty: Floats  # taste for new ads
     term: Floats  # (M, L)
     term_topic: Integers
@@ -49,7 +67,7 @@ class Population:
     term_weight: Floats
     pin: Floats  # (S, L)
     pin_topic: Integers
-    pin_saves: Floats
+    pin_saves: Floats  # (S,) log-normal
     pin_weight: Floats
     hour_goal: Floats  # (24, goals)
     device_format: Floats  # (3 surfaces, devices, formats)
@@ -62,7 +80,7 @@ class Ads:
     """The ads alive on one day, oldest first."""
 
     ad_id: Integers
-    born: Integers
+    born: Integers  # day index; the ad is first in the snapshot of the day after
     product: Integers
     latent: Floats  # (A, L)
     topic: Integers
@@ -82,7 +100,7 @@ class Ads:
 @lru_cache(maxsize=4)
 def population(config: WorldConfig) -> Population:
     """Users, terms, pins and the fixed effects."""
-    random = stream(config, 1)
+    random = stream(config, Stream.POPULATION)
     width, topics = config.latent, random.normal(size=(config.topics, config.latent))
     topics /= np.linalg.norm(topics, axis=1, keepdims=True)
 
@@ -96,7 +114,7 @@ def population(config: WorldConfig) -> Population:
     pin, pin_topic = near(config.pins, 0.6)
     return Population(
         topics=topics,
-        views=tuple(random.normal(size=(width, VECTOR_WIDTH)) for _ in range(5)),
+        views={name: random.normal(size=(width, VECTOR_WIDTH)) for name in VIEWS},
         user=user,
         user_topic=user_topic,
         country=random.choice(len(COUNTRIES), size=config.users, p=_zipf(len(COUNTRIES), 1.0)),
@@ -130,15 +148,18 @@ def ads_alive(config: WorldConfig, day: int) -> Ads:
 
 @lru_cache(maxsize=256)
 def _cohort(config: WorldConfig, born: int) -> Ads:
-    random, count = stream(config, 2, born + 10_000), config.new_ads_per_day
+    """The ads born on one day: ids never repeat, and nothing depends on another day."""
+    random, count = stream(config, Stream.COHORT, born + _BEFORE_ORIGIN), config.new_ads_per_day
     people = population(config)
     product = (random.random(count) < 0.45).astype(np.int64)
     topic = random.choice(config.topics, size=count, p=_zipf(config.topics, 0.7))
     latent = people.topics[topic] + 0.5 * random.normal(size=(count, config.latent)) / np.sqrt(config.latent)
-    advertiser = np.minimum(random.zipf(1.6, size=count), 500).astype(np.int64)
-    lift = stream(config, 3).normal(size=501)[advertiser]  # some advertisers make better ads
+    advertiser = np.minimum(random.zipf(1.6, size=count), _ADVERTISERS).astype(np.int64)
+    lift = stream(config, Stream.ADVERTISERS).normal(size=_ADVERTISERS + 1)[
+        advertiser
+    ]  # some advertisers make better ads
     return Ads(
-        ad_id=(born + 10_000) * count + np.arange(count) + 1,
+        ad_id=(born + _BEFORE_ORIGIN) * count + np.arange(count) + 1,
         born=np.full(count, born),
         product=product,
         latent=latent,

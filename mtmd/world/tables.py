@@ -4,10 +4,9 @@ from datetime import date, datetime
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from mtmd.world.config import WorldConfig
-from mtmd.world.day import Chunk, Counters
+from mtmd.world.day import Bools, Chunk, Counters
 from mtmd.world.population import (
     COUNTRIES,
     DEVICES,
@@ -19,6 +18,8 @@ from mtmd.world.population import (
     VECTOR_WIDTH,
     Ads,
     Floats,
+    Integers,
+    Stream,
     population,
     stream,
 )
@@ -26,13 +27,12 @@ from mtmd.world.truth import HOME, RELATED, SEARCH
 
 SURFACES = ("home_feed", "search", "related_pin")
 PRODUCTS = ("standard", "shopping")
-Bools = NDArray[np.bool_]
 
 
 def requests_table(config: WorldConfig, day: date, chunk: Chunk) -> pa.Table:
     """The `requests` of a chunk; scales of the shared covariates differ by surface."""
     people, requests = population(config), chunk.requests
-    random = stream(config, 7, config.day_index(day), int(requests.request_id[0]))
+    random = stream(config, Stream.REQUESTS_TABLE, config.day_index(day), int(requests.request_id[0]))
     count, surface, user = len(requests.user), requests.surface, requests.user
     start = np.datetime64(datetime.combine(day, datetime.min.time()), "us")
     home, search, related = surface == HOME, surface == SEARCH, surface == RELATED
@@ -51,20 +51,22 @@ def requests_table(config: WorldConfig, day: date, chunk: Chunk) -> pa.Table:
         "user_ctr_30d": _numbers(
             ctr + 0.004 * random.standard_normal(count), random.random(count) < 2 * lost
         ),
-        "user_vector": _vectors(people.user[user] @ people.views[0], random, random.random(count) < lost),
+        "user_vector": _vectors(
+            people.user[user] @ people.views["user"], random, random.random(count) < lost
+        ),
         "history_vector": _vectors(
-            requests.history @ people.views[1], random, ~home | (random.random(count) < 0.08)
+            requests.history @ people.views["history"], random, ~home | (random.random(count) < 0.08)
         ),
         "history_length": _numbers(requests.history_length.astype(np.float64), ~home),
         "history_topic": _integers(requests.history_topic, ~home | (random.random(count) < 0.08)),
         "query_term": pa.array(
             [f"term {term}" for term in requests.term], mask=~search | (random.random(count) < 0.02)
         ),
-        "query_vector": _vectors(people.term[requests.term] @ people.views[2], random, ~search),
+        "query_vector": _vectors(people.term[requests.term] @ people.views["query"], random, ~search),
         "query_length": _numbers(1.0 + (requests.term % 5).astype(np.float64), ~search),
         "subject_pin_id": pa.array(requests.pin.astype(np.int64) + 1, mask=~related),
         "subject_topic": _integers(people.pin_topic[requests.pin], ~related | (random.random(count) < 0.1)),
-        "subject_vector": _vectors(people.pin[requests.pin] @ people.views[3], random, ~related),
+        "subject_vector": _vectors(people.pin[requests.pin] @ people.views["subject"], random, ~related),
         "subject_saves": _numbers(people.pin_saves[requests.pin], ~related),
     }
     return pa.table(columns)
@@ -74,10 +76,10 @@ def ads_table(config: WorldConfig, day: date, ads: Ads, seen: Counters) -> pa.Ta
     """The day's snapshot of every ad alive; scales of the shared covariates differ by product."""
     people = population(config)
     index = config.day_index(day)
-    random = stream(config, 8, index)
+    random = stream(config, Stream.ADS_TABLE, index)
     count, shopping = len(ads.ad_id), ads.product == SHOPPING
     standard, new = ads.product == STANDARD, seen.impressions == 0
-    view = ads.latent @ people.views[4]
+    view = ads.latent @ people.views["ad"]
     columns = {
         "ad_id": pa.array(ads.ad_id),
         "product": _names(PRODUCTS, ads.product),
@@ -86,7 +88,9 @@ def ads_table(config: WorldConfig, day: date, ads: Ads, seen: Counters) -> pa.Ta
         "advertiser_id": pa.array(ads.advertiser),
         "topic": _integers(ads.topic, random.random(count) < 0.03),
         "format": _names(FORMATS, ads.format),
-        "ad_vector": _vectors(view, stream(config, 9), random.random(count) < 0.02, ads.ad_id),
+        "ad_vector": _vectors(
+            view, stream(config, Stream.AD_VECTORS), random.random(count) < 0.02, ads.ad_id
+        ),
         "ad_age_days": _numbers((index - ads.born).astype(np.float64), np.zeros(count, dtype=np.bool_)),
         "ad_impressions_7d": _numbers(
             seen.impressions * np.where(shopping, 12.0, 1.0), random.random(count) < 0.02
@@ -104,7 +108,7 @@ def ads_table(config: WorldConfig, day: date, ads: Ads, seen: Counters) -> pa.Ta
 
 def candidates_table(chunk: Chunk, ads: Ads) -> pa.Table:
     """The scored pairs of a chunk and what then happened where they were shown."""
-    hidden_from_log = ~chunk.impressed
+    not_shown = ~chunk.impressed
     standard = ads.product[chunk.ad] == STANDARD
     scores = chunk.scores.astype(np.float32)
 
@@ -119,17 +123,17 @@ def candidates_table(chunk: Chunk, ads: Ads) -> pa.Table:
             "gctr": pa.array(np.minimum(scores[:, 1], scores[:, 0])),
             "octr": pa.array(np.minimum(scores[:, 2], scores[:, 0]), mask=~standard),
             "impressed": pa.array(chunk.impressed),
-            "position": pa.array(chunk.position.astype(np.int32), mask=hidden_from_log),
-            "clicked": outcome(chunk.clicked, hidden_from_log),
-            "good_clicked": outcome(chunk.good_clicked, hidden_from_log),
-            "outbound_clicked": outcome(chunk.outbound_clicked, hidden_from_log | ~standard),
-            "hidden": outcome(chunk.hidden, hidden_from_log),
-            "repinned": outcome(chunk.repinned, hidden_from_log),
+            "position": pa.array(chunk.position.astype(np.int32), mask=not_shown),
+            "clicked": outcome(chunk.clicked, not_shown),
+            "good_clicked": outcome(chunk.good_clicked, not_shown),
+            "outbound_clicked": outcome(chunk.outbound_clicked, not_shown | ~standard),
+            "hidden": outcome(chunk.hidden, not_shown),
+            "repinned": outcome(chunk.repinned, not_shown),
         }
     )
 
 
-def _names(names: tuple[str, ...], index: NDArray[np.int64], missing: Bools | None = None) -> pa.Array:
+def _names(names: tuple[str, ...], index: Integers, missing: Bools | None = None) -> pa.Array:
     return pa.array(np.asarray(names, dtype=object)[index], pa.string(), mask=missing)
 
 
@@ -137,12 +141,12 @@ def _numbers(values: Floats, missing: Bools) -> pa.Array:
     return pa.array(values.astype(np.float32), mask=missing)
 
 
-def _integers(values: NDArray[np.int64], missing: Bools) -> pa.Array:
+def _integers(values: Integers, missing: Bools) -> pa.Array:
     return pa.array(values.astype(np.int32), mask=missing)
 
 
 def _vectors(
-    view: Floats, random: np.random.Generator, missing: Bools, rows: NDArray[np.int64] | None = None
+    view: Floats, random: np.random.Generator, missing: Bools, rows: Integers | None = None
 ) -> pa.Array:
     """Squashed, noisy views (N, 16). With `rows`, a row's noise is the same every time it is seen."""
     if rows is None:

@@ -19,7 +19,8 @@ _TASTE = np.array([[1.2, 0.9], [0.4, 0.3], [0.7, 0.5]])  # user to ad
 _NOVELTY = np.array([0.45, -0.30, 0.15])  # by surface: flips
 _DISCOUNT = np.array([1.0, 2.4, -0.9])  # by surface: flips
 _PRICE = np.array([0.20, 0.40, 0.12])  # by surface: rescales
-_FATIGUE = np.array([-0.10, 0.03, -0.05])  # by surface
+_FATIGUE = np.array([-0.10, 0.03, -0.05])  # by surface: flips
+_LANDING = np.array([0.5, -0.3, 0.25])  # by surface: flips
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def truth(
     taste = (people.user[user] * ads.latent[ad]).sum(axis=1)
     match = _match(people, requests, ads, row, ad)
     age = day - ads.born[ad]
-    click = _BASE[surface, product] + _drift(day, surface, product)
+    click = _BASE[surface, product] + _drift(config, day, surface, product)
     click += _AFFINITY[surface, product] * np.tanh(near) + _TASTE[surface, product] * taste
     click += 0.55 * ads.quality[ad] * (1.0 + 0.3 * (surface == HOME))
     click += 0.5 * match * np.maximum(0.0, near) + people.category_shift[surface, ads.topic[ad]]
@@ -98,6 +99,7 @@ def _match(people: Population, requests: Requests, ads: Ads, row: Integers, ad: 
 
 
 def _shopping(people: Population, requests: Requests, ads: Ads, row: Integers, ad: Integers) -> Floats:
+    """What only shopping ads have: price against budget (squared), discount, rating, and search intent."""
     surface, user = requests.surface[row], requests.user[row]
     gap = ads.log_price[ad] - people.budget[user]
     intent = np.where(surface == SEARCH, people.term_intent[requests.term[row]], 0.0)
@@ -106,12 +108,14 @@ def _shopping(people: Population, requests: Requests, ads: Ads, row: Integers, a
 
 
 def _standard(people: Population, ads: Ads, surface: Integers, user: Integers, ad: Integers) -> Floats:
-    scale = np.array([0.5, -0.3, 0.25])[surface]
-    return np.asarray(scale * ads.landing[ad] + people.country_style[people.country[user], ads.style[ad]])
+    """What only standard ads have: the landing page, and a style that a country likes or not."""
+    return np.asarray(
+        _LANDING[surface] * ads.landing[ad] + people.country_style[people.country[user], ads.style[ad]]
+    )
 
 
-def _drift(day: int, surface: Integers, product: Integers) -> Floats:
+def _drift(config: WorldConfig, day: int, surface: Integers, product: Integers) -> Floats:
     """A weekly cycle (weekends shop more) and slow waves, one per domain."""
-    weekend = 1.0 if day % 7 in (3, 4) else 0.0  # the origin, 2025-01-01, is a Wednesday
+    weekend = float((config.origin.weekday() + day) % 7 >= 5)
     slow = 0.15 * np.sin(2 * np.pi * day / 97.0 + 1.3 * surface + 2.1 * product)
     return np.asarray(slow + weekend * np.where(product == SHOPPING, 0.25, -0.08))
