@@ -1,9 +1,10 @@
-"""Write the simulated platform's logs, a day at a time, in a stream: memory does not grow with the size."""
+"""Write the simulated platform's logs, a day at a time, in a stream: memory grows with a chunk of
+requests, not with the day."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from mtmd.contract import TABLES
 from mtmd.errors import ConfigError
 from mtmd.logs import day_directory
 from mtmd.storage import atomic_directory
@@ -35,7 +37,9 @@ def simulate(
     if last < first:
         raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
     if first < config.origin:
-        raise ConfigError(f"first ({first}) must not be before the world's origin {config.origin}")
+        raise ConfigError(
+            f"first ({first}) must not be before the world's origin ({config.origin}); choose later days"
+        )
     for offset in range((last - first).days + 1):
         day = first + timedelta(days=offset)
         rows = _write_day(config, day, logs)
@@ -44,34 +48,31 @@ def simulate(
 
 
 def _write_day(config: WorldConfig, day: date, logs: Path) -> int:
-    """Requests first and candidates last: a day whose candidates are there is complete."""
-    directories = {table: day_directory(logs, table, day) for table in ("ads", "requests", "candidates")}
-    if all(directory.exists() for directory in directories.values()):
+    """Write the tables that the day lacks, in one pass over its chunks; returns the candidate rows written.
+
+    Each table appears whole or not at all, so a day that a crash cut short is completed by the next run.
+    """
+    directories = {table: day_directory(logs, table, day) for table in TABLES}
+    missing = {table: directory for table, directory in directories.items() if not directory.exists()}
+    if not missing:
         return 0
-    index = config.day_index(day)
+    index, rows = config.day_index(day), 0
     ads = ads_alive(config, index)
-    snapshot = ads_table(config, day, ads, counters(config, index, ads))
-    _write(directories["ads"], [snapshot])
-    _write(directories["requests"], (requests_table(config, day, chunk) for chunk in chunks(config, index)))
-    return _write(
-        directories["candidates"], (candidates_table(chunk, ads) for chunk in chunks(config, index))
-    )
-
-
-def _write(directory: Path, tables: Iterable[pa.Table]) -> int:
-    if directory.exists():
-        return 0
-    rows = 0
-    stream = iter(tables)
-    head = next(stream)
-    with (
-        atomic_directory(directory) as temporary,
-        pq.ParquetWriter(temporary / "part-0.parquet", head.schema) as writer,
-    ):
-        for table in chain([head], stream):
-            writer.write_table(table)
-            rows += table.num_rows
+    with ExitStack() as stack:
+        parts = {table: stack.enter_context(atomic_directory(final)) for table, final in missing.items()}
+        if "ads" in parts:
+            _write(parts["ads"], 0, ads_table(config, day, ads, counters(config, index, ads)))
+        for number, chunk in enumerate(chunks(config, index) if parts.keys() - {"ads"} else ()):
+            if "requests" in parts:
+                _write(parts["requests"], number, requests_table(config, day, chunk))
+            if "candidates" in parts:
+                rows += _write(parts["candidates"], number, candidates_table(chunk, ads))
     return rows
+
+
+def _write(directory: Path, number: int, table: pa.Table) -> int:
+    pq.write_table(table, directory / f"part-{number}.parquet")
+    return int(table.num_rows)
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,10 @@ class DayTruth:
 
 
 def day_truth(config: WorldConfig, day: date) -> DayTruth:
-    """The truth behind a day's logs, in the order of its `candidates`; octr is NaN on shopping."""
+    """The truth behind a day's logs, in the order of its `candidates`; octr is NaN on shopping.
+
+    Raises ConfigError for a day before the world's origin.
+    """
     index = config.day_index(day)
     ads = ads_alive(config, index)
     parts: list[Chunk] = list(chunks(config, index))
