@@ -18,21 +18,12 @@ from mtmd.storage import digest, sha256_file, write_json
 def export_bundle(model: MTMD, preset: Preset, directory: Path) -> BundleInfo:
     """Write the bundle of a trained model into a directory, such as one of `storage.atomic_directory`.
 
-    The id is a digest of weights, declarations, model configuration and format: the same model has the same
-    id wherever it is exported. Raises BundleError when the model is in training mode, or a file too large.
+    Raises BundleError when the model is in training mode, or a file too large.
     """
     if model.training:
         raise BundleError("the model is in training mode; call model.eval() before exporting it")
     domains = preset.domains
-    weights = weights_digest(model)
-    bundle_id = digest(
-        {
-            "weights": weights,
-            "declarations": preset.declarations.model_dump(mode="json"),
-            "model": preset.model.model_dump(mode="json"),
-            "format": BUNDLE_FORMAT,
-        }
-    )
+    identity = bundle_id(model, preset)
     towers = [
         ("query", domains.surfaces, preset.declarations.query, model.query_module),
         ("item", domains.products, preset.declarations.item, model.item_module),
@@ -41,19 +32,31 @@ def export_bundle(model: MTMD, preset: Preset, directory: Path) -> BundleInfo:
     for side, names, schema, module in towers:
         for index, name in enumerate(names):
             path = directory / f"{side}_{name}.onnx"
-            properties = {"bundle_id": bundle_id, "kind": MODEL_KIND, "side": side, "domain": name}
+            properties = {"bundle_id": identity, "kind": MODEL_KIND, "side": side, "domain": name}
             write_onnx(path, module(index), schema, domains.task_names, properties)
             files.append(TowerFile(side=side, domain=name, file=path.name, sha256=sha256_file(path)))
     info = BundleInfo(
         format=BUNDLE_FORMAT,
-        bundle_id=bundle_id,
-        weights=weights,
+        bundle_id=identity,
+        weights=weights_digest(model),
         declarations=preset.declarations,
         widths=dict(zip(domains.task_names, model.widths, strict=True)),
         files=tuple(files),
     )
     write_json(directory / BUNDLE_FILE, info.model_dump(mode="json"))
     return info
+
+
+def bundle_id(model: nn.Module, preset: Preset) -> str:
+    """Digest of weights, declarations, model configuration and format: one model has one id anywhere."""
+    return digest(
+        {
+            "weights": weights_digest(model),
+            "declarations": preset.declarations.model_dump(mode="json"),
+            "model": preset.model.model_dump(mode="json"),
+            "format": BUNDLE_FORMAT,
+        }
+    )
 
 
 def weights_digest(model: nn.Module) -> str:

@@ -5,8 +5,9 @@ import onnx
 import onnxruntime as ort
 import pytest
 
+from mtmd.config import Preset
 from mtmd.errors import BundleError
-from mtmd.export import export_bundle
+from mtmd.export import bundle_id, export_bundle
 from mtmd.export.bundle import weights_digest
 from mtmd.model import build_model
 from mtmd.serving import Scorer, load_bundle
@@ -60,6 +61,13 @@ def test_the_id_follows_weights_and_declarations(exported: Any) -> None:
     assert weights_digest(same) != exported.info.weights
     same.load_state_dict(exported.model.state_dict())
     assert weights_digest(same) == exported.info.weights
+    assert bundle_id(same, exported.preset) == exported.info.bundle_id
+    for change in (
+        {"hash_seed": 1},
+        {"model": exported.preset.model.model_copy(update={"leaky_slope": 0.1})},
+    ):
+        other = Preset.model_validate(exported.preset.model_copy(update=change).model_dump())
+        assert bundle_id(same, other) != exported.info.bundle_id
 
 
 def test_a_model_in_training_mode_is_refused(exported: Any, tmp_path: Path) -> None:
