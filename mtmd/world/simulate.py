@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mtmd.contract import TABLES
 from mtmd.errors import ConfigError
 from mtmd.logs import day_directory
-from mtmd.storage import atomic_directory
+from mtmd.storage import atomic_directory, sweep
 from mtmd.world.config import WorldConfig
 from mtmd.world.day import Chunk, chunks, counters
 from mtmd.world.population import ads_alive
@@ -31,8 +31,8 @@ def simulate(
 ) -> None:
     """Write the days from `first` to `last` that are missing; `on_day` gets (day, candidate rows written).
 
-    A day's bytes depend on (config, day) only. Raises ConfigError for days in the wrong order or before the
-    world's origin.
+    A day's bytes depend on (config, day) only. What a killed run left half written is removed. Raises
+    ConfigError for days in the wrong order or before the world's origin.
     """
     if last < first:
         raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
@@ -40,6 +40,7 @@ def simulate(
         raise ConfigError(
             f"first ({first}) must not be before the world's origin ({config.origin}); choose later days"
         )
+    sweep(logs)
     for offset in range((last - first).days + 1):
         day = first + timedelta(days=offset)
         rows = _write_day(config, day, logs)
