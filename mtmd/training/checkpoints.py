@@ -52,7 +52,7 @@ def load_checkpoint(
 ) -> tuple[TrainingState, dict[str, Tensor]] | None:
     """Restore model and optimizer in place; None when there is no checkpoint.
 
-    Raises TrainingError for one that belongs to another training or can't be read.
+    Raises TrainingError for one that belongs to another training, can't be read or does not fit the model.
     """
     path = work / FILE
     if not path.is_file():
@@ -69,9 +69,16 @@ def load_checkpoint(
         raise TrainingError(
             f"checkpoint {path} is of training {state.key}, not {key}; remove {work} and run again"
         )
-    model.load_state_dict(_below("model/", tensors))
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": _slots(_below("optimizer/", tensors))})
-    return state, _below("best/", tensors)
+    best = _below("best/", tensors)
+    try:
+        model.load_state_dict(best)  # only to see that it fits
+        model.load_state_dict(_below("model/", tensors))
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": _slots(_below("optimizer/", tensors))})
+    except (RuntimeError, ValueError) as error:
+        raise TrainingError(
+            f"checkpoint {path} does not fit the model; remove {work} and run again: {error}"
+        ) from error
+    return state, best
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

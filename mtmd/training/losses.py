@@ -13,10 +13,12 @@ def bernoulli_kl(log_p: Tensor, teacher: Tensor) -> Tensor:
     """KL(teacher ‖ student) of each pair and task, nats: (P, T), 0 where the teacher is NaN.
 
     KL = t·(ln t − ln p) + (1 − t)·(ln(1 − t) − ln(1 − p)), from ln p, so that a small p keeps its precision.
+    The teacher's entropy is part of it, so a perfect student scores 0. At least float32, whatever comes in.
     """
     known = ~teacher.isnan()
-    t = torch.where(known, teacher, 0.5).float()
-    p = torch.where(known, log_p.float(), -torch.ones((), dtype=torch.float32))
+    dtype = torch.promote_types(log_p.dtype, torch.float32)
+    t = torch.where(known, teacher, 0.5).to(dtype)
+    p = torch.where(known, log_p, -1.0).to(dtype)  # masked before log1mexp: NaN · 0 is NaN in its gradient
     entropy = torch.xlogy(t, t) + torch.xlogy(1.0 - t, 1.0 - t)
     cross = t * p + (1.0 - t) * log1mexp(p)
     return torch.where(known, entropy - cross, 0.0)

@@ -15,7 +15,7 @@ def choose_precision(config: TrainingConfig) -> Precision:
     """The configured precision; `auto` is bfloat16 on processors that multiply it natively."""
     if config.precision != "auto":
         return config.precision
-    return "bfloat16" if _multiplies_bfloat16() else "float32"
+    return "bfloat16" if multiplies_bfloat16() else "float32"
 
 
 def autocast(precision: Precision) -> AbstractContextManager[object]:
@@ -23,9 +23,10 @@ def autocast(precision: Precision) -> AbstractContextManager[object]:
     return torch.autocast("cpu", torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
-def _multiplies_bfloat16() -> bool:
+def multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor has matrix or vector instructions for it, by Linux's list of its flags."""
     try:
-        flags = Path("/proc/cpuinfo").read_text().split()
+        flags = cpuinfo.read_text(encoding="utf-8").split()
     except OSError:  # not Linux: nobody says, and float32 is always right
         return False
     return "amx_bf16" in flags or "avx512_bf16" in flags

@@ -1,12 +1,14 @@
 """Train a model on a window: AdamW, warm-up and cosine, early stop, resume (paper §2.3, §3.1).
 
-The same inputs give the same weights on the same machine: every random choice is drawn from the seed and the
-epoch, and torch is held to deterministic kernels meanwhile.
+The same inputs give the same weights on the same machine with the same number of threads: random choices are
+drawn from the seed and the epoch, torch is held to deterministic kernels, and no global generator is read or
+moved. So a training that was killed and goes on from its last whole epoch ends with the same bits too.
 """
 
+import math
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -14,12 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from mtmd.batch import Batch
-from mtmd.config import Preset, TrainingConfig
+from mtmd.config import Preset
 from mtmd.errors import TrainingError
 from mtmd.model import ModelKind, Ranker, build_model
 from mtmd.storage import digest
 from mtmd.training.checkpoints import TrainingState, load_checkpoint, save_checkpoint
+from mtmd.training.determinism import deterministic
 from mtmd.training.losses import bernoulli_kl, task_sums, weighted_kl
+from mtmd.training.optimizer import make_optimizer
 from mtmd.training.precision import Precision, autocast, choose_precision
 from mtmd.training.records import EpochRecord, FitResult, Progress
 from mtmd.training.schedule import learning_rate_factor
@@ -46,10 +50,14 @@ def fit(
 ) -> tuple[Ranker, FitResult]:
     """Train a new model, or go on from the checkpoint in `work`: the best epoch's model, and the record.
 
-    Raises TrainingError on a loss or gradient that is not finite (kind, epoch, step and value in the
-    message), and for a checkpoint that does not fit.
+    A training that `work` has complete is not repeated. `on_progress` is called every few steps and after
+    each epoch's checkpoint; what it raises ends the training, which can then go on from that checkpoint.
+    Raises TrainingError on a loss or gradient that is not finite (kind, epoch, step, values and learning rate
+    in the message), and for a checkpoint that does not fit.
     """
-    with _deterministic():
+    if (world := os.environ.get("WORLD_SIZE", "1")) != "1":  # set by torchrun
+        raise TrainingError(f"WORLD_SIZE ({world}) must be 1: training on several ranks is not supported yet")
+    with deterministic():
         run = _Run(kind, data, preset, work, on_progress)
         while not run.finished:
             run.one_epoch()
@@ -77,8 +85,8 @@ class _Run:
             )
         self._model = build_model(kind, preset)
         self._model.initialise_bias(data.base_rates())
-        self._optimizer = _optimizer(self._model, self._config)
-        self._key = digest([kind, preset.model_dump(mode="json"), self._steps])
+        self._optimizer = make_optimizer(self._model, self._config)
+        self._key = _key(kind, data, preset)
         self._records: list[EpochRecord] = []
         self._best_epoch, self._trained_rows = 0, 0
         self._best = self._copy()
@@ -143,11 +151,12 @@ class _Run:
         norm = nn.utils.clip_grad_norm_(
             self._model.parameters(), self._config.max_gradient_norm, foreach=True
         )
-        value = float(loss)
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+        value = float(loss.detach())
+        if not (math.isfinite(value) and math.isfinite(float(norm))):
             raise TrainingError(
-                f"{self._kind}: loss {value} with gradient norm {float(norm)} in epoch {epoch}, step {step} is not "
-                f'finite; lower the learning rate ({self._peak * factor:.3g}) or set precision = "float32"'
+                f"{self._kind}: loss {value} with gradient norm {float(norm)} in epoch {epoch}, step "
+                f"{step + 1} at learning rate {self._peak * factor:.3g} ({self._precision}) is not finite; check "
+                f'the teacher scores, lower the learning rate or set training.precision = "float32"'
             )
         self._optimizer.step()
         return value
@@ -164,13 +173,14 @@ class _Run:
             error = error + task_sums((log_p - batch.teacher.log()).abs(), batch.teacher)[0]
         if not bool((count > 0).all()):
             raise TrainingError(
-                f"the validation slice has {count.tolist()} rows for tasks {list(self._tasks)}; each needs some: "
-                f"raise validation_fraction ({self._config.validation_fraction})"
+                f"the validation slice has {count.tolist()} rows for tasks {list(self._tasks)}; each needs "
+                f"some: raise validation_fraction ({self._config.validation_fraction})"
             )
         loss = float((self._weights * kl / count).sum() / self._weights.sum())
-        if not torch.isfinite(torch.tensor(loss)):
+        if not math.isfinite(loss):
             raise TrainingError(
-                f"{self._kind}: validation loss {loss} after epoch {epoch} is not finite; train again"
+                f"{self._kind}: validation loss {loss} after epoch {epoch} is not finite; "
+                f"check the teacher scores or lower the learning rate ({self._peak:.3g} at its peak)"
             )
         return loss, dict(zip(self._tasks, (error / count).tolist(), strict=True))
 
@@ -214,35 +224,19 @@ class _Run:
             )
 
 
-def _optimizer(model: Ranker, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW that decays weight matrices only.
+def _key(kind: ModelKind, data: TrainingData, preset: Preset) -> str:
+    """Digest of what a training depends on: a checkpoint of another one must not be gone on from.
 
-    Biases and norms have no scale to lose. Embedding rows are left out too: most are not in a batch, and
-    decoupled decay would shrink exactly the rare ones, which have no gradient to hold against it.
+    Gates, names and places are left out: they change no weight. The base rates stand for the data.
     """
-    matrices: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        (matrices if _DECAYED & set(name.split(".")[-2:]) else others).append(parameter)
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
-
-
-_DECAYED = {"weight", "weights", "down", "up"}
-
-
-@contextmanager
-def _deterministic() -> Iterator[None]:
-    """Deterministic kernels for the time of a training; the caller's settings come back."""
-    before, warn = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
+    return digest(
+        {
+            "kind": kind,
+            "declarations": preset.declarations.model_dump(mode="json"),
+            "model": preset.model.model_dump(mode="json"),
+            "rivals": preset.rivals.model_dump(mode="json"),
+            "training": preset.training.model_dump(mode="json"),
+            "steps": data.steps(preset.training.batch_requests),
+            "base_rates": [repr(rate) for rate in data.base_rates().flatten().tolist()],  # NaN has no JSON
+        }
     )
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn)

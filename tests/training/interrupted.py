@@ -1,0 +1,29 @@
+"""Train until some step and die there by SIGKILL: `python -m tests.training.interrupted WORK STEP THREADS`."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+
+from mtmd.config import load_preset
+from mtmd.training import Progress, fit
+from tests.training.windows import RandomWindow
+
+BATCHES = 12  # a report comes after ten steps: in the middle of an epoch
+TINY = str(Path(__file__).parents[1] / "tiny.toml")
+
+
+def main(work: Path, step: int) -> None:
+    def die(progress: Progress) -> None:
+        if progress.step == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    preset = load_preset(TINY)
+    fit("mtmd", RandomWindow(preset.declarations, BATCHES), preset, work, die)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(int(sys.argv[3]))  # the bits of a sum depend on it
+    main(Path(sys.argv[1]), int(sys.argv[2]))
