@@ -1,0 +1,108 @@
+"""The daily job: from the window's logs to a promoted model, or to the words why not."""
+
+import argparse
+import sys
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+from prefect import flow, runtime, unmapped
+from pydantic import Field
+from rich.console import Console
+from rich.markup import escape
+
+from flows import publish, steps
+from flows.terminal import show
+from mtmd.errors import MtmdError
+from mtmd.stages import RunSummary, scheduled_as_of
+
+WindowDays = Annotated[
+    int, Field(ge=20, le=60, description="Training days before as_of; the preset's when omitted")
+]
+AsOf = Annotated[
+    date,
+    Field(description="Newest complete UTC day, held out; the day before the scheduled start when omitted"),
+]
+
+
+@flow(name="daily-retrain", validate_parameters=True, persist_result=False)
+def daily_retrain(
+    as_of: AsOf | None = None,
+    window_days: WindowDays | None = None,
+    preset: Annotated[str, Field(description="A preset's name, or a path to a .toml")] = "demo",
+    promote: Annotated[
+        bool, Field(description="Whether a candidate that passes every gate goes live")
+    ] = True,
+    logs: Annotated[
+        str | None, Field(description="Where the log tables are; the preset's when omitted")
+    ] = None,
+    artifacts: Annotated[str, Field(description="Where outputs go")] = "artifacts",
+) -> RunSummary:
+    """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes."""
+    plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
+
+    quality = steps.validate(plan)
+    publish.data_quality(plan, quality)
+    steps.require(quality)
+    shards = steps.extract.map(unmapped(plan), list(plan.all_days)).result()
+    window, held_out = shards[:-1], shards[-1]
+
+    mtmd = steps.train(plan, "mtmd", window)
+    per_slice = steps.train(plan, "per_slice", window)
+    pooled = steps.train(plan, "pooled", window)
+    publish.training(plan, [mtmd, per_slice, pooled])
+
+    evaluation = steps.evaluate(plan, [mtmd, per_slice, pooled], window, held_out)
+    publish.metrics(plan, evaluation)
+    candidate = steps.export(plan, mtmd, evaluation, shards)
+    proofs = steps.prove(plan, candidate, mtmd, held_out)
+    publish.parity(plan, proofs)
+
+    summary = steps.decide(
+        plan, quality, shards, [mtmd, per_slice, pooled], evaluation, candidate, proofs, promote
+    )
+    publish.verdict(plan, summary)
+    return summary
+
+
+def scheduled_day() -> date:
+    """The day before the run's scheduled start, in UTC, so that a late run trains the right day."""
+    scheduled = runtime.flow_run.scheduled_start_time
+    return scheduled_as_of((scheduled or datetime.now(UTC)).astimezone(UTC))
+
+
+def main() -> int:
+    """Run the flow from a terminal; exit status 1 for an error that the user can mend."""
+    options = _parser().parse_args()
+    try:
+        summary = daily_retrain(
+            as_of=options.as_of,
+            window_days=options.window_days,
+            preset=options.preset,
+            promote=not options.no_promote,
+            logs=options.logs,
+            artifacts=options.artifacts,
+        )
+    except MtmdError as error:
+        Console(stderr=True, highlight=False).print(
+            f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True
+        )
+        return 1
+    show(summary, options.preset)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m flows.daily_retrain", description=__doc__)
+    parser.add_argument(
+        "--as-of", type=date.fromisoformat, help="held-out day, YYYY-MM-DD; default: yesterday, UTC"
+    )
+    parser.add_argument("--window-days", type=int, help="20 to 60; default: the preset's")
+    parser.add_argument("--preset", default="demo", help="a preset's name, or a path to a .toml")
+    parser.add_argument("--logs", help="default: the preset's")
+    parser.add_argument("--artifacts", default="artifacts")
+    parser.add_argument("--no-promote", action="store_true", help="register the candidate only")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Training progress: a progress artifact in the flow run, a log line an epoch, and a bar where a person watches."""
+
+import sys
+from datetime import date
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from rich.progress import Progress as Bar
+
+from mtmd.training import ModelKind, Progress
+
+_STEP_PERCENT = 5.0  # an artifact update is a request to the server: at most twenty a training
+
+
+class TrainingProgress:
+    """A callback for `train`; made and used inside a task run."""
+
+    def __init__(self, kind: ModelKind, as_of: date) -> None:
+        self._kind = kind
+        self._as_of = as_of
+        self._artifact: UUID | None = None
+        self._shown = 0.0
+        self._bar = Bar(transient=True, disable=not sys.stderr.isatty())
+        self._task = self._bar.add_task(f"training {kind}", total=100.0)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        percent = 100.0 * progress.step / max(progress.steps, 1)
+        self._bar.update(self._task, completed=percent)
+        if progress.validation_loss is not None:
+            get_run_logger().info(
+                "%s epoch %d/%d: train %.5f, validation %.5f, %.0f rows/s",
+                self._kind,
+                progress.epoch,
+                progress.epochs,
+                progress.train_loss,
+                progress.validation_loss,
+                progress.rows_per_s,
+            )
+        if self._artifact is None:
+            self._artifact = self._create()
+        if percent - self._shown >= _STEP_PERCENT or percent >= 100.0:
+            update_progress_artifact(self._artifact, progress=min(percent, 100.0))
+            self._shown = percent
+
+    def _create(self) -> UUID:
+        key = f"training-progress-{self._kind}".replace("_", "-")
+        made = create_progress_artifact(
+            progress=0.0, key=key, description=f"Training {self._kind}, as_of {self._as_of}"
+        )
+        if not isinstance(made, UUID):
+            raise TypeError(
+                f"create_progress_artifact gave {type(made).__name__}; call it from a task that is not async"
+            )
+        return made

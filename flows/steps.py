@@ -1,0 +1,134 @@
+"""The tasks of the flows: each calls one stage and says in the log what came of it."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from prefect import get_run_logger, task
+
+from flows.progress import TrainingProgress
+from mtmd import stages
+from mtmd.data import ShardRef
+from mtmd.stages import DataQuality, Evaluated, Exported, Proofs, RunPlan, RunSummary, Trained
+from mtmd.storage import sweep
+from mtmd.training import ModelKind
+from mtmd.validation import DayValidation
+
+
+@task(persist_result=False)
+def plan(as_of: date, preset: str, window_days: int | None, logs: str | None, artifacts: str) -> RunPlan:
+    """Resolve the parameters, and clear away what killed runs left half-written."""
+    planned = stages.plan_run(as_of, preset, window_days=window_days, logs=logs, artifacts=artifacts)
+    removed = sweep(planned.workspace.root)
+    get_run_logger().info(
+        "as_of %s: window %s to %s (%d days)%s",
+        as_of,
+        planned.days[0],
+        planned.days[-1],
+        len(planned.days),
+        f"; removed {len(removed)} half-written outputs of killed runs" if removed else "",
+    )
+    return planned
+
+
+@task(persist_result=False)
+def validate(planned: RunPlan) -> DataQuality:
+    """Run the expectation suites on new days and on the window."""
+    logger = get_run_logger()
+
+    def say(result: DayValidation) -> None:
+        logger.info(
+            "validated %s: %s", result.day, "ok" if result.passed else f"{len(result.failures)} FAILED"
+        )
+
+    quality = stages.validate(planned, say)
+    logger.info(
+        "data quality: %s; %d of %d days were validated before",
+        "ok" if quality.passed else "FAILED",
+        len(quality.reused),
+        len(quality.days),
+    )
+    return quality
+
+
+@task(persist_result=False)
+def require(quality: DataQuality) -> None:
+    """Stop the run when an expectation failed."""
+    stages.require(quality)
+
+
+@task(persist_result=False, task_run_name="extract {day}", retries=2, retry_delay_seconds=5)
+def extract(planned: RunPlan, day: date) -> ShardRef:
+    """Extract one day into a shard; I/O, so a retry can help."""
+    shard = stages.extract(planned, day)
+    get_run_logger().info(
+        "%s: %d candidates, %s", day, shard.candidates, "reused" if shard.reused else "extracted"
+    )
+    return shard
+
+
+@task(persist_result=False, task_run_name="train {kind}")
+def train(planned: RunPlan, kind: ModelKind, window: Sequence[ShardRef]) -> Trained:
+    """Train one kind of model on the window."""
+    with TrainingProgress(kind, planned.as_of) as progress:
+        trained = stages.train(planned, kind, window, progress)
+    get_run_logger().info(
+        "%s: %s, best epoch %d of %d, %.0f rows/s",
+        kind,
+        "reused" if trained.reused else "trained",
+        trained.fit.best_epoch,
+        len(trained.fit.epochs),
+        trained.fit.rows_per_s,
+    )
+    return trained
+
+
+@task(persist_result=False)
+def evaluate(
+    planned: RunPlan, trained: Sequence[Trained], window: Sequence[ShardRef], held_out: ShardRef
+) -> Evaluated:
+    """Metrics of the candidate and its rivals on the held-out day."""
+    evaluated = stages.evaluate(planned, trained, window, held_out)
+    get_run_logger().info("evaluation: %s%s", "reused, " if evaluated.reused else "", evaluated.path)
+    return evaluated
+
+
+@task(persist_result=False)
+def export(planned: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequence[ShardRef]) -> Exported:
+    """Write the candidate's ONNX files, metrics and manifest into the registry."""
+    exported = stages.export(planned, mtmd, evaluated, shards)
+    get_run_logger().info("model %s: %s", exported.model_id, "reused" if exported.reused else "exported")
+    return exported
+
+
+@task(persist_result=False)
+def prove(planned: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) -> Proofs:
+    """Compare the files with the trained model, and let a fresh process answer from them."""
+    proofs = stages.prove(planned, exported, mtmd, held_out)
+    get_run_logger().info("parity: %s; fresh process: %s", proofs.parity.worst, proofs.fresh_process.detail)
+    return proofs
+
+
+@task(persist_result=False)
+def decide(
+    planned: RunPlan,
+    quality: DataQuality,
+    shards: Sequence[ShardRef],
+    trained: Sequence[Trained],
+    evaluated: Evaluated,
+    exported: Exported,
+    proofs: Proofs,
+    promote: bool,
+) -> RunSummary:
+    """Ask the gates, promote if they pass, and record the run."""
+    summary = stages.decide(
+        planned,
+        quality=quality,
+        shards=shards,
+        trained=trained,
+        evaluated=evaluated,
+        exported=exported,
+        proofs=proofs,
+        promote=promote,
+    )
+    get_run_logger().info("%s: %s", summary.model_id, summary.words)
+    return summary

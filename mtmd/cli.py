@@ -1,0 +1,105 @@
+"""The thin command line: `mtmd simulate | import-kuairand | status | rollback`. Everything long is a Prefect flow."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from mtmd.config import load_preset
+from mtmd.errors import MtmdError
+from mtmd.stages.workspace import Workspace
+
+_console = Console()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status, 1 for an error that the user can mend."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except MtmdError as error:
+        _console.print(f"[bold red]error:[/] {error}", soft_wrap=True, highlight=False)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mtmd", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    simulate = commands.add_parser("simulate", help="write the simulated platform's logs, missing days only")
+    simulate.add_argument("--preset", default="demo")
+    simulate.add_argument("--until", type=date.fromisoformat, required=True, help="newest day, YYYY-MM-DD")
+    simulate.add_argument(
+        "--days", type=int, help="days up to --until; default: one window and its held-out day"
+    )
+    simulate.add_argument("--logs", help="where to; default: the preset's logs")
+    simulate.add_argument("--seed", type=int, default=0)
+    simulate.set_defaults(run=_simulate)
+
+    kuairand = commands.add_parser("import-kuairand", help="turn KuaiRand-Pure files into the log contract")
+    kuairand.add_argument(
+        "--source", type=Path, required=True, help="folder with the published .csv or .csv.gz files"
+    )
+    kuairand.add_argument("--logs", default="logs/kuairand")
+    kuairand.add_argument("--seed", type=int, default=0)
+    kuairand.set_defaults(run=_import_kuairand)
+
+    for name, run, text in (
+        ("status", _status, "show the champion and recent changes"),
+        ("rollback", _rollback, "make the previous champion live again"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--preset", default="demo")
+        command.add_argument("--artifacts", default="artifacts")
+        command.set_defaults(run=run)
+        if name == "rollback":
+            command.add_argument("--reason", required=True, help="written into the history")
+    return parser
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    from mtmd.world import WorldConfig, simulate
+
+    preset = load_preset(options.preset)
+    days = options.days or preset.window_days + 1
+    first = options.until - timedelta(days=days - 1)
+    config = WorldConfig.demo(seed=options.seed)
+    logs = Path(options.logs or preset.logs)
+    with Bar(console=_console, transient=True) as bar:
+        task = bar.add_task("simulating", total=days)
+        simulate(config, first, options.until, logs, on_day=lambda day, rows: bar.advance(task))
+    _console.print(f"logs {first} to {options.until} are in {logs}", highlight=False)
+
+
+def _import_kuairand(options: argparse.Namespace) -> None:
+    from mtmd.world.kuairand import import_kuairand
+
+    report = import_kuairand(
+        options.source, Path(options.logs), seed=options.seed, on_progress=_console.print
+    )
+    _console.print(report.model_dump_json(indent=2), highlight=False)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from mtmd.registry import Registry
+
+    status = Registry(Workspace.of(options.artifacts, load_preset(options.preset)).root).status()
+    _console.print(status.model_dump_json(indent=2), highlight=False)
+
+
+def _rollback(options: argparse.Namespace) -> None:
+    from mtmd.registry import Registry
+
+    champion = Registry(Workspace.of(options.artifacts, load_preset(options.preset)).root).rollback(
+        options.reason
+    )
+    _console.print(f"champion is now {champion.model_id} (as_of {champion.as_of})", highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""The stages of a run: each turns references into a durable output and a reference to it.
+
+One row's path: logs → validate → extract (shard) → train → evaluate → export → prove → decide. One date's path:
+`as_of` → plan → window days → shards → model id → champion. A stage whose output exists and verifies is done.
+"""
+
+from mtmd.stages.candidate import Exported, Proofs, export, prove
+from mtmd.stages.decision import RunSummary, decide
+from mtmd.stages.evaluation import Evaluated, evaluate, model_id
+from mtmd.stages.extraction import extract
+from mtmd.stages.plan import RunPlan, plan_run, scheduled_as_of
+from mtmd.stages.training import Trained, train
+from mtmd.stages.validation import DataQuality, require, validate
+from mtmd.stages.workspace import Workspace
+
+__all__ = [
+    "DataQuality",
+    "Evaluated",
+    "Exported",
+    "Proofs",
+    "RunPlan",
+    "RunSummary",
+    "Trained",
+    "Workspace",
+    "decide",
+    "evaluate",
+    "export",
+    "extract",
+    "model_id",
+    "plan_run",
+    "prove",
+    "require",
+    "scheduled_as_of",
+    "train",
+    "validate",
+]

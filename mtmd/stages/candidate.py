@@ -1,0 +1,100 @@
+"""Export the candidate into the registry, and prove that its files compute what the trained model computes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mtmd.config import Frozen
+from mtmd.data import ShardRef, open_shard
+from mtmd.errors import ConfigError
+from mtmd.export import (
+    FreshProcessReport,
+    ParityReport,
+    bundle_id,
+    check_fresh_process,
+    check_parity,
+    export_bundle,
+    sample_raw_rows,
+)
+from mtmd.model import MTMD
+from mtmd.registry import ModelManifest, Registry
+from mtmd.stages.evaluation import Evaluated, model_id
+from mtmd.stages.keys import code_digest
+from mtmd.stages.plan import RunPlan
+from mtmd.stages.training import Trained, load_trained
+from mtmd.stages.versions import git_commit, package_versions
+from mtmd.storage import digest, read_json, write_json
+
+_METRICS = "metrics.json"
+
+
+class Exported(Frozen):
+    """The candidate in the registry."""
+
+    model_id: str
+    path: str
+    reused: bool
+
+
+class Proofs(Frozen):
+    """What was seen of the exported files."""
+
+    parity: ParityReport
+    fresh_process: FreshProcessReport
+
+
+def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequence[ShardRef]) -> Exported:
+    """Write the candidate once: an ONNX file per tower domain, declarations, metrics and manifest.
+
+    Raises BundleError when a stored model was altered, or the model cannot be exported.
+    """
+    name = model_id(plan, mtmd)
+    model = _mtmd(plan, mtmd)
+
+    def build(directory: Path) -> None:
+        export_bundle(model, plan.preset, directory)
+        write_json(directory / _METRICS, evaluated.report.model_dump(mode="json"))
+
+    manifest = ModelManifest(
+        model_id=name,
+        as_of=plan.as_of,
+        bundle_id=bundle_id(model, plan.preset),
+        window={ref.day: ref.fingerprint for ref in shards[:-1]},
+        held_out=shards[-1].fingerprint,
+        git_commit=git_commit(),
+        seeds={"training": plan.preset.training.seed, "hash": plan.preset.hash_seed},
+        packages=package_versions(),
+    )
+    stored = Registry(plan.workspace.root).add(name, build, manifest)
+    return Exported(model_id=name, path=stored.path, reused=stored.reused)
+
+
+def prove(plan: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) -> Proofs:
+    """Compare the files with the trained model on held-out rows, and let a fresh process answer from them alone.
+
+    A model's proofs are kept; they are taken again when the files, the day or the checking code changed.
+    """
+    registry = Registry(plan.workspace.root)
+    registry.verify(exported.model_id)
+    files = registry.manifest(exported.model_id).files
+    key = digest(
+        [files, held_out.fingerprint, plan.preset.gates.model_dump(), code_digest("export", "serving")]
+    )
+    record = plan.workspace.run(plan.as_of, mtmd.key) / f"proofs-{key[:16]}.json"
+    if record.is_file():
+        return Proofs.model_validate(read_json(record))
+    directory, shard = Path(exported.path), open_shard(Path(held_out.path))
+    model = _mtmd(plan, mtmd)
+    rows = sample_raw_rows(plan.logs, shard, plan.preset.declarations)
+    proofs = Proofs(
+        parity=check_parity(model, directory, shard, plan.preset),
+        fresh_process=check_fresh_process(model, directory, shard, rows, plan.preset),
+    )
+    write_json(record, proofs.model_dump(mode="json"))
+    return proofs
+
+
+def _mtmd(plan: RunPlan, trained: Trained) -> MTMD:
+    model = load_trained(plan, trained)
+    if not isinstance(model, MTMD):
+        raise ConfigError(f"only the mtmd model is exported, not {trained.kind!r}; it has a tower per domain")
+    return model

@@ -1,0 +1,38 @@
+"""Durable stage outputs: a directory with a manifest of its files' digests; complete means that it verifies."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mtmd.storage import atomic_directory, read_json, remove, sha256_file, write_json
+
+_MANIFEST = "manifest.json"
+
+
+def is_complete(directory: Path) -> bool:
+    """Whether the directory exists and every file is as its manifest says."""
+    manifest = directory / _MANIFEST
+    if not manifest.is_file():
+        return False
+    files: dict[str, str] = read_json(manifest)["files"]
+    return all(
+        (directory / name).is_file() and sha256_file(directory / name) == sha for name, sha in files.items()
+    )
+
+
+def make_once(directory: Path, build: Callable[[Path], None]) -> bool:
+    """Fill the directory with `build` unless it is complete already; returns whether it was reused.
+
+    A directory that does not verify was damaged after it was written: it is made again.
+    """
+    if is_complete(directory):
+        return True
+    remove(directory)
+    with atomic_directory(directory) as temporary:
+        build(temporary)
+        files = {
+            str(path.relative_to(temporary)): sha256_file(path)
+            for path in sorted(temporary.rglob("*"))
+            if path.is_file()
+        }
+        write_json(temporary / _MANIFEST, {"files": files})
+    return False

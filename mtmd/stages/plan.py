@@ -1,0 +1,79 @@
+"""The plan of one run: which days, which configuration, where from and where to."""
+
+from datetime import date, datetime, timedelta
+
+from mtmd.config import Frozen, Preset, load_preset
+from mtmd.data import plan_window
+from mtmd.errors import ConfigError, LogsError
+from mtmd.logs import available_days
+from mtmd.stages.workspace import Workspace
+
+MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 20, 60
+
+
+class RunPlan(Frozen):
+    """What every stage of a run needs to know; small enough to hand from task to task."""
+
+    as_of: date
+    days: tuple[date, ...]
+    preset: Preset
+    logs: str
+    artifacts: str
+
+    @property
+    def all_days(self) -> tuple[date, ...]:
+        """The window's days, oldest first, then the held-out day."""
+        return (*self.days, self.as_of)
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace.of(self.artifacts, self.preset)
+
+
+def scheduled_as_of(scheduled: datetime) -> date:
+    """The newest complete UTC day at a run's scheduled start: a late run still trains the day it was meant for."""
+    return scheduled.date() - timedelta(days=1)
+
+
+def plan_run(
+    as_of: date,
+    preset: str,
+    *,
+    window_days: int | None = None,
+    logs: str | None = None,
+    artifacts: str = "artifacts",
+) -> RunPlan:
+    """Resolve a run's parameters and see that its days exist.
+
+    Raises ConfigError for a bad preset or window, LogsError that lists the days which are missing.
+    """
+    chosen = load_preset(preset)
+    days = chosen.window_days if window_days is None else window_days
+    if not MIN_WINDOW_DAYS <= days <= MAX_WINDOW_DAYS:
+        raise ConfigError(
+            f"window_days ({days}) must be between {MIN_WINDOW_DAYS} and {MAX_WINDOW_DAYS}; "
+            f"leave it out for the preset's {chosen.window_days}"
+        )
+    window = plan_window(as_of, days)
+    plan = RunPlan(
+        as_of=as_of,
+        days=window.days,
+        preset=chosen,
+        logs=chosen.logs if logs is None else logs,
+        artifacts=artifacts,
+    )
+    _require_days(plan)
+    return plan
+
+
+def _require_days(plan: RunPlan) -> None:
+    available = available_days(plan.logs)
+    if missing := sorted(set(plan.all_days) - set(available)):
+        have = f"{available[0]} to {available[-1]}" if available else "none"
+        shown = ", ".join(map(str, missing[:5])) + (
+            f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        )
+        raise LogsError(
+            f"logs {plan.logs!r} lack {len(missing)} of the {len(plan.all_days)} days that as_of {plan.as_of} with "
+            f"window_days {len(plan.days)} needs: {shown}; days there: {have}. Deliver them, or choose another as_of"
+        )

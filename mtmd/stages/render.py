@@ -1,0 +1,130 @@
+"""What people read of a run: Markdown for flow-run artifacts, short enough to review."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mtmd.evaluation import action_table, bucket_table, improvement_table, logmae_table
+from mtmd.stages.candidate import Proofs
+from mtmd.stages.charts import data_uri, line_chart
+from mtmd.stages.decision import RunSummary
+from mtmd.stages.evaluation import Evaluated
+from mtmd.stages.plan import RunPlan
+from mtmd.stages.training import Trained
+from mtmd.stages.validation import DataQuality
+
+
+def data_quality(plan: RunPlan, quality: DataQuality) -> str:
+    """Suites by day and of the window; failures first come with counts and sample keys."""
+    reused = f"{len(quality.reused)} of {len(quality.days)} days were validated by an earlier run."
+    return f"{_head(plan)}\n\n{quality.markdown()}\n{reused}\n"
+
+
+def training(plan: RunPlan, trained: Sequence[Trained]) -> str:
+    """A summary table and each model's curves."""
+    lines = [
+        _head(plan),
+        "",
+        "| model | epochs | best | stopped | validation KL | rows/s | parameters | in embeddings | precision | |",
+        "|:--|--:|--:|:--|--:|--:|--:|--:|:--|:--|",
+    ]
+    for one in trained:
+        fit = one.fit
+        best = fit.epochs[fit.best_epoch - 1].validation_loss
+        lines.append(
+            f"| {one.kind} | {len(fit.epochs)} | {fit.best_epoch} "
+            f"| {'early' if fit.stopped_early else 'at the end'} | {best:.5f} "
+            f"| {fit.rows_per_s:,.0f} | {fit.parameters:,} | {fit.embedding_parameters:,} | {fit.precision} "
+            f"| {'reused' if one.reused else 'trained now'} |"
+        )
+    lines.append("")
+    for one in trained:
+        curves = {
+            "train": [epoch.train_loss for epoch in one.fit.epochs],
+            "validation": [epoch.validation_loss for epoch in one.fit.epochs],
+        }
+        chart = line_chart(
+            f"{one.kind}: weighted KL, dashed = kept epoch", "epoch", curves, best=one.fit.best_epoch
+        )
+        lines += [f"![training curve of {one.kind}]({data_uri(chart)})", ""]
+    return "\n".join(lines)
+
+
+def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
+    """LogMAE by slice, the paper's Table 1 form, the top rank buckets, and real actions."""
+    report = evaluated.report
+    against = f"champion {evaluated.champion}" if evaluated.champion else "no champion to compare with"
+    tables = [
+        logmae_table(report),
+        improvement_table(report, "per_slice"),
+        improvement_table(report, "pooled"),
+    ]
+    if "champion" in report.predictors:
+        tables.append(improvement_table(report, "champion"))
+    tables += [bucket_table(report, "per_slice"), action_table(report)]
+    return "\n".join([f"{_head(plan)}; {against}.", "", *(table.markdown() for table in tables)])
+
+
+def parity(plan: RunPlan, proofs: Proofs) -> str:
+    """Torch against onnxruntime, file by file and batch size by batch size; then the fresh process."""
+    fresh, day = proofs.fresh_process, proofs.parity.day
+    lines = [
+        _head(plan),
+        "",
+        f"**Parity {'holds' if proofs.parity.passed else 'FAILED'}**: {proofs.parity.worst}",
+        "",
+        "| file | batch | rows | scores | max Δ embedding | max Δ score |",
+        "|:--|--:|--:|--:|--:|--:|",
+        *(
+            f"| {one.file} | {one.batch_size} | {one.rows:,} | {one.scores:,} | {_delta(one.embedding_delta)} "
+            f"| {_delta(one.score_delta)} |"
+            for one in proofs.parity.files
+        ),
+        f"| held-out candidates | – | {day.candidates:,} | – | – | {_delta(day.score_delta)} |",
+        "",
+        f"Top {day.top_k}: {day.identical:,} of {day.rankings:,} rankings are the same ad by ad; "
+        f"{day.disagreements} differ by more than ties.",
+        "",
+        f"**Fresh process {'answers' if fresh.passed else 'FAILED'}**: {fresh.detail}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def verdict(summary: RunSummary) -> str:
+    """The words, each gate, what was reused, and where things are."""
+    lines = [
+        f"## {summary.words}",
+        "",
+        f"as_of {summary.as_of} · candidate `{summary.model_id}` · live now: "
+        + (f"`{summary.champion}`" if summary.champion else "nothing"),
+        "",
+        "| gate | | |",
+        "|:--|:--|:--|",
+        *(
+            f"| {g.name} | {'pass' if g.passed else '**fail**'} | {_cell(g.detail)} |"
+            for g in summary.verdict.gates
+        ),
+        "",
+        *(f"- {name}: `{place}`" for name, place in summary.places.items()),
+        "",
+        "Taken from earlier runs: "
+        + ", ".join(f"{name} {share}" for name, share in summary.reused.items())
+        + ".",
+        "",
+        logmae_table(summary.report).markdown(),
+    ]
+    return "\n".join(lines)
+
+
+def _head(plan: RunPlan) -> str:
+    return (
+        f"as_of **{plan.as_of}**, window {plan.days[0]} to {plan.days[-1]} ({len(plan.days)} days), "
+        f"preset {plan.preset.name}, logs `{Path(plan.logs)}`"
+    )
+
+
+def _delta(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.1e}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,67 @@
+"""Train one kind of model on the window, once: the output is named by everything that went in."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mtmd.config import Frozen
+from mtmd.data import ShardRef, WindowData, open_shard, window_fingerprint
+from mtmd.model import Ranker
+from mtmd.stages.keys import training_key
+from mtmd.stages.outputs import is_complete, make_once
+from mtmd.stages.plan import RunPlan
+from mtmd.storage import locked, read_json, remove, write_json
+from mtmd.training import FitResult, ModelKind, Progress, fit, load_weights, save_weights
+
+_WEIGHTS, _FIT = "weights.safetensors", "fit.json"
+
+
+class Trained(Frozen):
+    """A trained model on disk."""
+
+    kind: ModelKind
+    key: str
+    path: str
+    reused: bool
+    fit: FitResult
+
+
+def train(
+    plan: RunPlan,
+    kind: ModelKind,
+    window: Sequence[ShardRef],
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Trained:
+    """Train `kind` on the window's shards, or take what an earlier run trained on the same inputs.
+
+    A run that was killed goes on from its last checkpoint. Raises TrainingError when the loss is not finite.
+    """
+    key = training_key(kind, window_fingerprint(window), plan.preset)
+    final, work = plan.workspace.trained(kind, key), plan.workspace.work(kind, key)
+
+    def build(directory: Path) -> None:
+        model, result = fit(kind, window_data(plan, window), plan.preset, work, on_progress)
+        save_weights(model, directory / _WEIGHTS)
+        write_json(directory / _FIT, result.model_dump(mode="json"))
+
+    if not (reused := is_complete(final)):
+        with locked(work.with_name(f"{work.name}.lock"), timeout_s=24 * 3600):
+            reused = make_once(final, build)
+        remove(work)
+    result = FitResult.model_validate(read_json(final / _FIT))
+    return Trained(kind=kind, key=key, path=str(final), reused=reused, fit=result)
+
+
+def window_data(plan: RunPlan, window: Sequence[ShardRef]) -> WindowData:
+    """Open the window's shards for training."""
+    training = plan.preset.training
+    return WindowData(
+        [open_shard(Path(ref.path)) for ref in window],
+        plan.preset.declarations,
+        validation_fraction=training.validation_fraction,
+        seed=training.seed,
+    )
+
+
+def load_trained(plan: RunPlan, trained: Trained) -> Ranker:
+    """The trained model in evaluation mode."""
+    return load_weights(trained.kind, plan.preset, Path(trained.path) / _WEIGHTS)

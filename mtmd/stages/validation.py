@@ -1,0 +1,92 @@
+"""Hold the window's days to their suites: a day once per content, the window's aggregates at every run."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from mtmd.config import Frozen
+from mtmd.data.sources import source_digests, source_files
+from mtmd.stages.keys import code_digest
+from mtmd.stages.plan import RunPlan
+from mtmd.storage import digest, read_json, write_json
+from mtmd.validation import (
+    DayProfile,
+    DayValidation,
+    WindowValidation,
+    render_markdown,
+    validate_day,
+    validate_window,
+)
+from mtmd.validation import require as require_validation
+
+
+class DataQuality(Frozen):
+    """What the suites said of a run's days and of their window."""
+
+    days: tuple[DayValidation, ...]
+    window: WindowValidation | None
+    reused: tuple[date, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(one.passed for one in self.validations)
+
+    @property
+    def validations(self) -> tuple[DayValidation | WindowValidation, ...]:
+        return (*self.days, *(() if self.window is None else (self.window,)))
+
+    def markdown(self) -> str:
+        """The results as people read them."""
+        return render_markdown(self.validations)
+
+
+def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = None) -> DataQuality:
+    """Validate the plan's days, oldest first, then their window.
+
+    A day that passed before with the same files, declarations and suites is not run again; one that failed is.
+    All days are looked at before anything is raised: see `require`. Raises LogsError where a day's files are
+    missing, empty or unreadable.
+    """
+    days: list[DayValidation] = []
+    reused: list[date] = []
+    trailing: list[DayProfile] = []
+    for day in plan.all_days:
+        stored = _record(plan, day)
+        if stored.is_file():
+            result = DayValidation.model_validate(read_json(stored))
+            reused.append(day)
+        else:
+            result = validate_day(plan.logs, day, plan.preset, trailing)
+            if result.passed:
+                write_json(stored, result.model_dump(mode="json"))
+        if result.passed and result.profile is not None:
+            trailing.append(result.profile)
+        days.append(result)
+        if on_day is not None:
+            on_day(result)
+    window = validate_window(trailing, plan.preset) if len(trailing) == len(days) else None
+    return DataQuality(days=tuple(days), window=window, reused=tuple(reused))
+
+
+def require(quality: DataQuality) -> None:
+    """Raise ValidationError for the first validation that failed, with expectations, counts and sample keys."""
+    for one in quality.validations:
+        require_validation(one)
+
+
+def _record(plan: RunPlan, day: date) -> Path:
+    """Where a passed day's results are: named by its files' content, its declarations and the suites.
+
+    The days that it was compared with are left out on purpose: a late correction of an earlier day must not
+    judge a later one again.
+    """
+    cache = plan.workspace.shards / "digests" / f"date={day.isoformat()}.json"
+    key = digest(
+        {
+            "sources": source_digests(source_files(plan.logs, day), cache),
+            "declarations": plan.preset.declarations.model_dump(mode="json"),
+            "limits": plan.preset.data.model_dump(mode="json"),
+            "code": code_digest("validation", "contract.py", "../expectations", "../sql"),
+        }
+    )
+    return plan.workspace.validation(day) / f"{key[:16]}.json"

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+from mtmd.stages.outputs import is_complete, make_once
+
+
+def _write(text: str):  # type: ignore[no-untyped-def]
+    def build(directory: Path) -> None:
+        (directory / "a.txt").write_text(text)
+
+    return build
+
+
+def test_a_complete_output_is_reused_and_not_rebuilt(tmp_path: Path) -> None:
+    final = tmp_path / "out"
+    assert make_once(final, _write("first")) is False
+    assert make_once(final, _write("second")) is True
+    assert (final / "a.txt").read_text() == "first"
+
+
+def test_a_damaged_output_is_made_again(tmp_path: Path) -> None:
+    final = tmp_path / "out"
+    make_once(final, _write("first"))
+    (final / "a.txt").write_text("damaged")
+    assert not is_complete(final)
+    assert make_once(final, _write("second")) is False
+    assert (final / "a.txt").read_text() == "second"
+
+
+def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
+    def build(directory: Path) -> None:
+        (directory / "a.txt").write_text("half")
+        raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        make_once(tmp_path / "out", build)
+    assert list(tmp_path.iterdir()) == []
