@@ -1,160 +1,255 @@
-"""The simulated platform's log tables: what a chunk looks like to a logger, missing values included."""
+"""What the logs show of a day: noisy views of the latent truth, in the log contract's columns and types."""
 
-from datetime import date, datetime
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from mtmd.world.config import WorldConfig
-from mtmd.world.day import Bools, Chunk, Counters
-from mtmd.world.population import (
-    COUNTRIES,
-    DEVICES,
-    FORMATS,
-    GOALS,
-    SHOPPING,
-    STANDARD,
-    STYLES,
-    VECTOR_WIDTH,
-    Ads,
-    Floats,
-    Integers,
-    Stream,
-    population,
-    stream,
-)
-from mtmd.world.truth import HOME, RELATED, SEARCH
+from mtmd.world.actions import Actions, Bools
+from mtmd.world.ads import FORMATS, STYLES, Ads
+from mtmd.world.candidates import Pairs
+from mtmd.world.effects import PRODUCTS
+from mtmd.world.population import COUNTRIES, DEVICES, VECTOR_WIDTH, Population, View
+from mtmd.world.requests import HOME, RELATED, SEARCH, SURFACES, Requests
+from mtmd.world.streams import Floats, Ints, generator, normals, uniforms
+from mtmd.world.teacher import TASKS, Scores
 
-SURFACES = ("home_feed", "search", "related_pin")
-PRODUCTS = ("standard", "shopping")
-
-
-def requests_table(config: WorldConfig, day: date, chunk: Chunk) -> pa.Table:
-    """The `requests` of a chunk; scales of the shared covariates differ by surface."""
-    people, requests = population(config), chunk.requests
-    random = stream(config, Stream.REQUESTS_TABLE, config.day_index(day), int(requests.request_id[0]))
-    count, surface, user = len(requests.user), requests.surface, requests.user
-    start = np.datetime64(datetime.combine(day, datetime.min.time()), "us")
-    home, search, related = surface == HOME, surface == SEARCH, surface == RELATED
-    activity = people.activity[user] * np.array([1.0, 6.0, 0.2])[surface] * random.lognormal(0.0, 0.2, count)
-    ctr = (0.02 + 0.05 / (1.0 + np.exp(-people.novelty[user]))) * np.array([1.0, 0.3, 2.5])[surface]
-    lost = np.array([0.02, 0.12, 0.05])[surface]
-    columns = {
-        "request_id": pa.array(requests.request_id),
-        "ts": pa.array(start + requests.second.astype("timedelta64[s]"), pa.timestamp("us")),
-        "surface": _names(SURFACES, surface),
-        "user_id": pa.array(user.astype(np.int64) + 1),
-        "country": _names(COUNTRIES, people.country[user]),
-        "device": _names(DEVICES, people.device[user], random.random(count) < 0.01),
-        "hour": pa.array((requests.second // 3600).astype(np.int32)),
-        "user_activity": _numbers(activity, random.random(count) < lost),
-        "user_ctr_30d": _numbers(
-            ctr + 0.004 * random.standard_normal(count), random.random(count) < 2 * lost
-        ),
-        "user_vector": _vectors(
-            people.user[user] @ people.views["user"], random, random.random(count) < lost
-        ),
-        "history_vector": _vectors(
-            requests.history @ people.views["history"], random, ~home | (random.random(count) < 0.08)
-        ),
-        "history_length": _numbers(requests.history_length.astype(np.float64), ~home),
-        "history_topic": _integers(requests.history_topic, ~home | (random.random(count) < 0.08)),
-        "query_term": pa.array(
-            [f"term {term}" for term in requests.term], mask=~search | (random.random(count) < 0.02)
-        ),
-        "query_vector": _vectors(people.term[requests.term] @ people.views["query"], random, ~search),
-        "query_length": _numbers(1.0 + (requests.term % 5).astype(np.float64), ~search),
-        "subject_pin_id": pa.array(requests.pin.astype(np.int64) + 1, mask=~related),
-        "subject_topic": _integers(people.pin_topic[requests.pin], ~related | (random.random(count) < 0.1)),
-        "subject_vector": _vectors(people.pin[requests.pin] @ people.views["subject"], random, ~related),
-        "subject_saves": _numbers(people.pin_saves[requests.pin], ~related),
-    }
-    return pa.table(columns)
-
-
-def ads_table(config: WorldConfig, day: date, ads: Ads, seen: Counters) -> pa.Table:
-    """The day's snapshot of every ad alive; scales of the shared covariates differ by product."""
-    people = population(config)
-    index = config.day_index(day)
-    random = stream(config, Stream.ADS_TABLE, index)
-    count, shopping = len(ads.ad_id), ads.product == SHOPPING
-    standard, new = ads.product == STANDARD, seen.impressions == 0
-    view = ads.latent @ people.views["ad"]
-    columns = {
-        "ad_id": pa.array(ads.ad_id),
-        "product": _names(PRODUCTS, ads.product),
-        "goal": _names(GOALS, ads.goal),
-        "bid": _numbers(ads.bid * np.where(shopping, 0.4, 1.0), np.zeros(count, dtype=np.bool_)),
-        "advertiser_id": pa.array(ads.advertiser),
-        "topic": _integers(ads.topic, random.random(count) < 0.03),
-        "format": _names(FORMATS, ads.format),
-        "ad_vector": _vectors(
-            view, stream(config, Stream.AD_VECTORS), random.random(count) < 0.02, ads.ad_id
-        ),
-        "ad_age_days": _numbers((index - ads.born).astype(np.float64), np.zeros(count, dtype=np.bool_)),
-        "ad_impressions_7d": _numbers(
-            seen.impressions * np.where(shopping, 12.0, 1.0), random.random(count) < 0.02
-        ),
-        "ad_ctr_7d": _numbers(seen.ctr * np.where(shopping, 100.0, 1.0), new),
-        "landing_quality": _numbers(ads.landing, ~standard | (random.random(count) < 0.15)),
-        "creative_style": _names(STYLES, ads.style, ~standard),
-        "price": _numbers(np.exp(ads.log_price), ~shopping | (random.random(count) < 0.04)),
-        "discount": _numbers(ads.discount, ~shopping),
-        "category": _integers(ads.topic * 6 + ads.style % 6, ~shopping),
-        "merchant_rating": _numbers(ads.rating, ~shopping | (random.random(count) < 0.2)),
-    }
-    return pa.table(columns)
+# How often a value is missing: by surface for query features, by product for item features.
+MISSING: Mapping[str, tuple[float, ...]] = {
+    "country": (0.01, 0.03, 0.02),
+    "device": (0.0, 0.02, 0.0),
+    "user_activity": (0.0, 0.05, 0.02),
+    "user_ctr_30d": (0.05, 0.15, 0.25),
+    "user_vector": (0.02, 0.06, 0.12),
+    "history_topic": (0.08, 0.0, 0.0),
+    "query_vector": (0.0, 0.04, 0.0),
+    "subject_vector": (0.0, 0.0, 0.05),
+    "subject_saves": (0.0, 0.0, 0.12),
+    "topic": (0.04, 0.01),
+    "ad_vector": (0.02, 0.06),
+    "landing_quality": (0.15, 0.0),
+    "creative_style": (0.06, 0.0),
+    "price": (0.0, 0.01),
+    "category": (0.0, 0.05),
+    "merchant_rating": (0.0, 0.2),
+}
+_LIST = pa.list_(pa.float32())
+_REQUEST_TYPES = {
+    "request_id": pa.int64(),
+    "ts": pa.timestamp("us"),
+    "surface": pa.string(),
+    "user_id": pa.int64(),
+    "country": pa.string(),
+    "device": pa.string(),
+    "hour": pa.int32(),
+    "user_activity": pa.float32(),
+    "user_ctr_30d": pa.float32(),
+    "user_vector": _LIST,
+    "history_vector": _LIST,
+    "history_length": pa.float32(),
+    "history_topic": pa.int32(),
+    "query_term": pa.string(),
+    "query_vector": _LIST,
+    "query_length": pa.float32(),
+    "subject_pin_id": pa.int64(),
+    "subject_topic": pa.int32(),
+    "subject_vector": _LIST,
+    "subject_saves": pa.float32(),
+}
+_AD_TYPES = {
+    "ad_id": pa.int64(),
+    "product": pa.string(),
+    "goal": pa.string(),
+    "bid": pa.float32(),
+    "advertiser_id": pa.int64(),
+    "topic": pa.int32(),
+    "format": pa.string(),
+    "ad_vector": _LIST,
+    "ad_age_days": pa.float32(),
+    "ad_impressions_7d": pa.float32(),
+    "ad_ctr_7d": pa.float32(),
+    "landing_quality": pa.float32(),
+    "creative_style": pa.string(),
+    "price": pa.float32(),
+    "discount": pa.float32(),
+    "category": pa.int32(),
+    "merchant_rating": pa.float32(),
+}
+_CANDIDATE_TYPES = {
+    "request_id": pa.int64(),
+    "ad_id": pa.int64(),
+    **dict.fromkeys(TASKS, pa.float32()),
+    "impressed": pa.bool_(),
+    "position": pa.int32(),
+    "clicked": pa.bool_(),
+    "good_clicked": pa.bool_(),
+    "outbound_clicked": pa.bool_(),
+    "hidden": pa.bool_(),
+    "repinned": pa.bool_(),
+}
+SCHEMAS = {
+    "requests": pa.schema(list(_REQUEST_TYPES.items())),
+    "ads": pa.schema(list(_AD_TYPES.items())),
+    "candidates": pa.schema(list(_CANDIDATE_TYPES.items())),
+}
+Column = tuple[NDArray[Any], Bools]  # values, and where they are null
 
 
-def candidates_table(chunk: Chunk, ads: Ads) -> pa.Table:
-    """The scored pairs of a chunk and what then happened where they were shown."""
-    not_shown = ~chunk.impressed
-    standard = ads.product[chunk.ad] == STANDARD
-    scores = chunk.scores.astype(np.float32)
+class LogBook:
+    """Writes down requests, ads and candidates as the logs have them."""
 
-    def outcome(values: Bools, mask: Bools) -> pa.Array:
-        return pa.array(values, mask=mask)
+    def __init__(self, population: Population) -> None:
+        config = population.config
+        self.population = population
+        self.seed = config.seed
+        self.user_view = View(config, "user", (1.0, 2.5, 0.6), 0.35)
+        self.history_view = View(config, "history", (1.0,), 0.3)
+        self.query_view = View(config, "query", (3.0,), 0.3)
+        self.pin_view = View(config, "pin", (0.3,), 0.35)
+        self.ad_view = View(config, "ad", (1.0, 4.0), 0.3)
 
-    return pa.table(
-        {
-            "request_id": pa.array(chunk.requests.request_id[chunk.row]),
-            "ad_id": pa.array(ads.ad_id[chunk.ad]),
-            "ctr": pa.array(scores[:, 0]),
-            "gctr": pa.array(np.minimum(scores[:, 1], scores[:, 0])),
-            "octr": pa.array(np.minimum(scores[:, 2], scores[:, 0]), mask=~standard),
-            "impressed": pa.array(chunk.impressed),
-            "position": pa.array(chunk.position.astype(np.int32), mask=not_shown),
-            "clicked": outcome(chunk.clicked, not_shown),
-            "good_clicked": outcome(chunk.good_clicked, not_shown),
-            "outbound_clicked": outcome(chunk.outbound_clicked, not_shown | ~standard),
-            "hidden": outcome(chunk.hidden, not_shown),
-            "repinned": outcome(chunk.repinned, not_shown),
+    def requests(self, requests: Requests, ordinal: int, start: int) -> pa.Table:
+        """Rows of `requests`; what a surface doesn't know is null there."""
+        rng = generator(self.seed, "request columns", ordinal, start)
+        users, surface, count = requests.users, requests.surface, len(requests)
+        only = [surface != s for s in range(len(SURFACES))]  # null outside the surface
+        known = np.zeros(count, np.bool_)
+        alone = np.zeros(count, np.int64)
+        day_start = np.datetime64("1970-01-01", "us") + np.timedelta64(ordinal - 719_163, "D")
+        columns: dict[str, Column] = {
+            "request_id": (requests.request_id, known),
+            "ts": (day_start + (requests.second * 1e6).astype("timedelta64[us]"), known),
+            "surface": (np.array(SURFACES)[surface], known),
+            "user_id": (users.user_id + 1, known),
+            "country": (np.array(COUNTRIES)[users.country], known),
+            "device": (np.array(DEVICES)[users.device], known),
+            "hour": (requests.hour, known),
+            "user_activity": (users.activity * np.array([10.0, 2.0, 4.0])[surface], known),
+            "user_ctr_30d": (self._user_ctr(requests, rng), known),
+            "user_vector": (
+                self.user_view(
+                    users.latent, surface, normals(self.seed, "user view", users.user_id, VECTOR_WIDTH)
+                ),
+                known,
+            ),
+            "history_vector": (
+                self.history_view(requests.context, alone, rng.standard_normal((count, VECTOR_WIDTH))),
+                only[HOME] | (requests.history_length < 1),
+            ),
+            "history_length": (requests.history_length, only[HOME]),
+            "history_topic": (requests.topic, only[HOME] | (requests.history_length < 1)),
+            "query_term": (np.char.add("q", requests.term.astype(str)), only[SEARCH]),
+            "query_vector": (
+                self.query_view(
+                    requests.context, alone, normals(self.seed, "term view", requests.term, VECTOR_WIDTH)
+                ),
+                only[SEARCH],
+            ),
+            "query_length": (requests.query_words, only[SEARCH]),
+            "subject_pin_id": (requests.pin + 1, only[RELATED]),
+            "subject_topic": (requests.topic, only[RELATED]),
+            "subject_vector": (
+                self.pin_view(
+                    requests.context, alone, normals(self.seed, "pin view", requests.pin, VECTOR_WIDTH)
+                ),
+                only[RELATED],
+            ),
+            "subject_saves": (np.floor(np.exp(4.0 + 1.5 * requests.fame)), only[RELATED]),
         }
-    )
+        return _table("requests", columns, surface, lambda index: rng.random(count))
+
+    def ads(self, ads: Ads) -> pa.Table:
+        """The snapshot of `ads`, in order of id; whether a value is missing is a trait of the ad."""
+        seed, count = self.seed, len(ads.ad_id)
+        known, no_standard, no_shopping = np.zeros(count, np.bool_), ads.product != 0, ads.product != 1
+        z = normals(seed, "ad view", ads.ad_id, VECTOR_WIDTH + 2)
+        gaps = uniforms(seed, "ad gaps", ads.ad_id, len(_AD_TYPES))
+        none_yet = ads.impressions_7d == 0
+        columns: dict[str, Column] = {
+            "ad_id": (ads.ad_id, known),
+            "product": (np.array(PRODUCTS)[ads.product], known),
+            "goal": (np.array(["click", "conversion"])[ads.conversion], known),
+            "bid": (ads.bid, known),
+            "advertiser_id": (ads.advertiser + 1, known),
+            "topic": (ads.topic, known),
+            "format": (np.array(FORMATS)[ads.format], known),
+            "ad_vector": (self.ad_view(ads.latent, ads.product, z[:, :VECTOR_WIDTH]), known),
+            "ad_age_days": (ads.age, known),
+            "ad_impressions_7d": (ads.impressions_7d, known),
+            "ad_ctr_7d": (ads.clicks_7d / np.maximum(ads.impressions_7d, 1), none_yet),
+            "landing_quality": (np.clip(5.0 + 2.0 * ads.landing + 0.7 * z[:, -1], 0.0, 10.0), no_standard),
+            "creative_style": (np.array(STYLES)[ads.style], no_standard),
+            "price": (np.exp(3.3 + 0.9 * ads.price), no_shopping),
+            "discount": (ads.discount, no_shopping | (ads.discount == 0)),
+            "category": (ads.category, no_shopping),
+            "merchant_rating": (np.clip(3.9 + 0.6 * ads.rating + 0.2 * z[:, -2], 1.0, 5.0), no_shopping),
+        }
+        table = _table("ads", columns, ads.product, lambda index: gaps[:, index])
+        return table.take(np.argsort(ads.ad_id, kind="stable"))
+
+    def candidates(
+        self, requests: Requests, ads: Ads, pairs: Pairs, scores: Scores, actions: Actions
+    ) -> pa.Table:
+        """Rows of `candidates`: the teacher's scores, and what happened where the ad was shown."""
+        known = np.zeros(len(pairs.ad), np.bool_)
+        shopping = ads.product[pairs.ad] == 1
+        hidden_from = ~actions.impressed
+        teacher = _increasing(scores.teacher)
+        columns: dict[str, Column] = {
+            "request_id": (requests.request_id[pairs.request], known),
+            "ad_id": (ads.ad_id[pairs.ad], known),
+            "ctr": (teacher[:, 0], known),
+            "gctr": (teacher[:, 1], known),
+            "octr": (teacher[:, 2], shopping),
+            "impressed": (actions.impressed, known),
+            "position": (actions.position, hidden_from),
+            "clicked": (actions.clicked, hidden_from),
+            "good_clicked": (actions.good_clicked, hidden_from),
+            "outbound_clicked": (actions.outbound_clicked, hidden_from | shopping),
+            "hidden": (actions.hidden, hidden_from),
+            "repinned": (actions.repinned, hidden_from),
+        }
+        return _table("candidates", columns, shopping.astype(np.int64), lambda index: None)
+
+    def _user_ctr(self, requests: Requests, rng: np.random.Generator) -> Floats:
+        """A noisy click rate of the user on the surface, whose level differs by surface."""
+        noise = rng.standard_normal(len(requests)) * 0.35
+        level = np.array([0.02, 0.06, 0.03])[requests.surface]
+        return np.asarray(level * np.exp(0.5 * requests.users.propensity + noise))
 
 
-def _names(names: tuple[str, ...], index: Integers, missing: Bools | None = None) -> pa.Array:
-    return pa.array(np.asarray(names, dtype=object)[index], pa.string(), mask=missing)
+def _increasing(scores: Floats) -> NDArray[np.float32]:
+    """Scores in float32, where rounding could have lifted a child above its parent."""
+    rounded = scores.astype(np.float32)
+    rounded[:, 1:] = np.minimum(rounded[:, 1:], rounded[:, :1])
+    return rounded
 
 
-def _numbers(values: Floats, missing: Bools) -> pa.Array:
-    return pa.array(values.astype(np.float32), mask=missing)
+def _table(
+    name: str, columns: Mapping[str, Column], domain: Ints, draw: Callable[[int], Floats | None]
+) -> pa.Table:
+    schema = SCHEMAS[name]
+    arrays = []
+    for index, field in enumerate(schema):
+        values, null = columns[field.name]
+        rates = MISSING.get(field.name)
+        u = draw(index) if rates is not None else None
+        if rates is not None and u is not None:
+            null = null | (u < np.array(rates)[domain])
+        arrays.append(_vectors(values, null) if field.type == _LIST else _column(values, null, field.type))
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _integers(values: Integers, missing: Bools) -> pa.Array:
-    return pa.array(values.astype(np.int32), mask=missing)
+def _column(values: NDArray[Any], null: Bools, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_string(kind):
+        return pa.array(values.astype(object), kind, mask=null)
+    return pa.array(values.astype(kind.to_pandas_dtype()), kind, mask=null)
 
 
-def _vectors(
-    view: Floats, random: np.random.Generator, missing: Bools, rows: Integers | None = None
-) -> pa.Array:
-    """Squashed, noisy views (N, 16). With `rows`, a row's noise is the same every time it is seen."""
-    if rows is None:
-        noise = random.standard_normal(view.shape)
-    else:
-        bank = random.standard_normal((997, VECTOR_WIDTH))
-        noise = bank[rows % 997] + bank[(rows // 997) % 997]
-    values = np.tanh(view / 1.5) + 0.1 * noise
-    flat = pa.array(values.astype(np.float32).ravel())
-    offsets = pa.array(np.arange(len(view) + 1, dtype=np.int32) * VECTOR_WIDTH)
-    return pa.ListArray.from_arrays(offsets, flat, mask=pa.array(missing))
+def _vectors(values: Floats, null: Bools) -> pa.Array:
+    """(N, 16) as lists; a null row has no elements."""
+    offsets = np.concatenate([[0], np.cumsum(np.where(null, 0, values.shape[1]))]).astype(np.int32)
+    flat = pa.array(values[~null].astype(np.float32).ravel())
+    return pa.ListArray.from_arrays(pa.array(offsets), flat, mask=pa.array(null))

@@ -1,58 +1,70 @@
-"""The heavyweight ranker's scores: the true probability, seen through calibrated, heteroscedastic noise.
+"""The heavyweight teacher: the true probability as far as it can be seen.
 
-The ranker observes the true log-odds with Gaussian noise (more of it for rarely shown ads) and, like a
-well-kept production model, reports the posterior mean of the probability, given how the log-odds of the
-pair's domain are spread. So the mean truth among rows with a score is that score, up to a Gaussian
-approximation. P pairs, D domains.
+The truth's log-odds have two unlogged parts per row and task: one that the teacher sees (real-time and
+cross features of a heavyweight model) and one that it doesn't. Its score is the mean of the truth over the
+part that it doesn't see, so E[truth | score] = score by construction, everywhere. What it doesn't see is
+larger for rare ads and for thin domains.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from mtmd.world.population import Floats, Integers
+from mtmd.world.ads import Ads
+from mtmd.world.candidates import Pairs
+from mtmd.world.effects import Logits
+from mtmd.world.requests import Requests
+from mtmd.world.streams import Floats
 
-_PROBIT = np.pi / 8.0  # E[sigmoid(m + sqrt(v)·z)] ≈ sigmoid(m / sqrt(1 + π/8·v))
+TASKS = ("ctr", "gctr", "octr")
+_SEEN = np.array([0.08, 0.07, 0.07])  # standard deviation in log-odds, by task
+_THIN = np.array([[0.0, 0.01], [0.01, 0.01], [0.02, 0.03]])
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
+_LIMIT = 1e-5  # scores stay inside (limit, 1 − limit), and a child's share of its parent too
 
 
 @dataclass(frozen=True)
-class Prior:
-    """Mean and variance (D,) of the true log-odds in each domain, as the ranker learnt them.
+class Scores:
+    """(P, 3) probabilities per impression of ctr, gctr, octr; NaN where a task does not apply."""
 
-    Measured once, on a large sample: were they measured on the rows being scored, a score would depend on
-    its neighbours, and a domain with a single row there would have no spread.
-    """
-
-    mean: Floats
-    variance: Floats
+    truth: Floats
+    teacher: Floats
+    structure: Floats  # truth without what is not logged: all that the logs could tell in principle
 
 
-def measure_prior(log_odds: Floats, domain: Integers) -> Prior:
-    """The prior of a sample (P,) that has rows of every domain."""
-    groups = [log_odds[domain == d] for d in range(int(domain.max()) + 1)]
-    return Prior(np.array([group.mean() for group in groups]), np.array([group.var() for group in groups]))
+def score(logits: Logits, requests: Requests, ads: Ads, pairs: Pairs, rng: np.random.Generator) -> Scores:
+    """Truth and teacher scores of every pair."""
+    base = np.stack([logits.click, logits.good, logits.outbound], axis=1)  # (P, 3)
+    noise = rng.standard_normal((2, *base.shape))
+    spread = blind_spot(requests, ads, pairs)[:, None]  # (P, 1)
+    seen = base + _SEEN * noise[0]
+    shopping = ads.product[pairs.ad] == 1
+    averaged = np.zeros_like(base)
+    for node, weight in zip(_NODES, _WEIGHTS / _WEIGHTS.sum(), strict=True):
+        averaged += weight * _sigmoid(seen + spread * node)
+    return Scores(
+        truth=_joint(_sigmoid(seen + spread * noise[1]), shopping),
+        teacher=_joint(averaged, shopping),
+        structure=_joint(_sigmoid(base), shopping),
+    )
 
 
-def noise_scale(impressions: Floats, extra: Floats) -> Floats:
-    """Standard deviation of observed log-odds: 0.24 for new ads, near 0.1 for much-shown ones; + `extra`."""
-    return np.asarray(0.08 + 0.16 / (1.0 + np.log1p(impressions) / 2.0) + extra)
+def blind_spot(requests: Requests, ads: Ads, pairs: Pairs) -> Floats:
+    """(P,) standard deviation in log-odds of what the teacher doesn't see."""
+    rare = 1.0 / np.sqrt(1.0 + ads.impressions_7d / 20.0)
+    return np.asarray(
+        0.085 + 0.07 * rare[pairs.ad] + _THIN[requests.surface[pairs.request], ads.product[pairs.ad]]
+    )
 
 
-def score(
-    random: np.random.Generator, log_odds: Floats, sigma: Floats, domain: Integers, prior: Prior
-) -> Floats:
-    """Calibrated noisy probabilities (P,) of pairs with these true log-odds and noise scales.
-
-    Where l ~ N(m, s²) and o = l + σ·z is observed, l has posterior mean m + k·(o − m) and variance k·σ²,
-    with k = s²/(s² + σ²).
-    """
-    observed = log_odds + sigma * random.standard_normal(len(log_odds))
-    centre, spread = prior.mean[domain], prior.variance[domain]
-    shrink = spread / (spread + sigma**2)
-    mean, variance = centre + shrink * (observed - centre), shrink * sigma**2
-    return sigmoid(mean / np.sqrt(1.0 + _PROBIT * variance))
+def _joint(chain: Floats, shopping: Floats) -> Floats:
+    """P(click), P(click) · P(good | click), P(click) · P(outbound | click); no outbound on shopping."""
+    chain = np.clip(chain, _LIMIT, 1.0 - _LIMIT)
+    joint = chain.copy()
+    joint[:, 1:] *= chain[:, :1]
+    joint[shopping, 2] = np.nan
+    return joint
 
 
-def sigmoid(log_odds: Floats) -> Floats:
-    """Strictly inside (0, 1), in float32 too."""
-    return np.asarray(np.clip(1.0 / (1.0 + np.exp(-log_odds)), 1e-6, 1.0 - 1e-6))
+def _sigmoid(x: Floats) -> Floats:
+    return np.asarray(1.0 / (1.0 + np.exp(-x)))

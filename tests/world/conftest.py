@@ -1,22 +1,45 @@
-"""Eight days of the demo world in memory, and three of them as logs."""
+"""Two demo-sized days of the simulated platform, as logged and as they truly are."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
-from mtmd.world import WorldConfig, simulate
-from tests.world.days import FIRST_DAY, Pairs, pairs
+from mtmd.world import DayTruth, WorldConfig, day_truth, simulate
+
+FIRST = date(2026, 1, 1)
+DAYS = 4
+
+
+def read(logs: Path, table: str, day: date) -> pa.Table:
+    return pq.read_table(logs / table / f"date={day}", partitioning=None)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    config: WorldConfig
+    logs: Path
+    days: tuple[date, ...]
+    truths: tuple[DayTruth, ...]
+
+    def column(self, table: str, name: str) -> NDArray[np.generic]:
+        """One column over all days; nulls of numbers are NaN, of others None."""
+        tables = [read(self.logs, table, day).column(name) for day in self.days]
+        return np.concatenate([column.to_numpy() for column in tables])
+
+    def truth(self, name: str) -> NDArray[np.generic]:
+        return np.concatenate([getattr(truth, name) for truth in self.truths])
 
 
 @pytest.fixture(scope="session")
-def demo() -> Pairs:
-    return pairs(WorldConfig.demo(), 8)
-
-
-@pytest.fixture(scope="session")
-def demo_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three days of demo logs from 2026-01-01, a Thursday; read-only by convention."""
-    logs = tmp_path_factory.mktemp("demo_logs")
-    simulate(WorldConfig.demo(), FIRST_DAY, FIRST_DAY + timedelta(days=2), logs)
-    return logs
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
+    config = WorldConfig.demo()
+    logs = tmp_path_factory.mktemp("world")
+    days = tuple(FIRST + timedelta(days=offset) for offset in range(DAYS))
+    simulate(config, days[0], days[-1], logs)
+    return Simulated(config, logs, days, tuple(day_truth(config, day) for day in days))

@@ -1,47 +1,28 @@
-from datetime import date
+"""Sizes of the simulated platform."""
 
 import pytest
 from pydantic import ValidationError
 
-from mtmd.errors import ConfigError
 from mtmd.world import WorldConfig
 
 
-def test_a_day_is_counted_from_the_origin() -> None:
-    config = WorldConfig(origin=date(2025, 1, 1))
-    assert config.day_index(date(2025, 1, 1)) == 0
-    assert config.day_index(date(2026, 1, 1)) == 365
+def test_demo_has_about_16_000_rows_a_day() -> None:
+    config = WorldConfig.demo(seed=3)
+    assert config.seed == 3
+    assert config.requests_per_day * config.candidates_per_request == 16_000
 
 
-def test_a_day_before_the_origin_is_refused_by_name() -> None:
-    with pytest.raises(ConfigError, match=r"day \(2024-12-31\) must not be before .* \(2025-01-01\)"):
-        WorldConfig().day_index(date(2024, 12, 31))
+def test_more_new_ads_than_ads_are_refused() -> None:
+    with pytest.raises(ValidationError, match=r"new_ads_per_day \(500\) must not exceed ads \(100\)"):
+        WorldConfig(ads=100, new_ads_per_day=500)
 
 
-def test_as_many_ads_are_alive_as_are_born_in_a_life() -> None:
-    assert WorldConfig(new_ads_per_day=30, ad_life_days=7).ads_alive == 210
+@pytest.mark.parametrize("field", ["terms", "pins"])
+def test_fewer_terms_or_pins_than_topics_are_refused(field: str) -> None:
+    with pytest.raises(ValidationError, match=r"must each be at least topics \(20\)"):
+        WorldConfig(**{field: 19})
 
 
-@pytest.mark.parametrize("name", ["demo", "tiny"])
-def test_presets_differ_by_their_seed_only(name: str) -> None:
-    preset = getattr(WorldConfig, name)
-    assert preset(seed=3) == preset().model_copy(update={"seed": 3})
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"surface_shares": (0.5, 0.2, 0.2)}, r"surface_shares \(0\.5, 0\.2, 0\.2\) must sum to 1"),
-        ({"surface_shares": (1.2, -0.4, 0.2)}, r"shares \(1\.2, -0\.4, 0\.2\) must each be between 0 and 1"),
-        ({"shopping_shares": (0.1, 0.2, 1.5)}, r"shares \(0\.1, 0\.2, 1\.5\) must each be between 0 and 1"),
-        (
-            {"new_ads_per_day": 7, "ad_life_days": 7},
-            r"new_ads_per_day × ad_life_days \(7 × 7\) must be at least",
-        ),
-        ({"requests_per_day": 0}, "requests_per_day"),
-        ({"wheels": 4}, "wheels"),
-    ],
-)
-def test_a_world_that_cannot_work_is_refused_by_value(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
-        WorldConfig(**changes)  # type: ignore[arg-type]
+@pytest.mark.parametrize(("candidates", "requests"), [(16, 2048), (4000, 8)])
+def test_a_block_has_a_bounded_number_of_rows(candidates: int, requests: int) -> None:
+    assert WorldConfig(candidates_per_request=candidates).block_requests == requests

@@ -1,0 +1,175 @@
+"""The platform itself: runs days, block by block, and writes their logs or tells their truth."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtmd import storage
+from mtmd.contract import TABLES
+from mtmd.errors import ConfigError, LogsError
+from mtmd.logs import available_days, day_directory
+from mtmd.world.actions import Actions, act
+from mtmd.world.ads import AdMarket, Ads
+from mtmd.world.candidates import Pairs, draw_pairs
+from mtmd.world.config import WorldConfig
+from mtmd.world.effects import Effects
+from mtmd.world.population import Population
+from mtmd.world.requests import Requests, draw_requests, request_count
+from mtmd.world.streams import Floats, Ints, generator
+from mtmd.world.tables import LogBook
+from mtmd.world.teacher import Scores, score
+from mtmd.world.writer import DayWriter
+
+_FORMAT = 1  # raise when the same configuration means other rows
+_IDENTITY = "world.json"
+
+
+@dataclass(frozen=True)
+class DayTruth:
+    """What really governs a day, one row per candidate in the logs' order; never in the logs.
+
+    `probability`, `teacher` and `structure` are (P, 3) in the order of `teacher.TASKS`, NaN where a task does
+    not apply. `structure` is the truth without what is not logged: the best that any student could know.
+    """
+
+    request_id: Ints
+    ad_id: Ints
+    surface: Ints
+    product: Ints
+    probability: Floats
+    teacher: Floats
+    structure: Floats
+    impressed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Block:
+    start: int
+    requests: Requests
+    pairs: Pairs
+    scores: Scores
+    actions: Actions
+
+
+class Platform:
+    """One world, ready to run any of its days."""
+
+    def __init__(self, config: WorldConfig) -> None:
+        self.config = config
+        self.population = Population(config)
+        self.market = AdMarket(self.population)
+        self.effects = Effects(self.population)
+        self.book = LogBook(self.population)
+
+    def ads(self, day: date) -> Ads:
+        """The ads alive at the start of a day; raises ConfigError before the world's origin."""
+        if day < self.config.origin:
+            raise ConfigError(
+                f"day {day} is before the world's origin ({self.config.origin}); set an earlier origin"
+            )
+        return self.market.ads((day - self.config.origin).days)
+
+    def blocks(self, day: date, ads: Ads) -> Iterator[_Block]:
+        """The day's requests, a bounded number at a time."""
+        ordinal = day.toordinal()
+        total, size = request_count(self.config, ordinal), self.config.block_requests
+        for start in range(0, total, size):
+            requests = draw_requests(self.population, ordinal, start, min(start + size, total))
+            pairs = draw_pairs(self.population, requests, ads, ordinal, start)
+            logits = self.effects.logits(requests, ads, pairs, (day - self.config.origin).days)
+            noise = generator(self.config.seed, "noise", ordinal, start)
+            scores = score(logits, requests, ads, pairs, noise)
+            actions = act(
+                self.config, ads, pairs, scores, generator(self.config.seed, "acts", ordinal, start)
+            )
+            yield _Block(start, requests, pairs, scores, actions)
+
+    def write_day(self, day: date, logs: Path) -> int:
+        """Write the tables of a day that are missing; returns the candidate rows drawn, 0 if none was."""
+        missing = [table for table in TABLES if _is_missing(day_directory(logs, table, day))]
+        if not missing:
+            return 0
+        ads = self.ads(day)
+        rows = 0
+        with DayWriter(logs, day, missing, self.config.rows_per_file) as writer:
+            writer.write("ads", self.book.ads(ads))
+            for block in self.blocks(day, ads):
+                writer.write("requests", self.book.requests(block.requests, day.toordinal(), block.start))
+                writer.write(
+                    "candidates",
+                    self.book.candidates(block.requests, ads, block.pairs, block.scores, block.actions),
+                )
+                rows += len(block.pairs.ad)
+        return rows
+
+
+def simulate(
+    config: WorldConfig,
+    first: date,
+    last: date,
+    logs: str | Path,
+    on_day: Callable[[date, int], None] | None = None,
+) -> None:
+    """Write the logs of `first`..`last` that are not there yet; each table's day appears whole or not at all.
+
+    Calls `on_day(day, candidate rows)` after each day, with 0 rows for one that was there. Raises ConfigError
+    for an empty range or days before the origin, LogsError when `logs` holds another world's days.
+    """
+    if last < first:
+        raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
+    root = storage.resolve(logs)
+    _claim(config, root)
+    platform = Platform(config)
+    for offset in range((last - first).days + 1):
+        day = first + timedelta(days=offset)
+        rows = platform.write_day(day, root)
+        if on_day is not None:
+            on_day(day, rows)
+
+
+def day_truth(config: WorldConfig, day: date) -> DayTruth:
+    """The truth of every candidate of a day, re-made from the configuration (memory grows with the day)."""
+    platform = Platform(config)
+    ads = platform.ads(day)
+    parts = [
+        (
+            block.requests.request_id[block.pairs.request],
+            ads.ad_id[block.pairs.ad],
+            block.requests.surface[block.pairs.request],
+            ads.product[block.pairs.ad],
+            block.scores.truth,
+            block.scores.teacher,
+            block.scores.structure,
+            block.actions.impressed,
+        )
+        for block in platform.blocks(day, ads)
+    ]
+    return DayTruth(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _is_missing(directory: Path) -> bool:
+    if directory.is_dir() and not any(directory.iterdir()):
+        directory.rmdir()  # an empty directory would stand in the way of a whole one
+    return not directory.exists()
+
+
+def _claim(config: WorldConfig, logs: Path) -> None:
+    """Note which world the logs are of: days of two worlds in one folder would be one stream to readers."""
+    own = {"format": _FORMAT, "world": config.model_dump(mode="json")}
+    path = logs / _IDENTITY
+    if not path.exists():
+        if days := available_days(logs):
+            raise LogsError(
+                f"{logs} has logs of {len(days)} days and no {_IDENTITY}: they are not of this world; "
+                "use another folder, or remove this one"
+            )
+        storage.write_json(path, own)
+    elif (found := storage.read_json(path)) != own:
+        raise LogsError(
+            f"{path} says that these logs are of another simulated world ({found}), not of {own}; "
+            "use another folder, or remove this one"
+        )
