@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mtmd.batch import Batch
 from mtmd.config import Preset
@@ -22,11 +22,12 @@ from mtmd.model import ModelKind, Ranker, build_model
 from mtmd.storage import digest
 from mtmd.training.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from mtmd.training.determinism import deterministic
-from mtmd.training.losses import bernoulli_kl, task_sums, weighted_kl
+from mtmd.training.losses import bernoulli_kl, task_sums
 from mtmd.training.optimizer import make_optimizer
-from mtmd.training.precision import Precision, autocast, choose_precision
+from mtmd.training.precision import Precision, choose_precision
 from mtmd.training.records import EpochRecord, FitResult, Progress
 from mtmd.training.schedule import learning_rate_factor
+from mtmd.training.step import training_step
 
 _REPORT_STEPS = 10  # a report costs a synchronisation; ten steps are well under ten seconds
 
@@ -143,23 +144,21 @@ class _Run:
         factor = learning_rate_factor(step, self._config.epochs * self._steps, self._config)
         for group in self._optimizer.param_groups:
             group["lr"] = self._peak * factor
-        self._optimizer.zero_grad(set_to_none=True)
-        with autocast(self._precision):
-            log_p = self._model(batch)
-        loss = weighted_kl(log_p, batch.teacher, self._weights)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(
-            self._model.parameters(), self._config.max_gradient_norm, foreach=True
+        loss, norm = training_step(
+            self._model,
+            self._optimizer,
+            batch,
+            self._weights,
+            self._precision,
+            self._config.max_gradient_norm,
         )
-        value = float(loss.detach())
-        if not (math.isfinite(value) and math.isfinite(float(norm))):
+        if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingError(
-                f"{self._kind}: loss {value} with gradient norm {float(norm)} in epoch {epoch}, step "
-                f"{step + 1} at learning rate {self._peak * factor:.3g} ({self._precision}) is not finite; check "
-                f'the teacher scores, lower the learning rate or set training.precision = "float32"'
+                f"{self._kind}: loss {loss} with gradient norm {norm} in epoch {epoch}, step {step + 1} at "
+                f"learning rate {self._peak * factor:.3g} ({self._precision}) is not finite; check the teacher "
+                f'scores, lower the learning rate or set training.precision = "float32"'
             )
-        self._optimizer.step()
-        return value
+        return loss
 
     @torch.no_grad()
     def _validate(self, epoch: int) -> tuple[float, dict[str, float]]:
