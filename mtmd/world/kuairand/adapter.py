@@ -9,9 +9,9 @@ import numpy as np
 
 from mtmd.config import Declarations, load_preset
 from mtmd.storage import digest, resolve, sha256_file
-from mtmd.world.kuairand.calibration import ranking_auc
 from mtmd.world.kuairand.day_store import DayStore
 from mtmd.world.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, MappingCounts, map_exposures
+from mtmd.world.kuairand.ranking import ranking_auc
 from mtmd.world.kuairand.report import ImportReport, TaskQuality, TeacherReport
 from mtmd.world.kuairand.source import Source, read_source, source_files
 from mtmd.world.kuairand.tables import LogTables

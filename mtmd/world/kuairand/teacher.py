@@ -3,11 +3,12 @@
 Let L be the newest day. The days up to L − 2 are cut into contiguous blocks of about equal rows. A block
 is scored by teachers fitted on the other blocks; L − 1 and L by teachers fitted on all blocks, so on
 earlier days only. Each score is the mean logit of members that differ in their seed alone: two lone
-members differ by 5 to 15 % in LogMAE terms, noise that no student can learn. No fit and no calibration has
-the row that it scores; a later row's *history counts* in it do hold an earlier row's action, as they would
-live.
+members differ by 5 to 15 % in LogMAE terms, noise that no student can learn.
 
-The number of epochs is found once, on the newest block with a teacher of the older ones, and used for all.
+What still crosses over, by design: a later row's *history counts* hold an earlier row's action, as they
+would live; and the number of epochs is found once, on the newest block with a teacher of the older ones,
+and used for all. There is no rescaling afterwards: fitted on the scores of other blocks it would depend
+on the row through their teachers, and the mean scores are within 6 % of the mean actions without it.
 """
 
 from collections.abc import Callable
@@ -17,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.errors import LogsError
-from mtmd.world.kuairand.calibration import fit_platt
-from mtmd.world.kuairand.mapping import Bools, Exposures, Ints
+from mtmd.world.kuairand.mapping import Exposures, Ints
 from mtmd.world.kuairand.teacher_config import TeacherConfig
 from mtmd.world.kuairand.teacher_fit import Logits, TeacherFits
 from mtmd.world.kuairand.teacher_inputs import TeacherInputs
@@ -66,7 +66,7 @@ def cross_fit(
         logits[scored] = fits.mean_logits(rows, scored, epochs, range(seed + 1, seed + 1 + members))
         name = "the last two days" if held == NEWEST else f"day block {held + 1} of {last + 1}"
         on_progress(f"teacher: {name}: {len(scored)} rows by {members} teachers of {len(rows)} other rows")
-    return TeacherScores(_probabilities(_calibrate(logits, labels, block)), block, epochs, members)
+    return TeacherScores(_probabilities(logits), block, epochs, members)
 
 
 def day_blocks(day: Ints, blocks: int) -> Ints:
@@ -87,18 +87,6 @@ def day_blocks(day: Ints, blocks: int) -> Ints:
     _, dense = np.unique(wanted, return_inverse=True)
     of_day = np.concatenate([dense, np.full(_NEWEST_DAYS, NEWEST)])
     return np.asarray(of_day[np.searchsorted(days, day)])
-
-
-def _calibrate(logits: Logits, labels: Bools, block: Ints) -> Logits:
-    """Platt scaling per task from the cross-fitted logits of other blocks: it never saw the row."""
-    result = np.empty_like(logits)
-    for held in np.unique(block):
-        fitted = (block != NEWEST) & (block != held)
-        for task in range(logits.shape[1]):
-            rows = fitted & labels[:, 0] if task else fitted
-            slope, offset = fit_platt(logits[rows, task], labels[rows, task])
-            result[block == held, task] = slope * logits[block == held, task] + offset
-    return result
 
 
 def _probabilities(logits: Logits) -> NDArray[np.float32]:
