@@ -15,7 +15,7 @@ from mtmd.batch import Batch, SideInput
 from mtmd.config import Declarations, ModelConfig, SideSchema, TwoTowerConfig
 from mtmd.model.adaptation import MaskedBatchNorm
 from mtmd.model.fields import FieldLayout, FieldTables
-from mtmd.model.layers import Norm, Stack, normalise
+from mtmd.model.layers import Norm, Stack, normalise, pad_rows
 from mtmd.model.ranker import Ranker
 from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability
 
@@ -65,8 +65,8 @@ class PlainTower(nn.Module):
         """N rows, and optionally further columns (N, X) → (E, N, outputs); side.counts is not read."""
         with torch.autocast(side.continuous.device.type, enabled=False):
             x = normalise(self._fields(side, extra))
-        output: Tensor = self.stack(x)
-        return output
+        output: Tensor = self.stack(pad_rows(x) if self.training else x)
+        return output[:, : x.shape[1]]
 
     def _fields(self, side: SideInput, extra: Tensor | None) -> Tensor:
         networks = self.default.shape[0]

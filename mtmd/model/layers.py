@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 Norm = Literal["pre", "post", "none"]
 
+ROW_MULTIPLE = 64
 CROSS_GAIN = 0.3  # a cross starts near the identity
 
 
@@ -28,6 +29,17 @@ def he_uniform_(weight: Tensor, inputs: int, slope: float, gain: float = 1.0) ->
 def normalise(x: Tensor) -> Tensor:
     """LayerNorm over the last dimension, without gain and shift; statistics are float32 at any precision."""
     return F.layer_norm(x, x.shape[-1:])
+
+
+def pad_rows(x: Tensor) -> Tensor:
+    """Zero rows after the last of (…, N, D), up to the next multiple of ROW_MULTIPLE.
+
+    Batches differ in rows per domain, and a bfloat16 product of a shape that was not seen before makes oneDNN
+    compile a kernel: most of a training step. With padding the same few shapes come back. Callers cut the
+    result to N rows; no layer after the adaptation mixes rows.
+    """
+    rows = x.shape[-2]
+    return F.pad(x, (0, 0, 0, -rows % ROW_MULTIPLE))
 
 
 def affine(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:

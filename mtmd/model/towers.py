@@ -15,7 +15,7 @@ from mtmd.config import ModelConfig, SideSchema
 from mtmd.model.adaptation import DomainAdaptation, DomainFields, Statistics, by_domain
 from mtmd.model.experts import DomainExpert
 from mtmd.model.fields import FieldTables
-from mtmd.model.layers import Stack, normalise
+from mtmd.model.layers import Stack, normalise, pad_rows
 
 
 @dataclass(frozen=True)
@@ -77,16 +77,24 @@ class Tower(nn.Module):
         self.adaptation.tables.check(side.categorical)
         x, gates = self.adaptation(side)  # (N, D)
         z = normalise(x) if self.norm == "pre" else x
-        shared = self.shared(z).squeeze(0)  # (N, H)
+        padded = pad_rows if self.training else _as_it_is
+        shared = self.shared(padded(z)).squeeze(0)[: len(z)]  # (N, H)
         packed, routing = [], []
         parts = zip(*(by_domain(t, side) for t in (x, z, shared)), strict=True)
         for expert, tasks, bias, rows in zip(self.experts, self.tasks, self.bias, parts, strict=True):
-            embeddings, weights = expert(*rows)
+            count = len(rows[0])
+            outputs, weights = expert(*(padded(t) for t in rows))
+            embeddings = [[part[:count] for part in task] for task in outputs]
+            weights = weights[:, :count]
             packed.append(pack(dict(zip(tasks, embeddings, strict=True)), bias, self.widths))
             all_tasks = weights.new_full((len(bias), *weights.shape[1:]), torch.nan)
             all_tasks[list(tasks)] = weights.detach()
             routing.append(all_tasks)
         return TowerTrace(torch.cat(packed), gates.detach(), torch.cat(routing, dim=1).transpose(0, 1))
+
+
+def _as_it_is(x: Tensor) -> Tensor:
+    return x
 
 
 def pack(embeddings: dict[int, list[Tensor]], bias: Tensor, widths: Sequence[int]) -> Tensor:
