@@ -3,6 +3,9 @@
 Both make the same updates (loss, backward, clipping, AdamW) on the same batches of simulated logs, from the same
 weights. The oracle of the tests is MTMD module by module, with every candidate row through both towers. Rounds
 alternate between the two, so that a busy moment of the machine hits both; reported are medians.
+
+With as many threads as cores, anything else that runs can slow torch tens of times: its OpenMP threads spin at every
+barrier while the one they wait for has no core. `OMP_WAIT_POLICY=passive` in the environment ends that.
 """
 
 import argparse
@@ -137,7 +140,7 @@ def _oracle() -> ModuleType:
 
 
 def _table(rows: Sequence[Row], preset: Preset, threads: int) -> Table:
-    title = f"Training, {preset.training.batch_requests} requests a batch, {threads} threads, pairs/s"
+    title = f"Training, {preset.training.batch_requests} requests a batch, {threads} thread(s), pairs/s"
     table = Table(title=title, caption=f"target: ≥ {TARGET:g} × in the last row")
     for column in ("precision", "plain oracle", "fast path", "ratio"):
         table.add_column(column, justify="left" if column == "precision" else "right")
