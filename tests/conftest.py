@@ -1,16 +1,20 @@
-"""Shared data of the tests: a small simulated platform, made once."""
+"""Shared data of the tests: a small simulated platform, and one run of the daily flow on it, made once."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mtmd.config import Preset, load_preset
 
+if TYPE_CHECKING:
+    from tests.flows.runs import Run
+
 TINY = str(Path(__file__).parent / "tiny.toml")
 FIRST_DAY = date(2026, 1, 1)
-TINY_DAYS = 22  # a 20-day window, a held-out day, and one more for the day after
+TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days after
 
 
 @pytest.fixture(scope="session")
@@ -20,9 +24,27 @@ def tiny_preset() -> Preset:
 
 @pytest.fixture(scope="session")
 def tiny_logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """22 days of tiny logs from 2026-01-01; read-only by convention: copy before you damage."""
+    """23 days of tiny logs from 2026-01-01; read-only by convention: copy before you damage."""
     from mtmd.world import WorldConfig, simulate
 
     logs = tmp_path_factory.mktemp("logs")
     simulate(WorldConfig.tiny(), FIRST_DAY, FIRST_DAY + timedelta(days=TINY_DAYS - 1), logs)
     yield logs
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[str]:
+    """Address of a server with an empty database; flows of this process report to it."""
+    from prefect.settings import PREFECT_API_URL
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield str(PREFECT_API_URL.value())
+
+
+@pytest.fixture(scope="session")
+def first_run(prefect_server: str, tiny_logs: Path, tmp_path_factory: pytest.TempPathFactory) -> "Run":
+    """The daily flow for 2026-01-21 into empty artifacts; copy them before you damage them."""
+    from tests.flows.runs import AS_OF, run_daily
+
+    return run_daily(as_of=AS_OF, logs=tiny_logs, artifacts=tmp_path_factory.mktemp("first"))

@@ -1,0 +1,79 @@
+"""Runs of the flows on the tiny platform, and what they left behind."""
+
+import shutil
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.objects import State
+
+from flows.daily_retrain import daily_retrain
+from mtmd.registry import Registry
+from mtmd.stages import RunSummary
+
+ROOT = Path(__file__).parents[2]
+TINY = str(ROOT / "tests" / "tiny.toml")
+AS_OF = date(2026, 1, 21)  # the first day with a 20-day window before it
+LINE = "tiny"  # the preset's name: its directory in the artifacts
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the daily flow that has ended."""
+
+    id: UUID
+    state: State[RunSummary]
+    logs: Path
+    artifacts: Path
+
+    @property
+    def summary(self) -> RunSummary:
+        summary = self.state.result()
+        assert isinstance(summary, RunSummary)
+        return summary
+
+    @property
+    def root(self) -> Path:
+        return self.artifacts / LINE
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.root)
+
+
+def run_daily(*, as_of: date, logs: Path, artifacts: Path, **parameters: Any) -> Run:
+    """Run the flow in this process; the run may have failed."""
+    state = daily_retrain(
+        as_of=as_of, preset=TINY, logs=str(logs), artifacts=str(artifacts), return_state=True, **parameters
+    )
+    identity = state.state_details.flow_run_id
+    assert identity is not None
+    return Run(identity, state, logs, artifacts)
+
+
+def published(run: UUID) -> dict[str, str]:
+    """The artifacts of a flow run, read back through the client: key → data."""
+    only = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=only)
+    return {str(artifact.key): str(artifact.data) for artifact in found}
+
+
+def copied(source: Path, target: Path, *, champion: bool = True) -> Path:
+    """A copy of a run's artifacts, on request as if nothing had been promoted yet."""
+    shutil.copytree(source, target)
+    if not champion:
+        for name in ("champion.json", "history.jsonl"):
+            (target / LINE / name).unlink()
+    return target
+
+
+def half_written(artifacts: Path) -> list[str]:
+    """Temporary names, and checkpoints of trainings that are not finished."""
+    names = [path for path in artifacts.rglob("*") if path.name.startswith(".tmp-")]
+    work = [path for path in artifacts.glob("*/work/*") if path.is_dir()]
+    return [str(path.relative_to(artifacts)) for path in (*names, *work)]
