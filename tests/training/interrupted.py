@@ -7,12 +7,10 @@ from pathlib import Path
 
 import torch
 
-from mtmd.config import load_preset
 from mtmd.training import Progress, fit
-from tests.training.windows import RandomWindow
+from tests.training.windows import RandomWindow, pinned_preset
 
 BATCHES = 12  # a report comes after ten steps: in the middle of an epoch
-TINY = str(Path(__file__).parents[1] / "tiny.toml")
 
 
 def main(work: Path, step: int) -> None:
@@ -20,7 +18,7 @@ def main(work: Path, step: int) -> None:
         if progress.step == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    preset = load_preset(TINY)
+    preset = pinned_preset()
     fit("mtmd", RandomWindow(preset.declarations, BATCHES), preset, work, die)
 
 

@@ -1,14 +1,15 @@
-"""A training window of random batches: what `WindowData` offers, without logs or shards."""
+"""A training window of random batches: what `WindowData` offers, without logs or shards; and its preset."""
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mtmd.batch import Batch
-from mtmd.config import Declarations, Preset
+from mtmd.config import Declarations, Preset, load_preset
 from tests.model.random_batches import random_batch
 
 
@@ -33,6 +34,12 @@ class RandomWindow:
 
     def base_rates(self) -> Tensor:
         return self._rates
+
+
+def pinned_preset() -> Preset:
+    """The tiny preset with the training settings that these tests count on."""
+    preset = load_preset(str(Path(__file__).parents[1] / "tiny.toml"))
+    return with_training(preset, epochs=3, patience=3, learning_rate=1e-3, precision="float32")
 
 
 def with_scores(batch: Batch, score: float) -> Batch:
