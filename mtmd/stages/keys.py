@@ -28,12 +28,13 @@ def code_digest(*places: str) -> str:
 
 def training_key(kind: ModelKind, window: str, preset: Preset) -> str:
     """Name of a trained model: its data, its configuration, its code and torch's version."""
-    own: Any = preset.model if kind == "mtmd" else getattr(preset.rivals, kind)
+    own: Any = None if kind == "mtmd" else getattr(preset.rivals, kind).model_dump(mode="json")
     return digest(
         {
             "kind": kind,
             "window": window,
-            "model": own.model_dump(mode="json"),
+            "model": preset.model.model_dump(mode="json"),  # rivals take their normalisation from it
+            "rival": own,
             "training": preset.training.model_dump(mode="json"),
             "declarations": preset.declarations.model_dump(mode="json"),
             "code": code_digest("model", "training", "data/batches.py", "data/window.py", "encoding.py"),
