@@ -23,13 +23,13 @@ def tiny_preset() -> Preset:
 
 
 @pytest.fixture(scope="session")
-def tiny_logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def tiny_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """23 days of tiny logs from 2026-01-01; read-only by convention: copy before you damage."""
     from mtmd.world import WorldConfig, simulate
 
     logs = tmp_path_factory.mktemp("logs")
     simulate(WorldConfig.tiny(), FIRST_DAY, FIRST_DAY + timedelta(days=TINY_DAYS - 1), logs)
-    yield logs
+    return logs
 
 
 @pytest.fixture(scope="session")

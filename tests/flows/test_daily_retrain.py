@@ -8,6 +8,7 @@ import duckdb
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.exceptions import ParameterTypeError
 from prefect.flow_engine import run_flow
 from prefect.states import Scheduled
 
@@ -149,7 +150,7 @@ def _contents(artifacts: Path) -> dict[str, bytes]:
 def test_a_window_out_of_bounds_is_refused_before_anything_runs(
     prefect_server: str, tiny_logs: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="window_days(.|\n)*greater than or equal to 20"):
+    with pytest.raises(ParameterTypeError, match=r"window_days(.|\n)*greater than or equal to 20"):
         daily_retrain(as_of=AS_OF, preset=TINY, window_days=19, logs=str(tiny_logs), artifacts=str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
