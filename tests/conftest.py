@@ -48,3 +48,12 @@ def first_run(prefect_server: str, tiny_logs: Path, tmp_path_factory: pytest.Tem
     from tests.flows.runs import AS_OF, run_daily
 
     return run_daily(as_of=AS_OF, logs=tiny_logs, artifacts=tmp_path_factory.mktemp("first"))
+
+
+@pytest.fixture(scope="session")
+def next_day(first_run: "Run", tmp_path_factory: pytest.TempPathFactory) -> "Run":
+    """The day after the first run, on a copy of its artifacts."""
+    from tests.flows.runs import NEXT, copied, run_daily
+
+    artifacts = copied(first_run.artifacts, tmp_path_factory.mktemp("next") / "artifacts")
+    return run_daily(as_of=NEXT, logs=first_run.logs, artifacts=artifacts)

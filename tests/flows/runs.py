@@ -2,7 +2,7 @@
 
 import shutil
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import State
+from prefect.client.schemas.sorting import ArtifactSort
 
 from flows.daily_retrain import daily_retrain
 from mtmd.registry import Registry
@@ -18,6 +19,7 @@ from mtmd.stages import RunSummary
 ROOT = Path(__file__).parents[2]
 TINY = str(ROOT / "tests" / "tiny.toml")
 AS_OF = date(2026, 1, 21)  # the first day with a 20-day window before it
+NEXT = AS_OF + timedelta(days=1)
 LINE = "tiny"  # the preset's name: its directory in the artifacts
 
 
@@ -56,11 +58,11 @@ def run_daily(*, as_of: date, logs: Path, artifacts: Path, **parameters: Any) ->
 
 
 def published(run: UUID) -> dict[str, str]:
-    """The artifacts of a flow run, read back through the client: key → data."""
+    """The latest artifact of each key of a flow run, read back through the client: key → data."""
     only = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
     with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=only)
-    return {str(artifact.key): str(artifact.data) for artifact in found}
+        found = client.read_artifacts(artifact_filter=only, sort=ArtifactSort.CREATED_DESC)
+    return {artifact.key: str(artifact.data) for artifact in reversed(found) if artifact.key}
 
 
 def copied(source: Path, target: Path, *, champion: bool = True) -> Path:

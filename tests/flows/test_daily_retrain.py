@@ -1,7 +1,7 @@
 """The daily flow from end to end: promotion, reuse, the next day, refusals."""
 
 import shutil
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -14,16 +14,7 @@ from prefect.states import Scheduled
 
 from flows.daily_retrain import daily_retrain, scheduled_day
 from mtmd.errors import ConfigError, LogsError, ValidationError
-from tests.flows.runs import AS_OF, LINE, TINY, Run, copied, half_written, published, run_daily
-
-NEXT = AS_OF + timedelta(days=1)
-
-
-@pytest.fixture(scope="module")
-def next_day(first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The day after the first run, on a copy of its artifacts."""
-    artifacts = copied(first_run.artifacts, tmp_path_factory.mktemp("next") / "artifacts")
-    return run_daily(as_of=NEXT, logs=first_run.logs, artifacts=artifacts)
+from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, half_written, published, run_daily
 
 
 def _shards(run: Run) -> set[str]:
@@ -133,7 +124,7 @@ def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(first_run: 
     assert run.state.is_failed()
     with pytest.raises(ValidationError, match=rf"{AS_OF}(.|\n)*request_id(.|\n)*unique"):
         run.state.result()
-    assert "**FAILED**" in published(run.id)["data-quality"]
+    assert "**stops the run**" in published(run.id)["data-quality"]
     assert set(published(run.id)) == {"data-quality"}
     assert _contents(artifacts) == before
 
