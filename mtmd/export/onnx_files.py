@@ -4,6 +4,7 @@ N rows of one domain, C continuous and K categorical features, V vector componen
 """
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,12 +88,16 @@ def _export(
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Without its warnings, on every export, that torchvision's operators are not there."""
+    """Without what torch 2.13's exporter says on every export: that torchvision's operators are not there, and that
+    it uses a deprecated form of its own pytree module. Nobody who exports can mend either.
+    """
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
+            yield
     finally:
         logger.setLevel(before)
 
