@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -9,17 +10,26 @@ from rich.table import Table
 from mtmd.evaluation import EvaluationReport
 from mtmd.stages import RunSummary
 
-_SHOWN = ("mtmd", "champion", "per_slice", "pooled", "constant")
+_HEADERS = {
+    "mtmd": "mtmd",
+    "champion": "cham-\npion",
+    "per_slice": "per\nslice",
+    "pooled": "pooled",
+    "constant": "con-\nstant",
+}
+_LEAST_WIDTH = 100  # rich would cut numbers off in a narrower console; the table itself fits 80
 
 
 def show(summary: RunSummary, preset: str) -> None:
     """Slices × LogMAE, the verdict in words, what was reused, where the files are, and what to do next."""
     console = Console(highlight=False)
+    console.width = max(console.width, _LEAST_WIDTH)
     console.print(_table(summary.report))
     colour = "green" if summary.promoted else "yellow"
     console.print(f"[bold {colour}]{escape(summary.model_id)}: {escape(summary.words)}[/]", soft_wrap=True)
     console.print(
-        "reused: " + ", ".join(f"{name} {share}" for name, share in summary.reused.items()), soft_wrap=True
+        "taken from earlier runs: " + ", ".join(f"{name} {share}" for name, share in summary.reused.items()),
+        soft_wrap=True,
     )
     for name, place in summary.places.items():
         console.print(f"{name:>10}  {escape(place)}", soft_wrap=True)
@@ -32,12 +42,13 @@ def show(summary: RunSummary, preset: str) -> None:
 
 
 def _table(report: EvaluationReport) -> Table:
-    predictors = [name for name in _SHOWN if name in report.predictors]
-    table = Table(title=f"LogMAE against the teacher, held-out {report.as_of} (lower is better)")
+    predictors = [name for name in _HEADERS if name in report.predictors]
+    title = f"LogMAE against the teacher, held-out {report.as_of} (lower is better)"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     for name in ("surface", "product", "task"):
-        table.add_column(name)
-    for name in ("rows", *predictors, "vs per_slice", "vs pooled"):
-        table.add_column(name, justify="right")
+        table.add_column(name, no_wrap=True)
+    for header in ("rows", *(_HEADERS[name] for name in predictors), "vs per\nslice", "vs\npooled"):
+        table.add_column(header, justify="right", no_wrap=True)
     gains = {
         rival: report.improvement("mtmd", rival, slices=(*report.slices, *report.aggregates))
         for rival in ("per_slice", "pooled")
@@ -50,7 +61,7 @@ def _table(report: EvaluationReport) -> Table:
         table.add_row(
             *where,
             f"{own.rows:,}",
-            *(_text(value, "{:.4f}") for value in values),
+            *(_text(value, "{:.3f}") for value in values),
             *(_text(gains[rival][where], "{:+.1%}") for rival in gains),
         )
     return table

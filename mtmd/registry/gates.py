@@ -70,11 +70,13 @@ class Verdict(Frozen):
     def words(self) -> str:
         """`promoted`, or `kept champion X because …` with the first failed gate in full."""
         if self.promoted:
-            return "promoted"
+            return f"{self.candidate} is already champion" if self.champion == self.candidate else "promoted"
         failed = [gate for gate in self.gates if not gate.passed]
         reason = f"{failed[0].name}: {failed[0].detail}" if failed else str(self.refusal)
         if len(failed) > 1:
             reason += f" (also failed: {', '.join(gate.name for gate in failed[1:])})"
+        if self.champion == self.candidate:
+            return f"{self.candidate} is champion already and stays, although {reason}"
         kept = f"kept champion {self.champion}" if self.champion else "promoted nothing (no champion yet)"
         return f"{kept} because {reason}"
 
@@ -112,6 +114,8 @@ def _training(inputs: GateInputs) -> GateResult:
 def _champion(inputs: GateInputs) -> GateResult:
     if inputs.champion is None:
         return GateResult(name="champion", passed=True, detail="there is no champion to compare with")
+    if inputs.champion == inputs.candidate:
+        return GateResult(name="champion", passed=True, detail="the candidate is the champion itself")
     return _against(CHAMPION, inputs, inputs.gates.champion_tolerance)
 
 

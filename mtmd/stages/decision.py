@@ -51,7 +51,7 @@ def decide(
     verdict = decide_gates(
         GateInputs(
             candidate=exported.model_id,
-            champion=evaluated.champion,
+            champion=exported.model_id if evaluated.of_champion else evaluated.champion,
             data_passed=quality.passed,
             training_finite=_finite(trained),
             evaluation=report,
@@ -60,24 +60,15 @@ def decide(
             gates=plan.preset.gates,
         )
     )
-    words = verdict.words()
-    if verdict.passed and promote:
-        outcome = registry.promote(
-            exported.model_id, plan.as_of, "all gates passed", evaluated.champion_sequence
-        )
-        if outcome.outcome == "refused":
-            verdict = verdict.refused(outcome.words)
-        words = outcome.words if outcome.outcome == "already champion" else verdict.words()
-    elif verdict.passed:
-        verdict = verdict.refused("the run was told not to promote")
-        words = verdict.words()
+    if verdict.passed and not evaluated.of_champion:
+        verdict = _promote(registry, verdict, plan.as_of, evaluated.champion_sequence, promote)
     champion = registry.champion()
     run = plan.workspace.run(plan.as_of, _key(trained))
     summary = RunSummary(
         as_of=plan.as_of,
         model_id=exported.model_id,
         promoted=champion is not None and champion.model_id == exported.model_id,
-        words=words,
+        words=verdict.words(),
         champion=champion.model_id if champion else None,
         verdict=verdict,
         reused=_reused(quality, shards, trained, evaluated, exported),
@@ -91,6 +82,14 @@ def decide(
     )
     write_json(run / "summary.json", summary.model_dump(mode="json"))
     return summary
+
+
+def _promote(registry: Registry, verdict: Verdict, as_of: date, sequence: int, wanted: bool) -> Verdict:
+    """Promote the verdict's candidate; the verdict says why where that was not wanted, or was refused."""
+    if not wanted:
+        return verdict.refused("the run was told not to promote")
+    outcome = registry.promote(verdict.candidate, as_of, "all gates passed", sequence)
+    return verdict.refused(outcome.words) if outcome.outcome == "refused" else verdict
 
 
 def _finite(trained: Sequence[Trained]) -> bool:
@@ -112,7 +111,7 @@ def _reused(
     """What earlier runs had done already, in words."""
 
     def share(done: int, total: int) -> str:
-        return f"{done} of {total} reused"
+        return f"{done} of {total}"
 
     return {
         "validated days": share(len(quality.reused), len(quality.days)),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.data import Shard, ShardRef, extract_day, open_shard
@@ -34,9 +35,14 @@ class Evaluated(Frozen):
 
     key: str
     path: str
-    champion: str | None
-    champion_sequence: int
+    champion: str | None = Field(description="None when there is none, or when it is the candidate itself")
+    champion_sequence: int = Field(description="the live champion's, 0 when there is none")
     reused: bool
+
+    @property
+    def of_champion(self) -> bool:
+        """Whether the candidate is the champion itself: an earlier run promoted it."""
+        return self.champion is None and self.champion_sequence > 0
 
     @property
     def report(self) -> EvaluationReport:

@@ -52,7 +52,10 @@ def training(plan: RunPlan, trained: Sequence[Trained]) -> str:
 def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
     """LogMAE by slice, the paper's Table 1 form, the top rank buckets, and real actions."""
     report = evaluated.report
-    against = f"champion {evaluated.champion}" if evaluated.champion else "no champion to compare with"
+    if evaluated.champion:
+        against = f"champion {evaluated.champion}"
+    else:
+        against = "the candidate is the champion" if evaluated.of_champion else "no champion to compare with"
     tables = [
         logmae_table(report),
         improvement_table(report, "per_slice"),

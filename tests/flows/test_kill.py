@@ -115,11 +115,11 @@ def test_killed_during_training_the_next_run_goes_on_from_the_checkpoint(killed:
 def test_killed_during_export_the_next_run_reuses_all_but_the_export(killed: Killed) -> None:
     (summary,) = killed.artifacts.glob(f"{LINE}/runs/*/summary.json")
     assert json.loads(summary.read_text())["reused"] == {
-        "validated days": "21 of 21 reused",
-        "shards": "21 of 21 reused",
-        "trained models": "3 of 3 reused",
-        "evaluation": "1 of 1 reused",
-        "exported model": "0 of 1 reused",
+        "validated days": "21 of 21",
+        "shards": "21 of 21",
+        "trained models": "3 of 3",
+        "evaluation": "1 of 1",
+        "exported model": "0 of 1",
     }
 
 

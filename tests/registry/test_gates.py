@@ -210,6 +210,16 @@ def test_without_a_champion_there_is_nothing_to_be_worse_than(inputs: Callable[.
     assert failed.words().startswith("promoted nothing (no champion yet) because data suites")
 
 
+def test_a_candidate_that_is_the_champion_is_not_compared_with_itself(
+    inputs: Callable[..., GateInputs],
+) -> None:
+    again = inputs(champion="new", evaluation=evaluation(has_champion=False))
+    assert decide(again).words() == "new is already champion"
+    assert gate(decide(again), "champion").detail == "the candidate is the champion itself"
+    failed = decide(again.model_copy(update={"data_passed": False}))
+    assert failed.words().startswith("new is champion already and stays, although data suites: a suite failed")
+
+
 def test_a_rival_that_was_not_evaluated_does_not_pass(inputs: Callable[..., GateInputs]) -> None:
     verdict = decide(inputs(evaluation=evaluation(has_champion=False)))
     assert gate(verdict, "champion").detail == "the evaluation has no predictor 'champion'; evaluate it"
