@@ -7,13 +7,15 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress as Bar
 
 from mtmd.config import load_preset
-from mtmd.errors import MtmdError
+from mtmd.errors import ConfigError, MtmdError
 from mtmd.stages.workspace import Workspace
 
-_console = Console()
+_console = Console(highlight=False, soft_wrap=True)  # lines stay whole, so that JSON and paths can be copied
+_errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except MtmdError as error:
-        _console.print(f"[bold red]error:[/] {error}", soft_wrap=True, highlight=False)
+        _errors.print(f"[bold red]error:[/] {escape(str(error))}")
         return 1
     return 0
 
@@ -66,14 +68,18 @@ def _simulate(options: argparse.Namespace) -> None:
     from mtmd.world import WorldConfig, simulate
 
     preset = load_preset(options.preset)
-    days = options.days or preset.window_days + 1
+    days = preset.window_days + 1 if options.days is None else options.days
+    if days < 1:
+        raise ConfigError(
+            f"--days ({days}) must be at least 1; leave it out for one window and its held-out day"
+        )
     first = options.until - timedelta(days=days - 1)
     config = WorldConfig.demo(seed=options.seed)
     logs = Path(options.logs or preset.logs)
     with Bar(console=_console, transient=True) as bar:
         task = bar.add_task("simulating", total=days)
         simulate(config, first, options.until, logs, on_day=lambda day, rows: bar.advance(task))
-    _console.print(f"logs {first} to {options.until} are in {logs}", highlight=False)
+    _console.print(f"logs {first} to {options.until} are in {escape(str(logs))}")
 
 
 def _import_kuairand(options: argparse.Namespace) -> None:
@@ -82,14 +88,14 @@ def _import_kuairand(options: argparse.Namespace) -> None:
     report = import_kuairand(
         options.source, Path(options.logs), seed=options.seed, on_progress=_console.print
     )
-    _console.print(report.model_dump_json(indent=2), highlight=False)
+    _console.print(report.model_dump_json(indent=2), markup=False)
 
 
 def _status(options: argparse.Namespace) -> None:
     from mtmd.registry import Registry
 
     status = Registry(Workspace.of(options.artifacts, load_preset(options.preset)).root).status()
-    _console.print(status.model_dump_json(indent=2), highlight=False)
+    _console.print(status.model_dump_json(indent=2), markup=False)
 
 
 def _rollback(options: argparse.Namespace) -> None:
@@ -98,7 +104,7 @@ def _rollback(options: argparse.Namespace) -> None:
     champion = Registry(Workspace.of(options.artifacts, load_preset(options.preset)).root).rollback(
         options.reason
     )
-    _console.print(f"champion is now {champion.model_id} (as_of {champion.as_of})", highlight=False)
+    _console.print(f"champion is now {champion.model_id} (as_of {champion.as_of})")
 
 
 if __name__ == "__main__":

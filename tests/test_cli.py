@@ -1,0 +1,69 @@
+"""The command line, as a user types it."""
+
+from pathlib import Path
+
+import pytest
+
+from mtmd.cli import main
+from mtmd.logs import available_days
+
+
+def test_simulate_writes_the_days_up_to_until_and_skips_those_that_are_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs = tmp_path / "logs"
+    command = ["simulate", "--until", "2026-01-02", "--days", "2", "--logs", str(logs)]
+    assert main(command) == 0
+    assert f"logs 2026-01-01 to 2026-01-02 are in {logs}" in capsys.readouterr().out
+    assert [str(day) for day in available_days(str(logs))] == ["2026-01-01", "2026-01-02"]
+    before = {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")}
+    assert main(command) == 0
+    assert {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")} == before
+
+
+def test_status_without_a_champion_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--artifacts", str(tmp_path)]) == 0
+    assert '"champion": null' in capsys.readouterr().out
+
+
+def test_rollback_without_a_champion_fails_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rollback", "--reason", "bad conversions", "--artifacts", str(tmp_path)]) == 1
+    assert (
+        "error: there is no champion before the live one (none); promote another model"
+        in capsys.readouterr().err
+    )
+
+
+def test_an_unknown_preset_fails_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--preset", "dmeo", "--artifacts", str(tmp_path)]) == 1
+    assert "preset 'dmeo' not found; use one of ['demo', 'kuairand']" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("days", ["0", "-3"])
+def test_a_number_of_days_below_one_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], days: str
+) -> None:
+    logs = str(tmp_path / "logs")
+    assert main(["simulate", "--until", "2026-01-02", f"--days={days}", "--logs", logs]) == 1
+    assert f"--days ({days}) must be at least 1" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["simulate", "--until", "2026-02-30"], "argument --until: invalid"),
+        (["simulate"], "required: --until"),
+        (["rollback"], "required: --reason"),
+        ([], "required: command"),
+    ],
+)
+def test_wrong_arguments_are_refused(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert words in capsys.readouterr().err
