@@ -1,0 +1,189 @@
+"""Promises between files: deployments, README, documented columns and paths, and every `__all__`."""
+
+import argparse
+import ast
+import importlib
+import inspect
+import re
+import shlex
+from collections.abc import Iterator
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect import Flow
+from pydantic import TypeAdapter
+
+import mtmd.cli
+from flows import daily_retrain as daily
+from mtmd.config import Preset, load_preset, preset_names
+from mtmd.contract import table_columns
+from mtmd.stages import Workspace
+
+ROOT = Path(__file__).parents[1]
+DEPLOYED = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+README = (ROOT / "README.md").read_text()
+PACKAGES = ("mtmd", "flows", "expectations")
+
+
+def _entrypoint(deployment: dict[str, Any]) -> Flow[..., Any]:
+    path, name = deployment["entrypoint"].split(":")
+    assert (ROOT / path).is_file()
+    found = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
+    assert isinstance(found, Flow)
+    return found
+
+
+@pytest.mark.parametrize("deployment", DEPLOYED, ids=lambda one: str(one["name"]))
+def test_a_deployment_has_a_flow_that_takes_its_parameters(deployment: dict[str, Any]) -> None:
+    flow = _entrypoint(deployment)
+    hints = inspect.signature(flow.fn, eval_str=True).parameters
+    assert set(deployment["parameters"]) <= set(hints)
+    for name, value in deployment["parameters"].items():
+        TypeAdapter(hints[name].annotation).validate_python(value)
+    assert deployment["parameters"]["preset"] in preset_names()
+    assert deployment["concurrency_limit"]["limit"] == 1
+
+
+def test_only_the_daily_deployment_is_scheduled_and_in_utc() -> None:
+    schedules = {one["name"]: one.get("schedules", []) for one in DEPLOYED}
+    assert schedules["manual"] == []
+    (daily_schedule,) = schedules["daily"]
+    assert daily_schedule["timezone"] == "UTC"
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", daily_schedule["cron"])
+    assert re.search(r"at 03:15 UTC", README)
+    assert daily_schedule["cron"] == "15 3 * * *"
+
+
+def test_a_backfill_promotes_only_when_told_to() -> None:
+    manual = next(one for one in DEPLOYED if one["name"] == "manual")
+    assert manual["parameters"]["promote"] is False
+    assert inspect.signature(_entrypoint(manual).fn).parameters["promote"].default is False
+
+
+def _commands() -> Iterator[list[str]]:
+    """Every command line in the README's sh blocks, as words, without comments."""
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL):
+        for line in block.splitlines():
+            if words := shlex.split(line.rstrip("& "), comments=True):
+                yield words
+    for text in re.findall(r"`(\.venv/bin/[^`]+)`", README):
+        yield shlex.split(text)
+
+
+def test_every_make_target_in_the_readme_exists() -> None:
+    named = set(re.findall(r"\bmake ([a-z][a-z-]+)", README))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {"run", "test", "run-kuairand"} <= named <= targets
+    assert {"run", "test", "lint", "clean", "help"} <= targets
+
+
+def _parser(words: list[str]) -> tuple[argparse.ArgumentParser, list[str]] | None:
+    if words[0] == ".venv/bin/mtmd":
+        return mtmd.cli._parser(), words[1:]
+    if words[:3] == [".venv/bin/python", "-m", "flows.daily_retrain"]:
+        return daily._parser(), words[3:]
+    return None
+
+
+def test_every_python_command_in_the_readme_parses() -> None:
+    parsed = [found for words in _commands() if (found := _parser(words))]
+    assert len(parsed) >= 3
+    for parser, arguments in parsed:
+        parser.parse_args(arguments)
+
+
+def test_every_deployment_run_in_the_readme_names_a_deployment_and_its_parameters() -> None:
+    names = {f"{_entrypoint(one).name}/{one['name']}": _entrypoint(one) for one in DEPLOYED}
+    runs = [words for words in _commands() if words[1:3] == ["deployment", "run"]]
+    assert {words[3] for words in runs} == set(names)
+    for words in runs:
+        given = [pair.split("=")[0] for flag, pair in pairwise(words) if flag == "--param"]
+        assert set(given) <= set(inspect.signature(names[words[3]].fn).parameters)
+
+
+def test_the_makefile_calls_commands_with_arguments_that_exist() -> None:
+    text = (ROOT / "Makefile").read_text().replace("$(BIN)", ".venv/bin")
+    text = re.sub(r"\$\(AS_OF\)", "2026-01-25", text)
+    lines = [line.strip() for line in text.splitlines() if line.startswith("\t.venv/bin/")]
+    parsed = [found for line in lines if (found := _parser(shlex.split(line)))]
+    assert len(parsed) == 4
+    for parser, arguments in parsed:
+        parser.parse_args(arguments)
+
+
+@pytest.mark.parametrize("command", ["simulate", "import-kuairand", "status", "rollback"])
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        mtmd.cli.main([command, "--help"])
+    assert stopped.value.code == 0
+    assert f"usage: mtmd {command}" in capsys.readouterr().out
+
+
+def test_documented_columns_are_the_contracts() -> None:
+    text = (ROOT / "docs" / "contract.md").read_text()
+    preset = load_preset("demo")
+    columns = table_columns(preset.declarations)
+    for table, side in (("requests", preset.declarations.query), ("ads", preset.declarations.item)):
+        own = {name: kind for name, kind in columns[table].items() if name in _documented(text, table)}
+        assert _documented(text, table) == own
+        assert set(columns[table]) - set(own) <= {feature.name for feature in side.fields}
+    documented = _documented(text, "candidates")
+    scores = dict.fromkeys(preset.domains.task_names, "FLOAT")
+    assert documented | scores == columns["candidates"]
+
+
+def _documented(text: str, table: str) -> dict[str, str]:
+    (section,) = re.findall(rf"^## {table}: (.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return dict(re.findall(r"^\| `(\w+)` \| ([A-Z]+) \|", section, re.MULTILINE))
+
+
+def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> None:
+    workspace, day, key = Workspace.of("artifacts", tiny_preset), date(2026, 1, 25), "<key>"
+    paths = (
+        workspace.shards / f"date={day}" / "<fingerprint>",
+        workspace.shards / "digests",
+        workspace.validation(day),
+        workspace.trained("<kind>", key),
+        workspace.work("<kind>", key).parent,
+        workspace.evaluation(key),
+        workspace.root / "models" / "<model_id>",
+        workspace.run(day, key),
+        workspace.root / "champion.json",
+        workspace.root / "history.jsonl",
+    )
+    page = (ROOT / "artifacts" / "README.md").read_text()
+    listed = [line.rstrip("/") for line in re.findall(r"^  (\S+)", page, re.MULTILINE)]
+    names = [str(path.relative_to(workspace.root)).replace(str(day), "YYYY-MM-DD") for path in paths]
+    assert listed == names
+
+
+def _with_all() -> list[str]:
+    files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files]
+    return [
+        name.removesuffix(".__init__")
+        for name, path in zip(names, files, strict=True)
+        if any(
+            isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
+            for node in ast.parse(path.read_text()).body
+        )
+    ]
+
+
+@pytest.mark.parametrize("name", _with_all())
+def test_every_all_is_true_and_sorted(name: str) -> None:
+    module = importlib.import_module(name)
+    exported = list(module.__all__)
+    assert exported == sorted(exported)
+    assert len(set(exported)) == len(exported)
+    for one in exported:
+        assert hasattr(module, one), one
+
+
+def test_every_package_that_others_import_from_says_what_it_exports() -> None:
+    packages = {path.parent.name for path in (ROOT / "mtmd").glob("*/__init__.py")}
+    assert {f"mtmd.{name}" for name in packages} <= set(_with_all())
