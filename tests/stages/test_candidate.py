@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from mtmd import stages
+from mtmd.errors import BundleError, ConfigError
+from mtmd.storage import read_json
+from tests.stages.conftest import Done
+
+
+def test_the_manifest_says_what_the_model_was_made_from(done: Done) -> None:
+    manifest = done.registry.manifest(done.exported.model_id)
+    assert manifest.window == {ref.day: ref.fingerprint for ref in done.shards[:-1]}
+    assert manifest.held_out == done.shards[-1].fingerprint
+    assert manifest.seeds == {"training": 0, "hash": 0}
+    assert "torch" in manifest.packages
+    assert len([name for name in manifest.files if name.endswith(".onnx")]) == 5
+
+
+def test_the_stored_metrics_are_the_evaluations(done: Done) -> None:
+    stored = read_json(Path(done.exported.path) / "metrics.json")
+    assert stored == done.evaluated.report.model_dump(mode="json")
+
+
+def test_an_altered_model_is_not_reused(done: Done) -> None:
+    (Path(done.exported.path) / "metrics.json").write_text("{}")
+    with pytest.raises(BundleError, match=r"metrics\.json of model"):
+        stages.export(done.plan, done.trained[0], done.evaluated, done.shards)
+
+
+def test_only_the_mtmd_model_is_exported(done: Done) -> None:
+    with pytest.raises(ConfigError, match="only the mtmd model is exported, not 'pooled'"):
+        stages.export(done.plan, done.trained[2], done.evaluated, done.shards)
+
+
+def test_files_compute_what_the_model_computes(done: Done) -> None:
+    assert done.proofs.parity.passed
+    assert done.proofs.fresh_process.passed
+    assert {one.batch_size for one in done.proofs.parity.files} == {1, 2, 7, 1024}
+
+
+def test_proofs_are_kept_and_taken_again_under_other_gates(done: Done) -> None:
+    def records() -> list[Path]:
+        return sorted(done.plan.workspace.root.glob("runs/*/proofs-*.json"))
+
+    before = records()
+    assert len(before) > 0
+    gates = done.plan.preset.gates.model_copy(update={"parity_score": 1e-12})
+    plan = done.plan.model_copy(update={"preset": done.plan.preset.model_copy(update={"gates": gates})})
+    proofs = stages.prove(plan, done.exported, done.trained[0], done.shards[-1])
+    assert not proofs.parity.passed
+    assert len(records()) == len(before) + 1

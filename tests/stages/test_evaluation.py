@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+
+from mtmd import stages
+from mtmd.config import Preset
+from mtmd.data import open_shard
+from mtmd.errors import BundleError, EvaluationError
+from mtmd.stages import Evaluated, Trained
+from mtmd.stages.evaluation import _champion_scores
+from tests.flows.runs import Run
+from tests.stages.conftest import Done
+
+
+def _evaluate(done: Done) -> Evaluated:
+    return stages.evaluate(done.plan, done.trained, done.shards[:-1], done.shards[-1])
+
+
+def test_the_model_id_holds_the_day_and_the_trainings_key(done: Done) -> None:
+    mtmd = done.trained[0]
+    assert stages.model_id(done.plan, mtmd) == f"20260121-{mtmd.key[:10]}" == done.exported.model_id
+
+
+def test_without_a_champion_every_rival_is_evaluated_on_every_slice(done: Done) -> None:
+    report = done.evaluated.report
+    assert set(report.predictors) == {"mtmd", "per_slice", "pooled", "constant"}
+    assert len(report.slices) == 15
+    assert (done.evaluated.champion, done.evaluated.champion_sequence) == (None, 0)
+    assert not done.evaluated.of_champion
+    assert done.evaluated.reused
+
+
+def test_the_champion_is_not_compared_with_itself(done_live: Done) -> None:
+    assert done_live.evaluated.champion is None
+    assert done_live.evaluated.champion_sequence == 1
+    assert done_live.evaluated.of_champion
+
+
+def test_a_damaged_report_is_made_again(done: Done) -> None:
+    report = done.evaluated.report
+    (Path(done.evaluated.path) / "report.json").write_text("{}")
+    again = _evaluate(done)
+    assert not again.reused
+    assert again.report == report
+
+
+def test_the_champions_own_files_are_scored(first_run: Run, next_day: Run) -> None:
+    report = next_day.summary.report
+    assert "champion" in report.predictors
+    # The champion has seen all but one day of the challenger's window: close, and not the same.
+    for where in report.aggregates:
+        champion, challenger = report.get("champion", where).logmae, report.get("mtmd", where).logmae
+        assert champion is not None
+        assert challenger is not None
+        assert champion != challenger
+        assert 0.5 < champion / challenger < 2.0
+
+
+def _named(trained: Trained) -> Trained:
+    return trained.model_copy(update={"key": "f" * 64})  # another candidate with the same weights
+
+
+def test_a_champion_whose_files_were_altered_is_not_compared_with(done_live: Done) -> None:
+    trained = (_named(done_live.trained[0]), *done_live.trained[1:])
+    next((done_live.registry.models).glob("*/query_search.onnx")).write_bytes(b"altered")
+    with pytest.raises(BundleError, match=r"query_search\.onnx of model"):
+        stages.evaluate(done_live.plan, trained, done_live.shards[:-1], done_live.shards[-1])
+
+
+def test_a_champion_scores_as_the_model_that_it_was_exported_from(done_live: Done) -> None:
+    trained = (_named(done_live.trained[0]), *done_live.trained[1:])
+    held = stages.evaluate(done_live.plan, trained, done_live.shards[:-1], done_live.shards[-1])
+    assert held.champion == done_live.exported.model_id
+    for where in held.report.slices:
+        own, champion = held.report.get("mtmd", where), held.report.get("champion", where)
+        assert champion.logmae == pytest.approx(own.logmae, rel=1e-3)
+
+
+def test_a_champion_of_other_domains_is_refused(done_live: Done, tiny_preset: Preset) -> None:
+    surfaces = {"surfaces": ("home_feed", "search", "pins")}
+    preset = tiny_preset.model_copy(update={"domains": tiny_preset.domains.model_copy(update=surfaces)})
+    plan = done_live.plan.model_copy(update={"preset": preset})
+    shard = open_shard(Path(done_live.shards[-1].path))
+    with pytest.raises(EvaluationError, match="cannot be compared slice by slice; give the preset another"):
+        _champion_scores(plan, done_live.exported.model_id, shard)

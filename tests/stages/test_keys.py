@@ -1,0 +1,68 @@
+from typing import Any
+
+import pytest
+
+from mtmd.config import Preset
+from mtmd.stages import keys
+from mtmd.stages.keys import code_digest, evaluation_key, training_key
+
+
+def _changed(preset: Preset, part: str, **values: Any) -> Preset:
+    return preset.model_copy(update={part: getattr(preset, part).model_copy(update=values)})
+
+
+def test_a_training_is_named_by_its_window_kind_and_configuration(tiny_preset: Preset) -> None:
+    base = training_key("mtmd", "window", tiny_preset)
+    assert base == training_key("mtmd", "window", tiny_preset)
+    others = {
+        training_key("mtmd", "another window", tiny_preset),
+        training_key("pooled", "window", tiny_preset),
+        training_key("mtmd", "window", _changed(tiny_preset, "model", cross_rank=8)),
+        training_key("mtmd", "window", _changed(tiny_preset, "training", epochs=6)),
+        training_key("mtmd", "window", Preset.model_validate(tiny_preset.model_dump() | {"hash_seed": 1})),
+        base,
+    }
+    assert len(others) == 6
+
+
+def test_what_cannot_change_a_model_does_not_change_its_name(tiny_preset: Preset) -> None:
+    base = training_key("mtmd", "window", tiny_preset)
+    for part, values in (
+        ("gates", {"min_slice_rows": 7}),
+        ("evaluation", {"buckets": 7}),
+        ("data", {"mix_band": 0.1}),
+        ("rivals", {"pooled": tiny_preset.rivals.pooled.model_copy(update={"embedding": 9})}),
+    ):
+        assert training_key("mtmd", "window", _changed(tiny_preset, part, **values)) == base, part
+
+
+def test_a_rival_is_named_by_its_own_configuration_only(tiny_preset: Preset) -> None:
+    pooled = tiny_preset.rivals.pooled.model_copy(update={"embedding": 9})
+    changed = _changed(tiny_preset, "rivals", pooled=pooled)
+    assert training_key("pooled", "window", changed) != training_key("pooled", "window", tiny_preset)
+    assert training_key("per_slice", "window", changed) == training_key("per_slice", "window", tiny_preset)
+
+
+def test_changed_code_is_another_training(tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = training_key("mtmd", "window", tiny_preset)
+    monkeypatch.setattr(keys, "code_digest", lambda *places: "another version")
+    assert training_key("mtmd", "window", tiny_preset) != base
+
+
+def test_code_digests_tell_places_apart_and_take_files_and_packages() -> None:
+    assert code_digest("model") == code_digest("model")
+    assert len({code_digest("model"), code_digest("training"), code_digest("contract.py")}) == 3
+    assert code_digest("model", "contract.py") != code_digest("model")
+
+
+def test_an_evaluation_is_named_by_what_was_compared(tiny_preset: Preset) -> None:
+    base = evaluation_key(["a", "b"], "day", None, tiny_preset)
+    assert evaluation_key(["b", "a"], "day", None, tiny_preset) == base
+    others = {
+        evaluation_key(["a", "c"], "day", None, tiny_preset),
+        evaluation_key(["a", "b"], "later data", None, tiny_preset),
+        evaluation_key(["a", "b"], "day", "champion", tiny_preset),
+        evaluation_key(["a", "b"], "day", None, _changed(tiny_preset, "evaluation", buckets=7)),
+        base,
+    }
+    assert len(others) == 5

@@ -1,0 +1,71 @@
+"""What artifacts say; the tables themselves are tested where they are made."""
+
+from mtmd.stages import render
+from tests.flows.runs import Run
+from tests.stages.conftest import Done
+
+
+def test_every_page_begins_with_the_day_window_and_preset(done: Done) -> None:
+    head = "as_of **2026-01-21**, window 2026-01-01 to 2026-01-20 (20 days), preset tiny, logs `"
+    for page in (
+        render.data_quality(done.plan, done.quality),
+        render.training(done.plan, done.trained),
+        render.metrics(done.plan, done.evaluated),
+        render.parity(done.plan, done.proofs),
+    ):
+        assert page.startswith(head)
+
+
+def test_data_quality_says_what_was_reused(done: Done) -> None:
+    assert "21 of 21 days were validated by an earlier run." in render.data_quality(done.plan, done.quality)
+
+
+def test_training_has_a_row_and_a_curve_per_model(done: Done) -> None:
+    page = render.training(done.plan, done.trained)
+    for one in done.trained:
+        best = one.fit.epochs[one.fit.best_epoch - 1].validation_loss
+        assert f"| {one.kind} | {len(one.fit.epochs)} | {one.fit.best_epoch} |" in page
+        assert f"{best:.5f}" in page
+        assert f"![training curve of {one.kind}](data:image/svg+xml;base64," in page
+
+
+def test_metrics_say_what_the_candidate_was_held_against(done: Done, done_live: Done) -> None:
+    assert "; no champion to compare with." in render.metrics(done.plan, done.evaluated)
+    assert "; the candidate is the champion." in render.metrics(done_live.plan, done_live.evaluated)
+
+
+def test_parity_has_a_row_per_file_and_batch_size(done: Done) -> None:
+    page = render.parity(done.plan, done.proofs)
+    assert "**Parity holds**" in page
+    assert page.count("\n| query_") + page.count("\n| item_") == len(done.proofs.parity.files)
+    assert "**Fresh process answers**" in page
+
+
+def test_failed_proofs_stand_out(done: Done) -> None:
+    parity = done.proofs.parity
+    first = parity.files[0].model_copy(update={"score_delta": None})
+    broken = parity.model_copy(update={"passed": False, "files": (first, *parity.files[1:])})
+    fresh = done.proofs.fresh_process.model_copy(update={"passed": False})
+    page = render.parity(done.plan, done.proofs.model_copy(update={"parity": broken, "fresh_process": fresh}))
+    assert "**Parity FAILED**" in page
+    assert "**Fresh process FAILED**" in page
+    assert "| not finite |" in page
+
+
+def test_the_verdict_lists_gates_places_and_what_was_reused(next_day: Run) -> None:
+    summary = next_day.summary
+    page = render.verdict(summary)
+    assert page.startswith("## promoted\n")
+    assert page.count("| pass |") == 7
+    assert "shards 20 of 21" in page
+    for place in summary.places.values():
+        assert place in page
+
+
+def test_a_pipe_in_a_gates_words_does_not_break_the_table(next_day: Run) -> None:
+    summary = next_day.summary
+    gates = summary.verdict.gates
+    odd = gates[0].model_copy(update={"passed": False, "detail": "a | b\nc"})
+    verdict = summary.verdict.model_copy(update={"gates": (odd, *gates[1:])})
+    page = render.verdict(summary.model_copy(update={"verdict": verdict}))
+    assert "| data suites | **fail** | a \\| b c |" in page

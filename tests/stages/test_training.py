@@ -1,0 +1,25 @@
+from pathlib import Path
+
+from mtmd import stages
+from mtmd.stages.training import load_trained, window_data
+from tests.flows.runs import half_written
+from tests.stages.conftest import Done
+
+
+def test_the_same_window_is_trained_once(done: Done) -> None:
+    first = done.trained[0]
+    again = stages.train(done.plan, "mtmd", done.shards[:-1])
+    assert again == first
+    assert again.reused
+    assert again.path == str(done.plan.workspace.trained("mtmd", first.key))
+    assert half_written(Path(done.plan.artifacts)) == []  # no checkpoint is left
+
+
+def test_every_candidate_of_the_window_is_trained_or_validated_on_and_no_other(done: Done) -> None:
+    data = window_data(done.plan, done.shards[:-1])
+    pairs = sum(len(batch.candidate) for batch in (*data.epoch(0, 64), *data.validation(64)))
+    assert pairs == sum(ref.candidates for ref in done.shards[:-1])
+
+
+def test_a_loaded_model_is_in_evaluation_mode(done: Done) -> None:
+    assert not load_trained(done.plan, done.trained[0]).training

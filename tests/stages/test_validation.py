@@ -1,0 +1,67 @@
+"""A day is validated once per content; one that failed is validated again."""
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from mtmd import stages
+from mtmd.errors import ValidationError
+from mtmd.stages import RunPlan
+from mtmd.validation import DayValidation
+from tests.flows.runs import AS_OF, TINY, Run, copied
+
+
+@pytest.fixture
+def plan(first_run: Run, tmp_path: Path) -> RunPlan:
+    """Every day but as_of was validated before, with the same files."""
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
+    shutil.copytree(first_run.logs, tmp_path / "logs")
+    plan = stages.plan_run(AS_OF, TINY, logs=str(tmp_path / "logs"), artifacts=str(artifacts))
+    shutil.rmtree(plan.workspace.validation(AS_OF))
+    return plan
+
+
+def _rewrite(plan: RunPlan, table: str, query: str) -> None:
+    (file,) = (Path(plan.logs) / table / f"date={AS_OF}").glob("*.parquet")
+    copy = file.with_suffix(".copy")
+    rows = f"read_parquet('{file}', hive_partitioning = false)"
+    duckdb.sql(f"copy ({query.format(rows=rows)}) to '{copy}' (format parquet)")
+    copy.replace(file)
+
+
+def test_only_the_new_day_is_validated_and_each_day_is_told(plan: RunPlan) -> None:
+    told: list[DayValidation] = []
+    quality = stages.validate(plan, told.append)
+    assert quality.passed
+    assert [one.day for one in told] == list(plan.all_days)
+    assert quality.reused == plan.days
+    assert quality.window is not None
+    assert stages.validate(plan).reused == plan.all_days
+
+
+def test_a_day_that_failed_names_the_expectation_and_is_not_taken_for_done(plan: RunPlan) -> None:
+    _rewrite(plan, "requests", "from {rows} union all (from {rows} limit 2)")
+    for _ in range(2):
+        quality = stages.validate(plan)
+        assert not quality.passed
+        assert quality.window is None
+        assert quality.reused == plan.days
+    with pytest.raises(ValidationError, match=rf"{AS_OF}(.|\n)*request_id_unique: 2 unexpected"):
+        stages.require(quality)
+    assert "**stops the run**" in quality.markdown()
+
+
+def test_a_renamed_column_fails_the_day(plan: RunPlan) -> None:
+    _rewrite(plan, "candidates", "select * rename (hidden as hide) from {rows}")
+    with pytest.raises(ValidationError, match=r"candidates\.columns_as_declared"):
+        stages.require(stages.validate(plan))
+
+
+def test_other_limits_are_another_validation(plan: RunPlan) -> None:
+    limits = plan.preset.data.model_copy(update={"min_domain_rows": 100_000})
+    strict = plan.model_copy(update={"preset": plan.preset.model_copy(update={"data": limits})})
+    short = strict.model_copy(update={"days": plan.days[:1]})
+    assert stages.validate(short).reused == ()
+    assert not stages.validate(short).passed
