@@ -46,9 +46,17 @@ _ROWS = 100_000  # rows encoded at a time: bounds what is held besides the day's
 Columns = dict[str, NDArray[np.generic]]
 
 
-def extract_day(logs: str | Path, day: date, declarations: Declarations, shards_root: Path) -> ShardRef:
+def extract_day(
+    logs: str | Path,
+    day: date,
+    declarations: Declarations,
+    shards_root: Path,
+    *,
+    ignore_undeclared: bool = False,
+) -> ShardRef:
     """Extract one day, or take the shard that the same files, SQL and declarations gave before.
 
+    `ignore_undeclared` reads logs that have grown columns since the declarations were made.
     A day whose files changed gets a new shard beside the old one, which stays. A damaged shard is made again.
     Raises LogsError naming table, day, file and column for logs that are not as the contract says.
     """
@@ -64,7 +72,7 @@ def extract_day(logs: str | Path, day: date, declarations: Declarations, shards_
             remove(final)
     with atomic_directory(final) as directory:
         with session(directory / "spill") as connection:
-            load_sources(connection, files, day, declarations)
+            load_sources(connection, files, day, declarations, ignore_undeclared=ignore_undeclared)
             rows = _write_tables(connection, directory, day, declarations)
         if identities(files) != before:
             raise LogsError(f"logs of {day} changed while they were read; run again when they are complete")

@@ -1,14 +1,16 @@
 """The user's files of one day: their content digests, and whether they are what the contract says."""
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 
 from mtmd.config import Declarations
 from mtmd.contract import TABLES, table_columns
-from mtmd.data.database import create_table, describe, row_count, statement
+from mtmd.data.database import create_table, describe, row_count, session, statement
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs import day_files
 from mtmd.storage import read_json, sha256_file, write_json
@@ -51,9 +53,16 @@ def identities(files: SourceFiles) -> dict[str, tuple[int, int]]:
 
 
 def load_sources(
-    connection: duckdb.DuckDBPyConnection, files: SourceFiles, day: date, declarations: Declarations
+    connection: duckdb.DuckDBPyConnection,
+    files: SourceFiles,
+    day: date,
+    declarations: Declarations,
+    *,
+    ignore_undeclared: bool = False,
 ) -> None:
     """Make the three source tables, after comparing every file's columns with the contract.
+
+    `ignore_undeclared` lets columns pass that the declarations do not know.
 
     Raises LogsError naming table, day, file and column: unreadable file, column missing, extra or of another
     type, no rows, a key that is null, repeated, unknown or without its counterpart.
@@ -62,7 +71,7 @@ def load_sources(
     expected = table_columns(declarations)
     for table, paths in files.items():
         for path in paths:
-            _check_columns(connection, table, day, path, expected[table])
+            _check_columns(connection, table, day, path, expected[table], ignore_undeclared=ignore_undeclared)
         try:
             create_table(connection, f"source_{table}", {"paths": [str(path) for path in paths]})
         except duckdb.Error as error:
@@ -71,6 +80,20 @@ def load_sources(
             ) from error
         _check_count(connection, table, day, paths)
     _check_keys(connection, day, declarations)
+
+
+def source_rows(
+    logs: str | Path, table: str, day: date, key: str, keys: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Raw rows of one table and day whose `key` is among `keys`, as `sql/source_<table>.sql` gives them."""
+    paths = [str(path) for path in day_files(logs, table, day)]
+    with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
+        create_table(connection, f"source_{table}", {"paths": paths})
+        wanted = duckdb.ColumnExpression(key).isin(*(duckdb.ConstantExpression(one) for one in keys))
+        rows: list[dict[str, Any]] = (
+            connection.table(f"source_{table}").filter(wanted).to_arrow_table().to_pylist()
+        )
+    return rows
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -87,7 +110,13 @@ def _check_labels(declarations: Declarations) -> None:
 
 
 def _check_columns(
-    connection: duckdb.DuckDBPyConnection, table: str, day: date, path: Path, expected: dict[str, str]
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    day: date,
+    path: Path,
+    expected: dict[str, str],
+    *,
+    ignore_undeclared: bool,
 ) -> None:
     """Compare one file's columns exactly: DuckDB would fill, cast and drop silently (names, case, types)."""
     try:
@@ -97,7 +126,8 @@ def _check_columns(
             f"{table} of {day}: {path} is not readable Parquet ({error}); write the file again"
         ) from error
     problems = [f"lacks {name} {kind}" for name, kind in expected.items() if name not in found]
-    problems += [f"has undeclared {name} {kind}" for name, kind in found.items() if name not in expected]
+    extra = {} if ignore_undeclared else {name: kind for name, kind in found.items() if name not in expected}
+    problems += [f"has undeclared {name} {kind}" for name, kind in extra.items()]
     problems += [
         f"has {name} {found[name]} where {kind} is declared"
         for name, kind in expected.items()

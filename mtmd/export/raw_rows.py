@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from mtmd.config import Declarations, Frozen, SideSchema
 from mtmd.data import Shard
-from mtmd.logs import day_files
+from mtmd.data.sources import source_rows
 
 Row = dict[str, Any]
 
@@ -56,11 +54,8 @@ def _read(
     logs: str | Path, table: str, day: date, *, own: tuple[str, str], keys: list[int], schema: SideSchema
 ) -> tuple[Row, ...]:
     names = list(dict.fromkeys((*own, *(feature.name for feature in schema.fields))))
-    rows: list[Row] = []
-    for path in day_files(logs, table, day):
-        read = pq.read_table(path, columns=names, filters=pc.field(own[0]).isin(keys), partitioning=None)
-        rows += read.to_pylist()
-    return tuple({name: _plain(value) for name, value in row.items()} for row in rows)
+    rows = source_rows(logs, table, day, own[0], keys)
+    return tuple({name: _plain(row[name]) for name in names} for row in rows)
 
 
 def _plain(value: Any) -> Any:

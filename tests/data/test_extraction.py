@@ -46,6 +46,18 @@ def test_the_same_day_is_reused_untouched(extract: Callable[..., ShardRef]) -> N
     assert {path.name: path.stat().st_mtime_ns for path in Path(first.path).iterdir()} == times
 
 
+def test_older_declarations_read_logs_with_newer_columns_only_when_asked(
+    logs: Path, tmp_path: Path, declarations: Declarations
+) -> None:
+    (file,) = (logs / "ads" / f"date={DAY}").iterdir()
+    table = pq.read_table(file, partitioning=None)
+    pq.write_table(table.append_column("newer", table["ad_id"]), file)
+    with pytest.raises(LogsError, match="has undeclared newer BIGINT"):
+        extract_day(logs, DAY, declarations, tmp_path / "shards")
+    ref = extract_day(logs, DAY, declarations, tmp_path / "shards", ignore_undeclared=True)
+    assert (ref.requests, ref.ads, ref.candidates) == (4, 4, 5)
+
+
 def test_a_shard_holds_its_files_and_a_manifest_and_nothing_else(
     extract: Callable[..., ShardRef], tmp_path: Path
 ) -> None:
@@ -149,8 +161,8 @@ def test_logs_that_change_while_they_are_read_give_no_shard(
 ) -> None:
     load = extraction_module.load_sources
 
-    def load_then_touch(*arguments: Any) -> None:
-        load(*arguments)
+    def load_then_touch(*arguments: Any, **options: Any) -> None:
+        load(*arguments, **options)
         os.utime(next((logs / "ads" / f"date={DAY}").iterdir()), (0, 0))
 
     monkeypatch.setattr(extraction_module, "load_sources", load_then_touch)
