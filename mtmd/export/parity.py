@@ -6,7 +6,6 @@ were exported. N rows of a file, M rows of the other side, T tasks, K_t embeddin
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from mtmd.config import Preset
-from mtmd.data import Shard, day_batches
+from mtmd.data import Shard, gather_batch
+from mtmd.data.batches import scorable, split_evenly
 from mtmd.encoding import EncodedSide
 from mtmd.errors import BundleError
 from mtmd.export.parity_report import DayParity, FileParity, ParityReport
@@ -144,10 +144,10 @@ def _day_parity(model: MTMD, scorer: Scorer, shard: Shard, preset: Preset) -> Da
     delta: list[float | None] = [0.0]
     outcomes: list[tuple[bool, bool]] = []
     candidates = 0
-    batches = islice(
-        day_batches(shard, preset.declarations, batch_requests), -(-_DAY_REQUESTS // batch_requests)
-    )
-    for batch in batches:
+    rows = scorable(shard)  # sorted by surface: even distances reach all of them
+    places = torch.linspace(0, len(rows) - 1, min(len(rows), _DAY_REQUESTS)).round().long()
+    for chosen in split_evenly(rows[places], batch_requests):
+        batch = gather_batch(shard, chosen, preset.declarations)
         own = onnx_p[batch.candidate.numpy()]
         applies = ~np.isnan(own)
         reference = np.where(applies, model(batch).exp().numpy(), np.float32(np.nan))
