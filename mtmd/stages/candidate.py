@@ -1,6 +1,7 @@
 """Export the candidate into the registry, and prove that its files compute what the trained model computes."""
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from mtmd.config import Frozen
@@ -47,7 +48,7 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequence[
 
     Raises BundleError when a stored model was altered, or the model cannot be exported.
     """
-    name = model_id(plan, mtmd)
+    name = model_id(plan, mtmd, shards[-1])
     model = _mtmd(plan, mtmd)
 
     def build(directory: Path) -> None:
@@ -71,13 +72,19 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequence[
 def prove(plan: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) -> Proofs:
     """Compare the files with the trained model on held-out rows, and let a fresh process answer from them alone.
 
-    A model's proofs are kept; they are taken again when the files, the day or the checking code changed.
+    Proofs that hold are kept; they are taken again when the files, the day or what checks them changed.
     """
     registry = Registry(plan.workspace.root)
     registry.verify(exported.model_id)
     files = registry.manifest(exported.model_id).files
     key = digest(
-        [files, held_out.fingerprint, plan.preset.gates.model_dump(), code_digest("export", "serving")]
+        [
+            version("onnxruntime"),
+            files,
+            held_out.fingerprint,
+            plan.preset.gates.model_dump(),
+            code_digest("export", "serving"),
+        ]
     )
     record = plan.workspace.run(plan.as_of, mtmd.key) / f"proofs-{key[:16]}.json"
     if record.is_file():
@@ -89,7 +96,8 @@ def prove(plan: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) 
         parity=check_parity(model, directory, shard, plan.preset),
         fresh_process=check_fresh_process(model, directory, shard, rows, plan.preset),
     )
-    write_json(record, proofs.model_dump(mode="json"))
+    if proofs.parity.passed and proofs.fresh_process.passed:  # a failure may be the moment's: look again
+        write_json(record, proofs.model_dump(mode="json"))
     return proofs
 
 

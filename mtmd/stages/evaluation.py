@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mtmd.config import Frozen
+from mtmd.config import Declarations, Frozen
 from mtmd.data import Shard, ShardRef, extract_day, open_shard
-from mtmd.errors import EvaluationError
+from mtmd.errors import EvaluationError, LogsError
 from mtmd.evaluation import (
     EvaluationReport,
     HeldOutDay,
@@ -21,7 +21,7 @@ from mtmd.evaluation import (
 from mtmd.export import score_shard
 from mtmd.registry import Registry
 from mtmd.serving import Scorer
-from mtmd.stages.keys import evaluation_key
+from mtmd.stages.keys import candidate_key, evaluation_key
 from mtmd.stages.outputs import make_once
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained, load_trained
@@ -49,9 +49,9 @@ class Evaluated(Frozen):
         return EvaluationReport.model_validate(read_json(Path(self.path) / _REPORT))
 
 
-def model_id(plan: RunPlan, mtmd: Trained) -> str:
-    """Name of the candidate: its day and the digest of what it was trained from."""
-    return f"{plan.as_of:%Y%m%d}-{mtmd.key[:10]}"
+def model_id(plan: RunPlan, mtmd: Trained, held_out: ShardRef) -> str:
+    """Name of the candidate: its day, and the digest of all that decides its files and metrics."""
+    return f"{plan.as_of:%Y%m%d}-{candidate_key(mtmd.key, held_out.fingerprint)[:10]}"
 
 
 def evaluate(
@@ -64,7 +64,8 @@ def evaluate(
     """
     mtmd = next(one for one in trained if one.kind == "mtmd")
     live = Registry(plan.workspace.root).champion()
-    champion = None if live is None or live.model_id == model_id(plan, mtmd) else live.model_id
+    own = model_id(plan, mtmd, held_out)
+    champion = None if live is None or live.model_id == own else live.model_id
     key = evaluation_key([one.key for one in trained], held_out.fingerprint, champion, plan.preset)
     final = plan.workspace.evaluation(key)
 
@@ -108,6 +109,17 @@ def _champion_scores(plan: RunPlan, champion: str, shard: Shard) -> NDArray[np.f
             "be compared slice by slice; give the preset another name to start a new line of models"
         )
     if declarations != plan.preset.declarations:
-        own = extract_day(plan.logs, plan.as_of, declarations, plan.workspace.shards)
-        shard = open_shard(Path(own.path))
+        shard = _own_reading(plan, champion, declarations)
     return score_shard(scorer, shard)
+
+
+def _own_reading(plan: RunPlan, champion: str, declarations: Declarations) -> Shard:
+    """The held-out day as the champion declared it; columns that are newer than the champion are ignored."""
+    try:
+        own = extract_day(plan.logs, plan.as_of, declarations, plan.workspace.shards, ignore_undeclared=True)
+    except LogsError as error:
+        raise EvaluationError(
+            f"champion {champion} can't read the logs of {plan.as_of} any more, so nothing can be compared with it: "
+            f"{error} Roll back to a model that can, or give the preset another name to start a new line"
+        ) from error
+    return open_shard(Path(own.path))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from mtmd.config import Preset
 from mtmd.storage import digest, sha256_file
 from mtmd.training import ModelKind
+from mtmd.training.precision import choose_precision
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -37,8 +39,21 @@ def training_key(kind: ModelKind, window: str, preset: Preset) -> str:
             "rival": own,
             "training": preset.training.model_dump(mode="json"),
             "declarations": preset.declarations.model_dump(mode="json"),
-            "code": code_digest("model", "training", "data/batches.py", "data/window.py", "encoding.py"),
+            "code": code_digest("model", "training", "data", "batch.py", "encoding.py"),
             "torch": torch.__version__,
+            "precision": choose_precision(preset.training),
+        }
+    )
+
+
+def candidate_key(trained: str, held_out: str) -> str:
+    """Name of an exported model: the trained one, the day in its metrics, and what turns it into files."""
+    return digest(
+        {
+            "trained": trained,
+            "held_out": held_out,
+            "code": code_digest("export", "serving", "encoding.py"),
+            "exporter": [version(name) for name in ("torch", "onnx", "onnxscript")],
         }
     )
 
@@ -51,6 +66,6 @@ def evaluation_key(trained: Sequence[str], held_out: str, champion: str | None, 
             "held_out": held_out,
             "champion": champion,
             "evaluation": preset.evaluation.model_dump(mode="json"),
-            "code": code_digest("evaluation"),
+            "code": code_digest("evaluation", "export/shard_scores.py", "serving"),
         }
     )

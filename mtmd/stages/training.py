@@ -7,7 +7,7 @@ from mtmd.config import Frozen
 from mtmd.data import ShardRef, WindowData, open_shard, window_fingerprint
 from mtmd.model import Ranker
 from mtmd.stages.keys import training_key
-from mtmd.stages.outputs import is_complete, make_once
+from mtmd.stages.outputs import make_once
 from mtmd.stages.plan import RunPlan
 from mtmd.storage import locked, read_json, remove, write_json
 from mtmd.training import FitResult, ModelKind, Progress, fit, load_weights, save_weights
@@ -43,10 +43,9 @@ def train(
         save_weights(model, directory / _WEIGHTS)
         write_json(directory / _FIT, result.model_dump(mode="json"))
 
-    if not (reused := is_complete(final)):
-        with locked(work.with_name(f"{work.name}.lock"), timeout_s=24 * 3600):
-            reused = make_once(final, build)
-        remove(work)
+    with locked(work.with_name(f"{kind}.lock"), timeout_s=24 * 3600):
+        reused = make_once(final, build)
+        remove(work)  # also what a run left that was killed right before this line
     result = FitResult.model_validate(read_json(final / _FIT))
     return Trained(kind=kind, key=key, path=str(final), reused=reused, fit=result)
 

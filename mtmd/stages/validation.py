@@ -65,7 +65,10 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
         if on_day is not None:
             on_day(result)
     window = validate_window(trailing, plan.preset) if len(trailing) == len(days) else None
-    return DataQuality(days=tuple(days), window=window, reused=tuple(reused))
+    quality = DataQuality(days=tuple(days), window=window, reused=tuple(reused))
+    record = plan.workspace.root / "validation" / f"as_of={plan.as_of.isoformat()}.json"
+    write_json(record, quality.model_dump(mode="json"))  # failures too: it is read, never reused
+    return quality
 
 
 def require(quality: DataQuality) -> None:

@@ -10,13 +10,13 @@ _PACKAGES = ("torch", "numpy", "duckdb", "pyarrow", "onnx", "onnxruntime", "onnx
 
 def git_commit() -> str | None:
     """The commit of this checkout, with `-dirty` when files differ from it; None outside a repository."""
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match=nothing"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match=nothing"]
+    try:
+        described = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        )
+    except OSError:  # git is not installed where the flow runs
+        return None
     return described.stdout.strip() or None
 
 

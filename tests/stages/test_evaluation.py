@@ -18,7 +18,7 @@ def _evaluate(done: Done) -> Evaluated:
 
 def test_the_model_id_holds_the_day_and_the_trainings_key(done: Done) -> None:
     mtmd = done.trained[0]
-    assert stages.model_id(done.plan, mtmd) == f"20260121-{mtmd.key[:10]}" == done.exported.model_id
+    assert stages.model_id(done.plan, mtmd, done.shards[-1]) == done.exported.model_id
 
 
 def test_without_a_champion_every_rival_is_evaluated_on_every_slice(done: Done) -> None:
