@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 from typing import Annotated
 
 from prefect import flow, runtime, unmapped
+from prefect.exceptions import ParameterTypeError
+from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 from rich.console import Console
 from rich.markup import escape
@@ -24,7 +26,12 @@ AsOf = Annotated[
 ]
 
 
-@flow(name="daily-retrain", validate_parameters=True, persist_result=False)
+@flow(
+    name="daily-retrain",
+    validate_parameters=True,
+    persist_result=False,
+    task_runner=ThreadPoolTaskRunner(max_workers=4),  # type: ignore[arg-type]  # days at once: each holds its matrices
+)
 def daily_retrain(
     as_of: AsOf | None = None,
     window_days: WindowDays | None = None,
@@ -82,7 +89,7 @@ def main() -> int:
             logs=options.logs,
             artifacts=options.artifacts,
         )
-    except MtmdError as error:
+    except (MtmdError, ParameterTypeError) as error:
         Console(stderr=True, highlight=False).print(
             f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True
         )

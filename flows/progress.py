@@ -22,7 +22,7 @@ class TrainingProgress:
         self._kind = kind
         self._as_of = as_of
         self._artifact: UUID | None = None
-        self._shown = 0.0
+        self._shown: float | None = None
         self._bar = Bar(transient=True, disable=not sys.stderr.isatty())
         self._task = self._bar.add_task(f"training {kind}", total=100.0)
 
@@ -34,6 +34,8 @@ class TrainingProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+        if error is None and self._artifact is not None:
+            self._publish(100.0)  # an early stop ends before the last step
 
     def __call__(self, progress: Progress) -> None:
         percent = 100.0 * progress.step / max(progress.steps, 1)
@@ -48,11 +50,17 @@ class TrainingProgress:
                 progress.validation_loss,
                 progress.rows_per_s,
             )
-        if self._artifact is None:
-            self._artifact = self._create()
-        if percent - self._shown >= _STEP_PERCENT or percent >= 100.0:
-            update_progress_artifact(self._artifact, progress=min(percent, 100.0))
+        if self._shown is None or percent - self._shown >= _STEP_PERCENT or percent >= 100.0:
             self._shown = percent
+            self._publish(min(percent, 100.0))
+
+    def _publish(self, percent: float) -> None:
+        """What the server answers must not end a training that goes well."""
+        try:
+            self._artifact = self._artifact or self._create()
+            update_progress_artifact(self._artifact, progress=percent)
+        except Exception as error:  # noqa: BLE001 - whatever a server or a network can raise
+            get_run_logger().warning("training progress could not be shown: %s", error)
 
     def _create(self) -> UUID:
         key = f"training-progress-{self._kind}".replace("_", "-")

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
-from prefect import get_run_logger, task
+from prefect import Task, get_run_logger, task
+from prefect.client.schemas.objects import State, TaskRun
 
 from flows.progress import TrainingProgress
 from mtmd import stages
 from mtmd.data import ShardRef
+from mtmd.errors import MtmdError
 from mtmd.stages import DataQuality, Evaluated, Exported, Proofs, RunPlan, RunSummary, Trained
 from mtmd.storage import sweep
 from mtmd.training import ModelKind
@@ -56,9 +59,26 @@ def require(quality: DataQuality) -> None:
     stages.require(quality)
 
 
-@task(persist_result=False, task_run_name="extract {day}", retries=2, retry_delay_seconds=5)
+def _may_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether trying again can help: the disk's errors may pass, wrong logs stay wrong."""
+    try:
+        state.result()
+    except MtmdError:
+        return False
+    except Exception:  # noqa: BLE001 - anything else may be the disk's
+        return True
+    return False
+
+
+@task(
+    persist_result=False,
+    task_run_name="extract {day}",
+    retries=2,
+    retry_delay_seconds=5,
+    retry_condition_fn=_may_pass,
+)
 def extract(planned: RunPlan, day: date) -> ShardRef:
-    """Extract one day into a shard; I/O, so a retry can help."""
+    """Extract one day into a shard."""
     shard = stages.extract(planned, day)
     get_run_logger().info(
         "%s: %d candidates, %s", day, shard.candidates, "reused" if shard.reused else "extracted"

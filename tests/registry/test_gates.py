@@ -217,7 +217,9 @@ def test_a_candidate_that_is_the_champion_is_not_compared_with_itself(
     assert decide(again).words() == "new is already champion"
     assert gate(decide(again), "champion").detail == "the candidate is the champion itself"
     failed = decide(again.model_copy(update={"data_passed": False}))
-    assert failed.words().startswith("new is champion already and stays, although data suites: a suite failed")
+    assert failed.words().startswith(
+        "new is champion already and stays, although data suites: a suite failed"
+    )
 
 
 def test_a_rival_that_was_not_evaluated_does_not_pass(inputs: Callable[..., GateInputs]) -> None:
