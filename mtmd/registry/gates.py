@@ -162,7 +162,9 @@ def _against(rival: str, inputs: GateInputs, tolerance: float) -> GateResult:
             return None
         return f"LogMAE {_n(own.logmae)}, {name} {_n(other.logmae)}, at most {_n(limit)}"
 
-    return _by_slice(name, (f"no worse than the {name}", f"worse than the {name}"), inputs, objection)
+    margin = f" by more than {tolerance:.0%}" if tolerance else ""
+    claims = f"no worse than the {name}{margin}", f"worse than the {name}{margin}"
+    return _by_slice(name, claims, inputs, objection)
 
 
 _NAMES = {CHAMPION: "champion", BASELINE: "baseline"}
