@@ -147,6 +147,7 @@ def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> Non
         workspace.shards / f"date={day}" / "<fingerprint>",
         workspace.shards / "digests",
         workspace.validation(day),
+        workspace.root / "validation" / f"as_of={day}.json",
         workspace.trained("<kind>", key),
         workspace.work("<kind>", key).parent,
         workspace.evaluation(key),

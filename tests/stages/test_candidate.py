@@ -4,6 +4,7 @@ import pytest
 
 from mtmd import stages
 from mtmd.errors import BundleError, ConfigError
+from mtmd.stages import RunPlan
 from mtmd.storage import read_json
 from tests.stages.conftest import Done
 
@@ -39,14 +40,26 @@ def test_files_compute_what_the_model_computes(done: Done) -> None:
     assert {one.batch_size for one in done.proofs.parity.files} == {1, 2, 7, 1024}
 
 
-def test_proofs_are_kept_and_taken_again_under_other_gates(done: Done) -> None:
-    def records() -> list[Path]:
-        return sorted(done.plan.workspace.root.glob("runs/*/proofs-*.json"))
+def _records(done: Done) -> list[Path]:
+    return sorted(done.plan.workspace.root.glob("runs/*/proofs-*.json"))
 
-    before = records()
-    assert len(before) > 0
-    gates = done.plan.preset.gates.model_copy(update={"parity_score": 1e-12})
-    plan = done.plan.model_copy(update={"preset": done.plan.preset.model_copy(update={"gates": gates})})
-    proofs = stages.prove(plan, done.exported, done.trained[0], done.shards[-1])
-    assert not proofs.parity.passed
-    assert len(records()) == len(before) + 1
+
+def _under(done: Done, **gates: float) -> RunPlan:
+    changed = done.plan.preset.gates.model_copy(update=gates)
+    return done.plan.model_copy(update={"preset": done.plan.preset.model_copy(update={"gates": changed})})
+
+
+def test_proofs_are_kept_and_taken_again_under_other_gates(done: Done) -> None:
+    before = _records(done)
+    assert stages.prove(done.plan, done.exported, done.trained[0], done.shards[-1]) == done.proofs
+    assert _records(done) == before
+    plan = _under(done, parity_score=2e-5)
+    assert stages.prove(plan, done.exported, done.trained[0], done.shards[-1]).parity.passed
+    assert len(_records(done)) == len(before) + 1
+
+
+def test_proofs_that_fail_are_not_kept(done: Done) -> None:
+    before = _records(done)
+    plan = _under(done, parity_score=1e-12)
+    assert not stages.prove(plan, done.exported, done.trained[0], done.shards[-1]).parity.passed
+    assert _records(done) == before
