@@ -9,7 +9,6 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export PREFECT_CLI_PROMPT := false
 export GX_ANALYTICS_ENABLED := false
-export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: run run-kuairand test lint clean help
@@ -23,6 +22,7 @@ run-kuairand: $(READY)  ## Import KuaiRand-Pure from SOURCE=folder, retrain on i
 	$(BIN)/mtmd import-kuairand --source "$(SOURCE)"
 	$(BIN)/python -m flows.daily_retrain --preset kuairand --as-of 2022-04-30 --window-days 20
 
+test: export OMP_WAIT_POLICY := PASSIVE  # several processes share the cores
 test: lint  ## Lint, types, import contract, SQL lint, and every test with coverage
 	$(BIN)/pytest --cov --cov-report=term
 
