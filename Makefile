@@ -22,7 +22,8 @@ run-kuairand: $(READY)  ## Import KuaiRand-Pure from SOURCE=folder, retrain on i
 	$(BIN)/mtmd import-kuairand --source "$(SOURCE)"
 	$(BIN)/python -m flows.daily_retrain --preset kuairand --as-of 2022-04-30 --window-days 20
 
-test: export OMP_WAIT_POLICY := PASSIVE  # several processes share the cores
+# Several processes share the cores in the tests: threads that wait had better sleep.
+test: export OMP_WAIT_POLICY := PASSIVE
 test: lint  ## Lint, types, import contract, SQL lint, and every test with coverage
 	$(BIN)/pytest --cov --cov-report=term
 
