@@ -24,7 +24,7 @@ from mtmd.world.tables import LogBook
 from mtmd.world.teacher import Scores, score
 from mtmd.world.writer import DayWriter
 
-_FORMAT = 1  # raise when the same configuration means other rows
+_FORMAT = 2  # raise when the same configuration means other rows
 _IDENTITY = "world.json"
 
 

@@ -37,7 +37,11 @@ class Requests:
     query_words: Ints
     pin: Ints
     fame: Floats  # of the subject pin; 0 elsewhere
-    weekend: float
+    weekday: int  # 1 = Monday … 7 = Sunday
+
+    @property
+    def weekend(self) -> float:
+        return 1.0 if self.weekday >= 6 else 0.0
 
     @property
     def hour(self) -> Ints:
@@ -47,10 +51,15 @@ class Requests:
         return len(self.request_id)
 
 
+def weekday(ordinal: int) -> int:
+    """ISO weekday of the day with this proleptic ordinal: 1 = Monday … 7 = Sunday."""
+    return (ordinal + 6) % 7 + 1
+
+
 def request_count(config: WorldConfig, ordinal: int) -> int:
     """Requests of the day with this proleptic ordinal: weekends are busier, Tuesdays quieter."""
-    weekday = (ordinal + 6) % 7  # 0 = Monday
-    factor = _WEEKEND_TRAFFIC if weekday >= 5 else 1.0 - 0.02 * (3 - abs(weekday - 1))
+    day = weekday(ordinal)
+    factor = _WEEKEND_TRAFFIC if day >= 6 else 1.0 - 0.02 * (3 - abs(day - 2))
     return max(1, round(config.requests_per_day * factor))
 
 
@@ -89,7 +98,7 @@ def draw_requests(population: Population, ordinal: int, start: int, stop: int) -
         query_words=1 + rng.poisson(np.exp(0.7 - 0.35 * intent)),
         pin=pin,
         fame=np.where(surface == RELATED, fame, 0.0),
-        weekend=1.0 if (ordinal + 6) % 7 >= 5 else 0.0,
+        weekday=weekday(ordinal),
     )
 
 

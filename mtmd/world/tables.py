@@ -44,6 +44,7 @@ _REQUEST_TYPES = {
     "country": pa.string(),
     "device": pa.string(),
     "hour": pa.int32(),
+    "weekday": pa.int32(),
     "user_activity": pa.float32(),
     "user_ctr_30d": pa.float32(),
     "user_vector": _LIST,
@@ -126,6 +127,7 @@ class LogBook:
             "country": (np.array(COUNTRIES)[users.country], known),
             "device": (np.array(DEVICES)[users.device], known),
             "hour": (requests.hour, known),
+            "weekday": (np.full(count, requests.weekday), known),
             "user_activity": (users.activity * np.array([10.0, 2.0, 4.0])[surface], known),
             "user_ctr_30d": (self._user_ctr(requests, rng), known),
             "user_vector": (

@@ -108,3 +108,11 @@ def test_timestamps_are_inside_their_day(simulated: "Simulated") -> None:
     ts, per_day = simulated.column("requests", "ts"), len(simulated.days)
     assert len(np.unique(ts.astype("datetime64[D]"))) == per_day
     assert ts.min() >= np.datetime64(simulated.days[0])
+
+
+def test_the_weekday_is_that_of_the_day_in_utc(simulated: "Simulated") -> None:
+    weekday, ts = simulated.column("requests", "weekday"), simulated.column("requests", "ts")
+    days = ts.astype("datetime64[D]").tolist()
+    assert {(day, found) for day, found in zip(days, weekday.tolist(), strict=True)} == {
+        (day, day.isoweekday()) for day in simulated.days
+    }
