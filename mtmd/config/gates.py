@@ -31,17 +31,26 @@ class EvaluationConfig(Frozen):
     """How held-out metrics are cut."""
 
     buckets: int = Field(10, ge=2, description="rank buckets by teacher score inside a slice; 0 is the top")
+    interval_buckets: int = Field(5, ge=0, description="top buckets that get intervals, as in paper Table 6")
+    resamples: int = Field(1000, ge=100, description="of the bootstrap over requests")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="of the intervals")
+    bootstrap_seed: int = Field(0, ge=0)
 
 
 class GatesConfig(Frozen):
     """What a candidate must hold to be promoted; the preset says why beside each value."""
 
-    min_slice_rows: int = Field(300, ge=1, description="held-out rows below which a slice is not judged")
+    min_requests: float = Field(
+        100, ge=2, description="effective held-out requests below which a slice is not judged"
+    )
+    significance: float = Field(
+        0.05, gt=0, lt=1, description="chance of one false alarm or more among a gate's slices (Holm)"
+    )
     baseline_tolerance: float = Field(
-        0.0, ge=0, description="LogMAE may exceed the per-slice baseline's by this share"
+        0.0, ge=0, description="what is more than this share above the per-slice baseline's LogMAE is worse"
     )
     champion_tolerance: float = Field(
-        0.03, ge=0, description="LogMAE may exceed the champion's by this share"
+        0.01, ge=0, description="likewise for the champion's: two trainings of one recipe differ by as much"
     )
     calibration_low: float = Field(0.8, gt=0, lt=1, description="least mean prediction / mean teacher score")
     calibration_high: float = Field(1.25, gt=1, description="largest mean prediction / mean teacher score")

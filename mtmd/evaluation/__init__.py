@@ -3,7 +3,7 @@
 from mtmd.evaluation.constant import predict_constant, window_medians
 from mtmd.evaluation.evaluate import evaluate_predictors
 from mtmd.evaluation.held_out import HeldOutDay
-from mtmd.evaluation.report import ALL, EvaluationReport, Metric, SliceMetrics
+from mtmd.evaluation.report import ALL, Comparison, EvaluationReport, Metric, SliceMetrics
 from mtmd.evaluation.scoring import score_day
 from mtmd.evaluation.tables import (
     Column,
@@ -17,6 +17,7 @@ from mtmd.evaluation.tables import (
 __all__ = [
     "ALL",
     "Column",
+    "Comparison",
     "EvaluationReport",
     "HeldOutDay",
     "Metric",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Declarations, EvaluationConfig, Slice
 from mtmd.errors import EvaluationError
+from mtmd.evaluation.bootstrap import compare, resample
 from mtmd.evaluation.held_out import HeldOutDay, SliceRows, cut
 from mtmd.evaluation.metrics import (
     Floats,
@@ -56,6 +57,8 @@ def evaluate_predictors(
         predictors=tuple(predictions),
         buckets=config.buckets,
         metrics=tuple(metrics),
+        comparisons=compare(resample(day, slices, predictions, config), candidate, config.confidence),
+        confidence=config.confidence,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from functools import cached_property
+from math import erfc, expm1, log1p, sqrt
 from typing import Literal, get_args
 
 from pydantic import ConfigDict, Field
@@ -61,10 +62,52 @@ class SliceMetrics(Frozen):
         return self.mean_prediction / self.mean_teacher
 
 
+class Comparison(Frozen):
+    """The candidate against one reference on one slice and bucket, with what chance alone could do.
+
+    From a paired bootstrap over requests; None where the rows are too few for a number.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    reference: str
+    surface: str
+    product: str
+    task: str
+    bucket: int | None
+    requests: float = Field(description="effective requests: fewer than are there when their rows differ")
+    log_ratio: float | None = Field(description="ln(LogMAE of the candidate / LogMAE of the reference)")
+    standard_error: float | None = Field(description="of log_ratio")
+    low: float | None = Field(description="lower bound of the improvement")
+    high: float | None = Field(description="upper bound of the improvement")
+
+    @property
+    def slice(self) -> Slice:
+        return Slice(self.surface, self.product, self.task)
+
+    @property
+    def improvement(self) -> float | None:
+        """1 − LogMAE of the candidate / LogMAE of the reference: positive = better (paper Table 1)."""
+        return None if self.log_ratio is None else -expm1(self.log_ratio)
+
+    def worse_by_chance(self, margin: float) -> float | None:
+        """One-sided p-value: so bad a ratio from a candidate that is at most `margin` worse (0.01 = 1 %).
+
+        log_ratio is taken as normal with its standard error. None where there is none.
+        """
+        if self.log_ratio is None or self.standard_error is None:
+            return None
+        excess = self.log_ratio - log1p(margin)
+        if self.standard_error == 0.0:
+            return 0.0 if excess > 0.0 else 1.0
+        return 0.5 * erfc(excess / self.standard_error / sqrt(2.0))
+
+
 class EvaluationReport(Frozen):
     """Every predictor on the held-out day; ablations join as further predictors.
 
-    `metrics` holds, for each predictor, each slice and then each task's aggregate, all rows and every bucket.
+    `metrics` holds, for each predictor, each slice and then each task's aggregate, all rows and every bucket;
+    `comparisons` the candidate against each other predictor, all rows and the top buckets.
     """
 
     as_of: date
@@ -72,6 +115,8 @@ class EvaluationReport(Frozen):
     predictors: tuple[str, ...]
     buckets: int
     metrics: tuple[SliceMetrics, ...]
+    comparisons: tuple[Comparison, ...]
+    confidence: float = Field(description="of the comparisons' intervals, such as 0.95")
 
     @cached_property
     def slices(self) -> tuple[Slice, ...]:
@@ -90,6 +135,16 @@ class EvaluationReport(Frozen):
             raise EvaluationError(
                 f"no metrics of {predictor!r} on {Slice(*where)}, bucket {bucket}; predictors: "
                 f"{list(self.predictors)}; buckets: 0 to {self.buckets - 1} or None; slices: see .slices"
+            )
+        return found
+
+    def compared(self, reference: str, where: Slice, bucket: int | None = None) -> Comparison:
+        """The candidate against a reference; raises EvaluationError when they were not compared there."""
+        found = self._pairs.get((reference, where, bucket))
+        if found is None:
+            raise EvaluationError(
+                f"{self.candidate!r} was not compared with {reference!r} on {where}, bucket {bucket}; "
+                f"predictors: {list(self.predictors)}; slices: see .slices and .aggregates"
             )
         return found
 
@@ -118,6 +173,10 @@ class EvaluationReport(Frozen):
             )
             for where in (self.slices if slices is None else slices)
         }
+
+    @cached_property
+    def _pairs(self) -> dict[tuple[str, Slice, int | None], Comparison]:
+        return {(c.reference, c.slice, c.bucket): c for c in self.comparisons}
 
     @cached_property
     def _index(self) -> dict[tuple[str, Slice, int | None], SliceMetrics]:

@@ -1,36 +1,13 @@
 """The promotion gates (design §8): in order, each with the slices and numbers that decided it."""
 
-from collections.abc import Callable, Iterator
-
 from pydantic import Field
 
 from mtmd.config import Frozen, GatesConfig
 from mtmd.evaluation import EvaluationReport, SliceMetrics
 from mtmd.export import FreshProcessReport, ParityReport
+from mtmd.registry.slice_gates import GateResult, against, floor, number
 
 CONSTANT, CHAMPION, BASELINE = "constant", "champion", "per_slice"
-
-
-class SliceFinding(Frozen):
-    """One slice that a gate objects to, or could not judge."""
-
-    surface: str
-    product: str
-    task: str
-    judged: bool
-    words: str = Field(description="the numbers, such as `LogMAE 0.41, champion 0.35, at most 0.3605`")
-
-    def __str__(self) -> str:
-        return f"{self.surface} × {self.product} × {self.task}: {self.words}"
-
-
-class GateResult(Frozen):
-    """What one gate says."""
-
-    name: str
-    passed: bool
-    detail: str
-    slices: tuple[SliceFinding, ...] = Field((), description="offending slices, then those not judged")
 
 
 class GateInputs(Frozen):
@@ -104,11 +81,12 @@ def _training(inputs: GateInputs) -> GateResult:
 
     def objection(own: SliceMetrics) -> str | None:
         rival = inputs.evaluation.get(CONSTANT, own.slice)
-        return None if _better(own, rival) else f"LogMAE {_n(own.logmae)}, constant {_n(rival.logmae)}"
+        if own.logmae is not None and rival.logmae is not None and own.logmae < rival.logmae:
+            return None
+        return f"LogMAE {number(own.logmae)}, constant {number(rival.logmae)}"
 
-    return _by_slice(
-        "training", ("better than the constant", "not better than the constant"), inputs, objection
-    )
+    claims = "better than the constant", "not better than the constant"
+    return floor("training", claims, inputs.evaluation, inputs.gates, objection)
 
 
 def _champion(inputs: GateInputs) -> GateResult:
@@ -116,11 +94,11 @@ def _champion(inputs: GateInputs) -> GateResult:
         return GateResult(name="champion", passed=True, detail="there is no champion to compare with")
     if inputs.champion == inputs.candidate:
         return GateResult(name="champion", passed=True, detail="the candidate is the champion itself")
-    return _against(CHAMPION, inputs, inputs.gates.champion_tolerance)
+    return against("champion", CHAMPION, inputs.gates.champion_tolerance, inputs.evaluation, inputs.gates)
 
 
 def _baseline(inputs: GateInputs) -> GateResult:
-    return _against(BASELINE, inputs, inputs.gates.baseline_tolerance)
+    return against("baseline", BASELINE, inputs.gates.baseline_tolerance, inputs.evaluation, inputs.gates)
 
 
 def _calibration(inputs: GateInputs) -> GateResult:
@@ -129,9 +107,10 @@ def _calibration(inputs: GateInputs) -> GateResult:
     def objection(own: SliceMetrics) -> str | None:
         ratio = own.teacher_calibration
         fits = ratio is not None and low <= ratio <= high
-        return None if fits else f"mean prediction / mean teacher {_n(ratio)}, between {low} and {high}"
+        return None if fits else f"mean prediction / mean teacher {number(ratio)}, between {low} and {high}"
 
-    return _by_slice("calibration", ("calibrated", "not calibrated"), inputs, objection)
+    claims = "calibrated", "not calibrated"
+    return floor("calibration", claims, inputs.evaluation, inputs.gates, objection)
 
 
 def _parity(inputs: GateInputs) -> GateResult:
@@ -145,86 +124,3 @@ def _fresh(inputs: GateInputs) -> GateResult:
     if report is None:
         return GateResult(name="fresh process", passed=False, detail="no fresh process loaded the files")
     return GateResult(name="fresh process", passed=report.passed, detail=report.detail)
-
-
-def _against(rival: str, inputs: GateInputs, tolerance: float) -> GateResult:
-    """No judged slice worse than a rival beyond a tolerance."""
-    name = _NAMES[rival]
-    if rival not in inputs.evaluation.predictors:
-        return GateResult(
-            name=name, passed=False, detail=f"the evaluation has no predictor {rival!r}; evaluate it"
-        )
-
-    def objection(own: SliceMetrics) -> str | None:
-        other = inputs.evaluation.get(rival, own.slice)
-        limit = _limit(other, tolerance)
-        if own.logmae is not None and limit is not None and own.logmae <= limit:
-            return None
-        return f"LogMAE {_n(own.logmae)}, {name} {_n(other.logmae)}, at most {_n(limit)}"
-
-    margin = f" by more than {tolerance:.0%}" if tolerance else ""
-    claims = f"no worse than the {name}{margin}", f"worse than the {name}{margin}"
-    return _by_slice(name, claims, inputs, objection)
-
-
-_NAMES = {CHAMPION: "champion", BASELINE: "baseline"}
-
-
-# The two comparisons of LogMAE. Confidence intervals join here: both get the interval of the difference, and
-# "worse" becomes "significantly worse" (design §7).
-
-
-def _better(own: SliceMetrics, rival: SliceMetrics) -> bool:
-    return own.logmae is not None and rival.logmae is not None and own.logmae < rival.logmae
-
-
-def _limit(rival: SliceMetrics, tolerance: float) -> float | None:
-    return None if rival.logmae is None else rival.logmae * (1.0 + tolerance)
-
-
-def _by_slice(
-    name: str, claims: tuple[str, str], inputs: GateInputs, objection: Callable[[SliceMetrics], str | None]
-) -> GateResult:
-    """Ask about every slice with enough rows. A gate that could judge no slice does not pass.
-
-    claims: what all judged slices are when it passes, and what the offending ones are when it does not.
-    """
-    candidate = [
-        inputs.evaluation.get(inputs.evaluation.candidate, where) for where in inputs.evaluation.slices
-    ]
-    judged = [own for own in candidate if own.rows >= inputs.gates.min_slice_rows]
-    offending = [_finding(own, words) for own in judged if (words := objection(own))]
-    unjudged = [
-        _finding(own, f"not judged ({own.rows} rows)", judged=False) for own in candidate if own not in judged
-    ]
-    return GateResult(
-        name=name,
-        passed=bool(judged) and not offending,
-        detail="; ".join(_sentences(claims, inputs.gates.min_slice_rows, judged, offending, unjudged)),
-        slices=(*offending, *unjudged),
-    )
-
-
-def _sentences(
-    claims: tuple[str, str],
-    least: int,
-    judged: list[SliceMetrics],
-    offending: list[SliceFinding],
-    unjudged: list[SliceFinding],
-) -> Iterator[str]:
-    if not judged:
-        yield f"no slice has the {least} held-out rows that judging it needs"
-    elif offending:
-        yield f"{len(offending)} of {len(judged)} slices are {claims[1]}: " + "; ".join(map(str, offending))
-    else:
-        yield f"all {len(judged)} judged slices are {claims[0]}"
-    if unjudged and judged:
-        yield f"{len(unjudged)} not judged (fewer than {least} rows)"
-
-
-def _finding(own: SliceMetrics, words: str, judged: bool = True) -> SliceFinding:
-    return SliceFinding(surface=own.surface, product=own.product, task=own.task, judged=judged, words=words)
-
-
-def _n(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4g}"

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from mtmd.config import Slice
 from mtmd.errors import EvaluationError
-from mtmd.evaluation import ALL, EvaluationReport, SliceMetrics
+from mtmd.evaluation import ALL, Comparison, EvaluationReport, SliceMetrics
 
 CTR = Slice("search", "standard", "ctr")
 EMPTY = Slice("search", "shopping", "ctr")
@@ -38,6 +38,20 @@ def metrics(predictor: str, where: Slice, bucket: int | None, logmae: float | No
     )
 
 
+def pair(where: Slice, bucket: int | None, error: float | None = 0.1) -> Comparison:
+    ratio = math.log(0.3 / 0.4)
+    return Comparison(
+        reference="per_slice",
+        **where._asdict(),
+        bucket=bucket,
+        requests=2.0,
+        log_ratio=ratio,
+        standard_error=error,
+        low=0.1,
+        high=0.4,
+    )
+
+
 @pytest.fixture
 def report() -> EvaluationReport:
     rows = [
@@ -52,6 +66,8 @@ def report() -> EvaluationReport:
         predictors=("mtmd", "per_slice"),
         buckets=2,
         metrics=tuple(rows),
+        comparisons=tuple(pair(where, bucket) for where in (CTR, TOTAL) for bucket in (None, 0)),
+        confidence=0.95,
     )
 
 
@@ -100,3 +116,23 @@ def test_looking_up_what_is_not_there_is_an_error(report: EvaluationReport) -> N
         report.get("mtmd", CTR, 2)
     with pytest.raises(EvaluationError, match=r"metric 'rmse' must be one of \['logmae'"):
         report.table("rmse")  # type: ignore[arg-type]
+
+
+def test_a_comparison_is_found_and_one_that_was_not_made_is_refused(report: EvaluationReport) -> None:
+    assert report.compared("per_slice", TOTAL, 0).improvement == pytest.approx(0.25)
+    with pytest.raises(
+        EvaluationError,
+        match=r"'mtmd' was not compared with 'per_slice' on search × standard × ctr, bucket 1",
+    ):
+        report.compared("per_slice", CTR, 1)
+
+
+def test_p_values_are_the_normal_tail_of_the_excess_over_the_margin() -> None:
+    """z = (ln 0.75 − ln 1.01) / 0.1 = −2.976: 1 − Φ(z) = 0.99854, by a table."""
+    assert pair(CTR, None).worse_by_chance(0.01) == pytest.approx(0.99854, abs=1e-5)
+    worse = pair(CTR, None).model_copy(update={"log_ratio": 0.196})
+    assert worse.worse_by_chance(0.0) == pytest.approx(0.024998, abs=1e-6)
+    certain = pair(CTR, None, error=0.0)
+    assert certain.worse_by_chance(0.0) == 1.0
+    assert certain.model_copy(update={"log_ratio": 1e-9}).worse_by_chance(0.0) == 0.0
+    assert pair(CTR, None, error=None).worse_by_chance(0.0) is None

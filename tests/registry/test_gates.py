@@ -1,3 +1,6 @@
+"""Each gate, its words, and the verdict."""
+
+import math
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -5,13 +8,15 @@ from typing import Any
 import pytest
 
 from mtmd.config import GatesConfig, Slice
-from mtmd.evaluation import EvaluationReport, SliceMetrics
+from mtmd.evaluation import ALL, Comparison, EvaluationReport, SliceMetrics
 from mtmd.export import DayParity, FileParity, FreshProcessReport, ParityReport
 from mtmd.registry import GateInputs, GateResult, Verdict, decide
 
 SEARCH = Slice("search", "standard", "ctr")
 HOME = Slice("home_feed", "shopping", "ctr")
-GATES = GatesConfig(min_slice_rows=300, baseline_tolerance=0.0, champion_tolerance=0.03)
+TOTAL = Slice(ALL, ALL, "ctr")
+GATES = GatesConfig(champion_tolerance=0.03)
+SPREAD = 0.01  # standard error of every log ratio
 
 
 def metrics(predictor: str, where: Slice, **values: Any) -> SliceMetrics:
@@ -40,21 +45,49 @@ def metrics(predictor: str, where: Slice, **values: Any) -> SliceMetrics:
     )
 
 
-def evaluation(*, has_champion: bool = True, **changed: dict[str, Any]) -> EvaluationReport:
-    """LogMAE of MTMD 0.4, champion 0.4, per_slice 0.5, constant 0.8; `changed` by predictor on `search`."""
+def evaluation(
+    *, has_champion: bool = True, requests: float = 500.0, **changed: dict[str, Any]
+) -> EvaluationReport:
+    """LogMAE of MTMD 0.4, champion 0.4, per_slice 0.5, constant 0.8; `changed` and `requests` are of `search`."""
     usual = {"mtmd": 0.4, "champion": 0.4, "per_slice": 0.5, "constant": 0.8}
     if not has_champion:
         del usual["champion"]
+    rows = {
+        (name, where): metrics(
+            name, where, **({"logmae": value} | (changed.get(name, {}) if where == SEARCH else {}))
+        )
+        for name, value in usual.items()
+        for where in (SEARCH, HOME, TOTAL)
+    }
     return EvaluationReport(
         as_of=date(2026, 1, 5),
         candidate="mtmd",
         predictors=tuple(usual),
         buckets=5,
-        metrics=tuple(
-            metrics(name, where, **({"logmae": value} | (changed.get(name, {}) if where == SEARCH else {})))
-            for name, value in usual.items()
-            for where in (SEARCH, HOME)
+        metrics=tuple(rows.values()),
+        comparisons=tuple(
+            comparison(rows["mtmd", where], rival, requests if where == SEARCH else 500.0)
+            for (name, where), rival in rows.items()
+            if name != "mtmd"
         ),
+        confidence=0.95,
+    )
+
+
+def comparison(own: SliceMetrics, rival: SliceMetrics, requests: float) -> Comparison:
+    """As the bootstrap would have it for errors whose log ratio has the standard error SPREAD."""
+    ratio = None
+    if own.logmae is not None and rival.logmae is not None:
+        ratio = math.log(own.logmae / rival.logmae)
+    return Comparison(
+        reference=rival.predictor,
+        **own.slice._asdict(),
+        bucket=None,
+        requests=requests,
+        log_ratio=ratio,
+        standard_error=SPREAD,
+        low=None if ratio is None else -math.expm1(ratio + 1.96 * SPREAD),
+        high=None if ratio is None else -math.expm1(ratio - 1.96 * SPREAD),
     )
 
 
@@ -106,7 +139,7 @@ def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., Gat
         "parity",
         "fresh process",
     ]
-    assert gate(verdict, "baseline").detail == "all 2 judged slices are no worse than the baseline"
+    assert gate(verdict, "baseline").detail == "all 3 judged slices are no worse than the baseline"
 
 
 @pytest.mark.parametrize(
@@ -119,15 +152,16 @@ def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., Gat
             "training",
             "1 of 2 slices are not better than the constant: search × standard × ctr: LogMAE 0.4,",
         ),
-        (
-            {"evaluation": evaluation(mtmd={"logmae": 0.4121})},
+        (  # ln(0.44/0.4/1.03) is 6.6 standard errors
+            {"evaluation": evaluation(mtmd={"logmae": 0.44})},
             "champion",
-            "LogMAE 0.4121, champion 0.4, at most 0.412",
+            "1 of 3 slices are worse than the champion by more than 3%: "
+            "search × standard × ctr: LogMAE 0.44, champion 0.4: -10.0% [-12.2%, -7.9%], p 7.3e-11",
         ),
-        (
-            {"evaluation": evaluation(per_slice={"logmae": 0.399})},
+        (  # ln(0.4/0.39) is 2.5 standard errors: p 0.0057, of three
+            {"evaluation": evaluation(per_slice={"logmae": 0.39})},
             "baseline",
-            "LogMAE 0.4, baseline 0.399, at most 0.399",
+            "1 of 3 slices are worse than the baseline: search × standard × ctr: LogMAE 0.4, baseline 0.39: -2.6%",
         ),
         (
             {"evaluation": evaluation(mtmd={"mean_prediction": 0.07})},
@@ -166,7 +200,7 @@ def test_each_gate_stops_the_promotion_and_says_where_and_what(
 
 @pytest.mark.parametrize(
     ("predictor", "values"),
-    [("mtmd", {"logmae": 0.412}), ("per_slice", {"logmae": 0.4}), ("mtmd", {"mean_prediction": 0.125})],
+    [("mtmd", {"mean_prediction": 0.125}), ("mtmd", {"mean_prediction": 0.0801})],
 )
 def test_a_number_on_its_limit_passes(
     inputs: Callable[..., GateInputs], predictor: str, values: dict[str, float]
@@ -174,24 +208,43 @@ def test_a_number_on_its_limit_passes(
     assert decide(inputs(evaluation=evaluation(**{predictor: values}))).promoted
 
 
-def test_a_slice_with_few_rows_is_not_judged_and_says_so(inputs: Callable[..., GateInputs]) -> None:
-    verdict = decide(inputs(evaluation=evaluation(mtmd={"logmae": 9.0, "rows": 299})))
+def test_what_chance_explains_does_not_block(inputs: Callable[..., GateInputs]) -> None:
+    """Worse by 1.5 standard errors than the baseline, and by less than the tolerance than the champion."""
+    verdict = decide(inputs(evaluation=evaluation(mtmd={"logmae": 0.404}, per_slice={"logmae": 0.398})))
+    assert verdict.promoted
+    found = {one.surface: one for one in gate(verdict, "baseline").slices}
+    assert found["search"].decision == "no worse"
+    assert found["home_feed"].decision == "better"
+    assert found["search"].improvement == pytest.approx(1 - 0.404 / 0.398)
+    assert (found["search"].own, found["search"].reference) == (0.404, 0.398)
+
+
+def test_a_slice_with_few_requests_is_not_judged_and_says_so(inputs: Callable[..., GateInputs]) -> None:
+    verdict = decide(inputs(evaluation=evaluation(mtmd={"logmae": 9.0}, requests=99.4)))
     assert verdict.promoted
     training = gate(verdict, "training")
     assert (
         training.detail
-        == "all 1 judged slices are better than the constant; 1 not judged (fewer than 300 rows)"
+        == "all 1 judged slices are better than the constant; 1 not judged (fewer than 100 effective requests)"
     )
-    (finding,) = training.slices
-    assert not finding.judged
-    assert str(finding) == "search × standard × ctr: not judged (299 rows)"
+    (finding,) = [one for one in training.slices if not one.judged]
+    assert finding.decision == "not enough data"
+    assert str(finding) == "search × standard × ctr: not judged (99 effective requests)"
+    assert [one.decision for one in gate(verdict, "champion").slices] == [
+        "not enough data",
+        "no worse",
+        "no worse",
+    ]
 
 
 def test_a_gate_that_can_judge_no_slice_does_not_pass(inputs: Callable[..., GateInputs]) -> None:
-    verdict = decide(inputs(gates=GATES.model_copy(update={"min_slice_rows": 5000})))
+    verdict = decide(inputs(gates=GATES.model_copy(update={"min_requests": 5000})))
     failed = [one.name for one in verdict.gates if not one.passed]
     assert failed == ["training", "champion", "baseline", "calibration"]
-    assert gate(verdict, "training").detail == "no slice has the 5000 held-out rows that judging it needs"
+    assert (
+        gate(verdict, "training").detail
+        == "no slice has the 5000 effective held-out requests that judging it needs"
+    )
 
 
 def test_the_first_failed_gate_is_told_in_full_and_the_others_named(
