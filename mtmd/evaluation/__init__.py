@@ -7,9 +7,12 @@ from mtmd.evaluation.report import ALL, Comparison, EvaluationReport, Metric, Sl
 from mtmd.evaluation.scoring import score_day
 from mtmd.evaluation.tables import (
     Column,
+    Estimate,
     Table,
     action_table,
     bucket_table,
+    compared_buckets,
+    estimate,
     improvement_table,
     logmae_table,
 )
@@ -18,6 +21,7 @@ __all__ = [
     "ALL",
     "Column",
     "Comparison",
+    "Estimate",
     "EvaluationReport",
     "HeldOutDay",
     "Metric",
@@ -25,6 +29,8 @@ __all__ = [
     "Table",
     "action_table",
     "bucket_table",
+    "compared_buckets",
+    "estimate",
     "evaluate_predictors",
     "improvement_table",
     "logmae_table",

@@ -6,9 +6,30 @@ from typing import Literal
 from mtmd.config import Frozen, Slice
 from mtmd.evaluation.report import EvaluationReport
 
-Cell = str | int | float | None
-Kind = Literal["text", "count", "number", "percent"]
 NOT_APPLICABLE = "N/A"
+
+
+class Estimate(Frozen):
+    """A share with its interval, such as an improvement; no interval where there were too few rows for one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def interval(self) -> str:
+        """`[+7.1, +11.0]`, in percent; empty without an interval."""
+        if self.low is None or self.high is None:
+            return ""
+        return f"[{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+
+    def __str__(self) -> str:
+        """`+9.2% [+7.1, +11.0]`"""
+        return f"{self.value:+.1%} {self.interval}".rstrip()
+
+
+Cell = str | int | float | Estimate | None
+Kind = Literal["text", "count", "number", "percent", "estimate"]
 
 
 class Column(Frozen):
@@ -21,11 +42,16 @@ class Column(Frozen):
         """A value as people read it; an undefined one is a dash."""
         if value is None:
             return "–"
-        if isinstance(value, str):
-            return value
-        return {"text": "{}", "count": "{:,}", "number": "{:.4f}", "percent": "{:+.2%}"}[self.kind].format(
-            value
-        )
+        if isinstance(value, str | Estimate):
+            return str(value)
+        forms = {
+            "text": "{}",
+            "count": "{:,}",
+            "number": "{:.4f}",
+            "percent": "{:+.2%}",
+            "estimate": "{:+.1%}",
+        }
+        return forms[self.kind].format(value)
 
 
 class Table(Frozen):
@@ -78,19 +104,51 @@ def logmae_table(report: EvaluationReport) -> Table:
     return Table(title=title, columns=tuple(columns), rows=tuple(rows))
 
 
+def estimate(
+    report: EvaluationReport,
+    predictor: str,
+    reference: str,
+    where: Slice,
+    bucket: int | None = None,
+) -> Estimate | None:
+    """Improvement of `predictor` over `reference`: with its interval where the candidate was compared there.
+
+    None where a LogMAE is undefined. Raises EvaluationError for a predictor, slice or bucket that the report lacks.
+    """
+    gain = report.improvement(predictor, reference, bucket, [where])[where]
+    if gain is None:
+        return None
+    compared = predictor == report.candidate and reference != predictor and bucket in compared_buckets(report)
+    if not compared:
+        return Estimate(value=gain)
+    pair = report.compared(reference, where, bucket)
+    return Estimate(value=gain, low=pair.low, high=pair.high)
+
+
+def compared_buckets(report: EvaluationReport) -> tuple[int | None, ...]:
+    """The rank buckets that have intervals, top first, then None for all rows."""
+    found = {pair.bucket for pair in report.comparisons}
+    return (*sorted(bucket for bucket in found if bucket is not None), None)
+
+
 def improvement_table(report: EvaluationReport, reference: str, predictor: str | None = None) -> Table:
-    """LogMAE improvement in the form of the paper's Table 1: surface × product, one column per task."""
+    """LogMAE improvement in the form of the paper's Table 1: surface × product, one column per task.
+
+    The candidate's improvements come with intervals.
+    """
     predictor = predictor or report.candidate
-    gains = report.improvement(predictor, reference)
     tasks = [aggregate.task for aggregate in report.aggregates]
+    known = set(report.slices)
+
+    def cell(surface: str, product: str, task: str) -> Cell:
+        where = Slice(surface, product, task)
+        return estimate(report, predictor, reference, where) if where in known else NOT_APPLICABLE
+
     domains = dict.fromkeys((at.surface, at.product) for at in report.slices)
-    rows = [
-        (surface, product, *(gains.get(Slice(surface, product, task), NOT_APPLICABLE) for task in tasks))
-        for surface, product in domains
-    ]
-    columns = (*_slice_columns()[:2], *(Column(name=task, kind="percent") for task in tasks))
+    rows = [(*domain, *(cell(*domain, task) for task in tasks)) for domain in domains]
+    columns = (*_slice_columns()[:2], *(Column(name=task, kind="estimate") for task in tasks))
     title = f"LogMAE improvement of {predictor} over {reference} on {report.as_of}"
-    return Table(title=title, columns=columns, rows=tuple(rows))
+    return Table(title=title + _confidence(report, predictor), columns=columns, rows=tuple(rows))
 
 
 def bucket_table(
@@ -101,16 +159,18 @@ def bucket_table(
     top: int = 5,
     slices: Sequence[Slice] | None = None,
 ) -> Table:
-    """LogMAE improvement in the top rank buckets and over all rows (paper Table 6), by task unless told."""
+    """LogMAE improvement in the top rank buckets and over all rows (paper Table 6), by task unless told.
+
+    The candidate's improvements come with intervals.
+    """
     predictor = predictor or report.candidate
     where = report.aggregates if slices is None else slices
     cuts: list[int | None] = [*range(min(top, report.buckets)), None]
-    gains = {cut: report.improvement(predictor, reference, cut, where) for cut in cuts}
-    rows = [(*at, *(gains[cut][at] for cut in cuts)) for at in where]
+    rows = [(*at, *(estimate(report, predictor, reference, at, cut) for cut in cuts)) for at in where]
     names = ["all" if cut is None else str(cut) for cut in cuts]
-    columns = (*_slice_columns(), *(Column(name=name, kind="percent") for name in names))
+    columns = (*_slice_columns(), *(Column(name=name, kind="estimate") for name in names))
     title = f"LogMAE improvement of {predictor} over {reference} by rank bucket (0 = top) on {report.as_of}"
-    return Table(title=title, columns=columns, rows=tuple(rows))
+    return Table(title=title + _confidence(report, predictor), columns=columns, rows=tuple(rows))
 
 
 def action_table(report: EvaluationReport, predictor: str | None = None) -> Table:
@@ -133,6 +193,10 @@ def action_table(report: EvaluationReport, predictor: str | None = None) -> Tabl
         )
     title = f"{predictor} against real actions on {report.as_of} (calibration: predicted / happened)"
     return Table(title=title, columns=columns, rows=tuple(rows))
+
+
+def _confidence(report: EvaluationReport, predictor: str) -> str:
+    return f", with {report.confidence:.0%} intervals" if predictor == report.candidate else ""
 
 
 def _slice_columns() -> tuple[Column, ...]:

@@ -1,9 +1,11 @@
 """What people read of a run: Markdown for flow-run artifacts, short enough to review."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mtmd.evaluation import action_table, bucket_table, improvement_table, logmae_table
+from mtmd.config import Slice
+from mtmd.evaluation import Estimate, action_table, bucket_table, improvement_table, logmae_table
+from mtmd.registry import GateResult, SliceFinding
 from mtmd.stages.candidate import Proofs
 from mtmd.stages.charts import data_uri, line_chart
 from mtmd.stages.decision import RunSummary
@@ -107,6 +109,7 @@ def verdict(summary: RunSummary) -> str:
             for g in summary.verdict.gates
         ),
         "",
+        *(line for gate in summary.verdict.gates for line in _rivals(gate)),
         *(f"- {name}: `{place}`" for name, place in summary.places.items()),
         "",
         "Taken from earlier runs: "
@@ -123,6 +126,35 @@ def _head(plan: RunPlan) -> str:
         f"as_of **{plan.as_of}**, window {plan.days[0]} to {plan.days[-1]} ({len(plan.days)} days), "
         f"preset {plan.preset.name}, logs `{Path(plan.logs)}`"
     )
+
+
+def _rivals(gate: GateResult) -> Iterator[str]:
+    """Slice by slice, what a gate said of the candidate against a rival; nothing for the other gates."""
+    compared = [one for one in gate.slices if one.reference is not None]
+    if not compared:
+        return
+    yield f"**{gate.name}**: LogMAE by slice, and how much better the candidate is"
+    yield ""
+    yield f"| slice | {gate.name} | candidate | difference | decision |"
+    yield "|:--|--:|--:|--:|:--|"
+    for one in compared:
+        decision = f"**{one.decision}**" if one.blocks else one.decision
+        yield f"| {_where(one)} | {one.reference:.4f} | {one.own:.4f} | {_difference(one)} | {decision} |"
+    unjudged = [str(_where(one)) for one in gate.slices if not one.judged]
+    if unjudged:
+        yield ""
+        yield f"Not enough data: {', '.join(unjudged)}."
+    yield ""
+
+
+def _where(one: SliceFinding) -> Slice:
+    return Slice(one.surface, one.product, one.task)
+
+
+def _difference(one: SliceFinding) -> str:
+    if one.improvement is None:
+        return "–"
+    return str(Estimate(value=one.improvement, low=one.low, high=one.high))
 
 
 def _delta(value: float | None) -> str:

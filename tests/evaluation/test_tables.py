@@ -8,10 +8,13 @@ import pytest
 from mtmd.config import Declarations, EvaluationConfig, Slice
 from mtmd.evaluation import (
     Column,
+    Estimate,
     EvaluationReport,
     Table,
     action_table,
     bucket_table,
+    compared_buckets,
+    estimate,
     evaluate_predictors,
     improvement_table,
     logmae_table,
@@ -44,8 +47,9 @@ def test_the_improvement_table_has_the_form_of_the_papers_table_1(report: Evalua
     table = improvement_table(report, "per_slice")
     assert [c.name for c in table.columns] == ["surface", "product", "ctr", "gctr", "octr"]
     assert len(table.rows) == 6
-    assert table.texts()[0] == ["home_feed", "standard", "+75.00%", "+75.00%", "+75.00%"]
-    assert table.texts()[1] == ["home_feed", "shopping", "+75.00%", "+75.00%", "N/A"]
+    sure = "+75.0% [+75.0, +75.0]"  # every row is four times as far off: chance changes nothing
+    assert table.texts()[0] == ["home_feed", "standard", sure, sure, sure]
+    assert table.texts()[1] == ["home_feed", "shopping", sure, sure, "N/A"]
     assert table.texts()[5] == ["related_pin", "shopping", "–", "–", "N/A"]  # the day has no such rows
 
 
@@ -53,10 +57,38 @@ def test_the_bucket_table_has_the_form_of_the_papers_table_6(report: EvaluationR
     table = bucket_table(report, "per_slice")
     assert [c.name for c in table.columns][3:] == ["0", "1", "2", "3", "4", "all"]
     assert [row[2] for row in table.rows] == ["ctr", "gctr", "octr"]
-    assert all(value == pytest.approx(0.75, abs=1e-6) for row in table.rows for value in row[3:])
+    assert all(
+        (cell.value, cell.low, cell.high) == pytest.approx((0.75, 0.75, 0.75), abs=1e-6)
+        for row in table.rows
+        for cell in row[3:]
+        if isinstance(cell, Estimate)
+    )
     where = Slice("search", "standard", "ctr")
     narrow = bucket_table(report, "per_slice", "per_slice", top=2, slices=[where])
-    assert narrow.rows == ((*where, 0.0, 0.0, 0.0),)
+    assert narrow.rows == ((*where, *[Estimate(value=0.0)] * 3),)
+    assert narrow.texts()[0][3:] == ["+0.0%"] * 3
+
+
+def test_only_the_candidates_title_promises_intervals(report: EvaluationReport) -> None:
+    assert bucket_table(report, "per_slice").title.endswith("(0 = top) on 2026-01-21, with 95% intervals")
+    assert improvement_table(report, "mtmd", "per_slice").title.endswith("over mtmd on 2026-01-21")
+
+
+def test_an_estimate_has_an_interval_where_the_candidate_was_compared(report: EvaluationReport) -> None:
+    where = report.slices[0]
+    assert compared_buckets(report) == (0, 1, 2, 3, 4, None)
+    pair = report.compared("per_slice", where, 4)
+    found = estimate(report, "mtmd", "per_slice", where, 4)
+    assert found is not None
+    assert (found.low, found.high) == (pair.low, pair.high)
+    assert found.value == pytest.approx(0.75, abs=1e-6)
+    lower = estimate(report, "mtmd", "per_slice", where, 5)
+    rival = estimate(report, "per_slice", "mtmd", where)
+    assert lower is not None
+    assert rival is not None
+    assert (lower.value, lower.interval) == (pytest.approx(0.75, abs=1e-6), "")
+    assert (rival.value, rival.interval) == (pytest.approx(-3.0, abs=1e-5), "")
+    assert estimate(report, "mtmd", "per_slice", Slice("related_pin", "shopping", "ctr")) is None
 
 
 def test_the_action_table_counts_impressions_and_actions(report: EvaluationReport) -> None:
@@ -73,6 +105,13 @@ def test_values_are_written_by_the_kind_of_their_column() -> None:
     assert Column(name="x", kind="percent").text(-0.0123) == "-1.23%"
     assert Column(name="x", kind="number").text(None) == "–"
     assert Column(name="x", kind="percent").text("N/A") == "N/A"
+    assert Column(name="x", kind="estimate").text(0.0917) == "+9.2%"
+
+
+def test_an_estimate_is_written_as_the_paper_writes_it() -> None:
+    assert str(Estimate(value=0.0917, low=0.0712, high=0.1098)) == "+9.2% [+7.1, +11.0]"
+    assert str(Estimate(value=-0.0134, low=-0.052, high=0.024)) == "-1.3% [-5.2, +2.4]"
+    assert str(Estimate(value=0.5)) == "+50.0%"
 
 
 def test_markdown_is_a_table_under_its_title() -> None:

@@ -62,6 +62,32 @@ def test_the_verdict_lists_gates_places_and_what_was_reused(next_day: Run) -> No
         assert place in page
 
 
+def test_the_verdict_has_a_row_per_slice_of_each_rival(next_day: Run) -> None:
+    summary = next_day.summary
+    page = render.verdict(summary)
+    champion = next(gate for gate in summary.verdict.gates if gate.name == "champion")
+    one = next(one for one in champion.slices if one.judged)
+    difference = f"{one.improvement:+.1%} [{100 * one.low:+.1f}, {100 * one.high:+.1f}]"
+    numbers = f"{one.reference:.4f} | {one.own:.4f} | {difference} | {one.decision} |"
+    assert f"| {one.surface} × {one.product} × {one.task} | {numbers}" in page
+    assert "| slice | champion | candidate | difference | decision |" in page
+    assert "| slice | baseline | candidate | difference | decision |" in page
+    unjudged = "related_pin × shopping × ctr, related_pin × shopping × gctr"
+    assert page.count(f"Not enough data: {unjudged}.") == 2
+
+
+def test_a_slice_that_blocks_stands_out(next_day: Run) -> None:
+    summary = next_day.summary
+    gates = summary.verdict.gates
+    place = next(i for i, gate in enumerate(gates) if gate.name == "baseline")
+    worse = gates[place].slices[0].model_copy(update={"decision": "worse", "low": None, "improvement": -0.03})
+    gate = gates[place].model_copy(update={"slices": (worse,)})
+    verdict = summary.verdict.model_copy(update={"gates": (gate,)})
+    page = render.verdict(summary.model_copy(update={"verdict": verdict}))
+    assert f"{worse.own:.4f} | -3.0% | **worse** |" in page
+    assert "Not enough data" not in page
+
+
 def test_a_pipe_in_a_gates_words_does_not_break_the_table(next_day: Run) -> None:
     summary = next_day.summary
     gates = summary.verdict.gates
