@@ -1,4 +1,4 @@
-"""Configuration: domains, features, model, training, gates; presets are TOML files."""
+"""Configuration: domains, features, model, training, gates; presets and ablation variants are TOML files."""
 
 from mtmd.config.base import Frozen
 from mtmd.config.domains import Domain, Domains, Slice, Task
@@ -6,6 +6,7 @@ from mtmd.config.features import Declarations, Feature, SideSchema
 from mtmd.config.gates import DataConfig, EvaluationConfig, GatesConfig
 from mtmd.config.model import ModelConfig, RivalsConfig, TrainingConfig, TwoTowerConfig
 from mtmd.config.preset import Preset, load_preset, preset_names
+from mtmd.config.variants import Variant, variant, variants
 
 __all__ = [
     "DataConfig",
@@ -24,6 +25,9 @@ __all__ = [
     "Task",
     "TrainingConfig",
     "TwoTowerConfig",
+    "Variant",
     "load_preset",
     "preset_names",
+    "variant",
+    "variants",
 ]

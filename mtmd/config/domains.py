@@ -48,6 +48,9 @@ class Domains(Frozen):
     surfaces: tuple[Name, ...] = Field(("home_feed", "search", "related_pin"), min_length=1)
     products: tuple[Name, ...] = Field(("standard", "shopping"), min_length=1)
     tasks: tuple[Task, ...] = Field(min_length=1)
+    constrained: bool = Field(
+        True, description="constrained modelling along the tasks' parents, or each task alone; paper §2.3"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -96,8 +99,13 @@ class Domains(Frozen):
 
     @property
     def parents(self) -> tuple[int | None, ...]:
-        """Index of each task's parent task, None for a root; a parent always comes first."""
+        """Index of each task's parent task, None for a root; a parent always comes first.
+
+        All None where modelling is not constrained.
+        """
         names = self.task_names
+        if not self.constrained:
+            return (None,) * len(names)
         return tuple(None if task.parent is None else names.index(task.parent) for task in self.tasks)
 
     @property

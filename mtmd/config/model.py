@@ -1,7 +1,8 @@
 """Sizes and switches of the MTMD model and of its rivals; defaults are the paper's."""
 
+from collections.abc import Sequence
 from math import inf
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -20,19 +21,46 @@ class ModelConfig(Frozen):
     norm: Literal["pre", "post", "none"] = Field(
         "pre", description="LayerNorm before or after the linear; §3.4"
     )
+    adaptation: Literal["domain", "shared"] = Field(
+        "domain", description="BatchNorm, defaults and SE per domain, or one BatchNorm and no SE; §2.1.2"
+    )
     se_reduction: int = Field(2, ge=1, description="SE hidden width = fields / reduction; §2.1.2")
+    task_shared_expert: bool = Field(True, description="one expert per domain that its tasks share; §2.1.4")
+    domain_shared_expert: bool = Field(
+        True, description="one expert per tower that its domains share; §2.1.4"
+    )
+    shallow_expert: bool = Field(True, description="§2.1.3")
+    routing: bool = Field(
+        True, description="learned weights of the experts; without, all count the same; §2.1.5"
+    )
     composition: Literal["concat", "sum"] = Field(
         "concat", description="how routed expert outputs meet; §2.1.5"
     )
     cross_layers: int = Field(2, ge=0, description="low-rank DCN v2 layers, 0 for none; §2.1.5")
     cross_rank: int = Field(64, ge=1, description="rank of each cross layer")
-    emb_deep: dict[str, int] = Field(
-        description="width of emb_deep per task; §2.3: 128 ctr, 32 gctr and octr"
+    emb_deep: dict[str, Annotated[int, Field(ge=1)]] | Annotated[int, Field(ge=1)] = Field(
+        description="width of emb_deep per task, or one for all; §2.3: 128 ctr, 32 gctr and octr"
     )
     batch_norm_momentum: float = Field(0.05, gt=0, le=1)
     batch_norm_min_rows: int = Field(
         32, ge=2, description="fewer rows of a domain use its running statistics"
     )
+
+    def deep_widths(self, tasks: Sequence[str]) -> tuple[int, ...]:
+        """Width of emb_deep of each task."""
+        widths = self.emb_deep
+        return tuple(widths if isinstance(widths, int) else widths[task] for task in tasks)
+
+    @property
+    def shallow_width(self) -> int:
+        """Width of emb_shallow; 0 without a shallow expert."""
+        return self.shallow_widths[-1] if self.shallow_expert else 0
+
+    @property
+    def routed(self) -> tuple[str, ...]:
+        """The experts whose outputs meet in a task's emb_deep, in the order of its routing weights."""
+        shared = {"task_shared": self.task_shared_expert, "domain_shared": self.domain_shared_expert}
+        return ("deep", *(name for name, present in shared.items() if present))
 
 
 class TwoTowerConfig(Frozen):
@@ -67,6 +95,9 @@ class TrainingConfig(Frozen):
     loss_weights: dict[str, float] = Field(description="weight of each task's KL; §2.3: larger on ctr")
     validation_fraction: float = Field(
         0.05, gt=0, lt=0.5, description="requests of the window kept for early stop"
+    )
+    sample_fraction: float = Field(
+        1.0, gt=0, le=1, description="share of the window's requests that is trained on; paper §3.4"
     )
     patience: int = Field(3, ge=1, description="epochs without a better validation loss before stopping")
     precision: Literal["auto", "float32", "bfloat16"] = Field(

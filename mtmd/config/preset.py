@@ -42,7 +42,7 @@ class Preset(Frozen):
             ("model.emb_deep", self.model.emb_deep),
             ("training.loss_weights", self.training.loss_weights),
         ):
-            if set(given) != tasks:
+            if isinstance(given, dict) and set(given) != tasks:
                 raise ValueError(f"{key} has {sorted(given)}; it must have exactly the tasks {sorted(tasks)}")
         _ = self.declarations
         return self

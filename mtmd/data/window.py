@@ -16,6 +16,8 @@ from mtmd.data.shards import Shard, ShardRef, check_fits
 from mtmd.errors import ConfigError
 from mtmd.storage import digest
 
+_SAMPLE_SEED = 2**32  # no training seed's, so that the sample and the validation slice are independent
+
 
 class Window(Frozen):
     """The held-out day and the training days before it, oldest first."""
@@ -43,14 +45,24 @@ class WindowData:
     """
 
     def __init__(
-        self, shards: Sequence[Shard], declarations: Declarations, *, validation_fraction: float, seed: int
+        self,
+        shards: Sequence[Shard],
+        declarations: Declarations,
+        *,
+        validation_fraction: float,
+        seed: int,
+        sample_fraction: float = 1.0,
     ) -> None:
-        """Raises ConfigError when a side of the split is empty, StorageError for shards of other widths."""
+        """Raises ConfigError when a side of the split is empty, StorageError for shards of other widths.
+
+        `sample_fraction` of the requests outside validation are trained on, the same ones whatever the seed.
+        """
         for shard in shards:
             check_fits(shard, declarations)
         self.shards = tuple(shards)
         self.declarations = declarations
         self._fraction = validation_fraction
+        self._sample = sample_fraction
         self._seed = seed
         self._sizes = [len(self._rows(shard, validation=False)) for shard in self.shards]
         held = sum(len(self._rows(shard, validation=True)) for shard in self.shards)
@@ -93,7 +105,7 @@ class WindowData:
         shape = (len(domains.domains), len(domains.tasks))
         totals, counts = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)
         for shard in self.shards:
-            training = torch.from_numpy(~self._held(shard)).index_select(0, shard.request_row)
+            training = torch.from_numpy(self._trained(shard)).index_select(0, shard.request_row)
             domain = shard.domain(products)[training]
             scores = shard.teacher[training]
             totals.index_add_(0, domain, scores.nan_to_num(nan=0.0).double())
@@ -102,8 +114,17 @@ class WindowData:
 
     def _rows(self, shard: Shard, *, validation: bool) -> Tensor:
         rows = scorable(shard)
-        held = torch.from_numpy(self._held(shard)).index_select(0, rows)
-        return rows[held if validation else ~held]
+        wanted = self._held(shard) if validation else self._trained(shard)
+        return rows[torch.from_numpy(wanted).index_select(0, rows)]
+
+    def _trained(self, shard: Shard) -> NDArray[np.bool_]:
+        """(R,): whether a request is trained on (paper §3.4: a sample by a hash is the same rows every time)."""
+        kept = ~self._held(shard)
+        if self._sample < 1.0:
+            kept &= _mix(shard.request_id.numpy().view(np.uint64), _SAMPLE_SEED) < np.uint64(
+                int(self._sample * 2.0**64)
+            )
+        return kept
 
     def _held(self, shard: Shard) -> NDArray[np.bool_]:
         """(R,): whether a request is kept for validation; decided by its id and the seed alone."""

@@ -3,7 +3,8 @@
 Each feature is a field. A number, and each component of a vector, passes the BatchNorm of the row's
 domain; a category is an embedding shared by the tower's domains. What is missing in a row, or in the whole
 domain, is that domain's learned default. Then the SE block of the domain reweights the fields (reading: at
-field level, as in ADIN, the paper's reference 8).
+field level, as in ADIN, the paper's reference 8). `adaptation = "shared"` takes the paper's Table 6 factor
+away: one BatchNorm and one set of defaults for all domains of a tower, and no SE block.
 
 Deviations: BatchNorm statistics leave missing values out, and normalised values are clipped at ±10, so that
 a value unlike anything seen cannot swamp a row; the SE gate is 2 · sigmoid, so that it starts near 1.
@@ -99,49 +100,60 @@ def _statistics(mean: Tensor, variance: Tensor) -> Statistics:
 
 
 class DomainFields(nn.Module):
-    """The adaptation of one domain: x = gate(x') ⊙ x', where x' has its defaults for what is missing."""
+    """The adaptation of one domain: x = gate(x') ⊙ x', where x' has its defaults for what is missing.
 
-    present: Tensor
+    Without domain adaptation it serves all domains, and every gate is 1.
+    """
+
     field_mean: Tensor
     indicator: Tensor
 
-    def __init__(self, layout: FieldLayout, domain: int, config: ModelConfig) -> None:
+    def __init__(self, layout: FieldLayout, config: ModelConfig) -> None:
         super().__init__()
+        self.gated = config.adaptation == "domain"
+        self.fields = len(layout.fields)
         numeric = layout.numeric_width
         self.norm = MaskedBatchNorm(numeric, config.batch_norm_momentum, config.batch_norm_min_rows)
         self.gain = nn.Parameter(torch.ones(numeric))
         self.shift = nn.Parameter(torch.zeros(numeric))
         self.default = nn.Parameter(torch.zeros(layout.width))
-        fields = len(layout.fields)
-        hidden = max(1, fields // config.se_reduction)
-        self.squeeze = nn.Linear(fields, hidden)
-        self.excite = nn.Linear(hidden, fields)
+        if not self.gated:
+            return
+        hidden = max(1, self.fields // config.se_reduction)
+        self.squeeze = nn.Linear(self.fields, hidden)
+        self.excite = nn.Linear(hidden, self.fields)
         nn.init.normal_(self.excite.weight, std=GATE_STD)
         nn.init.zeros_(self.excite.bias)
         indicator = layout.indicator()
-        self.register_buffer("present", layout.present_columns(domain), persistent=False)  # (D,)
         self.register_buffer("indicator", indicator, persistent=False)  # (F, D)
         self.register_buffer("field_mean", (indicator / indicator.sum(1, keepdim=True)).T, persistent=False)
 
     def forward(
-        self, numbers: Tensor, embedded: list[tuple[Tensor, Tensor]], statistics: Statistics | None = None
+        self,
+        numbers: Tensor,
+        embedded: list[tuple[Tensor, Tensor]],
+        present: Tensor,
+        statistics: Statistics | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Rows of this domain to adapted columns (N, D) and SE gates (N, F).
+        """Rows to adapted columns (N, D) and SE gates (N, F).
 
-        numbers (N, M) with NaN for missing; embedded, per table: values (N, k, w) and a present mask (N, k).
+        numbers (N, M) with NaN for missing; embedded, per table: values (N, k, w) and a known mask (N, k);
+        present (D,), or (N, D) for rows of several domains: the columns that a row's domain has.
         """
         numeric = numbers.shape[1]
-        seen = ~torch.isnan(numbers) & self.present[:numeric]
+        seen = ~torch.isnan(numbers) & present[..., :numeric]
         z = self.norm(numbers, seen, statistics)
         parts = [torch.where(seen, torch.addcmul(self.shift, z, self.gain), self.default[:numeric])]
         start = numeric
         for values, known in embedded:
             _, k, w = values.shape
             columns = slice(start, start + k * w)
-            mask = known.unsqueeze(2) & self.present[columns].view(k, w)
+            mask = known.unsqueeze(2) & present[..., columns].reshape(*present.shape[:-1], k, w)
             parts.append(torch.where(mask, values, self.default[columns].view(k, w)).flatten(1))
             start += k * w
         x = torch.cat(parts, dim=1)  # (N, D)
+        if not self.gated:
+            return x, x.new_ones(len(x), self.fields)
         gates = 2.0 * torch.sigmoid(self.excite(torch.relu(self.squeeze(x @ self.field_mean))))  # (N, F)
         return x * (gates @ self.indicator), gates
 
@@ -152,26 +164,41 @@ def by_domain(rows: Tensor, side: SideInput) -> tuple[Tensor, ...]:
 
 
 class DomainAdaptation(nn.Module):
-    """Adaptation of a tower: tables shared by its domains, everything else per domain."""
+    """Adaptation of a tower: tables shared by its domains, everything else per domain unless configured shared."""
+
+    present: Tensor
 
     def __init__(self, schema: SideSchema, config: ModelConfig) -> None:
         super().__init__()
         self.layout = FieldLayout(schema)
         self.tables = FieldTables(self.layout)
+        self.shared = config.adaptation == "shared"
+        count = len(schema.domains)
         self.domains = nn.ModuleList(
-            DomainFields(self.layout, domain, config) for domain in range(len(schema.domains))
+            DomainFields(self.layout, config) for _ in range(1 if self.shared else count)
         )
+        present = torch.stack([self.layout.present_columns(domain) for domain in range(count)])
+        self.register_buffer("present", present, persistent=False)  # (|domains|, D)
+
+    def of(self, domain: int) -> nn.Module:
+        """The DomainFields that rows of a domain pass."""
+        return self.domains[0 if self.shared else domain]
 
     def forward(self, side: SideInput) -> tuple[Tensor, Tensor]:
         """Rows sorted by domain → adapted (N, D) and gates (N, F), in float32 under autocast too."""
         with torch.autocast(side.continuous.device.type, enabled=False):
             numbers = torch.cat([side.continuous, side.embedding], dim=1)
+            if self.shared:
+                present = self.present.repeat_interleave(torch.tensor(side.counts), dim=0)
+                values = [(found[0], known) for found, known in self.tables(side.categorical)]
+                every: tuple[Tensor, Tensor] = self.domains[0](numbers, values, present)
+                return every
             tables = [
                 list(zip(by_domain(values[0], side), by_domain(known, side), strict=True))
                 for values, known in self.tables(side.categorical)
             ]
             adapted = [
-                fields(rows, [table[domain] for table in tables])
+                fields(rows, [table[domain] for table in tables], self.present[domain])
                 for domain, (fields, rows) in enumerate(
                     zip(self.domains, by_domain(numbers, side), strict=True)
                 )

@@ -4,7 +4,8 @@ Networks of one shape are a Stack: each layer is one batched product over them, 
 normalised once. (One wide product for the first layers was tried: turning its result into matrices per
 network costs more than it saves.)
 Readings: routed outputs are concatenated (`composition = "concat"`) so that DCN crosses experts, `"sum"` is
-a switch; routers follow the experts' norm rule; `norm = "none"` removes every LayerNorm, also DCN's.
+a switch; routers follow the experts' norm rule; `norm = "none"` removes every LayerNorm, also DCN's. Shared
+and shallow experts and the routers can be left out, for ablations (§3.4).
 Shapes: N rows of one domain, D adapted columns, T tasks, H expert output width, S shallow width.
 """
 
@@ -16,7 +17,6 @@ from torch import Tensor, nn
 from mtmd.config import ModelConfig
 from mtmd.model.layers import LowRankCross, Stack, affine, normalise
 
-ROUTED = 3  # a task's deep expert, the task-shared expert, the domain-shared expert
 LOGIT_STD = 0.1  # of deep logits before training: predictions start at the base rate
 SHALLOW_GAIN = 0.1  # likewise for shallow logits
 ROUTER_GAIN = 0.1  # routing starts near uniform
@@ -34,14 +34,22 @@ class DomainExpert(nn.Module):
         self.norm = norm
         self.concat = config.composition == "concat"
         self.shallow_width = shallow_width
+        self.tasks, self.routed = tasks, len(config.routed)
+        self.domain_shared = config.domain_shared_expert
         # T deep experts, then the task-shared one.
-        self.experts = Stack(tasks + 1, width, config.expert_widths, norm, slope)
-        router_widths = (*config.router_widths, ROUTED)
-        self.routers = Stack(
-            tasks, width, router_widths, norm, slope, activate_last=False, last_gain=ROUTER_GAIN
-        )
-        self.shallow = Stack(tasks, shallow_width, config.shallow_widths, norm, slope, last_gain=SHALLOW_GAIN)
-        composed = config.expert_widths[-1] * (ROUTED if self.concat else 1)
+        networks = tasks + int(config.task_shared_expert)
+        self.experts = Stack(networks, width, config.expert_widths, norm, slope)
+        self.routers = self.shallow = None
+        if config.routing and self.routed > 1:
+            router_widths = (*config.router_widths, self.routed)
+            self.routers = Stack(
+                tasks, width, router_widths, norm, slope, activate_last=False, last_gain=ROUTER_GAIN
+            )
+        if config.shallow_expert:
+            self.shallow = Stack(
+                tasks, shallow_width, config.shallow_widths, norm, slope, last_gain=SHALLOW_GAIN
+            )
+        composed = config.expert_widths[-1] * (self.routed if self.concat else 1)
         if norm != "none":
             self.gain = nn.Parameter(torch.ones(tasks, 1, composed))
             self.shift = nn.Parameter(torch.zeros(tasks, 1, composed))
@@ -52,22 +60,32 @@ class DomainExpert(nn.Module):
         """Adapted rows to embeddings.
 
         x (N, D) adapted, z the same after the LayerNorm where norm is "pre", shared (N, H) of the
-        domain-shared expert. Returns, per task, [emb_deep (N, K), emb_shallow (N, S)], and the routing
-        weights (T, N, 3).
+        domain-shared expert, not read where there is none. Returns, per task, [emb_deep (N, K),
+        emb_shallow (N, S)], and the routing weights (T, N, E) of the E experts that are routed.
         """
-        weights = torch.softmax(self.routers(z).float(), dim=2)  # (T, N, 3)
+        if self.routers is None:
+            weights = z.new_full((self.tasks, len(z), self.routed), 1.0 / self.routed)
+        else:
+            weights = torch.softmax(self.routers(z).float(), dim=2)  # (T, N, E)
         composed = self._compose(self.experts(z), shared, weights)
+        deep = [[project(c)] for project, c in zip(self.project, composed, strict=True)]
+        if self.shallow is None:
+            return deep, weights
         own = x[:, x.shape[1] - self.shallow_width :]
         shallow = self.shallow(normalise(own) if self.norm == "pre" else own).unbind(0)  # T × (N, S)
-        parts = zip(self.project, composed, shallow, strict=True)
-        return [[project(c), s] for project, c, s in parts], weights
+        return [[*parts, s] for parts, s in zip(deep, shallow, strict=True)], weights
 
     def _compose(self, outputs: Tensor, shared: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
-        """Routed outputs through LayerNorm and DCN: T tensors (N, 3 H), or (N, H) when summed."""
-        own, task_shared = torch.split(outputs, [len(outputs) - 1, 1])  # (T, N, H), (1, N, H)
-        w = weights.to(outputs.dtype).unsqueeze(3).unbind(2)  # 3 × (T, N, 1)
-        routed = [w[0] * own, w[1] * task_shared, w[2] * shared]  # 3 × (T, N, H)
-        c = torch.cat(routed, dim=2) if self.concat else routed[0] + routed[1] + routed[2]
+        """Routed outputs through LayerNorm and DCN: T tensors (N, E H), or (N, H) when summed."""
+        own = outputs[: self.tasks]  # (T, N, H)
+        others = (
+            [outputs[self.tasks :]] if len(outputs) > self.tasks else []
+        )  # (1, N, H) of the task-shared one
+        if self.domain_shared:
+            others.append(shared)
+        w = weights.to(outputs.dtype).unsqueeze(3).unbind(2)  # E × (T, N, 1)
+        routed = [weight * output for weight, output in zip(w, [own, *others], strict=True)]  # E × (T, N, H)
+        c = torch.cat(routed, dim=2) if self.concat else torch.stack(routed).sum(dim=0)
         if self.norm != "none":
             c = affine(normalise(c), self.gain, self.shift)
         crossed: Tensor = self.cross(c)

@@ -24,8 +24,8 @@ class TowerTrace:
 
     packed    (N, sum of K_t) embeddings of all tasks side by side
     gates     (N, F) SE weights, fields in the order of the tower's layout
-    routing   (N, T, 3) weights of the deep, task-shared and domain-shared expert; NaN for tasks that the
-              row's domain lacks
+    routing   (N, T, E) weights of the experts `ModelConfig.routed` names; NaN for tasks that the row's
+              domain lacks
 
     Only the embeddings carry gradients.
     """
@@ -64,8 +64,10 @@ class Tower(nn.Module):
             for own in self.tasks
         )
         # The domain-shared expert (§2.1.4): the same weights for the rows of all domains.
-        self.shared = Stack(1, layout.width, config.expert_widths, config.norm, config.leaky_slope)
-        self.widths = tuple(deep + config.shallow_widths[-1] + 1 for deep in deep_widths)
+        self.shared: Stack | None = None
+        if config.domain_shared_expert:
+            self.shared = Stack(1, layout.width, config.expert_widths, config.norm, config.leaky_slope)
+        self.widths = tuple(deep + config.shallow_width + 1 for deep in deep_widths)
         shape = (len(schema.domains), len(deep_widths))
         if learn_bias:
             self.bias = nn.Parameter(torch.zeros(shape))
@@ -78,7 +80,8 @@ class Tower(nn.Module):
         x, gates = self.adaptation(side)  # (N, D)
         z = normalise(x) if self.norm == "pre" else x
         padded = pad_rows if self.training else _as_it_is
-        shared = self.shared(padded(z)).squeeze(0)[: len(z)]  # (N, H)
+        # (N, H); without that expert a domain's own experts get no columns of it
+        shared = x[:, :0] if self.shared is None else self.shared(padded(z)).squeeze(0)[: len(z)]
         packed, routing = [], []
         parts = zip(*(by_domain(t, side) for t in (x, z, shared)), strict=True)
         for expert, tasks, bias, rows in zip(self.experts, self.tasks, self.bias, parts, strict=True):
@@ -121,6 +124,7 @@ class DomainModule(nn.Module):
     scale: Tensor
     shift: Tensor
     bias: Tensor
+    present: Tensor
 
     def __init__(self, tower: Tower, domain: int) -> None:
         super().__init__()
@@ -128,7 +132,7 @@ class DomainModule(nn.Module):
         self.widths = tower.widths
         self.tasks = tower.tasks[domain]
         self.tables: FieldTables = tower.adaptation.tables
-        fields = tower.adaptation.domains[domain]
+        fields = tower.adaptation.of(domain)
         expert = tower.experts[domain]
         if not isinstance(fields, DomainFields) or not isinstance(expert, DomainExpert):
             raise TypeError(f"domain {domain} of the tower holds {type(fields)} and {type(expert)}")
@@ -138,6 +142,7 @@ class DomainModule(nn.Module):
         for name, value in zip(("centre", "scale", "shift"), fields.norm.frozen(), strict=True):
             self.register_buffer(name, value)
         self.register_buffer("bias", tower.bias[domain].detach().clone())
+        self.register_buffer("present", tower.adaptation.present[domain])
         self.eval()
 
     def forward(self, continuous: Tensor, categorical: Tensor, embedding: Tensor) -> tuple[Tensor, ...]:
@@ -145,8 +150,9 @@ class DomainModule(nn.Module):
         numbers = torch.cat([continuous, embedding], dim=1)
         embedded = [(values[0], known) for values, known in self.tables(categorical)]
         statistics: Statistics = (self.centre, self.scale, self.shift)
-        x, _ = self.fields(numbers, embedded, statistics)
+        x, _ = self.fields(numbers, embedded, self.present, statistics)
         z = normalise(x) if self.norm == "pre" else x
-        embeddings, _ = self.expert(x, z, self.shared(z).squeeze(0))
+        shared = x[:, :0] if self.shared is None else self.shared(z).squeeze(0)
+        embeddings, _ = self.expert(x, z, shared)
         packed = pack(dict(zip(self.tasks, embeddings, strict=True)), self.bias, self.widths)
         return torch.split(packed, list(self.widths), dim=1)

@@ -19,7 +19,7 @@ class MTMD(Ranker):
     def __init__(self, declarations: Declarations, config: ModelConfig) -> None:
         super().__init__()
         domains = declarations.domains
-        deep_widths = tuple(config.emb_deep[task] for task in domains.task_names)
+        deep_widths = config.deep_widths(domains.task_names)
         self.parents = domains.parents
         self.products = len(domains.products)
         # A product has its own tasks; a surface has those of any product.

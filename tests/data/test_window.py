@@ -146,3 +146,22 @@ def test_a_window_is_named_by_its_shards(logs: Path, tmp_path: Path, declaration
     assert window_fingerprint([ref.model_copy(update={"reused": True, "path": "/x"}) for ref in refs]) == name
     assert window_fingerprint(refs[:1]) != name
     assert window_fingerprint([refs[0], refs[1].model_copy(update={"fingerprint": "0"})]) != name
+
+
+def test_a_sample_is_a_share_of_the_training_requests_and_leaves_validation_alone(
+    data: WindowData, shards: list[Shard], declarations: Declarations
+) -> None:
+    def sampled(seed: int) -> WindowData:
+        return WindowData(shards, declarations, validation_fraction=0.2, seed=seed, sample_fraction=0.5)
+
+    everyone = {i for ids in ids_of(data.epoch(0, 8)) for i in ids}
+    half = {i for ids in ids_of(sampled(5).epoch(0, 8)) for i in ids}
+    assert half < everyone
+    assert abs(len(half) / len(everyone) - 0.5) < 0.2
+    assert ids_of(sampled(5).validation(8)) == ids_of(data.validation(8))
+    assert sampled(5).steps(8) == len(ids_of(sampled(5).epoch(0, 8)))
+    other = {i for ids in ids_of(sampled(6).epoch(0, 8)) for i in ids}
+    both = {i for ids in ids_of(sampled(6).validation(8)) for i in ids} | {
+        i for ids in ids_of(data.validation(8)) for i in ids
+    }
+    assert half - both == other - both  # the sample does not follow the seed

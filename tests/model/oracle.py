@@ -91,12 +91,12 @@ class PlainBatchNorm:
 
 
 class PlainAdaptation(nn.Module):
-    """One domain's fields: BatchNorm, defaults, SE. The embeddings come from the tower."""
+    """Fields of one domain, or of all: BatchNorm, defaults, SE. The embeddings come from the tower."""
 
-    def __init__(self, schema: SideSchema, domain: int, config: ModelConfig) -> None:
+    def __init__(self, schema: SideSchema, config: ModelConfig) -> None:
         super().__init__()
         self.schema = schema
-        self.has = schema.present[domain].tolist()
+        self.has = torch.from_numpy(schema.present)  # (|domains|, fields)
         self.widths = [1 if f.kind == "continuous" else f.width for f in schema.fields]
         numeric = {
             i: w
@@ -108,8 +108,10 @@ class PlainAdaptation(nn.Module):
         self.shift = nn.ParameterDict({str(i): nn.Parameter(torch.empty(w)) for i, w in numeric.items()})
         self.default = nn.ParameterList(nn.Parameter(torch.empty(w)) for w in self.widths)
         fields = len(self.widths)
-        self.squeeze = nn.Linear(fields, max(1, fields // config.se_reduction))
-        self.excite = nn.Linear(max(1, fields // config.se_reduction), fields)
+        self.gated = config.adaptation == "domain"
+        if self.gated:
+            self.squeeze = nn.Linear(fields, max(1, fields // config.se_reduction))
+            self.excite = nn.Linear(max(1, fields // config.se_reduction), fields)
         self.moments: dict[int, list[tuple[float, float]]] = {}
 
     def columns(self, rows: SideInput) -> list[Tensor]:
@@ -121,27 +123,29 @@ class PlainAdaptation(nn.Module):
             for i in range(len(self.widths))
         ]
 
-    def prepare(self, distinct: SideInput) -> None:
+    def prepare(self, distinct: SideInput, domain: Tensor) -> None:
         """Set the moments to normalise with: a distinct row counts once, however many pairs it has."""
         for i, raw in enumerate(self.columns(distinct)):
             for j, norm in enumerate(self.norms.get(i, ())):
-                kept = [v for v in raw[:, j].tolist() if self.has[i] and not math.isnan(v)]
+                kept = [v for v in raw[self.has[domain, i], j].tolist() if not math.isnan(v)]
                 moments = norm.observe(kept) if self.training else norm.running()
                 self.moments.setdefault(i, [(0.0, 1.0)] * self.widths[i])[j] = moments
 
-    def forward(self, rows: SideInput, tables: nn.ModuleList) -> list[Tensor]:
+    def forward(self, rows: SideInput, domain: Tensor, tables: nn.ModuleList) -> list[Tensor]:
         """Adapted fields, each (N, width)."""
         fields = []
         for i, raw in enumerate(self.columns(rows)):
             if i in self.norms:
-                seen = ~raw.isnan() & self.has[i]
+                seen = ~raw.isnan() & self.has[domain, i].unsqueeze(1)
                 mean, std = torch.tensor(self.moments[i], dtype=torch.float64).T
                 z = ((raw.nan_to_num().double() - mean) / std).clamp(-CLIP, CLIP).float()
                 value = z * self.gain[str(i)] + self.shift[str(i)]
             else:
-                seen = ((raw > 0) & self.has[i]).unsqueeze(1)
+                seen = ((raw > 0) & self.has[domain, i]).unsqueeze(1)
                 value = tables[i - len(self.schema.continuous)](raw)
             fields.append(torch.where(seen, value, self.default[i]))
+        if not self.gated:
+            return fields
         squeezed = torch.stack([field.mean(dim=1) for field in fields], dim=1)
         gates = 2 * torch.sigmoid(self.excite(F.relu(self.squeeze(squeezed))))
         return [field * gates[:, [i]] for i, field in enumerate(fields)]
@@ -156,15 +160,20 @@ class PlainDomainExpert(nn.Module):
         super().__init__()
         self.config = config
         h = config.expert_widths[-1]
-        composed = 3 * h if config.composition == "concat" else h
+        count = 1 + config.task_shared_expert + config.domain_shared_expert
+        composed = count * h if config.composition == "concat" else h
         tasks = range(len(deep_widths))
         self.deep = nn.ModuleList(PlainNetwork(width, config.expert_widths, config) for _ in tasks)
-        self.task_shared = PlainNetwork(width, config.expert_widths, config)
+        self.task_shared = nn.ModuleList(
+            PlainNetwork(width, config.expert_widths, config) for _ in range(config.task_shared_expert)
+        )
         self.shallow = nn.ModuleList(
-            PlainNetwork(shallow_width, config.shallow_widths, config) for _ in tasks
+            PlainNetwork(shallow_width, config.shallow_widths, config) for _ in tasks if config.shallow_expert
         )
         self.router = nn.ModuleList(
-            PlainNetwork(width, (*config.router_widths, 3), config, last_linear=True) for _ in tasks
+            PlainNetwork(width, (*config.router_widths, count), config, last_linear=True)
+            for _ in tasks
+            if config.routing and count > 1
         )
         self.norm = nn.ModuleList(
             nn.Identity() if config.norm == "none" else nn.LayerNorm(composed) for _ in tasks
@@ -176,17 +185,22 @@ class PlainDomainExpert(nn.Module):
         """Per task, emb_deep and emb_shallow side by side."""
         embeddings = []
         for t, deep in enumerate(self.deep):
-            weights = torch.softmax(self.router[t](x), dim=1)
-            outputs = (deep(x), self.task_shared(x), domain_shared)
+            outputs = [deep(x), *(expert(x) for expert in self.task_shared)]
+            if self.config.domain_shared_expert:
+                outputs.append(domain_shared)
+            weights = torch.full((len(x), len(outputs)), 1 / len(outputs))
+            if len(self.router):
+                weights = torch.softmax(self.router[t](x), dim=1)
             routed = [weights[:, [e]] * output for e, output in enumerate(outputs)]
             c = (
                 torch.cat(routed, dim=1)
                 if self.config.composition == "concat"
                 else sum(routed, torch.zeros(()))
             )
-            embeddings.append(
-                torch.cat([self.project[t](self.cross[t](self.norm[t](c))), self.shallow[t](shallow)], dim=1)
-            )
+            embedding = self.project[t](self.cross[t](self.norm[t](c)))
+            if len(self.shallow):
+                embedding = torch.cat([embedding, self.shallow[t](shallow)], dim=1)
+            embeddings.append(embedding)
         return embeddings
 
 
@@ -203,13 +217,17 @@ class PlainTowerOracle(nn.Module):
         super().__init__()
         self.schema = schema
         self.tasks = tasks
-        self.widths = [deep + config.shallow_widths[-1] for deep in deep_widths]
+        self.widths = [
+            deep + (config.shallow_widths[-1] if config.shallow_expert else 0) for deep in deep_widths
+        ]
         self.tables = nn.ModuleList(nn.Embedding((f.buckets or 0) + 1, f.width) for f in schema.categorical)
-        domains = range(len(schema.domains))
-        self.adaptations = nn.ModuleList(PlainAdaptation(schema, d, config) for d in domains)
+        adaptations = len(schema.domains) if config.adaptation == "domain" else 1
+        self.adaptations = nn.ModuleList(PlainAdaptation(schema, config) for _ in range(adaptations))
         width = sum(1 if f.kind == "continuous" else f.width for f in schema.fields)
         shallow_width = sum(f.width for f in schema.fields if f.shallow)
-        self.shared = PlainNetwork(width, config.expert_widths, config)
+        self.shared = nn.ModuleList(
+            PlainNetwork(width, config.expert_widths, config) for _ in range(config.domain_shared_expert)
+        )
         self.experts = nn.ModuleList(
             PlainDomainExpert(width, shallow_width, [deep_widths[t] for t in own], config) for own in tasks
         )
@@ -219,13 +237,19 @@ class PlainTowerOracle(nn.Module):
         domain_of = torch.repeat_interleave(torch.tensor(distinct.counts))
         order: list[Tensor] = []
         found: list[list[Tensor]] = []
-        for d, (adaptation, expert) in enumerate(zip(self.adaptations, self.experts, strict=True)):
-            adaptation.prepare(_take(distinct, torch.nonzero(domain_of == d).squeeze(1)))
+        if len(self.adaptations) == 1:
+            self.adaptations[0].prepare(distinct, domain_of)  # type: ignore[operator]
+        for d, expert in enumerate(self.experts):
+            adaptation = self.adaptations[d % len(self.adaptations)]
+            if len(self.adaptations) > 1:
+                own_rows = torch.nonzero(domain_of == d).squeeze(1)
+                adaptation.prepare(_take(distinct, own_rows), domain_of[own_rows])  # type: ignore[operator]
             mine = torch.nonzero(domain_of[pick] == d).squeeze(1)
-            fields = adaptation(_take(distinct, pick[mine]), self.tables)
+            fields = adaptation(_take(distinct, pick[mine]), domain_of[pick[mine]], self.tables)
             x = torch.cat(fields, dim=1)
+            domain_shared = self.shared[0](x) if len(self.shared) else x
             shallow = [f for f, feature in zip(fields, self.schema.fields, strict=True) if feature.shallow]
-            own = dict(zip(self.tasks[d], expert(x, torch.cat(shallow, dim=1), self.shared(x)), strict=True))
+            own = dict(zip(self.tasks[d], expert(x, torch.cat(shallow, dim=1), domain_shared), strict=True))
             found.append([own.get(t, torch.zeros(len(mine), w)) for t, w in enumerate(self.widths)])
             order.append(mine)
         back = torch.argsort(torch.cat(order))
@@ -238,7 +262,8 @@ class Oracle(nn.Module):
     def __init__(self, declarations: Declarations, config: ModelConfig) -> None:
         super().__init__()
         domains = declarations.domains
-        deep_widths = [config.emb_deep[task] for task in domains.task_names]
+        widths = config.emb_deep
+        deep_widths = [widths if isinstance(widths, int) else widths[task] for task in domains.task_names]
         self.parents = domains.parents
         self.products = len(domains.products)
         every = list(range(len(domains.tasks)))
@@ -297,7 +322,8 @@ def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
     fields = torch.tensor([layout.fields.index(f) for f in plain.schema.fields])
     for own, other in zip(fast.adaptation.domains, plain.adaptations, strict=True):
         yield from _adaptation_pairs(own, other, spans, fields, read)
-    yield from _network_pairs(fast.shared, 0, plain.shared, columns, read)
+    if fast.shared is not None:
+        yield from _network_pairs(fast.shared, 0, plain.shared[0], columns, read)
     for own, other in zip(fast.experts, plain.experts, strict=True):
         yield from _expert_pairs(own, other, columns, shallow_columns, read)
 
@@ -314,6 +340,8 @@ def _adaptation_pairs(
         if str(i) in plain.gain:
             yield read(fast.gain)[span], plain.gain[str(i)]
             yield read(fast.shift)[span], plain.shift[str(i)]
+    if not plain.gated:
+        return
     yield read(fast.squeeze.weight)[:, fields], plain.squeeze.weight
     yield read(fast.squeeze.bias), plain.squeeze.bias
     yield read(fast.excite.weight)[fields], plain.excite.weight
@@ -336,11 +364,13 @@ def _expert_pairs(
     fast: DomainExpert, plain: PlainDomainExpert, columns: Tensor, shallow_columns: Tensor, read: Read
 ) -> Pairs:
     tasks = len(plain.deep)
-    for e, network in enumerate((*plain.deep, plain.task_shared)):
+    for e, network in enumerate((*plain.deep, *plain.task_shared)):
         yield from _network_pairs(fast.experts, e, network, columns, read)
     for t in range(tasks):
-        yield from _network_pairs(fast.routers, t, plain.router[t], columns, read)
-        yield from _network_pairs(fast.shallow, t, plain.shallow[t], shallow_columns, read)
+        if fast.routers is not None:
+            yield from _network_pairs(fast.routers, t, plain.router[t], columns, read)
+        if fast.shallow is not None:
+            yield from _network_pairs(fast.shallow, t, plain.shallow[t], shallow_columns, read)
         if isinstance(norm := plain.norm[t], nn.LayerNorm):
             yield read(fast.gain)[t, 0], norm.weight
             yield read(fast.shift)[t, 0], norm.bias

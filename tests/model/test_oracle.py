@@ -19,6 +19,13 @@ SWITCHES = [
     {"norm": "post", "composition": "sum", "cross_layers": 1},
     {"norm": "none", "expert_widths": [8], "shallow_widths": [4], "router_widths": [4]},
     {"norm": "post", "expert_widths": [8], "shallow_widths": [4], "leaky_slope": 0.0},
+    {"adaptation": "shared"},
+    {"routing": False},
+    {"task_shared_expert": False},
+    {"domain_shared_expert": False},
+    {"task_shared_expert": False, "domain_shared_expert": False, "composition": "sum"},
+    {"shallow_expert": False},
+    {"emb_deep": 6},
 ]
 
 
@@ -77,9 +84,13 @@ def gradient(parameter: Tensor) -> Tensor:
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
 
 
-@pytest.mark.parametrize("norm", ["pre", "post", "none"])
-def test_every_parameter_has_a_counterpart_in_the_plain_model(tiny_preset: Preset, norm: str) -> None:
-    fast, plain = both(tiny_preset, {"norm": norm})
+@pytest.mark.parametrize(
+    "changes", SWITCHES, ids=lambda c: ",".join(f"{k}={v}" for k, v in c.items()) or "paper"
+)
+def test_every_parameter_has_a_counterpart_in_the_plain_model(
+    tiny_preset: Preset, changes: dict[str, object]
+) -> None:
+    fast, plain = both(tiny_preset, changes)
     paired = list(paired_parameters(fast, plain, lambda parameter: parameter.detach()))
     assert sum(own.numel() for own, _ in paired) == fast.parameter_count
     assert {id(other) for _, other in paired} == {id(parameter) for parameter in plain.parameters()}

@@ -1,0 +1,48 @@
+"""Ablation variants: a preset with one factor changed (paper §3.4)."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from mtmd.config.base import Frozen
+from mtmd.config.preset import Preset
+from mtmd.errors import ConfigError
+
+_FILE = Path(__file__).with_name("variants.toml")
+
+
+class Variant(Frozen):
+    """One factor, and the change of the configuration that takes it away."""
+
+    name: str
+    factor: str = Field(description="what the difference to the candidate is the contribution of")
+    added: bool = Field(False, description="the variant has the factor and the candidate lacks it")
+    daily: bool = Field(False, description="a row of the paper's Table 6")
+    patch: dict[str, Any] = Field(description="sections and keys of a preset, with other values")
+
+    def of(self, preset: Preset) -> Preset:
+        """The preset with this variant's values; everything else is the same."""
+        return Preset.model_validate(_merged(preset.model_dump(), self.patch))
+
+
+@cache
+def variants() -> dict[str, Variant]:
+    """Every variant by its name, in the order of the tables."""
+    declared = tomllib.loads(_FILE.read_text(encoding="utf-8"))
+    return {name: Variant(name=name, **values) for name, values in declared.items()}
+
+
+def variant(name: str) -> Variant:
+    """A variant by its name; raises ConfigError that lists the names there are."""
+    try:
+        return variants()[name]
+    except KeyError:
+        raise ConfigError(f"ablation variant {name!r} is not known; use one of {list(variants())}") from None
+
+
+def _merged(base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    nested = {key: _merged(base[key], value) for key, value in patch.items() if isinstance(value, dict)}
+    return base | patch | nested

@@ -1,0 +1,62 @@
+"""Ablation variants: each changes what it says and nothing else, and fits any preset."""
+
+from typing import Any
+
+import pytest
+
+from mtmd.config import Preset, load_preset, variant, variants
+from mtmd.errors import ConfigError
+
+CHANGED = {
+    "no_domain_adaptation": {"model.adaptation"},
+    "no_dcn": {"model.cross_layers"},
+    "no_normalisation": {"model.norm"},
+    "downsampling": {"training.sample_fraction"},
+    "post_norm": {"model.norm"},
+    "emb_64": {"model.emb_deep"},
+    "emb_48": {"model.emb_deep"},
+    "emb_32": {"model.emb_deep"},
+    "unconstrained": {"domains.constrained", "model.emb_deep"},
+    "no_routing": {"model.routing"},
+    "no_task_shared": {"model.task_shared_expert"},
+    "no_domain_shared": {"model.domain_shared_expert"},
+    "no_shallow": {"model.shallow_expert"},
+}
+
+
+def differences(a: dict[str, Any], b: dict[str, Any]) -> set[str]:
+    return {
+        f"{section}.{key}"
+        for section in a
+        if isinstance(a[section], dict)
+        for key in a[section]
+        if a[section][key] != b[section][key]
+    } | {key for key in a if not isinstance(a[key], dict) and a[key] != b[key]}
+
+
+@pytest.mark.parametrize("preset", ["demo", "kuairand"])
+@pytest.mark.parametrize("name", list(variants()))
+def test_a_variant_changes_its_factor_alone(preset: str, name: str) -> None:
+    full = load_preset(preset)
+    changed = variant(name).of(full)
+    assert differences(full.model_dump(), changed.model_dump()) == CHANGED[name]
+
+
+def test_the_daily_ones_are_the_rows_of_table_6() -> None:
+    daily = [one.name for one in variants().values() if one.daily]
+    assert daily == ["no_domain_adaptation", "no_dcn", "no_normalisation", "downsampling"]
+    assert [one.name for one in variants().values() if one.added] == ["downsampling"]
+
+
+def test_unconstrained_tasks_have_no_parents(tiny_preset: Preset) -> None:
+    assert tiny_preset.domains.parents == (None, 0, 0)
+    changed = variant("unconstrained").of(tiny_preset)
+    assert changed.domains.parents == (None, None, None)
+    assert changed.model.deep_widths(changed.domains.task_names) == (64, 64, 64)
+
+
+def test_an_unknown_variant_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(
+        ConfigError, match=r"ablation variant 'no_luck' is not known; use one of \['no_domain"
+    ):
+        variant("no_luck")
