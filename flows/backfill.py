@@ -8,7 +8,8 @@ from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from flows.daily_retrain import WindowDays, daily_retrain
+from flows.daily_retrain import daily_retrain
+from flows.parameters import Artifacts, Logs, PresetName, WindowDays
 from mtmd.errors import ConfigError
 from mtmd.stages import RunSummary
 
@@ -18,23 +19,21 @@ def backfill(
     first: Annotated[date, Field(description="Oldest as_of")],
     last: Annotated[date, Field(description="Newest as_of")],
     window_days: WindowDays | None = None,
-    preset: Annotated[str, Field(description="A preset's name, or a path to a .toml")] = "demo",
+    preset: PresetName = "demo",
     promote: Annotated[
         bool, Field(description="Whether candidates may go live; never over a newer champion")
     ] = False,
-    logs: Annotated[
-        str | None, Field(description="Where the log tables are; the preset's when omitted")
-    ] = None,
-    artifacts: Annotated[str, Field(description="Where outputs go")] = "artifacts",
+    logs: Logs | None = None,
+    artifacts: Artifacts = "artifacts",
 ) -> list[dict[str, str]]:
-    """Run every day even when one fails; ends failed, naming the days, when any did."""
+    """Run every day even when one fails, without ablations; ends failed, naming the days, when any did."""
     if last < first:
         raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
     days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
     rows = []
     for day in days:
         state: State[RunSummary] = daily_retrain.with_options(flow_run_name=f"daily-retrain {day}")(
-            day, window_days, preset, promote, logs, artifacts, return_state=True
+            day, window_days, preset, promote, logs, artifacts, ablations=False, return_state=True
         )
         rows.append(_row(day, state))
         get_run_logger().info("%s: %s", day, rows[-1]["verdict"])

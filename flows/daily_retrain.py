@@ -2,28 +2,31 @@
 
 import argparse
 import sys
-from datetime import UTC, date, datetime
-from typing import Annotated
+from datetime import date
 
-from prefect import flow, runtime, unmapped
+from prefect import flow, unmapped
 from prefect.exceptions import ParameterTypeError
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import Field
 from rich.console import Console
 from rich.markup import escape
 
 from flows import publish, steps
+from flows.ablation import ablate
+from flows.parameters import (
+    Ablations,
+    Artifacts,
+    AsOf,
+    Logs,
+    Override,
+    PresetName,
+    Promote,
+    WindowDays,
+    scheduled_day,
+)
 from flows.terminal import show
+from mtmd.config import variants
 from mtmd.errors import MtmdError
-from mtmd.stages import RunSummary, scheduled_as_of
-
-WindowDays = Annotated[
-    int, Field(ge=20, le=60, description="Training days before as_of; the preset's when omitted")
-]
-AsOf = Annotated[
-    date,
-    Field(description="Newest complete UTC day, held out; the day before the scheduled start when omitted"),
-]
+from mtmd.stages import RunSummary
 
 
 @flow(
@@ -35,14 +38,12 @@ AsOf = Annotated[
 def daily_retrain(
     as_of: AsOf | None = None,
     window_days: WindowDays | None = None,
-    preset: Annotated[str, Field(description="A preset's name, or a path to a .toml")] = "demo",
-    promote: Annotated[
-        bool, Field(description="Whether a candidate that passes every gate goes live")
-    ] = True,
-    logs: Annotated[
-        str | None, Field(description="Where the log tables are; the preset's when omitted")
-    ] = None,
-    artifacts: Annotated[str, Field(description="Where outputs go")] = "artifacts",
+    preset: PresetName = "demo",
+    promote: Promote = True,
+    logs: Logs | None = None,
+    artifacts: Artifacts = "artifacts",
+    ablations: Ablations = True,
+    override: Override | None = None,
 ) -> RunSummary:
     """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes."""
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
@@ -65,16 +66,12 @@ def daily_retrain(
     publish.parity(plan, proofs)
 
     summary = steps.decide(
-        plan, quality, shards, [mtmd, per_slice, pooled], evaluation, candidate, proofs, promote
+        plan, quality, shards, [mtmd, per_slice, pooled], evaluation, candidate, proofs, promote, override
     )
     publish.verdict(plan, summary)
+    if ablations:
+        ablate(plan, [mtmd], [one.name for one in variants().values() if one.daily], shards)
     return summary
-
-
-def scheduled_day() -> date:
-    """The day before the run's scheduled start, in UTC, so that a late run trains the right day."""
-    scheduled = runtime.flow_run.scheduled_start_time
-    return scheduled_as_of((scheduled or datetime.now(UTC)).astimezone(UTC))
 
 
 def main() -> int:
@@ -88,6 +85,8 @@ def main() -> int:
             promote=not options.no_promote,
             logs=options.logs,
             artifacts=options.artifacts,
+            ablations=not options.no_ablations,
+            override=options.override,
         )
     except (MtmdError, ParameterTypeError) as error:
         Console(stderr=True, highlight=False).print(
@@ -107,6 +106,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--preset", default="demo", help="a preset's name, or a path to a .toml")
     parser.add_argument("--logs", help="default: the preset's")
     parser.add_argument("--artifacts", default="artifacts")
+    parser.add_argument(
+        "--no-ablations", action="store_true", help="skip the rows of Table 6, which cost four trainings"
+    )
+    parser.add_argument("--override", help="reason to promote although a slice gate fails")
     parser.add_argument("--no-promote", action="store_true", help="register the candidate only")
     return parser
 

@@ -10,7 +10,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from rich.progress import Progress as Bar
 
-from mtmd.training import ModelKind, Progress
+from mtmd.training import Progress
 
 _STEP_PERCENT = 5.0  # an artifact update is a request to the server: at most twenty a training
 
@@ -18,7 +18,7 @@ _STEP_PERCENT = 5.0  # an artifact update is a request to the server: at most tw
 class TrainingProgress:
     """A callback for `train`; made and used inside a task run."""
 
-    def __init__(self, kind: ModelKind, as_of: date) -> None:
+    def __init__(self, kind: str, as_of: date) -> None:
         self._kind = kind
         self._as_of = as_of
         self._artifact: UUID | None = None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from mtmd.stages import DataQuality, Evaluated, Proofs, RunPlan, RunSummary, Trained, render
+from mtmd.stages import Ablation, DataQuality, Evaluated, Proofs, RunPlan, RunSummary, Trained, render
 
 
 def _publish(key: str, description: str, markdown: str) -> None:
@@ -34,6 +34,12 @@ def metrics(planned: RunPlan, evaluated: Evaluated) -> None:
 def parity(planned: RunPlan, proofs: Proofs) -> None:
     """Whether the exported files compute what the trained model computes."""
     _publish("parity", f"as_of {planned.as_of}", render.parity(planned, proofs))
+
+
+@task(persist_result=False, name="publish ablation")
+def ablation(planned: RunPlan, ablated: Ablation) -> None:
+    """What each factor of the model contributes (paper Table 6)."""
+    _publish("ablation", f"as_of {planned.as_of}", render.ablation(planned, ablated))
 
 
 @task(persist_result=False, name="publish verdict")

@@ -11,7 +11,7 @@ from flows.progress import TrainingProgress
 from mtmd import stages
 from mtmd.data import ShardRef
 from mtmd.errors import MtmdError
-from mtmd.stages import DataQuality, Evaluated, Exported, Proofs, RunPlan, RunSummary, Trained
+from mtmd.stages import Ablation, DataQuality, Evaluated, Exported, Proofs, RunPlan, RunSummary, Trained
 from mtmd.storage import sweep
 from mtmd.training import ModelKind
 from mtmd.validation import DayValidation
@@ -87,19 +87,40 @@ def extract(planned: RunPlan, day: date) -> ShardRef:
 
 
 @task(persist_result=False, task_run_name="train {kind}")
-def train(planned: RunPlan, kind: ModelKind, window: Sequence[ShardRef]) -> Trained:
+def train(planned: RunPlan, kind: ModelKind, window: Sequence[ShardRef], seed: int | None = None) -> Trained:
     """Train one kind of model on the window."""
     with TrainingProgress(kind, planned.as_of) as progress:
-        trained = stages.train(planned, kind, window, progress)
+        trained = stages.train(planned, kind, window, progress, seed=seed)
+    _tell(trained)
+    return trained
+
+
+@task(persist_result=False, task_run_name="train {variant}, seed {seed}")
+def train_variant(planned: RunPlan, variant: str, seed: int, window: Sequence[ShardRef]) -> Trained:
+    """Train the model with one factor changed, on the same window."""
+    with TrainingProgress(variant, planned.as_of) as progress:
+        trained = stages.train(planned, "mtmd", window, progress, variant=variant, seed=seed)
+    _tell(trained)
+    return trained
+
+
+def _tell(trained: Trained) -> None:
     get_run_logger().info(
         "%s: %s, best epoch %d of %d, %.0f rows/s",
-        kind,
+        trained.name,
         "reused" if trained.reused else "trained",
         trained.fit.best_epoch,
         len(trained.fit.epochs),
         trained.fit.rows_per_s,
     )
-    return trained
+
+
+@task(persist_result=False)
+def ablate(
+    planned: RunPlan, trained: Sequence[Trained], held_out: ShardRef, missing: Sequence[str]
+) -> Ablation:
+    """Hold each seed's variants against its candidate on the held-out day."""
+    return stages.ablate(planned, trained, held_out, missing)
 
 
 @task(persist_result=False)
@@ -138,6 +159,7 @@ def decide(
     exported: Exported,
     proofs: Proofs,
     promote: bool,
+    override: str | None,
 ) -> RunSummary:
     """Ask the gates, promote if they pass, and record the run."""
     summary = stages.decide(
@@ -149,6 +171,7 @@ def decide(
         exported=exported,
         proofs=proofs,
         promote=promote,
+        override=override,
     )
     get_run_logger().info("%s: %s", summary.model_id, summary.words)
     return summary

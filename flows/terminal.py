@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mtmd.evaluation import EvaluationReport
+from mtmd.evaluation import Table as Report
 from mtmd.stages import RunSummary
 
 _HEADERS = {
@@ -39,6 +40,18 @@ def show(summary: RunSummary, preset: str) -> None:
         f"`mtmd status --preset {escape(preset)}`; `prefect server start` shows the run and its artifacts",
         soft_wrap=True,
     )
+
+
+def print_table(table: Report) -> None:
+    """A table as it is in the artifacts."""
+    console = Console(highlight=False)
+    shown = Table(title=table.title, box=box.SIMPLE_HEAD, padding=0, show_edge=False)
+    for column in table.columns:
+        shown.add_column(column.name, justify="left" if column.kind == "text" else "right", no_wrap=True)
+    for row in table.texts():
+        shown.add_row(*map(escape, row))
+    console.width = max(console.width, 40 * len(table.columns))
+    console.print(shown)
 
 
 def _table(report: EvaluationReport) -> Table:

@@ -1,5 +1,6 @@
 """Held-out metrics by slice and rank bucket, the constant predictor, the report, its tables (paper §3.2)."""
 
+from mtmd.evaluation.ablation_table import EVERYTHING, Contribution, contributions, factor_table
 from mtmd.evaluation.constant import predict_constant, window_medians
 from mtmd.evaluation.evaluate import evaluate_predictors
 from mtmd.evaluation.held_out import HeldOutDay
@@ -19,8 +20,10 @@ from mtmd.evaluation.tables import (
 
 __all__ = [
     "ALL",
+    "EVERYTHING",
     "Column",
     "Comparison",
+    "Contribution",
     "Estimate",
     "EvaluationReport",
     "HeldOutDay",
@@ -30,8 +33,10 @@ __all__ = [
     "action_table",
     "bucket_table",
     "compared_buckets",
+    "contributions",
     "estimate",
     "evaluate_predictors",
+    "factor_table",
     "improvement_table",
     "logmae_table",
     "predict_constant",

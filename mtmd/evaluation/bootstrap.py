@@ -47,7 +47,10 @@ def resample(
     predictions: Mapping[str, NDArray[np.floating]],
     config: EvaluationConfig,
 ) -> Resampled:
-    """Resample every slice's errors, over all rows and in its top rank buckets, and each task's over its slices."""
+    """Resample every slice's errors, over all rows and in its top rank buckets.
+
+    Likewise each task's over its slices, and those of all tasks together, ("all", "all", "all").
+    """
     cuts: list[int | None] = [None, *range(min(config.interval_buckets, config.buckets))]
     cells = [(part.slice, bucket) for part in parts for bucket in cuts]
     shape = (len(cells), len(predictions))
@@ -63,9 +66,9 @@ def resample(
             sums[columns] += errors.sum(axis=0, dtype=np.float64)
             rows[columns] += counts.sum(axis=0)
             squares[columns] += np.square(counts).sum(axis=0)
-    tasks = list(dict.fromkeys(part.slice.task for part in parts))
+    tasks = [*dict.fromkeys(part.slice.task for part in parts), ALL]
     whole = [(Slice(ALL, ALL, task), bucket) for task in tasks for bucket in cuts]
-    member = np.array([[s.task == t.task and b == c for s, b in cells] for t, c in whole], dtype=np.float64)
+    member = np.array([[t.task in (s.task, ALL) and b == c for s, b in cells] for t, c in whole], np.float64)
     return Resampled(
         predictors=tuple(predictions),
         cells=(*cells, *whole),

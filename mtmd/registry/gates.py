@@ -3,11 +3,13 @@
 from pydantic import Field
 
 from mtmd.config import Frozen, GatesConfig
+from mtmd.errors import RegistryError
 from mtmd.evaluation import EvaluationReport, SliceMetrics
 from mtmd.export import FreshProcessReport, ParityReport
 from mtmd.registry.slice_gates import GateResult, against, floor, number
 
 CONSTANT, CHAMPION, BASELINE = "constant", "champion", "per_slice"
+OVERRIDABLE = {"champion", "baseline", "calibration"}
 
 
 class GateInputs(Frozen):
@@ -30,11 +32,17 @@ class Verdict(Frozen):
     champion: str | None
     gates: tuple[GateResult, ...]
     refusal: str | None = Field(None, description="why the registry, or the run's caller, said no after all")
+    override: str | None = Field(None, description="a person's reason to promote although slice gates failed")
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Names of the gates that did not pass."""
+        return tuple(gate.name for gate in self.gates if not gate.passed)
 
     @property
     def passed(self) -> bool:
-        """Whether every gate passed."""
-        return all(gate.passed for gate in self.gates)
+        """Whether every gate passed, or those that did not were overridden."""
+        return not self.failed or (self.override is not None and set(self.failed) <= OVERRIDABLE)
 
     @property
     def promoted(self) -> bool:
@@ -46,9 +54,11 @@ class Verdict(Frozen):
 
     def words(self) -> str:
         """`promoted`, or `kept champion X because …` with the first failed gate in full."""
+        if self.promoted and self.champion == self.candidate:
+            return f"{self.candidate} is already champion"
         if self.promoted:
-            return f"{self.candidate} is already champion" if self.champion == self.candidate else "promoted"
-        failed = [gate for gate in self.gates if not gate.passed]
+            return "promoted" if not self.failed else f"promoted by {self.reason()}"
+        failed = [gate for gate in self.gates if not gate.passed and not self.passed]
         reason = f"{failed[0].name}: {failed[0].detail}" if failed else str(self.refusal)
         if len(failed) > 1:
             reason += f" (also failed: {', '.join(gate.name for gate in failed[1:])})"
@@ -57,10 +67,23 @@ class Verdict(Frozen):
         kept = f"kept champion {self.champion}" if self.champion else "promoted nothing (no champion yet)"
         return f"{kept} because {reason}"
 
+    def reason(self) -> str:
+        """What the history says of the promotion."""
+        if not self.failed:
+            return "all gates passed"
+        return f"override ({self.override}) of failed gates: {', '.join(self.failed)}"
 
-def decide(inputs: GateInputs) -> Verdict:
-    """Hold a candidate against every gate, in order; one that fails does not hide the later ones."""
+
+def decide(inputs: GateInputs, override: str | None = None) -> Verdict:
+    """Hold a candidate against every gate, in order; one that fails does not hide the later ones.
+
+    `override`, a person's reason, lets a candidate pass that fails gates about slices only: never data,
+    training, parity or the fresh process. Raises RegistryError for a blank reason.
+    """
+    if override is not None and not override.strip():
+        raise RegistryError("an override needs a reason; it is written into the history")
     return Verdict(
+        override=override,
         candidate=inputs.candidate,
         champion=inputs.champion,
         gates=tuple(

@@ -4,6 +4,7 @@ One row's path: logs → validate → extract (shard) → train → evaluate →
 `as_of` → plan → window days → shards → model id → champion. A stage whose output exists and verifies is done.
 """
 
+from mtmd.stages.ablation import Ablation, ablate
 from mtmd.stages.candidate import Exported, Proofs, export, prove
 from mtmd.stages.decision import RunSummary, decide
 from mtmd.stages.evaluation import Evaluated, evaluate, model_id
@@ -14,6 +15,7 @@ from mtmd.stages.validation import DataQuality, require, validate
 from mtmd.stages.workspace import Workspace
 
 __all__ = [
+    "Ablation",
     "DataQuality",
     "Evaluated",
     "Exported",
@@ -22,6 +24,7 @@ __all__ = [
     "RunSummary",
     "Trained",
     "Workspace",
+    "ablate",
     "decide",
     "evaluate",
     "export",

@@ -41,8 +41,9 @@ def decide(
     exported: Exported,
     proofs: Proofs,
     promote: bool,
+    override: str | None = None,
 ) -> RunSummary:
-    """Ask every gate; promote if all pass and the caller wants it; write verdict and summary.
+    """Ask every gate; promote if all pass (or `override` says why not) and the caller wants it; write both down.
 
     Raises RegistryError when the champion changed while the run was deciding: run again.
     """
@@ -58,7 +59,8 @@ def decide(
             parity=proofs.parity,
             fresh_process=proofs.fresh_process,
             gates=plan.preset.gates,
-        )
+        ),
+        override,
     )
     if verdict.passed and not evaluated.of_champion:
         verdict = _promote(registry, verdict, plan.as_of, evaluated.champion_sequence, promote)
@@ -88,7 +90,7 @@ def _promote(registry: Registry, verdict: Verdict, as_of: date, sequence: int, w
     """Promote the verdict's candidate; the verdict says why where that was not wanted, or was refused."""
     if not wanted:
         return verdict.refused("the run was told not to promote")
-    outcome = registry.promote(verdict.candidate, as_of, "all gates passed", sequence)
+    outcome = registry.promote(verdict.candidate, as_of, verdict.reason(), sequence)
     return verdict.refused(outcome.words) if outcome.outcome == "refused" else verdict
 
 
@@ -98,7 +100,7 @@ def _finite(trained: Sequence[Trained]) -> bool:
 
 
 def _key(trained: Sequence[Trained]) -> str:
-    return next(one.key for one in trained if one.kind == "mtmd")
+    return next(one.key for one in trained if one.name == "mtmd")
 
 
 def _reused(

@@ -62,7 +62,7 @@ def evaluate(
     The champion is left out when it is the candidate itself. Raises EvaluationError when a prediction is not
     finite.
     """
-    mtmd = next(one for one in trained if one.kind == "mtmd")
+    mtmd = next(one for one in trained if one.name == "mtmd")
     live = Registry(plan.workspace.root).champion()
     own = model_id(plan, mtmd, held_out)
     champion = None if live is None or live.model_id == own else live.model_id
@@ -89,7 +89,7 @@ def _report(
     declarations = plan.preset.declarations
     day = HeldOutDay.of(shard, declarations)
     predictions: dict[str, NDArray[np.floating]] = {
-        one.kind: score_day(load_trained(plan, one), shard, declarations) for one in trained
+        one.name: score_day(load_trained(plan, one), shard, declarations) for one in trained
     }
     medians = window_medians((open_shard(Path(ref.path)) for ref in window), declarations)
     predictions["constant"] = predict_constant(medians, day)

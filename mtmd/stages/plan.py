@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
-from mtmd.config import Frozen, Preset, load_preset
+from mtmd.config import Frozen, Preset, load_preset, variant
 from mtmd.data import plan_window
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs import available_days
@@ -28,6 +28,16 @@ class RunPlan(Frozen):
     @property
     def workspace(self) -> Workspace:
         return Workspace.of(self.artifacts, self.preset)
+
+    def changed(self, variant_name: str | None, seed: int | None = None) -> "RunPlan":
+        """The same run with an ablation variant's configuration, or another training seed.
+
+        Raises ConfigError for a variant that there is not.
+        """
+        preset = self.preset if variant_name is None else variant(variant_name).of(self.preset)
+        if seed is not None:
+            preset = preset.model_copy(update={"training": preset.training.model_copy(update={"seed": seed})})
+        return self.model_copy(update={"preset": preset})
 
 
 def scheduled_as_of(scheduled: datetime) -> date:

@@ -3,9 +3,18 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mtmd.config import Slice
-from mtmd.evaluation import Estimate, action_table, bucket_table, improvement_table, logmae_table
+from mtmd.config import Slice, variants
+from mtmd.evaluation import (
+    EVERYTHING,
+    Estimate,
+    action_table,
+    bucket_table,
+    factor_table,
+    improvement_table,
+    logmae_table,
+)
 from mtmd.registry import GateResult, SliceFinding
+from mtmd.stages.ablation import Ablation
 from mtmd.stages.candidate import Proofs
 from mtmd.stages.charts import data_uri, line_chart
 from mtmd.stages.decision import RunSummary
@@ -67,6 +76,18 @@ def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
         tables.append(improvement_table(report, "champion"))
     tables += [bucket_table(report, "per_slice"), action_table(report)]
     return "\n".join([f"{_head(plan)}; {against}.", "", *(table.markdown() for table in tables)])
+
+
+def ablation(plan: RunPlan, ablated: Ablation) -> str:
+    """The paper's Table 6 over all tasks and for each, and what could not be trained."""
+    reports = ablated.reports
+    tasks = [EVERYTHING, *reports[0].aggregates]
+    tables = [factor_table(reports, variants().values(), where).markdown() for where in tasks]
+    seeds = f"seeds {', '.join(map(str, ablated.seeds))}"
+    failed = [f"Not trained: {one}" for one in ablated.missing]
+    return "\n".join(
+        [f"{_head(plan)}; {seeds}; positive = the model is better with the factor.", "", *failed, *tables]
+    )
 
 
 def parity(plan: RunPlan, proofs: Proofs) -> str:

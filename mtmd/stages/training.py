@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pydantic import Field
+
 from mtmd.config import Frozen
 from mtmd.data import ShardRef, WindowData, open_shard, window_fingerprint
 from mtmd.model import Ranker
@@ -19,10 +21,17 @@ class Trained(Frozen):
     """A trained model on disk."""
 
     kind: ModelKind
+    variant: str | None = Field(None, description="ablation variant; None for the preset as it is")
+    seed: int = Field(description="of the training")
     key: str
     path: str
     reused: bool
     fit: FitResult
+
+    @property
+    def name(self) -> str:
+        """The predictor's name in an evaluation."""
+        return self.variant or self.kind
 
 
 def train(
@@ -30,11 +39,16 @@ def train(
     kind: ModelKind,
     window: Sequence[ShardRef],
     on_progress: Callable[[Progress], None] | None = None,
+    *,
+    variant: str | None = None,
+    seed: int | None = None,
 ) -> Trained:
     """Train `kind` on the window's shards, or take what an earlier run trained on the same inputs.
 
-    A run that was killed goes on from its last checkpoint. Raises TrainingError when the loss is not finite.
+    `variant` and `seed` change the plan's preset. A run that was killed goes on from its last checkpoint.
+    Raises TrainingError when the loss is not finite.
     """
+    plan = plan.changed(variant, seed)
     key = training_key(kind, window_fingerprint(window), plan.preset)
     final, work = plan.workspace.trained(kind, key), plan.workspace.work(kind, key)
 
@@ -47,7 +61,15 @@ def train(
         reused = make_once(final, build)
         remove(work)  # also what a run left that was killed right before this line
     result = FitResult.model_validate(read_json(final / _FIT))
-    return Trained(kind=kind, key=key, path=str(final), reused=reused, fit=result)
+    return Trained(
+        kind=kind,
+        variant=variant,
+        seed=plan.preset.training.seed,
+        key=key,
+        path=str(final),
+        reused=reused,
+        fit=result,
+    )
 
 
 def window_data(plan: RunPlan, window: Sequence[ShardRef]) -> WindowData:
@@ -58,9 +80,11 @@ def window_data(plan: RunPlan, window: Sequence[ShardRef]) -> WindowData:
         plan.preset.declarations,
         validation_fraction=training.validation_fraction,
         seed=training.seed,
+        sample_fraction=training.sample_fraction,
     )
 
 
 def load_trained(plan: RunPlan, trained: Trained) -> Ranker:
     """The trained model in evaluation mode."""
-    return load_weights(trained.kind, plan.preset, Path(trained.path) / _WEIGHTS)
+    preset = plan.changed(trained.variant).preset
+    return load_weights(trained.kind, preset, Path(trained.path) / _WEIGHTS)

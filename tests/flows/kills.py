@@ -24,6 +24,7 @@ class Daily:
 
     def start(self, output: Path) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "flows.daily_retrain", "--preset", TINY, "--as-of", str(AS_OF)]
+        command += ["--no-ablations"]
         command += ["--logs", str(self.logs), "--artifacts", str(self.artifacts)]
         environment = os.environ | {"PREFECT_API_URL": self.server}
         with output.open("wb") as file:

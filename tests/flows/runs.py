@@ -47,10 +47,16 @@ class Run:
         return Registry(self.root)
 
 
-def run_daily(*, as_of: date, logs: Path, artifacts: Path, **parameters: Any) -> Run:
-    """Run the flow in this process; the run may have failed."""
+def run_daily(*, as_of: date, logs: Path, artifacts: Path, ablations: bool = False, **parameters: Any) -> Run:
+    """Run the flow in this process, by default without its four extra trainings; the run may have failed."""
     state = daily_retrain(
-        as_of=as_of, preset=TINY, logs=str(logs), artifacts=str(artifacts), return_state=True, **parameters
+        as_of=as_of,
+        preset=TINY,
+        logs=str(logs),
+        artifacts=str(artifacts),
+        ablations=ablations,
+        return_state=True,
+        **parameters,
     )
     identity = state.state_details.flow_run_id
     assert identity is not None

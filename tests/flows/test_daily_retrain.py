@@ -12,7 +12,8 @@ from prefect.exceptions import ParameterTypeError
 from prefect.flow_engine import run_flow
 from prefect.states import Scheduled
 
-from flows.daily_retrain import daily_retrain, scheduled_day
+from flows.daily_retrain import daily_retrain
+from flows.parameters import scheduled_day
 from mtmd.errors import ConfigError, LogsError, ValidationError
 from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, half_written, published, run_daily
 

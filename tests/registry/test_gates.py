@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mtmd.config import GatesConfig, Slice
+from mtmd.errors import RegistryError
 from mtmd.evaluation import ALL, Comparison, EvaluationReport, SliceMetrics
 from mtmd.export import DayParity, FileParity, FreshProcessReport, ParityReport
 from mtmd.registry import GateInputs, GateResult, Verdict, decide
@@ -289,3 +290,18 @@ def test_a_refusal_by_the_registry_is_told_too(inputs: Callable[..., GateInputs]
         "kept champion old because its as_of 2026-01-04 is older than the champion's 2026-01-05"
     )
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+def test_a_persons_reason_lets_slice_gates_pass_and_nothing_else(inputs: Callable[..., GateInputs]) -> None:
+    worse = inputs(evaluation=evaluation(mtmd={"logmae": 0.44}))
+    verdict = decide(worse, "the champion leaks")
+    assert verdict.promoted
+    assert verdict.failed == ("champion",)
+    assert verdict.words() == "promoted by override (the champion leaks) of failed gates: champion"
+    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+    broken = decide(worse.model_copy(update={"parity": None}), "the champion leaks")
+    assert not broken.promoted
+    assert broken.words().startswith("kept champion old because champion: ")
+    assert decide(inputs(), "not needed").reason() == "all gates passed"
+    with pytest.raises(RegistryError, match="an override needs a reason"):
+        decide(worse, " ")

@@ -1,0 +1,115 @@
+"""What each part of the model earns on this platform's traffic: the paper's Table 6, over several seeds."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated
+
+from prefect import flow, get_run_logger, unmapped
+from prefect.exceptions import ParameterTypeError
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+from rich.console import Console
+from rich.markup import escape
+
+from flows import publish, steps
+from flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, scheduled_day
+from flows.terminal import print_table
+from mtmd.config import variant, variants
+from mtmd.data import ShardRef
+from mtmd.errors import MtmdError
+from mtmd.evaluation import factor_table
+from mtmd.stages import Ablation, RunPlan, Trained
+
+Seeds = Annotated[
+    list[int], Field(min_length=1, max_length=10, description="Training seeds, such as [0, 1, 2]")
+]
+Names = Annotated[list[str], Field(min_length=1, description="Variants of mtmd/config/variants.toml")]
+
+
+@flow(
+    name="ablation",
+    validate_parameters=True,
+    persist_result=False,
+    task_runner=ThreadPoolTaskRunner(max_workers=4),  # type: ignore[arg-type]  # days at once: each holds its matrices
+)
+def ablation(
+    as_of: AsOf | None = None,
+    window_days: WindowDays | None = None,
+    preset: PresetName = "demo",
+    seeds: Seeds = [0, 1, 2],  # noqa: B006 - a parameter's default, as the run form shows it; never changed
+    names: Names | None = None,
+    logs: Logs | None = None,
+    artifacts: Artifacts = "artifacts",
+) -> Ablation:
+    """Train the model and every variant of it with each seed; what was trained before is reused."""
+    chosen = list(variants()) if names is None else [variant(name).name for name in names]
+    plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
+    quality = steps.validate(plan)
+    publish.data_quality(plan, quality)
+    steps.require(quality)
+    shards = steps.extract.map(unmapped(plan), list(plan.all_days)).result()
+    full = [steps.train(plan, "mtmd", shards[:-1], seed) for seed in dict.fromkeys(seeds)]
+    return ablate(plan, full, chosen, shards)
+
+
+def ablate(
+    plan: RunPlan, full: Sequence[Trained], names: Sequence[str], shards: Sequence[ShardRef]
+) -> Ablation:
+    """Train variants with the seeds of the full models, evaluate and publish them. Runs inside a flow.
+
+    A variant whose training fails is reported missing: what a factor is worth decides nothing.
+    """
+    trained, missing = list(full), []
+    for name in names:
+        for seed in (one.seed for one in full):
+            state = steps.train_variant(plan, name, seed, shards[:-1], return_state=True)
+            if state.is_completed():
+                trained.append(state.result())
+            else:
+                missing.append(f"{name}, seed {seed}: {state.message}")
+                get_run_logger().warning("variant %s", missing[-1])
+    ablated = steps.ablate(plan, trained, shards[-1], missing)
+    publish.ablation(plan, ablated)
+    return ablated
+
+
+def main() -> int:
+    """Run the flow from a terminal; exit status 1 for an error that the user can mend."""
+    options = _parser().parse_args()
+    try:
+        ablated = ablation(
+            as_of=options.as_of,
+            window_days=options.window_days,
+            preset=options.preset,
+            seeds=options.seeds,
+            names=options.variants,
+            logs=options.logs,
+            artifacts=options.artifacts,
+        )
+    except (MtmdError, ParameterTypeError) as error:
+        Console(stderr=True, highlight=False).print(
+            f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True
+        )
+        return 1
+    print_table(factor_table(ablated.reports, variants().values()))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m flows.ablation", description=__doc__)
+    parser.add_argument(
+        "--as-of", type=date.fromisoformat, help="held-out day, YYYY-MM-DD; default: yesterday, UTC"
+    )
+    parser.add_argument("--window-days", type=int, help="20 to 60; default: the preset's")
+    parser.add_argument("--preset", default="demo", help="a preset's name, or a path to a .toml")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--variants", nargs="+", help="default: all")
+    parser.add_argument("--logs", help="default: the preset's")
+    parser.add_argument("--artifacts", default="artifacts")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""Parameters that the flows share: types with bounds, and descriptions that the run form shows."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+from prefect import runtime
+from pydantic import Field
+
+from mtmd.stages import scheduled_as_of
+
+WindowDays = Annotated[
+    int, Field(ge=20, le=60, description="Training days before as_of; the preset's when omitted")
+]
+AsOf = Annotated[
+    date,
+    Field(description="Newest complete UTC day, held out; the day before the scheduled start when omitted"),
+]
+PresetName = Annotated[str, Field(description="A preset's name, or a path to a .toml")]
+Promote = Annotated[bool, Field(description="Whether a candidate that passes every gate goes live")]
+Ablations = Annotated[
+    bool, Field(description="Whether to train the rows of Table 6, after the decision: four more trainings")
+]
+Override = Annotated[
+    str,
+    Field(
+        min_length=1, description="Reason to promote although a slice gate fails; written into the history"
+    ),
+]
+Logs = Annotated[str, Field(description="Where the log tables are; the preset's when omitted")]
+Artifacts = Annotated[str, Field(description="Where outputs go")]
+
+
+def scheduled_day() -> date:
+    """The day before the run's scheduled start, in UTC, so that a late run trains the right day."""
+    scheduled = runtime.flow_run.scheduled_start_time
+    return scheduled_as_of((scheduled or datetime.now(UTC)).astimezone(UTC))

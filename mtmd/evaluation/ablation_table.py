@@ -1,0 +1,115 @@
+"""The paper's Table 6: what each factor contributes to LogMAE, in the top rank buckets and over all rows."""
+
+import math
+from collections.abc import Iterable, Sequence
+from statistics import fmean, stdev
+
+from mtmd.config import Frozen, Slice, Variant
+from mtmd.errors import EvaluationError
+from mtmd.evaluation.report import ALL, EvaluationReport
+from mtmd.evaluation.tables import Column, Estimate, Table, compared_buckets
+
+EVERYTHING = Slice(ALL, ALL, ALL)
+# 97.5 % quantile of Student's t by degrees of freedom: the mean of few seeds is less sure than of many.
+_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+_NORMAL = 1.96
+
+
+class Contribution(Frozen):
+    """What a factor is worth in one rank bucket: positive = the model is better with it."""
+
+    variant: str
+    factor: str
+    bucket: int | None
+    improvement: Estimate | None
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval is on one side of 0: a difference that chance does not explain."""
+        found = self.improvement
+        if found is None or found.low is None or found.high is None:
+            return False
+        return found.low > 0 or found.high < 0
+
+
+def contributions(
+    reports: Sequence[EvaluationReport], variants: Iterable[Variant], where: Slice = EVERYTHING
+) -> tuple[Contribution, ...]:
+    """Each variant's factor in each bucket that has intervals, and over all rows.
+
+    `reports` holds one evaluation per training seed. With one, the interval is the bootstrap's over requests,
+    and what another seed would change is not in it; with several it is Student's over the seeds' differences.
+    Variants that were not evaluated are left out. Raises EvaluationError without a report.
+    """
+    if not reports:
+        raise EvaluationError("contributions need the report of one seed or more; train the variants first")
+    evaluated = [one for one in variants if all(one.name in report.predictors for report in reports)]
+    return tuple(
+        Contribution(
+            variant=variant.name,
+            factor=variant.factor,
+            bucket=bucket,
+            improvement=_over_seeds([_of_seed(report, variant, where, bucket) for report in reports]),
+        )
+        for variant in evaluated
+        for bucket in compared_buckets(reports[0])
+    )
+
+
+def factor_table(
+    reports: Sequence[EvaluationReport], variants: Iterable[Variant], where: Slice = EVERYTHING
+) -> Table:
+    """One row per factor, columns 0 to 4 and all, as in Table 6; the last column says what chance explains."""
+    cells = contributions(reports, variants, where)
+    rows: dict[tuple[str, str], list[Contribution]] = {}
+    for cell in cells:
+        rows.setdefault((cell.variant, cell.factor), []).append(cell)
+    buckets = compared_buckets(reports[0])
+    names = ["all" if bucket is None else str(bucket) for bucket in buckets]
+    columns = (
+        Column(name="factor", kind="text"),
+        *(Column(name=name, kind="estimate") for name in names),
+        Column(name="verdict", kind="text"),
+    )
+    task = "all tasks" if where.task == ALL else where.task
+    seeds = "one seed: another one is not in the intervals" if len(reports) == 1 else f"{len(reports)} seeds"
+    return Table(
+        title=f"Contribution to LogMAE by rank bucket (0 = top), {task}, {reports[0].as_of}, {seeds}",
+        columns=columns,
+        rows=tuple(
+            (factor, *(cell.improvement for cell in found), _verdict(found[-1]))
+            for (_, factor), found in rows.items()
+        ),
+    )
+
+
+def _verdict(over_all: Contribution) -> str:
+    found = over_all.improvement
+    if found is None or not over_all.clear:
+        return "within noise"
+    return "helps" if found.value > 0 else "hurts"
+
+
+def _of_seed(report: EvaluationReport, variant: Variant, where: Slice, bucket: int | None) -> Estimate | None:
+    """1 − LogMAE with the factor / LogMAE without it."""
+    pair = report.compared(variant.name, where, bucket)
+    if pair.log_ratio is None or pair.low is None or pair.high is None:
+        return None
+    if not variant.added:
+        return Estimate(value=-math.expm1(pair.log_ratio), low=pair.low, high=pair.high)
+    # The variant has the factor: the inverse ratio, so bounds change places.
+    return Estimate(
+        value=-math.expm1(-pair.log_ratio), low=1 - 1 / (1 - pair.high), high=1 - 1 / (1 - pair.low)
+    )
+
+
+def _over_seeds(found: Sequence[Estimate | None]) -> Estimate | None:
+    known = [one for one in found if one is not None]
+    if len(known) < len(found):
+        return None
+    if len(known) == 1:
+        return known[0]
+    mean, freedom = fmean(one.value for one in known), len(known) - 1
+    student = _STUDENT[freedom - 1] if freedom <= len(_STUDENT) else _NORMAL
+    half = student * stdev(one.value for one in known) / math.sqrt(len(known))
+    return Estimate(value=mean, low=mean - half, high=mean + half)

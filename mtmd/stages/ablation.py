@@ -1,0 +1,53 @@
+"""What each part of the model earns: the candidate against itself with one factor changed (paper §3.4, Table 6)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from mtmd.config import Frozen
+from mtmd.data import ShardRef, open_shard
+from mtmd.evaluation import EvaluationReport, HeldOutDay, evaluate_predictors, score_day
+from mtmd.stages.keys import evaluation_key
+from mtmd.stages.outputs import make_once
+from mtmd.stages.plan import RunPlan
+from mtmd.stages.training import Trained, load_trained
+from mtmd.storage import read_json, write_json
+
+_REPORT = "report.json"
+
+
+class Ablation(Frozen):
+    """The variants that were trained, held against the candidate of the same seed; one report per seed."""
+
+    paths: tuple[str, ...] = Field(description="where the reports are, in the order of the seeds")
+    seeds: tuple[int, ...]
+    missing: tuple[str, ...] = Field((), description="variants whose training failed, and why")
+
+    @property
+    def reports(self) -> tuple[EvaluationReport, ...]:
+        """Each with the candidate "mtmd" and its variants as predictors."""
+        return tuple(EvaluationReport.model_validate(read_json(Path(path) / _REPORT)) for path in self.paths)
+
+
+def ablate(
+    plan: RunPlan, trained: Sequence[Trained], held_out: ShardRef, missing: Sequence[str] = ()
+) -> Ablation:
+    """Evaluate the candidate of each seed and its variants on the held-out day, once per set of models."""
+    seeds = tuple(dict.fromkeys(one.seed for one in trained))
+    paths = []
+    for seed in seeds:
+        models = [one for one in trained if one.seed == seed]
+        key = evaluation_key([one.key for one in models], held_out.fingerprint, None, plan.preset)
+        final = plan.workspace.evaluation(key)
+        make_once(final, lambda directory, models=models: _write(plan, models, held_out, directory))  # type: ignore[misc]
+        paths.append(str(final))
+    return Ablation(paths=tuple(paths), seeds=seeds, missing=tuple(missing))
+
+
+def _write(plan: RunPlan, models: Sequence[Trained], held_out: ShardRef, directory: Path) -> None:
+    shard, declarations = open_shard(Path(held_out.path)), plan.preset.declarations
+    predictions = {one.name: score_day(load_trained(plan, one), shard, declarations) for one in models}
+    day = HeldOutDay.of(shard, declarations)
+    report = evaluate_predictors(plan.as_of, declarations, day, predictions, plan.preset.evaluation)
+    write_json(directory / _REPORT, report.model_dump(mode="json"))

@@ -1,0 +1,79 @@
+"""Ablations: after the decision of a daily run, and as a flow of their own."""
+
+from pathlib import Path
+
+import pytest
+from prefect.exceptions import ParameterTypeError
+
+from flows.ablation import ablation
+from mtmd.config import variants
+from mtmd.errors import ConfigError
+from mtmd.evaluation import EVERYTHING, factor_table
+from mtmd.stages import Ablation
+from tests.flows.runs import AS_OF, TINY, Run, copied, published, run_daily
+
+DAILY = ("no_domain_adaptation", "no_dcn", "no_normalisation", "downsampling")
+
+
+@pytest.fixture(scope="module")
+def daily(first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The first run once more, now with its ablations."""
+    artifacts = copied(first_run.artifacts, tmp_path_factory.mktemp("ablation") / "artifacts")
+    return run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, ablations=True)
+
+
+@pytest.fixture(scope="module")
+def weekly(daily: Run) -> Ablation:
+    """The weekly flow on the same artifacts: one variant that the daily run has trained, and one more."""
+    return ablation(
+        AS_OF,
+        preset=TINY,
+        seeds=[0],
+        names=["no_dcn", "unconstrained"],
+        logs=str(daily.logs),
+        artifacts=str(daily.artifacts),
+    )
+
+
+def test_the_daily_run_trains_the_rows_of_table_6(daily: Run) -> None:
+    assert daily.summary.words.endswith("is already champion")
+    assert len(list((daily.root / "trained").glob("mtmd-*"))) >= 1 + len(DAILY)
+    found = published(daily.id)
+    assert {f"training-progress-{name}".replace("_", "-") for name in DAILY} <= set(found)
+    text = found["ablation"]
+    assert str(AS_OF) in text
+    for name in DAILY:
+        assert f"| {variants()[name].factor} |" in text
+    assert "| factor | 0 | 1 | 2 | 3 | 4 | all | verdict |" in text
+    assert text.count("Contribution to LogMAE") == 4  # all tasks, and each of three
+
+
+def test_the_weekly_flow_reuses_what_was_trained_and_trains_the_rest(daily: Run, weekly: Ablation) -> None:
+    (report,) = weekly.reports
+    assert report.predictors == ("mtmd", "no_dcn", "unconstrained")
+    assert (weekly.seeds, weekly.missing) == ((0,), ())
+    trained = {path.name for path in (daily.root / "trained").glob("mtmd-*")}
+    again = ablation(
+        AS_OF,
+        preset=TINY,
+        seeds=[0],
+        names=["no_dcn", "unconstrained"],
+        logs=str(daily.logs),
+        artifacts=str(daily.artifacts),
+    )
+    assert again == weekly
+    assert {path.name for path in (daily.root / "trained").glob("mtmd-*")} == trained
+    assert [row[0] for row in factor_table(weekly.reports, variants().values()).rows] == [
+        "DCN v2",
+        "constrained modelling",
+    ]
+    assert report.compared("no_dcn", EVERYTHING).improvement is not None
+
+
+def test_wrong_parameters_are_refused_before_anything_runs(first_run: Run, tmp_path: Path) -> None:
+    places = {"logs": str(first_run.logs), "artifacts": str(tmp_path / "artifacts")}
+    with pytest.raises(ConfigError, match="ablation variant 'no_luck' is not known"):
+        ablation(AS_OF, preset=TINY, names=["no_luck"], **places)
+    with pytest.raises(ParameterTypeError, match="seeds"):
+        ablation(AS_OF, preset=TINY, seeds=[], **places)
+    assert not (tmp_path / "artifacts").exists()
