@@ -49,7 +49,7 @@ def ablation(
     quality = steps.validate(plan)
     publish.data_quality(plan, quality)
     steps.require(quality)
-    shards = steps.extract.map(unmapped(plan), list(plan.all_days)).result()
+    shards = steps.extract.map(unmapped(plan), list(plan.all_days), list(quality.sources)).result()
     full = [steps.train(plan, "mtmd", shards[:-1], seed) for seed in dict.fromkeys(seeds)]
     return ablate(plan, full, chosen, shards)
 

@@ -51,7 +51,7 @@ def daily_retrain(
     quality = steps.validate(plan)
     publish.data_quality(plan, quality)
     steps.require(quality)
-    shards = steps.extract.map(unmapped(plan), list(plan.all_days)).result()
+    shards = steps.extract.map(unmapped(plan), list(plan.all_days), list(quality.sources)).result()
     window, held_out = shards[:-1], shards[-1]
 
     mtmd = steps.train(plan, "mtmd", window)

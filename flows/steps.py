@@ -77,9 +77,9 @@ def _may_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> boo
     retry_delay_seconds=5,
     retry_condition_fn=_may_pass,
 )
-def extract(planned: RunPlan, day: date) -> ShardRef:
-    """Extract one day into a shard."""
-    shard = stages.extract(planned, day)
+def extract(planned: RunPlan, day: date, validated: str) -> ShardRef:
+    """Extract one day, as it was validated, into a shard."""
+    shard = stages.extract(planned, day, validated)
     get_run_logger().info(
         "%s: %d candidates, %s", day, shard.candidates, "reused" if shard.reused else "extracted"
     )

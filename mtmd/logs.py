@@ -33,10 +33,20 @@ def day_files(logs: str | Path, table: str, day: date) -> list[Path]:
 
 
 def available_days(logs: str | Path) -> tuple[date, ...]:
-    """Days for which all three tables have a directory, oldest first."""
+    """Days for which all three tables have a directory, oldest first.
+
+    Raises LogsError naming a directory whose date is no day of the calendar.
+    """
     root = resolve(logs)
     days = [
-        {date.fromisoformat(m[1]) for p in (root / table).glob("date=*") if (m := _PARTITION.match(p.name))}
+        {_day(path) for path in (root / table).glob("date=*") if _PARTITION.match(path.name)}
         for table in TABLES
     ]
     return tuple(sorted(set.intersection(*days)))
+
+
+def _day(directory: Path) -> date:
+    try:
+        return date.fromisoformat(directory.name.removeprefix("date="))
+    except ValueError:
+        raise LogsError(f"{directory} is named after no day of the calendar; rename or remove it") from None

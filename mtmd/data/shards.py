@@ -5,14 +5,14 @@ from datetime import date
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from torch import Tensor
 
 from mtmd.config import Declarations, Frozen
 from mtmd.contract import TABLES
 from mtmd.data.columns import map_columns
 from mtmd.errors import StorageError
-from mtmd.storage import read_json, sha256_file
+from mtmd.storage import digest, read_json, sha256_file
 
 SHARD_FORMAT = 1  # raise it whenever the same logs would give other bytes: it is part of every fingerprint
 MANIFEST = "manifest.json"
@@ -45,6 +45,7 @@ class ShardRef(Frozen):
     day: date
     fingerprint: str
     path: str
+    sources: str = Field(description="digest of the source files' content digests")
     requests: int
     ads: int
     candidates: int
@@ -150,6 +151,7 @@ def reference(path: Path, manifest: ShardManifest, *, reused: bool) -> ShardRef:
         day=manifest.day,
         fingerprint=manifest.fingerprint,
         path=str(path),
+        sources=digest(manifest.sources),
         requests=manifest.requests,
         ads=manifest.ads,
         candidates=manifest.candidates,

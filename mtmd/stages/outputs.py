@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from mtmd.errors import StorageError
 from mtmd.storage import atomic_directory, read_json, remove, sha256_file, write_json
 
 _MANIFEST = "manifest.json"
@@ -13,7 +14,10 @@ def is_complete(directory: Path) -> bool:
     manifest = directory / _MANIFEST
     if not manifest.is_file():
         return False
-    files: dict[str, str] = read_json(manifest)["files"]
+    try:
+        files: dict[str, str] = dict(read_json(manifest)["files"])
+    except (StorageError, KeyError, TypeError, ValueError):  # damaged after it was written
+        return False
     return all(
         (directory / name).is_file() and sha256_file(directory / name) == sha for name, sha in files.items()
     )

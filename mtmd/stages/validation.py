@@ -4,8 +4,11 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+from pydantic import Field
+
 from mtmd.config import Frozen
 from mtmd.data.sources import source_digests, source_files
+from mtmd.errors import LogsError
 from mtmd.stages.keys import code_digest
 from mtmd.stages.plan import RunPlan
 from mtmd.storage import digest, read_json, write_json
@@ -26,6 +29,7 @@ class DataQuality(Frozen):
     days: tuple[DayValidation, ...]
     window: WindowValidation | None
     reused: tuple[date, ...]
+    sources: tuple[str, ...] = Field(description="digest of each day's source files, as they were validated")
 
     @property
     def passed(self) -> bool:
@@ -45,18 +49,23 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
 
     A day that passed before with the same files, declarations and suites is not run again; one that failed is.
     All days are looked at before anything is raised: see `require`. Raises LogsError where a day's files are
-    missing, empty or unreadable.
+    missing, empty or unreadable, or change while they are validated.
     """
     days: list[DayValidation] = []
     reused: list[date] = []
     trailing: list[DayProfile] = []
-    for day in plan.all_days:
-        stored = _record(plan, day)
+    sources = [_sources(plan, day) for day in plan.all_days]
+    for day, source in zip(plan.all_days, sources, strict=True):
+        stored = _record(plan, day, source)
         if stored.is_file():
             result = DayValidation.model_validate(read_json(stored))
             reused.append(day)
         else:
             result = validate_day(plan.logs, day, plan.preset, trailing)
+            if _sources(plan, day) != source:
+                raise LogsError(
+                    f"logs of {day} changed while they were validated; run again when they are complete"
+                )
             if result.passed:
                 write_json(stored, result.model_dump(mode="json"))
         if result.passed and result.profile is not None:
@@ -65,7 +74,9 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
         if on_day is not None:
             on_day(result)
     window = validate_window(trailing, plan.preset) if len(trailing) == len(days) else None
-    quality = DataQuality(days=tuple(days), window=window, reused=tuple(reused))
+    quality = DataQuality(
+        days=tuple(days), window=window, reused=tuple(reused), sources=tuple(map(digest, sources))
+    )
     record = plan.workspace.root / "validation" / f"as_of={plan.as_of.isoformat()}.json"
     write_json(record, quality.model_dump(mode="json"))  # failures too: it is read, never reused
     return quality
@@ -77,16 +88,20 @@ def require(quality: DataQuality) -> None:
         require_validation(one)
 
 
-def _record(plan: RunPlan, day: date) -> Path:
+def _sources(plan: RunPlan, day: date) -> dict[str, dict[str, str]]:
+    cache = plan.workspace.shards / "digests" / f"date={day.isoformat()}.json"
+    return source_digests(source_files(plan.logs, day), cache)
+
+
+def _record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> Path:
     """Where a passed day's results are: named by its files' content, its declarations and the suites.
 
     The days that it was compared with are left out on purpose: a late correction of an earlier day must not
     judge a later one again.
     """
-    cache = plan.workspace.shards / "digests" / f"date={day.isoformat()}.json"
     key = digest(
         {
-            "sources": source_digests(source_files(plan.logs, day), cache),
+            "sources": sources,
             "declarations": plan.preset.declarations.model_dump(mode="json"),
             "limits": plan.preset.data.model_dump(mode="json"),
             "code": code_digest("validation", "contract.py", "../expectations", "../sql"),

@@ -46,12 +46,15 @@ class Done:
 def run_stages(logs: Path, artifacts: Path, as_of: date = AS_OF) -> Done:
     """All stages but the decision, on outputs that are there already."""
     plan = stages.plan_run(as_of, TINY, logs=str(logs), artifacts=str(artifacts))
-    shards = tuple(stages.extract(plan, day) for day in plan.all_days)
+    quality = stages.validate(plan)
+    shards = tuple(
+        stages.extract(plan, day, source) for day, source in zip(plan.all_days, quality.sources, strict=True)
+    )
     trained = tuple(stages.train(plan, kind, shards[:-1]) for kind in ("mtmd", "per_slice", "pooled"))
     evaluated = stages.evaluate(plan, trained, shards[:-1], shards[-1])
     exported = stages.export(plan, trained[0], evaluated, shards)
     proofs = stages.prove(plan, exported, trained[0], shards[-1])
-    return Done(plan, stages.validate(plan), shards, trained, evaluated, exported, proofs)
+    return Done(plan, quality, shards, trained, evaluated, exported, proofs)
 
 
 @pytest.fixture

@@ -36,3 +36,12 @@ def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="stopped"):
         make_once(tmp_path / "out", build)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"files": null}', '{"other": {}}'])
+def test_an_output_whose_manifest_is_damaged_is_made_again(tmp_path: Path, text: str) -> None:
+    final = tmp_path / "out"
+    make_once(final, _write("first"))
+    (final / "manifest.json").write_text(text)
+    assert make_once(final, _write("second")) is False
+    assert (final / "a.txt").read_text() == "second"

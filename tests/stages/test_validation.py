@@ -2,13 +2,14 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from mtmd import stages
-from mtmd.errors import ValidationError
-from mtmd.stages import RunPlan
+from mtmd.errors import LogsError, ValidationError
+from mtmd.stages import RunPlan, validation
 from mtmd.validation import DayValidation
 from tests.flows.runs import AS_OF, TINY, Run, copied
 
@@ -65,3 +66,27 @@ def test_other_limits_are_another_validation(plan: RunPlan) -> None:
     short = strict.model_copy(update={"days": plan.days[:1]})
     assert stages.validate(short).reused == ()
     assert not stages.validate(short).passed
+
+
+def test_files_that_changed_after_validation_are_not_extracted(plan: RunPlan) -> None:
+    quality = stages.validate(plan)
+    assert stages.extract(plan, AS_OF, quality.sources[-1]).reused
+    _rewrite(plan, "requests", "from {rows} order by request_id desc")
+    with pytest.raises(LogsError, match=f"logs of {AS_OF} changed after they were validated"):
+        stages.extract(plan, AS_OF, quality.sources[-1])
+
+
+def test_files_that_change_while_they_are_validated_stop_the_run(
+    plan: RunPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = validation.validate_day
+
+    def slow(*arguments: Any, **named: Any) -> DayValidation:
+        result = real(*arguments, **named)
+        _rewrite(plan, "requests", "from {rows} limit 50")
+        return result
+
+    monkeypatch.setattr(validation, "validate_day", slow)
+    with pytest.raises(LogsError, match=f"logs of {AS_OF} changed while they were validated"):
+        stages.validate(plan)
+    assert not plan.workspace.validation(AS_OF).exists()
