@@ -69,8 +69,11 @@ def daily_retrain(
         plan, quality, shards, [mtmd, per_slice, pooled], evaluation, candidate, proofs, promote, override
     )
     publish.verdict(plan, summary)
+    steps.report(plan, summary, quality, shards, [mtmd, per_slice, pooled], proofs)
     if ablations:
-        ablate(plan, [mtmd], [one.name for one in variants().values() if one.daily], shards)
+        daily = [one.name for one in variants().values() if one.daily]
+        ablated = ablate(plan, [mtmd], daily, shards)
+        steps.report(plan, summary, quality, shards, [mtmd, per_slice, pooled], proofs, ablated)
     return summary
 
 

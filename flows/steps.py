@@ -175,3 +175,20 @@ def decide(
     )
     get_run_logger().info("%s: %s", summary.model_id, summary.words)
     return summary
+
+
+@task(persist_result=False)
+def report(
+    planned: RunPlan,
+    summary: RunSummary,
+    quality: DataQuality,
+    shards: Sequence[ShardRef],
+    trained: Sequence[Trained],
+    proofs: Proofs,
+    ablated: Ablation | None = None,
+) -> None:
+    """Write the run's page."""
+    place = stages.write_report(
+        planned, summary, quality=quality, shards=shards, trained=trained, proofs=proofs, ablated=ablated
+    )
+    get_run_logger().info("report: %s", place)

@@ -8,6 +8,7 @@ MtmdError
 ├── EvaluationError    predictions do not fit the held-out day, or are not finite
 ├── BundleError        an exported bundle is incomplete, altered, or mixed with another one's parts
 ├── ParityError        exported files do not compute what the trained model computes
+├── ReportError        a run's page could not be made; what the run decided stands
 ├── RegistryError      the champion moved meanwhile, or a model is not in the registry
 └── StorageError       a path cannot be handled, or a stored output does not verify
 
@@ -45,6 +46,10 @@ class BundleError(MtmdError):
 
 class ParityError(MtmdError):
     """Exported files do not compute what the trained model computes."""
+
+
+class ReportError(MtmdError):
+    """A run's page could not be made; what the run decided stands."""
 
 
 class RegistryError(MtmdError):

@@ -1,6 +1,7 @@
 """The stages of a run: each turns references into a durable output and a reference to it.
 
-One row's path: logs → validate → extract (shard) → train → evaluate → export → prove → decide. One date's path:
+One row's path: logs → validate → extract (shard) → train → evaluate → export → prove → decide
+→ report. One date's path:
 `as_of` → plan → window days → shards → model id → champion. A stage whose output exists and verifies is done.
 """
 
@@ -10,6 +11,7 @@ from mtmd.stages.decision import RunSummary, decide
 from mtmd.stages.evaluation import Evaluated, evaluate, model_id
 from mtmd.stages.extraction import extract
 from mtmd.stages.plan import RunPlan, plan_run, scheduled_as_of
+from mtmd.stages.report import write_report
 from mtmd.stages.training import Trained, train
 from mtmd.stages.validation import DataQuality, require, validate
 from mtmd.stages.workspace import Workspace
@@ -36,4 +38,5 @@ __all__ = [
     "scheduled_as_of",
     "train",
     "validate",
+    "write_report",
 ]

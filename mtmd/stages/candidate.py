@@ -49,7 +49,7 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequence[
     Raises BundleError when a stored model was altered, or the model cannot be exported.
     """
     name = model_id(plan, mtmd, shards[-1])
-    model = _mtmd(plan, mtmd)
+    model = load_mtmd(plan, mtmd)
 
     def build(directory: Path) -> None:
         export_bundle(model, plan.preset, directory)
@@ -90,7 +90,7 @@ def prove(plan: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) 
     if record.is_file():
         return Proofs.model_validate(read_json(record))
     directory, shard = Path(exported.path), open_shard(Path(held_out.path))
-    model = _mtmd(plan, mtmd)
+    model = load_mtmd(plan, mtmd)
     rows = sample_raw_rows(plan.logs, shard, plan.preset.declarations)
     proofs = Proofs(
         parity=check_parity(model, directory, shard, plan.preset),
@@ -101,7 +101,8 @@ def prove(plan: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) 
     return proofs
 
 
-def _mtmd(plan: RunPlan, trained: Trained) -> MTMD:
+def load_mtmd(plan: RunPlan, trained: Trained) -> MTMD:
+    """The trained MTMD; raises ConfigError for another kind of model."""
     model = load_trained(plan, trained)
     if not isinstance(model, MTMD):
         raise ConfigError(f"only the mtmd model is exported, not {trained.kind!r}; it has a tower per domain")

@@ -45,6 +45,8 @@ def decide(
 ) -> RunSummary:
     """Ask every gate; promote if all pass (or `override` says why not) and the caller wants it; write both down.
 
+    The summary already names the place of the report, which is written next.
+
     Raises RegistryError when the champion changed while the run was deciding: run again.
     """
     registry = Registry(plan.workspace.root)
@@ -79,6 +81,7 @@ def decide(
             "model": exported.path,
             "evaluation": evaluated.path,
             "run": str(run),
+            "report": str(plan.workspace.report(plan.as_of, _key(trained))),
             "champion": str(plan.workspace.root / "champion.json"),
         },
     )

@@ -14,9 +14,9 @@ from mtmd.evaluation import (
     logmae_table,
 )
 from mtmd.registry import GateResult, SliceFinding
+from mtmd.report import data_uri, line_chart
 from mtmd.stages.ablation import Ablation
 from mtmd.stages.candidate import Proofs
-from mtmd.stages.charts import data_uri, line_chart
 from mtmd.stages.decision import RunSummary
 from mtmd.stages.evaluation import Evaluated
 from mtmd.stages.plan import RunPlan
@@ -117,6 +117,7 @@ def parity(plan: RunPlan, proofs: Proofs) -> str:
 
 def verdict(summary: RunSummary) -> str:
     """The words, each gate, what was reused, and where things are."""
+    report = summary.places["report"]
     lines = [
         f"## {summary.words}",
         "",
@@ -131,6 +132,8 @@ def verdict(summary: RunSummary) -> str:
         ),
         "",
         *(line for gate in summary.verdict.gates for line in _rivals(gate)),
+        f"The whole report, on one page: [{Path(report).name}]({Path(report).as_uri()})",
+        "",
         *(f"- {name}: `{place}`" for name, place in summary.places.items()),
         "",
         "Taken from earlier runs: "

@@ -36,3 +36,6 @@ class Workspace:
 
     def run(self, as_of: date, key: str) -> Path:
         return self.root / "runs" / f"{as_of.isoformat()}-{key[:10]}"
+
+    def report(self, as_of: date, key: str) -> Path:
+        return self.run(as_of, key) / "report.html"

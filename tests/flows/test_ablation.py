@@ -46,6 +46,9 @@ def test_the_daily_run_trains_the_rows_of_table_6(daily: Run) -> None:
         assert f"| {variants()[name].factor} |" in text
     assert "| factor | 0 | 1 | 2 | 3 | 4 | all | verdict |" in text
     assert text.count("Contribution to LogMAE") == 4  # all tasks, and each of three
+    page = Path(daily.summary.places["report"]).read_text()
+    for name in DAILY:
+        assert f'<th scope="row">{variants()[name].factor}</th>' in page
 
 
 def test_the_weekly_flow_reuses_what_was_trained_and_trains_the_rest(daily: Run, weekly: Ablation) -> None:

@@ -65,6 +65,15 @@ def test_the_run_carries_artifacts_with_stable_keys(first_run: Run) -> None:
     assert {float(found[f"training-progress-{kind}"]) for kind in ("mtmd", "per-slice", "pooled")} == {100.0}
 
 
+def test_the_run_leaves_a_page_that_its_verdict_links(first_run: Run) -> None:
+    page = Path(first_run.summary.places["report"])
+    assert page.parent == Path(first_run.summary.places["run"])
+    html = page.read_text()
+    assert "<h1>Promoted</h1>" in html
+    assert "No ablation variants are trained for this page yet" in html
+    assert page.as_uri() in published(first_run.id)["verdict"]
+
+
 def test_a_second_run_reuses_everything_and_promotes_nothing_twice(first_run: Run, tmp_path: Path) -> None:
     artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
     before = (artifacts / LINE / "champion.json").read_bytes()

@@ -21,3 +21,5 @@ def test_the_summary_is_whole_in_a_narrow_terminal(
     assert "shards 20 of 21" in text
     assert str(next_day.root / "models" / next_day.summary.model_id) in text
     assert "--as-of 2026-01-23" in text
+    (shown,) = [line for line in text.splitlines() if line.split()[:1] == ["report"]]
+    assert shown.split()[1] == next_day.summary.places["report"]

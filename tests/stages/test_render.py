@@ -1,5 +1,7 @@
 """What artifacts say; the tables themselves are tested where they are made."""
 
+from pathlib import Path
+
 from mtmd.stages import render
 from tests.flows.runs import Run
 from tests.stages.conftest import Done
@@ -60,6 +62,7 @@ def test_the_verdict_lists_gates_places_and_what_was_reused(next_day: Run) -> No
     assert "shards 20 of 21" in page
     for place in summary.places.values():
         assert place in page
+    assert f"[report.html]({Path(summary.places['report']).as_uri()})" in page
 
 
 def test_the_verdict_has_a_row_per_slice_of_each_rival(next_day: Run) -> None:

@@ -24,3 +24,4 @@ def test_names_hold_the_day_and_the_start_of_the_key() -> None:
     assert workspace.work("mtmd", key) == Path("/a/work/mtmd-0123456789abcdef")
     assert workspace.evaluation(key) == Path("/a/evaluations/0123456789abcdef")
     assert workspace.run(date(2026, 1, 2), key) == Path("/a/runs/2026-01-02-0123456789")
+    assert workspace.report(date(2026, 1, 2), key) == Path("/a/runs/2026-01-02-0123456789/report.html")

@@ -1,0 +1,154 @@
+"""The candidate against its rivals: the paper's Table 1 and Table 6 as heat maps, and what they say in words."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mtmd.config import Slice, variants
+from mtmd.evaluation import (
+    ALL,
+    EVERYTHING,
+    Estimate,
+    EvaluationReport,
+    compared_buckets,
+    contributions,
+    estimate,
+)
+from mtmd.report.heat_map import EstimateRow, HeatCell, HeatMap, estimates_map, full_colour
+from mtmd.report.numbers import listed
+
+RIVALS = {
+    "per_slice": "per-slice baselines",
+    "pooled": "pooled two-tower",
+    "champion": "champion",
+    "constant": "constant",
+}
+_MAPPED = ("per_slice", "pooled", "champion")  # the constant is a floor, not a rival
+POOLED = "pooled"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The candidate against one rival over all rows of each task; each task is in one of the lists."""
+
+    ahead: tuple[str, ...]
+    tied: tuple[str, ...]
+    behind: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """`ahead on ctr and gctr, tied on octr`"""
+        parts = (("ahead on", self.ahead), ("tied on", self.tied), ("behind on", self.behind))
+        return ", ".join(f"{how} {listed(list(tasks))}" for how, tasks in parts if tasks)
+
+
+def standing(report: EvaluationReport, reference: str) -> Standing:
+    """Ahead or behind where the interval leaves zero out, and tied where it does not, or there is none."""
+    lists: dict[str, list[str]] = {"ahead": [], "tied": [], "behind": []}
+    for where in report.aggregates:
+        pair = report.compared(reference, where)
+        how = "tied"
+        if pair.low is not None and pair.high is not None:
+            how = "ahead" if pair.low > 0 else "behind" if pair.high < 0 else "tied"
+        lists[how].append(where.task)
+    return Standing(*(tuple(lists[how]) for how in ("ahead", "tied", "behind")))
+
+
+def worth(report: EvaluationReport) -> str:
+    """Whether the candidate is worth its cost against pooling alone, in one sentence."""
+    if POOLED not in report.predictors:
+        return "The pooled two-tower was not evaluated, so whether pooling alone is enough is not known."
+    found = standing(report, POOLED)
+    name = report.candidate.upper()
+    if not found.ahead:
+        return (
+            f"Pooled is enough: against pooling alone {name} is {found.words}, so it does not earn its cost."
+        )
+    if found.behind:
+        return (
+            f"Mixed: against pooling alone {name} is {found.words}; it earns its cost on "
+            f"{listed(list(found.ahead))} only, and pooling is better on {listed(list(found.behind))}."
+        )
+    if found.tied:
+        return f"{name} is worth its cost on {listed(list(found.ahead))}: against pooling alone it is {found.words}."
+    return f"{name} is worth its cost: it is ahead of pooling alone on {listed(list(found.ahead))}."
+
+
+def rivals_map(report: EvaluationReport) -> HeatMap:
+    """Rivals × tasks over all rows, with the standing in words."""
+    tasks = [where.task for where in report.aggregates]
+    present = [name for name in RIVALS if name in report.predictors]
+    rows: list[EstimateRow] = [
+        ((RIVALS[name],), [estimate(report, report.candidate, name, where) for where in report.aggregates])
+        for name in present
+    ]
+    rivals = [
+        cell.value
+        for (name,), cells in rows
+        for cell in cells
+        if name != "constant" and isinstance(cell, Estimate)
+    ]
+    found = estimates_map("Over all rows of a task", ["reference"], tasks, rows, full_colour(rivals))
+    said = [HeatCell(standing(report, name).words, sure=False) for name in present]
+    return HeatMap(
+        title=found.title,
+        corner=found.corner,
+        columns=(*found.columns, "in words"),
+        rows=tuple(
+            (labels, (*cells, words)) for (labels, cells), words in zip(found.rows, said, strict=True)
+        ),
+        legend=found.legend,
+    )
+
+
+def slice_maps(report: EvaluationReport) -> Iterator[HeatMap]:
+    """The paper's Table 1: surface × product by task, one map per reference, the tasks' aggregates last."""
+    tasks = [where.task for where in report.aggregates]
+    domains = [*dict.fromkeys((at.surface, at.product) for at in report.slices), (ALL, ALL)]
+    known = {*report.slices, *report.aggregates}
+    for reference in _mapped(report):
+        rows: list[EstimateRow] = [
+            (
+                domain,
+                [
+                    estimate(report, report.candidate, reference, at) if at in known else "N/A"
+                    for at in (Slice(*domain, task) for task in tasks)
+                ],
+            )
+            for domain in domains
+        ]
+        yield estimates_map(f"over the {RIVALS[reference]}", ["surface", "product"], tasks, rows)
+
+
+def bucket_maps(report: EvaluationReport) -> Iterator[HeatMap]:
+    """Tasks × rank buckets, one map per reference."""
+    for reference in _mapped(report):
+        rows = [((at.task,), _by_bucket(report, reference, at)) for at in report.aggregates]
+        yield estimates_map(f"over the {RIVALS[reference]}", ["task"], _bucket_names(report), rows)
+
+
+def ablation_maps(reports: Sequence[EvaluationReport]) -> Iterator[HeatMap]:
+    """The paper's Table 6: factor × rank bucket, over all tasks first, then task by task; one report per seed.
+
+    Nothing without reports.
+    """
+    if not reports:
+        return
+    for where in (EVERYTHING, *reports[0].aggregates):
+        rows: dict[str, list[Estimate | str | None]] = {}
+        for one in contributions(reports, variants().values(), where):
+            rows.setdefault(one.factor, []).append(one.improvement)
+        title = "all tasks" if where == EVERYTHING else where.task
+        names = _bucket_names(reports[0])
+        yield estimates_map(title, ["factor"], names, [((factor,), cells) for factor, cells in rows.items()])
+
+
+def _mapped(report: EvaluationReport) -> list[str]:
+    return [name for name in _MAPPED if name in report.predictors]
+
+
+def _bucket_names(report: EvaluationReport) -> list[str]:
+    return ["all" if bucket is None else str(bucket) for bucket in compared_buckets(report)]
+
+
+def _by_bucket(report: EvaluationReport, reference: str, at: Slice) -> list[Estimate | str | None]:
+    return [estimate(report, report.candidate, reference, at, bucket) for bucket in compared_buckets(report)]

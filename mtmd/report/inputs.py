@@ -1,0 +1,46 @@
+"""All that a page is made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from mtmd.config import GatesConfig
+from mtmd.data import ShardRef
+from mtmd.evaluation import EvaluationReport
+from mtmd.export import ParityReport
+from mtmd.registry import ModelManifest, Verdict
+from mtmd.report.traces import TowerMeans
+from mtmd.training import FitResult
+from mtmd.validation import DayValidation, WindowValidation
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """A run's results.
+
+    words         what came of it
+    live          model id of the champion after the run
+    fits          training of each model, by the predictor's name
+    trained       key of each of them
+    shards        the window's, oldest first, then the held-out day's
+    traces        of the query and of the item tower
+    ablations     the candidate against its variants, a report per training seed; empty when none were trained
+    untrained     variants whose training failed, and why
+    """
+
+    as_of: date
+    preset: str
+    words: str
+    verdict: Verdict
+    live: str | None
+    evaluation: EvaluationReport
+    gates: GatesConfig
+    fits: Mapping[str, FitResult]
+    trained: Mapping[str, str]
+    validations: tuple[DayValidation | WindowValidation, ...]
+    shards: tuple[ShardRef, ...]
+    manifest: ModelManifest
+    parity: ParityReport
+    traces: tuple[TowerMeans, TowerMeans]
+    ablations: tuple[EvaluationReport, ...] = ()
+    untrained: tuple[str, ...] = ()

@@ -1,0 +1,74 @@
+"""Write the page that a person reads to decide whether to trust the run's model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mtmd.data import ShardRef, open_shard
+from mtmd.errors import ReportError
+from mtmd.registry import Registry
+from mtmd.report import ReportInputs, render_report, trace_means
+from mtmd.stages.ablation import Ablation
+from mtmd.stages.candidate import Proofs, load_mtmd
+from mtmd.stages.decision import RunSummary
+from mtmd.stages.plan import RunPlan
+from mtmd.stages.training import Trained
+from mtmd.stages.validation import DataQuality
+from mtmd.storage import write_text
+
+
+def write_report(
+    plan: RunPlan,
+    summary: RunSummary,
+    *,
+    quality: DataQuality,
+    shards: Sequence[ShardRef],
+    trained: Sequence[Trained],
+    proofs: Proofs,
+    ablated: Ablation | None = None,
+) -> Path:
+    """The page of a run that has decided, at the place that its summary names; returns that place.
+
+    Written again with the ablations when these are done.
+
+    Raises ReportError, whatever went wrong: what was decided stands, and the message says so.
+    """
+    place = Path(summary.places["report"])
+    try:
+        write_text(place, render_report(_inputs(plan, summary, quality, shards, trained, proofs, ablated)))
+    except Exception as error:
+        raise ReportError(
+            f"the report of {summary.model_id} could not be written to {place}: {error}. The decision stands "
+            f"({summary.words}); run the same day again to make the report alone"
+        ) from error
+    return place
+
+
+def _inputs(
+    plan: RunPlan,
+    summary: RunSummary,
+    quality: DataQuality,
+    shards: Sequence[ShardRef],
+    trained: Sequence[Trained],
+    proofs: Proofs,
+    ablated: Ablation | None,
+) -> ReportInputs:
+    mtmd = next(one for one in trained if one.name == "mtmd")
+    held_out = open_shard(Path(shards[-1].path))
+    return ReportInputs(
+        as_of=plan.as_of,
+        preset=plan.preset.name,
+        words=summary.words,
+        verdict=summary.verdict,
+        live=summary.champion,
+        evaluation=summary.report,
+        gates=plan.preset.gates,
+        fits={one.name: one.fit for one in trained},
+        trained={one.name: one.key for one in trained},
+        validations=quality.validations,
+        shards=tuple(shards),
+        manifest=Registry(plan.workspace.root).manifest(summary.model_id),
+        parity=proofs.parity,
+        traces=trace_means(load_mtmd(plan, mtmd), held_out, plan.preset),
+        ablations=ablated.reports if ablated else (),
+        untrained=ablated.missing if ablated else (),
+    )
