@@ -29,6 +29,10 @@ class ModelConfig(Frozen):
     domain_shared_expert: bool = Field(
         True, description="one expert per tower that its domains share; §2.1.4"
     )
+    common_weights: bool = Field(
+        True,
+        description="a domain's experts are weights common to the tower's domains plus their own difference",
+    )
     shallow_expert: bool = Field(True, description="§2.1.3")
     routing: bool = Field(
         True, description="learned weights of the experts; without, all count the same; §2.1.5"
@@ -82,6 +86,14 @@ class TrainingConfig(Frozen):
     """Optimisation; the budget (epochs, batch, patience) is shared by MTMD and its rivals."""
 
     learning_rate: float = Field(1e-3, gt=0)
+    embedding_rate: float = Field(
+        1.0,
+        gt=0,
+        description="learning rate of embedding tables, as a share of the others': ids are in few batches",
+    )
+    difference_rate: float = Field(
+        0.3, gt=0, description="likewise of what a domain's experts have beside the common weights"
+    )
     weight_decay: float = Field(1e-2, ge=0)
     batch_requests: int = Field(256, ge=1, description="distinct requests in a batch; all come from one day")
     epochs: int = Field(8, ge=1)

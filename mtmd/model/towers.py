@@ -1,14 +1,20 @@
 """A tower (paper §2.2, Fig. 5): one Domain Expert per surface (query) or product (item).
 
 A row runs through the adaptation and the Domain Expert of its own domain, and the domain-shared expert.
+
+Deviation (`common_weights`): a Domain Expert's weights are a sum of weights common to the tower's domains and its own
+difference, which starts at 0 and decays. So a domain with few rows starts from what the others have learnt; once
+trained the sum is folded, and the network is the paper's (docs/decisions.md has what it is worth).
 Shapes: N rows, D adapted columns, F fields, T tasks, K_t = emb_deep + emb_shallow + 1 width of task t.
 """
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from mtmd.batch import SideInput
 from mtmd.config import ModelConfig, SideSchema
@@ -63,6 +69,15 @@ class Tower(nn.Module):
             DomainExpert(layout.width, layout.shallow_width, tuple(deep_widths[t] for t in own), config)
             for own in self.tasks
         )
+        self.common: DomainExpert | None = None
+        if config.common_weights and len(self.tasks) > 1:
+            every = sorted({task for own in self.tasks for task in own})
+            widths = tuple(deep_widths[task] for task in every)
+            self.common = DomainExpert(layout.width, layout.shallow_width, widths, config)
+            self._places = [[every.index(task) for task in own] for own in self.tasks]
+            with torch.no_grad():
+                for parameter in self.experts.parameters():
+                    parameter.zero_()
         # The domain-shared expert (§2.1.4): the same weights for the rows of all domains.
         self.shared: Stack | None = None
         if config.domain_shared_expert:
@@ -84,9 +99,11 @@ class Tower(nn.Module):
         shared = x[:, :0] if self.shared is None else self.shared(padded(z)).squeeze(0)[: len(z)]
         packed, routing = [], []
         parts = zip(*(by_domain(t, side) for t in (x, z, shared)), strict=True)
-        for expert, tasks, bias, rows in zip(self.experts, self.tasks, self.bias, parts, strict=True):
+        for domain, (tasks, bias, rows) in enumerate(zip(self.tasks, self.bias, parts, strict=True)):
             count = len(rows[0])
-            outputs, weights = expert(*(padded(t) for t in rows))
+            outputs, weights = functional_call(
+                self.experts[domain], self._weights(domain), tuple(padded(t) for t in rows)
+            )
             embeddings = [[part[:count] for part in task] for task in outputs]
             weights = weights[:, :count]
             packed.append(pack(dict(zip(tasks, embeddings, strict=True)), bias, self.widths))
@@ -94,6 +111,40 @@ class Tower(nn.Module):
             all_tasks[list(tasks)] = weights.detach()
             routing.append(all_tasks)
         return TowerTrace(torch.cat(packed), gates.detach(), torch.cat(routing, dim=1).transpose(0, 1))
+
+    def folded(self, domain: int) -> DomainExpert:
+        """A Domain Expert of its own, whose weights are the sums that rows of the domain meet."""
+        expert = copy.deepcopy(self.experts[domain])
+        if not isinstance(expert, DomainExpert):
+            raise TypeError(f"domain {domain} of the tower holds {type(expert)}")
+        with torch.no_grad():
+            expert.load_state_dict(self._weights(domain), strict=False)
+        return expert
+
+    def _weights(self, domain: int) -> dict[str, Tensor]:
+        """Sums by name of the expert's parameter; empty where its own parameters are all there is."""
+        if self.common is None:
+            return {}
+        common = dict(self.common.named_parameters())
+        places = self._places[domain]
+        return {
+            name: own + _part(common, name, places, self.common.tasks)
+            for name, own in self.experts[domain].named_parameters()
+        }
+
+
+def _part(common: Mapping[str, Tensor], name: str, places: list[int], tasks: int) -> Tensor:
+    """The common parameter for an expert with the tasks at these places of all `tasks`.
+
+    Projections are a module per task; other parameters are stacked, task after task, shared networks last.
+    """
+    if name.startswith("project."):
+        _, index, kind = name.split(".")
+        return common[f"project.{places[int(index)]}.{kind}"]
+    if len(places) == tasks:
+        return common[name]
+    stacked = common[name]
+    return stacked[[*places, *range(tasks, len(stacked))]]
 
 
 def _as_it_is(x: Tensor) -> Tensor:
@@ -117,7 +168,8 @@ def pack(embeddings: dict[int, list[Tensor]], bias: Tensor, widths: Sequence[int
 class DomainModule(nn.Module):
     """A tower for rows of one domain, in evaluation mode, for export: three matrices in, T embeddings out.
 
-    It shares the tower's parameters and holds the normalisation constants of the moment it was made.
+    It shares the tower's tables, adaptation and domain-shared expert, has the domain's folded expert, and holds the
+    normalisation constants of the moment it was made.
     """
 
     centre: Tensor
@@ -133,11 +185,10 @@ class DomainModule(nn.Module):
         self.tasks = tower.tasks[domain]
         self.tables: FieldTables = tower.adaptation.tables
         fields = tower.adaptation.of(domain)
-        expert = tower.experts[domain]
-        if not isinstance(fields, DomainFields) or not isinstance(expert, DomainExpert):
-            raise TypeError(f"domain {domain} of the tower holds {type(fields)} and {type(expert)}")
+        if not isinstance(fields, DomainFields):
+            raise TypeError(f"domain {domain} of the tower holds {type(fields)}")
         self.fields = fields
-        self.expert = expert
+        self.expert = tower.folded(domain)
         self.shared = tower.shared
         for name, value in zip(("centre", "scale", "shift"), fields.norm.frozen(), strict=True):
             self.register_buffer(name, value)

@@ -1,27 +1,43 @@
-"""AdamW, and which parameters decay."""
+"""AdamW, and which parameters decay, and how fast each kind learns."""
 
 import torch
 from torch import nn
 
 from mtmd.config import TrainingConfig
+from mtmd.model.towers import Tower
 
 _MATRICES = {"weight", "weights", "down", "up"}  # of linear layers, stacks and crosses
+RATE = "rate"  # key of a parameter group: its learning rate as a share of the training's
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW that decays the weight matrices only.
+    """AdamW that decays the weight matrices only; groups carry their share of the learning rate under RATE.
 
     Biases, norms, gates' offsets and learned defaults have no scale to lose. Embedding rows are left out too:
     most are not in a batch, and decoupled decay would shrink exactly the rare ones, which have no gradient to
     hold against it.
     """
-    matrices: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    differences = _differences(model)
     for name, parameter in model.named_parameters():
-        (matrices if _MATRICES & set(name.split(".")[-2:]) else others).append(parameter)
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
+        decay = config.weight_decay if _MATRICES & set(name.split(".")[-2:]) else 0.0
+        rate = config.difference_rate if id(parameter) in differences else 1.0
+        if ".tables." in f".{name}":
+            rate = config.embedding_rate
+        groups.setdefault((decay, rate), []).append(parameter)
     # Fused: one pass over all parameters, with the same bits every time on the same machine.
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+    return torch.optim.AdamW(
+        [
+            {"params": parameters, "weight_decay": decay, RATE: rate}
+            for (decay, rate), parameters in groups.items()
+        ],
+        lr=config.learning_rate,
+        betas=(0.9, 0.99),
+        fused=True,
+    )
+
+
+def _differences(model: nn.Module) -> set[int]:
+    """Parameters of experts that are added to common weights, by identity."""
+    towers = [module for module in model.modules() if isinstance(module, Tower) and module.common is not None]
+    return {id(parameter) for tower in towers for parameter in tower.experts.parameters()}

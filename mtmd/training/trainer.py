@@ -23,7 +23,7 @@ from mtmd.storage import digest
 from mtmd.training.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from mtmd.training.determinism import deterministic
 from mtmd.training.losses import bernoulli_kl, task_sums
-from mtmd.training.optimizer import make_optimizer
+from mtmd.training.optimizer import RATE, make_optimizer
 from mtmd.training.precision import Precision, choose_precision
 from mtmd.training.records import EpochRecord, FitResult, Progress
 from mtmd.training.schedule import learning_rate_factor
@@ -143,7 +143,7 @@ class _Run:
     def _step(self, epoch: int, step: int, batch: Batch) -> float:
         factor = learning_rate_factor(step, self._config.epochs * self._steps, self._config)
         for group in self._optimizer.param_groups:
-            group["lr"] = self._peak * factor
+            group["lr"] = self._peak * factor * group[RATE]
         loss, norm = training_step(
             self._model,
             self._optimizer,

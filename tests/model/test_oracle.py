@@ -26,6 +26,7 @@ SWITCHES = [
     {"task_shared_expert": False, "domain_shared_expert": False, "composition": "sum"},
     {"shallow_expert": False},
     {"emb_deep": 6},
+    {"common_weights": False},
 ]
 
 
@@ -48,7 +49,7 @@ def loss(log_p: Tensor, batch: Batch) -> Tensor:
 
 
 def assert_close(actual: Tensor, expected: Tensor, name: str) -> None:
-    scale = float(expected.abs().max()) + 1e-3
+    scale = float(expected.abs().max()) + 1e-2  # gradients of single numbers are sums that nearly cancel
     torch.testing.assert_close(
         actual / scale, expected / scale, atol=2e-5, rtol=1e-3, msg=lambda m: f"{name}: {m}"
     )
@@ -92,5 +93,7 @@ def test_every_parameter_has_a_counterpart_in_the_plain_model(
 ) -> None:
     fast, plain = both(tiny_preset, changes)
     paired = list(paired_parameters(fast, plain, lambda parameter: parameter.detach()))
-    assert sum(own.numel() for own, _ in paired) == fast.parameter_count
+    common = [tower.common for tower in (fast.query, fast.item) if tower.common is not None]
+    folded_away = sum(parameter.numel() for one in common for parameter in one.parameters())
+    assert sum(own.numel() for own, _ in paired) == fast.parameter_count - folded_away
     assert {id(other) for _, other in paired} == {id(parameter) for parameter in plain.parameters()}

@@ -1,28 +1,48 @@
 import pytest
 import torch
 
-from mtmd.config import Preset
+from mtmd.config import Preset, TrainingConfig
 from mtmd.model import ModelKind, build_model
-from mtmd.training.optimizer import make_optimizer
+from mtmd.training.optimizer import RATE, make_optimizer
 from tests.model.random_batches import random_batch
 
 MATRIX_OWNERS = {"experts", "routers", "shallow", "shared", "stack", "cross", "project", "squeeze", "excite"}
 
 
+def training(preset: Preset) -> TrainingConfig:
+    """Every kind of parameter has a rate of its own."""
+    return preset.training.model_copy(update={"embedding_rate": 4.0, "difference_rate": 0.25})
+
+
 @pytest.mark.parametrize("kind", ["mtmd", "per_slice", "pooled"])
 def test_only_matrices_of_linear_layers_decay(kind: ModelKind, tiny_preset: Preset) -> None:
     model = build_model(kind, tiny_preset)
-    decayed, kept = make_optimizer(model, tiny_preset.training).param_groups
-    assert (decayed["weight_decay"], kept["weight_decay"]) == (tiny_preset.training.weight_decay, 0.0)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    for parameter in decayed["params"]:
-        name = names.pop(id(parameter))
-        assert parameter.dim() >= 2
-        assert MATRIX_OWNERS & set(name.split("."))
-        assert "bias" not in name
-    rest = {part for name in names.values() for part in name.split(".") if not part.isdigit()}
-    assert not rest & {"weight", "weights", "down", "up"}
-    assert {id(parameter) for parameter in kept["params"]} == set(names)
+    seen = set()
+    for group in make_optimizer(model, training(tiny_preset)).param_groups:
+        decays = group["weight_decay"] > 0
+        assert group["weight_decay"] in {0.0, tiny_preset.training.weight_decay}
+        for parameter in group["params"]:
+            parts = set(names[id(parameter)].split("."))
+            assert decays == bool(parts & MATRIX_OWNERS and parts & {"weight", "weights", "down", "up"})
+            assert not decays or parameter.dim() >= 2
+            seen.add(id(parameter))
+    assert seen == set(names)
+
+
+@pytest.mark.parametrize("common", [True, False])
+def test_tables_and_differences_learn_at_rates_of_their_own(tiny_preset: Preset, common: bool) -> None:
+    changed = tiny_preset.model.model_copy(update={"common_weights": common})
+    model = build_model("mtmd", tiny_preset.model_copy(update={"model": changed}))
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    rates = {
+        names[id(parameter)]: group[RATE]
+        for group in make_optimizer(model, training(tiny_preset)).param_groups
+        for parameter in group["params"]
+    }
+    for name, rate in rates.items():
+        own = name.startswith(("query.experts.", "item.experts."))
+        assert rate == (4.0 if ".tables." in name else 0.25 if own and common else 1.0), name
 
 
 def test_embedding_rows_that_no_batch_reads_stay_as_they_are(tiny_preset: Preset) -> None:
