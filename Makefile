@@ -11,16 +11,20 @@ export PREFECT_CLI_PROMPT := false
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: run run-kuairand test lint clean help
+.PHONY: run run-kuairand ablation test lint clean help
 
 run: $(READY)  ## Simulate logs up to AS_OF, retrain, and promote: the whole daily job
 	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
-	$(BIN)/python -m flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF)
+	$(BIN)/python -m flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF) --no-ablations
+
+ablation: $(READY)  ## Table 6 and more on the simulated logs: every variant, three seeds (about an hour)
+	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
+	$(BIN)/python -m flows.ablation --preset $(PRESET) --as-of $(AS_OF)
 
 run-kuairand: $(READY)  ## Import KuaiRand-Pure from SOURCE=folder, retrain on it as of 2022-04-30, and promote
 	@test -d "$(SOURCE)" || { echo "SOURCE ($(SOURCE)) must be the folder with the KuaiRand-Pure .csv files"; exit 1; }
 	$(BIN)/mtmd import-kuairand --source "$(SOURCE)"
-	$(BIN)/python -m flows.daily_retrain --preset kuairand --as-of 2022-04-30 --window-days 20
+	$(BIN)/python -m flows.daily_retrain --preset kuairand --as-of 2022-04-30 --window-days 20 --no-ablations
 
 # Several processes share the cores in the tests: threads that wait had better sleep.
 test: export OMP_WAIT_POLICY := PASSIVE

