@@ -1,0 +1,134 @@
+"""A batch as the peers read it: named columns of ids, and one vector of standardised numbers per side.
+
+The same rows and features as MTMD's. What MTMD learns per domain the peers get as ids: the surface and the product
+are two more categorical columns. A missing number is the mean, which is 0 after standardisation; a missing category
+is id 0, as in our shards.
+
+Shapes: N rows of one side, P pairs, C continuous features and V vector components of one side, T tasks.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mtmd.batch import Batch, SideInput
+from mtmd.config import Declarations, SideSchema
+from mtmd.data import WindowData
+from mtmd.model import Ranker
+from mtmd.model.scores import conditional_logits
+
+Columns = dict[str, Tensor]
+
+_CONSTANT = 1e-12  # variance of a column that says nothing; it is read as 0
+
+
+class Moments(NamedTuple):
+    """Mean and standard deviation of each number of one side: (C + V,) float32; 0 where a column has no value."""
+
+    mean: Tensor
+    deviation: Tensor
+
+
+class WindowMoments(NamedTuple):
+    """Those of both sides, over the training requests of a window and the ads shown with them."""
+
+    query: Moments
+    item: Moments
+
+
+def window_moments(data: WindowData, batch_requests: int) -> WindowMoments:
+    """One pass over the window's training batches; a row counts once in each batch that it is in."""
+
+    def batches() -> Iterator[Batch]:
+        return data.epoch(0, batch_requests)  # training counts epochs from 1
+
+    return WindowMoments(
+        _moments(batches(), lambda batch: batch.query), _moments(batches(), lambda batch: batch.item)
+    )
+
+
+def _moments(batches: Iterator[Batch], side: Callable[[Batch], SideInput]) -> Moments:
+    sums = torch.zeros(3, 1, dtype=torch.float64)  # count, sum, sum of squares: (3, C + V)
+    for batch in batches:
+        numbers = _numbers(side(batch)).double()
+        known = ~numbers.isnan()
+        filled = numbers.nan_to_num(nan=0.0)
+        sums = sums + torch.stack([known.sum(dim=0), filled.sum(dim=0), filled.square().sum(dim=0)])
+    count, total, squares = sums
+    mean = total / count.clamp(min=1)
+    variance = (squares / count.clamp(min=1) - mean.square()).clamp(min=0)
+    return Moments(mean.float(), torch.where(variance > _CONSTANT, variance, 0.0).sqrt().float())
+
+
+def _numbers(side: SideInput) -> Tensor:
+    """(N, C + V) float32, NaN = missing"""
+    return torch.cat([side.continuous, side.embedding], dim=1)
+
+
+class SideColumns(nn.Module):
+    """One side's rows as columns: ids (N,) int64 under the names in `sizes`, and the numbers (N, C + V)."""
+
+    mean: Tensor
+    inverse: Tensor
+
+    def __init__(self, schema: SideSchema, moments: Moments) -> None:
+        super().__init__()
+        self._categorical = [f"{schema.side}_{feature.name}" for feature in schema.categorical]
+        self._domain = "surface" if schema.side == "query" else "product"
+        buckets = [feature.buckets or 0 for feature in schema.categorical]  # never None: see Feature
+        self.sizes = dict(zip(self._categorical, (b + 1 for b in buckets), strict=True))  # with 0 = missing
+        self.sizes[self._domain] = len(schema.domains)
+        self.numbers = f"{schema.side}_numbers"
+        self.width = len(moments.mean)  # C + V
+        self.register_buffer("mean", moments.mean)
+        deviation = moments.deviation
+        self.register_buffer("inverse", torch.where(deviation > 0, 1.0 / deviation, 0.0))
+
+    def forward(self, side: SideInput) -> Columns:
+        """N rows sorted by domain → their columns; no NaN is left."""
+        columns = dict(zip(self._categorical, side.categorical.unbind(dim=1), strict=True))
+        counts = torch.tensor(side.counts, device=side.continuous.device)
+        columns[self._domain] = torch.repeat_interleave(counts)  # (N,)
+        if self.width:
+            columns[self.numbers] = ((_numbers(side) - self.mean) * self.inverse).nan_to_num(nan=0.0)
+        return columns
+
+
+class PairColumns(nn.Module):
+    """Columns of both sides, and those of every pair; `embedding` is the width of an id's embedding.
+
+    It is one width for all, the widest declared: torch-rechub stacks the embeddings of a row.
+    """
+
+    def __init__(self, declarations: Declarations, moments: WindowMoments) -> None:
+        super().__init__()
+        self.query = SideColumns(declarations.query, moments.query)
+        self.item = SideColumns(declarations.item, moments.item)
+        self.embedding = max(f.width for f in declarations.features if f.kind == "categorical")
+
+    @property
+    def sides(self) -> tuple[SideColumns, SideColumns]:
+        return self.query, self.item
+
+    def forward(self, batch: Batch) -> Columns:
+        """The batch's P pairs, flat: each id (P,), the numbers of either side (P, C + V)."""
+        query = {name: column[batch.pair_query] for name, column in self.query(batch.query).items()}
+        item = {name: column[batch.pair_item] for name, column in self.item(batch.item).items()}
+        return query | item
+
+
+class Peer(Ranker):
+    """A peer's network behind our interface; task by task, without MTMD's task tree."""
+
+    @property
+    def embedding_parameter_count(self) -> int:
+        tables = (module for module in self.modules() if isinstance(module, nn.Embedding))
+        return sum(table.weight.numel() for table in tables)
+
+
+def mean_logits(base_rates: Tensor) -> Tensor:
+    """(|domains|, T) mean teacher scores, NaN where there are none → (T,) logits for the peers' output biases."""
+    logits = conditional_logits(base_rates, [None] * base_rates.shape[1])
+    return logits.nanmean(dim=0).nan_to_num(nan=0.0)

@@ -1,0 +1,41 @@
+"""MTMD and its own rivals for the comparison: taken from the artifacts, or trained into them."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.peers.table import Cost
+from mtmd.data import Shard, ShardRef
+from mtmd.evaluation import score_day
+from mtmd.stages import RunPlan, train
+from mtmd.stages.training import load_trained
+from mtmd.training import FitResult, ModelKind
+
+OWN: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")
+
+
+def own_model(
+    plan: RunPlan, kind: ModelKind, window: Sequence[ShardRef], day: Shard, say: Callable[[str], None]
+) -> tuple[NDArray[np.float32], Cost]:
+    """Log-probabilities of the held-out day's candidates (P, T), and the model's cost.
+
+    `mtmd.training.fit` trains it, unless the artifacts have a model of the same data, configuration and code.
+    """
+    trained = train(plan, kind, window)
+    say(f"{kind}: {'found in the artifacts' if trained.reused else 'trained'}")
+    peak = plan.preset.training if kind == "mtmd" else getattr(plan.preset.rivals, kind)
+    scores = score_day(load_trained(plan, trained), day, plan.preset.declarations)
+    return scores, _cost(trained.fit, peak.learning_rate)
+
+
+def _cost(fit: FitResult, learning_rate: float) -> Cost:
+    return Cost(
+        input="two towers",
+        parameters=fit.parameters,
+        rows_per_s=fit.rows_per_s,
+        validation_kl=fit.epochs[fit.best_epoch - 1].validation_loss,
+        learning_rate=learning_rate,
+        epochs=f"{fit.best_epoch} of {len(fit.epochs)}",
+        precision=fit.precision,
+    )

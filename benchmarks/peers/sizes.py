@@ -1,0 +1,30 @@
+"""How large the peers are: as wide as our own rivals of the same preset, so that no model wins by its width."""
+
+from typing import NamedTuple
+
+from mtmd.config import Preset
+
+
+class Sizes(NamedTuple):
+    """Sizes of a peer's network.
+
+    widths     of an expert or a tower
+    head       of a task's own layers behind the experts
+    output     width of a tower's output per task
+    experts    of MMOE
+    levels, specific, shared    of PLE: levels, experts per task and level, shared experts per level
+    """
+
+    widths: tuple[int, ...]
+    head: tuple[int, ...]
+    output: int
+    experts: int = 4
+    levels: int = 2
+    specific: int = 1
+    shared: int = 1
+
+
+def peer_sizes(preset: Preset) -> Sizes:
+    """The pooled rival's widths; with three tasks PLE has as many experts a level as MMOE has."""
+    pooled = preset.rivals.pooled
+    return Sizes(pooled.widths, (max(pooled.widths[-1] // 2, 1),), pooled.embedding)
