@@ -23,11 +23,12 @@ from typing import NamedTuple
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor, nn
+from torch import nn
 
 from mtmd.config import Preset, load_preset
 from mtmd.data import WindowData, extract_day, open_shard
 from mtmd.model import build_model
+from mtmd.training import TrainingLoss
 from mtmd.training.determinism import deterministic
 from mtmd.training.optimizer import make_optimizer
 from mtmd.training.precision import Precision, choose_precision
@@ -110,8 +111,7 @@ class _Path:
     def __init__(self, model: nn.Module, data: WindowData, preset: Preset, precision: Precision) -> None:
         self._model, self._data, self._config, self._precision = model, data, preset.training, precision
         self._optimizer = make_optimizer(model, preset.training)
-        weights = [preset.training.loss_weights[task] for task in preset.domains.task_names]
-        self._weights: Tensor = torch.tensor(weights)
+        self._loss = TrainingLoss.of(preset.training, preset.domains.task_names, data.base_rates())
 
     def run(self, epoch: int, steps: int) -> tuple[float, float]:
         """The last loss, and pairs per second over the first `steps` batches of an epoch, their making included."""
@@ -121,7 +121,7 @@ class _Path:
                 self._model,
                 self._optimizer,
                 batch,
-                self._weights,
+                self._loss,
                 self._precision,
                 self._config.max_gradient_norm,
             )

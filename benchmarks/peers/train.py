@@ -16,7 +16,7 @@ from benchmarks.peers.features import Peer
 from mtmd.batch import Batch
 from mtmd.config import Preset, TrainingConfig
 from mtmd.errors import TrainingError
-from mtmd.training import TrainingData, bernoulli_kl
+from mtmd.training import TrainingData, TrainingLoss
 from mtmd.training.determinism import deterministic
 from mtmd.training.losses import task_sums
 from mtmd.training.precision import Precision
@@ -74,14 +74,14 @@ def fit_peer(
 
 @torch.no_grad()
 def validation_kl(model: Peer, data: TrainingData, preset: Preset) -> float:
-    """The weighted KL on the validation requests that MTMD's early stop looks at, in float32."""
+    """The loss on the validation requests that MTMD's early stop looks at, in float32."""
     model.eval()
-    weights = _task_weights(preset)
-    totals, counts = torch.zeros(2, len(weights), dtype=torch.float64)
+    loss = _loss(data, preset)
+    totals, counts = torch.zeros(2, len(loss.task_weights), dtype=torch.float64)
     for batch in data.validation(preset.training.batch_requests):
-        sums, count = task_sums(bernoulli_kl(model(batch), batch.teacher), batch.teacher)
+        sums, count = task_sums(loss.rows(model(batch), batch.teacher), batch.teacher)
         totals, counts = totals + sums, counts + count
-    return float((weights * totals / counts).sum() / weights.sum())
+    return float(loss.mean(totals, counts))
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
@@ -96,9 +96,8 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Adam
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
-def _task_weights(preset: Preset) -> Tensor:
-    """(T,)"""
-    return torch.tensor([preset.training.loss_weights[task] for task in preset.domains.task_names])
+def _loss(data: TrainingData, preset: Preset) -> TrainingLoss:
+    return TrainingLoss.of(preset.training, preset.domains.task_names, data.base_rates())
 
 
 class _Run:
@@ -110,7 +109,7 @@ class _Run:
         self._model, self._data, self._config = model, data, preset.training
         self._peak, self._precision = learning_rate, precision
         self._least_rows = preset.model.batch_norm_min_rows
-        self._task_weights = _task_weights(preset)
+        self._loss = _loss(data, preset)
         self._steps = data.steps(preset.training.batch_requests)
         self._optimizer = make_optimizer(model, preset.training)
 
@@ -136,7 +135,7 @@ class _Run:
             self._model,
             self._optimizer,
             batch,
-            self._task_weights,
+            self._loss,
             self._precision,
             self._config.max_gradient_norm,
         )

@@ -105,6 +105,12 @@ class TrainingConfig(Frozen):
     )
     max_gradient_norm: float = Field(1.0, gt=0)
     loss_weights: dict[str, float] = Field(description="weight of each task's KL; §2.3: larger on ctr")
+    score_power: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="a pair's KL is divided by its score to this power: 0 is the paper's loss, 1 relative errors",
+    )
     validation_fraction: float = Field(
         0.05, gt=0, lt=0.5, description="requests of the window kept for early stop"
     )

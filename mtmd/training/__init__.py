@@ -1,7 +1,7 @@
 """Losses, trainer, checkpoints."""
 
 from mtmd.model import ModelKind
-from mtmd.training.losses import bernoulli_kl, weighted_kl
+from mtmd.training.losses import TrainingLoss, bernoulli_kl
 from mtmd.training.records import EpochRecord, FitResult, Progress
 from mtmd.training.trainer import TrainingData, fit
 from mtmd.training.weights import load_weights, save_weights
@@ -12,9 +12,9 @@ __all__ = [
     "ModelKind",
     "Progress",
     "TrainingData",
+    "TrainingLoss",
     "bernoulli_kl",
     "fit",
     "load_weights",
     "save_weights",
-    "weighted_kl",
 ]

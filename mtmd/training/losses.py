@@ -1,11 +1,17 @@
 """The training loss: Bernoulli KL(teacher ‖ student) per task, masked and weighted (paper §2.3).
 
+Deviation (`score_power`): pairs may be weighted against their score (docs/tuning.md has what it is worth).
+
 Shapes: P pairs, T tasks.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from mtmd.config import TrainingConfig
 from mtmd.model import log1mexp
 
 
@@ -30,7 +36,40 @@ def task_sums(values: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(known, values, 0.0).sum(dim=0), known.sum(dim=0)
 
 
-def weighted_kl(log_p: Tensor, teacher: Tensor, weights: Tensor) -> Tensor:
-    """Mean KL per task over the pairs that have it, weighted by `weights` (T,) and divided by their sum."""
-    sums, counts = task_sums(bernoulli_kl(log_p, teacher), teacher)
-    return (weights * sums / counts.clamp(min=1)).sum() / weights.sum()
+@dataclass(frozen=True)
+class TrainingLoss:
+    """Σ_t w_t · mean over pairs of KL · (s_t / teacher)^power / Σ_t w_t.
+
+    A pair's KL grows with its score, so at power 0, the paper's loss, the pairs and domains with high scores decide
+    alone; at 1 equal relative errors cost the same everywhere.
+
+    task_weights  (T,) w        scale  (T,) s, a typical score of each task; it only sets the loss's size
+    """
+
+    task_weights: Tensor
+    power: float
+    scale: Tensor
+
+    @classmethod
+    def of(cls, config: TrainingConfig, tasks: Sequence[str], base_rates: Tensor) -> "TrainingLoss":
+        """The configured loss; base_rates (|domains|, T), NaN where a domain lacks the task."""
+        weights = torch.tensor([config.loss_weights[task] for task in tasks])
+        return cls(weights, config.score_power, base_rates.nanmean(dim=0).float())
+
+    def __call__(self, log_p: Tensor, teacher: Tensor) -> Tensor:
+        """The loss of a batch: log_p and teacher (P, T)."""
+        return self.mean(*task_sums(self.rows(log_p, teacher), teacher))
+
+    def rows(self, log_p: Tensor, teacher: Tensor) -> Tensor:
+        """What each pair and task adds: (P, T), 0 where the teacher is NaN."""
+        kl = bernoulli_kl(log_p, teacher)
+        if self.power == 0.0:
+            return kl
+        # A score may be as small as float32 goes; what is a thousandth of the usual counts no more than that.
+        relative = (teacher / self.scale).nan_to_num(nan=1.0).clamp(min=1e-3)
+        return kl * relative.pow(-self.power)
+
+    def mean(self, sums: Tensor, counts: Tensor) -> Tensor:
+        """The loss from sums over the pairs that have each task, and their counts: (T,) each."""
+        weights = self.task_weights.to(sums.dtype)
+        return (weights * sums / counts.clamp(min=1)).sum() / weights.sum()

@@ -15,7 +15,7 @@ class Progress(Frozen):
     epochs: int
     step: int = Field(description="steps done, over all epochs")
     steps: int
-    train_loss: float = Field(description="mean weighted KL of this epoch so far")
+    train_loss: float = Field(description="mean loss of this epoch so far")
     validation_loss: float | None
     rows_per_s: float = Field(description="pairs trained on per second in this epoch so far")
 

@@ -22,7 +22,7 @@ from mtmd.model import ModelKind, Ranker, build_model
 from mtmd.storage import digest
 from mtmd.training.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from mtmd.training.determinism import deterministic
-from mtmd.training.losses import bernoulli_kl, task_sums
+from mtmd.training.losses import TrainingLoss, task_sums
 from mtmd.training.optimizer import RATE, make_optimizer
 from mtmd.training.precision import Precision, choose_precision
 from mtmd.training.records import EpochRecord, FitResult, Progress
@@ -74,7 +74,6 @@ class _Run:
         self._kind, self._data, self._work, self._on_progress = kind, data, work, on_progress
         self._config = preset.training
         self._tasks = preset.domains.task_names
-        self._weights = torch.tensor([self._config.loss_weights[task] for task in self._tasks])
         self._precision: Precision = choose_precision(self._config)
         self._peak = (
             self._config.learning_rate if kind == "mtmd" else getattr(preset.rivals, kind).learning_rate
@@ -86,6 +85,7 @@ class _Run:
             )
         self._model = build_model(kind, preset)
         self._model.initialise_bias(data.base_rates())
+        self._loss = TrainingLoss.of(self._config, self._tasks, data.base_rates())
         self._optimizer = make_optimizer(self._model, self._config)
         self._key = _key(kind, data, preset)
         self._records: list[EpochRecord] = []
@@ -148,7 +148,7 @@ class _Run:
             self._model,
             self._optimizer,
             batch,
-            self._weights,
+            self._loss,
             self._precision,
             self._config.max_gradient_norm,
         )
@@ -162,20 +162,20 @@ class _Run:
 
     @torch.no_grad()
     def _validate(self, epoch: int) -> tuple[float, dict[str, float]]:
-        """Weighted KL and LogMAE per task on the validation requests, in float32."""
+        """The loss, and LogMAE per task, on the validation requests in float32."""
         self._model.eval()
-        kl, error, count = torch.zeros(3, len(self._tasks), dtype=torch.float64)
+        total, error, count = torch.zeros(3, len(self._tasks), dtype=torch.float64)
         for batch in self._data.validation(self._config.batch_requests):
             log_p = self._model(batch)
-            sums, counts = task_sums(bernoulli_kl(log_p, batch.teacher), batch.teacher)
-            kl, count = kl + sums, count + counts
+            sums, counts = task_sums(self._loss.rows(log_p, batch.teacher), batch.teacher)
+            total, count = total + sums, count + counts
             error = error + task_sums((log_p - batch.teacher.log()).abs(), batch.teacher)[0]
         if not bool((count > 0).all()):
             raise TrainingError(
                 f"the validation slice has {count.tolist()} rows for tasks {list(self._tasks)}; each needs "
                 f"some: raise validation_fraction ({self._config.validation_fraction})"
             )
-        loss = float((self._weights * kl / count).sum() / self._weights.sum())
+        loss = float(self._loss.mean(total, count))
         if not math.isfinite(loss):
             raise TrainingError(
                 f"{self._kind}: validation loss {loss} after epoch {epoch} is not finite; "

@@ -3,7 +3,13 @@ import math
 import pytest
 import torch
 
-from mtmd.training.losses import bernoulli_kl, task_sums, weighted_kl
+from mtmd.config import TrainingConfig
+from mtmd.training.losses import TrainingLoss, bernoulli_kl, task_sums
+
+
+def loss_of(*task_weights: float, power: float = 0.0, scale: float = 1.0) -> TrainingLoss:
+    weights = torch.tensor(task_weights)
+    return TrainingLoss(weights, power, torch.full_like(weights, scale))
 
 
 def kl(t: float, p: float) -> float:
@@ -32,13 +38,14 @@ def test_certain_teachers_need_no_logarithm_of_zero() -> None:
     torch.testing.assert_close(loss, torch.tensor([[-math.log(0.75), -math.log(0.25)]]))
 
 
-def test_gradient_matches_finite_differences() -> None:
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_gradient_matches_finite_differences(power: float) -> None:
     generator = torch.Generator().manual_seed(0)
     log_p = -torch.rand(6, 3, generator=generator, dtype=torch.float64) * 5 - 0.02
     teacher = torch.rand(6, 3, generator=generator, dtype=torch.float64)
     teacher[::2, 2] = torch.nan
-    weights = torch.tensor([2.0, 1.0, 0.5], dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda x: weighted_kl(x, teacher, weights), log_p.requires_grad_())
+    loss = loss_of(2.0, 1.0, 0.5, power=power)
+    assert torch.autograd.gradcheck(lambda x: loss(x, teacher), log_p.requires_grad_())
 
 
 @pytest.mark.parametrize("log_p", [0.0, -1e-30, -1e-8, -1e-3, -20.0, -90.0, -300.0])
@@ -80,14 +87,53 @@ def test_sums_and_counts_leave_unknown_scores_out() -> None:
 def test_each_task_is_a_mean_over_its_own_pairs_and_weights_are_shares() -> None:
     log_p = torch.full((3, 2), 0.25).log()
     teacher = torch.tensor([[0.5, torch.nan], [0.25, torch.nan], [0.25, 0.5]])
-    loss = weighted_kl(log_p, teacher, torch.tensor([2.0, 1.0]))
+    loss = loss_of(2.0, 1.0)(log_p, teacher)
     assert float(loss) == pytest.approx((2 * kl(0.5, 0.25) / 3 + kl(0.5, 0.25)) / 3, rel=1e-6)
 
 
 def test_a_task_without_pairs_in_the_batch_adds_nothing() -> None:
     log_p = torch.full((2, 2), 0.25).log().requires_grad_()
-    loss = weighted_kl(log_p, torch.tensor([[0.5, torch.nan]] * 2), torch.tensor([1.0, 1.0]))
+    loss = loss_of(1.0, 1.0)(log_p, torch.tensor([[0.5, torch.nan]] * 2))
     loss.backward()
     assert float(loss.detach()) == pytest.approx(kl(0.5, 0.25) / 2, rel=1e-6)
     assert log_p.grad is not None
     assert log_p.grad.isfinite().all()
+
+
+def test_a_pair_counts_less_the_higher_its_score() -> None:
+    log_p, teacher = torch.tensor([[0.02], [0.5]]).log(), torch.tensor([[0.01], [0.64]])
+    rows = loss_of(1.0, power=0.5, scale=0.04).rows(log_p, teacher)
+    # √(0.04 / 0.01) = 2 and √(0.04 / 0.64) = 1/4
+    torch.testing.assert_close(rows, torch.tensor([[2 * kl(0.01, 0.02)], [kl(0.64, 0.5) / 4]]))
+
+
+def test_at_power_one_equal_relative_errors_cost_alike() -> None:
+    teacher = torch.tensor([[1e-3], [1e-2]], dtype=torch.float64)
+    rows = loss_of(1.0, power=1.0, scale=0.01).rows((1.1 * teacher).log(), teacher)
+    assert float(rows[0] / rows[1]) == pytest.approx(1.0, rel=0.02)
+
+
+def test_the_smallest_scores_do_not_outweigh_the_rest() -> None:
+    loss = loss_of(1.0, power=1.0)
+    log_p = torch.tensor([[0.5]]).log().requires_grad_()
+    loss(log_p, torch.tensor([[0.0]])).backward()
+    assert float(loss.rows(log_p, torch.tensor([[0.0]])).detach()) == pytest.approx(
+        1e3 * math.log(2), rel=1e-5
+    )
+    assert log_p.grad is not None
+    assert log_p.grad.isfinite().all()
+
+
+def test_unknown_scores_cost_nothing_at_any_power() -> None:
+    student = torch.tensor([[-1.0, torch.nan]], requires_grad=True)
+    loss_of(1.0, 1.0, power=0.5)(student, torch.tensor([[0.2, torch.nan]])).backward()
+    assert student.grad is not None
+    assert student.grad.isfinite().all()
+
+
+def test_the_scale_is_the_mean_rate_of_the_domains_that_have_the_task() -> None:
+    config = TrainingConfig(loss_weights={"ctr": 2.0, "octr": 1.0}, score_power=0.5)
+    loss = TrainingLoss.of(config, ("ctr", "octr"), torch.tensor([[0.1, torch.nan], [0.3, 0.05]]))
+    assert loss.task_weights.tolist() == [2.0, 1.0]
+    torch.testing.assert_close(loss.scale, torch.tensor([0.2, 0.05]))
+    assert loss.power == 0.5

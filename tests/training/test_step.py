@@ -3,12 +3,12 @@ import torch
 
 from mtmd.config import Preset
 from mtmd.model import Ranker, build_model
-from mtmd.training.losses import weighted_kl
+from mtmd.training.losses import TrainingLoss
 from mtmd.training.step import training_step
 from tests.model.random_batches import random_batch
 from tests.training.windows import with_scores
 
-WEIGHTS = torch.tensor([2.0, 1.0, 1.0])
+LOSS = TrainingLoss(torch.tensor([2.0, 1.0, 1.0]), 0.5, torch.tensor([0.1, 0.05, 0.05]))
 
 
 @pytest.fixture
@@ -18,12 +18,12 @@ def model(tiny_preset: Preset) -> Ranker:
 
 def test_it_returns_the_loss_and_the_norm_before_clipping(model: Ranker, tiny_preset: Preset) -> None:
     batch = random_batch(tiny_preset.declarations)
-    loss = weighted_kl(model(batch), batch.teacher, WEIGHTS)
+    loss = LOSS(model(batch), batch.teacher)
     gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
     norm = torch.cat([gradient.flatten() for gradient in gradients if gradient is not None]).norm()
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     before = [parameter.detach().clone() for parameter in model.parameters()]
-    value, reported = training_step(model, optimizer, batch, WEIGHTS, "float32", max_gradient_norm=1e-3)
+    value, reported = training_step(model, optimizer, batch, LOSS, "float32", max_gradient_norm=1e-3)
     assert value == pytest.approx(float(loss.detach()), rel=1e-5)
     assert reported == pytest.approx(float(norm), rel=1e-4)
     moved = torch.cat([(p - b).flatten() for p, b in zip(model.parameters(), before, strict=True)])
@@ -34,6 +34,6 @@ def test_a_step_that_is_not_finite_moves_nothing(model: Ranker, tiny_preset: Pre
     batch = with_scores(random_batch(tiny_preset.declarations), torch.inf)
     before = [parameter.detach().clone() for parameter in model.parameters()]
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    loss, _ = training_step(model, optimizer, batch, WEIGHTS, "float32", max_gradient_norm=1.0)
+    loss, _ = training_step(model, optimizer, batch, LOSS, "float32", max_gradient_norm=1.0)
     assert not torch.tensor(loss).isfinite()
     assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
