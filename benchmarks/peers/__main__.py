@@ -20,8 +20,9 @@ from benchmarks.peers.features import Peer, window_moments
 from benchmarks.peers.own import OWN, own_model
 from benchmarks.peers.table import Cost, comparison_table, tuning_table
 from benchmarks.peers.train import PeerFit, fit_peer
+from benchmarks.runs import extracted, plan_of
 from mtmd.config import Preset, load_preset
-from mtmd.data import ShardRef, WindowData, extract_day, open_shard, plan_window
+from mtmd.data import ShardRef, WindowData, open_shard
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.evaluation import (
     HeldOutDay,
@@ -67,7 +68,7 @@ def _run(options: argparse.Namespace, console: Console) -> Table:
     if not present:
         raise ConfigError(f"none of {list(chosen)} is installed; there is nothing to compare with")
     plan = _plan(options)
-    window = [_extracted(plan, day) for day in plan.days]
+    window = extracted(plan, plan.days)
     bench = _Bench(plan.preset, window_data(plan, window), options.precision, console)
     if options.tune:
         return bench.tune(present, options.rate or RATES)
@@ -79,7 +80,7 @@ def _compare(
 ) -> Table:
     """Train everything and hold it against the held-out day."""
     preset = plan.preset
-    shard = open_shard(Path(_extracted(plan, plan.as_of).path))
+    shard = open_shard(Path(extracted(plan, [plan.as_of])[0].path))
     day = HeldOutDay.of(shard, preset.declarations)
     predictions: Predictions = {}
     costs: dict[str, Cost] = {}
@@ -148,25 +149,19 @@ def _cost(name: str, model: Peer, fit: PeerFit, rate: float, precision: Precisio
 
 
 def _plan(options: argparse.Namespace) -> RunPlan:
-    """The daily job's plan, with a window of any length."""
     preset = load_preset(options.preset)
     if options.epochs is not None:
         if options.epochs < 1:
             raise ConfigError(f"epochs ({options.epochs}) must be at least 1")
         training = preset.training.model_copy(update={"epochs": options.epochs})
         preset = preset.model_copy(update={"training": training})
-    days = preset.window_days if options.window_days is None else options.window_days
-    return RunPlan(
-        as_of=options.as_of,
-        days=plan_window(options.as_of, days).days,
-        preset=preset,
-        logs=options.logs or preset.logs,
+    return plan_of(
+        preset,
+        options.as_of,
+        window_days=options.window_days,
+        logs=options.logs,
         artifacts=options.artifacts,
     )
-
-
-def _extracted(plan: RunPlan, day: date) -> ShardRef:
-    return extract_day(plan.logs, day, plan.preset.declarations, plan.workspace.shards)
 
 
 def _given_rates(pairs: Sequence[str], chosen: Sequence[str]) -> dict[str, float]:

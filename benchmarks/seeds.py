@@ -1,0 +1,155 @@
+"""MTMD against the per-slice baselines and the pooled two-tower over several training seeds, on the held-out day.
+
+`python -m benchmarks.seeds --preset demo --as-of 2026-01-25`. One training differs from the next by as much as some
+slices gain; the mean over seeds does not. Each model trains as in the daily job, with its own learning rate, and is
+taken from the artifacts where it was trained before.
+"""
+
+import argparse
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from rich.console import Console
+
+from benchmarks.runs import extracted, plan_of
+from mtmd.config import Slice, load_preset
+from mtmd.data import ShardRef, open_shard
+from mtmd.errors import MtmdError
+from mtmd.evaluation import (
+    Column,
+    EvaluationReport,
+    HeldOutDay,
+    Table,
+    evaluate_predictors,
+    predict_constant,
+    score_day,
+    window_medians,
+)
+from mtmd.evaluation.tables import Cell
+from mtmd.stages import RunPlan, train
+from mtmd.stages.training import load_trained
+from mtmd.storage import write_text
+from mtmd.training import ModelKind
+
+MODELS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print LogMAE and AUC by slice; exit status 1 when the logs are wrong."""
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    console = Console(soft_wrap=True, highlight=False)
+    try:
+        plan = plan_of(
+            load_preset(options.preset),
+            options.as_of,
+            window_days=options.window_days,
+            logs=options.logs,
+            artifacts=options.artifacts,
+        )
+        shards = extracted(plan, plan.all_days)
+        reports = []
+        for seed in dict.fromkeys(options.seeds):
+            reports.append(_report(plan.changed(None, seed), shards))
+            console.print(f"seed {seed}: done", markup=False)
+    except MtmdError as error:
+        console.print(f"error: {error}", markup=False)
+        return 1
+    text = "\n".join(table.markdown() for table in (logmae_over_seeds(reports), auc_over_seeds(reports)))
+    console.print(text, markup=False)
+    if options.output is not None:
+        write_text(options.output, text)
+    return 0
+
+
+def logmae_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
+    """Mean LogMAE of each model; what MTMD gains, as a mean and from the worst seed to the best."""
+    names = reports[0].predictors
+    rows: list[tuple[Cell, ...]] = []
+    gains: dict[str, list[float]] = {rival: [] for rival in MODELS[1:]}
+    for where in (*reports[0].slices, *reports[0].aggregates):
+        means = [fmean(_values(reports, name, where, "logmae")) for name in names]
+        own = _values(reports, "mtmd", where, "logmae")
+        cells = []
+        for rival in MODELS[1:]:
+            by_seed = [
+                1.0 - a / b for a, b in zip(own, _values(reports, rival, where, "logmae"), strict=True)
+            ]
+            cells.append(_spread(by_seed))
+            if where in reports[0].slices:
+                gains[rival].append(fmean(by_seed))
+        rows.append((*where, reports[0].get("mtmd", where).rows, *means, *cells))
+    mean_gains = [f"{fmean(gains[rival]):+.1%}" for rival in MODELS[1:]]
+    rows.append(("mean", "of", "slices", None, *(None for _ in names), *mean_gains))
+    columns = (
+        *(Column(name=name, kind="text") for name in ("surface", "product", "task")),
+        Column(name="rows", kind="count"),
+        *(Column(name=name) for name in names),
+        *(Column(name=f"vs {rival} [seeds]", kind="text") for rival in MODELS[1:]),
+    )
+    title = f"LogMAE against the teacher on {reports[0].as_of}, mean of {len(reports)} training seeds"
+    return Table(title=title, columns=columns, rows=tuple(rows))
+
+
+def auc_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
+    """Mean AUC on real actions over all rows of each task, and calibration against the teacher."""
+    rows: list[tuple[Cell, ...]] = []
+    for where in reports[0].aggregates:
+        auc = [fmean(_values(reports, name, where, "auc")) for name in MODELS]
+        levels = [fmean(_values(reports, name, where, "teacher_calibration")) for name in MODELS]
+        rows.append((where.task, *auc, *levels))
+    columns = (
+        Column(name="task", kind="text"),
+        *(Column(name=f"AUC {name}") for name in MODELS),
+        *(Column(name=f"calibration {name}") for name in MODELS),
+    )
+    title = "AUC on real actions, and mean prediction / mean teacher score; means over seeds"
+    return Table(title=title, columns=columns, rows=tuple(rows))
+
+
+def _report(plan: RunPlan, shards: Sequence[ShardRef]) -> EvaluationReport:
+    """One seed's models, and the constant, on the held-out day."""
+    declarations, window = plan.preset.declarations, shards[:-1]
+    shard = open_shard(Path(shards[-1].path))
+    day = HeldOutDay.of(shard, declarations)
+    predictions = {
+        kind: score_day(load_trained(plan, train(plan, kind, window)), shard, declarations) for kind in MODELS
+    }
+    medians = window_medians((open_shard(Path(ref.path)) for ref in window), declarations)
+    return evaluate_predictors(
+        plan.as_of,
+        declarations,
+        day,
+        predictions | {"constant": predict_constant(medians, day)},
+        plan.preset.evaluation,
+    )
+
+
+def _values(reports: Sequence[EvaluationReport], predictor: str, where: Slice, metric: str) -> list[float]:
+    """The metric of each seed; NaN where it is undefined."""
+    found = [getattr(report.get(predictor, where), metric) for report in reports]
+    return [float("nan") if value is None else value for value in found]
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{fmean(values):+.1%} [{min(values):+.1%}, {max(values):+.1%}]"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.seeds", description=__doc__)
+    parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
+    parser.add_argument("--as-of", type=date.fromisoformat, required=True, help="the held-out day")
+    parser.add_argument("--window-days", type=int, help="training days before it; the preset's when left out")
+    parser.add_argument("--logs", help="where the log tables are; the preset's when left out")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--artifacts", default="artifacts")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the tables as Markdown")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

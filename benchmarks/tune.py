@@ -1,0 +1,170 @@
+"""Search settings on the window's validation requests: `python -m benchmarks.tune benchmarks/searches/demo.toml`.
+
+A search file names a preset, a held-out day (which is never read) and tries: each changes the preset's values and is
+trained as the daily job trains, with every seed. What was trained before is taken from the artifacts, so a search
+that was stopped goes on. The figure that settings are chosen by is the LogMAE against the teacher on the validation
+requests, as the mean over slices, so that small domains count as much as large ones.
+"""
+
+import argparse
+import tomllib
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import torch
+from pydantic import Field
+from rich.console import Console
+
+from benchmarks.runs import extracted, plan_of
+from mtmd.config import Frozen, Preset, Slice, Variant, load_preset
+from mtmd.data import ShardRef, WindowData
+from mtmd.errors import ConfigError, MtmdError
+from mtmd.evaluation import Column, Table
+from mtmd.model import Ranker
+from mtmd.stages import RunPlan, train
+from mtmd.stages.training import load_trained, window_data
+from mtmd.storage import write_text
+from mtmd.training import ModelKind
+
+
+class Try(Frozen):
+    """One setting of one kind of model."""
+
+    name: str
+    kind: ModelKind = "mtmd"
+    patch: dict[str, Any] = Field({}, description="sections and keys of the preset, with other values")
+
+
+class Search(Frozen):
+    """A search file."""
+
+    preset: str
+    as_of: date = Field(description="the held-out day; the window is the days before it")
+    window_days: int | None = Field(None, ge=1, description="the preset's when left out")
+    logs: str | None = Field(None, description="likewise")
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    tries: tuple[Try, ...] = Field(min_length=1)
+
+
+class Found(Frozen):
+    """A setting's figures on the validation requests, one per seed."""
+
+    name: str
+    kind: ModelKind
+    slices: tuple[float, ...] = Field(description="mean LogMAE over slices")
+    tasks: dict[str, float] = Field(description="LogMAE over all rows of the task, mean over seeds")
+    epochs: str
+    rows_per_s: float
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the search's table; exit status 1 for a file or logs that are wrong."""
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    console = Console(soft_wrap=True, highlight=False)
+    try:
+        search = Search.model_validate(tomllib.loads(options.search.read_text(encoding="utf-8")))
+        table = run(search, options.artifacts, console)
+    except (MtmdError, ValueError, OSError) as error:
+        console.print(f"error: {error}", markup=False)
+        return 1
+    console.print(table.markdown(), markup=False)
+    if options.output is not None:
+        write_text(options.output, table.markdown())
+    return 0
+
+
+def run(search: Search, artifacts: str, console: Console) -> Table:
+    """Train and measure every try."""
+    preset = load_preset(search.preset)
+    found = []
+    for one in search.tries:
+        changed = patched(preset, one)
+        plan = plan_of(
+            changed, search.as_of, window_days=search.window_days, logs=search.logs, artifacts=artifacts
+        )
+        found.append(_measure(plan, one, search.seeds, extracted(plan, plan.days)))
+        console.print(f"{one.name} ({one.kind}): {fmean(found[-1].slices):.4f}", markup=False)
+    return _table(found, preset, search, search.window_days or preset.window_days)
+
+
+def validation_logmae(model: Ranker, data: WindowData, batch_requests: int = 1024) -> dict[Slice, float]:
+    """LogMAE against the teacher of each slice that the validation requests have."""
+    domains = data.declarations.domains
+    errors, counts = torch.zeros(2, len(domains.domains), len(domains.tasks), dtype=torch.float64)
+    with torch.inference_mode():
+        for batch in data.validation(batch_requests):
+            known = ~batch.teacher.isnan()
+            error = torch.where(known, (model(batch) - batch.teacher.log()).abs(), 0.0)
+            errors.index_add_(0, batch.pair_domain, error.double())
+            counts.index_add_(0, batch.pair_domain, known.double())
+    means = {}
+    for where in domains.slices:
+        place = domains.domains.index((where.surface, where.product)), domains.task_names.index(where.task)
+        if counts[place] > 0:
+            means[where] = float(errors[place] / counts[place])
+    return means
+
+
+def patched(preset: Preset, one: Try) -> Preset:
+    """The preset with a try's values; raises ConfigError naming the try."""
+    try:
+        return Variant(name=one.name, factor=one.name, patch=one.patch).of(preset)
+    except ValueError as error:
+        raise ConfigError(f"try {one.name!r} does not fit preset {preset.name!r}:\n{error}") from error
+
+
+def _measure(plan: RunPlan, one: Try, seeds: Sequence[int], window: Sequence[ShardRef]) -> Found:
+    slices, tasks, best, speeds = [], [], [], []
+    for seed in seeds:
+        own = plan.changed(None, seed)
+        trained = train(own, one.kind, window)
+        slices.append(fmean(validation_logmae(load_trained(own, trained), window_data(own, window)).values()))
+        tasks.append(trained.fit.epochs[trained.fit.best_epoch - 1].validation_logmae)
+        best.append(f"{trained.fit.best_epoch}/{len(trained.fit.epochs)}")
+        speeds.append(trained.fit.rows_per_s)
+    return Found(
+        name=one.name,
+        kind=one.kind,
+        slices=tuple(slices),
+        tasks={task: fmean(by_task[task] for by_task in tasks) for task in plan.preset.domains.task_names},
+        epochs=" ".join(best),
+        rows_per_s=fmean(speeds),
+    )
+
+
+def _table(found: Sequence[Found], preset: Preset, search: Search, days: int) -> Table:
+    columns = (
+        Column(name="try", kind="text"),
+        Column(name="model", kind="text"),
+        Column(name="LogMAE, mean of slices"),
+        Column(name="± seeds"),
+        *(Column(name=task) for task in preset.domains.task_names),
+        Column(name="best epoch", kind="text"),
+        Column(name="rows/s", kind="count"),
+    )
+    title = f"Validation LogMAE, {preset.name}, {days} days before {search.as_of}, seeds {list(search.seeds)}"
+    return Table(title=title, columns=columns, rows=tuple(tuple(_row(one)) for one in found))
+
+
+def _row(one: Found) -> Iterator[str | float | int | None]:
+    yield from (one.name, one.kind, fmean(one.slices))
+    yield stdev(one.slices) if len(one.slices) > 1 else None
+    yield from one.tasks.values()
+    yield from (one.epochs, round(one.rows_per_s))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tune", description=__doc__)
+    parser.add_argument("search", type=Path, help="a search file, such as benchmarks/searches/demo.toml")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--artifacts", default="artifacts")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table as Markdown")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

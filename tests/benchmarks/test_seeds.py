@@ -1,0 +1,34 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from benchmarks.seeds import main
+from tests.conftest import FIRST_DAY, TINY
+
+
+def test_it_compares_every_slice_over_the_seeds(
+    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    as_of = FIRST_DAY + timedelta(days=3)
+    output = tmp_path / "table.md"
+    arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(as_of), "--window-days", "3"]
+    arguments += ["--seeds", "0", "1", "--artifacts", str(tmp_path), "--output", str(output)]
+    assert main(arguments) == 0
+    cells = [
+        line.strip("| ").split(" | ") for line in output.read_text().splitlines() if line.startswith("|")
+    ]
+    rows = {tuple(row[:3]): row[3:] for row in cells}
+    assert len([key for key in rows if key[0] in {"home_feed", "search", "related_pin"}]) == 15
+    _, mtmd, per_slice, pooled, constant, gain, _ = rows["all", "all", "ctr"]
+    assert min(float(value) for value in (mtmd, per_slice, pooled, constant)) > 0.1
+    mean, low, high = (float(part) for part in gain.translate(str.maketrans("[],%", "    ")).split())
+    assert low <= mean <= high
+    assert mean == pytest.approx(100 * (1 - float(mtmd) / float(per_slice)), abs=1.0)
+    assert "seed 1: done" in capsys.readouterr().out
+
+
+def test_missing_logs_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--preset", TINY, "--logs", str(tmp_path), "--as-of", "2026-01-04", "--window-days", "3"]
+    assert main([*arguments, "--artifacts", str(tmp_path)]) == 1
+    assert "error:" in capsys.readouterr().out
