@@ -97,7 +97,7 @@ def test_a_missing_file_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_every_shipped_search_fits_its_preset(path: Path) -> None:
     search = Search.model_validate(tomllib.loads(path.read_text()))
     preset = load_preset(search.preset)
-    names = [one.name for one in search.tries]
+    names = [(one.kind, one.name) for one in search.tries]
     assert len(set(names)) == len(names)
     for one in search.tries:
         assert patched(preset, one) != preset or not one.patch
