@@ -16,7 +16,7 @@ from benchmarks.peers.features import Peer
 from mtmd.batch import Batch
 from mtmd.config import Preset, TrainingConfig
 from mtmd.errors import TrainingError
-from mtmd.training import TrainingData, TrainingLoss
+from mtmd.training import TrainingData, TrainingLoss, bernoulli_kl
 from mtmd.training.determinism import deterministic
 from mtmd.training.losses import task_sums
 from mtmd.training.precision import Precision
@@ -74,12 +74,12 @@ def fit_peer(
 
 @torch.no_grad()
 def validation_kl(model: Peer, data: TrainingData, preset: Preset) -> float:
-    """The loss on the validation requests that MTMD's early stop looks at, in float32."""
+    """The weighted KL on the validation requests that MTMD's early stop looks at, in float32."""
     model.eval()
     loss = _loss(data, preset)
     totals, counts = torch.zeros(2, len(loss.task_weights), dtype=torch.float64)
     for batch in data.validation(preset.training.batch_requests):
-        sums, count = task_sums(loss.rows(model(batch), batch.teacher), batch.teacher)
+        sums, count = task_sums(bernoulli_kl(model(batch), batch.teacher), batch.teacher)
         totals, counts = totals + sums, counts + count
     return float(loss.mean(totals, counts))
 

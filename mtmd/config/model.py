@@ -109,7 +109,7 @@ class TrainingConfig(Frozen):
         0.0,
         ge=0,
         le=1,
-        description="a pair's KL is divided by its score to this power: 0 is the paper's loss, 1 relative errors",
+        description="a pair's KL is divided by the model's own score to this power; 0 is the paper's loss",
     )
     validation_fraction: float = Field(
         0.05, gt=0, lt=0.5, description="requests of the window kept for early stop"

@@ -1,10 +1,11 @@
 """The training loss: Bernoulli KL(teacher ‖ student) per task, masked and weighted (paper §2.3).
 
-Deviation (`score_power`): pairs may be weighted against their score (docs/tuning.md has what it is worth).
+Deviation (`score_power`): pairs may be weighted by their score (docs/tuning.md has what it is worth).
 
 Shapes: P pairs, T tasks.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from torch import Tensor
 
 from mtmd.config import TrainingConfig
 from mtmd.model import log1mexp
+
+MOST = 1e3  # a pair whose score is a thousandth of the usual counts no more than that
 
 
 def bernoulli_kl(log_p: Tensor, teacher: Tensor) -> Tensor:
@@ -38,10 +41,12 @@ def task_sums(values: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class TrainingLoss:
-    """Σ_t w_t · mean over pairs of KL · (s_t / teacher)^power / Σ_t w_t.
+    """Σ_t w_t · mean over pairs of KL · (s_t / p̂)^power / Σ_t w_t.
 
-    A pair's KL grows with its score, so at power 0, the paper's loss, the pairs and domains with high scores decide
-    alone; at 1 equal relative errors cost the same everywhere.
+    A pair's KL grows with its probability, so at power 0, the paper's loss, pairs and domains with high scores decide
+    nearly alone; at 1 equal relative errors cost about the same everywhere. The divisor is the model's own score, taken
+    as a constant: it depends on the pair's features only, so the best prediction stays the teacher's mean. (Divided by
+    the teacher's score it would be a lower one, and the model calibrated too low: docs/tuning.md.)
 
     task_weights  (T,) w        scale  (T,) s, a typical score of each task; it only sets the loss's size
     """
@@ -58,18 +63,16 @@ class TrainingLoss:
 
     def __call__(self, log_p: Tensor, teacher: Tensor) -> Tensor:
         """The loss of a batch: log_p and teacher (P, T)."""
-        return self.mean(*task_sums(self.rows(log_p, teacher), teacher))
-
-    def rows(self, log_p: Tensor, teacher: Tensor) -> Tensor:
-        """What each pair and task adds: (P, T), 0 where the teacher is NaN."""
-        kl = bernoulli_kl(log_p, teacher)
-        if self.power == 0.0:
-            return kl
-        # A score may be as small as float32 goes; what is a thousandth of the usual counts no more than that.
-        relative = (teacher / self.scale).nan_to_num(nan=1.0).clamp(min=1e-3)
-        return kl * relative.pow(-self.power)
+        rows = bernoulli_kl(log_p, teacher)
+        if self.power > 0.0:
+            rows = rows * self._divided(log_p.detach())
+        return self.mean(*task_sums(rows, teacher))
 
     def mean(self, sums: Tensor, counts: Tensor) -> Tensor:
-        """The loss from sums over the pairs that have each task, and their counts: (T,) each."""
+        """Σ_t w_t sums_t / counts_t / Σ_t w_t, from sums over the pairs that have each task: (T,) each."""
         weights = self.task_weights.to(sums.dtype)
         return (weights * sums / counts.clamp(min=1)).sum() / weights.sum()
+
+    def _divided(self, log_p: Tensor) -> Tensor:
+        """(s / p̂)^power, at most MOST^power."""
+        return (self.scale.log() - log_p).clamp(max=math.log(MOST)).mul(self.power).exp()

@@ -22,7 +22,7 @@ from mtmd.model import ModelKind, Ranker, build_model
 from mtmd.storage import digest
 from mtmd.training.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from mtmd.training.determinism import deterministic
-from mtmd.training.losses import TrainingLoss, task_sums
+from mtmd.training.losses import TrainingLoss, bernoulli_kl, task_sums
 from mtmd.training.optimizer import RATE, make_optimizer
 from mtmd.training.precision import Precision, choose_precision
 from mtmd.training.records import EpochRecord, FitResult, Progress
@@ -162,20 +162,20 @@ class _Run:
 
     @torch.no_grad()
     def _validate(self, epoch: int) -> tuple[float, dict[str, float]]:
-        """The loss, and LogMAE per task, on the validation requests in float32."""
+        """Weighted KL and LogMAE per task on the validation requests, in float32, whatever is trained on."""
         self._model.eval()
-        total, error, count = torch.zeros(3, len(self._tasks), dtype=torch.float64)
+        kl, error, count = torch.zeros(3, len(self._tasks), dtype=torch.float64)
         for batch in self._data.validation(self._config.batch_requests):
             log_p = self._model(batch)
-            sums, counts = task_sums(self._loss.rows(log_p, batch.teacher), batch.teacher)
-            total, count = total + sums, count + counts
+            sums, counts = task_sums(bernoulli_kl(log_p, batch.teacher), batch.teacher)
+            kl, count = kl + sums, count + counts
             error = error + task_sums((log_p - batch.teacher.log()).abs(), batch.teacher)[0]
         if not bool((count > 0).all()):
             raise TrainingError(
                 f"the validation slice has {count.tolist()} rows for tasks {list(self._tasks)}; each needs "
                 f"some: raise validation_fraction ({self._config.validation_fraction})"
             )
-        loss = float(self._loss.mean(total, count))
+        loss = float(self._loss.mean(kl, count))
         if not math.isfinite(loss):
             raise TrainingError(
                 f"{self._kind}: validation loss {loss} after epoch {epoch} is not finite; "

@@ -78,7 +78,7 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path, content: bytes) -> 
          r"model\.emb_deep has \['ctr', 'gctr'\]; it must have exactly the tasks \['ctr', 'gctr', 'octr'\]"),
         ("loss_weights = { ctr = 2.0, gctr = 1.0, octr = 1.0 }", "loss_weights = { click = 2.0 }",
          r"training\.loss_weights has \['click'\]; it must have exactly the tasks"),
-        ("buckets = 5000", "buckets = 0", r"features\.\d+\.buckets\n.*greater than or equal to 1"),
+        ("buckets = 8192", "buckets = 0", r"features\.\d+\.buckets\n.*greater than or equal to 1"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_an_error_that_names_the_key(

@@ -38,13 +38,12 @@ def test_certain_teachers_need_no_logarithm_of_zero() -> None:
     torch.testing.assert_close(loss, torch.tensor([[-math.log(0.75), -math.log(0.25)]]))
 
 
-@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
-def test_gradient_matches_finite_differences(power: float) -> None:
+def test_gradient_matches_finite_differences() -> None:
     generator = torch.Generator().manual_seed(0)
     log_p = -torch.rand(6, 3, generator=generator, dtype=torch.float64) * 5 - 0.02
     teacher = torch.rand(6, 3, generator=generator, dtype=torch.float64)
     teacher[::2, 2] = torch.nan
-    loss = loss_of(2.0, 1.0, 0.5, power=power)
+    loss = loss_of(2.0, 1.0, 0.5)
     assert torch.autograd.gradcheck(lambda x: loss(x, teacher), log_p.requires_grad_())
 
 
@@ -100,26 +99,37 @@ def test_a_task_without_pairs_in_the_batch_adds_nothing() -> None:
     assert log_p.grad.isfinite().all()
 
 
-def test_a_pair_counts_less_the_higher_its_score() -> None:
-    log_p, teacher = torch.tensor([[0.02], [0.5]]).log(), torch.tensor([[0.01], [0.64]])
-    rows = loss_of(1.0, power=0.5, scale=0.04).rows(log_p, teacher)
+def test_a_pair_counts_less_the_higher_the_models_score() -> None:
+    log_p, teacher = torch.tensor([[0.01], [0.64]]).log(), torch.tensor([[0.02], [0.5]])
+    loss = loss_of(1.0, power=0.5, scale=0.04)(log_p, teacher)
     # √(0.04 / 0.01) = 2 and √(0.04 / 0.64) = 1/4
-    torch.testing.assert_close(rows, torch.tensor([[2 * kl(0.01, 0.02)], [kl(0.64, 0.5) / 4]]))
+    assert float(loss) == pytest.approx((2 * kl(0.02, 0.01) + kl(0.5, 0.64) / 4) / 2, rel=1e-5)
 
 
 def test_at_power_one_equal_relative_errors_cost_alike() -> None:
-    teacher = torch.tensor([[1e-3], [1e-2]], dtype=torch.float64)
-    rows = loss_of(1.0, power=1.0, scale=0.01).rows((1.1 * teacher).log(), teacher)
-    assert float(rows[0] / rows[1]) == pytest.approx(1.0, rel=0.02)
+    loss = loss_of(1.0, power=1.0, scale=0.01)
+    costs = [float(loss(torch.tensor([[1.1 * t]]).log(), torch.tensor([[t]]))) for t in (1e-3, 1e-2)]
+    assert costs[0] == pytest.approx(costs[1], rel=0.02)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_the_best_prediction_is_the_teachers_mean_at_any_power(power: float) -> None:
+    teacher = torch.tensor([[0.02], [0.1]], dtype=torch.float64)  # the same features, two scores
+    gradients = []
+    for p in (0.055, 0.06, 0.065):
+        log_p = torch.tensor([p], dtype=torch.float64).log().requires_grad_()
+        loss_of(1.0, power=power)(log_p.expand(2, 1), teacher).backward()
+        assert log_p.grad is not None
+        gradients.append(float(log_p.grad))
+    assert gradients[0] < 0 < gradients[2]
+    assert gradients[1] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_the_smallest_scores_do_not_outweigh_the_rest() -> None:
-    loss = loss_of(1.0, power=1.0)
-    log_p = torch.tensor([[0.5]]).log().requires_grad_()
-    loss(log_p, torch.tensor([[0.0]])).backward()
-    assert float(loss.rows(log_p, torch.tensor([[0.0]])).detach()) == pytest.approx(
-        1e3 * math.log(2), rel=1e-5
-    )
+    log_p = torch.tensor([[1e-9]]).log().requires_grad_()
+    loss = loss_of(1.0, power=1.0)(log_p, torch.tensor([[0.5]]))
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(1e3 * kl(0.5, 1e-9), rel=1e-4)
     assert log_p.grad is not None
     assert log_p.grad.isfinite().all()
 

@@ -173,7 +173,11 @@ def test_it_stops_early_and_gives_the_best_epochs_weights(
             after_first.update(load_file(tmp_path / FILE))
 
     model, result = fit(
-        "pooled", window, with_training(tiny_preset, epochs=9, patience=2), tmp_path, keep_first
+        "pooled",
+        window,
+        with_training(tiny_preset, epochs=9, patience=2, warmup_fraction=0.0),
+        tmp_path,
+        keep_first,
     )
     losses = [record.validation_loss for record in result.epochs]
     assert losses == sorted(losses)
