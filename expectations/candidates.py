@@ -60,11 +60,12 @@ def _joined(what: str, column: str) -> Expect:
 
 
 def _scores(domains: Domains) -> Iterator[Expect]:
-    for task, parent in zip(domains.tasks, domains.parents, strict=True):
+    tasks = {task.name: task for task in domains.tasks}
+    for task in domains.tasks:
         yield _probability(task)
         yield _null_where_lacking(domains, task)
-        if parent is not None:
-            yield _at_most(task, domains.tasks[parent])
+        if task.parent is not None:
+            yield _at_most(task, tasks[task.parent])
 
 
 def _probability(task: Task) -> Expect:
@@ -105,8 +106,8 @@ def _at_most(task: Task, parent: Task) -> Expect:
     return Expect(
         name=f"{task.name}_at_most_{parent.name}",
         column=task.name,
-        description=f"The model gives P({task.name}) as P({task.name} | {parent.name}) · P({parent.name}): "
-        "it can never reach such a score: the teacher's columns are swapped or of different versions.",
+        description=f"{task.name} happens only after {parent.name}, so the teacher's columns are swapped or of "
+        f"different versions; a model that gives P({task.name}) through P({parent.name}) never reaches such a score.",
         query=f"""
             select {KEY}, {child}, {above}
             from {{batch}}
@@ -133,9 +134,10 @@ def _outcomes(domains: Domains) -> Iterator[Expect]:
         by_label.setdefault(task.label, []).append(task)
     for label, tasks in by_label.items():
         yield _label_where_defined(domains, label, tasks)
-    for task, parent in zip(domains.tasks, domains.parents, strict=True):
-        if parent is not None and domains.tasks[parent].label != task.label:
-            yield _only_if(task.label, domains.tasks[parent].label)
+    labels = {task.name: task.label for task in domains.tasks}
+    for task in domains.tasks:
+        if task.parent is not None and labels[task.parent] != task.label:
+            yield _only_if(task.label, labels[task.parent])
     yield Expect(
         name="position_is_a_rank",
         column="position",

@@ -53,8 +53,12 @@ def test_not_null_comes_before_the_checks_of_a_column(tiny_preset: Preset) -> No
     assert all(names.index(first) < names.index(second) for first, second in pairwise(checks))
 
 
-def test_child_tasks_are_held_to_their_parents(tiny_preset: Preset) -> None:
+@pytest.mark.parametrize("constrained", [True, False])
+def test_child_tasks_are_held_to_their_parents(tiny_preset: Preset, constrained: bool) -> None:
+    """Whether the model uses the tree or not: it is a fact of the logs."""
     load()
-    names = {e.meta["name"] for e in candidates_suite(tiny_preset).expectations}
+    domains = tiny_preset.domains.model_copy(update={"constrained": constrained})
+    preset = tiny_preset.model_copy(update={"domains": domains})
+    names = {e.meta["name"] for e in candidates_suite(preset).expectations}
     assert {"gctr_at_most_ctr", "octr_at_most_ctr", "good_clicked_only_if_clicked"} <= names
     assert "ctr_at_most_gctr" not in names
