@@ -7,7 +7,6 @@ MtmdError
 ├── TrainingError      a loss or a weight is not finite, or a checkpoint does not fit
 ├── EvaluationError    predictions do not fit the held-out day, or are not finite
 ├── BundleError        an exported bundle is incomplete, altered, or mixed with another one's parts
-├── ParityError        exported files do not compute what the trained model computes
 ├── ReportError        a run's page could not be made; what the run decided stands
 ├── RegistryError      the champion moved meanwhile, or a model is not in the registry
 └── StorageError       a path cannot be handled, or a stored output does not verify
@@ -42,10 +41,6 @@ class EvaluationError(MtmdError):
 
 class BundleError(MtmdError):
     """An exported bundle is incomplete, altered, or mixed with parts of another bundle."""
-
-
-class ParityError(MtmdError):
-    """Exported files do not compute what the trained model computes."""
 
 
 class ReportError(MtmdError):
