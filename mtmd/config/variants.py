@@ -27,6 +27,10 @@ class Variant(Frozen):
         """The preset with this variant's values; everything else is the same."""
         return Preset.model_validate(_merged(preset.model_dump(), self.patch))
 
+    def changes(self, preset: Preset) -> bool:
+        """Whether the preset lacks this variant's values: one that has them already has nothing to compare."""
+        return _effective(self.of(preset)) != _effective(preset)
+
 
 @cache
 def variants() -> dict[str, Variant]:
@@ -41,6 +45,14 @@ def variant(name: str) -> Variant:
         return variants()[name]
     except KeyError:
         raise ConfigError(f"ablation variant {name!r} is not known; use one of {list(variants())}") from None
+
+
+def _effective(preset: Preset) -> Preset:
+    """One width for all tasks, and the same width for each of them, are one model."""
+    tasks = preset.domains.task_names
+    widths = dict(zip(tasks, preset.model.deep_widths(tasks), strict=True))
+    model = preset.model.model_copy(update={"emb_deep": widths})
+    return preset.model_copy(update={"model": model})
 
 
 def _merged(base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:

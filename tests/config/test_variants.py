@@ -56,6 +56,23 @@ def test_unconstrained_tasks_have_no_parents(tiny_preset: Preset) -> None:
     assert changed.model.deep_widths(changed.domains.task_names) == (64, 64, 64)
 
 
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("post_norm", {"norm": "post"}),
+        ("emb_64", {"emb_deep": 64}),
+        ("emb_64", {"emb_deep": {"ctr": 64, "gctr": 64, "octr": 64}}),
+        ("no_routing", {"routing": False}),
+    ],
+)
+def test_a_variant_that_the_preset_has_already_changes_nothing(
+    tiny_preset: Preset, name: str, model: dict[str, Any]
+) -> None:
+    assert variant(name).changes(tiny_preset)
+    changed = tiny_preset.model_dump() | {"model": tiny_preset.model.model_dump() | model}
+    assert not variant(name).changes(Preset.model_validate(changed))
+
+
 def test_an_unknown_variant_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(
         ConfigError, match=r"ablation variant 'no_luck' is not known; use one of \['no_domain"
