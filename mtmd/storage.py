@@ -8,6 +8,7 @@ A directory under construction holds a kernel lock; a lock that can be taken bel
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import uuid
@@ -23,6 +24,7 @@ from filelock import FileLock, Timeout
 from mtmd.errors import StorageError
 
 _TEMPORARY = ".tmp-"
+_log = logging.getLogger(__name__)
 
 
 def resolve(location: str | Path) -> Path:
@@ -158,12 +160,17 @@ def remove(path: Path) -> None:
 def locked(path: Path, timeout_s: float = 60.0) -> Iterator[None]:
     """Hold an OS lock on `path` (made if needed); the kernel frees it when its holder dies.
 
-    Raises StorageError when another process still holds it after `timeout_s` seconds.
+    Waiting for another holder is logged as a warning. Raises StorageError when another process still holds it
+    after `timeout_s` seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(str(path))
     try:
-        lock.acquire(timeout=timeout_s)
+        with suppress(Timeout):
+            lock.acquire(timeout=0)
+        if not lock.is_locked:
+            _log.warning("waiting up to %g s for %s, which another process holds", timeout_s, path)
+            lock.acquire(timeout=timeout_s)
     except Timeout as error:
         raise StorageError(
             f"{path} is still locked by another process after {timeout_s:g} s; let it finish, or end it"

@@ -344,6 +344,19 @@ def test_a_lock_excludes_another_process_until_its_holder_is_killed(
         assert time.monotonic() - began < 5
 
 
+def test_waiting_for_a_lock_is_logged_and_taking_a_free_one_is_not(
+    tmp_path: Path, start: StartScript, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "lock"
+    with locked(path):
+        assert caplog.messages == []
+    holder = start(LOCK_HOLDER, path)
+    with pytest.raises(StorageError), locked(path, timeout_s=0.1):
+        pytest.fail("two processes held the lock")
+    kill(holder)
+    assert caplog.messages == [f"waiting up to 0.1 s for {path}, which another process holds"]
+
+
 def test_a_lock_is_free_after_an_exception(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with pytest.raises(RuntimeError, match="stop"), locked(path):
