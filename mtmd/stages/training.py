@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -14,7 +15,7 @@ from mtmd.stages.plan import RunPlan
 from mtmd.storage import locked, read_json, remove, write_json
 from mtmd.training import FitResult, ModelKind, Progress, fit, load_weights, save_weights
 
-_WEIGHTS, _FIT = "weights.safetensors", "fit.json"
+_WEIGHTS, _FIT, _RECIPE = "weights.safetensors", "fit.json", "recipe.json"
 
 
 class Trained(Frozen):
@@ -56,8 +57,9 @@ def train(
         model, result = fit(kind, window_data(plan, window), plan.preset, work, on_progress)
         save_weights(model, directory / _WEIGHTS)
         write_json(directory / _FIT, result.model_dump(mode="json"))
+        write_json(directory / _RECIPE, _recipe(plan, kind, variant, window))
 
-    with locked(work.with_name(f"{kind}.lock"), timeout_s=24 * 3600):
+    with locked(work.with_name(f"{work.name}.lock"), timeout_s=24 * 3600):  # others train beside it
         reused = make_once(final, build)
         remove(work)  # also what a run left that was killed right before this line
     result = FitResult.model_validate(read_json(final / _FIT))
@@ -70,6 +72,16 @@ def train(
         reused=reused,
         fit=result,
     )
+
+
+def _recipe(
+    plan: RunPlan, kind: ModelKind, variant: str | None, window: Sequence[ShardRef]
+) -> dict[str, Any]:
+    """What a person wants to know of a directory whose name is a digest; nothing reads it."""
+    days = {"first": window[0].day, "last": window[-1].day}
+    return {
+        "kind": kind, "variant": variant, "seed": plan.preset.training.seed, "preset": plan.preset.name, **days
+    }  # fmt: skip
 
 
 def window_data(plan: RunPlan, window: Sequence[ShardRef]) -> WindowData:

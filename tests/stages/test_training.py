@@ -2,6 +2,7 @@ from pathlib import Path
 
 from mtmd import stages
 from mtmd.stages.training import load_trained, window_data
+from mtmd.storage import locked
 from tests.flows.runs import half_written
 from tests.stages.conftest import Done
 
@@ -13,6 +14,15 @@ def test_the_same_window_is_trained_once(done: Done) -> None:
     assert again.reused
     assert again.path == str(done.plan.workspace.trained("mtmd", first.key))
     assert half_written(Path(done.plan.artifacts)) == []  # no checkpoint is left
+
+
+def test_two_trainings_of_one_kind_do_not_wait_for_each_other(done: Done) -> None:
+    """Each has a lock of its own: another recipe's may be held for hours."""
+    one = done.trained[0]
+    locks = {path.name for path in (done.plan.workspace.root / "work").glob("*.lock")}
+    assert {f"{trained.kind}-{trained.key[:16]}.lock" for trained in done.trained} == locks
+    with locked(done.plan.workspace.work("mtmd", "f" * 64).with_name("mtmd-ffffffffffffffff.lock")):
+        assert stages.train(done.plan, "mtmd", done.shards[:-1]) == one
 
 
 def test_every_candidate_of_the_window_is_trained_or_validated_on_and_no_other(done: Done) -> None:
