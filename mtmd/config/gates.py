@@ -35,6 +35,9 @@ class EvaluationConfig(Frozen):
     resamples: int = Field(1000, ge=100, description="of the bootstrap over requests")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="of the intervals")
     bootstrap_seed: int = Field(0, ge=0)
+    seed_noise: float = Field(
+        0.05, ge=0, lt=1, description="what another training seed changes: less says nothing, from one seed"
+    )
 
 
 class GatesConfig(Frozen):

@@ -7,20 +7,26 @@ from mtmd.evaluation.held_out import HeldOutDay
 from mtmd.evaluation.report import ALL, Comparison, EvaluationReport, Metric, SliceMetrics
 from mtmd.evaluation.scoring import score_day
 from mtmd.evaluation.tables import (
+    NOT_APPLICABLE,
+    TABLE_1,
     Column,
     Estimate,
     Table,
     action_table,
     bucket_table,
     compared_buckets,
+    domains_of_table_1,
     estimate,
     improvement_table,
     logmae_table,
+    spoken,
 )
 
 __all__ = [
     "ALL",
     "EVERYTHING",
+    "NOT_APPLICABLE",
+    "TABLE_1",
     "Column",
     "Comparison",
     "Contribution",
@@ -34,6 +40,7 @@ __all__ = [
     "bucket_table",
     "compared_buckets",
     "contributions",
+    "domains_of_table_1",
     "estimate",
     "evaluate_predictors",
     "factor_table",
@@ -41,5 +48,6 @@ __all__ = [
     "logmae_table",
     "predict_constant",
     "score_day",
+    "spoken",
     "window_medians",
 ]

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
 
+from pydantic import Field
+
 from mtmd.config import Frozen, Slice, Variant
 from mtmd.errors import EvaluationError
 from mtmd.evaluation.report import ALL, EvaluationReport
@@ -22,14 +24,15 @@ class Contribution(Frozen):
     factor: str
     bucket: int | None
     improvement: Estimate | None
+    seed_noise: float = Field(0.0, description="what another seed would change, where there is one seed")
 
     @property
     def clear(self) -> bool:
-        """Whether the interval is on one side of 0: a difference that chance does not explain."""
+        """Whether neither chance nor another seed explains it: the interval is on one side of 0, the noise less."""
         found = self.improvement
         if found is None or found.low is None or found.high is None:
             return False
-        return found.low > 0 or found.high < 0
+        return (found.low > 0 or found.high < 0) and abs(found.value) >= self.seed_noise
 
 
 def contributions(
@@ -50,6 +53,7 @@ def contributions(
             factor=variant.factor,
             bucket=bucket,
             improvement=_over_seeds([_of_seed(report, variant, where, bucket) for report in reports]),
+            seed_noise=reports[0].seed_noise if len(reports) == 1 else 0.0,
         )
         for variant in evaluated
         for bucket in compared_buckets(reports[0])
@@ -72,7 +76,9 @@ def factor_table(
         Column(name="verdict", kind="text"),
     )
     task = "all tasks" if where.task == ALL else where.task
-    seeds = "one seed: another one is not in the intervals" if len(reports) == 1 else f"{len(reports)} seeds"
+    seeds = f"{len(reports)} seeds"
+    if len(reports) == 1:
+        seeds = f"one seed: below {reports[0].seed_noise:.0%} is noise, which the intervals do not know of"
     return Table(
         title=f"Contribution to LogMAE by rank bucket (0 = top), {task}, {reports[0].as_of}, {seeds}",
         columns=columns,

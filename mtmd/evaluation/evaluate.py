@@ -59,6 +59,7 @@ def evaluate_predictors(
         metrics=tuple(metrics),
         comparisons=compare(resample(day, slices, predictions, config), candidate, config.confidence),
         confidence=config.confidence,
+        seed_noise=config.seed_noise,
     )
 
 

@@ -117,6 +117,10 @@ class EvaluationReport(Frozen):
     metrics: tuple[SliceMetrics, ...]
     comparisons: tuple[Comparison, ...]
     confidence: float = Field(description="of the comparisons' intervals, such as 0.95")
+    seed_noise: float = Field(
+        0.0,
+        description="improvements below this are noise between trainings, which the intervals do not know of",
+    )
 
     @cached_property
     def slices(self) -> tuple[Slice, ...]:

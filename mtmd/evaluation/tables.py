@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from mtmd.config import Frozen, Slice
+from mtmd.config import Domain, Frozen, Slice
 from mtmd.evaluation.report import EvaluationReport
 
 NOT_APPLICABLE = "N/A"
+TABLE_1 = ("Surface", "Ad Type")  # the paper's heads of its Table 1, before the tasks
 
 
 class Estimate(Frozen):
@@ -18,14 +19,14 @@ class Estimate(Frozen):
 
     @property
     def interval(self) -> str:
-        """`[+7.1, +11.0]`, in percent; empty without an interval."""
+        """`[7.12, 10.98]`, in percent; empty without an interval."""
         if self.low is None or self.high is None:
             return ""
-        return f"[{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+        return f"[{100 * self.low:.2f}, {100 * self.high:.2f}]"
 
     def __str__(self) -> str:
-        """`+9.2% [+7.1, +11.0]`"""
-        return f"{self.value:+.1%} {self.interval}".rstrip()
+        """`9.17% [7.12, 10.98]`: two decimals, as in the paper's tables."""
+        return f"{self.value:.2%} {self.interval}".rstrip()
 
 
 Cell = str | int | float | Estimate | None
@@ -49,7 +50,7 @@ class Column(Frozen):
             "count": "{:,}",
             "number": "{:.4f}",
             "percent": "{:+.2%}",
-            "estimate": "{:+.1%}",
+            "estimate": "{:.2%}",
         }
         return forms[self.kind].format(value)
 
@@ -132,7 +133,7 @@ def compared_buckets(report: EvaluationReport) -> tuple[int | None, ...]:
 
 
 def improvement_table(report: EvaluationReport, reference: str, predictor: str | None = None) -> Table:
-    """LogMAE improvement in the form of the paper's Table 1: surface × product, one column per task.
+    """LogMAE improvement in the form of the paper's Table 1: surface × ad type, one column per task.
 
     The candidate's improvements come with intervals.
     """
@@ -144,11 +145,26 @@ def improvement_table(report: EvaluationReport, reference: str, predictor: str |
         where = Slice(surface, product, task)
         return estimate(report, predictor, reference, where) if where in known else NOT_APPLICABLE
 
-    domains = dict.fromkeys((at.surface, at.product) for at in report.slices)
-    rows = [(*domain, *(cell(*domain, task) for task in tasks)) for domain in domains]
-    columns = (*_slice_columns()[:2], *(Column(name=task, kind="estimate") for task in tasks))
+    rows = [
+        (*map(spoken, domain), *(cell(*domain, task) for task in tasks))
+        for domain in domains_of_table_1(report)
+    ]
+    columns = (
+        *(Column(name=name, kind="text") for name in TABLE_1),
+        *(Column(name=task.upper(), kind="estimate") for task in tasks),
+    )
     title = f"LogMAE improvement of {predictor} over {reference} on {report.as_of}"
     return Table(title=title + _confidence(report, predictor), columns=columns, rows=tuple(rows))
+
+
+def domains_of_table_1(report: EvaluationReport) -> list[Domain]:
+    """(surface, product) in the paper's order, which is the alphabet's."""
+    return sorted({Domain(at.surface, at.product) for at in report.slices})
+
+
+def spoken(name: str) -> str:
+    """A surface or a product as the paper writes it: `home feed`."""
+    return name.replace("_", " ")
 
 
 def bucket_table(

@@ -3,15 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mtmd.config import Slice, variants
+from mtmd.config import Domain, Slice, variants
 from mtmd.evaluation import (
     ALL,
     EVERYTHING,
+    NOT_APPLICABLE,
+    TABLE_1,
     Estimate,
     EvaluationReport,
     compared_buckets,
     contributions,
+    domains_of_table_1,
     estimate,
+    spoken,
 )
 from mtmd.report.heat_map import EstimateRow, HeatCell, HeatMap, estimates_map, full_colour
 from mtmd.report.numbers import listed
@@ -42,27 +46,37 @@ class Standing:
 
 
 def standing(report: EvaluationReport, reference: str) -> Standing:
-    """Ahead or behind where the interval leaves zero out, and tied where it does not, or there is none."""
+    """Ahead or behind where the interval leaves zero out and another training seed would not make up for it.
+
+    Tied where it does not, where the difference is noise between trainings, or where there is no number.
+    """
     lists: dict[str, list[str]] = {"ahead": [], "tied": [], "behind": []}
     for where in report.aggregates:
         pair = report.compared(reference, where)
         how = "tied"
-        if pair.low is not None and pair.high is not None:
+        if (
+            pair.low is not None
+            and pair.high is not None
+            and abs(pair.improvement or 0.0) >= report.seed_noise
+        ):
             how = "ahead" if pair.low > 0 else "behind" if pair.high < 0 else "tied"
         lists[how].append(where.task)
     return Standing(*(tuple(lists[how]) for how in ("ahead", "tied", "behind")))
 
 
 def worth(report: EvaluationReport) -> str:
-    """Whether the candidate is worth its cost against pooling alone, in one sentence."""
+    """Whether the candidate is worth its cost against pooling alone, and how much one training can say of that."""
     if POOLED not in report.predictors:
         return "The pooled two-tower was not evaluated, so whether pooling alone is enough is not known."
-    found = standing(report, POOLED)
-    name = report.candidate.upper()
+    return (
+        f"{_worth(standing(report, POOLED), report.candidate.upper())} This is one training seed of each: below "
+        f"{report.seed_noise:.0%} a difference is noise between trainings, and counts as tied."
+    )
+
+
+def _worth(found: Standing, name: str) -> str:
     if not found.ahead:
-        return (
-            f"Pooled is enough: against pooling alone {name} is {found.words}, so it does not earn its cost."
-        )
+        return f"Pooled is enough today: against pooling alone {name} is {found.words}, so it does not earn its cost."
     if found.behind:
         return (
             f"Mixed: against pooling alone {name} is {found.words}; it earns its cost on "
@@ -101,22 +115,23 @@ def rivals_map(report: EvaluationReport) -> HeatMap:
 
 
 def slice_maps(report: EvaluationReport) -> Iterator[HeatMap]:
-    """The paper's Table 1: surface × product by task, one map per reference, the tasks' aggregates last."""
+    """The paper's Table 1: surface × ad type by task, one map per reference, the tasks' aggregates last."""
     tasks = [where.task for where in report.aggregates]
-    domains = [*dict.fromkeys((at.surface, at.product) for at in report.slices), (ALL, ALL)]
+    domains = [*domains_of_table_1(report), Domain(ALL, ALL)]
     known = {*report.slices, *report.aggregates}
     for reference in _mapped(report):
         rows: list[EstimateRow] = [
             (
-                domain,
+                tuple(map(spoken, domain)),
                 [
-                    estimate(report, report.candidate, reference, at) if at in known else "N/A"
+                    estimate(report, report.candidate, reference, at) if at in known else NOT_APPLICABLE
                     for at in (Slice(*domain, task) for task in tasks)
                 ],
             )
             for domain in domains
         ]
-        yield estimates_map(f"over the {RIVALS[reference]}", ["surface", "product"], tasks, rows)
+        heads = [task.upper() for task in tasks]
+        yield estimates_map(f"over the {RIVALS[reference]}", TABLE_1, heads, rows)
 
 
 def bucket_maps(report: EvaluationReport) -> Iterator[HeatMap]:

@@ -83,7 +83,7 @@ def estimate_cell(found: Estimate | str | None, full: float) -> HeatCell:
     if not isinstance(found, Estimate):
         return HeatCell(found or "–", sure=False, number=False)
     sure = not found.interval or not (found.low or 0.0) <= 0.0 <= (found.high or 0.0)
-    return HeatCell(minus(f"{found.value:+.1%}"), minus(found.interval), _shade(found.value, full), sure)
+    return HeatCell(minus(f"{found.value:.2%}"), minus(found.interval), _shade(found.value, full), sure)
 
 
 def factors_map(

@@ -1,7 +1,7 @@
 """All that a page is made from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from mtmd.config import GatesConfig
@@ -22,10 +22,12 @@ class ReportInputs:
     live          model id of the champion after the run
     fits          training of each model, by the predictor's name
     trained       key of each of them
+    config        digest of the whole preset
     shards        the window's, oldest first, then the held-out day's
     traces        of the query and of the item tower
     ablations     the candidate against its variants, a report per training seed; empty when none were trained
-    untrained     variants whose training failed, and why
+    untrained     variants that are not among them, and why
+    variants      key of each model of the ablations
     """
 
     as_of: date
@@ -37,6 +39,7 @@ class ReportInputs:
     gates: GatesConfig
     fits: Mapping[str, FitResult]
     trained: Mapping[str, str]
+    config: str
     validations: tuple[DayValidation | WindowValidation, ...]
     shards: tuple[ShardRef, ...]
     manifest: ModelManifest
@@ -44,3 +47,4 @@ class ReportInputs:
     traces: tuple[TowerMeans, TowerMeans]
     ablations: tuple[EvaluationReport, ...] = ()
     untrained: tuple[str, ...] = ()
+    variants: Mapping[str, str] = field(default_factory=dict)

@@ -22,7 +22,8 @@ class Ablation(Frozen):
 
     paths: tuple[str, ...] = Field(description="where the reports are, in the order of the seeds")
     seeds: tuple[int, ...]
-    missing: tuple[str, ...] = Field((), description="variants whose training failed, and why")
+    trained: dict[str, str] = Field(description="key of each model, the candidates included")
+    missing: tuple[str, ...] = Field((), description="variants that are not among the models, and why")
 
     @property
     def reports(self) -> tuple[EvaluationReport, ...]:
@@ -42,7 +43,8 @@ def ablate(
         final = plan.workspace.evaluation(key)
         make_once(final, lambda directory, models=models: _write(plan, models, held_out, directory))  # type: ignore[misc]
         paths.append(str(final))
-    return Ablation(paths=tuple(paths), seeds=seeds, missing=tuple(missing))
+    keys = {f"{one.name}, seed {one.seed}": one.key for one in trained}
+    return Ablation(paths=tuple(paths), seeds=seeds, trained=keys, missing=tuple(missing))
 
 
 def _write(plan: RunPlan, models: Sequence[Trained], held_out: ShardRef, directory: Path) -> None:

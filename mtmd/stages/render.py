@@ -84,7 +84,7 @@ def ablation(plan: RunPlan, ablated: Ablation) -> str:
     tasks = [EVERYTHING, *reports[0].aggregates]
     tables = [factor_table(reports, variants().values(), where).markdown() for where in tasks]
     seeds = f"seeds {', '.join(map(str, ablated.seeds))}"
-    failed = [f"Not trained: {one}" for one in ablated.missing]
+    failed = [f"Not compared: {one}  " for one in ablated.missing]
     return "\n".join(
         [f"{_head(plan)}; {seeds}; positive = the model is better with the factor.", "", *failed, *tables]
     )

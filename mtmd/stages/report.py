@@ -13,7 +13,7 @@ from mtmd.stages.decision import RunSummary
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained
 from mtmd.stages.validation import DataQuality
-from mtmd.storage import write_text
+from mtmd.storage import digest, write_text
 
 
 def write_report(
@@ -64,6 +64,7 @@ def _inputs(
         gates=plan.preset.gates,
         fits={one.name: one.fit for one in trained},
         trained={one.name: one.key for one in trained},
+        config=digest(plan.preset.model_dump(mode="json")),
         validations=quality.validations,
         shards=tuple(shards),
         manifest=Registry(plan.workspace.root).manifest(summary.model_id),
@@ -71,4 +72,5 @@ def _inputs(
         traces=trace_means(load_mtmd(plan, mtmd), held_out, plan.preset),
         ablations=ablated.reports if ablated else (),
         untrained=ablated.missing if ablated else (),
+        variants=ablated.trained if ablated else {},
     )

@@ -92,15 +92,19 @@ def test_the_table_has_the_papers_form_and_says_what_is_noise(
     assert table.title == "Contribution to LogMAE by rank bucket (0 = top), all tasks, 2026-01-05, 2 seeds"
     (luck, more) = table.rows
     assert (luck[0], luck[-1]) == ("luck", "helps")
-    assert str(luck[3]) == "+16.7% [+16.7, +16.7]"
+    assert str(luck[3]) == "16.67% [16.67, 16.67]"
     assert (more[0], more[-1]) == ("more luck", "within noise")
 
 
 def test_a_task_has_a_table_of_its_own(evaluated: Callable[..., EvaluationReport]) -> None:
     report = evaluated(no_luck=0.9)
     table = factor_table([report], [LOSES], Slice(ALL, ALL, "gctr"))
-    assert ", gctr, 2026-01-05, one seed" in table.title
+    assert table.title.endswith(
+        ", gctr, 2026-01-05, one seed: below 5% is noise, which the intervals do not know of"
+    )
     assert table.rows[0][-1] == "hurts"
+    assert factor_table([evaluated(no_luck=0.96)], [LOSES]).rows[0][-1] == "within noise"
+    assert factor_table([evaluated(seed, no_luck=0.96) for seed in (0, 1)], [LOSES]).rows[0][-1] == "hurts"
     assert report.compared("no_luck", EVERYTHING).improvement == pytest.approx(1 - 1 / 0.9, abs=1e-5)
 
 

@@ -45,12 +45,15 @@ def test_the_logmae_table_has_slices_then_aggregates(report: EvaluationReport) -
 
 def test_the_improvement_table_has_the_form_of_the_papers_table_1(report: EvaluationReport) -> None:
     table = improvement_table(report, "per_slice")
-    assert [c.name for c in table.columns] == ["surface", "product", "ctr", "gctr", "octr"]
+    assert [c.name for c in table.columns] == ["Surface", "Ad Type", "CTR", "GCTR", "OCTR"]
     assert len(table.rows) == 6
-    sure = "+75.0% [+75.0, +75.0]"  # every row is four times as far off: chance changes nothing
-    assert table.texts()[0] == ["home_feed", "standard", sure, sure, sure]
-    assert table.texts()[1] == ["home_feed", "shopping", sure, sure, "N/A"]
-    assert table.texts()[5] == ["related_pin", "shopping", "–", "–", "N/A"]  # the day has no such rows
+    sure = "75.00% [75.00, 75.00]"  # every row is four times as far off: chance changes nothing
+    assert table.texts()[0] == ["home feed", "shopping", sure, sure, "N/A"]
+    assert table.texts()[1] == ["home feed", "standard", sure, sure, sure]
+    assert table.texts()[2] == ["related pin", "shopping", "–", "–", "N/A"]  # the day has no such rows
+    assert [row[:2] for row in table.texts()[3:]] == [
+        ["related pin", "standard"], ["search", "shopping"], ["search", "standard"]
+    ]  # fmt: skip
 
 
 def test_the_bucket_table_has_the_form_of_the_papers_table_6(report: EvaluationReport) -> None:
@@ -66,7 +69,7 @@ def test_the_bucket_table_has_the_form_of_the_papers_table_6(report: EvaluationR
     where = Slice("search", "standard", "ctr")
     narrow = bucket_table(report, "per_slice", "per_slice", top=2, slices=[where])
     assert narrow.rows == ((*where, *[Estimate(value=0.0)] * 3),)
-    assert narrow.texts()[0][3:] == ["+0.0%"] * 3
+    assert narrow.texts()[0][3:] == ["0.00%"] * 3
 
 
 def test_only_the_candidates_title_promises_intervals(report: EvaluationReport) -> None:
@@ -105,13 +108,13 @@ def test_values_are_written_by_the_kind_of_their_column() -> None:
     assert Column(name="x", kind="percent").text(-0.0123) == "-1.23%"
     assert Column(name="x", kind="number").text(None) == "–"
     assert Column(name="x", kind="percent").text("N/A") == "N/A"
-    assert Column(name="x", kind="estimate").text(0.0917) == "+9.2%"
+    assert Column(name="x", kind="estimate").text(0.0917) == "9.17%"
 
 
 def test_an_estimate_is_written_as_the_paper_writes_it() -> None:
-    assert str(Estimate(value=0.0917, low=0.0712, high=0.1098)) == "+9.2% [+7.1, +11.0]"
-    assert str(Estimate(value=-0.0134, low=-0.052, high=0.024)) == "-1.3% [-5.2, +2.4]"
-    assert str(Estimate(value=0.5)) == "+50.0%"
+    assert str(Estimate(value=0.0917, low=0.0712, high=0.1098)) == "9.17% [7.12, 10.98]"
+    assert str(Estimate(value=-0.0134, low=-0.052, high=0.024)) == "-1.34% [-5.20, 2.40]"
+    assert str(Estimate(value=0.5)) == "50.00%"
 
 
 def test_markdown_is_a_table_under_its_title() -> None:

@@ -202,6 +202,7 @@ def inputs(
         gates=GATES,
         fits={"mtmd": fit, "per_slice": fit, "pooled": fit},
         trained={"mtmd": "c" * 64, "per_slice": "d" * 64, "pooled": "e" * 64},
+        config="9" * 64,
         validations=validations,
         shards=shards,
         manifest=ModelManifest(

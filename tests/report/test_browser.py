@@ -4,11 +4,15 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mtmd.config import Preset, variants
+from mtmd.evaluation import HeldOutDay
 from mtmd.report import ReportInputs, render_report
+from tests.report.conftest import evaluate
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
@@ -32,8 +36,15 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this mac
 
 
 @pytest.fixture(scope="module")
-def page(inputs: ReportInputs, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    html = re.sub(r"<meta http-equiv=[^>]*>", "", render_report(inputs)).replace("</body>", PROBE)
+def page(
+    inputs: ReportInputs, day: HeldOutDay, tiny_preset: Preset, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Every section has something to show, the ablations included: all variants, with long numbers."""
+    errors = dict.fromkeys(variants(), 0.1234)
+    ablated = evaluate(day, tiny_preset, mtmd=0.1, **errors)
+    keys = {f"{name}, seed 0": "1" * 64 for name in variants()}
+    whole = replace(inputs, ablations=(ablated,), untrained=("post_norm, seed 0: a reason",), variants=keys)
+    html = re.sub(r"<meta http-equiv=[^>]*>", "", render_report(whole)).replace("</body>", PROBE)
     place = tmp_path_factory.mktemp("page") / "report.html"
     place.write_text(html)
     return place

@@ -8,7 +8,7 @@ from mtmd.report.heat_map import HeatCell, estimate_cell, estimates_map, factors
 
 def test_a_cell_has_its_value_its_interval_and_half_the_colour() -> None:
     cell = estimate_cell(Estimate(value=0.05, low=0.01, high=0.09), 0.10)
-    assert cell == HeatCell("+5.0%", "[+1.0, +9.0]", 0.5, sure=True)
+    assert cell == HeatCell("5.00%", "[1.00, 9.00]", 0.5, sure=True)
     assert cell.sign == "up"
 
 

@@ -97,7 +97,7 @@ def test_the_verdict_comes_first(html: str) -> None:
 def test_every_section_says_its_numbers(html: str) -> None:
     text = " ".join(read(html).text)
     for words in (
-        "MTMD is worth its cost: it is ahead of pooling alone on ctr, gctr and octr.",
+        "MTMD is worth its cost: it is ahead of pooling alone on ctr, gctr and octr. This is one training seed",
         "cut by teacher score into 5 equal buckets",
         "No ablation variants are trained for this page yet",
         "0.90 × teacher",
@@ -107,6 +107,7 @@ def test_every_section_says_its_numbers(html: str) -> None:
         "1 skipped: no earlier day",
         "2.5e−07",
         "0123abcd",
+        "999999999999",  # the preset's digest
         "seed, training",
     ):
         assert words in text, words
@@ -132,10 +133,14 @@ def test_ablations_appear_with_what_one_seed_can_say(
     inputs: ReportInputs, day: HeldOutDay, tiny_preset: Preset
 ) -> None:
     ablated = evaluate(day, tiny_preset, mtmd=0.1, no_dcn=0.125)
-    one = render_report(replace(inputs, ablations=(ablated,), untrained=("post_norm, seed 0: a <loss>",)))
-    assert "DCN v2" in one
+    keys = {"no_dcn, seed 0": "8" * 64}
+    one = render_report(
+        replace(inputs, ablations=(ablated,), untrained=("post_norm, seed 0: a <loss>",), variants=keys)
+    )
+    assert "DCN V2" in one
     assert "One training seed:" in one
-    assert "Not trained: post_norm, seed 0: a &lt;loss&gt;" in one
+    assert "ablation no_dcn, seed 0</dt><dd><code>888888888888</code>" in one
+    assert "Not compared: post_norm, seed 0: a &lt;loss&gt;" in one
     assert "Mean over 2 training seeds" in render_report(replace(inputs, ablations=(ablated, ablated)))
 
 

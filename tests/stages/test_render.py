@@ -70,7 +70,7 @@ def test_the_verdict_has_a_row_per_slice_of_each_rival(next_day: Run) -> None:
     page = render.verdict(summary)
     champion = next(gate for gate in summary.verdict.gates if gate.name == "champion")
     one = next(one for one in champion.slices if one.judged)
-    difference = f"{one.improvement:+.1%} [{100 * one.low:+.1f}, {100 * one.high:+.1f}]"
+    difference = f"{one.improvement:.2%} [{100 * one.low:.2f}, {100 * one.high:.2f}]"
     numbers = f"{one.reference:.4f} | {one.own:.4f} | {difference} | {one.decision} |"
     assert f"| {one.surface} × {one.product} × {one.task} | {numbers}" in page
     assert "| slice | champion | candidate | difference | decision |" in page
@@ -87,7 +87,7 @@ def test_a_slice_that_blocks_stands_out(next_day: Run) -> None:
     gate = gates[place].model_copy(update={"slices": (worse,)})
     verdict = summary.verdict.model_copy(update={"gates": (gate,)})
     page = render.verdict(summary.model_copy(update={"verdict": verdict}))
-    assert f"{worse.own:.4f} | -3.0% | **worse** |" in page
+    assert f"{worse.own:.4f} | -3.00% | **worse** |" in page
     assert "Not enough data" not in page
 
 
