@@ -40,7 +40,10 @@ def _parser() -> argparse.ArgumentParser:
         "--days", type=int, help="days up to --until; default: one window and its held-out day"
     )
     simulate.add_argument("--logs", help="where to; default: the preset's logs")
-    simulate.add_argument("--seed", type=int, default=0)
+    simulate.add_argument("--seed", type=int, default=0, help="another seed is another platform")
+    simulate.add_argument("--requests-per-day", type=int, help="default: 1,000, with 16 candidates each")
+    simulate.add_argument("--users", type=int, help="default: 3,000")
+    simulate.add_argument("--ads", type=int, help="alive on a day; default: 2,400")
     simulate.set_defaults(run=_simulate)
 
     kuairand = commands.add_parser("import-kuairand", help="turn KuaiRand-Pure files into the log contract")
@@ -65,16 +68,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    from mtmd.world import WorldConfig, simulate
+    from mtmd.world import WorldConfig, require_columns, simulate
 
     preset = load_preset(options.preset)
+    require_columns(preset)
     days = preset.window_days + 1 if options.days is None else options.days
     if days < 1:
         raise ConfigError(
             f"--days ({days}) must be at least 1; leave it out for one window and its held-out day"
         )
     first = options.until - timedelta(days=days - 1)
-    config = WorldConfig.demo(seed=options.seed)
+    config = WorldConfig.sized(
+        options.seed, requests_per_day=options.requests_per_day, users=options.users, ads=options.ads
+    )
     logs = Path(options.logs or preset.logs)
     with Bar(console=_console, transient=True) as bar:
         task = bar.add_task("simulating", total=days)

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from mtmd.cli import main
 from mtmd.logs import available_days
+from mtmd.storage import read_json
 
 
 def test_simulate_writes_the_days_up_to_until_and_skips_those_that_are_there(
@@ -19,6 +21,34 @@ def test_simulate_writes_the_days_up_to_until_and_skips_those_that_are_there(
     before = {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")}
     assert main(command) == 0
     assert {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")} == before
+
+
+def test_simulate_takes_the_size_of_the_platform(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    command = ["simulate", "--until", "2026-01-01", "--days", "1", "--logs", str(logs)]
+    assert main([*command, "--requests-per-day", "40", "--users", "90", "--ads", "80", "--seed", "5"]) == 0
+    world = read_json(logs / "world.json")["world"]
+    wanted = {"requests_per_day": 40, "users": 90, "ads": 80, "new_ads_per_day": 2, "seed": 5}
+    assert {name: world[name] for name in wanted} == wanted
+    (ads,) = (logs / "ads" / "date=2026-01-01").glob("*.parquet")
+    assert 60 < parquet.read_metadata(ads).num_rows < 100
+
+
+def test_a_platform_that_cannot_be_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logs = tmp_path / "logs"
+    assert main(["simulate", "--until", "2026-01-01", "--logs", str(logs), "--users", "3"]) == 1
+    assert "the simulated platform is wrong" in capsys.readouterr().err
+    assert not logs.exists()
+
+
+def test_a_preset_that_the_platform_cannot_write_for_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs = tmp_path / "logs"
+    command = ["simulate", "--preset", "kuairand", "--until", "2026-01-01", "--logs", str(logs)]
+    assert main(command) == 1
+    assert "preset 'kuairand' can't be simulated: the platform's requests differ" in capsys.readouterr().err
+    assert not logs.exists()
 
 
 def test_status_without_a_champion_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,9 +3,10 @@
 from datetime import date
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from mtmd.config.base import Frozen
+from mtmd.errors import ConfigError
 
 _ROWS_PER_BLOCK = 32_768
 
@@ -57,6 +58,27 @@ class WorldConfig(Frozen):
     def demo(cls, seed: int = 0) -> Self:
         """About 16,000 candidate rows a day: 25 days are 400,000."""
         return cls(seed=seed)
+
+    @classmethod
+    def sized(
+        cls,
+        seed: int = 0,
+        *,
+        requests_per_day: int | None = None,
+        users: int | None = None,
+        ads: int | None = None,
+    ) -> Self:
+        """The demo's platform at another size; a fortieth of its ads is new each day, as in the demo's.
+
+        Raises ConfigError for a size that cannot be.
+        """
+        given: dict[str, int | None] = {"requests_per_day": requests_per_day, "users": users, "ads": ads}
+        if ads is not None:
+            given["new_ads_per_day"] = max(1, ads // 40)
+        try:
+            return cls(seed=seed, **{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            raise ConfigError(f"the simulated platform is wrong:\n{error}") from error
 
     @classmethod
     def tiny(cls, seed: int = 0) -> Self:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtmd import storage
-from mtmd.contract import TABLES
+from mtmd.config import Preset
+from mtmd.contract import TABLES, table_columns
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs import available_days, day_directory
 from mtmd.world.actions import Actions, act
@@ -20,7 +21,7 @@ from mtmd.world.effects import Effects
 from mtmd.world.population import Population
 from mtmd.world.requests import Requests, draw_requests, request_count
 from mtmd.world.streams import Floats, Ints, generator
-from mtmd.world.tables import LogBook
+from mtmd.world.tables import SCHEMAS, LogBook
 from mtmd.world.teacher import Scores, score
 from mtmd.world.writer import DayWriter
 
@@ -105,6 +106,17 @@ class Platform:
                 )
                 rows += len(block.pairs.ad)
         return rows
+
+
+def require_columns(preset: Preset) -> None:
+    """Raise ConfigError for a preset whose logs have other columns than this platform writes."""
+    for table, columns in table_columns(preset.declarations).items():
+        if differ := sorted(columns.keys() ^ set(SCHEMAS[table].names)):
+            raise ConfigError(
+                f"preset {preset.name!r} can't be simulated: the platform's {table} differ from its own in "
+                f"{', '.join(differ[:5])}{' and more' if len(differ) > 5 else ''}; use a preset with the demo's "
+                "columns, or bring the logs that this one is made for"
+            )
 
 
 def simulate(
