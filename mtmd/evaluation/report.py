@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from functools import cached_property
 from math import erfc, expm1, log1p, sqrt
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 from pydantic import ConfigDict, Field
 
@@ -151,6 +151,12 @@ class EvaluationReport(Frozen):
                 f"predictors: {list(self.predictors)}; slices: see .slices and .aggregates"
             )
         return found
+
+    def of_candidate(self) -> Self:
+        """The candidate's own metrics alone: what no other model decides."""
+        own = tuple(m for m in self.metrics if m.predictor == self.candidate)
+        alone = {"predictors": (self.candidate,), "metrics": own, "comparisons": ()}
+        return type(self).model_validate(self.model_dump() | alone)
 
     def table(
         self, metric: Metric, bucket: int | None = None, slices: Sequence[Slice] | None = None

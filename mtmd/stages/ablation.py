@@ -39,7 +39,7 @@ def ablate(
     paths = []
     for seed in seeds:
         models = [one for one in trained if one.seed == seed]
-        key = evaluation_key([one.key for one in models], held_out.fingerprint, None, plan.preset)
+        key = evaluation_key({one.name: one.key for one in models}, held_out.fingerprint, None, plan.preset)
         final = plan.workspace.evaluation(key)
         make_once(final, lambda directory, models=models: _write(plan, models, held_out, directory))  # type: ignore[misc]
         paths.append(str(final))

@@ -44,7 +44,7 @@ class Proofs(Frozen):
 
 
 def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequence[ShardRef]) -> Exported:
-    """Write the candidate once: an ONNX file per tower domain, declarations, metrics and manifest.
+    """Write the candidate once: an ONNX file per tower domain, declarations, its own metrics and manifest.
 
     Raises BundleError when a stored model was altered, or the model cannot be exported.
     """
@@ -53,7 +53,8 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequence[
 
     def build(directory: Path) -> None:
         export_bundle(model, plan.preset, directory)
-        write_json(directory / _METRICS, evaluated.report.model_dump(mode="json"))
+        own = evaluated.report.of_candidate()  # rivals and champions change, and the model's name does not
+        write_json(directory / _METRICS, own.model_dump(mode="json"))
 
     manifest = ModelManifest(
         model_id=name,

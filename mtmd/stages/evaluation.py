@@ -51,7 +51,7 @@ class Evaluated(Frozen):
 
 def model_id(plan: RunPlan, mtmd: Trained, held_out: ShardRef) -> str:
     """Name of the candidate: its day, and the digest of all that decides its files and metrics."""
-    return f"{plan.as_of:%Y%m%d}-{candidate_key(mtmd.key, held_out.fingerprint)[:10]}"
+    return f"{plan.as_of:%Y%m%d}-{candidate_key(mtmd.key, held_out.fingerprint, plan.preset)[:10]}"
 
 
 def evaluate(
@@ -66,7 +66,7 @@ def evaluate(
     live = Registry(plan.workspace.root).champion()
     own = model_id(plan, mtmd, held_out)
     champion = None if live is None or live.model_id == own else live.model_id
-    key = evaluation_key([one.key for one in trained], held_out.fingerprint, champion, plan.preset)
+    key = evaluation_key({one.name: one.key for one in trained}, held_out.fingerprint, champion, plan.preset)
     final = plan.workspace.evaluation(key)
 
     def build(directory: Path) -> None:

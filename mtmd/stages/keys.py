@@ -1,6 +1,6 @@
 """Names of durable outputs: digests of everything that decides their content, the code included."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +14,7 @@ from mtmd.training import ModelKind
 from mtmd.training.precision import choose_precision
 
 _PACKAGE = Path(__file__).parents[1]
+_CONFIG = ("config/domains.py", "config/features.py", "config/model.py")  # what is computed from a preset
 
 
 @cache
@@ -39,33 +40,34 @@ def training_key(kind: ModelKind, window: str, preset: Preset) -> str:
             "rival": own,
             "training": preset.training.model_dump(mode="json"),
             "declarations": preset.declarations.model_dump(mode="json"),
-            "code": code_digest("model", "training", "data", "batch.py", "encoding.py"),
+            "code": code_digest("model", "training", "data", "batch.py", "encoding.py", *_CONFIG),
             "torch": torch.__version__,
             "precision": choose_precision(preset.training),
         }
     )
 
 
-def candidate_key(trained: str, held_out: str) -> str:
-    """Name of an exported model: the trained one, the day in its metrics, and what turns it into files."""
+def candidate_key(trained: str, held_out: str, preset: Preset) -> str:
+    """Name of an exported model: the trained one, the day and the cut of its metrics, what turns it into files."""
     return digest(
         {
             "trained": trained,
             "held_out": held_out,
-            "code": code_digest("export", "serving", "encoding.py"),
+            "buckets": preset.evaluation.buckets,
+            "code": code_digest("export", "serving", "evaluation", "encoding.py", *_CONFIG),
             "exporter": [version(name) for name in ("torch", "onnx", "onnxscript")],
         }
     )
 
 
-def evaluation_key(trained: Sequence[str], held_out: str, champion: str | None, preset: Preset) -> str:
-    """Name of an evaluation: what was compared, on which day, and how it was cut."""
+def evaluation_key(trained: Mapping[str, str], held_out: str, champion: str | None, preset: Preset) -> str:
+    """Name of an evaluation: what was compared (name → key), on which day, and how it was cut."""
     return digest(
         {
-            "trained": sorted(trained),
+            "trained": dict(trained),
             "held_out": held_out,
             "champion": champion,
             "evaluation": preset.evaluation.model_dump(mode="json"),
-            "code": code_digest("evaluation", "export/shard_scores.py", "serving"),
+            "code": code_digest("evaluation", "export/shard_scores.py", "serving", *_CONFIG),
         }
     )

@@ -104,7 +104,14 @@ def _record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> Pat
             "sources": sources,
             "declarations": plan.preset.declarations.model_dump(mode="json"),
             "limits": plan.preset.data.model_dump(mode="json"),
-            "code": code_digest("validation", "contract.py", "../expectations", "../sql"),
+            "code": code_digest(
+                "validation",
+                "contract.py",
+                "config/domains.py",
+                "config/features.py",
+                "../expectations",
+                "../sql",
+            ),
         }
     )
     return plan.workspace.validation(day) / f"{key[:16]}.json"

@@ -4,6 +4,7 @@ import pytest
 
 from mtmd import stages
 from mtmd.errors import BundleError, ConfigError
+from mtmd.evaluation import EvaluationReport
 from mtmd.stages import RunPlan
 from mtmd.storage import read_json
 from tests.stages.conftest import Done
@@ -18,9 +19,14 @@ def test_the_manifest_says_what_the_model_was_made_from(done: Done) -> None:
     assert len([name for name in manifest.files if name.endswith(".onnx")]) == 5
 
 
-def test_the_stored_metrics_are_the_evaluations(done: Done) -> None:
-    stored = read_json(Path(done.exported.path) / "metrics.json")
-    assert stored == done.evaluated.report.model_dump(mode="json")
+def test_the_stored_metrics_are_the_candidates_own(done: Done) -> None:
+    """What rivals and champions do is not in the model's name, so it is not in its files."""
+    stored = EvaluationReport.model_validate(read_json(Path(done.exported.path) / "metrics.json"))
+    report = done.evaluated.report
+    assert (stored.predictors, stored.comparisons) == (("mtmd",), ())
+    for where in (*report.slices, *report.aggregates):
+        for bucket in (None, *range(report.buckets)):
+            assert stored.get("mtmd", where, bucket) == report.get("mtmd", where, bucket)
 
 
 def test_an_altered_model_is_not_reused(done: Done) -> None:

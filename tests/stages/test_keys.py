@@ -4,11 +4,13 @@ import pytest
 
 from mtmd.config import Preset
 from mtmd.stages import keys
-from mtmd.stages.keys import code_digest, evaluation_key, training_key
+from mtmd.stages.keys import candidate_key, code_digest, evaluation_key, training_key
 
 
 def _changed(preset: Preset, part: str, **values: Any) -> Preset:
-    return preset.model_copy(update={part: getattr(preset, part).model_copy(update=values)})
+    """Values are validated: a field that there is not is an error."""
+    changed = getattr(preset, part).model_dump() | values
+    return Preset.model_validate(preset.model_dump() | {part: changed})
 
 
 def test_a_training_is_named_by_its_window_kind_and_configuration(tiny_preset: Preset) -> None:
@@ -28,17 +30,17 @@ def test_a_training_is_named_by_its_window_kind_and_configuration(tiny_preset: P
 def test_what_cannot_change_a_model_does_not_change_its_name(tiny_preset: Preset) -> None:
     base = training_key("mtmd", "window", tiny_preset)
     for part, values in (
-        ("gates", {"min_slice_rows": 7}),
+        ("gates", {"min_requests": 7}),
         ("evaluation", {"buckets": 7}),
         ("data", {"mix_band": 0.1}),
-        ("rivals", {"pooled": tiny_preset.rivals.pooled.model_copy(update={"embedding": 9})}),
+        ("rivals", {"pooled": tiny_preset.rivals.pooled.model_copy(update={"embedding": 9}).model_dump()}),
     ):
         assert training_key("mtmd", "window", _changed(tiny_preset, part, **values)) == base, part
 
 
 def test_a_rival_is_named_by_its_own_configuration_only(tiny_preset: Preset) -> None:
     pooled = tiny_preset.rivals.pooled.model_copy(update={"embedding": 9})
-    changed = _changed(tiny_preset, "rivals", pooled=pooled)
+    changed = _changed(tiny_preset, "rivals", pooled=pooled.model_dump())
     assert training_key("pooled", "window", changed) != training_key("pooled", "window", tiny_preset)
     assert training_key("per_slice", "window", changed) == training_key("per_slice", "window", tiny_preset)
 
@@ -56,13 +58,48 @@ def test_code_digests_tell_places_apart_and_take_files_and_packages() -> None:
 
 
 def test_an_evaluation_is_named_by_what_was_compared(tiny_preset: Preset) -> None:
-    base = evaluation_key(["a", "b"], "day", None, tiny_preset)
-    assert evaluation_key(["b", "a"], "day", None, tiny_preset) == base
+    given = {"mtmd": "a", "no_dcn": "b"}
+    base = evaluation_key(given, "day", None, tiny_preset)
+    assert evaluation_key(dict(reversed(given.items())), "day", None, tiny_preset) == base
     others = {
-        evaluation_key(["a", "c"], "day", None, tiny_preset),
-        evaluation_key(["a", "b"], "later data", None, tiny_preset),
-        evaluation_key(["a", "b"], "day", "champion", tiny_preset),
-        evaluation_key(["a", "b"], "day", None, _changed(tiny_preset, "evaluation", buckets=7)),
+        evaluation_key(given | {"no_dcn": "c"}, "day", None, tiny_preset),
+        evaluation_key(
+            {"mtmd": "a", "no_cross": "b"}, "day", None, tiny_preset
+        ),  # a variant that was renamed
+        evaluation_key(given, "later data", None, tiny_preset),
+        evaluation_key(given, "day", "champion", tiny_preset),
+        evaluation_key(given, "day", None, _changed(tiny_preset, "evaluation", buckets=7)),
         base,
     }
-    assert len(others) == 5
+    assert len(others) == 6
+
+
+def test_a_candidate_is_named_by_its_training_its_day_and_the_cut_of_its_metrics(tiny_preset: Preset) -> None:
+    base = candidate_key("trained", "day", tiny_preset)
+    others = {
+        candidate_key("another", "day", tiny_preset),
+        candidate_key("trained", "another", tiny_preset),
+        candidate_key("trained", "day", _changed(tiny_preset, "evaluation", buckets=7)),
+        base,
+    }
+    assert len(others) == 4
+    assert candidate_key("trained", "day", _changed(tiny_preset, "gates", min_requests=7)) == base
+
+
+@pytest.mark.parametrize("place", ["config/domains.py", "config/features.py", "config/model.py"])
+def test_the_code_that_computes_from_a_preset_is_in_every_name(
+    tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def names() -> tuple[str, ...]:
+        return (
+            training_key("mtmd", "window", tiny_preset),
+            candidate_key("trained", "day", tiny_preset),
+            evaluation_key({}, "day", None, tiny_preset),
+        )
+
+    before = names()
+    monkeypatch.setattr(keys, "code_digest", lambda *places: f"changed: {place in places}")
+    changed = names()
+    assert not set(before) & set(changed)
+    monkeypatch.setattr(keys, "code_digest", lambda *places: "changed: True")
+    assert names() == changed
