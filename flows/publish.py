@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from mtmd.stages import Ablation, DataQuality, Evaluated, Proofs, RunPlan, RunSummary, Trained, render
+from mtmd.stages import (
+    Ablation,
+    DataQuality,
+    Evaluated,
+    Proofs,
+    RunPlan,
+    RunSummary,
+    Trained,
+    render,
+    report_url,
+)
 
 
 def _publish(key: str, description: str, markdown: str) -> None:
@@ -45,4 +55,8 @@ def ablation(planned: RunPlan, ablated: Ablation) -> None:
 @task(persist_result=False, name="publish verdict")
 def verdict(planned: RunPlan, summary: RunSummary) -> None:
     """Promoted, or kept, and why."""
-    _publish("verdict", f"as_of {planned.as_of}: {summary.words[:200]}", render.verdict(summary))
+    _publish(
+        "verdict",
+        f"as_of {planned.as_of}: {summary.words[:200]}",
+        render.verdict(summary, report_url(planned, summary)),
+    )

@@ -157,7 +157,8 @@ def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> Non
         workspace.work("<kind>", key).parent,
         workspace.evaluation(key),
         workspace.root / "models" / "<model_id>",
-        workspace.run(day, key),
+        workspace.run(day, key, "<id>"),
+        workspace.proofs(key),
         workspace.root / "champion.json",
         workspace.root / "history.jsonl",
     )

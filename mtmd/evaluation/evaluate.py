@@ -17,6 +17,7 @@ from mtmd.evaluation.metrics import (
     clip_log_p,
     group_auc,
     group_sums,
+    ratio_error,
     row_errors,
     row_log_loss,
 )
@@ -44,7 +45,7 @@ def evaluate_predictors(
     slices = list(cut(day, declarations, config.buckets))
     metrics = []
     for predictor, log_p in predictions.items():
-        scored = [_score(predictor, part, log_p, config.buckets) for part in slices]
+        scored = [_score(predictor, part, log_p, day.request[part.rows], config.buckets) for part in slices]
         by_slice = {part.slice: part for part in scored}
         metrics += [m for where in declarations.domains.slices for m in _rows(predictor, by_slice[where])]
         for task in declarations.domains.task_names:
@@ -70,6 +71,7 @@ class _Scored:
     sums      name → (B,) sums by rank bucket; they add up over slices
     seen      (B, R) which requests have a row in each bucket
     log_p, action, bucket   (M,) of the impressions with an observed action, for AUC
+    ratio_error   standard error of ln(Σ p̂ / Σ teacher); None for an aggregate
     """
 
     slice: Slice
@@ -78,6 +80,7 @@ class _Scored:
     log_p: Floats
     action: NDArray[np.bool_]
     bucket: Integers
+    ratio_error: float | None = None
 
 
 def _check_predictions(
@@ -95,7 +98,9 @@ def _check_predictions(
             )
 
 
-def _score(predictor: str, part: SliceRows, log_p: NDArray[np.floating], buckets: int) -> _Scored:
+def _score(
+    predictor: str, part: SliceRows, log_p: NDArray[np.floating], request: Integers, buckets: int
+) -> _Scored:
     raw = log_p[part.rows, part.task]
     bad = np.flatnonzero(~(np.isfinite(raw) & (raw <= _ROUNDING)))
     if len(bad):
@@ -119,7 +124,8 @@ def _score(predictor: str, part: SliceRows, log_p: NDArray[np.floating], buckets
     }
     sums = {name: group_sums(values, part.bucket, buckets) for name, values in by_row.items()}
     sums |= {name: group_sums(values, shown_bucket, buckets) for name, values in by_impression.items()}
-    return _Scored(part.slice, sums, part.seen, shown, part.action, shown_bucket)
+    error = ratio_error(by_row["mean_prediction"], by_row["mean_teacher"], request)
+    return _Scored(part.slice, sums, part.seen, shown, part.action, shown_bucket, error)
 
 
 def _aggregate(task: str, parts: Sequence[_Scored]) -> _Scored:
@@ -140,7 +146,8 @@ def _rows(predictor: str, part: _Scored) -> list[SliceMetrics]:
     auc_all = group_auc(part.log_p, part.action, np.zeros_like(part.bucket), 1)
     total = {name: float(values.sum()) for name, values in part.sums.items()}
     requests = int(part.seen.any(axis=0).sum())
-    rows = [_metrics(predictor, part.slice, None, total, requests=requests, auc=float(auc_all[0]))]
+    whole = _metrics(predictor, part.slice, None, total, requests=requests, auc=float(auc_all[0]))
+    rows = [whole.model_copy(update={"calibration_error": part.ratio_error})]
     for bucket in range(buckets):
         sums = {name: float(values[bucket]) for name, values in part.sums.items()}
         requests = int(part.seen[bucket].sum())

@@ -64,6 +64,18 @@ def group_sums(values: Floats, group: Integers, groups: int) -> Floats:
     return np.bincount(group, weights=values, minlength=groups).astype(np.float64)
 
 
+def ratio_error(own: Floats, reference: Floats, request: Integers) -> float | None:
+    """Standard error of ln(Σ own / Σ reference) over requests, by the delta method; None without rows.
+
+    With r the ratio, √(Σ over requests of (Σ its rows' own − r · reference)²) / Σ own.
+    """
+    total = float(own.sum())
+    if not total:
+        return None
+    residual = own - total / float(reference.sum()) * reference
+    return float(np.sqrt(np.square(np.bincount(request, weights=residual)).sum()) / total)
+
+
 def group_auc(score: Floats, action: NDArray[np.bool_], group: Integers, groups: int) -> Floats:
     """Exact area under the ROC curve in each group: (G,), NaN where a class is missing.
 

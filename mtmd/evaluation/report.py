@@ -49,6 +49,9 @@ class SliceMetrics(Frozen):
     auc: float | None = Field(description="on actions; None when a class is missing")
     log_loss: float | None = Field(description="on actions, nats; None without impressions")
     calibration: float | None = Field(description="Σ p̂ / Σ action; None without actions")
+    calibration_error: float | None = Field(
+        None, description="standard error of ln(mean p̂ / mean teacher) over requests; of slices, all rows"
+    )
 
     @property
     def slice(self) -> Slice:

@@ -4,12 +4,13 @@ from pydantic import Field
 
 from mtmd.config import Frozen, GatesConfig
 from mtmd.errors import RegistryError
-from mtmd.evaluation import EvaluationReport, SliceMetrics
+from mtmd.evaluation import EvaluationReport
 from mtmd.export import FreshProcessReport, ParityReport
-from mtmd.registry.slice_gates import GateResult, against, floor, number
+from mtmd.registry.slice_gates import GateResult, against, calibrated
 
 CONSTANT, CHAMPION, BASELINE = "constant", "champion", "per_slice"
-OVERRIDABLE = {"champion", "baseline", "calibration"}
+OVERRIDABLE = ("champion", "baseline", "calibration")
+RIVALS = ("champion", "baseline")  # gates whose slices people read one by one; the constant is a floor
 
 
 class GateInputs(Frozen):
@@ -17,6 +18,7 @@ class GateInputs(Frozen):
 
     candidate: str = Field(description="model id of the candidate")
     champion: str | None = Field(description="model id of the champion; None before the first promotion")
+    left_out: str | None = Field(None, description="why the champion is not compared, where it is not")
     data_passed: bool
     training_finite: bool
     evaluation: EvaluationReport
@@ -33,6 +35,7 @@ class Verdict(Frozen):
     gates: tuple[GateResult, ...]
     refusal: str | None = Field(None, description="why the registry, or the run's caller, said no after all")
     override: str | None = Field(None, description="a person's reason to promote although slice gates failed")
+    promotion: str | None = Field(None, description="the history's reason, where an earlier run promoted it")
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -42,7 +45,7 @@ class Verdict(Frozen):
     @property
     def passed(self) -> bool:
         """Whether every gate passed, or those that did not were overridden."""
-        return not self.failed or (self.override is not None and set(self.failed) <= OVERRIDABLE)
+        return not self.failed or (self.override is not None and set(self.failed) <= set(OVERRIDABLE))
 
     @property
     def promoted(self) -> bool:
@@ -52,18 +55,22 @@ class Verdict(Frozen):
         """The same gates, when the candidate stays down for another reason."""
         return self.model_copy(update={"refusal": reason})
 
+    def promoted_before(self, reason: str) -> "Verdict":
+        """The same gates, about a candidate that an earlier run promoted: that stands."""
+        return self.model_copy(update={"promotion": reason})
+
     def words(self) -> str:
         """`promoted`, or `kept champion X because …` with the first failed gate in full."""
-        if self.promoted and self.champion == self.candidate:
-            return f"{self.candidate} is already champion"
         if self.promoted:
             return "promoted" if not self.failed else f"promoted by {self.reason()}"
         failed = [gate for gate in self.gates if not gate.passed and not self.passed]
         reason = f"{failed[0].name}: {failed[0].detail}" if failed else str(self.refusal)
         if len(failed) > 1:
             reason += f" (also failed: {', '.join(gate.name for gate in failed[1:])})"
-        if self.champion == self.candidate:
-            return f"{self.candidate} is champion already and stays, although {reason}"
+        if self.override is not None and failed:
+            reason += f"; the override ({self.override}) was ignored: {_overridable()}"
+        if self.promotion is not None:
+            return f"{self.candidate} was promoted before ({self.promotion}), which stands, although {reason}"
         kept = f"kept champion {self.champion}" if self.champion else "promoted nothing (no champion yet)"
         return f"{kept} because {reason}"
 
@@ -92,31 +99,28 @@ def decide(inputs: GateInputs, override: str | None = None) -> Verdict:
     )
 
 
+def _overridable() -> str:
+    return f"it lets only {', '.join(OVERRIDABLE)} pass"
+
+
 def _data(inputs: GateInputs) -> GateResult:
     detail = "every suite passed" if inputs.data_passed else "a suite failed; see the data quality report"
     return GateResult(name="data suites", passed=inputs.data_passed, detail=detail)
 
 
 def _training(inputs: GateInputs) -> GateResult:
-    """Finite, and better than the constant in every judged slice."""
+    """Finite, in no slice shown worse than the constant, and better than it in every task."""
     if not inputs.training_finite:
         return GateResult(name="training", passed=False, detail="a loss or a weight is not finite")
 
-    def objection(own: SliceMetrics) -> str | None:
-        rival = inputs.evaluation.get(CONSTANT, own.slice)
-        if own.logmae is not None and rival.logmae is not None and own.logmae < rival.logmae:
-            return None
-        return f"LogMAE {number(own.logmae)}, constant {number(rival.logmae)}"
-
-    claims = "better than the constant", "not better than the constant"
-    return floor("training", claims, inputs.evaluation, inputs.gates, objection)
+    return against("training", CONSTANT, 0.0, inputs.evaluation, inputs.gates, whole_better=True)
 
 
 def _champion(inputs: GateInputs) -> GateResult:
     if inputs.champion is None:
         return GateResult(name="champion", passed=True, detail="there is no champion to compare with")
-    if inputs.champion == inputs.candidate:
-        return GateResult(name="champion", passed=True, detail="the candidate is the champion itself")
+    if inputs.left_out:
+        return GateResult(name="champion", passed=True, detail=inputs.left_out)
     return against("champion", CHAMPION, inputs.gates.champion_tolerance, inputs.evaluation, inputs.gates)
 
 
@@ -125,15 +129,7 @@ def _baseline(inputs: GateInputs) -> GateResult:
 
 
 def _calibration(inputs: GateInputs) -> GateResult:
-    low, high = inputs.gates.calibration_low, inputs.gates.calibration_high
-
-    def objection(own: SliceMetrics) -> str | None:
-        ratio = own.teacher_calibration
-        fits = ratio is not None and low <= ratio <= high
-        return None if fits else f"mean prediction / mean teacher {number(ratio)}, between {low} and {high}"
-
-    claims = "calibrated", "not calibrated"
-    return floor("calibration", claims, inputs.evaluation, inputs.gates, objection)
+    return calibrated("calibration", inputs.evaluation, inputs.gates)
 
 
 def _parity(inputs: GateInputs) -> GateResult:

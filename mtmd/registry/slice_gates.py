@@ -1,19 +1,25 @@
-"""The gates that look at slices: floors that a candidate must clear, and rivals that it must not be worse than.
+"""The gates that look at slices: rivals that a candidate must not be worse than, and its calibration.
 
-A slice with few requests is "not enough data", neither a pass nor a failure. Against a rival, chance decides how
-much worse is worse: the p-values of all judged slices and task aggregates are corrected together (Holm), so that
-a candidate as good as its rival is blocked at most as often as `significance` says.
+A slice with few requests is "not enough data", neither a pass nor a failure. In the others chance decides how much
+worse is worse: the p-values of all that a gate judges are corrected together (Holm), so that a candidate as good
+as its rival is blocked at most as often as `significance` says. What is "not shown worse" may still be worse by
+less than the slice can show; each finding says from where on it would have been seen.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import Literal
 
 from pydantic import Field
 
 from mtmd.config import Frozen, GatesConfig, Slice
-from mtmd.evaluation import Comparison, EvaluationReport, SliceMetrics
+from mtmd.evaluation import ALL, Comparison, EvaluationReport
 
-Decision = Literal["better", "no worse", "worse", "holds", "fails", "not enough data"]
+Decision = Literal[
+    "better", "not shown worse", "not shown better", "worse", "not shown wrong", "wrong", "not enough data"
+]
+_CALLED = {"per_slice": "baseline"}
 
 
 class SliceFinding(Frozen):
@@ -29,11 +35,14 @@ class SliceFinding(Frozen):
     improvement: float | None = Field(None, description="1 − own / reference; positive = better")
     low: float | None = Field(None, description="interval of the improvement")
     high: float | None = None
-    p: float | None = Field(None, description="one-sided p-value of being worse, Holm-corrected")
+    p: float | None = Field(None, description="one-sided p-value of being worse, or wrong; Holm-corrected")
+    detectable: float | None = Field(
+        None, description="the improvement, below zero, from which on the slice would have been found worse"
+    )
 
     @property
     def blocks(self) -> bool:
-        return self.decision in {"worse", "fails"}
+        return self.decision in {"worse", "not shown better", "wrong"}
 
     @property
     def judged(self) -> bool:
@@ -52,30 +61,19 @@ class GateResult(Frozen):
     slices: tuple[SliceFinding, ...] = Field((), description="every slice that the gate looked at")
 
 
-def floor(
+def against(
     name: str,
-    claims: tuple[str, str],
+    reference: str,
+    tolerance: float,
     report: EvaluationReport,
     gates: GatesConfig,
-    objection: Callable[[SliceMetrics], str | None],
+    *,
+    whole_better: bool = False,
 ) -> GateResult:
-    """Ask about every slice with enough requests; claims: what all are when it passes, and offenders when not."""
-    findings = []
-    for where in report.slices:
-        requests = _requests(report, where)
-        words = objection(report.get(report.candidate, where))
-        if requests < gates.min_requests:
-            findings.append(_unjudged(where, requests))
-        else:
-            decision: Decision = "fails" if words else "holds"
-            findings.append(_finding(where, decision, words or ""))
-    return _result(name, claims, findings, gates)
+    """No slice, and no task over its slices, significantly worse than a rival by more than a tolerance.
 
-
-def against(
-    name: str, reference: str, tolerance: float, report: EvaluationReport, gates: GatesConfig
-) -> GateResult:
-    """No slice, and no task over its slices, significantly worse than a rival by more than a tolerance."""
+    With `whole_better` each task must also be shown better over its slices, which have the requests for it.
+    """
     if reference not in report.predictors:
         detail = f"the evaluation has no predictor {reference!r}; evaluate it"
         return GateResult(name=name, passed=False, detail=detail)
@@ -85,12 +83,41 @@ def against(
         for pair in pairs
         if pair.requests >= gates.min_requests and (p := pair.worse_by_chance(tolerance)) is not None
     }
-    corrected = dict(zip(judged, holm(list(judged.values())), strict=True))
-    findings = [_compared(name, report, pair, corrected.get(pair.slice), gates) for pair in pairs]
-    margin = f" by more than {tolerance:.0%}" if tolerance else ""
-    return _result(
-        name, (f"no worse than the {name}{margin}", f"worse than the {name}{margin}"), findings, gates
-    )
+    corrected = _corrected(judged)
+    least = _normal_quantile(1.0 - gates.significance / max(len(judged), 1))
+    findings = [
+        _compared(report, pair, corrected[pair.slice], gates, math.log1p(tolerance), least, whole_better)
+        if pair.slice in corrected
+        else _unjudged(pair.slice, pair.requests)
+        for pair in pairs
+    ]
+    rival = f"the {_called(reference)}" + (f" by more than {tolerance:.0%}" if tolerance else "")
+    passes, fails = f"shown worse than {rival}", f"worse than {rival}"
+    if whole_better:
+        passes += ", and every task is better over its slices"
+        fails += ", or not shown better over a task's slices"
+    return _result(name, (passes, fails), findings, gates)
+
+
+def calibrated(name: str, report: EvaluationReport, gates: GatesConfig) -> GateResult:
+    """No slice whose mean prediction / mean teacher score is significantly outside its bounds.
+
+    The logarithm of the ratio is taken as normal, with its standard error over requests.
+    """
+    requests = {where: _requests(report, where) for where in report.slices}
+    judged = {
+        where: _out_of_bounds(report, where, gates)
+        for where in report.slices
+        if requests[where] >= gates.min_requests
+    }
+    corrected = _corrected(judged)
+    findings = [
+        _ratio(report, where, corrected[where], gates)
+        if where in corrected
+        else _unjudged(where, requests[where])
+        for where in report.slices
+    ]
+    return _result(name, ("shown to be out of calibration", "not calibrated"), findings, gates)
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -110,19 +137,39 @@ def number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4g}"
 
 
+def _corrected(judged: Mapping[Slice, float]) -> dict[Slice, float]:
+    return dict(zip(judged, holm(list(judged.values())), strict=True))
+
+
+def _normal_quantile(share: float) -> float:
+    return NormalDist().inv_cdf(share)
+
+
+def _called(reference: str) -> str:
+    return _CALLED.get(reference, reference)
+
+
 def _compared(
-    name: str, report: EvaluationReport, pair: Comparison, p: float | None, gates: GatesConfig
+    report: EvaluationReport,
+    pair: Comparison,
+    p: float,
+    gates: GatesConfig,
+    margin: float,
+    least: float,
+    whole_better: bool,
 ) -> SliceFinding:
-    if p is None:
-        return _unjudged(pair.slice, pair.requests)
+    """`margin` is the tolerance of the log ratio, `least` its standard errors from where on it is significant."""
     own = report.get(report.candidate, pair.slice).logmae
     rival = report.get(pair.reference, pair.slice).logmae
-    decision: Decision = "no worse"
+    decision: Decision = "not shown worse"
     if p < gates.significance:
         decision = "worse"
     elif pair.low is not None and pair.low > 0:
         decision = "better"
-    words = f"LogMAE {number(own)}, {name} {number(rival)}: {_percent(pair.improvement)} "
+    elif whole_better and pair.slice.surface == ALL:
+        decision = "not shown better"
+    detectable = -math.expm1(margin + least * (pair.standard_error or 0.0))
+    words = f"LogMAE {number(own)}, {_called(pair.reference)} {number(rival)}: {_percent(pair.improvement)} "
     words += f"[{_percent(pair.low)}, {_percent(pair.high)}], p {p:.2g}"
     return SliceFinding(
         **pair.slice._asdict(),
@@ -133,6 +180,34 @@ def _compared(
         improvement=pair.improvement,
         low=pair.low,
         high=pair.high,
+        p=p,
+        detectable=detectable,
+    )
+
+
+def _out_of_bounds(report: EvaluationReport, where: Slice, gates: GatesConfig) -> float:
+    """One-sided p-value: so far out a ratio from a candidate that is within its bounds; 0 for no ratio at all."""
+    own = report.get(report.candidate, where)
+    ratio = own.teacher_calibration
+    if not ratio:
+        return 0.0
+    excess = max(math.log(gates.calibration_low / ratio), math.log(ratio / gates.calibration_high))
+    if not own.calibration_error:
+        return 0.0 if excess > 0.0 else 1.0
+    return 0.5 * math.erfc(excess / own.calibration_error / math.sqrt(2.0))
+
+
+def _ratio(report: EvaluationReport, where: Slice, p: float, gates: GatesConfig) -> SliceFinding:
+    own = report.get(report.candidate, where)
+    ratio, interval = own.teacher_calibration, ""
+    if ratio and own.calibration_error is not None:
+        half = _normal_quantile((1.0 + report.confidence) / 2.0) * own.calibration_error
+        interval = f" [{ratio * math.exp(-half):.3g}, {ratio * math.exp(half):.3g}]"
+    bounds = f"between {gates.calibration_low} and {gates.calibration_high}"
+    return SliceFinding(
+        **where._asdict(),
+        decision="wrong" if p < gates.significance else "not shown wrong",
+        words=f"mean prediction / mean teacher {number(ratio)}{interval}, {bounds}, p {p:.2g}",
         p=p,
     )
 
@@ -147,40 +222,48 @@ def _requests(report: EvaluationReport, where: Slice) -> float:
     return report.compared(rivals[0], where).requests
 
 
-def _finding(where: Slice, decision: Decision, words: str) -> SliceFinding:
-    return SliceFinding(**where._asdict(), decision=decision, words=words)
-
-
 def _unjudged(where: Slice, requests: float) -> SliceFinding:
-    return _finding(where, "not enough data", f"not judged ({requests:.0f} effective requests)")
+    return SliceFinding(
+        **where._asdict(),
+        decision="not enough data",
+        words=f"not judged ({requests:.0f} effective requests)",
+    )
 
 
 def _result(
     name: str, claims: tuple[str, str], findings: Sequence[SliceFinding], gates: GatesConfig
 ) -> GateResult:
-    """A gate that could judge no slice does not pass."""
+    """Claims: what no slice is when the gate passes, and offenders are. One that could judge no slice does not pass."""
     judged = [one for one in findings if one.judged]
     offending = [one for one in judged if one.blocks]
     return GateResult(
         name=name,
         passed=bool(judged) and not offending,
-        detail="; ".join(_sentences(claims, gates.min_requests, len(findings), judged, offending)),
+        detail="; ".join(_sentences(claims, gates.min_requests, findings, offending)),
         slices=tuple(findings),
     )
 
 
 def _sentences(
-    claims: tuple[str, str],
-    least: float,
-    total: int,
-    judged: Sequence[SliceFinding],
-    offending: Sequence[SliceFinding],
-) -> Iterator[str]:
+    claims: tuple[str, str], least: float, findings: Sequence[SliceFinding], offending: Sequence[SliceFinding]
+) -> list[str]:
+    judged = [one for one in findings if one.judged]
     if not judged:
-        yield f"no slice has the {least:g} effective held-out requests that judging it needs"
-    elif offending:
-        yield f"{len(offending)} of {len(judged)} slices are {claims[1]}: " + "; ".join(map(str, offending))
+        return [f"no slice has the {least:g} effective held-out requests that judging it needs"]
+    if offending:
+        said = [
+            f"{len(offending)} of {len(judged)} slices are {claims[1]}: " + "; ".join(map(str, offending))
+        ]
     else:
-        yield f"all {len(judged)} judged slices are {claims[0]}"
-    if judged and len(judged) < total:
-        yield f"{total - len(judged)} not judged (fewer than {least:g} effective requests)"
+        said = [f"none of {len(judged)} judged slices is {claims[0]}", *_seen(judged)]
+    if len(judged) < len(findings):
+        said.append(f"{len(findings) - len(judged)} not judged (fewer than {least:g} effective requests)")
+    return said
+
+
+def _seen(judged: Sequence[SliceFinding]) -> list[str]:
+    """What "not shown" is worth: how much worse a slice must be to be found so."""
+    seen = sorted(one.detectable for one in judged if one.detectable is not None)
+    if not seen:
+        return []
+    return [f"worse is seen from {seen[-1]:+.1%} on in the surest slice, {seen[0]:+.1%} in the least sure"]

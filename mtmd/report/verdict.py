@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from mtmd.registry import GateResult, SliceFinding, Verdict
+from mtmd.registry import RIVALS, GateResult, SliceFinding, Verdict
 from mtmd.report.numbers import decimal, minus, percent
 from mtmd.report.svg import frame, line, text
 
 _WIDTH, _HEIGHT, _PAD = 240, 18, 6
 _CLIP = 0.6  # a bar ends here: one odd small slice must not flatten the others
-_CLASSES = {"better": "good", "no worse": "", "worse": "bad", "holds": "", "fails": "bad"}
+_CLASSES = {"better": "good", "worse": "bad"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class RivalRow:
     difference: str
     interval: str
     p: str
+    detectable: str
     decision: str
     kind: str
     bar: Markup
@@ -51,13 +52,10 @@ class RivalTable:
 def headline(verdict: Verdict, live: str | None) -> Headline:
     """Promoted or not; a candidate that passed and stays down for another reason is held."""
     if verdict.promoted:
-        again = verdict.champion == verdict.candidate
-        if verdict.failed:
-            return Headline("Promoted by override", "held")
-        return Headline("Already champion" if again else "Promoted", "good")
+        return Headline("Promoted by override", "held") if verdict.failed else Headline("Promoted", "good")
     kind = "held" if verdict.passed else "bad"
-    if live == verdict.candidate:
-        return Headline("Champion already, and stays", kind)
+    if verdict.promotion is not None:
+        return Headline("Promoted before, and that stands", kind)
     return Headline("Kept the champion" if live else "Nothing promoted", kind)
 
 
@@ -74,15 +72,14 @@ def brief(words: str, gate: GateResult, most: int) -> str:
 def details(verdict: Verdict) -> Iterator[tuple[GateResult, str]]:
     """Each gate and its detail; short where a table has the slices."""
     for gate in verdict.gates:
-        tabled = any(one.reference is not None for one in gate.slices)
-        yield gate, brief(gate.detail, gate, 2 if tabled else len(gate.slices))
+        yield gate, brief(gate.detail, gate, 2 if gate.name in RIVALS else len(gate.slices))
 
 
 def rival_tables(verdict: Verdict) -> Iterator[RivalTable]:
     """A table for each gate that compares slices with a rival."""
     for gate in verdict.gates:
-        judged = [one for one in gate.slices if one.reference is not None]
-        if judged:
+        judged = [one for one in gate.slices if one.judged]
+        if judged and gate.name in RIVALS:
             scale = _scale(judged)
             yield RivalTable(
                 gate=gate,
@@ -106,6 +103,7 @@ def _row(one: SliceFinding, scale: tuple[float, float]) -> RivalRow:
         difference=percent(one.improvement),
         interval=minus(interval),
         p="–" if one.p is None else "< 0.0001" if one.p < 1e-4 else f"{one.p:.2g}",
+        detectable=percent(one.detectable),
         decision=one.decision,
         kind=_CLASSES.get(one.decision, ""),
         bar=_bar(one, scale),

@@ -11,7 +11,7 @@ from mtmd.stages.decision import RunSummary, decide
 from mtmd.stages.evaluation import Evaluated, evaluate, model_id
 from mtmd.stages.extraction import extract
 from mtmd.stages.plan import RunPlan, plan_run, scheduled_as_of
-from mtmd.stages.report import write_report
+from mtmd.stages.report import report_url, write_report
 from mtmd.stages.training import Trained, train
 from mtmd.stages.validation import DataQuality, require, validate
 from mtmd.stages.workspace import Workspace
@@ -34,6 +34,7 @@ __all__ = [
     "model_id",
     "plan_run",
     "prove",
+    "report_url",
     "require",
     "scheduled_as_of",
     "train",

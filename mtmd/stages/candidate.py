@@ -87,7 +87,7 @@ def prove(plan: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) 
             code_digest("export", "serving"),
         ]
     )
-    record = plan.workspace.run(plan.as_of, mtmd.key) / f"proofs-{key[:16]}.json"
+    record = plan.workspace.proofs(key)
     if record.is_file():
         return Proofs.model_validate(read_json(record))
     directory, shard = Path(exported.path), open_shard(Path(held_out.path))

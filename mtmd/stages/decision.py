@@ -3,6 +3,9 @@
 import math
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
+
+from pydantic import Field, ValidationError
 
 from mtmd.config import Frozen
 from mtmd.data import ShardRef
@@ -14,7 +17,9 @@ from mtmd.stages.evaluation import Evaluated
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained
 from mtmd.stages.validation import DataQuality
-from mtmd.storage import write_json
+from mtmd.storage import digest, read_json, write_json
+
+_SUMMARY, _VALIDATION = "summary.json", "validation.json"
 
 
 class RunSummary(Frozen):
@@ -22,10 +27,11 @@ class RunSummary(Frozen):
 
     as_of: date
     model_id: str
-    promoted: bool
-    words: str
-    champion: str | None
-    verdict: Verdict
+    promoted: bool = Field(description="whether the candidate is live after the run")
+    words: str = Field(description="what came of the run")
+    champion: str | None = Field(description="the live model after the run")
+    verdict: Verdict = Field(description="the decision, as it was taken")
+    repeated: bool = Field(False, description="an earlier run took this decision, and its record stays")
     reused: dict[str, str]
     report: EvaluationReport
     places: dict[str, str]
@@ -45,48 +51,98 @@ def decide(
 ) -> RunSummary:
     """Ask every gate; promote if all pass (or `override` says why not) and the caller wants it; write both down.
 
-    The summary already names the place of the report, which is written next.
+    The summary already names the place of the report, which is written next. A decision is named by what the
+    gates looked at, so a later one about the same candidate leaves its record and page alone; a candidate that an
+    earlier run promoted stays promoted, whatever is found now.
 
     Raises RegistryError when the champion changed while the run was deciding: run again.
     """
-    registry = Registry(plan.workspace.root)
-    report = evaluated.report
-    verdict = decide_gates(
-        GateInputs(
-            candidate=exported.model_id,
-            champion=exported.model_id if evaluated.of_champion else evaluated.champion,
-            data_passed=quality.passed,
-            training_finite=_finite(trained),
-            evaluation=report,
-            parity=proofs.parity,
-            fresh_process=proofs.fresh_process,
-            gates=plan.preset.gates,
-        ),
-        override,
+    registry, opponent = Registry(plan.workspace.root), evaluated.incumbent
+    inputs = GateInputs(
+        candidate=exported.model_id,
+        champion=opponent.model_id,
+        left_out=opponent.left_out,
+        data_passed=quality.passed,
+        training_finite=_finite(trained),
+        evaluation=evaluated.report,
+        parity=proofs.parity,
+        fresh_process=proofs.fresh_process,
+        gates=plan.preset.gates,
     )
-    if verdict.passed and not evaluated.of_champion:
-        verdict = _promote(registry, verdict, plan.as_of, evaluated.champion_sequence, promote)
+    verdict = decide_gates(inputs, override)
+    if opponent.promotion is not None:
+        verdict = verdict.promoted_before(opponent.promotion)
+    elif verdict.passed:
+        verdict = _promote(registry, verdict, plan.as_of, opponent.sequence, promote)
+    run = plan.workspace.run(plan.as_of, _key(trained), _decision_key(inputs, evaluated))
+    earlier = None if _is_news(verdict) else _recorded(run, verdict)
+    verdict = earlier or verdict
     champion = registry.champion()
-    run = plan.workspace.run(plan.as_of, _key(trained))
+    live = champion.model_id if champion else None
     summary = RunSummary(
         as_of=plan.as_of,
         model_id=exported.model_id,
-        promoted=champion is not None and champion.model_id == exported.model_id,
-        words=verdict.words(),
-        champion=champion.model_id if champion else None,
+        promoted=live == exported.model_id,
+        words=_words(verdict, opponent.promotion is not None, live),
+        champion=live,
         verdict=verdict,
+        repeated=earlier is not None,
         reused=_reused(quality, shards, trained, evaluated, exported),
-        report=report,
-        places={
-            "model": exported.path,
-            "evaluation": evaluated.path,
-            "run": str(run),
-            "report": str(plan.workspace.report(plan.as_of, _key(trained))),
-            "champion": str(plan.workspace.root / "champion.json"),
-        },
+        report=inputs.evaluation,
+        places=_places(plan, run, evaluated, exported),
     )
-    write_json(run / "summary.json", summary.model_dump(mode="json"))
+    if earlier is None:
+        write_json(run / _VALIDATION, quality.model_dump(mode="json"))
+        write_json(run / _SUMMARY, summary.model_dump(mode="json"))
     return summary
+
+
+def _places(plan: RunPlan, run: Path, evaluated: Evaluated, exported: Exported) -> dict[str, str]:
+    return {
+        "model": exported.path,
+        "evaluation": evaluated.path,
+        "validation": str(run / _VALIDATION),
+        "run": str(run),
+        "report": str(run / "report.html"),
+        "champion": str(plan.workspace.root / "champion.json"),
+    }
+
+
+def _key(trained: Sequence[Trained]) -> str:
+    return next(one.key for one in trained if one.name == "mtmd")
+
+
+def _decision_key(inputs: GateInputs, evaluated: Evaluated) -> str:
+    """Digest of what the gates look at."""
+    proofs = [proof is not None and proof.passed for proof in (inputs.parity, inputs.fresh_process)]
+    seen = inputs.model_dump(mode="json", exclude={"evaluation", "parity", "fresh_process"})
+    return digest(seen | {"evaluation": evaluated.key, "proofs": proofs})
+
+
+def _is_news(verdict: Verdict) -> bool:
+    """Whether this very run promoted the candidate."""
+    return verdict.promoted and verdict.promotion is None
+
+
+def _recorded(run: Path, verdict: Verdict) -> Verdict | None:
+    """The verdict of an earlier run about the same things: the same one, or the one that promoted."""
+    record = run / _SUMMARY
+    if not record.is_file():
+        return None
+    try:
+        earlier = RunSummary.model_validate(read_json(record)).verdict
+    except ValidationError:  # of a version that wrote other fields
+        return None
+    stands = earlier == verdict or (verdict.promotion is not None and earlier.promoted)
+    return earlier if stands else None
+
+
+def _words(verdict: Verdict, promoted_before: bool, live: str | None) -> str:
+    if not (promoted_before and verdict.promoted):
+        return verdict.words()
+    if live == verdict.candidate:
+        return f"{verdict.candidate} is already champion"
+    return f"{verdict.candidate} was promoted by an earlier run; {live} is champion now"
 
 
 def _promote(registry: Registry, verdict: Verdict, as_of: date, sequence: int, wanted: bool) -> Verdict:
@@ -100,10 +156,6 @@ def _promote(registry: Registry, verdict: Verdict, as_of: date, sequence: int, w
 def _finite(trained: Sequence[Trained]) -> bool:
     epochs = [epoch for one in trained for epoch in one.fit.epochs]
     return all(math.isfinite(e.train_loss) and math.isfinite(e.validation_loss) for e in epochs)
-
-
-def _key(trained: Sequence[Trained]) -> str:
-    return next(one.key for one in trained if one.name == "mtmd")
 
 
 def _reused(

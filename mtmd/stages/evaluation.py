@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from mtmd.config import Declarations, Frozen
+from mtmd.config import Declarations, Domains, Frozen
 from mtmd.data import Shard, ShardRef, extract_day, open_shard
 from mtmd.errors import EvaluationError, LogsError
 from mtmd.evaluation import (
@@ -21,6 +20,7 @@ from mtmd.evaluation import (
 from mtmd.export import score_shard
 from mtmd.registry import Registry
 from mtmd.serving import Scorer
+from mtmd.stages.incumbent import Incumbent, incumbent
 from mtmd.stages.keys import candidate_key, evaluation_key
 from mtmd.stages.outputs import make_once
 from mtmd.stages.plan import RunPlan
@@ -35,14 +35,8 @@ class Evaluated(Frozen):
 
     key: str
     path: str
-    champion: str | None = Field(description="None when there is none, or when it is the candidate itself")
-    champion_sequence: int = Field(description="the live champion's, 0 when there is none")
+    incumbent: Incumbent
     reused: bool
-
-    @property
-    def of_champion(self) -> bool:
-        """Whether the candidate is the champion itself: an earlier run promoted it."""
-        return self.champion is None and self.champion_sequence > 0
 
     @property
     def report(self) -> EvaluationReport:
@@ -57,15 +51,14 @@ def model_id(plan: RunPlan, mtmd: Trained, held_out: ShardRef) -> str:
 def evaluate(
     plan: RunPlan, trained: Sequence[Trained], window: Sequence[ShardRef], held_out: ShardRef
 ) -> Evaluated:
-    """Metrics of MTMD, its rivals, the constant and the champion on the held-out day.
+    """Metrics of MTMD, its rivals, the constant and the incumbent champion on the held-out day.
 
-    The champion is left out when it is the candidate itself. Raises EvaluationError when a prediction is not
-    finite.
+    Raises EvaluationError when a prediction is not finite, or the champion's domains are others.
     """
     mtmd = next(one for one in trained if one.name == "mtmd")
-    live = Registry(plan.workspace.root).champion()
     own = model_id(plan, mtmd, held_out)
-    champion = None if live is None or live.model_id == own else live.model_id
+    opponent = incumbent(Registry(plan.workspace.root), own, plan.as_of)
+    champion = opponent.compared
     key = evaluation_key({one.name: one.key for one in trained}, held_out.fingerprint, champion, plan.preset)
     final = plan.workspace.evaluation(key)
 
@@ -74,13 +67,7 @@ def evaluate(
         write_json(directory / _REPORT, report.model_dump(mode="json"))
 
     reused = make_once(final, build)
-    return Evaluated(
-        key=key,
-        path=str(final),
-        champion=champion,
-        champion_sequence=0 if live is None else live.sequence,
-        reused=reused,
-    )
+    return Evaluated(key=key, path=str(final), incumbent=opponent, reused=reused)
 
 
 def _report(
@@ -103,14 +90,24 @@ def _champion_scores(plan: RunPlan, champion: str, shard: Shard) -> NDArray[np.f
     registry = Registry(plan.workspace.root)
     scorer = Scorer.load(registry.verify(champion))
     declarations = scorer.info.declarations
-    if declarations.domains != plan.preset.domains:
+    own, wanted = _compared(declarations.domains), _compared(plan.preset.domains)
+    if own != wanted:
         raise EvaluationError(
-            f"champion {champion} has domains {declarations.domains}, the preset {plan.preset.domains}: they cannot "
-            "be compared slice by slice; give the preset another name to start a new line of models"
+            f"champion {champion} has {own}, the preset {wanted}: they cannot be compared slice by slice; give the "
+            "preset another name to start a new line of models"
         )
     if declarations != plan.preset.declarations:
         shard = _own_reading(plan, champion, declarations)
     return score_shard(scorer, shard)
+
+
+def _compared(domains: Domains) -> dict[str, tuple[str, ...]]:
+    """What two models must share to score the same slices of the same rows: names, and their order."""
+    tasks = {
+        f"products of task {task.name}": tuple(p for p in domains.products if domains.has_task(p, task))
+        for task in domains.tasks
+    }
+    return {"surfaces": domains.surfaces, "products": domains.products, "tasks": domains.task_names, **tasks}
 
 
 def _own_reading(plan: RunPlan, champion: str, declarations: Declarations) -> Shard:

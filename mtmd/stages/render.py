@@ -13,12 +13,13 @@ from mtmd.evaluation import (
     improvement_table,
     logmae_table,
 )
-from mtmd.registry import GateResult, SliceFinding
+from mtmd.registry import RIVALS, GateResult, SliceFinding
 from mtmd.report import data_uri, line_chart
 from mtmd.stages.ablation import Ablation
 from mtmd.stages.candidate import Proofs
 from mtmd.stages.decision import RunSummary
 from mtmd.stages.evaluation import Evaluated
+from mtmd.stages.incumbent import Incumbent
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained
 from mtmd.stages.validation import DataQuality
@@ -63,10 +64,7 @@ def training(plan: RunPlan, trained: Sequence[Trained]) -> str:
 def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
     """LogMAE by slice, the paper's Table 1 form, the top rank buckets, and real actions."""
     report = evaluated.report
-    if evaluated.champion:
-        against = f"champion {evaluated.champion}"
-    else:
-        against = "the candidate is the champion" if evaluated.of_champion else "no champion to compare with"
+    against = _against(evaluated.incumbent)
     tables = [
         logmae_table(report),
         improvement_table(report, "per_slice"),
@@ -76,6 +74,15 @@ def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
         tables.append(improvement_table(report, "champion"))
     tables += [bucket_table(report, "per_slice"), action_table(report)]
     return "\n".join([f"{_head(plan)}; {against}.", "", *(table.markdown() for table in tables)])
+
+
+def _against(opponent: Incumbent) -> str:
+    if opponent.left_out:
+        return opponent.left_out
+    if opponent.model_id is None:
+        return "no champion to compare with"
+    displaced = ", which it displaced" if opponent.promotion is not None else ""
+    return f"champion {opponent.model_id}{displaced}"
 
 
 def ablation(plan: RunPlan, ablated: Ablation) -> str:
@@ -115,12 +122,17 @@ def parity(plan: RunPlan, proofs: Proofs) -> str:
     return "\n".join(lines) + "\n"
 
 
-def verdict(summary: RunSummary) -> str:
-    """The words, each gate, what was reused, and where things are."""
+def verdict(summary: RunSummary, url: str | None = None) -> str:
+    """The words, each gate, what was reused, and where things are; `url` is the report's, if it is served."""
     report = summary.places["report"]
     lines = [
         f"## {summary.words}",
         "",
+        *(
+            ["An earlier run took this decision; its record and its page stay.", ""]
+            if summary.repeated
+            else []
+        ),
         f"as_of {summary.as_of} · candidate `{summary.model_id}` · live now: "
         + (f"`{summary.champion}`" if summary.champion else "nothing"),
         "",
@@ -132,7 +144,9 @@ def verdict(summary: RunSummary) -> str:
         ),
         "",
         *(line for gate in summary.verdict.gates for line in _rivals(gate)),
-        f"The whole report, on one page: [{Path(report).name}]({Path(report).as_uri()})",
+        f"The whole report, on one page: [{Path(report).name}]({url})"
+        if url
+        else f"The whole report: `{report}`",
         "",
         *(f"- {name}: `{place}`" for name, place in summary.places.items()),
         "",
@@ -154,16 +168,17 @@ def _head(plan: RunPlan) -> str:
 
 def _rivals(gate: GateResult) -> Iterator[str]:
     """Slice by slice, what a gate said of the candidate against a rival; nothing for the other gates."""
-    compared = [one for one in gate.slices if one.reference is not None]
-    if not compared:
+    compared = [one for one in gate.slices if one.judged]
+    if not compared or gate.name not in RIVALS:
         return
     yield f"**{gate.name}**: LogMAE by slice, and how much better the candidate is"
     yield ""
-    yield f"| slice | {gate.name} | candidate | difference | decision |"
-    yield "|:--|--:|--:|--:|:--|"
+    yield f"| slice | {gate.name} | candidate | difference | decision | worse is seen from |"
+    yield "|:--|--:|--:|--:|:--|--:|"
     for one in compared:
         decision = f"**{one.decision}**" if one.blocks else one.decision
-        yield f"| {_where(one)} | {one.reference:.4f} | {one.own:.4f} | {_difference(one)} | {decision} |"
+        row = f"| {_where(one)} | {one.reference:.4f} | {one.own:.4f} | {_difference(one)} | {decision} "
+        yield row + ("| – |" if one.detectable is None else f"| {one.detectable:+.1%} |")
     unjudged = [str(_where(one)) for one in gate.slices if not one.judged]
     if unjudged:
         yield ""

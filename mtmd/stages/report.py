@@ -1,7 +1,9 @@
 """Write the page that a person reads to decide whether to trust the run's model."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from mtmd.data import ShardRef, open_shard
 from mtmd.errors import ReportError
@@ -13,7 +15,7 @@ from mtmd.stages.decision import RunSummary
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained
 from mtmd.stages.validation import DataQuality
-from mtmd.storage import digest, write_text
+from mtmd.storage import digest, resolve, write_text
 
 
 def write_report(
@@ -28,11 +30,14 @@ def write_report(
 ) -> Path:
     """The page of a run that has decided, at the place that its summary names; returns that place.
 
-    Written again with the ablations when these are done.
+    Written again with the ablations when these are done. The page of a decision that an earlier run took is
+    left as it is, unless it is missing or there are ablations to add.
 
     Raises ReportError, whatever went wrong: what was decided stands, and the message says so.
     """
     place = Path(summary.places["report"])
+    if summary.repeated and ablated is None and place.is_file():
+        return place
     try:
         write_text(place, render_report(_inputs(plan, summary, quality, shards, trained, proofs, ablated)))
     except Exception as error:
@@ -41,6 +46,15 @@ def write_report(
             f"({summary.words}); run the same day again to make the report alone"
         ) from error
     return place
+
+
+def report_url(plan: RunPlan, summary: RunSummary) -> str | None:
+    """Where a browser finds the page, when MTMD_REPORTS_URL says under which URL the artifacts are served."""
+    base = os.environ.get("MTMD_REPORTS_URL", "").rstrip("/")
+    if not base:
+        return None
+    inside = Path(summary.places["report"]).relative_to(resolve(plan.artifacts))
+    return f"{base}/{quote(inside.as_posix())}"
 
 
 def _inputs(
@@ -57,7 +71,7 @@ def _inputs(
     return ReportInputs(
         as_of=plan.as_of,
         preset=plan.preset.name,
-        words=summary.words,
+        words=summary.verdict.words(),
         verdict=summary.verdict,
         live=summary.champion,
         evaluation=summary.report,

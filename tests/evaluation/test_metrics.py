@@ -11,6 +11,7 @@ from mtmd.evaluation.metrics import (
     clip_log_p,
     group_auc,
     group_sums,
+    ratio_error,
     row_errors,
     row_log_loss,
 )
@@ -34,6 +35,25 @@ def test_errors_follow_their_definitions_on_random_rows() -> None:
         assert errors.kl[i] == pytest.approx(
             t[i] * math.log(t[i] / p[i]) + (1 - t[i]) * math.log((1 - t[i]) / (1 - p[i])), abs=1e-12
         )
+
+
+def test_the_error_of_a_ratio_counts_requests_not_rows() -> None:
+    """Σ own 6, Σ reference 4, r = 1.5; residuals by request 2 − 1.5·2 = −1 and 4 − 1.5·2 = 1: √2 / 6."""
+    own, reference = np.array([1.0, 1.0, 4.0]), np.array([1.0, 1.0, 2.0])
+    assert ratio_error(own, reference, np.array([0, 0, 1])) == pytest.approx(math.sqrt(2) / 6)
+    assert ratio_error(own[:0], reference[:0], np.array([], np.int64)) is None
+
+
+def test_the_error_of_a_ratio_is_its_spread_over_samples() -> None:
+    rng = np.random.default_rng(0)
+    samples = rng.gamma(2.0, 1.0, (400, 300, 1)) + rng.gamma(1.0, 1.0, (400, 300, 2))  # requests of two rows
+    reference = rng.gamma(2.0, 1.0, (400, 300, 2))
+    ratios = np.log(samples.sum((1, 2)) / reference.sum((1, 2)))
+    request = np.repeat(np.arange(300), 2)
+    errors = [
+        ratio_error(a.ravel(), b.ravel(), request) for a, b in zip(samples[:50], reference[:50], strict=True)
+    ]
+    assert np.mean(errors) == pytest.approx(ratios.std(), rel=0.1)
 
 
 def test_a_perfect_predictor_has_no_error() -> None:

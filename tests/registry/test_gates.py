@@ -35,6 +35,7 @@ def metrics(predictor: str, where: Slice, **values: Any) -> SliceMetrics:
         "auc": None,
         "log_loss": None,
         "calibration": None,
+        "calibration_error": 0.04,
     }
     return SliceMetrics(
         predictor=predictor,
@@ -140,7 +141,10 @@ def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., Gat
         "parity",
         "fresh process",
     ]
-    assert gate(verdict, "baseline").detail == "all 3 judged slices are no worse than the baseline"
+    assert gate(verdict, "baseline").detail == (
+        "none of 3 judged slices is shown worse than the baseline; "
+        "worse is seen from -2.2% on in the surest slice, -2.2% in the least sure"
+    )
 
 
 @pytest.mark.parametrize(
@@ -149,9 +153,10 @@ def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., Gat
         ({"data_passed": False}, "data suites", "a suite failed"),
         ({"training_finite": False}, "training", "a loss or a weight is not finite"),
         (
-            {"evaluation": evaluation(constant={"logmae": 0.4})},
+            {"evaluation": evaluation(constant={"logmae": 0.38})},
             "training",
-            "1 of 2 slices are not better than the constant: search × standard × ctr: LogMAE 0.4,",
+            "1 of 3 slices are worse than the constant, or not shown better over a task's slices: "
+            "search × standard × ctr: LogMAE 0.4, constant 0.38: -5.3%",
         ),
         (  # ln(0.44/0.4/1.03) is 6.6 standard errors
             {"evaluation": evaluation(mtmd={"logmae": 0.44})},
@@ -167,7 +172,8 @@ def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., Gat
         (
             {"evaluation": evaluation(mtmd={"mean_prediction": 0.07})},
             "calibration",
-            "search × standard × ctr: mean prediction / mean teacher 0.7, between 0.8 and 1.25",
+            "1 of 2 slices are not calibrated: search × standard × ctr: mean prediction / mean teacher 0.7 "
+            "[0.647, 0.757], between 0.8 and 1.25, p 0.00084",
         ),
         (
             {"evaluation": evaluation(mtmd={"mean_prediction": None})},
@@ -214,7 +220,7 @@ def test_what_chance_explains_does_not_block(inputs: Callable[..., GateInputs]) 
     verdict = decide(inputs(evaluation=evaluation(mtmd={"logmae": 0.404}, per_slice={"logmae": 0.398})))
     assert verdict.promoted
     found = {one.surface: one for one in gate(verdict, "baseline").slices}
-    assert found["search"].decision == "no worse"
+    assert found["search"].decision == "not shown worse"
     assert found["home_feed"].decision == "better"
     assert found["search"].improvement == pytest.approx(1 - 0.404 / 0.398)
     assert (found["search"].own, found["search"].reference) == (0.404, 0.398)
@@ -226,15 +232,17 @@ def test_a_slice_with_few_requests_is_not_judged_and_says_so(inputs: Callable[..
     training = gate(verdict, "training")
     assert (
         training.detail
-        == "all 1 judged slices are better than the constant; 1 not judged (fewer than 100 effective requests)"
+        == "none of 2 judged slices is shown worse than the constant, and every task is better over its slices; "
+        "worse is seen from -2.0% on in the surest slice, -2.0% in the least sure; "
+        "1 not judged (fewer than 100 effective requests)"
     )
     (finding,) = [one for one in training.slices if not one.judged]
     assert finding.decision == "not enough data"
     assert str(finding) == "search × standard × ctr: not judged (99 effective requests)"
     assert [one.decision for one in gate(verdict, "champion").slices] == [
         "not enough data",
-        "no worse",
-        "no worse",
+        "not shown worse",
+        "not shown worse",
     ]
 
 
@@ -264,16 +272,59 @@ def test_without_a_champion_there_is_nothing_to_be_worse_than(inputs: Callable[.
     assert failed.words().startswith("promoted nothing (no champion yet) because data suites")
 
 
-def test_a_candidate_that_is_the_champion_is_not_compared_with_itself(
+def test_a_champion_that_is_left_out_blocks_nothing_and_says_why(inputs: Callable[..., GateInputs]) -> None:
+    words = "champion old (as_of 2026-01-09) is newer: it trained on this day, so it is not compared"
+    verdict = decide(inputs(left_out=words, evaluation=evaluation(has_champion=False)))
+    assert gate(verdict, "champion").detail == words
+    assert gate(verdict, "champion").passed
+
+
+def test_what_was_promoted_before_stands_whatever_is_found_now(inputs: Callable[..., GateInputs]) -> None:
+    again = decide(inputs()).promoted_before("all gates passed")
+    assert again.promoted
+    assert again.words() == "promoted"
+    failed = decide(inputs(data_passed=False)).promoted_before("override (a leak) of failed gates: champion")
+    assert not failed.promoted
+    assert failed.words().startswith(
+        "new was promoted before (override (a leak) of failed gates: champion), which stands, although data suites: "
+    )
+
+
+def test_the_training_must_be_shown_better_than_the_constant_over_a_task(
     inputs: Callable[..., GateInputs],
 ) -> None:
-    again = inputs(champion="new", evaluation=evaluation(has_champion=False))
-    assert decide(again).words() == "new is already champion"
-    assert gate(decide(again), "champion").detail == "the candidate is the champion itself"
-    failed = decide(again.model_copy(update={"data_passed": False}))
-    assert failed.words().startswith(
-        "new is champion already and stays, although data suites: a suite failed"
-    )
+    """As good as the constant is not enough over all slices, and no failure in one slice."""
+    whole = evaluation()
+    pairs = [
+        one.model_copy(update={"low": -0.001})
+        if one.reference == "constant" and one.surface in {ALL, "search"}
+        else one
+        for one in whole.comparisons
+    ]
+    report = EvaluationReport.model_validate(whole.model_dump() | {"comparisons": pairs})
+    found = gate(decide(inputs(evaluation=report)), "training")
+    assert not found.passed
+    assert [one.decision for one in found.slices] == ["not shown worse", "better", "not shown better"]
+
+
+def test_a_floor_is_not_missed_by_luck(inputs: Callable[..., GateInputs]) -> None:
+    """A little behind the constant in one slice, a little out of calibration: less than chance explains."""
+    report = evaluation(constant={"logmae": 0.399}, mtmd={"mean_prediction": 0.078})
+    assert decide(inputs(evaluation=report)).promoted
+    sure = evaluation(mtmd={"mean_prediction": 0.078, "calibration_error": 0.005})
+    assert not gate(decide(inputs(evaluation=sure)), "calibration").passed
+    alone = evaluation(mtmd={"mean_prediction": 0.078, "calibration_error": None})
+    assert not gate(decide(inputs(evaluation=alone)), "calibration").passed  # no spread: the number itself
+
+
+def test_a_finding_says_what_the_slice_could_have_shown(inputs: Callable[..., GateInputs]) -> None:
+    """Three slices at 5 %: 2.128 standard errors of 0.01 beyond the tolerance; just beyond it is found worse."""
+    edge = -math.expm1(math.log(1.03) + 2.128 * SPREAD)
+    found = gate(decide(inputs()), "champion").slices[0]
+    assert found.detectable == pytest.approx(edge, abs=1e-5)
+    for share, decision in ((0.999, "not shown worse"), (1.001, "worse")):
+        worse = evaluation(mtmd={"logmae": 0.4 * (1.0 - share * edge)})
+        assert gate(decide(inputs(evaluation=worse)), "champion").slices[0].decision == decision
 
 
 def test_a_rival_that_was_not_evaluated_does_not_pass(inputs: Callable[..., GateInputs]) -> None:
@@ -302,6 +353,10 @@ def test_a_persons_reason_lets_slice_gates_pass_and_nothing_else(inputs: Callabl
     broken = decide(worse.model_copy(update={"parity": None}), "the champion leaks")
     assert not broken.promoted
     assert broken.words().startswith("kept champion old because champion: ")
+    assert broken.words().endswith(
+        "(also failed: parity); the override (the champion leaks) was ignored: it lets only champion, baseline, "
+        "calibration pass"
+    )
     assert decide(inputs(), "not needed").reason() == "all gates passed"
     with pytest.raises(RegistryError, match="an override needs a reason"):
         decide(worse, " ")

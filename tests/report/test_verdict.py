@@ -18,10 +18,15 @@ PASSED, FAILED = _gates(("champion", True)), _gates(("champion", False))
     ("verdict", "live", "words", "kind"),
     [
         (Verdict(candidate="a", champion="b", gates=PASSED), "a", "Promoted", "good"),
-        (Verdict(candidate="a", champion="a", gates=PASSED), "a", "Already champion", "good"),
+        (Verdict(candidate="a", champion="b", gates=PASSED, promotion="ok"), "c", "Promoted", "good"),
         (Verdict(candidate="a", champion="b", gates=FAILED), "b", "Kept the champion", "bad"),
         (Verdict(candidate="a", champion=None, gates=FAILED), None, "Nothing promoted", "bad"),
-        (Verdict(candidate="a", champion="a", gates=FAILED), "a", "Champion already, and stays", "bad"),
+        (
+            Verdict(candidate="a", champion="b", gates=FAILED, promotion="ok"),
+            "a",
+            "Promoted before, and that stands",
+            "bad",
+        ),
         (
             Verdict(candidate="a", champion="b", gates=PASSED, refusal="older"),
             "b",
@@ -55,8 +60,8 @@ def test_each_rival_has_a_table_of_its_slices(verdict: Verdict) -> None:
 
 def _finding(**changed: object) -> SliceFinding:
     values: dict[str, object] = {
-        "surface": "s", "product": "p", "task": "t", "decision": "no worse", "words": "", "own": 1.0,
-        "reference": 1.0, "improvement": 0.1, "low": -0.1, "high": 0.3, "p": 0.25,
+        "surface": "s", "product": "p", "task": "t", "decision": "not shown worse", "words": "", "own": 1.0,
+        "reference": 1.0, "improvement": 0.1, "low": -0.1, "high": 0.3, "p": 0.25, "detectable": -0.021,
     }  # fmt: skip
     return SliceFinding.model_validate(values | changed)
 
@@ -77,9 +82,7 @@ def test_many_slices_are_cut_to_the_worst_and_a_count() -> None:
     assert brief(detail, gate, 1) == "3 slices are worse: s × p × b: -30%; and 2 more; 1 not judged"
     assert brief(detail, gate, 3) == detail
     assert brief("other words", gate, 1) == "other words"
-    floor = gate.model_copy(
-        update={"slices": tuple(s.model_copy(update={"reference": None}) for s in slices)}
-    )
+    floor = gate.model_copy(update={"name": "calibration"})
     shown = [text for _, text in details(Verdict(candidate="a", champion="b", gates=(gate, floor)))]
     assert shown == [brief(detail, gate, 2), detail]  # the other gate has no table
 
@@ -91,7 +94,7 @@ def test_a_bar_is_where_its_numbers_are() -> None:
     assert float(zero.attrib["x1"]) == pytest.approx(63.0)
     assert (float(interval.attrib["x1"]), float(interval.attrib["x2"])) == (6.0, 234.0)
     assert float(dot.attrib["cx"]) == pytest.approx(120.0)
-    assert row.p == "0.25"
+    assert (row.p, row.detectable) == ("0.25", "−2.1%")
     assert _table(_finding(p=3e-9)).rows[0].p == "< 0.0001"
 
 
@@ -110,5 +113,6 @@ def test_a_bar_without_an_interval_is_a_dot_and_one_without_numbers_is_the_axis(
 def test_what_was_not_judged_is_named_and_gates_without_rivals_have_no_table() -> None:
     unjudged = _finding(decision="not enough data", own=None, reference=None, improvement=None, task="u")
     assert _table(_finding(), unjudged).unjudged == ("s × p × u",)
-    gate = GateResult(name="calibration", passed=True, detail="", slices=(_finding(reference=None),))
-    assert list(rival_tables(Verdict(candidate="a", champion="b", gates=(gate,)))) == []
+    for name in ("calibration", "training"):
+        gate = GateResult(name=name, passed=True, detail="", slices=(_finding(),))
+        assert list(rival_tables(Verdict(candidate="a", champion="b", gates=(gate,)))) == []

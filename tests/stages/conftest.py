@@ -29,7 +29,7 @@ class Done:
     def registry(self) -> Registry:
         return Registry(self.plan.workspace.root)
 
-    def decide(self, *, promote: bool = True, **changed: object) -> RunSummary:
+    def decide(self, *, promote: bool = True, override: str | None = None, **changed: object) -> RunSummary:
         done = replace(self, **changed)  # type: ignore[arg-type]
         return stages.decide(
             done.plan,
@@ -40,6 +40,7 @@ class Done:
             exported=done.exported,
             proofs=done.proofs,
             promote=promote,
+            override=override,
         )
 
 

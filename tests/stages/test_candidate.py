@@ -47,7 +47,7 @@ def test_files_compute_what_the_model_computes(done: Done) -> None:
 
 
 def _records(done: Done) -> list[Path]:
-    return sorted(done.plan.workspace.root.glob("runs/*/proofs-*.json"))
+    return sorted(done.plan.workspace.root.glob("proofs/*.json"))
 
 
 def _under(done: Done, **gates: float) -> RunPlan:

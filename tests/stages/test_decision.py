@@ -3,15 +3,25 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import RegistryError
-from mtmd.stages import Proofs, RunSummary
-from mtmd.storage import read_json
-from tests.flows.runs import AS_OF, NEXT, Run, copied
+from mtmd.registry import Registry
+from mtmd.stages import DataQuality, Proofs, RunSummary, render
+from mtmd.storage import read_json, write_json
+from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied
 from tests.stages.conftest import Done, run_stages
 
 
 def _failed(done: Done) -> Proofs:
     parity = done.proofs.parity.model_copy(update={"passed": False, "worst": "Δ 1 in query_search.onnx"})
     return done.proofs.model_copy(update={"parity": parity})
+
+
+def _again(done: Done) -> Done:
+    """The same stages once more, after the decision."""
+    return run_stages(Path(done.plan.logs), Path(done.plan.artifacts), done.plan.as_of)
+
+
+def _record(summary: RunSummary) -> RunSummary:
+    return RunSummary.model_validate(read_json(Path(summary.places["run"]) / "summary.json"))
 
 
 def test_a_candidate_that_passes_is_promoted_and_the_run_recorded(done: Done) -> None:
@@ -21,9 +31,11 @@ def test_a_candidate_that_passes_is_promoted_and_the_run_recorded(done: Done) ->
         "promoted",
         done.exported.model_id,
     )
-    run = done.plan.workspace.run(done.plan.as_of, done.trained[0].key)
-    assert RunSummary.model_validate(read_json(run / "summary.json")) == summary
+    assert _record(summary) == summary
+    assert not summary.repeated
     assert summary.reused["trained models"] == "3 of 3"
+    validation = DataQuality.model_validate(read_json(Path(summary.places["validation"])))
+    assert validation.validations == done.quality.validations
 
 
 def test_a_failed_gate_promotes_nothing(done: Done) -> None:
@@ -51,18 +63,67 @@ def test_told_not_to_promote_it_only_registers(done: Done) -> None:
 
 
 @pytest.mark.parametrize("promote", [True, False])
-def test_the_champion_again_is_said_to_be_champion_already(done_live: Done, promote: bool) -> None:
-    summary = done_live.decide(promote=promote)
-    assert summary.words == f"{done_live.exported.model_id} is already champion"
-    assert summary.promoted
-    assert len(done_live.registry.history()) == 1
+def test_a_rerun_of_the_champion_leaves_the_decision_as_it_was(done: Done, promote: bool) -> None:
+    first = done.decide()
+    record = Path(first.places["run"], "summary.json").read_bytes()
+    again = _again(done).decide(promote=promote)
+    assert again.words == f"{done.exported.model_id} is already champion"
+    assert (again.promoted, again.repeated) == (True, True)
+    assert again.verdict == first.verdict
+    assert again.places == first.places
+    assert Path(first.places["run"], "summary.json").read_bytes() == record
+    assert len(done.registry.history()) == 1
 
 
-def test_a_champion_that_would_not_pass_today_stays_and_is_not_called_missing(done_live: Done) -> None:
-    summary = done_live.decide(proofs=_failed(done_live))
-    name = done_live.exported.model_id
-    assert summary.words == f"{name} is champion already and stays, although parity: Δ 1 in query_search.onnx"
-    assert summary.champion == name
+def test_a_rerun_still_has_the_comparison_with_the_champion_of_that_time(
+    next_day: Run, tmp_path: Path
+) -> None:
+    """Also when the run died between the promotion and its record."""
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
+    first = next_day.summary
+    for record in artifacts.rglob("summary.json"):
+        record.unlink()
+    again = run_stages(next_day.logs, artifacts, NEXT).decide()
+    assert again.words == f"{first.model_id} is already champion"
+    assert (again.verdict.words(), again.verdict.champion) == ("promoted", first.verdict.champion)
+    assert again.verdict.gates == first.verdict.gates
+    assert again.report == first.report
+    assert "champion" in again.report.predictors
+    assert _record(again).verdict == again.verdict
+
+
+def test_a_promotion_that_would_not_pass_today_stands_and_its_record_too(done: Done) -> None:
+    first = done.decide()
+    again = _again(done).decide(proofs=_failed(done))
+    name = done.exported.model_id
+    assert again.words == (
+        f"{name} was promoted before (all gates passed), which stands, although parity: Δ 1 in query_search.onnx"
+    )
+    assert again.champion == name
+    assert again.places["run"] != first.places["run"]
+    assert _record(first) == first
+
+
+def test_a_record_of_another_version_is_no_obstacle(done: Done) -> None:
+    record = Path(done.decide(promote=False).places["run"], "summary.json")
+    record.write_text('{"of": "another version"}')
+    assert not _again(done).decide(promote=False).repeated
+    assert "another version" not in record.read_text()
+
+
+def test_an_override_promotes_and_its_reason_is_in_the_history(done: Done) -> None:
+    report = done.evaluated.report
+    low = [m.model_copy(update={"mean_prediction": (m.mean_prediction or 0.0) / 20}) for m in report.metrics]
+    written = {"metrics": [m.model_dump(mode="json") for m in low]}
+    write_json(Path(done.evaluated.path) / "report.json", report.model_dump(mode="json") | written)
+    assert done.decide().words.startswith("promoted nothing (no champion yet) because calibration: ")
+    summary = done.decide(override="the teacher moved")
+    reason = "override (the teacher moved) of failed gates: calibration"
+    assert (summary.promoted, summary.words) == (True, f"promoted by {reason}")
+    assert [change.reason for change in done.registry.history()] == [reason]
+    again = done.decide(evaluated=_again(done).evaluated)  # without the override
+    assert again.words == f"{done.exported.model_id} is already champion"
+    assert again.verdict == summary.verdict
 
 
 def test_a_champion_that_changed_meanwhile_is_an_error(next_day: Run, tmp_path: Path) -> None:
@@ -74,9 +135,24 @@ def test_a_champion_that_changed_meanwhile_is_an_error(next_day: Run, tmp_path: 
         done.decide()
 
 
-def test_an_older_candidate_does_not_displace_a_newer_champion(next_day: Run, tmp_path: Path) -> None:
+def test_an_older_candidate_is_not_compared_with_a_newer_champion(next_day: Run, tmp_path: Path) -> None:
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts", champion=False)
+    live = next_day.summary.model_id
+    Registry(artifacts / LINE).promote(live, NEXT, "by another run", 0)
+    done = run_stages(next_day.logs, artifacts)
+    summary = done.decide()
+    assert summary.words.startswith(f"kept champion {live} because its as_of 2026-01-21 is older")
+    assert (summary.promoted, summary.champion) == (False, live)
+    assert "champion" not in summary.report.predictors
+    (gate,) = (gate for gate in summary.verdict.gates if gate.name == "champion")
+    words = f"champion {live} (as_of 2026-01-22) is newer: it trained on this day, so it is not compared"
+    assert (gate.passed, gate.detail, gate.slices) == (True, words, ())
+    assert f"; {words}." in render.metrics(done.plan, done.evaluated)
+
+
+def test_a_rerun_of_a_former_champion_says_which_is_live_now(next_day: Run, tmp_path: Path) -> None:
     done = run_stages(next_day.logs, copied(next_day.artifacts, tmp_path / "artifacts"))
     summary = done.decide()
     live = next_day.summary.model_id
-    assert summary.words.startswith(f"kept champion {live} because its as_of 2026-01-21 is older")
-    assert (summary.promoted, summary.champion) == (False, live)
+    assert summary.words == f"{done.exported.model_id} was promoted by an earlier run; {live} is champion now"
+    assert (summary.promoted, summary.champion, summary.verdict.words()) == (False, live, "promoted")

@@ -8,6 +8,7 @@ from mtmd.data import open_shard
 from mtmd.errors import BundleError, EvaluationError
 from mtmd.stages import Evaluated, Trained
 from mtmd.stages.evaluation import _champion_scores
+from mtmd.stages.incumbent import Incumbent
 from tests.flows.runs import Run
 from tests.stages.conftest import Done
 
@@ -16,24 +17,32 @@ def _evaluate(done: Done) -> Evaluated:
     return stages.evaluate(done.plan, done.trained, done.shards[:-1], done.shards[-1])
 
 
+def _named(trained: Trained) -> Trained:
+    return trained.model_copy(update={"key": "f" * 64})  # another candidate with the same weights
+
+
 def test_the_model_id_holds_the_day_and_the_trainings_key(done: Done) -> None:
     mtmd = done.trained[0]
-    assert stages.model_id(done.plan, mtmd, done.shards[-1]) == done.exported.model_id
+    day, digits = stages.model_id(done.plan, mtmd, done.shards[-1]).split("-")
+    assert (day, len(digits)) == (f"{done.plan.as_of:%Y%m%d}", 10)
+    others = {
+        stages.model_id(done.plan, _named(mtmd), done.shards[-1]),
+        stages.model_id(done.plan, mtmd, done.shards[0]),
+    }
+    assert len({name.split("-")[1] for name in others} - {digits}) == 2
 
 
 def test_without_a_champion_every_rival_is_evaluated_on_every_slice(done: Done) -> None:
     report = done.evaluated.report
     assert set(report.predictors) == {"mtmd", "per_slice", "pooled", "constant"}
     assert len(report.slices) == 15
-    assert (done.evaluated.champion, done.evaluated.champion_sequence) == (None, 0)
-    assert not done.evaluated.of_champion
+    assert done.evaluated.incumbent == Incumbent()
     assert done.evaluated.reused
 
 
 def test_the_champion_is_not_compared_with_itself(done_live: Done) -> None:
-    assert done_live.evaluated.champion is None
-    assert done_live.evaluated.champion_sequence == 1
-    assert done_live.evaluated.of_champion
+    assert done_live.evaluated.incumbent == Incumbent(sequence=1, promotion="all gates passed")
+    assert "champion" not in done_live.evaluated.report.predictors
 
 
 def test_a_damaged_report_is_made_again(done: Done) -> None:
@@ -56,10 +65,6 @@ def test_the_champions_own_files_are_scored(first_run: Run, next_day: Run) -> No
         assert 0.5 < champion / challenger < 2.0
 
 
-def _named(trained: Trained) -> Trained:
-    return trained.model_copy(update={"key": "f" * 64})  # another candidate with the same weights
-
-
 def test_a_champion_whose_files_were_altered_is_not_compared_with(done_live: Done) -> None:
     trained = (_named(done_live.trained[0]), *done_live.trained[1:])
     next((done_live.registry.models).glob("*/query_search.onnx")).write_bytes(b"altered")
@@ -70,10 +75,37 @@ def test_a_champion_whose_files_were_altered_is_not_compared_with(done_live: Don
 def test_a_champion_scores_as_the_model_that_it_was_exported_from(done_live: Done) -> None:
     trained = (_named(done_live.trained[0]), *done_live.trained[1:])
     held = stages.evaluate(done_live.plan, trained, done_live.shards[:-1], done_live.shards[-1])
-    assert held.champion == done_live.exported.model_id
+    assert held.incumbent.compared == done_live.exported.model_id
     for where in held.report.slices:
         own, champion = held.report.get("mtmd", where), held.report.get("champion", where)
         assert champion.logmae == pytest.approx(own.logmae, rel=1e-3)
+
+
+def test_a_champion_with_another_tree_of_tasks_is_compared(done_live: Done, tiny_preset: Preset) -> None:
+    """What depends on what is each model's own affair: the slices are the same."""
+    domains = tiny_preset.domains
+    tasks = [task.model_copy(update={"parent": None}) for task in domains.tasks]
+    tasks[0] = tasks[0].model_copy(update={"products": domains.products})  # all, as when it is left out
+    changed = domains.model_copy(update={"constrained": False, "tasks": tuple(tasks)})
+    preset = Preset.model_validate(tiny_preset.model_dump() | {"domains": changed.model_dump()})
+    shard = open_shard(Path(done_live.shards[-1].path))
+    scores = _champion_scores(done_live.plan, done_live.exported.model_id, shard)
+    plan = done_live.plan.model_copy(update={"preset": preset})
+    assert _champion_scores(plan, done_live.exported.model_id, shard).tobytes() == scores.tobytes()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"products": ("shopping", "standard")}, {"surfaces": ("home_feed", "search")}]
+)
+def test_a_champion_of_fewer_or_reordered_domains_is_refused(
+    done_live: Done, tiny_preset: Preset, changed: dict[str, tuple[str, ...]]
+) -> None:
+    """Rows are in the order of the domains."""
+    preset = tiny_preset.model_copy(update={"domains": tiny_preset.domains.model_copy(update=changed)})
+    plan = done_live.plan.model_copy(update={"preset": preset})
+    shard = open_shard(Path(done_live.shards[-1].path))
+    with pytest.raises(EvaluationError, match="cannot be compared slice by slice"):
+        _champion_scores(plan, done_live.exported.model_id, shard)
 
 
 def test_a_champion_of_other_domains_is_refused(done_live: Done, tiny_preset: Preset) -> None:

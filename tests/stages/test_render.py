@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from mtmd.stages import render
-from tests.flows.runs import Run
+from mtmd import stages
+from mtmd.stages import Ablation, render
+from mtmd.storage import write_json
+from tests.flows.runs import NEXT, TINY, Run
 from tests.stages.conftest import Done
 
 
@@ -33,7 +35,11 @@ def test_training_has_a_row_and_a_curve_per_model(done: Done) -> None:
 
 def test_metrics_say_what_the_candidate_was_held_against(done: Done, done_live: Done) -> None:
     assert "; no champion to compare with." in render.metrics(done.plan, done.evaluated)
-    assert "; the candidate is the champion." in render.metrics(done_live.plan, done_live.evaluated)
+    live = done_live.evaluated
+    assert "; no champion to compare with." in render.metrics(done_live.plan, live)
+    displaced = live.incumbent.model_copy(update={"model_id": "old"})
+    again = render.metrics(done_live.plan, live.model_copy(update={"incumbent": displaced}))
+    assert "; champion old, which it displaced." in again
 
 
 def test_parity_has_a_row_per_file_and_batch_size(done: Done) -> None:
@@ -62,7 +68,12 @@ def test_the_verdict_lists_gates_places_and_what_was_reused(next_day: Run) -> No
     assert "shards 20 of 21" in page
     for place in summary.places.values():
         assert place in page
-    assert f"[report.html]({Path(summary.places['report']).as_uri()})" in page
+    assert f"The whole report: `{summary.places['report']}`" in page
+    assert "file://" not in page
+    assert "An earlier run took this decision" not in page
+    assert "An earlier run took this decision" in render.verdict(
+        summary.model_copy(update={"repeated": True})
+    )
 
 
 def test_the_verdict_has_a_row_per_slice_of_each_rival(next_day: Run) -> None:
@@ -71,12 +82,24 @@ def test_the_verdict_has_a_row_per_slice_of_each_rival(next_day: Run) -> None:
     champion = next(gate for gate in summary.verdict.gates if gate.name == "champion")
     one = next(one for one in champion.slices if one.judged)
     difference = f"{one.improvement:.2%} [{100 * one.low:.2f}, {100 * one.high:.2f}]"
-    numbers = f"{one.reference:.4f} | {one.own:.4f} | {difference} | {one.decision} |"
+    numbers = f"{one.reference:.4f} | {one.own:.4f} | {difference} | {one.decision} | {one.detectable:+.1%} |"
     assert f"| {one.surface} × {one.product} × {one.task} | {numbers}" in page
-    assert "| slice | champion | candidate | difference | decision |" in page
-    assert "| slice | baseline | candidate | difference | decision |" in page
+    assert "| slice | champion | candidate | difference | decision | worse is seen from |" in page
+    assert "| slice | baseline | candidate | difference | decision | worse is seen from |" in page
     unjudged = "related_pin × shopping × ctr, related_pin × shopping × gctr"
     assert page.count(f"Not enough data: {unjudged}.") == 2
+
+
+def test_an_ablation_says_what_is_not_compared_and_why(next_day: Run, tmp_path: Path) -> None:
+    report = next_day.summary.report
+    write_json(tmp_path / "report.json", report.model_dump(mode="json"))
+    ablated = Ablation(
+        paths=(str(tmp_path),), seeds=(0,), trained={"mtmd, seed 0": "k"}, missing=("post_norm: a reason",)
+    )
+    plan = stages.plan_run(NEXT, TINY, logs=str(next_day.logs), artifacts=str(next_day.artifacts))
+    page = render.ablation(plan, ablated)
+    assert "Not compared: post_norm: a reason" in page
+    assert page.count("**Contribution to LogMAE") == 4
 
 
 def test_a_slice_that_blocks_stands_out(next_day: Run) -> None:
@@ -87,7 +110,7 @@ def test_a_slice_that_blocks_stands_out(next_day: Run) -> None:
     gate = gates[place].model_copy(update={"slices": (worse,)})
     verdict = summary.verdict.model_copy(update={"gates": (gate,)})
     page = render.verdict(summary.model_copy(update={"verdict": verdict}))
-    assert f"{worse.own:.4f} | -3.00% | **worse** |" in page
+    assert f"{worse.own:.4f} | -3.00% | **worse** | {worse.detectable:+.1%} |" in page
     assert "Not enough data" not in page
 
 

@@ -6,9 +6,10 @@ import pytest
 
 from mtmd import stages
 from mtmd.errors import ReportError
-from mtmd.stages import RunSummary
+from mtmd.stages import RunSummary, render
 from mtmd.storage import read_json
-from tests.stages.conftest import Done
+from tests.flows.runs import NEXT, Run, copied
+from tests.stages.conftest import Done, run_stages
 
 
 def _write(done: Done, summary: RunSummary, **changed: object) -> Path:
@@ -21,7 +22,7 @@ def _write(done: Done, summary: RunSummary, **changed: object) -> Path:
 def test_the_page_lies_with_the_run_and_is_written_whole(done: Done) -> None:
     summary = done.decide()
     place = _write(done, summary)
-    run = done.plan.workspace.run(done.plan.as_of, done.trained[0].key)
+    run = Path(summary.places["run"])
     assert place == run / "report.html"
     assert read_json(run / "summary.json")["places"]["report"] == str(place)
     html = place.read_text()
@@ -41,11 +42,44 @@ def test_the_page_lies_with_the_run_and_is_written_whole(done: Done) -> None:
     assert place.stat().st_size < 2_000_000
 
 
-def test_the_same_decision_gives_the_same_page(done_live: Done) -> None:
+def test_a_rerun_of_the_champion_makes_the_missing_page_of_the_decision(
+    next_day: Run, tmp_path: Path
+) -> None:
+    """With the champion that it was held against, as if the first run had written it."""
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
+    done = run_stages(next_day.logs, artifacts, NEXT)
+    summary = done.decide()
+    place = Path(summary.places["report"])
+    first = place.read_bytes()
+    assert b"<h1>Promoted</h1>" in first
+    assert b"<h3>champion gate, slice by slice" in first
+    place.unlink()
+    assert _write(done, summary).read_bytes() == first
+
+
+def test_a_page_that_an_earlier_run_wrote_is_not_written_again_without_need(done_live: Done) -> None:
     summary = done_live.decide()
-    first = _write(done_live, summary).read_bytes()
-    assert _write(done_live, summary).read_bytes() == first
-    assert b"<h1>Already champion</h1>" in first
+    summary = done_live.decide()
+    assert summary.repeated
+    place = _write(done_live, summary)
+    place.write_text("with ablations")
+    assert _write(done_live, summary).read_text() == "with ablations"
+    assert (
+        "<h1>Promoted</h1>" in _write(done_live, summary.model_copy(update={"repeated": False})).read_text()
+    )
+
+
+def test_the_page_has_a_url_where_the_artifacts_are_served(
+    done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = done.decide()
+    monkeypatch.delenv("MTMD_REPORTS_URL", raising=False)
+    assert stages.report_url(done.plan, summary) is None
+    monkeypatch.setenv("MTMD_REPORTS_URL", "http://host:4300/reports/")
+    run = Path(summary.places["run"]).name
+    url = f"http://host:4300/reports/tiny/runs/{run}/report.html"
+    assert stages.report_url(done.plan, summary) == url
+    assert f"[report.html]({url})" in render.verdict(summary, url)
 
 
 def test_when_it_fails_the_promotion_stands_and_the_error_says_so(done: Done) -> None:

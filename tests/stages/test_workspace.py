@@ -23,5 +23,6 @@ def test_names_hold_the_day_and_the_start_of_the_key() -> None:
     assert workspace.trained("mtmd", key) == Path("/a/trained/mtmd-0123456789abcdef")
     assert workspace.work("mtmd", key) == Path("/a/work/mtmd-0123456789abcdef")
     assert workspace.evaluation(key) == Path("/a/evaluations/0123456789abcdef")
-    assert workspace.run(date(2026, 1, 2), key) == Path("/a/runs/2026-01-02-0123456789")
-    assert workspace.report(date(2026, 1, 2), key) == Path("/a/runs/2026-01-02-0123456789/report.html")
+    run = workspace.run(date(2026, 1, 2), key, "abcdef0123456789")
+    assert run == Path("/a/runs/2026-01-02-0123456789-abcdef")
+    assert workspace.proofs(key) == Path("/a/proofs/0123456789abcdef.json")
