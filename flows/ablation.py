@@ -8,6 +8,7 @@ from typing import Annotated
 
 from prefect import flow, get_run_logger, unmapped
 from prefect.exceptions import ParameterTypeError
+from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 from rich.console import Console
@@ -20,10 +21,11 @@ from mtmd.config import variant, variants
 from mtmd.data import ShardRef
 from mtmd.errors import MtmdError
 from mtmd.evaluation import factor_table
-from mtmd.stages import Ablation, RunPlan, Trained
+from mtmd.stages import Ablation, RunPlan, Trained, to_train
 
 Seeds = Annotated[
-    list[int], Field(min_length=1, max_length=10, description="Training seeds, such as [0, 1, 2]")
+    list[Annotated[int, Field(ge=0)]],
+    Field(min_length=1, max_length=10, description="Training seeds, such as [0, 1, 2]"),
 ]
 Names = Annotated[list[str], Field(min_length=1, description="Variants of mtmd/config/variants.toml")]
 
@@ -59,20 +61,39 @@ def ablate(
 ) -> Ablation:
     """Train variants with the seeds of the full models, evaluate and publish them. Runs inside a flow.
 
-    A variant whose training fails is reported missing: what a factor is worth decides nothing.
+    A variant that the preset has already, or whose training fails, is reported missing: what a factor is worth
+    decides nothing.
     """
-    trained, missing = list(full), []
-    for name in names:
-        for seed in (one.seed for one in full):
-            state = steps.train_variant(plan, name, seed, shards[:-1], return_state=True)
-            if state.is_completed():
-                trained.append(state.result())
-            else:
-                missing.append(f"{name}, seed {seed}: {state.message}")
-                get_run_logger().warning("variant %s", missing[-1])
-    ablated = steps.ablate(plan, trained, shards[-1], missing)
+    changing, missing = to_train(plan, names)
+    trained, failed = train_variants(plan, changing, [one.seed for one in full], list(shards[:-1]))
+    ablated = steps.ablate(plan, [*full, *trained], shards[-1], [*missing, *failed])
     publish.ablation(plan, ablated)
     return ablated
+
+
+@flow(
+    name="train-variants",
+    validate_parameters=True,
+    persist_result=False,
+    task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]  # a training takes all of a machine
+)
+def train_variants(
+    plan: RunPlan, names: list[str], seeds: list[int], window: list[ShardRef]
+) -> tuple[list[Trained], list[str]]:
+    """Submit every variant's training with every seed; returns those that ended well, and why others did not.
+
+    A flow of its own for its task runner: one over several machines trains them side by side.
+    """
+    runs = {
+        f"{name}, seed {seed}": steps.train_variant.submit(plan, name, seed, window)
+        for name in names
+        for seed in seeds
+    }
+    wait(list(runs.values()))
+    failed = [f"{which}: {run.state.message}" for which, run in runs.items() if not run.state.is_completed()]
+    for words in failed:
+        get_run_logger().warning("variant %s", words)
+    return [run.result() for run in runs.values() if run.state.is_completed()], failed
 
 
 def main() -> int:

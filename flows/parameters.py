@@ -23,7 +23,7 @@ Ablations = Annotated[
 Override = Annotated[
     str,
     Field(
-        min_length=1, description="Reason to promote although a slice gate fails; written into the history"
+        pattern=r"\S", description="Reason to promote although a slice gate fails; written into the history"
     ),
 ]
 Logs = Annotated[str, Field(description="Where the log tables are; the preset's when omitted")]

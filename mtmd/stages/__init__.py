@@ -5,7 +5,7 @@ One row's path: logs → validate → extract (shard) → train → evaluate →
 `as_of` → plan → window days → shards → model id → champion. A stage whose output exists and verifies is done.
 """
 
-from mtmd.stages.ablation import Ablation, ablate
+from mtmd.stages.ablation import Ablation, ablate, to_train
 from mtmd.stages.candidate import Exported, Proofs, export, prove
 from mtmd.stages.decision import RunSummary, decide
 from mtmd.stages.evaluation import Evaluated, evaluate, model_id
@@ -37,6 +37,7 @@ __all__ = [
     "report_url",
     "require",
     "scheduled_as_of",
+    "to_train",
     "train",
     "validate",
     "write_report",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from mtmd.config import Frozen
+from mtmd.config import Frozen, variant
 from mtmd.data import ShardRef, open_shard
 from mtmd.evaluation import EvaluationReport, HeldOutDay, evaluate_predictors, score_day
 from mtmd.stages.keys import evaluation_key
@@ -29,6 +29,17 @@ class Ablation(Frozen):
     def reports(self) -> tuple[EvaluationReport, ...]:
         """Each with the candidate "mtmd" and its variants as predictors."""
         return tuple(EvaluationReport.model_validate(read_json(Path(path) / _REPORT)) for path in self.paths)
+
+
+def to_train(plan: RunPlan, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The variants that change something about the plan's preset, and words about those that do not.
+
+    A variant that the preset is already would show a factor that is worth nothing. Raises ConfigError for a
+    variant that there is not.
+    """
+    changing = [name for name in names if variant(name).changes(plan.preset)]
+    same = [f"{name}: preset {plan.preset.name} is that already" for name in names if name not in changing]
+    return changing, same
 
 
 def ablate(

@@ -6,10 +6,13 @@ import pytest
 from prefect.exceptions import ParameterTypeError
 
 from flows.ablation import ablation
+from mtmd import stages
 from mtmd.config import variants
+from mtmd.data import window_fingerprint
 from mtmd.errors import ConfigError
 from mtmd.evaluation import EVERYTHING, factor_table
 from mtmd.stages import Ablation
+from mtmd.stages.keys import training_key
 from tests.flows.runs import AS_OF, TINY, Run, copied, published, run_daily
 
 DAILY = ("no_domain_adaptation", "no_dcn", "no_normalisation", "downsampling")
@@ -39,7 +42,6 @@ def test_the_daily_run_trains_the_rows_of_table_6(daily: Run) -> None:
     assert daily.summary.words.endswith("is already champion")
     assert len(list((daily.root / "trained").glob("mtmd-*"))) >= 1 + len(DAILY)
     found = published(daily.id)
-    assert {f"training-progress-{name}".replace("_", "-") for name in DAILY} <= set(found)
     text = found["ablation"]
     assert str(AS_OF) in text
     for name in DAILY:
@@ -67,16 +69,47 @@ def test_the_weekly_flow_reuses_what_was_trained_and_trains_the_rest(daily: Run,
     assert again == weekly
     assert {path.name for path in (daily.root / "trained").glob("mtmd-*")} == trained
     assert [row[0] for row in factor_table(weekly.reports, variants().values()).rows] == [
-        "DCN v2",
+        "DCN V2",
         "constrained modelling",
     ]
     assert report.compared("no_dcn", EVERYTHING).improvement is not None
+
+
+def test_a_variant_whose_training_fails_is_reported_and_the_others_are_compared(
+    daily: Run, tmp_path: Path
+) -> None:
+    """A file lies where the training of `no_routing` would put its checkpoints."""
+    artifacts = copied(daily.artifacts, tmp_path / "artifacts")
+    plan = stages.plan_run(AS_OF, TINY, logs=str(daily.logs), artifacts=str(artifacts))
+    sources = stages.validate(plan).sources
+    window = [stages.extract(plan, *day) for day in zip(plan.days, sources[:-1], strict=True)]
+    preset = plan.changed("no_routing", 0).preset
+    work = plan.workspace.work("mtmd", training_key("mtmd", window_fingerprint(window), preset))
+    work.write_text("in the way")
+    state = ablation(
+        AS_OF,
+        preset=TINY,
+        seeds=[0],
+        names=["no_dcn", "no_routing"],
+        logs=plan.logs,
+        artifacts=plan.artifacts,
+        return_state=True,
+    )
+    ablated = state.result()
+    (why,) = ablated.missing
+    assert why.startswith("no_routing, seed 0: ")
+    assert work.name in why
+    assert ablated.reports[0].predictors == ("mtmd", "no_dcn")
+    identity = state.state_details.flow_run_id
+    assert identity is not None
+    assert f"Not compared: {why}" in published(identity)["ablation"]
 
 
 def test_wrong_parameters_are_refused_before_anything_runs(first_run: Run, tmp_path: Path) -> None:
     places = {"logs": str(first_run.logs), "artifacts": str(tmp_path / "artifacts")}
     with pytest.raises(ConfigError, match="ablation variant 'no_luck' is not known"):
         ablation(AS_OF, preset=TINY, names=["no_luck"], **places)
-    with pytest.raises(ParameterTypeError, match="seeds"):
-        ablation(AS_OF, preset=TINY, seeds=[], **places)
+    for seeds in ([], [0, -1]):
+        with pytest.raises(ParameterTypeError, match="seeds"):
+            ablation(AS_OF, preset=TINY, seeds=seeds, **places)
     assert not (tmp_path / "artifacts").exists()
