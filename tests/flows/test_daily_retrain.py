@@ -71,7 +71,7 @@ def test_the_run_leaves_a_page_that_its_verdict_links(first_run: Run) -> None:
     html = page.read_text()
     assert "<h1>Promoted</h1>" in html
     assert "No ablation variants are trained for this page yet" in html
-    assert page.as_uri() in published(first_run.id)["verdict"]
+    assert str(page) in published(first_run.id)["verdict"]
 
 
 def test_a_second_run_reuses_everything_and_promotes_nothing_twice(first_run: Run, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_second_run_reuses_everything_and_promotes_nothing_twice(first_run: Ru
         "exported model": "1 of 1",
     }
     assert again.summary.words == f"{first_run.summary.model_id} is already champion"
-    assert again.summary.promoted
+    assert (again.summary.promoted, again.summary.repeated) == (True, True)
     assert (artifacts / LINE / "champion.json").read_bytes() == before
     assert len(again.registry.history()) == 1
     assert "training-progress-mtmd" not in published(again.id)
@@ -121,6 +121,15 @@ def test_promote_false_registers_only(first_run: Run, tmp_path: Path) -> None:
     assert run.registry.verify(run.summary.model_id).is_dir()
 
 
+def test_an_override_reaches_the_decision_and_is_not_used_without_need(
+    first_run: Run, tmp_path: Path
+) -> None:
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts", champion=False)
+    run = run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, override="the teacher moved")
+    assert run.summary.verdict.override == "the teacher moved"
+    assert [change.reason for change in run.registry.history()] == ["all gates passed"]
+
+
 def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(first_run: Run, tmp_path: Path) -> None:
     logs, artifacts = tmp_path / "logs", copied(first_run.artifacts, tmp_path / "artifacts")
     shutil.copytree(first_run.logs, logs)
@@ -153,6 +162,17 @@ def test_a_window_out_of_bounds_is_refused_before_anything_runs(
 ) -> None:
     with pytest.raises(ParameterTypeError, match=r"window_days(.|\n)*greater than or equal to 20"):
         daily_retrain(as_of=AS_OF, preset=TINY, window_days=19, logs=str(tiny_logs), artifacts=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("override", ["", " \n"])
+def test_an_override_without_a_reason_is_refused_before_anything_runs(
+    prefect_server: str, tiny_logs: Path, tmp_path: Path, override: str
+) -> None:
+    with pytest.raises(ParameterTypeError, match="override"):
+        daily_retrain(
+            as_of=AS_OF, preset=TINY, override=override, logs=str(tiny_logs), artifacts=str(tmp_path)
+        )
     assert list(tmp_path.iterdir()) == []
 
 
