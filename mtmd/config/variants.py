@@ -24,8 +24,17 @@ class Variant(Frozen):
     patch: dict[str, Any] = Field(description="sections and keys of a preset, with other values")
 
     def of(self, preset: Preset) -> Preset:
-        """The preset with this variant's values; everything else is the same."""
-        return Preset.model_validate(_merged(preset.model_dump(), self.patch))
+        """The preset with this variant's values; everything else is the same, the number of steps included.
+
+        A window of which only a share is trained on is gone through more often.
+        """
+        changed = Preset.model_validate(_merged(preset.model_dump(), self.patch))
+        epochs = round(
+            changed.training.epochs * preset.training.sample_fraction / changed.training.sample_fraction
+        )
+        return changed.model_copy(
+            update={"training": changed.training.model_copy(update={"epochs": max(1, epochs)})}
+        )
 
     def changes(self, preset: Preset) -> bool:
         """Whether the preset lacks this variant's values: one that has them already has nothing to compare."""

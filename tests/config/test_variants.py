@@ -11,7 +11,7 @@ CHANGED = {
     "no_domain_adaptation": {"model.adaptation"},
     "no_dcn": {"model.cross_layers"},
     "no_normalisation": {"model.norm"},
-    "downsampling": {"training.sample_fraction"},
+    "downsampling": {"training.sample_fraction", "training.epochs"},
     "post_norm": {"model.norm"},
     "emb_64": {"model.emb_deep"},
     "emb_48": {"model.emb_deep"},
@@ -47,6 +47,11 @@ def test_the_daily_ones_are_the_rows_of_table_6() -> None:
     daily = [one.name for one in variants().values() if one.daily]
     assert daily == ["no_domain_adaptation", "no_dcn", "no_normalisation", "downsampling"]
     assert [one.name for one in variants().values() if one.added] == ["downsampling"]
+
+
+def test_half_the_window_is_gone_through_twice_as_often(tiny_preset: Preset) -> None:
+    training = variant("downsampling").of(tiny_preset).training
+    assert (training.sample_fraction, training.epochs) == (0.5, 2 * tiny_preset.training.epochs)
 
 
 def test_unconstrained_tasks_have_no_parents(tiny_preset: Preset) -> None:
