@@ -1,8 +1,9 @@
 """Training throughput of the fast path and of the plain oracle, side by side: `python -m benchmarks.train_throughput`.
 
-Both make the same updates (loss, backward, clipping, AdamW) on the same batches of simulated logs, from the same
-weights. The oracle of the tests is MTMD module by module, with every candidate row through both towers. Rounds
-alternate between the two, so that a busy moment of the machine hits both; reported are medians.
+Both take the same steps (loss, backward, clipping, AdamW) on the same batches of simulated logs, from the same
+weights; the fast path also adds up common weights and differences, which the oracle holds as sums. The oracle of the
+tests is MTMD module by module, with every candidate row through both towers. Rounds alternate between the two, so that
+a busy moment of the machine hits both; reported are medians.
 
 With as many threads as cores, anything else that runs can slow torch tens of times: its OpenMP threads spin at every
 barrier while the one they wait for has no core. `OMP_WAIT_POLICY=passive` in the environment ends that.

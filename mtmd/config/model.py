@@ -1,4 +1,4 @@
-"""Sizes and switches of the MTMD model and of its rivals; defaults are the paper's."""
+"""Sizes and switches of the MTMD model and of its rivals; defaults are the paper's, but for `common_weights`."""
 
 from collections.abc import Sequence
 from math import inf

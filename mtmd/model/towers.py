@@ -4,7 +4,7 @@ A row runs through the adaptation and the Domain Expert of its own domain, and t
 
 Deviation (`common_weights`): a Domain Expert's weights are a sum of weights common to the tower's domains and its own
 difference, which starts at 0 and decays. So a domain with few rows starts from what the others have learnt; once
-trained the sum is folded, and the network is the paper's (docs/decisions.md has what it is worth).
+trained the sum is folded, and the network is the paper's (docs/tuning.md has what it is worth).
 Shapes: N rows, D adapted columns, F fields, T tasks, K_t = emb_deep + emb_shallow + 1 width of task t.
 """
 
