@@ -1,9 +1,9 @@
 """Logs → day shards → request-centric batches."""
 
 from mtmd.data.batches import day_batches, gather_batch
-from mtmd.data.extraction import extract_day
+from mtmd.data.extraction import extract_day, shard_fingerprint
 from mtmd.data.shards import Matrices, Shard, ShardRef, open_shard
-from mtmd.data.window import Window, WindowData, plan_window, window_fingerprint
+from mtmd.data.window import Window, WindowData, days_fingerprint, plan_window, window_fingerprint
 
 __all__ = [
     "Matrices",
@@ -12,9 +12,11 @@ __all__ = [
     "Window",
     "WindowData",
     "day_batches",
+    "days_fingerprint",
     "extract_day",
     "gather_batch",
     "open_shard",
     "plan_window",
+    "shard_fingerprint",
     "window_fingerprint",
 ]

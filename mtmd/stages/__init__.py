@@ -6,6 +6,14 @@ One row's path: logs → validate → extract (shard) → train → evaluate →
 """
 
 from mtmd.stages.ablation import Ablation, ablate
+from mtmd.stages.backfill import (
+    BackfillPlan,
+    DayOutcome,
+    PlannedDay,
+    Reprocess,
+    latest_outcome,
+    plan_backfill,
+)
 from mtmd.stages.candidate import Exported, Proofs, export, prove
 from mtmd.stages.decision import RunSummary, decide
 from mtmd.stages.evaluation import Evaluated, evaluate, model_id
@@ -18,10 +26,14 @@ from mtmd.stages.workspace import Workspace
 
 __all__ = [
     "Ablation",
+    "BackfillPlan",
     "DataQuality",
+    "DayOutcome",
     "Evaluated",
     "Exported",
+    "PlannedDay",
     "Proofs",
+    "Reprocess",
     "RunPlan",
     "RunSummary",
     "Trained",
@@ -31,7 +43,9 @@ __all__ = [
     "evaluate",
     "export",
     "extract",
+    "latest_outcome",
     "model_id",
+    "plan_backfill",
     "plan_run",
     "prove",
     "require",
