@@ -1,4 +1,7 @@
-"""The thin command line: `mtmd simulate | import-kuairand | status | rollback`. Everything long is a Prefect flow."""
+"""The thin command line: `mtmd simulate | import-kuairand | status | rollback | reinstate`.
+
+Everything long is a Prefect flow.
+"""
 
 import argparse
 import sys
@@ -54,12 +57,17 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, text in (
         ("status", _status, "show the champion and recent changes"),
         ("rollback", _rollback, "make the previous champion live again"),
+        ("reinstate", _reinstate, "let a model that was rolled back be promoted again by a run of its day"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--preset", default="demo")
         command.add_argument("--artifacts", default="artifacts")
         command.set_defaults(run=run)
         if name == "rollback":
+            command.add_argument("--model", help="only if this model is live")
+        if name == "reinstate":
+            command.add_argument("model", help="its id")
+        if name != "status":
             command.add_argument("--reason", required=True, help="written into the history")
     return parser
 
@@ -99,12 +107,19 @@ def _status(options: argparse.Namespace) -> None:
 
 
 def _rollback(options: argparse.Namespace) -> None:
+    from mtmd.stages.rollback import rollback
+
+    workspace = Workspace.of(options.artifacts, load_preset(options.preset))
+    done = rollback(workspace, options.reason, options.model)
+    _console.print(f"{done.words} (as_of {done.champion.as_of}); {done.check}")
+
+
+def _reinstate(options: argparse.Namespace) -> None:
     from mtmd.registry import Registry
 
-    champion = Registry(Workspace.of(options.artifacts, load_preset(options.preset)).root).rollback(
-        options.reason
-    )
-    _console.print(f"champion is now {champion.model_id} (as_of {champion.as_of})")
+    workspace = Workspace.of(options.artifacts, load_preset(options.preset))
+    champion = Registry(workspace.root).reinstate(options.model, options.reason)
+    _console.print(f"{options.model} may be promoted again by a run of its day; {champion.model_id} is live")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import pytest
 
 from mtmd.cli import main
 from mtmd.logs import available_days
+from tests.flows.runs import TINY, Run, copied
 
 
 def test_simulate_writes_the_days_up_to_until_and_skips_those_that_are_there(
@@ -34,6 +35,32 @@ def test_rollback_without_a_champion_fails_in_words(
         "error: there is no champion before the live one (none); promote another model"
         in capsys.readouterr().err
     )
+
+
+def test_reinstating_what_was_not_rolled_back_fails_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [
+        "reinstate",
+        "20260121-0123456789",
+        "--reason",
+        "it was the logs",
+        "--artifacts",
+        str(tmp_path),
+    ]
+    assert main(command) == 1
+    assert "model '20260121-0123456789' is not rolled back; these are: []" in capsys.readouterr().err
+
+
+def test_rollback_and_reinstate_say_what_is_live(
+    next_day: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ["--preset", TINY, "--artifacts", str(copied(next_day.artifacts, tmp_path / "artifacts"))]
+    bad = next_day.summary.model_id
+    assert main(["rollback", "--reason", "bad conversions", "--model", bad, *places]) == 0
+    assert f"{bad} was taken down; 20260121-" in capsys.readouterr().out
+    assert main(["reinstate", bad, "--reason", "it was the logs", *places]) == 0
+    assert f"{bad} may be promoted again by a run of its day; 20260121-" in capsys.readouterr().out
 
 
 def test_an_unknown_preset_fails_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,7 +120,7 @@ def test_the_makefile_calls_commands_with_arguments_that_exist() -> None:
         parser.parse_args(arguments)
 
 
-@pytest.mark.parametrize("command", ["simulate", "import-kuairand", "status", "rollback"])
+@pytest.mark.parametrize("command", ["simulate", "import-kuairand", "status", "rollback", "reinstate"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         mtmd.cli.main([command, "--help"])

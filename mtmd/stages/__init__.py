@@ -20,6 +20,7 @@ from mtmd.stages.evaluation import Evaluated, evaluate, model_id
 from mtmd.stages.extraction import extract
 from mtmd.stages.plan import RunPlan, plan_run, scheduled_as_of
 from mtmd.stages.report import write_report
+from mtmd.stages.rollback import RolledBack, rollback
 from mtmd.stages.training import Trained, train
 from mtmd.stages.validation import DataQuality, require, validate
 from mtmd.stages.workspace import Workspace
@@ -34,6 +35,7 @@ __all__ = [
     "PlannedDay",
     "Proofs",
     "Reprocess",
+    "RolledBack",
     "RunPlan",
     "RunSummary",
     "Trained",
@@ -49,6 +51,7 @@ __all__ = [
     "plan_run",
     "prove",
     "require",
+    "rollback",
     "scheduled_as_of",
     "train",
     "validate",

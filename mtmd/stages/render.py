@@ -20,6 +20,7 @@ from mtmd.stages.candidate import Proofs
 from mtmd.stages.decision import RunSummary
 from mtmd.stages.evaluation import Evaluated
 from mtmd.stages.plan import RunPlan
+from mtmd.stages.rollback import RolledBack
 from mtmd.stages.training import Trained
 from mtmd.stages.validation import DataQuality
 
@@ -143,6 +144,21 @@ def verdict(summary: RunSummary) -> str:
         logmae_table(summary.report).markdown(),
     ]
     return "\n".join(lines)
+
+
+def rollback(done: RolledBack) -> str:
+    """What was taken down, what is live, why, and how the model could come back."""
+    champion = done.champion
+    further = f"`{champion.previous}`" if champion.previous else "nothing"
+    return (
+        f"## {done.words}\n\n"
+        f"Reason: {_cell(champion.change.reason)}\n\n"
+        f"- live now: `{champion.model_id}`, as_of {champion.as_of}, sequence {champion.sequence}\n"
+        f"- before it was flipped: {done.check}\n"
+        f"- another rollback would go to {further}\n"
+        f"- `{done.taken_down}` is not promoted again by a run of its day; "
+        f"`mtmd reinstate {done.taken_down} --reason …` lets it come back\n"
+    )
 
 
 def _head(plan: RunPlan) -> str:
