@@ -158,6 +158,8 @@ def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> Non
         workspace.evaluation(key),
         workspace.root / "models" / "<model_id>",
         workspace.run(day, key),
+        workspace.monitoring / f"date={day}.json",
+        workspace.monitoring / "profiles",
         workspace.root / "champion.json",
         workspace.root / "history.jsonl",
     )

@@ -18,6 +18,7 @@ from mtmd.stages.candidate import Exported, Proofs, export, prove
 from mtmd.stages.decision import RunSummary, decide
 from mtmd.stages.evaluation import Evaluated, evaluate, model_id
 from mtmd.stages.extraction import extract
+from mtmd.stages.monitor import monitor, monitored
 from mtmd.stages.plan import RunPlan, plan_run, scheduled_as_of
 from mtmd.stages.report import write_report
 from mtmd.stages.rollback import RolledBack, rollback
@@ -47,6 +48,8 @@ __all__ = [
     "extract",
     "latest_outcome",
     "model_id",
+    "monitor",
+    "monitored",
     "plan_backfill",
     "plan_run",
     "prove",

@@ -29,6 +29,10 @@ class Workspace:
         """What the suites said in the latest run of a day."""
         return self.root / "validation" / f"as_of={as_of.isoformat()}.json"
 
+    @property
+    def monitoring(self) -> Path:
+        return self.root / "monitoring"
+
     def trained(self, kind: str, key: str) -> Path:
         return self.root / "trained" / f"{kind}-{key[:16]}"
 
