@@ -15,6 +15,7 @@ from mtmd.stages.backfill import (
     plan_backfill,
 )
 from mtmd.stages.candidate import Exported, Proofs, export, prove
+from mtmd.stages.cleanup import CleanUp, Removable, clean_up, plan_clean_up
 from mtmd.stages.decision import RunSummary, decide
 from mtmd.stages.evaluation import Evaluated, evaluate, model_id
 from mtmd.stages.extraction import extract
@@ -29,12 +30,14 @@ from mtmd.stages.workspace import Workspace
 __all__ = [
     "Ablation",
     "BackfillPlan",
+    "CleanUp",
     "DataQuality",
     "DayOutcome",
     "Evaluated",
     "Exported",
     "PlannedDay",
     "Proofs",
+    "Removable",
     "Reprocess",
     "RolledBack",
     "RunPlan",
@@ -42,6 +45,7 @@ __all__ = [
     "Trained",
     "Workspace",
     "ablate",
+    "clean_up",
     "decide",
     "evaluate",
     "export",
@@ -51,6 +55,7 @@ __all__ = [
     "monitor",
     "monitored",
     "plan_backfill",
+    "plan_clean_up",
     "plan_run",
     "prove",
     "require",

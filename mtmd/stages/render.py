@@ -17,6 +17,7 @@ from mtmd.registry import GateResult, SliceFinding
 from mtmd.report import data_uri, line_chart
 from mtmd.stages.ablation import Ablation
 from mtmd.stages.candidate import Proofs
+from mtmd.stages.cleanup import CleanUp
 from mtmd.stages.decision import RunSummary
 from mtmd.stages.evaluation import Evaluated
 from mtmd.stages.plan import RunPlan
@@ -158,6 +159,34 @@ def rollback(done: RolledBack) -> str:
         f"- another rollback would go to {further}\n"
         f"- `{done.taken_down}` is not promoted again by a run of its day; "
         f"`mtmd reinstate {done.taken_down} --reason …` lets it come back\n"
+    )
+
+
+def clean_up(planned: CleanUp, dry_run: bool) -> str:
+    """What goes and what stays, by kind; then path by path, at most a hundred."""
+    kinds = dict.fromkeys((*planned.kept, *(one.kind for one in planned.removable)))
+    going = {kind: [one for one in planned.removable if one.kind == kind] for kind in kinds}
+    verb = "would be removed (dry run)" if dry_run else "are removed"
+    head = f"## {len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB, {verb}"
+    counts = "| kind | go | MB | stay |\n|:--|--:|--:|--:|\n" + "\n".join(
+        f"| {kind} | {len(own)} | {sum(one.bytes for one in own) / 1e6:,.1f} | {planned.kept.get(kind, 0)} |"
+        for kind, own in going.items()
+    )
+    paths = [f"- `{one.path}`: {one.why}" for one in planned.removable[:100]]
+    more = [f"- and {len(planned.removable) - 100} more"] if len(planned.removable) > 100 else []
+    standing = ", ".join(f"`{name}`" for name in planned.standing) or "none"
+    return "\n".join(
+        [
+            head,
+            "",
+            f"newest run: {planned.newest}; kept for rollbacks: {standing}",
+            "",
+            counts,
+            "",
+            *paths,
+            *more,
+            "",
+        ]
     )
 
 
