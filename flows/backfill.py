@@ -11,12 +11,13 @@ from pydantic import Field
 
 from flows import publish, steps
 from flows.daily_retrain import daily_retrain
-from flows.parameters import Artifacts, Logs, PresetName, WindowDays
+from flows.parameters import Artifacts, Logs, PresetName, WindowDays, described
 from mtmd.errors import ConfigError
 from mtmd.stages import BackfillPlan, DayOutcome, Reprocess, RunSummary
 
 
 @flow(name="backfill", validate_parameters=True, persist_result=False)
+@described
 def backfill(
     first: Annotated[date, Field(description="Oldest as_of")],
     last: Annotated[date, Field(description="Newest as_of")],

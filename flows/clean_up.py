@@ -6,7 +6,7 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
-from flows.parameters import Artifacts, PresetName
+from flows.parameters import Artifacts, PresetName, described
 from mtmd import stages
 from mtmd.config import load_preset
 from mtmd.stages import CleanUp, Workspace, render
@@ -15,6 +15,7 @@ DryRun = Annotated[bool, Field(description="Only publish what would be removed")
 
 
 @flow(name="clean-up", validate_parameters=True, persist_result=False)
+@described
 def clean_up(
     dry_run: DryRun = True, preset: PresetName = "demo", artifacts: Artifacts = "artifacts"
 ) -> CleanUp:

@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State
 from prefect.events import emit_event
 from prefect.states import Completed
 
-from flows.parameters import Artifacts, AsOf, Logs, PresetName, scheduled_day
+from flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
 from mtmd import stages
 from mtmd.monitoring import MonitorReport
 from mtmd.stages import monitor_render
@@ -17,6 +17,7 @@ BREACH = "mtmd.monitor.breach"  # the event that automations/monitor-breach.yaml
 
 
 @flow(name="monitor", validate_parameters=True, persist_result=False)
+@described
 def monitor(
     as_of: AsOf | None = None,
     preset: PresetName = "demo",

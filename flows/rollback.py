@@ -6,7 +6,7 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
-from flows.parameters import Artifacts, PresetName
+from flows.parameters import Artifacts, PresetName, described
 from mtmd import stages
 from mtmd.config import load_preset
 from mtmd.stages import RolledBack, Workspace, render
@@ -18,6 +18,7 @@ Model = Annotated[
 
 
 @flow(name="rollback", validate_parameters=True, persist_result=False)
+@described
 def rollback(
     reason: Reason,
     model: Model | None = None,
