@@ -6,7 +6,7 @@ Everything long is a Prefect flow.
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import Progress as Bar
 
 from mtmd.config import load_preset
-from mtmd.errors import ConfigError, MtmdError
+from mtmd.errors import MtmdError
 from mtmd.stages.workspace import Workspace
 
 _console = Console(highlight=False, soft_wrap=True)  # lines stay whole, so that JSON and paths can be copied
@@ -73,21 +73,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    from mtmd.world import WorldConfig, simulate
+    from mtmd.stages.simulation import simulate_days
 
-    preset = load_preset(options.preset)
-    days = preset.window_days + 1 if options.days is None else options.days
-    if days < 1:
-        raise ConfigError(
-            f"--days ({days}) must be at least 1; leave it out for one window and its held-out day"
-        )
-    first = options.until - timedelta(days=days - 1)
-    config = WorldConfig.demo(seed=options.seed)
-    logs = Path(options.logs or preset.logs)
     with Bar(console=_console, transient=True) as bar:
-        task = bar.add_task("simulating", total=days)
-        simulate(config, first, options.until, logs, on_day=lambda day, rows: bar.advance(task))
-    _console.print(f"logs {first} to {options.until} are in {escape(str(logs))}")
+        task = bar.add_task("simulating", total=None)
+        done = simulate_days(
+            options.until,
+            options.preset,
+            days=options.days,
+            logs=options.logs,
+            seed=options.seed,
+            on_day=lambda: bar.advance(task),
+        )
+    _console.print(escape(done.words))
 
 
 def _import_kuairand(options: argparse.Namespace) -> None:

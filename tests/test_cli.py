@@ -74,7 +74,7 @@ def test_a_number_of_days_below_one_is_refused(
 ) -> None:
     logs = str(tmp_path / "logs")
     assert main(["simulate", "--until", "2026-01-02", f"--days={days}", "--logs", logs]) == 1
-    assert f"--days ({days}) must be at least 1" in capsys.readouterr().err
+    assert f"days ({days}) must be at least 1" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

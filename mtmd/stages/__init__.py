@@ -23,6 +23,7 @@ from mtmd.stages.monitor import monitor, monitored
 from mtmd.stages.plan import RunPlan, plan_run, scheduled_as_of
 from mtmd.stages.report import write_report
 from mtmd.stages.rollback import RolledBack, rollback
+from mtmd.stages.simulation import Simulated, simulate_days
 from mtmd.stages.training import Trained, train
 from mtmd.stages.validation import DataQuality, require, validate
 from mtmd.stages.workspace import Workspace
@@ -42,6 +43,7 @@ __all__ = [
     "RolledBack",
     "RunPlan",
     "RunSummary",
+    "Simulated",
     "Trained",
     "Workspace",
     "ablate",
@@ -61,6 +63,7 @@ __all__ = [
     "require",
     "rollback",
     "scheduled_as_of",
+    "simulate_days",
     "train",
     "validate",
     "write_report",
