@@ -1,7 +1,9 @@
 """What people read of a run: Markdown for flow-run artifacts, short enough to review."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from mtmd.config import Slice, variants
 from mtmd.evaluation import (
@@ -119,7 +121,7 @@ def parity(plan: RunPlan, proofs: Proofs) -> str:
 
 def verdict(summary: RunSummary) -> str:
     """The words, each gate, what was reused, and where things are."""
-    report = summary.places["report"]
+    report, artifacts = Path(summary.places["report"]), Path(summary.places["champion"]).parents[1]
     lines = [
         f"## {summary.words}",
         "",
@@ -134,7 +136,8 @@ def verdict(summary: RunSummary) -> str:
         ),
         "",
         *(line for gate in summary.verdict.gates for line in _rivals(gate)),
-        f"The whole report, on one page: [{Path(report).name}]({Path(report).as_uri()})",
+        f"The whole report, on one page: [{report.name}]({_address(report, artifacts)}) "
+        f"([data quality]({_address(report, artifacts)}#data))",
         "",
         *(f"- {name}: `{place}`" for name, place in summary.places.items()),
         "",
@@ -188,6 +191,14 @@ def clean_up(planned: CleanUp, dry_run: bool) -> str:
             "",
         ]
     )
+
+
+def _address(page: Path, artifacts: Path) -> str:
+    """Where a browser finds a page: below the address that serves the artifacts, if there is one."""
+    served = os.environ.get("MTMD_REPORTS_URL")
+    if not served:
+        return page.as_uri()
+    return f"{served.rstrip('/')}/{quote(page.relative_to(artifacts).as_posix())}"
 
 
 def _head(plan: RunPlan) -> str:

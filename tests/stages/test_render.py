@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from mtmd.stages import render
 from tests.flows.runs import Run
 from tests.stages.conftest import Done
@@ -63,6 +65,14 @@ def test_the_verdict_lists_gates_places_and_what_was_reused(next_day: Run) -> No
     for place in summary.places.values():
         assert place in page
     assert f"[report.html]({Path(summary.places['report']).as_uri()})" in page
+
+
+def test_links_go_to_where_the_artifacts_are_served(next_day: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MTMD_REPORTS_URL", "http://127.0.0.1:4201/")
+    run = Path(next_day.summary.places["run"]).name
+    page = render.verdict(next_day.summary)
+    assert f"[report.html](http://127.0.0.1:4201/tiny/runs/{run}/report.html)" in page
+    assert f"[data quality](http://127.0.0.1:4201/tiny/runs/{run}/report.html#data)" in page
 
 
 def test_the_verdict_has_a_row_per_slice_of_each_rival(next_day: Run) -> None:
