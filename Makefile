@@ -1,6 +1,8 @@
 PYTHON ?= python3
 AS_OF ?= 2026-01-25
 PRESET ?= demo
+PORT ?= 4200
+REPORTS_PORT ?= 4201
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -11,7 +13,7 @@ export PREFECT_CLI_PROMPT := false
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: run run-kuairand ablation test lint clean help
+.PHONY: run run-kuairand ablation up down test lint clean help
 
 run: $(READY)  ## Simulate logs up to AS_OF, retrain, and promote: the whole daily job
 	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
@@ -26,6 +28,12 @@ run-kuairand: $(READY)  ## Import KuaiRand-Pure from SOURCE=folder, retrain on i
 	$(BIN)/mtmd import-kuairand --source "$(SOURCE)"
 	$(BIN)/python -m flows.daily_retrain --preset kuairand --as-of 2022-04-30 --window-days 20 --no-ablations
 
+up: $(READY)  ## Start a Prefect server, worker, deployments and the report pages on this machine (PORT, REPORTS_PORT)
+	$(BIN)/python -m flows.platform up --port $(PORT) --reports-port $(REPORTS_PORT)
+
+down: $(READY)  ## Stop what `make up` started; runs, schedules and artifacts stay
+	$(BIN)/python -m flows.platform down
+
 # Several processes share the cores in the tests: threads that wait had better sleep.
 test: export OMP_WAIT_POLICY := PASSIVE
 test: lint  ## Lint, types, import contract, SQL lint, and every test with coverage
@@ -38,8 +46,9 @@ lint: $(READY)  ## Format check, lint, types, import contract, SQL lint
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 
-clean:  ## Remove what `run` and `test` made: logs, artifacts, caches, the virtual environment
-	rm -rf logs artifacts/*/ $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage *.egg-info
+clean:  ## Remove what `run`, `up` and `test` made: logs, artifacts, the platform, caches, the virtual environment
+	@test ! -x $(BIN)/python || $(BIN)/python -m flows.platform down
+	rm -rf logs artifacts/*/ .platform $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## Show this

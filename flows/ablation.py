@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from flows import publish, steps
-from flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, scheduled_day
+from flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, described, scheduled_day
 from flows.terminal import print_table
 from mtmd.config import variant, variants
 from mtmd.data import ShardRef
@@ -36,6 +36,7 @@ Names = Annotated[list[str], Field(min_length=1, description="Variants of mtmd/c
     persist_result=False,
     task_runner=ThreadPoolTaskRunner(max_workers=4),  # type: ignore[arg-type]  # days at once: each holds its matrices
 )
+@described
 def ablation(
     as_of: AsOf | None = None,
     window_days: WindowDays | None = None,

@@ -1,20 +1,23 @@
-"""Retrain a range of past days, oldest first, each as a run of the daily flow."""
+"""Retrain a range of past days, each as a run of the daily flow."""
 
-from datetime import date, timedelta
-from typing import Annotated
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated, Any
 
-from prefect import flow, get_run_logger
-from prefect.artifacts import create_table_artifact
+from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
+from prefect.task_runners import ProcessPoolTaskRunner
 from pydantic import Field
 
+from flows import publish, steps
 from flows.daily_retrain import daily_retrain
-from flows.parameters import Artifacts, Logs, PresetName, WindowDays
+from flows.parameters import Artifacts, Logs, PresetName, WindowDays, described
 from mtmd.errors import ConfigError
-from mtmd.stages import RunSummary
+from mtmd.stages import BackfillPlan, DayOutcome, Reprocess, RunSummary
 
 
 @flow(name="backfill", validate_parameters=True, persist_result=False)
+@described
 def backfill(
     first: Annotated[date, Field(description="Oldest as_of")],
     last: Annotated[date, Field(description="Newest as_of")],
@@ -25,28 +28,81 @@ def backfill(
     ] = False,
     logs: Logs | None = None,
     artifacts: Artifacts = "artifacts",
-) -> list[dict[str, str]]:
-    """Run every day even when one fails, without ablations; ends failed, naming the days, when any did."""
-    if last < first:
-        raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
-    days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
-    rows = []
-    for day in days:
-        state: State[RunSummary] = daily_retrain.with_options(flow_run_name=f"daily-retrain {day}")(
-            day, window_days, preset, promote, logs, artifacts, ablations=False, return_state=True
-        )
-        rows.append(_row(day, state))
-        get_run_logger().info("%s: %s", day, rows[-1]["verdict"])
-        create_table_artifact(table=rows, key="backfill", description=f"{first} to {last}, promote {promote}")
-    if failed := [row["as_of"] for row in rows if row["state"] != "Completed"]:
+    reprocess: Annotated[
+        Reprocess,
+        Field(description="none: days never decided; failed: also days whose suites or gates failed; all"),
+    ] = "none",
+    newest_first: Annotated[bool, Field(description="Run the newest day first")] = False,
+    at_once: Annotated[
+        int, Field(ge=1, le=8, description="Days at once, each in a process of its own when more than 1")
+    ] = 1,
+    dry_run: Annotated[bool, Field(description="Only publish the table of what would run and cost")] = False,
+) -> list[DayOutcome]:
+    """Run every day even when one fails, without ablations; ends failed, naming the days, when any did.
+
+    Started again after a crash it goes on: days that were decided are skipped, the others reuse what is complete.
+    """
+    if promote and at_once > 1:
+        raise ConfigError(f"at_once ({at_once}) must be 1 with promote: days go live one after the other")
+    plan = steps.plan_backfill(
+        first,
+        last,
+        preset,
+        reprocess=reprocess,
+        newest_first=newest_first,
+        window_days=window_days,
+        logs=logs,
+        artifacts=artifacts,
+    )
+    publish.backfill_plan(plan)
+    if dry_run:
+        return []
+    outcomes = [steps.latest_outcome(preset, artifacts, day) for day in plan.skipped]
+    given = {
+        "window_days": window_days,
+        "preset": preset,
+        "promote": promote,
+        "logs": logs,
+        "artifacts": artifacts,
+    }
+    for outcome in _run(plan, given, at_once):
+        outcomes.append(outcome)
+        get_run_logger().info("%s: %s", outcome.as_of, outcome.words)
+        publish.backfill(plan, outcomes)
+    if not plan.running:
+        publish.backfill(plan, outcomes)
+    if failed := [str(one.as_of) for one in outcomes if one.state == "failed"]:
         raise RuntimeError(
-            f"{len(failed)} of {len(days)} days did not complete: {', '.join(failed)}; see their runs"
+            f"{len(failed)} of {len(plan.days)} days did not complete: {', '.join(failed)}; see their runs, then "
+            "run the same backfill again: days that were decided are skipped"
         )
-    return rows
+    return outcomes
 
 
-def _row(day: date, state: State[RunSummary]) -> dict[str, str]:
+def _run(plan: BackfillPlan, given: dict[str, Any], at_once: int) -> Iterator[DayOutcome]:
+    """The outcomes of the days that run, in the plan's order."""
+    if at_once == 1:
+        for day in plan.running:
+            yield _retrain(day, given)
+        return
+    with ProcessPoolTaskRunner(max_workers=at_once) as runner:
+        futures = [(day, runner.submit(retrain_day, {"day": day, "given": given})) for day in plan.running]
+        for day, future in futures:
+            try:
+                yield future.result()
+            except Exception as error:  # noqa: BLE001 - whatever ended the day's process; the others go on
+                yield DayOutcome(as_of=day, state="failed", words=f"its process ended: {error}")
+
+
+@task(persist_result=False, task_run_name="process of {day}")
+def retrain_day(day: date, given: dict[str, Any]) -> DayOutcome:
+    """One day in a process of its own: trainings in threads of one would share a random generator."""
+    return _retrain(day, given)
+
+
+def _retrain(day: date, given: dict[str, Any]) -> DayOutcome:
+    child = daily_retrain.with_options(flow_run_name=f"daily-retrain {day}")
+    state: State[RunSummary] = child(as_of=day, ablations=False, **given, return_state=True)
     if not state.is_completed():
-        return {"as_of": str(day), "state": state.name or "", "model": "", "verdict": state.message or ""}
-    summary = state.result()
-    return {"as_of": str(day), "state": "Completed", "model": summary.model_id, "verdict": summary.words}
+        return DayOutcome(as_of=day, state="failed", words=state.message or str(state.name))
+    return DayOutcome.of(state.result())

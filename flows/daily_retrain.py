@@ -21,6 +21,7 @@ from flows.parameters import (
     PresetName,
     Promote,
     WindowDays,
+    described,
     scheduled_day,
 )
 from flows.terminal import show
@@ -35,6 +36,7 @@ from mtmd.stages import RunSummary
     persist_result=False,
     task_runner=ThreadPoolTaskRunner(max_workers=4),  # type: ignore[arg-type]  # days at once: each holds its matrices
 )
+@described
 def daily_retrain(
     as_of: AsOf | None = None,
     window_days: WindowDays | None = None,

@@ -1,12 +1,17 @@
 """Parameters that the flows share: types with bounds, and descriptions that the run form shows."""
 
+import inspect
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Any, TypeVar, get_args
 
 from prefect import runtime
 from pydantic import Field
+from pydantic.fields import FieldInfo
 
 from mtmd.stages import scheduled_as_of
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 WindowDays = Annotated[
     int, Field(ge=20, le=60, description="Training days before as_of; the preset's when omitted")
@@ -34,3 +39,23 @@ def scheduled_day() -> date:
     """The day before the run's scheduled start, in UTC, so that a late run trains the right day."""
     scheduled = runtime.flow_run.scheduled_start_time
     return scheduled_as_of((scheduled or datetime.now(UTC)).astimezone(UTC))
+
+
+def described(function: _Function) -> _Function:
+    """Add the parameters' descriptions to the docstring: Prefect's run form takes them from there alone."""
+    lines = [
+        f"    {name}: {text}"
+        for name, parameter in inspect.signature(function).parameters.items()
+        for text in _descriptions(parameter.annotation)
+    ]
+    function.__doc__ = "\n".join([inspect.getdoc(function) or "", "", "Args:", *lines])
+    return function
+
+
+def _descriptions(annotation: Any) -> Iterator[str]:
+    """Of a type, and of the members of a union."""
+    for part in get_args(annotation):
+        if isinstance(part, FieldInfo) and part.description:
+            yield part.description
+        else:
+            yield from _descriptions(part)

@@ -7,12 +7,15 @@ from prefect.artifacts import create_markdown_artifact
 
 from mtmd.stages import (
     Ablation,
+    BackfillPlan,
     DataQuality,
+    DayOutcome,
     Evaluated,
     Proofs,
     RunPlan,
     RunSummary,
     Trained,
+    backfill_render,
     render,
     report_url,
 )
@@ -60,3 +63,17 @@ def verdict(planned: RunPlan, summary: RunSummary) -> None:
         f"as_of {planned.as_of}: {summary.words[:200]}",
         render.verdict(summary, report_url(planned, summary)),
     )
+
+
+@task(persist_result=False, name="publish backfill-plan")
+def backfill_plan(planned: BackfillPlan) -> None:
+    """What each day would run, reuse and cost."""
+    words = f"{planned.first} to {planned.last}: {len(planned.running)} of {len(planned.days)} days run"
+    _publish("backfill-plan", words, backfill_render.plan_table(planned))
+
+
+@task(persist_result=False, name="publish backfill")
+def backfill(planned: BackfillPlan, outcomes: Sequence[DayOutcome]) -> None:
+    """Day by day: verdict and metrics, and their trend."""
+    words = f"{planned.first} to {planned.last}: {len(outcomes)} of {len(planned.days)} days"
+    _publish("backfill", words, backfill_render.outcome_table(planned, outcomes))

@@ -9,9 +9,23 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from flows.progress import TrainingProgress
 from mtmd import stages
+from mtmd.config import load_preset
 from mtmd.data import ShardRef
 from mtmd.errors import MtmdError
-from mtmd.stages import Ablation, DataQuality, Evaluated, Exported, Proofs, RunPlan, RunSummary, Trained
+from mtmd.stages import (
+    Ablation,
+    BackfillPlan,
+    DataQuality,
+    DayOutcome,
+    Evaluated,
+    Exported,
+    Proofs,
+    Reprocess,
+    RunPlan,
+    RunSummary,
+    Trained,
+    Workspace,
+)
 from mtmd.storage import sweep
 from mtmd.training import ModelKind
 from mtmd.validation import DayValidation
@@ -192,3 +206,36 @@ def report(
         planned, summary, quality=quality, shards=shards, trained=trained, proofs=proofs, ablated=ablated
     )
     get_run_logger().info("report: %s", place)
+
+
+@task(persist_result=False)
+def plan_backfill(
+    first: date,
+    last: date,
+    preset: str,
+    *,
+    reprocess: Reprocess,
+    newest_first: bool,
+    window_days: int | None,
+    logs: str | None,
+    artifacts: str,
+) -> BackfillPlan:
+    """Look at every day: was it done, and what would running it cost."""
+    planned = stages.plan_backfill(
+        first,
+        last,
+        preset,
+        reprocess=reprocess,
+        newest_first=newest_first,
+        window_days=window_days,
+        logs=logs,
+        artifacts=artifacts,
+    )
+    get_run_logger().info("%d of %d days run", len(planned.running), len(planned.days))
+    return planned
+
+
+@task(persist_result=False, task_run_name="skip {day}")
+def latest_outcome(preset: str, artifacts: str, day: date) -> DayOutcome:
+    """What a day that is not run again ended with."""
+    return stages.latest_outcome(Workspace.of(artifacts, load_preset(preset)), day)

@@ -1,9 +1,12 @@
-"""The thin command line: `mtmd simulate | import-kuairand | status | rollback`. Everything long is a Prefect flow."""
+"""The thin command line: `mtmd simulate | import-kuairand | status | rollback | reinstate`.
+
+Everything long is a Prefect flow.
+"""
 
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +14,7 @@ from rich.markup import escape
 from rich.progress import Progress as Bar
 
 from mtmd.config import load_preset
-from mtmd.errors import ConfigError, MtmdError
+from mtmd.errors import MtmdError
 from mtmd.stages.workspace import Workspace
 
 _console = Console(highlight=False, soft_wrap=True)  # lines stay whole, so that JSON and paths can be copied
@@ -57,35 +60,38 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, text in (
         ("status", _status, "show the champion and recent changes"),
         ("rollback", _rollback, "make the previous champion live again"),
+        ("reinstate", _reinstate, "let a model that was rolled back be promoted again by a run of its day"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--preset", default="demo")
         command.add_argument("--artifacts", default="artifacts")
         command.set_defaults(run=run)
         if name == "rollback":
+            command.add_argument("--model", help="only if this model is live")
+        if name == "reinstate":
+            command.add_argument("model", help="its id")
+        if name != "status":
             command.add_argument("--reason", required=True, help="written into the history")
     return parser
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    from mtmd.world import WorldConfig, require_columns, simulate
+    from mtmd.stages.simulation import simulate_days
 
-    preset = load_preset(options.preset)
-    require_columns(preset)
-    days = preset.window_days + 1 if options.days is None else options.days
-    if days < 1:
-        raise ConfigError(
-            f"--days ({days}) must be at least 1; leave it out for one window and its held-out day"
-        )
-    first = options.until - timedelta(days=days - 1)
-    config = WorldConfig.sized(
-        options.seed, requests_per_day=options.requests_per_day, users=options.users, ads=options.ads
-    )
-    logs = Path(options.logs or preset.logs)
     with Bar(console=_console, transient=True) as bar:
-        task = bar.add_task("simulating", total=days)
-        simulate(config, first, options.until, logs, on_day=lambda day, rows: bar.advance(task))
-    _console.print(f"logs {first} to {options.until} are in {escape(str(logs))}")
+        task = bar.add_task("simulating", total=None)
+        done = simulate_days(
+            options.until,
+            options.preset,
+            days=options.days,
+            logs=options.logs,
+            seed=options.seed,
+            requests_per_day=options.requests_per_day,
+            users=options.users,
+            ads=options.ads,
+            on_day=lambda: bar.advance(task),
+        )
+    _console.print(escape(done.words))
 
 
 def _import_kuairand(options: argparse.Namespace) -> None:
@@ -105,12 +111,19 @@ def _status(options: argparse.Namespace) -> None:
 
 
 def _rollback(options: argparse.Namespace) -> None:
+    from mtmd.stages.rollback import rollback
+
+    workspace = Workspace.of(options.artifacts, load_preset(options.preset))
+    done = rollback(workspace, options.reason, options.model)
+    _console.print(f"{done.words} (as_of {done.champion.as_of}); {done.check}")
+
+
+def _reinstate(options: argparse.Namespace) -> None:
     from mtmd.registry import Registry
 
-    champion = Registry(Workspace.of(options.artifacts, load_preset(options.preset)).root).rollback(
-        options.reason
-    )
-    _console.print(f"champion is now {champion.model_id} (as_of {champion.as_of})")
+    workspace = Workspace.of(options.artifacts, load_preset(options.preset))
+    champion = Registry(workspace.root).reinstate(options.model, options.reason)
+    _console.print(f"{options.model} may be promoted again by a run of its day; {champion.model_id} is live")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pyarrow import parquet
 from mtmd.cli import main
 from mtmd.logs import available_days
 from mtmd.storage import read_json
+from tests.flows.runs import TINY, Run, copied
 
 
 def test_simulate_writes_the_days_up_to_until_and_skips_those_that_are_there(
@@ -66,6 +67,32 @@ def test_rollback_without_a_champion_fails_in_words(
     )
 
 
+def test_reinstating_what_was_not_rolled_back_fails_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [
+        "reinstate",
+        "20260121-0123456789",
+        "--reason",
+        "it was the logs",
+        "--artifacts",
+        str(tmp_path),
+    ]
+    assert main(command) == 1
+    assert "model '20260121-0123456789' is not rolled back; these are: []" in capsys.readouterr().err
+
+
+def test_rollback_and_reinstate_say_what_is_live(
+    next_day: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ["--preset", TINY, "--artifacts", str(copied(next_day.artifacts, tmp_path / "artifacts"))]
+    bad = next_day.summary.model_id
+    assert main(["rollback", "--reason", "bad conversions", "--model", bad, *places]) == 0
+    assert f"{bad} was taken down; 20260121-" in capsys.readouterr().out
+    assert main(["reinstate", bad, "--reason", "it was the logs", *places]) == 0
+    assert f"{bad} may be promoted again by a run of its day; 20260121-" in capsys.readouterr().out
+
+
 def test_an_unknown_preset_fails_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--preset", "dmeo", "--artifacts", str(tmp_path)]) == 1
     assert "preset 'dmeo' not found; use one of ['demo', 'kuairand']" in capsys.readouterr().err
@@ -77,7 +104,7 @@ def test_a_number_of_days_below_one_is_refused(
 ) -> None:
     logs = str(tmp_path / "logs")
     assert main(["simulate", "--until", "2026-01-02", f"--days={days}", "--logs", logs]) == 1
-    assert f"--days ({days}) must be at least 1" in capsys.readouterr().err
+    assert f"days ({days}) must be at least 1" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -18,7 +18,7 @@ from prefect import Flow
 from pydantic import TypeAdapter
 
 import mtmd.cli
-from flows import ablation
+from flows import ablation, platform
 from flows import daily_retrain as daily
 from mtmd.config import Preset, load_preset, preset_names
 from mtmd.contract import table_columns
@@ -27,6 +27,7 @@ from mtmd.stages import Workspace
 ROOT = Path(__file__).parents[1]
 DEPLOYED = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 README = (ROOT / "README.md").read_text()
+DOCS = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
 PACKAGES = ("mtmd", "flows", "expectations")
 
 
@@ -38,7 +39,12 @@ def _entrypoint(deployment: dict[str, Any]) -> Flow[..., Any]:
     return found
 
 
-@pytest.mark.parametrize("deployment", DEPLOYED, ids=lambda one: str(one["name"]))
+def _name(deployment: dict[str, Any]) -> str:
+    """As people write it: flow/deployment."""
+    return f"{_entrypoint(deployment).name}/{deployment['name']}"
+
+
+@pytest.mark.parametrize("deployment", DEPLOYED, ids=lambda one: str(one["entrypoint"]))
 def test_a_deployment_has_a_flow_that_takes_its_parameters(deployment: dict[str, Any]) -> None:
     flow = _entrypoint(deployment)
     hints = inspect.signature(flow.fn, eval_str=True).parameters
@@ -47,40 +53,62 @@ def test_a_deployment_has_a_flow_that_takes_its_parameters(deployment: dict[str,
         TypeAdapter(hints[name].annotation).validate_python(value)
     assert deployment["parameters"]["preset"] in preset_names()
     assert deployment["concurrency_limit"]["limit"] == 1
+    assert "mtmd" in deployment["tags"]
+    described = flow.parameters.properties
+    assert [name for name, own in described.items() if not own.get("description")] == []
 
 
-def test_daily_and_weekly_deployments_are_scheduled_in_utc() -> None:
-    schedules = {one["name"]: one.get("schedules", []) for one in DEPLOYED}
-    assert schedules["manual"] == []
-    (daily_schedule,) = schedules["daily"]
-    assert daily_schedule["timezone"] == "UTC"
-    assert re.fullmatch(r"\d+ \d+ \* \* \*", daily_schedule["cron"])
+def test_deployments_are_scheduled_in_utc_as_the_runbook_says() -> None:
+    schedules = {_name(one): one.get("schedules", []) for one in DEPLOYED}
+    crons = {name: own[0]["cron"] for name, own in schedules.items() if own}
+    assert crons == {
+        "simulate-day/daily": "30 2 * * *",
+        "monitor/daily": "0 3 * * *",
+        "daily-retrain/daily": "15 3 * * *",
+        "ablation/weekly": "30 5 * * 0",
+        "clean-up/weekly": "0 12 * * 0",
+    }
+    assert {own[0]["timezone"] for own in schedules.values() if own} == {"UTC"}
+    rows = dict(re.findall(r"^\| `([a-z-]+/[a-z]+)` \| ([^|]+) \|", DOCS, re.MULTILINE))
+    assert set(rows) == set(schedules)
+    for name, cron in crons.items():
+        minute, hour, _, _, weekday = cron.split()
+        assert rows[name] == f"{'Sunday ' if weekday == '0' else ''}{int(hour):02}:{int(minute):02}"
     assert re.search(r"at 03:15 UTC", README)
-    assert daily_schedule["cron"] == "15 3 * * *"
-    (weekly_schedule,) = schedules["weekly"]
-    assert (weekly_schedule["timezone"], weekly_schedule["cron"]) == ("UTC", "30 5 * * 0")
+
+
+def test_what_takes_long_waits_in_a_queue_of_its_own() -> None:
+    queues = {_name(one): one["work_pool"]["work_queue_name"] for one in DEPLOYED}
+    assert {name for name, queue in queues.items() if queue == "background"} == {
+        "backfill/manual",
+        "ablation/weekly",
+        "clean-up/weekly",
+    }
+    rows = dict(re.findall(r"^\| `([a-z-]+/[a-z]+)` \| [^|]+ \| (\w+) \|", DOCS, re.MULTILINE))
+    assert rows == queues
 
 
 def test_a_backfill_promotes_only_when_told_to() -> None:
-    manual = next(one for one in DEPLOYED if one["name"] == "manual")
+    manual = next(one for one in DEPLOYED if _name(one) == "backfill/manual")
     assert manual["parameters"]["promote"] is False
     assert inspect.signature(_entrypoint(manual).fn).parameters["promote"].default is False
 
 
 def _commands() -> Iterator[list[str]]:
-    """Every command line in the README's sh blocks, as words, without comments."""
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL):
+    """Every command line in the sh blocks of README and docs, as words, without comments."""
+    for block in re.findall(r"```sh\n(.*?)```", DOCS, re.DOTALL):
         for line in block.splitlines():
             if words := shlex.split(line.rstrip("& "), comments=True):
                 yield words
-    for text in re.findall(r"`(\.venv/bin/[^`]+)`", README):
+    for text in re.findall(r"`(\.venv/bin/[^`]+)`", DOCS):
         yield shlex.split(text)
 
 
-def test_every_make_target_in_the_readme_exists() -> None:
-    named = set(re.findall(r"\bmake ([a-z][a-z-]+)", README))
+def test_every_make_target_in_readme_and_docs_exists() -> None:
+    named = {words[1] for words in _commands() if words[0] == "make"}
+    named |= set(re.findall(r"`make ([a-z][a-z-]+)[` ]", DOCS))
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {"run", "test", "run-kuairand"} <= named <= targets
+    assert {"run", "test", "run-kuairand", "up", "down"} <= named <= targets
     assert {"run", "test", "lint", "clean", "help"} <= targets
 
 
@@ -89,20 +117,22 @@ def _parser(words: list[str]) -> tuple[argparse.ArgumentParser, list[str]] | Non
         return mtmd.cli._parser(), words[1:]
     if words[:3] == [".venv/bin/python", "-m", "flows.daily_retrain"]:
         return daily._parser(), words[3:]
+    if words[:3] == [".venv/bin/python", "-m", "flows.platform"]:
+        return platform._parser(), words[3:]
     if words[:3] == [".venv/bin/python", "-m", "flows.ablation"]:
         return ablation._parser(), words[3:]
     return None
 
 
-def test_every_python_command_in_the_readme_parses() -> None:
+def test_every_python_command_in_readme_and_docs_parses() -> None:
     parsed = [found for words in _commands() if (found := _parser(words))]
     assert len(parsed) >= 3
     for parser, arguments in parsed:
         parser.parse_args(arguments)
 
 
-def test_every_deployment_run_in_the_readme_names_a_deployment_and_its_parameters() -> None:
-    names = {f"{_entrypoint(one).name}/{one['name']}": _entrypoint(one) for one in DEPLOYED}
+def test_every_deployment_run_in_readme_and_docs_names_a_deployment_and_its_parameters() -> None:
+    names = {_name(one): _entrypoint(one) for one in DEPLOYED}
     runs = [words for words in _commands() if words[1:3] == ["deployment", "run"]]
     assert {words[3] for words in runs} == set(names)
     for words in runs:
@@ -113,14 +143,15 @@ def test_every_deployment_run_in_the_readme_names_a_deployment_and_its_parameter
 def test_the_makefile_calls_commands_with_arguments_that_exist() -> None:
     text = (ROOT / "Makefile").read_text().replace("$(BIN)", ".venv/bin")
     text = re.sub(r"\$\(AS_OF\)", "2026-01-25", text)
+    text = re.sub(r"\$\((?:REPORTS_)?PORT\)", "4200", text)
     lines = [line.strip() for line in text.splitlines() if line.startswith("\t.venv/bin/")]
     parsed = [found for line in lines if (found := _parser(shlex.split(line)))]
-    assert len(parsed) == 6
+    assert len(parsed) == 8
     for parser, arguments in parsed:
         parser.parse_args(arguments)
 
 
-@pytest.mark.parametrize("command", ["simulate", "import-kuairand", "status", "rollback"])
+@pytest.mark.parametrize("command", ["simulate", "import-kuairand", "status", "rollback", "reinstate"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         mtmd.cli.main([command, "--help"])
@@ -159,6 +190,8 @@ def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> Non
         workspace.root / "models" / "<model_id>",
         workspace.run(day, key, "<id>"),
         workspace.proofs(key),
+        workspace.monitoring / f"date={day}.json",
+        workspace.monitoring / "profiles",
         workspace.root / "champion.json",
         workspace.root / "history.jsonl",
     )

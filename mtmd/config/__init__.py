@@ -5,6 +5,7 @@ from mtmd.config.domains import Domain, Domains, Slice, Task
 from mtmd.config.features import Declarations, Feature, SideSchema
 from mtmd.config.gates import DataConfig, EvaluationConfig, GatesConfig
 from mtmd.config.model import ModelConfig, RivalsConfig, TrainingConfig, TwoTowerConfig
+from mtmd.config.operations import MonitorConfig, RetentionConfig
 from mtmd.config.preset import Preset, load_preset, preset_names
 from mtmd.config.variants import Variant, variant, variants
 
@@ -18,7 +19,9 @@ __all__ = [
     "Frozen",
     "GatesConfig",
     "ModelConfig",
+    "MonitorConfig",
     "Preset",
+    "RetentionConfig",
     "RivalsConfig",
     "SideSchema",
     "Slice",

@@ -12,6 +12,7 @@ from mtmd.config.domains import Domains
 from mtmd.config.features import Declarations, Feature
 from mtmd.config.gates import DataConfig, EvaluationConfig, GatesConfig
 from mtmd.config.model import ModelConfig, RivalsConfig, TrainingConfig
+from mtmd.config.operations import MonitorConfig, RetentionConfig
 from mtmd.errors import ConfigError
 
 PRESETS = Path(__file__).parent / "presets"
@@ -34,6 +35,8 @@ class Preset(Frozen):
     training: TrainingConfig
     evaluation: EvaluationConfig = EvaluationConfig()
     gates: GatesConfig = GatesConfig()
+    monitor: MonitorConfig = MonitorConfig()
+    retention: RetentionConfig = RetentionConfig()
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -1,20 +1,26 @@
 """Logs → day shards → request-centric batches."""
 
 from mtmd.data.batches import day_batches, gather_batch
-from mtmd.data.extraction import extract_day
+from mtmd.data.extraction import extract_day, shard_fingerprint
+from mtmd.data.profiles import FeatureShift, feature_shifts, profile_day
 from mtmd.data.shards import Matrices, Shard, ShardRef, open_shard
-from mtmd.data.window import Window, WindowData, plan_window, window_fingerprint
+from mtmd.data.window import Window, WindowData, days_fingerprint, plan_window, window_fingerprint
 
 __all__ = [
+    "FeatureShift",
     "Matrices",
     "Shard",
     "ShardRef",
     "Window",
     "WindowData",
     "day_batches",
+    "days_fingerprint",
     "extract_day",
+    "feature_shifts",
     "gather_batch",
     "open_shard",
     "plan_window",
+    "profile_day",
+    "shard_fingerprint",
     "window_fingerprint",
 ]

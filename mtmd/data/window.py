@@ -1,6 +1,6 @@
 """The training window: a list of day shards, its split and its batches (design §5)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property
 
@@ -35,7 +35,12 @@ def plan_window(as_of: date, window_days: int) -> Window:
 
 def window_fingerprint(refs: Sequence[ShardRef]) -> str:
     """Digest of the shards of a window; their order does not matter."""
-    return digest(sorted([ref.day.isoformat(), ref.fingerprint] for ref in refs))
+    return days_fingerprint({ref.day: ref.fingerprint for ref in refs})
+
+
+def days_fingerprint(shards: Mapping[date, str]) -> str:
+    """The same digest from the fingerprint of each day's shard, extracted or not."""
+    return digest(sorted([day.isoformat(), fingerprint] for day, fingerprint in shards.items()))
 
 
 class WindowData:

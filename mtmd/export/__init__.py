@@ -1,6 +1,7 @@
 """From a trained model to a proven bundle: ONNX files, parity, a fresh process (design §8)."""
 
 from mtmd.export.bundle import bundle_id, export_bundle
+from mtmd.export.fresh_answer import check_answers
 from mtmd.export.fresh_process import FreshProcessReport, check_fresh_process
 from mtmd.export.parity import check_parity
 from mtmd.export.parity_report import DayParity, FileParity, ParityReport
@@ -14,6 +15,7 @@ __all__ = [
     "ParityReport",
     "RawRows",
     "bundle_id",
+    "check_answers",
     "check_fresh_process",
     "check_parity",
     "export_bundle",

@@ -1,29 +1,21 @@
 """A fresh process with only the bundle answers raw requests as the trained model does (design §8)."""
 
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from mtmd.config import Frozen, Preset
 from mtmd.data import Shard
 from mtmd.errors import BundleError, LogsError
+from mtmd.export.fresh_answer import ask
 from mtmd.export.raw_rows import RawRows, Row
 from mtmd.export.rows import side_input, take
 from mtmd.model import MTMD, tree_log_probability
 from mtmd.serving import RankRequest, RankResponse, load_bundle
-from mtmd.serving.bundle import BUNDLE_FILE
-
-_PACKAGES = Path(__file__).parents[2]
-_QUOTED = 2000  # characters of its standard error
 
 
 class FreshProcessReport(Frozen):
@@ -52,7 +44,8 @@ def check_fresh_process(
     info = load_bundle(bundle_dir)
     expected = _torch_scores(model, shard, rows, preset)
     started = time.monotonic()
-    answer, problem = _ask(bundle_dir, [f.file for f in info.files], rows, timeout_s)
+    question = RankRequest(requests=rows.requests, ads=rows.ads)
+    answer, problem = ask(bundle_dir, info, question, timeout_s)
     seconds = time.monotonic() - started
     delta = None
     if answer is not None:
@@ -67,39 +60,6 @@ def check_fresh_process(
         passed=problem is None,
         detail=problem or f"a fresh process answered {asked}, scores within {delta:.2g}",
     )
-
-
-def _ask(
-    bundle_dir: Path, files: list[str], rows: RawRows, timeout_s: float
-) -> tuple[RankResponse | None, str | None]:
-    """The answer, or what went wrong."""
-    question = RankRequest(requests=rows.requests, ads=rows.ads)
-    with tempfile.TemporaryDirectory() as place:
-        for name in (BUNDLE_FILE, *files):
-            shutil.copy(bundle_dir / name, place)
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "mtmd.serving.answer", "."],
-                input=question.model_dump_json(),
-                capture_output=True,
-                text=True,
-                encoding="utf-8",
-                timeout=timeout_s,
-                cwd=place,
-                env=os.environ | {"PYTHONPATH": str(_PACKAGES), "PYTHONUTF8": "1"},
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return None, f"the fresh process gave no answer within {timeout_s:g} s"
-    if done.returncode != 0:
-        return (
-            None,
-            f"the fresh process ended with status {done.returncode}: {done.stderr[-_QUOTED:].strip()}",
-        )
-    try:
-        return RankResponse.model_validate_json(done.stdout), None
-    except ValidationError as error:
-        return None, f"the fresh process gave no valid answer: {error}"
 
 
 def _compare(

@@ -57,10 +57,16 @@ def standing(history: Sequence[Change], rolled_back: Sequence[str]) -> list[tupl
     for change in history:
         if change.action == "promote":
             stack.append((change.model_id, change))
-        else:
+        elif change.action == "rollback":
             while stack and stack[-1][0] != change.model_id:
                 stack.pop()
     return [entry for entry in stack if entry[0] not in rolled_back]
+
+
+def taken_down(history: Sequence[Change], model_id: str) -> Change | None:
+    """The latest rollback that took a model down."""
+    found = [change for change in history if change.action == "rollback" and change.previous == model_id]
+    return found[-1] if found else None
 
 
 def _read_tail(path: Path) -> bytes:

@@ -38,12 +38,13 @@ class Change(Frozen):
     """One change of the champion: a line of `history.jsonl`. Lines are ordered by `sequence`."""
 
     sequence: int = Field(ge=1)
-    action: Literal["promote", "rollback"]
-    model_id: str = Field(description="champion after the change")
+    action: Literal["promote", "rollback", "reinstate"]
+    model_id: str = Field(description="champion after the change; a reinstatement leaves it as it is")
     as_of: date
     previous: str | None = Field(description="champion before the change")
     reason: str = Field(max_length=REASON_LENGTH)
     at: datetime = Field(description="wall clock, for people; nothing is decided by it")
+    reinstated: str | None = Field(None, description="model that was rolled back and may be promoted again")
 
 
 class Champion(Frozen):

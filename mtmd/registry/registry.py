@@ -15,7 +15,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mtmd.errors import BundleError, RegistryError, StorageError
-from mtmd.registry.history import read_history, reconcile, standing
+from mtmd.registry.checks import check_built, check_sequence, require_reason
+from mtmd.registry.history import read_history, reconcile, standing, taken_down
 from mtmd.registry.records import (
     REASON_LENGTH,
     Champion,
@@ -25,11 +26,9 @@ from mtmd.registry.records import (
     Registered,
     RegistryStatus,
 )
-from mtmd.serving import load_bundle
 from mtmd.storage import atomic_directory, locked, read_json, sha256_file, write_json
 
 _MANIFEST = "manifest.json"
-_REQUIRED = ("bundle.json", "metrics.json")
 
 
 class Registry:
@@ -60,7 +59,7 @@ class Registry:
         else:
             with atomic_directory(final) as temporary:
                 build(temporary)
-                _check_built(temporary, manifest)
+                check_built(temporary, manifest)
                 files = {
                     str(path.relative_to(temporary)): sha256_file(path)
                     for path in sorted(temporary.rglob("*"))
@@ -126,9 +125,9 @@ class Registry:
                 raise RegistryError(
                     f"model {model_id!r} has as_of {manifest.as_of}; it cannot be promoted for {as_of}"
                 )
-            if champion is not None and (refusal := _refusal(manifest, champion)):
+            if champion is not None and (refusal := self._refusal(manifest, champion)):
                 return Promotion(outcome="refused", champion=champion, words=refusal)
-            _check_sequence(champion, expected_sequence, model_id)
+            check_sequence(champion, expected_sequence, model_id)
             promoted = self._swap(
                 champion,
                 "promote",
@@ -139,28 +138,66 @@ class Registry:
             )
             return Promotion(outcome="promoted", champion=promoted, words=f"{model_id} promoted")
 
-    def rollback(self, reason: str) -> Champion:
-        """Make the previous champion live again; once more goes one further back.
+    def rollback(
+        self, reason: str, check: Callable[[Path], object], only: str | None = None
+    ) -> tuple[Champion, Champion]:
+        """Make the previous champion live again; once more goes one further back. Returns the champions before and
+        after.
 
-        Raises RegistryError when there is none, BundleError (changing nothing) when a file of it was altered.
+        `check` gets the target's directory, after its digests are compared; what it raises stops the rollback.
+        `only` names the model to take down: a rollback that was sent twice goes back once. Raises RegistryError when
+        another one is live or there is none to go back to, BundleError (changing nothing) when a file was altered.
         """
-        if not reason.strip():
-            raise RegistryError("a rollback needs a reason; it is written into the history")
+        require_reason("a rollback", reason)
         with locked(self._lock):
             champion = self._reconciled()
+            if only is not None and (champion is None or champion.model_id != only):
+                live = champion.model_id if champion else "none"
+                raise RegistryError(
+                    f"model {only!r} is not live ({live} is), so there is nothing to roll back"
+                )
             if champion is None or champion.previous is None:
                 live = champion.model_id if champion else "none"
                 raise RegistryError(
                     f"there is no champion before the live one ({live}); promote another model"
                 )
             rolled_back = (*champion.rolled_back, champion.model_id)
-            self.verify(champion.previous)
+            check(self.verify(champion.previous))
             manifest = self.manifest(champion.previous)
             below = standing(read_history(self._history), rolled_back)[:-1]
             previous = below[-1][0] if below else None
-            return self._swap(
+            back = self._swap(
                 champion, "rollback", manifest, reason, previous=previous, rolled_back=rolled_back
             )
+            return champion, back
+
+    def reinstate(self, model_id: str, reason: str) -> Champion:
+        """Let a model that was rolled back be promoted again, by the next run of its day; nothing else changes.
+
+        Raises RegistryError when it was not rolled back.
+        """
+        require_reason("a reinstatement", reason)
+        with locked(self._lock):
+            champion = self._reconciled()
+            banned = champion.rolled_back if champion else ()
+            if champion is None or model_id not in banned:
+                raise RegistryError(f"model {model_id!r} is not rolled back; these are: {list(banned)}")
+            return self._swap(
+                champion,
+                "reinstate",
+                self.manifest(champion.model_id),
+                reason,
+                previous=champion.previous,
+                rolled_back=tuple(one for one in banned if one != model_id),
+                reinstated=model_id,
+            )
+
+    def standing(self) -> tuple[str, ...]:
+        """The models that rollbacks can go back to, one after the other, oldest first; the champion is the last."""
+        champion = self.champion()
+        if champion is None:
+            return ()
+        return tuple(name for name, _ in standing(self.history(), champion.rolled_back))
 
     def history(self) -> tuple[Change, ...]:
         """Every change of the champion, oldest first."""
@@ -180,6 +217,22 @@ class Registry:
             history=history[-latest:],
         )
 
+    def _refusal(self, manifest: ModelManifest, champion: Champion) -> str | None:
+        """Why a model may not displace the champion."""
+        if manifest.as_of < champion.as_of:
+            return (
+                f"its as_of {manifest.as_of} is older than the champion's {champion.as_of}; it stays registered, "
+                "and displaces nothing"
+            )
+        if manifest.model_id in champion.rolled_back:
+            change = taken_down(read_history(self._history), manifest.model_id)
+            why = f" ({change.at:%Y-%m-%d %H:%M} UTC: {change.reason})" if change else ""
+            return (
+                f"{manifest.model_id} was rolled back before{why}; another window, preset or code gives a model with "
+                f"another id, which can be promoted. `mtmd reinstate {manifest.model_id}` lets this one come back"
+            )
+        return None
+
     def _reconciled(self) -> Champion | None:
         champion = self.champion()
         reconcile(self._history, champion)
@@ -194,6 +247,7 @@ class Registry:
         *,
         previous: str | None,
         rolled_back: tuple[str, ...],
+        reinstated: str | None = None,
     ) -> Champion:
         """Pointer first, history second: `reconcile` mends what a crash in between leaves."""
         sequence = (old.sequence if old else 0) + 1
@@ -206,6 +260,7 @@ class Registry:
                 "previous": old.model_id if old else None,
                 "reason": reason[:REASON_LENGTH],
                 "at": datetime.now(UTC),
+                "reinstated": reinstated,
             }
         )
         champion = Champion(
@@ -219,38 +274,3 @@ class Registry:
         write_json(self._champion, champion.model_dump(mode="json"))
         reconcile(self._history, champion)
         return champion
-
-
-def _check_built(directory: Path, manifest: ModelManifest) -> None:
-    missing = [name for name in _REQUIRED if not (directory / name).is_file()]
-    if missing:
-        raise RegistryError(f"model {manifest.model_id!r} was built without {missing}; export writes them")
-    if (bundle := load_bundle(directory).bundle_id) != manifest.bundle_id:
-        raise RegistryError(
-            f"model {manifest.model_id!r} holds bundle {bundle}, its manifest says {manifest.bundle_id}"
-        )
-
-
-def _check_sequence(champion: Champion | None, expected: int, model_id: str) -> None:
-    found = champion.sequence if champion else 0
-    if found != expected:
-        live = champion.model_id if champion else "no model"
-        raise RegistryError(
-            f"the champion's sequence is {found}, not {expected} as when {model_id!r} was compared with it: "
-            f"{live} is live now. Run again, so that it is compared with that one"
-        )
-
-
-def _refusal(manifest: ModelManifest, champion: Champion) -> str | None:
-    """Why a model may not displace the champion."""
-    if manifest.as_of < champion.as_of:
-        return (
-            f"its as_of {manifest.as_of} is older than the champion's {champion.as_of}; it stays registered, "
-            "and displaces nothing"
-        )
-    if manifest.model_id in champion.rolled_back:
-        return (
-            f"{manifest.model_id} was rolled back before (see the history); another window, preset or code "
-            "gives a model with another id, and that one can be promoted"
-        )
-    return None

@@ -6,37 +6,65 @@ One row's path: logs → validate → extract (shard) → train → evaluate →
 """
 
 from mtmd.stages.ablation import Ablation, ablate, to_train
+from mtmd.stages.backfill import (
+    BackfillPlan,
+    DayOutcome,
+    PlannedDay,
+    Reprocess,
+    latest_outcome,
+    plan_backfill,
+)
 from mtmd.stages.candidate import Exported, Proofs, export, prove
+from mtmd.stages.cleanup import CleanUp, Removable, clean_up, plan_clean_up
 from mtmd.stages.decision import RunSummary, decide
 from mtmd.stages.evaluation import Evaluated, evaluate, model_id
 from mtmd.stages.extraction import extract
+from mtmd.stages.monitor import monitor, monitored
 from mtmd.stages.plan import RunPlan, plan_run, scheduled_as_of
 from mtmd.stages.report import report_url, write_report
+from mtmd.stages.rollback import RolledBack, rollback
+from mtmd.stages.simulation import Simulated, simulate_days
 from mtmd.stages.training import Trained, train
 from mtmd.stages.validation import DataQuality, require, validate
 from mtmd.stages.workspace import Workspace
 
 __all__ = [
     "Ablation",
+    "BackfillPlan",
+    "CleanUp",
     "DataQuality",
+    "DayOutcome",
     "Evaluated",
     "Exported",
+    "PlannedDay",
     "Proofs",
+    "Removable",
+    "Reprocess",
+    "RolledBack",
     "RunPlan",
     "RunSummary",
+    "Simulated",
     "Trained",
     "Workspace",
     "ablate",
+    "clean_up",
     "decide",
     "evaluate",
     "export",
     "extract",
+    "latest_outcome",
     "model_id",
+    "monitor",
+    "monitored",
+    "plan_backfill",
+    "plan_clean_up",
     "plan_run",
     "prove",
     "report_url",
     "require",
+    "rollback",
     "scheduled_as_of",
+    "simulate_days",
     "to_train",
     "train",
     "validate",

@@ -42,8 +42,8 @@ def incumbent(registry: Registry, candidate: str, as_of: date) -> Incumbent:
 
 
 def _is_settled(live: Champion, candidate: str, as_of: date) -> bool:
-    """Whether another promotion of the candidate is out of the question."""
-    return live.model_id == candidate or live.as_of > as_of or candidate in live.rolled_back
+    """Whether another promotion of the candidate is out of the question; after a rollback the registry says it."""
+    return live.model_id == candidate or (live.as_of > as_of and candidate not in live.rolled_back)
 
 
 def _promotion(registry: Registry, candidate: str) -> Change | None:

@@ -17,10 +17,12 @@ from mtmd.registry import RIVALS, GateResult, SliceFinding
 from mtmd.report import data_uri, line_chart
 from mtmd.stages.ablation import Ablation
 from mtmd.stages.candidate import Proofs
+from mtmd.stages.cleanup import CleanUp
 from mtmd.stages.decision import RunSummary
 from mtmd.stages.evaluation import Evaluated
 from mtmd.stages.incumbent import Incumbent
 from mtmd.stages.plan import RunPlan
+from mtmd.stages.rollback import RolledBack
 from mtmd.stages.training import Trained
 from mtmd.stages.validation import DataQuality
 
@@ -144,7 +146,7 @@ def verdict(summary: RunSummary, url: str | None = None) -> str:
         ),
         "",
         *(line for gate in summary.verdict.gates for line in _rivals(gate)),
-        f"The whole report, on one page: [{Path(report).name}]({url})"
+        f"The whole report, on one page: [{Path(report).name}]({url}) ([data quality]({url}#data))"
         if url
         else f"The whole report: `{report}`",
         "",
@@ -157,6 +159,49 @@ def verdict(summary: RunSummary, url: str | None = None) -> str:
         logmae_table(summary.report).markdown(),
     ]
     return "\n".join(lines)
+
+
+def rollback(done: RolledBack) -> str:
+    """What was taken down, what is live, why, and how the model could come back."""
+    champion = done.champion
+    further = f"`{champion.previous}`" if champion.previous else "nothing"
+    return (
+        f"## {done.words}\n\n"
+        f"Reason: {_cell(champion.change.reason)}\n\n"
+        f"- live now: `{champion.model_id}`, as_of {champion.as_of}, sequence {champion.sequence}\n"
+        f"- before it was flipped: {done.check}\n"
+        f"- another rollback would go to {further}\n"
+        f"- `{done.taken_down}` is not promoted again by a run of its day; "
+        f"`mtmd reinstate {done.taken_down} --reason …` lets it come back\n"
+    )
+
+
+def clean_up(planned: CleanUp, dry_run: bool) -> str:
+    """What goes and what stays, by kind; then path by path, at most a hundred."""
+    kinds = dict.fromkeys((*planned.kept, *(one.kind for one in planned.removable)))
+    going = {kind: [one for one in planned.removable if one.kind == kind] for kind in kinds}
+    verb = "would be removed (dry run)" if dry_run else "are removed"
+    head = f"## {len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB, {verb}"
+    counts = "| kind | go | MB | stay |\n|:--|--:|--:|--:|\n" + "\n".join(
+        f"| {kind} | {len(own)} | {sum(one.bytes for one in own) / 1e6:,.1f} | {planned.kept.get(kind, 0)} |"
+        for kind, own in going.items()
+    )
+    paths = [f"- `{one.path}`: {one.why}" for one in planned.removable[:100]]
+    more = [f"- and {len(planned.removable) - 100} more"] if len(planned.removable) > 100 else []
+    standing = ", ".join(f"`{name}`" for name in planned.standing) or "none"
+    return "\n".join(
+        [
+            head,
+            "",
+            f"newest run: {planned.newest}; kept for rollbacks: {standing}",
+            "",
+            counts,
+            "",
+            *paths,
+            *more,
+            "",
+        ]
+    )
 
 
 def _head(plan: RunPlan) -> str:

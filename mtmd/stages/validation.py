@@ -54,15 +54,15 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
     days: list[DayValidation] = []
     reused: list[date] = []
     trailing: list[DayProfile] = []
-    sources = [_sources(plan, day) for day in plan.all_days]
+    sources = [day_sources(plan, day) for day in plan.all_days]
     for day, source in zip(plan.all_days, sources, strict=True):
-        stored = _record(plan, day, source)
+        stored = day_record(plan, day, source)
         if stored.is_file():
             result = DayValidation.model_validate(read_json(stored))
             reused.append(day)
         else:
             result = validate_day(plan.logs, day, plan.preset, trailing)
-            if _sources(plan, day) != source:
+            if day_sources(plan, day) != source:
                 raise LogsError(
                     f"logs of {day} changed while they were validated; run again when they are complete"
                 )
@@ -77,8 +77,9 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
     quality = DataQuality(
         days=tuple(days), window=window, reused=tuple(reused), sources=tuple(map(digest, sources))
     )
-    record = plan.workspace.root / "validation" / f"as_of={plan.as_of.isoformat()}.json"
-    write_json(record, quality.model_dump(mode="json"))  # failures too: it is read, never reused
+    write_json(
+        plan.workspace.latest_validation(plan.as_of), quality.model_dump(mode="json")
+    )  # failures too: it is read, never reused
     return quality
 
 
@@ -88,12 +89,13 @@ def require(quality: DataQuality) -> None:
         require_validation(one)
 
 
-def _sources(plan: RunPlan, day: date) -> dict[str, dict[str, str]]:
+def day_sources(plan: RunPlan, day: date) -> dict[str, dict[str, str]]:
+    """sha256 of the day's source files, by table and file name."""
     cache = plan.workspace.shards / "digests" / f"date={day.isoformat()}.json"
     return source_digests(source_files(plan.logs, day), cache)
 
 
-def _record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> Path:
+def day_record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> Path:
     """Where a passed day's results are: named by its files' content, its declarations and the suites.
 
     The days that it was compared with are left out on purpose: a late correction of an earlier day must not

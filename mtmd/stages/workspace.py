@@ -25,6 +25,14 @@ class Workspace:
     def validation(self, day: date) -> Path:
         return self.root / "validation" / f"date={day.isoformat()}"
 
+    def latest_validation(self, as_of: date) -> Path:
+        """What the suites said in the latest run of a day."""
+        return self.root / "validation" / f"as_of={as_of.isoformat()}.json"
+
+    @property
+    def monitoring(self) -> Path:
+        return self.root / "monitoring"
+
     def trained(self, kind: str, key: str) -> Path:
         return self.root / "trained" / f"{kind}-{key[:16]}"
 

@@ -16,6 +16,10 @@ def day(number: int) -> date:
     return date(2026, 1, number)
 
 
+def trust(_: Path) -> None:
+    """The models here are no real ones."""
+
+
 def live(registry: Registry) -> str | None:
     champion = registry.champion()
     return champion.model_id if champion else None
@@ -187,12 +191,12 @@ def test_of_many_who_saw_the_same_champion_one_wins(registry: Registry, add: Add
 def test_rollback_goes_to_the_champion_before_and_further(registry: Registry, promote: Promote) -> None:
     for number, name in enumerate("abc", start=5):
         promote(name, number)
-    back = registry.rollback("c was bad")
+    _, back = registry.rollback("c was bad", trust)
     assert (back.model_id, back.previous, back.sequence, back.rolled_back) == ("b", "a", 4, ("c",))
-    further = registry.rollback("b too")
+    _, further = registry.rollback("b too", trust)
     assert (further.model_id, further.previous, further.rolled_back) == ("a", None, ("c", "b"))
     with pytest.raises(RegistryError, match=r"no champion before the live one \(a\)"):
-        registry.rollback("a too")
+        registry.rollback("a too", trust)
     lines = [(line.action, line.model_id, line.previous, line.reason) for line in registry.history()[3:]]
     assert lines == [("rollback", "b", "c", "c was bad"), ("rollback", "a", "b", "b too")]
 
@@ -202,23 +206,23 @@ def test_rollback_after_a_newer_promotion_skips_what_was_rolled_back(
 ) -> None:
     promote("a", 5)
     promote("b", 6)
-    registry.rollback("b was bad")
+    registry.rollback("b was bad", trust)
     promote("c", 7)
-    back = registry.rollback("c was bad")
+    _, back = registry.rollback("c was bad", trust)
     assert (back.model_id, back.previous, back.rolled_back) == ("a", None, ("b", "c"))
 
 
 def test_models_that_took_turns_are_offered_once(registry: Registry, promote: Promote) -> None:
     for name in ("a", "b", "a"):
         assert promote(name, 5) == "promoted"
-    back = registry.rollback("a was bad")
+    _, back = registry.rollback("a was bad", trust)
     assert (back.model_id, back.previous) == ("b", None)
 
 
 def test_a_rolled_back_model_does_not_come_back_by_a_re_run(registry: Registry, promote: Promote) -> None:
     promote("a", 5)
     promote("b", 6)
-    registry.rollback("b was bad")
+    registry.rollback("b was bad", trust)
     assert promote("b", 6) == "refused"
     refused = registry.promote("b", day(6), "re-run", 3)
     assert "b was rolled back before" in refused.words
@@ -233,16 +237,16 @@ def test_rollback_to_an_altered_model_changes_nothing(registry: Registry, promot
     promote("b", 6)
     (registry.path("a") / "query_search.onnx").write_text("altered")
     with pytest.raises(BundleError, match=r"query_search\.onnx of model 'a'"):
-        registry.rollback("b was bad")
+        registry.rollback("b was bad", trust)
     assert live(registry) == "b"
     assert len(registry.history()) == 2
 
 
 def test_rollback_needs_a_reason_and_a_champion(registry: Registry) -> None:
     with pytest.raises(RegistryError, match="needs a reason"):
-        registry.rollback(" ")
+        registry.rollback(" ", trust)
     with pytest.raises(RegistryError, match=r"no champion before the live one \(none\)"):
-        registry.rollback("why not")
+        registry.rollback("why not", trust)
 
 
 def test_status_of_nothing_is_empty_and_writes_nothing(registry: Registry) -> None:
@@ -274,3 +278,72 @@ def test_a_champion_that_cannot_be_read_is_an_error(registry: Registry, promote:
     (registry.root / "champion.json").write_text('{"model_id": "a"}')
     with pytest.raises(RegistryError, match=r"champion\.json cannot be read"):
         registry.champion()
+
+
+def test_the_reason_of_a_rollback_is_told_to_who_comes_back(registry: Registry, promote: Promote) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    registry.rollback("bad conversions", trust)
+    refused = registry.promote("b", day(6), "re-run", 3)
+    assert "UTC: bad conversions)" in refused.words
+    assert "`mtmd reinstate b` lets this one come back" in refused.words
+
+
+def test_a_reinstated_model_may_be_promoted_again(registry: Registry, promote: Promote) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    registry.rollback("b was bad", trust)
+    champion = registry.reinstate("b", "it was the logs")
+    assert (champion.model_id, champion.rolled_back, champion.previous) == ("a", (), None)
+    line = registry.history()[-1]
+    assert (line.action, line.model_id, line.reinstated, line.reason) == (
+        "reinstate",
+        "a",
+        "b",
+        "it was the logs",
+    )
+    assert promote("b", 6) == "promoted"
+    assert registry.standing() == ("a", "b")
+    assert registry.rollback("bad after all", trust)[1].model_id == "a"
+
+
+def test_only_what_was_rolled_back_can_be_reinstated(registry: Registry, promote: Promote) -> None:
+    with pytest.raises(RegistryError, match=r"model 'a' is not rolled back; these are: \[\]"):
+        registry.reinstate("a", "why not")
+    promote("a", 5)
+    with pytest.raises(RegistryError, match="a reinstatement needs a reason"):
+        registry.reinstate("a", "")
+
+
+def test_a_target_that_does_not_answer_stays_down(registry: Registry, promote: Promote) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    asked: list[Path] = []
+
+    def mute(directory: Path) -> None:
+        asked.append(directory)
+        raise BundleError("no answer")
+
+    with pytest.raises(BundleError, match="no answer"):
+        registry.rollback("b was bad", mute)
+    assert asked == [registry.path("a")]
+    assert live(registry) == "b"
+    assert len(registry.history()) == 2
+
+
+def test_a_rollback_that_was_sent_twice_goes_back_once(registry: Registry, promote: Promote) -> None:
+    for number, name in enumerate("abc", start=5):
+        promote(name, number)
+    before, after = registry.rollback("c was bad", trust, only="c")
+    assert (before.model_id, after.model_id) == ("c", "b")
+    with pytest.raises(RegistryError, match=r"model 'c' is not live \(b is\)"):
+        registry.rollback("c was bad", trust, only="c")
+    assert live(registry) == "b"
+
+
+def test_the_standing_models_are_those_that_rollbacks_reach(registry: Registry, promote: Promote) -> None:
+    assert registry.standing() == ()
+    for number, name in enumerate("abcd", start=5):
+        promote(name, number)
+    registry.rollback("d was bad", trust)
+    assert registry.standing() == ("a", "b", "c")

@@ -40,8 +40,11 @@ def test_a_new_candidate_meets_the_live_champion(line: Line) -> None:
 def test_what_was_promoted_meets_the_champion_that_it_displaced(line: Line) -> None:
     assert line.of(line.second) == Incumbent(model_id=line.first, sequence=2, promotion="all gates passed")
     assert line.of(line.first, AS_OF) == Incumbent(sequence=2, promotion="all gates passed")
-    line.registry.rollback("a bad day")
-    assert line.of(line.second) == Incumbent(model_id=line.first, sequence=3, promotion="all gates passed")
+
+
+def test_what_was_rolled_back_meets_the_champion_that_is_live_again(line: Line) -> None:
+    line.registry.rollback("a bad day", check=lambda directory: directory)
+    assert line.of(line.second) == Incumbent(model_id=line.first, sequence=3)
 
 
 def test_a_displaced_champion_that_was_cleared_away_is_left_out(line: Line) -> None:

@@ -76,6 +76,12 @@ def test_the_verdict_lists_gates_places_and_what_was_reused(next_day: Run) -> No
     )
 
 
+def test_the_report_and_its_data_quality_are_linked_where_they_are_served(next_day: Run) -> None:
+    url = "http://127.0.0.1:4201/tiny/runs/x/report.html"
+    page = render.verdict(next_day.summary, url)
+    assert f"[report.html]({url}) ([data quality]({url}#data))" in page
+
+
 def test_the_verdict_has_a_row_per_slice_of_each_rival(next_day: Run) -> None:
     summary = next_day.summary
     page = render.verdict(summary)

@@ -1,0 +1,221 @@
+"""`make up` and `make down`: a Prefect server, its deployments, a worker and the report pages, on this machine alone.
+
+Each process is recorded with the time it started, so that `down` ends exactly what `up` started, and `up` again starts
+only what is missing. Everything else lives in the server's database below `home` and survives.
+"""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from flows.automations import apply
+from mtmd.errors import ConfigError, MtmdError
+from mtmd.storage import read_json, remove, write_json
+
+ROOT = Path(__file__).parents[1]
+POOL = "local"
+PATIENCE_S = 180.0
+_console = Console(highlight=False, soft_wrap=True)
+_running: "list[subprocess.Popen[bytes]]" = []  # they outlive this process; dropping one while it runs is a warning
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Where the platform lives and listens: on 127.0.0.1 only."""
+
+    home: Path = ROOT / ".platform"
+    port: int = 4200
+    reports_port: int = 4201
+    artifacts: Path = ROOT / "artifacts"
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api"
+
+    @property
+    def reports(self) -> str:
+        return f"http://127.0.0.1:{self.reports_port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of everything that talks to the server; the server's own lacks the address."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        return own | {
+            "PREFECT_HOME": str(self.home / "prefect"),
+            "PREFECT_API_URL": self.api,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_CLI_PROMPT": "false",
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "DO_NOT_TRACK": "1",
+            "MTMD_REPORTS_URL": self.reports,
+            "PROJECT_ROOT": str(ROOT),
+        }
+
+
+def up(platform: Platform) -> None:
+    """Start what is missing, then bring pool, queues, deployments and automations up to the files.
+
+    Raises ConfigError when a process ends instead of answering; its log says why.
+    """
+    server = {name: value for name, value in platform.environment.items() if name != "PREFECT_API_URL"}
+    prefect = str(Path(sys.executable).with_name("prefect"))
+    listen = ("--host", "127.0.0.1", "--port", str(platform.port))
+    _require_port(platform, "server", platform.port)
+    _require_port(platform, "reports", platform.reports_port)
+    _start(platform, "server", (prefect, "server", "start", *listen), server)
+    _await(platform, "server", f"{platform.api}/health")
+    if _ask(platform, "work-pool", "inspect", POOL).returncode != 0:
+        _prefect(platform, "work-pool", "create", POOL, "--type", "process")
+    _prefect(platform, "deploy", "--all")
+    _prefect(platform, "work-queue", "set-concurrency-limit", "background", "1", "--pool", POOL)
+    _apply(platform.api)
+    worker = (prefect, "worker", "start", "--pool", POOL, "--name", "mtmd")
+    _start(platform, "worker", worker, platform.environment)
+    platform.artifacts.mkdir(parents=True, exist_ok=True)
+    address = (str(platform.reports_port), "--bind", "127.0.0.1", "--directory", str(platform.artifacts))
+    _start(platform, "reports", (sys.executable, "-m", "http.server", *address), server)
+    _await(platform, "reports", platform.reports)
+    _console.print(
+        f"UI: http://127.0.0.1:{platform.port}   reports: {platform.reports}   logs: {platform.home}"
+    )
+
+
+def automations(platform: Platform) -> None:
+    """Bring the automations of the server at PREFECT_API_URL, or of this platform, up to the files."""
+    _apply(os.environ.get("PREFECT_API_URL", platform.api))
+
+
+def down(platform: Platform) -> None:
+    """End what `up` started, the worker first; whatever else runs on this machine is left alone."""
+    for name in ("worker", "reports", "server"):
+        record = platform.home / f"{name}.json"
+        pid = _alive(record)
+        if pid is None:
+            _console.print(f"{name}: not running")
+        else:
+            _end(pid)
+            _console.print(f"{name}: stopped (pid {pid})")
+        remove(record)
+
+
+def _apply(api: str) -> None:
+    for words in apply(ROOT / "automations", api):
+        _console.print(words)
+
+
+def _start(platform: Platform, name: str, command: tuple[str, ...], environment: Mapping[str, str]) -> None:
+    record = platform.home / f"{name}.json"
+    if (pid := _alive(record)) is not None:
+        _console.print(f"{name}: running already (pid {pid})")
+        return
+    platform.home.mkdir(parents=True, exist_ok=True)
+    with (platform.home / f"{name}.log").open("ab") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    _running.append(process)
+    write_json(record, {"pid": process.pid, "started": _started(process.pid)})
+    _console.print(f"{name}: started (pid {process.pid})")
+
+
+def _require_port(platform: Platform, name: str, port: int) -> None:
+    """A port that another program listens on would be taken for ours."""
+    with socket.socket() as probe:
+        taken = probe.connect_ex(("127.0.0.1", port)) == 0
+    if taken and _alive(platform.home / f"{name}.json") is None:
+        raise ConfigError(
+            f"port {port} of the {name} is taken by another program; choose others: `make up PORT=… REPORTS_PORT=…`"
+        )
+
+
+def _await(platform: Platform, name: str, url: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                break
+        except (urllib.error.URLError, OSError) as error:
+            if _alive(platform.home / f"{name}.json") is None or time.monotonic() > deadline:
+                raise ConfigError(
+                    f"{name} does not answer at {url}; see {platform.home / f'{name}.log'}"
+                ) from error
+            time.sleep(0.3)
+
+
+def _ask(platform: Platform, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [str(Path(sys.executable).with_name("prefect")), "--no-prompt", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=platform.environment, capture_output=True, text=True, check=False
+    )
+
+
+def _prefect(platform: Platform, *arguments: str) -> None:
+    done = _ask(platform, *arguments)
+    if done.returncode != 0:
+        raise ConfigError(f"prefect {' '.join(arguments)} failed:\n{(done.stdout + done.stderr).strip()}")
+
+
+def _alive(record: Path) -> int | None:
+    """The recorded process, if it still runs: a process id may be another's by now, its start time is not."""
+    if not record.is_file():
+        return None
+    recorded = read_json(record)
+    return int(recorded["pid"]) if _started(recorded["pid"]) == recorded["started"] else None
+
+
+def _started(pid: int) -> str:
+    """When a process started, as `ps` tells it; empty when there is none, or it only waits to be reaped."""
+    done = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    state, _, started = done.stdout.strip().partition(" ")
+    return "" if state.startswith("Z") else started.strip()
+
+
+def _end(pid: int) -> None:
+    """Ask the process to end, then end its session: a worker's flow runs are in it."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 20.0
+    while _started(pid) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def main() -> int:
+    """Run one command from a terminal; exit status 1 for an error that the user can mend."""
+    options = _parser().parse_args()
+    platform = Platform(port=options.port, reports_port=options.reports_port)
+    commands = {"up": up, "down": down, "automations": automations}
+    try:
+        commands[options.command](platform)
+    except MtmdError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {error}", markup=False)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m flows.platform", description=__doc__)
+    parser.add_argument("command", choices=("up", "down", "automations"))
+    parser.add_argument("--port", type=int, default=Platform.port, help="of the server and its UI")
+    parser.add_argument("--reports-port", type=int, default=Platform.reports_port, help="of the report pages")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""What may be removed of a line's outputs, and its removal.
+
+Shards, runs, validations and models age by their day, against the newest run's; trained weights and evaluations are
+named by content alone, so they age by when they were written. The champion, and every model that a rollback can go
+back to, stay whatever their age.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+from pydantic import Field
+
+from mtmd.config import Frozen, RetentionConfig
+from mtmd.registry import Registry
+from mtmd.stages.workspace import Workspace
+from mtmd.storage import remove
+
+_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})")
+_DAY_S = 24 * 3600
+
+
+class Removable(Frozen):
+    """One output that may go."""
+
+    kind: str
+    path: str
+    bytes: int
+    why: str
+
+
+class CleanUp(Frozen):
+    """What a clean-up removes, and what it looked at."""
+
+    newest: date | None = Field(
+        description="newest day that a run or a model is of; None where nothing ran yet"
+    )
+    removable: tuple[Removable, ...]
+    kept: dict[str, int] = Field(description="outputs of each kind that stay")
+    standing: tuple[str, ...] = Field(description="models that stay whatever their age, the champion last")
+
+    @property
+    def bytes(self) -> int:
+        return sum(one.bytes for one in self.removable)
+
+
+def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float | None = None) -> CleanUp:
+    """Look at everything below the line's directory; `now_s` is the clock that caches age by."""
+    registry = Registry(workspace.root)
+    newest = _newest(workspace)
+    standing = registry.standing()
+    if newest is None:
+        return CleanUp(newest=None, removable=(), kept={}, standing=standing)
+    clock = time.time() if now_s is None else now_s
+    removable: list[Removable] = []
+    kept: dict[str, int] = {}
+    for kind, path, days, day in _outputs(workspace, retention):
+        old = newest - day > timedelta(days=days) if day else clock - path.stat().st_mtime > days * _DAY_S
+        if old and not (kind == "models" and path.name in standing):
+            age = f"{(newest - day).days} days before {newest}" if day else f"written over {days} days ago"
+            removable.append(Removable(kind=kind, path=str(path), bytes=_size(path), why=age))
+        else:
+            kept[kind] = kept.get(kind, 0) + 1
+    return CleanUp(newest=newest, removable=tuple(removable), kept=kept, standing=standing)
+
+
+def clean_up(workspace: Workspace, planned: CleanUp, on_removed: Callable[[Removable], None]) -> None:
+    """Remove what was planned, but for models that a rollback can reach by now: the champion may have changed."""
+    standing = Registry(workspace.root).standing()
+    for one in planned.removable:
+        if one.kind == "models" and Path(one.path).name in standing:
+            continue
+        remove(Path(one.path))
+        on_removed(one)
+
+
+def _outputs(
+    workspace: Workspace, retention: RetentionConfig
+) -> Iterator[tuple[str, Path, int, date | None]]:
+    """Kind, path, days that it is kept, and its day; None for what is named by content alone."""
+    root = workspace.root
+    by_day = (
+        ("shards", "shards/date=*", retention.shards),
+        ("shards", "shards/digests/date=*.json", retention.shards),
+        ("profiles", "monitoring/profiles/date=*", retention.shards),
+        ("profiles", "monitoring/profiles/digests/date=*.json", retention.shards),
+        ("monitoring", "monitoring/date=*.json", retention.runs),
+        ("validation", "validation/date=*", retention.runs),
+        ("validation", "validation/as_of=*.json", retention.runs),
+        ("runs", "runs/*", retention.runs),
+    )
+    for kind, pattern, days in by_day:
+        for path in sorted(root.glob(pattern)):
+            if (day := _day_of(path.name)) is not None:
+                yield kind, path, days, day
+    for path in sorted(root.glob("models/[!.]*")):
+        if (path / "manifest.json").is_file():
+            yield "models", path, retention.models, Registry(root).manifest(path.name).as_of
+    for kind in ("trained", "evaluations", "proofs", "work"):
+        for path in sorted(root.glob(f"{kind}/[!.]*")):
+            yield kind, path, retention.caches, None
+
+
+def _newest(workspace: Workspace) -> date | None:
+    days = [_day_of(path.name) for path in workspace.root.glob("runs/*")]
+    champion = Registry(workspace.root).champion()
+    return max((day for day in (*days, champion.as_of if champion else None) if day), default=None)
+
+
+def _day_of(name: str) -> date | None:
+    found = _DAY.search(name)
+    try:
+        return date.fromisoformat(found.group(1)) if found else None
+    except ValueError:  # no day of the calendar: not ours
+        return None
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+    return sum(one.stat().st_size for one in files)

@@ -1,0 +1,60 @@
+"""Write the simulated platform's logs for a preset: what the command line and the deployment both do."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+from mtmd.config import Frozen, load_preset
+from mtmd.errors import ConfigError
+from mtmd.world import WorldConfig, require_columns, simulate
+
+
+class Simulated(Frozen):
+    """Days of logs that are there now."""
+
+    first: date
+    last: date
+    logs: str
+    written: int
+
+    @property
+    def words(self) -> str:
+        return f"logs {self.first} to {self.last} are in {self.logs}; {self.written} days are new"
+
+
+def simulate_days(
+    until: date,
+    preset: str,
+    *,
+    days: int | None = None,
+    logs: str | None = None,
+    seed: int = 0,
+    requests_per_day: int | None = None,
+    users: int | None = None,
+    ads: int | None = None,
+    on_day: Callable[[], None] | None = None,
+) -> Simulated:
+    """Write the days up to `until` that are not there yet, by default one window and its held-out day.
+
+    The platform's size is the demo's where it is not given. Raises ConfigError for fewer than one day, a size that
+    cannot work, and a preset whose features the platform does not have; LogsError where another world's logs are.
+    """
+    chosen = load_preset(preset)
+    require_columns(chosen)
+    count = chosen.window_days + 1 if days is None else days
+    if count < 1:
+        raise ConfigError(
+            f"days ({count}) must be at least 1; leave it out for one window and its held-out day"
+        )
+    first, place = until - timedelta(days=count - 1), logs or chosen.logs
+    written = 0
+
+    def tell(day: date, rows: int) -> None:
+        nonlocal written
+        written += rows > 0
+        if on_day is not None:
+            on_day()
+
+    config = WorldConfig.sized(seed, requests_per_day=requests_per_day, users=users, ads=ads)
+    simulate(config, first, until, Path(place), on_day=tell)
+    return Simulated(first=first, last=until, logs=place, written=written)

@@ -1,0 +1,78 @@
+"""What `make up` records and `make down` ends: its own processes, and nobody else's."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flows.platform import Platform, _alive, _await, _end, _start, _started, down, up
+from mtmd.errors import ConfigError
+from mtmd.storage import write_json
+
+_SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    return Platform(tmp_path / "platform", port=1, reports_port=1, artifacts=tmp_path)
+
+
+def test_a_process_is_started_once_and_ended(platform: Platform, capsys: pytest.CaptureFixture[str]) -> None:
+    _start(platform, "worker", _SLEEPS, os.environ)
+    pid = _alive(platform.home / "worker.json")
+    assert pid is not None
+    _start(platform, "worker", _SLEEPS, os.environ)
+    assert _alive(platform.home / "worker.json") == pid
+    down(platform)
+    assert capsys.readouterr().out == (
+        f"worker: started (pid {pid})\nworker: running already (pid {pid})\n"
+        f"worker: stopped (pid {pid})\nreports: not running\nserver: not running\n"
+    )
+    assert _started(pid) == ""
+    assert not (platform.home / "worker.json").exists()
+
+
+def test_a_process_that_took_over_a_recorded_number_is_left_alone(platform: Platform) -> None:
+    other = subprocess.Popen(_SLEEPS)
+    try:
+        write_json(platform.home / "server.json", {"pid": other.pid, "started": "long ago"})
+        down(platform)
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_what_a_process_started_ends_with_it(tmp_path: Path) -> None:
+    code = f"import subprocess, sys, time; p = subprocess.Popen({_SLEEPS!r}); print(p.pid, flush=True); time.sleep(60)"
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    _end(parent.pid)
+    parent.wait(10)
+    parent.stdout.close()
+    deadline = time.monotonic() + 10
+    while _started(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert _started(child) == ""
+
+
+def test_a_port_that_another_program_has_is_named(platform: Platform) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(ConfigError, match=rf"port {port} of the server is taken by another program"):
+            up(replace(platform, port=port))
+    assert not platform.home.exists()
+
+
+def test_a_server_that_ends_instead_of_answering_is_named_with_its_log(platform: Platform) -> None:
+    _start(platform, "server", (sys.executable, "-c", "raise SystemExit(3)"), os.environ)
+    with pytest.raises(ConfigError, match=r"server does not answer at http://127\.0\.0\.1:1/.*server\.log"):
+        _await(platform, "server", "http://127.0.0.1:1/")

@@ -1,0 +1,41 @@
+"""The rollback flow, and what the next runs make of it."""
+
+from pathlib import Path
+
+import pytest
+from prefect.exceptions import ParameterTypeError
+
+from flows.rollback import rollback
+from mtmd.registry import Registry
+from tests.flows.runs import LINE, NEXT, TINY, Run, copied, published, run_daily
+
+
+def test_a_model_that_was_taken_down_stays_down_until_it_is_reinstated(
+    first_run: Run, next_day: Run, tmp_path: Path
+) -> None:
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
+    bad, good = next_day.summary.model_id, first_run.summary.model_id
+    state = rollback("bad conversions", bad, TINY, str(artifacts), return_state=True)
+    assert state.result().champion.model_id == good
+    run = state.state_details.flow_run_id
+    assert run is not None
+    text = published(run)["rollback"]
+    for words in (
+        f"## {bad} was taken down; {good} is live again",
+        "bad conversions",
+        "answered for 3 surfaces",
+    ):
+        assert words in text
+
+    again = run_daily(as_of=NEXT, logs=next_day.logs, artifacts=artifacts)
+    assert again.summary.words.startswith(f"kept champion {good} because {bad} was rolled back before (")
+    assert "bad conversions" in published(again.id)["verdict"]
+
+    Registry(artifacts / LINE).reinstate(bad, "it was the logs")
+    back = run_daily(as_of=NEXT, logs=next_day.logs, artifacts=artifacts)
+    assert (back.summary.promoted, back.summary.champion) == (True, bad)
+
+
+def test_a_rollback_without_a_reason_is_refused(prefect_server: str, tmp_path: Path) -> None:
+    with pytest.raises(ParameterTypeError, match=r"reason(.|\n)*at least 3 characters"):
+        rollback("", preset=TINY, artifacts=str(tmp_path))
