@@ -26,7 +26,7 @@ from mtmd.storage import read_json, remove, write_json
 
 ROOT = Path(__file__).parents[1]
 POOL = "local"
-PATIENCE_S = 180.0
+PATIENCE_S = 300.0
 _console = Console(highlight=False, soft_wrap=True)
 _running: "list[subprocess.Popen[bytes]]" = []  # they outlive this process; dropping one while it runs is a warning
 

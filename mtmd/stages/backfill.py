@@ -18,6 +18,7 @@ from mtmd.errors import ConfigError, LogsError
 from mtmd.evaluation import EVERYTHING
 from mtmd.stages.decision import RunSummary
 from mtmd.stages.keys import training_key
+from mtmd.stages.outputs import read_record
 from mtmd.stages.plan import RunPlan, plan_run
 from mtmd.stages.validation import DataQuality, day_record, day_sources
 from mtmd.stages.workspace import Workspace
@@ -125,7 +126,10 @@ def latest_outcome(workspace: Workspace, as_of: date) -> DayOutcome:
     found = _summaries(workspace, as_of)
     if not found:
         return DayOutcome(as_of=as_of, state="skipped", words="its data suites failed in an earlier run")
-    return DayOutcome.of(RunSummary.model_validate(read_json(found[-1])), "skipped")
+    summary = read_record(found[-1], RunSummary)
+    if summary is None:
+        return DayOutcome(as_of=as_of, state="skipped", words=f"decided by another version: {found[-1]}")
+    return DayOutcome.of(summary, "skipped")
 
 
 class _Keys:
@@ -169,12 +173,13 @@ def _look(plan: RunPlan, reprocess: Reprocess, known: dict[date, Sources]) -> Pl
 
 
 def _status(plan: RunPlan, trained: str) -> Status:
-    validation = plan.workspace.latest_validation(plan.as_of)
-    if validation.is_file() and not DataQuality.model_validate(read_json(validation)).passed:
+    validation = read_record(plan.workspace.latest_validation(plan.as_of), DataQuality)
+    if validation is not None and not validation.passed:
         return "failed"
     if current := _summaries(plan.workspace, plan.as_of, trained):
-        verdict = RunSummary.model_validate(read_json(current[-1])).verdict
-        return "done" if verdict.passed else "failed"
+        latest = read_record(current[-1], RunSummary)
+        if latest is not None:
+            return "done" if latest.verdict.passed else "failed"
     return "outdated" if _summaries(plan.workspace, plan.as_of) else "new"
 
 

@@ -12,6 +12,7 @@ from mtmd.logs import available_days
 from mtmd.monitoring import Finding, MonitorReport, drift_findings, freshness_findings, score_findings
 from mtmd.registry import Registry
 from mtmd.serving import Scorer
+from mtmd.stages.outputs import read_record
 from mtmd.stages.workspace import Workspace
 from mtmd.storage import read_json, write_json
 
@@ -61,7 +62,8 @@ def monitored(preset: str, day: date, *, artifacts: str = "artifacts") -> list[M
     chosen = load_preset(preset)
     found = sorted(Workspace.of(artifacts, chosen).monitoring.glob("date=*.json"))
     until = [path for path in found if path.stem <= f"date={day.isoformat()}"]
-    return [MonitorReport.model_validate(read_json(path)) for path in until[-chosen.monitor.trend_days - 1 :]]
+    reports = (read_record(path, MonitorReport) for path in until[-chosen.monitor.trend_days - 1 :])
+    return [report for report in reports if report is not None]
 
 
 def _record(workspace: Workspace, day: date) -> Path:

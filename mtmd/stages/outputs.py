@@ -2,11 +2,25 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from mtmd.errors import StorageError
 from mtmd.storage import atomic_directory, read_json, remove, sha256_file, write_json
 
 _MANIFEST = "manifest.json"
+_Record = TypeVar("_Record", bound=BaseModel)
+
+
+def read_record(path: Path, kind: type[_Record]) -> _Record | None:
+    """What a run wrote down; None where it is not there, or was written by a version that said it otherwise."""
+    if not path.is_file():
+        return None
+    try:
+        return kind.model_validate(read_json(path))
+    except (StorageError, ValidationError):
+        return None
 
 
 def is_complete(directory: Path) -> bool:

@@ -103,3 +103,11 @@ def test_a_skipped_day_shows_what_it_ended_with(first_run: Run, artifacts: Path)
     assert set(outcome.logmae) == {"ctr", "gctr", "octr"}
     assert outcome.gain is not None
     assert latest_outcome(workspace, NEXT).words == "its data suites failed in an earlier run"
+
+
+def test_a_record_of_another_version_is_outdated_and_no_error(first_run: Run, artifacts: Path) -> None:
+    write_json(_summary(artifacts), {"as_of": str(AS_OF), "said": "otherwise"})
+    write_json(artifacts / LINE / "validation" / f"as_of={AS_OF}.json", {"said": "otherwise"})
+    assert _day(first_run, artifacts).status == "outdated"
+    outcome = latest_outcome(Workspace(artifacts / LINE), AS_OF)
+    assert outcome.words == f"decided by another version: {_summary(artifacts)}"

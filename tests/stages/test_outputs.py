@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.stages.outputs import is_complete, make_once
+from mtmd.registry import Registered
+from mtmd.stages.outputs import is_complete, make_once, read_record
+from mtmd.storage import write_json
 
 
 def _write(text: str):  # type: ignore[no-untyped-def]
@@ -45,3 +47,14 @@ def test_an_output_whose_manifest_is_damaged_is_made_again(tmp_path: Path, text:
     (final / "manifest.json").write_text(text)
     assert make_once(final, _write("second")) is False
     assert (final / "a.txt").read_text() == "second"
+
+
+def test_a_record_of_another_version_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    assert read_record(path, Registered) is None
+    write_json(path, {"model_id": "a", "path": "b", "reused": False})
+    assert read_record(path, Registered) == Registered(model_id="a", path="b", reused=False)
+    write_json(path, {"model_id": "a", "path": "b", "reused": False, "newer": 1})
+    assert read_record(path, Registered) is None
+    path.write_text("{")
+    assert read_record(path, Registered) is None
