@@ -46,6 +46,12 @@ class GatesConfig(Frozen):
     min_requests: float = Field(
         100, ge=2, description="effective held-out requests below which a slice is not judged"
     )
+    min_actions: int = Field(
+        0,
+        ge=0,
+        description="users' actions of a task in the held-out slice below which it is not judged; for a teacher that "
+        "was fitted on such actions, and is mostly noise where they are few",
+    )
     significance: float = Field(
         0.05, gt=0, lt=1, description="chance of one false alarm or more among a gate's slices (Holm)"
     )

@@ -81,14 +81,15 @@ def against(
     judged = {
         pair.slice: p
         for pair in pairs
-        if pair.requests >= gates.min_requests and (p := pair.worse_by_chance(tolerance)) is not None
+        if _shortage(report, pair.slice, pair.requests, gates) is None
+        and (p := pair.worse_by_chance(tolerance)) is not None
     }
     corrected = _corrected(judged)
     least = _normal_quantile(1.0 - gates.significance / max(len(judged), 1))
     findings = [
         _compared(report, pair, corrected[pair.slice], gates, math.log1p(tolerance), least, whole_better)
         if pair.slice in corrected
-        else _unjudged(pair.slice, pair.requests)
+        else _unjudged(report, pair.slice, pair.requests, gates)
         for pair in pairs
     ]
     rival = f"the {_called(reference)}" + (f" by more than {tolerance:.0%}" if tolerance else "")
@@ -108,13 +109,13 @@ def calibrated(name: str, report: EvaluationReport, gates: GatesConfig) -> GateR
     judged = {
         where: _out_of_bounds(report, where, gates)
         for where in report.slices
-        if requests[where] >= gates.min_requests
+        if _shortage(report, where, requests[where], gates) is None
     }
     corrected = _corrected(judged)
     findings = [
         _ratio(report, where, corrected[where], gates)
         if where in corrected
-        else _unjudged(where, requests[where])
+        else _unjudged(report, where, requests[where], gates)
         for where in report.slices
     ]
     return _result(name, ("shown to be out of calibration", "not calibrated"), findings, gates)
@@ -222,12 +223,17 @@ def _requests(report: EvaluationReport, where: Slice) -> float:
     return report.compared(rivals[0], where).requests
 
 
-def _unjudged(where: Slice, requests: float) -> SliceFinding:
-    return SliceFinding(
-        **where._asdict(),
-        decision="not enough data",
-        words=f"not judged ({requests:.0f} effective requests)",
-    )
+def _shortage(report: EvaluationReport, where: Slice, requests: float, gates: GatesConfig) -> str | None:
+    """What a slice has too little of to be judged."""
+    if requests < gates.min_requests:
+        return f"{requests:.0f} effective requests"
+    actions = report.get(report.candidate, where).positives
+    return f"{actions} actions" if actions < gates.min_actions else None
+
+
+def _unjudged(report: EvaluationReport, where: Slice, requests: float, gates: GatesConfig) -> SliceFinding:
+    shortage = _shortage(report, where, requests, gates) or "an empty resample"
+    return SliceFinding(**where._asdict(), decision="not enough data", words=f"not judged ({shortage})")
 
 
 def _result(
@@ -239,17 +245,23 @@ def _result(
     return GateResult(
         name=name,
         passed=bool(judged) and not offending,
-        detail="; ".join(_sentences(claims, gates.min_requests, findings, offending)),
+        detail="; ".join(_sentences(claims, gates, findings, offending)),
         slices=tuple(findings),
     )
 
 
 def _sentences(
-    claims: tuple[str, str], least: float, findings: Sequence[SliceFinding], offending: Sequence[SliceFinding]
+    claims: tuple[str, str],
+    gates: GatesConfig,
+    findings: Sequence[SliceFinding],
+    offending: Sequence[SliceFinding],
 ) -> list[str]:
     judged = [one for one in findings if one.judged]
+    least = f"{gates.min_requests:g} effective requests"
+    if gates.min_actions:
+        least += f" or {gates.min_actions} actions"
     if not judged:
-        return [f"no slice has the {least:g} effective held-out requests that judging it needs"]
+        return [f"no slice has enough held-out data to be judged (fewer than {least})"]
     if offending:
         said = [
             f"{len(offending)} of {len(judged)} slices are {claims[1]}: " + "; ".join(map(str, offending))
@@ -257,7 +269,7 @@ def _sentences(
     else:
         said = [f"none of {len(judged)} judged slices is {claims[0]}", *_seen(judged)]
     if len(judged) < len(findings):
-        said.append(f"{len(findings) - len(judged)} not judged (fewer than {least:g} effective requests)")
+        said.append(f"{len(findings) - len(judged)} not judged (fewer than {least})")
     return said
 
 

@@ -30,8 +30,8 @@ def metrics(predictor: str, where: Slice, **values: Any) -> SliceMetrics:
         "bce": 0.1,
         "mean_prediction": 0.1,
         "mean_teacher": 0.1,
-        "impressions": 0,
-        "positives": 0,
+        "impressions": 900,
+        "positives": 90,
         "auc": None,
         "log_loss": None,
         "calibration": None,
@@ -246,13 +246,25 @@ def test_a_slice_with_few_requests_is_not_judged_and_says_so(inputs: Callable[..
     ]
 
 
+def test_a_slice_with_few_actions_is_not_judged_where_the_teacher_learnt_from_them(
+    inputs: Callable[..., GateInputs],
+) -> None:
+    few = evaluation(mtmd={"logmae": 9.0, "positives": 29})
+    assert not decide(inputs(evaluation=few)).promoted
+    verdict = decide(inputs(evaluation=few, gates=GATES.model_copy(update={"min_actions": 30})))
+    baseline = gate(verdict, "baseline")
+    (finding,) = [one for one in baseline.slices if not one.judged]
+    assert str(finding) == "search × standard × ctr: not judged (29 actions)"
+    assert baseline.detail.endswith("1 not judged (fewer than 100 effective requests or 30 actions)")
+
+
 def test_a_gate_that_can_judge_no_slice_does_not_pass(inputs: Callable[..., GateInputs]) -> None:
     verdict = decide(inputs(gates=GATES.model_copy(update={"min_requests": 5000})))
     failed = [one.name for one in verdict.gates if not one.passed]
     assert failed == ["training", "champion", "baseline", "calibration"]
     assert (
         gate(verdict, "training").detail
-        == "no slice has the 5000 effective held-out requests that judging it needs"
+        == "no slice has enough held-out data to be judged (fewer than 5000 effective requests)"
     )
 
 
