@@ -74,14 +74,14 @@ def fit_peer(
 
 @torch.no_grad()
 def validation_kl(model: Peer, data: TrainingData, preset: Preset) -> float:
-    """The weighted KL on the validation requests that MTMD's early stop looks at, in float32."""
+    """The weighted KL on the validation requests that MTMD's early stop looks at, in float32; NaN without a task's."""
     model.eval()
     loss = _loss(data, preset)
     totals, counts = torch.zeros(2, len(loss.task_weights), dtype=torch.float64)
     for batch in data.validation(preset.training.batch_requests):
         sums, count = task_sums(bernoulli_kl(model(batch), batch.teacher), batch.teacher)
         totals, counts = totals + sums, counts + count
-    return float(loss.mean(totals, counts))
+    return float(loss.mean(totals, counts)) if bool((counts > 0).all()) else math.nan
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:

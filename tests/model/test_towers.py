@@ -101,7 +101,8 @@ def test_the_export_module_equals_the_tower(tiny_preset: Preset, norm: str, doma
         outputs = module(side.continuous[rows], side.categorical[rows], side.embedding[rows])
         expected = torch.split(model(side).packed[rows], list(model.widths), dim=1)
     assert not module.training
-    torch.testing.assert_close(outputs, tuple(expected), atol=1e-6, rtol=1e-6)
+    # Two batch sizes sum matrix products in two orders: a few float32 roundings of values near 1 on the way.
+    torch.testing.assert_close(outputs, tuple(expected), atol=5e-6, rtol=1e-6)
 
 
 def test_the_export_module_holds_only_its_domains_weights(tiny_preset: Preset) -> None:
