@@ -18,6 +18,10 @@ Days = Annotated[
         description="Days up to as_of, those that are there are skipped; one window when omitted",
     ),
 ]
+Seed = Annotated[
+    int,
+    Field(ge=0, description="Which of all possible platforms; the one whose logs are there when omitted"),
+]
 
 
 @flow(name="simulate-day", validate_parameters=True, persist_result=False)
@@ -27,14 +31,14 @@ def simulate_day(
     days: Days | None = None,
     preset: PresetName = "demo",
     logs: Logs | None = None,
-    seed: Annotated[int, Field(ge=0, description="Which of all possible platforms")] = 0,
+    seed: Seed | None = None,
 ) -> Simulated:
     """Write the logs of a day, and of the window before it where they are missing."""
     return write(as_of or scheduled_day(), days, preset, logs, seed)
 
 
 @task(persist_result=False)
-def write(until: date, days: int | None, preset: str, logs: str | None, seed: int) -> Simulated:
+def write(until: date, days: int | None, preset: str, logs: str | None, seed: int | None) -> Simulated:
     """Draw and write what is not there yet."""
     done = stages.simulate_days(until, preset, days=days, logs=logs, seed=seed)
     get_run_logger().info("%s", done.words)

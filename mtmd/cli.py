@@ -43,10 +43,13 @@ def _parser() -> argparse.ArgumentParser:
         "--days", type=int, help="days up to --until; default: one window and its held-out day"
     )
     simulate.add_argument("--logs", help="where to; default: the preset's logs")
-    simulate.add_argument("--seed", type=int, default=0, help="another seed is another platform")
-    simulate.add_argument("--requests-per-day", type=int, help="default: 1,000, with 16 candidates each")
-    simulate.add_argument("--users", type=int, help="default: 3,000")
-    simulate.add_argument("--ads", type=int, help="alive on a day; default: 2,400")
+    world = simulate.add_argument_group(
+        "world", "with none of these, the world whose logs are there goes on; otherwise the defaults hold"
+    )
+    world.add_argument("--seed", type=int, help="another seed is another platform; default: 0")
+    world.add_argument("--requests-per-day", type=int, help="default: 1,000, with 16 candidates each")
+    world.add_argument("--users", type=int, help="default: 3,000")
+    world.add_argument("--ads", type=int, help="alive on a day; default: 2,400")
     simulate.set_defaults(run=_simulate)
 
     kuairand = commands.add_parser("import-kuairand", help="turn KuaiRand-Pure files into the log contract")

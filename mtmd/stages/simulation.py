@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mtmd.config import Frozen, load_preset
 from mtmd.errors import ConfigError
-from mtmd.world import WorldConfig, require_columns, simulate
+from mtmd.world import WorldConfig, require_columns, simulate, world_at
 
 
 class Simulated(Frozen):
@@ -28,7 +28,7 @@ def simulate_days(
     *,
     days: int | None = None,
     logs: str | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     requests_per_day: int | None = None,
     users: int | None = None,
     ads: int | None = None,
@@ -36,7 +36,8 @@ def simulate_days(
 ) -> Simulated:
     """Write the days up to `until` that are not there yet, by default one window and its held-out day.
 
-    The platform's size is the demo's where it is not given. Raises ConfigError for fewer than one day, a size that
+    Without a seed and a size, the world whose logs are there goes on; where there are none, and for what is not given
+    beside others, it is the demo's, seed 0. Raises ConfigError for fewer than one day, a size that
     cannot work, and a preset whose features the platform does not have; LogsError where another world's logs are.
     """
     chosen = load_preset(preset)
@@ -55,6 +56,8 @@ def simulate_days(
         if on_day is not None:
             on_day()
 
-    config = WorldConfig.sized(seed, requests_per_day=requests_per_day, users=users, ads=ads)
+    own = WorldConfig.sized(seed or 0, requests_per_day=requests_per_day, users=users, ads=ads)
+    goes_on = all(value is None for value in (seed, requests_per_day, users, ads))
+    config = (world_at(place) if goes_on else None) or own
     simulate(config, first, until, Path(place), on_day=tell)
     return Simulated(first=first, last=until, logs=place, written=written)

@@ -143,6 +143,26 @@ def simulate(
             on_day(day, rows)
 
 
+def world_at(logs: str | Path) -> WorldConfig | None:
+    """The simulated world whose logs these are; None where there are none yet.
+
+    Raises LogsError where an older version of this platform wrote them.
+    """
+    path = storage.resolve(logs) / _IDENTITY
+    if not path.exists():
+        return None
+    found = storage.read_json(path)
+    try:
+        if found["format"] == _FORMAT:
+            return WorldConfig.model_validate(found["world"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise LogsError(f"{path} does not describe a simulated world: {error}; use another folder") from error
+    raise LogsError(
+        f"{path} has format {found['format']} of the simulated world, and {_FORMAT} is needed; use another folder, "
+        "or remove this one"
+    )
+
+
 def day_truth(config: WorldConfig, day: date) -> DayTruth:
     """The truth of every candidate of a day, re-made from the configuration (memory grows with the day)."""
     platform = Platform(config)

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from mtmd.errors import ConfigError, LogsError
-from mtmd.storage import sha256_file
-from mtmd.world import WorldConfig, day_truth, simulate
+from mtmd.storage import sha256_file, write_json
+from mtmd.world import WorldConfig, day_truth, simulate, world_at
 
 FIRST = date(2026, 1, 1)
 TINY = WorldConfig.tiny()
@@ -130,3 +130,24 @@ def test_ranges_and_days_outside_the_world_are_refused(tmp_path: Path) -> None:
         simulate(TINY, FIRST, FIRST - timedelta(days=1), tmp_path)
     with pytest.raises(ConfigError, match=r"day 2019-12-31 is before the world's origin \(2020-01-01\)"):
         simulate(TINY, date(2019, 12, 31), FIRST, tmp_path)
+
+
+def test_the_world_of_logs_is_read_back(tmp_path: Path) -> None:
+    assert world_at(tmp_path) is None
+    config = WorldConfig.tiny(seed=7)
+    simulate(config, FIRST, FIRST, tmp_path)
+    assert world_at(tmp_path) == config
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ({"format": 1, "world": {}}, "has format 1 of the simulated world, and 2 is needed"),
+        ({"format": 2, "world": {"moons": 2}}, "does not describe a simulated world"),
+        ({"world": {}}, "does not describe a simulated world"),
+    ],
+)
+def test_a_world_that_cannot_go_on_is_named(tmp_path: Path, written: object, words: str) -> None:
+    write_json(tmp_path / "world.json", written)
+    with pytest.raises(LogsError, match=words):
+        world_at(tmp_path)
