@@ -2,7 +2,9 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from datetime import date
+from typing import NamedTuple
 
 from prefect import flow, unmapped
 from prefect.exceptions import ParameterTypeError
@@ -26,8 +28,12 @@ from flows.parameters import (
 )
 from flows.terminal import show
 from mtmd.config import variants
+from mtmd.data import ShardRef
 from mtmd.errors import MtmdError
-from mtmd.stages import RunSummary
+from mtmd.stages import Ablation, DataQuality, Proofs, RunPlan, RunSummary, Trained
+from mtmd.training import ModelKind
+
+KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 
 
 @flow(
@@ -48,7 +54,43 @@ def daily_retrain(
     override: Override | None = None,
 ) -> RunSummary:
     """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes."""
-    plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
+    day = as_of or scheduled_day()
+    try:
+        decided = _decide(day, window_days, preset, promote, logs, artifacts, override)
+    except Exception as error:
+        publish.stopped(day, f"{error}")
+        raise
+    plan, summary = decided.plan, decided.summary
+    publish.verdict(plan, summary)
+    _report(decided)
+    if ablations:
+        daily = [one.name for one in variants().values() if one.daily]
+        _report(decided, ablate(plan, decided.trained[:1], daily, decided.shards))
+    return summary
+
+
+class _Decided(NamedTuple):
+    """Everything that the report of a run shows."""
+
+    plan: RunPlan
+    quality: DataQuality
+    shards: Sequence[ShardRef]
+    trained: Sequence[Trained]
+    proofs: Proofs
+    summary: RunSummary
+
+
+def _decide(
+    day: date,
+    window_days: int | None,
+    preset: str,
+    promote: bool,
+    logs: str | None,
+    artifacts: str,
+    override: str | None,
+) -> _Decided:
+    """From logs to the gates' decision."""
+    plan = steps.plan(day, preset, window_days, logs, artifacts)
 
     quality = steps.validate(plan)
     publish.data_quality(plan, quality)
@@ -56,27 +98,29 @@ def daily_retrain(
     shards = steps.extract.map(unmapped(plan), list(plan.all_days), list(quality.sources)).result()
     window, held_out = shards[:-1], shards[-1]
 
-    mtmd = steps.train(plan, "mtmd", window)
-    per_slice = steps.train(plan, "per_slice", window)
-    pooled = steps.train(plan, "pooled", window)
-    publish.training(plan, [mtmd, per_slice, pooled])
+    trained = [steps.train(plan, kind, window) for kind in KINDS]
+    publish.training(plan, trained)
 
-    evaluation = steps.evaluate(plan, [mtmd, per_slice, pooled], window, held_out)
+    evaluation = steps.evaluate(plan, trained, window, held_out)
     publish.metrics(plan, evaluation)
-    candidate = steps.export(plan, mtmd, evaluation, shards)
-    proofs = steps.prove(plan, candidate, mtmd, held_out)
+    candidate = steps.export(plan, trained[0], evaluation, shards)
+    proofs = steps.prove(plan, candidate, trained[0], held_out)
     publish.parity(plan, proofs)
 
-    summary = steps.decide(
-        plan, quality, shards, [mtmd, per_slice, pooled], evaluation, candidate, proofs, promote, override
+    summary = steps.decide(plan, quality, shards, trained, evaluation, candidate, proofs, promote, override)
+    return _Decided(plan, quality, shards, trained, proofs, summary)
+
+
+def _report(decided: _Decided, ablated: Ablation | None = None) -> None:
+    steps.report(
+        decided.plan,
+        decided.summary,
+        decided.quality,
+        decided.shards,
+        decided.trained,
+        decided.proofs,
+        ablated,
     )
-    publish.verdict(plan, summary)
-    steps.report(plan, summary, quality, shards, [mtmd, per_slice, pooled], proofs)
-    if ablations:
-        daily = [one.name for one in variants().values() if one.daily]
-        ablated = ablate(plan, [mtmd], daily, shards)
-        steps.report(plan, summary, quality, shards, [mtmd, per_slice, pooled], proofs, ablated)
-    return summary
 
 
 def main() -> int:

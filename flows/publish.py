@@ -1,6 +1,7 @@
 """Flow-run artifacts: what a person reads to decide whether to trust a model. Keys are stable."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
@@ -63,6 +64,12 @@ def verdict(planned: RunPlan, summary: RunSummary) -> None:
         f"as_of {planned.as_of}: {summary.words[:200]}",
         render.verdict(summary, report_url(planned, summary)),
     )
+
+
+@task(persist_result=False, name="publish verdict")
+def stopped(as_of: date, words: str) -> None:
+    """Why a run ended before it could decide."""
+    _publish("verdict", f"as_of {as_of}: stopped, {words[:200]}", render.stopped(as_of, words))
 
 
 @task(persist_result=False, name="publish backfill-plan")

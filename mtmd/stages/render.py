@@ -1,6 +1,7 @@
 """What people read of a run: Markdown for flow-run artifacts, short enough to review."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
 from mtmd.config import Slice, variants
@@ -122,6 +123,23 @@ def parity(plan: RunPlan, proofs: Proofs) -> str:
         f"**Fresh process {'answers' if fresh.passed else 'FAILED'}**: {fresh.detail}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def stopped(as_of: date, words: str) -> str:
+    """A run that ended before the gates were asked."""
+    return "\n".join(
+        [
+            "## Stopped before a decision: the champion stays",
+            "",
+            f"as_of {as_of}",
+            "",
+            "```",
+            words.strip() or "an error without words; see the log of the run",
+            "```",
+            "",
+            "Mend what it names, then run the day again: what is complete is reused.",
+        ]
+    )
 
 
 def verdict(summary: RunSummary, url: str | None = None) -> str:

@@ -1,7 +1,8 @@
 """The daily flow from end to end: promotion, reuse, the next day, refusals."""
 
+import re
 import shutil
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -143,9 +144,20 @@ def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(first_run: 
     assert run.state.is_failed()
     with pytest.raises(ValidationError, match=rf"{AS_OF}(.|\n)*request_id(.|\n)*unique"):
         run.state.result()
-    assert "**stops the run**" in published(run.id)["data-quality"]
-    assert set(published(run.id)) == {"data-quality"}
+    artifact = published(run.id)
+    assert set(artifact) == {"data-quality", "verdict"}
+    assert "**stops the run**" in artifact["data-quality"]
+    assert "Stopped before a decision: the champion stays" in artifact["verdict"]
+    assert re.search(rf"{AS_OF}(.|\n)*request_id(.|\n)*unique", artifact["verdict"])
     assert _contents(artifacts) == before
+
+
+def test_a_day_that_was_not_delivered_says_so_in_the_verdict(first_run: Run, tmp_path: Path) -> None:
+    missing = AS_OF + timedelta(days=90)
+    run = run_daily(as_of=missing, logs=first_run.logs, artifacts=tmp_path)
+    assert run.state.is_failed()
+    assert f"{missing}" in published(run.id)["verdict"]
+    assert "lack 21 of the 21 days" in published(run.id)["verdict"]
 
 
 def _contents(artifacts: Path) -> dict[str, bytes]:
