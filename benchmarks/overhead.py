@@ -1,0 +1,114 @@
+"""What Prefect adds to the daily job: `python -m benchmarks.overhead --as-of 2026-01-25`, after `make run`.
+
+The stages are called one after the other as plain functions, then the flow runs against a server on this machine, each
+into empty artifacts and then again, when everything is there. Both times of a pair do the same work, so their
+difference is orchestration: runs and states reported to the server, artifacts rendered and sent, logs kept. The second
+pair has no training in it and shows the constant without that noise.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from prefect.testing.utilities import prefect_test_harness
+from rich.console import Console
+
+from flows.daily_retrain import KINDS, daily_retrain
+from mtmd import stages
+from mtmd.config import load_preset
+from mtmd.evaluation import Column, Table
+from mtmd.evaluation.tables import Cell
+from mtmd.stages import RunSummary
+from mtmd.storage import write_text
+
+
+@dataclass(frozen=True)
+class Job:
+    """One day of one preset's logs."""
+
+    as_of: date
+    preset: str
+    logs: str
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table."""
+    options = _parser().parse_args(arguments)
+    logs = load_preset(options.preset).logs if options.logs is None else options.logs
+    job = Job(options.as_of, options.preset, str(Path(logs).resolve()))
+    with tempfile.TemporaryDirectory() as name, prefect_test_harness(server_startup_timeout=120):
+        table = measured(job, Path(name))
+    Console(soft_wrap=True, highlight=False).print(table.markdown(), markup=False)
+    if options.output is not None:
+        write_text(options.output, table.markdown())
+    return 0
+
+
+def measured(job: Job, places: Path) -> Table:
+    """Each pair in the order plain, flow; the flow's candidate must be the plain one's, or they did not do the same."""
+    rows: list[tuple[Cell, ...]] = []
+    for what in ("from nothing", "everything there"):
+        plain, own = _timed(lambda: plain_job(job, str(places / "plain")))
+        theirs, flow = _timed(lambda: _flow(job, str(places / "flow")))
+        if (plain.model_id, plain.promoted) != (theirs.model_id, theirs.promoted):
+            raise RuntimeError(f"the flow made {theirs.model_id}, the plain functions {plain.model_id}")
+        rows.append((what, f"{own:.1f}", f"{flow:.1f}", f"{flow - own:+.1f}", f"{flow / own - 1:+.1%}"))
+    columns = tuple(
+        Column(name=name, kind="text") for name in ("", "plain functions, s", "flow, s", "added, s", "share")
+    )
+    return Table(
+        title=f"The daily job of {job.as_of}, preset {Path(job.preset).stem}",
+        columns=columns,
+        rows=tuple(rows),
+    )
+
+
+def plain_job(job: Job, artifacts: str) -> RunSummary:
+    """The daily job without Prefect."""
+    plan = stages.plan_run(job.as_of, job.preset, logs=job.logs, artifacts=artifacts)
+    quality = stages.validate(plan)
+    stages.require(quality)
+    with ThreadPoolExecutor(4) as pool:  # as many days at once as the flow
+        shards = list(
+            pool.map(lambda one: stages.extract(plan, *one), zip(plan.all_days, quality.sources, strict=True))
+        )
+    window, held_out = shards[:-1], shards[-1]
+    trained = [stages.train(plan, kind, window) for kind in KINDS]
+    evaluated = stages.evaluate(plan, trained, window, held_out)
+    candidate = stages.export(plan, trained[0], evaluated, shards)
+    proofs = stages.prove(plan, candidate, trained[0], held_out)
+    summary = stages.decide(
+        plan, quality=quality, shards=shards, trained=trained, evaluated=evaluated, exported=candidate,
+        proofs=proofs, promote=True,
+    )  # fmt: skip
+    stages.write_report(plan, summary, quality=quality, shards=shards, trained=trained, proofs=proofs)
+    return summary
+
+
+def _flow(job: Job, artifacts: str) -> RunSummary:
+    return daily_retrain(
+        as_of=job.as_of, preset=job.preset, logs=job.logs, artifacts=artifacts, ablations=False
+    )
+
+
+def _timed(work: Callable[[], RunSummary]) -> tuple[RunSummary, float]:
+    begun = time.perf_counter()
+    return work(), time.perf_counter() - begun
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
+    parser.add_argument("--as-of", type=date.fromisoformat, required=True, help="the held-out day")
+    parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
+    parser.add_argument("--logs", help="where the log tables are; the preset's when left out")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table as Markdown")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
