@@ -1,6 +1,7 @@
 """The nights and mornings of the soak: what is delivered, what runs, what goes wrong, and who mends it how."""
 
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -93,10 +94,13 @@ class Month:
         twin = self._twin(day)
         started = self.operator.start(_DAILY, slot(_DAILY, day), ablations=False)
         self.operator.until(lambda: self._trains() or self.operator.over(started), "the training")
+        killed = time.monotonic()
         self.operator.kill(process)
         self.operator.restart()
         ended = self.operator.wait(started)
-        note = f"{process} killed (-9) while training: run {ended.state} after {ended.seconds:.0f} s"
+        note = (
+            f"{process} killed (-9) while training: run {ended.state} {time.monotonic() - killed:.0f} s later"
+        )
         if not ended.completed:
             ended = self.operator.by_hand(_DAILY, as_of=str(day), ablations=False)
             note += f", run again: {ended.state}"
