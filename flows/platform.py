@@ -27,6 +27,7 @@ from mtmd.storage import read_json, remove, write_json
 ROOT = Path(__file__).parents[1]
 POOL = "local"
 PATIENCE_S = 300.0
+_PORT_PATIENCE_S = 5.0
 _console = Console(highlight=False, soft_wrap=True)
 _running: "list[subprocess.Popen[bytes]]" = []  # they outlive this process; dropping one while it runs is a warning
 
@@ -132,13 +133,21 @@ def _start(platform: Platform, name: str, command: tuple[str, ...], environment:
 
 
 def _require_port(platform: Platform, name: str, port: int) -> None:
-    """A port that another program listens on would be taken for ours."""
-    with socket.socket() as probe:
-        taken = probe.connect_ex(("127.0.0.1", port)) == 0
-    if taken and _alive(platform.home / f"{name}.json") is None:
+    """A port that another program listens on would be taken for ours; a killed process of ours lets go in a moment."""
+    deadline = time.monotonic() + _PORT_PATIENCE_S
+    while (taken := _listens(port)) and time.monotonic() < deadline:
+        if _alive(platform.home / f"{name}.json") is not None:
+            return
+        time.sleep(0.2)
+    if taken:
         raise ConfigError(
             f"port {port} of the {name} is taken by another program; choose others: `make up PORT=… REPORTS_PORT=…`"
         )
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _await(platform: Platform, name: str, url: str) -> None:

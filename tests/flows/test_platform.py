@@ -5,12 +5,13 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from flows.platform import Platform, _alive, _await, _end, _start, _started, down, up
+from flows.platform import Platform, _alive, _await, _end, _require_port, _start, _started, down, up
 from mtmd.errors import ConfigError
 from mtmd.storage import write_json
 
@@ -70,6 +71,20 @@ def test_a_port_that_another_program_has_is_named(platform: Platform) -> None:
         with pytest.raises(ConfigError, match=rf"port {port} of the server is taken by another program"):
             up(replace(platform, port=port))
     assert not platform.home.exists()
+
+
+def test_a_port_that_is_let_go_in_a_moment_is_waited_for(platform: Platform) -> None:
+    """A server that was killed still holds its port while it dies."""
+    with socket.socket() as dying:
+        dying.bind(("127.0.0.1", 0))
+        dying.listen()
+        port = dying.getsockname()[1]
+        with ThreadPoolExecutor(1) as other:
+            waiting = other.submit(_require_port, platform, "server", port)
+            time.sleep(0.5)
+            assert not waiting.done()
+            dying.close()
+            waiting.result(10)
 
 
 def test_a_server_that_ends_instead_of_answering_is_named_with_its_log(platform: Platform) -> None:
