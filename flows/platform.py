@@ -111,6 +111,11 @@ def down(platform: Platform) -> None:
         remove(record)
 
 
+def pid_of(platform: Platform, name: str) -> int | None:
+    """The process that `up` started as `name` (server, worker, reports), if it still runs."""
+    return _alive(platform.home / f"{name}.json")
+
+
 def _apply(api: str) -> None:
     for words in apply(ROOT / "automations", api):
         _console.print(words)

@@ -18,9 +18,8 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.platform import Platform, up
+from flows.platform import Platform, pid_of, up
 from mtmd.errors import MtmdError
-from mtmd.storage import read_json
 
 PATIENCE_S = 600.0
 _HOURS = {"simulate-day/daily": (2, 30), "monitor/daily": (3, 0), "daily-retrain/daily": (3, 15)}
@@ -110,8 +109,12 @@ class Operator:
         return run is not None and run.state is not None and run.state.is_final()
 
     def kill(self, name: str) -> None:
-        """Kill -9 a process of the platform with everything that it started."""
-        os.killpg(int(read_json(self.platform.home / f"{name}.json")["pid"]), signal.SIGKILL)
+        """Kill -9 a process of the platform with everything that it started; returns when it is gone."""
+        pid = pid_of(self.platform, name)
+        if pid is None:
+            raise SoakError(f"the {name} does not run, so it can't be killed")
+        os.killpg(pid, signal.SIGKILL)
+        self.until(lambda: pid_of(self.platform, name) is None, f"the end of the {name}")
 
     def restart(self) -> None:
         """What the runbook says: `make up`."""
