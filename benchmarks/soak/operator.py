@@ -117,8 +117,9 @@ class Operator:
         self.until(lambda: pid_of(self.platform, name) is None, f"the end of the {name}")
 
     def restart(self) -> None:
-        """What the runbook says: `make up`."""
+        """What the runbook says: `make up`, which makes the deployments as the files say, schedules included."""
         up(self.platform)
+        self.pause_schedules()
 
     def pause_schedules(self) -> None:
         """The real clock must not start runs between those of the soak."""
@@ -127,10 +128,12 @@ class Operator:
                 client.request("POST", "/deployments/{id}/pause_deployment", path_params={"id": str(one.id)})
 
     def unfinished(self) -> list[str]:
-        """Names of runs of any flow that the server does not hold for ended."""
+        """Names of runs that the server does not hold for ended, those of future nights left out."""
         with self._client() as client:
             runs = client.read_flow_runs()
-        return [str(run.name) for run in runs if run.state is None or not run.state.is_final()]
+        now = datetime.now(UTC)
+        due = [run for run in runs if run.expected_start_time is None or run.expected_start_time <= now]
+        return [str(run.name) for run in due if run.state is None or not run.state.is_final()]
 
     @contextmanager
     def _client(self) -> Iterator[SyncPrefectClient]:
