@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         "--home", type=Path, required=True, help="an empty folder for logs, artifacts and the platform"
     )
     parser.add_argument("--days", type=int, default=DAYS)
-    parser.add_argument("--requests", type=int, default=200, help="a day, with 16 candidates each")
+    parser.add_argument("--requests", type=int, default=80, help="a day, with 16 candidates each")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the ledger as Markdown")
     return parser
 
