@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from flows.automations import apply
 from mtmd.errors import ConfigError, MtmdError
@@ -26,6 +28,7 @@ from mtmd.storage import read_json, remove, write_json
 
 ROOT = Path(__file__).parents[1]
 POOL = "local"
+_DATABASE = ("PREFECT_SERVER_DATABASE_", "PREFECT_API_DATABASE_")  # two names of the same settings
 PATIENCE_S = 300.0
 _console = Console(highlight=False, soft_wrap=True)
 _running: "list[subprocess.Popen[bytes]]" = []  # they outlive this process; dropping one while it runs is a warning
@@ -50,7 +53,7 @@ class Platform:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of everything that talks to the server; the server's own lacks the address."""
+        """Of everything that talks to the server: this platform's settings, whatever the shell has of Prefect's."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
         return own | {
             "PREFECT_HOME": str(self.home / "prefect"),
@@ -63,18 +66,39 @@ class Platform:
             "PROJECT_ROOT": str(ROOT),
         }
 
+    @property
+    def server_environment(self) -> dict[str, str]:
+        """The server's own: without its address, and with the shell's database."""
+        database = {name: value for name, value in os.environ.items() if name.startswith(_DATABASE)}
+        own = {name: value for name, value in self.environment.items() if name != "PREFECT_API_URL"}
+        return own | database
+
+    @property
+    def database(self) -> str:
+        """What runs are kept in, without its password."""
+        given = next(filter(None, (os.environ.get(f"{prefix}CONNECTION_URL") for prefix in _DATABASE)), None)
+        if given is None:
+            return "SQLite"
+        try:
+            return make_url(given).render_as_string(hide_password=True)
+        except ArgumentError as error:
+            raise ConfigError(
+                "the database's connection URL can't be read; it must look like "
+                "postgresql+asyncpg://user:password@host:5432/name"
+            ) from error
+
 
 def up(platform: Platform) -> None:
     """Start what is missing, then bring pool, queues, deployments and automations up to the files.
 
     Raises ConfigError when a process ends instead of answering; its log says why.
     """
-    server = {name: value for name, value in platform.environment.items() if name != "PREFECT_API_URL"}
     prefect = str(Path(sys.executable).with_name("prefect"))
     listen = ("--host", "127.0.0.1", "--port", str(platform.port))
     _require_port(platform, "server", platform.port)
     _require_port(platform, "reports", platform.reports_port)
-    _start(platform, "server", (prefect, "server", "start", *listen), server)
+    _require_database(platform)
+    _start(platform, "server", (prefect, "server", "start", *listen), platform.server_environment)
     _await(platform, "server", f"{platform.api}/health")
     if _ask(platform, "work-pool", "inspect", POOL).returncode != 0:
         _prefect(platform, "work-pool", "create", POOL, "--type", "process")
@@ -85,7 +109,7 @@ def up(platform: Platform) -> None:
     _start(platform, "worker", worker, platform.environment)
     platform.artifacts.mkdir(parents=True, exist_ok=True)
     address = (str(platform.reports_port), "--bind", "127.0.0.1", "--directory", str(platform.artifacts))
-    _start(platform, "reports", (sys.executable, "-m", "http.server", *address), server)
+    _start(platform, "reports", (sys.executable, "-m", "http.server", *address), platform.environment)
     _await(platform, "reports", platform.reports)
     _console.print(
         f"UI: http://127.0.0.1:{platform.port}   reports: {platform.reports}   logs: {platform.home}"
@@ -139,6 +163,19 @@ def _require_port(platform: Platform, name: str, port: int) -> None:
         raise ConfigError(
             f"port {port} of the {name} is taken by another program; choose others: `make up PORT=… REPORTS_PORT=…`"
         )
+
+
+def _require_database(platform: Platform) -> None:
+    """A server that starts on another database than before is an empty one: nobody would look for the reason there."""
+    record = platform.home / "database.json"
+    before = read_json(record)["database"] if record.is_file() else platform.database
+    if before != platform.database and _alive(platform.home / "server.json") is None:
+        raise ConfigError(
+            f"the database ({platform.database}) must be the one from before ({before}); set "
+            f"PREFECT_SERVER_DATABASE_CONNECTION_URL as it was then, or remove {record} to begin with an empty one"
+        )
+    platform.home.mkdir(parents=True, exist_ok=True)
+    write_json(record, {"database": before})
 
 
 def _await(platform: Platform, name: str, url: str) -> None:
