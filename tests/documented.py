@@ -78,7 +78,9 @@ class Checkout:
 
     def take(self, step: Step) -> None:
         """Run one step; fails when the command does, or when the step's promises are not kept."""
-        output = self.root / f".output-{self.name}"
+        output = (
+            self.root / f".output-{self.name}-{len(self.serving)}"
+        )  # what serves goes on writing into its own
         if step.command.startswith("export "):
             self.exports.append(step.line)
         process = self._start(step.line, output)
@@ -120,6 +122,7 @@ class Checkout:
 
     def _await_runs(self) -> None:
         """Every run that was started completes, in a state of whatever name."""
+        assert self.runs
         deadline = time.monotonic() + _PATIENCE_S
         while True:
             found = self.ask("/flow_runs/filter", {"flow_runs": {"id": {"any_": self.runs}}})
