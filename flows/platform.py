@@ -223,7 +223,8 @@ def _started(pid: int) -> str:
 
 
 def _end(pid: int) -> None:
-    """Ask the process to end, then end its session: a worker's flow runs are in it."""
+    """Ask the process to end, then end its session and what it had started: a flow run is a session of its own."""
+    family = {one: _started(one) for one in _descendants(pid)}
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + 20.0
@@ -231,6 +232,19 @@ def _end(pid: int) -> None:
         time.sleep(0.2)
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
+    for one, started in family.items():
+        if started and _started(one) == started:
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> list[int]:
+    done = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
+    parents = [(int(child), int(parent)) for child, parent in map(str.split, done.stdout.splitlines())]
+    found = [pid]
+    for one in found:  # grows while it is gone through
+        found += [child for child, parent in parents if parent == one]
+    return found[1:]
 
 
 def main() -> int:

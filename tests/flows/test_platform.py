@@ -48,8 +48,10 @@ def test_a_process_that_took_over_a_recorded_number_is_left_alone(platform: Plat
         other.wait()
 
 
-def test_what_a_process_started_ends_with_it(tmp_path: Path) -> None:
-    code = f"import subprocess, sys, time; p = subprocess.Popen({_SLEEPS!r}); print(p.pid, flush=True); time.sleep(60)"
+@pytest.mark.parametrize("session", ["", ", start_new_session=True"])  # a worker's flow runs have their own
+def test_what_a_process_started_ends_with_it(session: str) -> None:
+    spawn = f"subprocess.Popen({_SLEEPS!r}{session})"
+    code = f"import subprocess, time; p = {spawn}; print(p.pid, flush=True); time.sleep(60)"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
