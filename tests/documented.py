@@ -78,9 +78,8 @@ class Checkout:
 
     def take(self, step: Step) -> None:
         """Run one step; fails when the command does, or when the step's promises are not kept."""
-        output = (
-            self.root / f".output-{self.name}-{len(self.serving)}"
-        )  # what serves goes on writing into its own
+        # What serves goes on writing into its own.
+        output = self.root / f".output-{self.name}-{len(self.serving)}"
         if step.command.startswith("export "):
             self.exports.append(step.line)
         process = self._start(step.line, output)
@@ -93,7 +92,7 @@ class Checkout:
             assert status == 0, f"exit status {status}: {step.line}\n{output.read_text()}"
         said = output.read_text()
         assert re.search(step.says, said), f"{step.says!r} is not in the output of {step.line}:\n{said}"
-        self.runs += re.findall(r"UUID: ([0-9a-f-]{36})", said)
+        self.runs += re.findall(r"/runs/flow-run/([0-9a-f-]{36})", said)
         if step.awaits:
             self._await_runs()
         if step.live:
