@@ -23,10 +23,12 @@ ablation: $(READY)  ## Table 6 and more on the simulated logs: every variant, th
 	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
 	$(BIN)/python -m flows.ablation --preset $(PRESET) --as-of $(AS_OF)
 
+run-kuairand: PRESET := kuairand
+run-kuairand: AS_OF := 2022-04-30
 run-kuairand: $(READY)  ## Import KuaiRand-Pure from SOURCE=folder, retrain on it as of 2022-04-30, and promote
 	@test -d "$(SOURCE)" || { echo "SOURCE ($(SOURCE)) must be the folder with the KuaiRand-Pure .csv files"; exit 1; }
 	$(BIN)/mtmd import-kuairand --source "$(SOURCE)"
-	$(BIN)/python -m flows.daily_retrain --preset kuairand --as-of 2022-04-30 --window-days 20 --no-ablations
+	$(BIN)/python -m flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF) --window-days 20 --no-ablations
 
 up: $(READY)  ## Start a Prefect server, worker, deployments and the report pages on this machine (PORT, REPORTS_PORT)
 	$(BIN)/python -m flows.platform up --port $(PORT) --reports-port $(REPORTS_PORT)

@@ -1,4 +1,8 @@
-"""Bring the server's automations up to the files in automations/: made when new, updated when there."""
+"""Bring the server's automations up to the files in automations/: made when new, updated when they differ.
+
+An update makes the server forget which events it waits for, and a run that died just before would stay Running for
+ever: so what is as declared is left alone. Whether one is enabled is the file's choice once, and then people's.
+"""
 
 import re
 from collections.abc import Iterator
@@ -35,11 +39,15 @@ def _apply_one(client: SyncPrefectClient, declared: dict[str, Any]) -> str:
         return f"left out, {missing}"
     automation = AutomationCore.model_validate(resolved)
     found = [one for one in client.read_automations_by_name(automation.name) if one.name == automation.name]
-    if found:
-        client.update_automation(found[0].id, automation)
-        return "updated"
-    client.create_automation(automation)
-    return "created"
+    if not found:
+        client.create_automation(automation)
+        return "created"
+    there = AutomationCore.model_validate(found[0].model_dump(include=set(AutomationCore.model_fields)))
+    wanted = automation.model_copy(update={"enabled": there.enabled})
+    if there == wanted:
+        return "unchanged"
+    client.update_automation(found[0].id, wanted)
+    return "updated"
 
 
 def _resolve(client: SyncPrefectClient, value: Any) -> Any:

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from flows.automations import apply
 from mtmd.errors import ConfigError, MtmdError
@@ -26,6 +28,7 @@ from mtmd.storage import read_json, remove, write_json
 
 ROOT = Path(__file__).parents[1]
 POOL = "local"
+_DATABASE = ("PREFECT_SERVER_DATABASE_", "PREFECT_API_DATABASE_")  # two names of the same settings
 PATIENCE_S = 300.0
 _PORT_PATIENCE_S = 5.0
 _console = Console(highlight=False, soft_wrap=True)
@@ -51,7 +54,7 @@ class Platform:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of everything that talks to the server; the server's own lacks the address."""
+        """Of everything that talks to the server: this platform's settings, whatever the shell has of Prefect's."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
         return own | {
             "PREFECT_HOME": str(self.home / "prefect"),
@@ -64,18 +67,39 @@ class Platform:
             "PROJECT_ROOT": str(ROOT),
         }
 
+    @property
+    def server_environment(self) -> dict[str, str]:
+        """The server's own: without its address, and with the shell's database."""
+        database = {name: value for name, value in os.environ.items() if name.startswith(_DATABASE)}
+        own = {name: value for name, value in self.environment.items() if name != "PREFECT_API_URL"}
+        return own | database
+
+    @property
+    def database(self) -> str:
+        """What runs are kept in, without its password."""
+        given = next(filter(None, (os.environ.get(f"{prefix}CONNECTION_URL") for prefix in _DATABASE)), None)
+        if given is None:
+            return "SQLite"
+        try:
+            return make_url(given).render_as_string(hide_password=True)
+        except ArgumentError as error:
+            raise ConfigError(
+                "the database's connection URL can't be read; it must look like "
+                "postgresql+asyncpg://user:password@host:5432/name"
+            ) from error
+
 
 def up(platform: Platform) -> None:
     """Start what is missing, then bring pool, queues, deployments and automations up to the files.
 
     Raises ConfigError when a process ends instead of answering; its log says why.
     """
-    server = {name: value for name, value in platform.environment.items() if name != "PREFECT_API_URL"}
     prefect = str(Path(sys.executable).with_name("prefect"))
     listen = ("--host", "127.0.0.1", "--port", str(platform.port))
     _require_port(platform, "server", platform.port)
     _require_port(platform, "reports", platform.reports_port)
-    _start(platform, "server", (prefect, "server", "start", *listen), server)
+    _require_database(platform)
+    _start(platform, "server", (prefect, "server", "start", *listen), platform.server_environment)
     _await(platform, "server", f"{platform.api}/health")
     if _ask(platform, "work-pool", "inspect", POOL).returncode != 0:
         _prefect(platform, "work-pool", "create", POOL, "--type", "process")
@@ -86,7 +110,7 @@ def up(platform: Platform) -> None:
     _start(platform, "worker", worker, platform.environment)
     platform.artifacts.mkdir(parents=True, exist_ok=True)
     address = (str(platform.reports_port), "--bind", "127.0.0.1", "--directory", str(platform.artifacts))
-    _start(platform, "reports", (sys.executable, "-m", "http.server", *address), server)
+    _start(platform, "reports", (sys.executable, "-m", "http.server", *address), platform.environment)
     _await(platform, "reports", platform.reports)
     _console.print(
         f"UI: http://127.0.0.1:{platform.port}   reports: {platform.reports}   logs: {platform.home}"
@@ -155,6 +179,19 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def _require_database(platform: Platform) -> None:
+    """A server that starts on another database than before is an empty one: nobody would look for the reason there."""
+    record = platform.home / "database.json"
+    before = read_json(record)["database"] if record.is_file() else platform.database
+    if before != platform.database and _alive(platform.home / "server.json") is None:
+        raise ConfigError(
+            f"the database ({platform.database}) must be the one from before ({before}); set "
+            f"PREFECT_SERVER_DATABASE_CONNECTION_URL as it was then, or remove {record} to begin with an empty one"
+        )
+    platform.home.mkdir(parents=True, exist_ok=True)
+    write_json(record, {"database": before})
+
+
 def _await(platform: Platform, name: str, url: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while True:
@@ -200,7 +237,8 @@ def _started(pid: int) -> str:
 
 
 def _end(pid: int) -> None:
-    """Ask the process to end, then end its session: a worker's flow runs are in it."""
+    """Ask the process to end, then end its session and what it had started: a flow run is a session of its own."""
+    family = {one: _started(one) for one in _descendants(pid)}
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + 20.0
@@ -208,6 +246,19 @@ def _end(pid: int) -> None:
         time.sleep(0.2)
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
+    for one, started in family.items():
+        if started and _started(one) == started:
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> list[int]:
+    done = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
+    parents = [(int(child), int(parent)) for child, parent in map(str.split, done.stdout.splitlines())]
+    found = [pid]
+    for one in found:  # grows while it is gone through
+        found += [child for child, parent in parents if parent == one]
+    return found[1:]
 
 
 def main() -> int:

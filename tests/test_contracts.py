@@ -6,7 +6,6 @@ import importlib
 import inspect
 import re
 import shlex
-from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +22,7 @@ from flows import daily_retrain as daily
 from mtmd.config import Preset, load_preset, preset_names
 from mtmd.contract import table_columns
 from mtmd.stages import Workspace
+from tests.documented import documented_commands
 
 ROOT = Path(__file__).parents[1]
 DEPLOYED = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
@@ -94,14 +94,9 @@ def test_a_backfill_promotes_only_when_told_to() -> None:
     assert inspect.signature(_entrypoint(manual).fn).parameters["promote"].default is False
 
 
-def _commands() -> Iterator[list[str]]:
-    """Every command line in the sh blocks of README and docs, as words, without comments."""
-    for block in re.findall(r"```sh\n(.*?)```", DOCS, re.DOTALL):
-        for line in block.splitlines():
-            if words := shlex.split(line.rstrip("& "), comments=True):
-                yield words
-    for text in re.findall(r"`(\.venv/bin/[^`]+)`", DOCS):
-        yield shlex.split(text)
+def _commands() -> list[list[str]]:
+    """Every documented command, as words."""
+    return [shlex.split(command) for command in documented_commands()]
 
 
 def test_every_make_target_in_readme_and_docs_exists() -> None:
@@ -122,13 +117,6 @@ def _parser(words: list[str]) -> tuple[argparse.ArgumentParser, list[str]] | Non
     if words[:3] == [".venv/bin/python", "-m", "flows.ablation"]:
         return ablation._parser(), words[3:]
     return None
-
-
-def test_every_python_command_in_readme_and_docs_parses() -> None:
-    parsed = [found for words in _commands() if (found := _parser(words))]
-    assert len(parsed) >= 3
-    for parser, arguments in parsed:
-        parser.parse_args(arguments)
 
 
 def test_every_deployment_run_in_readme_and_docs_names_a_deployment_and_its_parameters() -> None:

@@ -15,6 +15,11 @@ def freshness_findings(
     """Are the day's logs there, and is the champion recent? `newest` is the newest day of logs."""
     lag = None if newest is None else float(max((day - newest).days, 0))
     late = lag is None or lag > 0
+    missing = (
+        f"the newest logs are of {newest}, not of {day}"
+        if newest
+        else f"there are no logs, of {day} or any other day"
+    )
     yield Finding(
         signal="freshness",
         where="logs",
@@ -22,7 +27,7 @@ def freshness_findings(
         reference=0.0,
         judged=True,
         breach=late,
-        words=f"the newest logs are of {newest}, not of {day}" if late else "",
+        words=missing if late else "",
     )
     age = None if champion is None else float((day - champion).days)
     old = age is None or age > config.max_champion_age

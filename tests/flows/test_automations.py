@@ -1,5 +1,18 @@
-"""The automation files: valid, and about events, tags and deployments that exist."""
+"""The automation files: valid, and about events, tags and deployments that exist; and at work.
 
+At work means on a server and a worker of their own: a machine that dies, and a breach that people hear of.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +21,16 @@ import yaml
 from prefect.events.schemas.automations import AutomationCore
 
 from flows import monitor
-from flows.automations import _REFERENCE
-from tests.flows.runs import ROOT
+from flows.automations import _REFERENCE, apply
+from tests.documented import Checkout, Step, checkout_in
+from tests.flows.runs import NEXT, ROOT, Run
 
 _FILES = sorted((ROOT / "automations").glob("*.yaml"))
 _DECLARED = [one for path in _FILES for one in yaml.safe_load(path.read_text())["automations"]]
+
+WITHIN_S = int(os.environ.get("MTMD_ZOMBIE_WITHIN_S", "10"))  # 90 as shipped, which would take minutes
+UP = Step("make up", add="PORT=$A_PORT REPORTS_PORT=$ANOTHER_PORT", says="UI: http://127.0.0.1:")
+_PATIENCE_S = 300.0
 
 
 def _references(value: Any) -> list[str]:
@@ -56,3 +74,182 @@ def test_retraining_on_a_breach_is_off_and_zombies_are_looked_for() -> None:
     assert on["mtmd-crash-zombies"] is True
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())
     assert deployments["definitions"]["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
+
+
+# ---- at work
+
+
+@dataclass
+class Live:
+    """A platform as `make up` makes it, and what its webhook was told."""
+
+    checkout: Checkout
+    told: list[dict[str, Any]] = field(default_factory=list)
+
+    def deployment(self, flow: str) -> str:
+        """The id of the deployment of a flow's function."""
+        (found,) = (
+            one["id"]
+            for one in self.checkout.ask("/deployments/filter", {})
+            if one["entrypoint"].endswith(f":{flow}")
+        )
+        return str(found)
+
+    def start(self, flow: str, **parameters: Any) -> str:
+        """The id of a new run of a flow's deployment."""
+        path = f"/deployments/{self.deployment(flow)}/create_flow_run"
+        return str(self.checkout.ask(path, {"parameters": parameters})["id"])
+
+    def run(self, identity: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.checkout.ask(f"/flow_runs/{identity}")
+        return found
+
+    def record(self, name: str) -> dict[str, Any]:
+        """What `make up` wrote down of a process."""
+        found: dict[str, Any] = json.loads((self.checkout.root / ".platform" / f"{name}.json").read_text())
+        return found
+
+    def named(self, collection: str) -> dict[str, str]:
+        return {one["name"]: one["id"] for one in self.checkout.ask(f"/{collection}/filter", {})}
+
+
+def _await(what: Callable[[], Any]) -> Any:
+    """The first answer that is not empty, or the last one when patience is out."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not (found := what()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return found
+
+
+@pytest.fixture(scope="module")
+def live(first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """With a champion and no logs; the zombie automation waits for seconds instead of minutes."""
+    checkout = checkout_in(tmp_path_factory.mktemp("live") / "checkout")
+    shutil.copytree(first_run.root, checkout.line)
+    zombies = checkout.root / "automations" / "crash-zombies.yaml"
+    text, changed = re.subn(r"(?m)^( +within:) 90$", rf"\1 {WITHIN_S}", zombies.read_text())
+    assert changed == 1
+    zombies.write_text(text)
+    platform = Live(checkout)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _receiver(platform.told)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            checkout.take(UP)
+            _make_block(checkout, f"http://127.0.0.1:{server.server_port}/")
+            yield platform
+        finally:
+            checkout.end()
+            server.shutdown()
+
+
+def _receiver(told: list[dict[str, Any]]) -> type[BaseHTTPRequestHandler]:
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    return Receiver
+
+
+def _make_block(checkout: Checkout, url: str) -> None:
+    """As the UI does it: docs/operations.md."""
+    kind = checkout.ask("/block_types/slug/custom-webhook")["id"]
+    (schema, *_) = checkout.ask(
+        "/block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [kind]}}}
+    )
+    body = {"text": "{{subject}}: {{body}}"}
+    data = {"name": "alerts", "url": url, "method": "POST", "json_data": body}
+    document = {"name": "mtmd-alerts", "data": data, "block_type_id": kind, "block_schema_id": schema["id"]}
+    checkout.ask("/block_documents/", document)
+
+
+@pytest.fixture(scope="module")
+def zombie(live: Live) -> tuple[str, str]:
+    """A run whose process was killed together with its worker and the server, and the one that waits behind it."""
+    identity = live.start("simulate_day", as_of="2026-01-25", days=400)
+    _await(lambda: live.run(identity)["state"]["type"] == "RUNNING")
+    beat = {
+        "event": {"name": ["prefect.flow-run.heartbeat"]},
+        "resource": {"id": [f"prefect.flow-run.{identity}"]},
+    }
+    assert _await(lambda: live.checkout.ask("/events/filter", {"filter": beat})["events"])
+    process = int(live.run(identity)["infrastructure_pid"].split(":")[-1])
+    waiting = live.start("simulate_day", as_of="2026-01-25", days=1, logs="logs/another")
+    before = {name: live.named(name) for name in ("deployments", "automations")}
+    for pid in (live.record("worker")["pid"], process, live.record("server")["pid"]):
+        os.kill(pid, signal.SIGKILL)
+    live.checkout.take(replace(UP, says="automation mtmd-crash-zombies: unchanged"))  # so it goes on waiting
+    after = {name: live.named(name) for name in ("deployments", "automations")}
+    assert {name: before[name].items() <= after[name].items() for name in before} == dict.fromkeys(
+        before, True
+    )
+    return identity, waiting
+
+
+def test_up_after_everything_was_killed_keeps_runs_deployments_and_automations(
+    live: Live, zombie: tuple[str, str]
+) -> None:
+    assert {"mtmd-tell-breach", "mtmd-tell-failure"} <= set(live.named("automations"))  # there is a block now
+
+
+def test_a_breach_is_told_and_retrains_when_that_is_enabled(live: Live, zombie: tuple[str, str]) -> None:
+    retraining = live.named("automations")["mtmd-retrain-on-breach"]
+    _enable(live.checkout, retraining)
+    run = live.start("monitor", as_of=str(NEXT), preset="tests/tiny.toml")
+    assert _await(lambda: live.run(run)["state"]["name"] == "Breach"), live.run(run)["state"]
+    told = _await(lambda: [one["text"] for one in live.told if one["text"].startswith("MTMD monitor: ")])
+    assert len(told) == 1
+    assert re.fullmatch(
+        rf"MTMD monitor: {NEXT}, champion 20260121-\w+: 1 breach: there are no logs.*", told[0]
+    )
+    (made,) = _await(lambda: _made_by(live, retraining))
+    assert made["deployment_id"] == live.deployment("daily_retrain")
+    assert _await(
+        lambda: [one for one in live.told if one["text"].startswith("MTMD run failed: daily-retrain")]
+    )
+
+
+def test_a_run_whose_machine_died_is_crashed_and_the_next_one_has_its_slot(
+    live: Live, zombie: tuple[str, str]
+) -> None:
+    identity, waiting = zombie
+    assert _await(lambda: live.run(identity)["state"]["type"] == "CRASHED"), live.run(identity)["state"]
+    assert live.run(identity)["state"]["message"] == "no heartbeat for 90 s"
+    assert _await(lambda: live.run(waiting)["state"]["type"] == "COMPLETED"), live.run(waiting)["state"]
+
+
+def test_a_changed_file_is_applied_and_leaves_the_switch_to_people(live: Live, tmp_path: Path) -> None:
+    """After the breach above, for which one was enabled."""
+    api = f"http://127.0.0.1:{live.checkout.environment['A_PORT']}/api"
+    shutil.copytree(live.checkout.root / "automations", tmp_path / "automations")
+    breach = tmp_path / "automations" / "monitor-breach.yaml"
+    breach.write_text(breach.read_text().replace("Start the daily run at once.", "Start the daily run."))
+    assert set(apply(breach.parent, api)) == {
+        "automation mtmd-crash-zombies: unchanged",
+        "automation mtmd-tell-breach: unchanged",
+        "automation mtmd-tell-failure: unchanged",
+        "automation mtmd-retrain-on-breach: updated",
+    }
+    (found,) = (
+        one for one in live.checkout.ask("/automations/filter", {}) if one["name"] == "mtmd-retrain-on-breach"
+    )
+    assert (found["enabled"], found["description"][:20]) == (True, "Start the daily run.")
+
+
+def _enable(checkout: Checkout, automation: str) -> None:
+    """As the switch in the UI does."""
+    checkout.ask(f"/automations/{automation}", {"enabled": True}, method="PATCH")
+
+
+def _made_by(live: Live, automation: str) -> list[dict[str, Any]]:
+    """Runs of the daily deployment that the automation started, once they are in a process."""
+    runs = live.checkout.ask("/flow_runs/filter", {"sort": "START_TIME_DESC"})
+    return [
+        one
+        for one in runs
+        if (one["created_by"] or {}).get("id") == automation and one["state"]["type"] in {"RUNNING", "FAILED"}
+    ]

@@ -124,7 +124,7 @@ def test_up_again_starts_and_creates_nothing_twice(
     said = capsys.readouterr().out
     for name in ("server", "worker", "reports"):
         assert f"{name}: running already" in said
-    assert "automation mtmd-crash-zombies: updated" in said
+    assert "automation mtmd-crash-zombies: unchanged" in said
     assert "automation mtmd-tell-breach: left out, there is no block custom-webhook/mtmd-alerts" in said
     assert before == {"mtmd-crash-zombies", "mtmd-retrain-on-breach"}
     assert len(deployed.ask("/automations/filter")) == len(before)

@@ -11,7 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from flows.platform import Platform, _alive, _await, _end, _require_port, _start, _started, down, up
+from flows.platform import (
+    Platform,
+    _alive,
+    _await,
+    _end,
+    _require_database,
+    _require_port,
+    _start,
+    _started,
+    down,
+    up,
+)
 from mtmd.errors import ConfigError
 from mtmd.storage import write_json
 
@@ -49,8 +60,10 @@ def test_a_process_that_took_over_a_recorded_number_is_left_alone(platform: Plat
         other.wait()
 
 
-def test_what_a_process_started_ends_with_it(tmp_path: Path) -> None:
-    code = f"import subprocess, sys, time; p = subprocess.Popen({_SLEEPS!r}); print(p.pid, flush=True); time.sleep(60)"
+@pytest.mark.parametrize("session", ["", ", start_new_session=True"])  # a worker's flow runs have their own
+def test_what_a_process_started_ends_with_it(session: str) -> None:
+    spawn = f"subprocess.Popen({_SLEEPS!r}{session})"
+    code = f"import subprocess, time; p = {spawn}; print(p.pid, flush=True); time.sleep(60)"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
@@ -91,3 +104,31 @@ def test_a_server_that_ends_instead_of_answering_is_named_with_its_log(platform:
     _start(platform, "server", (sys.executable, "-c", "raise SystemExit(3)"), os.environ)
     with pytest.raises(ConfigError, match=r"server does not answer at http://127\.0\.0\.1:1/.*server\.log"):
         _await(platform, "server", "http://127.0.0.1:1/")
+
+
+def test_a_server_does_not_start_on_another_database_than_before(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "postgresql+asyncpg://prefect:secret@db.internal:5432/prefect"
+    monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", address)
+    _require_database(platform)
+    assert "secret" not in (platform.home / "database.json").read_text()
+    assert platform.server_environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] == address
+    assert "PREFECT_SERVER_DATABASE_CONNECTION_URL" not in platform.environment
+    _require_database(platform)
+    monkeypatch.delenv("PREFECT_SERVER_DATABASE_CONNECTION_URL")
+    with pytest.raises(
+        ConfigError,
+        match=r"\(SQLite\) must be the one .* \(postgresql\+asyncpg://prefect:\*\*\*@db\.internal",
+    ):
+        _require_database(platform)
+    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", address)  # the setting's older name
+    _require_database(platform)
+
+
+def test_an_address_of_a_database_that_cannot_be_read_is_refused(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "db.internal")
+    with pytest.raises(ConfigError, match=r"must look like postgresql\+asyncpg://user:password@host"):
+        _require_database(platform)

@@ -87,7 +87,7 @@ def test_logs_must_be_there_and_the_champion_recent() -> None:
     assert words(DAY, date(2026, 1, 6)) == [
         "the champion is of 2026-01-06, at most 3 days before 2026-01-10 are allowed"
     ]
-    assert words(None, None) == ["the newest logs are of None, not of 2026-01-10", "there is no champion"]
+    assert words(None, None) == ["there are no logs, of 2026-01-10 or any other day", "there is no champion"]
 
 
 def shift(day: int, psi: float, rows: int = 500) -> FeatureShift:

@@ -82,7 +82,7 @@ def _write(path: Path, columns: Iterable[str], rows: Rows) -> None:
     path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
 
 
-def random_rows(days: int, per_day: int, seed: int = 0) -> Rows:
+def random_rows(days: int, per_day: int, seed: int = 0, midnight: int = MIDNIGHT) -> Rows:
     """Exposures in which users differ in how often they click, so that there is something to learn."""
     random = np.random.default_rng(seed)
     rows: Rows = []
@@ -94,7 +94,7 @@ def random_rows(days: int, per_day: int, seed: int = 0) -> Rows:
                 exposure(
                     user,
                     video,
-                    MIDNIGHT + day * DAY + int(random.integers(DAY)),
+                    midnight + day * DAY + int(random.integers(DAY)),
                     tab=int(random.choice([1, 0, 4, 6, 2])),
                     is_click=clicked,
                     play_time_ms=int(random.integers(60_000)),

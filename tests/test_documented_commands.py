@@ -1,0 +1,256 @@
+"""Every command of README and docs is run: one story, in a copy of this checkout, at the size of the tests.
+
+A step is a documented command with smaller values: another preset, another day, another port. What runs is the
+command itself. A command that is in the pages and not in the story fails `test_every_documented_command_is_run`.
+"""
+
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from tests.documented import Checkout, Step, checkout_in, documented_commands
+from tests.flows.runs import LINE, ROOT, Run
+from tests.world.kuairand import conftest as kuairand
+
+TINY = "--preset tests/tiny.toml"
+PARAMETER = """--param preset='"tests/tiny.toml"'"""
+HELD_OUT, NEXT = {"2026-01-25": "2026-01-21"}, {"2026-01-25": "2026-01-22"}
+RANGE = {"2026-01-20": "2026-01-21", "2026-01-25": "2026-01-22"}
+DEPLOYMENT = ".venv/bin/prefect deployment run"
+API = {":4200": ":$A_PORT"}
+SERVER = {"--port 4200": "--port $A_PORT"}
+
+NOT_RUN = {
+    "make test": "it runs these tests",
+    "export PREFECT_SERVER_DATABASE_CONNECTION_URL="
+    '"postgresql+asyncpg://prefect:${PGPASSWORD}@db.internal:5432/prefect"': "tests/flows/test_postgresql.py",
+}
+SHORT_FORMS = {  # named in a sentence; the whole command is in the story
+    "make run-kuairand": "make run-kuairand SOURCE=/path/to/kuairand-pure",
+    "make run-kuairand SOURCE=…": "make run-kuairand SOURCE=/path/to/kuairand-pure",
+    "mtmd status": ".venv/bin/mtmd status",
+    "mtmd rollback": '.venv/bin/mtmd rollback --reason "bad conversions"',
+}
+
+REINSTATE = Step(
+    '.venv/bin/mtmd reinstate 20260125-0123456789 --reason "it was the logs"',
+    swap={"20260125-0123456789": "$NEWEST"},
+    add=TINY,
+    says="may be promoted again",
+)
+
+IN_A_TERMINAL = (
+    Step("make run", add="PRESET=tests/tiny.toml AS_OF=2026-01-21", says="promoted", live="2026-01-21"),
+    Step(
+        "make run AS_OF=2026-01-26",
+        swap={"2026-01-26": "2026-01-22"},
+        add="PRESET=tests/tiny.toml",
+        says="promoted",
+        live="2026-01-22",
+    ),
+    Step(".venv/bin/mtmd status", add=TINY, says='"as_of": "2026-01-22"'),
+    Step(
+        '.venv/bin/mtmd rollback --reason "bad conversions"',
+        add=TINY,
+        says="was taken down; 20260121-.* is live again",
+        live="2026-01-21",
+    ),
+    Step(
+        ".venv/bin/mtmd simulate --until 2026-01-25 --days 27",
+        swap={"2026-01-25 --days 27": "2026-01-24 --days 1"},
+        add=TINY,
+        says="1 days are new",
+    ),
+    Step(
+        ".venv/bin/python -m flows.daily_retrain --preset my-preset.toml --as-of 2026-01-25 --logs /path/to/logs",
+        swap={**HELD_OUT, "/path/to/logs": "logs/tiny"},
+        add="--no-ablations",
+        says="trained models 3 of 3",
+    ),
+)
+BESIDE = (  # these only read what was trained, or have a line of models of their own
+    Step(
+        ".venv/bin/python -m benchmarks.seeds --as-of 2026-01-25 --threads 1",
+        swap=HELD_OUT,
+        add=f"{TINY} --seeds 0",
+        says="mean of 1 training seeds",
+    ),
+    Step(
+        ".venv/bin/python -m benchmarks.seeds --preset kuairand --as-of 2022-04-30 --threads 1",
+        swap={"kuairand": "tests/tiny.toml", "2022-04-30": "2026-01-22"},
+        add="--seeds 0",
+        says="mean of 1 training seeds",
+    ),
+    Step(
+        ".venv/bin/python -m benchmarks.ceilings",
+        add=f"{TINY} --requests 40 --width 4",
+        says=r"no dot product, can beat \(40 requests\)",
+    ),
+    *(
+        Step(
+            f".venv/bin/python -m benchmarks.tune {search}",
+            swap={search: "my-search.toml"},
+            says="Validation LogMAE, tiny, 20 days before 2026-01-21",
+        )
+        for search in ("benchmarks/searches/demo.toml", "benchmarks/searches/kuairand.toml", "my-search.toml")
+    ),
+    Step(
+        "make run-kuairand SOURCE=/path/to/kuairand-pure",
+        swap={"/path/to/kuairand-pure": "kuairand-pure"},
+        add="PRESET=tiny-kuairand.toml",
+        says="20220430-[0-9a-f]{10}: promoted nothing",
+    ),
+)
+ON_THE_PLATFORM = (
+    Step("make up", add="PORT=$A_PORT REPORTS_PORT=$ANOTHER_PORT", says="UI: http://127.0.0.1:"),
+    Step("export PREFECT_API_URL=http://127.0.0.1:4200/api", swap=API),
+    REINSTATE,
+    # What need not wait for another: the worker runs them side by side.
+    Step(
+        f"""{DEPLOYMENT} daily-retrain/daily --param as_of='"2026-01-25"'""",
+        swap=NEXT,
+        add=f"{PARAMETER} --param ablations=false",
+    ),
+    Step(
+        f"""{DEPLOYMENT} monitor/daily --param as_of='"2026-01-25"'""",
+        swap={"2026-01-25": "2026-01-23"},
+        add=PARAMETER,
+    ),
+    Step(
+        f"""{DEPLOYMENT} ablation/weekly --param as_of='"2026-01-25"' --param seeds='[0, 1, 2]'""",
+        swap={**HELD_OUT, "[0, 1, 2]": "[0]"},
+        add=f"""{PARAMETER} --param names='["no_dcn"]'""",
+    ),
+    Step(
+        f"""{DEPLOYMENT} backfill/manual --param first='"2026-01-23"' --param last='"2026-01-25"'"""
+        " --param dry_run=true",
+        swap={"2026-01-23": "2026-01-21", **NEXT},
+        add=PARAMETER,
+        awaits=True,
+        live="2026-01-22",
+    ),
+    Step(
+        '.venv/bin/mtmd rollback --reason "bad conversions" --model 20260125-0123456789',
+        swap={"20260125-0123456789": "$LIVE"},
+        add=TINY,
+        says="was taken down; 20260121-.* is live again",
+        live="2026-01-21",
+    ),
+    REINSTATE,
+    Step(
+        f"""{DEPLOYMENT} daily-retrain/daily --param as_of='"2026-01-25"' --param override='"known holiday"'""",
+        swap=NEXT,
+        add=f"{PARAMETER} --param ablations=false",
+    ),
+    Step(
+        f"""{DEPLOYMENT} backfill/manual --param first='"2026-01-20"' --param last='"2026-01-25"'"""
+        " --param dry_run=true",
+        swap=RANGE,
+        add=PARAMETER,
+    ),
+    Step(f"{DEPLOYMENT} clean-up/weekly --param dry_run=true", add=PARAMETER, awaits=True, live="2026-01-22"),
+    Step(f"""{DEPLOYMENT} rollback/manual --param reason='"bad conversions"'""", add=PARAMETER),
+    Step(
+        f"""{DEPLOYMENT} backfill/manual --param first='"2026-01-20"' --param last='"2026-01-25"'"""
+        """ --param reprocess='"failed"'""",
+        swap=RANGE,
+        add=PARAMETER,
+    ),
+    Step(
+        f"{DEPLOYMENT} clean-up/weekly --param dry_run=false", add=PARAMETER, awaits=True, live="2026-01-21"
+    ),
+    Step("make down", says=r"worker: stopped[^$]*server: stopped"),
+)
+ON_A_SHARED_SERVER = (
+    Step('export PROJECT_ROOT="$PWD" PREFECT_API_URL=http://127.0.0.1:4200/api', swap=API),
+    Step("export PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1"),
+    Step(
+        ".venv/bin/prefect server start --host 127.0.0.1 --port 4200",
+        swap=SERVER,
+        serves=True,
+        answers="/health",
+    ),
+    Step("export MTMD_REPORTS_URL=https://reports.internal/mtmd"),
+    Step(".venv/bin/prefect work-pool create local --type process", says="Created work pool"),
+    Step(".venv/bin/prefect --no-prompt deploy --all", says="daily-retrain/daily"),
+    Step(".venv/bin/prefect work-queue set-concurrency-limit background 1 --pool local"),
+    Step(".venv/bin/python -m flows.platform automations", says="mtmd-crash-zombies: created"),
+    Step(".venv/bin/prefect worker start --pool local", serves=True, says="Worker '.*' started"),
+    Step(
+        f"""{DEPLOYMENT} simulate-day/daily --param as_of='"2026-01-25"' --param days=27""",
+        swap={"days=27": "days=1"},
+        add=PARAMETER,
+        awaits=True,
+    ),
+)
+STORY = (*IN_A_TERMINAL, *ON_THE_PLATFORM, *ON_A_SHARED_SERVER, *BESIDE)
+
+
+def test_every_documented_command_is_run() -> None:
+    run = {step.command for step in STORY}
+    documented = documented_commands()
+    assert {
+        one: page for one, page in documented.items() if one not in run | set(NOT_RUN) | set(SHORT_FORMS)
+    } == {}
+    assert (run | set(NOT_RUN) | set(SHORT_FORMS)) - set(documented) == set()
+    assert set(SHORT_FORMS.values()) <= run
+
+
+@pytest.fixture(scope="module")
+def checkout(next_day: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """With the logs and the trained models of the tests' two days, and nothing promoted."""
+    root = tmp_path_factory.mktemp("documented") / "checkout"
+    checkout = checkout_in(root)
+    shutil.copytree(next_day.logs, root / "logs" / "tiny")
+    shutil.copytree(next_day.root, root / "artifacts" / LINE)
+    for name in ("champion.json", "history.jsonl"):
+        (root / "artifacts" / LINE / name).unlink()
+    shutil.copy(ROOT / "tests" / "tiny.toml", root / "my-preset.toml")
+    (root / "my-search.toml").write_text(
+        'preset = "tests/tiny.toml"\nas_of = 2026-01-21\ntries = [{ name = "as it is" }]\n'
+    )
+    (root / "tiny-kuairand.toml").write_text(_tiny_kuairand())
+    made_up = kuairand.MadeUp(root / "kuairand-pure")
+    midnight = kuairand.MIDNIGHT - 8 * kuairand.DAY  # of 2022-04-10
+    made_up.write(kuairand.random_rows(days=21, per_day=40, midnight=midnight))
+    try:
+        yield checkout
+    finally:
+        checkout.end()
+
+
+@pytest.fixture(scope="module")
+def beside(checkout: Checkout) -> Iterator[dict[str, "Future[None]"]]:
+    """Started early and one after the other, on the core that the story leaves idle."""
+    terminal = checkout.beside()
+    with ThreadPoolExecutor(1) as pool:
+        yield {step.command: pool.submit(terminal.take, step) for step in BESIDE}
+
+
+@pytest.mark.parametrize("step", STORY, ids=lambda step: step.command)
+def test_a_documented_command_runs(step: Step, checkout: Checkout, beside: dict[str, "Future[None]"]) -> None:
+    """After the steps before it."""
+    if step.command in beside:
+        beside[step.command].result()
+    else:
+        checkout.take(step)
+
+
+def _tiny_kuairand() -> str:
+    """KuaiRand's preset with the widths of the tests and less in its graphs."""
+    text = (ROOT / "mtmd" / "config" / "presets" / "kuairand.toml").read_text()
+    model = "expert_widths = [32, 16]\nshallow_widths = [4]\nrouter_widths = [4]\n"
+    model += 'adaptation = "shared"\nnorm = "none"\ncross_layers = 0\n'  # export takes as long as its graphs are large
+    rival = "widths = [16]\nembedding = 8\n"
+    for section, values in (
+        ("[model]", model),
+        ("[training]", 'precision = "float32"\n'),
+        ("[rivals.per_slice]", rival),
+        ("[rivals.pooled]", rival),
+    ):
+        assert text.count(f"\n{section}\n") == 1
+        text = text.replace(f"\n{section}\n", f"\n{section}\n{values}")
+    assert "\nepochs = 8\n" in text
+    return text.replace("\nepochs = 8\n", "\nepochs = 1\n")
