@@ -2,19 +2,18 @@
 
 import json
 import re
-from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from mtmd.storage import sha256_file
-from tests.flows.kills import Killed
+from tests.flows.kills import Killed, kill_three_times
 from tests.flows.runs import LINE, Run, half_written
 
 
 @pytest.fixture(scope="module")
-def killed(killed_runs: "Future[Killed]") -> Killed:
-    return killed_runs.result()
+def killed(first_run: Run, prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Killed:
+    return kill_three_times(prefect_server, first_run.logs, tmp_path_factory.mktemp("killed"))
 
 
 def _days(output: str, what: str) -> int:
