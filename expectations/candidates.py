@@ -222,6 +222,11 @@ def _domains(domains: Domains, limits: DataConfig) -> Iterator[Expect]:
     yield _steady_scores(domains, limits)
 
 
+# Standard errors of a day's mean that are noise. A request counts once, however many candidates it has: they share a
+# user and a context. Of a domain with a handful of requests the mean doubles by chance on one day in a few hundred.
+_NOISE = 4
+
+
 def _steady_scores(domains: Domains, limits: DataConfig) -> Expect:
     return Expect(
         name="mean_scores_steady",
@@ -230,10 +235,17 @@ def _steady_scores(domains: Domains, limits: DataConfig) -> Expect:
         description="The teacher's level moved in a domain: a new teacher or a broken join, and the model "
         "would be calibrated to a scale that no longer holds.",
         query=f"""
-            with today as (
-                select surface, product, task, mean_score
-                from ({mean_scores_sql(domains, "{batch}")})
-                unpivot (mean_score for task in ({", ".join(map(name, domains.task_names))}))
+            with scores as (
+                select request_id, surface, product, task, score
+                from (select request_id, surface, product, {", ".join(map(name, domains.task_names))} from {{batch}})
+                unpivot (score for task in ({", ".join(map(name, domains.task_names))}))
+                where isfinite(score)
+            ),
+            today as (
+                select surface, product, task, avg(score) as mean_score,
+                    coalesce(stddev_samp(score), 0) / sqrt(count(distinct request_id)) as error
+                from scores
+                group by surface, product, task
             ),
             usual as (
                 select surface, product, task, avg(mean_score) as mean_score
@@ -243,7 +255,8 @@ def _steady_scores(domains: Domains, limits: DataConfig) -> Expect:
             select surface, product, task, round(today.mean_score, 6) as mean_score,
                 round(usual.mean_score, 6) as usual_mean
             from today inner join usual using (surface, product, task)
-            where abs(today.mean_score - usual.mean_score) > {limits.score_band} * usual.mean_score
+            where abs(today.mean_score - usual.mean_score)
+                > greatest({limits.score_band} * usual.mean_score, {_NOISE} * today.error)
             order by all
         """,
     )

@@ -76,3 +76,9 @@ def test_samples_are_keys(logs, yesterday) -> None:
     logs.damage("candidates", f"update t set gctr = 0.25, ctr = 0.125 where {ROW} = 1 and ad_id = 3")
     (failure,) = logs.validate(yesterday).failures
     assert failure.samples == ({"request_id": "739618001", "ad_id": "3", "gctr": "0.25", "ctr": "0.125"},)
+
+
+def test_a_mean_that_few_requests_moved_is_noise(logs, yesterday) -> None:
+    """The means double as above, but by 4 of 20 requests: that is as likely another mix of users."""
+    logs.damage("candidates", f"update t set ctr = ctr * 6 where {ROW} % 3 = 0 and {ROW} < 12")
+    assert logs.failing(yesterday) == {}
