@@ -88,6 +88,12 @@ BESIDE = (  # these only read what was trained, or have a line of models of thei
         add=f"{TINY} --requests 40 --width 4",
         says=r"no dot product, can beat \(40 requests\)",
     ),
+    Step(".venv/bin/python -m benchmarks.bootstrap", add="--rows 2000", says="a resample at a time"),
+    Step(
+        ".venv/bin/python -m benchmarks.soak --home soak",
+        add="--days 1",
+        says=r"1 days in \d+ min; lost or wrong: nothing",
+    ),
     *(
         Step(
             f".venv/bin/python -m benchmarks.tune {search}",
@@ -122,6 +128,16 @@ ON_THE_PLATFORM = (
         f"""{DEPLOYMENT} ablation/weekly --param as_of='"2026-01-25"' --param seeds='[0, 1, 2]'""",
         swap={**HELD_OUT, "[0, 1, 2]": "[0]"},
         add=f"""{PARAMETER} --param names='["no_dcn"]'""",
+    ),
+    Step(
+        ".venv/bin/python -m flows.ablation --as-of 2026-01-25 --variants no_domain_adaptation no_dcn "
+        "no_normalisation downsampling emb_64 emb_48 emb_32",
+        swap={
+            **HELD_OUT,
+            "no_domain_adaptation no_dcn no_normalisation downsampling emb_64 emb_48 emb_32": "no_dcn",
+        },
+        add=f"{TINY} --seeds 0",
+        says="DCN V2",
     ),
     Step(
         f"""{DEPLOYMENT} backfill/manual --param first='"2026-01-23"' --param last='"2026-01-25"'"""
