@@ -69,10 +69,14 @@ class Platform:
 
     @property
     def server_environment(self) -> dict[str, str]:
-        """The server's own: without its address, and with the shell's database."""
+        """The server's own: without its address, and with the shell's database.
+
+        A server that was down forgets, after a minute by default, which heartbeats it waited for: runs that died with
+        it would stay Running for ever. Ours remembers for a week.
+        """
         database = {name: value for name, value in os.environ.items() if name.startswith(_DATABASE)}
         own = {name: value for name, value in self.environment.items() if name != "PREFECT_API_URL"}
-        return own | database
+        return own | database | {"PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "P7D"}
 
     @property
     def database(self) -> str:

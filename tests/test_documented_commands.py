@@ -182,6 +182,7 @@ ON_THE_PLATFORM = (
 ON_A_SHARED_SERVER = (
     Step('export PROJECT_ROOT="$PWD" PREFECT_API_URL=http://127.0.0.1:4200/api', swap=API),
     Step("export PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1"),
+    Step("export PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER=P7D"),
     Step(
         ".venv/bin/prefect server start --host 127.0.0.1 --port 4200",
         swap=SERVER,

@@ -8,9 +8,11 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,7 +32,12 @@ _DECLARED = [one for path in _FILES for one in yaml.safe_load(path.read_text())[
 
 WITHIN_S = int(os.environ.get("MTMD_ZOMBIE_WITHIN_S", "10"))  # 90 as shipped, which would take minutes
 UP = Step("make up", add="PORT=$A_PORT REPORTS_PORT=$ANOTHER_PORT", says="UI: http://127.0.0.1:")
-_PATIENCE_S = 300.0
+_PATIENCE_S = 600.0
+_AN_HOUR_AGO = """
+update automation_bucket
+set start = strftime('%Y-%m-%d %H:%M:%f000', start, '-1 hour'),
+    "end" = strftime('%Y-%m-%d %H:%M:%f000', "end", '-1 hour')
+"""
 
 
 def _references(value: Any) -> list[str]:
@@ -109,6 +116,19 @@ class Live:
         found: dict[str, Any] = json.loads((self.checkout.root / ".platform" / f"{name}.json").read_text())
         return found
 
+    def awaited_beats(self) -> int:
+        """How many runs the zombie automation waits for."""
+        with closing(self._database()) as database:
+            return int(database.execute("select count(*) from automation_bucket").fetchone()[0])
+
+    def let_an_hour_pass(self) -> int:
+        """As if the server had been down for an hour: what it waits for was to come that long ago."""
+        with closing(self._database()) as database, database:
+            return database.execute(_AN_HOUR_AGO).rowcount
+
+    def _database(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.checkout.root / ".platform" / "prefect" / "prefect.db", timeout=60)
+
     def named(self, collection: str) -> dict[str, str]:
         return {one["name"]: one["id"] for one in self.checkout.ask(f"/{collection}/filter", {})}
 
@@ -179,9 +199,11 @@ def zombie(live: Live) -> tuple[str, str]:
     assert _await(lambda: live.checkout.ask("/events/filter", {"filter": beat})["events"])
     process = int(live.run(identity)["infrastructure_pid"].split(":")[-1])
     waiting = live.start("simulate_day", as_of="2026-01-25", days=1, logs="logs/another")
+    assert _await(live.awaited_beats)
     before = {name: live.named(name) for name in ("deployments", "automations")}
     for pid in (live.record("worker")["pid"], process, live.record("server")["pid"]):
         os.kill(pid, signal.SIGKILL)
+    assert live.let_an_hour_pass() == 1
     live.checkout.take(replace(UP, says="automation mtmd-crash-zombies: unchanged"))  # so it goes on waiting
     after = {name: live.named(name) for name in ("deployments", "automations")}
     assert {name: before[name].items() <= after[name].items() for name in before} == dict.fromkeys(
