@@ -24,6 +24,8 @@ SERVER = {"--port 4200": "--port $A_PORT"}
 
 NOT_RUN = {
     "make test": "it runs these tests",
+    ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --only rechub-two-tower": "it needs other libraries; "
+    "tests/benchmarks/test_peers.py runs it where they are",
     "export PREFECT_SERVER_DATABASE_CONNECTION_URL="
     '"postgresql+asyncpg://prefect:${PGPASSWORD}@db.internal:5432/prefect"': "tests/flows/test_postgresql.py",
 }

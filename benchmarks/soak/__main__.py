@@ -79,10 +79,15 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _absolute(text: str) -> Path:
+    """The platform's processes have working directories of their own."""
+    return Path(text).resolve()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument(
-        "--home", type=Path, required=True, help="an empty folder for logs, artifacts and the platform"
+        "--home", type=_absolute, required=True, help="an empty folder for logs, artifacts and the platform"
     )
     parser.add_argument("--days", type=int, default=DAYS)
     parser.add_argument("--requests", type=int, default=80, help="a day, with 16 candidates each")
