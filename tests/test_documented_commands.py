@@ -30,7 +30,6 @@ NOT_RUN = {
     '"postgresql+asyncpg://prefect:${PGPASSWORD}@db.internal:5432/prefect"': "tests/flows/test_postgresql.py",
 }
 SHORT_FORMS = {  # named in a sentence; the whole command is in the story
-    "make run-kuairand": "make run-kuairand SOURCE=/path/to/kuairand-pure",
     "make run-kuairand SOURCE=…": "make run-kuairand SOURCE=/path/to/kuairand-pure",
     "mtmd status": ".venv/bin/mtmd status",
     "mtmd rollback": '.venv/bin/mtmd rollback --reason "bad conversions"',
