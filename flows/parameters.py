@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypeVar, get_args
 
+from annotated_types import Ge, Le
 from prefect import runtime
 from pydantic import Field
 from pydantic.fields import FieldInfo
@@ -56,6 +57,13 @@ def _descriptions(annotation: Any) -> Iterator[str]:
     """Of a type, and of the members of a union."""
     for part in get_args(annotation):
         if isinstance(part, FieldInfo) and part.description:
-            yield part.description
+            yield part.description + _bounds(part)
         else:
             yield from _descriptions(part)
+
+
+def _bounds(field: FieldInfo) -> str:
+    """In words: the run form enforces bounds and does not show them."""
+    words = {Ge: "at least {0.ge}", Le: "at most {0.le}"}
+    found = [words[type(one)].format(one) for one in field.metadata if type(one) in words]
+    return f" ({', '.join(found)})" if found else ""
