@@ -156,10 +156,9 @@ def verdict(summary: RunSummary, url: str | None = None) -> str:
         f"as_of {summary.as_of} · candidate `{summary.model_id}` · live now: "
         + (f"`{summary.champion}`" if summary.champion else "nothing"),
         "",
-        "| gate | | |",
-        "|:--|:--|:--|",
+        # A list: the UI does not wrap what is in a table, and the detail of a gate is a sentence.
         *(
-            f"| {g.name} | {'pass' if g.passed else '**fail**'} | {_cell(g.detail)} |"
+            f"- **{g.name}**: {'pass' if g.passed else '**fail**'}, {_line(g.detail)}"
             for g in summary.verdict.gates
         ),
         "",
@@ -185,7 +184,7 @@ def rollback(done: RolledBack) -> str:
     further = f"`{champion.previous}`" if champion.previous else "nothing"
     return (
         f"## {done.words}\n\n"
-        f"Reason: {_cell(champion.change.reason)}\n\n"
+        f"Reason: {_line(champion.change.reason)}\n\n"
         f"- live now: `{champion.model_id}`, as_of {champion.as_of}, sequence {champion.sequence}\n"
         f"- before it was flipped: {done.check}\n"
         f"- another rollback would go to {further}\n"
@@ -263,5 +262,5 @@ def _delta(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.1e}"
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _line(text: str) -> str:
+    return " ".join(text.split())
