@@ -68,9 +68,9 @@ def backfill(
     for outcome in _run(plan, given, at_once):
         outcomes.append(outcome)
         get_run_logger().info("%s: %s", outcome.as_of, outcome.words)
-        publish.backfill(plan, outcomes)
+        publish.backfill(plan, outcomes, artifacts)
     if not plan.running:
-        publish.backfill(plan, outcomes)
+        publish.backfill(plan, outcomes, artifacts)
     if failed := [str(one.as_of) for one in outcomes if one.state == "failed"]:
         raise RuntimeError(
             f"{len(failed)} of {len(plan.days)} days did not complete: {', '.join(failed)}; see their runs, then "

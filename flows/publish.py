@@ -62,7 +62,7 @@ def verdict(planned: RunPlan, summary: RunSummary) -> None:
     _publish(
         "verdict",
         f"as_of {planned.as_of}: {summary.words[:200]}",
-        render.verdict(summary, report_url(planned, summary)),
+        render.verdict(summary, report_url(planned.artifacts, summary.places["report"])),
     )
 
 
@@ -80,7 +80,9 @@ def backfill_plan(planned: BackfillPlan) -> None:
 
 
 @task(persist_result=False, name="publish backfill")
-def backfill(planned: BackfillPlan, outcomes: Sequence[DayOutcome]) -> None:
-    """Day by day: verdict and metrics, and their trend."""
+def backfill(planned: BackfillPlan, outcomes: Sequence[DayOutcome], artifacts: str) -> None:
+    """Day by day: verdict and metrics, their trend, and links to the days' pages where these are served."""
+    urls = {one.as_of: report_url(artifacts, one.report) for one in outcomes if one.report}
+    pages = {day: url for day, url in urls.items() if url}
     words = f"{planned.first} to {planned.last}: {len(outcomes)} of {len(planned.days)} days"
-    _publish("backfill", words, backfill_render.outcome_table(planned, outcomes))
+    _publish("backfill", words, backfill_render.outcome_table(planned, outcomes, pages))

@@ -76,6 +76,7 @@ class DayOutcome(Frozen):
     model_id: str | None = None
     logmae: dict[str, float | None] = Field({}, description="of the candidate, by task over its slices")
     gain: float | None = Field(None, description="LogMAE improvement over the per-slice baselines, all tasks")
+    report: str | None = Field(None, description="path of the run's page")
 
     @classmethod
     def of(cls, summary: RunSummary, state: Literal["completed", "skipped"] = "completed") -> Self:
@@ -88,6 +89,7 @@ class DayOutcome(Frozen):
             model_id=summary.model_id,
             logmae={at.task: report.get(report.candidate, at).logmae for at in report.aggregates},
             gain=report.compared("per_slice", EVERYTHING).improvement,
+            report=summary.places["report"],
         )
 
 
@@ -129,7 +131,8 @@ def latest_outcome(workspace: Workspace, as_of: date) -> DayOutcome:
     summary = read_record(found[-1], RunSummary)
     if summary is None:
         return DayOutcome(as_of=as_of, state="skipped", words=f"decided by another version: {found[-1]}")
-    return DayOutcome.of(summary, "skipped")
+    page = found[-1].with_name(Path(summary.places["report"]).name)  # artifacts may have moved since
+    return DayOutcome.of(summary, "skipped").model_copy(update={"report": str(page)})
 
 
 class _Keys:

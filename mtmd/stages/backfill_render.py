@@ -1,6 +1,7 @@
 """A backfill as people read it: the table of a plan, and day × verdict × metrics with their trend."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 
 from mtmd.evaluation import Column, Estimate, Table
 from mtmd.report import data_uri, line_chart
@@ -36,31 +37,36 @@ def plan_table(plan: BackfillPlan) -> str:
     )
 
 
-def outcome_table(plan: BackfillPlan, outcomes: Sequence[DayOutcome]) -> str:
-    """Day × verdict × metrics of the days so far, oldest first, and the trend of the LogMAE."""
+def outcome_table(plan: BackfillPlan, outcomes: Sequence[DayOutcome], pages: Mapping[date, str]) -> str:
+    """Day × verdict × metrics of the days so far, oldest first, their trend, and the days' `pages` (URLs)."""
     ordered = sorted(outcomes, key=lambda one: one.as_of)
     tasks = list(dict.fromkeys(task for one in ordered for task in one.logmae))
     table = Table(
         title=f"{plan.first} to {plan.last}, reprocess {plan.reprocess}: {len(ordered)} of {len(plan.days)} days",
         columns=(
-            *(Column(name=name, kind="text") for name in ("as_of", "state", "model")),
+            *(Column(name=name, kind="text") for name in ("as_of", "state")),
             *(Column(name=f"LogMAE {task}") for task in tasks),
             Column(name="vs per-slice", kind="estimate"),
-            Column(name="verdict", kind="text"),
         ),
         rows=tuple(
             (
                 str(one.as_of),
                 one.state,
-                one.model_id or "–",
                 *(one.logmae.get(task) for task in tasks),
                 None if one.gain is None else Estimate(value=one.gain),
-                one.words.replace("\n", " "),
             )
             for one in ordered
         ),
     )
-    return f"{table.markdown()}\n{_trend(ordered, tasks)}"
+    verdicts = [_verdict(one, pages.get(one.as_of)) for one in ordered]
+    return "\n".join([table.markdown(), *verdicts, "", _trend(ordered, tasks)])
+
+
+def _verdict(one: DayOutcome, page: str | None) -> str:
+    """An item of a list: the UI does not wrap what is in a table."""
+    model = f" `{one.model_id}`" if one.model_id else ""
+    link = f" ([report.html]({page}))" if page else ""
+    return f"- {one.as_of}{model}: {' '.join(one.words.split())}{link}"
 
 
 def _trend(ordered: Sequence[DayOutcome], tasks: Sequence[str]) -> str:

@@ -48,12 +48,12 @@ def write_report(
     return place
 
 
-def report_url(plan: RunPlan, summary: RunSummary) -> str | None:
-    """Where a browser finds the page, when MTMD_REPORTS_URL says under which URL the artifacts are served."""
+def report_url(artifacts: str | Path, page: str) -> str | None:
+    """Where a browser finds a page, when MTMD_REPORTS_URL says under which URL the artifacts are served."""
     base = os.environ.get("MTMD_REPORTS_URL", "").rstrip("/")
     if not base:
         return None
-    inside = Path(summary.places["report"]).relative_to(resolve(plan.artifacts))
+    inside = Path(page).relative_to(resolve(artifacts))
     return f"{base}/{quote(inside.as_posix())}"
 
 

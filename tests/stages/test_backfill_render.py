@@ -36,9 +36,11 @@ def test_outcomes_come_oldest_first_with_a_trend() -> None:
         gain=0.1,
     )
     bad = DayOutcome(as_of=LAST, state="failed", words="no\nspace")
-    text = outcome_table(PLAN, [bad, good])
-    assert text.index("| 2026-01-01 | completed | m | 0.3000 | – | 10.00% | promoted |") < text.index(
-        "| 2026-01-02 | failed | – | – | – | – | no space |"
+    text = outcome_table(PLAN, [bad, good], {FIRST: "http://host/first.html"})
+    assert text.index("| 2026-01-01 | completed | 0.3000 | – | 10.00% |") < text.index(
+        "| 2026-01-02 | failed | – | – | – |"
     )
+    assert "- 2026-01-01 `m`: promoted ([report.html](http://host/first.html))\n" in text
+    assert "- 2026-01-02: no space\n" in text
     assert text.count("data:image/svg+xml;base64,") == 1
-    assert "data:image" not in outcome_table(PLAN, [bad])
+    assert "data:image" not in outcome_table(PLAN, [bad], {})

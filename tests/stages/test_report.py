@@ -74,11 +74,12 @@ def test_the_page_has_a_url_where_the_artifacts_are_served(
 ) -> None:
     summary = done.decide()
     monkeypatch.delenv("MTMD_REPORTS_URL", raising=False)
-    assert stages.report_url(done.plan, summary) is None
+    page = summary.places["report"]
+    assert stages.report_url(done.plan.artifacts, page) is None
     monkeypatch.setenv("MTMD_REPORTS_URL", "http://host:4300/reports/")
     run = Path(summary.places["run"]).name
     url = f"http://host:4300/reports/tiny/runs/{run}/report.html"
-    assert stages.report_url(done.plan, summary) == url
+    assert stages.report_url(done.plan.artifacts, page) == url
     assert f"[report.html]({url})" in render.verdict(summary, url)
 
 
