@@ -29,6 +29,13 @@ from mtmd.storage import read_json, remove, write_json
 ROOT = Path(__file__).parents[1]
 POOL = "local"
 _DATABASE = ("PREFECT_SERVER_DATABASE_", "PREFECT_API_DATABASE_")  # two names of the same settings
+_SERVER = {
+    # A server that was down forgets, after a minute by default, which heartbeats it waited for: runs that died with it
+    # would stay Running for ever. Ours remembers for a week.
+    "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "P7D",
+    "PREFECT_SERVER_UI_V2_ENABLED": "false",  # its pages ask a service on the internet for their settings
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+}
 PATIENCE_S = 300.0
 _PORT_PATIENCE_S = 5.0
 _console = Console(highlight=False, soft_wrap=True)
@@ -69,14 +76,10 @@ class Platform:
 
     @property
     def server_environment(self) -> dict[str, str]:
-        """The server's own: without its address, and with the shell's database.
-
-        A server that was down forgets, after a minute by default, which heartbeats it waited for: runs that died with
-        it would stay Running for ever. Ours remembers for a week.
-        """
+        """The server's own: without its address, and with the shell's database."""
         database = {name: value for name, value in os.environ.items() if name.startswith(_DATABASE)}
         own = {name: value for name, value in self.environment.items() if name != "PREFECT_API_URL"}
-        return own | database | {"PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "P7D"}
+        return own | database | _SERVER | {"PREFECT_SERVER_UI_API_URL": self.api}
 
     @property
     def database(self) -> str:
