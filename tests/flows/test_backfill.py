@@ -87,7 +87,8 @@ def test_a_day_that_fails_is_reported_and_days_that_are_done_are_skipped(
     assert _children(state) == [f"daily-retrain {BEFORE}"]
     table = published(_identity(state))["backfill"]
     assert "lack 1 of the 21 days" in table
-    assert f"| {AS_OF} | skipped | {first_run.summary.model_id} |" in table
+    assert f"| {AS_OF} | skipped |" in table
+    assert f"- {AS_OF} `{first_run.summary.model_id}`: promoted" in table
     again = _backfill(first_run, artifacts, last=AS_OF)
     assert [one.state for one in again.result()] == ["skipped"]
     assert first_run.summary.model_id in published(_identity(again))["backfill"]
