@@ -42,7 +42,7 @@ class Month:
         outcome = latest_outcome(self.workspace, day)
         self._expect(outcome)
         if event == "rollback":
-            note = self._roll_back(day)
+            ended, note = self._roll_back(day)
         live = self.registry.champion()
         return Night(
             day=day,
@@ -52,7 +52,7 @@ class Month:
             found=watched.message if watched.state != "Completed" else "",
             daily=ended.state,
             promoted=bool(outcome.model_id) and outcome.model_id == self.champion,
-            words=_explained(ended, outcome),
+            words=_explained(ended),
             champion=live.model_id if live else None,
             expected=self.champion,
             note=note,
@@ -127,14 +127,14 @@ class Month:
         (model,) = (path.name for path in registry.models.glob(f"{day:%Y%m%d}-*"))
         return {name: sha for name, sha in registry.manifest(model).files.items() if name.endswith(".onnx")}
 
-    def _roll_back(self, day: date) -> str:
+    def _roll_back(self, day: date) -> tuple[Ended, str]:
         """Take the day's champion down; a run of the same day must not bring it back."""
         *_, before, taken = self.registry.standing()
         _required(self.operator.by_hand("rollback/manual", reason="conversions fell", model=taken))
         self.champion = before
         again = self.operator.by_hand(_DAILY, as_of=str(day), ablations=False)
         _required(again)
-        return f"{taken} taken down; run again: {latest_outcome(self.workspace, day).words}"
+        return again, f"{taken} taken down, and the day run again"
 
     def _expect(self, outcome: DayOutcome) -> None:
         """A verdict that says promoted names the model that is live from now on."""
@@ -147,9 +147,6 @@ def _required(ended: Ended) -> None:
         raise SoakError(f"a run that had to complete ended {ended.state}: {ended.message}")
 
 
-def _explained(ended: Ended, outcome: DayOutcome) -> str:
-    """Why the day ended as it did, by the artifact that a person would open."""
-    for key in ("verdict", "data-quality"):
-        if key in ended.artifacts:
-            return f"`{key}`: {outcome.words if key == 'verdict' else ended.message}"
-    return ""
+def _explained(ended: Ended) -> str:
+    """Why the day ended as it did, as the artifact says that a person would open."""
+    return f"`verdict`: {ended.artifacts['verdict']}" if "verdict" in ended.artifacts else ""

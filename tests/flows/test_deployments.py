@@ -74,6 +74,18 @@ def test_the_backfill_deployment_registers_three_days_and_promotes_none(deployed
     assert half_written(deployed.platform.artifacts) == []
 
 
+def test_dailies_take_turns_and_wait_for_no_backfill(deployed: Deployed) -> None:
+    last = AS_OF + timedelta(days=2)
+    backfill = deployed.start("backfill/manual", first=str(AS_OF), last=str(last), reprocess="all")
+    dailies = [
+        deployed.start("daily-retrain/daily", as_of=str(day), ablations=False) for day in (AS_OF, NEXT)
+    ]
+    long, *runs = deployed.ended([backfill, *dailies])
+    one, other = sorted(runs, key=lambda run: str(run["start_time"]))
+    assert other["start_time"] >= one["end_time"]
+    assert one["start_time"] < long["end_time"], "the backfill was over too soon to show anything"
+
+
 def test_the_server_refuses_a_window_out_of_bounds(deployed: Deployed) -> None:
     done = deployed.run("daily-retrain/daily", as_of=str(AS_OF), window_days=10)
     assert done.returncode != 0
