@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from mtmd.config import Preset
-from mtmd.data import ShardRef, extract_day, plan_window
-from mtmd.stages import RunPlan
+from mtmd.data import ShardRef, extract_day
+from mtmd.stages import RunPlan, training_days
 
 
 def plan_of(
@@ -15,7 +15,7 @@ def plan_of(
     days = preset.window_days if window_days is None else window_days
     return RunPlan(
         as_of=as_of,
-        days=plan_window(as_of, days).days,
+        days=training_days(preset, as_of, days),
         preset=preset,
         logs=preset.logs if logs is None else logs,
         artifacts=artifacts,

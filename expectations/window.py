@@ -1,5 +1,7 @@
 """The suite of the window: one row per day and domain, with its number of candidates."""
 
+from collections.abc import Iterable
+from datetime import date
 from typing import TYPE_CHECKING
 
 from expectations.common import Batch, Expect, Severity, build_suite
@@ -14,7 +16,7 @@ def window_suite(preset: Preset) -> "ExpectationSuite":
     return build_suite(
         Batch.WINDOW,
         [
-            _no_gap(),
+            _no_gap(preset.left_out),
             _enough_rows(preset.data),
             _content_differs(preset.data),
             _steady_mix(preset.data),
@@ -22,13 +24,21 @@ def window_suite(preset: Preset) -> "ExpectationSuite":
     )
 
 
-def _no_gap() -> Expect:
+def _no_gap(left_out: Iterable[date]) -> Expect:
+    """Days that the preset leaves out count as if they were there."""
+    away = ", ".join(f"date '{day}'" for day in sorted(left_out))
     return Expect(
         name="days_without_gap",
         column="day",
         description="A missing day makes the window shorter than it says, and its weekly cycle lopsided.",
-        query="""
-            with days as (select distinct day from {batch}),
+        query=f"""
+            with there as (select distinct day from {{batch}}),
+            away as (select unnest(cast([{away}] as date[])) as day),
+            days as (
+                from there
+                union
+                from away where day between (select min(day) from there) and (select max(day) from there)
+            ),
             following as (select day, lead(day) over (order by day) as next_day from days)
             select day as last_day_before_gap, next_day
             from following

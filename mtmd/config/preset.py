@@ -1,9 +1,10 @@
 """A preset: one TOML file with everything that is not a fact of the day."""
 
 import tomllib
+from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -17,6 +18,8 @@ from mtmd.errors import ConfigError
 
 PRESETS = Path(__file__).parent / "presets"
 
+_Reason = Annotated[str, Field(pattern=r"\S")]
+
 
 class Preset(Frozen):
     """The whole configuration of one line of models."""
@@ -26,6 +29,9 @@ class Preset(Frozen):
     )
     logs: str = Field(description="where the three log tables are: a path or a file:// URI")
     window_days: int = Field(28, ge=20, le=60, description="training days before as_of")
+    left_out: dict[date, _Reason] = Field(
+        {}, description="days that no window uses, and why: wrong or lost, and not to be delivered again"
+    )
     domains: Domains
     features: tuple[Feature, ...]
     hash_seed: int = Field(0, ge=0)

@@ -18,6 +18,7 @@ from mtmd.validation import DayValidation, WindowValidation
 class ReportInputs:
     """A run's results.
 
+    left_out      days between the window's first and the held-out one that it does not use, and why
     words         what came of it
     live          model id of the champion after the run
     fits          training of each model, by the predictor's name
@@ -32,6 +33,7 @@ class ReportInputs:
 
     as_of: date
     preset: str
+    left_out: Mapping[date, str]
     words: str
     verdict: Verdict
     live: str | None

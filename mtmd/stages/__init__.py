@@ -20,7 +20,7 @@ from mtmd.stages.decision import RunSummary, decide
 from mtmd.stages.evaluation import Evaluated, evaluate, model_id
 from mtmd.stages.extraction import extract
 from mtmd.stages.monitor import monitor, monitored
-from mtmd.stages.plan import RunPlan, plan_run, scheduled_as_of
+from mtmd.stages.plan import RunPlan, plan_run, scheduled_as_of, training_days
 from mtmd.stages.report import report_url, write_report
 from mtmd.stages.rollback import RolledBack, rollback
 from mtmd.stages.simulation import Simulated, simulate_days
@@ -67,6 +67,7 @@ __all__ = [
     "simulate_days",
     "to_train",
     "train",
+    "training_days",
     "validate",
     "write_report",
 ]

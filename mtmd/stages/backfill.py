@@ -12,7 +12,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field
 
-from mtmd.config import Frozen
+from mtmd.config import Frozen, load_preset
 from mtmd.data import days_fingerprint, shard_fingerprint
 from mtmd.errors import ConfigError, LogsError
 from mtmd.evaluation import EVERYTHING
@@ -26,11 +26,11 @@ from mtmd.storage import read_json
 from mtmd.training import FitResult, ModelKind
 
 Reprocess = Literal["none", "failed", "all"]
-Status = Literal["new", "failed", "outdated", "done"]
+Status = Literal["new", "failed", "outdated", "done", "left out"]
 _RERUN: dict[Reprocess, tuple[Status, ...]] = {
     "none": ("new",),
     "failed": ("new", "failed"),
-    "all": get_args(Status),
+    "all": ("new", "failed", "outdated", "done"),
 }
 _KINDS: tuple[ModelKind, ...] = get_args(ModelKind)
 
@@ -41,13 +41,15 @@ class PlannedDay(Frozen):
     """One day of a backfill, before it runs."""
 
     as_of: date
-    status: Status = Field(description="outdated: done, but with other logs, preset or code")
+    status: Status = Field(
+        description="outdated: done, but with other logs, preset or code; left out: by the preset, it never runs"
+    )
     runs: bool = Field(description="whether the policy runs it")
     validate_days: int = Field(0, description="days whose suites have not passed yet")
     extract_days: int = Field(0, description="days that have no shard yet")
     train: tuple[str, ...] = Field((), description="models that are not trained yet")
     seconds: float | None = Field(None, description="of training, as the latest fits took; None without one")
-    note: str = Field("", description="why a run of it would fail at once")
+    note: str = Field("", description="why a run of it would fail at once, or why it is left out")
 
 
 class BackfillPlan(Frozen):
@@ -64,7 +66,8 @@ class BackfillPlan(Frozen):
 
     @property
     def skipped(self) -> tuple[date, ...]:
-        return tuple(day.as_of for day in self.days if not day.runs)
+        """Days with an outcome already."""
+        return tuple(day.as_of for day in self.days if not day.runs and day.status != "left out")
 
 
 class DayOutcome(Frozen):
@@ -111,9 +114,13 @@ def plan_backfill(
     if last < first:
         raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
     sources: dict[date, Sources] = {}
+    left_out = load_preset(preset).left_out
     days = []
     for offset in range((last - first).days + 1):
         day = first + timedelta(days=offset)
+        if day in left_out:
+            days.append(PlannedDay(as_of=day, status="left out", runs=False, note=left_out[day]))
+            continue
         try:
             plan = plan_run(day, preset, window_days=window_days, logs=logs, artifacts=artifacts)
             days.append(_look(plan, reprocess, sources))

@@ -26,6 +26,11 @@ class RunPlan(Frozen):
         return (*self.days, self.as_of)
 
     @property
+    def left_out(self) -> dict[date, str]:
+        """Days between the window's first and the held-out one that the preset leaves out, and why."""
+        return {day: why for day, why in self.preset.left_out.items() if self.days[0] < day < self.as_of}
+
+    @property
     def workspace(self) -> Workspace:
         return Workspace.of(self.artifacts, self.preset)
 
@@ -55,7 +60,8 @@ def plan_run(
 ) -> RunPlan:
     """Resolve a run's parameters and see that its days exist.
 
-    Raises ConfigError for a bad preset or window, LogsError that lists the days which are missing.
+    Raises ConfigError for a bad preset or window, or a day that the preset leaves out; LogsError that lists the days
+    which are missing.
     """
     chosen = load_preset(preset)
     days = chosen.window_days if window_days is None else window_days
@@ -64,16 +70,35 @@ def plan_run(
             f"window_days ({days}) must be between {MIN_WINDOW_DAYS} and {MAX_WINDOW_DAYS}; "
             f"leave it out for the preset's {chosen.window_days}"
         )
-    window = plan_window(as_of, days)
     plan = RunPlan(
         as_of=as_of,
-        days=window.days,
+        days=training_days(chosen, as_of, days),
         preset=chosen,
         logs=chosen.logs if logs is None else logs,
         artifacts=artifacts,
     )
     _require_days(plan)
     return plan
+
+
+def training_days(preset: Preset, as_of: date, window_days: int) -> tuple[date, ...]:
+    """The `window_days` days before `as_of` without those that the preset leaves out, oldest first.
+
+    Raises ConfigError when `as_of` is left out, or more than a quarter of the window.
+    """
+    if (why := preset.left_out.get(as_of)) is not None:
+        raise ConfigError(
+            f"as_of {as_of} is left out by preset {preset.name!r} ({why}); choose another day, or take it out of "
+            "left_out"
+        )
+    window = plan_window(as_of, window_days).days
+    days = tuple(day for day in window if day not in preset.left_out)
+    if 4 * len(days) < 3 * len(window):
+        raise ConfigError(
+            f"{len(window) - len(days)} of the {len(window)} days before {as_of} are left out by preset "
+            f"{preset.name!r}; at most a quarter may be: lengthen window_days, or have days delivered again"
+        )
+    return days
 
 
 def _require_days(plan: RunPlan) -> None:
@@ -84,6 +109,7 @@ def _require_days(plan: RunPlan) -> None:
             f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         )
         raise LogsError(
-            f"logs {plan.logs!r} lack {len(missing)} of the {len(plan.all_days)} days that as_of {plan.as_of} with "
-            f"window_days {len(plan.days)} needs: {shown}; days there: {have}. Deliver them, or choose another as_of"
+            f"logs {plan.logs!r} lack {len(missing)} of the {len(plan.all_days)} days from {plan.days[0]} to as_of "
+            f"{plan.as_of}: {shown}; days there: {have}. Deliver them, choose another as_of, or leave them out "
+            "(left_out in a preset)"
         )

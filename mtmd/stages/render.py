@@ -222,8 +222,9 @@ def clean_up(planned: CleanUp, dry_run: bool) -> str:
 
 
 def _head(plan: RunPlan) -> str:
+    left_out = "".join(f", without {day}: {why}" for day, why in plan.left_out.items())
     return (
-        f"as_of **{plan.as_of}**, window {plan.days[0]} to {plan.days[-1]} ({len(plan.days)} days), "
+        f"as_of **{plan.as_of}**, window {plan.days[0]} to {plan.days[-1]} ({len(plan.days)} days{left_out}), "
         f"preset {plan.preset.name}, logs `{Path(plan.logs)}`"
     )
 

@@ -71,6 +71,7 @@ def _inputs(
     return ReportInputs(
         as_of=plan.as_of,
         preset=plan.preset.name,
+        left_out=plan.left_out,
         words=summary.verdict.words(),
         verdict=summary.verdict,
         live=summary.champion,

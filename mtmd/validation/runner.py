@@ -41,7 +41,7 @@ SAMPLES = 5
 _GREAT_EXPECTATIONS = Lock()
 _SKIPPED = {
     Needs.TRAILING: "not enough trailing days: no earlier day was given to compare with",
-    Needs.PREVIOUS_DAY: "the logs have no requests of the day before",
+    Needs.PREVIOUS_DAY: "the logs have no requests of the day before, or the preset leaves it out",
 }
 
 
@@ -77,7 +77,8 @@ def validate_day(
         earlier = earlier[-preset.data.trailing_days :]
         stage_trailing(opened, earlier)
         previous_day = day - timedelta(days=1)
-        previous = sorted(day_directory(logs, "requests", previous_day).glob("*.parquet"))
+        told = day_directory(logs, "requests", previous_day).glob("*.parquet")
+        previous = [] if previous_day in preset.left_out else sorted(told)
         stage_previous_requests(opened, previous, previous_day)
         present = {Needs.NOTHING: True, Needs.TRAILING: bool(earlier), Needs.PREVIOUS_DAY: bool(previous)}
         results = run_suites(opened, _day_suites(preset), present)

@@ -195,6 +195,7 @@ def inputs(
     return ReportInputs(
         as_of=AS_OF,
         preset="tiny",
+        left_out={AS_OF - timedelta(days=2): "clicks were not logged"},
         words=verdict.words(),
         verdict=verdict,
         live=CHAMPION,

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +11,10 @@ import pytest
 from mtmd.config import Preset, variants
 from mtmd.evaluation import HeldOutDay
 from mtmd.report import ReportInputs, render_report
+from tests.browser import installed
 from tests.report.conftest import evaluate
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+BROWSER = installed()
 FLAGS = (
     "--headless",
     "--disable-gpu",

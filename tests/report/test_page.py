@@ -104,6 +104,7 @@ def test_every_section_says_its_numbers(html: str) -> None:
         "12,346",  # rows a second
         "query tower: mean gate by surface",
         "2,000 candidate rows in the window's 20 days, 50 on the held-out day.",
+        "20 days, without 2026-01-19 (clicks were not logged)",
         "1 skipped: no earlier day",
         "2.5e−07",
         "0123abcd",

@@ -114,3 +114,16 @@ def test_a_record_of_another_version_is_outdated_and_no_error(first_run: Run, ar
     assert _day(first_run, artifacts).status == "outdated"
     outcome = latest_outcome(Workspace(artifacts / LINE), AS_OF)
     assert outcome.words == f"decided by another version: {_summary(artifacts)}"
+
+
+def test_a_day_that_the_preset_leaves_out_is_shown_and_never_runs(
+    first_run: Run, artifacts: Path, tmp_path: Path
+) -> None:
+    preset = tmp_path / "mine.toml"
+    preset.write_text(f'{Path(TINY).read_text()}\n[left_out]\n{NEXT} = "clicks were not logged"\n')
+    plan = plan_backfill(
+        AS_OF, NEXT, str(preset), reprocess="all", logs=str(first_run.logs), artifacts=str(artifacts)
+    )
+    out = plan.days[-1]
+    assert (out.as_of, out.status, out.runs, out.note) == (NEXT, "left out", False, "clicks were not logged")
+    assert (plan.running, plan.skipped) == ((AS_OF,), ())

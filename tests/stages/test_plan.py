@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import pytest
 
 from mtmd.errors import ConfigError, LogsError
 from mtmd.stages import plan_run, scheduled_as_of
+from tests.conftest import TINY
 
 
 def _days(logs: Path, first: int, last: int) -> None:
@@ -33,6 +35,48 @@ def test_a_window_outside_20_to_60_days_is_refused(tmp_path: Path, days: int) ->
 def test_missing_days_are_named(tmp_path: Path) -> None:
     _days(tmp_path, 3, 21)
     with pytest.raises(
-        LogsError, match=r"lack 2 of the 21 days .* 2026-01-01, 2026-01-02; days there: 2026-01-03 to"
+        LogsError, match=r"lack 2 of the 21 days .*: 2026-01-01, 2026-01-02; days there: 2026-01-03 to"
     ):
         plan_run(date(2026, 1, 21), "demo", window_days=20, logs=str(tmp_path))
+
+
+def _preset(folder: Path, left_out: Mapping[str, str]) -> str:
+    """The tests' preset, as a user would write days into it."""
+    path = folder / "mine.toml"
+    lines = "".join(f'{day} = "{why}"\n' for day, why in left_out.items())
+    path.write_text(f"{Path(TINY).read_text()}\n[left_out]\n{lines}")
+    return str(path)
+
+
+def test_days_that_the_preset_leaves_out_are_in_no_window_and_need_not_be_there(tmp_path: Path) -> None:
+    _days(tmp_path, 1, 7)
+    _days(tmp_path, 9, 21)
+    preset = _preset(tmp_path, {"2026-01-08": "never delivered", "2025-12-01": "long ago"})
+    plan = plan_run(date(2026, 1, 21), preset, logs=str(tmp_path))
+    assert plan.days == tuple(date(2026, 1, day) for day in range(1, 21) if day != 8)
+    assert plan.left_out == {date(2026, 1, 8): "never delivered"}
+
+
+def test_a_day_that_is_left_out_is_not_run(tmp_path: Path) -> None:
+    _days(tmp_path, 1, 21)
+    preset = _preset(tmp_path, {"2026-01-21": "half of it is lost"})
+    with pytest.raises(
+        ConfigError, match=r"as_of 2026-01-21 is left out by preset 'tiny' \(half of it is lost\)"
+    ):
+        plan_run(date(2026, 1, 21), preset, logs=str(tmp_path))
+
+
+def test_a_window_keeps_three_quarters_of_its_days(tmp_path: Path) -> None:
+    _days(tmp_path, 1, 21)
+    days = [f"2026-01-{day:02d}" for day in range(1, 7)]
+    plan = plan_run(date(2026, 1, 21), _preset(tmp_path, dict.fromkeys(days[:5], "lost")), logs=str(tmp_path))
+    assert len(plan.days) == 15
+    with pytest.raises(
+        ConfigError, match=r"6 of the 20 days before 2026-01-21 are left out by preset 'tiny'"
+    ):
+        plan_run(date(2026, 1, 21), _preset(tmp_path, dict.fromkeys(days, "lost")), logs=str(tmp_path))
+
+
+def test_a_day_is_not_left_out_without_a_reason(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"left_out\.2026-01-08"):
+        plan_run(date(2026, 1, 21), _preset(tmp_path, {"2026-01-08": " "}), logs=str(tmp_path))

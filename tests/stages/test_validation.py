@@ -9,7 +9,7 @@ import pytest
 
 from mtmd import stages
 from mtmd.errors import LogsError, ValidationError
-from mtmd.stages import RunPlan, validation
+from mtmd.stages import RunPlan, render, validation
 from mtmd.validation import DayValidation
 from tests.flows.runs import AS_OF, TINY, Run, copied
 
@@ -90,3 +90,18 @@ def test_files_that_change_while_they_are_validated_stop_the_run(
     with pytest.raises(LogsError, match=f"logs of {AS_OF} changed while they were validated"):
         stages.validate(plan)
     assert not plan.workspace.validation(AS_OF).exists()
+
+
+def test_a_day_that_is_left_out_is_neither_read_nor_compared_with(plan: RunPlan) -> None:
+    gone = plan.days[-1]
+    for file in Path(plan.logs).glob(f"*/date={gone}/*.parquet"):
+        file.write_bytes(b"half a fi")
+    preset = plan.preset.model_copy(update={"left_out": {gone: "the disk was full"}})
+    days = stages.training_days(preset, AS_OF, len(plan.days))
+    without = plan.model_copy(update={"preset": preset, "days": days})
+    quality = stages.validate(without)
+    stages.require(quality)
+    assert [one.day for one in quality.days] == [*plan.days[:-1], AS_OF]
+    assert f"without {gone}: the disk was full" in render.data_quality(without, quality)
+    with pytest.raises(LogsError, match=str(gone)):
+        stages.validate(plan)
