@@ -243,9 +243,10 @@ def _steady_scores(domains: Domains, limits: DataConfig) -> Expect:
             ),
             today as (
                 select surface, product, task, avg(score) as mean_score,
-                    coalesce(stddev_samp(score), 0) / sqrt(count(distinct request_id)) as error
+                    stddev_samp(score) / sqrt(count(distinct request_id)) as error
                 from scores
                 group by surface, product, task
+                having count(distinct request_id) > 1  -- of one request nobody knows the noise
             ),
             usual as (
                 select surface, product, task, avg(mean_score) as mean_score

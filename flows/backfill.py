@@ -58,6 +58,7 @@ def backfill(
     if dry_run:
         return []
     outcomes = [steps.latest_outcome(preset, artifacts, day) for day in plan.skipped]
+    outcomes += [DayOutcome(as_of=one.as_of, state="left out", words=one.note) for one in plan.left_out]
     given = {
         "window_days": window_days,
         "preset": preset,

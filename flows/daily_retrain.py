@@ -27,6 +27,7 @@ from flows.parameters import (
     scheduled_day,
 )
 from flows.terminal import show
+from mtmd import stages
 from mtmd.config import variants
 from mtmd.data import ShardRef
 from mtmd.errors import MtmdError
@@ -58,7 +59,7 @@ def daily_retrain(
     try:
         decided = _decide(day, window_days, preset, promote, logs, artifacts, override)
     except Exception as error:
-        publish.stopped(day, f"{error}")
+        publish.stopped(day, f"{error}", stages.live_model(preset, artifacts))
         raise
     plan, summary = decided.plan, decided.summary
     publish.verdict(plan, summary)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypeVar, get_args
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, MaxLen, MinLen
 from prefect import runtime
 from pydantic import Field
 from pydantic.fields import FieldInfo
@@ -64,6 +64,11 @@ def _descriptions(annotation: Any) -> Iterator[str]:
 
 def _bounds(field: FieldInfo) -> str:
     """In words: the run form enforces bounds and does not show them."""
-    words = {Ge: "at least {0.ge}", Le: "at most {0.le}"}
+    words = {
+        Ge: "at least {0.ge}",
+        Le: "at most {0.le}",
+        MinLen: "length at least {0.min_length}",
+        MaxLen: "length at most {0.max_length}",
+    }
     found = [words[type(one)].format(one) for one in field.metadata if type(one) in words]
     return f" ({', '.join(found)})" if found else ""

@@ -83,10 +83,12 @@ class Platform:
 
     @property
     def database(self) -> str:
-        """What runs are kept in, without its password."""
-        given = next(filter(None, (os.environ.get(f"{prefix}CONNECTION_URL") for prefix in _DATABASE)), None)
+        """What runs are kept in, without its password: a connection URL, or the parts that Prefect makes one of."""
+        given = _database_setting("CONNECTION_URL")
         if given is None:
-            return "SQLite"
+            driver, *rest = map(_database_setting, ("DRIVER", "USER", "HOST", "PORT", "NAME"))
+            user, host, port, name = (part or "" for part in rest)
+            return f"{driver}://{user}@{host}:{port}/{name}" if driver else "SQLite"
         try:
             return make_url(given).render_as_string(hide_password=True)
         except ArgumentError as error:
@@ -105,9 +107,12 @@ def up(platform: Platform) -> None:
     listen = ("--host", "127.0.0.1", "--port", str(platform.port))
     _require_port(platform, "server", platform.port)
     _require_port(platform, "reports", platform.reports_port)
-    _require_database(platform)
+    database = _require_database(platform)
     _start(platform, "server", (prefect, "server", "start", *listen), platform.server_environment)
     _await(platform, "server", f"{platform.api}/health")
+    write_json(
+        platform.home / "database.json", {"database": database}
+    )  # one that was never reached is forgotten
     if _ask(platform, "work-pool", "inspect", POOL).returncode != 0:
         _prefect(platform, "work-pool", "create", POOL, "--type", "process")
     _prefect(platform, "deploy", "--all")
@@ -142,9 +147,10 @@ def down(platform: Platform) -> None:
         remove(record)
 
 
-def pid_of(platform: Platform, name: str) -> int | None:
-    """The process that `up` started as `name` (server, worker, reports), if it still runs."""
-    return _alive(platform.home / f"{name}.json")
+def family_of(platform: Platform, name: str) -> list[int]:
+    """The process that `up` started as `name` (server, worker, reports) and what that started; empty when it ended."""
+    pid = _alive(platform.home / f"{name}.json")
+    return [] if pid is None else [pid, *_descendants(pid)]
 
 
 def _apply(api: str) -> None:
@@ -186,17 +192,22 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _require_database(platform: Platform) -> None:
-    """A server that starts on another database than before is an empty one: nobody would look for the reason there."""
+def _database_setting(name: str) -> str | None:
+    return next(filter(None, (os.environ.get(prefix + name) for prefix in _DATABASE)), None)
+
+
+def _require_database(platform: Platform) -> str:
+    """The database, which must be the one from before: a server on another one is an empty one, and nobody would look
+    for the reason there.
+    """
     record = platform.home / "database.json"
-    before = read_json(record)["database"] if record.is_file() else platform.database
+    before = str(read_json(record)["database"]) if record.is_file() else platform.database
     if before != platform.database and _alive(platform.home / "server.json") is None:
         raise ConfigError(
             f"the database ({platform.database}) must be the one from before ({before}); set "
             f"PREFECT_SERVER_DATABASE_CONNECTION_URL as it was then, or remove {record} to begin with an empty one"
         )
-    platform.home.mkdir(parents=True, exist_ok=True)
-    write_json(record, {"database": before})
+    return before
 
 
 def _await(platform: Platform, name: str, url: str) -> None:

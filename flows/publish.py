@@ -67,9 +67,9 @@ def verdict(planned: RunPlan, summary: RunSummary) -> None:
 
 
 @task(persist_result=False, name="publish verdict")
-def stopped(as_of: date, words: str) -> None:
+def stopped(as_of: date, words: str, live: str | None) -> None:
     """Why a run ended before it could decide."""
-    _publish("verdict", f"as_of {as_of}: stopped, {words[:200]}", render.stopped(as_of, words))
+    _publish("verdict", f"as_of {as_of}: stopped, {words[:200]}", render.stopped(as_of, words, live))
 
 
 @task(persist_result=False, name="publish backfill-plan")

@@ -4,11 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from mtmd.errors import MtmdError
 from mtmd.evaluation import Column, Table
 from mtmd.evaluation.tables import Cell
 from mtmd.registry import Registry
 
 _WORDS = 160  # of an explanation; the artifact has all of them
+_FIRST_NIGHT = "there is no champion"
+_ENDS = {  # how the daily run and the monitor end on a bad day, and what the monitor says; Completed on the others
+    "late day": ("Failed", "Breach", "newest logs"),
+    "corrupt day": ("Failed", "Breach", "more than once"),
+    "planted drift": ("Completed", "Breach", "PSI"),
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,11 @@ class Night:
             yield f"{self.day}: did not promote, and no artifact says why"
         if "OTHER FILES" in self.note:
             yield f"{self.day}: {self.note}"
+        daily, monitor, found = _ENDS.get(self.event, ("Completed", "Completed", ""))
+        if self.daily != daily:
+            yield f"{self.day} {self.event}: the daily run ended {self.daily}, not {daily}"
+        if (self.monitor != monitor or found not in self.found) and _FIRST_NIGHT not in self.found:
+            yield f"{self.day} {self.event}: the monitor ended {self.monitor} ({self.found}), not {monitor} {found}"
 
 
 def ledger(nights: Sequence[Night]) -> Table:
@@ -68,7 +80,10 @@ def lost(registry: Registry, nights: Sequence[Night], unfinished: Sequence[str])
     if [one.sequence for one in history] != list(range(1, len(history) + 1)):
         found.append("the history has gaps")
     for model in {one.model_id for one in history}:
-        registry.verify(model)  # raises where a file is not as it was promoted
+        try:
+            registry.verify(model)
+        except MtmdError as error:
+            found.append(f"{model} is not as it was promoted: {error}")
     for one in nights:
         runs = list((registry.root / "runs").glob(f"{one.day}-*"))
         if not any((run / "report.html").is_file() for run in runs):

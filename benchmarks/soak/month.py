@@ -94,6 +94,8 @@ class Month:
         twin = self._twin(day)
         started = self.operator.start(_DAILY, slot(_DAILY, day), ablations=False)
         self.operator.until(lambda: self._trains() or self.operator.over(started), "the training")
+        if self.operator.over(started):
+            raise SoakError(f"the run of {day} was over before the {process} could be killed in its training")
         killed = time.monotonic()
         self.operator.kill(process)
         self.operator.restart()

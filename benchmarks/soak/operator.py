@@ -4,8 +4,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,19 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun
 from prefect.deployments import run_deployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.platform import Platform, pid_of, up
+from flows.platform import Platform, family_of, up
 from mtmd.errors import MtmdError
 
 PATIENCE_S = 600.0
@@ -33,8 +40,6 @@ class SoakError(MtmdError):
 class Ended:
     """A run that is over: its state, and the artifacts that it left, key → description."""
 
-    id: UUID
-    deployment: str
     state: str
     message: str
     artifacts: dict[str, str]
@@ -52,7 +57,6 @@ class Operator:
     platform: Platform
     preset: str
     logs: Path
-    ended: list[Ended] = field(default_factory=list)
 
     def scheduled(self, deployment: str, day: date, **parameters: Any) -> Ended:
         """A run at the hour of its schedule after `day`; it finds out by itself which day that is."""
@@ -85,16 +89,12 @@ class Operator:
             if time.monotonic() > deadline:
                 raise SoakError(f"run {started.name} ({started.id}) is not over after {PATIENCE_S:.0f} s")
             time.sleep(0.5)
-        ended = Ended(
-            id=run.id,
-            deployment=str(run.deployment_id),
+        return Ended(
             state=run.state.name or run.state.type.value,
             message=run.state.message or "",
             artifacts=self._artifacts(run.id),
             seconds=time.monotonic() - begun,
         )
-        self.ended.append(ended)
-        return ended
 
     def until(self, reached: Callable[[], bool], what: str) -> None:
         """Look often; raises SoakError when it does not come."""
@@ -109,12 +109,17 @@ class Operator:
         return run is not None and run.state is not None and run.state.is_final()
 
     def kill(self, name: str) -> None:
-        """Kill -9 a process of the platform with everything that it started; returns when it is gone."""
-        pid = pid_of(self.platform, name)
-        if pid is None:
+        """Kill -9 a process of the platform with everything that it started, as if the machine died; until it is gone.
+
+        A flow run is a session of its own, which the death of its worker alone does not end.
+        """
+        family = family_of(self.platform, name)
+        if not family:
             raise SoakError(f"the {name} does not run, so it can't be killed")
-        os.killpg(pid, signal.SIGKILL)
-        self.until(lambda: pid_of(self.platform, name) is None, f"the end of the {name}")
+        for pid in family:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.until(lambda: not family_of(self.platform, name), f"the end of the {name}")
 
     def restart(self) -> None:
         """What the runbook says: `make up`, which makes the deployments as the files say, schedules included."""
@@ -129,11 +134,12 @@ class Operator:
 
     def unfinished(self) -> list[str]:
         """Names of runs that the server does not hold for ended, those of future nights left out."""
+        due = FlowRunFilter(
+            state=FlowRunFilterState(type=FlowRunFilterStateType(not_any_=[*TERMINAL_STATES])),
+            expected_start_time=FlowRunFilterExpectedStartTime(before_=datetime.now(UTC)),
+        )
         with self._client() as client:
-            runs = client.read_flow_runs()
-        now = datetime.now(UTC)
-        due = [run for run in runs if run.expected_start_time is None or run.expected_start_time <= now]
-        return [str(run.name) for run in due if run.state is None or not run.state.is_final()]
+            return [str(run.name) for run in client.read_flow_runs(flow_run_filter=due)]
 
     @contextmanager
     def _client(self) -> Iterator[SyncPrefectClient]:

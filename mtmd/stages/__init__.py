@@ -16,7 +16,7 @@ from mtmd.stages.backfill import (
 )
 from mtmd.stages.candidate import Exported, Proofs, export, prove
 from mtmd.stages.cleanup import CleanUp, Removable, clean_up, plan_clean_up
-from mtmd.stages.decision import RunSummary, decide
+from mtmd.stages.decision import RunSummary, decide, live_model
 from mtmd.stages.evaluation import Evaluated, evaluate, model_id
 from mtmd.stages.extraction import extract
 from mtmd.stages.monitor import monitor, monitored
@@ -53,6 +53,7 @@ __all__ = [
     "export",
     "extract",
     "latest_outcome",
+    "live_model",
     "model_id",
     "monitor",
     "monitored",

@@ -69,12 +69,16 @@ class BackfillPlan(Frozen):
         """Days with an outcome already."""
         return tuple(day.as_of for day in self.days if not day.runs and day.status != "left out")
 
+    @property
+    def left_out(self) -> tuple[PlannedDay, ...]:
+        return tuple(day for day in self.days if day.status == "left out")
+
 
 class DayOutcome(Frozen):
     """One day of a backfill, afterwards."""
 
     as_of: date
-    state: Literal["completed", "failed", "skipped"]
+    state: Literal["completed", "failed", "skipped", "left out"]
     words: str
     model_id: str | None = None
     logmae: dict[str, float | None] = Field({}, description="of the candidate, by task over its slices")

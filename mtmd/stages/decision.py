@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from mtmd.config import Frozen
+from mtmd.config import Frozen, load_preset
 from mtmd.data import ShardRef
+from mtmd.errors import MtmdError
 from mtmd.evaluation import EvaluationReport
 from mtmd.registry import GateInputs, Registry, Verdict
 from mtmd.registry import decide as decide_gates
@@ -17,6 +18,7 @@ from mtmd.stages.evaluation import Evaluated
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained
 from mtmd.stages.validation import DataQuality
+from mtmd.stages.workspace import Workspace
 from mtmd.storage import digest, read_json, write_json
 
 _SUMMARY, _VALIDATION = "summary.json", "validation.json"
@@ -95,6 +97,15 @@ def decide(
         write_json(run / _VALIDATION, quality.model_dump(mode="json"))
         write_json(run / _SUMMARY, summary.model_dump(mode="json"))
     return summary
+
+
+def live_model(preset: str, artifacts: str) -> str | None:
+    """Id of the champion of a preset's line, for a run that ended with an error: None, too, when it can't be told."""
+    try:
+        champion = Registry(Workspace.of(artifacts, load_preset(preset)).root).champion()
+    except MtmdError:
+        return None
+    return champion.model_id if champion else None
 
 
 def _places(plan: RunPlan, run: Path, evaluated: Evaluated, exported: Exported) -> dict[str, str]:

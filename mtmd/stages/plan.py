@@ -2,6 +2,8 @@
 
 from datetime import date, datetime, timedelta
 
+from pydantic import Field
+
 from mtmd.config import Frozen, Preset, load_preset, variant
 from mtmd.data import plan_window
 from mtmd.errors import ConfigError, LogsError
@@ -19,16 +21,14 @@ class RunPlan(Frozen):
     preset: Preset
     logs: str
     artifacts: str
+    left_out: dict[date, str] = Field(
+        {}, description="days that the window would have, and why the preset has not"
+    )
 
     @property
     def all_days(self) -> tuple[date, ...]:
         """The window's days, oldest first, then the held-out day."""
         return (*self.days, self.as_of)
-
-    @property
-    def left_out(self) -> dict[date, str]:
-        """Days between the window's first and the held-out one that the preset leaves out, and why."""
-        return {day: why for day, why in self.preset.left_out.items() if self.days[0] < day < self.as_of}
 
     @property
     def workspace(self) -> Workspace:
@@ -61,7 +61,7 @@ def plan_run(
     """Resolve a run's parameters and see that its days exist.
 
     Raises ConfigError for a bad preset or window, or a day that the preset leaves out; LogsError that lists the days
-    which are missing.
+    which are missing, or when too many of the window are left out.
     """
     chosen = load_preset(preset)
     days = chosen.window_days if window_days is None else window_days
@@ -70,12 +70,14 @@ def plan_run(
             f"window_days ({days}) must be between {MIN_WINDOW_DAYS} and {MAX_WINDOW_DAYS}; "
             f"leave it out for the preset's {chosen.window_days}"
         )
+    window = plan_window(as_of, days).days
     plan = RunPlan(
         as_of=as_of,
         days=training_days(chosen, as_of, days),
         preset=chosen,
         logs=chosen.logs if logs is None else logs,
         artifacts=artifacts,
+        left_out={day: chosen.left_out[day] for day in window if day in chosen.left_out},
     )
     _require_days(plan)
     return plan
@@ -84,7 +86,7 @@ def plan_run(
 def training_days(preset: Preset, as_of: date, window_days: int) -> tuple[date, ...]:
     """The `window_days` days before `as_of` without those that the preset leaves out, oldest first.
 
-    Raises ConfigError when `as_of` is left out, or more than a quarter of the window.
+    Raises ConfigError when `as_of` is left out, LogsError when more than a quarter of the window is.
     """
     if (why := preset.left_out.get(as_of)) is not None:
         raise ConfigError(
@@ -94,7 +96,7 @@ def training_days(preset: Preset, as_of: date, window_days: int) -> tuple[date, 
     window = plan_window(as_of, window_days).days
     days = tuple(day for day in window if day not in preset.left_out)
     if 4 * len(days) < 3 * len(window):
-        raise ConfigError(
+        raise LogsError(
             f"{len(window) - len(days)} of the {len(window)} days before {as_of} are left out by preset "
             f"{preset.name!r}; at most a quarter may be: lengthen window_days, or have days delivered again"
         )

@@ -125,13 +125,13 @@ def parity(plan: RunPlan, proofs: Proofs) -> str:
     return "\n".join(lines) + "\n"
 
 
-def stopped(as_of: date, words: str) -> str:
-    """A run that ended before the gates were asked."""
+def stopped(as_of: date, words: str, live: str | None) -> str:
+    """A run that ended before its decision was recorded; `live` is the champion afterwards."""
     return "\n".join(
         [
-            "## Stopped before a decision: the champion stays",
+            "## Stopped before a decision was recorded",
             "",
-            f"as_of {as_of}",
+            f"as_of {as_of} · live now: " + (f"`{live}`" if live else "no model found"),
             "",
             "```",
             words.strip() or "an error without words; see the log of the run",

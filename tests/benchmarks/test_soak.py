@@ -54,10 +54,24 @@ def test_a_quiet_night_is_a_short_row_and_a_bad_one_explains_itself() -> None:
         ),
         (replace(QUIET, promoted=False, words=""), "did not promote, and no artifact says why"),
         (replace(QUIET, note="killed; OTHER FILES than an undisturbed run"), "OTHER FILES"),
+        (
+            replace(QUIET, monitor="Breach", found="logmae"),
+            "the monitor ended Breach (logmae), not Completed",
+        ),
+        (replace(QUIET, event="planted drift"), "the monitor ended Completed (), not Breach PSI"),
+        (
+            replace(QUIET, event="corrupt day", monitor="Breach", found="an ad that occurs more than once"),
+            "the daily run ended Completed, not Failed",
+        ),
+        (
+            replace(QUIET, event="late day", monitor="Breach", found="PSI 0.3", daily="Failed"),
+            "not Breach newest logs",
+        ),
     ],
 )
 def test_what_must_not_be_is_a_fault(night: Night, fault: str) -> None:
-    assert list(QUIET.faults) == []
+    first = replace(QUIET, monitor="Breach", found="1 breach: there is no champion")
+    assert [*QUIET.faults, *first.faults] == []
     (found,) = night.faults
     assert fault in found
 

@@ -147,7 +147,7 @@ def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(first_run: 
     artifact = published(run.id)
     assert set(artifact) == {"data-quality", "verdict"}
     assert "**stops the run**" in artifact["data-quality"]
-    assert "Stopped before a decision: the champion stays" in artifact["verdict"]
+    assert "Stopped before a decision was recorded" in artifact["verdict"]
     assert re.search(rf"{AS_OF}(.|\n)*request_id(.|\n)*unique", artifact["verdict"])
     assert _contents(artifacts) == before
 

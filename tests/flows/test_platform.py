@@ -111,8 +111,13 @@ def test_a_server_does_not_start_on_another_database_than_before(
 ) -> None:
     address = "postgresql+asyncpg://prefect:secret@db.internal:5432/prefect"
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", address)
-    _require_database(platform)
-    assert "secret" not in (platform.home / "database.json").read_text()
+    found = _require_database(platform)
+    assert "secret" not in found
+    assert not (
+        platform.home / "database.json"
+    ).exists()  # before the server answers there is nothing to remember
+    platform.home.mkdir()
+    write_json(platform.home / "database.json", {"database": found})
     assert platform.server_environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] == address
     assert "PREFECT_SERVER_DATABASE_CONNECTION_URL" not in platform.environment
     _require_database(platform)
@@ -132,3 +137,14 @@ def test_an_address_of_a_database_that_cannot_be_read_is_refused(
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "db.internal")
     with pytest.raises(ConfigError, match=r"must look like postgresql\+asyncpg://user:password@host"):
         _require_database(platform)
+
+
+def test_a_database_that_is_given_in_parts_is_known_by_them(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert platform.database == "SQLite"
+    parts = {"DRIVER": "postgresql+asyncpg", "HOST": "db.internal", "USER": "prefect", "NAME": "runs"}
+    for name, value in {**parts, "PORT": "5432", "PASSWORD": "secret"}.items():
+        monkeypatch.setenv(f"PREFECT_SERVER_DATABASE_{name}", value)
+    assert platform.database == "postgresql+asyncpg://prefect@db.internal:5432/runs"
+    assert platform.server_environment["PREFECT_SERVER_DATABASE_HOST"] == "db.internal"

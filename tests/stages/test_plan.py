@@ -51,10 +51,10 @@ def _preset(folder: Path, left_out: Mapping[str, str]) -> str:
 def test_days_that_the_preset_leaves_out_are_in_no_window_and_need_not_be_there(tmp_path: Path) -> None:
     _days(tmp_path, 1, 7)
     _days(tmp_path, 9, 21)
-    preset = _preset(tmp_path, {"2026-01-08": "never delivered", "2025-12-01": "long ago"})
-    plan = plan_run(date(2026, 1, 21), preset, logs=str(tmp_path))
-    assert plan.days == tuple(date(2026, 1, day) for day in range(1, 21) if day != 8)
-    assert plan.left_out == {date(2026, 1, 8): "never delivered"}
+    left_out = {"2026-01-01": "the first", "2026-01-08": "never delivered", "2025-12-31": "before it"}
+    plan = plan_run(date(2026, 1, 21), _preset(tmp_path, left_out), logs=str(tmp_path))
+    assert plan.days == tuple(date(2026, 1, day) for day in range(2, 21) if day != 8)
+    assert plan.left_out == {date(2026, 1, 1): "the first", date(2026, 1, 8): "never delivered"}
 
 
 def test_a_day_that_is_left_out_is_not_run(tmp_path: Path) -> None:
@@ -71,9 +71,7 @@ def test_a_window_keeps_three_quarters_of_its_days(tmp_path: Path) -> None:
     days = [f"2026-01-{day:02d}" for day in range(1, 7)]
     plan = plan_run(date(2026, 1, 21), _preset(tmp_path, dict.fromkeys(days[:5], "lost")), logs=str(tmp_path))
     assert len(plan.days) == 15
-    with pytest.raises(
-        ConfigError, match=r"6 of the 20 days before 2026-01-21 are left out by preset 'tiny'"
-    ):
+    with pytest.raises(LogsError, match=r"6 of the 20 days before 2026-01-21 are left out by preset 'tiny'"):
         plan_run(date(2026, 1, 21), _preset(tmp_path, dict.fromkeys(days, "lost")), logs=str(tmp_path))
 
 

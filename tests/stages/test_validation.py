@@ -96,9 +96,9 @@ def test_a_day_that_is_left_out_is_neither_read_nor_compared_with(plan: RunPlan)
     gone = plan.days[-1]
     for file in Path(plan.logs).glob(f"*/date={gone}/*.parquet"):
         file.write_bytes(b"half a fi")
-    preset = plan.preset.model_copy(update={"left_out": {gone: "the disk was full"}})
-    days = stages.training_days(preset, AS_OF, len(plan.days))
-    without = plan.model_copy(update={"preset": preset, "days": days})
+    preset = Path(plan.artifacts) / "mine.toml"
+    preset.write_text(f'{Path(TINY).read_text()}\n[left_out]\n{gone} = "the disk was full"\n')
+    without = stages.plan_run(AS_OF, str(preset), logs=plan.logs, artifacts=plan.artifacts)
     quality = stages.validate(without)
     stages.require(quality)
     assert [one.day for one in quality.days] == [*plan.days[:-1], AS_OF]
