@@ -17,7 +17,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from benchmarks.runs import extracted, plan_of
+from benchmarks.runs import as_trained, extracted, plan_of
 from benchmarks.tune import validation_logmae
 from mtmd.config import load_preset
 from mtmd.evaluation import Column, Table
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
-    preset = load_preset(options.preset)
+    preset = as_trained(load_preset(options.preset))
     plan = plan_of(
         preset, options.as_of, window_days=options.window_days, logs=options.logs, artifacts=options.artifacts
     )

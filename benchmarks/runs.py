@@ -22,6 +22,12 @@ def plan_of(
     )
 
 
+def as_trained(preset: Preset) -> Preset:
+    """The preset without the step to the newest day's level, for what is judged on requests of the whole window."""
+    training = preset.training.model_copy(update={"level_days": 0})
+    return preset.model_copy(update={"training": training})
+
+
 def extracted(plan: RunPlan, days: Sequence[date]) -> list[ShardRef]:
     """Shards of these days, made where they are not there yet."""
     return [extract_day(plan.logs, day, plan.preset.declarations, plan.workspace.shards) for day in days]

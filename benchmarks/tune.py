@@ -18,7 +18,7 @@ import torch
 from pydantic import Field
 from rich.console import Console
 
-from benchmarks.runs import extracted, plan_of
+from benchmarks.runs import as_trained, extracted, plan_of
 from mtmd.config import Frozen, Preset, Slice, Variant, load_preset
 from mtmd.data import ShardRef, WindowData
 from mtmd.errors import ConfigError, MtmdError
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(search: Search, artifacts: str, console: Console) -> Table:
     """Train and measure every try."""
-    preset = load_preset(search.preset)
+    preset = as_trained(load_preset(search.preset))
     found = []
     for one in search.tries:
         changed = patched(preset, one)

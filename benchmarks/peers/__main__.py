@@ -20,7 +20,7 @@ from benchmarks.peers.features import Peer, window_moments
 from benchmarks.peers.own import OWN, own_model
 from benchmarks.peers.table import Cost, comparison_table, tuning_table
 from benchmarks.peers.train import PeerFit, fit_peer
-from benchmarks.runs import extracted, plan_of
+from benchmarks.runs import as_trained, extracted, plan_of
 from mtmd.config import Preset, load_preset
 from mtmd.data import ShardRef, WindowData, open_shard
 from mtmd.errors import ConfigError, MtmdError
@@ -149,7 +149,7 @@ def _cost(name: str, model: Peer, fit: PeerFit, rate: float, precision: Precisio
 
 
 def _plan(options: argparse.Namespace) -> RunPlan:
-    preset = load_preset(options.preset)
+    preset = as_trained(load_preset(options.preset))  # peers have no such step
     if options.epochs is not None:
         if options.epochs < 1:
             raise ConfigError(f"epochs ({options.epochs}) must be at least 1")

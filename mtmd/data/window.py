@@ -99,6 +99,12 @@ class WindowData:
             for rows in split_evenly(self._rows(shard, validation=True), batch_requests):
                 yield gather_batch(shard, rows, self.declarations)
 
+    def newest(self, days: int, batch_requests: int) -> Iterator[Batch]:
+        """Every training request of the newest `days` days once, in a fixed order."""
+        for shard in sorted(self.shards, key=lambda one: one.day)[-days:]:
+            for rows in split_evenly(self._rows(shard, validation=False), batch_requests):
+                yield gather_batch(shard, rows, self.declarations)
+
     def base_rates(self) -> Tensor:
         """(|domains|, T) float64: mean teacher score of the training requests; NaN where there is none."""
         return self._base_rates

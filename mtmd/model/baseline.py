@@ -132,6 +132,8 @@ class PerSlice(Ranker):
         domains = declarations.domains
         self.products = len(domains.products)
         self.tasks = len(domains.tasks)
+        self.parents = [None] * self.tasks
+        self.levels = len(domains.domains)
         self.columns = [[t for t, has in enumerate(row) if has] for row in domains.task_mask.tolist()]
         self.domains = nn.ModuleList(
             DomainBaselines(
@@ -160,9 +162,17 @@ class PerSlice(Ranker):
 
     @torch.no_grad()
     def initialise_bias(self, base_rates: Tensor) -> None:
-        logits = conditional_logits(base_rates, [None] * self.tasks).nan_to_num(nan=0.0)
+        logits = conditional_logits(base_rates, self.parents).nan_to_num(nan=0.0)
         for index, baselines in enumerate(self.domains):
             baselines.get_parameter("bias").copy_(logits[index, self.columns[index]])
+
+    def level_of(self, domain: Tensor) -> Tensor:
+        return domain
+
+    @torch.no_grad()
+    def shift_level(self, shift: Tensor) -> None:
+        for index, baselines in enumerate(self.domains):
+            baselines.get_parameter("bias").add_(shift[index, self.columns[index]])
 
 
 class Pooled(Ranker):
@@ -176,6 +186,7 @@ class Pooled(Ranker):
         super().__init__()
         domains = declarations.domains
         self.parents = domains.parents
+        self.levels = len(domains.domains)
         self.widths = (config.embedding,) * len(domains.tasks)
         self.query = self._tower(declarations.query, config, model)
         self.item = self._tower(declarations.item, config, model)
@@ -204,6 +215,13 @@ class Pooled(Ranker):
     def initialise_bias(self, base_rates: Tensor) -> None:
         logits = conditional_logits(base_rates, self.parents)
         self.bias.copy_(torch.where(logits.isnan(), logits.nanmean(dim=0), logits).nan_to_num(nan=0.0))
+
+    def level_of(self, domain: Tensor) -> Tensor:
+        return domain
+
+    @torch.no_grad()
+    def shift_level(self, shift: Tensor) -> None:
+        self.bias.add_(shift)
 
 
 def _one_hot(side: SideInput) -> Tensor:

@@ -1,12 +1,21 @@
 """What every model in this package offers to training, evaluation and export."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from mtmd.batch import Batch
 
 
 class Ranker(nn.Module):
-    """A model of all tasks in all domains: a batch of P pairs in, (P, T) natural-log probabilities out."""
+    """A model of all tasks in all domains: a batch of P pairs in, (P, T) natural-log probabilities out.
+
+    parents  of each task, the task that its logit is conditional on; None where it is log-odds itself
+    levels   rows of biases, one bias per task in each
+    """
+
+    parents: Sequence[int | None]
+    levels: int
 
     def forward(self, batch: Batch) -> Tensor:
         """(P, T) float32 log P(task | impression); finite but meaningless where a task does not exist."""
@@ -14,6 +23,14 @@ class Ranker(nn.Module):
 
     def initialise_bias(self, base_rates: Tensor) -> None:
         """Start from the mean rates: (|domains|, T) mean teacher scores, NaN where there are none."""
+        raise NotImplementedError
+
+    def level_of(self, domain: Tensor) -> Tensor:
+        """(P,) domains to (P,) levels: pairs of one level share their biases."""
+        raise NotImplementedError
+
+    def shift_level(self, shift: Tensor) -> None:
+        """Add (levels, T) to the biases, in logits."""
         raise NotImplementedError
 
     @property

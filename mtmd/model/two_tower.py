@@ -22,6 +22,7 @@ class MTMD(Ranker):
         deep_widths = config.deep_widths(domains.task_names)
         self.parents = domains.parents
         self.products = len(domains.products)
+        self.levels = len(domains.surfaces)
         # A product has its own tasks; a surface has those of any product.
         of_product = [
             [t for t, task in enumerate(domains.tasks) if domains.has_task(p, task)] for p in domains.products
@@ -72,3 +73,11 @@ class MTMD(Ranker):
         logits = conditional_logits(base_rates, self.parents)  # (|domains|, T)
         bias = logits.view(-1, self.products, len(self.parents)).nanmean(dim=1)  # (S, T)
         self.query.bias.copy_(torch.where(bias.isnan(), bias.nanmean(dim=0), bias).nan_to_num(nan=0.0))
+
+    def level_of(self, domain: Tensor) -> Tensor:
+        """A bias belongs to a surface: the query tower has it, and any product is scored with it."""
+        return domain // self.products
+
+    @torch.no_grad()
+    def shift_level(self, shift: Tensor) -> None:
+        self.query.bias.add_(shift)

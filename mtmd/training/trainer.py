@@ -22,6 +22,7 @@ from mtmd.model import ModelKind, Ranker, build_model
 from mtmd.storage import digest
 from mtmd.training.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from mtmd.training.determinism import deterministic
+from mtmd.training.level import move_level
 from mtmd.training.losses import TrainingLoss, bernoulli_kl, task_sums
 from mtmd.training.optimizer import RATE, make_optimizer
 from mtmd.training.precision import Precision, choose_precision
@@ -40,6 +41,8 @@ class TrainingData(Protocol):
     def epoch(self, epoch: int, batch_requests: int) -> Iterator[Batch]: ...
 
     def validation(self, batch_requests: int) -> Iterator[Batch]: ...
+
+    def newest(self, days: int, batch_requests: int) -> Iterator[Batch]: ...
 
     def steps(self, batch_requests: int) -> int: ...
 
@@ -117,9 +120,13 @@ class _Run:
         self._report(epoch, epoch * self._steps, train_loss, validation_loss, rows / seconds)
 
     def result(self) -> tuple[Ranker, FitResult]:
-        """The best epoch's model in evaluation mode, and the record of the training."""
+        """The best epoch's model, at the level that the preset wants, in evaluation mode; and the training's record."""
         self._model.load_state_dict(self._best)
-        return self._model.eval(), FitResult(
+        self._model.eval()
+        if self._config.level_days:
+            days, requests = self._config.level_days, self._config.batch_requests
+            move_level(self._model, lambda: self._data.newest(days, requests))
+        return self._model, FitResult(
             kind=self._kind,
             epochs=tuple(self._records),
             best_epoch=self._best_epoch,

@@ -29,6 +29,9 @@ class RandomWindow:
     def validation(self, batch_requests: int) -> Iterator[Batch]:
         yield self.held_out
 
+    def newest(self, days: int, batch_requests: int) -> Iterator[Batch]:
+        yield from self.training[-days:]
+
     def steps(self, batch_requests: int) -> int:
         return len(self.training)
 
