@@ -85,6 +85,17 @@ BESIDE = (  # these only read what was trained, or have a line of models of thei
         says="mean of 1 training seeds",
     ),
     Step(
+        ".venv/bin/python -m benchmarks.levels --preset kuairand --as-of 2022-04-30 --threads 1",
+        swap={"kuairand": "tests/tiny.toml", "2022-04-30": "2026-01-22"},
+        says="at the level of the newest training day",
+    ),
+    Step(
+        ".venv/bin/python -m benchmarks.levels --as-of 2026-01-25 --threads 1",
+        swap=HELD_OUT,
+        add=TINY,
+        says="mean of | 3 slices | octr",
+    ),
+    Step(
         ".venv/bin/python -m benchmarks.ceilings",
         add=f"{TINY} --requests 40 --width 4",
         says=r"no dot product, can beat \(40 requests\)",
