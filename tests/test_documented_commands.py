@@ -114,12 +114,6 @@ BESIDE = (  # these only read what was trained, or have a line of models of thei
         says="bias fixed at the base rate",
     ),
     Step(
-        ".venv/bin/python -m benchmarks.readings --preset kuairand --as-of 2022-04-30 --threads 1",
-        swap={"kuairand": "tests/tiny.toml", "2022-04-30": "2026-01-22"},
-        add="--window-days 2",
-        says="SE gates equal",
-    ),
-    Step(
         ".venv/bin/python -m benchmarks.soak --home soak",
         add="--days 1",
         says=r"1 days in \d+ min; lost or wrong: nothing",
