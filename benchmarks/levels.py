@@ -5,9 +5,7 @@ day as it is, and again with the level of every domain and task moved to that of
 daily job knows. What that gains is what drift costs; what remains are errors about which candidate is better.
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
-from datetime import date
 from pathlib import Path
 from statistics import fmean
 
@@ -16,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from benchmarks.runs import as_trained, extracted, plan_of
+from benchmarks.runs import as_trained, extracted, plan_of, window_parser
 from benchmarks.seeds import MODELS
 from mtmd.config import Slice, load_preset
 from mtmd.data import ShardRef, open_shard
@@ -27,9 +25,8 @@ from mtmd.stages import RunPlan, train
 from mtmd.stages.training import load_trained
 from mtmd.storage import write_text
 
-PRIOR_ROWS = (
-    50  # rows for no move at all: of a domain with few rows on the newest day the level is hardly known
-)
+# Rows for no move at all: of a domain with few rows on the newest day the level is hardly known.
+PRIOR_ROWS = 50
 RIVALS = MODELS[1:]
 
 Scores = NDArray[np.float32]
@@ -37,7 +34,7 @@ Scores = NDArray[np.float32]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; exit status 1 when the logs are wrong."""
-    options = _parser().parse_args(arguments)
+    options = window_parser("levels", __doc__).parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
     try:
@@ -120,19 +117,6 @@ def _row(
             pairs = zip(errors["mtmd"], errors[rival], strict=True)
             gains = [1 - a / b for own, other in pairs for a, b in zip(own, other, strict=True)]
             yield f"{fmean(gains):+.1%}"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.levels", description=__doc__)
-    parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
-    parser.add_argument("--as-of", type=date.fromisoformat, required=True, help="the held-out day")
-    parser.add_argument("--window-days", type=int, help="training days before it; the preset's when left out")
-    parser.add_argument("--logs", help="where the log tables are; the preset's when left out")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--artifacts", default="artifacts")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table as Markdown")
-    return parser
 
 
 if __name__ == "__main__":

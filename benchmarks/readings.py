@@ -5,11 +5,9 @@ preset's model with a part held still, trained as the daily job trains, and judg
 LogMAE against the teacher, as the mean over slices. The held-out day is not read.
 """
 
-import argparse
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from statistics import fmean
 
@@ -17,7 +15,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from benchmarks.runs import as_trained, extracted, plan_of
+from benchmarks.runs import as_trained, extracted, plan_of, window_parser
 from benchmarks.tune import validation_logmae
 from mtmd.config import load_preset
 from mtmd.evaluation import Column, Table
@@ -33,7 +31,7 @@ Change = Callable[[MTMD], None]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
-    options = _parser().parse_args(arguments)
+    options = window_parser("readings", __doc__).parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
     preset = as_trained(load_preset(options.preset))
@@ -113,21 +111,6 @@ READINGS: dict[str, Change] = {
     "no bias": _no_bias,
     "bias fixed at the base rate": _fixed_bias,
 }
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.readings", description=__doc__)
-    parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
-    parser.add_argument(
-        "--as-of", type=date.fromisoformat, required=True, help="the held-out day, which is not read"
-    )
-    parser.add_argument("--window-days", type=int, help="training days before it; the preset's when left out")
-    parser.add_argument("--logs", help="where the log tables are; the preset's when left out")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--artifacts", default="artifacts")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table as Markdown")
-    return parser
 
 
 if __name__ == "__main__":

@@ -1,7 +1,11 @@
 """What the benchmarks on a window share: the daily job's plan and shards, without its validation."""
 
+import argparse
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
+
+import torch
 
 from mtmd.config import Preset
 from mtmd.data import ShardRef, extract_day
@@ -31,3 +35,17 @@ def as_trained(preset: Preset) -> Preset:
 def extracted(plan: RunPlan, days: Sequence[date]) -> list[ShardRef]:
     """Shards of these days, made where they are not there yet."""
     return [extract_day(plan.logs, day, plan.preset.declarations, plan.workspace.shards) for day in days]
+
+
+def window_parser(name: str, description: str | None, seeds: Sequence[int] = (0,)) -> argparse.ArgumentParser:
+    """The options of what trains on a preset's window, each with these seeds unless told."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
+    parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
+    parser.add_argument("--as-of", type=date.fromisoformat, required=True, help="the held-out day")
+    parser.add_argument("--window-days", type=int, help="training days before it; the preset's when left out")
+    parser.add_argument("--logs", help="where the log tables are; the preset's when left out")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--artifacts", default="artifacts")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table as Markdown")
+    return parser

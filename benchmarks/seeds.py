@@ -5,16 +5,14 @@ slices gain; the mean over seeds does not. Each model trains as in the daily job
 taken from the artifacts where it was trained before.
 """
 
-import argparse
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from statistics import fmean
 
 import torch
 from rich.console import Console
 
-from benchmarks.runs import extracted, plan_of
+from benchmarks.runs import extracted, plan_of, window_parser
 from mtmd.config import Slice, load_preset
 from mtmd.data import ShardRef, open_shard
 from mtmd.errors import MtmdError
@@ -39,7 +37,7 @@ MODELS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print LogMAE and AUC by slice; exit status 1 when the logs are wrong."""
-    options = _parser().parse_args(arguments)
+    options = window_parser("seeds", __doc__, (0, 1, 2)).parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
     try:
@@ -136,19 +134,6 @@ def _values(reports: Sequence[EvaluationReport], predictor: str, where: Slice, m
 
 def _spread(values: Sequence[float]) -> str:
     return f"{fmean(values):+.1%} [{min(values):+.1%}, {max(values):+.1%}]"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.seeds", description=__doc__)
-    parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
-    parser.add_argument("--as-of", type=date.fromisoformat, required=True, help="the held-out day")
-    parser.add_argument("--window-days", type=int, help="training days before it; the preset's when left out")
-    parser.add_argument("--logs", help="where the log tables are; the preset's when left out")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--artifacts", default="artifacts")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the tables as Markdown")
-    return parser
 
 
 if __name__ == "__main__":

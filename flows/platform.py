@@ -110,9 +110,8 @@ def up(platform: Platform) -> None:
     database = _require_database(platform)
     _start(platform, "server", (prefect, "server", "start", *listen), platform.server_environment)
     _await(platform, "server", f"{platform.api}/health")
-    write_json(
-        platform.home / "database.json", {"database": database}
-    )  # one that was never reached is forgotten
+    # Only now: an address that was never reached is not one to insist on.
+    write_json(platform.home / "database.json", {"database": database})
     if _ask(platform, "work-pool", "inspect", POOL).returncode != 0:
         _prefect(platform, "work-pool", "create", POOL, "--type", "process")
     _prefect(platform, "deploy", "--all")

@@ -58,6 +58,14 @@ def test_a_deployment_has_a_flow_that_takes_its_parameters(deployment: dict[str,
     assert [name for name, own in described.items() if not own.get("description")] == []
 
 
+def test_descriptions_end_with_bounds() -> None:
+    """Prefect's run form enforces bounds and does not show them."""
+    said = {_name(one): _entrypoint(one).parameters.properties for one in DEPLOYED}
+    reason = said["rollback/manual"]["reason"]["description"]
+    assert reason.endswith("(length at least 3, length at most 1000)")
+    assert said["backfill/manual"]["at_once"]["description"].endswith("(at least 1, at most 8)")
+
+
 def test_deployments_are_scheduled_in_utc_as_the_runbook_says() -> None:
     schedules = {_name(one): one.get("schedules", []) for one in DEPLOYED}
     crons = {name: own[0]["cron"] for name, own in schedules.items() if own}

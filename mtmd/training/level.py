@@ -1,6 +1,8 @@
 """Move a trained model's level to the newest days: the window's average is behind a teacher that drifts.
 
-Only biases move, so no ranking within a request changes. Every model of the daily job takes the same step.
+Only biases move. Within a level the order of a root task's scores stays; a child's is a product with its parent's and
+may shift, and so may the order of ads whose products have levels of their own. Every model of the daily job takes the
+same step.
 """
 
 import math
