@@ -1,8 +1,7 @@
 """How much of each model's error is level: `python -m benchmarks.levels --preset kuairand --as-of 2022-04-30`.
 
 The teacher's level moves from day to day, and a window's average is behind it. Each model is held against the held-out
-day as it is, and again with the level of every domain and task moved to that of the window's newest day, which a
-daily job knows. What that gains is what drift costs; what remains are errors about which candidate is better.
+day as it was trained, and again with its biases moved to the window's newest day, as `training.level_days = 1` does.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,11 +21,10 @@ from mtmd.errors import MtmdError
 from mtmd.evaluation import Column, EvaluationReport, HeldOutDay, Table, evaluate_predictors, score_day
 from mtmd.evaluation.tables import Cell
 from mtmd.stages import RunPlan, train
-from mtmd.stages.training import load_trained
+from mtmd.stages.training import load_trained, window_data
 from mtmd.storage import write_text
+from mtmd.training.level import move_level
 
-# Rows for no move at all: of a domain with few rows on the newest day the level is hardly known.
-PRIOR_ROWS = 50
 RIVALS = MODELS[1:]
 
 Scores = NDArray[np.float32]
@@ -56,32 +54,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def compared(plan: RunPlan, shards: Sequence[ShardRef]) -> tuple[EvaluationReport, EvaluationReport]:
     """One seed's models on the held-out day: as they are, and at the level of the newest training day."""
     declarations, window = plan.preset.declarations, shards[:-1]
-    newest, held_out = (open_shard(Path(ref.path)) for ref in shards[-2:])
-    known, day = HeldOutDay.of(newest, declarations), HeldOutDay.of(held_out, declarations)
+    held_out, requests = open_shard(Path(shards[-1].path)), plan.preset.training.batch_requests
+    day, data = HeldOutDay.of(held_out, declarations), window_data(plan, window)
     plain: dict[str, Scores] = {}
     moved: dict[str, Scores] = {}
     for kind in MODELS:
         model = load_trained(plan, train(plan, kind, window))
         plain[kind] = score_day(model, held_out, declarations)
-        offsets = level_offsets(score_day(model, newest, declarations), known)
-        moved[kind] = plain[kind] + offsets[day.domain]
+        move_level(model, lambda: data.newest(1, requests))
+        moved[kind] = score_day(model, held_out, declarations)
     as_they_are, at_level = (
         evaluate_predictors(plan.as_of, declarations, day, scores, plan.preset.evaluation)
         for scores in (plain, moved)
     )
     return as_they_are, at_level
-
-
-def level_offsets(scores: Scores, day: HeldOutDay) -> Scores:
-    """(domains, T): what the log-scores of each domain lack on a day, on average, drawn to 0 by PRIOR_ROWS rows."""
-    error = np.log(day.teacher) - scores
-    known = np.isfinite(error)
-    domains = int(day.domain.max()) + 1
-    sums = np.zeros((domains, scores.shape[1]))
-    counts = np.zeros_like(sums)
-    np.add.at(sums, day.domain, np.where(known, error, 0.0))
-    np.add.at(counts, day.domain, known)
-    return (sums / (counts + PRIOR_ROWS)).astype(np.float32)
 
 
 def levels(seeds: Sequence[tuple[EvaluationReport, EvaluationReport]]) -> Table:

@@ -1,31 +1,10 @@
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from benchmarks.levels import PRIOR_ROWS, level_offsets, main
-from mtmd.evaluation import HeldOutDay
+from benchmarks.levels import main
 from tests.conftest import FIRST_DAY, TINY
-
-
-def test_an_offset_is_the_mean_log_error_of_a_domain_drawn_to_nothing() -> None:
-    """Two domains with 50 and 1 rows; the second task is not in domain 1."""
-    rows = 51
-    domain = np.array([0] * 50 + [1])
-    teacher = np.full((rows, 2), 0.2, dtype=np.float32)
-    teacher[50, 1] = np.nan
-    day = HeldOutDay(
-        teacher=teacher,
-        labels=np.zeros((rows, 2), dtype=np.int8),
-        impressed=np.ones(rows, dtype=np.bool_),
-        domain=domain,
-        request=np.arange(rows),
-    )
-    scores = np.log(np.full((rows, 2), [0.1, 0.4], dtype=np.float32))
-    half = 50 / (50 + PRIOR_ROWS)
-    expected = [[half * np.log(2.0), -half * np.log(2.0)], [np.log(2.0) / (1 + PRIOR_ROWS), 0.0]]
-    assert level_offsets(scores, day) == pytest.approx(np.array(expected), abs=1e-6)
 
 
 def test_the_table_has_every_slice_before_and_after(
