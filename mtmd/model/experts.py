@@ -77,10 +77,8 @@ class DomainExpert(nn.Module):
 
     def _compose(self, outputs: Tensor, shared: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
         """Routed outputs through LayerNorm and DCN: T tensors (N, E H), or (N, H) when summed."""
-        own = outputs[: self.tasks]  # (T, N, H)
-        others = (
-            [outputs[self.tasks :]] if len(outputs) > self.tasks else []
-        )  # (1, N, H) of the task-shared one
+        # (T, N, H), and (1, N, H) of the task-shared one where there is one
+        own, *others = outputs.split([self.tasks] + [1] * (len(outputs) - self.tasks))
         if self.domain_shared:
             others.append(shared)
         w = weights.to(outputs.dtype).unsqueeze(3).unbind(2)  # E × (T, N, 1)

@@ -104,11 +104,10 @@ class Tower(nn.Module):
             outputs, weights = functional_call(
                 self.experts[domain], self._weights(domain), tuple(padded(t) for t in rows)
             )
-            embeddings = [[part[:count] for part in task] for task in outputs]
-            weights = weights[:, :count]
-            packed.append(pack(dict(zip(tasks, embeddings, strict=True)), bias, self.widths))
+            packed.append(pack(dict(zip(tasks, outputs, strict=True)), bias, self.widths)[:count])
+            weights = weights.detach()[:, :count]
             all_tasks = weights.new_full((len(bias), *weights.shape[1:]), torch.nan)
-            all_tasks[list(tasks)] = weights.detach()
+            all_tasks[list(tasks)] = weights
             routing.append(all_tasks)
         return TowerTrace(torch.cat(packed), gates.detach(), torch.cat(routing, dim=1).transpose(0, 1))
 
