@@ -78,7 +78,7 @@ class DomainExpert(nn.Module):
     def _compose(self, outputs: Tensor, shared: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
         """Routed outputs through LayerNorm and DCN: T tensors (N, E H), or (N, H) when summed."""
         # (T, N, H), and (1, N, H) of the task-shared one where there is one
-        own, *others = outputs.split([self.tasks] + [1] * (len(outputs) - self.tasks))
+        own, *others = torch.split(outputs, [self.tasks] + [1] * (len(outputs) - self.tasks))
         if self.domain_shared:
             others.append(shared)
         w = weights.to(outputs.dtype).unsqueeze(3).unbind(2)  # E × (T, N, 1)

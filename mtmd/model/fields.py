@@ -3,7 +3,7 @@
 Shapes: N rows, M numeric columns, k features of a table, w their width, D all columns, F fields.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -97,7 +97,12 @@ def _tables(features: Iterable[tuple[int, Feature]]) -> tuple[Table, ...]:
 
 
 class FieldTables(nn.Module):
-    """Embedding tables of a layout's categorical fields, in `copies` independent copies."""
+    """Embedding tables of a layout's categorical fields, in `copies` independent copies.
+
+    on_read is told a table and the rows that are about to be read; as long as it is set, gradients are sparse.
+    """
+
+    on_read: Callable[[Tensor, Tensor], None] | None = None
 
     def __init__(self, layout: FieldLayout, copies: int = 1) -> None:
         super().__init__()
@@ -134,5 +139,7 @@ class FieldTables(nn.Module):
         for index, table in enumerate(self.tables):
             ids = categorical[:, self.get_buffer(f"columns_{index}")]  # (N, k)
             rows = ids + self.get_buffer(f"first_{index}")  # (copies, N, k)
-            found.append((nn.functional.embedding(rows, table), ids > 0))
+            if self.on_read is not None:
+                self.on_read(table, rows)
+            found.append((nn.functional.embedding(rows, table, sparse=self.on_read is not None), ids > 0))
         return found

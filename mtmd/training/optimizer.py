@@ -1,16 +1,16 @@
 """AdamW, and which parameters decay, and how fast each kind learns."""
 
-import torch
 from torch import nn
 
 from mtmd.config import TrainingConfig
 from mtmd.model.towers import Tower
+from mtmd.training.row_adamw import RowAdamW
 
 _MATRICES = {"weight", "weights", "down", "up"}  # of linear layers, stacks and crosses
 RATE = "rate"  # key of a parameter group: its learning rate as a share of the training's
 
 
-def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
+def make_optimizer(model: nn.Module, config: TrainingConfig) -> RowAdamW:
     """AdamW that decays the weight matrices only; groups carry their share of the learning rate under RATE.
 
     Biases, norms, gates' offsets and learned defaults have no scale to lose. Embedding rows are left out too:
@@ -26,14 +26,13 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Adam
             rate = config.embedding_rate
         groups.setdefault((decay, rate), []).append(parameter)
     # Fused: one pass over all parameters, with the same bits every time on the same machine.
-    return torch.optim.AdamW(
+    return RowAdamW(
         [
             {"params": parameters, "weight_decay": decay, RATE: rate}
             for (decay, rate), parameters in groups.items()
         ],
-        lr=config.learning_rate,
-        betas=(0.9, 0.99),
-        fused=True,
+        model,
+        config.learning_rate,
     )
 
 

@@ -27,8 +27,26 @@ def training_step(
         log_p = model(batch)
     loss = loss_of(log_p, batch.teacher)
     loss.backward()  # type: ignore[no-untyped-call]
-    norm = float(nn.utils.clip_grad_norm_(model.parameters(), max_gradient_norm, foreach=True))
+    norm = clip_gradients(model, max_gradient_norm)
     value = float(loss.detach())
     if math.isfinite(value) and math.isfinite(norm):
         optimizer.step()
     return value, norm
+
+
+def clip_gradients(model: nn.Module, most: float) -> float:
+    """Scale all gradients so that their norm is at most `most`; returns the norm before.
+
+    As torch's `clip_grad_norm_`, for sparse gradients too: those are coalesced, so that a row counts once.
+    """
+    values = []
+    for parameter in model.parameters():
+        if (gradient := parameter.grad) is None:
+            continue
+        if gradient.is_sparse:
+            parameter.grad = gradient = gradient.coalesce()
+            gradient = gradient.values()
+        values.append(gradient)
+    norm = nn.utils.get_total_norm(values, foreach=True)
+    torch._foreach_mul_(values, (most / (norm + 1e-6)).clamp(max=1.0))
+    return float(norm)

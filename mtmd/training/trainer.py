@@ -121,6 +121,7 @@ class _Run:
 
     def result(self) -> tuple[Ranker, FitResult]:
         """The best epoch's model, at the level that the preset wants, in evaluation mode; and the training's record."""
+        self._optimizer.close()
         self._model.load_state_dict(self._best)
         self._model.eval()
         if self._config.level_days:
@@ -145,6 +146,7 @@ class _Run:
             rows += len(batch.candidate)
             if index % _REPORT_STEPS == 0:
                 self._report(epoch, done + index, total / index, None, rows / (time.perf_counter() - started))
+        self._optimizer.settle()
         return total / self._steps, rows
 
     def _step(self, epoch: int, step: int, batch: Batch) -> float:

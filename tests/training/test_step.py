@@ -4,7 +4,7 @@ import torch
 from mtmd.config import Preset
 from mtmd.model import Ranker, build_model
 from mtmd.training.losses import TrainingLoss
-from mtmd.training.step import training_step
+from mtmd.training.step import clip_gradients, training_step
 from tests.model.random_batches import random_batch
 from tests.training.windows import with_scores
 
@@ -37,3 +37,14 @@ def test_a_step_that_is_not_finite_moves_nothing(model: Ranker, tiny_preset: Pre
     loss, _ = training_step(model, optimizer, batch, LOSS, "float32", max_gradient_norm=1.0)
     assert not torch.tensor(loss).isfinite()
     assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
+
+
+def test_the_norm_counts_a_row_once_however_often_it_was_read() -> None:
+    """Row 1 is read twice: its gradient is 2 · 3, row 0's is 3, so the norm is √(36 + 9), and is cut to 1."""
+    table = torch.nn.Embedding(3, 1, sparse=True)
+    (3.0 * table(torch.tensor([1, 0, 1])).sum()).backward()
+    assert clip_gradients(table, 1.0) == pytest.approx(45.0**0.5)
+    assert table.weight.grad is not None
+    assert table.weight.grad.to_dense().flatten().tolist() == pytest.approx(
+        [3 / 45**0.5, 6 / 45**0.5, 0.0], rel=1e-5
+    )
