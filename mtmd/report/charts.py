@@ -5,7 +5,14 @@ from collections.abc import Mapping, Sequence
 
 from mtmd.report.svg import INK, frame, line, polyline, text
 
-_COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#aa3377")  # told apart by most colour-blind readers
+_COLOURS = (
+    "#4477aa",
+    "#ee6677",
+    "#228833",
+    "#ccbb44",
+    "#aa3377",
+    "#66ccee",
+)  # told apart by most colour-blind readers
 _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 260, 64, 130, 28, 36
 
 
@@ -15,8 +22,12 @@ def line_chart(
     series: Mapping[str, Sequence[float]],
     best: int | None = None,
     width: int = 640,
+    ticks: Sequence[str] = (),
 ) -> str:
-    """SVG text of lines over x = 1, 2, …; `best` marks one x; `width` in pixels. Raises ValueError without values."""
+    """SVG text of lines over x = 1, 2, …; `best` marks one x; `width` in pixels. Raises ValueError without values.
+
+    `ticks` names every x; without them the first, the middle and the last have their number.
+    """
     values = [value for points in series.values() for value in points]
     if not values:
         raise ValueError(f"chart {title!r} has no values; give at least one series with a point")
@@ -39,9 +50,8 @@ def line_chart(
             line((_LEFT, y(tick)), (width - _RIGHT, y(tick)), f'stroke="{INK}" stroke-opacity="0.3"'),
             text(_LEFT - 6, y(tick) + 4, f"{tick:.4g}", "end"),
         ]
-    parts += [
-        text(x(i), _HEIGHT - 22, str(i + 1), "middle") for i in sorted({0, (count - 1) // 2, count - 1})
-    ]
+    names = dict(enumerate(ticks)) or {i: str(i + 1) for i in (0, (count - 1) // 2, count - 1)}
+    parts += [text(x(i), _HEIGHT - 22, name, "middle") for i, name in names.items()]
     if best is not None:
         ends = (x(best - 1), _TOP), (x(best - 1), _HEIGHT - _BOTTOM)
         parts.append(line(*ends, f'stroke="{INK}" stroke-dasharray="4 3"'))

@@ -27,6 +27,13 @@ def test_constant_and_single_point_series_are_drawn() -> None:
     assert "polyline" in line_chart("t", "x", {"only": [0.3]})
 
 
+def test_every_tick_is_named() -> None:
+    svg = ET.fromstring(line_chart("t", "x", {"only": [1.0, 2.0, 4.0]}, ticks=["1 ×", "2 ×", "4 ×"]))
+    texts = [element.text for element in svg.iter() if element.tag.endswith("text")]
+    assert {"1 ×", "2 ×", "4 ×"} <= set(texts)
+    assert "3" not in texts
+
+
 def test_an_empty_chart_is_refused() -> None:
     with pytest.raises(ValueError, match="'t' has no values"):
         line_chart("t", "x", {})
