@@ -17,6 +17,7 @@ from rich.console import Console
 
 from benchmarks.peers.catalogue import PEERS, build_peer, chosen_peers, installed, missing_note
 from benchmarks.peers.features import Peer, window_moments
+from benchmarks.peers.flops import pair_flops
 from benchmarks.peers.own import OWN, own_model
 from benchmarks.peers.table import Cost, comparison_table, tuning_table
 from benchmarks.peers.train import PeerFit, fit_peer
@@ -89,7 +90,8 @@ def _compare(
     for name, rate in rates.items():
         model, fit = bench.fit(name, rate)
         predictions[name] = score_day(model, shard, preset.declarations)
-        costs[name] = _cost(name, model, fit, rate, bench.precision(name))
+        flops = pair_flops(model, shard, preset.declarations)
+        costs[name] = _cost(name, model, fit, rate, bench.precision(name), flops)
     medians = window_medians(bench.data.shards, preset.declarations)
     predictions["constant"] = predict_constant(medians, day)
     report = evaluate_predictors(
@@ -136,10 +138,11 @@ class _Bench:
         return tuning_table(found, self._preset.training.epochs)
 
 
-def _cost(name: str, model: Peer, fit: PeerFit, rate: float, precision: Precision) -> Cost:
+def _cost(name: str, model: Peer, fit: PeerFit, rate: float, precision: Precision, flops: int) -> Cost:
     return Cost(
         input=PEERS[name].input,
         parameters=model.parameter_count,
+        pair_flops=flops,
         rows_per_s=fit.rows_per_s,
         validation_kl=fit.validation_kl,
         learning_rate=rate,

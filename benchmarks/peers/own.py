@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.peers.flops import pair_flops
 from benchmarks.peers.table import Cost
 from mtmd.data import Shard, ShardRef
 from mtmd.evaluation import score_day
@@ -25,14 +26,17 @@ def own_model(
     trained = train(plan, kind, window)
     say(f"{kind}: {'found in the artifacts' if trained.reused else 'trained'}")
     peak = plan.preset.training if kind == "mtmd" else getattr(plan.preset.rivals, kind)
-    scores = score_day(load_trained(plan, trained), day, plan.preset.declarations)
-    return scores, _cost(trained.fit, peak.learning_rate)
+    model = load_trained(plan, trained)
+    scores = score_day(model, day, plan.preset.declarations)
+    flops = pair_flops(model, day, plan.preset.declarations)
+    return scores, _cost(trained.fit, peak.learning_rate, flops)
 
 
-def _cost(fit: FitResult, learning_rate: float) -> Cost:
+def _cost(fit: FitResult, learning_rate: float, flops: int) -> Cost:
     return Cost(
         input="two towers",
         parameters=fit.parameters,
+        pair_flops=flops,
         rows_per_s=fit.rows_per_s,
         validation_kl=fit.epochs[fit.best_epoch - 1].validation_loss,
         learning_rate=learning_rate,

@@ -14,11 +14,21 @@ class Cost(NamedTuple):
 
     input: str
     parameters: int
+    pair_flops: int  # forward, of one pair by itself
     rows_per_s: float
     validation_kl: float
     learning_rate: float
     epochs: str  # "best of all"
     precision: str
+
+    @property
+    def pair_mflop(self) -> float:
+        return self.pair_flops / 1e6
+
+    @property
+    def rows_per_s_mflop(self) -> float:
+        """How fast it trains for its size."""
+        return self.rows_per_s * self.pair_mflop
 
 
 def comparison_table(report: EvaluationReport, costs: Mapping[str, Cost]) -> Table:
@@ -64,7 +74,9 @@ def _cost_rows(names: Sequence[str], costs: Mapping[str, Cost]) -> list[tuple[Ce
     forms: dict[str, tuple[str, str]] = {
         "input": ("input", "{}"),
         "parameters": ("parameters", "{:,}"),
+        "pair_mflop": ("MFLOP a pair", "{:.2f}"),
         "rows_per_s": ("training rows/s", "{:,.0f}"),
+        "rows_per_s_mflop": ("training rows/s × MFLOP", "{:,.0f}"),
         "validation_kl": ("validation KL", "{:.5f}"),
         "learning_rate": ("learning rate", "{:g}"),
         "epochs": ("best epoch of", "{}"),

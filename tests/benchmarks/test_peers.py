@@ -12,6 +12,7 @@ from benchmarks.peers import catalogue
 from benchmarks.peers.__main__ import main
 from benchmarks.peers.catalogue import PEERS, build_peer, chosen_peers, installed, missing_note
 from benchmarks.peers.features import Moments, PairColumns, Peer, SideColumns, WindowMoments, window_moments
+from benchmarks.peers.flops import pair_flops
 from benchmarks.peers.sizes import peer_sizes
 from benchmarks.peers.table import tuning_table
 from benchmarks.peers.train import fit_peer, make_optimizer, validation_kl
@@ -87,6 +88,24 @@ class Seen:
 
 
 # ---- the data path: no library needed
+
+
+def test_operations_of_a_pair_are_counted_by_hand(
+    tiny_preset: Preset, columns: PairColumns, window: WindowData
+) -> None:
+    """A pair of one request and one ad: 2 · 3 · 5 operations of the linear layer; a lookup multiplies nothing."""
+
+    class Linear(Lookup):
+        def __init__(self) -> None:
+            super().__init__(columns, 3)
+            self.linear = torch.nn.Linear(3, 5)
+
+        def forward(self, batch: Batch) -> torch.Tensor:
+            assert (len(batch.query.continuous), len(batch.item.continuous), len(batch.teacher)) == (1, 1, 1)
+            assert sum(batch.query.counts) == sum(batch.item.counts) == 1
+            return self.linear(super().forward(batch))
+
+    assert pair_flops(Linear(), window.shards[0], tiny_preset.declarations) == 2 * 3 * 5
 
 
 def test_each_pair_has_the_ids_of_its_request_and_its_ad(
