@@ -47,6 +47,7 @@ def clip_gradients(model: nn.Module, most: float) -> float:
             parameter.grad = gradient = gradient.coalesce()
             gradient = gradient.values()
         values.append(gradient)
-    norm = nn.utils.get_total_norm(values, foreach=True)
-    torch._foreach_mul_(values, (most / (norm + 1e-6)).clamp(max=1.0))
-    return float(norm)
+    norm = float(nn.utils.get_total_norm(values, foreach=True))
+    if norm > most:
+        torch._foreach_mul_(values, most / norm)
+    return norm
