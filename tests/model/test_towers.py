@@ -5,7 +5,8 @@ import torch
 
 from mtmd.batch import SideInput
 from mtmd.config import ModelConfig, Preset
-from mtmd.model.towers import DomainModule, Tower
+from mtmd.model.served import DomainModule
+from mtmd.model.towers import Tower
 from tests.model.random_batches import random_batch, rows_of
 
 TASKS = ((0, 1, 2), (0, 1), (0, 1, 2))  # the second domain lacks a task
@@ -92,19 +93,45 @@ def test_domains_with_one_row_or_none_work(
 @pytest.mark.parametrize("norm", ["pre", "post", "none"])
 @pytest.mark.parametrize("domain", [0, 1, 2])
 def test_the_export_module_equals_the_tower(tiny_preset: Preset, norm: str, domain: int) -> None:
-    model = tower(tiny_preset, learn_bias=True, norm=norm).eval()
+    """In double precision, where the order in which a product is summed does not show."""
+    model = tower(tiny_preset, learn_bias=True, norm=norm).eval().double()
     side = random_batch(tiny_preset.declarations).query
     start = sum(side.counts[:domain])
     rows = slice(start, start + side.counts[domain])
-    # These rows alone: matrix products over other numbers of rows may sum in another order.
     counts = tuple(count if place == domain else 0 for place, count in enumerate(side.counts))
-    own = SideInput(side.continuous[rows], side.categorical[rows], side.embedding[rows], counts)
+    own = SideInput(
+        side.continuous[rows].double(), side.categorical[rows], side.embedding[rows].double(), counts
+    )
     module = DomainModule(model, domain)
     with torch.no_grad():
         outputs = module(own.continuous, own.categorical, own.embedding)
-        expected = torch.split(model(own).packed, list(model.widths), dim=1)
+        expected = torch.split(model(own).packed.float(), list(model.widths), dim=1)
     assert not module.training
-    torch.testing.assert_close(outputs, tuple(expected), atol=1e-6, rtol=1e-6)
+    outputs = tuple(output.float() for output in outputs)
+    torch.testing.assert_close(outputs, tuple(expected), atol=1e-7, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"composition": "sum"},
+        {"routing": False},
+        {"task_shared_expert": False},
+        {"domain_shared_expert": False},
+        {"task_shared_expert": False, "domain_shared_expert": False},
+        {"shallow_expert": False},
+        {"adaptation": "shared"},
+        {"cross_layers": 0},
+    ],
+    ids=str,
+)
+def test_the_export_module_equals_an_ablated_tower(tiny_preset: Preset, changes: dict[str, object]) -> None:
+    model = tower(tiny_preset, learn_bias=True, **changes).eval()
+    side = random_batch(tiny_preset.declarations, query_counts=(0, 5, 0)).query
+    with torch.no_grad():
+        outputs = DomainModule(model, 1)(side.continuous, side.categorical, side.embedding)
+        expected = torch.split(model(side).packed, list(model.widths), dim=1)
+    torch.testing.assert_close(outputs, tuple(expected), atol=5e-6, rtol=5e-6)
 
 
 def test_the_export_module_holds_only_its_domains_weights(tiny_preset: Preset) -> None:
