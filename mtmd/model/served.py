@@ -56,10 +56,10 @@ class DomainModule(nn.Module):
         z = normalise(x) if self.norm == "pre" else x
         shared = None if self.shared is None else self.shared(z)
         parts = dict(zip(self.tasks, self.expert(x, z, shared), strict=True))
-        outputs = []
+        rows, outputs = x.shape[0], []  # len() would fix the number of rows
         for task, (bias, width) in enumerate(zip(self.bias.unbind(0), self.widths, strict=True)):
-            own = parts.get(task, [x.new_zeros(()).expand(len(x), width - 1)])
-            outputs.append(torch.cat([*own, bias.expand(len(x), 1)], dim=1))
+            own = parts.get(task, [x.new_zeros(()).expand(rows, width - 1)])
+            outputs.append(torch.cat([*own, bias.expand(rows, 1)], dim=1))
         return tuple(outputs)
 
     def adapt(self, continuous: Tensor, categorical: Tensor, embedding: Tensor) -> Tensor:
@@ -148,7 +148,7 @@ class ServedExpert(nn.Module):
 
     def _compose(self, experts: Sequence[Tensor], z: Tensor, task: int) -> Tensor:
         """Routed outputs of one task through the LayerNorm: (N, E H), or (N, H) when summed."""
-        side_by_side = torch.cat(list(experts), dim=1).view(len(z), len(experts), -1)  # (N, E, H)
+        side_by_side = torch.cat(list(experts), dim=1).view(z.shape[0], len(experts), -1)  # (N, E, H)
         if len(self.routers):
             weighted = side_by_side * torch.softmax(self.routers[task](z), dim=1).unsqueeze(2)
         else:
@@ -163,7 +163,8 @@ def _networks(stack: Stack | None, indices: Sequence[int]) -> nn.ModuleList:
 
 def _linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
     """A layer of the weight (inputs, outputs) of a batched product."""
-    layer = nn.Linear(*weight.shape, bias=bias is not None, device="meta")
+    inputs, outputs = weight.shape
+    layer = nn.Linear(inputs, outputs, bias=bias is not None, device="meta")
     layer.weight = _own(weight.T)
     if bias is not None:
         layer.bias = _own(bias)
