@@ -4,6 +4,7 @@ A file holds record batches, uncompressed and without nulls, so each column of a
 file and an array can view it. A matrix is a fixed-size list column; one without any number has no column.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +37,7 @@ class ColumnWriter:
         self._writer: Any = None
 
     def __enter__(self) -> Self:
-        self._sink = pa.OSFile(str(self._path), "wb")
+        self._sink = self._path.open("wb")
         return self
 
     def __exit__(
@@ -47,13 +48,18 @@ class ColumnWriter:
         self._sink.close()
 
     def write(self, columns: Mapping[str, NDArray[Any]]) -> None:
-        """Append arrays of N rows, one- or two-dimensional."""
+        """Append arrays of N rows, one- or two-dimensional; they are on the disk when it returns.
+
+        So a writer that makes its next batch meanwhile does not wait for all of them in the end.
+        """
         arrays = {name: _to_arrow(own) for name, own in columns.items() if own.size or own.ndim == 1}
         batch = pa.record_batch(list(arrays.values()), names=list(arrays))
         if self._writer is None:
             schema = batch.schema.with_metadata(self._texts) if self._texts else batch.schema
             self._writer = pa.ipc.new_file(self._sink, schema)
         self._writer.write_batch(batch)
+        self._sink.flush()
+        os.fdatasync(self._sink.fileno())
 
 
 def write_columns(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:

@@ -204,15 +204,20 @@ def _check_rows(rows: EncodedSide, schema: SideSchema) -> None:
             )
 
 
-def _open(directory: Path, tower: TowerFile, info: BundleInfo, threads: int) -> Any:
-    """A session of one file, after comparing the bundle id written inside it."""
+def open_session(path: Path, threads: int) -> Any:
+    """A session of one file; raises what onnxruntime raises."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _open(directory: Path, tower: TowerFile, info: BundleInfo, threads: int) -> Any:
+    """A session of one file, after comparing the bundle id written inside it."""
     path = directory / tower.file
     try:
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = open_session(path, threads)
     except Exception as error:  # onnxruntime's own classes derive from Exception alone
         raise BundleError(f"{path} cannot be loaded ({error}); export or copy the bundle again") from error
     found = session.get_modelmeta().custom_metadata_map.get("bundle_id")
