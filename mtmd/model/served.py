@@ -54,13 +54,7 @@ class DomainModule(nn.Module):
         """continuous (N, C), categorical (N, K), embedding (N, V), as in SideInput → T tensors (N, K_t)."""
         x = self.adapt(continuous, categorical, embedding)
         z = normalise(x) if self.norm == "pre" else x
-        shared = None if self.shared is None else self.shared(z)
-        parts = dict(zip(self.tasks, self.expert(x, z, shared), strict=True))
-        rows, outputs = x.shape[0], []  # len() would fix the number of rows
-        for task, (bias, width) in enumerate(zip(self.bias.unbind(0), self.widths, strict=True)):
-            own = parts.get(task, [x.new_zeros(()).expand(rows, width - 1)])
-            outputs.append(torch.cat([*own, bias.expand(rows, 1)], dim=1))
-        return tuple(outputs)
+        return self.embed(x, z, None if self.shared is None else self.shared(z))
 
     def adapt(self, continuous: Tensor, categorical: Tensor, embedding: Tensor) -> Tensor:
         """The same matrices → adapted columns (N, D)."""
@@ -69,6 +63,15 @@ class DomainModule(nn.Module):
         statistics: Statistics = (self.centre, self.scale, self.shift)
         adapted: tuple[Tensor, Tensor] = self.fields(numbers, embedded, self.present, statistics)
         return adapted[0]
+
+    def embed(self, x: Tensor, z: Tensor, shared: Tensor | None) -> tuple[Tensor, ...]:
+        """Adapted rows, the same normalised, and what the domain-shared expert made of them → T tensors (N, K_t)."""
+        parts = dict(zip(self.tasks, self.expert(x, z, shared), strict=True))
+        rows, outputs = x.shape[0], []  # len() would fix the number of rows
+        for task, (bias, width) in enumerate(zip(self.bias.unbind(0), self.widths, strict=True)):
+            own = parts.get(task, [x.new_zeros(()).expand(rows, width - 1)])
+            outputs.append(torch.cat([*own, bias.expand(rows, 1)], dim=1))
+        return tuple(outputs)
 
 
 class ServedNetwork(nn.Module):
