@@ -6,6 +6,7 @@ network hands from layer to layer stays in a core's cache.
 Shapes: N rows, D adapted columns, T tasks, E routed experts, H expert output width, K_t embedding width of task t.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 
 from mtmd.model.adaptation import DomainFields, Statistics
 from mtmd.model.experts import DomainExpert
-from mtmd.model.fields import FieldTables
+from mtmd.model.fields import FieldTables, Table
 from mtmd.model.layers import LowRankCross, Stack, normalise
 from mtmd.model.towers import Tower
 
@@ -22,8 +23,8 @@ from mtmd.model.towers import Tower
 class DomainModule(nn.Module):
     """A tower for rows of one domain, in evaluation mode, for export: three matrices in, T embeddings out.
 
-    It shares the tower's tables and adaptation, has the domain's folded expert, and holds the normalisation constants
-    of the moment it was made.
+    It shares the tower's adaptation, has the domain's folded expert, and holds the tables' rows and the normalisation
+    constants of the moment it was made.
     """
 
     centre: Tensor
@@ -37,17 +38,19 @@ class DomainModule(nn.Module):
         self.norm = tower.norm
         self.widths = tower.widths
         self.tasks = tower.tasks[domain]
-        self.tables: FieldTables = tower.adaptation.tables
         fields = tower.adaptation.of(domain)
         if not isinstance(fields, DomainFields):
             raise TypeError(f"domain {domain} of the tower holds {type(fields)}")
         self.fields = fields
+        present = tower.adaptation.present[domain]
+        numeric = tower.adaptation.layout.numeric_width
+        self.tables = _tables(tower.adaptation.tables, present[numeric:], fields.default[numeric:])
         self.expert = ServedExpert(tower.folded(domain))
         self.shared = None if tower.shared is None else ServedNetwork(tower.shared, 0)
         for name, value in zip(("centre", "scale", "shift"), fields.norm.frozen(), strict=True):
             self.register_buffer(name, value)
         self.register_buffer("bias", tower.bias[domain].detach().clone())
-        self.register_buffer("present", tower.adaptation.present[domain])
+        self.register_buffer("present", present[:numeric])
         self.eval()
 
     def forward(self, continuous: Tensor, categorical: Tensor, embedding: Tensor) -> tuple[Tensor, ...]:
@@ -59,10 +62,10 @@ class DomainModule(nn.Module):
     def adapt(self, continuous: Tensor, categorical: Tensor, embedding: Tensor) -> Tensor:
         """The same matrices → adapted columns (N, D)."""
         numbers = torch.cat([continuous, embedding], dim=1)
-        embedded = [(values.squeeze(0), known) for values, known in self.tables(categorical)]
         statistics: Statistics = (self.centre, self.scale, self.shift)
-        adapted: tuple[Tensor, Tensor] = self.fields(numbers, embedded, self.present, statistics)
-        return adapted[0]
+        parts = [self.fields.adapt_numbers(numbers, self.present, statistics)]
+        x, _ = self.fields.gate(torch.cat([*parts, *(table(categorical) for table in self.tables)], dim=1))
+        return x
 
     def embed(self, x: Tensor, z: Tensor, shared: Tensor | None) -> tuple[Tensor, ...]:
         """Adapted rows, the same normalised, and what the domain-shared expert made of them → T tensors (N, K_t)."""
@@ -72,6 +75,37 @@ class DomainModule(nn.Module):
             own = parts.get(task, [x.new_zeros(()).expand(rows, width - 1)])
             outputs.append(torch.cat([*own, bias.expand(rows, 1)], dim=1))
         return tuple(outputs)
+
+
+class ServedTable(nn.Module):
+    """Categorical fields of equal width in one domain: a field's first row, its missing value's, is its default.
+
+    A field that the domain lacks has no other row.
+    """
+
+    columns: Tensor
+    present: Tensor
+    first: Tensor
+
+    def __init__(self, table: Table, weight: Tensor, present: Tensor, default: Tensor) -> None:
+        """weight: the table's rows (M, w); present (k,) bool and default (k, w): what the domain has of its fields."""
+        super().__init__()
+        rows: list[Tensor] = []
+        first = []
+        fields = zip(table.offsets, table.features, present.tolist(), default, strict=True)
+        for offset, feature, is_present, missing in fields:
+            first.append(sum(len(own) for own in rows))
+            known = weight[offset + 1 : offset + 1 + (feature.buckets or 0)] if is_present else weight[:0]
+            rows.append(torch.cat([missing[None], known]))
+        self.weight = _own(torch.cat(rows))
+        self.register_buffer("columns", torch.tensor(table.columns))
+        self.register_buffer("present", present.long())
+        self.register_buffer("first", torch.tensor(first))
+
+    def forward(self, categorical: Tensor) -> Tensor:
+        """(N, K) → embeddings side by side (N, k w)"""
+        rows = categorical.index_select(1, self.columns) * self.present + self.first
+        return F.embedding(rows, self.weight).flatten(1)
 
 
 class ServedNetwork(nn.Module):
@@ -158,6 +192,17 @@ class ServedExpert(nn.Module):
             weighted = side_by_side / len(experts)
         c = weighted.flatten(1) if self.concat else weighted.sum(dim=1)
         return c if self.norm == "none" else F.layer_norm(c, c.shape[-1:], self.gain[task], self.shift[task])
+
+
+def _tables(tables: FieldTables, present: Tensor, default: Tensor) -> nn.ModuleList:
+    """A domain's tables; present and default of the categorical columns, in the tables' order."""
+    served, start = nn.ModuleList(), 0
+    for table, weight in zip(tables.layout, tables.tables, strict=True):
+        shape = (len(table.features), table.width)
+        own = slice(start, start + math.prod(shape))
+        served.append(ServedTable(table, weight, present[own].view(shape)[:, 0], default[own].view(shape)))
+        start = own.stop
+    return served
 
 
 def _networks(stack: Stack | None, indices: Sequence[int]) -> nn.ModuleList:
