@@ -75,9 +75,8 @@ def _start(scorer: Scorer, ads: EncodedAds, pool: Executor) -> tuple[AdBlock, li
     }
 
     def embed(own: slice) -> None:
-        found = scorer.embed_items(ads.product, ads.rows.part(own))
-        for task, target in tasks.items():
-            target[own] = found.tasks[task]
+        target = {task: matrix[own] for task, matrix in tasks.items()}
+        scorer.embed_items_into(ads.product, ads.rows.part(own), target)
 
     running = [pool.submit(embed, slice(start, start + BATCH)) for start in range(0, count, BATCH)]
     return AdBlock(ads.product, ads.ad_id, tasks), running
