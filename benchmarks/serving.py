@@ -75,9 +75,9 @@ class Sizes:
     """How much is measured."""
 
     requests: int = 3000
-    ads: int = 1 << 15
+    ads: int = 1 << 16
     published: int = 1_000_000
-    rounds: int = 7
+    rounds: int = 5
     threads: tuple[int, ...] = (1, 2)
 
 
