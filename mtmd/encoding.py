@@ -54,6 +54,13 @@ class EncodedSide:
             np.empty((rows, schema.vector_width), np.float32),
         )
 
+    def __len__(self) -> int:
+        return len(self.categorical)
+
+    def part(self, rows: slice) -> "EncodedSide":
+        """A range of rows, as views."""
+        return EncodedSide(self.continuous[rows], self.categorical[rows], self.embedding[rows])
+
 
 def hash_bucket(seed: int, feature: str, value: str, buckets: int) -> int:
     """Bucket of a categorical value, in 1..buckets; 0 is left for missing."""

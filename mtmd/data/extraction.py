@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from mtmd.columns import write_columns
 from mtmd.config import Declarations, SideSchema
-from mtmd.data.columns import write_columns
 from mtmd.data.database import create_table, row_count, session, statement
 from mtmd.data.shards import (
     MANIFEST,

@@ -8,9 +8,9 @@ import torch
 from pydantic import Field, ValidationError
 from torch import Tensor
 
+from mtmd.columns import map_columns
 from mtmd.config import Declarations, Frozen
 from mtmd.contract import TABLES
-from mtmd.data.columns import map_columns
 from mtmd.errors import StorageError
 from mtmd.storage import digest, read_json, sha256_file
 
@@ -165,7 +165,7 @@ def open_shard(path: Path, *, verify: bool = False) -> Shard:
     Raises StorageError when a file is missing or has another size (or, with `verify`, other content).
     """
     manifest = read_manifest(path, verify=verify)
-    requests, ads, candidates = (map_columns(path / f"{table}.arrow") for table in TABLES)
+    requests, ads, candidates = (_tensors(path / f"{table}.arrow") for table in TABLES)
     return Shard(
         day=manifest.day,
         fingerprint=manifest.fingerprint,
@@ -201,6 +201,11 @@ def check_fits(shard: Shard, declarations: Declarations) -> None:
             f"shard {shard.path} has {shard.teacher.shape[1]} tasks; the declarations have {tasks}. "
             "Extract the day with these declarations"
         )
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors that view the file."""
+    return {name: torch.from_numpy(values) for name, values in map_columns(path).items()}
 
 
 def _matrices(columns: dict[str, Tensor], rows: int) -> Matrices:

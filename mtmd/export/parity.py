@@ -18,7 +18,7 @@ from mtmd.data.batches import scorable, split_evenly
 from mtmd.encoding import EncodedSide
 from mtmd.errors import BundleError
 from mtmd.export.parity_report import DayParity, FileParity, ParityReport
-from mtmd.export.rows import hard_rows, part, side_input, stack, take
+from mtmd.export.rows import hard_rows, side_input, stack, take
 from mtmd.export.shard_scores import score_shard
 from mtmd.model import MTMD, tree_log_probability
 from mtmd.serving import Scorer
@@ -96,7 +96,7 @@ def _embed(scorer: Scorer, side: TowerSide, domain: str, rows: EncodedSide, size
     """Embeddings of the first rows, `size` at a time, at most _BATCHES times: per task (N, K_t)."""
     embed = scorer.embed_queries if side == "query" else scorer.embed_items
     count = min(len(rows.categorical), size * _BATCHES)
-    batches = [embed(domain, part(rows, slice(at, min(at + size, count)))) for at in range(0, count, size)]
+    batches = [embed(domain, rows.part(slice(at, min(at + size, count)))) for at in range(0, count, size)]
     return tuple(np.concatenate([batch.tasks[task] for batch in batches]) for task in scorer.tasks)
 
 

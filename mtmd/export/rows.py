@@ -20,11 +20,6 @@ def take(matrices: Matrices, rows: NDArray[np.int64]) -> EncodedSide:
     )
 
 
-def part(side: EncodedSide, rows: slice) -> EncodedSide:
-    """A range of rows."""
-    return EncodedSide(side.continuous[rows], side.categorical[rows], side.embedding[rows])
-
-
 def stack(*sides: EncodedSide) -> EncodedSide:
     """The rows of several, one after the other."""
     return EncodedSide(

@@ -140,18 +140,25 @@ class DomainFields(nn.Module):
         numbers (N, M) with NaN for missing; embedded, per table: values (N, k, w) and a known mask (N, k);
         present (D,), or (N, D) for rows of several domains: the columns that a row's domain has.
         """
-        numeric = numbers.shape[1]
-        seen = ~torch.isnan(numbers) & present[..., :numeric]
-        z = self.norm(numbers, seen, statistics)
-        parts = [torch.where(seen, torch.addcmul(self.shift, z, self.gain), self.default[:numeric])]
-        start = numeric
+        start = numbers.shape[1]
+        parts = [self.adapt_numbers(numbers, present[..., :start], statistics)]
         for values, known in embedded:
             _, k, w = values.shape
             columns = slice(start, start + k * w)
             mask = known.unsqueeze(2) & present[..., columns].reshape(*present.shape[:-1], k, w)
             parts.append(torch.where(mask, values, self.default[columns].view(k, w)).flatten(1))
             start += k * w
-        x = torch.cat(parts, dim=1)  # (N, D)
+        return self.gate(torch.cat(parts, dim=1))
+
+    def adapt_numbers(self, numbers: Tensor, present: Tensor, statistics: Statistics | None) -> Tensor:
+        """(N, M) with NaN for missing, and which columns are present, (M,) or (N, M) → normalised (N, M)."""
+        seen = ~torch.isnan(numbers) & present
+        z = self.norm(numbers, seen, statistics)
+        default = self.default[: numbers.shape[1]]
+        return torch.where(seen, torch.addcmul(self.shift, z, self.gain), default)
+
+    def gate(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Fields side by side (N, D) → reweighted, and the gates (N, F)."""
         if not self.gated:
             return x, x.new_ones(len(x), self.fields)
         gates = 2.0 * torch.sigmoid(self.excite(torch.relu(self.squeeze(x @ self.field_mean))))  # (N, F)

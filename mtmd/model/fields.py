@@ -137,7 +137,7 @@ class FieldTables(nn.Module):
         """categorical (N, K) → per table: embeddings (copies, N, k, w) and present (N, k)."""
         found = []
         for index, table in enumerate(self.tables):
-            ids = categorical[:, self.get_buffer(f"columns_{index}")]  # (N, k)
+            ids = categorical.index_select(1, self.get_buffer(f"columns_{index}"))  # (N, k)
             rows = ids + self.get_buffer(f"first_{index}")  # (copies, N, k)
             if self.on_read is not None:
                 self.on_read(table, rows)

@@ -18,9 +18,8 @@ from torch.func import functional_call
 
 from mtmd.batch import SideInput
 from mtmd.config import ModelConfig, SideSchema
-from mtmd.model.adaptation import DomainAdaptation, DomainFields, Statistics, by_domain
+from mtmd.model.adaptation import DomainAdaptation, by_domain
 from mtmd.model.experts import DomainExpert
-from mtmd.model.fields import FieldTables
 from mtmd.model.layers import Stack, normalise, pad_rows
 
 
@@ -162,47 +161,3 @@ def pack(embeddings: dict[int, list[Tensor]], bias: Tensor, widths: Sequence[int
         parts += [part.float() for part in embeddings.get(task, absent)]
         parts.append(value.expand(rows, 1))
     return torch.cat(parts, dim=1)
-
-
-class DomainModule(nn.Module):
-    """A tower for rows of one domain, in evaluation mode, for export: three matrices in, T embeddings out.
-
-    It shares the tower's tables, adaptation and domain-shared expert, has the domain's folded expert, and holds the
-    normalisation constants of the moment it was made.
-    """
-
-    centre: Tensor
-    scale: Tensor
-    shift: Tensor
-    bias: Tensor
-    present: Tensor
-
-    def __init__(self, tower: Tower, domain: int) -> None:
-        super().__init__()
-        self.norm = tower.norm
-        self.widths = tower.widths
-        self.tasks = tower.tasks[domain]
-        self.tables: FieldTables = tower.adaptation.tables
-        fields = tower.adaptation.of(domain)
-        if not isinstance(fields, DomainFields):
-            raise TypeError(f"domain {domain} of the tower holds {type(fields)}")
-        self.fields = fields
-        self.expert = tower.folded(domain)
-        self.shared = tower.shared
-        for name, value in zip(("centre", "scale", "shift"), fields.norm.frozen(), strict=True):
-            self.register_buffer(name, value)
-        self.register_buffer("bias", tower.bias[domain].detach().clone())
-        self.register_buffer("present", tower.adaptation.present[domain])
-        self.eval()
-
-    def forward(self, continuous: Tensor, categorical: Tensor, embedding: Tensor) -> tuple[Tensor, ...]:
-        """continuous (N, C), categorical (N, K), embedding (N, V), as in SideInput → T tensors (N, K_t)."""
-        numbers = torch.cat([continuous, embedding], dim=1)
-        embedded = [(values[0], known) for values, known in self.tables(categorical)]
-        statistics: Statistics = (self.centre, self.scale, self.shift)
-        x, _ = self.fields(numbers, embedded, self.present, statistics)
-        z = normalise(x) if self.norm == "pre" else x
-        shared = x[:, :0] if self.shared is None else self.shared(z).squeeze(0)
-        embeddings, _ = self.expert(x, z, shared)
-        packed = pack(dict(zip(self.tasks, embeddings, strict=True)), self.bias, self.widths)
-        return torch.split(packed, list(self.widths), dim=1)

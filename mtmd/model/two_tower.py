@@ -10,7 +10,8 @@ from mtmd.batch import Batch, SideInput
 from mtmd.config import Declarations, ModelConfig
 from mtmd.model.ranker import Ranker
 from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability
-from mtmd.model.towers import DomainModule, Tower, TowerTrace
+from mtmd.model.served import DomainModule
+from mtmd.model.towers import Tower, TowerTrace
 
 
 class MTMD(Ranker):

@@ -1,21 +1,35 @@
 """Serve an exported bundle with onnxruntime alone: neither torch nor duckdb is imported here."""
 
 from mtmd.serving.bundle import BUNDLE_FORMAT, BundleInfo, load_bundle
+from mtmd.serving.publication import EncodedAds, publish_ads
+from mtmd.serving.published import AdBlock, AdsInfo, PublishedAds, open_ads, write_ads
 from mtmd.serving.requests import RankedAd, RankedRequest, RankRequest, RankResponse, rank
 from mtmd.serving.scorer import Embeddings, Scorer
 from mtmd.serving.scores import top_k, tree_log_probability
+from mtmd.serving.search import Ranking, TopAds, by_task, search
 
 __all__ = [
     "BUNDLE_FORMAT",
+    "AdBlock",
+    "AdsInfo",
     "BundleInfo",
     "Embeddings",
+    "EncodedAds",
+    "PublishedAds",
     "RankRequest",
     "RankResponse",
     "RankedAd",
     "RankedRequest",
+    "Ranking",
     "Scorer",
+    "TopAds",
+    "by_task",
     "load_bundle",
+    "open_ads",
+    "publish_ads",
     "rank",
+    "search",
     "top_k",
     "tree_log_probability",
+    "write_ads",
 ]

@@ -107,6 +107,27 @@ class Scorer:
         """Embed N encoded ads of one product; raises as `embed_queries` does."""
         return self._embed("item", product, rows)
 
+    def embed_items_into(self, product: str, rows: EncodedSide, target: Mapping[str, Floats]) -> None:
+        """Write the embeddings of N > 0 encoded ads where they belong: some tasks' contiguous (N, K_t) float32.
+
+        Saves the copy out of onnxruntime's memory; raises as `embed_queries` does.
+        """
+        self.info.file_of("item", product)
+        _check_rows(rows, self._schema("item"))
+        session = self._sessions["item", product]
+        binding, inputs = session.io_binding(), _inputs(rows)
+        for name, matrix in inputs.items():
+            binding.bind_cpu_input(name, matrix)
+        for task, own in target.items():
+            wanted = (len(rows), self.info.widths[task])
+            if own.shape != wanted or own.dtype != np.float32 or not own.flags.c_contiguous:
+                raise BundleError(
+                    f"{task} embeddings go to a matrix {own.shape} of {own.dtype}; it must be {wanted} of float32 and "
+                    "contiguous"
+                )
+            binding.bind_output(OUTPUT_PREFIX + task, "cpu", 0, np.float32, list(own.shape), own.ctypes.data)
+        session.run_with_iobinding(binding)
+
     def embed_raw_queries(self, surface: str, rows: Sequence[Mapping[str, Any]]) -> Embeddings:
         """Embed raw requests, as the logs have them; raises LogsError for a value not as declared."""
         return self.embed_queries(surface, self._encode(rows, "query"))
@@ -172,17 +193,18 @@ class Scorer:
         if not len(index):  # nothing to run; not every kernel takes zero rows
             empty = {task: np.empty((0, self.info.widths[task]), np.float32) for task in self.tasks}
             return Embeddings(self.info.bundle_id, side, index, empty)
-        inputs: dict[str, NDArray[Any]] = {
-            "continuous": rows.continuous,
-            "categorical": rows.categorical.astype(np.int64),
-            "embedding": rows.embedding,
-        }
         session = self._sessions[side, domain]
-        outputs = session.run(
-            [OUTPUT_PREFIX + task for task in self.tasks],
-            {INPUT_PREFIX + name: matrix for name, matrix in inputs.items() if matrix.shape[1]},
-        )
+        outputs = session.run([OUTPUT_PREFIX + task for task in self.tasks], _inputs(rows))
         return Embeddings(self.info.bundle_id, side, index, dict(zip(self.tasks, outputs, strict=True)))
+
+
+def _inputs(rows: EncodedSide) -> dict[str, NDArray[Any]]:
+    matrices: dict[str, NDArray[Any]] = {
+        "continuous": np.ascontiguousarray(rows.continuous),
+        "categorical": np.ascontiguousarray(rows.categorical, np.int64),
+        "embedding": np.ascontiguousarray(rows.embedding),
+    }
+    return {INPUT_PREFIX + name: matrix for name, matrix in matrices.items() if matrix.shape[1]}
 
 
 def _check_rows(rows: EncodedSide, schema: SideSchema) -> None:
@@ -204,15 +226,20 @@ def _check_rows(rows: EncodedSide, schema: SideSchema) -> None:
             )
 
 
-def _open(directory: Path, tower: TowerFile, info: BundleInfo, threads: int) -> Any:
-    """A session of one file, after comparing the bundle id written inside it."""
+def open_session(path: Path, threads: int) -> Any:
+    """A session of one file; raises what onnxruntime raises."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _open(directory: Path, tower: TowerFile, info: BundleInfo, threads: int) -> Any:
+    """A session of one file, after comparing the bundle id written inside it."""
     path = directory / tower.file
     try:
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = open_session(path, threads)
     except Exception as error:  # onnxruntime's own classes derive from Exception alone
         raise BundleError(f"{path} cannot be loaded ({error}); export or copy the bundle again") from error
     found = session.get_modelmeta().custom_metadata_map.get("bundle_id")

@@ -23,6 +23,19 @@ def tree_log_probability(logits: NDArray[np.float32], parents: Sequence[int | No
     return joint
 
 
+def first_best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Indices of the k highest of (N,) scores in ascending order, the first ones of equal scores: (min(k, N),).
+
+    For scores that are not NaN; takes time linear in N.
+    """
+    if len(scores) <= k:
+        return np.arange(len(scores))
+    level = np.partition(scores, -k)[-k]
+    above = np.flatnonzero(scores > level)
+    equal = np.flatnonzero(scores == level)[: k - len(above)]
+    return np.sort(np.concatenate([above, equal]))
+
+
 def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
     """Indices of the k highest of (N,) scores, highest first: (min(k, N),).
 

@@ -1,11 +1,11 @@
-"""A tower's rows do not depend on their neighbours, and its export modules compute the same."""
+"""A tower's rows do not depend on their neighbours, and its domains share what they should."""
 
 import pytest
 import torch
 
 from mtmd.batch import SideInput
 from mtmd.config import ModelConfig, Preset
-from mtmd.model.towers import DomainModule, Tower
+from mtmd.model.towers import Tower
 from tests.model.random_batches import random_batch, rows_of
 
 TASKS = ((0, 1, 2), (0, 1), (0, 1, 2))  # the second domain lacks a task
@@ -87,34 +87,6 @@ def test_domains_with_one_row_or_none_work(
     assert packed.shape == (sum(counts), sum(model.widths))
     assert packed.isfinite().all()
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
-
-
-@pytest.mark.parametrize("norm", ["pre", "post", "none"])
-@pytest.mark.parametrize("domain", [0, 1, 2])
-def test_the_export_module_equals_the_tower(tiny_preset: Preset, norm: str, domain: int) -> None:
-    model = tower(tiny_preset, learn_bias=True, norm=norm).eval()
-    side = random_batch(tiny_preset.declarations).query
-    start = sum(side.counts[:domain])
-    rows = slice(start, start + side.counts[domain])
-    # These rows alone: matrix products over other numbers of rows may sum in another order.
-    counts = tuple(count if place == domain else 0 for place, count in enumerate(side.counts))
-    own = SideInput(side.continuous[rows], side.categorical[rows], side.embedding[rows], counts)
-    module = DomainModule(model, domain)
-    with torch.no_grad():
-        outputs = module(own.continuous, own.categorical, own.embedding)
-        expected = torch.split(model(own).packed, list(model.widths), dim=1)
-    assert not module.training
-    torch.testing.assert_close(outputs, tuple(expected), atol=1e-6, rtol=1e-6)
-
-
-def test_the_export_module_holds_only_its_domains_weights(tiny_preset: Preset) -> None:
-    model = tower(tiny_preset)
-    module = DomainModule(model, 1)
-    own = {id(p) for p in module.parameters()}
-    others = (model.adaptation.domains[0], *model.experts, model.common)
-    assert not own & {id(p) for other in others if other for p in other.parameters()}
-    expert = sum(p.numel() for p in model.experts[1].parameters())
-    assert sum(p.numel() for p in module.expert.parameters()) == expert
 
 
 def test_an_expert_is_the_common_weights_plus_its_own_difference(tiny_preset: Preset) -> None:

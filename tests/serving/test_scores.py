@@ -6,6 +6,7 @@ import torch
 
 from mtmd.model import tree_log_probability as torch_tree
 from mtmd.serving import top_k, tree_log_probability
+from mtmd.serving.scores import first_best
 
 
 def test_a_root_is_the_log_sigmoid_of_its_logit() -> None:
@@ -53,3 +54,10 @@ def test_ties_keep_the_order_of_the_input() -> None:
 def test_a_score_that_does_not_apply_ranks_nowhere() -> None:
     assert top_k(np.array([np.nan, 0.1, np.nan, 0.2]), 4).tolist() == [3, 1]
     assert top_k(np.array([]), 3).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("k", "expected"), [(1, [1]), (2, [1, 3]), (3, [0, 1, 3]), (4, [0, 1, 2, 3]), (9, [0, 1, 2, 3, 4])]
+)
+def test_the_first_of_equal_scores_are_among_the_best(k: int, expected: list[int]) -> None:
+    assert first_best(np.array([0.5, 0.9, 0.5, 0.9, 0.1], np.float32), k).tolist() == expected

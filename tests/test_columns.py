@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
-import torch
 
-from mtmd.data.columns import map_columns, write_columns
+from mtmd.columns import ColumnWriter, map_batches, map_columns, write_columns
 from mtmd.errors import StorageError
 
 
@@ -27,26 +25,25 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_columns_come_back_as_tensors_of_the_same_values(path: Path) -> None:
+def test_columns_come_back_as_arrays_of_the_same_values(path: Path) -> None:
     columns = map_columns(path)
     assert columns["small"].tolist() == [1, -1, 127]
-    assert columns["small"].dtype == torch.int8
+    assert columns["small"].dtype == np.int8
     assert columns["when"].tolist() == [1_772_366_400_000_000, 0, -1_000_000]
     assert columns["codes"].tolist() == [[0, 3, 6], [1, 4, 7], [2, 5, 8]]
-    torch.testing.assert_close(
-        columns["matrix"], torch.tensor([[1, 2], [3, torch.nan], [5, 6]]), equal_nan=True
-    )
+    np.testing.assert_array_equal(columns["matrix"], np.array([[1, 2], [3, np.nan], [5, 6]], np.float32))
+    assert columns["matrix"].dtype == np.float32
 
 
 def test_a_matrix_without_columns_is_left_out(path: Path) -> None:
     assert "nothing" not in map_columns(path)
 
 
-def test_tensors_are_views_of_one_private_mapping(path: Path) -> None:
+def test_arrays_are_views_of_one_private_mapping(path: Path) -> None:
     before = path.read_bytes()
     columns = map_columns(path)
-    start = min(column.data_ptr() for column in columns.values())
-    assert all(0 <= column.data_ptr() - start < len(before) for column in columns.values())
+    start = min(column.ctypes.data for column in columns.values())
+    assert all(0 <= column.ctypes.data - start < len(before) for column in columns.values())
     columns["codes"][:] = -7  # a stray write stays in this process
     assert path.read_bytes() == before
     assert map_columns(path)["codes"][0, 0] == 0
@@ -60,11 +57,21 @@ def test_a_file_that_is_not_arrow_is_refused(tmp_path: Path) -> None:
             map_columns(path)
 
 
-def test_a_file_of_several_batches_is_refused(tmp_path: Path) -> None:
+def test_batches_come_back_one_by_one_with_the_texts_about_them(tmp_path: Path) -> None:
     path = tmp_path / "columns.arrow"
-    batch = pa.record_batch([pa.array([1, 2])], names=["x"])
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-        writer.write_batch(batch)
+    with ColumnWriter(path, {"of": "bundle"}) as writer:
+        writer.write({"x": np.array([[1.5, -2.0]], np.float16)})
+        writer.write({"x": np.array([[0.0, 65504.0], [3.0, 4.0]], np.float16)})
+    batches, texts = map_batches(path)
+    assert [batch["x"].tolist() for batch in batches] == [[[1.5, -2.0]], [[0.0, 65504.0], [3.0, 4.0]]]
+    assert batches[0]["x"].dtype == np.float16
+    assert texts == {"of": "bundle"}
+
+
+def test_a_file_of_several_batches_is_refused_where_one_is_meant(tmp_path: Path) -> None:
+    path = tmp_path / "columns.arrow"
+    with ColumnWriter(path) as writer:
+        writer.write({"x": np.array([1, 2])})
+        writer.write({"x": np.array([3])})
     with pytest.raises(StorageError, match="has 2 record batches, not 1"):
         map_columns(path)

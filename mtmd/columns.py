@@ -1,0 +1,111 @@
+"""Arrow IPC files of plain number columns: written once, then memory-mapped as arrays.
+
+A file holds record batches, uncompressed and without nulls, so each column of a batch is one contiguous piece of the
+file and an array can view it. A matrix is a fixed-size list column; one without any number has no column.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mtmd.errors import StorageError
+
+_DTYPES = {
+    pa.int8(): np.int8,
+    pa.int32(): np.int32,
+    pa.int64(): np.int64,
+    pa.float16(): np.float16,
+    pa.float32(): np.float32,
+    pa.timestamp("us"): np.int64,
+}
+
+Columns = dict[str, NDArray[Any]]
+
+
+class ColumnWriter:
+    """An Arrow IPC file that grows by batches of the same columns, and texts about them; memory holds one batch."""
+
+    def __init__(self, path: Path, texts: Mapping[str, str] | None = None) -> None:
+        self._path, self._texts = path, dict(texts or {})
+        self._sink: Any = None
+        self._writer: Any = None
+
+    def __enter__(self) -> Self:
+        self._sink = self._path.open("wb")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._sink.close()
+
+    def write(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Append arrays of N rows, one- or two-dimensional; they are on the disk when it returns.
+
+        So a writer that makes its next batch meanwhile does not wait for all of them in the end.
+        """
+        arrays = {name: _to_arrow(own) for name, own in columns.items() if own.size or own.ndim == 1}
+        batch = pa.record_batch(list(arrays.values()), names=list(arrays))
+        if self._writer is None:
+            schema = batch.schema.with_metadata(self._texts) if self._texts else batch.schema
+            self._writer = pa.ipc.new_file(self._sink, schema)
+        self._writer.write_batch(batch)
+        self._sink.flush()
+        os.fdatasync(self._sink.fileno())
+
+
+def write_columns(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays of N rows, one- or two-dimensional, as one Arrow IPC file of one batch."""
+    with ColumnWriter(path) as writer:
+        writer.write(columns)
+
+
+def map_columns(path: Path) -> Columns:
+    """Arrays that view a file of one batch: (N,) for a column, (N, width) for a matrix; a timestamp is int64 µs.
+
+    Raises StorageError when the file is not one that `write_columns` wrote.
+    """
+    batches, _ = map_batches(path)
+    if len(batches) != 1:
+        raise StorageError(f"{path} has {len(batches)} record batches, not 1; remove its directory")
+    return batches[0]
+
+
+def map_batches(path: Path) -> tuple[list[Columns], dict[str, str]]:
+    """Arrays that view the file, batch by batch, and the texts; raises StorageError when it is not readable."""
+    try:
+        # Mode "c" maps privately: torch wants a writable buffer, and a stray write never reaches the file.
+        mapped = np.memmap(path, dtype=np.uint8, mode="c")
+        reader = pa.ipc.open_file(pa.py_buffer(mapped))
+        batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
+    except (OSError, ValueError, pa.ArrowInvalid) as error:
+        raise StorageError(f"{path} is not a readable Arrow file ({error}); remove its directory") from error
+    texts = {key.decode(): value.decode() for key, value in (reader.schema.metadata or {}).items()}
+    names = reader.schema.names
+    return [
+        {name: _view(mapped, own) for name, own in zip(names, batch.columns, strict=True)}
+        for batch in batches
+    ], texts
+
+
+def _to_arrow(values: NDArray[Any]) -> pa.Array:
+    flat = pa.array(np.ascontiguousarray(values).reshape(-1))
+    return flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+
+
+def _view(mapped: NDArray[np.uint8], column: pa.Array) -> NDArray[Any]:
+    is_matrix = pa.types.is_fixed_size_list(column.type)
+    values = column.values if is_matrix else column
+    buffer = values.buffers()[1]
+    start = buffer.address - mapped.ctypes.data
+    dtype = np.dtype(_DTYPES[values.type])
+    flat = np.asarray(mapped[start : start + len(values) * dtype.itemsize]).view(dtype)
+    return flat.reshape(len(column), column.type.list_size) if is_matrix else flat

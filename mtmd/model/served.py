@@ -1,0 +1,223 @@
+"""One domain of a tower as it is served: the tower's numbers, computed network by network.
+
+Training runs the networks of one shape as one batched product. A runtime for serving does better with each network on
+its own: weight, bias and activation of a layer become one kernel, its weights are packed once at loading, and what a
+network hands from layer to layer stays in a core's cache.
+Shapes: N rows, D adapted columns, T tasks, E routed experts, H expert output width, K_t embedding width of task t.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mtmd.model.adaptation import DomainFields, Statistics
+from mtmd.model.experts import DomainExpert
+from mtmd.model.fields import FieldTables, Table
+from mtmd.model.layers import LowRankCross, Stack, normalise
+from mtmd.model.towers import Tower
+
+
+class DomainModule(nn.Module):
+    """A tower for rows of one domain, in evaluation mode, for export: three matrices in, T embeddings out.
+
+    It shares the tower's adaptation, has the domain's folded expert, and holds the tables' rows and the normalisation
+    constants of the moment it was made.
+    """
+
+    centre: Tensor
+    scale: Tensor
+    shift: Tensor
+    bias: Tensor
+    present: Tensor
+
+    def __init__(self, tower: Tower, domain: int) -> None:
+        super().__init__()
+        self.norm = tower.norm
+        self.widths = tower.widths
+        self.tasks = tower.tasks[domain]
+        fields = tower.adaptation.of(domain)
+        if not isinstance(fields, DomainFields):
+            raise TypeError(f"domain {domain} of the tower holds {type(fields)}")
+        self.fields = fields
+        present = tower.adaptation.present[domain]
+        numeric = tower.adaptation.layout.numeric_width
+        self.tables = _tables(tower.adaptation.tables, present[numeric:], fields.default[numeric:])
+        self.expert = ServedExpert(tower.folded(domain))
+        self.shared = None if tower.shared is None else ServedNetwork(tower.shared, 0)
+        for name, value in zip(("centre", "scale", "shift"), fields.norm.frozen(), strict=True):
+            self.register_buffer(name, value)
+        self.register_buffer("bias", tower.bias[domain].detach().clone())
+        self.register_buffer("present", present[:numeric])
+        self.eval()
+
+    def forward(self, continuous: Tensor, categorical: Tensor, embedding: Tensor) -> tuple[Tensor, ...]:
+        """continuous (N, C), categorical (N, K), embedding (N, V), as in SideInput → T tensors (N, K_t)."""
+        x = self.adapt(continuous, categorical, embedding)
+        z = normalise(x) if self.norm == "pre" else x
+        return self.embed(x, z, None if self.shared is None else self.shared(z))
+
+    def adapt(self, continuous: Tensor, categorical: Tensor, embedding: Tensor) -> Tensor:
+        """The same matrices → adapted columns (N, D)."""
+        numbers = torch.cat([continuous, embedding], dim=1)
+        statistics: Statistics = (self.centre, self.scale, self.shift)
+        parts = [self.fields.adapt_numbers(numbers, self.present, statistics)]
+        x, _ = self.fields.gate(torch.cat([*parts, *(table(categorical) for table in self.tables)], dim=1))
+        return x
+
+    def embed(self, x: Tensor, z: Tensor, shared: Tensor | None) -> tuple[Tensor, ...]:
+        """Adapted rows, the same normalised, and what the domain-shared expert made of them → T tensors (N, K_t)."""
+        parts = dict(zip(self.tasks, self.expert(x, z, shared), strict=True))
+        rows, outputs = x.shape[0], []  # len() would fix the number of rows
+        for task, (bias, width) in enumerate(zip(self.bias.unbind(0), self.widths, strict=True)):
+            own = parts.get(task, [x.new_zeros(()).expand(rows, width - 1)])
+            outputs.append(torch.cat([*own, bias.expand(rows, 1)], dim=1))
+        return tuple(outputs)
+
+
+class ServedTable(nn.Module):
+    """Categorical fields of equal width in one domain: a field's first row, its missing value's, is its default.
+
+    A field that the domain lacks has no other row.
+    """
+
+    columns: Tensor
+    present: Tensor
+    first: Tensor
+
+    def __init__(self, table: Table, weight: Tensor, present: Tensor, default: Tensor) -> None:
+        """weight: the table's rows (M, w); present (k,) bool and default (k, w): what the domain has of its fields."""
+        super().__init__()
+        rows: list[Tensor] = []
+        first = []
+        fields = zip(table.offsets, table.features, present.tolist(), default, strict=True)
+        for offset, feature, is_present, missing in fields:
+            first.append(sum(len(own) for own in rows))
+            known = weight[offset + 1 : offset + 1 + (feature.buckets or 0)] if is_present else weight[:0]
+            rows.append(torch.cat([missing[None], known]))
+        self.weight = _own(torch.cat(rows))
+        self.register_buffer("columns", torch.tensor(table.columns))
+        self.register_buffer("present", present.long())
+        self.register_buffer("first", torch.tensor(first))
+
+    def forward(self, categorical: Tensor) -> Tensor:
+        """(N, K) → embeddings side by side (N, k w)"""
+        rows = categorical.index_select(1, self.columns) * self.present + self.first
+        return F.embedding(rows, self.weight).flatten(1)
+
+
+class ServedNetwork(nn.Module):
+    """One network of a Stack, layer by layer."""
+
+    def __init__(self, stack: Stack, index: int) -> None:
+        super().__init__()
+        self.norm, self.slope, self.activated = stack.norm, stack.slope, stack.activated
+        self.layers = nn.ModuleList(
+            _linear(weight[index], bias[index, 0])
+            for weight, bias in zip(stack.weights, stack.biases, strict=True)
+        )
+        self.gains = nn.ParameterList(_own(gain[index, 0]) for gain in stack.gains)
+        self.shifts = nn.ParameterList(_own(shift[index, 0]) for shift in stack.shifts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, D) → (N, width of the last layer); with norm "pre", x is normalised already."""
+        for index, layer in enumerate(self.layers):
+            x = layer(normalise(x) if self.norm == "pre" and index else x)
+            if index < self.activated:
+                if self.norm == "post":
+                    x = F.layer_norm(x, x.shape[-1:], self.gains[index], self.shifts[index])
+                x = F.leaky_relu(x, self.slope)
+        return x
+
+
+class ServedCross(nn.Module):
+    """One cross of a LowRankCross, layer by layer."""
+
+    def __init__(self, cross: LowRankCross, index: int) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(_linear(weight[index]) for weight in cross.down)
+        self.up = nn.ModuleList(
+            _linear(weight[index], bias[index, 0])
+            for weight, bias in zip(cross.up, cross.biases, strict=True)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C) → (N, C)"""
+        start = x
+        for down, up in zip(self.down, self.up, strict=True):
+            x = start * up(down(x)) + x
+        return x
+
+
+class ServedExpert(nn.Module):
+    """A Domain Expert, task by task."""
+
+    def __init__(self, expert: DomainExpert) -> None:
+        super().__init__()
+        self.norm, self.concat, self.shallow_width = expert.norm, expert.concat, expert.shallow_width
+        tasks, networks = range(expert.tasks), range(expert.experts.networks)
+        # T deep experts, then the task-shared one where there is one.
+        self.experts = _networks(expert.experts, networks)
+        self.routers = _networks(expert.routers, tasks)
+        self.shallow = _networks(expert.shallow, tasks)
+        if self.norm != "none":
+            self.gain = nn.ParameterList(_own(gain[0]) for gain in expert.gain)
+            self.shift = nn.ParameterList(_own(shift[0]) for shift in expert.shift)
+        self.cross = nn.ModuleList(ServedCross(expert.cross, task) for task in tasks)
+        self.project = expert.project
+
+    def forward(self, x: Tensor, z: Tensor, shared: Tensor | None) -> list[list[Tensor]]:
+        """As DomainExpert, of which only the embeddings are left: per task [emb_deep (N, K), emb_shallow (N, S)]."""
+        outputs = [network(z) for network in self.experts]  # T or T + 1 of (N, H)
+        others = outputs[len(self.project) :] + ([] if shared is None else [shared])
+        own = x[:, x.shape[1] - self.shallow_width :]
+        if self.norm == "pre" and len(self.shallow):
+            own = normalise(own)
+        embeddings = []
+        for task, project in enumerate(self.project):
+            c = self._compose([outputs[task], *others], z, task)
+            embeddings.append(
+                [project(self.cross[task](c))] + [net(own) for net in self.shallow[task : task + 1]]
+            )
+        return embeddings
+
+    def _compose(self, experts: Sequence[Tensor], z: Tensor, task: int) -> Tensor:
+        """Routed outputs of one task through the LayerNorm: (N, E H), or (N, H) when summed."""
+        side_by_side = torch.cat(list(experts), dim=1).view(z.shape[0], len(experts), -1)  # (N, E, H)
+        if len(self.routers):
+            weighted = side_by_side * torch.softmax(self.routers[task](z), dim=1).unsqueeze(2)
+        else:
+            weighted = side_by_side / len(experts)
+        c = weighted.flatten(1) if self.concat else weighted.sum(dim=1)
+        return c if self.norm == "none" else F.layer_norm(c, c.shape[-1:], self.gain[task], self.shift[task])
+
+
+def _tables(tables: FieldTables, present: Tensor, default: Tensor) -> nn.ModuleList:
+    """A domain's tables; present and default of the categorical columns, in the tables' order."""
+    served, start = nn.ModuleList(), 0
+    for table, weight in zip(tables.layout, tables.tables, strict=True):
+        shape = (len(table.features), table.width)
+        own = slice(start, start + math.prod(shape))
+        served.append(ServedTable(table, weight, present[own].view(shape)[:, 0], default[own].view(shape)))
+        start = own.stop
+    return served
+
+
+def _networks(stack: Stack | None, indices: Sequence[int]) -> nn.ModuleList:
+    return nn.ModuleList([] if stack is None else [ServedNetwork(stack, index) for index in indices])
+
+
+def _linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
+    """A layer of the weight (inputs, outputs) of a batched product."""
+    inputs, outputs = weight.shape
+    layer = nn.Linear(inputs, outputs, bias=bias is not None, device="meta")
+    layer.weight = _own(weight.T)
+    if bias is not None:
+        layer.bias = _own(bias)
+    return layer
+
+
+def _own(values: Tensor) -> nn.Parameter:
+    return nn.Parameter(values.detach().clone(memory_format=torch.contiguous_format))

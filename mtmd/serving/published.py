@@ -1,0 +1,207 @@
+"""Published ads: embeddings of the ads of one bundle, on disk and mapped (design §9).
+
+A publication is a directory: per product and precision one Arrow file with `ad_id` and one `embedding.<task>` matrix
+per task of the product, in record batches that one thread scans at a time, and `ads.json`, which ties them together.
+Shapes: n ads of a block, K_t embedding width of task t.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from mtmd.columns import Columns, ColumnWriter, map_batches
+from mtmd.config import Frozen
+from mtmd.errors import BundleError, StorageError
+from mtmd.serving.bundle import OUTPUT_PREFIX, BundleInfo
+from mtmd.storage import atomic_directory, read_json, sha256_file, write_json
+
+ADS_FORMAT = 1
+ADS_FILE = "ads.json"
+_ID = "ad_id"
+LARGEST = float(np.finfo(np.float16).max)
+
+Precision = Literal["float32", "float16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+@dataclass(frozen=True)
+class AdBlock:
+    """Some ads of one product.
+
+    ad_id  (n,) int64
+    tasks  task → (n, K_t) float32 or float16, for the product's own tasks
+    """
+
+    product: str
+    ad_id: NDArray[np.int64]
+    tasks: Mapping[str, NDArray[Any]]
+
+    def __len__(self) -> int:
+        return len(self.ad_id)
+
+
+@dataclass(frozen=True)
+class PublishedAds:
+    """Ads that were embedded with one bundle; the order of the blocks is the order of the ads."""
+
+    bundle_id: str
+    blocks: tuple[AdBlock, ...]
+
+    def __len__(self) -> int:
+        return len(self.ad_id)
+
+    @cached_property
+    def ad_id(self) -> NDArray[np.int64]:
+        """(N,) of all ads."""
+        return np.concatenate([np.empty(0, np.int64), *(block.ad_id for block in self.blocks)])
+
+
+class AdsFile(Frozen):
+    """One product's embeddings in one precision."""
+
+    product: str
+    precision: Precision
+    file: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*\.float(16|32)\.arrow$", description="name inside the publication"
+    )
+    ads: int = Field(ge=1)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class AdsInfo(Frozen):
+    """What `ads.json` says."""
+
+    format: int
+    bundle_id: str = Field(description="the bundle whose item towers made the embeddings")
+    files: tuple[AdsFile, ...]
+
+
+def write_ads(info: BundleInfo, blocks: Iterable[AdBlock], directory: Path) -> AdsInfo:
+    """Publish blocks of embedded ads as a new directory, all of it or nothing; holds one block in memory.
+
+    Raises BundleError for a block that is not the bundle's, or a number that float16 can't hold (NaN and infinity
+    among them), StorageError when the directory is there already.
+    """
+    if directory.exists():
+        raise StorageError(f"{directory} exists; publish under a new name, or remove it first")
+    with atomic_directory(directory) as place:
+        counts = _write(info, blocks, place)
+        files = tuple(
+            AdsFile(
+                product=product, precision=precision, file=name, ads=ads, sha256=sha256_file(place / name)
+            )
+            for product, ads in counts.items()
+            for precision in PRECISIONS
+            for name in [_name(product, precision)]
+        )
+        published = AdsInfo(format=ADS_FORMAT, bundle_id=info.bundle_id, files=files)
+        write_json(place / ADS_FILE, published.model_dump(mode="json"))
+    return published
+
+
+def _write(info: BundleInfo, blocks: Iterable[AdBlock], place: Path) -> dict[str, int]:
+    """Both precisions of every block; returns the ads of each product."""
+    counts: dict[str, int] = {}
+    writers: dict[str, ColumnWriter] = {}
+    with ExitStack() as stack:
+        for block in blocks:
+            check_block(info, block)
+            for precision in PRECISIONS:
+                if (name := _name(block.product, precision)) not in writers:
+                    texts = {"bundle_id": info.bundle_id, "product": block.product}
+                    writers[name] = stack.enter_context(ColumnWriter(place / name, texts))
+                matrices = {OUTPUT_PREFIX + task: own.astype(precision) for task, own in block.tasks.items()}
+                writers[name].write({_ID: block.ad_id} | matrices)
+            counts[block.product] = counts.get(block.product, 0) + len(block)
+    return counts
+
+
+def check_block(info: BundleInfo, block: AdBlock) -> None:
+    """Raise BundleError unless the block has the product's tasks, in the bundle's widths and finite in float16."""
+    wanted = {task: info.widths[task] for task in tasks_of(info, block.product)}
+    found = {task: own.shape[1] for task, own in block.tasks.items()}
+    if found != wanted or any(len(own) != len(block) for own in block.tasks.values()):
+        raise BundleError(
+            f"ads of product {block.product!r} have embeddings of widths {found}; bundle {info.bundle_id} has {wanted}"
+        )
+    for task, own in block.tasks.items():
+        fits = (np.abs(own) <= LARGEST).all(axis=1)  # NaN does not
+        if not fits.all():
+            raise BundleError(
+                f"ad {block.ad_id[~fits][0]} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
+                f"number, of {np.count_nonzero(~fits)} such ads; a float16 can't hold it: look at the ad's features"
+            )
+
+
+def tasks_of(info: BundleInfo, product: str) -> tuple[str, ...]:
+    """The tasks that a product has; raises BundleError for a product that the bundle lacks."""
+    info.file_of("item", product)
+    domains = info.declarations.domains
+    return tuple(task.name for task in domains.tasks if domains.has_task(product, task))
+
+
+def open_ads(
+    directory: Path, info: BundleInfo, *, precision: Precision = "float32", verify: bool = True
+) -> PublishedAds:
+    """Map a publication of the bundle's ads; nothing but digests is read before it is used.
+
+    Raises BundleError when it is of another bundle (naming both ids), malformed, or a file is missing or, with
+    `verify`, altered.
+    """
+    published = _read(directory)
+    if published.bundle_id != info.bundle_id:
+        raise BundleError(
+            f"the ads in {directory} were embedded with bundle {published.bundle_id}, but queries will be with bundle "
+            f"{info.bundle_id}; embeddings of different bundles do not work together: publish the ads again"
+        )
+    blocks: list[AdBlock] = []
+    for product in info.declarations.domains.products:
+        for one in published.files:
+            if (one.product, one.precision) == (product, precision):
+                blocks += _map(directory / one.file, one, info, verify=verify)
+    return PublishedAds(info.bundle_id, tuple(blocks))
+
+
+def _read(directory: Path) -> AdsInfo:
+    path = directory / ADS_FILE
+    try:
+        published = AdsInfo.model_validate(read_json(path))
+    except StorageError as error:
+        raise BundleError(f"published ads in {directory} cannot be read: {error}") from error
+    except ValidationError as error:
+        raise BundleError(f"{path} is not of this version; publish again:\n{error}") from error
+    if published.format != ADS_FORMAT:
+        raise BundleError(
+            f"{path} has format {published.format}; this version reads {ADS_FORMAT}. Publish again"
+        )
+    return published
+
+
+def _map(path: Path, expected: AdsFile, info: BundleInfo, *, verify: bool) -> list[AdBlock]:
+    if not path.is_file():
+        raise BundleError(f"{path} is missing; copy the whole directory, or publish again")
+    if verify and (found := sha256_file(path)) != expected.sha256:
+        raise BundleError(f"{path} has sha256 {found}, not {expected.sha256}; it was altered: publish again")
+    try:
+        batches, texts = map_batches(path)
+    except StorageError as error:
+        raise BundleError(f"{path} cannot be mapped; publish again: {error}") from error
+    if texts != (wanted := {"bundle_id": info.bundle_id, "product": expected.product}):
+        raise BundleError(f"{path} says {texts}; {ADS_FILE} wants {wanted}: publish again")
+    return [_block(batch, expected.product) for batch in batches]
+
+
+def _block(columns: Columns, product: str) -> AdBlock:
+    tasks = {name.removeprefix(OUTPUT_PREFIX): own for name, own in columns.items() if name != _ID}
+    return AdBlock(product, columns[_ID], tasks)
+
+
+def _name(product: str, precision: Precision) -> str:
+    return f"{product}.{precision}.arrow"

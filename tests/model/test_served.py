@@ -1,0 +1,64 @@
+"""What is exported of a tower computes what the tower does, whatever the configuration."""
+
+import pytest
+import torch
+
+from mtmd.batch import SideInput
+from mtmd.config import Preset
+from mtmd.model.served import DomainModule
+from tests.model.random_batches import random_batch
+from tests.model.test_towers import tower
+
+
+@pytest.mark.parametrize("norm", ["pre", "post", "none"])
+@pytest.mark.parametrize("domain", [0, 1, 2])
+def test_the_export_module_equals_the_tower(tiny_preset: Preset, norm: str, domain: int) -> None:
+    """In double precision, where the order in which a product is summed does not show."""
+    model = tower(tiny_preset, learn_bias=True, norm=norm).eval().double()
+    side = random_batch(tiny_preset.declarations).query
+    start = sum(side.counts[:domain])
+    rows = slice(start, start + side.counts[domain])
+    counts = tuple(count if place == domain else 0 for place, count in enumerate(side.counts))
+    own = SideInput(
+        side.continuous[rows].double(), side.categorical[rows], side.embedding[rows].double(), counts
+    )
+    module = DomainModule(model, domain)
+    with torch.no_grad():
+        outputs = module(own.continuous, own.categorical, own.embedding)
+        expected = torch.split(model(own).packed.float(), list(model.widths), dim=1)
+    assert not module.training
+    outputs = tuple(output.float() for output in outputs)
+    torch.testing.assert_close(outputs, tuple(expected), atol=1e-7, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"composition": "sum"},
+        {"routing": False},
+        {"task_shared_expert": False},
+        {"domain_shared_expert": False},
+        {"task_shared_expert": False, "domain_shared_expert": False},
+        {"shallow_expert": False},
+        {"adaptation": "shared"},
+        {"cross_layers": 0},
+    ],
+    ids=str,
+)
+def test_the_export_module_equals_an_ablated_tower(tiny_preset: Preset, changes: dict[str, object]) -> None:
+    model = tower(tiny_preset, learn_bias=True, **changes).eval()
+    side = random_batch(tiny_preset.declarations, query_counts=(0, 5, 0)).query
+    with torch.no_grad():
+        outputs = DomainModule(model, 1)(side.continuous, side.categorical, side.embedding)
+        expected = torch.split(model(side).packed, list(model.widths), dim=1)
+    torch.testing.assert_close(outputs, tuple(expected), atol=5e-6, rtol=5e-6)
+
+
+def test_the_export_module_holds_only_its_domains_weights(tiny_preset: Preset) -> None:
+    model = tower(tiny_preset)
+    module = DomainModule(model, 1)
+    own = {id(p) for p in module.parameters()}
+    others = (model.adaptation.domains[0], *model.experts, model.common)
+    assert not own & {id(p) for other in others if other for p in other.parameters()}
+    expert = sum(p.numel() for p in model.experts[1].parameters())
+    assert sum(p.numel() for p in module.expert.parameters()) == expert
