@@ -44,16 +44,16 @@ def session(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def create_table(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
-    """Make the table that sql/<name>.sql describes, under that name."""
-    connection.execute(f"create temp table {name} as\n{statement(name)}", parameters)
+    """Make the table that sql/<name>.sql describes, under that name; the session's cursors see it too."""
+    connection.execute(f"create table {name} as\n{statement(name)}", parameters)
+
+
+def create_view(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
+    """Make sql/<name>.sql a view of that name: nothing is read, and only what is asked of it ever is."""
+    connection.sql(statement(name), params=parameters).create_view(name)
 
 
 def describe(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> dict[str, str]:
     """Column names and types that sql/<name>.sql would give; reads no rows."""
     rows = connection.execute(f"describe\n{statement(name)}", parameters).fetchall()
     return {row[0]: row[1] for row in rows}
-
-
-def row_count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    """Rows of a table of this session."""
-    return connection.table(table).shape[0]
