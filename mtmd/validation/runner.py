@@ -69,7 +69,7 @@ def validate_day(
         )
         if not all(result.success for result in schemas):
             return DayValidation(day=day, results=schemas + tuple(_not_run(schemas)))
-        stage_day(opened, files, day, declarations)
+        stage_day(opened, files, day, preset)
         earlier = sorted(
             (p for p in trailing if p.day < day and p.candidates >= preset.data.min_trailing_rows),
             key=lambda p: p.day,

@@ -4,17 +4,18 @@ The source columns are read once. Vectors are reduced to their length and whethe
 staged day is small beside the logs; every row carries a hash of all its columns for the table's digest.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from expectations.candidates import mean_scores_sql
+from expectations.candidates import DIGEST, SUMMARY, summary_sql
 from expectations.common import digest_sql, name
 from expectations.features import finite_column, length_column, null_rates_sql
-from mtmd.config import Declarations, Feature
+from mtmd.config import Declarations, Feature, Preset
 from mtmd.contract import TABLES, table_columns
 from mtmd.errors import LogsError
 from mtmd.logs import day_files
@@ -41,54 +42,71 @@ def columns_of(database: Database, table: str, file: Path, day: date) -> dict[st
     return {row["column_name"]: row["column_type"] for row in rows}
 
 
-def stage_day(
-    database: Database, files: Mapping[str, list[Path]], day: date, declarations: Declarations
-) -> None:
-    """Make the tables `requests`, `ads`, `candidates` and `this_day`.
+def stage_day(database: Database, files: Mapping[str, list[Path]], day: date, preset: Preset) -> None:
+    """Make the tables `requests`, `ads`, `candidates_summary` and `this_day`, and the view `candidates`.
 
     The files must have the declared columns. Raises LogsError when one can't be read, or a table has no rows.
     """
-    for table in TABLES:
-        _stage_table(database, table, files[table], day, declarations)
+    for table in ("requests", "ads"):
+        with _readable(database, table, files[table], day):
+            _stage_side(database, table, files[table], preset.declarations)
+    with _readable(database, "candidates", files["candidates"], day):
+        _stage_candidates(database, files["candidates"], preset)
+    for table, count in (("requests", "count(*)"), ("ads", "count(*)"), (SUMMARY, "sum(candidates)")):
+        if not database.rows(f"select {count} as n from {table}")[0]["n"]:
+            own = table.removesuffix("_summary")
+            raise LogsError(
+                f"{own} of {day}: {files[own][0].parent} has {len(files[own])} files and 0 rows; at least 1 is "
+                "required: deliver the day again"
+            )
+    database.rows("create table this_day as select $day as day", {"day": day})
+
+
+def _stage_side(database: Database, table: str, files: list[Path], declarations: Declarations) -> None:
+    """Make one table: its columns, with vectors reduced, and each row's hash."""
+    columns = table_columns(declarations)[table]
+    vectors = {f.name: _reduced(f) for f in (*declarations.query.embedding, *declarations.item.embedding)}
+    kept = ", ".join(vectors[c] if kind == "FLOAT[]" else name(c) for c, kind in columns.items())
+    database.rows(
+        f"create table {table} as select {kept}, {_row_hash(columns)} from ({_source(table)}) as source",
+        {"paths": [str(file) for file in files]},
+    )
+
+
+def _stage_candidates(database: Database, files: list[Path], preset: Preset) -> None:
+    """Make the view, which reads the files whenever it is asked, and the summary of one such reading."""
+    columns = table_columns(preset.declarations)["candidates"]
+    source = f"select *, {_row_hash(columns)} from ({_source('candidates')}) as source"
+    database.view("source_candidates", source, {"paths": [str(file) for file in files]})
     # Keys are made distinct first: a repeated one must not multiply the candidates that all counts are of.
     database.rows("""
-        create or replace table candidates as
+        create view candidates as
         select
             c.*,
             r.surface,
             a.product,
             r.request_id is not null as request_known,
             a.ad_id is not null as ad_known
-        from candidates as c
+        from source_candidates as c
         left join (select request_id, min(surface) as surface from requests group by request_id) as r
             on c.request_id = r.request_id
         left join (select ad_id, min(product) as product from ads group by ad_id) as a
             on c.ad_id = a.ad_id
     """)
-    database.rows("create table this_day as select $day as day", {"day": day})
+    database.rows(f"create table {SUMMARY} as {summary_sql(preset, 'candidates')}")
 
 
-def _stage_table(
-    database: Database, table: str, files: list[Path], day: date, declarations: Declarations
-) -> None:
-    """Make one table: its columns, with vectors reduced, and each row's hash."""
-    columns = table_columns(declarations)[table]
-    vectors = {f.name: _reduced(f) for f in (*declarations.query.embedding, *declarations.item.embedding)}
-    kept = ", ".join(vectors[c] if kind == "FLOAT[]" else name(c) for c, kind in columns.items())
-    hashed = ", ".join(map(name, sorted(columns)))
+@contextmanager
+def _readable(database: Database, table: str, files: list[Path], day: date) -> Iterator[None]:
+    """Turn DuckDB's error into a LogsError that names the file."""
     try:
-        database.rows(
-            f'create table {table} as select {kept}, hash({hashed}) as "row.hash" '
-            f"from ({_source(table)}) as source",
-            {"paths": [str(file) for file in files]},
-        )
+        yield
     except duckdb.Error as error:
         raise LogsError(_unreadable(table, day, _culprit(database, table, files), error)) from error
-    if database.rows(f"select count(*) as n from {table}")[0]["n"] == 0:
-        raise LogsError(
-            f"{table} of {day}: {files[0].parent} has {len(files)} files and 0 rows; at least 1 is required: "
-            "deliver the day again"
-        )
+
+
+def _row_hash(columns: Iterable[str]) -> str:
+    return f'hash({", ".join(map(name, sorted(columns)))}) as "row.hash"'
 
 
 def _reduced(vector: Feature) -> str:
@@ -110,9 +128,7 @@ def _culprit(database: Database, table: str, files: list[Path]) -> Path:
 def profile_day(database: Database, day: date, declarations: Declarations) -> DayProfile:
     """The staged day in numbers."""
     domains = declarations.domains
-    found = {
-        (row["surface"], row["product"]): row for row in database.rows(mean_scores_sql(domains, "candidates"))
-    }
+    found = {(row["surface"], row["product"]): row for row in database.rows(f"from {SUMMARY}")}
     total = sum(found[d]["candidates"] for d in domains.domains if d in found)
     profiles = []
     for domain in domains.domains:
@@ -132,7 +148,7 @@ def profile_day(database: Database, day: date, declarations: Declarations) -> Da
         domains=tuple(profiles),
         null_rates=tuple(_null_rates(database, declarations)),
         digests={
-            table: database.rows(f"select {digest_sql()} as digest from {table}")[0]["digest"]
+            table: database.rows(DIGEST if table == "candidates" else digest_sql(table))[0]["digest"]
             for table in TABLES
         },
     )
