@@ -1,8 +1,12 @@
 """The suite of `candidates`: one row per (request, ad) that the heavyweight ranker scored.
 
-The batch has the contract's columns and, from the other two tables, `surface` and `product` (null where the
-key is unknown), `request_known` and `ad_known`. It is large, and its rows are mostly sound: one scan makes
-`candidates_summary`, which says what is there to be looked for.
+Candidates have the contract's columns and, from the other two tables, `surface` and `product` (null where the
+key is unknown), `request_known` and `ad_known`. They are many and mostly sound, so they are not queried by
+great-expectations themselves: one scan gives `candidates_summary`, from which `mtmd.validation` knows what is to be
+looked for and fills
+
+    candidates_suspects  the rows that an expectation on single rows looks for: empty on a sound day
+    candidates.<name>    what an expectation on all rows together has found
 """
 
 from collections.abc import Iterator
@@ -19,6 +23,7 @@ from expectations.common import (
     literal,
     name,
     not_null,
+    read_from,
     unique,
 )
 from mtmd.config import DataConfig, Domains, Preset, Task
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 
 KEY = "request_id, ad_id"
 SUMMARY = "candidates_summary"
+SUSPECTS = "candidates_suspects"
 DIGEST = (
     """select concat_ws('-', version(), sum(candidates), bit_xor("row.xor"), sum("row.sum")) as digest """
     f"from {SUMMARY}"
@@ -37,11 +43,18 @@ OUTCOMES = ("position", "clicked", "good_clicked", "outbound_clicked", "hidden",
 
 def candidates_suite(preset: Preset) -> "ExpectationSuite":
     """Expectations on a day's `candidates`."""
-    return build_suite(Batch.CANDIDATES, map(_where_there_are_any, candidates_expectations(preset)))
+    expectations = candidates_expectations(preset)
+    return build_suite(
+        Batch.CANDIDATES,
+        [
+            read_from(expect, SUSPECTS) if expect.where is not None else _found(expect)
+            for expect in expectations
+        ],
+    )
 
 
 def candidates_expectations(preset: Preset) -> list[Expect]:
-    """The same, before what is known of the whole day decides what is looked for row by row."""
+    """The same, on a whole day of candidates, with their domains, as `{batch}`."""
     domains = preset.domains
     return [
         not_null("request_id", "ad_id", "The row belongs to no request and is lost."),
@@ -55,6 +68,21 @@ def candidates_expectations(preset: Preset) -> list[Expect]:
         *_domains(domains, preset.data),
         content_is_new(Batch.CANDIDATES, DIGEST),
     ]
+
+
+def _found(expect: Expect) -> Expect:
+    """An expectation that reads the whole day is looked at once, and great-expectations finds what was found.
+
+    It runs every query twice: for the number of its rows, and for the rows.
+    """
+    if "{batch}" not in expect.query:
+        return expect
+    return replace(expect, query=f"select * from {found_table(expect)} order by all")
+
+
+def found_table(expect: Expect) -> str:
+    """Where the rows that the expectation found in the whole day are."""
+    return name(f"candidates.{expect.name}")
 
 
 def summary_sql(preset: Preset, source: str) -> str:
@@ -77,14 +105,6 @@ def summary_sql(preset: Preset, source: str) -> str:
     return (
         f"select surface, product, count(*) as candidates, {columns} from {source} group by surface, product"
     )
-
-
-def _where_there_are_any(expect: Expect) -> Expect:
-    """Look for rows only where the summary found some; otherwise DuckDB reads none."""
-    if expect.where is None:
-        return expect
-    found = f"select true from {SUMMARY} having bool_or({name(expect.name)})"
-    return replace(expect, where=f"({expect.where}) in ({found})")
 
 
 def _joined(what: str, column: str) -> Expect:
@@ -174,6 +194,7 @@ def _outcomes(domains: Domains) -> Iterator[Expect]:
 
 def _label_where_defined(domains: Domains, label: str, tasks: list[Task]) -> Expect:
     own = f"product in ({_products(domains, tasks)})"
+    shown = f"count(case when impressed then {name(label)} end)"
     return Expect(
         name=f"{label}_exactly_where_defined",
         column=label,
@@ -181,6 +202,8 @@ def _label_where_defined(domains: Domains, label: str, tasks: list[Task]) -> Exp
         "metrics that are computed on real actions.",
         query=f"select {KEY}, product, {name(label)} from {{batch}} where {{where}} order by all",
         where=f"impressed and product in ({listed(domains.products)}) and ({name(label)} is null) = ({own})",
+        screen=f"product in ({listed(domains.products)}) and case when {own} then {shown} < count_if(impressed) "
+        f"else {shown} > 0 end",
     )
 
 
@@ -243,29 +266,31 @@ _NOISE = 4
 
 def _steady_scores(domains: Domains, limits: DataConfig) -> Expect:
     tasks = ", ".join(map(name, domains.task_names))
+    moved = f"""
+        with today as (
+            select surface, product, task, mean_score
+            from (select surface, product, {tasks} from {SUMMARY})
+            unpivot (mean_score for task in ({tasks}))
+        ),
+        usual as (
+            select surface, product, task, avg(mean_score) as mean_score
+            from trailing_scores
+            group by surface, product, task
+        )
+        select surface, product, task, today.mean_score, usual.mean_score as usual_mean
+        from today inner join usual using (surface, product, task)
+        where abs(today.mean_score - usual.mean_score) > {limits.score_band} * usual.mean_score
+    """
     return Expect(
         name="mean_scores_steady",
         column=", ".join(domains.task_names),
         needs=Needs.TRAILING,
         description="The teacher's level moved in a domain: a new teacher or a broken join, and the model "
         "would be calibrated to a scale that no longer holds.",
+        prompt=moved,
         query=f"""
-            with today as (
-                select surface, product, task, mean_score
-                from (select surface, product, {tasks} from {SUMMARY})
-                unpivot (mean_score for task in ({tasks}))
-            ),
-            usual as (
-                select surface, product, task, avg(mean_score) as mean_score
-                from trailing_scores
-                group by surface, product, task
-            ),
-            moved as (
-                select surface, product, task, today.mean_score, usual.mean_score as usual_mean
-                from today inner join usual using (surface, product, task)
-                where abs(today.mean_score - usual.mean_score) > {limits.score_band} * usual.mean_score
-            ),
-            scores as (  -- read only where a mean moved
+            with moved as ({moved}),
+            scores as (
                 select request_id, surface, product, task, score
                 from (select request_id, surface, product, {tasks} from {{batch}})
                 unpivot (score for task in ({tasks}))

@@ -5,7 +5,7 @@ great-expectations, it says itself what happens on nulls and NaN, and its failur
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,8 @@ class Expect:
     """No row of `query` may exist; `{batch}` in it stands for the table under test, `{where}` for `where`.
 
     `where` is a condition on single rows, `screen` an aggregate that is true exactly where some row of a domain meets
-    it, for where one is cheaper. `description` says what goes wrong downstream when it fails.
+    it, for where one is cheaper. `query` has no row where `prompt`, a query that does not read the batch, has none.
+    `description` says what goes wrong downstream when it fails.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Expect:
     query: str
     where: str | None = None
     screen: str | None = None
+    prompt: str | None = None
     column: str | None = None
     severity: Severity = Severity.CRITICAL
     needs: Needs = Needs.NOTHING
@@ -92,6 +94,11 @@ def not_null(column: str, key: str, why: str) -> Expect:
         query=f"select {key} from {{batch}} where {{where}} order by all",
         where=f"{name(column)} is null",
     )
+
+
+def read_from(expect: Expect, table: str) -> Expect:
+    """The same expectation, whose rows are in another table than the batch."""
+    return replace(expect, query=expect.query.replace("{batch}", table))
 
 
 def unique(columns: tuple[str, ...], why: str) -> Expect:

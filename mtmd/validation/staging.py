@@ -12,7 +12,15 @@ from typing import Any
 
 import duckdb
 
-from expectations.candidates import DIGEST, SUMMARY, summary_sql
+from expectations import Needs
+from expectations.candidates import (
+    DIGEST,
+    SUMMARY,
+    SUSPECTS,
+    candidates_expectations,
+    found_table,
+    summary_sql,
+)
 from expectations.common import digest_sql, name
 from expectations.features import finite_column, length_column, null_rates_sql
 from mtmd.config import Declarations, Feature, Preset
@@ -22,6 +30,7 @@ from mtmd.logs import day_files
 from mtmd.validation.gx_duckdb import Database
 from mtmd.validation.results import DayProfile, DomainProfile, NullProfile
 
+_JOINED = "candidates_joined"
 _SQL = Path(__file__).parents[2] / "sql"
 
 
@@ -74,26 +83,51 @@ def _stage_side(database: Database, table: str, files: list[Path], declarations:
 
 
 def _stage_candidates(database: Database, files: list[Path], preset: Preset) -> None:
-    """Make the view, which reads the files whenever it is asked, and the summary of one such reading."""
-    columns = table_columns(preset.declarations)["candidates"]
-    source = f"select *, {_row_hash(columns)} from ({_source('candidates')}) as source"
-    database.view("source_candidates", source, {"paths": [str(file) for file in files]})
+    """Make views, which read the files whenever they are asked, and what is found in one such reading."""
+    # Not of the outcomes, which a later delivery of the same day may have more of: it is a copy all the same.
+    content = ("request_id", "ad_id", *preset.domains.task_names)
+    source = f"select *, {_row_hash(content)} from ({_source('candidates')}) as source"
+    database.view("candidates", source, {"paths": [str(file) for file in files]})
     # Keys are made distinct first: a repeated one must not multiply the candidates that all counts are of.
-    database.rows("""
-        create view candidates as
+    database.rows(f"""
+        create view {_JOINED} as
         select
             c.*,
             r.surface,
             a.product,
             r.request_id is not null as request_known,
             a.ad_id is not null as ad_known
-        from source_candidates as c
+        from candidates as c
         left join (select request_id, min(surface) as surface from requests group by request_id) as r
             on c.request_id = r.request_id
         left join (select ad_id, min(product) as product from ads group by ad_id) as a
             on c.ad_id = a.ad_id
     """)
-    database.rows(f"create table {SUMMARY} as {summary_sql(preset, 'candidates')}")
+    database.rows(f"create table {SUMMARY} as {summary_sql(preset, _JOINED)}")
+    summary = database.rows(f"from {SUMMARY}")
+    found = [
+        f"({expect.where})"
+        for expect in candidates_expectations(preset)
+        if expect.where is not None and any(row[expect.name] for row in summary)
+    ]
+    suspects = " or ".join(found) or "false"
+    database.rows(f"create table {SUSPECTS} as select * from {_JOINED} where {suspects}")
+
+
+def stage_found(
+    database: Database, files: list[Path], day: date, preset: Preset, present: Mapping[Needs, bool]
+) -> None:
+    """Make the table of each expectation that reads all candidates together, where what it needs is `present`.
+
+    The day and the tables that it is compared with are staged before. Raises LogsError when a file can't be read.
+    """
+    for expect in candidates_expectations(preset):
+        if expect.where is None and "{batch}" in expect.query and present[expect.needs]:
+            idle = expect.prompt is not None and not database.rows(expect.prompt)
+            batch = f"(select * from {_JOINED} where false)" if idle else _JOINED
+            query = expect.query.replace("{batch}", batch)
+            with _readable(database, "candidates", files, day):
+                database.rows(f"create table {found_table(expect)} as {query}")
 
 
 @contextmanager
@@ -111,8 +145,10 @@ def _row_hash(columns: Iterable[str]) -> str:
 
 def _reduced(vector: Feature) -> str:
     """A vector's two staged columns."""
-    holes = f"[x for x in {name(vector.name)} if x is null or not isfinite(x)]"
-    return f"len({name(vector.name)}) as {length_column(vector)}, len({holes}) = 0 as {finite_column(vector)}"
+    # A sum is finite where all its components are: a NaN or an infinity stays one. Nulls are left out of it.
+    vector_name = name(vector.name)
+    whole = f"isfinite(list_sum({vector_name})) and list_count({vector_name}) = len({vector_name})"
+    return f"len({vector_name}) as {length_column(vector)}, {whole} as {finite_column(vector)}"
 
 
 def _culprit(database: Database, table: str, files: list[Path]) -> Path:
