@@ -20,12 +20,15 @@ from mtmd.world import WorldConfig, simulate
 DAY = date(2026, 1, 2)
 FOOTER = 16384  # bytes that DuckDB reads of a file's end to find what is where
 LOGGING = "call enable_logging(['FileSystem', 'QueryLog'])"
+TABLES_MADE = "select table_name, estimated_size from duckdb_tables()"
+REQUESTS = 2000
 
 
 class Work:
     """What DuckDB logged."""
 
-    def __init__(self, logs: Path, messages: list[tuple[str, str]]) -> None:
+    def __init__(self, logs: Path, messages: list[tuple[str, str]], tables: dict[str, int]) -> None:
+        self.tables = tables  # that were made → rows
         self.statements = sum(kind == "QueryLog" for kind, _ in messages)
         files = [json.loads(message) for kind, message in messages if kind == "FileSystem"]
         self._reads = [entry for entry in files if entry["op"] == "READ"]
@@ -56,7 +59,10 @@ def demo_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two days large enough that DuckDB does not read a file as a whole."""
     logs = tmp_path_factory.mktemp("work")
     simulate(
-        WorldConfig.sized(0, requests_per_day=2000, users=1000, ads=2400), DAY - timedelta(days=1), DAY, logs
+        WorldConfig.sized(0, requests_per_day=REQUESTS, users=1000, ads=2400),
+        DAY - timedelta(days=1),
+        DAY,
+        logs,
     )
     return logs
 
@@ -64,6 +70,7 @@ def demo_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def extracted(demo_logs: Path, demo: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
     messages: list[tuple[str, str]] = []
+    tables: dict[str, int] = {}
     session = extraction.session
 
     @contextmanager
@@ -72,10 +79,11 @@ def extracted(demo_logs: Path, demo: Preset, tmp_path: Path, monkeypatch: pytest
             connection.execute(LOGGING)
             yield connection
             messages.extend(connection.execute("select type, message from duckdb_logs").fetchall())
+            tables.update(connection.execute(TABLES_MADE).fetchall())
 
     monkeypatch.setattr(extraction, "session", logged)
     extract_day(demo_logs, DAY, demo.declarations, tmp_path)
-    return Work(demo_logs, messages)
+    return Work(demo_logs, messages, tables)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +99,7 @@ def validate(
 ) -> Callable[[], tuple[Work, int]]:
     """Validates the day; what it took, and how many expectations there are."""
     messages: list[tuple[str, str]] = []
+    tables: dict[str, int] = {}
     database = runner.database
 
     @contextmanager
@@ -99,12 +108,13 @@ def validate(
             opened.rows(LOGGING)
             yield opened
             messages.extend((row["type"], row["message"]) for row in opened.rows("from duckdb_logs"))
+            tables.update((row["table_name"], row["estimated_size"]) for row in opened.rows(TABLES_MADE))
 
     def run() -> tuple[Work, int]:
         monkeypatch.setattr(runner, "database", logged)
         validation = validate_day(demo_logs, DAY, demo, [day_before])
         assert validation.passed
-        return Work(demo_logs, messages), len(validation.results)
+        return Work(demo_logs, messages, tables), len(validation.results)
 
     return run
 
@@ -115,6 +125,10 @@ def test_extraction_reads_each_column_once_and_keys_twice(extracted: Work) -> No
     assert {name for name, times in requests.items() if times > 1} >= {"request_id", "surface"}
     assert requests["user_vector"] == requests["subject_vector"] == 1
     assert max(requests.values()) == 2
+
+
+def test_extraction_copies_no_source(extracted: Work) -> None:
+    assert extracted.tables.keys() == {"stg_request_keys", "stg_ad_keys"}
 
 
 def test_extraction_takes_a_dozen_statements(extracted: Work) -> None:
@@ -130,6 +144,13 @@ def test_validation_reads_candidates_once_and_their_keys_twice(
     assert {name: times for name, times in candidates.items() if times > 1} == {"request_id": 2, "ad_id": 2}
     assert min(candidates.values()) == 1
     assert max(work.scans("requests").values()) == 1
+
+
+def test_validation_copies_no_candidates(validate: Callable[[], tuple[Work, int]]) -> None:
+    """Great-expectations' queries see requests, ads, and what was found: never a table as long as the candidates."""
+    work, _ = validate()
+    assert work.tables["candidates_suspects"] == 0
+    assert max(work.tables.values()) < 2 * REQUESTS
 
 
 def test_validation_takes_two_statements_an_expectation(validate: Callable[[], tuple[Work, int]]) -> None:
