@@ -42,7 +42,7 @@ class Expect:
     """No row of `query` may exist; `{batch}` in it stands for the table under test, `{where}` for `where`.
 
     `where` is a condition on single rows, `screen` an aggregate that is true exactly where some row of a domain meets
-    it, for where one is cheaper. `query` has no row where `prompt`, a query that does not read the batch, has none.
+    it, for where one is cheaper. `query` has no row where `prompt`, a cheaper query, has none.
     `description` says what goes wrong downstream when it fails.
     """
 

@@ -1,6 +1,5 @@
 """DuckDB sessions in memory over Parquet, with a spill directory each; statements come from sql/."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from mtmd.errors import ConfigError
 from mtmd.storage import remove
 
 SQL = Path(__file__).parents[2] / "sql"
-_GIB = 2**30
+_MEMORY = "512MiB"  # of days that are extracted side by side each has so much, however long they are
 
 
 def statement(name: str) -> str:
@@ -26,12 +25,10 @@ def statement(name: str) -> str:
 @contextmanager
 def session(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB of its own, which spills what it cannot hold to `spill`; that directory is gone afterwards."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     connection = duckdb.connect(
         ":memory:",
         config={
-            # Days are extracted side by side, beside a training perhaps: a quarter each, the rest is spilled.
-            "memory_limit": f"{max(memory // 4, _GIB)}B",
+            "memory_limit": _MEMORY,
             "temp_directory": str(spill),
             "autoinstall_known_extensions": "false",  # nothing here may reach for a network
         },

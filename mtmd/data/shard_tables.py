@@ -25,7 +25,7 @@ from mtmd.encoding import encode
 from mtmd.errors import LogsError
 from mtmd.storage import settle
 
-_ROWS = 100_000  # rows encoded at a time: bounds what is held of a day
+_ROWS = 32_768  # rows encoded at a time: bounds what is held of a day
 _Shapes = dict[str, tuple[DTypeLike, tuple[int, ...]]]
 
 

@@ -1,7 +1,8 @@
 """One day of logs as tables of an in-memory database: what the suites query, and the day's profile.
 
-The source columns are read once. Vectors are reduced to their length and whether they are whole, so that a
-staged day is small beside the logs; every row carries a hash of all its columns for the table's digest.
+The source columns are read once, and the keys of candidates once more. Vectors are reduced to their length and whether
+they are whole, and of candidates only a summary is kept, so that a staged day is small beside the logs; every row has a
+hash for the table's digest.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -76,8 +77,10 @@ def _stage_side(database: Database, table: str, files: list[Path], declarations:
     columns = table_columns(declarations)[table]
     vectors = {f.name: _reduced(f) for f in (*declarations.query.embedding, *declarations.item.embedding)}
     kept = ", ".join(vectors[c] if kind == "FLOAT[]" else name(c) for c, kind in columns.items())
+    # Of requests the vectors, most of their bytes, add nothing: no other day has the same ids and times.
+    content = columns if table == "ads" else [c for c in columns if c not in vectors]
     database.rows(
-        f"create table {table} as select {kept}, {_row_hash(columns)} from ({_source(table)}) as source",
+        f"create table {table} as select {kept}, {_row_hash(content)} from ({_source(table)}) as source",
         {"paths": [str(file) for file in files]},
     )
 
@@ -123,11 +126,16 @@ def stage_found(
     """
     for expect in candidates_expectations(preset):
         if expect.where is None and "{batch}" in expect.query and present[expect.needs]:
-            idle = expect.prompt is not None and not database.rows(expect.prompt)
-            batch = f"(select * from {_JOINED} where false)" if idle else _JOINED
-            query = expect.query.replace("{batch}", batch)
             with _readable(database, "candidates", files, day):
-                database.rows(f"create table {found_table(expect)} as {query}")
+                idle = expect.prompt is not None and not database.rows(_of_all(expect.prompt))
+                rows = "limit 0" if idle else ""
+                database.rows(
+                    f"create table {found_table(expect)} as select * from ({_of_all(expect.query)}) {rows}"
+                )
+
+
+def _of_all(query: str) -> str:
+    return query.replace("{batch}", _JOINED)
 
 
 @contextmanager
