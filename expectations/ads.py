@@ -2,7 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from expectations.common import Batch, Expect, build_suite, content_is_new, not_null, one_of, unique
+from expectations.common import (
+    Batch,
+    Expect,
+    build_suite,
+    content_is_new,
+    digest_sql,
+    not_null,
+    one_of,
+    unique,
+)
 from expectations.features import feature_expectations
 from mtmd.config import Preset
 
@@ -30,7 +39,7 @@ def ads_suite(preset: Preset) -> "ExpectationSuite":
         *feature_expectations(Batch.ADS, "ad_id", "product", declarations.item, preset.data),
     ]
     if not preset.data.ads_may_repeat:
-        expectations.append(content_is_new(Batch.ADS))
+        expectations.append(content_is_new(Batch.ADS, digest_sql("{batch}")))
     return build_suite(Batch.ADS, expectations)
 
 
@@ -39,5 +48,6 @@ def _bids_are_amounts() -> Expect:
         name="bid_is_an_amount",
         column="bid",
         description="A negative, infinite or undefined bid puts the ad at an end of every auction.",
-        query="select ad_id, bid from {batch} where bid < 0 or isnan(bid) or isinf(bid) order by all",
+        query="select ad_id, bid from {batch} where {where} order by all",
+        where="bid < 0 or isnan(bid) or isinf(bid)",
     )

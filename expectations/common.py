@@ -5,7 +5,7 @@ great-expectations, it says itself what happens on nulls and NaN, and its failur
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -39,14 +39,19 @@ class Needs(StrEnum):
 
 @dataclass(frozen=True)
 class Expect:
-    """No row of `query` may exist; `{batch}` in it stands for the table under test.
+    """No row of `query` may exist; `{batch}` in it stands for the table under test, `{where}` for `where`.
 
+    `where` is a condition on single rows, `screen` an aggregate that is true exactly where some row of a domain meets
+    it, for where one is cheaper. `query` has no row where `prompt`, a cheaper query, has none.
     `description` says what goes wrong downstream when it fails.
     """
 
     name: str
     description: str
     query: str
+    where: str | None = None
+    screen: str | None = None
+    prompt: str | None = None
     column: str | None = None
     severity: Severity = Severity.CRITICAL
     needs: Needs = Needs.NOTHING
@@ -69,7 +74,7 @@ def build_suite(batch: Batch, expectations: Iterable[Expect]) -> "ExpectationSui
     )
     others = [
         UnexpectedRowsExpectation(
-            unexpected_rows_query=_for_great_expectations(expect.query),
+            unexpected_rows_query=_for_great_expectations(expect),
             description=expect.description,
             severity=expect.severity.value,
             meta={"name": expect.name, "column": expect.column, "needs": expect.needs.value},
@@ -86,8 +91,14 @@ def not_null(column: str, key: str, why: str) -> Expect:
         name=f"{column}_not_null",
         column=column,
         description=why,
-        query=f"select {key} from {{batch}} where {name(column)} is null order by all",
+        query=f"select {key} from {{batch}} where {{where}} order by all",
+        where=f"{name(column)} is null",
     )
+
+
+def read_from(expect: Expect, table: str) -> Expect:
+    """The same expectation, whose rows are in another table than the batch."""
+    return replace(expect, query=expect.query.replace("{batch}", table))
 
 
 def unique(columns: tuple[str, ...], why: str) -> Expect:
@@ -114,16 +125,13 @@ def one_of(column: str, known: tuple[str, ...], key: str, why: str) -> Expect:
         name=f"{column}_known",
         column=column,
         description=why,
-        query=f"""
-            select {key}, {name(column)} from {{batch}}
-            where {name(column)} not in ({listed(known)})
-            order by all
-        """,
+        query=f"select {key}, {name(column)} from {{batch}} where {{where}} order by all",
+        where=f"{name(column)} not in ({listed(known)})",
     )
 
 
-def content_is_new(batch: Batch) -> Expect:
-    """The table's content differs from that of every trailing day."""
+def content_is_new(batch: Batch, digest: str) -> Expect:
+    """The table's content, whose digest is what the query `digest` gives, differs from every trailing day's."""
     return Expect(
         name="content_is_new",
         description="An earlier day's files were delivered as today's: the model would train on the same "
@@ -132,21 +140,21 @@ def content_is_new(batch: Batch) -> Expect:
         query=f"""
             select day, digest
             from trailing_digests
-            where side = '{batch.value}' and digest = (select {digest_sql()} from {{batch}})
+            where side = '{batch.value}' and digest = ({digest})
             order by all
         """,
     )
 
 
-def digest_sql() -> str:
-    """A table's content as text, whatever the order of its rows and the number of its files.
+def digest_sql(source: str) -> str:
+    """Query of a table's content as text, whatever the order of its rows and the number of its files.
 
-    DuckDB promises its hash within one version only, so the version is part of the text: after an upgrade a
-    copy of an older day goes unnoticed here (its request ids do not), and nothing is taken for one wrongly.
+    `source` has "row.hash", the hash of a row's columns. DuckDB promises it within one version only, so the version is
+    part of the text: after an upgrade a copy of an older day goes unnoticed here (its request ids do not), and nothing
+    is taken for one wrongly.
     """
-    return (
-        'concat_ws(\'-\', version(), count(*), bit_xor("row.hash"), sum(cast("row.hash" >> 32 as hugeint)))'
-    )
+    parts = 'count(*), bit_xor("row.hash"), sum(cast("row.hash" >> 32 as hugeint))'
+    return f"select concat_ws('-', version(), {parts}) as digest from {source}"
 
 
 def name(column: str) -> str:
@@ -164,8 +172,14 @@ def listed(values: tuple[str, ...]) -> str:
     return ", ".join(map(literal, values)) or "''"
 
 
-def _for_great_expectations(query: str) -> str:
-    """Protect braces, which great-expectations would fill in, and colons, which SQLAlchemy would bind."""
+def _for_great_expectations(expect: Expect) -> str:
+    """Protect braces, which great-expectations would fill in, and colons, which SQLAlchemy would bind.
+
+    A query of what was summarised of the batch names it in a comment, or great-expectations prints a warning.
+    """
+    query = expect.query if expect.where is None else expect.query.replace("{where}", f"({expect.where})")
+    if "{batch}" not in query:
+        query += "/* {batch} */"
     parts = (
         part.replace("{", "{{").replace("}", "}}").replace(":", "\\:") for part in query.split("{batch}")
     )

@@ -1,6 +1,6 @@
 """What the feature columns of `requests` and `ads` must hold; one query covers all features of a side."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from expectations.common import Batch, Expect, Needs, listed, literal, name
 from mtmd.config import DataConfig, Feature, SideSchema
@@ -46,39 +46,39 @@ def _is_floating(feature: Feature) -> bool:
     return feature.column_type in {"FLOAT", "DOUBLE"}
 
 
-def _offenders(key: str, conditions: list[tuple[Feature, str]]) -> str:
-    """Query of the rows where a feature's condition is true, with the names of those features."""
-    names = ", ".join(f"case when {sql} then {literal(feature.name)} end" for feature, sql in conditions)
-    return f"""
-        select {key}, features
-        from (select {key}, concat_ws(', ', {names}) as features from {{batch}})
-        where features <> ''
-        order by all
-    """
+def _offenders(
+    what: str, why: str, key: str, features: Sequence[Feature], condition: Callable[[Feature], str]
+) -> Expect:
+    """The `condition` is true of no feature in any row; the samples name those of which it is."""
+    conditions = {feature.name: condition(feature) for feature in features}
+    names = ", ".join(f"case when {sql} then {literal(feature)} end" for feature, sql in conditions.items())
+    return Expect(
+        name=what,
+        column=", ".join(conditions),
+        description=why,
+        query=f"select {key}, concat_ws(', ', {names}) as features from {{batch}} where {{where}} order by all",
+        where=" or ".join(conditions.values()),
+    )
 
 
 def _finite(key: str, features: list[Feature]) -> Expect:
-    return Expect(
-        name="numbers_finite",
-        column=", ".join(feature.name for feature in features),
-        description="An infinite feature makes its whole domain's statistics infinite, then every score.",
-        query=_offenders(key, [(feature, f"isinf({name(feature.name)})") for feature in features]),
+    return _offenders(
+        "numbers_finite",
+        "An infinite feature makes its whole domain's statistics infinite, then every score.",
+        key,
+        features,
+        lambda feature: f"isinf({name(feature.name)})",
     )
 
 
 def _whole_vectors(key: str, features: tuple[Feature, ...]) -> Expect:
-    return Expect(
-        name="vectors_whole",
-        column=", ".join(feature.name for feature in features),
-        description="A vector of another length, or with a hole, comes from another embedding model than the "
-        "rest; the tower would read it as if it meant the same.",
-        query=_offenders(
-            key,
-            [
-                (feature, f"{length_column(feature)} <> {feature.width} or not {finite_column(feature)}")
-                for feature in features
-            ],
-        ),
+    return _offenders(
+        "vectors_whole",
+        "A vector of another length, or with a hole, comes from another embedding model than the rest; the tower "
+        "would read it as if it meant the same.",
+        key,
+        features,
+        lambda feature: f"({length_column(feature)} <> {feature.width} or not {finite_column(feature)})",
     )
 
 
@@ -88,21 +88,13 @@ def _null_where_lacking(key: str, domain: str, schema: SideSchema) -> Expect:
     def lacking(feature: Feature) -> tuple[str, ...]:
         return tuple(d for d in schema.domains if d not in (feature.domains or ()))
 
-    return Expect(
-        name="features_null_where_lacking",
-        column=", ".join(feature.name for feature in limited),
-        description="A value in a domain that is declared to lack the feature is never read: the declaration "
-        "or the join behind the column is wrong.",
-        query=_offenders(
-            key,
-            [
-                (
-                    feature,
-                    f"{domain} in ({listed(lacking(feature))}) and not {missing_sql(feature)}",
-                )
-                for feature in limited
-            ],
-        ),
+    return _offenders(
+        "features_null_where_lacking",
+        "A value in a domain that is declared to lack the feature is never read: the declaration or the join behind "
+        "the column is wrong.",
+        key,
+        limited,
+        lambda feature: f"({domain} in ({listed(lacking(feature))}) and not {missing_sql(feature)})",
     )
 
 

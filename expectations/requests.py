@@ -8,6 +8,7 @@ from expectations.common import (
     Needs,
     build_suite,
     content_is_new,
+    digest_sql,
     not_null,
     one_of,
     unique,
@@ -40,7 +41,7 @@ def requests_suite(preset: Preset) -> "ExpectationSuite":
             _inside_the_day(),
             _ids_are_new(),
             *feature_expectations(Batch.REQUESTS, "request_id", "surface", declarations.query, preset.data),
-            content_is_new(Batch.REQUESTS),
+            content_is_new(Batch.REQUESTS, digest_sql("{batch}")),
         ],
     )
 

@@ -8,11 +8,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from mtmd.errors import StorageError
 
@@ -48,16 +48,16 @@ class ColumnWriter:
         self._sink.close()
 
     def write(self, columns: Mapping[str, NDArray[Any]]) -> None:
-        """Append arrays of N rows, one- or two-dimensional; they are on the disk when it returns.
-
-        So a writer that makes its next batch meanwhile does not wait for all of them in the end.
-        """
+        """Append arrays of N rows, one- or two-dimensional."""
         arrays = {name: _to_arrow(own) for name, own in columns.items() if own.size or own.ndim == 1}
         batch = pa.record_batch(list(arrays.values()), names=list(arrays))
         if self._writer is None:
             schema = batch.schema.with_metadata(self._texts) if self._texts else batch.schema
             self._writer = pa.ipc.new_file(self._sink, schema)
         self._writer.write_batch(batch)
+
+    def sync(self) -> None:
+        """Wait until all batches so far are on the disk: whoever makes the next one meanwhile waits less in the end."""
         self._sink.flush()
         os.fdatasync(self._sink.fileno())
 
@@ -66,6 +66,18 @@ def write_columns(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays of N rows, one- or two-dimensional, as one Arrow IPC file of one batch."""
     with ColumnWriter(path) as writer:
         writer.write(columns)
+
+
+def create_columns(path: Path, columns: Mapping[str, tuple[DTypeLike, tuple[int, ...]]]) -> Columns:
+    """A file of zeros, as `write_columns` writes it, mapped: what is put into the arrays is in the file.
+
+    `columns` are the dtype and the shape of each, (N,) or (N, width). The memory of the arrays is the kernel's to
+    take back, so a file may be larger than what is free.
+    """
+    zeros = {name: np.zeros(shape, dtype) for name, (dtype, shape) in columns.items()}
+    write_columns(path, zeros)
+    (mapped,), _ = _map(path, "r+")
+    return {name: values for name, values in zeros.items() if not values.size} | mapped
 
 
 def map_columns(path: Path) -> Columns:
@@ -81,9 +93,13 @@ def map_columns(path: Path) -> Columns:
 
 def map_batches(path: Path) -> tuple[list[Columns], dict[str, str]]:
     """Arrays that view the file, batch by batch, and the texts; raises StorageError when it is not readable."""
+    # Mapped privately: torch wants a writable buffer, and a stray write never reaches the file.
+    return _map(path, "c")
+
+
+def _map(path: Path, mode: Literal["c", "r+"]) -> tuple[list[Columns], dict[str, str]]:
     try:
-        # Mode "c" maps privately: torch wants a writable buffer, and a stray write never reaches the file.
-        mapped = np.memmap(path, dtype=np.uint8, mode="c")
+        mapped = np.memmap(path, dtype=np.uint8, mode=mode)
         reader = pa.ipc.open_file(pa.py_buffer(mapped))
         batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
     except (OSError, ValueError, pa.ArrowInvalid) as error:

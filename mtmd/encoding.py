@@ -12,6 +12,7 @@ with md5 can compute it; changing it makes every stored shard and bundle wrong, 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,7 @@ class EncodedSide:
         return EncodedSide(self.continuous[rows], self.categorical[rows], self.embedding[rows])
 
 
+@lru_cache(maxsize=2**16)
 def hash_bucket(seed: int, feature: str, value: str, buckets: int) -> int:
     """Bucket of a categorical value, in 1..buckets; 0 is left for missing."""
     key = hashlib.md5(f"{seed}/{feature}/{value}".encode(), usedforsecurity=False).digest()
@@ -92,21 +94,15 @@ def encode(table: pa.Table, schema: SideSchema, hash_seed: int) -> EncodedSide:
     a vector of another length than declared.
     """
     encoded = EncodedSide.empty(table.num_rows, schema)
-    encode_into(encoded, 0, table, schema, hash_seed)
-    return encoded
-
-
-def encode_into(target: EncodedSide, start: int, table: pa.Table, schema: SideSchema, hash_seed: int) -> None:
-    """Encode a table into rows start … start + N of larger matrices; raises as `encode` does."""
-    rows = slice(start, start + table.num_rows)
     for c, feature in enumerate(schema.continuous):
-        target.continuous[rows, c] = _numbers(_column(table, feature), feature)
+        encoded.continuous[:, c] = _numbers(_column(table, feature), feature)
     for k, feature in enumerate(schema.categorical):
-        target.categorical[rows, k] = _buckets(_column(table, feature), feature, hash_seed)
+        encoded.categorical[:, k] = _buckets(_column(table, feature), feature, hash_seed)
     place = 0
     for feature in schema.embedding:
-        target.embedding[rows, place : place + feature.width] = _vectors(_column(table, feature), feature)
+        encoded.embedding[:, place : place + feature.width] = _vectors(_column(table, feature), feature)
         place += feature.width
+    return encoded
 
 
 def _column(table: pa.Table, feature: Feature) -> pa.Array:

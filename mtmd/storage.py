@@ -57,6 +57,12 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def settle(path: Path) -> str:
+    """Bring a file that was written to disk; its hex sha256."""
+    _fsync(path)
+    return sha256_file(path)
+
+
 def digest(value: Any) -> str:
     """Hex sha256 of a JSON-like value in canonical form (sorted keys, no spaces); dates and paths are text.
 

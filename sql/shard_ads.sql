@@ -1,17 +1,16 @@
--- shard_ads: one row per ad of the day's snapshot, in shard order.
--- `source_row` is the whole source row, a struct: features differ per preset; mtmd/encoding.py encodes them.
+-- shard_ads: one row per ad of the day's snapshot, in any order, with its row in the shard.
+-- `source_row` is a struct of $columns: features differ per preset; mtmd/encoding.py encodes them.
 with
 ads as (
     select
         ad_id,
-        source_ads as source_row
+        struct_pack(*columns(lambda name: list_contains($columns, name))) as source_row
     from source_ads
 ),
 
 final as (
     select
         ad_keys.ad_row,
-        ad_keys.ad_id,
         ad_keys.product_index,
         ads.source_row
     from ads
@@ -19,8 +18,7 @@ final as (
 )
 
 select
-    ad_id,
+    ad_row,
     product_index,
     source_row
 from final
-order by ad_row

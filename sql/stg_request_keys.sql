@@ -5,6 +5,7 @@ with
 requests as (
     select
         request_id,
+        ts,
         list_position($surfaces, surface) - 1 as surface_index
     from source_requests
 ),
@@ -12,6 +13,7 @@ requests as (
 final as (
     select
         request_id,
+        ts,
         cast(surface_index as tinyint) as surface_index,
         cast(row_number() over (order by surface_index, request_id) - 1 as integer) as request_row
     from requests
@@ -19,6 +21,7 @@ final as (
 
 select
     request_id,
+    ts,
     surface_index,
     request_row
 from final

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtmd.columns import ColumnWriter, map_batches, map_columns, write_columns
+from mtmd.columns import ColumnWriter, create_columns, map_batches, map_columns, write_columns
 from mtmd.errors import StorageError
 
 
@@ -75,3 +75,17 @@ def test_a_file_of_several_batches_is_refused_where_one_is_meant(tmp_path: Path)
         writer.write({"x": np.array([3])})
     with pytest.raises(StorageError, match="has 2 record batches, not 1"):
         map_columns(path)
+
+
+def test_columns_that_are_filled_in_place_give_the_file_that_writing_them_gives(tmp_path: Path) -> None:
+    values = {
+        "small": np.array([1, -1], np.int8),
+        "when": np.array(["2026-03-01T12", "1970-01-01"], "datetime64[us]"),
+        "matrix": np.array([[1, np.nan], [3, 4]], np.float32),
+        "nothing": np.empty((2, 0), np.float32),
+    }
+    write_columns(tmp_path / "whole", values)
+    columns = create_columns(tmp_path / "filled", {name: (v.dtype, v.shape) for name, v in values.items()})
+    for name, array in values.items():
+        columns[name][:] = array.view(np.int64) if name == "when" else array
+    assert (tmp_path / "filled").read_bytes() == (tmp_path / "whole").read_bytes()

@@ -1,6 +1,5 @@
 """DuckDB sessions in memory over Parquet, with a spill directory each; statements come from sql/."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from mtmd.errors import ConfigError
 from mtmd.storage import remove
 
 SQL = Path(__file__).parents[2] / "sql"
-_GIB = 2**30
+_MEMORY = "512MiB"  # of days that are extracted side by side each has so much, however long they are
 
 
 def statement(name: str) -> str:
@@ -26,12 +25,10 @@ def statement(name: str) -> str:
 @contextmanager
 def session(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB of its own, which spills what it cannot hold to `spill`; that directory is gone afterwards."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     connection = duckdb.connect(
         ":memory:",
         config={
-            # Days are extracted side by side, beside a training perhaps: a quarter each, the rest is spilled.
-            "memory_limit": f"{max(memory // 4, _GIB)}B",
+            "memory_limit": _MEMORY,
             "temp_directory": str(spill),
             "autoinstall_known_extensions": "false",  # nothing here may reach for a network
         },
@@ -44,16 +41,16 @@ def session(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def create_table(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
-    """Make the table that sql/<name>.sql describes, under that name."""
-    connection.execute(f"create temp table {name} as\n{statement(name)}", parameters)
+    """Make the table that sql/<name>.sql describes, under that name; the session's cursors see it too."""
+    connection.execute(f"create table {name} as\n{statement(name)}", parameters)
+
+
+def create_view(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
+    """Make sql/<name>.sql a view of that name: nothing is read, and only what is asked of it ever is."""
+    connection.sql(statement(name), params=parameters).create_view(name)
 
 
 def describe(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> dict[str, str]:
     """Column names and types that sql/<name>.sql would give; reads no rows."""
     rows = connection.execute(f"describe\n{statement(name)}", parameters).fetchall()
     return {row[0]: row[1] for row in rows}
-
-
-def row_count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    """Rows of a table of this session."""
-    return connection.table(table).shape[0]

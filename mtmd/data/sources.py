@@ -10,7 +10,7 @@ import duckdb
 
 from mtmd.config import Declarations
 from mtmd.contract import TABLES, table_columns
-from mtmd.data.database import create_table, describe, row_count, session, statement
+from mtmd.data.database import create_table, create_view, describe, session, statement
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs import day_files
 from mtmd.storage import read_json, sha256_file, write_json
@@ -60,26 +60,55 @@ def load_sources(
     *,
     ignore_undeclared: bool = False,
 ) -> None:
-    """Make the three source tables, after comparing every file's columns with the contract.
+    """Make views of the three source tables, after comparing every file's columns with the contract.
 
-    `ignore_undeclared` lets columns pass that the declarations do not know.
-
+    `ignore_undeclared` lets columns pass that the declarations do not know. Of the rows nothing is read.
     Raises LogsError naming table, day, file and column: unreadable file, column missing, extra or of another
-    type, no rows, a key that is null, repeated, unknown or without its counterpart.
+    type.
     """
     _check_labels(declarations)
     expected = table_columns(declarations)
     for table, paths in files.items():
         for path in paths:
             _check_columns(connection, table, day, path, expected[table], ignore_undeclared=ignore_undeclared)
-        try:
-            create_table(connection, f"source_{table}", {"paths": [str(path) for path in paths]})
-        except duckdb.Error as error:
-            raise LogsError(
-                f"{table} of {day}: reading {paths[0].parent} failed ({error}); write the day's files again"
-            ) from error
-        _check_count(connection, table, day, paths)
-    _check_keys(connection, day, declarations)
+        create_view(connection, f"source_{table}", {"paths": [str(path) for path in paths]})
+
+
+def make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> dict[str, int]:
+    """Make the key tables of requests and ads; the rows of each table of the day's shard.
+
+    Raises LogsError for a table without rows, and as `check_keys` does for keys of requests and ads.
+    """
+    try:
+        create_table(connection, "stg_request_keys", {"surfaces": list(declarations.domains.surfaces)})
+        create_table(connection, "stg_ad_keys", {"products": list(declarations.domains.products)})
+    except duckdb.Error as error:
+        raise LogsError(
+            f"logs of {day}: reading the keys failed ({error}); write the day's files again"
+        ) from error
+    (counts,) = connection.execute(statement("rpt_key_counts")).fetchall()
+    requests, request_keys, sound_requests, ads, ad_keys, sound_ads, candidates = counts
+    for table, rows in zip(TABLES, (requests, ads, candidates), strict=True):
+        _check_count(table, day, rows)
+    if (requests, ads) != (sound_requests, sound_ads):
+        check_keys(connection, day, declarations)
+        # No problem is left, so edited statements leave rows out of the key tables.
+        candidates = connection.sql(statement("shard_candidates"), params={"columns": ["impressed"]}).shape[0]
+    return {"requests": request_keys, "ads": ad_keys, "candidates": candidates}
+
+
+def check_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> None:
+    """Raise LogsError for keys that are null, repeated, unknown or without their counterpart, with a few of them."""
+    names = {"surfaces": declarations.domains.surfaces, "products": declarations.domains.products}
+    problems = connection.execute(
+        statement("rpt_key_problems"), {key: list(value) for key, value in names.items()}
+    ).fetchall()
+    if problems:
+        listed = "; ".join(f"{table}: {rows} × {what}, e.g. {keys}" for table, what, rows, keys in problems)
+        raise LogsError(
+            f"logs of {day}: {listed}. Declared surfaces: {list(names['surfaces'])}, products: "
+            f"{list(names['products'])}; correct the day's files and run again"
+        )
 
 
 def source_rows(
@@ -88,10 +117,10 @@ def source_rows(
     """Raw rows of one table and day whose `key` is among `keys`, as `sql/source_<table>.sql` gives them."""
     paths = [str(path) for path in day_files(logs, table, day)]
     with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
-        create_table(connection, f"source_{table}", {"paths": paths})
+        create_view(connection, f"source_{table}", {"paths": paths})
         wanted = duckdb.ColumnExpression(key).isin(*(duckdb.ConstantExpression(one) for one in keys))
         rows: list[dict[str, Any]] = (
-            connection.table(f"source_{table}").filter(wanted).to_arrow_table().to_pylist()
+            connection.view(f"source_{table}").filter(wanted).to_arrow_table().to_pylist()
         )
     return rows
 
@@ -140,23 +169,9 @@ def _check_columns(
         )
 
 
-def _check_count(connection: duckdb.DuckDBPyConnection, table: str, day: date, paths: list[Path]) -> None:
-    rows = row_count(connection, f"source_{table}")
+def _check_count(table: str, day: date, rows: int) -> None:
     if not 1 <= rows <= _MAX_ROWS:
         raise LogsError(
-            f"{table} of {day}: the files in {paths[0].parent} have {rows} rows; a day needs between 1 and "
-            f"{_MAX_ROWS}. Write the day's files again"
-        )
-
-
-def _check_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> None:
-    names = {"surfaces": declarations.domains.surfaces, "products": declarations.domains.products}
-    problems = connection.execute(
-        statement("rpt_key_problems"), {key: list(value) for key, value in names.items()}
-    ).fetchall()
-    if problems:
-        listed = "; ".join(f"{table}: {rows} × {what}, e.g. {keys}" for table, what, rows, keys in problems)
-        raise LogsError(
-            f"logs of {day}: {listed}. Declared surfaces: {list(names['surfaces'])}, products: "
-            f"{list(names['products'])}; correct the day's files and run again"
+            f"{table} of {day}: the day's files have {rows} rows; a day needs between 1 and {_MAX_ROWS}. "
+            "Write them again"
         )

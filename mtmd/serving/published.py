@@ -119,6 +119,7 @@ def _write(info: BundleInfo, blocks: Iterable[AdBlock], place: Path) -> dict[str
                     writers[name] = stack.enter_context(ColumnWriter(place / name, texts))
                 matrices = {OUTPUT_PREFIX + task: own.astype(precision) for task, own in block.tasks.items()}
                 writers[name].write({_ID: block.ad_id} | matrices)
+                writers[name].sync()
             counts[block.product] = counts.get(block.product, 0) + len(block)
     return counts
 

@@ -30,6 +30,7 @@ from mtmd.validation.staging import (
     profile_day,
     source_files,
     stage_day,
+    stage_found,
     stage_previous_requests,
     stage_trailing,
 )
@@ -69,7 +70,7 @@ def validate_day(
         )
         if not all(result.success for result in schemas):
             return DayValidation(day=day, results=schemas + tuple(_not_run(schemas)))
-        stage_day(opened, files, day, declarations)
+        stage_day(opened, files, day, preset)
         earlier = sorted(
             (p for p in trailing if p.day < day and p.candidates >= preset.data.min_trailing_rows),
             key=lambda p: p.day,
@@ -81,6 +82,7 @@ def validate_day(
         previous = [] if previous_day in preset.left_out else sorted(told)
         stage_previous_requests(opened, previous, previous_day)
         present = {Needs.NOTHING: True, Needs.TRAILING: bool(earlier), Needs.PREVIOUS_DAY: bool(previous)}
+        stage_found(opened, files["candidates"], day, preset, present)
         results = run_suites(opened, _day_suites(preset), present)
         profile = profile_day(opened, day, declarations)
     return DayValidation(day=day, results=schemas + results, profile=profile)

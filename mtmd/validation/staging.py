@@ -1,26 +1,37 @@
 """One day of logs as tables of an in-memory database: what the suites query, and the day's profile.
 
-The source columns are read once. Vectors are reduced to their length and whether they are whole, so that a
-staged day is small beside the logs; every row carries a hash of all its columns for the table's digest.
+The source columns are read once, and the keys of candidates once more. Vectors are reduced to their length and whether
+they are whole, and of candidates only a summary is kept, so that a staged day is small beside the logs; every row has a
+hash for the table's digest.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from expectations.candidates import mean_scores_sql
+from expectations import Needs
+from expectations.candidates import (
+    DIGEST,
+    SUMMARY,
+    SUSPECTS,
+    candidates_expectations,
+    found_table,
+    summary_sql,
+)
 from expectations.common import digest_sql, name
 from expectations.features import finite_column, length_column, null_rates_sql
-from mtmd.config import Declarations, Feature
+from mtmd.config import Declarations, Feature, Preset
 from mtmd.contract import TABLES, table_columns
 from mtmd.errors import LogsError
 from mtmd.logs import day_files
 from mtmd.validation.gx_duckdb import Database
 from mtmd.validation.results import DayProfile, DomainProfile, NullProfile
 
+_JOINED = "candidates_joined"
 _SQL = Path(__file__).parents[2] / "sql"
 
 
@@ -41,18 +52,48 @@ def columns_of(database: Database, table: str, file: Path, day: date) -> dict[st
     return {row["column_name"]: row["column_type"] for row in rows}
 
 
-def stage_day(
-    database: Database, files: Mapping[str, list[Path]], day: date, declarations: Declarations
-) -> None:
-    """Make the tables `requests`, `ads`, `candidates` and `this_day`.
+def stage_day(database: Database, files: Mapping[str, list[Path]], day: date, preset: Preset) -> None:
+    """Make the tables `requests`, `ads`, `candidates_summary` and `this_day`, and the view `candidates`.
 
     The files must have the declared columns. Raises LogsError when one can't be read, or a table has no rows.
     """
-    for table in TABLES:
-        _stage_table(database, table, files[table], day, declarations)
+    for table in ("requests", "ads"):
+        with _readable(database, table, files[table], day):
+            _stage_side(database, table, files[table], preset.declarations)
+    with _readable(database, "candidates", files["candidates"], day):
+        _stage_candidates(database, files["candidates"], preset)
+    for table, count in (("requests", "count(*)"), ("ads", "count(*)"), (SUMMARY, "sum(candidates)")):
+        if not database.rows(f"select {count} as n from {table}")[0]["n"]:
+            own = table.removesuffix("_summary")
+            raise LogsError(
+                f"{own} of {day}: {files[own][0].parent} has {len(files[own])} files and 0 rows; at least 1 is "
+                "required: deliver the day again"
+            )
+    database.rows("create table this_day as select $day as day", {"day": day})
+
+
+def _stage_side(database: Database, table: str, files: list[Path], declarations: Declarations) -> None:
+    """Make one table: its columns, with vectors reduced, and each row's hash."""
+    columns = table_columns(declarations)[table]
+    vectors = {f.name: _reduced(f) for f in (*declarations.query.embedding, *declarations.item.embedding)}
+    kept = ", ".join(vectors[c] if kind == "FLOAT[]" else name(c) for c, kind in columns.items())
+    # Of requests the vectors, most of their bytes, add nothing: no other day has the same ids and times.
+    content = columns if table == "ads" else [c for c in columns if c not in vectors]
+    database.rows(
+        f"create table {table} as select {kept}, {_row_hash(content)} from ({_source(table)}) as source",
+        {"paths": [str(file) for file in files]},
+    )
+
+
+def _stage_candidates(database: Database, files: list[Path], preset: Preset) -> None:
+    """Make views, which read the files whenever they are asked, and what is found in one such reading."""
+    # Not of the outcomes, which a later delivery of the same day may have more of: it is a copy all the same.
+    content = ("request_id", "ad_id", *preset.domains.task_names)
+    source = f"select *, {_row_hash(content)} from ({_source('candidates')}) as source"
+    database.view("candidates", source, {"paths": [str(file) for file in files]})
     # Keys are made distinct first: a repeated one must not multiply the candidates that all counts are of.
-    database.rows("""
-        create or replace table candidates as
+    database.rows(f"""
+        create view {_JOINED} as
         select
             c.*,
             r.surface,
@@ -65,36 +106,57 @@ def stage_day(
         left join (select ad_id, min(product) as product from ads group by ad_id) as a
             on c.ad_id = a.ad_id
     """)
-    database.rows("create table this_day as select $day as day", {"day": day})
+    database.rows(f"create table {SUMMARY} as {summary_sql(preset, _JOINED)}")
+    summary = database.rows(f"from {SUMMARY}")
+    found = [
+        f"({expect.where})"
+        for expect in candidates_expectations(preset)
+        if expect.where is not None and any(row[expect.name] for row in summary)
+    ]
+    suspects = " or ".join(found) or "false"
+    database.rows(f"create table {SUSPECTS} as select * from {_JOINED} where {suspects}")
 
 
-def _stage_table(
-    database: Database, table: str, files: list[Path], day: date, declarations: Declarations
+def stage_found(
+    database: Database, files: list[Path], day: date, preset: Preset, present: Mapping[Needs, bool]
 ) -> None:
-    """Make one table: its columns, with vectors reduced, and each row's hash."""
-    columns = table_columns(declarations)[table]
-    vectors = {f.name: _reduced(f) for f in (*declarations.query.embedding, *declarations.item.embedding)}
-    kept = ", ".join(vectors[c] if kind == "FLOAT[]" else name(c) for c, kind in columns.items())
-    hashed = ", ".join(map(name, sorted(columns)))
+    """Make the table of each expectation that reads all candidates together, where what it needs is `present`.
+
+    The day and the tables that it is compared with are staged before. Raises LogsError when a file can't be read.
+    """
+    for expect in candidates_expectations(preset):
+        if expect.where is None and "{batch}" in expect.query and present[expect.needs]:
+            with _readable(database, "candidates", files, day):
+                idle = expect.prompt is not None and not database.rows(_of_all(expect.prompt))
+                rows = "limit 0" if idle else ""
+                database.rows(
+                    f"create table {found_table(expect)} as select * from ({_of_all(expect.query)}) {rows}"
+                )
+
+
+def _of_all(query: str) -> str:
+    return query.replace("{batch}", _JOINED)
+
+
+@contextmanager
+def _readable(database: Database, table: str, files: list[Path], day: date) -> Iterator[None]:
+    """Turn DuckDB's error into a LogsError that names the file."""
     try:
-        database.rows(
-            f'create table {table} as select {kept}, hash({hashed}) as "row.hash" '
-            f"from ({_source(table)}) as source",
-            {"paths": [str(file) for file in files]},
-        )
+        yield
     except duckdb.Error as error:
         raise LogsError(_unreadable(table, day, _culprit(database, table, files), error)) from error
-    if database.rows(f"select count(*) as n from {table}")[0]["n"] == 0:
-        raise LogsError(
-            f"{table} of {day}: {files[0].parent} has {len(files)} files and 0 rows; at least 1 is required: "
-            "deliver the day again"
-        )
+
+
+def _row_hash(columns: Iterable[str]) -> str:
+    return f'hash({", ".join(map(name, sorted(columns)))}) as "row.hash"'
 
 
 def _reduced(vector: Feature) -> str:
     """A vector's two staged columns."""
-    holes = f"[x for x in {name(vector.name)} if x is null or not isfinite(x)]"
-    return f"len({name(vector.name)}) as {length_column(vector)}, len({holes}) = 0 as {finite_column(vector)}"
+    # A sum is finite where all its components are: a NaN or an infinity stays one. Nulls are left out of it.
+    vector_name = name(vector.name)
+    whole = f"isfinite(list_sum({vector_name})) and list_count({vector_name}) = len({vector_name})"
+    return f"len({vector_name}) as {length_column(vector)}, {whole} as {finite_column(vector)}"
 
 
 def _culprit(database: Database, table: str, files: list[Path]) -> Path:
@@ -110,9 +172,7 @@ def _culprit(database: Database, table: str, files: list[Path]) -> Path:
 def profile_day(database: Database, day: date, declarations: Declarations) -> DayProfile:
     """The staged day in numbers."""
     domains = declarations.domains
-    found = {
-        (row["surface"], row["product"]): row for row in database.rows(mean_scores_sql(domains, "candidates"))
-    }
+    found = {(row["surface"], row["product"]): row for row in database.rows(f"from {SUMMARY}")}
     total = sum(found[d]["candidates"] for d in domains.domains if d in found)
     profiles = []
     for domain in domains.domains:
@@ -132,7 +192,7 @@ def profile_day(database: Database, day: date, declarations: Declarations) -> Da
         domains=tuple(profiles),
         null_rates=tuple(_null_rates(database, declarations)),
         digests={
-            table: database.rows(f"select {digest_sql()} as digest from {table}")[0]["digest"]
+            table: database.rows(DIGEST if table == "candidates" else digest_sql(table))[0]["digest"]
             for table in TABLES
         },
     )

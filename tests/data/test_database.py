@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
-from mtmd.data.database import SQL, describe, row_count, session, statement
+from mtmd.data.database import SQL, create_view, describe, session, statement
 from mtmd.errors import ConfigError
 
 
@@ -26,7 +27,7 @@ def test_the_spill_directory_goes_with_the_session(tmp_path: Path) -> None:
         connection.execute(
             "create temp table t as select md5(i::varchar) as text from range(2000000) as r(i) order by text"
         )
-        assert row_count(connection, "t") == 2_000_000
+        assert connection.table("t").shape[0] == 2_000_000
         assert list(spill.iterdir())
     assert not spill.exists()
 
@@ -41,3 +42,12 @@ def test_describe_reads_names_and_types_of_one_file(logs: Path, tmp_path: Path) 
             "bid": "FLOAT",
             "topic": "INTEGER",
         }
+
+
+def test_a_view_reads_its_files_anew_and_keeps_no_copy(logs: Path, tmp_path: Path) -> None:
+    path = logs / "ads" / "date=2026-03-01" / "part-0.parquet"
+    with session(tmp_path / "spill") as connection:
+        create_view(connection, "source_ads", {"paths": [str(path)]})
+        rows = connection.table("source_ads").shape[0]
+        pq.write_table(pq.ParquetFile(path).read().slice(0, 1), path)
+        assert (rows, connection.table("source_ads").shape[0]) == (4, 1)

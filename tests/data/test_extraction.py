@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mtmd.config import Declarations, Preset
-from mtmd.data import ShardRef, extract_day, open_shard, plan_window
+from mtmd.data import ShardRef, extract_day, open_shard, plan_window, shard_tables
 from mtmd.data import extraction as extraction_module
 from mtmd.data.database import SQL
 from mtmd.data.shards import ShardManifest, read_manifest
@@ -179,7 +179,7 @@ def test_rows_are_the_same_however_many_are_encoded_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = extract()
-    monkeypatch.setattr(extraction_module, "_ROWS", 2)
+    monkeypatch.setattr(shard_tables, "_ROWS", 2)
     pieces = extract_day(logs, DAY, declarations, tmp_path / "pieces")
     assert read_manifest(Path(pieces.path)).files == read_manifest(Path(whole.path)).files
 

@@ -99,6 +99,24 @@ def test_an_unreadable_file_is_named(logs: Path, refused: Callable[..., None]) -
     refused("requests of 2026-03-01", str(path), "is not readable Parquet")
 
 
+@pytest.mark.parametrize(
+    ("table", "column"), [("requests", "vector"), ("ads", "ad_id"), ("candidates", "ctr")]
+)
+def test_pages_that_cannot_be_read_are_refused(
+    logs: Path, table: str, column: str, refused: Callable[..., None]
+) -> None:
+    path = logs / table / f"date={DAY}" / "part-0.parquet"
+    footer = pq.ParquetFile(path).metadata.row_group(0)
+    places = {
+        footer.column(n).path_in_schema.split(".")[0]: footer.column(n) for n in range(footer.num_columns)
+    }
+    start = places[column].dictionary_page_offset or places[column].data_page_offset
+    content = bytearray(path.read_bytes())
+    content[start : start + 12] = b"\xff" * 12  # the page's header
+    path.write_bytes(content)
+    refused("failed", "write the day's files again")
+
+
 def test_a_missing_day_and_an_empty_directory_are_named(
     logs: Path, tmp_path: Path, declarations: Declarations, refused: Callable[..., None]
 ) -> None:

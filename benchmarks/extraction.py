@@ -1,0 +1,173 @@
+"""What extraction and validation of a day cost: `python -m benchmarks.extraction`.
+
+The reference is DuckDB itself: it reads the same columns of the same files and writes as many bytes, plainly, with one
+COPY per table. Rounds alternate between the three, so that a busy moment hits all; reported are medians. Beside it a
+window is extracted from nothing, and again a day later, when one of its days is new.
+
+Days are simulated in a temporary directory unless `--logs` names some. Validation is compared with a day before it,
+as it is every day; great-expectations is imported before the clock runs.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from shutil import rmtree
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import duckdb
+from rich.console import Console
+
+from mtmd.config import Preset, load_preset
+from mtmd.contract import TABLES
+from mtmd.data import extract_day
+from mtmd.evaluation import Column, Table
+from mtmd.evaluation.tables import Cell
+from mtmd.logs import available_days, day_files
+from mtmd.storage import write_text
+from mtmd.validation import validate_day
+from mtmd.world import WorldConfig, simulate
+
+FIRST = date(2026, 1, 1)
+PLAIN = (
+    "(format parquet, compression uncompressed, dictionary_size_limit 0)"  # as many bytes as a shard, nearly
+)
+Row = tuple[Cell, ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table."""
+    options = _parser().parse_args(arguments)
+    preset = load_preset(options.preset)
+    with TemporaryDirectory(dir=options.directory) as name:
+        directory = Path(name)
+        logs = options.logs or simulated(directory / "day", options.requests_per_day, days=2)
+        rows = measured_day(logs, preset, options.rounds, directory)
+        if options.window_days:
+            window = simulated(directory / "window", options.window_requests, days=options.window_days + 1)
+            rows.append(measured_window(window, preset, directory))
+    table = _table(rows, preset)
+    Console(soft_wrap=True, highlight=False).print(table.markdown(), markup=False)
+    if options.output is not None:
+        write_text(options.output, table.markdown())
+    return 0
+
+
+def simulated(logs: Path, requests_per_day: int, days: int) -> Path:
+    """Logs of a demo-shaped platform, 16 candidates to a request."""
+    simulate(
+        WorldConfig.sized(0, requests_per_day=requests_per_day), FIRST, FIRST + timedelta(days=days - 1), logs
+    )
+    return logs
+
+
+def plain_copy(logs: Path, day: date, directory: Path) -> int:
+    """Copy the day's tables as DuckDB does it; the bytes written."""
+    copies = [directory / f"{table}.parquet" for table in TABLES]
+    with duckdb.connect() as connection:
+        for table, copy in zip(TABLES, copies, strict=True):
+            paths = [str(path) for path in day_files(logs, table, day)]
+            source = f"read_parquet({paths}, hive_partitioning = false)"
+            connection.execute(f"copy (select * from {source}) to '{copy}' {PLAIN}")
+    return sum(copy.stat().st_size for copy in copies)
+
+
+def measured_day(logs: Path, preset: Preset, rounds: int, directory: Path) -> list[Row]:
+    """The newest day of the logs: its extraction beside a plain copy, its validation beside its extraction."""
+    before, day = available_days(logs)[-2:]
+    shards = directory / "shards"
+    profile = validate_day(logs, before, preset).profile
+    trailing = [] if profile is None else [profile]
+    copies, extractions, validations = [], [], []
+    for _ in range(rounds + 1):
+        copies.append(_seconds(lambda: plain_copy(logs, day, directory)))
+        rmtree(shards, ignore_errors=True)
+        extractions.append(_seconds(lambda: extract_day(logs, day, preset.declarations, shards)))
+        validations.append(_seconds(lambda: validate_day(logs, day, preset, trailing)))
+    # The first round warms up: files come into memory, code is compiled.
+    copy, extraction, validation = (median(times[1:]) for times in (copies, extractions, validations))
+    ref = extract_day(logs, day, preset.declarations, shards)
+    written = sum(path.stat().st_size for path in Path(ref.path).glob("*.arrow"))
+    copied = plain_copy(logs, day, directory)
+    return [
+        _row(
+            f"cold extraction, rows/s ({written / 1e6:.0f} MB)",
+            ref.candidates,
+            extraction,
+            f"plain COPY ({copied / 1e6:.0f} MB)",
+            copy,
+            f"{copy / extraction:.0%} of its rows/s",
+            "≥ 70 %",
+        ),
+        _row(
+            "validation of a new day",
+            ref.candidates,
+            validation,
+            "its extraction",
+            extraction,
+            f"{validation / extraction:.0%}",
+            "≤ 30 %",
+        ),
+    ]
+
+
+def measured_window(logs: Path, preset: Preset, directory: Path) -> Row:
+    """All days of the logs but the newest from nothing, then all but the oldest, of which one is new."""
+    days, shards = available_days(logs), directory / "window-shards"
+
+    def extract(window: Sequence[date]) -> list[bool]:
+        return [not extract_day(logs, day, preset.declarations, shards).reused for day in window]
+
+    extract_day(logs, days[0], preset.declarations, directory / "warm")
+    cold = _seconds(lambda: extract(days[:-1]))
+    new = _seconds(lambda: extract(days[1:]))
+    candidates = sum(extract_day(logs, day, preset.declarations, shards).candidates for day in days[:-1])
+    return _row(
+        f"{len(days) - 1} days, one of them new",
+        candidates,
+        new,
+        f"{len(days) - 1} days from nothing",
+        cold,
+        f"1/{cold / new:.0f}",
+        "≤ 1/40",
+    )
+
+
+def _row(what: str, rows: int, own: float, reference: str, theirs: float, ratio: str, target: str) -> Row:
+    return (what, rows, f"{own:.3f}", reference, f"{theirs:.3f}", ratio, target)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def _table(rows: Sequence[Row], preset: Preset) -> Table:
+    heads = ("", "candidates", "s", "reference", "its s", "ratio", "target")
+    return Table(
+        title=f"Extraction and validation of a day, preset {preset.name}",
+        columns=tuple(Column(name=head, kind="count" if head == "candidates" else "text") for head in heads),
+        rows=tuple(rows),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.extraction", description=__doc__)
+    parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
+    parser.add_argument("--requests-per-day", type=int, default=60_000, help="of the day")
+    parser.add_argument("--logs", type=Path, help="logs of two days or more, instead of a simulated day")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--window-days", type=int, default=60, help="0 leaves the window out")
+    parser.add_argument("--window-requests", type=int, default=4000, help="of each day of the window")
+    parser.add_argument(
+        "--directory", type=Path, help="where the temporary files go; the system's by default"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table as Markdown")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

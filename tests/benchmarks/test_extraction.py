@@ -1,0 +1,44 @@
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from benchmarks.extraction import main, plain_copy
+from mtmd.logs import available_days, day_files
+
+TINY = str(Path(__file__).parents[1] / "tiny.toml")
+
+
+def test_the_reference_copies_every_row_and_column(tiny_logs: Path, tmp_path: Path) -> None:
+    day = available_days(tiny_logs)[0]
+    assert plain_copy(tiny_logs, day, tmp_path) == sum(path.stat().st_size for path in tmp_path.iterdir())
+    for table in ("requests", "ads", "candidates"):
+        source = [str(path) for path in day_files(tiny_logs, table, day)]
+        rows = f"from read_parquet({source}, hive_partitioning = false)"
+        assert duckdb.sql(f"(from '{tmp_path}/{table}.parquet') except all ({rows})").fetchall() == []
+        assert duckdb.sql(f"({rows}) except all (from '{tmp_path}/{table}.parquet')").fetchall() == []
+
+
+def test_the_table_compares_each_with_its_reference(
+    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "table.md"
+    arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--rounds", "1", "--window-days", "3"]
+    assert main([*arguments, "--window-requests", "40", "--output", str(output)]) == 0
+    text = output.read_text()
+    assert text.strip() in capsys.readouterr().out
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[-3:]]
+    assert [row[0].split(" (")[0] for row in cells] == [
+        "cold extraction, rows/s",
+        "validation of a new day",
+        "3 days, one of them new",
+    ]
+    assert [row[-1] for row in cells] == ["≥ 70 %", "≤ 30 %", "≤ 1/40"]
+    (extraction, copy), (validation, its_extraction) = ((float(row[2]), float(row[4])) for row in cells[:2])
+    assert its_extraction == extraction
+    share, part = (int(re.match(r"\d+", row[5])[0]) for row in cells[:2])  # type: ignore[index]
+    assert share == pytest.approx(
+        100 * copy / extraction, rel=0.5
+    )  # both are rounded to hundredths of a second
+    assert part == pytest.approx(100 * validation / its_extraction, rel=0.2)
