@@ -108,6 +108,34 @@ BESIDE = (  # these only read what was trained, or have a line of models of thei
         says="everything there",
     ),
     Step(
+        ".venv/bin/python -m benchmarks.train_throughput --threads 1",
+        add=f"{TINY} --days 1 --requests-per-day 60 --batch-requests 16 --rounds 1 --steps 1 || true",
+        says="plain oracle",  # at this size it misses its target, and says so by its status
+    ),
+    Step(
+        ".venv/bin/python -m benchmarks.growth --picture docs/growth.svg",
+        swap={"docs/growth.svg": "growth.svg"},
+        add=f"{TINY} --requests 8 --doublings 1 --steps 1",
+        says="table rows",
+    ),
+    Step(
+        ".venv/bin/python -m benchmarks.per_slice --as-of 2026-01-25 --threads 1",
+        swap=HELD_OUT,
+        add=f"{TINY} --window-days 2",
+        says="one after another",
+    ),
+    Step(
+        ".venv/bin/python -m benchmarks.extraction",
+        add=f"{TINY} --logs logs/tiny --rounds 1 --window-days 2 --window-requests 40",
+        says="2 days, one of them new",
+    ),
+    Step(".venv/bin/python -m benchmarks.memory", add=f"{TINY} --cases 2x40 --steps 1", says="anonymous"),
+    Step(
+        ".venv/bin/python -m benchmarks.serving",
+        add="--preset tiny-kuairand.toml --requests 5 --ads 100 --published 200 --rounds 1 --threads 1",
+        says="best 100 of 200 ads",
+    ),
+    Step(
         ".venv/bin/python -m benchmarks.readings --as-of 2026-01-25 --threads 1",
         swap=HELD_OUT,
         add=f"{TINY} --window-days 2",
