@@ -22,10 +22,12 @@ DEPLOYMENT = ".venv/bin/prefect deployment run"
 API = {":4200": ":$A_PORT"}
 SERVER = {"--port 4200": "--port $A_PORT"}
 
+PEERS = "it needs other libraries; tests/benchmarks/test_peers.py runs it where they are"
 NOT_RUN = {
     "make test": "it runs these tests",
-    ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --only rechub-two-tower": "it needs other libraries; "
-    "tests/benchmarks/test_peers.py runs it where they are",
+    ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --only rechub-two-tower rechub-mmoe rechub-ple": PEERS,
+    ".venv/bin/python -m benchmarks.peers --preset kuairand --as-of 2022-04-30 --learning-rate rechub-mmoe=1e-3 "
+    "rechub-ple=5e-4 rechub-two-tower=5e-4 deepctr-mmoe=1e-3 deepctr-ple=5e-4": PEERS,
     "export PREFECT_SERVER_DATABASE_CONNECTION_URL="
     '"postgresql+asyncpg://prefect:${PGPASSWORD}@db.internal:5432/prefect"': "tests/flows/test_postgresql.py",
 }
