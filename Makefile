@@ -36,12 +36,10 @@ up: $(READY)  ## Start a Prefect server, worker, deployments and the report page
 down: $(READY)  ## Stop what `make up` started; runs, schedules and artifacts stay
 	$(BIN)/python -m flows.platform down
 
-# One process more than cores, since tests of the platform wait for it much of the time; 5 at most. Where processes
-# share cores, threads that wait had better sleep.
-WORKERS = $(shell $(BIN)/python -c 'import os; print(min(5, (os.cpu_count() or 1) + 1))')
+# Several processes share the cores in the tests: threads that wait had better sleep.
 test: export OMP_WAIT_POLICY := PASSIVE
 test: lint  ## Lint, types, import contract, SQL lint, and every test with coverage
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --cov --cov-report=term
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report=term
 
 lint: $(READY)  ## Format check, lint, types, import contract, SQL lint
 	$(BIN)/ruff format --check mtmd flows expectations tests benchmarks

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, Request, sync_playwright
+from playwright.sync_api import Locator, Page, Request, WebError, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _QUIET = (
@@ -28,7 +28,7 @@ def installed() -> str | None:
 
 @dataclass
 class Browser:
-    """One page, its pictures, and what it asked of other machines than this one."""
+    """One page, its pictures, what it asked of other machines than this one, and what scripts of our pages threw."""
 
     page: Page
     pictures: Path
@@ -54,7 +54,13 @@ def opened(program: str, pictures: Path) -> Iterator[Browser]:
                 browser.elsewhere.append(request.url)
 
         page.on("request", asked)
-        page.on("pageerror", lambda error: browser.errors.append(str(error)))
+
+        def thrown(error: WebError) -> None:
+            # Prefect's own charts throw now and then where a machine is slow; our pages never may.
+            if error.page is not None and error.page.url.endswith(".html"):
+                browser.errors.append(str(error.error))
+
+        page.context.on("weberror", thrown)
         try:
             yield browser
         finally:

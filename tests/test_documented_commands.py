@@ -24,6 +24,12 @@ SERVER = {"--port 4200": "--port $A_PORT"}
 
 PEERS = "it needs other libraries; tests/benchmarks/test_peers.py runs it where they are"
 NOT_RUN = {
+    ".venv/bin/python -m benchmarks.train_throughput --threads 1": "tests/benchmarks/test_train_throughput.py",
+    ".venv/bin/python -m benchmarks.growth --picture docs/growth.svg": "tests/benchmarks/test_growth.py",
+    ".venv/bin/python -m benchmarks.per_slice --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_per_slice.py",
+    ".venv/bin/python -m benchmarks.extraction": "tests/benchmarks/test_extraction.py",
+    ".venv/bin/python -m benchmarks.memory": "tests/benchmarks/test_memory.py",
+    ".venv/bin/python -m benchmarks.serving": "tests/benchmarks/test_serving.py",
     "make test": "it runs these tests",
     ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --only rechub-two-tower rechub-mmoe rechub-ple": PEERS,
     ".venv/bin/python -m benchmarks.peers --preset kuairand --as-of 2022-04-30 --learning-rate rechub-mmoe=1e-3 "
@@ -108,34 +114,6 @@ BESIDE = (  # these only read what was trained, or have a line of models of thei
         swap=HELD_OUT,
         add=TINY,
         says="everything there",
-    ),
-    Step(
-        ".venv/bin/python -m benchmarks.train_throughput --threads 1",
-        add=f"{TINY} --days 1 --requests-per-day 60 --batch-requests 16 --rounds 1 --steps 1 || true",
-        says="plain oracle",  # at this size it misses its target, and says so by its status
-    ),
-    Step(
-        ".venv/bin/python -m benchmarks.growth --picture docs/growth.svg",
-        swap={"docs/growth.svg": "growth.svg"},
-        add=f"{TINY} --requests 8 --doublings 1 --steps 1",
-        says="table rows",
-    ),
-    Step(
-        ".venv/bin/python -m benchmarks.per_slice --as-of 2026-01-25 --threads 1",
-        swap=HELD_OUT,
-        add=f"{TINY} --window-days 2",
-        says="one after another",
-    ),
-    Step(
-        ".venv/bin/python -m benchmarks.extraction",
-        add=f"{TINY} --logs logs/tiny --rounds 1 --window-days 2 --window-requests 40",
-        says="2 days, one of them new",
-    ),
-    Step(".venv/bin/python -m benchmarks.memory", add=f"{TINY} --cases 2x40 --steps 1", says="anonymous"),
-    Step(
-        ".venv/bin/python -m benchmarks.serving",
-        add="--preset tiny-kuairand.toml --requests 5 --ads 100 --published 200 --rounds 1 --threads 1",
-        says="best 100 of 200 ads",
     ),
     Step(
         ".venv/bin/python -m benchmarks.readings --as-of 2026-01-25 --threads 1",
