@@ -25,7 +25,7 @@ ablation: $(READY)  ## Table 6 and more on the simulated logs: every variant, th
 
 run-kuairand: PRESET := kuairand
 run-kuairand: AS_OF := 2022-04-30
-run-kuairand: $(READY)  ## Import KuaiRand-Pure from SOURCE=folder, retrain on it as of 2022-04-30, and promote
+run-kuairand: $(READY)  ## Import KuaiRand-Pure from SOURCE=folder, retrain on it as of 2022-04-30, and decide
 	@test -d "$(SOURCE)" || { echo "SOURCE ($(SOURCE)) must be the folder with the KuaiRand-Pure .csv files"; exit 1; }
 	$(BIN)/mtmd import-kuairand --source "$(SOURCE)"
 	$(BIN)/python -m flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF) --window-days 20 --no-ablations
