@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from benchmarks.runs import as_trained, extracted, plan_of, window_parser
+from benchmarks.runs import extracted, window_parser, window_plan
 from benchmarks.seeds import MODELS
-from mtmd.config import Slice, load_preset
+from mtmd.config import Slice
 from mtmd.data import ShardRef, open_shard
 from mtmd.errors import MtmdError
 from mtmd.evaluation import Column, EvaluationReport, HeldOutDay, Table, evaluate_predictors, score_day
@@ -36,10 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
     try:
-        plan = plan_of(
-            as_trained(load_preset(options.preset)), options.as_of, window_days=options.window_days, logs=options.logs,
-            artifacts=options.artifacts,
-        )  # fmt: skip
+        plan = window_plan(options)
         shards = extracted(plan, plan.all_days)
         table = levels([compared(plan.changed(None, seed), shards) for seed in options.seeds])
     except MtmdError as error:

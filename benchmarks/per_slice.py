@@ -15,9 +15,9 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from benchmarks.runs import as_trained, extracted, plan_of, window_parser
+from benchmarks.runs import extracted, window_parser, window_plan
 from mtmd.batch import Batch
-from mtmd.config import Preset, load_preset
+from mtmd.config import Preset
 from mtmd.data import WindowData
 from mtmd.errors import MtmdError
 from mtmd.evaluation import Column, Table
@@ -69,10 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
     try:
-        plan = plan_of(
-            as_trained(load_preset(options.preset)), options.as_of, window_days=options.window_days,
-            logs=options.logs, artifacts=options.artifacts,
-        )  # fmt: skip
+        plan = window_plan(options)
         data = window_data(plan, extracted(plan, plan.days))
     except MtmdError as error:
         console.print(f"error: {error}", markup=False)

@@ -15,9 +15,8 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from benchmarks.runs import as_trained, extracted, plan_of, window_parser
+from benchmarks.runs import extracted, window_parser, window_plan
 from benchmarks.tune import validation_logmae
-from mtmd.config import load_preset
 from mtmd.evaluation import Column, Table
 from mtmd.evaluation.tables import Cell
 from mtmd.model import MTMD, Ranker
@@ -34,10 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = window_parser("readings", __doc__).parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
-    preset = as_trained(load_preset(options.preset))
-    plan = plan_of(
-        preset, options.as_of, window_days=options.window_days, logs=options.logs, artifacts=options.artifacts
-    )
+    plan = window_plan(options)
     window = extracted(plan, plan.days)
     rows: list[tuple[Cell, ...]] = []
     for name, change in READINGS.items():
@@ -55,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Column(name="LogMAE, mean of slices"),
         Column(name="best epoch", kind="text"),
     )
-    table = Table(title=f"Validation LogMAE, {preset.name}", columns=columns, rows=tuple(rows))
+    table = Table(title=f"Validation LogMAE, {plan.preset.name}", columns=columns, rows=tuple(rows))
     console.print(table.markdown(), markup=False)
     if options.output is not None:
         write_text(options.output, table.markdown())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from mtmd.config import Preset
+from mtmd.config import Preset, load_preset
 from mtmd.data import ShardRef, extract_day
 from mtmd.stages import RunPlan, training_days
 
@@ -30,6 +30,17 @@ def as_trained(preset: Preset) -> Preset:
     """The preset without the step to the newest day's level, for what is judged on requests of the whole window."""
     training = preset.training.model_copy(update={"level_days": 0})
     return preset.model_copy(update={"training": training})
+
+
+def window_plan(options: argparse.Namespace) -> RunPlan:
+    """The plan that `window_parser`'s options ask for, of models as they are trained."""
+    return plan_of(
+        as_trained(load_preset(options.preset)),
+        options.as_of,
+        window_days=options.window_days,
+        logs=options.logs,
+        artifacts=options.artifacts,
+    )
 
 
 def extracted(plan: RunPlan, days: Sequence[date]) -> list[ShardRef]:
