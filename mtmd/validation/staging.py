@@ -22,7 +22,7 @@ from expectations.candidates import (
     found_table,
     summary_sql,
 )
-from expectations.common import digest_sql, name
+from expectations.common import Expect, digest_sql, literal, name
 from expectations.features import finite_column, length_column, null_rates_sql
 from mtmd.config import Declarations, Feature, Preset
 from mtmd.contract import TABLES, table_columns
@@ -122,16 +122,24 @@ def stage_found(
 ) -> None:
     """Make the table of each expectation that reads all candidates together, where what it needs is `present`.
 
-    The day and the tables that it is compared with are staged before. Raises LogsError when a file can't be read.
+    The day and the tables that it is compared with are staged before. Raises LogsError when a file can't be read; a
+    query that fails on files that can be read fails again, with the same words, when its expectation is run.
     """
     for expect in candidates_expectations(preset):
         if expect.where is None and "{batch}" in expect.query and present[expect.needs]:
-            with _readable(database, "candidates", files, day):
-                idle = expect.prompt is not None and not database.rows(_of_all(expect.prompt))
-                rows = "limit 0" if idle else ""
-                database.rows(
-                    f"create table {found_table(expect)} as select * from ({_of_all(expect.query)}) {rows}"
-                )
+            try:
+                _find(database, expect)
+            except duckdb.Error as error:
+                if (file := _culprit(database, "candidates", files)) is not None:
+                    raise LogsError(_unreadable("candidates", day, file, error)) from error
+                words = literal(str(error).splitlines()[0])
+                database.rows(f"create view {found_table(expect)} as select error({words}) as failed")
+
+
+def _find(database: Database, expect: Expect) -> None:
+    idle = expect.prompt is not None and not database.rows(_of_all(expect.prompt))
+    rows = "limit 0" if idle else ""
+    database.rows(f"create table {found_table(expect)} as select * from ({_of_all(expect.query)}) {rows}")
 
 
 def _of_all(query: str) -> str:
@@ -144,7 +152,8 @@ def _readable(database: Database, table: str, files: list[Path], day: date) -> I
     try:
         yield
     except duckdb.Error as error:
-        raise LogsError(_unreadable(table, day, _culprit(database, table, files), error)) from error
+        path = _culprit(database, table, files) or files[0].parent
+        raise LogsError(_unreadable(table, day, path, error)) from error
 
 
 def _row_hash(columns: Iterable[str]) -> str:
@@ -159,14 +168,14 @@ def _reduced(vector: Feature) -> str:
     return f"len({vector_name}) as {length_column(vector)}, {whole} as {finite_column(vector)}"
 
 
-def _culprit(database: Database, table: str, files: list[Path]) -> Path:
-    """The first file that can't be read to its end; their directory if each can be."""
+def _culprit(database: Database, table: str, files: list[Path]) -> Path | None:
+    """The first file that can't be read to its end, if any."""
     for file in files:
         try:
             database.rows(f"select hash(source) from ({_source(table)}) as source", {"paths": [str(file)]})
         except duckdb.Error:
             return file
-    return files[0].parent
+    return None
 
 
 def profile_day(database: Database, day: date, declarations: Declarations) -> DayProfile:

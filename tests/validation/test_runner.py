@@ -9,10 +9,10 @@ from datetime import timedelta
 import duckdb
 import pytest
 
-from expectations import Needs
+from expectations import Needs, candidates
 from expectations.common import Batch, Expect, build_suite
 from mtmd.errors import LogsError, ValidationError
-from mtmd.validation import DayValidation, Status, require, validate_day, validate_window
+from mtmd.validation import DayValidation, Status, require, staging, validate_day, validate_window
 from mtmd.validation.gx_duckdb import database, load
 from mtmd.validation.runner import run_suites
 
@@ -199,6 +199,20 @@ def test_an_expectation_that_raises_has_not_passed_and_disturbs_no_other() -> No
     assert results["no_such_column"].stops
     assert "bid" in results["no_such_column"].message
     assert results["sound"].samples == ({"ad_id": "2"},)
+
+
+def test_a_question_about_all_candidates_that_fails_is_raised_and_blames_no_file(
+    logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = Expect("mispelt", "…", "select no_such_column from {batch}")
+    for module in (candidates, staging):
+        own = module.candidates_expectations
+        monkeypatch.setattr(module, "candidates_expectations", lambda preset, own=own: [*own(preset), wrong])
+    results = {result.name: result for result in logs.validate().results}
+    assert results["mispelt"].status is Status.RAISED
+    assert results["mispelt"].stops
+    assert "no_such_column" in results["mispelt"].message
+    assert results["request_exists"].status is Status.PASSED
 
 
 def test_an_empty_table_fails_although_nothing_in_it_is_wrong() -> None:
