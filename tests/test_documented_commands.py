@@ -23,8 +23,9 @@ API = {":4200": ":$A_PORT"}
 SERVER = {"--port 4200": "--port $A_PORT"}
 
 PEERS = "it needs other libraries; tests/benchmarks/test_peers.py runs it where they are"
-NOT_RUN = {
+NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.train_throughput --threads 1": "tests/benchmarks/test_train_throughput.py",
+    ".venv/bin/python -m benchmarks.step_profile --threads 1": "tests/benchmarks/test_step_profile.py",
     ".venv/bin/python -m benchmarks.growth --picture docs/growth.svg": "tests/benchmarks/test_growth.py",
     ".venv/bin/python -m benchmarks.per_slice --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_per_slice.py",
     ".venv/bin/python -m benchmarks.extraction": "tests/benchmarks/test_extraction.py",
