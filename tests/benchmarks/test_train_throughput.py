@@ -3,21 +3,39 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.train_throughput import Row, compare, demo_shaped, peak_flops, throughput_table
+from benchmarks.train_throughput import Row, main, peak_flops, throughput_table
 from mtmd.config import Preset
 from mtmd.training.precision import choose_precision
-from mtmd.world import WorldConfig
+from tests.conftest import TINY
 
 ROW = Row("MTMD", "float32", pairs_per_s=1200.0, outside=0.02, flop_per_pair=2e6, flops_peak=8e9, logmae=0.3)
 
 
 def test_all_paths_train_on_the_same_batches(tiny_preset: Preset, tmp_path: Path) -> None:
-    data = demo_shaped(tiny_preset, WorldConfig.tiny(), 2, tmp_path)
-    rows = compare(tiny_preset, data, rounds=1, steps=1)  # raises unless they end with the same LogMAE
+    """Its status says whether it met its target, which at this size means nothing."""
+    output = tmp_path / "table.md"
+    small = [
+        "--days",
+        "1",
+        "--requests-per-day",
+        "600",
+        "--batch-requests",
+        "512",
+        "--rounds",
+        "1",
+        "--steps",
+        "1",
+    ]
+    # raises unless they end with the same LogMAE
+    assert main(["--preset", TINY, *small, "--output", str(output)]) in (0, 1)
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in output.read_text().splitlines()[4:]
+    ]
     precisions = list(dict.fromkeys(("float32", choose_precision(tiny_preset.training))))
-    assert [row.precision for row in rows] == ["float32", *precisions, precisions[-1]]
-    assert all(row.pairs_per_s > 0 and 0 <= row.outside < 1 for row in rows)
-    assert rows[0].flop_per_pair > 2 * rows[1].flop_per_pair  # a row per candidate, against distinct rows
+    assert [row[1] for row in rows] == ["float32", *precisions, precisions[-1]]
+    assert all(float(row[2].replace(",", "")) > 0 for row in rows)
+    assert all(0 <= float(row[7].rstrip("%")) < 100 for row in rows)
+    assert float(rows[0][4]) > 2 * float(rows[1][4])  # a row per candidate, against distinct rows
 
 
 def test_the_share_of_the_peak_is_operations_a_second_over_it() -> None:
