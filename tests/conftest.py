@@ -17,6 +17,12 @@ FIRST_DAY = date(2026, 1, 1)
 TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days after
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for platforms comes first, so that no process is left alone with it at the end."""
+    slow = {"test_documented_commands.py": 0, "flows": 1}
+    items.sort(key=lambda item: min((slow[part] for part in item.path.parts if part in slow), default=2))
+
+
 @pytest.fixture(scope="session")
 def tiny_preset() -> Preset:
     return load_preset(TINY)
