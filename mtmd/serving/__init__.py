@@ -1,7 +1,8 @@
 """Serve an exported bundle with onnxruntime alone: neither torch nor duckdb is imported here."""
 
 from mtmd.serving.bundle import BUNDLE_FORMAT, BundleInfo, load_bundle
-from mtmd.serving.publication import EncodedAds, publish_ads
+from mtmd.serving.catalogue import Catalogue, Current
+from mtmd.serving.publication import Counts, EncodedAds, publish_ads
 from mtmd.serving.published import AdBlock, AdsInfo, PublishedAds, open_ads, write_ads
 from mtmd.serving.requests import RankedAd, RankedRequest, RankRequest, RankResponse, rank
 from mtmd.serving.scorer import Embeddings, Scorer
@@ -13,6 +14,9 @@ __all__ = [
     "AdBlock",
     "AdsInfo",
     "BundleInfo",
+    "Catalogue",
+    "Counts",
+    "Current",
     "Embeddings",
     "EncodedAds",
     "PublishedAds",

@@ -28,7 +28,8 @@ def published(*blocks: tuple[str, Matrices]) -> PublishedAds:
     made, place = [], 0
     for product, tasks in blocks:
         count = len(tasks["ctr"])
-        made.append(AdBlock(product, 1000 - np.arange(place, place + count), tasks))
+        ids, bid = 1000 - np.arange(place, place + count), np.ones(count, np.float32)
+        made.append(AdBlock(product, ids, tasks, bid, np.zeros((count, 2), np.int64)))
         place += count
     return PublishedAds(A, tuple(made))
 
