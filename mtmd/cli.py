@@ -1,4 +1,4 @@
-"""The thin command line: `mtmd simulate | import-kuairand | status | rollback | reinstate`.
+"""The thin command line: `mtmd simulate | import-kuairand | status | publish | rollback | reinstate`.
 
 Everything long is a Prefect flow.
 """
@@ -60,6 +60,17 @@ def _parser() -> argparse.ArgumentParser:
     kuairand.add_argument("--seed", type=int, default=0)
     kuairand.set_defaults(run=_import_kuairand)
 
+    publish = commands.add_parser(
+        "publish", help="embed the ads of a newer snapshot for the champion; a promotion does it by itself"
+    )
+    publish.add_argument("--preset", default="demo")
+    publish.add_argument(
+        "--day", type=date.fromisoformat, help="of the snapshot; default: the newest there is"
+    )
+    publish.add_argument("--logs", help="default: the preset's")
+    publish.add_argument("--artifacts", default="artifacts")
+    publish.set_defaults(run=_publish)
+
     for name, run, text in (
         ("status", _status, "show the champion and recent changes"),
         ("rollback", _rollback, "make the previous champion live again"),
@@ -111,6 +122,14 @@ def _status(options: argparse.Namespace) -> None:
 
     status = Registry(Workspace.of(options.artifacts, load_preset(options.preset)).root).status()
     _console.print(status.model_dump_json(indent=2), markup=False)
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from mtmd.stages.publication import publish
+
+    preset = load_preset(options.preset)
+    done = publish(Workspace.of(options.artifacts, preset), options.logs or preset.logs, options.day)
+    _console.print(f"{done.words}; {escape(done.path)}")
 
 
 def _rollback(options: argparse.Namespace) -> None:

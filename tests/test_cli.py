@@ -93,6 +93,16 @@ def test_rollback_and_reinstate_say_what_is_live(
     assert f"{bad} may be promoted again by a run of its day; 20260121-" in capsys.readouterr().out
 
 
+def test_publish_says_what_is_served_now(
+    first_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ["--preset", TINY, "--artifacts", str(copied(first_run.artifacts, tmp_path / "artifacts"))]
+    assert main(["publish", "--day", "2026-01-22", "--logs", str(first_run.logs), *places]) == 0
+    said = capsys.readouterr().out
+    assert f"ads of 2026-01-22 are published for {first_run.summary.model_id}: " in said
+    assert "artifacts/tiny/ads/20260121-" in said
+
+
 def test_an_unknown_preset_fails_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--preset", "dmeo", "--artifacts", str(tmp_path)]) == 1
     assert "preset 'dmeo' not found; use one of ['demo', 'kuairand']" in capsys.readouterr().err

@@ -21,6 +21,7 @@ from flows import ablation, platform
 from flows import daily_retrain as daily
 from mtmd.config import Preset, load_preset, preset_names
 from mtmd.contract import table_columns
+from mtmd.serving import Catalogue
 from mtmd.stages import Workspace
 from tests.documented import documented_commands
 
@@ -147,7 +148,9 @@ def test_the_makefile_calls_commands_with_arguments_that_exist() -> None:
         parser.parse_args(arguments)
 
 
-@pytest.mark.parametrize("command", ["simulate", "import-kuairand", "status", "rollback", "reinstate"])
+@pytest.mark.parametrize(
+    "command", ["simulate", "import-kuairand", "status", "publish", "rollback", "reinstate"]
+)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         mtmd.cli.main([command, "--help"])
@@ -188,6 +191,7 @@ def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> Non
         workspace.proofs(key),
         workspace.monitoring / f"date={day}.json",
         workspace.monitoring / "profiles",
+        Catalogue(workspace.root).path("<model_id>", ""),
         workspace.root / "champion.json",
         workspace.root / "history.jsonl",
     )
