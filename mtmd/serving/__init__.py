@@ -4,10 +4,11 @@ from mtmd.serving.bundle import BUNDLE_FORMAT, BundleInfo, load_bundle
 from mtmd.serving.catalogue import Catalogue, Current
 from mtmd.serving.publication import Counts, EncodedAds, publish_ads
 from mtmd.serving.published import AdBlock, AdsInfo, PublishedAds, open_ads, write_ads
+from mtmd.serving.ranker import Ranked, Ranker
 from mtmd.serving.requests import RankedAd, RankedRequest, RankRequest, RankResponse, rank
 from mtmd.serving.scorer import Embeddings, Scorer
 from mtmd.serving.scores import top_k, tree_log_probability
-from mtmd.serving.search import Ranking, TopAds, by_task, search
+from mtmd.serving.search import Ranking, TopAds, by_task, by_utility, search
 
 __all__ = [
     "BUNDLE_FORMAT",
@@ -22,12 +23,15 @@ __all__ = [
     "PublishedAds",
     "RankRequest",
     "RankResponse",
+    "Ranked",
     "RankedAd",
     "RankedRequest",
+    "Ranker",
     "Ranking",
     "Scorer",
     "TopAds",
     "by_task",
+    "by_utility",
     "load_bundle",
     "open_ads",
     "publish_ads",

@@ -25,6 +25,7 @@ from mtmd.storage import atomic_directory, read_json, sha256_file, write_json
 ADS_FORMAT = 2
 ADS_FILE = "ads.json"
 _ID, _BID, _FEATURES = "ad_id", "bid", "features"
+LARGEST_BID = 1e9  # a weight times a bid stays a float32
 LARGEST = float(np.finfo(np.float16).max)
 
 Precision = Literal["float32", "float16"]
@@ -141,10 +142,10 @@ def check_block(info: BundleInfo, block: AdBlock) -> None:
         raise BundleError(
             f"ads of product {block.product!r} have embeddings of widths {found}; bundle {info.bundle_id} has {wanted}"
         )
-    bids = np.isfinite(block.bid) & (block.bid >= 0)
+    bids = (block.bid >= 0) & (block.bid <= LARGEST_BID)  # NaN is not
     if not bids.all():
         raise BundleError(
-            f"ad {block.ad_id[~bids][0]} has bid {block.bid[~bids][0]}; it must be a number, not negative"
+            f"ad {block.ad_id[~bids][0]} has bid {block.bid[~bids][0]}; it must be between 0 and {LARGEST_BID:g}"
         )
     for task, own in block.tasks.items():
         fits = (np.abs(own) <= LARGEST).all(axis=1)  # NaN does not
