@@ -63,8 +63,8 @@ class Ranker:
             fits = (np.abs(own) <= LARGEST).all(axis=1)  # NaN does not
             if not fits.all():
                 raise LogsError(
-                    f"request {np.flatnonzero(~fits)[0]} has features that give a {task} embedding beyond ±{LARGEST:g}; "
-                    "its numbers must be such as the logs have"
+                    f"request {np.flatnonzero(~fits)[0]} has features that give a {task} embedding beyond "
+                    f"±{LARGEST:g}; its numbers must be such as the logs have"
                 )
         return queries
 
