@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from mtmd.config import Declarations, Feature
 from mtmd.service.errors import Detail, Refused
@@ -16,9 +16,15 @@ _TEXT = 1024  # characters of a categorical value
 _SHOWN = 5  # of the things that are wrong with a question
 _WEIGHT = 1e6
 
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 3.0 is an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_NUMBER, le=_NUMBER)]
-Int32 = Annotated[int, Field(strict=True, ge=-(2**31), le=2**31 - 1)]
-Int64 = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
+Int32 = Annotated[int, Field(strict=True, ge=-(2**31), le=2**31 - 1), BeforeValidator(_whole)]
+Int64 = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1), BeforeValidator(_whole)]
 Text = Annotated[str, Field(strict=True, max_length=_TEXT)]
 _TYPES: dict[str, Any] = {
     "FLOAT": Number,
@@ -71,7 +77,7 @@ class Questions:
                     description="a task (default: the first), or weights: bid × Σ weight × P(task)",
                 ),
             ),
-            top_k=(Annotated[int, Field(strict=True, ge=1, le=settings.top_k)], 10),
+            top_k=(Annotated[int, Field(strict=True, ge=1, le=settings.top_k), BeforeValidator(_whole)], 10),
             ad_ids=(
                 ads | None,
                 Field(None, description="rank these published ads only; each counts once. Default: all"),

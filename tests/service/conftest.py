@@ -139,7 +139,7 @@ def serving(root: Path, settings: Settings) -> Iterator[Client]:
 
 
 def until(seen: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not seen():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -89,6 +89,17 @@ def test_it_says_that_it_lives_what_it_serves_and_how_it_does(client: Client) ->
     assert "mtmd_swaps_total 1.0" in text
 
 
+def test_whole_numbers_are_integers_however_they_are_written(client: Client) -> None:
+    body = (
+        json.dumps(QUESTION | {"top_k": 2, "ad_ids": [7, 9]})
+        .replace("2,", "2.0,")
+        .replace("[7, 9]", "[7.0, 9e0]")
+    )
+    status, answer = client.post("/rank", body.encode())
+    assert status == 200
+    assert {ad["ad_id"] for ad in answer["requests"][0]["ads"]} == {7, 9}
+
+
 def test_openapi_has_the_bundles_features_and_tasks(client: Client) -> None:
     status, document = client.get("/openapi.json")
     assert status == 200
