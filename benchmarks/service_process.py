@@ -5,12 +5,13 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-_PATIENCE_S = 60.0
+_PATIENCE_S = 300.0
 _KIND = {"content-type": "application/json"}
 
 
@@ -54,7 +55,8 @@ class ServiceProcess:
 
     def _is_ready(self) -> bool:
         try:
-            return Connection(self.port).get("/ready")[0] == 200
+            with closing(Connection(self.port)) as connection:
+                return connection.get("/ready")[0] == 200
         except (OSError, HTTPException):
             return False
 

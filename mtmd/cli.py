@@ -1,9 +1,10 @@
-"""The thin command line: `mtmd simulate | import-kuairand | status | publish | rollback | reinstate`.
+"""The thin command line: `mtmd simulate | import-kuairand | status | publish | serve | rollback | reinstate`.
 
 Everything long is a Prefect flow.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -71,6 +72,16 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("--artifacts", default="artifacts")
     publish.set_defaults(run=_publish)
 
+    serve = commands.add_parser(
+        "serve", help="serve the champion over HTTP; docs/serving.md has its questions"
+    )
+    serve.add_argument("--preset", default="demo")
+    serve.add_argument("--artifacts", default="artifacts")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", default="8080", help="0 chooses a free one, and the log says which")
+    serve.add_argument("--threads", default="2", help="questions that are answered at once, a core each")
+    serve.set_defaults(run=_serve)
+
     for name, run, text in (
         ("status", _status, "show the champion and recent changes"),
         ("rollback", _rollback, "make the previous champion live again"),
@@ -130,6 +141,13 @@ def _publish(options: argparse.Namespace) -> None:
     preset = load_preset(options.preset)
     done = publish(Workspace.of(options.artifacts, preset), options.logs or preset.logs, options.day)
     _console.print(f"{done.words}; {escape(done.path)}")
+
+
+def _serve(options: argparse.Namespace) -> None:
+    """Become the service: a process that has imported neither torch nor prefect, whose signals are its own."""
+    line = Workspace.of(options.artifacts, load_preset(options.preset)).root
+    given = [f"--{name}={getattr(options, name)}" for name in ("host", "port", "threads")]
+    os.execv(sys.executable, [sys.executable, "-m", "mtmd.service", str(line), *given])
 
 
 def _rollback(options: argparse.Namespace) -> None:

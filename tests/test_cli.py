@@ -103,6 +103,16 @@ def test_publish_says_what_is_served_now(
     assert "artifacts/tiny/ads/20260121-" in said
 
 
+def test_serve_becomes_the_service_of_the_presets_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    became: list[str] = []
+    monkeypatch.setattr("os.execv", lambda _, command: became.extend(command))
+    assert main(["serve", "--preset", TINY, "--artifacts", str(tmp_path), "--port", "0"]) == 0
+    line = str(tmp_path / "tiny")
+    assert became[1:] == ["-m", "mtmd.service", line, "--host=127.0.0.1", "--port=0", "--threads=2"]
+
+
 def test_an_unknown_preset_fails_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--preset", "dmeo", "--artifacts", str(tmp_path)]) == 1
     assert "preset 'dmeo' not found; use one of ['demo', 'kuairand']" in capsys.readouterr().err

@@ -140,16 +140,16 @@ def test_every_deployment_run_in_readme_and_docs_names_a_deployment_and_its_para
 def test_the_makefile_calls_commands_with_arguments_that_exist() -> None:
     text = (ROOT / "Makefile").read_text().replace("$(BIN)", ".venv/bin")
     text = re.sub(r"\$\(AS_OF\)", "2026-01-25", text)
-    text = re.sub(r"\$\((?:REPORTS_)?PORT\)", "4200", text)
+    text = re.sub(r"\$\((?:REPORTS_|SERVE_)?PORT\)", "4200", text)
     lines = [line.strip() for line in text.splitlines() if line.startswith("\t.venv/bin/")]
     parsed = [found for line in lines if (found := _parser(shlex.split(line)))]
-    assert len(parsed) == 8
+    assert len(parsed) == 9
     for parser, arguments in parsed:
         parser.parse_args(arguments)
 
 
 @pytest.mark.parametrize(
-    "command", ["simulate", "import-kuairand", "status", "publish", "rollback", "reinstate"]
+    "command", ["simulate", "import-kuairand", "status", "publish", "serve", "rollback", "reinstate"]
 )
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

@@ -3,8 +3,10 @@
 import json
 import math
 import re
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -205,6 +207,16 @@ def test_who_sends_a_body_slowly_is_told_so(client: Client) -> None:
 @pytest.mark.parametrize("sent", [b"", b"POST /rank HTTP/1.1\r\nHost:"])
 def test_who_sends_a_head_slowly_is_told_so(client: Client, sent: bytes) -> None:
     assert client.raw(sent).startswith(b"HTTP/1.1 408 ")
+
+
+def test_clients_that_hang_cost_the_others_nothing(client: Client) -> None:
+    with ExitStack() as hanging:
+        for sent in (b"", b"POST /rank HT", head(100), head(100) + b"{") * 20:
+            connection = socket.create_connection(("127.0.0.1", client.port), timeout=10)
+            hanging.enter_context(connection)
+            connection.sendall(sent)
+        assert client.post("/rank", QUESTION)[0] == 200
+        assert "mtmd_in_flight 0.0" in client.send("GET", "/metrics")[2].decode()
 
 
 @pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00", b"GET / HTTP/9\r\n\r\n", b"A" * 100_000])

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.client import HTTPConnection
 
+import numpy as np
 import pytest
 
 from mtmd.service import Live, Settings
@@ -63,6 +64,16 @@ def test_newer_ads_of_the_same_model_take_over_without_loading_it_again(line: Li
     assert live.serving is not None
     assert live.serving.ranker.scorer is first.ranker.scorer
     assert (live.serving.day, live.serving.ranker.ads) == (DAY + timedelta(days=3), 2)
+
+
+def test_ads_may_be_mapped_in_half_precision(line: Line) -> None:
+    line.promote(0)
+    live = Live(line.root, Settings(precision="float16"))
+    assert live.refresh()
+    assert live.serving is not None
+    assert {own.dtype for block in live.serving.ranker.table.ads.blocks for own in block.tasks.values()} == {
+        np.dtype(np.float16)
+    }
 
 
 def test_what_cannot_be_loaded_changes_nothing_and_says_why(line: Line, live: Live) -> None:
