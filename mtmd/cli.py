@@ -1,4 +1,5 @@
-"""The thin command line: `mtmd simulate | import-kuairand | status | publish | serve | rollback | reinstate`.
+"""The thin command line: `mtmd simulate | import-kuairand | status | publish | export-embeddings | serve | rollback |
+reinstate`.
 
 Everything long is a Prefect flow.
 """
@@ -72,6 +73,16 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("--artifacts", default="artifacts")
     publish.set_defaults(run=_publish)
 
+    export = commands.add_parser(
+        "export-embeddings", help="write the champion's published ads as features of another model"
+    )
+    export.add_argument("--preset", default="demo")
+    export.add_argument("--artifacts", default="artifacts")
+    export.add_argument(
+        "--output", type=Path, required=True, help="a Parquet file; docs/serving.md has its columns"
+    )
+    export.set_defaults(run=_export_embeddings)
+
     serve = commands.add_parser(
         "serve", help="serve the champion over HTTP; docs/serving.md has its questions"
     )
@@ -141,6 +152,13 @@ def _publish(options: argparse.Namespace) -> None:
     preset = load_preset(options.preset)
     done = publish(Workspace.of(options.artifacts, preset), options.logs or preset.logs, options.day)
     _console.print(f"{done.words}; {escape(done.path)}")
+
+
+def _export_embeddings(options: argparse.Namespace) -> None:
+    from mtmd.stages.publication import export
+
+    workspace = Workspace.of(options.artifacts, load_preset(options.preset))
+    _console.print(escape(export(workspace, options.output)))
 
 
 def _serve(options: argparse.Namespace) -> None:

@@ -30,6 +30,16 @@ DEPLOYED = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 README = (ROOT / "README.md").read_text()
 DOCS = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
 PACKAGES = ("mtmd", "flows", "expectations")
+COMMANDS = (
+    "simulate",
+    "import-kuairand",
+    "status",
+    "publish",
+    "export-embeddings",
+    "serve",
+    "rollback",
+    "reinstate",
+)
 
 
 def _entrypoint(deployment: dict[str, Any]) -> Flow[..., Any]:
@@ -148,9 +158,7 @@ def test_the_makefile_calls_commands_with_arguments_that_exist() -> None:
         parser.parse_args(arguments)
 
 
-@pytest.mark.parametrize(
-    "command", ["simulate", "import-kuairand", "status", "publish", "serve", "rollback", "reinstate"]
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         mtmd.cli.main([command, "--help"])

@@ -77,6 +77,11 @@ IN_A_TERMINAL = (
         says=r"ads of 2026-01-23 are published for 20260121-[0-9a-f]{10}: [1-9]\d* embedded, [1-9]\d* copied",
     ),
     Step(
+        ".venv/bin/mtmd export-embeddings --output features.parquet",
+        add=TINY,
+        says=r"ads of 2026-01-23, embedded by 20260121-[0-9a-f]{10}, are in features.parquet",
+    ),
+    Step(
         "make serve",
         add="PRESET=tests/tiny.toml SERVE_PORT=0",
         says=r"serving 20260121-[0-9a-f]{10} with the ads of 2026-01-23",

@@ -2,6 +2,7 @@
 
 from mtmd.serving.bundle import BUNDLE_FORMAT, BundleInfo, load_bundle
 from mtmd.serving.catalogue import Catalogue, Current
+from mtmd.serving.features import export_embeddings
 from mtmd.serving.publication import Counts, EncodedAds, publish_ads
 from mtmd.serving.published import AdBlock, AdsInfo, PublishedAds, open_ads, write_ads
 from mtmd.serving.ranker import Ranked, Ranker
@@ -32,6 +33,7 @@ __all__ = [
     "TopAds",
     "by_task",
     "by_utility",
+    "export_embeddings",
     "load_bundle",
     "open_ads",
     "publish_ads",

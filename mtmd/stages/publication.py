@@ -19,6 +19,8 @@ from mtmd.serving import (
     EncodedAds,
     PublishedAds,
     Scorer,
+    export_embeddings,
+    load_bundle,
     open_ads,
     publish_ads,
 )
@@ -92,6 +94,24 @@ def publish(
         copied=counts.copied,
         asked=wanted,
     )
+
+
+def export(workspace: Workspace, path: Path) -> str:
+    """Write the ads that serve the champion as features of another model; what was written, in words.
+
+    Raises RegistryError without a champion, BundleError when no ads are published for it, or files are altered.
+    """
+    registry, catalogue = Registry(workspace.root), Catalogue(workspace.root)
+    champion = registry.champion()
+    if champion is None:
+        raise RegistryError(f"{workspace.root} has no champion; run a day first")
+    current = catalogue.current(champion.model_id)
+    if current is None:
+        raise BundleError(f"no ads are published for champion {champion.model_id}; run `mtmd publish`")
+    info = load_bundle(registry.verify(champion.model_id))
+    ads = open_ads(catalogue.path(champion.model_id, current.name), info)
+    rows = export_embeddings(ads, info, current.day, path)
+    return f"{rows} ads of {current.day}, embedded by {champion.model_id}, are in {path}"
 
 
 def _serving(catalogue: Catalogue, model_id: str, scorer: Scorer) -> tuple[Current, PublishedAds] | None:
