@@ -60,7 +60,7 @@ class Live:
     def refresh(self) -> bool:
         """Look at the champion and its ads, and serve what is new; returns whether something was swapped.
 
-        Never raises for what is wrong on the disk: `problem` says it, and what was served is served on.
+        Never raises: `problem` says what is wrong, and what was served is served on.
         """
         wanted = None
         try:
@@ -68,7 +68,7 @@ class Live:
             if wanted is None or (wanted == self._failed and time.monotonic() < self._not_before):
                 return False
             serving = self._load(*wanted)
-        except (MtmdError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a file makes a library say: the thread must go on
             self._note(f"{error}", wanted)
             return False
         self.serving, self.problem, self._failed = serving, None, None

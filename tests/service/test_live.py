@@ -96,6 +96,23 @@ def test_what_cannot_be_loaded_changes_nothing_and_says_why(line: Line, live: Li
     assert (live.problem, live.serving.ranker.model_id) == (None, "model-1")
 
 
+def test_what_a_library_says_of_a_model_changes_nothing_either(
+    line: Line, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.promote(0)
+    live.refresh()
+    line.promote(1)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no kernel for this operator")
+
+    monkeypatch.setattr("mtmd.service.live.Ranker", fail)
+    assert not live.refresh()
+    assert live.problem == "no kernel for this operator"
+    assert live.serving is not None
+    assert live.serving.ranker.model_id == "model-0"
+
+
 def test_ads_that_were_removed_change_nothing_and_a_service_says_it_is_behind(line: Line) -> None:
     line.promote(0)
     with serving(line.root, SETTINGS) as client:
