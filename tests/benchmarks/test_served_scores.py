@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.served_scores import SAME, champion_day, compare, main
@@ -17,7 +18,8 @@ def test_the_ranking_served_is_the_ranking_evaluated(first_run: Run) -> None:
     scorer, shard = champion_day(workspace)
     (trained,) = first_run.root.glob("trained/mtmd-*")
     model = load_weights("mtmd", load_preset(TINY), trained / "weights.safetensors")
-    log_p = score_day(model, shard, scorer.info.declarations)
+    scores = score_day(model, shard, scorer.info.declarations)
+    log_p = np.where(np.isnan(shard.teacher.numpy()), np.float32(np.nan), scores)  # torch scores every task
     found = compare(workspace, first_run.logs, scorer, shard, log_p, requests=8)
     assert found.delta <= SAME
     assert found.requests >= 20
