@@ -74,7 +74,7 @@ IN_A_TERMINAL = (
     Step(
         ".venv/bin/mtmd publish",
         add=TINY,
-        says=r"ads of 2026-01-23 are published for 20260121-[0-9a-f]{10}: [1-9]\d* embedded, [1-9]\d* copied",
+        says=r"ads of 2026-01-23 are published for 20260121-[0-9a-f]{10}: [1-9]\d* embedded, \d+ copied",
     ),
     Step(
         ".venv/bin/mtmd export-embeddings --output features.parquet",
