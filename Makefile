@@ -3,6 +3,7 @@ AS_OF ?= 2026-01-25
 PRESET ?= demo
 PORT ?= 4200
 REPORTS_PORT ?= 4201
+SERVE_PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -13,7 +14,7 @@ export PREFECT_CLI_PROMPT := false
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: run run-kuairand ablation up down test lint clean help
+.PHONY: run run-kuairand ablation serve up down test lint clean help
 
 run: $(READY)  ## Simulate logs up to AS_OF, retrain, and promote: the whole daily job
 	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
@@ -29,6 +30,9 @@ run-kuairand: $(READY)  ## Import KuaiRand-Pure from SOURCE=folder, retrain on i
 	@test -d "$(SOURCE)" || { echo "SOURCE ($(SOURCE)) must be the folder with the KuaiRand-Pure .csv files"; exit 1; }
 	$(BIN)/mtmd import-kuairand --source "$(SOURCE)"
 	$(BIN)/python -m flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF) --window-days 20 --no-ablations
+
+serve: $(READY)  ## Serve the champion of PRESET over HTTP on this machine (SERVE_PORT)
+	$(BIN)/mtmd serve --preset $(PRESET) --port $(SERVE_PORT)
 
 up: $(READY)  ## Start a Prefect server, worker, deployments and the report pages on this machine (PORT, REPORTS_PORT)
 	$(BIN)/python -m flows.platform up --port $(PORT) --reports-port $(REPORTS_PORT)

@@ -163,7 +163,8 @@ def _inputs(rows: EncodedSide, surface: int | None = None) -> dict[str, Array]:
 def publication_rows(model: MTMD, scorer: Scorer, place: Path, threads: int, sizes: Sizes) -> list[Cells]:
     """Ads per second of the first product: embedded, and published, both beside torch's best batch size."""
     schema, product = scorer.info.declarations.item, scorer.info.declarations.domains.products[0]
-    given = EncodedAds(product, np.arange(sizes.ads), random_rows(schema, sizes.ads, seed=3))
+    bids = np.ones(sizes.ads, np.float32)
+    given = EncodedAds(product, np.arange(sizes.ads), random_rows(schema, sizes.ads, seed=3), bids)
     torch.set_num_threads(threads)
     names = (place / f"published-{threads}-{number}" for number in itertools.count())
     eager = [partial(_eager, model, given.rows, size) for size in EAGER_BATCHES]
@@ -222,7 +223,8 @@ def random_ads(info: BundleInfo, directory: Path, ads: int) -> PublishedAds:
                 task: rng.standard_normal((len(ad_id), info.widths[task]), dtype=np.float32)
                 for task in tasks_of(info, product)
             }
-            yield AdBlock(product, ad_id, tasks)
+            bid, features = np.ones(len(ad_id), np.float32), np.zeros((len(ad_id), 2), np.int64)
+            yield AdBlock(product, ad_id, tasks, bid, features)
 
     write_ads(info, blocks(), directory)
     return open_ads(directory, info)

@@ -1,23 +1,24 @@
 """What the serving benchmark measures: an untrained model, rows, and the query tower with all surfaces computed."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import Preset, SideSchema
+from mtmd.config import Feature, Preset, SideSchema
 from mtmd.encoding import EncodedSide
 from mtmd.model import MTMD, build_model
 from mtmd.model.layers import normalise
 from mtmd.model.served import DomainModule
 
 
-def random_model(preset: Preset) -> MTMD:
+def random_model(preset: Preset, seed: int = 1) -> MTMD:
     """An untrained model, with weights away from their quiet start."""
     model = build_model("mtmd", preset)
     assert isinstance(model, MTMD)
-    generator = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator))
@@ -35,6 +36,26 @@ def random_rows(schema: SideSchema, rows: int, seed: int) -> EncodedSide:
         known = rng.integers(1, (feature.buckets or 0) + 1, rows)
         side.categorical[:, column] = np.where(rng.random(rows) < 0.1, 0, known)
     return side
+
+
+def random_requests(schema: SideSchema, requests: int, seed: int) -> list[dict[str, Any]]:
+    """Raw requests of the surfaces in turn, with every feature that the surface has."""
+    rng = np.random.default_rng(seed)
+
+    def value(feature: Feature) -> Any:
+        if feature.kind == "embedding":
+            return [round(float(one), 4) for one in rng.standard_normal(feature.width)]
+        if feature.column_type in {"FLOAT", "DOUBLE"}:
+            return round(float(rng.standard_normal()), 4)
+        number = int(rng.integers(0, 1000))
+        return f"value-{number}" if feature.column_type == "VARCHAR" else number
+
+    def request(number: int) -> dict[str, Any]:
+        surface = schema.domains[number % len(schema.domains)]
+        own = [one for one in schema.fields if one.domains is None or surface in one.domains]
+        return {feature.name: value(feature) for feature in own} | {"request_id": number, "surface": surface}
+
+    return [request(number) for number in range(requests)]
 
 
 class AllSurfaces(nn.Module):

@@ -54,7 +54,7 @@ def daily_retrain(
     ablations: Ablations = True,
     override: Override | None = None,
 ) -> RunSummary:
-    """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes."""
+    """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes, and publish ads."""
     day = as_of or scheduled_day()
     try:
         decided = _decide(day, window_days, preset, promote, logs, artifacts, override)
@@ -63,6 +63,8 @@ def daily_retrain(
         raise
     plan, summary = decided.plan, decided.summary
     publish.verdict(plan, summary)
+    if summary.promoted:
+        steps.publish_ads(plan, decided.shards[-1])
     _report(decided)
     if ablations:
         daily = [one.name for one in variants().values() if one.daily]

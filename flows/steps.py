@@ -20,6 +20,7 @@ from mtmd.stages import (
     Evaluated,
     Exported,
     Proofs,
+    Published,
     Reprocess,
     RunPlan,
     RunSummary,
@@ -189,6 +190,14 @@ def decide(
     )
     get_run_logger().info("%s: %s", summary.model_id, summary.words)
     return summary
+
+
+@task(persist_result=False, retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass)
+def publish_ads(planned: RunPlan, held_out: ShardRef) -> Published:
+    """Run the held-out day's ads through the champion's item towers; from then on they are served."""
+    done = stages.publish(planned.workspace, planned.logs, planned.as_of, held_out=held_out)
+    get_run_logger().info("%s", done.words)
+    return done
 
 
 @task(persist_result=False)

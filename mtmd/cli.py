@@ -1,9 +1,11 @@
-"""The thin command line: `mtmd simulate | import-kuairand | status | rollback | reinstate`.
+"""The thin command line: `mtmd simulate | import-kuairand | status | publish | export-embeddings | serve | rollback |
+reinstate`.
 
 Everything long is a Prefect flow.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -60,6 +62,37 @@ def _parser() -> argparse.ArgumentParser:
     kuairand.add_argument("--seed", type=int, default=0)
     kuairand.set_defaults(run=_import_kuairand)
 
+    publish = commands.add_parser(
+        "publish", help="embed the ads of a newer snapshot for the champion; a promotion does it by itself"
+    )
+    publish.add_argument("--preset", default="demo")
+    publish.add_argument(
+        "--day", type=date.fromisoformat, help="of the snapshot; default: the newest there is"
+    )
+    publish.add_argument("--logs", help="default: the preset's")
+    publish.add_argument("--artifacts", default="artifacts")
+    publish.set_defaults(run=_publish)
+
+    export = commands.add_parser(
+        "export-embeddings", help="write the champion's published ads as features of another model"
+    )
+    export.add_argument("--preset", default="demo")
+    export.add_argument("--artifacts", default="artifacts")
+    export.add_argument(
+        "--output", type=Path, required=True, help="a Parquet file; docs/serving.md has its columns"
+    )
+    export.set_defaults(run=_export_embeddings)
+
+    serve = commands.add_parser(
+        "serve", help="serve the champion over HTTP; docs/serving.md has its questions"
+    )
+    serve.add_argument("--preset", default="demo")
+    serve.add_argument("--artifacts", default="artifacts")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", default="8080", help="0 chooses a free one, and the log says which")
+    serve.add_argument("--threads", default="2", help="questions that are answered at once, a core each")
+    serve.set_defaults(run=_serve)
+
     for name, run, text in (
         ("status", _status, "show the champion and recent changes"),
         ("rollback", _rollback, "make the previous champion live again"),
@@ -111,6 +144,28 @@ def _status(options: argparse.Namespace) -> None:
 
     status = Registry(Workspace.of(options.artifacts, load_preset(options.preset)).root).status()
     _console.print(status.model_dump_json(indent=2), markup=False)
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from mtmd.stages.publication import publish
+
+    preset = load_preset(options.preset)
+    done = publish(Workspace.of(options.artifacts, preset), options.logs or preset.logs, options.day)
+    _console.print(f"{done.words}; {escape(done.path)}")
+
+
+def _export_embeddings(options: argparse.Namespace) -> None:
+    from mtmd.stages.publication import export
+
+    workspace = Workspace.of(options.artifacts, load_preset(options.preset))
+    _console.print(escape(export(workspace, options.output)))
+
+
+def _serve(options: argparse.Namespace) -> None:
+    """Become the service: a process that has imported neither torch nor prefect, whose signals are its own."""
+    line = Workspace.of(options.artifacts, load_preset(options.preset)).root
+    given = [f"--{name}={getattr(options, name)}" for name in ("host", "port", "threads")]
+    os.execv(sys.executable, [sys.executable, "-m", "mtmd.service", str(line), *given])
 
 
 def _rollback(options: argparse.Namespace) -> None:

@@ -32,6 +32,14 @@ def day_files(logs: str | Path, table: str, day: date) -> list[Path]:
     return files
 
 
+def newest_day(logs: str | Path, table: str) -> date:
+    """The newest day for which one table has a directory; raises LogsError where there is none."""
+    days = [_day(path) for path in (resolve(logs) / table).glob("date=*") if _PARTITION.match(path.name)]
+    if not days:
+        raise LogsError(f"{resolve(logs) / table} has no day of {table}; write one there, then run again")
+    return max(days)
+
+
 def available_days(logs: str | Path) -> tuple[date, ...]:
     """Days for which all three tables have a directory, oldest first.
 

@@ -1,5 +1,6 @@
 """The command line, as a user types it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,46 @@ def test_rollback_and_reinstate_say_what_is_live(
     assert f"{bad} was taken down; 20260121-" in capsys.readouterr().out
     assert main(["reinstate", bad, "--reason", "it was the logs", *places]) == 0
     assert f"{bad} may be promoted again by a run of its day; 20260121-" in capsys.readouterr().out
+
+
+def test_publish_says_what_is_served_now(
+    first_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ["--preset", TINY, "--artifacts", str(copied(first_run.artifacts, tmp_path / "artifacts"))]
+    assert main(["publish", "--day", "2026-01-22", "--logs", str(first_run.logs), *places]) == 0
+    said = capsys.readouterr().out
+    assert f"ads of 2026-01-22 are published for {first_run.summary.model_id}: " in said
+    assert "artifacts/tiny/ads/20260121-" in said
+    output = tmp_path / "features.parquet"
+    assert main(["export-embeddings", "--output", str(output), *places]) == 0
+    assert (
+        f"ads of 2026-01-22, embedded by {first_run.summary.model_id}, are in {output}"
+        in capsys.readouterr().out
+    )
+    rows = parquet.read_table(output, columns=["ad_id", "embedding.ctr"])
+    assert rows.num_rows == int(said.split()[0]) > 0
+
+
+def test_embeddings_that_are_not_there_are_not_exported(
+    first_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = ["--output", str(tmp_path / "features.parquet"), "--preset", TINY]
+    assert main(["export-embeddings", *output, "--artifacts", str(tmp_path / "none")]) == 1
+    assert "has no champion; run a day first" in capsys.readouterr().err
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
+    shutil.rmtree(artifacts / "tiny" / "ads")
+    assert main(["export-embeddings", *output, "--artifacts", str(artifacts)]) == 1
+    assert "no ads are published for champion 20260121-" in capsys.readouterr().err
+
+
+def test_serve_becomes_the_service_of_the_presets_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    became: list[str] = []
+    monkeypatch.setattr("os.execv", lambda _, command: became.extend(command))
+    assert main(["serve", "--preset", TINY, "--artifacts", str(tmp_path), "--port", "0"]) == 0
+    line = str(tmp_path / "tiny")
+    assert became[1:] == ["-m", "mtmd.service", line, "--host=127.0.0.1", "--port=0", "--threads=2"]
 
 
 def test_an_unknown_preset_fails_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

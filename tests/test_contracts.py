@@ -21,6 +21,7 @@ from flows import ablation, platform
 from flows import daily_retrain as daily
 from mtmd.config import Preset, load_preset, preset_names
 from mtmd.contract import table_columns
+from mtmd.serving import Catalogue
 from mtmd.stages import Workspace
 from tests.documented import documented_commands
 
@@ -29,6 +30,16 @@ DEPLOYED = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 README = (ROOT / "README.md").read_text()
 DOCS = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
 PACKAGES = ("mtmd", "flows", "expectations")
+COMMANDS = (
+    "simulate",
+    "import-kuairand",
+    "status",
+    "publish",
+    "export-embeddings",
+    "serve",
+    "rollback",
+    "reinstate",
+)
 
 
 def _entrypoint(deployment: dict[str, Any]) -> Flow[..., Any]:
@@ -139,15 +150,15 @@ def test_every_deployment_run_in_readme_and_docs_names_a_deployment_and_its_para
 def test_the_makefile_calls_commands_with_arguments_that_exist() -> None:
     text = (ROOT / "Makefile").read_text().replace("$(BIN)", ".venv/bin")
     text = re.sub(r"\$\(AS_OF\)", "2026-01-25", text)
-    text = re.sub(r"\$\((?:REPORTS_)?PORT\)", "4200", text)
+    text = re.sub(r"\$\((?:REPORTS_|SERVE_)?PORT\)", "4200", text)
     lines = [line.strip() for line in text.splitlines() if line.startswith("\t.venv/bin/")]
     parsed = [found for line in lines if (found := _parser(shlex.split(line)))]
-    assert len(parsed) == 8
+    assert len(parsed) == 9
     for parser, arguments in parsed:
         parser.parse_args(arguments)
 
 
-@pytest.mark.parametrize("command", ["simulate", "import-kuairand", "status", "rollback", "reinstate"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         mtmd.cli.main([command, "--help"])
@@ -188,6 +199,7 @@ def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> Non
         workspace.proofs(key),
         workspace.monitoring / f"date={day}.json",
         workspace.monitoring / "profiles",
+        Catalogue(workspace.root).path("<model_id>", ""),
         workspace.root / "champion.json",
         workspace.root / "history.jsonl",
     )

@@ -31,6 +31,8 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.extraction": "tests/benchmarks/test_extraction.py",
     ".venv/bin/python -m benchmarks.memory": "tests/benchmarks/test_memory.py",
     ".venv/bin/python -m benchmarks.serving": "tests/benchmarks/test_serving.py",
+    ".venv/bin/python -m benchmarks.service": "tests/benchmarks/test_service.py",
+    ".venv/bin/python -m benchmarks.served_scores": "tests/benchmarks/test_served_scores.py",
     "make test": "it runs these tests",
     ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --only rechub-two-tower rechub-mmoe rechub-ple": PEERS,
     ".venv/bin/python -m benchmarks.peers --preset kuairand --as-of 2022-04-30 --learning-rate rechub-mmoe=1e-3 "
@@ -41,6 +43,8 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
 SHORT_FORMS = {  # named in a sentence; the whole command is in the story
     "make run-kuairand SOURCE=…": "make run-kuairand SOURCE=/path/to/kuairand-pure",
     "mtmd status": ".venv/bin/mtmd status",
+    "mtmd publish": ".venv/bin/mtmd publish",
+    "mtmd serve": "make serve",
     "mtmd rollback": '.venv/bin/mtmd rollback --reason "bad conversions"',
 }
 
@@ -66,6 +70,22 @@ IN_A_TERMINAL = (
         add=TINY,
         says="was taken down; 20260121-.* is live again",
         live="2026-01-21",
+    ),
+    Step(
+        ".venv/bin/mtmd publish",
+        add=TINY,
+        says=r"ads of 2026-01-23 are published for 20260121-[0-9a-f]{10}: [1-9]\d* embedded, \d+ copied",
+    ),
+    Step(
+        ".venv/bin/mtmd export-embeddings --output features.parquet",
+        add=TINY,
+        says=r"ads of 2026-01-23, embedded by 20260121-[0-9a-f]{10}, are in features.parquet",
+    ),
+    Step(
+        "make serve",
+        add="PRESET=tests/tiny.toml SERVE_PORT=0",
+        says=r"serving 20260121-[0-9a-f]{10} with the ads of 2026-01-23",
+        serves=True,
     ),
     Step(
         ".venv/bin/mtmd simulate --until 2026-01-25 --days 27",

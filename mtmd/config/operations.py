@@ -66,6 +66,11 @@ class RetentionConfig(Frozen):
     models: int = Field(
         90, ge=1, description="models that no rollback can reach; the others are kept, whatever their age"
     )
+    ads: int = Field(
+        14,
+        ge=1,
+        description="published ads, except those of the champion and of the model that a rollback would go to",
+    )
     caches: int = Field(
         14,
         ge=1,

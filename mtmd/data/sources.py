@@ -67,10 +67,9 @@ def load_sources(
     type.
     """
     _check_labels(declarations)
-    expected = table_columns(declarations)
     for table, paths in files.items():
         for path in paths:
-            _check_columns(connection, table, day, path, expected[table], ignore_undeclared=ignore_undeclared)
+            check_columns(connection, table, day, path, declarations, ignore_undeclared=ignore_undeclared)
         create_view(connection, f"source_{table}", {"paths": [str(path) for path in paths]})
 
 
@@ -138,16 +137,20 @@ def _check_labels(declarations: Declarations) -> None:
             raise ConfigError(f"task {task.name!r} has label {task.label!r}; it must be one of {booleans}")
 
 
-def _check_columns(
+def check_columns(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     day: date,
     path: Path,
-    expected: dict[str, str],
+    declarations: Declarations,
     *,
     ignore_undeclared: bool,
 ) -> None:
-    """Compare one file's columns exactly: DuckDB would fill, cast and drop silently (names, case, types)."""
+    """Compare one file's columns exactly: DuckDB would fill, cast and drop silently (names, case, types).
+
+    Raises LogsError naming table, day, file and columns.
+    """
+    expected = table_columns(declarations)[table]
     try:
         found = describe(connection, f"source_{table}", {"paths": [str(path)]})
     except duckdb.Error as error:

@@ -1,22 +1,17 @@
-"""Candidates, the champion, its history, and the gates between them (design §8, §9)."""
+"""Candidates, the champion and its history (design §9); `gates` beside it decides between them (§8).
 
-from mtmd.registry.gates import RIVALS, GateInputs, Verdict, decide
+What is imported here needs neither torch nor the evaluation, so that a server can follow the champion.
+"""
+
 from mtmd.registry.records import Champion, Change, ModelManifest, Promotion, Registered, RegistryStatus
 from mtmd.registry.registry import Registry
-from mtmd.registry.slice_gates import GateResult, SliceFinding
 
 __all__ = [
-    "RIVALS",
     "Champion",
     "Change",
-    "GateInputs",
-    "GateResult",
     "ModelManifest",
     "Promotion",
     "Registered",
     "Registry",
     "RegistryStatus",
-    "SliceFinding",
-    "Verdict",
-    "decide",
 ]

@@ -8,7 +8,8 @@ from mtmd.config import GatesConfig
 from mtmd.data import ShardRef
 from mtmd.evaluation import EvaluationReport
 from mtmd.export import ParityReport
-from mtmd.registry import ModelManifest, Verdict
+from mtmd.registry import ModelManifest
+from mtmd.registry.gates import Verdict
 from mtmd.report.traces import TowerMeans
 from mtmd.training import FitResult
 from mtmd.validation import DayValidation, WindowValidation

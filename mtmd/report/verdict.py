@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from mtmd.registry import RIVALS, GateResult, SliceFinding, Verdict
+from mtmd.registry.gates import RIVALS, Verdict
+from mtmd.registry.slice_gates import GateResult, SliceFinding
 from mtmd.report.numbers import decimal, minus, percent
 from mtmd.report.svg import frame, line, text
 

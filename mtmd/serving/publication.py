@@ -7,6 +7,7 @@ batches of their own share nothing; one batch spread over the cores would wait a
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from mtmd.encoding import EncodedSide
 from mtmd.errors import BundleError
-from mtmd.serving.published import AdBlock, AdsInfo, tasks_of, write_ads
+from mtmd.serving.published import AdBlock, AdsInfo, PublishedAds, tasks_of, write_ads
+from mtmd.serving.reuse import Earlier
 from mtmd.serving.scorer import Scorer
 
 BATCH = 256  # ads; the fastest of 64 … 4096 at the paper's widths (docs/performance.md)
@@ -23,30 +25,59 @@ BLOCK = 1 << 13  # ads of a record batch: while one is written the next is embed
 
 @dataclass(frozen=True)
 class EncodedAds:
-    """Some ads of one product, encoded with the bundle's declarations: ad_id (n,) int64 and n rows."""
+    """Some ads of one product, encoded with the bundle's declarations: n ids int64, rows, and bids float32."""
 
     product: str
     ad_id: NDArray[np.int64]
     rows: EncodedSide
+    bid: NDArray[np.float32]
 
 
-def publish_ads(scorer: Scorer, ads: Iterable[EncodedAds], directory: Path, *, threads: int = 1) -> AdsInfo:
+@dataclass
+class Counts:
+    """What became of the ads of a publication: run through the tower, or copied from the one before."""
+
+    embedded: int = 0
+    copied: int = 0
+
+
+def publish_ads(
+    scorer: Scorer,
+    ads: Iterable[EncodedAds],
+    directory: Path,
+    *,
+    threads: int = 1,
+    previous: PublishedAds | None = None,
+    counts: Counts | None = None,
+) -> AdsInfo:
     """Embed ads and publish them as a new directory, all of it or nothing.
 
-    scorer   loaded with one thread: it is batches that run side by side
-    threads  batches at once
-    Memory holds two blocks and one of the given parts. Raises BundleError for rows that do not fit the bundle's
-    declarations or embeddings that are not finite in float16, StorageError when the directory is there already.
+    scorer    loaded with one thread: it is batches that run side by side
+    threads   batches at once
+    previous  ads that were published with this bundle in float32: those whose features did not change are copied
+    counts    is told how many were embedded, and how many copied
+    Memory holds two blocks, one of the given parts, and the ids of `previous`. Raises BundleError for rows that do not
+    fit the bundle's declarations, embeddings that are not finite in float16 or `previous` of another bundle,
+    StorageError when the directory is there already.
     """
+    earlier = None if previous is None else Earlier.of(previous, scorer.info)
     with ThreadPoolExecutor(threads) as pool:
-        return write_ads(scorer.info, embedded(scorer, ads, pool), directory)
+        blocks = embedded(scorer, ads, pool, earlier, counts)
+        return write_ads(scorer.info, blocks, directory)
 
 
-def embedded(scorer: Scorer, ads: Iterable[EncodedAds], pool: Executor) -> Iterator[AdBlock]:
+def embedded(
+    scorer: Scorer,
+    ads: Iterable[EncodedAds],
+    pool: Executor,
+    earlier: Earlier | None = None,
+    counts: Counts | None = None,
+) -> Iterator[AdBlock]:
     """Blocks of embeddings in float32, each a step ahead of its reader."""
     ahead: tuple[AdBlock, list[Future[None]]] | None = None
+    counted = Counts() if counts is None else counts
     for part in _blocks(ads):
-        started = _start(scorer, part, pool)
+        started = _start(scorer, part, pool, earlier, counted)
         if ahead is not None:
             yield _finished(*ahead)
         ahead = started
@@ -54,32 +85,56 @@ def embedded(scorer: Scorer, ads: Iterable[EncodedAds], pool: Executor) -> Itera
         yield _finished(*ahead)
 
 
+def feature_digests(rows: EncodedSide) -> NDArray[np.int64]:
+    """(n, 2): 128 bits of BLAKE2 over the bytes of each encoded row."""
+    matrices = (rows.continuous, rows.categorical, rows.embedding)
+    packed = np.concatenate([np.ascontiguousarray(own).view(np.uint8) for own in matrices], axis=1)
+    texts = b"".join(blake2b(row.data, digest_size=16).digest() for row in packed)
+    return np.frombuffer(texts, np.int64).reshape(-1, 2)
+
+
 def _blocks(ads: Iterable[EncodedAds]) -> Iterator[EncodedAds]:
     for part in ads:
-        if len(part.ad_id) != len(part.rows):
+        if not len(part.ad_id) == len(part.rows) == len(part.bid):
             raise BundleError(
-                f"{len(part.ad_id)} ids came with {len(part.rows)} rows of product {part.product!r}; "
-                "there must be one id for each row"
+                f"{len(part.ad_id)} ids came with {len(part.rows)} rows and {len(part.bid)} bids of product "
+                f"{part.product!r}; there must be one id and one bid for each row"
             )
         for start in range(0, len(part.ad_id), BLOCK):
             own = slice(start, start + BLOCK)
-            yield EncodedAds(part.product, part.ad_id[own], part.rows.part(own))
+            yield EncodedAds(part.product, part.ad_id[own], part.rows.part(own), part.bid[own])
 
 
-def _start(scorer: Scorer, ads: EncodedAds, pool: Executor) -> tuple[AdBlock, list[Future[None]]]:
-    """A block that the pool fills."""
+def _start(
+    scorer: Scorer, ads: EncodedAds, pool: Executor, earlier: Earlier | None, counts: Counts
+) -> tuple[AdBlock, list[Future[None]]]:
+    """A block that the pool fills, with what was published before already in its place."""
     count = len(ads.ad_id)
     tasks = {
         task: np.empty((count, scorer.info.widths[task]), np.float32)
         for task in tasks_of(scorer.info, ads.product)
     }
+    block = AdBlock(ads.product, ads.ad_id, tasks, ads.bid, feature_digests(ads.rows))
+    new = np.arange(count) if earlier is None else earlier.copy_into(block)
+    counts.embedded += len(new)
+    counts.copied += count - len(new)
 
-    def embed(own: slice) -> None:
-        target = {task: matrix[own] for task, matrix in tasks.items()}
-        scorer.embed_items_into(ads.product, ads.rows.part(own), target)
+    def embed(own: NDArray[np.int64]) -> None:
+        first, last = int(own[0]), int(own[-1]) + 1
+        if last - first == len(own):
+            target = {task: matrix[first:last] for task, matrix in tasks.items()}
+            scorer.embed_items_into(ads.product, ads.rows.part(slice(first, last)), target)
+            return
+        found = {task: np.empty((len(own), matrix.shape[1]), np.float32) for task, matrix in tasks.items()}
+        scorer.embed_items_into(ads.product, _take(ads.rows, own), found)
+        for task, matrix in found.items():
+            tasks[task][own] = matrix
 
-    running = [pool.submit(embed, slice(start, start + BATCH)) for start in range(0, count, BATCH)]
-    return AdBlock(ads.product, ads.ad_id, tasks), running
+    return block, [pool.submit(embed, new[start : start + BATCH]) for start in range(0, len(new), BATCH)]
+
+
+def _take(rows: EncodedSide, own: NDArray[np.int64]) -> EncodedSide:
+    return EncodedSide(rows.continuous[own], rows.categorical[own], rows.embedding[own])
 
 
 def _finished(block: AdBlock, running: Sequence[Future[None]]) -> AdBlock:

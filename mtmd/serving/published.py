@@ -1,8 +1,8 @@
 """Published ads: embeddings of the ads of one bundle, on disk and mapped (design §9).
 
-A publication is a directory: per product and precision one Arrow file with `ad_id` and one `embedding.<task>` matrix
-per task of the product, in record batches that one thread scans at a time, and `ads.json`, which ties them together.
-Shapes: n ads of a block, K_t embedding width of task t.
+A publication is a directory: per product and precision one Arrow file with `ad_id`, `bid`, `features` (a digest of what
+the tower read) and one `embedding.<task>` matrix per task of the product, in record batches that one thread scans at a
+time, and `ads.json`, which ties them together. Shapes: n ads of a block, K_t embedding width of task t.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,9 +22,10 @@ from mtmd.errors import BundleError, StorageError
 from mtmd.serving.bundle import OUTPUT_PREFIX, BundleInfo
 from mtmd.storage import atomic_directory, read_json, sha256_file, write_json
 
-ADS_FORMAT = 1
+ADS_FORMAT = 2
 ADS_FILE = "ads.json"
-_ID = "ad_id"
+_ID, _BID, _FEATURES = "ad_id", "bid", "features"
+LARGEST_BID = 1e9  # a weight times a bid stays a float32
 LARGEST = float(np.finfo(np.float16).max)
 
 Precision = Literal["float32", "float16"]
@@ -35,13 +36,17 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 class AdBlock:
     """Some ads of one product.
 
-    ad_id  (n,) int64
-    tasks  task → (n, K_t) float32 or float16, for the product's own tasks
+    ad_id     (n,) int64
+    tasks     task → (n, K_t) float32 or float16, for the product's own tasks
+    bid       (n,) float32, as in the snapshot of ads
+    features  (n, 2) int64, digest of each ad's encoded features: an ad that keeps it keeps its embeddings
     """
 
     product: str
     ad_id: NDArray[np.int64]
     tasks: Mapping[str, NDArray[Any]]
+    bid: NDArray[np.float32]
+    features: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.ad_id)
@@ -113,24 +118,34 @@ def _write(info: BundleInfo, blocks: Iterable[AdBlock], place: Path) -> dict[str
     with ExitStack() as stack:
         for block in blocks:
             check_block(info, block)
+            own_columns: Columns = {_ID: block.ad_id, _BID: block.bid, _FEATURES: block.features}
             for precision in PRECISIONS:
                 if (name := _name(block.product, precision)) not in writers:
                     texts = {"bundle_id": info.bundle_id, "product": block.product}
                     writers[name] = stack.enter_context(ColumnWriter(place / name, texts))
                 matrices = {OUTPUT_PREFIX + task: own.astype(precision) for task, own in block.tasks.items()}
-                writers[name].write({_ID: block.ad_id} | matrices)
+                writers[name].write(own_columns | matrices)
                 writers[name].sync()
             counts[block.product] = counts.get(block.product, 0) + len(block)
     return counts
 
 
 def check_block(info: BundleInfo, block: AdBlock) -> None:
-    """Raise BundleError unless the block has the product's tasks, in the bundle's widths and finite in float16."""
+    """Raise BundleError unless the block has the product's tasks, in the bundle's widths, finite in float16, and bids
+    that are amounts.
+    """
     wanted = {task: info.widths[task] for task in tasks_of(info, block.product)}
     found = {task: own.shape[1] for task, own in block.tasks.items()}
-    if found != wanted or any(len(own) != len(block) for own in block.tasks.values()):
+    if found != wanted or any(
+        len(own) != len(block) for own in (*block.tasks.values(), block.bid, block.features)
+    ):
         raise BundleError(
             f"ads of product {block.product!r} have embeddings of widths {found}; bundle {info.bundle_id} has {wanted}"
+        )
+    bids = (block.bid >= 0) & (block.bid <= LARGEST_BID)  # NaN is not
+    if not bids.all():
+        raise BundleError(
+            f"ad {block.ad_id[~bids][0]} has bid {block.bid[~bids][0]}; it must be between 0 and {LARGEST_BID:g}"
         )
     for task, own in block.tasks.items():
         fits = (np.abs(own) <= LARGEST).all(axis=1)  # NaN does not
@@ -200,8 +215,12 @@ def _map(path: Path, expected: AdsFile, info: BundleInfo, *, verify: bool) -> li
 
 
 def _block(columns: Columns, product: str) -> AdBlock:
-    tasks = {name.removeprefix(OUTPUT_PREFIX): own for name, own in columns.items() if name != _ID}
-    return AdBlock(product, columns[_ID], tasks)
+    tasks = {
+        name.removeprefix(OUTPUT_PREFIX): own
+        for name, own in columns.items()
+        if name.startswith(OUTPUT_PREFIX)
+    }
+    return AdBlock(product, columns[_ID], tasks, columns[_BID], columns[_FEATURES])
 
 
 def _name(product: str, precision: Precision) -> str:

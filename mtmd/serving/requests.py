@@ -61,7 +61,7 @@ def rank(scorer: Scorer, question: RankRequest) -> RankResponse:
         raise LogsError(f"rank_by {by!r} must be a task of the bundle: {list(domains.task_names)}")
     request_ids = _ids(question.requests, "request_id")
     ad_ids = _ids(question.ads, "ad_id")
-    queries = _embed(scorer, question.requests, "surface", domains.surfaces)
+    queries = embed_requests(scorer, question.requests)
     items = _embed(scorer, question.ads, "product", domains.products)
     scores = np.exp(scorer.score_all(queries, items))  # (R, A, T)
     ranked_by = domains.task_names.index(by)
@@ -82,6 +82,14 @@ def rank(scorer: Scorer, question: RankRequest) -> RankResponse:
     )
 
 
+def embed_requests(scorer: Scorer, rows: Sequence[Row]) -> Embeddings:
+    """Embeddings of raw requests of any surfaces, in their order: each runs through its surface's experts alone.
+
+    Raises LogsError naming the row and column for an unknown surface or a bad value.
+    """
+    return _embed(scorer, rows, "surface", scorer.info.declarations.domains.surfaces)
+
+
 def _ids(rows: Sequence[Mapping[str, Any]], column: str) -> list[int]:
     for number, row in enumerate(rows):
         if not isinstance(row.get(column), int):
@@ -97,9 +105,10 @@ def _embed(scorer: Scorer, rows: Sequence[Row], column: str, names: tuple[str, .
             raise LogsError(f"row {number} has {column} {row.get(column)!r}; it must be one of {list(names)}")
     parts, places = [], []
     for name in names:
-        places += (own := [place for place, row in enumerate(rows) if row[column] == name])
-        parts.append(embed(name, [rows[place] for place in own]))
-    joined = Embeddings.concatenate(parts)
+        if own := [place for place, row in enumerate(rows) if row[column] == name]:
+            places += own
+            parts.append(embed(name, [rows[place] for place in own]))
+    joined = Embeddings.concatenate(parts or [embed(names[0], [])])
     back: Integers = np.argsort(np.array(places, np.int64), kind="stable")
     tasks = {task: values[back] for task, values in joined.tasks.items()}
     return Embeddings(joined.bundle_id, joined.side, joined.domain[back], tasks)

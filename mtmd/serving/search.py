@@ -6,7 +6,7 @@ does the answer.
 Shapes: R queries, N ads, n ads of a chunk, T tasks that are read, K_t embedding width of task t.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Domains
 from mtmd.errors import BundleError, ConfigError
-from mtmd.serving.published import LARGEST, PublishedAds
+from mtmd.serving.published import LARGEST, AdBlock, PublishedAds
 from mtmd.serving.scorer import Embeddings, Floats, Integers
 from mtmd.serving.scores import first_best, tree_log_probability
 
@@ -30,12 +30,20 @@ QUERIES = 64  # at once: with a chunk's scores for more of them the embeddings w
 class Ranking:
     """What ads are ranked by.
 
-    tasks   the tasks whose logits it reads; ads of a product that lacks one of them rank nowhere
-    reduce  their logits (R, n, T) float32 → scores (R, n) float32, finite; higher is better
+    tasks    the tasks whose logits it reads
+    reduce   their logits (R, n, T) float32 and the ads' bids (n,) float32 → scores (R, n) float32, finite; higher is
+             better
+    partial  whether ads of a product that lacks some of the tasks rank, with logits of −∞ for those: nothing happens
+             there. Otherwise they rank nowhere, as do ads of a product that lacks all of them
     """
 
     tasks: tuple[str, ...]
-    reduce: Callable[[Floats], Floats]
+    reduce: Callable[[Floats, Floats], Floats]
+    partial: bool = False
+
+    def takes(self, block: AdBlock) -> bool:
+        """Whether the ads of a block rank."""
+        return (any if self.partial else all)(task in block.tasks for task in self.tasks)
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,35 @@ def by_task(domains: Domains, task: str) -> Ranking:
         path.insert(0, parent)
     names = tuple(domains.task_names[place] for place in path)
     return Ranking(names, _logit if len(path) == 1 else _log_probability)
+
+
+def by_utility(domains: Domains, weights: Mapping[str, float]) -> Ranking:
+    """Rank by what showing an ad is worth: its bid × Σ weight of a task × P(task | impression).
+
+    A task that the ad's product lacks adds nothing. Raises BundleError for an unknown task, ConfigError without any or
+    for a weight that is not a number.
+    """
+    if unknown := sorted(set(weights) - set(domains.task_names)):
+        raise BundleError(
+            f"weights are given to {unknown}; the bundle's tasks are {list(domains.task_names)}"
+        )
+    if not weights or not np.isfinite(list(weights.values())).all():
+        raise ConfigError(f"weights ({dict(weights)}) must be numbers, of one task at least")
+    read = set(weights)
+    for place in reversed(range(len(domains.tasks))):  # parents come before their children
+        parent = domains.parents[place]
+        if parent is not None and domains.task_names[place] in read:
+            read.add(domains.task_names[parent])
+    places = [place for place, name in enumerate(domains.task_names) if name in read]
+    parents = [None if (own := domains.parents[place]) is None else places.index(own) for place in places]
+    names = tuple(domains.task_names[place] for place in places)
+    factors = np.array([weights.get(name, 0.0) for name in names], np.float32)
+
+    def value(logits: Floats, bid: Floats) -> Floats:
+        worth: Floats = (np.exp(tree_log_probability(logits, parents)) @ factors) * bid
+        return worth
+
+    return Ranking(names, value, partial=True)
 
 
 def search(queries: Embeddings, ads: PublishedAds, ranking: Ranking, k: int, *, threads: int = 1) -> TopAds:
@@ -108,21 +145,28 @@ class _Chunk:
     """Ads of one block whose first is the `row`-th of all."""
 
     row: int
-    tasks: Sequence[NDArray[Any]]
+    tasks: Sequence[NDArray[Any] | None]  # None where the product lacks the task
+    bid: Floats
 
     def logits(self, queries: Sequence[Floats]) -> Floats:
         """(R, n, T)"""
-        each = [query @ np.asarray(own, np.float32).T for query, own in zip(queries, self.tasks, strict=True)]
+        shape = (len(queries[0]), len(self.bid))
+        each = [
+            np.full(shape, -np.inf, np.float32) if own is None else query @ np.asarray(own, np.float32).T
+            for query, own in zip(queries, self.tasks, strict=True)
+        ]
         return each[0][..., None] if len(each) == 1 else np.stack(each, axis=-1)
 
 
 def _chunks(ads: PublishedAds, ranking: Ranking) -> Iterator[_Chunk]:
     first = 0
     for block in ads.blocks:
-        if set(ranking.tasks) <= set(block.tasks):
+        if ranking.takes(block):
+            every = [block.tasks.get(task) for task in ranking.tasks]
             for start in range(0, len(block), CHUNK):
                 own = slice(start, start + CHUNK)
-                yield _Chunk(first + start, [block.tasks[task][own] for task in ranking.tasks])
+                tasks = [None if task is None else task[own] for task in every]
+                yield _Chunk(first + start, tasks, block.bid[own])
         first += len(block)
 
 
@@ -186,16 +230,16 @@ def _scan(
             chunk = next(pending, None)
         if chunk is None:
             return found
-        for best, scores in zip(found, ranking.reduce(chunk.logits(queries)), strict=True):
+        for best, scores in zip(found, ranking.reduce(chunk.logits(queries), chunk.bid), strict=True):
             best.offer(chunk.row, scores)
 
 
-def _logit(logits: Floats) -> Floats:
+def _logit(logits: Floats, _: Floats) -> Floats:
     own: Floats = logits[..., 0]
     return own
 
 
-def _log_probability(logits: Floats) -> Floats:
+def _log_probability(logits: Floats, _: Floats) -> Floats:
     """Of the last of a chain of tasks, each the parent of the next."""
     own: Floats = tree_log_probability(logits, [None, *range(logits.shape[-1] - 1)])[..., -1]
     return own

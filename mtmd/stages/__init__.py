@@ -1,7 +1,7 @@
 """The stages of a run: each turns references into a durable output and a reference to it.
 
 One row's path: logs → validate → extract (shard) → train → evaluate → export → prove → decide
-→ report. One date's path:
+→ publish → report. One date's path:
 `as_of` → plan → window days → shards → model id → champion. A stage whose output exists and verifies is done.
 """
 
@@ -21,6 +21,7 @@ from mtmd.stages.evaluation import Evaluated, evaluate, model_id
 from mtmd.stages.extraction import extract
 from mtmd.stages.monitor import monitor, monitored
 from mtmd.stages.plan import RunPlan, plan_run, scheduled_as_of, training_days
+from mtmd.stages.publication import Published, publish
 from mtmd.stages.report import report_url, write_report
 from mtmd.stages.rollback import RolledBack, rollback
 from mtmd.stages.simulation import Simulated, simulate_days
@@ -38,6 +39,7 @@ __all__ = [
     "Exported",
     "PlannedDay",
     "Proofs",
+    "Published",
     "Removable",
     "Reprocess",
     "RolledBack",
@@ -61,6 +63,7 @@ __all__ = [
     "plan_clean_up",
     "plan_run",
     "prove",
+    "publish",
     "report_url",
     "require",
     "rollback",

@@ -2,12 +2,12 @@
 
 Shards, runs, validations and models age by their day, against the newest run's; trained weights and evaluations are
 named by content alone, so they age by when they were written. The champion, and every model that a rollback can go
-back to, stay whatever their age.
+back to, stay whatever their age; so do the published ads of the champion and of the model before it.
 """
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,11 +15,13 @@ from pydantic import Field
 
 from mtmd.config import Frozen, RetentionConfig
 from mtmd.registry import Registry
+from mtmd.serving import Catalogue
 from mtmd.stages.workspace import Workspace
 from mtmd.storage import remove
 
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})")
 _DAY_S = 24 * 3600
+_SUPERSEDED_DAYS = 1
 
 
 class Removable(Frozen):
@@ -58,7 +60,7 @@ def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float
     kept: dict[str, int] = {}
     for kind, path, days, day in _outputs(workspace, retention):
         old = newest - day > timedelta(days=days) if day else clock - path.stat().st_mtime > days * _DAY_S
-        if old and not (kind == "models" and path.name in standing):
+        if old and not _stays(kind, path, standing):
             age = f"{(newest - day).days} days before {newest}" if day else f"written over {days} days ago"
             removable.append(Removable(kind=kind, path=str(path), bytes=_size(path), why=age))
         else:
@@ -67,13 +69,18 @@ def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float
 
 
 def clean_up(workspace: Workspace, planned: CleanUp, on_removed: Callable[[Removable], None]) -> None:
-    """Remove what was planned, but for models that a rollback can reach by now: the champion may have changed."""
+    """Remove what was planned, but for what a rollback can reach by now: the champion may have changed."""
     standing = Registry(workspace.root).standing()
     for one in planned.removable:
-        if one.kind == "models" and Path(one.path).name in standing:
+        if _stays(one.kind, Path(one.path), standing):
             continue
         remove(Path(one.path))
         on_removed(one)
+
+
+def _stays(kind: str, path: Path, standing: Sequence[str]) -> bool:
+    """Whether it is needed whatever its age: `path` is a model, or the published ads of one."""
+    return path.name in {"models": standing, "ads": standing[-2:]}.get(kind, ())
 
 
 def _outputs(
@@ -98,9 +105,24 @@ def _outputs(
     for path in sorted(root.glob("models/[!.]*")):
         if (path / "manifest.json").is_file():
             yield "models", path, retention.models, Registry(root).manifest(path.name).as_of
+    yield from _published(Catalogue(root), retention)
     for kind in ("trained", "evaluations", "proofs", "work"):
         for path in sorted(root.glob(f"{kind}/[!.]*")):
             yield kind, path, retention.caches, None
+
+
+def _published(
+    catalogue: Catalogue, retention: RetentionConfig
+) -> Iterator[tuple[str, Path, int, date | None]]:
+    """A model's ads age together; those that others took the place of go a day later, when no reader opens them."""
+    newest: dict[str, date] = {}
+    for model_id, path, day in catalogue.publications():
+        newest[model_id] = max(day, newest.get(model_id, day))
+        current = catalogue.current(model_id)
+        if current is not None and current.name != path.name:
+            yield "ads", path, _SUPERSEDED_DAYS, None
+    for model_id, day in newest.items():
+        yield "ads", catalogue.root / model_id, retention.ads, day
 
 
 def _newest(workspace: Workspace) -> date | None:

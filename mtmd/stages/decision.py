@@ -11,8 +11,9 @@ from mtmd.config import Frozen, load_preset
 from mtmd.data import ShardRef
 from mtmd.errors import MtmdError
 from mtmd.evaluation import EvaluationReport
-from mtmd.registry import GateInputs, Registry, Verdict
-from mtmd.registry import decide as decide_gates
+from mtmd.registry import Registry
+from mtmd.registry.gates import GateInputs, Verdict
+from mtmd.registry.gates import decide as decide_gates
 from mtmd.stages.candidate import Exported, Proofs
 from mtmd.stages.evaluation import Evaluated
 from mtmd.stages.plan import RunPlan

@@ -14,7 +14,8 @@ from mtmd.evaluation import (
     improvement_table,
     logmae_table,
 )
-from mtmd.registry import RIVALS, GateResult, SliceFinding
+from mtmd.registry.gates import RIVALS
+from mtmd.registry.slice_gates import GateResult, SliceFinding
 from mtmd.report import data_uri, line_chart
 from mtmd.stages.ablation import Ablation
 from mtmd.stages.candidate import Proofs

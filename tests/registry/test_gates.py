@@ -11,7 +11,8 @@ from mtmd.config import GatesConfig, Slice
 from mtmd.errors import RegistryError
 from mtmd.evaluation import ALL, Comparison, EvaluationReport, SliceMetrics
 from mtmd.export import DayParity, FileParity, FreshProcessReport, ParityReport
-from mtmd.registry import GateInputs, GateResult, Verdict, decide
+from mtmd.registry.gates import GateInputs, Verdict, decide
+from mtmd.registry.slice_gates import GateResult
 
 SEARCH = Slice("search", "standard", "ctr")
 HOME = Slice("home_feed", "shopping", "ctr")

@@ -9,7 +9,8 @@ from mtmd.config import GatesConfig, Preset
 from mtmd.data import ShardRef
 from mtmd.evaluation import EvaluationReport, HeldOutDay, evaluate_predictors
 from mtmd.export import DayParity, FileParity, FreshProcessReport, ParityReport
-from mtmd.registry import GateInputs, ModelManifest, Verdict, decide
+from mtmd.registry import ModelManifest
+from mtmd.registry.gates import GateInputs, Verdict, decide
 from mtmd.report import ReportInputs, TowerMeans
 from mtmd.training import EpochRecord, FitResult
 from mtmd.validation import DayValidation, ExpectationResult, Status, WindowValidation

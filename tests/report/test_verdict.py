@@ -2,7 +2,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from mtmd.registry import GateResult, SliceFinding, Verdict
+from mtmd.registry.gates import Verdict
+from mtmd.registry.slice_gates import GateResult, SliceFinding
 from mtmd.report.verdict import brief, details, headline, rival_tables
 from tests.report.conftest import CANDIDATE, CHAMPION
 

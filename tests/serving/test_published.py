@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ A, B = "a" * 64, "b" * 64
 
 def block(product: str, ids: list[int], **tasks: list[list[float]]) -> AdBlock:
     matrices = {task: np.array(values, np.float32) for task, values in tasks.items()}
-    return AdBlock(product, np.array(ids, np.int64), matrices)
+    key = np.array(ids, np.int64)
+    return AdBlock(product, key, matrices, key.astype(np.float32) / 2, np.stack([key, -key], axis=1))
 
 
 FIRST = block("standard", [7, 3], ctr=[[1, 2], [3, 4.1]], octr=[[5, 6], [7, 8]])
@@ -42,6 +44,8 @@ def test_ads_come_back_product_by_product_as_they_were_written(info: BundleInfo,
         ("shopping", 1, {"ctr"}),
     ]
     for own, written in zip(ads.blocks, (FIRST, SECOND, THIRD), strict=True):
+        np.testing.assert_array_equal(own.bid, written.bid)
+        np.testing.assert_array_equal(own.features, written.features)
         for task, values in written.tasks.items():
             assert own.tasks[task].dtype == np.float32
             np.testing.assert_array_equal(own.tasks[task], values)
@@ -92,7 +96,7 @@ def test_half_a_file_is_refused_without_its_digest_too(info: BundleInfo, publish
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"format": 9}, "has format 9; this version reads 1"), ({"files": 3}, "is not of this version")],
+    [({"format": 9}, "has format 9; this version reads 2"), ({"files": 3}, "is not of this version")],
 )
 def test_an_ads_json_that_does_not_fit_is_refused(
     info: BundleInfo, published: Path, change: dict[str, object], message: str
@@ -118,6 +122,12 @@ def test_a_directory_without_ads_is_refused(info: BundleInfo, tmp_path: Path) ->
         (block("shopping", [5, 6], ctr=[[1, 2], [1, np.nan]]), "ad 6 has a ctr embedding with a number"),
         (block("shopping", [5, 6], ctr=[[np.inf, 2], [1, 0]]), "ad 5 has a ctr embedding with a number"),
         (block("shopping", [5], ctr=[[1, -65520.0]]), "ad 5 .* beyond ±65504"),
+        (replace(THIRD, bid=np.array([np.nan], np.float32)), "ad 4 has bid nan; it must be between 0 and 1e"),
+        (
+            replace(THIRD, bid=np.array([-1], np.float32)),
+            "ad 4 has bid -1.0; it must",
+        ),
+        (replace(THIRD, bid=THIRD.bid[:0]), "widths"),
     ],
 )
 def test_a_block_that_is_not_the_bundles_is_refused_and_nothing_is_left(

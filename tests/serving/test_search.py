@@ -1,14 +1,15 @@
 """Exact top-k against all scores sorted; small whole numbers, whose products have no rounding, make ties certain."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mtmd.config import Declarations
-from mtmd.errors import BundleError, ConfigError
-from mtmd.serving import AdBlock, Embeddings, PublishedAds, Scorer, by_task, search
+from mtmd.errors import BundleError, ConfigError, MtmdError
+from mtmd.serving import AdBlock, Embeddings, PublishedAds, Scorer, by_task, by_utility, search
 from mtmd.serving.search import CHUNK, QUERIES, Ranking
 
 A, B = "a" * 64, "b" * 64
@@ -28,7 +29,8 @@ def published(*blocks: tuple[str, Matrices]) -> PublishedAds:
     made, place = [], 0
     for product, tasks in blocks:
         count = len(tasks["ctr"])
-        made.append(AdBlock(product, 1000 - np.arange(place, place + count), tasks))
+        ids, bid = 1000 - np.arange(place, place + count), np.ones(count, np.float32)
+        made.append(AdBlock(product, ids, tasks, bid, np.zeros((count, 2), np.int64)))
         place += count
     return PublishedAds(A, tuple(made))
 
@@ -116,7 +118,7 @@ def test_many_queries_are_answered_in_their_order(declarations: Declarations) ->
 
 def test_any_ranking_of_logits_works(declarations: Declarations) -> None:
     """The fewest clicks out of the most clicks: logit ctr − logit octr."""
-    ranking = Ranking(("ctr", "octr"), lambda logits: logits[..., 0] - logits[..., 1])
+    ranking = Ranking(("ctr", "octr"), lambda logits, _: logits[..., 0] - logits[..., 1])
     ads = published(
         (
             "standard",
@@ -126,6 +128,45 @@ def test_any_ranking_of_logits_works(declarations: Declarations) -> None:
     q = np.array([[1.0, 0.0]], np.float32)
     found = search(queries({"ctr": q, "octr": q}), ads, ranking, 2)
     assert (found.row.tolist(), found.score.tolist()) == ([[0, 1]], [[1.0, -2.0]])
+
+
+@pytest.mark.parametrize("weights", [{"ctr": 1.0}, {"octr": 2.0}, {"ctr": 0.5, "octr": -3.0}])
+def test_a_utility_is_the_bid_times_the_weighted_probabilities(
+    declarations: Declarations, weights: dict[str, float]
+) -> None:
+    """P(octr) is sigmoid(octr) · sigmoid(ctr), and `shopping`, which has no octr, earns nothing with it."""
+    rng = np.random.default_rng(5)
+    standard = {name: rng.normal(size=(300, 2)).astype(np.float32) for name in ("ctr", "octr")}
+    shopping = {"ctr": rng.normal(size=(200, 2)).astype(np.float32)}
+    bid = rng.exponential(size=500).astype(np.float32)
+    ads = published(("standard", standard), ("shopping", shopping))
+    starts = (0, 300)
+    blocks = [replace(own, bid=bid[s : s + len(own)]) for own, s in zip(ads.blocks, starts, strict=True)]
+    ads = PublishedAds(A, tuple(blocks))
+    q = {name: rng.normal(size=(3, 2)).astype(np.float32) for name in ("ctr", "octr")}
+    click = 1 / (1 + np.exp(-(q["ctr"] @ np.concatenate([standard["ctr"], shopping["ctr"]]).T)))
+    outbound = np.zeros((3, 500))
+    outbound[:, :300] = click[:, :300] / (1 + np.exp(-(q["octr"] @ standard["octr"].T)))
+    worth = bid * (weights.get("ctr", 0) * click + weights.get("octr", 0) * outbound)
+    found = search(queries(q), ads, by_utility(declarations.domains, weights), 20)
+    for own, every, scores in zip(found.row, worth, found.score, strict=True):
+        np.testing.assert_allclose(scores, every[own], rtol=1e-5)
+        np.testing.assert_allclose(scores, -np.sort(-every)[:20], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"cvr": 1.0}, r"weights are given to \['cvr'\]"),
+        ({}, "of one task at least"),
+        ({"ctr": np.nan}, "numbers"),
+    ],
+)
+def test_weights_that_mean_nothing_are_refused(
+    declarations: Declarations, weights: dict[str, float], message: str
+) -> None:
+    with pytest.raises(MtmdError, match=message):
+        by_utility(declarations.domains, weights)
 
 
 def test_no_ads_and_no_queries_give_empty_answers(declarations: Declarations) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from mtmd.config import RetentionConfig
 from mtmd.registry import ModelManifest, Registry
+from mtmd.serving import Catalogue, Current
 from mtmd.stages import CleanUp, Workspace, clean_up, plan_clean_up, render
 from mtmd.storage import write_json, write_text
 
@@ -119,6 +120,22 @@ def test_a_model_that_was_promoted_after_the_plan_stays(line: Workspace) -> None
     registry.promote("old", NEWEST - timedelta(days=300), "all we have", 0)
     clean_up(line, planned, lambda _: None)
     assert registry.verify("old").is_dir()
+
+
+def test_published_ads_stay_where_they_serve_and_go_when_others_took_their_place(line: Workspace) -> None:
+    registry, catalogue = Registry(line.root), Catalogue(line.root)
+    long_ago = NEWEST - timedelta(days=100)
+    for number, name in enumerate(("first", "second", "live")):
+        _model(registry, name, long_ago + timedelta(days=number))
+        registry.promote(name, long_ago + timedelta(days=number), "good", number)
+        for day, age in ((long_ago, 2), (long_ago + timedelta(days=number), 0)):
+            current = Current(name=f"{day}-{'0' * 16}", day=day, ads=0)
+            write_json(catalogue.path(name, current.name) / "ads.json", {})
+            os.utime(catalogue.path(name, current.name), (0, time.time() - age * 86400))
+            catalogue.serve(name, current)
+    write_json(catalogue.root / "live" / "2026-02-31-0123456789abcdef" / "ads.json", {})
+    gone = {one for one in _gone(plan_clean_up(line, RETENTION), line.root) if one.startswith("ads/")}
+    assert gone == {"ads/first", *(f"ads/{name}/{long_ago}-{'0' * 16}" for name in ("second", "live"))}
 
 
 def test_a_line_without_runs_has_nothing_to_remove(tmp_path: Path) -> None:

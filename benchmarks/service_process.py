@@ -1,0 +1,83 @@
+"""The service as a process of its own on this machine, and one connection to it."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+_PATIENCE_S = 300.0
+_KIND = {"content-type": "application/json"}
+
+
+class ServiceProcess:
+    """`python -m mtmd.service LINE` on a free port of the loopback; it has ended when the block ends."""
+
+    def __init__(self, line: Path, log: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        self._command = [sys.executable, "-m", "mtmd.service", str(line), "--port", str(self.port)]
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+
+    def start(self) -> float:
+        """Seconds from the start of the process until it is ready; raises RuntimeError when it ends before."""
+        began = time.perf_counter()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        while not self._is_ready():
+            if self._process.poll() is not None or time.perf_counter() - began > _PATIENCE_S:
+                raise RuntimeError(f"the service was never ready:\n{self._log.read_text()}")
+            time.sleep(0.02)
+        return time.perf_counter() - began
+
+    def kill(self) -> None:
+        """With SIGKILL: it has no time for anything."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def _is_ready(self) -> bool:
+        try:
+            with closing(Connection(self.port)) as connection:
+                return connection.get("/ready")[0] == 200
+        except (OSError, HTTPException):
+            return False
+
+
+class Connection:
+    """One client's connection, kept alive."""
+
+    def __init__(self, port: int) -> None:
+        self._http = HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_S)
+
+    def post(self, path: str, question: bytes) -> tuple[int, Any]:
+        self._http.request("POST", path, question, _KIND)
+        return self._answer()
+
+    def get(self, path: str) -> tuple[int, Any]:
+        self._http.request("GET", path)
+        return self._answer()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _answer(self) -> tuple[int, Any]:
+        answer = self._http.getresponse()
+        return answer.status, json.loads(answer.read())

@@ -1,0 +1,97 @@
+"""The ads of one day as the logs have them, encoded: what a publication is made from (design §4).
+
+The day's `ads` table alone is read, so a snapshot that was delivered at the start of a day need not wait for the day's
+requests. Rows are those of the day's shard, in its order, with the bid beside them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from mtmd.config import Declarations
+from mtmd.data.database import create_table, create_view, session, statement
+from mtmd.data.sources import check_columns, identities, source_digests
+from mtmd.encoding import EncodedSide, encode
+from mtmd.errors import LogsError
+from mtmd.logs import day_files
+
+_ROWS = 32_768  # rows encoded at a time: bounds what is held of a snapshot
+
+
+@dataclass(frozen=True)
+class AdRows:
+    """Some ads of one product: ad_id (n,) int64, n encoded rows, bid (n,) float32."""
+
+    product: str
+    ad_id: NDArray[np.int64]
+    rows: EncodedSide
+    bid: NDArray[np.float32]
+
+
+def ads_digests(logs: str | Path, day: date, cache: Path) -> dict[str, str]:
+    """sha256 of each file of a day's snapshot of ads, as the manifest of the day's shard has them under `ads`.
+
+    `cache` is a directory of remembered digests: that of the shards. Raises LogsError where there are no files.
+    """
+    files = {"ads": day_files(logs, "ads", day)}
+    return source_digests(files, cache / f"date={day.isoformat()}.json")["ads"]
+
+
+def read_ads(logs: str | Path, day: date, declarations: Declarations) -> Iterator[AdRows]:
+    """A day's snapshot of ads, product by product; holds some 32,768 ads in memory.
+
+    Columns that the declarations do not know are ignored: the logs may have grown since. Raises LogsError naming day
+    and file or column for a snapshot that is not as the contract says, or that changed while it was read.
+    """
+    paths = day_files(logs, "ads", day)
+    before = identities({"ads": paths})
+    with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
+        for path in paths:
+            check_columns(connection, "ads", day, path, declarations, ignore_undeclared=True)
+        create_view(connection, "source_ads", {"paths": [str(path) for path in paths]})
+        _make_keys(connection, day, declarations)
+        yield from _read(connection, day, declarations)
+    if identities({"ads": paths}) != before:
+        raise LogsError(f"ads of {day} changed while they were read; run again when they are complete")
+
+
+def _make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> None:
+    products = list(declarations.domains.products)
+    try:
+        create_table(connection, "stg_ad_keys", {"products": products})
+    except duckdb.Error as error:
+        raise LogsError(
+            f"ads of {day}: reading the keys failed ({error}); write the day's files again"
+        ) from error
+    ((ads, sound),) = connection.execute(statement("rpt_ad_key_counts")).fetchall()
+    if not ads or ads != sound:
+        raise LogsError(
+            f"ads of {day}: {sound} of {ads} rows have an ad_id of their own and a product of {products}; all must, "
+            "and there must be one: correct the day's files and run again"
+        )
+
+
+def _read(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> Iterator[AdRows]:
+    schema = declarations.item
+    columns = list(dict.fromkeys(("ad_id", "bid", *(feature.name for feature in schema.fields))))
+    try:
+        relation = connection.sql(statement("stg_ads_by_key"), params={"columns": columns})
+        for batch in relation.to_arrow_reader(_ROWS):
+            raw = batch.column("source_row")
+            encoded = encode(pa.Table.from_struct_array(raw), schema, declarations.hash_seed)
+            ad_id = raw.field("ad_id").to_numpy()
+            bid = pc.fill_null(raw.field("bid"), float("nan")).to_numpy()
+            product = batch.column("product_index").to_numpy()
+            for index in np.unique(product):
+                own = slice(*np.searchsorted(product, [index, index + 1]))
+                yield AdRows(schema.domains[index], ad_id[own], encoded.part(own), bid[own])
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise LogsError(f"ads of {day}: reading failed ({error}); write the day's files again") from error

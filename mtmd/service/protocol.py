@@ -1,0 +1,61 @@
+"""HTTP/1.1 whose clients must get on with it: uvicorn's own waits for a request's head for ever."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+
+class PatientProtocol(H11Protocol):
+    """Answers 408, and closes, when a request's head is not complete in time.
+
+    The time counts from the opening of the connection, and later from the first byte of each head: what is idle between
+    requests is uvicorn's to close.
+    """
+
+    head_timeout_s: ClassVar[float] = 5.0
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._set()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:
+            self._set()
+        else:
+            self._unset()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unset()
+        super().connection_lost(exc)
+
+    def _set(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.head_timeout_s, self._give_up)
+
+    def _unset(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self.conn.our_state is h11.IDLE:
+            status = HTTPStatus.REQUEST_TIMEOUT
+            headers = [("content-length", "0"), ("connection", "close")]
+            answer = h11.Response(status_code=status, headers=headers, reason=status.phrase)
+            self.transport.write(self.conn.send(answer) or b"")
+        self.transport.close()
+
+
+def patient_for(seconds: float) -> type[PatientProtocol]:
+    """The protocol with this limit: uvicorn makes one for each connection, and passes nothing of ours."""
+    return type("Patient", (PatientProtocol,), {"head_timeout_s": seconds})
