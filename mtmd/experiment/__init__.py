@@ -3,13 +3,14 @@
 from mtmd.experiment.alignment import Alignment, alignment
 from mtmd.experiment.arms import Arm, arm, split_arms
 from mtmd.experiment.changes import METRICS, Change, changes
-from mtmd.experiment.rankers import ModelRanker
+from mtmd.experiment.rankers import BundleRanker, ModelRanker
 from mtmd.experiment.tables import alignment_table, change_table, levels_table
 
 __all__ = [
     "METRICS",
     "Alignment",
     "Arm",
+    "BundleRanker",
     "Change",
     "ModelRanker",
     "alignment",

@@ -43,6 +43,10 @@ class Arm:
     drawn: Floats
     used: float
 
+    @property
+    def impressions(self) -> float:
+        return float(self.expected[0, SUMS.index("impressions")])
+
 
 def arm(traffic: Traffic, scores: Chances, funnel: FunnelConfig, share: float = 1.0) -> Arm:
     """Run the funnel with a ranker's scores (P, T) and `share` of every budget."""

@@ -1,4 +1,4 @@
-"""Trained models as lightweight rankers of the simulated funnel: they see what the logs would show, and nothing else.
+"""Models as lightweight rankers of the simulated funnel: they see what the logs would show, and nothing else.
 
 R requests, A ads, P pairs, T tasks.
 """
@@ -16,6 +16,7 @@ from mtmd.batch import Batch, SideInput
 from mtmd.config import Declarations, SideSchema
 from mtmd.encoding import EncodedSide, encode
 from mtmd.model import Ranker
+from mtmd.serving import Embeddings, Scorer
 from mtmd.world.teacher import TASKS
 from mtmd.world.traffic import Chances, Traffic
 
@@ -62,6 +63,34 @@ class ModelRanker:
         )
 
 
+class BundleRanker:
+    """An exported model in the place of the lightweight ranker, as it is served."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+
+    def __call__(self, traffic: Traffic) -> Chances:
+        """(P, T) float32 chances of each task; raises LogsError where the rows are not as the bundle's declarations."""
+        own = self._scorer.info.declarations
+        query = _side(traffic.request_rows, own.query, own.hash_seed)
+        item = _side(traffic.ad_rows, own.item, own.hash_seed)
+        queries = Embeddings.concatenate(
+            [
+                self._scorer.embed_queries(name, rows)
+                for name, rows in zip(own.query.domains, query.parts(), strict=True)
+            ]
+        )
+        items = Embeddings.concatenate(
+            [
+                self._scorer.embed_items(name, rows)
+                for name, rows in zip(own.item.domains, item.parts(), strict=True)
+            ]
+        )
+        pair_query, pair_item = query.place()[traffic.pairs.request], item.place()[traffic.pairs.ad]
+        log_p = self._scorer.score(queries, items, pair_query, pair_item)
+        return np.asarray(np.exp(log_p[:, [self._scorer.tasks.index(task) for task in TASKS]]))
+
+
 @dataclass(frozen=True)
 class _Side:
     """Encoded rows of one side, and the domain of each."""
@@ -69,6 +98,18 @@ class _Side:
     rows: EncodedSide
     domain: NDArray[Any]
     domains: int
+
+    def parts(self) -> list[EncodedSide]:
+        """The rows of each domain."""
+        rows = self.rows
+        each = [np.flatnonzero(self.domain == place) for place in range(self.domains)]
+        return [EncodedSide(rows.continuous[i], rows.categorical[i], rows.embedding[i]) for i in each]
+
+    def place(self) -> NDArray[np.int64]:
+        """Where each row is when the domains' parts follow each other."""
+        place = np.empty(len(self.domain), np.int64)
+        place[np.argsort(self.domain, kind="stable")] = np.arange(len(self.domain))
+        return place
 
     def sorted(self, chosen: NDArray[Any]) -> tuple[SideInput, NDArray[Any]]:
         """Some rows in order of their domain, and where in it each of them went."""
