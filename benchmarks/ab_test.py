@@ -7,7 +7,7 @@
   their own.
 - Noise: the heavyweight scores, worse and worse. What a LogMAE costs in clicks, whatever model has it.
 - Funnel: MTMD against the per-slice baselines, where the lightweight ranker keeps fewer or more ads, and where budgets
-  bind more or less than by default.
+  bind more or less than by default. CPC is spend / clicks, so both are shown.
 
 Models are those of the daily job, and taken from the artifacts where they were trained before.
 """
@@ -24,6 +24,7 @@ from mtmd.errors import LogsError, MtmdError
 from mtmd.evaluation import Column, Estimate, Table
 from mtmd.evaluation.tables import Cell
 from mtmd.experiment import METRICS, Arm, Change, ModelRanker, alignment, arm, changes, split_arms
+from mtmd.experiment.arms import SUMS
 from mtmd.stages import RunPlan, train
 from mtmd.stages.training import load_trained
 from mtmd.storage import write_text
@@ -34,8 +35,17 @@ from mtmd.world.traffic import Chances
 MODELS: tuple[ModelKind, ModelKind] = ("per_slice", "mtmd")
 NOISE = (0.0, 0.2, 0.4, 0.6, 1.0)  # standard deviation of the log of a score
 BLUR = 0.3  # of the A/A test: about MTMD's own error
-KEEP = (6, 8, 16, 32)
-BUDGETS = (0.05, 0.1, 0.3, 50.0)
+FUNNELS: tuple[dict[str, float], ...] = (  # what is other than by default
+    {},
+    {"keep": 32},
+    {"keep": 8},
+    {"keep": 6},
+    {"budget": 50.0},
+    {"budget": 0.3},
+    {"budget": 0.05},
+    {"keep": 8, "budget": 0.05},
+    {"keep": 6, "budget": 0.05},
+)
 Scored = tuple[Traffic, Mapping[str, Chances]]
 
 
@@ -153,20 +163,23 @@ def noise_table(samples: Sequence[Traffic], funnel: FunnelConfig) -> Table:
 
 
 def funnel_table(scored: Sequence[Scored], funnel: FunnelConfig) -> Table:
-    """MTMD against the per-slice baselines in other funnels, one number changed at a time; then the default."""
-    other = [("keep", keep) for keep in KEEP] + [("budget", budget) for budget in BUDGETS]
+    """MTMD against the per-slice baselines, and what the oracle could win, in the default funnel and in others."""
     rows: list[tuple[Cell, ...]] = []
-    for name, value in other:
-        changed = funnel.model_copy(update={name: value})
+    for other in FUNNELS:
+        changed = funnel.model_copy(update=other)
         own = {kind: [arm(t, scores[kind], changed) for t, scores in scored] for kind in MODELS}
         best = [arm(t, t.truth, changed) for t, _ in scored]
         found, bound = changes(own["per_slice"], own["mtmd"]), changes(own["per_slice"], best)
         used = float(np.mean([one.used for one in own["mtmd"]]))
         cells = [_estimate(_whole(found, metric)) for metric in ("CPC", "CTR", "HDR")]
-        rows.append((f"{name} {value:g}", used, *cells, _estimate(_whole(bound, "CTR"))))
+        totals = [
+            _total(own["mtmd"], name) / _total(own["per_slice"], name) - 1.0 for name in ("spend", "clicks")
+        ]
+        name = ", ".join(f"{key} {value:g}" for key, value in other.items()) or "default"
+        rows.append((name, used, *totals, *cells, _estimate(_whole(bound, "CTR"))))
     columns = (
         Column(name="funnel", kind="text"),
-        Column(name="budgets spent", kind="percent"),
+        *(Column(name=name, kind="percent") for name in ("budgets spent", "spend", "clicks")),
         *(Column(name=metric, kind="estimate") for metric in ("CPC", "CTR", "HDR")),
         Column(name="CTR of the oracle", kind="estimate"),
     )
@@ -178,6 +191,11 @@ def blurred(traffic: Traffic, noise: float, *seed: int) -> Chances:
     """Heavyweight scores times log-normal noise: (P, T)."""
     z = np.random.default_rng(seed).standard_normal(traffic.teacher.shape, np.float32)
     return np.asarray(traffic.teacher * np.exp(np.float32(noise) * z))
+
+
+def _total(arms: Sequence[Arm], name: str) -> float:
+    """One of SUMS over all samples."""
+    return float(sum(one.expected[0, SUMS.index(name)] for one in arms))
 
 
 def _whole(found: Sequence[Change], metric: str) -> Change:
