@@ -8,6 +8,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from mtmd.stages import (
     Ablation,
+    ABTest,
     BackfillPlan,
     DataQuality,
     DayOutcome,
@@ -54,6 +55,12 @@ def parity(planned: RunPlan, proofs: Proofs) -> None:
 def ablation(planned: RunPlan, ablated: Ablation) -> None:
     """What each factor of the model contributes (paper Table 6)."""
     _publish("ablation", f"as_of {planned.as_of}", render.ablation(planned, ablated))
+
+
+@task(persist_result=False, name="publish ab-test")
+def ab_test(planned: RunPlan, tested: ABTest) -> None:
+    """What the model does to cost and engagement (paper Tables 2 to 5)."""
+    _publish("ab-test", f"as_of {planned.as_of}: {tested.words}", render.ab_test(planned, tested))
 
 
 @task(persist_result=False, name="publish verdict")

@@ -14,6 +14,7 @@ from mtmd.data import ShardRef
 from mtmd.errors import MtmdError
 from mtmd.stages import (
     Ablation,
+    ABTest,
     BackfillPlan,
     DataQuality,
     DayOutcome,
@@ -27,9 +28,11 @@ from mtmd.stages import (
     Trained,
     Workspace,
 )
+from mtmd.stages.ab_test import Control
 from mtmd.storage import sweep
 from mtmd.training import ModelKind
 from mtmd.validation import DayValidation
+from mtmd.world import FunnelConfig
 
 
 @task(persist_result=False)
@@ -136,6 +139,25 @@ def ablate(
 ) -> Ablation:
     """Hold each seed's variants against its candidate on the held-out day."""
     return stages.ablate(planned, trained, held_out, missing)
+
+
+@task(persist_result=False)
+def ab_test(
+    planned: RunPlan, trained: Sequence[Trained], samples: int, requests: int, control: Control
+) -> ABTest:
+    """Let each model serve the same traffic in the simulated funnel."""
+    logger = get_run_logger()
+    funnel = FunnelConfig(requests=requests)
+    tested = stages.ab_test(
+        planned,
+        trained,
+        samples=samples,
+        funnel=funnel,
+        control=control,
+        on_sample=lambda sample: logger.info("sample %d of %d", sample + 1, samples),
+    )
+    logger.info("%s", tested.words)
+    return tested
 
 
 @task(persist_result=False)

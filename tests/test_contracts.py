@@ -100,6 +100,7 @@ def test_what_takes_long_waits_in_a_queue_of_its_own() -> None:
     queues = {_name(one): one["work_pool"]["work_queue_name"] for one in DEPLOYED}
     assert {name for name, queue in queues.items() if queue == "background"} == {
         "backfill/manual",
+        "ab-test/manual",
         "ablation/weekly",
         "clean-up/weekly",
     }

@@ -28,6 +28,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.step_profile --threads 1": "tests/benchmarks/test_step_profile.py",
     ".venv/bin/python -m benchmarks.growth --picture docs/growth.svg": "tests/benchmarks/test_growth.py",
     ".venv/bin/python -m benchmarks.per_slice --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_per_slice.py",
+    ".venv/bin/python -m benchmarks.ab_test --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_ab_test.py",
     ".venv/bin/python -m benchmarks.extraction": "tests/benchmarks/test_extraction.py",
     ".venv/bin/python -m benchmarks.memory": "tests/benchmarks/test_memory.py",
     ".venv/bin/python -m benchmarks.serving": "tests/benchmarks/test_serving.py",
@@ -181,6 +182,17 @@ ON_THE_PLATFORM = (
         f"""{DEPLOYMENT} ablation/weekly --param as_of='"2026-01-25"' --param seeds='[0, 1, 2]'""",
         swap={**HELD_OUT, "[0, 1, 2]": "[0]"},
         add=f"""{PARAMETER} --param names='["no_dcn"]'""",
+    ),
+    Step(
+        f"""{DEPLOYMENT} ab-test/manual --param as_of='"2026-01-25"'""",
+        swap=HELD_OUT,
+        add=f"{PARAMETER} --param samples=5 --param requests=60",
+    ),
+    Step(
+        ".venv/bin/python -m flows.ab_test --as-of 2026-01-25",
+        swap=HELD_OUT,
+        add=f"{TINY} --samples 5 --requests 60",
+        says="Table 2, by surface: mtmd against per_slice",
     ),
     Step(
         ".venv/bin/python -m flows.ablation --as-of 2026-01-25 --variants no_domain_adaptation no_dcn "

@@ -5,6 +5,7 @@ One row's path: logs → validate → extract (shard) → train → evaluate →
 `as_of` → plan → window days → shards → model id → champion. A stage whose output exists and verifies is done.
 """
 
+from mtmd.stages.ab_test import ABTest, ab_test
 from mtmd.stages.ablation import Ablation, ablate, to_train
 from mtmd.stages.backfill import (
     BackfillPlan,
@@ -30,6 +31,7 @@ from mtmd.stages.validation import DataQuality, require, validate
 from mtmd.stages.workspace import Workspace
 
 __all__ = [
+    "ABTest",
     "Ablation",
     "BackfillPlan",
     "CleanUp",
@@ -48,6 +50,7 @@ __all__ = [
     "Simulated",
     "Trained",
     "Workspace",
+    "ab_test",
     "ablate",
     "clean_up",
     "decide",

@@ -17,6 +17,7 @@ from mtmd.evaluation import (
 from mtmd.registry.gates import RIVALS
 from mtmd.registry.slice_gates import GateResult, SliceFinding
 from mtmd.report import data_uri, line_chart
+from mtmd.stages.ab_test import ABTest
 from mtmd.stages.ablation import Ablation
 from mtmd.stages.candidate import Proofs
 from mtmd.stages.cleanup import CleanUp
@@ -98,6 +99,26 @@ def ablation(plan: RunPlan, ablated: Ablation) -> str:
     failed = [f"Not compared: {one}  " for one in ablated.missing]
     return "\n".join(
         [f"{_head(plan)}; {seeds}; positive = the model is better with the factor.", "", *failed, *tables]
+    )
+
+
+def ab_test(plan: RunPlan, tested: ABTest) -> str:
+    """The paper's Tables 2 to 5, what bounds them, and how the arms stood."""
+    funnel = tested.funnel
+    arms = [f"| {name} | {used:.1%} | {tested.impressions[name]:.3f} |" for name, used in tested.used.items()]
+    return "\n".join(
+        [
+            f"{_head(plan)}; {tested.samples} samples of {funnel.requests:,} requests of {tested.day}; relative "
+            "changes, paired, with 95 % intervals over samples; lower is better for CPC and HDR.",
+            "",
+            tested.words,
+            "",
+            *(table.markdown() for table in tested.tables()),
+            "| lightweight ranker | of the budgets spent | impressions per request |",
+            "|:--|--:|--:|",
+            *arms,
+            "",
+        ]
     )
 
 

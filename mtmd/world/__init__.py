@@ -1,6 +1,25 @@
 """The simulated ad platform: the embedded default for logs, and a test bed whose truth is known."""
 
-from mtmd.world.config import WorldConfig
-from mtmd.world.platform import DayTruth, day_truth, require_columns, simulate, world_at
+from mtmd.world.config import FunnelConfig, WorldConfig
+from mtmd.world.funnel import Delivery, LightweightRanker, chance, deliver, heavyweight, oracle
+from mtmd.world.platform import DayTruth, Platform, day_truth, require_columns, simulate, world_at
+from mtmd.world.traffic import Traffic, draw_traffic
 
-__all__ = ["DayTruth", "WorldConfig", "day_truth", "require_columns", "simulate", "world_at"]
+__all__ = [
+    "DayTruth",
+    "Delivery",
+    "FunnelConfig",
+    "LightweightRanker",
+    "Platform",
+    "Traffic",
+    "WorldConfig",
+    "chance",
+    "day_truth",
+    "deliver",
+    "draw_traffic",
+    "heavyweight",
+    "oracle",
+    "require_columns",
+    "simulate",
+    "world_at",
+]

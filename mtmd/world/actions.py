@@ -12,6 +12,8 @@ from mtmd.world.streams import Floats, Ints
 from mtmd.world.teacher import Scores
 
 Bools = NDArray[np.bool_]
+_CONVERSIONS = 0.12  # of good clicks
+_QUALITY = 0.02  # what a good click is worth to the platform, in the currency of bids
 
 
 @dataclass(frozen=True)
@@ -36,23 +38,40 @@ def act(config: WorldConfig, ads: Ads, pairs: Pairs, scores: Scores, rng: np.ran
     place = _rank(pairs.request, np.where(impressed, -value, np.inf))
     ctr, gctr, octr = scores.truth.T
     clicked = u[:, 1] < ctr
-    dislike = 0.004 + 0.02 * np.exp(-20.0 * ctr)
     return Actions(
         impressed=impressed,
         position=place,
         clicked=clicked,
         good_clicked=clicked & (u[:, 2] < gctr / ctr),
         outbound_clicked=clicked & (u[:, 3] < np.nan_to_num(octr) / ctr),
-        hidden=~clicked & (u[:, 4] < dislike),
-        repinned=u[:, 5] < np.minimum(0.002 + 0.25 * ctr, 0.5),
+        hidden=~clicked & (u[:, 4] < dislike(ctr)),
+        repinned=u[:, 5] < repin_chance(ctr),
     )
 
 
 def auction_score(ads: Ads, pairs: Pairs, teacher: Floats) -> Floats:
     """(P,) expected value of showing each ad: its bid times the chance of what it pays for, and quality."""
-    conversion = 0.12 * teacher[:, 1]
-    paid = np.where(ads.conversion[pairs.ad] == 1, conversion, teacher[:, 0])
-    return np.asarray(ads.bid[pairs.ad] * paid + 0.02 * teacher[:, 1])
+    return np.asarray(ads.bid[pairs.ad] * paid_chance(ads, pairs.ad, teacher) + quality_value(teacher))
+
+
+def paid_chance(ads: Ads, ad: Ints, scores: NDArray[np.floating]) -> Floats:
+    """(P,) chance of what each ad pays for, its goal: a click, or a conversion, which follows a good click."""
+    return np.asarray(np.where(ads.conversion[ad] == 1, _CONVERSIONS * scores[:, 1], scores[:, 0]))
+
+
+def quality_value(scores: NDArray[np.floating]) -> Floats:
+    """(P,) what the platform adds to a bid for the people's sake: the worth of a good click times its chance."""
+    return np.asarray(_QUALITY * scores[:, 1])
+
+
+def dislike(ctr: Floats) -> Floats:
+    """(P,) chance that an ad that was not clicked is hidden."""
+    return np.asarray(0.004 + 0.02 * np.exp(-20.0 * ctr))
+
+
+def repin_chance(ctr: Floats) -> Floats:
+    """(P,) chance that an ad is saved, clicked or not."""
+    return np.asarray(np.minimum(0.002 + 0.25 * ctr, 0.5))
 
 
 def _rank(request: Ints, key: Floats) -> Ints:

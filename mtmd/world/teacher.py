@@ -34,8 +34,13 @@ class Scores:
 
 def score(logits: Logits, requests: Requests, ads: Ads, pairs: Pairs, rng: np.random.Generator) -> Scores:
     """Truth and teacher scores of every pair."""
+    noise = rng.standard_normal((2, len(pairs.ad), len(TASKS)))
+    return score_with(logits, requests, ads, pairs, noise)
+
+
+def score_with(logits: Logits, requests: Requests, ads: Ads, pairs: Pairs, noise: Floats) -> Scores:
+    """Truth and teacher scores, given what nobody logs: standard normal (2, P, 3), what the teacher sees first."""
     base = np.stack([logits.click, logits.good, logits.outbound], axis=1)  # (P, 3)
-    noise = rng.standard_normal((2, *base.shape))
     spread = blind_spot(requests, ads, pairs)[:, None]  # (P, 1)
     seen = base + _SEEN * noise[0]
     shopping = ads.product[pairs.ad] == 1

@@ -40,6 +40,7 @@ def test_deployments_have_the_commit_tags_and_queues_and_one_run_at_a_time(deplo
     queues = {one["entrypoint"].split(":")[1]: one["work_queue_name"] for one in found}
     assert {flow for flow, queue in queues.items() if queue == "background"} == {
         "backfill",
+        "ab_test",
         "ablation",
         "clean_up",
     }

@@ -1,0 +1,211 @@
+"""How far to trust the simulated A/B test, and what decides how much a ranker can win in it.
+
+`python -m benchmarks.ab_test --as-of 2026-01-25`
+
+- A/A: rankers that are equally good, so that every interval that leaves 0 out is a false alarm. Paired arms have the
+  heavyweight scores under two draws of the same noise; split arms have the heavyweight scores as they are, and users of
+  their own.
+- Noise: the heavyweight scores, worse and worse. What a LogMAE costs in clicks, whatever model has it.
+- Funnel: MTMD against the per-slice baselines, where the lightweight ranker keeps fewer or more ads, and where budgets
+  bind more or less than by default. CPC is spend / clicks, so both are shown.
+
+Models are those of the daily job, and taken from the artifacts where they were trained before.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from benchmarks.runs import extracted, plan_of, window_parser
+from mtmd.config import load_preset
+from mtmd.errors import LogsError, MtmdError
+from mtmd.evaluation import Column, Estimate, Table
+from mtmd.evaluation.tables import Cell
+from mtmd.experiment import METRICS, Arm, Change, ModelRanker, alignment, arm, changes, split_arms
+from mtmd.experiment.arms import SUMS
+from mtmd.stages import RunPlan, train
+from mtmd.stages.training import load_trained
+from mtmd.storage import write_text
+from mtmd.training import ModelKind
+from mtmd.world import FunnelConfig, Platform, Traffic, draw_traffic, world_at
+from mtmd.world.traffic import Chances
+
+MODELS: tuple[ModelKind, ModelKind] = ("per_slice", "mtmd")
+NOISE = (0.0, 0.2, 0.4, 0.6, 1.0)  # standard deviation of the log of a score
+BLUR = 0.3  # of the A/A test: about MTMD's own error
+FUNNELS: tuple[dict[str, float], ...] = (  # what is other than by default
+    {},
+    {"keep": 32},
+    {"keep": 8},
+    {"keep": 6},
+    {"budget": 50.0},
+    {"budget": 0.3},
+    {"budget": 0.05},
+    {"keep": 8, "budget": 0.05},
+    {"keep": 6, "budget": 0.05},
+)
+Scored = tuple[Traffic, Mapping[str, Chances]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the tables; exit status 1 when the logs are wrong."""
+    parser = window_parser("ab_test", __doc__)
+    parser.add_argument("--requests", type=int, default=2000, help="of each sample of traffic")
+    parser.add_argument("--samples", type=int, default=10, help="of traffic, at least 5")
+    parser.add_argument("--trials", type=int, default=25, help="A/A experiments of each design")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    console = Console(soft_wrap=True, highlight=False)
+    funnel = FunnelConfig(requests=options.requests)
+    try:
+        plan = plan_of(
+            load_preset(options.preset),
+            options.as_of,
+            window_days=options.window_days,
+            logs=options.logs,
+            artifacts=options.artifacts,
+        )
+        scored = score(plan, funnel, options.samples, options.seeds[0])
+    except MtmdError as error:
+        console.print(f"error: {error}", markup=False)
+        return 1
+    tables = (
+        false_alarms([traffic for traffic, _ in scored], funnel, options.trials),
+        noise_table([traffic for traffic, _ in scored], funnel),
+        funnel_table(scored, funnel),
+    )
+    text = "\n".join(table.markdown() for table in tables)
+    console.print(text, markup=False)
+    if options.output is not None:
+        write_text(options.output, text)
+    return 0
+
+
+def score(plan: RunPlan, funnel: FunnelConfig, samples: int, seed: int) -> list[Scored]:
+    """Samples of traffic with each model's scores; raises LogsError where the logs are no simulated world's."""
+    world = world_at(plan.logs)
+    if world is None:
+        raise LogsError(f"logs {plan.logs!r} are not of a simulated world; `mtmd simulate` writes one's")
+    window = extracted(plan, plan.days)
+    rankers = {
+        kind: ModelRanker(load_trained(plan, train(plan, kind, window, seed=seed)), plan.preset.declarations)
+        for kind in MODELS
+    }
+    platform, found = Platform(world), []
+    for sample in range(samples):
+        traffic = draw_traffic(platform, plan.as_of, funnel, sample)
+        found.append((traffic, {kind: ranker(traffic) for kind, ranker in rankers.items()}))
+    return found
+
+
+def false_alarms(samples: Sequence[Traffic], funnel: FunnelConfig, trials: int) -> Table:
+    """How often intervals at 95 % leave out 0 though nothing differs, and how much the arms differed."""
+
+    def paired(traffic: Traffic, *seed: int) -> tuple[Arm, Arm]:
+        one, other = (arm(traffic, blurred(traffic, BLUR, *seed, side), funnel) for side in (0, 1))
+        return one, other
+
+    def split(traffic: Traffic, *seed: int) -> tuple[Arm, Arm]:
+        return split_arms(traffic, traffic.teacher, traffic.teacher, funnel, seed[0] * len(samples) + seed[1])
+
+    designs: dict[str, Callable[..., tuple[Arm, Arm]]] = {"paired": paired, "split": split}
+    rows: list[tuple[Cell, ...]] = []
+    for design, run in designs.items():
+        pairs = [[run(traffic, trial, s) for s, traffic in enumerate(samples)] for trial in range(trials)]
+        for drawn in (False, True):
+            found = [
+                changes([c for c, _ in one], [t for _, t in one], drawn=drawn, confidence=0.95)
+                for one in pairs
+            ]
+            known = [c for one in found for c in one if c.low is not None]
+            click = [_whole(one, "CTR").change or 0.0 for one in found]
+            rows.append(
+                (
+                    design,
+                    "what people did" if drawn else "true chances",
+                    len(known),
+                    float(np.mean([c.significant for c in known])),
+                    float(np.mean(click)),
+                    float(np.std(click)),
+                )
+            )
+    columns = (
+        Column(name="arms", kind="text"),
+        Column(name="an impression counts", kind="text"),
+        Column(name="intervals", kind="count"),
+        Column(name="false alarms", kind="percent"),
+        Column(name="CTR, mean change", kind="percent"),
+        Column(name="its deviation", kind="percent"),
+    )
+    return Table(title=f"A/A: {trials} experiments of each design", columns=columns, rows=tuple(rows))
+
+
+def noise_table(samples: Sequence[Traffic], funnel: FunnelConfig) -> Table:
+    """Heavyweight scores under noise against themselves without."""
+    arms = {
+        noise: [arm(traffic, blurred(traffic, noise, s), funnel) for s, traffic in enumerate(samples)]
+        for noise in NOISE
+    }
+    rows: list[tuple[Cell, ...]] = []
+    for noise, own in arms.items():
+        first = blurred(samples[0], noise, 0)
+        error = np.abs(np.log(first[:, 0]) - np.log(samples[0].teacher[:, 0])).mean()
+        kept = alignment(samples[0], first, funnel)[0].kept
+        found = changes(arms[NOISE[0]], own)
+        rows.append((noise, float(error), kept, *(_estimate(_whole(found, metric)) for metric in METRICS)))
+    columns = (
+        *(Column(name=name) for name in ("noise", "LogMAE", "kept")),
+        *(Column(name=metric, kind="estimate") for metric in METRICS),
+    )
+    return Table(title="Heavyweight scores under noise", columns=columns, rows=tuple(rows))
+
+
+def funnel_table(scored: Sequence[Scored], funnel: FunnelConfig) -> Table:
+    """MTMD against the per-slice baselines, and what the oracle could win, in the default funnel and in others."""
+    rows: list[tuple[Cell, ...]] = []
+    for other in FUNNELS:
+        changed = funnel.model_copy(update=other)
+        own = {kind: [arm(t, scores[kind], changed) for t, scores in scored] for kind in MODELS}
+        best = [arm(t, t.truth, changed) for t, _ in scored]
+        found, bound = changes(own["per_slice"], own["mtmd"]), changes(own["per_slice"], best)
+        used = float(np.mean([one.used for one in own["mtmd"]]))
+        cells = [_estimate(_whole(found, metric)) for metric in ("CPC", "CTR", "HDR")]
+        totals = [
+            _total(own["mtmd"], name) / _total(own["per_slice"], name) - 1.0 for name in ("spend", "clicks")
+        ]
+        name = ", ".join(f"{key} {value:g}" for key, value in other.items()) or "default"
+        rows.append((name, used, *totals, *cells, _estimate(_whole(bound, "CTR"))))
+    columns = (
+        Column(name="funnel", kind="text"),
+        *(Column(name=name, kind="percent") for name in ("budgets spent", "spend", "clicks")),
+        *(Column(name=metric, kind="estimate") for metric in ("CPC", "CTR", "HDR")),
+        Column(name="CTR of the oracle", kind="estimate"),
+    )
+    default = f"keep {funnel.keep}, budget {funnel.budget:g}"
+    return Table(title=f"MTMD against per-slice; by default {default}", columns=columns, rows=tuple(rows))
+
+
+def blurred(traffic: Traffic, noise: float, *seed: int) -> Chances:
+    """Heavyweight scores times log-normal noise: (P, T)."""
+    z = np.random.default_rng(seed).standard_normal(traffic.teacher.shape, np.float32)
+    return np.asarray(traffic.teacher * np.exp(np.float32(noise) * z))
+
+
+def _total(arms: Sequence[Arm], name: str) -> float:
+    """One of SUMS over all samples."""
+    return float(sum(one.expected[0, SUMS.index(name)] for one in arms))
+
+
+def _whole(found: Sequence[Change], metric: str) -> Change:
+    """Over all impressions."""
+    return next(c for c in found if c.kind == "all" and c.metric == metric)
+
+
+def _estimate(change: Change) -> Cell:
+    return None if change.change is None else Estimate(value=change.change, low=change.low, high=change.high)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,95 @@
+"""The arms of an A/B experiment: what a ranker's ads cost, and what people did with them (paper §3.3).
+
+**Paired** arms have all users and all budgets, each in a world of its own. The same requests reach the same ads and the
+same people in both, so what differs is the ranker's doing. Only a simulator can do this.
+**Split** arms have users of their own, drawn at random, and their share of every budget, so that neither takes the
+other's: "we force identical budget over control and treatment groups to eliminate the impact of budget
+cannibalization" (§3.3). An arm's share is that of its requests: halves of a few thousand users differ by some percent
+in traffic, and equal money for less traffic is another price.
+U users, C cells, M sums, I impressions.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtmd.world.config import FunnelConfig
+from mtmd.world.effects import PRODUCTS
+from mtmd.world.funnel import Delivery, deliver
+from mtmd.world.requests import SURFACES
+from mtmd.world.streams import Floats, Ints, uniforms
+from mtmd.world.traffic import Chances, Traffic
+
+GOALS = ("click", "conversion")
+CELLS = (
+    ("all", "all"),
+    *(("surface", name) for name in SURFACES),
+    *(("product", name) for name in PRODUCTS),
+    *(("goal", name) for name in GOALS),
+)
+SUMS = ("spend", "impressions", "clicks", "good", "outbound", "outbound_impressions", "hides", "repins")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One ranker in one sample of traffic: sums (C, M) by cell and SUMS.
+
+    expected  an impression counts its true chances of each action      drawn  it counts what the person did
+    used      spend as a share of the budgets
+    """
+
+    expected: Floats
+    drawn: Floats
+    used: float
+
+    @property
+    def impressions(self) -> float:
+        return float(self.expected[0, SUMS.index("impressions")])
+
+
+def arm(traffic: Traffic, scores: Chances, funnel: FunnelConfig, share: float = 1.0) -> Arm:
+    """Run the funnel with a ranker's scores (P, T) and `share` of every budget."""
+    delivery = deliver(traffic, scores, funnel, share=share)
+    inside = _cells(traffic, delivery)
+    return Arm(
+        expected=inside @ _values(delivery.price, delivery.expected),
+        drawn=inside @ _values(delivery.price, delivery.happened),
+        used=float(delivery.spent.sum() / delivery.budget.sum()),
+    )
+
+
+def split_arms(
+    traffic: Traffic, control: Chances, treatment: Chances, funnel: FunnelConfig, seed: int
+) -> tuple[Arm, Arm]:
+    """Both arms at once, each with about half of the users; scores (P, T) are of the whole traffic."""
+    treated = treated_users(traffic.requests.users.user_id, seed)
+    arms = []
+    for rows, scores in ((~treated, control), (treated, treatment)):
+        part, pairs = traffic.only(rows)
+        arms.append(arm(part, scores[pairs], funnel, len(part.requests) / len(traffic.requests)))
+    return arms[0], arms[1]
+
+
+def treated_users(users: Ints, seed: int) -> NDArray[np.bool_]:
+    """Which users are in the treatment, half of them: a hash of each and of the seed."""
+    return np.asarray(uniforms(seed, "split of users", users, 1)[:, 0] < 0.5)
+
+
+def _values(price: Floats, done: Floats) -> Floats:
+    """(I, M) what each impression adds to each of SUMS; `done` (I, 5) are its actions."""
+    outbound = ~np.isnan(done[:, 2])
+    columns = [price, np.ones(len(done)), done[:, 0], done[:, 1], np.nan_to_num(done[:, 2]), outbound]
+    return np.column_stack([*columns, done[:, 3], done[:, 4]])
+
+
+def _cells(traffic: Traffic, delivery: Delivery) -> Floats:
+    """(C, I) 1 where an impression is in a cell."""
+    surface, ads = traffic.requests.surface[delivery.request], traffic.ads
+    inside = [
+        np.ones(len(delivery.ad), np.bool_),
+        *(surface == place for place in range(len(SURFACES))),
+        *(ads.product[delivery.ad] == place for place in range(len(PRODUCTS))),
+        *(ads.conversion[delivery.ad] == place for place in range(len(GOALS))),
+    ]
+    return np.stack(inside).astype(np.float64)

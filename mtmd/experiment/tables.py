@@ -1,0 +1,51 @@
+"""An experiment in the form of the paper's Tables 2 to 5: relative changes in percent, and their intervals."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from mtmd.evaluation import Column, Table
+from mtmd.evaluation.tables import NOT_APPLICABLE, Cell, Estimate, spoken
+from mtmd.experiment.alignment import Alignment
+from mtmd.experiment.changes import METRICS, Change
+
+
+def change_table(title: str, changes: Sequence[Change], kinds: Sequence[str]) -> Table:
+    """A row per cell of these kinds (surface, product, goal, all), a column per metric."""
+    found = {(c.kind, c.cell, c.metric): c for c in changes}
+    cells = dict.fromkeys((c.kind, c.cell) for c in changes if c.kind in kinds)
+    rows = tuple(
+        (spoken(cell), *(_estimate(found[kind, cell, metric]) for metric in METRICS)) for kind, cell in cells
+    )
+    columns = (
+        Column(name="", kind="text"),
+        *(Column(name=metric, kind="estimate") for metric in METRICS),
+    )
+    return Table(title=title, columns=columns, rows=rows)
+
+
+def levels_table(title: str, arms: Mapping[str, Sequence[Change]]) -> Table:
+    """The metrics of each arm over all impressions; an arm is the treatment of its changes."""
+    rows = tuple((name, *(c.treatment for c in changes if c.kind == "all")) for name, changes in arms.items())
+    columns = (Column(name="lightweight ranker", kind="text"), *(Column(name=metric) for metric in METRICS))
+    return Table(title=title, columns=columns, rows=rows)
+
+
+def alignment_table(title: str, rankers: Mapping[str, Iterable[Alignment]]) -> Table:
+    """A row per ranker, agreement with the heavyweight ranker by surface."""
+    rows: list[tuple[Cell, ...]] = []
+    names: list[str] = []
+    for ranker, found in rankers.items():
+        cells = list(found)
+        names = [spoken(one.surface) for one in cells]
+        rows.append((ranker, *(one.kept for one in cells), *(one.winners for one in cells)))
+    columns = (
+        Column(name="lightweight ranker", kind="text"),
+        *(Column(name=f"kept, {name}") for name in names),
+        *(Column(name=f"winners, {name}") for name in names),
+    )
+    return Table(title=title, columns=columns, rows=tuple(rows))
+
+
+def _estimate(change: Change) -> Cell:
+    if change.change is None:
+        return NOT_APPLICABLE
+    return Estimate(value=change.change, low=change.low, high=change.high)

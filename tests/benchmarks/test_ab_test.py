@@ -1,0 +1,45 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from benchmarks.ab_test import FUNNELS, NOISE, main
+from tests.conftest import FIRST_DAY, TINY
+
+
+def test_it_measures_false_alarms_noise_and_other_funnels(
+    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(FIRST_DAY + timedelta(days=3))]
+    arguments += ["--window-days", "2", "--artifacts", str(tmp_path), "--output", str(tmp_path / "tables.md")]
+    assert main([*arguments, "--requests", "60", "--samples", "5", "--trials", "2"]) == 0
+    text = (tmp_path / "tables.md").read_text()
+    assert text.strip() == capsys.readouterr().out.strip()
+    parts = text.split("\n**")
+    assert len(parts) == 3
+    alarms, noise, funnels = (
+        [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| ")][2:]
+        for part in parts
+    )
+    assert [row[:2] for row in alarms] == [
+        [arms, count] for arms in ("paired", "split") for count in ("true chances", "what people did")
+    ]
+    assert all(0 <= float(row[3].strip("%")) < 60 for row in alarms)
+    assert [float(row[0]) for row in noise] == list(NOISE)
+    errors, kept = ([float(row[column]) for row in noise] for column in (1, 2))
+    assert (errors[0], kept[0]) == (0.0, 1.0)
+    assert errors == sorted(errors)
+    assert kept == sorted(kept, reverse=True)
+    assert noise[0][3].startswith("0.00% ")
+    assert len(funnels) == len(FUNNELS)
+    spent = {row[0]: float(row[1].strip("%")) for row in funnels}
+    assert spent["budget 50"] < spent["budget 0.3"] < spent["default"] < spent["budget 0.05"]
+    for row in funnels:  # CPC is spend / clicks
+        spend, clicks, cpc = (float(cell.split("%")[0]) for cell in row[2:5])
+        assert (1 + spend / 100) / (1 + clicks / 100) - 1 == pytest.approx(cpc / 100, abs=3e-4)
+
+
+def test_logs_of_no_simulated_world_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--preset", TINY, "--logs", str(tmp_path), "--as-of", "2026-01-04", "--window-days", "2"]
+    assert main([*arguments, "--artifacts", str(tmp_path)]) == 1
+    assert "are not of a simulated world" in capsys.readouterr().out

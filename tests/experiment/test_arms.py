@@ -1,0 +1,52 @@
+"""What an arm adds up."""
+
+import numpy as np
+import pytest
+
+from mtmd.experiment.arms import CELLS, SUMS, arm, split_arms, treated_users
+from mtmd.world import deliver
+from tests.world.funnels import FUNNEL, tiny_traffic
+
+
+def test_cells_add_up_and_hold_their_impressions() -> None:
+    traffic = tiny_traffic()
+    found, shown = arm(traffic, traffic.teacher, FUNNEL), deliver(traffic, traffic.teacher, FUNNEL)
+    for sums in (found.expected, found.drawn):
+        kinds = np.array([kind for kind, _ in CELLS])
+        for kind in ("surface", "product", "goal"):
+            np.testing.assert_allclose(sums[kinds == kind].sum(axis=0), sums[0])
+    assert found.expected[0, SUMS.index("spend")] == pytest.approx(shown.spent.sum())
+    assert found.used == pytest.approx(shown.spent.sum() / shown.budget.sum())
+    search = CELLS.index(("surface", "search"))
+    inside = traffic.requests.surface[shown.request] == 1
+    assert found.drawn[search, SUMS.index("clicks")] == shown.happened[inside, 0].sum()
+    standard = CELLS.index(("product", "standard"))
+    assert (
+        found.drawn[0, SUMS.index("outbound_impressions")] == found.drawn[standard, SUMS.index("impressions")]
+    )
+
+
+def test_the_same_ranker_in_paired_arms_changes_nothing_at_all() -> None:
+    traffic = tiny_traffic()
+    one, other = (arm(traffic, traffic.teacher, FUNNEL) for _ in range(2))
+    np.testing.assert_array_equal(one.expected, other.expected)
+    np.testing.assert_array_equal(one.drawn, other.drawn)
+
+
+def test_split_arms_share_users_and_budgets() -> None:
+    traffic = tiny_traffic()
+    control, treatment = split_arms(traffic, traffic.teacher, traffic.teacher, FUNNEL, seed=3)
+    treated = treated_users(traffic.requests.users.user_id, 3)
+    impressions = SUMS.index("impressions")
+    assert treatment.drawn[0, impressions] == pytest.approx(treated.sum() * FUNNEL.slots, rel=0.05)
+    assert control.drawn[0, impressions] == pytest.approx((~treated).sum() * FUNNEL.slots, rel=0.05)
+    spend = control.drawn[0, 0] / control.used + treatment.drawn[0, 0] / treatment.used
+    assert spend == pytest.approx(FUNNEL.budget * FUNNEL.requests)
+
+
+def test_users_stay_in_their_half_and_halves_change_with_the_seed() -> None:
+    users = np.arange(2000)
+    one = treated_users(users, 0)
+    np.testing.assert_array_equal(treated_users(users[::-1], 0)[::-1], one)
+    assert one.mean() == pytest.approx(0.5, abs=0.05)
+    assert (one == treated_users(users, 1)).mean() == pytest.approx(0.5, abs=0.05)

@@ -1,0 +1,69 @@
+"""Models in the place of the lightweight ranker."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mtmd.batch import Batch, SideInput
+from mtmd.config import Preset, SideSchema
+from mtmd.encoding import encode
+from mtmd.errors import LogsError
+from mtmd.experiment import ModelRanker, rankers
+from mtmd.model import ModelKind, build_model
+from mtmd.world import Traffic
+from tests.world.funnels import tiny_traffic
+
+
+def one_row(table: object, schema: SideSchema, row: int, domain: int, seed: int) -> SideInput:
+    encoded = encode(table.slice(row, 1), schema, seed)  # type: ignore[attr-defined]
+    counts = [int(place == domain) for place in range(len(schema.domains))]
+    return SideInput(
+        torch.from_numpy(encoded.continuous),
+        torch.from_numpy(encoded.categorical).long(),
+        torch.from_numpy(encoded.embedding),
+        tuple(counts),
+    )
+
+
+def alone(model: torch.nn.Module, preset: Preset, traffic: Traffic, pair: int) -> list[float]:
+    """The model's chances of one pair that is the only one of its batch."""
+    request, ad = int(traffic.pairs.request[pair]), int(traffic.pairs.ad[pair])
+    surface, product = int(traffic.requests.surface[request]), int(traffic.ads.product[ad])
+    own = preset.declarations
+    batch = Batch(
+        query=one_row(traffic.request_rows, own.query, request, surface, own.hash_seed),
+        item=one_row(traffic.ad_rows, own.item, ad, product, own.hash_seed),
+        pair_query=torch.tensor([0]),
+        pair_item=torch.tensor([0]),
+        pair_domain=torch.tensor([surface * 2 + product]),
+        teacher=torch.full((1, 3), torch.nan),
+        candidate=torch.tensor([0]),
+    )
+    with torch.inference_mode():
+        return model(batch)[0].exp().tolist()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("kind", ["mtmd", "per_slice", "pooled"])
+def test_a_pair_is_scored_as_if_it_were_alone(
+    kind: ModelKind, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In several batches, whatever the order of surfaces and products."""
+    monkeypatch.setattr(rankers, "_REQUESTS_AT_ONCE", 110)
+    traffic, model = tiny_traffic(), build_model(kind, tiny_preset)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.03 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+    scores = ModelRanker(model, tiny_preset.declarations)(traffic)
+    assert scores.dtype == np.float32
+    assert scores[:, 0].std() > 0.001
+    for pair in range(5, len(scores), len(scores) // 9):
+        np.testing.assert_allclose(scores[pair], alone(model, tiny_preset, traffic, pair), rtol=1e-4)
+
+
+def test_rows_without_a_feature_are_refused(tiny_preset: Preset) -> None:
+    traffic = tiny_traffic()
+    ranker = ModelRanker(build_model("pooled", tiny_preset), tiny_preset.declarations)
+    with pytest.raises(LogsError, match="'country' has no column"):
+        ranker(replace(traffic, request_rows=traffic.request_rows.drop_columns(["country"])))

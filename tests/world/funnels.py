@@ -1,0 +1,20 @@
+"""Traffic of the tiny platform for tests of the funnel and of experiments in it."""
+
+from datetime import date
+from functools import cache
+
+from mtmd.world import FunnelConfig, Platform, Traffic, WorldConfig, draw_traffic
+
+DAY = date(2026, 1, 21)
+FUNNEL = FunnelConfig(requests=300, broad=20, keep=8, slots=3)
+
+
+@cache
+def tiny_platform() -> Platform:
+    return Platform(WorldConfig.tiny())
+
+
+@cache
+def tiny_traffic(sample: int = 0) -> Traffic:
+    """Read-only by convention."""
+    return draw_traffic(tiny_platform(), DAY, FUNNEL, sample)
