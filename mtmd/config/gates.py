@@ -45,7 +45,7 @@ class EvaluationConfig(Frozen):
         3, ge=1, description="ads of a request that the heavyweight ranker takes in a replay"
     )
     replay_kept: tuple[int, ...] = Field(
-        (3, 5, 8, 12),
+        (3, 4, 6, 8),
         min_length=1,
         description="ads of a request that a predictor keeps for the heavyweight ranker in a replay, ascending; "
         "none below replay_top, which fewer could not fill",
