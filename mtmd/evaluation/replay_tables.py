@@ -16,9 +16,9 @@ def replay_words(report: ReplayReport) -> str:
     if not whole.requests:
         return f"{words}: there is nothing to choose, so nothing to replay.{unknown}"
     cut = ", ".join(f"{most:,} at {kept}" for kept, most in zip(report.kept, whole.cut, strict=True))
+    left_out = "; the others have nothing to choose, and are not counted" if whole.alone else ""
     return (
-        f"{words}; the others have nothing to choose, and are not counted. Requests that are cut, by the number of "
-        f"candidates that is kept: {cut}.{unknown}"
+        f"{words}{left_out}. Requests that are cut, by the number of candidates that is kept: {cut}.{unknown}"
     )
 
 

@@ -89,8 +89,20 @@ def test_slices_have_recall_and_value_side_by_side(report: ReplayReport) -> None
 def test_words_say_what_is_counted(day: HeldOutDay, declarations: Declarations, report: ReplayReport) -> None:
     """The request with one candidate whose bid is unknown has none to rank by value."""
     assert replay_words(report) == (
-        "1 of 1 requests have two candidates or more; the others have nothing to choose, and are not counted. Requests "
-        "that are cut, by the number of candidates that is kept: 1 at 2, 1 at 3. 1 candidates have no bid, so no value."
+        "1 of 1 requests have two candidates or more. Requests that are cut, by the number of candidates that is kept: "
+        "1 at 2, 1 at 3. 1 candidates have no bid, so no value."
+    )
+    known = replay_day(  # with a bid, the request counts as one that has nothing to choose
+        date(2026, 1, 21),
+        declarations,
+        day,
+        np.ones(5),
+        {"mtmd": np.log(day.teacher)},
+        CONFIG,
+        reference="mtmd",
+    )
+    assert replay_words(known).startswith(
+        "1 of 2 requests have two candidates or more; the others have nothing to choose, and are not counted. Requests"
     )
     alone = replace(day, request=np.arange(5))
     found = replay_day(
