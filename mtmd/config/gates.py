@@ -1,6 +1,9 @@
 """Thresholds: of the data suites, of the evaluation and of the promotion gates."""
 
-from pydantic import Field
+from itertools import pairwise
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
 
 from mtmd.config.base import Frozen
 
@@ -38,6 +41,29 @@ class EvaluationConfig(Frozen):
     seed_noise: float = Field(
         0.05, ge=0, lt=1, description="what another training seed changes: less says nothing, from one seed"
     )
+    replay_top: int = Field(
+        3, ge=1, description="ads of a request that the heavyweight ranker takes in a replay"
+    )
+    replay_kept: tuple[int, ...] = Field(
+        (3, 4, 6, 8),
+        min_length=1,
+        description="ads of a request that a predictor keeps for the heavyweight ranker in a replay, ascending; "
+        "none below replay_top, which fewer could not fill",
+    )
+    value_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        {},
+        description="weight of each task in the value bid × Σ weight × P(task); empty: the first root task alone",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        kept = self.replay_kept
+        if kept[0] < self.replay_top or any(more <= less for less, more in pairwise(kept)):
+            raise ValueError(
+                f"replay_kept {list(kept)} must ascend from replay_top ({self.replay_top}) or more; fewer ads than "
+                "that could not fill the top"
+            )
+        return self
 
 
 class GatesConfig(Frozen):

@@ -4,7 +4,7 @@ from mtmd.data.batches import day_batches, gather_batch
 from mtmd.data.extraction import extract_day, shard_fingerprint
 from mtmd.data.profiles import FeatureShift, feature_shifts, profile_day
 from mtmd.data.shards import Matrices, Shard, ShardRef, open_shard
-from mtmd.data.snapshot import AdRows, ads_digests, read_ads
+from mtmd.data.snapshot import AdRows, ads_digests, day_bids, read_ads
 from mtmd.data.window import Window, WindowData, days_fingerprint, plan_window, window_fingerprint
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "WindowData",
     "ads_digests",
     "day_batches",
+    "day_bids",
     "days_fingerprint",
     "extract_day",
     "feature_shifts",

@@ -4,7 +4,7 @@ The day's `ads` table alone is read, so a snapshot that was delivered at the sta
 requests. Rows are those of the day's shard, in its order, with the bid beside them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Declarations
 from mtmd.data.database import create_table, create_view, session, statement
+from mtmd.data.shards import Shard, read_manifest
 from mtmd.data.sources import check_columns, identities, source_digests
 from mtmd.encoding import EncodedSide, encode
 from mtmd.errors import LogsError
@@ -51,6 +52,34 @@ def read_ads(logs: str | Path, day: date, declarations: Declarations) -> Iterato
     Columns that the declarations do not know are ignored: the logs may have grown since. Raises LogsError naming day
     and file or column for a snapshot that is not as the contract says, or that changed while it was read.
     """
+    schema = declarations.item
+    columns = list(dict.fromkeys(("ad_id", "bid", *(feature.name for feature in schema.fields))))
+    for product, raw in _rows(logs, day, declarations, columns):
+        encoded = encode(pa.Table.from_struct_array(raw), schema, declarations.hash_seed)
+        ad_id, bid = raw.field("ad_id").to_numpy(), _bids(raw)
+        for index in np.unique(product):
+            own = slice(*np.searchsorted(product, [index, index + 1]))
+            yield AdRows(schema.domains[index], ad_id[own], encoded.part(own), bid[own])
+
+
+def day_bids(logs: str | Path, shard: Shard, declarations: Declarations, cache: Path) -> NDArray[np.float32]:
+    """The bid of each ad of a day's shard, in its order: (A,) float32, NaN where it is unknown.
+
+    `cache` is as in `ads_digests`. Raises LogsError as `read_ads` does, and when the snapshot is not the one that the
+    shard was extracted from.
+    """
+    if ads_digests(logs, shard.day, cache) != read_manifest(shard.path).sources["ads"]:
+        raise LogsError(
+            f"ads of {shard.day} changed after the day was extracted, so their bids may be another day's; run the day "
+            "again, which extracts it anew"
+        )
+    return np.concatenate([_bids(raw) for _, raw in _rows(logs, shard.day, declarations, ["bid"])])
+
+
+def _rows(
+    logs: str | Path, day: date, declarations: Declarations, columns: Sequence[str]
+) -> Iterator[tuple[NDArray[np.int8], pa.StructArray]]:
+    """Batches of a day's ads in the order of its shard: the index of each one's product, and its columns."""
     paths = day_files(logs, "ads", day)
     before = identities({"ads": paths})
     with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
@@ -58,9 +87,14 @@ def read_ads(logs: str | Path, day: date, declarations: Declarations) -> Iterato
             check_columns(connection, "ads", day, path, declarations, ignore_undeclared=True)
         create_view(connection, "source_ads", {"paths": [str(path) for path in paths]})
         _make_keys(connection, day, declarations)
-        yield from _read(connection, day, declarations)
+        yield from _read(connection, day, columns)
     if identities({"ads": paths}) != before:
         raise LogsError(f"ads of {day} changed while they were read; run again when they are complete")
+
+
+def _bids(raw: pa.StructArray) -> NDArray[np.float32]:
+    bids: NDArray[np.float32] = pc.fill_null(raw.field("bid"), float("nan")).to_numpy()
+    return bids
 
 
 def _make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> None:
@@ -79,19 +113,12 @@ def _make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: D
         )
 
 
-def _read(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> Iterator[AdRows]:
-    schema = declarations.item
-    columns = list(dict.fromkeys(("ad_id", "bid", *(feature.name for feature in schema.fields))))
+def _read(
+    connection: duckdb.DuckDBPyConnection, day: date, columns: Sequence[str]
+) -> Iterator[tuple[NDArray[np.int8], pa.StructArray]]:
     try:
-        relation = connection.sql(statement("stg_ads_by_key"), params={"columns": columns})
+        relation = connection.sql(statement("stg_ads_by_key"), params={"columns": list(columns)})
         for batch in relation.to_arrow_reader(_ROWS):
-            raw = batch.column("source_row")
-            encoded = encode(pa.Table.from_struct_array(raw), schema, declarations.hash_seed)
-            ad_id = raw.field("ad_id").to_numpy()
-            bid = pc.fill_null(raw.field("bid"), float("nan")).to_numpy()
-            product = batch.column("product_index").to_numpy()
-            for index in np.unique(product):
-                own = slice(*np.searchsorted(product, [index, index + 1]))
-                yield AdRows(schema.domains[index], ad_id[own], encoded.part(own), bid[own])
+            yield batch.column("product_index").to_numpy(), batch.column("source_row")
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise LogsError(f"ads of {day}: reading failed ({error}); write the day's files again") from error

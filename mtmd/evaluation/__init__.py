@@ -4,6 +4,9 @@ from mtmd.evaluation.ablation_table import EVERYTHING, Contribution, contributio
 from mtmd.evaluation.constant import predict_constant, window_medians
 from mtmd.evaluation.evaluate import evaluate_predictors
 from mtmd.evaluation.held_out import HeldOutDay
+from mtmd.evaluation.replay import replay_day
+from mtmd.evaluation.replay_report import EVERYWHERE, RANDOM, ReplayCell, ReplayReport, ReplayShare
+from mtmd.evaluation.replay_tables import replay_slices_table, replay_table, replay_words
 from mtmd.evaluation.report import ALL, Comparison, EvaluationReport, Metric, SliceMetrics
 from mtmd.evaluation.scoring import score_day
 from mtmd.evaluation.tables import (
@@ -25,7 +28,9 @@ from mtmd.evaluation.tables import (
 __all__ = [
     "ALL",
     "EVERYTHING",
+    "EVERYWHERE",
     "NOT_APPLICABLE",
+    "RANDOM",
     "TABLE_1",
     "Column",
     "Comparison",
@@ -34,6 +39,9 @@ __all__ = [
     "EvaluationReport",
     "HeldOutDay",
     "Metric",
+    "ReplayCell",
+    "ReplayReport",
+    "ReplayShare",
     "SliceMetrics",
     "Table",
     "action_table",
@@ -47,6 +55,10 @@ __all__ = [
     "improvement_table",
     "logmae_table",
     "predict_constant",
+    "replay_day",
+    "replay_slices_table",
+    "replay_table",
+    "replay_words",
     "score_day",
     "spoken",
     "window_medians",

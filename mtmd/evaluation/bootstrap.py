@@ -21,7 +21,7 @@ from mtmd.evaluation.held_out import HeldOutDay, SliceRows
 from mtmd.evaluation.metrics import Floats, clip_log_p
 from mtmd.evaluation.report import ALL, Comparison
 
-_BLOCK = 2048  # requests whose weights are held at once: 8 MB per 1,000 resamples
+BLOCK = 2048  # requests whose weights are held at once: 8 MB per 1,000 resamples
 _LEVELS = 1 << 16  # of the uniform that a Poisson count is looked up by
 
 
@@ -60,7 +60,7 @@ def resample(
         here = [i for i, part in enumerate(parts) if part.slice.surface == surface]
         columns = np.concatenate([np.arange(i * len(cuts), (i + 1) * len(cuts)) for i in here])
         for block, errors, counts in _blocks(day, [parts[i] for i in here], predictions, cuts):
-            weights = _poisson(config.bootstrap_seed, block, len(errors), config.resamples)
+            weights = poisson_weights(config.bootstrap_seed, block, len(errors), config.resamples)
             flat = errors.reshape(len(errors), -1)
             resampled[:, columns] += (weights.T @ flat).reshape(config.resamples, -1, len(predictions))
             sums[columns] += errors.sum(axis=0, dtype=np.float64)
@@ -118,7 +118,7 @@ def _blocks(
     requests = [day.request[part.rows] for part in parts]  # ascending, as candidates are in order of requests
     first = min((int(r[0]) for r in requests if len(r)), default=0)
     last = max((int(r[-1]) for r in requests if len(r)), default=-1)
-    for start, stop in pairwise([*range(first, last + 1, _BLOCK), last + 1]):
+    for start, stop in pairwise([*range(first, last + 1, BLOCK), last + 1]):
         errors = np.zeros((stop - start, len(parts) * len(cuts), len(predictions)), np.float32)
         counts = np.zeros((stop - start, len(parts) * len(cuts)))
         for place, (part, request) in enumerate(zip(parts, requests, strict=True)):
@@ -137,8 +137,11 @@ def _blocks(
         yield start, errors, counts
 
 
-def _poisson(seed: int, block: int, requests: int, resamples: int) -> NDArray[np.float32]:
-    """(requests, resamples) counts, looked up by 16 random bits each: a tenth of a true draw's time."""
+def poisson_weights(seed: int, block: int, requests: int, resamples: int) -> NDArray[np.float32]:
+    """How often each request counts in each resample: (requests, resamples); the same for the same seed and block.
+
+    A block is named by its first request. Counts are looked up by 16 random bits each: a tenth of a true draw's time.
+    """
     random = np.random.default_rng([seed, block])
     return _TABLE[random.integers(0, _LEVELS, (requests, resamples), dtype=np.uint16)]
 

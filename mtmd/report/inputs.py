@@ -6,7 +6,7 @@ from datetime import date
 
 from mtmd.config import GatesConfig
 from mtmd.data import ShardRef
-from mtmd.evaluation import EvaluationReport
+from mtmd.evaluation import EvaluationReport, ReplayReport
 from mtmd.export import ParityReport
 from mtmd.registry import ModelManifest
 from mtmd.registry.gates import Verdict
@@ -39,6 +39,7 @@ class ReportInputs:
     verdict: Verdict
     live: str | None
     evaluation: EvaluationReport
+    replay: ReplayReport
     gates: GatesConfig
     fits: Mapping[str, FitResult]
     trained: Mapping[str, str]

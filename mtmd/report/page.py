@@ -13,6 +13,7 @@ from mtmd.report.charts import line_chart
 from mtmd.report.inputs import ReportInputs
 from mtmd.report.numbers import scientific
 from mtmd.report.quality import quality, short
+from mtmd.report.replay import replay_view
 from mtmd.report.towers import tower_view
 from mtmd.report.verdict import brief, details, headline, rival_tables
 from mtmd.training import FitResult
@@ -51,6 +52,7 @@ def render_report(inputs: ReportInputs) -> str:
         bucket_maps=list(comparisons.bucket_maps(report)),
         ablation_maps=list(comparisons.ablation_maps(inputs.ablations)),
         panels=list(calibration.panels(report)),
+        replay=replay_view(inputs.replay),
         curves={name: _curves(name, fit) for name, fit in inputs.fits.items()},
         towers=[tower_view(means) for means in inputs.traces],
         quality=quality(inputs.validations, inputs.shards),

@@ -7,13 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.config import Declarations, Domains, Frozen
-from mtmd.data import Shard, ShardRef, extract_day, open_shard
+from mtmd.data import Shard, ShardRef, day_bids, extract_day, open_shard
 from mtmd.errors import EvaluationError, LogsError
 from mtmd.evaluation import (
     EvaluationReport,
     HeldOutDay,
+    ReplayReport,
     evaluate_predictors,
     predict_constant,
+    replay_day,
     score_day,
     window_medians,
 )
@@ -27,11 +29,11 @@ from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained, load_trained
 from mtmd.storage import read_json, write_json
 
-_REPORT = "report.json"
+_REPORT, _REPLAY = "report.json", "replay.json"
 
 
 class Evaluated(Frozen):
-    """Where an evaluation's report is, and which champion it was held against."""
+    """Where an evaluation's report and its replay are, and which champion it was held against."""
 
     key: str
     path: str
@@ -42,6 +44,15 @@ class Evaluated(Frozen):
     def report(self) -> EvaluationReport:
         return EvaluationReport.model_validate(read_json(Path(self.path) / _REPORT))
 
+    @property
+    def replay(self) -> ReplayReport:
+        return read_replay(self.path)
+
+
+def read_replay(evaluation: str | Path) -> ReplayReport:
+    """The replay beside an evaluation's report."""
+    return ReplayReport.model_validate(read_json(Path(evaluation) / _REPLAY))
+
 
 def model_id(plan: RunPlan, mtmd: Trained, held_out: ShardRef) -> str:
     """Name of the candidate: its day, and the digest of all that decides its files and metrics."""
@@ -51,9 +62,10 @@ def model_id(plan: RunPlan, mtmd: Trained, held_out: ShardRef) -> str:
 def evaluate(
     plan: RunPlan, trained: Sequence[Trained], window: Sequence[ShardRef], held_out: ShardRef
 ) -> Evaluated:
-    """Metrics of MTMD, its rivals, the constant and the incumbent champion on the held-out day.
+    """Metrics and the replay of MTMD, its rivals, the constant and the incumbent champion on the held-out day.
 
-    Raises EvaluationError when a prediction is not finite, or the champion's domains are others.
+    Raises EvaluationError when a prediction is not finite, or the champion's domains are others; LogsError when the
+    day's bids are no longer those of its shard.
     """
     mtmd = next(one for one in trained if one.name == "mtmd")
     own = model_id(plan, mtmd, held_out)
@@ -63,16 +75,17 @@ def evaluate(
     final = plan.workspace.evaluation(key)
 
     def build(directory: Path) -> None:
-        report = _report(plan, trained, window, open_shard(Path(held_out.path)), champion)
+        report, replay = _reports(plan, trained, window, open_shard(Path(held_out.path)), champion)
         write_json(directory / _REPORT, report.model_dump(mode="json"))
+        write_json(directory / _REPLAY, replay.model_dump(mode="json"))
 
     reused = make_once(final, build)
     return Evaluated(key=key, path=str(final), incumbent=opponent, reused=reused)
 
 
-def _report(
+def _reports(
     plan: RunPlan, trained: Sequence[Trained], window: Sequence[ShardRef], shard: Shard, champion: str | None
-) -> EvaluationReport:
+) -> tuple[EvaluationReport, ReplayReport]:
     declarations = plan.preset.declarations
     day = HeldOutDay.of(shard, declarations)
     predictions: dict[str, NDArray[np.floating]] = {
@@ -82,7 +95,14 @@ def _report(
     predictions["constant"] = predict_constant(medians, day)
     if champion is not None:
         predictions["champion"] = _champion_scores(plan, champion, shard)
-    return evaluate_predictors(plan.as_of, declarations, day, predictions, plan.preset.evaluation)
+    config = plan.preset.evaluation
+    report = evaluate_predictors(plan.as_of, declarations, day, predictions, config)
+    bids = day_bids(plan.logs, shard, declarations, plan.workspace.shards / "digests")
+    reference = "per_slice" if champion is None else "champion"
+    replay = replay_day(
+        plan.as_of, declarations, day, bids[shard.ad_row.numpy()], predictions, config, reference=reference
+    )
+    return report, replay
 
 
 def _champion_scores(plan: RunPlan, champion: str, shard: Shard) -> NDArray[np.float32]:

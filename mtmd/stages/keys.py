@@ -68,6 +68,8 @@ def evaluation_key(trained: Mapping[str, str], held_out: str, champion: str | No
             "held_out": held_out,
             "champion": champion,
             "evaluation": preset.evaluation.model_dump(mode="json"),
-            "code": code_digest("evaluation", "export/shard_scores.py", "serving", *_CONFIG),
+            "code": code_digest(
+                "evaluation", "export/shard_scores.py", "serving", "data/snapshot.py", *_CONFIG
+            ),
         }
     )

@@ -13,6 +13,8 @@ from mtmd.evaluation import (
     factor_table,
     improvement_table,
     logmae_table,
+    replay_table,
+    replay_words,
 )
 from mtmd.registry.gates import RIVALS
 from mtmd.registry.slice_gates import GateResult, SliceFinding
@@ -67,8 +69,8 @@ def training(plan: RunPlan, trained: Sequence[Trained]) -> str:
 
 
 def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
-    """LogMAE by slice, the paper's Table 1 form, the top rank buckets, and real actions."""
-    report = evaluated.report
+    """LogMAE by slice, the paper's Table 1 form, the top rank buckets, real actions, and what cuts would cost."""
+    report, replay = evaluated.report, evaluated.replay
     against = _against(evaluated.incumbent)
     tables = [
         logmae_table(report),
@@ -77,8 +79,10 @@ def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
     ]
     if "champion" in report.predictors:
         tables.append(improvement_table(report, "champion"))
-    tables += [bucket_table(report, "per_slice"), action_table(report)]
-    return "\n".join([f"{_head(plan)}; {against}.", "", *(table.markdown() for table in tables)])
+    tables += [bucket_table(report, "per_slice"), action_table(report), replay_table(replay)]
+    return "\n".join(
+        [f"{_head(plan)}; {against}.", "", *(table.markdown() for table in tables), replay_words(replay), ""]
+    )
 
 
 def _against(opponent: Incumbent) -> str:

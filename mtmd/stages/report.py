@@ -12,6 +12,7 @@ from mtmd.report import ReportInputs, render_report, trace_means
 from mtmd.stages.ablation import Ablation
 from mtmd.stages.candidate import Proofs, load_mtmd
 from mtmd.stages.decision import RunSummary
+from mtmd.stages.evaluation import read_replay
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained
 from mtmd.stages.validation import DataQuality
@@ -76,6 +77,7 @@ def _inputs(
         verdict=summary.verdict,
         live=summary.champion,
         evaluation=summary.report,
+        replay=read_replay(summary.places["evaluation"]),
         gates=plan.preset.gates,
         fits={one.name: one.fit for one in trained},
         trained={one.name: one.key for one in trained},

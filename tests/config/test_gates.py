@@ -13,6 +13,20 @@ from mtmd.config import DataConfig, EvaluationConfig, GatesConfig
         (DataConfig, {"mix_band": 0}, r"greater than 0"),
         (DataConfig, {"max_null_rate_change": 1.5}, r"less than or equal to 1"),
         (EvaluationConfig, {"buckets": 1}, r"greater than or equal to 2"),
+        (EvaluationConfig, {"replay_top": 0}, r"greater than or equal to 1"),
+        (EvaluationConfig, {"replay_kept": ()}, r"at least 1 item"),
+        (
+            EvaluationConfig,
+            {"replay_kept": (2, 5)},
+            r"replay_kept \[2, 5\] must ascend from replay_top \(3\)",
+        ),
+        (
+            EvaluationConfig,
+            {"replay_kept": (5, 5)},
+            r"replay_kept \[5, 5\] must ascend from replay_top \(3\)",
+        ),
+        (EvaluationConfig, {"value_weights": {"ctr": 0.0}}, r"value_weights\.ctr\n.*greater than 0"),
+        (EvaluationConfig, {"value_weights": {"ctr": float("inf")}}, r"value_weights\.ctr\n.*finite number"),
         (GatesConfig, {"calibration_low": 1.0}, r"less than 1"),
         (GatesConfig, {"calibration_high": 1.0}, r"greater than 1"),
         (GatesConfig, {"baseline_tolerance": -0.1}, r"greater than or equal to 0"),
@@ -20,7 +34,7 @@ from mtmd.config import DataConfig, EvaluationConfig, GatesConfig
         (GatesConfig, {"parity": 0.1}, r"Extra inputs are not permitted"),
     ],
 )
-def test_a_threshold_out_of_bounds_is_refused(config: type, change: dict[str, float], message: str) -> None:
+def test_a_threshold_out_of_bounds_is_refused(config: type, change: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         config.model_validate(change)
 

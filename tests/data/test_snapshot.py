@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mtmd.config import Declarations
-from mtmd.data import Shard, ads_digests, read_ads
+from mtmd.data import Shard, ads_digests, day_bids, extract_day, open_shard, read_ads
 from mtmd.data.shards import read_manifest
 from mtmd.errors import LogsError
 from tests.data.conftest import SCHEMAS
@@ -35,6 +35,35 @@ def test_ads_are_those_of_the_shard_with_their_bids(
 
 def test_the_digests_are_those_of_the_shards_manifest(logs: Path, tmp_path: Path, shard: Shard) -> None:
     assert ads_digests(logs, DAY, tmp_path / "digests") == read_manifest(shard.path).sources["ads"]
+
+
+def test_bids_are_in_the_order_of_the_shard(
+    logs: Path, tmp_path: Path, declarations: Declarations, day: dict, write: Callable[..., Path]
+) -> None:
+    """Standard 7 and 9, then shopping 5, whose bid is unknown, and 6."""
+    for row in day["ads"]:
+        row["bid"] = None if row["ad_id"] == 5 else row["ad_id"] / 2
+    write(logs, "ads", DAY, day["ads"])
+    shard = open_shard(Path(extract_day(logs, DAY, declarations, tmp_path / "shards").path))
+    bids = day_bids(logs, shard, declarations, tmp_path / "digests")
+    assert bids.dtype == np.float32
+    np.testing.assert_array_equal(bids, [3.5, 4.5, np.nan, 3.0])
+
+
+def test_bids_of_another_snapshot_than_the_shards_are_refused(
+    logs: Path,
+    tmp_path: Path,
+    declarations: Declarations,
+    shard: Shard,
+    day: dict,
+    write: Callable[..., Path],
+) -> None:
+    day["ads"][1] |= {"bid": 8.0}
+    write(logs, "ads", DAY, day["ads"])
+    with pytest.raises(
+        LogsError, match=r"ads of 2026-03-01 changed after .* was extracted.* run the day again"
+    ):
+        day_bids(logs, shard, declarations, tmp_path / "digests")
 
 
 @pytest.mark.parametrize(

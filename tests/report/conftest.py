@@ -5,9 +5,9 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from mtmd.config import GatesConfig, Preset
+from mtmd.config import EvaluationConfig, GatesConfig, Preset
 from mtmd.data import ShardRef
-from mtmd.evaluation import EvaluationReport, HeldOutDay, evaluate_predictors
+from mtmd.evaluation import EvaluationReport, HeldOutDay, ReplayReport, evaluate_predictors, replay_day
 from mtmd.export import DayParity, FileParity, FreshProcessReport, ParityReport
 from mtmd.registry import ModelManifest
 from mtmd.registry.gates import GateInputs, Verdict, decide
@@ -60,6 +60,21 @@ def changed(report: EvaluationReport, **fields: object) -> EvaluationReport:
 def report(day: HeldOutDay, tiny_preset: Preset) -> EvaluationReport:
     """MTMD is 50 % better than the baselines and 20 % than pooled, and 25 % worse than the champion."""
     return evaluate(day, tiny_preset, mtmd=0.1, per_slice=0.2, pooled=0.125, constant=1.0, champion=0.08)
+
+
+@pytest.fixture(scope="session")
+def replay(day: HeldOutDay, tiny_preset: Preset) -> ReplayReport:
+    """One of four candidates is taken; the champion errs least, the constant knows bids alone."""
+    rng = np.random.default_rng(1)
+    errors = {"mtmd": 0.5, "per_slice": 1.0, "pooled": 0.7, "champion": 0.3}
+    predictions = {
+        name: np.minimum(off_by(day, 0.0) + error * rng.normal(size=day.teacher.shape), -1e-3)
+        for name, error in errors.items()
+    }
+    predictions["constant"] = np.full(day.teacher.shape, -2.0)
+    config = EvaluationConfig(replay_top=1, replay_kept=(1, 2, 3), resamples=200)
+    bid = rng.uniform(1, 5, len(day.domain))
+    return replay_day(AS_OF, tiny_preset.declarations, day, bid, predictions, config, reference="champion")
 
 
 @pytest.fixture(scope="session")
@@ -186,6 +201,7 @@ def traces() -> tuple[TowerMeans, TowerMeans]:
 @pytest.fixture(scope="session")
 def inputs(
     report: EvaluationReport,
+    replay: ReplayReport,
     verdict: Verdict,
     parity: ParityReport,
     fit: FitResult,
@@ -201,6 +217,7 @@ def inputs(
         verdict=verdict,
         live=CHAMPION,
         evaluation=report,
+        replay=replay,
         gates=GATES,
         fits={"mtmd": fit, "per_slice": fit, "pooled": fit},
         trained={"mtmd": "c" * 64, "per_slice": "d" * 64, "pooled": "e" * 64},

@@ -100,6 +100,9 @@ def test_every_section_says_its_numbers(html: str) -> None:
         "MTMD is worth its cost: it is ahead of pooling alone on ctr, gctr and octr. This is one training seed",
         "cut by teacher score into 5 equal buckets",
         "No ablation variants are trained for this page yet",
+        "480 of 480 requests have two candidates or more",
+        "value = bid × (1 · ctr)",
+        "Slice by slice, ranked by the task's score",
         "0.90 × teacher",
         "12,346",  # rows a second
         "query tower: mean gate by surface",

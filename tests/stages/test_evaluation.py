@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -5,9 +6,10 @@ import pytest
 from mtmd import stages
 from mtmd.config import Preset
 from mtmd.data import open_shard
-from mtmd.errors import BundleError, EvaluationError
+from mtmd.errors import BundleError, EvaluationError, LogsError
+from mtmd.evaluation import EVERYWHERE
 from mtmd.stages import Evaluated, Trained
-from mtmd.stages.evaluation import _champion_scores
+from mtmd.stages.evaluation import _champion_scores, read_replay
 from mtmd.stages.incumbent import Incumbent
 from tests.flows.runs import Run
 from tests.stages.conftest import Done
@@ -40,6 +42,30 @@ def test_without_a_champion_every_rival_is_evaluated_on_every_slice(done: Done) 
     assert done.evaluated.reused
 
 
+def test_the_days_requests_are_replayed_beside_the_report(done: Done) -> None:
+    replay = done.evaluated.replay
+    assert replay.reference == "per_slice"  # there is no champion
+    assert replay.predictors == ("mtmd", "per_slice", "pooled", "constant", "random")
+    assert len(replay.slices) == 15
+    whole = replay.cell(EVERYWHERE)
+    assert whole.requests + whole.alone == done.shards[-1].requests
+    assert replay.without_bid == 0
+    for kept in replay.kept:
+        own, floor = (replay.share(name, EVERYWHERE, kept) for name in ("mtmd", "random"))
+        assert own.recall is not None
+        assert floor.recall is not None
+        assert floor.recall.value < own.recall.value <= 1.0
+
+
+def test_bids_of_another_delivery_are_refused(done: Done, tmp_path: Path) -> None:
+    logs = shutil.copytree(done.plan.logs, tmp_path / "logs")
+    (table,) = (logs / "ads" / f"date={done.plan.as_of}").glob("*.parquet")
+    table.write_bytes(table.read_bytes() + b" ")
+    plan = done.plan.model_copy(update={"logs": str(logs)})
+    with pytest.raises(LogsError, match="changed after the day was extracted"):
+        stages.evaluate(plan, (_named(done.trained[0]), *done.trained[1:]), done.shards[:-1], done.shards[-1])
+
+
 def test_the_champion_is_not_compared_with_itself(done_live: Done) -> None:
     assert done_live.evaluated.incumbent == Incumbent(sequence=1, promotion="all gates passed")
     assert "champion" not in done_live.evaluated.report.predictors
@@ -56,6 +82,8 @@ def test_a_damaged_report_is_made_again(done: Done) -> None:
 def test_the_champions_own_files_are_scored(first_run: Run, next_day: Run) -> None:
     report = next_day.summary.report
     assert "champion" in report.predictors
+    replay = read_replay(next_day.summary.places["evaluation"])
+    assert (replay.reference, replay.predictors[-2:]) == ("champion", ("champion", "random"))
     # The champion has seen all but one day of the challenger's window: close, and not the same.
     for where in report.aggregates:
         champion, challenger = report.get("champion", where).logmae, report.get("mtmd", where).logmae

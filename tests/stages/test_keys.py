@@ -69,9 +69,10 @@ def test_an_evaluation_is_named_by_what_was_compared(tiny_preset: Preset) -> Non
         evaluation_key(given, "later data", None, tiny_preset),
         evaluation_key(given, "day", "champion", tiny_preset),
         evaluation_key(given, "day", None, _changed(tiny_preset, "evaluation", buckets=7)),
+        evaluation_key(given, "day", None, _changed(tiny_preset, "evaluation", replay_kept=(3, 9))),
         base,
     }
-    assert len(others) == 6
+    assert len(others) == 7
 
 
 def test_a_candidate_is_named_by_its_training_its_day_and_the_cut_of_its_metrics(tiny_preset: Preset) -> None:
@@ -84,6 +85,7 @@ def test_a_candidate_is_named_by_its_training_its_day_and_the_cut_of_its_metrics
     }
     assert len(others) == 4
     assert candidate_key("trained", "day", _changed(tiny_preset, "gates", min_requests=7)) == base
+    assert candidate_key("trained", "day", _changed(tiny_preset, "evaluation", replay_top=1)) == base
 
 
 @pytest.mark.parametrize("place", ["config/domains.py", "config/features.py", "config/model.py"])

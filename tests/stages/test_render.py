@@ -42,6 +42,13 @@ def test_metrics_say_what_the_candidate_was_held_against(done: Done, done_live: 
     assert "; champion old, which it displaced." in again
 
 
+def test_metrics_end_with_what_cuts_would_cost(done: Done) -> None:
+    page = render.metrics(done.plan, done.evaluated)
+    assert "**Replay on 2026-01-21, by value, whole requests: share of the heavyweight ranker's top 3" in page
+    assert "| all | 3 |" in page
+    assert "requests have two candidates or more" in page.splitlines()[-1]
+
+
 def test_parity_has_a_row_per_file_and_batch_size(done: Done) -> None:
     page = render.parity(done.plan, done.proofs)
     assert "**Parity holds**" in page

@@ -1,0 +1,52 @@
+"""What cuts would cost: curves of recall and value over the number of kept candidates, and every slice's numbers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from markupsafe import Markup
+
+from mtmd.config import Slice
+from mtmd.evaluation import ReplayReport, Table, replay_slices_table, replay_table, replay_words, spoken
+from mtmd.report.charts import line_chart
+
+_WIDTH = 400
+
+
+@dataclass(frozen=True)
+class ReplayView:
+    """The section: what is counted, curves of recall and value per surface, and two tables."""
+
+    words: str
+    curves: tuple[tuple[Markup, ...], ...]
+    by_value: Table
+    by_slice: Table
+
+
+def replay_view(report: ReplayReport) -> ReplayView:
+    """Curves of all surfaces first; none where no request has a choice."""
+    return ReplayView(
+        words=replay_words(report),
+        curves=tuple(pair for where in report.by_value if (pair := tuple(_curves(report, where)))),
+        by_value=replay_table(report),
+        by_slice=replay_slices_table(report),
+    )
+
+
+def _curves(report: ReplayReport, where: Slice) -> Iterator[Markup]:
+    surface = "all surfaces" if where == report.by_value[0] else spoken(where.surface)
+    for quantity, name in (("recall", f"of the top {report.top}"), ("value", "of the value")):
+        series = {one: _series(report, one, where, quantity) for one in report.predictors}  # type: ignore[arg-type]
+        if drawn := {one: points for one, points in series.items() if points}:
+            chart = line_chart(
+                f"{surface}: % {name}", "kept", drawn, width=_WIDTH, ticks=[str(kept) for kept in report.kept]
+            )
+            yield Markup(chart)  # its texts are escaped
+
+
+def _series(
+    report: ReplayReport, predictor: str, where: Slice, quantity: Literal["recall", "value"]
+) -> list[float]:
+    """Percent by K; empty where there is nothing to share."""
+    found = [getattr(report.share(predictor, where, kept), quantity) for kept in report.kept]
+    return [100.0 * one.value for one in found if one is not None]
