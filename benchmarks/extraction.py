@@ -2,7 +2,8 @@
 
 The reference is DuckDB itself: it reads the same columns of the same files and writes as many bytes, plainly, with one
 COPY per table. Rounds alternate between the three, so that a busy moment hits all; reported are medians. Beside it a
-window is extracted from nothing, and again a day later, when one of its days is new.
+window is extracted from nothing, and again a day later, when one of its days is new. A second table takes validation
+apart, for this day and for one a tenth as large: what a small day costs too is there whatever the day's size.
 
 Days are simulated in a temporary directory unless `--logs` names some. Validation is compared with a day before it,
 as it is every day; great-expectations is imported before the clock runs.
@@ -10,12 +11,14 @@ as it is every day; great-expectations is imported before the clock runs.
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from shutil import rmtree
 from statistics import median
 from tempfile import TemporaryDirectory
+from types import ModuleType
 
 import duckdb
 from rich.console import Console
@@ -27,7 +30,7 @@ from mtmd.evaluation import Column, Table
 from mtmd.evaluation.tables import Cell
 from mtmd.logs import available_days, day_files
 from mtmd.storage import write_text
-from mtmd.validation import validate_day
+from mtmd.validation import runner, validate_day
 from mtmd.world import WorldConfig, simulate
 
 FIRST = date(2026, 1, 1)
@@ -35,6 +38,15 @@ PLAIN = (
     "(format parquet, compression uncompressed, dictionary_size_limit 0)"  # as many bytes as a shard, nearly
 )
 Row = tuple[Cell, ...]
+_STEPS = {
+    "columns_of": "columns of the files",
+    "stage_day": "requests and ads staged, candidates summed up",
+    "stage_trailing": "the days before",
+    "stage_previous_requests": "yesterday's requests",
+    "stage_found": "pairs that repeat, and others of the whole day",
+    "run_suites": "great-expectations",
+    "profile_day": "profile",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,10 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.window_days:
             window = simulated(directory / "window", options.window_requests, days=options.window_days + 1)
             rows.append(measured_window(window, preset, directory))
-    table = _table(rows, preset)
-    Console(soft_wrap=True, highlight=False).print(table.markdown(), markup=False)
+        small = simulated(directory / "small", max(1, options.requests_per_day // 10), days=2)
+        parts = [validation_parts(one, preset, options.rounds) for one in (small, logs)]
+    text = "\n".join(table.markdown() for table in (_table(rows, preset), _parts_table(parts)))
+    Console(soft_wrap=True, highlight=False).print(text, markup=False)
     if options.output is not None:
-        write_text(options.output, table.markdown())
+        write_text(options.output, text)
     return 0
 
 
@@ -113,6 +127,43 @@ def measured_day(logs: Path, preset: Preset, rounds: int, directory: Path) -> li
     ]
 
 
+def validation_parts(logs: Path, preset: Preset, rounds: int) -> dict[str, float]:
+    """Median seconds of each step of validating the newest day of the logs, beside the day before."""
+    before, day = available_days(logs)[-2:]
+    profile = validate_day(logs, before, preset).profile
+    found: list[dict[str, float]] = []
+    for _ in range(rounds + 1):
+        with _timed(runner, _STEPS) as seconds:
+            whole = _seconds(lambda: validate_day(logs, day, preset, [] if profile is None else [profile]))
+        found.append({**seconds, "the rest": whole - sum(seconds.values())})
+    return {step: median(one[step] for one in found[1:]) for step in found[0]}
+
+
+@contextmanager
+def _timed(module: ModuleType, names: Mapping[str, str]) -> Iterator[dict[str, float]]:
+    """Seconds spent in functions that a module calls by these names, under what they are called in the table."""
+    seconds = dict.fromkeys(names.values(), 0.0)
+    originals = {name: getattr(module, name) for name in names}
+
+    def timed(name: str) -> Callable[..., object]:
+        def call(*arguments: object) -> object:
+            begun = time.perf_counter()
+            try:
+                return originals[name](*arguments)
+            finally:
+                seconds[names[name]] += time.perf_counter() - begun
+
+        return call
+
+    for name in names:
+        setattr(module, name, timed(name))
+    try:
+        yield seconds
+    finally:
+        for name, original in originals.items():
+            setattr(module, name, original)
+
+
 def measured_window(logs: Path, preset: Preset, directory: Path) -> Row:
     """All days of the logs but the newest from nothing, then all but the oldest, of which one is new."""
     days, shards = available_days(logs), directory / "window-shards"
@@ -151,6 +202,21 @@ def _table(rows: Sequence[Row], preset: Preset) -> Table:
         title=f"Extraction and validation of a day, preset {preset.name}",
         columns=tuple(Column(name=head, kind="count" if head == "candidates" else "text") for head in heads),
         rows=tuple(rows),
+    )
+
+
+def _parts_table(parts: Sequence[dict[str, float]]) -> Table:
+    small, large = parts
+    rows = [(step, 1000 * small[step], 1000 * large[step]) for step in large]
+    rows.append(("all", 1000 * sum(small.values()), 1000 * sum(large.values())))
+    columns = (
+        Column(name="step", kind="text"),
+        *(Column(name=name, kind="count") for name in ("a tenth, ms", "ms")),
+    )
+    return Table(
+        title="Validation by step, for a day a tenth as large and for this one",
+        columns=columns,
+        rows=tuple((step, round(a), round(b)) for step, a, b in rows),
     )
 
 

@@ -31,7 +31,7 @@ from mtmd.evaluation import Column, Table
 from mtmd.logs import available_days
 from mtmd.model import build_model
 from mtmd.storage import write_text
-from mtmd.training import TrainingLoss
+from mtmd.training import TrainingLoss, start
 from mtmd.training.optimizer import make_optimizer
 from mtmd.training.precision import choose_precision
 from mtmd.training.step import training_step
@@ -139,7 +139,7 @@ def _train(preset: Preset, refs: Sequence[ShardRef], steps: int) -> None:
         seed=config.seed,
     )
     model = build_model("mtmd", preset)
-    model.initialise_bias(data.base_rates())
+    start(model, data, config.batch_requests)
     loss = TrainingLoss.of(config, preset.domains.task_names, data.base_rates())
     optimizer = make_optimizer(model, config)
     precision = choose_precision(config)

@@ -22,7 +22,7 @@ from mtmd.data import WindowData
 from mtmd.evaluation import Column, Table
 from mtmd.model import build_model
 from mtmd.storage import write_text
-from mtmd.training import TrainingLoss
+from mtmd.training import TrainingLoss, start
 from mtmd.training.determinism import deterministic
 from mtmd.training.optimizer import make_optimizer
 from mtmd.training.precision import choose_precision
@@ -68,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def profiled(preset: Preset, data: WindowData, steps: int) -> tuple[float, Counter[str]]:
     """Seconds of a step, and of each kind of kernel in it."""
     model = build_model("mtmd", preset).train()
+    start(model, data, preset.training.batch_requests)
     loss = TrainingLoss.of(preset.training, preset.domains.task_names, data.base_rates())
     optimizer, precision = make_optimizer(model, preset.training), choose_precision(preset.training)
     batches = list(islice(data.epoch(0, preset.training.batch_requests), WARM_UP + steps))

@@ -15,7 +15,7 @@ import argparse
 import copy
 import importlib.util
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
@@ -45,6 +45,7 @@ from mtmd.training.step import training_step
 from mtmd.world import WorldConfig, simulate
 
 TARGET = 10.0  # times the oracle's throughput
+OBSERVED = 4  # batches whose values features are normalised by
 SAME = 0.005  # relative difference of the final LogMAE
 FIRST_DAY = date(2026, 1, 1)
 SQUARE = 2048  # rows and columns of the product whose speed stands for what the machine can do
@@ -118,6 +119,9 @@ def compare(preset: Preset, data: WindowData, rounds: int, steps: int) -> list[R
     plain = oracle.Oracle(preset.declarations, preset.model)
     first = build_model("mtmd", alone)
     first.initialise_bias(data.base_rates())
+    for batch in _observed(data, preset):
+        first.observe(batch)
+        plain.observe(batch)
     oracle.copy_weights(first, plain)
     paths = [_Path("plain oracle", plain, data, preset, "float32", rounds * steps)]
     for precision in dict.fromkeys(("float32", chosen)):
@@ -125,6 +129,8 @@ def compare(preset: Preset, data: WindowData, rounds: int, steps: int) -> list[R
         paths.append(_Path("MTMD, no common weights", model, data, preset, precision, rounds * steps))
     model = build_model("mtmd", preset)
     model.initialise_bias(data.base_rates())
+    for batch in _observed(data, preset):
+        model.observe(batch)
     paths.append(_Path("MTMD", model, data, preset, chosen, rounds * steps))
     with deterministic():
         flops = [path.flop_per_pair() for path in paths]  # also warms up
@@ -138,6 +144,11 @@ def compare(preset: Preset, data: WindowData, rounds: int, steps: int) -> list[R
                 f"MTMD in {row.precision} ends at LogMAE {row.logmae}, the oracle at {rows[0].logmae}"
             )
     return rows
+
+
+def _observed(data: WindowData, preset: Preset) -> Iterator[Batch]:
+    """A few batches for the statistics of features: the oracle keeps every value that it sees."""
+    return islice(data.epoch(0, preset.training.batch_requests), OBSERVED)
 
 
 class _Path:

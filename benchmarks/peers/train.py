@@ -125,7 +125,7 @@ class _Run:
         return {name: tensor.detach().clone() for name, tensor in self._model.state_dict().items()}
 
     def _step(self, epoch: int, step: int, batch: Batch) -> None:
-        # As in MTMD, BatchNorm takes its running statistics where the batch has too few rows for its own.
+        # BatchNorm takes its running statistics where the batch has too few rows for its own.
         fewest = min(len(batch.query.continuous), len(batch.item.continuous))
         self._model.train(fewest >= self._least_rows)
         rate = self._peak * learning_rate_factor(step, self._config.epochs * self._steps, self._config)

@@ -22,7 +22,7 @@ class ModelConfig(Frozen):
         "pre", description="LayerNorm before or after the linear; §3.4"
     )
     adaptation: Literal["domain", "shared"] = Field(
-        "domain", description="BatchNorm, defaults and SE per domain, or one BatchNorm and no SE; §2.1.2"
+        "domain", description="norm, defaults and SE per domain, or one norm and no SE; §2.1.2"
     )
     se_reduction: int = Field(2, ge=1, description="SE hidden width = fields / reduction; §2.1.2")
     task_shared_expert: bool = Field(True, description="one expert per domain that its tasks share; §2.1.4")
@@ -45,9 +45,8 @@ class ModelConfig(Frozen):
     emb_deep: dict[str, Annotated[int, Field(ge=1)]] | Annotated[int, Field(ge=1)] = Field(
         description="width of emb_deep per task, or one for all; §2.3: 128 ctr, 32 gctr and octr"
     )
-    batch_norm_momentum: float = Field(0.05, gt=0, le=1)
     batch_norm_min_rows: int = Field(
-        32, ge=2, description="fewer rows of a domain use its running statistics"
+        32, ge=2, description="values of a number below which a domain's window says little about its spread"
     )
 
     def deep_widths(self, tasks: Sequence[str]) -> tuple[int, ...]:

@@ -1,13 +1,14 @@
 """Domain Adaptation (paper §2.1.2, Fig. 3): per-domain BatchNorm, learned defaults and an SE block.
 
-Each feature is a field. A number, and each component of a vector, passes the BatchNorm of the row's
-domain; a category is an embedding shared by the tower's domains. What is missing in a row, or in the whole
+Each feature is a field. A number, and each component of a vector, passes the norm of the row's domain;
+a category is an embedding shared by the tower's domains. What is missing in a row, or in the whole
 domain, is that domain's learned default. Then the SE block of the domain reweights the fields (reading: at
 field level, as in ADIN, the paper's reference 8). `adaptation = "shared"` takes the paper's Table 6 factor
-away: one BatchNorm and one set of defaults for all domains of a tower, and no SE block.
+away: one norm and one set of defaults for all domains of a tower, and no SE block.
 
-Deviations: BatchNorm statistics leave missing values out, and normalised values are clipped at ±10, so that
-a value unlike anything seen cannot swamp a row; the SE gate is 2 · sigmoid, so that it starts near 1.
+Deviations: the paper's BatchNorm has the statistics of the whole window instead of a batch's (docs/tuning.md has what
+those cost), which leave missing values out, and normalised values are clipped at ±10, so that a value unlike anything
+seen cannot swamp a row; the SE gate is 2 · sigmoid, so that it starts near 1.
 Shapes: N rows of one domain, M numeric columns, k features of a table, w their width, D columns, F fields.
 """
 
@@ -25,68 +26,53 @@ GATE_STD = 0.01
 Statistics = tuple[Tensor, Tensor, Tensor]
 
 
-class MaskedBatchNorm(nn.Module):
+class WindowNorm(nn.Module):
     """BatchNorm over the non-missing values of each column, without gain and shift; one per domain.
 
-    Running E[x] and E[x²] are float64 averages with weight m · min(1, n / min_rows) for a batch of n values,
-    divided by the sum of the weights, so the first batch counts fully and one row counts little. A column
-    with fewer than min_rows values in a training batch is normalised with its running statistics.
+    Mean and variance are those of the whole window, observed before training, and not of the batch at hand. A column
+    with fewer than min_rows values says little about its spread: its mean square stands in for its variance, which
+    is never smaller and so never blows a value up.
     """
 
-    first: Tensor
-    second: Tensor
-    weight: Tensor
+    count: Tensor
+    mean: Tensor
+    squares: Tensor  # sum of squared deviations from the mean
 
-    def __init__(self, columns: int, momentum: float, min_rows: int) -> None:
+    def __init__(self, columns: int, min_rows: int) -> None:
         super().__init__()
-        self.momentum = momentum
         self.min_rows = min_rows
-        for name in ("first", "second", "weight"):
+        for name in ("count", "mean", "squares"):
             self.register_buffer(name, torch.zeros(columns, dtype=torch.float64))
 
     def forward(self, x: Tensor, seen: Tensor, statistics: Statistics | None = None) -> Tensor:
         """x (N, M) float32, seen (N, M) bool → (N, M), 0 where not seen.
 
-        statistics: what frozen() returned earlier, for export; by default those of the mode (train or eval).
+        statistics: what frozen() returned earlier, for export.
         """
-        if statistics is None:
-            statistics = self._batch(x, seen) if self.training else self.frozen()
-        centre, scale, shift = statistics
+        centre, scale, shift = self.frozen() if statistics is None else statistics
         z = torch.clamp((x - centre) * scale + shift, -CLIP, CLIP)
         return torch.where(seen, z, 0.0)
 
     @torch.no_grad()
-    def frozen(self) -> Statistics:
-        """Centre, scale and shift (each (M,) float32) from the running statistics."""
-        return _statistics(*self._running())
+    def observe(self, x: Tensor, seen: Tensor) -> None:
+        """Take in rows of the window, by the pairwise update of Chan, Golub and LeVeque (1979)."""
+        values = torch.where(seen, x, 0.0).double()
+        count = seen.sum(dim=0).double()
+        mean = values.sum(dim=0) / count.clamp(min=1)
+        squares = torch.where(seen, values - mean, 0.0).square().sum(dim=0)
+        total = self.count + count
+        share = count / total.clamp(min=1)
+        step = mean - self.mean
+        self.squares += squares + step.square() * self.count * share
+        self.mean += step * share
+        self.count.copy_(total)
 
     @torch.no_grad()
-    def _batch(self, x: Tensor, seen: Tensor) -> Statistics:
-        values = torch.where(seen, x, 0.0).double()
-        count = seen.sum(dim=0)
-        n = count.clamp(min=1).double()
-        first = values.sum(dim=0) / n
-        second = values.square().sum(dim=0) / n
-        rate = self.momentum * (count / self.min_rows).clamp(max=1.0).double()
-        self.first += rate * (first - self.first)
-        self.second += rate * (second - self.second)
-        self.weight += rate * (1.0 - self.weight)
-        mean, variance = self._running()
-        enough = count >= self.min_rows
-        return _statistics(
-            torch.where(enough, first, mean), torch.where(enough, second - first.square(), variance)
-        )
-
-    def _running(self) -> tuple[Tensor, Tensor]:
-        """Mean and variance; 0 and 1 where no value was ever seen."""
-        never = self.weight == 0
-        weight = torch.where(never, 1.0, self.weight)
-        mean = self.first / weight
-        second = torch.where(never, 1.0, self.second / weight)
-        # A handful of rows says little about the spread: until half of min_rows was seen, the mean square
-        # stands in for the variance, which is never smaller and so never blows a value up.
-        thin = self.weight < self.momentum / 2
-        return mean, torch.where(thin, second, second - mean.square())
+    def frozen(self) -> Statistics:
+        """Centre, scale and shift, each (M,) float32; 0, 1 and 0 where no value was ever seen."""
+        spread = self.squares / self.count.clamp(min=1)
+        variance = torch.where(self.count < self.min_rows, spread + self.mean.square(), spread)
+        return _statistics(self.mean, torch.where(self.count == 0, 1.0, variance))
 
 
 def _statistics(mean: Tensor, variance: Tensor) -> Statistics:
@@ -113,7 +99,7 @@ class DomainFields(nn.Module):
         self.gated = config.adaptation == "domain"
         self.fields = len(layout.fields)
         numeric = layout.numeric_width
-        self.norm = MaskedBatchNorm(numeric, config.batch_norm_momentum, config.batch_norm_min_rows)
+        self.norm = WindowNorm(numeric, config.batch_norm_min_rows)
         self.gain = nn.Parameter(torch.ones(numeric))
         self.shift = nn.Parameter(torch.zeros(numeric))
         self.default = nn.Parameter(torch.zeros(layout.width))
@@ -127,6 +113,10 @@ class DomainFields(nn.Module):
         indicator = layout.indicator()
         self.register_buffer("indicator", indicator, persistent=False)  # (F, D)
         self.register_buffer("field_mean", (indicator / indicator.sum(1, keepdim=True)).T, persistent=False)
+
+    def observe(self, numbers: Tensor, present: Tensor) -> None:
+        """Rows of the window for the norm's statistics; arguments as in forward."""
+        self.norm.observe(numbers, ~torch.isnan(numbers) & present[..., : numbers.shape[1]])
 
     def forward(
         self,
@@ -191,12 +181,21 @@ class DomainAdaptation(nn.Module):
         """The DomainFields that rows of a domain pass."""
         return self.domains[0 if self.shared else domain]
 
+    def observe(self, side: SideInput) -> None:
+        """Rows of the window, sorted by domain, for the statistics of their domains' norms."""
+        numbers = _numbers(side)
+        if self.shared:
+            self.domains[0].observe(numbers, self._present(side))  # type: ignore[operator]
+            return
+        for fields, rows, present in zip(self.domains, by_domain(numbers, side), self.present, strict=True):
+            fields.observe(rows, present)  # type: ignore[operator]
+
     def forward(self, side: SideInput) -> tuple[Tensor, Tensor]:
         """Rows sorted by domain → adapted (N, D) and gates (N, F), in float32 under autocast too."""
         with torch.autocast(side.continuous.device.type, enabled=False):
-            numbers = torch.cat([side.continuous, side.embedding], dim=1)
+            numbers = _numbers(side)
             if self.shared:
-                present = self.present.repeat_interleave(torch.tensor(side.counts), dim=0)
+                present = self._present(side)
                 values = [(found[0], known) for found, known in self.tables(side.categorical)]
                 every: tuple[Tensor, Tensor] = self.domains[0](numbers, values, present)
                 return every
@@ -211,3 +210,12 @@ class DomainAdaptation(nn.Module):
                 )
             ]
             return torch.cat([x for x, _ in adapted]), torch.cat([gates for _, gates in adapted])
+
+    def _present(self, side: SideInput) -> Tensor:
+        """(N, D) bool: the columns that each row's domain has."""
+        return self.present.repeat_interleave(torch.tensor(side.counts), dim=0)
+
+
+def _numbers(side: SideInput) -> Tensor:
+    """(N, C + V) float32, NaN = missing"""
+    return torch.cat([side.continuous, side.embedding], dim=1)

@@ -1,11 +1,11 @@
 """What MTMD is compared with: one two-tower MLP per slice (paper §3.2), and one for all rows.
 
-Both use the experts' layer (LayerNorm before Linear, then LeakyReLU), the same field encoding and BatchNorm.
+Both use the experts' layer (LayerNorm before Linear, then LeakyReLU), the same field encoding and norm of numbers.
 Shapes: E networks side by side, N rows, D columns, R requests, A ads, P pairs, T tasks, K embedding.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from mtmd.batch import Batch, SideInput
 from mtmd.config import Declarations, ModelConfig, SideSchema, TwoTowerConfig
-from mtmd.model.adaptation import MaskedBatchNorm
+from mtmd.model.adaptation import WindowNorm
 from mtmd.model.fields import FieldLayout, FieldTables
 from mtmd.model.layers import Norm, Stack, normalise, pad_rows
 from mtmd.model.ranker import Ranker
@@ -28,7 +28,7 @@ ABSENT = math.log(0.5)  # stands where a task does not exist in a pair's domain
 class PlainTower(nn.Module):
     """E independent MLPs over the same fields: tables, learned defaults and weights of their own.
 
-    The BatchNorm has no parameters, so sharing its statistics among the networks couples nothing.
+    The norm has no parameters, so sharing its statistics among the networks couples nothing.
     """
 
     columns: Tensor
@@ -46,9 +46,7 @@ class PlainTower(nn.Module):
     ) -> None:
         super().__init__()
         self.tables = FieldTables(layout, networks)
-        self.norm = MaskedBatchNorm(
-            layout.numeric_width, model.batch_norm_momentum, model.batch_norm_min_rows
-        )
+        self.norm = WindowNorm(layout.numeric_width, model.batch_norm_min_rows)
         self.default = nn.Parameter(torch.zeros(networks, 1, layout.width))
         self.register_buffer("columns", torch.tensor(layout.numeric_columns, dtype=torch.long), False)
         self.stack = Stack(
@@ -68,10 +66,18 @@ class PlainTower(nn.Module):
         output: Tensor = self.stack(pad_rows(x) if self.training else x)
         return output[:, : x.shape[1]]
 
+    def observe(self, side: SideInput) -> None:
+        """Rows of the window for the norm's statistics."""
+        self.norm.observe(*self._numbers(side))
+
+    def _numbers(self, side: SideInput) -> tuple[Tensor, Tensor]:
+        """(N, M) float32, and which are there."""
+        numbers = torch.cat([side.continuous, side.embedding], dim=1)[:, self.columns]
+        return numbers, ~torch.isnan(numbers)
+
     def _fields(self, side: SideInput, extra: Tensor | None) -> Tensor:
         networks = self.default.shape[0]
-        numbers = torch.cat([side.continuous, side.embedding], dim=1)[:, self.columns]
-        seen = ~torch.isnan(numbers)
+        numbers, seen = self._numbers(side)
         numeric = numbers.shape[1]
         z: Tensor = self.norm(numbers, seen)
         parts = [torch.where(seen, z, self.default[:, :, :numeric])]  # (E, N, M)
@@ -120,6 +126,11 @@ class DomainBaselines(nn.Module):
             dot = (query[:, pair_query] * item[:, pair_item]).sum(dim=2)  # (E, pairs)
             return F.logsigmoid(dot.T + self.bias)
 
+    def observe(self, batch: Batch, pairs: Tensor) -> None:
+        """The requests and ads of the same pairs, for the statistics of the towers' norms."""
+        self.query.observe(_take(batch.query, torch.unique(batch.pair_query[pairs])))
+        self.item.observe(_take(batch.item, torch.unique(batch.pair_item[pairs])))
+
 
 class PerSlice(Ranker):
     """One independent two-tower model per (surface, product, task); no task tree: a logit is log-odds itself.
@@ -148,8 +159,7 @@ class PerSlice(Ranker):
 
     def forward(self, batch: Batch) -> Tensor:
         rows, values = [], []
-        for index, baselines in enumerate(self.domains):
-            pairs = torch.nonzero(batch.pair_domain == index).squeeze(1)
+        for index, (baselines, pairs) in enumerate(self._own(batch)):
             if len(pairs) and self.columns[index]:
                 own = baselines(batch, pairs)
                 columns = torch.tensor(self.columns[index], device=own.device)
@@ -159,6 +169,15 @@ class PerSlice(Ranker):
         if not rows:
             return batch.teacher.new_full(batch.teacher.shape, ABSENT)
         return torch.cat(values)[torch.argsort(torch.cat(rows))]
+
+    def _own(self, batch: Batch) -> Iterator[tuple[nn.Module, Tensor]]:
+        """Every domain's baselines with the rows of the domain's pairs."""
+        for index, baselines in enumerate(self.domains):
+            yield baselines, torch.nonzero(batch.pair_domain == index).squeeze(1)
+
+    def observe(self, batch: Batch) -> None:
+        for baselines, pairs in self._own(batch):
+            baselines.observe(batch, pairs)  # type: ignore[operator]
 
     @torch.no_grad()
     def initialise_bias(self, base_rates: Tensor) -> None:
@@ -178,7 +197,7 @@ class PerSlice(Ranker):
 class Pooled(Ranker):
     """One two-tower model of all rows: the surface and the product are one-hot inputs, the tasks are heads.
 
-    One BatchNorm and one set of defaults for all domains, a shared trunk per tower with one embedding per
+    One norm and one set of defaults for all domains, a shared trunk per tower with one embedding per
     task, a bias per (domain, task), and MTMD's task tree: pooling and multi-task learning without experts.
     """
 
@@ -210,6 +229,10 @@ class Pooled(Ranker):
         )
         logits = pair_logits(query, item, batch.pair_query, batch.pair_item, self.widths)
         return tree_log_probability(logits + F.embedding(batch.pair_domain, self.bias), self.parents)
+
+    def observe(self, batch: Batch) -> None:
+        self.query.observe(batch.query)
+        self.item.observe(batch.item)
 
     @torch.no_grad()
     def initialise_bias(self, base_rates: Tensor) -> None:

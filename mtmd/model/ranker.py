@@ -25,6 +25,9 @@ class Ranker(nn.Module):
         """Start from the mean rates: (|domains|, T) mean teacher scores, NaN where there are none."""
         raise NotImplementedError
 
+    def observe(self, batch: Batch) -> None:
+        """Take in a batch of the window before training, for statistics of features; nothing where there are none."""
+
     def level_of(self, domain: Tensor) -> Tensor:
         """(P,) domains to (P,) levels: pairs of one level share their biases."""
         raise NotImplementedError

@@ -65,6 +65,10 @@ class MTMD(Ranker):
         """The item tower for rows of one product, in evaluation mode, for export."""
         return DomainModule(self.item, product)
 
+    def observe(self, batch: Batch) -> None:
+        self.query.adaptation.observe(batch.query)
+        self.item.adaptation.observe(batch.item)
+
     @torch.no_grad()
     def initialise_bias(self, base_rates: Tensor) -> None:
         """Bias of (surface, task) = mean over products of the logit of the rate given the parent task.

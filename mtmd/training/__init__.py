@@ -1,9 +1,11 @@
 """Losses, trainer, checkpoints."""
 
 from mtmd.model import ModelKind
+from mtmd.training.data import TrainingData
 from mtmd.training.losses import TrainingLoss, bernoulli_kl
 from mtmd.training.records import EpochRecord, FitResult, Progress
-from mtmd.training.trainer import TrainingData, fit
+from mtmd.training.start import start
+from mtmd.training.trainer import fit
 from mtmd.training.weights import load_weights, save_weights
 
 __all__ = [
@@ -17,4 +19,5 @@ __all__ = [
     "fit",
     "load_weights",
     "save_weights",
+    "start",
 ]

@@ -8,9 +8,8 @@ moved. So a training that was killed and goes on from its last whole epoch ends 
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -21,6 +20,7 @@ from mtmd.errors import TrainingError
 from mtmd.model import ModelKind, Ranker, build_model
 from mtmd.storage import digest
 from mtmd.training.checkpoints import TrainingState, load_checkpoint, save_checkpoint
+from mtmd.training.data import TrainingData
 from mtmd.training.determinism import deterministic
 from mtmd.training.level import move_level
 from mtmd.training.losses import TrainingLoss, bernoulli_kl, task_sums
@@ -28,25 +28,12 @@ from mtmd.training.optimizer import RATE, make_optimizer
 from mtmd.training.precision import Precision, choose_precision
 from mtmd.training.records import EpochRecord, FitResult, Progress
 from mtmd.training.schedule import learning_rate_factor
+from mtmd.training.start import start
 from mtmd.training.step import training_step
 
 _REPORT_STEPS = 10  # a report costs a synchronisation; ten steps are well under ten seconds
 
 OnProgress = Callable[[Progress], None]
-
-
-class TrainingData(Protocol):
-    """What a trainer needs of its data; `mtmd.data.WindowData` is one."""
-
-    def epoch(self, epoch: int, batch_requests: int) -> Iterator[Batch]: ...
-
-    def validation(self, batch_requests: int) -> Iterator[Batch]: ...
-
-    def newest(self, days: int, batch_requests: int) -> Iterator[Batch]: ...
-
-    def steps(self, batch_requests: int) -> int: ...
-
-    def base_rates(self) -> Tensor: ...
 
 
 def fit(
@@ -87,7 +74,6 @@ class _Run:
                 "the window has no training batches (0 steps); it needs days with scored candidates"
             )
         self._model = build_model(kind, preset)
-        self._model.initialise_bias(data.base_rates())
         self._loss = TrainingLoss.of(self._config, self._tasks, data.base_rates())
         self._optimizer = make_optimizer(self._model, self._config)
         self._key = _key(kind, data, preset)
@@ -95,7 +81,8 @@ class _Run:
         self._best_epoch, self._trained_rows = 0, 0
         self._best = self._copy()
         self.finished = False
-        self._restore()
+        if not self._restored():
+            start(self._model, data, self._config.batch_requests)
 
     def one_epoch(self) -> None:
         """Train over the window once, validate, and write the checkpoint."""
@@ -192,10 +179,10 @@ class _Run:
             )
         return loss, dict(zip(self._tasks, (error / count).tolist(), strict=True))
 
-    def _restore(self) -> None:
+    def _restored(self) -> bool:
         stored = load_checkpoint(self._work, self._key, self._model, self._optimizer)
         if stored is None:
-            return
+            return False
         state, self._best = stored
         self._records = list(state.epochs)
         self._best_epoch, self._trained_rows, self.finished = (
@@ -203,6 +190,7 @@ class _Run:
             state.trained_rows,
             state.finished,
         )
+        return True
 
     def _state(self) -> TrainingState:
         return TrainingState(

@@ -25,20 +25,29 @@ def test_the_table_compares_each_with_its_reference(
 ) -> None:
     output = tmp_path / "table.md"
     arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--rounds", "1", "--window-days", "3"]
-    assert main([*arguments, "--window-requests", "40", "--output", str(output)]) == 0
+    arguments += ["--window-requests", "40", "--requests-per-day", "400"]
+    assert main([*arguments, "--output", str(output)]) == 0
     text = output.read_text()
     assert text.strip() in capsys.readouterr().out
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[-3:]]
-    assert [row[0].split(" (")[0] for row in cells] == [
+    day, steps = ([cells(line) for line in part.splitlines()[4:]] for part in text.strip().split("\n\n**"))
+    assert [row[0].split(" (")[0] for row in day] == [
         "cold extraction, rows/s",
         "validation of a new day",
         "3 days, one of them new",
     ]
-    assert [row[-1] for row in cells] == ["≥ 70 %", "≤ 30 %", "≤ 1/40"]
-    (extraction, copy), (validation, its_extraction) = ((float(row[2]), float(row[4])) for row in cells[:2])
+    assert [row[-1] for row in day] == ["≥ 70 %", "≤ 30 %", "≤ 1/40"]
+    (extraction, copy), (validation, its_extraction) = ((float(row[2]), float(row[4])) for row in day[:2])
     assert its_extraction == extraction
-    share, part = (int(re.match(r"\d+", row[5])[0]) for row in cells[:2])  # type: ignore[index]
+    share, part = (int(re.match(r"\d+", row[5])[0]) for row in day[:2])  # type: ignore[index]
     assert share == pytest.approx(
         100 * copy / extraction, rel=0.5
     )  # both are rounded to hundredths of a second
     assert part == pytest.approx(100 * validation / its_extraction, rel=0.2)
+    for column in (1, 2):  # every step is timed, and together they are the whole
+        *parts, whole = (int(row[column].replace(",", "")) for row in steps)
+        assert sum(parts) == pytest.approx(whole, abs=len(parts))
+        assert all(ms > 0 for ms, step in zip(parts, steps, strict=False) if step[0] == "great-expectations")
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]

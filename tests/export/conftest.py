@@ -107,9 +107,8 @@ def exported(small_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> 
     with torch.no_grad():
         for parameter in model.parameters():  # gates, routers and scores far from their quiet start
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
-        model.train()
-        for batch in day_batches(shard, small_preset.declarations, 32):
-            model(batch)
+    for batch in day_batches(shard, small_preset.declarations, 32):
+        model.observe(batch)
     model.eval()
     directory = root / "bundle"
     directory.mkdir()

@@ -61,37 +61,30 @@ class PlainCross(nn.Module):
         return x
 
 
-class PlainBatchNorm:
-    """Masked BatchNorm of one number column of one domain, with plain Python numbers."""
+class PlainNorm:
+    """One number column of one domain, normalised with plain Python numbers over all values of the window."""
 
     def __init__(self, config: ModelConfig) -> None:
-        self.momentum = config.batch_norm_momentum
         self.min_rows = config.batch_norm_min_rows
-        self.first = self.second = self.weight = 0.0
+        self.values: list[float] = []
+        self.moments = self._moments()
 
-    def observe(self, values: Sequence[float]) -> tuple[float, float]:
-        """Take in a training batch's values; the mean and the standard deviation to normalise them with."""
-        n = len(values)
-        if n:
-            mean, square = sum(values) / n, sum(v * v for v in values) / n
-            rate = self.momentum * min(1.0, n / self.min_rows)
-            self.first = (1 - rate) * self.first + rate * mean
-            self.second = (1 - rate) * self.second + rate * square
-            self.weight = (1 - rate) * self.weight + rate
-            if n >= self.min_rows:
-                return mean, math.sqrt(max(square - mean * mean, 0.0) + EPSILON)
-        return self.running()
+    def observe(self, values: Sequence[float]) -> None:
+        self.values += values
+        self.moments = self._moments()
 
-    def running(self) -> tuple[float, float]:
-        if self.weight == 0.0:
+    def _moments(self) -> tuple[float, float]:
+        """Mean and standard deviation."""
+        n = len(self.values)
+        if n == 0:
             return 0.0, math.sqrt(1.0 + EPSILON)
-        mean, square = self.first / self.weight, self.second / self.weight
-        thin = self.weight < self.momentum / 2
-        return mean, math.sqrt(max(square if thin else square - mean * mean, 0.0) + EPSILON)
+        mean = sum(self.values) / n
+        about = 0.0 if n < self.min_rows else mean
+        return mean, math.sqrt(sum((v - about) ** 2 for v in self.values) / n + EPSILON)
 
 
 class PlainAdaptation(nn.Module):
-    """Fields of one domain, or of all: BatchNorm, defaults, SE. The embeddings come from the tower."""
+    """Fields of one domain, or of all: norm, defaults, SE. The embeddings come from the tower."""
 
     def __init__(self, schema: SideSchema, config: ModelConfig) -> None:
         super().__init__()
@@ -103,7 +96,7 @@ class PlainAdaptation(nn.Module):
             for i, (f, w) in enumerate(zip(schema.fields, self.widths, strict=True))
             if f.kind != "categorical"
         }
-        self.norms = {i: [PlainBatchNorm(config) for _ in range(w)] for i, w in numeric.items()}
+        self.norms = {i: [PlainNorm(config) for _ in range(w)] for i, w in numeric.items()}
         self.gain = nn.ParameterDict({str(i): nn.Parameter(torch.empty(w)) for i, w in numeric.items()})
         self.shift = nn.ParameterDict({str(i): nn.Parameter(torch.empty(w)) for i, w in numeric.items()})
         self.default = nn.ParameterList(nn.Parameter(torch.empty(w)) for w in self.widths)
@@ -112,7 +105,6 @@ class PlainAdaptation(nn.Module):
         if self.gated:
             self.squeeze = nn.Linear(fields, max(1, fields // config.se_reduction))
             self.excite = nn.Linear(max(1, fields // config.se_reduction), fields)
-        self.moments: dict[int, list[tuple[float, float]]] = {}
 
     def columns(self, rows: SideInput) -> list[Tensor]:
         """Per field, the raw values: (N, width) numbers or (N,) ids."""
@@ -123,13 +115,11 @@ class PlainAdaptation(nn.Module):
             for i in range(len(self.widths))
         ]
 
-    def prepare(self, distinct: SideInput, domain: Tensor) -> None:
-        """Set the moments to normalise with: a distinct row counts once, however many pairs it has."""
+    def observe(self, distinct: SideInput, domain: Tensor) -> None:
+        """Take in rows of the window: a distinct row counts once, however many pairs it has."""
         for i, raw in enumerate(self.columns(distinct)):
             for j, norm in enumerate(self.norms.get(i, ())):
-                kept = [v for v in raw[self.has[domain, i], j].tolist() if not math.isnan(v)]
-                moments = norm.observe(kept) if self.training else norm.running()
-                self.moments.setdefault(i, [(0.0, 1.0)] * self.widths[i])[j] = moments
+                norm.observe([v for v in raw[self.has[domain, i], j].tolist() if not math.isnan(v)])
 
     def forward(self, rows: SideInput, domain: Tensor, tables: nn.ModuleList) -> list[Tensor]:
         """Adapted fields, each (N, width)."""
@@ -137,7 +127,7 @@ class PlainAdaptation(nn.Module):
         for i, raw in enumerate(self.columns(rows)):
             if i in self.norms:
                 seen = ~raw.isnan() & self.has[domain, i].unsqueeze(1)
-                mean, std = torch.tensor(self.moments[i], dtype=torch.float64).T
+                mean, std = torch.tensor([norm.moments for norm in self.norms[i]], dtype=torch.float64).T
                 z = ((raw.nan_to_num().double() - mean) / std).clamp(-CLIP, CLIP).float()
                 value = z * self.gain[str(i)] + self.shift[str(i)]
             else:
@@ -232,18 +222,20 @@ class PlainTowerOracle(nn.Module):
             PlainDomainExpert(width, shallow_width, [deep_widths[t] for t in own], config) for own in tasks
         )
 
+    def observe(self, distinct: SideInput) -> None:
+        """Rows of the window, for the norms of their domains."""
+        domain_of = torch.repeat_interleave(torch.tensor(distinct.counts))
+        for d in range(len(self.experts)):
+            own = torch.nonzero(domain_of == d).squeeze(1)
+            self.adaptations[d % len(self.adaptations)].observe(_take(distinct, own), domain_of[own])  # type: ignore[operator]
+
     def forward(self, distinct: SideInput, pick: Tensor) -> list[Tensor]:
         """Embeddings of the rows `pick` of `distinct`, per task, computed for each occurrence anew."""
         domain_of = torch.repeat_interleave(torch.tensor(distinct.counts))
         order: list[Tensor] = []
         found: list[list[Tensor]] = []
-        if len(self.adaptations) == 1:
-            self.adaptations[0].prepare(distinct, domain_of)  # type: ignore[operator]
         for d, expert in enumerate(self.experts):
             adaptation = self.adaptations[d % len(self.adaptations)]
-            if len(self.adaptations) > 1:
-                own_rows = torch.nonzero(domain_of == d).squeeze(1)
-                adaptation.prepare(_take(distinct, own_rows), domain_of[own_rows])  # type: ignore[operator]
             mine = torch.nonzero(domain_of[pick] == d).squeeze(1)
             fields = adaptation(_take(distinct, pick[mine]), domain_of[pick[mine]], self.tables)
             x = torch.cat(fields, dim=1)
@@ -272,6 +264,10 @@ class Oracle(nn.Module):
         self.query = PlainTowerOracle(declarations.query, deep_widths, of_surface, config)
         self.item = PlainTowerOracle(declarations.item, deep_widths, of_product, config)
         self.bias = nn.Parameter(torch.empty(len(domains.surfaces), len(domains.tasks)))
+
+    def observe(self, batch: Batch) -> None:
+        self.query.observe(batch.query)
+        self.item.observe(batch.item)
 
     def forward(self, batch: Batch) -> Tensor:
         queries = self.query(batch.query, batch.pair_query)
@@ -306,7 +302,7 @@ def paired_parameters(fast: MTMD, plain: Oracle, read: Read, *, folded: bool = F
 
 @torch.no_grad()
 def copy_weights(fast: MTMD, plain: Oracle) -> None:
-    """Give the oracle the weights of the fast model, but not its running statistics."""
+    """Give the oracle the weights of the fast model, but not its statistics."""
     for source, target in paired_parameters(fast, plain, lambda parameter: parameter.detach(), folded=True):
         target.copy_(source)
 

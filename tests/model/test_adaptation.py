@@ -1,4 +1,4 @@
-"""Per-domain BatchNorm with missing values, learned defaults, SE gates."""
+"""Per-domain norms with missing values, learned defaults, SE gates."""
 
 import pytest
 import torch
@@ -6,13 +6,19 @@ from torch import Tensor
 
 from mtmd.batch import SideInput
 from mtmd.config import Preset
-from mtmd.model.adaptation import CLIP, DomainAdaptation, MaskedBatchNorm
+from mtmd.model.adaptation import CLIP, DomainAdaptation, WindowNorm
 from tests.model.random_batches import random_batch
 
 NAN = torch.nan
 
 
-def normalised(norm: MaskedBatchNorm, x: Tensor) -> Tensor:
+def seen(norm: WindowNorm, *batches: Tensor) -> WindowNorm:
+    for x in batches:
+        norm.observe(x, ~x.isnan())
+    return norm
+
+
+def normalised(norm: WindowNorm, x: Tensor) -> Tensor:
     result: Tensor = norm(x, ~x.isnan())
     return result
 
@@ -23,67 +29,67 @@ def adaptation(preset: Preset) -> DomainAdaptation:
 
 
 def test_statistics_leave_missing_values_out() -> None:
-    norm = MaskedBatchNorm(1, momentum=0.1, min_rows=2)
-    z = normalised(norm, torch.tensor([[1.0], [NAN], [3.0], [NAN]]))
+    x = torch.tensor([[1.0], [NAN], [3.0], [NAN]])
+    z = normalised(seen(WindowNorm(1, min_rows=2), x), x)
     torch.testing.assert_close(z, torch.tensor([[-1.0], [0.0], [1.0], [0.0]]))
 
 
-def test_the_first_batch_counts_fully_in_evaluation() -> None:
-    norm = MaskedBatchNorm(1, momentum=0.05, min_rows=2)
-    trained = normalised(norm, torch.tensor([[1.0], [3.0]]))
-    torch.testing.assert_close(normalised(norm.eval(), torch.tensor([[1.0], [3.0]])), trained)
-
-
-def test_running_moments_are_weighted_by_the_number_of_rows() -> None:
-    norm = MaskedBatchNorm(1, momentum=0.5, min_rows=4)
-    normalised(norm, torch.tensor([[2.0], [2.0], [4.0], [4.0]]))  # weight 0.5, mean 3, E[x²] 10
-    normalised(norm, torch.tensor([[9.0], [NAN], [NAN], [NAN]]))  # weight 0.125, mean 9, E[x²] 81
-    share = 0.125 / (0.5 * 0.875 + 0.125)
-    mean, square = 3 + share * 6, 10 + share * 71
+def test_every_value_of_the_window_counts_the_same_whatever_its_batch() -> None:
+    x = torch.tensor([[2.0], [2.0], [4.0], [4.0], [9.0], [NAN]])
+    norm = seen(WindowNorm(1, min_rows=4), x[:1], x[1:4], x[4:])
     centre, scale, shift = norm.frozen()
-    assert (centre.double() - shift / scale).item() == pytest.approx(mean, rel=1e-6)
-    assert scale.item() == pytest.approx((square - mean**2) ** -0.5, rel=1e-6)
+    assert (centre.double() - shift / scale).item() == pytest.approx(4.2, rel=1e-6)
+    assert scale.item() == pytest.approx(6.56**-0.5, rel=1e-6)  # (2 · 2.2² + 2 · 0.2² + 4.8²) / 5
 
 
-def test_a_single_row_is_normalised_with_running_statistics_and_does_not_poison_them() -> None:
-    norm = MaskedBatchNorm(1, momentum=0.05, min_rows=32)
-    torch.manual_seed(0)
-    normalised(norm, torch.randn(1000, 1) + 5)
-    before = norm.frozen()
-    z = normalised(norm, torch.tensor([[6.0]]))
-    assert z.item() == pytest.approx(1.0, abs=0.1)
-    for old, new in zip(before, norm.frozen(), strict=True):
-        torch.testing.assert_close(new, old, atol=0.1, rtol=0.05)
+@pytest.mark.parametrize("training", [True, False])
+def test_a_batch_changes_nothing_about_how_it_is_normalised(training: bool) -> None:
+    norm = seen(WindowNorm(1, min_rows=2), torch.tensor([[1.0], [3.0]])).train(training)
+    for x, z in ((1.0, -1.0), (6.0, 4.0)):
+        assert normalised(norm, torch.tensor([[x]])).item() == pytest.approx(z)
 
 
 def test_a_column_known_from_one_row_only_does_not_blow_other_rows_up() -> None:
-    norm = MaskedBatchNorm(1, momentum=0.05, min_rows=32)
-    assert normalised(norm, torch.tensor([[5.0]])).abs().item() < 1
-    assert normalised(norm.eval(), torch.tensor([[7.0]])).abs().item() < 1
+    norm = seen(WindowNorm(1, min_rows=32), torch.tensor([[5.0]]))
+    assert normalised(norm, torch.tensor([[7.0]])).item() == pytest.approx(2 / 5)
 
 
 def test_a_large_mean_loses_no_precision() -> None:
     torch.manual_seed(0)
-    x = torch.randn(5000, 1).double() + 1e4
-    x = x.float()
+    x = (torch.randn(5000, 1).double() + 1e4).float()
     expected = (x.double() - x.double().mean()) / x.double().std(correction=0)
-    norm = MaskedBatchNorm(1, momentum=0.05, min_rows=32)
-    for _ in range(3):
-        torch.testing.assert_close(normalised(norm, x).double(), expected, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(normalised(norm.eval(), x).double(), expected, atol=1e-5, rtol=1e-5)
+    norm = seen(WindowNorm(1, min_rows=32), *x.split(300))
+    torch.testing.assert_close(normalised(norm, x).double(), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_a_column_never_seen_gives_zeros_and_no_nan() -> None:
-    norm = MaskedBatchNorm(2, momentum=0.05, min_rows=2)
     x = torch.tensor([[1.0, NAN], [2.0, NAN]])
+    norm = seen(WindowNorm(2, min_rows=2), x)
     assert torch.equal(normalised(norm, x)[:, 1], torch.zeros(2))
-    assert normalised(norm.eval(), torch.tensor([[1.0, 3.0]]))[0, 1].item() == pytest.approx(3.0)
+    assert normalised(norm, torch.tensor([[1.0, 3.0]]))[0, 1].item() == pytest.approx(3.0)
 
 
 def test_a_constant_column_and_a_wild_value_stay_finite() -> None:
-    norm = MaskedBatchNorm(1, momentum=0.05, min_rows=2)
+    norm = seen(WindowNorm(1, min_rows=2), torch.full((40, 1), 0.1))
     torch.testing.assert_close(normalised(norm, torch.full((40, 1), 0.1)), torch.zeros(40, 1))
-    assert normalised(norm.eval(), torch.tensor([[1e30]])).item() == CLIP
+    assert normalised(norm, torch.tensor([[1e30]])).item() == CLIP
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_domain_has_statistics_of_its_own_rows_and_of_its_own_fields(
+    tiny_preset: Preset, shared: bool
+) -> None:
+    config = tiny_preset.model.model_copy(update={"adaptation": "shared" if shared else "domain"})
+    schema = tiny_preset.declarations.query
+    model = DomainAdaptation(schema, config)
+    side = random_batch(tiny_preset.declarations, query_counts=(5, 2, 4)).query
+    model.observe(side)
+    numbers = torch.cat([side.continuous, side.embedding], dim=1)
+    present = model.present[:, : numbers.shape[1]].repeat_interleave(torch.tensor(side.counts), dim=0)
+    known = (~numbers.isnan() & present).split(list(side.counts))
+    expected = [sum(part.sum(dim=0) for part in known)] if shared else [part.sum(dim=0) for part in known]
+    for fields, count in zip(model.domains, expected, strict=True):
+        assert torch.equal(fields.get_submodule("norm").get_buffer("count"), count.double())
 
 
 @pytest.mark.parametrize("training", [True, False])

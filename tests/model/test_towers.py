@@ -12,14 +12,14 @@ TASKS = ((0, 1, 2), (0, 1), (0, 1, 2))  # the second domain lacks a task
 
 
 def tower(preset: Preset, learn_bias: bool = False, **changes: object) -> Tower:
-    """A tower whose running statistics and weights are those of no special case."""
+    """A tower whose statistics and weights are those of no special case."""
     torch.manual_seed(1)
     config = ModelConfig.model_validate(preset.model.model_dump() | changes)
     model = Tower(preset.declarations.query, (8, 4, 4), TASKS, config, learn_bias=learn_bias)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
-        model(random_batch(preset.declarations, query_counts=(20, 20, 20), seed=7).query)
+    model.adaptation.observe(random_batch(preset.declarations, query_counts=(20, 20, 20), seed=7).query)
     return model
 
 
@@ -65,8 +65,9 @@ def test_in_evaluation_a_row_is_independent_of_its_neighbours(
         torch.testing.assert_close(alone, model(side).packed[rows], atol=5e-6, rtol=5e-6)
 
 
-def test_evaluation_leaves_the_statistics_alone(tiny_preset: Preset) -> None:
-    model = tower(tiny_preset).eval()
+@pytest.mark.parametrize("training", [True, False])
+def test_a_forward_pass_leaves_the_statistics_alone(tiny_preset: Preset, training: bool) -> None:
+    model = tower(tiny_preset).train(training)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     model(random_batch(tiny_preset.declarations).query)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

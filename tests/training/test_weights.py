@@ -15,7 +15,7 @@ def test_a_loaded_model_scores_the_same_bits(kind: ModelKind, tiny_preset: Prese
     model = build_model(kind, tiny_preset)
     batch = random_batch(tiny_preset.declarations)
     with torch.no_grad():
-        model(batch)  # in training mode: the running statistics are weights too
+        model.observe(batch)  # the statistics of features are weights too
         expected = model.eval()(batch)
         save_weights(model, tmp_path / "weights.safetensors")
         loaded = load_weights(kind, tiny_preset, tmp_path / "weights.safetensors")
