@@ -27,6 +27,7 @@ from expectations.common import (
     unique,
 )
 from mtmd.config import DataConfig, Domains, Preset, Task
+from mtmd.contract import outcome_columns
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -39,7 +40,6 @@ DIGEST = (
     """select concat_ws('-', version(), sum(candidates), bit_xor("row.xor"), sum("row.sum")) as digest """
     f"from {SUMMARY}"
 )
-OUTCOMES = ("position", "clicked", "good_clicked", "outbound_clicked", "hidden", "repinned")
 
 
 def candidates_suite(preset: Preset) -> "ExpectationSuite":
@@ -177,12 +177,13 @@ def _at_most(task: Task, parent: Task) -> Expect:
 
 
 def _outcomes(domains: Domains) -> Iterator[Expect]:
+    outcomes = [column for column in outcome_columns(domains) if column != "impressed"]
     yield Expect(
         name="outcomes_null_unless_impressed",
-        column=", ".join(OUTCOMES),
+        column=", ".join(outcomes),
         description="An ad that was not shown can't be acted on: such labels make calibration meaningless.",
-        query=f"select {KEY}, {', '.join(OUTCOMES)} from {{batch}} where {{where}} order by all",
-        where=f"not impressed and ({' or '.join(f'{column} is not null' for column in OUTCOMES)})",
+        query=f"select {KEY}, {', '.join(map(name, outcomes))} from {{batch}} where {{where}} order by all",
+        where=f"not impressed and ({' or '.join(f'{name(column)} is not null' for column in outcomes)})",
     )
     by_label: dict[str, list[Task]] = {}
     for task in domains.tasks:

@@ -1,6 +1,6 @@
 """The log contract: three day-partitioned tables, their columns and their DuckDB types (docs/contract.md)."""
 
-from mtmd.config import Declarations, SideSchema
+from mtmd.config import Declarations, Domains, SideSchema
 from mtmd.errors import ConfigError
 
 TABLES = ("requests", "ads", "candidates")
@@ -17,22 +17,44 @@ _OUTCOMES = {
     "hidden": "BOOLEAN",
     "repinned": "BOOLEAN",
 }
+_JOINED = {"surface": "VARCHAR", "product": "VARCHAR"}  # what a query of candidates has from the other tables
 
 
 def table_columns(declarations: Declarations) -> dict[str, dict[str, str]]:
     """Columns and exact DuckDB types of each table; order carries no meaning.
 
     A feature declared on a contract column (`user_id`, `goal`, …) adds no column. Raises ConfigError when its
-    type is another one, or when a task has the name of a contract column.
+    type is another one, when a task has the name of a contract column, and as `outcome_columns` does.
     """
-    scores = dict.fromkeys(declarations.domains.task_names, "FLOAT")
-    if taken := sorted(scores.keys() & (_CANDIDATES | _OUTCOMES).keys()):
+    domains = declarations.domains
+    if taken := sorted(set(domains.task_names) & (_CANDIDATES | _OUTCOMES | _JOINED).keys()):
         raise ConfigError(f"tasks {taken} have names of contract columns of candidates; rename the tasks")
     return {
         "requests": _features("requests", declarations.query, _REQUESTS) | _REQUESTS,
         "ads": _features("ads", declarations.item, _ADS) | _ADS,
-        "candidates": _CANDIDATES | scores | _OUTCOMES,
+        "candidates": _CANDIDATES | _scores(domains) | outcome_columns(domains),
     }
+
+
+def outcome_columns(domains: Domains) -> dict[str, str]:
+    """Columns of `candidates` that say what happened: the contract's own, then the labels that tasks bring themselves.
+
+    Raises ConfigError for a label that is a column of another type, such as a key, a position or a score.
+    """
+    own = dict.fromkeys((task.label for task in domains.tasks), "BOOLEAN")
+    columns = _CANDIDATES | _JOINED | _scores(domains) | _OUTCOMES
+    for task in domains.tasks:
+        if columns.get(task.label, "BOOLEAN") != "BOOLEAN":
+            booleans = [name for name, kind in _OUTCOMES.items() if kind == "BOOLEAN"]
+            raise ConfigError(
+                f"task {task.name!r} has label {task.label!r}; it must be one of {booleans}, or a boolean column of "
+                f"your own: candidates have a {task.label} that is {columns[task.label]}; give the label another name"
+            )
+    return _OUTCOMES | own
+
+
+def _scores(domains: Domains) -> dict[str, str]:
+    return dict.fromkeys(domains.task_names, "FLOAT")
 
 
 def _features(table: str, side: SideSchema, contract: dict[str, str]) -> dict[str, str]:

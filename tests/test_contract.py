@@ -3,14 +3,14 @@
 import pytest
 
 from mtmd.config import Declarations, Domains, Feature, Preset, Task
-from mtmd.contract import TABLES, table_columns
+from mtmd.contract import TABLES, outcome_columns, table_columns
 from mtmd.errors import ConfigError
 
 
-def declare(task: str = "ctr", **query: object) -> Declarations:
+def declare(task: str = "ctr", label: str = "clicked", **query: object) -> Declarations:
     feature = {"name": "country", "side": "query", "kind": "categorical", "buckets": 8, "shallow": True}
     return Declarations(
-        domains=Domains(tasks=(Task(name=task, label="clicked"),)),
+        domains=Domains(tasks=(Task(name=task, label=label),)),
         features=(
             Feature.model_validate(feature | query),
             Feature(name="goal", side="item", kind="categorical", buckets=8, shallow=True),
@@ -58,3 +58,36 @@ def test_a_feature_that_retypes_a_contract_column_is_an_error() -> None:
 def test_a_task_named_as_a_contract_column_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"tasks \['clicked'\] have names of contract columns"):
         table_columns(declare(task="clicked"))
+
+
+def test_a_task_named_as_what_is_joined_to_candidates_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"tasks \['product'\] have names of contract columns"):
+        table_columns(declare(task="product"))
+
+
+def test_a_label_of_ones_own_is_a_boolean_outcome_beside_the_contracts() -> None:
+    columns = table_columns(declare(label="saved"))["candidates"]
+    assert columns == table_columns(declare())["candidates"] | {"saved": "BOOLEAN"}
+    assert list(outcome_columns(declare(label="saved").domains)) == [
+        "impressed",
+        "position",
+        "clicked",
+        "good_clicked",
+        "outbound_clicked",
+        "hidden",
+        "repinned",
+        "saved",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("label", "kind"),
+    [("ad_id", "BIGINT"), ("position", "INTEGER"), ("ctr", "FLOAT"), ("surface", "VARCHAR")],
+)
+def test_a_label_that_is_a_column_of_another_type_is_an_error(label: str, kind: str) -> None:
+    with pytest.raises(
+        ConfigError,
+        match=rf"task 'ctr' has label '{label}'; it must be one of \['impressed', 'clicked', .*'repinned'\], or a "
+        rf"boolean column of your own: candidates have a {label} that is {kind}",
+    ):
+        table_columns(declare(label=label))

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 import shlex
+import tomllib
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -178,6 +179,14 @@ def test_documented_columns_are_the_contracts() -> None:
     documented = _documented(text, "candidates")
     scores = dict.fromkeys(preset.domains.task_names, "FLOAT")
     assert documented | scores == columns["candidates"]
+
+
+def test_the_readme_shows_the_preset_of_five_tasks() -> None:
+    (shown,) = re.findall(
+        r"^```toml\n(base = .*?)```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    shipped = (ROOT / "mtmd" / "config" / "presets" / "five-tasks.toml").read_text()
+    assert tomllib.loads(shown) == tomllib.loads(shipped)
 
 
 def _documented(text: str, table: str) -> dict[str, str]:

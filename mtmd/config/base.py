@@ -1,4 +1,6 @@
-"""The base of every configuration model: frozen, and closed to unknown keys."""
+"""The base of every configuration model, frozen and closed to unknown keys, and how changes are laid over values."""
+
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -7,3 +9,13 @@ class Frozen(BaseModel):
     """An immutable configuration that refuses keys it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`values` with `changes` laid over them: tables key by key; anything else, lists too, as a whole."""
+    tables = {
+        key: merged(values[key], change)
+        for key, change in changes.items()
+        if isinstance(change, dict) and isinstance(values.get(key), dict)
+    }
+    return values | changes | tables

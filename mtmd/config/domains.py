@@ -35,7 +35,9 @@ class Task(Frozen):
     """One prediction task; its name is also the teacher-score column of the `candidates` table."""
 
     name: Name = Field(description="name, and teacher-score column")
-    label: str = Field(description="column of `candidates` with what the user really did")
+    label: Name = Field(
+        description="boolean column of `candidates` with what really happened: one of the contract's, or your own"
+    )
     parent: str | None = Field(None, description="P(task) = P(task | parent) · P(parent); paper §2.3")
     products: tuple[str, ...] | None = Field(
         None, min_length=1, description="products that have the task; all when omitted"

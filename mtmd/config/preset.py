@@ -1,9 +1,7 @@
-"""A preset: one TOML file with everything that is not a fact of the day."""
+"""A preset: one TOML file with everything that is not a fact of the day, or with what differs from another preset."""
 
-import tomllib
 from datetime import date
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -14,9 +12,8 @@ from mtmd.config.features import Declarations, Feature
 from mtmd.config.gates import DataConfig, EvaluationConfig, GatesConfig
 from mtmd.config.model import ModelConfig, RivalsConfig, TrainingConfig
 from mtmd.config.operations import MonitorConfig, RetentionConfig
+from mtmd.config.preset_files import preset_path, read_preset
 from mtmd.errors import ConfigError
-
-PRESETS = Path(__file__).parent / "presets"
 
 _Reason = Annotated[str, Field(pattern=r"\S")]
 
@@ -65,24 +62,14 @@ class Preset(Frozen):
         return Declarations(domains=self.domains, features=self.features, hash_seed=self.hash_seed)
 
 
-def preset_names() -> tuple[str, ...]:
-    """Names of the presets that ship with the package."""
-    return tuple(sorted(path.stem for path in PRESETS.glob("*.toml")))
-
-
 def load_preset(name_or_path: str) -> Preset:
     """Read a preset by its name, or from a path that ends in .toml.
 
     Raises ConfigError naming the preset, the key and the value that is wrong.
     """
-    path = Path(name_or_path) if name_or_path.endswith(".toml") else PRESETS / f"{name_or_path}.toml"
-    if not path.is_file():
-        raise ConfigError(
-            f"preset {name_or_path!r} not found; use one of {list(preset_names())} or a path to a .toml"
-        )
+    path = preset_path(name_or_path)
+    values = read_preset(path)
     try:
-        return Preset.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"preset {path} is not valid TOML: {error}") from error
+        return Preset.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"preset {path} is wrong:\n{error}") from error

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from mtmd.config.base import Frozen
+from mtmd.config.base import Frozen, merged
 from mtmd.config.preset import Preset
 from mtmd.errors import ConfigError
 
@@ -28,7 +28,7 @@ class Variant(Frozen):
 
         A window of which only a share is trained on is gone through more often.
         """
-        changed = Preset.model_validate(_merged(preset.model_dump(), self.patch))
+        changed = Preset.model_validate(merged(preset.model_dump(), self.patch))
         epochs = round(
             changed.training.epochs * preset.training.sample_fraction / changed.training.sample_fraction
         )
@@ -62,8 +62,3 @@ def _effective(preset: Preset) -> Preset:
     widths = dict(zip(tasks, preset.model.deep_widths(tasks), strict=True))
     model = preset.model.model_copy(update={"emb_deep": widths})
     return preset.model_copy(update={"model": model})
-
-
-def _merged(base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    nested = {key: _merged(base[key], value) for key, value in patch.items() if isinstance(value, dict)}
-    return base | patch | nested

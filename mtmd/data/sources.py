@@ -11,7 +11,7 @@ import duckdb
 from mtmd.config import Declarations
 from mtmd.contract import TABLES, table_columns
 from mtmd.data.database import create_table, create_view, describe, session, statement
-from mtmd.errors import ConfigError, LogsError
+from mtmd.errors import LogsError
 from mtmd.logs import day_files
 from mtmd.storage import read_json, sha256_file, write_json
 
@@ -64,9 +64,8 @@ def load_sources(
 
     `ignore_undeclared` lets columns pass that the declarations do not know. Of the rows nothing is read.
     Raises LogsError naming table, day, file and column: unreadable file, column missing, extra or of another
-    type.
+    type; ConfigError for declarations that no table can be of.
     """
-    _check_labels(declarations)
     for table, paths in files.items():
         for path in paths:
             check_columns(connection, table, day, path, declarations, ignore_undeclared=ignore_undeclared)
@@ -127,14 +126,6 @@ def source_rows(
 def _identity(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_size, status.st_mtime_ns
-
-
-def _check_labels(declarations: Declarations) -> None:
-    columns = table_columns(declarations)["candidates"]
-    booleans = [name for name, kind in columns.items() if kind == "BOOLEAN"]
-    for task in declarations.domains.tasks:
-        if task.label not in booleans:
-            raise ConfigError(f"task {task.name!r} has label {task.label!r}; it must be one of {booleans}")
 
 
 def check_columns(

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from mtmd.config import Frozen, load_preset
-from mtmd.errors import ConfigError
-from mtmd.world import WorldConfig, require_columns, simulate, world_at
+from mtmd.errors import ConfigError, LogsError
+from mtmd.world import WorldConfig, has_further_tasks, require_columns, simulate, world_at
 
 
 class Simulated(Frozen):
@@ -37,8 +37,9 @@ def simulate_days(
     """Write the days up to `until` that are not there yet, by default one window and its held-out day.
 
     Without a seed and a size, the world whose logs are there goes on; where there are none, and for what is not given
-    beside others, it is the demo's, seed 0. Raises ConfigError for fewer than one day, a size that
-    cannot work, and a preset whose features the platform does not have; LogsError where another world's logs are.
+    beside others, it is the demo's, seed 0. The preset's tasks say whether candidates have cvr and relevance too.
+    Raises ConfigError for fewer than one day, a size that cannot work, and a preset whose columns the platform can't
+    write; LogsError where another world's logs are, or the same without or with these tasks.
     """
     chosen = load_preset(preset)
     require_columns(chosen)
@@ -56,8 +57,23 @@ def simulate_days(
         if on_day is not None:
             on_day()
 
-    own = WorldConfig.sized(seed or 0, requests_per_day=requests_per_day, users=users, ads=ads)
-    goes_on = all(value is None for value in (seed, requests_per_day, users, ads))
-    config = (world_at(place) if goes_on else None) or own
+    further = has_further_tasks(chosen)
+    config = WorldConfig.sized(
+        seed or 0, requests_per_day=requests_per_day, users=users, ads=ads, further_tasks=further
+    )
+    if (found := world_at(place)) is not None:
+        _require_tasks(found, further, preset, place)
+        if all(value is None for value in (seed, requests_per_day, users, ads)):
+            config = found
     simulate(config, first, until, Path(place), on_day=tell)
     return Simulated(first=first, last=until, logs=place, written=written)
+
+
+def _require_tasks(world: WorldConfig, wanted: bool, preset: str, place: str) -> None:
+    """One folder is of one world, and what its candidates have is a part of that."""
+    if world.further_tasks != wanted:
+        there, own = ("with", "lacks") if world.further_tasks else ("without", "has")
+        raise LogsError(
+            f"the logs in {place} are of a simulated world {there} cvr and relevance, and preset {preset!r} {own} "
+            "these tasks; use another folder, or remove this one"
+        )

@@ -2,7 +2,15 @@
 
 from mtmd.world.config import FunnelConfig, WorldConfig
 from mtmd.world.funnel import Delivery, LightweightRanker, chance, deliver, heavyweight, oracle
-from mtmd.world.platform import DayTruth, Platform, day_truth, require_columns, simulate, world_at
+from mtmd.world.platform import (
+    DayTruth,
+    Platform,
+    day_truth,
+    has_further_tasks,
+    require_columns,
+    simulate,
+    world_at,
+)
 from mtmd.world.traffic import Traffic, draw_traffic
 
 __all__ = [
@@ -17,6 +25,7 @@ __all__ = [
     "day_truth",
     "deliver",
     "draw_traffic",
+    "has_further_tasks",
     "heavyweight",
     "oracle",
     "require_columns",

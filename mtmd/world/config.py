@@ -40,6 +40,9 @@ class WorldConfig(Frozen):
     rows_per_file: int = Field(
         2_000_000, ge=1, description="candidate rows after which a new Parquet part starts"
     )
+    further_tasks: bool = Field(
+        False, description="whether candidates have cvr and relevance too; nothing else in the logs changes"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -67,6 +70,7 @@ class WorldConfig(Frozen):
         requests_per_day: int | None = None,
         users: int | None = None,
         ads: int | None = None,
+        further_tasks: bool = False,
     ) -> Self:
         """The demo's platform at another size; a fortieth of its ads is new each day, as in the demo's.
 
@@ -76,12 +80,13 @@ class WorldConfig(Frozen):
         if ads is not None:
             given["new_ads_per_day"] = max(1, ads // 40)
         try:
-            return cls(seed=seed, **{name: value for name, value in given.items() if value is not None})
+            own = {name: value for name, value in given.items() if value is not None}
+            return cls(seed=seed, further_tasks=further_tasks, **own)
         except ValidationError as error:
             raise ConfigError(f"the simulated platform is wrong:\n{error}") from error
 
     @classmethod
-    def tiny(cls, seed: int = 0) -> Self:
+    def tiny(cls, seed: int = 0, *, further_tasks: bool = False) -> Self:
         """About 640 candidate rows a day, at least 10 in each of the six domains."""
         return cls(
             seed=seed,
@@ -94,6 +99,7 @@ class WorldConfig(Frozen):
             requests_per_day=80,
             candidates_per_request=8,
             impressions_per_request=3,
+            further_tasks=further_tasks,
         )
 
     @property

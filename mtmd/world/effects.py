@@ -63,11 +63,11 @@ class Effects:
 
     def logits(self, requests: Requests, ads: Ads, pairs: Pairs, day: int) -> Logits:
         """Log-odds of every pair, before what nobody logs."""
-        row = _Row(self.population, requests, ads, pairs)
+        row = Row(self.population, requests, ads, pairs)
         click = self._click(row, day)
         return Logits(click, self._good(row), self._outbound(row))
 
-    def _click(self, row: "_Row", day: int) -> Floats:
+    def _click(self, row: "Row", day: int) -> Floats:
         affinity = row.affinity(self.shape)
         click = (
             row.of(_BASE)
@@ -90,7 +90,7 @@ class Effects:
             click + np.where(row.shopping, self._shopping_click(row), self._standard_click(row))
         )
 
-    def _standard_click(self, row: "_Row") -> Floats:
+    def _standard_click(self, row: "Row") -> Floats:
         sign = np.array([1.0, 1.0, -0.7])[row.surface]
         return np.asarray(
             sign * self.style[row.style]
@@ -100,7 +100,7 @@ class Effects:
             + np.array([-0.25, 0.3, 0.15])[row.surface] * row.landing
         )
 
-    def _shopping_click(self, row: "_Row") -> Floats:
+    def _shopping_click(self, row: "Row") -> Floats:
         off_budget = np.abs(row.price - row.budget)
         dear = np.logaddexp(0.0, 1.2 * row.price_sensitivity * row.price)
         return np.asarray(
@@ -112,7 +112,7 @@ class Effects:
             + np.array([0.15, 0.3, 0.15])[row.surface] * row.rating
         )
 
-    def _good(self, row: "_Row") -> Floats:
+    def _good(self, row: "Row") -> Floats:
         good = (
             row.of(_GOOD_BASE)
             + row.of(_GOOD_AFFINITY) * np.tanh(2.0 * row.affinity(self.shape))
@@ -126,7 +126,7 @@ class Effects:
         shopping = 0.3 * row.rating - 0.4 * np.abs(row.price - row.budget) + 0.35
         return np.asarray(good + np.where(row.shopping, shopping, 0.0))
 
-    def _outbound(self, row: "_Row") -> Floats:
+    def _outbound(self, row: "Row") -> Floats:
         return np.asarray(
             row.of(_OUT_BASE)
             + 0.9 * np.tanh(2.0 * row.affinity(np.repeat(self.out_shape[:, None], 2, axis=1)))
@@ -137,7 +137,7 @@ class Effects:
         )
 
 
-class _Row:
+class Row:
     """Both sides of every pair, gathered."""
 
     def __init__(self, population: Population, requests: Requests, ads: Ads, pairs: Pairs) -> None:

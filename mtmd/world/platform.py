@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from mtmd import storage
@@ -18,6 +19,7 @@ from mtmd.world.ads import AdMarket, Ads
 from mtmd.world.candidates import Pairs, draw_pairs
 from mtmd.world.config import WorldConfig
 from mtmd.world.effects import Effects
+from mtmd.world.further_tasks import SCHEMA, Further, FurtherTasks, with_further
 from mtmd.world.population import Population
 from mtmd.world.requests import Requests, draw_requests, request_count
 from mtmd.world.streams import Floats, Ints, generator
@@ -27,6 +29,7 @@ from mtmd.world.writer import DayWriter
 
 _FORMAT = 2  # raise when the same configuration means other rows
 _IDENTITY = "world.json"
+_FURTHER = frozenset(SCHEMA.names)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class _Block:
     pairs: Pairs
     scores: Scores
     actions: Actions
+    further: Further | None
 
 
 class Platform:
@@ -64,6 +68,7 @@ class Platform:
         self.population = Population(config)
         self.market = AdMarket(self.population)
         self.effects = Effects(self.population)
+        self.further_tasks = FurtherTasks(self.population) if config.further_tasks else None
         self.book = LogBook(self.population)
 
     def ads(self, day: date) -> Ads:
@@ -87,7 +92,10 @@ class Platform:
             actions = act(
                 self.config, ads, pairs, scores, generator(self.config.seed, "acts", ordinal, start)
             )
-            yield _Block(start, requests, pairs, scores, actions)
+            further = None
+            if self.further_tasks is not None:
+                further = self.further_tasks.happen(requests, ads, pairs, scores, actions, (ordinal, start))
+            yield _Block(start, requests, pairs, scores, actions, further)
 
     def write_day(self, day: date, logs: Path) -> int:
         """Write the tables of a day that are missing; returns the candidate rows drawn, 0 if none was."""
@@ -100,23 +108,42 @@ class Platform:
             writer.write("ads", self.book.ads(ads))
             for block in self.blocks(day, ads):
                 writer.write("requests", self.book.requests(block.requests, day.toordinal(), block.start))
-                writer.write(
-                    "candidates",
-                    self.book.candidates(block.requests, ads, block.pairs, block.scores, block.actions),
-                )
+                writer.write("candidates", self._candidates(block, ads))
                 rows += len(block.pairs.ad)
         return rows
 
+    def _candidates(self, block: _Block, ads: Ads) -> pa.Table:
+        table = self.book.candidates(block.requests, ads, block.pairs, block.scores, block.actions)
+        return table if block.further is None else with_further(table, block.further, block.actions.impressed)
+
+
+def has_further_tasks(preset: Preset) -> bool:
+    """Whether the preset asks for the tasks that the platform writes only with `further_tasks`, or for one of them."""
+    return not _FURTHER.isdisjoint(table_columns(preset.declarations)["candidates"])
+
 
 def require_columns(preset: Preset) -> None:
-    """Raise ConfigError for a preset whose logs have other columns than this platform writes."""
+    """Raise ConfigError for a preset whose logs have other columns than this platform can write.
+
+    It writes two more tasks, `further_tasks`, where the preset has one of them.
+    """
+    further = _FURTHER if has_further_tasks(preset) else frozenset()
     for table, columns in table_columns(preset.declarations).items():
-        if differ := sorted(columns.keys() ^ set(SCHEMAS[table].names)):
+        written = set(SCHEMAS[table].names) | (further if table == "candidates" else frozenset())
+        problems = {
+            "it can't write": sorted(columns.keys() - written),
+            "the preset lacks": sorted(written - columns.keys()),
+        }
+        if found := [f"{what} {_some(names)}" for what, names in problems.items() if names]:
             raise ConfigError(
-                f"preset {preset.name!r} can't be simulated: the platform's {table} differ from its own in "
-                f"{', '.join(differ[:5])}{' and more' if len(differ) > 5 else ''}; use a preset with the demo's "
-                "columns, or bring the logs that this one is made for"
+                f"preset {preset.name!r} can't be simulated: the platform's {table} differ from its own: "
+                f"{'; '.join(found)}. Use a preset with the columns of demo or five-tasks, or bring the logs that this "
+                "one is made for"
             )
+
+
+def _some(names: list[str]) -> str:
+    return f"{', '.join(names[:5])}{' and more' if len(names) > 5 else ''}"
 
 
 def simulate(
@@ -191,7 +218,6 @@ def _is_missing(directory: Path) -> bool:
 
 def _claim(config: WorldConfig, logs: Path) -> None:
     """Note which world the logs are of: days of two worlds in one folder would be one stream to readers."""
-    own = {"format": _FORMAT, "world": config.model_dump(mode="json")}
     path = logs / _IDENTITY
     if not path.exists():
         if days := available_days(logs):
@@ -199,9 +225,10 @@ def _claim(config: WorldConfig, logs: Path) -> None:
                 f"{logs} has logs of {len(days)} days and no {_IDENTITY}: they are not of this world; "
                 "use another folder, or remove this one"
             )
-        storage.write_json(path, own)
-    elif (found := storage.read_json(path)) != own:
+        storage.write_json(path, {"format": _FORMAT, "world": config.model_dump(mode="json")})
+    # Not the text: a world that was noted before an option came has that option's default.
+    elif (found := world_at(logs)) != config:
         raise LogsError(
-            f"{path} says that these logs are of another simulated world ({found}), not of {own}; "
+            f"{path} says that these logs are of another simulated world ({found!r}), not of {config!r}; "
             "use another folder, or remove this one"
         )

@@ -41,16 +41,26 @@ def score(logits: Logits, requests: Requests, ads: Ads, pairs: Pairs, rng: np.ra
 def score_with(logits: Logits, requests: Requests, ads: Ads, pairs: Pairs, noise: Floats) -> Scores:
     """Truth and teacher scores, given what nobody logs: standard normal (2, P, 3), what the teacher sees first."""
     base = np.stack([logits.click, logits.good, logits.outbound], axis=1)  # (P, 3)
-    spread = blind_spot(requests, ads, pairs)[:, None]  # (P, 1)
-    seen = base + _SEEN * noise[0]
     shopping = ads.product[pairs.ad] == 1
+    parts = chances(base, _SEEN, blind_spot(requests, ads, pairs), noise)
+    return Scores(*(_joint(part, shopping) for part in parts))
+
+
+def chances(base: Floats, sees: Floats, blind: Floats, noise: Floats) -> tuple[Floats, Floats, Floats]:
+    """Truth, teacher's score and structure, (P, K) each, of K tasks given their parents.
+
+    base (P, K) log-odds before what nobody logs; sees (K,) and blind (P,) standard deviations of what the teacher sees
+    of that and of what it doesn't; noise (2, P, K) standard normal, what the teacher sees first.
+    """
+    spread = blind[:, None]  # (P, 1)
+    seen = base + sees * noise[0]
     averaged = np.zeros_like(base)
     for node, weight in zip(_NODES, _WEIGHTS / _WEIGHTS.sum(), strict=True):
         averaged += weight * _sigmoid(seen + spread * node)
-    return Scores(
-        truth=_joint(_sigmoid(seen + spread * noise[1]), shopping),
-        teacher=_joint(averaged, shopping),
-        structure=_joint(_sigmoid(base), shopping),
+    return (
+        _inside(_sigmoid(seen + spread * noise[1])),
+        _inside(averaged),
+        _inside(_sigmoid(base)),
     )
 
 
@@ -64,11 +74,14 @@ def blind_spot(requests: Requests, ads: Ads, pairs: Pairs) -> Floats:
 
 def _joint(chain: Floats, shopping: Floats) -> Floats:
     """P(click), P(click) · P(good | click), P(click) · P(outbound | click); no outbound on shopping."""
-    chain = np.clip(chain, _LIMIT, 1.0 - _LIMIT)
     joint = chain.copy()
     joint[:, 1:] *= chain[:, :1]
     joint[shopping, 2] = np.nan
     return joint
+
+
+def _inside(chance: Floats) -> Floats:
+    return np.asarray(np.clip(chance, _LIMIT, 1.0 - _LIMIT))
 
 
 def _sigmoid(x: Floats) -> Floats:

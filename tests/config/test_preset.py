@@ -109,3 +109,80 @@ def test_a_task_is_added_by_configuration_alone(tmp_path: Path) -> None:
     assert preset.domains.task_names == ("save", "ctr", "gctr", "octr")
     assert preset.domains.parents == (None, None, 1, 1)
     assert len(preset.domains.slices) == 18
+
+
+def derived(tmp_path: Path, *lines: str, base: str = str(TINY), name: str = "derived") -> str:
+    """A preset on a base, in a folder of its own; its path."""
+    path = tmp_path / f"{name}.toml"
+    path.write_text("\n".join((f'base = "{base}"', f'name = "{name}"', *lines)))
+    return str(path)
+
+
+def test_a_preset_is_its_base_with_what_it_says_laid_over(tmp_path: Path, tiny_preset: Preset) -> None:
+    """Tables key by key, down to the last; a section that the base lacks is added."""
+    path = derived(tmp_path, "[training]", "epochs = 7", "[rivals.pooled]", "embedding = 3", "[monitor]")
+    preset = load_preset(path)
+    training = tiny_preset.training.model_copy(update={"epochs": 7})
+    pooled = tiny_preset.rivals.pooled.model_copy(update={"embedding": 3})
+    assert preset == tiny_preset.model_copy(
+        update={
+            "name": "derived",
+            "training": training,
+            "rivals": tiny_preset.rivals.model_copy(update={"pooled": pooled}),
+        }
+    )
+
+
+def test_lists_and_values_of_a_base_are_replaced_as_a_whole(tmp_path: Path) -> None:
+    path = derived(
+        tmp_path, "[domains]", 'tasks = [{ name = "ctr", label = "clicked" }]',
+        "[model]", "expert_widths = [8]", "emb_deep = 16", "[training]", "loss_weights.gctr = 0.5",
+    )  # fmt: skip
+    with pytest.raises(
+        ConfigError, match=r"loss_weights has \['ctr', 'gctr', 'octr'\]; it must have exactly"
+    ):
+        load_preset(path)  # a table's other keys stay
+    path = derived(tmp_path, "[model]", "expert_widths = [8]", "emb_deep = 16")
+    assert (load_preset(path).model.expert_widths, load_preset(path).model.emb_deep) == ((8,), 16)
+
+
+def test_a_base_is_a_shipped_preset_or_a_path_from_the_files_folder_and_may_have_a_base(
+    tmp_path: Path,
+) -> None:
+    derived(tmp_path, "window_days = 21", base="demo", name="first")
+    second = load_preset(derived(tmp_path, 'logs = "logs/mine"', base="first.toml", name="second"))
+    demo = load_preset("demo")
+    assert second == demo.model_copy(update={"name": "second", "window_days": 21, "logs": "logs/mine"})
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ('"dmeo"', r"derived\.toml has base 'dmeo': preset 'dmeo' not found; use one of \[.*'demo'"),
+        ('"none.toml"', r"derived\.toml has base 'none\.toml': preset 'none\.toml' not found"),
+        ("3", r"derived\.toml has base 3; it must be a preset's name or a path to a \.toml"),
+        ('"derived.toml"', r"leads back: derived\.toml → derived\.toml; let one stand alone"),
+        ('"back.toml"', r"back\.toml has base 'derived\.toml', which leads back: derived\.toml → back\.toml → derived"),
+    ],
+)  # fmt: skip
+def test_a_base_that_cannot_be_one_is_an_error(tmp_path: Path, base: str, message: str) -> None:
+    (tmp_path / "back.toml").write_text('base = "derived.toml"\nname = "back"\n')
+    (tmp_path / "derived.toml").write_text(f'base = {base}\nname = "derived"\n')
+    with pytest.raises(ConfigError, match=message):
+        load_preset(str(tmp_path / "derived.toml"))
+
+
+def test_a_preset_on_a_base_needs_a_name_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "nameless.toml"
+    path.write_text('base = "demo"\nlogs = "logs/mine"\n')
+    with pytest.raises(
+        ConfigError, match=r"nameless\.toml has base 'demo' and no name of its own; give it one"
+    ):
+        load_preset(str(path))
+
+
+def test_what_is_wrong_on_a_base_is_an_error_that_names_the_key(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"derived\.toml is wrong:\n.*\ntraining\.epoch\n  Extra inputs are not"
+    ):
+        load_preset(derived(tmp_path, "[training]", "epoch = 7"))

@@ -44,9 +44,9 @@ class Done:
         )
 
 
-def run_stages(logs: Path, artifacts: Path, as_of: date = AS_OF) -> Done:
-    """All stages but the decision, on outputs that are there already."""
-    plan = stages.plan_run(as_of, TINY, logs=str(logs), artifacts=str(artifacts))
+def run_stages(logs: Path, artifacts: Path, as_of: date = AS_OF, preset: str = TINY) -> Done:
+    """All stages but the decision; outputs that are there already are taken."""
+    plan = stages.plan_run(as_of, preset, logs=str(logs), artifacts=str(artifacts))
     quality = stages.validate(plan)
     shards = tuple(
         stages.extract(plan, day, source) for day, source in zip(plan.all_days, quality.sources, strict=True)

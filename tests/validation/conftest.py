@@ -41,6 +41,7 @@ def _value(feature: Feature, domain: str, row: int, day: date) -> Any:
 
 
 def _day(preset: Preset, day: date) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each table, of candidates with more columns than every preset declares."""
     surfaces, products = preset.domains.surfaces, preset.domains.products
     start = datetime.combine(day, datetime.min.time())
     requests = []
@@ -66,11 +67,15 @@ def _day(preset: Preset, day: date) -> dict[str, list[dict[str, Any]]]:
                     "ctr": 0.1 + 0.001 * k,
                     "gctr": 0.05,
                     "octr": 0.02 if standard else None,
+                    "cvr": None if standard else 0.01,
+                    "relevance": 0.4,
                     "impressed": shown,
                     "position": k if shown else None,
                     "clicked": k == 0 if shown else None,
                     "good_clicked": k == 0 if shown else None,
                     "outbound_clicked": k == 0 if shown and standard else None,
+                    "converted": k == 0 if shown and not standard else None,
+                    "relevant": k == 1 if shown else None,
                     "hidden": False if shown else None,
                     "repinned": False if shown else None,
                 }
@@ -123,6 +128,25 @@ def strict_preset(tiny_preset: Preset) -> Preset:
         update={"min_domain_rows": 40, "mix_band": 0.2, "score_band": 0.5, "max_null_rate_change": 0.1}
     )
     return tiny_preset.model_copy(update={"data": limits})
+
+
+@pytest.fixture
+def five_tasks(tmp_path: Path, strict_preset: Preset) -> Logs:
+    """Logs of `DAY` of a preset with two tasks that bring their labels: one of a product, and one root."""
+    tasks = {
+        "cvr": {"label": "converted", "parent": "ctr", "products": ("shopping",)},
+        "relevance": {"label": "relevant"},
+    }
+    content = strict_preset.model_dump()
+    content["domains"]["tasks"] = (
+        *content["domains"]["tasks"],
+        *({"name": task} | rest for task, rest in tasks.items()),
+    )
+    content["model"]["emb_deep"] |= dict.fromkeys(tasks, 4)
+    content["training"]["loss_weights"] |= dict.fromkeys(tasks, 1.0)
+    made = Logs(tmp_path / "five", Preset.model_validate(content))
+    made.write(DAY)
+    return made
 
 
 @pytest.fixture

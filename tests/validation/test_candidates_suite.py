@@ -82,3 +82,44 @@ def test_a_mean_that_few_requests_moved_is_noise(logs, yesterday) -> None:
     """The means double as above, but by 4 of 20 requests: that is as likely another mix of users."""
     logs.damage("candidates", f"update t set ctr = ctr * 6 where {ROW} % 3 = 0 and {ROW} < 12")
     assert logs.failing(yesterday) == {}
+
+
+def test_labels_of_ones_own_are_sound(five_tasks) -> None:
+    assert five_tasks.failing() == {}
+
+
+@pytest.mark.parametrize(
+    ("sql", "expectation", "count"),
+    [
+        (f"update t set cvr = 0.01 where {ROW} = 1", "cvr_exactly_where_defined", 3),
+        (f"update t set cvr = 0.3 where {ROW} = 1 and ad_id = 3", "cvr_at_most_ctr", 1),
+        (f"update t set relevance = 1 where {ROW} = 1", "relevance_is_a_probability", 6),
+        (f"update t set converted = false where {ROW} = 1", "outcomes_null_unless_impressed", 4),
+        (
+            f"update t set relevant = true where {ROW} = 1 and not impressed",
+            "outcomes_null_unless_impressed",
+            4,
+        ),
+        (
+            f"update t set converted = false where {ROW} < 4 and impressed",
+            "converted_exactly_where_defined",
+            4,
+        ),
+        (f"update t set converted = null where {ROW} = 1", "converted_exactly_where_defined", 1),
+        (f"update t set relevant = null where {ROW} = 1", "relevant_exactly_where_defined", 2),
+        (
+            f"update t set converted = true where {ROW} < 4 and ad_id % 2 = 1 and {SHOWN_NOT_CLICKED}",
+            "converted_only_if_clicked",
+            2,
+        ),
+    ],
+)
+def test_damage_to_a_task_of_ones_own_fails_the_same_expectations(
+    five_tasks, sql: str, expectation: str, count: int
+) -> None:
+    five_tasks.damage("candidates", sql)
+    failing = five_tasks.failing()
+    assert failing.pop(f"candidates.{expectation}") == count
+    assert set(failing) <= {
+        "candidates.converted_exactly_where_defined"
+    }  # a label is at once of a wrong product

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from mtmd.config import Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
-from mtmd.storage import sha256_file, write_json
-from mtmd.world import WorldConfig, day_truth, simulate, world_at
+from mtmd.storage import read_json, sha256_file, write_json
+from mtmd.world import WorldConfig, day_truth, has_further_tasks, require_columns, simulate, world_at
 
 FIRST = date(2026, 1, 1)
 TINY = WorldConfig.tiny()
@@ -151,3 +152,43 @@ def test_a_world_that_cannot_go_on_is_named(tmp_path: Path, written: object, wor
     write_json(tmp_path / "world.json", written)
     with pytest.raises(LogsError, match=words):
         world_at(tmp_path)
+
+
+def test_a_world_that_was_noted_before_an_option_came_goes_on(logs: Path, tmp_path: Path) -> None:
+    noted = read_json(logs / "world.json")
+    del noted["world"]["further_tasks"]
+    write_json(tmp_path / "world.json", noted)
+    assert world_at(tmp_path) == TINY
+    simulate(TINY, FIRST, FIRST, tmp_path)
+    assert read_json(tmp_path / "world.json") == noted
+    with pytest.raises(LogsError, match=r"another simulated world .*further_tasks=False.*further_tasks=True"):
+        simulate(WorldConfig.tiny(further_tasks=True), FIRST, FIRST, tmp_path)
+
+
+def with_task(name: str, label: str) -> Preset:
+    content = load_preset("demo").model_dump()
+    content["domains"]["tasks"] = (*content["domains"]["tasks"], {"name": name, "label": label})
+    content["model"]["emb_deep"][name] = 32
+    content["training"]["loss_weights"][name] = 1.0
+    return Preset.model_validate(content)
+
+
+@pytest.mark.parametrize(("preset", "further"), [("demo", False), ("five-tasks", True)])
+def test_a_presets_tasks_say_what_the_platform_writes(preset: str, further: bool) -> None:
+    require_columns(load_preset(preset))
+    assert has_further_tasks(load_preset(preset)) == further
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        (("save", "kept"), r"candidates differ from its own: it can't write kept, save\. Use a preset"),
+        (
+            ("cvr", "bought"),
+            r"candidates differ from its own: it can't write bought; the preset lacks converted, relevance, relevant",
+        ),
+    ],
+)
+def test_a_task_that_the_platform_cannot_write_is_named(task: tuple[str, str], words: str) -> None:
+    with pytest.raises(ConfigError, match=rf"preset 'demo' can't be simulated: the platform's {words}"):
+        require_columns(with_task(*task))
