@@ -51,7 +51,7 @@ def test_the_documented_platform_keeps_its_runs_in_postgresql(
     assert (checkout.root / "logs" / LINE / "ads" / "date=2026-01-24").is_dir()
     completed = "select count(*) from flow_run where state_type = 'COMPLETED'"
     assert database.query(completed) == "1"
-    assert database.query("select count(*) from deployment") == "7"
+    assert database.query("select count(*) from deployment") == "8"
     assert database.query("select name from automation order by name").split() == [
         "mtmd-crash-zombies",
         "mtmd-retrain-on-breach",
