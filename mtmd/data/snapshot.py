@@ -117,8 +117,8 @@ def _read(
     connection: duckdb.DuckDBPyConnection, day: date, columns: Sequence[str]
 ) -> Iterator[tuple[NDArray[np.int8], pa.StructArray]]:
     try:
-        relation = connection.sql(statement("stg_ads_by_key"), params={"columns": list(columns)})
-        for batch in relation.to_arrow_reader(_ROWS):
+        relation = connection.sql(statement("shard_ads"), params={"columns": list(columns)})
+        for batch in relation.order("ad_row").to_arrow_reader(_ROWS):
             yield batch.column("product_index").to_numpy(), batch.column("source_row")
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise LogsError(f"ads of {day}: reading failed ({error}); write the day's files again") from error
