@@ -9,12 +9,10 @@ from prefect import flow, unmapped
 from prefect.exceptions import ParameterTypeError
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
-from rich.console import Console
-from rich.markup import escape
 
 from flows import publish, steps
 from flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, described, scheduled_day
-from flows.terminal import print_table
+from flows.terminal import print_error, print_table
 from mtmd.errors import MtmdError
 from mtmd.stages import ABTest
 from mtmd.stages.ab_test import Control
@@ -78,9 +76,7 @@ def main() -> int:
             artifacts=options.artifacts,
         )
     except (MtmdError, ParameterTypeError) as error:
-        Console(stderr=True, highlight=False).print(
-            f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True
-        )
+        print_error(error)
         return 1
     for table in tested.tables():
         print_table(table)

@@ -11,12 +11,10 @@ from prefect.exceptions import ParameterTypeError
 from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
-from rich.console import Console
-from rich.markup import escape
 
 from flows import publish, steps
 from flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, described, scheduled_day
-from flows.terminal import print_table
+from flows.terminal import print_error, print_table
 from mtmd.config import variant, variants
 from mtmd.data import ShardRef
 from mtmd.errors import MtmdError
@@ -111,9 +109,7 @@ def main() -> int:
             artifacts=options.artifacts,
         )
     except (MtmdError, ParameterTypeError) as error:
-        Console(stderr=True, highlight=False).print(
-            f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True
-        )
+        print_error(error)
         return 1
     print_table(factor_table(ablated.reports, variants().values()))
     return 0

@@ -9,8 +9,6 @@ from typing import NamedTuple
 from prefect import flow, unmapped
 from prefect.exceptions import ParameterTypeError
 from prefect.task_runners import ThreadPoolTaskRunner
-from rich.console import Console
-from rich.markup import escape
 
 from flows import publish, steps
 from flows.ablation import ablate
@@ -26,7 +24,7 @@ from flows.parameters import (
     described,
     scheduled_day,
 )
-from flows.terminal import show
+from flows.terminal import print_error, show
 from mtmd import stages
 from mtmd.config import variants
 from mtmd.data import ShardRef
@@ -141,9 +139,7 @@ def main() -> int:
             override=options.override,
         )
     except (MtmdError, ParameterTypeError) as error:
-        Console(stderr=True, highlight=False).print(
-            f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True
-        )
+        print_error(error)
         return 1
     show(summary, options.preset)
     return 0

@@ -21,6 +21,11 @@ _HEADERS = {
 _LEAST_WIDTH = 100  # rich would cut numbers off in a narrower console; the table itself fits 80
 
 
+def print_error(error: Exception) -> None:
+    """In words, on the error stream: what a person can mend needs no trace."""
+    Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+
+
 def show(summary: RunSummary, preset: str) -> None:
     """Slices × LogMAE, the verdict in words, what was reused, where the files are, and what to do next."""
     console = Console(highlight=False)
