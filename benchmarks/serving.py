@@ -37,7 +37,7 @@ from mtmd.config import Feature, Preset, load_preset
 from mtmd.encoding import EncodedSide
 from mtmd.evaluation import Column, Table
 from mtmd.export import export_bundle
-from mtmd.export.onnx_files import write_onnx
+from mtmd.export.onnx_files import OnnxWriter
 from mtmd.model import MTMD
 from mtmd.model.served import DomainModule
 from mtmd.serving import (
@@ -123,7 +123,7 @@ def query_rows(model: MTMD, preset: Preset, place: Path, requests: int) -> list[
     selector = Feature(name="surface_index", side="query", kind="categorical", buckets=len(surfaces))
     wide = schema.model_copy(update={"categorical": (*schema.categorical, selector)})
     modules = [DomainModule(model.query, surface) for surface in surfaces]
-    write_onnx(place / "all.onnx", AllSurfaces(modules), wide, tasks, {})
+    OnnxWriter(wide, tasks).write(place / "all.onnx", AllSurfaces(modules), {})
     every = open_session(place / "all.onnx", 1)
     own = [open_session(place / "bundle" / f"query_{name}.onnx", 1) for name in schema.domains]
     rows = random_rows(schema, requests, seed=2)

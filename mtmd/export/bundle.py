@@ -8,7 +8,7 @@ from torch import nn
 
 from mtmd.config import Preset
 from mtmd.errors import BundleError
-from mtmd.export.onnx_files import write_onnx
+from mtmd.export.onnx_files import OnnxWriter
 from mtmd.model import MTMD
 from mtmd.serving import BUNDLE_FORMAT, BundleInfo
 from mtmd.serving.bundle import BUNDLE_FILE, MODEL_KIND, TowerFile
@@ -30,10 +30,11 @@ def export_bundle(model: MTMD, preset: Preset, directory: Path) -> BundleInfo:
     ]
     files = []
     for side, names, schema, module in towers:
+        writer = OnnxWriter(schema, domains.task_names)
         for index, name in enumerate(names):
             path = directory / f"{side}_{name}.onnx"
             properties = {"bundle_id": identity, "kind": MODEL_KIND, "side": side, "domain": name}
-            write_onnx(path, module(index), schema, domains.task_names, properties)
+            writer.write(path, module(index), properties)
             files.append(TowerFile(side=side, domain=name, file=path.name, sha256=sha256_file(path)))
     info = BundleInfo(
         format=BUNDLE_FORMAT,

@@ -5,11 +5,12 @@ N rows of one domain, C continuous and K categorical features, V vector componen
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import onnx
+import onnxscript.optimizer
 import torch
 from torch import Tensor, nn
 
@@ -39,42 +40,89 @@ class _PresentInputs(nn.Module):
         return outputs
 
 
-def write_onnx(
-    path: Path, module: nn.Module, schema: SideSchema, tasks: tuple[str, ...], properties: dict[str, str]
-) -> None:
-    """Export a module of (continuous, categorical, embedding) → one (N, K_t) per task.
+class OnnxWriter:
+    """Writes the domains of one tower, one file each, of modules (continuous, categorical, embedding) → one (N, K_t)
+    per task.
 
-    The bytes depend on the weights and the versions of torch and onnx only: file names and source lines that
-    the exporter embeds are taken out. Raises BundleError when the module is in training mode, too large for
-    one file, or was exported with a fixed number of rows.
+    Tracing a module costs seconds, and most domains of a tower compute the same with other weights. A graph is traced
+    once for each structure: names, types and shapes of a module's tensors (tables may have any number of rows), and
+    its tasks. So whatever else two domains differ by must be in tensors, as in DomainModule; the parity proof runs
+    every file.
     """
-    if module.training:
-        raise BundleError(f"{path.name}: the module is in training mode; call eval() before exporting it")
-    size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
-    if size > _LARGEST:
-        raise BundleError(
-            f"{path.name} would hold {size} bytes; one file takes {_LARGEST}. Declare fewer buckets"
-        )
-    proto = _export(module, _example(schema), tasks, path.name)
-    _strip_traces(proto)
-    onnx.helper.set_model_props(proto, properties)
-    _check_dynamic(proto, path.name)
-    onnx.checker.check_model(proto)
-    path.write_bytes(proto.SerializeToString(deterministic=True))
+
+    def __init__(self, schema: SideSchema, tasks: tuple[str, ...]) -> None:
+        self.tasks = tasks
+        self._example = _example(schema)
+        self._graphs: dict[Hashable, onnx.ModelProto] = {}
+
+    @property
+    def traced(self) -> int:
+        """How many graphs were traced so far."""
+        return len(self._graphs)
+
+    def write(self, path: Path, module: nn.Module, properties: dict[str, str]) -> None:
+        """Export a module.
+
+        The bytes depend on the weights and the versions of torch and onnx only: file names and source lines that
+        the exporter embeds are taken out. Raises BundleError when the module is in training mode, too large for
+        one file, or was exported with a fixed number of rows.
+        """
+        if module.training:
+            raise BundleError(f"{path.name}: the module is in training mode; call eval() before exporting it")
+        size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
+        if size > _LARGEST:
+            raise BundleError(
+                f"{path.name} would hold {size} bytes; one file takes {_LARGEST}. Declare fewer buckets"
+            )
+        wrapped = _PresentInputs(module, tuple(self._example)).eval()
+        structure = _structure(module)
+        if structure not in self._graphs:
+            self._graphs[structure] = _trace(wrapped, self._example, self.tasks, path.name)
+        proto = onnx.ModelProto()
+        proto.CopyFrom(self._graphs[structure])
+        _fill(proto, wrapped)
+        proto = onnxscript.optimizer.optimize(proto)
+        _strip_traces(proto)
+        onnx.helper.set_model_props(proto, properties)
+        onnx.checker.check_model(proto)
+        path.write_bytes(proto.SerializeToString(deterministic=True))
 
 
-def _export(
+def _structure(module: nn.Module) -> Hashable:
+    tensors = [
+        (name, str(tensor.dtype), tuple(tensor.shape[1 if name.startswith("tables.") else 0 :]))
+        for name, tensor in _tensors(module).items()
+    ]
+    return type(module), getattr(module, "tasks", None), tuple(tensors)
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+def _fill(proto: onnx.ModelProto, module: nn.Module) -> None:
+    """Put the module's own tensors into a graph that may have been traced with another's."""
+    tensors = _tensors(module)
+    for initializer in proto.graph.initializer:
+        if initializer.name in tensors:
+            values = tensors[initializer.name].detach().cpu().numpy()
+            initializer.CopyFrom(onnx.numpy_helper.from_array(values, initializer.name))
+
+
+def _trace(
     module: nn.Module, example: dict[str, Tensor], tasks: tuple[str, ...], name: str
 ) -> onnx.ModelProto:
+    """The module's graph, without its tensors' values."""
     try:
         with _quiet_exporter():
             program = torch.onnx.export(
-                _PresentInputs(module, tuple(example)).eval(),
+                module,
                 tuple(example.values()),
                 input_names=[INPUT_PREFIX + matrix for matrix in example],
                 output_names=[OUTPUT_PREFIX + task for task in tasks],
                 dynamic_shapes={"inputs": tuple({0: torch.export.Dim.DYNAMIC} for _ in example)},
                 dynamo=True,
+                optimize=False,  # it looks at values: tensors that are equal here, and not in the next domain
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
@@ -83,7 +131,12 @@ def _export(
         ) from error
     if program is None:
         raise BundleError(f"{name}: torch.onnx.export returned nothing; use torch 2.9 or newer")
-    return program.model_proto
+    proto: onnx.ModelProto = program.model_proto
+    _check_dynamic(proto, name)
+    for initializer in proto.graph.initializer:
+        if initializer.name in _tensors(module):
+            initializer.ClearField("raw_data")
+    return proto
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mtmd.config import Feature, SideSchema
 from mtmd.errors import BundleError
-from mtmd.export.onnx_files import _check_dynamic, write_onnx
+from mtmd.export.onnx_files import OnnxWriter, _check_dynamic
 
 SCHEMA = SideSchema(
     side="query",
@@ -36,7 +36,7 @@ def test_a_fixed_number_of_rows_is_refused(tmp_path: Path) -> None:
         BundleError,
         match=r"x\.onnx: the module cannot be exported for any number of rows: (.|\n)*static shape of 3",
     ):
-        write_onnx(tmp_path / "x.onnx", CountsRows().eval(), SCHEMA, ("ctr",), {})
+        OnnxWriter(SCHEMA, ("ctr",)).write(tmp_path / "x.onnx", CountsRows().eval(), {})
     assert not (tmp_path / "x.onnx").exists()
 
 
@@ -49,29 +49,39 @@ def test_an_exported_file_for_a_fixed_number_of_rows_is_noticed() -> None:
 
 def test_a_module_in_training_mode_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"x\.onnx: the module is in training mode"):
-        write_onnx(tmp_path / "x.onnx", Doubles(), SCHEMA, ("ctr",), {})
+        OnnxWriter(SCHEMA, ("ctr",)).write(tmp_path / "x.onnx", Doubles(), {})
 
 
 def test_a_module_too_large_for_one_file_is_refused(tmp_path: Path) -> None:
     large = Doubles()
     large.table = nn.Parameter(torch.empty(2**29, device="meta"))  # 2 GiB that take no memory
     with pytest.raises(BundleError, match=r"would hold 2147483648 bytes"):
-        write_onnx(tmp_path / "x.onnx", large.eval(), SCHEMA, ("ctr",), {})
+        OnnxWriter(SCHEMA, ("ctr",)).write(tmp_path / "x.onnx", large.eval(), {})
 
 
 @pytest.mark.parametrize("task", ["embedding", "cat", "mul"])
 def test_a_task_may_be_called_like_an_operator(tmp_path: Path, task: str) -> None:
-    write_onnx(tmp_path / "x.onnx", Doubles().eval(), SCHEMA, (task,), {})
+    OnnxWriter(SCHEMA, (task,)).write(tmp_path / "x.onnx", Doubles().eval(), {})
 
 
-def test_the_same_module_gives_the_same_bytes(exported: Any, tmp_path: Path) -> None:
-    info = exported.info
-    properties = {"bundle_id": info.bundle_id, "kind": "mtmd", "side": "item", "domain": "shopping"}
-    write_onnx(
-        tmp_path / "again.onnx",
-        exported.model.item_module(1),
-        exported.preset.declarations.item,
-        ("ctr", "octr"),
-        properties,
-    )
-    assert (tmp_path / "again.onnx").read_bytes() == (exported.directory / "item_shopping.onnx").read_bytes()
+def test_domains_that_compute_the_same_are_traced_once_and_get_their_own_weights(
+    exported: Any, tmp_path: Path
+) -> None:
+    """The files of the bundle have the bytes that a writer of their own gives them."""
+    model, declarations = exported.model, exported.preset.declarations
+
+    def written(writer: OnnxWriter, side: str, name: str, module: nn.Module) -> bool:
+        properties = {"bundle_id": exported.info.bundle_id, "kind": "mtmd", "side": side, "domain": name}
+        writer.write(tmp_path / "again.onnx", module, properties)
+        return (tmp_path / "again.onnx").read_bytes() == (
+            exported.directory / f"{side}_{name}.onnx"
+        ).read_bytes()
+
+    surfaces = OnnxWriter(declarations.query, ("ctr", "octr"))  # both with all tasks, one without vectors
+    assert written(surfaces, "query", "search", model.query_module(1))
+    assert written(surfaces, "query", "home_feed", model.query_module(0))
+    assert surfaces.traced == 1
+    products = OnnxWriter(declarations.item, ("ctr", "octr"))  # standard has octr, shopping does not
+    assert written(products, "item", "standard", model.item_module(0))
+    assert written(products, "item", "shopping", model.item_module(1))
+    assert products.traced == 2
