@@ -2,10 +2,9 @@
 
 The oracle of the tests is MTMD module by module, in float32, with every candidate row through both towers. All take
 the same steps (loss, backward, clipping, AdamW on the preset's schedule) on the same batches of simulated logs, from
-the same weights. The oracle has no common weights; MTMD is timed without them, and then must end with the oracle's
-LogMAE on the validation requests, and with them, as the preset trains. Runs alternate between all, so a busy moment
-of the machine hits each; reported are medians. Beside the rates stand the floating-point operations of the matrix
-products, as a share of what one large product of the same type reaches here.
+the same weights, and must end with the oracle's LogMAE on the validation requests. Runs alternate between all, so a
+busy moment of the machine hits each; reported are medians. Beside the rates stand the floating-point operations of
+the matrix products, as a share of what one large product of the same type reaches here.
 
 With as many threads as cores, anything else that runs can slow torch tens of times: its OpenMP threads spin at every
 barrier while the one they wait for has no core. `OMP_WAIT_POLICY=passive` in the environment ends that.
@@ -109,15 +108,14 @@ def demo_shaped(preset: Preset, world: WorldConfig, days: int, directory: Path) 
 
 
 def compare(preset: Preset, data: WindowData, rounds: int, steps: int) -> list[Row]:
-    """Time the oracle, MTMD in float32 and in the precision that training takes here, and as the preset has it; last.
+    """Time the oracle, and MTMD in float32 and in the precision that training takes here; last.
 
-    Raises RuntimeError when the oracle and MTMD without common weights do not end with the same LogMAE: then their
+    Raises RuntimeError when the oracle and MTMD do not end with the same LogMAE: then their
     times compare nothing.
     """
     oracle, chosen = _oracle(), choose_precision(preset.training)
-    alone = preset.model_copy(update={"model": preset.model.model_copy(update={"common_weights": False})})
     plain = oracle.Oracle(preset.declarations, preset.model)
-    first = build_model("mtmd", alone)
+    first = build_model("mtmd", preset)
     first.initialise_bias(data.base_rates())
     for batch in _observed(data, preset):
         first.observe(batch)
@@ -126,19 +124,14 @@ def compare(preset: Preset, data: WindowData, rounds: int, steps: int) -> list[R
     paths = [_Path("plain oracle", plain, data, preset, "float32", rounds * steps)]
     for precision in dict.fromkeys(("float32", chosen)):
         model = copy.deepcopy(first)
-        paths.append(_Path("MTMD, no common weights", model, data, preset, precision, rounds * steps))
-    model = build_model("mtmd", preset)
-    model.initialise_bias(data.base_rates())
-    for batch in _observed(data, preset):
-        model.observe(batch)
-    paths.append(_Path("MTMD", model, data, preset, chosen, rounds * steps))
+        paths.append(_Path("MTMD", model, data, preset, precision, rounds * steps))
     with deterministic():
         flops = [path.flop_per_pair() for path in paths]  # also warms up
         runs = [[path.run(epoch, steps) for path in paths] for epoch in range(1, rounds + 1)]
     rows = [
         path.row(own, flop) for path, own, flop in zip(paths, zip(*runs, strict=True), flops, strict=True)
     ]
-    for row in rows[1:-1]:
+    for row in rows[1:]:
         if abs(row.logmae / rows[0].logmae - 1.0) > SAME:
             raise RuntimeError(
                 f"MTMD in {row.precision} ends at LogMAE {row.logmae}, the oracle at {rows[0].logmae}"

@@ -1,4 +1,4 @@
-"""Sizes and switches of the MTMD model and of its rivals; defaults are the paper's, but for `common_weights`."""
+"""Sizes and switches of the MTMD model and of its rivals; defaults are the paper's."""
 
 from collections.abc import Sequence
 from math import inf
@@ -28,10 +28,6 @@ class ModelConfig(Frozen):
     task_shared_expert: bool = Field(True, description="one expert per domain that its tasks share; §2.1.4")
     domain_shared_expert: bool = Field(
         True, description="one expert per tower that its domains share; §2.1.4"
-    )
-    common_weights: bool = Field(
-        True,
-        description="a domain's experts are weights common to the tower's domains plus their own difference",
     )
     shallow_expert: bool = Field(True, description="§2.1.3")
     routing: bool = Field(
@@ -89,9 +85,6 @@ class TrainingConfig(Frozen):
         1.0,
         gt=0,
         description="learning rate of embedding tables, as a share of the others': ids are in few batches",
-    )
-    difference_rate: float = Field(
-        0.3, gt=0, description="likewise of what a domain's experts have beside the common weights"
     )
     weight_decay: float = Field(1e-2, ge=0)
     batch_requests: int = Field(256, ge=1, description="distinct requests in a batch; all come from one day")

@@ -6,6 +6,7 @@ network hands from layer to layer stays in a core's cache.
 Shapes: N rows, D adapted columns, T tasks, E routed experts, H expert output width, K_t embedding width of task t.
 """
 
+import copy
 import math
 from collections.abc import Sequence
 
@@ -23,8 +24,8 @@ from mtmd.model.towers import Tower
 class DomainModule(nn.Module):
     """A tower for rows of one domain, in evaluation mode, for export: three matrices in, T embeddings out.
 
-    It shares the tower's adaptation, has the domain's folded expert, and holds the tables' rows and the normalisation
-    constants of the moment it was made.
+    It shares the tower's adaptation, and holds the expert's weights, the tables' rows and the normalisation constants
+    of the moment it was made.
     """
 
     centre: Tensor
@@ -45,7 +46,10 @@ class DomainModule(nn.Module):
         present = tower.adaptation.present[domain]
         numeric = tower.adaptation.layout.numeric_width
         self.tables = _tables(tower.adaptation.tables, present[numeric:], fields.default[numeric:])
-        self.expert = ServedExpert(tower.folded(domain))
+        expert = tower.experts[domain]
+        if not isinstance(expert, DomainExpert):
+            raise TypeError(f"domain {domain} of the tower holds {type(expert)}")
+        self.expert = ServedExpert(expert)
         self.shared = None if tower.shared is None else ServedNetwork(tower.shared, 0)
         for name, value in zip(("centre", "scale", "shift"), fields.norm.frozen(), strict=True):
             self.register_buffer(name, value)
@@ -166,7 +170,7 @@ class ServedExpert(nn.Module):
             self.gain = nn.ParameterList(_own(gain[0]) for gain in expert.gain)
             self.shift = nn.ParameterList(_own(shift[0]) for shift in expert.shift)
         self.cross = nn.ModuleList(ServedCross(expert.cross, task) for task in tasks)
-        self.project = expert.project
+        self.project = copy.deepcopy(expert.project)
 
     def forward(self, x: Tensor, z: Tensor, shared: Tensor | None) -> list[list[Tensor]]:
         """As DomainExpert, of which only the embeddings are left: per task [emb_deep (N, K), emb_shallow (N, S)]."""

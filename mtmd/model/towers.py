@@ -2,19 +2,14 @@
 
 A row runs through the adaptation and the Domain Expert of its own domain, and the domain-shared expert.
 
-Deviation (`common_weights`): a Domain Expert's weights are a sum of weights common to the tower's domains and its own
-difference, which starts at 0 and decays. So a domain with few rows starts from what the others have learnt; once
-trained the sum is folded, and the network is the paper's (docs/tuning.md has what it is worth).
 Shapes: N rows, D adapted columns, F fields, T tasks, K_t = emb_deep + emb_shallow + 1 width of task t.
 """
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from mtmd.batch import SideInput
 from mtmd.config import ModelConfig, SideSchema
@@ -68,15 +63,6 @@ class Tower(nn.Module):
             DomainExpert(layout.width, layout.shallow_width, tuple(deep_widths[t] for t in own), config)
             for own in self.tasks
         )
-        self.common: DomainExpert | None = None
-        if config.common_weights and len(self.tasks) > 1:
-            every = sorted({task for own in self.tasks for task in own})
-            widths = tuple(deep_widths[task] for task in every)
-            self.common = DomainExpert(layout.width, layout.shallow_width, widths, config)
-            self._places = [[every.index(task) for task in own] for own in self.tasks]
-            with torch.no_grad():
-                for parameter in self.experts.parameters():
-                    parameter.zero_()
         # The domain-shared expert (§2.1.4): the same weights for the rows of all domains.
         self.shared: Stack | None = None
         if config.domain_shared_expert:
@@ -98,51 +84,15 @@ class Tower(nn.Module):
         shared = x[:, :0] if self.shared is None else self.shared(padded(z)).squeeze(0)[: len(z)]
         packed, routing = [], []
         parts = zip(*(by_domain(t, side) for t in (x, z, shared)), strict=True)
-        for domain, (tasks, bias, rows) in enumerate(zip(self.tasks, self.bias, parts, strict=True)):
+        for expert, tasks, bias, rows in zip(self.experts, self.tasks, self.bias, parts, strict=True):
             count = len(rows[0])
-            outputs, weights = functional_call(
-                self.experts[domain], self._weights(domain), tuple(padded(t) for t in rows)
-            )
+            outputs, weights = expert(*(padded(t) for t in rows))
             packed.append(pack(dict(zip(tasks, outputs, strict=True)), bias, self.widths)[:count])
             weights = weights.detach()[:, :count]
             all_tasks = weights.new_full((len(bias), *weights.shape[1:]), torch.nan)
             all_tasks[list(tasks)] = weights
             routing.append(all_tasks)
         return TowerTrace(torch.cat(packed), gates.detach(), torch.cat(routing, dim=1).transpose(0, 1))
-
-    def folded(self, domain: int) -> DomainExpert:
-        """A Domain Expert of its own, whose weights are the sums that rows of the domain meet."""
-        expert = copy.deepcopy(self.experts[domain])
-        if not isinstance(expert, DomainExpert):
-            raise TypeError(f"domain {domain} of the tower holds {type(expert)}")
-        with torch.no_grad():
-            expert.load_state_dict(self._weights(domain), strict=False)
-        return expert
-
-    def _weights(self, domain: int) -> dict[str, Tensor]:
-        """Sums by name of the expert's parameter; empty where its own parameters are all there is."""
-        if self.common is None:
-            return {}
-        common = dict(self.common.named_parameters())
-        places = self._places[domain]
-        return {
-            name: own + _part(common, name, places, self.common.tasks)
-            for name, own in self.experts[domain].named_parameters()
-        }
-
-
-def _part(common: Mapping[str, Tensor], name: str, places: list[int], tasks: int) -> Tensor:
-    """The common parameter for an expert with the tasks at these places of all `tasks`.
-
-    Projections are a module per task; other parameters are stacked, task after task, shared networks last.
-    """
-    if name.startswith("project."):
-        _, index, kind = name.split(".")
-        return common[f"project.{places[int(index)]}.{kind}"]
-    if len(places) == tasks:
-        return common[name]
-    stacked = common[name]
-    return stacked[[*places, *range(tasks, len(stacked))]]
 
 
 def _as_it_is(x: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from torch import nn
 
 from mtmd.config import TrainingConfig
-from mtmd.model.towers import Tower
 from mtmd.training.row_adamw import RowAdamW
 
 _MATRICES = {"weight", "weights", "down", "up"}  # of linear layers, stacks and crosses
@@ -18,12 +17,9 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> RowAdamW:
     hold against it.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    differences = _differences(model)
     for name, parameter in model.named_parameters():
         decay = config.weight_decay if _MATRICES & set(name.split(".")[-2:]) else 0.0
-        rate = config.difference_rate if id(parameter) in differences else 1.0
-        if ".tables." in f".{name}":
-            rate = config.embedding_rate
+        rate = config.embedding_rate if ".tables." in f".{name}" else 1.0
         groups.setdefault((decay, rate), []).append(parameter)
     # Fused: one pass over all parameters, with the same bits every time on the same machine.
     return RowAdamW(
@@ -34,9 +30,3 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> RowAdamW:
         model,
         config.learning_rate,
     )
-
-
-def _differences(model: nn.Module) -> set[int]:
-    """Parameters of experts that are added to common weights, by identity."""
-    towers = [module for module in model.modules() if isinstance(module, Tower) and module.common is not None]
-    return {id(parameter) for tower in towers for parameter in tower.experts.parameters()}

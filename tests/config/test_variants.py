@@ -21,7 +21,6 @@ CHANGED = {
     "no_task_shared": {"model.task_shared_expert"},
     "no_domain_shared": {"model.domain_shared_expert"},
     "no_shallow": {"model.shallow_expert"},
-    "no_common_weights": {"model.common_weights"},
 }
 
 

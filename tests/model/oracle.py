@@ -290,24 +290,21 @@ Read = Callable[[nn.Parameter], Tensor]
 Pairs = Iterator[tuple[Tensor, nn.Parameter]]
 
 
-def paired_parameters(fast: MTMD, plain: Oracle, read: Read, *, folded: bool = False) -> Pairs:
-    """Each parameter of the oracle with `read` of its counterpart: its values, or its gradient.
-
-    `folded` reads experts with the common weights added; their own differences have the same gradients.
-    """
+def paired_parameters(fast: MTMD, plain: Oracle, read: Read) -> Pairs:
+    """Each parameter of the oracle with `read` of its counterpart: its values, or its gradient."""
     yield read(fast.query.bias), plain.bias  # type: ignore[arg-type]
     for tower, other in ((fast.query, plain.query), (fast.item, plain.item)):
-        yield from _tower_pairs(tower, other, read, folded)
+        yield from _tower_pairs(tower, other, read)
 
 
 @torch.no_grad()
 def copy_weights(fast: MTMD, plain: Oracle) -> None:
     """Give the oracle the weights of the fast model, but not its statistics."""
-    for source, target in paired_parameters(fast, plain, lambda parameter: parameter.detach(), folded=True):
+    for source, target in paired_parameters(fast, plain, lambda parameter: parameter.detach()):
         target.copy_(source)
 
 
-def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read, folded: bool) -> Pairs:
+def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
     layout = fast.adaptation.layout
     for table, weight in zip(layout.tables, fast.adaptation.tables.tables, strict=True):
         for column, offset, feature in zip(table.columns, table.offsets, table.features, strict=True):
@@ -323,8 +320,7 @@ def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read, folded: bool)
         yield from _adaptation_pairs(own, other, spans, fields, read)
     if fast.shared is not None:
         yield from _network_pairs(fast.shared, 0, plain.shared[0], columns, read)
-    for domain, other in enumerate(plain.experts):
-        own = fast.folded(domain) if folded else fast.experts[domain]
+    for own, other in zip(fast.experts, plain.experts, strict=True):
         yield from _expert_pairs(own, other, columns, shallow_columns, read)
 
 

@@ -58,7 +58,7 @@ def test_the_export_module_holds_only_its_domains_weights(tiny_preset: Preset) -
     model = tower(tiny_preset)
     module = DomainModule(model, 1)
     own = {id(p) for p in module.parameters()}
-    others = (model.adaptation.domains[0], *model.experts, model.common)
+    others = (model.adaptation.domains[0], *model.experts)
     assert not own & {id(p) for other in others if other for p in other.parameters()}
     expert = sum(p.numel() for p in model.experts[1].parameters())
     assert sum(p.numel() for p in module.expert.parameters()) == expert

@@ -90,33 +90,6 @@ def test_domains_with_one_row_or_none_work(
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
-def test_an_expert_is_the_common_weights_plus_its_own_difference(tiny_preset: Preset) -> None:
-    """The second domain lacks the last task: it has its share of the stacked networks, and of the projections."""
-    model = tower(tiny_preset)
-    assert model.common is not None
-    folded, own, common = model.folded(1), model.experts[1], model.common
-    assert torch.equal(
-        folded.experts.weights[0], own.experts.weights[0] + common.experts.weights[0][[0, 1, 3]]
-    )
-    assert torch.equal(folded.routers.biases[1], own.routers.biases[1] + common.routers.biases[1][:2])
-    assert torch.equal(folded.project[1].weight, own.project[1].weight + common.project[1].weight)
-    assert torch.equal(folded.gain, own.gain + common.gain[:2])
-
-
-def test_domains_start_from_the_common_weights_and_teach_them_together(tiny_preset: Preset) -> None:
-    """Each difference starts at 0; the common gradient is the sum of the domains'."""
-    config = ModelConfig.model_validate(tiny_preset.model.model_dump())
-    model = Tower(tiny_preset.declarations.query, (8, 4, 4), TASKS, config, learn_bias=False)
-    assert model.common is not None
-    assert not any(p.any() for p in model.experts.parameters())
-    model(random_batch(tiny_preset.declarations).query).packed.square().sum().backward()
-    weight = model.common.experts.weights[0].grad
-    first, second, third = (expert.experts.weights[0].grad for expert in model.experts)
-    expected = first + third
-    expected[[0, 1, 3]] += second
-    torch.testing.assert_close(weight, expected)
-
-
 def test_all_missing_rows_have_finite_embeddings(tiny_preset: Preset) -> None:
     schema = tiny_preset.declarations.query
     side = SideInput(

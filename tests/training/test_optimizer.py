@@ -10,8 +10,7 @@ MATRIX_OWNERS = {"experts", "routers", "shallow", "shared", "stack", "cross", "p
 
 
 def training(preset: Preset) -> TrainingConfig:
-    """Every kind of parameter has a rate of its own."""
-    return preset.training.model_copy(update={"embedding_rate": 4.0, "difference_rate": 0.25})
+    return preset.training.model_copy(update={"embedding_rate": 4.0})
 
 
 @pytest.mark.parametrize("kind", ["mtmd", "per_slice", "pooled"])
@@ -30,10 +29,8 @@ def test_only_matrices_of_linear_layers_decay(kind: ModelKind, tiny_preset: Pres
     assert seen == set(names)
 
 
-@pytest.mark.parametrize("common", [True, False])
-def test_tables_and_differences_learn_at_rates_of_their_own(tiny_preset: Preset, common: bool) -> None:
-    changed = tiny_preset.model.model_copy(update={"common_weights": common})
-    model = build_model("mtmd", tiny_preset.model_copy(update={"model": changed}))
+def test_tables_learn_at_a_rate_of_their_own(tiny_preset: Preset) -> None:
+    model = build_model("mtmd", tiny_preset)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     rates = {
         names[id(parameter)]: group[RATE]
@@ -41,8 +38,7 @@ def test_tables_and_differences_learn_at_rates_of_their_own(tiny_preset: Preset,
         for parameter in group["params"]
     }
     for name, rate in rates.items():
-        own = name.startswith(("query.experts.", "item.experts."))
-        assert rate == (4.0 if ".tables." in name else 0.25 if own and common else 1.0), name
+        assert rate == (4.0 if ".tables." in name else 1.0), name
 
 
 def test_embedding_rows_that_no_batch_reads_stay_as_they_are(tiny_preset: Preset) -> None:
