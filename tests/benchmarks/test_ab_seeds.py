@@ -1,0 +1,54 @@
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.ab_seeds import CONTROL, TREATMENT, main, tables_over_seeds
+from mtmd.evaluation import Estimate
+from mtmd.experiment import METRICS, Arm
+from mtmd.experiment.arms import CELLS, SUMS
+from tests.conftest import FIRST_DAY, TINY
+
+
+def arms(clicks: float) -> list[Arm]:
+    """Five equal samples of 100 impressions in every cell."""
+    sums = np.full((len(CELLS), len(SUMS)), 100.0)
+    sums[:, SUMS.index("clicks")] = clicks
+    return [Arm(expected=sums, drawn=sums, used=1.0) for _ in range(5)]
+
+
+def test_seeds_are_pooled_and_their_range_is_shown() -> None:
+    """Clicks 10 → 11 and 10 → 13: together 20 → 24."""
+    served = [{CONTROL: arms(10), TREATMENT: arms(11)}, {CONTROL: arms(10), TREATMENT: arms(13)}]
+    traffic, seeds = tables_over_seeds(served)
+    ctr = 1 + list(METRICS).index("CTR")
+    assert len(traffic.rows) == len(seeds.rows) == len(CELLS)
+    for row, other in zip(traffic.rows, seeds.rows, strict=True):
+        assert row[0] == other[0]
+        assert isinstance(row[ctr], Estimate)
+        assert row[ctr].value == pytest.approx(0.2)
+        assert row[ctr].low == pytest.approx(0.2)  # the samples are equal
+        assert isinstance(other[ctr], Estimate)
+        assert (other[ctr].low, other[ctr].high) == pytest.approx((0.1, 0.3))
+
+
+def test_models_of_each_seed_serve_the_same_people(
+    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(FIRST_DAY + timedelta(days=3))]
+    arguments += ["--window-days", "2", "--artifacts", str(tmp_path), "--output", str(tmp_path / "tables.md")]
+    assert main([*arguments, "--requests", "60", "--samples", "5", "--seeds", "0", "1"]) == 0
+    text = (tmp_path / "tables.md").read_text()
+    assert text.strip() in capsys.readouterr().out
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| all ")]
+    values = [[cell.split("% [")[0] for cell in row] for row in rows]
+    assert values[0] == values[1]  # the same means, with two kinds of brackets
+    low, high = (float(end.strip("%] ")) for end in rows[1][2].split("[")[1].split(","))
+    assert low < high  # two trainings
+
+
+def test_logs_of_no_simulated_world_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--preset", TINY, "--logs", str(tmp_path), "--as-of", "2026-01-04", "--window-days", "2"]
+    assert main([*arguments, "--artifacts", str(tmp_path)]) == 1
+    assert "are not of a simulated world" in capsys.readouterr().out
