@@ -80,6 +80,6 @@ def _ads_of(workspace: Workspace, model_id: str) -> date | None:
     """Day of the publication that serves a model; None where there is none that can be told."""
     try:
         current = Catalogue(workspace.root).current(model_id)
-    except BundleError:
+    except (BundleError, OSError):
         return None
     return None if current is None else current.day
