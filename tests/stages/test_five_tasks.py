@@ -104,7 +104,9 @@ def test_the_bundle_ranks_by_conversions_and_never_above_clicks(five: FiveTasks)
 
 def test_the_simulated_ab_test_counts_their_actions(five: FiveTasks) -> None:
     plan, window = five.done.plan, five.done.shards[:-1]
-    trained = [*five.done.trained[:2], stages.train(plan, "mtmd", window, variant="unconstrained")]
+    short = plan.preset.training.model_copy(update={"epochs": 1})
+    quick = plan.model_copy(update={"preset": plan.preset.model_copy(update={"training": short})})
+    trained = [*five.done.trained[:2], stages.train(quick, "mtmd", window, variant="unconstrained")]
     tested = stages.ab_test(plan, trained, samples=5, funnel=FunnelConfig(requests=60))
     metrics = ["CPC", "CTR", "GCTR", "OCTR", "HDR", "RPR", "CVR", "Relevance"]
     for table in tested.tables()[:-1]:
