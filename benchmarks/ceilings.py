@@ -11,7 +11,8 @@ Two floors of the LogMAE against the teacher, slice by slice, from the world's o
   could get this close if its features told it everything; what it lacks beyond that is knowledge, not capacity.
 
 A query has one embedding for both products and an ad one for all surfaces, so a task is one matrix.
-R requests, A ads, T tasks, K width.
+Tasks are those of the preset, which the simulated platform must have: demo's or five-tasks'.
+R requests, A ads, P pairs, T tasks, K width.
 """
 
 import argparse
@@ -22,42 +23,52 @@ import numpy as np
 from rich.console import Console
 
 from mtmd.config import Domains, Preset, Slice, load_preset
+from mtmd.errors import ConfigError, MtmdError
 from mtmd.evaluation import Column, Table
-from mtmd.world import WorldConfig
+from mtmd.world import WorldConfig, further_tasks, has_further_tasks, require_columns
 from mtmd.world.ads import Ads
 from mtmd.world.candidates import Pairs, draw_pairs
 from mtmd.world.platform import Platform
 from mtmd.world.requests import Requests, draw_requests
 from mtmd.world.streams import Floats, generator
-from mtmd.world.teacher import score
+from mtmd.world.teacher import TASKS, score
 
 _CHUNK = 100  # requests whose pairs with all ads are held at once
+_PARENTS = {"gctr": "ctr", "octr": "ctr", "cvr": "ctr"}  # of the platform's tasks; the others have none
 _START = 10**8  # requests that no simulated day has: the same platform, another sample
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the floors of every slice."""
     options = _parser().parse_args(arguments)
-    preset = load_preset(options.preset)
-    platform = Platform(WorldConfig.demo(options.world_seed))
-    table = ceilings(platform, preset, options.day, options.requests, options.width)
-    Console(soft_wrap=True, highlight=False).print(table.markdown(), markup=False)
+    console = Console(soft_wrap=True, highlight=False)
+    try:
+        preset = load_preset(options.preset)
+        require_columns(preset)
+        world = WorldConfig.sized(options.world_seed, further_tasks=has_further_tasks(preset))
+        table = ceilings(Platform(world), preset, options.day, options.requests, options.width)
+    except MtmdError as error:
+        console.print(f"error: {error}", markup=False)
+        return 1
+    console.print(table.markdown(), markup=False)
     return 0
 
 
 def ceilings(platform: Platform, preset: Preset, day: date, count: int, widths: Sequence[int]) -> Table:
-    """Floors of `count` requests on the day's ads: noise, the preset's widths, then `widths` for every task."""
+    """Floors of `count` requests on the day's ads: noise, the preset's widths, then `widths` for every task.
+
+    Raises ConfigError for tasks that the platform lacks, or that depend on each other in another way than there.
+    """
     domains, model = preset.domains, preset.model
+    places = _places(platform, preset)
     ads, ordinal = platform.ads(day), day.toordinal()
     requests = draw_requests(platform.population, ordinal, _START, _START + count)
-    logits = true_logits(platform, requests, ads, day)  # (T, R, A)
+    logits = true_logits(platform, requests, ads, day)[places]  # (T, R, A)
     pairs = draw_pairs(platform.population, requests, ads, ordinal, _START)
-    noise = generator(platform.config.seed, "noise", ordinal, _START)
-    at_pairs = platform.effects.logits(requests, ads, pairs, (day - platform.config.origin).days)
-    scores = score(at_pairs, requests, ads, pairs, noise)
+    teacher, structure = (chances[:, places] for chances in _scores(platform, requests, ads, pairs, day))
     deep = {"as configured": model.deep_widths(domains.task_names)}
     deep |= {f"{width} each": (width,) * len(domains.tasks) for width in widths}
-    found = {"noise": scores.structure}
+    found = {"noise": structure}
     factors = [np.linalg.svd(matrix, full_matrices=False) for matrix in logits]
     for name, own in deep.items():
         chain = [
@@ -65,7 +76,7 @@ def ceilings(platform: Platform, preset: Preset, day: date, count: int, widths: 
             for factor, width in zip(factors, own, strict=True)
         ]
         found[name] = _joint(np.stack(chain, axis=1), domains)
-    errors = {name: np.abs(np.log(p) - np.log(scores.teacher)) for name, p in found.items()}
+    errors = {name: np.abs(np.log(p) - np.log(teacher)) for name, p in found.items()}
     domain = requests.surface[pairs.request] * len(domains.products) + ads.product[pairs.ad]
     rows = [
         (*where, *(_mean(e, domain, domains, where) for e in errors.values())) for where in domains.slices
@@ -87,9 +98,45 @@ def true_logits(platform: Platform, requests: Requests, ads: Ads, day: date) -> 
         rows = np.arange(start, min(start + _CHUNK, len(requests)))
         grid = Pairs(np.repeat(rows, count), np.tile(np.arange(count), len(rows)))
         logits = platform.effects.logits(requests, ads, grid, since)
-        stacked = np.stack([logits.click, logits.good, logits.outbound])
-        parts.append(stacked.reshape(3, len(rows), count))
+        stacked = [logits.click, logits.good, logits.outbound]
+        if platform.further_tasks is not None:
+            stacked += list(platform.further_tasks.logits(requests, ads, grid, since).T)
+        parts.append(np.stack(stacked).reshape(len(stacked), len(rows), count))
     return np.concatenate(parts, axis=1)
+
+
+def _scores(
+    platform: Platform, requests: Requests, ads: Ads, pairs: Pairs, day: date
+) -> tuple[Floats, Floats]:
+    """(P, T) the teacher's scores, and the truth without what nobody logs, of the platform's tasks."""
+    seed, ordinal, since = platform.config.seed, day.toordinal(), (day - platform.config.origin).days
+    logits = platform.effects.logits(requests, ads, pairs, since)
+    scores = score(logits, requests, ads, pairs, generator(seed, "noise", ordinal, _START))
+    if platform.further_tasks is None:
+        return scores.teacher, scores.structure
+    noise = generator(seed, "further noise", ordinal, _START)
+    normal = noise.standard_normal((2, len(pairs.ad), len(further_tasks.TASKS)))
+    _, further = platform.further_tasks.score_with(requests, ads, pairs, scores, since, normal)
+    return np.hstack([scores.teacher, further.teacher]), np.hstack([scores.structure, further.structure])
+
+
+def _places(platform: Platform, preset: Preset) -> list[int]:
+    """Where each of the preset's tasks is among the platform's."""
+    domains = preset.domains
+    there = (*TASKS, *(further_tasks.TASKS if platform.further_tasks is not None else ()))
+    if missing := set(domains.task_names) - set(there):
+        raise ConfigError(
+            f"preset {preset.name!r} has tasks {sorted(missing)}, of which this platform knows no truth; it has "
+            f"{list(there)}"
+        )
+    for task, parent in zip(domains.task_names, domains.parents, strict=True):
+        found = None if parent is None else domains.task_names[parent]
+        if found != _PARENTS.get(task):
+            raise ConfigError(
+                f"preset {preset.name!r} models {task!r} given {found!r}; the platform's truth is given "
+                f"{_PARENTS.get(task)!r}, and so must the preset's be: constrained, with that parent"
+            )
+    return [there.index(task) for task in domains.task_names]
 
 
 def _dots(factors: tuple[Floats, Floats, Floats], width: int, pairs: Pairs) -> Floats:

@@ -13,6 +13,7 @@ from mtmd import stages
 from mtmd.monitoring import MonitorReport
 from mtmd.stages import monitor_render
 
+BREACH_STATE = "Breach"  # a state that ends a run: automations/crash-zombies.yaml waits for these
 BREACH = "mtmd.monitor.breach"  # the event that automations/monitor-breach.yaml waits for
 
 
@@ -30,7 +31,7 @@ def monitor(
     if not report.breaches:
         return Completed(data=report, message=report.words)
     tell(report)
-    return Completed(data=report, name="Breach", message=report.words)
+    return Completed(data=report, name=BREACH_STATE, message=report.words)
 
 
 @task(persist_result=False)

@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, run, text in (
         ("status", _status, "show the champion and recent changes"),
-        ("rollback", _rollback, "make the previous champion live again"),
+        ("rollback", _rollback, "make the previous champion live again, with the newest ads"),
         ("reinstate", _reinstate, "let a model that was rolled back be promoted again by a run of its day"),
     ):
         command = commands.add_parser(name, help=text)
@@ -104,6 +104,12 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "rollback":
             command.add_argument("--model", help="only if this model is live")
+            command.add_argument(
+                "--logs", help="whose newest ads are published for it; default: the preset's"
+            )
+            command.add_argument(
+                "--keep-ads", action="store_true", help="leave it its own ads: the newest ones are wrong"
+            )
         if name == "reinstate":
             command.add_argument("model", help="its id")
         if name != "status":
@@ -169,11 +175,20 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _rollback(options: argparse.Namespace) -> None:
-    from mtmd.stages.rollback import rollback
+    """Exit status 0 once the flip has happened: one who tried again would go back further."""
+    from mtmd.stages.rollback import republish, rollback
 
-    workspace = Workspace.of(options.artifacts, load_preset(options.preset))
+    preset = load_preset(options.preset)
+    workspace = Workspace.of(options.artifacts, preset)
     done = rollback(workspace, options.reason, options.model)
-    _console.print(f"{done.words} (as_of {done.champion.as_of}); {done.check}")
+    _console.print(f"{done.words} (as_of {done.champion.as_of}); {done.check}; {done.ads_words}")
+    if options.keep_ads:
+        return
+    ads = republish(workspace, options.logs or preset.logs, done)
+    if ads.failed:
+        _errors.print(f"[bold yellow]warning:[/] {escape(ads.words)}")
+    else:
+        _console.print(escape(ads.words))
 
 
 def _reinstate(options: argparse.Namespace) -> None:

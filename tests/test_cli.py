@@ -87,11 +87,32 @@ def test_rollback_and_reinstate_say_what_is_live(
     next_day: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     places = ["--preset", TINY, "--artifacts", str(copied(next_day.artifacts, tmp_path / "artifacts"))]
-    bad = next_day.summary.model_id
-    assert main(["rollback", "--reason", "bad conversions", "--model", bad, *places]) == 0
-    assert f"{bad} was taken down; 20260121-" in capsys.readouterr().out
+    bad, logs = next_day.summary.model_id, ["--logs", str(next_day.logs)]
+    assert main(["rollback", "--reason", "bad conversions", "--model", bad, *logs, *places]) == 0
+    flipped, published = capsys.readouterr().out.splitlines()
+    assert flipped.startswith(f"{bad} was taken down; 20260121-")
+    assert flipped.endswith("; its published ads are those of 2026-01-21")
+    assert " ads of 2026-01-23 are published for 20260121-" in published
     assert main(["reinstate", bad, "--reason", "it was the logs", *places]) == 0
     assert f"{bad} may be promoted again by a run of its day; 20260121-" in capsys.readouterr().out
+
+
+def test_a_rollback_stands_when_its_ads_stay_what_they_were(
+    next_day: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has happened, so the status is 0: another one would go back further."""
+    for name, options, warned in (
+        ("gone", ["--logs", str(tmp_path / "gone")], True),
+        ("kept", ["--keep-ads", "--logs", str(next_day.logs)], False),
+    ):
+        artifacts = copied(next_day.artifacts, tmp_path / name)
+        places = ["--preset", TINY, "--artifacts", str(artifacts)]
+        assert main(["rollback", "--reason", "bad conversions", *options, *places]) == 0
+        said = capsys.readouterr()
+        assert said.out.endswith("; its published ads are those of 2026-01-21\n")
+        assert said.err.startswith("warning: the newest day's ads are not published: ") is warned
+        (model,) = (artifacts / "tiny" / "ads").glob("20260121-*")
+        assert read_json(model / "current.json")["day"] == "2026-01-21"
 
 
 def test_publish_says_what_is_served_now(

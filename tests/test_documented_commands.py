@@ -69,13 +69,14 @@ IN_A_TERMINAL = (
     Step(
         '.venv/bin/mtmd rollback --reason "bad conversions"',
         add=TINY,
-        says="was taken down; 20260121-.* is live again",
+        says=r"was taken down; 20260121-.* is live again[^$]*"
+        r" ads of 2026-01-23 are published for 20260121-[0-9a-f]{10}: [1-9]\d* embedded, \d+ copied",
         live="2026-01-21",
     ),
     Step(
         ".venv/bin/mtmd publish",
         add=TINY,
-        says=r"ads of 2026-01-23 are published for 20260121-[0-9a-f]{10}: [1-9]\d* embedded, \d+ copied",
+        says=r"ads of 2026-01-23 are published for 20260121-[0-9a-f]{10}: reused",
     ),
     Step(
         ".venv/bin/mtmd export-embeddings --output features.parquet",

@@ -68,9 +68,7 @@ class Operator:
 
     def start(self, deployment: str, at: datetime | None, **parameters: Any) -> FlowRun:
         places = {"preset": self.preset, "logs": str(self.logs), "artifacts": str(self.platform.artifacts)}
-        if deployment.startswith("rollback/"):
-            del places["logs"]
-        elif deployment.startswith("simulate-day/"):
+        if deployment.startswith("simulate-day/"):
             del places["artifacts"]
         with temporary_settings({PREFECT_API_URL: self.platform.api}):
             run = run_deployment(

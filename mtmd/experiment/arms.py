@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mtmd.world.config import FunnelConfig
 from mtmd.world.effects import PRODUCTS
-from mtmd.world.funnel import Delivery, deliver
+from mtmd.world.funnel import ACTIONS, FURTHER_ACTIONS, Delivery, deliver
 from mtmd.world.requests import SURFACES
 from mtmd.world.streams import Floats, Ints, uniforms
 from mtmd.world.traffic import Chances, Traffic
@@ -28,7 +28,15 @@ CELLS = (
     *(("product", name) for name in PRODUCTS),
     *(("goal", name) for name in GOALS),
 )
-SUMS = ("spend", "impressions", "clicks", "good", "outbound", "outbound_impressions", "hides", "repins")
+SUMS = (
+    *("spend", "impressions", "clicks", "good", "outbound", "outbound_impressions", "hides", "repins"),
+    *(
+        "conversions",
+        "conversion_impressions",
+        "relevant",
+        "relevance_impressions",
+    ),  # 0 where the world has none
+)
 
 
 @dataclass(frozen=True)
@@ -77,10 +85,16 @@ def treated_users(users: Ints, seed: int) -> NDArray[np.bool_]:
 
 
 def _values(price: Floats, done: Floats) -> Floats:
-    """(I, M) what each impression adds to each of SUMS; `done` (I, 5) are its actions."""
-    outbound = ~np.isnan(done[:, 2])
-    columns = [price, np.ones(len(done)), done[:, 0], done[:, 1], np.nan_to_num(done[:, 2]), outbound]
-    return np.column_stack([*columns, done[:, 3], done[:, 4]])
+    """(I, M) what each impression adds to each of SUMS; `done` (I, C) are its actions."""
+    columns = [price, np.ones(len(done)), done[:, 0], done[:, 1], *_where_known(done[:, 2])]
+    further = [part for action in done[:, len(ACTIONS) :].T for part in _where_known(action)]
+    none = [np.zeros(len(done))] * (2 * len(FURTHER_ACTIONS) - len(further))
+    return np.column_stack([*columns, done[:, 3], done[:, 4], *further, *none])
+
+
+def _where_known(action: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """(I,) the action, 0 where the product lacks it, and where it doesn't."""
+    return np.nan_to_num(action), ~np.isnan(action)
 
 
 def _cells(traffic: Traffic, delivery: Delivery) -> Floats:

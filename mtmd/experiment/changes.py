@@ -8,7 +8,7 @@ D samples, C cells, M sums.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -20,13 +20,17 @@ from mtmd.experiment.arms import CELLS, SUMS, Arm
 from mtmd.world.streams import Floats
 
 # Metric → what is divided by what (paper §3.3): lower is better for CPC and HDR, higher for the others.
-METRICS: Mapping[str, tuple[str, str]] = {
+METRICS: dict[str, tuple[str, str]] = {
     "CPC": ("spend", "clicks"),
     "CTR": ("clicks", "impressions"),
     "GCTR": ("good", "impressions"),
     "OCTR": ("outbound", "outbound_impressions"),
     "HDR": ("hides", "impressions"),
     "RPR": ("repins", "impressions"),
+}
+FURTHER_METRICS: dict[str, tuple[str, str]] = {  # of a world with `further_tasks`, higher is better
+    "CVR": ("conversions", "conversion_impressions"),
+    "Relevance": ("relevant", "relevance_impressions"),
 }
 MIN_SAMPLES = (
     5  # fewer have hardly a spread, and the series for Student's quantile needs 4 degrees of freedom
@@ -54,7 +58,7 @@ class Change(Frozen):
 def changes(
     control: Sequence[Arm], treatment: Sequence[Arm], *, drawn: bool = False, confidence: float = 0.95
 ) -> tuple[Change, ...]:
-    """Every metric in every cell; the arms are of the same samples, at least 5 of them.
+    """Every metric that the world has, in every cell; the arms are of the same samples, at least 5 of them.
 
     By default an impression counts its true chances of each action; `drawn` counts what people did instead: the mean is
     the same, and the noise is that of a real experiment. Raises EvaluationError for too few samples.
@@ -68,8 +72,10 @@ def changes(
     whole = sums.sum(axis=1, keepdims=True)  # (2, 1, C, M)
     margin = student(confidence, len(control) - 1)
     found = []
-    for metric, parts in METRICS.items():
+    for metric, parts in (METRICS | FURTHER_METRICS).items():
         above, below = (SUMS.index(part) for part in parts)
+        if metric in FURTHER_METRICS and not whole[..., below].any():
+            continue
         rates = _ratio(whole[..., above], whole[..., below])[:, 0]  # (2, C)
         without = _ratio((whole - sums)[..., above], (whole - sums)[..., below])  # (2, D, C) rates
         change = _log_ratio(rates)

@@ -5,19 +5,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from mtmd.evaluation import Column, Table
 from mtmd.evaluation.tables import NOT_APPLICABLE, Cell, Estimate, spoken
 from mtmd.experiment.alignment import Alignment
-from mtmd.experiment.changes import METRICS, Change
+from mtmd.experiment.changes import Change
 
 
 def change_table(title: str, changes: Sequence[Change], kinds: Sequence[str]) -> Table:
     """A row per cell of these kinds (surface, product, goal, all), a column per metric."""
     found = {(c.kind, c.cell, c.metric): c for c in changes}
     cells = dict.fromkeys((c.kind, c.cell) for c in changes if c.kind in kinds)
+    metrics = _metrics(changes)
     rows = tuple(
-        (spoken(cell), *(_estimate(found[kind, cell, metric]) for metric in METRICS)) for kind, cell in cells
+        (spoken(cell), *(_estimate(found[kind, cell, metric]) for metric in metrics)) for kind, cell in cells
     )
     columns = (
         Column(name="", kind="text"),
-        *(Column(name=metric, kind="estimate") for metric in METRICS),
+        *(Column(name=metric, kind="estimate") for metric in metrics),
     )
     return Table(title=title, columns=columns, rows=rows)
 
@@ -25,7 +26,8 @@ def change_table(title: str, changes: Sequence[Change], kinds: Sequence[str]) ->
 def levels_table(title: str, arms: Mapping[str, Sequence[Change]]) -> Table:
     """The metrics of each arm over all impressions; an arm is the treatment of its changes."""
     rows = tuple((name, *(c.treatment for c in changes if c.kind == "all")) for name, changes in arms.items())
-    columns = (Column(name="lightweight ranker", kind="text"), *(Column(name=metric) for metric in METRICS))
+    metrics = _metrics([change for changes in arms.values() for change in changes])
+    columns = (Column(name="lightweight ranker", kind="text"), *(Column(name=metric) for metric in metrics))
     return Table(title=title, columns=columns, rows=rows)
 
 
@@ -43,6 +45,11 @@ def alignment_table(title: str, rankers: Mapping[str, Iterable[Alignment]]) -> T
         *(Column(name=f"winners, {name}") for name in names),
     )
     return Table(title=title, columns=columns, rows=tuple(rows))
+
+
+def _metrics(changes: Sequence[Change]) -> list[str]:
+    """In the order in which they come."""
+    return list(dict.fromkeys(change.metric for change in changes))
 
 
 def _estimate(change: Change) -> Cell:

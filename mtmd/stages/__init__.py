@@ -24,7 +24,7 @@ from mtmd.stages.monitor import monitor, monitored
 from mtmd.stages.plan import RunPlan, plan_run, scheduled_as_of, training_days
 from mtmd.stages.publication import Published, publish
 from mtmd.stages.report import report_url, write_report
-from mtmd.stages.rollback import RolledBack, rollback
+from mtmd.stages.rollback import Republished, RolledBack, republish, rollback
 from mtmd.stages.simulation import Simulated, simulate_days
 from mtmd.stages.training import Trained, train
 from mtmd.stages.validation import DataQuality, require, validate
@@ -44,6 +44,7 @@ __all__ = [
     "Published",
     "Removable",
     "Reprocess",
+    "Republished",
     "RolledBack",
     "RunPlan",
     "RunSummary",
@@ -68,6 +69,7 @@ __all__ = [
     "prove",
     "publish",
     "report_url",
+    "republish",
     "require",
     "rollback",
     "scheduled_as_of",

@@ -106,8 +106,8 @@ class ABTest(Frozen):
         """The first line of a report."""
         whole = {c.metric: c for c in self.of(self.control, CANDIDATE) if c.kind == "all"}
         texts = [
-            f"{metric} {whole[metric].change:+.2%} [{whole[metric].low:+.2%}, {whole[metric].high:+.2%}]"
-            for metric in ("CPC", "CTR", "GCTR", "OCTR", "HDR", "RPR")
+            f"{metric} {change.change:+.2%} [{change.low:+.2%}, {change.high:+.2%}]"
+            for metric, change in whole.items()
         ]
         return f"{CANDIDATE} against {self.control}: {', '.join(texts)}"
 

@@ -27,7 +27,7 @@ from mtmd.stages.decision import RunSummary
 from mtmd.stages.evaluation import Evaluated
 from mtmd.stages.incumbent import Incumbent
 from mtmd.stages.plan import RunPlan
-from mtmd.stages.rollback import RolledBack
+from mtmd.stages.rollback import Republished, RolledBack
 from mtmd.stages.training import Trained
 from mtmd.stages.validation import DataQuality
 
@@ -204,8 +204,8 @@ def verdict(summary: RunSummary, url: str | None = None) -> str:
     return "\n".join(lines)
 
 
-def rollback(done: RolledBack) -> str:
-    """What was taken down, what is live, why, and how the model could come back."""
+def rollback(done: RolledBack, ads: Republished | None = None) -> str:
+    """What was taken down, what is live, why, with which ads, and how the model could come back."""
     champion = done.champion
     further = f"`{champion.previous}`" if champion.previous else "nothing"
     return (
@@ -213,10 +213,17 @@ def rollback(done: RolledBack) -> str:
         f"Reason: {_line(champion.change.reason)}\n\n"
         f"- live now: `{champion.model_id}`, as_of {champion.as_of}, sequence {champion.sequence}\n"
         f"- before it was flipped: {done.check}\n"
+        f"- ads: {_ads(done, ads)}\n"
         f"- another rollback would go to {further}\n"
         f"- `{done.taken_down}` is not promoted again by a run of its day; "
         f"`mtmd reinstate {done.taken_down} --reason …` lets it come back\n"
     )
+
+
+def _ads(done: RolledBack, ads: Republished | None) -> str:
+    if ads is None:
+        return f"at the flip, {done.ads_words}"
+    return f"**{_line(ads.words)}**" if ads.failed else ads.words
 
 
 def clean_up(planned: CleanUp, dry_run: bool) -> str:

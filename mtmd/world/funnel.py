@@ -15,7 +15,7 @@ downstream goals" (Fig. 1) and has no formula. It sees the same bids as the auct
 **Price** of an impression: the least m_a · bid_a · P with which the ad keeps its place, so the next ad's utility less
 its own quality term, and at least the reserve. Reading: an impression is charged, for ads that pay by click too. The
 mean is that of a charge by click, as the heavyweight scores are calibrated, and a budget of a few clicks can be paced.
-I impressions, K ads kept, n requests of a time slice.
+I impressions, C actions, K ads kept, n requests of a time slice.
 """
 
 from dataclasses import dataclass
@@ -34,6 +34,7 @@ from mtmd.world.streams import Floats, Ints, generator, uniforms
 from mtmd.world.traffic import Chances, Traffic
 
 ACTIONS = ("click", "good_click", "outbound_click", "hide", "repin")
+FURTHER_ACTIONS = ("conversion", "relevant")  # in a world with further tasks, in their order
 
 
 class LightweightRanker(Protocol):
@@ -67,8 +68,9 @@ class Delivery:
 
     request, ad   (I,) rows of the traffic's requests and ads        slot   (I,) 0 = top
     price         (I,) what was paid, in the currency of bids
-    expected      (I, 5) true chances of ACTIONS; NaN for outbound clicks where the product has none
-    happened      (I, 5) the same, drawn: 0 or 1
+    expected      (I, C) true chances of ACTIONS, and of FURTHER_ACTIONS where the world has them; NaN where the
+                  product has none
+    happened      (I, C) the same, drawn: 0 or 1
     spent, budget (A,) of the day
     """
 
@@ -105,7 +107,9 @@ def deliver(traffic: Traffic, scores: Chances, config: FunnelConfig, *, share: f
         shown.append((pair, slot, pacer.charge(traffic.pairs.ad[pair], price)))
         pacer.adjust(stop / requests)
     pair, slot, price = (np.concatenate(column) for column in zip(*shown, strict=True))
-    expected = action_chances(traffic.truth[pair].astype(np.float64))
+    expected = np.concatenate(
+        [action_chances(traffic.truth[pair].astype(np.float64)), traffic.further[pair]], axis=1
+    )
     return Delivery(
         request=traffic.pairs.request[pair],
         ad=traffic.pairs.ad[pair],
@@ -174,19 +178,20 @@ def action_chances(truth: Floats) -> Floats:
 
 
 def _draw(traffic: Traffic, pair: Ints, expected: Floats) -> Floats:
-    """(I, 5) what people do: a function of the pair, whoever ranked."""
-    shown = Pairs(traffic.pairs.request[pair], traffic.pairs.ad[pair])
-    u = uniforms(traffic.seed, "funnel acts", traffic.identity(shown), 5)
+    """(I, C) what people do: a function of the pair, whoever ranked."""
+    shown = traffic.identity(Pairs(traffic.pairs.request[pair], traffic.pairs.ad[pair]))
+    u = uniforms(traffic.seed, "funnel acts", shown, len(ACTIONS))
     ctr, gctr, octr = expected[:, :3].T
     clicked = u[:, 0] < ctr
-    done = np.stack(
-        [
-            clicked,
-            clicked & (u[:, 1] < gctr / ctr),
-            clicked & (u[:, 2] < octr / ctr),
-            ~clicked & (u[:, 3] < dislike(ctr)),
-            u[:, 4] < repin_chance(ctr),
-        ],
-        axis=1,
-    )
-    return np.where(np.isnan(expected), np.nan, done)
+    done = [
+        clicked,
+        clicked & (u[:, 1] < gctr / ctr),
+        clicked & (u[:, 2] < octr / ctr),
+        ~clicked & (u[:, 3] < dislike(ctr)),
+        u[:, 4] < repin_chance(ctr),
+    ]
+    if traffic.further.shape[1]:
+        v = uniforms(traffic.seed, "further funnel acts", shown, len(FURTHER_ACTIONS))
+        cvr, relevance = expected[:, len(ACTIONS) :].T
+        done += [clicked & (v[:, 0] < cvr / ctr), v[:, 1] < relevance]
+    return np.where(np.isnan(expected), np.nan, np.stack(done, axis=1))

@@ -80,22 +80,31 @@ class FurtherTasks:
     ) -> Further:
         """Chances and outcomes of both tasks for a block of pairs; `where` is its day's ordinal and its start."""
         seed, count = self.population.seed, len(pairs.ad)
-        base = self.logits(requests, ads, pairs, where[0] - self.population.config.origin.toordinal())
+        since = where[0] - self.population.config.origin.toordinal()
         noise = generator(seed, "further noise", *where).standard_normal((2, count, len(TASKS)))
         u = generator(seed, "further acts", *where).random((count, len(TASKS)))
+        given, found = self.score_with(requests, ads, pairs, scores, since, noise)
+        return Further(
+            truth=found.truth,
+            teacher=found.teacher,
+            structure=found.structure,
+            converted=actions.clicked & (u[:, 0] < given[:, 0]),
+            relevant=u[:, 1] < given[:, 1],
+        )
+
+    def score_with(
+        self, requests: Requests, ads: Ads, pairs: Pairs, clicks: Scores, day: int, noise: Floats
+    ) -> tuple[Floats, Scores]:
+        """(P, K) true chances given the task's parent, and (P, K) Scores, as `teacher.score_with` has them.
+
+        `noise` is standard normal (2, P, K), and `clicks` are the Scores of the other tasks of the same pairs.
+        """
+        base = self.logits(requests, ads, pairs, day)
         given = chances(base, _SEES, blind_spot(requests, ads, pairs), noise)
         standard = ads.product[pairs.ad] == 0
-        clicks = (scores.truth, scores.teacher, scores.structure)
-        truth, teacher, structure = (
-            _joint(part, click[:, 0], standard) for part, click in zip(given, clicks, strict=True)
-        )
-        return Further(
-            truth=truth,
-            teacher=teacher,
-            structure=structure,
-            converted=actions.clicked & (u[:, 0] < given[0][:, 0]),
-            relevant=u[:, 1] < given[0][:, 1],
-        )
+        parents = (clicks.truth, clicks.teacher, clicks.structure)
+        joint = (_joint(part, click[:, 0], standard) for part, click in zip(given, parents, strict=True))
+        return given[0], Scores(*joint)
 
     def logits(self, requests: Requests, ads: Ads, pairs: Pairs, day: int) -> Floats:
         """(P, K) log-odds before what nobody logs: of a conversion among clicks, and of being relevant."""

@@ -3,7 +3,7 @@
 These are requests that no log has, on the platform and the ads of a day that one may have. What nobody logs of a pair
 (`mtmd.world.teacher`) and what people would do are functions of the pair alone, so every ranker meets the same
 people in the same mood.
-R requests, A ads, P eligible pairs, T tasks, U users.
+R requests, A ads, P eligible pairs, T tasks, K further tasks, U users.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from mtmd.world import further_tasks
 from mtmd.world.actions import Bools
 from mtmd.world.ads import Ads
 from mtmd.world.candidates import Pairs
@@ -21,7 +22,7 @@ from mtmd.world.config import FunnelConfig
 from mtmd.world.platform import Platform
 from mtmd.world.population import Users
 from mtmd.world.requests import Requests, draw_requests
-from mtmd.world.streams import Ints, normals
+from mtmd.world.streams import Floats, Ints, normals
 from mtmd.world.teacher import TASKS, score_with
 
 Chances = NDArray[np.float32]
@@ -36,6 +37,8 @@ class Traffic:
     first          (R + 1,) pairs of request r are first[r] to first[r + 1] - 1, in order of ads
     truth          (P, T) float32 chances of each task's action, NaN where the product lacks the task
     teacher        (P, T) float32 what the heavyweight ranker predicts of them
+    further        (P, K) float32 chances of `further_tasks`, as in truth; K = 0 in a world that has none. No ranker is
+                   asked for them: the auction is about the others
     request_rows   (R,) and ad_rows (A,): tables, as the logs have them; all that a lightweight ranker sees
     """
 
@@ -46,6 +49,7 @@ class Traffic:
     first: Ints
     truth: Chances
     teacher: Chances
+    further: Chances
     request_rows: pa.Table
     ad_rows: pa.Table
 
@@ -61,6 +65,7 @@ class Traffic:
             first=np.concatenate([[0], np.cumsum(counts)]),
             truth=self.truth[pairs],
             teacher=self.teacher[pairs],
+            further=self.further[pairs],
             request_rows=self.request_rows.filter(pa.array(rows)),
         )
         return part, pairs
@@ -85,6 +90,7 @@ def draw_traffic(platform: Platform, day: date, config: FunnelConfig, sample: in
         first=np.zeros(len(requests) + 1, np.int64),
         truth=np.empty((0, len(TASKS)), np.float32),
         teacher=np.empty((0, len(TASKS)), np.float32),
+        further=np.empty((0, 0), np.float32),
         request_rows=platform.book.requests(drawn, ordinal, start).take(order),
         ad_rows=platform.book.ads(ads).take(np.argsort(np.argsort(ads.ad_id))),  # the table is in order of id
     )
@@ -93,14 +99,14 @@ def draw_traffic(platform: Platform, day: date, config: FunnelConfig, sample: in
         rows = np.arange(begin, min(begin + _BLOCK, len(requests)))
         block = _take(requests, rows)
         pairs = eligible(block, ads, config.broad)
-        logits = platform.effects.logits(block, ads, pairs, (day - platform.config.origin).days)
         known = Pairs(pairs.request + begin, pairs.ad)
-        noise = normals(traffic.seed, "funnel noise", traffic.identity(known), 2 * len(TASKS))
-        scores = score_with(logits, block, ads, pairs, noise.reshape(-1, 2, len(TASKS)).transpose(1, 0, 2))
-        parts.append((known.request, known.ad, scores.truth.astype("f4"), scores.teacher.astype("f4")))
-    request, ad, truth, teacher = (np.concatenate(column) for column in zip(*parts, strict=True))
+        scored = _score(platform, day, block, ads, pairs, traffic.identity(known))
+        parts.append((known.request, known.ad, *(chances.astype("f4") for chances in scored)))
+    request, ad, truth, teacher, further = (np.concatenate(column) for column in zip(*parts, strict=True))
     first = np.searchsorted(request, np.arange(len(requests) + 1))
-    return replace(traffic, pairs=Pairs(request, ad), first=first, truth=truth, teacher=teacher)
+    return replace(
+        traffic, pairs=Pairs(request, ad), first=first, truth=truth, teacher=teacher, further=further
+    )
 
 
 def eligible(requests: Requests, ads: Ads, broad: int) -> Pairs:
@@ -114,6 +120,25 @@ def eligible(requests: Requests, ads: Ads, broad: int) -> Pairs:
     allowed[:, np.argsort(-ads.popularity, kind="stable")[:broad]] = True
     request, ad = np.nonzero(allowed)
     return Pairs(request, ad)
+
+
+def _score(
+    platform: Platform, day: date, requests: Requests, ads: Ads, pairs: Pairs, identity: Ints
+) -> tuple[Floats, Floats, Floats]:
+    """(P, T) truth and teacher, and (P, K) truth of the further tasks; what nobody logs is a trait of the pair."""
+
+    def noise(stream: str, tasks: int) -> Floats:
+        drawn = normals(platform.config.seed, stream, identity, 2 * tasks)
+        return drawn.reshape(-1, 2, tasks).transpose(1, 0, 2)
+
+    since = (day - platform.config.origin).days
+    logits = platform.effects.logits(requests, ads, pairs, since)
+    scores = score_with(logits, requests, ads, pairs, noise("funnel noise", len(TASKS)))
+    if platform.further_tasks is None:
+        return scores.truth, scores.teacher, np.empty((len(pairs.ad), 0))
+    own = noise("further funnel noise", len(further_tasks.TASKS))
+    _, further = platform.further_tasks.score_with(requests, ads, pairs, scores, since, own)
+    return scores.truth, scores.teacher, further.truth
 
 
 def _take(requests: Requests, rows: Ints) -> Requests:

@@ -26,6 +26,29 @@ def test_cells_add_up_and_hold_their_impressions() -> None:
     )
 
 
+def test_conversions_and_relevance_are_counted_where_the_world_has_them() -> None:
+    five, three = (
+        arm(one, one.teacher, FUNNEL) for one in (tiny_traffic(further_tasks=True), tiny_traffic())
+    )
+    first = SUMS.index("conversions")
+    for own, other in ((five.expected, three.expected), (five.drawn, three.drawn)):
+        np.testing.assert_array_equal(own[:, :first], other[:, :first])
+        assert not other[:, first:].any()
+    shopping, impressions = CELLS.index(("product", "shopping")), SUMS.index("impressions")
+    at = {name: five.drawn[0, SUMS.index(name)] for name in SUMS}
+    assert at["conversion_impressions"] == five.drawn[shopping, impressions]
+    assert at["relevance_impressions"] == five.drawn[0, impressions]
+    assert 0 < at["conversions"] < at["clicks"]
+    assert at["conversions"] < at["relevant"] < at["impressions"]
+
+
+def test_split_arms_take_their_own_conversions() -> None:
+    traffic = tiny_traffic(further_tasks=True)
+    treated = treated_users(traffic.requests.users.user_id, 3)
+    part, pairs = traffic.only(treated)
+    np.testing.assert_array_equal(part.further, traffic.further[pairs])
+
+
 def test_the_same_ranker_in_paired_arms_changes_nothing_at_all() -> None:
     traffic = tiny_traffic()
     one, other = (arm(traffic, traffic.teacher, FUNNEL) for _ in range(2))

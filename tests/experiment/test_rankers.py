@@ -7,13 +7,17 @@ import pytest
 import torch
 
 from mtmd.batch import Batch, SideInput
-from mtmd.config import Preset, SideSchema
+from mtmd.config import Preset, SideSchema, load_preset
 from mtmd.encoding import encode
 from mtmd.errors import LogsError
 from mtmd.experiment import ModelRanker, rankers
 from mtmd.model import ModelKind, build_model
 from mtmd.world import Traffic
+from mtmd.world.teacher import TASKS
+from tests.conftest import TINY
 from tests.world.funnels import tiny_traffic
+
+FIVE = TINY.replace("tiny.toml", "tiny-five.toml")
 
 
 def one_row(table: object, schema: SideSchema, row: int, domain: int, seed: int) -> SideInput:
@@ -38,28 +42,34 @@ def alone(model: torch.nn.Module, preset: Preset, traffic: Traffic, pair: int) -
         pair_query=torch.tensor([0]),
         pair_item=torch.tensor([0]),
         pair_domain=torch.tensor([surface * 2 + product]),
-        teacher=torch.full((1, 3), torch.nan),
+        teacher=torch.full((1, len(own.domains.tasks)), torch.nan),
         candidate=torch.tensor([0]),
     )
     with torch.inference_mode():
-        return model(batch)[0].exp().tolist()  # type: ignore[no-any-return]
+        found = model(batch)[0].exp().tolist()
+    return [found[own.domains.task_names.index(task)] for task in TASKS]
 
 
-@pytest.mark.parametrize("kind", ["mtmd", "per_slice", "pooled"])
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [("mtmd", TINY), ("per_slice", TINY), ("pooled", TINY), ("mtmd", FIVE)],
+    ids=["mtmd", "per_slice", "pooled", "five tasks"],
+)
 def test_a_pair_is_scored_as_if_it_were_alone(
-    kind: ModelKind, tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
+    kind: ModelKind, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In several batches, whatever the order of surfaces and products."""
+    """In several batches, whatever the order of surfaces and products, and whatever tasks the model has beside."""
+    preset = load_preset(path)
     monkeypatch.setattr(rankers, "_REQUESTS_AT_ONCE", 110)
-    traffic, model = tiny_traffic(), build_model(kind, tiny_preset)
+    traffic, model = tiny_traffic(), build_model(kind, preset)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.03 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
-    scores = ModelRanker(model, tiny_preset.declarations)(traffic)
+    scores = ModelRanker(model, preset.declarations)(traffic)
     assert scores.dtype == np.float32
     assert scores[:, 0].std() > 0.001
     for pair in range(5, len(scores), len(scores) // 9):
-        np.testing.assert_allclose(scores[pair], alone(model, tiny_preset, traffic, pair), rtol=1e-4)
+        np.testing.assert_allclose(scores[pair], alone(model, preset, traffic, pair), rtol=1e-4)
 
 
 def test_rows_without_a_feature_are_refused(tiny_preset: Preset) -> None:

@@ -22,7 +22,7 @@ import pytest
 import yaml
 from prefect.events.schemas.automations import AutomationCore
 
-from flows import monitor
+from flows import monitor, rollback
 from flows.automations import _REFERENCE, apply
 from tests.documented import Checkout, Step, checkout_in
 from tests.flows.runs import NEXT, ROOT, Run
@@ -73,6 +73,12 @@ def test_an_automation_is_valid_and_refers_to_what_there_is(declared: dict[str, 
 def test_the_breach_that_is_waited_for_is_the_one_that_is_emitted() -> None:
     waiting = [one["name"] for one in _DECLARED if monitor.BREACH in one["trigger"]["expect"]]
     assert waiting == ["mtmd-tell-breach", "mtmd-retrain-on-breach"]
+
+
+def test_a_run_that_ends_in_a_state_of_its_own_is_no_zombie() -> None:
+    (zombies,) = [one["trigger"] for one in _DECLARED if one["name"] == "mtmd-crash-zombies"]
+    ends = {monitor.BREACH_STATE, rollback.UNPUBLISHED}
+    assert {f"prefect.flow-run.{name}" for name in ends} <= set(zombies["expect"])
 
 
 def test_retraining_on_a_breach_is_off_and_zombies_are_looked_for() -> None:

@@ -14,7 +14,7 @@ from mtmd.export import RawRows, sample_raw_rows
 from mtmd.registry import Registry
 from mtmd.serving import RankRequest, RankResponse, Scorer, rank
 from mtmd.stages import RunSummary
-from mtmd.world import WorldConfig, simulate
+from mtmd.world import FunnelConfig, WorldConfig, simulate
 from tests.flows.runs import AS_OF
 from tests.stages.conftest import Done, run_stages
 
@@ -100,6 +100,23 @@ def test_the_bundle_ranks_by_conversions_and_never_above_clicks(five: FiveTasks)
         assert [ad.ad_id for ad in request.top] == sorted(sold, key=lambda ad: -sold[ad])
     everything = _ranked(five, scorer, "relevance")
     assert all(len(request.top) == len(ids) for request in everything.requests)
+
+
+def test_the_simulated_ab_test_counts_their_actions(five: FiveTasks) -> None:
+    plan, window = five.done.plan, five.done.shards[:-1]
+    short = plan.preset.training.model_copy(update={"epochs": 1})
+    quick = plan.model_copy(update={"preset": plan.preset.model_copy(update={"training": short})})
+    trained = [*five.done.trained[:2], stages.train(quick, "mtmd", window, variant="unconstrained")]
+    tested = stages.ab_test(plan, trained, samples=5, funnel=FunnelConfig(requests=60))
+    metrics = ["CPC", "CTR", "GCTR", "OCTR", "HDR", "RPR", "CVR", "Relevance"]
+    for table in tested.tables()[:-1]:
+        assert [column.name for column in table.columns[1:]] == metrics
+    sold = {row[""]: row["CVR"] for row in tested.tables()[1].records()}
+    assert sold["standard"] == NOT_APPLICABLE != sold["shopping"]
+    won = {c.metric: c.change for c in tested.of("per_slice", "oracle") if c.kind == "all"}
+    assert won["Relevance"] is not None
+    assert won["Relevance"] > 0  # what suits the moment is clicked more, and that the oracle knows
+    assert "CVR " in tested.words
 
 
 def _rows(five: FiveTasks) -> RawRows:

@@ -10,11 +10,11 @@ FUNNEL = FunnelConfig(requests=300, broad=20, keep=8, slots=3)
 
 
 @cache
-def tiny_platform() -> Platform:
-    return Platform(WorldConfig.tiny())
+def tiny_platform(further_tasks: bool = False) -> Platform:
+    return Platform(WorldConfig.tiny(further_tasks=further_tasks))
 
 
 @cache
-def tiny_traffic(sample: int = 0) -> Traffic:
+def tiny_traffic(sample: int = 0, further_tasks: bool = False) -> Traffic:
     """Read-only by convention."""
-    return draw_traffic(tiny_platform(), DAY, FUNNEL, sample)
+    return draw_traffic(tiny_platform(further_tasks), DAY, FUNNEL, sample)

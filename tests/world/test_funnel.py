@@ -7,7 +7,7 @@ import pytest
 
 from mtmd.errors import EvaluationError
 from mtmd.world import FunnelConfig, chance, deliver, heavyweight, oracle
-from mtmd.world.funnel import ACTIONS, highest
+from mtmd.world.funnel import ACTIONS, FURTHER_ACTIONS, highest
 from mtmd.world.traffic import Chances, Traffic
 from tests.world.funnels import FUNNEL, tiny_traffic
 
@@ -91,6 +91,20 @@ def test_people_do_what_the_truth_says_whoever_ranked() -> None:
     both, left, right = np.intersect1d(keys[0], keys[2], return_indices=True)
     assert len(both) > 50
     np.testing.assert_array_equal(deliveries[0].happened[left], deliveries[2].happened[right])
+
+
+def test_people_buy_and_answer_as_the_truth_says_and_do_the_rest_as_before() -> None:
+    traffic, plain = tiny_traffic(further_tasks=True), tiny_traffic()
+    shown, before = (deliver(one, one.teacher, PLENTY) for one in (traffic, plain))
+    np.testing.assert_array_equal(shown.happened[:, : len(ACTIONS)], before.happened)
+    np.testing.assert_array_equal(shown.price, before.price)
+    assert shown.happened.shape[1] == len(ACTIONS) + len(FURTHER_ACTIONS)
+    happened, expected = np.nansum(shown.happened, axis=0), np.nansum(shown.expected, axis=0)
+    assert (np.abs(happened - expected) < 4 * np.sqrt(expected)).all()
+    bought, relevant = shown.happened[:, len(ACTIONS) :].T
+    assert (np.nan_to_num(bought) <= shown.happened[:, 0]).all()
+    np.testing.assert_array_equal(np.isnan(bought), traffic.ads.product[shown.ad] == 0)
+    assert relevant[shown.happened[:, 0] == 0].sum() > 10  # without a click, too
 
 
 def test_a_better_lightweight_ranker_brings_more_clicks_for_the_same_impressions() -> None:
