@@ -19,7 +19,7 @@ from mtmd.config import load_preset
 from mtmd.errors import LogsError, MtmdError
 from mtmd.evaluation import Column, Estimate, Table
 from mtmd.evaluation.tables import NOT_APPLICABLE, Cell, spoken
-from mtmd.experiment import METRICS, Arm, Change, ModelRanker, arm, change_table, changes
+from mtmd.experiment import Arm, Change, ModelRanker, arm, change_table, changes
 from mtmd.stages import RunPlan, train
 from mtmd.stages.training import load_trained
 from mtmd.storage import write_text
@@ -94,7 +94,8 @@ def tables_over_seeds(served: Sequence[Arms]) -> tuple[Table, Table]:
     by_seed = [changes(arms[CONTROL], arms[TREATMENT]) for arms in served]
     title = f"{TREATMENT} against {CONTROL}, {len(served)} training seeds"
     rows = tuple(_ranges(whole, by_seed))
-    columns = (Column(name="", kind="text"), *(Column(name=metric, kind="estimate") for metric in METRICS))
+    metrics = dict.fromkeys(change.metric for change in whole)
+    columns = (Column(name="", kind="text"), *(Column(name=metric, kind="estimate") for metric in metrics))
     return (
         change_table(f"{title}, [95 % of traffic]", whole, KINDS),
         Table(title=f"{title}, [lowest seed, highest seed]", columns=columns, rows=rows),
