@@ -197,6 +197,7 @@ def decide(
     evaluated: Evaluated,
     exported: Exported,
     proofs: Proofs,
+    tested: ABTest | None,
     promote: bool,
     override: str | None,
 ) -> RunSummary:
@@ -209,6 +210,7 @@ def decide(
         evaluated=evaluated,
         exported=exported,
         proofs=proofs,
+        tested=tested,
         promote=promote,
         override=override,
     )
