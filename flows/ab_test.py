@@ -19,13 +19,18 @@ from mtmd.stages.ab_test import Control
 from mtmd.training import ModelKind
 
 Samples = Annotated[
-    int, Field(ge=5, le=200, description="Times that the held-out day is run, each with other requests")
+    int,
+    Field(
+        ge=5,
+        le=200,
+        description="Times that the held-out day is run, each with other requests; the preset's when omitted",
+    ),
 ]
 Against = Annotated[
     Control,
     Field(description="What the model is held against: the per-slice baselines, or the live champion"),
 ]
-Requests = Annotated[int, Field(ge=50, le=100_000, description="Requests of each")]
+Requests = Annotated[int, Field(ge=50, le=100_000, description="Requests of each; the preset's when omitted")]
 
 _KINDS: dict[Control, tuple[ModelKind, ...]] = {"per_slice": ("mtmd", "per_slice"), "champion": ("mtmd",)}
 
@@ -41,8 +46,8 @@ def ab_test(
     as_of: AsOf | None = None,
     window_days: WindowDays | None = None,
     preset: PresetName = "demo",
-    samples: Samples = 20,
-    requests: Requests = 8000,
+    samples: Samples | None = None,
+    requests: Requests | None = None,
     control: Against = "per_slice",
     logs: Logs | None = None,
     artifacts: Artifacts = "artifacts",
@@ -90,8 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--window-days", type=int, help="20 to 60; default: the preset's")
     parser.add_argument("--preset", default="demo", help="a preset's name, or a path to a .toml")
-    parser.add_argument("--samples", type=int, default=20, help="times that the day is run")
-    parser.add_argument("--requests", type=int, default=8000, help="requests of each")
+    parser.add_argument("--samples", type=int, help="times that the day is run; default: the preset's")
+    parser.add_argument("--requests", type=int, help="requests of each; default: the preset's")
     parser.add_argument("--control", choices=list(_KINDS), default="per_slice")
     parser.add_argument("--logs", help="default: the preset's")
     parser.add_argument("--artifacts", default="artifacts")

@@ -104,11 +104,17 @@ def _decide(
 
     evaluation = steps.evaluate(plan, trained, window, held_out)
     publish.metrics(plan, evaluation)
+    tested = None
+    if plan.preset.ab_test.gate:
+        tested = steps.ab_test(plan, trained)
+        publish.ab_test(plan, tested)
     candidate = steps.export(plan, trained[0], evaluation, shards)
     proofs = steps.prove(plan, candidate, trained[0], held_out)
     publish.parity(plan, proofs)
 
-    summary = steps.decide(plan, quality, shards, trained, evaluation, candidate, proofs, promote, override)
+    summary = steps.decide(
+        plan, quality, shards, trained, evaluation, candidate, proofs, tested, promote, override
+    )
     return _Decided(plan, quality, shards, trained, proofs, summary)
 
 
@@ -157,7 +163,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-ablations", action="store_true", help="skip the rows of Table 6, which cost four trainings"
     )
-    parser.add_argument("--override", help="reason to promote although a slice gate fails")
+    parser.add_argument(
+        "--override", help="reason to promote although a gate about slices, or of the A/B, fails"
+    )
     parser.add_argument("--no-promote", action="store_true", help="register the candidate only")
     return parser
 

@@ -29,7 +29,9 @@ Ablations = Annotated[
 Override = Annotated[
     str,
     Field(
-        pattern=r"\S", description="Reason to promote although a slice gate fails; written into the history"
+        pattern=r"\S",
+        description="Reason to promote although a gate about slices or of the simulated A/B fails; written into the "
+        "history",
     ),
 ]
 Logs = Annotated[str, Field(description="Where the log tables are; the preset's when omitted")]

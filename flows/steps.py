@@ -32,7 +32,6 @@ from mtmd.stages.ab_test import Control
 from mtmd.storage import sweep
 from mtmd.training import ModelKind
 from mtmd.validation import DayValidation
-from mtmd.world import FunnelConfig
 
 
 @task(persist_result=False)
@@ -143,18 +142,21 @@ def ablate(
 
 @task(persist_result=False)
 def ab_test(
-    planned: RunPlan, trained: Sequence[Trained], samples: int, requests: int, control: Control
+    planned: RunPlan,
+    trained: Sequence[Trained],
+    samples: int | None = None,
+    requests: int | None = None,
+    control: Control = "per_slice",
 ) -> ABTest:
     """Let each model serve the same traffic in the simulated funnel."""
     logger = get_run_logger()
-    funnel = FunnelConfig(requests=requests)
     tested = stages.ab_test(
         planned,
         trained,
         samples=samples,
-        funnel=funnel,
+        requests=requests,
         control=control,
-        on_sample=lambda sample: logger.info("sample %d of %d", sample + 1, samples),
+        on_sample=lambda done, of: logger.info("sample %d of %d", done, of),
     )
     logger.info("%s", tested.words)
     return tested
@@ -195,6 +197,7 @@ def decide(
     evaluated: Evaluated,
     exported: Exported,
     proofs: Proofs,
+    tested: ABTest | None,
     promote: bool,
     override: str | None,
 ) -> RunSummary:
@@ -207,6 +210,7 @@ def decide(
         evaluated=evaluated,
         exported=exported,
         proofs=proofs,
+        tested=tested,
         promote=promote,
         override=override,
     )

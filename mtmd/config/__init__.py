@@ -3,7 +3,7 @@
 from mtmd.config.base import Frozen
 from mtmd.config.domains import Domain, Domains, Slice, Task
 from mtmd.config.features import Declarations, Feature, SideSchema
-from mtmd.config.gates import DataConfig, EvaluationConfig, GatesConfig
+from mtmd.config.gates import ABTestConfig, DataConfig, EvaluationConfig, GatesConfig
 from mtmd.config.model import ModelConfig, RivalsConfig, TrainingConfig, TwoTowerConfig
 from mtmd.config.operations import MonitorConfig, RetentionConfig
 from mtmd.config.preset import Preset, load_preset
@@ -11,6 +11,7 @@ from mtmd.config.preset_files import preset_names
 from mtmd.config.variants import Variant, variant, variants
 
 __all__ = [
+    "ABTestConfig",
     "DataConfig",
     "Declarations",
     "Domain",

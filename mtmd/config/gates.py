@@ -1,4 +1,4 @@
-"""Thresholds: of the data suites, of the evaluation and of the promotion gates."""
+"""Thresholds: of the data suites, of the evaluation, of the promotion gates and of the simulated A/B test."""
 
 from itertools import pairwise
 from typing import Annotated, Self
@@ -94,3 +94,25 @@ class GatesConfig(Frozen):
     )
     parity_embedding: float = Field(1e-3, gt=0, description="largest |Δ| of an embedding component, likewise")
     top_k: int = Field(20, ge=1, description="ranks that must agree, up to ties within parity_score")
+
+
+class ABTestConfig(Frozen):
+    """The simulated A/B test of the candidate, for logs of the simulated platform alone; see docs/ab-test.md."""
+
+    gate: bool = Field(
+        False,
+        description="whether a daily run lets the candidate serve beside the per-slice baselines, and keeps the "
+        "champion where a metric of all impressions is shown worse; only a simulated world can say so",
+    )
+    samples: int = Field(
+        20,
+        ge=5,
+        le=200,
+        description="times that the held-out day is run: an interval is over them, and so is time",
+    )
+    requests: int = Field(
+        8_000,
+        ge=50,
+        le=100_000,
+        description="requests of each: more make each sample, and the intervals, surer",
+    )

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from mtmd.config.base import Frozen
 from mtmd.config.domains import Domains
 from mtmd.config.features import Declarations, Feature
-from mtmd.config.gates import DataConfig, EvaluationConfig, GatesConfig
+from mtmd.config.gates import ABTestConfig, DataConfig, EvaluationConfig, GatesConfig
 from mtmd.config.model import ModelConfig, RivalsConfig, TrainingConfig
 from mtmd.config.operations import MonitorConfig, RetentionConfig
 from mtmd.config.preset_files import preset_path, read_preset
@@ -38,6 +38,7 @@ class Preset(Frozen):
     training: TrainingConfig
     evaluation: EvaluationConfig = EvaluationConfig()
     gates: GatesConfig = GatesConfig()
+    ab_test: ABTestConfig = ABTestConfig()
     monitor: MonitorConfig = MonitorConfig()
     retention: RetentionConfig = RetentionConfig()
 

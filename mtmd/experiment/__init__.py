@@ -3,15 +3,18 @@
 from mtmd.experiment.alignment import Alignment, alignment
 from mtmd.experiment.arms import Arm, arm, split_arms
 from mtmd.experiment.changes import METRICS, Change, changes
+from mtmd.experiment.outcome import ABTest, Comparison
 from mtmd.experiment.rankers import BundleRanker, ModelRanker
 from mtmd.experiment.tables import alignment_table, change_table, levels_table
 
 __all__ = [
     "METRICS",
+    "ABTest",
     "Alignment",
     "Arm",
     "BundleRanker",
     "Change",
+    "Comparison",
     "ModelRanker",
     "alignment",
     "alignment_table",

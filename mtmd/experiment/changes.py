@@ -3,7 +3,8 @@
 A bootstrap over users, as in the offline comparison, is not valid here: budgets that run out tie the users of a market
 together, and where nothing differed it found something in 19 of 100 cells instead of 5. What is independent is a
 market, so the day is run several times, each time with other requests and whole budgets, and an interval is Student's
-over those samples: the jackknife's standard error of the log of the ratio of both arms' metrics.
+over those samples: the jackknife's standard error of the log of the ratio of both arms' metrics. p-values are of the
+same log and the same error.
 D samples, C cells, M sums.
 """
 
@@ -19,7 +20,7 @@ from mtmd.errors import EvaluationError
 from mtmd.experiment.arms import CELLS, SUMS, Arm
 from mtmd.world.streams import Floats
 
-# Metric → what is divided by what (paper §3.3): lower is better for CPC and HDR, higher for the others.
+# Metric → what is divided by what (paper §3.3).
 METRICS: dict[str, tuple[str, str]] = {
     "CPC": ("spend", "clicks"),
     "CTR": ("clicks", "impressions"),
@@ -28,10 +29,11 @@ METRICS: dict[str, tuple[str, str]] = {
     "HDR": ("hides", "impressions"),
     "RPR": ("repins", "impressions"),
 }
-FURTHER_METRICS: dict[str, tuple[str, str]] = {  # of a world with `further_tasks`, higher is better
+FURTHER_METRICS: dict[str, tuple[str, str]] = {  # of a world with `further_tasks`
     "CVR": ("conversions", "conversion_impressions"),
     "Relevance": ("relevant", "relevance_impressions"),
 }
+LOWER_IS_BETTER = frozenset({"CPC", "HDR"})
 MIN_SAMPLES = (
     5  # fewer have hardly a spread, and the series for Student's quantile needs 4 degrees of freedom
 )
@@ -48,11 +50,24 @@ class Change(Frozen):
     change: float | None = Field(description="treatment / control - 1")
     low: float | None
     high: float | None
+    worse: float | None = Field(description="one-sided p-value of being worse than the control")
 
     @property
     def significant(self) -> bool:
         """Whether the interval leaves 0 out."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+    def __str__(self) -> str:
+        """`CTR +0.78% [+0.41%, +1.15%]`."""
+        if self.change is None:
+            return f"{self.metric} undefined"
+        interval = "" if self.low is None or self.high is None else f" [{self.low:+.2%}, {self.high:+.2%}]"
+        return f"{self.metric} {self.change:+.2%}{interval}"
+
+    @property
+    def better(self) -> bool:
+        """Whether the change is towards better: down for CPC and HDR, up for the others."""
+        return self.change is not None and (self.change < 0) == (self.metric in LOWER_IS_BETTER)
 
 
 def changes(
@@ -78,8 +93,8 @@ def changes(
             continue
         rates = _ratio(whole[..., above], whole[..., below])[:, 0]  # (2, C)
         without = _ratio((whole - sums)[..., above], (whole - sums)[..., below])  # (2, D, C) rates
-        change = _log_ratio(rates)
-        spread = margin * _jackknife(_log_ratio(without))
+        change, error = _log_ratio(rates), _jackknife(_log_ratio(without))
+        spread, loss = margin * error, change if metric in LOWER_IS_BETTER else -change
         for place, (kind, cell) in enumerate(CELLS):
             values = {
                 "control": rates[0, place],
@@ -87,6 +102,7 @@ def changes(
                 "change": np.expm1(change[place]),
                 "low": np.expm1(change[place] - spread[place]),
                 "high": np.expm1(change[place] + spread[place]),
+                "worse": _chance(loss[place], error[place], len(control) - 1),
             }
             known = {name: float(value) if math.isfinite(value) else None for name, value in values.items()}
             found.append(Change(kind=kind, cell=cell, metric=metric, **known))
@@ -104,6 +120,24 @@ def student(confidence: float, degrees: int) -> float:
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160,
     )
     return float(sum(term / degrees**power for power, term in enumerate(terms)))
+
+
+def tail(t: float, degrees: int) -> float:
+    """P(T > t) of Student's distribution, exact for whole degrees (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
+    angle = math.atan(t / math.sqrt(degrees))
+    term, inside, odd = 1.0, 0.0, degrees % 2
+    for power in range(odd, degrees - 1, 2):
+        inside += term * math.cos(angle) ** power
+        term *= (power + 1) / (power + 2)
+    inside *= math.sin(angle)
+    return (1.0 - (2.0 / math.pi * (angle + inside) if odd else inside)) / 2.0
+
+
+def _chance(loss: float, error: float, degrees: int) -> float:
+    """How often arms that do not differ show such a loss, in logs, or a larger one; NaN without an error."""
+    if error == 0.0:
+        return 0.0 if loss > 0.0 else 1.0
+    return tail(loss / error, degrees) if math.isfinite(error) else math.nan
 
 
 def _jackknife(without: Floats) -> Floats:

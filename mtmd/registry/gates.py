@@ -9,7 +9,13 @@ from mtmd.export import FreshProcessReport, ParityReport
 from mtmd.registry.slice_gates import GateResult, against, calibrated
 
 CONSTANT, CHAMPION, BASELINE = "constant", "champion", "per_slice"
-OVERRIDABLE = ("champion", "baseline", "calibration")
+AB_TEST = "a/b test"
+OVERRIDABLE = (
+    "champion",
+    "baseline",
+    "calibration",
+    AB_TEST,
+)  # how good; the others say whether it works at all
 RIVALS = ("champion", "baseline")  # gates whose slices people read one by one; the constant is a floor
 
 
@@ -22,6 +28,9 @@ class GateInputs(Frozen):
     data_passed: bool
     training_finite: bool
     evaluation: EvaluationReport
+    ab_test: GateResult | None = Field(
+        None, description="of the simulated A/B; None where it is not asked for"
+    )
     parity: ParityReport | None
     fresh_process: FreshProcessReport | None
     gates: GatesConfig
@@ -34,7 +43,9 @@ class Verdict(Frozen):
     champion: str | None
     gates: tuple[GateResult, ...]
     refusal: str | None = Field(None, description="why the registry, or the run's caller, said no after all")
-    override: str | None = Field(None, description="a person's reason to promote although slice gates failed")
+    override: str | None = Field(
+        None, description="a person's reason to promote although gates about slices, or of the A/B, failed"
+    )
     promotion: str | None = Field(None, description="the history's reason, where an earlier run promoted it")
 
     @property
@@ -84,18 +95,18 @@ class Verdict(Frozen):
 def decide(inputs: GateInputs, override: str | None = None) -> Verdict:
     """Hold a candidate against every gate, in order; one that fails does not hide the later ones.
 
-    `override`, a person's reason, lets a candidate pass that fails gates about slices only: never data,
-    training, parity or the fresh process. Raises RegistryError for a blank reason.
+    `override`, a person's reason, lets a candidate pass that fails gates about slices or of the simulated A/B only:
+    never data, training, parity or the fresh process. Raises RegistryError for a blank reason.
     """
     if override is not None and not override.strip():
         raise RegistryError("an override needs a reason; it is written into the history")
+    quality = tuple(gate(inputs) for gate in (_data, _training, _champion, _baseline, _calibration))
+    asked = () if inputs.ab_test is None else (inputs.ab_test,)
     return Verdict(
         override=override,
         candidate=inputs.candidate,
         champion=inputs.champion,
-        gates=tuple(
-            gate(inputs) for gate in (_data, _training, _champion, _baseline, _calibration, _parity, _fresh)
-        ),
+        gates=(*quality, *asked, _parity(inputs), _fresh(inputs)),
     )
 
 

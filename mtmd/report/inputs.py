@@ -7,6 +7,7 @@ from datetime import date
 from mtmd.config import GatesConfig
 from mtmd.data import ShardRef
 from mtmd.evaluation import EvaluationReport, ReplayReport
+from mtmd.experiment import ABTest
 from mtmd.export import ParityReport
 from mtmd.registry import ModelManifest
 from mtmd.registry.gates import Verdict
@@ -30,6 +31,7 @@ class ReportInputs:
     ablations     the candidate against its variants, a report per training seed; empty when none were trained
     untrained     variants that are not among them, and why
     variants      key of each model of the ablations
+    tested        the simulated A/B of the candidate, where one was run
     """
 
     as_of: date
@@ -52,3 +54,4 @@ class ReportInputs:
     ablations: tuple[EvaluationReport, ...] = ()
     untrained: tuple[str, ...] = ()
     variants: Mapping[str, str] = field(default_factory=dict)
+    tested: ABTest | None = None

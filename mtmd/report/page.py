@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from mtmd.config import Slice
 from mtmd.report import calibration, comparisons
+from mtmd.report.ab_test import ab_test_view
 from mtmd.report.charts import line_chart
 from mtmd.report.inputs import ReportInputs
 from mtmd.report.numbers import scientific
@@ -53,6 +54,7 @@ def render_report(inputs: ReportInputs) -> str:
         ablation_maps=list(comparisons.ablation_maps(inputs.ablations)),
         panels=list(calibration.panels(report)),
         replay=replay_view(inputs.replay),
+        tested=None if inputs.tested is None else ab_test_view(inputs.tested, inputs.verdict),
         curves={name: _curves(name, fit) for name, fit in inputs.fits.items()},
         towers=[tower_view(means) for means in inputs.traces],
         quality=quality(inputs.validations, inputs.shards),

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from mtmd.config import Slice
 from mtmd.evaluation import ReplayReport, Table, replay_slices_table, replay_table, replay_words, spoken
+from mtmd.evaluation.replay_report import EVERYWHERE
 from mtmd.report.charts import line_chart
 
 _WIDTH = 400
@@ -15,22 +16,31 @@ _WIDTH = 400
 
 @dataclass(frozen=True)
 class ReplayView:
-    """The section: what is counted, curves of recall and value per surface, and two tables."""
+    """The section: what is counted, curves of recall and value per surface, and tables: everywhere, and folded ones."""
 
     words: str
     curves: tuple[tuple[Markup, ...], ...]
-    by_value: Table
+    everywhere: Table
+    by_surface: Table
     by_slice: Table
 
 
 def replay_view(report: ReplayReport) -> ReplayView:
     """Curves of all surfaces first; none where no request has a choice."""
+    by_value = replay_table(report)
     return ReplayView(
         words=replay_words(report),
         curves=tuple(pair for where in report.by_value if (pair := tuple(_curves(report, where)))),
-        by_value=replay_table(report),
+        everywhere=_rows(by_value, everywhere=True),
+        by_surface=_rows(by_value, everywhere=False),
         by_slice=replay_slices_table(report),
     )
+
+
+def _rows(by_value: Table, *, everywhere: bool) -> Table:
+    """The rows over all surfaces, or those of each."""
+    rows = tuple(row for row in by_value.rows if (row[0] == EVERYWHERE.surface) is everywhere)
+    return by_value.model_copy(update={"rows": rows})
 
 
 def _curves(report: ReplayReport, where: Slice) -> Iterator[Markup]:

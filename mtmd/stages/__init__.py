@@ -5,7 +5,8 @@ One row's path: logs → validate → extract (shard) → train → evaluate →
 `as_of` → plan → window days → shards → model id → champion. A stage whose output exists and verifies is done.
 """
 
-from mtmd.stages.ab_test import ABTest, ab_test
+from mtmd.experiment import ABTest
+from mtmd.stages.ab_test import ab_test
 from mtmd.stages.ablation import Ablation, ablate, to_train
 from mtmd.stages.backfill import (
     BackfillPlan,

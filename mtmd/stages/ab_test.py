@@ -6,33 +6,30 @@ delivers each sample once per model, with the same people and budgets → sums b
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from mtmd.config import Frozen
+from mtmd.data import ShardRef, window_fingerprint
 from mtmd.errors import ConfigError, LogsError, RegistryError
-from mtmd.evaluation import Table
 from mtmd.experiment import (
+    ABTest,
     Alignment,
     Arm,
     BundleRanker,
-    Change,
+    Comparison,
     ModelRanker,
     alignment,
-    alignment_table,
     arm,
-    change_table,
     changes,
-    levels_table,
 )
 from mtmd.experiment.changes import MIN_SAMPLES
+from mtmd.experiment.outcome import BASELINE, CANDIDATE, CHAMPION, CHANCE, HEAVYWEIGHT, ORACLE, UNCONSTRAINED
 from mtmd.registry import Registry
 from mtmd.serving import Scorer
-from mtmd.stages.keys import code_digest
-from mtmd.stages.outputs import make_once
+from mtmd.stages.keys import code_digest, training_key
+from mtmd.stages.outputs import is_complete, make_once
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained, load_trained
+from mtmd.stages.world import world_of
 from mtmd.storage import digest, read_json, write_json
 from mtmd.world import (
     FunnelConfig,
@@ -43,97 +40,87 @@ from mtmd.world import (
     draw_traffic,
     heavyweight,
     oracle,
-    require_columns,
-    world_at,
 )
 
 Control = Literal["per_slice", "champion"]
-CANDIDATE, UNCONSTRAINED = "mtmd", "unconstrained"
-BASELINE: Final = "per_slice"
-CHAMPION: Final = "champion"
-ORACLE, CHANCE, HEAVYWEIGHT = "oracle", "chance", "heavyweight"
+OnSample = Callable[[int, int], None]
 _BOUNDS: Mapping[str, LightweightRanker] = {ORACLE: oracle, HEAVYWEIGHT: heavyweight, CHANCE: chance}
 _REPORT = "ab_test.json"
-
-
-class Comparison(Frozen):
-    """One ranker against another, on the same samples."""
-
-    control: str
-    treatment: str
-    changes: tuple[Change, ...]
-
-
-class ABTest(Frozen):
-    """What the rankers did in the funnel."""
-
-    name: str = Field(description="of the line of models")
-    day: str = Field(description="whose ads were shown: the held-out day's")
-    control: str = Field(description="what the candidate is held against")
-    funnel: FunnelConfig
-    samples: int
-    comparisons: tuple[Comparison, ...]
-    alignment: dict[str, tuple[Alignment, ...]] = Field(description="of each ranker, on the first sample")
-    used: dict[str, float] = Field(description="spend of each ranker as a share of the budgets")
-    impressions: dict[str, float] = Field(description="of each ranker, per request")
-
-    def of(self, control: str, treatment: str) -> tuple[Change, ...]:
-        """The changes from one ranker to another that were compared."""
-        return next(c.changes for c in self.comparisons if (c.control, c.treatment) == (control, treatment))
-
-    def tables(self) -> tuple[Table, ...]:
-        """The paper's Tables 2 to 5, then what bounds them."""
-        control = self.control
-        gain, constrained = self.of(control, CANDIDATE), self.of(UNCONSTRAINED, CANDIDATE)
-        won, lost = self.of(control, ORACLE), self.of(control, CHANCE)
-        against = f"{CANDIDATE} against {control}"
-        arms = {control: _swapped(gain), UNCONSTRAINED: _swapped(constrained), CANDIDATE: gain}
-        arms |= {HEAVYWEIGHT: self.of(control, HEAVYWEIGHT), ORACLE: won, CHANCE: lost}
-        bounds = ("all", "surface", "product", "goal")
-        return (
-            change_table(f"Table 2, by surface: {against}", gain, ("surface", "all")),
-            change_table(f"Table 3, by product: {against}", gain, ("product",)),
-            change_table(f"Table 4, by goal: {against}", gain, ("goal",)),
-            change_table("Table 5, constrained against unconstrained", constrained, ("surface", "product")),
-            change_table(f"What can be won: {ORACLE} against {control}", won, bounds),
-            change_table(f"What can be lost: {CHANCE} against {control}", lost, bounds),
-            levels_table("Metrics of each ranker, all impressions", arms),
-            alignment_table("Agreement with the heavyweight ranker", self.alignment),
-        )
-
-    @property
-    def words(self) -> str:
-        """The first line of a report."""
-        whole = {c.metric: c for c in self.of(self.control, CANDIDATE) if c.kind == "all"}
-        texts = [
-            f"{metric} {change.change:+.2%} [{change.low:+.2%}, {change.high:+.2%}]"
-            for metric, change in whole.items()
-        ]
-        return f"{CANDIDATE} against {self.control}: {', '.join(texts)}"
 
 
 def ab_test(
     plan: RunPlan,
     trained: Sequence[Trained],
     *,
-    samples: int,
-    funnel: FunnelConfig,
+    samples: int | None = None,
+    requests: int | None = None,
     control: Control = BASELINE,
-    on_sample: Callable[[int], None] | None = None,
+    on_sample: OnSample | None = None,
 ) -> ABTest:
-    """Run MTMD, what it is held against, unconstrained MTMD, and rankers that bound them through the same funnel.
+    """Run MTMD, what it is held against, unconstrained MTMD if given, and rankers that bound them through one funnel.
 
-    The output is named by models, world, funnel and code, and taken where it is there. Raises LogsError where the logs
-    are no simulated world's, whose truth is needed, ConfigError for too few samples or a model that is missing,
-    RegistryError where there is no champion to be the control.
+    Other models of `trained` have no part in it. `samples`, and `requests` of each, are the preset's when omitted;
+    `on_sample` hears how many are done, and of how many. The output is named by models, world, funnel and code, and
+    taken where it is there.
+
+    Raises LogsError where the logs are no simulated world's, whose truth is needed, ConfigError for too few samples or
+    a model that is missing, RegistryError where there is no champion to be the control.
     """
-    world = _world(plan)
-    models = {one.name: one for one in trained}
+    world = world_of(plan.preset, plan.logs)
+    samples, funnel = _size(plan, samples, requests)
+    models = {one.name: one for one in trained if one.name in {CANDIDATE, control, UNCONSTRAINED}}
     _check(samples, models, control)
     champion = _champion(plan) if control == CHAMPION else None
-    key = digest(
+    key = _key(plan, world, {name: one.key for name, one in models.items()}, samples, funnel, champion)
+    final = plan.workspace.evaluation(key)
+
+    def build(directory: Path) -> None:
+        rankers = _rankers(plan, models, champion)
+        arms, aligned = _serve(plan, world, rankers, samples, funnel, on_sample)
+        tested = _outcome(plan, key, control, funnel, arms, aligned)
+        write_json(directory / _REPORT, tested.model_dump(mode="json"))
+
+    make_once(final, build)
+    return ABTest.model_validate(read_json(final / _REPORT))
+
+
+def find_ab_test(plan: RunPlan, trained: Sequence[Trained], window: Sequence[ShardRef]) -> ABTest | None:
+    """What was run of these models against the baselines, at the preset's size; None where nothing was.
+
+    With unconstrained MTMD rather than without. Runs nothing, and trains nothing.
+    """
+    try:
+        world = world_of(plan.preset, plan.logs)
+    except (ConfigError, LogsError):
+        return None
+    samples, funnel = _size(plan, None, None)
+    models = {one.name: one.key for one in trained if one.name in {CANDIDATE, BASELINE}}
+    other = training_key("mtmd", window_fingerprint(window), plan.changed(UNCONSTRAINED).preset)
+    for keys in (models | {UNCONSTRAINED: other}, models):
+        final = plan.workspace.evaluation(_key(plan, world, keys, samples, funnel, None))
+        if is_complete(final):
+            return ABTest.model_validate(read_json(final / _REPORT))
+    return None
+
+
+def _size(plan: RunPlan, samples: int | None, requests: int | None) -> tuple[int, FunnelConfig]:
+    own = plan.preset.ab_test
+    funnel = FunnelConfig(requests=own.requests if requests is None else requests)
+    return own.samples if samples is None else samples, funnel
+
+
+def _key(
+    plan: RunPlan,
+    world: WorldConfig,
+    models: Mapping[str, str],
+    samples: int,
+    funnel: FunnelConfig,
+    champion: str | None,
+) -> str:
+    """Name of a test: the models' keys and all that they meet."""
+    return digest(
         {
-            "trained": {name: one.key for name, one in models.items()},
+            "trained": dict(models),
             "world": world.model_dump(mode="json"),
             "funnel": funnel.model_dump(mode="json"),
             "samples": samples,
@@ -144,26 +131,17 @@ def ab_test(
             ),
         }
     )
-    final = plan.workspace.evaluation(key)
-
-    def build(directory: Path) -> None:
-        rankers = _rankers(plan, models, champion)
-        tested = _run(plan, world, rankers, samples, funnel, control, on_sample or (lambda _: None))
-        write_json(directory / _REPORT, tested.model_dump(mode="json"))
-
-    make_once(final, build)
-    return ABTest.model_validate(read_json(final / _REPORT))
 
 
-def _run(
+def _serve(
     plan: RunPlan,
     world: WorldConfig,
     rankers: Mapping[str, LightweightRanker],
     samples: int,
     funnel: FunnelConfig,
-    control: Control,
-    on_sample: Callable[[int], None],
-) -> ABTest:
+    on_sample: OnSample | None,
+) -> tuple[dict[str, list[Arm]], dict[str, tuple[Alignment, ...]]]:
+    """Each ranker's arm of every sample, and its agreement with the heavyweight ranker on the first."""
     platform = Platform(world)
     arms: dict[str, list[Arm]] = {name: [] for name in rankers}
     aligned: dict[str, tuple[Alignment, ...]] = {}
@@ -174,10 +152,26 @@ def _run(
             arms[name].append(arm(traffic, scores, funnel))
             if sample == 0:
                 aligned[name] = alignment(traffic, scores, funnel)
-        on_sample(sample)
-    pairs = [(UNCONSTRAINED, CANDIDATE), *((control, one) for one in (CANDIDATE, *_BOUNDS))]
+        if on_sample is not None:
+            on_sample(sample + 1, samples)
+    return arms, aligned
+
+
+def _outcome(
+    plan: RunPlan,
+    key: str,
+    control: Control,
+    funnel: FunnelConfig,
+    arms: Mapping[str, list[Arm]],
+    aligned: dict[str, tuple[Alignment, ...]],
+) -> ABTest:
+    samples = len(arms[CANDIDATE])
+    pairs: list[tuple[str, str]] = [(control, one) for one in (CANDIDATE, *_BOUNDS)]
+    if UNCONSTRAINED in arms:
+        pairs.append((UNCONSTRAINED, CANDIDATE))
     shown = {name: sum(one.impressions for one in own) for name, own in arms.items()}
     return ABTest(
+        key=key,
         name=plan.preset.name,
         day=str(plan.as_of),
         control=control,
@@ -216,24 +210,8 @@ def _champion(plan: RunPlan) -> str:
     return live.model_id
 
 
-def _world(plan: RunPlan) -> WorldConfig:
-    require_columns(plan.preset)
-    world = world_at(plan.logs)
-    if world is None:
-        raise LogsError(
-            f"logs {plan.logs!r} are not of a simulated world, and only its truth says what people would have done "
-            "with other ads; use a preset whose logs `mtmd simulate` wrote"
-        )
-    return world
-
-
 def _check(samples: int, models: Mapping[str, Trained], control: Control) -> None:
     if samples < MIN_SAMPLES:
         raise ConfigError(f"samples ({samples}) must be at least {MIN_SAMPLES}: fewer have no interval")
-    if missing := {CANDIDATE, UNCONSTRAINED, control} - {CHAMPION} - set(models):
+    if missing := {CANDIDATE, control} - {CHAMPION} - set(models):
         raise ConfigError(f"models {sorted(missing)} are missing from the A/B test; train them on its window")
-
-
-def _swapped(found: Sequence[Change]) -> tuple[Change, ...]:
-    """The control's figures in the treatment's place."""
-    return tuple(one.model_copy(update={"treatment": one.control}) for one in found)

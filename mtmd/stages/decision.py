@@ -11,9 +11,11 @@ from mtmd.config import Frozen, load_preset
 from mtmd.data import ShardRef
 from mtmd.errors import MtmdError
 from mtmd.evaluation import EvaluationReport
+from mtmd.experiment import ABTest
 from mtmd.registry import Registry
 from mtmd.registry.gates import GateInputs, Verdict
 from mtmd.registry.gates import decide as decide_gates
+from mtmd.stages.ab_gate import ab_gate
 from mtmd.stages.candidate import Exported, Proofs
 from mtmd.stages.evaluation import Evaluated
 from mtmd.stages.plan import RunPlan
@@ -51,8 +53,11 @@ def decide(
     proofs: Proofs,
     promote: bool,
     override: str | None = None,
+    tested: ABTest | None = None,
 ) -> RunSummary:
     """Ask every gate; promote if all pass (or `override` says why not) and the caller wants it; write both down.
+
+    `tested` is the simulated A/B of a preset that has it for a gate.
 
     The summary already names the place of the report, which is written next. A decision is named by what the
     gates looked at, so a later one about the same candidate leaves its record and page alone; a candidate that an
@@ -68,6 +73,7 @@ def decide(
         data_passed=quality.passed,
         training_finite=_finite(trained),
         evaluation=evaluated.report,
+        ab_test=ab_gate(tested, plan.preset.gates.significance) if plan.preset.ab_test.gate else None,
         parity=proofs.parity,
         fresh_process=proofs.fresh_process,
         gates=plan.preset.gates,
@@ -77,7 +83,7 @@ def decide(
         verdict = verdict.promoted_before(opponent.promotion)
     elif verdict.passed:
         verdict = _promote(registry, verdict, plan.as_of, opponent.sequence, promote)
-    run = plan.workspace.run(plan.as_of, _key(trained), _decision_key(inputs, evaluated))
+    run = plan.workspace.run(plan.as_of, _key(trained), _decision_key(inputs, evaluated, tested))
     earlier = None if _is_news(verdict) else _recorded(run, verdict)
     verdict = earlier or verdict
     champion = registry.champion()
@@ -92,7 +98,7 @@ def decide(
         repeated=earlier is not None,
         reused=_reused(quality, shards, trained, evaluated, exported),
         report=inputs.evaluation,
-        places=_places(plan, run, evaluated, exported),
+        places=_places(plan, run, evaluated, exported, tested),
     )
     if earlier is None:
         write_json(run / _VALIDATION, quality.model_dump(mode="json"))
@@ -109,10 +115,13 @@ def live_model(preset: str, artifacts: str) -> str | None:
     return champion.model_id if champion else None
 
 
-def _places(plan: RunPlan, run: Path, evaluated: Evaluated, exported: Exported) -> dict[str, str]:
+def _places(
+    plan: RunPlan, run: Path, evaluated: Evaluated, exported: Exported, tested: ABTest | None
+) -> dict[str, str]:
     return {
         "model": exported.path,
         "evaluation": evaluated.path,
+        **({} if tested is None else {"a/b test": str(plan.workspace.evaluation(tested.key))}),
         "validation": str(run / _VALIDATION),
         "run": str(run),
         "report": str(run / "report.html"),
@@ -124,10 +133,12 @@ def _key(trained: Sequence[Trained]) -> str:
     return next(one.key for one in trained if one.name == "mtmd")
 
 
-def _decision_key(inputs: GateInputs, evaluated: Evaluated) -> str:
-    """Digest of what the gates look at."""
+def _decision_key(inputs: GateInputs, evaluated: Evaluated, tested: ABTest | None) -> str:
+    """Digest of what the gates look at; without the simulated A/B where none is asked for."""
     proofs = [proof is not None and proof.passed for proof in (inputs.parity, inputs.fresh_process)]
-    seen = inputs.model_dump(mode="json", exclude={"evaluation", "parity", "fresh_process"})
+    seen = inputs.model_dump(mode="json", exclude={"evaluation", "ab_test", "parity", "fresh_process"})
+    if inputs.ab_test is not None:
+        seen["ab_test"] = None if tested is None else tested.key
     return digest(seen | {"evaluation": evaluated.key, "proofs": proofs})
 
 

@@ -9,6 +9,7 @@ from mtmd.data import plan_window
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs import available_days
 from mtmd.stages.workspace import Workspace
+from mtmd.stages.world import require_world_of_gate
 
 MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 20, 60
 
@@ -60,8 +61,9 @@ def plan_run(
 ) -> RunPlan:
     """Resolve a run's parameters and see that its days exist.
 
-    Raises ConfigError for a bad preset or window, or a day that the preset leaves out; LogsError that lists the days
-    which are missing, or when too many of the window are left out.
+    Raises ConfigError for a bad preset or window, a day that the preset leaves out, or a gate of the simulated A/B
+    without a world to ask; LogsError that lists the days which are missing, or when too many of the window are left
+    out.
     """
     chosen = load_preset(preset)
     days = chosen.window_days if window_days is None else window_days
@@ -80,6 +82,7 @@ def plan_run(
         left_out={day: chosen.left_out[day] for day in window if day in chosen.left_out},
     )
     _require_days(plan)
+    require_world_of_gate(chosen, plan.logs)
     return plan
 
 

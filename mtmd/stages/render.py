@@ -16,10 +16,10 @@ from mtmd.evaluation import (
     replay_table,
     replay_words,
 )
+from mtmd.experiment import ABTest
 from mtmd.registry.gates import RIVALS
 from mtmd.registry.slice_gates import GateResult, SliceFinding
 from mtmd.report import data_uri, line_chart
-from mtmd.stages.ab_test import ABTest
 from mtmd.stages.ablation import Ablation
 from mtmd.stages.candidate import Proofs
 from mtmd.stages.cleanup import CleanUp
@@ -107,7 +107,7 @@ def ablation(plan: RunPlan, ablated: Ablation) -> str:
 
 
 def ab_test(plan: RunPlan, tested: ABTest) -> str:
-    """The paper's Tables 2 to 5, what bounds them, and how the arms stood."""
+    """The paper's Tables 2 to 4, 5 where it is there, what bounds them, and how the arms stood."""
     funnel = tested.funnel
     arms = [f"| {name} | {used:.1%} | {tested.impressions[name]:.3f} |" for name, used in tested.used.items()]
     return "\n".join(

@@ -9,6 +9,7 @@ from mtmd.data import ShardRef, open_shard
 from mtmd.errors import ReportError
 from mtmd.registry import Registry
 from mtmd.report import ReportInputs, render_report, trace_means
+from mtmd.stages.ab_test import find_ab_test
 from mtmd.stages.ablation import Ablation
 from mtmd.stages.candidate import Proofs, load_mtmd
 from mtmd.stages.decision import RunSummary
@@ -32,7 +33,8 @@ def write_report(
     """The page of a run that has decided, at the place that its summary names; returns that place.
 
     Written again with the ablations when these are done. The page of a decision that an earlier run took is
-    left as it is, unless it is missing or there are ablations to add.
+    left as it is, unless it is missing or there are ablations to add. A simulated A/B of the candidate is in it where
+    one of the preset's size was run before the page is written.
 
     Raises ReportError, whatever went wrong: what was decided stands, and the message says so.
     """
@@ -90,4 +92,5 @@ def _inputs(
         ablations=ablated.reports if ablated else (),
         untrained=ablated.missing if ablated else (),
         variants=ablated.trained if ablated else {},
+        tested=find_ab_test(plan, trained, shards[:-1]),
     )

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from mtmd.config import DataConfig, EvaluationConfig, GatesConfig
+from mtmd.config import ABTestConfig, DataConfig, EvaluationConfig, GatesConfig, load_preset, preset_names
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,9 @@ from mtmd.config import DataConfig, EvaluationConfig, GatesConfig
         (GatesConfig, {"baseline_tolerance": -0.1}, r"greater than or equal to 0"),
         (GatesConfig, {"parity_score": 0}, r"greater than 0"),
         (GatesConfig, {"parity": 0.1}, r"Extra inputs are not permitted"),
+        (ABTestConfig, {"samples": 4}, r"greater than or equal to 5"),
+        (ABTestConfig, {"requests": 49}, r"greater than or equal to 50"),
+        (ABTestConfig, {"gates": True}, r"Extra inputs are not permitted"),
     ],
 )
 def test_a_threshold_out_of_bounds_is_refused(config: type, change: dict[str, object], message: str) -> None:
@@ -41,3 +44,8 @@ def test_a_threshold_out_of_bounds_is_refused(config: type, change: dict[str, ob
 
 def test_scores_must_agree_to_one_in_a_hundred_thousand_by_default() -> None:
     assert GatesConfig().parity_score == 1e-5
+
+
+def test_nothing_serves_in_a_daily_run_unless_a_preset_asks_for_it() -> None:
+    assert ABTestConfig() == ABTestConfig(gate=False, samples=20, requests=8000)
+    assert [load_preset(name).ab_test.gate for name in preset_names()] == [False, False, False]

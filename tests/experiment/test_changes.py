@@ -5,7 +5,7 @@ import pytest
 
 from mtmd.errors import EvaluationError
 from mtmd.experiment.arms import CELLS, SUMS, Arm
-from mtmd.experiment.changes import FURTHER_METRICS, METRICS, changes, student
+from mtmd.experiment.changes import FURTHER_METRICS, LOWER_IS_BETTER, METRICS, changes, student, tail
 
 
 def arms(seed: int, samples: int, lift: float = 0.0) -> tuple[list[Arm], list[Arm]]:
@@ -62,7 +62,48 @@ def test_a_cell_without_actions_has_no_change() -> None:
         one.expected[:, SUMS.index("outbound_impressions")] = 0.0
     found = [c for c in changes(control, treatment) if c.metric == "OCTR"]
     assert {c.change for c in found} == {c.low for c in found} == {c.control for c in found} == {None}
+    assert {c.worse for c in found} == {None}
+    assert str(found[0]) == "OCTR undefined"
     assert not any(c.significant for c in found)
+
+
+def test_worse_is_a_higher_cost_and_hide_rate_and_less_of_the_others() -> None:
+    """A p-value below 0.025 and an interval at 95 % that is wholly on the bad side are one and the same."""
+    sides = set()
+    for lift in (-0.05, 0.05):
+        for one in changes(*arms(0, 8, lift)):
+            assert one.worse is not None
+            assert one.low is not None
+            assert one.high is not None
+            bad = one.low > 0 if one.metric in LOWER_IS_BETTER else one.high < 0
+            assert (one.worse < 0.025) is bad, one
+            if one.significant:
+                assert one.better is not bad
+            sides.add((one.metric, bad))
+    assert {("CPC", True), ("CPC", False), ("CTR", True), ("CTR", False)} <= sides
+
+
+def test_arms_that_are_one_are_not_worse_and_a_loss_without_spread_is() -> None:
+    control, _ = arms(0, 5)
+    assert {c.worse for c in changes(control, control)} == {1.0}
+    lost = [Arm(one.expected.copy(), one.drawn, 1.0) for one in control]
+    for one in lost:
+        one.expected[:, SUMS.index("clicks")] /= 2
+    found = {c.metric: c for c in changes(control, lost) if c.kind == "all"}
+    assert found["CTR"].worse == pytest.approx(0.0, abs=1e-9)
+    assert found["CPC"].worse == pytest.approx(0.0, abs=1e-9)
+    assert str(found["CTR"]) == "CTR -50.00% [-50.00%, -50.00%]"
+
+
+@pytest.mark.parametrize(
+    ("t", "degrees", "chance"),
+    [
+        (2.776445, 4, 0.025), (4.604095, 4, 0.005), (-2.776445, 4, 0.975), (2.570582, 5, 0.025),
+        (2.262157, 9, 0.025), (2.093024, 19, 0.025), (3.0, 19, 0.00368086), (1.971957, 199, 0.025), (0.0, 7, 0.5),
+    ],
+)  # fmt: skip
+def test_students_tail_is_the_tables(t: float, degrees: int, chance: float) -> None:
+    assert tail(t, degrees) == pytest.approx(chance, rel=1e-5)
 
 
 @pytest.mark.parametrize(("degrees", "quantile"), [(4, 2.7764), (7, 2.3646), (9, 2.2622), (30, 2.0423)])

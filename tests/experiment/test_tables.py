@@ -15,6 +15,7 @@ def change(kind: str, cell: str, metric: str, value: float | None) -> Change:
         change=value,
         low=bounds[0],
         high=bounds[1],
+        worse=None,
     )
 
 

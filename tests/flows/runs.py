@@ -47,11 +47,19 @@ class Run:
         return Registry(self.root)
 
 
-def run_daily(*, as_of: date, logs: Path, artifacts: Path, ablations: bool = False, **parameters: Any) -> Run:
+def run_daily(
+    *,
+    as_of: date,
+    logs: Path,
+    artifacts: Path,
+    ablations: bool = False,
+    preset: str = TINY,
+    **parameters: Any,
+) -> Run:
     """Run the flow in this process, by default without its four extra trainings; the run may have failed."""
     state = daily_retrain(
         as_of=as_of,
-        preset=TINY,
+        preset=preset,
         logs=str(logs),
         artifacts=str(artifacts),
         ablations=ablations,

@@ -7,13 +7,18 @@ from prefect.exceptions import ParameterTypeError
 
 from flows.ab_test import ab_test
 from mtmd import stages
+from mtmd.data import ShardRef
 from mtmd.errors import ConfigError, LogsError, RegistryError
+from mtmd.experiment import Comparison
+from mtmd.experiment.outcome import BASELINE, CANDIDATE
 from mtmd.stages import ABTest, RunPlan, Trained
-from mtmd.stages.ab_test import BASELINE, CANDIDATE
+from mtmd.stages.ab_gate import ab_gate
+from mtmd.stages.ab_test import find_ab_test
+from mtmd.storage import read_json
 from mtmd.world import FunnelConfig
-from tests.flows.runs import AS_OF, TINY, Run, copied, published
+from tests.flows.runs import AS_OF, TINY, Run, copied, published, run_daily
 
-FUNNEL = FunnelConfig(requests=60)
+SLOTS = FunnelConfig().slots
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +42,33 @@ def tested(first_run: Run, artifacts: Path) -> tuple[ABTest, dict[str, str]]:
     return state.result(), published(identity)
 
 
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The tests' preset, with the test for a gate."""
+    path = tmp_path_factory.mktemp("preset") / "gated.toml"
+    path.write_text(f"{Path(TINY).read_text()}\n[ab_test]\ngate = true\nsamples = 5\nrequests = 60\n")
+    return str(path)
+
+
+def daily(first_run: Run, artifacts: Path, preset: str) -> Run:
+    return run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, preset=preset)
+
+
+@pytest.fixture(scope="module")
+def gated(first_run: Run, preset: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The first run's day by that preset, before anything was promoted."""
+    place = tmp_path_factory.mktemp("gated") / "artifacts"
+    return daily(first_run, copied(first_run.artifacts, place, champion=False), preset)
+
+
+def window_of(plan: RunPlan) -> list[ShardRef]:
+    sources = stages.validate(plan).sources
+    return [stages.extract(plan, *day) for day in zip(plan.days, sources[:-1], strict=True)]
+
+
 def models(plan: RunPlan, variants: tuple[str | None, ...] = (None, "unconstrained")) -> list[Trained]:
     """What the flows have trained."""
-    sources = stages.validate(plan).sources
-    window = [stages.extract(plan, *day) for day in zip(plan.days, sources[:-1], strict=True)]
+    window = window_of(plan)
     trained = [stages.train(plan, "per_slice", window)]
     trained += [stages.train(plan, "mtmd", window, variant=variant) for variant in variants]
     assert all(one.reused for one in trained)
@@ -67,7 +95,7 @@ def test_it_publishes_the_papers_tables_and_their_bounds(tested: tuple[ABTest, d
     for name, used in found.used.items():
         assert 0.3 < used <= 1.0
         assert f"| {name} | {used:.1%} | " in text
-    assert all(0.9 * FUNNEL.slots < shown <= FUNNEL.slots for shown in found.impressions.values())
+    assert all(0.9 * SLOTS < shown <= SLOTS for shown in found.impressions.values())
 
 
 def test_who_knows_the_truth_wins_and_who_knows_nothing_loses(
@@ -86,16 +114,20 @@ def test_a_test_that_was_run_is_taken_from_where_it_is(
     tested: tuple[ABTest, dict[str, str]], first_run: Run, artifacts: Path
 ) -> None:
     plan = stages.plan_run(AS_OF, TINY, logs=str(first_run.logs), artifacts=str(artifacts))
-    trained, ran = models(plan), []
-    assert stages.ab_test(plan, trained, samples=5, funnel=FUNNEL, on_sample=ran.append) == tested[0]
+    trained, ran = models(plan), list[tuple[int, int]]()
+
+    def hear(done: int, of: int) -> None:
+        ran.append((done, of))
+
+    assert stages.ab_test(plan, trained, samples=5, requests=60, on_sample=hear) == tested[0]
     assert ran == []
-    with pytest.raises(ConfigError, match=r"models \['unconstrained'\] are missing"):
-        stages.ab_test(plan, trained[:2], samples=5, funnel=FUNNEL)
+    with pytest.raises(ConfigError, match=r"models \['per_slice'\] are missing"):
+        stages.ab_test(plan, trained[1:], samples=5, requests=60)
     with pytest.raises(ConfigError, match=r"samples \(4\) must be at least 5"):
-        stages.ab_test(plan, trained, samples=4, funnel=FUNNEL)
+        stages.ab_test(plan, trained, samples=4, requests=60)
     elsewhere = plan.model_copy(update={"logs": str(artifacts)})
     with pytest.raises(LogsError, match="are not of a simulated world"):
-        stages.ab_test(elsewhere, trained, samples=5, funnel=FUNNEL)
+        stages.ab_test(elsewhere, trained, samples=5, requests=60)
 
 
 def test_the_champion_is_held_against_as_it_is_served(first_run: Run, artifacts: Path) -> None:
@@ -122,9 +154,65 @@ def test_a_champion_that_is_not_there_is_an_error(first_run: Run, tmp_path: Path
     trained = models(plan, variants=(None,))[1:]
     other = trained[0].model_copy(update={"variant": "unconstrained"})  # is never loaded
     with pytest.raises(RegistryError, match="has no champion to be the control"):
-        stages.ab_test(plan, [trained[0], other], samples=5, funnel=FUNNEL, control="champion")
+        stages.ab_test(plan, [trained[0], other], samples=5, requests=60, control="champion")
 
 
 def test_wrong_parameters_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ParameterTypeError, match="samples"):
         ab_test(AS_OF, preset=TINY, samples=4, artifacts=str(tmp_path))
+
+
+def test_a_daily_run_asks_the_gate_where_its_preset_does(gated: Run) -> None:
+    """Nothing is trained for it, and what it says decides."""
+    summary = gated.summary
+    assert summary.reused["trained models"] == "3 of 3"
+    assert len(list((gated.root / "trained").iterdir())) == 3
+    found = ABTest.model_validate(read_json(Path(summary.places["a/b test"]) / "ab_test.json"))
+    assert (found.samples, found.funnel.requests) == (5, 60)
+    assert set(found.used) == {CANDIDATE, BASELINE, "oracle", "heavyweight", "chance"}
+    (gate,) = (gate for gate in summary.verdict.gates if gate.name == "a/b test")
+    assert gate == ab_gate(found, 0.05)
+    assert summary.promoted is gate.passed
+    told = published(gated.id)
+    assert found.words in told["ab-test"]
+    assert "Table 5" not in told["ab-test"]
+    assert f"- **a/b test**: {'pass' if gate.passed else '**fail**'}, " in told["verdict"]
+
+
+def test_who_knows_bids_alone_would_be_blocked(tested: tuple[ABTest, dict[str, str]]) -> None:
+    """The same test, with the ranker by chance for a candidate."""
+    lost = Comparison(control=BASELINE, treatment=CANDIDATE, changes=tested[0].of(BASELINE, "chance"))
+    gate = ab_gate(tested[0].model_copy(update={"comparisons": (lost,)}), 0.05)
+    assert not gate.passed
+    assert "metrics over all impressions are worse than with the per-slice baselines (" in gate.detail
+
+
+def test_its_page_has_the_test(first_run: Run, gated: Run) -> None:
+    page = Path(gated.summary.places["report"]).read_text()
+    assert '<section id="ab-test">' in page
+    assert "5 samples of 60 requests of 2026-01-21" in page
+    assert "had no part in the decision" not in page
+    assert '<section id="ab-test">' not in Path(first_run.summary.places["report"]).read_text()
+
+
+def test_a_rerun_takes_the_test_from_where_it_is(first_run: Run, gated: Run, preset: str) -> None:
+    (record,) = gated.root.glob("evaluations/*/ab_test.json")
+    before = record.stat()
+    again = daily(first_run, gated.artifacts, preset)
+    assert again.summary.repeated
+    assert again.summary.verdict == gated.summary.verdict
+    assert again.summary.places == gated.summary.places
+    assert [path.stat() for path in gated.root.glob("evaluations/*/ab_test.json")] == [before]
+
+
+def test_a_test_of_the_presets_size_is_found_and_no_other(
+    tested: tuple[ABTest, dict[str, str]], first_run: Run, artifacts: Path, preset: str
+) -> None:
+    """With Table 5: the page of a run that is written after it has it."""
+    plan = stages.plan_run(AS_OF, preset, logs=str(first_run.logs), artifacts=str(artifacts))
+    window = window_of(plan)
+    trained = models(plan)[:2]
+    assert find_ab_test(plan, trained, window) == tested[0]
+    other = stages.plan_run(AS_OF, TINY, logs=str(first_run.logs), artifacts=str(artifacts))
+    assert find_ab_test(other, trained, window) is None
+    assert find_ab_test(plan.model_copy(update={"logs": str(artifacts)}), trained, window) is None

@@ -11,7 +11,7 @@ from mtmd.config import GatesConfig, Slice
 from mtmd.errors import RegistryError
 from mtmd.evaluation import ALL, Comparison, EvaluationReport, SliceMetrics
 from mtmd.export import DayParity, FileParity, FreshProcessReport, ParityReport
-from mtmd.registry.gates import GateInputs, Verdict, decide
+from mtmd.registry.gates import AB_TEST, GateInputs, Verdict, decide
 from mtmd.registry.slice_gates import GateResult
 
 SEARCH = Slice("search", "standard", "ctr")
@@ -368,8 +368,22 @@ def test_a_persons_reason_lets_slice_gates_pass_and_nothing_else(inputs: Callabl
     assert broken.words().startswith("kept champion old because champion: ")
     assert broken.words().endswith(
         "(also failed: parity); the override (the champion leaks) was ignored: it lets only champion, baseline, "
-        "calibration pass"
+        "calibration, a/b test pass"
     )
     assert decide(inputs(), "not needed").reason() == "all gates passed"
     with pytest.raises(RegistryError, match="an override needs a reason"):
         decide(worse, " ")
+
+
+def test_the_simulated_ab_is_a_gate_where_one_was_asked_for(inputs: Callable[..., GateInputs]) -> None:
+    """It stands before the proofs, blocks, and yields to a person's reason as the slice gates do."""
+    assert "a/b test" not in [one.name for one in decide(inputs()).gates]
+    lost = GateResult(name=AB_TEST, passed=False, detail="1 of 6 metrics")
+    verdict = decide(inputs(ab_test=lost))
+    assert [one.name for one in verdict.gates][4:] == ["calibration", "a/b test", "parity", "fresh process"]
+    assert not verdict.promoted
+    assert verdict.words() == "kept champion old because a/b test: 1 of 6 metrics"
+    overridden = decide(inputs(ab_test=lost), "the funnel is another")
+    assert overridden.promoted
+    assert overridden.reason() == "override (the funnel is another) of failed gates: a/b test"
+    assert decide(inputs(ab_test=lost.model_copy(update={"passed": True}))).promoted

@@ -12,6 +12,7 @@ from mtmd.config import Preset, variants
 from mtmd.evaluation import HeldOutDay
 from mtmd.report import ReportInputs, render_report
 from tests.browser import installed
+from tests.experiment.outcomes import planted
 from tests.report.conftest import evaluate
 
 BROWSER = installed()
@@ -39,12 +40,14 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this mac
 def page(
     inputs: ReportInputs, day: HeldOutDay, tiny_preset: Preset, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Every section has something to show, the ablations included: all variants, with long numbers."""
+    """Every section has something to show: all variants, with long numbers, and a simulated A/B, unfolded."""
     errors = dict.fromkeys(variants(), 0.1234)
     ablated = evaluate(day, tiny_preset, mtmd=0.1, **errors)
     keys = {f"{name}, seed 0": "1" * 64 for name in variants()}
     whole = replace(inputs, ablations=(ablated,), untrained=("post_norm, seed 0: a reason",), variants=keys)
+    whole = replace(whole, tested=planted(unconstrained=True, HDR=30.0))
     html = re.sub(r"<meta http-equiv=[^>]*>", "", render_report(whole)).replace("</body>", PROBE)
+    html = html.replace("<details>", "<details open>")
     place = tmp_path_factory.mktemp("page") / "report.html"
     place.write_text(html)
     return place

@@ -10,6 +10,7 @@ import pytest
 from mtmd.config import Preset
 from mtmd.evaluation import HeldOutDay
 from mtmd.report import ReportInputs, render_report
+from tests.experiment.outcomes import planted
 from tests.report.conftest import CANDIDATE, evaluate
 
 VOID = {"meta", "br", "img", "hr", "input", "link"}
@@ -61,9 +62,12 @@ def html(inputs: ReportInputs) -> str:
     return render_report(inputs)
 
 
-def test_it_is_well_formed_and_every_link_is_to_itself(html: str) -> None:
-    found = read(html)
+def test_it_is_well_formed_and_every_link_is_to_itself(inputs: ReportInputs, html: str) -> None:
+    assert "ab-test" not in read(html).ids
+    found = read(render_report(replace(inputs, tested=planted(unconstrained=True))))
+    assert "ab-test" in found.ids
     assert (found.open, found.faults) == ([], [])
+    assert (read(html).open, read(html).faults) == ([], [])
     assert found.links
     assert {link.removeprefix("#") for link in found.links} <= found.ids
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mtmd.config import EvaluationConfig, Preset
-from mtmd.evaluation import HeldOutDay, ReplayReport, replay_day
+from mtmd.evaluation import HeldOutDay, ReplayReport, replay_day, replay_table
+from mtmd.report import ReportInputs, render_report
 from mtmd.report.replay import replay_view
 from tests.report.conftest import AS_OF
 
@@ -53,3 +54,18 @@ def test_without_a_choice_there_is_no_curve(day: HeldOutDay, tiny_preset: Preset
     view = replay_view(found)
     assert view.curves == ()
     assert "nothing to replay" in view.words
+
+
+def test_all_surfaces_are_seen_at_once_and_each_is_folded(inputs: ReportInputs, replay: ReplayReport) -> None:
+    view = replay_view(replay)
+    assert {row[0] for row in view.everywhere.rows} == {"all"}
+    assert {row[0] for row in view.by_surface.rows} == {"home_feed", "search", "related_pin"}
+    assert len(view.everywhere.rows) + len(view.by_surface.rows) == len(replay_table(replay).rows)
+    page = render_report(inputs)
+    section = page[page.index('<section id="replay">') : page.index('<section id="calibration">')]
+    shown, surfaces, slices = section.split("<details>")
+    assert "<td>all</td>" in shown
+    assert "home_feed" not in shown
+    assert "<summary>Surface by surface" in surfaces
+    assert "<td>home_feed</td>" in surfaces
+    assert "<summary>Slice by slice" in slices

@@ -9,7 +9,7 @@ import pytest
 from mtmd import stages
 from mtmd.data import ShardRef
 from mtmd.registry import Registry
-from mtmd.stages import DataQuality, Evaluated, Exported, Proofs, RunPlan, RunSummary, Trained
+from mtmd.stages import ABTest, DataQuality, Evaluated, Exported, Proofs, RunPlan, RunSummary, Trained
 from tests.flows.runs import AS_OF, TINY, Run, copied
 
 
@@ -29,7 +29,14 @@ class Done:
     def registry(self) -> Registry:
         return Registry(self.plan.workspace.root)
 
-    def decide(self, *, promote: bool = True, override: str | None = None, **changed: object) -> RunSummary:
+    def decide(
+        self,
+        *,
+        promote: bool = True,
+        override: str | None = None,
+        tested: ABTest | None = None,
+        **changed: object,
+    ) -> RunSummary:
         done = replace(self, **changed)  # type: ignore[arg-type]
         return stages.decide(
             done.plan,
@@ -41,6 +48,7 @@ class Done:
             proofs=done.proofs,
             promote=promote,
             override=override,
+            tested=tested,
         )
 
 

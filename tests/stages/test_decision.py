@@ -2,10 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from mtmd.config import ABTestConfig
 from mtmd.errors import RegistryError
 from mtmd.registry import Registry
-from mtmd.stages import DataQuality, Proofs, RunSummary, render
+from mtmd.stages import DataQuality, Proofs, RunPlan, RunSummary, render
 from mtmd.storage import read_json, write_json
+from tests.experiment.outcomes import planted
 from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied
 from tests.stages.conftest import Done, run_stages
 
@@ -156,3 +158,49 @@ def test_a_rerun_of_a_former_champion_says_which_is_live_now(next_day: Run, tmp_
     live = next_day.summary.model_id
     assert summary.words == f"{done.exported.model_id} was promoted by an earlier run; {live} is champion now"
     assert (summary.promoted, summary.champion, summary.verdict.words()) == (False, live, "promoted")
+
+
+def _asked(done: Done, **values: object) -> RunPlan:
+    """The plan of a preset with an `ab_test` section."""
+    section = ABTestConfig.model_validate(values)
+    return done.plan.model_copy(update={"preset": done.plan.preset.model_copy(update={"ab_test": section})})
+
+
+def test_the_simulated_ab_blocks_where_the_preset_asks_for_it(done: Done) -> None:
+    """A hide rate three standard errors up: 6 × 0.0037 is below 5 %."""
+    plan, lost = _asked(done, gate=True), planted(HDR=3.0)
+    summary = done.decide(plan=plan, tested=lost)
+    assert summary.words.startswith(
+        "promoted nothing (no champion yet) because a/b test: 1 of 6 metrics over all impressions are worse than "
+        "with the per-slice baselines (HDR): HDR +3.05% [+0.91%, +5.22%], p 0.022; "
+    )
+    assert not summary.promoted
+    assert done.registry.champion() is None
+    assert summary.places["a/b test"] == str(plan.workspace.evaluation(lost.key))
+    assert _record(summary).verdict.failed == ("a/b test",)
+    assert "- **a/b test**: **fail**, 1 of 6 metrics" in render.verdict(summary)
+    done.decide(plan=plan, tested=lost, override="another funnel")
+    reason = "override (another funnel) of failed gates: a/b test"
+    assert [change.reason for change in done.registry.history()] == [reason]
+
+
+def test_a_candidate_that_holds_in_the_simulated_ab_is_promoted(done: Done) -> None:
+    summary = done.decide(plan=_asked(done, gate=True), tested=planted(CTR=3.0))
+    assert summary.promoted
+    assert [gate.name for gate in summary.verdict.gates if gate.passed][5] == "a/b test"
+
+
+def test_a_preset_that_asks_for_the_simulated_ab_promotes_nothing_without_it(done: Done) -> None:
+    summary = done.decide(plan=_asked(done, gate=True))
+    assert summary.words.endswith("because a/b test: the simulated A/B was not run")
+
+
+def test_a_decision_is_named_by_the_simulated_ab_only_where_it_was_asked_for(done: Done) -> None:
+    def place(plan: RunPlan, metric: float) -> str:
+        other = planted(HDR=metric).model_copy(update={"key": f"{metric}"})
+        return done.decide(plan=plan, tested=other, promote=False).places["run"]
+
+    off = done.decide(promote=False).places["run"]
+    assert place(_asked(done, gate=False, samples=7), 3.0) == off
+    places = {place(_asked(done, gate=True), metric) for metric in (1.0, 3.0)}
+    assert len(places | {off}) == 3
