@@ -17,19 +17,10 @@ FIRST_DAY = date(2026, 1, 1)
 TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days after
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for platforms comes first, so that no process is left alone with it at the end.
-
-    A file's tests run in one process; those that need the first run share one, or two, so that not each makes its own.
-    """
+    """What waits for platforms comes first, so that no process is left alone with it at the end."""
     slow = {"test_documented_commands.py": 0, "flows": 1}
     items.sort(key=lambda item: min((slow[part] for part in item.path.parts if part in slow), default=2))
-    for item in items:
-        group = str(item.path)
-        if "first_run" in getattr(item, "fixturenames", ()):
-            group = "first run, flows" if "flows" in item.path.parts else "first run, others"
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
