@@ -68,5 +68,7 @@ def test_it_says_whether_it_decided(inputs: ReportInputs) -> None:
 
 
 def test_without_a_test_there_is_no_section_and_no_link_to_one(inputs: ReportInputs) -> None:
-    assert "ab-test" not in render_report(inputs)
+    page = render_report(inputs)
+    assert 'id="ab-test"' not in page
+    assert '<a href="#ab-test">' not in page
     assert '<a href="#ab-test">' in render_report(replace(inputs, tested=planted()))
