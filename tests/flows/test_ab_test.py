@@ -17,6 +17,7 @@ from mtmd.stages.ab_test import find_ab_test
 from mtmd.storage import read_json
 from mtmd.world import FunnelConfig
 from tests.flows.runs import AS_OF, TINY, Run, copied, published, run_daily
+from tests.stages.conftest import run_stages
 
 SLOTS = FunnelConfig().slots
 
@@ -50,15 +51,12 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def daily(first_run: Run, artifacts: Path, preset: str) -> Run:
-    return run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, preset=preset)
-
-
 @pytest.fixture(scope="module")
 def gated(first_run: Run, preset: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The first run's day by that preset, before anything was promoted."""
-    place = tmp_path_factory.mktemp("gated") / "artifacts"
-    return daily(first_run, copied(first_run.artifacts, place, champion=False), preset)
+    artifacts = tmp_path_factory.mktemp("gated") / "artifacts"
+    copied(first_run.artifacts, artifacts, champion=False)
+    return run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, preset=preset)
 
 
 def window_of(plan: RunPlan) -> list[ShardRef]:
@@ -195,13 +193,15 @@ def test_its_page_has_the_test(first_run: Run, gated: Run) -> None:
     assert '<section id="ab-test">' not in Path(first_run.summary.places["report"]).read_text()
 
 
-def test_a_rerun_takes_the_test_from_where_it_is(first_run: Run, gated: Run, preset: str) -> None:
+def test_a_rerun_takes_the_test_from_where_it_is(gated: Run, preset: str) -> None:
+    """Also when the candidate is champion by then."""
     (record,) = gated.root.glob("evaluations/*/ab_test.json")
     before = record.stat()
-    again = daily(first_run, gated.artifacts, preset)
-    assert again.summary.repeated
-    assert again.summary.verdict == gated.summary.verdict
-    assert again.summary.places == gated.summary.places
+    done = run_stages(gated.logs, gated.artifacts, preset=preset)
+    again = done.decide(tested=stages.ab_test(done.plan, done.trained))
+    assert again.repeated
+    assert again.verdict == gated.summary.verdict
+    assert again.places == gated.summary.places
     assert [path.stat() for path in gated.root.glob("evaluations/*/ab_test.json")] == [before]
 
 

@@ -184,23 +184,19 @@ def test_the_simulated_ab_blocks_where_the_preset_asks_for_it(done: Done) -> Non
     assert [change.reason for change in done.registry.history()] == [reason]
 
 
-def test_a_candidate_that_holds_in_the_simulated_ab_is_promoted(done: Done) -> None:
-    summary = done.decide(plan=_asked(done, gate=True), tested=planted(CTR=3.0))
-    assert summary.promoted
-    assert [gate.name for gate in summary.verdict.gates if gate.passed][5] == "a/b test"
-
-
-def test_a_preset_that_asks_for_the_simulated_ab_promotes_nothing_without_it(done: Done) -> None:
-    summary = done.decide(plan=_asked(done, gate=True))
-    assert summary.words.endswith("because a/b test: the simulated A/B was not run")
-
-
-def test_a_decision_is_named_by_the_simulated_ab_only_where_it_was_asked_for(done: Done) -> None:
-    def place(plan: RunPlan, metric: float) -> str:
-        other = planted(HDR=metric).model_copy(update={"key": f"{metric}"})
-        return done.decide(plan=plan, tested=other, promote=False).places["run"]
-
-    off = done.decide(promote=False).places["run"]
-    assert place(_asked(done, gate=False, samples=7), 3.0) == off
-    places = {place(_asked(done, gate=True), metric) for metric in (1.0, 3.0)}
-    assert len(places | {off}) == 3
+def test_without_the_simulated_ab_that_was_asked_for_nothing_goes_live_and_with_a_good_one_it_does(
+    done: Done,
+) -> None:
+    """A decision is named by the test only where it is a gate."""
+    off = done.decide(promote=False).places
+    other = done.decide(plan=_asked(done, gate=False, samples=7), tested=planted(HDR=3.0), promote=False)
+    assert (other.places["run"], other.verdict.failed) == (off["run"], ())
+    missing = done.decide(plan=_asked(done, gate=True))
+    assert missing.words.endswith("because a/b test: the simulated A/B was not run")
+    good = planted(CTR=3.0)
+    later = good.model_copy(update={"key": "8" * 64})
+    held = [done.decide(plan=_asked(done, gate=True), tested=one, promote=False) for one in (good, later)]
+    assert len({off["run"], missing.places["run"], *(one.places["run"] for one in held)}) == 4
+    promoted = done.decide(plan=_asked(done, gate=True), tested=good)
+    assert promoted.promoted
+    assert [gate.name for gate in promoted.verdict.gates][5] == "a/b test"
