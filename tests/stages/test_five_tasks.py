@@ -14,7 +14,7 @@ from mtmd.export import RawRows, sample_raw_rows
 from mtmd.registry import Registry
 from mtmd.serving import RankRequest, RankResponse, Scorer, rank
 from mtmd.stages import RunSummary
-from mtmd.world import FunnelConfig, WorldConfig, simulate
+from mtmd.world import WorldConfig, simulate
 from tests.flows.runs import AS_OF
 from tests.stages.conftest import Done, run_stages
 
@@ -103,11 +103,8 @@ def test_the_bundle_ranks_by_conversions_and_never_above_clicks(five: FiveTasks)
 
 
 def test_the_simulated_ab_test_counts_their_actions(five: FiveTasks) -> None:
-    plan, window = five.done.plan, five.done.shards[:-1]
-    short = plan.preset.training.model_copy(update={"epochs": 1})
-    quick = plan.model_copy(update={"preset": plan.preset.model_copy(update={"training": short})})
-    trained = [*five.done.trained[:2], stages.train(quick, "mtmd", window, variant="unconstrained")]
-    tested = stages.ab_test(plan, trained, samples=5, funnel=FunnelConfig(requests=60))
+    done = five.done
+    tested = stages.ab_test(done.plan, done.trained[:2], samples=5, requests=60)
     metrics = ["CPC", "CTR", "GCTR", "OCTR", "HDR", "RPR", "CVR", "Relevance"]
     for table in tested.tables()[:-1]:
         assert [column.name for column in table.columns[1:]] == metrics
