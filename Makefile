@@ -40,10 +40,10 @@ up: $(READY)  ## Start a Prefect server, worker, deployments and the report page
 down: $(READY)  ## Stop what `make up` started; runs, schedules and artifacts stay
 	$(BIN)/python -m flows.platform down
 
-# Many tests wait for a platform, so three processes keep two cores busy; threads that wait had better sleep.
+# Several processes share the cores in the tests: threads that wait had better sleep.
 test: export OMP_WAIT_POLICY := PASSIVE
 test: lint  ## Lint, types, import contract, SQL lint, and every test with coverage
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 lint: $(READY)  ## Format check, lint, types, import contract, SQL lint
 	$(BIN)/ruff format --check mtmd flows expectations tests benchmarks
