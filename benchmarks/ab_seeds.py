@@ -14,17 +14,17 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.runs import extracted, plan_of, window_parser
-from mtmd.config import load_preset
-from mtmd.errors import LogsError, MtmdError
+from benchmarks.runs import daily_plan, extracted, window_parser
+from mtmd.errors import MtmdError
 from mtmd.evaluation import Column, Estimate, Table
 from mtmd.evaluation.tables import NOT_APPLICABLE, Cell, spoken
 from mtmd.experiment import Arm, Change, ModelRanker, arm, change_table, changes
 from mtmd.stages import RunPlan, train
 from mtmd.stages.training import load_trained
+from mtmd.stages.world import world_of
 from mtmd.storage import write_text
 from mtmd.training import ModelKind
-from mtmd.world import FunnelConfig, Platform, draw_traffic, world_at
+from mtmd.world import FunnelConfig, Platform, draw_traffic
 
 CONTROL: ModelKind = "per_slice"
 TREATMENT: ModelKind = "mtmd"
@@ -42,13 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(soft_wrap=True, highlight=False)
     seeds = list(dict.fromkeys(options.seeds))
     try:
-        plan = plan_of(
-            load_preset(options.preset),
-            options.as_of,
-            window_days=options.window_days,
-            logs=options.logs,
-            artifacts=options.artifacts,
-        )
+        plan = daily_plan(options)
         served = serve(plan, FunnelConfig(requests=options.requests), options.samples, seeds)
         tables = tables_over_seeds(served)
     except MtmdError as error:
@@ -63,9 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(plan: RunPlan, funnel: FunnelConfig, samples: int, seeds: Sequence[int]) -> list[Arms]:
     """Both models of each seed on the same samples; raises LogsError where the logs are no simulated world's."""
-    world = world_at(plan.logs)
-    if world is None:
-        raise LogsError(f"logs {plan.logs!r} are not of a simulated world; `mtmd simulate` writes one's")
+    world = world_of(plan.preset, plan.logs)
     window = extracted(plan, plan.days)
     declarations = plan.preset.declarations
     rankers = [

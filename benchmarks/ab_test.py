@@ -18,18 +18,18 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from benchmarks.runs import extracted, plan_of, window_parser
-from mtmd.config import load_preset
-from mtmd.errors import LogsError, MtmdError
+from benchmarks.runs import daily_plan, extracted, window_parser
+from mtmd.errors import MtmdError
 from mtmd.evaluation import Column, Estimate, Table
 from mtmd.evaluation.tables import Cell
 from mtmd.experiment import METRICS, Arm, Change, ModelRanker, alignment, arm, changes, split_arms
 from mtmd.experiment.arms import SUMS
 from mtmd.stages import RunPlan, train
 from mtmd.stages.training import load_trained
+from mtmd.stages.world import world_of
 from mtmd.storage import write_text
 from mtmd.training import ModelKind
-from mtmd.world import FunnelConfig, Platform, Traffic, draw_traffic, world_at
+from mtmd.world import FunnelConfig, Platform, Traffic, draw_traffic
 from mtmd.world.traffic import Chances
 
 MODELS: tuple[ModelKind, ModelKind] = ("per_slice", "mtmd")
@@ -60,13 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(soft_wrap=True, highlight=False)
     funnel = FunnelConfig(requests=options.requests)
     try:
-        plan = plan_of(
-            load_preset(options.preset),
-            options.as_of,
-            window_days=options.window_days,
-            logs=options.logs,
-            artifacts=options.artifacts,
-        )
+        plan = daily_plan(options)
         scored = score(plan, funnel, options.samples, options.seeds[0])
     except MtmdError as error:
         console.print(f"error: {error}", markup=False)
@@ -85,9 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def score(plan: RunPlan, funnel: FunnelConfig, samples: int, seed: int) -> list[Scored]:
     """Samples of traffic with each model's scores; raises LogsError where the logs are no simulated world's."""
-    world = world_at(plan.logs)
-    if world is None:
-        raise LogsError(f"logs {plan.logs!r} are not of a simulated world; `mtmd simulate` writes one's")
+    world = world_of(plan.preset, plan.logs)
     window = extracted(plan, plan.days)
     rankers = {
         kind: ModelRanker(load_trained(plan, train(plan, kind, window, seed=seed)), plan.preset.declarations)

@@ -32,15 +32,21 @@ def as_trained(preset: Preset) -> Preset:
     return preset.model_copy(update={"training": training})
 
 
-def window_plan(options: argparse.Namespace) -> RunPlan:
-    """The plan that `window_parser`'s options ask for, of models as they are trained."""
+def daily_plan(options: argparse.Namespace) -> RunPlan:
+    """The plan that `window_parser`'s options ask for."""
     return plan_of(
-        as_trained(load_preset(options.preset)),
+        load_preset(options.preset),
         options.as_of,
         window_days=options.window_days,
         logs=options.logs,
         artifacts=options.artifacts,
     )
+
+
+def window_plan(options: argparse.Namespace) -> RunPlan:
+    """The same, of models as they are trained."""
+    plan = daily_plan(options)
+    return plan.model_copy(update={"preset": as_trained(plan.preset)})
 
 
 def extracted(plan: RunPlan, days: Sequence[date]) -> list[ShardRef]:

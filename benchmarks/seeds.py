@@ -12,8 +12,8 @@ from statistics import fmean
 import torch
 from rich.console import Console
 
-from benchmarks.runs import extracted, plan_of, window_parser
-from mtmd.config import Slice, load_preset
+from benchmarks.runs import daily_plan, extracted, window_parser
+from mtmd.config import Slice
 from mtmd.data import ShardRef, open_shard
 from mtmd.errors import MtmdError
 from mtmd.evaluation import (
@@ -41,13 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
     try:
-        plan = plan_of(
-            load_preset(options.preset),
-            options.as_of,
-            window_days=options.window_days,
-            logs=options.logs,
-            artifacts=options.artifacts,
-        )
+        plan = daily_plan(options)
         shards = extracted(plan, plan.all_days)
         reports = []
         for seed in dict.fromkeys(options.seeds):
