@@ -21,7 +21,7 @@ def register(line: Path, preset: Preset, number: int, ads: int) -> str:
     model = random_model(preset, seed=number)
 
     def build(directory: Path) -> None:
-        export_bundle(model, preset, directory)
+        export_bundle(model, preset, directory, line / "graphs")
         write_json(directory / "metrics.json", {})
 
     manifest = ModelManifest(

@@ -101,7 +101,7 @@ def measured(preset: Preset, place: Path, sizes: Sizes) -> Table:
     """All rows of the table; raises RuntimeError where rivals do not compute the same."""
     model = random_model(preset)
     (place / "bundle").mkdir()
-    export_bundle(model, preset, place / "bundle")
+    export_bundle(model, preset, place / "bundle", place / "graphs")
     scorer = Scorer.load(place / "bundle")
     rows = query_rows(model, preset, place, sizes.requests)
     for threads in sizes.threads:
@@ -123,7 +123,7 @@ def query_rows(model: MTMD, preset: Preset, place: Path, requests: int) -> list[
     selector = Feature(name="surface_index", side="query", kind="categorical", buckets=len(surfaces))
     wide = schema.model_copy(update={"categorical": (*schema.categorical, selector)})
     modules = [DomainModule(model.query, surface) for surface in surfaces]
-    OnnxWriter(wide, tasks).write(place / "all.onnx", AllSurfaces(modules), {})
+    OnnxWriter(wide, tasks, place / "wide").write(place / "all.onnx", AllSurfaces(modules), {})
     every = open_session(place / "all.onnx", 1)
     own = [open_session(place / "bundle" / f"query_{name}.onnx", 1) for name in schema.domains]
     rows = random_rows(schema, requests, seed=2)

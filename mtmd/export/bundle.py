@@ -15,9 +15,10 @@ from mtmd.serving.bundle import BUNDLE_FILE, MODEL_KIND, TowerFile
 from mtmd.storage import digest, sha256_file, write_json
 
 
-def export_bundle(model: MTMD, preset: Preset, directory: Path) -> BundleInfo:
+def export_bundle(model: MTMD, preset: Preset, directory: Path, graphs: Path) -> BundleInfo:
     """Write the bundle of a trained model into a directory, such as one of `storage.atomic_directory`.
 
+    `graphs` is where traced graphs are kept for the next model of this configuration and code (OnnxWriter).
     Raises BundleError when the model is in training mode, or a file too large.
     """
     if model.training:
@@ -30,7 +31,7 @@ def export_bundle(model: MTMD, preset: Preset, directory: Path) -> BundleInfo:
     ]
     files = []
     for side, names, schema, module in towers:
-        writer = OnnxWriter(schema, domains.task_names)
+        writer = OnnxWriter(schema, domains.task_names, graphs)
         for index, name in enumerate(names):
             path = directory / f"{side}_{name}.onnx"
             properties = {"bundle_id": identity, "kind": MODEL_KIND, "side": side, "domain": name}

@@ -5,7 +5,7 @@ N rows of one domain, C continuous and K categorical features, V vector componen
 
 import logging
 import warnings
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,8 +15,11 @@ from torch import Tensor, nn
 
 from mtmd.config import SideSchema
 from mtmd.errors import BundleError
+from mtmd.outputs import make_once
 from mtmd.serving.bundle import INPUT_PREFIX, OUTPUT_PREFIX
+from mtmd.storage import digest
 
+_GRAPH = "graph.onnx"
 _EXAMPLE_ROWS = 3  # torch.export takes 0 and 1 for constants
 _LARGEST = 2**31 - 1  # bytes of one protobuf message
 
@@ -47,17 +50,17 @@ class OnnxWriter:
     once for each structure: names, types and shapes of a module's tensors (tables may have any number of rows), and
     its tasks. So whatever else two domains differ by must be in tensors, as in DomainModule; the parity proof runs
     every file.
+
+    `graphs` is the directory where they are kept. Another writer may use it again when all else that decides a graph
+    is the same: the model's configuration and code, the schema, the exporter's version.
     """
 
-    def __init__(self, schema: SideSchema, tasks: tuple[str, ...]) -> None:
+    def __init__(self, schema: SideSchema, tasks: tuple[str, ...], graphs: Path) -> None:
         self.tasks = tasks
+        self._graphs = graphs
+        self._side = schema.side
         self._example = _example(schema)
-        self._graphs: dict[Hashable, onnx.ModelProto] = {}
-
-    @property
-    def traced(self) -> int:
-        """How many graphs were traced so far."""
-        return len(self._graphs)
+        self.traced = 0  # graphs, so far
 
     def write(self, path: Path, module: nn.Module, properties: dict[str, str]) -> None:
         """Export a module.
@@ -74,17 +77,22 @@ class OnnxWriter:
                 f"{path.name} would hold {size} bytes; one file takes {_LARGEST}. Declare fewer buckets"
             )
         wrapped = _PresentInputs(module, tuple(self._example)).eval()
-        structure = _structure(module)
-        if structure not in self._graphs:
-            self._graphs[structure] = _trace(wrapped, self._example, self.tasks, path.name)
-        proto = onnx.ModelProto()
-        proto.CopyFrom(self._graphs[structure])
+        proto = self._graph(wrapped, _structure(module), path.name)
         _fill(proto, wrapped)
         proto = _optimised(proto)
         _strip_traces(proto)
         onnx.helper.set_model_props(proto, properties)
         onnx.checker.check_model(proto)
         path.write_bytes(proto.SerializeToString(deterministic=True))
+
+    def _graph(self, module: nn.Module, structure: str, name: str) -> onnx.ModelProto:
+        def build(directory: Path) -> None:
+            self.traced += 1
+            onnx.save(_trace(module, self._example, self.tasks, name), directory / _GRAPH)
+
+        kept = self._graphs / f"{self._side}-{structure[:16]}"
+        make_once(kept, build)
+        return onnx.load(kept / _GRAPH)
 
 
 def _optimised(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -95,12 +103,12 @@ def _optimised(proto: onnx.ModelProto) -> onnx.ModelProto:
     return optimised
 
 
-def _structure(module: nn.Module) -> Hashable:
+def _structure(module: nn.Module) -> str:
     tensors = [
         (name, str(tensor.dtype), tuple(tensor.shape[1 if name.startswith("tables.") else 0 :]))
         for name, tensor in _tensors(module).items()
     ]
-    return type(module), getattr(module, "tasks", None), tuple(tensors)
+    return digest([type(module).__qualname__, getattr(module, "tasks", None), tensors])
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

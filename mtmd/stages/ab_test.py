@@ -23,10 +23,10 @@ from mtmd.experiment import (
 )
 from mtmd.experiment.changes import MIN_SAMPLES
 from mtmd.experiment.outcome import BASELINE, CANDIDATE, CHAMPION, CHANCE, HEAVYWEIGHT, ORACLE, UNCONSTRAINED
+from mtmd.outputs import is_complete, make_once
 from mtmd.registry import Registry
 from mtmd.serving import Scorer
 from mtmd.stages.keys import code_digest, training_key
-from mtmd.stages.outputs import is_complete, make_once
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained, load_trained
 from mtmd.stages.world import world_of

@@ -16,9 +16,9 @@ from mtmd.config import Frozen, load_preset
 from mtmd.data import days_fingerprint, shard_fingerprint
 from mtmd.errors import ConfigError, LogsError
 from mtmd.evaluation import EVERYTHING
+from mtmd.outputs import read_record
 from mtmd.stages.decision import RunSummary
 from mtmd.stages.keys import training_key
-from mtmd.stages.outputs import read_record
 from mtmd.stages.plan import RunPlan, plan_run
 from mtmd.stages.validation import DataQuality, day_record, day_sources
 from mtmd.stages.workspace import Workspace

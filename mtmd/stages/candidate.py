@@ -19,7 +19,7 @@ from mtmd.export import (
 from mtmd.model import MTMD
 from mtmd.registry import ModelManifest, Registry
 from mtmd.stages.evaluation import Evaluated, model_id
-from mtmd.stages.keys import code_digest
+from mtmd.stages.keys import code_digest, graph_key
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained, load_trained
 from mtmd.stages.versions import git_commit, package_versions
@@ -52,7 +52,7 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequence[
     model = load_mtmd(plan, mtmd)
 
     def build(directory: Path) -> None:
-        export_bundle(model, plan.preset, directory)
+        export_bundle(model, plan.preset, directory, plan.workspace.graphs(graph_key(plan.preset)))
         own = evaluated.report.of_candidate()  # rivals and champions change, and the model's name does not
         write_json(directory / _METRICS, own.model_dump(mode="json"))
 

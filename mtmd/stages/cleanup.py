@@ -106,7 +106,7 @@ def _outputs(
         if (path / "manifest.json").is_file():
             yield "models", path, retention.models, Registry(root).manifest(path.name).as_of
     yield from _published(Catalogue(root), retention)
-    for kind in ("trained", "evaluations", "proofs", "work"):
+    for kind in ("trained", "evaluations", "proofs", "graphs", "work"):
         for path in sorted(root.glob(f"{kind}/[!.]*")):
             yield kind, path, retention.caches, None
 

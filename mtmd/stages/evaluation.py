@@ -20,11 +20,11 @@ from mtmd.evaluation import (
     window_medians,
 )
 from mtmd.export import score_shard
+from mtmd.outputs import make_once
 from mtmd.registry import Registry
 from mtmd.serving import Scorer
 from mtmd.stages.incumbent import Incumbent, incumbent
 from mtmd.stages.keys import candidate_key, evaluation_key
-from mtmd.stages.outputs import make_once
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained, load_trained
 from mtmd.storage import read_json, write_json

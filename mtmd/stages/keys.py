@@ -55,7 +55,19 @@ def candidate_key(trained: str, held_out: str, preset: Preset) -> str:
             "held_out": held_out,
             "buckets": preset.evaluation.buckets,
             "code": code_digest("export", "serving", "evaluation", "encoding.py", *_CONFIG),
-            "exporter": [version(name) for name in ("torch", "onnx", "onnxscript")],
+            "exporter": _exporter(),
+        }
+    )
+
+
+def graph_key(preset: Preset) -> str:
+    """Name of the graphs that a model's towers are traced to: all of it but the weights."""
+    return digest(
+        {
+            "model": preset.model.model_dump(mode="json"),
+            "declarations": preset.declarations.model_dump(mode="json"),
+            "code": code_digest("model", "export", *_CONFIG),
+            "exporter": _exporter(),
         }
     )
 
@@ -73,3 +85,7 @@ def evaluation_key(trained: Mapping[str, str], held_out: str, champion: str | No
             ),
         }
     )
+
+
+def _exporter() -> list[str]:
+    return [version(name) for name in ("torch", "onnx", "onnxscript")]

@@ -10,9 +10,9 @@ from mtmd.evaluation import EvaluationReport, HeldOutDay, evaluate_predictors
 from mtmd.export import score_shard
 from mtmd.logs import available_days
 from mtmd.monitoring import Finding, MonitorReport, drift_findings, freshness_findings, score_findings
+from mtmd.outputs import read_record
 from mtmd.registry import Registry
 from mtmd.serving import Scorer
-from mtmd.stages.outputs import read_record
 from mtmd.stages.workspace import Workspace
 from mtmd.storage import read_json, write_json
 

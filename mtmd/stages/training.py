@@ -9,8 +9,8 @@ from pydantic import Field
 from mtmd.config import Frozen
 from mtmd.data import ShardRef, WindowData, open_shard, window_fingerprint
 from mtmd.model import Ranker
+from mtmd.outputs import make_once
 from mtmd.stages.keys import training_key
-from mtmd.stages.outputs import make_once
 from mtmd.stages.plan import RunPlan
 from mtmd.storage import locked, read_json, remove, write_json
 from mtmd.training import FitResult, ModelKind, Progress, fit, load_weights, save_weights

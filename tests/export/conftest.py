@@ -112,7 +112,7 @@ def exported(small_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> 
     model.eval()
     directory = root / "bundle"
     directory.mkdir()
-    info = export_bundle(model, small_preset, directory)
+    info = export_bundle(model, small_preset, directory, root / "graphs")
     return Exported(small_preset, root / "logs", shard, model, directory, info)
 
 

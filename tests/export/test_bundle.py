@@ -72,5 +72,5 @@ def test_the_id_follows_weights_and_declarations(exported: Any) -> None:
 
 def test_a_model_in_training_mode_is_refused(exported: Any, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="the model is in training mode"):
-        export_bundle(build_model("mtmd", exported.preset).train(), exported.preset, tmp_path)
+        export_bundle(build_model("mtmd", exported.preset).train(), exported.preset, tmp_path, tmp_path)
     assert list(tmp_path.iterdir()) == []

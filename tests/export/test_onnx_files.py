@@ -36,7 +36,7 @@ def test_a_fixed_number_of_rows_is_refused(tmp_path: Path) -> None:
         BundleError,
         match=r"x\.onnx: the module cannot be exported for any number of rows: (.|\n)*static shape of 3",
     ):
-        OnnxWriter(SCHEMA, ("ctr",)).write(tmp_path / "x.onnx", CountsRows().eval(), {})
+        OnnxWriter(SCHEMA, ("ctr",), tmp_path).write(tmp_path / "x.onnx", CountsRows().eval(), {})
     assert not (tmp_path / "x.onnx").exists()
 
 
@@ -49,19 +49,19 @@ def test_an_exported_file_for_a_fixed_number_of_rows_is_noticed() -> None:
 
 def test_a_module_in_training_mode_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"x\.onnx: the module is in training mode"):
-        OnnxWriter(SCHEMA, ("ctr",)).write(tmp_path / "x.onnx", Doubles(), {})
+        OnnxWriter(SCHEMA, ("ctr",), tmp_path).write(tmp_path / "x.onnx", Doubles(), {})
 
 
 def test_a_module_too_large_for_one_file_is_refused(tmp_path: Path) -> None:
     large = Doubles()
     large.table = nn.Parameter(torch.empty(2**29, device="meta"))  # 2 GiB that take no memory
     with pytest.raises(BundleError, match=r"would hold 2147483648 bytes"):
-        OnnxWriter(SCHEMA, ("ctr",)).write(tmp_path / "x.onnx", large.eval(), {})
+        OnnxWriter(SCHEMA, ("ctr",), tmp_path).write(tmp_path / "x.onnx", large.eval(), {})
 
 
 @pytest.mark.parametrize("task", ["embedding", "cat", "mul"])
 def test_a_task_may_be_called_like_an_operator(tmp_path: Path, task: str) -> None:
-    OnnxWriter(SCHEMA, (task,)).write(tmp_path / "x.onnx", Doubles().eval(), {})
+    OnnxWriter(SCHEMA, (task,), tmp_path).write(tmp_path / "x.onnx", Doubles().eval(), {})
 
 
 def test_domains_that_compute_the_same_are_traced_once_and_get_their_own_weights(
@@ -77,11 +77,30 @@ def test_domains_that_compute_the_same_are_traced_once_and_get_their_own_weights
             exported.directory / f"{side}_{name}.onnx"
         ).read_bytes()
 
-    surfaces = OnnxWriter(declarations.query, ("ctr", "octr"))  # both with all tasks, one without vectors
+    surfaces = OnnxWriter(
+        declarations.query, ("ctr", "octr"), tmp_path
+    )  # both with all tasks, one without vectors
     assert written(surfaces, "query", "search", model.query_module(1))
     assert written(surfaces, "query", "home_feed", model.query_module(0))
     assert surfaces.traced == 1
-    products = OnnxWriter(declarations.item, ("ctr", "octr"))  # standard has octr, shopping does not
+    products = OnnxWriter(
+        declarations.item, ("ctr", "octr"), tmp_path
+    )  # standard has octr, shopping does not
     assert written(products, "item", "standard", model.item_module(0))
     assert written(products, "item", "shopping", model.item_module(1))
     assert products.traced == 2
+
+    later = OnnxWriter(declarations.item, ("ctr", "octr"), tmp_path)
+    assert written(later, "item", "shopping", model.item_module(1))
+    assert later.traced == 0
+
+
+def test_a_kept_graph_that_was_damaged_is_traced_again(tmp_path: Path) -> None:
+    OnnxWriter(SCHEMA, ("ctr",), tmp_path / "graphs").write(tmp_path / "x.onnx", Doubles().eval(), {})
+    (graph,) = (tmp_path / "graphs").glob("*/*.onnx")
+    whole = graph.read_bytes()
+    graph.write_bytes(whole[: len(whole) // 2])
+    writer = OnnxWriter(SCHEMA, ("ctr",), tmp_path / "graphs")
+    writer.write(tmp_path / "y.onnx", Doubles().eval(), {})
+    assert writer.traced == 1
+    assert (tmp_path / "y.onnx").read_bytes() == (tmp_path / "x.onnx").read_bytes()

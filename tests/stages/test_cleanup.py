@@ -37,7 +37,8 @@ def line(tmp_path: Path) -> Workspace:
         write_text(root / "trained" / name / "fit.json", "x")
         write_text(root / "proofs" / f"{name}.json", "x")
         write_text(root / "work" / name / "checkpoint.safetensors", "x")
-        for kind in ("trained", "work"):
+        write_text(root / "graphs" / name / "query-0" / "graph.onnx", "x")
+        for kind in ("trained", "graphs", "work"):
             os.utime(root / kind / name, (0, time.time() - age * 86400))
         os.utime(root / "proofs" / f"{name}.json", (0, time.time() - age * 86400))
     return Workspace(root)
@@ -68,6 +69,7 @@ def test_outputs_go_by_their_days_and_caches_by_their_age(line: Workspace) -> No
         f"validation/as_of={older}.json",
         f"runs/{older}-0123456789",
         "trained/mtmd-old",
+        "graphs/mtmd-old",
         "proofs/mtmd-old.json",
         "work/mtmd-old",
     }

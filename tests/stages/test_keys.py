@@ -4,7 +4,7 @@ import pytest
 
 from mtmd.config import Preset
 from mtmd.stages import keys
-from mtmd.stages.keys import candidate_key, code_digest, evaluation_key, training_key
+from mtmd.stages.keys import candidate_key, code_digest, evaluation_key, graph_key, training_key
 
 
 def _changed(preset: Preset, part: str, **values: Any) -> Preset:
@@ -91,6 +91,12 @@ def test_a_candidate_is_named_by_its_training_its_day_and_the_cut_of_its_metrics
     assert candidate_key("trained", "day", _changed(tiny_preset, "ab_test", gate=True, samples=7)) == base
 
 
+def test_graphs_are_named_by_the_model_without_its_training(tiny_preset: Preset) -> None:
+    base = graph_key(tiny_preset)
+    assert graph_key(_changed(tiny_preset, "model", leaky_slope=0.1)) != base
+    assert graph_key(_changed(tiny_preset, "training", seed=7)) == base
+
+
 @pytest.mark.parametrize("place", ["config/domains.py", "config/features.py", "config/model.py"])
 def test_the_code_that_computes_from_a_preset_is_in_every_name(
     tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch, place: str
@@ -100,6 +106,7 @@ def test_the_code_that_computes_from_a_preset_is_in_every_name(
             training_key("mtmd", "window", tiny_preset),
             candidate_key("trained", "day", tiny_preset),
             evaluation_key({}, "day", None, tiny_preset),
+            graph_key(tiny_preset),
         )
 
     before = names()

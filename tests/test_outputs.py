@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from mtmd.outputs import is_complete, make_once, read_record
 from mtmd.registry import Registered
-from mtmd.stages.outputs import is_complete, make_once, read_record
 from mtmd.storage import write_json
 
 
