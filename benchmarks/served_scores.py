@@ -24,7 +24,7 @@ from mtmd.data import Shard, open_shard
 from mtmd.export import sample_raw_rows, score_shard
 from mtmd.registry import Registry
 from mtmd.serving import Catalogue, Scorer
-from mtmd.stages import Workspace
+from mtmd.workspace import Workspace
 
 SAME = 1e-5  # largest |Δ| of a probability
 

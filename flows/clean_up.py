@@ -9,7 +9,8 @@ from pydantic import Field
 from flows.parameters import Artifacts, PresetName, described
 from mtmd import stages
 from mtmd.config import load_preset
-from mtmd.stages import CleanUp, Workspace, render
+from mtmd.stages import CleanUp, render
+from mtmd.workspace import Workspace
 
 DryRun = Annotated[bool, Field(description="Only publish what would be removed")]
 

@@ -11,7 +11,8 @@ from pydantic import Field
 from flows.parameters import Artifacts, Logs, PresetName, described
 from mtmd import stages
 from mtmd.config import load_preset
-from mtmd.stages import Republished, RolledBack, Workspace, render
+from mtmd.stages import Republished, RolledBack, render
+from mtmd.workspace import Workspace
 
 UNPUBLISHED = "Unpublished"  # a state that ends a run: automations/crash-zombies.yaml waits for these
 Reason = Annotated[str, Field(min_length=3, max_length=1000, description="Why; written into the history")]

@@ -26,12 +26,12 @@ from mtmd.stages import (
     RunPlan,
     RunSummary,
     Trained,
-    Workspace,
 )
 from mtmd.stages.ab_test import Control
 from mtmd.storage import sweep
 from mtmd.training import ModelKind
 from mtmd.validation import DayValidation
+from mtmd.workspace import Workspace
 
 
 @task(persist_result=False)

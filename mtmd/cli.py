@@ -17,7 +17,7 @@ from rich.progress import Progress as Bar
 
 from mtmd.config import load_preset
 from mtmd.errors import MtmdError
-from mtmd.stages.workspace import Workspace
+from mtmd.workspace import Workspace
 
 _console = Console(highlight=False, soft_wrap=True)  # lines stay whole, so that JSON and paths can be copied
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)

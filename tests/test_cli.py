@@ -1,6 +1,8 @@
 """The command line, as a user types it."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -186,3 +188,12 @@ def test_wrong_arguments_are_refused(
         main(arguments)
     assert stopped.value.code == 2
     assert words in capsys.readouterr().err
+
+
+def test_what_only_reads_and_writes_records_does_not_wait_for_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from mtmd.cli import main; main(sys.argv[1:]);"
+        "sys.exit(bool({'torch', 'duckdb', 'onnx', 'prefect'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "status", "--artifacts", str(tmp_path)], check=False)
+    assert done.returncode == 0

@@ -23,7 +23,7 @@ from flows import daily_retrain as daily
 from mtmd.config import Preset, load_preset, preset_names
 from mtmd.contract import table_columns
 from mtmd.serving import Catalogue
-from mtmd.stages import Workspace
+from mtmd.workspace import Workspace
 from tests.documented import documented_commands
 
 ROOT = Path(__file__).parents[1]
@@ -207,6 +207,7 @@ def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> Non
         workspace.root / "models" / "<model_id>",
         workspace.run(day, key, "<id>"),
         workspace.proofs(key),
+        workspace.graphs(key),
         workspace.monitoring / f"date={day}.json",
         workspace.monitoring / "profiles",
         Catalogue(workspace.root).path("<model_id>", ""),

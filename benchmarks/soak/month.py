@@ -13,7 +13,8 @@ from benchmarks.soak.operator import Ended, Operator, SoakError, slot
 from benchmarks.soak.story import Event
 from mtmd.config import load_preset
 from mtmd.registry import Registry
-from mtmd.stages import DayOutcome, Workspace, latest_outcome
+from mtmd.stages import DayOutcome, latest_outcome
+from mtmd.workspace import Workspace
 
 _DAILY = "daily-retrain/daily"
 

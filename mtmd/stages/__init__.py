@@ -29,7 +29,6 @@ from mtmd.stages.rollback import Republished, RolledBack, republish, rollback
 from mtmd.stages.simulation import Simulated, simulate_days
 from mtmd.stages.training import Trained, train
 from mtmd.stages.validation import DataQuality, require, validate
-from mtmd.stages.workspace import Workspace
 
 __all__ = [
     "ABTest",
@@ -51,7 +50,6 @@ __all__ = [
     "RunSummary",
     "Simulated",
     "Trained",
-    "Workspace",
     "ab_test",
     "ablate",
     "clean_up",

@@ -21,9 +21,9 @@ from mtmd.stages.decision import RunSummary
 from mtmd.stages.keys import training_key
 from mtmd.stages.plan import RunPlan, plan_run
 from mtmd.stages.validation import DataQuality, day_record, day_sources
-from mtmd.stages.workspace import Workspace
 from mtmd.storage import read_json
 from mtmd.training import FitResult, ModelKind
+from mtmd.workspace import Workspace
 
 Reprocess = Literal["none", "failed", "all"]
 Status = Literal["new", "failed", "outdated", "done", "left out"]

@@ -16,8 +16,8 @@ from pydantic import Field
 from mtmd.config import Frozen, RetentionConfig
 from mtmd.registry import Registry
 from mtmd.serving import Catalogue
-from mtmd.stages.workspace import Workspace
 from mtmd.storage import remove
+from mtmd.workspace import Workspace
 
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})")
 _DAY_S = 24 * 3600

@@ -21,8 +21,8 @@ from mtmd.stages.evaluation import Evaluated
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained
 from mtmd.stages.validation import DataQuality
-from mtmd.stages.workspace import Workspace
 from mtmd.storage import digest, read_json, write_json
+from mtmd.workspace import Workspace
 
 _SUMMARY, _VALIDATION = "summary.json", "validation.json"
 

@@ -13,8 +13,8 @@ from mtmd.monitoring import Finding, MonitorReport, drift_findings, freshness_fi
 from mtmd.outputs import read_record
 from mtmd.registry import Registry
 from mtmd.serving import Scorer
-from mtmd.stages.workspace import Workspace
 from mtmd.storage import read_json, write_json
+from mtmd.workspace import Workspace
 
 _FIGURES = EvaluationConfig(
     interval_buckets=0, resamples=100

@@ -8,8 +8,8 @@ from mtmd.config import Frozen, Preset, load_preset, variant
 from mtmd.data import plan_window
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs import available_days
-from mtmd.stages.workspace import Workspace
 from mtmd.stages.world import require_world_of_gate
+from mtmd.workspace import Workspace
 
 MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 20, 60
 

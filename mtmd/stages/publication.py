@@ -24,8 +24,8 @@ from mtmd.serving import (
     open_ads,
     publish_ads,
 )
-from mtmd.stages.workspace import Workspace
 from mtmd.storage import digest, remove
+from mtmd.workspace import Workspace
 
 
 class Published(Frozen):

@@ -15,7 +15,7 @@ from mtmd.export import check_answers
 from mtmd.registry import Champion, Registry
 from mtmd.serving import Catalogue
 from mtmd.stages.publication import publish
-from mtmd.stages.workspace import Workspace
+from mtmd.workspace import Workspace
 
 
 class RolledBack(Frozen):

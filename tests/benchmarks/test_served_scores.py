@@ -8,8 +8,8 @@ import pytest
 from benchmarks.served_scores import SAME, champion_day, compare, main
 from mtmd.config import load_preset
 from mtmd.evaluation import score_day
-from mtmd.stages import Workspace
 from mtmd.training import load_weights
+from mtmd.workspace import Workspace
 from tests.flows.runs import AS_OF, TINY, Run
 
 

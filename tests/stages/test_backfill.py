@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from mtmd.errors import ConfigError
-from mtmd.stages import PlannedDay, RunSummary, Workspace, latest_outcome, plan_backfill
+from mtmd.stages import PlannedDay, RunSummary, latest_outcome, plan_backfill
 from mtmd.storage import read_json, write_json
+from mtmd.workspace import Workspace
 from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 
 BEFORE = AS_OF - timedelta(days=1)

@@ -10,8 +10,9 @@ import pytest
 from mtmd.config import RetentionConfig
 from mtmd.registry import ModelManifest, Registry
 from mtmd.serving import Catalogue, Current
-from mtmd.stages import CleanUp, Workspace, clean_up, plan_clean_up, render
+from mtmd.stages import CleanUp, clean_up, plan_clean_up, render
 from mtmd.storage import write_json, write_text
+from mtmd.workspace import Workspace
 
 NEWEST = date(2026, 6, 30)
 RETENTION = RetentionConfig()

@@ -11,7 +11,8 @@ from mtmd.data import open_shard
 from mtmd.errors import LogsError, RegistryError
 from mtmd.export.rows import take
 from mtmd.serving import Catalogue, PublishedAds, Scorer, open_ads
-from mtmd.stages import Published, Workspace, publish
+from mtmd.stages import Published, publish
+from mtmd.workspace import Workspace
 from tests.flows.runs import AS_OF, NEXT, Run, copied
 from tests.stages.conftest import Done
 

@@ -13,7 +13,8 @@ from mtmd.registry import Champion, Registry
 from mtmd.service.live import Live
 from mtmd.service.settings import Settings
 from mtmd.serving import Catalogue
-from mtmd.stages import RolledBack, Workspace, republish, rollback
+from mtmd.stages import RolledBack, republish, rollback
+from mtmd.workspace import Workspace
 from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied
 
 NEWEST = NEXT + timedelta(days=1)

@@ -2,7 +2,7 @@ from datetime import date
 from pathlib import Path
 
 from mtmd.config import Preset
-from mtmd.stages import Workspace
+from mtmd.workspace import Workspace
 
 
 def test_each_preset_has_a_root_of_its_own(tiny_preset: Preset, tmp_path: Path) -> None:
