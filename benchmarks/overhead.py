@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -41,8 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logs = load_preset(options.preset).logs if options.logs is None else options.logs
     job = Job(options.as_of, options.preset, str(resolve(logs)))
-    with tempfile.TemporaryDirectory() as name, prefect_test_harness(server_startup_timeout=120):
-        table = measured(job, Path(name))
+    with ExitStack() as stack:
+        places = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(prefect_test_harness(server_startup_timeout=120))
+        table = measured(job, places)
     Console(soft_wrap=True, highlight=False).print(table.markdown(), markup=False)
     if options.output is not None:
         write_text(options.output, table.markdown())
@@ -115,6 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--as-of", type=date.fromisoformat, required=True, help="the held-out day")
     parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
     parser.add_argument("--logs", help="where the log tables are; the preset's when left out")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="where both jobs' artifacts stay, to look at"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the table as Markdown")
     return parser
 

@@ -30,6 +30,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.per_slice --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_per_slice.py",
     ".venv/bin/python -m benchmarks.ab_test --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_ab_test.py",
     ".venv/bin/python -m benchmarks.ab_seeds --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_ab_seeds.py",
+    ".venv/bin/python -m benchmarks.overhead --as-of 2026-01-25": "tests/benchmarks/test_overhead.py",
     ".venv/bin/python -m benchmarks.extraction": "tests/benchmarks/test_extraction.py",
     ".venv/bin/python -m benchmarks.memory": "tests/benchmarks/test_memory.py",
     ".venv/bin/python -m benchmarks.serving": "tests/benchmarks/test_serving.py",
@@ -135,12 +136,6 @@ BESIDE = (  # these only read what was trained, or have a line of models of thei
         says=r"no dot product, can beat \(40 requests\)",
     ),
     Step(".venv/bin/python -m benchmarks.bootstrap", add="--rows 2000", says="a resample at a time"),
-    Step(
-        ".venv/bin/python -m benchmarks.overhead --as-of 2026-01-25",
-        swap=HELD_OUT,
-        add=TINY,
-        says="everything there",
-    ),
     Step(
         ".venv/bin/python -m benchmarks.readings --as-of 2026-01-25 --threads 1",
         swap=HELD_OUT,
