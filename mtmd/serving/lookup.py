@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from mtmd.serving.bundle import BundleInfo
-from mtmd.serving.published import AdBlock, PublishedAds
+from mtmd.serving.published import PublishedAds
 from mtmd.serving.scorer import Embeddings, Integers
 
 
@@ -15,7 +15,6 @@ class AdTable:
 
     def __init__(self, ads: PublishedAds, info: BundleInfo) -> None:
         self.ads, self._info = ads, info
-        self._starts = np.cumsum([0, *(len(block) for block in ads.blocks)])
 
     @cached_property
     def _sorted(self) -> tuple[Integers, Integers]:
@@ -33,32 +32,15 @@ class AdTable:
         there = keys[place] == wanted
         return np.sort(order[place[there]]), wanted[~there]
 
-    def subset(self, rows: Integers) -> PublishedAds:
-        """The ads of some ascending rows, in that order, copied."""
-        blocks = []
-        for number, block in enumerate(self.ads.blocks):
-            own = self._within(rows, number)
-            if len(own):
-                tasks = {task: matrix[own] for task, matrix in block.tasks.items()}
-                blocks.append(
-                    AdBlock(block.product, block.ad_id[own], tasks, block.bid[own], block.features[own])
-                )
-        return PublishedAds(self.ads.bundle_id, tuple(blocks))
-
     def embeddings(self, rows: Integers) -> Embeddings:
         """Item embeddings of some rows in any order, in float32; zeros for tasks that the product lacks."""
         products = self._info.declarations.domains.products
         domain = np.zeros(len(rows), np.int64)
         tasks = {task: np.zeros((len(rows), width), np.float32) for task, width in self._info.widths.items()}
-        owner = np.searchsorted(self._starts, rows, side="right") - 1
+        owner = np.searchsorted(self.ads.starts, rows, side="right") - 1
         for number in np.unique(owner):
             block, own = self.ads.blocks[number], np.flatnonzero(owner == number)
             domain[own] = products.index(block.product)
             for task, matrix in block.tasks.items():
-                tasks[task][own] = matrix[rows[own] - self._starts[number]]
+                tasks[task][own] = matrix[rows[own] - self.ads.starts[number]]
         return Embeddings(self.ads.bundle_id, "item", domain, tasks)
-
-    def _within(self, rows: Integers, number: int) -> Integers:
-        first, last = np.searchsorted(rows, self._starts[number : number + 2])
-        own: Integers = rows[first:last] - self._starts[number]
-        return own

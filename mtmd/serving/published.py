@@ -5,10 +5,11 @@ the tower read) and one `embedding.<task>` matrix per task of the product, in re
 time, and `ads.json`, which ties them together. Shapes: n ads of a block, K_t embedding width of task t.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -51,6 +52,11 @@ class AdBlock:
     def __len__(self) -> int:
         return len(self.ad_id)
 
+    def take(self, own: NDArray[np.int64]) -> "AdBlock":
+        """Some of its ads, copied."""
+        tasks = {task: matrix[own] for task, matrix in self.tasks.items()}
+        return AdBlock(self.product, self.ad_id[own], tasks, self.bid[own], self.features[own])
+
 
 @dataclass(frozen=True)
 class PublishedAds:
@@ -66,6 +72,22 @@ class PublishedAds:
     def ad_id(self) -> NDArray[np.int64]:
         """(N,) of all ads."""
         return np.concatenate([np.empty(0, np.int64), *(block.ad_id for block in self.blocks)])
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """(blocks + 1,): the row of each block's first ad, a row being a place among all ads; then N."""
+        return np.cumsum([0, *(len(block) for block in self.blocks)])
+
+    def subset(self, rows: NDArray[np.int64]) -> "PublishedAds":
+        """The ads of some ascending rows, in that order, copied; neighbouring blocks of a product become one."""
+        cuts = np.searchsorted(rows, self.starts)
+        parts = [
+            block.take(rows[first:last] - start)
+            for block, start, first, last in zip(self.blocks, self.starts, cuts, cuts[1:], strict=False)
+            if first < last
+        ]
+        joined = [_join(tuple(own)) for _, own in groupby(parts, key=lambda part: part.product)]
+        return PublishedAds(self.bundle_id, tuple(joined))
 
 
 class AdsFile(Frozen):
@@ -198,6 +220,17 @@ def _read(directory: Path) -> AdsInfo:
             f"{path} has format {published.format}; this version reads {ADS_FORMAT}. Publish again"
         )
     return published
+
+
+def _join(blocks: Sequence[AdBlock]) -> AdBlock:
+    """Blocks of one product as one."""
+    if len(blocks) == 1:
+        return blocks[0]
+    tasks = {task: np.concatenate([block.tasks[task] for block in blocks]) for task in blocks[0].tasks}
+    ad_id, bid, features = (
+        np.concatenate([getattr(block, name) for block in blocks]) for name in (_ID, _BID, _FEATURES)
+    )
+    return AdBlock(blocks[0].product, ad_id, tasks, bid, features)
 
 
 def _map(path: Path, expected: AdsFile, info: BundleInfo, *, verify: bool) -> list[AdBlock]:

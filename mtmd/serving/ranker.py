@@ -79,7 +79,7 @@ class Ranker:
         table, unpublished = self.table, np.empty(0, np.int64)
         if ad_ids is not None:
             rows, unpublished = table.find(ad_ids)
-            table = AdTable(table.subset(rows), self.scorer.info)
+            table = AdTable(table.ads.subset(rows), self.scorer.info)
         top = search(queries, table.ads, ranking, k)
         count = top.row.shape[1] if len(queries) else 0
         items = table.embeddings(top.row.reshape(-1))

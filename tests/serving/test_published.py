@@ -57,6 +57,22 @@ def test_the_half_precision_is_the_nearest_one(info: BundleInfo, published: Path
     np.testing.assert_array_equal(own, np.array([[1, 2], [3, 4.1]], np.float16))
 
 
+def test_some_ads_keep_their_order_and_neighbouring_blocks_of_a_product_become_one(
+    info: BundleInfo, published: Path
+) -> None:
+    ads = open_ads(published, info)
+    assert ads.starts.tolist() == [0, 2, 3, 4]
+    some = ads.subset(np.array([1, 2, 3]))
+    assert [(own.product, own.ad_id.tolist(), own.bid.tolist()) for own in some.blocks] == [
+        ("standard", [3, 9], [1.5, 4.5]),
+        ("shopping", [4], [2.0]),
+    ]
+    assert some.blocks[0].tasks["octr"].tolist() == [[7, 8], [2, 3]]
+    assert some.blocks[0].features.tolist() == [[3, -3], [9, -9]]
+    assert set(some.blocks[1].tasks) == {"ctr"}
+    assert ads.subset(np.empty(0, np.int64)).blocks == ()
+
+
 def test_no_ads_are_a_publication_too(info: BundleInfo, tmp_path: Path) -> None:
     write_ads(info, [], tmp_path / "ads")
     assert len(open_ads(tmp_path / "ads", info)) == 0
