@@ -1,5 +1,6 @@
 """Serve an exported bundle with onnxruntime alone: neither torch nor duckdb is imported here."""
 
+from mtmd.serving.ann import AdIndex
 from mtmd.serving.bundle import BUNDLE_FORMAT, BundleInfo, load_bundle
 from mtmd.serving.catalogue import Catalogue, Current
 from mtmd.serving.features import export_embeddings
@@ -14,6 +15,7 @@ from mtmd.serving.search import Ranking, TopAds, by_task, by_utility, search
 __all__ = [
     "BUNDLE_FORMAT",
     "AdBlock",
+    "AdIndex",
     "AdsInfo",
     "BundleInfo",
     "Catalogue",

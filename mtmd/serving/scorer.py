@@ -49,6 +49,11 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.domain)
 
+    def part(self, rows: slice) -> "Embeddings":
+        """Some of the rows, as views."""
+        tasks = {task: own[rows] for task, own in self.tasks.items()}
+        return Embeddings(self.bundle_id, self.side, self.domain[rows], tasks)
+
     @staticmethod
     def concatenate(parts: Sequence["Embeddings"]) -> "Embeddings":
         """Rows of several domains of one side in one; raises BundleError when the bundles or sides differ."""

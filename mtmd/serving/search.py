@@ -6,7 +6,7 @@ does the answer.
 Shapes: R queries, N ads, n ads of a chunk, T tasks that are read, K_t embedding width of task t.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Domains
 from mtmd.errors import BundleError, ConfigError
-from mtmd.serving.published import LARGEST, AdBlock, PublishedAds
+from mtmd.serving.published import LARGEST, PublishedAds
 from mtmd.serving.scorer import Embeddings, Floats, Integers
 from mtmd.serving.scores import first_best, tree_log_probability
 
@@ -35,15 +35,17 @@ class Ranking:
              better
     partial  whether ads of a product that lacks some of the tasks rank, with logits of −∞ for those: nothing happens
              there. Otherwise they rank nowhere, as do ads of a product that lacks all of them
+    bids     whether a score is proportional to the ad's bid
     """
 
     tasks: tuple[str, ...]
     reduce: Callable[[Floats, Floats], Floats]
     partial: bool = False
+    bids: bool = False
 
-    def takes(self, block: AdBlock) -> bool:
-        """Whether the ads of a block rank."""
-        return (any if self.partial else all)(task in block.tasks for task in self.tasks)
+    def takes(self, tasks: Collection[str]) -> bool:
+        """Whether the ads of a product that has these tasks rank."""
+        return (any if self.partial else all)(task in tasks for task in self.tasks)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def by_utility(domains: Domains, weights: Mapping[str, float]) -> Ranking:
         worth: Floats = (np.exp(tree_log_probability(logits, parents)) @ factors) * bid
         return worth
 
-    return Ranking(names, value, partial=True)
+    return Ranking(names, value, partial=True, bids=True)
 
 
 def search(queries: Embeddings, ads: PublishedAds, ranking: Ranking, k: int, *, threads: int = 1) -> TopAds:
@@ -109,7 +111,7 @@ def search(queries: Embeddings, ads: PublishedAds, ranking: Ranking, k: int, *, 
     threads scan side by side; the BLAS behind numpy should have one of its own (`OPENBLAS_NUM_THREADS=1`). Raises
     BundleError for queries of another bundle (naming both ids), or not finite in float16; ConfigError for k < 1.
     """
-    _check(queries, ads, ranking)
+    check_queries(queries, ads, ranking)
     if k < 1 or threads < 1:
         raise ConfigError(f"k ({k}) and threads ({threads}) must be at least 1")
     wanted = [queries.tasks[task] for task in ranking.tasks]
@@ -123,7 +125,8 @@ def search(queries: Embeddings, ads: PublishedAds, ranking: Ranking, k: int, *, 
     return TopAds(rows, ads.ad_id[rows], scores)
 
 
-def _check(queries: Embeddings, ads: PublishedAds, ranking: Ranking) -> None:
+def check_queries(queries: Embeddings, ads: PublishedAds, ranking: Ranking) -> None:
+    """Raise BundleError unless they are queries of the ads' bundle, finite in float16 in the tasks that are read."""
     if queries.bundle_id != ads.bundle_id:
         raise BundleError(
             f"the queries were embedded with bundle {queries.bundle_id}, the published ads with bundle "
@@ -161,7 +164,7 @@ class _Chunk:
 def _chunks(ads: PublishedAds, ranking: Ranking) -> Iterator[_Chunk]:
     first = 0
     for block in ads.blocks:
-        if ranking.takes(block):
+        if ranking.takes(block.tasks):
             every = [block.tasks.get(task) for task in ranking.tasks]
             for start in range(0, len(block), CHUNK):
                 own = slice(start, start + CHUNK)
