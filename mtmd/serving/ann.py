@@ -26,7 +26,7 @@ from mtmd.storage import atomic_directory, read_json, sha256_file, write_json
 
 INDEX_FORMAT = 1
 INDEX_FILE = "index.json"
-WIDTH = 4  # × k: what each graph is asked for by default (docs/serving.md)
+WIDTH = 8  # × k: what each graph is asked for by default (docs/serving.md)
 
 
 class GraphFile(Frozen):
@@ -111,7 +111,7 @@ class AdIndex:
     def find(self, queries: Embeddings, ranking: Ranking, k: int, *, width: int | None = None) -> TopAds:
         """About the k best ads of each query, as `search` gives them and with the scores that it gives.
 
-        width  ads that each graph is asked for, k or more: more finds more and takes longer; 4 k by default
+        width  ads that each graph is asked for, k or more: more finds more and takes longer; 8 k by default
         Scores must rise with each task's logit: of others little is found. A query that finds fewer than k ads is
         searched exactly. Raises as `search` does, and ConfigError for a width below k.
         """

@@ -21,7 +21,7 @@ from mtmd.errors import BundleError, ConfigError
 from mtmd.serving.published import PublishedAds
 from mtmd.serving.scorer import Floats, Integers
 
-BID_SHARE = 0.5  # deviation of the log bids as stored, of the mean length of embeddings (docs/serving.md)
+BID_SHARE = 0.5  # deviation of the log bids as stored, of the mean length of embeddings (docs/decisions.md)
 _WITHIN = 4.0  # deviations; a bid of 0 is that far down
 _LEAST = 1e-3  # instead of a deviation or length of 0
 
