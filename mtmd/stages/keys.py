@@ -66,7 +66,7 @@ def graph_key(preset: Preset) -> str:
         {
             "model": preset.model.model_dump(mode="json"),
             "declarations": preset.declarations.model_dump(mode="json"),
-            "code": code_digest("model", "export", *_CONFIG),
+            "code": code_digest("model", "export", "serving/bundle.py", *_CONFIG),
             "exporter": _exporter(),
         }
     )
