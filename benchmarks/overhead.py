@@ -119,7 +119,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
     parser.add_argument("--logs", help="where the log tables are; the preset's when left out")
     parser.add_argument(
-        "--keep", type=Path, metavar="FOLDER", help="where both jobs' artifacts stay, to look at"
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="where both jobs' artifacts stay, to look at; what an earlier run left there is not made again",
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the table as Markdown")
     return parser
