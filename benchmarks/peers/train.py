@@ -1,7 +1,8 @@
 """Train a peer as `mtmd.training` trains MTMD: the same batches, loss, schedule, clipping, epochs and early stop.
 
 Only the peak learning rate is the peer's own. AdamW decays the weights of linear layers, as it does MTMD's, and no
-embedding table. Nothing is resumed: a peer trains in minutes.
+embedding table; these learn at the preset's `embedding_rate` times the rate, as MTMD's do. Nothing is resumed: a peer
+trains in minutes.
 """
 
 import math
@@ -19,6 +20,7 @@ from mtmd.errors import TrainingError
 from mtmd.training import TrainingData, TrainingLoss, bernoulli_kl
 from mtmd.training.determinism import deterministic
 from mtmd.training.losses import task_sums
+from mtmd.training.optimizer import RATE
 from mtmd.training.precision import Precision
 from mtmd.training.schedule import learning_rate_factor
 from mtmd.training.step import training_step
@@ -85,13 +87,15 @@ def validation_kl(model: Peer, data: TrainingData, preset: Preset) -> float:
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
-    """MTMD's AdamW; the weights of linear layers decay, everything else does not."""
+    """MTMD's AdamW: the weights of linear layers decay, embedding tables have a rate of their own (see RATE)."""
     linear = [module.weight for module in model.modules() if isinstance(module, nn.Linear)]
-    decayed = {id(weight) for weight in linear}
-    others = [parameter for parameter in model.parameters() if id(parameter) not in decayed]
+    tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
+    taken = {id(weight) for weight in linear + tables}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in taken]
     groups = [
-        {"params": linear, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+        {"params": linear, "weight_decay": config.weight_decay, RATE: 1.0},
+        {"params": tables, "weight_decay": 0.0, RATE: config.embedding_rate},
+        {"params": others, "weight_decay": 0.0, RATE: 1.0},
     ]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
 
@@ -130,7 +134,7 @@ class _Run:
         self._model.train(fewest >= self._least_rows)
         rate = self._peak * learning_rate_factor(step, self._config.epochs * self._steps, self._config)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group[RATE]
         loss, norm = training_step(
             self._model,
             self._optimizer,

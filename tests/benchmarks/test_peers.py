@@ -219,15 +219,29 @@ def test_a_validation_slice_without_a_task_ends_the_training(
         fit_peer(Lookup(columns, 3), seen, tiny_preset, 1e-3, "float32")
 
 
-def test_only_weights_of_linear_layers_decay(tiny_preset: Preset) -> None:
+def test_weights_of_linear_layers_decay_and_tables_have_their_own_rate(tiny_preset: Preset) -> None:
     model = torch.nn.Sequential(
         torch.nn.Embedding(5, 4), torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 1)
     )
-    decayed, others = make_optimizer(model, tiny_preset.training).param_groups
-    assert [tuple(p.shape) for p in decayed["params"]] == [(3, 4), (1, 3)]
-    assert decayed["weight_decay"] == tiny_preset.training.weight_decay
-    assert others["weight_decay"] == 0.0
-    assert len(others["params"]) == 5  # the table, BatchNorm's two, two biases
+    training = tiny_preset.training.model_copy(update={"embedding_rate": 4.0})
+    groups = make_optimizer(model, training).param_groups
+    linear, tables, others = [[tuple(p.shape) for p in group["params"]] for group in groups]
+    assert (linear, tables) == ([(3, 4), (1, 3)], [(5, 4)])
+    assert sorted(others) == [(1,), (3,), (3,), (3,)]  # two biases, BatchNorm's two
+    assert [group["weight_decay"] for group in groups] == [training.weight_decay, 0.0, 0.0]
+    assert [group["rate"] for group in groups] == [1.0, 4.0, 1.0]
+
+
+def test_tables_move_by_the_embedding_rate_times_as_far(
+    tiny_preset: Preset, window: WindowData, columns: PairColumns
+) -> None:
+    def moved(embedding_rate: float) -> float:
+        model = Lookup(columns, 3)
+        fit_peer(model, window, with_training(tiny_preset, embedding_rate=embedding_rate), 1e-4, "float32")
+        return float((model.table.weight.detach() + 3.0).abs().mean())  # -3.0 is where it starts
+
+    # Adam's steps are as long as the rate says, whatever the gradient.
+    assert moved(8.0) == pytest.approx(8.0 * moved(1.0), rel=0.1)
 
 
 # ---- what is installed, and the command line
