@@ -22,7 +22,7 @@ DEPLOYMENT = ".venv/bin/prefect deployment run"
 API = {":4200": ":$A_PORT"}
 SERVER = {"--port 4200": "--port $A_PORT"}
 
-PEERS = "it needs other libraries; tests/benchmarks/test_peers.py runs it where they are"
+PEERS = "it needs other libraries; tests/benchmarks/peers runs it where they are"
 NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.train_throughput --threads 1": "tests/benchmarks/test_train_throughput.py",
     ".venv/bin/python -m benchmarks.step_profile --threads 1": "tests/benchmarks/test_step_profile.py",

@@ -1,0 +1,48 @@
+"""Three days of the tiny platform; what needs a peer's library is skipped, with a word, where it is not installed."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from benchmarks.peers.catalogue import PEERS, installed, missing_note
+from benchmarks.peers.features import PairColumns, WindowMoments, window_moments
+from mtmd.batch import Batch
+from mtmd.config import Preset
+from mtmd.data import WindowData, extract_day, open_shard
+from tests.conftest import FIRST_DAY
+
+BATCH = 128
+
+
+@pytest.fixture(scope="module")
+def window(tiny_preset: Preset, tiny_logs: Path, tmp_path_factory: pytest.TempPathFactory) -> WindowData:
+    shards = tmp_path_factory.mktemp("shards")
+    days = [FIRST_DAY + timedelta(days=n) for n in range(3)]
+    refs = [extract_day(tiny_logs, day, tiny_preset.declarations, shards) for day in days]
+    opened = [open_shard(Path(ref.path)) for ref in refs]
+    return WindowData(opened, tiny_preset.declarations, validation_fraction=0.05, seed=0)
+
+
+@pytest.fixture(scope="module")
+def moments(window: WindowData) -> WindowMoments:
+    return window_moments(window, BATCH)
+
+
+@pytest.fixture(scope="module")
+def batch(window: WindowData) -> Batch:
+    return next(window.validation(BATCH))
+
+
+@pytest.fixture(scope="module")
+def columns(tiny_preset: Preset, moments: WindowMoments) -> PairColumns:
+    return PairColumns(tiny_preset.declarations, moments)
+
+
+@pytest.fixture(params=PEERS)
+def name(request: pytest.FixtureRequest) -> str:
+    """Every peer whose library is installed."""
+    peer = str(request.param)
+    if not installed(peer):
+        pytest.skip(missing_note([peer]) or peer)
+    return peer

@@ -1,0 +1,77 @@
+import torch
+
+from benchmarks.peers.features import Moments, PairColumns, SideColumns, WindowMoments
+from mtmd.batch import Batch
+from mtmd.config import Preset
+from mtmd.data import WindowData
+from mtmd.training import bernoulli_kl
+from tests.benchmarks.peers.conftest import BATCH
+
+
+def test_each_pair_has_the_ids_of_its_request_and_its_ad(
+    tiny_preset: Preset, window: WindowData, batch: Batch, columns: PairColumns
+) -> None:
+    shard = window.shards[0]  # validation starts with the oldest day
+    found = columns(batch)
+    request = shard.request_row[batch.candidate].long()
+    ad = shard.ad_row[batch.candidate].long()
+    for rows, side, matrices in ((request, "query", shard.query), (ad, "item", shard.item)):
+        schema = getattr(tiny_preset.declarations, side)
+        for place, feature in enumerate(schema.categorical):
+            assert torch.equal(found[f"{side}_{feature.name}"], matrices.categorical[rows, place].long())
+    assert torch.equal(found["surface"], shard.surface[request].long())
+    assert torch.equal(found["product"], shard.product[ad].long())
+    assert torch.equal(found["surface"] * 2 + found["product"], batch.pair_domain)
+
+
+def test_missing_ids_stay_0_and_all_ids_fit_their_tables(batch: Batch, columns: PairColumns) -> None:
+    found = columns(batch)
+    sizes = columns.query.sizes | columns.item.sizes
+    assert all(int(found[name].min()) >= 0 and int(found[name].max()) < size for name, size in sizes.items())
+    only_search = found["query_query_term"][found["surface"] != 1]
+    assert len(only_search)
+    assert not only_search.any()
+
+
+def test_numbers_are_standardised_and_missing_ones_are_the_mean(
+    window: WindowData, batch: Batch, columns: PairColumns
+) -> None:
+    shard, found = window.shards[0], columns(batch)
+    rows = shard.request_row[batch.candidate].long()
+    raw = torch.cat([shard.query.continuous, shard.query.embedding], dim=1)[rows]
+    numbers = found["query_numbers"]
+    assert raw.isnan().any()
+    assert not numbers.isnan().any()
+    assert not numbers[raw.isnan()].any()
+    back = numbers / columns.query.inverse + columns.query.mean
+    torch.testing.assert_close(back[~raw.isnan()], raw[~raw.isnan()], rtol=1e-4, atol=1e-4)
+
+
+def test_moments_are_of_the_training_requests_alone(window: WindowData, moments: WindowMoments) -> None:
+    seen = torch.cat([b.query.continuous for b in window.epoch(1, BATCH)]).double()
+    torch.testing.assert_close(
+        moments.query.mean[: seen.shape[1]].double(), seen.nanmean(dim=0), rtol=1e-4, atol=1e-4
+    )
+    spread = (seen - seen.nanmean(dim=0)).square().nanmean(dim=0).sqrt()
+    torch.testing.assert_close(
+        moments.query.deviation[: seen.shape[1]].double(), spread, rtol=1e-3, atol=1e-3
+    )
+
+
+def test_a_column_without_a_spread_is_0(tiny_preset: Preset, batch: Batch) -> None:
+    width = batch.item.continuous.shape[1] + batch.item.embedding.shape[1]
+    side = SideColumns(tiny_preset.declarations.item, Moments(torch.zeros(width), torch.zeros(width)))
+    assert not side(batch.item)["item_numbers"].any()
+
+
+def test_labels_are_the_teacher_scores_and_octr_is_masked_on_shopping(
+    window: WindowData, batch: Batch, columns: PairColumns
+) -> None:
+    shopping = columns(batch)["product"] == 1
+    assert torch.equal(batch.teacher[:, :2], window.shards[0].teacher[batch.candidate, :2])
+    assert torch.equal(batch.teacher[:, 2].isnan(), shopping)
+    log_p = torch.full_like(batch.teacher, -1.0, requires_grad=True)
+    bernoulli_kl(log_p, batch.teacher).sum().backward()  # type: ignore[no-untyped-call]
+    assert log_p.grad is not None
+    assert not log_p.grad[shopping, 2].any()
+    assert log_p.grad[~shopping, 2].all()

@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from benchmarks.peers.features import PairColumns
+from benchmarks.peers.train import fit_peer, make_optimizer, validation_kl
+from mtmd.config import Preset
+from mtmd.data import WindowData
+from mtmd.errors import TrainingError
+from tests.benchmarks.peers.stand_ins import Lookup, Seen
+from tests.training.windows import with_training
+
+
+def test_training_lowers_the_validation_kl_and_keeps_the_best_epoch(
+    tiny_preset: Preset, window: WindowData, columns: PairColumns
+) -> None:
+    model = Lookup(columns, 3)
+    seen: list[float] = []
+    fit = fit_peer(model, window, tiny_preset, 0.05, "float32", lambda epoch, kl, speed: seen.append(kl))
+    assert fit.epochs == len(seen) == tiny_preset.training.epochs
+    assert fit.validation_kl == min(seen) == seen[fit.best_epoch - 1]
+    assert seen[-1] < seen[0]
+    assert validation_kl(model, window, tiny_preset) == pytest.approx(fit.validation_kl)
+    assert not model.training
+
+
+def test_training_stops_when_patience_is_out(
+    tiny_preset: Preset, window: WindowData, columns: PairColumns
+) -> None:
+    preset = with_training(tiny_preset, epochs=20, patience=1, warmup_fraction=0.0)
+    fit = fit_peer(Lookup(columns, 3), window, preset, 5.0, "float32")  # far too large a step
+    assert fit.epochs == fit.best_epoch + 1 < 20
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(
+    tiny_preset: Preset, window: WindowData, columns: PairColumns
+) -> None:
+    model = Lookup(columns, 3)
+    model.initialise_bias = lambda base_rates: model.table.weight.data.fill_(torch.nan)  # type: ignore[method-assign]
+    with pytest.raises(TrainingError, match=r"Lookup: loss nan .* epoch 1, step 1"):
+        fit_peer(model, window, tiny_preset, 1e-3, "float32")
+
+
+def test_a_validation_slice_without_a_task_ends_the_training(
+    tiny_preset: Preset, window: WindowData, columns: PairColumns
+) -> None:
+    seen = Seen(window)
+    seen.validation = lambda batch_requests: iter(())  # type: ignore[method-assign]
+    with pytest.raises(TrainingError, match=r"Lookup: validation KL nan after epoch 1"):
+        fit_peer(Lookup(columns, 3), seen, tiny_preset, 1e-3, "float32")
+
+
+def test_weights_of_linear_layers_decay_and_tables_have_their_own_rate(tiny_preset: Preset) -> None:
+    model = torch.nn.Sequential(
+        torch.nn.Embedding(5, 4), torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 1)
+    )
+    training = tiny_preset.training.model_copy(update={"embedding_rate": 4.0})
+    groups = make_optimizer(model, training).param_groups
+    linear, tables, others = [[tuple(p.shape) for p in group["params"]] for group in groups]
+    assert (linear, tables) == ([(3, 4), (1, 3)], [(5, 4)])
+    assert sorted(others) == [(1,), (3,), (3,), (3,)]  # two biases, BatchNorm's two
+    assert [group["weight_decay"] for group in groups] == [training.weight_decay, 0.0, 0.0]
+    assert [group["rate"] for group in groups] == [1.0, 4.0, 1.0]
+
+
+def test_tables_move_by_the_embedding_rate_times_as_far(
+    tiny_preset: Preset, window: WindowData, columns: PairColumns
+) -> None:
+    def moved(embedding_rate: float) -> float:
+        model = Lookup(columns, 3)
+        fit_peer(model, window, with_training(tiny_preset, embedding_rate=embedding_rate), 1e-4, "float32")
+        return float((model.table.weight.detach() + 3.0).abs().mean())  # -3.0 is where it starts
+
+    # Adam's steps are as long as the rate says, whatever the gradient.
+    assert moved(8.0) == pytest.approx(8.0 * moved(1.0), rel=0.1)
