@@ -25,7 +25,10 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status, 1 for an error that the user can mend."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, options.service = parser.parse_known_args(arguments)
+    if options.service and options.run is not _serve:
+        parser.error(f"unrecognized arguments: {' '.join(options.service)}")
     try:
         options.run(options)
     except MtmdError as error:
@@ -84,13 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     export.set_defaults(run=_export_embeddings)
 
     serve = commands.add_parser(
-        "serve", help="serve the champion over HTTP; docs/serving.md has its questions"
+        "serve",
+        help="serve the champion over HTTP; docs/serving.md has its questions",
+        epilog="All other options, such as --port, are the service's: python -m mtmd.service --help has them.",
     )
     serve.add_argument("--preset", default="demo")
     serve.add_argument("--artifacts", default="artifacts")
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", default="8080", help="0 chooses a free one, and the log says which")
-    serve.add_argument("--threads", default="2", help="questions that are answered at once, a core each")
     serve.set_defaults(run=_serve)
 
     for name, run, text in (
@@ -170,8 +172,7 @@ def _export_embeddings(options: argparse.Namespace) -> None:
 def _serve(options: argparse.Namespace) -> None:
     """Become the service: a process that has imported neither torch nor prefect, whose signals are its own."""
     line = Workspace.of(options.artifacts, load_preset(options.preset)).root
-    given = [f"--{name}={getattr(options, name)}" for name in ("host", "port", "threads")]
-    os.execv(sys.executable, [sys.executable, "-m", "mtmd.service", str(line), *given])
+    os.execv(sys.executable, [sys.executable, "-m", "mtmd.service", str(line), *options.service])
 
 
 def _rollback(options: argparse.Namespace) -> None:

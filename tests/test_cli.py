@@ -152,9 +152,15 @@ def test_serve_becomes_the_service_of_the_presets_line(
 ) -> None:
     became: list[str] = []
     monkeypatch.setattr("os.execv", lambda _, command: became.extend(command))
-    assert main(["serve", "--preset", TINY, "--artifacts", str(tmp_path), "--port", "0"]) == 0
-    line = str(tmp_path / "tiny")
-    assert became[1:] == ["-m", "mtmd.service", line, "--host=127.0.0.1", "--port=0", "--threads=2"]
+    own = ["--port", "0", "--queue", "8"]
+    assert main(["serve", "--preset", TINY, "--artifacts", str(tmp_path), *own]) == 0
+    assert became[1:] == ["-m", "mtmd.service", str(tmp_path / "tiny"), *own]
+
+
+def test_only_serve_passes_options_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["status", "--port", "0"])
+    assert "unrecognized arguments: --port 0" in capsys.readouterr().err
 
 
 def test_an_unknown_preset_fails_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

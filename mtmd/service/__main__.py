@@ -41,22 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of this command; `mtmd serve` has the same options, and a preset in the line's place."""
+    """Of this command; `mtmd serve` passes its options on, and has a preset in the line's place."""
+    defaults = Settings()
     made = argparse.ArgumentParser(prog="python -m mtmd.service", description=__doc__)
     made.add_argument("line", type=Path, help="the line's directory, such as artifacts/demo")
-    add_options(made)
-    return made
-
-
-def add_options(made: argparse.ArgumentParser) -> None:
-    """Those of the service itself."""
-    defaults = Settings()
     made.add_argument("--host", default="127.0.0.1")
-    made.add_argument("--port", type=int, default=8080)
+    made.add_argument("--port", type=int, default=8080, help="0 chooses a free one, and the log says which")
     made.add_argument("--threads", type=int, default=defaults.threads, help="questions at once, a core each")
     made.add_argument("--queue", type=int, default=defaults.queue, help="questions that wait beside them")
     made.add_argument("--timeout", type=float, default=defaults.timeout_s, help="seconds for a question")
-    made.add_argument("--precision", choices=("float32", "float16"), default=defaults.precision)
+    made.add_argument(
+        "--precision", choices=("float32", "float16"), default=defaults.precision, help="of the ads in memory"
+    )
+    return made
 
 
 if __name__ == "__main__":
