@@ -17,7 +17,7 @@ from tests.world.kuairand import conftest as kuairand
 TINY = "--preset tests/tiny.toml"
 PARAMETER = """--param preset='"tests/tiny.toml"'"""
 HELD_OUT, NEXT = {"2026-01-25": "2026-01-21"}, {"2026-01-25": "2026-01-22"}
-RANGE = {"2026-01-20": "2026-01-21", "2026-01-25": "2026-01-22"}
+RANGE = {"2026-01-23": "2026-01-21", "2026-01-25": "2026-01-22"}
 DEPLOYMENT = ".venv/bin/prefect deployment run"
 API = {":4200": ":$A_PORT"}
 SERVER = {"--port 4200": "--port $A_PORT"}
@@ -207,7 +207,7 @@ ON_THE_PLATFORM = (
     Step(
         f"""{DEPLOYMENT} backfill/manual --param first='"2026-01-23"' --param last='"2026-01-25"'"""
         " --param dry_run=true",
-        swap={"2026-01-23": "2026-01-21", **NEXT},
+        swap=RANGE,
         add=PARAMETER,
         awaits=True,
         live="2026-01-22",
@@ -225,16 +225,10 @@ ON_THE_PLATFORM = (
         swap=NEXT,
         add=f"{PARAMETER} --param ablations=false",
     ),
-    Step(
-        f"""{DEPLOYMENT} backfill/manual --param first='"2026-01-20"' --param last='"2026-01-25"'"""
-        " --param dry_run=true",
-        swap=RANGE,
-        add=PARAMETER,
-    ),
     Step(f"{DEPLOYMENT} clean-up/weekly --param dry_run=true", add=PARAMETER, awaits=True, live="2026-01-22"),
     Step(f"""{DEPLOYMENT} rollback/manual --param reason='"bad conversions"'""", add=PARAMETER),
     Step(
-        f"""{DEPLOYMENT} backfill/manual --param first='"2026-01-20"' --param last='"2026-01-25"'"""
+        f"""{DEPLOYMENT} backfill/manual --param first='"2026-01-23"' --param last='"2026-01-25"'"""
         """ --param reprocess='"failed"'""",
         swap=RANGE,
         add=PARAMETER,
