@@ -127,9 +127,9 @@ def false_alarms(samples: Sequence[Traffic], funnel: FunnelConfig, trials: int) 
         Column(name="arms", kind="text"),
         Column(name="an impression counts", kind="text"),
         Column(name="intervals", kind="count"),
-        Column(name="false alarms", kind="percent"),
+        Column(name="false alarms", kind="share"),
         Column(name="CTR, mean change", kind="percent"),
-        Column(name="its deviation", kind="percent"),
+        Column(name="its deviation", kind="share"),
     )
     return Table(title=f"A/A: {trials} experiments of each design", columns=columns, rows=tuple(rows))
 
@@ -171,7 +171,8 @@ def funnel_table(scored: Sequence[Scored], funnel: FunnelConfig) -> Table:
         rows.append((name, used, *totals, *cells, _estimate(_whole(bound, "CTR"))))
     columns = (
         Column(name="funnel", kind="text"),
-        *(Column(name=name, kind="percent") for name in ("budgets spent", "spend", "clicks")),
+        Column(name="budgets spent", kind="share"),
+        *(Column(name=name, kind="percent") for name in ("spend", "clicks")),
         *(Column(name=metric, kind="estimate") for metric in ("CPC", "CTR", "HDR")),
         Column(name="CTR of the oracle", kind="estimate"),
     )

@@ -30,7 +30,7 @@ class Estimate(Frozen):
 
 
 Cell = str | int | float | Estimate | None
-Kind = Literal["text", "count", "number", "percent", "estimate"]
+Kind = Literal["text", "count", "number", "percent", "share", "estimate"]
 
 
 class Column(Frozen):
@@ -50,6 +50,7 @@ class Column(Frozen):
             "count": "{:,}",
             "number": "{:.4f}",
             "percent": "{:+.2%}",
+            "share": "{:.2%}",
             "estimate": "{:.2%}",
         }
         return forms[self.kind].format(value)
