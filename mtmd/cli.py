@@ -26,9 +26,10 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status, 1 for an error that the user can mend."""
     parser = _parser()
-    options, options.service = parser.parse_known_args(arguments)
-    if options.service and options.run is not _serve:
-        parser.error(f"unrecognized arguments: {' '.join(options.service)}")
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.run is not _serve:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.service = rest
     try:
         options.run(options)
     except MtmdError as error:

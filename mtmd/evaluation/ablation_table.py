@@ -9,12 +9,10 @@ from pydantic import Field
 from mtmd.config import Frozen, Slice, Variant
 from mtmd.errors import EvaluationError
 from mtmd.evaluation.report import ALL, EvaluationReport
+from mtmd.evaluation.student import quantile
 from mtmd.evaluation.tables import Column, Estimate, Table, compared_buckets
 
 EVERYTHING = Slice(ALL, ALL, ALL)
-# 97.5 % quantile of Student's t by degrees of freedom: the mean of few seeds is less sure than of many.
-_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-_NORMAL = 1.96
 
 
 class Contribution(Frozen):
@@ -40,8 +38,9 @@ def contributions(
 ) -> tuple[Contribution, ...]:
     """Each variant's factor in each bucket that has intervals, and over all rows.
 
-    `reports` holds one evaluation per training seed. With one, the interval is the bootstrap's over requests,
-    and what another seed would change is not in it; with several it is Student's over the seeds' differences.
+    `reports` holds one evaluation per training seed, all of the same day. With one, the interval is the bootstrap's
+    over requests, and what another seed would change is not in it. With several it has both: Student's over the
+    seeds' differences, and the bootstrap's, which no number of seeds makes smaller, since all see the same requests.
     Variants that were not evaluated are left out. Raises EvaluationError without a report.
     """
     if not reports:
@@ -52,7 +51,9 @@ def contributions(
             variant=variant.name,
             factor=variant.factor,
             bucket=bucket,
-            improvement=_over_seeds([_of_seed(report, variant, where, bucket) for report in reports]),
+            improvement=_over_seeds(
+                [_of_seed(report, variant, where, bucket) for report in reports], reports[0].confidence
+            ),
             seed_noise=reports[0].seed_noise if len(reports) == 1 else 0.0,
         )
         for variant in evaluated
@@ -109,13 +110,16 @@ def _of_seed(report: EvaluationReport, variant: Variant, where: Slice, bucket: i
     )
 
 
-def _over_seeds(found: Sequence[Estimate | None]) -> Estimate | None:
+def _over_seeds(found: Sequence[Estimate | None], confidence: float) -> Estimate | None:
     known = [one for one in found if one is not None]
     if len(known) < len(found):
         return None
     if len(known) == 1:
         return known[0]
-    mean, freedom = fmean(one.value for one in known), len(known) - 1
-    student = _STUDENT[freedom - 1] if freedom <= len(_STUDENT) else _NORMAL
-    half = student * stdev(one.value for one in known) / math.sqrt(len(known))
+    mean = fmean(one.value for one in known)
+    seeds = quantile(confidence, len(known) - 1) * stdev(one.value for one in known) / math.sqrt(len(known))
+    requests = (
+        fmean((one.high or 0.0) - (one.low or 0.0) for one in known) / 2.0
+    )  # _of_seed has both or is None
+    half = math.hypot(seeds, requests)
     return Estimate(value=mean, low=mean - half, high=mean + half)

@@ -10,13 +10,13 @@ D samples, C cells, M sums.
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
 from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.errors import EvaluationError
+from mtmd.evaluation.student import quantile, tail
 from mtmd.experiment.arms import CELLS, SUMS, Arm
 from mtmd.world.streams import Floats
 
@@ -85,7 +85,7 @@ def changes(
         )
     sums = np.array([[one.drawn if drawn else one.expected for one in arms] for arms in (control, treatment)])
     whole = sums.sum(axis=1, keepdims=True)  # (2, 1, C, M)
-    margin = student(confidence, len(control) - 1)
+    margin = quantile(confidence, len(control) - 1)
     found = []
     for metric, parts in (METRICS | FURTHER_METRICS).items():
         above, below = (SUMS.index(part) for part in parts)
@@ -107,30 +107,6 @@ def changes(
             known = {name: float(value) if math.isfinite(value) else None for name, value in values.items()}
             found.append(Change(kind=kind, cell=cell, metric=metric, **known))
     return tuple(found)
-
-
-def student(confidence: float, degrees: int) -> float:
-    """Student's two-sided quantile from the normal one (Abramowitz and Stegun, 26.7.5): to 0.001 from 4 degrees on."""
-    z = NormalDist().inv_cdf((1.0 + confidence) / 2.0)
-    terms = (
-        z,
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160,
-    )
-    return float(sum(term / degrees**power for power, term in enumerate(terms)))
-
-
-def tail(t: float, degrees: int) -> float:
-    """P(T > t) of Student's distribution, exact for whole degrees (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
-    angle = math.atan(t / math.sqrt(degrees))
-    term, inside, odd = 1.0, 0.0, degrees % 2
-    for power in range(odd, degrees - 1, 2):
-        inside += term * math.cos(angle) ** power
-        term *= (power + 1) / (power + 2)
-    inside *= math.sin(angle)
-    return (1.0 - (2.0 / math.pi * (angle + inside) if odd else inside)) / 2.0
 
 
 def _chance(loss: float, error: float, degrees: int) -> float:

@@ -74,13 +74,46 @@ def test_bounds_of_an_added_factor_keep_their_order(evaluated: Callable[..., Eva
 
 
 def test_over_seeds_the_interval_is_students(evaluated: Callable[..., EvaluationReport]) -> None:
-    """Gains of 1 − 1/1.1, 1 − 1/1.2, 1 − 1/1.3: mean 0.16612, s 0.07063, ± 4.303 s / √3."""
+    """Gains of 1 − 1/1.1, 1 − 1/1.2, 1 − 1/1.3: mean 0.16278, s 0.07001, ± 4.303 s / √3; requests say nothing here."""
     reports = [evaluated(seed, no_luck=scale) for seed, scale in enumerate((1.1, 1.2, 1.3))]
     (*_, found) = contributions(reports, [LOSES])
     assert found.improvement is not None
     assert found.improvement.value == pytest.approx(0.162782, abs=1e-5)
     assert found.improvement.low == pytest.approx(0.162782 - 4.303 * 0.070007 / 3**0.5, abs=1e-4)
     assert not found.clear
+
+
+def test_seeds_that_agree_do_not_make_the_days_requests_more(
+    evaluated: Callable[..., EvaluationReport],
+) -> None:
+    """Three seeds with 10 % [4, 16] each: between seeds there is nothing, and ± 6 % of the requests are left."""
+    report = evaluated(no_luck=1.0)
+    pairs = [
+        pair.model_copy(update={"low": 0.04, "high": 0.16, "log_ratio": np.log(0.9)})
+        for pair in report.comparisons
+    ]
+    agreeing = report.model_copy(update={"comparisons": tuple(pairs)})
+    (*_, found) = contributions([agreeing] * 3, [LOSES])
+    assert found.improvement is not None
+    assert found.improvement.low == pytest.approx(0.04)
+    assert found.improvement.high == pytest.approx(0.16)
+
+
+def test_both_kinds_of_noise_add_up_as_squares(evaluated: Callable[..., EvaluationReport]) -> None:
+    """Gains of 1 − 1/1.1, … as above, ± 17.39 %, and ± 6 % of the requests: √(17.39² + 6²) %."""
+    reports = []
+    for scale in (1.1, 1.2, 1.3):
+        report = evaluated(no_luck=scale)
+        pairs = [
+            pair.model_copy(
+                update={"low": (pair.improvement or 0.0) - 0.06, "high": (pair.improvement or 0.0) + 0.06}
+            )
+            for pair in report.comparisons
+        ]
+        reports.append(report.model_copy(update={"comparisons": tuple(pairs)}))
+    (*_, found) = contributions(reports, [LOSES])
+    assert found.improvement is not None
+    assert found.improvement.high == pytest.approx(0.162782 + (0.17392**2 + 0.06**2) ** 0.5, abs=1e-4)
 
 
 def test_the_table_has_the_papers_form_and_says_what_is_noise(

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping
 
+from mtmd.evaluation.student import quantile, tail
 from mtmd.experiment import METRICS, ABTest, Alignment, Change, Comparison
 from mtmd.experiment.arms import CELLS
-from mtmd.experiment.changes import LOWER_IS_BETTER, student, tail
+from mtmd.experiment.changes import LOWER_IS_BETTER
 from mtmd.experiment.outcome import BASELINE, CANDIDATE, CHANCE, HEAVYWEIGHT, ORACLE, UNCONSTRAINED
 from mtmd.world import FunnelConfig
 
@@ -26,7 +27,7 @@ def change(kind: str, cell: str, metric: str, errors: float | None) -> Change:
             kind=kind, cell=cell, metric=metric, control=None, treatment=None, change=None, low=None, high=None,
             worse=None,
         )  # fmt: skip
-    ratio, half = errors * ERROR, student(0.95, SAMPLES - 1) * ERROR
+    ratio, half = errors * ERROR, quantile(0.95, SAMPLES - 1) * ERROR
     return Change(
         kind=kind,
         cell=cell,

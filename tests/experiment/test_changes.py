@@ -5,7 +5,7 @@ import pytest
 
 from mtmd.errors import EvaluationError
 from mtmd.experiment.arms import CELLS, SUMS, Arm
-from mtmd.experiment.changes import FURTHER_METRICS, LOWER_IS_BETTER, METRICS, changes, student, tail
+from mtmd.experiment.changes import FURTHER_METRICS, LOWER_IS_BETTER, METRICS, changes
 
 
 def arms(seed: int, samples: int, lift: float = 0.0) -> tuple[list[Arm], list[Arm]]:
@@ -93,22 +93,6 @@ def test_arms_that_are_one_are_not_worse_and_a_loss_without_spread_is() -> None:
     assert found["CTR"].worse == pytest.approx(0.0, abs=1e-9)
     assert found["CPC"].worse == pytest.approx(0.0, abs=1e-9)
     assert str(found["CTR"]) == "CTR -50.00% [-50.00%, -50.00%]"
-
-
-@pytest.mark.parametrize(
-    ("t", "degrees", "chance"),
-    [
-        (2.776445, 4, 0.025), (4.604095, 4, 0.005), (-2.776445, 4, 0.975), (2.570582, 5, 0.025),
-        (2.262157, 9, 0.025), (2.093024, 19, 0.025), (3.0, 19, 0.00368086), (1.971957, 199, 0.025), (0.0, 7, 0.5),
-    ],
-)  # fmt: skip
-def test_students_tail_is_the_tables(t: float, degrees: int, chance: float) -> None:
-    assert tail(t, degrees) == pytest.approx(chance, rel=1e-5)
-
-
-@pytest.mark.parametrize(("degrees", "quantile"), [(4, 2.7764), (7, 2.3646), (9, 2.2622), (30, 2.0423)])
-def test_students_quantile_is_the_tables(degrees: int, quantile: float) -> None:
-    assert student(0.95, degrees) == pytest.approx(quantile, abs=1e-3)
 
 
 def test_too_few_samples_are_refused() -> None:
