@@ -53,8 +53,12 @@ def resample(
     """
     cuts: list[int | None] = [None, *range(min(config.interval_buckets, config.buckets))]
     cells = [(part.slice, bucket) for part in parts for bucket in cuts]
+    tasks = [*dict.fromkeys(part.slice.task for part in parts), ALL]
+    whole = [(Slice(ALL, ALL, task), bucket) for task in tasks for bucket in cuts]
+    member = np.array([[t.task in (s.task, ALL) and b == c for s, b in cells] for t, c in whole], np.float64)
+    own = np.concatenate([np.eye(len(cells)), member])  # every cell, then the wholes: (all cells, cells of slices)
     shape = (len(cells), len(predictions))
-    sums, squares, rows = np.zeros(shape), np.zeros(len(cells)), np.zeros(len(cells))
+    sums, rows, squares = np.zeros(shape), np.zeros(len(own)), np.zeros(len(own))
     resampled = np.zeros((config.resamples, *shape))
     for surface in dict.fromkeys(part.slice.surface for part in parts):
         here = [i for i, part in enumerate(parts) if part.slice.surface == surface]
@@ -64,17 +68,15 @@ def resample(
             flat = errors.reshape(len(errors), -1)
             resampled[:, columns] += (weights.T @ flat).reshape(config.resamples, -1, len(predictions))
             sums[columns] += errors.sum(axis=0, dtype=np.float64)
-            rows[columns] += counts.sum(axis=0)
-            squares[columns] += np.square(counts).sum(axis=0)
-    tasks = [*dict.fromkeys(part.slice.task for part in parts), ALL]
-    whole = [(Slice(ALL, ALL, task), bucket) for task in tasks for bucket in cuts]
-    member = np.array([[t.task in (s.task, ALL) and b == c for s, b in cells] for t, c in whole], np.float64)
+            of_request = counts @ own[:, columns].T  # (R, all cells); a request has one surface, so all its rows
+            rows += of_request.sum(axis=0)
+            squares += np.square(of_request).sum(axis=0)
     return Resampled(
         predictors=tuple(predictions),
         cells=(*cells, *whole),
         sums=np.concatenate([sums, member @ sums]),
         resampled=np.concatenate([resampled, np.einsum("wc,scm->swm", member, resampled)], axis=1),
-        requests=_kish(np.concatenate([rows, member @ rows]), np.concatenate([squares, member @ squares])),
+        requests=_kish(rows, squares),
     )
 
 

@@ -131,6 +131,27 @@ def test_effective_requests_count_unequal_ones_for_less(declarations: Declaratio
     assert (empty.requests, empty.improvement, empty.low, empty.standard_error) == (0.0, None, None, None)
 
 
+def test_a_request_with_ads_of_both_products_is_one_request_of_the_whole(declarations: Declarations) -> None:
+    """Rows 3 + 1, 2 + 2 and 0 + 4: of equal size together, so 3; by slices 25 / 13 and 49 / 21."""
+    request = np.repeat([0, 1, 2], 4)
+    domain = np.array([DOMAIN] * 3 + [DOMAIN + 1] + [DOMAIN] * 2 + [DOMAIN + 1] * 6)
+    rng = np.random.default_rng(0)
+    held = HeldOutDay(
+        teacher=rng.uniform(0.1, 0.5, (12, 3)).astype(np.float32),
+        labels=np.full((12, 3), -1, np.int8),
+        impressed=np.zeros(12, np.bool_),
+        domain=domain,
+        request=request,
+    )
+    report = evaluated(held, declarations, mtmd=0.3, per_slice=0.4)
+    assert report.compared("per_slice", SLICE).requests == pytest.approx(25 / 13)
+    assert report.compared("per_slice", Slice("search", "shopping", "ctr")).requests == pytest.approx(49 / 21)
+    assert report.compared("per_slice", TOTAL).requests == pytest.approx(3)
+    tasks = np.array([3 * 3 + 1 * 2, 2 * 3 + 2 * 2, 4 * 2])  # octr has standard ads only
+    everything = report.compared("per_slice", Slice(ALL, ALL, ALL)).requests
+    assert everything == pytest.approx(tasks.sum() ** 2 / (tasks**2).sum())
+
+
 def test_nine_of_ten_intervals_at_ninety_percent_hold_the_true_ratio(declarations: Declarations) -> None:
     """Coverage over 200 simulated days of known errors; 90 % ± 3 standard errors of that share."""
     config, hits = EvaluationConfig(buckets=2, interval_buckets=0, resamples=400), 0
