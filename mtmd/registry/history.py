@@ -63,6 +63,25 @@ def standing(history: Sequence[Change], rolled_back: Sequence[str]) -> list[tupl
     return [entry for entry in stack if entry[0] not in rolled_back]
 
 
+def champion_of(history: Sequence[Change]) -> Champion:
+    """What `champion.json` holds after these changes, of which there is one at least."""
+    rolled_back: list[str] = []
+    for change in history:
+        if change.action == "rollback" and change.previous is not None:
+            rolled_back.append(change.previous)
+        elif change.action == "reinstate":
+            rolled_back = [one for one in rolled_back if one != change.reinstated]
+    last, below = history[-1], standing(history, rolled_back)[:-1]
+    return Champion(
+        model_id=last.model_id,
+        as_of=last.as_of,
+        sequence=last.sequence,
+        previous=below[-1][0] if below else None,
+        rolled_back=tuple(rolled_back),
+        change=last,
+    )
+
+
 def taken_down(history: Sequence[Change], model_id: str) -> Change | None:
     """The latest rollback that took a model down."""
     found = [change for change in history if change.action == "rollback" and change.previous == model_id]

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.checks import check_built, check_sequence, require_reason
-from mtmd.registry.history import read_history, reconcile, standing, taken_down
+from mtmd.registry.history import champion_of, read_history, reconcile, standing, taken_down
 from mtmd.registry.records import (
     REASON_LENGTH,
     Champion,
@@ -95,9 +95,10 @@ class Registry:
         return self.path(model_id)
 
     def champion(self) -> Champion | None:
-        """The live model; None before the first promotion."""
+        """The live model; None before the first promotion. Where the pointer is lost, the history says what it was."""
         if not self._champion.is_file():
-            return None
+            history = read_history(self._history)
+            return champion_of(history) if history else None
         try:
             return Champion.model_validate(read_json(self._champion))
         except (StorageError, ValidationError) as error:
@@ -236,6 +237,8 @@ class Registry:
     def _reconciled(self) -> Champion | None:
         champion = self.champion()
         reconcile(self._history, champion)
+        if champion is not None and not self._champion.is_file():
+            write_json(self._champion, champion.model_dump(mode="json"))
         return champion
 
     def _swap(

@@ -1,3 +1,4 @@
+import json
 import threading
 from collections.abc import Callable
 from datetime import date
@@ -278,6 +279,31 @@ def test_a_champion_that_cannot_be_read_is_an_error(registry: Registry, promote:
     (registry.root / "champion.json").write_text('{"model_id": "a"}')
     with pytest.raises(RegistryError, match=r"champion\.json cannot be read"):
         registry.champion()
+
+
+def test_a_lost_pointer_is_what_the_history_says(registry: Registry, promote: Promote) -> None:
+    """After every kind of change; and until it is back, an older model displaces nothing."""
+    pointer = registry.root / "champion.json"
+    changes: list[Callable[[], object]] = [
+        lambda: promote("a", 5),
+        lambda: promote("b", 6),
+        lambda: promote("c", 7),
+        lambda: registry.rollback("conversions fell", trust),
+        lambda: promote("d", 8),
+        lambda: registry.reinstate("c", "it was the logs"),
+        lambda: registry.rollback("again", trust),
+        lambda: promote("c", 7),
+    ]
+    for change in changes:
+        change()
+        written = pointer.read_bytes()
+        pointer.unlink()
+        assert live(registry) == json.loads(written)["model_id"]
+        registry.history()  # whoever holds the lock writes it
+        assert pointer.read_bytes() == written
+    pointer.unlink()
+    promote("old", 1)
+    assert live(registry) == "c"
 
 
 def test_the_reason_of_a_rollback_is_told_to_who_comes_back(registry: Registry, promote: Promote) -> None:
