@@ -71,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     publish.add_argument("--preset", default="demo")
     publish.add_argument(
-        "--day", type=date.fromisoformat, help="of the snapshot; default: the newest there is"
+        "--day",
+        type=date.fromisoformat,
+        help="of the snapshot, be it older than what serves; default: the newest there is",
     )
     publish.add_argument("--logs", help="default: the preset's")
     publish.add_argument("--artifacts", default="artifacts")

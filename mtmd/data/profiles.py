@@ -56,7 +56,8 @@ def profile_day(logs: str | Path, day: date, declarations: Declarations, root: P
     Raises LogsError naming the table and day when its files are missing, unreadable or lack a declared column.
     """
     files = {table: day_files(logs, table, day) for table in ("requests", "ads")}
-    sources = source_digests(files, root / "digests" / f"date={day.isoformat()}.json")
+    cache = root / "digests" / f"date={day.isoformat()}.json"
+    sources = source_digests(files, cache)
     statements = {name: statement(name) for name in ("source_requests", "source_ads", *_COUNTS.values())}
     features = [feature.model_dump(mode="json") for feature in declarations.features]
     final = root / f"date={day.isoformat()}" / f"{digest([sources, statements, features])[:16]}.parquet"
@@ -76,6 +77,8 @@ def profile_day(logs: str | Path, day: date, declarations: Declarations, root: P
                     raise LogsError(
                         f"{table} of {day} can't be profiled ({error}); deliver the day again"
                     ) from error
+        if source_digests(files, cache) != sources:
+            raise LogsError(f"logs of {day} changed while they were profiled; run again when they are complete")
         columns = [list(column) for column in zip(*rows, strict=True)]
         with atomic_file(final) as temporary:
             pq.write_table(pa.table(columns, schema=_SCHEMA), temporary)

@@ -68,12 +68,13 @@ def day_bids(logs: str | Path, shard: Shard, declarations: Declarations, cache: 
     `cache` is as in `ads_digests`. Raises LogsError as `read_ads` does, and when the snapshot is not the one that the
     shard was extracted from.
     """
+    bids = np.concatenate([_bids(raw) for _, raw in _rows(logs, shard.day, declarations, ["bid"])])
     if ads_digests(logs, shard.day, cache) != read_manifest(shard.path).sources["ads"]:
         raise LogsError(
             f"ads of {shard.day} changed after the day was extracted, so their bids may be another day's; run the day "
             "again, which extracts it anew"
         )
-    return np.concatenate([_bids(raw) for _, raw in _rows(logs, shard.day, declarations, ["bid"])])
+    return bids
 
 
 def _rows(

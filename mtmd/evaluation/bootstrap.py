@@ -56,7 +56,9 @@ def resample(
     tasks = [*dict.fromkeys(part.slice.task for part in parts), ALL]
     whole = [(Slice(ALL, ALL, task), bucket) for task in tasks for bucket in cuts]
     member = np.array([[t.task in (s.task, ALL) and b == c for s, b in cells] for t, c in whole], np.float64)
-    own = np.concatenate([np.eye(len(cells)), member])  # every cell, then the wholes: (all cells, cells of slices)
+    own = np.concatenate(
+        [np.eye(len(cells)), member]
+    )  # every cell, then the wholes: (all cells, cells of slices)
     shape = (len(cells), len(predictions))
     sums, rows, squares = np.zeros(shape), np.zeros(len(own)), np.zeros(len(own))
     resampled = np.zeros((config.resamples, *shape))
@@ -68,7 +70,9 @@ def resample(
             flat = errors.reshape(len(errors), -1)
             resampled[:, columns] += (weights.T @ flat).reshape(config.resamples, -1, len(predictions))
             sums[columns] += errors.sum(axis=0, dtype=np.float64)
-            of_request = counts @ own[:, columns].T  # (R, all cells); a request has one surface, so all its rows
+            of_request = (
+                counts @ own[:, columns].T
+            )  # (R, all cells); a request has one surface, so all its rows
             rows += of_request.sum(axis=0)
             squares += np.square(of_request).sum(axis=0)
     return Resampled(

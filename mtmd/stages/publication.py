@@ -1,6 +1,7 @@
 """Publish the champion's ads: after a promotion, and whenever a newer snapshot of ads is there."""
 
 import os
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from mtmd.data import ShardRef, ads_digests, read_ads
 from mtmd.data.shards import read_manifest
 from mtmd.errors import BundleError, LogsError, RegistryError
 from mtmd.logs import newest_day
-from mtmd.registry import Registry
+from mtmd.registry import Champion, Registry
 from mtmd.serving import (
     Catalogue,
     Counts,
@@ -27,6 +28,8 @@ from mtmd.serving import (
 from mtmd.storage import digest, remove
 from mtmd.workspace import Workspace
 
+LEAST_SHARE = 0.5  # of the ads that served before, in a snapshot that nobody named
+
 
 class Published(Frozen):
     """What came of a publication."""
@@ -38,7 +41,9 @@ class Published(Frozen):
     ads: int
     embedded: int = Field(description="ads that were run through a tower now")
     copied: int = Field(description="ads whose features are those of the publication before")
-    asked: date = Field(description="the day that was asked for; an older one displaces nothing")
+    asked: date = Field(
+        description="the day that was asked for; an older one, unless a person named it, displaces nothing"
+    )
 
     @property
     def words(self) -> str:
@@ -56,11 +61,12 @@ def publish(
     """Publish a day's ads, by default the newest day's, for the champion; then they serve it, all or none of them.
 
     Ads that the publication before has with the same features are copied, the others embedded. What is there already
-    is not made again, and a newer day's ads are never displaced by an older one's. With `held_out`, the shard that the
-    model was evaluated on, the snapshot must still be the one that it was extracted from.
+    is not made again. An older day's ads displace a newer one's only where a person names the day. With `held_out`, the
+    shard that the model was evaluated on, the snapshot must still be the one that it was extracted from.
 
-    Raises RegistryError without a champion, LogsError for a snapshot that is missing or not as the contract says,
-    BundleError when the champion's files are altered or an ad can't be embedded.
+    Raises RegistryError without a champion, LogsError for a snapshot that is missing, not as the contract says,
+    changed while it was read, or, if nobody named its day, has lost half of the ads that served before: it may be half
+    delivered. BundleError when the champion's files are altered or an ad can't be embedded.
     """
     catalogue, registry = Catalogue(workspace.root), Registry(workspace.root)
     with catalogue.publishing():
@@ -71,17 +77,22 @@ def publish(
             )
         wanted = day or newest_day(logs, "ads")
         scorer = Scorer.load(registry.verify(champion.model_id))
-        sources = ads_digests(logs, wanted, workspace.shards / "digests")
+        digests = workspace.shards / "digests"
+        sources = ads_digests(logs, wanted, digests)
         if held_out is not None:
             _require_same(held_out, sources)
         there = _serving(catalogue, champion.model_id, scorer)
         name = f"{wanted}-{digest([scorer.info.bundle_id, sources])[:16]}"
         counts = Counts()
-        if there is not None and (there[0].name == name or there[0].day > wanted):
+        named = day is not None and held_out is None
+        if there is not None and (there[0].name == name or (there[0].day > wanted and not named)):
             current = there[0]
         else:
-            place = catalogue.path(champion.model_id, name)
-            ads = _write(scorer, logs, wanted, place, None if there is None else there[1], counts)
+            place, previous = catalogue.path(champion.model_id, name), None if there is None else there[1]
+            snapshot = _snapshot(scorer, logs, wanted, sources, digests)
+            ads = _write(scorer, snapshot, place, previous, counts)
+            if day is None:
+                _require_enough(catalogue, champion, wanted, ads)
             current = Current(name=name, day=wanted, ads=ads)
             catalogue.serve(champion.model_id, current)
     return Published(
@@ -125,8 +136,18 @@ def _serving(catalogue: Catalogue, model_id: str, scorer: Scorer) -> tuple[Curre
         return None
 
 
+def _snapshot(
+    scorer: Scorer, logs: str | Path, day: date, sources: dict[str, str], digests: Path
+) -> Iterator[EncodedAds]:
+    """A day's ads for the towers; raises at its end, before a publication is complete, if they are not `sources`'."""
+    for part in read_ads(logs, day, scorer.info.declarations):
+        yield EncodedAds(part.product, part.ad_id, part.rows, part.bid)
+    if ads_digests(logs, day, digests) != sources:
+        raise LogsError(f"ads of {day} changed while they were read; publish again when they are complete")
+
+
 def _write(
-    scorer: Scorer, logs: str | Path, day: date, place: Path, previous: PublishedAds | None, counts: Counts
+    scorer: Scorer, ads: Iterator[EncodedAds], place: Path, previous: PublishedAds | None, counts: Counts
 ) -> int:
     """The number of ads of the publication, which is made unless it is there, complete."""
     if place.exists():
@@ -134,13 +155,29 @@ def _write(
             return len(open_ads(place, scorer.info))
         except BundleError:  # damaged after it was written: a publication appears whole or not at all
             remove(place)
-    ads = (
-        EncodedAds(part.product, part.ad_id, part.rows, part.bid)
-        for part in read_ads(logs, day, scorer.info.declarations)
-    )
     threads = len(os.sched_getaffinity(0))
     publish_ads(scorer, ads, place, threads=threads, previous=previous, counts=counts)
     return counts.embedded + counts.copied
+
+
+def _require_enough(catalogue: Catalogue, champion: Champion, day: date, ads: int) -> None:
+    """Compared with what serves the model, or the one before it or taken down for it: whichever is newest."""
+    others = [champion.previous, *champion.rolled_back[-1:]]
+    served = [_current(catalogue, model) for model in (champion.model_id, *others) if model is not None]
+    before = max((one for one in served if one is not None), key=lambda one: one.day, default=None)
+    if before is not None and ads < LEAST_SHARE * before.ads:
+        raise LogsError(
+            f"ads of {day} are {ads}; those of {before.day}, which serve now, are {before.ads}: less than half as many "
+            "may be half a delivery. Publish again when it is complete; if it is right as it is, say so by naming its "
+            f"day: `mtmd publish --day {day}`"
+        )
+
+
+def _current(catalogue: Catalogue, model_id: str) -> Current | None:
+    try:
+        return catalogue.current(model_id)
+    except BundleError:
+        return None
 
 
 def _require_same(held_out: ShardRef, sources: dict[str, str]) -> None:

@@ -1,17 +1,20 @@
 """The champion's ads on the tiny platform: published once, brought up to date, and what is refused."""
 
 import shutil
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from mtmd.data import open_shard
+from mtmd.data import ads_digests, open_shard
 from mtmd.errors import LogsError, RegistryError
 from mtmd.export.rows import take
 from mtmd.serving import Catalogue, PublishedAds, Scorer, open_ads
 from mtmd.stages import Published, publish
+from mtmd.stages.publication import _snapshot
 from mtmd.workspace import Workspace
 from tests.flows.runs import AS_OF, NEXT, Run, copied
 from tests.stages.conftest import Done
@@ -52,6 +55,10 @@ def live(first_run: Run, tmp_path: Path) -> Workspace:
     return Workspace(copied(first_run.artifacts, tmp_path / "artifacts") / first_run.root.name)
 
 
+def ads_table(logs: Path, day: date) -> pa.Table:
+    return pa.concat_tables(pq.read_table(file) for file in sorted((logs / "ads" / f"date={day}").iterdir()))
+
+
 def counts(done: Published) -> tuple[int, int]:
     return done.embedded, done.copied
 
@@ -70,9 +77,54 @@ def test_a_newer_snapshot_embeds_what_changed_and_copies_the_rest(
     assert changed.embedded + changed.copied == changed.ads == len(ads_of(live, model))
     again = publish(live, first_run.logs, NEXT + timedelta(days=1))
     assert (counts(again), again.path) == ((0, 0), changed.path)
-    older = publish(live, first_run.logs, AS_OF)
-    assert older.words == f"{model} has the ads of {changed.day} already; those of {AS_OF} displace nothing"
-    assert older.path == changed.path
+
+
+def test_an_older_day_displaces_a_newer_one_only_where_it_is_named(done_live: Done) -> None:
+    workspace, logs = done_live.plan.workspace, done_live.plan.logs
+    before = publish(workspace, logs, AS_OF)
+    newer = publish(workspace, logs)
+    assert newer.day > AS_OF
+    older = publish(workspace, logs, AS_OF, held_out=done_live.shards[-1])
+    assert (
+        older.words
+        == f"{older.model_id} has the ads of {newer.day} already; those of {AS_OF} displace nothing"
+    )
+    assert older.path == newer.path
+    named = publish(workspace, logs, AS_OF)
+    assert (named.day, named.path) == (AS_OF, before.path)
+
+
+def test_a_snapshot_that_may_be_half_delivered_must_be_named(
+    live: Workspace, first_run: Run, tmp_path: Path
+) -> None:
+    table = ads_table(first_run.logs, AS_OF)
+    half, before = tmp_path / "logs" / "ads" / f"date={NEXT}" / "part.parquet", len(table)
+    half.parent.mkdir(parents=True)
+    pq.write_table(table.slice(0, before // 2 - 1), half)
+    with pytest.raises(
+        LogsError,
+        match=rf"ads of {NEXT} are {before // 2 - 1}; those of {AS_OF}, .* are {before}: .*--day {NEXT}`",
+    ):
+        publish(live, tmp_path / "logs")
+    assert len(ads_of(live, first_run.summary.model_id)) == before
+    assert publish(live, tmp_path / "logs", NEXT).ads == before // 2 - 1
+    pq.write_table(table, half)
+    assert publish(live, tmp_path / "logs").ads == before
+
+
+def test_a_snapshot_that_is_exchanged_before_it_is_read_is_refused(
+    live: Workspace, first_run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "logs" / "ads" / f"date={AS_OF}" / "part.parquet"
+    file.parent.mkdir(parents=True)
+    table = ads_table(first_run.logs, AS_OF)
+    pq.write_table(table, file)
+    sources = ads_digests(tmp_path / "logs", AS_OF, tmp_path)
+    scorer = Scorer.load(live.root / "models" / first_run.summary.model_id)
+    snapshot = _snapshot(scorer, tmp_path / "logs", AS_OF, sources, tmp_path)
+    pq.write_table(table.slice(1), file)
+    with pytest.raises(LogsError, match=f"ads of {AS_OF} changed while they were read"):
+        list(snapshot)
 
 
 def test_what_a_killed_publisher_left_complete_is_taken_and_what_is_damaged_is_made_again(
