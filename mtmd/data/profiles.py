@@ -78,7 +78,9 @@ def profile_day(logs: str | Path, day: date, declarations: Declarations, root: P
                         f"{table} of {day} can't be profiled ({error}); deliver the day again"
                     ) from error
         if source_digests(files, cache) != sources:
-            raise LogsError(f"logs of {day} changed while they were profiled; run again when they are complete")
+            raise LogsError(
+                f"logs of {day} changed while they were profiled; run again when they are complete"
+            )
         columns = [list(column) for column in zip(*rows, strict=True)]
         with atomic_file(final) as temporary:
             pq.write_table(pa.table(columns, schema=_SCHEMA), temporary)
