@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path, PurePath
@@ -103,15 +103,15 @@ def atomic_file(final: Path) -> Iterator[Path]:
     """Yield a path to write; on success it is fsynced and replaces `final`, on error it is removed."""
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = final.parent / f"{_TEMPORARY}{final.name}-{uuid.uuid4().hex[:8]}"
-    with temporary.open("wb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        try:
-            yield temporary
-            _fsync(temporary)
-            temporary.replace(final)
-            _fsync(final.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+    held = _claim(temporary, Path.touch)
+    try:
+        yield temporary
+        _fsync(temporary)
+        temporary.replace(final)
+        _fsync(final.parent)
+    finally:
+        os.close(held)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -122,10 +122,8 @@ def atomic_directory(final: Path) -> Iterator[Path]:
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = final.parent / f"{_TEMPORARY}{final.name}-{uuid.uuid4().hex[:8]}"
-    temporary.mkdir()
-    held = os.open(temporary, os.O_RDONLY)
+    held = _claim(temporary, Path.mkdir)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)
         yield temporary
         for path in sorted(temporary.rglob("*"), reverse=True):
             _fsync(path)
@@ -194,11 +192,8 @@ def sweep(root: Path) -> list[Path]:
     """
     removed = []
     for directory, names, files in os.walk(root):
-        for path in (Path(directory) / name for name in [*names, *files] if name.startswith(_TEMPORARY)):
-            if _owner_is_dead(path):
-                with suppress(FileNotFoundError):
-                    remove(path)
-                removed.append(path)
+        left = [Path(directory) / name for name in [*names, *files] if name.startswith(_TEMPORARY)]
+        removed += [path for path in left if _remove_unless_claimed(path)]
         names[:] = [name for name in names if not name.startswith(_TEMPORARY)]
     return sorted(removed)
 
@@ -222,13 +217,28 @@ def _rename_unless_there(temporary: Path, final: Path) -> None:
     _fsync(final.parent)
 
 
-def _owner_is_dead(path: Path) -> bool:
+def _claim(temporary: Path, make: Callable[[Path], None]) -> int:
+    """Make a temporary and lock it, as a descriptor; again if a sweeper took it in between for a dead writer's."""
+    while True:
+        make(temporary)
+        with suppress(FileNotFoundError):
+            held = os.open(temporary, os.O_RDONLY)
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if temporary.exists():
+                return held
+            os.close(held)
+
+
+def _remove_unless_claimed(path: Path) -> bool:
+    """Remove what no living writer has locked; locked meanwhile, so that who made it just now sees that it is gone."""
     try:
         held = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with suppress(FileNotFoundError):
+            remove(path)
     except BlockingIOError:
         return False
     finally:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from mtmd.errors import StorageError
 from mtmd.storage import (
+    _claim,
     append_line,
     atomic_directory,
     atomic_file,
@@ -310,6 +312,27 @@ def test_a_killed_replacement_leaves_the_old_file(tmp_path: Path, start: StartSc
     write_text(tmp_path / "file", "old")
     kill(start(HALF_A_FILE, tmp_path / "file"))
     assert (tmp_path / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
+def test_a_writer_that_is_swept_before_it_holds_its_lock_begins_again(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    """Between a temporary and its lock a sweeper takes it for a dead writer's."""
+    swept: list[Path] = []
+
+    def disturbed(path: Path) -> None:
+        make(path)
+        if not swept:
+            swept.extend(sweep(tmp_path))
+
+    temporary = tmp_path / ".tmp-day-01234567"
+    held = _claim(temporary, disturbed)
+    assert swept == [temporary]
+    assert temporary.exists()
+    assert sweep(tmp_path) == []
+    os.close(held)
+    assert sweep(tmp_path) == [temporary]
 
 
 def test_sweep_keeps_finished_outputs(tmp_path: Path) -> None:
