@@ -245,10 +245,9 @@ def _alive(record: Path) -> int | None:
 
 
 def _started(pid: int) -> str:
-    """When a process started, as `ps` tells it; empty when there is none, or it only waits to be reaped."""
-    done = subprocess.run(
-        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
+    """When a process started, as `ps` tells it in every shell; empty when there is none, or it waits to be reaped."""
+    command, everywhere = ["ps", "-o", "stat=,lstart=", "-p", str(pid)], {"TZ": "UTC", "LC_ALL": "C"}
+    done = subprocess.run(command, env=os.environ | everywhere, capture_output=True, text=True, check=False)
     state, _, started = done.stdout.strip().partition(" ")
     return "" if state.startswith("Z") else started.strip()
 

@@ -60,6 +60,17 @@ def test_a_process_that_took_over_a_recorded_number_is_left_alone(platform: Plat
         other.wait()
 
 
+def test_a_process_is_the_same_in_a_shell_of_another_time_zone(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    _start(platform, "worker", _SLEEPS, os.environ)
+    monkeypatch.setenv("TZ", "America/New_York")
+    assert _alive(platform.home / "worker.json") is not None
+    down(platform)
+    assert _alive(platform.home / "worker.json") is None
+
+
 @pytest.mark.parametrize("session", ["", ", start_new_session=True"])  # a worker's flow runs have their own
 def test_what_a_process_started_ends_with_it(session: str) -> None:
     spawn = f"subprocess.Popen({_SLEEPS!r}{session})"
