@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mtmd.config import EvaluationConfig, Preset, load_preset
 from mtmd.data import extract_day, feature_shifts, open_shard, profile_day
-from mtmd.errors import LogsError
+from mtmd.errors import EvaluationError, LogsError, MtmdError
 from mtmd.evaluation import EvaluationReport, HeldOutDay, evaluate_predictors
 from mtmd.export import score_shard
 from mtmd.logs import available_days
@@ -26,26 +26,21 @@ def monitor(
 ) -> MonitorReport:
     """Score a day with the champion, compare its features with the champion's training days, keep what was found.
 
-    A day whose logs are missing or can't be read is a breach of freshness, not an error.
+    A day whose logs are missing, can't be read or have scores that are no probabilities is a breach, not an error.
     """
     chosen = load_preset(preset)
     workspace, source = Workspace.of(artifacts, chosen), logs or chosen.logs
     champion = Registry(workspace.root).champion()
-    days = available_days(source)
-    findings = [
-        *freshness_findings(
-            day,
-            max((one for one in days if one <= day), default=None),
-            champion.as_of if champion else None,
-            chosen.monitor,
-        )
-    ]
-    if champion is not None and day in days:
-        try:
+    findings: list[Finding] = []
+    try:
+        days = available_days(source)
+        newest = max((one for one in days if one <= day), default=None)
+        findings += freshness_findings(day, newest, champion.as_of if champion else None, chosen.monitor)
+        if champion is not None and day in days:
             findings += _figures(workspace, chosen, source, day, champion.model_id)
             findings += _drift(workspace, chosen, source, day, champion.model_id)
-        except LogsError as error:
-            findings.append(_unreadable(day, error))
+    except (LogsError, EvaluationError) as error:
+        findings.append(_unreadable(day, error))
     report = MonitorReport(
         line=chosen.name,
         day=day,
@@ -98,7 +93,7 @@ def _drift(workspace: Workspace, preset: Preset, logs: str, day: date, champion:
     return list(drift_findings(feature_shifts(profiles, day), day, preset.monitor))
 
 
-def _unreadable(day: date, error: LogsError) -> Finding:
+def _unreadable(day: date, error: MtmdError) -> Finding:
     return Finding(
         signal="freshness",
         where="logs",

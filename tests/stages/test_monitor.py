@@ -75,6 +75,24 @@ def test_a_day_that_is_missing_or_damaged_is_a_breach_and_no_error(
     assert damaged.words.startswith(f"1 breach: the logs of {NEXT} can't be used: requests of {NEXT}")
 
 
+def test_scores_and_days_that_are_none_are_a_breach_and_no_error(
+    first_run: Run, artifacts: Path, tmp_path: Path
+) -> None:
+    logs = tmp_path / "logs"
+    shutil.copytree(first_run.logs, logs)
+    (file,) = (logs / "candidates" / f"date={NEXT}").glob("*.parquet")
+    planted = tmp_path / "planted.parquet"
+    source = f"read_parquet('{file}', hive_partitioning = false)"
+    duckdb.sql(f"copy (select * replace (0.0::float as ctr) from {source}) to '{planted}'")
+    shutil.move(planted, file)
+    zero = _look(first_run, artifacts, logs)
+    assert zero.words.startswith(f"1 breach: the logs of {NEXT} can't be used: ")
+    assert "not strictly between 0 and 1" in zero.words
+    (logs / "ads" / "date=2026-02-30").mkdir()
+    assert "date=2026-02-30 is named after no day" in _look(first_run, artifacts, logs).words
+    assert len(monitored(TINY, NEXT, artifacts=str(artifacts))) == 1
+
+
 def test_without_a_champion_only_freshness_is_known(first_run: Run, tmp_path: Path) -> None:
     artifacts = copied(first_run.artifacts, tmp_path / "artifacts", champion=False)
     report = _look(first_run, artifacts)
