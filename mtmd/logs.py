@@ -32,6 +32,11 @@ def day_files(logs: str | Path, table: str, day: date) -> list[Path]:
     return files
 
 
+def source_files(logs: str | Path, day: date) -> dict[str, list[Path]]:
+    """Each table's Parquet files of the day; raises LogsError naming the table that has none."""
+    return {table: day_files(logs, table, day) for table in TABLES}
+
+
 def newest_day(logs: str | Path, table: str) -> date:
     """The newest day for which one table has a directory; raises LogsError where there is none."""
     days = [_day(path) for path in (resolve(logs) / table).glob("date=*") if _PARTITION.match(path.name)]

@@ -22,8 +22,9 @@ from mtmd.data.shards import (
     read_manifest,
     reference,
 )
-from mtmd.data.sources import identities, load_sources, source_digests, source_files
+from mtmd.data.sources import identities, load_sources, source_digests
 from mtmd.errors import LogsError, StorageError
+from mtmd.logs import source_files
 from mtmd.storage import atomic_directory, digest, remove, write_json
 
 _STATEMENTS = (

@@ -20,11 +20,6 @@ _MAX_ROWS = 2**31 - 1  # row links are int32
 SourceFiles = dict[str, list[Path]]
 
 
-def source_files(logs: str | Path, day: date) -> SourceFiles:
-    """The day's Parquet files of each table; raises LogsError where there are none."""
-    return {table: day_files(logs, table, day) for table in TABLES}
-
-
 def source_digests(files: SourceFiles, cache: Path) -> dict[str, dict[str, str]]:
     """sha256 of each file, by table and file name.
 

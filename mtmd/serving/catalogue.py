@@ -54,6 +54,17 @@ class Catalogue:
         """Let a publication that is complete serve the model from now on; callers hold the lock."""
         write_json(self.root / model_id / _CURRENT, current.model_dump(mode="json"))
 
+    def superseded_s(self, model_id: str, path: Path) -> float | None:
+        """Since when another publication serves the model, in seconds of the clock; None where `path` does or none."""
+        try:
+            current = self.current(model_id)
+        except BundleError:
+            return None
+        if current is None or current.name == path.name:
+            return None
+        # A publication that was complete after the pointer was written is one that is about to serve, or was refused.
+        return max((self.root / model_id / _CURRENT).stat().st_mtime, path.stat().st_mtime)
+
     @contextmanager
     def publishing(self) -> Iterator[None]:
         """Hold the lock of whoever publishes; waits for another one."""

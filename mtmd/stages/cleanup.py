@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import Field
 
 from mtmd.config import Frozen, RetentionConfig
+from mtmd.errors import BundleError
 from mtmd.registry import Registry
 from mtmd.serving import Catalogue
 from mtmd.storage import remove
@@ -31,6 +33,16 @@ class Removable(Frozen):
     path: str
     bytes: int
     why: str
+
+
+class _Output(NamedTuple):
+    """An output, the days that it is kept, and what it ages by: its day, or else a clock; by neither, it stays."""
+
+    kind: str
+    path: Path
+    days: int
+    day: date | None = None
+    since_s: float | None = None
 
 
 class CleanUp(Frozen):
@@ -58,13 +70,12 @@ def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float
     clock = time.time() if now_s is None else now_s
     removable: list[Removable] = []
     kept: dict[str, int] = {}
-    for kind, path, days, day in _outputs(workspace, retention):
-        old = newest - day > timedelta(days=days) if day else clock - path.stat().st_mtime > days * _DAY_S
-        if old and not _stays(kind, path, standing):
-            age = f"{(newest - day).days} days before {newest}" if day else f"written over {days} days ago"
-            removable.append(Removable(kind=kind, path=str(path), bytes=_size(path), why=age))
+    for one in _outputs(workspace, retention):
+        why = _age(one, newest, clock)
+        if why and not _stays(one.kind, one.path, standing):
+            removable.append(Removable(kind=one.kind, path=str(one.path), bytes=_size(one.path), why=why))
         else:
-            kept[kind] = kept.get(kind, 0) + 1
+            kept[one.kind] = kept.get(one.kind, 0) + 1
     return CleanUp(newest=newest, removable=tuple(removable), kept=kept, standing=standing)
 
 
@@ -78,15 +89,25 @@ def clean_up(workspace: Workspace, planned: CleanUp, on_removed: Callable[[Remov
         on_removed(one)
 
 
+def _age(output: _Output, newest: date, now_s: float) -> str | None:
+    """Why an output is too old; None where it is not."""
+    if output.day is not None and newest - output.day > timedelta(days=output.days):
+        return f"{(newest - output.day).days} days before {newest}"
+    if output.since_s is not None and now_s - output.since_s > output.days * _DAY_S:
+        return (
+            f"not needed for over {output.days} days"
+            if output.kind == "ads"
+            else (f"written over {output.days} days ago")
+        )
+    return None
+
+
 def _stays(kind: str, path: Path, standing: Sequence[str]) -> bool:
     """Whether it is needed whatever its age: `path` is a model, or the published ads of one."""
     return path.name in {"models": standing, "ads": standing[-2:]}.get(kind, ())
 
 
-def _outputs(
-    workspace: Workspace, retention: RetentionConfig
-) -> Iterator[tuple[str, Path, int, date | None]]:
-    """Kind, path, days that it is kept, and its day; None for what is named by content alone."""
+def _outputs(workspace: Workspace, retention: RetentionConfig) -> Iterator[_Output]:
     root = workspace.root
     by_day = (
         ("shards", "shards/date=*", retention.shards),
@@ -101,28 +122,34 @@ def _outputs(
     for kind, pattern, days in by_day:
         for path in sorted(root.glob(pattern)):
             if (day := _day_of(path.name)) is not None:
-                yield kind, path, days, day
+                yield _Output(kind, path, days, day)
     for path in sorted(root.glob("models/[!.]*")):
         if (path / "manifest.json").is_file():
-            yield "models", path, retention.models, Registry(root).manifest(path.name).as_of
+            yield _Output("models", path, retention.models, _as_of(Registry(root), path.name))
     yield from _published(Catalogue(root), retention)
     for kind in ("trained", "evaluations", "proofs", "graphs", "work"):
         for path in sorted(root.glob(f"{kind}/[!.]*")):
-            yield kind, path, retention.caches, None
+            yield _Output(kind, path, retention.caches, since_s=path.stat().st_mtime)
 
 
-def _published(
-    catalogue: Catalogue, retention: RetentionConfig
-) -> Iterator[tuple[str, Path, int, date | None]]:
+def _published(catalogue: Catalogue, retention: RetentionConfig) -> Iterator[_Output]:
     """A model's ads age together; those that others took the place of go a day later, when no reader opens them."""
     newest: dict[str, date] = {}
     for model_id, path, day in catalogue.publications():
         newest[model_id] = max(day, newest.get(model_id, day))
-        current = catalogue.current(model_id)
-        if current is not None and current.name != path.name:
-            yield "ads", path, _SUPERSEDED_DAYS, None
+        superseded = catalogue.superseded_s(model_id, path)
+        if superseded is not None:
+            yield _Output("ads", path, _SUPERSEDED_DAYS, since_s=superseded)
     for model_id, day in newest.items():
-        yield "ads", catalogue.root / model_id, retention.ads, day
+        yield _Output("ads", catalogue.root / model_id, retention.ads, day)
+
+
+def _as_of(registry: Registry, model_id: str) -> date | None:
+    """A model's day; None for one that cannot be read, which stays: it may be one that a person wants to restore."""
+    try:
+        return registry.manifest(model_id).as_of
+    except BundleError:
+        return None
 
 
 def _newest(workspace: Workspace) -> date | None:

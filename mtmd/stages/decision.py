@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from mtmd.config import Frozen, load_preset
 from mtmd.data import ShardRef
 from mtmd.errors import MtmdError
 from mtmd.evaluation import EvaluationReport
 from mtmd.experiment import ABTest
+from mtmd.outputs import read_record
 from mtmd.registry import Registry
 from mtmd.registry.gates import GateInputs, Verdict
 from mtmd.registry.gates import decide as decide_gates
@@ -21,7 +22,7 @@ from mtmd.stages.evaluation import Evaluated
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained
 from mtmd.stages.validation import DataQuality
-from mtmd.storage import digest, read_json, write_json
+from mtmd.storage import digest, write_json
 from mtmd.workspace import Workspace
 
 _SUMMARY, _VALIDATION = "summary.json", "validation.json"
@@ -149,13 +150,10 @@ def _is_news(verdict: Verdict) -> bool:
 
 def _recorded(run: Path, verdict: Verdict) -> Verdict | None:
     """The verdict of an earlier run about the same things: the same one, or the one that promoted."""
-    record = run / _SUMMARY
-    if not record.is_file():
+    summary = read_record(run / _SUMMARY, RunSummary)
+    if summary is None:
         return None
-    try:
-        earlier = RunSummary.model_validate(read_json(record)).verdict
-    except ValidationError:  # of a version that wrote other fields
-        return None
+    earlier = summary.verdict
     stands = earlier == verdict or (verdict.promotion is not None and earlier.promoted)
     return earlier if stands else None
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from pydantic import Field
 
 from mtmd.config import Frozen
-from mtmd.data.sources import source_digests, source_files
+from mtmd.data.sources import source_digests
 from mtmd.errors import LogsError
+from mtmd.logs import source_files
 from mtmd.stages.keys import code_digest
 from mtmd.stages.plan import RunPlan
 from mtmd.storage import digest, read_json, write_json

@@ -15,7 +15,7 @@ from expectations import Needs, ads_suite, candidates_suite, requests_suite, win
 from mtmd.config import Preset
 from mtmd.contract import TABLES, table_columns
 from mtmd.errors import LogsError, ValidationError
-from mtmd.logs import day_directory
+from mtmd.logs import day_directory, source_files
 from mtmd.validation.gx_duckdb import Database, autocommit, database, load
 from mtmd.validation.results import (
     DayProfile,
@@ -28,7 +28,6 @@ from mtmd.validation.schema import compare
 from mtmd.validation.staging import (
     columns_of,
     profile_day,
-    source_files,
     stage_day,
     stage_found,
     stage_previous_requests,

@@ -27,17 +27,11 @@ from expectations.features import finite_column, length_column, null_rates_sql
 from mtmd.config import Declarations, Feature, Preset
 from mtmd.contract import TABLES, table_columns
 from mtmd.errors import LogsError
-from mtmd.logs import day_files
 from mtmd.validation.gx_duckdb import Database
 from mtmd.validation.results import DayProfile, DomainProfile, NullProfile
 
 _JOINED = "candidates_joined"
 _SQL = Path(__file__).parents[2] / "sql"
-
-
-def source_files(logs: str | Path, day: date) -> dict[str, list[Path]]:
-    """Each table's Parquet files of the day; raises LogsError naming what is missing."""
-    return {table: day_files(logs, table, day) for table in TABLES}
 
 
 def columns_of(database: Database, table: str, file: Path, day: date) -> dict[str, str]:

@@ -13,8 +13,9 @@ import pytest
 
 from mtmd.config import Declarations
 from mtmd.data import extract_day
-from mtmd.data.sources import source_digests, source_files
+from mtmd.data.sources import source_digests
 from mtmd.errors import ConfigError, LogsError
+from mtmd.logs import source_files
 from mtmd.storage import sha256_file
 
 DAY = date(2026, 3, 1)
