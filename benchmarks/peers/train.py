@@ -112,7 +112,7 @@ class _Run:
     ) -> None:
         self._model, self._data, self._config = model, data, preset.training
         self._peak, self._precision = learning_rate, precision
-        self._least_rows = preset.model.batch_norm_min_rows
+        self._least_rows = preset.model.norm_min_rows
         self._loss = _loss(data, preset)
         self._steps = data.steps(preset.training.batch_requests)
         self._optimizer = make_optimizer(model, preset.training)

@@ -30,7 +30,9 @@ class Feature(Frozen):
         False, description="read by the shallow experts too (categorical only; paper §2.1.3)"
     )
     buckets: int | None = Field(None, ge=1, le=2**31 - 2, description="hash buckets (categorical only)")
-    width: int = Field(16, ge=1, le=4096, description="embedding width; for `embedding`, the vector's length")
+    width: int = Field(
+        16, ge=1, le=4096, description="of a category's embedding; for `embedding`, the vector's length"
+    )
     type: ColumnType | None = Field(None, description="column type in the logs; VARCHAR or FLOAT by kind")
     log1p: bool = Field(False, description="read as sign(x) · ln(1 + |x|) (continuous only)")
 

@@ -41,7 +41,7 @@ class ModelConfig(Frozen):
     emb_deep: dict[str, Annotated[int, Field(ge=1)]] | Annotated[int, Field(ge=1)] = Field(
         description="width of emb_deep per task, or one for all; §2.3: 128 ctr, 32 gctr and octr"
     )
-    batch_norm_min_rows: int = Field(
+    norm_min_rows: int = Field(
         32, ge=2, description="values of a number below which a domain's window says little about its spread"
     )
 

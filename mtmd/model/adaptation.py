@@ -99,7 +99,7 @@ class DomainFields(nn.Module):
         self.gated = config.adaptation == "domain"
         self.fields = len(layout.fields)
         numeric = layout.numeric_width
-        self.norm = WindowNorm(numeric, config.batch_norm_min_rows)
+        self.norm = WindowNorm(numeric, config.norm_min_rows)
         self.gain = nn.Parameter(torch.ones(numeric))
         self.shift = nn.Parameter(torch.zeros(numeric))
         self.default = nn.Parameter(torch.zeros(layout.width))

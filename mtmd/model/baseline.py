@@ -46,7 +46,7 @@ class PlainTower(nn.Module):
     ) -> None:
         super().__init__()
         self.tables = FieldTables(layout, networks)
-        self.norm = WindowNorm(layout.numeric_width, model.batch_norm_min_rows)
+        self.norm = WindowNorm(layout.numeric_width, model.norm_min_rows)
         self.default = nn.Parameter(torch.zeros(networks, 1, layout.width))
         self.register_buffer("columns", torch.tensor(layout.numeric_columns, dtype=torch.long), False)
         self.stack = Stack(

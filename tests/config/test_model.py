@@ -26,7 +26,7 @@ def test_the_papers_sizes_are_the_default() -> None:
         ({"norm": "both"}, r"'pre', 'post' or 'none'"),
         ({"composition": "mean"}, r"'concat' or 'sum'"),
         ({"cross_layers": -1}, r"greater than or equal to 0"),
-        ({"batch_norm_min_rows": 1}, r"greater than or equal to 2"),
+        ({"norm_min_rows": 1}, r"greater than or equal to 2"),
         ({"dropout": 0.1}, r"Extra inputs are not permitted"),
     ],
 )

@@ -87,7 +87,7 @@ def small_preset() -> Preset:
                 "router_widths": [8],
                 "cross_layers": 1,
                 "cross_rank": 4,
-                "batch_norm_min_rows": 4,
+                "norm_min_rows": 4,
                 "emb_deep": {"ctr": 8, "octr": 4},
             },
             "training": {"batch_requests": 32, "loss_weights": {"ctr": 2.0, "octr": 1.0}},

@@ -65,7 +65,7 @@ class PlainNorm:
     """One number column of one domain, normalised with plain Python numbers over all values of the window."""
 
     def __init__(self, config: ModelConfig) -> None:
-        self.min_rows = config.batch_norm_min_rows
+        self.min_rows = config.norm_min_rows
         self.values: list[float] = []
         self.moments = self._moments()
 

@@ -61,7 +61,7 @@ def test_forward_and_gradients_agree_with_the_plain_model(
     tiny_preset: Preset, changes: dict[str, object]
 ) -> None:
     fast, plain = both(tiny_preset, changes)
-    counts = ((9, 2, 7), (12, 1, 3))  # the second domain is below batch_norm_min_rows
+    counts = ((9, 2, 7), (12, 1, 3))  # the second domain is below norm_min_rows
     batches = [
         random_batch(tiny_preset.declarations, query_counts=own, seed=seed) for seed, own in enumerate(counts)
     ]
