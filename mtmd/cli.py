@@ -7,9 +7,10 @@ Everything long is a Prefect flow.
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.markup import escape
@@ -38,10 +39,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mtmd", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
+    _add_logs(commands)
+    _add_ads(commands)
+    _add_champion(commands)
+    return parser
 
+
+def _add_logs(commands: _Commands) -> None:
+    """Commands that write logs."""
     simulate = commands.add_parser("simulate", help="write the simulated platform's logs, missing days only")
     simulate.add_argument("--preset", default="demo")
     simulate.add_argument("--until", type=date.fromisoformat, required=True, help="newest day, YYYY-MM-DD")
@@ -66,60 +77,71 @@ def _parser() -> argparse.ArgumentParser:
     kuairand.add_argument("--seed", type=int, default=0)
     kuairand.set_defaults(run=_import_kuairand)
 
-    publish = commands.add_parser(
-        "publish", help="embed the ads of a newer snapshot for the champion; a promotion does it by itself"
+
+def _add_ads(commands: _Commands) -> None:
+    """Commands about the champion's ads and their service."""
+    publish = _of_line(
+        commands,
+        "publish",
+        _publish,
+        "embed the ads of a newer snapshot for the champion; a promotion does it by itself",
     )
-    publish.add_argument("--preset", default="demo")
     publish.add_argument(
         "--day",
         type=date.fromisoformat,
         help="of the snapshot, be it older than what serves; default: the newest there is",
     )
     publish.add_argument("--logs", help="default: the preset's")
-    publish.add_argument("--artifacts", default="artifacts")
-    publish.set_defaults(run=_publish)
 
-    export = commands.add_parser(
-        "export-embeddings", help="write the champion's published ads as features of another model"
+    export = _of_line(
+        commands,
+        "export-embeddings",
+        _export_embeddings,
+        "write the champion's published ads as features of another model",
     )
-    export.add_argument("--preset", default="demo")
-    export.add_argument("--artifacts", default="artifacts")
     export.add_argument(
         "--output", type=Path, required=True, help="a Parquet file; docs/serving.md has its columns"
     )
-    export.set_defaults(run=_export_embeddings)
 
-    serve = commands.add_parser(
-        "serve",
-        help="serve the champion over HTTP; docs/serving.md has its questions",
-        epilog="All other options, such as --port, are the service's: python -m mtmd.service --help has them.",
+    serve = _of_line(
+        commands, "serve", _serve, "serve the champion over HTTP; docs/serving.md has its questions"
     )
-    serve.add_argument("--preset", default="demo")
-    serve.add_argument("--artifacts", default="artifacts")
-    serve.set_defaults(run=_serve)
+    serve.epilog = (
+        "All other options, such as --port, are the service's: python -m mtmd.service --help has them."
+    )
 
-    for name, run, text in (
-        ("status", _status, "show the champion and recent changes"),
-        ("rollback", _rollback, "make the previous champion live again, with the newest ads"),
-        ("reinstate", _reinstate, "let a model that was rolled back be promoted again by a run of its day"),
-    ):
-        command = commands.add_parser(name, help=text)
-        command.add_argument("--preset", default="demo")
-        command.add_argument("--artifacts", default="artifacts")
-        command.set_defaults(run=run)
-        if name == "rollback":
-            command.add_argument("--model", help="only if this model is live")
-            command.add_argument(
-                "--logs", help="whose newest ads are published for it; default: the preset's"
-            )
-            command.add_argument(
-                "--keep-ads", action="store_true", help="leave it its own ads: the newest ones are wrong"
-            )
-        if name == "reinstate":
-            command.add_argument("model", help="its id")
-        if name != "status":
-            command.add_argument("--reason", required=True, help="written into the history")
-    return parser
+
+def _add_champion(commands: _Commands) -> None:
+    """Commands about which model is live."""
+    _of_line(commands, "status", _status, "show the champion and recent changes")
+    rollback = _of_line(
+        commands, "rollback", _rollback, "make the previous champion live again, with the newest ads"
+    )
+    rollback.add_argument("--model", help="only if this model is live")
+    rollback.add_argument("--logs", help="whose newest ads are published for it; default: the preset's")
+    rollback.add_argument(
+        "--keep-ads", action="store_true", help="leave it its own ads: the newest ones are wrong"
+    )
+    reinstate = _of_line(
+        commands,
+        "reinstate",
+        _reinstate,
+        "let a model that was rolled back be promoted again by a run of its day",
+    )
+    reinstate.add_argument("model", help="its id")
+    for command in (rollback, reinstate):
+        command.add_argument("--reason", required=True, help="written into the history")
+
+
+def _of_line(
+    commands: _Commands, name: str, run: Callable[[argparse.Namespace], None], text: str
+) -> argparse.ArgumentParser:
+    """A command about a preset's line of models."""
+    command = commands.add_parser(name, help=text)
+    command.add_argument("--preset", default="demo")
+    command.add_argument("--artifacts", default="artifacts")
+    command.set_defaults(run=run)
+    return command
 
 
 def _simulate(options: argparse.Namespace) -> None:
