@@ -41,10 +41,11 @@ def reconcile(path: Path, champion: Champion | None) -> None:
 
 
 def read_history(path: Path) -> tuple[Change, ...]:
-    """All changes, oldest first; none when the file is not there."""
+    """All changes, oldest first, but for half a line at the end; none when the file is not there."""
     if not path.is_file():
         return ()
-    return tuple(_parse(path, line) for line in path.read_bytes().splitlines())
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    return tuple(_parse(path, line) for line in whole.splitlines())
 
 
 def standing(history: Sequence[Change], rolled_back: Sequence[str]) -> list[tuple[str, Change]]:

@@ -183,13 +183,15 @@ class Registry:
             banned = champion.rolled_back if champion else ()
             if champion is None or model_id not in banned:
                 raise RegistryError(f"model {model_id!r} is not rolled back; these are: {list(banned)}")
+            rolled_back = tuple(one for one in banned if one != model_id)
+            below = standing(read_history(self._history), rolled_back)[:-1]
             return self._swap(
                 champion,
                 "reinstate",
                 self.manifest(champion.model_id),
                 reason,
-                previous=champion.previous,
-                rolled_back=tuple(one for one in banned if one != model_id),
+                previous=below[-1][0] if below else None,
+                rolled_back=rolled_back,
                 reinstated=model_id,
             )
 

@@ -306,6 +306,29 @@ def test_a_lost_pointer_is_what_the_history_says(registry: Registry, promote: Pr
     assert live(registry) == "c"
 
 
+def test_a_lost_pointer_and_half_a_line_are_mended_together(registry: Registry, promote: Promote) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    pointer, history = registry.root / "champion.json", registry.root / "history.jsonl"
+    written, whole = pointer.read_bytes(), history.read_bytes()
+    pointer.unlink()
+    history.write_bytes(whole + b'{"sequence": 3, "acti')
+    assert len(registry.history()) == 2
+    assert (pointer.read_bytes(), history.read_bytes()) == (written, whole)
+
+
+def test_a_reinstated_model_is_what_a_rollback_goes_back_to(registry: Registry, promote: Promote) -> None:
+    """Of models of one day that took turns, the one that was promoted last stood below the champion once more."""
+    for model in ("w", "x", "y", "x"):
+        promote(model, 5)
+    registry.rollback("it was bad", trust)
+    champion = registry.reinstate("x", "it was the logs")
+    assert (champion.model_id, champion.previous) == ("y", "x")
+    (registry.root / "champion.json").unlink()
+    assert registry.champion() == champion
+    assert registry.standing()[-2:] == ("x", "y")
+
+
 def test_the_reason_of_a_rollback_is_told_to_who_comes_back(registry: Registry, promote: Promote) -> None:
     promote("a", 5)
     promote("b", 6)
