@@ -8,8 +8,9 @@ A directory is named by its snapshot, so publishing twice is publishing once. A 
 directory that it names.
 """
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 
@@ -50,20 +51,28 @@ class Catalogue:
         except (StorageError, ValidationError) as error:
             raise BundleError(f"{path} cannot be read; remove it and publish again: {error}") from error
 
-    def serve(self, model_id: str, current: Current) -> None:
-        """Let a publication that is complete serve the model from now on; callers hold the lock."""
-        write_json(self.root / model_id / _CURRENT, current.model_dump(mode="json"))
-
-    def superseded_s(self, model_id: str, path: Path) -> float | None:
-        """Since when another publication serves the model, in seconds of the clock; None where `path` does or none."""
+    def known(self, model_id: str) -> Current | None:
+        """The same; None as well where it can't be told."""
         try:
-            current = self.current(model_id)
+            return self.current(model_id)
         except BundleError:
             return None
-        if current is None or current.name == path.name:
-            return None
-        # A publication that was complete after the pointer was written is one that is about to serve, or was refused.
-        return max((self.root / model_id / _CURRENT).stat().st_mtime, path.stat().st_mtime)
+
+    def serve(self, model_id: str, current: Current) -> None:
+        """Let a publication that is complete serve the model from now on; callers hold the lock.
+
+        The one that served until now gets this moment's time: readers may have it open, so it goes a while later.
+        """
+        before = self.known(model_id)
+        write_json(self.root / model_id / _CURRENT, current.model_dump(mode="json"))
+        if before is not None and before.name != current.name:
+            with suppress(FileNotFoundError):
+                os.utime(self.path(model_id, before.name))
+
+    def superseded(self, model_id: str, path: Path) -> bool:
+        """Whether another publication than `path` serves the model; its time of writing is then since when."""
+        current = self.known(model_id)
+        return current is not None and current.name != path.name
 
     @contextmanager
     def publishing(self) -> Iterator[None]:

@@ -1,8 +1,9 @@
 """What may be removed of a line's outputs, and its removal.
 
 Shards, runs, validations and models age by their day, against the newest run's; trained weights and evaluations are
-named by content alone, so they age by when they were written. The champion, and every model that a rollback can go
-back to, stay whatever their age; so do the published ads of the champion and of the model before it.
+named by content alone, so they age by when they were written, and ads that others took the place of by when that was.
+The champion, and every model that a rollback can go back to, stay whatever their age; so do the published ads of the
+champion and of the model before it.
 """
 
 import re
@@ -94,11 +95,7 @@ def _age(output: _Output, newest: date, now_s: float) -> str | None:
     if output.day is not None and newest - output.day > timedelta(days=output.days):
         return f"{(newest - output.day).days} days before {newest}"
     if output.since_s is not None and now_s - output.since_s > output.days * _DAY_S:
-        return (
-            f"not needed for over {output.days} days"
-            if output.kind == "ads"
-            else (f"written over {output.days} days ago")
-        )
+        return f"written, or out of service, for over {output.days} days"
     return None
 
 
@@ -137,9 +134,8 @@ def _published(catalogue: Catalogue, retention: RetentionConfig) -> Iterator[_Ou
     newest: dict[str, date] = {}
     for model_id, path, day in catalogue.publications():
         newest[model_id] = max(day, newest.get(model_id, day))
-        superseded = catalogue.superseded_s(model_id, path)
-        if superseded is not None:
-            yield _Output("ads", path, _SUPERSEDED_DAYS, since_s=superseded)
+        if catalogue.superseded(model_id, path):
+            yield _Output("ads", path, _SUPERSEDED_DAYS, since_s=path.stat().st_mtime)
     for model_id, day in newest.items():
         yield _Output("ads", catalogue.root / model_id, retention.ads, day)
 

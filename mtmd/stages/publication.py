@@ -28,7 +28,9 @@ from mtmd.serving import (
 from mtmd.storage import digest, remove
 from mtmd.workspace import Workspace
 
-LEAST_SHARE = 0.5  # of the ads that served before, in a snapshot that nobody named
+# Of the ads that served before, in a snapshot that nobody named: from one day to the next a market changes by some per
+# cent, and a delivery that is cut short may have any share.
+LEAST_SHARE = 0.5
 
 
 class Published(Frozen):
@@ -64,8 +66,8 @@ def publish(
     is not made again. An older day's ads displace a newer one's only where a person names the day. With `held_out`, the
     shard that the model was evaluated on, the snapshot must still be the one that it was extracted from.
 
-    Raises RegistryError without a champion, LogsError for a snapshot that is missing, not as the contract says,
-    changed while it was read, or, if nobody named its day, has lost half of the ads that served before: it may be half
+    Raises RegistryError without a champion, LogsError for a snapshot that is missing, not as the contract says, changed
+    while it was read, or, if nobody named its day, has less than half of the ads that served before: it may be half
     delivered. BundleError when the champion's files are altered or an ad can't be embedded.
     """
     catalogue, registry = Catalogue(workspace.root), Registry(workspace.root)
@@ -161,23 +163,19 @@ def _write(
 
 
 def _require_enough(catalogue: Catalogue, champion: Champion, day: date, ads: int) -> None:
-    """Compared with what serves the model, or the one before it or taken down for it: whichever is newest."""
-    others = [champion.previous, *champion.rolled_back[-1:]]
-    served = [_current(catalogue, model) for model in (champion.model_id, *others) if model is not None]
-    before = max((one for one in served if one is not None), key=lambda one: one.day, default=None)
-    if before is not None and ads < LEAST_SHARE * before.ads:
+    """Compared with what serves the model; where nothing does yet, with the newest of the models before it."""
+    models = (champion.model_id, champion.previous, *champion.rolled_back[-1:])
+    served = {model: found for model in models if model and (found := catalogue.known(model))}
+    if not served:
+        return
+    yardstick = champion.model_id if champion.model_id in served else max(served, key=lambda m: served[m].day)
+    before = served[yardstick]
+    if ads < LEAST_SHARE * before.ads:
         raise LogsError(
-            f"ads of {day} are {ads}; those of {before.day}, which serve now, are {before.ads}: less than half as many "
-            "may be half a delivery. Publish again when it is complete; if it is right as it is, say so by naming its "
-            f"day: `mtmd publish --day {day}`"
+            f"ads of {day} are {ads}; those of {before.day}, published for {yardstick}, are {before.ads}: less than "
+            "half as many may be half a delivery. Publish again when it is complete; if it is right as it is, name "
+            f"its day: `mtmd publish --day {day}`"
         )
-
-
-def _current(catalogue: Catalogue, model_id: str) -> Current | None:
-    try:
-        return catalogue.current(model_id)
-    except BundleError:
-        return None
 
 
 def _require_same(held_out: ShardRef, sources: dict[str, str]) -> None:
