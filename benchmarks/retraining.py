@@ -1,8 +1,9 @@
 """How often the champion gate stops a model that is as good: `python -m benchmarks.retraining --as-of 2026-01-25`.
 
-The recipe is trained with several seeds, and each model is held against each other one as if that were the champion.
-None of them is better than another but by the luck of its seed, which an interval over requests does not know of. What
-is blocked here is what `gates.champion_tolerance` is there for.
+The recipe is trained on one window with several seeds, and each model is held against each other one as if that were
+the champion. None of them is better than another but by the luck of its seed, which an interval over requests does not
+know of. What is blocked here is what `gates.champion_tolerance` is there for. Every pair counts in both directions, so
+pairs are fewer trainings than they look.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from benchmarks.runs import daily_plan, extracted, window_parser
 from mtmd.data import open_shard
-from mtmd.errors import MtmdError
+from mtmd.errors import ConfigError, MtmdError
 from mtmd.evaluation import Column, EvaluationReport, HeldOutDay, Table, evaluate_predictors, score_day
 from mtmd.evaluation.tables import Cell
 from mtmd.registry.slice_gates import against
@@ -32,8 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
     try:
+        seeds = tuple(dict.fromkeys(options.seeds))
+        if len(seeds) < 2:
+            raise ConfigError(f"seeds {list(seeds)} must be two or more, to hold against each other")
         plan = daily_plan(options)
-        reports = _reports(plan, tuple(dict.fromkeys(options.seeds)))
+        reports = _reports(plan, seeds)
     except MtmdError as error:
         console.print(f"error: {error}", markup=False)
         return 1
@@ -63,7 +67,7 @@ def gate_table(reports: Sequence[EvaluationReport], plan: RunPlan) -> Table:
     gaps = [pair.improvement for report in reports for pair in report.comparisons if pair.bucket is None]
     largest = max((abs(gap) for gap in gaps if gap is not None), default=0.0)
     title = (
-        f"A retraining against the last one, another seed each; they differ by up to {largest:.1%} in a slice"
+        f"Models of one window and recipe against each other: seeds differ by up to {largest:.1%} in a slice"
     )
     return Table(title=title, columns=columns, rows=tuple(rows))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Declarations, Slice
 from mtmd.data import Shard
-from mtmd.errors import EvaluationError
+from mtmd.errors import EvaluationError, LogsError
 from mtmd.evaluation.buckets import rank_buckets
 from mtmd.evaluation.metrics import Integers, Teacher
 
@@ -84,7 +84,7 @@ class SliceRows:
 def cut(day: HeldOutDay, declarations: Declarations, buckets: int) -> Iterator[SliceRows]:
     """Every declared slice of the day, task by task; a slice without rows comes empty.
 
-    Raises EvaluationError naming the slice where a teacher score is not strictly between 0 and 1.
+    Raises LogsError naming the slice where a teacher score is not strictly between 0 and 1.
     """
     domains = declarations.domains
     members = [np.flatnonzero(day.domain == d) for d in range(len(domains.domains))]
@@ -111,7 +111,7 @@ def cut(day: HeldOutDay, declarations: Declarations, buckets: int) -> Iterator[S
 def _check_scores(where: Slice, score: NDArray[np.float32]) -> None:
     bad = np.flatnonzero(~((score > 0.0) & (score < 1.0)))
     if len(bad):
-        raise EvaluationError(
+        raise LogsError(
             f"{where}: {len(bad)} of {len(score)} teacher scores are not strictly between 0 and 1, such as "
             f"{score[bad[0]]}; the data suites refuse such a day: validate it before it is evaluated"
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mtmd.config import EvaluationConfig, Preset, load_preset
 from mtmd.data import extract_day, feature_shifts, open_shard, profile_day
-from mtmd.errors import EvaluationError, LogsError, MtmdError
+from mtmd.errors import LogsError
 from mtmd.evaluation import EvaluationReport, HeldOutDay, evaluate_predictors
 from mtmd.export import score_shard
 from mtmd.logs import available_days
@@ -39,7 +39,7 @@ def monitor(
         if champion is not None and day in days:
             findings += _figures(workspace, chosen, source, day, champion.model_id)
             findings += _drift(workspace, chosen, source, day, champion.model_id)
-    except (LogsError, EvaluationError) as error:
+    except LogsError as error:
         findings.append(_unreadable(day, error))
     report = MonitorReport(
         line=chosen.name,
@@ -93,7 +93,7 @@ def _drift(workspace: Workspace, preset: Preset, logs: str, day: date, champion:
     return list(drift_findings(feature_shifts(profiles, day), day, preset.monitor))
 
 
-def _unreadable(day: date, error: MtmdError) -> Finding:
+def _unreadable(day: date, error: LogsError) -> Finding:
     return Finding(
         signal="freshness",
         where="logs",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mtmd.config import Declarations
-from mtmd.errors import EvaluationError
+from mtmd.errors import EvaluationError, LogsError
 from mtmd.evaluation.held_out import HeldOutDay, cut
 
 
@@ -57,9 +57,7 @@ def test_a_teacher_score_outside_0_and_1_is_an_error(
     row = int(np.flatnonzero(day.domain == 5)[0])
     day.teacher[row, 0] = score
     rows = int((day.domain == 5).sum())
-    with pytest.raises(
-        EvaluationError, match=rf"related_pin × shopping × ctr: 1 of {rows} .* such as {score}"
-    ):
+    with pytest.raises(LogsError, match=rf"related_pin × shopping × ctr: 1 of {rows} .* such as {score}"):
         list(cut(day, declarations, 5))
 
 
