@@ -137,7 +137,7 @@ def _of_line(
     commands: _Commands, name: str, run: Callable[[argparse.Namespace], None], text: str
 ) -> argparse.ArgumentParser:
     """A command about a preset's line of models."""
-    command = commands.add_parser(name, help=text)
+    command = commands.add_parser(name, help=text, allow_abbrev=False)
     command.add_argument("--preset", default="demo")
     command.add_argument("--artifacts", default="artifacts")
     command.set_defaults(run=run)

@@ -163,6 +163,15 @@ def test_only_serve_passes_options_on(capsys: pytest.CaptureFixture[str]) -> Non
     assert "unrecognized arguments: --port 0" in capsys.readouterr().err
 
 
+def test_options_of_the_service_are_not_taken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    became: list[str] = []
+    monkeypatch.setattr("os.execv", lambda _, command: became.extend(command))
+    assert main(["serve", "--preset", TINY, "--artifacts", str(tmp_path), "--p", "9000"]) == 0
+    assert became[-2:] == ["--p", "9000"]  # which the service refuses or understands
+
+
 def test_an_unknown_preset_fails_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--preset", "dmeo", "--artifacts", str(tmp_path)]) == 1
     assert "preset 'dmeo' not found; use one of ['demo', 'five-tasks', 'kuairand']" in capsys.readouterr().err

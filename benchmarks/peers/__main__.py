@@ -38,7 +38,7 @@ from mtmd.stages.training import window_data
 from mtmd.storage import write_text
 from mtmd.training.precision import Precision, choose_precision
 
-RATES = (5e-4, 1e-3, 2e-3, 4e-3)  # what --tune tries
+RATES = (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)  # what --tune tries
 
 Predictions = dict[str, NDArray[np.floating]]
 
