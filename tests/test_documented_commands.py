@@ -38,9 +38,10 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.service": "tests/benchmarks/test_service.py",
     ".venv/bin/python -m benchmarks.served_scores": "tests/benchmarks/test_served_scores.py",
     "make test": "it runs these tests",
-    ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --only rechub-two-tower rechub-mmoe rechub-ple": PEERS,
-    ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --learning-rate rechub-two-tower=1e-3 rechub-mmoe=1e-3 "
-    "rechub-ple=1e-3 deepctr-mmoe=1e-3 deepctr-ple=1e-3": PEERS,
+    ".venv/bin/python -m benchmarks.retraining --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_retraining.py",
+    ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --threads 1": PEERS,
+    ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --without-own --threads 1 --learning-rate "
+    "rechub-two-tower=1e-3 rechub-mmoe=2e-3 rechub-ple=2e-3 deepctr-mmoe=2e-3 deepctr-ple=2e-3": PEERS,
     ".venv/bin/python -m benchmarks.peers --preset kuairand --as-of 2022-04-30 --learning-rate rechub-mmoe=1e-3 "
     "rechub-ple=5e-4 rechub-two-tower=5e-4 deepctr-mmoe=1e-3 deepctr-ple=5e-4": PEERS,
     "export PREFECT_SERVER_DATABASE_CONNECTION_URL="

@@ -85,7 +85,9 @@ class GatesConfig(Frozen):
         0.0, ge=0, description="what is more than this share above the per-slice baseline's LogMAE is worse"
     )
     champion_tolerance: float = Field(
-        0.01, ge=0, description="likewise for the champion's: two trainings of one recipe differ by as much"
+        0.01,
+        ge=0,
+        description="likewise for the champion's: room for another training seed (benchmarks.retraining)",
     )
     calibration_low: float = Field(0.8, gt=0, lt=1, description="least mean prediction / mean teacher score")
     calibration_high: float = Field(1.25, gt=1, description="largest mean prediction / mean teacher score")
