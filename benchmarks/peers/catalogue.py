@@ -46,8 +46,8 @@ PEERS = {
     "rechub-mmoe": Entry(RECHUB, "mmoe", "flat pairs", 4e-3),
     "rechub-ple": Entry(RECHUB, "ple", "flat pairs", 4e-3),
     "rechub-two-tower": Entry(RECHUB, "two_tower", "two towers", 2e-3, "float32"),
-    "deepctr-mmoe": Entry(DEEPCTR, "mmoe", "flat pairs", 4e-3),
-    "deepctr-ple": Entry(DEEPCTR, "ple", "flat pairs", 4e-3),
+    "deepctr-mmoe": Entry(DEEPCTR, "mmoe", "flat pairs", 8e-3),
+    "deepctr-ple": Entry(DEEPCTR, "ple", "flat pairs", 8e-3),
 }
 
 
