@@ -68,13 +68,18 @@ def day_bids(logs: str | Path, shard: Shard, declarations: Declarations, cache: 
     `cache` is as in `ads_digests`. Raises LogsError as `read_ads` does, and when the snapshot is not the one that the
     shard was extracted from.
     """
+    _require_extracted(logs, shard, cache)
     bids = np.concatenate([_bids(raw) for _, raw in _rows(logs, shard.day, declarations, ["bid"])])
+    _require_extracted(logs, shard, cache)  # what was read is what was there before
+    return bids
+
+
+def _require_extracted(logs: str | Path, shard: Shard, cache: Path) -> None:
     if ads_digests(logs, shard.day, cache) != read_manifest(shard.path).sources["ads"]:
         raise LogsError(
             f"ads of {shard.day} changed after the day was extracted, so their bids may be another day's; run the day "
             "again, which extracts it anew"
         )
-    return bids
 
 
 def _rows(
