@@ -96,6 +96,12 @@ IN_A_TERMINAL = (
         serves=True,
     ),
     Step(
+        ".venv/bin/mtmd publish --day 2026-01-24",
+        swap={"2026-01-24": "2026-01-21"},
+        add=TINY,
+        says=r"ads of 2026-01-21 are published for 20260121-[0-9a-f]{10}: reused",
+    ),
+    Step(
         ".venv/bin/mtmd simulate --until 2026-01-25 --days 27",
         swap={"2026-01-25 --days 27": "2026-01-24 --days 1"},
         add=TINY,
