@@ -152,6 +152,12 @@ def append_line(path: Path, line: str) -> None:
         _fsync(path.parent)
 
 
+def touch(path: Path) -> None:
+    """Let a file or directory be of this moment; nothing happens when it is not there."""
+    with suppress(FileNotFoundError):
+        os.utime(path)
+
+
 def remove(path: Path) -> None:
     """Remove a file or a directory tree; nothing happens when it is not there."""
     if path.is_dir() and not path.is_symlink():

@@ -8,9 +8,8 @@ A directory is named by its snapshot, so publishing twice is publishing once. A 
 directory that it names.
 """
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from mtmd.config import Frozen
 from mtmd.errors import BundleError, StorageError
-from mtmd.storage import locked, read_json, write_json
+from mtmd.storage import locked, read_json, touch, write_json
 
 _CURRENT = "current.json"
 _PATIENCE_S = 3600.0  # another publication of a million ads takes minutes
@@ -66,8 +65,7 @@ class Catalogue:
         before = self.known(model_id)
         write_json(self.root / model_id / _CURRENT, current.model_dump(mode="json"))
         if before is not None and before.name != current.name:
-            with suppress(FileNotFoundError):
-                os.utime(self.path(model_id, before.name))
+            touch(self.path(model_id, before.name))
 
     def superseded(self, model_id: str, path: Path) -> bool:
         """Whether another publication than `path` serves the model; its time of writing is then since when."""

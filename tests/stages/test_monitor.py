@@ -22,6 +22,18 @@ def _look(run: Run, artifacts: Path, logs: Path | None = None, days: int = 1) ->
     return monitor(AS_OF + timedelta(days=days), TINY, logs=str(logs or run.logs), artifacts=str(artifacts))
 
 
+def _planted(run: Run, folder: Path, table: str, column: str) -> Path:
+    """A copy of the run's logs in which a column of the next day's table is another."""
+    logs = folder / "logs"
+    shutil.copytree(run.logs, logs)
+    (file,) = (logs / table / f"date={NEXT}").glob("*.parquet")
+    planted = folder / "planted.parquet"
+    source = f"read_parquet('{file}', hive_partitioning = false)"
+    duckdb.sql(f"copy (select * replace ({column}) from {source}) to '{planted}'")
+    shutil.move(planted, file)
+    return logs
+
+
 def test_a_day_is_scored_compared_and_kept(first_run: Run, artifacts: Path) -> None:
     report = _look(first_run, artifacts)
     assert (report.day, report.champion) == (NEXT, first_run.summary.model_id)
@@ -44,13 +56,7 @@ def test_a_day_is_scored_compared_and_kept(first_run: Run, artifacts: Path) -> N
 def test_a_planted_drift_is_a_breach_that_names_the_feature(
     first_run: Run, artifacts: Path, tmp_path: Path
 ) -> None:
-    logs = tmp_path / "logs"
-    shutil.copytree(first_run.logs, logs)
-    (file,) = (logs / "ads" / f"date={NEXT}").glob("*.parquet")
-    planted = tmp_path / "planted.parquet"
-    source = f"read_parquet('{file}', hive_partitioning = false)"
-    duckdb.sql(f"copy (select * replace ('banner' as format) from {source}) to '{planted}'")
-    shutil.move(planted, file)
+    logs = _planted(first_run, tmp_path, "ads", "'banner' as format")
     report = _look(first_run, artifacts, logs)
     assert {one.where for one in report.breaches} == {"format × standard", "format × shopping"}
     assert "format × s" in report.words
@@ -78,13 +84,7 @@ def test_a_day_that_is_missing_or_damaged_is_a_breach_and_no_error(
 def test_scores_and_days_that_are_none_are_a_breach_and_no_error(
     first_run: Run, artifacts: Path, tmp_path: Path
 ) -> None:
-    logs = tmp_path / "logs"
-    shutil.copytree(first_run.logs, logs)
-    (file,) = (logs / "candidates" / f"date={NEXT}").glob("*.parquet")
-    planted = tmp_path / "planted.parquet"
-    source = f"read_parquet('{file}', hive_partitioning = false)"
-    duckdb.sql(f"copy (select * replace (0.0::float as ctr) from {source}) to '{planted}'")
-    shutil.move(planted, file)
+    logs = _planted(first_run, tmp_path, "candidates", "0.0::float as ctr")
     zero = _look(first_run, artifacts, logs)
     assert zero.words.startswith(f"1 breach: the logs of {NEXT} can't be used: ")
     assert "not strictly between 0 and 1" in zero.words
