@@ -1,6 +1,7 @@
 """Where the files of a day are: `<logs>/<table>/date=YYYY-MM-DD/*.parquet`."""
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from mtmd.errors import LogsError
 from mtmd.storage import resolve
 
 _PARTITION = re.compile(r"^date=(\d{4}-\d{2}-\d{2})$")
+_PATTERN = re.compile(r"([*?\[])")
 
 
 def day_directory(logs: str | Path, table: str, day: date) -> Path:
@@ -35,6 +37,11 @@ def day_files(logs: str | Path, table: str, day: date) -> list[Path]:
 def source_files(logs: str | Path, day: date) -> dict[str, list[Path]]:
     """Each table's Parquet files of the day; raises LogsError naming the table that has none."""
     return {table: day_files(logs, table, day) for table in TABLES}
+
+
+def duckdb_paths(files: Iterable[Path]) -> list[str]:
+    """Paths for DuckDB's `read_parquet`, which takes each for a pattern: `*`, `?` and `[` stand for themselves."""
+    return [_PATTERN.sub(r"[\1]", str(file)) for file in files]
 
 
 def newest_day(logs: str | Path, table: str) -> date:

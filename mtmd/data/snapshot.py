@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from mtmd.config import Declarations
 from mtmd.data.database import create_table, create_view, session, statement
+from mtmd.data.digests import identities, source_digests
 from mtmd.data.shards import Shard, read_manifest
-from mtmd.data.sources import check_columns, identities, source_digests
+from mtmd.data.sources import check_columns
 from mtmd.encoding import EncodedSide, encode
 from mtmd.errors import LogsError
-from mtmd.logs import day_files
+from mtmd.logs import day_files, duckdb_paths
 
 _ROWS = 32_768  # rows encoded at a time: bounds what is held of a snapshot
 
@@ -91,7 +92,7 @@ def _rows(
     with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
         for path in paths:
             check_columns(connection, "ads", day, path, declarations, ignore_undeclared=True)
-        create_view(connection, "source_ads", {"paths": [str(path) for path in paths]})
+        create_view(connection, "source_ads", {"paths": duckdb_paths(paths)})
         _make_keys(connection, day, declarations)
         yield from _read(connection, day, columns)
     if identities({"ads": paths}) != before:

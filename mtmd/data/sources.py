@@ -1,4 +1,4 @@
-"""The user's files of one day: their content digests, and whether they are what the contract says."""
+"""The user's files of one day: whether they are what the contract says."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -11,40 +11,11 @@ import duckdb
 from mtmd.config import Declarations
 from mtmd.contract import TABLES, table_columns
 from mtmd.data.database import create_table, create_view, describe, session, statement
+from mtmd.data.digests import SourceFiles
 from mtmd.errors import LogsError
-from mtmd.logs import day_files
-from mtmd.storage import read_json, sha256_file, write_json
+from mtmd.logs import day_files, duckdb_paths
 
 _MAX_ROWS = 2**31 - 1  # row links are int32
-
-SourceFiles = dict[str, list[Path]]
-
-
-def source_digests(files: SourceFiles, cache: Path) -> dict[str, dict[str, str]]:
-    """sha256 of each file, by table and file name.
-
-    `cache` remembers digests by path, size and modification time, so an unchanged window is not read again.
-    """
-    known: dict[str, Any] = read_json(cache) if cache.is_file() else {}
-    seen = dict(known)
-    digests: dict[str, dict[str, str]] = {}
-    for table, paths in files.items():
-        digests[table] = {}
-        for path in paths:
-            identity = list(_identity(path))
-            entry = seen.get(str(path))
-            if entry is None or entry["identity"] != identity:
-                entry = {"identity": identity, "sha256": sha256_file(path)}
-                seen[str(path)] = entry
-            digests[table][path.name] = entry["sha256"]
-    if seen != known:
-        write_json(cache, seen)
-    return digests
-
-
-def identities(files: SourceFiles) -> dict[str, tuple[int, int]]:
-    """(size, modification time) of every file: compared before and after, they show a change."""
-    return {str(path): _identity(path) for paths in files.values() for path in paths}
 
 
 def load_sources(
@@ -64,7 +35,7 @@ def load_sources(
     for table, paths in files.items():
         for path in paths:
             check_columns(connection, table, day, path, declarations, ignore_undeclared=ignore_undeclared)
-        create_view(connection, f"source_{table}", {"paths": [str(path) for path in paths]})
+        create_view(connection, f"source_{table}", {"paths": duckdb_paths(paths)})
 
 
 def make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> dict[str, int]:
@@ -108,7 +79,7 @@ def source_rows(
     logs: str | Path, table: str, day: date, key: str, keys: Sequence[int]
 ) -> list[dict[str, Any]]:
     """Raw rows of one table and day whose `key` is among `keys`, as `sql/source_<table>.sql` gives them."""
-    paths = [str(path) for path in day_files(logs, table, day)]
+    paths = duckdb_paths(day_files(logs, table, day))
     with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
         create_view(connection, f"source_{table}", {"paths": paths})
         wanted = duckdb.ColumnExpression(key).isin(*(duckdb.ConstantExpression(one) for one in keys))
@@ -116,11 +87,6 @@ def source_rows(
             connection.view(f"source_{table}").filter(wanted).to_arrow_table().to_pylist()
         )
     return rows
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
 
 
 def check_columns(
@@ -138,7 +104,7 @@ def check_columns(
     """
     expected = table_columns(declarations)[table]
     try:
-        found = describe(connection, f"source_{table}", {"paths": [str(path)]})
+        found = describe(connection, f"source_{table}", {"paths": duckdb_paths([path])})
     except duckdb.Error as error:
         raise LogsError(
             f"{table} of {day}: {path} is not readable Parquet ({error}); write the file again"

@@ -27,6 +27,7 @@ from expectations.features import finite_column, length_column, null_rates_sql
 from mtmd.config import Declarations, Feature, Preset
 from mtmd.contract import TABLES, table_columns
 from mtmd.errors import LogsError
+from mtmd.logs import duckdb_paths
 from mtmd.validation.gx_duckdb import Database
 from mtmd.validation.results import DayProfile, DomainProfile, NullProfile
 
@@ -40,7 +41,7 @@ def columns_of(database: Database, table: str, file: Path, day: date) -> dict[st
     Raises LogsError naming the table, the day and the file when it can't be read.
     """
     try:
-        rows = database.rows(f"describe select * from ({_source(table)})", {"paths": [str(file)]})
+        rows = database.rows(f"describe select * from ({_source(table)})", {"paths": duckdb_paths([file])})
     except duckdb.Error as error:
         raise LogsError(_unreadable(table, day, file, error)) from error
     return {row["column_name"]: row["column_type"] for row in rows}
@@ -75,7 +76,7 @@ def _stage_side(database: Database, table: str, files: list[Path], declarations:
     content = columns if table == "ads" else [c for c in columns if c not in vectors]
     database.rows(
         f"create table {table} as select {kept}, {_row_hash(content)} from ({_source(table)}) as source",
-        {"paths": [str(file) for file in files]},
+        {"paths": duckdb_paths(files)},
     )
 
 
@@ -84,7 +85,7 @@ def _stage_candidates(database: Database, files: list[Path], preset: Preset) -> 
     # Not of the outcomes, which a later delivery of the same day may have more of: it is a copy all the same.
     content = ("request_id", "ad_id", *preset.domains.task_names)
     source = f"select *, {_row_hash(content)} from ({_source('candidates')}) as source"
-    database.view("candidates", source, {"paths": [str(file) for file in files]})
+    database.view("candidates", source, {"paths": duckdb_paths(files)})
     # Keys are made distinct first: a repeated one must not multiply the candidates that all counts are of.
     database.rows(f"""
         create view {_JOINED} as
@@ -166,7 +167,9 @@ def _culprit(database: Database, table: str, files: list[Path]) -> Path | None:
     """The first file that can't be read to its end, if any."""
     for file in files:
         try:
-            database.rows(f"select hash(source) from ({_source(table)}) as source", {"paths": [str(file)]})
+            database.rows(
+                f"select hash(source) from ({_source(table)}) as source", {"paths": duckdb_paths([file])}
+            )
         except duckdb.Error:
             return file
     return None
@@ -266,7 +269,7 @@ def stage_previous_requests(database: Database, files: list[Path], day: date) ->
     try:
         database.rows(
             f"create table previous_requests as select request_id from ({_source('requests')}) as source",
-            {"paths": [str(file) for file in files]},
+            {"paths": duckdb_paths(files)},
         )
     except duckdb.Error as error:
         raise LogsError(_unreadable("requests", day, files[0].parent, error)) from error

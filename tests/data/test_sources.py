@@ -1,7 +1,7 @@
 """Logs that are not as the contract says: each error names the table, the day, the file and the column."""
 
-import os
 import re
+import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -13,10 +13,8 @@ import pytest
 
 from mtmd.config import Declarations
 from mtmd.data import extract_day
-from mtmd.data.sources import source_digests
+from mtmd.data.sources import source_rows
 from mtmd.errors import ConfigError, LogsError
-from mtmd.logs import source_files
-from mtmd.storage import sha256_file
 
 DAY = date(2026, 3, 1)
 Tables = dict[str, list[dict[str, Any]]]
@@ -183,18 +181,29 @@ def test_a_label_must_be_an_outcome_column(logs: Path, tmp_path: Path, declarati
         extract_day(logs, DAY, declarations.model_copy(update={"domains": domains}), tmp_path / "shards")
 
 
-def test_digests_are_remembered_until_a_file_changes(logs: Path, tmp_path: Path) -> None:
-    files, cache = source_files(logs, DAY), tmp_path / "digests" / "day.json"
-    path = files["ads"][0]
-    first = source_digests(files, cache)
-    assert first["ads"] == {"part-0.parquet": sha256_file(path)}
-    written = cache.stat().st_mtime_ns
-
-    status, content = path.stat(), path.read_bytes()
-    path.write_bytes(content[:-1] + b"\0")
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert source_digests(files, cache) == first  # same size and time: not read again
-    assert cache.stat().st_mtime_ns == written
-
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
-    assert source_digests(files, cache)["ads"] == {"part-0.parquet": sha256_file(path)} != first["ads"]
+@pytest.mark.parametrize("name", ["team[12]", "te*am", "te?m", "a]b", "{1,2}", "**"])
+def test_a_folder_is_read_by_its_name_and_never_as_a_pattern(
+    logs: Path, tmp_path: Path, day: Tables, write: Write, declarations: Declarations, name: str
+) -> None:
+    for other in (
+        "team1",
+        "team2",
+        "te-am",
+        "team",
+        "tem",
+        "1",
+        "x",
+    ):  # what the names would match as patterns
+        for table in ("requests", "ads", "candidates"):
+            write(tmp_path / "all" / other, table, DAY, day[table][:1])
+    shutil.copytree(logs, tmp_path / "all" / name)
+    expected = extract_day(logs, DAY, declarations, tmp_path / "shards")
+    found = extract_day(tmp_path / "all" / name, DAY, declarations, tmp_path / "others")
+    assert (found.requests, found.ads, found.candidates) == (4, 4, 5)
+    assert found.fingerprint == expected.fingerprint
+    for table in ("requests", "ads", "candidates"):
+        assert (Path(found.path) / f"{table}.arrow").read_bytes() == (
+            Path(expected.path) / f"{table}.arrow"
+        ).read_bytes()
+    (raw,) = source_rows(tmp_path / "all" / name, "ads", DAY, "ad_id", [6])
+    assert raw["product"] == "shopping"
