@@ -5,7 +5,7 @@ A change is written to `champion.json` first, with its own history line inside, 
 its end, and the missing line is known. All of this runs under the registry's lock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -67,11 +67,21 @@ def standing(history: Sequence[Change], rolled_back: Sequence[str]) -> list[tupl
 def champion_of(history: Sequence[Change]) -> Champion:
     """What `champion.json` holds after these changes, of which there is one at least."""
     rolled_back: list[str] = []
-    for change in history:
-        if change.action == "rollback" and change.previous is not None:
-            rolled_back.append(change.previous)
+    content: dict[str, str] = {}
+    for number, change in enumerate(history):
+        about = {"promote": change.model_id, "rollback": change.previous, "reinstate": change.reinstated}[
+            change.action
+        ]
+        if about is not None and change.bundle_id is not None:
+            content[about] = change.bundle_id
+        same = with_content(change.bundle_id, content)
+        if change.action == "rollback" and about is not None:
+            there = [
+                name for name, _ in standing(history[:number], rolled_back) if name in same and name != about
+            ]
+            rolled_back += [*there, about]
         elif change.action == "reinstate":
-            rolled_back = [one for one in rolled_back if one != change.reinstated]
+            rolled_back = [name for name in rolled_back if name != about and name not in same]
     last, below = history[-1], standing(history, rolled_back)[:-1]
     return Champion(
         model_id=last.model_id,
@@ -79,8 +89,14 @@ def champion_of(history: Sequence[Change]) -> Champion:
         sequence=last.sequence,
         previous=below[-1][0] if below else None,
         rolled_back=tuple(rolled_back),
+        rolled_back_bundles={name: content[name] for name in rolled_back if name in content},
         change=last,
     )
+
+
+def with_content(bundle_id: str | None, content: Mapping[str, str | None]) -> set[str]:
+    """The models that have one content; none where it is not known."""
+    return {name for name, own in content.items() if own == bundle_id is not None}
 
 
 def taken_down(history: Sequence[Change], model_id: str) -> Change | None:

@@ -45,6 +45,10 @@ class Change(Frozen):
     reason: str = Field(max_length=REASON_LENGTH)
     at: datetime = Field(description="wall clock, for people; nothing is decided by it")
     reinstated: str | None = Field(None, description="model that was rolled back and may be promoted again")
+    bundle_id: str | None = Field(
+        None,
+        description="content of the model that was promoted, taken down or reinstated; None in older lines",
+    )
 
 
 class Champion(Frozen):
@@ -53,8 +57,12 @@ class Champion(Frozen):
     model_id: str
     as_of: date
     sequence: int = Field(ge=1, description="number of changes so far; compared before each swap")
-    previous: str | None = Field(description="where a rollback would go")
+    previous: str | None = Field(description="the champion before: a rollback goes there")
     rolled_back: tuple[str, ...] = Field((), description="models that must not come back by a re-run")
+    rolled_back_bundles: dict[str, str] = Field(
+        {},
+        description="bundle_id of each of them: the same content under another model id must not come back either",
+    )
     change: Change = Field(description="kept here too, so that a crash cannot lose its history line")
 
 

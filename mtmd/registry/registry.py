@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.checks import check_built, check_sequence, require_reason
-from mtmd.registry.history import champion_of, read_history, reconcile, standing, taken_down
+from mtmd.registry.history import champion_of, read_history, reconcile, standing, taken_down, with_content
 from mtmd.registry.records import (
     REASON_LENGTH,
     Champion,
@@ -111,8 +111,9 @@ class Registry:
 
         `expected_sequence` is that champion's, 0 when there was none. Promoting the champion changes nothing.
         Refused, without an error: a model whose as_of is older than the champion's (a backfill displaces
-        nothing), and one that was rolled back. Raises RegistryError when the champion moved meanwhile or the
-        model is not here, BundleError when a file of it was altered.
+        nothing), and one that was rolled back, also when it has another model id and the same content. Raises
+        RegistryError when the champion moved meanwhile or the model is not here, BundleError when a file of it was
+        altered.
         """
         with locked(self._lock):
             champion = self._reconciled()
@@ -136,6 +137,8 @@ class Registry:
                 reason,
                 previous=champion.model_id if champion else None,
                 rolled_back=champion.rolled_back if champion else (),
+                bundles=champion.rolled_back_bundles if champion else {},
+                bundle_id=manifest.bundle_id,
             )
             return Promotion(outcome="promoted", champion=promoted, words=f"{model_id} promoted")
 
@@ -143,7 +146,7 @@ class Registry:
         self, reason: str, check: Callable[[Path], object], only: str | None = None
     ) -> tuple[Champion, Champion]:
         """Make the previous champion live again; once more goes one further back. Returns the champions before and
-        after.
+        after. Earlier champions that are the same model under other ids are taken down with the live one.
 
         `check` gets the target's directory, after its digests are compared; what it raises stops the rollback.
         `only` names the model to take down: a rollback that was sent twice goes back once. Raises RegistryError when
@@ -162,28 +165,43 @@ class Registry:
                 raise RegistryError(
                     f"there is no champion before the live one ({live}); promote another model"
                 )
-            rolled_back = (*champion.rolled_back, champion.model_id)
-            check(self.verify(champion.previous))
-            manifest = self.manifest(champion.previous)
-            below = standing(read_history(self._history), rolled_back)[:-1]
-            previous = below[-1][0] if below else None
+            content = self._bundle_of(champion.model_id, champion)
+            taken = (*self._copies(champion, content), champion.model_id)
+            rolled_back = (*champion.rolled_back, *taken)
+            below = [name for name, _ in standing(read_history(self._history), rolled_back)]
+            if not below:
+                raise RegistryError(
+                    f"all champions before the live one ({champion.model_id}) are the same model under other ids; "
+                    "promote another model"
+                )
+            check(self.verify(below[-1]))
+            bundles = {} if content is None else dict.fromkeys(taken, content)
             back = self._swap(
-                champion, "rollback", manifest, reason, previous=previous, rolled_back=rolled_back
+                champion,
+                "rollback",
+                self.manifest(below[-1]),
+                reason,
+                previous=below[-2] if len(below) > 1 else None,
+                rolled_back=rolled_back,
+                bundles=champion.rolled_back_bundles | bundles,
+                bundle_id=content,
             )
             return champion, back
 
     def reinstate(self, model_id: str, reason: str) -> Champion:
         """Let a model that was rolled back be promoted again, by the next run of its day; nothing else changes.
 
-        Raises RegistryError when it was not rolled back.
+        Every model with the same content may come back with it. Raises RegistryError when it was not rolled back.
         """
         require_reason("a reinstatement", reason)
         with locked(self._lock):
             champion = self._reconciled()
-            banned = champion.rolled_back if champion else ()
-            if champion is None or model_id not in banned:
+            banned = {} if champion is None else self._banned_bundles(champion)
+            content = None if champion is None else self._bundle_of(model_id, champion)
+            back = with_content(content, banned) | ({model_id} & banned.keys())
+            if champion is None or not back:
                 raise RegistryError(f"model {model_id!r} is not rolled back; these are: {list(banned)}")
-            rolled_back = tuple(one for one in banned if one != model_id)
+            rolled_back = tuple(name for name in banned if name not in back)
             below = standing(read_history(self._history), rolled_back)[:-1]
             return self._swap(
                 champion,
@@ -192,7 +210,9 @@ class Registry:
                 reason,
                 previous=below[-1][0] if below else None,
                 rolled_back=rolled_back,
+                bundles={name: own for name, own in champion.rolled_back_bundles.items() if name not in back},
                 reinstated=model_id,
+                bundle_id=content,
             )
 
     def standing(self) -> tuple[str, ...]:
@@ -227,14 +247,41 @@ class Registry:
                 f"its as_of {manifest.as_of} is older than the champion's {champion.as_of}; it stays registered, "
                 "and displaces nothing"
             )
-        if manifest.model_id in champion.rolled_back:
-            change = taken_down(read_history(self._history), manifest.model_id)
+        banned = self._banned_bundles(champion)
+        same = [name for name, bundle in banned.items() if bundle == manifest.bundle_id]
+        if manifest.model_id in banned or same:
+            known = manifest.model_id if manifest.model_id in banned else same[-1]
+            change = taken_down(read_history(self._history), known)
             why = f" ({change.at:%Y-%m-%d %H:%M} UTC: {change.reason})" if change else ""
+            who = (
+                known
+                if known == manifest.model_id
+                else f"{manifest.model_id} is {known} under another id, which"
+            )
             return (
-                f"{manifest.model_id} was rolled back before{why}; another window, preset or code gives a model with "
-                f"another id, which can be promoted. `mtmd reinstate {manifest.model_id}` lets this one come back"
+                f"{who} was rolled back before{why}; another window or preset gives a model of other content, which "
+                f"can be promoted. `mtmd reinstate {known}` lets this one come back"
             )
         return None
+
+    def _banned_bundles(self, champion: Champion) -> dict[str, str | None]:
+        """Models that were rolled back and the content of each, in the order of the rollbacks."""
+        return {name: self._bundle_of(name, champion) for name in champion.rolled_back}
+
+    def _copies(self, champion: Champion, content: str | None) -> tuple[str, ...]:
+        """Earlier champions with the live one's content under other ids: going back to them would change nothing."""
+        stack = standing(read_history(self._history), champion.rolled_back)
+        known = {name: self._bundle_of(name, champion) for name, _ in stack if name != champion.model_id}
+        return tuple(name for name in known if name in with_content(content, known))
+
+    def _bundle_of(self, model_id: str, champion: Champion) -> str | None:
+        """A model's content; None where neither the pointer nor a manifest that can be read says it."""
+        if (known := champion.rolled_back_bundles.get(model_id)) is not None:
+            return known
+        try:
+            return self.manifest(model_id).bundle_id
+        except (BundleError, RegistryError):
+            return None
 
     def _reconciled(self) -> Champion | None:
         champion = self.champion()
@@ -252,7 +299,9 @@ class Registry:
         *,
         previous: str | None,
         rolled_back: tuple[str, ...],
+        bundles: dict[str, str],
         reinstated: str | None = None,
+        bundle_id: str | None = None,
     ) -> Champion:
         """Pointer first, history second: `reconcile` mends what a crash in between leaves."""
         sequence = (old.sequence if old else 0) + 1
@@ -266,6 +315,7 @@ class Registry:
                 "reason": reason[:REASON_LENGTH],
                 "at": datetime.now(UTC),
                 "reinstated": reinstated,
+                "bundle_id": bundle_id,
             }
         )
         champion = Champion(
@@ -274,6 +324,7 @@ class Registry:
             sequence=sequence,
             previous=previous,
             rolled_back=rolled_back,
+            rolled_back_bundles=bundles,
             change=change,
         )
         write_json(self._champion, champion.model_dump(mode="json"))

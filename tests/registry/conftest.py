@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,12 @@ from mtmd.serving import BUNDLE_FORMAT, BundleInfo
 from mtmd.serving.bundle import TowerFile
 from mtmd.storage import sha256_file, write_json
 
-BUNDLE = "b" * 64
+
+def bundle_of(model_id: str) -> str:
+    """Models with one letter are models of one content: "b2" is "b" under another id."""
+    return sha256(model_id[0].encode()).hexdigest()
+
+
 AddModel = Callable[..., Registered]
 
 
@@ -22,10 +29,10 @@ def registry(tmp_path: Path) -> Registry:
 
 
 @pytest.fixture
-def build(tiny_preset: Preset) -> Callable[[Path], None]:
+def build(tiny_preset: Preset) -> Callable[..., None]:
     """Fills a directory as export does, with files that are no real models."""
 
-    def fill(directory: Path) -> None:
+    def fill(directory: Path, model_id: str = "a") -> None:
         files = []
         sides = (("query", tiny_preset.domains.surfaces), ("item", tiny_preset.domains.products))
         for side, names in sides:
@@ -35,7 +42,7 @@ def build(tiny_preset: Preset) -> Callable[[Path], None]:
                 files.append(TowerFile(side=side, domain=name, file=path.name, sha256=sha256_file(path)))
         info = BundleInfo(
             format=BUNDLE_FORMAT,
-            bundle_id=BUNDLE,
+            bundle_id=bundle_of(model_id),
             weights="0" * 64,
             declarations=tiny_preset.declarations,
             widths={"ctr": 1, "gctr": 1, "octr": 1},
@@ -51,7 +58,7 @@ def manifest_of(model_id: str, day: int) -> ModelManifest:
     return ModelManifest(
         model_id=model_id,
         as_of=date(2026, 1, day),
-        bundle_id=BUNDLE,
+        bundle_id=bundle_of(model_id),
         window={date(2025, 12, 31): "f" * 64},
         git_commit=None,
         seeds={"training": 0},
@@ -60,11 +67,11 @@ def manifest_of(model_id: str, day: int) -> ModelManifest:
 
 
 @pytest.fixture
-def add(registry: Registry, build: Callable[[Path], None]) -> AddModel:
+def add(registry: Registry, build: Callable[..., None]) -> AddModel:
     """`add("a", 5)`: register model a with as_of January 5th."""
 
     def register(model_id: str, day: int) -> Registered:
-        return registry.add(model_id, build, manifest_of(model_id, day))
+        return registry.add(model_id, partial(build, model_id=model_id), manifest_of(model_id, day))
 
     return register
 

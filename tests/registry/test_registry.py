@@ -1,4 +1,5 @@
 import json
+import shutil
 import threading
 from collections.abc import Callable
 from datetime import date
@@ -64,7 +65,7 @@ def test_what_is_built_must_fit_the_manifest(
     manifest = registry.manifest("a").model_copy(update={"model_id": "b"})
     with pytest.raises(RegistryError, match=r"'b' was built without \['bundle.json', 'metrics.json'\]"):
         registry.add("b", lambda _: None, manifest)
-    with pytest.raises(RegistryError, match=r"holds bundle b+, its manifest says c+"):
+    with pytest.raises(RegistryError, match=r"holds bundle [0-9a-f]+, its manifest says c+"):
         registry.add("b", build, manifest.model_copy(update={"bundle_id": "c" * 64}))
     with pytest.raises(RegistryError, match="the manifest is of model 'b'; it must be 'z'"):
         registry.add("z", build, manifest)
@@ -227,10 +228,85 @@ def test_a_rolled_back_model_does_not_come_back_by_a_re_run(registry: Registry, 
     assert promote("b", 6) == "refused"
     refused = registry.promote("b", day(6), "re-run", 3)
     assert "b was rolled back before" in refused.words
-    assert "gives a model with another id" in refused.words
+    assert "gives a model of other content" in refused.words
     assert live(registry) == "a"
-    assert promote("b2", 6) == "promoted"
+    assert promote("c", 6) == "promoted"
     assert promote("b", 6) == "refused"
+
+
+def test_a_rolled_back_model_does_not_come_back_under_another_id(
+    registry: Registry, promote: Promote
+) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    registry.rollback("bad conversions", trust)
+    assert promote("b2", 6) == "refused"
+    refused = registry.promote("b2", day(6), "re-run", 3)
+    assert "b2 is b under another id, which was rolled back before" in refused.words
+    assert "UTC: bad conversions)" in refused.words
+    assert "`mtmd reinstate b` lets this one come back" in refused.words
+    assert live(registry) == "a"
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_content_stays_banned_when_the_model_is_gone(
+    registry: Registry, promote: Promote, lost: bool
+) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    registry.rollback("b was bad", trust)
+    shutil.rmtree(registry.path("b"))
+    if lost:
+        (registry.root / "champion.json").unlink()
+    assert promote("b2", 6) == "refused"
+
+
+@pytest.mark.parametrize("named", ["b", "b2"])
+def test_a_reinstatement_lets_a_content_come_back_whatever_its_id(
+    registry: Registry, promote: Promote, named: str
+) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    registry.rollback("b was bad", trust)
+    promote("b2", 6)
+    registry.reinstate(named, "it was the logs")
+    assert promote("b2", 6) == "promoted"
+
+
+def test_a_rollback_passes_over_the_same_model_under_another_id(registry: Registry, promote: Promote) -> None:
+    for number, name in enumerate(("a", "b", "b2"), start=5):
+        promote(name, number)
+    before, after = registry.rollback("b2 was bad", trust)
+    assert (before.model_id, after.model_id, after.previous) == ("b2", "a", None)
+    assert after.rolled_back == ("b", "b2")
+    (registry.root / "champion.json").unlink()
+    assert registry.champion() == after
+    assert promote("b3", 8) == "refused"
+
+
+def test_there_is_nothing_to_go_back_to_but_the_same_model(registry: Registry, promote: Promote) -> None:
+    promote("b", 5)
+    promote("b2", 6)
+    with pytest.raises(RegistryError, match=r"all champions before the live one \(b2\) are the same model"):
+        registry.rollback("b2 was bad", trust)
+    assert live(registry) == "b2"
+
+
+def test_a_pointer_and_a_history_of_before_contents_were_kept_are_read(
+    registry: Registry, promote: Promote
+) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    registry.rollback("b was bad", trust)
+    pointer, history = registry.root / "champion.json", registry.root / "history.jsonl"
+    champion = json.loads(pointer.read_text())
+    del champion["rolled_back_bundles"], champion["change"]["bundle_id"]
+    pointer.write_text(json.dumps(champion))
+    lines = [json.loads(line) for line in history.read_text().splitlines()]
+    history.write_text("".join(json.dumps(line | {"bundle_id": None}) + "\n" for line in lines))
+    assert promote("b2", 6) == "refused"  # the manifest of b says what it is
+    assert promote("c", 7) == "promoted"
+    assert registry.standing() == ("a", "c")
 
 
 def test_rollback_to_an_altered_model_changes_nothing(registry: Registry, promote: Promote) -> None:
