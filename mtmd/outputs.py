@@ -1,5 +1,6 @@
 """Durable stage outputs: a directory with a manifest of its files' digests; complete means that it verifies."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +11,7 @@ from mtmd.errors import StorageError
 from mtmd.storage import atomic_directory, read_json, remove, sha256_file, write_json
 
 _MANIFEST = "manifest.json"
+_log = logging.getLogger(__name__)
 _Record = TypeVar("_Record", bound=BaseModel)
 
 
@@ -44,7 +46,9 @@ def make_once(directory: Path, build: Callable[[Path], None]) -> bool:
     """
     if is_complete(directory):
         return True
-    remove(directory)
+    if directory.exists():
+        _log.warning("%s is made again, because its files are not as its manifest says", directory)
+        remove(directory)
     with atomic_directory(directory) as temporary:
         build(temporary)
         files = {

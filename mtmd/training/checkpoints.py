@@ -1,6 +1,11 @@
-"""Resumable state between two epochs: one safetensors file, replaced atomically."""
+"""Resumable state between two epochs: one safetensors file, replaced atomically, that carries its own digest.
+
+A checkpoint can be made again by training again. So a damaged one is never gone on from: `load_checkpoint` warns, and
+the training begins anew.
+"""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +16,12 @@ from torch import Tensor, nn
 
 from mtmd.config import Frozen
 from mtmd.errors import TrainingError
-from mtmd.storage import atomic_file
+from mtmd.storage import atomic_file, digest
 from mtmd.training.records import EpochRecord
+from mtmd.training.weights import tensors_digest
 
 FILE = "checkpoint.safetensors"
+_log = logging.getLogger(__name__)
 
 
 class TrainingState(Frozen):
@@ -39,46 +46,63 @@ def save_checkpoint(
     tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
     for index, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value for name, value in slots.items()}
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    text = state.model_dump_json()
     with atomic_file(work / FILE) as temporary:
-        save_file(
-            {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()},
-            temporary,
-            metadata={"state": state.model_dump_json()},
-        )
+        save_file(tensors, temporary, metadata={"state": text, "sha256": _digest(text, tensors)})
 
 
 def load_checkpoint(
     work: Path, key: str, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[TrainingState, dict[str, Tensor]] | None:
-    """Restore model and optimizer in place; None when there is no checkpoint.
+    """Restore model and optimizer in place; None, changing neither, when there is no checkpoint to go on from.
 
-    Raises TrainingError for one that belongs to another training, can't be read or does not fit the model.
+    That is also so, with a warning, for one that can't be read, whose content is not what was written, or that does not
+    fit the model. Raises TrainingError for a sound one that belongs to another training.
     """
     path = work / FILE
     if not path.is_file():
         return None
     try:
-        with safe_open(path, framework="pt") as file:
-            state = TrainingState.model_validate(json.loads((file.metadata() or {})["state"]))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise TrainingError(
-            f"checkpoint {path} can't be read; remove {work} and run again: {error}"
-        ) from error
-    if state.key != key:
-        raise TrainingError(
-            f"checkpoint {path} is of training {state.key}, not {key}; remove {work} and run again"
-        )
-    best = _below("best/", tensors)
-    try:
-        model.load_state_dict(best)  # only to see that it fits
-        model.load_state_dict(_below("model/", tensors))
-        optimizer.load_state_dict(optimizer.state_dict() | {"state": _slots(_below("optimizer/", tensors))})
-    except (RuntimeError, ValueError) as error:
-        raise TrainingError(
-            f"checkpoint {path} does not fit the model; remove {work} and run again: {error}"
-        ) from error
+        state, tensors = _read(path)
+        if state.key != key:
+            raise TrainingError(
+                f"checkpoint {path} is of training {state.key}, not {key}; remove {work} and run again"
+            )
+        best, slots = _below("best/", tensors), _slots(_below("optimizer/", tensors))
+        _require_shapes(model, best, _below("model/", tensors))
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        _log.warning("the training begins anew, because checkpoint %s can't be used: %s", path, error)
+        return None
+    model.load_state_dict(_below("model/", tensors))
     return state, best
+
+
+def _read(path: Path) -> tuple[TrainingState, dict[str, Tensor]]:
+    """Raises SafetensorError, KeyError or ValueError for a file that is not as it was written."""
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    if (found := _digest(metadata["state"], tensors)) != metadata.get("sha256"):
+        raise ValueError(f"its content has sha256 {found}; it says {metadata.get('sha256')}")
+    return TrainingState.model_validate(json.loads(metadata["state"])), tensors
+
+
+def _digest(state: str, tensors: dict[str, Tensor]) -> str:
+    return digest([state, tensors_digest(tensors)])
+
+
+def _require_shapes(model: nn.Module, *stored: dict[str, Tensor]) -> None:
+    """Raise ValueError where stored weights have other names or shapes than the model's."""
+    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    for weights in stored:
+        found = {name: tensor.shape for name, tensor in weights.items()}
+        if found != wanted:
+            names = sorted(
+                name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)
+            )
+            raise ValueError(f"its weights do not fit the model: {names[:3]}")
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,14 +1,26 @@
 """Trained weights on disk: safetensors, never a pickle."""
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from mtmd.config import Preset
 from mtmd.errors import TrainingError
 from mtmd.model import ModelKind, Ranker, build_model
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Hex sha256 of tensors: their names, types, shapes and bytes, in the order of the names."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
