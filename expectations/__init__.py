@@ -14,11 +14,12 @@ beside the batch, which `mtmd.validation` fills:
 does.
 """
 
-from expectations.ads import ads_suite
-from expectations.candidates import candidates_suite
-from expectations.common import Batch, Needs, Severity
-from expectations.requests import requests_suite
+from expectations.ads import ads_expectations, ads_suite
+from expectations.candidates import candidates_expectations, candidates_suite
+from expectations.common import Batch, Expect, Needs, Severity
+from expectations.requests import requests_expectations, requests_suite
 from expectations.window import window_suite
+from mtmd.config import Preset
 
 __all__ = [
     "Batch",
@@ -26,6 +27,16 @@ __all__ = [
     "Severity",
     "ads_suite",
     "candidates_suite",
+    "day_expectations",
     "requests_suite",
     "window_suite",
 ]
+
+
+def day_expectations(preset: Preset) -> dict[str, list[Expect]]:
+    """All that a day is held to, by table, as data: it is part of the name of a day's results."""
+    return {
+        Batch.REQUESTS.value: requests_expectations(preset),
+        Batch.ADS.value: ads_expectations(preset),
+        Batch.CANDIDATES.value: candidates_expectations(preset),
+    }

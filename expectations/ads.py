@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 def ads_suite(preset: Preset) -> "ExpectationSuite":
     """Expectations on a day's `ads`."""
+    return build_suite(Batch.ADS, ads_expectations(preset))
+
+
+def ads_expectations(preset: Preset) -> list[Expect]:
+    """The same, before great-expectations is needed."""
     declarations = preset.declarations
     expectations = [
         not_null("ad_id", "product, goal", "An ad without an id joins no candidate and can't be published."),
@@ -40,7 +45,7 @@ def ads_suite(preset: Preset) -> "ExpectationSuite":
     ]
     if not preset.data.ads_may_repeat:
         expectations.append(content_is_new(Batch.ADS, digest_sql("{batch}")))
-    return build_suite(Batch.ADS, expectations)
+    return expectations
 
 
 def _bids_are_amounts() -> Expect:

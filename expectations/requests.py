@@ -22,28 +22,28 @@ if TYPE_CHECKING:
 
 def requests_suite(preset: Preset) -> "ExpectationSuite":
     """Expectations on a day's `requests`."""
+    return build_suite(Batch.REQUESTS, requests_expectations(preset))
+
+
+def requests_expectations(preset: Preset) -> list[Expect]:
+    """The same, before great-expectations is needed."""
     declarations = preset.declarations
-    return build_suite(
-        Batch.REQUESTS,
-        [
-            not_null("request_id", "ts, surface", "A request without an id joins no candidate and is lost."),
-            not_null("ts", "request_id", "Without a time nothing says that the request belongs to this day."),
-            not_null("surface", "request_id", "Without a surface no query tower can read the request."),
-            unique(
-                ("request_id",), "Candidates of a repeated request would be joined, and trained on, twice."
-            ),
-            one_of(
-                "surface",
-                declarations.domains.surfaces,
-                "request_id",
-                "No tower exists for the surface: its requests would be dropped or read by the wrong tower.",
-            ),
-            _inside_the_day(),
-            _ids_are_new(),
-            *feature_expectations(Batch.REQUESTS, "request_id", "surface", declarations.query, preset.data),
-            content_is_new(Batch.REQUESTS, digest_sql("{batch}")),
-        ],
-    )
+    return [
+        not_null("request_id", "ts, surface", "A request without an id joins no candidate and is lost."),
+        not_null("ts", "request_id", "Without a time nothing says that the request belongs to this day."),
+        not_null("surface", "request_id", "Without a surface no query tower can read the request."),
+        unique(("request_id",), "Candidates of a repeated request would be joined, and trained on, twice."),
+        one_of(
+            "surface",
+            declarations.domains.surfaces,
+            "request_id",
+            "No tower exists for the surface: its requests would be dropped or read by the wrong tower.",
+        ),
+        _inside_the_day(),
+        _ids_are_new(),
+        *feature_expectations(Batch.REQUESTS, "request_id", "surface", declarations.query, preset.data),
+        content_is_new(Batch.REQUESTS, digest_sql("{batch}")),
+    ]
 
 
 def _inside_the_day() -> Expect:

@@ -1,5 +1,6 @@
 """DuckDB sessions in memory over Parquet, with a spill directory each; statements come from sql/."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,10 @@ from mtmd.errors import ConfigError
 from mtmd.storage import remove
 
 SQL = Path(__file__).parents[2] / "sql"
+# Quoted text, any other character, or (kept by neither group) comments and white space.
+_SQL_PARTS = re.compile(
+    r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$)|(?:--[^\n]*|/\*.*?\*/|\s)+|(.)""", re.DOTALL
+)
 _MEMORY = "512MiB"  # of days that are extracted side by side each has so much, however long they are
 
 
@@ -20,6 +25,12 @@ def statement(name: str) -> str:
     if not path.is_file():
         raise ConfigError(f"{path} does not exist; run from a checkout of the project (pip install -e .)")
     return path.read_text()
+
+
+def bare_sql(text: str) -> str:
+    """A statement without its comments and line breaks: what it computes, and so what names its output."""
+    parts = (match[1] or match[2] or " " for match in _SQL_PARTS.finditer(text))
+    return "".join(parts).strip()
 
 
 @contextmanager

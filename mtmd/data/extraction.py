@@ -4,6 +4,7 @@ DuckDB does sources, keys, joins, order and row links; the feature columns it re
 `mtmd.encoding`, the same code that serving uses.
 """
 
+import logging
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import duckdb
 import pyarrow as pa
 
 from mtmd.config import Declarations
-from mtmd.data.database import session, statement
+from mtmd.data.database import bare_sql, session, statement
+from mtmd.data.digests import identities, source_digests
 from mtmd.data.shard_tables import write_tables
 from mtmd.data.shards import (
     MANIFEST,
@@ -22,10 +24,12 @@ from mtmd.data.shards import (
     read_manifest,
     reference,
 )
-from mtmd.data.sources import identities, load_sources, source_digests
+from mtmd.data.sources import load_sources
 from mtmd.errors import LogsError, StorageError
 from mtmd.logs import source_files
 from mtmd.storage import atomic_directory, digest, remove, write_json
+
+_log = logging.getLogger(__name__)
 
 _STATEMENTS = (
     "source_requests",
@@ -50,7 +54,8 @@ def extract_day(
     """Extract one day, or take the shard that the same files, SQL and declarations gave before.
 
     `ignore_undeclared` reads logs that have grown columns since the declarations were made.
-    A day whose files changed gets a new shard beside the old one, which stays. A damaged shard is made again.
+    A day whose files changed gets a new shard beside the old one, which stays. A stored shard is taken after its
+    content is compared with its manifest; a damaged one is made again, with a warning.
     Raises LogsError naming table, day, file and column for logs that are not as the contract says.
     """
     files = source_files(logs, day)
@@ -60,8 +65,9 @@ def extract_day(
     final = shards_root / f"date={day.isoformat()}" / fingerprint[:16]
     if final.exists():
         try:
-            return reference(final, read_manifest(final), reused=True)
-        except StorageError:  # damaged after it was written: a shard appears whole or not at all
+            return reference(final, _verified(final, fingerprint, sources), reused=True)
+        except StorageError as error:  # damaged after it was written: a shard appears whole or not at all
+            _log.warning("the shard of %s is extracted again, because it was damaged: %s", day, error)
             remove(final)
     with atomic_directory(final) as directory:
         with session(directory / "spill") as connection:
@@ -80,13 +86,21 @@ def shard_fingerprint(sources: dict[str, dict[str, str]], declarations: Declarat
         {
             "format": SHARD_FORMAT,
             "sources": sources,
-            "sql": {name: statement(name) for name in _STATEMENTS},
+            "sql": {name: bare_sql(statement(name)) for name in _STATEMENTS},
             # What depends on what is the model's affair: another tree reads the same shards.
             "declarations": declarations.model_dump(
                 mode="json", exclude={"domains": {"constrained": True, "tasks": {"__all__": {"parent"}}}}
             ),
         }
     )
+
+
+def _verified(path: Path, fingerprint: str, sources: dict[str, dict[str, str]]) -> ShardManifest:
+    """A stored shard's manifest; raises StorageError where anything differs from what the shard must be."""
+    manifest = read_manifest(path, verify=True)
+    if (manifest.fingerprint, manifest.sources) != (fingerprint, sources):
+        raise StorageError(f"{path / MANIFEST} is of another shard; it must be of {fingerprint}")
+    return manifest
 
 
 def _manifest(

@@ -14,11 +14,13 @@ import pyarrow.parquet as pq
 from duckdb import ColumnExpression
 
 from mtmd.config import Declarations, Feature, Frozen, SideSchema
-from mtmd.data.database import create_table, session, statement
-from mtmd.data.sources import source_digests
+from mtmd.data.database import bare_sql, create_table, session, statement
+from mtmd.data.digests import source_digests
 from mtmd.errors import LogsError
-from mtmd.logs import day_files
+from mtmd.logs import day_files, duckdb_paths
 from mtmd.storage import atomic_file, digest
+
+PROFILE_FORMAT = 1  # raise it whenever the same logs would give other counts
 
 _COUNTS = {
     "continuous": "rpt_number_counts",
@@ -58,9 +60,15 @@ def profile_day(logs: str | Path, day: date, declarations: Declarations, root: P
     files = {table: day_files(logs, table, day) for table in ("requests", "ads")}
     cache = root / "digests" / f"date={day.isoformat()}.json"
     sources = source_digests(files, cache)
-    statements = {name: statement(name) for name in ("source_requests", "source_ads", *_COUNTS.values())}
+    statements = {
+        name: bare_sql(statement(name)) for name in ("source_requests", "source_ads", *_COUNTS.values())
+    }
     features = [feature.model_dump(mode="json") for feature in declarations.features]
-    final = root / f"date={day.isoformat()}" / f"{digest([sources, statements, features])[:16]}.parquet"
+    final = (
+        root
+        / f"date={day.isoformat()}"
+        / f"{digest([PROFILE_FORMAT, sources, statements, features])[:16]}.parquet"
+    )
     if not final.is_file():
         rows: list[tuple[object, ...]] = []
         with session(root / f".spill-{final.stem}") as connection:
@@ -69,9 +77,7 @@ def profile_day(logs: str | Path, day: date, declarations: Declarations, root: P
                 ("ads", "product", declarations.item),
             ):
                 try:
-                    create_table(
-                        connection, f"source_{table}", {"paths": [str(path) for path in files[table]]}
-                    )
+                    create_table(connection, f"source_{table}", {"paths": duckdb_paths(files[table])})
                     rows += _count(connection, day, table, key, schema)
                 except duckdb.Error as error:
                     raise LogsError(
@@ -92,7 +98,7 @@ def feature_shifts(profiles: Mapping[date, Path], day: date) -> list[FeatureShif
 
     A reference day is part of the reference, which makes its own PSI a little smaller than a new day's.
     """
-    paths = [str(path) for path in profiles.values()]
+    paths = duckdb_paths(profiles.values())
     with session(profiles[day].parent / ".spill-psi") as connection:
         found = connection.execute(statement("rpt_feature_psi"), {"paths": paths, "day": day}).fetchall()
     names = ("day", "side", "feature", "domain", "rows", "psi")

@@ -2,9 +2,9 @@
 
 from mtmd.evaluation.ablation_table import EVERYTHING, Contribution, contributions, factor_table
 from mtmd.evaluation.constant import predict_constant, window_medians
-from mtmd.evaluation.evaluate import evaluate_predictors
+from mtmd.evaluation.evaluate import METRICS_FORMAT, evaluate_predictors
 from mtmd.evaluation.held_out import HeldOutDay
-from mtmd.evaluation.replay import replay_day
+from mtmd.evaluation.replay import REPLAY_FORMAT, replay_day
 from mtmd.evaluation.replay_report import EVERYWHERE, RANDOM, ReplayCell, ReplayReport, ReplayShare
 from mtmd.evaluation.replay_tables import replay_slices_table, replay_table, replay_words
 from mtmd.evaluation.report import ALL, Comparison, EvaluationReport, Metric, SliceMetrics
@@ -29,8 +29,10 @@ __all__ = [
     "ALL",
     "EVERYTHING",
     "EVERYWHERE",
+    "METRICS_FORMAT",
     "NOT_APPLICABLE",
     "RANDOM",
+    "REPLAY_FORMAT",
     "TABLE_1",
     "Column",
     "Comparison",

@@ -23,6 +23,7 @@ from mtmd.evaluation.metrics import (
 )
 from mtmd.evaluation.report import ALL, EvaluationReport, SliceMetrics
 
+METRICS_FORMAT = 1  # raise it whenever the same predictions of the same rows would give another report
 _ROUNDING = 1e-6  # a float32 log-probability may exceed 0 by rounding; more is not a probability
 
 

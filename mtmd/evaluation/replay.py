@@ -28,6 +28,8 @@ from mtmd.evaluation.replay_report import EVERYWHERE, RANDOM, VALUE, ReplayCell,
 from mtmd.evaluation.report import ALL
 from mtmd.evaluation.tables import Estimate
 
+REPLAY_FORMAT = 1  # raise it whenever the same predictions of the same rows would give another replay
+
 Predictions = Mapping[str, NDArray[np.floating]]
 
 

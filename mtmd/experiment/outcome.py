@@ -12,6 +12,7 @@ from mtmd.experiment.changes import Change
 from mtmd.experiment.tables import alignment_table, change_table, levels_table
 from mtmd.world.config import FunnelConfig
 
+AB_TEST_FORMAT = 1  # raise it whenever the same models in the same world would give another outcome
 CANDIDATE, UNCONSTRAINED = "mtmd", "unconstrained"
 BASELINE: Final = "per_slice"
 CHAMPION: Final = "champion"
@@ -29,7 +30,7 @@ class Comparison(Frozen):
 class ABTest(Frozen):
     """What the rankers did in the funnel."""
 
-    key: str = Field(description="names it: models, world, funnel and code")
+    key: str = Field(description="names it: models, world, funnel and format")
     name: str = Field(description="of the line of models")
     day: str = Field(description="whose ads were shown: the held-out day's")
     control: str = Field(description="what the candidate is held against")

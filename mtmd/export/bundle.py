@@ -1,9 +1,7 @@
 """Write a bundle: one ONNX file per tower domain, and `bundle.json` (design §8)."""
 
-import hashlib
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from mtmd.config import Preset
@@ -13,6 +11,9 @@ from mtmd.model import MTMD
 from mtmd.serving import BUNDLE_FORMAT, BundleInfo
 from mtmd.serving.bundle import BUNDLE_FILE, MODEL_KIND, TowerFile
 from mtmd.storage import digest, sha256_file, write_json
+from mtmd.training import tensors_digest
+
+EXPORT_FORMAT = 1  # raise it whenever the same trained model would be written as other files
 
 
 def export_bundle(model: MTMD, preset: Preset, directory: Path, graphs: Path) -> BundleInfo:
@@ -40,7 +41,7 @@ def export_bundle(model: MTMD, preset: Preset, directory: Path, graphs: Path) ->
     info = BundleInfo(
         format=BUNDLE_FORMAT,
         bundle_id=identity,
-        weights=weights_digest(model),
+        weights=tensors_digest(model.state_dict()),
         declarations=preset.declarations,
         widths=dict(zip(domains.task_names, model.widths, strict=True)),
         files=tuple(files),
@@ -53,18 +54,9 @@ def bundle_id(model: nn.Module, preset: Preset) -> str:
     """Digest of weights, declarations, model configuration and format: one model has one id anywhere."""
     return digest(
         {
-            "weights": weights_digest(model),
+            "weights": tensors_digest(model.state_dict()),
             "declarations": preset.declarations.model_dump(mode="json"),
             "model": preset.model.model_dump(mode="json"),
             "format": BUNDLE_FORMAT,
         }
     )
-
-
-def weights_digest(model: nn.Module) -> str:
-    """Digest of all parameters and stored buffers: names, types, shapes and bytes, in name order."""
-    total = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return total.hexdigest()

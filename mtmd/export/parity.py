@@ -24,6 +24,9 @@ from mtmd.model import MTMD, tree_log_probability
 from mtmd.serving import Scorer
 from mtmd.serving.bundle import TowerSide
 
+PROOF_FORMAT = (
+    1  # raise it whenever the same files would be looked at in another way, by these checks or by serving
+)
 BATCH_SIZES = (1, 2, 7, 1024)
 _UNSEEN = 31
 _BATCHES = 64  # at most so many per batch size: batches of 1 need not read all rows again

@@ -22,11 +22,20 @@ from mtmd.experiment import (
     changes,
 )
 from mtmd.experiment.changes import MIN_SAMPLES
-from mtmd.experiment.outcome import BASELINE, CANDIDATE, CHAMPION, CHANCE, HEAVYWEIGHT, ORACLE, UNCONSTRAINED
+from mtmd.experiment.outcome import (
+    AB_TEST_FORMAT,
+    BASELINE,
+    CANDIDATE,
+    CHAMPION,
+    CHANCE,
+    HEAVYWEIGHT,
+    ORACLE,
+    UNCONSTRAINED,
+)
 from mtmd.outputs import is_complete, make_once
 from mtmd.registry import Registry
 from mtmd.serving import Scorer
-from mtmd.stages.keys import code_digest, training_key
+from mtmd.stages.keys import training_key
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained, load_trained
 from mtmd.stages.world import world_of
@@ -60,7 +69,7 @@ def ab_test(
     """Run MTMD, what it is held against, unconstrained MTMD if given, and rankers that bound them through one funnel.
 
     Other models of `trained` have no part in it. `samples`, and `requests` of each, are the preset's when omitted;
-    `on_sample` hears how many are done, and of how many. The output is named by models, world, funnel and code, and
+    `on_sample` hears how many are done, and of how many. The output is named by models, world, funnel and format, and
     taken where it is there.
 
     Raises LogsError where the logs are no simulated world's, whose truth is needed, ConfigError for too few samples or
@@ -117,7 +126,7 @@ def _key(
     funnel: FunnelConfig,
     champion: str | None,
 ) -> str:
-    """Name of a test: the models' keys and all that they meet."""
+    """Name of a test: the models' keys, all that they meet, and the format of the outcome."""
     return digest(
         {
             "trained": dict(models),
@@ -126,9 +135,7 @@ def _key(
             "samples": samples,
             "day": plan.as_of,
             "champion": champion,
-            "code": code_digest(
-                "world", "experiment", "model", "serving", "encoding.py", "stages/ab_test.py"
-            ),
+            "format": AB_TEST_FORMAT,
         }
     )
 

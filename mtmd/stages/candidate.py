@@ -16,14 +16,16 @@ from mtmd.export import (
     export_bundle,
     sample_raw_rows,
 )
+from mtmd.export.parity import PROOF_FORMAT
 from mtmd.model import MTMD
+from mtmd.outputs import read_record
 from mtmd.registry import ModelManifest, Registry
 from mtmd.stages.evaluation import Evaluated, model_id
-from mtmd.stages.keys import code_digest, graph_key
+from mtmd.stages.keys import graph_key
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained, load_trained
 from mtmd.stages.versions import git_commit, package_versions
-from mtmd.storage import digest, read_json, write_json
+from mtmd.storage import digest, write_json
 
 _METRICS = "metrics.json"
 
@@ -73,7 +75,7 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequence[
 def prove(plan: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) -> Proofs:
     """Compare the files with the trained model on held-out rows, and let a fresh process answer from them alone.
 
-    Proofs that hold are kept; they are taken again when the files, the day or what checks them changed.
+    Proofs that hold are kept; they are taken again when the files, the day or the way of checking changed.
     """
     registry = Registry(plan.workspace.root)
     registry.verify(exported.model_id)
@@ -84,12 +86,12 @@ def prove(plan: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) 
             files,
             held_out.fingerprint,
             plan.preset.gates.model_dump(),
-            code_digest("export", "serving"),
+            PROOF_FORMAT,
         ]
     )
     record = plan.workspace.proofs(key)
-    if record.is_file():
-        return Proofs.model_validate(read_json(record))
+    if (kept := read_record(record, Proofs)) is not None:
+        return kept
     directory, shard = Path(exported.path), open_shard(Path(held_out.path))
     model = load_mtmd(plan, mtmd)
     rows = sample_raw_rows(plan.logs, shard, plan.preset.declarations)

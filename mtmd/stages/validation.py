@@ -1,18 +1,22 @@
 """Hold the window's days to their suites: a day once per content, the window's aggregates at every run."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
 from pydantic import Field
 
+from expectations import day_expectations
 from mtmd.config import Frozen
-from mtmd.data.sources import source_digests
+from mtmd.contract import TABLES, table_columns
+from mtmd.data.database import bare_sql, statement
+from mtmd.data.digests import source_digests
 from mtmd.errors import LogsError
 from mtmd.logs import source_files
-from mtmd.stages.keys import code_digest
+from mtmd.outputs import read_record
 from mtmd.stages.plan import RunPlan
-from mtmd.storage import digest, read_json, write_json
+from mtmd.storage import digest, write_json
 from mtmd.validation import (
     DayProfile,
     DayValidation,
@@ -22,6 +26,7 @@ from mtmd.validation import (
     validate_window,
 )
 from mtmd.validation import require as require_validation
+from mtmd.validation.runner import VALIDATION_FORMAT
 
 
 class DataQuality(Frozen):
@@ -58,8 +63,8 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
     sources = [day_sources(plan, day) for day in plan.all_days]
     for day, source in zip(plan.all_days, sources, strict=True):
         stored = day_record(plan, day, source)
-        if stored.is_file():
-            result = DayValidation.model_validate(read_json(stored))
+        if (known := read_record(stored, DayValidation)) is not None:
+            result = known
             reused.append(day)
         else:
             result = validate_day(plan.logs, day, plan.preset, trailing)
@@ -97,24 +102,21 @@ def day_sources(plan: RunPlan, day: date) -> dict[str, dict[str, str]]:
 
 
 def day_record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> Path:
-    """Where a passed day's results are: named by its files' content, its declarations and the suites.
+    """Where a passed day's results are: named by its files' content, its declarations and all its expectations.
 
     The days that it was compared with are left out on purpose: a late correction of an earlier day must not
     judge a later one again.
     """
+    suites = day_expectations(plan.preset)
     key = digest(
         {
             "sources": sources,
             "declarations": plan.preset.declarations.model_dump(mode="json"),
             "limits": plan.preset.data.model_dump(mode="json"),
-            "code": code_digest(
-                "validation",
-                "contract.py",
-                "config/domains.py",
-                "config/features.py",
-                "../expectations",
-                "../sql",
-            ),
+            "format": VALIDATION_FORMAT,
+            "contract": table_columns(plan.preset.declarations),
+            "expectations": {batch: [asdict(one) for one in suite] for batch, suite in suites.items()},
+            "sql": {table: bare_sql(statement(f"source_{table}")) for table in TABLES},
         }
     )
     return plan.workspace.validation(day) / f"{key[:16]}.json"

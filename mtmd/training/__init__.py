@@ -5,10 +5,11 @@ from mtmd.training.data import TrainingData
 from mtmd.training.losses import TrainingLoss, bernoulli_kl
 from mtmd.training.records import EpochRecord, FitResult, Progress
 from mtmd.training.start import start
-from mtmd.training.trainer import fit
-from mtmd.training.weights import load_weights, save_weights
+from mtmd.training.trainer import TRAINING_FORMAT, fit
+from mtmd.training.weights import load_weights, save_weights, tensors_digest
 
 __all__ = [
+    "TRAINING_FORMAT",
     "EpochRecord",
     "FitResult",
     "ModelKind",
@@ -20,4 +21,5 @@ __all__ = [
     "load_weights",
     "save_weights",
     "start",
+    "tensors_digest",
 ]

@@ -31,6 +31,7 @@ from mtmd.training.schedule import learning_rate_factor
 from mtmd.training.start import start
 from mtmd.training.step import training_step
 
+TRAINING_FORMAT = 1  # raise it whenever the same window and configuration would give other weights
 _REPORT_STEPS = 10  # a report costs a synchronisation; ten steps are well under ten seconds
 
 OnProgress = Callable[[Progress], None]

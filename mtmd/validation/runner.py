@@ -37,6 +37,7 @@ from mtmd.validation.staging import (
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
+VALIDATION_FORMAT = 1  # raise it whenever the same suites on the same files would give other results
 SAMPLES = 5
 _GREAT_EXPECTATIONS = Lock()
 _SKIPPED = {

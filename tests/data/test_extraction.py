@@ -142,17 +142,25 @@ def test_requests_that_the_keys_leave_out_go_with_their_candidates(
     assert shard.candidate_start.tolist() == [0, 1, 1]
 
 
-@pytest.mark.parametrize("damage", ["truncate", "unlink", "manifest", "empty manifest"])
-def test_a_damaged_shard_is_made_again(extract: Callable[..., ShardRef], damage: str) -> None:
+@pytest.mark.parametrize("damage", ["truncate", "unlink", "flip", "manifest", "empty manifest"])
+def test_a_damaged_shard_is_made_again_with_a_warning(
+    extract: Callable[..., ShardRef], damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     first = extract()
     path = Path(first.path)
     if damage == "truncate":
         os.truncate(path / "candidates.arrow", 10)
     elif damage == "unlink":
         (path / "ads.arrow").unlink()
+    elif damage == "flip":
+        largest = max(path.glob("*.arrow"), key=lambda file: file.stat().st_size)
+        content = bytearray(largest.read_bytes())
+        content[len(content) // 2] ^= 1
+        largest.write_bytes(content)
     else:
         (path / "manifest.json").write_text("{}" if damage == "empty manifest" else "{")
     assert extract() == first
+    assert "the shard of 2026-03-01 is extracted again, because it was damaged" in caplog.text
     open_shard(path, verify=True)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from mtmd.config import Preset
 from mtmd.stages import keys
-from mtmd.stages.keys import candidate_key, code_digest, evaluation_key, graph_key, training_key
+from mtmd.stages.keys import candidate_key, evaluation_key, graph_key, training_key
 
 
 def _changed(preset: Preset, part: str, **values: Any) -> Preset:
@@ -46,16 +46,29 @@ def test_a_rival_is_named_by_its_own_configuration_only(tiny_preset: Preset) -> 
     assert training_key("per_slice", "window", changed) == training_key("per_slice", "window", tiny_preset)
 
 
-def test_changed_code_is_another_training(tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
-    base = training_key("mtmd", "window", tiny_preset)
-    monkeypatch.setattr(keys, "code_digest", lambda *places: "another version")
-    assert training_key("mtmd", "window", tiny_preset) != base
+@pytest.mark.parametrize(
+    ("number", "names"),
+    [
+        ("TRAINING_FORMAT", {"training"}),
+        ("EXPORT_FORMAT", {"candidate", "graph"}),
+        ("METRICS_FORMAT", {"candidate", "evaluation"}),
+        ("REPLAY_FORMAT", {"evaluation"}),
+    ],
+)
+def test_a_raised_format_renames_what_it_stands_for(
+    tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch, number: str, names: set[str]
+) -> None:
+    def named() -> dict[str, str]:
+        return {
+            "training": training_key("mtmd", "window", tiny_preset),
+            "candidate": candidate_key("trained", "day", tiny_preset),
+            "evaluation": evaluation_key({}, "day", None, tiny_preset),
+            "graph": graph_key(tiny_preset),
+        }
 
-
-def test_code_digests_tell_places_apart_and_take_files_and_packages() -> None:
-    assert code_digest("model") == code_digest("model")
-    assert len({code_digest("model"), code_digest("training"), code_digest("contract.py")}) == 3
-    assert code_digest("model", "contract.py") != code_digest("model")
+    before = named()
+    monkeypatch.setattr(keys, number, getattr(keys, number) + 1)
+    assert {name for name, key in named().items() if key != before[name]} == names
 
 
 def test_an_evaluation_is_named_by_what_was_compared(tiny_preset: Preset) -> None:
@@ -95,23 +108,3 @@ def test_graphs_are_named_by_the_model_without_its_training(tiny_preset: Preset)
     base = graph_key(tiny_preset)
     assert graph_key(_changed(tiny_preset, "model", leaky_slope=0.1)) != base
     assert graph_key(_changed(tiny_preset, "training", seed=7)) == base
-
-
-@pytest.mark.parametrize("place", ["config/domains.py", "config/features.py", "config/model.py"])
-def test_the_code_that_computes_from_a_preset_is_in_every_name(
-    tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch, place: str
-) -> None:
-    def names() -> tuple[str, ...]:
-        return (
-            training_key("mtmd", "window", tiny_preset),
-            candidate_key("trained", "day", tiny_preset),
-            evaluation_key({}, "day", None, tiny_preset),
-            graph_key(tiny_preset),
-        )
-
-    before = names()
-    monkeypatch.setattr(keys, "code_digest", lambda *places: f"changed: {place in places}")
-    changed = names()
-    assert not set(before) & set(changed)
-    monkeypatch.setattr(keys, "code_digest", lambda *places: "changed: True")
-    assert names() == changed
