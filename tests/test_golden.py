@@ -1,0 +1,94 @@
+"""What stored outputs are named by: format numbers that are pinned, and nothing that a comment could change."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mtmd.config import Preset
+from tests.flows.runs import ROOT, Run
+from tests.golden import NUMBERS, Made, Pinned, golden, moved, read_golden
+
+# No run's outputs: an import of KuaiRand's files, which is seconds of work, and the index of an approximate search.
+UNPINNED = {"mtmd.world.kuairand.adapter.IMPORT_FORMAT", "mtmd.serving.ann.INDEX_FORMAT"}
+
+NAMES = """
+import sys
+from datetime import date
+from pathlib import Path
+from mtmd.config import load_preset
+from mtmd.data import profile_day, shard_fingerprint
+from mtmd.stages import plan_run
+from mtmd.stages.keys import candidate_key, evaluation_key, graph_key, training_key
+from mtmd.stages.validation import day_record, day_sources
+
+preset, logs, root = load_preset("tests/tiny.toml"), sys.argv[1], sys.argv[2]
+plan = plan_run(date(2026, 1, 21), "tests/tiny.toml", logs=logs, artifacts=root)
+day = plan.days[0]
+sources = day_sources(plan, day)
+print(shard_fingerprint(sources, preset.declarations))
+print(day_record(plan, day, sources))
+for kind in ("mtmd", "per_slice", "pooled"):
+    print(training_key(kind, "window", preset))
+print(candidate_key("trained", "day", preset))
+print(evaluation_key({"mtmd": "trained"}, "day", None, preset))
+print(graph_key(preset))
+print(profile_day(logs, day, preset.declarations, Path(root) / "profiles"))
+"""
+
+
+def test_each_number_stands_for_what_it_stood_for(
+    first_run: Run, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    found = golden(Made(first_run.logs, first_run.root, tiny_preset, tmp_path))
+    assert moved(read_golden(), found) == []
+
+
+def test_another_output_under_the_same_number_says_which_to_raise() -> None:
+    pinned = {"mtmd.a.A_FORMAT": Pinned(number=3, digest="a", close={"mtmd loss 1": 1.0})}
+    assert moved(pinned, pinned) == []
+    near = {"mtmd.a.A_FORMAT": Pinned(number=3, digest="a", close={"mtmd loss 1": 1.0001})}
+    assert moved(pinned, near) == []
+    for digest, loss in (("b", 1.0), ("a", 1.01)):
+        (words,) = moved(
+            pinned, {"mtmd.a.A_FORMAT": Pinned(number=3, digest=digest, close={"mtmd loss 1": loss})}
+        )
+        assert "mtmd.a.A_FORMAT stands for has changed and its number has not: raise it from 3 to 4" in words
+    (words,) = moved(pinned, {"mtmd.a.A_FORMAT": Pinned(number=4, digest="b", close={"mtmd loss 1": 1.0})})
+    assert words == "mtmd.a.A_FORMAT is 4 and not pinned yet: run `python -m tests.golden`"
+
+
+def test_every_format_of_the_code_is_pinned() -> None:
+    declared = set()
+    for path in (ROOT / "mtmd").rglob("*.py"):
+        for line in path.read_text().splitlines():
+            if line.split(" = ")[0].endswith("_FORMAT") and line[0].isupper():
+                declared.add(
+                    f"{'.'.join(path.relative_to(ROOT).with_suffix('').parts)}.{line.split(' = ')[0]}"
+                )
+    assert declared - UNPINNED == set(NUMBERS) == set(read_golden())
+
+
+@pytest.fixture
+def commented(tmp_path: Path) -> Path:
+    """The code with a comment more in every file."""
+    place = tmp_path / "commented"
+    for folder in ("mtmd", "expectations", "sql", "tests"):
+        shutil.copytree(ROOT / folder, place / folder, ignore=shutil.ignore_patterns("__pycache__", "*.xz"))
+    for mark, pattern in (("# a remark", "*.py"), ("-- a remark", "*.sql")):
+        for path in place.rglob(pattern):
+            path.write_text(f"{mark}\n{path.read_text()}\n\n{mark}\n")
+    return place
+
+
+def test_a_comment_renames_nothing(commented: Path, tiny_logs: Path, tmp_path: Path) -> None:
+    said = []
+    for code in (ROOT, commented):
+        command = [sys.executable, "-c", NAMES, str(tiny_logs), str(tmp_path / "artifacts")]
+        done = subprocess.run(command, cwd=code, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout)
+    assert said[0] == said[1]
+    assert len(set(said[0].splitlines())) == 9

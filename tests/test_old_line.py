@@ -1,0 +1,77 @@
+"""A line of models that was made before outputs had format numbers: it is read, served and gone back to as ever.
+
+old_line.tar.xz has two champions of a small preset as commit b412acd left them, the ads that each serves, and what that
+commit's service answered.
+"""
+
+import json
+import tarfile
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mtmd.export import check_answers
+from mtmd.registry import Registry
+from mtmd.service.answers import answer_embed, answer_rank
+from mtmd.service.live import Live
+from mtmd.service.settings import Settings
+
+OLDER, NEWER = "20260121-fd5b9281c7", "20260122-cd3febc2e6"
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Path:
+    with tarfile.open(Path(__file__).with_name("old_line.tar.xz")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path
+
+
+def test_its_champions_are_read_and_their_files_are_whole(line: Path) -> None:
+    registry = Registry(line)
+    champion = registry.champion()
+    assert champion is not None
+    assert (champion.model_id, champion.as_of, champion.previous) == (NEWER, date(2026, 1, 22), OLDER)
+    assert [change.model_id for change in registry.history()] == [OLDER, NEWER]
+    for model_id in (OLDER, NEWER):
+        assert check_answers(registry.verify(model_id)).startswith("a fresh process answered")
+        assert registry.manifest(model_id).bundle_id
+
+
+def test_its_service_answers_as_it_did(line: Path) -> None:
+    live = Live(line, Settings())
+    assert live.refresh(), live.problem
+    assert live.serving is not None
+    for asked in json.loads((line / "answers.json").read_text()):
+        answer = answer_rank if asked["path"] == "/rank" else answer_embed
+        found = json.loads(answer(live.serving, json.dumps(asked["question"]).encode()))
+        _assert_close(found, asked["answer"])
+
+
+def test_a_rollback_reaches_it_and_bans_what_it_takes_down(line: Path) -> None:
+    registry = Registry(line)
+    before, after = registry.rollback("to see that it works", check_answers)
+    assert (before.model_id, after.model_id) == (NEWER, OLDER)
+    assert after.rolled_back_bundles == {NEWER: registry.manifest(NEWER).bundle_id}
+    live = Live(line, Settings())
+    assert live.refresh(), live.problem
+    assert live.serving is not None
+    assert live.serving.ranker.model_id == OLDER
+
+
+def _assert_close(found: Any, expected: Any) -> None:
+    """Equal, but for floats: another processor's may differ in the last digits."""
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        for key, own in expected.items():
+            _assert_close(found[key], own)
+    elif isinstance(expected, list):
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            _assert_close(one, other)
+    elif isinstance(expected, float):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    else:
+        assert found == expected
