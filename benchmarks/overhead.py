@@ -83,7 +83,7 @@ def plain_job(job: Job, artifacts: str) -> RunSummary:
         )
     window, held_out = shards[:-1], shards[-1]
     trained = [stages.train(plan, kind, window) for kind in KINDS]
-    evaluated = stages.evaluate(plan, trained, window, held_out)
+    evaluated = stages.evaluate(plan, trained, window, held_out, stages.model_id(plan, trained[0], held_out))
     candidate = stages.export(plan, trained[0], evaluated, shards)
     proofs = stages.prove(plan, candidate, trained[0], held_out)
     summary = stages.decide(

@@ -3,8 +3,8 @@
     python -m benchmarks.same_bits record --checkout /path/to/checkout --output before.json
     python -m benchmarks.same_bits compare before.json after.json
 
-`record` runs a checkout's own commands: simulated logs, two days retrained, ads published, the simulated A/B, the monitor,
-the service and a rollback. It reads what they wrote as bytes and JSON, so that any two commits with the same commands
+`record` runs a checkout's own commands: simulated logs, two days retrained, ads published, the simulated A/B, the
+service and a rollback. It reads what they wrote as bytes and JSON, so that any two commits with the same commands
 can be compared, however their code is arranged. Names of outputs, clock times and paths are left out: they may differ.
 """
 

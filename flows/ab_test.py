@@ -14,6 +14,7 @@ from flows import publish, steps
 from flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, described, scheduled_day
 from flows.terminal import print_error, print_table
 from mtmd.errors import MtmdError
+from mtmd.experiment.tables import outcome_tables
 from mtmd.stages import ABTest
 from mtmd.stages.ab_test import Control
 from mtmd.training import ModelKind
@@ -83,7 +84,7 @@ def main() -> int:
     except (MtmdError, ParameterTypeError) as error:
         print_error(error)
         return 1
-    for table in tested.tables():
+    for table in outcome_tables(tested):
         print_table(table)
     return 0
 

@@ -167,7 +167,8 @@ def evaluate(
     planned: RunPlan, trained: Sequence[Trained], window: Sequence[ShardRef], held_out: ShardRef
 ) -> Evaluated:
     """Metrics of the candidate and its rivals on the held-out day."""
-    evaluated = stages.evaluate(planned, trained, window, held_out)
+    candidate = stages.model_id(planned, trained[0], held_out)
+    evaluated = stages.evaluate(planned, trained, window, held_out, candidate)
     get_run_logger().info("evaluation: %s%s", "reused, " if evaluated.reused else "", evaluated.path)
     return evaluated
 

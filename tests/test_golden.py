@@ -21,7 +21,9 @@ from pathlib import Path
 from mtmd.config import load_preset
 from mtmd.data import profile_day, shard_fingerprint
 from mtmd.stages import plan_run
-from mtmd.stages.keys import candidate_key, evaluation_key, graph_key, training_key
+from mtmd.stages.candidate import candidate_key, graph_key
+from mtmd.stages.evaluation import evaluation_key
+from mtmd.stages.training import training_key
 from mtmd.stages.validation import day_record, day_sources
 
 preset, logs, root = load_preset("tests/tiny.toml"), sys.argv[1], sys.argv[2]

@@ -1,19 +1,26 @@
 """Held-out metrics by slice and rank bucket, the constant predictor, the report, its tables (paper §3.2)."""
 
-from mtmd.evaluation.ablation_table import EVERYTHING, Contribution, contributions, factor_table
+from mtmd.evaluation.ablation_table import Contribution, contributions, factor_table
 from mtmd.evaluation.constant import predict_constant, window_medians
 from mtmd.evaluation.evaluate import METRICS_FORMAT, evaluate_predictors
 from mtmd.evaluation.held_out import HeldOutDay
 from mtmd.evaluation.replay import REPLAY_FORMAT, replay_day
 from mtmd.evaluation.replay_report import EVERYWHERE, RANDOM, ReplayCell, ReplayReport, ReplayShare
 from mtmd.evaluation.replay_tables import replay_slices_table, replay_table, replay_words
-from mtmd.evaluation.report import ALL, Comparison, EvaluationReport, Metric, SliceMetrics
+from mtmd.evaluation.report import (
+    ALL,
+    EVERYTHING,
+    Comparison,
+    Estimate,
+    EvaluationReport,
+    Metric,
+    SliceMetrics,
+)
 from mtmd.evaluation.scoring import score_day
 from mtmd.evaluation.tables import (
     NOT_APPLICABLE,
     TABLE_1,
     Column,
-    Estimate,
     Table,
     action_table,
     bucket_table,

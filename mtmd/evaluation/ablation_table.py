@@ -8,11 +8,9 @@ from pydantic import Field
 
 from mtmd.config import Frozen, Slice, Variant
 from mtmd.errors import EvaluationError
-from mtmd.evaluation.report import ALL, EvaluationReport
+from mtmd.evaluation.report import ALL, EVERYTHING, Estimate, EvaluationReport
 from mtmd.evaluation.student import quantile
-from mtmd.evaluation.tables import Column, Estimate, Table, compared_buckets
-
-EVERYTHING = Slice(ALL, ALL, ALL)
+from mtmd.evaluation.tables import Column, Table, compared_buckets
 
 
 class Contribution(Frozen):

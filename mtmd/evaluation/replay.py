@@ -25,8 +25,7 @@ from mtmd.evaluation.held_out import HeldOutDay
 from mtmd.evaluation.metrics import Floats, Integers
 from mtmd.evaluation.replay_cells import QUANTITIES, CellSums, Choice
 from mtmd.evaluation.replay_report import EVERYWHERE, RANDOM, VALUE, ReplayCell, ReplayReport, ReplayShare
-from mtmd.evaluation.report import ALL
-from mtmd.evaluation.tables import Estimate
+from mtmd.evaluation.report import ALL, Estimate
 
 REPLAY_FORMAT = 1  # raise it whenever the same predictions of the same rows would give another replay
 

@@ -8,8 +8,7 @@ from pydantic import ConfigDict, Field
 
 from mtmd.config import Frozen, Slice
 from mtmd.errors import EvaluationError
-from mtmd.evaluation.report import ALL
-from mtmd.evaluation.tables import Estimate
+from mtmd.evaluation.report import ALL, Estimate
 
 VALUE = "value"  # stands for the task in cells that are ranked by value
 RANDOM = "random"  # a cut that keeps candidates at random: the floor

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from mtmd.config import Slice
 from mtmd.evaluation.replay_cells import QUANTITIES
 from mtmd.evaluation.replay_report import EVERYWHERE, RANDOM, ReplayReport, ReplayShare
-from mtmd.evaluation.tables import Cell, Column, Estimate, Table
+from mtmd.evaluation.report import Estimate
+from mtmd.evaluation.tables import Cell, Column, Table
 
 
 def replay_words(report: ReplayReport) -> str:

@@ -12,6 +12,7 @@ from mtmd.config import Frozen, Slice
 from mtmd.errors import EvaluationError
 
 ALL = "all"  # surface and product of the rows that aggregate a task over its slices
+EVERYTHING = Slice(ALL, ALL, ALL)
 
 Metric = Literal[
     "logmae",
@@ -24,6 +25,25 @@ Metric = Literal[
     "log_loss",
     "calibration",
 ]
+
+
+class Estimate(Frozen):
+    """A share with its interval, such as an improvement; no interval where there were too few rows for one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def interval(self) -> str:
+        """`[7.12, 10.98]`, in percent; empty without an interval."""
+        if self.low is None or self.high is None:
+            return ""
+        return f"[{100 * self.low:.2f}, {100 * self.high:.2f}]"
+
+    def __str__(self) -> str:
+        """`9.17% [7.12, 10.98]`: two decimals, as in the paper's tables."""
+        return f"{self.value:.2%} {self.interval}".rstrip()
 
 
 class SliceMetrics(Frozen):

@@ -4,29 +4,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mtmd.config import Domain, Frozen, Slice
-from mtmd.evaluation.report import EvaluationReport
+from mtmd.evaluation.report import Estimate, EvaluationReport
 
 NOT_APPLICABLE = "N/A"
 TABLE_1 = ("Surface", "Ad Type")  # the paper's heads of its Table 1, before the tasks
-
-
-class Estimate(Frozen):
-    """A share with its interval, such as an improvement; no interval where there were too few rows for one."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def interval(self) -> str:
-        """`[7.12, 10.98]`, in percent; empty without an interval."""
-        if self.low is None or self.high is None:
-            return ""
-        return f"[{100 * self.low:.2f}, {100 * self.high:.2f}]"
-
-    def __str__(self) -> str:
-        """`9.17% [7.12, 10.98]`: two decimals, as in the paper's tables."""
-        return f"{self.value:.2%} {self.interval}".rstrip()
 
 
 Cell = str | int | float | Estimate | None

@@ -1,15 +1,12 @@
-"""What rankers did in the funnel, and the paper's Tables 2 to 5 of it."""
+"""What rankers did in the funnel."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from pydantic import Field
 
 from mtmd.config import Frozen
-from mtmd.evaluation import Table
 from mtmd.experiment.alignment import Alignment
 from mtmd.experiment.changes import Change
-from mtmd.experiment.tables import alignment_table, change_table, levels_table
 from mtmd.world.config import FunnelConfig
 
 AB_TEST_FORMAT = 1  # raise it whenever the same models in the same world would give another outcome
@@ -55,47 +52,7 @@ class ABTest(Frozen):
         """Whether the model served without constrained modelling, too: Table 5."""
         return UNCONSTRAINED in self.used
 
-    def tables(self) -> tuple[Table, ...]:
-        """The paper's tables, then what bounds them."""
-        return (*self.papers(), *self.bounds())
-
-    def papers(self) -> tuple[Table, ...]:
-        """The paper's Tables 2 to 4, and 5 where the unconstrained model served."""
-        gain = self.of(self.control, CANDIDATE)
-        against = f"{CANDIDATE} against {self.control}"
-        tables = (
-            change_table(f"Table 2, by surface: {against}", gain, ("surface", "all")),
-            change_table(f"Table 3, by product: {against}", gain, ("product",)),
-            change_table(f"Table 4, by goal: {against}", gain, ("goal",)),
-        )
-        if not self.has_unconstrained:
-            return tables
-        constrained = self.of(UNCONSTRAINED, CANDIDATE)
-        title = "Table 5, constrained against unconstrained"
-        return (*tables, change_table(title, constrained, ("surface", "product")))
-
-    def bounds(self) -> tuple[Table, ...]:
-        """What can be won and lost, each ranker's metrics, and how well they agree with the heavyweight ranker."""
-        control = self.control
-        won, lost = self.of(control, ORACLE), self.of(control, CHANCE)
-        arms = {control: _swapped(self.of(control, CANDIDATE))}
-        if self.has_unconstrained:
-            arms[UNCONSTRAINED] = _swapped(self.of(UNCONSTRAINED, CANDIDATE))
-        arms |= {name: self.of(control, name) for name in (CANDIDATE, HEAVYWEIGHT, ORACLE, CHANCE)}
-        kinds = ("all", "surface", "product", "goal")
-        return (
-            change_table(f"What can be won: {ORACLE} against {control}", won, kinds),
-            change_table(f"What can be lost: {CHANCE} against {control}", lost, kinds),
-            levels_table("Metrics of each ranker, all impressions", arms),
-            alignment_table("Agreement with the heavyweight ranker", self.alignment),
-        )
-
     @property
     def words(self) -> str:
         """The first line of a report."""
         return f"{CANDIDATE} against {self.control}: {', '.join(map(str, self.whole))}"
-
-
-def _swapped(found: Sequence[Change]) -> tuple[Change, ...]:
-    """The control's figures in the treatment's place."""
-    return tuple(one.model_copy(update={"treatment": one.control}) for one in found)

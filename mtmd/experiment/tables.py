@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from mtmd.evaluation import Column, Table
-from mtmd.evaluation.tables import NOT_APPLICABLE, Cell, Estimate, spoken
+from mtmd.evaluation.report import Estimate
+from mtmd.evaluation.tables import NOT_APPLICABLE, Cell, spoken
 from mtmd.experiment.alignment import Alignment
 from mtmd.experiment.changes import Change
+from mtmd.experiment.outcome import CANDIDATE, CHANCE, HEAVYWEIGHT, ORACLE, UNCONSTRAINED, ABTest
 
 
 def change_table(title: str, changes: Sequence[Change], kinds: Sequence[str]) -> Table:
@@ -56,3 +58,46 @@ def _estimate(change: Change) -> Cell:
     if change.change is None:
         return NOT_APPLICABLE
     return Estimate(value=change.change, low=change.low, high=change.high)
+
+
+def outcome_tables(tested: ABTest) -> tuple[Table, ...]:
+    """The paper's tables, then what bounds them."""
+    return (*paper_tables(tested), *bound_tables(tested))
+
+
+def paper_tables(tested: ABTest) -> tuple[Table, ...]:
+    """The paper's Tables 2 to 4, and 5 where the unconstrained model served."""
+    gain = tested.of(tested.control, CANDIDATE)
+    against = f"{CANDIDATE} against {tested.control}"
+    tables = (
+        change_table(f"Table 2, by surface: {against}", gain, ("surface", "all")),
+        change_table(f"Table 3, by product: {against}", gain, ("product",)),
+        change_table(f"Table 4, by goal: {against}", gain, ("goal",)),
+    )
+    if not tested.has_unconstrained:
+        return tables
+    constrained = tested.of(UNCONSTRAINED, CANDIDATE)
+    title = "Table 5, constrained against unconstrained"
+    return (*tables, change_table(title, constrained, ("surface", "product")))
+
+
+def bound_tables(tested: ABTest) -> tuple[Table, ...]:
+    """What can be won and lost, each ranker's metrics, and how well they agree with the heavyweight ranker."""
+    control = tested.control
+    won, lost = tested.of(control, ORACLE), tested.of(control, CHANCE)
+    arms = {control: _swapped(tested.of(control, CANDIDATE))}
+    if tested.has_unconstrained:
+        arms[UNCONSTRAINED] = _swapped(tested.of(UNCONSTRAINED, CANDIDATE))
+    arms |= {name: tested.of(control, name) for name in (CANDIDATE, HEAVYWEIGHT, ORACLE, CHANCE)}
+    kinds = ("all", "surface", "product", "goal")
+    return (
+        change_table(f"What can be won: {ORACLE} against {control}", won, kinds),
+        change_table(f"What can be lost: {CHANCE} against {control}", lost, kinds),
+        levels_table("Metrics of each ranker, all impressions", arms),
+        alignment_table("Agreement with the heavyweight ranker", tested.alignment),
+    )
+
+
+def _swapped(found: Sequence[Change]) -> tuple[Change, ...]:
+    """The control's figures in the treatment's place."""
+    return tuple(one.model_copy(update={"treatment": one.control}) for one in found)

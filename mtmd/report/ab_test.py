@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mtmd.evaluation import Table
 from mtmd.experiment import ABTest, change_table
+from mtmd.experiment.tables import bound_tables, paper_tables
 from mtmd.registry.gates import AB_TEST, Verdict
 from mtmd.report.comparisons import RIVALS
 from mtmd.report.numbers import listed
@@ -26,8 +27,8 @@ def ab_test_view(tested: ABTest, verdict: Verdict) -> ABTestView:
     return ABTestView(
         words=_words(tested),
         whole=change_table("All impressions", tested.whole, ("all",)),
-        papers=tested.papers(),
-        bounds=tested.bounds(),
+        papers=paper_tables(tested),
+        bounds=bound_tables(tested),
         last=5 if tested.has_unconstrained else 4,
         decided=any(gate.name == AB_TEST for gate in verdict.gates),
     )

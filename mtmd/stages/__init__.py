@@ -16,10 +16,10 @@ from mtmd.stages.backfill import (
     latest_outcome,
     plan_backfill,
 )
-from mtmd.stages.candidate import Exported, Proofs, export, prove
+from mtmd.stages.candidate import Exported, Proofs, export, model_id, prove
 from mtmd.stages.cleanup import CleanUp, Removable, clean_up, plan_clean_up
 from mtmd.stages.decision import RunSummary, decide, live_model
-from mtmd.stages.evaluation import Evaluated, evaluate, model_id
+from mtmd.stages.evaluation import Evaluated, evaluate
 from mtmd.stages.extraction import extract
 from mtmd.stages.monitor import monitor, monitored
 from mtmd.stages.plan import RunPlan, plan_run, scheduled_as_of, training_days

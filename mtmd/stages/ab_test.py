@@ -35,9 +35,8 @@ from mtmd.experiment.outcome import (
 from mtmd.outputs import is_complete, make_once
 from mtmd.registry import Registry
 from mtmd.serving import Scorer
-from mtmd.stages.keys import training_key
 from mtmd.stages.plan import RunPlan
-from mtmd.stages.training import Trained, load_trained
+from mtmd.stages.training import Trained, load_trained, training_key
 from mtmd.stages.world import world_of
 from mtmd.storage import digest, read_json, write_json
 from mtmd.world import (

@@ -9,7 +9,7 @@ from mtmd.config import Frozen, variant
 from mtmd.data import ShardRef, open_shard
 from mtmd.evaluation import EvaluationReport, HeldOutDay, evaluate_predictors, score_day
 from mtmd.outputs import make_once
-from mtmd.stages.keys import evaluation_key
+from mtmd.stages.evaluation import evaluation_key
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained, load_trained
 from mtmd.storage import read_json, write_json

@@ -18,8 +18,8 @@ from mtmd.errors import ConfigError, LogsError
 from mtmd.evaluation import EVERYTHING
 from mtmd.outputs import read_record
 from mtmd.stages.decision import RunSummary
-from mtmd.stages.keys import training_key
 from mtmd.stages.plan import RunPlan, plan_run
+from mtmd.stages.training import training_key
 from mtmd.stages.validation import DataQuality, day_record, day_sources
 from mtmd.storage import read_json
 from mtmd.training import FitResult, ModelKind

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from mtmd.config import Frozen
+from mtmd.config import Frozen, Preset
 from mtmd.data import ShardRef, open_shard
 from mtmd.errors import ConfigError
+from mtmd.evaluation import METRICS_FORMAT
 from mtmd.export import (
+    EXPORT_FORMAT,
     FreshProcessReport,
     ParityReport,
     bundle_id,
@@ -20,8 +22,7 @@ from mtmd.export.parity import PROOF_FORMAT
 from mtmd.model import MTMD
 from mtmd.outputs import read_record
 from mtmd.registry import ModelManifest, Registry
-from mtmd.stages.evaluation import Evaluated, model_id
-from mtmd.stages.keys import graph_key
+from mtmd.stages.evaluation import Evaluated
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained, load_trained
 from mtmd.stages.versions import git_commit, package_versions
@@ -43,6 +44,40 @@ class Proofs(Frozen):
 
     parity: ParityReport
     fresh_process: FreshProcessReport
+
+
+def model_id(plan: RunPlan, mtmd: Trained, held_out: ShardRef) -> str:
+    """Name of the candidate: its day, and the digest of all that decides its files and metrics."""
+    return f"{plan.as_of:%Y%m%d}-{candidate_key(mtmd.key, held_out.fingerprint, plan.preset)[:10]}"
+
+
+def candidate_key(trained: str, held_out: str, preset: Preset) -> str:
+    """Name of an exported model: the trained one, the day and the buckets of its metrics, what makes its files."""
+    return digest(
+        {
+            "formats": [EXPORT_FORMAT, METRICS_FORMAT],
+            "trained": trained,
+            "held_out": held_out,
+            "buckets": preset.evaluation.buckets,
+            "exporter": _exporter(),
+        }
+    )
+
+
+def graph_key(preset: Preset) -> str:
+    """Name of the graphs that a model's towers are traced to: all of it but the weights."""
+    return digest(
+        {
+            "format": EXPORT_FORMAT,
+            "model": preset.model.model_dump(mode="json"),
+            "declarations": preset.declarations.model_dump(mode="json"),
+            "exporter": _exporter(),
+        }
+    )
+
+
+def _exporter() -> list[str]:
+    return [version(name) for name in ("torch", "onnx", "onnxscript")]
 
 
 def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequence[ShardRef]) -> Exported:

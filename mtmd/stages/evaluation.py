@@ -1,15 +1,17 @@
 """Hold the candidate and its rivals against the held-out day, once per set of models."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtmd.config import Declarations, Domains, Frozen
+from mtmd.config import Declarations, Domains, Frozen, Preset
 from mtmd.data import Shard, ShardRef, day_bids, extract_day, open_shard
 from mtmd.errors import EvaluationError, LogsError
 from mtmd.evaluation import (
+    METRICS_FORMAT,
+    REPLAY_FORMAT,
     EvaluationReport,
     HeldOutDay,
     ReplayReport,
@@ -24,10 +26,9 @@ from mtmd.outputs import make_once
 from mtmd.registry import Registry
 from mtmd.serving import Scorer
 from mtmd.stages.incumbent import Incumbent, incumbent
-from mtmd.stages.keys import candidate_key, evaluation_key
 from mtmd.stages.plan import RunPlan
 from mtmd.stages.training import Trained, load_trained
-from mtmd.storage import read_json, write_json
+from mtmd.storage import digest, read_json, write_json
 
 _REPORT, _REPLAY = "report.json", "replay.json"
 
@@ -54,22 +55,33 @@ def read_replay(evaluation: str | Path) -> ReplayReport:
     return ReplayReport.model_validate(read_json(Path(evaluation) / _REPLAY))
 
 
-def model_id(plan: RunPlan, mtmd: Trained, held_out: ShardRef) -> str:
-    """Name of the candidate: its day, and the digest of all that decides its files and metrics."""
-    return f"{plan.as_of:%Y%m%d}-{candidate_key(mtmd.key, held_out.fingerprint, plan.preset)[:10]}"
+def evaluation_key(trained: Mapping[str, str], held_out: str, champion: str | None, preset: Preset) -> str:
+    """Name of an evaluation: what was compared (name → key), on which day, and in which buckets."""
+    return digest(
+        {
+            "formats": [METRICS_FORMAT, REPLAY_FORMAT],
+            "trained": dict(trained),
+            "held_out": held_out,
+            "champion": champion,
+            "evaluation": preset.evaluation.model_dump(mode="json"),
+        }
+    )
 
 
 def evaluate(
-    plan: RunPlan, trained: Sequence[Trained], window: Sequence[ShardRef], held_out: ShardRef
+    plan: RunPlan,
+    trained: Sequence[Trained],
+    window: Sequence[ShardRef],
+    held_out: ShardRef,
+    candidate: str,
 ) -> Evaluated:
     """Metrics and the replay of MTMD, its rivals, the constant and the incumbent champion on the held-out day.
 
+    `candidate` is the model id that MTMD will have, by which the registry knows whether it was promoted before.
     Raises EvaluationError when a prediction is not finite, or the champion's domains are others; LogsError when the
     day's bids are no longer those of its shard.
     """
-    mtmd = next(one for one in trained if one.name == "mtmd")
-    own = model_id(plan, mtmd, held_out)
-    opponent = incumbent(Registry(plan.workspace.root), own, plan.as_of)
+    opponent = incumbent(Registry(plan.workspace.root), candidate, plan.as_of)
     champion = opponent.compared
     key = evaluation_key({one.name: one.key for one in trained}, held_out.fingerprint, champion, plan.preset)
     final = plan.workspace.evaluation(key)

@@ -17,6 +17,7 @@ from mtmd.evaluation import (
     replay_words,
 )
 from mtmd.experiment import ABTest
+from mtmd.experiment.tables import outcome_tables
 from mtmd.registry.gates import RIVALS
 from mtmd.registry.slice_gates import GateResult, SliceFinding
 from mtmd.report import data_uri, line_chart
@@ -30,12 +31,13 @@ from mtmd.stages.plan import RunPlan
 from mtmd.stages.rollback import Republished, RolledBack
 from mtmd.stages.training import Trained
 from mtmd.stages.validation import DataQuality
+from mtmd.validation import render_markdown
 
 
 def data_quality(plan: RunPlan, quality: DataQuality) -> str:
     """Suites by day and of the window; failures first come with counts and sample keys."""
     reused = f"{len(quality.reused)} of {len(quality.days)} days were validated by an earlier run."
-    return f"{_head(plan)}\n\n{quality.markdown()}\n{reused}\n"
+    return f"{_head(plan)}\n\n{render_markdown(quality.validations)}\n{reused}\n"
 
 
 def training(plan: RunPlan, trained: Sequence[Trained]) -> str:
@@ -117,7 +119,7 @@ def ab_test(plan: RunPlan, tested: ABTest) -> str:
             "",
             tested.words,
             "",
-            *(table.markdown() for table in tested.tables()),
+            *(table.markdown() for table in outcome_tables(tested)),
             "| lightweight ranker | of the budgets spent | impressions per request |",
             "|:--|--:|--:|",
             *arms,

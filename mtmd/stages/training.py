@@ -4,16 +4,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import Field
 
-from mtmd.config import Frozen
+from mtmd.config import Frozen, Preset
 from mtmd.data import ShardRef, WindowData, open_shard, window_fingerprint
 from mtmd.model import Ranker
 from mtmd.outputs import make_once
-from mtmd.stages.keys import training_key
 from mtmd.stages.plan import RunPlan
-from mtmd.storage import locked, read_json, remove, write_json
-from mtmd.training import FitResult, ModelKind, Progress, fit, load_weights, save_weights
+from mtmd.storage import digest, locked, read_json, remove, write_json
+from mtmd.training import TRAINING_FORMAT, FitResult, ModelKind, Progress, fit, load_weights, save_weights
+from mtmd.training.precision import choose_precision
 
 _WEIGHTS, _FIT, _RECIPE = "weights.safetensors", "fit.json", "recipe.json"
 
@@ -33,6 +34,24 @@ class Trained(Frozen):
     def name(self) -> str:
         """The predictor's name in an evaluation."""
         return self.variant or self.kind
+
+
+def training_key(kind: ModelKind, window: str, preset: Preset) -> str:
+    """Name of a trained model: its data, its configuration, its format and torch's version."""
+    own: Any = None if kind == "mtmd" else getattr(preset.rivals, kind).model_dump(mode="json")
+    return digest(
+        {
+            "format": TRAINING_FORMAT,
+            "kind": kind,
+            "window": window,
+            "model": preset.model.model_dump(mode="json"),  # rivals take their normalisation from it
+            "rival": own,
+            "training": preset.training.model_dump(mode="json"),
+            "declarations": preset.declarations.model_dump(mode="json"),
+            "torch": torch.__version__,
+            "precision": choose_precision(preset.training),
+        }
+    )
 
 
 def train(

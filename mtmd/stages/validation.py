@@ -21,7 +21,6 @@ from mtmd.validation import (
     DayProfile,
     DayValidation,
     WindowValidation,
-    render_markdown,
     validate_day,
     validate_window,
 )
@@ -44,10 +43,6 @@ class DataQuality(Frozen):
     @property
     def validations(self) -> tuple[DayValidation | WindowValidation, ...]:
         return (*self.days, *(() if self.window is None else (self.window,)))
-
-    def markdown(self) -> str:
-        """The results as people read them."""
-        return render_markdown(self.validations)
 
 
 def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = None) -> DataQuality:

@@ -11,6 +11,7 @@ from mtmd.data import ShardRef
 from mtmd.errors import ConfigError, LogsError, RegistryError
 from mtmd.experiment import Comparison
 from mtmd.experiment.outcome import BASELINE, CANDIDATE
+from mtmd.experiment.tables import outcome_tables
 from mtmd.stages import ABTest, RunPlan, Trained
 from mtmd.stages.ab_gate import ab_gate
 from mtmd.stages.ab_test import find_ab_test
@@ -143,7 +144,7 @@ def test_the_champion_is_held_against_as_it_is_served(first_run: Run, artifacts:
     assert found.words.startswith("mtmd against champion: CPC ")
     for change in found.of("champion", CANDIDATE):
         assert change.change is None or abs(change.change) < 1e-3
-    assert found.tables()[0].title == "Table 2, by surface: mtmd against champion"
+    assert outcome_tables(found)[0].title == "Table 2, by surface: mtmd against champion"
 
 
 def test_a_champion_that_is_not_there_is_an_error(first_run: Run, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from mtmd.data import window_fingerprint
 from mtmd.errors import ConfigError
 from mtmd.evaluation import EVERYTHING, factor_table
 from mtmd.stages import Ablation
-from mtmd.stages.keys import training_key
+from mtmd.stages.training import training_key
 from tests.flows.runs import AS_OF, TINY, Run, copied, published, run_daily
 
 DAILY = ("no_domain_adaptation", "no_dcn", "no_normalisation", "downsampling")

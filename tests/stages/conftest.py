@@ -60,7 +60,9 @@ def run_stages(logs: Path, artifacts: Path, as_of: date = AS_OF, preset: str = T
         stages.extract(plan, day, source) for day, source in zip(plan.all_days, quality.sources, strict=True)
     )
     trained = tuple(stages.train(plan, kind, shards[:-1]) for kind in ("mtmd", "per_slice", "pooled"))
-    evaluated = stages.evaluate(plan, trained, shards[:-1], shards[-1])
+    evaluated = stages.evaluate(
+        plan, trained, shards[:-1], shards[-1], stages.model_id(plan, trained[0], shards[-1])
+    )
     exported = stages.export(plan, trained[0], evaluated, shards)
     proofs = stages.prove(plan, exported, trained[0], shards[-1])
     return Done(plan, quality, shards, trained, evaluated, exported, proofs)

@@ -16,7 +16,7 @@ from tests.stages.conftest import Done
 
 
 def _evaluate(done: Done) -> Evaluated:
-    return stages.evaluate(done.plan, done.trained, done.shards[:-1], done.shards[-1])
+    return stages.evaluate(done.plan, done.trained, done.shards[:-1], done.shards[-1], done.exported.model_id)
 
 
 def _named(trained: Trained) -> Trained:
@@ -63,7 +63,8 @@ def test_bids_of_another_delivery_are_refused(done: Done, tmp_path: Path) -> Non
     table.write_bytes(table.read_bytes() + b" ")
     plan = done.plan.model_copy(update={"logs": str(logs)})
     with pytest.raises(LogsError, match="changed after the day was extracted"):
-        stages.evaluate(plan, (_named(done.trained[0]), *done.trained[1:]), done.shards[:-1], done.shards[-1])
+        trained = (_named(done.trained[0]), *done.trained[1:])
+        stages.evaluate(plan, trained, done.shards[:-1], done.shards[-1], done.exported.model_id)
 
 
 def test_the_champion_is_not_compared_with_itself(done_live: Done) -> None:
@@ -97,12 +98,16 @@ def test_a_champion_whose_files_were_altered_is_not_compared_with(done_live: Don
     trained = (_named(done_live.trained[0]), *done_live.trained[1:])
     next((done_live.registry.models).glob("*/query_search.onnx")).write_bytes(b"altered")
     with pytest.raises(BundleError, match=r"query_search\.onnx of model"):
-        stages.evaluate(done_live.plan, trained, done_live.shards[:-1], done_live.shards[-1])
+        stages.evaluate(
+            done_live.plan, trained, done_live.shards[:-1], done_live.shards[-1], "20260121-other"
+        )
 
 
 def test_a_champion_scores_as_the_model_that_it_was_exported_from(done_live: Done) -> None:
     trained = (_named(done_live.trained[0]), *done_live.trained[1:])
-    held = stages.evaluate(done_live.plan, trained, done_live.shards[:-1], done_live.shards[-1])
+    held = stages.evaluate(
+        done_live.plan, trained, done_live.shards[:-1], done_live.shards[-1], "20260121-other"
+    )
     assert held.incumbent.compared == done_live.exported.model_id
     for where in held.report.slices:
         own, champion = held.report.get("mtmd", where), held.report.get("champion", where)

@@ -10,6 +10,7 @@ import pytest
 from mtmd import stages
 from mtmd.data import open_shard
 from mtmd.evaluation import NOT_APPLICABLE, action_table, improvement_table, logmae_table
+from mtmd.experiment.tables import outcome_tables
 from mtmd.export import RawRows, sample_raw_rows
 from mtmd.registry import Registry
 from mtmd.serving import RankRequest, RankResponse, Scorer, rank
@@ -106,9 +107,9 @@ def test_the_simulated_ab_test_counts_their_actions(five: FiveTasks) -> None:
     done = five.done
     tested = stages.ab_test(done.plan, done.trained[:2], samples=5, requests=60)
     metrics = ["CPC", "CTR", "GCTR", "OCTR", "HDR", "RPR", "CVR", "Relevance"]
-    for table in tested.tables()[:-1]:
+    for table in outcome_tables(tested)[:-1]:
         assert [column.name for column in table.columns[1:]] == metrics
-    sold = {row[""]: row["CVR"] for row in tested.tables()[1].records()}
+    sold = {row[""]: row["CVR"] for row in outcome_tables(tested)[1].records()}
     assert sold["standard"] == NOT_APPLICABLE != sold["shopping"]
     won = {c.metric: c.change for c in tested.of("per_slice", "oracle") if c.kind == "all"}
     assert won["Relevance"] is not None

@@ -10,7 +10,7 @@ import pytest
 from mtmd import stages
 from mtmd.errors import LogsError, ValidationError
 from mtmd.stages import RunPlan, render, validation
-from mtmd.validation import DayValidation
+from mtmd.validation import DayValidation, render_markdown
 from tests.flows.runs import AS_OF, TINY, Run, copied
 
 
@@ -51,7 +51,7 @@ def test_a_day_that_failed_names_the_expectation_and_is_not_taken_for_done(plan:
         assert quality.reused == plan.days
     with pytest.raises(ValidationError, match=rf"{AS_OF}(.|\n)*request_id_unique: 2 unexpected"):
         stages.require(quality)
-    assert "**stops the run**" in quality.markdown()
+    assert "**stops the run**" in render_markdown(quality.validations)
 
 
 def test_a_renamed_column_fails_the_day(plan: RunPlan) -> None:
