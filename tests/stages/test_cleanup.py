@@ -48,7 +48,7 @@ def line(tmp_path: Path) -> Workspace:
 def _model(registry: Registry, name: str, day: date) -> None:
     """A model in name: a manifest without files."""
     manifest = ModelManifest(
-        model_id=name, as_of=day, bundle_id="b", window={}, git_commit=None, seeds={}, packages={}
+        model_id=name, as_of=day, bundle_id=f"bundle of {name}", window={}, git_commit=None, seeds={}, packages={}
     )
     write_json(registry.path(name) / "manifest.json", manifest.model_dump(mode="json"))
 

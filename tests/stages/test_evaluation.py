@@ -62,8 +62,8 @@ def test_bids_of_another_delivery_are_refused(done: Done, tmp_path: Path) -> Non
     (table,) = (logs / "ads" / f"date={done.plan.as_of}").glob("*.parquet")
     table.write_bytes(table.read_bytes() + b" ")
     plan = done.plan.model_copy(update={"logs": str(logs)})
+    trained = (_named(done.trained[0]), *done.trained[1:])
     with pytest.raises(LogsError, match="changed after the day was extracted"):
-        trained = (_named(done.trained[0]), *done.trained[1:])
         stages.evaluate(plan, trained, done.shards[:-1], done.shards[-1], done.exported.model_id)
 
 
