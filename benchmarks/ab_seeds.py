@@ -15,16 +15,20 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.runs import daily_plan, extracted, window_parser
+from mtmd.abtest.arms import Arm, arm
+from mtmd.abtest.changes import Change, changes
+from mtmd.abtest.rankers import ModelRanker
+from mtmd.abtest.traffic import draw_traffic
 from mtmd.errors import MtmdError
-from mtmd.evaluation import Column, Estimate, Table
-from mtmd.evaluation.tables import NOT_APPLICABLE, Cell, spoken
-from mtmd.experiment import Arm, Change, ModelRanker, arm, change_table, changes
-from mtmd.stages import RunPlan, train
-from mtmd.stages.training import load_trained
-from mtmd.stages.world import world_of
-from mtmd.storage import write_text
-from mtmd.training import ModelKind
-from mtmd.world import FunnelConfig, Platform, draw_traffic
+from mtmd.evaluate.report import Estimate
+from mtmd.model.build import ModelKind
+from mtmd.report.tables.ab_test import change_table
+from mtmd.report.tables.evaluation import NOT_APPLICABLE, Cell, Column, Table, spoken
+from mtmd.run import RunPlan
+from mtmd.sources.simulated.config import FunnelConfig
+from mtmd.sources.simulated.platform import Platform, world_of
+from mtmd.store.files import write_text
+from mtmd.train.stage import load_trained, train
 
 CONTROL: ModelKind = "per_slice"
 TREATMENT: ModelKind = "mtmd"

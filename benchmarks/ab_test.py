@@ -19,18 +19,19 @@ import torch
 from rich.console import Console
 
 from benchmarks.runs import daily_plan, extracted, window_parser
+from mtmd.abtest.arms import SUMS, Arm, alignment, arm, split_arms
+from mtmd.abtest.changes import METRICS, Change, changes
+from mtmd.abtest.rankers import ModelRanker
+from mtmd.abtest.traffic import Chances, Traffic, draw_traffic
 from mtmd.errors import MtmdError
-from mtmd.evaluation import Column, Estimate, Table
-from mtmd.evaluation.tables import Cell
-from mtmd.experiment import METRICS, Arm, Change, ModelRanker, alignment, arm, changes, split_arms
-from mtmd.experiment.arms import SUMS
-from mtmd.stages import RunPlan, train
-from mtmd.stages.training import load_trained
-from mtmd.stages.world import world_of
-from mtmd.storage import write_text
-from mtmd.training import ModelKind
-from mtmd.world import FunnelConfig, Platform, Traffic, draw_traffic
-from mtmd.world.traffic import Chances
+from mtmd.evaluate.report import Estimate
+from mtmd.model.build import ModelKind
+from mtmd.report.tables.evaluation import Cell, Column, Table
+from mtmd.run import RunPlan
+from mtmd.sources.simulated.config import FunnelConfig
+from mtmd.sources.simulated.platform import Platform, world_of
+from mtmd.store.files import write_text
+from mtmd.train.stage import load_trained, train
 
 MODELS: tuple[ModelKind, ModelKind] = ("per_slice", "mtmd")
 NOISE = (0.0, 0.2, 0.4, 0.6, 1.0)  # standard deviation of the log of a score

@@ -26,28 +26,20 @@ from rich.console import Console
 
 from benchmarks.serving import random_ads
 from mtmd.config import load_preset
-from mtmd.encoding import encode
-from mtmd.evaluation import Column, Table
-from mtmd.registry import Registry
-from mtmd.serving import (
-    AdIndex,
-    BundleInfo,
-    Embeddings,
-    EncodedAds,
-    PublishedAds,
-    Ranking,
-    Scorer,
-    TopAds,
-    by_task,
-    by_utility,
-    open_ads,
-    publish_ads,
-    search,
-)
-from mtmd.storage import write_text
-from mtmd.workspace import Workspace
-from mtmd.world import Platform, WorldConfig
-from mtmd.world.requests import draw_requests
+from mtmd.logs.encoding import encode
+from mtmd.publish.embedding import EncodedAds, publish_ads
+from mtmd.registry.bundle import BundleInfo
+from mtmd.registry.registry import Registry
+from mtmd.report.tables.evaluation import Column, Table
+from mtmd.serve.ann import AdIndex
+from mtmd.serve.published import PublishedAds, open_ads
+from mtmd.serve.scorer import Embeddings, Scorer
+from mtmd.serve.search import Ranking, TopAds, by_task, by_utility, search
+from mtmd.sources.simulated.config import WorldConfig
+from mtmd.sources.simulated.platform import Platform
+from mtmd.sources.simulated.requests import draw_requests
+from mtmd.store.files import write_text
+from mtmd.store.workspace import Workspace
 
 Values = NDArray[np.float64]
 COLUMNS = ("embeddings", "ranked by", "ads of a graph", "recall", "kept", "ms")

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from mtmd.config import EvaluationConfig, Preset, load_preset
-from mtmd.evaluation import Column, HeldOutDay, Table
-from mtmd.evaluation.bootstrap import compare, resample
-from mtmd.evaluation.held_out import SliceRows, cut
-from mtmd.evaluation.tables import Cell
+from mtmd.evaluate.bootstrap import compare, resample
+from mtmd.evaluate.held_out import HeldOutDay, SliceRows, cut
+from mtmd.report.tables.evaluation import Cell, Column, Table
 
 PREDICTORS = ("mtmd", "champion", "per_slice", "pooled", "constant")
 _CANDIDATES = 16  # of a request

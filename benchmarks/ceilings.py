@@ -24,14 +24,14 @@ from rich.console import Console
 
 from mtmd.config import Domains, Preset, Slice, load_preset
 from mtmd.errors import ConfigError, MtmdError
-from mtmd.evaluation import Column, Table
-from mtmd.world import WorldConfig, further_tasks, has_further_tasks, require_columns
-from mtmd.world.ads import Ads
-from mtmd.world.candidates import Pairs, draw_pairs
-from mtmd.world.platform import Platform
-from mtmd.world.requests import Requests, draw_requests
-from mtmd.world.streams import Floats, generator
-from mtmd.world.teacher import TASKS, score
+from mtmd.report.tables.evaluation import Column, Table
+from mtmd.sources.simulated import further_tasks
+from mtmd.sources.simulated.ads import Ads
+from mtmd.sources.simulated.config import WorldConfig
+from mtmd.sources.simulated.platform import Platform, has_further_tasks, require_columns
+from mtmd.sources.simulated.requests import Pairs, Requests, draw_pairs, draw_requests
+from mtmd.sources.simulated.streams import Floats, generator
+from mtmd.sources.simulated.teacher import TASKS, score
 
 _CHUNK = 100  # requests whose pairs with all ads are held at once
 _PARENTS = {"gctr": "ctr", "octr": "ctr", "cvr": "ctr"}  # of the platform's tasks; the others have none

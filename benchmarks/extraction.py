@@ -24,14 +24,15 @@ import duckdb
 from rich.console import Console
 
 from mtmd.config import Preset, load_preset
-from mtmd.contract import TABLES
-from mtmd.data import extract_day
-from mtmd.evaluation import Column, Table
-from mtmd.evaluation.tables import Cell
-from mtmd.logs import available_days, day_files
-from mtmd.storage import write_text
-from mtmd.validation import runner, validate_day
-from mtmd.world import WorldConfig, simulate
+from mtmd.extract.stage import extract_day
+from mtmd.logs.contract import TABLES
+from mtmd.logs.files import available_days, day_files
+from mtmd.report.tables.evaluation import Cell, Column, Table
+from mtmd.sources.simulated.config import WorldConfig
+from mtmd.sources.simulated.platform import simulate
+from mtmd.store.files import write_text
+from mtmd.validate import runner
+from mtmd.validate.runner import validate_day
 
 FIRST = date(2026, 1, 1)
 PLAIN = (

@@ -16,17 +16,14 @@ from typing import NamedTuple
 import torch
 from rich.console import Console
 
-from mtmd.batch import Batch, SideInput
 from mtmd.config import Domains, Preset, SideSchema, Task, load_preset
-from mtmd.evaluation import Column, Table
-from mtmd.model import build_model
-from mtmd.report.charts import line_chart
-from mtmd.storage import write_text
-from mtmd.training import TrainingLoss
-from mtmd.training.determinism import deterministic
-from mtmd.training.optimizer import make_optimizer
-from mtmd.training.precision import choose_precision
-from mtmd.training.step import training_step
+from mtmd.model.batch import Batch, SideInput
+from mtmd.model.build import build_model
+from mtmd.report.page.charts import line_chart
+from mtmd.report.tables.evaluation import Column, Table
+from mtmd.store.files import write_text
+from mtmd.train.optimizer import make_optimizer
+from mtmd.train.step import TrainingLoss, choose_precision, deterministic, training_step
 
 
 class Shape(NamedTuple):

@@ -16,14 +16,17 @@ from rich.console import Console
 from benchmarks.runs import extracted, window_parser, window_plan
 from benchmarks.seeds import MODELS
 from mtmd.config import Slice
-from mtmd.data import ShardRef, open_shard
 from mtmd.errors import MtmdError
-from mtmd.evaluation import Column, EvaluationReport, HeldOutDay, Table, evaluate_predictors, score_day
-from mtmd.evaluation.tables import Cell
-from mtmd.stages import RunPlan, train
-from mtmd.stages.training import load_trained, window_data
-from mtmd.storage import write_text
-from mtmd.training.level import move_level
+from mtmd.evaluate.evaluation import evaluate_predictors
+from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.evaluate.predictors import score_day
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.extract.shards import ShardRef, open_shard
+from mtmd.report.tables.evaluation import Cell, Column, Table
+from mtmd.run import RunPlan
+from mtmd.store.files import write_text
+from mtmd.train.level import move_level
+from mtmd.train.stage import load_trained, train, window_data
 
 RIVALS = MODELS[1:]
 

@@ -26,16 +26,18 @@ from typing import NamedTuple
 from rich.console import Console
 
 from mtmd.config import Preset, load_preset
-from mtmd.data import ShardRef, WindowData, extract_day, open_shard
-from mtmd.evaluation import Column, Table
-from mtmd.logs import available_days
-from mtmd.model import build_model
-from mtmd.storage import write_text
-from mtmd.training import TrainingLoss, start
-from mtmd.training.optimizer import make_optimizer
-from mtmd.training.precision import choose_precision
-from mtmd.training.step import training_step
-from mtmd.world import WorldConfig, simulate
+from mtmd.extract.shards import ShardRef, open_shard
+from mtmd.extract.stage import extract_day
+from mtmd.extract.window import WindowData
+from mtmd.logs.files import available_days
+from mtmd.model.build import build_model
+from mtmd.report.tables.evaluation import Column, Table
+from mtmd.sources.simulated.config import WorldConfig
+from mtmd.sources.simulated.platform import simulate
+from mtmd.store.files import write_text
+from mtmd.train.optimizer import make_optimizer
+from mtmd.train.step import TrainingLoss, choose_precision, training_step
+from mtmd.train.trainer import start
 
 FIRST = date(2026, 1, 1)
 LIMIT_MIB = 3 * 1024

@@ -20,12 +20,18 @@ from prefect.testing.utilities import prefect_test_harness
 from rich.console import Console
 
 from flows.daily_retrain import KINDS, daily_retrain
-from mtmd import stages
 from mtmd.config import load_preset
-from mtmd.evaluation import Column, Table
-from mtmd.evaluation.tables import Cell
-from mtmd.stages import RunSummary
-from mtmd.storage import resolve, write_text
+from mtmd.evaluate import stage as evaluate_stage
+from mtmd.export import stage as export_stage
+from mtmd.extract import stage as extract_stage
+from mtmd.promote import stage as promote_stage
+from mtmd.promote.stage import RunSummary
+from mtmd.report import stage as report_stage
+from mtmd.report.tables.evaluation import Cell, Column, Table
+from mtmd.run import plan_run
+from mtmd.store.files import resolve, write_text
+from mtmd.train import stage as train_stage
+from mtmd.validate import stage as validate_stage
 
 
 @dataclass(frozen=True)
@@ -74,32 +80,37 @@ def measured(job: Job, places: Path) -> Table:
 
 def plain_job(job: Job, artifacts: str) -> RunSummary:
     """The daily job without Prefect."""
-    plan = stages.plan_run(job.as_of, job.preset, logs=job.logs, artifacts=artifacts)
-    quality = stages.validate(plan)
-    stages.require(quality)
+    plan = plan_run(job.as_of, job.preset, logs=job.logs, artifacts=artifacts)
+    quality = validate_stage.validate(plan)
+    validate_stage.require(quality)
     with ThreadPoolExecutor(4) as pool:  # as many days at once as the flow
         shards = list(
-            pool.map(lambda one: stages.extract(plan, *one), zip(plan.all_days, quality.sources, strict=True))
+            pool.map(
+                lambda one: extract_stage.extract(plan, *one),
+                zip(plan.all_days, quality.sources, strict=True),
+            )
         )
     window, held_out = shards[:-1], shards[-1]
-    trained = [stages.train(plan, kind, window) for kind in KINDS]
-    evaluated = stages.evaluate(plan, trained, window, held_out, stages.model_id(plan, trained[0], held_out))
-    candidate = stages.export(plan, trained[0], evaluated, shards)
-    proofs = stages.prove(plan, candidate, trained[0], held_out)
-    summary = stages.decide(
+    trained = [train_stage.train(plan, kind, window) for kind in KINDS]
+    evaluated = evaluate_stage.evaluate(
+        plan, trained, window, held_out, export_stage.model_id(plan, trained[0], held_out)
+    )
+    candidate = export_stage.export(plan, trained[0], evaluated, shards)
+    proofs = export_stage.prove(plan, candidate, trained[0], held_out)
+    summary = promote_stage.decide(
         plan, quality=quality, shards=shards, trained=trained, evaluated=evaluated, exported=candidate,
         proofs=proofs, promote=True,
     )  # fmt: skip
-    stages.write_report(plan, summary, quality=quality, shards=shards, trained=trained, proofs=proofs)
+    report_stage.write_report(plan, summary, quality=quality, shards=shards, trained=trained, proofs=proofs)
     return summary
 
 
 def _warm(job: Job, artifacts: str) -> None:
     """Read the logs and import what only validation imports, so that nobody pays for coming first."""
-    plan = stages.plan_run(job.as_of, job.preset, logs=job.logs, artifacts=artifacts)
-    quality = stages.validate(plan)
+    plan = plan_run(job.as_of, job.preset, logs=job.logs, artifacts=artifacts)
+    quality = validate_stage.validate(plan)
     for day, source in zip(plan.all_days, quality.sources, strict=True):
-        stages.extract(plan, day, source)
+        extract_stage.extract(plan, day, source)
 
 
 def _flow(job: Job, artifacts: str) -> RunSummary:

@@ -16,20 +16,18 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from benchmarks.runs import extracted, window_parser, window_plan
-from mtmd.batch import Batch
 from mtmd.config import Preset
-from mtmd.data import WindowData
 from mtmd.errors import MtmdError
-from mtmd.evaluation import Column, Table
-from mtmd.model import build_model
+from mtmd.extract.window import WindowData
 from mtmd.model.baseline import DomainBaselines
+from mtmd.model.batch import Batch
+from mtmd.model.build import build_model
 from mtmd.model.fields import FieldLayout
-from mtmd.stages.training import window_data
-from mtmd.storage import write_text
-from mtmd.training.determinism import deterministic
-from mtmd.training.losses import bernoulli_kl
-from mtmd.training.optimizer import make_optimizer
-from mtmd.training.precision import autocast, choose_precision
+from mtmd.report.tables.evaluation import Column, Table
+from mtmd.store.files import write_text
+from mtmd.train.optimizer import make_optimizer
+from mtmd.train.stage import window_data
+from mtmd.train.step import autocast, bernoulli_kl, choose_precision, deterministic
 
 ROUNDS, BATCHES = 3, 3
 

@@ -17,13 +17,14 @@ from torch import Tensor
 
 from benchmarks.runs import extracted, window_parser, window_plan
 from benchmarks.tune import validation_logmae
-from mtmd.evaluation import Column, Table
-from mtmd.evaluation.tables import Cell
-from mtmd.model import MTMD, Ranker
 from mtmd.model.adaptation import DomainFields
-from mtmd.stages.training import window_data
-from mtmd.storage import write_text
-from mtmd.training import fit, trainer
+from mtmd.model.ranker import Ranker
+from mtmd.model.two_tower import MTMD
+from mtmd.report.tables.evaluation import Cell, Column, Table
+from mtmd.store.files import write_text
+from mtmd.train import trainer
+from mtmd.train.stage import window_data
+from mtmd.train.trainer import fit
 
 Change = Callable[[MTMD], None]
 

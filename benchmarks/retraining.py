@@ -14,14 +14,17 @@ import torch
 from rich.console import Console
 
 from benchmarks.runs import daily_plan, extracted, window_parser
-from mtmd.data import open_shard
 from mtmd.errors import ConfigError, MtmdError
-from mtmd.evaluation import Column, EvaluationReport, HeldOutDay, Table, evaluate_predictors, score_day
-from mtmd.evaluation.tables import Cell
-from mtmd.registry.slice_gates import against
-from mtmd.stages import RunPlan, train
-from mtmd.stages.training import load_trained
-from mtmd.storage import write_text
+from mtmd.evaluate.evaluation import evaluate_predictors
+from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.evaluate.predictors import score_day
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.extract.shards import open_shard
+from mtmd.promote.slice_gates import against
+from mtmd.report.tables.evaluation import Cell, Column, Table
+from mtmd.run import RunPlan
+from mtmd.store.files import write_text
+from mtmd.train.stage import load_trained, train
 
 TOLERANCES = (0.0, 0.01, 0.02, 0.03, 0.05)
 CANDIDATE, CHAMPION = "mtmd", "champion"

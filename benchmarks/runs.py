@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from mtmd.config import Preset, load_preset
-from mtmd.data import ShardRef, extract_day
-from mtmd.stages import RunPlan, training_days
+from mtmd.extract.shards import ShardRef
+from mtmd.extract.stage import extract_day
+from mtmd.run import RunPlan, training_days
 
 
 def plan_of(

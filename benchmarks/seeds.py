@@ -14,23 +14,17 @@ from rich.console import Console
 
 from benchmarks.runs import daily_plan, extracted, window_parser
 from mtmd.config import Slice
-from mtmd.data import ShardRef, open_shard
 from mtmd.errors import MtmdError
-from mtmd.evaluation import (
-    Column,
-    EvaluationReport,
-    HeldOutDay,
-    Table,
-    evaluate_predictors,
-    predict_constant,
-    score_day,
-    window_medians,
-)
-from mtmd.evaluation.tables import Cell
-from mtmd.stages import RunPlan, train
-from mtmd.stages.training import load_trained
-from mtmd.storage import write_text
-from mtmd.training import ModelKind
+from mtmd.evaluate.evaluation import evaluate_predictors
+from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.extract.shards import ShardRef, open_shard
+from mtmd.model.build import ModelKind
+from mtmd.report.tables.evaluation import Cell, Column, Table
+from mtmd.run import RunPlan
+from mtmd.store.files import write_text
+from mtmd.train.stage import load_trained, train
 
 MODELS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")
 

@@ -20,11 +20,13 @@ from rich.console import Console
 
 from benchmarks.service_process import Connection, ServiceProcess
 from mtmd.config import load_preset
-from mtmd.data import Shard, open_shard
-from mtmd.export import sample_raw_rows, score_shard
-from mtmd.registry import Registry
-from mtmd.serving import Catalogue, Scorer
-from mtmd.workspace import Workspace
+from mtmd.evaluate.champion import score_shard
+from mtmd.export.rows import sample_raw_rows
+from mtmd.extract.shards import Shard, open_shard
+from mtmd.registry.registry import Registry
+from mtmd.serve.catalogue import Catalogue
+from mtmd.serve.scorer import Scorer
+from mtmd.store.workspace import Workspace
 
 SAME = 1e-5  # largest |Δ| of a probability
 

@@ -26,10 +26,10 @@ from benchmarks.service_line import promote, ranker, register
 from benchmarks.service_process import Connection, ServiceProcess
 from benchmarks.untrained import random_requests
 from mtmd.config import Preset, load_preset
-from mtmd.evaluation import Column, Table
-from mtmd.registry import Registry
-from mtmd.serving import by_task
-from mtmd.storage import write_text
+from mtmd.registry.registry import Registry
+from mtmd.report.tables.evaluation import Column, Table
+from mtmd.serve.search import by_task
+from mtmd.store.files import write_text
 
 SAME = 1e-5  # largest |Δ| of a probability between an answer and this process
 TOP = 10

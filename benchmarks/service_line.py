@@ -7,10 +7,15 @@ import numpy as np
 
 from benchmarks.untrained import random_model, random_rows
 from mtmd.config import Preset
-from mtmd.export import bundle_id, export_bundle
-from mtmd.registry import ModelManifest, Registry
-from mtmd.serving import Catalogue, Current, EncodedAds, Ranker, Scorer, open_ads, publish_ads
-from mtmd.storage import write_json
+from mtmd.export.bundle import bundle_id, export_bundle
+from mtmd.publish.embedding import EncodedAds, publish_ads
+from mtmd.registry.records import ModelManifest
+from mtmd.registry.registry import Registry
+from mtmd.serve.catalogue import Catalogue, Current
+from mtmd.serve.published import open_ads
+from mtmd.serve.ranker import Ranker
+from mtmd.serve.scorer import Scorer
+from mtmd.store.files import write_json
 
 _FIRST = date(2026, 1, 1)
 

@@ -16,13 +16,13 @@ _KIND = {"content-type": "application/json"}
 
 
 class ServiceProcess:
-    """`python -m mtmd.service LINE` on a free port of the loopback; it has ended when the block ends."""
+    """`python -m mtmd.serve.http LINE` on a free port of the loopback; it has ended when the block ends."""
 
     def __init__(self, line: Path, log: Path) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
-        self._command = [sys.executable, "-m", "mtmd.service", str(line), "--port", str(self.port)]
+        self._command = [sys.executable, "-m", "mtmd.serve.http", str(line), "--port", str(self.port)]
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -32,32 +32,20 @@ from rich.console import Console
 from torch import Tensor
 
 from benchmarks.untrained import AllSurfaces, random_model, random_rows
-from mtmd.batch import SideInput
 from mtmd.config import Feature, Preset, load_preset
-from mtmd.encoding import EncodedSide
-from mtmd.evaluation import Column, Table
-from mtmd.export import export_bundle
+from mtmd.export.bundle import export_bundle
 from mtmd.export.onnx_files import OnnxWriter
-from mtmd.model import MTMD
+from mtmd.logs.encoding import EncodedSide
+from mtmd.model.batch import SideInput
 from mtmd.model.served import DomainModule
-from mtmd.serving import (
-    AdBlock,
-    BundleInfo,
-    Embeddings,
-    EncodedAds,
-    PublishedAds,
-    Scorer,
-    by_task,
-    open_ads,
-    publish_ads,
-    search,
-    write_ads,
-)
-from mtmd.serving.bundle import INPUT_PREFIX
-from mtmd.serving.publication import BLOCK, embedded
-from mtmd.serving.published import tasks_of
-from mtmd.serving.scorer import open_session
-from mtmd.storage import write_text
+from mtmd.model.two_tower import MTMD
+from mtmd.publish.embedding import BLOCK, EncodedAds, embedded, publish_ads
+from mtmd.registry.bundle import INPUT_PREFIX, BundleInfo
+from mtmd.report.tables.evaluation import Column, Table
+from mtmd.serve.published import AdBlock, PublishedAds, open_ads, tasks_of, write_ads
+from mtmd.serve.scorer import Embeddings, Scorer, open_session
+from mtmd.serve.search import by_task, search
+from mtmd.store.files import write_text
 
 TARGETS = {"query": 0.5, "publication": 2.0, "scoring": 0.6}
 TOP = 100

@@ -18,16 +18,14 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.train_throughput import demo_shaped
 from mtmd.config import Preset, load_preset
-from mtmd.data import WindowData
-from mtmd.evaluation import Column, Table
-from mtmd.model import build_model
-from mtmd.storage import write_text
-from mtmd.training import TrainingLoss, start
-from mtmd.training.determinism import deterministic
-from mtmd.training.optimizer import make_optimizer
-from mtmd.training.precision import choose_precision
-from mtmd.training.step import training_step
-from mtmd.world import WorldConfig
+from mtmd.extract.window import WindowData
+from mtmd.model.build import build_model
+from mtmd.report.tables.evaluation import Column, Table
+from mtmd.sources.simulated.config import WorldConfig
+from mtmd.store.files import write_text
+from mtmd.train.optimizer import make_optimizer
+from mtmd.train.step import TrainingLoss, choose_precision, deterministic, training_step
+from mtmd.train.trainer import start
 
 WARM_UP = 3
 KINDS = {

@@ -29,19 +29,18 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.tune import validation_logmae
-from mtmd.batch import Batch
 from mtmd.config import Preset, load_preset
-from mtmd.data import WindowData, extract_day, open_shard
-from mtmd.evaluation import Column, Table
-from mtmd.model import build_model
-from mtmd.storage import write_text
-from mtmd.training import TrainingLoss
-from mtmd.training.determinism import deterministic
-from mtmd.training.optimizer import RATE, make_optimizer
-from mtmd.training.precision import Precision, choose_precision
-from mtmd.training.schedule import learning_rate_factor
-from mtmd.training.step import training_step
-from mtmd.world import WorldConfig, simulate
+from mtmd.extract.shards import open_shard
+from mtmd.extract.stage import extract_day
+from mtmd.extract.window import WindowData
+from mtmd.model.batch import Batch
+from mtmd.model.build import build_model
+from mtmd.report.tables.evaluation import Column, Table
+from mtmd.sources.simulated.config import WorldConfig
+from mtmd.sources.simulated.platform import simulate
+from mtmd.store.files import write_text
+from mtmd.train.optimizer import RATE, learning_rate_factor, make_optimizer
+from mtmd.train.step import Precision, TrainingLoss, choose_precision, deterministic, training_step
 
 TARGET = 10.0  # times the oracle's throughput
 OBSERVED = 4  # batches whose values features are normalised by

@@ -20,14 +20,15 @@ from rich.console import Console
 
 from benchmarks.runs import as_trained, extracted, plan_of
 from mtmd.config import Frozen, Preset, Slice, Variant, load_preset
-from mtmd.data import ShardRef, WindowData
 from mtmd.errors import ConfigError, MtmdError
-from mtmd.evaluation import Column, Table
-from mtmd.model import Ranker
-from mtmd.stages import RunPlan, train
-from mtmd.stages.training import load_trained, window_data
-from mtmd.storage import write_text
-from mtmd.training import ModelKind
+from mtmd.extract.shards import ShardRef
+from mtmd.extract.window import WindowData
+from mtmd.model.build import ModelKind
+from mtmd.model.ranker import Ranker
+from mtmd.report.tables.evaluation import Column, Table
+from mtmd.run import RunPlan
+from mtmd.store.files import write_text
+from mtmd.train.stage import load_trained, train, window_data
 
 
 class Try(Frozen):

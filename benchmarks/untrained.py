@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from mtmd.config import Feature, Preset, SideSchema
-from mtmd.encoding import EncodedSide
-from mtmd.model import MTMD, build_model
+from mtmd.logs.encoding import EncodedSide
+from mtmd.model.build import build_model
 from mtmd.model.layers import normalise
 from mtmd.model.served import DomainModule
+from mtmd.model.two_tower import MTMD
 
 
 def random_model(preset: Preset, seed: int = 1) -> MTMD:

@@ -1,7 +1,7 @@
 """What a day of logs, and a window of days, must hold: one great-expectations suite per table.
 
 Suites are built from a preset alone, so they are the same for every day; what belongs to the day is in tables
-beside the batch, which `mtmd.validation` fills:
+beside the batch, which `mtmd.validate` fills:
 
     this_day           day DATE: one row
     previous_requests  request_id: the day before's

@@ -2,7 +2,7 @@
 
 Candidates have the contract's columns and, from the other two tables, `surface` and `product` (null where the
 key is unknown), `request_known` and `ad_known`. They are many and mostly sound, so they are not queried by
-great-expectations themselves: one scan gives `candidates_summary`, from which `mtmd.validation` knows what is to be
+great-expectations themselves: one scan gives `candidates_summary`, from which `mtmd.validate` knows what is to be
 looked for and fills
 
     candidates_suspects  the rows that an expectation on single rows looks for: empty on a sound day
@@ -27,7 +27,7 @@ from expectations.common import (
     unique,
 )
 from mtmd.config import DataConfig, Domains, Preset, Task
-from mtmd.contract import outcome_columns
+from mtmd.logs.contract import outcome_columns
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite

@@ -13,11 +13,11 @@ from pydantic import Field
 from flows import publish, steps
 from flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, described, scheduled_day
 from flows.terminal import print_error, print_table
+from mtmd.abtest.outcome import ABTest
+from mtmd.abtest.stage import Control
 from mtmd.errors import MtmdError
-from mtmd.experiment.tables import outcome_tables
-from mtmd.stages import ABTest
-from mtmd.stages.ab_test import Control
-from mtmd.training import ModelKind
+from mtmd.model.build import ModelKind
+from mtmd.report.tables.ab_test import outcome_tables
 
 Samples = Annotated[
     int,

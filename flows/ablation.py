@@ -16,10 +16,12 @@ from flows import publish, steps
 from flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, described, scheduled_day
 from flows.terminal import print_error, print_table
 from mtmd.config import variant, variants
-from mtmd.data import ShardRef
 from mtmd.errors import MtmdError
-from mtmd.evaluation import factor_table
-from mtmd.stages import Ablation, RunPlan, Trained, to_train
+from mtmd.evaluate.ablation import Ablation, to_train
+from mtmd.extract.shards import ShardRef
+from mtmd.report.tables.ablation import factor_table
+from mtmd.run import RunPlan
+from mtmd.train.stage import Trained
 
 Seeds = Annotated[
     list[Annotated[int, Field(ge=0)]],

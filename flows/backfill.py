@@ -13,7 +13,8 @@ from flows import publish, steps
 from flows.daily_retrain import daily_retrain
 from flows.parameters import Artifacts, Logs, PresetName, WindowDays, described
 from mtmd.errors import ConfigError
-from mtmd.stages import BackfillPlan, DayOutcome, Reprocess, RunSummary
+from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
+from mtmd.promote.stage import RunSummary
 
 
 @flow(name="backfill", validate_parameters=True, persist_result=False)

@@ -7,10 +7,11 @@ from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from flows.parameters import Artifacts, PresetName, described
-from mtmd import stages
 from mtmd.config import load_preset
-from mtmd.stages import CleanUp, render
-from mtmd.workspace import Workspace
+from mtmd.jobs import clean_up as clean_up_job
+from mtmd.jobs.clean_up import CleanUp
+from mtmd.report.markdown import daily as render
+from mtmd.store.workspace import Workspace
 
 DryRun = Annotated[bool, Field(description="Only publish what would be removed")]
 
@@ -32,7 +33,7 @@ def clean_up(
 def plan(preset: str, artifacts: str) -> CleanUp:
     """Look at everything below the line's directory."""
     chosen = load_preset(preset)
-    return stages.plan_clean_up(Workspace.of(artifacts, chosen), chosen.retention)
+    return clean_up_job.plan_clean_up(Workspace.of(artifacts, chosen), chosen.retention)
 
 
 @task(persist_result=False, name="publish clean-up")
@@ -46,7 +47,7 @@ def publish(planned: CleanUp, dry_run: bool) -> None:
 def remove(planned: CleanUp, preset: str, artifacts: str) -> None:
     """Remove what was published."""
     logger = get_run_logger()
-    stages.clean_up(
+    clean_up_job.clean_up(
         Workspace.of(artifacts, load_preset(preset)),
         planned,
         lambda one: logger.info("removed %s (%s)", one.path, one.why),

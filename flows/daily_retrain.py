@@ -25,12 +25,17 @@ from flows.parameters import (
     scheduled_day,
 )
 from flows.terminal import print_error, show
-from mtmd import stages
 from mtmd.config import variants
-from mtmd.data import ShardRef
 from mtmd.errors import MtmdError
-from mtmd.stages import Ablation, DataQuality, Proofs, RunPlan, RunSummary, Trained
-from mtmd.training import ModelKind
+from mtmd.evaluate.ablation import Ablation
+from mtmd.export.stage import Proofs
+from mtmd.extract.shards import ShardRef
+from mtmd.model.build import ModelKind
+from mtmd.promote import stage as promote_stage
+from mtmd.promote.stage import RunSummary
+from mtmd.run import RunPlan
+from mtmd.train.stage import Trained
+from mtmd.validate.stage import DataQuality
 
 KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 
@@ -57,7 +62,7 @@ def daily_retrain(
     try:
         decided = _decide(day, window_days, preset, promote, logs, artifacts, override)
     except Exception as error:
-        publish.stopped(day, f"{error}", stages.live_model(preset, artifacts))
+        publish.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
         raise
     plan, summary = decided.plan, decided.summary
     publish.verdict(plan, summary)

@@ -9,9 +9,9 @@ from prefect.events import emit_event
 from prefect.states import Completed
 
 from flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
-from mtmd import stages
-from mtmd.monitoring import MonitorReport
-from mtmd.stages import monitor_render
+from mtmd.monitor import stage as monitor_stage
+from mtmd.monitor.health import MonitorReport
+from mtmd.report.markdown import monitor as monitor_render
 
 BREACH_STATE = "Breach"  # a state that ends a run: automations/crash-zombies.yaml waits for these
 BREACH = "mtmd.monitor.breach"  # the event that automations/monitor-breach.yaml waits for
@@ -37,7 +37,7 @@ def monitor(
 @task(persist_result=False)
 def look(day: date, preset: str, logs: str | None, artifacts: str) -> MonitorReport:
     """Score the day with the champion, and compare its features with the champion's training days."""
-    report = stages.monitor(day, preset, logs=logs, artifacts=artifacts)
+    report = monitor_stage.monitor(day, preset, logs=logs, artifacts=artifacts)
     get_run_logger().info("%s: %s", day, report.words)
     return report
 
@@ -45,7 +45,7 @@ def look(day: date, preset: str, logs: str | None, artifacts: str) -> MonitorRep
 @task(persist_result=False, name="publish monitor")
 def publish(report: MonitorReport, preset: str, artifacts: str) -> None:
     """Breaches, figures, drift, and the trend with the days before."""
-    text = monitor_render.monitor(report, stages.monitored(preset, report.day, artifacts=artifacts))
+    text = monitor_render.monitor(report, monitor_stage.monitored(preset, report.day, artifacts=artifacts))
     create_markdown_artifact(text, key="monitor", description=f"{report.day}: {report.words[:200]}")
 
 

@@ -10,7 +10,7 @@ from prefect import runtime
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from mtmd.stages import scheduled_as_of
+from mtmd.run import scheduled_as_of
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

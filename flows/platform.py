@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError
 
 from flows.automations import apply
 from mtmd.errors import ConfigError, MtmdError
-from mtmd.storage import read_json, remove, write_json
+from mtmd.store.files import read_json, remove, write_json
 
 ROOT = Path(__file__).parents[1]
 POOL = "local"

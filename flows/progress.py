@@ -10,7 +10,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from rich.progress import Progress as Bar
 
-from mtmd.training import Progress
+from mtmd.train.results import Progress
 
 _STEP_PERCENT = 5.0  # an artifact update is a request to the server: at most twenty a training
 

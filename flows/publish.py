@@ -6,21 +6,18 @@ from datetime import date
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from mtmd.stages import (
-    Ablation,
-    ABTest,
-    BackfillPlan,
-    DataQuality,
-    DayOutcome,
-    Evaluated,
-    Proofs,
-    RunPlan,
-    RunSummary,
-    Trained,
-    backfill_render,
-    render,
-    report_url,
-)
+from mtmd.abtest.outcome import ABTest
+from mtmd.evaluate.ablation import Ablation
+from mtmd.evaluate.stage import Evaluated
+from mtmd.export.stage import Proofs
+from mtmd.jobs.backfill import BackfillPlan, DayOutcome
+from mtmd.promote.stage import RunSummary
+from mtmd.report.markdown import backfill as backfill_render
+from mtmd.report.markdown import daily as render
+from mtmd.report.stage import report_url
+from mtmd.run import RunPlan
+from mtmd.train.stage import Trained
+from mtmd.validate.stage import DataQuality
 
 
 def _publish(key: str, description: str, markdown: str) -> None:

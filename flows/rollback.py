@@ -9,10 +9,11 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.parameters import Artifacts, Logs, PresetName, described
-from mtmd import stages
 from mtmd.config import load_preset
-from mtmd.stages import Republished, RolledBack, render
-from mtmd.workspace import Workspace
+from mtmd.promote import rollback as rollback_stage
+from mtmd.promote.rollback import Republished, RolledBack
+from mtmd.report.markdown import daily as render
+from mtmd.store.workspace import Workspace
 
 UNPUBLISHED = "Unpublished"  # a state that ends a run: automations/crash-zombies.yaml waits for these
 Reason = Annotated[str, Field(min_length=3, max_length=1000, description="Why; written into the history")]
@@ -53,7 +54,7 @@ def rollback(
 @task(persist_result=False)
 def roll_back(preset: str, artifacts: str, reason: str, model: str | None) -> RolledBack:
     """Check the target, then flip."""
-    done = stages.rollback(Workspace.of(artifacts, load_preset(preset)), reason, model)
+    done = rollback_stage.rollback(Workspace.of(artifacts, load_preset(preset)), reason, model)
     get_run_logger().info("%s; %s; %s", done.words, done.check, done.ads_words)
     return done
 
@@ -62,7 +63,7 @@ def roll_back(preset: str, artifacts: str, reason: str, model: str | None) -> Ro
 def publish_ads(preset: str, artifacts: str, logs: str | None, done: RolledBack) -> Republished:
     """Bring the ads of the model that is live again up to date, or say why they are not."""
     chosen = load_preset(preset)
-    ads = stages.republish(Workspace.of(artifacts, chosen), logs or chosen.logs, done)
+    ads = rollback_stage.republish(Workspace.of(artifacts, chosen), logs or chosen.logs, done)
     say = get_run_logger().warning if ads.failed else get_run_logger().info
     say("%s", ads.words)
     return ads

@@ -7,8 +7,8 @@ from prefect import flow, get_run_logger, task
 from pydantic import Field
 
 from flows.parameters import AsOf, Logs, PresetName, described, scheduled_day
-from mtmd import stages
-from mtmd.stages import Simulated
+from mtmd.jobs import simulation as simulation_job
+from mtmd.jobs.simulation import Simulated
 
 Days = Annotated[
     int,
@@ -40,6 +40,6 @@ def simulate_day(
 @task(persist_result=False)
 def write(until: date, days: int | None, preset: str, logs: str | None, seed: int | None) -> Simulated:
     """Draw and write what is not there yet."""
-    done = stages.simulate_days(until, preset, days=days, logs=logs, seed=seed)
+    done = simulation_job.simulate_days(until, preset, days=days, logs=logs, seed=seed)
     get_run_logger().info("%s", done.words)
     return done

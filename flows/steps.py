@@ -8,36 +8,41 @@ from prefect import Task, get_run_logger, task
 from prefect.client.schemas.objects import State, TaskRun
 
 from flows.progress import TrainingProgress
-from mtmd import stages
+from mtmd.abtest import stage as abtest_stage
+from mtmd.abtest.outcome import ABTest
+from mtmd.abtest.stage import Control
 from mtmd.config import load_preset
-from mtmd.data import ShardRef
 from mtmd.errors import MtmdError
-from mtmd.stages import (
-    Ablation,
-    ABTest,
-    BackfillPlan,
-    DataQuality,
-    DayOutcome,
-    Evaluated,
-    Exported,
-    Proofs,
-    Published,
-    Reprocess,
-    RunPlan,
-    RunSummary,
-    Trained,
-)
-from mtmd.stages.ab_test import Control
-from mtmd.storage import sweep
-from mtmd.training import ModelKind
-from mtmd.validation import DayValidation
-from mtmd.workspace import Workspace
+from mtmd.evaluate import ablation as ablation_stage
+from mtmd.evaluate import stage as evaluate_stage
+from mtmd.evaluate.ablation import Ablation
+from mtmd.evaluate.stage import Evaluated
+from mtmd.export import stage as export_stage
+from mtmd.export.stage import Exported, Proofs
+from mtmd.extract import stage as extract_stage
+from mtmd.extract.shards import ShardRef
+from mtmd.jobs import backfill as backfill_job
+from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
+from mtmd.model.build import ModelKind
+from mtmd.promote import stage as promote_stage
+from mtmd.promote.stage import RunSummary
+from mtmd.publish import stage as publish_stage
+from mtmd.publish.stage import Published
+from mtmd.report import stage as report_stage
+from mtmd.run import RunPlan, plan_run
+from mtmd.store.files import sweep
+from mtmd.store.workspace import Workspace
+from mtmd.train import stage as train_stage
+from mtmd.train.stage import Trained
+from mtmd.validate import stage as validate_stage
+from mtmd.validate.results import DayValidation
+from mtmd.validate.stage import DataQuality
 
 
 @task(persist_result=False)
 def plan(as_of: date, preset: str, window_days: int | None, logs: str | None, artifacts: str) -> RunPlan:
     """Resolve the parameters, and clear away what killed runs left half-written."""
-    planned = stages.plan_run(as_of, preset, window_days=window_days, logs=logs, artifacts=artifacts)
+    planned = plan_run(as_of, preset, window_days=window_days, logs=logs, artifacts=artifacts)
     removed = sweep(planned.workspace.root)
     get_run_logger().info(
         "as_of %s: window %s to %s (%d days)%s",
@@ -60,7 +65,7 @@ def validate(planned: RunPlan) -> DataQuality:
             "validated %s: %s", result.day, "ok" if result.passed else f"{len(result.failures)} FAILED"
         )
 
-    quality = stages.validate(planned, say)
+    quality = validate_stage.validate(planned, say)
     logger.info(
         "data quality: %s; %d of %d days were validated before",
         "ok" if quality.passed else "FAILED",
@@ -73,7 +78,7 @@ def validate(planned: RunPlan) -> DataQuality:
 @task(persist_result=False)
 def require(quality: DataQuality) -> None:
     """Stop the run when an expectation failed."""
-    stages.require(quality)
+    validate_stage.require(quality)
 
 
 def _may_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
@@ -96,7 +101,7 @@ def _may_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> boo
 )
 def extract(planned: RunPlan, day: date, validated: str) -> ShardRef:
     """Extract one day, as it was validated, into a shard."""
-    shard = stages.extract(planned, day, validated)
+    shard = extract_stage.extract(planned, day, validated)
     get_run_logger().info(
         "%s: %d candidates, %s", day, shard.candidates, "reused" if shard.reused else "extracted"
     )
@@ -107,7 +112,7 @@ def extract(planned: RunPlan, day: date, validated: str) -> ShardRef:
 def train(planned: RunPlan, kind: ModelKind, window: Sequence[ShardRef], seed: int | None = None) -> Trained:
     """Train one kind of model on the window."""
     with TrainingProgress(kind, planned.as_of) as progress:
-        trained = stages.train(planned, kind, window, progress, seed=seed)
+        trained = train_stage.train(planned, kind, window, progress, seed=seed)
     _tell(trained)
     return trained
 
@@ -116,7 +121,7 @@ def train(planned: RunPlan, kind: ModelKind, window: Sequence[ShardRef], seed: i
 def train_variant(planned: RunPlan, variant: str, seed: int, window: Sequence[ShardRef]) -> Trained:
     """Train the model with one factor changed, on the same window."""
     with TrainingProgress(variant, planned.as_of) as progress:
-        trained = stages.train(planned, "mtmd", window, progress, variant=variant, seed=seed)
+        trained = train_stage.train(planned, "mtmd", window, progress, variant=variant, seed=seed)
     _tell(trained)
     return trained
 
@@ -137,7 +142,7 @@ def ablate(
     planned: RunPlan, trained: Sequence[Trained], held_out: ShardRef, missing: Sequence[str]
 ) -> Ablation:
     """Hold each seed's variants against its candidate on the held-out day."""
-    return stages.ablate(planned, trained, held_out, missing)
+    return ablation_stage.ablate(planned, trained, held_out, missing)
 
 
 @task(persist_result=False)
@@ -150,7 +155,7 @@ def ab_test(
 ) -> ABTest:
     """Let each model serve the same traffic in the simulated funnel."""
     logger = get_run_logger()
-    tested = stages.ab_test(
+    tested = abtest_stage.ab_test(
         planned,
         trained,
         samples=samples,
@@ -167,8 +172,8 @@ def evaluate(
     planned: RunPlan, trained: Sequence[Trained], window: Sequence[ShardRef], held_out: ShardRef
 ) -> Evaluated:
     """Metrics of the candidate and its rivals on the held-out day."""
-    candidate = stages.model_id(planned, trained[0], held_out)
-    evaluated = stages.evaluate(planned, trained, window, held_out, candidate)
+    candidate = export_stage.model_id(planned, trained[0], held_out)
+    evaluated = evaluate_stage.evaluate(planned, trained, window, held_out, candidate)
     get_run_logger().info("evaluation: %s%s", "reused, " if evaluated.reused else "", evaluated.path)
     return evaluated
 
@@ -176,7 +181,7 @@ def evaluate(
 @task(persist_result=False)
 def export(planned: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequence[ShardRef]) -> Exported:
     """Write the candidate's ONNX files, metrics and manifest into the registry."""
-    exported = stages.export(planned, mtmd, evaluated, shards)
+    exported = export_stage.export(planned, mtmd, evaluated, shards)
     get_run_logger().info("model %s: %s", exported.model_id, "reused" if exported.reused else "exported")
     return exported
 
@@ -184,7 +189,7 @@ def export(planned: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequen
 @task(persist_result=False)
 def prove(planned: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) -> Proofs:
     """Compare the files with the trained model, and let a fresh process answer from them."""
-    proofs = stages.prove(planned, exported, mtmd, held_out)
+    proofs = export_stage.prove(planned, exported, mtmd, held_out)
     get_run_logger().info("parity: %s; fresh process: %s", proofs.parity.worst, proofs.fresh_process.detail)
     return proofs
 
@@ -203,7 +208,7 @@ def decide(
     override: str | None,
 ) -> RunSummary:
     """Ask the gates, promote if they pass, and record the run."""
-    summary = stages.decide(
+    summary = promote_stage.decide(
         planned,
         quality=quality,
         shards=shards,
@@ -222,7 +227,7 @@ def decide(
 @task(persist_result=False, retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass)
 def publish_ads(planned: RunPlan, held_out: ShardRef) -> Published:
     """Run the held-out day's ads through the champion's item towers; from then on they are served."""
-    done = stages.publish(planned.workspace, planned.logs, planned.as_of, held_out=held_out)
+    done = publish_stage.publish(planned.workspace, planned.logs, planned.as_of, held_out=held_out)
     get_run_logger().info("%s", done.words)
     return done
 
@@ -238,7 +243,7 @@ def report(
     ablated: Ablation | None = None,
 ) -> None:
     """Write the run's page."""
-    place = stages.write_report(
+    place = report_stage.write_report(
         planned, summary, quality=quality, shards=shards, trained=trained, proofs=proofs, ablated=ablated
     )
     get_run_logger().info("report: %s", place)
@@ -257,7 +262,7 @@ def plan_backfill(
     artifacts: str,
 ) -> BackfillPlan:
     """Look at every day: was it done, and what would running it cost."""
-    planned = stages.plan_backfill(
+    planned = backfill_job.plan_backfill(
         first,
         last,
         preset,
@@ -274,4 +279,4 @@ def plan_backfill(
 @task(persist_result=False, task_run_name="skip {day}")
 def latest_outcome(preset: str, artifacts: str, day: date) -> DayOutcome:
     """What a day that is not run again ended with."""
-    return stages.latest_outcome(Workspace.of(artifacts, load_preset(preset)), day)
+    return backfill_job.latest_outcome(Workspace.of(artifacts, load_preset(preset)), day)

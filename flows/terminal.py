@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mtmd.evaluation import EvaluationReport
-from mtmd.evaluation import Table as Report
-from mtmd.stages import RunSummary
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.promote.stage import RunSummary
+from mtmd.report.tables.evaluation import Table as Report
 
 _HEADERS = {
     "mtmd": "mtmd",

@@ -18,7 +18,7 @@ from rich.progress import Progress as Bar
 
 from mtmd.config import load_preset
 from mtmd.errors import MtmdError
-from mtmd.workspace import Workspace
+from mtmd.store.workspace import Workspace
 
 _console = Console(highlight=False, soft_wrap=True)  # lines stay whole, so that JSON and paths can be copied
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -107,7 +107,7 @@ def _add_ads(commands: _Commands) -> None:
         commands, "serve", _serve, "serve the champion over HTTP; docs/serving.md has its questions"
     )
     serve.epilog = (
-        "All other options, such as --port, are the service's: python -m mtmd.service --help has them."
+        "All other options, such as --port, are the service's: python -m mtmd.serve.http --help has them."
     )
 
 
@@ -145,7 +145,7 @@ def _of_line(
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    from mtmd.stages.simulation import simulate_days
+    from mtmd.jobs.simulation import simulate_days
 
     with Bar(console=_console, transient=True) as bar:
         task = bar.add_task("simulating", total=None)
@@ -164,7 +164,7 @@ def _simulate(options: argparse.Namespace) -> None:
 
 
 def _import_kuairand(options: argparse.Namespace) -> None:
-    from mtmd.world.kuairand import import_kuairand
+    from mtmd.sources.kuairand.adapter import import_kuairand
 
     report = import_kuairand(
         options.source, Path(options.logs), seed=options.seed, on_progress=_console.print
@@ -173,14 +173,14 @@ def _import_kuairand(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    from mtmd.registry import Registry
+    from mtmd.registry.registry import Registry
 
     status = Registry(Workspace.of(options.artifacts, load_preset(options.preset)).root).status()
     _console.print(status.model_dump_json(indent=2), markup=False)
 
 
 def _publish(options: argparse.Namespace) -> None:
-    from mtmd.stages.publication import publish
+    from mtmd.publish.stage import publish
 
     preset = load_preset(options.preset)
     done = publish(Workspace.of(options.artifacts, preset), options.logs or preset.logs, options.day)
@@ -188,7 +188,7 @@ def _publish(options: argparse.Namespace) -> None:
 
 
 def _export_embeddings(options: argparse.Namespace) -> None:
-    from mtmd.stages.publication import export
+    from mtmd.publish.stage import export
 
     workspace = Workspace.of(options.artifacts, load_preset(options.preset))
     _console.print(escape(export(workspace, options.output)))
@@ -197,12 +197,12 @@ def _export_embeddings(options: argparse.Namespace) -> None:
 def _serve(options: argparse.Namespace) -> None:
     """Become the service: a process that has imported neither torch nor prefect, whose signals are its own."""
     line = Workspace.of(options.artifacts, load_preset(options.preset)).root
-    os.execv(sys.executable, [sys.executable, "-m", "mtmd.service", str(line), *options.service])
+    os.execv(sys.executable, [sys.executable, "-m", "mtmd.serve.http", str(line), *options.service])
 
 
 def _rollback(options: argparse.Namespace) -> None:
     """Exit status 0 once the flip has happened: one who tried again would go back further."""
-    from mtmd.stages.rollback import republish, rollback
+    from mtmd.promote.rollback import republish, rollback
 
     preset = load_preset(options.preset)
     workspace = Workspace.of(options.artifacts, preset)
@@ -218,7 +218,7 @@ def _rollback(options: argparse.Namespace) -> None:
 
 
 def _reinstate(options: argparse.Namespace) -> None:
-    from mtmd.registry import Registry
+    from mtmd.registry.registry import Registry
 
     workspace = Workspace.of(options.artifacts, load_preset(options.preset))
     champion = Registry(workspace.root).reinstate(options.model, options.reason)

@@ -1,5 +1,5 @@
 -- shard_ads: one row per ad of the day's snapshot, in any order, with its row in the shard.
--- `source_row` is a struct of $columns: features differ per preset; mtmd/encoding.py encodes them.
+-- `source_row` is a struct of $columns: features differ per preset; mtmd/logs/encoding.py encodes them.
 with
 ads as (
     select

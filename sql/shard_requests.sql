@@ -1,5 +1,5 @@
 -- shard_requests: one row per request, in any order, with its row in the shard.
--- `source_row` is a struct of $columns: features differ per preset; mtmd/encoding.py encodes them.
+-- `source_row` is a struct of $columns: features differ per preset; mtmd/logs/encoding.py encodes them.
 with
 requests as (
     select

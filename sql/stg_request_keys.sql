@@ -1,6 +1,6 @@
 -- stg_request_keys: one row per request, with its surface's index in $surfaces and its row in the shard.
 -- Sorted by surface, so that ascending rows are grouped by domain.
--- A shard has every request; downsampling (Table 6) is done when a window is read: mtmd/data/window.py.
+-- A shard has every request; downsampling (Table 6) is done when a window is read: mtmd/extract/window.py.
 with
 requests as (
     select

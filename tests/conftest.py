@@ -10,6 +10,7 @@ import pytest
 from mtmd.config import Preset, load_preset
 
 if TYPE_CHECKING:
+    from tests.daily import Done
     from tests.flows.runs import Run
 
 TINY = str(Path(__file__).parent / "tiny.toml")
@@ -31,7 +32,8 @@ def tiny_preset() -> Preset:
 @pytest.fixture(scope="session")
 def tiny_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """23 days of tiny logs from 2026-01-01; read-only by convention: copy before you damage."""
-    from mtmd.world import WorldConfig, simulate
+    from mtmd.sources.simulated.config import WorldConfig
+    from mtmd.sources.simulated.platform import simulate
 
     logs = tmp_path_factory.mktemp("logs")
     simulate(WorldConfig.tiny(), FIRST_DAY, FIRST_DAY + timedelta(days=TINY_DAYS - 1), logs)
@@ -63,3 +65,21 @@ def next_day(first_run: "Run", tmp_path_factory: pytest.TempPathFactory) -> "Run
 
     artifacts = copied(first_run.artifacts, tmp_path_factory.mktemp("next") / "artifacts")
     return run_daily(as_of=NEXT, logs=first_run.logs, artifacts=artifacts)
+
+
+@pytest.fixture
+def done(first_run: "Run", tmp_path: Path) -> "Done":
+    """Nothing is promoted yet; the test may damage what it finds."""
+    from tests.daily import run_stages
+    from tests.flows.runs import copied
+
+    return run_stages(first_run.logs, copied(first_run.artifacts, tmp_path / "artifacts", champion=False))
+
+
+@pytest.fixture
+def done_live(first_run: "Run", tmp_path: Path) -> "Done":
+    """The same, and the candidate is the champion."""
+    from tests.daily import run_stages
+    from tests.flows.runs import copied
+
+    return run_stages(first_run.logs, copied(first_run.artifacts, tmp_path / "live"))

@@ -22,30 +22,29 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 from safetensors import safe_open
 
+from mtmd.abtest.arms import alignment, arm
+from mtmd.abtest.changes import changes
+from mtmd.abtest.funnel import chance, heavyweight, oracle
+from mtmd.abtest.outcome import AB_TEST_FORMAT
+from mtmd.abtest.traffic import draw_traffic
 from mtmd.config import Preset, load_preset
-from mtmd.data import extract_day, open_shard, profile_day
-from mtmd.data.profiles import PROFILE_FORMAT
-from mtmd.data.shards import SHARD_FORMAT
-from mtmd.evaluation import (
-    METRICS_FORMAT,
-    REPLAY_FORMAT,
-    EvaluationReport,
-    HeldOutDay,
-    evaluate_predictors,
-    replay_day,
-)
-from mtmd.experiment import alignment, arm, changes
-from mtmd.experiment.outcome import AB_TEST_FORMAT
-from mtmd.export import EXPORT_FORMAT
+from mtmd.evaluate.evaluation import METRICS_FORMAT, evaluate_predictors
+from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.evaluate.replay import REPLAY_FORMAT, replay_day
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.export.bundle import EXPORT_FORMAT
 from mtmd.export.parity import PROOF_FORMAT
-from mtmd.registry import Registry
-from mtmd.serving import BUNDLE_FORMAT
-from mtmd.serving.published import ADS_FORMAT
-from mtmd.storage import digest, read_json, sha256_file, write_json
-from mtmd.training import TRAINING_FORMAT
-from mtmd.validation import validate_day
-from mtmd.validation.runner import VALIDATION_FORMAT
-from mtmd.world import FunnelConfig, Platform, WorldConfig, chance, draw_traffic, heavyweight, oracle
+from mtmd.extract.shards import SHARD_FORMAT, open_shard
+from mtmd.extract.stage import extract_day
+from mtmd.monitor.profiles import PROFILE_FORMAT, profile_day
+from mtmd.registry.bundle import BUNDLE_FORMAT
+from mtmd.registry.registry import Registry
+from mtmd.serve.published import ADS_FORMAT
+from mtmd.sources.simulated.config import FunnelConfig, WorldConfig
+from mtmd.sources.simulated.platform import Platform
+from mtmd.store.files import digest, read_json, sha256_file, write_json
+from mtmd.train.trainer import TRAINING_FORMAT
+from mtmd.validate.runner import VALIDATION_FORMAT, validate_day
 from tests.flows.runs import AS_OF, LINE, TINY
 
 FILE = Path(__file__).with_suffix(".json")
@@ -54,17 +53,17 @@ FILE = Path(__file__).with_suffix(".json")
 CLOSE = {"loss": 2e-3, "logmae": 2e-2, "calibration": 2e-2}
 
 NUMBERS = {
-    "mtmd.data.shards.SHARD_FORMAT": SHARD_FORMAT,
-    "mtmd.data.profiles.PROFILE_FORMAT": PROFILE_FORMAT,
-    "mtmd.validation.runner.VALIDATION_FORMAT": VALIDATION_FORMAT,
-    "mtmd.training.trainer.TRAINING_FORMAT": TRAINING_FORMAT,
-    "mtmd.evaluation.evaluate.METRICS_FORMAT": METRICS_FORMAT,
-    "mtmd.evaluation.replay.REPLAY_FORMAT": REPLAY_FORMAT,
+    "mtmd.extract.shards.SHARD_FORMAT": SHARD_FORMAT,
+    "mtmd.monitor.profiles.PROFILE_FORMAT": PROFILE_FORMAT,
+    "mtmd.validate.runner.VALIDATION_FORMAT": VALIDATION_FORMAT,
+    "mtmd.train.trainer.TRAINING_FORMAT": TRAINING_FORMAT,
+    "mtmd.evaluate.evaluation.METRICS_FORMAT": METRICS_FORMAT,
+    "mtmd.evaluate.replay.REPLAY_FORMAT": REPLAY_FORMAT,
     "mtmd.export.bundle.EXPORT_FORMAT": EXPORT_FORMAT,
     "mtmd.export.parity.PROOF_FORMAT": PROOF_FORMAT,
-    "mtmd.serving.bundle.BUNDLE_FORMAT": BUNDLE_FORMAT,
-    "mtmd.serving.published.ADS_FORMAT": ADS_FORMAT,
-    "mtmd.experiment.outcome.AB_TEST_FORMAT": AB_TEST_FORMAT,
+    "mtmd.registry.bundle.BUNDLE_FORMAT": BUNDLE_FORMAT,
+    "mtmd.serve.published.ADS_FORMAT": ADS_FORMAT,
+    "mtmd.abtest.outcome.AB_TEST_FORMAT": AB_TEST_FORMAT,
 }
 
 
@@ -294,7 +293,7 @@ def _ab_test(made: Made) -> Any:
 def main() -> int:
     """Run the tiny preset in a temporary folder, and write golden.json."""
     from flows.daily_retrain import daily_retrain  # noqa: PLC0415 - a server, which the tests have already
-    from mtmd.world import simulate  # noqa: PLC0415
+    from mtmd.sources.simulated.platform import simulate  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

@@ -9,8 +9,8 @@ import pytest
 from pyarrow import parquet
 
 from mtmd.cli import main
-from mtmd.logs import available_days
-from mtmd.storage import read_json
+from mtmd.logs.files import available_days
+from mtmd.store.files import read_json
 from tests.flows.runs import TINY, Run, copied
 
 
@@ -154,7 +154,7 @@ def test_serve_becomes_the_service_of_the_presets_line(
     monkeypatch.setattr("os.execv", lambda _, command: became.extend(command))
     own = ["--port", "0", "--queue", "8"]
     assert main(["serve", "--preset", TINY, "--artifacts", str(tmp_path), *own]) == 0
-    assert became[1:] == ["-m", "mtmd.service", str(tmp_path / "tiny"), *own]
+    assert became[1:] == ["-m", "mtmd.serve.http", str(tmp_path / "tiny"), *own]
 
 
 def test_only_serve_passes_options_on(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,13 +18,13 @@ from prefect import Flow
 from pydantic import TypeAdapter
 
 import mtmd.cli
-import mtmd.service.__main__
+import mtmd.serve.http.__main__
 from flows import ablation, platform
 from flows import daily_retrain as daily
 from mtmd.config import Preset, load_preset, preset_names
-from mtmd.contract import table_columns
-from mtmd.serving import Catalogue
-from mtmd.workspace import Workspace
+from mtmd.logs.contract import table_columns
+from mtmd.serve.catalogue import Catalogue
+from mtmd.store.workspace import Workspace
 from tests.documented import documented_commands
 
 ROOT = Path(__file__).parents[1]
@@ -161,7 +161,7 @@ def test_the_makefile_calls_commands_with_arguments_that_exist() -> None:
         _, service = parser.parse_known_args(arguments)
         if service:
             assert arguments[0] == "serve"  # which passes the service's own on
-            mtmd.service.__main__.parser().parse_args(["artifacts/demo", *service])
+            mtmd.serve.http.__main__.parser().parse_args(["artifacts/demo", *service])
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -246,6 +246,22 @@ def test_every_all_is_true(name: str) -> None:
         assert hasattr(module, one), one
 
 
-def test_every_package_that_others_import_from_says_what_it_exports() -> None:
-    packages = {path.parent.name for path in (ROOT / "mtmd").glob("*/__init__.py")}
-    assert {f"mtmd.{name}" for name in packages} <= set(_with_all())
+def test_no_station_escapes_the_import_contracts() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    contracts = {own["name"]: own for own in declared}
+    order = contracts["mtmd's stations stand in this order"]
+    assert order["exhaustive"]
+    stations = {path.stem for path in (ROOT / "mtmd").glob("*.py")} | {
+        path.parent.name for path in (ROOT / "mtmd").glob("*/__init__.py")
+    }
+    assert stations - {"__init__"} == {name for layer in order["layers"] for name in layer.split(" | ")}
+    for name, allowed in (
+        ("only extract, validate and monitor import duckdb", {"extract", "validate", "monitor"}),
+        ("only export and serve import onnx and onnxruntime", {"export", "serve"}),
+    ):
+        bound = {one.removeprefix("mtmd.") for one in contracts[name]["source_modules"] if one[:5] == "mtmd."}
+        assert stations - {"__init__", "errors"} - bound == allowed
+    light = contracts["registry and serve reach neither torch nor duckdb, indirectly either"]
+    assert {"mtmd.registry", "mtmd.serve"} <= set(light["source_modules"])
+    assert {"torch", "duckdb"} <= set(light["forbidden_modules"])
+    assert not light.get("allow_indirect_imports", False)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.documented import Checkout, Step, checkout_in, documented_commands
 from tests.flows.runs import LINE, ROOT, Run
-from tests.world.kuairand import conftest as kuairand
+from tests.sources.kuairand import conftest as kuairand
 
 TINY = "--preset tests/tiny.toml"
 PARAMETER = """--param preset='"tests/tiny.toml"'"""

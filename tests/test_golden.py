@@ -12,19 +12,20 @@ from tests.flows.runs import ROOT, Run
 from tests.golden import NUMBERS, Made, Pinned, golden, moved, read_golden
 
 # No run's outputs: an import of KuaiRand's files, which is seconds of work, and the index of an approximate search.
-UNPINNED = {"mtmd.world.kuairand.adapter.IMPORT_FORMAT", "mtmd.serving.ann.INDEX_FORMAT"}
+UNPINNED = {"mtmd.sources.kuairand.adapter.IMPORT_FORMAT", "mtmd.serve.ann.INDEX_FORMAT"}
 
 NAMES = """
 import sys
 from datetime import date
 from pathlib import Path
 from mtmd.config import load_preset
-from mtmd.data import profile_day, shard_fingerprint
-from mtmd.stages import plan_run
-from mtmd.stages.candidate import candidate_key, graph_key
-from mtmd.stages.evaluation import evaluation_key
-from mtmd.stages.training import training_key
-from mtmd.stages.validation import day_record, day_sources
+from mtmd.extract.stage import shard_fingerprint
+from mtmd.monitor.profiles import profile_day
+from mtmd.run import plan_run
+from mtmd.export.stage import candidate_key, graph_key
+from mtmd.evaluate.stage import evaluation_key
+from mtmd.train.stage import training_key
+from mtmd.validate.stage import day_record, day_sources
 
 preset, logs, root = load_preset("tests/tiny.toml"), sys.argv[1], sys.argv[2]
 plan = plan_run(date(2026, 1, 21), "tests/tiny.toml", logs=logs, artifacts=root)

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtmd.export import check_answers
-from mtmd.registry import Registry
-from mtmd.service.answers import answer_embed, answer_rank
-from mtmd.service.live import Live
-from mtmd.service.settings import Settings
+from mtmd.export.fresh_process import check_answers
+from mtmd.registry.registry import Registry
+from mtmd.serve.http.answers import answer_embed, answer_rank
+from mtmd.serve.http.intake import Settings
+from mtmd.serve.http.live import Live
 
 OLDER, NEWER = "20260121-fd5b9281c7", "20260122-cd3febc2e6"
 

@@ -12,10 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from mtmd.config import Preset, load_preset
-from mtmd.contract import TABLES
-from mtmd.data import extract_day, extraction, plan_window, sources
-from mtmd.validation import DayProfile, runner, validate_day
-from mtmd.world import WorldConfig, simulate
+from mtmd.extract import sources
+from mtmd.extract import stage as extraction
+from mtmd.extract.stage import extract_day
+from mtmd.logs.contract import TABLES
+from mtmd.run import plan_window
+from mtmd.sources.simulated.config import WorldConfig
+from mtmd.sources.simulated.platform import simulate
+from mtmd.validate import runner
+from mtmd.validate.results import DayProfile
+from mtmd.validate.runner import validate_day
 
 DAY = date(2026, 1, 2)
 FOOTER = 16384  # bytes that DuckDB reads of a file's end to find what is where

@@ -23,20 +23,17 @@ from benchmarks.peers.table import Cost, comparison_table, tuning_table
 from benchmarks.peers.train import PeerFit, fit_peer
 from benchmarks.runs import as_trained, extracted, plan_of
 from mtmd.config import Preset, load_preset
-from mtmd.data import ShardRef, WindowData, open_shard
 from mtmd.errors import ConfigError, MtmdError
-from mtmd.evaluation import (
-    HeldOutDay,
-    Table,
-    evaluate_predictors,
-    predict_constant,
-    score_day,
-    window_medians,
-)
-from mtmd.stages import RunPlan
-from mtmd.stages.training import window_data
-from mtmd.storage import write_text
-from mtmd.training.precision import Precision, choose_precision
+from mtmd.evaluate.evaluation import evaluate_predictors
+from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
+from mtmd.extract.shards import ShardRef, open_shard
+from mtmd.extract.window import WindowData
+from mtmd.report.tables.evaluation import Table
+from mtmd.run import RunPlan
+from mtmd.store.files import write_text
+from mtmd.train.stage import window_data
+from mtmd.train.step import Precision, choose_precision
 
 RATES = (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)  # what --tune tries
 

@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 from benchmarks.peers.features import PairColumns, Peer, mean_logits
 from benchmarks.peers.sizes import Sizes
-from mtmd.batch import Batch
 from mtmd.errors import ConfigError
+from mtmd.model.batch import Batch
 
 with patch.object(Thread, "start"):  # its import asks the package index for newer versions, in a thread
     from deepctr_torch.inputs import DenseFeat, SparseFeat

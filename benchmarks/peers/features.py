@@ -13,10 +13,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mtmd.batch import Batch, SideInput
 from mtmd.config import Declarations, SideSchema
-from mtmd.data import WindowData
-from mtmd.model import Ranker
+from mtmd.extract.window import WindowData
+from mtmd.model.batch import Batch, SideInput
+from mtmd.model.ranker import Ranker
 from mtmd.model.scores import conditional_logits
 
 Columns = dict[str, Tensor]

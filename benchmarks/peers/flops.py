@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from mtmd.batch import Batch, SideInput
 from mtmd.config import Declarations
-from mtmd.data import Shard
-from mtmd.data.batches import gather_batch, scorable
-from mtmd.model import Ranker
+from mtmd.extract.shards import Shard
+from mtmd.extract.window import gather_batch, scorable
+from mtmd.model.batch import Batch, SideInput
+from mtmd.model.ranker import Ranker
 
 
 def pair_flops(model: Ranker, shard: Shard, declarations: Declarations) -> int:

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from benchmarks.peers.flops import pair_flops
 from benchmarks.peers.table import Cost
-from mtmd.data import Shard, ShardRef
-from mtmd.evaluation import score_day
-from mtmd.stages import RunPlan, train
-from mtmd.stages.training import load_trained
-from mtmd.training import FitResult, ModelKind
+from mtmd.evaluate.predictors import score_day
+from mtmd.extract.shards import Shard, ShardRef
+from mtmd.model.build import ModelKind
+from mtmd.run import RunPlan
+from mtmd.train.results import FitResult
+from mtmd.train.stage import load_trained, train
 
 OWN: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")
 
@@ -21,7 +22,7 @@ def own_model(
 ) -> tuple[NDArray[np.float32], Cost]:
     """Log-probabilities of the held-out day's candidates (P, T), and the model's cost.
 
-    `mtmd.training.fit` trains it, unless the artifacts have a model of the same data, configuration and code.
+    `mtmd.train.trainer.fit` trains it, unless the artifacts have a model of the same data, configuration and code.
     """
     trained = train(plan, kind, window)
     say(f"{kind}: {'found in the artifacts' if trained.reused else 'trained'}")

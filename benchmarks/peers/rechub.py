@@ -20,7 +20,7 @@ from torch_rechub.models.multi_task import MMOE, PLE
 
 from benchmarks.peers.features import PairColumns, Peer, SideColumns, mean_logits
 from benchmarks.peers.sizes import Sizes
-from mtmd.batch import Batch, SideInput
+from mtmd.model.batch import Batch, SideInput
 from mtmd.model.scores import pair_logits
 
 LOGIT_STD = 0.1  # of the two towers' logits before training, as in our own rivals

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from mtmd.evaluation import Column, EvaluationReport, Table, estimate
-from mtmd.evaluation.tables import Cell
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.report.tables.evaluation import Cell, Column, Table, estimate
 
 SLICE = ("surface", "product", "task")
 

@@ -1,4 +1,4 @@
-"""Train a peer as `mtmd.training` trains MTMD: the same batches, loss, schedule, clipping, epochs and early stop.
+"""Train a peer as `mtmd.train` trains MTMD: the same batches, loss, schedule, clipping, epochs and early stop.
 
 Only the peak learning rate is the peer's own. AdamW decays the weights of linear layers, as it does MTMD's, and no
 embedding table; these learn at the preset's `embedding_rate` times the rate, as MTMD's do. Nothing is resumed: a peer
@@ -14,16 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.peers.features import Peer
-from mtmd.batch import Batch
 from mtmd.config import Preset, TrainingConfig
 from mtmd.errors import TrainingError
-from mtmd.training import TrainingData, TrainingLoss, bernoulli_kl
-from mtmd.training.determinism import deterministic
-from mtmd.training.losses import task_sums
-from mtmd.training.optimizer import RATE
-from mtmd.training.precision import Precision
-from mtmd.training.schedule import learning_rate_factor
-from mtmd.training.step import training_step
+from mtmd.model.batch import Batch
+from mtmd.train.optimizer import RATE, learning_rate_factor
+from mtmd.train.results import TrainingData
+from mtmd.train.step import Precision, TrainingLoss, bernoulli_kl, deterministic, task_sums, training_step
 
 OnEpoch = Callable[[int, float, float], None]  # epoch from 1, validation KL, pairs per second
 

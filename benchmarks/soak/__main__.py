@@ -22,8 +22,8 @@ from benchmarks.soak.operator import Operator
 from benchmarks.soak.story import DAYS, FIRST, STORY
 from flows.platform import ROOT, Platform, down, up
 from mtmd.errors import MtmdError
-from mtmd.stages import simulate_days
-from mtmd.storage import write_text
+from mtmd.jobs.simulation import simulate_days
+from mtmd.store.files import write_text
 
 PRESET = str(ROOT / "tests" / "tiny.toml")
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from mtmd.errors import MtmdError
-from mtmd.evaluation import Column, Table
-from mtmd.evaluation.tables import Cell
-from mtmd.registry import Registry
+from mtmd.registry.registry import Registry
+from mtmd.report.tables.evaluation import Cell, Column, Table
 
 _WORDS = 160  # of an explanation; the artifact has all of them
 _FIRST_NIGHT = "there is no champion"

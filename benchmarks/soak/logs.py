@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mtmd.contract import TABLES
-from mtmd.logs import day_directory, day_files
-from mtmd.storage import remove
+from mtmd.logs.contract import TABLES
+from mtmd.logs.files import day_directory, day_files
+from mtmd.store.files import remove
 
 
 def deliver_twice(logs: Path, day: date) -> None:

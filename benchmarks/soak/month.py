@@ -12,9 +12,9 @@ from benchmarks.soak.ledger import Night
 from benchmarks.soak.operator import Ended, Operator, SoakError, slot
 from benchmarks.soak.story import Event
 from mtmd.config import load_preset
-from mtmd.registry import Registry
-from mtmd.stages import DayOutcome, latest_outcome
-from mtmd.workspace import Workspace
+from mtmd.jobs.backfill import DayOutcome, latest_outcome
+from mtmd.registry.registry import Registry
+from mtmd.store.workspace import Workspace
 
 _DAILY = "daily-retrain/daily"
 

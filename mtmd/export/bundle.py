@@ -7,11 +7,10 @@ from torch import nn
 from mtmd.config import Preset
 from mtmd.errors import BundleError
 from mtmd.export.onnx_files import OnnxWriter
-from mtmd.model import MTMD
-from mtmd.serving import BUNDLE_FORMAT, BundleInfo
-from mtmd.serving.bundle import BUNDLE_FILE, MODEL_KIND, TowerFile
-from mtmd.storage import digest, sha256_file, write_json
-from mtmd.training import tensors_digest
+from mtmd.model.two_tower import MTMD
+from mtmd.registry.bundle import BUNDLE_FILE, BUNDLE_FORMAT, MODEL_KIND, BundleInfo, TowerFile
+from mtmd.store.files import digest, sha256_file, write_json
+from mtmd.train.checkpoints import tensors_digest
 
 EXPORT_FORMAT = 1  # raise it whenever the same trained model would be written as other files
 

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from mtmd.config import SideSchema
 from mtmd.errors import BundleError
-from mtmd.outputs import make_once
-from mtmd.serving.bundle import INPUT_PREFIX, OUTPUT_PREFIX
-from mtmd.storage import digest
+from mtmd.registry.bundle import INPUT_PREFIX, OUTPUT_PREFIX
+from mtmd.store.files import digest
+from mtmd.store.outputs import make_once
 
 _GRAPH = "graph.onnx"
 _EXAMPLE_ROWS = 3  # torch.export takes 0 and 1 for constants
@@ -88,7 +88,9 @@ class OnnxWriter:
     def _graph(self, module: nn.Module, structure: str, name: str) -> onnx.ModelProto:
         def build(directory: Path) -> None:
             self.traced += 1
-            onnx.save(_trace(module, self._example, self.tasks, name), directory / _GRAPH)
+            traced = _trace(module, self._example, self.tasks, name)
+            _strip_traces(traced)  # a moved line of code is not another graph
+            onnx.save(traced, directory / _GRAPH)
 
         kept = self._graphs / f"{self._side}-{structure[:16]}"
         make_once(kept, build)

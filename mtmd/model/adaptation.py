@@ -15,8 +15,8 @@ Shapes: N rows of one domain, M numeric columns, k features of a table, w their 
 import torch
 from torch import Tensor, nn
 
-from mtmd.batch import SideInput
 from mtmd.config import ModelConfig, SideSchema
+from mtmd.model.batch import SideInput
 from mtmd.model.fields import FieldLayout, FieldTables
 
 CLIP = 10.0

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.batch import Batch, SideInput
 from mtmd.config import Declarations, ModelConfig, SideSchema, TwoTowerConfig
 from mtmd.model.adaptation import WindowNorm
+from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import FieldLayout, FieldTables
 from mtmd.model.layers import Norm, Stack, normalise, pad_rows
 from mtmd.model.ranker import Ranker

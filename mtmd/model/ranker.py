@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from mtmd.batch import Batch
+from mtmd.model.batch import Batch
 
 
 class Ranker(nn.Module):

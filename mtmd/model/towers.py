@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mtmd.batch import SideInput
 from mtmd.config import ModelConfig, SideSchema
 from mtmd.model.adaptation import DomainAdaptation, by_domain
+from mtmd.model.batch import SideInput
 from mtmd.model.experts import DomainExpert
 from mtmd.model.layers import Stack, normalise, pad_rows
 

@@ -6,8 +6,8 @@ Shapes: R distinct requests, A distinct ads, P pairs, T tasks, K_t embedding wid
 import torch
 from torch import Tensor, nn
 
-from mtmd.batch import Batch, SideInput
 from mtmd.config import Declarations, ModelConfig
+from mtmd.model.batch import Batch, SideInput
 from mtmd.model.ranker import Ranker
 from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability
 from mtmd.model.served import DomainModule

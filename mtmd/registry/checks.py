@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from mtmd.errors import RegistryError
+from mtmd.registry.bundle import load_bundle
 from mtmd.registry.records import Champion, ModelManifest
-from mtmd.serving import load_bundle
 
 _REQUIRED = ("bundle.json", "metrics.json")
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from mtmd.errors import RegistryError
 from mtmd.registry.records import Champion, Change
-from mtmd.storage import append_line, write_text
+from mtmd.store.files import append_line, write_text
 
 _TAIL_BYTES = 1 << 16  # longer than any two lines: a reason has at most 4000 characters
 

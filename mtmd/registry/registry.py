@@ -26,7 +26,7 @@ from mtmd.registry.records import (
     Registered,
     RegistryStatus,
 )
-from mtmd.storage import atomic_directory, locked, read_json, sha256_file, write_json
+from mtmd.store.files import atomic_directory, locked, read_json, sha256_file, write_json
 
 _MANIFEST = "manifest.json"
 

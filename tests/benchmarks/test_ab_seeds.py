@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from benchmarks.ab_seeds import CONTROL, TREATMENT, main, tables_over_seeds
-from mtmd.evaluation import Estimate
-from mtmd.experiment import METRICS, Arm
-from mtmd.experiment.arms import CELLS, SUMS
+from mtmd.abtest.arms import CELLS, SUMS, Arm
+from mtmd.abtest.changes import METRICS
+from mtmd.evaluate.report import Estimate
 from tests.conftest import FIRST_DAY, TINY
 
 

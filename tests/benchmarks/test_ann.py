@@ -5,7 +5,7 @@ import pytest
 from benchmarks.ann import main
 from benchmarks.service_line import promote, register
 from mtmd.config import load_preset
-from mtmd.workspace import Workspace
+from mtmd.store.workspace import Workspace
 
 pytest.importorskip("usearch", reason="usearch is not installed: the extra `ann`")
 

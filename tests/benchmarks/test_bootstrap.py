@@ -5,8 +5,8 @@ import pytest
 
 from benchmarks.bootstrap import main, plain_bootstrap, random_day
 from mtmd.config import load_preset
-from mtmd.evaluation.bootstrap import resample
-from mtmd.evaluation.held_out import cut
+from mtmd.evaluate.bootstrap import resample
+from mtmd.evaluate.held_out import cut
 
 
 def test_both_bootstraps_find_the_same_spread() -> None:

@@ -6,10 +6,9 @@ import pytest
 from benchmarks.ceilings import ceilings, main, true_logits
 from mtmd.config import Preset, load_preset
 from mtmd.errors import ConfigError
-from mtmd.world import WorldConfig
-from mtmd.world.candidates import Pairs
-from mtmd.world.platform import Platform
-from mtmd.world.requests import draw_requests
+from mtmd.sources.simulated.config import WorldConfig
+from mtmd.sources.simulated.platform import Platform
+from mtmd.sources.simulated.requests import Pairs, draw_requests
 from tests.conftest import TINY
 
 DAY = date(2026, 1, 5)

@@ -5,7 +5,7 @@ import duckdb
 import pytest
 
 from benchmarks.extraction import main, plain_copy
-from mtmd.logs import available_days, day_files
+from mtmd.logs.files import available_days, day_files
 
 TINY = str(Path(__file__).parents[1] / "tiny.toml")
 

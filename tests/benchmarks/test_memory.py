@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.memory import Case, linked_days, main, watched
-from mtmd.logs import available_days, day_files
+from mtmd.logs.files import available_days, day_files
 
 TINY = str(Path(__file__).parents[1] / "tiny.toml")
 

@@ -6,7 +6,7 @@ import torch
 
 from benchmarks.per_slice import OneSlice, main, timing_table
 from mtmd.config import Preset
-from mtmd.model import build_model
+from mtmd.model.build import build_model
 from tests.conftest import FIRST_DAY, TINY
 from tests.model.random_batches import random_batch
 

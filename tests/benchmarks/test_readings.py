@@ -7,8 +7,9 @@ import torch
 
 from benchmarks.readings import READINGS, changed_by, main
 from mtmd.config import Preset
-from mtmd.model import MTMD, build_model
-from mtmd.training import trainer
+from mtmd.model.build import build_model
+from mtmd.model.two_tower import MTMD
+from mtmd.train import trainer
 from tests.flows.runs import AS_OF, TINY
 
 

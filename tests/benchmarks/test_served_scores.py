@@ -7,9 +7,9 @@ import pytest
 
 from benchmarks.served_scores import SAME, champion_day, compare, main
 from mtmd.config import load_preset
-from mtmd.evaluation import score_day
-from mtmd.training import load_weights
-from mtmd.workspace import Workspace
+from mtmd.evaluate.predictors import score_day
+from mtmd.store.workspace import Workspace
+from mtmd.train.checkpoints import load_weights
 from tests.flows.runs import AS_OF, TINY, Run
 
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.soak.ledger import Night, ledger, lost
 from benchmarks.soak.logs import deliver_twice, log_bids_in_cents, take_back
 from benchmarks.soak.story import DAYS, EVENTS, STORY
-from mtmd.logs import available_days
+from mtmd.logs.files import available_days
 from tests.flows.runs import AS_OF, Run, copied
 
 QUIET = Night(

@@ -5,7 +5,7 @@ import torch
 
 from benchmarks.train_throughput import Row, main, peak_flops, throughput_table
 from mtmd.config import Preset
-from mtmd.training.precision import choose_precision
+from mtmd.train.step import choose_precision
 from tests.conftest import TINY
 
 ROW = Row("MTMD", "float32", pairs_per_s=1200.0, outside=0.02, flop_per_pair=2e6, flops_peak=8e9, logmae=0.3)

@@ -8,8 +8,10 @@ import torch
 
 from benchmarks.tune import Search, main, patched, validation_logmae
 from mtmd.config import Preset, Slice, load_preset
-from mtmd.data import WindowData, extract_day, open_shard
-from mtmd.model import build_model
+from mtmd.extract.shards import open_shard
+from mtmd.extract.stage import extract_day
+from mtmd.extract.window import WindowData
+from mtmd.model.build import build_model
 from tests.conftest import FIRST_DAY, TINY
 
 SEARCHES = Path(__file__).parents[2] / "benchmarks" / "searches"

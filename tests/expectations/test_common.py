@@ -2,8 +2,8 @@
 
 from expectations import Needs
 from expectations.common import Batch, build_suite, literal, name, one_of
-from mtmd.validation.gx_duckdb import database, load
-from mtmd.validation.runner import run_suites
+from mtmd.validate.gx_duckdb import database, load
+from mtmd.validate.runner import run_suites
 
 ODD = ("it's", "{curly}", "a:b :c", '"quoted"', "per%cent")
 

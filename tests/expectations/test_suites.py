@@ -7,7 +7,7 @@ import pytest
 
 from expectations import Needs, Severity, ads_suite, candidates_suite, requests_suite, window_suite
 from mtmd.config import Preset
-from mtmd.validation.gx_duckdb import load
+from mtmd.validate.gx_duckdb import load
 
 SUITES = [requests_suite, ads_suite, candidates_suite, window_suite]
 

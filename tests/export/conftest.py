@@ -12,10 +12,13 @@ import pytest
 import torch
 
 from mtmd.config import Preset
-from mtmd.data import Shard, day_batches, extract_day, open_shard
-from mtmd.export import export_bundle
-from mtmd.model import MTMD, build_model
-from mtmd.serving import BundleInfo
+from mtmd.export.bundle import export_bundle
+from mtmd.extract.shards import Shard, open_shard
+from mtmd.extract.stage import extract_day
+from mtmd.extract.window import day_batches
+from mtmd.model.build import build_model
+from mtmd.model.two_tower import MTMD
+from mtmd.registry.bundle import BundleInfo
 
 DAY = date(2026, 3, 1)
 REQUESTS, ADS = 90, 60

@@ -7,10 +7,11 @@ import pytest
 
 from mtmd.config import Preset
 from mtmd.errors import BundleError
-from mtmd.export import bundle_id, export_bundle
-from mtmd.model import build_model
-from mtmd.serving import Scorer, load_bundle
-from mtmd.training import tensors_digest
+from mtmd.export.bundle import bundle_id, export_bundle
+from mtmd.model.build import build_model
+from mtmd.registry.bundle import load_bundle
+from mtmd.serve.scorer import Scorer
+from mtmd.train.checkpoints import tensors_digest
 
 
 def test_there_is_one_file_per_tower_domain_and_it_loads(exported: Any) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from mtmd.config import Domains
 from mtmd.errors import BundleError
-from mtmd.export import check_answers
-from mtmd.export.fresh_answer import _flaw
-from mtmd.serving import RankRequest, RankResponse, Scorer, rank
+from mtmd.export.fresh_process import _flaw, check_answers
+from mtmd.serve.requests import RankRequest, RankResponse, rank
+from mtmd.serve.scorer import Scorer
 
 
 def test_a_sound_bundle_answers_for_every_domain(exported: Any) -> None:

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from mtmd.errors import LogsError
-from mtmd.export import FreshProcessReport, RawRows, check_fresh_process, sample_raw_rows
-from mtmd.model import MTMD, build_model
+from mtmd.export.fresh_process import FreshProcessReport, check_fresh_process
+from mtmd.export.rows import RawRows, sample_raw_rows
+from mtmd.model.build import build_model
+from mtmd.model.two_tower import MTMD
 
 
 @pytest.fixture(scope="module")

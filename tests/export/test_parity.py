@@ -9,13 +9,13 @@ import torch
 from onnx import numpy_helper
 
 from mtmd.errors import BundleError
-from mtmd.evaluation import score_day
-from mtmd.export import ParityReport, check_parity, score_shard
-from mtmd.export.parity import BATCH_SIZES, _rank
+from mtmd.evaluate.champion import score_shard
+from mtmd.evaluate.predictors import score_day
+from mtmd.export.parity import BATCH_SIZES, ParityReport, _rank, check_parity
 from mtmd.export.rows import hard_rows
-from mtmd.model import build_model
-from mtmd.serving import Scorer
-from mtmd.storage import read_json, sha256_file, write_json
+from mtmd.model.build import build_model
+from mtmd.serve.scorer import Scorer
+from mtmd.store.files import read_json, sha256_file, write_json
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.platform import Platform
-from mtmd.registry import Registry
+from mtmd.registry.registry import Registry
 from tests.flows.runs import LINE, ROOT, TINY
 
 _PATIENCE_S = 300.0

@@ -13,8 +13,8 @@ from prefect.client.schemas.objects import State
 from prefect.client.schemas.sorting import ArtifactSort
 
 from flows.daily_retrain import daily_retrain
-from mtmd.registry import Registry
-from mtmd.stages import RunSummary
+from mtmd.promote.stage import RunSummary
+from mtmd.registry.registry import Registry
 
 ROOT = Path(__file__).parents[2]
 TINY = str(ROOT / "tests" / "tiny.toml")

@@ -6,19 +6,22 @@ import pytest
 from prefect.exceptions import ParameterTypeError
 
 from flows.ab_test import ab_test
-from mtmd import stages
-from mtmd.data import ShardRef
+from mtmd.abtest import stage as abtest_stage
+from mtmd.abtest.outcome import BASELINE, CANDIDATE, ABTest, Comparison
+from mtmd.abtest.stage import find_ab_test
 from mtmd.errors import ConfigError, LogsError, RegistryError
-from mtmd.experiment import Comparison
-from mtmd.experiment.outcome import BASELINE, CANDIDATE
-from mtmd.experiment.tables import outcome_tables
-from mtmd.stages import ABTest, RunPlan, Trained
-from mtmd.stages.ab_gate import ab_gate
-from mtmd.stages.ab_test import find_ab_test
-from mtmd.storage import read_json
-from mtmd.world import FunnelConfig
+from mtmd.extract import stage as extract_stage
+from mtmd.extract.shards import ShardRef
+from mtmd.promote.gates import ab_gate
+from mtmd.report.tables.ab_test import outcome_tables
+from mtmd.run import RunPlan, plan_run
+from mtmd.sources.simulated.config import FunnelConfig
+from mtmd.store.files import read_json
+from mtmd.train import stage as train_stage
+from mtmd.train.stage import Trained
+from mtmd.validate import stage as validate_stage
+from tests.daily import run_stages
 from tests.flows.runs import AS_OF, TINY, Run, copied, published, run_daily
-from tests.stages.conftest import run_stages
 
 SLOTS = FunnelConfig().slots
 
@@ -61,15 +64,15 @@ def gated(first_run: Run, preset: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 def window_of(plan: RunPlan) -> list[ShardRef]:
-    sources = stages.validate(plan).sources
-    return [stages.extract(plan, *day) for day in zip(plan.days, sources[:-1], strict=True)]
+    sources = validate_stage.validate(plan).sources
+    return [extract_stage.extract(plan, *day) for day in zip(plan.days, sources[:-1], strict=True)]
 
 
 def models(plan: RunPlan, variants: tuple[str | None, ...] = (None, "unconstrained")) -> list[Trained]:
     """What the flows have trained."""
     window = window_of(plan)
-    trained = [stages.train(plan, "per_slice", window)]
-    trained += [stages.train(plan, "mtmd", window, variant=variant) for variant in variants]
+    trained = [train_stage.train(plan, "per_slice", window)]
+    trained += [train_stage.train(plan, "mtmd", window, variant=variant) for variant in variants]
     assert all(one.reused for one in trained)
     return trained
 
@@ -112,21 +115,21 @@ def test_who_knows_the_truth_wins_and_who_knows_nothing_loses(
 def test_a_test_that_was_run_is_taken_from_where_it_is(
     tested: tuple[ABTest, dict[str, str]], first_run: Run, artifacts: Path
 ) -> None:
-    plan = stages.plan_run(AS_OF, TINY, logs=str(first_run.logs), artifacts=str(artifacts))
+    plan = plan_run(AS_OF, TINY, logs=str(first_run.logs), artifacts=str(artifacts))
     trained, ran = models(plan), list[tuple[int, int]]()
 
     def hear(done: int, of: int) -> None:
         ran.append((done, of))
 
-    assert stages.ab_test(plan, trained, samples=5, requests=60, on_sample=hear) == tested[0]
+    assert abtest_stage.ab_test(plan, trained, samples=5, requests=60, on_sample=hear) == tested[0]
     assert ran == []
     with pytest.raises(ConfigError, match=r"models \['per_slice'\] are missing"):
-        stages.ab_test(plan, trained[1:], samples=5, requests=60)
+        abtest_stage.ab_test(plan, trained[1:], samples=5, requests=60)
     with pytest.raises(ConfigError, match=r"samples \(4\) must be at least 5"):
-        stages.ab_test(plan, trained, samples=4, requests=60)
+        abtest_stage.ab_test(plan, trained, samples=4, requests=60)
     elsewhere = plan.model_copy(update={"logs": str(artifacts)})
     with pytest.raises(LogsError, match="are not of a simulated world"):
-        stages.ab_test(elsewhere, trained, samples=5, requests=60)
+        abtest_stage.ab_test(elsewhere, trained, samples=5, requests=60)
 
 
 def test_the_champion_is_held_against_as_it_is_served(first_run: Run, artifacts: Path) -> None:
@@ -149,11 +152,11 @@ def test_the_champion_is_held_against_as_it_is_served(first_run: Run, artifacts:
 
 def test_a_champion_that_is_not_there_is_an_error(first_run: Run, tmp_path: Path) -> None:
     alone = copied(first_run.artifacts, tmp_path / "artifacts", champion=False)
-    plan = stages.plan_run(AS_OF, TINY, logs=str(first_run.logs), artifacts=str(alone))
+    plan = plan_run(AS_OF, TINY, logs=str(first_run.logs), artifacts=str(alone))
     trained = models(plan, variants=(None,))[1:]
     other = trained[0].model_copy(update={"variant": "unconstrained"})  # is never loaded
     with pytest.raises(RegistryError, match="has no champion to be the control"):
-        stages.ab_test(plan, [trained[0], other], samples=5, requests=60, control="champion")
+        abtest_stage.ab_test(plan, [trained[0], other], samples=5, requests=60, control="champion")
 
 
 def test_wrong_parameters_are_refused(tmp_path: Path) -> None:
@@ -199,7 +202,7 @@ def test_a_rerun_takes_the_test_from_where_it_is(gated: Run, preset: str) -> Non
     (record,) = gated.root.glob("evaluations/*/ab_test.json")
     before = record.stat()
     done = run_stages(gated.logs, gated.artifacts, preset=preset)
-    again = done.decide(tested=stages.ab_test(done.plan, done.trained))
+    again = done.decide(tested=abtest_stage.ab_test(done.plan, done.trained))
     assert again.repeated
     assert again.verdict == gated.summary.verdict
     assert again.places == gated.summary.places
@@ -210,10 +213,10 @@ def test_a_test_of_the_presets_size_is_found_and_no_other(
     tested: tuple[ABTest, dict[str, str]], first_run: Run, artifacts: Path, preset: str
 ) -> None:
     """With Table 5: the page of a run that is written after it has it."""
-    plan = stages.plan_run(AS_OF, preset, logs=str(first_run.logs), artifacts=str(artifacts))
+    plan = plan_run(AS_OF, preset, logs=str(first_run.logs), artifacts=str(artifacts))
     window = window_of(plan)
     trained = models(plan)[:2]
     assert find_ab_test(plan, trained, window) == tested[0]
-    other = stages.plan_run(AS_OF, TINY, logs=str(first_run.logs), artifacts=str(artifacts))
+    other = plan_run(AS_OF, TINY, logs=str(first_run.logs), artifacts=str(artifacts))
     assert find_ab_test(other, trained, window) is None
     assert find_ab_test(plan.model_copy(update={"logs": str(artifacts)}), trained, window) is None

@@ -6,13 +6,16 @@ import pytest
 from prefect.exceptions import ParameterTypeError
 
 from flows.ablation import ablation
-from mtmd import stages
 from mtmd.config import variants
-from mtmd.data import window_fingerprint
 from mtmd.errors import ConfigError
-from mtmd.evaluation import EVERYTHING, factor_table
-from mtmd.stages import Ablation
-from mtmd.stages.training import training_key
+from mtmd.evaluate.ablation import Ablation
+from mtmd.evaluate.report import EVERYTHING
+from mtmd.extract import stage as extract_stage
+from mtmd.extract.window import window_fingerprint
+from mtmd.report.tables.ablation import factor_table
+from mtmd.run import plan_run
+from mtmd.train.stage import training_key
+from mtmd.validate import stage as validate_stage
 from tests.flows.runs import AS_OF, TINY, Run, copied, published, run_daily
 
 DAILY = ("no_domain_adaptation", "no_dcn", "no_normalisation", "downsampling")
@@ -80,9 +83,9 @@ def test_a_variant_whose_training_fails_is_reported_and_the_others_are_compared(
 ) -> None:
     """A file lies where the training of `no_routing` would put its checkpoints."""
     artifacts = copied(daily.artifacts, tmp_path / "artifacts")
-    plan = stages.plan_run(AS_OF, TINY, logs=str(daily.logs), artifacts=str(artifacts))
-    sources = stages.validate(plan).sources
-    window = [stages.extract(plan, *day) for day in zip(plan.days, sources[:-1], strict=True)]
+    plan = plan_run(AS_OF, TINY, logs=str(daily.logs), artifacts=str(artifacts))
+    sources = validate_stage.validate(plan).sources
+    window = [extract_stage.extract(plan, *day) for day in zip(plan.days, sources[:-1], strict=True)]
     preset = plan.changed("no_routing", 0).preset
     work = plan.workspace.work("mtmd", training_key("mtmd", window_fingerprint(window), preset))
     work.write_text("in the way")

@@ -13,8 +13,8 @@ from prefect.client.schemas.sorting import FlowRunSort
 
 from flows.backfill import backfill
 from mtmd.errors import ConfigError
-from mtmd.registry import Registry
-from mtmd.stages import DayOutcome
+from mtmd.jobs.backfill import DayOutcome
+from mtmd.registry.registry import Registry
 from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, published
 
 BEFORE = AS_OF - timedelta(days=1)  # its window would start before the first day of logs

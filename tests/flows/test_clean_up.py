@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from flows.clean_up import clean_up
-from mtmd.storage import write_text
+from mtmd.store.files import write_text
 from tests.flows.runs import AS_OF, LINE, TINY, Run, copied, published
 
 

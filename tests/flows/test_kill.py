@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.storage import sha256_file
+from mtmd.store.files import sha256_file
 from tests.flows.kills import Killed, kill_three_times
 from tests.flows.runs import LINE, Run, half_written
 

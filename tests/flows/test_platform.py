@@ -24,7 +24,7 @@ from flows.platform import (
     up,
 )
 from mtmd.errors import ConfigError
-from mtmd.storage import write_json
+from mtmd.store.files import write_json
 
 _SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")
 

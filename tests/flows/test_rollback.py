@@ -6,7 +6,7 @@ import pytest
 from prefect.exceptions import ParameterTypeError
 
 from flows.rollback import UNPUBLISHED, rollback
-from mtmd.registry import Registry
+from mtmd.registry.registry import Registry
 from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, published, run_daily
 
 

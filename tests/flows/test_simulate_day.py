@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 from flows.simulate_day import simulate_day
-from mtmd.logs import available_days
+from mtmd.logs.files import available_days
 
 
 def test_a_day_is_written_once(prefect_server: str, tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.batch import Batch, SideInput
 from mtmd.config import Declarations, ModelConfig, SideSchema
-from mtmd.model import MTMD
 from mtmd.model.adaptation import CLIP, EPSILON, DomainFields
+from mtmd.model.batch import Batch, SideInput
 from mtmd.model.experts import DomainExpert
 from mtmd.model.layers import Stack
 from mtmd.model.towers import Tower
+from mtmd.model.two_tower import MTMD
 
 
 class PlainNetwork(nn.Module):

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mtmd.batch import Batch, SideInput
 from mtmd.config import Declarations, SideSchema
+from mtmd.model.batch import Batch, SideInput
 
 
 def random_side(

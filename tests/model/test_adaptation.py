@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtmd.batch import SideInput
 from mtmd.config import Preset
 from mtmd.model.adaptation import CLIP, DomainAdaptation, WindowNorm
+from mtmd.model.batch import SideInput
 from tests.model.random_batches import random_batch
 
 NAN = torch.nan

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mtmd.batch import Batch
 from mtmd.config import Preset
-from mtmd.model import PerSlice, Pooled, build_model
-from mtmd.model.baseline import ABSENT
+from mtmd.model.baseline import ABSENT, PerSlice, Pooled
+from mtmd.model.batch import Batch
+from mtmd.model.build import build_model
 from tests.model.random_batches import random_batch
 
 SLICES = [(d, t) for d in range(6) for t in range(3) if not (t == 2 and d % 2 == 1)]

@@ -5,18 +5,19 @@ from typing import cast
 import pytest
 import torch
 
-import mtmd.model
+import mtmd.model.build
 from mtmd.config import Preset
 from mtmd.errors import ConfigError
-from mtmd.model import ModelKind, Ranker, build_model
+from mtmd.model.build import ModelKind, build_model
+from mtmd.model.ranker import Ranker
 from tests.model.random_batches import random_batch
 
 KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")
 
 
 def test_all_names_exist() -> None:
-    assert sorted(mtmd.model.__all__) == mtmd.model.__all__
-    assert all(hasattr(mtmd.model, name) for name in mtmd.model.__all__)
+    assert sorted(mtmd.model.build.__all__) == mtmd.model.build.__all__
+    assert all(hasattr(mtmd.model.build, name) for name in mtmd.model.build.__all__)
 
 
 @pytest.mark.parametrize("kind", KINDS)

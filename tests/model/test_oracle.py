@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtmd.batch import Batch
 from mtmd.config import ModelConfig, Preset
-from mtmd.model import MTMD
+from mtmd.model.batch import Batch
+from mtmd.model.two_tower import MTMD
 from tests.model.oracle import Oracle, copy_weights, paired_parameters
 from tests.model.random_batches import random_batch
 

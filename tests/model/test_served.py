@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mtmd.batch import SideInput
 from mtmd.config import Preset
+from mtmd.model.batch import SideInput
 from mtmd.model.served import DomainModule
 from tests.model.random_batches import random_batch
 from tests.model.test_towers import tower

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mtmd.batch import SideInput
 from mtmd.config import ModelConfig, Preset
+from mtmd.model.batch import SideInput
 from mtmd.model.towers import Tower
 from tests.model.random_batches import random_batch, rows_of
 

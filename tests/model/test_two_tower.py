@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtmd.batch import Batch
 from mtmd.config import Preset
-from mtmd.model import MTMD, build_model
+from mtmd.model.batch import Batch
+from mtmd.model.build import build_model
+from mtmd.model.two_tower import MTMD
 from tests.model.random_batches import random_batch
 
 

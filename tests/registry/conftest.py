@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from mtmd.config import Preset
-from mtmd.registry import ModelManifest, Registered, Registry
-from mtmd.serving import BUNDLE_FORMAT, BundleInfo
-from mtmd.serving.bundle import TowerFile
-from mtmd.storage import sha256_file, write_json
+from mtmd.registry.bundle import BUNDLE_FORMAT, BundleInfo, TowerFile
+from mtmd.registry.records import ModelManifest, Registered
+from mtmd.registry.registry import Registry
+from mtmd.store.files import sha256_file, write_json
 
 
 def bundle_of(model_id: str) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import RegistryError
-from mtmd.registry import Registered, Registry
+from mtmd.registry.records import Registered
+from mtmd.registry.registry import Registry
 
 AddModel = Callable[[str, int], Registered]
 Promote = Callable[[str, int], str]
@@ -97,7 +98,7 @@ def test_reasons_keep_their_letters(registry: Registry, add: AddModel) -> None:
 
 def test_the_lock_of_a_killed_holder_is_free(registry: Registry, tmp_path: Path, promote: Promote) -> None:
     code = (
-        "import os, signal, sys\nfrom pathlib import Path\nfrom mtmd.storage import locked\n"
+        "import os, signal, sys\nfrom pathlib import Path\nfrom mtmd.store.files import locked\n"
         "with locked(Path(sys.argv[1])):\n    os.kill(os.getpid(), signal.SIGKILL)"
     )
     lock = registry.root / "champion.lock"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import BundleError, RegistryError
-from mtmd.registry import ModelManifest, Registered, Registry
+from mtmd.registry.records import ModelManifest, Registered
+from mtmd.registry.registry import Registry
 
 AddModel = Callable[[str, int], Registered]
 Promote = Callable[[str, int], str]

@@ -7,9 +7,11 @@ import pytest
 
 from benchmarks.peers.catalogue import PEERS, installed, missing_note
 from benchmarks.peers.features import PairColumns, WindowMoments, window_moments
-from mtmd.batch import Batch
 from mtmd.config import Preset
-from mtmd.data import WindowData, extract_day, open_shard
+from mtmd.extract.shards import open_shard
+from mtmd.extract.stage import extract_day
+from mtmd.extract.window import WindowData
+from mtmd.model.batch import Batch
 from tests.conftest import FIRST_DAY
 
 BATCH = 128

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import torch
 
 from benchmarks.peers.features import PairColumns, Peer
-from mtmd.batch import Batch
-from mtmd.data import WindowData
+from mtmd.extract.window import WindowData
+from mtmd.model.batch import Batch
 
 
 class Lookup(Peer):

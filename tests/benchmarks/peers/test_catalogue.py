@@ -9,12 +9,12 @@ from benchmarks.peers.catalogue import PEERS, build_peer, chosen_peers, missing_
 from benchmarks.peers.features import PairColumns, WindowMoments
 from benchmarks.peers.sizes import peer_sizes
 from benchmarks.peers.train import fit_peer, validation_kl
-from mtmd.batch import Batch
 from mtmd.config import Preset
-from mtmd.data import WindowData
 from mtmd.errors import ConfigError
+from mtmd.extract.window import WindowData
+from mtmd.model.batch import Batch
 from tests.benchmarks.peers.stand_ins import Seen
-from tests.training.windows import with_training
+from tests.train.windows import with_training
 
 
 def test_the_extra_asks_for_what_the_catalogue_needs() -> None:

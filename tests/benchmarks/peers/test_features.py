@@ -1,10 +1,10 @@
 import torch
 
 from benchmarks.peers.features import Moments, PairColumns, SideColumns, WindowMoments
-from mtmd.batch import Batch
 from mtmd.config import Preset
-from mtmd.data import WindowData
-from mtmd.training import bernoulli_kl
+from mtmd.extract.window import WindowData
+from mtmd.model.batch import Batch
+from mtmd.train.step import bernoulli_kl
 from tests.benchmarks.peers.conftest import BATCH
 
 

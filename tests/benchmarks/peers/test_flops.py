@@ -2,9 +2,9 @@ import torch
 
 from benchmarks.peers.features import PairColumns
 from benchmarks.peers.flops import pair_flops
-from mtmd.batch import Batch
 from mtmd.config import Preset
-from mtmd.data import WindowData
+from mtmd.extract.window import WindowData
+from mtmd.model.batch import Batch
 from tests.benchmarks.peers.stand_ins import Lookup
 
 

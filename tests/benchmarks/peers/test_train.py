@@ -4,10 +4,10 @@ import torch
 from benchmarks.peers.features import PairColumns
 from benchmarks.peers.train import fit_peer, make_optimizer, validation_kl
 from mtmd.config import Preset
-from mtmd.data import WindowData
 from mtmd.errors import TrainingError
+from mtmd.extract.window import WindowData
 from tests.benchmarks.peers.stand_ins import Lookup, Seen
-from tests.training.windows import with_training
+from tests.train.windows import with_training
 
 
 def test_training_lowers_the_validation_kl_and_keeps_the_best_epoch(

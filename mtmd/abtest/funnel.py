@@ -1,0 +1,246 @@
+"""The delivery funnel (paper Fig. 2): eligible ads → lightweight ranker → heavyweight ranker → auction → impressions.
+
+The path of a request: its eligible pairs (`traffic`) get a lightweight score each; the `keep` with the highest
+utility go on; the heavyweight ranker's scores decide a second-price auction among them for `slots` places; what is
+shown is paid for (`pacing`), and people do what the truth says.
+
+**Utility** of showing ad a to request r, in the lightweight ranker, the heavyweight ranker and the auction:
+
+    utility(r, a) = m_a · bid_a · P(what a pays for | r, a) + 0.02 · P(good click | r, a)
+
+with P(click) for ads whose goal is a click and 0.12 · P(good click) for those whose goal is a conversion, as in the
+auction of the simulated logs; m_a paces the bid. Reading: the paper says that the lightweight ranker is "optimizing all
+downstream goals" (Fig. 1) and has no formula. It sees the same bids as the auction, and only the chances are its own.
+
+**Price** of an impression: the least m_a · bid_a · P with which the ad keeps its place, so the next ad's utility less
+its own quality term, and at least the reserve. Reading: an impression is charged, for ads that pay by click too. The
+mean is that of a charge by click, as the heavyweight scores are calibrated, and a budget of a few clicks can be paced.
+I impressions, C actions, K ads kept, n requests of a time slice.
+
+Budgets, and how bids are paced so that they last a day.
+
+A budget is an ad's for a day. Bids are paced, not chances to take part: every quarter of an hour an ad that is ahead of
+its plan bids a step less, one that is behind a step more, up to its own bid. The plan spends in proportion to the day's
+requests. The step is that of Agarwal et al., "Budget pacing for targeted online advertisements at LinkedIn" (KDD 2014),
+who pace the chance to take part; a paced bid is what Balseiro and Gur, "Learning in repeated auctions with budgets"
+(Management Science 2019), show to be the better one. An ad whose budget is spent stops.
+A ads, I impressions."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtmd.abtest.traffic import Chances, Traffic
+from mtmd.errors import EvaluationError
+from mtmd.sources.simulated.actions import dislike, paid_chance, quality_value, repin_chance
+from mtmd.sources.simulated.ads import Ads
+from mtmd.sources.simulated.config import FunnelConfig
+from mtmd.sources.simulated.requests import Pairs
+from mtmd.sources.simulated.streams import Floats, Ints, generator, normals, uniforms
+
+ACTIONS = ("click", "good_click", "outbound_click", "hide", "repin")
+FURTHER_ACTIONS = ("conversion", "relevant")  # in a world with further tasks, in their order
+
+
+class LightweightRanker(Protocol):
+    """Scores the eligible pairs of a day's traffic: it sees `request_rows`, `ad_rows` and `pairs`.
+
+    Returns (P, T) chances of the tasks; what it gives for a task that a product lacks is not read.
+    """
+
+    def __call__(self, traffic: Traffic) -> Chances: ...
+
+
+def oracle(traffic: Traffic) -> Chances:
+    """Ranks by the truth: what can be won."""
+    return traffic.truth
+
+
+def heavyweight(traffic: Traffic) -> Chances:
+    """Ranks by what decides the auction: a lightweight ranker in perfect alignment with the funnel."""
+    return traffic.teacher
+
+
+def chance(traffic: Traffic) -> Chances:
+    """Knows bids and nothing of people or ads: what can be lost."""
+    rng = generator(traffic.seed, "random ranker")
+    return rng.random(traffic.truth.shape, np.float32)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What was shown in a day, I impressions, and what came of it.
+
+    request, ad   (I,) rows of the traffic's requests and ads        slot   (I,) 0 = top
+    price         (I,) what was paid, in the currency of bids
+    expected      (I, C) true chances of ACTIONS, and of FURTHER_ACTIONS where the world has them; NaN where the
+                  product has none
+    happened      (I, C) the same, drawn: 0 or 1
+    spent, budget (A,) of the day
+    """
+
+    request: Ints
+    ad: Ints
+    slot: Ints
+    price: Floats
+    expected: Floats
+    happened: Floats
+    spent: Floats
+    budget: Floats
+
+
+def deliver(traffic: Traffic, scores: Chances, config: FunnelConfig, *, share: float = 1.0) -> Delivery:
+    """Run a day with a lightweight ranker's scores (P, T); `share` is the part of every budget that is there.
+
+    Raises EvaluationError for scores that do not fit the traffic, or where one that is read is not finite.
+    """
+    ads, requests = traffic.ads, len(traffic.requests)
+    paid, quality = worth(traffic, scores)
+    budget = share * daily_budgets(traffic.seed, ads, config.requests, config)
+    pacer = Pacer(ads.bid, budget, config.pacing_step)
+    edges = np.linspace(0, 86_400, config.slices + 1)
+    shown: list[tuple[Ints, Ints, Floats]] = []
+    for start, stop in pairwise(np.searchsorted(traffic.requests.second, edges).tolist()):
+        bids = pacer.bids()
+        span = slice(traffic.first[start], traffic.first[stop])
+        ad = traffic.pairs.ad[span]
+        utility = np.where(bids[ad] > 0, bids[ad] * paid[span] + quality[span], -np.inf)
+        kept = highest(utility, traffic.first[start : stop + 1] - traffic.first[start], config.keep)
+        pair, slot, price = auction(
+            traffic, np.where(kept >= 0, kept + traffic.first[start], -1), bids, config
+        )
+        shown.append((pair, slot, pacer.charge(traffic.pairs.ad[pair], price)))
+        pacer.adjust(stop / requests)
+    pair, slot, price = (np.concatenate(column) for column in zip(*shown, strict=True))
+    expected = np.concatenate(
+        [action_chances(traffic.truth[pair].astype(np.float64)), traffic.further[pair]], axis=1
+    )
+    return Delivery(
+        request=traffic.pairs.request[pair],
+        ad=traffic.pairs.ad[pair],
+        slot=slot,
+        price=price,
+        expected=expected,
+        happened=_draw(traffic, pair, expected),
+        spent=pacer.spent,
+        budget=budget,
+    )
+
+
+def worth(traffic: Traffic, scores: Chances) -> tuple[Chances, Chances]:
+    """(P,) chance of what is paid for, and the quality term: a pair's utility is bid · chance + quality.
+
+    Raises EvaluationError for scores that do not fit the traffic, or where one that is read is not finite.
+    """
+    if scores.shape != traffic.truth.shape:
+        raise EvaluationError(
+            f"the lightweight ranker gave scores of shape {scores.shape} for traffic of {traffic.truth.shape}: one row "
+            "per eligible pair and one column per task are needed"
+        )
+    paid = paid_chance(traffic.ads, traffic.pairs.ad, scores).astype(np.float32)
+    quality = quality_value(scores).astype(np.float32)
+    if bad := int((~np.isfinite(paid) | ~np.isfinite(quality)).sum()):
+        raise EvaluationError(
+            f"{bad} of {len(paid)} scores of the lightweight ranker are not finite; a ranker must score every pair"
+        )
+    return paid, quality
+
+
+def highest(utility: NDArray[np.floating], first: Ints, keep: int) -> Ints:
+    """(n, keep) places in `utility` of each request's highest values, in no order; -1 where it has fewer.
+
+    utility  (M,) request by request, -inf of what cannot be shown; first  (n + 1,) where each request's begin
+    """
+    counts = np.diff(first)
+    padded = np.full((len(counts), max(keep, counts.max(initial=0))), -np.inf)
+    padded[np.arange(padded.shape[1]) < counts[:, None]] = utility
+    place = np.argpartition(-padded, keep - 1, axis=1)[:, :keep]
+    value = np.take_along_axis(padded, place, axis=1)
+    return np.where(value > -np.inf, first[:-1, None] + place, -1)
+
+
+def auction(traffic: Traffic, kept: Ints, bids: Floats, config: FunnelConfig) -> tuple[Ints, Ints, Floats]:
+    """Pairs that are shown, their slots and prices, (I,) each; `kept` (n, K) are rows of pairs, -1 for none."""
+    ad = traffic.pairs.ad[kept]
+    flat = traffic.teacher[kept.ravel()].astype(np.float64)
+    worth = bids[ad] * paid_chance(traffic.ads, ad.ravel(), flat).reshape(kept.shape)
+    quality = quality_value(flat).reshape(kept.shape)
+    value = np.where((kept >= 0) & (worth >= config.reserve), worth + quality, -np.inf)
+    order = np.argsort(-value, axis=1, kind="stable")
+    value = np.take_along_axis(value, order, axis=1)
+    following = np.pad(value, ((0, 0), (0, 1)), constant_values=-np.inf)[:, 1 : config.slots + 1]
+    shown = value[:, : config.slots] > -np.inf
+    own = np.take_along_axis(quality, order, axis=1)[:, : config.slots]
+    price = np.maximum(config.reserve, following - own)
+    slot = np.broadcast_to(np.arange(shown.shape[1]), shown.shape)
+    return np.take_along_axis(kept, order, axis=1)[:, : config.slots][shown], slot[shown], price[shown]
+
+
+def action_chances(truth: Floats) -> Floats:
+    """(I, 5) chances of ACTIONS from those of ctr, gctr and octr, as the logs' people act."""
+    ctr, gctr, octr = truth.T
+    return np.stack([ctr, gctr, octr, (1.0 - ctr) * dislike(ctr), repin_chance(ctr)], axis=1)
+
+
+def _draw(traffic: Traffic, pair: Ints, expected: Floats) -> Floats:
+    """(I, C) what people do: a function of the pair, whoever ranked."""
+    shown = traffic.identity(Pairs(traffic.pairs.request[pair], traffic.pairs.ad[pair]))
+    u = uniforms(traffic.seed, "funnel acts", shown, len(ACTIONS))
+    ctr, gctr, octr = expected[:, :3].T
+    clicked = u[:, 0] < ctr
+    done = [
+        clicked,
+        clicked & (u[:, 1] < gctr / ctr),
+        clicked & (u[:, 2] < octr / ctr),
+        ~clicked & (u[:, 3] < dislike(ctr)),
+        u[:, 4] < repin_chance(ctr),
+    ]
+    if traffic.further.shape[1]:
+        v = uniforms(traffic.seed, "further funnel acts", shown, len(FURTHER_ACTIONS))
+        cvr, relevance = expected[:, len(ACTIONS) :].T
+        done += [clicked & (v[:, 0] < cvr / ctr), v[:, 1] < relevance]
+    return np.where(np.isnan(expected), np.nan, np.stack(done, axis=1))
+
+
+_FLOOR = 0.01  # of the bid: so low that it buys next to nothing, and high enough to come back from in a day
+_SPENT = 1.0 - 1e-9  # rounding must not leave a spent budget open
+
+
+def daily_budgets(seed: int, ads: Ads, requests: int, config: FunnelConfig) -> Floats:
+    """(A,) log-normal and independent of all else; together `config.budget` per request.
+
+    A trait of the ad, from a stream of its own: nothing in the logs depends on it.
+    """
+    size = np.exp(config.budget_spread * normals(seed, "ad budget", ads.ad_id, 1)[:, 0])
+    return np.asarray(size * (config.budget * requests / size.sum()))
+
+
+class Pacer:
+    """What each ad bids at a time of the day, and has spent until then."""
+
+    def __init__(self, bid: Floats, budget: Floats, step: float) -> None:
+        """bid, budget: (A,), of which nothing is changed."""
+        self.budget = budget
+        self.spent = np.zeros(len(bid))
+        self.multiplier = np.ones(len(bid))
+        self._bid, self._step = bid, step
+
+    def bids(self) -> Floats:
+        """(A,) paced bids; 0 of what has nothing left."""
+        return np.where(self.spent < _SPENT * self.budget, self._bid * self.multiplier, 0.0)
+
+    def charge(self, ad: Ints, price: Floats) -> Floats:
+        """(I,) what is really paid for simultaneous impressions: together not more than is left of the budget."""
+        due = np.bincount(ad, price, minlength=len(self.budget))
+        share = np.minimum(1.0, (self.budget - self.spent) / np.maximum(due, 1e-300))
+        self.spent = np.minimum(self.spent + due * share, self.budget)
+        return np.asarray(price * share[ad])
+
+    def adjust(self, elapsed: float) -> None:
+        """Pace the bids after this share of the day's requests."""
+        ahead = self.spent > elapsed * self.budget
+        factor = np.where(ahead, 1.0 - self._step, 1.0 + self._step)
+        self.multiplier = np.clip(self.multiplier * factor, _FLOOR, 1.0)

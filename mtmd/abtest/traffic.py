@@ -1,0 +1,151 @@
+"""A day of requests before any ranker: who asks, which ads target them, and what would happen if they were shown.
+
+These are requests that no log has, on the platform and the ads of a day that one may have. What nobody logs of a pair
+(`mtmd.sources.simulated.teacher`) and what people would do are functions of the pair alone, so every ranker meets the
+same people in the same mood.
+R requests, A ads, P eligible pairs, T tasks, K further tasks, U users.
+"""
+
+from dataclasses import dataclass, fields, replace
+from datetime import date
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mtmd.sources.simulated import further_tasks
+from mtmd.sources.simulated.actions import Bools
+from mtmd.sources.simulated.ads import Ads
+from mtmd.sources.simulated.config import FunnelConfig
+from mtmd.sources.simulated.platform import Platform
+from mtmd.sources.simulated.population import Users
+from mtmd.sources.simulated.requests import Pairs, Requests, draw_requests
+from mtmd.sources.simulated.streams import Floats, Ints, normals
+from mtmd.sources.simulated.teacher import TASKS, score_with
+
+Chances = NDArray[np.float32]
+_START, _APART = 200_000_000, 1_000_000  # numbers of requests: of the first sample, and between samples
+_BLOCK = 250  # requests whose pairs are looked at together: some 100,000
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """R requests in order of time, the day's A ads, and the P pairs of both that targeting allows.
+
+    first          (R + 1,) pairs of request r are first[r] to first[r + 1] - 1, in order of ads
+    truth          (P, T) float32 chances of each task's action, NaN where the product lacks the task
+    teacher        (P, T) float32 what the heavyweight ranker predicts of them
+    further        (P, K) float32 chances of `further_tasks`, as in truth; K = 0 in a world that has none. No ranker is
+                   asked for them: the auction is about the others
+    request_rows   (R,) and ad_rows (A,): tables, as the logs have them; all that a lightweight ranker sees
+    """
+
+    seed: int
+    requests: Requests
+    ads: Ads
+    pairs: Pairs
+    first: Ints
+    truth: Chances
+    teacher: Chances
+    further: Chances
+    request_rows: pa.Table
+    ad_rows: pa.Table
+
+    def only(self, rows: Bools) -> tuple[Self, Bools]:
+        """The traffic of some requests, (R,) bool, and which of the P pairs are theirs."""
+        pairs = rows[self.pairs.request]
+        place = np.cumsum(rows) - 1
+        counts = np.diff(self.first)[rows]
+        part = replace(
+            self,
+            requests=_take(self.requests, np.flatnonzero(rows)),
+            pairs=Pairs(place[self.pairs.request[pairs]], self.pairs.ad[pairs]),
+            first=np.concatenate([[0], np.cumsum(counts)]),
+            truth=self.truth[pairs],
+            teacher=self.teacher[pairs],
+            further=self.further[pairs],
+            request_rows=self.request_rows.filter(pa.array(rows)),
+        )
+        return part, pairs
+
+    def identity(self, pairs: Pairs) -> Ints:
+        """(P,) numbers that name each request and ad together, whatever other pairs there are."""
+        return np.asarray(self.requests.request_id[pairs.request] * len(self.ads.ad_id) + pairs.ad)
+
+
+def draw_traffic(platform: Platform, day: date, config: FunnelConfig, sample: int = 0) -> Traffic:
+    """The day's traffic; each sample has other requests. Raises ConfigError before the world's origin."""
+    ads, ordinal = platform.ads(day), day.toordinal()
+    start = _START + _APART * sample
+    drawn = draw_requests(platform.population, ordinal, start, start + config.requests)
+    order = np.argsort(drawn.second, kind="stable")
+    requests = _take(drawn, order)
+    traffic = Traffic(
+        seed=platform.config.seed,
+        requests=requests,
+        ads=ads,
+        pairs=Pairs(np.empty(0, np.int64), np.empty(0, np.int64)),
+        first=np.zeros(len(requests) + 1, np.int64),
+        truth=np.empty((0, len(TASKS)), np.float32),
+        teacher=np.empty((0, len(TASKS)), np.float32),
+        further=np.empty((0, 0), np.float32),
+        request_rows=platform.book.requests(drawn, ordinal, start).take(order),
+        ad_rows=platform.book.ads(ads).take(np.argsort(np.argsort(ads.ad_id))),  # the table is in order of id
+    )
+    parts = []
+    for begin in range(0, len(requests), _BLOCK):
+        rows = np.arange(begin, min(begin + _BLOCK, len(requests)))
+        block = _take(requests, rows)
+        pairs = eligible(block, ads, config.broad)
+        known = Pairs(pairs.request + begin, pairs.ad)
+        scored = _score(platform, day, block, ads, pairs, traffic.identity(known))
+        parts.append((known.request, known.ad, *(chances.astype("f4") for chances in scored)))
+    request, ad, truth, teacher, further = (np.concatenate(column) for column in zip(*parts, strict=True))
+    first = np.searchsorted(request, np.arange(len(requests) + 1))
+    return replace(
+        traffic, pairs=Pairs(request, ad), first=first, truth=truth, teacher=teacher, further=further
+    )
+
+
+def eligible(requests: Requests, ads: Ads, broad: int) -> Pairs:
+    """Ads that target a request: on its topic, on an interest of its user, or for everybody (the most popular)."""
+    wanted = np.zeros((len(requests), int(ads.topic.max()) + 1), np.bool_)
+    rows = np.arange(len(requests))
+    for topic in (requests.topic, *requests.users.interests.T):
+        known = topic < wanted.shape[1]  # a topic may have no ad
+        wanted[rows[known], topic[known]] = True
+    allowed = wanted[:, ads.topic]  # (R, A)
+    allowed[:, np.argsort(-ads.popularity, kind="stable")[:broad]] = True
+    request, ad = np.nonzero(allowed)
+    return Pairs(request, ad)
+
+
+def _score(
+    platform: Platform, day: date, requests: Requests, ads: Ads, pairs: Pairs, identity: Ints
+) -> tuple[Floats, Floats, Floats]:
+    """(P, T) truth and teacher, and (P, K) truth of the further tasks; what nobody logs is a trait of the pair."""
+
+    def noise(stream: str, tasks: int) -> Floats:
+        drawn = normals(platform.config.seed, stream, identity, 2 * tasks)
+        return drawn.reshape(-1, 2, tasks).transpose(1, 0, 2)
+
+    since = (day - platform.config.origin).days
+    logits = platform.effects.logits(requests, ads, pairs, since)
+    scores = score_with(logits, requests, ads, pairs, noise("funnel noise", len(TASKS)))
+    if platform.further_tasks is None:
+        return scores.truth, scores.teacher, np.empty((len(pairs.ad), 0))
+    own = noise("further funnel noise", len(further_tasks.TASKS))
+    _, further = platform.further_tasks.score_with(requests, ads, pairs, scores, since, own)
+    return scores.truth, scores.teacher, further.truth
+
+
+def _take(requests: Requests, rows: Ints) -> Requests:
+    """Some of the requests, each with its user."""
+    users = Users(*(getattr(requests.users, field.name)[rows] for field in fields(Users)))
+    columns = {
+        field.name: getattr(requests, field.name)[rows]
+        for field in fields(Requests)
+        if field.name not in ("users", "weekday")
+    }
+    return replace(requests, users=users, **columns)

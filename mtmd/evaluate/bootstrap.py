@@ -1,0 +1,176 @@
+"""How sure a difference is: a paired bootstrap over requests (design §7).
+
+Rows of a request share a user and a context, so whole requests are drawn anew. In each of S resamples a request
+counts Poisson(1) times, which is the bootstrap's draw with replacement when requests are many; the same number
+for all slices and predictors, so that differences are paired. A resample's LogMAE is a ratio of weighted sums,
+and all of them are one matrix product: weights (S, requests) times sums by request (requests, cells).
+
+N rows of a slice, R requests, C cells (a slice, all rows or one rank bucket), M predictors, S resamples.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtmd.config import EvaluationConfig, Slice
+from mtmd.evaluate.held_out import HeldOutDay, SliceRows
+from mtmd.evaluate.metrics import Floats, clip_log_p
+from mtmd.evaluate.report import ALL, Comparison
+
+BLOCK = 2048  # requests whose weights are held at once: 8 MB per 1,000 resamples
+_LEVELS = 1 << 16  # of the uniform that a Poisson count is looked up by
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """Sums of LogMAE errors by cell and predictor, as they are and in each resample.
+
+    cells      (slice, bucket) of each cell; bucket None is all rows
+    sums       (C, M) over all requests         resampled  (S, C, M)
+    requests   (C,) effective requests: (Σ n)² / Σ n² over the rows n of each request (Kish)
+    """
+
+    predictors: tuple[str, ...]
+    cells: tuple[tuple[Slice, int | None], ...]
+    sums: Floats
+    resampled: Floats
+    requests: Floats
+
+
+def resample(
+    day: HeldOutDay,
+    parts: Sequence[SliceRows],
+    predictions: Mapping[str, NDArray[np.floating]],
+    config: EvaluationConfig,
+) -> Resampled:
+    """Resample every slice's errors, over all rows and in its top rank buckets.
+
+    Likewise each task's over its slices, and those of all tasks together, ("all", "all", "all").
+    """
+    cuts: list[int | None] = [None, *range(min(config.interval_buckets, config.buckets))]
+    cells = [(part.slice, bucket) for part in parts for bucket in cuts]
+    tasks = [*dict.fromkeys(part.slice.task for part in parts), ALL]
+    whole = [(Slice(ALL, ALL, task), bucket) for task in tasks for bucket in cuts]
+    member = np.array([[t.task in (s.task, ALL) and b == c for s, b in cells] for t, c in whole], np.float64)
+    own = np.concatenate(
+        [np.eye(len(cells)), member]
+    )  # every cell, then the wholes: (all cells, cells of slices)
+    shape = (len(cells), len(predictions))
+    sums, rows, squares = np.zeros(shape), np.zeros(len(own)), np.zeros(len(own))
+    resampled = np.zeros((config.resamples, *shape))
+    for surface in dict.fromkeys(part.slice.surface for part in parts):
+        here = [i for i, part in enumerate(parts) if part.slice.surface == surface]
+        columns = np.concatenate([np.arange(i * len(cuts), (i + 1) * len(cuts)) for i in here])
+        for block, errors, counts in _blocks(day, [parts[i] for i in here], predictions, cuts):
+            weights = poisson_weights(config.bootstrap_seed, block, len(errors), config.resamples)
+            flat = errors.reshape(len(errors), -1)
+            resampled[:, columns] += (weights.T @ flat).reshape(config.resamples, -1, len(predictions))
+            sums[columns] += errors.sum(axis=0, dtype=np.float64)
+            of_request = (
+                counts @ own[:, columns].T
+            )  # (R, all cells); a request has one surface, so all its rows
+            rows += of_request.sum(axis=0)
+            squares += np.square(of_request).sum(axis=0)
+    return Resampled(
+        predictors=tuple(predictions),
+        cells=(*cells, *whole),
+        sums=np.concatenate([sums, member @ sums]),
+        resampled=np.concatenate([resampled, np.einsum("wc,scm->swm", member, resampled)], axis=1),
+        requests=_kish(rows, squares),
+    )
+
+
+def compare(resampled: Resampled, candidate: str, confidence: float) -> tuple[Comparison, ...]:
+    """The candidate against every other predictor, in every cell, with intervals at this confidence."""
+    own = resampled.predictors.index(candidate)
+    tails = [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]
+    found = []
+    for place, reference in enumerate(resampled.predictors):
+        if place == own:
+            continue
+        ratio = _log_ratio(resampled.sums[:, own], resampled.sums[:, place])  # (C,)
+        ratios = _log_ratio(resampled.resampled[..., own], resampled.resampled[..., place])  # (S, C)
+        bounds = np.quantile(ratios, tails, axis=0)  # (2, C), NaN where a resample was empty
+        spread = ratios.std(axis=0, ddof=1)
+        for cell, (where, bucket) in enumerate(resampled.cells):
+            found.append(
+                Comparison(
+                    reference=reference,
+                    surface=where.surface,
+                    product=where.product,
+                    task=where.task,
+                    bucket=bucket,
+                    requests=float(resampled.requests[cell]),
+                    log_ratio=_finite(ratio[cell]),
+                    standard_error=_finite(spread[cell]),
+                    low=_finite(-math.expm1(bounds[1, cell])),
+                    high=_finite(-math.expm1(bounds[0, cell])),
+                )
+            )
+    return tuple(found)
+
+
+def _blocks(
+    day: HeldOutDay,
+    parts: Sequence[SliceRows],
+    predictions: Mapping[str, NDArray[np.floating]],
+    cuts: Sequence[int | None],
+) -> Iterator[tuple[int, NDArray[np.float32], Floats]]:
+    """Per block of a surface's requests: its first request, errors (R, C, M) and row counts (R, C)."""
+    requests = [day.request[part.rows] for part in parts]  # ascending, as candidates are in order of requests
+    first = min((int(r[0]) for r in requests if len(r)), default=0)
+    last = max((int(r[-1]) for r in requests if len(r)), default=-1)
+    for start, stop in pairwise([*range(first, last + 1, BLOCK), last + 1]):
+        errors = np.zeros((stop - start, len(parts) * len(cuts), len(predictions)), np.float32)
+        counts = np.zeros((stop - start, len(parts) * len(cuts)))
+        for place, (part, request) in enumerate(zip(parts, requests, strict=True)):
+            span = slice(*np.searchsorted(request, [start, stop]))
+            local, bucket = request[span] - start, part.bucket[span]
+            found = [
+                np.abs(clip_log_p(log_p[part.rows[span], part.task]) - part.teacher.log[span])
+                for log_p in predictions.values()
+            ]
+            for cut, wanted in enumerate(cuts):
+                column = place * len(cuts) + cut
+                inside = slice(None) if wanted is None else bucket == wanted
+                counts[:, column] = np.bincount(local[inside], minlength=stop - start)
+                for predictor, error in enumerate(found):
+                    errors[:, column, predictor] = np.bincount(local[inside], error[inside], stop - start)
+        yield start, errors, counts
+
+
+def poisson_weights(seed: int, block: int, requests: int, resamples: int) -> NDArray[np.float32]:
+    """How often each request counts in each resample: (requests, resamples); the same for the same seed and block.
+
+    A block is named by its first request. Counts are looked up by 16 random bits each: a tenth of a true draw's time.
+    """
+    random = np.random.default_rng([seed, block])
+    return _TABLE[random.integers(0, _LEVELS, (requests, resamples), dtype=np.uint16)]
+
+
+def _table() -> NDArray[np.float32]:
+    """Poisson(1) counts by level: count k fills its probability's share of the levels."""
+    cumulative = np.cumsum([math.exp(-1.0) / math.factorial(k) for k in range(12)])
+    return np.searchsorted(cumulative, (np.arange(_LEVELS) + 0.5) / _LEVELS).astype(np.float32)
+
+
+_TABLE = _table()
+
+
+def _kish(rows: Floats, squares: Floats) -> Floats:
+    return np.divide(rows * rows, squares, out=np.zeros(len(rows)), where=squares > 0)
+
+
+def _log_ratio(own: Floats, reference: Floats) -> Floats:
+    """ln(own / reference); NaN where either is 0, as in an empty resample."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(own / reference)
+    return np.where(np.isfinite(ratio), ratio, np.nan)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

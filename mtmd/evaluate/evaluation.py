@@ -1,0 +1,192 @@
+"""Hold predictors against a held-out day: by slice, rank bucket, and over a task's slices (paper §3.2)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtmd.config import Declarations, EvaluationConfig, Slice
+from mtmd.errors import EvaluationError
+from mtmd.evaluate.bootstrap import compare, resample
+from mtmd.evaluate.held_out import HeldOutDay, SliceRows, cut
+from mtmd.evaluate.metrics import (
+    Floats,
+    Integers,
+    clip_log_p,
+    group_auc,
+    group_sums,
+    ratio_error,
+    row_errors,
+    row_log_loss,
+)
+from mtmd.evaluate.report import ALL, EvaluationReport, SliceMetrics
+
+METRICS_FORMAT = 1  # raise it whenever the same predictions of the same rows would give another report
+_ROUNDING = 1e-6  # a float32 log-probability may exceed 0 by rounding; more is not a probability
+
+
+def evaluate_predictors(
+    as_of: date,
+    declarations: Declarations,
+    day: HeldOutDay,
+    predictions: Mapping[str, NDArray[np.floating]],
+    config: EvaluationConfig,
+    *,
+    candidate: str = "mtmd",
+) -> EvaluationReport:
+    """Metrics of each predictor's (P, T) log-probabilities, rows in the order of the day's candidates.
+
+    A bucket of an aggregate is the union of that bucket over the task's slices. Values where the task does
+    not apply are not read. Raises EvaluationError naming predictor, slice and count of bad values.
+    """
+    day.check(declarations)
+    _check_predictions(day, predictions, candidate)
+    slices = list(cut(day, declarations, config.buckets))
+    metrics = []
+    for predictor, log_p in predictions.items():
+        scored = [_score(predictor, part, log_p, day.request[part.rows], config.buckets) for part in slices]
+        by_slice = {part.slice: part for part in scored}
+        metrics += [m for where in declarations.domains.slices for m in _rows(predictor, by_slice[where])]
+        for task in declarations.domains.task_names:
+            parts = [part for part in scored if part.slice.task == task]
+            if parts:
+                metrics += _rows(predictor, _aggregate(task, parts))
+    return EvaluationReport(
+        as_of=as_of,
+        candidate=candidate,
+        predictors=tuple(predictions),
+        buckets=config.buckets,
+        metrics=tuple(metrics),
+        comparisons=compare(resample(day, slices, predictions, config), candidate, config.confidence),
+        confidence=config.confidence,
+        seed_noise=config.seed_noise,
+    )
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """One predictor on one slice or aggregate.
+
+    sums      name → (B,) sums by rank bucket; they add up over slices
+    seen      (B, R) which requests have a row in each bucket
+    log_p, action, bucket   (M,) of the impressions with an observed action, for AUC
+    ratio_error   standard error of ln(Σ p̂ / Σ teacher); None for an aggregate
+    """
+
+    slice: Slice
+    sums: dict[str, Floats]
+    seen: NDArray[np.bool_]
+    log_p: Floats
+    action: NDArray[np.bool_]
+    bucket: Integers
+    ratio_error: float | None = None
+
+
+def _check_predictions(
+    day: HeldOutDay, predictions: Mapping[str, NDArray[np.floating]], candidate: str
+) -> None:
+    if candidate not in predictions:
+        raise EvaluationError(
+            f"candidate {candidate!r} has no predictions; give it beside {list(predictions)}"
+        )
+    for predictor, log_p in predictions.items():
+        if log_p.shape != day.teacher.shape:
+            raise EvaluationError(
+                f"predictor {predictor!r} has shape {log_p.shape}; it must be {day.teacher.shape}: "
+                "one row per candidate of the day, one column per task"
+            )
+
+
+def _score(
+    predictor: str, part: SliceRows, log_p: NDArray[np.floating], request: Integers, buckets: int
+) -> _Scored:
+    raw = log_p[part.rows, part.task]
+    bad = np.flatnonzero(~(np.isfinite(raw) & (raw <= _ROUNDING)))
+    if len(bad):
+        raise EvaluationError(
+            f"predictor {predictor!r} on {part.slice}: {len(bad)} of {len(raw)} values are not finite "
+            f"log-probabilities ≤ 0, such as {raw[bad[0]]}; do not promote this model, look at its training"
+        )
+    own = clip_log_p(raw)
+    shown, shown_bucket = own[part.observed], part.bucket[part.observed]
+    by_row = {
+        **row_errors(own, part.teacher)._asdict(),
+        "mean_prediction": np.exp(own),
+        "mean_teacher": part.teacher.score,
+        "rows": np.ones(len(own)),
+    }
+    by_impression = {
+        "log_loss": row_log_loss(shown, part.action),
+        "shown_prediction": np.exp(shown),
+        "positives": part.action.astype(np.float64),
+        "impressions": np.ones(len(shown)),
+    }
+    sums = {name: group_sums(values, part.bucket, buckets) for name, values in by_row.items()}
+    sums |= {name: group_sums(values, shown_bucket, buckets) for name, values in by_impression.items()}
+    error = ratio_error(by_row["mean_prediction"], by_row["mean_teacher"], request)
+    return _Scored(part.slice, sums, part.seen, shown, part.action, shown_bucket, error)
+
+
+def _aggregate(task: str, parts: Sequence[_Scored]) -> _Scored:
+    return _Scored(
+        slice=Slice(ALL, ALL, task),
+        sums={name: np.sum([part.sums[name] for part in parts], axis=0) for name in parts[0].sums},
+        seen=np.logical_or.reduce([part.seen for part in parts]),
+        log_p=np.concatenate([part.log_p for part in parts]),
+        action=np.concatenate([part.action for part in parts]),
+        bucket=np.concatenate([part.bucket for part in parts]),
+    )
+
+
+def _rows(predictor: str, part: _Scored) -> list[SliceMetrics]:
+    """All rows first, then bucket by bucket."""
+    buckets = len(part.seen)
+    auc = group_auc(part.log_p, part.action, part.bucket, buckets)
+    auc_all = group_auc(part.log_p, part.action, np.zeros_like(part.bucket), 1)
+    total = {name: float(values.sum()) for name, values in part.sums.items()}
+    requests = int(part.seen.any(axis=0).sum())
+    whole = _metrics(predictor, part.slice, None, total, requests=requests, auc=float(auc_all[0]))
+    rows = [whole.model_copy(update={"calibration_error": part.ratio_error})]
+    for bucket in range(buckets):
+        sums = {name: float(values[bucket]) for name, values in part.sums.items()}
+        requests = int(part.seen[bucket].sum())
+        rows.append(_metrics(predictor, part.slice, bucket, sums, requests=requests, auc=float(auc[bucket])))
+    return rows
+
+
+def _metrics(
+    predictor: str,
+    where: Slice,
+    bucket: int | None,
+    sums: Mapping[str, float],
+    *,
+    requests: int,
+    auc: float,
+) -> SliceMetrics:
+    rows, impressions, positives = sums["rows"], sums["impressions"], sums["positives"]
+    return SliceMetrics(
+        predictor=predictor,
+        surface=where.surface,
+        product=where.product,
+        task=where.task,
+        bucket=bucket,
+        rows=int(rows),
+        requests=requests,
+        logmae=_ratio(sums["logmae"], rows),
+        kl=_ratio(sums["kl"], rows),
+        mae=_ratio(sums["mae"], rows),
+        bce=_ratio(sums["bce"], rows),
+        mean_prediction=_ratio(sums["mean_prediction"], rows),
+        mean_teacher=_ratio(sums["mean_teacher"], rows),
+        impressions=int(impressions),
+        positives=int(positives),
+        auc=None if np.isnan(auc) else auc,
+        log_loss=_ratio(sums["log_loss"], impressions),
+        calibration=_ratio(sums["shown_prediction"], positives),
+    )
+
+
+def _ratio(numerator: float, denominator: float) -> float | None:
+    return numerator / denominator if denominator else None

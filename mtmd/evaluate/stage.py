@@ -1,0 +1,150 @@
+"""Hold the candidate and its rivals against the held-out day, once per set of models."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtmd.config import Declarations, Domains, Frozen, Preset
+from mtmd.errors import EvaluationError, LogsError
+from mtmd.evaluate.champion import score_shard
+from mtmd.evaluate.evaluation import METRICS_FORMAT, evaluate_predictors
+from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
+from mtmd.evaluate.replay import REPLAY_FORMAT, replay_day
+from mtmd.evaluate.replay_report import ReplayReport
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.extract.shards import Shard, ShardRef, open_shard
+from mtmd.extract.snapshot import day_bids
+from mtmd.extract.stage import extract_day
+from mtmd.registry.incumbent import Incumbent, incumbent
+from mtmd.registry.registry import Registry
+from mtmd.run import RunPlan
+from mtmd.serve.scorer import Scorer
+from mtmd.store.files import digest, read_json, write_json
+from mtmd.store.outputs import make_once
+from mtmd.train.stage import Trained, load_trained
+
+_REPORT, _REPLAY = "report.json", "replay.json"
+
+
+class Evaluated(Frozen):
+    """Where an evaluation's report and its replay are, and which champion it was held against."""
+
+    key: str
+    path: str
+    incumbent: Incumbent
+    reused: bool
+
+    @property
+    def report(self) -> EvaluationReport:
+        return EvaluationReport.model_validate(read_json(Path(self.path) / _REPORT))
+
+    @property
+    def replay(self) -> ReplayReport:
+        return read_replay(self.path)
+
+
+def read_replay(evaluation: str | Path) -> ReplayReport:
+    """The replay beside an evaluation's report."""
+    return ReplayReport.model_validate(read_json(Path(evaluation) / _REPLAY))
+
+
+def evaluation_key(trained: Mapping[str, str], held_out: str, champion: str | None, preset: Preset) -> str:
+    """Name of an evaluation: what was compared (name → key), on which day, and in which buckets."""
+    return digest(
+        {
+            "formats": [METRICS_FORMAT, REPLAY_FORMAT],
+            "trained": dict(trained),
+            "held_out": held_out,
+            "champion": champion,
+            "evaluation": preset.evaluation.model_dump(mode="json"),
+        }
+    )
+
+
+def evaluate(
+    plan: RunPlan,
+    trained: Sequence[Trained],
+    window: Sequence[ShardRef],
+    held_out: ShardRef,
+    candidate: str,
+) -> Evaluated:
+    """Metrics and the replay of MTMD, its rivals, the constant and the incumbent champion on the held-out day.
+
+    `candidate` is the model id that MTMD will have, by which the registry knows whether it was promoted before.
+    Raises EvaluationError when a prediction is not finite, or the champion's domains are others; LogsError when the
+    day's bids are no longer those of its shard.
+    """
+    opponent = incumbent(Registry(plan.workspace.root), candidate, plan.as_of)
+    champion = opponent.compared
+    key = evaluation_key({one.name: one.key for one in trained}, held_out.fingerprint, champion, plan.preset)
+    final = plan.workspace.evaluation(key)
+
+    def build(directory: Path) -> None:
+        report, replay = _reports(plan, trained, window, open_shard(Path(held_out.path)), champion)
+        write_json(directory / _REPORT, report.model_dump(mode="json"))
+        write_json(directory / _REPLAY, replay.model_dump(mode="json"))
+
+    reused = make_once(final, build)
+    return Evaluated(key=key, path=str(final), incumbent=opponent, reused=reused)
+
+
+def _reports(
+    plan: RunPlan, trained: Sequence[Trained], window: Sequence[ShardRef], shard: Shard, champion: str | None
+) -> tuple[EvaluationReport, ReplayReport]:
+    declarations = plan.preset.declarations
+    day = HeldOutDay.of(shard, declarations)
+    predictions: dict[str, NDArray[np.floating]] = {
+        one.name: score_day(load_trained(plan, one), shard, declarations) for one in trained
+    }
+    medians = window_medians((open_shard(Path(ref.path)) for ref in window), declarations)
+    predictions["constant"] = predict_constant(medians, day)
+    if champion is not None:
+        predictions["champion"] = _champion_scores(plan, champion, shard)
+    config = plan.preset.evaluation
+    report = evaluate_predictors(plan.as_of, declarations, day, predictions, config)
+    bids = day_bids(plan.logs, shard, declarations, plan.workspace.shards / "digests")
+    reference = "per_slice" if champion is None else "champion"
+    replay = replay_day(
+        plan.as_of, declarations, day, bids[shard.ad_row.numpy()], predictions, config, reference=reference
+    )
+    return report, replay
+
+
+def _champion_scores(plan: RunPlan, champion: str, shard: Shard) -> NDArray[np.float32]:
+    """The champion's own files on the same rows; it reads the day as its own declarations say."""
+    registry = Registry(plan.workspace.root)
+    scorer = Scorer.load(registry.verify(champion))
+    declarations = scorer.info.declarations
+    own, wanted = _compared(declarations.domains), _compared(plan.preset.domains)
+    if own != wanted:
+        raise EvaluationError(
+            f"champion {champion} has {own}, the preset {wanted}: they cannot be compared slice by slice; give the "
+            "preset another name to start a new line of models"
+        )
+    if declarations != plan.preset.declarations:
+        shard = _own_reading(plan, champion, declarations)
+    return score_shard(scorer, shard)
+
+
+def _compared(domains: Domains) -> dict[str, tuple[str, ...]]:
+    """What two models must share to score the same slices of the same rows: names, and their order."""
+    tasks = {
+        f"products of task {task.name}": tuple(p for p in domains.products if domains.has_task(p, task))
+        for task in domains.tasks
+    }
+    return {"surfaces": domains.surfaces, "products": domains.products, "tasks": domains.task_names, **tasks}
+
+
+def _own_reading(plan: RunPlan, champion: str, declarations: Declarations) -> Shard:
+    """The held-out day as the champion declared it; columns that are newer than the champion are ignored."""
+    try:
+        own = extract_day(plan.logs, plan.as_of, declarations, plan.workspace.shards, ignore_undeclared=True)
+    except LogsError as error:
+        raise EvaluationError(
+            f"champion {champion} can't read the logs of {plan.as_of} any more, so nothing can be compared with it: "
+            f"{error} Roll back to a model that can, or give the preset another name to start a new line"
+        ) from error
+    return open_shard(Path(own.path))

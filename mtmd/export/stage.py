@@ -1,0 +1,164 @@
+"""Where the code of a run came from: commit and package versions, for the manifest.
+
+Export the candidate into the registry, and prove that its files compute what the trained model computes."""
+
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from mtmd.config import Frozen, Preset
+from mtmd.errors import ConfigError
+from mtmd.evaluate.evaluation import METRICS_FORMAT
+from mtmd.evaluate.stage import Evaluated
+from mtmd.export.bundle import EXPORT_FORMAT, bundle_id, export_bundle
+from mtmd.export.fresh_process import FreshProcessReport, check_fresh_process
+from mtmd.export.parity import PROOF_FORMAT, ParityReport, check_parity
+from mtmd.export.rows import sample_raw_rows
+from mtmd.extract.shards import ShardRef, open_shard
+from mtmd.model.two_tower import MTMD
+from mtmd.registry.records import ModelManifest
+from mtmd.registry.registry import Registry
+from mtmd.run import RunPlan
+from mtmd.store.files import digest, write_json
+from mtmd.store.outputs import read_record
+from mtmd.train.stage import Trained, load_trained
+
+_PACKAGES = ("torch", "numpy", "duckdb", "pyarrow", "onnx", "onnxruntime", "onnxscript", "great-expectations")
+
+
+def git_commit() -> str | None:
+    """The commit of this checkout, with `-dirty` when files differ from it; None outside a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match=nothing"]
+    try:
+        described = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        )
+    except OSError:  # git is not installed where the flow runs
+        return None
+    return described.stdout.strip() or None
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of what decides the numbers, Python included."""
+    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+
+
+_METRICS = "metrics.json"
+
+
+class Exported(Frozen):
+    """The candidate in the registry."""
+
+    model_id: str
+    path: str
+    reused: bool
+
+
+class Proofs(Frozen):
+    """What was seen of the exported files."""
+
+    parity: ParityReport
+    fresh_process: FreshProcessReport
+
+
+def model_id(plan: RunPlan, mtmd: Trained, held_out: ShardRef) -> str:
+    """Name of the candidate: its day, and the digest of all that decides its files and metrics."""
+    return f"{plan.as_of:%Y%m%d}-{candidate_key(mtmd.key, held_out.fingerprint, plan.preset)[:10]}"
+
+
+def candidate_key(trained: str, held_out: str, preset: Preset) -> str:
+    """Name of an exported model: the trained one, the day and the buckets of its metrics, what makes its files."""
+    return digest(
+        {
+            "formats": [EXPORT_FORMAT, METRICS_FORMAT],
+            "trained": trained,
+            "held_out": held_out,
+            "buckets": preset.evaluation.buckets,
+            "exporter": _exporter(),
+        }
+    )
+
+
+def graph_key(preset: Preset) -> str:
+    """Name of the graphs that a model's towers are traced to: all of it but the weights."""
+    return digest(
+        {
+            "format": EXPORT_FORMAT,
+            "model": preset.model.model_dump(mode="json"),
+            "declarations": preset.declarations.model_dump(mode="json"),
+            "exporter": _exporter(),
+        }
+    )
+
+
+def _exporter() -> list[str]:
+    return [version(name) for name in ("torch", "onnx", "onnxscript")]
+
+
+def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequence[ShardRef]) -> Exported:
+    """Write the candidate once: an ONNX file per tower domain, declarations, its own metrics and manifest.
+
+    Raises BundleError when a stored model was altered, or the model cannot be exported.
+    """
+    name = model_id(plan, mtmd, shards[-1])
+    model = load_mtmd(plan, mtmd)
+
+    def build(directory: Path) -> None:
+        export_bundle(model, plan.preset, directory, plan.workspace.graphs(graph_key(plan.preset)))
+        own = evaluated.report.of_candidate()  # rivals and champions change, and the model's name does not
+        write_json(directory / _METRICS, own.model_dump(mode="json"))
+
+    manifest = ModelManifest(
+        model_id=name,
+        as_of=plan.as_of,
+        bundle_id=bundle_id(model, plan.preset),
+        window={ref.day: ref.fingerprint for ref in shards[:-1]},
+        held_out=shards[-1].fingerprint,
+        git_commit=git_commit(),
+        seeds={"training": plan.preset.training.seed, "hash": plan.preset.hash_seed},
+        packages=package_versions(),
+    )
+    stored = Registry(plan.workspace.root).add(name, build, manifest)
+    return Exported(model_id=name, path=stored.path, reused=stored.reused)
+
+
+def prove(plan: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) -> Proofs:
+    """Compare the files with the trained model on held-out rows, and let a fresh process answer from them alone.
+
+    Proofs that hold are kept; they are taken again when the files, the day or the way of checking changed.
+    """
+    registry = Registry(plan.workspace.root)
+    registry.verify(exported.model_id)
+    files = registry.manifest(exported.model_id).files
+    key = digest(
+        [
+            version("onnxruntime"),
+            files,
+            held_out.fingerprint,
+            plan.preset.gates.model_dump(),
+            PROOF_FORMAT,
+        ]
+    )
+    record = plan.workspace.proofs(key)
+    if (kept := read_record(record, Proofs)) is not None:
+        return kept
+    directory, shard = Path(exported.path), open_shard(Path(held_out.path))
+    model = load_mtmd(plan, mtmd)
+    rows = sample_raw_rows(plan.logs, shard, plan.preset.declarations)
+    proofs = Proofs(
+        parity=check_parity(model, directory, shard, plan.preset),
+        fresh_process=check_fresh_process(model, directory, shard, rows, plan.preset),
+    )
+    if proofs.parity.passed and proofs.fresh_process.passed:  # a failure may be the moment's: look again
+        write_json(record, proofs.model_dump(mode="json"))
+    return proofs
+
+
+def load_mtmd(plan: RunPlan, trained: Trained) -> MTMD:
+    """The trained MTMD; raises ConfigError for another kind of model."""
+    model = load_trained(plan, trained)
+    if not isinstance(model, MTMD):
+        raise ConfigError(f"only the mtmd model is exported, not {trained.kind!r}; it has a tower per domain")
+    return model

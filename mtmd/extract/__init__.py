@@ -1,0 +1,1 @@
+"""Logs → day shards → request-centric batches. One of the three packages that use DuckDB."""

@@ -1,0 +1,47 @@
+"""DuckDB sessions in memory over Parquet, with a spill directory each; statements come from sql/."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from mtmd.logs.sql import statement
+from mtmd.store.files import remove
+
+_MEMORY = "512MiB"  # of days that are extracted side by side each has so much, however long they are
+
+
+@contextmanager
+def session(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB of its own, which spills what it cannot hold to `spill`; that directory is gone afterwards."""
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": _MEMORY,
+            "temp_directory": str(spill),
+            "autoinstall_known_extensions": "false",  # nothing here may reach for a network
+        },
+    )
+    try:
+        yield connection
+    finally:
+        connection.close()
+        remove(spill)
+
+
+def create_table(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
+    """Make the table that sql/<name>.sql describes, under that name; the session's cursors see it too."""
+    connection.execute(f"create table {name} as\n{statement(name)}", parameters)
+
+
+def create_view(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
+    """Make sql/<name>.sql a view of that name: nothing is read, and only what is asked of it ever is."""
+    connection.sql(statement(name), params=parameters).create_view(name)
+
+
+def describe(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> dict[str, str]:
+    """Column names and types that sql/<name>.sql would give; reads no rows."""
+    rows = connection.execute(f"describe\n{statement(name)}", parameters).fetchall()
+    return {row[0]: row[1] for row in rows}

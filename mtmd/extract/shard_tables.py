@@ -1,0 +1,179 @@
+"""The tables of a shard: DuckDB's batches of a day, encoded, put where they belong in the shard's mapped files.
+
+A source file's rows are read once, and its keys once more for the key tables. Nothing of the size of a day is held:
+what must be in order DuckDB sorts, and spills beyond its limit; the rest is scattered to the rows that its keys have.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import DTypeLike, NDArray
+
+from mtmd.config import Declarations, SideSchema
+from mtmd.errors import LogsError
+from mtmd.extract.shards import FileRecord
+from mtmd.extract.sources import check_keys, make_keys
+from mtmd.logs.contract import TABLES
+from mtmd.logs.encoding import encode
+from mtmd.logs.sql import statement
+from mtmd.store.columns import Columns, create_columns
+from mtmd.store.files import settle
+
+_ROWS = 32_768  # rows encoded at a time: bounds what is held of a day
+_Shapes = dict[str, tuple[DTypeLike, tuple[int, ...]]]
+
+
+def write_tables(
+    connection: duckdb.DuckDBPyConnection, directory: Path, day: date, declarations: Declarations
+) -> tuple[dict[str, int], dict[str, FileRecord]]:
+    """Write the three Arrow files of the session's sources; the rows of each table, and a record of each file.
+
+    Raises LogsError for keys, features or files that are not as declared.
+    """
+    rows = make_keys(connection, day, declarations)
+    try:
+        # Side by side: while DuckDB sorts the candidates, the features are encoded.
+        with ThreadPoolExecutor(len(TABLES)) as pool:
+            writers = {"requests": _requests, "ads": _ads, "candidates": _candidates}
+            written = {
+                table: pool.submit(
+                    write, connection.cursor(), directory / f"{table}.arrow", rows[table], declarations
+                )
+                for table, write in writers.items()
+            }
+            columns = {table: future.result() for table, future in written.items()}
+    except LogsError as error:
+        check_keys(connection, day, declarations)  # where they are the reason, they say more
+        raise LogsError(f"logs of {day}: {error}") from error
+    starts = np.searchsorted(
+        columns["candidates"]["request_row"], np.arange(rows["requests"] + 1, dtype=np.int32)
+    )
+    columns["requests"]["candidate_start"][:] = starts[:-1]
+    columns["requests"]["candidate_count"][:] = np.diff(starts)
+    with ThreadPoolExecutor(len(TABLES)) as pool:
+        paths = [directory / f"{table}.arrow" for table in TABLES]
+        return rows, {path.name: record for path, record in zip(paths, pool.map(_record, paths), strict=True)}
+
+
+def _candidates(
+    connection: duckdb.DuckDBPyConnection, path: Path, rows: int, declarations: Declarations
+) -> Columns:
+    tasks = declarations.domains.tasks
+    columns = create_columns(
+        path,
+        {
+            "request_row": (np.int32, (rows,)),
+            "ad_row": (np.int32, (rows,)),
+            "impressed": (np.int8, (rows,)),
+            "position": (np.int32, (rows,)),
+            "teacher": (np.float32, (rows, len(tasks))),
+            "labels": (np.int8, (rows, len(tasks))),
+        },
+    )
+    names = ("impressed", "position", *(name for task in tasks for name in (task.name, task.label)))
+    for place, batch in _batches(connection, "shard_candidates", names, rows):
+        raw = batch.column("source_row")
+        for name in ("request_row", "ad_row"):
+            columns[name][place] = batch.column(name)
+        _refuse_repeated(columns["request_row"], columns["ad_row"], place)
+        if raw.field("impressed").null_count:
+            raise LogsError("candidates have a null impressed; correct the day's files and run again")
+        columns["impressed"][place] = raw.field("impressed").cast(pa.int8())
+        columns["position"][place] = pc.fill_null(raw.field("position"), -1)
+        for t, task in enumerate(tasks):
+            columns["teacher"][place, t] = pc.fill_null(raw.field(task.name), float("nan"))
+            columns["labels"][place, t] = pc.fill_null(raw.field(task.label).cast(pa.int8()), -1)
+    return columns
+
+
+def _requests(
+    connection: duckdb.DuckDBPyConnection, path: Path, rows: int, declarations: Declarations
+) -> Columns:
+    """All but where the candidates of each are."""
+    schema = declarations.query
+    columns = create_columns(
+        path,
+        {
+            "request_id": (np.int64, (rows,)),
+            "ts": ("datetime64[us]", (rows,)),
+            "surface": (np.int8, (rows,)),
+            "candidate_start": (np.int32, (rows,)),
+            "candidate_count": (np.int32, (rows,)),
+            **_matrices(schema, rows),
+        },
+    )
+    names = ("request_id", "ts", *(feature.name for feature in schema.fields))
+    for _, batch in _batches(connection, "shard_requests", names, rows):
+        place, raw = batch.column("request_row").to_numpy(), batch.column("source_row")
+        columns["request_id"][place] = raw.field("request_id")
+        columns["ts"][place] = raw.field("ts").cast(pa.int64())
+        columns["surface"][place] = batch.column("surface_index")
+        _encode(columns, place, raw, schema, declarations.hash_seed)
+    return columns
+
+
+def _ads(connection: duckdb.DuckDBPyConnection, path: Path, rows: int, declarations: Declarations) -> Columns:
+    schema = declarations.item
+    columns = create_columns(
+        path, {"ad_id": (np.int64, (rows,)), "product": (np.int8, (rows,)), **_matrices(schema, rows)}
+    )
+    names = ("ad_id", *(feature.name for feature in schema.fields))
+    for _, batch in _batches(connection, "shard_ads", names, rows):
+        place, raw = batch.column("ad_row").to_numpy(), batch.column("source_row")
+        columns["ad_id"][place] = raw.field("ad_id")
+        columns["product"][place] = batch.column("product_index")
+        _encode(columns, place, raw, schema, declarations.hash_seed)
+    return columns
+
+
+def _matrices(schema: SideSchema, rows: int) -> _Shapes:
+    return {
+        "continuous": (np.float32, (rows, len(schema.continuous))),
+        "categorical": (np.int32, (rows, len(schema.categorical))),
+        "embedding": (np.float32, (rows, schema.vector_width)),
+    }
+
+
+def _encode(
+    columns: Columns, place: NDArray[np.int32], raw: pa.StructArray, schema: SideSchema, hash_seed: int
+) -> None:
+    encoded = encode(pa.Table.from_struct_array(raw), schema, hash_seed)
+    for name in ("continuous", "categorical", "embedding"):
+        columns[name][place] = getattr(encoded, name)
+
+
+def _batches(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: tuple[str, ...], rows: int
+) -> Iterator[tuple[slice, pa.RecordBatch]]:
+    """Batches of sql/<name>.sql with these source columns, each with its place among the `rows` rows there must be."""
+    stop = 0
+    try:
+        relation = connection.sql(statement(name), params={"columns": list(columns)})
+        for batch in relation.to_arrow_reader(_ROWS):
+            place = slice(stop, stop := stop + batch.num_rows)
+            if stop <= rows:
+                yield place, batch
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise LogsError(f"reading {name} failed ({error}); write the day's files again") from error
+    if stop != rows:
+        raise LogsError(
+            f"{name} has {stop} rows, its keys {rows}; run again when the day's files are complete"
+        )
+
+
+def _refuse_repeated(request_row: NDArray[np.generic], ad_row: NDArray[np.generic], place: slice) -> None:
+    """Raise LogsError where a row of `place` equals the one before it; both columns are in order."""
+    seen = slice(max(place.start - 1, 0), place.stop)
+    request, ad = request_row[seen], ad_row[seen]
+    if np.any((request[1:] == request[:-1]) & (ad[1:] == ad[:-1])):
+        raise LogsError("a (request_id, ad_id) occurs more than once; correct the day's files and run again")
+
+
+def _record(path: Path) -> FileRecord:
+    return FileRecord(bytes=path.stat().st_size, sha256=settle(path))

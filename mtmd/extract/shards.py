@@ -1,0 +1,230 @@
+"""Day shards: one day of logs, encoded, immutable, named by its fingerprint, memory-mapped (design §5)."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+from torch import Tensor
+
+from mtmd.config import Declarations, Frozen
+from mtmd.errors import StorageError
+from mtmd.logs.contract import TABLES
+from mtmd.logs.encoding import EncodedSide
+from mtmd.store.columns import map_columns
+from mtmd.store.files import digest, read_json, sha256_file
+
+SHARD_FORMAT = 1  # raise it whenever the same logs would give other bytes: it is part of every fingerprint
+MANIFEST = "manifest.json"
+
+
+class FileRecord(Frozen):
+    """Size and content digest of one file of a shard."""
+
+    bytes: int
+    sha256: str
+
+
+class ShardManifest(Frozen):
+    """What a shard was made from, and what it must look like."""
+
+    format: int
+    day: date
+    fingerprint: str
+    requests: int
+    ads: int
+    candidates: int
+    files: dict[str, FileRecord]
+    sources: dict[str, dict[str, str]]  # table → file name → sha256
+    versions: dict[str, str]
+
+
+class ShardRef(Frozen):
+    """A shard on disk, small enough to hand from task to task."""
+
+    day: date
+    fingerprint: str
+    path: str
+    sources: str = Field(description="digest of the source files' content digests")
+    requests: int
+    ads: int
+    candidates: int
+    reused: bool
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """Encoded features of N rows.
+
+    continuous   (N, C) float32, NaN = missing
+    categorical  (N, K) int32, 0 = missing, 1..buckets = hashed value
+    embedding    (N, V) float32, NaN = missing
+    """
+
+    continuous: Tensor
+    categorical: Tensor
+    embedding: Tensor
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One day in memory-mapped tensors: R requests, A ads, P candidates, T tasks.
+
+    request_id, ts (µs since 1970, UTC)    (R,) int64, sorted by surface, then request_id
+    surface                                (R,) int8, index of the surface
+    candidate_start, candidate_count       (R,) int32, the request's rows in the candidate columns
+    ad_id (A,) int64, product (A,) int8    sorted by product, then ad_id
+    query, item                            encoded features of the R requests and the A ads
+    request_row, ad_row                    (P,) int32, sorted by both
+    teacher                                (P, T) float32, NaN where the task does not apply
+    labels                                 (P, T) int8, 1 or 0, and -1 where not observed
+    impressed (P,) int8, position (P,) int32 (-1 where not shown)
+    """
+
+    day: date
+    fingerprint: str
+    path: Path
+    request_id: Tensor
+    ts: Tensor
+    surface: Tensor
+    candidate_start: Tensor
+    candidate_count: Tensor
+    query: Matrices
+    ad_id: Tensor
+    product: Tensor
+    item: Matrices
+    request_row: Tensor
+    ad_row: Tensor
+    teacher: Tensor
+    labels: Tensor
+    impressed: Tensor
+    position: Tensor
+
+    @property
+    def requests(self) -> int:
+        return len(self.request_id)
+
+    @property
+    def ads(self) -> int:
+        return len(self.ad_id)
+
+    @property
+    def candidates(self) -> int:
+        return len(self.request_row)
+
+    def domain(self, products: int) -> Tensor:
+        """(P,) int64: surface · |products| + product of every candidate."""
+        surface = self.surface.index_select(0, self.request_row).long()
+        return surface * products + self.product.index_select(0, self.ad_row).long()
+
+
+def read_manifest(path: Path, *, verify: bool = False) -> ShardManifest:
+    """The shard's manifest, after comparing file sizes with it, and content digests too when `verify`.
+
+    Raises StorageError naming what differs.
+    """
+    try:
+        manifest = ShardManifest.model_validate(read_json(path / MANIFEST))
+    except ValidationError as error:
+        raise StorageError(f"{path / MANIFEST} is no shard manifest ({error}). Extract it again") from error
+    if manifest.format != SHARD_FORMAT:
+        raise StorageError(
+            f"shard {path} has format {manifest.format}; this code reads {SHARD_FORMAT}. Extract it again"
+        )
+    for name, expected in manifest.files.items():
+        file = path / name
+        found = file.stat().st_size if file.is_file() else None
+        if found != expected.bytes:
+            raise StorageError(
+                f"shard file {file} has {found} bytes; its manifest says {expected.bytes}. Extract it again"
+            )
+        if verify and sha256_file(file) != expected.sha256:
+            raise StorageError(
+                f"shard file {file} differs from its manifest's sha256. Remove {path}, run again"
+            )
+    return manifest
+
+
+def reference(path: Path, manifest: ShardManifest, *, reused: bool) -> ShardRef:
+    """The reference to a stored shard."""
+    return ShardRef(
+        day=manifest.day,
+        fingerprint=manifest.fingerprint,
+        path=str(path),
+        sources=digest(manifest.sources),
+        requests=manifest.requests,
+        ads=manifest.ads,
+        candidates=manifest.candidates,
+        reused=reused,
+    )
+
+
+def open_shard(path: Path, *, verify: bool = False) -> Shard:
+    """Map a shard; nothing is read before it is used.
+
+    Raises StorageError when a file is missing or has another size (or, with `verify`, other content).
+    """
+    manifest = read_manifest(path, verify=verify)
+    requests, ads, candidates = (_tensors(path / f"{table}.arrow") for table in TABLES)
+    return Shard(
+        day=manifest.day,
+        fingerprint=manifest.fingerprint,
+        path=path,
+        request_id=requests["request_id"],
+        ts=requests["ts"],
+        surface=requests["surface"],
+        candidate_start=requests["candidate_start"],
+        candidate_count=requests["candidate_count"],
+        query=_matrices(requests, manifest.requests),
+        ad_id=ads["ad_id"],
+        product=ads["product"],
+        item=_matrices(ads, manifest.ads),
+        **candidates,
+    )
+
+
+def take(matrices: Matrices, rows: NDArray[np.int64]) -> EncodedSide:
+    """Some rows of a shard's side, as serving encodes them."""
+    index = torch.from_numpy(rows)
+    return EncodedSide(
+        matrices.continuous.index_select(0, index).numpy(),
+        matrices.categorical.index_select(0, index).numpy(),
+        matrices.embedding.index_select(0, index).numpy(),
+    )
+
+
+def check_fits(shard: Shard, declarations: Declarations) -> None:
+    """Raise StorageError when the shard's matrices do not have the declared widths."""
+    for side, schema, have in (
+        ("query", declarations.query, shard.query),
+        ("item", declarations.item, shard.item),
+    ):
+        found = tuple(matrix.shape[1] for matrix in (have.continuous, have.categorical, have.embedding))
+        wanted = (len(schema.continuous), len(schema.categorical), schema.vector_width)
+        if found != wanted:
+            raise StorageError(
+                f"shard {shard.path} has {side} matrices of widths {found}; the declarations want {wanted}. "
+                "Extract the day with these declarations"
+            )
+    if shard.teacher.shape[1] != (tasks := len(declarations.domains.tasks)):
+        raise StorageError(
+            f"shard {shard.path} has {shard.teacher.shape[1]} tasks; the declarations have {tasks}. "
+            "Extract the day with these declarations"
+        )
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors that view the file."""
+    return {name: torch.from_numpy(values) for name, values in map_columns(path).items()}
+
+
+def _matrices(columns: dict[str, Tensor], rows: int) -> Matrices:
+    """A matrix of width 0 has no column in the file."""
+    return Matrices(
+        continuous=columns.get("continuous", torch.empty((rows, 0), dtype=torch.float32)),
+        categorical=columns.get("categorical", torch.empty((rows, 0), dtype=torch.int32)),
+        embedding=columns.get("embedding", torch.empty((rows, 0), dtype=torch.float32)),
+    )

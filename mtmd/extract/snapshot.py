@@ -1,0 +1,132 @@
+"""The ads of one day as the logs have them, encoded: what a publication is made from (design §4).
+
+The day's `ads` table alone is read, so a snapshot that was delivered at the start of a day need not wait for the day's
+requests. Rows are those of the day's shard, in its order, with the bid beside them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from mtmd.config import Declarations
+from mtmd.errors import LogsError
+from mtmd.extract.database import create_table, create_view, session
+from mtmd.extract.shards import Shard, read_manifest
+from mtmd.extract.sources import check_columns
+from mtmd.logs.digests import identities, source_digests
+from mtmd.logs.encoding import EncodedSide, encode
+from mtmd.logs.files import day_files, duckdb_paths
+from mtmd.logs.sql import statement
+
+_ROWS = 32_768  # rows encoded at a time: bounds what is held of a snapshot
+
+
+@dataclass(frozen=True)
+class AdRows:
+    """Some ads of one product: ad_id (n,) int64, n encoded rows, bid (n,) float32."""
+
+    product: str
+    ad_id: NDArray[np.int64]
+    rows: EncodedSide
+    bid: NDArray[np.float32]
+
+
+def ads_digests(logs: str | Path, day: date, cache: Path) -> dict[str, str]:
+    """sha256 of each file of a day's snapshot of ads, as the manifest of the day's shard has them under `ads`.
+
+    `cache` is a directory of remembered digests: that of the shards. Raises LogsError where there are no files.
+    """
+    files = {"ads": day_files(logs, "ads", day)}
+    return source_digests(files, cache / f"date={day.isoformat()}.json")["ads"]
+
+
+def read_ads(logs: str | Path, day: date, declarations: Declarations) -> Iterator[AdRows]:
+    """A day's snapshot of ads, product by product; holds some 32,768 ads in memory.
+
+    Columns that the declarations do not know are ignored: the logs may have grown since. Raises LogsError naming day
+    and file or column for a snapshot that is not as the contract says, or that changed while it was read.
+    """
+    schema = declarations.item
+    columns = list(dict.fromkeys(("ad_id", "bid", *(feature.name for feature in schema.fields))))
+    for product, raw in _rows(logs, day, declarations, columns):
+        encoded = encode(pa.Table.from_struct_array(raw), schema, declarations.hash_seed)
+        ad_id, bid = raw.field("ad_id").to_numpy(), _bids(raw)
+        for index in np.unique(product):
+            own = slice(*np.searchsorted(product, [index, index + 1]))
+            yield AdRows(schema.domains[index], ad_id[own], encoded.part(own), bid[own])
+
+
+def day_bids(logs: str | Path, shard: Shard, declarations: Declarations, cache: Path) -> NDArray[np.float32]:
+    """The bid of each ad of a day's shard, in its order: (A,) float32, NaN where it is unknown.
+
+    `cache` is as in `ads_digests`. Raises LogsError as `read_ads` does, and when the snapshot is not the one that the
+    shard was extracted from.
+    """
+    _require_extracted(logs, shard, cache)
+    bids = np.concatenate([_bids(raw) for _, raw in _rows(logs, shard.day, declarations, ["bid"])])
+    _require_extracted(logs, shard, cache)  # what was read is what was there before
+    return bids
+
+
+def _require_extracted(logs: str | Path, shard: Shard, cache: Path) -> None:
+    if ads_digests(logs, shard.day, cache) != read_manifest(shard.path).sources["ads"]:
+        raise LogsError(
+            f"ads of {shard.day} changed after the day was extracted, so their bids may be another day's; run the day "
+            "again, which extracts it anew"
+        )
+
+
+def _rows(
+    logs: str | Path, day: date, declarations: Declarations, columns: Sequence[str]
+) -> Iterator[tuple[NDArray[np.int8], pa.StructArray]]:
+    """Batches of a day's ads in the order of its shard: the index of each one's product, and its columns."""
+    paths = day_files(logs, "ads", day)
+    before = identities({"ads": paths})
+    with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
+        for path in paths:
+            check_columns(connection, "ads", day, path, declarations, ignore_undeclared=True)
+        create_view(connection, "source_ads", {"paths": duckdb_paths(paths)})
+        _make_keys(connection, day, declarations)
+        yield from _read(connection, day, columns)
+    if identities({"ads": paths}) != before:
+        raise LogsError(f"ads of {day} changed while they were read; run again when they are complete")
+
+
+def _bids(raw: pa.StructArray) -> NDArray[np.float32]:
+    bids: NDArray[np.float32] = pc.fill_null(raw.field("bid"), float("nan")).to_numpy()
+    return bids
+
+
+def _make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> None:
+    products = list(declarations.domains.products)
+    try:
+        create_table(connection, "stg_ad_keys", {"products": products})
+    except duckdb.Error as error:
+        raise LogsError(
+            f"ads of {day}: reading the keys failed ({error}); write the day's files again"
+        ) from error
+    ((ads, sound),) = connection.execute(statement("rpt_ad_key_counts")).fetchall()
+    if not ads or ads != sound:
+        raise LogsError(
+            f"ads of {day}: {sound} of {ads} rows have an ad_id of their own and a product of {products}; all must, "
+            "and there must be one: correct the day's files and run again"
+        )
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection, day: date, columns: Sequence[str]
+) -> Iterator[tuple[NDArray[np.int8], pa.StructArray]]:
+    try:
+        relation = connection.sql(statement("shard_ads"), params={"columns": list(columns)})
+        for batch in relation.order("ad_row").to_arrow_reader(_ROWS):
+            yield batch.column("product_index").to_numpy(), batch.column("source_row")
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise LogsError(f"ads of {day}: reading failed ({error}); write the day's files again") from error

@@ -1,0 +1,133 @@
+"""The user's files of one day: whether they are what the contract says."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+
+from mtmd.config import Declarations
+from mtmd.errors import LogsError
+from mtmd.extract.database import create_table, create_view, describe, session
+from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.digests import SourceFiles
+from mtmd.logs.files import day_files, duckdb_paths
+from mtmd.logs.sql import statement
+
+_MAX_ROWS = 2**31 - 1  # row links are int32
+
+
+def load_sources(
+    connection: duckdb.DuckDBPyConnection,
+    files: SourceFiles,
+    day: date,
+    declarations: Declarations,
+    *,
+    ignore_undeclared: bool = False,
+) -> None:
+    """Make views of the three source tables, after comparing every file's columns with the contract.
+
+    `ignore_undeclared` lets columns pass that the declarations do not know. Of the rows nothing is read.
+    Raises LogsError naming table, day, file and column: unreadable file, column missing, extra or of another
+    type; ConfigError for declarations that no table can be of.
+    """
+    for table, paths in files.items():
+        for path in paths:
+            check_columns(connection, table, day, path, declarations, ignore_undeclared=ignore_undeclared)
+        create_view(connection, f"source_{table}", {"paths": duckdb_paths(paths)})
+
+
+def make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> dict[str, int]:
+    """Make the key tables of requests and ads; the rows of each table of the day's shard.
+
+    Raises LogsError for a table without rows, and as `check_keys` does for keys of requests and ads.
+    """
+    try:
+        create_table(connection, "stg_request_keys", {"surfaces": list(declarations.domains.surfaces)})
+        create_table(connection, "stg_ad_keys", {"products": list(declarations.domains.products)})
+    except duckdb.Error as error:
+        raise LogsError(
+            f"logs of {day}: reading the keys failed ({error}); write the day's files again"
+        ) from error
+    (counts,) = connection.execute(statement("rpt_key_counts")).fetchall()
+    requests, request_keys, sound_requests, ads, ad_keys, sound_ads, candidates = counts
+    for table, rows in zip(TABLES, (requests, ads, candidates), strict=True):
+        _check_count(table, day, rows)
+    if (requests, ads) != (sound_requests, sound_ads):
+        check_keys(connection, day, declarations)
+        # No problem is left, so edited statements leave rows out of the key tables.
+        candidates = connection.sql(statement("shard_candidates"), params={"columns": ["impressed"]}).shape[0]
+    return {"requests": request_keys, "ads": ad_keys, "candidates": candidates}
+
+
+def check_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> None:
+    """Raise LogsError for keys that are null, repeated, unknown or without their counterpart, with a few of them."""
+    names = {"surfaces": declarations.domains.surfaces, "products": declarations.domains.products}
+    problems = connection.execute(
+        statement("rpt_key_problems"), {key: list(value) for key, value in names.items()}
+    ).fetchall()
+    if problems:
+        listed = "; ".join(f"{table}: {rows} × {what}, e.g. {keys}" for table, what, rows, keys in problems)
+        raise LogsError(
+            f"logs of {day}: {listed}. Declared surfaces: {list(names['surfaces'])}, products: "
+            f"{list(names['products'])}; correct the day's files and run again"
+        )
+
+
+def source_rows(
+    logs: str | Path, table: str, day: date, key: str, keys: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Raw rows of one table and day whose `key` is among `keys`, as `sql/source_<table>.sql` gives them."""
+    paths = duckdb_paths(day_files(logs, table, day))
+    with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
+        create_view(connection, f"source_{table}", {"paths": paths})
+        wanted = duckdb.ColumnExpression(key).isin(*(duckdb.ConstantExpression(one) for one in keys))
+        rows: list[dict[str, Any]] = (
+            connection.view(f"source_{table}").filter(wanted).to_arrow_table().to_pylist()
+        )
+    return rows
+
+
+def check_columns(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    day: date,
+    path: Path,
+    declarations: Declarations,
+    *,
+    ignore_undeclared: bool,
+) -> None:
+    """Compare one file's columns exactly: DuckDB would fill, cast and drop silently (names, case, types).
+
+    Raises LogsError naming table, day, file and columns.
+    """
+    expected = table_columns(declarations)[table]
+    try:
+        found = describe(connection, f"source_{table}", {"paths": duckdb_paths([path])})
+    except duckdb.Error as error:
+        raise LogsError(
+            f"{table} of {day}: {path} is not readable Parquet ({error}); write the file again"
+        ) from error
+    problems = [f"lacks {name} {kind}" for name, kind in expected.items() if name not in found]
+    extra = {} if ignore_undeclared else {name: kind for name, kind in found.items() if name not in expected}
+    problems += [f"has undeclared {name} {kind}" for name, kind in extra.items()]
+    problems += [
+        f"has {name} {found[name]} where {kind} is declared"
+        for name, kind in expected.items()
+        if name in found and found[name] != kind
+    ]
+    if problems:
+        raise LogsError(
+            f"{table} of {day}: {path} {'; '.join(problems)}. Its columns must be exactly as declared: "
+            "correct the file, or the preset's features"
+        )
+
+
+def _check_count(table: str, day: date, rows: int) -> None:
+    if not 1 <= rows <= _MAX_ROWS:
+        raise LogsError(
+            f"{table} of {day}: the day's files have {rows} rows; a day needs between 1 and {_MAX_ROWS}. "
+            "Write them again"
+        )

@@ -1,0 +1,201 @@
+"""Request-centric batches (design §4): distinct requests and distinct ads, once each.
+
+R requests, A ads, P pairs of the batch. Rows of a shard are sorted by domain, so sorted row numbers are too.
+
+The training window: a list of day shards, its split and its batches (design §5)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtmd.config import Declarations
+from mtmd.errors import ConfigError
+from mtmd.extract.shards import Matrices, Shard, ShardRef, check_fits
+from mtmd.model.batch import Batch, SideInput
+from mtmd.store.files import digest
+
+
+def gather_batch(shard: Shard, rows: Tensor, declarations: Declarations) -> Batch:
+    """The batch of some requests of a day: `rows` (R,) int64, ascending, each with at least one candidate."""
+    surfaces, products = len(declarations.domains.surfaces), len(declarations.domains.products)
+    counts = shard.candidate_count.index_select(0, rows).long()
+    pair_query = torch.repeat_interleave(counts)  # (P,)
+    # Candidates of a request are consecutive: shift a running number to where each request's rows start.
+    shift = shard.candidate_start.index_select(0, rows) - (counts.cumsum(0) - counts)  # (R,)
+    candidate = torch.arange(len(pair_query)) + shift.index_select(0, pair_query)  # (P,)
+    ads, pair_item = torch.unique(shard.ad_row.index_select(0, candidate), return_inverse=True)  # (A,), (P,)
+    surface = shard.surface.index_select(0, rows).long()
+    product = shard.product.index_select(0, ads).long()
+    return Batch(
+        query=_side(shard.query, rows, surface, surfaces),
+        item=_side(shard.item, ads, product, products),
+        pair_query=pair_query,
+        pair_item=pair_item,
+        pair_domain=surface.index_select(0, pair_query) * products + product.index_select(0, pair_item),
+        teacher=shard.teacher.index_select(0, candidate),
+        candidate=candidate,
+    )
+
+
+def day_batches(shard: Shard, declarations: Declarations, batch_requests: int) -> Iterator[Batch]:
+    """All of a day in order, for evaluation: the batches' pairs, concatenated, are the day's candidates.
+
+    Requests without candidates are left out: they have no pair to score. At most `batch_requests` requests
+    a batch.
+    """
+    check_fits(shard, declarations)
+    for rows in split_evenly(scorable(shard), batch_requests):
+        yield gather_batch(shard, rows, declarations)
+
+
+def scorable(shard: Shard) -> Tensor:
+    """Ascending rows (int64) of the requests that have candidates."""
+    return shard.candidate_count.nonzero().squeeze(1)
+
+
+def batch_count(requests: int, batch_requests: int) -> int:
+    """Batches that so many requests of one day give."""
+    return -(-requests // batch_requests)
+
+
+def split_evenly(rows: Tensor, batch_requests: int) -> tuple[Tensor, ...]:
+    """As few pieces of at most `batch_requests` rows as there can be, as equal as they can be."""
+    if len(rows) == 0:
+        return ()
+    return rows.tensor_split(batch_count(len(rows), batch_requests))
+
+
+def _side(matrices: Matrices, rows: Tensor, domain: Tensor, domains: int) -> SideInput:
+    return SideInput(
+        continuous=matrices.continuous.index_select(0, rows),
+        categorical=matrices.categorical.index_select(0, rows).long(),
+        embedding=matrices.embedding.index_select(0, rows),
+        counts=tuple(torch.bincount(domain, minlength=domains).tolist()),
+    )
+
+
+_SAMPLE_SEED = 2**32  # no training seed's, so that the sample and the validation slice are independent
+
+
+def window_fingerprint(refs: Sequence[ShardRef]) -> str:
+    """Digest of the shards of a window; their order does not matter."""
+    return days_fingerprint({ref.day: ref.fingerprint for ref in refs})
+
+
+def days_fingerprint(shards: Mapping[date, str]) -> str:
+    """The same digest from the fingerprint of each day's shard, extracted or not."""
+    return digest(sorted([day.isoformat(), fingerprint] for day, fingerprint in shards.items()))
+
+
+class WindowData:
+    """Batches over the shards of a window, split by request into training and validation.
+
+    Nothing of a day is held but the row numbers of its requests: memory does not grow with its candidates.
+    """
+
+    def __init__(
+        self,
+        shards: Sequence[Shard],
+        declarations: Declarations,
+        *,
+        validation_fraction: float,
+        seed: int,
+        sample_fraction: float = 1.0,
+    ) -> None:
+        """Raises ConfigError when a side of the split is empty, StorageError for shards of other widths.
+
+        `sample_fraction` of the requests outside validation are trained on, the same ones whatever the seed.
+        """
+        for shard in shards:
+            check_fits(shard, declarations)
+        self.shards = tuple(shards)
+        self.declarations = declarations
+        self._fraction = validation_fraction
+        self._sample = sample_fraction
+        self._seed = seed
+        self._sizes = [len(self._rows(shard, validation=False)) for shard in self.shards]
+        held = sum(len(self._rows(shard, validation=True)) for shard in self.shards)
+        if not sum(self._sizes) or not held:
+            raise ConfigError(
+                f"validation_fraction {validation_fraction} splits the requests of {len(self.shards)} day(s) "
+                f"into {sum(self._sizes)} for training and {held} for validation; both need at least one"
+            )
+
+    def steps(self, batch_requests: int) -> int:
+        """Batches of one training epoch."""
+        return sum(batch_count(size, batch_requests) for size in self._sizes)
+
+    def epoch(self, epoch: int, batch_requests: int) -> Iterator[Batch]:
+        """Every training request once, shuffled by (seed, epoch); each batch comes from one day."""
+        random = np.random.default_rng([self._seed, epoch])
+        batches: list[tuple[int, Tensor]] = []
+        for day, shard in enumerate(self.shards):
+            rows = self._rows(shard, validation=False)
+            shuffled = rows[torch.from_numpy(random.permutation(len(rows)))]
+            batches += [(day, piece) for piece in split_evenly(shuffled.int(), batch_requests)]
+        for place in random.permutation(len(batches)):
+            day, piece = batches[place]
+            yield gather_batch(self.shards[day], piece.long().sort().values, self.declarations)
+
+    def validation(self, batch_requests: int) -> Iterator[Batch]:
+        """Every validation request once, oldest day first, in a fixed order."""
+        for shard in self.shards:
+            for rows in split_evenly(self._rows(shard, validation=True), batch_requests):
+                yield gather_batch(shard, rows, self.declarations)
+
+    def newest(self, days: int, batch_requests: int) -> Iterator[Batch]:
+        """Every training request of the newest `days` days once, in a fixed order."""
+        for shard in sorted(self.shards, key=lambda one: one.day)[-days:]:
+            for rows in split_evenly(self._rows(shard, validation=False), batch_requests):
+                yield gather_batch(shard, rows, self.declarations)
+
+    def base_rates(self) -> Tensor:
+        """(|domains|, T) float64: mean teacher score of the training requests; NaN where there is none."""
+        return self._base_rates
+
+    @cached_property
+    def _base_rates(self) -> Tensor:
+        domains = self.declarations.domains
+        products = len(domains.products)
+        shape = (len(domains.domains), len(domains.tasks))
+        totals, counts = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)
+        for shard in self.shards:
+            training = torch.from_numpy(self._trained(shard)).index_select(0, shard.request_row)
+            domain = shard.domain(products)[training]
+            scores = shard.teacher[training]
+            totals.index_add_(0, domain, scores.nan_to_num(nan=0.0).double())
+            counts.index_add_(0, domain, (~scores.isnan()).double())
+        return totals / counts
+
+    def _rows(self, shard: Shard, *, validation: bool) -> Tensor:
+        rows = scorable(shard)
+        wanted = self._held(shard) if validation else self._trained(shard)
+        return rows[torch.from_numpy(wanted).index_select(0, rows)]
+
+    def _trained(self, shard: Shard) -> NDArray[np.bool_]:
+        """(R,): whether a request is trained on (paper §3.4: a sample by a hash is the same rows every time)."""
+        kept = ~self._held(shard)
+        if self._sample < 1.0:
+            kept &= _mix(shard.request_id.numpy().view(np.uint64), _SAMPLE_SEED) < np.uint64(
+                int(self._sample * 2.0**64)
+            )
+        return kept
+
+    def _held(self, shard: Shard) -> NDArray[np.bool_]:
+        """(R,): whether a request is kept for validation; decided by its id and the seed alone."""
+        ids = shard.request_id.numpy().view(np.uint64)
+        held: NDArray[np.bool_] = _mix(ids, self._seed) < np.uint64(int(self._fraction * 2.0**64))
+        return held
+
+
+def _mix(values: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
+    """splitmix64's finaliser of value + (seed + 1) · golden ratio: uniform over 64 bits."""
+    mixed = values + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))

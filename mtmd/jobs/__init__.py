@@ -1,0 +1,1 @@
+"""Work beside the daily run: backfills, clean-up, and writing simulated logs."""

@@ -1,0 +1,215 @@
+"""What a backfill would do, day by day, and what came of it; nothing runs here.
+
+A day's outcome is what is durable of it: a summary of a run that decided, or a validation that failed. A run
+that was killed leaves neither, so its day is run again under every policy: a backfill resumes by being started again.
+"""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Self, get_args
+
+from pydantic import Field
+
+from mtmd.config import Frozen, load_preset
+from mtmd.errors import ConfigError, LogsError
+from mtmd.evaluate.report import EVERYTHING
+from mtmd.extract.stage import shard_fingerprint
+from mtmd.extract.window import days_fingerprint
+from mtmd.model.build import ModelKind
+from mtmd.promote.stage import RunSummary
+from mtmd.run import RunPlan, plan_run
+from mtmd.store.files import read_json
+from mtmd.store.outputs import read_record
+from mtmd.store.workspace import Workspace
+from mtmd.train.results import FitResult
+from mtmd.train.stage import training_key
+from mtmd.validate.stage import DataQuality, day_record, day_sources
+
+Reprocess = Literal["none", "failed", "all"]
+Status = Literal["new", "failed", "outdated", "done", "left out"]
+_RERUN: dict[Reprocess, tuple[Status, ...]] = {
+    "none": ("new",),
+    "failed": ("new", "failed"),
+    "all": ("new", "failed", "outdated", "done"),
+}
+_KINDS: tuple[ModelKind, ...] = get_args(ModelKind)
+
+Sources = dict[str, dict[str, str]]
+
+
+class PlannedDay(Frozen):
+    """One day of a backfill, before it runs."""
+
+    as_of: date
+    status: Status = Field(
+        description="outdated: done, but with other logs, preset or code; left out: by the preset, it never runs"
+    )
+    runs: bool = Field(description="whether the policy runs it")
+    validate_days: int = Field(0, description="days whose suites have not passed yet")
+    extract_days: int = Field(0, description="days that have no shard yet")
+    train: tuple[str, ...] = Field((), description="models that are not trained yet")
+    seconds: float | None = Field(None, description="of training, as the latest fits took; None without one")
+    note: str = Field("", description="why a run of it would fail at once, or why it is left out")
+
+
+class BackfillPlan(Frozen):
+    """The days of a backfill, in the order in which they run."""
+
+    first: date
+    last: date
+    reprocess: Reprocess
+    days: tuple[PlannedDay, ...]
+
+    @property
+    def running(self) -> tuple[date, ...]:
+        return tuple(day.as_of for day in self.days if day.runs)
+
+    @property
+    def skipped(self) -> tuple[date, ...]:
+        """Days with an outcome already."""
+        return tuple(day.as_of for day in self.days if not day.runs and day.status != "left out")
+
+    @property
+    def left_out(self) -> tuple[PlannedDay, ...]:
+        return tuple(day for day in self.days if day.status == "left out")
+
+
+class DayOutcome(Frozen):
+    """One day of a backfill, afterwards."""
+
+    as_of: date
+    state: Literal["completed", "failed", "skipped", "left out"]
+    words: str
+    model_id: str | None = None
+    logmae: dict[str, float | None] = Field({}, description="of the candidate, by task over its slices")
+    gain: float | None = Field(None, description="LogMAE improvement over the per-slice baselines, all tasks")
+    report: str | None = Field(None, description="path of the run's page")
+
+    @classmethod
+    def of(cls, summary: RunSummary, state: Literal["completed", "skipped"] = "completed") -> Self:
+        """From what a run ended with."""
+        report = summary.report
+        return cls(
+            as_of=summary.as_of,
+            state=state,
+            words=summary.words,
+            model_id=summary.model_id,
+            logmae={at.task: report.get(report.candidate, at).logmae for at in report.aggregates},
+            gain=report.compared("per_slice", EVERYTHING).improvement,
+            report=summary.places["report"],
+        )
+
+
+def plan_backfill(
+    first: date,
+    last: date,
+    preset: str,
+    *,
+    reprocess: Reprocess = "none",
+    newest_first: bool = False,
+    window_days: int | None = None,
+    logs: str | None = None,
+    artifacts: str = "artifacts",
+) -> BackfillPlan:
+    """Look at every day of first..last: was it done, does the policy run it, and what would that cost.
+
+    Days whose logs are not there are planned with a note. Raises ConfigError for a range that runs backwards.
+    """
+    if last < first:
+        raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
+    sources: dict[date, Sources] = {}
+    left_out = load_preset(preset).left_out
+    days = []
+    for offset in range((last - first).days + 1):
+        day = first + timedelta(days=offset)
+        if day in left_out:
+            days.append(PlannedDay(as_of=day, status="left out", runs=False, note=left_out[day]))
+            continue
+        try:
+            plan = plan_run(day, preset, window_days=window_days, logs=logs, artifacts=artifacts)
+            days.append(_look(plan, reprocess, sources))
+        except LogsError as error:
+            days.append(PlannedDay(as_of=day, status="new", runs=True, note=str(error)))
+    ordered = reversed(days) if newest_first else days
+    return BackfillPlan(first=first, last=last, reprocess=reprocess, days=tuple(ordered))
+
+
+def latest_outcome(workspace: Workspace, as_of: date) -> DayOutcome:
+    """What a day that is not run again ended with; the latest where several recipes were run."""
+    found = _summaries(workspace, as_of)
+    if not found:
+        return DayOutcome(as_of=as_of, state="skipped", words="its data suites failed in an earlier run")
+    summary = read_record(found[-1], RunSummary)
+    if summary is None:
+        return DayOutcome(as_of=as_of, state="skipped", words=f"decided by another version: {found[-1]}")
+    page = found[-1].with_name(Path(summary.places["report"]).name)  # artifacts may have moved since
+    return DayOutcome.of(summary, "skipped").model_copy(update={"report": str(page)})
+
+
+class _Keys:
+    """The names of a day's outputs, from its files alone."""
+
+    def __init__(self, plan: RunPlan, known: dict[date, Sources]) -> None:
+        self.plan = plan
+        for day in plan.all_days:
+            if day not in known:
+                known[day] = day_sources(plan, day)
+        self.sources: Mapping[date, Sources] = {day: known[day] for day in plan.all_days}
+
+    @cached_property
+    def shards(self) -> dict[date, str]:
+        declarations = self.plan.preset.declarations
+        return {day: shard_fingerprint(sources, declarations) for day, sources in self.sources.items()}
+
+    def trained(self, kind: ModelKind) -> str:
+        window = days_fingerprint({day: self.shards[day] for day in self.plan.days})
+        return training_key(kind, window, self.plan.preset)
+
+
+def _look(plan: RunPlan, reprocess: Reprocess, known: dict[date, Sources]) -> PlannedDay:
+    keys, workspace = _Keys(plan, known), plan.workspace
+    status = _status(plan, keys.trained("mtmd"))
+    untrained = [kind for kind in _KINDS if not workspace.trained(kind, keys.trained(kind)).is_dir()]
+    costs = [_seconds(workspace, kind) for kind in untrained]
+    known_costs = [cost for cost in costs if cost is not None]
+    return PlannedDay(
+        as_of=plan.as_of,
+        status=status,
+        runs=status in _RERUN[reprocess],
+        validate_days=sum(not day_record(plan, day, own).is_file() for day, own in keys.sources.items()),
+        extract_days=sum(
+            not (workspace.shards / f"date={day.isoformat()}" / fingerprint[:16]).is_dir()
+            for day, fingerprint in keys.shards.items()
+        ),
+        train=tuple(untrained),
+        seconds=sum(known_costs) if len(known_costs) == len(costs) else None,
+    )
+
+
+def _status(plan: RunPlan, trained: str) -> Status:
+    validation = read_record(plan.workspace.latest_validation(plan.as_of), DataQuality)
+    if validation is not None and not validation.passed:
+        return "failed"
+    if current := _summaries(plan.workspace, plan.as_of, trained):
+        latest = read_record(current[-1], RunSummary)
+        if latest is not None:
+            return "done" if latest.verdict.passed else "failed"
+    return "outdated" if _summaries(plan.workspace, plan.as_of) else "new"
+
+
+def _summaries(workspace: Workspace, as_of: date, trained: str | None = None) -> list[Path]:
+    """Decisions about a day, or about one model of it; the latest is the last."""
+    name = f"{as_of.isoformat()}-*" if trained is None else workspace.run(as_of, trained, "*").name
+    found = (workspace.root / "runs").glob(f"{name}/summary.json")
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns)
+
+
+def _seconds(workspace: Workspace, kind: ModelKind) -> float | None:
+    """What the latest training of a kind took."""
+    fits = list((workspace.root / "trained").glob(f"{kind}-*/fit.json"))
+    if not fits:
+        return None
+    latest = FitResult.model_validate(read_json(max(fits, key=lambda path: path.stat().st_mtime_ns)))
+    return sum(epoch.seconds for epoch in latest.epochs)

@@ -1,0 +1,167 @@
+"""What may be removed of a line's outputs, and its removal.
+
+Shards, runs, validations and models age by their day, against the newest run's; trained weights and evaluations are
+named by content alone, so they age by when they were written, and ads that others took the place of by when that was.
+The champion, and every model that a rollback can go back to, stay whatever their age; so do the published ads of the
+champion and of the model before it.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import Field
+
+from mtmd.config import Frozen, RetentionConfig
+from mtmd.errors import BundleError
+from mtmd.registry.registry import Registry
+from mtmd.serve.catalogue import Catalogue
+from mtmd.store.files import remove
+from mtmd.store.workspace import Workspace
+
+_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})")
+_DAY_S = 24 * 3600
+_SUPERSEDED_DAYS = 1
+
+
+class Removable(Frozen):
+    """One output that may go."""
+
+    kind: str
+    path: str
+    bytes: int
+    why: str
+
+
+class _Output(NamedTuple):
+    """An output, the days that it is kept, and what it ages by: its day, or else a clock; by neither, it stays."""
+
+    kind: str
+    path: Path
+    days: int
+    day: date | None = None
+    since_s: float | None = None
+
+
+class CleanUp(Frozen):
+    """What a clean-up removes, and what it looked at."""
+
+    newest: date | None = Field(
+        description="newest day that a run or a model is of; None where nothing ran yet"
+    )
+    removable: tuple[Removable, ...]
+    kept: dict[str, int] = Field(description="outputs of each kind that stay")
+    standing: tuple[str, ...] = Field(description="models that stay whatever their age, the champion last")
+
+    @property
+    def bytes(self) -> int:
+        return sum(one.bytes for one in self.removable)
+
+
+def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float | None = None) -> CleanUp:
+    """Look at everything below the line's directory; `now_s` is the clock that caches age by."""
+    registry = Registry(workspace.root)
+    newest = _newest(workspace)
+    standing = registry.standing()
+    if newest is None:
+        return CleanUp(newest=None, removable=(), kept={}, standing=standing)
+    clock = time.time() if now_s is None else now_s
+    removable: list[Removable] = []
+    kept: dict[str, int] = {}
+    for one in _outputs(workspace, retention):
+        why = _age(one, newest, clock)
+        if why and not _stays(one.kind, one.path, standing):
+            removable.append(Removable(kind=one.kind, path=str(one.path), bytes=_size(one.path), why=why))
+        else:
+            kept[one.kind] = kept.get(one.kind, 0) + 1
+    return CleanUp(newest=newest, removable=tuple(removable), kept=kept, standing=standing)
+
+
+def clean_up(workspace: Workspace, planned: CleanUp, on_removed: Callable[[Removable], None]) -> None:
+    """Remove what was planned, but for what a rollback can reach by now: the champion may have changed."""
+    standing = Registry(workspace.root).standing()
+    for one in planned.removable:
+        if _stays(one.kind, Path(one.path), standing):
+            continue
+        remove(Path(one.path))
+        on_removed(one)
+
+
+def _age(output: _Output, newest: date, now_s: float) -> str | None:
+    """Why an output is too old; None where it is not."""
+    if output.day is not None and newest - output.day > timedelta(days=output.days):
+        return f"{(newest - output.day).days} days before {newest}"
+    if output.since_s is not None and now_s - output.since_s > output.days * _DAY_S:
+        return f"written, or out of service, for over {output.days} days"
+    return None
+
+
+def _stays(kind: str, path: Path, standing: Sequence[str]) -> bool:
+    """Whether it is needed whatever its age: `path` is a model, or the published ads of one."""
+    return path.name in {"models": standing, "ads": standing[-2:]}.get(kind, ())
+
+
+def _outputs(workspace: Workspace, retention: RetentionConfig) -> Iterator[_Output]:
+    root = workspace.root
+    by_day = (
+        ("shards", "shards/date=*", retention.shards),
+        ("shards", "shards/digests/date=*.json", retention.shards),
+        ("profiles", "monitoring/profiles/date=*", retention.shards),
+        ("profiles", "monitoring/profiles/digests/date=*.json", retention.shards),
+        ("monitoring", "monitoring/date=*.json", retention.runs),
+        ("validation", "validation/date=*", retention.runs),
+        ("validation", "validation/as_of=*.json", retention.runs),
+        ("runs", "runs/*", retention.runs),
+    )
+    for kind, pattern, days in by_day:
+        for path in sorted(root.glob(pattern)):
+            if (day := _day_of(path.name)) is not None:
+                yield _Output(kind, path, days, day)
+    for path in sorted(root.glob("models/[!.]*")):
+        if (path / "manifest.json").is_file():
+            yield _Output("models", path, retention.models, _as_of(Registry(root), path.name))
+    yield from _published(Catalogue(root), retention)
+    for kind in ("trained", "evaluations", "proofs", "graphs", "work"):
+        for path in sorted(root.glob(f"{kind}/[!.]*")):
+            yield _Output(kind, path, retention.caches, since_s=path.stat().st_mtime)
+
+
+def _published(catalogue: Catalogue, retention: RetentionConfig) -> Iterator[_Output]:
+    """A model's ads age together; those that others took the place of go a day later, when no reader opens them."""
+    newest: dict[str, date] = {}
+    for model_id, path, day in catalogue.publications():
+        newest[model_id] = max(day, newest.get(model_id, day))
+        if catalogue.superseded(model_id, path):
+            yield _Output("ads", path, _SUPERSEDED_DAYS, since_s=path.stat().st_mtime)
+    for model_id, day in newest.items():
+        yield _Output("ads", catalogue.root / model_id, retention.ads, day)
+
+
+def _as_of(registry: Registry, model_id: str) -> date | None:
+    """A model's day; None for one that cannot be read, which stays: it may be one that a person wants to restore."""
+    try:
+        return registry.manifest(model_id).as_of
+    except BundleError:
+        return None
+
+
+def _newest(workspace: Workspace) -> date | None:
+    days = [_day_of(path.name) for path in workspace.root.glob("runs/*")]
+    champion = Registry(workspace.root).champion()
+    return max((day for day in (*days, champion.as_of if champion else None) if day), default=None)
+
+
+def _day_of(name: str) -> date | None:
+    found = _DAY.search(name)
+    try:
+        return date.fromisoformat(found.group(1)) if found else None
+    except ValueError:  # no day of the calendar: not ours
+        return None
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+    return sum(one.stat().st_size for one in files)

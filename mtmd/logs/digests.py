@@ -1,0 +1,60 @@
+"""Content digests of the user's files, remembered so that an unchanged window is not read again."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from mtmd.errors import StorageError
+from mtmd.store.files import read_json, sha256_file, write_json
+
+_SETTLED_NS = 2_000_000_000  # coarser than any file system's clock
+
+SourceFiles = dict[str, list[Path]]
+Identity = tuple[int, int, int, int]
+
+
+def source_digests(files: SourceFiles, cache: Path) -> dict[str, dict[str, str]]:
+    """sha256 of each file, by table and file name.
+
+    `cache` remembers digests by path and `file_identity`. A digest that was taken within two seconds of the file's
+    last change is not remembered: a second change in the same tick of the file system's clock would not show.
+    """
+    known = _remembered(cache)
+    seen = dict(known)
+    digests: dict[str, dict[str, str]] = {}
+    for table, paths in files.items():
+        digests[table] = {}
+        for path in paths:
+            identity = file_identity(path)
+            entry = seen.get(str(path))
+            if entry is None or entry.get("identity") != list(identity):
+                entry = {"identity": list(identity), "sha256": sha256_file(path)}
+                if time.time_ns() - identity[2] > _SETTLED_NS:
+                    seen[str(path)] = entry
+            digests[table][path.name] = entry["sha256"]
+    if seen != known:
+        write_json(cache, seen)
+    return digests
+
+
+def identities(files: SourceFiles) -> dict[str, Identity]:
+    """The identity of every file: compared before and after, they show a change."""
+    return {str(path): file_identity(path) for paths in files.values() for path in paths}
+
+
+def file_identity(path: Path) -> Identity:
+    """(size, modification time, change time, inode).
+
+    The change time is the kernel's own: it moves with every write, also where a tool puts the modification time back.
+    """
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _remembered(cache: Path) -> dict[str, Any]:
+    """What can't be read is forgotten: the files are digested again."""
+    try:
+        known = read_json(cache) if cache.is_file() else {}
+    except StorageError:
+        return {}
+    return known if isinstance(known, dict) and all(isinstance(own, dict) for own in known.values()) else {}

@@ -1,0 +1,26 @@
+"""The statements of sql/: one file each, named after the table that it makes."""
+
+import re
+from pathlib import Path
+
+from mtmd.errors import ConfigError
+
+SQL = Path(__file__).parents[2] / "sql"
+# Quoted text, any other character, or (kept by neither group) comments and white space.
+_SQL_PARTS = re.compile(
+    r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$)|(?:--[^\n]*|/\*.*?\*/|\s)+|(.)""", re.DOTALL
+)
+
+
+def statement(name: str) -> str:
+    """Text of sql/<name>.sql."""
+    path = SQL / f"{name}.sql"
+    if not path.is_file():
+        raise ConfigError(f"{path} does not exist; run from a checkout of the project (pip install -e .)")
+    return path.read_text()
+
+
+def bare_sql(text: str) -> str:
+    """A statement without its comments and line breaks: what it computes, and so what names its output."""
+    parts = (match[1] or match[2] or " " for match in _SQL_PARTS.finditer(text))
+    return "".join(parts).strip()

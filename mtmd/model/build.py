@@ -1,0 +1,38 @@
+"""The model (paper §2) and its rivals: layers → adaptation → experts → towers → two_tower; baseline."""
+
+from typing import Literal
+
+import torch
+
+from mtmd.config import Preset
+from mtmd.errors import ConfigError
+from mtmd.model.baseline import PerSlice, Pooled
+from mtmd.model.ranker import Ranker
+from mtmd.model.scores import log1mexp, tree_log_probability
+from mtmd.model.two_tower import MTMD
+
+__all__ = [
+    "MTMD",
+    "ModelKind",
+    "PerSlice",
+    "Pooled",
+    "Ranker",
+    "build_model",
+    "log1mexp",
+    "tree_log_probability",
+]
+
+ModelKind = Literal["mtmd", "per_slice", "pooled"]
+
+
+def build_model(kind: ModelKind, preset: Preset) -> Ranker:
+    """A new model with weights drawn from the preset's training seed; the global generator is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(preset.training.seed)
+        if kind == "mtmd":
+            return MTMD(preset.declarations, preset.model)
+        if kind == "per_slice":
+            return PerSlice(preset.declarations, preset.rivals.per_slice, preset.model)
+        if kind == "pooled":
+            return Pooled(preset.declarations, preset.rivals.pooled, preset.model)
+    raise ConfigError(f"model kind {kind!r} is not known; use mtmd, per_slice or pooled")

@@ -1,0 +1,1 @@
+"""Watching a day before it is trained on: the champion's figures, feature drift, freshness."""

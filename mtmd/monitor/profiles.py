@@ -1,0 +1,125 @@
+"""How a day's features are distributed, in counts that add up over days, and how far a day lies from others.
+
+A day is read once: its counts are kept, named by the day's files, so that watching costs one day a day however long
+the reference is.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from duckdb import ColumnExpression
+
+from mtmd.config import Declarations, Feature, Frozen, SideSchema
+from mtmd.errors import LogsError
+from mtmd.extract.database import create_table, session
+from mtmd.logs.digests import source_digests
+from mtmd.logs.files import day_files, duckdb_paths
+from mtmd.logs.sql import bare_sql, statement
+from mtmd.store.files import atomic_file, digest
+
+PROFILE_FORMAT = 1  # raise it whenever the same logs would give other counts
+
+_COUNTS = {
+    "continuous": "rpt_number_counts",
+    "categorical": "rpt_category_counts",
+    "embedding": "rpt_vector_counts",
+}
+_TYPES = {"continuous": "DOUBLE", "categorical": "VARCHAR", "embedding": "FLOAT[]"}
+_SCHEMA = pa.schema(
+    {
+        "day": pa.date32(),
+        "side": pa.string(),
+        "feature": pa.string(),
+        "kind": pa.string(),
+        "domain": pa.string(),
+        "bin": pa.int32(),
+        "bin_rows": pa.int64(),
+    }
+)
+
+
+class FeatureShift(Frozen):
+    """How far one feature of one domain lies from the reference on a day."""
+
+    day: date
+    side: str
+    feature: str
+    domain: str
+    rows: int
+    psi: float
+
+
+def profile_day(logs: str | Path, day: date, declarations: Declarations, root: Path) -> Path:
+    """The day's counts of every declared feature by domain and bin, a Parquet file below `root`; made once.
+
+    Raises LogsError naming the table and day when its files are missing, unreadable or lack a declared column.
+    """
+    files = {table: day_files(logs, table, day) for table in ("requests", "ads")}
+    cache = root / "digests" / f"date={day.isoformat()}.json"
+    sources = source_digests(files, cache)
+    statements = {
+        name: bare_sql(statement(name)) for name in ("source_requests", "source_ads", *_COUNTS.values())
+    }
+    features = [feature.model_dump(mode="json") for feature in declarations.features]
+    final = (
+        root
+        / f"date={day.isoformat()}"
+        / f"{digest([PROFILE_FORMAT, sources, statements, features])[:16]}.parquet"
+    )
+    if not final.is_file():
+        rows: list[tuple[object, ...]] = []
+        with session(root / f".spill-{final.stem}") as connection:
+            for table, key, schema in (
+                ("requests", "surface", declarations.query),
+                ("ads", "product", declarations.item),
+            ):
+                try:
+                    create_table(connection, f"source_{table}", {"paths": duckdb_paths(files[table])})
+                    rows += _count(connection, day, table, key, schema)
+                except duckdb.Error as error:
+                    raise LogsError(
+                        f"{table} of {day} can't be profiled ({error}); deliver the day again"
+                    ) from error
+        if source_digests(files, cache) != sources:
+            raise LogsError(
+                f"logs of {day} changed while they were profiled; run again when they are complete"
+            )
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        with atomic_file(final) as temporary:
+            pq.write_table(pa.table(columns, schema=_SCHEMA), temporary)
+    return final
+
+
+def feature_shifts(profiles: Mapping[date, Path], day: date) -> list[FeatureShift]:
+    """PSI of every day's features against the days other than `day` together; `day` is one of them.
+
+    A reference day is part of the reference, which makes its own PSI a little smaller than a new day's.
+    """
+    paths = duckdb_paths(profiles.values())
+    with session(profiles[day].parent / ".spill-psi") as connection:
+        found = connection.execute(statement("rpt_feature_psi"), {"paths": paths, "day": day}).fetchall()
+    names = ("day", "side", "feature", "domain", "rows", "psi")
+    return [FeatureShift.model_validate(dict(zip(names, row, strict=True))) for row in found]
+
+
+def _count(
+    connection: duckdb.DuckDBPyConnection, day: date, table: str, key: str, schema: SideSchema
+) -> Iterator[tuple[object, ...]]:
+    source = connection.table(f"source_{table}")
+    for feature in schema.fields:
+        value = ColumnExpression(feature.name).cast(_TYPES[feature.kind]).alias("value")
+        source.select(ColumnExpression(key).alias("domain"), value).create_view(
+            "feature_values", replace=True
+        )
+        present = _domains(feature, schema.domains)
+        for domain, place, count in connection.execute(statement(_COUNTS[feature.kind])).fetchall():
+            if domain in present:
+                yield day, schema.side, feature.name, feature.kind, domain, place, count
+
+
+def _domains(feature: Feature, declared: Sequence[str]) -> Sequence[str]:
+    return declared if feature.domains is None else feature.domains

@@ -1,0 +1,196 @@
+"""The promotion gates (design §8): in order, each with the slices and numbers that decided it.
+
+The optional gate of the simulated A/B: no metric over all impressions is shown worse than with the baselines."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from mtmd.abtest.changes import Change
+from mtmd.abtest.outcome import ABTest
+from mtmd.config import Frozen, GatesConfig
+from mtmd.errors import RegistryError
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.export.fresh_process import FreshProcessReport
+from mtmd.export.parity import ParityReport
+from mtmd.promote.slice_gates import GateResult, against, calibrated, holm
+
+CONSTANT, CHAMPION, BASELINE = "constant", "champion", "per_slice"
+AB_TEST = "a/b test"
+OVERRIDABLE = (
+    "champion",
+    "baseline",
+    "calibration",
+    AB_TEST,
+)  # how good; the others say whether it works at all
+RIVALS = ("champion", "baseline")  # gates whose slices people read one by one; the constant is a floor
+
+
+class GateInputs(Frozen):
+    """Everything that the gates look at; None where a stage did not run, which does not pass."""
+
+    candidate: str = Field(description="model id of the candidate")
+    champion: str | None = Field(description="model id of the champion; None before the first promotion")
+    left_out: str | None = Field(None, description="why the champion is not compared, where it is not")
+    data_passed: bool
+    training_finite: bool
+    evaluation: EvaluationReport
+    ab_test: GateResult | None = Field(
+        None, description="of the simulated A/B; None where it is not asked for"
+    )
+    parity: ParityReport | None
+    fresh_process: FreshProcessReport | None
+    gates: GatesConfig
+
+
+class Verdict(Frozen):
+    """Whether the candidate may go live, and why."""
+
+    candidate: str
+    champion: str | None
+    gates: tuple[GateResult, ...]
+    refusal: str | None = Field(None, description="why the registry, or the run's caller, said no after all")
+    override: str | None = Field(
+        None, description="a person's reason to promote although gates about slices, or of the A/B, failed"
+    )
+    promotion: str | None = Field(None, description="the history's reason, where an earlier run promoted it")
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Names of the gates that did not pass."""
+        return tuple(gate.name for gate in self.gates if not gate.passed)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate passed, or those that did not were overridden."""
+        return not self.failed or (self.override is not None and set(self.failed) <= set(OVERRIDABLE))
+
+    @property
+    def promoted(self) -> bool:
+        return self.passed and self.refusal is None
+
+    def refused(self, reason: str) -> "Verdict":
+        """The same gates, when the candidate stays down for another reason."""
+        return self.model_copy(update={"refusal": reason})
+
+    def promoted_before(self, reason: str) -> "Verdict":
+        """The same gates, about a candidate that an earlier run promoted: that stands."""
+        return self.model_copy(update={"promotion": reason})
+
+    def words(self) -> str:
+        """`promoted`, or `kept champion X because …` with the first failed gate in full."""
+        if self.promoted:
+            return "promoted" if not self.failed else f"promoted by {self.reason()}"
+        failed = [gate for gate in self.gates if not gate.passed and not self.passed]
+        reason = f"{failed[0].name}: {failed[0].detail}" if failed else str(self.refusal)
+        if len(failed) > 1:
+            reason += f" (also failed: {', '.join(gate.name for gate in failed[1:])})"
+        if self.override is not None and failed:
+            reason += f"; the override ({self.override}) was ignored: {_overridable()}"
+        if self.promotion is not None:
+            return f"{self.candidate} was promoted before ({self.promotion}), which stands, although {reason}"
+        kept = f"kept champion {self.champion}" if self.champion else "promoted nothing (no champion yet)"
+        return f"{kept} because {reason}"
+
+    def reason(self) -> str:
+        """What the history says of the promotion."""
+        if not self.failed:
+            return "all gates passed"
+        return f"override ({self.override}) of failed gates: {', '.join(self.failed)}"
+
+
+def decide(inputs: GateInputs, override: str | None = None) -> Verdict:
+    """Hold a candidate against every gate, in order; one that fails does not hide the later ones.
+
+    `override`, a person's reason, lets a candidate pass that fails gates about slices or of the simulated A/B only:
+    never data, training, parity or the fresh process. Raises RegistryError for a blank reason.
+    """
+    if override is not None and not override.strip():
+        raise RegistryError("an override needs a reason; it is written into the history")
+    quality = tuple(gate(inputs) for gate in (_data, _training, _champion, _baseline, _calibration))
+    asked = () if inputs.ab_test is None else (inputs.ab_test,)
+    return Verdict(
+        override=override,
+        candidate=inputs.candidate,
+        champion=inputs.champion,
+        gates=(*quality, *asked, _parity(inputs), _fresh(inputs)),
+    )
+
+
+def _overridable() -> str:
+    return f"it lets only {', '.join(OVERRIDABLE)} pass"
+
+
+def _data(inputs: GateInputs) -> GateResult:
+    detail = "every suite passed" if inputs.data_passed else "a suite failed; see the data quality report"
+    return GateResult(name="data suites", passed=inputs.data_passed, detail=detail)
+
+
+def _training(inputs: GateInputs) -> GateResult:
+    """Finite, in no slice shown worse than the constant, and better than it in every task."""
+    if not inputs.training_finite:
+        return GateResult(name="training", passed=False, detail="a loss or a weight is not finite")
+
+    return against("training", CONSTANT, 0.0, inputs.evaluation, inputs.gates, whole_better=True)
+
+
+def _champion(inputs: GateInputs) -> GateResult:
+    if inputs.champion is None:
+        return GateResult(name="champion", passed=True, detail="there is no champion to compare with")
+    if inputs.left_out:
+        return GateResult(name="champion", passed=True, detail=inputs.left_out)
+    return against("champion", CHAMPION, inputs.gates.champion_tolerance, inputs.evaluation, inputs.gates)
+
+
+def _baseline(inputs: GateInputs) -> GateResult:
+    return against("baseline", BASELINE, inputs.gates.baseline_tolerance, inputs.evaluation, inputs.gates)
+
+
+def _calibration(inputs: GateInputs) -> GateResult:
+    return calibrated("calibration", inputs.evaluation, inputs.gates)
+
+
+def _parity(inputs: GateInputs) -> GateResult:
+    if inputs.parity is None:
+        return GateResult(name="parity", passed=False, detail="the exported files were not compared")
+    return GateResult(name="parity", passed=inputs.parity.passed, detail=inputs.parity.worst)
+
+
+def _fresh(inputs: GateInputs) -> GateResult:
+    report = inputs.fresh_process
+    if report is None:
+        return GateResult(name="fresh process", passed=False, detail="no fresh process loaded the files")
+    return GateResult(name="fresh process", passed=report.passed, detail=report.detail)
+
+
+def ab_gate(tested: ABTest | None, significance: float) -> GateResult:
+    """Fails for a metric that is worse beyond chance, for one that has no p-value at all, and for a test not run.
+
+    Chance is that of the slice gates: one-sided p-values, Holm-corrected over the metrics, so that a candidate as good
+    as the baselines is blocked at most as often as `significance` says, whatever the metrics have in common.
+    """
+    if tested is None:
+        return GateResult(name=AB_TEST, passed=False, detail="the simulated A/B was not run")
+    judged = [one for one in tested.whole if one.worse is not None]
+    if not judged:
+        return GateResult(
+            name=AB_TEST, passed=False, detail="no metric could be judged: see the artifact ab-test"
+        )
+    corrected = holm([one.worse for one in judged if one.worse is not None])
+    worse = [one for one, p in zip(judged, corrected, strict=True) if p < significance]
+    said = _said(judged, corrected)
+    if len(judged) < len(tested.whole):
+        said += "; not judged: " + ", ".join(one.metric for one in tested.whole if one.worse is None)
+    rival = "than with the per-slice baselines"
+    if worse:
+        names = ", ".join(one.metric for one in worse)
+        head = f"{len(worse)} of {len(judged)} metrics over all impressions are worse {rival} ({names})"
+    else:
+        head = f"none of {len(judged)} metrics over all impressions is shown worse {rival}"
+    return GateResult(name=AB_TEST, passed=not worse, detail=f"{head}: {said}")
+
+
+def _said(judged: Sequence[Change], corrected: Sequence[float]) -> str:
+    """The surest loss first."""
+    ordered = sorted(zip(corrected, judged, strict=True), key=lambda pair: pair[0])
+    return "; ".join(f"{one}, p {p:.2g}" for p, one in ordered)

@@ -1,0 +1,86 @@
+"""Take the champion down: the command line's and the deployment's one way to do it, in two steps.
+
+The flip comes first and waits for nothing: what serves follows it at once, with the ads that the model has. Then the
+newest day's ads are published for it, as after any promotion; what goes wrong there leaves the flip as it is.
+"""
+
+from datetime import date
+from pathlib import Path
+
+from pydantic import Field
+
+from mtmd.config import Frozen
+from mtmd.errors import BundleError, MtmdError
+from mtmd.export.fresh_process import check_answers
+from mtmd.publish.stage import publish
+from mtmd.registry.records import Champion
+from mtmd.registry.registry import Registry
+from mtmd.serve.catalogue import Catalogue
+from mtmd.store.workspace import Workspace
+
+
+class RolledBack(Frozen):
+    """What came of a rollback."""
+
+    taken_down: str
+    champion: Champion
+    check: str
+    ads: date | None = Field(None, description="day of the ads that it had at the flip; None without any")
+
+    @property
+    def words(self) -> str:
+        return f"{self.taken_down} was taken down; {self.champion.model_id} is live again"
+
+    @property
+    def ads_words(self) -> str:
+        if self.ads is None:
+            return "it has no published ads, so a service goes on with the model that it has"
+        return f"its published ads are those of {self.ads}"
+
+
+class Republished(Frozen):
+    """What came of publishing the newest day's ads for the model that is live again."""
+
+    words: str
+    failed: bool = Field(description="whether its ads are still those of the flip")
+
+
+def rollback(workspace: Workspace, reason: str, model: str | None = None) -> RolledBack:
+    """Make the previous champion live again, after a fresh process answered from its files alone.
+
+    With `model`, only if that one is live. Raises RegistryError when there is nothing to go back to, BundleError,
+    changing nothing, when the target's files are altered or do not answer.
+    """
+    said: list[str] = []
+    before, after = Registry(workspace.root).rollback(
+        reason, lambda directory: said.append(check_answers(directory)), only=model
+    )
+    return RolledBack(
+        taken_down=before.model_id, champion=after, check=said[0], ads=_ads_of(workspace, after.model_id)
+    )
+
+
+def republish(workspace: Workspace, logs: str | Path, done: RolledBack) -> Republished:
+    """Publish the newest day's ads for the model that is live again, as `mtmd publish` does.
+
+    Also where it has none yet: until it has, a service goes on with the model that was taken down. Never raises: the
+    rollback stands, and a caller that failed would invite a second one, which goes back further.
+    """
+    try:
+        return Republished(words=publish(workspace, logs).words, failed=False)
+    except Exception as error:  # noqa: BLE001 - whatever logs or a disk make a library say: the flip has happened
+        why = str(error) if isinstance(error, MtmdError) else repr(error)
+    return Republished(
+        words=f"the newest day's ads are not published: {why}. The rollback stands, and {done.ads_words}; once that "
+        "is mended, `mtmd publish` brings them up to date",
+        failed=True,
+    )
+
+
+def _ads_of(workspace: Workspace, model_id: str) -> date | None:
+    """Day of the publication that serves a model; None where there is none that can be told."""
+    try:
+        current = Catalogue(workspace.root).current(model_id)
+    except (BundleError, OSError):
+        return None
+    return None if current is None else current.day

@@ -1,0 +1,281 @@
+"""The gates that look at slices: rivals that a candidate must not be worse than, and its calibration.
+
+A slice with few requests is "not enough data", neither a pass nor a failure. In the others chance decides how much
+worse is worse: the p-values of all that a gate judges are corrected together (Holm), so that a candidate as good
+as its rival is blocked at most as often as `significance` says. What is "not shown worse" may still be worse by
+less than the slice can show; each finding says from where on it would have been seen.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+from typing import Literal
+
+from pydantic import Field
+
+from mtmd.config import Frozen, GatesConfig, Slice
+from mtmd.evaluate.report import ALL, Comparison, EvaluationReport
+
+Decision = Literal[
+    "better", "not shown worse", "not shown better", "worse", "not shown wrong", "wrong", "not enough data"
+]
+_CALLED = {"per_slice": "baseline"}
+
+
+class SliceFinding(Frozen):
+    """What a gate says of one slice, or of a task over all its slices."""
+
+    surface: str
+    product: str
+    task: str
+    decision: Decision
+    words: str = Field(description="the numbers, such as `LogMAE 0.41, champion 0.35`")
+    own: float | None = Field(None, description="the candidate's number")
+    reference: float | None = Field(None, description="the rival's")
+    improvement: float | None = Field(None, description="1 − own / reference; positive = better")
+    low: float | None = Field(None, description="interval of the improvement")
+    high: float | None = None
+    p: float | None = Field(None, description="one-sided p-value of being worse, or wrong; Holm-corrected")
+    detectable: float | None = Field(
+        None, description="the improvement, below zero, from which on the slice would have been found worse"
+    )
+
+    @property
+    def blocks(self) -> bool:
+        return self.decision in {"worse", "not shown better", "wrong"}
+
+    @property
+    def judged(self) -> bool:
+        return self.decision != "not enough data"
+
+    def __str__(self) -> str:
+        return f"{Slice(self.surface, self.product, self.task)}: {self.words}"
+
+
+class GateResult(Frozen):
+    """What one gate says."""
+
+    name: str
+    passed: bool
+    detail: str
+    slices: tuple[SliceFinding, ...] = Field((), description="every slice that the gate looked at")
+
+
+def against(
+    name: str,
+    reference: str,
+    tolerance: float,
+    report: EvaluationReport,
+    gates: GatesConfig,
+    *,
+    whole_better: bool = False,
+) -> GateResult:
+    """No slice, and no task over its slices, significantly worse than a rival by more than a tolerance.
+
+    With `whole_better` each task must also be shown better over its slices, which have the requests for it.
+    """
+    if reference not in report.predictors:
+        detail = f"the evaluation has no predictor {reference!r}; evaluate it"
+        return GateResult(name=name, passed=False, detail=detail)
+    pairs = [report.compared(reference, where) for where in (*report.slices, *report.aggregates)]
+    judged = {
+        pair.slice: p
+        for pair in pairs
+        if _shortage(report, pair.slice, pair.requests, gates) is None
+        and (p := pair.worse_by_chance(tolerance)) is not None
+    }
+    corrected = _corrected(judged)
+    least = _normal_quantile(1.0 - gates.significance / max(len(judged), 1))
+    findings = [
+        _compared(report, pair, corrected[pair.slice], gates, math.log1p(tolerance), least, whole_better)
+        if pair.slice in corrected
+        else _unjudged(report, pair.slice, pair.requests, gates)
+        for pair in pairs
+    ]
+    rival = f"the {_called(reference)}" + (f" by more than {tolerance:.0%}" if tolerance else "")
+    passes, fails = f"shown worse than {rival}", f"worse than {rival}"
+    if whole_better:
+        passes += ", and every task is better over its slices"
+        fails += ", or not shown better over a task's slices"
+    return _result(name, (passes, fails), findings, gates)
+
+
+def calibrated(name: str, report: EvaluationReport, gates: GatesConfig) -> GateResult:
+    """No slice whose mean prediction / mean teacher score is significantly outside its bounds.
+
+    The logarithm of the ratio is taken as normal, with its standard error over requests.
+    """
+    requests = {where: _requests(report, where) for where in report.slices}
+    judged = {
+        where: _out_of_bounds(report, where, gates)
+        for where in report.slices
+        if _shortage(report, where, requests[where], gates) is None
+    }
+    corrected = _corrected(judged)
+    findings = [
+        _ratio(report, where, corrected[where], gates)
+        if where in corrected
+        else _unjudged(report, where, requests[where], gates)
+        for where in report.slices
+    ]
+    return _result(name, ("shown to be out of calibration", "not calibrated"), findings, gates)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Adjusted p-values: reject where one is below α, and the chance of any false rejection is at most α.
+
+    S. Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6 (1979).
+    """
+    adjusted, worst = [0.0] * len(p), 0.0
+    for rank, place in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
+        worst = max(worst, min(1.0, (len(p) - rank) * p[place]))
+        adjusted[place] = worst
+    return adjusted
+
+
+def number(value: float | None) -> str:
+    """A value in a sentence."""
+    return "undefined" if value is None else f"{value:.4g}"
+
+
+def _corrected(judged: Mapping[Slice, float]) -> dict[Slice, float]:
+    return dict(zip(judged, holm(list(judged.values())), strict=True))
+
+
+def _normal_quantile(share: float) -> float:
+    return NormalDist().inv_cdf(share)
+
+
+def _called(reference: str) -> str:
+    return _CALLED.get(reference, reference)
+
+
+def _compared(
+    report: EvaluationReport,
+    pair: Comparison,
+    p: float,
+    gates: GatesConfig,
+    margin: float,
+    least: float,
+    whole_better: bool,
+) -> SliceFinding:
+    """`margin` is the tolerance of the log ratio, `least` its standard errors from where on it is significant."""
+    own = report.get(report.candidate, pair.slice).logmae
+    rival = report.get(pair.reference, pair.slice).logmae
+    decision: Decision = "not shown worse"
+    if p < gates.significance:
+        decision = "worse"
+    elif pair.low is not None and pair.low > 0:
+        decision = "better"
+    elif whole_better and pair.slice.surface == ALL:
+        decision = "not shown better"
+    detectable = -math.expm1(margin + least * (pair.standard_error or 0.0))
+    words = f"LogMAE {number(own)}, {_called(pair.reference)} {number(rival)}: {_percent(pair.improvement)} "
+    words += f"[{_percent(pair.low)}, {_percent(pair.high)}], p {p:.2g}"
+    return SliceFinding(
+        **pair.slice._asdict(),
+        decision=decision,
+        words=words,
+        own=own,
+        reference=rival,
+        improvement=pair.improvement,
+        low=pair.low,
+        high=pair.high,
+        p=p,
+        detectable=detectable,
+    )
+
+
+def _out_of_bounds(report: EvaluationReport, where: Slice, gates: GatesConfig) -> float:
+    """One-sided p-value: so far out a ratio from a candidate that is within its bounds; 0 for no ratio at all."""
+    own = report.get(report.candidate, where)
+    ratio = own.teacher_calibration
+    if not ratio:
+        return 0.0
+    excess = max(math.log(gates.calibration_low / ratio), math.log(ratio / gates.calibration_high))
+    if not own.calibration_error:
+        return 0.0 if excess > 0.0 else 1.0
+    return 0.5 * math.erfc(excess / own.calibration_error / math.sqrt(2.0))
+
+
+def _ratio(report: EvaluationReport, where: Slice, p: float, gates: GatesConfig) -> SliceFinding:
+    own = report.get(report.candidate, where)
+    ratio, interval = own.teacher_calibration, ""
+    if ratio and own.calibration_error is not None:
+        half = _normal_quantile((1.0 + report.confidence) / 2.0) * own.calibration_error
+        interval = f" [{ratio * math.exp(-half):.3g}, {ratio * math.exp(half):.3g}]"
+    bounds = f"between {gates.calibration_low} and {gates.calibration_high}"
+    return SliceFinding(
+        **where._asdict(),
+        decision="wrong" if p < gates.significance else "not shown wrong",
+        words=f"mean prediction / mean teacher {number(ratio)}{interval}, {bounds}, p {p:.2g}",
+        p=p,
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:+.1%}"
+
+
+def _requests(report: EvaluationReport, where: Slice) -> float:
+    """Effective requests of a slice; the same whatever the candidate is compared with."""
+    rivals = [predictor for predictor in report.predictors if predictor != report.candidate]
+    return report.compared(rivals[0], where).requests
+
+
+def _shortage(report: EvaluationReport, where: Slice, requests: float, gates: GatesConfig) -> str | None:
+    """What a slice has too little of to be judged."""
+    if requests < gates.min_requests:
+        return f"{requests:.0f} effective requests"
+    actions = report.get(report.candidate, where).positives
+    return f"{actions} actions" if actions < gates.min_actions else None
+
+
+def _unjudged(report: EvaluationReport, where: Slice, requests: float, gates: GatesConfig) -> SliceFinding:
+    shortage = _shortage(report, where, requests, gates) or "an empty resample"
+    return SliceFinding(**where._asdict(), decision="not enough data", words=f"not judged ({shortage})")
+
+
+def _result(
+    name: str, claims: tuple[str, str], findings: Sequence[SliceFinding], gates: GatesConfig
+) -> GateResult:
+    """Claims: what no slice is when the gate passes, and offenders are. One that could judge no slice does not pass."""
+    judged = [one for one in findings if one.judged]
+    offending = [one for one in judged if one.blocks]
+    return GateResult(
+        name=name,
+        passed=bool(judged) and not offending,
+        detail="; ".join(_sentences(claims, gates, findings, offending)),
+        slices=tuple(findings),
+    )
+
+
+def _sentences(
+    claims: tuple[str, str],
+    gates: GatesConfig,
+    findings: Sequence[SliceFinding],
+    offending: Sequence[SliceFinding],
+) -> list[str]:
+    judged = [one for one in findings if one.judged]
+    least = f"{gates.min_requests:g} effective requests"
+    if gates.min_actions:
+        least += f" or {gates.min_actions} actions"
+    if not judged:
+        return [f"no slice has enough held-out data to be judged (fewer than {least})"]
+    if offending:
+        said = [
+            f"{len(offending)} of {len(judged)} slices are {claims[1]}: " + "; ".join(map(str, offending))
+        ]
+    else:
+        said = [f"none of {len(judged)} judged slices is {claims[0]}", *_seen(judged)]
+    if len(judged) < len(findings):
+        said.append(f"{len(findings) - len(judged)} not judged (fewer than {least})")
+    return said
+
+
+def _seen(judged: Sequence[SliceFinding]) -> list[str]:
+    """What "not shown" is worth: how much worse a slice must be to be found so."""
+    seen = sorted(one.detectable for one in judged if one.detectable is not None)
+    if not seen:
+        return []
+    return [f"worse is seen from {seen[-1]:+.1%} on in the surest slice, {seen[0]:+.1%} in the least sure"]

@@ -1,0 +1,1 @@
+"""The champion's ads, embedded, so that they can be served."""

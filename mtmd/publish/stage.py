@@ -1,0 +1,181 @@
+"""Publish the champion's ads: after a promotion, and whenever a newer snapshot of ads is there."""
+
+import os
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from pydantic import Field
+
+from mtmd.config import Frozen
+from mtmd.errors import BundleError, LogsError, RegistryError
+from mtmd.extract.shards import ShardRef, read_manifest
+from mtmd.extract.snapshot import ads_digests, read_ads
+from mtmd.logs.files import newest_day
+from mtmd.publish.embedding import Counts, EncodedAds, publish_ads
+from mtmd.publish.features import export_embeddings
+from mtmd.registry.bundle import load_bundle
+from mtmd.registry.records import Champion
+from mtmd.registry.registry import Registry
+from mtmd.serve.catalogue import Catalogue, Current
+from mtmd.serve.published import PublishedAds, open_ads
+from mtmd.serve.scorer import Scorer
+from mtmd.store.files import digest, remove
+from mtmd.store.workspace import Workspace
+
+# Of the ads that served before, in a snapshot that nobody named: from one day to the next a market changes by some per
+# cent, and a delivery that is cut short may have any share.
+LEAST_SHARE = 0.5
+
+
+class Published(Frozen):
+    """What came of a publication."""
+
+    model_id: str
+    bundle_id: str
+    day: date = Field(description="of the snapshot of ads that serves the model")
+    path: str
+    ads: int
+    embedded: int = Field(description="ads that were run through a tower now")
+    copied: int = Field(description="ads whose features are those of the publication before")
+    asked: date = Field(
+        description="the day that was asked for; an older one, unless a person named it, displaces nothing"
+    )
+
+    @property
+    def words(self) -> str:
+        if self.asked < self.day:
+            return (
+                f"{self.model_id} has the ads of {self.day} already; those of {self.asked} displace nothing"
+            )
+        done = f"{self.embedded} embedded, {self.copied} copied" if self.embedded + self.copied else "reused"
+        return f"{self.ads} ads of {self.day} are published for {self.model_id}: {done}"
+
+
+def publish(
+    workspace: Workspace, logs: str | Path, day: date | None = None, *, held_out: ShardRef | None = None
+) -> Published:
+    """Publish a day's ads, by default the newest day's, for the champion; then they serve it, all or none of them.
+
+    Ads that the publication before has with the same features are copied, the others embedded. What is there already
+    is not made again. An older day's ads displace a newer one's only where a person names the day. With `held_out`, the
+    shard that the model was evaluated on, the snapshot must still be the one that it was extracted from.
+
+    Raises RegistryError without a champion, LogsError for a snapshot that is missing, not as the contract says, changed
+    while it was read, or, if nobody named its day, has less than half of the ads that served before: it may be half
+    delivered. BundleError when the champion's files are altered or an ad can't be embedded.
+    """
+    catalogue, registry = Catalogue(workspace.root), Registry(workspace.root)
+    with catalogue.publishing():
+        champion = registry.champion()
+        if champion is None:
+            raise RegistryError(
+                f"{workspace.root} has no champion whose ads could be published; run a day first"
+            )
+        wanted = day or newest_day(logs, "ads")
+        scorer = Scorer.load(registry.verify(champion.model_id))
+        digests = workspace.shards / "digests"
+        sources = ads_digests(logs, wanted, digests)
+        if held_out is not None:
+            _require_same(held_out, sources)
+        there = _serving(catalogue, champion.model_id, scorer)
+        name = f"{wanted}-{digest([scorer.info.bundle_id, sources])[:16]}"
+        counts = Counts()
+        named = day is not None and held_out is None
+        if there is not None and (there[0].name == name or (there[0].day > wanted and not named)):
+            current = there[0]
+        else:
+            place, previous = catalogue.path(champion.model_id, name), None if there is None else there[1]
+            snapshot = _snapshot(scorer, logs, wanted, sources, digests)
+            ads = _write(scorer, snapshot, place, previous, counts)
+            if day is None:
+                _require_enough(catalogue, champion, wanted, ads)
+            current = Current(name=name, day=wanted, ads=ads)
+            catalogue.serve(champion.model_id, current)
+    return Published(
+        model_id=champion.model_id,
+        bundle_id=scorer.info.bundle_id,
+        day=current.day,
+        path=str(catalogue.path(champion.model_id, current.name)),
+        ads=current.ads,
+        embedded=counts.embedded,
+        copied=counts.copied,
+        asked=wanted,
+    )
+
+
+def export(workspace: Workspace, path: Path) -> str:
+    """Write the ads that serve the champion as features of another model; what was written, in words.
+
+    Raises RegistryError without a champion, BundleError when no ads are published for it, or files are altered.
+    """
+    registry, catalogue = Registry(workspace.root), Catalogue(workspace.root)
+    champion = registry.champion()
+    if champion is None:
+        raise RegistryError(f"{workspace.root} has no champion; run a day first")
+    current = catalogue.current(champion.model_id)
+    if current is None:
+        raise BundleError(f"no ads are published for champion {champion.model_id}; run `mtmd publish`")
+    info = load_bundle(registry.verify(champion.model_id))
+    ads = open_ads(catalogue.path(champion.model_id, current.name), info)
+    rows = export_embeddings(ads, info, current.day, path)
+    return f"{rows} ads of {current.day}, embedded by {champion.model_id}, are in {path}"
+
+
+def _serving(catalogue: Catalogue, model_id: str, scorer: Scorer) -> tuple[Current, PublishedAds] | None:
+    """What serves the model now; None where that is nothing, or was damaged after it was written."""
+    try:
+        current = catalogue.current(model_id)
+        if current is None:
+            return None
+        return current, open_ads(catalogue.path(model_id, current.name), scorer.info)
+    except BundleError:
+        return None
+
+
+def _snapshot(
+    scorer: Scorer, logs: str | Path, day: date, sources: dict[str, str], digests: Path
+) -> Iterator[EncodedAds]:
+    """A day's ads for the towers; raises at its end, before a publication is complete, if they are not `sources`'."""
+    for part in read_ads(logs, day, scorer.info.declarations):
+        yield EncodedAds(part.product, part.ad_id, part.rows, part.bid)
+    if ads_digests(logs, day, digests) != sources:
+        raise LogsError(f"ads of {day} changed while they were read; publish again when they are complete")
+
+
+def _write(
+    scorer: Scorer, ads: Iterator[EncodedAds], place: Path, previous: PublishedAds | None, counts: Counts
+) -> int:
+    """The number of ads of the publication, which is made unless it is there, complete."""
+    if place.exists():
+        try:
+            return len(open_ads(place, scorer.info))
+        except BundleError:  # damaged after it was written: a publication appears whole or not at all
+            remove(place)
+    threads = len(os.sched_getaffinity(0))
+    publish_ads(scorer, ads, place, threads=threads, previous=previous, counts=counts)
+    return counts.embedded + counts.copied
+
+
+def _require_enough(catalogue: Catalogue, champion: Champion, day: date, ads: int) -> None:
+    """Compared with what serves the model; where nothing does yet, with the newest of the models before it."""
+    models = (champion.model_id, champion.previous, *champion.rolled_back[-1:])
+    served = {model: found for model in models if model and (found := catalogue.known(model))}
+    if not served:
+        return
+    yardstick = champion.model_id if champion.model_id in served else max(served, key=lambda m: served[m].day)
+    before = served[yardstick]
+    if ads < LEAST_SHARE * before.ads:
+        raise LogsError(
+            f"ads of {day} are {ads}; those of {before.day}, published for {yardstick}, are {before.ads}: less than "
+            "half as many may be half a delivery. Publish again when it is complete; if it is right as it is, name "
+            f"its day: `mtmd publish --day {day}`"
+        )
+
+
+def _require_same(held_out: ShardRef, sources: dict[str, str]) -> None:
+    if read_manifest(Path(held_out.path)).sources["ads"] != sources:
+        raise LogsError(
+            f"ads of {held_out.day} changed after the model was evaluated on them; run the day again, or publish the "
+            "snapshot that is there now with `mtmd publish`"
+        )

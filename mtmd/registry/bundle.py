@@ -1,0 +1,93 @@
+"""The bundle: one ONNX file per tower domain and `bundle.json`, which ties them together under one id."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from mtmd.config import Declarations, Frozen
+from mtmd.errors import BundleError, StorageError
+from mtmd.store.files import read_json, sha256_file
+
+BUNDLE_FORMAT = 1  # raise it whenever the same weights and declarations must be served differently
+BUNDLE_FILE = "bundle.json"
+MODEL_KIND = "mtmd"
+# The dots matter: the exporter names inner values after operators (`embedding`, `cat_1`) and does not look
+# whether an input or output is called the same.
+INPUT_PREFIX, OUTPUT_PREFIX = "features.", "embedding."
+
+TowerSide = Literal["query", "item"]
+
+
+class TowerFile(Frozen):
+    """One exported tower domain."""
+
+    side: TowerSide
+    domain: str = Field(description="surface (query) or product (item)")
+    file: str = Field(pattern=r"^[a-z]+_[A-Za-z0-9_-]+\.onnx$", description="name inside the bundle")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class BundleInfo(Frozen):
+    """What `bundle.json` says: all that a reader needs to turn raw rows into scores.
+
+    Inputs of every file, N rows: `features.continuous` (N, C) float32, `features.categorical` (N, K) int64,
+    `features.embedding` (N, V) float32, without those of width 0. Outputs: one `embedding.<task>`
+    (N, widths[task]) float32 per task.
+    """
+
+    format: int
+    bundle_id: str = Field(
+        pattern=r"^[0-9a-f]{64}$", description="digest of weights, declarations and format"
+    )
+    weights: str = Field(pattern=r"^[0-9a-f]{64}$", description="digest of the trained weights")
+    declarations: Declarations
+    widths: dict[str, int] = Field(description="embedding width of each task")
+    files: tuple[TowerFile, ...]
+
+    def file_of(self, side: TowerSide, domain: str) -> TowerFile:
+        """The file of one tower domain; raises BundleError when the bundle has none."""
+        for tower in self.files:
+            if (tower.side, tower.domain) == (side, domain):
+                return tower
+        known = [tower.domain for tower in self.files if tower.side == side]
+        raise BundleError(f"{side} domain {domain!r} is not in bundle {self.bundle_id}; it has {known}")
+
+
+def load_bundle(directory: Path) -> BundleInfo:
+    """Read and check `bundle.json`; the files' content is checked by `verify_files`.
+
+    Raises BundleError when it is missing, malformed, of another format, or lacks a file of a declared domain.
+    """
+    path = directory / BUNDLE_FILE
+    try:
+        info = BundleInfo.model_validate(read_json(path))
+    except StorageError as error:
+        raise BundleError(f"bundle {directory} cannot be read: {error}") from error
+    except ValidationError as error:
+        raise BundleError(f"{path} is not a bundle of this version; export again:\n{error}") from error
+    if info.format != BUNDLE_FORMAT:
+        raise BundleError(
+            f"{path} has format {info.format}; this version reads {BUNDLE_FORMAT}. Export again"
+        )
+    domains = info.declarations.domains
+    for surface in domains.surfaces:
+        info.file_of("query", surface)
+    for product in domains.products:
+        info.file_of("item", product)
+    return info
+
+
+def verify_files(info: BundleInfo, directory: Path) -> None:
+    """Raise BundleError naming the first file that is missing, or differs from its digest."""
+    for tower in info.files:
+        path = directory / tower.file
+        if not path.is_file():
+            raise BundleError(
+                f"{path} is missing; bundle {info.bundle_id} needs it. Copy the whole directory"
+            )
+        if (found := sha256_file(path)) != tower.sha256:
+            raise BundleError(
+                f"{path} has sha256 {found}, but bundle {info.bundle_id} was exported with {tower.sha256}; "
+                "the file was altered: export or copy the bundle again"
+            )

@@ -1,0 +1,63 @@
+"""Which champion a candidate is up against, and whether the two can be compared."""
+
+from datetime import date
+
+from pydantic import Field
+
+from mtmd.config import Frozen
+from mtmd.registry.records import Champion, Change
+from mtmd.registry.registry import Registry
+
+
+class Incumbent(Frozen):
+    """The live champion; for a candidate that an earlier run promoted, the one that it displaced then."""
+
+    model_id: str | None = Field(None, description="None where there is none, or was none")
+    sequence: int = Field(0, description="the live champion's, 0 without one")
+    left_out: str | None = Field(None, description="why the candidate is not compared with it")
+    promotion: str | None = Field(None, description="the history's reason, where the candidate was promoted")
+
+    @property
+    def compared(self) -> str | None:
+        """The champion whose predictions stand beside the candidate's."""
+        return None if self.left_out else self.model_id
+
+
+def incumbent(registry: Registry, candidate: str, as_of: date) -> Incumbent:
+    """The champion to hold a candidate of this day against.
+
+    A re-run of what was promoted meets the champion of that time, so that it finds the same comparison.
+    """
+    live = registry.champion()
+    if live is None:
+        return Incumbent()
+    if _is_settled(live, candidate, as_of) and (change := _promotion(registry, candidate)):
+        return Incumbent(
+            model_id=change.previous,
+            sequence=live.sequence,
+            left_out=_missing(registry, change.previous),
+            promotion=change.reason,
+        )
+    newer = _newer(registry, live, as_of) if live.as_of > as_of else None
+    return Incumbent(model_id=live.model_id, sequence=live.sequence, left_out=newer)
+
+
+def _is_settled(live: Champion, candidate: str, as_of: date) -> bool:
+    """Whether another promotion of the candidate is out of the question; after a rollback the registry says it."""
+    return live.model_id == candidate or (live.as_of > as_of and candidate not in live.rolled_back)
+
+
+def _promotion(registry: Registry, candidate: str) -> Change | None:
+    changes = (one for one in reversed(registry.history()) if one.action == "promote")
+    return next((one for one in changes if one.model_id == candidate), None)
+
+
+def _missing(registry: Registry, displaced: str | None) -> str | None:
+    if displaced is None or registry.path(displaced).is_dir():
+        return None
+    return f"champion {displaced}, which it displaced, is not in the registry any more, so it is not compared"
+
+
+def _newer(registry: Registry, live: Champion, as_of: date) -> str:
+    trained = ": it trained on this day" if as_of in registry.manifest(live.model_id).window else ""
+    return f"champion {live.model_id} (as_of {live.as_of}) is newer{trained}, so it is not compared"

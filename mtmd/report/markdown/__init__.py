@@ -1,0 +1,1 @@
+"""Flow-run artifacts as Markdown."""

@@ -1,0 +1,82 @@
+"""A backfill as people read it: the table of a plan, and day × verdict × metrics with their trend."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from mtmd.evaluate.report import Estimate
+from mtmd.jobs.backfill import BackfillPlan, DayOutcome
+from mtmd.report.page.charts import data_uri, line_chart
+from mtmd.report.tables.evaluation import Column, Table
+
+
+def plan_table(plan: BackfillPlan) -> str:
+    """What each day would do, reuse and cost."""
+    rows = [
+        (
+            str(day.as_of),
+            day.status,
+            "run" if day.runs else "skip",
+            day.validate_days if day.runs else 0,
+            day.extract_days if day.runs else 0,
+            ", ".join(day.train) if day.runs and day.train else "–",
+            "–" if day.seconds is None or not day.runs else f"{day.seconds / 60:.1f}",
+            day.note,
+        )
+        for day in plan.days
+    ]
+    texts = ("as_of", "was", "now", "train", "minutes of training, about", "note")
+    names = ("as_of", "was", "now", "validate", "extract", "train", "minutes of training, about", "note")
+    table = Table(
+        title=f"{plan.first} to {plan.last}, reprocess {plan.reprocess}: {len(plan.running)} of {len(plan.days)} "
+        "days would run, in this order",
+        columns=tuple(Column(name=name, kind="text" if name in texts else "count") for name in names),
+        rows=tuple(rows),
+    )
+    return (
+        f"{table.markdown()}\nOutputs are shared: what one day validates, extracts or trains, the days after it "
+        "reuse, so the whole costs less than the sum of the rows.\n"
+    )
+
+
+def outcome_table(plan: BackfillPlan, outcomes: Sequence[DayOutcome], pages: Mapping[date, str]) -> str:
+    """Day × verdict × metrics of the days so far, oldest first, their trend, and the days' `pages` (URLs)."""
+    ordered = sorted(outcomes, key=lambda one: one.as_of)
+    tasks = list(dict.fromkeys(task for one in ordered for task in one.logmae))
+    table = Table(
+        title=f"{plan.first} to {plan.last}, reprocess {plan.reprocess}: {len(ordered)} of {len(plan.days)} days",
+        columns=(
+            *(Column(name=name, kind="text") for name in ("as_of", "state")),
+            *(Column(name=f"LogMAE {task}") for task in tasks),
+            Column(name="vs per-slice", kind="estimate"),
+        ),
+        rows=tuple(
+            (
+                str(one.as_of),
+                one.state,
+                *(one.logmae.get(task) for task in tasks),
+                None if one.gain is None else Estimate(value=one.gain),
+            )
+            for one in ordered
+        ),
+    )
+    verdicts = [_verdict(one, pages.get(one.as_of)) for one in ordered]
+    return "\n".join([table.markdown(), *verdicts, "", _trend(ordered, tasks)])
+
+
+def _verdict(one: DayOutcome, page: str | None) -> str:
+    """An item of a list: the UI does not wrap what is in a table."""
+    model = f" `{one.model_id}`" if one.model_id else ""
+    link = f" ([report.html]({page}))" if page else ""
+    return f"- {one.as_of}{model}: {' '.join(one.words.split())}{link}"
+
+
+def _trend(ordered: Sequence[DayOutcome], tasks: Sequence[str]) -> str:
+    evaluated = [one for one in ordered if one.logmae]
+    series = {
+        task: [value for one in evaluated if (value := one.logmae.get(task)) is not None] for task in tasks
+    }
+    if not any(series.values()):
+        return ""
+    title = f"LogMAE of the candidates, {evaluated[0].as_of} to {evaluated[-1].as_of}"
+    chart = line_chart(title, "evaluated days, oldest first", {k: v for k, v in series.items() if v})
+    return f"![{title}]({data_uri(chart)})\n"

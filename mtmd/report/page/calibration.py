@@ -1,0 +1,147 @@
+"""Calibration by slice: predicted against teacher and against actions, in rank buckets; small multiples, log axes."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from markupsafe import Markup
+
+from mtmd.config import Slice
+from mtmd.evaluate.report import EvaluationReport, SliceMetrics
+from mtmd.report.page.charts import Point, frame, line, polyline, text
+
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 190, 176, 34, 8, 8, 24
+
+
+@dataclass(frozen=True)
+class Bin:
+    """One rank bucket of a slice, all in probabilities.
+
+    predicted, teacher      means over the bucket's rows
+    shown                   mean prediction over its impressions; None without an action there
+    rate, low, high         share of impressions with the action, and its Wilson interval
+    """
+
+    predicted: float
+    teacher: float
+    shown: float | None
+    rate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One slice: its name, how far off its means are, and the drawing."""
+
+    task: str
+    name: str
+    ratios: tuple[str, str]
+    svg: Markup
+
+
+def panels(report: EvaluationReport) -> Iterator[Panel]:
+    """One panel per slice with rows, the task's aggregate before its slices; all have the same axes."""
+    bins = {at: slice_bins(report, at) for at in (*report.aggregates, *report.slices)}
+    filled = {at: found for at, found in bins.items() if found}
+    if not filled:
+        return
+    axis = _Axis.around([value for found in filled.values() for one in found for value in _values(one)])
+    for task in dict.fromkeys(at.task for at in filled):
+        for at in (at for at in filled if at.task == task):
+            name = "all slices" if at in report.aggregates else f"{at.surface} × {at.product}"
+            svg = Markup(_draw(axis, filled[at], f"{task}, {name}"))  # its texts are escaped
+            yield Panel(task, name, _ratios(report.get(report.candidate, at)), svg)
+
+
+def slice_bins(report: EvaluationReport, at: Slice) -> tuple[Bin, ...]:
+    """The candidate's rank buckets that have rows, top first."""
+    found = []
+    for bucket in range(report.buckets):
+        own = report.get(report.candidate, at, bucket)
+        if own.mean_prediction is None or own.mean_teacher is None:
+            continue
+        rate = own.positives / own.impressions if own.impressions else 0.0
+        low, high = wilson(own.positives, own.impressions, report.confidence)
+        shown = None if own.calibration is None else own.calibration * rate
+        found.append(Bin(own.mean_prediction, own.mean_teacher, shown, rate, low, high))
+    return tuple(found)
+
+
+def wilson(positives: int, trials: int, confidence: float) -> tuple[float, float]:
+    """Wilson's score interval of a share; (0, 1) without trials."""
+    if not trials:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1.0 + confidence) / 2.0)
+    share, scale = positives / trials, 1.0 + z * z / trials
+    centre = (share + z * z / (2 * trials)) / scale
+    half = z * math.sqrt(share * (1.0 - share) / trials + z * z / (4 * trials * trials)) / scale
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _ratios(own: SliceMetrics) -> tuple[str, str]:
+    def ratio(value: float | None) -> str:
+        return "–" if value is None else f"{value:.2f}"
+
+    return f"{ratio(own.teacher_calibration)} × teacher", f"{ratio(own.calibration)} × actions"
+
+
+def _values(one: Bin) -> list[float]:
+    return [one.predicted, one.teacher, *([one.shown, one.rate] if one.shown is not None else [])]
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """A logarithmic axis that both directions share."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def around(cls, values: Sequence[float]) -> "_Axis":
+        positive = [value for value in values if value > 0]
+        return cls(min(positive) / 1.3, max(positive) * 1.3)
+
+    def share(self, value: float) -> float:
+        """0 at the low end, 1 at the high one; what lies outside is put on the edge."""
+        inside = min(max(value, self.low), self.high)
+        return math.log(inside / self.low) / math.log(self.high / self.low)
+
+    def ticks(self) -> list[float]:
+        """Decades, or 1-2-5 steps where fewer than two decades are inside."""
+        exponents = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        decades = [10.0**e for e in exponents if self.low <= 10.0**e <= self.high]
+        if len(decades) >= 2:
+            return decades
+        steps = [m * 10.0**e for e in exponents for m in (1, 2, 5)]
+        return [step for step in steps if self.low <= step <= self.high]
+
+    def point(self, x: float, y: float) -> Point:
+        across, up = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
+        return _LEFT + across * self.share(x), _TOP + up * (1.0 - self.share(y))
+
+
+def _draw(axis: _Axis, bins: Sequence[Bin], label: str) -> str:
+    parts = [line(axis.point(axis.low, axis.low), axis.point(axis.high, axis.high), 'class="ideal"')]
+    for tick in axis.ticks():
+        x, y = axis.point(tick, tick)
+        parts += [
+            line((_LEFT, y), (_WIDTH - _RIGHT, y), 'class="grid"'),
+            line((x, _TOP), (x, _HEIGHT - _BOTTOM), 'class="grid"'),
+            text(_LEFT - 4, y + 3, f"{100 * tick:g}%", "end", size=10),
+            text(x, _HEIGHT - _BOTTOM + 13, f"{100 * tick:g}%", "middle", size=10),
+        ]
+    for one in bins:
+        if one.shown is None:
+            continue
+        x, y = axis.point(one.shown, one.rate)
+        ends = axis.point(one.shown, one.low), axis.point(one.shown, one.high)
+        parts += [
+            line(*ends, 'class="action"'),
+            f'<rect x="{x - 2.5:.1f}" y="{y - 2.5:.1f}" width="5" height="5" class="action"/>',
+        ]
+    teacher = [axis.point(one.predicted, one.teacher) for one in bins]
+    parts.append(polyline(teacher, 'class="teacher"'))
+    parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" class="teacher"/>' for x, y in teacher]
+    return frame(_WIDTH, _HEIGHT, *parts, label=f"Calibration of {label}")

@@ -1,0 +1,133 @@
+"""Pieces of SVG: text that is escaped, lines, and the frame around them.
+
+Numbers as a page writes them.
+
+Small line charts as self-contained SVG, for artifacts that must render without a network."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from html import escape
+from math import isnan
+
+INK = "#888888"  # readable on light and on dark pages; a page's own style sheet may say better
+FONT = 'font-family="sans-serif" font-size="12"'
+
+Point = tuple[float, float]
+
+
+def frame(width: int, height: int, *parts: str, label: str = "") -> str:
+    """A drawing of parts; `label` is what a screen reader says of it."""
+    role = f' role="img" aria-label="{escape(label)}"' if label else ""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" {FONT} '
+        f'fill="{INK}"{role}>{"".join(parts)}</svg>'
+    )
+
+
+def text(x: float, y: float, words: str, anchor: str = "start", *, bold: bool = False, size: int = 12) -> str:
+    """Words at a point; anchor is start, middle or end."""
+    weight = ' font-weight="bold"' if bold else ""
+    height = f' font-size="{size}"' if size != 12 else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{weight}{height}>{escape(words)}</text>'
+
+
+def line(start: Point, end: Point, style: str) -> str:
+    """A straight line; style is attributes."""
+    return f'<line x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}" {style}/>'
+
+
+def polyline(points: list[Point], style: str) -> str:
+    """A line through points, not filled."""
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline points="{path}" fill="none" {style}/>'
+
+
+def minus(text: str) -> str:
+    """Hyphens as minus signs, which are as wide as a plus."""
+    return text.replace("-", "−")
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A signed share, `+9.2%`; a dash for None."""
+    return "–" if value is None else minus(f"{value:+.{digits}%}")
+
+
+def decimal(value: float | None, digits: int = 4) -> str:
+    """A plain number; a dash for None and NaN."""
+    return "–" if value is None or isnan(value) else minus(f"{value:.{digits}f}")
+
+
+def scientific(value: float | None) -> str:
+    """Powers of ten, for differences; what is not finite says so."""
+    return "not finite" if value is None else minus(f"{value:.1e}")
+
+
+def listed(names: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
+
+
+_COLOURS = (
+    "#4477aa",
+    "#ee6677",
+    "#228833",
+    "#ccbb44",
+    "#aa3377",
+    "#66ccee",
+)  # told apart by most colour-blind readers
+_HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 260, 64, 130, 28, 36
+
+
+def line_chart(
+    title: str,
+    x_label: str,
+    series: Mapping[str, Sequence[float]],
+    best: int | None = None,
+    width: int = 640,
+    ticks: Sequence[str] = (),
+) -> str:
+    """SVG text of lines over x = 1, 2, …; `best` marks one x; `width` in pixels. Raises ValueError without values.
+
+    `ticks` names every x; without them the first, the middle and the last have their number.
+    """
+    values = [value for points in series.values() for value in points]
+    if not values:
+        raise ValueError(f"chart {title!r} has no values; give at least one series with a point")
+    count = max(len(points) for points in series.values())
+    low, high = min(values), max(values)
+    low, high = (low, high) if high - low > 1e-12 else (low - 0.5, high + 0.5)
+
+    def x(i: int) -> float:
+        return _LEFT + (width - _LEFT - _RIGHT) * (i / max(count - 1, 1))
+
+    def y(value: float) -> float:
+        return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (1 - (value - low) / (high - low))
+
+    parts = [
+        text(_LEFT, 16, title, bold=True),
+        text((_LEFT + width - _RIGHT) / 2, _HEIGHT - 6, x_label, "middle"),
+    ]
+    for tick in (low, (low + high) / 2, high):
+        parts += [
+            line((_LEFT, y(tick)), (width - _RIGHT, y(tick)), f'stroke="{INK}" stroke-opacity="0.3"'),
+            text(_LEFT - 6, y(tick) + 4, f"{tick:.4g}", "end"),
+        ]
+    names = dict(enumerate(ticks)) or {i: str(i + 1) for i in (0, (count - 1) // 2, count - 1)}
+    parts += [text(x(i), _HEIGHT - 22, name, "middle") for i, name in names.items()]
+    if best is not None:
+        ends = (x(best - 1), _TOP), (x(best - 1), _HEIGHT - _BOTTOM)
+        parts.append(line(*ends, f'stroke="{INK}" stroke-dasharray="4 3"'))
+    for place, (name, points) in enumerate(series.items()):
+        stroke = f'stroke="{_COLOURS[place % len(_COLOURS)]}" stroke-width="2"'
+        label = width - _RIGHT + 12, _TOP + 12.0 + 18 * place
+        parts += [
+            polyline([(x(i), y(value)) for i, value in enumerate(points)], stroke),
+            line(label, (label[0] + 20, label[1]), stroke),
+            text(label[0] + 26, label[1] + 4, name),
+        ]
+    return frame(width, _HEIGHT, *parts, label=title)
+
+
+def data_uri(svg: str) -> str:
+    """The SVG as a data: URI, to stand in a Markdown image."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

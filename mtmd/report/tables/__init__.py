@@ -1,0 +1,1 @@
+"""Results as typed tables, for terminals, artifacts and Markdown."""

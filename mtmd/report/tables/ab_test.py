@@ -1,0 +1,102 @@
+"""An experiment in the form of the paper's Tables 2 to 5: relative changes in percent, and their intervals."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from mtmd.abtest.arms import Alignment
+from mtmd.abtest.changes import Change
+from mtmd.abtest.outcome import CANDIDATE, CHANCE, HEAVYWEIGHT, ORACLE, UNCONSTRAINED, ABTest
+from mtmd.evaluate.report import Estimate
+from mtmd.report.tables.evaluation import NOT_APPLICABLE, Cell, Column, Table, spoken
+
+
+def change_table(title: str, changes: Sequence[Change], kinds: Sequence[str]) -> Table:
+    """A row per cell of these kinds (surface, product, goal, all), a column per metric."""
+    found = {(c.kind, c.cell, c.metric): c for c in changes}
+    cells = dict.fromkeys((c.kind, c.cell) for c in changes if c.kind in kinds)
+    metrics = _metrics(changes)
+    rows = tuple(
+        (spoken(cell), *(_estimate(found[kind, cell, metric]) for metric in metrics)) for kind, cell in cells
+    )
+    columns = (
+        Column(name="", kind="text"),
+        *(Column(name=metric, kind="estimate") for metric in metrics),
+    )
+    return Table(title=title, columns=columns, rows=rows)
+
+
+def levels_table(title: str, arms: Mapping[str, Sequence[Change]]) -> Table:
+    """The metrics of each arm over all impressions; an arm is the treatment of its changes."""
+    rows = tuple((name, *(c.treatment for c in changes if c.kind == "all")) for name, changes in arms.items())
+    metrics = _metrics([change for changes in arms.values() for change in changes])
+    columns = (Column(name="lightweight ranker", kind="text"), *(Column(name=metric) for metric in metrics))
+    return Table(title=title, columns=columns, rows=rows)
+
+
+def alignment_table(title: str, rankers: Mapping[str, Iterable[Alignment]]) -> Table:
+    """A row per ranker, agreement with the heavyweight ranker by surface."""
+    rows: list[tuple[Cell, ...]] = []
+    names: list[str] = []
+    for ranker, found in rankers.items():
+        cells = list(found)
+        names = [spoken(one.surface) for one in cells]
+        rows.append((ranker, *(one.kept for one in cells), *(one.winners for one in cells)))
+    columns = (
+        Column(name="lightweight ranker", kind="text"),
+        *(Column(name=f"kept, {name}") for name in names),
+        *(Column(name=f"winners, {name}") for name in names),
+    )
+    return Table(title=title, columns=columns, rows=tuple(rows))
+
+
+def _metrics(changes: Sequence[Change]) -> list[str]:
+    """In the order in which they come."""
+    return list(dict.fromkeys(change.metric for change in changes))
+
+
+def _estimate(change: Change) -> Cell:
+    if change.change is None:
+        return NOT_APPLICABLE
+    return Estimate(value=change.change, low=change.low, high=change.high)
+
+
+def outcome_tables(tested: ABTest) -> tuple[Table, ...]:
+    """The paper's tables, then what bounds them."""
+    return (*paper_tables(tested), *bound_tables(tested))
+
+
+def paper_tables(tested: ABTest) -> tuple[Table, ...]:
+    """The paper's Tables 2 to 4, and 5 where the unconstrained model served."""
+    gain = tested.of(tested.control, CANDIDATE)
+    against = f"{CANDIDATE} against {tested.control}"
+    tables = (
+        change_table(f"Table 2, by surface: {against}", gain, ("surface", "all")),
+        change_table(f"Table 3, by product: {against}", gain, ("product",)),
+        change_table(f"Table 4, by goal: {against}", gain, ("goal",)),
+    )
+    if not tested.has_unconstrained:
+        return tables
+    constrained = tested.of(UNCONSTRAINED, CANDIDATE)
+    title = "Table 5, constrained against unconstrained"
+    return (*tables, change_table(title, constrained, ("surface", "product")))
+
+
+def bound_tables(tested: ABTest) -> tuple[Table, ...]:
+    """What can be won and lost, each ranker's metrics, and how well they agree with the heavyweight ranker."""
+    control = tested.control
+    won, lost = tested.of(control, ORACLE), tested.of(control, CHANCE)
+    arms = {control: _swapped(tested.of(control, CANDIDATE))}
+    if tested.has_unconstrained:
+        arms[UNCONSTRAINED] = _swapped(tested.of(UNCONSTRAINED, CANDIDATE))
+    arms |= {name: tested.of(control, name) for name in (CANDIDATE, HEAVYWEIGHT, ORACLE, CHANCE)}
+    kinds = ("all", "surface", "product", "goal")
+    return (
+        change_table(f"What can be won: {ORACLE} against {control}", won, kinds),
+        change_table(f"What can be lost: {CHANCE} against {control}", lost, kinds),
+        levels_table("Metrics of each ranker, all impressions", arms),
+        alignment_table("Agreement with the heavyweight ranker", tested.alignment),
+    )
+
+
+def _swapped(found: Sequence[Change]) -> tuple[Change, ...]:
+    """The control's figures in the treatment's place."""
+    return tuple(one.model_copy(update={"treatment": one.control}) for one in found)

@@ -1,0 +1,133 @@
+"""The plan of one run: which days, which configuration, where from and where to."""
+
+from datetime import date, datetime, timedelta
+
+from pydantic import Field
+
+from mtmd.config import Frozen, Preset, load_preset, variant
+from mtmd.errors import ConfigError, LogsError
+from mtmd.logs.files import available_days
+from mtmd.sources.simulated.platform import require_world_of_gate
+from mtmd.store.workspace import Workspace
+
+MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 20, 60
+
+
+class Window(Frozen):
+    """The held-out day and the training days before it, oldest first."""
+
+    as_of: date
+    days: tuple[date, ...]
+
+
+def plan_window(as_of: date, window_days: int) -> Window:
+    """The `window_days` days before `as_of`."""
+    if window_days < 1:
+        raise ConfigError(f"window_days ({window_days}) must be at least 1")
+    return Window(as_of=as_of, days=tuple(as_of - timedelta(days=n) for n in range(window_days, 0, -1)))
+
+
+class RunPlan(Frozen):
+    """What every stage of a run needs to know; small enough to hand from task to task."""
+
+    as_of: date
+    days: tuple[date, ...]
+    preset: Preset
+    logs: str
+    artifacts: str
+    left_out: dict[date, str] = Field(
+        {}, description="days that the window would have, and why the preset has not"
+    )
+
+    @property
+    def all_days(self) -> tuple[date, ...]:
+        """The window's days, oldest first, then the held-out day."""
+        return (*self.days, self.as_of)
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace.of(self.artifacts, self.preset)
+
+    def changed(self, variant_name: str | None, seed: int | None = None) -> "RunPlan":
+        """The same run with an ablation variant's configuration, or another training seed.
+
+        Raises ConfigError for a variant that there is not.
+        """
+        preset = self.preset if variant_name is None else variant(variant_name).of(self.preset)
+        if seed is not None:
+            preset = preset.model_copy(update={"training": preset.training.model_copy(update={"seed": seed})})
+        return self.model_copy(update={"preset": preset})
+
+
+def scheduled_as_of(scheduled: datetime) -> date:
+    """The newest complete UTC day at a run's scheduled start: a late run still trains the day it was meant for."""
+    return scheduled.date() - timedelta(days=1)
+
+
+def plan_run(
+    as_of: date,
+    preset: str,
+    *,
+    window_days: int | None = None,
+    logs: str | None = None,
+    artifacts: str = "artifacts",
+) -> RunPlan:
+    """Resolve a run's parameters and see that its days exist.
+
+    Raises ConfigError for a bad preset or window, a day that the preset leaves out, or a gate of the simulated A/B
+    without a world to ask; LogsError that lists the days which are missing, or when too many of the window are left
+    out.
+    """
+    chosen = load_preset(preset)
+    days = chosen.window_days if window_days is None else window_days
+    if not MIN_WINDOW_DAYS <= days <= MAX_WINDOW_DAYS:
+        raise ConfigError(
+            f"window_days ({days}) must be between {MIN_WINDOW_DAYS} and {MAX_WINDOW_DAYS}; "
+            f"leave it out for the preset's {chosen.window_days}"
+        )
+    window = plan_window(as_of, days).days
+    plan = RunPlan(
+        as_of=as_of,
+        days=training_days(chosen, as_of, days),
+        preset=chosen,
+        logs=chosen.logs if logs is None else logs,
+        artifacts=artifacts,
+        left_out={day: chosen.left_out[day] for day in window if day in chosen.left_out},
+    )
+    _require_days(plan)
+    require_world_of_gate(chosen, plan.logs)
+    return plan
+
+
+def training_days(preset: Preset, as_of: date, window_days: int) -> tuple[date, ...]:
+    """The `window_days` days before `as_of` without those that the preset leaves out, oldest first.
+
+    Raises ConfigError when `as_of` is left out, LogsError when more than a quarter of the window is.
+    """
+    if (why := preset.left_out.get(as_of)) is not None:
+        raise ConfigError(
+            f"as_of {as_of} is left out by preset {preset.name!r} ({why}); choose another day, or take it out of "
+            "left_out"
+        )
+    window = plan_window(as_of, window_days).days
+    days = tuple(day for day in window if day not in preset.left_out)
+    if 4 * len(days) < 3 * len(window):
+        raise LogsError(
+            f"{len(window) - len(days)} of the {len(window)} days before {as_of} are left out by preset "
+            f"{preset.name!r}; at most a quarter may be: lengthen window_days, or have days delivered again"
+        )
+    return days
+
+
+def _require_days(plan: RunPlan) -> None:
+    available = available_days(plan.logs)
+    if missing := sorted(set(plan.all_days) - set(available)):
+        have = f"{available[0]} to {available[-1]}" if available else "none"
+        shown = ", ".join(map(str, missing[:5])) + (
+            f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        )
+        raise LogsError(
+            f"logs {plan.logs!r} lack {len(missing)} of the {len(plan.all_days)} days from {plan.days[0]} to as_of "
+            f"{plan.as_of}: {shown}; days there: {have}. Deliver them, choose another as_of, or leave them out "
+            "(left_out in a preset)"
+        )

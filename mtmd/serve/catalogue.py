@@ -1,0 +1,87 @@
+"""The publications of a line of models, and which one serves each model (design §9).
+
+    ads/<model_id>/<day>-<digest>/   one publication, written once: the ads of that day's snapshot
+    ads/<model_id>/current.json      which of them serves the model: the only thing that changes
+    ads/publish.lock                 held by the kernel for whoever publishes
+
+A directory is named by its snapshot, so publishing twice is publishing once. A reader takes the pointer, then maps the
+directory that it names.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from mtmd.config import Frozen
+from mtmd.errors import BundleError, StorageError
+from mtmd.store.files import locked, read_json, touch, write_json
+
+_CURRENT = "current.json"
+_PATIENCE_S = 3600.0  # another publication of a million ads takes minutes
+
+
+class Current(Frozen):
+    """Which publication serves a model."""
+
+    name: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}-[0-9a-f]{16}$", description="its directory")
+    day: date = Field(description="day of the snapshot of ads")
+    ads: int = Field(ge=0)
+
+
+class Catalogue:
+    """The publications below a line's directory, such as artifacts/<line>."""
+
+    def __init__(self, line: Path) -> None:
+        self.root = line / "ads"
+
+    def path(self, model_id: str, name: str) -> Path:
+        return self.root / model_id / name
+
+    def current(self, model_id: str) -> Current | None:
+        """The publication that serves a model; None before the first. Raises BundleError when that can't be told."""
+        path = self.root / model_id / _CURRENT
+        if not path.is_file():
+            return None
+        try:
+            return Current.model_validate(read_json(path))
+        except (StorageError, ValidationError) as error:
+            raise BundleError(f"{path} cannot be read; remove it and publish again: {error}") from error
+
+    def known(self, model_id: str) -> Current | None:
+        """The same; None as well where it can't be told."""
+        try:
+            return self.current(model_id)
+        except BundleError:
+            return None
+
+    def serve(self, model_id: str, current: Current) -> None:
+        """Let a publication that is complete serve the model from now on; callers hold the lock.
+
+        The one that served until now gets this moment's time: readers may have it open, so it goes a while later.
+        """
+        before = self.known(model_id)
+        write_json(self.root / model_id / _CURRENT, current.model_dump(mode="json"))
+        if before is not None and before.name != current.name:
+            touch(self.path(model_id, before.name))
+
+    def superseded(self, model_id: str, path: Path) -> bool:
+        """Whether another publication than `path` serves the model; its time of writing is then since when."""
+        current = self.known(model_id)
+        return current is not None and current.name != path.name
+
+    @contextmanager
+    def publishing(self) -> Iterator[None]:
+        """Hold the lock of whoever publishes; waits for another one."""
+        with locked(self.root / "publish.lock", _PATIENCE_S):
+            yield
+
+    def publications(self) -> Iterator[tuple[str, Path, date]]:
+        """Every publication: its model, its directory and its snapshot's day."""
+        for path in sorted(self.root.glob("*/[0-9]*-[0-9]*-[0-9]*-*")):
+            try:
+                yield path.parent.name, path, date.fromisoformat(path.name[:10])
+            except ValueError:  # no day of the calendar: not ours
+                continue

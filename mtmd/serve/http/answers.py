@@ -1,0 +1,128 @@
+"""What the service answers, and the work of answering: all of it on one thread, with one model."""
+
+from collections.abc import Sequence
+from datetime import date
+from http import HTTPStatus
+
+import numpy as np
+from pydantic import Field
+
+from mtmd.config import Frozen
+from mtmd.errors import LogsError
+from mtmd.serve.http.intake import Refused
+from mtmd.serve.http.live import Serving
+from mtmd.serve.http.questions import RankQuestion
+from mtmd.serve.ranker import Ranked
+from mtmd.serve.requests import Row
+from mtmd.serve.search import by_task, by_utility
+
+
+class RankedAd(Frozen):
+    """One ad of an answer."""
+
+    ad_id: int
+    score: float = Field(description="what ranks: the task's probability, or the utility")
+    probability: dict[str, float | None] = Field(description="of each task; null where the product lacks it")
+
+
+class RankedAds(Frozen):
+    """One request's best ads, best first."""
+
+    request_id: int | None
+    ads: tuple[RankedAd, ...]
+
+
+class RankAnswer(Frozen):
+    """The answer of /rank: all of it is of one model."""
+
+    model_id: str
+    bundle_id: str
+    day: date = Field(description="of the snapshot of ads")
+    requests: tuple[RankedAds, ...] = Field(description="in the order of the question")
+    unpublished: tuple[int, ...] = Field(description="ads that were named and are not published")
+
+
+class EmbeddedRequest(Frozen):
+    """One request's query embeddings."""
+
+    request_id: int | None
+    embedding: dict[str, tuple[float, ...]] = Field(description="task → vector; the dot product is the logit")
+
+
+class EmbedAnswer(Frozen):
+    """The answer of /embed."""
+
+    model_id: str
+    bundle_id: str
+    requests: tuple[EmbeddedRequest, ...] = Field(description="in the order of the question")
+
+
+class ReadyAnswer(Frozen):
+    """The answer of /ready: what is served."""
+
+    model_id: str
+    bundle_id: str
+    day: date = Field(description="of the snapshot of ads")
+    ads: int
+    problem: str | None = Field(description="why a newer champion, or newer ads, are not served")
+
+
+def answer_rank(serving: Serving, body: bytes) -> bytes:
+    """Raises Refused for a body that is no question of this bundle."""
+    question = serving.questions.parse_rank(body)
+    domains = serving.ranker.scorer.info.declarations.domains
+    by = question.rank_by
+    ranking = by_task(domains, by) if isinstance(by, str) else by_utility(domains, by)
+    try:
+        ranked = serving.ranker.rank(question.requests, ranking, question.top_k, question.ad_ids)
+    except LogsError as error:
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    answer = RankAnswer(
+        model_id=serving.ranker.model_id,
+        bundle_id=serving.ranker.bundle_id,
+        day=serving.day,
+        requests=tuple(
+            RankedAds(request_id=row.get("request_id"), ads=_ads(question, ranked, place, domains.task_names))
+            for place, row in enumerate(question.requests)
+        ),
+        unpublished=tuple(ranked.unpublished.tolist()),
+    )
+    return answer.model_dump_json().encode()
+
+
+def answer_embed(serving: Serving, body: bytes) -> bytes:
+    """Raises as `answer_rank` does."""
+    rows: list[Row] = serving.questions.parse_embed(body)
+    try:
+        embedded = serving.ranker.embed(rows)
+    except LogsError as error:
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    vectors = {task: own.tolist() for task, own in embedded.tasks.items()}
+    answer = EmbedAnswer(
+        model_id=serving.ranker.model_id,
+        bundle_id=serving.ranker.bundle_id,
+        requests=tuple(
+            EmbeddedRequest(
+                request_id=row.get("request_id"),
+                embedding={task: own[place] for task, own in vectors.items()},
+            )
+            for place, row in enumerate(rows)
+        ),
+    )
+    return answer.model_dump_json().encode()
+
+
+def _ads(question: RankQuestion, ranked: Ranked, place: int, tasks: Sequence[str]) -> tuple[RankedAd, ...]:
+    ids, every = ranked.ad_id[place].tolist(), ranked.probability[place]
+    known = np.isfinite(every).tolist()
+    own, scores = every.tolist(), ranked.score[place].tolist()
+    if isinstance(question.rank_by, str):  # a task may rank by its logit, which says the same and reads worse
+        scores = every[:, tasks.index(question.rank_by)].tolist()
+    return tuple(
+        RankedAd(
+            ad_id=ad_id,
+            score=score,
+            probability={t: p if there else None for t, p, there in zip(tasks, ps, theres, strict=True)},
+        )
+        for ad_id, score, ps, theres in zip(ids, scores, own, known, strict=True)
+    )

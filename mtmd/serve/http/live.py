@@ -1,0 +1,135 @@
+"""The model that answers now, and the thread that follows the champion.
+
+A question takes the whole of `Live.serving` once: a model with the ads that were published with it. A newer champion,
+or newer ads, are loaded, verified and warmed up beside it, then take its place in one assignment; questions that are
+being answered keep what they took. What can't be loaded changes nothing, and says why.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from mtmd.errors import MtmdError
+from mtmd.registry.registry import Registry
+from mtmd.serve.catalogue import Catalogue, Current
+from mtmd.serve.http.intake import Settings
+from mtmd.serve.http.questions import Questions
+from mtmd.serve.published import open_ads
+from mtmd.serve.ranker import Ranker
+from mtmd.serve.scorer import Scorer
+from mtmd.serve.search import by_task
+
+_LONGEST_PAUSE_S = 60.0  # between attempts at what can't be loaded
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A model, its ads, and the questions that it understands."""
+
+    ranker: Ranker
+    questions: Questions
+    publication: str
+    day: date
+
+
+class Live:
+    """What answers below one line's directory."""
+
+    def __init__(
+        self, line: Path, settings: Settings, on_swap: Callable[[Serving], None] = lambda _: None
+    ) -> None:
+        self._registry, self._catalogue = Registry(line), Catalogue(line)
+        self._settings, self._on_swap = settings, on_swap
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="champion", daemon=True)
+        self._failures, self._not_before = 0, 0.0
+        self._failed: tuple[str, Current] | None = None  # what could not be loaded, so many times
+        self.serving: Serving | None = None
+        self.problem: str | None = "nothing is loaded yet"
+
+    def start(self) -> None:
+        """Follow the champion from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def refresh(self) -> bool:
+        """Look at the champion and its ads, and serve what is new; returns whether something was swapped.
+
+        Never raises: `problem` says what is wrong, and what was served is served on.
+        """
+        wanted = None
+        try:
+            wanted = self._wanted()
+            if wanted is None or (wanted == self._failed and time.monotonic() < self._not_before):
+                return False
+            serving = self._load(*wanted)
+        except Exception as error:  # noqa: BLE001 - whatever a file makes a library say: the thread must go on
+            self._note(f"{error}", wanted)
+            return False
+        self.serving, self.problem, self._failed = serving, None, None
+        self._on_swap(serving)
+        _log.info("serving %s with the ads of %s", serving.ranker.model_id, serving.day)
+        return True
+
+    def _wanted(self) -> tuple[str, Current] | None:
+        """The champion and its publication, unless these are what is served."""
+        champion = self._registry.champion()
+        if champion is None:
+            raise MtmdError(f"{self._registry.root} has no champion; run a day first")
+        current = self._catalogue.current(champion.model_id)
+        if current is None:
+            raise MtmdError(f"no ads are published for champion {champion.model_id}; run `mtmd publish`")
+        own = self.serving
+        if own is None or (own.ranker.model_id, own.publication) != (champion.model_id, current.name):
+            return champion.model_id, current
+        self.problem = None
+        return None
+
+    def _load(self, model_id: str, current: Current) -> Serving:
+        own = self.serving
+        if own is not None and own.ranker.model_id == model_id:  # newer ads of the same model
+            scorer, questions = own.ranker.scorer, own.questions
+        else:
+            scorer = Scorer.load(self._registry.verify(model_id))
+            questions = Questions(scorer.info.declarations, self._settings)
+        ads = open_ads(
+            self._catalogue.path(model_id, current.name), scorer.info, precision=self._settings.precision
+        )
+        ranker = Ranker(model_id, scorer, ads)
+        _warm_up(ranker)
+        return Serving(ranker, questions, current.name, current.day)
+
+    def _note(self, words: str, wanted: tuple[str, Current] | None) -> None:
+        """Say it once; what can't be loaded is tried again after a pause that grows, since each try reads it all."""
+        if words != self.problem:
+            _log.warning("%s", words)
+        self.problem = words
+        if wanted is not None:
+            self._failures = self._failures + 1 if wanted == self._failed else 1
+            self._failed = wanted
+            pause = min(self._settings.poll_s * 2**self._failures, _LONGEST_PAUSE_S)
+            self._not_before = time.monotonic() + pause
+
+    def _follow(self) -> None:
+        while not self._stop.wait(self._settings.poll_s):
+            self.refresh()
+
+
+def _warm_up(ranker: Ranker) -> None:
+    """The first question of a session allocates, and the first of a mapping reads: not at a client's cost."""
+    declarations = ranker.scorer.info.declarations
+    numbers: dict[str, object] = {feature.name: 0 for feature in declarations.query.continuous}
+    vectors = {feature.name: [0.0] * feature.width for feature in declarations.query.embedding}
+    rows = [numbers | vectors | {"surface": surface} for surface in declarations.domains.surfaces]
+    for task in declarations.domains.task_names:
+        ranker.rank(rows, by_task(declarations.domains, task), 1)
+    ranker.table.find([0])

@@ -1,0 +1,44 @@
+"""Figures for Prometheus; each service has a registry of its own."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from mtmd.serve.http.live import Serving
+
+_SECONDS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+class Metrics:
+    """What /metrics shows."""
+
+    def __init__(self, in_flight: Callable[[], float]) -> None:
+        own = self._registry = CollectorRegistry()
+        self._latency = Histogram(
+            "mtmd_request_seconds",
+            "From a request's head to its answer",
+            ["path", "status"],
+            buckets=_SECONDS,
+            registry=own,
+        )
+        self._swaps = Counter("mtmd_swaps", "Times that a model or its ads took over", registry=own)
+        self._serving = Gauge(
+            "mtmd_serving_info", "What is served", ["model_id", "bundle_id", "day"], registry=own
+        )
+        self._ads = Gauge("mtmd_published_ads", "Ads that are ranked", registry=own)
+        waiting = Gauge("mtmd_in_flight", "Questions that wait or are answered", registry=own)
+        waiting.set_function(in_flight)
+
+    def answered(self, path: str, status: int, seconds: float) -> None:
+        self._latency.labels(path, status).observe(seconds)
+
+    def swapped(self, serving: Serving) -> None:
+        self._swaps.inc()
+        self._serving.clear()
+        self._serving.labels(serving.ranker.model_id, serving.ranker.bundle_id, serving.day.isoformat()).set(
+            1
+        )
+        self._ads.set(serving.ranker.ads)
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)

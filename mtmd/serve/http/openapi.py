@@ -1,0 +1,79 @@
+"""The service in OpenAPI 3.1, as the model that is live understands it: features and tasks are the bundle's."""
+
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from mtmd.serve.http.answers import EmbedAnswer, RankAnswer, ReadyAnswer
+from mtmd.serve.http.intake import Problem
+from mtmd.serve.http.live import Serving
+
+_REFUSALS = {
+    "400": "Not HTTP's or JSON's grammar",
+    "408": "Too slow",
+    "413": "Too large",
+    "415": "Not application/json",
+    "422": "JSON, and not a question that the bundle understands",
+    "503": "No model is loaded, or too many questions wait; Retry-After says when to come back",
+}
+_JSON = "application/json"
+
+
+def openapi(serving: Serving) -> dict[str, Any]:
+    """The document."""
+    questions = serving.questions
+    models = (questions.rank, questions.embed)
+    answers = (RankAnswer, EmbedAnswer, ReadyAnswer, Problem)
+    _, schemas = models_json_schema(
+        [*((one, "validation") for one in models), *((one, "serialization") for one in answers)],
+        ref_template="#/components/schemas/{model}",
+    )
+    asks = {
+        "/rank": ("The best published ads of each request", "RankQuestion", "RankAnswer"),
+        "/embed": ("Query embeddings of each request", "EmbedQuestion", "EmbedAnswer"),
+    }
+    paths: dict[str, Any] = {
+        path: {"post": _post(summary, question, answer)} for path, (summary, question, answer) in asks.items()
+    }
+    paths["/health"] = {"get": _get("Whether the process answers", {"200": _text("It does")})}
+    ready = {"200": _json("Ready", "ReadyAnswer"), "503": _json("Nothing is loaded", "Problem")}
+    paths["/ready"] = {"get": _get("Whether a model is loaded, and which", ready)}
+    paths["/metrics"] = {"get": _get("Figures for Prometheus", {"200": _text("In its text format")})}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "MTMD ranker", "version": "1"},
+        "paths": paths,
+        "components": {"schemas": schemas["$defs"]},
+    }
+
+
+def _post(summary: str, question: str, answer: str) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "operationId": question,
+        "requestBody": {"required": True, "content": {_JSON: {"schema": _ref(question)}}},
+        "responses": {
+            "200": _json("Answered by one model", answer),
+            **{status: _json(words, "Problem") for status, words in _REFUSALS.items()},
+        },
+    }
+
+
+def _get(summary: str, responses: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "operationId": summary.partition(",")[0].replace(" ", ""),
+        "responses": responses,
+    }
+
+
+def _json(description: str, name: str) -> dict[str, Any]:
+    return {"description": description, "content": {_JSON: {"schema": _ref(name)}}}
+
+
+def _text(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}

@@ -1,0 +1,260 @@
+"""Published ads: embeddings of the ads of one bundle, on disk and mapped (design §9).
+
+A publication is a directory: per product and precision one Arrow file with `ad_id`, `bid`, `features` (a digest of what
+the tower read) and one `embedding.<task>` matrix per task of the product, in record batches that one thread scans at a
+time, and `ads.json`, which ties them together. Shapes: n ads of a block, K_t embedding width of task t.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from mtmd.config import Frozen
+from mtmd.errors import BundleError, StorageError
+from mtmd.registry.bundle import OUTPUT_PREFIX, BundleInfo
+from mtmd.store.columns import Columns, ColumnWriter, map_batches
+from mtmd.store.files import atomic_directory, read_json, sha256_file, write_json
+
+ADS_FORMAT = 2
+ADS_FILE = "ads.json"
+_ID, _BID, _FEATURES = "ad_id", "bid", "features"
+LARGEST_BID = 1e9  # a weight times a bid stays a float32
+LARGEST = float(np.finfo(np.float16).max)
+
+Precision = Literal["float32", "float16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+@dataclass(frozen=True)
+class AdBlock:
+    """Some ads of one product.
+
+    ad_id     (n,) int64
+    tasks     task → (n, K_t) float32 or float16, for the product's own tasks
+    bid       (n,) float32, as in the snapshot of ads
+    features  (n, 2) int64, digest of each ad's encoded features: an ad that keeps it keeps its embeddings
+    """
+
+    product: str
+    ad_id: NDArray[np.int64]
+    tasks: Mapping[str, NDArray[Any]]
+    bid: NDArray[np.float32]
+    features: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.ad_id)
+
+    def take(self, own: NDArray[np.int64]) -> "AdBlock":
+        """Some of its ads, copied."""
+        tasks = {task: matrix[own] for task, matrix in self.tasks.items()}
+        return AdBlock(self.product, self.ad_id[own], tasks, self.bid[own], self.features[own])
+
+
+@dataclass(frozen=True)
+class PublishedAds:
+    """Ads that were embedded with one bundle; the order of the blocks is the order of the ads."""
+
+    bundle_id: str
+    blocks: tuple[AdBlock, ...]
+
+    def __len__(self) -> int:
+        return len(self.ad_id)
+
+    @cached_property
+    def ad_id(self) -> NDArray[np.int64]:
+        """(N,) of all ads."""
+        return np.concatenate([np.empty(0, np.int64), *(block.ad_id for block in self.blocks)])
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """(blocks + 1,): the row of each block's first ad, a row being a place among all ads; then N."""
+        return np.cumsum([0, *(len(block) for block in self.blocks)])
+
+    def subset(self, rows: NDArray[np.int64]) -> "PublishedAds":
+        """The ads of some ascending rows, in that order, copied; neighbouring blocks of a product become one."""
+        cuts = np.searchsorted(rows, self.starts)
+        parts = [
+            block.take(rows[first:last] - start)
+            for block, start, first, last in zip(self.blocks, self.starts, cuts, cuts[1:], strict=False)
+            if first < last
+        ]
+        joined = [_join(tuple(own)) for _, own in groupby(parts, key=lambda part: part.product)]
+        return PublishedAds(self.bundle_id, tuple(joined))
+
+
+class AdsFile(Frozen):
+    """One product's embeddings in one precision."""
+
+    product: str
+    precision: Precision
+    file: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*\.float(16|32)\.arrow$", description="name inside the publication"
+    )
+    ads: int = Field(ge=1)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class AdsInfo(Frozen):
+    """What `ads.json` says."""
+
+    format: int
+    bundle_id: str = Field(description="the bundle whose item towers made the embeddings")
+    files: tuple[AdsFile, ...]
+
+
+def write_ads(info: BundleInfo, blocks: Iterable[AdBlock], directory: Path) -> AdsInfo:
+    """Publish blocks of embedded ads as a new directory, all of it or nothing; holds one block in memory.
+
+    Raises BundleError for a block that is not the bundle's, or a number that float16 can't hold (NaN and infinity
+    among them), StorageError when the directory is there already.
+    """
+    if directory.exists():
+        raise StorageError(f"{directory} exists; publish under a new name, or remove it first")
+    with atomic_directory(directory) as place:
+        counts = _write(info, blocks, place)
+        files = tuple(
+            AdsFile(
+                product=product, precision=precision, file=name, ads=ads, sha256=sha256_file(place / name)
+            )
+            for product, ads in counts.items()
+            for precision in PRECISIONS
+            for name in [_name(product, precision)]
+        )
+        published = AdsInfo(format=ADS_FORMAT, bundle_id=info.bundle_id, files=files)
+        write_json(place / ADS_FILE, published.model_dump(mode="json"))
+    return published
+
+
+def _write(info: BundleInfo, blocks: Iterable[AdBlock], place: Path) -> dict[str, int]:
+    """Both precisions of every block; returns the ads of each product."""
+    counts: dict[str, int] = {}
+    writers: dict[str, ColumnWriter] = {}
+    with ExitStack() as stack:
+        for block in blocks:
+            check_block(info, block)
+            own_columns: Columns = {_ID: block.ad_id, _BID: block.bid, _FEATURES: block.features}
+            for precision in PRECISIONS:
+                if (name := _name(block.product, precision)) not in writers:
+                    texts = {"bundle_id": info.bundle_id, "product": block.product}
+                    writers[name] = stack.enter_context(ColumnWriter(place / name, texts))
+                matrices = {OUTPUT_PREFIX + task: own.astype(precision) for task, own in block.tasks.items()}
+                writers[name].write(own_columns | matrices)
+                writers[name].sync()
+            counts[block.product] = counts.get(block.product, 0) + len(block)
+    return counts
+
+
+def check_block(info: BundleInfo, block: AdBlock) -> None:
+    """Raise BundleError unless the block has the product's tasks, in the bundle's widths, finite in float16, and bids
+    that are amounts.
+    """
+    wanted = {task: info.widths[task] for task in tasks_of(info, block.product)}
+    found = {task: own.shape[1] for task, own in block.tasks.items()}
+    if found != wanted or any(
+        len(own) != len(block) for own in (*block.tasks.values(), block.bid, block.features)
+    ):
+        raise BundleError(
+            f"ads of product {block.product!r} have embeddings of widths {found}; bundle {info.bundle_id} has {wanted}"
+        )
+    bids = (block.bid >= 0) & (block.bid <= LARGEST_BID)  # NaN is not
+    if not bids.all():
+        raise BundleError(
+            f"ad {block.ad_id[~bids][0]} has bid {block.bid[~bids][0]}; it must be between 0 and {LARGEST_BID:g}"
+        )
+    for task, own in block.tasks.items():
+        fits = (np.abs(own) <= LARGEST).all(axis=1)  # NaN does not
+        if not fits.all():
+            raise BundleError(
+                f"ad {block.ad_id[~fits][0]} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
+                f"number, of {np.count_nonzero(~fits)} such ads; a float16 can't hold it: look at the ad's features"
+            )
+
+
+def tasks_of(info: BundleInfo, product: str) -> tuple[str, ...]:
+    """The tasks that a product has; raises BundleError for a product that the bundle lacks."""
+    info.file_of("item", product)
+    domains = info.declarations.domains
+    return tuple(task.name for task in domains.tasks if domains.has_task(product, task))
+
+
+def open_ads(
+    directory: Path, info: BundleInfo, *, precision: Precision = "float32", verify: bool = True
+) -> PublishedAds:
+    """Map a publication of the bundle's ads; nothing but digests is read before it is used.
+
+    Raises BundleError when it is of another bundle (naming both ids), malformed, or a file is missing or, with
+    `verify`, altered.
+    """
+    published = _read(directory)
+    if published.bundle_id != info.bundle_id:
+        raise BundleError(
+            f"the ads in {directory} were embedded with bundle {published.bundle_id}, but queries will be with bundle "
+            f"{info.bundle_id}; embeddings of different bundles do not work together: publish the ads again"
+        )
+    blocks: list[AdBlock] = []
+    for product in info.declarations.domains.products:
+        for one in published.files:
+            if (one.product, one.precision) == (product, precision):
+                blocks += _map(directory / one.file, one, info, verify=verify)
+    return PublishedAds(info.bundle_id, tuple(blocks))
+
+
+def _read(directory: Path) -> AdsInfo:
+    path = directory / ADS_FILE
+    try:
+        published = AdsInfo.model_validate(read_json(path))
+    except StorageError as error:
+        raise BundleError(f"published ads in {directory} cannot be read: {error}") from error
+    except ValidationError as error:
+        raise BundleError(f"{path} is not of this version; publish again:\n{error}") from error
+    if published.format != ADS_FORMAT:
+        raise BundleError(
+            f"{path} has format {published.format}; this version reads {ADS_FORMAT}. Publish again"
+        )
+    return published
+
+
+def _join(blocks: Sequence[AdBlock]) -> AdBlock:
+    """Blocks of one product as one."""
+    if len(blocks) == 1:
+        return blocks[0]
+    tasks = {task: np.concatenate([block.tasks[task] for block in blocks]) for task in blocks[0].tasks}
+    ad_id, bid, features = (
+        np.concatenate([getattr(block, name) for block in blocks]) for name in (_ID, _BID, _FEATURES)
+    )
+    return AdBlock(blocks[0].product, ad_id, tasks, bid, features)
+
+
+def _map(path: Path, expected: AdsFile, info: BundleInfo, *, verify: bool) -> list[AdBlock]:
+    if not path.is_file():
+        raise BundleError(f"{path} is missing; copy the whole directory, or publish again")
+    if verify and (found := sha256_file(path)) != expected.sha256:
+        raise BundleError(f"{path} has sha256 {found}, not {expected.sha256}; it was altered: publish again")
+    try:
+        batches, texts = map_batches(path)
+    except StorageError as error:
+        raise BundleError(f"{path} cannot be mapped; publish again: {error}") from error
+    if texts != (wanted := {"bundle_id": info.bundle_id, "product": expected.product}):
+        raise BundleError(f"{path} says {texts}; {ADS_FILE} wants {wanted}: publish again")
+    return [_block(batch, expected.product) for batch in batches]
+
+
+def _block(columns: Columns, product: str) -> AdBlock:
+    tasks = {
+        name.removeprefix(OUTPUT_PREFIX): own
+        for name, own in columns.items()
+        if name.startswith(OUTPUT_PREFIX)
+    }
+    return AdBlock(product, columns[_ID], tasks, columns[_BID], columns[_FEATURES])
+
+
+def _name(product: str, precision: Precision) -> str:
+    return f"{product}.{precision}.arrow"

@@ -1,0 +1,298 @@
+"""From embeddings to probabilities and ranks: the numpy twin of `mtmd.model.scores` (paper §2.2, §2.3).
+
+Shapes: P pairs, T tasks, N scores to rank.
+
+Run a bundle's towers on the CPU, and score pairs of their embeddings (paper §2.2).
+
+Shapes: N rows of one side, R requests, A ads, P pairs, T tasks, K_t embedding width of task t."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from mtmd.config import SideSchema
+from mtmd.errors import BundleError
+from mtmd.logs.encoding import EncodedSide, encode, table_from_rows
+from mtmd.registry.bundle import (
+    INPUT_PREFIX,
+    OUTPUT_PREFIX,
+    BundleInfo,
+    TowerFile,
+    TowerSide,
+    load_bundle,
+    verify_files,
+)
+
+
+def tree_log_probability(logits: NDArray[np.float32], parents: Sequence[int | None]) -> NDArray[np.float32]:
+    """log P(task) = log sigmoid(logit of task) + log P(parent); a root has no parent.
+
+    logits (…, T), where logit t belongs to P(task t | its parent); parents[t] < t. Returns (…, T) float32,
+    finite for finite logits: log sigmoid(x) = −log(1 + e^−x) = min(x, 0) − log1p(e^−|x|).
+    """
+    logits = logits.astype(np.float32, copy=False)
+    joint = np.minimum(logits, 0) - np.log1p(np.exp(-np.abs(logits)))
+    for task, parent in enumerate(parents):
+        if parent is not None:
+            joint[..., task] += joint[..., parent]
+    return joint
+
+
+def first_best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Indices of the k highest of (N,) scores in ascending order, the first ones of equal scores: (min(k, N),).
+
+    For scores that are not NaN; takes time linear in N.
+    """
+    if len(scores) <= k:
+        return np.arange(len(scores))
+    level = np.partition(scores, -k)[-k]
+    above = np.flatnonzero(scores > level)
+    equal = np.flatnonzero(scores == level)[: k - len(above)]
+    return np.sort(np.concatenate([above, equal]))
+
+
+def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
+    """Indices of the k highest of (N,) scores, highest first: (min(k, N),).
+
+    Exact; equal scores keep their order in the input, so the same input always gives the same answer. NaN
+    (the task does not apply) ranks nowhere.
+    """
+    order = np.argsort(-scores, kind="stable")  # NaN sorts last
+    applicable = int((~np.isnan(scores)).sum())
+    ranked: NDArray[np.int64] = order[: min(k, applicable)]
+    return ranked
+
+
+_PAIRS_AT_ONCE = 1 << 16  # bounds the memory of gathered embeddings: 65,536 pairs × some 400 floats
+_ERRORS_ONLY = 3  # onnxruntime's log level
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Embeddings of N rows of one side, tied to the bundle that made them.
+
+    domain   (N,) int64, index of the surface or product of each row
+    tasks    task → (N, K_t) float32
+    """
+
+    bundle_id: str
+    side: TowerSide
+    domain: Integers
+    tasks: Mapping[str, Floats]
+
+    def __len__(self) -> int:
+        return len(self.domain)
+
+    def part(self, rows: slice) -> "Embeddings":
+        """Some of the rows, as views."""
+        tasks = {task: own[rows] for task, own in self.tasks.items()}
+        return Embeddings(self.bundle_id, self.side, self.domain[rows], tasks)
+
+    @staticmethod
+    def concatenate(parts: Sequence["Embeddings"]) -> "Embeddings":
+        """Rows of several domains of one side in one; raises BundleError when the bundles or sides differ."""
+        first, *others = parts
+        for other in others:
+            if (first.bundle_id, first.side) != (other.bundle_id, other.side):
+                raise BundleError(
+                    f"cannot join {first.side} embeddings of bundle {first.bundle_id} with {other.side} "
+                    f"embeddings of bundle {other.bundle_id}; embed all rows with one bundle"
+                )
+        return Embeddings(
+            first.bundle_id,
+            first.side,
+            np.concatenate([part.domain for part in parts]),
+            {task: np.concatenate([part.tasks[task] for part in parts]) for task in first.tasks},
+        )
+
+
+class Scorer:
+    """A loaded bundle: raw or encoded rows → embeddings → log-probabilities."""
+
+    def __init__(self, info: BundleInfo, sessions: Mapping[tuple[TowerSide, str], Any]) -> None:
+        self.info = info
+        self._sessions = sessions
+        self._applies = info.declarations.domains.task_mask
+
+    @classmethod
+    def load(cls, directory: Path, *, threads: int = 1) -> "Scorer":
+        """Load a bundle, each tower with `threads` intra-op threads.
+
+        Raises BundleError when a file is missing, altered, or belongs to another bundle (naming both ids).
+        """
+        if threads < 1:
+            raise BundleError(f"threads ({threads}) must be at least 1")
+        info = load_bundle(directory)
+        sessions = {
+            (tower.side, tower.domain): _open(directory, tower, info, threads)
+            for tower in info.files
+            if (directory / tower.file).is_file()
+        }
+        verify_files(info, directory)
+        return cls(info, sessions)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return self.info.declarations.domains.task_names
+
+    def embed_queries(self, surface: str, rows: EncodedSide) -> Embeddings:
+        """Embed N encoded requests of one surface.
+
+        Raises BundleError for an unknown surface, a matrix of another width, or an id outside 0..buckets.
+        """
+        return self._embed("query", surface, rows)
+
+    def embed_items(self, product: str, rows: EncodedSide) -> Embeddings:
+        """Embed N encoded ads of one product; raises as `embed_queries` does."""
+        return self._embed("item", product, rows)
+
+    def embed_items_into(self, product: str, rows: EncodedSide, target: Mapping[str, Floats]) -> None:
+        """Write the embeddings of N > 0 encoded ads where they belong: some tasks' contiguous (N, K_t) float32.
+
+        Saves the copy out of onnxruntime's memory; raises as `embed_queries` does.
+        """
+        self.info.file_of("item", product)
+        _check_rows(rows, self._schema("item"))
+        session = self._sessions["item", product]
+        binding, inputs = session.io_binding(), _inputs(rows)
+        for name, matrix in inputs.items():
+            binding.bind_cpu_input(name, matrix)
+        for task, own in target.items():
+            wanted = (len(rows), self.info.widths[task])
+            if own.shape != wanted or own.dtype != np.float32 or not own.flags.c_contiguous:
+                raise BundleError(
+                    f"{task} embeddings go to a matrix {own.shape} of {own.dtype}; it must be {wanted} of float32 and "
+                    "contiguous"
+                )
+            binding.bind_output(OUTPUT_PREFIX + task, "cpu", 0, np.float32, list(own.shape), own.ctypes.data)
+        session.run_with_iobinding(binding)
+
+    def embed_raw_queries(self, surface: str, rows: Sequence[Mapping[str, Any]]) -> Embeddings:
+        """Embed raw requests, as the logs have them; raises LogsError for a value not as declared."""
+        return self.embed_queries(surface, self._encode(rows, "query"))
+
+    def embed_raw_items(self, product: str, rows: Sequence[Mapping[str, Any]]) -> Embeddings:
+        """Embed raw ads, as the logs have them; raises LogsError for a value not as declared."""
+        return self.embed_items(product, self._encode(rows, "item"))
+
+    def score(
+        self, queries: Embeddings, items: Embeddings, pair_query: Integers, pair_item: Integers
+    ) -> Floats:
+        """Natural-log probabilities (P, T) of pairs (row of queries, row of items).
+
+        NaN where the ad's product lacks the task. Raises BundleError, naming both ids, for embeddings of
+        another bundle.
+        """
+        self._check(queries, "query")
+        self._check(items, "item")
+        logits = np.empty((len(pair_query), len(self.tasks)), np.float32)
+        for start in range(0, len(pair_query), _PAIRS_AT_ONCE):
+            q, i = pair_query[start : start + _PAIRS_AT_ONCE], pair_item[start : start + _PAIRS_AT_ONCE]
+            for t, task in enumerate(self.tasks):
+                logits[start : start + len(q), t] = np.einsum(
+                    "pk,pk->p", queries.tasks[task][q], items.tasks[task][i]
+                )
+        log_p = tree_log_probability(logits, self.info.declarations.domains.parents)
+        return self._mask(log_p, queries.domain[pair_query], items.domain[pair_item])
+
+    def score_all(self, queries: Embeddings, items: Embeddings) -> Floats:
+        """Natural-log probabilities (R, A, T) of every request with every ad; as `score` otherwise."""
+        self._check(queries, "query")
+        self._check(items, "item")
+        logits = np.stack([queries.tasks[task] @ items.tasks[task].T for task in self.tasks], axis=-1)
+        log_p = tree_log_probability(logits, self.info.declarations.domains.parents)
+        return self._mask(log_p, queries.domain[:, None], items.domain[None, :])
+
+    def _mask(self, log_p: Floats, surface: Integers, product: Integers) -> Floats:
+        domain = surface * len(self.info.declarations.domains.products) + product
+        log_p[~self._applies[domain]] = np.nan
+        return log_p
+
+    def _schema(self, side: TowerSide) -> SideSchema:
+        return self.info.declarations.query if side == "query" else self.info.declarations.item
+
+    def _encode(self, rows: Sequence[Mapping[str, Any]], side: TowerSide) -> EncodedSide:
+        schema = self._schema(side)
+        return encode(table_from_rows(rows, schema), schema, self.info.declarations.hash_seed)
+
+    def _check(self, embeddings: Embeddings, side: TowerSide) -> None:
+        if embeddings.bundle_id != self.info.bundle_id:
+            raise BundleError(
+                f"{embeddings.side} embeddings belong to bundle {embeddings.bundle_id}, but this scorer has "
+                f"bundle {self.info.bundle_id}; embed the rows again with one bundle"
+            )
+        if embeddings.side != side:
+            raise BundleError(f"{embeddings.side} embeddings were given where {side} embeddings belong")
+
+    def _embed(self, side: TowerSide, domain: str, rows: EncodedSide) -> Embeddings:
+        self.info.file_of(side, domain)
+        schema = self._schema(side)
+        _check_rows(rows, schema)
+        index = np.full(len(rows.categorical), schema.domains.index(domain), np.int64)
+        if not len(index):  # nothing to run; not every kernel takes zero rows
+            empty = {task: np.empty((0, self.info.widths[task]), np.float32) for task in self.tasks}
+            return Embeddings(self.info.bundle_id, side, index, empty)
+        session = self._sessions[side, domain]
+        outputs = session.run([OUTPUT_PREFIX + task for task in self.tasks], _inputs(rows))
+        return Embeddings(self.info.bundle_id, side, index, dict(zip(self.tasks, outputs, strict=True)))
+
+
+def _inputs(rows: EncodedSide) -> dict[str, NDArray[Any]]:
+    matrices: dict[str, NDArray[Any]] = {
+        "continuous": np.ascontiguousarray(rows.continuous),
+        "categorical": np.ascontiguousarray(rows.categorical, np.int64),
+        "embedding": np.ascontiguousarray(rows.embedding),
+    }
+    return {INPUT_PREFIX + name: matrix for name, matrix in matrices.items() if matrix.shape[1]}
+
+
+def _check_rows(rows: EncodedSide, schema: SideSchema) -> None:
+    """onnxruntime wraps negative ids silently, so ids are checked here."""
+    found = (rows.continuous.shape[1], rows.categorical.shape[1], rows.embedding.shape[1])
+    wanted = (len(schema.continuous), len(schema.categorical), schema.vector_width)
+    if found != wanted:
+        raise BundleError(
+            f"{schema.side} rows have matrices of widths {found}; the bundle's declarations want {wanted}. "
+            "Encode the rows with the bundle's own declarations"
+        )
+    for column, feature in enumerate(schema.categorical):
+        ids = rows.categorical[:, column]
+        bad = ids[(ids < 0) | (ids > (feature.buckets or 0))]
+        if len(bad):
+            raise BundleError(
+                f"feature {feature.name!r} has id {bad[0]}; it must be between 0 and {feature.buckets}, its "
+                "buckets: encode the rows with the bundle's own declarations"
+            )
+
+
+def open_session(path: Path, threads: int) -> Any:
+    """A session of one file; raises what onnxruntime raises."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _open(directory: Path, tower: TowerFile, info: BundleInfo, threads: int) -> Any:
+    """A session of one file, after comparing the bundle id written inside it."""
+    path = directory / tower.file
+    try:
+        session = open_session(path, threads)
+    except Exception as error:  # onnxruntime's own classes derive from Exception alone
+        raise BundleError(f"{path} cannot be loaded ({error}); export or copy the bundle again") from error
+    found = session.get_modelmeta().custom_metadata_map.get("bundle_id")
+    if found != info.bundle_id:
+        raise BundleError(
+            f"{path} belongs to bundle {found}, but {directory} is bundle {info.bundle_id}; parts of "
+            "different bundles do not work together: copy one whole directory"
+        )
+    return session

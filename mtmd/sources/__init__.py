@@ -1,0 +1,1 @@
+"""Where logs come from: a simulated platform, or a published data set."""

@@ -1,0 +1,1 @@
+"""KuaiRand-Pure as logs of the contract, with a cross-fitted heavyweight teacher."""

@@ -1,0 +1,172 @@
+"""`import_kuairand`: KuaiRand-Pure as published → the log contract, with a fitted teacher's scores."""
+
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from mtmd.config import Declarations, load_preset
+from mtmd.sources.kuairand.day_store import DayStore, ImportReport, TaskQuality, TeacherReport
+from mtmd.sources.kuairand.mapping import (
+    PRODUCTS,
+    SURFACES,
+    TASKS,
+    Exposures,
+    MappingCounts,
+    map_exposures,
+    ranking_auc,
+)
+from mtmd.sources.kuairand.source import Source, read_source, source_files
+from mtmd.sources.kuairand.tables import LogTables
+from mtmd.sources.kuairand.teacher import NEWEST, TeacherConfig, TeacherScores, cross_fit
+from mtmd.sources.kuairand.teacher_inputs import teacher_inputs
+from mtmd.store.files import digest, resolve, sha256_file
+
+IMPORT_FORMAT = 1  # raise it when the same source would be written differently
+
+_EPOCH = date(1970, 1, 1)
+
+
+def import_kuairand(
+    source: Path,
+    logs: Path,
+    *,
+    seed: int = 0,
+    on_progress: Callable[[str], None] | None = None,
+    teacher: TeacherConfig | None = None,
+) -> ImportReport:
+    """Write the three log tables of every day in `source`, or reuse them when they are already there.
+
+    source  folder with log_standard_*_pure, user_features_pure and video_features_basic_pure, .csv or .csv.gz
+    logs    where the tables go: an empty folder, or an earlier import's, replaced if anything differs
+
+    Raises LogsError naming the file, column or folder that is missing or not as published.
+    """
+    started = time.perf_counter()
+    say = on_progress or (lambda _: None)
+    config = teacher or TeacherConfig()
+    declarations = load_preset("kuairand").declarations
+    identity = _identity(source, declarations, seed, config)
+    store = DayStore(resolve(logs), identity)
+    if (report := store.complete()) is not None:
+        say(f"{logs} already holds this import, {report.first} to {report.last}: reused, nothing written")
+        return report.model_copy(update={"reused": True})
+    store.check_replaceable()
+
+    tables = read_source(source)
+    exposures, counts = map_exposures(tables)
+    say(f"read {tables.rows} rows: {tables.duplicates} exact duplicates, {len(exposures)} exposures kept")
+    inputs = teacher_inputs(tables, exposures)
+    scores = cross_fit(inputs, exposures, config, seed=seed, on_progress=say)
+
+    store.begin()
+    days = LogTables(tables, exposures, scores.scores, declarations)
+    for day in _days(exposures):
+        store.write(_date(day), days.day(day))
+    report = _report(
+        tables,
+        exposures,
+        counts,
+        _teacher_report(exposures, scores),
+        logs=str(store.logs),
+        identity=identity,
+        seconds=round(time.perf_counter() - started, 1),
+    )
+    store.finish(report)
+    say(f"wrote {report.candidates} candidates of {report.first} to {report.last} in {report.seconds:.0f} s")
+    return report
+
+
+def _identity(source: Path, declarations: Declarations, seed: int, config: TeacherConfig) -> str:
+    return digest(
+        {
+            "format": IMPORT_FORMAT,
+            "files": {path.name: sha256_file(path) for path in source_files(source)},
+            "declarations": declarations.model_dump(mode="json"),
+            "seed": seed,
+            "teacher": config.model_dump(mode="json"),
+        }
+    )
+
+
+def _days(exposures: Exposures) -> list[int]:
+    return [int(day) for day in np.unique(exposures.day)]
+
+
+def _date(day: int) -> date:
+    return _EPOCH + timedelta(days=day)
+
+
+def _report(
+    tables: Source,
+    exposures: Exposures,
+    counts: MappingCounts,
+    teacher: TeacherReport,
+    *,
+    logs: str,
+    identity: str,
+    seconds: float,
+) -> ImportReport:
+    days = _days(exposures)
+    return ImportReport(
+        logs=logs,
+        identity=identity,
+        reused=False,
+        first=_date(days[0]),
+        last=_date(days[-1]),
+        rows_read=tables.rows,
+        duplicates_dropped=tables.duplicates,
+        other_tabs_dropped=counts.other_tabs,
+        repeats_dropped=counts.repeats,
+        dates_disagreeing=counts.dates_disagreeing,
+        profile_enters_without_click=counts.profile_enters_without_click,
+        requests=len(np.unique(exposures.request_id)),
+        candidates=len(exposures),
+        candidates_per_day={_date(day): int((exposures.day == day).sum()) for day in days},
+        candidates_per_domain=_per_domain(exposures),
+        missing=_missing(tables),
+        teacher=teacher,
+        seconds=seconds,
+    )
+
+
+def _per_domain(exposures: Exposures) -> dict[str, int]:
+    domain = exposures.surface * len(PRODUCTS) + exposures.product
+    counts = np.bincount(domain, minlength=len(SURFACES) * len(PRODUCTS))
+    names = [f"{surface} × {product}" for surface in SURFACES for product in PRODUCTS]
+    return dict(zip(names, counts.tolist(), strict=True))
+
+
+def _missing(tables: Source) -> dict[str, int]:
+    """Empty values of every column that has some."""
+    return {
+        f"{name}.{column}": table[column].null_count
+        for name, table in (("users", tables.users), ("videos", tables.videos))
+        for column in table.column_names
+        if table[column].null_count
+    }
+
+
+def _teacher_report(exposures: Exposures, scores: TeacherScores) -> TeacherReport:
+    newest = scores.block == NEWEST
+    return TeacherReport(
+        members=scores.members,
+        epochs=scores.epochs,
+        blocks=int(scores.block.max()) + 1,
+        newest_days=tuple(_date(int(day)) for day in np.unique(exposures.day[newest])),
+        tasks=tuple(
+            TaskQuality(
+                task=task,
+                auc_newest=ranking_auc(score[newest], action[newest]),
+                auc_cross_fitted=ranking_auc(score[~newest], action[~newest]),
+                mean_score_newest=float(score[newest].mean()),
+                mean_action_newest=float(action[newest].mean()),
+                mean_score_cross_fitted=float(score[~newest].mean()),
+                mean_action_cross_fitted=float(action[~newest].mean()),
+            )
+            for task, score, action in zip(TASKS, scores.scores.T, exposures.labels.T, strict=True)
+        ),
+        auc_profile_enter_newest=ranking_auc(scores.scores[newest, 2], exposures.profile_enter[newest]),
+    )

@@ -1,0 +1,216 @@
+"""Sums over earlier days: the only way in which outcomes may become inputs.
+
+The three contract tables of one day, with features known when the day or the exposure began."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from mtmd.config import Declarations
+from mtmd.errors import ConfigError
+from mtmd.logs.contract import table_columns
+from mtmd.sources.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, Ints, products
+from mtmd.sources.kuairand.source import Source, duration_band, tag_pair
+
+Floats = NDArray[np.float64]
+
+
+class EarlierDays:
+    """Per key, sums of `values` over rows of strictly earlier days.
+
+    key     (N,) int64 ≥ 0          day  (N,) int64, whole days
+    values  (N, V) float64          e.g. ones and clicks
+    """
+
+    def __init__(self, key: Ints, day: Ints, values: Floats) -> None:
+        self._first = int(day.min())
+        self._span = int(day.max()) - self._first + 2  # the day after the last one too
+        code = key * self._span + (day - self._first)
+        order = np.argsort(code, kind="stable")
+        self._code = code[order]
+        zero = np.zeros((1, values.shape[1]))
+        self._running = np.concatenate([zero, np.cumsum(values[order], axis=0)])  # (N + 1, V)
+
+    def sums(self, key: Ints, day: Ints) -> Floats:
+        """(M, V): for each of M (key, day) the sums over that key's rows before that day; 0 for a new key."""
+        offset = np.clip(day - self._first, 0, self._span - 1)
+        upto = np.searchsorted(self._code, key * self._span + offset)
+        start = np.searchsorted(self._code, key * self._span)
+        return np.asarray(self._running[upto] - self._running[start])
+
+
+def smoothed_rate(hits: Floats, trials: Floats, prior: Floats | float, strength: float) -> Floats:
+    """(hits + strength · prior) / (trials + strength): the prior where nothing was seen."""
+    return np.asarray((hits + strength * prior) / (trials + strength))
+
+
+def observed_rate(hits: Floats, trials: Floats) -> Floats:
+    """hits / trials, NaN where nothing was seen: missing, not a magic number."""
+    rate: Floats = np.divide(hits, trials, out=np.full(len(hits), np.nan), where=trials > 0)
+    return rate
+
+
+_ARROW = {
+    "BIGINT": pa.int64(),
+    "INTEGER": pa.int32(),
+    "FLOAT": pa.float32(),
+    "DOUBLE": pa.float64(),
+    "VARCHAR": pa.string(),
+    "BOOLEAN": pa.bool_(),
+    "TIMESTAMP": pa.timestamp("us"),
+}
+
+Columns = dict[str, Any]
+
+_NO_DATE = -1  # the day before 1970: known of old, but with no age
+
+
+class LogTables:
+    """All days' exposures, ready to be cut by day.
+
+    scores (N, 3) float32: the teacher's, in the exposures' order, which is by time.
+    Raises ConfigError when `declarations` want a column that KuaiRand has no value for.
+    """
+
+    def __init__(
+        self, source: Source, exposures: Exposures, scores: NDArray[np.float32], declarations: Declarations
+    ) -> None:
+        self._source = source
+        self._exposures = exposures
+        self._scores = scores
+        self._schemas = {
+            name: pa.schema([(column, _ARROW[kind]) for column, kind in columns.items()])
+            for name, columns in table_columns(declarations).items()
+        }
+        self._products = products(source.videos)
+        self._uploaded = (
+            pc.fill_null(source.videos["upload_dt"].cast(pa.int32()), _NO_DATE).to_numpy().astype(np.int64)
+        )
+        self._attributes = _video_attributes(source.videos)
+        outcomes = np.concatenate([np.ones((len(exposures), 1)), exposures.labels], axis=1)  # (N, 4)
+        self._of_user = EarlierDays(exposures.user, exposures.day, outcomes)
+        self._of_user_surface = EarlierDays(
+            _beside_surface(exposures.user, exposures.surface), exposures.day, outcomes
+        )
+        self._of_video = EarlierDays(exposures.video, exposures.day, outcomes)
+
+    def day(self, day: int) -> dict[str, pa.Table]:
+        """The tables, by name, of one whole UTC day since 1970-01-01."""
+        rows = np.flatnonzero(self._exposures.day == day)
+        return {
+            "requests": self._requests(rows),
+            "ads": self._ads(day, rows),
+            "candidates": self._candidates(rows),
+        }
+
+    def _requests(self, rows: Ints) -> pa.Table:
+        """One row per request; `ts` is its first exposure."""
+        exposures = self._exposures
+        request_id, first = np.unique(exposures.request_id[rows], return_index=True)
+        rows = rows[first]
+        user, surface, day = exposures.user[rows], exposures.surface[rows], exposures.day[rows]
+        seen, clicked, good, entered = self._of_user.sums(user, day).T
+        here_seen, here_clicked, _, _ = self._of_user_surface.sums(_beside_surface(user, surface), day).T
+        columns: Columns = {
+            name: self._source.users[name].take(user) for name in self._source.users.column_names
+        }
+        columns |= {
+            "request_id": request_id,
+            "ts": (exposures.time_ms[rows] * 1000).astype("datetime64[us]"),
+            "surface": pa.array(SURFACES).take(surface),
+            "hour": exposures.hour[rows],
+            "user_impressions": seen,
+            "user_clicks": clicked,
+            "user_ctr": _rate(clicked, seen),
+            "user_good_rate": _rate(good, seen),
+            "user_profile_rate": _rate(entered, seen),
+            "user_surface_impressions": here_seen,
+            "user_surface_ctr": _rate(here_clicked, here_seen),
+        }
+        return self._table("requests", columns)
+
+    def _ads(self, day: int, rows: Ints) -> pa.Table:
+        """One row per video that was uploaded by that day, or was shown on it all the same."""
+        known = self._uploaded <= day
+        known[self._exposures.video[rows]] = True
+        video = np.flatnonzero(known)
+        seen, clicked, good, entered = self._of_video.sums(video, np.full(len(video), day)).T
+        columns: Columns = {name: values.take(video) for name, values in self._attributes.items()}
+        columns |= {
+            "product": pa.array(PRODUCTS).take(self._products[video]),
+            "goal": pa.array(["click"]).take(np.zeros(len(video), np.int64)),
+            "bid": np.ones(len(video)),  # nobody bid for these videos: one price for all
+            "age_days": _age(day, self._uploaded[video]),
+            "ad_impressions": seen,
+            "ad_clicks": clicked,
+            "ad_ctr": _rate(clicked, seen),
+            "ad_good_rate": _rate(good, seen),
+            "ad_profile_rate": _rate(entered, seen),
+        }
+        return self._table("ads", columns)
+
+    def _candidates(self, rows: Ints) -> pa.Table:
+        """One row per exposure: all are impressed, in the order of time within their request."""
+        exposures = self._exposures
+        clicked, good, entered = exposures.labels[rows].T
+        columns: Columns = {
+            "request_id": exposures.request_id[rows],
+            "ad_id": self._attributes["ad_id"].take(exposures.video[rows]),
+            "impressed": np.ones(len(rows), np.bool_),
+            "position": _place_within(exposures.request_id[rows]),
+            "clicked": clicked,
+            "good_clicked": good,
+            "outbound_clicked": entered,
+            "hidden": exposures.hidden[rows],
+            "repinned": exposures.liked[rows],  # the nearest that KuaiRand has to saving a pin
+        } | {task: self._scores[rows, i] for i, task in enumerate(TASKS)}
+        return self._table("candidates", columns)
+
+    def _table(self, name: str, columns: Columns) -> pa.Table:
+        schema = self._schemas[name]
+        if missing := sorted(set(schema.names) - set(columns)):
+            raise ConfigError(
+                f"the preset declares {missing} of {name}, which KuaiRand lacks; use {sorted(columns)}"
+            )
+        return pa.table([_cast(columns[field.name], field.type) for field in schema], schema=schema)
+
+
+def _video_attributes(videos: pa.Table) -> dict[str, pa.Array]:
+    first, second = tag_pair(videos["tag"])
+    attributes = {name: videos[name].combine_chunks() for name in videos.column_names}
+    return attributes | {
+        "ad_id": attributes["video_id"],
+        "tag": first,
+        "tag_2": second,
+        "duration_band": duration_band(videos["video_duration"]),
+    }
+
+
+def _beside_surface(user: Ints, surface: Ints) -> Ints:
+    return user * len(SURFACES) + surface
+
+
+def _age(day: int, uploaded: Ints) -> pa.Array:
+    """Days since the upload; at least 0, because the local upload date can be a UTC day ahead."""
+    return pa.array(np.maximum(day - uploaded, 0), mask=uploaded == _NO_DATE)
+
+
+def _rate(hits: Floats, trials: Floats) -> pa.Array:
+    return pa.array(observed_rate(hits, trials), from_pandas=True)  # NaN, nothing seen, is null
+
+
+def _place_within(group: Ints) -> Ints:
+    """0, 1, … for the rows of each group, in row order."""
+    order = np.argsort(group, kind="stable")
+    _, start, size = np.unique(group[order], return_index=True, return_counts=True)
+    place = np.empty(len(group), np.int64)
+    place[order] = np.arange(len(group)) - np.repeat(start, size)
+    return place
+
+
+def _cast(values: Any, kind: pa.DataType) -> pa.Array:
+    array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
+    return pc.cast(array, kind)

@@ -1,0 +1,83 @@
+"""The auction, and what people do with what is shown: always according to the truth, never to the teacher."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtmd.sources.simulated.ads import Ads
+from mtmd.sources.simulated.config import WorldConfig
+from mtmd.sources.simulated.requests import Pairs
+from mtmd.sources.simulated.streams import Floats, Ints
+from mtmd.sources.simulated.teacher import Scores
+
+Bools = NDArray[np.bool_]
+_CONVERSIONS = 0.12  # of good clicks
+_QUALITY = 0.02  # what a good click is worth to the platform, in the currency of bids
+
+
+@dataclass(frozen=True)
+class Actions:
+    """(P,) each; the actions mean something only where `impressed`, outbound clicks only on standard ads."""
+
+    impressed: Bools
+    position: Ints  # 0 = top
+    clicked: Bools
+    good_clicked: Bools
+    outbound_clicked: Bools
+    hidden: Bools
+    repinned: Bools
+
+
+def act(config: WorldConfig, ads: Ads, pairs: Pairs, scores: Scores, rng: np.random.Generator) -> Actions:
+    """Show the auction's winners and a few others, and draw the actions."""
+    u = rng.random((len(pairs.ad), 6))
+    value = auction_score(ads, pairs, scores.teacher)
+    won = _rank(pairs.request, -value) < config.impressions_per_request
+    impressed = won | (u[:, 0] < config.exploration)
+    place = _rank(pairs.request, np.where(impressed, -value, np.inf))
+    ctr, gctr, octr = scores.truth.T
+    clicked = u[:, 1] < ctr
+    return Actions(
+        impressed=impressed,
+        position=place,
+        clicked=clicked,
+        good_clicked=clicked & (u[:, 2] < gctr / ctr),
+        outbound_clicked=clicked & (u[:, 3] < np.nan_to_num(octr) / ctr),
+        hidden=~clicked & (u[:, 4] < dislike(ctr)),
+        repinned=u[:, 5] < repin_chance(ctr),
+    )
+
+
+def auction_score(ads: Ads, pairs: Pairs, teacher: Floats) -> Floats:
+    """(P,) expected value of showing each ad: its bid times the chance of what it pays for, and quality."""
+    return np.asarray(ads.bid[pairs.ad] * paid_chance(ads, pairs.ad, teacher) + quality_value(teacher))
+
+
+def paid_chance(ads: Ads, ad: Ints, scores: NDArray[np.floating]) -> Floats:
+    """(P,) chance of what each ad pays for, its goal: a click, or a conversion, which follows a good click."""
+    return np.asarray(np.where(ads.conversion[ad] == 1, _CONVERSIONS * scores[:, 1], scores[:, 0]))
+
+
+def quality_value(scores: NDArray[np.floating]) -> Floats:
+    """(P,) what the platform adds to a bid for the people's sake: the worth of a good click times its chance."""
+    return np.asarray(_QUALITY * scores[:, 1])
+
+
+def dislike(ctr: Floats) -> Floats:
+    """(P,) chance that an ad that was not clicked is hidden."""
+    return np.asarray(0.004 + 0.02 * np.exp(-20.0 * ctr))
+
+
+def repin_chance(ctr: Floats) -> Floats:
+    """(P,) chance that an ad is saved, clicked or not."""
+    return np.asarray(np.minimum(0.002 + 0.25 * ctr, 0.5))
+
+
+def _rank(request: Ints, key: Floats) -> Ints:
+    """(P,) 0-based rank by ascending key within each request; `request` is sorted."""
+    order = np.lexsort((key, request))
+    first = np.searchsorted(request, request, side="left")
+    rank = np.empty(len(request), np.int64)
+    rank[order] = np.arange(len(request))
+    return np.asarray(rank - first)

@@ -1,0 +1,263 @@
+"""The platform itself: runs days, block by block, and writes their logs or tells their truth.
+
+The simulated world behind a line's logs, for what only its truth can say."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mtmd.config import Preset
+from mtmd.errors import ConfigError, LogsError
+from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.files import available_days, day_directory
+from mtmd.sources.simulated.actions import Actions, act
+from mtmd.sources.simulated.ads import AdMarket, Ads
+from mtmd.sources.simulated.config import WorldConfig
+from mtmd.sources.simulated.effects import Effects
+from mtmd.sources.simulated.further_tasks import SCHEMA, Further, FurtherTasks, with_further
+from mtmd.sources.simulated.population import Population
+from mtmd.sources.simulated.requests import Pairs, Requests, draw_pairs, draw_requests, request_count
+from mtmd.sources.simulated.streams import Floats, Ints, generator
+from mtmd.sources.simulated.tables import SCHEMAS, LogBook
+from mtmd.sources.simulated.teacher import Scores, score
+from mtmd.sources.simulated.writer import DayWriter
+from mtmd.store import files as storage
+
+_FORMAT = 2  # raise when the same configuration means other rows
+_IDENTITY = "world.json"
+_FURTHER = frozenset(SCHEMA.names)
+
+
+@dataclass(frozen=True)
+class DayTruth:
+    """What really governs a day, one row per candidate in the logs' order; never in the logs.
+
+    `probability`, `teacher` and `structure` are (P, 3) in the order of `teacher.TASKS`, NaN where a task does
+    not apply. `structure` is the truth without what is not logged: the best that any student could know.
+    """
+
+    request_id: Ints
+    ad_id: Ints
+    surface: Ints
+    product: Ints
+    probability: Floats
+    teacher: Floats
+    structure: Floats
+    impressed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Block:
+    start: int
+    requests: Requests
+    pairs: Pairs
+    scores: Scores
+    actions: Actions
+    further: Further | None
+
+
+class Platform:
+    """One world, ready to run any of its days."""
+
+    def __init__(self, config: WorldConfig) -> None:
+        self.config = config
+        self.population = Population(config)
+        self.market = AdMarket(self.population)
+        self.effects = Effects(self.population)
+        self.further_tasks = FurtherTasks(self.population) if config.further_tasks else None
+        self.book = LogBook(self.population)
+
+    def ads(self, day: date) -> Ads:
+        """The ads alive at the start of a day; raises ConfigError before the world's origin."""
+        if day < self.config.origin:
+            raise ConfigError(
+                f"day {day} is before the world's origin ({self.config.origin}); set an earlier origin"
+            )
+        return self.market.ads((day - self.config.origin).days)
+
+    def blocks(self, day: date, ads: Ads) -> Iterator[_Block]:
+        """The day's requests, a bounded number at a time."""
+        ordinal = day.toordinal()
+        total, size = request_count(self.config, ordinal), self.config.block_requests
+        for start in range(0, total, size):
+            requests = draw_requests(self.population, ordinal, start, min(start + size, total))
+            pairs = draw_pairs(self.population, requests, ads, ordinal, start)
+            logits = self.effects.logits(requests, ads, pairs, (day - self.config.origin).days)
+            noise = generator(self.config.seed, "noise", ordinal, start)
+            scores = score(logits, requests, ads, pairs, noise)
+            actions = act(
+                self.config, ads, pairs, scores, generator(self.config.seed, "acts", ordinal, start)
+            )
+            further = None
+            if self.further_tasks is not None:
+                further = self.further_tasks.happen(requests, ads, pairs, scores, actions, (ordinal, start))
+            yield _Block(start, requests, pairs, scores, actions, further)
+
+    def write_day(self, day: date, logs: Path) -> int:
+        """Write the tables of a day that are missing; returns the candidate rows drawn, 0 if none was."""
+        missing = [table for table in TABLES if _is_missing(day_directory(logs, table, day))]
+        if not missing:
+            return 0
+        ads = self.ads(day)
+        rows = 0
+        with DayWriter(logs, day, missing, self.config.rows_per_file) as writer:
+            writer.write("ads", self.book.ads(ads))
+            for block in self.blocks(day, ads):
+                writer.write("requests", self.book.requests(block.requests, day.toordinal(), block.start))
+                writer.write("candidates", self._candidates(block, ads))
+                rows += len(block.pairs.ad)
+        return rows
+
+    def _candidates(self, block: _Block, ads: Ads) -> pa.Table:
+        table = self.book.candidates(block.requests, ads, block.pairs, block.scores, block.actions)
+        return table if block.further is None else with_further(table, block.further, block.actions.impressed)
+
+
+def has_further_tasks(preset: Preset) -> bool:
+    """Whether the preset asks for the tasks that the platform writes only with `further_tasks`, or for one of them."""
+    return not _FURTHER.isdisjoint(table_columns(preset.declarations)["candidates"])
+
+
+def require_columns(preset: Preset) -> None:
+    """Raise ConfigError for a preset whose logs have other columns than this platform can write.
+
+    It writes two more tasks, `further_tasks`, where the preset has one of them.
+    """
+    further = _FURTHER if has_further_tasks(preset) else frozenset()
+    for table, columns in table_columns(preset.declarations).items():
+        written = set(SCHEMAS[table].names) | (further if table == "candidates" else frozenset())
+        problems = {
+            "it can't write": sorted(columns.keys() - written),
+            "the preset lacks": sorted(written - columns.keys()),
+        }
+        if found := [f"{what} {_some(names)}" for what, names in problems.items() if names]:
+            raise ConfigError(
+                f"preset {preset.name!r} can't be simulated: the platform's {table} differ from its own: "
+                f"{'; '.join(found)}. Use a preset with the columns of demo or five-tasks, or bring the logs that this "
+                "one is made for"
+            )
+
+
+def _some(names: list[str]) -> str:
+    return f"{', '.join(names[:5])}{' and more' if len(names) > 5 else ''}"
+
+
+def simulate(
+    config: WorldConfig,
+    first: date,
+    last: date,
+    logs: str | Path,
+    on_day: Callable[[date, int], None] | None = None,
+) -> None:
+    """Write the logs of `first`..`last` that are not there yet; each table's day appears whole or not at all.
+
+    Calls `on_day(day, candidate rows)` after each day, with 0 rows for one that was there. Raises ConfigError
+    for an empty range or days before the origin, LogsError when `logs` holds another world's days.
+    """
+    if last < first:
+        raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
+    root = storage.resolve(logs)
+    _claim(config, root)
+    platform = Platform(config)
+    for offset in range((last - first).days + 1):
+        day = first + timedelta(days=offset)
+        rows = platform.write_day(day, root)
+        if on_day is not None:
+            on_day(day, rows)
+
+
+def world_at(logs: str | Path) -> WorldConfig | None:
+    """The simulated world whose logs these are; None where there are none yet.
+
+    Raises LogsError where an older version of this platform wrote them.
+    """
+    path = storage.resolve(logs) / _IDENTITY
+    if not path.exists():
+        return None
+    found = storage.read_json(path)
+    try:
+        if found["format"] == _FORMAT:
+            return WorldConfig.model_validate(found["world"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise LogsError(f"{path} does not describe a simulated world: {error}; use another folder") from error
+    raise LogsError(
+        f"{path} has format {found['format']} of the simulated world, and {_FORMAT} is needed; use another folder, "
+        "or remove this one"
+    )
+
+
+def day_truth(config: WorldConfig, day: date) -> DayTruth:
+    """The truth of every candidate of a day, re-made from the configuration (memory grows with the day)."""
+    platform = Platform(config)
+    ads = platform.ads(day)
+    parts = [
+        (
+            block.requests.request_id[block.pairs.request],
+            ads.ad_id[block.pairs.ad],
+            block.requests.surface[block.pairs.request],
+            ads.product[block.pairs.ad],
+            block.scores.truth,
+            block.scores.teacher,
+            block.scores.structure,
+            block.actions.impressed,
+        )
+        for block in platform.blocks(day, ads)
+    ]
+    return DayTruth(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _is_missing(directory: Path) -> bool:
+    if directory.is_dir() and not any(directory.iterdir()):
+        directory.rmdir()  # an empty directory would stand in the way of a whole one
+    return not directory.exists()
+
+
+def _claim(config: WorldConfig, logs: Path) -> None:
+    """Note which world the logs are of: days of two worlds in one folder would be one stream to readers."""
+    path = logs / _IDENTITY
+    if not path.exists():
+        if days := available_days(logs):
+            raise LogsError(
+                f"{logs} has logs of {len(days)} days and no {_IDENTITY}: they are not of this world; "
+                "use another folder, or remove this one"
+            )
+        storage.write_json(path, {"format": _FORMAT, "world": config.model_dump(mode="json")})
+    # Not the text: a world that was noted before an option came has that option's default.
+    elif (found := world_at(logs)) != config:
+        raise LogsError(
+            f"{path} says that these logs are of another simulated world ({found!r}), not of {config!r}; "
+            "use another folder, or remove this one"
+        )
+
+
+def world_of(preset: Preset, logs: str) -> WorldConfig:
+    """The world whose logs these are.
+
+    Raises ConfigError for a preset with other columns than its platform writes, LogsError where the logs are of none.
+    """
+    require_columns(preset)
+    world = world_at(logs)
+    if world is None:
+        raise LogsError(
+            f"logs {logs!r} are not of a simulated world, and only its truth says what people would have done "
+            "with other ads; use a preset whose logs `mtmd simulate` wrote"
+        )
+    return world
+
+
+def require_world_of_gate(preset: Preset, logs: str) -> None:
+    """Raise ConfigError where a preset asks for the gate of the simulated A/B and has no world to ask."""
+    if not preset.ab_test.gate:
+        return
+    try:
+        world_of(preset, logs)
+    except (ConfigError, LogsError) as error:
+        raise ConfigError(
+            f"ab_test.gate (true) of preset {preset.name!r} needs the logs of a simulated world: {error}; or set "
+            "ab_test.gate to false"
+        ) from error

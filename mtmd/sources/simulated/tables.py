@@ -1,0 +1,256 @@
+"""What the logs show of a day: noisy views of the latent truth, in the log contract's columns and types."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mtmd.sources.simulated.actions import Actions, Bools
+from mtmd.sources.simulated.ads import FORMATS, STYLES, Ads
+from mtmd.sources.simulated.effects import PRODUCTS
+from mtmd.sources.simulated.population import COUNTRIES, DEVICES, VECTOR_WIDTH, Population, View
+from mtmd.sources.simulated.requests import HOME, RELATED, SEARCH, SURFACES, Pairs, Requests
+from mtmd.sources.simulated.streams import Floats, Ints, generator, normals, uniforms
+from mtmd.sources.simulated.teacher import TASKS, Scores
+
+# How often a value is missing: by surface for query features, by product for item features.
+MISSING: Mapping[str, tuple[float, ...]] = {
+    "country": (0.01, 0.03, 0.02),
+    "device": (0.0, 0.02, 0.0),
+    "user_activity": (0.0, 0.05, 0.02),
+    "user_ctr_30d": (0.05, 0.15, 0.25),
+    "user_vector": (0.02, 0.06, 0.12),
+    "history_topic": (0.08, 0.0, 0.0),
+    "query_vector": (0.0, 0.04, 0.0),
+    "subject_vector": (0.0, 0.0, 0.05),
+    "subject_saves": (0.0, 0.0, 0.12),
+    "topic": (0.04, 0.01),
+    "ad_vector": (0.02, 0.06),
+    "landing_quality": (0.15, 0.0),
+    "creative_style": (0.06, 0.0),
+    "price": (0.0, 0.01),
+    "category": (0.0, 0.05),
+    "merchant_rating": (0.0, 0.2),
+}
+_LIST = pa.list_(pa.float32())
+_REQUEST_TYPES = {
+    "request_id": pa.int64(),
+    "ts": pa.timestamp("us"),
+    "surface": pa.string(),
+    "user_id": pa.int64(),
+    "country": pa.string(),
+    "device": pa.string(),
+    "hour": pa.int32(),
+    "weekday": pa.int32(),
+    "user_activity": pa.float32(),
+    "user_ctr_30d": pa.float32(),
+    "user_vector": _LIST,
+    "history_vector": _LIST,
+    "history_length": pa.float32(),
+    "history_topic": pa.int32(),
+    "query_term": pa.string(),
+    "query_vector": _LIST,
+    "query_length": pa.float32(),
+    "subject_pin_id": pa.int64(),
+    "subject_topic": pa.int32(),
+    "subject_vector": _LIST,
+    "subject_saves": pa.float32(),
+}
+_AD_TYPES = {
+    "ad_id": pa.int64(),
+    "product": pa.string(),
+    "goal": pa.string(),
+    "bid": pa.float32(),
+    "advertiser_id": pa.int64(),
+    "topic": pa.int32(),
+    "format": pa.string(),
+    "ad_vector": _LIST,
+    "ad_age_days": pa.float32(),
+    "ad_impressions_7d": pa.float32(),
+    "ad_ctr_7d": pa.float32(),
+    "landing_quality": pa.float32(),
+    "creative_style": pa.string(),
+    "price": pa.float32(),
+    "discount": pa.float32(),
+    "category": pa.int32(),
+    "merchant_rating": pa.float32(),
+}
+_CANDIDATE_TYPES = {
+    "request_id": pa.int64(),
+    "ad_id": pa.int64(),
+    **dict.fromkeys(TASKS, pa.float32()),
+    "impressed": pa.bool_(),
+    "position": pa.int32(),
+    "clicked": pa.bool_(),
+    "good_clicked": pa.bool_(),
+    "outbound_clicked": pa.bool_(),
+    "hidden": pa.bool_(),
+    "repinned": pa.bool_(),
+}
+SCHEMAS = {
+    "requests": pa.schema(list(_REQUEST_TYPES.items())),
+    "ads": pa.schema(list(_AD_TYPES.items())),
+    "candidates": pa.schema(list(_CANDIDATE_TYPES.items())),
+}
+Column = tuple[NDArray[Any], Bools]  # values, and where they are null
+
+
+class LogBook:
+    """Writes down requests, ads and candidates as the logs have them."""
+
+    def __init__(self, population: Population) -> None:
+        config = population.config
+        self.population = population
+        self.seed = config.seed
+        self.user_view = View(config, "user", (1.0, 2.5, 0.6), 0.35)
+        self.history_view = View(config, "history", (1.0,), 0.3)
+        self.query_view = View(config, "query", (3.0,), 0.3)
+        self.pin_view = View(config, "pin", (0.3,), 0.35)
+        self.ad_view = View(config, "ad", (1.0, 4.0), 0.3)
+
+    def requests(self, requests: Requests, ordinal: int, start: int) -> pa.Table:
+        """Rows of `requests`; what a surface doesn't know is null there."""
+        rng = generator(self.seed, "request columns", ordinal, start)
+        users, surface, count = requests.users, requests.surface, len(requests)
+        only = [surface != s for s in range(len(SURFACES))]  # null outside the surface
+        known = np.zeros(count, np.bool_)
+        alone = np.zeros(count, np.int64)
+        day_start = np.datetime64("1970-01-01", "us") + np.timedelta64(ordinal - 719_163, "D")
+        columns: dict[str, Column] = {
+            "request_id": (requests.request_id, known),
+            "ts": (day_start + (requests.second * 1e6).astype("timedelta64[us]"), known),
+            "surface": (np.array(SURFACES)[surface], known),
+            "user_id": (users.user_id + 1, known),
+            "country": (np.array(COUNTRIES)[users.country], known),
+            "device": (np.array(DEVICES)[users.device], known),
+            "hour": (requests.hour, known),
+            "weekday": (np.full(count, requests.weekday), known),
+            "user_activity": (users.activity * np.array([10.0, 2.0, 4.0])[surface], known),
+            "user_ctr_30d": (self._user_ctr(requests, rng), known),
+            "user_vector": (
+                self.user_view(
+                    users.latent, surface, normals(self.seed, "user view", users.user_id, VECTOR_WIDTH)
+                ),
+                known,
+            ),
+            "history_vector": (
+                self.history_view(requests.context, alone, rng.standard_normal((count, VECTOR_WIDTH))),
+                only[HOME] | (requests.history_length < 1),
+            ),
+            "history_length": (requests.history_length, only[HOME]),
+            "history_topic": (requests.topic, only[HOME] | (requests.history_length < 1)),
+            "query_term": (np.char.add("q", requests.term.astype(str)), only[SEARCH]),
+            "query_vector": (
+                self.query_view(
+                    requests.context, alone, normals(self.seed, "term view", requests.term, VECTOR_WIDTH)
+                ),
+                only[SEARCH],
+            ),
+            "query_length": (requests.query_words, only[SEARCH]),
+            "subject_pin_id": (requests.pin + 1, only[RELATED]),
+            "subject_topic": (requests.topic, only[RELATED]),
+            "subject_vector": (
+                self.pin_view(
+                    requests.context, alone, normals(self.seed, "pin view", requests.pin, VECTOR_WIDTH)
+                ),
+                only[RELATED],
+            ),
+            "subject_saves": (np.floor(np.exp(4.0 + 1.5 * requests.fame)), only[RELATED]),
+        }
+        return _table("requests", columns, surface, lambda index: rng.random(count))
+
+    def ads(self, ads: Ads) -> pa.Table:
+        """The snapshot of `ads`, in order of id; whether a value is missing is a trait of the ad."""
+        seed, count = self.seed, len(ads.ad_id)
+        known, no_standard, no_shopping = np.zeros(count, np.bool_), ads.product != 0, ads.product != 1
+        z = normals(seed, "ad view", ads.ad_id, VECTOR_WIDTH + 2)
+        gaps = uniforms(seed, "ad gaps", ads.ad_id, len(_AD_TYPES))
+        none_yet = ads.impressions_7d == 0
+        columns: dict[str, Column] = {
+            "ad_id": (ads.ad_id, known),
+            "product": (np.array(PRODUCTS)[ads.product], known),
+            "goal": (np.array(["click", "conversion"])[ads.conversion], known),
+            "bid": (ads.bid, known),
+            "advertiser_id": (ads.advertiser + 1, known),
+            "topic": (ads.topic, known),
+            "format": (np.array(FORMATS)[ads.format], known),
+            "ad_vector": (self.ad_view(ads.latent, ads.product, z[:, :VECTOR_WIDTH]), known),
+            "ad_age_days": (ads.age, known),
+            "ad_impressions_7d": (ads.impressions_7d, known),
+            "ad_ctr_7d": (ads.clicks_7d / np.maximum(ads.impressions_7d, 1), none_yet),
+            "landing_quality": (np.clip(5.0 + 2.0 * ads.landing + 0.7 * z[:, -1], 0.0, 10.0), no_standard),
+            "creative_style": (np.array(STYLES)[ads.style], no_standard),
+            "price": (np.exp(3.3 + 0.9 * ads.price), no_shopping),
+            "discount": (ads.discount, no_shopping | (ads.discount == 0)),
+            "category": (ads.category, no_shopping),
+            "merchant_rating": (np.clip(3.9 + 0.6 * ads.rating + 0.2 * z[:, -2], 1.0, 5.0), no_shopping),
+        }
+        table = _table("ads", columns, ads.product, lambda index: gaps[:, index])
+        return table.take(np.argsort(ads.ad_id, kind="stable"))
+
+    def candidates(
+        self, requests: Requests, ads: Ads, pairs: Pairs, scores: Scores, actions: Actions
+    ) -> pa.Table:
+        """Rows of `candidates`: the teacher's scores, and what happened where the ad was shown."""
+        known = np.zeros(len(pairs.ad), np.bool_)
+        shopping = ads.product[pairs.ad] == 1
+        hidden_from = ~actions.impressed
+        teacher = _increasing(scores.teacher)
+        columns: dict[str, Column] = {
+            "request_id": (requests.request_id[pairs.request], known),
+            "ad_id": (ads.ad_id[pairs.ad], known),
+            "ctr": (teacher[:, 0], known),
+            "gctr": (teacher[:, 1], known),
+            "octr": (teacher[:, 2], shopping),
+            "impressed": (actions.impressed, known),
+            "position": (actions.position, hidden_from),
+            "clicked": (actions.clicked, hidden_from),
+            "good_clicked": (actions.good_clicked, hidden_from),
+            "outbound_clicked": (actions.outbound_clicked, hidden_from | shopping),
+            "hidden": (actions.hidden, hidden_from),
+            "repinned": (actions.repinned, hidden_from),
+        }
+        return _table("candidates", columns, shopping.astype(np.int64), lambda index: None)
+
+    def _user_ctr(self, requests: Requests, rng: np.random.Generator) -> Floats:
+        """A noisy click rate of the user on the surface, whose level differs by surface."""
+        noise = rng.standard_normal(len(requests)) * 0.35
+        level = np.array([0.02, 0.06, 0.03])[requests.surface]
+        return np.asarray(level * np.exp(0.5 * requests.users.propensity + noise))
+
+
+def _increasing(scores: Floats) -> NDArray[np.float32]:
+    """Scores in float32, where rounding could have lifted a child above its parent."""
+    rounded = scores.astype(np.float32)
+    rounded[:, 1:] = np.minimum(rounded[:, 1:], rounded[:, :1])
+    return rounded
+
+
+def _table(
+    name: str, columns: Mapping[str, Column], domain: Ints, draw: Callable[[int], Floats | None]
+) -> pa.Table:
+    schema = SCHEMAS[name]
+    arrays = []
+    for index, field in enumerate(schema):
+        values, null = columns[field.name]
+        rates = MISSING.get(field.name)
+        u = draw(index) if rates is not None else None
+        if rates is not None and u is not None:
+            null = null | (u < np.array(rates)[domain])
+        arrays.append(_vectors(values, null) if field.type == _LIST else _column(values, null, field.type))
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _column(values: NDArray[Any], null: Bools, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_string(kind):
+        return pa.array(values.astype(object), kind, mask=null)
+    return pa.array(values.astype(kind.to_pandas_dtype()), kind, mask=null)
+
+
+def _vectors(values: Floats, null: Bools) -> pa.Array:
+    """(N, 16) as lists; a null row has no elements."""
+    offsets = np.concatenate([[0], np.cumsum(np.where(null, 0, values.shape[1]))]).astype(np.int32)
+    flat = pa.array(values[~null].astype(np.float32).ravel())
+    return pa.ListArray.from_arrays(pa.array(offsets), flat, mask=pa.array(null))

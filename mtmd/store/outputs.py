@@ -1,0 +1,60 @@
+"""Durable stage outputs: a directory with a manifest of its files' digests; complete means that it verifies."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from mtmd.errors import StorageError
+from mtmd.store.files import atomic_directory, read_json, remove, sha256_file, write_json
+
+_MANIFEST = "manifest.json"
+_log = logging.getLogger(__name__)
+_Record = TypeVar("_Record", bound=BaseModel)
+
+
+def read_record(path: Path, kind: type[_Record]) -> _Record | None:
+    """What a run wrote down; None where it is not there, or was written by a version that said it otherwise."""
+    if not path.is_file():
+        return None
+    try:
+        return kind.model_validate(read_json(path))
+    except (StorageError, ValidationError):
+        return None
+
+
+def is_complete(directory: Path) -> bool:
+    """Whether the directory exists and every file is as its manifest says."""
+    manifest = directory / _MANIFEST
+    if not manifest.is_file():
+        return False
+    try:
+        files: dict[str, str] = dict(read_json(manifest)["files"])
+    except (StorageError, KeyError, TypeError, ValueError):  # damaged after it was written
+        return False
+    return all(
+        (directory / name).is_file() and sha256_file(directory / name) == sha for name, sha in files.items()
+    )
+
+
+def make_once(directory: Path, build: Callable[[Path], None]) -> bool:
+    """Fill the directory with `build` unless it is complete already; returns whether it was reused.
+
+    A directory that does not verify was damaged after it was written: it is made again.
+    """
+    if is_complete(directory):
+        return True
+    if directory.exists():
+        _log.warning("%s is made again, because its files are not as its manifest says", directory)
+        remove(directory)
+    with atomic_directory(directory) as temporary:
+        build(temporary)
+        files = {
+            str(path.relative_to(temporary)): sha256_file(path)
+            for path in sorted(temporary.rglob("*"))
+            if path.is_file()
+        }
+        write_json(temporary / _MANIFEST, {"files": files})
+    return False

@@ -1,0 +1,52 @@
+"""Where each stage puts its output: one directory per preset (a line of models with its own champion)."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from mtmd.config import Preset
+from mtmd.store.files import resolve
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Paths below `artifacts/<preset>`; artifacts/README.md describes them."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, artifacts: str | Path, preset: Preset) -> "Workspace":
+        return cls(resolve(artifacts) / preset.name)
+
+    @property
+    def shards(self) -> Path:
+        return self.root / "shards"
+
+    def validation(self, day: date) -> Path:
+        return self.root / "validation" / f"date={day.isoformat()}"
+
+    def latest_validation(self, as_of: date) -> Path:
+        """What the suites said in the latest run of a day."""
+        return self.root / "validation" / f"as_of={as_of.isoformat()}.json"
+
+    @property
+    def monitoring(self) -> Path:
+        return self.root / "monitoring"
+
+    def trained(self, kind: str, key: str) -> Path:
+        return self.root / "trained" / f"{kind}-{key[:16]}"
+
+    def work(self, kind: str, key: str) -> Path:
+        return self.root / "work" / f"{kind}-{key[:16]}"
+
+    def evaluation(self, key: str) -> Path:
+        return self.root / "evaluations" / key[:16]
+
+    def proofs(self, key: str) -> Path:
+        return self.root / "proofs" / f"{key[:16]}.json"
+
+    def graphs(self, key: str) -> Path:
+        return self.root / "graphs" / key[:16]
+
+    def run(self, as_of: date, key: str, decision: str) -> Path:
+        return self.root / "runs" / f"{as_of.isoformat()}-{key[:10]}-{decision[:6]}"

@@ -1,0 +1,1 @@
+"""Training on a window: losses, optimizer, trainer, checkpoints."""

@@ -1,0 +1,151 @@
+"""Trained weights on disk: safetensors, never a pickle.
+
+Resumable state between two epochs: one safetensors file, replaced atomically, that carries its own digest.
+
+A checkpoint can be made again by training again. So a damaged one is never gone on from: `load_checkpoint` warns, and
+the training begins anew."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mtmd.config import Frozen, Preset
+from mtmd.errors import TrainingError
+from mtmd.model.build import ModelKind, build_model
+from mtmd.model.ranker import Ranker
+from mtmd.store.files import atomic_file, digest
+from mtmd.train.results import EpochRecord
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Hex sha256 of tensors: their names, types, shapes and bytes, in the order of the names."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write parameters and buffers; `path` is one that `storage` yields, so that it appears whole."""
+    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
+
+
+def load_weights(kind: ModelKind, preset: Preset, path: Path) -> Ranker:
+    """The model of a kind with stored weights, in evaluation mode.
+
+    Raises TrainingError when the file can't be read or does not fit the preset.
+    """
+    model = build_model(kind, preset)
+    try:
+        model.load_state_dict(load_file(path))
+    except (RuntimeError, OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"weights {path} do not fit a {kind} model of preset {preset.name!r}; train again: {error}"
+        ) from error
+    return model.eval()
+
+
+FILE = "checkpoint.safetensors"
+_log = logging.getLogger(__name__)
+
+
+class TrainingState(Frozen):
+    """What besides tensors is needed to go on."""
+
+    key: str
+    epochs: tuple[EpochRecord, ...]
+    best_epoch: int
+    trained_rows: int
+    finished: bool
+
+
+def save_checkpoint(
+    work: Path,
+    state: TrainingState,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    best: dict[str, Tensor],
+) -> None:
+    """Replace the checkpoint: weights, optimizer moments and the best epoch's weights."""
+    tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
+    for index, slots in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{index}/{name}": value for name, value in slots.items()}
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    text = state.model_dump_json()
+    with atomic_file(work / FILE) as temporary:
+        save_file(tensors, temporary, metadata={"state": text, "sha256": _digest(text, tensors)})
+
+
+def load_checkpoint(
+    work: Path, key: str, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[TrainingState, dict[str, Tensor]] | None:
+    """Restore model and optimizer in place; None, changing neither, when there is no checkpoint to go on from.
+
+    That is also so, with a warning, for one that can't be read, whose content is not what was written, or that does not
+    fit the model. Raises TrainingError for a sound one that belongs to another training.
+    """
+    path = work / FILE
+    if not path.is_file():
+        return None
+    try:
+        state, tensors = _read(path)
+        if state.key != key:
+            raise TrainingError(
+                f"checkpoint {path} is of training {state.key}, not {key}; remove {work} and run again"
+            )
+        best, slots = _below("best/", tensors), _slots(_below("optimizer/", tensors))
+        _require_shapes(model, best, _below("model/", tensors))
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        _log.warning("the training begins anew, because checkpoint %s can't be used: %s", path, error)
+        return None
+    model.load_state_dict(_below("model/", tensors))
+    return state, best
+
+
+def _read(path: Path) -> tuple[TrainingState, dict[str, Tensor]]:
+    """Raises SafetensorError, KeyError or ValueError for a file that is not as it was written."""
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    if (found := _digest(metadata["state"], tensors)) != metadata.get("sha256"):
+        raise ValueError(f"its content has sha256 {found}; it says {metadata.get('sha256')}")
+    return TrainingState.model_validate(json.loads(metadata["state"])), tensors
+
+
+def _digest(state: str, tensors: dict[str, Tensor]) -> str:
+    return digest([state, tensors_digest(tensors)])
+
+
+def _require_shapes(model: nn.Module, *stored: dict[str, Tensor]) -> None:
+    """Raise ValueError where stored weights have other names or shapes than the model's."""
+    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    for weights in stored:
+        found = {name: tensor.shape for name, tensor in weights.items()}
+        if found != wanted:
+            names = sorted(
+                name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)
+            )
+            raise ValueError(f"its weights do not fit the model: {names[:3]}")
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _slots(flat: dict[str, Tensor]) -> dict[int, dict[str, Any]]:
+    slots: dict[int, dict[str, Any]] = {}
+    for name, tensor in flat.items():
+        index, slot = name.split("/", 1)
+        slots.setdefault(int(index), {})[slot] = tensor
+    return slots

@@ -1,0 +1,64 @@
+"""What a training reports while it runs, and when it is done.
+
+What a trainer needs of its data."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from pydantic import Field
+from torch import Tensor
+
+from mtmd.config import Frozen
+from mtmd.model.batch import Batch
+from mtmd.model.build import ModelKind
+from mtmd.train.step import Precision
+
+
+class Progress(Frozen):
+    """One report: every few steps, and at each epoch's end, when `validation_loss` is given."""
+
+    kind: ModelKind
+    epoch: int = Field(description="1-based")
+    epochs: int
+    step: int = Field(description="steps done, over all epochs")
+    steps: int
+    train_loss: float = Field(description="mean loss of this epoch so far")
+    validation_loss: float | None
+    rows_per_s: float = Field(description="pairs trained on per second in this epoch so far")
+
+
+class EpochRecord(Frozen):
+    """One epoch."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    validation_logmae: dict[str, float]
+    seconds: float
+
+
+class FitResult(Frozen):
+    """A finished training."""
+
+    kind: ModelKind
+    epochs: tuple[EpochRecord, ...]
+    best_epoch: int = Field(description="1-based; its weights are the ones kept")
+    stopped_early: bool
+    rows_per_s: float = Field(description="pairs trained on per second of training, validation excluded")
+    parameters: int
+    embedding_parameters: int
+    precision: Precision
+
+
+class TrainingData(Protocol):
+    """A window of batches; `mtmd.extract.window.WindowData` is one."""
+
+    def epoch(self, epoch: int, batch_requests: int) -> Iterator[Batch]: ...
+
+    def validation(self, batch_requests: int) -> Iterator[Batch]: ...
+
+    def newest(self, days: int, batch_requests: int) -> Iterator[Batch]: ...
+
+    def steps(self, batch_requests: int) -> int: ...
+
+    def base_rates(self) -> Tensor: ...

@@ -1,0 +1,125 @@
+"""Train one kind of model on the window, once: the output is named by everything that went in."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field
+
+from mtmd.config import Frozen, Preset
+from mtmd.extract.shards import ShardRef, open_shard
+from mtmd.extract.window import WindowData, window_fingerprint
+from mtmd.model.build import ModelKind
+from mtmd.model.ranker import Ranker
+from mtmd.run import RunPlan
+from mtmd.store.files import digest, locked, read_json, remove, write_json
+from mtmd.store.outputs import make_once
+from mtmd.train.checkpoints import load_weights, save_weights
+from mtmd.train.results import FitResult, Progress
+from mtmd.train.step import choose_precision
+from mtmd.train.trainer import TRAINING_FORMAT, fit
+
+_WEIGHTS, _FIT, _RECIPE = "weights.safetensors", "fit.json", "recipe.json"
+
+
+class Trained(Frozen):
+    """A trained model on disk."""
+
+    kind: ModelKind
+    variant: str | None = Field(None, description="ablation variant; None for the preset as it is")
+    seed: int = Field(description="of the training")
+    key: str
+    path: str
+    reused: bool
+    fit: FitResult
+
+    @property
+    def name(self) -> str:
+        """The predictor's name in an evaluation."""
+        return self.variant or self.kind
+
+
+def training_key(kind: ModelKind, window: str, preset: Preset) -> str:
+    """Name of a trained model: its data, its configuration, its format and torch's version."""
+    own: Any = None if kind == "mtmd" else getattr(preset.rivals, kind).model_dump(mode="json")
+    return digest(
+        {
+            "format": TRAINING_FORMAT,
+            "kind": kind,
+            "window": window,
+            "model": preset.model.model_dump(mode="json"),  # rivals take their normalisation from it
+            "rival": own,
+            "training": preset.training.model_dump(mode="json"),
+            "declarations": preset.declarations.model_dump(mode="json"),
+            "torch": torch.__version__,
+            "precision": choose_precision(preset.training),
+        }
+    )
+
+
+def train(
+    plan: RunPlan,
+    kind: ModelKind,
+    window: Sequence[ShardRef],
+    on_progress: Callable[[Progress], None] | None = None,
+    *,
+    variant: str | None = None,
+    seed: int | None = None,
+) -> Trained:
+    """Train `kind` on the window's shards, or take what an earlier run trained on the same inputs.
+
+    `variant` and `seed` change the plan's preset. A run that was killed goes on from its last checkpoint.
+    Raises TrainingError when the loss is not finite.
+    """
+    plan = plan.changed(variant, seed)
+    key = training_key(kind, window_fingerprint(window), plan.preset)
+    final, work = plan.workspace.trained(kind, key), plan.workspace.work(kind, key)
+
+    def build(directory: Path) -> None:
+        model, result = fit(kind, window_data(plan, window), plan.preset, work, on_progress)
+        save_weights(model, directory / _WEIGHTS)
+        write_json(directory / _FIT, result.model_dump(mode="json"))
+        write_json(directory / _RECIPE, _recipe(plan, kind, variant, window))
+
+    with locked(work.with_name(f"{work.name}.lock"), timeout_s=24 * 3600):  # others train beside it
+        reused = make_once(final, build)
+        remove(work)  # also what a run left that was killed right before this line
+    result = FitResult.model_validate(read_json(final / _FIT))
+    return Trained(
+        kind=kind,
+        variant=variant,
+        seed=plan.preset.training.seed,
+        key=key,
+        path=str(final),
+        reused=reused,
+        fit=result,
+    )
+
+
+def _recipe(
+    plan: RunPlan, kind: ModelKind, variant: str | None, window: Sequence[ShardRef]
+) -> dict[str, Any]:
+    """What a person wants to know of a directory whose name is a digest; nothing reads it."""
+    days = {"first": window[0].day, "last": window[-1].day}
+    return {
+        "kind": kind, "variant": variant, "seed": plan.preset.training.seed, "preset": plan.preset.name, **days
+    }  # fmt: skip
+
+
+def window_data(plan: RunPlan, window: Sequence[ShardRef]) -> WindowData:
+    """Open the window's shards for training."""
+    training = plan.preset.training
+    return WindowData(
+        [open_shard(Path(ref.path)) for ref in window],
+        plan.preset.declarations,
+        validation_fraction=training.validation_fraction,
+        seed=training.seed,
+        sample_fraction=training.sample_fraction,
+    )
+
+
+def load_trained(plan: RunPlan, trained: Trained) -> Ranker:
+    """The trained model in evaluation mode."""
+    preset = plan.changed(trained.variant).preset
+    return load_weights(trained.kind, preset, Path(trained.path) / _WEIGHTS)

@@ -1,0 +1,177 @@
+"""Deterministic kernels for the time of a training.
+
+Where bfloat16 pays: processors with matrix instructions for it.
+
+The training loss: Bernoulli KL(teacher ‖ student) per task, masked and weighted (paper §2.3).
+
+Deviation (`score_power`): pairs may be weighted by their score (docs/tuning.md has what it is worth).
+
+Shapes: P pairs, T tasks.
+
+One update of a model's weights from one batch."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from mtmd.config import TrainingConfig
+from mtmd.model.batch import Batch
+from mtmd.model.scores import log1mexp
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Refuse kernels whose results vary from run to run; the caller's settings come back.
+
+    Torch would also fill new tensors with NaN, to expose kernels that read memory before they write it; that
+    costs a pass over each and is left out.
+    """
+    switches: Any = torch.utils.deterministic  # a module with a property, which type checkers don't see
+    before, warn_only, fill = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        switches.fill_uninitialized_memory,
+    )
+    torch.use_deterministic_algorithms(True)
+    switches.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        switches.fill_uninitialized_memory = fill
+
+
+Precision = Literal["float32", "bfloat16"]
+
+
+def choose_precision(config: TrainingConfig) -> Precision:
+    """The configured precision; `auto` is bfloat16 on processors that multiply it natively."""
+    if config.precision != "auto":
+        return config.precision
+    return "bfloat16" if multiplies_bfloat16() else "float32"
+
+
+def autocast(precision: Precision) -> AbstractContextManager[object]:
+    """The context that a forward pass runs in."""
+    return torch.autocast("cpu", torch.bfloat16) if precision == "bfloat16" else nullcontext()
+
+
+def multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor has matrix or vector instructions for it, by Linux's list of its flags."""
+    try:
+        flags = cpuinfo.read_text(encoding="utf-8").split()
+    except OSError:  # not Linux: nobody says, and float32 is always right
+        return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+MOST = 1e3  # a pair whose score is a thousandth of the usual counts no more than that
+
+
+def bernoulli_kl(log_p: Tensor, teacher: Tensor) -> Tensor:
+    """KL(teacher ‖ student) of each pair and task, nats: (P, T), 0 where the teacher is NaN.
+
+    KL = t·(ln t − ln p) + (1 − t)·(ln(1 − t) − ln(1 − p)), from ln p, so that a small p keeps its precision.
+    The teacher's entropy is part of it, so a perfect student scores 0. At least float32, whatever comes in.
+    """
+    known = ~teacher.isnan()
+    dtype = torch.promote_types(log_p.dtype, torch.float32)
+    t = torch.where(known, teacher, 0.5).to(dtype)
+    p = torch.where(known, log_p, -1.0).to(dtype)  # masked before log1mexp: NaN · 0 is NaN in its gradient
+    entropy = torch.xlogy(t, t) + torch.xlogy(1.0 - t, 1.0 - t)
+    cross = t * p + (1.0 - t) * log1mexp(p)
+    return torch.where(known, entropy - cross, 0.0)
+
+
+def task_sums(values: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum over the pairs that have the task, and their count: (T,) each."""
+    known = ~teacher.isnan()
+    return torch.where(known, values, 0.0).sum(dim=0), known.sum(dim=0)
+
+
+@dataclass(frozen=True)
+class TrainingLoss:
+    """Σ_t w_t · mean over pairs of KL · (s_t / p̂)^power / Σ_t w_t.
+
+    A pair's KL grows with its probability, so at power 0, the paper's loss, pairs and domains with high scores decide
+    nearly alone; at 1 equal relative errors cost about the same everywhere. The divisor is the model's own score, taken
+    as a constant: it depends on the pair's features only, so the best prediction stays the teacher's mean. (Divided by
+    the teacher's score it would be a lower one, and the model calibrated too low: docs/tuning.md.)
+
+    task_weights  (T,) w        scale  (T,) s, a typical score of each task; it only sets the loss's size
+    """
+
+    task_weights: Tensor
+    power: float
+    scale: Tensor
+
+    @classmethod
+    def of(cls, config: TrainingConfig, tasks: Sequence[str], base_rates: Tensor) -> "TrainingLoss":
+        """The configured loss; base_rates (|domains|, T), NaN where a domain lacks the task."""
+        weights = torch.tensor([config.loss_weights[task] for task in tasks])
+        return cls(weights, config.score_power, base_rates.nanmean(dim=0).float())
+
+    def __call__(self, log_p: Tensor, teacher: Tensor) -> Tensor:
+        """The loss of a batch: log_p and teacher (P, T)."""
+        rows = bernoulli_kl(log_p, teacher)
+        if self.power > 0.0:
+            rows = rows * self._divided(log_p.detach())
+        return self.mean(*task_sums(rows, teacher))
+
+    def mean(self, sums: Tensor, counts: Tensor) -> Tensor:
+        """Σ_t w_t sums_t / counts_t / Σ_t w_t, from sums over the pairs that have each task: (T,) each."""
+        weights = self.task_weights.to(sums.dtype)
+        return (weights * sums / counts.clamp(min=1)).sum() / weights.sum()
+
+    def _divided(self, log_p: Tensor) -> Tensor:
+        """(s / p̂)^power, at most MOST^power."""
+        return (self.scale.log() - log_p).clamp(max=math.log(MOST)).mul(self.power).exp()
+
+
+def training_step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    loss_of: TrainingLoss,
+    precision: Precision,
+    max_gradient_norm: float,
+) -> tuple[float, float]:
+    """Forward, loss, backward, clipping, update: the loss, and the gradient's norm before clipping.
+
+    When the loss or the norm is not finite, the weights are left as they were.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    with autocast(precision):
+        log_p = model(batch)
+    loss = loss_of(log_p, batch.teacher)
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = clip_gradients(model, max_gradient_norm)
+    value = float(loss.detach())
+    if math.isfinite(value) and math.isfinite(norm):
+        optimizer.step()
+    return value, norm
+
+
+def clip_gradients(model: nn.Module, most: float) -> float:
+    """Scale all gradients so that their norm is at most `most`; returns the norm before.
+
+    As torch's `clip_grad_norm_`, for sparse gradients too: those are coalesced, so that a row counts once.
+    """
+    values = []
+    for parameter in model.parameters():
+        if (gradient := parameter.grad) is None:
+            continue
+        if gradient.is_sparse:
+            parameter.grad = gradient = gradient.coalesce()
+            gradient = gradient.values()
+        values.append(gradient)
+    norm = float(nn.utils.get_total_norm(values, foreach=True))
+    if norm > most:
+        torch._foreach_mul_(values, most / norm)
+    return norm

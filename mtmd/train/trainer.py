@@ -1,0 +1,254 @@
+"""What a model knows of its window before the first step.
+
+Train a model on a window: AdamW, warm-up and cosine, early stop, resume (paper §2.3, §3.1).
+
+The same inputs give the same weights on the same machine with the same number of threads: random choices are
+drawn from the seed and the epoch, torch is held to deterministic kernels, and no global generator is read or
+moved. So a training that was killed and goes on from its last whole epoch ends with the same bits too."""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mtmd.config import Preset
+from mtmd.errors import TrainingError
+from mtmd.model.batch import Batch
+from mtmd.model.build import ModelKind, build_model
+from mtmd.model.ranker import Ranker
+from mtmd.store.files import digest
+from mtmd.train.checkpoints import TrainingState, load_checkpoint, save_checkpoint
+from mtmd.train.level import move_level
+from mtmd.train.optimizer import RATE, learning_rate_factor, make_optimizer
+from mtmd.train.results import EpochRecord, FitResult, Progress, TrainingData
+from mtmd.train.step import (
+    Precision,
+    TrainingLoss,
+    bernoulli_kl,
+    choose_precision,
+    deterministic,
+    task_sums,
+    training_step,
+)
+
+
+def start(model: Ranker, data: TrainingData, batch_requests: int) -> None:
+    """Set the biases to the window's mean scores, and the statistics of features to those of its training requests.
+
+    One pass over the batches of epoch 0, which training does not use. A row counts once in each batch that it is in.
+    """
+    model.initialise_bias(data.base_rates())
+    for batch in data.epoch(0, batch_requests):
+        model.observe(batch)
+
+
+TRAINING_FORMAT = 1  # raise it whenever the same window and configuration would give other weights
+_REPORT_STEPS = 10  # a report costs a synchronisation; ten steps are well under ten seconds
+
+OnProgress = Callable[[Progress], None]
+
+
+def fit(
+    kind: ModelKind, data: TrainingData, preset: Preset, work: Path, on_progress: OnProgress | None = None
+) -> tuple[Ranker, FitResult]:
+    """Train a new model, or go on from the checkpoint in `work`: the best epoch's model, and the record.
+
+    A training that `work` has complete is not repeated. `on_progress` is called every few steps and after
+    each epoch's checkpoint; what it raises ends the training, which can then go on from that checkpoint.
+    Raises TrainingError on a loss or gradient that is not finite (kind, epoch, step, values and learning rate
+    in the message), and for a checkpoint that does not fit.
+    """
+    if (world := os.environ.get("WORLD_SIZE", "1")) != "1":  # set by torchrun
+        raise TrainingError(f"WORLD_SIZE ({world}) must be 1: training on several ranks is not supported yet")
+    with deterministic():
+        run = _Run(kind, data, preset, work, on_progress)
+        while not run.finished:
+            run.one_epoch()
+        return run.result()
+
+
+class _Run:
+    """One training under way; everything that a checkpoint restores lives here."""
+
+    def __init__(
+        self, kind: ModelKind, data: TrainingData, preset: Preset, work: Path, on_progress: OnProgress | None
+    ) -> None:
+        self._kind, self._data, self._work, self._on_progress = kind, data, work, on_progress
+        self._config = preset.training
+        self._tasks = preset.domains.task_names
+        self._precision: Precision = choose_precision(self._config)
+        self._peak = (
+            self._config.learning_rate if kind == "mtmd" else getattr(preset.rivals, kind).learning_rate
+        )
+        self._steps = data.steps(self._config.batch_requests)
+        if self._steps == 0:
+            raise TrainingError(
+                "the window has no training batches (0 steps); it needs days with scored candidates"
+            )
+        self._model = build_model(kind, preset)
+        self._loss = TrainingLoss.of(self._config, self._tasks, data.base_rates())
+        self._optimizer = make_optimizer(self._model, self._config)
+        self._key = _key(kind, data, preset)
+        self._records: list[EpochRecord] = []
+        self._best_epoch, self._trained_rows = 0, 0
+        self._best = self._copy()
+        self.finished = False
+        if not self._restored():
+            start(self._model, data, self._config.batch_requests)
+
+    def one_epoch(self) -> None:
+        """Train over the window once, validate, and write the checkpoint."""
+        epoch, started = len(self._records) + 1, time.perf_counter()
+        train_loss, rows = self._train(epoch, started)
+        seconds = time.perf_counter() - started
+        validation_loss, logmae = self._validate(epoch)
+        self._trained_rows += rows
+        self._records.append(
+            EpochRecord(
+                epoch=epoch,
+                train_loss=train_loss,
+                validation_loss=validation_loss,
+                validation_logmae=logmae,
+                seconds=seconds,
+            )
+        )
+        if self._best_epoch == 0 or validation_loss < self._records[self._best_epoch - 1].validation_loss:
+            self._best_epoch, self._best = epoch, self._copy()
+        self.finished = epoch == self._config.epochs or epoch - self._best_epoch >= self._config.patience
+        save_checkpoint(self._work, self._state(), self._model, self._optimizer, self._best)
+        self._report(epoch, epoch * self._steps, train_loss, validation_loss, rows / seconds)
+
+    def result(self) -> tuple[Ranker, FitResult]:
+        """The best epoch's model, at the level that the preset wants, in evaluation mode; and the training's record."""
+        self._optimizer.close()
+        self._model.load_state_dict(self._best)
+        self._model.eval()
+        if self._config.level_days:
+            days, requests = self._config.level_days, self._config.batch_requests
+            move_level(self._model, lambda: self._data.newest(days, requests))
+        return self._model, FitResult(
+            kind=self._kind,
+            epochs=tuple(self._records),
+            best_epoch=self._best_epoch,
+            stopped_early=len(self._records) < self._config.epochs,
+            rows_per_s=self._trained_rows / sum(record.seconds for record in self._records),
+            parameters=self._model.parameter_count,
+            embedding_parameters=self._model.embedding_parameter_count,
+            precision=self._precision,
+        )
+
+    def _train(self, epoch: int, started: float) -> tuple[float, int]:
+        self._model.train()
+        total, rows, done = 0.0, 0, (epoch - 1) * self._steps
+        for index, batch in enumerate(self._data.epoch(epoch, self._config.batch_requests), start=1):
+            total += self._step(epoch, done + index - 1, batch)
+            rows += len(batch.candidate)
+            if index % _REPORT_STEPS == 0:
+                self._report(epoch, done + index, total / index, None, rows / (time.perf_counter() - started))
+        self._optimizer.settle()
+        return total / self._steps, rows
+
+    def _step(self, epoch: int, step: int, batch: Batch) -> float:
+        factor = learning_rate_factor(step, self._config.epochs * self._steps, self._config)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._peak * factor * group[RATE]
+        loss, norm = training_step(
+            self._model,
+            self._optimizer,
+            batch,
+            self._loss,
+            self._precision,
+            self._config.max_gradient_norm,
+        )
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise TrainingError(
+                f"{self._kind}: loss {loss} with gradient norm {norm} in epoch {epoch}, step {step + 1} at "
+                f"learning rate {self._peak * factor:.3g} ({self._precision}) is not finite; check the teacher "
+                f'scores, lower the learning rate or set training.precision = "float32"'
+            )
+        return loss
+
+    @torch.no_grad()
+    def _validate(self, epoch: int) -> tuple[float, dict[str, float]]:
+        """Weighted KL and LogMAE per task on the validation requests, in float32, whatever is trained on."""
+        self._model.eval()
+        kl, error, count = torch.zeros(3, len(self._tasks), dtype=torch.float64)
+        for batch in self._data.validation(self._config.batch_requests):
+            log_p = self._model(batch)
+            sums, counts = task_sums(bernoulli_kl(log_p, batch.teacher), batch.teacher)
+            kl, count = kl + sums, count + counts
+            error = error + task_sums((log_p - batch.teacher.log()).abs(), batch.teacher)[0]
+        if not bool((count > 0).all()):
+            raise TrainingError(
+                f"the validation slice has {count.tolist()} rows for tasks {list(self._tasks)}; each needs "
+                f"some: raise validation_fraction ({self._config.validation_fraction})"
+            )
+        loss = float(self._loss.mean(kl, count))
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"{self._kind}: validation loss {loss} after epoch {epoch} is not finite; "
+                f"check the teacher scores or lower the learning rate ({self._peak:.3g} at its peak)"
+            )
+        return loss, dict(zip(self._tasks, (error / count).tolist(), strict=True))
+
+    def _restored(self) -> bool:
+        stored = load_checkpoint(self._work, self._key, self._model, self._optimizer)
+        if stored is None:
+            return False
+        state, self._best = stored
+        self._records = list(state.epochs)
+        self._best_epoch, self._trained_rows, self.finished = (
+            state.best_epoch,
+            state.trained_rows,
+            state.finished,
+        )
+        return True
+
+    def _state(self) -> TrainingState:
+        return TrainingState(
+            key=self._key,
+            epochs=tuple(self._records),
+            best_epoch=self._best_epoch,
+            trained_rows=self._trained_rows,
+            finished=self.finished,
+        )
+
+    def _copy(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().clone() for name, tensor in self._model.state_dict().items()}
+
+    def _report(self, epoch: int, step: int, train: float, validation: float | None, speed: float) -> None:
+        if self._on_progress is not None:
+            self._on_progress(
+                Progress(
+                    kind=self._kind,
+                    epoch=epoch,
+                    epochs=self._config.epochs,
+                    step=step,
+                    steps=self._config.epochs * self._steps,
+                    train_loss=train,
+                    validation_loss=validation,
+                    rows_per_s=speed,
+                )
+            )
+
+
+def _key(kind: ModelKind, data: TrainingData, preset: Preset) -> str:
+    """Digest of what a training depends on: a checkpoint of another one must not be gone on from.
+
+    Gates, names and places are left out: they change no weight. The base rates stand for the data.
+    """
+    return digest(
+        {
+            "kind": kind,
+            "declarations": preset.declarations.model_dump(mode="json"),
+            "model": preset.model.model_dump(mode="json"),
+            "rivals": preset.rivals.model_dump(mode="json"),
+            "training": preset.training.model_dump(mode="json"),
+            "steps": data.steps(preset.training.batch_requests),
+            "base_rates": [repr(rate) for rate in data.base_rates().flatten().tolist()],  # NaN has no JSON
+        }
+    )

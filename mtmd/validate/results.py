@@ -1,0 +1,165 @@
+"""What validation returns: plain, typed, and the same after a round trip through JSON.
+
+The schema, compared before any suite runs: readers of Parquet coerce, widen and fill silently."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from enum import StrEnum
+
+from pydantic import Field
+
+from mtmd.config import Frozen
+
+
+class Status(StrEnum):
+    """How an expectation ended. Only PASSED is a pass: neither RAISED nor SKIPPED is."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    RAISED = "raised"
+    SKIPPED = "skipped"
+
+
+class ExpectationResult(Frozen):
+    """One expectation, and how it ended."""
+
+    table: str = Field(description="requests, ads, candidates or window")
+    name: str
+    description: str = Field(description="what goes wrong downstream when it fails")
+    column: str | None = Field(None, description="column or columns it is about, comma-separated")
+    severity: str = Field("critical", description="critical stops the run, warning is only shown")
+    status: Status
+    observed: int | float | str | None = Field(None, description="what was measured, usually a count of rows")
+    unexpected: int | None = Field(None, description="rows or keys that should not be there")
+    samples: tuple[dict[str, str], ...] = Field((), description="keys and values of the first of them")
+    message: str | None = Field(
+        None, description="the exception when it raised, the reason when it was skipped"
+    )
+
+    @property
+    def success(self) -> bool:
+        return self.status is Status.PASSED
+
+    @property
+    def stops(self) -> bool:
+        """Whether the run may not go on: a critical failure, or any expectation that raised."""
+        return self.status is Status.RAISED or (self.status is Status.FAILED and self.severity == "critical")
+
+
+class DomainProfile(Frozen):
+    """One domain's candidates on one day."""
+
+    surface: str
+    product: str
+    candidates: int
+    share: float = Field(description="of the day's candidates in all declared domains")
+    mean_scores: dict[str, float | None] = Field(
+        description="mean finite teacher score per task; None without"
+    )
+
+
+class NullProfile(Frozen):
+    """Null rates of one side's features in one surface or product."""
+
+    table: str
+    domain: str
+    rates: dict[str, float]
+
+
+class DayProfile(Frozen):
+    """What later days are compared with."""
+
+    day: date
+    domains: tuple[DomainProfile, ...] = Field(description="every declared domain, in index order")
+    null_rates: tuple[NullProfile, ...]
+    digests: dict[str, str] = Field(description="digest of each table's content")
+
+    @property
+    def candidates(self) -> int:
+        """Candidates of the day in all declared domains."""
+        return sum(domain.candidates for domain in self.domains)
+
+
+class DayValidation(Frozen):
+    """The three suites on one day."""
+
+    day: date
+    results: tuple[ExpectationResult, ...]
+    profile: DayProfile | None = Field(None, description="None when the schema is not as declared")
+
+    @property
+    def title(self) -> str:
+        return self.day.isoformat()
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[ExpectationResult, ...]:
+        """The results that stop the run."""
+        return tuple(result for result in self.results if result.stops)
+
+
+class WindowValidation(Frozen):
+    """The window's suite."""
+
+    first: date
+    last: date
+    results: tuple[ExpectationResult, ...]
+
+    @property
+    def title(self) -> str:
+        return f"window {self.first} … {self.last}"
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[ExpectationResult, ...]:
+        """The results that stop the run."""
+        return tuple(result for result in self.results if result.stops)
+
+
+SAMPLES = 20  # a wrong schema is read column by column, so more of it is shown than of rows
+
+
+def compare(
+    table: str, declared: Mapping[str, str], files: Mapping[str, Mapping[str, str]]
+) -> ExpectationResult:
+    """Whether every file (by name) has exactly the declared columns with exactly the declared types."""
+    problems = [
+        {"file": file, "column": column, "problem": problem}
+        for file, columns in files.items()
+        for column, problem in _problems(declared, columns)
+    ]
+    return ExpectationResult(
+        table=table,
+        name="columns_as_declared",
+        description="A missing column would be read as nulls and a retyped one cast, both without a word; an "
+        "undeclared one is never read.",
+        column=", ".join(dict.fromkeys(problem["column"] for problem in problems)) or None,
+        status=Status.FAILED if problems else Status.PASSED,
+        observed=len(problems),
+        unexpected=len(problems),
+        samples=tuple(problems[:SAMPLES]),
+    )
+
+
+def _problems(declared: Mapping[str, str], found: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    missing = {column: kind for column, kind in declared.items() if column not in found}
+    extra = {column: kind for column, kind in found.items() if column not in declared}
+    for column, kind in missing.items():
+        # One missing and one extra column of a type: most likely one column under another name.
+        others = [other for other, other_kind in extra.items() if other_kind == kind]
+        if len(others) == 1 and list(missing.values()).count(kind) == 1:
+            yield column, f"missing; {others[0]} of the same type {kind} is there instead: renamed?"
+            del extra[others[0]]
+        else:
+            yield column, f"missing; must be {kind}"
+    for column, kind in extra.items():
+        yield column, f"not declared; is {kind}"
+    for column in declared.keys() & found.keys():
+        if found[column] != declared[column]:
+            yield column, f"is {found[column]}; must be {declared[column]}"

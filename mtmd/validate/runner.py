@@ -1,0 +1,230 @@
+"""Runs the suites of `expectations/` with great-expectations on DuckDB.
+
+Days may be validated from several threads at once: each has its own database; great-expectations itself,
+which keeps its current project in a global, runs under a lock.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from expectations import Needs, ads_suite, candidates_suite, requests_suite, window_suite
+from mtmd.config import Preset
+from mtmd.errors import LogsError, ValidationError
+from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.files import day_directory, source_files
+from mtmd.validate.gx_duckdb import Database, autocommit, database, load
+from mtmd.validate.results import (
+    DayProfile,
+    DayValidation,
+    ExpectationResult,
+    Status,
+    WindowValidation,
+    compare,
+)
+from mtmd.validate.staging import (
+    columns_of,
+    profile_day,
+    stage_day,
+    stage_found,
+    stage_previous_requests,
+    stage_trailing,
+)
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+VALIDATION_FORMAT = 1  # raise it whenever the same suites on the same files would give other results
+SAMPLES = 5
+_GREAT_EXPECTATIONS = Lock()
+_SKIPPED = {
+    Needs.TRAILING: "not enough trailing days: no earlier day was given to compare with",
+    Needs.PREVIOUS_DAY: "the logs have no requests of the day before, or the preset leaves it out",
+}
+
+
+def validate_day(
+    logs: str | Path, day: date, preset: Preset, trailing: Sequence[DayProfile] = ()
+) -> DayValidation:
+    """Hold one day of logs to the three suites.
+
+    `trailing` are profiles of earlier days in any order; the newest `preset.data.trailing_days` of those
+    before `day` that have `preset.data.min_trailing_rows` candidates count. A schema that is not as declared
+    is a failed result, and the suites are then not run.
+    Raises LogsError when a table is missing, empty or unreadable, naming the table, the day and the file.
+    """
+    declarations = preset.declarations
+    files = source_files(logs, day)
+    with database() as opened:
+        declared = table_columns(declarations)
+        schemas = tuple(
+            compare(
+                table,
+                declared[table],
+                {file.name: columns_of(opened, table, file, day) for file in files[table]},
+            )
+            for table in TABLES
+        )
+        if not all(result.success for result in schemas):
+            return DayValidation(day=day, results=schemas + tuple(_not_run(schemas)))
+        stage_day(opened, files, day, preset)
+        earlier = sorted(
+            (p for p in trailing if p.day < day and p.candidates >= preset.data.min_trailing_rows),
+            key=lambda p: p.day,
+        )
+        earlier = earlier[-preset.data.trailing_days :]
+        stage_trailing(opened, earlier)
+        previous_day = day - timedelta(days=1)
+        told = day_directory(logs, "requests", previous_day).glob("*.parquet")
+        previous = [] if previous_day in preset.left_out else sorted(told)
+        stage_previous_requests(opened, previous, previous_day)
+        present = {Needs.NOTHING: True, Needs.TRAILING: bool(earlier), Needs.PREVIOUS_DAY: bool(previous)}
+        stage_found(opened, files["candidates"], day, preset, present)
+        results = run_suites(opened, _day_suites(preset), present)
+        profile = profile_day(opened, day, declarations)
+    return DayValidation(day=day, results=schemas + results, profile=profile)
+
+
+def validate_window(profiles: Sequence[DayProfile], preset: Preset) -> WindowValidation:
+    """Hold the days of a window, together, to the window's suite.
+
+    Raises LogsError when there is no day at all.
+    """
+    if not profiles:
+        raise LogsError(
+            "the window has no days (0); at least 1 day's profile is required: validate its days first"
+        )
+    days = sorted(profile.day for profile in profiles)
+    with database() as opened:
+        stage_trailing(opened, profiles)
+        with _GREAT_EXPECTATIONS:
+            load()
+            suite = window_suite(preset)
+        results = run_suites(opened, {"trailing_domains": suite}, dict.fromkeys(Needs, True))
+    return WindowValidation(first=days[0], last=days[-1], results=results)
+
+
+def require(validation: DayValidation | WindowValidation) -> None:
+    """Raise ValidationError with the failing expectations, their counts and sample keys, if there are any."""
+    if validation.passed:
+        return
+    lines = [
+        f"{validation.title}: {len(validation.failures)} expectations failed; fix the logs, then run again"
+    ]
+    for result in validation.failures:
+        what = result.message if result.status is Status.RAISED else f"{result.unexpected} unexpected"
+        lines.append(f"- {result.table}.{result.name}: {what}. {result.description}")
+        lines += [
+            "    " + ", ".join(f"{key}={value}" for key, value in row.items()) for row in result.samples
+        ]
+    raise ValidationError("\n".join(lines))
+
+
+def _day_suites(preset: Preset) -> dict[str, "ExpectationSuite"]:
+    with _GREAT_EXPECTATIONS:
+        load()
+        return {
+            "requests": requests_suite(preset),
+            "ads": ads_suite(preset),
+            "candidates": candidates_suite(preset),
+        }
+
+
+def run_suites(
+    opened: Database, suites: Mapping[str, "ExpectationSuite"], present: Mapping[Needs, bool]
+) -> tuple[ExpectationResult, ...]:
+    """Run each suite on the table it is keyed by, in the order of its expectations.
+
+    Expectations that need what is not `present` are skipped, and say so.
+    """
+    with _GREAT_EXPECTATIONS, _data_source(opened) as source:
+        return tuple(
+            result
+            for table, suite in suites.items()
+            for result in _run_suite(
+                source.add_query_asset(table, query=f"select * from {table}"), suite, present
+            )
+        )
+
+
+@contextmanager
+def _data_source(opened: Database) -> Iterator[Any]:
+    """A great-expectations data source on the database, in a project of its own; closed at the end."""
+    gx = load()
+    from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    source = context.data_sources.add_sql("logs", connection_string=opened.url)
+    autocommit(source.get_execution_engine().engine)
+    try:
+        yield source
+    finally:
+        source.get_execution_engine().close()
+        source.get_engine().dispose()
+
+
+def _run_suite(
+    asset: Any, suite: "ExpectationSuite", present: Mapping[Needs, bool]
+) -> Iterator[ExpectationResult]:
+    gx = load()
+    run = [e for e in suite.expectations if present[Needs(e.meta["needs"])]]
+    outcome = (
+        asset.add_batch_definition_whole_table("all")
+        .get_batch()
+        .validate(gx.ExpectationSuite(name=suite.name, expectations=run), result_format="COMPLETE")
+    )
+    by_name = {result.expectation_config.meta["name"]: result for result in outcome.results}
+    for expectation in suite.expectations:
+        name = expectation.meta["name"]
+        yield _result(suite.name, expectation, by_name.get(name), present[Needs(expectation.meta["needs"])])
+
+
+def _result(table: str, expectation: Any, outcome: Any, ran: bool) -> ExpectationResult:
+    common = {
+        "table": table,
+        "name": expectation.meta["name"],
+        "description": expectation.description,
+        "column": expectation.meta["column"],
+        "severity": str(getattr(expectation.severity, "value", expectation.severity)),
+    }
+    if not ran:
+        reason = _SKIPPED[Needs(expectation.meta["needs"])]
+        return ExpectationResult(**common, status=Status.SKIPPED, message=reason)
+    if outcome is None:
+        return ExpectationResult(**common, status=Status.RAISED, message="great-expectations gave no result")
+    if (raised := _exception(outcome.exception_info)) is not None:
+        return ExpectationResult(**common, status=Status.RAISED, message=raised)
+    observed = outcome.result.get("observed_value")
+    rows = outcome.result.get("details", {}).get("unexpected_rows", [])
+    return ExpectationResult(
+        **common,
+        status=Status.PASSED if outcome.success else Status.FAILED,
+        observed=observed,
+        unexpected=None if "details" not in outcome.result else observed,
+        samples=tuple({key: str(value) for key, value in row.items()} for row in rows[:SAMPLES]),
+    )
+
+
+def _exception(info: Any) -> str | None:
+    """First line of the exception, if any; great-expectations nests them by metric when a metric raised."""
+    if not isinstance(info, Mapping):
+        return None
+    if info.get("raised_exception"):
+        return str(info.get("exception_message") or "unknown exception").splitlines()[0]
+    return next((found for nested in info.values() if (found := _exception(nested)) is not None), None)
+
+
+def _not_run(schemas: Iterable[ExpectationResult]) -> Iterator[ExpectationResult]:
+    wrong = ", ".join(result.table for result in schemas if not result.success)
+    for table in TABLES:
+        yield ExpectationResult(
+            table=table,
+            name="suite",
+            description="Content is checked only when the columns are as declared.",
+            status=Status.SKIPPED,
+            message=f"not run: the columns of {wrong} are not as declared",
+        )

@@ -1,0 +1,111 @@
+"""Hold the window's days to their suites: a day once per content, the window's aggregates at every run."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+from pydantic import Field
+
+from expectations import day_expectations
+from mtmd.config import Frozen
+from mtmd.errors import LogsError
+from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.digests import source_digests
+from mtmd.logs.files import source_files
+from mtmd.logs.sql import bare_sql, statement
+from mtmd.run import RunPlan
+from mtmd.store.files import digest, write_json
+from mtmd.store.outputs import read_record
+from mtmd.validate.results import DayProfile, DayValidation, WindowValidation
+from mtmd.validate.runner import VALIDATION_FORMAT, validate_day, validate_window
+from mtmd.validate.runner import require as require_validation
+
+
+class DataQuality(Frozen):
+    """What the suites said of a run's days and of their window."""
+
+    days: tuple[DayValidation, ...]
+    window: WindowValidation | None
+    reused: tuple[date, ...]
+    sources: tuple[str, ...] = Field(description="digest of each day's source files, as they were validated")
+
+    @property
+    def passed(self) -> bool:
+        return all(one.passed for one in self.validations)
+
+    @property
+    def validations(self) -> tuple[DayValidation | WindowValidation, ...]:
+        return (*self.days, *(() if self.window is None else (self.window,)))
+
+
+def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = None) -> DataQuality:
+    """Validate the plan's days, oldest first, then their window.
+
+    A day that passed before with the same files, declarations and suites is not run again; one that failed is.
+    All days are looked at before anything is raised: see `require`. Raises LogsError where a day's files are
+    missing, empty or unreadable, or change while they are validated.
+    """
+    days: list[DayValidation] = []
+    reused: list[date] = []
+    trailing: list[DayProfile] = []
+    sources = [day_sources(plan, day) for day in plan.all_days]
+    for day, source in zip(plan.all_days, sources, strict=True):
+        stored = day_record(plan, day, source)
+        if (known := read_record(stored, DayValidation)) is not None:
+            result = known
+            reused.append(day)
+        else:
+            result = validate_day(plan.logs, day, plan.preset, trailing)
+            if day_sources(plan, day) != source:
+                raise LogsError(
+                    f"logs of {day} changed while they were validated; run again when they are complete"
+                )
+            if result.passed:
+                write_json(stored, result.model_dump(mode="json"))
+        if result.passed and result.profile is not None:
+            trailing.append(result.profile)
+        days.append(result)
+        if on_day is not None:
+            on_day(result)
+    window = validate_window(trailing, plan.preset) if len(trailing) == len(days) else None
+    quality = DataQuality(
+        days=tuple(days), window=window, reused=tuple(reused), sources=tuple(map(digest, sources))
+    )
+    write_json(
+        plan.workspace.latest_validation(plan.as_of), quality.model_dump(mode="json")
+    )  # failures too: it is read, never reused
+    return quality
+
+
+def require(quality: DataQuality) -> None:
+    """Raise ValidationError for the first validation that failed, with expectations, counts and sample keys."""
+    for one in quality.validations:
+        require_validation(one)
+
+
+def day_sources(plan: RunPlan, day: date) -> dict[str, dict[str, str]]:
+    """sha256 of the day's source files, by table and file name."""
+    cache = plan.workspace.shards / "digests" / f"date={day.isoformat()}.json"
+    return source_digests(source_files(plan.logs, day), cache)
+
+
+def day_record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> Path:
+    """Where a passed day's results are: named by its files' content, its declarations and all its expectations.
+
+    The days that it was compared with are left out on purpose: a late correction of an earlier day must not
+    judge a later one again.
+    """
+    suites = day_expectations(plan.preset)
+    key = digest(
+        {
+            "sources": sources,
+            "declarations": plan.preset.declarations.model_dump(mode="json"),
+            "limits": plan.preset.data.model_dump(mode="json"),
+            "format": VALIDATION_FORMAT,
+            "contract": table_columns(plan.preset.declarations),
+            "expectations": {batch: [asdict(one) for one in suite] for batch, suite in suites.items()},
+            "sql": {table: bare_sql(statement(f"source_{table}")) for table in TABLES},
+        }
+    )
+    return plan.workspace.validation(day) / f"{key[:16]}.json"

@@ -1,0 +1,293 @@
+"""One day of logs as tables of an in-memory database: what the suites query, and the day's profile.
+
+The source columns are read once, and the keys of candidates once more. Vectors are reduced to their length and whether
+they are whole, and of candidates only a summary is kept, so that a staged day is small beside the logs; every row has a
+hash for the table's digest.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from expectations import Needs
+from expectations.candidates import (
+    DIGEST,
+    SUMMARY,
+    SUSPECTS,
+    candidates_expectations,
+    found_table,
+    summary_sql,
+)
+from expectations.common import Expect, digest_sql, literal, name
+from expectations.features import finite_column, length_column, null_rates_sql
+from mtmd.config import Declarations, Feature, Preset
+from mtmd.errors import LogsError
+from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.files import duckdb_paths
+from mtmd.logs.sql import statement
+from mtmd.validate.gx_duckdb import Database
+from mtmd.validate.results import DayProfile, DomainProfile, NullProfile
+
+_JOINED = "candidates_joined"
+
+
+def columns_of(database: Database, table: str, file: Path, day: date) -> dict[str, str]:
+    """Columns and DuckDB types of one file, as the source statement gives them.
+
+    Raises LogsError naming the table, the day and the file when it can't be read.
+    """
+    try:
+        rows = database.rows(f"describe select * from ({_source(table)})", {"paths": duckdb_paths([file])})
+    except duckdb.Error as error:
+        raise LogsError(_unreadable(table, day, file, error)) from error
+    return {row["column_name"]: row["column_type"] for row in rows}
+
+
+def stage_day(database: Database, files: Mapping[str, list[Path]], day: date, preset: Preset) -> None:
+    """Make the tables `requests`, `ads`, `candidates_summary` and `this_day`, and the view `candidates`.
+
+    The files must have the declared columns. Raises LogsError when one can't be read, or a table has no rows.
+    """
+    for table in ("requests", "ads"):
+        with _readable(database, table, files[table], day):
+            _stage_side(database, table, files[table], preset.declarations)
+    with _readable(database, "candidates", files["candidates"], day):
+        _stage_candidates(database, files["candidates"], preset)
+    for table, count in (("requests", "count(*)"), ("ads", "count(*)"), (SUMMARY, "sum(candidates)")):
+        if not database.rows(f"select {count} as n from {table}")[0]["n"]:
+            own = table.removesuffix("_summary")
+            raise LogsError(
+                f"{own} of {day}: {files[own][0].parent} has {len(files[own])} files and 0 rows; at least 1 is "
+                "required: deliver the day again"
+            )
+    database.rows("create table this_day as select $day as day", {"day": day})
+
+
+def _stage_side(database: Database, table: str, files: list[Path], declarations: Declarations) -> None:
+    """Make one table: its columns, with vectors reduced, and each row's hash."""
+    columns = table_columns(declarations)[table]
+    vectors = {f.name: _reduced(f) for f in (*declarations.query.embedding, *declarations.item.embedding)}
+    kept = ", ".join(vectors[c] if kind == "FLOAT[]" else name(c) for c, kind in columns.items())
+    # Of requests the vectors, most of their bytes, add nothing: no other day has the same ids and times.
+    content = columns if table == "ads" else [c for c in columns if c not in vectors]
+    database.rows(
+        f"create table {table} as select {kept}, {_row_hash(content)} from ({_source(table)}) as source",
+        {"paths": duckdb_paths(files)},
+    )
+
+
+def _stage_candidates(database: Database, files: list[Path], preset: Preset) -> None:
+    """Make views, which read the files whenever they are asked, and what is found in one such reading."""
+    # Not of the outcomes, which a later delivery of the same day may have more of: it is a copy all the same.
+    content = ("request_id", "ad_id", *preset.domains.task_names)
+    source = f"select *, {_row_hash(content)} from ({_source('candidates')}) as source"
+    database.view("candidates", source, {"paths": duckdb_paths(files)})
+    # Keys are made distinct first: a repeated one must not multiply the candidates that all counts are of.
+    database.rows(f"""
+        create view {_JOINED} as
+        select
+            c.*,
+            r.surface,
+            a.product,
+            r.request_id is not null as request_known,
+            a.ad_id is not null as ad_known
+        from candidates as c
+        left join (select request_id, min(surface) as surface from requests group by request_id) as r
+            on c.request_id = r.request_id
+        left join (select ad_id, min(product) as product from ads group by ad_id) as a
+            on c.ad_id = a.ad_id
+    """)
+    database.rows(f"create table {SUMMARY} as {summary_sql(preset, _JOINED)}")
+    summary = database.rows(f"from {SUMMARY}")
+    found = [
+        f"({expect.where})"
+        for expect in candidates_expectations(preset)
+        if expect.where is not None and any(row[expect.name] for row in summary)
+    ]
+    suspects = " or ".join(found) or "false"
+    database.rows(f"create table {SUSPECTS} as select * from {_JOINED} where {suspects}")
+
+
+def stage_found(
+    database: Database, files: list[Path], day: date, preset: Preset, present: Mapping[Needs, bool]
+) -> None:
+    """Make the table of each expectation that reads all candidates together, where what it needs is `present`.
+
+    The day and the tables that it is compared with are staged before. Raises LogsError when a file can't be read; a
+    query that fails on files that can be read fails again, with the same words, when its expectation is run.
+    """
+    for expect in candidates_expectations(preset):
+        if expect.where is None and "{batch}" in expect.query and present[expect.needs]:
+            try:
+                _find(database, expect)
+            except duckdb.Error as error:
+                if (file := _culprit(database, "candidates", files)) is not None:
+                    raise LogsError(_unreadable("candidates", day, file, error)) from error
+                words = literal(str(error).splitlines()[0])
+                database.rows(f"create view {found_table(expect)} as select error({words}) as failed")
+
+
+def _find(database: Database, expect: Expect) -> None:
+    idle = expect.prompt is not None and not database.rows(_of_all(expect.prompt))
+    rows = "limit 0" if idle else ""
+    database.rows(f"create table {found_table(expect)} as select * from ({_of_all(expect.query)}) {rows}")
+
+
+def _of_all(query: str) -> str:
+    return query.replace("{batch}", _JOINED)
+
+
+@contextmanager
+def _readable(database: Database, table: str, files: list[Path], day: date) -> Iterator[None]:
+    """Turn DuckDB's error into a LogsError that names the file."""
+    try:
+        yield
+    except duckdb.Error as error:
+        path = _culprit(database, table, files) or files[0].parent
+        raise LogsError(_unreadable(table, day, path, error)) from error
+
+
+def _row_hash(columns: Iterable[str]) -> str:
+    return f'hash({", ".join(map(name, sorted(columns)))}) as "row.hash"'
+
+
+def _reduced(vector: Feature) -> str:
+    """A vector's two staged columns."""
+    # A sum is finite where all its components are: a NaN or an infinity stays one. Nulls are left out of it.
+    vector_name = name(vector.name)
+    whole = f"isfinite(list_sum({vector_name})) and list_count({vector_name}) = len({vector_name})"
+    return f"len({vector_name}) as {length_column(vector)}, {whole} as {finite_column(vector)}"
+
+
+def _culprit(database: Database, table: str, files: list[Path]) -> Path | None:
+    """The first file that can't be read to its end, if any."""
+    for file in files:
+        try:
+            database.rows(
+                f"select hash(source) from ({_source(table)}) as source", {"paths": duckdb_paths([file])}
+            )
+        except duckdb.Error:
+            return file
+    return None
+
+
+def profile_day(database: Database, day: date, declarations: Declarations) -> DayProfile:
+    """The staged day in numbers."""
+    domains = declarations.domains
+    found = {(row["surface"], row["product"]): row for row in database.rows(f"from {SUMMARY}")}
+    total = sum(found[d]["candidates"] for d in domains.domains if d in found)
+    profiles = []
+    for domain in domains.domains:
+        row = found.get((domain.surface, domain.product), {})
+        rows = row.get("candidates", 0)
+        profiles.append(
+            DomainProfile(
+                surface=domain.surface,
+                product=domain.product,
+                candidates=rows,
+                share=rows / total if total else 0.0,
+                mean_scores={task: row.get(task) for task in domains.task_names},
+            )
+        )
+    return DayProfile(
+        day=day,
+        domains=tuple(profiles),
+        null_rates=tuple(_null_rates(database, declarations)),
+        digests={
+            table: database.rows(DIGEST if table == "candidates" else digest_sql(table))[0]["digest"]
+            for table in TABLES
+        },
+    )
+
+
+def _null_rates(database: Database, declarations: Declarations) -> Iterable[NullProfile]:
+    for table, key, schema in (
+        ("requests", "surface", declarations.query),
+        ("ads", "product", declarations.item),
+    ):
+        for row in database.rows(null_rates_sql(key, schema, table) + " order by all"):
+            domain = row.pop("domain")
+            yield NullProfile(table=table, domain=domain, rates=row)
+
+
+def stage_trailing(database: Database, profiles: Iterable[DayProfile]) -> None:
+    """Make the `trailing_*` tables from earlier days' profiles."""
+    domains, scores, nulls, digests = [], [], [], []
+    for profile in profiles:
+        day = profile.day
+        for d in profile.domains:
+            domains.append((day, d.surface, d.product, d.candidates, d.share))
+            scores += [(day, d.surface, d.product, t, s) for t, s in d.mean_scores.items() if s is not None]
+        for n in profile.null_rates:
+            nulls += [(day, n.table, n.domain, feature, rate) for feature, rate in n.rates.items()]
+        digests += [(day, table, text) for table, text in profile.digests.items()]
+    _table(
+        database,
+        "trailing_domains",
+        {
+            "day": "date",
+            "surface": "varchar",
+            "product": "varchar",
+            "candidates": "bigint",
+            "share": "double",
+        },
+        domains,
+    )
+    _table(
+        database,
+        "trailing_scores",
+        {
+            "day": "date",
+            "surface": "varchar",
+            "product": "varchar",
+            "task": "varchar",
+            "mean_score": "double",
+        },
+        scores,
+    )
+    _table(
+        database,
+        "trailing_nulls",
+        {"day": "date", "side": "varchar", "domain": "varchar", "feature": "varchar", "null_rate": "double"},
+        nulls,
+    )
+    _table(database, "trailing_digests", {"day": "date", "side": "varchar", "digest": "varchar"}, digests)
+
+
+def stage_previous_requests(database: Database, files: list[Path], day: date) -> None:
+    """Make `previous_requests` from the day before's files; without files it is empty.
+
+    Raises LogsError naming the day before when its request ids can't be read: this day is judged by them.
+    """
+    if not files:
+        database.rows("create table previous_requests (request_id bigint)")
+        return
+    try:
+        database.rows(
+            f"create table previous_requests as select request_id from ({_source('requests')}) as source",
+            {"paths": duckdb_paths(files)},
+        )
+    except duckdb.Error as error:
+        raise LogsError(_unreadable("requests", day, files[0].parent, error)) from error
+
+
+def _table(database: Database, table: str, columns: dict[str, str], rows: list[tuple[Any, ...]]) -> None:
+    """Make and fill a small table in two statements: one value list per column."""
+    database.rows(f"create table {table} ({', '.join(f'{c} {t}' for c, t in columns.items())})")
+    if rows:
+        values = ", ".join(f"unnest(cast(${column} as {kind}[]))" for column, kind in columns.items())
+        lists = dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
+        database.rows(f"insert into {table} select {values}", lists)
+
+
+def _source(table: str) -> str:
+    """The statement that reads a table; on lines of its own, since it may end in a comment."""
+    return f"\n{statement(f'source_{table}')}\n"
+
+
+def _unreadable(table: str, day: date, path: Path, error: Exception) -> str:
+    return f"{table} of {day}: {path} can't be read ({str(error).splitlines()[0]}); deliver the day again"

@@ -1,0 +1,80 @@
+"""Models in the place of the lightweight ranker."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mtmd.abtest import rankers
+from mtmd.abtest.rankers import ModelRanker
+from mtmd.abtest.traffic import Traffic
+from mtmd.config import Preset, SideSchema, load_preset
+from mtmd.errors import LogsError
+from mtmd.logs.encoding import encode
+from mtmd.model.batch import Batch, SideInput
+from mtmd.model.build import ModelKind, build_model
+from mtmd.sources.simulated.teacher import TASKS
+from tests.abtest.funnels import tiny_traffic
+from tests.conftest import TINY
+
+FIVE = TINY.replace("tiny.toml", "tiny-five.toml")
+
+
+def one_row(table: object, schema: SideSchema, row: int, domain: int, seed: int) -> SideInput:
+    encoded = encode(table.slice(row, 1), schema, seed)  # type: ignore[attr-defined]
+    counts = [int(place == domain) for place in range(len(schema.domains))]
+    return SideInput(
+        torch.from_numpy(encoded.continuous),
+        torch.from_numpy(encoded.categorical).long(),
+        torch.from_numpy(encoded.embedding),
+        tuple(counts),
+    )
+
+
+def alone(model: torch.nn.Module, preset: Preset, traffic: Traffic, pair: int) -> list[float]:
+    """The model's chances of one pair that is the only one of its batch."""
+    request, ad = int(traffic.pairs.request[pair]), int(traffic.pairs.ad[pair])
+    surface, product = int(traffic.requests.surface[request]), int(traffic.ads.product[ad])
+    own = preset.declarations
+    batch = Batch(
+        query=one_row(traffic.request_rows, own.query, request, surface, own.hash_seed),
+        item=one_row(traffic.ad_rows, own.item, ad, product, own.hash_seed),
+        pair_query=torch.tensor([0]),
+        pair_item=torch.tensor([0]),
+        pair_domain=torch.tensor([surface * 2 + product]),
+        teacher=torch.full((1, len(own.domains.tasks)), torch.nan),
+        candidate=torch.tensor([0]),
+    )
+    with torch.inference_mode():
+        found = model(batch)[0].exp().tolist()
+    return [found[own.domains.task_names.index(task)] for task in TASKS]
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [("mtmd", TINY), ("per_slice", TINY), ("pooled", TINY), ("mtmd", FIVE)],
+    ids=["mtmd", "per_slice", "pooled", "five tasks"],
+)
+def test_a_pair_is_scored_as_if_it_were_alone(
+    kind: ModelKind, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In several batches, whatever the order of surfaces and products, and whatever tasks the model has beside."""
+    preset = load_preset(path)
+    monkeypatch.setattr(rankers, "_REQUESTS_AT_ONCE", 110)
+    traffic, model = tiny_traffic(), build_model(kind, preset)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.03 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+    scores = ModelRanker(model, preset.declarations)(traffic)
+    assert scores.dtype == np.float32
+    assert scores[:, 0].std() > 0.001
+    for pair in range(5, len(scores), len(scores) // 9):
+        np.testing.assert_allclose(scores[pair], alone(model, preset, traffic, pair), rtol=1e-4)
+
+
+def test_rows_without_a_feature_are_refused(tiny_preset: Preset) -> None:
+    traffic = tiny_traffic()
+    ranker = ModelRanker(build_model("pooled", tiny_preset), tiny_preset.declarations)
+    with pytest.raises(LogsError, match="'country' has no column"):
+        ranker(replace(traffic, request_rows=traffic.request_rows.drop_columns(["country"])))

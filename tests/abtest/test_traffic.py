@@ -1,0 +1,76 @@
+"""A day's requests and what targets them, before any ranker."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from mtmd.abtest.traffic import draw_traffic, eligible
+from tests.abtest.funnels import DAY, FUNNEL, tiny_platform, tiny_traffic
+
+
+def test_requests_come_in_order_of_time_with_their_pairs() -> None:
+    traffic = tiny_traffic()
+    assert (np.diff(traffic.requests.second) >= 0).all()
+    assert traffic.request_rows.column("request_id").to_pylist() == traffic.requests.request_id.tolist()
+    assert traffic.request_rows.column("user_id").to_pylist() == (traffic.requests.users.user_id + 1).tolist()
+    assert traffic.ad_rows.column("ad_id").to_pylist() == traffic.ads.ad_id.tolist()
+    key = traffic.pairs.request * 10**6 + traffic.pairs.ad
+    assert (np.diff(key) > 0).all()
+    for row in (0, 150, 299):
+        assert (traffic.pairs.request[traffic.first[row] : traffic.first[row + 1]] == row).all()
+    assert traffic.first[-1] == len(traffic.pairs.ad)
+
+
+def test_ads_target_a_topic_an_interest_or_everybody() -> None:
+    traffic = tiny_traffic()
+    requests, ads = traffic.requests, traffic.ads
+    broad = set(np.argsort(-ads.popularity, kind="stable")[: FUNNEL.broad].tolist())
+    for row in (3, 77):
+        topics = {int(requests.topic[row]), *requests.users.interests[row].tolist()}
+        wanted = {ad for ad in range(len(ads.ad_id)) if int(ads.topic[ad]) in topics} | broad
+        assert set(traffic.pairs.ad[traffic.first[row] : traffic.first[row + 1]].tolist()) == wanted
+
+
+def test_a_topic_that_no_ad_has_targets_nobody() -> None:
+    traffic = tiny_traffic()
+    few = replace(traffic.ads, topic=np.minimum(traffic.ads.topic, 1))
+    found = eligible(traffic.requests, few, broad=0)
+    assert set(few.topic[found.ad].tolist()) == {0, 1}
+
+
+def test_no_request_is_in_a_log_or_in_another_sample(tiny_logs: Path) -> None:
+    logged = pq.read_table(tiny_logs / "requests" / f"date={DAY}", partitioning=None).column("request_id")
+    ids = [set(tiny_traffic(sample).requests.request_id.tolist()) for sample in (0, 1)]
+    assert not ids[0] & ids[1]
+    assert not (ids[0] | ids[1]) & set(logged.to_pylist())
+
+
+def test_what_would_happen_is_a_trait_of_the_pair() -> None:
+    """Targeting more ads leaves the pairs that were there as they were."""
+    traffic = tiny_traffic()
+    wide = draw_traffic(tiny_platform(), DAY, FUNNEL.model_copy(update={"broad": 60}))
+    known = np.isin(wide.identity(wide.pairs), traffic.identity(traffic.pairs))
+    assert len(wide.pairs.ad) > len(traffic.pairs.ad) == known.sum()
+    np.testing.assert_array_equal(wide.truth[known], traffic.truth)
+    np.testing.assert_array_equal(wide.teacher[known], traffic.teacher)
+
+
+def test_the_heavyweight_scores_are_calibrated_over_all_that_is_eligible() -> None:
+    traffic = tiny_traffic()
+    for task in range(2):
+        mean = traffic.truth[:, task].mean(), traffic.teacher[:, task].mean()
+        np.testing.assert_allclose(*mean, rtol=0.03)
+    shopping = traffic.ads.product[traffic.pairs.ad] == 1
+    np.testing.assert_array_equal(np.isnan(traffic.truth[:, 2]), shopping)
+
+
+def test_a_part_of_the_traffic_keeps_its_pairs() -> None:
+    traffic = tiny_traffic()
+    rows = traffic.requests.users.user_id % 2 == 0
+    part, pairs = traffic.only(rows)
+    np.testing.assert_array_equal(part.identity(part.pairs), traffic.identity(traffic.pairs)[pairs])
+    np.testing.assert_array_equal(part.teacher, traffic.teacher[pairs])
+    assert part.request_rows.num_rows == len(part.requests) == rows.sum()
+    assert part.first[-1] == pairs.sum()

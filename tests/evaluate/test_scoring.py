@@ -1,0 +1,93 @@
+"""Scoring a day with a model."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from mtmd.config import Declarations, EvaluationConfig, Preset
+from mtmd.errors import EvaluationError
+from mtmd.evaluate.evaluation import evaluate_predictors
+from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
+from mtmd.extract.shards import open_shard
+from mtmd.extract.stage import extract_day
+from mtmd.model.batch import Batch
+from mtmd.model.build import build_model
+from mtmd.model.ranker import Ranker
+
+CTR_BY_CANDIDATE = torch.tensor([0.5, 0.25, 0.125])
+
+
+class RowNumber(Ranker):
+    """Scores a candidate by its row number: shows where a score ends up."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        assert not self.training
+        return -(1.0 + batch.candidate.double())[:, None] * CTR_BY_CANDIDATE.double()
+
+
+def test_scores_come_in_the_order_of_the_days_candidates(declarations: Declarations, make_shard) -> None:
+    shard = make_shard(requests=11)
+    scores = score_day(RowNumber(), shard, declarations, batch_requests=4)
+    assert scores.dtype == np.float32
+    assert scores.tolist() == [[-(1.0 + i) * w for w in (0.5, 0.25, 0.125)] for i in range(33)]
+
+
+def test_the_model_is_left_in_the_mode_it_was_in(declarations: Declarations, make_shard) -> None:
+    model = RowNumber()
+    for mode in (True, False):
+        model.train(mode)
+        score_day(model, make_shard(), declarations)
+        assert model.training is mode
+
+
+def test_a_candidate_that_no_batch_holds_is_an_error(declarations: Declarations, make_shard) -> None:
+    shard = make_shard(requests=10)
+    count = shard.candidate_count.clone()
+    count[-2:] = 0
+    with pytest.raises(EvaluationError, match=r"6 of 30 candidates of 2026-01-01 were not scored"):
+        score_day(RowNumber(), replace(shard, candidate_count=count), declarations)
+
+
+def test_a_real_model_scores_alike_in_any_batch_size_and_stays_as_it_was(
+    tiny_preset: Preset, make_shard
+) -> None:
+    shard = make_shard(requests=60)
+    model = build_model("mtmd", tiny_preset)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    whole = score_day(model, shard, tiny_preset.declarations, batch_requests=60)
+    pieces = score_day(model, shard, tiny_preset.declarations, batch_requests=7)
+    assert np.abs(whole - pieces).max() < 1e-5
+    assert (whole < 0).all()
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_day_of_logs_is_evaluated_from_end_to_end(
+    tiny_preset: Preset, tiny_logs: Path, tmp_path: Path
+) -> None:
+    declarations = tiny_preset.declarations
+    shards = [
+        open_shard(Path(extract_day(str(tiny_logs), date(2026, 1, day), declarations, tmp_path).path))
+        for day in (1, 2)
+    ]
+    day = HeldOutDay.of(shards[1], declarations)
+    predictions = {
+        "mtmd": score_day(build_model("mtmd", tiny_preset), shards[1], declarations),
+        "constant": predict_constant(window_medians(shards[:1], declarations), day),
+    }
+    report = evaluate_predictors(
+        date(2026, 1, 2), declarations, day, predictions, EvaluationConfig(buckets=5)
+    )
+    assert len(report.slices) == 15
+    assert all(report.get("mtmd", where).rows > 0 for where in report.slices)
+    ctr = report.get("constant", report.aggregates[0])
+    assert ctr.rows == shards[1].candidates
+    assert ctr.impressions == int(shards[1].impressed.sum())
+    assert ctr.positives == int((shards[1].labels[:, 0] == 1).sum())
+    # an untrained model knows less than the window's medians
+    assert report.improvement("mtmd", "constant", slices=report.aggregates)[report.aggregates[0]] < 0

@@ -1,0 +1,153 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mtmd.config import Preset
+from mtmd.errors import BundleError, EvaluationError, LogsError
+from mtmd.evaluate import stage as evaluate_stage
+from mtmd.evaluate.replay_report import EVERYWHERE
+from mtmd.evaluate.stage import Evaluated, _champion_scores, read_replay
+from mtmd.export import stage as export_stage
+from mtmd.extract.shards import open_shard
+from mtmd.registry.incumbent import Incumbent
+from mtmd.train.stage import Trained
+from tests.daily import Done
+from tests.flows.runs import Run
+
+
+def _evaluate(done: Done) -> Evaluated:
+    return evaluate_stage.evaluate(
+        done.plan, done.trained, done.shards[:-1], done.shards[-1], done.exported.model_id
+    )
+
+
+def _named(trained: Trained) -> Trained:
+    return trained.model_copy(update={"key": "f" * 64})  # another candidate with the same weights
+
+
+def test_the_model_id_holds_the_day_and_the_trainings_key(done: Done) -> None:
+    mtmd = done.trained[0]
+    day, digits = export_stage.model_id(done.plan, mtmd, done.shards[-1]).split("-")
+    assert (day, len(digits)) == (f"{done.plan.as_of:%Y%m%d}", 10)
+    others = {
+        export_stage.model_id(done.plan, _named(mtmd), done.shards[-1]),
+        export_stage.model_id(done.plan, mtmd, done.shards[0]),
+    }
+    assert len({name.split("-")[1] for name in others} - {digits}) == 2
+
+
+def test_without_a_champion_every_rival_is_evaluated_on_every_slice(done: Done) -> None:
+    report = done.evaluated.report
+    assert set(report.predictors) == {"mtmd", "per_slice", "pooled", "constant"}
+    assert len(report.slices) == 15
+    assert done.evaluated.incumbent == Incumbent()
+    assert done.evaluated.reused
+
+
+def test_the_days_requests_are_replayed_beside_the_report(done: Done) -> None:
+    replay = done.evaluated.replay
+    assert replay.reference == "per_slice"  # there is no champion
+    assert replay.predictors == ("mtmd", "per_slice", "pooled", "constant", "random")
+    assert len(replay.slices) == 15
+    whole = replay.cell(EVERYWHERE)
+    assert whole.requests + whole.alone == done.shards[-1].requests
+    assert replay.without_bid == 0
+    for kept in replay.kept:
+        own, floor = (replay.share(name, EVERYWHERE, kept) for name in ("mtmd", "random"))
+        assert own.recall is not None
+        assert floor.recall is not None
+        assert floor.recall.value < own.recall.value <= 1.0
+
+
+def test_bids_of_another_delivery_are_refused(done: Done, tmp_path: Path) -> None:
+    logs = shutil.copytree(done.plan.logs, tmp_path / "logs")
+    (table,) = (logs / "ads" / f"date={done.plan.as_of}").glob("*.parquet")
+    table.write_bytes(table.read_bytes() + b" ")
+    plan = done.plan.model_copy(update={"logs": str(logs)})
+    trained = (_named(done.trained[0]), *done.trained[1:])
+    with pytest.raises(LogsError, match="changed after the day was extracted"):
+        evaluate_stage.evaluate(plan, trained, done.shards[:-1], done.shards[-1], done.exported.model_id)
+
+
+def test_the_champion_is_not_compared_with_itself(done_live: Done) -> None:
+    assert done_live.evaluated.incumbent == Incumbent(sequence=1, promotion="all gates passed")
+    assert "champion" not in done_live.evaluated.report.predictors
+
+
+def test_a_damaged_report_is_made_again(done: Done) -> None:
+    report = done.evaluated.report
+    (Path(done.evaluated.path) / "report.json").write_text("{}")
+    again = _evaluate(done)
+    assert not again.reused
+    assert again.report == report
+
+
+def test_the_champions_own_files_are_scored(first_run: Run, next_day: Run) -> None:
+    report = next_day.summary.report
+    assert "champion" in report.predictors
+    replay = read_replay(next_day.summary.places["evaluation"])
+    assert (replay.reference, replay.predictors[-2:]) == ("champion", ("champion", "random"))
+    # The champion has seen all but one day of the challenger's window: close, and not the same.
+    for where in report.aggregates:
+        champion, challenger = report.get("champion", where).logmae, report.get("mtmd", where).logmae
+        assert champion is not None
+        assert challenger is not None
+        assert champion != challenger
+        assert 0.5 < champion / challenger < 2.0
+
+
+def test_a_champion_whose_files_were_altered_is_not_compared_with(done_live: Done) -> None:
+    trained = (_named(done_live.trained[0]), *done_live.trained[1:])
+    next((done_live.registry.models).glob("*/query_search.onnx")).write_bytes(b"altered")
+    with pytest.raises(BundleError, match=r"query_search\.onnx of model"):
+        evaluate_stage.evaluate(
+            done_live.plan, trained, done_live.shards[:-1], done_live.shards[-1], "20260121-other"
+        )
+
+
+def test_a_champion_scores_as_the_model_that_it_was_exported_from(done_live: Done) -> None:
+    trained = (_named(done_live.trained[0]), *done_live.trained[1:])
+    held = evaluate_stage.evaluate(
+        done_live.plan, trained, done_live.shards[:-1], done_live.shards[-1], "20260121-other"
+    )
+    assert held.incumbent.compared == done_live.exported.model_id
+    for where in held.report.slices:
+        own, champion = held.report.get("mtmd", where), held.report.get("champion", where)
+        assert champion.logmae == pytest.approx(own.logmae, rel=1e-3)
+
+
+def test_a_champion_with_another_tree_of_tasks_is_compared(done_live: Done, tiny_preset: Preset) -> None:
+    """What depends on what is each model's own affair: the slices are the same."""
+    domains = tiny_preset.domains
+    tasks = [task.model_copy(update={"parent": None}) for task in domains.tasks]
+    tasks[0] = tasks[0].model_copy(update={"products": domains.products})  # all, as when it is left out
+    changed = domains.model_copy(update={"constrained": False, "tasks": tuple(tasks)})
+    preset = Preset.model_validate(tiny_preset.model_dump() | {"domains": changed.model_dump()})
+    shard = open_shard(Path(done_live.shards[-1].path))
+    scores = _champion_scores(done_live.plan, done_live.exported.model_id, shard)
+    plan = done_live.plan.model_copy(update={"preset": preset})
+    assert _champion_scores(plan, done_live.exported.model_id, shard).tobytes() == scores.tobytes()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"products": ("shopping", "standard")}, {"surfaces": ("home_feed", "search")}]
+)
+def test_a_champion_of_fewer_or_reordered_domains_is_refused(
+    done_live: Done, tiny_preset: Preset, changed: dict[str, tuple[str, ...]]
+) -> None:
+    """Rows are in the order of the domains."""
+    preset = tiny_preset.model_copy(update={"domains": tiny_preset.domains.model_copy(update=changed)})
+    plan = done_live.plan.model_copy(update={"preset": preset})
+    shard = open_shard(Path(done_live.shards[-1].path))
+    with pytest.raises(EvaluationError, match="cannot be compared slice by slice"):
+        _champion_scores(plan, done_live.exported.model_id, shard)
+
+
+def test_a_champion_of_other_domains_is_refused(done_live: Done, tiny_preset: Preset) -> None:
+    surfaces = {"surfaces": ("home_feed", "search", "pins")}
+    preset = tiny_preset.model_copy(update={"domains": tiny_preset.domains.model_copy(update=surfaces)})
+    plan = done_live.plan.model_copy(update={"preset": preset})
+    shard = open_shard(Path(done_live.shards[-1].path))
+    with pytest.raises(EvaluationError, match="cannot be compared slice by slice; give the preset another"):
+        _champion_scores(plan, done_live.exported.model_id, shard)

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+from mtmd.errors import BundleError, ConfigError
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.export import stage as export_stage
+from mtmd.run import RunPlan
+from mtmd.store.files import read_json
+from tests.daily import Done
+
+
+def test_the_manifest_says_what_the_model_was_made_from(done: Done) -> None:
+    manifest = done.registry.manifest(done.exported.model_id)
+    assert manifest.window == {ref.day: ref.fingerprint for ref in done.shards[:-1]}
+    assert manifest.held_out == done.shards[-1].fingerprint
+    assert manifest.seeds == {"training": 0, "hash": 0}
+    assert "torch" in manifest.packages
+    assert len([name for name in manifest.files if name.endswith(".onnx")]) == 5
+
+
+def test_the_stored_metrics_are_the_candidates_own(done: Done) -> None:
+    """What rivals and champions do is not in the model's name, so it is not in its files."""
+    stored = EvaluationReport.model_validate(read_json(Path(done.exported.path) / "metrics.json"))
+    report = done.evaluated.report
+    assert (stored.predictors, stored.comparisons) == (("mtmd",), ())
+    for where in (*report.slices, *report.aggregates):
+        for bucket in (None, *range(report.buckets)):
+            assert stored.get("mtmd", where, bucket) == report.get("mtmd", where, bucket)
+
+
+def test_an_altered_model_is_not_reused(done: Done) -> None:
+    (Path(done.exported.path) / "metrics.json").write_text("{}")
+    with pytest.raises(BundleError, match=r"metrics\.json of model"):
+        export_stage.export(done.plan, done.trained[0], done.evaluated, done.shards)
+
+
+def test_only_the_mtmd_model_is_exported(done: Done) -> None:
+    with pytest.raises(ConfigError, match="only the mtmd model is exported, not 'pooled'"):
+        export_stage.export(done.plan, done.trained[2], done.evaluated, done.shards)
+
+
+def test_files_compute_what_the_model_computes(done: Done) -> None:
+    assert done.proofs.parity.passed
+    assert done.proofs.fresh_process.passed
+    assert {one.batch_size for one in done.proofs.parity.files} == {1, 2, 7, 1024}
+
+
+def _records(done: Done) -> list[Path]:
+    return sorted(done.plan.workspace.root.glob("proofs/*.json"))
+
+
+def _under(done: Done, **gates: float) -> RunPlan:
+    changed = done.plan.preset.gates.model_copy(update=gates)
+    return done.plan.model_copy(update={"preset": done.plan.preset.model_copy(update={"gates": changed})})
+
+
+def test_proofs_are_kept_and_taken_again_under_other_gates(done: Done) -> None:
+    before = _records(done)
+    assert export_stage.prove(done.plan, done.exported, done.trained[0], done.shards[-1]) == done.proofs
+    assert _records(done) == before
+    plan = _under(done, parity_score=2e-5)
+    assert export_stage.prove(plan, done.exported, done.trained[0], done.shards[-1]).parity.passed
+    assert len(_records(done)) == len(before) + 1
+
+
+def test_proofs_that_fail_are_not_kept(done: Done) -> None:
+    before = _records(done)
+    plan = _under(done, parity_score=1e-12)
+    assert not export_stage.prove(plan, done.exported, done.trained[0], done.shards[-1]).parity.passed
+    assert _records(done) == before

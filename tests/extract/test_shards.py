@@ -1,0 +1,121 @@
+"""The hand-made day as a shard, number by number, and shards that do not verify."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mtmd.config import Declarations
+from mtmd.errors import StorageError
+from mtmd.extract.shards import Shard, check_fits, open_shard
+from mtmd.logs.encoding import hash_bucket
+
+NAN = float("nan")
+LN4 = 1.3862943611198906  # log1p(3)
+
+
+def equal(found: torch.Tensor, expected: list[object]) -> None:
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=found.dtype), equal_nan=True)
+
+
+def test_requests_are_sorted_by_surface_then_id_and_linked_to_their_candidates(shard: Shard) -> None:
+    assert shard.request_id.tolist() == [11, 13, 10, 12]
+    assert shard.surface.tolist() == [0, 0, 1, 1]
+    assert shard.candidate_count.tolist() == [1, 0, 2, 2]
+    assert shard.candidate_start.tolist() == [0, 1, 1, 3]
+    assert shard.ts.tolist() == [1_772_366_400_000_000] * 4  # 2026-03-01 12:00 UTC
+
+
+def test_ads_are_the_whole_snapshot_sorted_by_product_then_id(shard: Shard) -> None:
+    assert shard.ad_id.tolist() == [7, 9, 5, 6]
+    assert shard.product.tolist() == [0, 0, 1, 1]
+
+
+def test_candidates_are_sorted_and_linked_by_row(shard: Shard) -> None:
+    assert shard.request_row.tolist() == [0, 2, 2, 3, 3]
+    assert shard.ad_row.tolist() == [1, 0, 2, 0, 2]
+    assert shard.domain(products=2).tolist() == [0, 2, 3, 2, 3]
+
+
+def test_teacher_scores_keep_their_nulls_as_nan(shard: Shard) -> None:
+    equal(shard.teacher, [[0.0625, 0.03125], [0.25, 0.125], [0.75, NAN], [0.375, 0.25], [0.5, NAN]])
+
+
+def test_labels_are_one_column_a_task_with_minus_one_where_unobserved(shard: Shard) -> None:
+    assert shard.labels.tolist() == [[0, 0], [-1, -1], [-1, -1], [1, 1], [1, -1]]
+    assert shard.impressed.tolist() == [1, 0, 0, 1, 1]
+    assert shard.position.tolist() == [1, -1, -1, 1, 2]
+
+
+def test_query_features_are_encoded_once_per_request(shard: Shard) -> None:
+    france = hash_bucket(3, "country", "fr", 50)
+    seven, eight = hash_bucket(3, "user_id", "7", 1000), hash_bucket(3, "user_id", "8", 1000)
+    equal(shard.query.continuous, [[NAN], [LN4], [-LN4], [LN4]])
+    assert shard.query.categorical.tolist() == [[seven, france], [seven, france], [eight, france], [seven, 0]]
+    equal(shard.query.embedding, [[0.5, -0.5], [0.5, -0.5], [1, 2], [NAN, NAN]])
+
+
+def test_item_features_are_encoded_once_per_ad_and_a_width_of_zero_is_a_tensor_too(shard: Shard) -> None:
+    click, four = hash_bucket(3, "goal", "click", 8), hash_bucket(3, "topic", "4", 100)
+    equal(shard.item.continuous, [[1.5], [1.5], [NAN], [1.5]])
+    assert shard.item.categorical.tolist() == [[click, four], [click, 0], [click, four], [click, four]]
+    assert shard.item.embedding.shape == (4, 0)
+
+
+def test_tensors_have_the_documented_types(shard: Shard) -> None:
+    assert (shard.request_id.dtype, shard.ad_id.dtype) == (torch.int64, torch.int64)
+    assert {shard.surface.dtype, shard.product.dtype, shard.labels.dtype, shard.impressed.dtype} == {
+        torch.int8
+    }
+    rows = (shard.candidate_start, shard.candidate_count, shard.request_row, shard.ad_row, shard.position)
+    assert {row.dtype for row in rows} == {torch.int32}
+    assert {shard.query.categorical.dtype, shard.item.categorical.dtype} == {torch.int32}
+    assert {shard.teacher.dtype, shard.query.continuous.dtype, shard.query.embedding.dtype} == {torch.float32}
+    assert (shard.requests, shard.ads, shard.candidates) == (4, 4, 5)
+
+
+def test_a_truncated_file_does_not_open(shard: Shard) -> None:
+    file = shard.path / "ads.arrow"
+    file.write_bytes(file.read_bytes()[:-8])
+    with pytest.raises(StorageError, match=r"ads\.arrow has \d+ bytes; its manifest says \d+"):
+        open_shard(shard.path)
+
+
+def test_a_missing_file_does_not_open(shard: Shard) -> None:
+    (shard.path / "candidates.arrow").unlink()
+    with pytest.raises(StorageError, match=r"candidates\.arrow has None bytes"):
+        open_shard(shard.path)
+
+
+def test_an_altered_file_does_not_verify(shard: Shard) -> None:
+    file = shard.path / "requests.arrow"
+    ids = np.array([11, 13, 10, 12], np.int64).tobytes()
+    file.write_bytes(file.read_bytes().replace(ids, ids.replace(b"\x0b", b"\x0c")))
+    assert open_shard(shard.path).request_id.tolist() == [12, 13, 10, 12]
+    with pytest.raises(StorageError, match=r"requests\.arrow differs from its manifest's sha256"):
+        open_shard(shard.path, verify=True)
+
+
+def test_a_shard_of_another_format_does_not_open(shard: Shard) -> None:
+    manifest = shard.path / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 0}))
+    with pytest.raises(StorageError, match="has format 0; this code reads"):
+        open_shard(shard.path)
+
+
+def test_a_directory_without_a_manifest_is_no_shard(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"manifest\.json does not exist"):
+        open_shard(tmp_path)
+
+
+def test_a_shard_of_other_declarations_is_refused(shard: Shard, declarations: Declarations) -> None:
+    fewer = declarations.model_copy(
+        update={"features": tuple(f for f in declarations.features if f.name != "vector")}
+    )
+    with pytest.raises(StorageError, match=r"query matrices of widths \(1, 2, 2\); .* want \(1, 2, 0\)"):
+        check_fits(shard, Declarations(**fewer.model_dump()))
+    one_task = declarations.domains.model_copy(update={"tasks": declarations.domains.tasks[:1]})
+    with pytest.raises(StorageError, match="has 2 tasks; the declarations have 1"):
+        check_fits(shard, declarations.model_copy(update={"domains": one_task}))

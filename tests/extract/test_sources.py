@@ -1,0 +1,209 @@
+"""Logs that are not as the contract says: each error names the table, the day, the file and the column."""
+
+import re
+import shutil
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mtmd.config import Declarations
+from mtmd.errors import ConfigError, LogsError
+from mtmd.extract.sources import source_rows
+from mtmd.extract.stage import extract_day
+
+DAY = date(2026, 3, 1)
+Tables = dict[str, list[dict[str, Any]]]
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def refused(logs: Path, tmp_path: Path, declarations: Declarations) -> Callable[..., None]:
+    """`refused(*texts)`: extraction fails with a message that has each of them, and leaves no shard."""
+
+    def check(*texts: str) -> None:
+        with pytest.raises(LogsError) as caught:
+            extract_day(logs, DAY, declarations, tmp_path / "shards")
+        for text in ("2026-03-01", *texts):
+            assert text in str(caught.value)
+        assert not list((tmp_path / "shards" / f"date={DAY}").glob("*"))
+
+    return check
+
+
+def rewrite(logs: Path, table: str, change: Callable[[pa.Table], pa.Table]) -> Path:
+    path = logs / table / f"date={DAY}" / "part-0.parquet"
+    pq.write_table(change(pq.ParquetFile(path).read()), path)
+    return path
+
+
+def test_a_missing_column_is_named_with_its_file(logs: Path, refused: Callable[..., None]) -> None:
+    path = rewrite(logs, "ads", lambda table: table.drop_columns("topic"))
+    refused("ads of 2026-03-01", str(path), "lacks topic INTEGER")
+
+
+def test_a_renamed_column_is_missing_and_undeclared(logs: Path, refused: Callable[..., None]) -> None:
+    rewrite(logs, "requests", lambda table: table.rename_columns({"country": "Country"}))
+    refused("requests of 2026-03-01", "lacks country VARCHAR", "has undeclared Country VARCHAR")
+
+
+def test_a_retyped_column_is_named_with_both_types(logs: Path, refused: Callable[..., None]) -> None:
+    def retype(table: pa.Table) -> pa.Table:
+        return table.set_column(
+            table.column_names.index("ctr"), "ctr", table.column("ctr").cast(pa.float64())
+        )
+
+    rewrite(logs, "candidates", retype)
+    refused("candidates of 2026-03-01", "has ctr DOUBLE where FLOAT is declared")
+
+
+def test_a_timestamp_with_time_zone_is_another_type(logs: Path, refused: Callable[..., None]) -> None:
+    def zone(table: pa.Table) -> pa.Table:
+        return table.set_column(1, "ts", table.column("ts").cast(pa.timestamp("us", tz="UTC")))
+
+    rewrite(logs, "requests", zone)
+    refused("has ts TIMESTAMP WITH TIME ZONE where TIMESTAMP is declared")
+
+
+def test_an_extra_column_is_refused(logs: Path, refused: Callable[..., None]) -> None:
+    rewrite(logs, "ads", lambda table: table.append_column("colour", pa.array(["red"] * len(table))))
+    refused("has undeclared colour VARCHAR")
+
+
+def test_the_second_file_is_compared_too(
+    logs: Path, day: Tables, write: Write, refused: Callable[..., None]
+) -> None:
+    rows = [{**row, "ad_id": row["ad_id"] + 100, "topic": "4"} for row in day["ads"]]
+    path = write(logs, "ads", DAY, rows, name="part-1.parquet", schema=pa.Table.from_pylist(rows).schema)
+    refused(str(path), "has topic VARCHAR where INTEGER is declared")
+
+
+def test_files_that_agree_are_one_day_whatever_the_order_of_their_columns(
+    logs: Path, day: Tables, write: Write, tmp_path: Path, declarations: Declarations
+) -> None:
+    path = logs / "ads" / f"date={DAY}" / "part-0.parquet"
+    schema = pq.read_schema(path)
+    turned = pa.schema(list(schema)[::-1])
+    write(logs, "ads", DAY, [day["ads"][0] | {"ad_id": 99}], name="part-1.parquet", schema=turned)
+    assert extract_day(logs, DAY, declarations, tmp_path / "shards").ads == 5
+
+
+def test_an_unreadable_file_is_named(logs: Path, refused: Callable[..., None]) -> None:
+    path = logs / "requests" / f"date={DAY}" / "part-0.parquet"
+    path.write_bytes(path.read_bytes()[:-20])
+    refused("requests of 2026-03-01", str(path), "is not readable Parquet")
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("requests", "vector"), ("ads", "ad_id"), ("candidates", "ctr")]
+)
+def test_pages_that_cannot_be_read_are_refused(
+    logs: Path, table: str, column: str, refused: Callable[..., None]
+) -> None:
+    path = logs / table / f"date={DAY}" / "part-0.parquet"
+    footer = pq.ParquetFile(path).metadata.row_group(0)
+    places = {
+        footer.column(n).path_in_schema.split(".")[0]: footer.column(n) for n in range(footer.num_columns)
+    }
+    start = places[column].dictionary_page_offset or places[column].data_page_offset
+    content = bytearray(path.read_bytes())
+    content[start : start + 12] = b"\xff" * 12  # the page's header
+    path.write_bytes(content)
+    refused("failed", "write the day's files again")
+
+
+def test_a_missing_day_and_an_empty_directory_are_named(
+    logs: Path, tmp_path: Path, declarations: Declarations, refused: Callable[..., None]
+) -> None:
+    with pytest.raises(LogsError, match=r"requests of 2026-03-09: .* does not exist"):
+        extract_day(logs, date(2026, 3, 9), declarations, tmp_path / "shards")
+    (logs / "candidates" / f"date={DAY}" / "part-0.parquet").unlink()
+    refused("candidates of 2026-03-01", "has no .parquet file")
+
+
+def test_a_day_without_rows_is_refused(logs: Path, refused: Callable[..., None]) -> None:
+    rewrite(logs, "candidates", lambda table: table.slice(0, 0))
+    refused("candidates of 2026-03-01", "have 0 rows")
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "texts"),
+    [
+        ("requests", {"request_id": 11}, ("1 × a request_id that occurs more than once", "'11'")),
+        (
+            "requests",
+            {"surface": "inbox"},
+            ("1 × an undeclared surface", "'inbox'", "['home_feed', 'search']"),
+        ),
+        ("requests", {"surface": None}, ("1 × a null request_id, ts or surface", "'12'")),
+        ("requests", {"ts": None}, ("1 × a null request_id, ts or surface", "'12'")),
+        ("requests", {"request_id": 99}, ("2 × a request_id that requests of the day lacks", "'12'")),
+        ("ads", {"ad_id": 7}, ("1 × an ad_id that occurs more than once", "'7'")),
+        ("ads", {"product": "video"}, ("1 × an undeclared product", "'video'")),
+        ("ads", {"ad_id": 99}, ("2 × an ad_id that ads of the day lacks", "'5'")),
+        ("ads", {"ad_id": None}, ("1 × a null ad_id or product",)),
+        ("candidates", {"ad_id": 5}, ("1 × a (request_id, ad_id) that occurs more than once", "'10 × 5'")),
+        ("candidates", {"impressed": None}, ("1 × a null request_id, ad_id or impressed", "'10 × 7'")),
+        ("candidates", {"request_id": None}, ("1 × a null request_id, ad_id or impressed",)),
+    ],
+)
+def test_keys_that_do_not_hold_are_counted_and_shown(
+    *,
+    table: str,
+    change: dict[str, Any],
+    texts: tuple[str, ...],
+    logs: Path,
+    day: Tables,
+    write: Write,
+    refused: Callable[..., None],
+) -> None:
+    day[table][0] |= change
+    write(logs, table, DAY, day[table])
+    refused(f"{table if 'lacks' not in texts[0] else 'candidates'}: {texts[0]}", *texts[1:])
+
+
+def test_a_feature_that_cannot_be_encoded_is_named_with_the_day(
+    logs: Path, day: Tables, write: Write, refused: Callable[..., None]
+) -> None:
+    day["requests"][1]["vector"] = [1.0, 2.0, 3.0]
+    write(logs, "requests", DAY, day["requests"])
+    refused("logs of 2026-03-01", "'vector' has a vector of length 3")
+
+
+def test_a_label_must_be_an_outcome_column(logs: Path, tmp_path: Path, declarations: Declarations) -> None:
+    task = declarations.domains.tasks[0].model_copy(update={"label": "position"})
+    domains = declarations.domains.model_copy(update={"tasks": (task,)})
+    with pytest.raises(ConfigError, match=re.escape("task 'ctr' has label 'position'; it must be one of")):
+        extract_day(logs, DAY, declarations.model_copy(update={"domains": domains}), tmp_path / "shards")
+
+
+@pytest.mark.parametrize("name", ["team[12]", "te*am", "te?m", "a]b", "{1,2}", "**"])
+def test_a_folder_is_read_by_its_name_and_never_as_a_pattern(
+    logs: Path, tmp_path: Path, day: Tables, write: Write, declarations: Declarations, name: str
+) -> None:
+    for other in (
+        "team1",
+        "team2",
+        "te-am",
+        "team",
+        "tem",
+        "1",
+        "x",
+    ):  # what the names would match as patterns
+        for table in ("requests", "ads", "candidates"):
+            write(tmp_path / "all" / other, table, DAY, day[table][:1])
+    shutil.copytree(logs, tmp_path / "all" / name)
+    expected = extract_day(logs, DAY, declarations, tmp_path / "shards")
+    found = extract_day(tmp_path / "all" / name, DAY, declarations, tmp_path / "others")
+    assert (found.requests, found.ads, found.candidates) == (4, 4, 5)
+    assert found.fingerprint == expected.fingerprint
+    for table in ("requests", "ads", "candidates"):
+        assert (Path(found.path) / f"{table}.arrow").read_bytes() == (
+            Path(expected.path) / f"{table}.arrow"
+        ).read_bytes()
+    (raw,) = source_rows(tmp_path / "all" / name, "ads", DAY, "ad_id", [6])
+    assert raw["product"] == "shopping"

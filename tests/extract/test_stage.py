@@ -1,0 +1,227 @@
+"""Shards are reused, never changed, and complete or absent."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from mtmd.config import Declarations, Preset
+from mtmd.errors import LogsError
+from mtmd.extract import shard_tables
+from mtmd.extract import stage as extraction_module
+from mtmd.extract.shards import ShardManifest, ShardRef, open_shard, read_manifest
+from mtmd.extract.stage import extract_day
+from mtmd.logs.sql import SQL
+from mtmd.run import plan_window
+from mtmd.store.files import sha256_file
+
+DAY, NEXT_DAY = date(2026, 3, 1), date(2026, 3, 2)
+Tables = dict[str, list[dict[str, Any]]]
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def extract(logs: Path, tmp_path: Path, declarations: Declarations) -> Callable[..., ShardRef]:
+    def run(day: date = DAY, declared: Declarations = declarations) -> ShardRef:
+        return extract_day(logs, day, declared, tmp_path / "shards")
+
+    return run
+
+
+def test_the_reference_says_where_and_how_much(extract: Callable[..., ShardRef], tmp_path: Path) -> None:
+    ref = extract()
+    assert ref.path == str(tmp_path / "shards" / "date=2026-03-01" / ref.fingerprint[:16])
+    assert (ref.day, ref.requests, ref.ads, ref.candidates, ref.reused) == (DAY, 4, 4, 5, False)
+
+
+def test_the_same_day_is_reused_untouched(extract: Callable[..., ShardRef]) -> None:
+    first = extract()
+    times = {path.name: path.stat().st_mtime_ns for path in Path(first.path).iterdir()}
+    again = extract()
+    assert again == first.model_copy(update={"reused": True})
+    assert {path.name: path.stat().st_mtime_ns for path in Path(first.path).iterdir()} == times
+
+
+def test_older_declarations_read_logs_with_newer_columns_only_when_asked(
+    logs: Path, tmp_path: Path, declarations: Declarations
+) -> None:
+    (file,) = (logs / "ads" / f"date={DAY}").iterdir()
+    table = pq.read_table(file, partitioning=None)
+    pq.write_table(table.append_column("newer", table["ad_id"]), file)
+    with pytest.raises(LogsError, match="has undeclared newer BIGINT"):
+        extract_day(logs, DAY, declarations, tmp_path / "shards")
+    ref = extract_day(logs, DAY, declarations, tmp_path / "shards", ignore_undeclared=True)
+    assert (ref.requests, ref.ads, ref.candidates) == (4, 4, 5)
+
+
+def test_a_shard_holds_its_files_and_a_manifest_and_nothing_else(
+    extract: Callable[..., ShardRef], tmp_path: Path
+) -> None:
+    path = Path(extract().path)
+    assert sorted(p.name for p in path.iterdir()) == [
+        "ads.arrow",
+        "candidates.arrow",
+        "manifest.json",
+        "requests.arrow",
+    ]
+    assert list(path.parent.iterdir()) == [path]
+    manifest = ShardManifest.model_validate(json.loads((path / "manifest.json").read_text()))
+    assert {name: record.sha256 for name, record in manifest.files.items()} == {
+        name: sha256_file(path / name) for name in ("requests.arrow", "ads.arrow", "candidates.arrow")
+    }
+    assert set(manifest.sources) == {"requests", "ads", "candidates"}
+
+
+def test_extraction_is_deterministic(
+    logs: Path, tmp_path: Path, declarations: Declarations, extract: Callable[..., ShardRef]
+) -> None:
+    first, second = extract(), extract_day(logs, DAY, declarations, tmp_path / "elsewhere")
+    assert first.fingerprint == second.fingerprint
+    assert read_manifest(Path(first.path)).files == read_manifest(Path(second.path)).files
+
+
+def test_late_data_makes_a_new_shard_beside_the_old_one(
+    extract: Callable[..., ShardRef], logs: Path, day: Tables, write: Write
+) -> None:
+    old, other_day = extract(), extract(NEXT_DAY)
+    write(logs, "requests", DAY, [day["requests"][0] | {"request_id": 77}], name="part-1.parquet")
+    new = extract()
+    assert not new.reused
+    assert (new.requests, old.requests) == (5, 4)
+    assert new.path != old.path
+    assert open_shard(Path(old.path), verify=True).request_id.tolist() == [11, 13, 10, 12]
+    assert extract(NEXT_DAY) == other_day.model_copy(update={"reused": True})
+
+
+def test_a_rewritten_file_of_the_same_content_is_the_same_shard(
+    extract: Callable[..., ShardRef], logs: Path
+) -> None:
+    extract()
+    for path in (logs / "ads" / f"date={DAY}").iterdir():
+        os.utime(path, (0, 0))
+    assert extract().reused
+
+
+def test_other_declarations_are_another_shard(
+    extract: Callable[..., ShardRef], declarations: Declarations
+) -> None:
+    other = declarations.model_copy(update={"hash_seed": 4})
+    assert extract().fingerprint != extract(declared=other).fingerprint
+
+
+def test_an_edited_source_is_another_shard(
+    extract: Callable[..., ShardRef], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = extract()
+    own = shutil.copytree(SQL, tmp_path / "sql")
+    (own / "source_ads.sql").write_text(
+        "select * replace (2 * bid as bid) from read_parquet($paths, hive_partitioning = false)\n"
+    )
+    monkeypatch.setattr("mtmd.logs.sql.SQL", own)
+    second = extract()
+    assert second.fingerprint != first.fingerprint
+    assert open_shard(Path(second.path)).item.continuous[0].item() == 3.0
+
+
+def test_requests_that_the_keys_leave_out_go_with_their_candidates(
+    extract: Callable[..., ShardRef], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = shutil.copytree(SQL, tmp_path / "sql")
+    keys = own / "stg_request_keys.sql"
+    keys.write_text(
+        keys.read_text().replace("from source_requests\n", "from source_requests where request_id != 10\n")
+    )
+    monkeypatch.setattr("mtmd.logs.sql.SQL", own)
+    shard = open_shard(Path(extract().path))
+    assert shard.request_id.tolist() == [11, 13, 12]
+    assert shard.request_row.tolist() == [0, 2, 2]
+    assert shard.candidate_start.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("damage", ["truncate", "unlink", "flip", "manifest", "empty manifest"])
+def test_a_damaged_shard_is_made_again_with_a_warning(
+    extract: Callable[..., ShardRef], damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = extract()
+    path = Path(first.path)
+    if damage == "truncate":
+        os.truncate(path / "candidates.arrow", 10)
+    elif damage == "unlink":
+        (path / "ads.arrow").unlink()
+    elif damage == "flip":
+        largest = max(path.glob("*.arrow"), key=lambda file: file.stat().st_size)
+        content = bytearray(largest.read_bytes())
+        content[len(content) // 2] ^= 1
+        largest.write_bytes(content)
+    else:
+        (path / "manifest.json").write_text("{}" if damage == "empty manifest" else "{")
+    assert extract() == first
+    assert "the shard of 2026-03-01 is extracted again, because it was damaged" in caplog.text
+    open_shard(path, verify=True)
+
+
+def test_logs_that_change_while_they_are_read_give_no_shard(
+    extract: Callable[..., ShardRef], logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = extraction_module.load_sources
+
+    def load_then_touch(*arguments: Any, **options: Any) -> None:
+        load(*arguments, **options)
+        os.utime(next((logs / "ads" / f"date={DAY}").iterdir()), (0, 0))
+
+    monkeypatch.setattr(extraction_module, "load_sources", load_then_touch)
+    with pytest.raises(LogsError, match="2026-03-01 changed while they were read"):
+        extract()
+    assert not list((tmp_path / "shards" / f"date={DAY}").iterdir())
+
+
+def test_rows_are_the_same_however_many_are_encoded_at_a_time(
+    logs: Path,
+    tmp_path: Path,
+    declarations: Declarations,
+    extract: Callable[..., ShardRef],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = extract()
+    monkeypatch.setattr(shard_tables, "_ROWS", 2)
+    pieces = extract_day(logs, DAY, declarations, tmp_path / "pieces")
+    assert read_manifest(Path(pieces.path)).files == read_manifest(Path(whole.path)).files
+
+
+def test_a_new_day_extracts_one_day(extract: Callable[..., ShardRef]) -> None:
+    extract()
+    assert [extract(day).reused for day in (DAY, NEXT_DAY)] == [True, False]
+
+
+def test_the_next_days_window_extracts_one_day(tiny_logs: Path, tiny_preset: Preset, tmp_path: Path) -> None:
+    def extract_window(as_of: date) -> list[ShardRef]:
+        days = (*plan_window(as_of, 3).days, as_of)
+        return [extract_day(tiny_logs, day, tiny_preset.declarations, tmp_path) for day in days]
+
+    first, second = extract_window(date(2026, 1, 4)), extract_window(date(2026, 1, 5))
+    assert [ref.reused for ref in first] == [False, False, False, False]
+    assert [ref.reused for ref in second] == [True, True, True, False]
+    assert [ref.path for ref in second[:3]] == [ref.path for ref in first[1:]]
+
+
+def test_late_candidates_of_a_simulated_day_extract_that_day_again(
+    tiny_logs: Path, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    days = (date(2026, 1, 1), date(2026, 1, 2))
+    for table in ("requests", "ads", "candidates"):
+        for day in days:
+            shutil.copytree(tiny_logs / table / f"date={day}", tmp_path / "logs" / table / f"date={day}")
+    before = [extract_day(tmp_path / "logs", day, tiny_preset.declarations, tmp_path) for day in days]
+    path = sorted((tmp_path / "logs" / "candidates" / f"date={days[0]}").glob("*.parquet"))[-1]
+    table = pq.ParquetFile(path).read()
+    pq.write_table(table.slice(0, table.num_rows - 1), path)
+    after = [extract_day(tmp_path / "logs", day, tiny_preset.declarations, tmp_path) for day in days]
+    assert [ref.reused for ref in after] == [False, True]
+    assert after[0].candidates == before[0].candidates - 1
+    assert open_shard(Path(before[0].path), verify=True).candidates == before[0].candidates

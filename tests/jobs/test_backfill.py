@@ -1,0 +1,131 @@
+"""What a backfill would do with a day: its status, what the policy says, what running it would cost."""
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtmd.errors import ConfigError
+from mtmd.jobs.backfill import PlannedDay, latest_outcome, plan_backfill
+from mtmd.promote.stage import RunSummary
+from mtmd.store.files import read_json, write_json
+from mtmd.store.workspace import Workspace
+from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
+
+BEFORE = AS_OF - timedelta(days=1)
+
+
+def _day(run: Run, artifacts: Path, **options: Any) -> PlannedDay:
+    places = {"logs": str(run.logs), "artifacts": str(artifacts)}
+    (day,) = plan_backfill(AS_OF, AS_OF, TINY, **places, **options).days
+    return day
+
+
+@pytest.fixture
+def artifacts(first_run: Run, tmp_path: Path) -> Path:
+    return copied(first_run.artifacts, tmp_path / "artifacts")
+
+
+def _summary(artifacts: Path) -> Path:
+    (path,) = (artifacts / LINE / "runs").glob(f"{AS_OF}-*/summary.json")
+    return path
+
+
+def _runs(run: Run, artifacts: Path) -> list[bool]:
+    return [_day(run, artifacts, reprocess=policy).runs for policy in ("none", "failed", "all")]
+
+
+def test_a_day_that_was_decided_is_done_and_costs_nothing(first_run: Run, artifacts: Path) -> None:
+    day = _day(first_run, artifacts)
+    assert (day.status, day.validate_days, day.extract_days, day.train) == ("done", 0, 0, ())
+    assert _runs(first_run, artifacts) == [False, False, True]
+
+
+def test_a_day_whose_gates_or_suites_failed_has_failed(first_run: Run, artifacts: Path) -> None:
+    kept = read_json(_summary(artifacts))
+    failed = kept["verdict"]["gates"][0] | {"passed": False}
+    gates = [failed, *kept["verdict"]["gates"][1:]]
+    write_json(_summary(artifacts), kept | {"verdict": kept["verdict"] | {"gates": gates}})
+    assert _day(first_run, artifacts).status == "failed"
+    write_json(_summary(artifacts), kept)
+    validation = artifacts / LINE / "validation" / f"as_of={AS_OF}.json"
+    record = read_json(validation)
+    record["days"][0]["results"][0] |= {"severity": "critical", "status": "failed"}
+    write_json(validation, record)
+    assert _day(first_run, artifacts).status == "failed"
+    assert _runs(first_run, artifacts) == [False, True, True]
+
+
+def test_a_run_that_was_killed_leaves_its_day_new(first_run: Run, artifacts: Path) -> None:
+    _summary(artifacts).unlink()
+    assert _day(first_run, artifacts).status == "new"
+    assert _runs(first_run, artifacts) == [True, True, True]
+
+
+def test_a_day_done_with_another_recipe_is_outdated(first_run: Run, artifacts: Path) -> None:
+    run = _summary(artifacts).parent
+    run.rename(run.with_name(f"{AS_OF}-0123456789"))
+    assert _day(first_run, artifacts).status == "outdated"
+    assert _runs(first_run, artifacts) == [False, False, True]
+
+
+def test_what_is_missing_is_counted_and_trainings_cost_what_the_latest_took(
+    first_run: Run, artifacts: Path
+) -> None:
+    root = artifacts / LINE
+    shutil.rmtree(next((root / "shards").glob("date=2026-01-05")))
+    shutil.rmtree(root / "validation" / "date=2026-01-06")
+    (pooled,) = (root / "trained").glob("pooled-*")
+    pooled.rename(pooled.with_name("pooled-of-another-day"))
+    day = _day(first_run, artifacts, reprocess="all")
+    assert (day.validate_days, day.extract_days, day.train) == (1, 1, ("pooled",))
+    fit = read_json(root / "trained" / "pooled-of-another-day" / "fit.json")
+    assert day.seconds == pytest.approx(sum(epoch["seconds"] for epoch in fit["epochs"]))
+    shutil.rmtree(root / "trained" / "pooled-of-another-day")
+    assert _day(first_run, artifacts).seconds is None
+
+
+def test_days_come_in_the_order_in_which_they_run(first_run: Run, artifacts: Path) -> None:
+    places = {"logs": str(first_run.logs), "artifacts": str(artifacts)}
+    plan = plan_backfill(BEFORE, NEXT, TINY, newest_first=True, **places)
+    assert [day.as_of for day in plan.days] == [NEXT, AS_OF, BEFORE]
+    assert (plan.running, plan.skipped) == ((NEXT, BEFORE), (AS_OF,))
+    assert "lack 1 of the 21 days" in plan.days[-1].note
+    with pytest.raises(ConfigError, match=rf"last \({BEFORE}\) must not be before first \({NEXT}\)"):
+        plan_backfill(NEXT, BEFORE, TINY, **places)
+
+
+def test_a_skipped_day_shows_what_it_ended_with(first_run: Run, artifacts: Path) -> None:
+    workspace = Workspace(artifacts / LINE)
+    outcome = latest_outcome(workspace, AS_OF)
+    summary = RunSummary.model_validate(read_json(_summary(artifacts)))
+    assert (outcome.state, outcome.words, outcome.model_id) == ("skipped", "promoted", summary.model_id)
+    assert set(outcome.logmae) == {"ctr", "gctr", "octr"}
+    assert outcome.gain is not None
+    assert outcome.report == str(
+        _summary(artifacts).with_name("report.html")
+    )  # and not where it was before the copy
+    assert latest_outcome(workspace, NEXT).words == "its data suites failed in an earlier run"
+
+
+def test_a_record_of_another_version_is_outdated_and_no_error(first_run: Run, artifacts: Path) -> None:
+    write_json(_summary(artifacts), {"as_of": str(AS_OF), "said": "otherwise"})
+    write_json(artifacts / LINE / "validation" / f"as_of={AS_OF}.json", {"said": "otherwise"})
+    assert _day(first_run, artifacts).status == "outdated"
+    outcome = latest_outcome(Workspace(artifacts / LINE), AS_OF)
+    assert outcome.words == f"decided by another version: {_summary(artifacts)}"
+
+
+def test_a_day_that_the_preset_leaves_out_is_shown_and_never_runs(
+    first_run: Run, artifacts: Path, tmp_path: Path
+) -> None:
+    preset = tmp_path / "mine.toml"
+    preset.write_text(f'{Path(TINY).read_text()}\n[left_out]\n{NEXT} = "clicks were not logged"\n')
+    plan = plan_backfill(
+        AS_OF, NEXT, str(preset), reprocess="all", logs=str(first_run.logs), artifacts=str(artifacts)
+    )
+    out = plan.days[-1]
+    assert (out.as_of, out.status, out.runs, out.note) == (NEXT, "left out", False, "clicks were not logged")
+    assert (plan.running, plan.skipped) == ((AS_OF,), ())

@@ -1,0 +1,177 @@
+"""What a clean-up lets go: by day, by age, and never a model that a rollback can reach."""
+
+import os
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from mtmd.config import RetentionConfig
+from mtmd.jobs.clean_up import CleanUp, clean_up, plan_clean_up
+from mtmd.registry.records import ModelManifest
+from mtmd.registry.registry import Registry
+from mtmd.report.markdown import daily as render
+from mtmd.serve.catalogue import Catalogue, Current
+from mtmd.store.files import write_json, write_text
+from mtmd.store.workspace import Workspace
+
+NEWEST = date(2026, 6, 30)
+RETENTION = RetentionConfig()
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Workspace:
+    """A line whose newest run is of June 30th, with one output of each kind and age."""
+    root = tmp_path / "line"
+    for days in (0, 89, 91, 401):
+        day = NEWEST - timedelta(days=days)
+        for place in (
+            f"shards/date={day}/f/requests.arrow",
+            f"shards/digests/date={day}.json",
+            f"monitoring/profiles/date={day}/a.parquet",
+            f"monitoring/date={day}.json",
+            f"validation/date={day}/a.json",
+            f"validation/as_of={day}.json",
+            f"runs/{day}-0123456789/summary.json",
+        ):
+            write_text(root / place, "x" * 10)
+    for name, age in (("mtmd-new", 0), ("mtmd-old", 15)):
+        write_text(root / "trained" / name / "fit.json", "x")
+        write_text(root / "proofs" / f"{name}.json", "x")
+        write_text(root / "work" / name / "checkpoint.safetensors", "x")
+        write_text(root / "graphs" / name / "query-0" / "graph.onnx", "x")
+        for kind in ("trained", "graphs", "work"):
+            os.utime(root / kind / name, (0, time.time() - age * 86400))
+        os.utime(root / "proofs" / f"{name}.json", (0, time.time() - age * 86400))
+    return Workspace(root)
+
+
+def _model(registry: Registry, name: str, day: date) -> None:
+    """A model in name: a manifest without files."""
+    manifest = ModelManifest(
+        model_id=name,
+        as_of=day,
+        bundle_id=f"bundle of {name}",
+        window={},
+        git_commit=None,
+        seeds={},
+        packages={},
+    )
+    write_json(registry.path(name) / "manifest.json", manifest.model_dump(mode="json"))
+
+
+def _gone(planned: CleanUp, root: Path) -> set[str]:
+    return {str(Path(one.path).relative_to(root)) for one in planned.removable}
+
+
+def test_outputs_go_by_their_days_and_caches_by_their_age(line: Workspace) -> None:
+    planned = plan_clean_up(line, RETENTION)
+    assert planned.newest == NEWEST
+    old, older = NEWEST - timedelta(days=91), NEWEST - timedelta(days=401)
+    assert _gone(planned, line.root) == {
+        *(f"shards/date={day}" for day in (old, older)),
+        *(f"shards/digests/date={day}.json" for day in (old, older)),
+        *(f"monitoring/profiles/date={day}" for day in (old, older)),
+        f"monitoring/date={older}.json",
+        f"validation/date={older}",
+        f"validation/as_of={older}.json",
+        f"runs/{older}-0123456789",
+        "trained/mtmd-old",
+        "graphs/mtmd-old",
+        "proofs/mtmd-old.json",
+        "work/mtmd-old",
+    }
+    assert planned.kept["runs"] == 3
+    text = render.clean_up(planned, dry_run=True)
+    assert "would be removed (dry run)" in text
+    assert "| trained | 1 | 0.0 | 1 |" in text
+    assert f"`{line.root}/shards/date={old}`: 91 days before {NEWEST}" in text
+
+
+def test_what_was_planned_is_removed_and_nothing_else(line: Workspace) -> None:
+    planned = plan_clean_up(line, RETENTION)
+    before = {path for path in line.root.rglob("*") if path.is_file()}
+    removed: list[str] = []
+    clean_up(line, planned, lambda one: removed.append(one.path))
+    assert removed == [one.path for one in planned.removable]
+    after = {path for path in line.root.rglob("*") if path.is_file()}
+    assert before - after == {
+        path for path in before if any(path.is_relative_to(one.path) for one in planned.removable)
+    }
+    assert plan_clean_up(line, RETENTION).removable == ()
+
+
+def test_models_that_a_rollback_reaches_stay_whatever_their_age(line: Workspace) -> None:
+    registry = Registry(line.root)
+    long_ago = NEWEST - timedelta(days=300)
+    for number, name in enumerate(("first", "second", "bad", "live")):
+        _model(registry, name, long_ago + timedelta(days=number))
+        registry.promote(name, long_ago + timedelta(days=number), "good", number + (name == "live"))
+        if name == "bad":
+            registry.rollback("it was bad", lambda _: None)
+    _model(registry, "never-promoted", long_ago)
+    planned = plan_clean_up(line, RETENTION)
+    assert planned.standing == ("first", "second", "live")
+    assert {one.split("/")[1] for one in _gone(planned, line.root) if one.startswith("models/")} == {
+        "bad",
+        "never-promoted",
+    }
+    removed: list[str] = []
+    clean_up(line, planned, lambda one: removed.append(Path(one.path).name))
+    assert {"bad", "never-promoted"} <= set(removed)
+    assert registry.verify("second").is_dir()
+
+
+def test_a_model_that_was_promoted_after_the_plan_stays(line: Workspace) -> None:
+    registry = Registry(line.root)
+    _model(registry, "old", NEWEST - timedelta(days=300))
+    planned = plan_clean_up(line, RETENTION)
+    assert "models/old" in _gone(planned, line.root)
+    registry.promote("old", NEWEST - timedelta(days=300), "all we have", 0)
+    clean_up(line, planned, lambda _: None)
+    assert registry.verify("old").is_dir()
+
+
+def test_published_ads_stay_where_they_serve_and_go_when_others_took_their_place(line: Workspace) -> None:
+    """Three publications each, written nine days ago: the second took over three days ago, the third a moment ago."""
+    registry, catalogue = Registry(line.root), Catalogue(line.root)
+    long_ago = NEWEST - timedelta(days=100)
+    names = [f"{long_ago + timedelta(days=day)}-{'0' * 16}" for day in range(3)]
+    for number, model in enumerate(("first", "second", "live")):
+        _model(registry, model, long_ago + timedelta(days=number))
+        registry.promote(model, long_ago + timedelta(days=number), "good", number)
+        for name in names:
+            write_json(catalogue.path(model, name) / "ads.json", {})
+            os.utime(catalogue.path(model, name), (0, time.time() - 9 * 86400))
+            catalogue.serve(model, Current(name=name, day=long_ago, ads=0))
+        os.utime(catalogue.path(model, names[0]), (0, time.time() - 3 * 86400))
+    write_json(catalogue.root / "live" / "2026-02-31-0123456789abcdef" / "ads.json", {})
+    gone = {one for one in _gone(plan_clean_up(line, RETENTION), line.root) if one.startswith("ads/")}
+    assert gone - {f"ads/first/{names[0]}"} == {"ads/first", f"ads/second/{names[0]}", f"ads/live/{names[0]}"}
+
+
+def test_a_model_that_cannot_be_read_stays_and_stops_nothing(line: Workspace) -> None:
+    registry = Registry(line.root)
+    for name in ("old", "damaged"):
+        _model(registry, name, NEWEST - timedelta(days=300))
+    (registry.path("damaged") / "manifest.json").write_text("{")
+    planned = plan_clean_up(line, RETENTION)
+    assert {one for one in _gone(planned, line.root) if one.startswith("models/")} == {"models/old"}
+    assert planned.kept["models"] == 1
+    assert "trained/mtmd-old" in _gone(planned, line.root)
+
+
+def test_a_line_without_runs_has_nothing_to_remove(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "line")
+    write_json(workspace.root / "shards" / "date=2020-01-01" / "f" / "manifest.json", {})
+    assert plan_clean_up(workspace, RETENTION) == CleanUp(newest=None, removable=(), kept={}, standing=())
+    assert "newest run: None; kept for rollbacks: none" in render.clean_up(
+        plan_clean_up(workspace, RETENTION), dry_run=False
+    )
+
+
+def test_names_that_are_no_day_are_left_alone(line: Workspace) -> None:
+    write_text(line.root / "runs" / "2020-02-31-0123456789" / "summary.json", "x")
+    write_text(line.root / "runs" / "notes" / "summary.json", "x")
+    assert not {"runs/2020-02-31-0123456789", "runs/notes"} & _gone(plan_clean_up(line, RETENTION), line.root)

@@ -1,0 +1,51 @@
+"""Days of a simulated platform that is there already, or not yet."""
+
+from datetime import date
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from mtmd.errors import LogsError
+from mtmd.jobs.simulation import simulate_days
+from mtmd.store.files import read_json
+
+DAY, NEXT = date(2026, 1, 2), date(2026, 1, 3)
+
+
+def _world(logs: str) -> object:
+    return read_json(Path(logs) / "world.json")["world"]
+
+
+def test_a_world_goes_on_at_its_size_when_nothing_else_is_asked_for(tmp_path: Path) -> None:
+    logs = str(tmp_path)
+    simulate_days(DAY, "demo", days=1, logs=logs, seed=3, requests_per_day=20, users=50, ads=40)
+    before = _world(logs)
+    assert simulate_days(NEXT, "demo", days=2, logs=logs).written == 1
+    assert _world(logs) == before
+
+
+def test_a_size_that_is_given_must_be_the_worlds(tmp_path: Path) -> None:
+    logs = str(tmp_path)
+    simulate_days(DAY, "demo", days=1, logs=logs, requests_per_day=20, users=50, ads=40)
+    with pytest.raises(LogsError, match="another simulated world"):
+        simulate_days(NEXT, "demo", days=1, logs=logs, requests_per_day=30, users=50, ads=40)
+    with pytest.raises(LogsError, match="another simulated world"):
+        simulate_days(NEXT, "demo", days=1, logs=logs, seed=0)
+
+
+def test_the_presets_tasks_are_written_and_one_folder_keeps_to_them(tmp_path: Path) -> None:
+    three, five = str(tmp_path / "three"), str(tmp_path / "five")
+    for preset, logs in (("demo", three), ("five-tasks", five)):
+        simulate_days(DAY, preset, days=1, logs=logs, requests_per_day=20, users=50, ads=40)
+        assert simulate_days(NEXT, preset, days=2, logs=logs).written == 1
+        schema = pq.read_schema(next(Path(logs, "candidates", f"date={NEXT}").glob("*.parquet")))
+        assert ("converted" in schema.names) == (preset == "five-tasks")
+    with pytest.raises(
+        LogsError, match=r"three are of a simulated world without cvr and .* 'five-tasks' has these"
+    ):
+        simulate_days(NEXT, "five-tasks", days=1, logs=three)
+    with pytest.raises(
+        LogsError, match=r"five are of a simulated world with cvr and .* 'demo' lacks these tasks"
+    ):
+        simulate_days(NEXT, "demo", days=1, logs=five, requests_per_day=20, users=50, ads=40)

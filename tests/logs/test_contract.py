@@ -1,0 +1,93 @@
+"""The log contract as code: columns, types and clashes."""
+
+import pytest
+
+from mtmd.config import Declarations, Domains, Feature, Preset, Task
+from mtmd.errors import ConfigError
+from mtmd.logs.contract import TABLES, outcome_columns, table_columns
+
+
+def declare(task: str = "ctr", label: str = "clicked", **query: object) -> Declarations:
+    feature = {"name": "country", "side": "query", "kind": "categorical", "buckets": 8, "shallow": True}
+    return Declarations(
+        domains=Domains(tasks=(Task(name=task, label=label),)),
+        features=(
+            Feature.model_validate(feature | query),
+            Feature(name="goal", side="item", kind="categorical", buckets=8, shallow=True),
+        ),
+    )
+
+
+def test_the_tables_of_a_preset_have_the_contracts_columns(tiny_preset: Preset) -> None:
+    columns = table_columns(tiny_preset.declarations)
+    assert tuple(columns) == TABLES
+    assert columns["candidates"] == {
+        "request_id": "BIGINT",
+        "ad_id": "BIGINT",
+        "ctr": "FLOAT",
+        "gctr": "FLOAT",
+        "octr": "FLOAT",
+        "impressed": "BOOLEAN",
+        "position": "INTEGER",
+        "clicked": "BOOLEAN",
+        "good_clicked": "BOOLEAN",
+        "outbound_clicked": "BOOLEAN",
+        "hidden": "BOOLEAN",
+        "repinned": "BOOLEAN",
+    }
+    assert columns["requests"]["ts"] == "TIMESTAMP"
+    assert columns["requests"]["user_vector"] == "FLOAT[]"
+    assert columns["ads"]["price"] == "FLOAT"
+
+
+def test_a_feature_on_a_contract_column_adds_no_column() -> None:
+    assert table_columns(declare())["ads"] == {
+        "ad_id": "BIGINT",
+        "product": "VARCHAR",
+        "goal": "VARCHAR",
+        "bid": "FLOAT",
+    }
+
+
+def test_a_feature_that_retypes_a_contract_column_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"'user_id' has type VARCHAR, .* requests.user_id is BIGINT"):
+        table_columns(declare(name="user_id"))
+    assert table_columns(declare(name="user_id", type="BIGINT"))["requests"]["user_id"] == "BIGINT"
+
+
+def test_a_task_named_as_a_contract_column_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"tasks \['clicked'\] have names of contract columns"):
+        table_columns(declare(task="clicked"))
+
+
+def test_a_task_named_as_what_is_joined_to_candidates_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"tasks \['product'\] have names of contract columns"):
+        table_columns(declare(task="product"))
+
+
+def test_a_label_of_ones_own_is_a_boolean_outcome_beside_the_contracts() -> None:
+    columns = table_columns(declare(label="saved"))["candidates"]
+    assert columns == table_columns(declare())["candidates"] | {"saved": "BOOLEAN"}
+    assert list(outcome_columns(declare(label="saved").domains)) == [
+        "impressed",
+        "position",
+        "clicked",
+        "good_clicked",
+        "outbound_clicked",
+        "hidden",
+        "repinned",
+        "saved",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("label", "kind"),
+    [("ad_id", "BIGINT"), ("position", "INTEGER"), ("ctr", "FLOAT"), ("surface", "VARCHAR")],
+)
+def test_a_label_that_is_a_column_of_another_type_is_an_error(label: str, kind: str) -> None:
+    with pytest.raises(
+        ConfigError,
+        match=rf"task 'ctr' has label '{label}'; it must be one of \['impressed', 'clicked', .*'repinned'\], or a "
+        rf"boolean column of your own: candidates have a {label} that is {kind}",
+    ):
+        table_columns(declare(label=label))

@@ -1,0 +1,92 @@
+import os
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mtmd.logs.digests import SourceFiles, file_identity, source_digests
+from mtmd.logs.files import source_files
+from mtmd.store.files import sha256_file
+
+DAY = date(2026, 3, 1)
+
+
+@pytest.fixture
+def files(logs: Path) -> SourceFiles:
+    return source_files(logs, DAY)
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that is a minute ahead, so that files were not changed just now."""
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 60 * 10**9)
+
+
+def altered(path: Path) -> None:
+    """Other content of the same size, and the modification time that the file had before."""
+    status, content = path.stat(), path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.usefixtures("later")
+def test_digests_are_remembered_until_a_file_changes(files: SourceFiles, tmp_path: Path) -> None:
+    path, cache = files["ads"][0], tmp_path / "digests" / "day.json"
+    first = source_digests(files, cache)
+    assert first["ads"] == {"part-0.parquet": sha256_file(path)}
+    written = cache.stat().st_mtime_ns
+    assert source_digests(files, cache) == first
+    assert cache.stat().st_mtime_ns == written
+    path.write_bytes(path.read_bytes() + b"more")
+    assert source_digests(files, cache)["ads"] == {"part-0.parquet": sha256_file(path)} != first["ads"]
+
+
+@pytest.mark.usefixtures("later")
+def test_other_content_of_the_same_size_and_modification_time_is_another_file(
+    files: SourceFiles, tmp_path: Path
+) -> None:
+    path, cache = files["ads"][0], tmp_path / "day.json"
+    first, before = source_digests(files, cache), path.stat()
+    altered(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert source_digests(files, cache)["ads"] == {"part-0.parquet": sha256_file(path)} != first["ads"]
+
+
+@pytest.mark.usefixtures("later")
+def test_a_file_that_another_was_renamed_over_is_another_file(files: SourceFiles, tmp_path: Path) -> None:
+    path, cache = files["ads"][0], tmp_path / "day.json"
+    first = source_digests(files, cache)
+    other = tmp_path / "other.parquet"
+    other.write_bytes(path.read_bytes())
+    altered(other)
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    other.replace(path)
+    assert source_digests(files, cache)["ads"] != first["ads"]
+
+
+def test_a_file_that_changed_just_now_is_not_remembered(files: SourceFiles, tmp_path: Path) -> None:
+    """A second change in the same tick of the clock would leave its identity as it is."""
+    cache = tmp_path / "day.json"
+    assert source_digests(files, cache) == source_digests(files, cache)
+    assert not cache.exists()
+
+
+@pytest.mark.usefixtures("later")
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1}'])
+def test_a_damaged_memory_is_forgotten(files: SourceFiles, tmp_path: Path, text: str) -> None:
+    cache = tmp_path / "day.json"
+    first = source_digests(files, cache)
+    cache.write_text(text)
+    assert source_digests(files, cache) == first
+
+
+def test_an_identity_moves_with_every_change_of_content(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    before = file_identity(path)
+    time.sleep(0.05)  # longer than a tick of the file system's clock
+    altered(path)
+    assert before[:2] == file_identity(path)[:2]
+    assert before != file_identity(path)

@@ -1,0 +1,98 @@
+"""Counts of a day's features, and the PSI between days."""
+
+import math
+import shutil
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from mtmd.config import Preset
+from mtmd.errors import LogsError
+from mtmd.monitor.profiles import feature_shifts, profile_day
+
+FIRST, SECOND, THIRD = date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)
+
+
+def _rows(path: Path, where: str) -> list[tuple[int | None, int]]:
+    found = duckdb.sql(f"select bin, bin_rows from '{path}' where {where} order by bin").fetchall()
+    return [(place, count) for place, count in found]
+
+
+def test_a_day_is_counted_once_and_every_row_of_a_domain_has_a_bin(
+    tiny_logs: Path, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    path = profile_day(tiny_logs, FIRST, tiny_preset.declarations, tmp_path)
+    written = path.stat().st_mtime_ns
+    assert profile_day(tiny_logs, FIRST, tiny_preset.declarations, tmp_path).stat().st_mtime_ns == written
+    requests = f"'{tiny_logs}/requests/date={FIRST}/*.parquet'"
+    ((searches,),) = duckdb.sql(f"select count(*) from {requests} where surface = 'search'").fetchall()
+    for feature in ("country", "user_activity", "query_vector"):
+        assert sum(n for _, n in _rows(path, f"feature = '{feature}' and domain = 'search'")) == searches
+    assert _rows(path, "feature = 'query_vector' and domain = 'home_feed'") == []  # search alone has it
+    names = {name for (name,) in duckdb.sql(f"select distinct feature from '{path}'").fetchall()}
+    assert names == {feature.name for feature in tiny_preset.features}
+
+
+def test_the_same_days_have_no_drift_and_a_planted_one_stands_out(
+    tiny_logs: Path, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    logs = tmp_path / "logs"
+    for table in ("requests", "ads"):
+        for day in (FIRST, SECOND, THIRD):
+            shutil.copytree(tiny_logs / table / f"date={FIRST}", logs / table / f"date={day}")
+    (file,) = (logs / "requests" / f"date={THIRD}").glob("*.parquet")
+    planted = tmp_path / "planted.parquet"
+    source = f"read_parquet('{file}', hive_partitioning = false)"
+    duckdb.sql(
+        f"copy (select * replace ('XX' as country, cast(user_activity * 50 as float) as user_activity) from {source}) "
+        f"to '{planted}'"
+    )
+    shutil.move(planted, file)
+    profiles = {
+        day: profile_day(logs, day, tiny_preset.declarations, tmp_path / "p")
+        for day in (FIRST, SECOND, THIRD)
+    }
+    psi = {(one.feature, one.domain, one.day): one.psi for one in feature_shifts(profiles, THIRD)}
+    assert psi["country", "home_feed", THIRD] > 1.0
+    assert psi["user_activity", "home_feed", THIRD] > 1.0
+    assert psi["device", "home_feed", THIRD] < 0.01
+    assert psi["bid", "shopping", THIRD] < 0.01
+    assert psi["country", "home_feed", FIRST] < 0.01
+
+
+def test_psi_is_as_computed_by_hand(tiny_preset: Preset, tmp_path: Path) -> None:
+    def profile(day: date, counts: dict[int | None, int]) -> Path:
+        path = tmp_path / f"{day}.parquet"
+        rows = ", ".join(
+            f"(date '{day}', 'query', 'f', 'categorical', 'd', {'null' if b is None else b}::int, {n}::bigint)"
+            for b, n in counts.items()
+        )
+        duckdb.sql(
+            f"copy (select * from (values {rows}) as t (day, side, feature, kind, domain, bin, bin_rows)) to '{path}'"
+        )
+        return path
+
+    profiles = {FIRST: profile(FIRST, {1: 60, 2: 40}), SECOND: profile(SECOND, {1: 20, None: 20})}
+    found = {one.day: one for one in feature_shifts(profiles, SECOND)}
+    p = [(n + 0.5) / (40 + 1.5) for n in (20, 0, 20)]
+    q = [(n + 0.5) / (100 + 1.5) for n in (60, 40, 0)]
+    expected = sum((a - b) * math.log(a / b) for a, b in zip(p, q, strict=True))
+    assert found[SECOND].psi == pytest.approx(expected)
+    assert found[SECOND].rows == 40
+    assert found[FIRST].psi == pytest.approx(0.0)
+
+
+def test_a_day_that_lacks_a_column_or_a_table_is_named(
+    tiny_logs: Path, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    logs = tmp_path / "logs"
+    shutil.copytree(tiny_logs / "requests" / f"date={FIRST}", logs / "requests" / f"date={FIRST}")
+    with pytest.raises(LogsError, match=f"ads of {FIRST}: .* does not exist"):
+        profile_day(logs, FIRST, tiny_preset.declarations, tmp_path / "p")
+    (logs / "ads" / f"date={FIRST}").mkdir(parents=True)
+    duckdb.sql(f"copy (select 1 as ad_id, 'standard' as product) to '{logs}/ads/date={FIRST}/a.parquet'")
+    with pytest.raises(LogsError, match=f"ads of {FIRST} can't be profiled"):
+        profile_day(logs, FIRST, tiny_preset.declarations, tmp_path / "p")
+    assert list((tmp_path / "p").rglob("*.parquet")) == []

@@ -1,0 +1,100 @@
+"""A day seen with the champion's eyes: quiet, drifted, missing, unreadable; and what people read of it."""
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from mtmd.monitor.health import MonitorReport
+from mtmd.monitor.stage import monitor, monitored
+from mtmd.report.markdown.monitor import monitor as render
+from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
+
+
+@pytest.fixture
+def artifacts(first_run: Run, tmp_path: Path) -> Path:
+    return copied(first_run.artifacts, tmp_path / "artifacts")
+
+
+def _look(run: Run, artifacts: Path, logs: Path | None = None, days: int = 1) -> MonitorReport:
+    return monitor(AS_OF + timedelta(days=days), TINY, logs=str(logs or run.logs), artifacts=str(artifacts))
+
+
+def _planted(run: Run, folder: Path, table: str, column: str) -> Path:
+    """A copy of the run's logs in which a column of the next day's table is another."""
+    logs = folder / "logs"
+    shutil.copytree(run.logs, logs)
+    (file,) = (logs / table / f"date={NEXT}").glob("*.parquet")
+    planted = folder / "planted.parquet"
+    source = f"read_parquet('{file}', hive_partitioning = false)"
+    duckdb.sql(f"copy (select * replace ({column}) from {source}) to '{planted}'")
+    shutil.move(planted, file)
+    return logs
+
+
+def test_a_day_is_scored_compared_and_kept(first_run: Run, artifacts: Path) -> None:
+    report = _look(first_run, artifacts)
+    assert (report.day, report.champion) == (NEXT, first_run.summary.model_id)
+    assert report.words == "all is well"
+    slices = 15 + 3
+    assert [len(report.of(s)) for s in ("logmae", "calibration", "auc", "score shift")] == [slices] * 4
+    assert {one.where for one in report.of("feature drift")} >= {"country × search", "price × shopping"}
+    promoted = first_run.summary.report.get("mtmd", first_run.summary.report.slices[0]).logmae
+    assert report.of("logmae")[0].reference == pytest.approx(promoted)
+    later = _look(first_run, artifacts, days=2)
+    trend = monitored(TINY, later.day, artifacts=str(artifacts))
+    assert trend == [report, later]
+    assert monitored(TINY, report.day, artifacts=str(artifacts)) == [report]
+    text = render(later, trend)
+    assert f"## {later.day}: all is well" in text
+    assert "| all × all × ctr | (" in text or "| all × all × ctr | 0" in text
+    assert "data:image/svg+xml;base64," in text
+
+
+def test_a_planted_drift_is_a_breach_that_names_the_feature(
+    first_run: Run, artifacts: Path, tmp_path: Path
+) -> None:
+    logs = _planted(first_run, tmp_path, "ads", "'banner' as format")
+    report = _look(first_run, artifacts, logs)
+    assert {one.where for one in report.breaches} == {"format × standard", "format × shopping"}
+    assert "format × s" in report.words
+    assert "**feature drift**: format × s" in render(report, [report])
+    assert "| **breach** |" in render(report, [report])
+
+
+def test_a_day_that_is_missing_or_damaged_is_a_breach_and_no_error(
+    first_run: Run, artifacts: Path, tmp_path: Path
+) -> None:
+    report = _look(first_run, artifacts, days=9)
+    assert report.words == (
+        "2 breaches: the newest logs are of 2026-01-23, not of 2026-01-30; "
+        "the champion is of 2026-01-21, at most 3 days before 2026-01-30 are allowed"
+    )
+    assert render(report, [report]).count("| **breach** |") == 2
+    logs = tmp_path / "logs"
+    shutil.copytree(first_run.logs, logs)
+    (file,) = (logs / "requests" / f"date={NEXT}").glob("*.parquet")
+    file.write_bytes(b"not parquet")
+    damaged = _look(first_run, artifacts, logs)
+    assert damaged.words.startswith(f"1 breach: the logs of {NEXT} can't be used: requests of {NEXT}")
+
+
+def test_scores_and_days_that_are_none_are_a_breach_and_no_error(
+    first_run: Run, artifacts: Path, tmp_path: Path
+) -> None:
+    logs = _planted(first_run, tmp_path, "candidates", "0.0::float as ctr")
+    zero = _look(first_run, artifacts, logs)
+    assert zero.words.startswith(f"1 breach: the logs of {NEXT} can't be used: ")
+    assert "not strictly between 0 and 1" in zero.words
+    (logs / "ads" / "date=2026-02-30").mkdir()
+    assert "date=2026-02-30 is named after no day" in _look(first_run, artifacts, logs).words
+    assert len(monitored(TINY, NEXT, artifacts=str(artifacts))) == 1
+
+
+def test_without_a_champion_only_freshness_is_known(first_run: Run, tmp_path: Path) -> None:
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts", champion=False)
+    report = _look(first_run, artifacts)
+    assert report.words == "1 breach: there is no champion"
+    assert (artifacts / LINE / "monitoring" / f"date={NEXT}.json").is_file()

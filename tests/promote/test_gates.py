@@ -1,0 +1,390 @@
+"""Each gate, its words, and the verdict."""
+
+import math
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from mtmd.config import GatesConfig, Slice
+from mtmd.errors import RegistryError
+from mtmd.evaluate.report import ALL, Comparison, EvaluationReport, SliceMetrics
+from mtmd.export.fresh_process import FreshProcessReport
+from mtmd.export.parity import DayParity, FileParity, ParityReport
+from mtmd.promote.gates import AB_TEST, GateInputs, Verdict, decide
+from mtmd.promote.slice_gates import GateResult
+
+SEARCH = Slice("search", "standard", "ctr")
+HOME = Slice("home_feed", "shopping", "ctr")
+TOTAL = Slice(ALL, ALL, "ctr")
+GATES = GatesConfig(champion_tolerance=0.03)
+SPREAD = 0.01  # standard error of every log ratio
+
+
+def metrics(predictor: str, where: Slice, **values: Any) -> SliceMetrics:
+    numbers = {
+        "rows": 1000,
+        "requests": 100,
+        "logmae": 0.4,
+        "kl": 0.1,
+        "mae": 0.1,
+        "bce": 0.1,
+        "mean_prediction": 0.1,
+        "mean_teacher": 0.1,
+        "impressions": 900,
+        "positives": 90,
+        "auc": None,
+        "log_loss": None,
+        "calibration": None,
+        "calibration_error": 0.04,
+    }
+    return SliceMetrics(
+        predictor=predictor,
+        surface=where.surface,
+        product=where.product,
+        task=where.task,
+        bucket=None,
+        **(numbers | values),
+    )
+
+
+def evaluation(
+    *, has_champion: bool = True, requests: float = 500.0, **changed: dict[str, Any]
+) -> EvaluationReport:
+    """LogMAE of MTMD 0.4, champion 0.4, per_slice 0.5, constant 0.8; `changed` and `requests` are of `search`."""
+    usual = {"mtmd": 0.4, "champion": 0.4, "per_slice": 0.5, "constant": 0.8}
+    if not has_champion:
+        del usual["champion"]
+    rows = {
+        (name, where): metrics(
+            name, where, **({"logmae": value} | (changed.get(name, {}) if where == SEARCH else {}))
+        )
+        for name, value in usual.items()
+        for where in (SEARCH, HOME, TOTAL)
+    }
+    return EvaluationReport(
+        as_of=date(2026, 1, 5),
+        candidate="mtmd",
+        predictors=tuple(usual),
+        buckets=5,
+        metrics=tuple(rows.values()),
+        comparisons=tuple(
+            comparison(rows["mtmd", where], rival, requests if where == SEARCH else 500.0)
+            for (name, where), rival in rows.items()
+            if name != "mtmd"
+        ),
+        confidence=0.95,
+    )
+
+
+def comparison(own: SliceMetrics, rival: SliceMetrics, requests: float) -> Comparison:
+    """As the bootstrap would have it for errors whose log ratio has the standard error SPREAD."""
+    ratio = None
+    if own.logmae is not None and rival.logmae is not None:
+        ratio = math.log(own.logmae / rival.logmae)
+    return Comparison(
+        reference=rival.predictor,
+        **own.slice._asdict(),
+        bucket=None,
+        requests=requests,
+        log_ratio=ratio,
+        standard_error=SPREAD,
+        low=None if ratio is None else -math.expm1(ratio + 1.96 * SPREAD),
+        high=None if ratio is None else -math.expm1(ratio - 1.96 * SPREAD),
+    )
+
+
+def parity(delta: float | None = 1e-7) -> ParityReport:
+    one = FileParity(
+        file="query_search.onnx", batch_size=7, rows=448, scores=1, embedding_delta=0.0, score_delta=delta
+    )
+    day = DayParity(candidates=10, score_delta=0.0, rankings=4, top_k=5, disagreements=0, identical=4)
+    return ParityReport.judge("b", GATES, (one,), day)
+
+
+FRESH = FreshProcessReport(
+    bundle_id="b", requests=2, ads=2, score_delta=0.0, seconds=1.0, passed=True, detail="answered"
+)
+
+
+@pytest.fixture
+def inputs() -> Callable[..., GateInputs]:
+    def make(**changed: Any) -> GateInputs:
+        usual = {
+            "candidate": "new",
+            "champion": "old",
+            "data_passed": True,
+            "training_finite": True,
+            "evaluation": evaluation(),
+            "parity": parity(),
+            "fresh_process": FRESH,
+            "gates": GATES,
+        }
+        return GateInputs(**(usual | changed))
+
+    return make
+
+
+def gate(verdict: Verdict, name: str) -> GateResult:
+    return next(one for one in verdict.gates if one.name == name)
+
+
+def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., GateInputs]) -> None:
+    verdict = decide(inputs())
+    assert verdict.promoted
+    assert verdict.words() == "promoted"
+    assert [one.name for one in verdict.gates] == [
+        "data suites",
+        "training",
+        "champion",
+        "baseline",
+        "calibration",
+        "parity",
+        "fresh process",
+    ]
+    assert gate(verdict, "baseline").detail == (
+        "none of 3 judged slices is shown worse than the baseline; "
+        "worse is seen from -2.2% on in the surest slice, -2.2% in the least sure"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "words"),
+    [
+        ({"data_passed": False}, "data suites", "a suite failed"),
+        ({"training_finite": False}, "training", "a loss or a weight is not finite"),
+        (
+            {"evaluation": evaluation(constant={"logmae": 0.38})},
+            "training",
+            "1 of 3 slices are worse than the constant, or not shown better over a task's slices: "
+            "search × standard × ctr: LogMAE 0.4, constant 0.38: -5.3%",
+        ),
+        (  # ln(0.44/0.4/1.03) is 6.6 standard errors
+            {"evaluation": evaluation(mtmd={"logmae": 0.44})},
+            "champion",
+            "1 of 3 slices are worse than the champion by more than 3%: "
+            "search × standard × ctr: LogMAE 0.44, champion 0.4: -10.0% [-12.2%, -7.9%], p 7.3e-11",
+        ),
+        (  # ln(0.4/0.39) is 2.5 standard errors: p 0.0057, of three
+            {"evaluation": evaluation(per_slice={"logmae": 0.39})},
+            "baseline",
+            "1 of 3 slices are worse than the baseline: search × standard × ctr: LogMAE 0.4, baseline 0.39: -2.6%",
+        ),
+        (
+            {"evaluation": evaluation(mtmd={"mean_prediction": 0.07})},
+            "calibration",
+            "1 of 2 slices are not calibrated: search × standard × ctr: mean prediction / mean teacher 0.7 "
+            "[0.647, 0.757], between 0.8 and 1.25, p 0.00084",
+        ),
+        (
+            {"evaluation": evaluation(mtmd={"mean_prediction": None})},
+            "calibration",
+            "mean prediction / mean teacher undefined",
+        ),
+        (
+            {"parity": parity(2e-5)},
+            "parity",
+            "query_search.onnx at batch size 7: scores differ by 2e-05, at most 1e-05",
+        ),
+        ({"parity": parity(None)}, "parity", "scores differ by a number that is not finite"),
+        ({"parity": None}, "parity", "were not compared"),
+        (
+            {"fresh_process": FRESH.model_copy(update={"passed": False, "detail": "it died"})},
+            "fresh process",
+            "it died",
+        ),
+        ({"fresh_process": None}, "fresh process", "no fresh process"),
+    ],
+)
+def test_each_gate_stops_the_promotion_and_says_where_and_what(
+    inputs: Callable[..., GateInputs], changed: dict[str, Any], name: str, words: str
+) -> None:
+    verdict = decide(inputs(**changed))
+    assert [one.name for one in verdict.gates if not one.passed] == [name]
+    assert words in gate(verdict, name).detail
+    assert verdict.words().startswith(f"kept champion old because {name}: ")
+    assert words in verdict.words()
+
+
+@pytest.mark.parametrize(
+    ("predictor", "values"),
+    [("mtmd", {"mean_prediction": 0.125}), ("mtmd", {"mean_prediction": 0.0801})],
+)
+def test_a_number_on_its_limit_passes(
+    inputs: Callable[..., GateInputs], predictor: str, values: dict[str, float]
+) -> None:
+    assert decide(inputs(evaluation=evaluation(**{predictor: values}))).promoted
+
+
+def test_what_chance_explains_does_not_block(inputs: Callable[..., GateInputs]) -> None:
+    """Worse by 1.5 standard errors than the baseline, and by less than the tolerance than the champion."""
+    verdict = decide(inputs(evaluation=evaluation(mtmd={"logmae": 0.404}, per_slice={"logmae": 0.398})))
+    assert verdict.promoted
+    found = {one.surface: one for one in gate(verdict, "baseline").slices}
+    assert found["search"].decision == "not shown worse"
+    assert found["home_feed"].decision == "better"
+    assert found["search"].improvement == pytest.approx(1 - 0.404 / 0.398)
+    assert (found["search"].own, found["search"].reference) == (0.404, 0.398)
+
+
+def test_a_slice_with_few_requests_is_not_judged_and_says_so(inputs: Callable[..., GateInputs]) -> None:
+    verdict = decide(inputs(evaluation=evaluation(mtmd={"logmae": 9.0}, requests=99.4)))
+    assert verdict.promoted
+    training = gate(verdict, "training")
+    assert (
+        training.detail
+        == "none of 2 judged slices is shown worse than the constant, and every task is better over its slices; "
+        "worse is seen from -2.0% on in the surest slice, -2.0% in the least sure; "
+        "1 not judged (fewer than 100 effective requests)"
+    )
+    (finding,) = [one for one in training.slices if not one.judged]
+    assert finding.decision == "not enough data"
+    assert str(finding) == "search × standard × ctr: not judged (99 effective requests)"
+    assert [one.decision for one in gate(verdict, "champion").slices] == [
+        "not enough data",
+        "not shown worse",
+        "not shown worse",
+    ]
+
+
+def test_a_slice_with_few_actions_is_not_judged_where_the_teacher_learnt_from_them(
+    inputs: Callable[..., GateInputs],
+) -> None:
+    few = evaluation(mtmd={"logmae": 9.0, "positives": 29})
+    assert not decide(inputs(evaluation=few)).promoted
+    verdict = decide(inputs(evaluation=few, gates=GATES.model_copy(update={"min_actions": 30})))
+    baseline = gate(verdict, "baseline")
+    (finding,) = [one for one in baseline.slices if not one.judged]
+    assert str(finding) == "search × standard × ctr: not judged (29 actions)"
+    assert baseline.detail.endswith("1 not judged (fewer than 100 effective requests or 30 actions)")
+
+
+def test_a_gate_that_can_judge_no_slice_does_not_pass(inputs: Callable[..., GateInputs]) -> None:
+    verdict = decide(inputs(gates=GATES.model_copy(update={"min_requests": 5000})))
+    failed = [one.name for one in verdict.gates if not one.passed]
+    assert failed == ["training", "champion", "baseline", "calibration"]
+    assert (
+        gate(verdict, "training").detail
+        == "no slice has enough held-out data to be judged (fewer than 5000 effective requests)"
+    )
+
+
+def test_the_first_failed_gate_is_told_in_full_and_the_others_named(
+    inputs: Callable[..., GateInputs],
+) -> None:
+    verdict = decide(inputs(parity=None, fresh_process=None))
+    assert verdict.words() == (
+        "kept champion old because parity: the exported files were not compared (also failed: fresh process)"
+    )
+
+
+def test_without_a_champion_there_is_nothing_to_be_worse_than(inputs: Callable[..., GateInputs]) -> None:
+    first = inputs(champion=None, evaluation=evaluation(has_champion=False))
+    assert decide(first).promoted
+    failed = decide(first.model_copy(update={"data_passed": False}))
+    assert failed.words().startswith("promoted nothing (no champion yet) because data suites")
+
+
+def test_a_champion_that_is_left_out_blocks_nothing_and_says_why(inputs: Callable[..., GateInputs]) -> None:
+    words = "champion old (as_of 2026-01-09) is newer: it trained on this day, so it is not compared"
+    verdict = decide(inputs(left_out=words, evaluation=evaluation(has_champion=False)))
+    assert gate(verdict, "champion").detail == words
+    assert gate(verdict, "champion").passed
+
+
+def test_what_was_promoted_before_stands_whatever_is_found_now(inputs: Callable[..., GateInputs]) -> None:
+    again = decide(inputs()).promoted_before("all gates passed")
+    assert again.promoted
+    assert again.words() == "promoted"
+    failed = decide(inputs(data_passed=False)).promoted_before("override (a leak) of failed gates: champion")
+    assert not failed.promoted
+    assert failed.words().startswith(
+        "new was promoted before (override (a leak) of failed gates: champion), which stands, although data suites: "
+    )
+
+
+def test_the_training_must_be_shown_better_than_the_constant_over_a_task(
+    inputs: Callable[..., GateInputs],
+) -> None:
+    """As good as the constant is not enough over all slices, and no failure in one slice."""
+    whole = evaluation()
+    pairs = [
+        one.model_copy(update={"low": -0.001})
+        if one.reference == "constant" and one.surface in {ALL, "search"}
+        else one
+        for one in whole.comparisons
+    ]
+    report = EvaluationReport.model_validate(whole.model_dump() | {"comparisons": pairs})
+    found = gate(decide(inputs(evaluation=report)), "training")
+    assert not found.passed
+    assert [one.decision for one in found.slices] == ["not shown worse", "better", "not shown better"]
+
+
+def test_a_floor_is_not_missed_by_luck(inputs: Callable[..., GateInputs]) -> None:
+    """A little behind the constant in one slice, a little out of calibration: less than chance explains."""
+    report = evaluation(constant={"logmae": 0.399}, mtmd={"mean_prediction": 0.078})
+    assert decide(inputs(evaluation=report)).promoted
+    sure = evaluation(mtmd={"mean_prediction": 0.078, "calibration_error": 0.005})
+    assert not gate(decide(inputs(evaluation=sure)), "calibration").passed
+    alone = evaluation(mtmd={"mean_prediction": 0.078, "calibration_error": None})
+    assert not gate(decide(inputs(evaluation=alone)), "calibration").passed  # no spread: the number itself
+
+
+def test_a_finding_says_what_the_slice_could_have_shown(inputs: Callable[..., GateInputs]) -> None:
+    """Three slices at 5 %: 2.128 standard errors of 0.01 beyond the tolerance; just beyond it is found worse."""
+    edge = -math.expm1(math.log(1.03) + 2.128 * SPREAD)
+    found = gate(decide(inputs()), "champion").slices[0]
+    assert found.detectable == pytest.approx(edge, abs=1e-5)
+    for share, decision in ((0.999, "not shown worse"), (1.001, "worse")):
+        worse = evaluation(mtmd={"logmae": 0.4 * (1.0 - share * edge)})
+        assert gate(decide(inputs(evaluation=worse)), "champion").slices[0].decision == decision
+
+
+def test_a_rival_that_was_not_evaluated_does_not_pass(inputs: Callable[..., GateInputs]) -> None:
+    verdict = decide(inputs(evaluation=evaluation(has_champion=False)))
+    assert gate(verdict, "champion").detail == "the evaluation has no predictor 'champion'; evaluate it"
+    assert not verdict.passed
+
+
+def test_a_refusal_by_the_registry_is_told_too(inputs: Callable[..., GateInputs]) -> None:
+    verdict = decide(inputs()).refused("its as_of 2026-01-04 is older than the champion's 2026-01-05")
+    assert verdict.passed
+    assert not verdict.promoted
+    assert verdict.words() == (
+        "kept champion old because its as_of 2026-01-04 is older than the champion's 2026-01-05"
+    )
+    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+def test_a_persons_reason_lets_slice_gates_pass_and_nothing_else(inputs: Callable[..., GateInputs]) -> None:
+    worse = inputs(evaluation=evaluation(mtmd={"logmae": 0.44}))
+    verdict = decide(worse, "the champion leaks")
+    assert verdict.promoted
+    assert verdict.failed == ("champion",)
+    assert verdict.words() == "promoted by override (the champion leaks) of failed gates: champion"
+    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+    broken = decide(worse.model_copy(update={"parity": None}), "the champion leaks")
+    assert not broken.promoted
+    assert broken.words().startswith("kept champion old because champion: ")
+    assert broken.words().endswith(
+        "(also failed: parity); the override (the champion leaks) was ignored: it lets only champion, baseline, "
+        "calibration, a/b test pass"
+    )
+    assert decide(inputs(), "not needed").reason() == "all gates passed"
+    with pytest.raises(RegistryError, match="an override needs a reason"):
+        decide(worse, " ")
+
+
+def test_the_simulated_ab_is_a_gate_where_one_was_asked_for(inputs: Callable[..., GateInputs]) -> None:
+    """It stands before the proofs, blocks, and yields to a person's reason as the slice gates do."""
+    assert "a/b test" not in [one.name for one in decide(inputs()).gates]
+    lost = GateResult(name=AB_TEST, passed=False, detail="1 of 6 metrics")
+    verdict = decide(inputs(ab_test=lost))
+    assert [one.name for one in verdict.gates][4:] == ["calibration", "a/b test", "parity", "fresh process"]
+    assert not verdict.promoted
+    assert verdict.words() == "kept champion old because a/b test: 1 of 6 metrics"
+    overridden = decide(inputs(ab_test=lost), "the funnel is another")
+    assert overridden.promoted
+    assert overridden.reason() == "override (the funnel is another) of failed gates: a/b test"
+    assert decide(inputs(ab_test=lost.model_copy(update={"passed": True}))).promoted

@@ -1,0 +1,206 @@
+from pathlib import Path
+
+import pytest
+
+from mtmd.config import ABTestConfig
+from mtmd.errors import RegistryError
+from mtmd.export.stage import Proofs
+from mtmd.promote.stage import RunSummary
+from mtmd.registry.registry import Registry
+from mtmd.report.markdown import daily as render
+from mtmd.run import RunPlan
+from mtmd.store.files import read_json, write_json
+from mtmd.validate.stage import DataQuality
+from tests.abtest.outcomes import planted
+from tests.daily import Done, run_stages
+from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied
+
+
+def _failed(done: Done) -> Proofs:
+    parity = done.proofs.parity.model_copy(update={"passed": False, "worst": "Δ 1 in query_search.onnx"})
+    return done.proofs.model_copy(update={"parity": parity})
+
+
+def _again(done: Done) -> Done:
+    """The same stages once more, after the decision."""
+    return run_stages(Path(done.plan.logs), Path(done.plan.artifacts), done.plan.as_of)
+
+
+def _record(summary: RunSummary) -> RunSummary:
+    return RunSummary.model_validate(read_json(Path(summary.places["run"]) / "summary.json"))
+
+
+def test_a_candidate_that_passes_is_promoted_and_the_run_recorded(done: Done) -> None:
+    summary = done.decide()
+    assert (summary.promoted, summary.words, summary.champion) == (
+        True,
+        "promoted",
+        done.exported.model_id,
+    )
+    assert _record(summary) == summary
+    assert not summary.repeated
+    assert summary.reused["trained models"] == "3 of 3"
+    validation = DataQuality.model_validate(read_json(Path(summary.places["validation"])))
+    assert validation.validations == done.quality.validations
+
+
+def test_a_failed_gate_promotes_nothing(done: Done) -> None:
+    summary = done.decide(proofs=_failed(done))
+    assert summary.words == "promoted nothing (no champion yet) because parity: Δ 1 in query_search.onnx"
+    assert not summary.promoted
+    assert done.registry.champion() is None
+
+
+def test_a_loss_that_is_not_finite_promotes_nothing(done: Done) -> None:
+    mtmd = done.trained[0]
+    epochs = mtmd.fit.epochs
+    broken = epochs[0].model_copy(update={"train_loss": float("nan")})
+    fit = mtmd.fit.model_copy(update={"epochs": (broken, *epochs[1:])})
+    summary = done.decide(trained=(mtmd.model_copy(update={"fit": fit}), *done.trained[1:]))
+    assert summary.words.endswith("because training: a loss or a weight is not finite")
+
+
+def test_told_not_to_promote_it_only_registers(done: Done) -> None:
+    summary = done.decide(promote=False)
+    assert summary.verdict.passed
+    assert not summary.verdict.promoted
+    assert summary.words.endswith("because the run was told not to promote")
+    assert done.registry.champion() is None
+
+
+@pytest.mark.parametrize("promote", [True, False])
+def test_a_rerun_of_the_champion_leaves_the_decision_as_it_was(done: Done, promote: bool) -> None:
+    first = done.decide()
+    record = Path(first.places["run"], "summary.json").read_bytes()
+    again = _again(done).decide(promote=promote)
+    assert again.words == f"{done.exported.model_id} is already champion"
+    assert (again.promoted, again.repeated) == (True, True)
+    assert again.verdict == first.verdict
+    assert again.places == first.places
+    assert Path(first.places["run"], "summary.json").read_bytes() == record
+    assert len(done.registry.history()) == 1
+
+
+def test_a_rerun_still_has_the_comparison_with_the_champion_of_that_time(
+    next_day: Run, tmp_path: Path
+) -> None:
+    """Also when the run died between the promotion and its record."""
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
+    first = next_day.summary
+    for record in artifacts.rglob("summary.json"):
+        record.unlink()
+    again = run_stages(next_day.logs, artifacts, NEXT).decide()
+    assert again.words == f"{first.model_id} is already champion"
+    assert (again.verdict.words(), again.verdict.champion) == ("promoted", first.verdict.champion)
+    assert again.verdict.gates == first.verdict.gates
+    assert again.report == first.report
+    assert "champion" in again.report.predictors
+    assert _record(again).verdict == again.verdict
+
+
+def test_a_promotion_that_would_not_pass_today_stands_and_its_record_too(done: Done) -> None:
+    first = done.decide()
+    again = _again(done).decide(proofs=_failed(done))
+    name = done.exported.model_id
+    assert again.words == (
+        f"{name} was promoted before (all gates passed), which stands, although parity: Δ 1 in query_search.onnx"
+    )
+    assert again.champion == name
+    assert again.places["run"] != first.places["run"]
+    assert _record(first) == first
+
+
+def test_a_record_of_another_version_is_no_obstacle(done: Done) -> None:
+    record = Path(done.decide(promote=False).places["run"], "summary.json")
+    record.write_text('{"of": "another version"}')
+    assert not _again(done).decide(promote=False).repeated
+    assert "another version" not in record.read_text()
+
+
+def test_an_override_promotes_and_its_reason_is_in_the_history(done: Done) -> None:
+    report = done.evaluated.report
+    low = [m.model_copy(update={"mean_prediction": (m.mean_prediction or 0.0) / 20}) for m in report.metrics]
+    written = {"metrics": [m.model_dump(mode="json") for m in low]}
+    write_json(Path(done.evaluated.path) / "report.json", report.model_dump(mode="json") | written)
+    assert done.decide().words.startswith("promoted nothing (no champion yet) because calibration: ")
+    summary = done.decide(override="the teacher moved")
+    reason = "override (the teacher moved) of failed gates: calibration"
+    assert (summary.promoted, summary.words) == (True, f"promoted by {reason}")
+    assert [change.reason for change in done.registry.history()] == [reason]
+    again = done.decide(evaluated=_again(done).evaluated)  # without the override
+    assert again.words == f"{done.exported.model_id} is already champion"
+    assert again.verdict == summary.verdict
+
+
+def test_a_champion_that_changed_meanwhile_is_an_error(next_day: Run, tmp_path: Path) -> None:
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts", champion=False)
+    done = run_stages(next_day.logs, artifacts, NEXT)
+    (other,) = (path.name for path in done.registry.models.iterdir() if path.name != done.exported.model_id)
+    done.registry.promote(other, AS_OF, "by another run", 0)
+    with pytest.raises(RegistryError, match="the champion's sequence is 1, not 0 as when"):
+        done.decide()
+
+
+def test_an_older_candidate_is_not_compared_with_a_newer_champion(next_day: Run, tmp_path: Path) -> None:
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts", champion=False)
+    live = next_day.summary.model_id
+    Registry(artifacts / LINE).promote(live, NEXT, "by another run", 0)
+    done = run_stages(next_day.logs, artifacts)
+    summary = done.decide()
+    assert summary.words.startswith(f"kept champion {live} because its as_of 2026-01-21 is older")
+    assert (summary.promoted, summary.champion) == (False, live)
+    assert "champion" not in summary.report.predictors
+    (gate,) = (gate for gate in summary.verdict.gates if gate.name == "champion")
+    words = f"champion {live} (as_of 2026-01-22) is newer: it trained on this day, so it is not compared"
+    assert (gate.passed, gate.detail, gate.slices) == (True, words, ())
+    assert f"; {words}." in render.metrics(done.plan, done.evaluated)
+
+
+def test_a_rerun_of_a_former_champion_says_which_is_live_now(next_day: Run, tmp_path: Path) -> None:
+    done = run_stages(next_day.logs, copied(next_day.artifacts, tmp_path / "artifacts"))
+    summary = done.decide()
+    live = next_day.summary.model_id
+    assert summary.words == f"{done.exported.model_id} was promoted by an earlier run; {live} is champion now"
+    assert (summary.promoted, summary.champion, summary.verdict.words()) == (False, live, "promoted")
+
+
+def _asked(done: Done, **values: object) -> RunPlan:
+    """The plan of a preset with an `ab_test` section."""
+    section = ABTestConfig.model_validate(values)
+    return done.plan.model_copy(update={"preset": done.plan.preset.model_copy(update={"ab_test": section})})
+
+
+def test_the_simulated_ab_blocks_where_the_preset_asks_for_it(done: Done) -> None:
+    """A hide rate three standard errors up: 6 × 0.0037 is below 5 %."""
+    plan, lost = _asked(done, gate=True), planted(HDR=3.0)
+    summary = done.decide(plan=plan, tested=lost)
+    assert summary.words.startswith(
+        "promoted nothing (no champion yet) because a/b test: 1 of 6 metrics over all impressions are worse than "
+        "with the per-slice baselines (HDR): HDR +3.05% [+0.91%, +5.22%], p 0.022; "
+    )
+    assert not summary.promoted
+    assert done.registry.champion() is None
+    assert summary.places["a/b test"] == str(plan.workspace.evaluation(lost.key))
+    assert _record(summary).verdict.failed == ("a/b test",)
+    assert "- **a/b test**: **fail**, 1 of 6 metrics" in render.verdict(summary)
+    done.decide(plan=plan, tested=lost, override="another funnel")
+    reason = "override (another funnel) of failed gates: a/b test"
+    assert [change.reason for change in done.registry.history()] == [reason]
+
+
+def test_without_the_simulated_ab_that_was_asked_for_nothing_goes_live_and_with_a_good_one_it_does(
+    done: Done,
+) -> None:
+    """A decision is named by the test only where it is a gate."""
+    off = done.decide(promote=False).places
+    other = done.decide(plan=_asked(done, gate=False, samples=7), tested=planted(HDR=3.0), promote=False)
+    assert (other.places["run"], other.verdict.failed) == (off["run"], ())
+    missing = done.decide(plan=_asked(done, gate=True))
+    assert missing.words.endswith("because a/b test: the simulated A/B was not run")
+    good = planted(CTR=3.0)
+    later = good.model_copy(update={"key": "8" * 64})
+    held = [done.decide(plan=_asked(done, gate=True), tested=one, promote=False) for one in (good, later)]
+    assert len({off["run"], missing.places["run"], *(one.places["run"] for one in held)}) == 4
+    promoted = done.decide(plan=_asked(done, gate=True), tested=good)
+    assert promoted.promoted
+    assert [gate.name for gate in promoted.verdict.gates][5] == "a/b test"

@@ -1,0 +1,158 @@
+"""The champion's ads on the tiny platform: published once, brought up to date, and what is refused."""
+
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mtmd.errors import LogsError, RegistryError
+from mtmd.extract.shards import open_shard, take
+from mtmd.extract.snapshot import ads_digests
+from mtmd.publish.stage import Published, _snapshot, publish
+from mtmd.serve.catalogue import Catalogue
+from mtmd.serve.published import PublishedAds, open_ads
+from mtmd.serve.scorer import Scorer
+from mtmd.store.workspace import Workspace
+from tests.daily import Done
+from tests.flows.runs import AS_OF, NEXT, Run, copied
+
+
+def ads_of(workspace: Workspace, model_id: str) -> PublishedAds:
+    catalogue = Catalogue(workspace.root)
+    current = catalogue.current(model_id)
+    assert current is not None
+    scorer = Scorer.load(workspace.root / "models" / model_id)
+    return open_ads(catalogue.path(model_id, current.name), scorer.info)
+
+
+def test_a_promotion_publishes_every_ad_of_its_day(first_run: Run) -> None:
+    workspace, model = Workspace(first_run.root), first_run.summary.model_id
+    found = ads_of(workspace, model)
+    (path,) = first_run.root.glob(f"shards/date={AS_OF}/*")
+    shard = open_shard(path)
+    scorer = Scorer.load(first_run.root / "models" / model)
+    assert found.bundle_id == scorer.info.bundle_id
+    np.testing.assert_array_equal(found.ad_id, shard.ad_id.numpy())
+    rows = np.flatnonzero(shard.product.numpy() == 1)
+    wanted = scorer.embed_items("shopping", take(shard.item, rows)).tasks["gctr"]
+    own = np.concatenate([block.tasks["gctr"] for block in found.blocks if block.product == "shopping"])
+    np.testing.assert_allclose(own, wanted, atol=1e-6)
+
+
+def test_each_promotion_has_ads_of_its_own(next_day: Run, first_run: Run) -> None:
+    workspace = Workspace(next_day.root)
+    for run in (first_run, next_day):
+        assert ads_of(workspace, run.summary.model_id).bundle_id == (
+            next_day.registry.manifest(run.summary.model_id).bundle_id
+        )
+
+
+@pytest.fixture
+def live(first_run: Run, tmp_path: Path) -> Workspace:
+    return Workspace(copied(first_run.artifacts, tmp_path / "artifacts") / first_run.root.name)
+
+
+def ads_table(logs: Path, day: date) -> pa.Table:
+    return pa.concat_tables(pq.read_table(file) for file in sorted((logs / "ads" / f"date={day}").iterdir()))
+
+
+def counts(done: Published) -> tuple[int, int]:
+    return done.embedded, done.copied
+
+
+def test_a_newer_snapshot_embeds_what_changed_and_copies_the_rest(
+    live: Workspace, first_run: Run, tmp_path: Path
+) -> None:
+    model = first_run.summary.model_id
+    logs = tmp_path / "logs"
+    shutil.copytree(first_run.logs / "ads" / f"date={AS_OF}", logs / "ads" / f"date={NEXT}")
+    same = publish(live, logs)
+    assert (same.day, counts(same)) == (NEXT, (0, same.ads))
+    assert f"{same.ads} ads of {NEXT} are published for {model}: 0 embedded, {same.ads} copied" == same.words
+    changed = publish(live, first_run.logs, NEXT + timedelta(days=1))
+    assert changed.embedded > 0
+    assert changed.embedded + changed.copied == changed.ads == len(ads_of(live, model))
+    again = publish(live, first_run.logs, NEXT + timedelta(days=1))
+    assert (counts(again), again.path) == ((0, 0), changed.path)
+
+
+def test_an_older_day_displaces_a_newer_one_only_where_it_is_named(done_live: Done) -> None:
+    workspace, logs = done_live.plan.workspace, done_live.plan.logs
+    before = publish(workspace, logs, AS_OF)
+    newer = publish(workspace, logs)
+    assert newer.day > AS_OF
+    older = publish(workspace, logs, AS_OF, held_out=done_live.shards[-1])
+    assert (
+        older.words
+        == f"{older.model_id} has the ads of {newer.day} already; those of {AS_OF} displace nothing"
+    )
+    assert older.path == newer.path
+    named = publish(workspace, logs, AS_OF)
+    assert (named.day, named.path) == (AS_OF, before.path)
+
+
+def test_a_snapshot_that_may_be_half_delivered_must_be_named(
+    live: Workspace, first_run: Run, tmp_path: Path
+) -> None:
+    table = ads_table(first_run.logs, AS_OF)
+    half, before = tmp_path / "logs" / "ads" / f"date={NEXT}" / "part.parquet", len(table)
+    half.parent.mkdir(parents=True)
+    pq.write_table(table.slice(0, before // 2 - 1), half)
+    with pytest.raises(
+        LogsError,
+        match=rf"ads of {NEXT} are {before // 2 - 1}; those of {AS_OF}, .* are {before}: .*--day {NEXT}`",
+    ):
+        publish(live, tmp_path / "logs")
+    assert len(ads_of(live, first_run.summary.model_id)) == before
+    assert publish(live, tmp_path / "logs", NEXT).ads == before // 2 - 1
+    pq.write_table(table, half)
+    assert publish(live, tmp_path / "logs").ads == before
+
+
+def test_a_snapshot_that_is_exchanged_before_it_is_read_is_refused(
+    live: Workspace, first_run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "logs" / "ads" / f"date={AS_OF}" / "part.parquet"
+    file.parent.mkdir(parents=True)
+    table = ads_table(first_run.logs, AS_OF)
+    pq.write_table(table, file)
+    sources = ads_digests(tmp_path / "logs", AS_OF, tmp_path)
+    scorer = Scorer.load(live.root / "models" / first_run.summary.model_id)
+    snapshot = _snapshot(scorer, tmp_path / "logs", AS_OF, sources, tmp_path)
+    pq.write_table(table.slice(1), file)
+    with pytest.raises(LogsError, match=f"ads of {AS_OF} changed while they were read"):
+        list(snapshot)
+
+
+def test_what_a_killed_publisher_left_complete_is_taken_and_what_is_damaged_is_made_again(
+    live: Workspace, first_run: Run
+) -> None:
+    model = first_run.summary.model_id
+    before = ads_of(live, model)
+    pointer = live.root / "ads" / model / "current.json"
+    pointer.unlink()
+    assert counts(publish(live, first_run.logs, AS_OF)) == (0, 0)
+    (place,) = [path for name, path, _ in Catalogue(live.root).publications() if name == model]
+    file = place / "standard.float32.arrow"
+    file.write_bytes(file.read_bytes()[:-1])
+    done = publish(live, first_run.logs, AS_OF)
+    assert counts(done) == (len(before), 0)
+    np.testing.assert_array_equal(ads_of(live, model).ad_id, before.ad_id)
+
+
+def test_a_snapshot_that_changed_after_the_evaluation_is_refused(done_live: Done, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    shutil.copytree(Path(done_live.plan.logs) / "ads" / f"date={NEXT}", logs / "ads" / f"date={AS_OF}")
+    with pytest.raises(LogsError, match=f"ads of {AS_OF} changed after the model was evaluated"):
+        publish(done_live.plan.workspace, logs, AS_OF, held_out=done_live.shards[-1])
+
+
+def test_without_a_champion_or_ads_nothing_is_published(live: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="has no champion whose ads could be published"):
+        publish(Workspace(tmp_path / "none"), tmp_path)
+    with pytest.raises(LogsError, match="has no day of ads"):
+        publish(live, tmp_path / "empty")

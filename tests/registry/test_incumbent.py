@@ -1,0 +1,72 @@
+"""Whom a candidate is up against, in a registry where the first run's model and then the next day's went live."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mtmd.registry.incumbent import Incumbent, incumbent
+from mtmd.registry.registry import Registry
+from mtmd.store.files import remove
+from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied
+
+
+@dataclass(frozen=True)
+class Line:
+    registry: Registry
+    first: str
+    second: str
+
+    def of(self, candidate: str, as_of: date = NEXT) -> Incumbent:
+        return incumbent(self.registry, candidate, as_of)
+
+
+@pytest.fixture
+def line(first_run: Run, next_day: Run, tmp_path: Path) -> Line:
+    registry = Registry(copied(next_day.artifacts, tmp_path / "artifacts") / LINE)
+    return Line(registry, first_run.summary.model_id, next_day.summary.model_id)
+
+
+def test_without_a_champion_there_is_none(tmp_path: Path) -> None:
+    assert incumbent(Registry(tmp_path), "new", NEXT) == Incumbent()
+
+
+def test_a_new_candidate_meets_the_live_champion(line: Line) -> None:
+    assert line.of("new") == Incumbent(model_id=line.second, sequence=2)
+    assert line.of("new").compared == line.second
+
+
+def test_what_was_promoted_meets_the_champion_that_it_displaced(line: Line) -> None:
+    assert line.of(line.second) == Incumbent(model_id=line.first, sequence=2, promotion="all gates passed")
+    assert line.of(line.first, AS_OF) == Incumbent(sequence=2, promotion="all gates passed")
+
+
+def test_what_was_rolled_back_meets_the_champion_that_is_live_again(line: Line) -> None:
+    line.registry.rollback("a bad day", check=lambda directory: directory)
+    assert line.of(line.second) == Incumbent(model_id=line.first, sequence=3)
+
+
+def test_a_displaced_champion_that_was_cleared_away_is_left_out(line: Line) -> None:
+    remove(line.registry.path(line.first))
+    found = line.of(line.second)
+    assert found.left_out == (
+        f"champion {line.first}, which it displaced, is not in the registry any more, so it is not compared"
+    )
+    assert found.compared is None
+
+
+@pytest.mark.parametrize(
+    ("as_of", "words"),
+    [
+        (AS_OF, "newer: it trained on this day, so it is not compared"),
+        (date(2025, 1, 1), "newer, so it is not"),
+    ],
+)
+def test_a_newer_champion_is_left_out_and_it_is_said_whether_it_knows_the_day(
+    line: Line, as_of: date, words: str
+) -> None:
+    found = line.of("new", as_of)
+    assert found.left_out is not None
+    assert found.left_out.startswith(f"champion {line.second} (as_of 2026-01-22) is {words}")
+    assert (found.model_id, found.compared) == (line.second, None)

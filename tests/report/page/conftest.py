@@ -1,0 +1,245 @@
+"""A run's results without a run: a synthetic held-out day, hand-made trainings, validations and proofs."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from mtmd.config import EvaluationConfig, GatesConfig, Preset
+from mtmd.evaluate.evaluation import evaluate_predictors
+from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.evaluate.replay import replay_day
+from mtmd.evaluate.replay_report import ReplayReport
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.export.fresh_process import FreshProcessReport
+from mtmd.export.parity import DayParity, FileParity, ParityReport
+from mtmd.extract.shards import ShardRef
+from mtmd.promote.gates import GateInputs, Verdict, decide
+from mtmd.registry.records import ModelManifest
+from mtmd.report.page.render import ReportInputs
+from mtmd.report.page.towers import TowerMeans
+from mtmd.train.results import EpochRecord, FitResult
+from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
+
+AS_OF = date(2026, 1, 21)
+CANDIDATE, CHAMPION = "20260121-aaaa", "20260120-bbbb"
+GATES = GatesConfig(min_requests=10)
+
+
+@pytest.fixture(scope="session")
+def day(tiny_preset: Preset) -> HeldOutDay:
+    """80 requests of four rows in each domain; a third is impressed."""
+    rng = np.random.default_rng(0)
+    domain = np.repeat(np.arange(6), 320)
+    exists = tiny_preset.declarations.domains.task_mask[domain]
+    teacher = np.where(exists, rng.uniform(0.01, 0.4, exists.shape), np.nan).astype(np.float32)
+    impressed = rng.random(len(domain)) < 0.33
+    labels = np.where(exists & impressed[:, None], rng.random(exists.shape) < np.nan_to_num(teacher), -1)
+    return HeldOutDay(
+        teacher=teacher,
+        labels=labels.astype(np.int8),
+        impressed=impressed,
+        domain=domain,
+        request=np.repeat(np.arange(480), 4),
+    )
+
+
+def off_by(day: HeldOutDay, error: float | list[float]) -> np.ndarray:
+    """Log-probabilities that are too low by `error` in every row, or by task."""
+    return np.log(np.nan_to_num(day.teacher, nan=0.5)) - np.asarray(error)
+
+
+def evaluate(day: HeldOutDay, preset: Preset, **errors: float | list[float]) -> EvaluationReport:
+    """Predictors that are all off by a constant: every improvement and its interval is known."""
+    predictions = {name: off_by(day, error) for name, error in errors.items()}
+    return evaluate_predictors(AS_OF, preset.declarations, day, predictions, preset.evaluation)
+
+
+def changed(report: EvaluationReport, **fields: object) -> EvaluationReport:
+    """The report with other fields; a copy would keep the look-ups of the first."""
+    return EvaluationReport.model_validate(
+        {name: getattr(report, name) for name in type(report).model_fields} | fields
+    )
+
+
+@pytest.fixture(scope="session")
+def report(day: HeldOutDay, tiny_preset: Preset) -> EvaluationReport:
+    """MTMD is 50 % better than the baselines and 20 % than pooled, and 25 % worse than the champion."""
+    return evaluate(day, tiny_preset, mtmd=0.1, per_slice=0.2, pooled=0.125, constant=1.0, champion=0.08)
+
+
+@pytest.fixture(scope="session")
+def replay(day: HeldOutDay, tiny_preset: Preset) -> ReplayReport:
+    """One of four candidates is taken; the champion errs least, the constant knows bids alone."""
+    rng = np.random.default_rng(1)
+    errors = {"mtmd": 0.5, "per_slice": 1.0, "pooled": 0.7, "champion": 0.3}
+    predictions = {
+        name: np.minimum(off_by(day, 0.0) + error * rng.normal(size=day.teacher.shape), -1e-3)
+        for name, error in errors.items()
+    }
+    predictions["constant"] = np.full(day.teacher.shape, -2.0)
+    config = EvaluationConfig(replay_top=1, replay_kept=(1, 2, 3), resamples=200)
+    bid = rng.uniform(1, 5, len(day.domain))
+    return replay_day(AS_OF, tiny_preset.declarations, day, bid, predictions, config, reference="champion")
+
+
+@pytest.fixture(scope="session")
+def parity() -> ParityReport:
+    file = FileParity(
+        file="query_search.onnx", batch_size=7, rows=9, scores=63, embedding_delta=2.5e-7, score_delta=1e-8
+    )
+    day = DayParity(candidates=1920, score_delta=1e-8, rankings=90, top_k=20, disagreements=0, identical=90)
+    return ParityReport.judge("b" * 64, GATES, (file,), day)
+
+
+@pytest.fixture(scope="session")
+def verdict(report: EvaluationReport, parity: ParityReport) -> Verdict:
+    """The champion gate fails; the others pass."""
+    fresh = FreshProcessReport(
+        bundle_id="b", requests=2, ads=8, score_delta=0.0, seconds=1.0, passed=True, detail="it answered"
+    )
+    return decide(
+        GateInputs(
+            candidate=CANDIDATE,
+            champion=CHAMPION,
+            data_passed=True,
+            training_finite=True,
+            evaluation=report,
+            parity=parity,
+            fresh_process=fresh,
+            gates=GATES,
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def fit() -> FitResult:
+    epochs = [
+        EpochRecord(epoch=e, train_loss=1.0 / e, validation_loss=1.5 / e, validation_logmae={}, seconds=1.0)
+        for e in (1, 2, 3)
+    ]
+    return FitResult(
+        kind="mtmd",
+        epochs=tuple(epochs),
+        best_epoch=3,
+        stopped_early=False,
+        rows_per_s=12345.6,
+        parameters=1_234_567,
+        embedding_parameters=1_000_000,
+        precision="float32",
+    )
+
+
+@pytest.fixture(scope="session")
+def shards() -> tuple[ShardRef, ...]:
+    """20 days of 100 candidates, and the held-out day of 50."""
+    return tuple(
+        ShardRef(
+            day=AS_OF - timedelta(days=back),
+            fingerprint=f"{back:02d}" + "f" * 62,
+            path="nowhere",
+            requests=10,
+            ads=5,
+            candidates=100 if back else 50,
+            sources="s" * 64,
+            reused=True,
+        )
+        for back in range(20, -1, -1)
+    )
+
+
+@pytest.fixture(scope="session")
+def validations() -> tuple[DayValidation | WindowValidation, ...]:
+    """One day with a pass, a warning and a skipped expectation; the window stops the run."""
+    warning = ExpectationResult(
+        table="ads", name="ads_change", description="stale ads", severity="warning", status=Status.FAILED,
+        unexpected=1234,
+    )  # fmt: skip
+    results = (
+        ExpectationResult(table="ads", name="rows", description="no rows", status=Status.PASSED),
+        warning,
+        ExpectationResult(
+            table="candidates", name="mix", description="mix", status=Status.SKIPPED, message="no earlier day"
+        ),
+    )
+    raised = ExpectationResult(
+        table="window", name="days", description="holes", status=Status.RAISED, message="division by <zero>"
+    )
+    return (
+        DayValidation(day=AS_OF, results=results),
+        WindowValidation(first=AS_OF - timedelta(days=20), last=AS_OF, results=(raised,)),
+    )
+
+
+@pytest.fixture(scope="session")
+def traces() -> tuple[TowerMeans, TowerMeans]:
+    """The item tower's second product lacks a feature and a task; nothing was scored in a third."""
+    nan = np.nan
+    query = TowerMeans(
+        side="query",
+        domains=("search",),
+        features=("country",),
+        tasks=("ctr",),
+        experts=("deep", "task_shared", "domain_shared"),
+        candidates=np.array([10]),
+        routing=np.array([[[0.5, 0.3, 0.2]]]),
+        gates=np.array([[1.04]]),
+    )
+    item = TowerMeans(
+        side="item",
+        domains=("standard", "shopping", "empty"),
+        features=("bid", "price"),
+        tasks=("ctr", "octr"),
+        experts=("deep", "task_shared", "domain_shared"),
+        candidates=np.array([6, 4, 0]),
+        routing=np.array(
+            [
+                [[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]],
+                [[0.6, 0.3, 0.1], [nan, nan, nan]],
+                [[nan, nan, nan], [nan, nan, nan]],
+            ]
+        ),
+        gates=np.array([[0.9, nan], [1.1, 1.5], [nan, nan]]),
+    )
+    return query, item
+
+
+@pytest.fixture(scope="session")
+def inputs(
+    report: EvaluationReport,
+    replay: ReplayReport,
+    verdict: Verdict,
+    parity: ParityReport,
+    fit: FitResult,
+    shards: tuple[ShardRef, ...],
+    validations: tuple[DayValidation | WindowValidation, ...],
+    traces: tuple[TowerMeans, TowerMeans],
+) -> ReportInputs:
+    return ReportInputs(
+        as_of=AS_OF,
+        preset="tiny",
+        left_out={AS_OF - timedelta(days=2): "clicks were not logged"},
+        words=verdict.words(),
+        verdict=verdict,
+        live=CHAMPION,
+        evaluation=report,
+        replay=replay,
+        gates=GATES,
+        fits={"mtmd": fit, "per_slice": fit, "pooled": fit},
+        trained={"mtmd": "c" * 64, "per_slice": "d" * 64, "pooled": "e" * 64},
+        config="9" * 64,
+        validations=validations,
+        shards=shards,
+        manifest=ModelManifest(
+            model_id=CANDIDATE,
+            as_of=AS_OF,
+            bundle_id="b" * 64,
+            window={},
+            held_out="00" + "f" * 62,
+            git_commit="0123abcd",
+            seeds={"training": 7},
+            packages={"torch": "2.9.1"},
+        ),
+        parity=parity,
+        traces=traces,
+    )

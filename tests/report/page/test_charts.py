@@ -1,0 +1,44 @@
+import base64
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from mtmd.report.page.charts import data_uri, line_chart
+
+
+def test_chart_is_well_formed_and_escapes_its_texts() -> None:
+    svg = ET.fromstring(
+        line_chart("a < b", "epoch", {"train & co": [1.0, 0.5], "validation": [1.1, 0.7]}, best=2)
+    )
+    texts = [element.text for element in svg.iter() if element.tag.endswith("text")]
+    assert {"a < b", "train & co", "validation", "epoch"} <= set(texts)
+    assert len([e for e in svg.iter() if e.tag.endswith("polyline")]) == 2
+
+
+def test_highest_value_is_drawn_highest() -> None:
+    svg = line_chart("t", "x", {"only": [0.0, 2.0, 1.0]})
+    line = next(e for e in ET.fromstring(svg).iter() if e.tag.endswith("polyline"))
+    heights = [float(point.split(",")[1]) for point in line.attrib["points"].split()]
+    assert heights[1] == min(heights)
+    assert heights[0] == max(heights)
+
+
+def test_constant_and_single_point_series_are_drawn() -> None:
+    assert "polyline" in line_chart("t", "x", {"only": [0.3]})
+
+
+def test_every_tick_is_named() -> None:
+    svg = ET.fromstring(line_chart("t", "x", {"only": [1.0, 2.0, 4.0]}, ticks=["1 ×", "2 ×", "4 ×"]))
+    texts = [element.text for element in svg.iter() if element.tag.endswith("text")]
+    assert {"1 ×", "2 ×", "4 ×"} <= set(texts)
+    assert "3" not in texts
+
+
+def test_an_empty_chart_is_refused() -> None:
+    with pytest.raises(ValueError, match="'t' has no values"):
+        line_chart("t", "x", {})
+
+
+def test_data_uri_decodes_to_the_svg() -> None:
+    uri = data_uri("<svg/>")
+    assert base64.b64decode(uri.removeprefix("data:image/svg+xml;base64,")) == b"<svg/>"

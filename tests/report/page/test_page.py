@@ -1,0 +1,166 @@
+"""The page as a whole: well-formed, self-contained, escaped, and with the numbers where they belong."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from mtmd.config import Preset
+from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.report.page.render import ReportInputs, render_report
+from tests.abtest.outcomes import planted
+from tests.report.page.conftest import CANDIDATE, evaluate
+
+VOID = {"meta", "br", "img", "hr", "input", "link"}
+SELF_CLOSED = {"line", "circle", "rect", "polyline"}  # of SVG
+
+
+class Reader(HTMLParser):
+    """Tags that do not match, and the text of every cell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.faults: list[str] = []
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.text: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        values = dict(attrs)
+        self.ids |= {values["id"]} if values.get("id") else set()
+        self.links += [str(values[key]) for key in ("href", "src") if key in values]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag not in SELF_CLOSED:
+            self.faults.append(f"<{tag}/>")
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"</{tag}>")
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def read(html: str) -> Reader:
+    reader = Reader()
+    reader.feed(html)
+    reader.close()
+    return reader
+
+
+@pytest.fixture(scope="module")
+def html(inputs: ReportInputs) -> str:
+    return render_report(inputs)
+
+
+def test_it_is_well_formed_and_every_link_is_to_itself(inputs: ReportInputs, html: str) -> None:
+    assert "ab-test" not in read(html).ids
+    found = read(render_report(replace(inputs, tested=planted(unconstrained=True))))
+    assert "ab-test" in found.ids
+    assert (found.open, found.faults) == ([], [])
+    assert (read(html).open, read(html).faults) == ([], [])
+    assert found.links
+    assert {link.removeprefix("#") for link in found.links} <= found.ids
+
+
+def test_it_needs_no_network_no_script_and_is_small(html: str) -> None:
+    assert "script" not in read(html).tags
+    assert set(re.findall(r'[\w-]+="?https?://[^"\s]+', html)) == {'xmlns="http://www.w3.org/2000/svg'}
+    assert len(re.findall(r"https?://", html)) == html.count('xmlns="http://')
+    assert not re.search(r"url\(|@import", html)
+    assert len(html.encode()) < 2_000_000
+
+
+def test_the_verdict_comes_first(html: str) -> None:
+    texts = [text.strip() for text in read(html).text if text.strip()]
+    start = texts.index("Kept the champion")
+    assert texts[start - 1] == "Daily retraining · preset tiny · held-out day 2026-01-21"
+    assert texts[start + 1].startswith(
+        "kept champion 20260120-bbbb because champion: 18 of 18 slices are worse"
+    )
+    assert texts[start + 1].endswith("; and 17 more")
+    first = texts[start : texts.index("Gates")]
+    tiles = dict(pairwise(first))
+    assert tiles["gates"] == "6 of 7 pass"
+    assert tiles["against the champion"] == "behind on ctr, gctr and octr"
+    assert tiles["against the pooled two-tower"] == "ahead on ctr, gctr and octr"
+    assert tiles["mean prediction / mean teacher"] == "0.90 to 0.90 in 15 judged slices"  # e^-0.1
+    assert tiles["data"] == "window 2026-01-01 … 2026-01-21 failed"
+    assert tiles["candidate"] == CANDIDATE
+
+
+def test_every_section_says_its_numbers(html: str) -> None:
+    text = " ".join(read(html).text)
+    for words in (
+        "MTMD is worth its cost: it is ahead of pooling alone on ctr, gctr and octr. This is one training seed",
+        "cut by teacher score into 5 equal buckets",
+        "No ablation variants are trained for this page yet",
+        "480 of 480 requests have two candidates or more",
+        "value = bid × (1 · ctr)",
+        "Slice by slice, ranked by the task's score",
+        "0.90 × teacher",
+        "12,346",  # rows a second
+        "query tower: mean gate by surface",
+        "2,000 candidate rows in the window's 20 days, 50 on the held-out day.",
+        "20 days, without 2026-01-19 (clicks were not logged)",
+        "1 skipped: no earlier day",
+        "2.5e−07",
+        "0123abcd",
+        "999999999999",  # the preset's digest
+        "seed, training",
+    ):
+        assert words in text, words
+
+
+def test_words_from_logs_and_people_are_escaped(inputs: ReportInputs) -> None:
+    odd = '<script>alert(1)</script> & "more"'
+    gates = inputs.verdict.gates
+    verdict = inputs.verdict.model_copy(
+        update={"gates": (gates[0].model_copy(update={"detail": odd}), *gates[1:]), "refusal": odd}
+    )
+    page = render_report(replace(inputs, words=odd, verdict=verdict, untrained=(odd,)))
+    assert "script" not in read(page).tags
+    assert page.count("&lt;script&gt;alert(1)") == 4
+    assert "division by &lt;zero&gt;" in page
+
+
+def test_the_same_run_gives_the_same_bytes(inputs: ReportInputs, html: str) -> None:
+    assert render_report(inputs) == html
+
+
+def test_ablations_appear_with_what_one_seed_can_say(
+    inputs: ReportInputs, day: HeldOutDay, tiny_preset: Preset
+) -> None:
+    ablated = evaluate(day, tiny_preset, mtmd=0.1, no_dcn=0.125)
+    keys = {"no_dcn, seed 0": "8" * 64}
+    one = render_report(
+        replace(inputs, ablations=(ablated,), untrained=("post_norm, seed 0: a <loss>",), variants=keys)
+    )
+    assert "DCN V2" in one
+    assert "One training seed:" in one
+    assert "ablation no_dcn, seed 0</dt><dd><code>888888888888</code>" in one
+    assert "Not compared: post_norm, seed 0: a &lt;loss&gt;" in one
+    assert "Mean over 2 training seeds" in render_report(replace(inputs, ablations=(ablated, ablated)))
+
+
+def test_a_first_run_without_champion_is_a_page_too(
+    inputs: ReportInputs, day: HeldOutDay, tiny_preset: Preset
+) -> None:
+    alone = evaluate(day, tiny_preset, mtmd=0.1, per_slice=0.2, constant=1.0)
+    verdict = inputs.verdict.model_copy(update={"champion": None, "gates": inputs.verdict.gates[:1]})
+    page = render_report(
+        replace(inputs, evaluation=alone, verdict=verdict, words="promoted", live=CANDIDATE, validations=())
+    )
+    text = " ".join(read(page).text)
+    for words in ("Promoted", "none yet", "not compared", "not judged", "all suites hold"):
+        assert words in text, words
+    assert 'class="words"' not in page  # the headline says it already

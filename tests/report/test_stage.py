@@ -1,0 +1,100 @@
+"""The page of a real run, written after the decision; its contents are tested where they are made."""
+
+from pathlib import Path
+
+import pytest
+
+from mtmd.errors import ReportError
+from mtmd.promote.stage import RunSummary
+from mtmd.report import stage as report_stage
+from mtmd.report.markdown import daily as render
+from mtmd.store.files import read_json
+from tests.daily import Done, run_stages
+from tests.flows.runs import NEXT, Run, copied
+
+
+def _write(done: Done, summary: RunSummary, **changed: object) -> Path:
+    given = {
+        "quality": done.quality, "shards": done.shards, "trained": done.trained, "proofs": done.proofs,
+    } | changed  # fmt: skip
+    return report_stage.write_report(done.plan, summary, **given)  # type: ignore[arg-type]
+
+
+def test_the_page_lies_with_the_run_and_is_written_whole(done: Done) -> None:
+    summary = done.decide()
+    place = _write(done, summary)
+    run = Path(summary.places["run"])
+    assert place == run / "report.html"
+    assert read_json(run / "summary.json")["places"]["report"] == str(place)
+    html = place.read_text()
+    for words in (
+        "<h1>Promoted</h1>",
+        summary.model_id,
+        done.shards[-1].fingerprint[:12],
+        done.trained[0].key[:12],
+        "all hold",
+        "merchant_rating",  # a gate
+        "per_slice: weighted KL, nats",
+        "query_search.onnx",
+        "pooling alone",
+    ):
+        assert words in html, words
+    assert not list(run.glob(".tmp-*"))
+    assert place.stat().st_size < 2_000_000
+
+
+def test_a_rerun_of_the_champion_makes_the_missing_page_of_the_decision(
+    next_day: Run, tmp_path: Path
+) -> None:
+    """With the champion that it was held against, as if the first run had written it."""
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
+    done = run_stages(next_day.logs, artifacts, NEXT)
+    summary = done.decide()
+    place = Path(summary.places["report"])
+    first = place.read_bytes()
+    assert b"<h1>Promoted</h1>" in first
+    assert b"<h3>champion gate, slice by slice" in first
+    place.unlink()
+    assert _write(done, summary).read_bytes() == first
+
+
+def test_a_page_that_an_earlier_run_wrote_is_not_written_again_without_need(done_live: Done) -> None:
+    summary = done_live.decide()
+    summary = done_live.decide()
+    assert summary.repeated
+    place = _write(done_live, summary)
+    place.write_text("with ablations")
+    assert _write(done_live, summary).read_text() == "with ablations"
+    assert (
+        "<h1>Promoted</h1>" in _write(done_live, summary.model_copy(update={"repeated": False})).read_text()
+    )
+
+
+def test_the_page_has_a_url_where_the_artifacts_are_served(
+    done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = done.decide()
+    monkeypatch.delenv("MTMD_REPORTS_URL", raising=False)
+    page = summary.places["report"]
+    assert report_stage.report_url(done.plan.artifacts, page) is None
+    monkeypatch.setenv("MTMD_REPORTS_URL", "http://host:4300/reports/")
+    run = Path(summary.places["run"]).name
+    url = f"http://host:4300/reports/tiny/runs/{run}/report.html"
+    assert report_stage.report_url(done.plan.artifacts, page) == url
+    assert f"[report.html]({url})" in render.verdict(summary, url)
+
+
+def test_when_it_fails_the_promotion_stands_and_the_error_says_so(done: Done) -> None:
+    summary = done.decide()
+    place = Path(summary.places["report"])
+    place.write_text("an earlier page")
+    with pytest.raises(
+        ReportError, match=rf"the report of {summary.model_id} could not be written to .*stands"
+    ) as e:
+        _write(done, summary, shards=())
+    assert "(promoted); run the same day again" in str(e.value)
+    assert e.value.__cause__ is not None
+    champion = done.registry.champion()
+    assert champion is not None
+    assert champion.model_id == summary.model_id
+    assert place.read_text() == "an earlier page"

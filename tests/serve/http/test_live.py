@@ -1,0 +1,162 @@
+"""The champion is followed: whole models take over from each other, and no question notices."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from http.client import HTTPConnection
+
+import numpy as np
+import pytest
+
+from mtmd.serve.http.intake import Settings
+from mtmd.serve.http.live import Live
+from mtmd.store.files import remove
+from tests.serve.http.conftest import ADS, DAY, SETTINGS, Client, Line, serving, until
+
+QUESTION = {"requests": [{"surface": "search", "activity": 1.0, "depth": 0.25}], "top_k": 4}
+
+
+def test_the_service_imports_neither_torch_nor_duckdb() -> None:
+    code = (
+        "import mtmd.serve.http.__main__, sys; "
+        "sys.stdout.write(','.join({'torch', 'duckdb', 'onnx', 'prefect'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.fixture
+def live(line: Line) -> Iterator[Live]:
+    """Followed by hand."""
+    made = Live(line.root, Settings(poll_s=0.1))
+    yield made
+    made.stop()
+
+
+def test_a_promotion_and_a_rollback_swap_the_whole_model(line: Line, live: Live) -> None:
+    assert not live.refresh()
+    assert "has no champion" in str(live.problem)
+    line.promote(0)
+    assert live.refresh()
+    assert not live.refresh()
+    first = live.serving
+    line.promote(1)
+    assert live.refresh()
+    assert live.serving is not None
+    assert live.serving.ranker.model_id == "model-1"
+    assert first is not None
+    assert first.ranker.bundle_id == "0" * 64  # what a question took stays as it was
+    line.registry.rollback("bad", lambda _: None)
+    assert live.refresh()
+    assert live.serving.ranker.bundle_id == "0" * 64
+
+
+def test_newer_ads_of_the_same_model_take_over_without_loading_it_again(line: Line, live: Live) -> None:
+    line.promote(0)
+    live.refresh()
+    first = live.serving
+    line.publish("model-0", DAY + timedelta(days=3), ADS[:2])
+    assert live.refresh()
+    assert first is not None
+    assert live.serving is not None
+    assert live.serving.ranker.scorer is first.ranker.scorer
+    assert (live.serving.day, live.serving.ranker.ads) == (DAY + timedelta(days=3), 2)
+
+
+def test_ads_may_be_mapped_in_half_precision(line: Line) -> None:
+    line.promote(0)
+    live = Live(line.root, Settings(precision="float16"))
+    assert live.refresh()
+    assert live.serving is not None
+    assert {own.dtype for block in live.serving.ranker.table.ads.blocks for own in block.tasks.values()} == {
+        np.dtype(np.float16)
+    }
+
+
+def test_what_cannot_be_loaded_changes_nothing_and_says_why(line: Line, live: Live) -> None:
+    line.promote(0)
+    live.refresh()
+    line.promote(1, publish=False)
+    assert not live.refresh()
+    assert live.problem == "no ads are published for champion model-1; run `mtmd publish`"
+    tower = line.registry.path("model-1") / "query_search.onnx"
+    content = tower.read_bytes()
+    line.publish("model-1", DAY)
+    tower.write_bytes(content[:-1])
+    assert not live.refresh()
+    assert not live.refresh()  # not tried again at once: nothing is read
+    assert "query_search.onnx of model 'model-1' is" in str(live.problem)
+    assert live.serving is not None
+    assert live.serving.ranker.model_id == "model-0"
+    tower.write_bytes(content)
+    until(live.refresh)
+    assert (live.problem, live.serving.ranker.model_id) == (None, "model-1")
+
+
+def test_what_a_library_says_of_a_model_changes_nothing_either(
+    line: Line, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.promote(0)
+    live.refresh()
+    line.promote(1)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no kernel for this operator")
+
+    monkeypatch.setattr("mtmd.serve.http.live.Ranker", fail)
+    assert not live.refresh()
+    assert live.problem == "no kernel for this operator"
+    assert live.serving is not None
+    assert live.serving.ranker.model_id == "model-0"
+
+
+def test_ads_that_were_removed_change_nothing_and_a_service_says_it_is_behind(line: Line) -> None:
+    line.promote(0)
+    with serving(line.root, SETTINGS) as client:
+        line.promote(1, publish=False)
+        until(lambda: client.get("/ready")[1]["problem"])
+        status, ready = client.get("/ready")
+        assert (status, ready["model_id"]) == (200, "model-0")
+        remove(line.root / "ads" / "model-0")
+        assert client.post("/rank", QUESTION)[0] == 200
+
+
+def test_no_question_fails_while_models_take_over_from_each_other(line: Line) -> None:
+    """Three promotions and a rollback under load; each model's numbers are its own, so a mixture would show."""
+    line.promote(0, octr_scale=1.0)
+    answers: list[tuple[int, dict]] = []
+    with serving(line.root, SETTINGS) as client, ThreadPoolExecutor(3) as clients:
+        done = threading.Event()
+        asking = [clients.submit(_ask, client, done, answers) for _ in range(3)]
+        try:
+            for number in (1, 2, 3):
+                line.promote(number, octr_scale=1.0 + number)
+                until(lambda wanted=f"model-{number}": answers[-1][1]["model_id"] == wanted)
+            line.registry.rollback("bad", lambda _: None)
+            until(lambda: answers[-1][1]["model_id"] == "model-2")
+        finally:
+            done.set()
+        for one in asking:
+            one.result()
+    seen: dict[str, set[str]] = {}
+    for status, answer in answers:
+        assert status == 200
+        assert answer["bundle_id"] == answer["model_id"].removeprefix("model-") * 64
+        seen.setdefault(answer["bundle_id"], set()).add(json.dumps(answer["requests"]))
+    assert set(seen) == {f"{number}" * 64 for number in range(4)}
+    assert {len(own) for own in seen.values()} == {1}  # one model, one answer
+    assert len(set().union(*seen.values())) == 4
+
+
+def _ask(client: Client, done: threading.Event, answers: list[tuple[int, dict]]) -> None:
+    connection = HTTPConnection("127.0.0.1", client.port, timeout=10)
+    body = json.dumps(QUESTION).encode()
+    while not done.is_set():
+        connection.request("POST", "/rank", body, {"content-type": "application/json"})
+        answer = connection.getresponse()
+        answers.append((answer.status, json.loads(answer.read())))
+    connection.close()

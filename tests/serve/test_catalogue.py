@@ -1,0 +1,40 @@
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mtmd.errors import BundleError
+from mtmd.serve.catalogue import Catalogue, Current
+
+DAY = date(2026, 1, 21)
+CURRENT = Current(name="2026-01-21-0123456789abcdef", day=DAY, ads=3)
+
+
+def test_what_serves_a_model_is_what_was_said_last(tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path)
+    assert catalogue.current("model") is None
+    with catalogue.publishing():
+        catalogue.serve("model", CURRENT)
+        catalogue.serve("model", CURRENT.model_copy(update={"ads": 4}))
+        catalogue.serve("another", CURRENT)
+    found = catalogue.current("model")
+    assert found is not None
+    assert found.ads == 4
+    assert catalogue.path("model", found.name) == tmp_path / "ads" / "model" / "2026-01-21-0123456789abcdef"
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"name": "../../elsewhere", "day": "2026-01-21", "ads": 1}'])
+def test_a_pointer_that_cannot_be_read_is_named(tmp_path: Path, content: str) -> None:
+    catalogue = Catalogue(tmp_path)
+    catalogue.serve("model", CURRENT)
+    pointer = tmp_path / "ads" / "model" / "current.json"
+    pointer.write_text(content)
+    with pytest.raises(BundleError, match=r"current\.json cannot be read; remove it and publish again"):
+        catalogue.current("model")
+
+
+def test_publications_are_listed_with_their_days(tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path)
+    catalogue.path("model", CURRENT.name).mkdir(parents=True)
+    catalogue.path("model", "2026-02-31-0123456789abcdef").mkdir()
+    assert list(catalogue.publications()) == [("model", tmp_path / "ads" / "model" / CURRENT.name, DAY)]

@@ -1,0 +1,160 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtmd.errors import BundleError, StorageError
+from mtmd.registry.bundle import BundleInfo, load_bundle
+from mtmd.serve.published import AdBlock, open_ads, write_ads
+
+A, B = "a" * 64, "b" * 64
+
+
+def block(product: str, ids: list[int], **tasks: list[list[float]]) -> AdBlock:
+    matrices = {task: np.array(values, np.float32) for task, values in tasks.items()}
+    key = np.array(ids, np.int64)
+    return AdBlock(product, key, matrices, key.astype(np.float32) / 2, np.stack([key, -key], axis=1))
+
+
+FIRST = block("standard", [7, 3], ctr=[[1, 2], [3, 4.1]], octr=[[5, 6], [7, 8]])
+SECOND = block("standard", [9], ctr=[[0, 1]], octr=[[2, 3]])
+THIRD = block("shopping", [4], ctr=[[9, 9]])
+
+
+@pytest.fixture
+def info(bundle: Path) -> BundleInfo:
+    return load_bundle(bundle)
+
+
+@pytest.fixture
+def published(info: BundleInfo, tmp_path: Path) -> Path:
+    write_ads(info, [THIRD, FIRST, SECOND], tmp_path / "ads")
+    return tmp_path / "ads"
+
+
+def test_ads_come_back_product_by_product_as_they_were_written(info: BundleInfo, published: Path) -> None:
+    ads = open_ads(published, info)
+    assert ads.bundle_id == A
+    assert ads.ad_id.tolist() == [7, 3, 9, 4]
+    assert [(own.product, len(own), set(own.tasks)) for own in ads.blocks] == [
+        ("standard", 2, {"ctr", "octr"}),
+        ("standard", 1, {"ctr", "octr"}),
+        ("shopping", 1, {"ctr"}),
+    ]
+    for own, written in zip(ads.blocks, (FIRST, SECOND, THIRD), strict=True):
+        np.testing.assert_array_equal(own.bid, written.bid)
+        np.testing.assert_array_equal(own.features, written.features)
+        for task, values in written.tasks.items():
+            assert own.tasks[task].dtype == np.float32
+            np.testing.assert_array_equal(own.tasks[task], values)
+
+
+def test_the_half_precision_is_the_nearest_one(info: BundleInfo, published: Path) -> None:
+    own = open_ads(published, info, precision="float16").blocks[0].tasks["ctr"]
+    assert own.dtype == np.float16
+    np.testing.assert_array_equal(own, np.array([[1, 2], [3, 4.1]], np.float16))
+
+
+def test_some_ads_keep_their_order_and_neighbouring_blocks_of_a_product_become_one(
+    info: BundleInfo, published: Path
+) -> None:
+    ads = open_ads(published, info)
+    assert ads.starts.tolist() == [0, 2, 3, 4]
+    some = ads.subset(np.array([1, 2, 3]))
+    assert [(own.product, own.ad_id.tolist(), own.bid.tolist()) for own in some.blocks] == [
+        ("standard", [3, 9], [1.5, 4.5]),
+        ("shopping", [4], [2.0]),
+    ]
+    assert some.blocks[0].tasks["octr"].tolist() == [[7, 8], [2, 3]]
+    assert some.blocks[0].features.tolist() == [[3, -3], [9, -9]]
+    assert set(some.blocks[1].tasks) == {"ctr"}
+    assert ads.subset(np.empty(0, np.int64)).blocks == ()
+
+
+def test_no_ads_are_a_publication_too(info: BundleInfo, tmp_path: Path) -> None:
+    write_ads(info, [], tmp_path / "ads")
+    assert len(open_ads(tmp_path / "ads", info)) == 0
+
+
+def test_ads_of_another_bundle_are_refused_naming_both(
+    published: Path, make_bundle: Callable[..., Path]
+) -> None:
+    with pytest.raises(BundleError, match=f"bundle {A}, but queries will be with bundle {B}"):
+        open_ads(published, load_bundle(make_bundle(B)))
+
+
+def test_a_file_of_another_bundle_under_this_ones_name_is_refused(
+    info: BundleInfo, published: Path, tmp_path: Path, make_bundle: Callable[..., Path]
+) -> None:
+    write_ads(load_bundle(make_bundle(B)), [FIRST], tmp_path / "other")
+    name = "standard.float32.arrow"
+    (published / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    with pytest.raises(BundleError, match=r"standard\.float32\.arrow has sha256"):
+        open_ads(published, info)
+    with pytest.raises(BundleError, match=rf"standard\.float32\.arrow says .*{B}.*ads\.json wants .*{A}"):
+        open_ads(published, info, verify=False)
+
+
+def test_a_missing_file_is_refused(info: BundleInfo, published: Path) -> None:
+    (published / "shopping.float32.arrow").unlink()
+    with pytest.raises(BundleError, match=r"shopping\.float32\.arrow is missing"):
+        open_ads(published, info)
+
+
+def test_half_a_file_is_refused_without_its_digest_too(info: BundleInfo, published: Path) -> None:
+    path = published / "standard.float32.arrow"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(BundleError, match=r"standard\.float32\.arrow cannot be mapped"):
+        open_ads(published, info, verify=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"format": 9}, "has format 9; this version reads 2"), ({"files": 3}, "is not of this version")],
+)
+def test_an_ads_json_that_does_not_fit_is_refused(
+    info: BundleInfo, published: Path, change: dict[str, object], message: str
+) -> None:
+    path = published / "ads.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(BundleError, match=message):
+        open_ads(published, info)
+
+
+def test_a_directory_without_ads_is_refused(info: BundleInfo, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"ads\.json does not exist"):
+        open_ads(tmp_path, info)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (block("standard", [1], ctr=[[1, 2]]), r"widths \{'ctr': 2\}; bundle a+ has \{'ctr': 2, 'octr': 2\}"),
+        (block("shopping", [1], ctr=[[1, 2, 3]]), r"widths \{'ctr': 3\}"),
+        (block("shopping", [1, 2], ctr=[[1, 2]]), "widths"),
+        (block("video", [1], ctr=[[1, 2]]), "item domain 'video' is not in bundle"),
+        (block("shopping", [5, 6], ctr=[[1, 2], [1, np.nan]]), "ad 6 has a ctr embedding with a number"),
+        (block("shopping", [5, 6], ctr=[[np.inf, 2], [1, 0]]), "ad 5 has a ctr embedding with a number"),
+        (block("shopping", [5], ctr=[[1, -65520.0]]), "ad 5 .* beyond ±65504"),
+        (replace(THIRD, bid=np.array([np.nan], np.float32)), "ad 4 has bid nan; it must be between 0 and 1e"),
+        (
+            replace(THIRD, bid=np.array([-1], np.float32)),
+            "ad 4 has bid -1.0; it must",
+        ),
+        (replace(THIRD, bid=THIRD.bid[:0]), "widths"),
+    ],
+)
+def test_a_block_that_is_not_the_bundles_is_refused_and_nothing_is_left(
+    info: BundleInfo, tmp_path: Path, bad: AdBlock, message: str
+) -> None:
+    with pytest.raises(BundleError, match=message):
+        write_ads(info, [FIRST, bad], tmp_path / "ads")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_publication_is_never_replaced(info: BundleInfo, published: Path) -> None:
+    with pytest.raises(StorageError, match="ads exists; publish under a new name"):
+        write_ads(info, [FIRST], published)

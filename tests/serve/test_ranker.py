@@ -1,0 +1,122 @@
+"""A ranker over the bundle whose towers pass two numbers on: logit ctr = activity · bid + depth · age."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtmd.errors import BundleError, LogsError
+from mtmd.serve.published import AdBlock, PublishedAds
+from mtmd.serve.ranker import Ranker
+from mtmd.serve.requests import RankRequest, rank
+from mtmd.serve.scorer import Scorer
+from mtmd.serve.search import by_task, by_utility
+
+A = "a" * 64
+ADS = [
+    {"ad_id": 7, "product": "standard", "bid": 1.0, "age": 0.5},
+    {"ad_id": 3, "product": "standard", "bid": 2.0, "age": -1.0},
+    {"ad_id": 9, "product": "shopping", "bid": 0.5, "age": 2.0},
+    {"ad_id": 1, "product": "shopping", "bid": 3.0, "age": 0.0},
+]
+REQUESTS = [
+    {"request_id": 1, "surface": "search", "activity": 1.0, "depth": 0.25},
+    {"request_id": 2, "surface": "home_feed", "activity": -1.0, "depth": 1.0},
+]
+
+
+def published(scorer: Scorer, precision: type = np.float32) -> PublishedAds:
+    blocks = []
+    for product in ("standard", "shopping"):
+        own = [ad for ad in ADS if ad["product"] == product]
+        items = scorer.embed_raw_items(product, own)
+        tasks = ("ctr", "octr") if product == "standard" else ("ctr",)
+        blocks.append(
+            AdBlock(
+                product,
+                np.array([ad["ad_id"] for ad in own]),
+                {task: items.tasks[task].astype(precision) for task in tasks},
+                np.array([ad["bid"] for ad in own], np.float32),
+                np.zeros((len(own), 2), np.int64),
+            )
+        )
+    return PublishedAds(scorer.info.bundle_id, tuple(blocks))
+
+
+@pytest.fixture
+def scorer(bundle: Path) -> Scorer:
+    return Scorer.load(bundle)
+
+
+@pytest.fixture
+def ranker(scorer: Scorer) -> Ranker:
+    return Ranker("some-model", scorer, published(scorer))
+
+
+@pytest.mark.parametrize("task", ["ctr", "octr"])
+@pytest.mark.parametrize("k", [1, 2, 9])
+def test_the_best_published_ads_are_those_of_raw_ads_ranked(
+    ranker: Ranker, scorer: Scorer, task: str, k: int
+) -> None:
+    found = ranker.rank(REQUESTS, by_task(scorer.info.declarations.domains, task), k)
+    question = RankRequest(requests=tuple(REQUESTS), ads=tuple(ADS), rank_by=task, top_k=k)
+    expected = rank(scorer, question).requests
+    place = scorer.tasks.index(task)
+    for own, p, wanted in zip(found.ad_id, found.probability, expected, strict=True):
+        assert own.tolist() == [ad.ad_id for ad in wanted.top]
+        np.testing.assert_allclose(p[:, place], [ad.score for ad in wanted.top], rtol=1e-6)
+    assert len(found.unpublished) == 0
+
+
+def test_only_the_given_ads_are_ranked_and_those_that_are_not_published_are_named(
+    ranker: Ranker, scorer: Scorer
+) -> None:
+    ranking = by_task(scorer.info.declarations.domains, "ctr")
+    everything = ranker.rank(REQUESTS, ranking, 4)
+    found = ranker.rank(REQUESTS, ranking, 4, ad_ids=[9, 55, 7, 9, -2])
+    assert found.unpublished.tolist() == [-2, 55]
+    for own, every in zip(found.ad_id, everything.ad_id, strict=True):
+        assert own.tolist() == [ad for ad in every.tolist() if ad in {7, 9}]
+    shopping = found.ad_id[0].tolist().index(9)
+    assert np.isnan(found.probability[0, shopping]).tolist() == [False, True]
+
+
+def test_a_utility_ranks_with_the_published_bids(ranker: Ranker, scorer: Scorer) -> None:
+    found = ranker.rank(REQUESTS[:1], by_utility(scorer.info.declarations.domains, {"ctr": 1.0}), 4)
+    bids = {ad["ad_id"]: ad["bid"] for ad in ADS}
+    worth = [bids[int(ad)] * p[0] for ad, p in zip(found.ad_id[0], found.probability[0], strict=True)]
+    assert worth == sorted(worth, reverse=True)
+    np.testing.assert_allclose(found.score[0], worth, rtol=1e-6)
+
+
+def test_no_requests_no_ads_and_ads_that_nobody_published_give_empty_answers(
+    ranker: Ranker, scorer: Scorer
+) -> None:
+    ranking = by_task(scorer.info.declarations.domains, "ctr")
+    empty = Ranker("some-model", scorer, PublishedAds(A, ()))
+    assert ranker.rank([], ranking, 4).probability.shape == (0, 0, 2)
+    assert empty.rank(REQUESTS, ranking, 4).probability.shape == (2, 0, 2)
+    assert empty.rank(REQUESTS, ranking, 4, ad_ids=[7]).unpublished.tolist() == [7]
+    assert ranker.rank(REQUESTS, ranking, 4, ad_ids=[8]).ad_id.shape == (2, 0)
+
+
+def test_a_request_that_no_embedding_can_hold_is_refused(ranker: Ranker, scorer: Scorer) -> None:
+    far = [REQUESTS[0], REQUESTS[1] | {"depth": 1e30}]
+    with pytest.raises(LogsError, match="request 1 has features that give a ctr embedding beyond"):
+        ranker.rank(far, by_task(scorer.info.declarations.domains, "ctr"), 1)
+
+
+def test_half_precision_ads_rank_as_their_rounded_embeddings(scorer: Scorer) -> None:
+    half = Ranker("some-model", scorer, published(scorer, np.float16))
+    full = Ranker("some-model", scorer, published(scorer))
+    ranking = by_task(scorer.info.declarations.domains, "ctr")
+    one, other = (own.rank(REQUESTS, ranking, 4) for own in (half, full))
+    assert one.ad_id.tolist() == other.ad_id.tolist()
+    np.testing.assert_allclose(one.probability, other.probability, atol=1e-3)
+
+
+def test_ads_of_another_bundle_are_refused(scorer: Scorer, make_bundle: Callable[..., Path]) -> None:
+    other = Scorer.load(make_bundle("b" * 64))
+    with pytest.raises(BundleError, match=f"'some-model' is bundle {'b' * 64}, the ads are of bundle {A}"):
+        Ranker("some-model", other, published(scorer))

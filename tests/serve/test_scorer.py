@@ -1,0 +1,180 @@
+import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtmd.errors import BundleError, LogsError
+from mtmd.logs.encoding import EncodedSide
+from mtmd.serve.scorer import Embeddings, Scorer
+
+A, B = "a" * 64, "b" * 64
+
+
+def encoded(numbers: list[list[float]], ids: list[int] | None = None) -> EncodedSide:
+    return EncodedSide(
+        np.array(numbers, np.float32).reshape(-1, 2),
+        np.array(ids or [0] * len(numbers), np.int32).reshape(-1, 1),
+        np.zeros((len(numbers), 0), np.float32),
+    )
+
+
+@pytest.fixture
+def scorer(bundle: Path) -> Scorer:
+    return Scorer.load(bundle)
+
+
+def log_sigmoid(x: float) -> float:
+    return -math.log1p(math.exp(-x))
+
+
+def test_scores_are_dot_products_through_the_task_tree(scorer: Scorer) -> None:
+    queries = scorer.embed_queries("search", encoded([[1.0, 0.5], [0.0, -1.0]]))
+    items = scorer.embed_items("standard", encoded([[2.0, 1.0]]))
+    log_p = scorer.score(queries, items, np.array([0, 1]), np.array([0, 0]))
+    for row, logit in enumerate((2.5, -1.0)):
+        ctr = log_sigmoid(logit)
+        assert log_p[row].tolist() == pytest.approx([ctr, ctr + log_sigmoid(4 * logit)], rel=1e-6)
+
+
+def test_a_task_that_the_product_lacks_is_nan(scorer: Scorer) -> None:
+    queries = scorer.embed_queries("search", encoded([[1.0, 0.5]]))
+    items = Embeddings.concatenate(
+        [
+            scorer.embed_items("standard", encoded([[1.0, 1.0]])),
+            scorer.embed_items("shopping", encoded([[1.0, 1.0]])),
+        ]
+    )
+    assert np.isnan(scorer.score(queries, items, np.array([0, 0]), np.array([0, 1]))).tolist() == [
+        [False, False],
+        [False, True],
+    ]
+
+
+def test_all_pairs_at_once_equal_the_pairs_one_by_one(scorer: Scorer) -> None:
+    rng = np.random.default_rng(0)
+    queries = scorer.embed_queries("search", encoded(rng.normal(size=(5, 2)).tolist()))
+    items = scorer.embed_items("standard", encoded(rng.normal(size=(7, 2)).tolist()))
+    pairs = np.indices((5, 7)).reshape(2, -1)
+    expected = scorer.score(queries, items, pairs[0], pairs[1]).reshape(5, 7, 2)
+    assert np.abs(scorer.score_all(queries, items) - expected).max() <= 1e-6
+
+
+def test_many_pairs_are_scored_in_pieces(scorer: Scorer) -> None:
+    queries = scorer.embed_queries("search", encoded([[1.0, 0.0], [0.0, 1.0]]))
+    items = scorer.embed_items("standard", encoded([[3.0, -3.0]]))
+    pair_query = np.arange(150_001) % 2
+    log_p = scorer.score(queries, items, pair_query, np.zeros_like(pair_query))
+    assert set(np.round(log_p[::2, 0], 4)) == {np.float32(round(log_sigmoid(3.0), 4))}
+    assert set(np.round(log_p[1::2, 0], 4)) == {np.float32(round(log_sigmoid(-3.0), 4))}
+
+
+def test_embeddings_are_written_where_they_belong(scorer: Scorer) -> None:
+    target = {"octr": np.zeros((3, 2), np.float32)}
+    scorer.embed_items_into("standard", encoded([[1.0, 2.0]]), {"octr": target["octr"][1:2]})
+    assert target["octr"].tolist() == [[0, 0], [2, 4], [0, 0]]
+    with pytest.raises(
+        BundleError, match=r"octr embeddings go to a matrix \(3, 2\) of float32; it must be \(1, 2\)"
+    ):
+        scorer.embed_items_into("standard", encoded([[1.0, 2.0]]), target)
+
+
+def test_no_rows_give_no_embeddings(scorer: Scorer) -> None:
+    queries = scorer.embed_queries("search", encoded([]))
+    assert len(queries) == 0
+    assert queries.tasks["octr"].shape == (0, 2)
+
+
+def test_raw_rows_are_encoded_with_the_bundles_declarations(scorer: Scorer) -> None:
+    raw = scorer.embed_raw_queries("search", [{"activity": 1.5, "depth": None, "country": "fr", "other": 1}])
+    assert raw.tasks["ctr"][0, 0] == 1.5
+    assert np.isnan(raw.tasks["ctr"][0, 1])
+    items = scorer.embed_raw_items("shopping", [{"bid": 2.0, "age": 3.0}])
+    assert items.tasks["ctr"].tolist() == [[2.0, 3.0]]
+    with pytest.raises(LogsError, match="'activity'"):
+        scorer.embed_raw_queries("search", [{"activity": "much"}])
+
+
+def test_embeddings_of_another_bundle_are_refused(scorer: Scorer, make_bundle: Callable[..., Path]) -> None:
+    other = Scorer.load(make_bundle(B))
+    queries = scorer.embed_queries("search", encoded([[1.0, 0.5]]))
+    items = other.embed_items("standard", encoded([[1.0, 0.5]]))
+    with pytest.raises(BundleError, match=f"bundle {B}, but this scorer has bundle {A}"):
+        scorer.score(queries, items, np.array([0]), np.array([0]))
+    with pytest.raises(BundleError, match=f"{A} with query embeddings of bundle {B}"):
+        Embeddings.concatenate([queries, other.embed_queries("search", encoded([[1.0, 0.5]]))])
+
+
+def test_embeddings_of_the_wrong_side_are_refused(scorer: Scorer) -> None:
+    queries = scorer.embed_queries("search", encoded([[1.0, 0.5]]))
+    with pytest.raises(BundleError, match="query embeddings were given where item embeddings belong"):
+        scorer.score_all(queries, queries)
+
+
+def test_a_file_of_another_bundle_is_refused_naming_both_ids(
+    bundle: Path, make_bundle: Callable[..., Path]
+) -> None:
+    shutil.copy(make_bundle(B) / "item_standard.onnx", bundle)
+    with pytest.raises(
+        BundleError, match=rf"item_standard\.onnx belongs to bundle {B}, but .* is bundle {A}"
+    ):
+        Scorer.load(bundle)
+
+
+def test_a_file_altered_under_the_same_id_is_refused(bundle: Path, make_bundle: Callable[..., Path]) -> None:
+    shutil.copy(make_bundle(A, octr_scale=3.0) / "item_standard.onnx", bundle)
+    with pytest.raises(BundleError, match=r"item_standard\.onnx has sha256"):
+        Scorer.load(bundle)
+
+
+def test_half_a_file_is_refused(bundle: Path) -> None:
+    file = bundle / "query_search.onnx"
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(BundleError, match=r"query_search\.onnx cannot be loaded"):
+        Scorer.load(bundle)
+
+
+def test_a_missing_file_is_refused(bundle: Path) -> None:
+    (bundle / "query_search.onnx").unlink()
+    with pytest.raises(BundleError, match=r"query_search\.onnx is missing"):
+        Scorer.load(bundle)
+
+
+@pytest.mark.parametrize("bad", [-1, 51])
+def test_ids_outside_the_buckets_are_refused(scorer: Scorer, bad: int) -> None:
+    with pytest.raises(BundleError, match=rf"'country' has id {bad}; it must be between 0 and 50"):
+        scorer.embed_queries("search", encoded([[0.0, 0.0], [0.0, 0.0]], ids=[3, bad]))
+
+
+def test_matrices_of_other_widths_are_refused(scorer: Scorer) -> None:
+    rows = EncodedSide(np.zeros((1, 3), np.float32), np.zeros((1, 1), np.int32), np.zeros((1, 0), np.float32))
+    with pytest.raises(BundleError, match=r"widths \(3, 1, 0\); the bundle's declarations want \(2, 1, 0\)"):
+        scorer.embed_queries("search", rows)
+
+
+def test_an_unknown_domain_is_refused(scorer: Scorer) -> None:
+    with pytest.raises(BundleError, match="item domain 'video' is not in bundle"):
+        scorer.embed_items("video", encoded([[0.0, 0.0]]))
+
+
+def test_threads_must_be_positive_and_do_not_change_the_numbers(bundle: Path, scorer: Scorer) -> None:
+    rows = encoded([[1.0, 0.5]])
+    two = Scorer.load(bundle, threads=2).embed_queries("search", rows)
+    assert two.tasks["ctr"].tolist() == scorer.embed_queries("search", rows).tasks["ctr"].tolist()
+    with pytest.raises(BundleError, match=r"threads \(0\)"):
+        Scorer.load(bundle, threads=0)
+
+
+def test_serving_imports_neither_torch_nor_duckdb() -> None:
+    code = (
+        "import sys, mtmd.serve, mtmd.serve.answer\n"
+        "sys.exit(','.join({'torch', 'duckdb', 'onnx', 'prefect'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stderr.strip() == ""

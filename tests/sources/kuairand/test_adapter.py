@@ -1,0 +1,163 @@
+"""An import writes the log contract, once, and says what it dropped."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from mtmd.config import load_preset
+from mtmd.errors import LogsError
+from mtmd.extract.shards import open_shard
+from mtmd.extract.stage import extract_day
+from mtmd.logs.contract import table_columns
+from mtmd.logs.files import available_days, day_files
+from mtmd.sources.kuairand.adapter import import_kuairand
+from mtmd.sources.kuairand.day_store import ImportReport
+from mtmd.sources.kuairand.teacher import TeacherConfig
+
+QUICK = TeacherConfig(hidden=8, width=2, batch_rows=32, members=1, least_members=1, max_epochs=1)
+FIRST = date(2022, 4, 18)
+
+
+def run(source: Path, logs: Path, seed: int = 0, **given: Any) -> ImportReport:
+    return import_kuairand(source, logs, seed=seed, teacher=QUICK, **given)
+
+
+def table(logs: Path, name: str, day: date) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(day_files(logs, name, day)[0]).to_pylist()
+    return rows
+
+
+@pytest.fixture
+def source(made_up: Any) -> Path:
+    """Five days of 40 random exposures, then one with three rows that are known."""
+    known = made_up.midnight + 5 * made_up.day
+    rows = [
+        *made_up.random_rows(days=5, per_day=40),
+        made_up.exposure(1, 101, known + 30, is_click=1, play_time_ms=40_000, is_hate=1),
+        made_up.exposure(1, 100, known + 20, is_like=1),
+        made_up.exposure(1, 100, known + 20, is_like=1),
+        made_up.exposure(2, 102, known + 10, tab=5),
+    ]
+    folder: Path = made_up.write(rows)
+    return folder
+
+
+def test_every_day_satisfies_the_contract_and_can_be_extracted(source: Path, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    report = run(source, logs)
+    days = available_days(logs)
+    assert (days[0], days[-1], len(days)) == (FIRST, date(2022, 4, 23), 6)
+    declarations = load_preset("kuairand").declarations
+    for name, columns in table_columns(declarations).items():
+        assert set(pq.read_schema(day_files(logs, name, FIRST)[0]).names) == set(columns)
+    rows = 0
+    for day in days:
+        shard = open_shard(Path(extract_day(str(logs), day, declarations, tmp_path / "shards").path))
+        rows += len(shard.position)
+    assert rows == report.candidates == sum(report.candidates_per_day.values())
+
+
+def test_the_known_day_is_written_as_it_happened(source: Path, tmp_path: Path) -> None:
+    run(source, tmp_path)
+    day = date(2022, 4, 23)
+    (request,) = table(tmp_path, "requests", day)
+    assert (request["user_id"], request["surface"], request["hour"]) == (1, "tab_1", 8)
+    assert request["ts"].isoformat() == "2022-04-23T00:00:00.020000"
+    assert request["onehot_feat12"] is None
+    candidates = sorted(table(tmp_path, "candidates", day), key=lambda row: row["position"])
+    assert [(row["ad_id"], row["position"]) for row in candidates] == [(100, 0), (101, 1)]
+    assert all(row["impressed"] and row["request_id"] == request["request_id"] for row in candidates)
+    first, second = candidates
+    assert (first["clicked"], first["good_clicked"], first["hidden"], first["repinned"]) == (
+        False,
+        False,
+        False,
+        True,
+    )
+    assert (second["clicked"], second["good_clicked"], second["hidden"]) == (True, True, True)
+    assert 0 < second["gctr"] <= second["ctr"] < 1
+    ads = {row["ad_id"]: row for row in table(tmp_path, "ads", day)}
+    assert len(ads) == 12
+    assert (ads[100]["product"], ads[101]["product"], ads[102]["product"]) == ("long_import", "web", "other")
+    assert (ads[100]["tag"], ads[102]["tag"], ads[102]["tag_2"]) == (None, "7", "42")
+    assert (ads[101]["goal"], ads[101]["bid"], ads[101]["age_days"]) == ("click", 1.0, 13.0)
+
+
+def test_counts_are_of_earlier_days_only(source: Path, tmp_path: Path) -> None:
+    report = run(source, tmp_path)
+    days = [FIRST, *(d for d in report.candidates_per_day if d != FIRST)]
+    assert all(row["ad_impressions"] == 0 and row["ad_ctr"] is None for row in table(tmp_path, "ads", FIRST))
+    shown = {day: [row["ad_id"] for row in table(tmp_path, "candidates", day)] for day in days}
+    for row in table(tmp_path, "ads", days[-1]):
+        assert row["ad_impressions"] == sum(shown[day].count(row["ad_id"]) for day in days[:-1])
+    (request,) = table(tmp_path, "requests", days[-1])
+    earlier = [
+        row["clicked"]
+        for day in days[:-1]
+        for row in table(tmp_path, "candidates", day)
+        if row["request_id"] >> 4 & (2**20 - 1) == request["user_id"]
+    ]
+    assert request["user_impressions"] == len(earlier)
+    assert request["user_ctr"] == pytest.approx(sum(earlier) / len(earlier))
+
+
+def test_the_report_counts_what_was_dropped_and_missing(source: Path, tmp_path: Path) -> None:
+    report = run(source, tmp_path)
+    assert (report.rows_read, report.duplicates_dropped, report.other_tabs_dropped) == (204, 1, 1)
+    assert report.missing == {
+        "users.onehot_feat4": 1,
+        "users.onehot_feat12": 1,
+        "videos.video_duration": 1,
+        "videos.music_type": 1,
+        "videos.tag": 3,
+    }
+    assert sum(report.candidates_per_domain.values()) == report.candidates
+    assert [task.task for task in report.teacher.tasks] == ["ctr", "gctr", "octr"]
+    assert report.teacher.newest_days == (date(2022, 4, 22), date(2022, 4, 23))
+
+
+def test_a_complete_import_is_reused_and_says_so(source: Path, tmp_path: Path) -> None:
+    first = run(source, tmp_path)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
+    said: list[str] = []
+    again = run(source, tmp_path, on_progress=said.append)
+    assert again == first.model_copy(update={"reused": True})
+    assert said == [
+        f"{tmp_path} already holds this import, 2022-04-18 to 2022-04-23: reused, nothing written"
+    ]
+    assert written == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
+
+
+def test_an_import_with_a_day_gone_is_done_again_with_the_same_bytes(source: Path, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    run(source, logs)
+    content = {path: path.read_bytes() for path in logs.rglob("*.parquet")}
+    day_files(logs, "ads", FIRST)[0].unlink()
+    assert not run(source, logs).reused
+    assert content == {path: path.read_bytes() for path in logs.rglob("*.parquet")}
+
+
+def test_another_source_replaces_the_import(made_up: Any, source: Path, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    run(source, logs)
+    made_up.write(made_up.random_rows(days=4, per_day=20))
+    report = run(source, logs)
+    assert not report.reused
+    assert available_days(logs)[-1] == date(2022, 4, 21)
+
+
+def test_an_interrupted_import_is_done_again(source: Path, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    report = run(source, logs)
+    marker = logs / "import.json"
+    marker.write_text(f'{{"identity": "{report.identity}", "report": null}}')
+    assert not run(source, logs).reused
+
+
+def test_logs_that_no_import_wrote_are_left_alone(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "requests").mkdir()
+    with pytest.raises(LogsError, match=r"holds \['requests'\] that no KuaiRand import wrote"):
+        run(source, tmp_path)

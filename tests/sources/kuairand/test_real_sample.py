@@ -1,0 +1,61 @@
+"""The published sample itself, where it is at hand: its traps, its days, and how well the teacher ranks."""
+
+import os
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtmd.sources.kuairand.mapping import Exposures, MappingCounts, map_exposures, ranking_auc
+from mtmd.sources.kuairand.source import Source, read_source
+from mtmd.sources.kuairand.teacher import NEWEST, TeacherConfig, cross_fit
+from mtmd.sources.kuairand.teacher_inputs import teacher_inputs
+
+BESIDE = Path(__file__).parents[3].parent / "shared" / "data" / "kuairand-pure"
+FOLDER = Path(os.environ.get("MTMD_KUAIRAND") or BESIDE)
+
+pytestmark = pytest.mark.skipif(
+    not FOLDER.is_dir(),
+    reason=f"no KuaiRand-Pure at {FOLDER}; set MTMD_KUAIRAND to the folder with its files",
+)
+
+
+@pytest.fixture(scope="module")
+def sample() -> tuple[Source, Exposures, MappingCounts]:
+    source = read_source(FOLDER)
+    return source, *map_exposures(source)
+
+
+def test_the_window_of_the_last_day_has_rows_on_each_day(
+    sample: tuple[Source, Exposures, MappingCounts],
+) -> None:
+    _, exposures, _ = sample
+    days = {date(1970, 1, 1) + timedelta(days=int(day)) for day in np.unique(exposures.day)}
+    assert {date(2022, 4, 10) + timedelta(days=i) for i in range(21)} <= days
+
+
+def test_traps_are_counted(sample: tuple[Source, Exposures, MappingCounts]) -> None:
+    source, exposures, counts = sample
+    assert source.rows == len(exposures) + source.duplicates + counts.other_tabs + counts.repeats
+    assert source.duplicates > 0
+    assert counts.dates_disagreeing > 0
+    assert counts.profile_enters_without_click > 0
+
+
+def test_the_teacher_ranks_later_days_well(sample: tuple[Source, Exposures, MappingCounts]) -> None:
+    # One member of one epoch: below what an import fits, and already above what is asked of it.
+    source, exposures, _ = sample
+    config = TeacherConfig(members=1, least_members=1, max_epochs=1, blocks=2)
+    scores = cross_fit(
+        teacher_inputs(source, exposures), exposures, config, seed=0, on_progress=lambda _: None
+    )
+    newest = scores.block == NEWEST
+    auc = [ranking_auc(scores.scores[newest, i], exposures.labels[newest, i]) for i in range(3)]
+    assert auc[0] is not None
+    assert auc[0] >= 0.70
+    assert auc[1] is not None
+    assert auc[1] >= 0.75
+    assert (scores.scores[:, 1:] <= scores.scores[:, :1]).all()
+    older = scores.scores[~newest].mean(0) / exposures.labels[~newest].mean(0)
+    assert np.allclose(older, 1.0, atol=0.1)

@@ -1,0 +1,182 @@
+"""Conversions and relevance: further columns of the same logs, in part shared with clicks, and no dot product."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+
+from mtmd.config import load_preset
+from mtmd.logs.contract import table_columns
+from mtmd.sources.simulated.ads import Ads
+from mtmd.sources.simulated.config import WorldConfig
+from mtmd.sources.simulated.further_tasks import SCHEMA, TASKS
+from mtmd.sources.simulated.platform import Platform, simulate
+from mtmd.sources.simulated.requests import HOME, RELATED, SEARCH, Pairs, Requests, draw_requests
+from mtmd.store.files import sha256_file
+
+DAY = date(2026, 1, 4)
+SINCE = (DAY - WorldConfig.demo().origin).days
+CVR, RELEVANCE = range(2)
+
+
+@pytest.fixture(scope="module")
+def platform() -> Platform:
+    return Platform(WorldConfig.sized(further_tasks=True))
+
+
+@pytest.fixture(scope="module")
+def block(platform: Platform):
+    """The demo's day in one block, and its ads."""
+    ads = platform.ads(DAY)
+    (found,) = platform.blocks(DAY, ads)
+    return found, ads
+
+
+@pytest.fixture(scope="module")
+def sides(platform: Platform) -> tuple[Requests, Ads]:
+    return draw_requests(platform.population, DAY.toordinal(), 0, 300), platform.ads(DAY)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two days of the tiny platform, without and with the tasks."""
+    roots = (tmp_path_factory.mktemp("three"), tmp_path_factory.mktemp("five"))
+    for root, further in zip(roots, (False, True), strict=True):
+        simulate(WorldConfig.tiny(further_tasks=further), DAY - timedelta(days=1), DAY, root)
+    return roots
+
+
+def read(logs: Path):
+    return pq.read_table(logs / "candidates" / f"date={DAY}", partitioning=None)
+
+
+def test_nothing_else_in_the_logs_changes(both: tuple[Path, Path]) -> None:
+    three, five = both
+    for table in ("requests", "ads"):
+        place = Path(table) / f"date={DAY}" / "part-0.parquet"
+        assert sha256_file(three / place) == sha256_file(five / place)
+    assert read(five).select(read(three).column_names).equals(read(three))
+    assert [name for name in read(five).column_names if name not in read(three).column_names] == SCHEMA.names
+
+
+def test_a_day_alone_has_the_bytes_that_it_has_in_a_range(both: tuple[Path, Path], tmp_path: Path) -> None:
+    simulate(WorldConfig.tiny(further_tasks=True), DAY, DAY, tmp_path)
+    place = Path("candidates") / f"date={DAY}" / "part-0.parquet"
+    assert sha256_file(tmp_path / place) == sha256_file(both[1] / place)
+
+
+@pytest.mark.parametrize("preset", ["five-tasks", str(Path(__file__).parents[2] / "tiny-five.toml")])
+def test_columns_and_types_are_those_of_the_presets(both: tuple[Path, Path], preset: str) -> None:
+    path = str(both[1] / "candidates" / f"date={DAY}" / "*.parquet")
+    found = duckdb.sql(f"describe from read_parquet('{path}', hive_partitioning = false)").fetchall()
+    assert {row[0]: row[1] for row in found} == table_columns(load_preset(preset).declarations)["candidates"]
+
+
+def test_conversions_are_of_shopping_ads_and_of_clicks(both: tuple[Path, Path]) -> None:
+    rows = read(both[1])
+    cvr, ctr, octr = (rows[name].to_numpy() for name in ("cvr", "ctr", "octr"))
+    shopping = np.isnan(octr)
+    np.testing.assert_array_equal(~np.isnan(cvr), shopping)
+    assert (cvr[shopping] <= ctr[shopping]).all()
+    assert (cvr[shopping] > 0).all()
+    shown = rows["impressed"].to_numpy()
+    converted, relevant = (rows[name].to_pandas().to_numpy() for name in ("converted", "relevant"))
+    np.testing.assert_array_equal([value is not None for value in converted], shopping & shown)
+    np.testing.assert_array_equal([value is not None for value in relevant], shown)
+    bought = np.array([value is True for value in converted])
+    assert bought.any()
+    assert all(value is True for value in rows["clicked"].to_pandas()[bought])
+
+
+@pytest.mark.parametrize("task", range(2), ids=TASKS)
+def test_mean_truth_among_rows_of_a_score_is_that_score(block, task: int) -> None:
+    further = block[0].further
+    teacher, truth = further.teacher[:, task], further.truth[:, task]
+    applies = ~np.isnan(teacher)
+    for rows in np.array_split(np.argsort(teacher[applies]), 8):
+        assert truth[applies][rows].mean() == pytest.approx(teacher[applies][rows].mean(), rel=0.025)
+
+
+def test_the_noise_is_small_beside_what_there_is_to_learn(block) -> None:
+    further = block[0].further
+    domain = block[0].requests.surface[block[0].pairs.request] * 2 + block[1].product[block[0].pairs.ad]
+    for d in range(6):
+        for task in range(d % 2 == 0, 2):
+            score, structure = further.teacher[domain == d, task], further.structure[domain == d, task]
+            constant = np.abs(np.log(score / np.median(score))).mean()
+            assert 0.6 < constant < 1.6
+            assert 0.02 < np.abs(np.log(structure / score)).mean() < 0.1  # where a perfect student would be
+
+
+def test_outcomes_are_as_many_as_the_truth_of_what_was_shown(block) -> None:
+    further, shown = block[0].further, block[0].actions.impressed
+    shopping = ~np.isnan(further.truth[:, CVR])
+    for happened, task, rows in (
+        (further.converted, CVR, shown & shopping),
+        (further.relevant, RELEVANCE, shown),
+    ):
+        expected = further.truth[rows, task].sum()
+        assert happened[rows].sum() == pytest.approx(expected, abs=4 * np.sqrt(expected))
+    assert not (further.converted & ~block[0].actions.clicked).any()
+
+
+def grid(sides: tuple[Requests, Ads], surface: int, product: int, size: int = 80) -> Pairs:
+    """Every pair of some requests of a surface and some ads of a product."""
+    requests = np.flatnonzero(sides[0].surface == surface)[:size]
+    ads = np.flatnonzero(sides[1].product == product)[:: max(1, 700 // size)][:size]
+    return Pairs(np.repeat(requests, len(ads)), np.tile(ads, len(requests)))
+
+
+def further_logits(platform: Platform, sides: tuple[Requests, Ads], pairs: Pairs) -> NDArray[np.float64]:
+    assert platform.further_tasks is not None
+    return platform.further_tasks.logits(*sides, pairs, SINCE)
+
+
+@pytest.mark.parametrize(
+    ("product", "task"), [(0, RELEVANCE), (1, CVR), (1, RELEVANCE)], ids=["standard", "cvr", "shopping"]
+)
+@pytest.mark.parametrize("surface", [HOME, SEARCH, RELATED])
+def test_no_dot_product_of_latent_width_says_it_all_and_clicks_say_a_part(
+    platform: Platform, sides: tuple[Requests, Ads], surface: int, product: int, task: int
+) -> None:
+    pairs = grid(sides, surface, product)
+    own = further_logits(platform, sides, pairs)[:, task]
+    logits = own.reshape(len(np.unique(pairs.request)), -1)
+    by_pair = logits - logits.mean(0) - logits.mean(1)[:, None] + logits.mean()  # less both main effects
+    values = np.linalg.svd(by_pair, compute_uv=False) ** 2
+    assert values.sum() / logits.size > 0.2 * logits.var()
+    assert values[platform.population.config.latent_width :].sum() > 0.02 * values.sum()
+    click = platform.effects.logits(*sides, pairs, SINCE).click
+    assert 0.05 < np.corrcoef(own, click)[0, 1] < 0.95
+
+
+def test_what_draws_clicks_at_home_is_neither_bought_nor_found_relevant(
+    platform: Platform, sides: tuple[Requests, Ads]
+) -> None:
+    requests, ads = sides
+    loud = replace(ads, appeal=ads.appeal + 1.0)
+    pairs = grid(sides, HOME, 1)
+    gain = further_logits(platform, (requests, loud), pairs) - further_logits(platform, sides, pairs)
+    assert (gain < 0).all()
+    clicks = platform.effects.logits(requests, loud, pairs, SINCE).click
+    assert (clicks > platform.effects.logits(requests, ads, pairs, SINCE).click).all()
+
+
+def test_new_ads_are_relevant_in_search_and_not_at_home(
+    platform: Platform, sides: tuple[Requests, Ads]
+) -> None:
+    """The other way round than clicks."""
+    requests, ads = sides
+    fresh = replace(ads, age=np.zeros_like(ads.age))
+    stale = replace(ads, age=np.full_like(ads.age, 90.0))
+    for surface, sign in ((HOME, -1), (SEARCH, 1)):
+        pairs = grid(sides, surface, 0)
+        gain = further_logits(platform, (requests, fresh), pairs) - further_logits(
+            platform, (requests, stale), pairs
+        )
+        assert (sign * gain[:, RELEVANCE] > 0).all()

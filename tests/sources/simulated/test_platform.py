@@ -1,0 +1,195 @@
+"""Days are reproducible one by one, written once, and whole."""
+
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from mtmd.config import Preset, load_preset
+from mtmd.errors import ConfigError, LogsError
+from mtmd.sources.simulated.config import WorldConfig
+from mtmd.sources.simulated.platform import day_truth, has_further_tasks, require_columns, simulate, world_at
+from mtmd.store.files import read_json, sha256_file, write_json
+
+FIRST = date(2026, 1, 1)
+TINY = WorldConfig.tiny()
+
+
+def digests(logs: Path) -> dict[str, str]:
+    return {str(path.relative_to(logs)): sha256_file(path) for path in sorted(logs.rglob("*.parquet"))}
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("platform")
+    simulate(TINY, FIRST, FIRST + timedelta(days=3), root)
+    return root
+
+
+def test_a_day_alone_has_the_bytes_that_it_has_in_a_range(logs: Path, tmp_path: Path) -> None:
+    day = FIRST + timedelta(days=2)
+    simulate(TINY, day, day, tmp_path)
+    alone = digests(tmp_path)
+    assert len(alone) == 3
+    assert alone == {name: digest for name, digest in digests(logs).items() if f"date={day}" in name}
+
+
+def test_running_again_writes_nothing(logs: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")}
+    reported: list[tuple[date, int]] = []
+    simulate(
+        TINY, FIRST, FIRST + timedelta(days=3), logs, on_day=lambda day, rows: reported.append((day, rows))
+    )
+    assert {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")} == before
+    assert reported == [(FIRST + timedelta(days=offset), 0) for offset in range(4)]
+
+
+@pytest.mark.parametrize("table", ["requests", "ads", "candidates"])
+def test_a_lost_table_comes_back_byte_for_byte(logs: Path, tmp_path: Path, table: str) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(logs, copy)
+    directory = copy / table / f"date={FIRST}"
+    shutil.rmtree(directory)
+    directory.mkdir()  # as an interrupted deletion leaves it
+    simulate(TINY, FIRST, FIRST, copy)
+    assert digests(copy) == digests(logs)
+
+
+def test_the_size_of_parts_changes_no_row(tmp_path: Path) -> None:
+    """Four blocks of requests, in one file or in four."""
+    config = WorldConfig(requests_per_day=60, candidates_per_request=2000, ads=4000, topics=4)
+    assert config.block_requests == 16
+    simulate(config, FIRST, FIRST, tmp_path / "one")
+    simulate(config.model_copy(update={"rows_per_file": 1}), FIRST, FIRST, tmp_path / "many")
+    one, many = (
+        sorted((tmp_path / name / "candidates" / f"date={FIRST}").iterdir()) for name in ("one", "many")
+    )
+    assert (len(one), len(many)) == (1, 4)
+    assert pq.read_table(one[0]).equals(pq.read_table(many[0].parent, partitioning=None))
+
+
+def test_another_seed_is_another_world(logs: Path, tmp_path: Path) -> None:
+    simulate(WorldConfig.tiny(seed=1), FIRST, FIRST, tmp_path)
+    assert not set(digests(tmp_path).values()) & set(digests(logs).values())
+
+
+def test_every_day_has_at_least_ten_rows_in_every_domain() -> None:
+    for seed in (0, 1):
+        for offset in range(25):
+            truth = day_truth(WorldConfig.tiny(seed=seed), FIRST + timedelta(days=offset))
+            assert np.bincount(truth.surface * 2 + truth.product, minlength=6).min() >= 10
+
+
+def test_request_ids_are_unique_over_days_and_ads_are_joined(logs: Path) -> None:
+    requests, seen = [], []
+    for offset in range(4):
+        day = FIRST + timedelta(days=offset)
+        read = {
+            table: pq.read_table(logs / table / f"date={day}", partitioning=None)
+            for table in ("requests", "ads", "candidates")
+        }
+        ids = read["requests"]["request_id"].to_numpy()
+        np.testing.assert_array_equal(np.unique(read["candidates"]["request_id"]), ids)
+        assert np.isin(read["candidates"]["ad_id"], read["ads"]["ad_id"]).all()
+        assert len(np.unique(read["ads"]["ad_id"])) == TINY.ads
+        requests.append(ids)
+        seen.append(len(read["candidates"]))
+    assert len(np.unique(np.concatenate(requests))) == sum(map(len, requests))
+    assert len(set(seen)) > 1
+
+
+def test_the_truth_is_told_in_the_order_of_the_logs(logs: Path) -> None:
+    truth = day_truth(TINY, FIRST)
+    candidates = pq.read_table(logs / "candidates" / f"date={FIRST}", partitioning=None)
+    np.testing.assert_array_equal(truth.request_id, candidates["request_id"])
+    np.testing.assert_array_equal(truth.ad_id, candidates["ad_id"])
+    np.testing.assert_array_equal(truth.teacher[:, 0].astype(np.float32), candidates["ctr"])
+    octr = candidates["octr"].to_numpy()
+    np.testing.assert_array_equal(np.isnan(octr), truth.product == 1)
+
+
+def test_progress_is_reported_with_rows(tmp_path: Path) -> None:
+    reported: list[int] = []
+    simulate(TINY, FIRST, FIRST, tmp_path, on_day=lambda _, rows: reported.append(rows))
+    assert reported == [len(day_truth(TINY, FIRST).ad_id)]
+
+
+def test_days_of_two_worlds_do_not_mix(logs: Path, tmp_path: Path) -> None:
+    with pytest.raises(LogsError, match=r"world.json says that these logs are of another simulated world"):
+        simulate(WorldConfig.tiny(seed=9), FIRST, FIRST, logs)
+    copy = tmp_path / "copy"
+    shutil.copytree(logs, copy)
+    (copy / "world.json").unlink()
+    with pytest.raises(LogsError, match=r"has logs of 4 days and no world.json"):
+        simulate(TINY, FIRST, FIRST, copy)
+
+
+def test_ranges_and_days_outside_the_world_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"last \(2025-12-31\) must not be before first \(2026-01-01\)"):
+        simulate(TINY, FIRST, FIRST - timedelta(days=1), tmp_path)
+    with pytest.raises(ConfigError, match=r"day 2019-12-31 is before the world's origin \(2020-01-01\)"):
+        simulate(TINY, date(2019, 12, 31), FIRST, tmp_path)
+
+
+def test_the_world_of_logs_is_read_back(tmp_path: Path) -> None:
+    assert world_at(tmp_path) is None
+    config = WorldConfig.tiny(seed=7)
+    simulate(config, FIRST, FIRST, tmp_path)
+    assert world_at(tmp_path) == config
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ({"format": 1, "world": {}}, "has format 1 of the simulated world, and 2 is needed"),
+        ({"format": 2, "world": {"moons": 2}}, "does not describe a simulated world"),
+        ({"world": {}}, "does not describe a simulated world"),
+    ],
+)
+def test_a_world_that_cannot_go_on_is_named(tmp_path: Path, written: object, words: str) -> None:
+    write_json(tmp_path / "world.json", written)
+    with pytest.raises(LogsError, match=words):
+        world_at(tmp_path)
+
+
+def test_a_world_that_was_noted_before_an_option_came_goes_on(logs: Path, tmp_path: Path) -> None:
+    noted = read_json(logs / "world.json")
+    del noted["world"]["further_tasks"]
+    write_json(tmp_path / "world.json", noted)
+    assert world_at(tmp_path) == TINY
+    simulate(TINY, FIRST, FIRST, tmp_path)
+    assert read_json(tmp_path / "world.json") == noted
+    with pytest.raises(LogsError, match=r"another simulated world .*further_tasks=False.*further_tasks=True"):
+        simulate(WorldConfig.tiny(further_tasks=True), FIRST, FIRST, tmp_path)
+
+
+def with_task(name: str, label: str) -> Preset:
+    content = load_preset("demo").model_dump()
+    content["domains"]["tasks"] = (*content["domains"]["tasks"], {"name": name, "label": label})
+    content["model"]["emb_deep"][name] = 32
+    content["training"]["loss_weights"][name] = 1.0
+    return Preset.model_validate(content)
+
+
+@pytest.mark.parametrize(("preset", "further"), [("demo", False), ("five-tasks", True)])
+def test_a_presets_tasks_say_what_the_platform_writes(preset: str, further: bool) -> None:
+    require_columns(load_preset(preset))
+    assert has_further_tasks(load_preset(preset)) == further
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        (("save", "kept"), r"candidates differ from its own: it can't write kept, save\. Use a preset"),
+        (
+            ("cvr", "bought"),
+            r"candidates differ from its own: it can't write bought; the preset lacks converted, relevance, relevant",
+        ),
+    ],
+)
+def test_a_task_that_the_platform_cannot_write_is_named(task: tuple[str, str], words: str) -> None:
+    with pytest.raises(ConfigError, match=rf"preset 'demo' can't be simulated: the platform's {words}"):
+        require_columns(with_task(*task))

@@ -1,0 +1,118 @@
+"""The logs: contract columns and types, missing values, scales, and no truth."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mtmd.config import load_preset
+from mtmd.logs.contract import TABLES, table_columns
+from mtmd.sources.simulated.tables import MISSING, SCHEMAS
+
+if TYPE_CHECKING:
+    from tests.sources.simulated.conftest import Simulated
+
+TINY = str(Path(__file__).parents[2] / "tiny.toml")
+SURFACES = ("home_feed", "search", "related_pin")
+
+
+@pytest.mark.parametrize("preset", ["demo", TINY])
+def test_columns_and_types_are_exactly_the_contract(simulated: "Simulated", preset: str) -> None:
+    expected = table_columns(load_preset(preset).declarations)
+    for table in TABLES:
+        path = str(simulated.logs / table / f"date={simulated.days[0]}" / "*.parquet")
+        found = duckdb.sql(f"describe from read_parquet('{path}', hive_partitioning = false)").fetchall()
+        assert {row[0]: row[1] for row in found} == expected[table]
+
+
+def test_the_truth_is_in_no_column(simulated: "Simulated") -> None:
+    """Every number of the logs differs from the true probabilities, and the scores most of all."""
+    names = {name for schema in SCHEMAS.values() for name in schema.names}
+    assert not {name for name in names if "true" in name or "truth" in name}
+    for task, name in enumerate(("ctr", "gctr", "octr")):
+        gap = np.abs(simulated.column("candidates", name) - simulated.truth("probability")[:, task])
+        assert np.nanmean(gap == 0) < 0.001
+
+
+@pytest.mark.parametrize("name", ["user_ctr_30d", "country", "user_vector", "query_vector", "subject_saves"])
+def test_query_features_are_missing_at_their_rates(simulated: "Simulated", name: str) -> None:
+    surface = simulated.column("requests", "surface")
+    values = simulated.column("requests", name)
+    null = np.array(
+        [value is None or (isinstance(value, float) and np.isnan(value)) for value in values.tolist()]
+    )
+    for s, rate in enumerate(MISSING[name]):
+        expected = 1.0 if name in _ABSENT and SURFACES[s] not in _ABSENT[name] else rate
+        assert null[surface == SURFACES[s]].mean() == pytest.approx(expected, abs=0.04)
+
+
+_ABSENT = {"query_vector": {"search"}, "subject_saves": {"related_pin"}}
+
+
+def test_features_of_one_domain_are_null_in_the_others(simulated: "Simulated") -> None:
+    declarations = load_preset("demo").declarations
+    for table, side, key in (("requests", "query", "surface"), ("ads", "item", "product")):
+        domain = simulated.column(table, key)
+        for feature in getattr(declarations, side).fields:
+            if feature.domains is not None:
+                values = simulated.column(table, feature.name)[~np.isin(domain, feature.domains)]
+                assert all(value is None or np.isnan(value) for value in values), feature.name
+
+
+def test_every_declared_feature_has_values_where_it_belongs(simulated: "Simulated") -> None:
+    declarations = load_preset("demo").declarations
+    for table, side, key in (("requests", "query", "surface"), ("ads", "item", "product")):
+        domain = simulated.column(table, key)
+        for feature in getattr(declarations, side).fields:
+            for name in feature.domains or getattr(declarations, side).domains:
+                values = simulated.column(table, feature.name)[domain == name]
+                present = pa.array(values.tolist(), from_pandas=True).drop_null()
+                assert len(present) > 0.3 * len(values), (feature.name, name)
+
+
+def test_the_scale_of_a_covariate_differs_by_domain(simulated: "Simulated") -> None:
+    surface, activity = simulated.column("requests", "surface"), simulated.column("requests", "user_activity")
+    median = {name: np.nanmedian(activity[surface == name]) for name in SURFACES}
+    assert median["home_feed"] > 3 * median["search"]
+
+
+def test_vectors_are_views_of_width_16(simulated: "Simulated") -> None:
+    vectors = [v for v in simulated.column("ads", "ad_vector") if v is not None]
+    assert {len(v) for v in vectors} == {16}
+    assert np.isfinite(np.stack(vectors)).all()
+
+
+def test_popularity_of_ads_is_heavy_tailed(simulated: "Simulated") -> None:
+    counts = np.sort(np.unique(simulated.truth("ad_id"), return_counts=True)[1])[::-1]
+    assert counts[: len(counts) // 100].sum() > 0.1 * counts.sum()
+    assert np.median(counts) < counts.mean() / 2
+
+
+def test_domains_are_very_unequal_and_none_is_empty(simulated: "Simulated") -> None:
+    domain = simulated.truth("surface") * 2 + simulated.truth("product")
+    shares = np.bincount(domain, minlength=6) / len(domain)
+    assert 0.02 < shares.min() < 0.05
+    assert shares.max() > 8 * shares.min()
+
+
+def test_new_ads_have_no_click_rate_yet(simulated: "Simulated") -> None:
+    age, rate = simulated.column("ads", "ad_age_days"), simulated.column("ads", "ad_ctr_7d")
+    assert np.isnan(rate[age == 0]).all()
+    assert np.isnan(rate[age > 10]).mean() < 0.1
+
+
+def test_timestamps_are_inside_their_day(simulated: "Simulated") -> None:
+    ts, per_day = simulated.column("requests", "ts"), len(simulated.days)
+    assert len(np.unique(ts.astype("datetime64[D]"))) == per_day
+    assert ts.min() >= np.datetime64(simulated.days[0])
+
+
+def test_the_weekday_is_that_of_the_day_in_utc(simulated: "Simulated") -> None:
+    weekday, ts = simulated.column("requests", "weekday"), simulated.column("requests", "ts")
+    days = ts.astype("datetime64[D]").tolist()
+    assert {(day, found) for day, found in zip(days, weekday.tolist(), strict=True)} == {
+        (day, day.isoweekday()) for day in simulated.days
+    }

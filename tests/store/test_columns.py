@@ -1,0 +1,91 @@
+"""Arrow files of plain numbers: what is written is what is mapped, and nothing is copied."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtmd.errors import StorageError
+from mtmd.store.columns import ColumnWriter, create_columns, map_batches, map_columns, write_columns
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "columns.arrow"
+    write_columns(
+        path,
+        {
+            "small": np.array([1, -1, 127], np.int8),
+            "when": np.array(["2026-03-01T12:00:00", "1970-01-01", "1969-12-31T23:59:59"], "datetime64[us]"),
+            "matrix": np.array([[1, 2], [3, np.nan], [5, 6]], np.float32),
+            "codes": np.arange(9, dtype=np.int32).reshape(3, 3).T,
+            "nothing": np.empty((3, 0), np.float32),
+        },
+    )
+    return path
+
+
+def test_columns_come_back_as_arrays_of_the_same_values(path: Path) -> None:
+    columns = map_columns(path)
+    assert columns["small"].tolist() == [1, -1, 127]
+    assert columns["small"].dtype == np.int8
+    assert columns["when"].tolist() == [1_772_366_400_000_000, 0, -1_000_000]
+    assert columns["codes"].tolist() == [[0, 3, 6], [1, 4, 7], [2, 5, 8]]
+    np.testing.assert_array_equal(columns["matrix"], np.array([[1, 2], [3, np.nan], [5, 6]], np.float32))
+    assert columns["matrix"].dtype == np.float32
+
+
+def test_a_matrix_without_columns_is_left_out(path: Path) -> None:
+    assert "nothing" not in map_columns(path)
+
+
+def test_arrays_are_views_of_one_private_mapping(path: Path) -> None:
+    before = path.read_bytes()
+    columns = map_columns(path)
+    start = min(column.ctypes.data for column in columns.values())
+    assert all(0 <= column.ctypes.data - start < len(before) for column in columns.values())
+    columns["codes"][:] = -7  # a stray write stays in this process
+    assert path.read_bytes() == before
+    assert map_columns(path)["codes"][0, 0] == 0
+
+
+def test_a_file_that_is_not_arrow_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "columns.arrow"
+    for content in (b"", b"not arrow at all"):
+        path.write_bytes(content)
+        with pytest.raises(StorageError, match=r"columns\.arrow is not a readable Arrow file"):
+            map_columns(path)
+
+
+def test_batches_come_back_one_by_one_with_the_texts_about_them(tmp_path: Path) -> None:
+    path = tmp_path / "columns.arrow"
+    with ColumnWriter(path, {"of": "bundle"}) as writer:
+        writer.write({"x": np.array([[1.5, -2.0]], np.float16)})
+        writer.write({"x": np.array([[0.0, 65504.0], [3.0, 4.0]], np.float16)})
+    batches, texts = map_batches(path)
+    assert [batch["x"].tolist() for batch in batches] == [[[1.5, -2.0]], [[0.0, 65504.0], [3.0, 4.0]]]
+    assert batches[0]["x"].dtype == np.float16
+    assert texts == {"of": "bundle"}
+
+
+def test_a_file_of_several_batches_is_refused_where_one_is_meant(tmp_path: Path) -> None:
+    path = tmp_path / "columns.arrow"
+    with ColumnWriter(path) as writer:
+        writer.write({"x": np.array([1, 2])})
+        writer.write({"x": np.array([3])})
+    with pytest.raises(StorageError, match="has 2 record batches, not 1"):
+        map_columns(path)
+
+
+def test_columns_that_are_filled_in_place_give_the_file_that_writing_them_gives(tmp_path: Path) -> None:
+    values = {
+        "small": np.array([1, -1], np.int8),
+        "when": np.array(["2026-03-01T12", "1970-01-01"], "datetime64[us]"),
+        "matrix": np.array([[1, np.nan], [3, 4]], np.float32),
+        "nothing": np.empty((2, 0), np.float32),
+    }
+    write_columns(tmp_path / "whole", values)
+    columns = create_columns(tmp_path / "filled", {name: (v.dtype, v.shape) for name, v in values.items()})
+    for name, array in values.items():
+        columns[name][:] = array.view(np.int64) if name == "when" else array
+    assert (tmp_path / "filled").read_bytes() == (tmp_path / "whole").read_bytes()

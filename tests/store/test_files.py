@@ -1,0 +1,423 @@
+"""Storage: all of an output or none of it, whoever is killed when."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+
+from mtmd.errors import StorageError
+from mtmd.store.files import (
+    _claim,
+    append_line,
+    atomic_directory,
+    atomic_file,
+    digest,
+    locked,
+    read_json,
+    remove,
+    resolve,
+    sha256_file,
+    sweep,
+    write_bytes,
+    write_json,
+    write_text,
+)
+
+StartScript = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start() -> Iterator[StartScript]:
+    """Start a Python script in another process and wait for its first line; it ends with the test."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def run(script: str, *arguments: object) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-c", script, *map(str, arguments)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        running.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        return process
+
+    yield run
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+HALF_A_DIRECTORY = """
+import sys, time
+from pathlib import Path
+from mtmd.store.files import atomic_directory
+with atomic_directory(Path(sys.argv[1])) as directory:
+    (directory / "half").write_text("half")
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+HALF_A_FILE = """
+import sys, time
+from pathlib import Path
+from mtmd.store.files import atomic_file
+with atomic_file(Path(sys.argv[1])) as path:
+    path.write_text("half")
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+LOCK_HOLDER = """
+import sys, time
+from pathlib import Path
+from mtmd.store.files import locked
+with locked(Path(sys.argv[1])):
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+# ---- locations ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("/data/logs", "/data/logs"),
+        (Path("/data/logs"), "/data/logs"),
+        ("file:///data/logs", "/data/logs"),
+        ("file://localhost/data/logs", "/data/logs"),
+        ("file:///data/my%20logs%23", "/data/my logs#"),
+        ("/data/what?#", "/data/what?#"),
+    ],
+)
+def test_local_paths_and_file_uris_are_resolved(location: str | Path, expected: str) -> None:
+    assert resolve(location) == Path(expected)
+
+
+def test_relative_paths_and_the_home_become_absolute() -> None:
+    assert resolve("logs") == resolve(Path("logs")) == Path.cwd() / "logs"
+    assert resolve("~/logs") == Path.home() / "logs"
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("s3://bucket/logs", r"'s3://bucket/logs' has scheme 's3'; use a local path or a file:// URI"),
+        ("gs://bucket/logs", r"has scheme 'gs'"),
+        ("file://data/logs", r"names the host 'data'; write three slashes: file:///"),
+        ("file:///data/a#b", r"'file:///data/a#b' has a bare \? or #; write %3F or %23"),
+        ("file:///data/a?b", r"has a bare \? or #"),
+    ],
+)
+def test_other_locations_are_an_error_that_names_them(location: str, message: str) -> None:
+    with pytest.raises(StorageError, match=message):
+        resolve(location)
+
+
+# ---- digests --------------------------------------------------------------------------------------
+
+
+def test_digests_are_the_same_for_ever() -> None:
+    assert digest({}) == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"  # sha256 of "{}"
+    text = '{"a":[1,2.5,null,true],"b":"2026-01-02","\\u00e9":"/x"}'
+    value = {"é": Path("/x"), "b": date(2026, 1, 2), "a": (1, 2.5, None, True)}
+    assert digest(value) == hashlib.sha256(text.encode()).hexdigest()
+    assert digest(value) == "575c65dd729d1d2293b5277aea5f47a05b7a9c87ae91cf7ab3b640b2f967f58c"
+
+
+def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    assert digest([1, 2]) != digest([2, 1])
+    assert digest({"a": "1"}) != digest({"a": 1})
+
+
+@pytest.mark.parametrize("value", [{"a", "b"}, object(), b"bytes"])
+def test_a_value_without_a_fixed_text_has_no_digest(value: object) -> None:
+    with pytest.raises(TypeError, match=r"which has no fixed text in JSON; convert it first"):
+        digest({"key": value})
+
+
+def test_nan_has_no_digest() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        digest({"loss": float("nan")})
+
+
+def test_the_digest_of_a_file_is_that_of_its_content(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    assert sha256_file(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+# ---- JSON -----------------------------------------------------------------------------------------
+
+
+def test_json_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "value.json"
+    write_json(path, {"b": [1, None], "a": "é", "day": date(2026, 1, 2), "at": datetime(2026, 1, 2, 3)})
+    assert read_json(path) == {"a": "é", "b": [1, None], "day": "2026-01-02", "at": "2026-01-02 03:00:00"}
+    assert path.read_text().startswith('{\n  "a"')
+
+
+def test_a_missing_json_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"none\.json does not exist"):
+        read_json(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("content", [b"", b'{"half": ', b'"\xff"'])
+def test_a_damaged_json_file_is_an_error_that_names_it(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "half.json"
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match=r"half\.json is not valid JSON .*; remove it and run again"):
+        read_json(path)
+
+
+def test_a_value_that_is_no_json_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "value.json"
+    write_json(path, {"old": 1})
+    with pytest.raises(TypeError, match="set"):
+        write_json(path, {"new": {1}})
+    assert read_json(path) == {"old": 1}
+    assert names(tmp_path) == ["value.json"]
+
+
+# ---- files ----------------------------------------------------------------------------------------
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file"
+    write_text(path, "old and long")
+    write_text(path, "né")
+    assert path.read_bytes() == "né".encode()
+    write_bytes(path, b"\x00")
+    assert path.read_bytes() == b"\x00"
+    assert names(path.parent) == ["file"]
+
+
+def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_text(path, "old")
+
+    def fail() -> None:
+        with atomic_file(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_text(path, "old")
+    with atomic_file(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+
+
+# ---- directories ----------------------------------------------------------------------------------
+
+
+def test_a_directory_appears_whole(tmp_path: Path) -> None:
+    final = tmp_path / "new" / "output"
+    with atomic_directory(final) as directory:
+        (directory / "nested").mkdir()
+        (directory / "nested" / "file").write_text("content")
+        assert not final.exists()
+    assert (final / "nested" / "file").read_text() == "content"
+    assert names(final.parent) == ["output"]
+
+
+def test_an_exception_leaves_no_directory(tmp_path: Path) -> None:
+    def fail() -> None:
+        with atomic_directory(tmp_path / "output") as directory:
+            (directory / "half").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert names(tmp_path) == []
+
+
+def test_the_first_of_two_writers_stays(tmp_path: Path) -> None:
+    final = tmp_path / "output"
+    with atomic_directory(final) as slow:
+        (slow / "file").write_text("slow")
+        with atomic_directory(final) as quick:
+            (quick / "file").write_text("quick")
+    assert (final / "file").read_text() == "quick"
+    assert names(tmp_path) == ["output"]
+
+
+def test_a_writer_that_loses_the_race_at_the_last_moment_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look and the rename another writer may put the same output there."""
+    final = tmp_path / "output"
+    rename = Path.rename
+
+    def rename_late(source: Path, target: Path) -> Path:
+        target.mkdir()
+        (target / "file").write_text("quick")
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", rename_late)
+    with atomic_directory(final) as slow:
+        (slow / "file").write_text("slow")
+    assert (final / "file").read_text() == "quick"
+    assert names(tmp_path) == ["output"]
+
+
+# ---- killed writers -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("script", [HALF_A_DIRECTORY, HALF_A_FILE], ids=["directory", "file"])
+def test_a_killed_writer_leaves_only_what_sweep_removes(
+    tmp_path: Path, start: StartScript, script: str
+) -> None:
+    kill(start(script, tmp_path / "day" / "output"))
+    [left] = names(tmp_path / "day")
+    assert left.startswith(".tmp-output-")
+    assert sweep(tmp_path) == [tmp_path / "day" / left]
+    assert names(tmp_path / "day") == []
+
+
+@pytest.mark.parametrize("script", [HALF_A_DIRECTORY, HALF_A_FILE], ids=["directory", "file"])
+def test_a_live_writers_work_is_kept(tmp_path: Path, start: StartScript, script: str) -> None:
+    start(script, tmp_path / "output")
+    before = names(tmp_path)
+    assert sweep(tmp_path) == []
+    assert names(tmp_path) == before
+
+
+def test_a_killed_replacement_leaves_the_old_file(tmp_path: Path, start: StartScript) -> None:
+    write_text(tmp_path / "file", "old")
+    kill(start(HALF_A_FILE, tmp_path / "file"))
+    assert (tmp_path / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
+def test_a_writer_that_is_swept_before_it_holds_its_lock_begins_again(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    """Between a temporary and its lock a sweeper takes it for a dead writer's."""
+    swept: list[Path] = []
+
+    def disturbed(path: Path) -> None:
+        make(path)
+        if not swept:
+            swept.extend(sweep(tmp_path))
+
+    temporary = tmp_path / ".tmp-day-01234567"
+    held = _claim(temporary, disturbed)
+    assert swept == [temporary]
+    assert temporary.exists()
+    assert sweep(tmp_path) == []
+    os.close(held)
+    assert sweep(tmp_path) == [temporary]
+
+
+def test_sweep_keeps_finished_outputs(tmp_path: Path) -> None:
+    write_text(tmp_path / "a" / "file", "kept")
+    with atomic_directory(tmp_path / "b") as directory:
+        (directory / "file").write_text("kept")
+    assert sweep(tmp_path) == []
+    assert (tmp_path / "a" / "file").exists()
+    assert (tmp_path / "b" / "file").exists()
+
+
+def test_sweeping_what_does_not_exist_removes_nothing(tmp_path: Path) -> None:
+    assert sweep(tmp_path / "none") == []
+
+
+# ---- locks and histories --------------------------------------------------------------------------
+
+
+def test_a_lock_excludes_another_process_until_its_holder_is_killed(
+    tmp_path: Path, start: StartScript
+) -> None:
+    path = tmp_path / "new" / "champion.lock"
+    holder = start(LOCK_HOLDER, path)
+    with (
+        pytest.raises(StorageError, match=r"champion\.lock is still locked by another process after 0\.1 s"),
+        locked(path, timeout_s=0.1),
+    ):
+        pytest.fail("two processes held the lock")
+    kill(holder)
+    began = time.monotonic()
+    with locked(path, timeout_s=10):
+        assert time.monotonic() - began < 5
+
+
+def test_waiting_for_a_lock_is_logged_and_taking_a_free_one_is_not(
+    tmp_path: Path, start: StartScript, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "lock"
+    with locked(path):
+        assert caplog.messages == []
+    holder = start(LOCK_HOLDER, path)
+    with pytest.raises(StorageError), locked(path, timeout_s=0.1):
+        pytest.fail("two processes held the lock")
+    kill(holder)
+    assert caplog.messages == [f"waiting up to 0.1 s for {path}, which another process holds"]
+
+
+def test_a_lock_is_free_after_an_exception(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with pytest.raises(RuntimeError, match="stop"), locked(path):
+        raise RuntimeError("stop")
+    with locked(path, timeout_s=0.1):
+        pass
+
+
+def test_lines_are_appended(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "history.jsonl"
+    append_line(path, '{"n": 1}')
+    append_line(path, '{"n": 2}\n')
+    assert [json.loads(line)["n"] for line in path.read_text().splitlines()] == [1, 2]
+
+
+def test_a_torn_line_does_not_swallow_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    append_line(path, '{"n": 1}')
+    with path.open("a") as file:
+        file.write('{"n": 2')  # its writer was killed here
+    append_line(path, '{"n": 3}')
+    assert path.read_text().splitlines() == ['{"n": 1}', '{"n": 2', '{"n": 3}']
+
+
+# ---- removal --------------------------------------------------------------------------------------
+
+
+def test_remove_takes_files_trees_and_nothing_at_all(tmp_path: Path) -> None:
+    write_text(tmp_path / "tree" / "deep" / "file", "x")
+    write_text(tmp_path / "file", "x")
+    for name in ("tree", "file", "none"):
+        remove(tmp_path / name)
+    assert names(tmp_path) == []
+
+
+def test_remove_takes_a_link_and_leaves_what_it_points_to(tmp_path: Path) -> None:
+    write_text(tmp_path / "real" / "file", "kept")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    remove(tmp_path / "link")
+    assert names(tmp_path) == ["real"]
+    assert (tmp_path / "real" / "file").exists()

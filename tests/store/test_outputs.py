@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from mtmd.registry.records import Registered
+from mtmd.store.files import write_json
+from mtmd.store.outputs import is_complete, make_once, read_record
+
+
+def _write(text: str):  # type: ignore[no-untyped-def]
+    def build(directory: Path) -> None:
+        (directory / "a.txt").write_text(text)
+
+    return build
+
+
+def test_a_complete_output_is_reused_and_not_rebuilt(tmp_path: Path) -> None:
+    final = tmp_path / "out"
+    assert make_once(final, _write("first")) is False
+    assert make_once(final, _write("second")) is True
+    assert (final / "a.txt").read_text() == "first"
+
+
+def test_a_damaged_output_is_made_again(tmp_path: Path) -> None:
+    final = tmp_path / "out"
+    make_once(final, _write("first"))
+    (final / "a.txt").write_text("damaged")
+    assert not is_complete(final)
+    assert make_once(final, _write("second")) is False
+    assert (final / "a.txt").read_text() == "second"
+
+
+def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
+    def build(directory: Path) -> None:
+        (directory / "a.txt").write_text("half")
+        raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        make_once(tmp_path / "out", build)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"files": null}', '{"other": {}}'])
+def test_an_output_whose_manifest_is_damaged_is_made_again(tmp_path: Path, text: str) -> None:
+    final = tmp_path / "out"
+    make_once(final, _write("first"))
+    (final / "manifest.json").write_text(text)
+    assert make_once(final, _write("second")) is False
+    assert (final / "a.txt").read_text() == "second"
+
+
+def test_a_record_of_another_version_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    assert read_record(path, Registered) is None
+    write_json(path, {"model_id": "a", "path": "b", "reused": False})
+    assert read_record(path, Registered) == Registered(model_id="a", path="b", reused=False)
+    write_json(path, {"model_id": "a", "path": "b", "reused": False, "newer": 1})
+    assert read_record(path, Registered) is None
+    path.write_text("{")
+    assert read_record(path, Registered) is None

@@ -1,0 +1,132 @@
+"""Two tasks more, `cvr` and `relevance`, by a preset alone: from the platform's logs to a scorer that ranks by them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtmd.abtest import stage as abtest_stage
+from mtmd.export.rows import RawRows, sample_raw_rows
+from mtmd.extract.shards import open_shard
+from mtmd.promote.stage import RunSummary
+from mtmd.registry.registry import Registry
+from mtmd.report import stage as report_stage
+from mtmd.report.tables.ab_test import outcome_tables
+from mtmd.report.tables.evaluation import NOT_APPLICABLE, action_table, improvement_table, logmae_table
+from mtmd.serve.requests import RankRequest, RankResponse, rank
+from mtmd.serve.scorer import Scorer
+from mtmd.sources.simulated.config import WorldConfig
+from mtmd.sources.simulated.platform import simulate
+from tests.daily import Done, run_stages
+from tests.flows.runs import AS_OF
+
+FIVE = str(Path(__file__).parent / "tiny-five.toml")
+TASKS = ("ctr", "gctr", "octr", "cvr", "relevance")
+
+
+@dataclass(frozen=True)
+class FiveTasks:
+    """A day that was decided, and its page."""
+
+    done: Done
+    summary: RunSummary
+    page: str
+
+
+@pytest.fixture(scope="module")
+def five(tmp_path_factory: pytest.TempPathFactory) -> FiveTasks:
+    root = tmp_path_factory.mktemp("five")
+    simulate(WorldConfig.tiny(further_tasks=True), AS_OF - timedelta(days=20), AS_OF, root / "logs")
+    done = run_stages(root / "logs", root / "artifacts", preset=FIVE)
+    summary = done.decide()
+    page = report_stage.write_report(
+        done.plan, summary, quality=done.quality, shards=done.shards, trained=done.trained, proofs=done.proofs
+    )
+    return FiveTasks(done, summary, page.read_text(encoding="utf-8"))
+
+
+def test_their_model_is_proved_and_promoted(five: FiveTasks) -> None:
+    assert five.summary.words == "promoted"
+    assert five.done.proofs.parity.passed
+    assert five.done.proofs.fresh_process.passed
+    champion = Registry(five.done.plan.workspace.root).champion()
+    assert champion is not None
+    assert champion.model_id == five.done.exported.model_id
+
+
+def test_their_slices_are_evaluated_where_the_tasks_exist(five: FiveTasks) -> None:
+    report = five.done.evaluated.report
+    products = {task: {at.product for at in report.slices if at.task == task} for task in TASKS}
+    both = {"standard", "shopping"}
+    assert products == {
+        "ctr": both,
+        "gctr": both,
+        "octr": {"standard"},
+        "cvr": {"shopping"},
+        "relevance": both,
+    }
+    assert [at.task for at in report.aggregates] == list(TASKS)
+    for table in (logmae_table(report), action_table(report)):
+        assert {row["task"] for row in table.records()} == set(TASKS)
+    first = improvement_table(report, "per_slice")
+    assert [column.name for column in first.columns[2:]] == [task.upper() for task in TASKS]
+    cells = {row["Ad Type"]: row["CVR"] for row in first.records()}
+    assert cells["standard"] == NOT_APPLICABLE != cells["shopping"]
+    actions = {(row["surface"], row["task"]): row["actions"] for row in action_table(report).records()}
+    assert actions["all", "relevance"] > actions["all", "cvr"]
+    assert "cvr" in five.page
+    assert "relevance" in five.page
+
+
+def test_conversions_are_labels_of_shown_shopping_ads_only(five: FiveTasks) -> None:
+    shard = open_shard(Path(five.done.shards[-1].path))
+    labels, cvr = shard.labels.numpy(), shard.teacher.numpy()[:, TASKS.index("cvr")]
+    shopping, shown = ~np.isnan(cvr), shard.impressed.numpy() == 1
+    np.testing.assert_array_equal(labels[:, TASKS.index("cvr")] >= 0, shopping & shown)
+    np.testing.assert_array_equal(labels[:, TASKS.index("relevance")] >= 0, shown)
+    converted = labels[:, TASKS.index("cvr")] == 1
+    assert (labels[converted, TASKS.index("ctr")] == 1).all()
+
+
+def test_the_bundle_ranks_by_conversions_and_never_above_clicks(five: FiveTasks) -> None:
+    scorer = Scorer.load(Path(five.done.exported.path))
+    assert scorer.tasks == TASKS
+    answer = _ranked(five, scorer, "cvr")
+    products = {ad["ad_id"]: ad["product"] for ad in _rows(five).ads}
+    ids = list(products)
+    for request in answer.requests:
+        clicks, sales = request.scores["ctr"], request.scores["cvr"]
+        sold = {ad: sale for ad, sale in zip(ids, sales, strict=True) if sale is not None}
+        assert {ad for ad, product in products.items() if product == "shopping"} == set(sold)
+        assert all(sale <= click for sale, click in zip(sales, clicks, strict=True) if sale is not None)
+        assert [ad.ad_id for ad in request.top] == sorted(sold, key=lambda ad: -sold[ad])
+    everything = _ranked(five, scorer, "relevance")
+    assert all(len(request.top) == len(ids) for request in everything.requests)
+
+
+def test_the_simulated_ab_test_counts_their_actions(five: FiveTasks) -> None:
+    done = five.done
+    tested = abtest_stage.ab_test(done.plan, done.trained[:2], samples=5, requests=60)
+    metrics = ["CPC", "CTR", "GCTR", "OCTR", "HDR", "RPR", "CVR", "Relevance"]
+    for table in outcome_tables(tested)[:-1]:
+        assert [column.name for column in table.columns[1:]] == metrics
+    sold = {row[""]: row["CVR"] for row in outcome_tables(tested)[1].records()}
+    assert sold["standard"] == NOT_APPLICABLE != sold["shopping"]
+    won = {c.metric: c.change for c in tested.of("per_slice", "oracle") if c.kind == "all"}
+    assert won["Relevance"] is not None
+    assert won["Relevance"] > 0  # what suits the moment is clicked more, and that the oracle knows
+    assert "CVR " in tested.words
+
+
+def _rows(five: FiveTasks) -> RawRows:
+    plan = five.done.plan
+    return sample_raw_rows(
+        plan.logs, open_shard(Path(five.done.shards[-1].path)), plan.preset.declarations, per_domain=3
+    )
+
+
+def _ranked(five: FiveTasks, scorer: Scorer, task: str) -> RankResponse:
+    rows = _rows(five)
+    return rank(scorer, RankRequest(requests=rows.requests, ads=rows.ads, rank_by=task, top_k=10))

@@ -1,0 +1,92 @@
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from mtmd.errors import ConfigError, LogsError
+from mtmd.run import plan_run, scheduled_as_of
+from tests.conftest import TINY
+
+
+def _days(logs: Path, first: int, last: int) -> None:
+    for table in ("requests", "ads", "candidates"):
+        for day in range(first, last + 1):
+            (logs / table / f"date=2026-01-{day:02d}").mkdir(parents=True)
+
+
+def test_scheduled_as_of_is_the_day_before_the_scheduled_start_however_late_the_run() -> None:
+    assert scheduled_as_of(datetime(2026, 3, 1, 3, 15, tzinfo=UTC)) == date(2026, 2, 28)
+
+
+def test_plan_lists_the_window_before_as_of_oldest_first(tmp_path: Path) -> None:
+    _days(tmp_path, 1, 21)
+    plan = plan_run(date(2026, 1, 21), "demo", window_days=20, logs=str(tmp_path))
+    assert plan.days == tuple(date(2026, 1, day) for day in range(1, 21))
+    assert plan.all_days[-1] == plan.as_of == date(2026, 1, 21)
+
+
+@pytest.mark.parametrize("days", [19, 61])
+def test_a_window_outside_20_to_60_days_is_refused(tmp_path: Path, days: int) -> None:
+    with pytest.raises(ConfigError, match=rf"window_days \({days}\) must be between 20 and 60"):
+        plan_run(date(2026, 1, 21), "demo", window_days=days, logs=str(tmp_path))
+
+
+def test_missing_days_are_named(tmp_path: Path) -> None:
+    _days(tmp_path, 3, 21)
+    with pytest.raises(
+        LogsError, match=r"lack 2 of the 21 days .*: 2026-01-01, 2026-01-02; days there: 2026-01-03 to"
+    ):
+        plan_run(date(2026, 1, 21), "demo", window_days=20, logs=str(tmp_path))
+
+
+def _preset(folder: Path, left_out: Mapping[str, str]) -> str:
+    """The tests' preset, as a user would write days into it."""
+    path = folder / "mine.toml"
+    lines = "".join(f'{day} = "{why}"\n' for day, why in left_out.items())
+    path.write_text(f"{Path(TINY).read_text()}\n[left_out]\n{lines}")
+    return str(path)
+
+
+def test_days_that_the_preset_leaves_out_are_in_no_window_and_need_not_be_there(tmp_path: Path) -> None:
+    _days(tmp_path, 1, 7)
+    _days(tmp_path, 9, 21)
+    left_out = {"2026-01-01": "the first", "2026-01-08": "never delivered", "2025-12-31": "before it"}
+    plan = plan_run(date(2026, 1, 21), _preset(tmp_path, left_out), logs=str(tmp_path))
+    assert plan.days == tuple(date(2026, 1, day) for day in range(2, 21) if day != 8)
+    assert plan.left_out == {date(2026, 1, 1): "the first", date(2026, 1, 8): "never delivered"}
+
+
+def test_a_day_that_is_left_out_is_not_run(tmp_path: Path) -> None:
+    _days(tmp_path, 1, 21)
+    preset = _preset(tmp_path, {"2026-01-21": "half of it is lost"})
+    with pytest.raises(
+        ConfigError, match=r"as_of 2026-01-21 is left out by preset 'tiny' \(half of it is lost\)"
+    ):
+        plan_run(date(2026, 1, 21), preset, logs=str(tmp_path))
+
+
+def test_a_window_keeps_three_quarters_of_its_days(tmp_path: Path) -> None:
+    _days(tmp_path, 1, 21)
+    days = [f"2026-01-{day:02d}" for day in range(1, 7)]
+    plan = plan_run(date(2026, 1, 21), _preset(tmp_path, dict.fromkeys(days[:5], "lost")), logs=str(tmp_path))
+    assert len(plan.days) == 15
+    with pytest.raises(LogsError, match=r"6 of the 20 days before 2026-01-21 are left out by preset 'tiny'"):
+        plan_run(date(2026, 1, 21), _preset(tmp_path, dict.fromkeys(days, "lost")), logs=str(tmp_path))
+
+
+def test_a_day_is_not_left_out_without_a_reason(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"left_out\.2026-01-08"):
+        plan_run(date(2026, 1, 21), _preset(tmp_path, {"2026-01-08": " "}), logs=str(tmp_path))
+
+
+def test_the_gate_of_the_simulated_ab_without_a_world_stops_before_anything_runs(tmp_path: Path) -> None:
+    """Days that are missing are said first: there may be a world when they are there."""
+    path = tmp_path / "mine.toml"
+    path.write_text(f"{Path(TINY).read_text()}\n[ab_test]\ngate = true\n")
+    with pytest.raises(LogsError, match="lack 21 of the 21 days"):
+        plan_run(date(2026, 1, 21), str(path), logs=str(tmp_path))
+    _days(tmp_path, 1, 21)
+    with pytest.raises(ConfigError, match=r"ab_test\.gate \(true\) of preset 'tiny' needs"):
+        plan_run(date(2026, 1, 21), str(path), logs=str(tmp_path))
+    assert plan_run(date(2026, 1, 21), TINY, logs=str(tmp_path)).preset.ab_test.gate is False

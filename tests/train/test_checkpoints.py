@@ -1,0 +1,145 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from mtmd.errors import TrainingError
+from mtmd.train.checkpoints import FILE, TrainingState, load_checkpoint, save_checkpoint
+from mtmd.train.results import EpochRecord
+
+STATE = TrainingState(
+    key="abc",
+    epochs=(
+        EpochRecord(
+            epoch=1, train_loss=0.1 + 0.2, validation_loss=1 / 3, validation_logmae={"ctr": 0.7}, seconds=1.5
+        ),
+    ),
+    best_epoch=1,
+    trained_rows=123,
+    finished=False,
+)
+
+
+def trained(seed: int, width: int = 3) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """A linear layer after two AdamW steps, with one parameter that never had a gradient."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = nn.ParameterDict({"w": torch.randn(width, 2), "unused": torch.randn(1), "b": torch.randn(2)})
+        optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+        for _ in range(2):
+            optimizer.zero_grad()
+            (torch.randn(4, width) @ model["w"] + model["b"]).square().sum().backward()
+            optimizer.step()
+    return model, optimizer
+
+
+def flat(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    state = optimizer.state_dict()["state"]
+    return {f"{index}/{name}": value for index, slots in state.items() for name, value in slots.items()}
+
+
+def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert torch.equal(value, other[name]), name
+
+
+def test_everything_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    model, optimizer = trained(0)
+    best = {name: value * 2 for name, value in model.state_dict().items()}
+    save_checkpoint(tmp_path / "work", STATE, model, optimizer, best)
+    other, other_optimizer = trained(1)
+    restored = load_checkpoint(tmp_path / "work", "abc", other, other_optimizer)
+    assert restored is not None
+    assert restored[0] == STATE
+    assert_same(restored[1], best)
+    assert_same(dict(other.state_dict()), dict(model.state_dict()))
+    assert_same(flat(other_optimizer), flat(optimizer))
+    assert len(flat(optimizer)) == 2 * 3  # step and two moments of w and b; none of what had no gradient
+
+
+def test_the_next_checkpoint_replaces_it_and_leaves_nothing_beside(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        model, optimizer = trained(seed)
+        save_checkpoint(tmp_path, STATE, model, optimizer, dict(model.state_dict()))
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    other, other_optimizer = trained(2)
+    assert load_checkpoint(tmp_path, "abc", other, other_optimizer) is not None
+    assert_same(dict(other.state_dict()), dict(trained(1)[0].state_dict()))
+
+
+def test_no_checkpoint_is_nothing_to_restore(tmp_path: Path) -> None:
+    assert load_checkpoint(tmp_path / "work", "abc", *trained(0)) is None
+
+
+def test_a_checkpoint_of_another_training_is_refused_before_anything_changes(tmp_path: Path) -> None:
+    model, optimizer = trained(0)
+    save_checkpoint(tmp_path, STATE, model, optimizer, dict(model.state_dict()))
+    other, other_optimizer = trained(1)
+    with pytest.raises(TrainingError, match="is of training abc, not xyz; remove"):
+        load_checkpoint(tmp_path, "xyz", other, other_optimizer)
+    assert_same(dict(other.state_dict()), dict(trained(1)[0].state_dict()))
+
+
+@pytest.fixture
+def begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callable[..., None]:
+    """`begins_anew(word)`: the checkpoint is not gone on from, a warning with that word says so, nothing changes."""
+
+    def check(word: str, width: int = 3) -> None:
+        model, optimizer = trained(1, width)
+        assert load_checkpoint(tmp_path, "abc", model, optimizer) is None
+        assert str(tmp_path / FILE) in caplog.text
+        assert word in caplog.text
+        untouched, its_optimizer = trained(1, width)
+        assert_same(dict(model.state_dict()), dict(untouched.state_dict()))
+        assert_same(flat(optimizer), flat(its_optimizer))
+
+    return check
+
+
+def test_a_checkpoint_of_another_shape_is_not_gone_on_from(
+    tmp_path: Path, begins_anew: Callable[..., None]
+) -> None:
+    model, optimizer = trained(0)
+    save_checkpoint(tmp_path, STATE, model, optimizer, dict(model.state_dict()))
+    begins_anew("do not fit the model: ['w']", width=4)
+
+
+@pytest.mark.parametrize("content", [b"", b"no tensors here", b"\x80\x04K\x01."])
+def test_a_file_that_is_no_checkpoint_is_not_gone_on_from(
+    tmp_path: Path, content: bytes, begins_anew: Callable[..., None]
+) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    begins_anew("begins anew")
+
+
+def test_a_truncated_checkpoint_is_not_gone_on_from(tmp_path: Path, begins_anew: Callable[..., None]) -> None:
+    model, optimizer = trained(0)
+    save_checkpoint(tmp_path, STATE, model, optimizer, dict(model.state_dict()))
+    (tmp_path / FILE).write_bytes((tmp_path / FILE).read_bytes()[:-8])
+    begins_anew("begins anew")
+
+
+@pytest.mark.parametrize("place", [-1, -30, 90])
+def test_one_flipped_bit_is_seen_wherever_it_is(
+    tmp_path: Path, place: int, begins_anew: Callable[..., None]
+) -> None:
+    model, optimizer = trained(0)
+    save_checkpoint(tmp_path, STATE, model, optimizer, dict(model.state_dict()))
+    content = bytearray((tmp_path / FILE).read_bytes())
+    content[place] ^= 1
+    (tmp_path / FILE).write_bytes(content)
+    begins_anew("begins anew")
+
+
+def test_a_checkpoint_without_a_digest_is_not_gone_on_from(
+    tmp_path: Path, begins_anew: Callable[..., None]
+) -> None:
+    model, _ = trained(0)
+    state = model.state_dict()
+    weights = {f"{part}/{name}": own.clone() for part in ("model", "best") for name, own in state.items()}
+    save_file(weights, tmp_path / FILE, metadata={"state": STATE.model_dump_json()})
+    begins_anew("it says None")

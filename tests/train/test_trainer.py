@@ -1,0 +1,371 @@
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from mtmd.config import Preset
+from mtmd.errors import TrainingError
+from mtmd.extract.shards import open_shard
+from mtmd.extract.stage import extract_day
+from mtmd.extract.window import WindowData
+from mtmd.model.batch import Batch
+from mtmd.model.build import ModelKind
+from mtmd.train.checkpoints import FILE
+from mtmd.train.results import FitResult, Progress
+from mtmd.train.trainer import fit
+from tests.conftest import FIRST_DAY
+from tests.train.interrupted import BATCHES
+from tests.train.windows import RandomWindow, with_scores, with_training
+
+KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")
+
+
+@pytest.fixture
+def window(tiny_preset: Preset) -> RandomWindow:
+    return RandomWindow(tiny_preset.declarations)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    tiny_preset: Preset, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Tensor], FitResult]:
+    """What training over `BATCHES` batches gives when nothing happens to it."""
+    data = RandomWindow(tiny_preset.declarations, BATCHES)
+    model, result = fit("mtmd", data, tiny_preset, tmp_path_factory.mktemp("undisturbed"))
+    return dict(model.state_dict()), result
+
+
+def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    different = [name for name, value in one.items() if not torch.equal(value, other[name])]
+    assert not different
+
+
+def timeless(result: FitResult) -> FitResult:
+    epochs = tuple(record.model_copy(update={"seconds": 0.0}) for record in result.epochs)
+    return result.model_copy(update={"epochs": epochs, "rows_per_s": 0.0})
+
+
+class StopError(Exception):
+    """Raised by a callback."""
+
+
+# ---- what comes out ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "precision"),
+    [("mtmd", "float32"), ("mtmd", "bfloat16"), ("per_slice", "float32"), ("pooled", "float32")],
+)
+def test_the_same_inputs_give_the_same_weights(
+    kind: ModelKind, precision: str, window: RandomWindow, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    preset = with_training(tiny_preset, epochs=2, precision=precision)
+    first, result = fit(kind, window, preset, tmp_path / "a")
+    torch.manual_seed(99)  # the caller's generator must not matter
+    second, again = fit(kind, window, preset, tmp_path / "b")
+    assert_same(dict(first.state_dict()), dict(second.state_dict()))
+    assert timeless(result) == timeless(again)
+    assert result.precision == precision
+    assert not first.training
+
+
+def test_the_callers_generators_and_settings_are_left_alone(
+    window: RandomWindow, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    torch.manual_seed(5)
+    torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].tolist()
+    fit("mtmd", window, with_training(tiny_preset, epochs=1), tmp_path)
+    assert torch.equal(torch.get_rng_state(), torch_before)
+    assert np.random.get_state()[1].tolist() == numpy_before
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_real_shards_are_learnt(
+    kind: ModelKind, shards: WindowData, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    preset = with_training(tiny_preset, epochs=4, batch_requests=32, learning_rate=3e-3)
+    fast = {
+        name: getattr(preset.rivals, name).model_copy(update={"learning_rate": 1e-2}) for name in KINDS[1:]
+    }
+    preset = preset.model_copy(update={"rivals": preset.rivals.model_copy(update=fast)})
+    _, result = fit(kind, shards, preset, tmp_path)
+    losses = [record.train_loss for record in result.epochs]
+    assert losses[-1] < 0.85 * losses[0]
+
+
+@pytest.fixture(scope="module")
+def shards(tiny_logs: Path, tiny_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> WindowData:
+    """Three days of the tiny platform."""
+    root = tmp_path_factory.mktemp("shards")
+    days = [FIRST_DAY + timedelta(days=n) for n in range(3)]
+    refs = [extract_day(tiny_logs, day, tiny_preset.declarations, root) for day in days]
+    return WindowData(
+        [open_shard(Path(ref.path)) for ref in refs],
+        tiny_preset.declarations,
+        validation_fraction=0.2,
+        seed=0,
+    )
+
+
+def test_the_record_holds_what_the_returned_model_scores(
+    window: RandomWindow, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    model, result = fit("mtmd", window, tiny_preset, tmp_path)
+    with torch.no_grad():
+        log_p = model(window.held_out).double().numpy()
+    teacher = window.held_out.teacher.double().numpy()
+    p = np.exp(log_p)
+    kl = teacher * np.log(teacher / p) + (1 - teacher) * np.log((1 - teacher) / (1 - p))
+    best = result.epochs[result.best_epoch - 1]
+    assert best.validation_loss == pytest.approx(
+        np.average(np.nanmean(kl, axis=0), weights=[2, 1, 1]), rel=1e-4
+    )
+    logmae = np.nanmean(np.abs(log_p - np.log(teacher)), axis=0)
+    assert best.validation_logmae == pytest.approx(
+        dict(zip(("ctr", "gctr", "octr"), logmae, strict=True)), rel=1e-4
+    )
+    assert best.validation_loss == min(record.validation_loss for record in result.epochs)
+    assert [record.epoch for record in result.epochs] == [1, 2, 3]
+    assert result.parameters == sum(parameter.numel() for parameter in model.parameters())
+    assert 0 < result.embedding_parameters < result.parameters
+    assert result.rows_per_s > 0
+    assert not result.stopped_early
+
+
+def test_a_rival_trains_at_its_own_learning_rate(
+    window: RandomWindow, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    preset = with_training(tiny_preset, epochs=1)
+    slower = preset.rivals.pooled.model_copy(update={"learning_rate": 1e-5})
+    other = preset.model_copy(update={"rivals": preset.rivals.model_copy(update={"pooled": slower})})
+    weights = {
+        (kind, which): dict(fit(kind, window, each, tmp_path / f"{kind}-{which}")[0].state_dict())
+        for kind in ("mtmd", "pooled")
+        for which, each in (("a", preset), ("b", other))
+    }
+    assert_same(weights["mtmd", "a"], weights["mtmd", "b"])
+    assert not torch.equal(
+        weights["pooled", "a"]["query.stack.weights.0"], weights["pooled", "b"]["query.stack.weights.0"]
+    )
+
+
+# ---- when it ends --------------------------------------------------------------------------------
+
+
+def test_it_stops_early_and_gives_the_best_epochs_weights(
+    window: RandomWindow, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    # It starts at the validation rate and is taught another one, so every epoch is worse than the one before.
+    window.held_out = with_scores(window.held_out, 0.06)
+    window.training = [with_scores(batch, 0.9) for batch in window.training]
+    after_first: dict[str, Tensor] = {}
+
+    def keep_first(progress: Progress) -> None:
+        if progress.epoch == 1 and progress.validation_loss is not None:
+            after_first.update(load_file(tmp_path / FILE))
+
+    model, result = fit(
+        "pooled",
+        window,
+        with_training(tiny_preset, epochs=9, patience=2, warmup_fraction=0.0),
+        tmp_path,
+        keep_first,
+    )
+    losses = [record.validation_loss for record in result.epochs]
+    assert losses == sorted(losses)
+    assert (len(losses), result.best_epoch, result.stopped_early) == (3, 1, True)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, after_first[f"model/{name}"]), name
+
+
+@pytest.mark.parametrize("score", [torch.inf, -torch.inf])
+def test_a_loss_that_is_not_finite_stops_with_all_there_is_to_know(
+    score: float, window: RandomWindow, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    settings_before = torch.are_deterministic_algorithms_enabled()
+
+    def spoil(progress: Progress) -> None:
+        window.training = [with_scores(batch, score) for batch in window.training]
+
+    with pytest.raises(
+        TrainingError,
+        match=r"mtmd: loss (nan|-?inf) with gradient norm nan in epoch 2, step 4 at learning rate \S+ "
+        r"\(float32\) is not finite; check the teacher scores, lower the learning rate",
+    ):
+        fit("mtmd", window, with_training(tiny_preset, precision="float32"), tmp_path, spoil)
+    assert torch.are_deterministic_algorithms_enabled() == settings_before
+
+
+def test_a_gradient_that_is_not_finite_stops_it_too(
+    window: RandomWindow, tiny_preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No finite input gives one on purpose; a hook on a parameter does, as an overflow in a backward would.
+    initialise = nn.Module.train
+
+    def hooked(self: nn.Module, mode: bool = True) -> nn.Module:
+        parameter = next(self.parameters(), None)
+        if parameter is not None and not parameter._backward_hooks:
+            parameter.register_hook(lambda gradient: gradient * torch.inf)
+        return initialise(self, mode)
+
+    monkeypatch.setattr(nn.Module, "train", hooked)
+    with pytest.raises(TrainingError, match=r"loss 0\.\d+ with gradient norm (nan|inf) in epoch 1, step 1 "):
+        fit("pooled", window, tiny_preset, tmp_path)
+    assert not (tmp_path / FILE).exists()
+
+
+def test_a_validation_loss_that_is_not_finite_stops_it(
+    window: RandomWindow, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    window.held_out = with_scores(window.held_out, torch.inf)
+    with pytest.raises(
+        TrainingError, match=r"pooled: validation loss (nan|-?inf) after epoch 1 is not finite"
+    ):
+        fit("pooled", window, tiny_preset, tmp_path)
+    assert not (tmp_path / FILE).exists()
+
+
+def test_a_task_without_validation_rows_is_an_error(
+    window: RandomWindow, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    teacher = window.held_out.teacher.clone()
+    teacher[:, 2] = torch.nan
+    window.held_out = replace(window.held_out, teacher=teacher)
+    with pytest.raises(
+        TrainingError, match=r"has \[84.0, 84.0, 0.0\] rows .* raise validation_fraction \(0.05\)"
+    ):
+        fit("pooled", window, tiny_preset, tmp_path)
+
+
+def test_a_window_without_batches_is_an_error(tiny_preset: Preset, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="0 steps"):
+        fit("mtmd", RandomWindow(tiny_preset.declarations, batches=0), tiny_preset, tmp_path)
+
+
+def test_more_than_one_rank_is_refused(
+    window: RandomWindow, tiny_preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingError, match=r"WORLD_SIZE \(2\) must be 1"):
+        fit("mtmd", window, tiny_preset, tmp_path)
+
+
+# ---- going on ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "step", [10, 12, 22, 36]
+)  # in the first epoch, at its end, in the second, at the end
+def test_what_a_callback_interrupts_goes_on_to_the_same_bits(
+    step: int, undisturbed: tuple[dict[str, Tensor], FitResult], tiny_preset: Preset, tmp_path: Path
+) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.step == step:
+            raise StopError
+
+    data = RandomWindow(tiny_preset.declarations, BATCHES)
+    with pytest.raises(StopError):
+        fit("mtmd", data, tiny_preset, tmp_path, stop)
+    assert not torch.are_deterministic_algorithms_enabled()
+    steps: list[int] = []
+    model, result = fit("mtmd", data, tiny_preset, tmp_path, lambda progress: steps.append(progress.step))
+    assert_same(dict(model.state_dict()), undisturbed[0])
+    assert timeless(result) == timeless(undisturbed[1])
+    assert all(done > step // BATCHES * BATCHES for done in steps)  # complete epochs are not repeated
+
+
+def test_what_sigkill_interrupts_goes_on_to_the_same_bits(
+    undisturbed: tuple[dict[str, Tensor], FitResult], tiny_preset: Preset, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "tests.train.interrupted", str(tmp_path), "22"]
+    killed = subprocess.run(
+        [*command, str(torch.get_num_threads())], cwd=Path(__file__).parents[2], check=False, timeout=300
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    data = RandomWindow(tiny_preset.declarations, BATCHES)
+    model, result = fit("mtmd", data, tiny_preset, tmp_path)
+    assert_same(dict(model.state_dict()), undisturbed[0])
+    assert timeless(result) == timeless(undisturbed[1])
+
+
+class Spent(RandomWindow):
+    """A window that must not be trained on again."""
+
+    def epoch(self, epoch: int, batch_requests: int) -> Iterator[Batch]:
+        raise AssertionError(f"epoch {epoch} was asked for")
+
+    def validation(self, batch_requests: int) -> Iterator[Batch]:
+        raise AssertionError("validation was asked for")
+
+
+def test_a_complete_training_is_not_repeated(
+    window: RandomWindow, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    model, result = fit("pooled", window, tiny_preset, tmp_path)
+    again, same = fit("pooled", Spent(tiny_preset.declarations), tiny_preset, tmp_path)
+    assert_same(dict(again.state_dict()), dict(model.state_dict()))
+    assert same == result
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"seed": 1}, {"learning_rate": 2e-3}, {"epochs": 4}, {"validation_fraction": 0.2}],
+)
+def test_a_checkpoint_of_other_settings_is_refused(
+    other: dict[str, float], window: RandomWindow, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    fit("pooled", window, with_training(tiny_preset, epochs=1), tmp_path)
+    with pytest.raises(TrainingError, match=r"is of training \w+, not \w+; remove"):
+        fit("pooled", window, with_training(tiny_preset, **({"epochs": 1} | other)), tmp_path)
+
+
+def test_a_checkpoint_of_another_kind_or_other_data_is_refused(
+    window: RandomWindow, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    preset = with_training(tiny_preset, epochs=1)
+    fit("pooled", window, preset, tmp_path)
+    for kind, data in (
+        ("per_slice", window),
+        ("pooled", RandomWindow(preset.declarations, batches=4)),
+        ("pooled", RandomWindow(preset.declarations, rate=0.07)),
+    ):
+        with pytest.raises(TrainingError, match=r"is of training \w+, not \w+; remove"):
+            fit(kind, data, preset, tmp_path)  # type: ignore[arg-type]
+
+
+def test_gates_may_change_under_a_training(window: RandomWindow, tiny_preset: Preset, tmp_path: Path) -> None:
+    fit("pooled", window, tiny_preset, tmp_path)
+    gates = tiny_preset.gates.model_copy(update={"top_k": 7})
+    fit("pooled", Spent(tiny_preset.declarations), tiny_preset.model_copy(update={"gates": gates}), tmp_path)
+
+
+# ---- progress ------------------------------------------------------------------------------------
+
+
+def test_progress_comes_every_ten_steps_and_after_each_epoch(tiny_preset: Preset, tmp_path: Path) -> None:
+    reports: list[Progress] = []
+    data = RandomWindow(tiny_preset.declarations, BATCHES)
+    _, result = fit("pooled", data, with_training(tiny_preset, epochs=2), tmp_path, reports.append)
+    assert [(report.epoch, report.step, report.validation_loss is None) for report in reports] == [
+        (1, 10, True),
+        (1, 12, False),
+        (2, 22, True),
+        (2, 24, False),
+    ]
+    assert {(report.kind, report.epochs, report.steps) for report in reports} == {("pooled", 2, 24)}
+    assert all(report.rows_per_s > 0 for report in reports)
+    ends = [report for report in reports if report.validation_loss is not None]
+    assert [end.train_loss for end in ends] == [record.train_loss for record in result.epochs]
+    assert [end.validation_loss for end in ends] == [record.validation_loss for record in result.epochs]

@@ -1,0 +1,187 @@
+"""Small logs with known counts, independent of the simulated platform, and a way to damage them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mtmd.config import Feature, Preset
+from mtmd.logs.contract import table_columns
+from mtmd.validate.results import DayProfile, DayValidation, Status
+from mtmd.validate.runner import validate_day
+
+DAY = date(2026, 1, 2)
+REQUESTS, ADS, PER_REQUEST = 60, 20, 6  # 360 candidates: 60 in each of the 6 domains
+
+_ARROW = {
+    "BIGINT": pa.int64(),
+    "INTEGER": pa.int32(),
+    "FLOAT": pa.float32(),
+    "DOUBLE": pa.float64(),
+    "VARCHAR": pa.string(),
+    "BOOLEAN": pa.bool_(),
+    "TIMESTAMP": pa.timestamp("us"),
+    "FLOAT[]": pa.list_(pa.float32()),
+}
+
+
+def _value(feature: Feature, domain: str, row: int, day: date) -> Any:
+    """A value that differs by row and day; every 10th is null, and all where the domain lacks the feature."""
+    if (feature.domains is not None and domain not in feature.domains) or row % 10 == 9:
+        return None
+    number = row * 7 + day.toordinal() % 1000
+    if feature.kind == "embedding":
+        return [float(number + i) / 100 for i in range(feature.width)]
+    return f"value-{number}" if feature.column_type == "VARCHAR" else number
+
+
+def _day(preset: Preset, day: date) -> dict[str, list[dict[str, Any]]]:
+    """Rows of each table, of candidates with more columns than every preset declares."""
+    surfaces, products = preset.domains.surfaces, preset.domains.products
+    start = datetime.combine(day, datetime.min.time())
+    requests = []
+    for i in range(REQUESTS):
+        surface = surfaces[i % len(surfaces)]
+        row = {f.name: _value(f, surface, i, day) for f in preset.declarations.query.fields}
+        row |= {"request_id": day.toordinal() * 1000 + i, "surface": surface, "user_id": i}
+        requests.append(row | {"ts": start + timedelta(minutes=20 * i)})
+    ads = []
+    for i in range(ADS):
+        product = products[i % len(products)]
+        row = {f.name: _value(f, product, i, day) for f in preset.declarations.item.fields}
+        ads.append(row | {"ad_id": i, "product": product, "goal": "click", "bid": 1.0 + i})
+    candidates = []
+    for i in range(REQUESTS):
+        for k in range(PER_REQUEST):
+            ad = ads[(i * 3 + k) % ADS]
+            standard, shown = ad["product"] == "standard", k < 2
+            candidates.append(
+                {
+                    "request_id": requests[i]["request_id"],
+                    "ad_id": ad["ad_id"],
+                    "ctr": 0.1 + 0.001 * k,
+                    "gctr": 0.05,
+                    "octr": 0.02 if standard else None,
+                    "cvr": None if standard else 0.01,
+                    "relevance": 0.4,
+                    "impressed": shown,
+                    "position": k if shown else None,
+                    "clicked": k == 0 if shown else None,
+                    "good_clicked": k == 0 if shown else None,
+                    "outbound_clicked": k == 0 if shown and standard else None,
+                    "converted": k == 0 if shown and not standard else None,
+                    "relevant": k == 1 if shown else None,
+                    "hidden": False if shown else None,
+                    "repinned": False if shown else None,
+                }
+            )
+    return {"requests": requests, "ads": ads, "candidates": candidates}
+
+
+@dataclass(frozen=True)
+class Logs:
+    """A directory of logs of `DAY` and the day before it."""
+
+    root: Path
+    preset: Preset
+
+    def write(self, day: date) -> None:
+        columns = table_columns(self.preset.declarations)
+        for table, rows in _day(self.preset, day).items():
+            schema = pa.schema([(name, _ARROW[kind]) for name, kind in columns[table].items()])
+            path = self.file(table, day)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+
+    def file(self, table: str, day: date = DAY) -> Path:
+        return self.root / table / f"date={day.isoformat()}" / "part-0.parquet"
+
+    def damage(self, table: str, *statements: str) -> None:
+        """Change the table of `DAY`, named `t`, with SQL."""
+        path = self.file(table)
+        with duckdb.connect() as connection:
+            connection.execute(f"create table t as from read_parquet('{path}', hive_partitioning = false)")
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"copy t to '{path}' (format parquet)")
+
+    def failing(self, *trailing: DayProfile) -> dict[str, int | None]:
+        """Unexpected count of each expectation that did not pass, skipped ones aside."""
+        return {
+            f"{result.table}.{result.name}": result.unexpected
+            for result in self.validate(*trailing).results
+            if result.status not in (Status.PASSED, Status.SKIPPED)
+        }
+
+    def validate(self, *trailing: DayProfile) -> DayValidation:
+        return validate_day(str(self.root), DAY, self.preset, trailing)
+
+
+@pytest.fixture(scope="session")
+def strict_preset(tiny_preset: Preset) -> Preset:
+    limits = tiny_preset.data.model_copy(
+        update={"min_domain_rows": 40, "mix_band": 0.2, "score_band": 0.5, "max_null_rate_change": 0.1}
+    )
+    return tiny_preset.model_copy(update={"data": limits})
+
+
+@pytest.fixture
+def five_tasks(tmp_path: Path, strict_preset: Preset) -> Logs:
+    """Logs of `DAY` of a preset with two tasks that bring their labels: one of a product, and one root."""
+    tasks = {
+        "cvr": {"label": "converted", "parent": "ctr", "products": ("shopping",)},
+        "relevance": {"label": "relevant"},
+    }
+    content = strict_preset.model_dump()
+    content["domains"]["tasks"] = (
+        *content["domains"]["tasks"],
+        *({"name": task} | rest for task, rest in tasks.items()),
+    )
+    content["model"]["emb_deep"] |= dict.fromkeys(tasks, 4)
+    content["training"]["loss_weights"] |= dict.fromkeys(tasks, 1.0)
+    made = Logs(tmp_path / "five", Preset.model_validate(content))
+    made.write(DAY)
+    return made
+
+
+@pytest.fixture
+def logs(tmp_path: Path, strict_preset: Preset) -> Logs:
+    made = Logs(tmp_path / "logs", strict_preset)
+    made.write(DAY)
+    made.write(DAY - timedelta(days=1))
+    return made
+
+
+@pytest.fixture(scope="session")
+def yesterday(tmp_path_factory: pytest.TempPathFactory, strict_preset: Preset) -> DayProfile:
+    """Profile of the day before `DAY`."""
+    made = Logs(tmp_path_factory.mktemp("yesterday"), strict_preset)
+    day = DAY - timedelta(days=1)
+    made.write(day)
+    profile = validate_day(str(made.root), day, strict_preset, ()).profile
+    if profile is None:
+        raise RuntimeError("the undamaged day before has no profile")
+    return profile
+
+
+@pytest.fixture(scope="session")
+def day() -> date:
+    """The day that `logs` is about."""
+    return DAY
+
+
+@pytest.fixture(scope="session")
+def allowing_copies() -> Callable[[Logs], Logs]:
+    """The same logs under a preset whose ads may repeat."""
+
+    def allow(logs: Logs) -> Logs:
+        data = logs.preset.data.model_copy(update={"ads_may_repeat": True})
+        return Logs(logs.root, logs.preset.model_copy(update={"data": data}))
+
+    return allow

@@ -1,0 +1,291 @@
+"""Running suites: clean days, schemas, unreadable and copied days, skips, exceptions, threads, the window."""
+
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import duckdb
+import pytest
+
+from expectations import Needs, candidates
+from expectations.common import Batch, Expect, build_suite
+from mtmd.errors import LogsError, ValidationError
+from mtmd.validate import staging
+from mtmd.validate.gx_duckdb import database, load
+from mtmd.validate.results import DayValidation, Status
+from mtmd.validate.runner import require, run_suites, validate_day, validate_window
+
+EVERYTHING = dict.fromkeys(Needs, True)
+
+
+def test_a_clean_day_passes_every_expectation(logs, yesterday) -> None:
+    validation = logs.validate(yesterday)
+    assert {result.status for result in validation.results} == {Status.PASSED}
+    assert validation.passed
+    require(validation)
+
+
+def test_the_profile_counts_the_day(logs) -> None:
+    profile = logs.validate().profile
+    assert [(d.surface, d.product, d.candidates) for d in profile.domains] == [
+        (surface, product, 60)
+        for surface in ("home_feed", "search", "related_pin")
+        for product in ("standard", "shopping")
+    ]
+    assert profile.domains[0].share == pytest.approx(1 / 6)
+    assert profile.domains[0].mean_scores == pytest.approx({"ctr": 0.1025, "gctr": 0.05, "octr": 0.02})
+    assert profile.domains[1].mean_scores["octr"] is None
+    (search,) = [n for n in profile.null_rates if n.domain == "search"]
+    # requests 19 and 49 of the 20 of search are the ones whose values are null
+    assert (search.rates["country"], search.rates["history_vector"]) == (pytest.approx(0.1), 1.0)
+
+
+def test_content_digest_knows_neither_row_order_nor_files(logs) -> None:
+    before = logs.validate().profile.digests
+    path = logs.file("candidates")
+    source = f"read_parquet('{path}', hive_partitioning = false)"
+    with duckdb.connect() as connection:
+        connection.execute(f"create table t as from {source} order by ad_id desc, request_id desc")
+        connection.execute(f"copy (from t limit 100) to '{path}' (format parquet)")
+        second = path.with_name("part-1.parquet")
+        connection.execute(f"copy (from t offset 100) to '{second}' (format parquet)")
+    assert logs.validate().profile.digests == before
+    logs.damage("candidates", "update t set ctr = 0.2 where ad_id = 19")
+    assert logs.validate().profile.digests["candidates"] != before["candidates"]
+
+
+def test_without_earlier_days_comparisons_are_skipped_not_passed(logs, day) -> None:
+    shutil.rmtree(logs.file("requests", day - timedelta(days=1)).parent)
+    validation = logs.validate()
+    skipped = [r for r in validation.results if r.status is Status.SKIPPED]
+    assert {f"{r.table}.{r.name}" for r in skipped} == {
+        "requests.request_ids_new",
+        "requests.null_rates_steady",
+        "requests.content_is_new",
+        "ads.null_rates_steady",
+        "ads.content_is_new",
+        "candidates.domain_mix_steady",
+        "candidates.mean_scores_steady",
+        "candidates.content_is_new",
+    }
+    assert not any(result.success for result in skipped)
+    assert sum("not enough trailing days" in result.message for result in skipped) == 7
+    assert validation.passed
+
+
+def test_later_days_and_days_beyond_the_limit_are_not_compared_with(logs, yesterday, day) -> None:
+    later = yesterday.model_copy(update={"day": day + timedelta(days=1)})
+    results = logs.validate(later).results
+    assert sum(result.status is Status.SKIPPED for result in results) == 7
+    own = logs.validate().profile.digests
+    copies = [
+        yesterday.model_copy(update={"day": day - timedelta(days=age), "digests": own if age > 7 else {}})
+        for age in range(1, 10)
+    ]
+    assert logs.failing(*copies) == {}
+    assert logs.failing(*copies[1:]) == {f"{table}.content_is_new": 1 for table in own}
+
+
+@pytest.mark.parametrize(
+    ("sql", "problem"),
+    [
+        ("alter table t drop column price", {"column": "price", "problem": "missing; must be FLOAT"}),
+        (
+            "alter table t rename column goal to objective",
+            {
+                "column": "goal",
+                "problem": "missing; objective of the same type VARCHAR is there instead: renamed?",
+            },
+        ),
+        (
+            "alter table t alter column category type bigint",
+            {"column": "category", "problem": "is BIGINT; must be INTEGER"},
+        ),
+        ("alter table t add column note varchar", {"column": "note", "problem": "not declared; is VARCHAR"}),
+    ],
+    ids=["missing", "renamed", "retyped", "extra"],
+)
+def test_a_schema_that_is_not_as_declared_fails_and_no_suite_runs(logs, sql: str, problem) -> None:
+    logs.damage("ads", sql)
+    validation = logs.validate()
+    (failure,) = validation.failures
+    assert (failure.table, failure.name, failure.unexpected) == ("ads", "columns_as_declared", 1)
+    assert failure.samples == ({"file": "part-0.parquet"} | problem,)
+    assert validation.profile is None
+    assert [r.message for r in validation.results if r.status is Status.SKIPPED] == [
+        "not run: the columns of ads are not as declared"
+    ] * 3
+
+
+def test_each_file_of_a_day_is_compared(logs) -> None:
+    path = logs.file("candidates")
+    other = path.with_name("part-1.parquet")
+    shutil.copy(path, other)
+    logs.damage("candidates", "alter table t alter column position type bigint")
+    path.rename(path.with_name("part-2.parquet"))
+    (failure,) = logs.validate().failures
+    assert [sample["file"] for sample in failure.samples] == ["part-2.parquet"]
+
+
+@pytest.mark.parametrize("table", ["requests", "ads", "candidates"])
+def test_a_missing_table_is_named(logs, table: str) -> None:
+    shutil.rmtree(logs.file(table).parent)
+    with pytest.raises(LogsError, match=f"{table} of 2026-01-02: .*date=2026-01-02 does not exist"):
+        logs.validate()
+
+
+def test_an_empty_day_is_named(logs) -> None:
+    logs.damage("ads", "delete from t")
+    with pytest.raises(LogsError, match=r"ads of 2026-01-02: .*date=2026-01-02 has 1 files and 0 rows"):
+        logs.validate()
+
+
+def test_an_unreadable_file_is_named(logs) -> None:
+    logs.file("ads").with_name("part-1.parquet").write_bytes(b"not parquet")
+    with pytest.raises(LogsError, match=r"ads of 2026-01-02: .*part-1\.parquet can't be read"):
+        logs.validate()
+
+
+def test_a_file_damaged_inside_is_named(logs) -> None:
+    path = logs.file("candidates")
+    shutil.copy(path, path.with_name("part-1.parquet"))
+    content = bytearray(path.read_bytes())
+    content[4:400] = b"\xff" * 396
+    path.write_bytes(content)
+    with pytest.raises(LogsError, match=r"candidates of 2026-01-02: .*part-0\.parquet can't be read"):
+        logs.validate()
+
+
+def test_an_unreadable_day_before_is_named(logs, day) -> None:
+    logs.file("requests", day - timedelta(days=1)).write_bytes(b"not parquet")
+    with pytest.raises(LogsError, match=r"requests of 2026-01-01: .*can't be read"):
+        logs.validate()
+
+
+def test_a_day_that_is_a_copy_is_found_in_every_table(logs, yesterday, day) -> None:
+    for table in ("requests", "ads", "candidates"):
+        shutil.copy(logs.file(table, day - timedelta(days=1)), logs.file(table))
+    assert logs.failing(yesterday) == {
+        "requests.ts_inside_the_day": 60,
+        "requests.request_ids_new": 60,
+        "requests.content_is_new": 1,
+        "ads.content_is_new": 1,
+        "candidates.content_is_new": 1,
+    }
+
+
+def test_an_expectation_that_raises_has_not_passed_and_disturbs_no_other() -> None:
+    load()
+    suite = build_suite(
+        Batch.ADS,
+        [
+            Expect("no_such_column", "…", "select bid from {batch}"),
+            Expect(
+                "no_number", "…", "select cast(word as integer) from {batch} where cast(word as integer) > 0"
+            ),
+            Expect("sound", "…", "select ad_id from {batch} where ad_id > 1"),
+        ],
+    )
+    with database() as opened:
+        opened.rows("create table ads as select * from (values (1, 'one'), (2, 'two')) t (ad_id, word)")
+        results = {result.name: result for result in run_suites(opened, {"ads": suite}, EVERYTHING)}
+    assert {name: result.status for name, result in results.items()} == {
+        "has_rows": Status.PASSED,
+        "no_such_column": Status.RAISED,
+        "no_number": Status.RAISED,
+        "sound": Status.FAILED,
+    }
+    assert results["no_such_column"].stops
+    assert "bid" in results["no_such_column"].message
+    assert results["sound"].samples == ({"ad_id": "2"},)
+
+
+def test_a_question_about_all_candidates_that_fails_is_raised_and_blames_no_file(
+    logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = Expect("mispelt", "…", "select no_such_column from {batch}")
+    for module in (candidates, staging):
+        own = module.candidates_expectations
+        monkeypatch.setattr(module, "candidates_expectations", lambda preset, own=own: [*own(preset), wrong])
+    results = {result.name: result for result in logs.validate().results}
+    assert results["mispelt"].status is Status.RAISED
+    assert results["mispelt"].stops
+    assert "no_such_column" in results["mispelt"].message
+    assert results["request_exists"].status is Status.PASSED
+
+
+def test_an_empty_table_fails_although_nothing_in_it_is_wrong() -> None:
+    load()
+    suite = build_suite(Batch.ADS, [Expect("sound", "…", "select ad_id from {batch} where ad_id > 1")])
+    with database() as opened:
+        opened.rows("create table ads (ad_id bigint)")
+        rows, sound = run_suites(opened, {"ads": suite}, EVERYTHING)
+    assert (rows.status, rows.observed, sound.status) == (Status.FAILED, 0, Status.PASSED)
+
+
+def test_require_lists_counts_and_keys(logs, yesterday) -> None:
+    logs.damage("ads", "update t set goal = 'view' where ad_id in (3, 4)")
+    with pytest.raises(ValidationError) as caught:
+        require(logs.validate(yesterday))
+    message = str(caught.value)
+    assert message.startswith("2026-01-02: 1 expectations failed")
+    assert "ads.goal_known: 2 unexpected" in message
+    assert "ad_id=3, goal=view" in message
+
+
+def test_days_validated_from_threads_give_what_they_give_alone(logs, yesterday, day) -> None:
+    logs.damage("ads", "update t set goal = 'view' where ad_id in (3, 4)")
+    days = [day - timedelta(days=1), day] * 3
+
+    def run(one) -> DayValidation:
+        return validate_day(str(logs.root), one, logs.preset, [yesterday])
+
+    alone = {one: run(one) for one in set(days)}
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(run, days)) == [alone[one] for one in days]
+    assert not alone[day].passed
+
+
+def test_results_survive_json(logs, yesterday) -> None:
+    logs.damage("candidates", "update t set ctr = 'nan' where request_id % 1000 = 1")
+    validation = logs.validate(yesterday)
+    assert DayValidation.model_validate_json(validation.model_dump_json()) == validation
+
+
+def test_importing_validation_does_not_import_great_expectations() -> None:
+    code = "import sys, mtmd.validate.runner, expectations; sys.exit('great_expectations' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_sound_window_passes(logs, yesterday) -> None:
+    validation = validate_window([logs.validate().profile, yesterday], logs.preset)
+    assert validation.title == "window 2026-01-01 … 2026-01-02"
+    assert {result.status for result in validation.results} == {Status.PASSED}
+
+
+def test_window_without_days_is_refused(strict_preset) -> None:
+    with pytest.raises(LogsError, match=r"no days \(0\)"):
+        validate_window([], strict_preset)
+
+
+def test_window_finds_gaps_thin_days_copies_and_shifts(logs, yesterday, day) -> None:
+    own = logs.validate().profile
+    thin = own.domains[0].model_copy(update={"candidates": 10, "share": 10 / 310})
+    others = tuple(d.model_copy(update={"share": 60 / 310}) for d in own.domains[1:])
+    days = [
+        yesterday,
+        own.model_copy(update={"day": day + timedelta(days=1), "domains": (thin, *others)}),
+        own.model_copy(update={"day": day + timedelta(days=2)}),
+    ]
+    validation = validate_window(days, logs.preset)
+    failed = {r.name: r.unexpected for r in validation.results if not r.success}
+    # the first domain's share is 1/6, 1/31 and 1/6 around a mean of 0.122: all three are more than 20 % off
+    assert failed == {
+        "days_without_gap": 1,
+        "domain_rows_every_day": 1,
+        "content_differs_between_days": 3,
+        "domain_mix_steady": 3,
+    }
+    assert "domain_mix_steady" not in {failure.name for failure in validation.failures}
