@@ -35,10 +35,10 @@ serve: $(READY)  ## Serve the champion of PRESET over HTTP on this machine (SERV
 	$(BIN)/mtmd serve --preset $(PRESET) --port $(SERVE_PORT)
 
 up: $(READY)  ## Start a Prefect server, worker, deployments and the report pages on this machine (PORT, REPORTS_PORT)
-	$(BIN)/python -m flows.platform up --port $(PORT) --reports-port $(REPORTS_PORT)
+	$(BIN)/python -m deploy.local up --port $(PORT) --reports-port $(REPORTS_PORT)
 
 down: $(READY)  ## Stop what `make up` started; runs, schedules and artifacts stay
-	$(BIN)/python -m flows.platform down
+	$(BIN)/python -m deploy.local down
 
 # Several processes share the cores in the tests: threads that wait had better sleep.
 test: export OMP_WAIT_POLICY := PASSIVE
@@ -46,14 +46,14 @@ test: lint  ## Lint, types, import contract, SQL lint, and every test with cover
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 lint: $(READY)  ## Format check, lint, types, import contract, SQL lint
-	$(BIN)/ruff format --check mtmd flows expectations tests benchmarks
-	$(BIN)/ruff check mtmd flows expectations tests benchmarks
+	$(BIN)/ruff format --check mtmd flows expectations deploy tests benchmarks
+	$(BIN)/ruff check mtmd flows expectations deploy tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 
 clean:  ## Remove what `run`, `up` and `test` made: logs, artifacts, the platform, caches, the virtual environment
-	@test ! -x $(BIN)/python || $(BIN)/python -m flows.platform down
+	@test ! -x $(BIN)/python || $(BIN)/python -m deploy.local down
 	rm -rf logs artifacts/*/ .platform $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

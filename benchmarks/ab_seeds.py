@@ -16,7 +16,7 @@ from rich.progress import track
 
 from benchmarks.runs import daily_plan, extracted, window_parser
 from mtmd.abtest.arms import Arm, arm
-from mtmd.abtest.changes import Change, changes
+from mtmd.abtest.changes import RelativeChange, changes
 from mtmd.abtest.rankers import ModelRanker
 from mtmd.abtest.traffic import draw_traffic
 from mtmd.errors import MtmdError
@@ -26,7 +26,7 @@ from mtmd.report.tables.ab_test import change_table
 from mtmd.report.tables.evaluation import NOT_APPLICABLE, Cell, Column, Table, spoken
 from mtmd.run import RunPlan
 from mtmd.sources.simulated.config import FunnelConfig
-from mtmd.sources.simulated.platform import Platform, world_of
+from mtmd.sources.simulated.platform import SimulatedPlatform, world_of
 from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train
 
@@ -71,7 +71,7 @@ def serve(plan: RunPlan, funnel: FunnelConfig, samples: int, seeds: Sequence[int
         }
         for seed in seeds
     ]
-    platform = Platform(world)
+    platform = SimulatedPlatform(world)
     served: list[Arms] = [{CONTROL: [], TREATMENT: []} for _ in seeds]
     for sample in track(range(samples), "days served"):
         traffic = draw_traffic(platform, plan.as_of, funnel, sample)
@@ -107,7 +107,9 @@ def _mean(arms: Sequence[Arm]) -> Arm:
     )
 
 
-def _ranges(whole: Sequence[Change], by_seed: Sequence[Sequence[Change]]) -> Iterator[tuple[Cell, ...]]:
+def _ranges(
+    whole: Sequence[RelativeChange], by_seed: Sequence[Sequence[RelativeChange]]
+) -> Iterator[tuple[Cell, ...]]:
     """A row per cell: the mean's change with the lowest and the highest seed's."""
     cells: dict[tuple[str, str], list[Cell]] = {}
     for mean, *seeds in zip(whole, *by_seed, strict=True):

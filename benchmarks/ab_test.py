@@ -20,7 +20,7 @@ from rich.console import Console
 
 from benchmarks.runs import daily_plan, extracted, window_parser
 from mtmd.abtest.arms import SUMS, Arm, alignment, arm, split_arms
-from mtmd.abtest.changes import METRICS, Change, changes
+from mtmd.abtest.changes import METRICS, RelativeChange, changes
 from mtmd.abtest.rankers import ModelRanker
 from mtmd.abtest.traffic import Chances, Traffic, draw_traffic
 from mtmd.errors import MtmdError
@@ -29,7 +29,7 @@ from mtmd.model.build import ModelKind
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.run import RunPlan
 from mtmd.sources.simulated.config import FunnelConfig
-from mtmd.sources.simulated.platform import Platform, world_of
+from mtmd.sources.simulated.platform import SimulatedPlatform, world_of
 from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train
 
@@ -86,7 +86,7 @@ def score(plan: RunPlan, funnel: FunnelConfig, samples: int, seed: int) -> list[
         kind: ModelRanker(load_trained(plan, train(plan, kind, window, seed=seed)), plan.preset.declarations)
         for kind in MODELS
     }
-    platform, found = Platform(world), []
+    platform, found = SimulatedPlatform(world), []
     for sample in range(samples):
         traffic = draw_traffic(platform, plan.as_of, funnel, sample)
         found.append((traffic, {kind: ranker(traffic) for kind, ranker in rankers.items()}))
@@ -192,12 +192,12 @@ def _total(arms: Sequence[Arm], name: str) -> float:
     return float(sum(one.expected[0, SUMS.index(name)] for one in arms))
 
 
-def _whole(found: Sequence[Change], metric: str) -> Change:
+def _whole(found: Sequence[RelativeChange], metric: str) -> RelativeChange:
     """Over all impressions."""
     return next(c for c in found if c.kind == "all" and c.metric == metric)
 
 
-def _estimate(change: Change) -> Cell:
+def _estimate(change: RelativeChange) -> Cell:
     return None if change.change is None else Estimate(value=change.change, low=change.low, high=change.high)
 
 

@@ -36,7 +36,7 @@ from mtmd.serve.published import PublishedAds, open_ads
 from mtmd.serve.scorer import Embeddings, Scorer
 from mtmd.serve.search import Ranking, TopAds, by_task, by_utility, search
 from mtmd.sources.simulated.config import WorldConfig
-from mtmd.sources.simulated.platform import Platform
+from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.sources.simulated.requests import draw_requests
 from mtmd.store.files import write_text
 from mtmd.store.workspace import Workspace
@@ -85,7 +85,7 @@ def simulated(
     scorer: Scorer, world: WorldConfig, day: date, requests: int, directory: Path
 ) -> tuple[PublishedAds, Embeddings]:
     """All ads of a day of a platform, published, and its first requests, embedded by surface."""
-    platform, declarations = Platform(world), scorer.info.declarations
+    platform, declarations = SimulatedPlatform(world), scorer.info.declarations
     snapshot = platform.ads(day)
     ads = platform.book.ads(snapshot)
 

@@ -28,7 +28,7 @@ from mtmd.report.tables.evaluation import Column, Table
 from mtmd.sources.simulated import further_tasks
 from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.config import WorldConfig
-from mtmd.sources.simulated.platform import Platform, has_further_tasks, require_columns
+from mtmd.sources.simulated.platform import SimulatedPlatform, has_further_tasks, require_columns
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_pairs, draw_requests
 from mtmd.sources.simulated.streams import Floats, generator
 from mtmd.sources.simulated.teacher import TASKS, score
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         preset = load_preset(options.preset)
         require_columns(preset)
         world = WorldConfig.sized(options.world_seed, further_tasks=has_further_tasks(preset))
-        table = ceilings(Platform(world), preset, options.day, options.requests, options.width)
+        table = ceilings(SimulatedPlatform(world), preset, options.day, options.requests, options.width)
     except MtmdError as error:
         console.print(f"error: {error}", markup=False)
         return 1
@@ -54,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def ceilings(platform: Platform, preset: Preset, day: date, count: int, widths: Sequence[int]) -> Table:
+def ceilings(
+    platform: SimulatedPlatform, preset: Preset, day: date, count: int, widths: Sequence[int]
+) -> Table:
     """Floors of `count` requests on the day's ads: noise, the preset's widths, then `widths` for every task.
 
     Raises ConfigError for tasks that the platform lacks, or that depend on each other in another way than there.
@@ -90,7 +92,7 @@ def ceilings(platform: Platform, preset: Preset, day: date, count: int, widths: 
     return Table(title=title, columns=columns, rows=tuple(rows))
 
 
-def true_logits(platform: Platform, requests: Requests, ads: Ads, day: date) -> Floats:
+def true_logits(platform: SimulatedPlatform, requests: Requests, ads: Ads, day: date) -> Floats:
     """(T, R, A) log-odds of every request with every ad, each given the task's parent, without noise."""
     count, since = len(ads.ad_id), (day - platform.config.origin).days
     parts = []
@@ -106,7 +108,7 @@ def true_logits(platform: Platform, requests: Requests, ads: Ads, day: date) -> 
 
 
 def _scores(
-    platform: Platform, requests: Requests, ads: Ads, pairs: Pairs, day: date
+    platform: SimulatedPlatform, requests: Requests, ads: Ads, pairs: Pairs, day: date
 ) -> tuple[Floats, Floats]:
     """(P, T) the teacher's scores, and the truth without what nobody logs, of the platform's tasks."""
     seed, ordinal, since = platform.config.seed, day.toordinal(), (day - platform.config.origin).days
@@ -120,7 +122,7 @@ def _scores(
     return np.hstack([scores.teacher, further.teacher]), np.hstack([scores.structure, further.structure])
 
 
-def _places(platform: Platform, preset: Preset) -> list[int]:
+def _places(platform: SimulatedPlatform, preset: Preset) -> list[int]:
     """Where each of the preset's tasks is among the platform's."""
     domains = preset.domains
     there = (*TASKS, *(further_tasks.TASKS if platform.further_tasks is not None else ()))

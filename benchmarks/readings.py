@@ -18,7 +18,7 @@ from torch import Tensor
 from benchmarks.runs import extracted, window_parser, window_plan
 from benchmarks.tune import validation_logmae
 from mtmd.model.adaptation import DomainFields
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 from mtmd.model.two_tower import MTMD
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.store.files import write_text
@@ -64,7 +64,7 @@ def changed_by(change: Change) -> Iterator[None]:
     """Trainings inside begin with a model that was changed after it was built."""
     build = trainer.build_model
 
-    def built(*arguments: object) -> Ranker:
+    def built(*arguments: object) -> RankingModel:
         model = build(*arguments)  # type: ignore[arg-type]
         assert isinstance(model, MTMD)
         change(model)

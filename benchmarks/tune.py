@@ -24,7 +24,7 @@ from mtmd.errors import ConfigError, MtmdError
 from mtmd.extract.shards import ShardRef
 from mtmd.extract.window import WindowData
 from mtmd.model.build import ModelKind
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 from mtmd.report.tables.evaluation import Column, Table
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
@@ -92,7 +92,9 @@ def run(search: Search, artifacts: str, console: Console) -> Table:
     return _table(found, preset, search, search.window_days or preset.window_days)
 
 
-def validation_logmae(model: Ranker, data: WindowData, batch_requests: int = 1024) -> dict[Slice, float]:
+def validation_logmae(
+    model: RankingModel, data: WindowData, batch_requests: int = 1024
+) -> dict[Slice, float]:
     """LogMAE against the teacher of each slice that the validation requests have."""
     domains = data.declarations.domains
     errors, counts = torch.zeros(2, len(domains.domains), len(domains.tasks), dtype=torch.float64)

@@ -16,15 +16,15 @@ does.
 
 from expectations.ads import ads_expectations, ads_suite
 from expectations.candidates import candidates_expectations, candidates_suite
-from expectations.common import Batch, Expect, Needs, Severity
+from expectations.common import Expect, Needs, Severity, SuiteTable
 from expectations.requests import requests_expectations, requests_suite
 from expectations.window import window_suite
 from mtmd.config import Preset
 
 __all__ = [
-    "Batch",
     "Needs",
     "Severity",
+    "SuiteTable",
     "ads_suite",
     "candidates_suite",
     "day_expectations",
@@ -36,7 +36,7 @@ __all__ = [
 def day_expectations(preset: Preset) -> dict[str, list[Expect]]:
     """All that a day is held to, by table, as data: it is part of the name of a day's results."""
     return {
-        Batch.REQUESTS.value: requests_expectations(preset),
-        Batch.ADS.value: ads_expectations(preset),
-        Batch.CANDIDATES.value: candidates_expectations(preset),
+        SuiteTable.REQUESTS.value: requests_expectations(preset),
+        SuiteTable.ADS.value: ads_expectations(preset),
+        SuiteTable.CANDIDATES.value: candidates_expectations(preset),
     }

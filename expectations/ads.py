@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from expectations.common import (
-    Batch,
     Expect,
+    SuiteTable,
     build_suite,
     content_is_new,
     digest_sql,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def ads_suite(preset: Preset) -> "ExpectationSuite":
     """Expectations on a day's `ads`."""
-    return build_suite(Batch.ADS, ads_expectations(preset))
+    return build_suite(SuiteTable.ADS, ads_expectations(preset))
 
 
 def ads_expectations(preset: Preset) -> list[Expect]:
@@ -41,10 +41,10 @@ def ads_expectations(preset: Preset) -> list[Expect]:
         ),
         one_of("goal", ("click", "conversion"), "ad_id", "The auction would not know which task to pay for."),
         _bids_are_amounts(),
-        *feature_expectations(Batch.ADS, "ad_id", "product", declarations.item, preset.data),
+        *feature_expectations(SuiteTable.ADS, "ad_id", "product", declarations.item, preset.data),
     ]
     if not preset.data.ads_may_repeat:
-        expectations.append(content_is_new(Batch.ADS, digest_sql("{batch}")))
+        expectations.append(content_is_new(SuiteTable.ADS, digest_sql("{batch}")))
     return expectations
 
 

@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from expectations.common import (
-    Batch,
     Expect,
     Needs,
+    SuiteTable,
     build_suite,
     content_is_new,
     listed,
@@ -46,7 +46,7 @@ def candidates_suite(preset: Preset) -> "ExpectationSuite":
     """Expectations on a day's `candidates`."""
     expectations = candidates_expectations(preset)
     return build_suite(
-        Batch.CANDIDATES,
+        SuiteTable.CANDIDATES,
         [
             read_from(expect, SUSPECTS) if expect.where is not None else _found(expect)
             for expect in expectations
@@ -67,7 +67,7 @@ def candidates_expectations(preset: Preset) -> list[Expect]:
         *_scores(domains),
         *_outcomes(domains),
         *_domains(domains, preset.data),
-        content_is_new(Batch.CANDIDATES, DIGEST),
+        content_is_new(SuiteTable.CANDIDATES, DIGEST),
     ]
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 
-class Batch(StrEnum):
+class SuiteTable(StrEnum):
     """The tables that have a suite."""
 
     REQUESTS = "requests"
@@ -57,7 +57,7 @@ class Expect:
     needs: Needs = Needs.NOTHING
 
 
-def build_suite(batch: Batch, expectations: Iterable[Expect]) -> "ExpectationSuite":
+def build_suite(batch: SuiteTable, expectations: Iterable[Expect]) -> "ExpectationSuite":
     """A suite that starts with at least one row, then holds `expectations` in their order."""
     # Imported here: it takes seconds, and most users of this package's names never build a suite.
     from great_expectations import ExpectationSuite  # noqa: PLC0415
@@ -130,7 +130,7 @@ def one_of(column: str, known: tuple[str, ...], key: str, why: str) -> Expect:
     )
 
 
-def content_is_new(batch: Batch, digest: str) -> Expect:
+def content_is_new(batch: SuiteTable, digest: str) -> Expect:
     """The table's content, whose digest is what the query `digest` gives, differs from every trailing day's."""
     return Expect(
         name="content_is_new",

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from expectations.common import Batch, Expect, Needs, listed, literal, name
+from expectations.common import Expect, Needs, SuiteTable, listed, literal, name
 from mtmd.config import DataConfig, Feature, SideSchema
 
 
 def feature_expectations(
-    batch: Batch, key: str, domain: str, schema: SideSchema, limits: DataConfig
+    batch: SuiteTable, key: str, domain: str, schema: SideSchema, limits: DataConfig
 ) -> Iterator[Expect]:
     """Expectations on one side's features.
 
@@ -98,7 +98,7 @@ def _null_where_lacking(key: str, domain: str, schema: SideSchema) -> Expect:
     )
 
 
-def _null_rates(batch: Batch, domain: str, schema: SideSchema, limits: DataConfig) -> Expect:
+def _null_rates(batch: SuiteTable, domain: str, schema: SideSchema, limits: DataConfig) -> Expect:
     columns = ", ".join(name(feature.name) for feature in schema.fields)
     return Expect(
         name="null_rates_steady",

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from expectations.common import (
-    Batch,
     Expect,
     Needs,
+    SuiteTable,
     build_suite,
     content_is_new,
     digest_sql,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def requests_suite(preset: Preset) -> "ExpectationSuite":
     """Expectations on a day's `requests`."""
-    return build_suite(Batch.REQUESTS, requests_expectations(preset))
+    return build_suite(SuiteTable.REQUESTS, requests_expectations(preset))
 
 
 def requests_expectations(preset: Preset) -> list[Expect]:
@@ -41,8 +41,8 @@ def requests_expectations(preset: Preset) -> list[Expect]:
         ),
         _inside_the_day(),
         _ids_are_new(),
-        *feature_expectations(Batch.REQUESTS, "request_id", "surface", declarations.query, preset.data),
-        content_is_new(Batch.REQUESTS, digest_sql("{batch}")),
+        *feature_expectations(SuiteTable.REQUESTS, "request_id", "surface", declarations.query, preset.data),
+        content_is_new(SuiteTable.REQUESTS, digest_sql("{batch}")),
     ]
 
 

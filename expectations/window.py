@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
-from expectations.common import Batch, Expect, Severity, build_suite
+from expectations.common import Expect, Severity, SuiteTable, build_suite
 from mtmd.config import DataConfig, Preset
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def window_suite(preset: Preset) -> "ExpectationSuite":
     """Expectations on a window's days together: `day`, `surface`, `product`, `candidates`, `share`."""
     return build_suite(
-        Batch.WINDOW,
+        SuiteTable.WINDOW,
         [
             _no_gap(preset.left_out),
             _enough_rows(preset.data),

@@ -10,7 +10,7 @@ from prefect.exceptions import ParameterTypeError
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
-from flows import publish, steps
+from flows import prefect_artifacts, steps
 from flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, described, scheduled_day
 from flows.terminal import print_error, print_table
 from mtmd.abtest.outcome import ABTest
@@ -56,14 +56,14 @@ def ab_test(
     """Train the model, what it is held against and the unconstrained model, or reuse them; let each serve the day."""
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
     quality = steps.validate(plan)
-    publish.data_quality(plan, quality)
+    prefect_artifacts.data_quality(plan, quality)
     steps.require(quality)
     shards = steps.extract.map(unmapped(plan), list(plan.all_days), list(quality.sources)).result()
     window = shards[:-1]
     trained = [steps.train(plan, kind, window) for kind in _KINDS[control]]
     trained.append(steps.train_variant(plan, "unconstrained", plan.preset.training.seed, window))
     tested = steps.ab_test(plan, trained, samples, requests, control)
-    publish.ab_test(plan, tested)
+    prefect_artifacts.ab_test(plan, tested)
     return tested
 
 

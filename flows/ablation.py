@@ -12,7 +12,7 @@ from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
-from flows import publish, steps
+from flows import prefect_artifacts, steps
 from flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, described, scheduled_day
 from flows.terminal import print_error, print_table
 from mtmd.config import variant, variants
@@ -50,7 +50,7 @@ def ablation(
     chosen = list(variants()) if names is None else [variant(name).name for name in names]
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
     quality = steps.validate(plan)
-    publish.data_quality(plan, quality)
+    prefect_artifacts.data_quality(plan, quality)
     steps.require(quality)
     shards = steps.extract.map(unmapped(plan), list(plan.all_days), list(quality.sources)).result()
     full = [steps.train(plan, "mtmd", shards[:-1], seed) for seed in dict.fromkeys(seeds)]
@@ -68,7 +68,7 @@ def ablate(
     changing, missing = to_train(plan, names)
     trained, failed = train_variants(plan, changing, [one.seed for one in full], list(shards[:-1]))
     ablated = steps.ablate(plan, [*full, *trained], shards[-1], [*missing, *failed])
-    publish.ablation(plan, ablated)
+    prefect_artifacts.ablation(plan, ablated)
     return ablated
 
 

@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.task_runners import ProcessPoolTaskRunner
 from pydantic import Field
 
-from flows import publish, steps
+from flows import prefect_artifacts, steps
 from flows.daily_retrain import daily_retrain
 from flows.parameters import Artifacts, Logs, PresetName, WindowDays, described
 from mtmd.errors import ConfigError
@@ -55,7 +55,7 @@ def backfill(
         logs=logs,
         artifacts=artifacts,
     )
-    publish.backfill_plan(plan)
+    prefect_artifacts.backfill_plan(plan)
     if dry_run:
         return []
     outcomes = [steps.latest_outcome(preset, artifacts, day) for day in plan.skipped]
@@ -70,9 +70,9 @@ def backfill(
     for outcome in _run(plan, given, at_once):
         outcomes.append(outcome)
         get_run_logger().info("%s: %s", outcome.as_of, outcome.words)
-        publish.backfill(plan, outcomes, artifacts)
+        prefect_artifacts.backfill(plan, outcomes, artifacts)
     if not plan.running:
-        publish.backfill(plan, outcomes, artifacts)
+        prefect_artifacts.backfill(plan, outcomes, artifacts)
     if failed := [str(one.as_of) for one in outcomes if one.state == "failed"]:
         raise RuntimeError(
             f"{len(failed)} of {len(plan.days)} days did not complete: {', '.join(failed)}; see their runs, then "

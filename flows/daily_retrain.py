@@ -10,7 +10,7 @@ from prefect import flow, unmapped
 from prefect.exceptions import ParameterTypeError
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import publish, steps
+from flows import prefect_artifacts, steps
 from flows.ablation import ablate
 from flows.parameters import (
     Ablations,
@@ -62,10 +62,10 @@ def daily_retrain(
     try:
         decided = _decide(day, window_days, preset, promote, logs, artifacts, override)
     except Exception as error:
-        publish.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
+        prefect_artifacts.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
         raise
     plan, summary = decided.plan, decided.summary
-    publish.verdict(plan, summary)
+    prefect_artifacts.verdict(plan, summary)
     if summary.promoted:
         steps.publish_ads(plan, decided.shards[-1])
     _report(decided)
@@ -99,23 +99,23 @@ def _decide(
     plan = steps.plan(day, preset, window_days, logs, artifacts)
 
     quality = steps.validate(plan)
-    publish.data_quality(plan, quality)
+    prefect_artifacts.data_quality(plan, quality)
     steps.require(quality)
     shards = steps.extract.map(unmapped(plan), list(plan.all_days), list(quality.sources)).result()
     window, held_out = shards[:-1], shards[-1]
 
     trained = [steps.train(plan, kind, window) for kind in KINDS]
-    publish.training(plan, trained)
+    prefect_artifacts.training(plan, trained)
 
     evaluation = steps.evaluate(plan, trained, window, held_out)
-    publish.metrics(plan, evaluation)
+    prefect_artifacts.metrics(plan, evaluation)
     tested = None
     if plan.preset.ab_test.gate:
         tested = steps.ab_test(plan, trained)
-        publish.ab_test(plan, tested)
+        prefect_artifacts.ab_test(plan, tested)
     candidate = steps.export(plan, trained[0], evaluation, shards)
     proofs = steps.prove(plan, candidate, trained[0], held_out)
-    publish.parity(plan, proofs)
+    prefect_artifacts.parity(plan, proofs)
 
     summary = steps.decide(
         plan, quality, shards, trained, evaluation, candidate, proofs, tested, promote, override

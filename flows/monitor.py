@@ -13,8 +13,8 @@ from mtmd.monitor import stage as monitor_stage
 from mtmd.monitor.health import MonitorReport
 from mtmd.report.markdown import monitor as monitor_render
 
-BREACH_STATE = "Breach"  # a state that ends a run: automations/crash-zombies.yaml waits for these
-BREACH = "mtmd.monitor.breach"  # the event that automations/monitor-breach.yaml waits for
+BREACH_STATE = "Breach"  # a state that ends a run: deploy/automations/crash-zombies.yaml waits for these
+BREACH = "mtmd.monitor.breach"  # the event that deploy/automations/monitor-breach.yaml waits for
 
 
 @flow(name="monitor", validate_parameters=True, persist_result=False)

@@ -188,10 +188,10 @@ def _publish(options: argparse.Namespace) -> None:
 
 
 def _export_embeddings(options: argparse.Namespace) -> None:
-    from mtmd.publish.stage import export
+    from mtmd.publish.stage import export_ads
 
     workspace = Workspace.of(options.artifacts, load_preset(options.preset))
-    _console.print(escape(export(workspace, options.output)))
+    _console.print(escape(export_ads(workspace, options.output)))
 
 
 def _serve(options: argparse.Namespace) -> None:

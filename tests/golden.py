@@ -36,12 +36,12 @@ from mtmd.export.bundle import EXPORT_FORMAT
 from mtmd.export.parity import PROOF_FORMAT
 from mtmd.extract.shards import SHARD_FORMAT, open_shard
 from mtmd.extract.stage import extract_day
-from mtmd.monitor.profiles import PROFILE_FORMAT, profile_day
+from mtmd.monitor.profiles import PROFILE_FORMAT, profile_features
 from mtmd.registry.bundle import BUNDLE_FORMAT
 from mtmd.registry.registry import Registry
 from mtmd.serve.published import ADS_FORMAT
 from mtmd.sources.simulated.config import FunnelConfig, WorldConfig
-from mtmd.sources.simulated.platform import Platform
+from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.store.files import digest, read_json, sha256_file, write_json
 from mtmd.train.trainer import TRAINING_FORMAT
 from mtmd.validate.runner import VALIDATION_FORMAT, validate_day
@@ -155,7 +155,7 @@ def _shard(made: Made) -> Any:
 
 def _profile(made: Made) -> Any:
     return pq.read_table(
-        profile_day(made.logs, AS_OF, made.preset.declarations, made.scratch / "profiles")
+        profile_features(made.logs, AS_OF, made.preset.declarations, made.scratch / "profiles")
     ).to_pydict()
 
 
@@ -275,7 +275,7 @@ def _ads(made: Made) -> Any:
 
 def _ab_test(made: Made) -> Any:
     funnel = FunnelConfig(requests=60, broad=20, keep=8, slots=3)
-    platform = Platform(WorldConfig.tiny())
+    platform = SimulatedPlatform(WorldConfig.tiny())
     arms: dict[str, list[Any]] = {"oracle": [], "heavyweight": [], "chance": []}
     aligned = {}
     for sample in range(5):

@@ -19,7 +19,8 @@ from pydantic import TypeAdapter
 
 import mtmd.cli
 import mtmd.serve.http.__main__
-from flows import ablation, platform
+from deploy import local
+from flows import ablation
 from flows import daily_retrain as daily
 from mtmd.config import Preset, load_preset, preset_names
 from mtmd.logs.contract import table_columns
@@ -31,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 DEPLOYED = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 README = (ROOT / "README.md").read_text()
 DOCS = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
-PACKAGES = ("mtmd", "flows", "expectations")
+PACKAGES = ("mtmd", "flows", "expectations", "deploy")
 COMMANDS = (
     "simulate",
     "import-kuairand",
@@ -134,8 +135,8 @@ def _parser(words: list[str]) -> tuple[argparse.ArgumentParser, list[str]] | Non
         return mtmd.cli._parser(), words[1:]
     if words[:3] == [".venv/bin/python", "-m", "flows.daily_retrain"]:
         return daily._parser(), words[3:]
-    if words[:3] == [".venv/bin/python", "-m", "flows.platform"]:
-        return platform._parser(), words[3:]
+    if words[:3] == [".venv/bin/python", "-m", "deploy.local"]:
+        return local._parser(), words[3:]
     if words[:3] == [".venv/bin/python", "-m", "flows.ablation"]:
         return ablation._parser(), words[3:]
     return None

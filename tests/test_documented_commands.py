@@ -259,7 +259,7 @@ ON_A_SHARED_SERVER = (
     Step(".venv/bin/prefect work-pool create local --type process", says="Created work pool"),
     Step(".venv/bin/prefect --no-prompt deploy --all", says="daily-retrain/daily"),
     Step(".venv/bin/prefect work-queue set-concurrency-limit background 1 --pool local"),
-    Step(".venv/bin/python -m flows.platform automations", says="mtmd-crash-zombies: created"),
+    Step(".venv/bin/python -m deploy.local automations", says="mtmd-crash-zombies: created"),
     Step(".venv/bin/prefect worker start --pool local", serves=True, says="Worker '.*' started"),
     Step(
         f"""{DEPLOYMENT} simulate-day/daily --param as_of='"2026-01-25"' --param days=27""",

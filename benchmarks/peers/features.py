@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mtmd.config import Declarations, SideSchema
 from mtmd.extract.window import WindowData
 from mtmd.model.batch import Batch, SideInput
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import conditional_logits
 
 Columns = dict[str, Tensor]
@@ -119,7 +119,7 @@ class PairColumns(nn.Module):
         return query | item
 
 
-class Peer(Ranker):
+class Peer(RankingModel):
     """A peer's network behind our interface; task by task, without MTMD's task tree."""
 
     @property

@@ -8,10 +8,10 @@ from mtmd.config import Declarations
 from mtmd.extract.shards import Shard
 from mtmd.extract.window import gather_batch, scorable
 from mtmd.model.batch import Batch, SideInput
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 
 
-def pair_flops(model: Ranker, shard: Shard, declarations: Declarations) -> int:
+def pair_flops(model: RankingModel, shard: Shard, declarations: Declarations) -> int:
     """Floating-point operations of the matrix products for a day's first pair, forward."""
     batch = first_pair(gather_batch(shard, scorable(shard)[:1], declarations))
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:

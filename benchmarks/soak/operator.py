@@ -25,7 +25,7 @@ from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun
 from prefect.deployments import run_deployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.platform import Platform, family_of, up
+from deploy.local import Platform, family_of, up
 from mtmd.errors import MtmdError
 
 PATIENCE_S = 600.0

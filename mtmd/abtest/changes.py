@@ -39,7 +39,7 @@ MIN_SAMPLES = (
 )
 
 
-class Change(Frozen):
+class RelativeChange(Frozen):
     """What the treatment did to one metric in one cell; None where a denominator is 0."""
 
     kind: str = Field(description="surface, product, goal, or all")
@@ -72,7 +72,7 @@ class Change(Frozen):
 
 def changes(
     control: Sequence[Arm], treatment: Sequence[Arm], *, drawn: bool = False, confidence: float = 0.95
-) -> tuple[Change, ...]:
+) -> tuple[RelativeChange, ...]:
     """Every metric that the world has, in every cell; the arms are of the same samples, at least 5 of them.
 
     By default an impression counts its true chances of each action; `drawn` counts what people did instead: the mean is
@@ -105,7 +105,7 @@ def changes(
                 "worse": _chance(loss[place], error[place], len(control) - 1),
             }
             known = {name: float(value) if math.isfinite(value) else None for name, value in values.items()}
-            found.append(Change(kind=kind, cell=cell, metric=metric, **known))
+            found.append(RelativeChange(kind=kind, cell=cell, metric=metric, **known))
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from pydantic import Field
 
 from mtmd.abtest.arms import Alignment
-from mtmd.abtest.changes import Change
+from mtmd.abtest.changes import RelativeChange
 from mtmd.config import Frozen
 from mtmd.sources.simulated.config import FunnelConfig
 
@@ -16,12 +16,12 @@ CHAMPION: Final = "champion"
 ORACLE, CHANCE, HEAVYWEIGHT = "oracle", "chance", "heavyweight"
 
 
-class Comparison(Frozen):
+class ArmComparison(Frozen):
     """One ranker against another, on the same samples."""
 
     control: str
     treatment: str
-    changes: tuple[Change, ...]
+    changes: tuple[RelativeChange, ...]
 
 
 class ABTest(Frozen):
@@ -33,17 +33,17 @@ class ABTest(Frozen):
     control: str = Field(description="what the candidate is held against")
     funnel: FunnelConfig
     samples: int
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[ArmComparison, ...]
     alignment: dict[str, tuple[Alignment, ...]] = Field(description="of each ranker, on the first sample")
     used: dict[str, float] = Field(description="spend of each ranker as a share of the budgets")
     impressions: dict[str, float] = Field(description="of each ranker, per request")
 
-    def of(self, control: str, treatment: str) -> tuple[Change, ...]:
+    def of(self, control: str, treatment: str) -> tuple[RelativeChange, ...]:
         """The changes from one ranker to another that were compared."""
         return next(c.changes for c in self.comparisons if (c.control, c.treatment) == (control, treatment))
 
     @property
-    def whole(self) -> tuple[Change, ...]:
+    def whole(self) -> tuple[RelativeChange, ...]:
         """The candidate against the control over all impressions, by metric."""
         return tuple(c for c in self.of(self.control, CANDIDATE) if c.kind == "all")
 

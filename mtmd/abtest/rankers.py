@@ -16,7 +16,7 @@ from mtmd.abtest.traffic import Chances, Traffic
 from mtmd.config import Declarations, SideSchema
 from mtmd.logs.encoding import EncodedSide, encode
 from mtmd.model.batch import Batch, SideInput
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 from mtmd.serve.scorer import Embeddings, Scorer
 from mtmd.sources.simulated.teacher import TASKS
 
@@ -26,7 +26,7 @@ _REQUESTS_AT_ONCE = 1000  # some 450,000 pairs; the item tower runs once for eac
 class ModelRanker:
     """A trained model in the place of the lightweight ranker: embeddings once per request and ad, then dot products."""
 
-    def __init__(self, model: Ranker, declarations: Declarations) -> None:
+    def __init__(self, model: RankingModel, declarations: Declarations) -> None:
         self._model, self._declarations = model, declarations
 
     def __call__(self, traffic: Traffic) -> Chances:

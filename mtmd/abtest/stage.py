@@ -21,7 +21,7 @@ from mtmd.abtest.outcome import (
     ORACLE,
     UNCONSTRAINED,
     ABTest,
-    Comparison,
+    ArmComparison,
 )
 from mtmd.abtest.rankers import BundleRanker, ModelRanker
 from mtmd.abtest.traffic import draw_traffic
@@ -32,7 +32,7 @@ from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 from mtmd.serve.scorer import Scorer
 from mtmd.sources.simulated.config import FunnelConfig, WorldConfig
-from mtmd.sources.simulated.platform import Platform, world_of
+from mtmd.sources.simulated.platform import SimulatedPlatform, world_of
 from mtmd.store.files import digest, read_json, write_json
 from mtmd.store.outputs import is_complete, make_once
 from mtmd.train.stage import Trained, load_trained, training_key
@@ -135,7 +135,7 @@ def _serve(
     on_sample: OnSample | None,
 ) -> tuple[dict[str, list[Arm]], dict[str, tuple[Alignment, ...]]]:
     """Each ranker's arm of every sample, and its agreement with the heavyweight ranker on the first."""
-    platform = Platform(world)
+    platform = SimulatedPlatform(world)
     arms: dict[str, list[Arm]] = {name: [] for name in rankers}
     aligned: dict[str, tuple[Alignment, ...]] = {}
     for sample in range(samples):
@@ -171,7 +171,7 @@ def _outcome(
         funnel=funnel,
         samples=samples,
         comparisons=tuple(
-            Comparison(control=one, treatment=other, changes=changes(arms[one], arms[other]))
+            ArmComparison(control=one, treatment=other, changes=changes(arms[one], arms[other]))
             for one, other in pairs
         ),
         alignment=aligned,

@@ -18,7 +18,7 @@ from mtmd.sources.simulated import further_tasks
 from mtmd.sources.simulated.actions import Bools
 from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.config import FunnelConfig
-from mtmd.sources.simulated.platform import Platform
+from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.sources.simulated.population import Users
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_requests
 from mtmd.sources.simulated.streams import Floats, Ints, normals
@@ -74,7 +74,7 @@ class Traffic:
         return np.asarray(self.requests.request_id[pairs.request] * len(self.ads.ad_id) + pairs.ad)
 
 
-def draw_traffic(platform: Platform, day: date, config: FunnelConfig, sample: int = 0) -> Traffic:
+def draw_traffic(platform: SimulatedPlatform, day: date, config: FunnelConfig, sample: int = 0) -> Traffic:
     """The day's traffic; each sample has other requests. Raises ConfigError before the world's origin."""
     ads, ordinal = platform.ads(day), day.toordinal()
     start = _START + _APART * sample
@@ -122,7 +122,7 @@ def eligible(requests: Requests, ads: Ads, broad: int) -> Pairs:
 
 
 def _score(
-    platform: Platform, day: date, requests: Requests, ads: Ads, pairs: Pairs, identity: Ints
+    platform: SimulatedPlatform, day: date, requests: Requests, ads: Ads, pairs: Pairs, identity: Ints
 ) -> tuple[Floats, Floats, Floats]:
     """(P, T) truth and teacher, and (P, K) truth of the further tasks; what nobody logs is a trait of the pair."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Declarations, Slice
 from mtmd.errors import EvaluationError, LogsError
-from mtmd.evaluate.metrics import Integers, Teacher, rank_buckets
+from mtmd.evaluate.metrics import Integers, TeacherTargets, rank_buckets
 from mtmd.extract.shards import Shard
 
 
@@ -65,7 +65,7 @@ class HeldOutDay:
 class SliceRows:
     """The rows of one slice: those of its domain that the teacher scored for its task.
 
-    rows        (N,) rows of the day               teacher   Teacher of N scores
+    rows        (N,) rows of the day               teacher   TeacherTargets of N scores
     bucket      (N,) rank bucket, 0 = the top      seen      (B, R) bool: the request has a row in the bucket
     observed    (M,) which of the N rows were impressed and their action observed; action (M,) what happened
     """
@@ -73,7 +73,7 @@ class SliceRows:
     slice: Slice
     task: int
     rows: Integers
-    teacher: Teacher
+    teacher: TeacherTargets
     bucket: Integers
     seen: NDArray[np.bool_]
     observed: Integers
@@ -103,7 +103,7 @@ def cut(day: HeldOutDay, declarations: Declarations, buckets: int) -> Iterator[S
             label = day.labels[rows, task]
             observed = np.flatnonzero(day.impressed[rows] & (label >= 0))
             yield SliceRows(
-                where, task, rows, Teacher.of(score), bucket, seen, observed, label[observed] == 1
+                where, task, rows, TeacherTargets.of(score), bucket, seen, observed, label[observed] == 1
             )
 
 

@@ -16,7 +16,7 @@ Integers = NDArray[np.int64]
 LOG_P_MAX = -(2.0**-24)
 
 
-class Teacher(NamedTuple):
+class TeacherTargets(NamedTuple):
     """What a teacher's scores contribute to every predictor's errors, each (N,)."""
 
     score: Floats
@@ -40,7 +40,7 @@ class RowErrors(NamedTuple):
     bce: Floats
 
 
-def row_errors(log_p: Floats, teacher: Teacher) -> RowErrors:
+def row_errors(log_p: Floats, teacher: TeacherTargets) -> RowErrors:
     """Errors of (N,) log-probabilities against the teacher t.
 
     LogMAE |ln p̂ − ln t|; MAE |p̂ − t|; BCE −t ln p̂ − (1 − t) ln(1 − p̂); KL(teacher ‖ student) = BCE − H(t).

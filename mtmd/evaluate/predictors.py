@@ -19,7 +19,7 @@ from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.metrics import Floats, Integers
 from mtmd.extract.shards import Shard
 from mtmd.extract.window import day_batches
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 
 # Medians come from counts on a grid of ln t: one pass, memory that does not grow with the window, and at most
 # half a step away from the exact median. Scores below e^-32 share the first cell.
@@ -68,7 +68,7 @@ def _medians(counts: Integers) -> Floats:
 
 
 def score_day(
-    model: Ranker, shard: Shard, declarations: Declarations, batch_requests: int = 1024
+    model: RankingModel, shard: Shard, declarations: Declarations, batch_requests: int = 1024
 ) -> NDArray[np.float32]:
     """Natural-log probabilities (P, T) float32 of every candidate, in the order of the day's candidates.
 

@@ -16,7 +16,7 @@ from mtmd.model.adaptation import WindowNorm
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import FieldLayout, FieldTables
 from mtmd.model.layers import Norm, Stack, normalise, pad_rows
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability
 
 NORM: Norm = "pre"
@@ -132,7 +132,7 @@ class DomainBaselines(nn.Module):
         self.item.observe(_take(batch.item, torch.unique(batch.pair_item[pairs])))
 
 
-class PerSlice(Ranker):
+class PerSlice(RankingModel):
     """One independent two-tower model per (surface, product, task); no task tree: a logit is log-odds itself.
 
     Each slice has embedding tables, defaults, weights and bias of its own, over its domain's fields only.
@@ -194,7 +194,7 @@ class PerSlice(Ranker):
             baselines.get_parameter("bias").add_(shift[index, self.columns[index]])
 
 
-class Pooled(Ranker):
+class Pooled(RankingModel):
     """One two-tower model of all rows: the surface and the product are one-hot inputs, the tasks are heads.
 
     One norm and one set of defaults for all domains, a shared trunk per tower with one embedding per

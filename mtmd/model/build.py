@@ -7,7 +7,7 @@ import torch
 from mtmd.config import Preset
 from mtmd.errors import ConfigError
 from mtmd.model.baseline import PerSlice, Pooled
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import log1mexp, tree_log_probability
 from mtmd.model.two_tower import MTMD
 
@@ -16,7 +16,7 @@ __all__ = [
     "ModelKind",
     "PerSlice",
     "Pooled",
-    "Ranker",
+    "RankingModel",
     "build_model",
     "log1mexp",
     "tree_log_probability",
@@ -25,7 +25,7 @@ __all__ = [
 ModelKind = Literal["mtmd", "per_slice", "pooled"]
 
 
-def build_model(kind: ModelKind, preset: Preset) -> Ranker:
+def build_model(kind: ModelKind, preset: Preset) -> RankingModel:
     """A new model with weights drawn from the preset's training seed; the global generator is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(preset.training.seed)

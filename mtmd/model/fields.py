@@ -16,7 +16,7 @@ EMBEDDING_STD = 0.05
 
 
 @dataclass(frozen=True)
-class Table:
+class EmbeddingTable:
     """Categorical features of equal width, whose embeddings are rows of one table.
 
     columns   of SideInput.categorical
@@ -75,7 +75,7 @@ class FieldLayout:
         return (torch.arange(len(self.widths))[:, None] == member).float()
 
 
-def _tables(features: Iterable[tuple[int, Feature]]) -> tuple[Table, ...]:
+def _tables(features: Iterable[tuple[int, Feature]]) -> tuple[EmbeddingTable, ...]:
     """Group (column, feature) pairs by (shallow, width), deep-only groups first."""
     groups: dict[tuple[bool, int], list[tuple[int, Feature]]] = {}
     for column, feature in features:
@@ -84,7 +84,7 @@ def _tables(features: Iterable[tuple[int, Feature]]) -> tuple[Table, ...]:
     for (shallow, width), members in sorted(groups.items()):
         sizes = [(feature.buckets or 0) + 1 for _, feature in members]
         tables.append(
-            Table(
+            EmbeddingTable(
                 width=width,
                 shallow=shallow,
                 features=tuple(feature for _, feature in members),

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from mtmd.model.batch import Batch
 
 
-class Ranker(nn.Module):
+class RankingModel(nn.Module):
     """A model of all tasks in all domains: a batch of P pairs in, (P, T) natural-log probabilities out.
 
     parents  of each task, the task that its logit is conditional on; None where it is log-odds itself

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from mtmd.model.adaptation import DomainFields, Statistics
 from mtmd.model.experts import DomainExpert
-from mtmd.model.fields import FieldTables, Table
+from mtmd.model.fields import EmbeddingTable, FieldTables
 from mtmd.model.layers import LowRankCross, Stack, normalise
 from mtmd.model.towers import Tower
 
@@ -91,7 +91,7 @@ class ServedTable(nn.Module):
     present: Tensor
     first: Tensor
 
-    def __init__(self, table: Table, weight: Tensor, present: Tensor, default: Tensor) -> None:
+    def __init__(self, table: EmbeddingTable, weight: Tensor, present: Tensor, default: Tensor) -> None:
         """weight: the table's rows (M, w); present (k,) bool and default (k, w): what the domain has of its fields."""
         super().__init__()
         rows: list[Tensor] = []

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from mtmd.config import Declarations, ModelConfig
 from mtmd.model.batch import Batch, SideInput
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability
 from mtmd.model.served import DomainModule
 from mtmd.model.towers import Tower, TowerTrace
 
 
-class MTMD(Ranker):
+class MTMD(RankingModel):
     """The multi-task multi-domain two-tower ranker."""
 
     def __init__(self, declarations: Declarations, config: ModelConfig) -> None:

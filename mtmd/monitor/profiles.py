@@ -53,7 +53,7 @@ class FeatureShift(Frozen):
     psi: float
 
 
-def profile_day(logs: str | Path, day: date, declarations: Declarations, root: Path) -> Path:
+def profile_features(logs: str | Path, day: date, declarations: Declarations, root: Path) -> Path:
     """The day's counts of every declared feature by domain and bin, a Parquet file below `root`; made once.
 
     Raises LogsError naming the table and day when its files are missing, unreadable or lack a declared column.

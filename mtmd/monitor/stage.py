@@ -13,7 +13,7 @@ from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.logs.files import available_days
 from mtmd.monitor.health import Finding, MonitorReport, drift_findings, freshness_findings, score_findings
-from mtmd.monitor.profiles import feature_shifts, profile_day
+from mtmd.monitor.profiles import feature_shifts, profile_features
 from mtmd.registry.registry import Registry
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import read_json, write_json
@@ -93,7 +93,7 @@ def _drift(workspace: Workspace, preset: Preset, logs: str, day: date, champion:
     if not days:
         return []
     root = workspace.monitoring / "profiles"
-    profiles = {one: profile_day(logs, one, declarations, root) for one in (*days, day)}
+    profiles = {one: profile_features(logs, one, declarations, root) for one in (*days, day)}
     return list(drift_findings(feature_shifts(profiles, day), day, preset.monitor))
 
 

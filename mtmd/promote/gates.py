@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from mtmd.abtest.changes import Change
+from mtmd.abtest.changes import RelativeChange
 from mtmd.abtest.outcome import ABTest
 from mtmd.config import Frozen, GatesConfig
 from mtmd.errors import RegistryError
@@ -99,7 +99,7 @@ class Verdict(Frozen):
         return f"override ({self.override}) of failed gates: {', '.join(self.failed)}"
 
 
-def decide(inputs: GateInputs, override: str | None = None) -> Verdict:
+def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
     """Hold a candidate against every gate, in order; one that fails does not hide the later ones.
 
     `override`, a person's reason, lets a candidate pass that fails gates about slices or of the simulated A/B only:
@@ -190,7 +190,7 @@ def ab_gate(tested: ABTest | None, significance: float) -> GateResult:
     return GateResult(name=AB_TEST, passed=not worse, detail=f"{head}: {said}")
 
 
-def _said(judged: Sequence[Change], corrected: Sequence[float]) -> str:
+def _said(judged: Sequence[RelativeChange], corrected: Sequence[float]) -> str:
     """The surest loss first."""
     ordered = sorted(zip(corrected, judged, strict=True), key=lambda pair: pair[0])
     return "; ".join(f"{one}, p {p:.2g}" for p, one in ordered)

@@ -14,8 +14,7 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export.stage import Exported, Proofs
 from mtmd.extract.shards import ShardRef
-from mtmd.promote.gates import GateInputs, Verdict, ab_gate
-from mtmd.promote.gates import decide as decide_gates
+from mtmd.promote.gates import GateInputs, Verdict, ab_gate, apply_gates
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
@@ -78,7 +77,7 @@ def decide(
         fresh_process=proofs.fresh_process,
         gates=plan.preset.gates,
     )
-    verdict = decide_gates(inputs, override)
+    verdict = apply_gates(inputs, override)
     if opponent.promotion is not None:
         verdict = verdict.promoted_before(opponent.promotion)
     elif verdict.passed:

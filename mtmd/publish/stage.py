@@ -104,7 +104,7 @@ def publish(
     )
 
 
-def export(workspace: Workspace, path: Path) -> str:
+def export_ads(workspace: Workspace, path: Path) -> str:
     """Write the ads that serve the champion as features of another model; what was written, in words.
 
     Raises RegistryError without a champion, BundleError when no ads are published for it, or files are altered.

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mtmd.errors import RegistryError
-from mtmd.registry.records import Champion, Change
+from mtmd.registry.records import Champion, ChampionChange
 from mtmd.store.files import append_line, write_text
 
 _TAIL_BYTES = 1 << 16  # longer than any two lines: a reason has at most 4000 characters
@@ -40,7 +40,7 @@ def reconcile(path: Path, champion: Champion | None) -> None:
     append_line(path, champion.change.model_dump_json())
 
 
-def read_history(path: Path) -> tuple[Change, ...]:
+def read_history(path: Path) -> tuple[ChampionChange, ...]:
     """All changes, oldest first, but for half a line at the end; none when the file is not there."""
     if not path.is_file():
         return ()
@@ -48,13 +48,15 @@ def read_history(path: Path) -> tuple[Change, ...]:
     return tuple(_parse(path, line) for line in whole.splitlines())
 
 
-def standing(history: Sequence[Change], rolled_back: Sequence[str]) -> list[tuple[str, Change]]:
+def standing(
+    history: Sequence[ChampionChange], rolled_back: Sequence[str]
+) -> list[tuple[str, ChampionChange]]:
     """The models that a rollback walks along, oldest first, the champion last, each with its promotion.
 
     A promotion puts a model on top, a rollback takes models off until its target is on top. Models that
     were rolled back are not offered again.
     """
-    stack: list[tuple[str, Change]] = []
+    stack: list[tuple[str, ChampionChange]] = []
     for change in history:
         if change.action == "promote":
             stack.append((change.model_id, change))
@@ -64,7 +66,7 @@ def standing(history: Sequence[Change], rolled_back: Sequence[str]) -> list[tupl
     return [entry for entry in stack if entry[0] not in rolled_back]
 
 
-def champion_of(history: Sequence[Change]) -> Champion:
+def champion_of(history: Sequence[ChampionChange]) -> Champion:
     """What `champion.json` holds after these changes, of which there is one at least."""
     rolled_back: list[str] = []
     content: dict[str, str] = {}
@@ -99,7 +101,7 @@ def with_content(bundle_id: str | None, content: Mapping[str, str | None]) -> se
     return {name for name, own in content.items() if own == bundle_id is not None}
 
 
-def taken_down(history: Sequence[Change], model_id: str) -> Change | None:
+def taken_down(history: Sequence[ChampionChange], model_id: str) -> ChampionChange | None:
     """The latest rollback that took a model down."""
     found = [change for change in history if change.action == "rollback" and change.previous == model_id]
     return found[-1] if found else None
@@ -114,9 +116,9 @@ def _read_tail(path: Path) -> bytes:
         return file.read()
 
 
-def _parse(path: Path, line: bytes) -> Change:
+def _parse(path: Path, line: bytes) -> ChampionChange:
     try:
-        return Change.model_validate_json(line)
+        return ChampionChange.model_validate_json(line)
     except ValidationError as error:
         shown = line[:120].decode(errors="replace")
         raise RegistryError(

@@ -5,7 +5,7 @@ from datetime import date
 from pydantic import Field
 
 from mtmd.config import Frozen
-from mtmd.registry.records import Champion, Change
+from mtmd.registry.records import Champion, ChampionChange
 from mtmd.registry.registry import Registry
 
 
@@ -47,7 +47,7 @@ def _is_settled(live: Champion, candidate: str, as_of: date) -> bool:
     return live.model_id == candidate or (live.as_of > as_of and candidate not in live.rolled_back)
 
 
-def _promotion(registry: Registry, candidate: str) -> Change | None:
+def _promotion(registry: Registry, candidate: str) -> ChampionChange | None:
     changes = (one for one in reversed(registry.history()) if one.action == "promote")
     return next((one for one in changes if one.model_id == candidate), None)
 

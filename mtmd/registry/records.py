@@ -34,7 +34,7 @@ class Registered(Frozen):
     reused: bool = Field(description="whether it was there before, complete")
 
 
-class Change(Frozen):
+class ChampionChange(Frozen):
     """One change of the champion: a line of `history.jsonl`. Lines are ordered by `sequence`."""
 
     sequence: int = Field(ge=1)
@@ -63,7 +63,7 @@ class Champion(Frozen):
         {},
         description="bundle_id of each of them: the same content under another model id must not come back either",
     )
-    change: Change = Field(description="kept here too, so that a crash cannot lose its history line")
+    change: ChampionChange = Field(description="kept here too, so that a crash cannot lose its history line")
 
 
 class Promotion(Frozen):
@@ -79,4 +79,4 @@ class RegistryStatus(Frozen):
 
     champion: Champion | None
     candidates: int = Field(description="models in the registry, the champion included")
-    history: tuple[Change, ...] = Field(description="latest changes, oldest first")
+    history: tuple[ChampionChange, ...] = Field(description="latest changes, oldest first")

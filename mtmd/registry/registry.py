@@ -20,7 +20,7 @@ from mtmd.registry.history import champion_of, read_history, reconcile, standing
 from mtmd.registry.records import (
     REASON_LENGTH,
     Champion,
-    Change,
+    ChampionChange,
     ModelManifest,
     Promotion,
     Registered,
@@ -222,7 +222,7 @@ class Registry:
             return ()
         return tuple(name for name, _ in standing(self.history(), champion.rolled_back))
 
-    def history(self) -> tuple[Change, ...]:
+    def history(self) -> tuple[ChampionChange, ...]:
         """Every change of the champion, oldest first."""
         if self.champion() is None:
             return ()
@@ -305,7 +305,7 @@ class Registry:
     ) -> Champion:
         """Pointer first, history second: `reconcile` mends what a crash in between leaves."""
         sequence = (old.sequence if old else 0) + 1
-        change = Change.model_validate(
+        change = ChampionChange.model_validate(
             {
                 "sequence": sequence,
                 "action": action,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mtmd.model.batch import Batch
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 
 PRIOR_ROWS = 50  # rows for no move at all: what a handful of rows say of a level is mostly their noise
 _STEPS, _NEAR, _FAR = 10, 1e-4, 2.0  # Newton's method: at most so many steps, until one is small, none longer
@@ -20,7 +20,7 @@ _MOST = math.log(0.99)  # a teacher that was fitted task by task may score a chi
 
 
 @torch.no_grad()
-def move_level(model: Ranker, newest: Callable[[], Iterable[Batch]]) -> Tensor:
+def move_level(model: RankingModel, newest: Callable[[], Iterable[Batch]]) -> Tensor:
     """Shift the biases until the mean log-score of each level is the teacher's; returns the shifts, in logits.
 
     A level is what has a bias of its own: a row of `model.level_of`, and a task. Each conditional probability of the
@@ -40,7 +40,7 @@ def move_level(model: Ranker, newest: Callable[[], Iterable[Batch]]) -> Tensor:
     return kept
 
 
-def _sums(model: Ranker, batches: Iterable[Batch]) -> tuple[Tensor, Tensor, Tensor]:
+def _sums(model: RankingModel, batches: Iterable[Batch]) -> tuple[Tensor, Tensor, Tensor]:
     """Per level and task, float64: what the log-scores lack, their slope in the bias, the number of pairs."""
     shape = (model.levels, len(model.parents))
     lack, slope, pairs = (torch.zeros(shape, dtype=torch.float64) for _ in range(3))

@@ -11,7 +11,7 @@ from mtmd.config import Frozen, Preset
 from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.extract.window import WindowData, window_fingerprint
 from mtmd.model.build import ModelKind
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, locked, read_json, remove, write_json
 from mtmd.store.outputs import make_once
@@ -119,7 +119,7 @@ def window_data(plan: RunPlan, window: Sequence[ShardRef]) -> WindowData:
     )
 
 
-def load_trained(plan: RunPlan, trained: Trained) -> Ranker:
+def load_trained(plan: RunPlan, trained: Trained) -> RankingModel:
     """The trained model in evaluation mode."""
     preset = plan.changed(trained.variant).preset
     return load_weights(trained.kind, preset, Path(trained.path) / _WEIGHTS)

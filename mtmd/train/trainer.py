@@ -19,7 +19,7 @@ from mtmd.config import Preset
 from mtmd.errors import TrainingError
 from mtmd.model.batch import Batch
 from mtmd.model.build import ModelKind, build_model
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 from mtmd.store.files import digest
 from mtmd.train.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from mtmd.train.level import move_level
@@ -36,7 +36,7 @@ from mtmd.train.step import (
 )
 
 
-def start(model: Ranker, data: TrainingData, batch_requests: int) -> None:
+def start(model: RankingModel, data: TrainingData, batch_requests: int) -> None:
     """Set the biases to the window's mean scores, and the statistics of features to those of its training requests.
 
     One pass over the batches of epoch 0, which training does not use. A row counts once in each batch that it is in.
@@ -54,7 +54,7 @@ OnProgress = Callable[[Progress], None]
 
 def fit(
     kind: ModelKind, data: TrainingData, preset: Preset, work: Path, on_progress: OnProgress | None = None
-) -> tuple[Ranker, FitResult]:
+) -> tuple[RankingModel, FitResult]:
     """Train a new model, or go on from the checkpoint in `work`: the best epoch's model, and the record.
 
     A training that `work` has complete is not repeated. `on_progress` is called every few steps and after
@@ -122,7 +122,7 @@ class _Run:
         save_checkpoint(self._work, self._state(), self._model, self._optimizer, self._best)
         self._report(epoch, epoch * self._steps, train_loss, validation_loss, rows / seconds)
 
-    def result(self) -> tuple[Ranker, FitResult]:
+    def result(self) -> tuple[RankingModel, FitResult]:
         """The best epoch's model, at the level that the preset wants, in evaluation mode; and the training's record."""
         self._optimizer.close()
         self._model.load_state_dict(self._best)

@@ -125,7 +125,7 @@ class WindowValidation(Frozen):
 SAMPLES = 20  # a wrong schema is read column by column, so more of it is shown than of rows
 
 
-def compare(
+def compare_schema(
     table: str, declared: Mapping[str, str], files: Mapping[str, Mapping[str, str]]
 ) -> ExpectationResult:
     """Whether every file (by name) has exactly the declared columns with exactly the declared types."""

@@ -23,11 +23,11 @@ from mtmd.validate.results import (
     ExpectationResult,
     Status,
     WindowValidation,
-    compare,
+    compare_schema,
 )
 from mtmd.validate.staging import (
     columns_of,
-    profile_day,
+    profile_staged_day,
     stage_day,
     stage_found,
     stage_previous_requests,
@@ -61,7 +61,7 @@ def validate_day(
     with database() as opened:
         declared = table_columns(declarations)
         schemas = tuple(
-            compare(
+            compare_schema(
                 table,
                 declared[table],
                 {file.name: columns_of(opened, table, file, day) for file in files[table]},
@@ -84,7 +84,7 @@ def validate_day(
         present = {Needs.NOTHING: True, Needs.TRAILING: bool(earlier), Needs.PREVIOUS_DAY: bool(previous)}
         stage_found(opened, files["candidates"], day, preset, present)
         results = run_suites(opened, _day_suites(preset), present)
-        profile = profile_day(opened, day, declarations)
+        profile = profile_staged_day(opened, day, declarations)
     return DayValidation(day=day, results=schemas + results, profile=profile)
 
 

@@ -175,7 +175,7 @@ def _culprit(database: Database, table: str, files: list[Path]) -> Path | None:
     return None
 
 
-def profile_day(database: Database, day: date, declarations: Declarations) -> DayProfile:
+def profile_staged_day(database: Database, day: date, declarations: Declarations) -> DayProfile:
     """The staged day in numbers."""
     domains = declarations.domains
     found = {(row["surface"], row["product"]): row for row in database.rows(f"from {SUMMARY}")}

@@ -5,15 +5,15 @@ from functools import cache
 
 from mtmd.abtest.traffic import Traffic, draw_traffic
 from mtmd.sources.simulated.config import FunnelConfig, WorldConfig
-from mtmd.sources.simulated.platform import Platform
+from mtmd.sources.simulated.platform import SimulatedPlatform
 
 DAY = date(2026, 1, 21)
 FUNNEL = FunnelConfig(requests=300, broad=20, keep=8, slots=3)
 
 
 @cache
-def tiny_platform(further_tasks: bool = False) -> Platform:
-    return Platform(WorldConfig.tiny(further_tasks=further_tasks))
+def tiny_platform(further_tasks: bool = False) -> SimulatedPlatform:
+    return SimulatedPlatform(WorldConfig.tiny(further_tasks=further_tasks))
 
 
 @cache

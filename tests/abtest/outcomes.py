@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from mtmd.abtest.arms import CELLS, Alignment
-from mtmd.abtest.changes import LOWER_IS_BETTER, METRICS, Change
+from mtmd.abtest.changes import LOWER_IS_BETTER, METRICS, RelativeChange
 from mtmd.abtest.outcome import (
     BASELINE,
     CANDIDATE,
@@ -13,7 +13,7 @@ from mtmd.abtest.outcome import (
     ORACLE,
     UNCONSTRAINED,
     ABTest,
-    Comparison,
+    ArmComparison,
 )
 from mtmd.evaluate.student import quantile, tail
 from mtmd.sources.simulated.config import FunnelConfig
@@ -22,21 +22,21 @@ SAMPLES = 20
 ERROR = 0.01  # standard error of every log ratio
 
 
-def changes(errors: Mapping[str, float | None]) -> tuple[Change, ...]:
+def changes(errors: Mapping[str, float | None]) -> tuple[RelativeChange, ...]:
     """Each metric's log ratio in standard errors, the same in every cell; 0 for others, None for no ratio."""
     return tuple(
         change(kind, cell, metric, errors.get(metric, 0.0)) for metric in METRICS for kind, cell in CELLS
     )
 
 
-def change(kind: str, cell: str, metric: str, errors: float | None) -> Change:
+def change(kind: str, cell: str, metric: str, errors: float | None) -> RelativeChange:
     if errors is None:
-        return Change(
+        return RelativeChange(
             kind=kind, cell=cell, metric=metric, control=None, treatment=None, change=None, low=None, high=None,
             worse=None,
         )  # fmt: skip
     ratio, half = errors * ERROR, quantile(0.95, SAMPLES - 1) * ERROR
-    return Change(
+    return RelativeChange(
         kind=kind,
         cell=cell,
         metric=metric,
@@ -65,7 +65,7 @@ def planted(*, unconstrained: bool = False, **errors: float | None) -> ABTest:
         funnel=FunnelConfig(),
         samples=SAMPLES,
         comparisons=tuple(
-            Comparison(control=one, treatment=other, changes=changes(own))
+            ArmComparison(control=one, treatment=other, changes=changes(own))
             for (one, other), own in pairs.items()
         ),
         alignment=dict.fromkeys(rankers, aligned),

@@ -7,7 +7,7 @@ from benchmarks.ceilings import ceilings, main, true_logits
 from mtmd.config import Preset, load_preset
 from mtmd.errors import ConfigError
 from mtmd.sources.simulated.config import WorldConfig
-from mtmd.sources.simulated.platform import Platform
+from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.sources.simulated.requests import Pairs, draw_requests
 from tests.conftest import TINY
 
@@ -16,11 +16,11 @@ FIVE = TINY.replace("tiny.toml", "tiny-five.toml")
 
 
 @pytest.fixture(scope="module")
-def platform() -> Platform:
-    return Platform(WorldConfig.tiny())
+def platform() -> SimulatedPlatform:
+    return SimulatedPlatform(WorldConfig.tiny())
 
 
-def test_the_matrix_has_the_worlds_own_log_odds(platform: Platform) -> None:
+def test_the_matrix_has_the_worlds_own_log_odds(platform: SimulatedPlatform) -> None:
     ads, requests = platform.ads(DAY), draw_requests(platform.population, DAY.toordinal(), 0, 120)
     matrix = true_logits(platform, requests, ads, DAY)
     assert matrix.shape == (3, 120, len(ads.ad_id))
@@ -31,7 +31,7 @@ def test_the_matrix_has_the_worlds_own_log_odds(platform: Platform) -> None:
 
 
 def test_a_wide_dot_product_is_as_good_as_knowing_everything_and_a_narrow_one_is_not(
-    platform: Platform, tiny_preset: Preset
+    platform: SimulatedPlatform, tiny_preset: Preset
 ) -> None:
     table = ceilings(platform, tiny_preset, DAY, count=100, widths=[200, 1])
     assert len(table.rows) == 15
@@ -46,7 +46,7 @@ def test_every_task_of_the_platform_has_its_floors(tiny_preset: Preset) -> None:
     """In the preset's order, and those of the first three whatever others there are."""
     preset, platforms = (
         load_preset(FIVE),
-        [Platform(WorldConfig.tiny(further_tasks=far)) for far in (False, True)],
+        [SimulatedPlatform(WorldConfig.tiny(further_tasks=far)) for far in (False, True)],
     )
     first, *others = preset.domains.tasks
     turned = preset.domains.model_copy(update={"tasks": (first, *reversed(others))})
@@ -68,7 +68,7 @@ def test_every_task_of_the_platform_has_its_floors(tiny_preset: Preset) -> None:
 
 
 def test_tasks_whose_truth_is_not_there_are_refused(
-    platform: Platform, tiny_preset: Preset, capsys: pytest.CaptureFixture[str]
+    platform: SimulatedPlatform, tiny_preset: Preset, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(
         ConfigError, match=r"has tasks \['cvr', 'relevance'\], of which this platform knows no truth"

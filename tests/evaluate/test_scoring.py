@@ -18,12 +18,12 @@ from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.model.batch import Batch
 from mtmd.model.build import build_model
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 
 CTR_BY_CANDIDATE = torch.tensor([0.5, 0.25, 0.125])
 
 
-class RowNumber(Ranker):
+class RowNumber(RankingModel):
     """Scores a candidate by its row number: shows where a score ends up."""
 
     def forward(self, batch: Batch) -> Tensor:

@@ -1,7 +1,7 @@
 """Writing expectations: names and values reach DuckDB as they are."""
 
 from expectations import Needs
-from expectations.common import Batch, build_suite, literal, name, one_of
+from expectations.common import SuiteTable, build_suite, literal, name, one_of
 from mtmd.validate.gx_duckdb import database, load
 from mtmd.validate.runner import run_suites
 
@@ -15,7 +15,7 @@ def test_quoting() -> None:
 
 def test_odd_values_are_compared_as_they_are() -> None:
     load()
-    suite = build_suite(Batch.ADS, [one_of("product", ODD, "ad_id", "…")])
+    suite = build_suite(SuiteTable.ADS, [one_of("product", ODD, "ad_id", "…")])
     with database() as opened:
         values = ", ".join(f"({i}, {literal(value)})" for i, value in enumerate((*ODD, "its", "a:b")))
         opened.rows(f"create table ads as select * from (values {values}) t (ad_id, product)")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from flows.platform import Platform, down, up
+from deploy.local import Platform, down, up
 from tests.flows.deployed import Deployed, free_port
 from tests.flows.runs import Run, copied
 

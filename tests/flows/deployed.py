@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.platform import Platform
+from deploy.local import Platform
 from mtmd.registry.registry import Registry
 from tests.flows.runs import LINE, ROOT, TINY
 

@@ -7,7 +7,7 @@ from prefect.exceptions import ParameterTypeError
 
 from flows.ab_test import ab_test
 from mtmd.abtest import stage as abtest_stage
-from mtmd.abtest.outcome import BASELINE, CANDIDATE, ABTest, Comparison
+from mtmd.abtest.outcome import BASELINE, CANDIDATE, ABTest, ArmComparison
 from mtmd.abtest.stage import find_ab_test
 from mtmd.errors import ConfigError, LogsError, RegistryError
 from mtmd.extract import stage as extract_stage
@@ -183,7 +183,7 @@ def test_a_daily_run_asks_the_gate_where_its_preset_does(gated: Run) -> None:
 
 def test_who_knows_bids_alone_would_be_blocked(tested: tuple[ABTest, dict[str, str]]) -> None:
     """The same test, with the ranker by chance for a candidate."""
-    lost = Comparison(control=BASELINE, treatment=CANDIDATE, changes=tested[0].of(BASELINE, "chance"))
+    lost = ArmComparison(control=BASELINE, treatment=CANDIDATE, changes=tested[0].of(BASELINE, "chance"))
     gate = ab_gate(tested[0].model_copy(update={"comparisons": (lost,)}), 0.05)
     assert not gate.passed
     assert "metrics over all impressions are worse than with the per-slice baselines (" in gate.detail

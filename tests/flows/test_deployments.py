@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from flows.platform import up
+from deploy.local import up
 from tests.flows.deployed import Deployed
 from tests.flows.runs import AS_OF, LINE, NEXT, ROOT, half_written
 

@@ -9,7 +9,7 @@ import mtmd.model.build
 from mtmd.config import Preset
 from mtmd.errors import ConfigError
 from mtmd.model.build import ModelKind, build_model
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 from tests.model.random_batches import random_batch
 
 KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")
@@ -40,7 +40,7 @@ def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone(
 def test_every_ranker_gives_finite_log_probabilities(tiny_preset: Preset, kind: ModelKind) -> None:
     model = build_model(kind, tiny_preset)
     batch = random_batch(tiny_preset.declarations)
-    assert isinstance(model, Ranker)
+    assert isinstance(model, RankingModel)
     for log_p in (model(batch), model.eval()(batch)):
         assert log_p.shape == batch.teacher.shape
         assert log_p.dtype == torch.float32

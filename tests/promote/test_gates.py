@@ -12,7 +12,7 @@ from mtmd.errors import RegistryError
 from mtmd.evaluate.report import ALL, Comparison, EvaluationReport, SliceMetrics
 from mtmd.export.fresh_process import FreshProcessReport
 from mtmd.export.parity import DayParity, FileParity, ParityReport
-from mtmd.promote.gates import AB_TEST, GateInputs, Verdict, decide
+from mtmd.promote.gates import AB_TEST, GateInputs, Verdict, apply_gates
 from mtmd.promote.slice_gates import GateResult
 
 SEARCH = Slice("search", "standard", "ctr")
@@ -131,7 +131,7 @@ def gate(verdict: Verdict, name: str) -> GateResult:
 
 
 def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., GateInputs]) -> None:
-    verdict = decide(inputs())
+    verdict = apply_gates(inputs())
     assert verdict.promoted
     assert verdict.words() == "promoted"
     assert [one.name for one in verdict.gates] == [
@@ -200,7 +200,7 @@ def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., Gat
 def test_each_gate_stops_the_promotion_and_says_where_and_what(
     inputs: Callable[..., GateInputs], changed: dict[str, Any], name: str, words: str
 ) -> None:
-    verdict = decide(inputs(**changed))
+    verdict = apply_gates(inputs(**changed))
     assert [one.name for one in verdict.gates if not one.passed] == [name]
     assert words in gate(verdict, name).detail
     assert verdict.words().startswith(f"kept champion old because {name}: ")
@@ -214,12 +214,12 @@ def test_each_gate_stops_the_promotion_and_says_where_and_what(
 def test_a_number_on_its_limit_passes(
     inputs: Callable[..., GateInputs], predictor: str, values: dict[str, float]
 ) -> None:
-    assert decide(inputs(evaluation=evaluation(**{predictor: values}))).promoted
+    assert apply_gates(inputs(evaluation=evaluation(**{predictor: values}))).promoted
 
 
 def test_what_chance_explains_does_not_block(inputs: Callable[..., GateInputs]) -> None:
     """Worse by 1.5 standard errors than the baseline, and by less than the tolerance than the champion."""
-    verdict = decide(inputs(evaluation=evaluation(mtmd={"logmae": 0.404}, per_slice={"logmae": 0.398})))
+    verdict = apply_gates(inputs(evaluation=evaluation(mtmd={"logmae": 0.404}, per_slice={"logmae": 0.398})))
     assert verdict.promoted
     found = {one.surface: one for one in gate(verdict, "baseline").slices}
     assert found["search"].decision == "not shown worse"
@@ -229,7 +229,7 @@ def test_what_chance_explains_does_not_block(inputs: Callable[..., GateInputs]) 
 
 
 def test_a_slice_with_few_requests_is_not_judged_and_says_so(inputs: Callable[..., GateInputs]) -> None:
-    verdict = decide(inputs(evaluation=evaluation(mtmd={"logmae": 9.0}, requests=99.4)))
+    verdict = apply_gates(inputs(evaluation=evaluation(mtmd={"logmae": 9.0}, requests=99.4)))
     assert verdict.promoted
     training = gate(verdict, "training")
     assert (
@@ -252,8 +252,8 @@ def test_a_slice_with_few_actions_is_not_judged_where_the_teacher_learnt_from_th
     inputs: Callable[..., GateInputs],
 ) -> None:
     few = evaluation(mtmd={"logmae": 9.0, "positives": 29})
-    assert not decide(inputs(evaluation=few)).promoted
-    verdict = decide(inputs(evaluation=few, gates=GATES.model_copy(update={"min_actions": 30})))
+    assert not apply_gates(inputs(evaluation=few)).promoted
+    verdict = apply_gates(inputs(evaluation=few, gates=GATES.model_copy(update={"min_actions": 30})))
     baseline = gate(verdict, "baseline")
     (finding,) = [one for one in baseline.slices if not one.judged]
     assert str(finding) == "search × standard × ctr: not judged (29 actions)"
@@ -261,7 +261,7 @@ def test_a_slice_with_few_actions_is_not_judged_where_the_teacher_learnt_from_th
 
 
 def test_a_gate_that_can_judge_no_slice_does_not_pass(inputs: Callable[..., GateInputs]) -> None:
-    verdict = decide(inputs(gates=GATES.model_copy(update={"min_requests": 5000})))
+    verdict = apply_gates(inputs(gates=GATES.model_copy(update={"min_requests": 5000})))
     failed = [one.name for one in verdict.gates if not one.passed]
     assert failed == ["training", "champion", "baseline", "calibration"]
     assert (
@@ -273,7 +273,7 @@ def test_a_gate_that_can_judge_no_slice_does_not_pass(inputs: Callable[..., Gate
 def test_the_first_failed_gate_is_told_in_full_and_the_others_named(
     inputs: Callable[..., GateInputs],
 ) -> None:
-    verdict = decide(inputs(parity=None, fresh_process=None))
+    verdict = apply_gates(inputs(parity=None, fresh_process=None))
     assert verdict.words() == (
         "kept champion old because parity: the exported files were not compared (also failed: fresh process)"
     )
@@ -281,23 +281,25 @@ def test_the_first_failed_gate_is_told_in_full_and_the_others_named(
 
 def test_without_a_champion_there_is_nothing_to_be_worse_than(inputs: Callable[..., GateInputs]) -> None:
     first = inputs(champion=None, evaluation=evaluation(has_champion=False))
-    assert decide(first).promoted
-    failed = decide(first.model_copy(update={"data_passed": False}))
+    assert apply_gates(first).promoted
+    failed = apply_gates(first.model_copy(update={"data_passed": False}))
     assert failed.words().startswith("promoted nothing (no champion yet) because data suites")
 
 
 def test_a_champion_that_is_left_out_blocks_nothing_and_says_why(inputs: Callable[..., GateInputs]) -> None:
     words = "champion old (as_of 2026-01-09) is newer: it trained on this day, so it is not compared"
-    verdict = decide(inputs(left_out=words, evaluation=evaluation(has_champion=False)))
+    verdict = apply_gates(inputs(left_out=words, evaluation=evaluation(has_champion=False)))
     assert gate(verdict, "champion").detail == words
     assert gate(verdict, "champion").passed
 
 
 def test_what_was_promoted_before_stands_whatever_is_found_now(inputs: Callable[..., GateInputs]) -> None:
-    again = decide(inputs()).promoted_before("all gates passed")
+    again = apply_gates(inputs()).promoted_before("all gates passed")
     assert again.promoted
     assert again.words() == "promoted"
-    failed = decide(inputs(data_passed=False)).promoted_before("override (a leak) of failed gates: champion")
+    failed = apply_gates(inputs(data_passed=False)).promoted_before(
+        "override (a leak) of failed gates: champion"
+    )
     assert not failed.promoted
     assert failed.words().startswith(
         "new was promoted before (override (a leak) of failed gates: champion), which stands, although data suites: "
@@ -316,7 +318,7 @@ def test_the_training_must_be_shown_better_than_the_constant_over_a_task(
         for one in whole.comparisons
     ]
     report = EvaluationReport.model_validate(whole.model_dump() | {"comparisons": pairs})
-    found = gate(decide(inputs(evaluation=report)), "training")
+    found = gate(apply_gates(inputs(evaluation=report)), "training")
     assert not found.passed
     assert [one.decision for one in found.slices] == ["not shown worse", "better", "not shown better"]
 
@@ -324,31 +326,33 @@ def test_the_training_must_be_shown_better_than_the_constant_over_a_task(
 def test_a_floor_is_not_missed_by_luck(inputs: Callable[..., GateInputs]) -> None:
     """A little behind the constant in one slice, a little out of calibration: less than chance explains."""
     report = evaluation(constant={"logmae": 0.399}, mtmd={"mean_prediction": 0.078})
-    assert decide(inputs(evaluation=report)).promoted
+    assert apply_gates(inputs(evaluation=report)).promoted
     sure = evaluation(mtmd={"mean_prediction": 0.078, "calibration_error": 0.005})
-    assert not gate(decide(inputs(evaluation=sure)), "calibration").passed
+    assert not gate(apply_gates(inputs(evaluation=sure)), "calibration").passed
     alone = evaluation(mtmd={"mean_prediction": 0.078, "calibration_error": None})
-    assert not gate(decide(inputs(evaluation=alone)), "calibration").passed  # no spread: the number itself
+    assert not gate(
+        apply_gates(inputs(evaluation=alone)), "calibration"
+    ).passed  # no spread: the number itself
 
 
 def test_a_finding_says_what_the_slice_could_have_shown(inputs: Callable[..., GateInputs]) -> None:
     """Three slices at 5 %: 2.128 standard errors of 0.01 beyond the tolerance; just beyond it is found worse."""
     edge = -math.expm1(math.log(1.03) + 2.128 * SPREAD)
-    found = gate(decide(inputs()), "champion").slices[0]
+    found = gate(apply_gates(inputs()), "champion").slices[0]
     assert found.detectable == pytest.approx(edge, abs=1e-5)
     for share, decision in ((0.999, "not shown worse"), (1.001, "worse")):
         worse = evaluation(mtmd={"logmae": 0.4 * (1.0 - share * edge)})
-        assert gate(decide(inputs(evaluation=worse)), "champion").slices[0].decision == decision
+        assert gate(apply_gates(inputs(evaluation=worse)), "champion").slices[0].decision == decision
 
 
 def test_a_rival_that_was_not_evaluated_does_not_pass(inputs: Callable[..., GateInputs]) -> None:
-    verdict = decide(inputs(evaluation=evaluation(has_champion=False)))
+    verdict = apply_gates(inputs(evaluation=evaluation(has_champion=False)))
     assert gate(verdict, "champion").detail == "the evaluation has no predictor 'champion'; evaluate it"
     assert not verdict.passed
 
 
 def test_a_refusal_by_the_registry_is_told_too(inputs: Callable[..., GateInputs]) -> None:
-    verdict = decide(inputs()).refused("its as_of 2026-01-04 is older than the champion's 2026-01-05")
+    verdict = apply_gates(inputs()).refused("its as_of 2026-01-04 is older than the champion's 2026-01-05")
     assert verdict.passed
     assert not verdict.promoted
     assert verdict.words() == (
@@ -359,32 +363,32 @@ def test_a_refusal_by_the_registry_is_told_too(inputs: Callable[..., GateInputs]
 
 def test_a_persons_reason_lets_slice_gates_pass_and_nothing_else(inputs: Callable[..., GateInputs]) -> None:
     worse = inputs(evaluation=evaluation(mtmd={"logmae": 0.44}))
-    verdict = decide(worse, "the champion leaks")
+    verdict = apply_gates(worse, "the champion leaks")
     assert verdict.promoted
     assert verdict.failed == ("champion",)
     assert verdict.words() == "promoted by override (the champion leaks) of failed gates: champion"
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
-    broken = decide(worse.model_copy(update={"parity": None}), "the champion leaks")
+    broken = apply_gates(worse.model_copy(update={"parity": None}), "the champion leaks")
     assert not broken.promoted
     assert broken.words().startswith("kept champion old because champion: ")
     assert broken.words().endswith(
         "(also failed: parity); the override (the champion leaks) was ignored: it lets only champion, baseline, "
         "calibration, a/b test pass"
     )
-    assert decide(inputs(), "not needed").reason() == "all gates passed"
+    assert apply_gates(inputs(), "not needed").reason() == "all gates passed"
     with pytest.raises(RegistryError, match="an override needs a reason"):
-        decide(worse, " ")
+        apply_gates(worse, " ")
 
 
 def test_the_simulated_ab_is_a_gate_where_one_was_asked_for(inputs: Callable[..., GateInputs]) -> None:
     """It stands before the proofs, blocks, and yields to a person's reason as the slice gates do."""
-    assert "a/b test" not in [one.name for one in decide(inputs()).gates]
+    assert "a/b test" not in [one.name for one in apply_gates(inputs()).gates]
     lost = GateResult(name=AB_TEST, passed=False, detail="1 of 6 metrics")
-    verdict = decide(inputs(ab_test=lost))
+    verdict = apply_gates(inputs(ab_test=lost))
     assert [one.name for one in verdict.gates][4:] == ["calibration", "a/b test", "parity", "fresh process"]
     assert not verdict.promoted
     assert verdict.words() == "kept champion old because a/b test: 1 of 6 metrics"
-    overridden = decide(inputs(ab_test=lost), "the funnel is another")
+    overridden = apply_gates(inputs(ab_test=lost), "the funnel is another")
     assert overridden.promoted
     assert overridden.reason() == "override (the funnel is another) of failed gates: a/b test"
-    assert decide(inputs(ab_test=lost.model_copy(update={"passed": True}))).promoted
+    assert apply_gates(inputs(ab_test=lost.model_copy(update={"passed": True}))).promoted

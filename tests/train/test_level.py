@@ -10,7 +10,7 @@ from torch import Tensor
 from mtmd.config import Preset
 from mtmd.model.batch import Batch
 from mtmd.model.build import ModelKind, build_model
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 from mtmd.train import level
 from mtmd.train.level import move_level
 from mtmd.train.trainer import fit
@@ -31,7 +31,7 @@ def _in_order(batch: Batch) -> Batch:
     return replace(batch, teacher=torch.where(batch.teacher.isnan(), torch.nan, batch.teacher[:, :1] * share))
 
 
-def _means(model: Ranker, batch: Batch, scores: Tensor, row: int, task: int) -> float:
+def _means(model: RankingModel, batch: Batch, scores: Tensor, row: int, task: int) -> float:
     """Mean log P(task | parent) over the pairs of a level, from log P(task)."""
     parent = model.parents[task]
     own = scores[:, task] - (0.0 if parent is None else scores[:, parent])

@@ -3,7 +3,7 @@ import torch
 
 from mtmd.config import Preset
 from mtmd.model.build import build_model
-from mtmd.model.ranker import Ranker
+from mtmd.model.ranker import RankingModel
 from mtmd.train.step import TrainingLoss, clip_gradients, training_step
 from tests.model.random_batches import random_batch
 from tests.train.windows import with_scores
@@ -12,11 +12,11 @@ LOSS = TrainingLoss(torch.tensor([2.0, 1.0, 1.0]), 0.5, torch.tensor([0.1, 0.05,
 
 
 @pytest.fixture
-def model(tiny_preset: Preset) -> Ranker:
+def model(tiny_preset: Preset) -> RankingModel:
     return build_model("pooled", tiny_preset)
 
 
-def test_it_returns_the_loss_and_the_norm_before_clipping(model: Ranker, tiny_preset: Preset) -> None:
+def test_it_returns_the_loss_and_the_norm_before_clipping(model: RankingModel, tiny_preset: Preset) -> None:
     batch = random_batch(tiny_preset.declarations)
     loss = LOSS(model(batch), batch.teacher)
     gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
@@ -30,7 +30,7 @@ def test_it_returns_the_loss_and_the_norm_before_clipping(model: Ranker, tiny_pr
     assert float(moved.detach().norm()) == pytest.approx(1e-3, rel=1e-2)
 
 
-def test_a_step_that_is_not_finite_moves_nothing(model: Ranker, tiny_preset: Preset) -> None:
+def test_a_step_that_is_not_finite_moves_nothing(model: RankingModel, tiny_preset: Preset) -> None:
     batch = with_scores(random_batch(tiny_preset.declarations), torch.inf)
     before = [parameter.detach().clone() for parameter in model.parameters()]
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from expectations import Needs, candidates
-from expectations.common import Batch, Expect, build_suite
+from expectations.common import Expect, SuiteTable, build_suite
 from mtmd.errors import LogsError, ValidationError
 from mtmd.validate import staging
 from mtmd.validate.gx_duckdb import database, load
@@ -179,7 +179,7 @@ def test_a_day_that_is_a_copy_is_found_in_every_table(logs, yesterday, day) -> N
 def test_an_expectation_that_raises_has_not_passed_and_disturbs_no_other() -> None:
     load()
     suite = build_suite(
-        Batch.ADS,
+        SuiteTable.ADS,
         [
             Expect("no_such_column", "…", "select bid from {batch}"),
             Expect(
@@ -218,7 +218,7 @@ def test_a_question_about_all_candidates_that_fails_is_raised_and_blames_no_file
 
 def test_an_empty_table_fails_although_nothing_in_it_is_wrong() -> None:
     load()
-    suite = build_suite(Batch.ADS, [Expect("sound", "…", "select ad_id from {batch} where ad_id > 1")])
+    suite = build_suite(SuiteTable.ADS, [Expect("sound", "…", "select ad_id from {batch} where ad_id > 1")])
     with database() as opened:
         opened.rows("create table ads (ad_id bigint)")
         rows, sound = run_suites(opened, {"ads": suite}, EVERYTHING)

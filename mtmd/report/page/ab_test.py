@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mtmd.abtest.outcome import ABTest
 from mtmd.promote.gates import AB_TEST, Verdict
-from mtmd.report.page.charts import listed
+from mtmd.report.page.charts import enumerated
 from mtmd.report.page.comparisons import RIVALS
 from mtmd.report.tables.ab_test import bound_tables, change_table, paper_tables
 from mtmd.report.tables.evaluation import Table
@@ -43,6 +43,6 @@ def _words(tested: ABTest) -> str:
         "not to be told apart in": [one for one in known if not one.significant],
     }
     said = "; ".join(
-        f"{what} {listed([one.metric for one in found])}" for what, found in groups.items() if found
+        f"{what} {enumerated([one.metric for one in found])}" for what, found in groups.items() if found
     )
     return f"Against the {RIVALS[tested.control]}, over all impressions: {said or 'nothing to compare'}."

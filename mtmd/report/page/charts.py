@@ -62,7 +62,7 @@ def scientific(value: float | None) -> str:
     return "not finite" if value is None else minus(f"{value:.1e}")
 
 
-def listed(names: list[str]) -> str:
+def enumerated(names: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
 

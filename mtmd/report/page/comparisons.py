@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mtmd.config import Domain, Slice, variants
 from mtmd.evaluate.report import ALL, EVERYTHING, Estimate, EvaluationReport
-from mtmd.report.page.charts import listed
+from mtmd.report.page.charts import enumerated
 from mtmd.report.page.heat_map import EstimateRow, HeatCell, HeatMap, estimates_map, full_colour
 from mtmd.report.tables.ablation import contributions
 from mtmd.report.tables.evaluation import (
@@ -39,7 +39,7 @@ class Standing:
     def words(self) -> str:
         """`ahead on ctr and gctr, tied on octr`"""
         parts = (("ahead on", self.ahead), ("tied on", self.tied), ("behind on", self.behind))
-        return ", ".join(f"{how} {listed(list(tasks))}" for how, tasks in parts if tasks)
+        return ", ".join(f"{how} {enumerated(list(tasks))}" for how, tasks in parts if tasks)
 
 
 def standing(report: EvaluationReport, reference: str) -> Standing:
@@ -77,11 +77,12 @@ def _worth(found: Standing, name: str) -> str:
     if found.behind:
         return (
             f"Mixed: against pooling alone {name} is {found.words}; it earns its cost on "
-            f"{listed(list(found.ahead))} only, and pooling is better on {listed(list(found.behind))}."
+            f"{enumerated(list(found.ahead))} only, and pooling is better on {enumerated(list(found.behind))}."
         )
     if found.tied:
-        return f"{name} is worth its cost on {listed(list(found.ahead))}: against pooling alone it is {found.words}."
-    return f"{name} is worth its cost: it is ahead of pooling alone on {listed(list(found.ahead))}."
+        ahead = enumerated(list(found.ahead))
+        return f"{name} is worth its cost on {ahead}: against pooling alone it is {found.words}."
+    return f"{name} is worth its cost: it is ahead of pooling alone on {enumerated(list(found.ahead))}."
 
 
 def rivals_map(report: EvaluationReport) -> HeatMap:

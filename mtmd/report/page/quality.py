@@ -28,7 +28,7 @@ class DayRow:
 
 
 @dataclass(frozen=True)
-class Finding:
+class QualityFinding:
     """An expectation that failed or could not be checked."""
 
     where: str
@@ -44,7 +44,7 @@ class Quality:
 
     words: str
     passed: bool
-    findings: tuple[Finding, ...]
+    findings: tuple[QualityFinding, ...]
     skipped: tuple[tuple[str, int], ...]
     days: tuple[DayRow, ...]
     candidates: int
@@ -76,10 +76,10 @@ def short(fingerprint: str | None) -> str:
     return "–" if fingerprint is None else fingerprint[:_SHORT]
 
 
-def _findings(one: Validation) -> Iterator[Finding]:
+def _findings(one: Validation) -> Iterator[QualityFinding]:
     for result in one.results:
         if result.status in {Status.FAILED, Status.RAISED}:
-            yield Finding(
+            yield QualityFinding(
                 where=one.title,
                 name=f"{result.table}.{result.name}",
                 level="stops the run" if result.stops else "warning",

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from mtmd.abtest.arms import Alignment
-from mtmd.abtest.changes import Change
+from mtmd.abtest.changes import RelativeChange
 from mtmd.abtest.outcome import CANDIDATE, CHANCE, HEAVYWEIGHT, ORACLE, UNCONSTRAINED, ABTest
 from mtmd.evaluate.report import Estimate
 from mtmd.report.tables.evaluation import NOT_APPLICABLE, Cell, Column, Table, spoken
 
 
-def change_table(title: str, changes: Sequence[Change], kinds: Sequence[str]) -> Table:
+def change_table(title: str, changes: Sequence[RelativeChange], kinds: Sequence[str]) -> Table:
     """A row per cell of these kinds (surface, product, goal, all), a column per metric."""
     found = {(c.kind, c.cell, c.metric): c for c in changes}
     cells = dict.fromkeys((c.kind, c.cell) for c in changes if c.kind in kinds)
@@ -24,7 +24,7 @@ def change_table(title: str, changes: Sequence[Change], kinds: Sequence[str]) ->
     return Table(title=title, columns=columns, rows=rows)
 
 
-def levels_table(title: str, arms: Mapping[str, Sequence[Change]]) -> Table:
+def levels_table(title: str, arms: Mapping[str, Sequence[RelativeChange]]) -> Table:
     """The metrics of each arm over all impressions; an arm is the treatment of its changes."""
     rows = tuple((name, *(c.treatment for c in changes if c.kind == "all")) for name, changes in arms.items())
     metrics = _metrics([change for changes in arms.values() for change in changes])
@@ -48,12 +48,12 @@ def alignment_table(title: str, rankers: Mapping[str, Iterable[Alignment]]) -> T
     return Table(title=title, columns=columns, rows=tuple(rows))
 
 
-def _metrics(changes: Sequence[Change]) -> list[str]:
+def _metrics(changes: Sequence[RelativeChange]) -> list[str]:
     """In the order in which they come."""
     return list(dict.fromkeys(change.metric for change in changes))
 
 
-def _estimate(change: Change) -> Cell:
+def _estimate(change: RelativeChange) -> Cell:
     if change.change is None:
         return NOT_APPLICABLE
     return Estimate(value=change.change, low=change.low, high=change.high)
@@ -97,6 +97,6 @@ def bound_tables(tested: ABTest) -> tuple[Table, ...]:
     )
 
 
-def _swapped(found: Sequence[Change]) -> tuple[Change, ...]:
+def _swapped(found: Sequence[RelativeChange]) -> tuple[RelativeChange, ...]:
     """The control's figures in the treatment's place."""
     return tuple(one.model_copy(update={"treatment": one.control}) for one in found)

@@ -18,7 +18,7 @@ from mtmd.sources.kuairand.mapping import (
     map_exposures,
     ranking_auc,
 )
-from mtmd.sources.kuairand.source import Source, read_source, source_files
+from mtmd.sources.kuairand.source import Source, kuairand_files, read_source
 from mtmd.sources.kuairand.tables import LogTables
 from mtmd.sources.kuairand.teacher import NEWEST, TeacherConfig, TeacherScores, cross_fit
 from mtmd.sources.kuairand.teacher_inputs import teacher_inputs
@@ -83,7 +83,7 @@ def _identity(source: Path, declarations: Declarations, seed: int, config: Teach
     return digest(
         {
             "format": IMPORT_FORMAT,
-            "files": {path.name: sha256_file(path) for path in source_files(source)},
+            "files": {path.name: sha256_file(path) for path in kuairand_files(source)},
             "declarations": declarations.model_dump(mode="json"),
             "seed": seed,
             "teacher": config.model_dump(mode="json"),

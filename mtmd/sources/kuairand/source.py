@@ -74,7 +74,7 @@ class Source:
     duplicates: int
 
 
-def source_files(folder: Path) -> list[Path]:
+def kuairand_files(folder: Path) -> list[Path]:
     """The files that an import reads, in name order.
 
     Raises LogsError naming the folder and the file that is not there.
@@ -92,7 +92,7 @@ def read_source(folder: Path) -> Source:
 
     Raises LogsError naming the file, and the column or the key, for whatever is missing or malformed.
     """
-    *logs, user_file, video_file = source_files(folder)
+    *logs, user_file, video_file = kuairand_files(folder)
     read = pa.concat_tables([_read(path, _log_types(), nullable=False) for path in logs])
     distinct = read.group_by(read.column_names).aggregate([])
     order = ("time_ms", "user_id", "video_id", "tab", "play_time_ms")

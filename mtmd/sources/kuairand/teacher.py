@@ -62,7 +62,7 @@ class TeacherConfig(Frozen):
 _TASKS = 3
 
 
-class Teacher(nn.Module):
+class HeavyweightTeacher(nn.Module):
     """Three conditional logits per row: click, good click | click, profile enter | click."""
 
     def __init__(
@@ -140,7 +140,7 @@ class TeacherFits:
         losses: list[float] = []
         target = self._labels[torch.from_numpy(held)]
 
-        def measure(model: Teacher) -> None:
+        def measure(model: HeavyweightTeacher) -> None:
             losses.append(float(conditional_loss(self._logits(model, held).float(), target).sum()))
 
         self._fit(rows, self._config.max_epochs, seed, measure)
@@ -154,12 +154,16 @@ class TeacherFits:
         return total / len(seeds)
 
     def _fit(
-        self, rows: Ints, epochs: int, seed: int, after_epoch: Callable[[Teacher], None] | None = None
-    ) -> Teacher:
+        self,
+        rows: Ints,
+        epochs: int,
+        seed: int,
+        after_epoch: Callable[[HeavyweightTeacher], None] | None = None,
+    ) -> HeavyweightTeacher:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             inputs = self._inputs
-            model = Teacher(
+            model = HeavyweightTeacher(
                 inputs.sizes, inputs.ids, inputs.static.shape[1], inputs.past.shape[1], self._config
             )
             optimiser = torch.optim.AdamW(
@@ -172,7 +176,7 @@ class TeacherFits:
                     after_epoch(model)
         return model
 
-    def _epoch(self, model: Teacher, optimiser: torch.optim.Optimizer, order: Tensor) -> None:
+    def _epoch(self, model: HeavyweightTeacher, optimiser: torch.optim.Optimizer, order: Tensor) -> None:
         model.train()
         size = self._config.batch_rows
         for start in range(0, max(len(order) - size, 0) + 1, size):  # rows of a last, smaller batch wait
@@ -184,7 +188,7 @@ class TeacherFits:
             optimiser.step()
 
     @torch.no_grad()
-    def _logits(self, model: Teacher, rows: Ints) -> Tensor:
+    def _logits(self, model: HeavyweightTeacher, rows: Ints) -> Tensor:
         """(|rows|, 3) float64."""
         model.eval()
         parts = [

@@ -61,7 +61,7 @@ class _Block:
     further: Further | None
 
 
-class Platform:
+class SimulatedPlatform:
     """One world, ready to run any of its days."""
 
     def __init__(self, config: WorldConfig) -> None:
@@ -163,7 +163,7 @@ def simulate(
         raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
     root = storage.resolve(logs)
     _claim(config, root)
-    platform = Platform(config)
+    platform = SimulatedPlatform(config)
     for offset in range((last - first).days + 1):
         day = first + timedelta(days=offset)
         rows = platform.write_day(day, root)
@@ -193,7 +193,7 @@ def world_at(logs: str | Path) -> WorldConfig | None:
 
 def day_truth(config: WorldConfig, day: date) -> DayTruth:
     """The truth of every candidate of a day, re-made from the configuration (memory grows with the day)."""
-    platform = Platform(config)
+    platform = SimulatedPlatform(config)
     ads = platform.ads(day)
     parts = [
         (

@@ -14,7 +14,7 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.fresh_process import FreshProcessReport
 from mtmd.export.parity import DayParity, FileParity, ParityReport
 from mtmd.extract.shards import ShardRef
-from mtmd.promote.gates import GateInputs, Verdict, decide
+from mtmd.promote.gates import GateInputs, Verdict, apply_gates
 from mtmd.registry.records import ModelManifest
 from mtmd.report.page.render import ReportInputs
 from mtmd.report.page.towers import TowerMeans
@@ -98,7 +98,7 @@ def verdict(report: EvaluationReport, parity: ParityReport) -> Verdict:
     fresh = FreshProcessReport(
         bundle_id="b", requests=2, ads=8, score_delta=0.0, seconds=1.0, passed=True, detail="it answered"
     )
-    return decide(
+    return apply_gates(
         GateInputs(
             candidate=CANDIDATE,
             champion=CHAMPION,

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from mtmd.report.page.charts import decimal, listed, minus, percent, scientific
+from mtmd.report.page.charts import decimal, enumerated, minus, percent, scientific
 
 
 def test_signs_are_as_wide_as_each_other() -> None:
@@ -25,4 +25,4 @@ def test_what_is_undefined_is_a_dash_or_says_so() -> None:
     ("names", "words"), [([], "none"), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
 )
 def test_names_are_listed_as_in_a_sentence(names: list[str], words: str) -> None:
-    assert listed(names) == words
+    assert enumerated(names) == words

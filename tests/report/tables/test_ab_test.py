@@ -1,13 +1,13 @@
 """Experiments in the paper's form."""
 
 from mtmd.abtest.arms import Alignment
-from mtmd.abtest.changes import METRICS, Change
+from mtmd.abtest.changes import METRICS, RelativeChange
 from mtmd.report.tables.ab_test import alignment_table, change_table, levels_table
 
 
-def change(kind: str, cell: str, metric: str, value: float | None) -> Change:
+def change(kind: str, cell: str, metric: str, value: float | None) -> RelativeChange:
     bounds = (None, None) if value is None else (value - 0.01, value + 0.01)
-    return Change(
+    return RelativeChange(
         kind=kind,
         cell=cell,
         metric=metric,

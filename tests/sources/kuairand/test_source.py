@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mtmd.errors import LogsError
-from mtmd.sources.kuairand.source import read_source, source_files
+from mtmd.sources.kuairand.source import kuairand_files, read_source
 
 
 def test_plain_and_gzipped_logs_are_all_read_in_order_of_time(made_up: Any) -> None:
@@ -34,7 +34,7 @@ def test_gaps_in_the_tables_stay_nulls(made_up: Any) -> None:
 def test_a_plain_file_is_preferred_to_its_gzipped_twin(made_up: Any) -> None:
     folder = made_up.write([made_up.exposure(1, 100, made_up.midnight)], late=[])
     (folder / "log_standard_4_22_to_5_08_pure.csv.gz").write_bytes(b"not gzip")
-    names = [path.name for path in source_files(folder)]
+    names = [path.name for path in kuairand_files(folder)]
     assert names == [
         "log_standard_4_08_to_4_21_pure.csv.gz",
         "log_standard_4_22_to_5_08_pure.csv",
@@ -47,7 +47,7 @@ def test_leaking_and_random_files_are_not_read(made_up: Any) -> None:
     folder = made_up.write([made_up.exposure(1, 100, made_up.midnight)])
     for name in ("video_features_statistic_pure.csv", "log_random_4_22_to_5_08_pure.csv"):
         (folder / name).write_text("never,read\n")
-    assert not any("statistic" in path.name or "random" in path.name for path in source_files(folder))
+    assert not any("statistic" in path.name or "random" in path.name for path in kuairand_files(folder))
 
 
 def test_a_folder_without_logs_is_an_error(tmp_path: Path) -> None:

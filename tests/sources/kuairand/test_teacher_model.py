@@ -5,14 +5,14 @@ import math
 import pytest
 import torch
 
-from mtmd.sources.kuairand.teacher import Teacher, TeacherConfig, conditional_loss
+from mtmd.sources.kuairand.teacher import HeavyweightTeacher, TeacherConfig, conditional_loss
 
 CODES = torch.tensor([[1, 0], [2, 3]], dtype=torch.int32)
 
 
-def teacher(**changes: float) -> Teacher:
+def teacher(**changes: float) -> HeavyweightTeacher:
     torch.manual_seed(0)
-    return Teacher((3, 4), (0,), 2, 1, TeacherConfig(width=2, hidden=4).model_copy(update=changes))
+    return HeavyweightTeacher((3, 4), (0,), 2, 1, TeacherConfig(width=2, hidden=4).model_copy(update=changes))
 
 
 def test_forward_is_linear_part_plus_mlp_of_fields_pairs_and_numbers() -> None:

@@ -15,7 +15,7 @@ from mtmd.logs.contract import table_columns
 from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.further_tasks import SCHEMA, TASKS
-from mtmd.sources.simulated.platform import Platform, simulate
+from mtmd.sources.simulated.platform import SimulatedPlatform, simulate
 from mtmd.sources.simulated.requests import HOME, RELATED, SEARCH, Pairs, Requests, draw_requests
 from mtmd.store.files import sha256_file
 
@@ -25,12 +25,12 @@ CVR, RELEVANCE = range(2)
 
 
 @pytest.fixture(scope="module")
-def platform() -> Platform:
-    return Platform(WorldConfig.sized(further_tasks=True))
+def platform() -> SimulatedPlatform:
+    return SimulatedPlatform(WorldConfig.sized(further_tasks=True))
 
 
 @pytest.fixture(scope="module")
-def block(platform: Platform):
+def block(platform: SimulatedPlatform):
     """The demo's day in one block, and its ads."""
     ads = platform.ads(DAY)
     (found,) = platform.blocks(DAY, ads)
@@ -38,7 +38,7 @@ def block(platform: Platform):
 
 
 @pytest.fixture(scope="module")
-def sides(platform: Platform) -> tuple[Requests, Ads]:
+def sides(platform: SimulatedPlatform) -> tuple[Requests, Ads]:
     return draw_requests(platform.population, DAY.toordinal(), 0, 300), platform.ads(DAY)
 
 
@@ -132,7 +132,9 @@ def grid(sides: tuple[Requests, Ads], surface: int, product: int, size: int = 80
     return Pairs(np.repeat(requests, len(ads)), np.tile(ads, len(requests)))
 
 
-def further_logits(platform: Platform, sides: tuple[Requests, Ads], pairs: Pairs) -> NDArray[np.float64]:
+def further_logits(
+    platform: SimulatedPlatform, sides: tuple[Requests, Ads], pairs: Pairs
+) -> NDArray[np.float64]:
     assert platform.further_tasks is not None
     return platform.further_tasks.logits(*sides, pairs, SINCE)
 
@@ -142,7 +144,7 @@ def further_logits(platform: Platform, sides: tuple[Requests, Ads], pairs: Pairs
 )
 @pytest.mark.parametrize("surface", [HOME, SEARCH, RELATED])
 def test_no_dot_product_of_latent_width_says_it_all_and_clicks_say_a_part(
-    platform: Platform, sides: tuple[Requests, Ads], surface: int, product: int, task: int
+    platform: SimulatedPlatform, sides: tuple[Requests, Ads], surface: int, product: int, task: int
 ) -> None:
     pairs = grid(sides, surface, product)
     own = further_logits(platform, sides, pairs)[:, task]
@@ -156,7 +158,7 @@ def test_no_dot_product_of_latent_width_says_it_all_and_clicks_say_a_part(
 
 
 def test_what_draws_clicks_at_home_is_neither_bought_nor_found_relevant(
-    platform: Platform, sides: tuple[Requests, Ads]
+    platform: SimulatedPlatform, sides: tuple[Requests, Ads]
 ) -> None:
     requests, ads = sides
     loud = replace(ads, appeal=ads.appeal + 1.0)
@@ -168,7 +170,7 @@ def test_what_draws_clicks_at_home_is_neither_bought_nor_found_relevant(
 
 
 def test_new_ads_are_relevant_in_search_and_not_at_home(
-    platform: Platform, sides: tuple[Requests, Ads]
+    platform: SimulatedPlatform, sides: tuple[Requests, Ads]
 ) -> None:
     """The other way round than clicks."""
     requests, ads = sides

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.platform import (
+from deploy.local import (
     Platform,
     _alive,
     _await,

@@ -1,4 +1,4 @@
-"""Bring the server's automations up to the files in automations/: made when new, updated when they differ.
+"""Bring the server's automations up to the files in deploy/automations/: made when new, updated when they differ.
 
 An update makes the server forget which events it waits for, and a run that died just before would stay Running for
 ever: so what is as declared is left alone. Whether one is enabled is the file's choice once, and then people's.

@@ -22,7 +22,7 @@ from rich.console import Console
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from flows.automations import apply
+from deploy.apply_automations import apply
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.store.files import read_json, remove, write_json
 
@@ -153,7 +153,7 @@ def family_of(platform: Platform, name: str) -> list[int]:
 
 
 def _apply(api: str) -> None:
-    for words in apply(ROOT / "automations", api):
+    for words in apply(ROOT / "deploy" / "automations", api):
         _console.print(words)
 
 
@@ -291,7 +291,7 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m flows.platform", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
     parser.add_argument("command", choices=("up", "down", "automations"))
     parser.add_argument("--port", type=int, default=Platform.port, help="of the server and its UI")
     parser.add_argument("--reports-port", type=int, default=Platform.reports_port, help="of the report pages")
