@@ -8,7 +8,8 @@ import numpy as np
 from benchmarks.untrained import random_model, random_rows
 from mtmd.config import Preset
 from mtmd.export.bundle import bundle_id, export_bundle
-from mtmd.publish.embedding import EncodedAds, publish_ads
+from mtmd.logs.encoding import EncodedAds
+from mtmd.publish.embedding import publish_ads
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current

@@ -35,11 +35,11 @@ from benchmarks.untrained import AllSurfaces, random_model, random_rows
 from mtmd.config import Feature, Preset, load_preset
 from mtmd.export.bundle import export_bundle
 from mtmd.export.onnx_files import OnnxWriter
-from mtmd.logs.encoding import EncodedSide
+from mtmd.logs.encoding import EncodedAds, EncodedSide
 from mtmd.model.batch import SideInput
 from mtmd.model.served import DomainModule
 from mtmd.model.two_tower import MTMD
-from mtmd.publish.embedding import BLOCK, EncodedAds, embedded, publish_ads
+from mtmd.publish.embedding import BLOCK, embedded, publish_ads
 from mtmd.registry.bundle import INPUT_PREFIX, BundleInfo
 from mtmd.report.tables.evaluation import Column, Table
 from mtmd.serve.published import AdBlock, PublishedAds, open_ads, tasks_of, write_ads

@@ -34,7 +34,6 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.extraction": "tests/benchmarks/test_extraction.py",
     ".venv/bin/python -m benchmarks.memory": "tests/benchmarks/test_memory.py",
     ".venv/bin/python -m benchmarks.serving": "tests/benchmarks/test_serving.py",
-    ".venv/bin/python -m benchmarks.ann": "tests/benchmarks/test_ann.py",
     ".venv/bin/python -m benchmarks.service": "tests/benchmarks/test_service.py",
     ".venv/bin/python -m benchmarks.served_scores": "tests/benchmarks/test_served_scores.py",
     "make test": "it runs these tests",

@@ -11,11 +11,11 @@ from mtmd.abtest import stage as abtest_stage
 from mtmd.export.rows import RawRows, sample_raw_rows
 from mtmd.extract.shards import open_shard
 from mtmd.promote.stage import RunSummary
+from mtmd.publish.answer import Asked, answer
 from mtmd.registry.registry import Registry
 from mtmd.report import stage as report_stage
 from mtmd.report.tables.ab_test import outcome_tables
 from mtmd.report.tables.evaluation import NOT_APPLICABLE, action_table, improvement_table, logmae_table
-from mtmd.serve.requests import RankRequest, RankResponse, rank
 from mtmd.serve.scorer import Scorer
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate
@@ -93,17 +93,18 @@ def test_conversions_are_labels_of_shown_shopping_ads_only(five: FiveTasks) -> N
 def test_the_bundle_ranks_by_conversions_and_never_above_clicks(five: FiveTasks) -> None:
     scorer = Scorer.load(Path(five.done.exported.path))
     assert scorer.tasks == TASKS
-    answer = _ranked(five, scorer, "cvr")
-    products = {ad["ad_id"]: ad["product"] for ad in _rows(five).ads}
-    ids = list(products)
-    for request in answer.requests:
-        clicks, sales = request.scores["ctr"], request.scores["cvr"]
-        sold = {ad: sale for ad, sale in zip(ids, sales, strict=True) if sale is not None}
-        assert {ad for ad, product in products.items() if product == "shopping"} == set(sold)
-        assert all(sale <= click for sale, click in zip(sales, clicks, strict=True) if sale is not None)
-        assert [ad.ad_id for ad in request.top] == sorted(sold, key=lambda ad: -sold[ad])
-    everything = _ranked(five, scorer, "relevance")
-    assert all(len(request.top) == len(ids) for request in everything.requests)
+    rows = _rows(five)
+    products = {ad["ad_id"]: ad["product"] for ad in rows.ads}
+    bodies = tuple({"requests": rows.requests, "rank_by": task, "top_k": 10} for task in ("cvr", "relevance"))
+    by_sales, by_relevance = answer(Path(five.done.exported.path), Asked(ads=rows.ads, bodies=bodies)).answers
+    for request in by_sales.requests:
+        assert {ad.ad_id for ad in request.ads} == {ad for ad, own in products.items() if own == "shopping"}
+        for ad in request.ads:
+            clicks, sales = ad.probability["ctr"], ad.probability["cvr"]
+            assert clicks is not None
+            assert sales is not None
+            assert sales <= clicks
+    assert all({ad.ad_id for ad in request.ads} == set(products) for request in by_relevance.requests)
 
 
 def test_the_simulated_ab_test_counts_their_actions(five: FiveTasks) -> None:
@@ -125,8 +126,3 @@ def _rows(five: FiveTasks) -> RawRows:
     return sample_raw_rows(
         plan.logs, open_shard(Path(five.done.shards[-1].path)), plan.preset.declarations, per_domain=3
     )
-
-
-def _ranked(five: FiveTasks, scorer: Scorer, task: str) -> RankResponse:
-    rows = _rows(five)
-    return rank(scorer, RankRequest(requests=rows.requests, ads=rows.ads, rank_by=task, top_k=10))

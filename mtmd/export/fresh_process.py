@@ -1,14 +1,16 @@
-"""Ask a bundle in a fresh process that has nothing else: a copy of its files, and no torch, shard or log.
+"""A fresh process that has only a copy of the bundle's files publishes raw ads and answers raw requests.
 
-A fresh process with only the bundle answers raw requests as the trained model does (design §8)."""
+It runs the code of the service: `mtmd.publish.answer` embeds and writes the ads as a publication does, and answers
+bodies as `POST /rank` does. There is no torch, shard or log in that process. Shapes: R requests, A ads, T tasks.
+"""
 
-import math
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,24 +24,28 @@ from mtmd.export.rows import RawRows, Row, side_input
 from mtmd.extract.shards import Shard, take
 from mtmd.model.scores import tree_log_probability
 from mtmd.model.two_tower import MTMD
+from mtmd.publish.answer import Answered, Asked
 from mtmd.registry.bundle import BUNDLE_FILE, BundleInfo, load_bundle
-from mtmd.serve.requests import RankRequest, RankResponse
+from mtmd.serve.http.answers import RankAnswer
 
 _PACKAGES = Path(__file__).parents[2]
 _QUOTED = 2000  # characters of its standard error
 
 
 def ask(
-    bundle_dir: Path, info: BundleInfo, question: RankRequest, timeout_s: float
-) -> tuple[RankResponse | None, str | None]:
-    """The answer, or what went wrong."""
+    bundle_dir: Path, info: BundleInfo, rows: RawRows, timeout_s: float
+) -> tuple[tuple[RankAnswer, ...], str | None]:
+    """An answer of the best ads by each task, all that have the task; or what went wrong."""
+    bodies = tuple(
+        {"requests": rows.requests, "rank_by": task, "top_k": max(len(rows.ads), 1)} for task in info.widths
+    )
     with tempfile.TemporaryDirectory() as place:
         for name in (BUNDLE_FILE, *(tower.file for tower in info.files)):
             shutil.copy(bundle_dir / name, place)
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "mtmd.serve.answer", "."],
-                input=question.model_dump_json(),
+                [sys.executable, "-m", "mtmd.publish.answer", "."],
+                input=Asked(ads=rows.ads, bodies=bodies).model_dump_json(),
                 capture_output=True,
                 text=True,
                 encoding="utf-8",
@@ -49,16 +55,14 @@ def ask(
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return None, f"the fresh process gave no answer within {timeout_s:g} s"
+            return (), f"the fresh process gave no answer within {timeout_s:g} s"
     if done.returncode != 0:
-        return (
-            None,
-            f"the fresh process ended with status {done.returncode}: {done.stderr[-_QUOTED:].strip()}",
-        )
+        said = done.stderr[-_QUOTED:].strip()
+        return (), f"the fresh process ended with status {done.returncode}: {said}"
     try:
-        return RankResponse.model_validate_json(done.stdout), None
+        return Answered.model_validate_json(done.stdout).answers, None
     except ValidationError as error:
-        return None, f"the fresh process gave no valid answer: {error}"
+        return (), f"the fresh process gave no valid answer: {error}"
 
 
 def check_answers(bundle_dir: Path, *, timeout_s: float = 45.0) -> str:
@@ -70,28 +74,56 @@ def check_answers(bundle_dir: Path, *, timeout_s: float = 45.0) -> str:
     """
     info = load_bundle(bundle_dir)
     domains = info.declarations.domains
-    question = RankRequest(
+    rows = RawRows(
         requests=tuple({"request_id": n, "surface": name} for n, name in enumerate(domains.surfaces)),
-        ads=tuple({"ad_id": n, "product": name} for n, name in enumerate(domains.products)),
+        ads=tuple({"ad_id": n, "product": name, "bid": 0.0} for n, name in enumerate(domains.products)),
     )
-    answer, problem = ask(bundle_dir, info, question, timeout_s)
-    problem = problem or (_flaw(answer, info.bundle_id, domains) if answer else None)
+    answers, problem = ask(bundle_dir, info, rows, timeout_s)
+    if problem is None:
+        scores, problem = answered_scores(answers, rows, info)
+        problem = problem or _flaw(scores, domains)
     if problem:
         raise BundleError(f"{bundle_dir} does not answer, so it can't go live: {problem}")
     return f"a fresh process answered for {len(domains.surfaces)} surfaces × {len(domains.products)} products"
 
 
-def _flaw(answer: RankResponse, bundle_id: str, domains: Domains) -> str | None:
-    """What is wrong with an answer, if anything."""
-    if answer.bundle_id != bundle_id:
-        return f"the answer is of bundle {answer.bundle_id}, not {bundle_id}"
-    for s, request in enumerate(answer.requests):
-        for t, task in enumerate(domains.task_names):
-            for p, score in enumerate(request.scores[task]):
+def answered_scores(
+    answers: Sequence[RankAnswer], rows: RawRows, info: BundleInfo
+) -> tuple[NDArray[np.float64], str | None]:
+    """(R, A, T) probabilities that the answers give, NaN where they give none; and what is wrong, if anything.
+
+    The answers are one per task, ranked by it: together they have every ad whose product has any task.
+    """
+    tasks = tuple(info.widths)
+    scores = np.full((len(rows.requests), len(rows.ads), len(tasks)), np.nan)
+    place = {ad["ad_id"]: number for number, ad in enumerate(rows.ads)}
+    for ranked_by, answer in zip(tasks, answers, strict=True):
+        if answer.bundle_id != info.bundle_id:
+            return scores, f"the answer is of bundle {answer.bundle_id}, not {info.bundle_id}"
+        for number, (request, own) in enumerate(zip(rows.requests, answer.requests, strict=True)):
+            if own.request_id != request["request_id"]:
+                return scores, f"answer {number} is to request {own.request_id}, not {request['request_id']}"
+            ranks = [ad.score for ad in own.ads]
+            if ranks != sorted(ranks, reverse=True):
+                return (
+                    scores,
+                    f"the ads of request {own.request_id} are not ranked by {ranked_by}: {ranks[:5]}",
+                )
+            for ad in own.ads:
+                given = [np.nan if ad.probability[task] is None else ad.probability[task] for task in tasks]
+                scores[number, place[ad.ad_id]] = given
+    return scores, None
+
+
+def _flaw(scores: NDArray[np.float64], domains: Domains) -> str | None:
+    """What is wrong with (surfaces, products, T) probabilities, if anything."""
+    for s, surface in enumerate(domains.surfaces):
+        for p, product in enumerate(domains.products):
+            for t, task in enumerate(domains.task_names):
+                score = scores[s, p, t]
                 applies = bool(domains.task_mask[s * len(domains.products) + p, t])
-                sound = score is not None and math.isfinite(score) and 0.0 <= score <= 1.0
-                if applies != sound:
-                    where = f"{domains.surfaces[s]} × {domains.products[p]} × {task}"
+                if applies != (0.0 <= score <= 1.0):  # NaN is neither
+                    where = f"{surface} × {product} × {task}"
                     return f"{where} has score {score}; it must be {'a probability' if applies else 'none'}"
     return None
 
@@ -122,12 +154,13 @@ def check_fresh_process(
     info = load_bundle(bundle_dir)
     expected = _torch_scores(model, shard, rows, preset)
     started = time.monotonic()
-    question = RankRequest(requests=rows.requests, ads=rows.ads)
-    answer, problem = ask(bundle_dir, info, question, timeout_s)
+    answers, problem = ask(bundle_dir, info, rows, timeout_s)
     seconds = time.monotonic() - started
     delta = None
-    if answer is not None:
-        delta, problem = _compare(answer, expected, info.bundle_id, preset)
+    if problem is None:
+        found, problem = answered_scores(answers, rows, info)
+        if problem is None:
+            delta, problem = _compare(found, expected, preset.gates.parity_score)
     asked = f"{len(rows.requests)} requests × {len(rows.ads)} ads"
     return FreshProcessReport(
         bundle_id=info.bundle_id,
@@ -141,18 +174,12 @@ def check_fresh_process(
 
 
 def _compare(
-    answer: RankResponse, expected: NDArray[np.float32], bundle_id: str, preset: Preset
+    found: NDArray[np.float64], expected: NDArray[np.float32], limit: float
 ) -> tuple[float | None, str | None]:
     """Largest difference of a probability, and what is wrong, if anything."""
-    if answer.bundle_id != bundle_id:
-        return None, f"the answer is of bundle {answer.bundle_id}, not {bundle_id}"
-    found = np.array(
-        [[own.scores[task] for task in preset.domains.task_names] for own in answer.requests], np.float64
-    ).transpose(0, 2, 1)  # (R, A, T), None as NaN
     if not np.array_equal(np.isnan(found), np.isnan(expected)):
         return None, "the answer scores other tasks than the declarations have for those products"
     delta = float(np.nanmax(np.abs(found - expected)))
-    limit = preset.gates.parity_score
     if not delta <= limit:
         return delta, f"a fresh process's scores differ from torch's by {delta:.3g}, at most {limit:g}"
     return delta, None

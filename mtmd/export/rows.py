@@ -63,7 +63,7 @@ class RawRows(Frozen):
     """Requests and ads with the raw values of their features, ready to be JSON (a NaN is a null)."""
 
     requests: tuple[Row, ...] = Field(description="`request_id`, `surface` and the query features")
-    ads: tuple[Row, ...] = Field(description="`ad_id`, `product` and the item features")
+    ads: tuple[Row, ...] = Field(description="`ad_id`, `product`, `bid` and the item features")
 
 
 def sample_raw_rows(
@@ -81,7 +81,9 @@ def sample_raw_rows(
             keys=requests,
             schema=declarations.query,
         ),
-        ads=_read(logs, "ads", shard.day, own=("ad_id", "product"), keys=ads, schema=declarations.item),
+        ads=_read(
+            logs, "ads", shard.day, own=("ad_id", "product", "bid"), keys=ads, schema=declarations.item
+        ),
     )
 
 
@@ -96,7 +98,7 @@ def _sample(keys: np.ndarray[Any, Any], domain: np.ndarray[Any, Any], per_domain
 
 
 def _read(
-    logs: str | Path, table: str, day: date, *, own: tuple[str, str], keys: list[int], schema: SideSchema
+    logs: str | Path, table: str, day: date, *, own: tuple[str, ...], keys: list[int], schema: SideSchema
 ) -> tuple[Row, ...]:
     names = list(dict.fromkeys((*own, *(feature.name for feature in schema.fields))))
     rows = source_rows(logs, table, day, own[0], keys)
@@ -104,7 +106,8 @@ def _read(
 
 
 def _plain(value: Any) -> Any:
-    """JSON has no NaN."""
+    """JSON has no NaN; a vector that lacks a component is missing as a whole, as `mtmd.logs.encoding` has it."""
     if isinstance(value, list):
-        return [_plain(component) for component in value]
+        vector = [_plain(component) for component in value]
+        return None if None in vector else vector
     return None if isinstance(value, float) and value != value else value  # noqa: PLR0124 - NaN differs from itself

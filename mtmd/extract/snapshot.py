@@ -5,7 +5,6 @@ requests. Rows are those of the day's shard, in its order, with the bid beside t
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,21 +21,11 @@ from mtmd.extract.database import create_table, create_view, session
 from mtmd.extract.shards import Shard, read_manifest
 from mtmd.extract.sources import check_columns
 from mtmd.logs.digests import identities, source_digests
-from mtmd.logs.encoding import EncodedSide, encode
+from mtmd.logs.encoding import EncodedAds, encode
 from mtmd.logs.files import day_files, duckdb_paths
 from mtmd.logs.sql import statement
 
 _ROWS = 32_768  # rows encoded at a time: bounds what is held of a snapshot
-
-
-@dataclass(frozen=True)
-class AdRows:
-    """Some ads of one product: ad_id (n,) int64, n encoded rows, bid (n,) float32."""
-
-    product: str
-    ad_id: NDArray[np.int64]
-    rows: EncodedSide
-    bid: NDArray[np.float32]
 
 
 def ads_digests(logs: str | Path, day: date, cache: Path) -> dict[str, str]:
@@ -48,7 +37,7 @@ def ads_digests(logs: str | Path, day: date, cache: Path) -> dict[str, str]:
     return source_digests(files, cache / f"date={day.isoformat()}.json")["ads"]
 
 
-def read_ads(logs: str | Path, day: date, declarations: Declarations) -> Iterator[AdRows]:
+def read_ads(logs: str | Path, day: date, declarations: Declarations) -> Iterator[EncodedAds]:
     """A day's snapshot of ads, product by product; holds some 32,768 ads in memory.
 
     Columns that the declarations do not know are ignored: the logs may have grown since. Raises LogsError naming day
@@ -61,7 +50,7 @@ def read_ads(logs: str | Path, day: date, declarations: Declarations) -> Iterato
         ad_id, bid = raw.field("ad_id").to_numpy(), _bids(raw)
         for index in np.unique(product):
             own = slice(*np.searchsorted(product, [index, index + 1]))
-            yield AdRows(schema.domains[index], ad_id[own], encoded.part(own), bid[own])
+            yield EncodedAds(schema.domains[index], ad_id[own], encoded.part(own), bid[own])
 
 
 def day_bids(logs: str | Path, shard: Shard, declarations: Declarations, cache: Path) -> NDArray[np.float32]:

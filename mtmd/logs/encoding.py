@@ -63,6 +63,16 @@ class EncodedSide:
         return EncodedSide(self.continuous[rows], self.categorical[rows], self.embedding[rows])
 
 
+@dataclass(frozen=True)
+class EncodedAds:
+    """Some ads of one product: n ids int64, their encoded rows, and bids float32, NaN where unknown."""
+
+    product: str
+    ad_id: NDArray[np.int64]
+    rows: EncodedSide
+    bid: NDArray[np.float32]
+
+
 @lru_cache(maxsize=2**16)
 def hash_bucket(seed: int, feature: str, value: str, buckets: int) -> int:
     """Bucket of a categorical value, in 1..buckets; 0 is left for missing."""

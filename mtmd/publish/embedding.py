@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.errors import BundleError
-from mtmd.logs.encoding import EncodedSide
+from mtmd.logs.encoding import EncodedAds, EncodedSide
 from mtmd.registry.bundle import BundleInfo
 from mtmd.serve.published import AdBlock, AdsInfo, PublishedAds, tasks_of, write_ads
 from mtmd.serve.scorer import Scorer
@@ -79,16 +79,6 @@ class Earlier:
 
 BATCH = 256  # ads; the fastest of 64 … 4096 at the paper's widths (docs/performance.md)
 BLOCK = 1 << 13  # ads of a record batch: while one is written the next is embedded, and two are in memory
-
-
-@dataclass(frozen=True)
-class EncodedAds:
-    """Some ads of one product, encoded with the bundle's declarations: n ids int64, rows, and bids float32."""
-
-    product: str
-    ad_id: NDArray[np.int64]
-    rows: EncodedSide
-    bid: NDArray[np.float32]
 
 
 @dataclass

@@ -11,8 +11,9 @@ from mtmd.config import Frozen
 from mtmd.errors import BundleError, LogsError, RegistryError
 from mtmd.extract.shards import ShardRef, read_manifest
 from mtmd.extract.snapshot import ads_digests, read_ads
+from mtmd.logs.encoding import EncodedAds
 from mtmd.logs.files import newest_day
-from mtmd.publish.embedding import Counts, EncodedAds, publish_ads
+from mtmd.publish.embedding import Counts, publish_ads
 from mtmd.publish.features import export_embeddings
 from mtmd.registry.bundle import load_bundle
 from mtmd.registry.records import Champion
@@ -137,8 +138,7 @@ def _snapshot(
     scorer: Scorer, logs: str | Path, day: date, sources: dict[str, str], digests: Path
 ) -> Iterator[EncodedAds]:
     """A day's ads for the towers; raises at its end, before a publication is complete, if they are not `sources`'."""
-    for part in read_ads(logs, day, scorer.info.declarations):
-        yield EncodedAds(part.product, part.ad_id, part.rows, part.bid)
+    yield from read_ads(logs, day, scorer.info.declarations)
     if ads_digests(logs, day, digests) != sources:
         raise LogsError(f"ads of {day} changed while they were read; publish again when they are complete")
 

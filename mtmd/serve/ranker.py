@@ -7,15 +7,17 @@ Shapes: R requests, k ads of each, T tasks."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from mtmd.errors import BundleError, LogsError
 from mtmd.registry.bundle import BundleInfo
 from mtmd.serve.published import LARGEST, PublishedAds
-from mtmd.serve.requests import Row, embed_requests
 from mtmd.serve.scorer import Embeddings, Floats, Integers, Scorer
 from mtmd.serve.search import Ranking, search
+
+Row = dict[str, Any]  # raw, as the log contract has it: an absent column is null
 
 
 class AdTable:
@@ -125,3 +127,25 @@ class Ranker:
         probability = np.exp(self.scorer.score(queries, items, *pairs))
         shape = (*top.row.shape, len(self.scorer.tasks))
         return Ranked(top.ad_id, top.score, probability.reshape(shape), unpublished)
+
+
+def embed_requests(scorer: Scorer, rows: Sequence[Row]) -> Embeddings:
+    """Embeddings of raw requests of any surfaces, in their order: each runs through its surface's experts alone.
+
+    Raises LogsError naming the row and column for an unknown surface or a bad value.
+    """
+    names = scorer.info.declarations.domains.surfaces
+    for number, row in enumerate(rows):
+        if row.get("surface") not in names:
+            raise LogsError(
+                f"row {number} has surface {row.get('surface')!r}; it must be one of {list(names)}"
+            )
+    parts, places = [], []
+    for name in names:
+        if own := [place for place, row in enumerate(rows) if row["surface"] == name]:
+            places += own
+            parts.append(scorer.embed_raw_queries(name, [rows[place] for place in own]))
+    joined = Embeddings.concatenate(parts or [scorer.embed_raw_queries(names[0], [])])
+    back: Integers = np.argsort(np.array(places, np.int64), kind="stable")
+    tasks = {task: values[back] for task, values in joined.tasks.items()}
+    return Embeddings(joined.bundle_id, joined.side, joined.domain[back], tasks)

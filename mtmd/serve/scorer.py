@@ -56,18 +56,6 @@ def first_best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     return np.sort(np.concatenate([above, equal]))
 
 
-def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
-    """Indices of the k highest of (N,) scores, highest first: (min(k, N),).
-
-    Exact; equal scores keep their order in the input, so the same input always gives the same answer. NaN
-    (the task does not apply) ranks nowhere.
-    """
-    order = np.argsort(-scores, kind="stable")  # NaN sorts last
-    applicable = int((~np.isnan(scores)).sum())
-    ranked: NDArray[np.int64] = order[: min(k, applicable)]
-    return ranked
-
-
 _PAIRS_AT_ONCE = 1 << 16  # bounds the memory of gathered embeddings: 65,536 pairs × some 400 floats
 _ERRORS_ONLY = 3  # onnxruntime's log level
 

@@ -4,13 +4,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mtmd.config import Domains
 from mtmd.errors import BundleError
-from mtmd.export.fresh_process import _flaw, check_answers
-from mtmd.serve.requests import RankRequest, RankResponse, rank
-from mtmd.serve.scorer import Scorer
+from mtmd.export.fresh_process import _flaw, answered_scores, check_answers
+from mtmd.export.rows import RawRows
+from mtmd.publish.answer import Asked, answer
 
 
 def test_a_sound_bundle_answers_for_every_domain(exported: Any) -> None:
@@ -32,23 +33,40 @@ def test_a_slow_bundle_is_given_up(exported: Any) -> None:
 
 def test_an_answer_must_have_a_probability_where_the_task_applies_and_none_elsewhere(exported: Any) -> None:
     domains: Domains = exported.preset.domains
-    question = RankRequest(
-        requests=({"request_id": 0, "surface": "home_feed"}, {"request_id": 1, "surface": "search"}),
-        ads=({"ad_id": 0, "product": "standard"}, {"ad_id": 1, "product": "shopping"}),
-    )
-    answer = rank(Scorer.load(exported.directory), question)
-    own = exported.info.bundle_id
-    assert _flaw(answer, own, domains) is None
-    assert _flaw(answer, "other", domains) == f"the answer is of bundle {own}, not other"
+    sound = np.array([[[0.2, 0.1], [0.3, np.nan]], [[0.4, 0.2], [0.5, np.nan]]])  # octr is for standard ads
+    assert _flaw(sound, domains) is None
+    for place, score, words in (
+        ((1, 0, 0), np.nan, "search × standard × ctr has score nan; it must be a probability"),
+        ((0, 1, 0), 1.5, "home_feed × shopping × ctr has score 1.5; it must be a probability"),
+        ((1, 1, 1), 0.1, "search × shopping × octr has score 0.1; it must be none"),
+    ):
+        altered = sound.copy()
+        altered[place] = score
+        assert _flaw(altered, domains) == words
 
-    def changed(task: str, scores: tuple[float | None, ...]) -> RankResponse:
-        second = answer.requests[1]
-        altered = second.model_copy(update={"scores": second.scores | {task: scores}})
-        return answer.model_copy(update={"requests": (answer.requests[0], altered)})
 
-    assert _flaw(changed("ctr", (float("nan"), 0.1)), own, domains) == (
-        "search × standard × ctr has score nan; it must be a probability"
+def test_answers_that_do_not_fit_the_requests_are_noticed(exported: Any) -> None:
+    info = exported.info
+    rows = RawRows(
+        requests=({"request_id": 5, "surface": "search"},),
+        ads=(
+            {"ad_id": 1, "product": "standard", "bid": 1.0},
+            {"ad_id": 2, "product": "shopping", "bid": 1.0},
+        ),
     )
-    assert _flaw(changed("octr", (0.1, 0.1)), own, domains) == (
-        "search × shopping × octr has score 0.1; it must be none"
+    bodies = tuple({"requests": rows.requests, "rank_by": task} for task in info.widths)
+    answers = answer(exported.directory, Asked(ads=rows.ads, bodies=bodies)).answers
+    scores, problem = answered_scores(answers, rows, info)
+    assert problem is None
+    assert np.isnan(scores).tolist() == [[[False, False], [False, True]]]
+
+    def problem_of(**changed: Any) -> str | None:
+        return answered_scores([answers[0].model_copy(update=changed), *answers[1:]], rows, info)[1]
+
+    assert problem_of(bundle_id="other") == f"the answer is of bundle other, not {info.bundle_id}"
+    (only,) = answers[0].requests
+    assert (
+        problem_of(requests=(only.model_copy(update={"request_id": 6}),)) == "answer 0 is to request 6, not 5"
     )
+    turned = only.model_copy(update={"ads": only.ads[::-1]})
+    assert str(problem_of(requests=(turned,))).startswith("the ads of request 5 are not ranked by ctr")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mtmd.errors import BundleError
-from mtmd.logs.encoding import EncodedSide
-from mtmd.publish.embedding import BATCH, BLOCK, Counts, EncodedAds, embedded, feature_digests, publish_ads
+from mtmd.logs.encoding import EncodedAds, EncodedSide
+from mtmd.publish.embedding import BATCH, BLOCK, Counts, embedded, feature_digests, publish_ads
 from mtmd.serve.published import open_ads, write_ads
 from mtmd.serve.scorer import Scorer
 

@@ -9,9 +9,9 @@ import pytest
 from mtmd.errors import BundleError, LogsError
 from mtmd.serve.published import AdBlock, PublishedAds
 from mtmd.serve.ranker import Ranker
-from mtmd.serve.requests import RankRequest, rank
 from mtmd.serve.scorer import Scorer
 from mtmd.serve.search import by_task, by_utility
+from tests.serve.plain import best, probabilities
 
 A = "a" * 64
 ADS = [
@@ -60,12 +60,11 @@ def test_the_best_published_ads_are_those_of_raw_ads_ranked(
     ranker: Ranker, scorer: Scorer, task: str, k: int
 ) -> None:
     found = ranker.rank(REQUESTS, by_task(scorer.info.declarations.domains, task), k)
-    question = RankRequest(requests=tuple(REQUESTS), ads=tuple(ADS), rank_by=task, top_k=k)
-    expected = rank(scorer, question).requests
     place = scorer.tasks.index(task)
+    expected = probabilities(scorer, REQUESTS, ADS)[..., place]
     for own, p, wanted in zip(found.ad_id, found.probability, expected, strict=True):
-        assert own.tolist() == [ad.ad_id for ad in wanted.top]
-        np.testing.assert_allclose(p[:, place], [ad.score for ad in wanted.top], rtol=1e-6)
+        assert own.tolist() == best(wanted, ADS, k)
+        np.testing.assert_allclose(p[:, place], -np.sort(-wanted[~np.isnan(wanted)])[:k], rtol=1e-6)
     assert len(found.unpublished) == 0
 
 

@@ -171,7 +171,7 @@ def test_threads_must_be_positive_and_do_not_change_the_numbers(bundle: Path, sc
 
 def test_serving_imports_neither_torch_nor_duckdb() -> None:
     code = (
-        "import sys, mtmd.serve, mtmd.serve.answer\n"
+        "import sys, mtmd.serve.ranker, mtmd.publish.answer\n"
         "sys.exit(','.join({'torch', 'duckdb', 'onnx', 'prefect'} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mtmd.model.scores import tree_log_probability as torch_tree
-from mtmd.serve.scorer import first_best, top_k, tree_log_probability
+from mtmd.serve.scorer import first_best, tree_log_probability
 
 
 def test_a_root_is_the_log_sigmoid_of_its_logit() -> None:
@@ -38,21 +38,6 @@ def test_it_agrees_with_torch_to_float_tolerance() -> None:
     parents = [None, 0, 0, 2]
     own = np.exp(tree_log_probability(logits, parents))
     assert np.abs(own - torch_tree(torch.from_numpy(logits), parents).exp().numpy()).max() <= 1e-6
-
-
-@pytest.mark.parametrize("k", [1, 3, 10])
-def test_top_k_is_the_head_of_a_full_sort(k: int) -> None:
-    scores = np.random.default_rng(1).permutation(10).astype(np.float32)
-    assert scores[top_k(scores, k)].tolist() == list(range(9, 9 - k, -1))
-
-
-def test_ties_keep_the_order_of_the_input() -> None:
-    assert top_k(np.array([0.5, 0.9, 0.5, 0.9]), 4).tolist() == [1, 3, 0, 2]
-
-
-def test_a_score_that_does_not_apply_ranks_nowhere() -> None:
-    assert top_k(np.array([np.nan, 0.1, np.nan, 0.2]), 4).tolist() == [3, 1]
-    assert top_k(np.array([]), 3).tolist() == []
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ from mtmd.errors import LogsError
 from mtmd.serve.http.intake import Refused
 from mtmd.serve.http.live import Serving
 from mtmd.serve.http.questions import RankQuestion
-from mtmd.serve.ranker import Ranked
-from mtmd.serve.requests import Row
+from mtmd.serve.ranker import Ranked, Row
 from mtmd.serve.search import by_task, by_utility
 
 

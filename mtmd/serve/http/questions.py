@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from mtmd.config import Declarations, Feature
 from mtmd.serve.http.intake import Detail, Refused, Settings
-from mtmd.serve.requests import Row
+from mtmd.serve.ranker import Row
 
 _NUMBER = 1e12  # far beyond any log's numbers, and squares of it are float32 numbers still
 _TEXT = 1024  # characters of a categorical value

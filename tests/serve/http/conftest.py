@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 import uvicorn
 
-from mtmd.logs.encoding import encode, table_from_rows
-from mtmd.publish.embedding import EncodedAds, publish_ads
+from mtmd.logs.encoding import EncodedAds, encode, table_from_rows
+from mtmd.publish.embedding import publish_ads
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current

@@ -1,0 +1,110 @@
+"""Publish a few raw ads with a bundle, and answer the service's requests about them, in a process of its own:
+`python -m mtmd.publish.answer BUNDLE_DIR < asked.json`.
+
+Everything after the process has started is what the service does: the ads are embedded and written as a publication,
+the publication is opened, and each body is validated, ranked and answered by the code behind `POST /rank`. Standard
+input is an `Asked`, standard output an `Answered`, both as JSON. Exit status 1, with the reason on standard error, when
+the bundle, an ad or a body is wrong.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TextIO
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from mtmd.config import Frozen
+from mtmd.errors import LogsError, MtmdError
+from mtmd.logs.encoding import EncodedAds, encode, table_from_rows
+from mtmd.publish.embedding import publish_ads
+from mtmd.registry.bundle import BundleInfo
+from mtmd.serve.http.answers import RankAnswer, answer_rank
+from mtmd.serve.http.intake import Refused, Settings
+from mtmd.serve.http.live import Serving
+from mtmd.serve.http.questions import Questions
+from mtmd.serve.published import open_ads
+from mtmd.serve.ranker import Ranker, Row
+from mtmd.serve.scorer import Scorer
+
+_MODEL_ID = "unregistered"
+
+
+class Asked(Frozen):
+    """Ads to publish, and bodies of `POST /rank` to answer."""
+
+    ads: tuple[Row, ...] = Field(
+        description="raw rows of the contract's `ads`: `ad_id`, `product`, `bid` and features"
+    )
+    bodies: tuple[dict[str, Any], ...]
+
+
+class Answered(Frozen):
+    """The service's answers, in the order of the bodies."""
+
+    answers: tuple[RankAnswer, ...]
+
+
+def answer(bundle_dir: Path, asked: Asked) -> Answered:
+    """Publish the ads with the bundle and answer every body.
+
+    Raises BundleError for a bundle or an embedding that can't be used, LogsError for an ad that is not as the contract
+    says or a body that the service would refuse.
+    """
+    scorer = Scorer.load(bundle_dir)
+    settings = Settings(requests=1_000, top_k=max(len(asked.ads), 1))
+    with TemporaryDirectory() as place:
+        publication = Path(place) / "ads"
+        publish_ads(scorer, _encoded(scorer.info, asked.ads), publication)
+        ads = open_ads(publication, scorer.info)
+        serving = Serving(
+            Ranker(_MODEL_ID, scorer, ads), Questions(scorer.info.declarations, settings), "ads", date.min
+        )
+        return Answered(answers=tuple(_answer(serving, body) for body in asked.bodies))
+
+
+def _answer(serving: Serving, body: dict[str, Any]) -> RankAnswer:
+    try:
+        return RankAnswer.model_validate_json(answer_rank(serving, json.dumps(body).encode()))
+    except Refused as refused:
+        raise LogsError(f"the service refuses the request: {refused.problem.model_dump_json()}") from refused
+
+
+def _encoded(info: BundleInfo, rows: Sequence[Row]) -> Iterator[EncodedAds]:
+    """The ads of each product, encoded as the bundle declares."""
+    schema, products = info.declarations.item, info.declarations.domains.products
+    for number, row in enumerate(rows):
+        if row.get("product") not in products or not isinstance(row.get("ad_id"), int):
+            raise LogsError(
+                f"ad {number} has ad_id {row.get('ad_id')!r} and product {row.get('product')!r}; the id must be an "
+                f"integer and the product one of {list(products)}"
+            )
+    for product in products:
+        if own := [row for row in rows if row["product"] == product]:
+            encoded = encode(table_from_rows(own, schema), schema, info.declarations.hash_seed)
+            ids = np.array([row["ad_id"] for row in own], np.int64)
+            # A snapshot with an ad that has no bid is refused; here such an ad is worth nothing, and ranks by task alone.
+            bids = np.array([row.get("bid") or 0.0 for row in own], np.float32)
+            yield EncodedAds(product, ids, encoded, bids)
+
+
+def main(arguments: Sequence[str], source: TextIO, sink: TextIO, errors: TextIO) -> int:
+    """Read an `Asked` from `source`, write an `Answered` to `sink`; returns the exit status."""
+    if len(arguments) != 1:
+        errors.write("usage: python -m mtmd.publish.answer BUNDLE_DIR < asked.json\n")
+        return 2
+    try:
+        answered = answer(Path(arguments[0]), Asked.model_validate_json(source.read()))
+    except (MtmdError, ValidationError) as error:
+        errors.write(f"error: {error}\n")
+        return 1
+    sink.write(answered.model_dump_json() + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], sys.stdin, sys.stdout, sys.stderr))

@@ -1,0 +1,3 @@
+from tests.serve.conftest import bundle, declarations, make_bundle
+
+__all__ = ["bundle", "declarations", "make_bundle"]

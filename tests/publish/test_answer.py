@@ -1,0 +1,104 @@
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtmd.errors import BundleError, LogsError
+from mtmd.publish.answer import Answered, Asked, answer, main
+
+REQUESTS = [
+    {"request_id": 1, "surface": "search", "activity": 1.0, "depth": 0.0},
+    {"request_id": 2, "surface": "home_feed", "activity": 0.0, "depth": 1.0},
+    {"request_id": 3, "surface": "search", "activity": -1.0, "depth": 0.0},
+]
+ADS = [
+    {"ad_id": 10, "product": "shopping", "bid": 3.0, "age": 0.0},
+    {"ad_id": 11, "product": "standard", "bid": 1.0, "age": 2.0},
+    {"ad_id": 12, "product": "shopping", "bid": 1.5, "age": 1.0},
+]
+
+
+def asked(*bodies: dict[str, Any], ads: list[dict[str, Any]] = ADS) -> Asked:
+    return Asked(ads=tuple(ads), bodies=bodies)
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def test_raw_ads_are_published_and_ranked_as_the_service_ranks_them(bundle: Path) -> None:
+    """Logit ctr = activity · bid + depth · age, and logit octr four times that; octr is conditional on ctr."""
+    by_click, by_outbound = answer(
+        bundle,
+        asked({"requests": REQUESTS, "top_k": 3}, {"requests": REQUESTS[:1], "rank_by": "octr", "top_k": 3}),
+    ).answers
+    assert [[ad.ad_id for ad in own.ads] for own in by_click.requests] == [
+        [10, 12, 11],
+        [11, 12, 10],
+        [11, 12, 10],
+    ]
+    scores = [[ad.probability["ctr"] for ad in own.ads] for own in by_click.requests]
+    logits = [[3.0, 1.5, 1.0], [2.0, 1.0, 0.0], [-1.0, -1.5, -3.0]]
+    for own, expected in zip(scores, logits, strict=True):
+        assert own == pytest.approx([sigmoid(x) for x in expected], rel=1e-5)
+    (only,) = by_outbound.requests[0].ads
+    assert (only.ad_id, only.score) == (11, pytest.approx(sigmoid(1.0) * sigmoid(4.0), rel=1e-5))
+    assert by_click.requests[0].ads[0].probability["octr"] is None  # shopping has no such task
+    assert by_click.bundle_id == "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"requests": [{"surface": "maps"}]}, "the service refuses the request: .*requests.0.surface"),
+        ({"requests": REQUESTS, "rank_by": "cvr"}, "rank_by"),
+        ({"requests": REQUESTS, "depth": 3}, "depth"),
+        ({"requests": [REQUESTS[0] | {"activity": "high"}]}, "requests.0.activity"),
+    ],
+)
+def test_what_the_service_refuses_is_refused(bundle: Path, body: dict[str, Any], message: str) -> None:
+    with pytest.raises(LogsError, match=message):
+        answer(bundle, asked(body))
+
+
+@pytest.mark.parametrize(
+    ("ad", "error", "message"),
+    [
+        ({"ad_id": 1}, LogsError, "ad 3 has ad_id 1 and product None"),
+        ({"product": "standard"}, LogsError, "ad 3 has ad_id None"),
+        ({"ad_id": 1, "product": "standard", "bid": -1.0}, BundleError, "ad 1 has bid -1.0"),
+    ],
+)
+def test_an_ad_that_cannot_be_published_is_named(
+    bundle: Path, ad: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        answer(bundle, asked({"requests": REQUESTS}, ads=[*ADS, ad]))
+
+
+def run(bundle: Path, text: str, *more: str) -> tuple[int, str, str]:
+    sink, errors = io.StringIO(), io.StringIO()
+    status = main([str(bundle), *more], io.StringIO(text), sink, errors)
+    return status, sink.getvalue(), errors.getvalue()
+
+
+def test_the_command_reads_and_writes_json(bundle: Path) -> None:
+    given = asked({"requests": REQUESTS[:1]})
+    status, text, errors = run(bundle, given.model_dump_json())
+    assert (status, errors) == (0, "")
+    assert Answered.model_validate_json(text) == answer(bundle, given)
+
+
+def test_the_command_ends_with_status_1_and_the_reason(bundle: Path, tmp_path: Path) -> None:
+    status, text, errors = run(bundle, json.dumps({"ads": [], "bodies": [], "more": 1}))
+    assert (status, text) == (1, "")
+    assert "more" in errors
+    status, _, errors = run(tmp_path, asked().model_dump_json())
+    assert status == 1
+    assert "bundle.json does not exist" in errors
+    status, _, errors = run(bundle, "", "more")
+    assert status == 2
+    assert "usage: python -m mtmd.publish.answer" in errors
