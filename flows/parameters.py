@@ -10,12 +10,18 @@ from prefect import runtime
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
+from mtmd.config import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS
 from mtmd.run import scheduled_as_of
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 WindowDays = Annotated[
-    int, Field(ge=20, le=60, description="Training days before as_of; the preset's when omitted")
+    int,
+    Field(
+        ge=MIN_WINDOW_DAYS,
+        le=MAX_WINDOW_DAYS,
+        description="Training days before as_of; the preset's when omitted",
+    ),
 ]
 AsOf = Annotated[
     date,

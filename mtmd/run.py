@@ -4,13 +4,11 @@ from datetime import date, datetime, timedelta
 
 from pydantic import Field
 
-from mtmd.config import Frozen, Preset, load_preset, variant
+from mtmd.config import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, Frozen, Preset, load_preset, variant
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.files import available_days
 from mtmd.sources.simulated.platform import require_world_of_gate
 from mtmd.store.workspace import Workspace
-
-MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 20, 60
 
 
 class Window(Frozen):

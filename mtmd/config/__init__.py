@@ -6,11 +6,13 @@ from mtmd.config.features import Declarations, Feature, SideSchema
 from mtmd.config.gates import ABTestConfig, DataConfig, EvaluationConfig, GatesConfig
 from mtmd.config.model import ModelConfig, RivalsConfig, TrainingConfig, TwoTowerConfig
 from mtmd.config.operations import MonitorConfig, RetentionConfig
-from mtmd.config.preset import Preset, load_preset
+from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, Preset, load_preset
 from mtmd.config.preset_files import preset_names
 from mtmd.config.variants import Variant, variant, variants
 
 __all__ = [
+    "MAX_WINDOW_DAYS",
+    "MIN_WINDOW_DAYS",
     "ABTestConfig",
     "DataConfig",
     "Declarations",

@@ -15,6 +15,7 @@ from mtmd.config.operations import MonitorConfig, RetentionConfig
 from mtmd.config.preset_files import preset_path, read_preset
 from mtmd.errors import ConfigError
 
+MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 20, 60
 _Reason = Annotated[str, Field(pattern=r"\S")]
 
 
@@ -25,7 +26,9 @@ class Preset(Frozen):
         pattern=r"^[a-z][a-z0-9-]*$", description="names the line: artifacts/<name>/ has its champion"
     )
     logs: str = Field(description="where the three log tables are: a path or a file:// URI")
-    window_days: int = Field(28, ge=20, le=60, description="training days before as_of")
+    window_days: int = Field(
+        28, ge=MIN_WINDOW_DAYS, le=MAX_WINDOW_DAYS, description="training days before as_of"
+    )
     left_out: dict[date, _Reason] = Field(
         {}, description="days that no window uses, and why: wrong or lost, and not to be delivered again"
     )

@@ -65,11 +65,9 @@ def profile_features(logs: str | Path, day: date, declarations: Declarations, ro
         name: bare_sql(statement(name)) for name in ("source_requests", "source_ads", *_COUNTS.values())
     }
     features = [feature.model_dump(mode="json") for feature in declarations.features]
-    final = (
-        root
-        / f"date={day.isoformat()}"
-        / f"{digest([PROFILE_FORMAT, sources, statements, features])[:16]}.parquet"
-    )
+    domains = [declarations.query.domains, declarations.item.domains]
+    key = digest([PROFILE_FORMAT, sources, statements, features, domains])
+    final = root / f"date={day.isoformat()}" / f"{key[:16]}.parquet"
     if not final.is_file():
         rows: list[tuple[object, ...]] = []
         with session(root / f".spill-{final.stem}") as connection:

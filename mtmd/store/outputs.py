@@ -16,12 +16,17 @@ _Record = TypeVar("_Record", bound=BaseModel)
 
 
 def read_record(path: Path, kind: type[_Record]) -> _Record | None:
-    """What a run wrote down; None where it is not there, or was written by a version that said it otherwise."""
+    """What a run wrote down; None where it is not there.
+
+    None, too, with a warning, where it can't be read: it was damaged, or written by a version with other fields.
+    """
     if not path.is_file():
         return None
     try:
         return kind.model_validate(read_json(path))
-    except (StorageError, ValidationError):
+    except (StorageError, ValidationError) as error:
+        why = str(error).splitlines()[0]
+        _log.warning("%s is not used, because it can't be read as a %s: %s", path, kind.__name__, why)
         return None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from pydantic import Field
@@ -102,6 +102,7 @@ def day_record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> 
             "sources": sources,
             "declarations": plan.preset.declarations.model_dump(mode="json"),
             "limits": plan.preset.data.model_dump(mode="json"),
+            "day_before_left_out": day - timedelta(days=1) in plan.preset.left_out,
             "format": VALIDATION_FORMAT,
             "contract": table_columns(plan.preset.declarations),
             "expectations": {batch: [asdict(one) for one in suite] for batch, suite in suites.items()},
