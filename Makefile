@@ -14,7 +14,7 @@ export PREFECT_CLI_PROMPT := false
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: run run-kuairand ablation serve up down test lint clean help
+.PHONY: run run-kuairand ablation serve up down test lint docs clean help
 
 run: $(READY)  ## Simulate logs up to AS_OF, retrain, and promote: the whole daily job
 	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
@@ -52,9 +52,13 @@ lint: $(READY)  ## Format check, lint, types, import contract, SQL lint
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 
-clean:  ## Remove what `run`, `up` and `test` made: logs, artifacts, the platform, caches, the virtual environment
+docs: $(READY)  ## Build the pages of docs/ as a site in site/; fails on a broken link
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/mkdocs build --strict
+
+clean:  ## Remove what `run`, `up`, `test` and `docs` made: logs, artifacts, the platform, site, caches, .venv
 	@test ! -x $(BIN)/python || $(BIN)/python -m deploy.local down
-	rm -rf logs artifacts/*/ .platform $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage *.egg-info
+	rm -rf logs artifacts/*/ .platform site $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## Show this

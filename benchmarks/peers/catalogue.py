@@ -27,7 +27,7 @@ class Library(NamedTuple):
 class Entry(NamedTuple):
     """A peer: its library, the adapter's function that builds it, and the recipe it is trained with.
 
-    The learning rate is the best on the demo's validation slice among those that were tried (docs/measurements.md).
+    The learning rate is the best on the demo's validation slice among those that were tried (docs/results.md).
     Precision `auto` is bfloat16 on processors that multiply it natively: as good as float32 there and twice as fast,
     but for towers as light as torch-rechub's, which it only slows.
     """

@@ -1,4 +1,4 @@
-"""The log contract: three day-partitioned tables, their columns and their DuckDB types (docs/contract.md)."""
+"""The log contract: three day-partitioned tables, their columns and their DuckDB types (docs/your-own-logs.md)."""
 
 from mtmd.config import Declarations, Domains, SideSchema
 from mtmd.errors import ConfigError

@@ -1,0 +1,94 @@
+"""The pages' links, headings and navigation, without what builds the site: every link leads somewhere."""
+
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [
+    path
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md")))
+    if path.is_file()
+]
+SITE = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+_LINK = r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]+)\)"
+_ELSEWHERE = ("http://", "https://", "mailto:")
+
+
+def _prose(text: str) -> str:
+    """Without code, in which brackets are no links and `#` starts no heading."""
+    text = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"`[^`\n]+`", lambda code: re.sub(r"[\[\]()]", "", code[0]), text)
+
+
+def _slug(heading: str) -> str:
+    """As GitHub names a heading: lower case, hyphens for spaces, and no other punctuation."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading.strip()).lower()
+    return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+
+
+@cache
+def _anchors(page: Path) -> frozenset[str]:
+    """A heading that is there twice has a number the second time."""
+    seen: Counter[str] = Counter()
+    found = set()
+    for heading in re.findall(r"^#{1,6} (.+)$", _prose(page.read_text(encoding="utf-8")), re.MULTILINE):
+        slug = _slug(heading)
+        found.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
+        seen[slug] += 1
+    return frozenset(found)
+
+
+def _broken(page: Path) -> list[str]:
+    """Links of a page that lead to no file, or to no heading of it."""
+    wrong = []
+    for link in re.findall(_LINK, _prose(page.read_text(encoding="utf-8"))):
+        if link.startswith(_ELSEWHERE):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in _anchors(target)):
+            wrong.append(link)
+    return wrong
+
+
+def test_headings_are_named_as_github_names_them() -> None:
+    assert _slug("How numbers are normalised, on KuaiRand") == "how-numbers-are-normalised-on-kuairand"
+    assert _slug("What `make up` starts (§2.1)") == "what-make-up-starts-21"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    assert _broken(page) == []
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# Here\n\n[a](#here) [b](#there) [c](page.md#here) ![d](none.png) [e](none.md#x) `[f](g)`\n"
+        "```sh\n# No heading\n[h](i)\n```\n[[j], k](none) [l](https://example.org)\n[m](#no-heading)\n"
+    )
+    assert _broken(page) == ["#there", "none.png", "none.md#x", "none", "#no-heading"]
+
+
+@pytest.mark.parametrize("page", SITE)
+def test_a_page_of_the_site_links_to_nothing_outside_docs(page: str) -> None:
+    """The site has the files of docs/ alone."""
+    path = DOCS / page
+    links = re.findall(_LINK, _prose(path.read_text(encoding="utf-8")))
+    relative = [link.partition("#")[0] for link in links if not link.startswith(_ELSEWHERE)]
+    assert [link for link in relative if not (path.parent / link).resolve().is_relative_to(DOCS)] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_the_navigation_has_every_page_once() -> None:
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    (navigation,) = re.findall(r"^nav:\n((?: +.*\n?)+)", text, re.MULTILINE)
+    assert sorted(re.findall(r": (\S+\.md)$", navigation, re.MULTILINE)) == SITE
