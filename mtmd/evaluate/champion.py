@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mtmd.extract.shards import Matrices, Shard, take
+from mtmd.extract.shards import Shard
+from mtmd.logs.encoding import EncodedSide
 from mtmd.serve.scorer import Embeddings, Scorer
 
 _ROWS_AT_ONCE = 4096  # bounds the activations of a tower
@@ -27,7 +28,7 @@ def score_shard(scorer: Scorer, shard: Shard) -> NDArray[np.float32]:
 
 
 def _embed(
-    scorer: Scorer, side: str, names: tuple[str, ...], matrices: Matrices, domain: NDArray[np.int8]
+    scorer: Scorer, side: str, names: tuple[str, ...], rows: EncodedSide, domain: NDArray[np.int8]
 ) -> Embeddings:
     """Embeddings of all rows of one side, in the shard's order: it is sorted by domain."""
     embed = scorer.embed_queries if side == "query" else scorer.embed_items
@@ -35,5 +36,5 @@ def _embed(
     for index, name in enumerate(names):
         own = np.flatnonzero(domain == index)
         starts = range(0, max(len(own), 1), _ROWS_AT_ONCE)
-        parts += [embed(name, take(matrices, own[start : start + _ROWS_AT_ONCE])) for start in starts]
+        parts += [embed(name, rows.take(own[start : start + _ROWS_AT_ONCE])) for start in starts]
     return Embeddings.concatenate(parts)

@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError
 from mtmd.config import Domains, Frozen, Preset
 from mtmd.errors import BundleError, LogsError
 from mtmd.export.rows import RawRows, Row, side_input
-from mtmd.extract.shards import Shard, take
+from mtmd.extract.shards import Shard
 from mtmd.model.scores import tree_log_probability
 from mtmd.model.two_tower import MTMD
 from mtmd.publish.answer import Answered, Asked
@@ -195,11 +195,11 @@ def _torch_scores(model: MTMD, shard: Shard, rows: RawRows, preset: Preset) -> N
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
         # Row by row, so that their order is the question's: a batch of the model is sorted by domain.
         queries = [
-            model.embed_queries(side_input(take(shard.query, row), int(own), len(domains.surfaces)))
+            model.embed_queries(side_input(shard.query.take(row), int(own), len(domains.surfaces)))
             for row, own in zip(requests.reshape(-1, 1), surface, strict=True)
         ]
         items = [
-            model.embed_items(side_input(take(shard.item, row), int(own), len(domains.products)))
+            model.embed_items(side_input(shard.item.take(row), int(own), len(domains.products)))
             for row, own in zip(ads.reshape(-1, 1), product, strict=True)
         ]
         tasks = zip(zip(*queries, strict=True), zip(*items, strict=True), strict=True)

@@ -18,8 +18,8 @@ from pydantic import Field
 from mtmd.config import Frozen, GatesConfig, Preset
 from mtmd.errors import BundleError
 from mtmd.evaluate.champion import score_shard
-from mtmd.export.rows import hard_rows, side_input, stack
-from mtmd.extract.shards import Shard, take
+from mtmd.export.rows import hard_rows, side_input
+from mtmd.extract.shards import Shard
 from mtmd.extract.window import gather_batch, scorable, split_evenly
 from mtmd.logs.encoding import EncodedSide
 from mtmd.model.scores import tree_log_probability
@@ -170,7 +170,7 @@ def _tower(
     real = max(BATCH_SIZES) - len(hard.categorical)
     # A day with fewer rows than the largest batch gives each of them more than once.
     chosen = own[np.arange(real) * max(len(own), real) // real % len(own)] if len(own) else own
-    rows = stack(hard, take(matrices, chosen))
+    rows = EncodedSide.stack(hard, matrices.take(chosen))
     embed = model.embed_queries if side == "query" else model.embed_items
     reference = embed(side_input(rows, index, len(schema.domains)))
     name = schema.domains[index]

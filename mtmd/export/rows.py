@@ -17,15 +17,6 @@ from mtmd.logs.encoding import EncodedSide
 from mtmd.model.batch import SideInput
 
 
-def stack(*sides: EncodedSide) -> EncodedSide:
-    """The rows of several, one after the other."""
-    return EncodedSide(
-        np.concatenate([side.continuous for side in sides]),
-        np.concatenate([side.categorical for side in sides]),
-        np.concatenate([side.embedding for side in sides]),
-    )
-
-
 def side_input(side: EncodedSide, domain: int, domains: int) -> SideInput:
     """All rows as rows of one domain, for a torch model."""
     rows = len(side.categorical)

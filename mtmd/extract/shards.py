@@ -1,8 +1,10 @@
 """Day shards: one day of logs, encoded, immutable, named by its fingerprint, memory-mapped (design §5)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,20 +58,6 @@ class ShardRef(Frozen):
 
 
 @dataclass(frozen=True)
-class Matrices:
-    """Encoded features of N rows.
-
-    continuous   (N, C) float32, NaN = missing
-    categorical  (N, K) int32, 0 = missing, 1..buckets = hashed value
-    embedding    (N, V) float32, NaN = missing
-    """
-
-    continuous: Tensor
-    categorical: Tensor
-    embedding: Tensor
-
-
-@dataclass(frozen=True)
 class Shard:
     """One day in memory-mapped tensors: R requests, A ads, P candidates, T tasks.
 
@@ -92,10 +80,10 @@ class Shard:
     surface: Tensor
     candidate_start: Tensor
     candidate_count: Tensor
-    query: Matrices
+    query: EncodedSide
     ad_id: Tensor
     product: Tensor
-    item: Matrices
+    item: EncodedSide
     request_row: Tensor
     ad_row: Tensor
     teacher: Tensor
@@ -168,7 +156,10 @@ def open_shard(path: Path, *, verify: bool = False) -> Shard:
     Raises StorageError when a file is missing or has another size (or, with `verify`, other content).
     """
     manifest = read_manifest(path, verify=verify)
-    requests, ads, candidates = (_tensors(path / f"{table}.arrow") for table in TABLES)
+    columns = {table: map_columns(path / f"{table}.arrow") for table in TABLES}
+    requests, ads, candidates = (
+        {name: torch.from_numpy(values) for name, values in columns[table].items()} for table in TABLES
+    )
     return Shard(
         day=manifest.day,
         fingerprint=manifest.fingerprint,
@@ -178,21 +169,11 @@ def open_shard(path: Path, *, verify: bool = False) -> Shard:
         surface=requests["surface"],
         candidate_start=requests["candidate_start"],
         candidate_count=requests["candidate_count"],
-        query=_matrices(requests, manifest.requests),
+        query=_side(columns["requests"], manifest.requests),
         ad_id=ads["ad_id"],
         product=ads["product"],
-        item=_matrices(ads, manifest.ads),
+        item=_side(columns["ads"], manifest.ads),
         **candidates,
-    )
-
-
-def take(matrices: Matrices, rows: NDArray[np.int64]) -> EncodedSide:
-    """Some rows of a shard's side, as serving encodes them."""
-    index = torch.from_numpy(rows)
-    return EncodedSide(
-        matrices.continuous.index_select(0, index).numpy(),
-        matrices.categorical.index_select(0, index).numpy(),
-        matrices.embedding.index_select(0, index).numpy(),
     )
 
 
@@ -216,15 +197,10 @@ def check_fits(shard: Shard, declarations: Declarations) -> None:
         )
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
-    """Tensors that view the file."""
-    return {name: torch.from_numpy(values) for name, values in map_columns(path).items()}
-
-
-def _matrices(columns: dict[str, Tensor], rows: int) -> Matrices:
+def _side(columns: Mapping[str, NDArray[Any]], rows: int) -> EncodedSide:
     """A matrix of width 0 has no column in the file."""
-    return Matrices(
-        continuous=columns.get("continuous", torch.empty((rows, 0), dtype=torch.float32)),
-        categorical=columns.get("categorical", torch.empty((rows, 0), dtype=torch.int32)),
-        embedding=columns.get("embedding", torch.empty((rows, 0), dtype=torch.float32)),
+    return EncodedSide(
+        continuous=columns.get("continuous", np.empty((rows, 0), np.float32)),
+        categorical=columns.get("categorical", np.empty((rows, 0), np.int32)),
+        embedding=columns.get("embedding", np.empty((rows, 0), np.float32)),
     )

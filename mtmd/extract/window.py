@@ -15,7 +15,8 @@ from torch import Tensor
 
 from mtmd.config import Declarations
 from mtmd.errors import ConfigError
-from mtmd.extract.shards import Matrices, Shard, ShardRef, check_fits
+from mtmd.extract.shards import Shard, ShardRef, check_fits
+from mtmd.logs.encoding import EncodedSide
 from mtmd.model.batch import Batch, SideInput
 from mtmd.store.files import digest
 
@@ -70,11 +71,11 @@ def split_evenly(rows: Tensor, batch_requests: int) -> tuple[Tensor, ...]:
     return rows.tensor_split(batch_count(len(rows), batch_requests))
 
 
-def _side(matrices: Matrices, rows: Tensor, domain: Tensor, domains: int) -> SideInput:
+def _side(side: EncodedSide, rows: Tensor, domain: Tensor, domains: int) -> SideInput:
     return SideInput(
-        continuous=matrices.continuous.index_select(0, rows),
-        categorical=matrices.categorical.index_select(0, rows).long(),
-        embedding=matrices.embedding.index_select(0, rows),
+        continuous=torch.from_numpy(side.continuous).index_select(0, rows),
+        categorical=torch.from_numpy(side.categorical).index_select(0, rows).long(),
+        embedding=torch.from_numpy(side.embedding).index_select(0, rows),
         counts=tuple(torch.bincount(domain, minlength=domains).tolist()),
     )
 

@@ -58,6 +58,19 @@ class EncodedSide:
     def __len__(self) -> int:
         return len(self.categorical)
 
+    def take(self, rows: NDArray[np.int64]) -> "EncodedSide":
+        """Some rows, copied, in the given order."""
+        return EncodedSide(self.continuous[rows], self.categorical[rows], self.embedding[rows])
+
+    @staticmethod
+    def stack(*sides: "EncodedSide") -> "EncodedSide":
+        """The rows of several, one after the other."""
+        return EncodedSide(
+            np.concatenate([side.continuous for side in sides]),
+            np.concatenate([side.categorical for side in sides]),
+            np.concatenate([side.embedding for side in sides]),
+        )
+
     def part(self, rows: slice) -> "EncodedSide":
         """A range of rows, as views."""
         return EncodedSide(self.continuous[rows], self.categorical[rows], self.embedding[rows])

@@ -174,15 +174,11 @@ def _start(
             scorer.embed_items_into(ads.product, ads.rows.part(slice(first, last)), target)
             return
         found = {task: np.empty((len(own), matrix.shape[1]), np.float32) for task, matrix in tasks.items()}
-        scorer.embed_items_into(ads.product, _take(ads.rows, own), found)
+        scorer.embed_items_into(ads.product, ads.rows.take(own), found)
         for task, matrix in found.items():
             tasks[task][own] = matrix
 
     return block, [pool.submit(embed, new[start : start + BATCH]) for start in range(0, len(new), BATCH)]
-
-
-def _take(rows: EncodedSide, own: NDArray[np.int64]) -> EncodedSide:
-    return EncodedSide(rows.continuous[own], rows.categorical[own], rows.embedding[own])
 
 
 def _finished(block: AdBlock, running: Sequence[Future[None]]) -> AdBlock:

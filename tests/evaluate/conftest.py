@@ -10,7 +10,8 @@ import torch
 
 from mtmd.config import Declarations, Preset, SideSchema
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.extract.shards import Matrices, Shard
+from mtmd.extract.shards import Shard
+from mtmd.logs.encoding import EncodedSide
 
 MakeDay = Callable[..., HeldOutDay]
 MakeShard = Callable[..., Shard]
@@ -81,11 +82,11 @@ def make_shard(declarations: Declarations) -> MakeShard:
     return make
 
 
-def _matrices(schema: SideSchema, rows: int, rng: np.random.Generator) -> Matrices:
+def _matrices(schema: SideSchema, rows: int, rng: np.random.Generator) -> EncodedSide:
     buckets = [feature.buckets for feature in schema.categorical]
     categorical = rng.integers(0, [b + 1 for b in buckets], size=(rows, len(buckets)))
-    return Matrices(
-        continuous=torch.from_numpy(rng.normal(size=(rows, len(schema.continuous))).astype(np.float32)),
-        categorical=torch.from_numpy(categorical.astype(np.int32)),
-        embedding=torch.from_numpy(rng.normal(size=(rows, schema.vector_width)).astype(np.float32)),
+    return EncodedSide(
+        continuous=rng.normal(size=(rows, len(schema.continuous))).astype(np.float32),
+        categorical=categorical.astype(np.int32),
+        embedding=rng.normal(size=(rows, schema.vector_width)).astype(np.float32),
     )

@@ -16,8 +16,9 @@ NAN = float("nan")
 LN4 = 1.3862943611198906  # log1p(3)
 
 
-def equal(found: torch.Tensor, expected: list[object]) -> None:
-    torch.testing.assert_close(found, torch.tensor(expected, dtype=found.dtype), equal_nan=True)
+def equal(found: torch.Tensor | np.ndarray, expected: list[object]) -> None:
+    own = torch.as_tensor(found)
+    torch.testing.assert_close(own, torch.tensor(expected, dtype=own.dtype), equal_nan=True)
 
 
 def test_requests_are_sorted_by_surface_then_id_and_linked_to_their_candidates(shard: Shard) -> None:
@@ -71,8 +72,9 @@ def test_tensors_have_the_documented_types(shard: Shard) -> None:
     }
     rows = (shard.candidate_start, shard.candidate_count, shard.request_row, shard.ad_row, shard.position)
     assert {row.dtype for row in rows} == {torch.int32}
-    assert {shard.query.categorical.dtype, shard.item.categorical.dtype} == {torch.int32}
-    assert {shard.teacher.dtype, shard.query.continuous.dtype, shard.query.embedding.dtype} == {torch.float32}
+    assert {shard.query.categorical.dtype, shard.item.categorical.dtype} == {np.dtype(np.int32)}
+    assert {shard.query.continuous.dtype, shard.query.embedding.dtype} == {np.dtype(np.float32)}
+    assert shard.teacher.dtype == torch.float32
     assert (shard.requests, shard.ads, shard.candidates) == (4, 4, 5)
 
 

@@ -28,7 +28,7 @@ def test_ads_are_those_of_the_shard_with_their_bids(
     np.testing.assert_array_equal(np.concatenate([part.ad_id for part in parts]), shard.ad_id.numpy())
     for name in ("continuous", "categorical", "embedding"):
         own = np.concatenate([getattr(part.rows, name) for part in parts])
-        np.testing.assert_array_equal(own, getattr(shard.item, name).numpy())
+        np.testing.assert_array_equal(own, getattr(shard.item, name))
     bids = {int(key): float(bid) for part in parts for key, bid in zip(part.ad_id, part.bid, strict=True)}
     assert {key: bid for key, bid in bids.items() if key != 5} == {6: 1.5, 7: 1.5, 9: 1.5}
     assert np.isnan(bids[5])
