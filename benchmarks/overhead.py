@@ -24,7 +24,9 @@ from mtmd.config import load_preset
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.export import stage as export_stage
 from mtmd.extract import stage as extract_stage
+from mtmd.extract.shards import Days
 from mtmd.promote import stage as promote_stage
+from mtmd.promote.day_run import DayRun
 from mtmd.promote.stage import RunSummary
 from mtmd.report import stage as report_stage
 from mtmd.report.tables.evaluation import Cell, Column, Table
@@ -84,24 +86,24 @@ def plain_job(job: Job, artifacts: str) -> RunSummary:
     quality = validate_stage.validate(plan)
     validate_stage.require(quality)
     with ThreadPoolExecutor(4) as pool:  # as many days at once as the flow
-        shards = list(
-            pool.map(
-                lambda one: extract_stage.extract(plan, *one),
-                zip(plan.all_days, quality.sources, strict=True),
+        days = Days.of(
+            list(
+                pool.map(
+                    lambda one: extract_stage.extract(plan, *one),
+                    zip(plan.all_days, quality.sources, strict=True),
+                )
             )
         )
-    window, held_out = shards[:-1], shards[-1]
-    trained = [train_stage.train(plan, kind, window) for kind in KINDS]
-    evaluated = evaluate_stage.evaluate(
-        plan, trained, window, held_out, export_stage.model_id(plan, trained[0], held_out)
-    )
-    candidate = export_stage.export(plan, trained[0], evaluated, shards)
-    proofs = export_stage.prove(plan, candidate, trained[0], held_out)
-    summary = promote_stage.decide(
-        plan, quality=quality, shards=shards, trained=trained, evaluated=evaluated, exported=candidate,
-        proofs=proofs, promote=True,
+    trained = tuple(train_stage.train(plan, kind, days.window) for kind in KINDS)
+    name = export_stage.model_id(plan, trained[0], days.held_out)
+    evaluated = evaluate_stage.evaluate(plan, trained, days, name)
+    exported = export_stage.export(plan, trained[0], evaluated, days)
+    run = DayRun(
+        plan=plan, quality=quality, days=days, trained=trained, evaluated=evaluated, exported=exported,
+        proofs=export_stage.prove(plan, exported, trained[0], days.held_out),
     )  # fmt: skip
-    report_stage.write_report(plan, summary, quality=quality, shards=shards, trained=trained, proofs=proofs)
+    summary = promote_stage.decide(run, promote=True)
+    report_stage.write_report(run, summary)
     return summary
 
 

@@ -5,7 +5,7 @@ import sys
 from datetime import date
 from typing import Annotated
 
-from prefect import flow, unmapped
+from prefect import flow
 from prefect.exceptions import ParameterTypeError
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
@@ -55,13 +55,9 @@ def ab_test(
 ) -> ABTest:
     """Train the model, what it is held against and the unconstrained model, or reuse them; let each serve the day."""
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
-    quality = steps.validate(plan)
-    prefect_artifacts.data_quality(plan, quality)
-    steps.require(quality)
-    shards = steps.extract.map(unmapped(plan), list(plan.all_days), list(quality.sources)).result()
-    window = shards[:-1]
-    trained = [steps.train(plan, kind, window) for kind in _KINDS[control]]
-    trained.append(steps.train_variant(plan, "unconstrained", plan.preset.training.seed, window))
+    _, days = steps.validated_days(plan)
+    trained = [steps.train(plan, kind, days.window) for kind in _KINDS[control]]
+    trained.append(steps.train_variant(plan, "unconstrained", plan.preset.training.seed, days.window))
     tested = steps.ab_test(plan, trained, samples, requests, control)
     prefect_artifacts.ab_test(plan, tested)
     return tested

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
 
-from prefect import flow, get_run_logger, unmapped
+from prefect import flow, get_run_logger
 from prefect.exceptions import ParameterTypeError
 from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -18,7 +18,7 @@ from flows.terminal import print_error, print_table
 from mtmd.config import variant, variants
 from mtmd.errors import MtmdError
 from mtmd.evaluate.ablation import Ablation, to_train
-from mtmd.extract.shards import ShardRef
+from mtmd.extract.shards import Days, ShardRef
 from mtmd.report.tables.ablation import factor_table
 from mtmd.run import RunPlan
 from mtmd.train.stage import Trained
@@ -49,25 +49,20 @@ def ablation(
     """Train the model and every variant of it with each seed; what was trained before is reused."""
     chosen = list(variants()) if names is None else [variant(name).name for name in names]
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
-    quality = steps.validate(plan)
-    prefect_artifacts.data_quality(plan, quality)
-    steps.require(quality)
-    shards = steps.extract.map(unmapped(plan), list(plan.all_days), list(quality.sources)).result()
-    full = [steps.train(plan, "mtmd", shards[:-1], seed) for seed in dict.fromkeys(seeds)]
-    return ablate(plan, full, chosen, shards)
+    _, days = steps.validated_days(plan)
+    full = [steps.train(plan, "mtmd", days.window, seed) for seed in dict.fromkeys(seeds)]
+    return ablate(plan, full, chosen, days)
 
 
-def ablate(
-    plan: RunPlan, full: Sequence[Trained], names: Sequence[str], shards: Sequence[ShardRef]
-) -> Ablation:
+def ablate(plan: RunPlan, full: Sequence[Trained], names: Sequence[str], days: Days) -> Ablation:
     """Train variants with the seeds of the full models, evaluate and publish them. Runs inside a flow.
 
     A variant that the preset has already, or whose training fails, is reported missing: what a factor is worth
     decides nothing.
     """
     changing, missing = to_train(plan, names)
-    trained, failed = train_variants(plan, changing, [one.seed for one in full], list(shards[:-1]))
-    ablated = steps.ablate(plan, [*full, *trained], shards[-1], [*missing, *failed])
+    trained, failed = train_variants(plan, changing, [one.seed for one in full], list(days.window))
+    ablated = steps.ablate(plan, [*full, *trained], days.held_out, [*missing, *failed])
     prefect_artifacts.ablation(plan, ablated)
     return ablated
 

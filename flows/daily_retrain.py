@@ -2,11 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 from datetime import date
-from typing import NamedTuple
 
-from prefect import flow, unmapped
+from prefect import flow
 from prefect.exceptions import ParameterTypeError
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -27,15 +25,10 @@ from flows.parameters import (
 from flows.terminal import print_error, show
 from mtmd.config import variants
 from mtmd.errors import MtmdError
-from mtmd.evaluate.ablation import Ablation
-from mtmd.export.stage import Proofs
-from mtmd.extract.shards import ShardRef
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
+from mtmd.promote.day_run import DayRun
 from mtmd.promote.stage import RunSummary
-from mtmd.run import RunPlan
-from mtmd.train.stage import Trained
-from mtmd.validate.stage import DataQuality
 
 KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 
@@ -60,33 +53,21 @@ def daily_retrain(
     """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes, and publish ads."""
     day = as_of or scheduled_day()
     try:
-        decided = _decide(day, window_days, preset, promote, logs, artifacts, override)
+        run, summary = _until_decided(day, window_days, preset, promote, logs, artifacts, override)
     except Exception as error:
         prefect_artifacts.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
         raise
-    plan, summary = decided.plan, decided.summary
-    prefect_artifacts.verdict(plan, summary)
+    prefect_artifacts.verdict(run.plan, summary)
     if summary.promoted:
-        steps.publish_ads(plan, decided.shards[-1])
-    _report(decided)
+        steps.publish_ads(run.plan, run.days.held_out)
+    steps.report(run, summary)
     if ablations:
-        daily = [one.name for one in variants().values() if one.daily]
-        _report(decided, ablate(plan, decided.trained[:1], daily, decided.shards))
+        daily = [variant.name for variant in variants().values() if variant.daily]
+        steps.report(run, summary, ablate(run.plan, [run.candidate], daily, run.days))
     return summary
 
 
-class _Decided(NamedTuple):
-    """Everything that the report of a run shows."""
-
-    plan: RunPlan
-    quality: DataQuality
-    shards: Sequence[ShardRef]
-    trained: Sequence[Trained]
-    proofs: Proofs
-    summary: RunSummary
-
-
-def _decide(
+def _until_decided(
     day: date,
     window_days: int | None,
     preset: str,
@@ -94,45 +75,35 @@ def _decide(
     logs: str | None,
     artifacts: str,
     override: str | None,
-) -> _Decided:
+) -> tuple[DayRun, RunSummary]:
     """From logs to the gates' decision."""
     plan = steps.plan(day, preset, window_days, logs, artifacts)
+    quality, days = steps.validated_days(plan)
 
-    quality = steps.validate(plan)
-    prefect_artifacts.data_quality(plan, quality)
-    steps.require(quality)
-    shards = steps.extract.map(unmapped(plan), list(plan.all_days), list(quality.sources)).result()
-    window, held_out = shards[:-1], shards[-1]
-
-    trained = [steps.train(plan, kind, window) for kind in KINDS]
+    trained = tuple(steps.train(plan, kind, days.window) for kind in KINDS)
     prefect_artifacts.training(plan, trained)
 
-    evaluation = steps.evaluate(plan, trained, window, held_out)
-    prefect_artifacts.metrics(plan, evaluation)
+    evaluated = steps.evaluate(plan, trained, days)
+    prefect_artifacts.metrics(plan, evaluated)
     tested = None
     if plan.preset.ab_test.gate:
         tested = steps.ab_test(plan, trained)
         prefect_artifacts.ab_test(plan, tested)
-    candidate = steps.export(plan, trained[0], evaluation, shards)
-    proofs = steps.prove(plan, candidate, trained[0], held_out)
+    exported = steps.export(plan, trained[0], evaluated, days)
+    proofs = steps.prove(plan, exported, trained[0], days.held_out)
     prefect_artifacts.parity(plan, proofs)
 
-    summary = steps.decide(
-        plan, quality, shards, trained, evaluation, candidate, proofs, tested, promote, override
+    run = DayRun(
+        plan=plan,
+        quality=quality,
+        days=days,
+        trained=trained,
+        evaluated=evaluated,
+        exported=exported,
+        proofs=proofs,
+        tested=tested,
     )
-    return _Decided(plan, quality, shards, trained, proofs, summary)
-
-
-def _report(decided: _Decided, ablated: Ablation | None = None) -> None:
-    steps.report(
-        decided.plan,
-        decided.summary,
-        decided.quality,
-        decided.shards,
-        decided.trained,
-        decided.proofs,
-        ablated,
-    )
+    return run, steps.decide(run, promote, override)
 
 
 def main() -> int:

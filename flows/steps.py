@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from prefect import Task, get_run_logger, task
+from prefect import Task, get_run_logger, task, unmapped
 from prefect.client.schemas.objects import State, TaskRun
 
+from flows import prefect_artifacts
 from flows.progress import TrainingProgress
 from mtmd.abtest import stage as abtest_stage
 from mtmd.abtest.outcome import ABTest
@@ -20,11 +21,12 @@ from mtmd.evaluate.stage import Evaluated
 from mtmd.export import stage as export_stage
 from mtmd.export.stage import Exported, Proofs
 from mtmd.extract import stage as extract_stage
-from mtmd.extract.shards import ShardRef
+from mtmd.extract.shards import Days, ShardRef
 from mtmd.jobs import backfill as backfill_job
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
+from mtmd.promote.day_run import DayRun
 from mtmd.promote.stage import RunSummary
 from mtmd.publish import stage as publish_stage
 from mtmd.publish.stage import Published
@@ -33,7 +35,7 @@ from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import sweep
 from mtmd.store.workspace import Workspace
 from mtmd.train import stage as train_stage
-from mtmd.train.stage import Trained
+from mtmd.train.stage import Trained, candidate_of
 from mtmd.validate import stage as validate_stage
 from mtmd.validate.results import DayValidation
 from mtmd.validate.stage import DataQuality
@@ -108,6 +110,16 @@ def extract(planned: RunPlan, day: date, validated: str) -> ShardRef:
     return shard
 
 
+def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
+    """Validate the plan's days, show what the suites said, and extract them; runs inside a flow."""
+    quality = validate(planned)
+    prefect_artifacts.data_quality(planned, quality)
+    require(quality)
+    return quality, Days.of(
+        extract.map(unmapped(planned), list(planned.all_days), list(quality.sources)).result()
+    )
+
+
 @task(persist_result=False, task_run_name="train {kind}")
 def train(planned: RunPlan, kind: ModelKind, window: Sequence[ShardRef], seed: int | None = None) -> Trained:
     """Train one kind of model on the window."""
@@ -168,20 +180,18 @@ def ab_test(
 
 
 @task(persist_result=False)
-def evaluate(
-    planned: RunPlan, trained: Sequence[Trained], window: Sequence[ShardRef], held_out: ShardRef
-) -> Evaluated:
+def evaluate(planned: RunPlan, trained: Sequence[Trained], days: Days) -> Evaluated:
     """Metrics of the candidate and its rivals on the held-out day."""
-    candidate = export_stage.model_id(planned, trained[0], held_out)
-    evaluated = evaluate_stage.evaluate(planned, trained, window, held_out, candidate)
+    candidate = export_stage.model_id(planned, candidate_of(trained), days.held_out)
+    evaluated = evaluate_stage.evaluate(planned, trained, days, candidate)
     get_run_logger().info("evaluation: %s%s", "reused, " if evaluated.reused else "", evaluated.path)
     return evaluated
 
 
 @task(persist_result=False)
-def export(planned: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequence[ShardRef]) -> Exported:
+def export(planned: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Exported:
     """Write the candidate's ONNX files, metrics and manifest into the registry."""
-    exported = export_stage.export(planned, mtmd, evaluated, shards)
+    exported = export_stage.export(planned, mtmd, evaluated, days)
     get_run_logger().info("model %s: %s", exported.model_id, "reused" if exported.reused else "exported")
     return exported
 
@@ -195,31 +205,9 @@ def prove(planned: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRe
 
 
 @task(persist_result=False)
-def decide(
-    planned: RunPlan,
-    quality: DataQuality,
-    shards: Sequence[ShardRef],
-    trained: Sequence[Trained],
-    evaluated: Evaluated,
-    exported: Exported,
-    proofs: Proofs,
-    tested: ABTest | None,
-    promote: bool,
-    override: str | None,
-) -> RunSummary:
+def decide(run: DayRun, promote: bool, override: str | None) -> RunSummary:
     """Ask the gates, promote if they pass, and record the run."""
-    summary = promote_stage.decide(
-        planned,
-        quality=quality,
-        shards=shards,
-        trained=trained,
-        evaluated=evaluated,
-        exported=exported,
-        proofs=proofs,
-        tested=tested,
-        promote=promote,
-        override=override,
-    )
+    summary = promote_stage.decide(run, promote=promote, override=override)
     get_run_logger().info("%s: %s", summary.model_id, summary.words)
     return summary
 
@@ -233,20 +221,9 @@ def publish_ads(planned: RunPlan, held_out: ShardRef) -> Published:
 
 
 @task(persist_result=False)
-def report(
-    planned: RunPlan,
-    summary: RunSummary,
-    quality: DataQuality,
-    shards: Sequence[ShardRef],
-    trained: Sequence[Trained],
-    proofs: Proofs,
-    ablated: Ablation | None = None,
-) -> None:
+def report(run: DayRun, summary: RunSummary, ablated: Ablation | None = None) -> None:
     """Write the run's page."""
-    place = report_stage.write_report(
-        planned, summary, quality=quality, shards=shards, trained=trained, proofs=proofs, ablated=ablated
-    )
-    get_run_logger().info("report: %s", place)
+    get_run_logger().info("report: %s", report_stage.write_report(run, summary, ablated))
 
 
 @task(persist_result=False)

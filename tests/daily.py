@@ -1,17 +1,17 @@
 """Every stage's output of the first run's day, taken by the stages themselves from a copy of its artifacts."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from mtmd.abtest.outcome import ABTest
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export import stage as export_stage
 from mtmd.export.stage import Exported, Proofs
 from mtmd.extract import stage as extract_stage
-from mtmd.extract.shards import ShardRef
+from mtmd.extract.shards import Days
 from mtmd.promote import stage as promote_stage
+from mtmd.promote.day_run import DayRun
 from mtmd.promote.stage import RunSummary
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan, plan_run
@@ -26,53 +26,67 @@ from tests.flows.runs import AS_OF, TINY
 class Done:
     """What the stages returned before the decision."""
 
-    plan: RunPlan
-    quality: DataQuality
-    shards: tuple[ShardRef, ...]
-    trained: tuple[Trained, ...]
-    evaluated: Evaluated
-    exported: Exported
-    proofs: Proofs
+    run: DayRun
+
+    @property
+    def plan(self) -> RunPlan:
+        return self.run.plan
+
+    @property
+    def quality(self) -> DataQuality:
+        return self.run.quality
+
+    @property
+    def days(self) -> Days:
+        return self.run.days
+
+    @property
+    def trained(self) -> tuple[Trained, ...]:
+        return self.run.trained
+
+    @property
+    def evaluated(self) -> Evaluated:
+        return self.run.evaluated
+
+    @property
+    def exported(self) -> Exported:
+        return self.run.exported
+
+    @property
+    def proofs(self) -> Proofs:
+        return self.run.proofs
 
     @property
     def registry(self) -> Registry:
         return Registry(self.plan.workspace.root)
 
-    def decide(
-        self,
-        *,
-        promote: bool = True,
-        override: str | None = None,
-        tested: ABTest | None = None,
-        **changed: object,
-    ) -> RunSummary:
-        done = replace(self, **changed)  # type: ignore[arg-type]
-        return promote_stage.decide(
-            done.plan,
-            quality=done.quality,
-            shards=done.shards,
-            trained=done.trained,
-            evaluated=done.evaluated,
-            exported=done.exported,
-            proofs=done.proofs,
-            promote=promote,
-            override=override,
-            tested=tested,
-        )
+    def decide(self, *, promote: bool = True, override: str | None = None, **changed: object) -> RunSummary:
+        return promote_stage.decide(self.run.model_copy(update=changed), promote=promote, override=override)
 
 
 def run_stages(logs: Path, artifacts: Path, as_of: date = AS_OF, preset: str = TINY) -> Done:
     """All stages but the decision; outputs that are there already are taken."""
     plan = plan_run(as_of, preset, logs=str(logs), artifacts=str(artifacts))
     quality = validate_stage.validate(plan)
-    shards = tuple(
-        extract_stage.extract(plan, day, source)
-        for day, source in zip(plan.all_days, quality.sources, strict=True)
+    days = Days.of(
+        [
+            extract_stage.extract(plan, day, source)
+            for day, source in zip(plan.all_days, quality.sources, strict=True)
+        ]
     )
-    trained = tuple(train_stage.train(plan, kind, shards[:-1]) for kind in ("mtmd", "per_slice", "pooled"))
-    evaluated = evaluate_stage.evaluate(
-        plan, trained, shards[:-1], shards[-1], export_stage.model_id(plan, trained[0], shards[-1])
+    trained = tuple(train_stage.train(plan, kind, days.window) for kind in ("mtmd", "per_slice", "pooled"))
+    name = export_stage.model_id(plan, trained[0], days.held_out)
+    evaluated = evaluate_stage.evaluate(plan, trained, days, name)
+    exported = export_stage.export(plan, trained[0], evaluated, days)
+    proofs = export_stage.prove(plan, exported, trained[0], days.held_out)
+    return Done(
+        DayRun(
+            plan=plan,
+            quality=quality,
+            days=days,
+            trained=trained,
+            evaluated=evaluated,
+            exported=exported,
+            proofs=proofs,
+        )
     )
-    exported = export_stage.export(plan, trained[0], evaluated, shards)
-    proofs = export_stage.prove(plan, exported, trained[0], shards[-1])
-    return Done(plan, quality, shards, trained, evaluated, exported, proofs)

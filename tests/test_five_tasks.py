@@ -41,9 +41,7 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> FiveTasks:
     simulate(WorldConfig.tiny(further_tasks=True), AS_OF - timedelta(days=20), AS_OF, root / "logs")
     done = run_stages(root / "logs", root / "artifacts", preset=FIVE)
     summary = done.decide()
-    page = report_stage.write_report(
-        done.plan, summary, quality=done.quality, shards=done.shards, trained=done.trained, proofs=done.proofs
-    )
+    page = report_stage.write_report(done.run, summary)
     return FiveTasks(done, summary, page.read_text(encoding="utf-8"))
 
 
@@ -81,7 +79,7 @@ def test_their_slices_are_evaluated_where_the_tasks_exist(five: FiveTasks) -> No
 
 
 def test_conversions_are_labels_of_shown_shopping_ads_only(five: FiveTasks) -> None:
-    shard = open_shard(Path(five.done.shards[-1].path))
+    shard = open_shard(Path(five.done.days.held_out.path))
     labels, cvr = shard.labels.numpy(), shard.teacher.numpy()[:, TASKS.index("cvr")]
     shopping, shown = ~np.isnan(cvr), shard.impressed.numpy() == 1
     np.testing.assert_array_equal(labels[:, TASKS.index("cvr")] >= 0, shopping & shown)
@@ -124,5 +122,5 @@ def test_the_simulated_ab_test_counts_their_actions(five: FiveTasks) -> None:
 def _rows(five: FiveTasks) -> RawRows:
     plan = five.done.plan
     return sample_raw_rows(
-        plan.logs, open_shard(Path(five.done.shards[-1].path)), plan.preset.declarations, per_domain=3
+        plan.logs, open_shard(Path(five.done.days.held_out.path)), plan.preset.declarations, per_domain=3
     )

@@ -15,7 +15,7 @@ from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
 from mtmd.evaluate.replay import REPLAY_FORMAT, replay_day
 from mtmd.evaluate.replay_report import ReplayReport
 from mtmd.evaluate.report import EvaluationReport
-from mtmd.extract.shards import Shard, ShardRef, open_shard
+from mtmd.extract.shards import Days, Shard, open_shard
 from mtmd.extract.snapshot import day_bids
 from mtmd.extract.stage import extract_day
 from mtmd.registry.incumbent import Incumbent, incumbent
@@ -67,8 +67,7 @@ def evaluation_key(trained: Mapping[str, str], held_out: str, champion: str | No
 def evaluate(
     plan: RunPlan,
     trained: Sequence[Trained],
-    window: Sequence[ShardRef],
-    held_out: ShardRef,
+    days: Days,
     candidate: str,
 ) -> Evaluated:
     """Metrics and the replay of MTMD, its rivals, the constant and the incumbent champion on the held-out day.
@@ -79,11 +78,13 @@ def evaluate(
     """
     opponent = incumbent(Registry(plan.workspace.root), candidate, plan.as_of)
     champion = opponent.compared
-    key = evaluation_key({one.name: one.key for one in trained}, held_out.fingerprint, champion, plan.preset)
+    key = evaluation_key(
+        {one.name: one.key for one in trained}, days.held_out.fingerprint, champion, plan.preset
+    )
     final = plan.workspace.evaluation(key)
 
     def build(directory: Path) -> None:
-        report, replay = _reports(plan, trained, window, open_shard(Path(held_out.path)), champion)
+        report, replay = _reports(plan, trained, days, champion)
         write_json(directory / _REPORT, report.model_dump(mode="json"))
         write_json(directory / _REPLAY, replay.model_dump(mode="json"))
 
@@ -92,14 +93,14 @@ def evaluate(
 
 
 def _reports(
-    plan: RunPlan, trained: Sequence[Trained], window: Sequence[ShardRef], shard: Shard, champion: str | None
+    plan: RunPlan, trained: Sequence[Trained], days: Days, champion: str | None
 ) -> tuple[EvaluationReport, ReplayReport]:
-    declarations = plan.preset.declarations
+    declarations, shard = plan.preset.declarations, open_shard(Path(days.held_out.path))
     day = HeldOutDay.of(shard, declarations)
     predictions: dict[str, NDArray[np.floating]] = {
         one.name: score_day(load_trained(plan, one), shard, declarations) for one in trained
     }
-    medians = window_medians((open_shard(Path(ref.path)) for ref in window), declarations)
+    medians = window_medians((open_shard(Path(ref.path)) for ref in days.window), declarations)
     predictions["constant"] = predict_constant(medians, day)
     if champion is not None:
         predictions["champion"] = _champion_scores(plan, champion, shard)

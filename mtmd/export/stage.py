@@ -4,7 +4,6 @@ Export the candidate into the registry, and prove that its files compute what th
 
 import platform
 import subprocess
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from mtmd.export.bundle import EXPORT_FORMAT, bundle_id, export_bundle
 from mtmd.export.fresh_process import FreshProcessReport, check_fresh_process
 from mtmd.export.parity import PROOF_FORMAT, ParityReport, check_parity
 from mtmd.export.rows import sample_raw_rows
-from mtmd.extract.shards import ShardRef, open_shard
+from mtmd.extract.shards import Days, ShardRef, open_shard
 from mtmd.model.two_tower import MTMD
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
@@ -97,12 +96,12 @@ def _exporter() -> list[str]:
     return [version(name) for name in ("torch", "onnx", "onnxscript")]
 
 
-def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequence[ShardRef]) -> Exported:
+def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Exported:
     """Write the candidate once: an ONNX file per tower domain, declarations, its own metrics and manifest.
 
     Raises BundleError when a stored model was altered, or the model cannot be exported.
     """
-    name = model_id(plan, mtmd, shards[-1])
+    name = model_id(plan, mtmd, days.held_out)
     model = load_mtmd(plan, mtmd)
 
     def build(directory: Path) -> None:
@@ -114,8 +113,8 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, shards: Sequence[
         model_id=name,
         as_of=plan.as_of,
         bundle_id=bundle_id(model, plan.preset),
-        window={ref.day: ref.fingerprint for ref in shards[:-1]},
-        held_out=shards[-1].fingerprint,
+        window={ref.day: ref.fingerprint for ref in days.window},
+        held_out=days.held_out.fingerprint,
         git_commit=git_commit(),
         seeds={"training": plan.preset.training.seed, "hash": plan.preset.hash_seed},
         packages=package_versions(),

@@ -1,10 +1,10 @@
 """Day shards: one day of logs, encoded, immutable, named by its fingerprint, memory-mapped (design §5)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -55,6 +55,22 @@ class ShardRef(Frozen):
     ads: int
     candidates: int
     reused: bool
+
+
+class Days(Frozen):
+    """The shards of a run: the training window, oldest day first, and the held-out day after it."""
+
+    window: tuple[ShardRef, ...]
+    held_out: ShardRef
+
+    @classmethod
+    def of(cls, shards: Sequence[ShardRef]) -> Self:
+        """From one shard a day, oldest first; the last one is held out."""
+        return cls(window=tuple(shards[:-1]), held_out=shards[-1])
+
+    @property
+    def all(self) -> tuple[ShardRef, ...]:
+        return (*self.window, self.held_out)
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,16 @@ from pathlib import Path
 
 from pydantic import Field
 
-from mtmd.abtest.outcome import ABTest
 from mtmd.config import Frozen, load_preset
 from mtmd.errors import MtmdError
 from mtmd.evaluate.report import EvaluationReport
-from mtmd.evaluate.stage import Evaluated
-from mtmd.export.stage import Exported, Proofs
-from mtmd.extract.shards import ShardRef
+from mtmd.promote.day_run import DayRun
 from mtmd.promote.gates import GateInputs, Verdict, ab_gate, apply_gates
 from mtmd.registry.registry import Registry
-from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
 from mtmd.train.stage import Trained
-from mtmd.validate.stage import DataQuality
 
 _SUMMARY, _VALIDATION = "summary.json", "validation.json"
 
@@ -41,22 +36,8 @@ class RunSummary(Frozen):
     places: dict[str, str]
 
 
-def decide(
-    plan: RunPlan,
-    *,
-    quality: DataQuality,
-    shards: Sequence[ShardRef],
-    trained: Sequence[Trained],
-    evaluated: Evaluated,
-    exported: Exported,
-    proofs: Proofs,
-    promote: bool,
-    override: str | None = None,
-    tested: ABTest | None = None,
-) -> RunSummary:
+def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSummary:
     """Ask every gate; promote if all pass (or `override` says why not) and the caller wants it; write both down.
-
-    `tested` is the simulated A/B of a preset that has it for a gate.
 
     The summary already names the place of the report, which is written next. A decision is named by what the
     gates looked at, so a later one about the same candidate leaves its record and page alone; a candidate that an
@@ -64,44 +45,33 @@ def decide(
 
     Raises RegistryError when the champion changed while the run was deciding: run again.
     """
-    registry, opponent = Registry(plan.workspace.root), evaluated.incumbent
-    inputs = GateInputs(
-        candidate=exported.model_id,
-        champion=opponent.model_id,
-        left_out=opponent.left_out,
-        data_passed=quality.passed,
-        training_finite=_finite(trained),
-        evaluation=evaluated.report,
-        ab_test=ab_gate(tested, plan.preset.gates.significance) if plan.preset.ab_test.gate else None,
-        parity=proofs.parity,
-        fresh_process=proofs.fresh_process,
-        gates=plan.preset.gates,
-    )
+    plan, opponent = run.plan, run.evaluated.incumbent
+    registry, inputs = Registry(plan.workspace.root), _gate_inputs(run)
     verdict = apply_gates(inputs, override)
     if opponent.promotion is not None:
         verdict = verdict.promoted_before(opponent.promotion)
     elif verdict.passed:
         verdict = _promote(registry, verdict, plan.as_of, opponent.sequence, promote)
-    run = plan.workspace.run(plan.as_of, _key(trained), _decision_key(inputs, evaluated, tested))
-    earlier = None if _is_news(verdict) else _recorded(run, verdict)
+    directory = plan.workspace.run(plan.as_of, run.candidate.key, _decision_key(inputs, run))
+    earlier = None if _is_news(verdict) else _recorded(directory, verdict)
     verdict = earlier or verdict
     champion = registry.champion()
     live = champion.model_id if champion else None
     summary = RunSummary(
         as_of=plan.as_of,
-        model_id=exported.model_id,
-        promoted=live == exported.model_id,
+        model_id=run.exported.model_id,
+        promoted=live == run.exported.model_id,
         words=_words(verdict, opponent.promotion is not None, live),
         champion=live,
         verdict=verdict,
         repeated=earlier is not None,
-        reused=_reused(quality, shards, trained, evaluated, exported),
+        reused=_reused(run),
         report=inputs.evaluation,
-        places=_places(plan, run, evaluated, exported, tested),
+        places=_places(run, directory),
     )
     if earlier is None:
-        write_json(run / _VALIDATION, quality.model_dump(mode="json"))
-        write_json(run / _SUMMARY, summary.model_dump(mode="json"))
+        write_json(directory / _VALIDATION, run.quality.model_dump(mode="json"))
+        write_json(directory / _SUMMARY, summary.model_dump(mode="json"))
     return summary
 
 
@@ -114,31 +84,42 @@ def live_model(preset: str, artifacts: str) -> str | None:
     return champion.model_id if champion else None
 
 
-def _places(
-    plan: RunPlan, run: Path, evaluated: Evaluated, exported: Exported, tested: ABTest | None
-) -> dict[str, str]:
+def _gate_inputs(run: DayRun) -> GateInputs:
+    gates, opponent = run.plan.preset.gates, run.evaluated.incumbent
+    return GateInputs(
+        candidate=run.exported.model_id,
+        champion=opponent.model_id,
+        left_out=opponent.left_out,
+        data_passed=run.quality.passed,
+        training_finite=_finite(run.trained),
+        evaluation=run.evaluated.report,
+        ab_test=ab_gate(run.tested, gates.significance) if run.plan.preset.ab_test.gate else None,
+        parity=run.proofs.parity,
+        fresh_process=run.proofs.fresh_process,
+        gates=gates,
+    )
+
+
+def _places(run: DayRun, directory: Path) -> dict[str, str]:
+    workspace, tested = run.plan.workspace, run.tested
     return {
-        "model": exported.path,
-        "evaluation": evaluated.path,
-        **({} if tested is None else {"a/b test": str(plan.workspace.evaluation(tested.key))}),
-        "validation": str(run / _VALIDATION),
-        "run": str(run),
-        "report": str(run / "report.html"),
-        "champion": str(plan.workspace.root / "champion.json"),
+        "model": run.exported.path,
+        "evaluation": run.evaluated.path,
+        **({} if tested is None else {"a/b test": str(workspace.evaluation(tested.key))}),
+        "validation": str(directory / _VALIDATION),
+        "run": str(directory),
+        "report": str(directory / "report.html"),
+        "champion": str(workspace.root / "champion.json"),
     }
 
 
-def _key(trained: Sequence[Trained]) -> str:
-    return next(one.key for one in trained if one.name == "mtmd")
-
-
-def _decision_key(inputs: GateInputs, evaluated: Evaluated, tested: ABTest | None) -> str:
+def _decision_key(inputs: GateInputs, run: DayRun) -> str:
     """Digest of what the gates look at; without the simulated A/B where none is asked for."""
     proofs = [proof is not None and proof.passed for proof in (inputs.parity, inputs.fresh_process)]
     seen = inputs.model_dump(mode="json", exclude={"evaluation", "ab_test", "parity", "fresh_process"})
     if inputs.ab_test is not None:
-        seen["ab_test"] = None if tested is None else tested.key
-    return digest(seen | {"evaluation": evaluated.key, "proofs": proofs})
+        seen["ab_test"] = None if run.tested is None else run.tested.key
+    return digest(seen | {"evaluation": run.evaluated.key, "proofs": proofs})
 
 
 def _is_news(verdict: Verdict) -> bool:
@@ -177,22 +158,17 @@ def _finite(trained: Sequence[Trained]) -> bool:
     return all(math.isfinite(e.train_loss) and math.isfinite(e.validation_loss) for e in epochs)
 
 
-def _reused(
-    quality: DataQuality,
-    shards: Sequence[ShardRef],
-    trained: Sequence[Trained],
-    evaluated: Evaluated,
-    exported: Exported,
-) -> dict[str, str]:
+def _reused(run: DayRun) -> dict[str, str]:
     """What earlier runs had done already, in words."""
 
     def share(done: int, total: int) -> str:
         return f"{done} of {total}"
 
+    shards = run.days.all
     return {
-        "validated days": share(len(quality.reused), len(quality.days)),
-        "shards": share(sum(ref.reused for ref in shards), len(shards)),
-        "trained models": share(sum(one.reused for one in trained), len(trained)),
-        "evaluation": share(int(evaluated.reused), 1),
-        "exported model": share(int(exported.reused), 1),
+        "validated days": share(len(run.quality.reused), len(run.quality.days)),
+        "shards": share(sum(shard.reused for shard in shards), len(shards)),
+        "trained models": share(sum(model.reused for model in run.trained), len(run.trained)),
+        "evaluation": share(int(run.evaluated.reused), 1),
+        "exported model": share(int(run.exported.reused), 1),
     }

@@ -1,7 +1,6 @@
 """Write the page that a person reads to decide whether to trust the run's model."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,28 +8,17 @@ from mtmd.abtest.stage import find_ab_test
 from mtmd.errors import ReportError
 from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.stage import read_replay
-from mtmd.export.stage import Proofs, load_mtmd
-from mtmd.extract.shards import ShardRef, open_shard
+from mtmd.export.stage import load_mtmd
+from mtmd.extract.shards import open_shard
+from mtmd.promote.day_run import DayRun
 from mtmd.promote.stage import RunSummary
 from mtmd.registry.registry import Registry
 from mtmd.report.page.render import ReportInputs, render_report
 from mtmd.report.page.towers import trace_means
-from mtmd.run import RunPlan
 from mtmd.store.files import digest, resolve, write_text
-from mtmd.train.stage import Trained
-from mtmd.validate.stage import DataQuality
 
 
-def write_report(
-    plan: RunPlan,
-    summary: RunSummary,
-    *,
-    quality: DataQuality,
-    shards: Sequence[ShardRef],
-    trained: Sequence[Trained],
-    proofs: Proofs,
-    ablated: Ablation | None = None,
-) -> Path:
+def write_report(run: DayRun, summary: RunSummary, ablated: Ablation | None = None) -> Path:
     """The page of a run that has decided, at the place that its summary names; returns that place.
 
     Written again with the ablations when these are done. The page of a decision that an earlier run took is
@@ -43,7 +31,7 @@ def write_report(
     if summary.repeated and ablated is None and place.is_file():
         return place
     try:
-        write_text(place, render_report(_inputs(plan, summary, quality, shards, trained, proofs, ablated)))
+        write_text(place, render_report(_inputs(run, summary, ablated)))
     except Exception as error:
         raise ReportError(
             f"the report of {summary.model_id} could not be written to {place}: {error}. The decision stands "
@@ -61,17 +49,8 @@ def report_url(artifacts: str | Path, page: str) -> str | None:
     return f"{base}/{quote(inside.as_posix())}"
 
 
-def _inputs(
-    plan: RunPlan,
-    summary: RunSummary,
-    quality: DataQuality,
-    shards: Sequence[ShardRef],
-    trained: Sequence[Trained],
-    proofs: Proofs,
-    ablated: Ablation | None,
-) -> ReportInputs:
-    mtmd = next(one for one in trained if one.name == "mtmd")
-    held_out = open_shard(Path(shards[-1].path))
+def _inputs(run: DayRun, summary: RunSummary, ablated: Ablation | None) -> ReportInputs:
+    plan, held_out = run.plan, open_shard(Path(run.days.held_out.path))
     return ReportInputs(
         as_of=plan.as_of,
         preset=plan.preset.name,
@@ -82,16 +61,16 @@ def _inputs(
         evaluation=summary.report,
         replay=read_replay(summary.places["evaluation"]),
         gates=plan.preset.gates,
-        fits={one.name: one.fit for one in trained},
-        trained={one.name: one.key for one in trained},
+        fits={model.name: model.fit for model in run.trained},
+        trained={model.name: model.key for model in run.trained},
         config=digest(plan.preset.model_dump(mode="json")),
-        validations=quality.validations,
-        shards=tuple(shards),
+        validations=run.quality.validations,
+        days=run.days,
         manifest=Registry(plan.workspace.root).manifest(summary.model_id),
-        parity=proofs.parity,
-        traces=trace_means(load_mtmd(plan, mtmd), held_out, plan.preset),
+        parity=run.proofs.parity,
+        traces=trace_means(load_mtmd(plan, run.candidate), held_out, plan.preset),
         ablations=ablated.reports if ablated else (),
         untrained=ablated.missing if ablated else (),
         variants=ablated.trained if ablated else {},
-        tested=find_ab_test(plan, trained, shards[:-1]),
+        tested=find_ab_test(plan, run.trained, run.days.window),
     )

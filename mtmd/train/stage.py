@@ -58,6 +58,11 @@ def training_key(kind: ModelKind, window: str, preset: Preset) -> str:
     )
 
 
+def candidate_of(trained: Sequence[Trained]) -> Trained:
+    """The MTMD model among a run's models, which may go live; the others are what it is compared with."""
+    return next(model for model in trained if model.name == "mtmd")
+
+
 def train(
     plan: RunPlan,
     kind: ModelKind,

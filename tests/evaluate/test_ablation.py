@@ -16,22 +16,22 @@ from tests.daily import Done
 
 @pytest.fixture
 def variant(done: Done) -> Trained:
-    return train_stage.train(done.plan, "mtmd", done.shards[:-1], variant="no_dcn")
+    return train_stage.train(done.plan, "mtmd", done.days.window, variant="no_dcn")
 
 
 def test_each_seeds_variants_are_held_against_its_own_candidate_once(done: Done, variant: Trained) -> None:
     models = [done.trained[0], variant]
-    ablated = ablation_stage.ablate(done.plan, models, done.shards[-1], ["post_norm: a reason"])
+    ablated = ablation_stage.ablate(done.plan, models, done.days.held_out, ["post_norm: a reason"])
     assert (ablated.seeds, ablated.missing) == ((0,), ("post_norm: a reason",))
     (report,) = ablated.reports
     assert (report.candidate, report.predictors) == ("mtmd", ("mtmd", "no_dcn"))
     assert report.compared("no_dcn", EVERYTHING).improvement is not None
     (place,) = ablated.paths
     written = Path(place, "report.json").stat().st_mtime_ns
-    assert ablation_stage.ablate(done.plan, models, done.shards[-1], ["post_norm: a reason"]) == ablated
+    assert ablation_stage.ablate(done.plan, models, done.days.held_out, ["post_norm: a reason"]) == ablated
     assert Path(place, "report.json").stat().st_mtime_ns == written
     other = [done.trained[0].model_copy(update={"seed": 1}), variant.model_copy(update={"seed": 1})]
-    both = ablation_stage.ablate(done.plan, [*models, *other], done.shards[-1])
+    both = ablation_stage.ablate(done.plan, [*models, *other], done.days.held_out)
     assert (both.seeds, len(both.reports)) == ((0, 1), 2)
 
 

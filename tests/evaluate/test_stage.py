@@ -17,9 +17,7 @@ from tests.flows.runs import Run
 
 
 def _evaluate(done: Done) -> Evaluated:
-    return evaluate_stage.evaluate(
-        done.plan, done.trained, done.shards[:-1], done.shards[-1], done.exported.model_id
-    )
+    return evaluate_stage.evaluate(done.plan, done.trained, done.days, done.exported.model_id)
 
 
 def _named(trained: Trained) -> Trained:
@@ -28,11 +26,11 @@ def _named(trained: Trained) -> Trained:
 
 def test_the_model_id_holds_the_day_and_the_trainings_key(done: Done) -> None:
     mtmd = done.trained[0]
-    day, digits = export_stage.model_id(done.plan, mtmd, done.shards[-1]).split("-")
+    day, digits = export_stage.model_id(done.plan, mtmd, done.days.held_out).split("-")
     assert (day, len(digits)) == (f"{done.plan.as_of:%Y%m%d}", 10)
     others = {
-        export_stage.model_id(done.plan, _named(mtmd), done.shards[-1]),
-        export_stage.model_id(done.plan, mtmd, done.shards[0]),
+        export_stage.model_id(done.plan, _named(mtmd), done.days.held_out),
+        export_stage.model_id(done.plan, mtmd, done.days.window[0]),
     }
     assert len({name.split("-")[1] for name in others} - {digits}) == 2
 
@@ -51,7 +49,7 @@ def test_the_days_requests_are_replayed_beside_the_report(done: Done) -> None:
     assert replay.predictors == ("mtmd", "per_slice", "pooled", "constant", "random")
     assert len(replay.slices) == 15
     whole = replay.cell(EVERYWHERE)
-    assert whole.requests + whole.alone == done.shards[-1].requests
+    assert whole.requests + whole.alone == done.days.held_out.requests
     assert replay.without_bid == 0
     for kept in replay.kept:
         own, floor = (replay.share(name, EVERYWHERE, kept) for name in ("mtmd", "random"))
@@ -67,7 +65,7 @@ def test_bids_of_another_delivery_are_refused(done: Done, tmp_path: Path) -> Non
     plan = done.plan.model_copy(update={"logs": str(logs)})
     trained = (_named(done.trained[0]), *done.trained[1:])
     with pytest.raises(LogsError, match="changed after the day was extracted"):
-        evaluate_stage.evaluate(plan, trained, done.shards[:-1], done.shards[-1], done.exported.model_id)
+        evaluate_stage.evaluate(plan, trained, done.days, done.exported.model_id)
 
 
 def test_the_champion_is_not_compared_with_itself(done_live: Done) -> None:
@@ -101,16 +99,12 @@ def test_a_champion_whose_files_were_altered_is_not_compared_with(done_live: Don
     trained = (_named(done_live.trained[0]), *done_live.trained[1:])
     next((done_live.registry.models).glob("*/query_search.onnx")).write_bytes(b"altered")
     with pytest.raises(BundleError, match=r"query_search\.onnx of model"):
-        evaluate_stage.evaluate(
-            done_live.plan, trained, done_live.shards[:-1], done_live.shards[-1], "20260121-other"
-        )
+        evaluate_stage.evaluate(done_live.plan, trained, done_live.days, "20260121-other")
 
 
 def test_a_champion_scores_as_the_model_that_it_was_exported_from(done_live: Done) -> None:
     trained = (_named(done_live.trained[0]), *done_live.trained[1:])
-    held = evaluate_stage.evaluate(
-        done_live.plan, trained, done_live.shards[:-1], done_live.shards[-1], "20260121-other"
-    )
+    held = evaluate_stage.evaluate(done_live.plan, trained, done_live.days, "20260121-other")
     assert held.incumbent.compared == done_live.exported.model_id
     for where in held.report.slices:
         own, champion = held.report.get("mtmd", where), held.report.get("champion", where)
@@ -124,7 +118,7 @@ def test_a_champion_with_another_tree_of_tasks_is_compared(done_live: Done, tiny
     tasks[0] = tasks[0].model_copy(update={"products": domains.products})  # all, as when it is left out
     changed = domains.model_copy(update={"constrained": False, "tasks": tuple(tasks)})
     preset = Preset.model_validate(tiny_preset.model_dump() | {"domains": changed.model_dump()})
-    shard = open_shard(Path(done_live.shards[-1].path))
+    shard = open_shard(Path(done_live.days.held_out.path))
     scores = _champion_scores(done_live.plan, done_live.exported.model_id, shard)
     plan = done_live.plan.model_copy(update={"preset": preset})
     assert _champion_scores(plan, done_live.exported.model_id, shard).tobytes() == scores.tobytes()
@@ -139,7 +133,7 @@ def test_a_champion_of_fewer_or_reordered_domains_is_refused(
     """Rows are in the order of the domains."""
     preset = tiny_preset.model_copy(update={"domains": tiny_preset.domains.model_copy(update=changed)})
     plan = done_live.plan.model_copy(update={"preset": preset})
-    shard = open_shard(Path(done_live.shards[-1].path))
+    shard = open_shard(Path(done_live.days.held_out.path))
     with pytest.raises(EvaluationError, match="cannot be compared slice by slice"):
         _champion_scores(plan, done_live.exported.model_id, shard)
 
@@ -148,6 +142,6 @@ def test_a_champion_of_other_domains_is_refused(done_live: Done, tiny_preset: Pr
     surfaces = {"surfaces": ("home_feed", "search", "pins")}
     preset = tiny_preset.model_copy(update={"domains": tiny_preset.domains.model_copy(update=surfaces)})
     plan = done_live.plan.model_copy(update={"preset": preset})
-    shard = open_shard(Path(done_live.shards[-1].path))
+    shard = open_shard(Path(done_live.days.held_out.path))
     with pytest.raises(EvaluationError, match="cannot be compared slice by slice; give the preset another"):
         _champion_scores(plan, done_live.exported.model_id, shard)

@@ -12,8 +12,8 @@ from tests.daily import Done
 
 def test_the_manifest_says_what_the_model_was_made_from(done: Done) -> None:
     manifest = done.registry.manifest(done.exported.model_id)
-    assert manifest.window == {ref.day: ref.fingerprint for ref in done.shards[:-1]}
-    assert manifest.held_out == done.shards[-1].fingerprint
+    assert manifest.window == {ref.day: ref.fingerprint for ref in done.days.window}
+    assert manifest.held_out == done.days.held_out.fingerprint
     assert manifest.seeds == {"training": 0, "hash": 0}
     assert "torch" in manifest.packages
     assert len([name for name in manifest.files if name.endswith(".onnx")]) == 5
@@ -32,12 +32,12 @@ def test_the_stored_metrics_are_the_candidates_own(done: Done) -> None:
 def test_an_altered_model_is_not_reused(done: Done) -> None:
     (Path(done.exported.path) / "metrics.json").write_text("{}")
     with pytest.raises(BundleError, match=r"metrics\.json of model"):
-        export_stage.export(done.plan, done.trained[0], done.evaluated, done.shards)
+        export_stage.export(done.plan, done.trained[0], done.evaluated, done.days)
 
 
 def test_only_the_mtmd_model_is_exported(done: Done) -> None:
     with pytest.raises(ConfigError, match="only the mtmd model is exported, not 'pooled'"):
-        export_stage.export(done.plan, done.trained[2], done.evaluated, done.shards)
+        export_stage.export(done.plan, done.trained[2], done.evaluated, done.days)
 
 
 def test_files_compute_what_the_model_computes(done: Done) -> None:
@@ -57,15 +57,15 @@ def _under(done: Done, **gates: float) -> RunPlan:
 
 def test_proofs_are_kept_and_taken_again_under_other_gates(done: Done) -> None:
     before = _records(done)
-    assert export_stage.prove(done.plan, done.exported, done.trained[0], done.shards[-1]) == done.proofs
+    assert export_stage.prove(done.plan, done.exported, done.trained[0], done.days.held_out) == done.proofs
     assert _records(done) == before
     plan = _under(done, parity_score=2e-5)
-    assert export_stage.prove(plan, done.exported, done.trained[0], done.shards[-1]).parity.passed
+    assert export_stage.prove(plan, done.exported, done.trained[0], done.days.held_out).parity.passed
     assert len(_records(done)) == len(before) + 1
 
 
 def test_proofs_that_fail_are_not_kept(done: Done) -> None:
     before = _records(done)
     plan = _under(done, parity_score=1e-12)
-    assert not export_stage.prove(plan, done.exported, done.trained[0], done.shards[-1]).parity.passed
+    assert not export_stage.prove(plan, done.exported, done.trained[0], done.days.held_out).parity.passed
     assert _records(done) == before

@@ -85,7 +85,7 @@ def test_an_older_day_displaces_a_newer_one_only_where_it_is_named(done_live: Do
     before = publish(workspace, logs, AS_OF)
     newer = publish(workspace, logs)
     assert newer.day > AS_OF
-    older = publish(workspace, logs, AS_OF, held_out=done_live.shards[-1])
+    older = publish(workspace, logs, AS_OF, held_out=done_live.days.held_out)
     assert (
         older.words
         == f"{older.model_id} has the ads of {newer.day} already; those of {AS_OF} displace nothing"
@@ -148,7 +148,7 @@ def test_a_snapshot_that_changed_after_the_evaluation_is_refused(done_live: Done
     logs = tmp_path / "logs"
     shutil.copytree(Path(done_live.plan.logs) / "ads" / f"date={NEXT}", logs / "ads" / f"date={AS_OF}")
     with pytest.raises(LogsError, match=f"ads of {AS_OF} changed after the model was evaluated"):
-        publish(done_live.plan.workspace, logs, AS_OF, held_out=done_live.shards[-1])
+        publish(done_live.plan.workspace, logs, AS_OF, held_out=done_live.days.held_out)
 
 
 def test_without_a_champion_or_ads_nothing_is_published(live: Workspace, tmp_path: Path) -> None:

@@ -14,10 +14,7 @@ from tests.flows.runs import NEXT, Run, copied
 
 
 def _write(done: Done, summary: RunSummary, **changed: object) -> Path:
-    given = {
-        "quality": done.quality, "shards": done.shards, "trained": done.trained, "proofs": done.proofs,
-    } | changed  # fmt: skip
-    return report_stage.write_report(done.plan, summary, **given)  # type: ignore[arg-type]
+    return report_stage.write_report(done.run.model_copy(update=changed), summary)
 
 
 def test_the_page_lies_with_the_run_and_is_written_whole(done: Done) -> None:
@@ -30,7 +27,7 @@ def test_the_page_lies_with_the_run_and_is_written_whole(done: Done) -> None:
     for words in (
         "<h1>Promoted</h1>",
         summary.model_id,
-        done.shards[-1].fingerprint[:12],
+        done.days.held_out.fingerprint[:12],
         done.trained[0].key[:12],
         "all hold",
         "merchant_rating",  # a gate
@@ -91,7 +88,7 @@ def test_when_it_fails_the_promotion_stands_and_the_error_says_so(done: Done) ->
     with pytest.raises(
         ReportError, match=rf"the report of {summary.model_id} could not be written to .*stands"
     ) as e:
-        _write(done, summary, shards=())
+        _write(done, summary, trained=())
     assert "(promoted); run the same day again" in str(e.value)
     assert e.value.__cause__ is not None
     champion = done.registry.champion()

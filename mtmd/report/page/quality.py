@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mtmd.extract.shards import ShardRef
+from mtmd.extract.shards import Days
 from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
 
 Validation = DayValidation | WindowValidation
@@ -50,8 +50,8 @@ class Quality:
     candidates: int
 
 
-def quality(validations: Sequence[Validation], shards: Sequence[ShardRef]) -> Quality:
-    """Days in the order of the shards; the last is held out."""
+def quality(validations: Sequence[Validation], days: Days) -> Quality:
+    """A row per day, the held-out one last."""
     results = [result for one in validations for result in one.results]
     count = Counter(result.status for result in results)
     bad = sum(not one.passed for one in validations)
@@ -66,8 +66,8 @@ def quality(validations: Sequence[Validation], shards: Sequence[ShardRef]) -> Qu
         passed=not bad,
         findings=tuple(finding for one in validations for finding in _findings(one)),
         skipped=tuple(reasons.items()),
-        days=tuple(_days(validations, shards)),
-        candidates=sum(shard.candidates for shard in shards[:-1]),
+        days=tuple(_days(validations, days)),
+        candidates=sum(shard.candidates for shard in days.window),
     )
 
 
@@ -96,14 +96,14 @@ def _observed(result: ExpectationResult) -> str:
     return "" if result.observed is None else str(result.observed)
 
 
-def _days(validations: Sequence[Validation], shards: Sequence[ShardRef]) -> Iterator[DayRow]:
+def _days(validations: Sequence[Validation], days: Days) -> Iterator[DayRow]:
     by_day = {one.day: one.results for one in validations if isinstance(one, DayValidation)}
-    most = max((shard.candidates for shard in shards), default=0)
-    for shard in shards:
+    most = max((shard.candidates for shard in days.all), default=0)
+    for shard in days.all:
         count = Counter(result.status for result in by_day.get(shard.day, ()))
         yield DayRow(
             day=f"{shard.day:%a} {shard.day}",
-            held_out=shard is shards[-1],
+            held_out=shard is days.held_out,
             requests=shard.requests,
             ads=shard.ads,
             candidates=shard.candidates,

@@ -15,7 +15,7 @@ from mtmd.config import GatesConfig, Slice
 from mtmd.evaluate.replay_report import ReplayReport
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.parity import ParityReport
-from mtmd.extract.shards import ShardRef
+from mtmd.extract.shards import Days
 from mtmd.promote.gates import Verdict
 from mtmd.registry.records import ModelManifest
 from mtmd.report.page import calibration, comparisons
@@ -39,7 +39,7 @@ class ReportInputs:
     fits          training of each model, by the predictor's name
     trained       key of each of them
     config        digest of the whole preset
-    shards        the window's, oldest first, then the held-out day's
+    days          the shards of the window and of the held-out day
     traces        of the query and of the item tower
     ablations     the candidate against its variants, a report per training seed; empty when none were trained
     untrained     variants that are not among them, and why
@@ -60,7 +60,7 @@ class ReportInputs:
     trained: Mapping[str, str]
     config: str
     validations: tuple[DayValidation | WindowValidation, ...]
-    shards: tuple[ShardRef, ...]
+    days: Days
     manifest: ModelManifest
     parity: ParityReport
     traces: tuple[TowerMeans, TowerMeans]
@@ -107,7 +107,7 @@ def render_report(inputs: ReportInputs) -> str:
         tested=None if inputs.tested is None else ab_test_view(inputs.tested, inputs.verdict),
         curves={name: _curves(name, fit) for name, fit in inputs.fits.items()},
         towers=[tower_view(means) for means in inputs.traces],
-        quality=quality(inputs.validations, inputs.shards),
+        quality=quality(inputs.validations, inputs.days),
         short=short,
         scientific=scientific,
     )

@@ -13,7 +13,7 @@ from mtmd.evaluate.replay_report import ReplayReport
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.fresh_process import FreshProcessReport
 from mtmd.export.parity import DayParity, FileParity, ParityReport
-from mtmd.extract.shards import ShardRef
+from mtmd.extract.shards import Days, ShardRef
 from mtmd.promote.gates import GateInputs, Verdict, apply_gates
 from mtmd.registry.records import ModelManifest
 from mtmd.report.page.render import ReportInputs
@@ -131,20 +131,22 @@ def fit() -> FitResult:
 
 
 @pytest.fixture(scope="session")
-def shards() -> tuple[ShardRef, ...]:
+def days() -> Days:
     """20 days of 100 candidates, and the held-out day of 50."""
-    return tuple(
-        ShardRef(
-            day=AS_OF - timedelta(days=back),
-            fingerprint=f"{back:02d}" + "f" * 62,
-            path="nowhere",
-            requests=10,
-            ads=5,
-            candidates=100 if back else 50,
-            sources="s" * 64,
-            reused=True,
-        )
-        for back in range(20, -1, -1)
+    return Days.of(
+        [
+            ShardRef(
+                day=AS_OF - timedelta(days=back),
+                fingerprint=f"{back:02d}" + "f" * 62,
+                path="nowhere",
+                requests=10,
+                ads=5,
+                candidates=100 if back else 50,
+                sources="s" * 64,
+                reused=True,
+            )
+            for back in range(20, -1, -1)
+        ]
     )
 
 
@@ -211,7 +213,7 @@ def inputs(
     verdict: Verdict,
     parity: ParityReport,
     fit: FitResult,
-    shards: tuple[ShardRef, ...],
+    days: Days,
     validations: tuple[DayValidation | WindowValidation, ...],
     traces: tuple[TowerMeans, TowerMeans],
 ) -> ReportInputs:
@@ -229,7 +231,7 @@ def inputs(
         trained={"mtmd": "c" * 64, "per_slice": "d" * 64, "pooled": "e" * 64},
         config="9" * 64,
         validations=validations,
-        shards=shards,
+        days=days,
         manifest=ModelManifest(
             model_id=CANDIDATE,
             as_of=AS_OF,

@@ -1,11 +1,9 @@
-from mtmd.extract.shards import ShardRef
+from mtmd.extract.shards import Days
 from mtmd.report.page.quality import Validation, quality, short
 
 
-def test_the_sums_and_findings_of_the_suites(
-    validations: tuple[Validation, ...], shards: tuple[ShardRef, ...]
-) -> None:
-    found = quality(validations, shards)
+def test_the_sums_and_findings_of_the_suites(validations: tuple[Validation, ...], days: Days) -> None:
+    found = quality(validations, days)
     assert found.words == (
         "2 validations, 1 of 2 stop the run: 1 expectations passed, 1 failed, 1 raised, 1 skipped"
     )
@@ -17,10 +15,8 @@ def test_the_sums_and_findings_of_the_suites(
     ]
 
 
-def test_days_are_the_windows_then_the_held_out_one(
-    validations: tuple[Validation, ...], shards: tuple[ShardRef, ...]
-) -> None:
-    found = quality(validations, shards)
+def test_days_are_the_windows_then_the_held_out_one(validations: tuple[Validation, ...], days: Days) -> None:
+    found = quality(validations, days)
     assert found.candidates == 20 * 100
     assert (found.days[0].day, found.days[0].held_out, found.days[0].share) == ("Thu 2026-01-01", False, 1.0)
     last = found.days[-1]
@@ -29,8 +25,8 @@ def test_days_are_the_windows_then_the_held_out_one(
     assert last.fingerprint == "00ffffffffff"
 
 
-def test_when_all_hold_it_says_so(validations: tuple[Validation, ...], shards: tuple[ShardRef, ...]) -> None:
-    found = quality(validations[:1], shards)
+def test_when_all_hold_it_says_so(validations: tuple[Validation, ...], days: Days) -> None:
+    found = quality(validations[:1], days)
     assert found.words.startswith("1 validations, all hold")
     assert found.passed
 
