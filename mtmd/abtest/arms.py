@@ -1,6 +1,4 @@
-"""How well a lightweight ranker agrees with the heavyweight one that follows it (paper §1: funnel alignment).
-
-The arms of an A/B experiment: what a ranker's ads cost, and what people did with them (paper §3.3).
+"""The arms of an A/B experiment: what a ranker's ads cost, and what people did with them (paper §3.3).
 
 **Paired** arms have all users and all budgets, each in a world of its own. The same requests reach the same ads and the
 same people in both, so what differs is the ranker's doing. Only a simulator can do this.
@@ -8,7 +6,12 @@ same people in both, so what differs is the ranker's doing. Only a simulator can
 other's: "we force identical budget over control and treatment groups to eliminate the impact of budget
 cannibalization" (§3.3). An arm's share is that of its requests: halves of a few thousand users differ by some percent
 in traffic, and equal money for less traffic is another price.
-U users, C cells, M sums, I impressions."""
+
+`alignment` says how well a lightweight ranker agrees with the heavyweight one that follows it (paper §1: funnel
+alignment).
+
+Shapes: U users, C cells, M sums, I impressions, P pairs, T tasks.
+"""
 
 from dataclasses import dataclass
 

@@ -2,7 +2,7 @@
 
 The path of a request: its eligible pairs (`traffic`) get a lightweight score each; the `keep` with the highest
 utility go on; the heavyweight ranker's scores decide a second-price auction among them for `slots` places; what is
-shown is paid for (`pacing`), and people do what the truth says.
+shown is paid for (`Pacer`), and people do what the truth says.
 
 **Utility** of showing ad a to request r, in the lightweight ranker, the heavyweight ranker and the auction:
 
@@ -15,16 +15,15 @@ downstream goals" (Fig. 1) and has no formula. It sees the same bids as the auct
 **Price** of an impression: the least m_a · bid_a · P with which the ad keeps its place, so the next ad's utility less
 its own quality term, and at least the reserve. Reading: an impression is charged, for ads that pay by click too. The
 mean is that of a charge by click, as the heavyweight scores are calibrated, and a budget of a few clicks can be paced.
-I impressions, C actions, K ads kept, n requests of a time slice.
 
-Budgets, and how bids are paced so that they last a day.
+**Budget** of an ad: for a day. Bids are paced, not chances to take part: every quarter of an hour an ad that is ahead
+of its plan bids a step less, one that is behind a step more, up to its own bid. The plan spends in proportion to the
+day's requests. The step is that of Agarwal et al., "Budget pacing for targeted online advertisements at LinkedIn" (KDD
+2014), who pace the chance to take part; a paced bid is what Balseiro and Gur, "Learning in repeated auctions with
+budgets" (Management Science 2019), show to be the better one. An ad whose budget is spent stops.
 
-A budget is an ad's for a day. Bids are paced, not chances to take part: every quarter of an hour an ad that is ahead of
-its plan bids a step less, one that is behind a step more, up to its own bid. The plan spends in proportion to the day's
-requests. The step is that of Agarwal et al., "Budget pacing for targeted online advertisements at LinkedIn" (KDD 2014),
-who pace the chance to take part; a paced bid is what Balseiro and Gur, "Learning in repeated auctions with budgets"
-(Management Science 2019), show to be the better one. An ad whose budget is spent stops.
-A ads, I impressions."""
+Shapes: A ads, P eligible pairs, T tasks, I impressions, C actions, K ads kept, n requests of a time slice.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,9 +1,12 @@
 """Metrics on arrays (paper §3.2): errors against the teacher, and quality on what users really did.
 
-N rows, G groups. Predictions are natural-log probabilities, so 0 cannot be predicted; a log-probability that
-float32 rounded up to 0 counts as the largest float32 below 1, which keeps ln(1 − p̂) finite. Sums are float64.
+Predictions are natural-log probabilities, so 0 cannot be predicted; a log-probability that float32 rounded up to 0
+counts as the largest float32 below 1, which keeps ln(1 − p̂) finite. Sums are float64.
 
-Rank buckets by teacher score inside a slice (paper Table 6); 0 is the top."""
+Rank buckets are by teacher score inside a slice (paper Table 6); 0 is the top.
+
+Shapes: N rows, G groups.
+"""
 
 from typing import NamedTuple, Self
 

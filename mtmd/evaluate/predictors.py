@@ -1,11 +1,12 @@
-"""The constant predictor: what one can say of a slice without looking at a row.
+"""Log-probabilities for a whole day: of a trained model, and of the constant predictor.
 
-For each slice it predicts the median of the training window's teacher scores. LogMAE is the mean distance of
-ln p̂ from ln t, and the constant nearest to a set of logarithms is their median: no other constant learnt from
-the window is a harder rival on the metric that gates look at. (The mean score would be better calibrated, and
-weaker on LogMAE because scores are skewed.)
+The constant is what one can say of a slice without looking at a row: the median of the slice's teacher scores in the
+training window. LogMAE is the mean distance of ln p̂ from ln t, and the constant nearest to a set of logarithms is
+their median: no other constant learnt from the window is a harder rival on the metric that gates look at. (The mean
+score would be better calibrated, and weaker on LogMAE because scores are skewed.)
 
-Score a whole day with a model."""
+Shapes: P candidates of a day, T tasks.
+"""
 
 from collections.abc import Iterable
 

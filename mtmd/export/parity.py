@@ -1,9 +1,10 @@
-"""What comparing the exported files with the trained model found.
+"""Compare the exported files with the trained model, on real held-out rows and on hard ones.
 
-Compare the exported files with the trained model, on real held-out rows and on hard ones (design §8).
+Torch runs in float32 evaluation mode, through the towers that training uses, not through the modules that were
+exported. `ParityReport` is the result.
 
-Torch runs in float32 evaluation mode, through the towers that training uses, not through the modules that
-were exported. N rows of a file, M rows of the other side, T tasks, K_t embedding width of task t."""
+Shapes: N rows of a file, M rows of the other side, T tasks, K_t embedding width of task t.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

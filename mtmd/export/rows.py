@@ -1,6 +1,8 @@
-"""Rows of one tower domain in the two forms that parity compares: for onnxruntime and for torch.
+"""Rows that the exported files are checked with: encoded rows for parity, raw rows for the fresh process.
 
-Raw rows of a day, as a server would be sent them: read from the log files, not from the shard."""
+Parity gives the encoded rows of one tower domain to onnxruntime and to torch. Raw rows are as a server would be sent
+them: read from the log files, not from the shard.
+"""
 
 from datetime import date
 from pathlib import Path

@@ -1,6 +1,7 @@
-"""Where the code of a run came from: commit and package versions, for the manifest.
+"""Export the candidate into the registry, and prove that its files compute what the trained model computes.
 
-Export the candidate into the registry, and prove that its files compute what the trained model computes."""
+The manifest says where the code of a run came from: its commit and the versions of the packages.
+"""
 
 import platform
 import subprocess

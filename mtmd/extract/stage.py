@@ -1,9 +1,8 @@
-"""One day of logs → one shard (design §5).
+"""Extract one day of logs into one shard.
 
 DuckDB does sources, keys, joins, order and row links; the feature columns it returns are encoded by
-`mtmd.logs.encoding`, the same code that serving uses.
-
-Extract one day of a plan into a shard."""
+`mtmd.logs.encoding`, the same code that serving uses. docs/architecture.md says what names a shard.
+"""
 
 import logging
 from datetime import date

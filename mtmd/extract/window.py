@@ -1,8 +1,10 @@
-"""Request-centric batches (design §4): distinct requests and distinct ads, once each.
+"""The training window: a list of day shards, its split into training and validation requests, and its batches.
 
-R requests, A ads, P pairs of the batch. Rows of a shard are sorted by domain, so sorted row numbers are too.
+Batches are request-centric: distinct requests and distinct ads, once each. Rows of a shard are sorted by domain, so
+sorted row numbers are too.
 
-The training window: a list of day shards, its split and its batches (design §5)."""
+Shapes: R requests, A ads, P pairs of a batch, T tasks.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date

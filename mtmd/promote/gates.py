@@ -1,6 +1,7 @@
-"""The promotion gates (design §8): in order, each with the slices and numbers that decided it.
+"""The promotion gates: in order, each with the slices and numbers that decided it.
 
-The optional gate of the simulated A/B: no metric over all impressions is shown worse than with the baselines."""
+The gate of the simulated A/B test is optional: no metric over all impressions is shown worse than with the baselines.
+"""
 
 from collections.abc import Sequence
 

@@ -1,11 +1,12 @@
-"""Embeddings that an earlier publication of the same bundle has already: an ad that keeps its features keeps them.
-
-Shapes: n ads of a block, N ads of a product in the earlier publication.
-
-Embed ads for publication: every ad once, through the item tower of its product (paper §2.2).
+"""Embed ads for publication: every ad once, through the item tower of its product (paper §2.2).
 
 Ads are embedded in small batches, several at once. A batch's activations stay in a core's cache, and cores that work on
-batches of their own share nothing; one batch spread over the cores would wait at each of some 100 operators."""
+batches of their own share nothing; one batch spread over the cores would wait at each of some 100 operators.
+
+An ad whose features did not change keeps the embeddings that an earlier publication of the same bundle has (`Earlier`).
+
+Shapes: n ads of a block, N ads of a product in the earlier publication.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor

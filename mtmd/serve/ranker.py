@@ -1,8 +1,7 @@
-"""Published ads by their ids. Shapes: N published ads, n of them, K_t embedding width of task t.
+"""A model at work: the query towers of a bundle over the ads that were published with it (paper §1, §2.2).
 
-A model at work: the query towers of a bundle over the ads that were published with it (paper §1, §2.2).
-
-Shapes: R requests, k ads of each, T tasks."""
+Shapes: R requests, k ads of each, T tasks; n rows of a publication, in `AdTable`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

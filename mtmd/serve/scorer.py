@@ -1,10 +1,10 @@
-"""From embeddings to probabilities and ranks: the numpy twin of `mtmd.model.scores` (paper §2.2, §2.3).
+"""Run a bundle's towers on the CPU, and score pairs of their embeddings (paper §2.2, §2.3).
 
-Shapes: P pairs, T tasks, N scores to rank.
+`tree_log_probability` is the numpy twin of the torch function in `mtmd.model.scores`.
 
-Run a bundle's towers on the CPU, and score pairs of their embeddings (paper §2.2).
-
-Shapes: N rows of one side, R requests, A ads, P pairs, T tasks, K_t embedding width of task t."""
+Shapes: N rows of one side (or N scores, in `first_best`), R requests, A ads, P pairs, T tasks, K_t embedding width of
+task t.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

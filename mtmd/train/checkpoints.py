@@ -1,9 +1,9 @@
-"""Trained weights on disk: safetensors, never a pickle.
+"""Weights and checkpoints on disk: safetensors, never a pickle.
 
-Resumable state between two epochs: one safetensors file, replaced atomically, that carries its own digest.
-
-A checkpoint can be made again by training again. So a damaged one is never gone on from: `load_checkpoint` warns, and
-the training begins anew."""
+A checkpoint is the state of a training between two epochs: one file, replaced atomically, that carries its own digest.
+It can be made again by training again, so a damaged checkpoint is never resumed from: `load_checkpoint` warns, and
+the training begins anew.
+"""
 
 import hashlib
 import json

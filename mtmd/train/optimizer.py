@@ -1,16 +1,17 @@
-"""The learning rate over the steps of a training: a linear warm-up, then a cosine.
+"""AdamW for models with large embedding tables, and the learning rate of each step.
 
-AdamW that moves a row of an embedding table when a batch reads it, and not at every step.
+`make_optimizer` says which parameters decay and how fast each kind learns. `learning_rate_factor` is a linear warm-up,
+then a cosine.
 
-Adam moves a weight on after its last gradient, and its moments decay at every step: over the tables that is a pass
-over every id at every step, of which a batch reads few. But k steps without a gradient have a closed form,
+`RowAdamW` moves a row of an embedding table when a batch reads it, and not at every step. Adam moves a weight on after
+its last gradient, and its moments decay at every step: over the tables that is a pass over every id at every step, of
+which a batch reads few. But k steps without a gradient have a closed form,
 
     m ← β1^k m    v ← β2^k v    w ← w − m / (√v + ε) · Σ_{j=1..k} a_{s+j} (β1/√β2)^j    a_s = lr_s √(1−β2^s) / (1−β1^s)
 
 exact for ε = 0, so a row is brought up to date just before it is read, and all rows by `settle`. Tables have no weight
 decay.
-
-AdamW, and which parameters decay, and how fast each kind learns."""
+"""
 
 import math
 from typing import Any

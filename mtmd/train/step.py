@@ -1,14 +1,12 @@
-"""Deterministic kernels for the time of a training.
+"""One update of a model's weights from one batch: the loss, its precision, and deterministic kernels.
 
-Where bfloat16 pays: processors with matrix instructions for it.
+The loss is Bernoulli KL(teacher ‖ student) of each task, masked and weighted (paper §2.3). Deviation (`score_power`):
+pairs may be weighted by their score (docs/tuning.md has what it is worth).
 
-The training loss: Bernoulli KL(teacher ‖ student) per task, masked and weighted (paper §2.3).
-
-Deviation (`score_power`): pairs may be weighted by their score (docs/tuning.md has what it is worth).
+`precision = "auto"` trains in bfloat16 on processors with matrix or vector instructions for it, in float32 elsewhere.
 
 Shapes: P pairs, T tasks.
-
-One update of a model's weights from one batch."""
+"""
 
 import math
 from collections.abc import Iterator, Sequence

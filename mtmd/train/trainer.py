@@ -1,10 +1,11 @@
-"""What a model knows of its window before the first step.
+"""Train a model on a window: AdamW, warm-up and cosine, early stop, resume (paper §2.3, §3.1).
 
-Train a model on a window: AdamW, warm-up and cosine, early stop, resume (paper §2.3, §3.1).
+`fit` trains or resumes. Before the first step, `start` sets the model's biases and feature statistics from the window.
 
 The same inputs give the same weights on the same machine with the same number of threads: random choices are
 drawn from the seed and the epoch, torch is held to deterministic kernels, and no global generator is read or
-moved. So a training that was killed and goes on from its last whole epoch ends with the same bits too."""
+moved. So a training that was killed and goes on from its last whole epoch ends with the same bits too.
+"""
 
 import math
 import os

@@ -1,6 +1,7 @@
 """What validation returns: plain, typed, and the same after a round trip through JSON.
 
-The schema, compared before any suite runs: readers of Parquet coerce, widen and fill silently."""
+`compare_schema` compares the schema before any suite runs: readers of Parquet coerce, widen and fill silently.
+"""
 
 from collections.abc import Iterator, Mapping
 from datetime import date

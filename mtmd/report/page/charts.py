@@ -1,8 +1,7 @@
-"""Pieces of SVG: text that is escaped, lines, and the frame around them.
+"""Line charts as self-contained SVG, for pages and artifacts that must render without a network.
 
-Numbers as a page writes them.
-
-Small line charts as self-contained SVG, for artifacts that must render without a network."""
+Beside them: the pieces of SVG that all charts are made of, and numbers as a page writes them.
+"""
 
 import base64
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,4 @@
-"""All that a page is made from.
-
-One self-contained HTML page per run: no network, no script, light and dark."""
+"""One self-contained HTML page per run, made from `ReportInputs`: no network, no script, light and dark."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,10 +1,11 @@
 """What the towers did on the held-out day: mean routing weights (paper §2.1.5) and SE gates (§2.1.2).
 
-Means are over candidates, so a request or an ad counts as often as it was scored. Sums are kept in float64 and a
-batch is forgotten before the next: memory does not grow with the day.
-Shapes: N rows of a tower, F fields, T tasks, E routed experts.
+`trace_means` computes the means, `tower_view` arranges them for the page. Means are over candidates, so a request or an
+ad counts as often as it was scored. Sums are kept in float64 and a batch is forgotten before the next: memory does not
+grow with the day.
 
-Routing weights and SE gates of the two towers, as a page shows them."""
+Shapes: N rows of a tower, F fields, T tasks, E routed experts.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

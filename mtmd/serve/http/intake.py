@@ -1,8 +1,7 @@
-"""What the service may use, and what it lets in.
+"""What the service lets in: its limits, the reading of a body, and why a request is refused.
 
-Why a request is not answered: a status, words, and where in the question.
-
-A request's body, if it is JSON, not too large, and there in time."""
+A body must be JSON, not too large, and there in time. A refusal has a status, a sentence, and places in the body.
+"""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,8 +1,7 @@
-"""What an import says about itself.
+"""Where an import puts its days, how a later import knows that they are all there, and what it reports of itself.
 
-Where an import puts its days, and how a later one knows that they are all there.
-
-`<logs>/import.json` names the import; it is complete once its report is in it. Day directories are atomic."""
+`<logs>/import.json` names the import; it is complete once its report is in it. Day directories are atomic.
+"""
 
 from collections.abc import Iterable
 from datetime import date

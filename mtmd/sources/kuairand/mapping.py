@@ -3,7 +3,8 @@
 One clock: `time_ms`, in UTC. The published `date` and `hourmin` are China local time, a few minutes late on
 some rows, and not used. The feature `hour` is the local hour (UTC+8), because people's days are local.
 
-The rank measure of the teacher's report."""
+`ranking_auc` is the rank measure of the teacher's report.
+"""
 
 from dataclasses import dataclass
 

@@ -1,9 +1,9 @@
 """Reads KuaiRand-Pure (Gao et al., CIKM 2022) as published: `log_standard_*_pure`, user and video tables.
 
-Plain or gzipped CSV; the sample and the full download have the same files. The video *statistics* file
-averages the whole month, so it leaks the future: it is never read, and neither is the random-exposure log.
-
-Video attributes that the published columns only imply: a length band and separate tags."""
+Plain or gzipped CSV; the sample and the full download have the same files. The video *statistics* file averages the
+whole month, so it leaks the future: it is never read, and neither is the random-exposure log. `duration_band` and
+`tag_pair` are video attributes that the published columns only imply.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,6 +1,7 @@
-"""Sums over earlier days: the only way in which outcomes may become inputs.
+"""The three contract tables of one KuaiRand day, with features known when the day or the exposure began.
 
-The three contract tables of one day, with features known when the day or the exposure began."""
+Outcomes become features only as sums over earlier days (`EarlierDays`).
+"""
 
 from typing import Any
 

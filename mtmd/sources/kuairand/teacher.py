@@ -1,26 +1,24 @@
-"""Sizes and optimisation of the heavyweight teacher.
+"""Scores every KuaiRand exposure with heavyweight teachers that never saw it: the model, its fit and the cross-fit.
 
-The heavyweight teacher: a factorisation machine and an MLP over ids, attributes and earlier-day rates.
-
-N rows, F coded fields, D embedding width, M static and H past numbers. Unlike in two towers, all fields meet.
+The teacher is a factorisation machine and an MLP over ids, attributes and earlier-day rates. Unlike in two towers, all
+fields meet:
 
     e_f = embedding of field f;  pairs = ½ ((Σ e_f)² − Σ e_f²)
     logits = linear(codes) + MLP([e_1 … e_F, pairs, static, past])
     P(click) = σ(l₀);  P(good click) = σ(l₁) · P(click);  P(profile enter) = σ(l₂) · P(click)
 
-Fits one teacher, or the mean of several, on some rows and scores others.
+The cross-fit: let L be the newest day. The days up to L − 2 are split into contiguous blocks of about equal rows. A
+block is scored by teachers fitted on the other blocks; L − 1 and L by teachers fitted on all blocks, so on earlier days
+only. Each score is the mean logit of members that differ in their seed alone: two lone members differ by 5 to 15 % in
+LogMAE terms, noise that no student can learn.
 
-Scores every row with heavyweight teachers that never saw it.
+What still crosses over, on purpose: a later row's *history counts* hold an earlier row's action, as they would live;
+and the number of epochs is found once, on the newest block with a teacher of the older ones, and used for all. There is
+no rescaling afterwards: fitted on the scores of other blocks it would depend on the row through their teachers, and the
+mean scores are within 6 % of the mean actions without it.
 
-Let L be the newest day. The days up to L − 2 are cut into contiguous blocks of about equal rows. A block
-is scored by teachers fitted on the other blocks; L − 1 and L by teachers fitted on all blocks, so on
-earlier days only. Each score is the mean logit of members that differ in their seed alone: two lone
-members differ by 5 to 15 % in LogMAE terms, noise that no student can learn.
-
-What still crosses over, by design: a later row's *history counts* hold an earlier row's action, as they
-would live; and the number of epochs is found once, on the newest block with a teacher of the older ones,
-and used for all. There is no rescaling afterwards: fitted on the scores of other blocks it would depend
-on the row through their teachers, and the mean scores are within 6 % of the mean actions without it."""
+Shapes: N rows, F coded fields, D embedding width, M static and H past numbers.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

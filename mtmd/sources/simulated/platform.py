@@ -1,6 +1,7 @@
-"""The platform itself: runs days, block by block, and writes their logs or tells their truth.
+"""The simulated platform itself: runs days, block by block, and writes their logs or tells their truth.
 
-The simulated world behind a line's logs, for what only its truth can say."""
+`world_at` and `world_of` find the simulated world behind a line's logs, for what only its truth can say.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

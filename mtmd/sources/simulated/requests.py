@@ -1,9 +1,9 @@
-"""The requests of a block: who asks, where, about what, and what each surface knows of it.
+"""The requests of a block, and which ads the heavyweight ranker scores for each (retrieval).
 
-Search has a query, related_pin a subject pin, home_feed a history. What a request really wants is `want`,
-a mixture of the user's taste and that context which the logs never show.
-
-Retrieval: which ads the heavyweight ranker scores for a request."""
+A request says who asks, where, about what, and what each surface knows of it. Search has a query, related_pin a subject
+pin, home_feed a history. What a request really wants is `want`, a mixture of the user's taste and that context which
+the logs never show.
+"""
 
 from dataclasses import dataclass
 
