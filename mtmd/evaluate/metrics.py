@@ -102,6 +102,20 @@ def clip_log_p(log_p: NDArray[np.floating]) -> Floats:
     return np.minimum(log_p.astype(np.float64), LOG_P_MAX)
 
 
+def rank_buckets(teacher: NDArray[np.floating], buckets: int) -> NDArray[np.int64]:
+    """Bucket of each row of one slice: (N,) scores → (N,) integers in 0..buckets − 1.
+
+    The row of rank r (0 = highest score) falls in bucket ⌊r · buckets / N⌋, so counts differ by at most one.
+    Equal scores keep their order in the day's candidates (by request, then ad): the same logs always give the
+    same buckets. With fewer rows than buckets some buckets stay empty.
+    """
+    rows = len(teacher)
+    order = np.argsort(-teacher, kind="stable")
+    bucket = np.empty(rows, dtype=np.int64)
+    bucket[order] = np.arange(rows) * buckets // max(rows, 1)
+    return bucket
+
+
 def _average_places(score: Floats, group: Integers) -> Floats:
     """Place of each row in the order by (group, score), from 0; rows that tie share their mean place."""
     order = np.lexsort((score, group))
@@ -119,17 +133,3 @@ def _average_places(score: Floats, group: Integers) -> Floats:
 def _log_complement(log_p: Floats, p: Floats) -> Floats:
     """ln(1 − p); accurate because log_p ≤ LOG_P_MAX leaves 1 − p above 2⁻²⁵."""
     return np.log1p(-p)
-
-
-def rank_buckets(teacher: NDArray[np.floating], buckets: int) -> NDArray[np.int64]:
-    """Bucket of each row of one slice: (N,) scores → (N,) integers in 0..buckets − 1.
-
-    The row of rank r (0 = highest score) falls in bucket ⌊r · buckets / N⌋, so counts differ by at most one.
-    Equal scores keep their order in the day's candidates (by request, then ad): the same logs always give the
-    same buckets. With fewer rows than buckets some buckets stay empty.
-    """
-    rows = len(teacher)
-    order = np.argsort(-teacher, kind="stable")
-    bucket = np.empty(rows, dtype=np.int64)
-    bucket[order] = np.arange(rows) * buckets // max(rows, 1)
-    return bucket

@@ -18,6 +18,8 @@ from mtmd.extract.sources import source_rows
 from mtmd.logs.encoding import EncodedSide
 from mtmd.model.batch import SideInput
 
+Row = dict[str, Any]
+
 
 def stack(*sides: EncodedSide) -> EncodedSide:
     """The rows of several, one after the other."""
@@ -56,9 +58,6 @@ def hard_rows(schema: SideSchema, unseen: int) -> EncodedSide:
     side.continuous[1:] = np.where(step % 2, 1e6, -1e6)[:, None]
     side.embedding[1 + unseen // 2 :] = 1.0
     return side
-
-
-Row = dict[str, Any]
 
 
 class RawRows(Frozen):

@@ -45,6 +45,17 @@ _STATEMENTS = (
 )
 
 
+def extract(plan: RunPlan, day: date, validated: str) -> ShardRef:
+    """The day's shard, taken from an earlier run when its sources and declarations are the same.
+
+    `validated` is the digest of the sources that the suites saw. Raises LogsError when others are there now.
+    """
+    shard = extract_day(plan.logs, day, plan.preset.declarations, plan.workspace.shards)
+    if shard.sources != validated:
+        raise LogsError(f"logs of {day} changed after they were validated; run again when they are complete")
+    return shard
+
+
 def extract_day(
     logs: str | Path,
     day: date,
@@ -121,14 +132,3 @@ def _manifest(
         versions={"duckdb": duckdb.__version__, "pyarrow": pa.__version__},
         **rows,
     )
-
-
-def extract(plan: RunPlan, day: date, validated: str) -> ShardRef:
-    """The day's shard, taken from an earlier run when its sources and declarations are the same.
-
-    `validated` is the digest of the sources that the suites saw. Raises LogsError when others are there now.
-    """
-    shard = extract_day(plan.logs, day, plan.preset.declarations, plan.workspace.shards)
-    if shard.sources != validated:
-        raise LogsError(f"logs of {day} changed after they were validated; run again when they are complete")
-    return shard

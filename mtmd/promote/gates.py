@@ -118,6 +118,33 @@ def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
     )
 
 
+def ab_gate(tested: ABTest | None, significance: float) -> GateResult:
+    """Fails for a metric that is worse beyond chance, for one that has no p-value at all, and for a test not run.
+
+    Chance is that of the slice gates: one-sided p-values, Holm-corrected over the metrics, so that a candidate as good
+    as the baselines is blocked at most as often as `significance` says, whatever the metrics have in common.
+    """
+    if tested is None:
+        return GateResult(name=AB_TEST, passed=False, detail="the simulated A/B was not run")
+    judged = [one for one in tested.whole if one.worse is not None]
+    if not judged:
+        return GateResult(
+            name=AB_TEST, passed=False, detail="no metric could be judged: see the artifact ab-test"
+        )
+    corrected = holm([one.worse for one in judged if one.worse is not None])
+    worse = [one for one, p in zip(judged, corrected, strict=True) if p < significance]
+    said = _said(judged, corrected)
+    if len(judged) < len(tested.whole):
+        said += "; not judged: " + ", ".join(one.metric for one in tested.whole if one.worse is None)
+    rival = "than with the per-slice baselines"
+    if worse:
+        names = ", ".join(one.metric for one in worse)
+        head = f"{len(worse)} of {len(judged)} metrics over all impressions are worse {rival} ({names})"
+    else:
+        head = f"none of {len(judged)} metrics over all impressions is shown worse {rival}"
+    return GateResult(name=AB_TEST, passed=not worse, detail=f"{head}: {said}")
+
+
 def _overridable() -> str:
     return f"it lets only {', '.join(OVERRIDABLE)} pass"
 
@@ -162,33 +189,6 @@ def _fresh(inputs: GateInputs) -> GateResult:
     if report is None:
         return GateResult(name="fresh process", passed=False, detail="no fresh process loaded the files")
     return GateResult(name="fresh process", passed=report.passed, detail=report.detail)
-
-
-def ab_gate(tested: ABTest | None, significance: float) -> GateResult:
-    """Fails for a metric that is worse beyond chance, for one that has no p-value at all, and for a test not run.
-
-    Chance is that of the slice gates: one-sided p-values, Holm-corrected over the metrics, so that a candidate as good
-    as the baselines is blocked at most as often as `significance` says, whatever the metrics have in common.
-    """
-    if tested is None:
-        return GateResult(name=AB_TEST, passed=False, detail="the simulated A/B was not run")
-    judged = [one for one in tested.whole if one.worse is not None]
-    if not judged:
-        return GateResult(
-            name=AB_TEST, passed=False, detail="no metric could be judged: see the artifact ab-test"
-        )
-    corrected = holm([one.worse for one in judged if one.worse is not None])
-    worse = [one for one, p in zip(judged, corrected, strict=True) if p < significance]
-    said = _said(judged, corrected)
-    if len(judged) < len(tested.whole):
-        said += "; not judged: " + ", ".join(one.metric for one in tested.whole if one.worse is None)
-    rival = "than with the per-slice baselines"
-    if worse:
-        names = ", ".join(one.metric for one in worse)
-        head = f"{len(worse)} of {len(judged)} metrics over all impressions are worse {rival} ({names})"
-    else:
-        head = f"none of {len(judged)} metrics over all impressions is shown worse {rival}"
-    return GateResult(name=AB_TEST, passed=not worse, detail=f"{head}: {said}")
 
 
 def _said(judged: Sequence[RelativeChange], corrected: Sequence[float]) -> str:

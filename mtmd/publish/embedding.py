@@ -24,6 +24,42 @@ from mtmd.registry.bundle import BundleInfo
 from mtmd.serve.published import AdBlock, AdsInfo, PublishedAds, tasks_of, write_ads
 from mtmd.serve.scorer import Scorer
 
+BATCH = 256  # ads; the fastest of 64 … 4096 at the paper's widths (docs/performance.md)
+BLOCK = 1 << 13  # ads of a record batch: while one is written the next is embedded, and two are in memory
+
+
+@dataclass
+class Counts:
+    """What became of the ads of a publication: run through the tower, or copied from the one before."""
+
+    embedded: int = 0
+    copied: int = 0
+
+
+def publish_ads(
+    scorer: Scorer,
+    ads: Iterable[EncodedAds],
+    directory: Path,
+    *,
+    threads: int = 1,
+    previous: PublishedAds | None = None,
+    counts: Counts | None = None,
+) -> AdsInfo:
+    """Embed ads and publish them as a new directory, all of it or nothing.
+
+    scorer    loaded with one thread: it is batches that run side by side
+    threads   batches at once
+    previous  ads that were published with this bundle in float32: those whose features did not change are copied
+    counts    is told how many were embedded, and how many copied
+    Memory holds two blocks, one of the given parts, and the ids of `previous`. Raises BundleError for rows that do not
+    fit the bundle's declarations, embeddings that are not finite in float16 or `previous` of another bundle,
+    StorageError when the directory is there already.
+    """
+    earlier = None if previous is None else Earlier.of(previous, scorer.info)
+    with ThreadPoolExecutor(threads) as pool:
+        blocks = embedded(scorer, ads, pool, earlier, counts)
+        return write_ads(scorer.info, blocks, directory)
+
 
 @dataclass(frozen=True)
 class _Product:
@@ -76,43 +112,6 @@ class Earlier:
             for task, matrix in block.tasks.items():
                 matrix[rows] = source.tasks[task][known.row[place[rows]]]
         return np.flatnonzero(~same)
-
-
-BATCH = 256  # ads; the fastest of 64 … 4096 at the paper's widths (docs/performance.md)
-BLOCK = 1 << 13  # ads of a record batch: while one is written the next is embedded, and two are in memory
-
-
-@dataclass
-class Counts:
-    """What became of the ads of a publication: run through the tower, or copied from the one before."""
-
-    embedded: int = 0
-    copied: int = 0
-
-
-def publish_ads(
-    scorer: Scorer,
-    ads: Iterable[EncodedAds],
-    directory: Path,
-    *,
-    threads: int = 1,
-    previous: PublishedAds | None = None,
-    counts: Counts | None = None,
-) -> AdsInfo:
-    """Embed ads and publish them as a new directory, all of it or nothing.
-
-    scorer    loaded with one thread: it is batches that run side by side
-    threads   batches at once
-    previous  ads that were published with this bundle in float32: those whose features did not change are copied
-    counts    is told how many were embedded, and how many copied
-    Memory holds two blocks, one of the given parts, and the ids of `previous`. Raises BundleError for rows that do not
-    fit the bundle's declarations, embeddings that are not finite in float16 or `previous` of another bundle,
-    StorageError when the directory is there already.
-    """
-    earlier = None if previous is None else Earlier.of(previous, scorer.info)
-    with ThreadPoolExecutor(threads) as pool:
-        blocks = embedded(scorer, ads, pool, earlier, counts)
-        return write_ads(scorer.info, blocks, directory)
 
 
 def embedded(

@@ -11,6 +11,8 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 
+SAMPLES = 20  # a wrong schema is read column by column, so more of it is shown than of rows
+
 
 class Status(StrEnum):
     """How an expectation ended. Only PASSED is a pass: neither RAISED nor SKIPPED is."""
@@ -121,9 +123,6 @@ class WindowValidation(Frozen):
     def failures(self) -> tuple[ExpectationResult, ...]:
         """The results that stop the run."""
         return tuple(result for result in self.results if result.stops)
-
-
-SAMPLES = 20  # a wrong schema is read column by column, so more of it is shown than of rows
 
 
 def compare_schema(

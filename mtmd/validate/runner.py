@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 VALIDATION_FORMAT = 1  # raise it whenever the same suites on the same files would give other results
-SAMPLES = 5
+_SAMPLES = 5
 _GREAT_EXPECTATIONS = Lock()
 _SKIPPED = {
     Needs.TRAILING: "not enough trailing days: no earlier day was given to compare with",
@@ -205,7 +205,7 @@ def _result(table: str, expectation: Any, outcome: Any, ran: bool) -> Expectatio
         status=Status.PASSED if outcome.success else Status.FAILED,
         observed=observed,
         unexpected=None if "details" not in outcome.result else observed,
-        samples=tuple({key: str(value) for key, value in row.items()} for row in rows[:SAMPLES]),
+        samples=tuple({key: str(value) for key, value in row.items()} for row in rows[:_SAMPLES]),
     )
 
 

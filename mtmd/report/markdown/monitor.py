@@ -9,6 +9,8 @@ from mtmd.report.tables.evaluation import Column, Table
 _DRIFT_ROWS = 20
 _SLICE_SIGNALS: tuple[Signal, ...] = ("logmae", "calibration", "auc", "score shift")
 
+_VERDICT = Column(name="verdict", kind="text")
+
 
 def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> str:
     """Markdown of one day; `trend` has the days before it too, oldest first."""
@@ -81,9 +83,6 @@ def _trend(trend: Sequence[MonitorReport]) -> str:
         return ""
     title = f"LogMAE of the champion on each new day, {trend[0].day} to {trend[-1].day}"
     return f"![{title}]({data_uri(line_chart(title, 'monitored days, oldest first', series))})\n"
-
-
-_VERDICT = Column(name="verdict", kind="text")
 
 
 def _mark(one: Finding) -> str:

@@ -68,6 +68,39 @@ def trace_means(
     )
 
 
+@dataclass(frozen=True)
+class RoutingRow:
+    """Mean weights of one domain and task; `first` begins a domain."""
+
+    domain: str
+    task: str
+    weights: tuple[float, ...]
+    first: bool
+
+
+@dataclass(frozen=True)
+class TowerView:
+    """One tower: its routing, its gates, and how many candidates each domain's means are over."""
+
+    title: str
+    experts: tuple[str, ...]
+    routing: tuple[RoutingRow, ...]
+    gates: HeatMap
+    counts: tuple[tuple[str, int], ...]
+
+
+def tower_view(means: TowerMeans) -> TowerView:
+    """Tasks that a domain lacks are left out; features are sorted by their largest gate."""
+    kind = "surface" if means.side == "query" else "product"
+    return TowerView(
+        title=f"{means.side} tower, by {kind}",
+        experts=tuple(name.replace("_", "-") for name in means.experts),
+        routing=tuple(_routing(means)),
+        gates=_gates(means, kind),
+        counts=tuple(zip(means.domains, map(int, means.candidates), strict=True)),
+    )
+
+
 @dataclass
 class _Sums:
     """Sums over candidates, by domain; empty before the first batch."""
@@ -123,39 +156,6 @@ def _present(schema: SideSchema, features: Sequence[Feature]) -> NDArray[np.bool
     return np.array(
         [[f.domains is None or domain in f.domains for f in features] for domain in schema.domains],
         dtype=np.bool_,
-    )
-
-
-@dataclass(frozen=True)
-class RoutingRow:
-    """Mean weights of one domain and task; `first` begins a domain."""
-
-    domain: str
-    task: str
-    weights: tuple[float, ...]
-    first: bool
-
-
-@dataclass(frozen=True)
-class TowerView:
-    """One tower: its routing, its gates, and how many candidates each domain's means are over."""
-
-    title: str
-    experts: tuple[str, ...]
-    routing: tuple[RoutingRow, ...]
-    gates: HeatMap
-    counts: tuple[tuple[str, int], ...]
-
-
-def tower_view(means: TowerMeans) -> TowerView:
-    """Tasks that a domain lacks are left out; features are sorted by their largest gate."""
-    kind = "surface" if means.side == "query" else "product"
-    return TowerView(
-        title=f"{means.side} tower, by {kind}",
-        experts=tuple(name.replace("_", "-") for name in means.experts),
-        routing=tuple(_routing(means)),
-        gates=_gates(means, kind),
-        counts=tuple(zip(means.domains, map(int, means.candidates), strict=True)),
     )
 
 

@@ -13,6 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from mtmd.config import Frozen
 from mtmd.serve.published import Precision
 
+_DISCARDED = 8  # times the largest body: so much of a larger one is read, so that its sender hears the answer
+
 
 class Settings(Frozen):
     """Limits of one process of the service."""
@@ -56,9 +58,6 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
     def headers(self) -> dict[str, str]:
         """A client that is told to come back is told when."""
         return {"retry-after": "1"} if self.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-
-
-_DISCARDED = 8  # times the largest body: so much of a larger one is read, so that its sender hears the answer
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:

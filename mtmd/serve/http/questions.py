@@ -15,16 +15,21 @@ _TEXT = 1024  # characters of a categorical value
 _SHOWN = 5  # of the things that are wrong with a question
 _WEIGHT = 1e6
 
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_NUMBER, le=_NUMBER)]
+Text = Annotated[str, Field(strict=True, max_length=_TEXT)]
+
 
 def _whole(value: Any) -> Any:
     """JSON has one kind of number: 3.0 is an integer."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_NUMBER, le=_NUMBER)]
 Int32 = Annotated[int, Field(strict=True, ge=-(2**31), le=2**31 - 1), BeforeValidator(_whole)]
+
+
 Int64 = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1), BeforeValidator(_whole)]
-Text = Annotated[str, Field(strict=True, max_length=_TEXT)]
+
+
 _TYPES: dict[str, Any] = {
     "FLOAT": Number,
     "DOUBLE": Number,

@@ -17,6 +17,8 @@ from mtmd.logs.contract import TABLES
 from mtmd.logs.files import day_directory, day_files
 from mtmd.store.files import atomic_directory, read_json, remove, sweep, write_json
 
+_MARKER = "import.json"
+
 
 class TaskQuality(Frozen):
     """The teacher on one task: newest = the last two days, scored by teachers of earlier days only."""
@@ -64,9 +66,6 @@ class ImportReport(Frozen):
     missing: dict[str, int] = Field(description="empty values per column of the user and video tables")
     teacher: TeacherReport
     seconds: float
-
-
-_MARKER = "import.json"
 
 
 class DayStore:
