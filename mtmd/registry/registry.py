@@ -1,4 +1,4 @@
-"""The registry of one line of models: written once, promoted and rolled back by one pointer (design §9).
+"""The registry of one line of models: written once, promoted and rolled back by one pointer (docs/architecture.md).
 
     models/<model_id>/     ONNX files, bundle.json, metrics.json, manifest.json; written once
     champion.json          the live model: the only thing that changes

@@ -30,7 +30,7 @@ FILE = "checkpoint.safetensors"
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write parameters and buffers; `path` is one that `storage` yields, so that it appears whole."""
+    """Write parameters and buffers; `make_once` yields the directory, so that the file appears whole."""
     save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
 
 

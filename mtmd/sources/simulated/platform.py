@@ -27,7 +27,7 @@ from mtmd.sources.simulated.streams import Floats, Ints, generator
 from mtmd.sources.simulated.tables import SCHEMAS, LogBook
 from mtmd.sources.simulated.teacher import Scores, score
 from mtmd.sources.simulated.writer import DayWriter
-from mtmd.store import files as storage
+from mtmd.store.files import read_json, resolve, write_json
 
 _FORMAT = 2  # raise when the same configuration means other rows
 _IDENTITY = "world.json"
@@ -115,7 +115,7 @@ def simulate(
     """
     if last < first:
         raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
-    root = storage.resolve(logs)
+    root = resolve(logs)
     _claim(config, root)
     platform = SimulatedPlatform(config)
     for offset in range((last - first).days + 1):
@@ -168,10 +168,10 @@ def world_at(logs: str | Path) -> WorldConfig | None:
 
     Raises LogsError where an older version of this platform wrote them.
     """
-    path = storage.resolve(logs) / _IDENTITY
+    path = resolve(logs) / _IDENTITY
     if not path.exists():
         return None
-    found = storage.read_json(path)
+    found = read_json(path)
     try:
         if found["format"] == _FORMAT:
             return WorldConfig.model_validate(found["world"])
@@ -255,7 +255,7 @@ def _claim(config: WorldConfig, logs: Path) -> None:
                 f"{logs} has logs of {len(days)} days and no {_IDENTITY}: they are not of this world; "
                 "use another folder, or remove this one"
             )
-        storage.write_json(path, {"format": _FORMAT, "world": config.model_dump(mode="json")})
+        write_json(path, {"format": _FORMAT, "world": config.model_dump(mode="json")})
     # Not the text: a world that was noted before an option came has that option's default.
     elif (found := world_at(logs)) != config:
         raise LogsError(
