@@ -1,4 +1,4 @@
-"""The daily job: from the window's logs to a promoted model, or to the words why not."""
+"""The daily job: from the window's logs to a promoted model, or to the reason why not."""
 
 import argparse
 import sys

@@ -65,7 +65,7 @@ def _descriptions(annotation: Any) -> Iterator[str]:
 
 
 def _bounds(field: FieldInfo) -> str:
-    """In words: the run form enforces bounds and does not show them."""
+    """As text: the run form enforces bounds and does not show them."""
     words = {
         Ge: "at least {0.ge}",
         Le: "at most {0.le}",

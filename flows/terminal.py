@@ -22,12 +22,12 @@ _LEAST_WIDTH = 100  # rich would cut numbers off in a narrower console; the tabl
 
 
 def print_error(error: Exception) -> None:
-    """In words, on the error stream: what a person can mend needs no trace."""
+    """The message alone, on the error stream: what a person can mend needs no trace."""
     Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
 
 
 def show(summary: RunSummary, preset: str) -> None:
-    """Slices × LogMAE, the verdict in words, what was reused, where the files are, and what to do next."""
+    """Slices × LogMAE, the verdict, what was reused, where the files are, and what to do next."""
     console = Console(highlight=False)
     console.width = max(console.width, _LEAST_WIDTH)
     console.print(_table(summary.report))

@@ -101,7 +101,7 @@ class Verdict(Frozen):
 
 
 def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
-    """Hold a candidate against every gate, in order; one that fails does not hide the later ones.
+    """Apply every gate to a candidate, in order; one that fails does not hide the later ones.
 
     `override`, a person's reason, lets a candidate pass that fails gates about slices or of the simulated A/B only:
     never data, training, parity or the fresh process. Raises RegistryError for a blank reason.

@@ -3,7 +3,7 @@
 A slice with few requests is "not enough data", neither a pass nor a failure. In the others chance decides how much
 worse is worse: the p-values of all that a gate judges are corrected together (Holm), so that a candidate as good
 as its rival is blocked at most as often as `significance` says. What is "not shown worse" may still be worse by
-less than the slice can show; each finding says from where on it would have been seen.
+less than the slice can show; `detectable` of each finding says which loss would have been found.
 """
 
 import math
@@ -274,8 +274,10 @@ def _sentences(
 
 
 def _seen(judged: Sequence[SliceFinding]) -> list[str]:
-    """What "not shown" is worth: how much worse a slice must be to be found so."""
-    seen = sorted(one.detectable for one in judged if one.detectable is not None)
-    if not seen:
+    """What "not shown worse" is worth: from which loss on the gate would have said "worse"."""
+    losses = sorted(-finding.detectable for finding in judged if finding.detectable is not None)
+    if not losses:
         return []
-    return [f"worse is seen from {seen[-1]:+.1%} on in the surest slice, {seen[0]:+.1%} in the least sure"]
+    return [
+        f"smallest loss that would have been detected: {losses[0]:.1%} (largest slice) to {losses[-1]:.1%} (smallest)"
+    ]

@@ -1,4 +1,4 @@
-"""Hold the candidate against the gates, promote it if it may go live, and record the run."""
+"""Apply the gates to the candidate, promote it if it may go live, and record the run."""
 
 import math
 from collections.abc import Sequence
@@ -184,7 +184,7 @@ def _reused(
     evaluated: Evaluated,
     exported: Exported,
 ) -> dict[str, str]:
-    """What earlier runs had done already, in words."""
+    """What earlier runs had done already, as people read it."""
 
     def share(done: int, total: int) -> str:
         return f"{done} of {total}"

@@ -106,7 +106,7 @@ def publish(
 
 
 def export_ads(workspace: Workspace, path: Path) -> str:
-    """Write the ads that serve the champion as features of another model; what was written, in words.
+    """Write the ads that serve the champion as features of another model; returns a sentence about what was written.
 
     Raises RegistryError without a champion, BundleError when no ads are published for it, or files are altered.
     """

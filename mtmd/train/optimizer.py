@@ -128,7 +128,7 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> RowAdamW:
 
     Biases, norms, gates' offsets and learned defaults have no scale to lose. Embedding rows are left out too:
     most are not in a batch, and decoupled decay would shrink exactly the rare ones, which have no gradient to
-    hold against it.
+    offset it.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():

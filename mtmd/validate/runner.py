@@ -49,7 +49,7 @@ _SKIPPED = {
 def validate_day(
     logs: str | Path, day: date, preset: Preset, trailing: Sequence[DayProfile] = ()
 ) -> DayValidation:
-    """Hold one day of logs to the three suites.
+    """Validate one day of logs with the three suites.
 
     `trailing` are profiles of earlier days in any order; the newest `preset.data.trailing_days` of those
     before `day` that have `preset.data.min_trailing_rows` candidates count. A schema that is not as declared
@@ -89,7 +89,7 @@ def validate_day(
 
 
 def validate_window(profiles: Sequence[DayProfile], preset: Preset) -> WindowValidation:
-    """Hold the days of a window, together, to the window's suite.
+    """Validate the days of a window, together, with the window's suite.
 
     Raises LogsError when there is no day at all.
     """

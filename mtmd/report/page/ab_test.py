@@ -12,7 +12,7 @@ from mtmd.report.tables.evaluation import Table
 
 @dataclass(frozen=True)
 class ABTestView:
-    """The section: in words, over all impressions, the paper's tables, and the rest."""
+    """The section: a sentence, over all impressions, the paper's tables, and the rest."""
 
     words: str
     whole: Table

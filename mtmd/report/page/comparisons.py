@@ -1,4 +1,4 @@
-"""The candidate against its rivals: the paper's Table 1 and Table 6 as heat maps, and what they say in words."""
+"""The candidate against its rivals: the paper's Table 1 and Table 6 as heat maps, and what they say as a sentence."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ def _worth(found: Standing, name: str) -> str:
 
 
 def rivals_map(report: EvaluationReport) -> HeatMap:
-    """Rivals × tasks over all rows, with the standing in words."""
+    """Rivals × tasks over all rows, with the standing as a sentence."""
     tasks = [where.task for where in report.aggregates]
     present = [name for name in RIVAL_NAMES if name in report.predictors]
     rows: list[EstimateRow] = [

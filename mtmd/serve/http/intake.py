@@ -34,7 +34,7 @@ class Settings(Frozen):
 
 
 class Detail(Frozen):
-    """One thing that is wrong with a question."""
+    """One thing that is wrong with a body."""
 
     where: str = Field(description="place in the question, such as requests.0.surface")
     says: str
