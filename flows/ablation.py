@@ -66,7 +66,7 @@ def ablate(
     decides nothing.
     """
     changing, missing = to_train(plan, names)
-    trained, failed = train_variants(plan, changing, [one.seed for one in full], list(shards[:-1]))
+    trained, failed = train_variants(plan, changing, [model.seed for model in full], list(shards[:-1]))
     ablated = steps.ablate(plan, [*full, *trained], shards[-1], [*missing, *failed])
     prefect_artifacts.ablation(plan, ablated)
     return ablated

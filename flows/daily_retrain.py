@@ -70,7 +70,7 @@ def daily_retrain(
         steps.publish_ads(plan, decided.shards[-1])
     _report(decided)
     if ablations:
-        daily = [one.name for one in variants().values() if one.daily]
+        daily = [variant.name for variant in variants().values() if variant.daily]
         _report(decided, ablate(plan, decided.trained[:1], daily, decided.shards))
     return summary
 

@@ -72,5 +72,9 @@ def _bounds(field: FieldInfo) -> str:
         MinLen: "length at least {0.min_length}",
         MaxLen: "length at most {0.max_length}",
     }
-    found = [words[type(one)].format(one) for one in field.metadata if type(one) in words]
-    return f" ({', '.join(found)})" if found else ""
+    bounds = [
+        words[type(constraint)].format(constraint)
+        for constraint in field.metadata
+        if type(constraint) in words
+    ]
+    return f" ({', '.join(bounds)})" if bounds else ""

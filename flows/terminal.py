@@ -74,11 +74,11 @@ def _table(report: EvaluationReport) -> Table:
     for where in (*report.slices, *report.aggregates):
         if where == report.aggregates[0]:
             table.add_section()
-        own = report.get("mtmd", where)
+        metrics = report.get("mtmd", where)
         values = [report.get(name, where).logmae for name in predictors]
         table.add_row(
             *where,
-            f"{own.rows:,}",
+            f"{metrics.rows:,}",
             *(_text(value, "{:.3f}") for value in values),
             *(_text(gains[rival][where], "{:+.1%}") for rival in gains),
         )

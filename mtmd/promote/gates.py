@@ -126,19 +126,19 @@ def ab_gate(tested: ABTest | None, significance: float) -> GateResult:
     """
     if tested is None:
         return GateResult(name=AB_TEST, passed=False, detail="the simulated A/B was not run")
-    judged = [one for one in tested.whole if one.worse is not None]
+    judged = [change for change in tested.whole if change.worse is not None]
     if not judged:
         return GateResult(
             name=AB_TEST, passed=False, detail="no metric could be judged: see the artifact ab-test"
         )
-    corrected = holm([one.worse for one in judged if one.worse is not None])
-    worse = [one for one, p in zip(judged, corrected, strict=True) if p < significance]
+    corrected = holm([change.worse for change in judged if change.worse is not None])
+    worse = [change for change, p in zip(judged, corrected, strict=True) if p < significance]
     said = _said(judged, corrected)
     if len(judged) < len(tested.whole):
-        said += "; not judged: " + ", ".join(one.metric for one in tested.whole if one.worse is None)
+        said += "; not judged: " + ", ".join(change.metric for change in tested.whole if change.worse is None)
     rival = "than with the per-slice baselines"
     if worse:
-        names = ", ".join(one.metric for one in worse)
+        names = ", ".join(change.metric for change in worse)
         head = f"{len(worse)} of {len(judged)} metrics over all impressions are worse {rival} ({names})"
     else:
         head = f"none of {len(judged)} metrics over all impressions is shown worse {rival}"
@@ -194,4 +194,4 @@ def _fresh(inputs: GateInputs) -> GateResult:
 def _said(judged: Sequence[RelativeChange], corrected: Sequence[float]) -> str:
     """The surest loss first."""
     ordered = sorted(zip(corrected, judged, strict=True), key=lambda pair: pair[0])
-    return "; ".join(f"{one}, p {p:.2g}" for p, one in ordered)
+    return "; ".join(f"{change}, p {p:.2g}" for p, change in ordered)

@@ -129,7 +129,7 @@ def _places(
 
 
 def _key(trained: Sequence[Trained]) -> str:
-    return next(one.key for one in trained if one.name == "mtmd")
+    return next(model.key for model in trained if model.name == "mtmd")
 
 
 def _decision_key(inputs: GateInputs, evaluated: Evaluated, tested: ABTest | None) -> str:
@@ -173,7 +173,7 @@ def _promote(registry: Registry, verdict: Verdict, as_of: date, sequence: int, w
 
 
 def _finite(trained: Sequence[Trained]) -> bool:
-    epochs = [epoch for one in trained for epoch in one.fit.epochs]
+    epochs = [epoch for model in trained for epoch in model.fit.epochs]
     return all(math.isfinite(e.train_loss) and math.isfinite(e.validation_loss) for e in epochs)
 
 
@@ -192,7 +192,7 @@ def _reused(
     return {
         "validated days": share(len(quality.reused), len(quality.days)),
         "shards": share(sum(ref.reused for ref in shards), len(shards)),
-        "trained models": share(sum(one.reused for one in trained), len(trained)),
+        "trained models": share(sum(model.reused for model in trained), len(trained)),
         "evaluation": share(int(evaluated.reused), 1),
         "exported model": share(int(exported.reused), 1),
     }

@@ -73,11 +73,11 @@ class _Product:
 
     @classmethod
     def of(cls, blocks: tuple[AdBlock, ...]) -> Self:
-        ad_id = np.concatenate([own.ad_id for own in blocks])
-        block = np.repeat(np.arange(len(blocks)), [len(own) for own in blocks])
-        row = np.concatenate([np.arange(len(own)) for own in blocks])
+        ad_id = np.concatenate([part.ad_id for part in blocks])
+        block = np.repeat(np.arange(len(blocks)), [len(part) for part in blocks])
+        row = np.concatenate([np.arange(len(part)) for part in blocks])
         order = np.argsort(ad_id, kind="stable")
-        features = np.concatenate([own.features for own in blocks])
+        features = np.concatenate([part.features for part in blocks])
         return cls(ad_id[order], features[order], block[order], row[order], blocks)
 
 
@@ -96,8 +96,8 @@ class Earlier:
                 "embeddings of different bundles do not work together"
             )
         names = dict.fromkeys(block.product for block in ads.blocks)
-        own = {name: tuple(block for block in ads.blocks if block.product == name) for name in names}
-        return cls({name: _Product.of(blocks) for name, blocks in own.items()})
+        by_product = {name: tuple(block for block in ads.blocks if block.product == name) for name in names}
+        return cls({name: _Product.of(blocks) for name, blocks in by_product.items()})
 
     def copy_into(self, block: AdBlock) -> NDArray[np.int64]:
         """Copy the embeddings of ads with the same id and features; the rows of the others, ascending."""
@@ -136,7 +136,7 @@ def embedded(
 def feature_digests(rows: EncodedSide) -> NDArray[np.int64]:
     """(n, 2): 128 bits of BLAKE2 over the bytes of each encoded row."""
     matrices = (rows.continuous, rows.categorical, rows.embedding)
-    packed = np.concatenate([np.ascontiguousarray(own).view(np.uint8) for own in matrices], axis=1)
+    packed = np.concatenate([np.ascontiguousarray(matrix).view(np.uint8) for matrix in matrices], axis=1)
     texts = b"".join(blake2b(row.data, digest_size=16).digest() for row in packed)
     return np.frombuffer(texts, np.int64).reshape(-1, 2)
 
@@ -149,8 +149,8 @@ def _blocks(ads: Iterable[EncodedAds]) -> Iterator[EncodedAds]:
                 f"{part.product!r}; there must be one id and one bid for each row"
             )
         for start in range(0, len(part.ad_id), BLOCK):
-            own = slice(start, start + BLOCK)
-            yield EncodedAds(part.product, part.ad_id[own], part.rows.part(own), part.bid[own])
+            rows = slice(start, start + BLOCK)
+            yield EncodedAds(part.product, part.ad_id[rows], part.rows.part(rows), part.bid[rows])
 
 
 def _start(
@@ -167,25 +167,25 @@ def _start(
     counts.embedded += len(new)
     counts.copied += count - len(new)
 
-    def embed(own: NDArray[np.int64]) -> None:
-        first, last = int(own[0]), int(own[-1]) + 1
-        if last - first == len(own):
+    def embed(rows: NDArray[np.int64]) -> None:
+        first, last = int(rows[0]), int(rows[-1]) + 1
+        if last - first == len(rows):
             target = {task: matrix[first:last] for task, matrix in tasks.items()}
             scorer.embed_items_into(ads.product, ads.rows.part(slice(first, last)), target)
             return
-        found = {task: np.empty((len(own), matrix.shape[1]), np.float32) for task, matrix in tasks.items()}
-        scorer.embed_items_into(ads.product, _take(ads.rows, own), found)
-        for task, matrix in found.items():
-            tasks[task][own] = matrix
+        made = {task: np.empty((len(rows), matrix.shape[1]), np.float32) for task, matrix in tasks.items()}
+        scorer.embed_items_into(ads.product, _take(ads.rows, rows), made)
+        for task, matrix in made.items():
+            tasks[task][rows] = matrix
 
     return block, [pool.submit(embed, new[start : start + BATCH]) for start in range(0, len(new), BATCH)]
 
 
-def _take(rows: EncodedSide, own: NDArray[np.int64]) -> EncodedSide:
-    return EncodedSide(rows.continuous[own], rows.categorical[own], rows.embedding[own])
+def _take(rows: EncodedSide, chosen: NDArray[np.int64]) -> EncodedSide:
+    return EncodedSide(rows.continuous[chosen], rows.categorical[chosen], rows.embedding[chosen])
 
 
 def _finished(block: AdBlock, running: Sequence[Future[None]]) -> AdBlock:
-    for one in running:
-        one.result()
+    for future in running:
+        future.result()
     return block

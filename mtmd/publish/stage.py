@@ -160,7 +160,7 @@ def _write(
 def _require_enough(catalogue: Catalogue, champion: Champion, day: date, ads: int) -> None:
     """Compared with what serves the model; where nothing does yet, with the newest of the models before it."""
     models = (champion.model_id, champion.previous, *champion.rolled_back[-1:])
-    served = {model: found for model in models if model and (found := catalogue.known(model))}
+    served = {model: publication for model in models if model and (publication := catalogue.known(model))}
     if not served:
         return
     yardstick = champion.model_id if champion.model_id in served else max(served, key=lambda m: served[m].day)

@@ -48,8 +48,8 @@ def _is_settled(live: Champion, candidate: str, as_of: date) -> bool:
 
 
 def _promotion(registry: Registry, candidate: str) -> ChampionChange | None:
-    changes = (one for one in reversed(registry.history()) if one.action == "promote")
-    return next((one for one in changes if one.model_id == candidate), None)
+    changes = (change for change in reversed(registry.history()) if change.action == "promote")
+    return next((change for change in changes if change.model_id == candidate), None)
 
 
 def _missing(registry: Registry, displaced: str | None) -> str | None:
