@@ -53,7 +53,7 @@ def ab_test(
     logs: Logs | None = None,
     artifacts: Artifacts = "artifacts",
 ) -> ABTest:
-    """Train the model, what it is held against and the unconstrained model, or reuse them; let each serve the day."""
+    """Train the model, its control and the unconstrained model, or reuse them; let each serve the day."""
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
     _, days = steps.validated_days(plan)
     trained = [steps.train(plan, kind, days.window) for kind in _KINDS[control]]

@@ -50,5 +50,5 @@ def remove(planned: CleanUp, preset: str, artifacts: str) -> None:
     clean_up_job.clean_up(
         Workspace.of(artifacts, load_preset(preset)),
         planned,
-        lambda one: logger.info("removed %s (%s)", one.path, one.why),
+        lambda output: logger.info("removed %s (%s)", output.path, output.why),
     )

@@ -71,12 +71,16 @@ def _descriptions(annotation: Any) -> Iterator[str]:
 
 
 def _bounds(field: FieldInfo) -> str:
-    """In words: the run form enforces bounds and does not show them."""
+    """As text: the run form enforces bounds and does not show them."""
     words = {
         Ge: "at least {0.ge}",
         Le: "at most {0.le}",
         MinLen: "length at least {0.min_length}",
         MaxLen: "length at most {0.max_length}",
     }
-    found = [words[type(one)].format(one) for one in field.metadata if type(one) in words]
-    return f" ({', '.join(found)})" if found else ""
+    bounds = [
+        words[type(constraint)].format(constraint)
+        for constraint in field.metadata
+        if type(constraint) in words
+    ]
+    return f" ({', '.join(bounds)})" if bounds else ""

@@ -86,7 +86,7 @@ def backfill_plan(planned: BackfillPlan) -> None:
 @task(persist_result=False, name="publish backfill")
 def backfill(planned: BackfillPlan, outcomes: Sequence[DayOutcome], artifacts: str) -> None:
     """Day by day: verdict and metrics, their trend, and links to the days' pages where these are served."""
-    urls = {one.as_of: report_url(artifacts, one.report) for one in outcomes if one.report}
+    urls = {outcome.as_of: report_url(artifacts, outcome.report) for outcome in outcomes if outcome.report}
     pages = {day: url for day, url in urls.items() if url}
     words = f"{planned.first} to {planned.last}: {len(outcomes)} of {len(planned.days)} days"
     _publish("backfill", words, backfill_render.outcome_table(planned, outcomes, pages))

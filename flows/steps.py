@@ -153,7 +153,7 @@ def _tell(trained: Trained) -> None:
 def ablate(
     planned: RunPlan, trained: Sequence[Trained], held_out: ShardRef, missing: Sequence[str]
 ) -> Ablation:
-    """Hold each seed's variants against its candidate on the held-out day."""
+    """Compare each seed's variants with its candidate on the held-out day."""
     return ablation_stage.ablate(planned, trained, held_out, missing)
 
 

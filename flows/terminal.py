@@ -22,12 +22,12 @@ _LEAST_WIDTH = 100  # rich would cut numbers off in a narrower console; the tabl
 
 
 def print_error(error: Exception) -> None:
-    """In words, on the error stream: what a person can mend needs no trace."""
+    """The message alone, on the error stream: what a person can mend needs no trace."""
     Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
 
 
 def show(summary: RunSummary, preset: str) -> None:
-    """Slices × LogMAE, the verdict in words, what was reused, where the files are, and what to do next."""
+    """Slices × LogMAE, the verdict, what was reused, where the files are, and what to do next."""
     console = Console(highlight=False)
     console.width = max(console.width, _LEAST_WIDTH)
     console.print(_table(summary.report))
@@ -74,11 +74,11 @@ def _table(report: EvaluationReport) -> Table:
     for where in (*report.slices, *report.aggregates):
         if where == report.aggregates[0]:
             table.add_section()
-        own = report.get("mtmd", where)
+        metrics = report.get("mtmd", where)
         values = [report.get(name, where).logmae for name in predictors]
         table.add_row(
             *where,
-            f"{own.rows:,}",
+            f"{metrics.rows:,}",
             *(_text(value, "{:.3f}") for value in values),
             *(_text(gains[rival][where], "{:+.1%}") for rival in gains),
         )

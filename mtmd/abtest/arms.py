@@ -1,6 +1,4 @@
-"""How well a lightweight ranker agrees with the heavyweight one that follows it (paper §1: funnel alignment).
-
-The arms of an A/B experiment: what a ranker's ads cost, and what people did with them (paper §3.3).
+"""The arms of an A/B experiment: what a ranker's ads cost, and what people did with them (paper §3.3).
 
 **Paired** arms have all users and all budgets, each in a world of its own. The same requests reach the same ads and the
 same people in both, so what differs is the ranker's doing. Only a simulator can do this.
@@ -8,7 +6,12 @@ same people in both, so what differs is the ranker's doing. Only a simulator can
 other's: "we force identical budget over control and treatment groups to eliminate the impact of budget
 cannibalization" (§3.3). An arm's share is that of its requests: halves of a few thousand users differ by some percent
 in traffic, and equal money for less traffic is another price.
-U users, C cells, M sums, I impressions."""
+
+`alignment` says how well a lightweight ranker agrees with the heavyweight one that follows it (paper §1: funnel
+alignment).
+
+Shapes: U users, C cells, M sums, I impressions, P pairs, T tasks.
+"""
 
 from dataclasses import dataclass
 
@@ -25,47 +28,6 @@ from mtmd.sources.simulated.requests import SURFACES
 from mtmd.sources.simulated.streams import Floats, Ints, uniforms
 
 _REQUESTS_AT_ONCE = 500
-
-
-class Alignment(Frozen):
-    """Agreement on a surface, as means over its requests, at full bids."""
-
-    surface: str
-    kept: float = Field(
-        description="share of the heavyweight ranker's best `keep` ads that the lightweight keeps"
-    )
-    winners: float = Field(description="share of its best `slots` ads that the lightweight ranker keeps")
-
-
-def alignment(traffic: Traffic, scores: Chances, config: FunnelConfig) -> tuple[Alignment, ...]:
-    """Of all surfaces together, then of each; both rankers choose among all eligible ads."""
-    kept, winners = np.empty(len(traffic.requests)), np.empty(len(traffic.requests))
-    own, other = (_utility(traffic, given) for given in (scores, traffic.teacher))
-    for start in range(0, len(traffic.requests), _REQUESTS_AT_ONCE):
-        stop = min(start + _REQUESTS_AT_ONCE, len(traffic.requests))
-        span = slice(traffic.first[start], traffic.first[stop])
-        first = traffic.first[start : stop + 1] - traffic.first[start]
-        chosen = highest(own[span], first, config.keep)
-        kept[start:stop] = _found(highest(other[span], first, config.keep), chosen)
-        winners[start:stop] = _found(highest(other[span], first, config.slots), chosen)
-    surface = traffic.requests.surface
-    where = [("all", surface >= 0), *((name, surface == place) for place, name in enumerate(SURFACES))]
-    return tuple(
-        Alignment(surface=name, kept=float(kept[rows].mean()), winners=float(winners[rows].mean()))
-        for name, rows in where
-    )
-
-
-def _utility(traffic: Traffic, scores: Chances) -> Chances:
-    paid, quality = worth(traffic, scores)
-    return (traffic.ads.bid[traffic.pairs.ad] * paid + quality).astype(np.float32)
-
-
-def _found(wanted: Ints, chosen: Ints) -> Ints:
-    """(n,) share of each request's `wanted` places that are among the `chosen` ones; -1 is no place."""
-    there = (wanted[:, :, None] == chosen[:, None, :]).any(axis=2) & (wanted >= 0)
-    return np.asarray(there.sum(axis=1) / np.maximum((wanted >= 0).sum(axis=1), 1))
-
 
 GOALS = ("click", "conversion")
 CELLS = (
@@ -128,6 +90,46 @@ def split_arms(
 def treated_users(users: Ints, seed: int) -> NDArray[np.bool_]:
     """Which users are in the treatment, half of them: a hash of each and of the seed."""
     return np.asarray(uniforms(seed, "split of users", users, 1)[:, 0] < 0.5)
+
+
+class Alignment(Frozen):
+    """Agreement on a surface, as means over its requests, at full bids."""
+
+    surface: str
+    kept: float = Field(
+        description="share of the heavyweight ranker's best `keep` ads that the lightweight keeps"
+    )
+    winners: float = Field(description="share of its best `slots` ads that the lightweight ranker keeps")
+
+
+def alignment(traffic: Traffic, scores: Chances, config: FunnelConfig) -> tuple[Alignment, ...]:
+    """Of all surfaces together, then of each; both rankers choose among all eligible ads."""
+    kept, winners = np.empty(len(traffic.requests)), np.empty(len(traffic.requests))
+    own, other = (_utility(traffic, given) for given in (scores, traffic.teacher))
+    for start in range(0, len(traffic.requests), _REQUESTS_AT_ONCE):
+        stop = min(start + _REQUESTS_AT_ONCE, len(traffic.requests))
+        span = slice(traffic.first[start], traffic.first[stop])
+        first = traffic.first[start : stop + 1] - traffic.first[start]
+        chosen = highest(own[span], first, config.keep)
+        kept[start:stop] = _found(highest(other[span], first, config.keep), chosen)
+        winners[start:stop] = _found(highest(other[span], first, config.slots), chosen)
+    surface = traffic.requests.surface
+    where = [("all", surface >= 0), *((name, surface == place) for place, name in enumerate(SURFACES))]
+    return tuple(
+        Alignment(surface=name, kept=float(kept[rows].mean()), winners=float(winners[rows].mean()))
+        for name, rows in where
+    )
+
+
+def _utility(traffic: Traffic, scores: Chances) -> Chances:
+    paid, quality = worth(traffic, scores)
+    return (traffic.ads.bid[traffic.pairs.ad] * paid + quality).astype(np.float32)
+
+
+def _found(wanted: Ints, chosen: Ints) -> Ints:
+    """(n,) share of each request's `wanted` places that are among the `chosen` ones; -1 is no place."""
+    there = (wanted[:, :, None] == chosen[:, None, :]).any(axis=2) & (wanted >= 0)
+    return np.asarray(there.sum(axis=1) / np.maximum((wanted >= 0).sum(axis=1), 1))
 
 
 def _values(price: Floats, done: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 The path of a request: its eligible pairs (`traffic`) get a lightweight score each; the `keep` with the highest
 utility go on; the heavyweight ranker's scores decide a second-price auction among them for `slots` places; what is
-shown is paid for (`pacing`), and people do what the truth says.
+shown is paid for (`Pacer`), and people do what the truth says.
 
 **Utility** of showing ad a to request r, in the lightweight ranker, the heavyweight ranker and the auction:
 
@@ -15,16 +15,15 @@ downstream goals" (Fig. 1) and has no formula. It sees the same bids as the auct
 **Price** of an impression: the least m_a · bid_a · P with which the ad keeps its place, so the next ad's utility less
 its own quality term, and at least the reserve. Reading: an impression is charged, for ads that pay by click too. The
 mean is that of a charge by click, as the heavyweight scores are calibrated, and a budget of a few clicks can be paced.
-I impressions, C actions, K ads kept, n requests of a time slice.
 
-Budgets, and how bids are paced so that they last a day.
+**Budget** of an ad: for a day. Bids are paced, not chances to take part: every quarter of an hour an ad that is ahead
+of its plan bids a step less, one that is behind a step more, up to its own bid. The plan spends in proportion to the
+day's requests. The step is that of Agarwal et al., "Budget pacing for targeted online advertisements at LinkedIn" (KDD
+2014), who pace the chance to take part; a paced bid is what Balseiro and Gur, "Learning in repeated auctions with
+budgets" (Management Science 2019), show to be the better one. An ad whose budget is spent stops.
 
-A budget is an ad's for a day. Bids are paced, not chances to take part: every quarter of an hour an ad that is ahead of
-its plan bids a step less, one that is behind a step more, up to its own bid. The plan spends in proportion to the day's
-requests. The step is that of Agarwal et al., "Budget pacing for targeted online advertisements at LinkedIn" (KDD 2014),
-who pace the chance to take part; a paced bid is what Balseiro and Gur, "Learning in repeated auctions with budgets"
-(Management Science 2019), show to be the better one. An ad whose budget is spent stops.
-A ads, I impressions."""
+Shapes: A ads, P eligible pairs, T tasks, I impressions, C actions, K ads kept, n requests of a time slice.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -44,30 +43,10 @@ from mtmd.sources.simulated.streams import Floats, Ints, generator, normals, uni
 ACTIONS = ("click", "good_click", "outbound_click", "hide", "repin")
 FURTHER_ACTIONS = ("conversion", "relevant")  # in a world with further tasks, in their order
 
-
-class LightweightRanker(Protocol):
-    """Scores the eligible pairs of a day's traffic: it sees `request_rows`, `ad_rows` and `pairs`.
-
-    Returns (P, T) chances of the tasks; what it gives for a task that a product lacks is not read.
-    """
-
-    def __call__(self, traffic: Traffic) -> Chances: ...
-
-
-def oracle(traffic: Traffic) -> Chances:
-    """Ranks by the truth: what can be won."""
-    return traffic.truth
-
-
-def heavyweight(traffic: Traffic) -> Chances:
-    """Ranks by what decides the auction: a lightweight ranker in perfect alignment with the funnel."""
-    return traffic.teacher
-
-
-def chance(traffic: Traffic) -> Chances:
-    """Knows bids and nothing of people or ads: what can be lost."""
-    rng = generator(traffic.seed, "random ranker")
-    return rng.random(traffic.truth.shape, np.float32)
+# The least share of its bid that an ad is paced to: so low that it buys next to nothing, and high enough to come back
+# from in a day.
+_FLOOR = 0.01
+_SPENT = 1.0 - 1e-9  # of a budget, which then counts as spent: rounding must not leave it open
 
 
 @dataclass(frozen=True)
@@ -185,30 +164,6 @@ def action_chances(truth: Floats) -> Floats:
     return np.stack([ctr, gctr, octr, (1.0 - ctr) * dislike(ctr), repin_chance(ctr)], axis=1)
 
 
-def _draw(traffic: Traffic, pair: Ints, expected: Floats) -> Floats:
-    """(I, C) what people do: a function of the pair, whoever ranked."""
-    shown = traffic.identity(Pairs(traffic.pairs.request[pair], traffic.pairs.ad[pair]))
-    u = uniforms(traffic.seed, "funnel acts", shown, len(ACTIONS))
-    ctr, gctr, octr = expected[:, :3].T
-    clicked = u[:, 0] < ctr
-    done = [
-        clicked,
-        clicked & (u[:, 1] < gctr / ctr),
-        clicked & (u[:, 2] < octr / ctr),
-        ~clicked & (u[:, 3] < dislike(ctr)),
-        u[:, 4] < repin_chance(ctr),
-    ]
-    if traffic.further.shape[1]:
-        v = uniforms(traffic.seed, "further funnel acts", shown, len(FURTHER_ACTIONS))
-        cvr, relevance = expected[:, len(ACTIONS) :].T
-        done += [clicked & (v[:, 0] < cvr / ctr), v[:, 1] < relevance]
-    return np.where(np.isnan(expected), np.nan, np.stack(done, axis=1))
-
-
-_FLOOR = 0.01  # of the bid: so low that it buys next to nothing, and high enough to come back from in a day
-_SPENT = 1.0 - 1e-9  # rounding must not leave a spent budget open
-
-
 def daily_budgets(seed: int, ads: Ads, requests: int, config: FunnelConfig) -> Floats:
     """(A,) log-normal and independent of all else; together `config.budget` per request.
 
@@ -244,3 +199,48 @@ class Pacer:
         ahead = self.spent > elapsed * self.budget
         factor = np.where(ahead, 1.0 - self._step, 1.0 + self._step)
         self.multiplier = np.clip(self.multiplier * factor, _FLOOR, 1.0)
+
+
+class LightweightRanker(Protocol):
+    """Scores the eligible pairs of a day's traffic: it sees `request_rows`, `ad_rows` and `pairs`.
+
+    Returns (P, T) chances of the tasks; what it gives for a task that a product lacks is not read.
+    """
+
+    def __call__(self, traffic: Traffic) -> Chances: ...
+
+
+def oracle(traffic: Traffic) -> Chances:
+    """Ranks by the truth: what can be won."""
+    return traffic.truth
+
+
+def heavyweight(traffic: Traffic) -> Chances:
+    """Ranks by what decides the auction: a lightweight ranker in perfect alignment with the funnel."""
+    return traffic.teacher
+
+
+def chance(traffic: Traffic) -> Chances:
+    """Knows bids and nothing of people or ads: what can be lost."""
+    rng = generator(traffic.seed, "random ranker")
+    return rng.random(traffic.truth.shape, np.float32)
+
+
+def _draw(traffic: Traffic, pair: Ints, expected: Floats) -> Floats:
+    """(I, C) what people do: a function of the pair, whoever ranked."""
+    shown = traffic.identity(Pairs(traffic.pairs.request[pair], traffic.pairs.ad[pair]))
+    u = uniforms(traffic.seed, "funnel acts", shown, len(ACTIONS))
+    ctr, gctr, octr = expected[:, :3].T
+    clicked = u[:, 0] < ctr
+    done = [
+        clicked,
+        clicked & (u[:, 1] < gctr / ctr),
+        clicked & (u[:, 2] < octr / ctr),
+        ~clicked & (u[:, 3] < dislike(ctr)),
+        u[:, 4] < repin_chance(ctr),
+    ]
+    if traffic.further.shape[1]:
+        v = uniforms(traffic.seed, "further funnel acts", shown, len(FURTHER_ACTIONS))
+        cvr, relevance = expected[:, len(ACTIONS) :].T
+        done += [clicked & (v[:, 0] < cvr / ctr), v[:, 1] < relevance]
+    return np.where(np.isnan(expected), np.nan, np.stack(done, axis=1))

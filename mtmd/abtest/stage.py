@@ -52,7 +52,7 @@ def ab_test(
     control: Control = BASELINE,
     on_sample: OnSample | None = None,
 ) -> ABTest:
-    """Run MTMD, what it is held against, unconstrained MTMD if given, and rankers that bound them through one funnel.
+    """Run MTMD, its control, unconstrained MTMD if given, and rankers that bound them through one funnel.
 
     Other models of `trained` have no part in it. `samples`, and `requests` of each, are the preset's when omitted;
     `on_sample` hears how many are done, and of how many. The output is named by models, world, funnel and format, and

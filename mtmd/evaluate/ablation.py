@@ -21,7 +21,7 @@ _REPORT = "report.json"
 
 
 class Ablation(Frozen):
-    """The variants that were trained, held against the candidate of the same seed; one report per seed."""
+    """The variants that were trained, compared with the candidate of the same seed; one report per seed."""
 
     paths: tuple[str, ...] = Field(description="where the reports are, in the order of the seeds")
     seeds: tuple[int, ...]
@@ -35,7 +35,7 @@ class Ablation(Frozen):
 
 
 def to_train(plan: RunPlan, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The variants that change something about the plan's preset, and words about those that do not.
+    """The variants that change something about the plan's preset, and a message about each that does not.
 
     A variant that the preset is already would show a factor that is worth nothing. Raises ConfigError for a
     variant that there is not.

@@ -1,4 +1,4 @@
-"""How sure a difference is: a paired bootstrap over requests (design §7).
+"""How sure a difference is: a paired bootstrap over requests.
 
 Rows of a request share a user and a context, so whole requests are drawn anew. In each of S resamples a request
 counts Poisson(1) times, which is the bootstrap's draw with replacement when requests are many; the same number

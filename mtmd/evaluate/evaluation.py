@@ -1,4 +1,4 @@
-"""Hold predictors against a held-out day: by slice, rank bucket, and over a task's slices (paper §3.2)."""
+"""Compare predictors with a held-out day: by slice, rank bucket, and over a task's slices (paper §3.2)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

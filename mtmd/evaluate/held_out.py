@@ -18,7 +18,7 @@ from mtmd.extract.shards import Shard
 
 @dataclass(frozen=True)
 class HeldOutDay:
-    """What the day's logs say, to hold predictions against.
+    """What the day's logs say, to compare predictions with.
 
     teacher     (P, T) float32, NaN where the task does not apply
     labels      (P, T) int8: 1 it happened, 0 it did not, −1 not observed

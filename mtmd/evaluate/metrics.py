@@ -1,9 +1,12 @@
 """Metrics on arrays (paper §3.2): errors against the teacher, and quality on what users really did.
 
-N rows, G groups. Predictions are natural-log probabilities, so 0 cannot be predicted; a log-probability that
-float32 rounded up to 0 counts as the largest float32 below 1, which keeps ln(1 − p̂) finite. Sums are float64.
+Predictions are natural-log probabilities, so 0 cannot be predicted; a log-probability that float32 rounded up to 0
+counts as the largest float32 below 1, which keeps ln(1 − p̂) finite. Sums are float64.
 
-Rank buckets by teacher score inside a slice (paper Table 6); 0 is the top."""
+Rank buckets are by teacher score inside a slice (paper Table 6); 0 is the top.
+
+Shapes: N rows, G groups.
+"""
 
 from typing import NamedTuple, Self
 
@@ -99,6 +102,20 @@ def clip_log_p(log_p: NDArray[np.floating]) -> Floats:
     return np.minimum(log_p.astype(np.float64), LOG_P_MAX)
 
 
+def rank_buckets(teacher: NDArray[np.floating], buckets: int) -> NDArray[np.int64]:
+    """Bucket of each row of one slice: (N,) scores → (N,) integers in 0..buckets − 1.
+
+    The row of rank r (0 = highest score) falls in bucket ⌊r · buckets / N⌋, so counts differ by at most one.
+    Equal scores keep their order in the day's candidates (by request, then ad): the same logs always give the
+    same buckets. With fewer rows than buckets some buckets stay empty.
+    """
+    rows = len(teacher)
+    order = np.argsort(-teacher, kind="stable")
+    bucket = np.empty(rows, dtype=np.int64)
+    bucket[order] = np.arange(rows) * buckets // max(rows, 1)
+    return bucket
+
+
 def _average_places(score: Floats, group: Integers) -> Floats:
     """Place of each row in the order by (group, score), from 0; rows that tie share their mean place."""
     order = np.lexsort((score, group))
@@ -116,17 +133,3 @@ def _average_places(score: Floats, group: Integers) -> Floats:
 def _log_complement(log_p: Floats, p: Floats) -> Floats:
     """ln(1 − p); accurate because log_p ≤ LOG_P_MAX leaves 1 − p above 2⁻²⁵."""
     return np.log1p(-p)
-
-
-def rank_buckets(teacher: NDArray[np.floating], buckets: int) -> NDArray[np.int64]:
-    """Bucket of each row of one slice: (N,) scores → (N,) integers in 0..buckets − 1.
-
-    The row of rank r (0 = highest score) falls in bucket ⌊r · buckets / N⌋, so counts differ by at most one.
-    Equal scores keep their order in the day's candidates (by request, then ad): the same logs always give the
-    same buckets. With fewer rows than buckets some buckets stay empty.
-    """
-    rows = len(teacher)
-    order = np.argsort(-teacher, kind="stable")
-    bucket = np.empty(rows, dtype=np.int64)
-    bucket[order] = np.arange(rows) * buckets // max(rows, 1)
-    return bucket

@@ -1,11 +1,12 @@
-"""The constant predictor: what one can say of a slice without looking at a row.
+"""Log-probabilities for a whole day: of a trained model, and of the constant predictor.
 
-For each slice it predicts the median of the training window's teacher scores. LogMAE is the mean distance of
-ln p̂ from ln t, and the constant nearest to a set of logarithms is their median: no other constant learnt from
-the window is a harder rival on the metric that gates look at. (The mean score would be better calibrated, and
-weaker on LogMAE because scores are skewed.)
+The constant is what one can say of a slice without looking at a row: the median of the slice's teacher scores in the
+training window. LogMAE is the mean distance of ln p̂ from ln t, and the constant nearest to a set of logarithms is
+their median: no other constant learnt from the window is a harder rival on the metric that gates look at. (The mean
+score would be better calibrated, and weaker on LogMAE because scores are skewed.)
 
-Score a whole day with a model."""
+Shapes: P candidates of a day, T tasks.
+"""
 
 from collections.abc import Iterable
 
@@ -25,6 +26,33 @@ from mtmd.model.ranker import RankingModel
 # half a step away from the exact median. Scores below e^-32 share the first cell.
 _STEP = 1e-3
 _CELLS = 32_000
+
+
+def score_day(
+    model: RankingModel, shard: Shard, declarations: Declarations, batch_requests: int = 1024
+) -> NDArray[np.float32]:
+    """Natural-log probabilities (P, T) float32 of every candidate, in the order of the day's candidates.
+
+    Runs in evaluation mode without gradients, in float32 whatever precision the model was trained in, and
+    leaves the model in the mode it was in. Raises EvaluationError when the batches leave a candidate out.
+    """
+    scores = np.empty((len(shard.request_row), len(declarations.domains.tasks)), dtype=np.float32)
+    filled = np.zeros(len(scores), dtype=np.bool_)
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+            for batch in day_batches(shard, declarations, batch_requests):
+                candidate = batch.candidate.numpy()
+                scores[candidate] = model(batch).float().numpy()
+                filled[candidate] = True
+    finally:
+        model.train(training)
+    if missing := int((~filled).sum()):
+        raise EvaluationError(
+            f"{missing} of {len(scores)} candidates of {shard.day} were not scored; extract the day again"
+        )
+    return scores
 
 
 def window_medians(shards: Iterable[Shard], declarations: Declarations) -> Floats:
@@ -65,30 +93,3 @@ def _medians(counts: Integers) -> Floats:
     upper = (below < total // 2 + 1).sum(axis=-1)
     middle = -((lower + upper) / 2.0 + 0.5) * _STEP
     return np.where(total[..., 0] > 0, middle, np.nan)
-
-
-def score_day(
-    model: RankingModel, shard: Shard, declarations: Declarations, batch_requests: int = 1024
-) -> NDArray[np.float32]:
-    """Natural-log probabilities (P, T) float32 of every candidate, in the order of the day's candidates.
-
-    Runs in evaluation mode without gradients, in float32 whatever precision the model was trained in, and
-    leaves the model in the mode it was in. Raises EvaluationError when the batches leave a candidate out.
-    """
-    scores = np.empty((len(shard.request_row), len(declarations.domains.tasks)), dtype=np.float32)
-    filled = np.zeros(len(scores), dtype=np.bool_)
-    training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-            for batch in day_batches(shard, declarations, batch_requests):
-                candidate = batch.candidate.numpy()
-                scores[candidate] = model(batch).float().numpy()
-                filled[candidate] = True
-    finally:
-        model.train(training)
-    if missing := int((~filled).sum()):
-        raise EvaluationError(
-            f"{missing} of {len(scores)} candidates of {shard.day} were not scored; extract the day again"
-        )
-    return scores

@@ -1,4 +1,4 @@
-"""Hold the candidate and its rivals against the held-out day, once per set of models."""
+"""Evaluate the candidate and its rivals on the held-out day, once per set of models."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ _REPORT, _REPLAY = "report.json", "replay.json"
 
 
 class Evaluated(Frozen):
-    """Where an evaluation's report and its replay are, and which champion it was held against."""
+    """Where an evaluation's report and its replay are, and which champion it was compared with."""
 
     key: str
     path: str

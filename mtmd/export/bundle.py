@@ -1,4 +1,4 @@
-"""Write a bundle: one ONNX file per tower domain, and `bundle.json` (design §8)."""
+"""Write a bundle: one ONNX file per tower domain, and `bundle.json` (docs/architecture.md)."""
 
 from pathlib import Path
 
@@ -16,9 +16,9 @@ EXPORT_FORMAT = 1  # raise it whenever the same trained model would be written a
 
 
 def export_bundle(model: MTMD, preset: Preset, directory: Path, graphs: Path) -> BundleInfo:
-    """Write the bundle of a trained model into a directory, such as one of `storage.atomic_directory`.
+    """Write the bundle of a trained model into a directory, such as one that `atomic_directory` yields.
 
-    `graphs` is where traced graphs are kept for the next model of this configuration and code (OnnxWriter).
+    `graphs` is where traced graphs are kept for the next model of this configuration (see OnnxWriter).
     Raises BundleError when the model is in training mode, or a file too large.
     """
     if model.training:

@@ -66,7 +66,7 @@ def ask(
 
 
 def check_answers(bundle_dir: Path, *, timeout_s: float = 45.0) -> str:
-    """Ask a bundle about an ad of every product for a request of every surface; returns what came of it in words.
+    """Ask a bundle about an ad of every product for a request of every surface; returns what came of it as a sentence.
 
     It needs no logs, which may be gone when an old model has to come back: every feature is null. That the files
     compute what they did when they were promoted is their digests' affair. Raises BundleError where the
@@ -193,7 +193,7 @@ def _torch_scores(model: MTMD, shard: Shard, rows: RawRows, preset: Preset) -> N
     surface = shard.surface.numpy()[requests].astype(np.int64)
     product = shard.product.numpy()[ads].astype(np.int64)
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-        # Row by row, so that their order is the question's: a batch of the model is sorted by domain.
+        # Row by row, so that their order is the body's: a batch of the model is sorted by domain.
         queries = [
             model.embed_queries(side_input(shard.query.take(row), int(own), len(domains.surfaces)))
             for row, own in zip(requests.reshape(-1, 1), surface, strict=True)

@@ -52,7 +52,7 @@ class OnnxWriter:
     every file.
 
     `graphs` is the directory where they are kept. Another writer may use it again when all else that decides a graph
-    is the same: the model's configuration and code, the schema, the exporter's version.
+    is the same: the model's configuration, the declarations, the exporter's versions and `EXPORT_FORMAT`.
     """
 
     def __init__(self, schema: SideSchema, tasks: tuple[str, ...], graphs: Path) -> None:

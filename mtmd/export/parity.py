@@ -1,9 +1,10 @@
-"""What comparing the exported files with the trained model found.
+"""Compare the exported files with the trained model, on real held-out rows and on hard ones.
 
-Compare the exported files with the trained model, on real held-out rows and on hard ones (design §8).
+Torch runs in float32 evaluation mode, through the towers that training uses, not through the modules that were
+exported. `ParityReport` is the result.
 
-Torch runs in float32 evaluation mode, through the towers that training uses, not through the modules that
-were exported. N rows of a file, M rows of the other side, T tasks, K_t embedding width of task t."""
+Shapes: N rows of a file, M rows of the other side, T tasks, K_t embedding width of task t.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,14 @@ from mtmd.model.scores import tree_log_probability
 from mtmd.model.two_tower import MTMD
 from mtmd.registry.bundle import TowerSide
 from mtmd.serve.scorer import Scorer
+
+PROOF_FORMAT = 1  # raise it whenever the same files would be checked, or served, in another way
+BATCH_SIZES = (1, 2, 7, 1024)
+_UNSEEN = 31  # rows of unseen ids in each file's hard rows
+_BATCHES = 64  # at most so many per batch size: batches of 1 need not read all rows again
+_PARTNERS = 32  # rows of each domain of the other side that every row is scored against
+_DAY_REQUESTS = 2048  # requests of the held-out day whose ranks are compared
+Floats = NDArray[np.float32]
 
 
 class FileParity(Frozen):
@@ -74,54 +83,6 @@ class ParityReport(Frozen):
             passed=not failures,
             worst="; ".join(failures) if failures else _worst(files, day),
         )
-
-
-def _failures(gates: GatesConfig, files: tuple[FileParity, ...], day: DayParity) -> list[str]:
-    found = []
-    for one in files:
-        where = f"{one.file} at batch size {one.batch_size}"
-        if not _within(one.score_delta, gates.parity_score):
-            found.append(f"{where}: scores differ by {_n(one.score_delta)}, at most {gates.parity_score:g}")
-        if not _within(one.embedding_delta, gates.parity_embedding):
-            found.append(
-                f"{where}: embeddings differ by {_n(one.embedding_delta)}, at most {gates.parity_embedding:g}"
-            )
-    if not _within(day.score_delta, gates.parity_score):
-        found.append(
-            f"held-out candidates: scores differ by {_n(day.score_delta)}, at most {gates.parity_score:g}"
-        )
-    if day.disagreements:
-        found.append(f"top {day.top_k} differs in {day.disagreements} of {day.rankings} rankings")
-    return found
-
-
-def _worst(files: tuple[FileParity, ...], day: DayParity) -> str:
-    one = max(files, key=lambda file: file.score_delta or 0.0)
-    return (
-        f"scores differ by at most {max(one.score_delta or 0.0, day.score_delta or 0.0):.2g} "
-        f"({one.file} at batch size {one.batch_size} is the worst file), top {day.top_k} agrees in all "
-        f"{day.rankings} rankings"
-    )
-
-
-def _within(delta: float | None, tolerance: float) -> bool:
-    return delta is not None and delta <= tolerance
-
-
-def _n(delta: float | None) -> str:
-    return "a number that is not finite" if delta is None else f"{delta:.3g}"
-
-
-PROOF_FORMAT = (
-    1  # raise it whenever the same files would be looked at in another way, by these checks or by serving
-)
-BATCH_SIZES = (1, 2, 7, 1024)
-_UNSEEN = 31
-_BATCHES = 64  # at most so many per batch size: batches of 1 need not read all rows again
-_PARTNERS = 32  # rows of each domain of the other side that every row is scored against
-_DAY_REQUESTS = 2048  # requests of the held-out day whose ranks are compared
-
-Floats = NDArray[np.float32]
 
 
 def check_parity(model: MTMD, bundle_dir: Path, shard: Shard, preset: Preset) -> ParityReport:
@@ -282,3 +243,39 @@ def _delta(a: Floats, b: Floats) -> float | None:
 def _largest(deltas: Sequence[float | None]) -> float | None:
     finite = [delta for delta in deltas if delta is not None]
     return max(finite) if len(finite) == len(deltas) else None
+
+
+def _failures(gates: GatesConfig, files: tuple[FileParity, ...], day: DayParity) -> list[str]:
+    found = []
+    for one in files:
+        where = f"{one.file} at batch size {one.batch_size}"
+        if not _within(one.score_delta, gates.parity_score):
+            found.append(f"{where}: scores differ by {_n(one.score_delta)}, at most {gates.parity_score:g}")
+        if not _within(one.embedding_delta, gates.parity_embedding):
+            found.append(
+                f"{where}: embeddings differ by {_n(one.embedding_delta)}, at most {gates.parity_embedding:g}"
+            )
+    if not _within(day.score_delta, gates.parity_score):
+        found.append(
+            f"held-out candidates: scores differ by {_n(day.score_delta)}, at most {gates.parity_score:g}"
+        )
+    if day.disagreements:
+        found.append(f"top {day.top_k} differs in {day.disagreements} of {day.rankings} rankings")
+    return found
+
+
+def _worst(files: tuple[FileParity, ...], day: DayParity) -> str:
+    one = max(files, key=lambda file: file.score_delta or 0.0)
+    return (
+        f"scores differ by at most {max(one.score_delta or 0.0, day.score_delta or 0.0):.2g} "
+        f"({one.file} at batch size {one.batch_size} is the worst file), top {day.top_k} agrees in all "
+        f"{day.rankings} rankings"
+    )
+
+
+def _within(delta: float | None, tolerance: float) -> bool:
+    return delta is not None and delta <= tolerance
+
+
+def _n(delta: float | None) -> str:
+    return "a number that is not finite" if delta is None else f"{delta:.3g}"

@@ -1,6 +1,8 @@
-"""Rows of one tower domain in the two forms that parity compares: for onnxruntime and for torch.
+"""Rows that the exported files are checked with: encoded rows for parity, raw rows for the fresh process.
 
-Raw rows of a day, as a server would be sent them: read from the log files, not from the shard."""
+Parity gives the encoded rows of one tower domain to onnxruntime and to torch. Raw rows are as a server would be sent
+them: read from the log files, not from the shard.
+"""
 
 from datetime import date
 from pathlib import Path
@@ -15,6 +17,8 @@ from mtmd.extract.shards import Shard
 from mtmd.extract.sources import source_rows
 from mtmd.logs.encoding import EncodedSide
 from mtmd.model.batch import SideInput
+
+Row = dict[str, Any]
 
 
 def side_input(side: EncodedSide, domain: int, domains: int) -> SideInput:
@@ -45,9 +49,6 @@ def hard_rows(schema: SideSchema, unseen: int) -> EncodedSide:
     side.continuous[1:] = np.where(step % 2, 1e6, -1e6)[:, None]
     side.embedding[1 + unseen // 2 :] = 1.0
     return side
-
-
-Row = dict[str, Any]
 
 
 class RawRows(Frozen):

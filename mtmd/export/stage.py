@@ -1,9 +1,11 @@
-"""Where the code of a run came from: commit and package versions, for the manifest.
+"""Export the candidate into the registry, and prove that its files compute what the trained model computes.
 
-Export the candidate into the registry, and prove that its files compute what the trained model computes."""
+The manifest says where the code of a run came from: its commit and the versions of the packages.
+"""
 
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,24 +28,6 @@ from mtmd.train.stage import Trained, load_trained
 
 _PACKAGES = ("torch", "numpy", "duckdb", "pyarrow", "onnx", "onnxruntime", "onnxscript", "great-expectations")
 
-
-def git_commit() -> str | None:
-    """The commit of this checkout, with `-dirty` when files differ from it; None outside a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match=nothing"]
-    try:
-        described = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-        )
-    except OSError:  # git is not installed where the flow runs
-        return None
-    return described.stdout.strip() or None
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of what decides the numbers, Python included."""
-    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
-
-
 _METRICS = "metrics.json"
 
 
@@ -60,40 +44,6 @@ class Proofs(Frozen):
 
     parity: ParityReport
     fresh_process: FreshProcessReport
-
-
-def model_id(plan: RunPlan, mtmd: Trained, held_out: ShardRef) -> str:
-    """Name of the candidate: its day, and the digest of all that decides its files and metrics."""
-    return f"{plan.as_of:%Y%m%d}-{candidate_key(mtmd.key, held_out.fingerprint, plan.preset)[:10]}"
-
-
-def candidate_key(trained: str, held_out: str, preset: Preset) -> str:
-    """Name of an exported model: the trained one, the day and the buckets of its metrics, what makes its files."""
-    return digest(
-        {
-            "formats": [EXPORT_FORMAT, METRICS_FORMAT],
-            "trained": trained,
-            "held_out": held_out,
-            "buckets": preset.evaluation.buckets,
-            "exporter": _exporter(),
-        }
-    )
-
-
-def graph_key(preset: Preset) -> str:
-    """Name of the graphs that a model's towers are traced to: all of it but the weights."""
-    return digest(
-        {
-            "format": EXPORT_FORMAT,
-            "model": preset.model.model_dump(mode="json"),
-            "declarations": preset.declarations.model_dump(mode="json"),
-            "exporter": _exporter(),
-        }
-    )
-
-
-def _exporter() -> list[str]:
-    return [version(name) for name in ("torch", "onnx", "onnxscript")]
 
 
 def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Exported:
@@ -155,9 +105,60 @@ def prove(plan: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) 
     return proofs
 
 
+def model_id(plan: RunPlan, mtmd: Trained, held_out: ShardRef) -> str:
+    """Name of the candidate: its day, and the digest of all that decides its files and metrics."""
+    return f"{plan.as_of:%Y%m%d}-{candidate_key(mtmd.key, held_out.fingerprint, plan.preset)[:10]}"
+
+
+def candidate_key(trained: str, held_out: str, preset: Preset) -> str:
+    """Name of an exported model: the trained one, the day and the buckets of its metrics, what makes its files."""
+    return digest(
+        {
+            "formats": [EXPORT_FORMAT, METRICS_FORMAT],
+            "trained": trained,
+            "held_out": held_out,
+            "buckets": preset.evaluation.buckets,
+            "exporter": _exporter(),
+        }
+    )
+
+
+def graph_key(preset: Preset) -> str:
+    """Name of the graphs that a model's towers are traced to: all of it but the weights."""
+    return digest(
+        {
+            "format": EXPORT_FORMAT,
+            "model": preset.model.model_dump(mode="json"),
+            "declarations": preset.declarations.model_dump(mode="json"),
+            "exporter": _exporter(),
+        }
+    )
+
+
+def _exporter() -> list[str]:
+    return [version(name) for name in ("torch", "onnx", "onnxscript")]
+
+
 def load_mtmd(plan: RunPlan, trained: Trained) -> MTMD:
     """The trained MTMD; raises ConfigError for another kind of model."""
     model = load_trained(plan, trained)
     if not isinstance(model, MTMD):
         raise ConfigError(f"only the mtmd model is exported, not {trained.kind!r}; it has a tower per domain")
     return model
+
+
+def git_commit() -> str | None:
+    """The commit of this checkout, with `-dirty` when files differ from it; None outside a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match=nothing"]
+    try:
+        described = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        )
+    except OSError:  # git is not installed where the flow runs
+        return None
+    return described.stdout.strip() or None
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of what decides the numbers, Python included."""
+    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}

@@ -1,4 +1,7 @@
-"""Day shards: one day of logs, encoded, immutable, named by its fingerprint, memory-mapped (design §5)."""
+"""Day shards: one day of logs, encoded, immutable, named by its fingerprint, memory-mapped.
+
+docs/architecture.md says what a fingerprint depends on.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

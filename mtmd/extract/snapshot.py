@@ -1,4 +1,4 @@
-"""The ads of one day as the logs have them, encoded: what a publication is made from (design §4).
+"""The ads of one day as the logs have them, encoded: what a publication is made from.
 
 The day's `ads` table alone is read, so a snapshot that was delivered at the start of a day need not wait for the day's
 requests. Rows are those of the day's shard, in its order, with the bid beside them.

@@ -1,9 +1,8 @@
-"""One day of logs → one shard (design §5).
+"""Extract one day of logs into one shard.
 
 DuckDB does sources, keys, joins, order and row links; the feature columns it returns are encoded by
-`mtmd.logs.encoding`, the same code that serving uses.
-
-Extract one day of a plan into a shard."""
+`mtmd.logs.encoding`, the same code that serving uses. docs/architecture.md says what names a shard.
+"""
 
 import logging
 from datetime import date
@@ -44,6 +43,17 @@ _STATEMENTS = (
     "shard_ads",
     "shard_candidates",
 )
+
+
+def extract(plan: RunPlan, day: date, validated: str) -> ShardRef:
+    """The day's shard, taken from an earlier run when its sources and declarations are the same.
+
+    `validated` is the digest of the sources that the suites saw. Raises LogsError when others are there now.
+    """
+    shard = extract_day(plan.logs, day, plan.preset.declarations, plan.workspace.shards)
+    if shard.sources != validated:
+        raise LogsError(f"logs of {day} changed after they were validated; run again when they are complete")
+    return shard
 
 
 def extract_day(
@@ -122,14 +132,3 @@ def _manifest(
         versions={"duckdb": duckdb.__version__, "pyarrow": pa.__version__},
         **rows,
     )
-
-
-def extract(plan: RunPlan, day: date, validated: str) -> ShardRef:
-    """The day's shard, taken from an earlier run when its sources and declarations are the same.
-
-    `validated` is the digest of the sources that the suites saw. Raises LogsError when others are there now.
-    """
-    shard = extract_day(plan.logs, day, plan.preset.declarations, plan.workspace.shards)
-    if shard.sources != validated:
-        raise LogsError(f"logs of {day} changed after they were validated; run again when they are complete")
-    return shard

@@ -1,8 +1,10 @@
-"""Request-centric batches (design §4): distinct requests and distinct ads, once each.
+"""The training window: a list of day shards, its split into training and validation requests, and its batches.
 
-R requests, A ads, P pairs of the batch. Rows of a shard are sorted by domain, so sorted row numbers are too.
+Batches are request-centric: distinct requests and distinct ads, once each. Rows of a shard are sorted by domain, so
+sorted row numbers are too.
 
-The training window: a list of day shards, its split and its batches (design §5)."""
+Shapes: R requests, A ads, P pairs of a batch, T tasks.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -20,77 +22,7 @@ from mtmd.logs.encoding import EncodedSide
 from mtmd.model.batch import Batch, SideInput
 from mtmd.store.files import digest
 
-
-def gather_batch(shard: Shard, rows: Tensor, declarations: Declarations) -> Batch:
-    """The batch of some requests of a day: `rows` (R,) int64, ascending, each with at least one candidate."""
-    surfaces, products = len(declarations.domains.surfaces), len(declarations.domains.products)
-    counts = shard.candidate_count.index_select(0, rows).long()
-    pair_query = torch.repeat_interleave(counts)  # (P,)
-    # Candidates of a request are consecutive: shift a running number to where each request's rows start.
-    shift = shard.candidate_start.index_select(0, rows) - (counts.cumsum(0) - counts)  # (R,)
-    candidate = torch.arange(len(pair_query)) + shift.index_select(0, pair_query)  # (P,)
-    ads, pair_item = torch.unique(shard.ad_row.index_select(0, candidate), return_inverse=True)  # (A,), (P,)
-    surface = shard.surface.index_select(0, rows).long()
-    product = shard.product.index_select(0, ads).long()
-    return Batch(
-        query=_side(shard.query, rows, surface, surfaces),
-        item=_side(shard.item, ads, product, products),
-        pair_query=pair_query,
-        pair_item=pair_item,
-        pair_domain=surface.index_select(0, pair_query) * products + product.index_select(0, pair_item),
-        teacher=shard.teacher.index_select(0, candidate),
-        candidate=candidate,
-    )
-
-
-def day_batches(shard: Shard, declarations: Declarations, batch_requests: int) -> Iterator[Batch]:
-    """All of a day in order, for evaluation: the batches' pairs, concatenated, are the day's candidates.
-
-    Requests without candidates are left out: they have no pair to score. At most `batch_requests` requests
-    a batch.
-    """
-    check_fits(shard, declarations)
-    for rows in split_evenly(scorable(shard), batch_requests):
-        yield gather_batch(shard, rows, declarations)
-
-
-def scorable(shard: Shard) -> Tensor:
-    """Ascending rows (int64) of the requests that have candidates."""
-    return shard.candidate_count.nonzero().squeeze(1)
-
-
-def batch_count(requests: int, batch_requests: int) -> int:
-    """Batches that so many requests of one day give."""
-    return -(-requests // batch_requests)
-
-
-def split_evenly(rows: Tensor, batch_requests: int) -> tuple[Tensor, ...]:
-    """As few pieces of at most `batch_requests` rows as there can be, as equal as they can be."""
-    if len(rows) == 0:
-        return ()
-    return rows.tensor_split(batch_count(len(rows), batch_requests))
-
-
-def _side(side: EncodedSide, rows: Tensor, domain: Tensor, domains: int) -> SideInput:
-    return SideInput(
-        continuous=torch.from_numpy(side.continuous).index_select(0, rows),
-        categorical=torch.from_numpy(side.categorical).index_select(0, rows).long(),
-        embedding=torch.from_numpy(side.embedding).index_select(0, rows),
-        counts=tuple(torch.bincount(domain, minlength=domains).tolist()),
-    )
-
-
 _SAMPLE_SEED = 2**32  # no training seed's, so that the sample and the validation slice are independent
-
-
-def window_fingerprint(refs: Sequence[ShardRef]) -> str:
-    """Digest of the shards of a window; their order does not matter."""
-    return days_fingerprint({ref.day: ref.fingerprint for ref in refs})
-
-
-def days_fingerprint(shards: Mapping[date, str]) -> str:
-    """The same digest from the fingerprint of each day's shard, extracted or not."""
-    return digest(sorted([day.isoformat(), fingerprint] for day, fingerprint in shards.items()))
 
 
 class WindowData:
@@ -192,6 +124,75 @@ class WindowData:
         ids = shard.request_id.numpy().view(np.uint64)
         held: NDArray[np.bool_] = _mix(ids, self._seed) < np.uint64(int(self._fraction * 2.0**64))
         return held
+
+
+def window_fingerprint(refs: Sequence[ShardRef]) -> str:
+    """Digest of the shards of a window; their order does not matter."""
+    return days_fingerprint({ref.day: ref.fingerprint for ref in refs})
+
+
+def days_fingerprint(shards: Mapping[date, str]) -> str:
+    """The same digest from the fingerprint of each day's shard, extracted or not."""
+    return digest(sorted([day.isoformat(), fingerprint] for day, fingerprint in shards.items()))
+
+
+def gather_batch(shard: Shard, rows: Tensor, declarations: Declarations) -> Batch:
+    """The batch of some requests of a day: `rows` (R,) int64, ascending, each with at least one candidate."""
+    surfaces, products = len(declarations.domains.surfaces), len(declarations.domains.products)
+    counts = shard.candidate_count.index_select(0, rows).long()
+    pair_query = torch.repeat_interleave(counts)  # (P,)
+    # Candidates of a request are consecutive: shift a running number to where each request's rows start.
+    shift = shard.candidate_start.index_select(0, rows) - (counts.cumsum(0) - counts)  # (R,)
+    candidate = torch.arange(len(pair_query)) + shift.index_select(0, pair_query)  # (P,)
+    ads, pair_item = torch.unique(shard.ad_row.index_select(0, candidate), return_inverse=True)  # (A,), (P,)
+    surface = shard.surface.index_select(0, rows).long()
+    product = shard.product.index_select(0, ads).long()
+    return Batch(
+        query=_side(shard.query, rows, surface, surfaces),
+        item=_side(shard.item, ads, product, products),
+        pair_query=pair_query,
+        pair_item=pair_item,
+        pair_domain=surface.index_select(0, pair_query) * products + product.index_select(0, pair_item),
+        teacher=shard.teacher.index_select(0, candidate),
+        candidate=candidate,
+    )
+
+
+def day_batches(shard: Shard, declarations: Declarations, batch_requests: int) -> Iterator[Batch]:
+    """All of a day in order, for evaluation: the batches' pairs, concatenated, are the day's candidates.
+
+    Requests without candidates are left out: they have no pair to score. At most `batch_requests` requests
+    a batch.
+    """
+    check_fits(shard, declarations)
+    for rows in split_evenly(scorable(shard), batch_requests):
+        yield gather_batch(shard, rows, declarations)
+
+
+def scorable(shard: Shard) -> Tensor:
+    """Ascending rows (int64) of the requests that have candidates."""
+    return shard.candidate_count.nonzero().squeeze(1)
+
+
+def batch_count(requests: int, batch_requests: int) -> int:
+    """Batches that so many requests of one day give."""
+    return -(-requests // batch_requests)
+
+
+def split_evenly(rows: Tensor, batch_requests: int) -> tuple[Tensor, ...]:
+    """As few pieces of at most `batch_requests` rows as there can be, as equal as they can be."""
+    if len(rows) == 0:
+        return ()
+    return rows.tensor_split(batch_count(len(rows), batch_requests))
+
+
+def _side(side: EncodedSide, rows: Tensor, domain: Tensor, domains: int) -> SideInput:
+    return SideInput(
+        continuous=torch.from_numpy(side.continuous).index_select(0, rows),
+        categorical=torch.from_numpy(side.categorical).index_select(0, rows).long(),
+        embedding=torch.from_numpy(side.embedding).index_select(0, rows),
+        counts=tuple(torch.bincount(domain, minlength=domains).tolist()),
+    )
 
 
 def _mix(values: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:

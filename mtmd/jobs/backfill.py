@@ -138,13 +138,13 @@ def plan_backfill(
 
 def latest_outcome(workspace: Workspace, as_of: date) -> DayOutcome:
     """What a day that is not run again ended with; the latest where several recipes were run."""
-    found = _summaries(workspace, as_of)
-    if not found:
+    summaries = _summaries(workspace, as_of)
+    if not summaries:
         return DayOutcome(as_of=as_of, state="skipped", words="its data suites failed in an earlier run")
-    summary = read_record(found[-1], RunSummary)
+    summary = read_record(summaries[-1], RunSummary)
     if summary is None:
-        return DayOutcome(as_of=as_of, state="skipped", words=f"decided by another version: {found[-1]}")
-    page = found[-1].with_name(Path(summary.places["report"]).name)  # artifacts may have moved since
+        return DayOutcome(as_of=as_of, state="skipped", words=f"decided by another version: {summaries[-1]}")
+    page = summaries[-1].with_name(Path(summary.places["report"]).name)  # artifacts may have moved since
     return DayOutcome.of(summary, "skipped").model_copy(update={"report": str(page)})
 
 
@@ -202,8 +202,8 @@ def _status(plan: RunPlan, trained: str) -> Status:
 def _summaries(workspace: Workspace, as_of: date, trained: str | None = None) -> list[Path]:
     """Decisions about a day, or about one model of it; the latest is the last."""
     name = f"{as_of.isoformat()}-*" if trained is None else workspace.run(as_of, trained, "*").name
-    found = (workspace.root / "runs").glob(f"{name}/summary.json")
-    return sorted(found, key=lambda path: path.stat().st_mtime_ns)
+    paths = (workspace.root / "runs").glob(f"{name}/summary.json")
+    return sorted(paths, key=lambda path: path.stat().st_mtime_ns)
 
 
 def _seconds(workspace: Workspace, kind: ModelKind) -> float | None:

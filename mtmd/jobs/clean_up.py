@@ -58,7 +58,7 @@ class CleanUp(Frozen):
 
     @property
     def bytes(self) -> int:
-        return sum(one.bytes for one in self.removable)
+        return sum(output.bytes for output in self.removable)
 
 
 def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float | None = None) -> CleanUp:
@@ -71,23 +71,25 @@ def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float
     clock = time.time() if now_s is None else now_s
     removable: list[Removable] = []
     kept: dict[str, int] = {}
-    for one in _outputs(workspace, retention):
-        why = _age(one, newest, clock)
-        if why and not _stays(one.kind, one.path, standing):
-            removable.append(Removable(kind=one.kind, path=str(one.path), bytes=_size(one.path), why=why))
+    for output in _outputs(workspace, retention):
+        why = _age(output, newest, clock)
+        if why and not _stays(output.kind, output.path, standing):
+            removable.append(
+                Removable(kind=output.kind, path=str(output.path), bytes=_size(output.path), why=why)
+            )
         else:
-            kept[one.kind] = kept.get(one.kind, 0) + 1
+            kept[output.kind] = kept.get(output.kind, 0) + 1
     return CleanUp(newest=newest, removable=tuple(removable), kept=kept, standing=standing)
 
 
 def clean_up(workspace: Workspace, planned: CleanUp, on_removed: Callable[[Removable], None]) -> None:
     """Remove what was planned, but for what a rollback can reach by now: the champion may have changed."""
     standing = Registry(workspace.root).standing()
-    for one in planned.removable:
-        if _stays(one.kind, Path(one.path), standing):
+    for output in planned.removable:
+        if _stays(output.kind, Path(output.path), standing):
             continue
-        remove(Path(one.path))
-        on_removed(one)
+        remove(Path(output.path))
+        on_removed(output)
 
 
 def _age(output: _Output, newest: date, now_s: float) -> str | None:
@@ -155,13 +157,13 @@ def _newest(workspace: Workspace) -> date | None:
 
 
 def _day_of(name: str) -> date | None:
-    found = _DAY.search(name)
+    match = _DAY.search(name)
     try:
-        return date.fromisoformat(found.group(1)) if found else None
+        return date.fromisoformat(match.group(1)) if match else None
     except ValueError:  # no day of the calendar: not ours
         return None
 
 
 def _size(path: Path) -> int:
-    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
-    return sum(one.stat().st_size for one in files)
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)

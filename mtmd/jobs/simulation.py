@@ -62,10 +62,10 @@ def simulate_days(
     config = WorldConfig.sized(
         seed or 0, requests_per_day=requests_per_day, users=users, ads=ads, further_tasks=further
     )
-    if (found := world_at(place)) is not None:
-        _require_tasks(found, further, preset, place)
+    if (existing := world_at(place)) is not None:
+        _require_tasks(existing, further, preset, place)
         if all(value is None for value in (seed, requests_per_day, users, ads)):
-            config = found
+            config = existing
     simulate(config, first, until, Path(place), on_day=tell)
     return Simulated(first=first, last=until, logs=place, written=written)
 
@@ -73,8 +73,8 @@ def simulate_days(
 def _require_tasks(world: WorldConfig, wanted: bool, preset: str, place: str) -> None:
     """One folder is of one world, and what its candidates have is a part of that."""
     if world.further_tasks != wanted:
-        there, own = ("with", "lacks") if world.further_tasks else ("without", "has")
+        there, verb = ("with", "lacks") if world.further_tasks else ("without", "has")
         raise LogsError(
-            f"the logs in {place} are of a simulated world {there} cvr and relevance, and preset {preset!r} {own} "
+            f"the logs in {place} are of a simulated world {there} cvr and relevance, and preset {preset!r} {verb} "
             "these tasks; use another folder, or remove this one"
         )

@@ -1,4 +1,4 @@
-"""The type in which `data` and `model` meet.
+"""The input of a model: a batch, as `mtmd.extract.window` gathers it.
 
 Shapes: R distinct requests, A distinct ads, P (request, ad) pairs, T tasks;
 C continuous, K categorical features and V vector components of one side.

@@ -1,4 +1,4 @@
-"""The model (paper §2) and its rivals: layers → adaptation → experts → towers → two_tower; baseline."""
+"""The kinds of models, and how each is built from a preset."""
 
 from typing import Literal
 

@@ -1,6 +1,7 @@
-"""What the monitor says of a day.
+"""What the monitor finds on a day: the champion's figures, feature drift and freshness.
 
-Hold a day against the champion's promotion, and its features against the champion's training days."""
+A day is compared with the champion's promotion, and its features with the champion's training days.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import date

@@ -1,6 +1,7 @@
-"""The promotion gates (design §8): in order, each with the slices and numbers that decided it.
+"""The promotion gates: in order, each with the slices and numbers that decided it.
 
-The optional gate of the simulated A/B: no metric over all impressions is shown worse than with the baselines."""
+The gate of the simulated A/B test is optional: no metric over all impressions is shown worse than with the baselines.
+"""
 
 from collections.abc import Sequence
 
@@ -100,7 +101,7 @@ class Verdict(Frozen):
 
 
 def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
-    """Hold a candidate against every gate, in order; one that fails does not hide the later ones.
+    """Apply every gate to a candidate, in order; one that fails does not hide the later ones.
 
     `override`, a person's reason, lets a candidate pass that fails gates about slices or of the simulated A/B only:
     never data, training, parity or the fresh process. Raises RegistryError for a blank reason.
@@ -115,6 +116,33 @@ def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
         champion=inputs.champion,
         gates=(*quality, *asked, _parity(inputs), _fresh(inputs)),
     )
+
+
+def ab_gate(tested: ABTest | None, significance: float) -> GateResult:
+    """Fails for a metric that is worse beyond chance, for one that has no p-value at all, and for a test not run.
+
+    Chance is that of the slice gates: one-sided p-values, Holm-corrected over the metrics, so that a candidate as good
+    as the baselines is blocked at most as often as `significance` says, whatever the metrics have in common.
+    """
+    if tested is None:
+        return GateResult(name=AB_TEST, passed=False, detail="the simulated A/B was not run")
+    judged = [change for change in tested.whole if change.worse is not None]
+    if not judged:
+        return GateResult(
+            name=AB_TEST, passed=False, detail="no metric could be judged: see the artifact ab-test"
+        )
+    corrected = holm([change.worse for change in judged if change.worse is not None])
+    worse = [change for change, p in zip(judged, corrected, strict=True) if p < significance]
+    said = _said(judged, corrected)
+    if len(judged) < len(tested.whole):
+        said += "; not judged: " + ", ".join(change.metric for change in tested.whole if change.worse is None)
+    rival = "than with the per-slice baselines"
+    if worse:
+        names = ", ".join(change.metric for change in worse)
+        head = f"{len(worse)} of {len(judged)} metrics over all impressions are worse {rival} ({names})"
+    else:
+        head = f"none of {len(judged)} metrics over all impressions is shown worse {rival}"
+    return GateResult(name=AB_TEST, passed=not worse, detail=f"{head}: {said}")
 
 
 def _overridable() -> str:
@@ -163,34 +191,7 @@ def _fresh(inputs: GateInputs) -> GateResult:
     return GateResult(name="fresh process", passed=report.passed, detail=report.detail)
 
 
-def ab_gate(tested: ABTest | None, significance: float) -> GateResult:
-    """Fails for a metric that is worse beyond chance, for one that has no p-value at all, and for a test not run.
-
-    Chance is that of the slice gates: one-sided p-values, Holm-corrected over the metrics, so that a candidate as good
-    as the baselines is blocked at most as often as `significance` says, whatever the metrics have in common.
-    """
-    if tested is None:
-        return GateResult(name=AB_TEST, passed=False, detail="the simulated A/B was not run")
-    judged = [one for one in tested.whole if one.worse is not None]
-    if not judged:
-        return GateResult(
-            name=AB_TEST, passed=False, detail="no metric could be judged: see the artifact ab-test"
-        )
-    corrected = holm([one.worse for one in judged if one.worse is not None])
-    worse = [one for one, p in zip(judged, corrected, strict=True) if p < significance]
-    said = _said(judged, corrected)
-    if len(judged) < len(tested.whole):
-        said += "; not judged: " + ", ".join(one.metric for one in tested.whole if one.worse is None)
-    rival = "than with the per-slice baselines"
-    if worse:
-        names = ", ".join(one.metric for one in worse)
-        head = f"{len(worse)} of {len(judged)} metrics over all impressions are worse {rival} ({names})"
-    else:
-        head = f"none of {len(judged)} metrics over all impressions is shown worse {rival}"
-    return GateResult(name=AB_TEST, passed=not worse, detail=f"{head}: {said}")
-
-
 def _said(judged: Sequence[RelativeChange], corrected: Sequence[float]) -> str:
     """The surest loss first."""
     ordered = sorted(zip(corrected, judged, strict=True), key=lambda pair: pair[0])
-    return "; ".join(f"{one}, p {p:.2g}" for p, one in ordered)
+    return "; ".join(f"{change}, p {p:.2g}" for p, change in ordered)

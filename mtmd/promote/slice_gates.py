@@ -3,7 +3,7 @@
 A slice with few requests is "not enough data", neither a pass nor a failure. In the others chance decides how much
 worse is worse: the p-values of all that a gate judges are corrected together (Holm), so that a candidate as good
 as its rival is blocked at most as often as `significance` says. What is "not shown worse" may still be worse by
-less than the slice can show; each finding says from where on it would have been seen.
+less than the slice can show; `detectable` of each finding says which loss would have been found.
 """
 
 import math
@@ -160,7 +160,7 @@ def _compared(
     whole_better: bool,
 ) -> SliceFinding:
     """`margin` is the tolerance of the log ratio, `least` its standard errors from where on it is significant."""
-    own = report.get(report.candidate, pair.slice).logmae
+    logmae = report.get(report.candidate, pair.slice).logmae
     rival = report.get(pair.reference, pair.slice).logmae
     decision: Decision = "not shown worse"
     if p < gates.significance:
@@ -170,13 +170,15 @@ def _compared(
     elif whole_better and pair.slice.surface == ALL:
         decision = "not shown better"
     detectable = -math.expm1(margin + least * (pair.standard_error or 0.0))
-    words = f"LogMAE {number(own)}, {_called(pair.reference)} {number(rival)}: {_percent(pair.improvement)} "
+    words = (
+        f"LogMAE {number(logmae)}, {_called(pair.reference)} {number(rival)}: {_percent(pair.improvement)} "
+    )
     words += f"[{_percent(pair.low)}, {_percent(pair.high)}], p {p:.2g}"
     return SliceFinding(
         **pair.slice._asdict(),
         decision=decision,
         words=words,
-        own=own,
+        own=logmae,
         reference=rival,
         improvement=pair.improvement,
         low=pair.low,
@@ -188,21 +190,21 @@ def _compared(
 
 def _out_of_bounds(report: EvaluationReport, where: Slice, gates: GatesConfig) -> float:
     """One-sided p-value: so far out a ratio from a candidate that is within its bounds; 0 for no ratio at all."""
-    own = report.get(report.candidate, where)
-    ratio = own.teacher_calibration
+    metrics = report.get(report.candidate, where)
+    ratio = metrics.teacher_calibration
     if not ratio:
         return 0.0
     excess = max(math.log(gates.calibration_low / ratio), math.log(ratio / gates.calibration_high))
-    if not own.calibration_error:
+    if not metrics.calibration_error:
         return 0.0 if excess > 0.0 else 1.0
-    return 0.5 * math.erfc(excess / own.calibration_error / math.sqrt(2.0))
+    return 0.5 * math.erfc(excess / metrics.calibration_error / math.sqrt(2.0))
 
 
 def _ratio(report: EvaluationReport, where: Slice, p: float, gates: GatesConfig) -> SliceFinding:
-    own = report.get(report.candidate, where)
-    ratio, interval = own.teacher_calibration, ""
-    if ratio and own.calibration_error is not None:
-        half = _normal_quantile((1.0 + report.confidence) / 2.0) * own.calibration_error
+    metrics = report.get(report.candidate, where)
+    ratio, interval = metrics.teacher_calibration, ""
+    if ratio and metrics.calibration_error is not None:
+        half = _normal_quantile((1.0 + report.confidence) / 2.0) * metrics.calibration_error
         interval = f" [{ratio * math.exp(-half):.3g}, {ratio * math.exp(half):.3g}]"
     bounds = f"between {gates.calibration_low} and {gates.calibration_high}"
     return SliceFinding(
@@ -240,8 +242,8 @@ def _result(
     name: str, claims: tuple[str, str], findings: Sequence[SliceFinding], gates: GatesConfig
 ) -> GateResult:
     """Claims: what no slice is when the gate passes, and offenders are. One that could judge no slice does not pass."""
-    judged = [one for one in findings if one.judged]
-    offending = [one for one in judged if one.blocks]
+    judged = [finding for finding in findings if finding.judged]
+    offending = [finding for finding in judged if finding.blocks]
     return GateResult(
         name=name,
         passed=bool(judged) and not offending,
@@ -256,7 +258,7 @@ def _sentences(
     findings: Sequence[SliceFinding],
     offending: Sequence[SliceFinding],
 ) -> list[str]:
-    judged = [one for one in findings if one.judged]
+    judged = [finding for finding in findings if finding.judged]
     least = f"{gates.min_requests:g} effective requests"
     if gates.min_actions:
         least += f" or {gates.min_actions} actions"
@@ -274,8 +276,10 @@ def _sentences(
 
 
 def _seen(judged: Sequence[SliceFinding]) -> list[str]:
-    """What "not shown" is worth: how much worse a slice must be to be found so."""
-    seen = sorted(one.detectable for one in judged if one.detectable is not None)
-    if not seen:
+    """What "not shown worse" is worth: from which loss on the gate would have said "worse"."""
+    losses = sorted(-finding.detectable for finding in judged if finding.detectable is not None)
+    if not losses:
         return []
-    return [f"worse is seen from {seen[-1]:+.1%} on in the surest slice, {seen[0]:+.1%} in the least sure"]
+    return [
+        f"smallest loss that would have been detected: {losses[0]:.1%} (largest slice) to {losses[-1]:.1%} (smallest)"
+    ]

@@ -84,11 +84,11 @@ def _encoded(info: BundleInfo, rows: Sequence[Row]) -> Iterator[EncodedAds]:
                 f"integer and the product one of {list(products)}"
             )
     for product in products:
-        if own := [row for row in rows if row["product"] == product]:
-            encoded = encode(table_from_rows(own, schema), schema, info.declarations.hash_seed)
-            ids = np.array([row["ad_id"] for row in own], np.int64)
-            # A snapshot with an ad that has no bid is refused; here such an ad is worth nothing and ranks by task.
-            bids = np.array([row.get("bid") or 0.0 for row in own], np.float32)
+        if product_rows := [row for row in rows if row["product"] == product]:
+            encoded = encode(table_from_rows(product_rows, schema), schema, info.declarations.hash_seed)
+            ids = np.array([row["ad_id"] for row in product_rows], np.int64)
+            # A snapshot with an ad that has no bid is refused; here such an ad has bid 0, and ranks by task alone.
+            bids = np.array([row.get("bid") or 0.0 for row in product_rows], np.float32)
             yield EncodedAds(product, ids, encoded, bids)
 
 

@@ -1,11 +1,12 @@
-"""Embeddings that an earlier publication of the same bundle has already: an ad that keeps its features keeps them.
-
-Shapes: n ads of a block, N ads of a product in the earlier publication.
-
-Embed ads for publication: every ad once, through the item tower of its product (paper §2.2).
+"""Embed ads for publication: every ad once, through the item tower of its product (paper §2.2).
 
 Ads are embedded in small batches, several at once. A batch's activations stay in a core's cache, and cores that work on
-batches of their own share nothing; one batch spread over the cores would wait at each of some 100 operators."""
+batches of their own share nothing; one batch spread over the cores would wait at each of some 100 operators.
+
+An ad whose features did not change keeps the embeddings that an earlier publication of the same bundle has (`Earlier`).
+
+Shapes: n ads of a block, N ads of a product in the earlier publication.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -22,60 +23,6 @@ from mtmd.logs.encoding import EncodedAds, EncodedSide
 from mtmd.registry.bundle import BundleInfo
 from mtmd.serve.published import AdBlock, AdsInfo, PublishedAds, tasks_of, write_ads
 from mtmd.serve.scorer import Scorer
-
-
-@dataclass(frozen=True)
-class _Product:
-    """The earlier ads of one product, in ascending order of their ids."""
-
-    ad_id: NDArray[np.int64]  # (N,)
-    features: NDArray[np.int64]  # (N, 2)
-    block: NDArray[np.int64]  # (N,) which of `blocks` has the ad
-    row: NDArray[np.int64]  # (N,) and where in it
-    blocks: tuple[AdBlock, ...]
-
-    @classmethod
-    def of(cls, blocks: tuple[AdBlock, ...]) -> Self:
-        ad_id = np.concatenate([own.ad_id for own in blocks])
-        block = np.repeat(np.arange(len(blocks)), [len(own) for own in blocks])
-        row = np.concatenate([np.arange(len(own)) for own in blocks])
-        order = np.argsort(ad_id, kind="stable")
-        features = np.concatenate([own.features for own in blocks])
-        return cls(ad_id[order], features[order], block[order], row[order], blocks)
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """An earlier publication, by product."""
-
-    products: Mapping[str, _Product]
-
-    @classmethod
-    def of(cls, ads: PublishedAds, info: BundleInfo) -> Self:
-        """Raises BundleError when it is of another bundle, naming both ids."""
-        if ads.bundle_id != info.bundle_id:
-            raise BundleError(
-                f"the earlier publication is of bundle {ads.bundle_id}, the ads are for bundle {info.bundle_id}; "
-                "embeddings of different bundles do not work together"
-            )
-        names = dict.fromkeys(block.product for block in ads.blocks)
-        own = {name: tuple(block for block in ads.blocks if block.product == name) for name in names}
-        return cls({name: _Product.of(blocks) for name, blocks in own.items()})
-
-    def copy_into(self, block: AdBlock) -> NDArray[np.int64]:
-        """Copy the embeddings of ads with the same id and features; the rows of the others, ascending."""
-        known = self.products.get(block.product)
-        if known is None:
-            return np.arange(len(block))
-        place = np.minimum(np.searchsorted(known.ad_id, block.ad_id), len(known.ad_id) - 1)
-        same = (known.ad_id[place] == block.ad_id) & (known.features[place] == block.features).all(axis=1)
-        for number in np.unique(known.block[place[same]]):
-            rows = np.flatnonzero(same & (known.block[place] == number))
-            source = known.blocks[number]
-            for task, matrix in block.tasks.items():
-                matrix[rows] = source.tasks[task][known.row[place[rows]]]
-        return np.flatnonzero(~same)
-
 
 BATCH = 256  # ads; the fastest of 64 … 4096 at the paper's widths (docs/performance.md)
 BLOCK = 1 << 13  # ads of a record batch: while one is written the next is embedded, and two are in memory
@@ -114,6 +61,59 @@ def publish_ads(
         return write_ads(scorer.info, blocks, directory)
 
 
+@dataclass(frozen=True)
+class _Product:
+    """The earlier ads of one product, in ascending order of their ids."""
+
+    ad_id: NDArray[np.int64]  # (N,)
+    features: NDArray[np.int64]  # (N, 2)
+    block: NDArray[np.int64]  # (N,) which of `blocks` has the ad
+    row: NDArray[np.int64]  # (N,) and where in it
+    blocks: tuple[AdBlock, ...]
+
+    @classmethod
+    def of(cls, blocks: tuple[AdBlock, ...]) -> Self:
+        ad_id = np.concatenate([part.ad_id for part in blocks])
+        block = np.repeat(np.arange(len(blocks)), [len(part) for part in blocks])
+        row = np.concatenate([np.arange(len(part)) for part in blocks])
+        order = np.argsort(ad_id, kind="stable")
+        features = np.concatenate([part.features for part in blocks])
+        return cls(ad_id[order], features[order], block[order], row[order], blocks)
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """An earlier publication, by product."""
+
+    products: Mapping[str, _Product]
+
+    @classmethod
+    def of(cls, ads: PublishedAds, info: BundleInfo) -> Self:
+        """Raises BundleError when it is of another bundle, naming both ids."""
+        if ads.bundle_id != info.bundle_id:
+            raise BundleError(
+                f"the earlier publication is of bundle {ads.bundle_id}, the ads are for bundle {info.bundle_id}; "
+                "embeddings of different bundles do not work together"
+            )
+        names = dict.fromkeys(block.product for block in ads.blocks)
+        by_product = {name: tuple(block for block in ads.blocks if block.product == name) for name in names}
+        return cls({name: _Product.of(blocks) for name, blocks in by_product.items()})
+
+    def copy_into(self, block: AdBlock) -> NDArray[np.int64]:
+        """Copy the embeddings of ads with the same id and features; the rows of the others, ascending."""
+        known = self.products.get(block.product)
+        if known is None:
+            return np.arange(len(block))
+        place = np.minimum(np.searchsorted(known.ad_id, block.ad_id), len(known.ad_id) - 1)
+        same = (known.ad_id[place] == block.ad_id) & (known.features[place] == block.features).all(axis=1)
+        for number in np.unique(known.block[place[same]]):
+            rows = np.flatnonzero(same & (known.block[place] == number))
+            source = known.blocks[number]
+            for task, matrix in block.tasks.items():
+                matrix[rows] = source.tasks[task][known.row[place[rows]]]
+        return np.flatnonzero(~same)
+
+
 def embedded(
     scorer: Scorer,
     ads: Iterable[EncodedAds],
@@ -136,7 +136,7 @@ def embedded(
 def feature_digests(rows: EncodedSide) -> NDArray[np.int64]:
     """(n, 2): 128 bits of BLAKE2 over the bytes of each encoded row."""
     matrices = (rows.continuous, rows.categorical, rows.embedding)
-    packed = np.concatenate([np.ascontiguousarray(own).view(np.uint8) for own in matrices], axis=1)
+    packed = np.concatenate([np.ascontiguousarray(matrix).view(np.uint8) for matrix in matrices], axis=1)
     texts = b"".join(blake2b(row.data, digest_size=16).digest() for row in packed)
     return np.frombuffer(texts, np.int64).reshape(-1, 2)
 
@@ -149,8 +149,8 @@ def _blocks(ads: Iterable[EncodedAds]) -> Iterator[EncodedAds]:
                 f"{part.product!r}; there must be one id and one bid for each row"
             )
         for start in range(0, len(part.ad_id), BLOCK):
-            own = slice(start, start + BLOCK)
-            yield EncodedAds(part.product, part.ad_id[own], part.rows.part(own), part.bid[own])
+            rows = slice(start, start + BLOCK)
+            yield EncodedAds(part.product, part.ad_id[rows], part.rows.part(rows), part.bid[rows])
 
 
 def _start(
@@ -167,21 +167,21 @@ def _start(
     counts.embedded += len(new)
     counts.copied += count - len(new)
 
-    def embed(own: NDArray[np.int64]) -> None:
-        first, last = int(own[0]), int(own[-1]) + 1
-        if last - first == len(own):
+    def embed(rows: NDArray[np.int64]) -> None:
+        first, last = int(rows[0]), int(rows[-1]) + 1
+        if last - first == len(rows):
             target = {task: matrix[first:last] for task, matrix in tasks.items()}
             scorer.embed_items_into(ads.product, ads.rows.part(slice(first, last)), target)
             return
-        found = {task: np.empty((len(own), matrix.shape[1]), np.float32) for task, matrix in tasks.items()}
-        scorer.embed_items_into(ads.product, ads.rows.take(own), found)
-        for task, matrix in found.items():
-            tasks[task][own] = matrix
+        made = {task: np.empty((len(rows), matrix.shape[1]), np.float32) for task, matrix in tasks.items()}
+        scorer.embed_items_into(ads.product, ads.rows.take(rows), made)
+        for task, matrix in made.items():
+            tasks[task][rows] = matrix
 
     return block, [pool.submit(embed, new[start : start + BATCH]) for start in range(0, len(new), BATCH)]
 
 
 def _finished(block: AdBlock, running: Sequence[Future[None]]) -> AdBlock:
-    for one in running:
-        one.result()
+    for future in running:
+        future.result()
     return block

@@ -49,10 +49,10 @@ def _batch(block: AdBlock, info: BundleInfo, day: date, schema: Any) -> Any:
         pa.array(block.bid),
     ]
     for task, width in info.widths.items():
-        own = block.tasks.get(task)
-        if own is None:
+        matrix = block.tasks.get(task)
+        if matrix is None:
             columns.append(pa.nulls(rows, pa.list_(pa.float32(), width)))
         else:
-            flat = pa.array(np.ascontiguousarray(own, np.float32).reshape(-1))
+            flat = pa.array(np.ascontiguousarray(matrix, np.float32).reshape(-1))
             columns.append(pa.FixedSizeListArray.from_arrays(flat, width))
     return pa.record_batch(columns, schema=schema)

@@ -106,7 +106,7 @@ def publish(
 
 
 def export_ads(workspace: Workspace, path: Path) -> str:
-    """Write the ads that serve the champion as features of another model; what was written, in words.
+    """Write the ads that serve the champion as features of another model; returns a sentence about what was written.
 
     Raises RegistryError without a champion, BundleError when no ads are published for it, or files are altered.
     """
@@ -160,7 +160,7 @@ def _write(
 def _require_enough(catalogue: Catalogue, champion: Champion, day: date, ads: int) -> None:
     """Compared with what serves the model; where nothing does yet, with the newest of the models before it."""
     models = (champion.model_id, champion.previous, *champion.rolled_back[-1:])
-    served = {model: found for model in models if model and (found := catalogue.known(model))}
+    served = {model: publication for model in models if model and (publication := catalogue.known(model))}
     if not served:
         return
     yardstick = champion.model_id if champion.model_id in served else max(served, key=lambda m: served[m].day)

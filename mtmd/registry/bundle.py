@@ -86,8 +86,8 @@ def verify_files(info: BundleInfo, directory: Path) -> None:
             raise BundleError(
                 f"{path} is missing; bundle {info.bundle_id} needs it. Copy the whole directory"
             )
-        if (found := sha256_file(path)) != tower.sha256:
+        if (actual := sha256_file(path)) != tower.sha256:
             raise BundleError(
-                f"{path} has sha256 {found}, but bundle {info.bundle_id} was exported with {tower.sha256}; "
+                f"{path} has sha256 {actual}, but bundle {info.bundle_id} was exported with {tower.sha256}; "
                 "the file was altered: export or copy the bundle again"
             )

@@ -28,10 +28,10 @@ def require_reason(what: str, reason: str) -> None:
 
 def check_sequence(champion: Champion | None, expected: int, model_id: str) -> None:
     """Raise RegistryError when the champion is not the one that a decision was based on."""
-    found = champion.sequence if champion else 0
-    if found != expected:
+    sequence = champion.sequence if champion else 0
+    if sequence != expected:
         live = champion.model_id if champion else "no model"
         raise RegistryError(
-            f"the champion's sequence is {found}, not {expected} as when {model_id!r} was compared with it: "
+            f"the champion's sequence is {sequence}, not {expected} as when {model_id!r} was compared with it: "
             f"{live} is live now. Run again, so that it is compared with that one"
         )

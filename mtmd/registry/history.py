@@ -98,13 +98,13 @@ def champion_of(history: Sequence[ChampionChange]) -> Champion:
 
 def with_content(bundle_id: str | None, content: Mapping[str, str | None]) -> set[str]:
     """The models that have one content; none where it is not known."""
-    return {name for name, own in content.items() if own == bundle_id is not None}
+    return {name for name, stored in content.items() if stored == bundle_id is not None}
 
 
 def taken_down(history: Sequence[ChampionChange], model_id: str) -> ChampionChange | None:
     """The latest rollback that took a model down."""
-    found = [change for change in history if change.action == "rollback" and change.previous == model_id]
-    return found[-1] if found else None
+    rollbacks = [change for change in history if change.action == "rollback" and change.previous == model_id]
+    return rollbacks[-1] if rollbacks else None
 
 
 def _read_tail(path: Path) -> bytes:

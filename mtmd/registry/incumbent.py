@@ -1,4 +1,4 @@
-"""Which champion a candidate is up against, and whether the two can be compared."""
+"""Which champion a candidate is compared with, and whether the two can be compared."""
 
 from datetime import date
 
@@ -24,7 +24,7 @@ class Incumbent(Frozen):
 
 
 def incumbent(registry: Registry, candidate: str, as_of: date) -> Incumbent:
-    """The champion to hold a candidate of this day against.
+    """The champion to compare a candidate of this day with.
 
     A re-run of what was promoted meets the champion of that time, so that it finds the same comparison.
     """
@@ -43,13 +43,13 @@ def incumbent(registry: Registry, candidate: str, as_of: date) -> Incumbent:
 
 
 def _is_settled(live: Champion, candidate: str, as_of: date) -> bool:
-    """Whether another promotion of the candidate is out of the question; after a rollback the registry says it."""
+    """Whether another promotion of the candidate is impossible; after a rollback the registry says it."""
     return live.model_id == candidate or (live.as_of > as_of and candidate not in live.rolled_back)
 
 
 def _promotion(registry: Registry, candidate: str) -> ChampionChange | None:
-    changes = (one for one in reversed(registry.history()) if one.action == "promote")
-    return next((one for one in changes if one.model_id == candidate), None)
+    changes = (change for change in reversed(registry.history()) if change.action == "promote")
+    return next((change for change in changes if change.model_id == candidate), None)
 
 
 def _missing(registry: Registry, displaced: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The registry of one line of models: written once, promoted and rolled back by one pointer (design §9).
+"""The registry of one line of models: written once, promoted and rolled back by one pointer (docs/architecture.md).
 
     models/<model_id>/     ONNX files, bundle.json, metrics.json, manifest.json; written once
     champion.json          the live model: the only thing that changes
@@ -86,10 +86,10 @@ class Registry:
         """
         for name, expected in self.manifest(model_id).files.items():
             path = self.path(model_id) / name
-            found = sha256_file(path) if path.is_file() else "nothing"
-            if found != expected:
+            actual = sha256_file(path) if path.is_file() else "nothing"
+            if actual != expected:
                 raise BundleError(
-                    f"{path} of model {model_id!r} is {found}; its manifest says sha256 {expected}. Restore "
+                    f"{path} of model {model_id!r} is {actual}; its manifest says sha256 {expected}. Restore "
                     "the file from a copy, or remove the model's directory and run its day again"
                 )
         return self.path(model_id)
@@ -210,7 +210,11 @@ class Registry:
                 reason,
                 previous=below[-1][0] if below else None,
                 rolled_back=rolled_back,
-                bundles={name: own for name, own in champion.rolled_back_bundles.items() if name not in back},
+                bundles={
+                    name: banned_bundle
+                    for name, banned_bundle in champion.rolled_back_bundles.items()
+                    if name not in back
+                },
                 reinstated=model_id,
                 bundle_id=content,
             )

@@ -1,4 +1,4 @@
-"""The publications of a line of models, and which one serves each model (design §9).
+"""The publications of a line of models, and which one serves each model.
 
     ads/<model_id>/<day>-<digest>/   one publication, written once: the ads of that day's snapshot
     ads/<model_id>/current.json      which of them serves the model: the only thing that changes

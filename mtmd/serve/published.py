@@ -1,4 +1,4 @@
-"""Published ads: embeddings of the ads of one bundle, on disk and mapped (design §9).
+"""Published ads: embeddings of the ads of one bundle, on disk and mapped.
 
 A publication is a directory: per product and precision one Arrow file with `ad_id`, `bid`, `features` (a digest of what
 the tower read) and one `embedding.<task>` matrix per task of the product, in record batches that one thread scans at a
@@ -23,7 +23,7 @@ from mtmd.registry.bundle import OUTPUT_PREFIX, BundleInfo
 from mtmd.store.columns import Columns, ColumnWriter, map_batches
 from mtmd.store.files import atomic_directory, read_json, sha256_file, write_json
 
-ADS_FORMAT = 2
+ADS_FORMAT = 2  # raise it whenever the same embeddings would be written as other files; readers refuse others
 ADS_FILE = "ads.json"
 _ID, _BID, _FEATURES = "ad_id", "bid", "features"
 LARGEST_BID = 1e9  # a weight times a bid stays a float32

@@ -1,10 +1,10 @@
-"""From embeddings to probabilities and ranks: the numpy twin of `mtmd.model.scores` (paper §2.2, §2.3).
+"""Run a bundle's towers on the CPU, and score pairs of their embeddings (paper §2.2, §2.3).
 
-Shapes: P pairs, T tasks, N scores to rank.
+`tree_log_probability` is the numpy twin of the torch function in `mtmd.model.scores`.
 
-Run a bundle's towers on the CPU, and score pairs of their embeddings (paper §2.2).
-
-Shapes: N rows of one side, R requests, A ads, P pairs, T tasks, K_t embedding width of task t."""
+Shapes: N rows of one side (or N scores, in `first_best`), R requests, A ads, P pairs, T tasks, K_t embedding width of
+task t.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,37 +28,8 @@ from mtmd.registry.bundle import (
     verify_files,
 )
 
-
-def tree_log_probability(logits: NDArray[np.float32], parents: Sequence[int | None]) -> NDArray[np.float32]:
-    """log P(task) = log sigmoid(logit of task) + log P(parent); a root has no parent.
-
-    logits (…, T), where logit t belongs to P(task t | its parent); parents[t] < t. Returns (…, T) float32,
-    finite for finite logits: log sigmoid(x) = −log(1 + e^−x) = min(x, 0) − log1p(e^−|x|).
-    """
-    logits = logits.astype(np.float32, copy=False)
-    joint = np.minimum(logits, 0) - np.log1p(np.exp(-np.abs(logits)))
-    for task, parent in enumerate(parents):
-        if parent is not None:
-            joint[..., task] += joint[..., parent]
-    return joint
-
-
-def first_best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """Indices of the k highest of (N,) scores in ascending order, the first ones of equal scores: (min(k, N),).
-
-    For scores that are not NaN; takes time linear in N.
-    """
-    if len(scores) <= k:
-        return np.arange(len(scores))
-    level = np.partition(scores, -k)[-k]
-    above = np.flatnonzero(scores > level)
-    equal = np.flatnonzero(scores == level)[: k - len(above)]
-    return np.sort(np.concatenate([above, equal]))
-
-
 _PAIRS_AT_ONCE = 1 << 16  # bounds the memory of gathered embeddings: 65,536 pairs × some 400 floats
 _ERRORS_ONLY = 3  # onnxruntime's log level
-
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
@@ -231,6 +202,33 @@ class Scorer:
         session = self._sessions[side, domain]
         outputs = session.run([OUTPUT_PREFIX + task for task in self.tasks], _inputs(rows))
         return Embeddings(self.info.bundle_id, side, index, dict(zip(self.tasks, outputs, strict=True)))
+
+
+def tree_log_probability(logits: NDArray[np.float32], parents: Sequence[int | None]) -> NDArray[np.float32]:
+    """log P(task) = log sigmoid(logit of task) + log P(parent); a root has no parent.
+
+    logits (…, T), where logit t belongs to P(task t | its parent); parents[t] < t. Returns (…, T) float32,
+    finite for finite logits: log sigmoid(x) = −log(1 + e^−x) = min(x, 0) − log1p(e^−|x|).
+    """
+    logits = logits.astype(np.float32, copy=False)
+    joint = np.minimum(logits, 0) - np.log1p(np.exp(-np.abs(logits)))
+    for task, parent in enumerate(parents):
+        if parent is not None:
+            joint[..., task] += joint[..., parent]
+    return joint
+
+
+def first_best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Indices of the k highest of (N,) scores in ascending order, the first ones of equal scores: (min(k, N),).
+
+    For scores that are not NaN; takes time linear in N.
+    """
+    if len(scores) <= k:
+        return np.arange(len(scores))
+    level = np.partition(scores, -k)[-k]
+    above = np.flatnonzero(scores > level)
+    equal = np.flatnonzero(scores == level)[: k - len(above)]
+    return np.sort(np.concatenate([above, equal]))
 
 
 def _inputs(rows: EncodedSide) -> dict[str, NDArray[Any]]:

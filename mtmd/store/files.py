@@ -1,4 +1,4 @@
-"""The one module that writes files (design: seams for more than one machine).
+"""The one module that writes files. Another place for them, such as an object store, would be added here.
 
 Everything durable is written beside its final name, fsynced and renamed, so a reader sees all of it or none.
 A directory under construction holds a kernel lock; a lock that can be taken belongs to a dead writer, and

@@ -1,9 +1,9 @@
-"""Trained weights on disk: safetensors, never a pickle.
+"""Weights and checkpoints on disk: safetensors, never a pickle.
 
-Resumable state between two epochs: one safetensors file, replaced atomically, that carries its own digest.
-
-A checkpoint can be made again by training again. So a damaged one is never gone on from: `load_checkpoint` warns, and
-the training begins anew."""
+A checkpoint is the state of a training between two epochs: one file, replaced atomically, that carries its own digest.
+It can be made again by training again, so a damaged checkpoint is never resumed from: `load_checkpoint` warns, and
+the training begins anew.
+"""
 
 import hashlib
 import json
@@ -24,18 +24,13 @@ from mtmd.model.ranker import RankingModel
 from mtmd.store.files import atomic_file, digest
 from mtmd.train.results import EpochRecord
 
+_log = logging.getLogger(__name__)
 
-def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
-    """Hex sha256 of tensors: their names, types, shapes and bytes, in the order of the names."""
-    total = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return total.hexdigest()
+FILE = "checkpoint.safetensors"
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write parameters and buffers; `path` is one that `storage` yields, so that it appears whole."""
+    """Write parameters and buffers; `make_once` yields the directory, so that the file appears whole."""
     save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
 
 
@@ -52,10 +47,6 @@ def load_weights(kind: ModelKind, preset: Preset, path: Path) -> RankingModel:
             f"weights {path} do not fit a {kind} model of preset {preset.name!r}; train again: {error}"
         ) from error
     return model.eval()
-
-
-FILE = "checkpoint.safetensors"
-_log = logging.getLogger(__name__)
 
 
 class TrainingState(Frozen):
@@ -111,6 +102,15 @@ def load_checkpoint(
         return None
     model.load_state_dict(_below("model/", tensors))
     return state, best
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Hex sha256 of tensors: their names, types, shapes and bytes, in the order of the names."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
 
 
 def _read(path: Path) -> tuple[TrainingState, dict[str, Tensor]]:

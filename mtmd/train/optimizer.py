@@ -1,16 +1,17 @@
-"""The learning rate over the steps of a training: a linear warm-up, then a cosine.
+"""AdamW for models with large embedding tables, and the learning rate of each step.
 
-AdamW that moves a row of an embedding table when a batch reads it, and not at every step.
+`make_optimizer` says which parameters decay and how fast each kind learns. `learning_rate_factor` is a linear warm-up,
+then a cosine.
 
-Adam moves a weight on after its last gradient, and its moments decay at every step: over the tables that is a pass
-over every id at every step, of which a batch reads few. But k steps without a gradient have a closed form,
+`RowAdamW` moves a row of an embedding table when a batch reads it, and not at every step. Adam moves a weight on after
+its last gradient, and its moments decay at every step: over the tables that is a pass over every id at every step, of
+which a batch reads few. But k steps without a gradient have a closed form,
 
     m ← β1^k m    v ← β2^k v    w ← w − m / (√v + ε) · Σ_{j=1..k} a_{s+j} (β1/√β2)^j    a_s = lr_s √(1−β2^s) / (1−β1^s)
 
 exact for ε = 0, so a row is brought up to date just before it is read, and all rows by `settle`. Tables have no weight
 decay.
-
-AdamW, and which parameters decay, and how fast each kind learns."""
+"""
 
 import math
 from typing import Any
@@ -21,26 +22,14 @@ from torch import Tensor, nn
 from mtmd.config import TrainingConfig
 from mtmd.model.fields import FieldTables
 
-
-def learning_rate_factor(step: int, steps: int, config: TrainingConfig) -> float:
-    """Learning rate of a step, 0 ≤ step < steps, as a share of the peak.
-
-    Linear over `warmup_fraction` of the steps, then half a cosine down to `final_lr_fraction`.
-    """
-    warmup = math.ceil(config.warmup_fraction * steps)
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    done = (step - warmup) / max(steps - warmup - 1, 1)
-    return config.final_lr_fraction + (1.0 - config.final_lr_fraction) * 0.5 * (
-        1.0 + math.cos(math.pi * done)
-    )
-
-
 BETAS = (0.9, 0.99)
 EPSILON = 1e-8
 DECAY = BETAS[0] / BETAS[1] ** 0.5  # of a resting row's next move
 HORIZON = 512  # steps after which a row rests for good: DECAY^512 is below 1e-22
 CHUNK = 2**16  # rows that `settle` takes at a time
+
+_MATRICES = {"weight", "weights", "down", "up"}  # of linear layers, stacks and crosses
+RATE = "rate"  # key of a parameter group: its learning rate as a share of the training's
 
 
 class RowAdamW(torch.optim.AdamW):
@@ -134,6 +123,43 @@ class RowAdamW(torch.optim.AdamW):
         return slots
 
 
+def make_optimizer(model: nn.Module, config: TrainingConfig) -> RowAdamW:
+    """AdamW that decays the weight matrices only; groups carry their share of the learning rate under RATE.
+
+    Biases, norms, gates' offsets and learned defaults have no scale to lose. Embedding rows are left out too:
+    most are not in a batch, and decoupled decay would shrink exactly the rare ones, which have no gradient to
+    offset it.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        decay = config.weight_decay if _MATRICES & set(name.split(".")[-2:]) else 0.0
+        rate = config.embedding_rate if ".tables." in f".{name}" else 1.0
+        groups.setdefault((decay, rate), []).append(parameter)
+    # Fused: one pass over all parameters, with the same bits every time on the same machine.
+    return RowAdamW(
+        [
+            {"params": parameters, "weight_decay": decay, RATE: rate}
+            for (decay, rate), parameters in groups.items()
+        ],
+        model,
+        config.learning_rate,
+    )
+
+
+def learning_rate_factor(step: int, steps: int, config: TrainingConfig) -> float:
+    """Learning rate of a step, 0 ≤ step < steps, as a share of the peak.
+
+    Linear over `warmup_fraction` of the steps, then half a cosine down to `final_lr_fraction`.
+    """
+    warmup = math.ceil(config.warmup_fraction * steps)
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    done = (step - warmup) / max(steps - warmup - 1, 1)
+    return config.final_lr_fraction + (1.0 - config.final_lr_fraction) * 0.5 * (
+        1.0 + math.cos(math.pi * done)
+    )
+
+
 class _Rest:
     """How long each row of one table has not been moved.
 
@@ -157,30 +183,3 @@ class _Rest:
         first = max(0, self.steps - HORIZON)
         self.reach[first:] += stride * DECAY ** torch.arange(self.steps - first, 0, -1)
         self.reach = torch.cat([self.reach, self.reach.new_zeros(1)])
-
-
-_MATRICES = {"weight", "weights", "down", "up"}  # of linear layers, stacks and crosses
-RATE = "rate"  # key of a parameter group: its learning rate as a share of the training's
-
-
-def make_optimizer(model: nn.Module, config: TrainingConfig) -> RowAdamW:
-    """AdamW that decays the weight matrices only; groups carry their share of the learning rate under RATE.
-
-    Biases, norms, gates' offsets and learned defaults have no scale to lose. Embedding rows are left out too:
-    most are not in a batch, and decoupled decay would shrink exactly the rare ones, which have no gradient to
-    hold against it.
-    """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        decay = config.weight_decay if _MATRICES & set(name.split(".")[-2:]) else 0.0
-        rate = config.embedding_rate if ".tables." in f".{name}" else 1.0
-        groups.setdefault((decay, rate), []).append(parameter)
-    # Fused: one pass over all parameters, with the same bits every time on the same machine.
-    return RowAdamW(
-        [
-            {"params": parameters, "weight_decay": decay, RATE: rate}
-            for (decay, rate), parameters in groups.items()
-        ],
-        model,
-        config.learning_rate,
-    )

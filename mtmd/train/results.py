@@ -1,6 +1,4 @@
-"""What a training reports while it runs, and when it is done.
-
-What a trainer needs of its data."""
+"""What a training needs of its data, what it reports while it runs, and its record when it is done."""
 
 from collections.abc import Iterator
 from typing import Protocol

@@ -1,14 +1,12 @@
-"""Deterministic kernels for the time of a training.
+"""One update of a model's weights from one batch: the loss, its precision, and deterministic kernels.
 
-Where bfloat16 pays: processors with matrix instructions for it.
+The loss is Bernoulli KL(teacher ‖ student) of each task, masked and weighted (paper §2.3). Deviation (`score_power`):
+pairs may be weighted by their score (docs/tuning.md has what it is worth).
 
-The training loss: Bernoulli KL(teacher ‖ student) per task, masked and weighted (paper §2.3).
-
-Deviation (`score_power`): pairs may be weighted by their score (docs/tuning.md has what it is worth).
+`precision = "auto"` trains in bfloat16 on processors with matrix or vector instructions for it, in float32 elsewhere.
 
 Shapes: P pairs, T tasks.
-
-One update of a model's weights from one batch."""
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -24,75 +22,9 @@ from mtmd.config import TrainingConfig
 from mtmd.model.batch import Batch
 from mtmd.model.scores import log1mexp
 
-
-@contextmanager
-def deterministic() -> Iterator[None]:
-    """Refuse kernels whose results vary from run to run; the caller's settings come back.
-
-    Torch would also fill new tensors with NaN, to expose kernels that read memory before they write it; that
-    costs a pass over each and is left out.
-    """
-    switches: Any = torch.utils.deterministic  # a module with a property, which type checkers don't see
-    before, warn_only, fill = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-        switches.fill_uninitialized_memory,
-    )
-    torch.use_deterministic_algorithms(True)
-    switches.fill_uninitialized_memory = False
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
-        switches.fill_uninitialized_memory = fill
-
-
 Precision = Literal["float32", "bfloat16"]
 
-
-def choose_precision(config: TrainingConfig) -> Precision:
-    """The configured precision; `auto` is bfloat16 on processors that multiply it natively."""
-    if config.precision != "auto":
-        return config.precision
-    return "bfloat16" if multiplies_bfloat16() else "float32"
-
-
-def autocast(precision: Precision) -> AbstractContextManager[object]:
-    """The context that a forward pass runs in."""
-    return torch.autocast("cpu", torch.bfloat16) if precision == "bfloat16" else nullcontext()
-
-
-def multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor has matrix or vector instructions for it, by Linux's list of its flags."""
-    try:
-        flags = cpuinfo.read_text(encoding="utf-8").split()
-    except OSError:  # not Linux: nobody says, and float32 is always right
-        return False
-    return "amx_bf16" in flags or "avx512_bf16" in flags
-
-
-MOST = 1e3  # a pair whose score is a thousandth of the usual counts no more than that
-
-
-def bernoulli_kl(log_p: Tensor, teacher: Tensor) -> Tensor:
-    """KL(teacher ‖ student) of each pair and task, nats: (P, T), 0 where the teacher is NaN.
-
-    KL = t·(ln t − ln p) + (1 − t)·(ln(1 − t) − ln(1 − p)), from ln p, so that a small p keeps its precision.
-    The teacher's entropy is part of it, so a perfect student scores 0. At least float32, whatever comes in.
-    """
-    known = ~teacher.isnan()
-    dtype = torch.promote_types(log_p.dtype, torch.float32)
-    t = torch.where(known, teacher, 0.5).to(dtype)
-    p = torch.where(known, log_p, -1.0).to(dtype)  # masked before log1mexp: NaN · 0 is NaN in its gradient
-    entropy = torch.xlogy(t, t) + torch.xlogy(1.0 - t, 1.0 - t)
-    cross = t * p + (1.0 - t) * log1mexp(p)
-    return torch.where(known, entropy - cross, 0.0)
-
-
-def task_sums(values: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum over the pairs that have the task, and their count: (T,) each."""
-    known = ~teacher.isnan()
-    return torch.where(known, values, 0.0).sum(dim=0), known.sum(dim=0)
+MOST = 1e3  # largest (s / p̂): a pair with a thousandth of the usual score counts no more than that
 
 
 @dataclass(frozen=True)
@@ -175,3 +107,67 @@ def clip_gradients(model: nn.Module, most: float) -> float:
     if norm > most:
         torch._foreach_mul_(values, most / norm)
     return norm
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Refuse kernels whose results vary from run to run; the caller's settings come back.
+
+    Torch would also fill new tensors with NaN, to expose kernels that read memory before they write it; that
+    costs a pass over each and is left out.
+    """
+    switches: Any = torch.utils.deterministic  # a module with a property, which type checkers don't see
+    before, warn_only, fill = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        switches.fill_uninitialized_memory,
+    )
+    torch.use_deterministic_algorithms(True)
+    switches.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        switches.fill_uninitialized_memory = fill
+
+
+def choose_precision(config: TrainingConfig) -> Precision:
+    """The configured precision; `auto` is bfloat16 on processors that multiply it natively."""
+    if config.precision != "auto":
+        return config.precision
+    return "bfloat16" if multiplies_bfloat16() else "float32"
+
+
+def autocast(precision: Precision) -> AbstractContextManager[object]:
+    """The context that a forward pass runs in."""
+    return torch.autocast("cpu", torch.bfloat16) if precision == "bfloat16" else nullcontext()
+
+
+def multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor has matrix or vector instructions for it, by Linux's list of its flags."""
+    try:
+        flags = cpuinfo.read_text(encoding="utf-8").split()
+    except OSError:  # not Linux: nobody says, and float32 is always right
+        return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def bernoulli_kl(log_p: Tensor, teacher: Tensor) -> Tensor:
+    """KL(teacher ‖ student) of each pair and task, nats: (P, T), 0 where the teacher is NaN.
+
+    KL = t·(ln t − ln p) + (1 − t)·(ln(1 − t) − ln(1 − p)), from ln p, so that a small p keeps its precision.
+    The teacher's entropy is part of it, so a perfect student scores 0. At least float32, whatever comes in.
+    """
+    known = ~teacher.isnan()
+    dtype = torch.promote_types(log_p.dtype, torch.float32)
+    t = torch.where(known, teacher, 0.5).to(dtype)
+    p = torch.where(known, log_p, -1.0).to(dtype)  # masked before log1mexp: NaN · 0 is NaN in its gradient
+    entropy = torch.xlogy(t, t) + torch.xlogy(1.0 - t, 1.0 - t)
+    cross = t * p + (1.0 - t) * log1mexp(p)
+    return torch.where(known, entropy - cross, 0.0)
+
+
+def task_sums(values: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum over the pairs that have the task, and their count: (T,) each."""
+    known = ~teacher.isnan()
+    return torch.where(known, values, 0.0).sum(dim=0), known.sum(dim=0)

@@ -1,10 +1,11 @@
-"""What a model knows of its window before the first step.
+"""Train a model on a window: AdamW, warm-up and cosine, early stop, resume (paper §2.3, §3.1).
 
-Train a model on a window: AdamW, warm-up and cosine, early stop, resume (paper §2.3, §3.1).
+`fit` trains or resumes. Before the first step, `start` sets the model's biases and feature statistics from the window.
 
 The same inputs give the same weights on the same machine with the same number of threads: random choices are
 drawn from the seed and the epoch, torch is held to deterministic kernels, and no global generator is read or
-moved. So a training that was killed and goes on from its last whole epoch ends with the same bits too."""
+moved. So a training that was killed and goes on from its last whole epoch ends with the same bits too.
+"""
 
 import math
 import os
@@ -35,20 +36,8 @@ from mtmd.train.step import (
     training_step,
 )
 
-
-def start(model: RankingModel, data: TrainingData, batch_requests: int) -> None:
-    """Set the biases to the window's mean scores, and the statistics of features to those of its training requests.
-
-    One pass over the batches of epoch 0, which training does not use. A row counts once in each batch that it is in.
-    """
-    model.initialise_bias(data.base_rates())
-    for batch in data.epoch(0, batch_requests):
-        model.observe(batch)
-
-
 TRAINING_FORMAT = 1  # raise it whenever the same window and configuration would give other weights
 _REPORT_STEPS = 10  # a report costs a synchronisation; ten steps are well under ten seconds
-
 OnProgress = Callable[[Progress], None]
 
 
@@ -234,6 +223,16 @@ class _Run:
                     rows_per_s=speed,
                 )
             )
+
+
+def start(model: RankingModel, data: TrainingData, batch_requests: int) -> None:
+    """Set the biases to the window's mean scores, and the statistics of features to those of its training requests.
+
+    One pass over the batches of epoch 0, which training does not use. A row counts once in each batch that it is in.
+    """
+    model.initialise_bias(data.base_rates())
+    for batch in data.epoch(0, batch_requests):
+        model.observe(batch)
 
 
 def _key(kind: ModelKind, data: TrainingData, preset: Preset) -> str:

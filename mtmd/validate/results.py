@@ -1,6 +1,7 @@
 """What validation returns: plain, typed, and the same after a round trip through JSON.
 
-The schema, compared before any suite runs: readers of Parquet coerce, widen and fill silently."""
+`compare_schema` compares the schema before any suite runs: readers of Parquet coerce, widen and fill silently.
+"""
 
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -9,6 +10,8 @@ from enum import StrEnum
 from pydantic import Field
 
 from mtmd.config import Frozen
+
+SAMPLES = 20  # a wrong schema is read column by column, so more of it is shown than of rows
 
 
 class Status(StrEnum):
@@ -120,9 +123,6 @@ class WindowValidation(Frozen):
     def failures(self) -> tuple[ExpectationResult, ...]:
         """The results that stop the run."""
         return tuple(result for result in self.results if result.stops)
-
-
-SAMPLES = 20  # a wrong schema is read column by column, so more of it is shown than of rows
 
 
 def compare_schema(

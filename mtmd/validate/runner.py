@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 VALIDATION_FORMAT = 1  # raise it whenever the same suites on the same files would give other results
-SAMPLES = 5
+_SAMPLES = 5
 _GREAT_EXPECTATIONS = Lock()
 _SKIPPED = {
     Needs.TRAILING: "not enough trailing days: no earlier day was given to compare with",
@@ -49,7 +49,7 @@ _SKIPPED = {
 def validate_day(
     logs: str | Path, day: date, preset: Preset, trailing: Sequence[DayProfile] = ()
 ) -> DayValidation:
-    """Hold one day of logs to the three suites.
+    """Validate one day of logs with the three suites.
 
     `trailing` are profiles of earlier days in any order; the newest `preset.data.trailing_days` of those
     before `day` that have `preset.data.min_trailing_rows` candidates count. A schema that is not as declared
@@ -89,7 +89,7 @@ def validate_day(
 
 
 def validate_window(profiles: Sequence[DayProfile], preset: Preset) -> WindowValidation:
-    """Hold the days of a window, together, to the window's suite.
+    """Validate the days of a window, together, with the window's suite.
 
     Raises LogsError when there is no day at all.
     """
@@ -205,7 +205,7 @@ def _result(table: str, expectation: Any, outcome: Any, ran: bool) -> Expectatio
         status=Status.PASSED if outcome.success else Status.FAILED,
         observed=observed,
         unexpected=None if "details" not in outcome.result else observed,
-        samples=tuple({key: str(value) for key, value in row.items()} for row in rows[:SAMPLES]),
+        samples=tuple({key: str(value) for key, value in row.items()} for row in rows[:_SAMPLES]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Hold the window's days to their suites: a day once per content, the window's aggregates at every run."""
+"""Validate the window's days with their suites: a day once per content, the window's aggregates at every run."""
 
 from collections.abc import Callable
 from dataclasses import asdict

@@ -145,7 +145,7 @@ def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., Gat
     ]
     assert gate(verdict, "baseline").detail == (
         "none of 3 judged slices is shown worse than the baseline; "
-        "worse is seen from -2.2% on in the surest slice, -2.2% in the least sure"
+        "smallest loss that would have been detected: 2.2% (largest slice) to 2.2% (smallest)"
     )
 
 
@@ -235,7 +235,7 @@ def test_a_slice_with_few_requests_is_not_judged_and_says_so(inputs: Callable[..
     assert (
         training.detail
         == "none of 2 judged slices is shown worse than the constant, and every task is better over its slices; "
-        "worse is seen from -2.0% on in the surest slice, -2.0% in the least sure; "
+        "smallest loss that would have been detected: 2.0% (largest slice) to 2.0% (smallest); "
         "1 not judged (fewer than 100 effective requests)"
     )
     (finding,) = [one for one in training.slices if not one.judged]

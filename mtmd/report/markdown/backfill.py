@@ -40,8 +40,8 @@ def plan_table(plan: BackfillPlan) -> str:
 
 def outcome_table(plan: BackfillPlan, outcomes: Sequence[DayOutcome], pages: Mapping[date, str]) -> str:
     """Day × verdict × metrics of the days so far, oldest first, their trend, and the days' `pages` (URLs)."""
-    ordered = sorted(outcomes, key=lambda one: one.as_of)
-    tasks = list(dict.fromkeys(task for one in ordered for task in one.logmae))
+    ordered = sorted(outcomes, key=lambda outcome: outcome.as_of)
+    tasks = list(dict.fromkeys(task for outcome in ordered for task in outcome.logmae))
     table = Table(
         title=f"{plan.first} to {plan.last}, reprocess {plan.reprocess}: {len(ordered)} of {len(plan.days)} days",
         columns=(
@@ -51,29 +51,30 @@ def outcome_table(plan: BackfillPlan, outcomes: Sequence[DayOutcome], pages: Map
         ),
         rows=tuple(
             (
-                str(one.as_of),
-                one.state,
-                *(one.logmae.get(task) for task in tasks),
-                None if one.gain is None else Estimate(value=one.gain),
+                str(outcome.as_of),
+                outcome.state,
+                *(outcome.logmae.get(task) for task in tasks),
+                None if outcome.gain is None else Estimate(value=outcome.gain),
             )
-            for one in ordered
+            for outcome in ordered
         ),
     )
-    verdicts = [_verdict(one, pages.get(one.as_of)) for one in ordered]
+    verdicts = [_verdict(outcome, pages.get(outcome.as_of)) for outcome in ordered]
     return "\n".join([table.markdown(), *verdicts, "", _trend(ordered, tasks)])
 
 
-def _verdict(one: DayOutcome, page: str | None) -> str:
+def _verdict(outcome: DayOutcome, page: str | None) -> str:
     """An item of a list: the UI does not wrap what is in a table."""
-    model = f" `{one.model_id}`" if one.model_id else ""
+    model = f" `{outcome.model_id}`" if outcome.model_id else ""
     link = f" ([report.html]({page}))" if page else ""
-    return f"- {one.as_of}{model}: {' '.join(one.words.split())}{link}"
+    return f"- {outcome.as_of}{model}: {' '.join(outcome.words.split())}{link}"
 
 
 def _trend(ordered: Sequence[DayOutcome], tasks: Sequence[str]) -> str:
-    evaluated = [one for one in ordered if one.logmae]
+    evaluated = [outcome for outcome in ordered if outcome.logmae]
     series = {
-        task: [value for one in evaluated if (value := one.logmae.get(task)) is not None] for task in tasks
+        task: [value for outcome in evaluated if (value := outcome.logmae.get(task)) is not None]
+        for task in tasks
     }
     if not any(series.values()):
         return ""

@@ -41,25 +41,25 @@ def training(plan: RunPlan, trained: Sequence[Trained]) -> str:
         "| model | epochs | best | stopped | validation KL | rows/s | parameters | in embeddings | precision | |",
         "|:--|--:|--:|:--|--:|--:|--:|--:|:--|:--|",
     ]
-    for one in trained:
-        fit = one.fit
+    for model in trained:
+        fit = model.fit
         best = fit.epochs[fit.best_epoch - 1].validation_loss
         lines.append(
-            f"| {one.kind} | {len(fit.epochs)} | {fit.best_epoch} "
+            f"| {model.kind} | {len(fit.epochs)} | {fit.best_epoch} "
             f"| {'early' if fit.stopped_early else 'at the end'} | {best:.5f} "
             f"| {fit.rows_per_s:,.0f} | {fit.parameters:,} | {fit.embedding_parameters:,} | {fit.precision} "
-            f"| {'reused' if one.reused else 'trained now'} |"
+            f"| {'reused' if model.reused else 'trained now'} |"
         )
     lines.append("")
-    for one in trained:
+    for model in trained:
         curves = {
-            "train": [epoch.train_loss for epoch in one.fit.epochs],
-            "validation": [epoch.validation_loss for epoch in one.fit.epochs],
+            "train": [epoch.train_loss for epoch in model.fit.epochs],
+            "validation": [epoch.validation_loss for epoch in model.fit.epochs],
         }
         chart = line_chart(
-            f"{one.kind}: weighted KL, dashed = kept epoch", "epoch", curves, best=one.fit.best_epoch
+            f"{model.kind}: weighted KL, dashed = kept epoch", "epoch", curves, best=model.fit.best_epoch
         )
-        lines += [f"![training curve of {one.kind}]({data_uri(chart)})", ""]
+        lines += [f"![training curve of {model.kind}]({data_uri(chart)})", ""]
     return "\n".join(lines)
 
 
@@ -95,7 +95,7 @@ def ablation(plan: RunPlan, ablated: Ablation) -> str:
     tasks = [EVERYTHING, *reports[0].aggregates]
     tables = [factor_table(reports, variants().values(), where).markdown() for where in tasks]
     seeds = f"seeds {', '.join(map(str, ablated.seeds))}"
-    failed = [f"Not compared: {one}  " for one in ablated.missing]
+    failed = [f"Not compared: {why}  " for why in ablated.missing]
     return "\n".join(
         [f"{_head(plan)}; {seeds}; positive = the model is better with the factor.", "", *failed, *tables]
     )
@@ -132,9 +132,9 @@ def parity(plan: RunPlan, proofs: Proofs) -> str:
         "| file | batch | rows | scores | max Δ embedding | max Δ score |",
         "|:--|--:|--:|--:|--:|--:|",
         *(
-            f"| {one.file} | {one.batch_size} | {one.rows:,} | {one.scores:,} | {_delta(one.embedding_delta)} "
-            f"| {_delta(one.score_delta)} |"
-            for one in proofs.parity.files
+            f"| {file.file} | {file.batch_size} | {file.rows:,} | {file.scores:,} | {_delta(file.embedding_delta)} "
+            f"| {_delta(file.score_delta)} |"
+            for file in proofs.parity.files
         ),
         f"| held-out candidates | – | {day.candidates:,} | – | – | {_delta(day.score_delta)} |",
         "",
@@ -223,15 +223,16 @@ def _ads(done: RolledBack, ads: Republished | None) -> str:
 
 def clean_up(planned: CleanUp, dry_run: bool) -> str:
     """What goes and what stays, by kind; then path by path, at most a hundred."""
-    kinds = dict.fromkeys((*planned.kept, *(one.kind for one in planned.removable)))
-    going = {kind: [one for one in planned.removable if one.kind == kind] for kind in kinds}
+    kinds = dict.fromkeys((*planned.kept, *(output.kind for output in planned.removable)))
+    going = {kind: [output for output in planned.removable if output.kind == kind] for kind in kinds}
     verb = "would be removed (dry run)" if dry_run else "are removed"
     head = f"## {len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB, {verb}"
     counts = "| kind | go | MB | stay |\n|:--|--:|--:|--:|\n" + "\n".join(
-        f"| {kind} | {len(own)} | {sum(one.bytes for one in own) / 1e6:,.1f} | {planned.kept.get(kind, 0)} |"
-        for kind, own in going.items()
+        f"| {kind} | {len(outputs)} | {sum(output.bytes for output in outputs) / 1e6:,.1f} "
+        f"| {planned.kept.get(kind, 0)} |"
+        for kind, outputs in going.items()
     )
-    paths = [f"- `{one.path}`: {one.why}" for one in planned.removable[:100]]
+    paths = [f"- `{output.path}`: {output.why}" for output in planned.removable[:100]]
     more = [f"- and {len(planned.removable) - 100} more"] if len(planned.removable) > 100 else []
     standing = ", ".join(f"`{name}`" for name in planned.standing) or "none"
     return "\n".join(
@@ -259,32 +260,33 @@ def _head(plan: RunPlan) -> str:
 
 def _rivals(gate: GateResult) -> Iterator[str]:
     """Slice by slice, what a gate said of the candidate against a rival; nothing for the other gates."""
-    compared = [one for one in gate.slices if one.judged]
+    compared = [finding for finding in gate.slices if finding.judged]
     if not compared or gate.name not in RIVALS:
         return
     yield f"**{gate.name}**: LogMAE by slice, and how much better the candidate is"
     yield ""
     yield f"| slice | {gate.name} | candidate | difference | decision | worse is seen from |"
     yield "|:--|--:|--:|--:|:--|--:|"
-    for one in compared:
-        decision = f"**{one.decision}**" if one.blocks else one.decision
-        row = f"| {_where(one)} | {one.reference:.4f} | {one.own:.4f} | {_difference(one)} | {decision} "
-        yield row + ("| – |" if one.detectable is None else f"| {one.detectable:+.1%} |")
-    unjudged = [str(_where(one)) for one in gate.slices if not one.judged]
+    for finding in compared:
+        decision = f"**{finding.decision}**" if finding.blocks else finding.decision
+        row = f"| {_where(finding)} | {finding.reference:.4f} | {finding.own:.4f} "
+        row += f"| {_difference(finding)} | {decision} "
+        yield row + ("| – |" if finding.detectable is None else f"| {finding.detectable:+.1%} |")
+    unjudged = [str(_where(finding)) for finding in gate.slices if not finding.judged]
     if unjudged:
         yield ""
         yield f"Not enough data: {', '.join(unjudged)}."
     yield ""
 
 
-def _where(one: SliceFinding) -> Slice:
-    return Slice(one.surface, one.product, one.task)
+def _where(finding: SliceFinding) -> Slice:
+    return Slice(finding.surface, finding.product, finding.task)
 
 
-def _difference(one: SliceFinding) -> str:
-    if one.improvement is None:
+def _difference(finding: SliceFinding) -> str:
+    if finding.improvement is None:
         return "–"
-    return str(Estimate(value=one.improvement, low=one.low, high=one.high))
+    return str(Estimate(value=finding.improvement, low=finding.low, high=finding.high))
 
 
 def _delta(value: float | None) -> str:

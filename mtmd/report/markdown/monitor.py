@@ -9,6 +9,8 @@ from mtmd.report.tables.evaluation import Column, Table
 _DRIFT_ROWS = 20
 _SLICE_SIGNALS: tuple[Signal, ...] = ("logmae", "calibration", "auc", "score shift")
 
+_VERDICT = Column(name="verdict", kind="text")
+
 
 def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> str:
     """Markdown of one day; `trend` has the days before it too, oldest first."""
@@ -17,7 +19,7 @@ def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> str:
         "",
         f"champion `{report.champion}`, as_of {report.champion_as_of}",
         "",
-        *(f"- **{one.signal}**: {one.words}" for one in report.breaches),
+        *(f"- **{finding.signal}**: {finding.words}" for finding in report.breaches),
         "",
         _freshness(report).markdown(),
         _slices(report).markdown(),
@@ -32,18 +34,25 @@ def _freshness(report: MonitorReport) -> Table:
         title="Freshness, in days",
         columns=tuple(Column(name=name, kind="text") for name in ("of", "days", "at most", "verdict")),
         rows=tuple(
-            (one.where, _days(one.value), _days(one.reference), _mark(one)) for one in report.of("freshness")
+            (finding.where, _days(finding.value), _days(finding.reference), _mark(finding))
+            for finding in report.of("freshness")
         ),
     )
 
 
 def _slices(report: MonitorReport) -> Table:
-    by_place = {signal: {one.where: one for one in report.of(signal)} for signal in _SLICE_SIGNALS}
+    by_place = {
+        signal: {finding.where: finding for finding in report.of(signal)} for signal in _SLICE_SIGNALS
+    }
     rows = []
     for where in by_place["logmae"]:
         cells = [by_place[signal][where] for signal in _SLICE_SIGNALS]
         rows.append(
-            (where, *(_pair(one) for one in cells), ", ".join(one.signal for one in cells if one.breach))
+            (
+                where,
+                *(_pair(finding) for finding in cells),
+                ", ".join(finding.signal for finding in cells if finding.breach),
+            )
         )
     return Table(
         title="The champion on the day ← at its promotion (in brackets: too little data to judge)",
@@ -56,17 +65,20 @@ def _slices(report: MonitorReport) -> Table:
 
 
 def _drift(report: MonitorReport) -> Table:
-    found = sorted(report.of("feature drift"), key=_excess, reverse=True)
+    findings = sorted(report.of("feature drift"), key=_excess, reverse=True)
     return Table(
-        title=f"Feature drift: PSI against the champion's training days, the {min(_DRIFT_ROWS, len(found))} of "
-        f"{len(found)} that stand out most",
+        title=f"Feature drift: PSI against the champion's training days, the {min(_DRIFT_ROWS, len(findings))} of "
+        f"{len(findings)} that stand out most",
         columns=(
             Column(name="feature × domain", kind="text"),
             Column(name="PSI"),
             Column(name="largest of the training days"),
             _VERDICT,
         ),
-        rows=tuple((one.where, one.value, one.reference, _mark(one)) for one in found[:_DRIFT_ROWS]),
+        rows=tuple(
+            (finding.where, finding.value, finding.reference, _mark(finding))
+            for finding in findings[:_DRIFT_ROWS]
+        ),
     )
 
 
@@ -74,32 +86,29 @@ def _trend(trend: Sequence[MonitorReport]) -> str:
     """LogMAE over each task's slices, day by day; days without figures are left out."""
     series: dict[str, list[float]] = {}
     for report in trend:
-        for one in report.of("logmae"):
-            if one.where.startswith("all × ") and one.value is not None:
-                series.setdefault(one.where.removeprefix("all × all × "), []).append(one.value)
+        for finding in report.of("logmae"):
+            if finding.where.startswith("all × ") and finding.value is not None:
+                series.setdefault(finding.where.removeprefix("all × all × "), []).append(finding.value)
     if not series:
         return ""
     title = f"LogMAE of the champion on each new day, {trend[0].day} to {trend[-1].day}"
     return f"![{title}]({data_uri(line_chart(title, 'monitored days, oldest first', series))})\n"
 
 
-_VERDICT = Column(name="verdict", kind="text")
-
-
-def _mark(one: Finding) -> str:
-    if one.breach:
+def _mark(finding: Finding) -> str:
+    if finding.breach:
         return "**breach**"
-    return "ok" if one.judged else "too few rows"
+    return "ok" if finding.judged else "too few rows"
 
 
-def _pair(one: Finding) -> str:
-    own, then = ("–" if value is None else f"{value:.4g}" for value in (one.value, one.reference))
-    return f"{own} ← {then}" if one.judged else f"({own} ← {then})"
+def _pair(finding: Finding) -> str:
+    now, then = ("–" if value is None else f"{value:.4g}" for value in (finding.value, finding.reference))
+    return f"{now} ← {then}" if finding.judged else f"({now} ← {then})"
 
 
 def _days(value: float | None) -> str:
     return "–" if value is None else f"{value:.0f}"
 
 
-def _excess(one: Finding) -> tuple[bool, bool, float]:
-    return one.breach, one.judged, (one.value or 0.0) / max(one.reference or 0.0, 0.01)
+def _excess(finding: Finding) -> tuple[bool, bool, float]:
+    return finding.breach, finding.judged, (finding.value or 0.0) / max(finding.reference or 0.0, 0.01)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from mtmd.abtest.outcome import ABTest
 from mtmd.promote.gates import AB_TEST, Verdict
 from mtmd.report.page.charts import enumerated
-from mtmd.report.page.comparisons import RIVALS
+from mtmd.report.page.comparisons import RIVAL_NAMES
 from mtmd.report.tables.ab_test import bound_tables, change_table, paper_tables
 from mtmd.report.tables.evaluation import Table
 
 
 @dataclass(frozen=True)
 class ABTestView:
-    """The section: in words, over all impressions, the paper's tables, and the rest."""
+    """The section: a sentence, over all impressions, the paper's tables, and the rest."""
 
     words: str
     whole: Table
@@ -45,4 +45,4 @@ def _words(tested: ABTest) -> str:
     said = "; ".join(
         f"{what} {enumerated([one.metric for one in found])}" for what, found in groups.items() if found
     )
-    return f"Against the {RIVALS[tested.control]}, over all impressions: {said or 'nothing to compare'}."
+    return f"Against the {RIVAL_NAMES[tested.control]}, over all impressions: {said or 'nothing to compare'}."

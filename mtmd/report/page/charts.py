@@ -1,8 +1,7 @@
-"""Pieces of SVG: text that is escaped, lines, and the frame around them.
+"""Line charts as self-contained SVG, for pages and artifacts that must render without a network.
 
-Numbers as a page writes them.
-
-Small line charts as self-contained SVG, for artifacts that must render without a network."""
+Beside them: the pieces of SVG that all charts are made of, and numbers as a page writes them.
+"""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -13,59 +12,6 @@ INK = "#888888"  # readable on light and on dark pages; a page's own style sheet
 FONT = 'font-family="sans-serif" font-size="12"'
 
 Point = tuple[float, float]
-
-
-def frame(width: int, height: int, *parts: str, label: str = "") -> str:
-    """A drawing of parts; `label` is what a screen reader says of it."""
-    role = f' role="img" aria-label="{escape(label)}"' if label else ""
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" {FONT} '
-        f'fill="{INK}"{role}>{"".join(parts)}</svg>'
-    )
-
-
-def text(x: float, y: float, words: str, anchor: str = "start", *, bold: bool = False, size: int = 12) -> str:
-    """Words at a point; anchor is start, middle or end."""
-    weight = ' font-weight="bold"' if bold else ""
-    height = f' font-size="{size}"' if size != 12 else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{weight}{height}>{escape(words)}</text>'
-
-
-def line(start: Point, end: Point, style: str) -> str:
-    """A straight line; style is attributes."""
-    return f'<line x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}" {style}/>'
-
-
-def polyline(points: list[Point], style: str) -> str:
-    """A line through points, not filled."""
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return f'<polyline points="{path}" fill="none" {style}/>'
-
-
-def minus(text: str) -> str:
-    """Hyphens as minus signs, which are as wide as a plus."""
-    return text.replace("-", "−")
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    """A signed share, `+9.2%`; a dash for None."""
-    return "–" if value is None else minus(f"{value:+.{digits}%}")
-
-
-def decimal(value: float | None, digits: int = 4) -> str:
-    """A plain number; a dash for None and NaN."""
-    return "–" if value is None or isnan(value) else minus(f"{value:.{digits}f}")
-
-
-def scientific(value: float | None) -> str:
-    """Powers of ten, for differences; what is not finite says so."""
-    return "not finite" if value is None else minus(f"{value:.1e}")
-
-
-def enumerated(names: list[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
-
 
 _COLOURS = (
     "#4477aa",
@@ -131,3 +77,55 @@ def line_chart(
 def data_uri(svg: str) -> str:
     """The SVG as a data: URI, to stand in a Markdown image."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def frame(width: int, height: int, *parts: str, label: str = "") -> str:
+    """A drawing of parts; `label` is what a screen reader says of it."""
+    role = f' role="img" aria-label="{escape(label)}"' if label else ""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" {FONT} '
+        f'fill="{INK}"{role}>{"".join(parts)}</svg>'
+    )
+
+
+def text(x: float, y: float, words: str, anchor: str = "start", *, bold: bool = False, size: int = 12) -> str:
+    """Words at a point; anchor is start, middle or end."""
+    weight = ' font-weight="bold"' if bold else ""
+    height = f' font-size="{size}"' if size != 12 else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{weight}{height}>{escape(words)}</text>'
+
+
+def line(start: Point, end: Point, style: str) -> str:
+    """A straight line; style is attributes."""
+    return f'<line x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}" {style}/>'
+
+
+def polyline(points: list[Point], style: str) -> str:
+    """A line through points, not filled."""
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline points="{path}" fill="none" {style}/>'
+
+
+def minus(text: str) -> str:
+    """Hyphens as minus signs, which are as wide as a plus."""
+    return text.replace("-", "−")
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A signed share, `+9.2%`; a dash for None."""
+    return "–" if value is None else minus(f"{value:+.{digits}%}")
+
+
+def decimal(value: float | None, digits: int = 4) -> str:
+    """A plain number; a dash for None and NaN."""
+    return "–" if value is None or isnan(value) else minus(f"{value:.{digits}f}")
+
+
+def scientific(value: float | None) -> str:
+    """Powers of ten, for differences; what is not finite says so."""
+    return "not finite" if value is None else minus(f"{value:.1e}")
+
+
+def enumerated(names: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"

@@ -1,4 +1,4 @@
-"""The candidate against its rivals: the paper's Table 1 and Table 6 as heat maps, and what they say in words."""
+"""The candidate against its rivals: the paper's Table 1 and Table 6 as heat maps, and what they say as a sentence."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from mtmd.report.tables.evaluation import (
     spoken,
 )
 
-RIVALS = {
+RIVAL_NAMES = {
     "per_slice": "per-slice baselines",
     "pooled": "pooled two-tower",
     "champion": "champion",
@@ -86,11 +86,14 @@ def _worth(found: Standing, name: str) -> str:
 
 
 def rivals_map(report: EvaluationReport) -> HeatMap:
-    """Rivals × tasks over all rows, with the standing in words."""
+    """Rivals × tasks over all rows, with the standing as a sentence."""
     tasks = [where.task for where in report.aggregates]
-    present = [name for name in RIVALS if name in report.predictors]
+    present = [name for name in RIVAL_NAMES if name in report.predictors]
     rows: list[EstimateRow] = [
-        ((RIVALS[name],), [estimate(report, report.candidate, name, where) for where in report.aggregates])
+        (
+            (RIVAL_NAMES[name],),
+            [estimate(report, report.candidate, name, where) for where in report.aggregates],
+        )
         for name in present
     ]
     rivals = [
@@ -129,14 +132,14 @@ def slice_maps(report: EvaluationReport) -> Iterator[HeatMap]:
             for domain in domains
         ]
         heads = [task.upper() for task in tasks]
-        yield estimates_map(f"over the {RIVALS[reference]}", TABLE_1, heads, rows)
+        yield estimates_map(f"over the {RIVAL_NAMES[reference]}", TABLE_1, heads, rows)
 
 
 def bucket_maps(report: EvaluationReport) -> Iterator[HeatMap]:
     """Tasks × rank buckets, one map per reference."""
     for reference in _mapped(report):
         rows = [((at.task,), _by_bucket(report, reference, at)) for at in report.aggregates]
-        yield estimates_map(f"over the {RIVALS[reference]}", ["task"], _bucket_names(report), rows)
+        yield estimates_map(f"over the {RIVAL_NAMES[reference]}", ["task"], _bucket_names(report), rows)
 
 
 def ablation_maps(reports: Sequence[EvaluationReport]) -> Iterator[HeatMap]:

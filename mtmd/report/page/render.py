@@ -1,6 +1,4 @@
-"""All that a page is made from.
-
-One self-contained HTML page per run: no network, no script, light and dark."""
+"""One self-contained HTML page per run, made from `ReportInputs`: no network, no script, light and dark."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -120,11 +118,11 @@ def _tiles(inputs: ReportInputs) -> Iterator[Tile]:
     yield Tile("gates", f"{passed} of {len(gates)} pass", "good" if whole else "bad")
     for name in ("champion", "per_slice", "pooled"):
         if name not in report.predictors:
-            yield Tile(f"against the {comparisons.RIVALS[name]}", "not compared")
+            yield Tile(f"against the {comparisons.RIVAL_NAMES[name]}", "not compared")
             continue
         found = comparisons.standing(report, name)
         kind = "bad" if found.behind else "good" if found.ahead else ""
-        yield Tile(f"against the {comparisons.RIVALS[name]}", found.words, kind)
+        yield Tile(f"against the {comparisons.RIVAL_NAMES[name]}", found.words, kind)
     yield Tile("mean prediction / mean teacher", _calibration(inputs))
     bad = [one.title for one in inputs.validations if not one.passed]
     yield Tile("data", "all suites hold" if not bad else f"{', '.join(bad)} failed", "bad" if bad else "good")

@@ -1,10 +1,11 @@
 """What the towers did on the held-out day: mean routing weights (paper §2.1.5) and SE gates (§2.1.2).
 
-Means are over candidates, so a request or an ad counts as often as it was scored. Sums are kept in float64 and a
-batch is forgotten before the next: memory does not grow with the day.
-Shapes: N rows of a tower, F fields, T tasks, E routed experts.
+`trace_means` computes the means, `tower_view` arranges them for the page. Means are over candidates, so a request or an
+ad counts as often as it was scored. Sums are kept in float64 and a batch is forgotten before the next: memory does not
+grow with the day.
 
-Routing weights and SE gates of the two towers, as a page shows them."""
+Shapes: N rows of a tower, F fields, T tasks, E routed experts.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -67,6 +68,39 @@ def trace_means(
     )
 
 
+@dataclass(frozen=True)
+class RoutingRow:
+    """Mean weights of one domain and task; `first` begins a domain."""
+
+    domain: str
+    task: str
+    weights: tuple[float, ...]
+    first: bool
+
+
+@dataclass(frozen=True)
+class TowerView:
+    """One tower: its routing, its gates, and how many candidates each domain's means are over."""
+
+    title: str
+    experts: tuple[str, ...]
+    routing: tuple[RoutingRow, ...]
+    gates: HeatMap
+    counts: tuple[tuple[str, int], ...]
+
+
+def tower_view(means: TowerMeans) -> TowerView:
+    """Tasks that a domain lacks are left out; features are sorted by their largest gate."""
+    kind = "surface" if means.side == "query" else "product"
+    return TowerView(
+        title=f"{means.side} tower, by {kind}",
+        experts=tuple(name.replace("_", "-") for name in means.experts),
+        routing=tuple(_routing(means)),
+        gates=_gates(means, kind),
+        counts=tuple(zip(means.domains, map(int, means.candidates), strict=True)),
+    )
+
+
 @dataclass
 class _Sums:
     """Sums over candidates, by domain; empty before the first batch."""
@@ -122,39 +156,6 @@ def _present(schema: SideSchema, features: Sequence[Feature]) -> NDArray[np.bool
     return np.array(
         [[f.domains is None or domain in f.domains for f in features] for domain in schema.domains],
         dtype=np.bool_,
-    )
-
-
-@dataclass(frozen=True)
-class RoutingRow:
-    """Mean weights of one domain and task; `first` begins a domain."""
-
-    domain: str
-    task: str
-    weights: tuple[float, ...]
-    first: bool
-
-
-@dataclass(frozen=True)
-class TowerView:
-    """One tower: its routing, its gates, and how many candidates each domain's means are over."""
-
-    title: str
-    experts: tuple[str, ...]
-    routing: tuple[RoutingRow, ...]
-    gates: HeatMap
-    counts: tuple[tuple[str, int], ...]
-
-
-def tower_view(means: TowerMeans) -> TowerView:
-    """Tasks that a domain lacks are left out; features are sorted by their largest gate."""
-    kind = "surface" if means.side == "query" else "product"
-    return TowerView(
-        title=f"{means.side} tower, by {kind}",
-        experts=tuple(name.replace("_", "-") for name in means.experts),
-        routing=tuple(_routing(means)),
-        gates=_gates(means, kind),
-        counts=tuple(zip(means.domains, map(int, means.candidates), strict=True)),
     )
 
 

@@ -60,7 +60,7 @@ def headline(verdict: Verdict, live: str | None) -> Headline:
 
 
 def brief(words: str, gate: GateResult, most: int) -> str:
-    """Words with at most `most` of the slices that a gate objects to, the worst first, and how many more there are."""
+    """Text with at most `most` of the slices that the gate objects to, the worst first, and how many are left out."""
     offending = [one for one in gate.slices if one.blocks]
     whole = "; ".join(map(str, offending))
     if len(offending) <= most or whole not in words:

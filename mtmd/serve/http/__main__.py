@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _BLAS = "OPENBLAS_NUM_THREADS"  # numpy reads it once, at its import
-os.environ.setdefault(_BLAS, "1")  # questions run side by side: each has one thread
+os.environ.setdefault(_BLAS, "1")  # requests run side by side: each has one thread
 
 import uvicorn  # noqa: E402 - after what it must see
 

@@ -67,7 +67,7 @@ class ReadyAnswer(Frozen):
 
 
 def answer_rank(serving: Serving, body: bytes) -> bytes:
-    """Raises Refused for a body that is no question of this bundle."""
+    """Raises Refused for a body that this bundle does not understand."""
     question = serving.questions.parse_rank(body)
     domains = serving.ranker.scorer.info.declarations.domains
     by = question.rank_by

@@ -84,7 +84,7 @@ class _Service:
         return counted
 
     async def ask(self, answer: Answer, request: Request) -> Response:
-        """Read the question, and have a thread answer it with what is served when the thread begins."""
+        """Read the body, and have a thread answer it with what is served when the thread begins."""
         body = await read_body(request, self._settings)
         content = await self._pool.run(lambda: answer(self._serving(), body), self._settings.timeout_s)
         return Response(content, media_type=_JSON)

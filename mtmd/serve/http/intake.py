@@ -1,8 +1,7 @@
-"""What the service may use, and what it lets in.
+"""What the service lets in: its limits, the reading of a body, and why a request is refused.
 
-Why a request is not answered: a status, words, and where in the question.
-
-A request's body, if it is JSON, not too large, and there in time."""
+A body must be JSON, not too large, and there in time. A refusal has a status, a sentence, and places in the body.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,6 +12,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from mtmd.config import Frozen
 from mtmd.serve.published import Precision
+
+_DISCARDED = 8  # times the largest body: so much of a larger one is read, so that its sender hears the answer
 
 
 class Settings(Frozen):
@@ -33,7 +34,7 @@ class Settings(Frozen):
 
 
 class Detail(Frozen):
-    """One thing that is wrong with a question."""
+    """One thing that is wrong with a body."""
 
     where: str = Field(description="place in the question, such as requests.0.surface")
     says: str
@@ -57,9 +58,6 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
     def headers(self) -> dict[str, str]:
         """A client that is told to come back is told when."""
         return {"retry-after": "1"} if self.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-
-
-_DISCARDED = 8  # times the largest body: so much of a larger one is read, so that its sender hears the answer
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:

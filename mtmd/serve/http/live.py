@@ -1,7 +1,7 @@
 """The model that answers now, and the thread that follows the champion.
 
-A question takes the whole of `Live.serving` once: a model with the ads that were published with it. A newer champion,
-or newer ads, are loaded, verified and warmed up beside it, then take its place in one assignment; questions that are
+A request takes the whole of `Live.serving` once: a model with the ads that were published with it. A newer champion,
+or newer ads, are loaded, verified and warmed up beside it, then take its place in one assignment; requests that are
 being answered keep what they took. What can't be loaded changes nothing, and says why.
 """
 
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Serving:
-    """A model, its ads, and the questions that it understands."""
+    """A model, its ads, and the bodies that it understands."""
 
     ranker: Ranker
     questions: Questions
@@ -125,7 +125,7 @@ class Live:
 
 
 def _warm_up(ranker: Ranker) -> None:
-    """The first question of a session allocates, and the first of a mapping reads: not at a client's cost."""
+    """The first request of a session allocates, and the first of a mapping reads: not at a client's cost."""
     declarations = ranker.scorer.info.declarations
     numbers: dict[str, object] = {feature.name: 0 for feature in declarations.query.continuous}
     vectors = {feature.name: [0.0] * feature.width for feature in declarations.query.embedding}

@@ -1,4 +1,4 @@
-"""Threads that answer, with room for so many questions: what has no room, or waits too long, is told to come back."""
+"""Threads that answer requests, and room for some that wait; a request without room, or too late, must come back."""
 
 import asyncio
 import threading
@@ -13,7 +13,7 @@ _Result = TypeVar("_Result")
 
 
 class Pool:
-    """`threads` questions at once, and `queue` that wait."""
+    """`threads` requests are answered at once, and `queue` wait."""
 
     def __init__(self, threads: int, queue: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="answer")

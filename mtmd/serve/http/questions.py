@@ -1,4 +1,4 @@
-"""The questions that a bundle understands: types made from its declarations, for validation and for OpenAPI alike."""
+"""The bodies that a bundle understands: types made from its declarations, for validation and for OpenAPI alike."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,8 +12,11 @@ from mtmd.serve.ranker import Row
 
 _NUMBER = 1e12  # far beyond any log's numbers, and squares of it are float32 numbers still
 _TEXT = 1024  # characters of a categorical value
-_SHOWN = 5  # of the things that are wrong with a question
+_SHOWN = 5  # of the things that are wrong with a body
 _WEIGHT = 1e6
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_NUMBER, le=_NUMBER)]
+Text = Annotated[str, Field(strict=True, max_length=_TEXT)]
 
 
 def _whole(value: Any) -> Any:
@@ -21,10 +24,9 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_NUMBER, le=_NUMBER)]
 Int32 = Annotated[int, Field(strict=True, ge=-(2**31), le=2**31 - 1), BeforeValidator(_whole)]
 Int64 = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1), BeforeValidator(_whole)]
-Text = Annotated[str, Field(strict=True, max_length=_TEXT)]
+
 _TYPES: dict[str, Any] = {
     "FLOAT": Number,
     "DOUBLE": Number,
@@ -36,7 +38,7 @@ _TYPES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class RankQuestion:
-    """What was asked of /rank; `rank_by` is a task, or weights of tasks for a utility."""
+    """A validated body of /rank; `rank_by` is a task, or weights of tasks for a utility."""
 
     requests: list[Row]
     rank_by: str | dict[str, float]
@@ -45,7 +47,7 @@ class RankQuestion:
 
 
 class Questions:
-    """What may be asked of one bundle."""
+    """The bodies of /rank and /embed that one bundle understands."""
 
     def __init__(self, declarations: Declarations, settings: Settings) -> None:
         row = _row(declarations)
@@ -84,7 +86,7 @@ class Questions:
         )
 
     def parse_rank(self, body: bytes) -> RankQuestion:
-        """Raises Refused with 400 for what is not JSON, 422 for what is not a question."""
+        """Raises Refused with 400 for what is not JSON, 422 for what the bundle does not understand."""
         asked: Any = _parse(self.rank, body)
         rows = [_plain(row) for row in asked.requests]
         return RankQuestion(rows, asked.rank_by or self._default, asked.top_k, asked.ad_ids)

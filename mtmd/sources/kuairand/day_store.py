@@ -1,8 +1,7 @@
-"""What an import says about itself.
+"""Where an import puts its days, how a later import knows that they are all there, and what it reports of itself.
 
-Where an import puts its days, and how a later one knows that they are all there.
-
-`<logs>/import.json` names the import; it is complete once its report is in it. Day directories are atomic."""
+`<logs>/import.json` names the import; it is complete once its report is in it. Day directories are atomic.
+"""
 
 from collections.abc import Iterable
 from datetime import date
@@ -17,6 +16,8 @@ from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.files import day_directory, day_files
 from mtmd.store.files import atomic_directory, read_json, remove, sweep, write_json
+
+_MARKER = "import.json"
 
 
 class TaskQuality(Frozen):
@@ -65,9 +66,6 @@ class ImportReport(Frozen):
     missing: dict[str, int] = Field(description="empty values per column of the user and video tables")
     teacher: TeacherReport
     seconds: float
-
-
-_MARKER = "import.json"
 
 
 class DayStore:

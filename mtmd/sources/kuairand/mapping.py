@@ -3,7 +3,8 @@
 One clock: `time_ms`, in UTC. The published `date` and `hourmin` are China local time, a few minutes late on
 some rows, and not used. The feature `hour` is the local hour (UTC+8), because people's days are local.
 
-The rank measure of the teacher's report."""
+`ranking_auc` is the rank measure of the teacher's report.
+"""
 
 from dataclasses import dataclass
 
@@ -120,6 +121,17 @@ def products(videos: pa.Table) -> Ints:
     return np.asarray(pc.fill_null(position, len(_UPLOAD_TYPES)).to_numpy().astype(np.int64))
 
 
+def ranking_auc(scores: NDArray[np.floating], labels: Bools) -> float | None:
+    """Area under the ROC curve, ties counted half; None without both kinds of rows."""
+    positives = int(labels.sum())
+    negatives = len(labels) - positives
+    if not positives or not negatives:
+        return None
+    _, group, size = np.unique(scores, return_inverse=True, return_counts=True)
+    rank = np.cumsum(size) - (size - 1) / 2  # mean rank of each tied group, from 1
+    return float((rank[group][labels].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
 def _request_ids(user_id: Ints, tab: Ints, time_ms: Ints) -> Ints:
     """A user's exposures on one tab in one hour; a packed number cannot collide as a hash can."""
     if len(user_id) and not 0 <= user_id.min() <= user_id.max() < 1 << _USER_BITS:
@@ -153,14 +165,3 @@ def _local_date(time_ms: Ints) -> Ints:
     local = (time_ms + _CHINA_HOURS * _HOUR_MS).astype("datetime64[ms]").astype("datetime64[D]")
     parts = np.char.replace(local.astype(str), "-", "")
     return np.asarray(parts.astype(np.int64))
-
-
-def ranking_auc(scores: NDArray[np.floating], labels: Bools) -> float | None:
-    """Area under the ROC curve, ties counted half; None without both kinds of rows."""
-    positives = int(labels.sum())
-    negatives = len(labels) - positives
-    if not positives or not negatives:
-        return None
-    _, group, size = np.unique(scores, return_inverse=True, return_counts=True)
-    rank = np.cumsum(size) - (size - 1) / 2  # mean rank of each tied group, from 1
-    return float((rank[group][labels].sum() - positives * (positives + 1) / 2) / (positives * negatives))

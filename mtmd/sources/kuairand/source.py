@@ -1,9 +1,9 @@
 """Reads KuaiRand-Pure (Gao et al., CIKM 2022) as published: `log_standard_*_pure`, user and video tables.
 
-Plain or gzipped CSV; the sample and the full download have the same files. The video *statistics* file
-averages the whole month, so it leaks the future: it is never read, and neither is the random-exposure log.
-
-Video attributes that the published columns only imply: a length band and separate tags."""
+Plain or gzipped CSV; the sample and the full download have the same files. The video *statistics* file averages the
+whole month, so it leaks the future: it is never read, and neither is the random-exposure log. `duration_band` and
+`tag_pair` are video attributes that the published columns only imply.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,36 +26,6 @@ _LOG_COLUMNS = (
 _USER_NUMBERS = ("follow_user_num", "fans_user_num", "friend_user_num", "register_days")
 _USER_FLAGS = ("is_lowactive_period", "is_live_streamer", "is_video_author")
 _ONE_HOTS = tuple(f"onehot_feat{i}" for i in range(18))
-
-
-def _log_types() -> dict[str, pa.DataType]:
-    return dict.fromkeys(_LOG_COLUMNS, pa.int64())
-
-
-def _user_types() -> dict[str, pa.DataType]:
-    return (
-        {"user_id": pa.int64(), "user_active_degree": pa.string()}
-        | dict.fromkeys(_USER_FLAGS, pa.int64())
-        | dict.fromkeys(_USER_NUMBERS, pa.float64())
-        | {f"{name}_range": pa.string() for name in _USER_NUMBERS}
-        | dict.fromkeys(_ONE_HOTS, pa.float64())  # written as 1.0 where the column has gaps
-    )
-
-
-def _video_types() -> dict[str, pa.DataType]:
-    return {
-        "video_id": pa.int64(),
-        "author_id": pa.int64(),
-        "video_type": pa.string(),
-        "upload_dt": pa.date32(),
-        "upload_type": pa.string(),
-        "video_duration": pa.float64(),
-        "server_width": pa.float64(),
-        "server_height": pa.float64(),
-        "music_id": pa.int64(),
-        "music_type": pa.float64(),
-        "tag": pa.string(),
-    }
 
 
 @dataclass(frozen=True)
@@ -106,6 +76,50 @@ def read_source(folder: Path) -> Source:
     return Source(exposures, users, videos, read.num_rows, read.num_rows - exposures.num_rows)
 
 
+def duration_band(duration_ms: pa.ChunkedArray) -> pa.Array:
+    """⌊4 · log2(seconds)⌋ as int32, null where unknown: what counts is length against 30 s."""
+    seconds = pc.divide(duration_ms, 1000.0)
+    band = pc.floor(pc.multiply(pc.log2(pc.max_element_wise(seconds, 1.0, skip_nulls=False)), 4.0))
+    return pc.cast(band, pa.int32()).combine_chunks()
+
+
+def tag_pair(tag: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
+    """First and second tag of "7,39", null where there is none."""
+    parts = pc.extract_regex(tag.combine_chunks(), r"^(?P<first>[^,]*)(?:,(?P<second>[^,]*))?")
+    second = pc.struct_field(parts, "second")
+    return pc.struct_field(parts, "first"), pc.if_else(pc.equal(second, ""), None, second)
+
+
+def _log_types() -> dict[str, pa.DataType]:
+    return dict.fromkeys(_LOG_COLUMNS, pa.int64())
+
+
+def _user_types() -> dict[str, pa.DataType]:
+    return (
+        {"user_id": pa.int64(), "user_active_degree": pa.string()}
+        | dict.fromkeys(_USER_FLAGS, pa.int64())
+        | dict.fromkeys(_USER_NUMBERS, pa.float64())
+        | {f"{name}_range": pa.string() for name in _USER_NUMBERS}
+        | dict.fromkeys(_ONE_HOTS, pa.float64())  # written as 1.0 where the column has gaps
+    )
+
+
+def _video_types() -> dict[str, pa.DataType]:
+    return {
+        "video_id": pa.int64(),
+        "author_id": pa.int64(),
+        "video_type": pa.string(),
+        "upload_dt": pa.date32(),
+        "upload_type": pa.string(),
+        "video_duration": pa.float64(),
+        "server_width": pa.float64(),
+        "server_height": pa.float64(),
+        "music_id": pa.int64(),
+        "music_type": pa.float64(),
+        "tag": pa.string(),
+    }
+
+
 def _either(path: Path) -> Path:
     """`path`, or its gzipped twin; the plain one when both are there."""
     zipped = path.with_name(f"{path.name}.gz")
@@ -143,17 +157,3 @@ def _check_key(path: Path, table: pa.Table, key: str) -> None:
             f"{path}: {key} has {table[key].null_count} empty, {distinct} distinct values"
             f" in {table.num_rows} rows; it must name each row"
         )
-
-
-def duration_band(duration_ms: pa.ChunkedArray) -> pa.Array:
-    """⌊4 · log2(seconds)⌋ as int32, null where unknown: what counts is length against 30 s."""
-    seconds = pc.divide(duration_ms, 1000.0)
-    band = pc.floor(pc.multiply(pc.log2(pc.max_element_wise(seconds, 1.0, skip_nulls=False)), 4.0))
-    return pc.cast(band, pa.int32()).combine_chunks()
-
-
-def tag_pair(tag: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
-    """First and second tag of "7,39", null where there is none."""
-    parts = pc.extract_regex(tag.combine_chunks(), r"^(?P<first>[^,]*)(?:,(?P<second>[^,]*))?")
-    second = pc.struct_field(parts, "second")
-    return pc.struct_field(parts, "first"), pc.if_else(pc.equal(second, ""), None, second)

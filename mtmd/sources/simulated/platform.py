@@ -1,6 +1,7 @@
-"""The platform itself: runs days, block by block, and writes their logs or tells their truth.
+"""The simulated platform itself: runs days, block by block, and writes their logs or tells their truth.
 
-The simulated world behind a line's logs, for what only its truth can say."""
+`world_at` and `world_of` find the simulated world behind a line's logs, for what only its truth can say.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,29 +27,11 @@ from mtmd.sources.simulated.streams import Floats, Ints, generator
 from mtmd.sources.simulated.tables import SCHEMAS, LogBook
 from mtmd.sources.simulated.teacher import Scores, score
 from mtmd.sources.simulated.writer import DayWriter
-from mtmd.store import files as storage
+from mtmd.store.files import read_json, resolve, write_json
 
 _FORMAT = 2  # raise when the same configuration means other rows
 _IDENTITY = "world.json"
 _FURTHER = frozenset(SCHEMA.names)
-
-
-@dataclass(frozen=True)
-class DayTruth:
-    """What really governs a day, one row per candidate in the logs' order; never in the logs.
-
-    `probability`, `teacher` and `structure` are (P, 3) in the order of `teacher.TASKS`, NaN where a task does
-    not apply. `structure` is the truth without what is not logged: the best that any student could know.
-    """
-
-    request_id: Ints
-    ad_id: Ints
-    surface: Ints
-    product: Ints
-    probability: Floats
-    teacher: Floats
-    structure: Floats
-    impressed: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -118,35 +101,6 @@ class SimulatedPlatform:
         return table if block.further is None else with_further(table, block.further, block.actions.impressed)
 
 
-def has_further_tasks(preset: Preset) -> bool:
-    """Whether the preset asks for the tasks that the platform writes only with `further_tasks`, or for one of them."""
-    return not _FURTHER.isdisjoint(table_columns(preset.declarations)["candidates"])
-
-
-def require_columns(preset: Preset) -> None:
-    """Raise ConfigError for a preset whose logs have other columns than this platform can write.
-
-    It writes two more tasks, `further_tasks`, where the preset has one of them.
-    """
-    further = _FURTHER if has_further_tasks(preset) else frozenset()
-    for table, columns in table_columns(preset.declarations).items():
-        written = set(SCHEMAS[table].names) | (further if table == "candidates" else frozenset())
-        problems = {
-            "it can't write": sorted(columns.keys() - written),
-            "the preset lacks": sorted(written - columns.keys()),
-        }
-        if found := [f"{what} {_some(names)}" for what, names in problems.items() if names]:
-            raise ConfigError(
-                f"preset {preset.name!r} can't be simulated: the platform's {table} differ from its own: "
-                f"{'; '.join(found)}. Use a preset with the columns of demo or five-tasks, or bring the logs that this "
-                "one is made for"
-            )
-
-
-def _some(names: list[str]) -> str:
-    return f"{', '.join(names[:5])}{' and more' if len(names) > 5 else ''}"
-
-
 def simulate(
     config: WorldConfig,
     first: date,
@@ -161,7 +115,7 @@ def simulate(
     """
     if last < first:
         raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
-    root = storage.resolve(logs)
+    root = resolve(logs)
     _claim(config, root)
     platform = SimulatedPlatform(config)
     for offset in range((last - first).days + 1):
@@ -171,24 +125,22 @@ def simulate(
             on_day(day, rows)
 
 
-def world_at(logs: str | Path) -> WorldConfig | None:
-    """The simulated world whose logs these are; None where there are none yet.
+@dataclass(frozen=True)
+class DayTruth:
+    """What really governs a day, one row per candidate in the logs' order; never in the logs.
 
-    Raises LogsError where an older version of this platform wrote them.
+    `probability`, `teacher` and `structure` are (P, 3) in the order of `teacher.TASKS`, NaN where a task does
+    not apply. `structure` is the truth without what is not logged: the best that any student could know.
     """
-    path = storage.resolve(logs) / _IDENTITY
-    if not path.exists():
-        return None
-    found = storage.read_json(path)
-    try:
-        if found["format"] == _FORMAT:
-            return WorldConfig.model_validate(found["world"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise LogsError(f"{path} does not describe a simulated world: {error}; use another folder") from error
-    raise LogsError(
-        f"{path} has format {found['format']} of the simulated world, and {_FORMAT} is needed; use another folder, "
-        "or remove this one"
-    )
+
+    request_id: Ints
+    ad_id: Ints
+    surface: Ints
+    product: Ints
+    probability: Floats
+    teacher: Floats
+    structure: Floats
+    impressed: NDArray[np.bool_]
 
 
 def day_truth(config: WorldConfig, day: date) -> DayTruth:
@@ -211,28 +163,24 @@ def day_truth(config: WorldConfig, day: date) -> DayTruth:
     return DayTruth(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _is_missing(directory: Path) -> bool:
-    if directory.is_dir() and not any(directory.iterdir()):
-        directory.rmdir()  # an empty directory would stand in the way of a whole one
-    return not directory.exists()
+def world_at(logs: str | Path) -> WorldConfig | None:
+    """The simulated world whose logs these are; None where there are none yet.
 
-
-def _claim(config: WorldConfig, logs: Path) -> None:
-    """Note which world the logs are of: days of two worlds in one folder would be one stream to readers."""
-    path = logs / _IDENTITY
+    Raises LogsError where an older version of this platform wrote them.
+    """
+    path = resolve(logs) / _IDENTITY
     if not path.exists():
-        if days := available_days(logs):
-            raise LogsError(
-                f"{logs} has logs of {len(days)} days and no {_IDENTITY}: they are not of this world; "
-                "use another folder, or remove this one"
-            )
-        storage.write_json(path, {"format": _FORMAT, "world": config.model_dump(mode="json")})
-    # Not the text: a world that was noted before an option came has that option's default.
-    elif (found := world_at(logs)) != config:
-        raise LogsError(
-            f"{path} says that these logs are of another simulated world ({found!r}), not of {config!r}; "
-            "use another folder, or remove this one"
-        )
+        return None
+    found = read_json(path)
+    try:
+        if found["format"] == _FORMAT:
+            return WorldConfig.model_validate(found["world"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise LogsError(f"{path} does not describe a simulated world: {error}; use another folder") from error
+    raise LogsError(
+        f"{path} has format {found['format']} of the simulated world, and {_FORMAT} is needed; use another folder, "
+        "or remove this one"
+    )
 
 
 def world_of(preset: Preset, logs: str) -> WorldConfig:
@@ -261,3 +209,56 @@ def require_world_of_gate(preset: Preset, logs: str) -> None:
             f"ab_test.gate (true) of preset {preset.name!r} needs the logs of a simulated world: {error}; or set "
             "ab_test.gate to false"
         ) from error
+
+
+def require_columns(preset: Preset) -> None:
+    """Raise ConfigError for a preset whose logs have other columns than this platform can write.
+
+    It writes two more tasks, `further_tasks`, where the preset has one of them.
+    """
+    further = _FURTHER if has_further_tasks(preset) else frozenset()
+    for table, columns in table_columns(preset.declarations).items():
+        written = set(SCHEMAS[table].names) | (further if table == "candidates" else frozenset())
+        problems = {
+            "it can't write": sorted(columns.keys() - written),
+            "the preset lacks": sorted(written - columns.keys()),
+        }
+        if found := [f"{what} {_some(names)}" for what, names in problems.items() if names]:
+            raise ConfigError(
+                f"preset {preset.name!r} can't be simulated: the platform's {table} differ from its own: "
+                f"{'; '.join(found)}. Use a preset with the columns of demo or five-tasks, or bring the logs that this "
+                "one is made for"
+            )
+
+
+def has_further_tasks(preset: Preset) -> bool:
+    """Whether the preset asks for the tasks that the platform writes only with `further_tasks`, or for one of them."""
+    return not _FURTHER.isdisjoint(table_columns(preset.declarations)["candidates"])
+
+
+def _some(names: list[str]) -> str:
+    return f"{', '.join(names[:5])}{' and more' if len(names) > 5 else ''}"
+
+
+def _is_missing(directory: Path) -> bool:
+    if directory.is_dir() and not any(directory.iterdir()):
+        directory.rmdir()  # an empty directory would stand in the way of a whole one
+    return not directory.exists()
+
+
+def _claim(config: WorldConfig, logs: Path) -> None:
+    """Note which world the logs are of: days of two worlds in one folder would be one stream to readers."""
+    path = logs / _IDENTITY
+    if not path.exists():
+        if days := available_days(logs):
+            raise LogsError(
+                f"{logs} has logs of {len(days)} days and no {_IDENTITY}: they are not of this world; "
+                "use another folder, or remove this one"
+            )
+        write_json(path, {"format": _FORMAT, "world": config.model_dump(mode="json")})
+    # Not the text: a world that was noted before an option came has that option's default.
+    elif (found := world_at(logs)) != config:
+        raise LogsError(
+            f"{path} says that these logs are of another simulated world ({found!r}), not of {config!r}; "
+            "use another folder, or remove this one"
+        )

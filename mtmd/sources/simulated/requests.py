@@ -1,9 +1,9 @@
-"""The requests of a block: who asks, where, about what, and what each surface knows of it.
+"""The requests of a block, and which ads the heavyweight ranker scores for each (retrieval).
 
-Search has a query, related_pin a subject pin, home_feed a history. What a request really wants is `want`,
-a mixture of the user's taste and that context which the logs never show.
-
-Retrieval: which ads the heavyweight ranker scores for a request."""
+A request says who asks, where, about what, and what each surface knows of it. Search has a query, related_pin a subject
+pin, home_feed a history. What a request really wants is `want`, a mixture of the user's taste and that context which
+the logs never show.
+"""
 
 from dataclasses import dataclass
 
@@ -20,6 +20,12 @@ SURFACE_SHARE = np.array([0.49, 0.32, 0.19])
 _TASTE = np.array([0.55, 0.3, 0.4])  # weight of the user's taste beside the context, by surface
 _DAY_SECONDS = 86_400
 _WEEKEND_TRAFFIC = 1.1
+
+SHOPPING_SHARE = np.array([0.3, 0.52, 0.18])  # shopping ads among the candidates, by surface
+_SOURCES = np.array(
+    [0.5, 0.2, 0.3]
+)  # of candidates: about the request's topic, about an interest of the user's, popular
+_ATTEMPTS = 5  # draws of a candidate that its request has already
 
 
 @dataclass(frozen=True)
@@ -53,16 +59,12 @@ class Requests:
         return len(self.request_id)
 
 
-def weekday(ordinal: int) -> int:
-    """ISO weekday of the day with this proleptic ordinal: 1 = Monday … 7 = Sunday."""
-    return (ordinal + 6) % 7 + 1
+@dataclass(frozen=True)
+class Pairs:
+    """P (request, ad) pairs, as rows of the block's requests and of the day's ads, sorted by both."""
 
-
-def request_count(config: WorldConfig, ordinal: int) -> int:
-    """Requests of the day with this proleptic ordinal: weekends are busier, Tuesdays quieter."""
-    day = weekday(ordinal)
-    factor = _WEEKEND_TRAFFIC if day >= 6 else 1.0 - 0.02 * (3 - abs(day - 2))
-    return max(1, round(config.requests_per_day * factor))
+    request: Ints
+    ad: Ints
 
 
 def draw_requests(population: Population, ordinal: int, start: int, stop: int) -> Requests:
@@ -104,42 +106,6 @@ def draw_requests(population: Population, ordinal: int, start: int, stop: int) -
     )
 
 
-def _day_offset(seed: int, ordinal: int) -> float:
-    return float(uniforms(seed, "surface turn", np.array([ordinal]), 1)[0, 0])
-
-
-def _topics(population: Population, users: Users, surface: Ints, u: Floats, v: Floats, day: int) -> Ints:
-    """An interest of the user, or what is in fashion; people search more widely than they browse."""
-    interest = users.interests[np.arange(len(u)), pick(v, np.array([0.5, 0.3, 0.2]))]
-    fashion = pick(v, np.exp(0.6 * population.trend(day)))
-    return np.where(u < np.array([0.85, 0.45, 0.65])[surface], interest, fashion)
-
-
-def _about(topic: Ints, rank: Ints, topics: int) -> Ints:
-    """The rank-th term or pin of a topic."""
-    return topic + topics * rank
-
-
-def _seconds(u: Floats, surface: Ints) -> Floats:
-    """Times of a day with a peak that depends on the surface, from the inverse of its distribution."""
-    peak = np.array([20.0, 14.0, 21.0])[surface] / 24
-    turns = u - 0.6 * np.sin(2 * np.pi * (u - peak)) / (2 * np.pi)
-    return np.mod(turns, 1.0) * (_DAY_SECONDS - 1)
-
-
-SHOPPING_SHARE = np.array([0.3, 0.52, 0.18])  # of the candidates, by surface
-_SOURCES = np.array([0.5, 0.2, 0.3])  # about the request's topic, about an interest of the user's, popular
-_ATTEMPTS = 5
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """P (request, ad) pairs, as rows of the block's requests and of the day's ads, sorted by both."""
-
-    request: Ints
-    ad: Ints
-
-
 def draw_pairs(population: Population, requests: Requests, ads: Ads, ordinal: int, start: int) -> Pairs:
     """Distinct candidates of each request; a pair drawn twice is drawn again, then dropped."""
     config = population.config
@@ -161,6 +127,41 @@ def draw_pairs(population: Population, requests: Requests, ads: Ads, ordinal: in
             ad[again] = _draw(population, requests, ads, request[again], product[again], rng)
     order = np.lexsort((ad, request))
     return Pairs(request[order], ad[order])
+
+
+def request_count(config: WorldConfig, ordinal: int) -> int:
+    """Requests of the day with this proleptic ordinal: weekends are busier, Tuesdays quieter."""
+    day = weekday(ordinal)
+    factor = _WEEKEND_TRAFFIC if day >= 6 else 1.0 - 0.02 * (3 - abs(day - 2))
+    return max(1, round(config.requests_per_day * factor))
+
+
+def weekday(ordinal: int) -> int:
+    """ISO weekday of the day with this proleptic ordinal: 1 = Monday … 7 = Sunday."""
+    return (ordinal + 6) % 7 + 1
+
+
+def _day_offset(seed: int, ordinal: int) -> float:
+    return float(uniforms(seed, "surface turn", np.array([ordinal]), 1)[0, 0])
+
+
+def _topics(population: Population, users: Users, surface: Ints, u: Floats, v: Floats, day: int) -> Ints:
+    """An interest of the user, or what is in fashion; people search more widely than they browse."""
+    interest = users.interests[np.arange(len(u)), pick(v, np.array([0.5, 0.3, 0.2]))]
+    fashion = pick(v, np.exp(0.6 * population.trend(day)))
+    return np.where(u < np.array([0.85, 0.45, 0.65])[surface], interest, fashion)
+
+
+def _about(topic: Ints, rank: Ints, topics: int) -> Ints:
+    """The rank-th term or pin of a topic."""
+    return topic + topics * rank
+
+
+def _seconds(u: Floats, surface: Ints) -> Floats:
+    """Times of a day with a peak that depends on the surface, from the inverse of its distribution."""
+    peak = np.array([20.0, 14.0, 21.0])[surface] / 24
+    turns = u - 0.6 * np.sin(2 * np.pi * (u - peak)) / (2 * np.pi)
+    return np.mod(turns, 1.0) * (_DAY_SECONDS - 1)
 
 
 def _products(requests: Requests, counts: Ints, request: Ints, offset: Floats) -> Ints:
