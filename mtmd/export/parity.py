@@ -28,7 +28,7 @@ from mtmd.model.two_tower import MTMD
 from mtmd.registry.bundle import TowerSide
 from mtmd.serve.scorer import Scorer
 
-PROOF_FORMAT = 1  # raise it whenever the same files would be checked, or served, in another way
+PROOF_FORMAT = 2  # raise it whenever the same files would be checked, or served, in another way
 BATCH_SIZES = (1, 2, 7, 1024)
 _UNSEEN = 31  # rows of unseen ids in each file's hard rows
 _BATCHES = 64  # at most so many per batch size: batches of 1 need not read all rows again

@@ -5,7 +5,6 @@ The manifest says where the code of a run came from: its commit and the versions
 
 import platform
 import subprocess
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 

@@ -1,10 +1,12 @@
 """What the registry refuses before it writes."""
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mtmd.errors import RegistryError
 from mtmd.registry.bundle import load_bundle
-from mtmd.registry.records import Champion, ModelManifest
+from mtmd.registry.history import taken_down
+from mtmd.registry.records import Champion, ChampionChange, ModelManifest
 
 _REQUIRED = ("bundle.json", "metrics.json")
 
@@ -35,3 +37,42 @@ def check_sequence(champion: Champion | None, expected: int, model_id: str) -> N
             f"the champion's sequence is {sequence}, not {expected} as when {model_id!r} was compared with it: "
             f"{live} is live now. Run again, so that it is compared with that one"
         )
+
+
+def require_rollback(champion: Champion | None, only: str | None) -> Champion:
+    """The champion that a rollback takes down; raises RegistryError where there is none, or another one than `only`."""
+    live = champion.model_id if champion else "none"
+    if only is not None and live != only:
+        raise RegistryError(f"model {only!r} is not live ({live} is), so there is nothing to roll back")
+    if champion is None or champion.previous is None:
+        raise RegistryError(f"there is no champion before the live one ({live}); promote another model")
+    return champion
+
+
+def refusal(
+    manifest: ModelManifest,
+    champion: Champion,
+    banned: Mapping[str, str | None],
+    history: Callable[[], Sequence[ChampionChange]],
+) -> str | None:
+    """Why a model may not displace the champion: it is older, or was rolled back, by its id or by its content.
+
+    `banned` has the content of every model that was rolled back; None where it is not known. `history` is read for the
+    message alone: a promotion that is not refused costs the same after a thousand others.
+    """
+    if manifest.as_of < champion.as_of:
+        return (
+            f"its as_of {manifest.as_of} is older than the champion's {champion.as_of}; it stays registered, "
+            "and displaces nothing"
+        )
+    same = [model_id for model_id, content in banned.items() if content == manifest.bundle_id]
+    if manifest.model_id not in banned and not same:
+        return None
+    known = manifest.model_id if manifest.model_id in banned else same[-1]
+    rollback = taken_down(history(), known)
+    why = f" ({rollback.at:%Y-%m-%d %H:%M} UTC: {rollback.reason})" if rollback else ""
+    who = known if known == manifest.model_id else f"{manifest.model_id} is {known} under another id, which"
+    return (
+        f"{who} was rolled back before{why}; another window or preset gives a model of other content, which "
+        f"can be promoted. `mtmd reinstate {known}` lets this one come back"
+    )

@@ -15,8 +15,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mtmd.errors import BundleError, RegistryError, StorageError
-from mtmd.registry.checks import check_built, check_sequence, require_reason
-from mtmd.registry.history import champion_of, read_history, reconcile, standing, taken_down, with_content
+from mtmd.registry.checks import check_built, check_sequence, refusal, require_reason, require_rollback
+from mtmd.registry.history import champion_of, read_history, reconcile, standing, with_content
 from mtmd.registry.records import (
     REASON_LENGTH,
     Champion,
@@ -27,6 +27,7 @@ from mtmd.registry.records import (
     RegistryStatus,
 )
 from mtmd.store.files import atomic_directory, locked, read_json, sha256_file, write_json
+from mtmd.store.outputs import file_digests
 
 _MANIFEST = "manifest.json"
 
@@ -60,12 +61,7 @@ class Registry:
             with atomic_directory(final) as temporary:
                 build(temporary)
                 check_built(temporary, manifest)
-                files = {
-                    str(path.relative_to(temporary)): sha256_file(path)
-                    for path in sorted(temporary.rglob("*"))
-                    if path.is_file()
-                }
-                stored = manifest.model_copy(update={"files": files})
+                stored = manifest.model_copy(update={"files": file_digests(temporary)})
                 write_json(temporary / _MANIFEST, stored.model_dump(mode="json"))
         return Registered(model_id=model_id, path=str(final), reused=reused)
 
@@ -127,8 +123,8 @@ class Registry:
                 raise RegistryError(
                     f"model {model_id!r} has as_of {manifest.as_of}; it cannot be promoted for {as_of}"
                 )
-            if champion is not None and (refusal := self._refusal(manifest, champion)):
-                return Promotion(outcome="refused", champion=champion, words=refusal)
+            if champion is not None and (words := self._refused(manifest, champion)):
+                return Promotion(outcome="refused", champion=champion, words=words)
             check_sequence(champion, expected_sequence, model_id)
             promoted = self._swap(
                 champion,
@@ -145,26 +141,16 @@ class Registry:
     def rollback(
         self, reason: str, check: Callable[[Path], object], only: str | None = None
     ) -> tuple[Champion, Champion]:
-        """Make the previous champion live again; once more goes one further back. Returns the champions before and
-        after. Earlier champions that are the same model under other ids are taken down with the live one.
+        """Make the previous champion live again; returns the champions before and after. Once more goes further back.
 
+        Earlier champions that are the same model under other ids are taken down with the live one.
         `check` gets the target's directory, after its digests are compared; what it raises stops the rollback.
         `only` names the model to take down: a rollback that was sent twice goes back once. Raises RegistryError when
         another one is live or there is none to go back to, BundleError (changing nothing) when a file was altered.
         """
         require_reason("a rollback", reason)
         with locked(self._lock):
-            champion = self._reconciled()
-            if only is not None and (champion is None or champion.model_id != only):
-                live = champion.model_id if champion else "none"
-                raise RegistryError(
-                    f"model {only!r} is not live ({live} is), so there is nothing to roll back"
-                )
-            if champion is None or champion.previous is None:
-                live = champion.model_id if champion else "none"
-                raise RegistryError(
-                    f"there is no champion before the live one ({live}); promote another model"
-                )
+            champion = require_rollback(self._reconciled(), only)
             content = self._bundle_of(champion.model_id, champion)
             taken = (*self._copies(champion, content), champion.model_id)
             rolled_back = (*champion.rolled_back, *taken)
@@ -196,7 +182,7 @@ class Registry:
         require_reason("a reinstatement", reason)
         with locked(self._lock):
             champion = self._reconciled()
-            banned = {} if champion is None else self._banned_bundles(champion)
+            banned = {} if champion is None else self._banned(champion)
             content = None if champion is None else self._bundle_of(model_id, champion)
             back = with_content(content, banned) | ({model_id} & banned.keys())
             if champion is None or not back:
@@ -244,31 +230,10 @@ class Registry:
             history=history[-latest:],
         )
 
-    def _refusal(self, manifest: ModelManifest, champion: Champion) -> str | None:
-        """Why a model may not displace the champion."""
-        if manifest.as_of < champion.as_of:
-            return (
-                f"its as_of {manifest.as_of} is older than the champion's {champion.as_of}; it stays registered, "
-                "and displaces nothing"
-            )
-        banned = self._banned_bundles(champion)
-        same = [name for name, bundle in banned.items() if bundle == manifest.bundle_id]
-        if manifest.model_id in banned or same:
-            known = manifest.model_id if manifest.model_id in banned else same[-1]
-            change = taken_down(read_history(self._history), known)
-            why = f" ({change.at:%Y-%m-%d %H:%M} UTC: {change.reason})" if change else ""
-            who = (
-                known
-                if known == manifest.model_id
-                else f"{manifest.model_id} is {known} under another id, which"
-            )
-            return (
-                f"{who} was rolled back before{why}; another window or preset gives a model of other content, which "
-                f"can be promoted. `mtmd reinstate {known}` lets this one come back"
-            )
-        return None
+    def _refused(self, manifest: ModelManifest, champion: Champion) -> str | None:
+        return refusal(manifest, champion, self._banned(champion), lambda: read_history(self._history))
 
-    def _banned_bundles(self, champion: Champion) -> dict[str, str | None]:
+    def _banned(self, champion: Champion) -> dict[str, str | None]:
         """Models that were rolled back and the content of each, in the order of the rollbacks."""
         return {name: self._bundle_of(name, champion) for name in champion.rolled_back}
 

@@ -30,6 +30,12 @@ def read_record(path: Path, kind: type[_Record]) -> _Record | None:
         return None
 
 
+def file_digests(directory: Path) -> dict[str, str]:
+    """Hex sha256 of every file below a directory, by its path from there."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): sha256_file(path) for path in files}
+
+
 def is_complete(directory: Path) -> bool:
     """Whether the directory exists and every file is as its manifest says."""
     manifest = directory / _MANIFEST
@@ -56,10 +62,5 @@ def make_once(directory: Path, build: Callable[[Path], None]) -> bool:
         remove(directory)
     with atomic_directory(directory) as temporary:
         build(temporary)
-        files = {
-            str(path.relative_to(temporary)): sha256_file(path)
-            for path in sorted(temporary.rglob("*"))
-            if path.is_file()
-        }
-        write_json(temporary / _MANIFEST, {"files": files})
+        write_json(temporary / _MANIFEST, {"files": file_digests(temporary)})
     return False

@@ -18,7 +18,8 @@ KILLED = """
 import os, signal, sys
 from datetime import date
 from pathlib import Path
-from mtmd.registry import Registry, history
+from mtmd.registry import history
+from mtmd.registry.registry import Registry
 
 def killed(path, line):
     with path.open("a") as file:
