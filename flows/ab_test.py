@@ -1,21 +1,19 @@
 """What the model would do to the platform's traffic: a simulated A/B test, the paper's Tables 2 to 5."""
 
-import argparse
 import sys
-from datetime import date
+from argparse import Namespace
 from typing import Annotated
 
 from prefect import flow
-from prefect.exceptions import ParameterTypeError
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
 from flows import prefect_artifacts, steps
+from flows.command import run_from_terminal
 from flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, described, scheduled_day
-from flows.terminal import print_error, print_table
+from flows.terminal import print_table
 from mtmd.abtest.outcome import ABTest
 from mtmd.abtest.stage import Control
-from mtmd.errors import MtmdError
 from mtmd.model.build import ModelKind
 from mtmd.report.tables.ab_test import outcome_tables
 
@@ -63,42 +61,10 @@ def ab_test(
     return tested
 
 
-def main() -> int:
-    """Run the flow from a terminal; exit status 1 for an error that the user can mend."""
-    options = _parser().parse_args()
-    try:
-        tested = ab_test(
-            as_of=options.as_of,
-            window_days=options.window_days,
-            preset=options.preset,
-            samples=options.samples,
-            requests=options.requests,
-            control=options.control,
-            logs=options.logs,
-            artifacts=options.artifacts,
-        )
-    except (MtmdError, ParameterTypeError) as error:
-        print_error(error)
-        return 1
+def _show(tested: ABTest, _: Namespace) -> None:
     for table in outcome_tables(tested):
         print_table(table)
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m flows.ab_test", description=__doc__)
-    parser.add_argument(
-        "--as-of", type=date.fromisoformat, help="held-out day, YYYY-MM-DD; default: yesterday, UTC"
-    )
-    parser.add_argument("--window-days", type=int, help="20 to 60; default: the preset's")
-    parser.add_argument("--preset", default="demo", help="a preset's name, or a path to a .toml")
-    parser.add_argument("--samples", type=int, help="times that the day is run; default: the preset's")
-    parser.add_argument("--requests", type=int, help="requests of each; default: the preset's")
-    parser.add_argument("--control", choices=list(_KINDS), default="per_slice")
-    parser.add_argument("--logs", help="default: the preset's")
-    parser.add_argument("--artifacts", default="artifacts")
-    return parser
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_from_terminal(ab_test, "flows.ab_test", _show))

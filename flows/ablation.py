@@ -1,22 +1,20 @@
 """What each part of the model earns on this platform's traffic: the paper's Table 6, over several seeds."""
 
-import argparse
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
-from datetime import date
 from typing import Annotated
 
 from prefect import flow, get_run_logger
-from prefect.exceptions import ParameterTypeError
 from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
 from flows import prefect_artifacts, steps
+from flows.command import run_from_terminal
 from flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, described, scheduled_day
-from flows.terminal import print_error, print_table
+from flows.terminal import print_table
 from mtmd.config import variant, variants
-from mtmd.errors import MtmdError
 from mtmd.evaluate.ablation import Ablation, to_train
 from mtmd.extract.shards import Days, ShardRef
 from mtmd.report.tables.ablation import factor_table
@@ -92,39 +90,9 @@ def train_variants(
     return [run.result() for run in runs.values() if run.state.is_completed()], failed
 
 
-def main() -> int:
-    """Run the flow from a terminal; exit status 1 for an error that the user can mend."""
-    options = _parser().parse_args()
-    try:
-        ablated = ablation(
-            as_of=options.as_of,
-            window_days=options.window_days,
-            preset=options.preset,
-            seeds=options.seeds,
-            names=options.variants,
-            logs=options.logs,
-            artifacts=options.artifacts,
-        )
-    except (MtmdError, ParameterTypeError) as error:
-        print_error(error)
-        return 1
+def _show(ablated: Ablation, _: Namespace) -> None:
     print_table(factor_table(ablated.reports, variants().values()))
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m flows.ablation", description=__doc__)
-    parser.add_argument(
-        "--as-of", type=date.fromisoformat, help="held-out day, YYYY-MM-DD; default: yesterday, UTC"
-    )
-    parser.add_argument("--window-days", type=int, help="20 to 60; default: the preset's")
-    parser.add_argument("--preset", default="demo", help="a preset's name, or a path to a .toml")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--variants", nargs="+", help="default: all")
-    parser.add_argument("--logs", help="default: the preset's")
-    parser.add_argument("--artifacts", default="artifacts")
-    return parser
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_from_terminal(ablation, "flows.ablation", _show))

@@ -1,15 +1,14 @@
 """The daily job: from the window's logs to a promoted model, or to the words why not."""
 
-import argparse
 import sys
 from datetime import date
 
 from prefect import flow
-from prefect.exceptions import ParameterTypeError
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import prefect_artifacts, steps
 from flows.ablation import ablate
+from flows.command import run_from_terminal
 from flows.parameters import (
     Ablations,
     Artifacts,
@@ -22,9 +21,8 @@ from flows.parameters import (
     described,
     scheduled_day,
 )
-from flows.terminal import print_error, show
+from flows.terminal import show
 from mtmd.config import variants
-from mtmd.errors import MtmdError
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.day_run import DayRun
@@ -106,45 +104,9 @@ def _until_decided(
     return run, steps.decide(run, promote, override)
 
 
-def main() -> int:
-    """Run the flow from a terminal; exit status 1 for an error that the user can mend."""
-    options = _parser().parse_args()
-    try:
-        summary = daily_retrain(
-            as_of=options.as_of,
-            window_days=options.window_days,
-            preset=options.preset,
-            promote=not options.no_promote,
-            logs=options.logs,
-            artifacts=options.artifacts,
-            ablations=not options.no_ablations,
-            override=options.override,
-        )
-    except (MtmdError, ParameterTypeError) as error:
-        print_error(error)
-        return 1
-    show(summary, options.preset)
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m flows.daily_retrain", description=__doc__)
-    parser.add_argument(
-        "--as-of", type=date.fromisoformat, help="held-out day, YYYY-MM-DD; default: yesterday, UTC"
-    )
-    parser.add_argument("--window-days", type=int, help="20 to 60; default: the preset's")
-    parser.add_argument("--preset", default="demo", help="a preset's name, or a path to a .toml")
-    parser.add_argument("--logs", help="default: the preset's")
-    parser.add_argument("--artifacts", default="artifacts")
-    parser.add_argument(
-        "--no-ablations", action="store_true", help="skip the rows of Table 6, which cost four trainings"
-    )
-    parser.add_argument(
-        "--override", help="reason to promote although a gate about slices, or of the A/B, fails"
-    )
-    parser.add_argument("--no-promote", action="store_true", help="register the candidate only")
-    return parser
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(
+        run_from_terminal(
+            daily_retrain, "flows.daily_retrain", lambda summary, options: show(summary, options.preset)
+        )
+    )

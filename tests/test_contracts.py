@@ -22,6 +22,7 @@ import mtmd.serve.http.__main__
 from deploy import local
 from flows import ablation
 from flows import daily_retrain as daily
+from flows.command import parser_of
 from mtmd.config import Preset, load_preset, preset_names
 from mtmd.logs.contract import table_columns
 from mtmd.serve.catalogue import Catalogue
@@ -134,11 +135,11 @@ def _parser(words: list[str]) -> tuple[argparse.ArgumentParser, list[str]] | Non
     if words[0] == ".venv/bin/mtmd":
         return mtmd.cli._parser(), words[1:]
     if words[:3] == [".venv/bin/python", "-m", "flows.daily_retrain"]:
-        return daily._parser(), words[3:]
+        return parser_of(daily.daily_retrain, "flows.daily_retrain"), words[3:]
     if words[:3] == [".venv/bin/python", "-m", "deploy.local"]:
         return local._parser(), words[3:]
     if words[:3] == [".venv/bin/python", "-m", "flows.ablation"]:
-        return ablation._parser(), words[3:]
+        return parser_of(ablation.ablation, "flows.ablation"), words[3:]
     return None
 
 

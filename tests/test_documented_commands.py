@@ -202,7 +202,7 @@ ON_THE_PLATFORM = (
         says="Table 2, by surface: mtmd against per_slice",
     ),
     Step(
-        ".venv/bin/python -m flows.ablation --as-of 2026-01-25 --variants no_domain_adaptation no_dcn "
+        ".venv/bin/python -m flows.ablation --as-of 2026-01-25 --names no_domain_adaptation no_dcn "
         "no_normalisation downsampling emb_64 emb_48 emb_32",
         swap={
             **HELD_OUT,

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from pydantic import Field
+from scipy.stats import t as student
 
 from mtmd.abtest.arms import CELLS, SUMS, Arm
 from mtmd.config import Frozen
 from mtmd.errors import EvaluationError
-from mtmd.evaluate.student import quantile, tail
 from mtmd.sources.simulated.streams import Floats
 
 # Metric → what is divided by what (paper §3.3).
@@ -85,7 +85,7 @@ def changes(
         )
     sums = np.array([[one.drawn if drawn else one.expected for one in arms] for arms in (control, treatment)])
     whole = sums.sum(axis=1, keepdims=True)  # (2, 1, C, M)
-    margin = quantile(confidence, len(control) - 1)
+    margin = float(student.ppf((1.0 + confidence) / 2.0, len(control) - 1))
     found = []
     for metric, parts in (METRICS | FURTHER_METRICS).items():
         above, below = (SUMS.index(part) for part in parts)
@@ -113,7 +113,7 @@ def _chance(loss: float, error: float, degrees: int) -> float:
     """How often arms that do not differ show such a loss, in logs, or a larger one; NaN without an error."""
     if error == 0.0:
         return 0.0 if loss > 0.0 else 1.0
-    return tail(loss / error, degrees) if math.isfinite(error) else math.nan
+    return float(student.sf(loss / error, degrees)) if math.isfinite(error) else math.nan
 
 
 def _jackknife(without: Floats) -> Floats:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.checks import check_built, check_sequence, refusal, require_reason, require_rollback
-from mtmd.registry.history import champion_of, read_history, reconcile, standing, with_content
+from mtmd.registry.history import champion_of, read_history, reconcile, standing, with_content, without
 from mtmd.registry.records import (
     REASON_LENGTH,
     Champion,
@@ -196,11 +196,7 @@ class Registry:
                 reason,
                 previous=below[-1][0] if below else None,
                 rolled_back=rolled_back,
-                bundles={
-                    name: banned_bundle
-                    for name, banned_bundle in champion.rolled_back_bundles.items()
-                    if name not in back
-                },
+                bundles=without(champion.rolled_back_bundles, back),
                 reinstated=model_id,
                 bundle_id=content,
             )

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Mapping
 
+from scipy.stats import t as student
+
 from mtmd.abtest.arms import CELLS, Alignment
 from mtmd.abtest.changes import LOWER_IS_BETTER, METRICS, RelativeChange
 from mtmd.abtest.outcome import (
@@ -15,7 +17,6 @@ from mtmd.abtest.outcome import (
     ABTest,
     ArmComparison,
 )
-from mtmd.evaluate.student import quantile, tail
 from mtmd.sources.simulated.config import FunnelConfig
 
 SAMPLES = 20
@@ -35,7 +36,7 @@ def change(kind: str, cell: str, metric: str, errors: float | None) -> RelativeC
             kind=kind, cell=cell, metric=metric, control=None, treatment=None, change=None, low=None, high=None,
             worse=None,
         )  # fmt: skip
-    ratio, half = errors * ERROR, quantile(0.95, SAMPLES - 1) * ERROR
+    ratio, half = errors * ERROR, float(student.ppf(0.975, SAMPLES - 1)) * ERROR
     return RelativeChange(
         kind=kind,
         cell=cell,
@@ -45,7 +46,7 @@ def change(kind: str, cell: str, metric: str, errors: float | None) -> RelativeC
         change=math.expm1(ratio),
         low=math.expm1(ratio - half),
         high=math.expm1(ratio + half),
-        worse=tail(errors if metric in LOWER_IS_BETTER else -errors, SAMPLES - 1),
+        worse=float(student.sf(errors if metric in LOWER_IS_BETTER else -errors, SAMPLES - 1)),
     )
 
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
 
 from pydantic import Field
+from scipy.stats import t as student
 
 from mtmd.config import Frozen, Slice, Variant
 from mtmd.errors import EvaluationError
 from mtmd.evaluate.report import ALL, EVERYTHING, Estimate, EvaluationReport
-from mtmd.evaluate.student import quantile
 from mtmd.report.tables.evaluation import Column, Table, compared_buckets
 
 
@@ -115,7 +115,8 @@ def _over_seeds(found: Sequence[Estimate | None], confidence: float) -> Estimate
     if len(known) == 1:
         return known[0]
     mean = fmean(one.value for one in known)
-    seeds = quantile(confidence, len(known) - 1) * stdev(one.value for one in known) / math.sqrt(len(known))
+    t = float(student.ppf((1.0 + confidence) / 2.0, len(known) - 1))
+    seeds = t * stdev(one.value for one in known) / math.sqrt(len(known))
     requests = (
         fmean((one.high or 0.0) - (one.low or 0.0) for one in known) / 2.0
     )  # _of_seed has both or is None
