@@ -1,5 +1,5 @@
 -- rpt_feature_psi: one row per day, feature and domain: how far its distribution lies from the reference's.
--- $paths lists the days' profiles (mtmd/monitor/profiles.py), $day is the new one; the others are the reference.
+-- $paths lists the days' profiles (mtmd/monitor/profiles.py), $day is the new one; others are the reference.
 -- PSI = Σ (p − q) ln(p / q) over groups, p the day's share and q the reference's, half a row added to each.
 -- Groups: a category's bins as they are, a number's in tenths of the reference, missing values apart.
 with
