@@ -20,7 +20,7 @@ from rich.console import Console
 
 from benchmarks.service_process import Connection, ServiceProcess
 from mtmd.config import load_preset
-from mtmd.evaluate.champion import score_shard
+from mtmd.evaluate.predictors import score_shard
 from mtmd.export.rows import sample_raw_rows
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.registry.registry import Registry

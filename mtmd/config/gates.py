@@ -1,69 +1,8 @@
-"""Thresholds: of the data suites, of the evaluation, of the promotion gates and of the simulated A/B test."""
+"""`[gates]` of a preset: the thresholds of the promotion gates."""
 
-from itertools import pairwise
-from typing import Annotated, Self
-
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from mtmd.config.base import Frozen
-
-
-class DataConfig(Frozen):
-    """Limits that the expectation suites hold a day of logs to."""
-
-    min_domain_rows: int = Field(100, ge=0, description="candidate rows each domain must have in a day")
-    trailing_days: int = Field(7, ge=1, description="earlier days that a new day is compared with")
-    min_trailing_rows: int = Field(
-        0, ge=0, description="candidate rows an earlier day must have to be compared with"
-    )
-    mix_band: float = Field(
-        0.5, gt=0, description="a domain's share may differ by this fraction of its trailing mean"
-    )
-    score_band: float = Field(
-        0.5, gt=0, description="a mean teacher score may differ by this fraction likewise"
-    )
-    max_null_rate_change: float = Field(
-        0.2, gt=0, le=1, description="absolute change of a null rate in a domain"
-    )
-    ads_may_repeat: bool = Field(
-        False, description="whether a day's ads may equal an earlier day's; for logs whose ads never change"
-    )
-
-
-class EvaluationConfig(Frozen):
-    """How held-out metrics are cut."""
-
-    buckets: int = Field(10, ge=2, description="rank buckets by teacher score inside a slice; 0 is the top")
-    interval_buckets: int = Field(5, ge=0, description="top buckets that get intervals, as in paper Table 6")
-    resamples: int = Field(1000, ge=100, description="of the bootstrap over requests")
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="of the intervals")
-    bootstrap_seed: int = Field(0, ge=0)
-    seed_noise: float = Field(
-        0.05, ge=0, lt=1, description="what another training seed changes: less says nothing, from one seed"
-    )
-    replay_top: int = Field(
-        3, ge=1, description="ads of a request that the heavyweight ranker takes in a replay"
-    )
-    replay_kept: tuple[int, ...] = Field(
-        (3, 4, 6, 8),
-        min_length=1,
-        description="ads of a request that a predictor keeps for the heavyweight ranker in a replay, ascending; "
-        "none below replay_top, which fewer could not fill",
-    )
-    value_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
-        {},
-        description="weight of each task in the value bid × Σ weight × P(task); empty: the first root task alone",
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        kept = self.replay_kept
-        if kept[0] < self.replay_top or any(more <= less for less, more in pairwise(kept)):
-            raise ValueError(
-                f"replay_kept {list(kept)} must ascend from replay_top ({self.replay_top}) or more; fewer ads than "
-                "that could not fill the top"
-            )
-        return self
 
 
 class GatesConfig(Frozen):
@@ -96,25 +35,3 @@ class GatesConfig(Frozen):
     )
     parity_embedding: float = Field(1e-3, gt=0, description="largest |Δ| of an embedding component, likewise")
     top_k: int = Field(20, ge=1, description="ranks that must agree, up to ties within parity_score")
-
-
-class ABTestConfig(Frozen):
-    """The simulated A/B test of the candidate, for logs of the simulated platform alone; see docs/ab-test.md."""
-
-    gate: bool = Field(
-        False,
-        description="whether a daily run lets the candidate serve beside the per-slice baselines, and keeps the "
-        "champion where a metric of all impressions is shown worse; only a simulated world can say so",
-    )
-    samples: int = Field(
-        20,
-        ge=5,
-        le=200,
-        description="times that the held-out day is run: an interval is over them, and so is time",
-    )
-    requests: int = Field(
-        8_000,
-        ge=50,
-        le=100_000,
-        description="requests of each: more make each sample, and the intervals, surer",
-    )

@@ -6,13 +6,18 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from mtmd.config.ab_test import ABTestConfig
 from mtmd.config.base import Frozen
+from mtmd.config.data import DataConfig
 from mtmd.config.domains import Domains
+from mtmd.config.evaluation import EvaluationConfig
 from mtmd.config.features import Declarations, Feature
-from mtmd.config.gates import ABTestConfig, DataConfig, EvaluationConfig, GatesConfig
-from mtmd.config.model import ModelConfig, RivalsConfig, TrainingConfig
-from mtmd.config.operations import MonitorConfig, RetentionConfig
+from mtmd.config.gates import GatesConfig
+from mtmd.config.model import ModelConfig, RivalsConfig
+from mtmd.config.monitor import MonitorConfig
 from mtmd.config.preset_files import preset_path, read_preset
+from mtmd.config.retention import RetentionConfig
+from mtmd.config.training import TrainingConfig
 from mtmd.errors import ConfigError
 
 MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 20, 60

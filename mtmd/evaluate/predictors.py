@@ -1,4 +1,4 @@
-"""Log-probabilities for a whole day: of a trained model, and of the constant predictor.
+"""Log-probabilities for a whole day: of a trained model, of an exported bundle, and of the constant predictor.
 
 The constant is what one can say of a slice without looking at a row: the median of the slice's teacher scores in the
 training window. LogMAE is the mean distance of ln p̂ from ln t, and the constant nearest to a set of logarithms is
@@ -20,12 +20,15 @@ from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.metrics import Floats, Integers
 from mtmd.extract.shards import Shard
 from mtmd.extract.window import day_batches
+from mtmd.logs.encoding import EncodedSide
 from mtmd.model.ranker import RankingModel
+from mtmd.serve.scorer import Embeddings, Scorer
 
 # Medians come from counts on a grid of ln t: one pass, memory that does not grow with the window, and at most
 # half a step away from the exact median. Scores below e^-32 share the first cell.
 _STEP = 1e-3
 _CELLS = 32_000
+_ROWS_AT_ONCE = 4096  # bounds the activations of a bundle's tower
 
 
 def score_day(
@@ -93,3 +96,33 @@ def _medians(counts: Integers) -> Floats:
     upper = (below < total // 2 + 1).sum(axis=-1)
     middle = -((lower + upper) / 2.0 + 0.5) * _STEP
     return np.where(total[..., 0] > 0, middle, np.nan)
+
+
+def score_shard(scorer: Scorer, shard: Shard) -> NDArray[np.float32]:
+    """Natural-log probabilities (P, T) of the day's candidates, in their order; NaN without the task.
+
+    The shard must be encoded with the bundle's own declarations; raises BundleError where its widths or ids
+    do not fit them.
+    """
+    domains = scorer.info.declarations.domains
+    queries = _embed(scorer, "query", domains.surfaces, shard.query, shard.surface.numpy())
+    items = _embed(scorer, "item", domains.products, shard.item, shard.product.numpy())
+    return scorer.score(
+        queries,
+        items,
+        shard.request_row.numpy().astype(np.int64),
+        shard.ad_row.numpy().astype(np.int64),
+    )
+
+
+def _embed(
+    scorer: Scorer, side: str, names: tuple[str, ...], rows: EncodedSide, domain: NDArray[np.int8]
+) -> Embeddings:
+    """Embeddings of all rows of one side, in the shard's order: it is sorted by domain."""
+    embed = scorer.embed_queries if side == "query" else scorer.embed_items
+    parts: list[Embeddings] = []
+    for index, name in enumerate(names):
+        own = np.flatnonzero(domain == index)
+        starts = range(0, max(len(own), 1), _ROWS_AT_ONCE)
+        parts += [embed(name, rows.take(own[start : start + _ROWS_AT_ONCE])) for start in starts]
+    return Embeddings.concatenate(parts)

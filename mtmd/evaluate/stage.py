@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 
 from mtmd.config import Declarations, Domains, Frozen, Preset
 from mtmd.errors import EvaluationError, LogsError
-from mtmd.evaluate.champion import score_shard
 from mtmd.evaluate.evaluation import METRICS_FORMAT, evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
+from mtmd.evaluate.predictors import predict_constant, score_day, score_shard, window_medians
 from mtmd.evaluate.replay import REPLAY_FORMAT, replay_day
 from mtmd.evaluate.replay_report import ReplayReport
 from mtmd.evaluate.report import EvaluationReport

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from mtmd.config import Frozen, GatesConfig, Preset
 from mtmd.errors import BundleError
-from mtmd.evaluate.champion import score_shard
+from mtmd.evaluate.predictors import score_shard
 from mtmd.export.rows import hard_rows, side_input
 from mtmd.extract.shards import Shard
 from mtmd.extract.window import gather_batch, scorable, split_evenly

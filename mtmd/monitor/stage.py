@@ -5,9 +5,9 @@ from pathlib import Path
 
 from mtmd.config import EvaluationConfig, Preset, load_preset
 from mtmd.errors import LogsError
-from mtmd.evaluate.champion import score_shard
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.evaluate.predictors import score_shard
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day

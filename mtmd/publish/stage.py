@@ -1,10 +1,20 @@
-"""Publish the champion's ads: after a promotion, and whenever a newer snapshot of ads is there."""
+"""Publish the champion's ads, after a promotion and whenever a newer snapshot of ads is there; and export them.
+
+An export has published embeddings as features of another model, such as the heavyweight ranker (paper §1): one Parquet
+file with a row per ad: `ad_id` int64, `product` string, `bundle_id` string, `day` date of the snapshot, `bid` float,
+and `embedding.<task>` a fixed-size list of float32 per task, null where the product lacks it. Vectors of one bundle are
+comparable with each other and with nothing else, so join on `bundle_id` as well as on `ad_id`.
+"""
 
 import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
 from pydantic import Field
 
 from mtmd.config import Frozen
@@ -14,14 +24,13 @@ from mtmd.extract.snapshot import ads_digests, read_ads
 from mtmd.logs.encoding import EncodedAds
 from mtmd.logs.files import newest_day
 from mtmd.publish.embedding import Counts, publish_ads
-from mtmd.publish.features import export_embeddings
-from mtmd.registry.bundle import load_bundle
+from mtmd.registry.bundle import OUTPUT_PREFIX, BundleInfo, load_bundle
 from mtmd.registry.records import Champion
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
-from mtmd.serve.published import PublishedAds, open_ads
+from mtmd.serve.published import AdBlock, PublishedAds, open_ads
 from mtmd.serve.scorer import Scorer
-from mtmd.store.files import digest, remove
+from mtmd.store.files import atomic_file, digest, remove
 from mtmd.store.workspace import Workspace
 
 # Of the ads that served before, in a snapshot that nobody named: from one day to the next a market changes by some per
@@ -179,3 +188,43 @@ def _require_same(held_out: ShardRef, sources: dict[str, str]) -> None:
             f"ads of {held_out.day} changed after the model was evaluated on them; run the day again, or publish the "
             "snapshot that is there now with `mtmd publish`"
         )
+
+
+def export_embeddings(ads: PublishedAds, info: BundleInfo, day: date, path: Path) -> int:
+    """Write the file, all of it or nothing, block by block; the number of its rows."""
+    schema = _schema(info)
+    with atomic_file(path) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
+        for block in ads.blocks:
+            writer.write_batch(_batch(block, info, day, schema))
+    return len(ads)
+
+
+def _schema(info: BundleInfo) -> Any:
+    fields = [
+        ("ad_id", pa.int64()),
+        ("product", pa.string()),
+        ("bundle_id", pa.string()),
+        ("day", pa.date32()),
+        ("bid", pa.float32()),
+    ]
+    vectors = [(OUTPUT_PREFIX + task, pa.list_(pa.float32(), width)) for task, width in info.widths.items()]
+    return pa.schema(fields + vectors)
+
+
+def _batch(block: AdBlock, info: BundleInfo, day: date, schema: Any) -> Any:
+    rows = len(block)
+    columns = [
+        pa.array(block.ad_id),
+        pa.repeat(pa.scalar(block.product), rows),
+        pa.repeat(pa.scalar(info.bundle_id), rows),
+        pa.repeat(pa.scalar(day), rows),
+        pa.array(block.bid),
+    ]
+    for task, width in info.widths.items():
+        matrix = block.tasks.get(task)
+        if matrix is None:
+            columns.append(pa.nulls(rows, pa.list_(pa.float32(), width)))
+        else:
+            flat = pa.array(np.ascontiguousarray(matrix, np.float32).reshape(-1))
+            columns.append(pa.FixedSizeListArray.from_arrays(flat, width))
+    return pa.record_batch(columns, schema=schema)

@@ -9,8 +9,7 @@ import torch
 from onnx import numpy_helper
 
 from mtmd.errors import BundleError
-from mtmd.evaluate.champion import score_shard
-from mtmd.evaluate.predictors import score_day
+from mtmd.evaluate.predictors import score_day, score_shard
 from mtmd.export.parity import BATCH_SIZES, ParityReport, _rank, check_parity
 from mtmd.export.rows import hard_rows
 from mtmd.model.build import build_model

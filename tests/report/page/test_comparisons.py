@@ -5,14 +5,7 @@ import pytest
 from mtmd.config import Preset
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.report import EvaluationReport
-from mtmd.report.page.comparisons import (
-    ablation_maps,
-    bucket_maps,
-    rivals_map,
-    slice_maps,
-    standing,
-    worth,
-)
+from mtmd.report.page.comparisons import ablation_maps, bucket_maps, rivals_map, slice_maps, standing, worth
 from tests.report.page.conftest import changed, evaluate
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 from pyarrow import parquet
 
-from mtmd.publish.features import export_embeddings
+from mtmd.publish.stage import export_embeddings
 from mtmd.registry.bundle import BundleInfo, load_bundle
 from mtmd.serve.published import AdBlock, PublishedAds
 

@@ -1,4 +1,4 @@
-"""Thresholds of the monitor, and how long outputs are kept."""
+"""`[monitor]` of a preset: when a new day is worth a person's attention."""
 
 from pydantic import Field
 
@@ -50,29 +50,3 @@ class MonitorConfig(Frozen):
         description="days between the monitored day and the champion's; more means that dailies do not promote",
     )
     trend_days: int = Field(30, ge=2, le=365, description="earlier days in the trend")
-
-
-class RetentionConfig(Frozen):
-    """How old outputs become, in days before the newest run, until the clean-up may remove them."""
-
-    shards: int = Field(
-        90,
-        ge=61,
-        description="days of logs; above the longest window and its held-out day, so that no run extracts anew",
-    )
-    runs: int = Field(
-        400, ge=1, description="summaries and reports of runs, and validation results: small, and asked for"
-    )
-    models: int = Field(
-        90, ge=1, description="models that no rollback can reach; the others are kept, whatever their age"
-    )
-    ads: int = Field(
-        14,
-        ge=1,
-        description="published ads, except those of the champion and of the model that a rollback would go to",
-    )
-    caches: int = Field(
-        14,
-        ge=1,
-        description="trained weights and evaluations, by when they were written: making them again costs time",
-    )

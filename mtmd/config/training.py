@@ -1,0 +1,61 @@
+"""`[training]` of a preset: the optimisation of MTMD and its rivals."""
+
+from math import inf
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from mtmd.config.base import Frozen
+
+
+class TrainingConfig(Frozen):
+    """Optimisation; the budget (epochs, batch, patience) is shared by MTMD and its rivals."""
+
+    learning_rate: float = Field(1e-3, gt=0)
+    embedding_rate: float = Field(
+        1.0,
+        gt=0,
+        description="learning rate of embedding tables, as a share of the others': ids are in few batches",
+    )
+    weight_decay: float = Field(1e-2, ge=0)
+    batch_requests: int = Field(256, ge=1, description="distinct requests in a batch; all come from one day")
+    epochs: int = Field(8, ge=1)
+    warmup_fraction: float = Field(
+        0.05, ge=0, lt=1, description="share of all steps with a rising learning rate"
+    )
+    final_lr_fraction: float = Field(
+        0.01, ge=0, le=1, description="learning rate at the end / at the peak (cosine)"
+    )
+    max_gradient_norm: float = Field(1.0, gt=0)
+    loss_weights: dict[str, float] = Field(description="weight of each task's KL; §2.3: larger on ctr")
+    score_power: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="a pair's KL is divided by the model's own score to this power; 0 is the paper's loss",
+    )
+    validation_fraction: float = Field(
+        0.05, gt=0, lt=0.5, description="requests of the window kept for early stop"
+    )
+    sample_fraction: float = Field(
+        1.0, gt=0, le=1, description="share of the window's requests that is trained on; paper §3.4"
+    )
+    level_days: int = Field(
+        0,
+        ge=0,
+        description="newest days of the window whose mean log-scores the trained model's biases are moved to; 0: none",
+    )
+    patience: int = Field(3, ge=1, description="epochs without a better validation loss before stopping")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 where it is fast"
+    )
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        weights = self.loss_weights
+        if bad := {task: weight for task, weight in weights.items() if not 0 <= weight < inf}:
+            raise ValueError(f"loss weights must be finite and not negative: {bad}")
+        if not any(weights.values()):
+            raise ValueError(f"loss weights {weights} must not all be 0: nothing would be learnt")
+        return self
