@@ -30,7 +30,7 @@ class ABTest(Frozen):
     key: str = Field(description="names it: models, world, funnel and format")
     name: str = Field(description="of the line of models")
     day: str = Field(description="whose ads were shown: the held-out day's")
-    control: str = Field(description="what the candidate is held against")
+    control: str = Field(description="what the candidate is compared with")
     funnel: FunnelConfig
     samples: int
     comparisons: tuple[ArmComparison, ...]

@@ -60,7 +60,7 @@ class ReplayReport(Frozen):
     as_of: date
     candidate: str
     reference: str = Field(
-        description="what the candidate is held against: the champion, or the per-slice baselines"
+        description="what the candidate is compared with: the champion, or the per-slice baselines"
     )
     predictors: tuple[str, ...] = Field(description="the last one keeps candidates at random")
     top: int = Field(description="k: ads that the heavyweight ranker takes")

@@ -8,19 +8,7 @@ from mtmd.config import Preset
 from mtmd.errors import ConfigError
 from mtmd.model.baseline import PerSlice, Pooled
 from mtmd.model.ranker import RankingModel
-from mtmd.model.scores import log1mexp, tree_log_probability
 from mtmd.model.two_tower import MTMD
-
-__all__ = [
-    "MTMD",
-    "ModelKind",
-    "PerSlice",
-    "Pooled",
-    "RankingModel",
-    "build_model",
-    "log1mexp",
-    "tree_log_probability",
-]
 
 ModelKind = Literal["mtmd", "per_slice", "pooled"]
 

@@ -265,7 +265,7 @@ def _rivals(gate: GateResult) -> Iterator[str]:
         return
     yield f"**{gate.name}**: LogMAE by slice, and how much better the candidate is"
     yield ""
-    yield f"| slice | {gate.name} | candidate | difference | decision | worse is seen from |"
+    yield f"| slice | {gate.name} | candidate | difference | decision | smallest loss detected |"
     yield "|:--|--:|--:|--:|:--|--:|"
     for finding in compared:
         decision = f"**{finding.decision}**" if finding.blocks else finding.decision

@@ -98,8 +98,8 @@ def test_the_verdict_has_a_row_per_slice_of_each_rival(next_day: Run) -> None:
     difference = f"{one.improvement:.2%} [{100 * one.low:.2f}, {100 * one.high:.2f}]"
     numbers = f"{one.reference:.4f} | {one.own:.4f} | {difference} | {one.decision} | {one.detectable:+.1%} |"
     assert f"| {one.surface} × {one.product} × {one.task} | {numbers}" in page
-    assert "| slice | champion | candidate | difference | decision | worse is seen from |" in page
-    assert "| slice | baseline | candidate | difference | decision | worse is seen from |" in page
+    assert "| slice | champion | candidate | difference | decision | smallest loss detected |" in page
+    assert "| slice | baseline | candidate | difference | decision | smallest loss detected |" in page
     unjudged = "related_pin × shopping × ctr, related_pin × shopping × gctr"
     assert page.count(f"Not enough data: {unjudged}.") == 2
 
