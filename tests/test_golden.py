@@ -19,7 +19,7 @@ from datetime import date
 from pathlib import Path
 from mtmd.config import load_preset
 from mtmd.extract.stage import shard_fingerprint
-from mtmd.monitor.profiles import profile_day
+from mtmd.monitor.profiles import profile_features
 from mtmd.run import plan_run
 from mtmd.export.stage import candidate_key, graph_key
 from mtmd.evaluate.stage import evaluation_key
@@ -37,7 +37,7 @@ for kind in ("mtmd", "per_slice", "pooled"):
 print(candidate_key("trained", "day", preset))
 print(evaluation_key({"mtmd": "trained"}, "day", None, preset))
 print(graph_key(preset))
-print(profile_day(logs, day, preset.declarations, Path(root) / "profiles"))
+print(profile_features(logs, day, preset.declarations, Path(root) / "profiles"))
 """
 
 
