@@ -46,7 +46,7 @@ _STEPS = {
     "stage_previous_requests": "yesterday's requests",
     "stage_found": "pairs that repeat, and others of the whole day",
     "run_suites": "great-expectations",
-    "profile_day": "profile",
+    "profile_staged_day": "profile",
 }
 
 

@@ -1,6 +1,7 @@
 """What a day costs, in counts that DuckDB logs itself: a structural saving that is lost fails here, at any speed."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from mtmd.config import Preset, load_preset
-from mtmd.extract import sources
 from mtmd.extract import stage as extraction
 from mtmd.extract.stage import extract_day
+from mtmd.logs import digests
 from mtmd.logs.contract import TABLES
 from mtmd.run import plan_window
 from mtmd.sources.simulated.config import WorldConfig
@@ -169,13 +170,15 @@ def test_a_window_with_one_new_day_reads_one_day(
     tiny_logs: Path, tiny_preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    sha256_file = sources.sha256_file
+    sha256_file = digests.sha256_file
 
     def counted(path: Path) -> str:
         read.append(path.parent.name)
         return sha256_file(path)
 
-    monkeypatch.setattr(sources, "sha256_file", counted)
+    monkeypatch.setattr(digests, "sha256_file", counted)
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 60 * 10**9)  # the logs were not written just now
 
     def extract(as_of: date) -> int:
         days = (*plan_window(as_of, 5).days, as_of)

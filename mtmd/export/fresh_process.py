@@ -37,7 +37,8 @@ def ask(
 ) -> tuple[tuple[RankAnswer, ...], str | None]:
     """An answer of the best ads by each task, all that have the task; or what went wrong."""
     bodies = tuple(
-        {"requests": rows.requests, "rank_by": task, "top_k": max(len(rows.ads), 1)} for task in info.widths
+        {"requests": rows.requests, "rank_by": task, "top_k": max(len(rows.ads), 1)}
+        for task in info.declarations.domains.task_names
     )
     with tempfile.TemporaryDirectory() as place:
         for name in (BUNDLE_FILE, *(tower.file for tower in info.files)):
@@ -94,7 +95,7 @@ def answered_scores(
 
     The answers are one per task, ranked by it: together they have every ad whose product has any task.
     """
-    tasks = tuple(info.widths)
+    tasks = info.declarations.domains.task_names
     scores = np.full((len(rows.requests), len(rows.ads), len(tasks)), np.nan)
     place = {ad["ad_id"]: number for number, ad in enumerate(rows.ads)}
     for ranked_by, answer in zip(tasks, answers, strict=True):

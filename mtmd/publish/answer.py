@@ -56,7 +56,7 @@ def answer(bundle_dir: Path, asked: Asked) -> Answered:
     says or a body that the service would refuse.
     """
     scorer = Scorer.load(bundle_dir)
-    settings = Settings(requests=1_000, top_k=max(len(asked.ads), 1))
+    settings = Settings(requests=1_000, top_k=max(len(asked.ads), Settings().top_k))
     with TemporaryDirectory() as place:
         publication = Path(place) / "ads"
         publish_ads(scorer, _encoded(scorer.info, asked.ads), publication)
