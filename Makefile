@@ -11,6 +11,8 @@ READY := $(VENV)/.ready
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export PREFECT_CLI_PROMPT := false
+export PREFECT_LOGGING_EXTRA_LOGGERS := mtmd
+export PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW := ignore
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
