@@ -15,11 +15,6 @@ from tests.model.random_batches import random_batch
 KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")
 
 
-def test_all_names_exist() -> None:
-    assert sorted(mtmd.model.build.__all__) == mtmd.model.build.__all__
-    assert all(hasattr(mtmd.model.build, name) for name in mtmd.model.build.__all__)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone(
     tiny_preset: Preset, kind: ModelKind
