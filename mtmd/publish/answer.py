@@ -20,9 +20,8 @@ from pydantic import Field, ValidationError
 
 from mtmd.config import Frozen
 from mtmd.errors import LogsError, MtmdError
-from mtmd.logs.encoding import EncodedAds, encode, table_from_rows
+from mtmd.logs.encoding import EncodedAds
 from mtmd.publish.embedding import publish_ads
-from mtmd.registry.bundle import BundleInfo
 from mtmd.serve.http.answers import RankAnswer, answer_rank
 from mtmd.serve.http.intake import Refused, Settings
 from mtmd.serve.http.live import Serving
@@ -59,7 +58,7 @@ def answer(bundle_dir: Path, asked: Asked) -> Answered:
     settings = Settings(requests=1_000, top_k=max(len(asked.ads), Settings().top_k))
     with TemporaryDirectory() as place:
         publication = Path(place) / "ads"
-        publish_ads(scorer, _encoded(scorer.info, asked.ads), publication)
+        publish_ads(scorer, _encoded(scorer, asked.ads), publication)
         ads = open_ads(publication, scorer.info)
         serving = Serving(
             Ranker(_MODEL_ID, scorer, ads), Questions(scorer.info.declarations, settings), "ads", date.min
@@ -74,9 +73,9 @@ def _answer(serving: Serving, body: dict[str, Any]) -> RankAnswer:
         raise LogsError(f"the service refuses the request: {refused.problem.model_dump_json()}") from refused
 
 
-def _encoded(info: BundleInfo, rows: Sequence[Row]) -> Iterator[EncodedAds]:
+def _encoded(scorer: Scorer, rows: Sequence[Row]) -> Iterator[EncodedAds]:
     """The ads of each product, encoded as the bundle declares."""
-    schema, products = info.declarations.item, info.declarations.domains.products
+    products = scorer.info.declarations.domains.products
     for number, row in enumerate(rows):
         if row.get("product") not in products or not isinstance(row.get("ad_id"), int):
             raise LogsError(
@@ -85,11 +84,10 @@ def _encoded(info: BundleInfo, rows: Sequence[Row]) -> Iterator[EncodedAds]:
             )
     for product in products:
         if product_rows := [row for row in rows if row["product"] == product]:
-            encoded = encode(table_from_rows(product_rows, schema), schema, info.declarations.hash_seed)
             ids = np.array([row["ad_id"] for row in product_rows], np.int64)
             # A snapshot with an ad that has no bid is refused; here such an ad has bid 0, and ranks by task alone.
             bids = np.array([row.get("bid") or 0.0 for row in product_rows], np.float32)
-            yield EncodedAds(product, ids, encoded, bids)
+            yield EncodedAds(product, ids, scorer.encode(product_rows, "item"), bids)
 
 
 def main(arguments: Sequence[str], source: TextIO, sink: TextIO, errors: TextIO) -> int:

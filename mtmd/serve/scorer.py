@@ -134,13 +134,14 @@ class Scorer:
             binding.bind_output(OUTPUT_PREFIX + task, "cpu", 0, np.float32, list(own.shape), own.ctypes.data)
         session.run_with_iobinding(binding)
 
+    def encode(self, rows: Sequence[Mapping[str, Any]], side: TowerSide) -> EncodedSide:
+        """Encode raw rows of one domain, as the logs have them; raises LogsError for a value not as declared."""
+        schema = self._schema(side)
+        return encode(table_from_rows(rows, schema), schema, self.info.declarations.hash_seed)
+
     def embed_raw_queries(self, surface: str, rows: Sequence[Mapping[str, Any]]) -> Embeddings:
         """Embed raw requests, as the logs have them; raises LogsError for a value not as declared."""
-        return self.embed_queries(surface, self._encode(rows, "query"))
-
-    def embed_raw_items(self, product: str, rows: Sequence[Mapping[str, Any]]) -> Embeddings:
-        """Embed raw ads, as the logs have them; raises LogsError for a value not as declared."""
-        return self.embed_items(product, self._encode(rows, "item"))
+        return self.embed_queries(surface, self.encode(rows, "query"))
 
     def score(
         self, queries: Embeddings, items: Embeddings, pair_query: Integers, pair_item: Integers
@@ -162,14 +163,6 @@ class Scorer:
         log_p = tree_log_probability(logits, self.info.declarations.domains.parents)
         return self._mask(log_p, queries.domain[pair_query], items.domain[pair_item])
 
-    def score_all(self, queries: Embeddings, items: Embeddings) -> Floats:
-        """Natural-log probabilities (R, A, T) of every request with every ad; as `score` otherwise."""
-        self._check(queries, "query")
-        self._check(items, "item")
-        logits = np.stack([queries.tasks[task] @ items.tasks[task].T for task in self.tasks], axis=-1)
-        log_p = tree_log_probability(logits, self.info.declarations.domains.parents)
-        return self._mask(log_p, queries.domain[:, None], items.domain[None, :])
-
     def _mask(self, log_p: Floats, surface: Integers, product: Integers) -> Floats:
         domain = surface * len(self.info.declarations.domains.products) + product
         log_p[~self._applies[domain]] = np.nan
@@ -177,10 +170,6 @@ class Scorer:
 
     def _schema(self, side: TowerSide) -> SideSchema:
         return self.info.declarations.query if side == "query" else self.info.declarations.item
-
-    def _encode(self, rows: Sequence[Mapping[str, Any]], side: TowerSide) -> EncodedSide:
-        schema = self._schema(side)
-        return encode(table_from_rows(rows, schema), schema, self.info.declarations.hash_seed)
 
     def _check(self, embeddings: Embeddings, side: TowerSide) -> None:
         if embeddings.bundle_id != self.info.bundle_id:

@@ -11,7 +11,7 @@ from mtmd.serve.published import AdBlock, PublishedAds
 from mtmd.serve.ranker import Ranker
 from mtmd.serve.scorer import Scorer
 from mtmd.serve.search import by_task, by_utility
-from tests.serve.plain import best, probabilities
+from tests.serve.plain import best, embed_ads, probabilities
 
 A = "a" * 64
 ADS = [
@@ -30,7 +30,7 @@ def published(scorer: Scorer, precision: type = np.float32) -> PublishedAds:
     blocks = []
     for product in ("standard", "shopping"):
         own = [ad for ad in ADS if ad["product"] == product]
-        items = scorer.embed_raw_items(product, own)
+        items = embed_ads(scorer, product, own)
         tasks = ("ctr", "octr") if product == "standard" else ("ctr",)
         blocks.append(
             AdBlock(

@@ -11,6 +11,7 @@ import pytest
 from mtmd.errors import BundleError, LogsError
 from mtmd.logs.encoding import EncodedSide
 from mtmd.serve.scorer import Embeddings, Scorer
+from tests.serve.plain import embed_ads
 
 A, B = "a" * 64, "b" * 64
 
@@ -55,15 +56,6 @@ def test_a_task_that_the_product_lacks_is_nan(scorer: Scorer) -> None:
     ]
 
 
-def test_all_pairs_at_once_equal_the_pairs_one_by_one(scorer: Scorer) -> None:
-    rng = np.random.default_rng(0)
-    queries = scorer.embed_queries("search", encoded(rng.normal(size=(5, 2)).tolist()))
-    items = scorer.embed_items("standard", encoded(rng.normal(size=(7, 2)).tolist()))
-    pairs = np.indices((5, 7)).reshape(2, -1)
-    expected = scorer.score(queries, items, pairs[0], pairs[1]).reshape(5, 7, 2)
-    assert np.abs(scorer.score_all(queries, items) - expected).max() <= 1e-6
-
-
 def test_many_pairs_are_scored_in_pieces(scorer: Scorer) -> None:
     queries = scorer.embed_queries("search", encoded([[1.0, 0.0], [0.0, 1.0]]))
     items = scorer.embed_items("standard", encoded([[3.0, -3.0]]))
@@ -93,7 +85,7 @@ def test_raw_rows_are_encoded_with_the_bundles_declarations(scorer: Scorer) -> N
     raw = scorer.embed_raw_queries("search", [{"activity": 1.5, "depth": None, "country": "fr", "other": 1}])
     assert raw.tasks["ctr"][0, 0] == 1.5
     assert np.isnan(raw.tasks["ctr"][0, 1])
-    items = scorer.embed_raw_items("shopping", [{"bid": 2.0, "age": 3.0}])
+    items = embed_ads(scorer, "shopping", [{"bid": 2.0, "age": 3.0}])
     assert items.tasks["ctr"].tolist() == [[2.0, 3.0]]
     with pytest.raises(LogsError, match="'activity'"):
         scorer.embed_raw_queries("search", [{"activity": "much"}])
@@ -112,7 +104,7 @@ def test_embeddings_of_another_bundle_are_refused(scorer: Scorer, make_bundle: C
 def test_embeddings_of_the_wrong_side_are_refused(scorer: Scorer) -> None:
     queries = scorer.embed_queries("search", encoded([[1.0, 0.5]]))
     with pytest.raises(BundleError, match="query embeddings were given where item embeddings belong"):
-        scorer.score_all(queries, queries)
+        scorer.score(queries, queries, np.array([0]), np.array([0]))
 
 
 def test_a_file_of_another_bundle_is_refused_naming_both_ids(

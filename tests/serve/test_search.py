@@ -12,6 +12,7 @@ from mtmd.errors import BundleError, ConfigError, MtmdError
 from mtmd.serve.published import AdBlock, PublishedAds
 from mtmd.serve.scorer import Embeddings, Scorer
 from mtmd.serve.search import CHUNK, QUERIES, Ranking, by_task, by_utility, search
+from tests.serve.plain import log_probabilities
 
 A, B = "a" * 64, "b" * 64
 Matrices = Mapping[str, np.ndarray]
@@ -90,7 +91,7 @@ def test_ads_are_ranked_as_the_scorer_ranks_all_pairs(
             for name in ("ctr", "octr")
         },
     )
-    log_p = Scorer.load(bundle).score_all(queries(q), items)[..., ["ctr", "octr"].index(task)]
+    log_p = log_probabilities(Scorer.load(bundle), queries(q), items)[..., ["ctr", "octr"].index(task)]
     found = search(queries(q), published(*ads), by_task(declarations.domains, task), 200)
     assert found.row.shape == (4, 90 if task == "ctr" else 60)
     for own, every in zip(found.row, log_p, strict=True):
