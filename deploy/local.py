@@ -1,12 +1,11 @@
 """`make up` and `make down`: a Prefect server, its deployments, a worker and the report pages, on this machine alone.
 
-Each process is recorded with the time it started, so that `down` ends exactly what `up` started, and `up` again starts
-only what is missing. Everything else lives in the server's database below `home` and survives.
+Each process has a record, so that `down` ends exactly what `up` started, and `up` again starts only what is missing.
+Everything else lives in the server's database below `home` and survives.
 """
 
 import argparse
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -14,14 +13,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from deploy import processes
 from deploy.apply_automations import apply
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.store.files import read_json, remove, write_json
@@ -39,7 +39,6 @@ _SERVER = {
 PATIENCE_S = 300.0
 _PORT_PATIENCE_S = 5.0
 _console = Console(highlight=False, soft_wrap=True)
-_running: "list[subprocess.Popen[bytes]]" = []  # they outlive this process; dropping one while it runs is a warning
 
 
 @dataclass(frozen=True)
@@ -136,20 +135,29 @@ def automations(platform: Platform) -> None:
 def down(platform: Platform) -> None:
     """End what `up` started, the worker first; whatever else runs on this machine is left alone."""
     for name in ("worker", "reports", "server"):
-        record = platform.home / f"{name}.json"
-        pid = _alive(record)
-        if pid is None:
+        process = _running(platform, name)
+        if process is None:
             _console.print(f"{name}: not running")
         else:
-            _end(pid)
-            _console.print(f"{name}: stopped (pid {pid})")
-        remove(record)
+            processes.end(process)
+            _console.print(f"{name}: stopped (pid {process.pid})")
+        remove(_record(platform, name))
 
 
 def family_of(platform: Platform, name: str) -> list[int]:
     """The process that `up` started as `name` (server, worker, reports) and what that started; empty when it ended."""
-    pid = _alive(platform.home / f"{name}.json")
-    return [] if pid is None else [pid, *_descendants(pid)]
+    process = _running(platform, name)
+    return (
+        [] if process is None else [process.pid, *(child.pid for child in process.children(recursive=True))]
+    )
+
+
+def _record(platform: Platform, name: str) -> Path:
+    return platform.home / f"{name}.json"
+
+
+def _running(platform: Platform, name: str) -> psutil.Process | None:
+    return processes.recorded(_record(platform, name))
 
 
 def _apply(api: str) -> None:
@@ -158,18 +166,10 @@ def _apply(api: str) -> None:
 
 
 def _start(platform: Platform, name: str, command: tuple[str, ...], environment: Mapping[str, str]) -> None:
-    record = platform.home / f"{name}.json"
-    if (pid := _alive(record)) is not None:
-        _console.print(f"{name}: running already (pid {pid})")
+    if (process := _running(platform, name)) is not None:
+        _console.print(f"{name}: running already (pid {process.pid})")
         return
-    platform.home.mkdir(parents=True, exist_ok=True)
-    with (platform.home / f"{name}.log").open("ab") as log:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True,
-        )  # fmt: skip
-    _running.append(process)
-    write_json(record, {"pid": process.pid, "started": _started(process.pid)})
+    process = processes.start(_record(platform, name), command, cwd=ROOT, environment=environment)
     _console.print(f"{name}: started (pid {process.pid})")
 
 
@@ -177,7 +177,7 @@ def _require_port(platform: Platform, name: str, port: int) -> None:
     """A port that another program listens on would be taken for ours; a killed process of ours lets go in a moment."""
     deadline = time.monotonic() + _PORT_PATIENCE_S
     while (taken := _listens(port)) and time.monotonic() < deadline:
-        if _alive(platform.home / f"{name}.json") is not None:
+        if _running(platform, name) is not None:
             return
         time.sleep(0.2)
     if taken:
@@ -201,7 +201,7 @@ def _require_database(platform: Platform) -> str:
     """
     record = platform.home / "database.json"
     before = str(read_json(record)["database"]) if record.is_file() else platform.database
-    if before != platform.database and _alive(platform.home / "server.json") is None:
+    if before != platform.database and _running(platform, "server") is None:
         raise ConfigError(
             f"the database ({platform.database}) must be the one from before ({before}); set "
             f"PREFECT_SERVER_DATABASE_CONNECTION_URL as it was then, or remove {record} to begin with an empty one"
@@ -216,7 +216,7 @@ def _await(platform: Platform, name: str, url: str) -> None:
             with urllib.request.urlopen(url, timeout=5):
                 break
         except (urllib.error.URLError, OSError) as error:
-            if _alive(platform.home / f"{name}.json") is None or time.monotonic() > deadline:
+            if _running(platform, name) is None or time.monotonic() > deadline:
                 raise ConfigError(
                     f"{name} does not answer at {url}; see {platform.home / f'{name}.log'}"
                 ) from error
@@ -234,47 +234,6 @@ def _prefect(platform: Platform, *arguments: str) -> None:
     done = _ask(platform, *arguments)
     if done.returncode != 0:
         raise ConfigError(f"prefect {' '.join(arguments)} failed:\n{(done.stdout + done.stderr).strip()}")
-
-
-def _alive(record: Path) -> int | None:
-    """The recorded process, if it still runs: a process id may be another's by now, its start time is not."""
-    if not record.is_file():
-        return None
-    recorded = read_json(record)
-    return int(recorded["pid"]) if _started(recorded["pid"]) == recorded["started"] else None
-
-
-def _started(pid: int) -> str:
-    """When a process started, as `ps` tells it in every shell; empty when there is none, or it waits to be reaped."""
-    command, everywhere = ["ps", "-o", "stat=,lstart=", "-p", str(pid)], {"TZ": "UTC", "LC_ALL": "C"}
-    done = subprocess.run(command, env=os.environ | everywhere, capture_output=True, text=True, check=False)
-    state, _, started = done.stdout.strip().partition(" ")
-    return "" if state.startswith("Z") else started.strip()
-
-
-def _end(pid: int) -> None:
-    """Ask the process to end, then end its session and what it had started: a flow run is a session of its own."""
-    family = {one: _started(one) for one in _descendants(pid)}
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + 20.0
-    while _started(pid) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    with suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
-    for one, started in family.items():
-        if started and _started(one) == started:
-            with suppress(ProcessLookupError):
-                os.kill(one, signal.SIGKILL)
-
-
-def _descendants(pid: int) -> list[int]:
-    done = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
-    parents = [(int(child), int(parent)) for child, parent in map(str.split, done.stdout.splitlines())]
-    found = [pid]
-    for one in found:  # grows while it is gone through
-        found += [child for child, parent in parents if parent == one]
-    return found[1:]
 
 
 def main() -> int:

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,14 +12,12 @@ import pytest
 
 from deploy.local import (
     Platform,
-    _alive,
     _await,
-    _end,
     _require_database,
     _require_port,
     _start,
-    _started,
     down,
+    family_of,
     up,
 )
 from mtmd.errors import ConfigError
@@ -36,55 +33,16 @@ def platform(tmp_path: Path) -> Platform:
 
 def test_a_process_is_started_once_and_ended(platform: Platform, capsys: pytest.CaptureFixture[str]) -> None:
     _start(platform, "worker", _SLEEPS, os.environ)
-    pid = _alive(platform.home / "worker.json")
-    assert pid is not None
+    (pid,) = family_of(platform, "worker")
     _start(platform, "worker", _SLEEPS, os.environ)
-    assert _alive(platform.home / "worker.json") == pid
+    assert family_of(platform, "worker") == [pid]
     down(platform)
     assert capsys.readouterr().out == (
         f"worker: started (pid {pid})\nworker: running already (pid {pid})\n"
         f"worker: stopped (pid {pid})\nreports: not running\nserver: not running\n"
     )
-    assert _started(pid) == ""
+    assert family_of(platform, "worker") == []
     assert not (platform.home / "worker.json").exists()
-
-
-def test_a_process_that_took_over_a_recorded_number_is_left_alone(platform: Platform) -> None:
-    other = subprocess.Popen(_SLEEPS)
-    try:
-        write_json(platform.home / "server.json", {"pid": other.pid, "started": "long ago"})
-        down(platform)
-        assert other.poll() is None
-    finally:
-        other.kill()
-        other.wait()
-
-
-def test_a_process_is_the_same_in_a_shell_of_another_time_zone(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
-    _start(platform, "worker", _SLEEPS, os.environ)
-    monkeypatch.setenv("TZ", "America/New_York")
-    assert _alive(platform.home / "worker.json") is not None
-    down(platform)
-    assert _alive(platform.home / "worker.json") is None
-
-
-@pytest.mark.parametrize("session", ["", ", start_new_session=True"])  # a worker's flow runs have their own
-def test_what_a_process_started_ends_with_it(session: str) -> None:
-    spawn = f"subprocess.Popen({_SLEEPS!r}{session})"
-    code = f"import subprocess, time; p = {spawn}; print(p.pid, flush=True); time.sleep(60)"
-    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
-    assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    _end(parent.pid)
-    parent.wait(10)
-    parent.stdout.close()
-    deadline = time.monotonic() + 10
-    while _started(child) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert _started(child) == ""
 
 
 def test_a_port_that_another_program_has_is_named(platform: Platform) -> None:

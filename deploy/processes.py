@@ -1,0 +1,64 @@
+"""Processes that outlive the command that started them, each with a record of which process it is.
+
+A record has the process id and the time the process started, because an id alone may be another process's by now.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from mtmd.store.files import read_json, write_json
+
+_PATIENCE_S = 20.0
+_CLOCK_S = (
+    2.0  # the start is known from the clock and the time since boot: a corrected clock moves it a little
+)
+_children: "list[subprocess.Popen[bytes]]" = []  # dropping a Popen while its process runs is a warning
+
+
+def start(
+    record: Path, command: Sequence[str], *, cwd: Path, environment: Mapping[str, str]
+) -> psutil.Process:
+    """Start a process in a session of its own, with its output in `<record>.log` beside the record."""
+    record.parent.mkdir(parents=True, exist_ok=True)
+    with record.with_suffix(".log").open("ab") as log:
+        child = subprocess.Popen(
+            command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    _children.append(child)
+    process = psutil.Process(child.pid)
+    write_json(record, {"pid": process.pid, "created": process.create_time()})
+    return process
+
+
+def recorded(record: Path) -> psutil.Process | None:
+    """The process of a record, or None when there is no record or that process has ended."""
+    if not record.is_file():
+        return None
+    known = read_json(record)
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(int(known["pid"]))
+        same = abs(process.create_time() - float(known.get("created", 0.0))) < _CLOCK_S
+        if same and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    return None
+
+
+def end(process: psutil.Process) -> None:
+    """Ask a process to end, then kill what is left of it and of all that it started."""
+    with suppress(psutil.NoSuchProcess):
+        # Listed first: a child whose parent has ended is nobody's child, and a flow run is a session of its own.
+        descendants = process.children(recursive=True)
+        process.terminate()
+        psutil.wait_procs([process], timeout=_PATIENCE_S)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        for descendant in descendants:
+            with suppress(psutil.NoSuchProcess):
+                descendant.kill()

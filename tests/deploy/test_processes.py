@@ -1,0 +1,79 @@
+"""A process is known by its id and its start; what it started ends with it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.processes import end, recorded, start
+from mtmd.store.files import read_json, write_json
+
+_SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[psutil.Process]:
+    process = start(tmp_path / "sleeper.json", _SLEEPS, cwd=tmp_path, environment=os.environ)
+    yield process
+    end(process)
+
+
+def test_a_started_process_is_found_by_its_record_until_it_ends(
+    tmp_path: Path, sleeper: psutil.Process
+) -> None:
+    record = tmp_path / "sleeper.json"
+    assert recorded(record) == sleeper
+    end(sleeper)
+    assert recorded(record) is None  # nobody has asked for its exit status: it is a zombie
+
+
+def test_there_is_no_process_without_a_record(tmp_path: Path) -> None:
+    assert recorded(tmp_path / "sleeper.json") is None
+
+
+def test_a_process_that_took_over_a_recorded_id_is_another(tmp_path: Path, sleeper: psutil.Process) -> None:
+    record = tmp_path / "sleeper.json"
+    write_json(record, read_json(record) | {"created": sleeper.create_time() - 60})
+    assert recorded(record) is None
+
+
+def test_a_process_is_the_same_in_a_shell_of_another_time_zone(
+    tmp_path: Path, sleeper: psutil.Process
+) -> None:
+    code = "import sys, pathlib, deploy.processes as p; print(p.recorded(pathlib.Path(sys.argv[1])).pid)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "sleeper.json")],
+        env=os.environ | {"TZ": "Asia/Tokyo"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert int(done.stdout) == sleeper.pid
+
+
+def test_the_output_is_kept_beside_the_record(tmp_path: Path) -> None:
+    process = start(
+        tmp_path / "speaker.json",
+        (sys.executable, "-c", "print('here')"),
+        cwd=tmp_path,
+        environment=os.environ,
+    )
+    process.wait(30)
+    assert (tmp_path / "speaker.log").read_text() == "here\n"
+
+
+@pytest.mark.parametrize("session", ["", ", start_new_session=True"])  # a worker's flow runs have their own
+def test_what_a_process_started_ends_with_it(tmp_path: Path, session: str) -> None:
+    spawn = f"subprocess.Popen({_SLEEPS!r}{session})"
+    code = f"import subprocess, time; child = {spawn}; print(child.pid, flush=True); time.sleep(60)"
+    parent = start(
+        tmp_path / "parent.json", (sys.executable, "-c", code), cwd=tmp_path, environment=os.environ
+    )
+    log = tmp_path / "parent.log"
+    while not log.read_text().endswith("\n"):
+        assert recorded(tmp_path / "parent.json") is not None
+    child = psutil.Process(int(log.read_text()))
+    end(parent)
+    gone, alive = psutil.wait_procs([child], timeout=10)
+    assert (gone, alive) == ([child], [])
