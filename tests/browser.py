@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from urllib.parse import urljoin
 
-from playwright.sync_api import Locator, Page, Request, WebError, sync_playwright
+from playwright.sync_api import Locator, Page, Request, TimeoutError, WebError, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _QUIET = (
@@ -19,6 +20,9 @@ _QUIET = (
     "--no-first-run",
 )
 _PATIENCE_MS = 120_000
+_CLICK_PATIENCE_MS = 30_000
+_TRIES = 3
+_CREATES_A_RUN = re.compile(r"/create_flow_run$")
 # Prefect's chart of a run throws this when the machine is too slow for it to be there yet.
 _CHART = "Cannot read properties of null (reading 'position')"
 
@@ -105,6 +109,20 @@ class RunForm:
         """Name the run and press the button; whether it starts is another matter."""
         self.page.locator(".flow-run-name-input input").fill(self.run_name)
         self.page.get_by_role("button", name="Submit").click()
+
+    def start(self) -> None:
+        """Submit until the server has made the run, as a person would whose click was lost; then open the run."""
+        for _ in range(_TRIES):
+            try:
+                with self.page.expect_response(_CREATES_A_RUN, timeout=_CLICK_PATIENCE_MS) as response:
+                    self.submit()
+            except TimeoutError:  # the form was still checking its values, and the button did nothing
+                continue
+            assert response.value.ok, response.value.text()
+            # The message that links to the run goes away by itself, on a busy machine before it can be clicked.
+            self.page.goto(urljoin(self.page.url, f"/runs/flow-run/{response.value.json()['id']}"))
+            return
+        raise AssertionError(f"no run was made; the page says: {self.page.locator('body').inner_text()}")
 
 
 @dataclass(frozen=True)

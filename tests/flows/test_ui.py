@@ -74,8 +74,7 @@ def test_a_backfill_is_started_and_its_report_read(browser: Browser, deployed: D
     form.write("artifacts", str(deployed.platform.artifacts))
     form.choose("reprocess", "failed")
     browser.picture("filled")
-    form.submit()
-    browser.page.get_by_role("link", name=form.run_name).first.click()
+    form.start()
 
     run = FlowRun(browser.page)
     run.await_state("Completed")
