@@ -13,20 +13,12 @@ from numpy.typing import NDArray
 from mtmd.config import Declarations
 from mtmd.errors import ConfigError
 from mtmd.logs.contract import table_columns
+from mtmd.logs.encoding import arrow_schema
 from mtmd.sources.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, Ints, products
 from mtmd.sources.kuairand.source import Source, duration_band, tag_pair
 
 Floats = NDArray[np.float64]
 
-_ARROW = {
-    "BIGINT": pa.int64(),
-    "INTEGER": pa.int32(),
-    "FLOAT": pa.float32(),
-    "DOUBLE": pa.float64(),
-    "VARCHAR": pa.string(),
-    "BOOLEAN": pa.bool_(),
-    "TIMESTAMP": pa.timestamp("us"),
-}
 Columns = dict[str, Any]
 _NO_DATE = -1  # upload day of a video without one: the day before 1970: known of old, but with no age
 
@@ -44,10 +36,7 @@ class LogTables:
         self._source = source
         self._exposures = exposures
         self._scores = scores
-        self._schemas = {
-            name: pa.schema([(column, _ARROW[kind]) for column, kind in columns.items()])
-            for name, columns in table_columns(declarations).items()
-        }
+        self._schemas = {name: arrow_schema(columns) for name, columns in table_columns(declarations).items()}
         self._products = products(source.videos)
         self._uploaded = (
             pc.fill_null(source.videos["upload_dt"].cast(pa.int32()), _NO_DATE).to_numpy().astype(np.int64)
