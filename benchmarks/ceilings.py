@@ -113,7 +113,8 @@ def _scores(
     """(P, T) the teacher's scores, and the truth without what nobody logs, of the platform's tasks."""
     seed, ordinal, since = platform.config.seed, day.toordinal(), (day - platform.config.origin).days
     logits = platform.effects.logits(requests, ads, pairs, since)
-    scores = score(logits, requests, ads, pairs, generator(seed, "noise", ordinal, _START))
+    noise = generator(seed, "noise", ordinal, _START)
+    scores = score(logits, requests, ads, pairs, noise.standard_normal((2, len(pairs.ad), len(TASKS))))
     if platform.further_tasks is None:
         return scores.teacher, scores.structure
     noise = generator(seed, "further noise", ordinal, _START)

@@ -31,13 +31,7 @@ class Scores:
     structure: Floats  # truth without what is not logged: all that the logs could tell in principle
 
 
-def score(logits: Logits, requests: Requests, ads: Ads, pairs: Pairs, rng: np.random.Generator) -> Scores:
-    """Truth and teacher scores of every pair."""
-    noise = rng.standard_normal((2, len(pairs.ad), len(TASKS)))
-    return score_with(logits, requests, ads, pairs, noise)
-
-
-def score_with(logits: Logits, requests: Requests, ads: Ads, pairs: Pairs, noise: Floats) -> Scores:
+def score(logits: Logits, requests: Requests, ads: Ads, pairs: Pairs, noise: Floats) -> Scores:
     """Truth and teacher scores, given what nobody logs: standard normal (2, P, 3), what the teacher sees first."""
     base = np.stack([logits.click, logits.good, logits.outbound], axis=1)  # (P, 3)
     shopping = ads.product[pairs.ad] == 1

@@ -11,12 +11,12 @@ from mtmd.sources.simulated.population import Population
 from mtmd.sources.simulated.requests import HOME, RELATED, SEARCH, Pairs, Requests, draw_requests
 
 DAY = 2195
-ORDINAL = WorldConfig.demo().origin.toordinal() + DAY
+ORDINAL = WorldConfig().origin.toordinal() + DAY
 
 
 @pytest.fixture(scope="module")
 def population() -> Population:
-    return Population(WorldConfig.demo())
+    return Population(WorldConfig())
 
 
 @pytest.fixture(scope="module")
