@@ -49,7 +49,9 @@ def kuairand_files(folder: Path) -> list[Path]:
 
     Raises LogsError naming the folder and the file that is not there.
     """
-    logs = sorted({_either(folder / f"{path.name.removesuffix('.gz')}") for path in folder.glob(f"{_LOGS}*")})
+    logs = sorted(
+        {_either(path.with_name(path.name.removesuffix(".gz"))) for path in folder.glob(f"{_LOGS}*")}
+    )
     if not logs:
         raise LogsError(
             f"{folder} has no {_LOGS} or {_LOGS}.gz; point to the folder that holds KuaiRand-Pure's CSV files"
@@ -63,7 +65,8 @@ def read_source(folder: Path) -> Source:
     Raises LogsError naming the file, and the column or the key, for whatever is missing or malformed.
     """
     *logs, user_file, video_file = kuairand_files(folder)
-    read = pa.concat_tables([_read(path, _log_types(), nullable=False) for path in logs])
+    log_types = dict.fromkeys(_LOG_COLUMNS, pa.int64())
+    read = pa.concat_tables([_read(path, log_types, nullable=False) for path in logs])
     distinct = read.group_by(read.column_names).aggregate([])
     order = ("time_ms", "user_id", "video_id", "tab", "play_time_ms")
     exposures = distinct.sort_by([(name, "ascending") for name in order])
@@ -74,6 +77,13 @@ def read_source(folder: Path) -> Source:
     _check_key(user_file, users, "user_id")
     _check_key(video_file, videos, "video_id")
     return Source(exposures, users, videos, read.num_rows, read.num_rows - exposures.num_rows)
+
+
+def video_attributes(videos: pa.Table) -> dict[str, pa.Array]:
+    """The published columns of videos, with `tag` taken apart into `tag` and `tag_2`, and `duration_band`."""
+    tag, tag_2 = tag_pair(videos["tag"])
+    published = {name: videos[name].combine_chunks() for name in videos.column_names}
+    return published | {"tag": tag, "tag_2": tag_2, "duration_band": duration_band(videos["video_duration"])}
 
 
 def duration_band(duration_ms: pa.ChunkedArray) -> pa.Array:
@@ -88,10 +98,6 @@ def tag_pair(tag: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     parts = pc.extract_regex(tag.combine_chunks(), r"^(?P<first>[^,]*)(?:,(?P<second>[^,]*))?")
     second = pc.struct_field(parts, "second")
     return pc.struct_field(parts, "first"), pc.if_else(pc.equal(second, ""), None, second)
-
-
-def _log_types() -> dict[str, pa.DataType]:
-    return dict.fromkeys(_LOG_COLUMNS, pa.int64())
 
 
 def _user_types() -> dict[str, pa.DataType]:
