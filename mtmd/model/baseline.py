@@ -185,9 +185,6 @@ class PerSlice(RankingModel):
         for index, baselines in enumerate(self.domains):
             baselines.get_parameter("bias").copy_(logits[index, self.columns[index]])
 
-    def level_of(self, domain: Tensor) -> Tensor:
-        return domain
-
     @torch.no_grad()
     def shift_level(self, shift: Tensor) -> None:
         for index, baselines in enumerate(self.domains):
@@ -238,9 +235,6 @@ class Pooled(RankingModel):
     def initialise_bias(self, base_rates: Tensor) -> None:
         logits = conditional_logits(base_rates, self.parents)
         self.bias.copy_(torch.where(logits.isnan(), logits.nanmean(dim=0), logits).nan_to_num(nan=0.0))
-
-    def level_of(self, domain: Tensor) -> Tensor:
-        return domain
 
     @torch.no_grad()
     def shift_level(self, shift: Tensor) -> None:

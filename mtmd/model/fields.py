@@ -107,7 +107,6 @@ class FieldTables(nn.Module):
     def __init__(self, layout: FieldLayout, copies: int = 1) -> None:
         super().__init__()
         self.layout = layout.tables
-        self.copies = copies
         self.tables = nn.ParameterList(
             nn.Parameter(torch.randn(copies * table.rows, table.width) * EMBEDDING_STD)
             for table in layout.tables

@@ -40,15 +40,13 @@ class DomainModule(nn.Module):
         self.widths = tower.widths
         self.tasks = tower.tasks[domain]
         fields = tower.adaptation.of(domain)
-        if not isinstance(fields, DomainFields):
-            raise TypeError(f"domain {domain} of the tower holds {type(fields)}")
+        assert isinstance(fields, DomainFields)  # as DomainAdaptation builds them; nn.ModuleList has no types
         self.fields = fields
         present = tower.adaptation.present[domain]
         numeric = tower.adaptation.layout.numeric_width
         self.tables = _tables(tower.adaptation.tables, present[numeric:], fields.default[numeric:])
         expert = tower.experts[domain]
-        if not isinstance(expert, DomainExpert):
-            raise TypeError(f"domain {domain} of the tower holds {type(expert)}")
+        assert isinstance(expert, DomainExpert)
         self.expert = ServedExpert(expert)
         self.shared = None if tower.shared is None else ServedNetwork(tower.shared, 0)
         for name, value in zip(("centre", "scale", "shift"), fields.norm.frozen(), strict=True):
