@@ -100,7 +100,7 @@ def true_logits(platform: SimulatedPlatform, requests: Requests, ads: Ads, day: 
         rows = np.arange(start, min(start + _CHUNK, len(requests)))
         grid = Pairs(np.repeat(rows, count), np.tile(np.arange(count), len(rows)))
         logits = platform.effects.logits(requests, ads, grid, since)
-        stacked = [logits.click, logits.good, logits.outbound]
+        stacked = list(logits.T)
         if platform.further_tasks is not None:
             stacked += list(platform.further_tasks.logits(requests, ads, grid, since).T)
         parts.append(np.stack(stacked).reshape(len(stacked), len(rows), count))

@@ -56,7 +56,11 @@ def make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: De
     (counts,) = connection.execute(statement("rpt_key_counts")).fetchall()
     requests, request_keys, sound_requests, ads, ad_keys, sound_ads, candidates = counts
     for table, rows in zip(TABLES, (requests, ads, candidates), strict=True):
-        _check_count(table, day, rows)
+        if not 1 <= rows <= _MAX_ROWS:
+            raise LogsError(
+                f"{table} of {day}: the day's files have {rows} rows; a day needs between 1 and {_MAX_ROWS}. "
+                "Write them again"
+            )
     if (requests, ads) != (sound_requests, sound_ads):
         check_keys(connection, day, declarations)
         # No problem is left, so edited statements leave rows out of the key tables.
@@ -114,12 +118,4 @@ def _check_columns(
         raise LogsError(
             f"{file} {'; '.join(problems)}. Its columns must be exactly as declared: "
             "correct the file, or the preset's features"
-        )
-
-
-def _check_count(table: str, day: date, rows: int) -> None:
-    if not 1 <= rows <= _MAX_ROWS:
-        raise LogsError(
-            f"{table} of {day}: the day's files have {rows} rows; a day needs between 1 and {_MAX_ROWS}. "
-            "Write them again"
         )

@@ -142,10 +142,7 @@ def _column(table: pa.Table, feature: Feature) -> pa.Array:
             f"feature {feature.name!r} has no column; the table has {table.column_names}. Add the column, "
             "null where a domain lacks it"
         )
-    column = table.column(feature.name)
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):  # combine_chunks of no chunks at all
-        array = pa.array([], array.type)
+    array = table.column(feature.name).combine_chunks()
     fits = {
         "continuous": pa.types.is_floating(array.type) or pa.types.is_integer(array.type),
         "categorical": pa.types.is_string(array.type)

@@ -26,8 +26,8 @@ def test_the_matrix_has_the_worlds_own_log_odds(platform: SimulatedPlatform) -> 
     assert matrix.shape == (3, 120, len(ads.ad_id))
     pairs = Pairs(np.array([0, 57, 119]), np.array([3, 3, 149]))
     own = platform.effects.logits(requests, ads, pairs, (DAY - platform.config.origin).days)
-    np.testing.assert_allclose(matrix[0, pairs.request, pairs.ad], own.click)
-    np.testing.assert_allclose(matrix[2, pairs.request, pairs.ad], own.outbound)
+    np.testing.assert_allclose(matrix[0, pairs.request, pairs.ad], own[:, 0])
+    np.testing.assert_allclose(matrix[2, pairs.request, pairs.ad], own[:, 2])
 
 
 def test_a_wide_dot_product_is_as_good_as_knowing_everything_and_a_narrow_one_is_not(

@@ -85,7 +85,7 @@ def map_exposures(source: Source) -> tuple[Exposures, dict[str, int]]:
     exposures = Exposures(
         user=_rows("user_id", column["user_id"], source.users),
         video=video,
-        surface=_index(column["tab"], _TABS),
+        surface=(column["tab"][:, None] == np.array(_TABS)).argmax(axis=1),
         product=products(source.videos)[video],
         day=column["time_ms"] // _DAY_MS,
         hour=(column["time_ms"] // _HOUR_MS + _CHINA_HOURS) % 24,
@@ -140,12 +140,6 @@ def _rows(key: str, values: Ints, table: pa.Table) -> Ints:
             " use logs and tables of the same KuaiRand-Pure download"
         )
     return np.asarray(position.to_numpy().astype(np.int64))
-
-
-def _index(values: Ints, order: tuple[int, ...]) -> Ints:
-    lookup = np.zeros(max(order) + 1, np.int64)
-    lookup[list(order)] = np.arange(len(order))
-    return np.asarray(lookup[values])
 
 
 def _local_date(time_ms: Ints) -> Ints:

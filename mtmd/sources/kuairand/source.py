@@ -26,6 +26,27 @@ _LOG_COLUMNS = (
 _USER_NUMBERS = ("follow_user_num", "fans_user_num", "friend_user_num", "register_days")
 _USER_FLAGS = ("is_lowactive_period", "is_live_streamer", "is_video_author")
 _ONE_HOTS = tuple(f"onehot_feat{i}" for i in range(18))
+_LOG_TYPES = dict.fromkeys(_LOG_COLUMNS, pa.int64())
+_USER_TYPES = (
+    {"user_id": pa.int64(), "user_active_degree": pa.string()}
+    | dict.fromkeys(_USER_FLAGS, pa.int64())
+    | dict.fromkeys(_USER_NUMBERS, pa.float64())
+    | {f"{name}_range": pa.string() for name in _USER_NUMBERS}
+    | dict.fromkeys(_ONE_HOTS, pa.float64())  # written as 1.0 where the column has gaps
+)
+_VIDEO_TYPES = {
+    "video_id": pa.int64(),
+    "author_id": pa.int64(),
+    "video_type": pa.string(),
+    "upload_dt": pa.date32(),
+    "upload_type": pa.string(),
+    "video_duration": pa.float64(),
+    "server_width": pa.float64(),
+    "server_height": pa.float64(),
+    "music_id": pa.int64(),
+    "music_type": pa.float64(),
+    "tag": pa.string(),
+}
 
 
 @dataclass(frozen=True)
@@ -65,15 +86,14 @@ def read_source(folder: Path) -> Source:
     Raises LogsError naming the file, and the column or the key, for whatever is missing or malformed.
     """
     *logs, user_file, video_file = kuairand_files(folder)
-    log_types = dict.fromkeys(_LOG_COLUMNS, pa.int64())
-    read = pa.concat_tables([_read(path, log_types, nullable=False) for path in logs])
+    read = pa.concat_tables([_read(path, _LOG_TYPES, nullable=False) for path in logs])
     distinct = read.group_by(read.column_names).aggregate([])
     order = ("time_ms", "user_id", "video_id", "tab", "play_time_ms")
     exposures = distinct.sort_by([(name, "ascending") for name in order])
     if not exposures.num_rows:
         raise LogsError(f"the standard logs in {folder} have no rows; download KuaiRand-Pure again")
-    users = _read(user_file, _user_types(), nullable=True)
-    videos = _read(video_file, _video_types(), nullable=True)
+    users = _read(user_file, _USER_TYPES, nullable=True)
+    videos = _read(video_file, _VIDEO_TYPES, nullable=True)
     _check_key(user_file, users, "user_id")
     _check_key(video_file, videos, "video_id")
     return Source(exposures, users, videos, read.num_rows, read.num_rows - exposures.num_rows)
@@ -98,32 +118,6 @@ def tag_pair(tag: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     parts = pc.extract_regex(tag.combine_chunks(), r"^(?P<first>[^,]*)(?:,(?P<second>[^,]*))?")
     second = pc.struct_field(parts, "second")
     return pc.struct_field(parts, "first"), pc.if_else(pc.equal(second, ""), None, second)
-
-
-def _user_types() -> dict[str, pa.DataType]:
-    return (
-        {"user_id": pa.int64(), "user_active_degree": pa.string()}
-        | dict.fromkeys(_USER_FLAGS, pa.int64())
-        | dict.fromkeys(_USER_NUMBERS, pa.float64())
-        | {f"{name}_range": pa.string() for name in _USER_NUMBERS}
-        | dict.fromkeys(_ONE_HOTS, pa.float64())  # written as 1.0 where the column has gaps
-    )
-
-
-def _video_types() -> dict[str, pa.DataType]:
-    return {
-        "video_id": pa.int64(),
-        "author_id": pa.int64(),
-        "video_type": pa.string(),
-        "upload_dt": pa.date32(),
-        "upload_type": pa.string(),
-        "video_duration": pa.float64(),
-        "server_width": pa.float64(),
-        "server_height": pa.float64(),
-        "music_id": pa.int64(),
-        "music_type": pa.float64(),
-        "tag": pa.string(),
-    }
 
 
 def _either(path: Path) -> Path:

@@ -76,7 +76,7 @@ class LogTables:
             "surface": pa.array(SURFACES).take(surface),
             "hour": exposures.hour[rows],
             "user_surface_impressions": here_seen,
-            "user_surface_ctr": _rate(here_clicked, here_seen),
+            "user_surface_ctr": observed_rate(here_clicked, here_seen),
         }
         return self._table("requests", columns)
 
@@ -152,10 +152,10 @@ def smoothed_rate(hits: Floats, trials: Floats, prior: Floats | float, strength:
     return np.asarray((hits + strength * prior) / (trials + strength))
 
 
-def observed_rate(hits: Floats, trials: Floats) -> Floats:
-    """hits / trials, NaN where nothing was seen: missing, not a magic number."""
-    rate: Floats = np.divide(hits, trials, out=np.full(len(hits), np.nan), where=trials > 0)
-    return rate
+def observed_rate(hits: Floats, trials: Floats) -> pa.Array:
+    """hits / trials, null where nothing was seen: missing, not a magic number."""
+    rate = np.divide(hits, trials, out=np.full(len(hits), np.nan), where=trials > 0)
+    return pa.array(rate, from_pandas=True)
 
 
 def _outcome_features(side: str, seen: Floats, clicked: Floats, good: Floats, entered: Floats) -> Columns:
@@ -163,9 +163,9 @@ def _outcome_features(side: str, seen: Floats, clicked: Floats, good: Floats, en
     return {
         f"{side}_impressions": seen,
         f"{side}_clicks": clicked,
-        f"{side}_ctr": _rate(clicked, seen),
-        f"{side}_good_rate": _rate(good, seen),
-        f"{side}_profile_rate": _rate(entered, seen),
+        f"{side}_ctr": observed_rate(clicked, seen),
+        f"{side}_good_rate": observed_rate(good, seen),
+        f"{side}_profile_rate": observed_rate(entered, seen),
     }
 
 
@@ -176,10 +176,6 @@ def _beside_surface(user: Ints, surface: Ints) -> Ints:
 def _age(day: int, uploaded: Ints) -> pa.Array:
     """Days since the upload; at least 0, because the local upload date can be a UTC day ahead."""
     return pa.array(np.maximum(day - uploaded, 0), mask=uploaded == _NO_DATE)
-
-
-def _rate(hits: Floats, trials: Floats) -> pa.Array:
-    return pa.array(observed_rate(hits, trials), from_pandas=True)  # NaN, nothing seen, is null
 
 
 def _place_within(group: Ints) -> Ints:

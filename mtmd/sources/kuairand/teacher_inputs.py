@@ -22,6 +22,10 @@ _USER_KEYS = ("user_id", "follow_user_num", "fans_user_num", "friend_user_num", 
 _VIDEO_CODES = (
     "author_id", "music_id", "tag", "tag_2", "upload_type", "video_type", "music_type", "duration_band",
 )  # fmt: skip
+_CROSSES = (
+    ("user", "surface"), ("user", "tag"), ("user", "band"), ("user", "author"), ("video", "surface"),
+    ("tag", "surface"), ("band", "surface"), ("hour", "surface"), ("activity", "surface"), ("activity", "video"),
+)  # fmt: skip
 _STRENGTH = 20.0  # rows of prior knowledge in a rate: about one day of a typical video
 _FALLBACK = np.array([0.4, 0.45, 0.04])  # click, good | click, profile | click before anything was logged
 
@@ -123,25 +127,17 @@ def _log_odds(rate: Floats) -> Floats:
 def _history_keys(source: Source, exposures: Exposures) -> Iterable[tuple[str, Ints]]:
     """Single keys, then the pairs that only a heavyweight ranker can read."""
     attributes = video_attributes(source.videos)
-    author, tag, band = (
-        _code(attributes[name])[exposures.video] for name in ("author_id", "tag", "duration_band")
-    )
-    activity = _code(source.users["user_active_degree"])[exposures.user]
-    user, video, surface = exposures.user, exposures.video, exposures.surface
-    yield "user", user
-    yield "video", video
-    yield "author", author
-    yield "tag", tag
-    for name, left, right in (
-        ("user_surface", user, surface),
-        ("user_tag", user, tag),
-        ("user_band", user, band),
-        ("user_author", user, author),
-        ("video_surface", video, surface),
-        ("tag_surface", tag, surface),
-        ("band_surface", band, surface),
-        ("hour_surface", exposures.hour, surface),
-        ("activity_surface", activity, surface),
-        ("activity_video", activity, video),
-    ):
-        yield name, left * (int(right.max()) + 1) + right
+    keys = {
+        "user": exposures.user,
+        "video": exposures.video,
+        "author": _code(attributes["author_id"])[exposures.video],
+        "tag": _code(attributes["tag"])[exposures.video],
+        "band": _code(attributes["duration_band"])[exposures.video],
+        "activity": _code(source.users["user_active_degree"])[exposures.user],
+        "hour": exposures.hour,
+        "surface": exposures.surface,
+    }
+    for name in ("user", "video", "author", "tag"):
+        yield name, keys[name]
+    for left, right in _CROSSES:
+        yield f"{left}_{right}", keys[left] * (int(keys[right].max()) + 1) + keys[right]

@@ -74,12 +74,13 @@ class WorldConfig(Frozen):
 
         Raises ConfigError for a size that cannot be.
         """
-        given: dict[str, int | None] = {"requests_per_day": requests_per_day, "users": users, "ads": ads}
-        if ads is not None:
-            given["new_ads_per_day"] = max(1, ads // 40)
+        new_ads = None if ads is None else max(1, ads // 40)
+        sizes = {
+            "requests_per_day": requests_per_day, "users": users, "ads": ads, "new_ads_per_day": new_ads
+        }  # fmt: skip
+        given = {name: size for name, size in sizes.items() if size is not None}
         try:
-            own = {name: value for name, value in given.items() if value is not None}
-            return cls(seed=seed, further_tasks=further_tasks, **own)
+            return cls(seed=seed, further_tasks=further_tasks, **given)
         except ValidationError as error:
             raise ConfigError(f"the simulated platform is wrong:\n{error}") from error
 

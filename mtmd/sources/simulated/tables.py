@@ -36,54 +36,29 @@ MISSING: Mapping[str, tuple[float, ...]] = {
     "category": (0.0, 0.05),
     "merchant_rating": (0.0, 0.2),
 }
-_LIST = pa.list_(pa.float32())
+# Columns in the order of the files, with DuckDB's names of their types.
+_REQUESTS = """
+    request_id BIGINT, ts TIMESTAMP, surface VARCHAR, user_id BIGINT, country VARCHAR, device VARCHAR,
+    hour INTEGER, weekday INTEGER, user_activity FLOAT, user_ctr_30d FLOAT, user_vector FLOAT[],
+    history_vector FLOAT[], history_length FLOAT, history_topic INTEGER,
+    query_term VARCHAR, query_vector FLOAT[], query_length FLOAT,
+    subject_pin_id BIGINT, subject_topic INTEGER, subject_vector FLOAT[], subject_saves FLOAT
+"""
+_ADS = """
+    ad_id BIGINT, product VARCHAR, goal VARCHAR, bid FLOAT, advertiser_id BIGINT, topic INTEGER, format VARCHAR,
+    ad_vector FLOAT[], ad_age_days FLOAT, ad_impressions_7d FLOAT, ad_ctr_7d FLOAT,
+    landing_quality FLOAT, creative_style VARCHAR,
+    price FLOAT, discount FLOAT, category INTEGER, merchant_rating FLOAT
+"""
+
+
+def _declared(columns: str) -> pa.Schema:
+    return arrow_schema(dict(column.split() for column in columns.split(",")))
+
+
 SCHEMAS = {
-    "requests": pa.schema(
-        {
-            "request_id": pa.int64(),
-            "ts": pa.timestamp("us"),
-            "surface": pa.string(),
-            "user_id": pa.int64(),
-            "country": pa.string(),
-            "device": pa.string(),
-            "hour": pa.int32(),
-            "weekday": pa.int32(),
-            "user_activity": pa.float32(),
-            "user_ctr_30d": pa.float32(),
-            "user_vector": _LIST,
-            "history_vector": _LIST,
-            "history_length": pa.float32(),
-            "history_topic": pa.int32(),
-            "query_term": pa.string(),
-            "query_vector": _LIST,
-            "query_length": pa.float32(),
-            "subject_pin_id": pa.int64(),
-            "subject_topic": pa.int32(),
-            "subject_vector": _LIST,
-            "subject_saves": pa.float32(),
-        }
-    ),
-    "ads": pa.schema(
-        {
-            "ad_id": pa.int64(),
-            "product": pa.string(),
-            "goal": pa.string(),
-            "bid": pa.float32(),
-            "advertiser_id": pa.int64(),
-            "topic": pa.int32(),
-            "format": pa.string(),
-            "ad_vector": _LIST,
-            "ad_age_days": pa.float32(),
-            "ad_impressions_7d": pa.float32(),
-            "ad_ctr_7d": pa.float32(),
-            "landing_quality": pa.float32(),
-            "creative_style": pa.string(),
-            "price": pa.float32(),
-            "discount": pa.float32(),
-            "category": pa.int32(),
-            "merchant_rating": pa.float32(),
-        }
-    ),
+    "requests": _declared(_REQUESTS),
+    "ads": _declared(_ADS),
     "candidates": arrow_schema(CANDIDATE_KEYS | dict.fromkeys(TASKS, "FLOAT") | OUTCOMES),
 }
 Columns = Mapping[str, NDArray[Any]]
@@ -215,7 +190,9 @@ def _table(
         null = nulls.get(field.name, np.zeros(len(values), np.bool_))
         if (rates := MISSING.get(field.name)) is not None and (u := draw(index)) is not None:
             null = null | (u < np.array(rates)[domain])
-        arrays.append(_vectors(values, null) if field.type == _LIST else _column(values, null, field.type))
+        arrays.append(
+            _vectors(values, null) if pa.types.is_list(field.type) else _column(values, null, field.type)
+        )
     return pa.Table.from_arrays(arrays, schema=schema)
 
 

@@ -154,7 +154,7 @@ def test_no_dot_product_of_latent_width_says_it_all_and_clicks_say_a_part(
     values = np.linalg.svd(by_pair, compute_uv=False) ** 2
     assert values.sum() / logits.size > 0.2 * logits.var()
     assert values[platform.population.config.latent_width :].sum() > 0.02 * values.sum()
-    click = platform.effects.logits(*sides, pairs, SINCE).click
+    click = platform.effects.logits(*sides, pairs, SINCE)[:, 0]
     assert 0.05 < np.corrcoef(own, click)[0, 1] < 0.95
 
 
@@ -166,8 +166,8 @@ def test_what_draws_clicks_at_home_is_neither_bought_nor_found_relevant(
     pairs = grid(sides, HOME, 1)
     gain = further_logits(platform, (requests, loud), pairs) - further_logits(platform, sides, pairs)
     assert (gain < 0).all()
-    clicks = platform.effects.logits(requests, loud, pairs, SINCE).click
-    assert (clicks > platform.effects.logits(requests, ads, pairs, SINCE).click).all()
+    clicks = platform.effects.logits(requests, loud, pairs, SINCE)[:, 0]
+    assert (clicks > platform.effects.logits(requests, ads, pairs, SINCE)[:, 0]).all()
 
 
 def test_new_ads_are_relevant_in_search_and_not_at_home(
