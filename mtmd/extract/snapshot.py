@@ -49,8 +49,8 @@ def read_ads(logs: str | Path, day: date, declarations: Declarations) -> Iterato
         encoded = encode(pa.Table.from_struct_array(raw), schema, declarations.hash_seed)
         ad_id, bid = raw.field("ad_id").to_numpy(), _bids(raw)
         for index in np.unique(product):
-            own = slice(*np.searchsorted(product, [index, index + 1]))
-            yield EncodedAds(schema.domains[index], ad_id[own], encoded.part(own), bid[own])
+            rows = slice(*np.searchsorted(product, [index, index + 1]))
+            yield EncodedAds(schema.domains[index], ad_id[rows], encoded.part(rows), bid[rows])
 
 
 def day_bids(logs: str | Path, shard: Shard, declarations: Declarations, cache: Path) -> NDArray[np.float32]:

@@ -27,7 +27,7 @@ def load_sources(
     *,
     ignore_undeclared: bool = False,
 ) -> None:
-    """Make views of the three source tables, after comparing every file's columns with the contract.
+    """Make a view of each given source table, after comparing every file's columns with the contract.
 
     `ignore_undeclared` lets columns pass that the declarations do not know. Of the rows nothing is read.
     Raises LogsError naming table, day, file and column: unreadable file, column missing, extra or of another

@@ -41,7 +41,7 @@ def outcome_columns(domains: Domains) -> dict[str, str]:
 
     Raises ConfigError for a label that is a column of another type, such as a key, a position or a score.
     """
-    own = dict.fromkeys((task.label for task in domains.tasks), "BOOLEAN")
+    labels = dict.fromkeys((task.label for task in domains.tasks), "BOOLEAN")
     columns = CANDIDATE_KEYS | _JOINED | _scores(domains) | OUTCOMES
     for task in domains.tasks:
         if columns.get(task.label, "BOOLEAN") != "BOOLEAN":
@@ -50,7 +50,7 @@ def outcome_columns(domains: Domains) -> dict[str, str]:
                 f"task {task.name!r} has label {task.label!r}; it must be one of {booleans}, or a boolean column of "
                 f"your own: candidates have a {task.label} that is {columns[task.label]}; give the label another name"
             )
-    return OUTCOMES | own
+    return OUTCOMES | labels
 
 
 def _scores(domains: Domains) -> dict[str, str]:

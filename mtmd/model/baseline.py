@@ -159,24 +159,24 @@ class PerSlice(RankingModel):
 
     def forward(self, batch: Batch) -> Tensor:
         rows, values = [], []
-        for index, (baselines, pairs) in enumerate(self._own(batch)):
+        for index, (baselines, pairs) in enumerate(self._pairs_by_domain(batch)):
             if len(pairs) and self.columns[index]:
-                own = baselines(batch, pairs)
-                columns = torch.tensor(self.columns[index], device=own.device)
-                filled = own.new_full((len(pairs), self.tasks), ABSENT)
+                log_p = baselines(batch, pairs)
+                columns = torch.tensor(self.columns[index], device=log_p.device)
+                all_tasks = log_p.new_full((len(pairs), self.tasks), ABSENT)
                 rows.append(pairs)
-                values.append(filled.index_copy(1, columns, own))
+                values.append(all_tasks.index_copy(1, columns, log_p))
         if not rows:
             return batch.teacher.new_full(batch.teacher.shape, ABSENT)
         return torch.cat(values)[torch.argsort(torch.cat(rows))]
 
-    def _own(self, batch: Batch) -> Iterator[tuple[nn.Module, Tensor]]:
+    def _pairs_by_domain(self, batch: Batch) -> Iterator[tuple[nn.Module, Tensor]]:
         """Every domain's baselines with the rows of the domain's pairs."""
         for index, baselines in enumerate(self.domains):
             yield baselines, torch.nonzero(batch.pair_domain == index).squeeze(1)
 
     def observe(self, batch: Batch) -> None:
-        for baselines, pairs in self._own(batch):
+        for baselines, pairs in self._pairs_by_domain(batch):
             baselines.observe(batch, pairs)  # type: ignore[operator]
 
     @torch.no_grad()

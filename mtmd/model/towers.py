@@ -56,12 +56,12 @@ class Tower(nn.Module):
     ) -> None:
         super().__init__()
         self.norm = config.norm
-        self.tasks = tuple(tuple(own) for own in tasks)
+        self.tasks = tuple(map(tuple, tasks))
         self.adaptation = DomainAdaptation(schema, config)
         layout = self.adaptation.layout
         self.experts = nn.ModuleList(
-            DomainExpert(layout.width, layout.shallow_width, tuple(deep_widths[t] for t in own), config)
-            for own in self.tasks
+            DomainExpert(layout.width, layout.shallow_width, tuple(deep_widths[t] for t in present), config)
+            for present in self.tasks
         )
         # The domain-shared expert (§2.1.4): the same weights for the rows of all domains.
         self.shared: Stack | None = None

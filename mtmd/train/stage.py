@@ -79,16 +79,16 @@ def train(
     """
     plan = plan.changed(variant, seed)
     key = training_key(kind, window_fingerprint(window), plan.preset)
-    recipe = {  # what a person wants to know of a directory whose name is a digest; nothing reads it
-        "kind": kind, "variant": variant, "seed": plan.preset.training.seed, "preset": plan.preset.name,
-        "first": window[0].day, "last": window[-1].day,
-    }  # fmt: skip
     final, work = plan.workspace.trained(kind, key), plan.workspace.work(kind, key)
 
     def build(directory: Path) -> None:
         model, result = fit(kind, window_data(plan, window), plan.preset, work, on_progress)
         save_weights(model, directory / _WEIGHTS)
         write_json(directory / _FIT, result.model_dump(mode="json"))
+        recipe = {  # what a person wants to know of a directory whose name is a digest; nothing reads it
+            "kind": kind, "variant": variant, "seed": plan.preset.training.seed, "preset": plan.preset.name,
+            "first": window[0].day, "last": window[-1].day,
+        }  # fmt: skip
         write_json(directory / _RECIPE, recipe)
 
     with locked(work.with_name(f"{work.name}.lock"), timeout_s=24 * 3600):  # others train beside it
