@@ -8,7 +8,8 @@ from mtmd.sources.simulated.ads import AdMarket, Ads
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.effects import Effects
 from mtmd.sources.simulated.population import Population
-from mtmd.sources.simulated.requests import HOME, RELATED, SEARCH, Pairs, Requests, draw_requests
+from mtmd.sources.simulated.requests import HOME, RELATED, SEARCH, Requests, draw_requests
+from tests.worlds import grid
 
 DAY = 2195
 ORDINAL = WorldConfig().origin.toordinal() + DAY
@@ -22,13 +23,6 @@ def population() -> Population:
 @pytest.fixture(scope="module")
 def sides(population: Population) -> tuple[Requests, Ads]:
     return draw_requests(population, ORDINAL, 0, 300), AdMarket(population).ads(DAY)
-
-
-def grid(sides: tuple[Requests, Ads], surface: int, product: int, size: int = 80) -> Pairs:
-    """Every pair of some requests of a surface and some ads of a product."""
-    requests = np.flatnonzero(sides[0].surface == surface)[:size]
-    ads = np.flatnonzero(sides[1].product == product)[:: max(1, 700 // size)][:size]
-    return Pairs(np.repeat(requests, len(ads)), np.tile(ads, len(requests)))
 
 
 def click(

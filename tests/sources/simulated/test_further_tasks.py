@@ -18,7 +18,7 @@ from mtmd.sources.simulated.further_tasks import SCHEMA, TASKS
 from mtmd.sources.simulated.platform import SimulatedPlatform, simulate
 from mtmd.sources.simulated.requests import HOME, RELATED, SEARCH, Pairs, Requests, draw_requests
 from mtmd.store.files import sha256_file
-from tests.worlds import tiny_world
+from tests.worlds import grid, tiny_world
 
 DAY = date(2026, 1, 4)
 SINCE = (DAY - WorldConfig().origin).days
@@ -124,13 +124,6 @@ def test_outcomes_are_as_many_as_the_truth_of_what_was_shown(block) -> None:
         expected = further.scores.truth[rows, task].sum()
         assert happened[rows].sum() == pytest.approx(expected, abs=4 * np.sqrt(expected))
     assert not (further.converted & ~block[0].actions.clicked).any()
-
-
-def grid(sides: tuple[Requests, Ads], surface: int, product: int, size: int = 80) -> Pairs:
-    """Every pair of some requests of a surface and some ads of a product."""
-    requests = np.flatnonzero(sides[0].surface == surface)[:size]
-    ads = np.flatnonzero(sides[1].product == product)[:: max(1, 700 // size)][:size]
-    return Pairs(np.repeat(requests, len(ads)), np.tile(ads, len(requests)))
 
 
 def further_logits(
