@@ -100,7 +100,7 @@ def true_logits(platform: SimulatedPlatform, requests: Requests, ads: Ads, day: 
         rows = np.arange(start, min(start + _CHUNK, len(requests)))
         grid = Pairs(np.repeat(rows, count), np.tile(np.arange(count), len(rows)))
         logits = platform.effects.logits(requests, ads, grid, since)
-        stacked = [logits.click, logits.good, logits.outbound]
+        stacked = list(logits.T)
         if platform.further_tasks is not None:
             stacked += list(platform.further_tasks.logits(requests, ads, grid, since).T)
         parts.append(np.stack(stacked).reshape(len(stacked), len(rows), count))
@@ -113,7 +113,8 @@ def _scores(
     """(P, T) the teacher's scores, and the truth without what nobody logs, of the platform's tasks."""
     seed, ordinal, since = platform.config.seed, day.toordinal(), (day - platform.config.origin).days
     logits = platform.effects.logits(requests, ads, pairs, since)
-    scores = score(logits, requests, ads, pairs, generator(seed, "noise", ordinal, _START))
+    noise = generator(seed, "noise", ordinal, _START)
+    scores = score(logits, requests, ads, pairs, noise.standard_normal((2, len(pairs.ad), len(TASKS))))
     if platform.further_tasks is None:
         return scores.teacher, scores.structure
     noise = generator(seed, "further noise", ordinal, _START)

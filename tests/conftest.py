@@ -32,11 +32,11 @@ def tiny_preset() -> Preset:
 @pytest.fixture(scope="session")
 def tiny_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """23 days of tiny logs from 2026-01-01; read-only by convention: copy before you damage."""
-    from mtmd.sources.simulated.config import WorldConfig
     from mtmd.sources.simulated.platform import simulate
+    from tests.worlds import tiny_world
 
     logs = tmp_path_factory.mktemp("logs")
-    simulate(WorldConfig.tiny(), FIRST_DAY, FIRST_DAY + timedelta(days=TINY_DAYS - 1), logs)
+    simulate(tiny_world(), FIRST_DAY, FIRST_DAY + timedelta(days=TINY_DAYS - 1), logs)
     return logs
 
 

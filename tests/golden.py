@@ -40,12 +40,13 @@ from mtmd.monitor.profiles import PROFILE_FORMAT, profile_features
 from mtmd.registry.bundle import BUNDLE_FORMAT
 from mtmd.registry.registry import Registry
 from mtmd.serve.published import ADS_FORMAT
-from mtmd.sources.simulated.config import FunnelConfig, WorldConfig
+from mtmd.sources.simulated.config import FunnelConfig
 from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.store.files import digest, read_json, sha256_file, write_json
 from mtmd.train.trainer import TRAINING_FORMAT
 from mtmd.validate.runner import VALIDATION_FORMAT, validate_day
 from tests.flows.runs import AS_OF, LINE, TINY
+from tests.worlds import tiny_world
 
 FILE = Path(__file__).with_suffix(".json")
 # Relative. Other instructions (no AVX-512) and another number of threads moved a training loss by up to 0.03 %, and a
@@ -275,7 +276,7 @@ def _ads(made: Made) -> Any:
 
 def _ab_test(made: Made) -> Any:
     funnel = FunnelConfig(requests=60, broad=20, keep=8, slots=3)
-    platform = SimulatedPlatform(WorldConfig.tiny())
+    platform = SimulatedPlatform(tiny_world())
     arms: dict[str, list[Any]] = {"oracle": [], "heavyweight": [], "chance": []}
     aligned = {}
     for sample in range(5):
@@ -297,7 +298,7 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        simulate(WorldConfig.tiny(), AS_OF - timedelta(days=20), AS_OF, folder / "logs")
+        simulate(tiny_world(), AS_OF - timedelta(days=20), AS_OF, folder / "logs")
         daily_retrain(
             as_of=AS_OF,
             preset=TINY,

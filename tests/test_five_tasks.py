@@ -17,10 +17,10 @@ from mtmd.report import stage as report_stage
 from mtmd.report.tables.ab_test import outcome_tables
 from mtmd.report.tables.evaluation import NOT_APPLICABLE, action_table, improvement_table, logmae_table
 from mtmd.serve.scorer import Scorer
-from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate
 from tests.daily import Done, run_stages
 from tests.flows.runs import AS_OF
+from tests.worlds import tiny_world
 
 FIVE = str(Path(__file__).parent / "tiny-five.toml")
 TASKS = ("ctr", "gctr", "octr", "cvr", "relevance")
@@ -38,7 +38,7 @@ class FiveTasks:
 @pytest.fixture(scope="module")
 def five(tmp_path_factory: pytest.TempPathFactory) -> FiveTasks:
     root = tmp_path_factory.mktemp("five")
-    simulate(WorldConfig.tiny(further_tasks=True), AS_OF - timedelta(days=20), AS_OF, root / "logs")
+    simulate(tiny_world(further_tasks=True), AS_OF - timedelta(days=20), AS_OF, root / "logs")
     done = run_stages(root / "logs", root / "artifacts", preset=FIVE)
     summary = done.decide()
     page = report_stage.write_report(done.run, summary)

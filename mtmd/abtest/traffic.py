@@ -22,7 +22,7 @@ from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.sources.simulated.population import Users
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_requests
 from mtmd.sources.simulated.streams import Floats, Ints, normals
-from mtmd.sources.simulated.teacher import TASKS, score_with
+from mtmd.sources.simulated.teacher import TASKS, score
 
 Chances = NDArray[np.float32]
 _START, _APART = 200_000_000, 1_000_000  # numbers of requests: of the first sample, and between samples
@@ -132,7 +132,7 @@ def _score(
 
     since = (day - platform.config.origin).days
     logits = platform.effects.logits(requests, ads, pairs, since)
-    scores = score_with(logits, requests, ads, pairs, noise("funnel noise", len(TASKS)))
+    scores = score(logits, requests, ads, pairs, noise("funnel noise", len(TASKS)))
     if platform.further_tasks is None:
         return scores.truth, scores.teacher, np.empty((len(pairs.ad), 0))
     own = noise("further funnel noise", len(further_tasks.TASKS))

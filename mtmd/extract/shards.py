@@ -3,7 +3,7 @@
 docs/architecture.md says what a fingerprint depends on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -157,16 +157,8 @@ def read_manifest(path: Path, *, verify: bool = False) -> ShardManifest:
 
 def reference(path: Path, manifest: ShardManifest, *, reused: bool) -> ShardRef:
     """The reference to a stored shard."""
-    return ShardRef(
-        day=manifest.day,
-        fingerprint=manifest.fingerprint,
-        path=str(path),
-        sources=digest(manifest.sources),
-        requests=manifest.requests,
-        ads=manifest.ads,
-        candidates=manifest.candidates,
-        reused=reused,
-    )
+    shared = manifest.model_dump(include={"day", "fingerprint", "requests", "ads", "candidates"})
+    return ShardRef(path=str(path), sources=digest(manifest.sources), reused=reused, **shared)
 
 
 def open_shard(path: Path, *, verify: bool = False) -> Shard:
@@ -176,24 +168,9 @@ def open_shard(path: Path, *, verify: bool = False) -> Shard:
     """
     manifest = read_manifest(path, verify=verify)
     columns = {table: map_columns(path / f"{table}.arrow") for table in TABLES}
-    requests, ads, candidates = (
-        {name: torch.from_numpy(values) for name, values in columns[table].items()} for table in TABLES
-    )
-    return Shard(
-        day=manifest.day,
-        fingerprint=manifest.fingerprint,
-        path=path,
-        request_id=requests["request_id"],
-        ts=requests["ts"],
-        surface=requests["surface"],
-        candidate_start=requests["candidate_start"],
-        candidate_count=requests["candidate_count"],
-        query=_side(columns["requests"], manifest.requests),
-        ad_id=ads["ad_id"],
-        product=ads["product"],
-        item=_side(columns["ads"], manifest.ads),
-        **candidates,
-    )
+    query, item = _side(columns["requests"], manifest.requests), _side(columns["ads"], manifest.ads)
+    tensors = {name: torch.from_numpy(values) for table in columns.values() for name, values in table.items()}
+    return Shard(manifest.day, manifest.fingerprint, path, query=query, item=item, **tensors)
 
 
 def check_fits(shard: Shard, declarations: Declarations) -> None:
@@ -216,10 +193,10 @@ def check_fits(shard: Shard, declarations: Declarations) -> None:
         )
 
 
-def _side(columns: Mapping[str, NDArray[Any]], rows: int) -> EncodedSide:
-    """A matrix of width 0 has no column in the file."""
+def _side(columns: dict[str, NDArray[Any]], rows: int) -> EncodedSide:
+    """Take a side's matrices out of its columns; a matrix of width 0 has none in the file."""
     return EncodedSide(
-        continuous=columns.get("continuous", np.empty((rows, 0), np.float32)),
-        categorical=columns.get("categorical", np.empty((rows, 0), np.int32)),
-        embedding=columns.get("embedding", np.empty((rows, 0), np.float32)),
+        continuous=columns.pop("continuous", np.empty((rows, 0), np.float32)),
+        categorical=columns.pop("categorical", np.empty((rows, 0), np.int32)),
+        embedding=columns.pop("embedding", np.empty((rows, 0), np.float32)),
     )

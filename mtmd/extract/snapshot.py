@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
-from mtmd.extract.database import create_table, create_view, session
+from mtmd.extract.database import create_table, session
 from mtmd.extract.shards import Shard, read_manifest
-from mtmd.extract.sources import check_columns
+from mtmd.extract.sources import load_sources
 from mtmd.logs.digests import identities, source_digests
 from mtmd.logs.encoding import EncodedAds, encode
-from mtmd.logs.files import day_files, duckdb_paths
+from mtmd.logs.files import day_files
 from mtmd.logs.sql import statement
 
 _ROWS = 32_768  # rows encoded at a time: bounds what is held of a snapshot
@@ -49,8 +49,8 @@ def read_ads(logs: str | Path, day: date, declarations: Declarations) -> Iterato
         encoded = encode(pa.Table.from_struct_array(raw), schema, declarations.hash_seed)
         ad_id, bid = raw.field("ad_id").to_numpy(), _bids(raw)
         for index in np.unique(product):
-            own = slice(*np.searchsorted(product, [index, index + 1]))
-            yield EncodedAds(schema.domains[index], ad_id[own], encoded.part(own), bid[own])
+            rows = slice(*np.searchsorted(product, [index, index + 1]))
+            yield EncodedAds(schema.domains[index], ad_id[rows], encoded.part(rows), bid[rows])
 
 
 def day_bids(logs: str | Path, shard: Shard, declarations: Declarations, cache: Path) -> NDArray[np.float32]:
@@ -80,11 +80,14 @@ def _rows(
     paths = day_files(logs, "ads", day)
     before = identities({"ads": paths})
     with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
-        for path in paths:
-            check_columns(connection, "ads", day, path, declarations, ignore_undeclared=True)
-        create_view(connection, "source_ads", {"paths": duckdb_paths(paths)})
+        load_sources(connection, {"ads": paths}, day, declarations, ignore_undeclared=True)
         _make_keys(connection, day, declarations)
-        yield from _read(connection, day, columns)
+        try:
+            relation = connection.sql(statement("shard_ads"), params={"columns": list(columns)})
+            for batch in relation.order("ad_row").to_arrow_reader(_ROWS):
+                yield batch.column("product_index").to_numpy(), batch.column("source_row")
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            raise LogsError(f"ads of {day}: reading failed ({error}); write the day's files again") from error
     if identities({"ads": paths}) != before:
         raise LogsError(f"ads of {day} changed while they were read; run again when they are complete")
 
@@ -108,14 +111,3 @@ def _make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: D
             f"ads of {day}: {sound} of {ads} rows have an ad_id of their own and a product of {products}; all must, "
             "and there must be one: correct the day's files and run again"
         )
-
-
-def _read(
-    connection: duckdb.DuckDBPyConnection, day: date, columns: Sequence[str]
-) -> Iterator[tuple[NDArray[np.int8], pa.StructArray]]:
-    try:
-        relation = connection.sql(statement("shard_ads"), params={"columns": list(columns)})
-        for batch in relation.order("ad_row").to_arrow_reader(_ROWS):
-            yield batch.column("product_index").to_numpy(), batch.column("source_row")
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
-        raise LogsError(f"ads of {day}: reading failed ({error}); write the day's files again") from error

@@ -27,15 +27,17 @@ def load_sources(
     *,
     ignore_undeclared: bool = False,
 ) -> None:
-    """Make views of the three source tables, after comparing every file's columns with the contract.
+    """Make a view of each given source table, after comparing every file's columns with the contract.
 
     `ignore_undeclared` lets columns pass that the declarations do not know. Of the rows nothing is read.
     Raises LogsError naming table, day, file and column: unreadable file, column missing, extra or of another
     type; ConfigError for declarations that no table can be of.
     """
     for table, paths in files.items():
+        declared = table_columns(declarations)[table]
         for path in paths:
-            check_columns(connection, table, day, path, declarations, ignore_undeclared=ignore_undeclared)
+            columns = _columns(connection, table, day, path)
+            _check_columns(f"{table} of {day}: {path}", columns, declared, ignore_undeclared)
         create_view(connection, f"source_{table}", {"paths": duckdb_paths(paths)})
 
 
@@ -54,7 +56,11 @@ def make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: De
     (counts,) = connection.execute(statement("rpt_key_counts")).fetchall()
     requests, request_keys, sound_requests, ads, ad_keys, sound_ads, candidates = counts
     for table, rows in zip(TABLES, (requests, ads, candidates), strict=True):
-        _check_count(table, day, rows)
+        if not 1 <= rows <= _MAX_ROWS:
+            raise LogsError(
+                f"{table} of {day}: the day's files have {rows} rows; a day needs between 1 and {_MAX_ROWS}. "
+                "Write them again"
+            )
     if (requests, ads) != (sound_requests, sound_ads):
         check_keys(connection, day, declarations)
         # No problem is left, so edited statements leave rows out of the key tables.
@@ -64,15 +70,14 @@ def make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: De
 
 def check_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> None:
     """Raise LogsError for keys that are null, repeated, unknown or without their counterpart, with a few of them."""
-    names = {"surfaces": declarations.domains.surfaces, "products": declarations.domains.products}
-    problems = connection.execute(
-        statement("rpt_key_problems"), {key: list(value) for key, value in names.items()}
-    ).fetchall()
+    domains = declarations.domains
+    names = {"surfaces": list(domains.surfaces), "products": list(domains.products)}
+    problems = connection.execute(statement("rpt_key_problems"), names).fetchall()
     if problems:
         listed = "; ".join(f"{table}: {rows} × {what}, e.g. {keys}" for table, what, rows, keys in problems)
         raise LogsError(
-            f"logs of {day}: {listed}. Declared surfaces: {list(names['surfaces'])}, products: "
-            f"{list(names['products'])}; correct the day's files and run again"
+            f"logs of {day}: {listed}. Declared surfaces: {names['surfaces']}, products: "
+            f"{names['products']}; correct the day's files and run again"
         )
 
 
@@ -83,51 +88,34 @@ def source_rows(
     paths = duckdb_paths(day_files(logs, table, day))
     with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
         create_view(connection, f"source_{table}", {"paths": paths})
-        wanted = duckdb.ColumnExpression(key).isin(*(duckdb.ConstantExpression(one) for one in keys))
-        rows: list[dict[str, Any]] = (
-            connection.view(f"source_{table}").filter(wanted).to_arrow_table().to_pylist()
-        )
-    return rows
+        wanted = duckdb.ColumnExpression(key).isin(*map(duckdb.ConstantExpression, keys))
+        rows = connection.view(f"source_{table}").filter(wanted)
+        return list(rows.to_arrow_table().to_pylist())
 
 
-def check_columns(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    day: date,
-    path: Path,
-    declarations: Declarations,
-    *,
-    ignore_undeclared: bool,
-) -> None:
-    """Compare one file's columns exactly: DuckDB would fill, cast and drop silently (names, case, types).
-
-    Raises LogsError naming table, day, file and columns.
-    """
-    expected = table_columns(declarations)[table]
+def _columns(connection: duckdb.DuckDBPyConnection, table: str, day: date, path: Path) -> dict[str, str]:
     try:
-        found = describe(connection, f"source_{table}", {"paths": duckdb_paths([path])})
+        return describe(connection, f"source_{table}", {"paths": duckdb_paths([path])})
     except duckdb.Error as error:
         raise LogsError(
             f"{table} of {day}: {path} is not readable Parquet ({error}); write the file again"
         ) from error
-    problems = [f"lacks {name} {kind}" for name, kind in expected.items() if name not in found]
-    extra = {} if ignore_undeclared else {name: kind for name, kind in found.items() if name not in expected}
-    problems += [f"has undeclared {name} {kind}" for name, kind in extra.items()]
+
+
+def _check_columns(
+    file: str, columns: dict[str, str], declared: dict[str, str], ignore_undeclared: bool
+) -> None:
+    """Compare one file's columns exactly: DuckDB would fill, cast and drop silently (names, case, types)."""
+    problems = [f"lacks {name} {kind}" for name, kind in declared.items() if name not in columns]
+    if not ignore_undeclared:
+        problems += [f"has undeclared {name} {columns[name]}" for name in columns if name not in declared]
     problems += [
-        f"has {name} {found[name]} where {kind} is declared"
-        for name, kind in expected.items()
-        if name in found and found[name] != kind
+        f"has {name} {columns[name]} where {kind} is declared"
+        for name, kind in declared.items()
+        if columns.get(name, kind) != kind
     ]
     if problems:
         raise LogsError(
-            f"{table} of {day}: {path} {'; '.join(problems)}. Its columns must be exactly as declared: "
+            f"{file} {'; '.join(problems)}. Its columns must be exactly as declared: "
             "correct the file, or the preset's features"
-        )
-
-
-def _check_count(table: str, day: date, rows: int) -> None:
-    if not 1 <= rows <= _MAX_ROWS:
-        raise LogsError(
-            f"{table} of {day}: the day's files have {rows} rows; a day needs between 1 and {_MAX_ROWS}. "
-            "Write them again"
         )

@@ -18,7 +18,6 @@ from mtmd.extract.shard_tables import write_tables
 from mtmd.extract.shards import (
     MANIFEST,
     SHARD_FORMAT,
-    FileRecord,
     ShardManifest,
     ShardRef,
     read_manifest,
@@ -88,7 +87,15 @@ def extract_day(
             rows, records = write_tables(connection, directory, day, declarations)
         if identities(files) != before:
             raise LogsError(f"logs of {day} changed while they were read; run again when they are complete")
-        manifest = _manifest(day, fingerprint, rows, records, sources)
+        manifest = ShardManifest(
+            format=SHARD_FORMAT,
+            day=day,
+            fingerprint=fingerprint,
+            files=records,
+            sources=sources,
+            versions={"duckdb": duckdb.__version__, "pyarrow": pa.__version__},
+            **rows,
+        )
         write_json(directory / MANIFEST, manifest.model_dump(mode="json"))
     return reference(final, manifest, reused=False)
 
@@ -114,21 +121,3 @@ def _verified(path: Path, fingerprint: str, sources: dict[str, dict[str, str]]) 
     if (manifest.fingerprint, manifest.sources) != (fingerprint, sources):
         raise StorageError(f"{path / MANIFEST} is of another shard; it must be of {fingerprint}")
     return manifest
-
-
-def _manifest(
-    day: date,
-    fingerprint: str,
-    rows: dict[str, int],
-    records: dict[str, FileRecord],
-    sources: dict[str, dict[str, str]],
-) -> ShardManifest:
-    return ShardManifest(
-        format=SHARD_FORMAT,
-        day=day,
-        fingerprint=fingerprint,
-        files=records,
-        sources=sources,
-        versions={"duckdb": duckdb.__version__, "pyarrow": pa.__version__},
-        **rows,
-    )

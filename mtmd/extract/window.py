@@ -83,7 +83,7 @@ class WindowData:
 
     def newest(self, days: int, batch_requests: int) -> Iterator[Batch]:
         """Every training request of the newest `days` days once, in a fixed order."""
-        for shard in sorted(self.shards, key=lambda one: one.day)[-days:]:
+        for shard in sorted(self.shards, key=lambda shard: shard.day)[-days:]:
             for rows in split_evenly(self._rows(shard, validation=False), batch_requests):
                 yield gather_batch(shard, rows, self.declarations)
 

@@ -7,8 +7,8 @@ TABLES = ("requests", "ads", "candidates")
 
 _REQUESTS = {"request_id": "BIGINT", "ts": "TIMESTAMP", "surface": "VARCHAR", "user_id": "BIGINT"}
 _ADS = {"ad_id": "BIGINT", "product": "VARCHAR", "goal": "VARCHAR", "bid": "FLOAT"}
-_CANDIDATES = {"request_id": "BIGINT", "ad_id": "BIGINT"}
-_OUTCOMES = {
+CANDIDATE_KEYS = {"request_id": "BIGINT", "ad_id": "BIGINT"}
+OUTCOMES = {
     "impressed": "BOOLEAN",
     "position": "INTEGER",
     "clicked": "BOOLEAN",
@@ -27,12 +27,12 @@ def table_columns(declarations: Declarations) -> dict[str, dict[str, str]]:
     type is another one, when a task has the name of a contract column, and as `outcome_columns` does.
     """
     domains = declarations.domains
-    if taken := sorted(set(domains.task_names) & (_CANDIDATES | _OUTCOMES | _JOINED).keys()):
+    if taken := sorted(set(domains.task_names) & (CANDIDATE_KEYS | OUTCOMES | _JOINED).keys()):
         raise ConfigError(f"tasks {taken} have names of contract columns of candidates; rename the tasks")
     return {
         "requests": _features("requests", declarations.query, _REQUESTS) | _REQUESTS,
         "ads": _features("ads", declarations.item, _ADS) | _ADS,
-        "candidates": _CANDIDATES | _scores(domains) | outcome_columns(domains),
+        "candidates": CANDIDATE_KEYS | _scores(domains) | outcome_columns(domains),
     }
 
 
@@ -41,16 +41,16 @@ def outcome_columns(domains: Domains) -> dict[str, str]:
 
     Raises ConfigError for a label that is a column of another type, such as a key, a position or a score.
     """
-    own = dict.fromkeys((task.label for task in domains.tasks), "BOOLEAN")
-    columns = _CANDIDATES | _JOINED | _scores(domains) | _OUTCOMES
+    labels = dict.fromkeys((task.label for task in domains.tasks), "BOOLEAN")
+    columns = CANDIDATE_KEYS | _JOINED | _scores(domains) | OUTCOMES
     for task in domains.tasks:
         if columns.get(task.label, "BOOLEAN") != "BOOLEAN":
-            booleans = [name for name, kind in _OUTCOMES.items() if kind == "BOOLEAN"]
+            booleans = [name for name, kind in OUTCOMES.items() if kind == "BOOLEAN"]
             raise ConfigError(
                 f"task {task.name!r} has label {task.label!r}; it must be one of {booleans}, or a boolean column of "
                 f"your own: candidates have a {task.label} that is {columns[task.label]}; give the label another name"
             )
-    return _OUTCOMES | own
+    return OUTCOMES | labels
 
 
 def _scores(domains: Domains) -> dict[str, str]:

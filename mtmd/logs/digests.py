@@ -57,4 +57,6 @@ def _remembered(cache: Path) -> dict[str, Any]:
         known = read_json(cache) if cache.is_file() else {}
     except StorageError:
         return {}
-    return known if isinstance(known, dict) and all(isinstance(own, dict) for own in known.values()) else {}
+    return (
+        known if isinstance(known, dict) and all(isinstance(entry, dict) for entry in known.values()) else {}
+    )

@@ -23,12 +23,14 @@ from numpy.typing import NDArray
 from mtmd.config import Feature, SideSchema
 from mtmd.errors import LogsError
 
-_ARROW_TYPES = {
+ARROW_TYPES = {  # of DuckDB's types
     "FLOAT": pa.float32(),
     "DOUBLE": pa.float64(),
     "INTEGER": pa.int32(),
     "BIGINT": pa.int64(),
     "VARCHAR": pa.string(),
+    "BOOLEAN": pa.bool_(),
+    "TIMESTAMP": pa.timestamp("us"),
     "FLOAT[]": pa.list_(pa.float32()),
 }
 
@@ -93,6 +95,11 @@ def hash_bucket(seed: int, feature: str, value: str, buckets: int) -> int:
     return 1 + int.from_bytes(key[:8], "big") % buckets
 
 
+def arrow_schema(columns: Mapping[str, str]) -> pa.Schema:
+    """The Arrow schema of columns with DuckDB types."""
+    return pa.schema([(name, ARROW_TYPES[kind]) for name, kind in columns.items()])
+
+
 def table_from_rows(rows: Sequence[Mapping[str, Any]], schema: SideSchema) -> pa.Table:
     """Raw rows as the table that `encode` reads; an absent key is a null.
 
@@ -102,7 +109,7 @@ def table_from_rows(rows: Sequence[Mapping[str, Any]], schema: SideSchema) -> pa
     for feature in schema.fields:
         values = [row.get(feature.name) for row in rows]
         try:
-            columns[feature.name] = pa.array(values, _ARROW_TYPES[feature.column_type])
+            columns[feature.name] = pa.array(values, ARROW_TYPES[feature.column_type])
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
             raise LogsError(
                 f"feature {feature.name!r}: a value does not fit its type {feature.column_type} ({error})"
@@ -135,10 +142,7 @@ def _column(table: pa.Table, feature: Feature) -> pa.Array:
             f"feature {feature.name!r} has no column; the table has {table.column_names}. Add the column, "
             "null where a domain lacks it"
         )
-    column = table.column(feature.name)
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):  # combine_chunks of no chunks at all
-        array = pa.array([], array.type)
+    array = table.column(feature.name).combine_chunks()
     fits = {
         "continuous": pa.types.is_floating(array.type) or pa.types.is_integer(array.type),
         "categorical": pa.types.is_string(array.type)
@@ -147,7 +151,7 @@ def _column(table: pa.Table, feature: Feature) -> pa.Array:
         "embedding": _is_vector(array.type),
     }
     if pa.types.is_null(array.type):
-        return array.cast(_ARROW_TYPES[feature.column_type])
+        return array.cast(ARROW_TYPES[feature.column_type])
     if not fits[feature.kind]:
         raise LogsError(
             f"feature {feature.name!r} is {feature.kind}, but its column has Arrow type {array.type}; "

@@ -196,7 +196,7 @@ class DomainAdaptation(nn.Module):
             numbers = _numbers(side)
             if self.shared:
                 present = self._present(side)
-                values = [(found[0], known) for found, known in self.tables(side.categorical)]
+                values = [(embedded[0], known) for embedded, known in self.tables(side.categorical)]
                 every: tuple[Tensor, Tensor] = self.domains[0](numbers, values, present)
                 return every
             tables = [

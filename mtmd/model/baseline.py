@@ -159,24 +159,24 @@ class PerSlice(RankingModel):
 
     def forward(self, batch: Batch) -> Tensor:
         rows, values = [], []
-        for index, (baselines, pairs) in enumerate(self._own(batch)):
+        for index, (baselines, pairs) in enumerate(self._pairs_by_domain(batch)):
             if len(pairs) and self.columns[index]:
-                own = baselines(batch, pairs)
-                columns = torch.tensor(self.columns[index], device=own.device)
-                filled = own.new_full((len(pairs), self.tasks), ABSENT)
+                log_p = baselines(batch, pairs)
+                columns = torch.tensor(self.columns[index], device=log_p.device)
+                all_tasks = log_p.new_full((len(pairs), self.tasks), ABSENT)
                 rows.append(pairs)
-                values.append(filled.index_copy(1, columns, own))
+                values.append(all_tasks.index_copy(1, columns, log_p))
         if not rows:
             return batch.teacher.new_full(batch.teacher.shape, ABSENT)
         return torch.cat(values)[torch.argsort(torch.cat(rows))]
 
-    def _own(self, batch: Batch) -> Iterator[tuple[nn.Module, Tensor]]:
+    def _pairs_by_domain(self, batch: Batch) -> Iterator[tuple[nn.Module, Tensor]]:
         """Every domain's baselines with the rows of the domain's pairs."""
         for index, baselines in enumerate(self.domains):
             yield baselines, torch.nonzero(batch.pair_domain == index).squeeze(1)
 
     def observe(self, batch: Batch) -> None:
-        for baselines, pairs in self._own(batch):
+        for baselines, pairs in self._pairs_by_domain(batch):
             baselines.observe(batch, pairs)  # type: ignore[operator]
 
     @torch.no_grad()
@@ -184,9 +184,6 @@ class PerSlice(RankingModel):
         logits = conditional_logits(base_rates, self.parents).nan_to_num(nan=0.0)
         for index, baselines in enumerate(self.domains):
             baselines.get_parameter("bias").copy_(logits[index, self.columns[index]])
-
-    def level_of(self, domain: Tensor) -> Tensor:
-        return domain
 
     @torch.no_grad()
     def shift_level(self, shift: Tensor) -> None:
@@ -238,9 +235,6 @@ class Pooled(RankingModel):
     def initialise_bias(self, base_rates: Tensor) -> None:
         logits = conditional_logits(base_rates, self.parents)
         self.bias.copy_(torch.where(logits.isnan(), logits.nanmean(dim=0), logits).nan_to_num(nan=0.0))
-
-    def level_of(self, domain: Tensor) -> Tensor:
-        return domain
 
     @torch.no_grad()
     def shift_level(self, shift: Tensor) -> None:

@@ -71,18 +71,18 @@ class DomainExpert(nn.Module):
         deep = [[project(c)] for project, c in zip(self.project, composed, strict=True)]
         if self.shallow is None:
             return deep, weights
-        own = x[:, x.shape[1] - self.shallow_width :]
-        shallow = self.shallow(normalise(own) if self.norm == "pre" else own).unbind(0)  # T × (N, S)
+        fields = x[:, x.shape[1] - self.shallow_width :]
+        shallow = self.shallow(normalise(fields) if self.norm == "pre" else fields).unbind(0)  # T × (N, S)
         return [[*parts, s] for parts, s in zip(deep, shallow, strict=True)], weights
 
     def _compose(self, outputs: Tensor, shared: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
         """Routed outputs through LayerNorm and DCN: T tensors (N, E H), or (N, H) when summed."""
         # (T, N, H), and (1, N, H) of the task-shared one where there is one
-        own, *others = torch.split(outputs, [self.tasks] + [1] * (len(outputs) - self.tasks))
+        deep, *others = torch.split(outputs, [self.tasks] + [1] * (len(outputs) - self.tasks))
         if self.domain_shared:
             others.append(shared)
         w = weights.to(outputs.dtype).unsqueeze(3).unbind(2)  # E × (T, N, 1)
-        routed = [weight * output for weight, output in zip(w, [own, *others], strict=True)]  # E × (T, N, H)
+        routed = [weight * output for weight, output in zip(w, [deep, *others], strict=True)]  # E × (T, N, H)
         c = torch.cat(routed, dim=2) if self.concat else torch.stack(routed).sum(dim=0)
         if self.norm != "none":
             c = affine(normalise(c), self.gain, self.shift)

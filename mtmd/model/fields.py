@@ -40,20 +40,19 @@ class FieldLayout:
 
     def __init__(self, schema: SideSchema, domain: int | None = None) -> None:
         present = schema.present
-        keep = [domain is None or bool(present[domain, field]) for field in range(len(schema.fields))]
-        numeric = len(schema.continuous)
-        kept = dict(zip(schema.fields, keep, strict=True))
-        self.tables = _tables((i, f) for i, f in enumerate(schema.categorical) if kept[f])
-        self.numeric_columns: list[int] = [i for i in range(numeric) if keep[i]]
-        fields: list[Feature] = [f for f in schema.continuous if kept[f]]
-        widths = [1] * len(fields)
-        start = numeric
-        for feature in schema.embedding:
-            if kept[feature]:
-                self.numeric_columns += range(start, start + feature.width)
+        kept = {f for i, f in enumerate(schema.fields) if domain is None or present[domain, i]}
+        self.tables = _tables((i, f) for i, f in enumerate(schema.categorical) if f in kept)
+        self.numeric_columns: list[int] = []
+        fields: list[Feature] = []
+        widths: list[int] = []
+        start = 0
+        for feature in (*schema.continuous, *schema.embedding):
+            width = feature.width if feature.kind == "embedding" else 1
+            if feature in kept:
+                self.numeric_columns += range(start, start + width)
                 fields.append(feature)
-                widths.append(feature.width)
-            start += feature.width
+                widths.append(width)
+            start += width
         self.numeric_width = sum(widths)
         for table in self.tables:
             fields += table.features
@@ -107,7 +106,6 @@ class FieldTables(nn.Module):
     def __init__(self, layout: FieldLayout, copies: int = 1) -> None:
         super().__init__()
         self.layout = layout.tables
-        self.copies = copies
         self.tables = nn.ParameterList(
             nn.Parameter(torch.randn(copies * table.rows, table.width) * EMBEDDING_STD)
             for table in layout.tables

@@ -25,8 +25,8 @@ def tree_log_probability(logits: Tensor, parents: Sequence[int | None]) -> Tenso
     with torch.autocast(logits.device.type, enabled=False):
         conditional = F.logsigmoid(logits.float()).unbind(-1)
         joint: list[Tensor] = []
-        for own, parent in zip(conditional, parents, strict=True):
-            joint.append(own if parent is None else own + joint[parent])
+        for given, parent in zip(conditional, parents, strict=True):
+            joint.append(given if parent is None else given + joint[parent])
         return torch.stack(joint, dim=-1)
 
 

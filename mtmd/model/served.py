@@ -40,15 +40,13 @@ class DomainModule(nn.Module):
         self.widths = tower.widths
         self.tasks = tower.tasks[domain]
         fields = tower.adaptation.of(domain)
-        if not isinstance(fields, DomainFields):
-            raise TypeError(f"domain {domain} of the tower holds {type(fields)}")
+        assert isinstance(fields, DomainFields)  # as DomainAdaptation builds them; nn.ModuleList has no types
         self.fields = fields
         present = tower.adaptation.present[domain]
         numeric = tower.adaptation.layout.numeric_width
         self.tables = _tables(tower.adaptation.tables, present[numeric:], fields.default[numeric:])
         expert = tower.experts[domain]
-        if not isinstance(expert, DomainExpert):
-            raise TypeError(f"domain {domain} of the tower holds {type(expert)}")
+        assert isinstance(expert, DomainExpert)
         self.expert = ServedExpert(expert)
         self.shared = None if tower.shared is None else ServedNetwork(tower.shared, 0)
         for name, value in zip(("centre", "scale", "shift"), fields.norm.frozen(), strict=True):
@@ -76,8 +74,8 @@ class DomainModule(nn.Module):
         parts = dict(zip(self.tasks, self.expert(x, z, shared), strict=True))
         rows, outputs = x.shape[0], []  # len() would fix the number of rows
         for task, (bias, width) in enumerate(zip(self.bias.unbind(0), self.widths, strict=True)):
-            own = parts.get(task, [x.new_zeros(()).expand(rows, width - 1)])
-            outputs.append(torch.cat([*own, bias.expand(rows, 1)], dim=1))
+            embeddings = parts.get(task, [x.new_zeros(()).expand(rows, width - 1)])
+            outputs.append(torch.cat([*embeddings, bias.expand(rows, 1)], dim=1))
         return tuple(outputs)
 
 
@@ -101,7 +99,7 @@ class ServedTable(nn.Module):
             first.append(sum(len(own) for own in rows))
             known = weight[offset + 1 : offset + 1 + (feature.buckets or 0)] if is_present else weight[:0]
             rows.append(torch.cat([missing[None], known]))
-        self.weight = _own(torch.cat(rows))
+        self.weight = _copied(torch.cat(rows))
         self.register_buffer("columns", torch.tensor(table.columns))
         self.register_buffer("present", present.long())
         self.register_buffer("first", torch.tensor(first))
@@ -122,8 +120,8 @@ class ServedNetwork(nn.Module):
             _linear(weight[index], bias[index, 0])
             for weight, bias in zip(stack.weights, stack.biases, strict=True)
         )
-        self.gains = nn.ParameterList(_own(gain[index, 0]) for gain in stack.gains)
-        self.shifts = nn.ParameterList(_own(shift[index, 0]) for shift in stack.shifts)
+        self.gains = nn.ParameterList(_copied(gain[index, 0]) for gain in stack.gains)
+        self.shifts = nn.ParameterList(_copied(shift[index, 0]) for shift in stack.shifts)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, D) → (N, width of the last layer); with norm "pre", x is normalised already."""
@@ -167,8 +165,8 @@ class ServedExpert(nn.Module):
         self.routers = _networks(expert.routers, tasks)
         self.shallow = _networks(expert.shallow, tasks)
         if self.norm != "none":
-            self.gain = nn.ParameterList(_own(gain[0]) for gain in expert.gain)
-            self.shift = nn.ParameterList(_own(shift[0]) for shift in expert.shift)
+            self.gain = nn.ParameterList(_copied(gain[0]) for gain in expert.gain)
+            self.shift = nn.ParameterList(_copied(shift[0]) for shift in expert.shift)
         self.cross = nn.ModuleList(ServedCross(expert.cross, task) for task in tasks)
         self.project = copy.deepcopy(expert.project)
 
@@ -176,14 +174,14 @@ class ServedExpert(nn.Module):
         """As DomainExpert, of which only the embeddings are left: per task [emb_deep (N, K), emb_shallow (N, S)]."""
         outputs = [network(z) for network in self.experts]  # T or T + 1 of (N, H)
         others = outputs[len(self.project) :] + ([] if shared is None else [shared])
-        own = x[:, x.shape[1] - self.shallow_width :]
+        fields = x[:, x.shape[1] - self.shallow_width :]
         if self.norm == "pre" and len(self.shallow):
-            own = normalise(own)
+            fields = normalise(fields)
         embeddings = []
         for task, project in enumerate(self.project):
             c = self._compose([outputs[task], *others], z, task)
             embeddings.append(
-                [project(self.cross[task](c))] + [net(own) for net in self.shallow[task : task + 1]]
+                [project(self.cross[task](c))] + [net(fields) for net in self.shallow[task : task + 1]]
             )
         return embeddings
 
@@ -203,9 +201,10 @@ def _tables(tables: FieldTables, present: Tensor, default: Tensor) -> nn.ModuleL
     served, start = nn.ModuleList(), 0
     for table, weight in zip(tables.layout, tables.tables, strict=True):
         shape = (len(table.features), table.width)
-        own = slice(start, start + math.prod(shape))
-        served.append(ServedTable(table, weight, present[own].view(shape)[:, 0], default[own].view(shape)))
-        start = own.stop
+        columns = slice(start, start + math.prod(shape))
+        here, defaults = present[columns].view(shape)[:, 0], default[columns].view(shape)
+        served.append(ServedTable(table, weight, here, defaults))
+        start = columns.stop
     return served
 
 
@@ -217,11 +216,11 @@ def _linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
     """A layer of the weight (inputs, outputs) of a batched product."""
     inputs, outputs = weight.shape
     layer = nn.Linear(inputs, outputs, bias=bias is not None, device="meta")
-    layer.weight = _own(weight.T)
+    layer.weight = _copied(weight.T)
     if bias is not None:
-        layer.bias = _own(bias)
+        layer.bias = _copied(bias)
     return layer
 
 
-def _own(values: Tensor) -> nn.Parameter:
+def _copied(values: Tensor) -> nn.Parameter:
     return nn.Parameter(values.detach().clone(memory_format=torch.contiguous_format))

@@ -56,12 +56,12 @@ class Tower(nn.Module):
     ) -> None:
         super().__init__()
         self.norm = config.norm
-        self.tasks = tuple(tuple(own) for own in tasks)
+        self.tasks = tuple(map(tuple, tasks))
         self.adaptation = DomainAdaptation(schema, config)
         layout = self.adaptation.layout
         self.experts = nn.ModuleList(
-            DomainExpert(layout.width, layout.shallow_width, tuple(deep_widths[t] for t in own), config)
-            for own in self.tasks
+            DomainExpert(layout.width, layout.shallow_width, tuple(deep_widths[t] for t in present), config)
+            for present in self.tasks
         )
         # The domain-shared expert (§2.1.4): the same weights for the rows of all domains.
         self.shared: Stack | None = None
@@ -79,7 +79,7 @@ class Tower(nn.Module):
         self.adaptation.tables.check(side.categorical)
         x, gates = self.adaptation(side)  # (N, D)
         z = normalise(x) if self.norm == "pre" else x
-        padded = pad_rows if self.training else _as_it_is
+        padded = pad_rows if self.training else nn.Identity()
         # (N, H); without that expert a domain's own experts get no columns of it
         shared = x[:, :0] if self.shared is None else self.shared(padded(z)).squeeze(0)[: len(z)]
         packed, routing = [], []
@@ -93,10 +93,6 @@ class Tower(nn.Module):
             all_tasks[list(tasks)] = weights
             routing.append(all_tasks)
         return TowerTrace(torch.cat(packed), gates.detach(), torch.cat(routing, dim=1).transpose(0, 1))
-
-
-def _as_it_is(x: Tensor) -> Tensor:
-    return x
 
 
 def pack(embeddings: dict[int, list[Tensor]], bias: Tensor, widths: Sequence[int]) -> Tensor:

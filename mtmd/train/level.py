@@ -46,11 +46,11 @@ def _sums(model: RankingModel, batches: Iterable[Batch]) -> tuple[Tensor, Tensor
     lack, slope, pairs = (torch.zeros(shape, dtype=torch.float64) for _ in range(3))
     for batch in batches:
         level = model.level_of(batch.pair_domain)
-        own = _conditional(model(batch).double(), model.parents)
+        log_p = _conditional(model(batch).double(), model.parents)
         wanted = _conditional(batch.teacher.double().log(), model.parents).clamp(max=_MOST)
         known = wanted.isfinite()
-        lack.index_add_(0, level, torch.where(known, wanted - own, 0.0))
-        slope.index_add_(0, level, torch.where(known, 1.0 - own.exp(), 0.0))
+        lack.index_add_(0, level, torch.where(known, wanted - log_p, 0.0))
+        slope.index_add_(0, level, torch.where(known, 1.0 - log_p.exp(), 0.0))
         pairs.index_add_(0, level, known.double())
     return lack, slope, pairs
 

@@ -42,14 +42,14 @@ class Trained(Frozen):
 
 def training_key(kind: ModelKind, window: str, preset: Preset) -> str:
     """Name of a trained model: its data, its configuration, its format and torch's version."""
-    own: Any = None if kind == "mtmd" else getattr(preset.rivals, kind).model_dump(mode="json")
+    rival: Any = None if kind == "mtmd" else getattr(preset.rivals, kind).model_dump(mode="json")
     return digest(
         {
             "format": TRAINING_FORMAT,
             "kind": kind,
             "window": window,
             "model": preset.model.model_dump(mode="json"),  # rivals take their normalisation from it
-            "rival": own,
+            "rival": rival,
             "training": preset.training.model_dump(mode="json"),
             "declarations": preset.declarations.model_dump(mode="json"),
             "torch": torch.__version__,
@@ -85,7 +85,11 @@ def train(
         model, result = fit(kind, window_data(plan, window), plan.preset, work, on_progress)
         save_weights(model, directory / _WEIGHTS)
         write_json(directory / _FIT, result.model_dump(mode="json"))
-        write_json(directory / _RECIPE, _recipe(plan, kind, variant, window))
+        recipe = {  # what a person wants to know of a directory whose name is a digest; nothing reads it
+            "kind": kind, "variant": variant, "seed": plan.preset.training.seed, "preset": plan.preset.name,
+            "first": window[0].day, "last": window[-1].day,
+        }  # fmt: skip
+        write_json(directory / _RECIPE, recipe)
 
     with locked(work.with_name(f"{work.name}.lock"), timeout_s=24 * 3600):  # others train beside it
         reused = make_once(final, build)
@@ -100,16 +104,6 @@ def train(
         reused=reused,
         fit=result,
     )
-
-
-def _recipe(
-    plan: RunPlan, kind: ModelKind, variant: str | None, window: Sequence[ShardRef]
-) -> dict[str, Any]:
-    """What a person wants to know of a directory whose name is a digest; nothing reads it."""
-    days = {"first": window[0].day, "last": window[-1].day}
-    return {
-        "kind": kind, "variant": variant, "seed": plan.preset.training.seed, "preset": plan.preset.name, **days
-    }  # fmt: skip
 
 
 def window_data(plan: RunPlan, window: Sequence[ShardRef]) -> WindowData:

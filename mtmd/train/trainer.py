@@ -81,38 +81,49 @@ class _Run:
         self._model = build_model(kind, preset)
         self._loss = TrainingLoss.of(self._config, self._tasks, data.base_rates())
         self._optimizer = make_optimizer(self._model, self._config)
-        self._key = _key(kind, data, preset)
-        self._records: list[EpochRecord] = []
-        self._best_epoch, self._trained_rows = 0, 0
-        self._best = self._copy()
-        self.finished = False
-        if not self._restored():
+        key = _key(kind, data, preset)
+        stored = load_checkpoint(work, key, self._model, self._optimizer)
+        if stored is None:
             start(self._model, data, self._config.batch_requests)
+            stored = (
+                TrainingState(key=key, epochs=(), best_epoch=0, trained_rows=0, finished=False),
+                self._copy(),
+            )
+        self._state, self._best = stored
+
+    @property
+    def finished(self) -> bool:
+        return self._state.finished
 
     def one_epoch(self) -> None:
         """Train over the window once, validate, and write the checkpoint."""
-        epoch, started = len(self._records) + 1, time.perf_counter()
+        state, started = self._state, time.perf_counter()
+        epoch, best_epoch = len(state.epochs) + 1, state.best_epoch
         train_loss, rows = self._train(epoch, started)
         seconds = time.perf_counter() - started
         validation_loss, logmae = self._validate(epoch)
-        self._trained_rows += rows
-        self._records.append(
-            EpochRecord(
-                epoch=epoch,
-                train_loss=train_loss,
-                validation_loss=validation_loss,
-                validation_logmae=logmae,
-                seconds=seconds,
-            )
+        record = EpochRecord(
+            epoch=epoch,
+            train_loss=train_loss,
+            validation_loss=validation_loss,
+            validation_logmae=logmae,
+            seconds=seconds,
         )
-        if self._best_epoch == 0 or validation_loss < self._records[self._best_epoch - 1].validation_loss:
-            self._best_epoch, self._best = epoch, self._copy()
-        self.finished = epoch == self._config.epochs or epoch - self._best_epoch >= self._config.patience
-        save_checkpoint(self._work, self._state(), self._model, self._optimizer, self._best)
+        if best_epoch == 0 or validation_loss < state.epochs[best_epoch - 1].validation_loss:
+            best_epoch, self._best = epoch, self._copy()
+        self._state = TrainingState(
+            key=state.key,
+            epochs=(*state.epochs, record),
+            best_epoch=best_epoch,
+            trained_rows=state.trained_rows + rows,
+            finished=epoch == self._config.epochs or epoch - best_epoch >= self._config.patience,
+        )
+        save_checkpoint(self._work, self._state, self._model, self._optimizer, self._best)
         self._report(epoch, epoch * self._steps, train_loss, validation_loss, rows / seconds)
 
     def result(self) -> tuple[RankingModel, FitResult]:
         """The best epoch's model, at the level that the preset wants, in evaluation mode; and the training's record."""
+        state = self._state
         self._optimizer.close()
         self._model.load_state_dict(self._best)
         self._model.eval()
@@ -121,10 +132,10 @@ class _Run:
             move_level(self._model, lambda: self._data.newest(days, requests))
         return self._model, FitResult(
             kind=self._kind,
-            epochs=tuple(self._records),
-            best_epoch=self._best_epoch,
-            stopped_early=len(self._records) < self._config.epochs,
-            rows_per_s=self._trained_rows / sum(record.seconds for record in self._records),
+            epochs=state.epochs,
+            best_epoch=state.best_epoch,
+            stopped_early=len(state.epochs) < self._config.epochs,
+            rows_per_s=state.trained_rows / sum(record.seconds for record in state.epochs),
             parameters=self._model.parameter_count,
             embedding_parameters=self._model.embedding_parameter_count,
             precision=self._precision,
@@ -183,28 +194,6 @@ class _Run:
                 f"check the teacher scores or lower the learning rate ({self._peak:.3g} at its peak)"
             )
         return loss, dict(zip(self._tasks, (error / count).tolist(), strict=True))
-
-    def _restored(self) -> bool:
-        stored = load_checkpoint(self._work, self._key, self._model, self._optimizer)
-        if stored is None:
-            return False
-        state, self._best = stored
-        self._records = list(state.epochs)
-        self._best_epoch, self._trained_rows, self.finished = (
-            state.best_epoch,
-            state.trained_rows,
-            state.finished,
-        )
-        return True
-
-    def _state(self) -> TrainingState:
-        return TrainingState(
-            key=self._key,
-            epochs=tuple(self._records),
-            best_epoch=self._best_epoch,
-            trained_rows=self._trained_rows,
-            finished=self.finished,
-        )
 
     def _copy(self) -> dict[str, Tensor]:
         return {name: tensor.detach().clone() for name, tensor in self._model.state_dict().items()}

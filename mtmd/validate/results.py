@@ -83,46 +83,41 @@ class DayProfile(Frozen):
         return sum(domain.candidates for domain in self.domains)
 
 
-class DayValidation(Frozen):
+class Validation(Frozen):
+    """What suites said of a day or of a window."""
+
+    results: tuple[ExpectationResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[ExpectationResult, ...]:
+        """The results that stop the run."""
+        return tuple(result for result in self.results if result.stops)
+
+
+class DayValidation(Validation):
     """The three suites on one day."""
 
     day: date
-    results: tuple[ExpectationResult, ...]
     profile: DayProfile | None = Field(None, description="None when the schema is not as declared")
 
     @property
     def title(self) -> str:
         return self.day.isoformat()
 
-    @property
-    def passed(self) -> bool:
-        return not self.failures
 
-    @property
-    def failures(self) -> tuple[ExpectationResult, ...]:
-        """The results that stop the run."""
-        return tuple(result for result in self.results if result.stops)
-
-
-class WindowValidation(Frozen):
+class WindowValidation(Validation):
     """The window's suite."""
 
     first: date
     last: date
-    results: tuple[ExpectationResult, ...]
 
     @property
     def title(self) -> str:
         return f"window {self.first} … {self.last}"
-
-    @property
-    def passed(self) -> bool:
-        return not self.failures
-
-    @property
-    def failures(self) -> tuple[ExpectationResult, ...]:
-        """The results that stop the run."""
-        return tuple(result for result in self.results if result.stops)
 
 
 def compare_schema(

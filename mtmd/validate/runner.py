@@ -71,15 +71,13 @@ def validate_day(
         if not all(result.success for result in schemas):
             return DayValidation(day=day, results=schemas + tuple(_not_run(schemas)))
         stage_day(opened, files, day, preset)
-        earlier = sorted(
-            (p for p in trailing if p.day < day and p.candidates >= preset.data.min_trailing_rows),
-            key=lambda p: p.day,
-        )
-        earlier = earlier[-preset.data.trailing_days :]
+        limits = preset.data
+        comparable = [p for p in trailing if p.day < day and p.candidates >= limits.min_trailing_rows]
+        earlier = sorted(comparable, key=lambda p: p.day)[-limits.trailing_days :]
         stage_trailing(opened, earlier)
         previous_day = day - timedelta(days=1)
-        told = day_directory(logs, "requests", previous_day).glob("*.parquet")
-        previous = [] if previous_day in preset.left_out else sorted(told)
+        there = sorted(day_directory(logs, "requests", previous_day).glob("*.parquet"))
+        previous = [] if previous_day in preset.left_out else there
         stage_previous_requests(opened, previous, previous_day)
         present = {Needs.NOTHING: True, Needs.TRAILING: bool(earlier), Needs.PREVIOUS_DAY: bool(previous)}
         stage_found(opened, files["candidates"], day, preset, present)

@@ -32,11 +32,11 @@ class DataQuality(Frozen):
 
     @property
     def passed(self) -> bool:
-        return all(one.passed for one in self.validations)
+        return all(validation.passed for validation in self.validations)
 
     @property
     def validations(self) -> tuple[DayValidation | WindowValidation, ...]:
-        return (*self.days, *(() if self.window is None else (self.window,)))
+        return self.days if self.window is None else (*self.days, self.window)
 
 
 def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = None) -> DataQuality:
@@ -52,8 +52,8 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
     sources = [day_sources(plan, day) for day in plan.all_days]
     for day, source in zip(plan.all_days, sources, strict=True):
         stored = day_record(plan, day, source)
-        if (known := read_record(stored, DayValidation)) is not None:
-            result = known
+        result = read_record(stored, DayValidation)
+        if result is not None:
             reused.append(day)
         else:
             result = validate_day(plan.logs, day, plan.preset, trailing)
@@ -72,16 +72,15 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
     quality = DataQuality(
         days=tuple(days), window=window, reused=tuple(reused), sources=tuple(map(digest, sources))
     )
-    write_json(
-        plan.workspace.latest_validation(plan.as_of), quality.model_dump(mode="json")
-    )  # failures too: it is read, never reused
+    # Failures too: it is read, never reused.
+    write_json(plan.workspace.latest_validation(plan.as_of), quality.model_dump(mode="json"))
     return quality
 
 
 def require(quality: DataQuality) -> None:
     """Raise ValidationError for the first validation that failed, with expectations, counts and sample keys."""
-    for one in quality.validations:
-        require_validation(one)
+    for validation in quality.validations:
+        require_validation(validation)
 
 
 def day_sources(plan: RunPlan, day: date) -> dict[str, dict[str, str]]:

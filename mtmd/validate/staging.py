@@ -33,6 +33,12 @@ from mtmd.validate.gx_duckdb import Database
 from mtmd.validate.results import DayProfile, DomainProfile, NullProfile
 
 _JOINED = "candidates_joined"
+_TRAILING = {
+    "trailing_domains": "day date, surface varchar, product varchar, candidates bigint, share double",
+    "trailing_scores": "day date, surface varchar, product varchar, task varchar, mean_score double",
+    "trailing_nulls": "day date, side varchar, domain varchar, feature varchar, null_rate double",
+    "trailing_digests": "day date, side varchar, digest varchar",
+}
 
 
 def columns_of(database: Database, table: str, file: Path, day: date) -> dict[str, str]:
@@ -40,10 +46,8 @@ def columns_of(database: Database, table: str, file: Path, day: date) -> dict[st
 
     Raises LogsError naming the table, the day and the file when it can't be read.
     """
-    try:
+    with _readable(database, table, [file], day):
         rows = database.rows(f"describe select * from ({_source(table)})", {"paths": duckdb_paths([file])})
-    except duckdb.Error as error:
-        raise LogsError(_unreadable(table, day, file, error)) from error
     return {row["column_name"]: row["column_type"] for row in rows}
 
 
@@ -103,12 +107,12 @@ def _stage_candidates(database: Database, files: list[Path], preset: Preset) -> 
     """)
     database.rows(f"create table {SUMMARY} as {summary_sql(preset, _JOINED)}")
     summary = database.rows(f"from {SUMMARY}")
-    found = [
+    broken = [
         f"({expect.where})"
         for expect in candidates_expectations(preset)
         if expect.where is not None and any(row[expect.name] for row in summary)
     ]
-    suspects = " or ".join(found) or "false"
+    suspects = " or ".join(broken) or "false"
     database.rows(f"create table {SUSPECTS} as select * from {_JOINED} where {suspects}")
 
 
@@ -133,8 +137,8 @@ def stage_found(
 
 def _find(database: Database, expect: Expect) -> None:
     idle = expect.prompt is not None and not database.rows(_of_all(expect.prompt))
-    rows = "limit 0" if idle else ""
-    database.rows(f"create table {found_table(expect)} as select * from ({_of_all(expect.query)}) {rows}")
+    limit = "limit 0" if idle else ""
+    database.rows(f"create table {found_table(expect)} as select * from ({_of_all(expect.query)}) {limit}")
 
 
 def _of_all(query: str) -> str:
@@ -178,11 +182,11 @@ def _culprit(database: Database, table: str, files: list[Path]) -> Path | None:
 def profile_staged_day(database: Database, day: date, declarations: Declarations) -> DayProfile:
     """The staged day in numbers."""
     domains = declarations.domains
-    found = {(row["surface"], row["product"]): row for row in database.rows(f"from {SUMMARY}")}
-    total = sum(found[d]["candidates"] for d in domains.domains if d in found)
+    summary = {(row["surface"], row["product"]): row for row in database.rows(f"from {SUMMARY}")}
+    total = sum(summary[d]["candidates"] for d in domains.domains if d in summary)
     profiles = []
     for domain in domains.domains:
-        row = found.get((domain.surface, domain.product), {})
+        row = summary.get((domain.surface, domain.product), {})
         rows = row.get("candidates", 0)
         profiles.append(
             DomainProfile(
@@ -204,58 +208,33 @@ def profile_staged_day(database: Database, day: date, declarations: Declarations
     )
 
 
-def _null_rates(database: Database, declarations: Declarations) -> Iterable[NullProfile]:
-    for table, key, schema in (
-        ("requests", "surface", declarations.query),
-        ("ads", "product", declarations.item),
-    ):
-        for row in database.rows(null_rates_sql(key, schema, table) + " order by all"):
-            domain = row.pop("domain")
-            yield NullProfile(table=table, domain=domain, rates=row)
+def _null_rates(database: Database, declarations: Declarations) -> Iterator[NullProfile]:
+    sides = (("requests", "surface", declarations.query), ("ads", "product", declarations.item))
+    for table, key, schema in sides:
+        for rates in database.rows(null_rates_sql(key, schema, table) + " order by all"):
+            yield NullProfile(table=table, domain=rates.pop("domain"), rates=rates)
 
 
 def stage_trailing(database: Database, profiles: Iterable[DayProfile]) -> None:
     """Make the `trailing_*` tables from earlier days' profiles."""
-    domains, scores, nulls, digests = [], [], [], []
+    rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _TRAILING}
     for profile in profiles:
         day = profile.day
         for d in profile.domains:
-            domains.append((day, d.surface, d.product, d.candidates, d.share))
-            scores += [(day, d.surface, d.product, t, s) for t, s in d.mean_scores.items() if s is not None]
-        for n in profile.null_rates:
-            nulls += [(day, n.table, n.domain, feature, rate) for feature, rate in n.rates.items()]
-        digests += [(day, table, text) for table, text in profile.digests.items()]
-    _table(
-        database,
-        "trailing_domains",
-        {
-            "day": "date",
-            "surface": "varchar",
-            "product": "varchar",
-            "candidates": "bigint",
-            "share": "double",
-        },
-        domains,
-    )
-    _table(
-        database,
-        "trailing_scores",
-        {
-            "day": "date",
-            "surface": "varchar",
-            "product": "varchar",
-            "task": "varchar",
-            "mean_score": "double",
-        },
-        scores,
-    )
-    _table(
-        database,
-        "trailing_nulls",
-        {"day": "date", "side": "varchar", "domain": "varchar", "feature": "varchar", "null_rate": "double"},
-        nulls,
-    )
-    _table(database, "trailing_digests", {"day": "date", "side": "varchar", "digest": "varchar"}, digests)
+            rows["trailing_domains"].append((day, d.surface, d.product, d.candidates, d.share))
+            rows["trailing_scores"] += [
+                (day, d.surface, d.product, task, mean)
+                for task, mean in d.mean_scores.items()
+                if mean is not None
+            ]
+        for side in profile.null_rates:
+            rows["trailing_nulls"] += [(day, side.table, side.domain, *rate) for rate in side.rates.items()]
+        rows["trailing_digests"] += [(day, *digest) for digest in profile.digests.items()]
+    for table, columns in _TRAILING.items():
+        database.rows(f"create table {table} ({columns})")
+        if rows[table]:  # filled in one statement, with a list of values for each column
+            lists = {f"c{i}": list(values) for i, values in enumerate(zip(*rows[table], strict=True))}
+            database.rows(f"insert into {table} select {', '.join(f'unnest(${c})' for c in lists)}", lists)
 
 
 def stage_previous_requests(database: Database, files: list[Path], day: date) -> None:
@@ -273,15 +252,6 @@ def stage_previous_requests(database: Database, files: list[Path], day: date) ->
         )
     except duckdb.Error as error:
         raise LogsError(_unreadable("requests", day, files[0].parent, error)) from error
-
-
-def _table(database: Database, table: str, columns: dict[str, str], rows: list[tuple[Any, ...]]) -> None:
-    """Make and fill a small table in two statements: one value list per column."""
-    database.rows(f"create table {table} ({', '.join(f'{c} {t}' for c, t in columns.items())})")
-    if rows:
-        values = ", ".join(f"unnest(cast(${column} as {kind}[]))" for column, kind in columns.items())
-        lists = dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
-        database.rows(f"insert into {table} select {values}", lists)
 
 
 def _source(table: str) -> str:

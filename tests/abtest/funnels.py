@@ -4,8 +4,9 @@ from datetime import date
 from functools import cache
 
 from mtmd.abtest.traffic import Traffic, draw_traffic
-from mtmd.sources.simulated.config import FunnelConfig, WorldConfig
+from mtmd.sources.simulated.config import FunnelConfig
 from mtmd.sources.simulated.platform import SimulatedPlatform
+from tests.worlds import tiny_world
 
 DAY = date(2026, 1, 21)
 FUNNEL = FunnelConfig(requests=300, broad=20, keep=8, slots=3)
@@ -13,7 +14,7 @@ FUNNEL = FunnelConfig(requests=300, broad=20, keep=8, slots=3)
 
 @cache
 def tiny_platform(further_tasks: bool = False) -> SimulatedPlatform:
-    return SimulatedPlatform(WorldConfig.tiny(further_tasks=further_tasks))
+    return SimulatedPlatform(tiny_world(further_tasks=further_tasks))
 
 
 @cache

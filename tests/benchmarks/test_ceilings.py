@@ -6,10 +6,10 @@ import pytest
 from benchmarks.ceilings import ceilings, main, true_logits
 from mtmd.config import Preset, load_preset
 from mtmd.errors import ConfigError
-from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.sources.simulated.requests import Pairs, draw_requests
 from tests.conftest import TINY
+from tests.worlds import tiny_world
 
 DAY = date(2026, 1, 5)
 FIVE = TINY.replace("tiny.toml", "tiny-five.toml")
@@ -17,7 +17,7 @@ FIVE = TINY.replace("tiny.toml", "tiny-five.toml")
 
 @pytest.fixture(scope="module")
 def platform() -> SimulatedPlatform:
-    return SimulatedPlatform(WorldConfig.tiny())
+    return SimulatedPlatform(tiny_world())
 
 
 def test_the_matrix_has_the_worlds_own_log_odds(platform: SimulatedPlatform) -> None:
@@ -26,8 +26,8 @@ def test_the_matrix_has_the_worlds_own_log_odds(platform: SimulatedPlatform) -> 
     assert matrix.shape == (3, 120, len(ads.ad_id))
     pairs = Pairs(np.array([0, 57, 119]), np.array([3, 3, 149]))
     own = platform.effects.logits(requests, ads, pairs, (DAY - platform.config.origin).days)
-    np.testing.assert_allclose(matrix[0, pairs.request, pairs.ad], own.click)
-    np.testing.assert_allclose(matrix[2, pairs.request, pairs.ad], own.outbound)
+    np.testing.assert_allclose(matrix[0, pairs.request, pairs.ad], own[:, 0])
+    np.testing.assert_allclose(matrix[2, pairs.request, pairs.ad], own[:, 2])
 
 
 def test_a_wide_dot_product_is_as_good_as_knowing_everything_and_a_narrow_one_is_not(
@@ -46,7 +46,7 @@ def test_every_task_of_the_platform_has_its_floors(tiny_preset: Preset) -> None:
     """In the preset's order, and those of the first three whatever others there are."""
     preset, platforms = (
         load_preset(FIVE),
-        [SimulatedPlatform(WorldConfig.tiny(further_tasks=far)) for far in (False, True)],
+        [SimulatedPlatform(tiny_world(further_tasks=far)) for far in (False, True)],
     )
     first, *others = preset.domains.tasks
     turned = preset.domains.model_copy(update={"tasks": (first, *reversed(others))})

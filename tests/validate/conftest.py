@@ -13,22 +13,12 @@ import pytest
 
 from mtmd.config import Feature, Preset
 from mtmd.logs.contract import table_columns
+from mtmd.logs.encoding import arrow_schema
 from mtmd.validate.results import DayProfile, DayValidation, Status
 from mtmd.validate.runner import validate_day
 
 DAY = date(2026, 1, 2)
 REQUESTS, ADS, PER_REQUEST = 60, 20, 6  # 360 candidates: 60 in each of the 6 domains
-
-_ARROW = {
-    "BIGINT": pa.int64(),
-    "INTEGER": pa.int32(),
-    "FLOAT": pa.float32(),
-    "DOUBLE": pa.float64(),
-    "VARCHAR": pa.string(),
-    "BOOLEAN": pa.bool_(),
-    "TIMESTAMP": pa.timestamp("us"),
-    "FLOAT[]": pa.list_(pa.float32()),
-}
 
 
 def _value(feature: Feature, domain: str, row: int, day: date) -> Any:
@@ -94,7 +84,7 @@ class Logs:
     def write(self, day: date) -> None:
         columns = table_columns(self.preset.declarations)
         for table, rows in _day(self.preset, day).items():
-            schema = pa.schema([(name, _ARROW[kind]) for name, kind in columns[table].items()])
+            schema = arrow_schema(columns[table])
             path = self.file(table, day)
             path.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)

@@ -14,7 +14,6 @@ from mtmd.sources.kuairand.mapping import (
     SURFACES,
     TASKS,
     Exposures,
-    MappingCounts,
     map_exposures,
     ranking_auc,
 )
@@ -62,17 +61,27 @@ def import_kuairand(
     scores = cross_fit(inputs, exposures, config, seed=seed, on_progress=say)
 
     store.begin()
-    days = LogTables(tables, exposures, scores.scores, declarations)
-    for day in _days(exposures):
-        store.write(_date(day), days.day(day))
-    report = _report(
-        tables,
-        exposures,
-        counts,
-        _teacher_report(exposures, scores),
+    log_tables = LogTables(tables, exposures, scores.scores, declarations)
+    days, rows = np.unique(exposures.day, return_counts=True)
+    for day in days.tolist():
+        store.write(_date(day), log_tables.day(day))
+    per_day = dict(zip(map(_date, days.tolist()), rows.tolist(), strict=True))
+    report = ImportReport(
         logs=str(store.logs),
         identity=identity,
+        reused=False,
+        first=min(per_day),
+        last=max(per_day),
+        rows_read=tables.rows,
+        duplicates_dropped=tables.duplicates,
+        requests=len(np.unique(exposures.request_id)),
+        candidates=len(exposures),
+        candidates_per_day=per_day,
+        candidates_per_domain=_per_domain(exposures),
+        missing=_missing(tables),
+        teacher=_teacher_report(exposures, scores),
         seconds=round(time.perf_counter() - started, 1),
+        **counts,
     )
     store.finish(report)
     say(f"wrote {report.candidates} candidates of {report.first} to {report.last} in {report.seconds:.0f} s")
@@ -91,45 +100,8 @@ def _identity(source: Path, declarations: Declarations, seed: int, config: Teach
     )
 
 
-def _days(exposures: Exposures) -> list[int]:
-    return [int(day) for day in np.unique(exposures.day)]
-
-
 def _date(day: int) -> date:
     return _EPOCH + timedelta(days=day)
-
-
-def _report(
-    tables: Source,
-    exposures: Exposures,
-    counts: MappingCounts,
-    teacher: TeacherReport,
-    *,
-    logs: str,
-    identity: str,
-    seconds: float,
-) -> ImportReport:
-    days = _days(exposures)
-    return ImportReport(
-        logs=logs,
-        identity=identity,
-        reused=False,
-        first=_date(days[0]),
-        last=_date(days[-1]),
-        rows_read=tables.rows,
-        duplicates_dropped=tables.duplicates,
-        other_tabs_dropped=counts.other_tabs,
-        repeats_dropped=counts.repeats,
-        dates_disagreeing=counts.dates_disagreeing,
-        profile_enters_without_click=counts.profile_enters_without_click,
-        requests=len(np.unique(exposures.request_id)),
-        candidates=len(exposures),
-        candidates_per_day={_date(day): int((exposures.day == day).sum()) for day in days},
-        candidates_per_domain=_per_domain(exposures),
-        missing=_missing(tables),
-        teacher=teacher,
-        seconds=seconds,
-    )
 
 
 def _per_domain(exposures: Exposures) -> dict[str, int]:

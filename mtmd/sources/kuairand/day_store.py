@@ -96,7 +96,7 @@ class DayStore:
     def begin(self) -> None:
         """Remove what an earlier or interrupted import left, and mark this one as unfinished."""
         self.check_replaceable()
-        write_json(self.logs / _MARKER, {"identity": self._identity, "report": None})
+        self._mark(None)
         for table in TABLES:
             remove(self.logs / table)
         sweep(self.logs)
@@ -109,9 +109,11 @@ class DayStore:
 
     def finish(self, report: ImportReport) -> None:
         """Mark the import as complete."""
-        write_json(
-            self.logs / _MARKER, {"identity": self._identity, "report": report.model_dump(mode="json")}
-        )
+        self._mark(report)
+
+    def _mark(self, report: ImportReport | None) -> None:
+        content = None if report is None else report.model_dump(mode="json")
+        write_json(self.logs / _MARKER, {"identity": self._identity, "report": content})
 
     def _holds(self, days: Iterable[date]) -> bool:
         try:

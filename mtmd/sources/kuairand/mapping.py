@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from mtmd.errors import LogsError
 from mtmd.sources.kuairand.source import Source
@@ -63,18 +64,8 @@ class Exposures:
         return len(self.user)
 
 
-@dataclass(frozen=True)
-class MappingCounts:
-    """What the mapping left out or changed."""
-
-    other_tabs: int
-    repeats: int
-    profile_enters_without_click: int
-    dates_disagreeing: int
-
-
-def map_exposures(source: Source) -> tuple[Exposures, MappingCounts]:
-    """Keep the five surfaces, label the rows, and name their requests.
+def map_exposures(source: Source) -> tuple[Exposures, dict[str, int]]:
+    """Keep the five surfaces, label the rows, and name their requests; and what was left out or changed, counted.
 
     A video shown twice to one user on one surface in one hour is one candidate: its first exposure stays.
     Raises LogsError naming a user or video that its table lacks, or a user_id too large for a request id.
@@ -85,7 +76,6 @@ def map_exposures(source: Source) -> tuple[Exposures, MappingCounts]:
     request_id = _request_ids(column["user_id"], column["tab"], column["time_ms"])
     _, first = np.unique(np.stack([request_id, column["video_id"]]), axis=1, return_index=True)
     first.sort()
-    repeats = len(request_id) - len(first)
     column = {name: values[first] for name, values in column.items()}
 
     video = _rows("video_id", column["video_id"], source.videos)
@@ -95,7 +85,7 @@ def map_exposures(source: Source) -> tuple[Exposures, MappingCounts]:
     exposures = Exposures(
         user=_rows("user_id", column["user_id"], source.users),
         video=video,
-        surface=_index(column["tab"], _TABS),
+        surface=(column["tab"][:, None] == np.array(_TABS)).argmax(axis=1),
         product=products(source.videos)[video],
         day=column["time_ms"] // _DAY_MS,
         hour=(column["time_ms"] // _HOUR_MS + _CHINA_HOURS) % 24,
@@ -106,12 +96,12 @@ def map_exposures(source: Source) -> tuple[Exposures, MappingCounts]:
         liked=column["is_like"] == 1,
         profile_enter=entered,
     )
-    counts = MappingCounts(
-        other_tabs=int((~kept).sum()),
-        repeats=repeats,
-        profile_enters_without_click=int((entered & ~clicked).sum()),
-        dates_disagreeing=int((_local_date(column["time_ms"]) != column["date"]).sum()),
-    )
+    counts = {
+        "other_tabs_dropped": int((~kept).sum()),
+        "repeats_dropped": len(request_id) - len(first),
+        "dates_disagreeing": int((_local_date(column["time_ms"]) != column["date"]).sum()),
+        "profile_enters_without_click": int((entered & ~clicked).sum()),
+    }
     return exposures, counts
 
 
@@ -127,9 +117,7 @@ def ranking_auc(scores: NDArray[np.floating], labels: Bools) -> float | None:
     negatives = len(labels) - positives
     if not positives or not negatives:
         return None
-    _, group, size = np.unique(scores, return_inverse=True, return_counts=True)
-    rank = np.cumsum(size) - (size - 1) / 2  # mean rank of each tied group, from 1
-    return float((rank[group][labels].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    return float((rankdata(scores)[labels].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def _request_ids(user_id: Ints, tab: Ints, time_ms: Ints) -> Ints:
@@ -152,12 +140,6 @@ def _rows(key: str, values: Ints, table: pa.Table) -> Ints:
             " use logs and tables of the same KuaiRand-Pure download"
         )
     return np.asarray(position.to_numpy().astype(np.int64))
-
-
-def _index(values: Ints, order: tuple[int, ...]) -> Ints:
-    lookup = np.zeros(max(order) + 1, np.int64)
-    lookup[list(order)] = np.arange(len(order))
-    return np.asarray(lookup[values])
 
 
 def _local_date(time_ms: Ints) -> Ints:

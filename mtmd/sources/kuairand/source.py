@@ -26,6 +26,27 @@ _LOG_COLUMNS = (
 _USER_NUMBERS = ("follow_user_num", "fans_user_num", "friend_user_num", "register_days")
 _USER_FLAGS = ("is_lowactive_period", "is_live_streamer", "is_video_author")
 _ONE_HOTS = tuple(f"onehot_feat{i}" for i in range(18))
+_LOG_TYPES = dict.fromkeys(_LOG_COLUMNS, pa.int64())
+_USER_TYPES = (
+    {"user_id": pa.int64(), "user_active_degree": pa.string()}
+    | dict.fromkeys(_USER_FLAGS, pa.int64())
+    | dict.fromkeys(_USER_NUMBERS, pa.float64())
+    | {f"{name}_range": pa.string() for name in _USER_NUMBERS}
+    | dict.fromkeys(_ONE_HOTS, pa.float64())  # written as 1.0 where the column has gaps
+)
+_VIDEO_TYPES = {
+    "video_id": pa.int64(),
+    "author_id": pa.int64(),
+    "video_type": pa.string(),
+    "upload_dt": pa.date32(),
+    "upload_type": pa.string(),
+    "video_duration": pa.float64(),
+    "server_width": pa.float64(),
+    "server_height": pa.float64(),
+    "music_id": pa.int64(),
+    "music_type": pa.float64(),
+    "tag": pa.string(),
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +70,9 @@ def kuairand_files(folder: Path) -> list[Path]:
 
     Raises LogsError naming the folder and the file that is not there.
     """
-    logs = sorted({_either(folder / f"{path.name.removesuffix('.gz')}") for path in folder.glob(f"{_LOGS}*")})
+    logs = sorted(
+        {_either(path.with_name(path.name.removesuffix(".gz"))) for path in folder.glob(f"{_LOGS}*")}
+    )
     if not logs:
         raise LogsError(
             f"{folder} has no {_LOGS} or {_LOGS}.gz; point to the folder that holds KuaiRand-Pure's CSV files"
@@ -63,17 +86,24 @@ def read_source(folder: Path) -> Source:
     Raises LogsError naming the file, and the column or the key, for whatever is missing or malformed.
     """
     *logs, user_file, video_file = kuairand_files(folder)
-    read = pa.concat_tables([_read(path, _log_types(), nullable=False) for path in logs])
+    read = pa.concat_tables([_read(path, _LOG_TYPES, nullable=False) for path in logs])
     distinct = read.group_by(read.column_names).aggregate([])
     order = ("time_ms", "user_id", "video_id", "tab", "play_time_ms")
     exposures = distinct.sort_by([(name, "ascending") for name in order])
     if not exposures.num_rows:
         raise LogsError(f"the standard logs in {folder} have no rows; download KuaiRand-Pure again")
-    users = _read(user_file, _user_types(), nullable=True)
-    videos = _read(video_file, _video_types(), nullable=True)
+    users = _read(user_file, _USER_TYPES, nullable=True)
+    videos = _read(video_file, _VIDEO_TYPES, nullable=True)
     _check_key(user_file, users, "user_id")
     _check_key(video_file, videos, "video_id")
     return Source(exposures, users, videos, read.num_rows, read.num_rows - exposures.num_rows)
+
+
+def video_attributes(videos: pa.Table) -> dict[str, pa.Array]:
+    """The published columns of videos, with `tag` taken apart into `tag` and `tag_2`, and `duration_band`."""
+    tag, tag_2 = tag_pair(videos["tag"])
+    published = {name: videos[name].combine_chunks() for name in videos.column_names}
+    return published | {"tag": tag, "tag_2": tag_2, "duration_band": duration_band(videos["video_duration"])}
 
 
 def duration_band(duration_ms: pa.ChunkedArray) -> pa.Array:
@@ -88,36 +118,6 @@ def tag_pair(tag: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     parts = pc.extract_regex(tag.combine_chunks(), r"^(?P<first>[^,]*)(?:,(?P<second>[^,]*))?")
     second = pc.struct_field(parts, "second")
     return pc.struct_field(parts, "first"), pc.if_else(pc.equal(second, ""), None, second)
-
-
-def _log_types() -> dict[str, pa.DataType]:
-    return dict.fromkeys(_LOG_COLUMNS, pa.int64())
-
-
-def _user_types() -> dict[str, pa.DataType]:
-    return (
-        {"user_id": pa.int64(), "user_active_degree": pa.string()}
-        | dict.fromkeys(_USER_FLAGS, pa.int64())
-        | dict.fromkeys(_USER_NUMBERS, pa.float64())
-        | {f"{name}_range": pa.string() for name in _USER_NUMBERS}
-        | dict.fromkeys(_ONE_HOTS, pa.float64())  # written as 1.0 where the column has gaps
-    )
-
-
-def _video_types() -> dict[str, pa.DataType]:
-    return {
-        "video_id": pa.int64(),
-        "author_id": pa.int64(),
-        "video_type": pa.string(),
-        "upload_dt": pa.date32(),
-        "upload_type": pa.string(),
-        "video_duration": pa.float64(),
-        "server_width": pa.float64(),
-        "server_height": pa.float64(),
-        "music_id": pa.int64(),
-        "music_type": pa.float64(),
-        "tag": pa.string(),
-    }
 
 
 def _either(path: Path) -> Path:

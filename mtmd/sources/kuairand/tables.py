@@ -13,20 +13,12 @@ from numpy.typing import NDArray
 from mtmd.config import Declarations
 from mtmd.errors import ConfigError
 from mtmd.logs.contract import table_columns
+from mtmd.logs.encoding import arrow_schema
 from mtmd.sources.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, Ints, products
-from mtmd.sources.kuairand.source import Source, duration_band, tag_pair
+from mtmd.sources.kuairand.source import Source, video_attributes
 
 Floats = NDArray[np.float64]
 
-_ARROW = {
-    "BIGINT": pa.int64(),
-    "INTEGER": pa.int32(),
-    "FLOAT": pa.float32(),
-    "DOUBLE": pa.float64(),
-    "VARCHAR": pa.string(),
-    "BOOLEAN": pa.bool_(),
-    "TIMESTAMP": pa.timestamp("us"),
-}
 Columns = dict[str, Any]
 _NO_DATE = -1  # upload day of a video without one: the day before 1970: known of old, but with no age
 
@@ -44,15 +36,12 @@ class LogTables:
         self._source = source
         self._exposures = exposures
         self._scores = scores
-        self._schemas = {
-            name: pa.schema([(column, _ARROW[kind]) for column, kind in columns.items()])
-            for name, columns in table_columns(declarations).items()
-        }
+        self._schemas = {name: arrow_schema(columns) for name, columns in table_columns(declarations).items()}
         self._products = products(source.videos)
         self._uploaded = (
             pc.fill_null(source.videos["upload_dt"].cast(pa.int32()), _NO_DATE).to_numpy().astype(np.int64)
         )
-        self._attributes = _video_attributes(source.videos)
+        self._attributes = video_attributes(source.videos)
         outcomes = np.concatenate([np.ones((len(exposures), 1)), exposures.labels], axis=1)  # (N, 4)
         self._of_user = EarlierDays(exposures.user, exposures.day, outcomes)
         self._of_user_surface = EarlierDays(
@@ -80,18 +69,14 @@ class LogTables:
         columns: Columns = {
             name: self._source.users[name].take(user) for name in self._source.users.column_names
         }
+        columns |= _outcome_features("user", seen, clicked, good, entered)
         columns |= {
             "request_id": request_id,
             "ts": (exposures.time_ms[rows] * 1000).astype("datetime64[us]"),
             "surface": pa.array(SURFACES).take(surface),
             "hour": exposures.hour[rows],
-            "user_impressions": seen,
-            "user_clicks": clicked,
-            "user_ctr": _rate(clicked, seen),
-            "user_good_rate": _rate(good, seen),
-            "user_profile_rate": _rate(entered, seen),
             "user_surface_impressions": here_seen,
-            "user_surface_ctr": _rate(here_clicked, here_seen),
+            "user_surface_ctr": observed_rate(here_clicked, here_seen),
         }
         return self._table("requests", columns)
 
@@ -102,16 +87,13 @@ class LogTables:
         video = np.flatnonzero(known)
         seen, clicked, good, entered = self._of_video.sums(video, np.full(len(video), day)).T
         columns: Columns = {name: values.take(video) for name, values in self._attributes.items()}
+        columns |= _outcome_features("ad", seen, clicked, good, entered)
         columns |= {
+            "ad_id": columns["video_id"],
             "product": pa.array(PRODUCTS).take(self._products[video]),
             "goal": pa.array(["click"]).take(np.zeros(len(video), np.int64)),
             "bid": np.ones(len(video)),  # nobody bid for these videos: one price for all
             "age_days": _age(day, self._uploaded[video]),
-            "ad_impressions": seen,
-            "ad_clicks": clicked,
-            "ad_ctr": _rate(clicked, seen),
-            "ad_good_rate": _rate(good, seen),
-            "ad_profile_rate": _rate(entered, seen),
         }
         return self._table("ads", columns)
 
@@ -121,7 +103,7 @@ class LogTables:
         clicked, good, entered = exposures.labels[rows].T
         columns: Columns = {
             "request_id": exposures.request_id[rows],
-            "ad_id": self._attributes["ad_id"].take(exposures.video[rows]),
+            "ad_id": self._attributes["video_id"].take(exposures.video[rows]),
             "impressed": np.ones(len(rows), np.bool_),
             "position": _place_within(exposures.request_id[rows]),
             "clicked": clicked,
@@ -170,20 +152,20 @@ def smoothed_rate(hits: Floats, trials: Floats, prior: Floats | float, strength:
     return np.asarray((hits + strength * prior) / (trials + strength))
 
 
-def observed_rate(hits: Floats, trials: Floats) -> Floats:
-    """hits / trials, NaN where nothing was seen: missing, not a magic number."""
-    rate: Floats = np.divide(hits, trials, out=np.full(len(hits), np.nan), where=trials > 0)
-    return rate
+def observed_rate(hits: Floats, trials: Floats) -> pa.Array:
+    """hits / trials, null where nothing was seen: missing, not a magic number."""
+    rate = np.divide(hits, trials, out=np.full(len(hits), np.nan), where=trials > 0)
+    return pa.array(rate, from_pandas=True)
 
 
-def _video_attributes(videos: pa.Table) -> dict[str, pa.Array]:
-    first, second = tag_pair(videos["tag"])
-    attributes = {name: videos[name].combine_chunks() for name in videos.column_names}
-    return attributes | {
-        "ad_id": attributes["video_id"],
-        "tag": first,
-        "tag_2": second,
-        "duration_band": duration_band(videos["video_duration"]),
+def _outcome_features(side: str, seen: Floats, clicked: Floats, good: Floats, entered: Floats) -> Columns:
+    """What a user or an ad has to show of earlier days: counts of rows and clicks, and rates per row."""
+    return {
+        f"{side}_impressions": seen,
+        f"{side}_clicks": clicked,
+        f"{side}_ctr": observed_rate(clicked, seen),
+        f"{side}_good_rate": observed_rate(good, seen),
+        f"{side}_profile_rate": observed_rate(entered, seen),
     }
 
 
@@ -194,10 +176,6 @@ def _beside_surface(user: Ints, surface: Ints) -> Ints:
 def _age(day: int, uploaded: Ints) -> pa.Array:
     """Days since the upload; at least 0, because the local upload date can be a UTC day ahead."""
     return pa.array(np.maximum(day - uploaded, 0), mask=uploaded == _NO_DATE)
-
-
-def _rate(hits: Floats, trials: Floats) -> pa.Array:
-    return pa.array(observed_rate(hits, trials), from_pandas=True)  # NaN, nothing seen, is null
 
 
 def _place_within(group: Ints) -> Ints:

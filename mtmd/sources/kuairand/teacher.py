@@ -20,7 +20,7 @@ mean scores are within 6 % of the mean actions without it.
 Shapes: N rows, F coded fields, D embedding width, M static and H past numbers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -196,52 +196,41 @@ class TeacherFits:
 
     def best_epochs(self, rows: Ints, held: Ints, seed: int) -> int:
         """Epochs after which a teacher of `rows` has the least loss on `held`."""
-        losses: list[float] = []
         target = self._labels[torch.from_numpy(held)]
-
-        def measure(model: HeavyweightTeacher) -> None:
-            losses.append(float(conditional_loss(self._logits(model, held).float(), target).sum()))
-
-        self._fit(rows, self._config.max_epochs, seed, measure)
+        losses = [
+            float(conditional_loss(self._logits(model, held).float(), target).sum())
+            for model in self._fitted(rows, self._config.max_epochs, seed)
+        ]
         return 1 + int(np.argmin(losses))
 
     def mean_logits(self, rows: Ints, scored: Ints, epochs: int, seeds: range) -> Logits:
         """(|scored|, 3) mean over teachers fitted on `rows`, one per seed."""
         total = np.zeros((len(scored), 3))
         for seed in seeds:
-            total += self._logits(self._fit(rows, epochs, seed), scored).numpy()
+            *_, model = self._fitted(rows, epochs, seed)
+            total += self._logits(model, scored).numpy()
         return total / len(seeds)
 
-    def _fit(
-        self,
-        rows: Ints,
-        epochs: int,
-        seed: int,
-        after_epoch: Callable[[HeavyweightTeacher], None] | None = None,
-    ) -> HeavyweightTeacher:
+    def _fitted(self, rows: Ints, epochs: int, seed: int) -> Iterator[HeavyweightTeacher]:
+        """One teacher, after each epoch."""
+        config, inputs, index = self._config, self._inputs, torch.from_numpy(rows)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            inputs = self._inputs
-            model = HeavyweightTeacher(
-                inputs.sizes, inputs.ids, inputs.static.shape[1], inputs.past.shape[1], self._config
-            )
+            widths = inputs.static.shape[1], inputs.past.shape[1]
+            model = HeavyweightTeacher(inputs.sizes, inputs.ids, *widths, config)
             optimiser = torch.optim.AdamW(
-                model.parameters(), lr=self._config.learning_rate, weight_decay=self._config.weight_decay
+                model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
             )
-            index = torch.from_numpy(rows)
             for _ in range(epochs):
                 self._epoch(model, optimiser, index[torch.randperm(len(index))])
-                if after_epoch is not None:
-                    after_epoch(model)
-        return model
+                yield model
 
     def _epoch(self, model: HeavyweightTeacher, optimiser: torch.optim.Optimizer, order: Tensor) -> None:
         model.train()
         size = self._config.batch_rows
         for start in range(0, max(len(order) - size, 0) + 1, size):  # rows of a last, smaller batch wait
             batch = order[start : start + size]
-            logits = model(self._codes[batch], self._static[batch], self._past[batch])
-            loss = conditional_loss(logits, self._labels[batch]).sum()
+            loss = conditional_loss(self._scores(model, batch), self._labels[batch]).sum()
             optimiser.zero_grad()
             torch.autograd.backward(loss)
             optimiser.step()
@@ -250,11 +239,12 @@ class TeacherFits:
     def _logits(self, model: HeavyweightTeacher, rows: Ints) -> Tensor:
         """(|rows|, 3) float64."""
         model.eval()
-        parts = [
-            model(self._codes[part], self._static[part], self._past[part])
-            for part in torch.split(torch.from_numpy(rows), _SCORING_ROWS)
-        ]
+        parts = [self._scores(model, part) for part in torch.split(torch.from_numpy(rows), _SCORING_ROWS)]
         return torch.cat(parts).double()
+
+    def _scores(self, model: HeavyweightTeacher, rows: Tensor) -> Tensor:
+        logits: Tensor = model(self._codes[rows], self._static[rows], self._past[rows])
+        return logits
 
 
 def _probabilities(logits: Logits) -> NDArray[np.float32]:

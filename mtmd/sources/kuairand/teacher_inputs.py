@@ -13,12 +13,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mtmd.sources.kuairand.mapping import SURFACES, TASKS, Exposures, Ints
-from mtmd.sources.kuairand.source import Source, duration_band, tag_pair
+from mtmd.sources.kuairand.source import Source, video_attributes
 from mtmd.sources.kuairand.tables import EarlierDays, smoothed_rate
 
 Floats = NDArray[np.float64]
 
 _USER_KEYS = ("user_id", "follow_user_num", "fans_user_num", "friend_user_num", "register_days")
+_VIDEO_CODES = (
+    "author_id", "music_id", "tag", "tag_2", "upload_type", "video_type", "music_type", "duration_band",
+)  # fmt: skip
+_CROSSES = (
+    ("user", "surface"), ("user", "tag"), ("user", "band"), ("user", "author"), ("video", "surface"),
+    ("tag", "surface"), ("band", "surface"), ("hour", "surface"), ("activity", "surface"), ("activity", "video"),
+)  # fmt: skip
 _STRENGTH = 20.0  # rows of prior knowledge in a rate: about one day of a typical video
 _FALLBACK = np.array([0.4, 0.45, 0.04])  # click, good | click, profile | click before anything was logged
 
@@ -29,7 +36,6 @@ class TeacherInputs:
 
     codes   (N, F) int32, 0 = missing, below sizes[f]   ids   fields that name a user, video, author, music
     static  (N, M) float32, no gaps                     past  (N, H) float32, 0 = nothing known
-    names   of the F fields, the M static numbers, the H of the past
     """
 
     codes: NDArray[np.int32]
@@ -37,7 +43,6 @@ class TeacherInputs:
     ids: tuple[int, ...]
     static: NDArray[np.float32]
     past: NDArray[np.float32]
-    names: tuple[str, ...]
 
 
 def teacher_inputs(source: Source, exposures: Exposures) -> TeacherInputs:
@@ -52,7 +57,6 @@ def teacher_inputs(source: Source, exposures: Exposures) -> TeacherInputs:
         ids=tuple(names.index(name) for name in ("user_id", "video_id", "author_id", "music_id")),
         static=np.stack(list(static.values()), axis=1, dtype=np.float32, casting="same_kind"),
         past=np.stack(list(past.values()), axis=1, dtype=np.float32, casting="same_kind"),
-        names=(*names, *static, *past),
     )
 
 
@@ -64,18 +68,9 @@ def _code(values: pa.Array | pa.ChunkedArray) -> Ints:
 
 
 def _codes(source: Source, exposures: Exposures) -> dict[str, Ints]:
-    videos, users = source.videos, source.users
-    first, second = tag_pair(videos["tag"])
-    of_video = {
-        "author_id": _code(videos["author_id"]),
-        "music_id": _code(videos["music_id"]),
-        "tag": _code(first),
-        "tag_2": _code(second),
-        "upload_type": _code(videos["upload_type"]),
-        "video_type": _code(videos["video_type"]),
-        "music_type": _code(videos["music_type"]),
-        "duration_band": _code(duration_band(videos["video_duration"])),
-    }
+    users = source.users
+    attributes = video_attributes(source.videos)
+    of_video = {name: _code(attributes[name]) for name in _VIDEO_CODES}
     of_user = {name: _code(users[name]) for name in users.column_names if name not in _USER_KEYS}
     codes = {"user_id": exposures.user + 1, "video_id": exposures.video + 1}
     codes |= {name: values[exposures.video] for name, values in of_video.items()}
@@ -131,25 +126,18 @@ def _log_odds(rate: Floats) -> Floats:
 
 def _history_keys(source: Source, exposures: Exposures) -> Iterable[tuple[str, Ints]]:
     """Single keys, then the pairs that only a heavyweight ranker can read."""
-    author = _code(source.videos["author_id"])[exposures.video]
-    tag = _code(tag_pair(source.videos["tag"])[0])[exposures.video]
-    band = _code(duration_band(source.videos["video_duration"]))[exposures.video]
-    activity = _code(source.users["user_active_degree"])[exposures.user]
-    user, video, surface = exposures.user, exposures.video, exposures.surface
-    yield "user", user
-    yield "video", video
-    yield "author", author
-    yield "tag", tag
-    for name, left, right in (
-        ("user_surface", user, surface),
-        ("user_tag", user, tag),
-        ("user_band", user, band),
-        ("user_author", user, author),
-        ("video_surface", video, surface),
-        ("tag_surface", tag, surface),
-        ("band_surface", band, surface),
-        ("hour_surface", exposures.hour, surface),
-        ("activity_surface", activity, surface),
-        ("activity_video", activity, video),
-    ):
-        yield name, left * (int(right.max()) + 1) + right
+    attributes = video_attributes(source.videos)
+    keys = {
+        "user": exposures.user,
+        "video": exposures.video,
+        "author": _code(attributes["author_id"])[exposures.video],
+        "tag": _code(attributes["tag"])[exposures.video],
+        "band": _code(attributes["duration_band"])[exposures.video],
+        "activity": _code(source.users["user_active_degree"])[exposures.user],
+        "hour": exposures.hour,
+        "surface": exposures.surface,
+    }
+    for name in ("user", "video", "author", "tag"):
+        yield name, keys[name]
+    for left, right in _CROSSES:
+        yield f"{left}_{right}", keys[left] * (int(keys[right].max()) + 1) + keys[right]

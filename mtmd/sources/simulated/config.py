@@ -12,7 +12,10 @@ _ROWS_PER_BLOCK = 32_768
 
 
 class WorldConfig(Frozen):
-    """One simulated ad platform. Two equal configurations write the same bytes."""
+    """One simulated ad platform. Two equal configurations write the same bytes.
+
+    The defaults are the demo's: about 16,000 candidate rows a day, so 25 days are 400,000.
+    """
 
     seed: int = Field(
         0, ge=0, le=2**63 - 1, description="names the platform: its users, ads, effects and noise"
@@ -58,11 +61,6 @@ class WorldConfig(Frozen):
         return self
 
     @classmethod
-    def demo(cls, seed: int = 0) -> Self:
-        """About 16,000 candidate rows a day: 25 days are 400,000."""
-        return cls(seed=seed)
-
-    @classmethod
     def sized(
         cls,
         seed: int = 0,
@@ -76,31 +74,15 @@ class WorldConfig(Frozen):
 
         Raises ConfigError for a size that cannot be.
         """
-        given: dict[str, int | None] = {"requests_per_day": requests_per_day, "users": users, "ads": ads}
-        if ads is not None:
-            given["new_ads_per_day"] = max(1, ads // 40)
+        new_ads = None if ads is None else max(1, ads // 40)
+        sizes = {
+            "requests_per_day": requests_per_day, "users": users, "ads": ads, "new_ads_per_day": new_ads
+        }  # fmt: skip
+        given = {name: size for name, size in sizes.items() if size is not None}
         try:
-            own = {name: value for name, value in given.items() if value is not None}
-            return cls(seed=seed, further_tasks=further_tasks, **own)
+            return cls(seed=seed, further_tasks=further_tasks, **given)
         except ValidationError as error:
             raise ConfigError(f"the simulated platform is wrong:\n{error}") from error
-
-    @classmethod
-    def tiny(cls, seed: int = 0, *, further_tasks: bool = False) -> Self:
-        """About 640 candidate rows a day, at least 10 in each of the six domains."""
-        return cls(
-            seed=seed,
-            users=120,
-            ads=150,
-            new_ads_per_day=4,
-            topics=6,
-            terms=60,
-            pins=90,
-            requests_per_day=80,
-            candidates_per_request=8,
-            impressions_per_request=3,
-            further_tasks=further_tasks,
-        )
 
     @property
     def block_requests(self) -> int:

@@ -5,8 +5,6 @@ domains, and several multiply what the query side knows by what the ad side know
 no dot product of two embeddings expresses exactly.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from mtmd.sources.simulated.ads import FORMATS, STYLES, Ads
@@ -33,15 +31,6 @@ _OUT_BASE = np.array([[-1.45, 0.0], [-1.0, 0.0], [-1.2, 0.0]])
 _DRIFT_DAYS = np.array([[31.0, 47.0], [39.0, 53.0], [43.0, 35.0]])
 
 
-@dataclass(frozen=True)
-class Logits:
-    """Log-odds per pair: of a click, and of a good and an outbound click among clicks."""
-
-    click: Floats
-    good: Floats
-    outbound: Floats
-
-
 class Effects:
     """The platform's effect sizes: the constants above, and tables drawn from its seed."""
 
@@ -60,11 +49,10 @@ class Effects:
         self.category = 0.3 * rng.standard_normal((categories, 3)) * np.array([1.0, 1.0, -0.6])
         self.drift_phase = rng.uniform(0, 2 * np.pi, (3, 2))
 
-    def logits(self, requests: Requests, ads: Ads, pairs: Pairs, day: int) -> Logits:
-        """Log-odds of every pair, before what nobody logs."""
+    def logits(self, requests: Requests, ads: Ads, pairs: Pairs, day: int) -> Floats:
+        """(P, 3) log-odds before what nobody logs: of a click, and of a good and an outbound click among clicks."""
         row = Row(self.population, requests, ads, pairs)
-        click = self._click(row, day)
-        return Logits(click, self._good(row), self._outbound(row))
+        return np.stack([self._click(row, day), self._good(row), self._outbound(row)], axis=1)
 
     def _click(self, row: "Row", day: int) -> Floats:
         affinity = row.affinity(self.shape)

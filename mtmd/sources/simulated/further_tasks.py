@@ -44,11 +44,9 @@ _FIT_LANDING = np.array([0.3, -0.15, 0.25])
 
 @dataclass(frozen=True)
 class Further:
-    """(P, K) chances of both tasks, as `teacher.Scores` has the others', NaN where there is none; (P,) outcomes."""
+    """Chances (P, K) of both tasks, NaN where there is none, and outcomes (P,)."""
 
-    truth: Floats
-    teacher: Floats
-    structure: Floats
+    scores: Scores
     converted: Bools  # means something on shopping ads that were shown
     relevant: Bools  # likewise on ads that were shown
 
@@ -82,19 +80,13 @@ class FurtherTasks:
         since = where[0] - self.population.config.origin.toordinal()
         noise = generator(seed, "further noise", *where).standard_normal((2, count, len(TASKS)))
         u = generator(seed, "further acts", *where).random((count, len(TASKS)))
-        given, found = self.score_with(requests, ads, pairs, scores, since, noise)
-        return Further(
-            truth=found.truth,
-            teacher=found.teacher,
-            structure=found.structure,
-            converted=actions.clicked & (u[:, 0] < given[:, 0]),
-            relevant=u[:, 1] < given[:, 1],
-        )
+        given, further = self.score_with(requests, ads, pairs, scores, since, noise)
+        return Further(further, actions.clicked & (u[:, 0] < given[:, 0]), u[:, 1] < given[:, 1])
 
     def score_with(
         self, requests: Requests, ads: Ads, pairs: Pairs, clicks: Scores, day: int, noise: Floats
     ) -> tuple[Floats, Scores]:
-        """(P, K) true chances given the task's parent, and (P, K) Scores, as `teacher.score_with` has them.
+        """(P, K) true chances given the task's parent, and (P, K) Scores, as `teacher.score` has them.
 
         `noise` is standard normal (2, P, K), and `clicks` are the Scores of the other tasks of the same pairs.
         """
@@ -148,18 +140,17 @@ class FurtherTasks:
 
 def with_further(candidates: pa.Table, further: Further, impressed: Bools) -> pa.Table:
     """The candidates as the logs have them, with the scores and labels of both tasks as further columns."""
-    standard = np.isnan(further.teacher[:, 0])
-    scores = further.teacher.astype(np.float32)
+    standard = np.isnan(further.scores.teacher[:, 0])
+    scores = further.scores.teacher.astype(np.float32)
     # In float32 rounding could lift a child above its parent.
     cvr = np.minimum(scores[:, 0], candidates["ctr"].to_numpy())
-    columns: dict[str, tuple[NDArray[np.generic], Bools]] = {
-        "cvr": (cvr, standard),
-        "relevance": (scores[:, 1], np.zeros_like(impressed)),
-        "converted": (further.converted, ~impressed | standard),
-        "relevant": (further.relevant, ~impressed),
-    }
-    for field in SCHEMA:
-        values, null = columns[field.name]
+    columns: list[tuple[NDArray[np.generic], Bools]] = [
+        (cvr, standard),
+        (scores[:, 1], np.zeros_like(impressed)),
+        (further.converted, ~impressed | standard),
+        (further.relevant, ~impressed),
+    ]
+    for field, (values, null) in zip(SCHEMA, columns, strict=True):
         candidates = candidates.append_column(field, pa.array(values, field.type, mask=null))
     return candidates
 

@@ -1,4 +1,4 @@
-"""The simulated platform itself: runs days, block by block, and writes their logs or tells their truth.
+"""The simulated platform itself: runs days, block by block, and writes their logs.
 
 `world_at` and `world_of` find the simulated world behind a line's logs, for what only its truth can say.
 """
@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from mtmd.config import Preset
 from mtmd.errors import ConfigError, LogsError
@@ -23,10 +21,10 @@ from mtmd.sources.simulated.effects import Effects
 from mtmd.sources.simulated.further_tasks import SCHEMA, Further, FurtherTasks, with_further
 from mtmd.sources.simulated.population import Population
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_pairs, draw_requests, request_count
-from mtmd.sources.simulated.streams import Floats, Ints, generator
+from mtmd.sources.simulated.streams import generator
 from mtmd.sources.simulated.tables import SCHEMAS, LogBook
-from mtmd.sources.simulated.teacher import Scores, score
-from mtmd.sources.simulated.writer import DayWriter
+from mtmd.sources.simulated.teacher import TASKS, Scores, score
+from mtmd.sources.simulated.writer import day_writer
 from mtmd.store.files import read_json, resolve, write_json
 
 _FORMAT = 2  # raise when the same configuration means other rows
@@ -72,7 +70,8 @@ class SimulatedPlatform:
             pairs = draw_pairs(self.population, requests, ads, ordinal, start)
             logits = self.effects.logits(requests, ads, pairs, (day - self.config.origin).days)
             noise = generator(self.config.seed, "noise", ordinal, start)
-            scores = score(logits, requests, ads, pairs, noise)
+            unlogged = noise.standard_normal((2, len(pairs.ad), len(TASKS)))
+            scores = score(logits, requests, ads, pairs, unlogged)
             actions = act(
                 self.config, ads, pairs, scores, generator(self.config.seed, "acts", ordinal, start)
             )
@@ -88,11 +87,11 @@ class SimulatedPlatform:
             return 0
         ads = self.ads(day)
         rows = 0
-        with DayWriter(logs, day, missing, self.config.rows_per_file) as writer:
-            writer.write("ads", self.book.ads(ads))
+        with day_writer(logs, day, missing, self.config.rows_per_file) as write:
+            write("ads", self.book.ads(ads))
             for block in self.blocks(day, ads):
-                writer.write("requests", self.book.requests(block.requests, day.toordinal(), block.start))
-                writer.write("candidates", self._candidates(block, ads))
+                write("requests", self.book.requests(block.requests, day.toordinal(), block.start))
+                write("candidates", self._candidates(block, ads))
                 rows += len(block.pairs.ad)
         return rows
 
@@ -123,44 +122,6 @@ def simulate(
         rows = platform.write_day(day, root)
         if on_day is not None:
             on_day(day, rows)
-
-
-@dataclass(frozen=True)
-class DayTruth:
-    """What really governs a day, one row per candidate in the logs' order; never in the logs.
-
-    `probability`, `teacher` and `structure` are (P, 3) in the order of `teacher.TASKS`, NaN where a task does
-    not apply. `structure` is the truth without what is not logged: the best that any student could know.
-    """
-
-    request_id: Ints
-    ad_id: Ints
-    surface: Ints
-    product: Ints
-    probability: Floats
-    teacher: Floats
-    structure: Floats
-    impressed: NDArray[np.bool_]
-
-
-def day_truth(config: WorldConfig, day: date) -> DayTruth:
-    """The truth of every candidate of a day, re-made from the configuration (memory grows with the day)."""
-    platform = SimulatedPlatform(config)
-    ads = platform.ads(day)
-    parts = [
-        (
-            block.requests.request_id[block.pairs.request],
-            ads.ad_id[block.pairs.ad],
-            block.requests.surface[block.pairs.request],
-            ads.product[block.pairs.ad],
-            block.scores.truth,
-            block.scores.teacher,
-            block.scores.structure,
-            block.actions.impressed,
-        )
-        for block in platform.blocks(day, ads)
-    ]
-    return DayTruth(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def world_at(logs: str | Path) -> WorldConfig | None:

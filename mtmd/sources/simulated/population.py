@@ -4,7 +4,6 @@ Latent vectors have length √L. What the logs show of them is a noisy view in a
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -50,13 +49,10 @@ class Population:
         self.centres = unit(rng.standard_normal((config.topics, width)))
         self.readout = rng.standard_normal((4, width)) / np.sqrt(width)  # traits that tastes give away
         self.country_traits = rng.standard_normal((len(COUNTRIES), 2))
+        self.country_weights: Floats = np.asarray(1.0 / np.arange(1, len(COUNTRIES) + 1) ** 0.8)
         self.country_phase = rng.uniform(0, 24, len(COUNTRIES))
         self.trend_period = rng.uniform(25, 90, config.topics)
         self.trend_phase = rng.uniform(0, 2 * np.pi, config.topics)
-
-    @cached_property
-    def country_weights(self) -> Floats:
-        return np.asarray(1.0 / np.arange(1, len(COUNTRIES) + 1) ** 0.8)
 
     def trend(self, day: int) -> Floats:
         """(topics,) how much a topic is in fashion on a day: slow, and smooth."""

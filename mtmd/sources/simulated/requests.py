@@ -22,10 +22,9 @@ _DAY_SECONDS = 86_400
 _WEEKEND_TRAFFIC = 1.1
 
 SHOPPING_SHARE = np.array([0.3, 0.52, 0.18])  # shopping ads among the candidates, by surface
-_SOURCES = np.array(
-    [0.5, 0.2, 0.3]
-)  # of candidates: about the request's topic, about an interest of the user's, popular
-_ATTEMPTS = 5  # draws of a candidate that its request has already
+# Of candidates: about the request's topic, about an interest of the user's, popular.
+_SOURCES = np.array([0.5, 0.2, 0.3])
+_REDRAWS = 4  # of a candidate that its request has already
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,14 @@ def draw_requests(population: Population, ordinal: int, start: int, stop: int) -
     count = stop - start
     u = rng.random((count, 8))
     # A golden-ratio sequence gives each surface its share of every stretch of requests, however short.
-    turn = np.modf(np.arange(start, stop) * 0.618033988749895 + _day_offset(config.seed, ordinal))[0]
+    offset = uniforms(config.seed, "surface turn", np.array([ordinal]), 1)[0, 0]
+    turn = np.modf(np.arange(start, stop) * 0.618033988749895 + offset)[0]
     surface = pick(turn, SURFACE_SHARE)
     users = population.users(power_law(u[:, 0], config.users, 1.8))
     topic = _topics(population, users, surface, u[:, 1], u[:, 2], day)
-    term = _about(topic, power_law(u[:, 3], config.terms // config.topics, 2.0), config.topics)
-    pin = _about(topic, power_law(u[:, 3], config.pins // config.topics, 1.6), config.topics)
+    # The term and the pin of a rank among those of the topic.
+    term = topic + config.topics * power_law(u[:, 3], config.terms // config.topics, 2.0)
+    pin = topic + config.topics * power_law(u[:, 3], config.pins // config.topics, 1.6)
     term_latent, intent = population.terms(term)
     pin_latent, fame = population.pin_contents(pin)
     history = unit(
@@ -107,7 +108,7 @@ def draw_requests(population: Population, ordinal: int, start: int, stop: int) -
 
 
 def draw_pairs(population: Population, requests: Requests, ads: Ads, ordinal: int, start: int) -> Pairs:
-    """Distinct candidates of each request; a pair drawn twice is drawn again, then dropped."""
+    """Distinct candidates of each request; a pair drawn twice is drawn again a few times, then dropped."""
     config = population.config
     rng = generator(config.seed, "candidates", ordinal, start)
     mean = config.candidates_per_request
@@ -115,16 +116,11 @@ def draw_pairs(population: Population, requests: Requests, ads: Ads, ordinal: in
     request = np.repeat(np.arange(len(requests)), counts)  # (P,)
     product = _products(requests, counts, request, rng.random(len(requests)))
     ad = _draw(population, requests, ads, request, product, rng)
-    for attempt in range(_ATTEMPTS):
+    for _ in range(_REDRAWS):
         again = _repeated(request, ad)
-        if not len(again):
-            break
-        if attempt == _ATTEMPTS - 1:
-            keep = np.ones(len(ad), bool)
-            keep[again] = False
-            request, ad = request[keep], ad[keep]
-        else:
-            ad[again] = _draw(population, requests, ads, request[again], product[again], rng)
+        ad[again] = _draw(population, requests, ads, request[again], product[again], rng)
+    dropped = _repeated(request, ad)
+    request, ad = np.delete(request, dropped), np.delete(ad, dropped)
     order = np.lexsort((ad, request))
     return Pairs(request[order], ad[order])
 
@@ -141,20 +137,11 @@ def weekday(ordinal: int) -> int:
     return (ordinal + 6) % 7 + 1
 
 
-def _day_offset(seed: int, ordinal: int) -> float:
-    return float(uniforms(seed, "surface turn", np.array([ordinal]), 1)[0, 0])
-
-
 def _topics(population: Population, users: Users, surface: Ints, u: Floats, v: Floats, day: int) -> Ints:
     """An interest of the user, or what is in fashion; people search more widely than they browse."""
     interest = users.interests[np.arange(len(u)), pick(v, np.array([0.5, 0.3, 0.2]))]
     fashion = pick(v, np.exp(0.6 * population.trend(day)))
     return np.where(u < np.array([0.85, 0.45, 0.65])[surface], interest, fashion)
-
-
-def _about(topic: Ints, rank: Ints, topics: int) -> Ints:
-    """The rank-th term or pin of a topic."""
-    return topic + topics * rank
 
 
 def _seconds(u: Floats, surface: Ints) -> Floats:

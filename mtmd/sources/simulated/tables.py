@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from mtmd.logs.contract import CANDIDATE_KEYS, OUTCOMES
+from mtmd.logs.encoding import arrow_schema
 from mtmd.sources.simulated.actions import Actions, Bools
 from mtmd.sources.simulated.ads import FORMATS, STYLES, Ads
 from mtmd.sources.simulated.effects import PRODUCTS
@@ -34,67 +36,33 @@ MISSING: Mapping[str, tuple[float, ...]] = {
     "category": (0.0, 0.05),
     "merchant_rating": (0.0, 0.2),
 }
-_LIST = pa.list_(pa.float32())
-_REQUEST_TYPES = {
-    "request_id": pa.int64(),
-    "ts": pa.timestamp("us"),
-    "surface": pa.string(),
-    "user_id": pa.int64(),
-    "country": pa.string(),
-    "device": pa.string(),
-    "hour": pa.int32(),
-    "weekday": pa.int32(),
-    "user_activity": pa.float32(),
-    "user_ctr_30d": pa.float32(),
-    "user_vector": _LIST,
-    "history_vector": _LIST,
-    "history_length": pa.float32(),
-    "history_topic": pa.int32(),
-    "query_term": pa.string(),
-    "query_vector": _LIST,
-    "query_length": pa.float32(),
-    "subject_pin_id": pa.int64(),
-    "subject_topic": pa.int32(),
-    "subject_vector": _LIST,
-    "subject_saves": pa.float32(),
-}
-_AD_TYPES = {
-    "ad_id": pa.int64(),
-    "product": pa.string(),
-    "goal": pa.string(),
-    "bid": pa.float32(),
-    "advertiser_id": pa.int64(),
-    "topic": pa.int32(),
-    "format": pa.string(),
-    "ad_vector": _LIST,
-    "ad_age_days": pa.float32(),
-    "ad_impressions_7d": pa.float32(),
-    "ad_ctr_7d": pa.float32(),
-    "landing_quality": pa.float32(),
-    "creative_style": pa.string(),
-    "price": pa.float32(),
-    "discount": pa.float32(),
-    "category": pa.int32(),
-    "merchant_rating": pa.float32(),
-}
-_CANDIDATE_TYPES = {
-    "request_id": pa.int64(),
-    "ad_id": pa.int64(),
-    **dict.fromkeys(TASKS, pa.float32()),
-    "impressed": pa.bool_(),
-    "position": pa.int32(),
-    "clicked": pa.bool_(),
-    "good_clicked": pa.bool_(),
-    "outbound_clicked": pa.bool_(),
-    "hidden": pa.bool_(),
-    "repinned": pa.bool_(),
-}
+# Columns in the order of the files, with DuckDB's names of their types.
+_REQUESTS = """
+    request_id BIGINT, ts TIMESTAMP, surface VARCHAR, user_id BIGINT, country VARCHAR, device VARCHAR,
+    hour INTEGER, weekday INTEGER, user_activity FLOAT, user_ctr_30d FLOAT, user_vector FLOAT[],
+    history_vector FLOAT[], history_length FLOAT, history_topic INTEGER,
+    query_term VARCHAR, query_vector FLOAT[], query_length FLOAT,
+    subject_pin_id BIGINT, subject_topic INTEGER, subject_vector FLOAT[], subject_saves FLOAT
+"""
+_ADS = """
+    ad_id BIGINT, product VARCHAR, goal VARCHAR, bid FLOAT, advertiser_id BIGINT, topic INTEGER, format VARCHAR,
+    ad_vector FLOAT[], ad_age_days FLOAT, ad_impressions_7d FLOAT, ad_ctr_7d FLOAT,
+    landing_quality FLOAT, creative_style VARCHAR,
+    price FLOAT, discount FLOAT, category INTEGER, merchant_rating FLOAT
+"""
+
+
+def _declared(columns: str) -> pa.Schema:
+    return arrow_schema(dict(column.split() for column in columns.split(",")))
+
+
 SCHEMAS = {
-    "requests": pa.schema(list(_REQUEST_TYPES.items())),
-    "ads": pa.schema(list(_AD_TYPES.items())),
-    "candidates": pa.schema(list(_CANDIDATE_TYPES.items())),
+    "requests": _declared(_REQUESTS),
+    "ads": _declared(_ADS),
+    "candidates": arrow_schema(CANDIDATE_KEYS | dict.fromkeys(TASKS, "FLOAT") | OUTCOMES),
 }
-Column = tuple[NDArray[Any], Bools]  # values, and where they are null
+Columns = Mapping[str, NDArray[Any]]
+Nulls = Mapping[str, Bools]  # where a column has no value; a column without an entry has one in every row
 
 
 class LogBook:
@@ -114,105 +82,89 @@ class LogBook:
         """Rows of `requests`; what a surface doesn't know is null there."""
         rng = generator(self.seed, "request columns", ordinal, start)
         users, surface, count = requests.users, requests.surface, len(requests)
-        only = [surface != s for s in range(len(SURFACES))]  # null outside the surface
-        known = np.zeros(count, np.bool_)
-        alone = np.zeros(count, np.int64)
         day_start = np.datetime64("1970-01-01", "us") + np.timedelta64(ordinal - 719_163, "D")
-        columns: dict[str, Column] = {
-            "request_id": (requests.request_id, known),
-            "ts": (day_start + (requests.second * 1e6).astype("timedelta64[us]"), known),
-            "surface": (np.array(SURFACES)[surface], known),
-            "user_id": (users.user_id + 1, known),
-            "country": (np.array(COUNTRIES)[users.country], known),
-            "device": (np.array(DEVICES)[users.device], known),
-            "hour": (requests.hour, known),
-            "weekday": (np.full(count, requests.weekday), known),
-            "user_activity": (users.activity * np.array([10.0, 2.0, 4.0])[surface], known),
-            "user_ctr_30d": (self._user_ctr(requests, rng), known),
-            "user_vector": (
-                self.user_view(
-                    users.latent, surface, normals(self.seed, "user view", users.user_id, VECTOR_WIDTH)
-                ),
-                known,
+        alone = np.zeros(count, np.int64)
+        columns: Columns = {
+            "request_id": requests.request_id,
+            "ts": day_start + (requests.second * 1e6).astype("timedelta64[us]"),
+            "surface": np.array(SURFACES)[surface],
+            "user_id": users.user_id + 1,
+            "country": np.array(COUNTRIES)[users.country],
+            "device": np.array(DEVICES)[users.device],
+            "hour": requests.hour,
+            "weekday": np.full(count, requests.weekday),
+            "user_activity": users.activity * np.array([10.0, 2.0, 4.0])[surface],
+            "user_ctr_30d": self._user_ctr(requests, rng),
+            "user_vector": self.user_view(users.latent, surface, self._noise("user view", users.user_id)),
+            "history_vector": self.history_view(
+                requests.context, alone, rng.standard_normal((count, VECTOR_WIDTH))
             ),
-            "history_vector": (
-                self.history_view(requests.context, alone, rng.standard_normal((count, VECTOR_WIDTH))),
-                only[HOME] | (requests.history_length < 1),
-            ),
-            "history_length": (requests.history_length, only[HOME]),
-            "history_topic": (requests.topic, only[HOME] | (requests.history_length < 1)),
-            "query_term": (np.char.add("q", requests.term.astype(str)), only[SEARCH]),
-            "query_vector": (
-                self.query_view(
-                    requests.context, alone, normals(self.seed, "term view", requests.term, VECTOR_WIDTH)
-                ),
-                only[SEARCH],
-            ),
-            "query_length": (requests.query_words, only[SEARCH]),
-            "subject_pin_id": (requests.pin + 1, only[RELATED]),
-            "subject_topic": (requests.topic, only[RELATED]),
-            "subject_vector": (
-                self.pin_view(
-                    requests.context, alone, normals(self.seed, "pin view", requests.pin, VECTOR_WIDTH)
-                ),
-                only[RELATED],
-            ),
-            "subject_saves": (np.floor(np.exp(4.0 + 1.5 * requests.fame)), only[RELATED]),
+            "history_length": requests.history_length,
+            "history_topic": requests.topic,
+            "query_term": np.char.add("q", requests.term.astype(str)),
+            "query_vector": self.query_view(requests.context, alone, self._noise("term view", requests.term)),
+            "query_length": requests.query_words,
+            "subject_pin_id": requests.pin + 1,
+            "subject_topic": requests.topic,
+            "subject_vector": self.pin_view(requests.context, alone, self._noise("pin view", requests.pin)),
+            "subject_saves": np.floor(np.exp(4.0 + 1.5 * requests.fame)),
         }
-        return _table("requests", columns, surface, lambda index: rng.random(count))
+        no_home, no_search, no_related = (surface != s for s in (HOME, SEARCH, RELATED))
+        no_history = no_home | (requests.history_length < 1)
+        nulls = {"history_vector": no_history, "history_length": no_home, "history_topic": no_history}
+        nulls |= dict.fromkeys(("query_term", "query_vector", "query_length"), no_search)
+        nulls |= {name: no_related for name in columns if name.startswith("subject_")}
+        return _table("requests", columns, nulls, surface, lambda _: rng.random(count))
 
     def ads(self, ads: Ads) -> pa.Table:
         """The snapshot of `ads`, in order of id; whether a value is missing is a trait of the ad."""
-        seed, count = self.seed, len(ads.ad_id)
-        known, no_standard, no_shopping = np.zeros(count, np.bool_), ads.product != 0, ads.product != 1
-        z = normals(seed, "ad view", ads.ad_id, VECTOR_WIDTH + 2)
-        gaps = uniforms(seed, "ad gaps", ads.ad_id, len(_AD_TYPES))
-        none_yet = ads.impressions_7d == 0
-        columns: dict[str, Column] = {
-            "ad_id": (ads.ad_id, known),
-            "product": (np.array(PRODUCTS)[ads.product], known),
-            "goal": (np.array(["click", "conversion"])[ads.conversion], known),
-            "bid": (ads.bid, known),
-            "advertiser_id": (ads.advertiser + 1, known),
-            "topic": (ads.topic, known),
-            "format": (np.array(FORMATS)[ads.format], known),
-            "ad_vector": (self.ad_view(ads.latent, ads.product, z[:, :VECTOR_WIDTH]), known),
-            "ad_age_days": (ads.age, known),
-            "ad_impressions_7d": (ads.impressions_7d, known),
-            "ad_ctr_7d": (ads.clicks_7d / np.maximum(ads.impressions_7d, 1), none_yet),
-            "landing_quality": (np.clip(5.0 + 2.0 * ads.landing + 0.7 * z[:, -1], 0.0, 10.0), no_standard),
-            "creative_style": (np.array(STYLES)[ads.style], no_standard),
-            "price": (np.exp(3.3 + 0.9 * ads.price), no_shopping),
-            "discount": (ads.discount, no_shopping | (ads.discount == 0)),
-            "category": (ads.category, no_shopping),
-            "merchant_rating": (np.clip(3.9 + 0.6 * ads.rating + 0.2 * z[:, -2], 1.0, 5.0), no_shopping),
+        z = normals(self.seed, "ad view", ads.ad_id, VECTOR_WIDTH + 2)
+        gaps = uniforms(self.seed, "ad gaps", ads.ad_id, len(SCHEMAS["ads"]))
+        columns: Columns = {
+            "ad_id": ads.ad_id,
+            "product": np.array(PRODUCTS)[ads.product],
+            "goal": np.array(["click", "conversion"])[ads.conversion],
+            "bid": ads.bid,
+            "advertiser_id": ads.advertiser + 1,
+            "topic": ads.topic,
+            "format": np.array(FORMATS)[ads.format],
+            "ad_vector": self.ad_view(ads.latent, ads.product, z[:, :VECTOR_WIDTH]),
+            "ad_age_days": ads.age,
+            "ad_impressions_7d": ads.impressions_7d,
+            "ad_ctr_7d": ads.clicks_7d / np.maximum(ads.impressions_7d, 1),
+            "landing_quality": np.clip(5.0 + 2.0 * ads.landing + 0.7 * z[:, -1], 0.0, 10.0),
+            "creative_style": np.array(STYLES)[ads.style],
+            "price": np.exp(3.3 + 0.9 * ads.price),
+            "discount": ads.discount,
+            "category": ads.category,
+            "merchant_rating": np.clip(3.9 + 0.6 * ads.rating + 0.2 * z[:, -2], 1.0, 5.0),
         }
-        table = _table("ads", columns, ads.product, lambda index: gaps[:, index])
+        no_standard, no_shopping = ads.product != 0, ads.product != 1
+        nulls = {"ad_ctr_7d": ads.impressions_7d == 0}
+        nulls |= dict.fromkeys(("landing_quality", "creative_style"), no_standard)
+        nulls |= dict.fromkeys(("price", "category", "merchant_rating"), no_shopping)
+        nulls |= {"discount": no_shopping | (ads.discount == 0)}
+        table = _table("ads", columns, nulls, ads.product, lambda index: gaps[:, index])
         return table.take(np.argsort(ads.ad_id, kind="stable"))
 
     def candidates(
         self, requests: Requests, ads: Ads, pairs: Pairs, scores: Scores, actions: Actions
     ) -> pa.Table:
         """Rows of `candidates`: the teacher's scores, and what happened where the ad was shown."""
-        known = np.zeros(len(pairs.ad), np.bool_)
         shopping = ads.product[pairs.ad] == 1
-        hidden_from = ~actions.impressed
-        teacher = _increasing(scores.teacher)
-        columns: dict[str, Column] = {
-            "request_id": (requests.request_id[pairs.request], known),
-            "ad_id": (ads.ad_id[pairs.ad], known),
-            "ctr": (teacher[:, 0], known),
-            "gctr": (teacher[:, 1], known),
-            "octr": (teacher[:, 2], shopping),
-            "impressed": (actions.impressed, known),
-            "position": (actions.position, hidden_from),
-            "clicked": (actions.clicked, hidden_from),
-            "good_clicked": (actions.good_clicked, hidden_from),
-            "outbound_clicked": (actions.outbound_clicked, hidden_from | shopping),
-            "hidden": (actions.hidden, hidden_from),
-            "repinned": (actions.repinned, hidden_from),
+        columns: Columns = {
+            "request_id": requests.request_id[pairs.request],
+            "ad_id": ads.ad_id[pairs.ad],
+            **dict(zip(TASKS, _increasing(scores.teacher).T, strict=True)),
+            **{name: getattr(actions, name) for name in OUTCOMES},
         }
-        return _table("candidates", columns, shopping.astype(np.int64), lambda index: None)
+        nulls = dict.fromkeys(OUTCOMES.keys() - {"impressed"}, ~actions.impressed)
+        nulls |= {"octr": shopping, "outbound_clicked": ~actions.impressed | shopping}
+        return _table("candidates", columns, nulls, shopping.astype(np.int64), lambda _: None)
+
+    def _noise(self, purpose: str, ids: Ints) -> Floats:
+        """(N, 16) what a logged vector differs by from its entity's taste."""
+        return normals(self.seed, purpose, ids, VECTOR_WIDTH)
 
     def _user_ctr(self, requests: Requests, rng: np.random.Generator) -> Floats:
         """A noisy click rate of the user on the surface, whose level differs by surface."""
@@ -229,17 +181,18 @@ def _increasing(scores: Floats) -> NDArray[np.float32]:
 
 
 def _table(
-    name: str, columns: Mapping[str, Column], domain: Ints, draw: Callable[[int], Floats | None]
+    name: str, columns: Columns, nulls: Nulls, domain: Ints, draw: Callable[[int], Floats | None]
 ) -> pa.Table:
     schema = SCHEMAS[name]
     arrays = []
     for index, field in enumerate(schema):
-        values, null = columns[field.name]
-        rates = MISSING.get(field.name)
-        u = draw(index) if rates is not None else None
-        if rates is not None and u is not None:
+        values = columns[field.name]
+        null = nulls.get(field.name, np.zeros(len(values), np.bool_))
+        if (rates := MISSING.get(field.name)) is not None and (u := draw(index)) is not None:
             null = null | (u < np.array(rates)[domain])
-        arrays.append(_vectors(values, null) if field.type == _LIST else _column(values, null, field.type))
+        arrays.append(
+            _vectors(values, null) if pa.types.is_list(field.type) else _column(values, null, field.type)
+        )
     return pa.Table.from_arrays(arrays, schema=schema)
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtmd.sources.simulated.ads import Ads
-from mtmd.sources.simulated.effects import Logits
 from mtmd.sources.simulated.requests import Pairs, Requests
 from mtmd.sources.simulated.streams import Floats
 
@@ -31,17 +30,13 @@ class Scores:
     structure: Floats  # truth without what is not logged: all that the logs could tell in principle
 
 
-def score(logits: Logits, requests: Requests, ads: Ads, pairs: Pairs, rng: np.random.Generator) -> Scores:
-    """Truth and teacher scores of every pair."""
-    noise = rng.standard_normal((2, len(pairs.ad), len(TASKS)))
-    return score_with(logits, requests, ads, pairs, noise)
+def score(logits: Floats, requests: Requests, ads: Ads, pairs: Pairs, noise: Floats) -> Scores:
+    """Truth and teacher scores from log-odds (P, 3) and what nobody logs.
 
-
-def score_with(logits: Logits, requests: Requests, ads: Ads, pairs: Pairs, noise: Floats) -> Scores:
-    """Truth and teacher scores, given what nobody logs: standard normal (2, P, 3), what the teacher sees first."""
-    base = np.stack([logits.click, logits.good, logits.outbound], axis=1)  # (P, 3)
+    noise  (2, P, 3) standard normal, what the teacher sees first
+    """
     shopping = ads.product[pairs.ad] == 1
-    parts = chances(base, _SEEN, blind_spot(requests, ads, pairs), noise)
+    parts = chances(logits, _SEEN, blind_spot(requests, ads, pairs), noise)
     return Scores(*(_joint(part, shopping) for part in parts))
 
 

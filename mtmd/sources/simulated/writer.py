@@ -1,11 +1,9 @@
 """Streams a day's tables into Parquet parts; each table's day appears whole or not at all."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,31 +12,23 @@ from mtmd.logs.files import day_directory
 from mtmd.store.files import atomic_directory
 
 
-class DayWriter:
-    """Writes tables of one day, piece by piece; other tables than the given ones are dropped."""
+@contextmanager
+def day_writer(
+    logs: Path, day: date, tables: Sequence[str], rows_per_file: int
+) -> Iterator[Callable[[str, pa.Table], None]]:
+    """Yield what appends rows to a table of the day; rows of other tables than the given ones are dropped."""
+    with ExitStack() as stack:
+        parts: dict[str, _Parts] = {}
+        for table in tables:
+            directory = stack.enter_context(atomic_directory(day_directory(logs, table, day)))
+            parts[table] = _Parts(directory, rows_per_file)
+            stack.callback(parts[table].close)
 
-    def __init__(self, logs: Path, day: date, tables: Sequence[str], rows_per_file: int) -> None:
-        self._places = {table: day_directory(logs, table, day) for table in tables}
-        self._rows_per_file = rows_per_file
-        self._stack = ExitStack()
-        self._parts: dict[str, _Parts] = {}
+        def write(table: str, rows: pa.Table) -> None:
+            if table in parts:
+                parts[table].write(rows)
 
-    def __enter__(self) -> Self:
-        for table, place in self._places.items():
-            parts = _Parts(self._stack.enter_context(atomic_directory(place)), self._rows_per_file)
-            self._stack.callback(parts.close)
-            self._parts[table] = parts
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return self._stack.__exit__(kind, error, trace)
-
-    def write(self, table: str, rows: pa.Table) -> None:
-        """Append rows to a table."""
-        if table in self._parts:
-            self._parts[table].write(rows)
+        yield write
 
 
 class _Parts:

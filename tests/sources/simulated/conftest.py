@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from mtmd.sources.simulated.config import WorldConfig
-from mtmd.sources.simulated.platform import DayTruth, day_truth, simulate
+from mtmd.sources.simulated.platform import simulate
+from tests.worlds import DayTruth, day_truth
 
 FIRST = date(2026, 1, 1)
 DAYS = 4
@@ -39,7 +40,7 @@ class Simulated:
 
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
-    config = WorldConfig.demo()
+    config = WorldConfig()
     logs = tmp_path_factory.mktemp("world")
     days = tuple(FIRST + timedelta(days=offset) for offset in range(DAYS))
     simulate(config, days[0], days[-1], logs)

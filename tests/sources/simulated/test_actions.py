@@ -16,7 +16,7 @@ from mtmd.sources.simulated.teacher import Scores
 if TYPE_CHECKING:
     from tests.sources.simulated.conftest import Simulated
 
-CONFIG = WorldConfig.demo()
+CONFIG = WorldConfig()
 
 
 def test_actions_follow_the_truth_not_the_teacher() -> None:

@@ -12,7 +12,7 @@ from mtmd.sources.simulated.population import Population
 
 @pytest.fixture(scope="module")
 def market() -> AdMarket:
-    return AdMarket(Population(WorldConfig.demo()))
+    return AdMarket(Population(WorldConfig()))
 
 
 def test_ads_start_and_end_every_day(market: AdMarket) -> None:

@@ -9,11 +9,12 @@ from mtmd.sources.simulated.ads import AdMarket
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.population import Population
 from mtmd.sources.simulated.requests import SHOPPING_SHARE, draw_pairs, draw_requests
+from tests.worlds import tiny_world
 
 DAY = date(2026, 1, 4).toordinal()
 
 
-@pytest.mark.parametrize("config", [WorldConfig.demo(), WorldConfig.tiny(), WorldConfig.tiny(seed=5)])
+@pytest.mark.parametrize("config", [WorldConfig(), tiny_world(), tiny_world(seed=5)])
 def test_pairs_are_distinct_sorted_and_about_as_many_as_asked(config: WorldConfig) -> None:
     population = Population(config)
     requests = draw_requests(population, DAY, 0, 50)
@@ -25,7 +26,7 @@ def test_pairs_are_distinct_sorted_and_about_as_many_as_asked(config: WorldConfi
 
 
 def test_retrieval_prefers_the_topic_and_popular_ads() -> None:
-    population = Population(WorldConfig.demo())
+    population = Population(WorldConfig())
     requests, ads = draw_requests(population, DAY, 0, 1000), AdMarket(population).ads(2000)
     pairs = draw_pairs(population, requests, ads, DAY, 0)
     on_topic = ads.topic[pairs.ad] == requests.topic[pairs.request]
@@ -34,7 +35,7 @@ def test_retrieval_prefers_the_topic_and_popular_ads() -> None:
 
 
 def test_products_have_their_share_by_surface() -> None:
-    population = Population(WorldConfig.demo())
+    population = Population(WorldConfig())
     requests, ads = draw_requests(population, DAY, 0, 1000), AdMarket(population).ads(2000)
     pairs = draw_pairs(population, requests, ads, DAY, 0)
     surface = requests.surface[pairs.request]

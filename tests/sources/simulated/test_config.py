@@ -7,7 +7,7 @@ from mtmd.sources.simulated.config import WorldConfig
 
 
 def test_demo_has_about_16_000_rows_a_day() -> None:
-    config = WorldConfig.demo(seed=3)
+    config = WorldConfig(seed=3)
     assert config.seed == 3
     assert config.requests_per_day * config.candidates_per_request == 16_000
 

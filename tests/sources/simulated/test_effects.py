@@ -8,15 +8,16 @@ from mtmd.sources.simulated.ads import AdMarket, Ads
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.effects import Effects
 from mtmd.sources.simulated.population import Population
-from mtmd.sources.simulated.requests import HOME, RELATED, SEARCH, Pairs, Requests, draw_requests
+from mtmd.sources.simulated.requests import HOME, RELATED, SEARCH, Requests, draw_requests
+from tests.worlds import grid
 
 DAY = 2195
-ORDINAL = WorldConfig.demo().origin.toordinal() + DAY
+ORDINAL = WorldConfig().origin.toordinal() + DAY
 
 
 @pytest.fixture(scope="module")
 def population() -> Population:
-    return Population(WorldConfig.demo())
+    return Population(WorldConfig())
 
 
 @pytest.fixture(scope="module")
@@ -24,18 +25,11 @@ def sides(population: Population) -> tuple[Requests, Ads]:
     return draw_requests(population, ORDINAL, 0, 300), AdMarket(population).ads(DAY)
 
 
-def grid(sides: tuple[Requests, Ads], surface: int, product: int, size: int = 80) -> Pairs:
-    """Every pair of some requests of a surface and some ads of a product."""
-    requests = np.flatnonzero(sides[0].surface == surface)[:size]
-    ads = np.flatnonzero(sides[1].product == product)[:: max(1, 700 // size)][:size]
-    return Pairs(np.repeat(requests, len(ads)), np.tile(ads, len(requests)))
-
-
 def click(
     population: Population, sides: tuple[Requests, Ads], surface: int, product: int
 ) -> NDArray[np.float64]:
     pairs = grid(sides, surface, product)
-    logits = Effects(population).logits(*sides, pairs, DAY).click
+    logits = Effects(population).logits(*sides, pairs, DAY)[:, 0]
     return logits.reshape(len(np.unique(pairs.request)), -1)
 
 
@@ -71,15 +65,15 @@ def test_new_ads_attract_at_home_and_repel_in_search(
         fresh = Ads(**{**ads.__dict__, "age": np.zeros_like(ads.age)})
         stale = Ads(**{**ads.__dict__, "age": np.full_like(ads.age, 90.0)})
         gain = (
-            effects.logits(requests, fresh, pairs, DAY).click
-            - effects.logits(requests, stale, pairs, DAY).click
+            effects.logits(requests, fresh, pairs, DAY)[:, 0]
+            - effects.logits(requests, stale, pairs, DAY)[:, 0]
         )
         assert (sign * gain > 0).all()
 
 
 def test_the_truth_drifts_slowly(population: Population, sides: tuple[Requests, Ads]) -> None:
     effects, pairs = Effects(population), grid(sides, HOME, 0)
-    days = [effects.logits(*sides, pairs, DAY + back).click for back in (0, 1, 20)]
+    days = [effects.logits(*sides, pairs, DAY + back)[:, 0] for back in (0, 1, 20)]
     overnight, over_weeks = np.abs(days[1] - days[0]).max(), np.abs(days[2] - days[0]).max()
     assert 0 < overnight < 0.1
     assert over_weeks > 2 * overnight
@@ -94,6 +88,6 @@ def test_a_long_history_sharpens_taste_at_home_only(
     for surface, moves in ((HOME, True), (SEARCH, False)):
         pairs = grid(sides, surface, 0)
         changed = (
-            effects.logits(long, ads, pairs, DAY).click != effects.logits(requests, ads, pairs, DAY).click
+            effects.logits(long, ads, pairs, DAY)[:, 0] != effects.logits(requests, ads, pairs, DAY)[:, 0]
         )
         assert changed.any() == moves

@@ -18,9 +18,10 @@ from mtmd.sources.simulated.further_tasks import SCHEMA, TASKS
 from mtmd.sources.simulated.platform import SimulatedPlatform, simulate
 from mtmd.sources.simulated.requests import HOME, RELATED, SEARCH, Pairs, Requests, draw_requests
 from mtmd.store.files import sha256_file
+from tests.worlds import grid, tiny_world
 
 DAY = date(2026, 1, 4)
-SINCE = (DAY - WorldConfig.demo().origin).days
+SINCE = (DAY - WorldConfig().origin).days
 CVR, RELEVANCE = range(2)
 
 
@@ -47,7 +48,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two days of the tiny platform, without and with the tasks."""
     roots = (tmp_path_factory.mktemp("three"), tmp_path_factory.mktemp("five"))
     for root, further in zip(roots, (False, True), strict=True):
-        simulate(WorldConfig.tiny(further_tasks=further), DAY - timedelta(days=1), DAY, root)
+        simulate(tiny_world(further_tasks=further), DAY - timedelta(days=1), DAY, root)
     return roots
 
 
@@ -65,7 +66,7 @@ def test_nothing_else_in_the_logs_changes(both: tuple[Path, Path]) -> None:
 
 
 def test_a_day_alone_has_the_bytes_that_it_has_in_a_range(both: tuple[Path, Path], tmp_path: Path) -> None:
-    simulate(WorldConfig.tiny(further_tasks=True), DAY, DAY, tmp_path)
+    simulate(tiny_world(further_tasks=True), DAY, DAY, tmp_path)
     place = Path("candidates") / f"date={DAY}" / "part-0.parquet"
     assert sha256_file(tmp_path / place) == sha256_file(both[1] / place)
 
@@ -95,7 +96,7 @@ def test_conversions_are_of_shopping_ads_and_of_clicks(both: tuple[Path, Path]) 
 
 @pytest.mark.parametrize("task", range(2), ids=TASKS)
 def test_mean_truth_among_rows_of_a_score_is_that_score(block, task: int) -> None:
-    further = block[0].further
+    further = block[0].further.scores
     teacher, truth = further.teacher[:, task], further.truth[:, task]
     applies = ~np.isnan(teacher)
     for rows in np.array_split(np.argsort(teacher[applies]), 8):
@@ -103,7 +104,7 @@ def test_mean_truth_among_rows_of_a_score_is_that_score(block, task: int) -> Non
 
 
 def test_the_noise_is_small_beside_what_there_is_to_learn(block) -> None:
-    further = block[0].further
+    further = block[0].further.scores
     domain = block[0].requests.surface[block[0].pairs.request] * 2 + block[1].product[block[0].pairs.ad]
     for d in range(6):
         for task in range(d % 2 == 0, 2):
@@ -115,21 +116,14 @@ def test_the_noise_is_small_beside_what_there_is_to_learn(block) -> None:
 
 def test_outcomes_are_as_many_as_the_truth_of_what_was_shown(block) -> None:
     further, shown = block[0].further, block[0].actions.impressed
-    shopping = ~np.isnan(further.truth[:, CVR])
+    shopping = ~np.isnan(further.scores.truth[:, CVR])
     for happened, task, rows in (
         (further.converted, CVR, shown & shopping),
         (further.relevant, RELEVANCE, shown),
     ):
-        expected = further.truth[rows, task].sum()
+        expected = further.scores.truth[rows, task].sum()
         assert happened[rows].sum() == pytest.approx(expected, abs=4 * np.sqrt(expected))
     assert not (further.converted & ~block[0].actions.clicked).any()
-
-
-def grid(sides: tuple[Requests, Ads], surface: int, product: int, size: int = 80) -> Pairs:
-    """Every pair of some requests of a surface and some ads of a product."""
-    requests = np.flatnonzero(sides[0].surface == surface)[:size]
-    ads = np.flatnonzero(sides[1].product == product)[:: max(1, 700 // size)][:size]
-    return Pairs(np.repeat(requests, len(ads)), np.tile(ads, len(requests)))
 
 
 def further_logits(
@@ -153,7 +147,7 @@ def test_no_dot_product_of_latent_width_says_it_all_and_clicks_say_a_part(
     values = np.linalg.svd(by_pair, compute_uv=False) ** 2
     assert values.sum() / logits.size > 0.2 * logits.var()
     assert values[platform.population.config.latent_width :].sum() > 0.02 * values.sum()
-    click = platform.effects.logits(*sides, pairs, SINCE).click
+    click = platform.effects.logits(*sides, pairs, SINCE)[:, 0]
     assert 0.05 < np.corrcoef(own, click)[0, 1] < 0.95
 
 
@@ -165,8 +159,8 @@ def test_what_draws_clicks_at_home_is_neither_bought_nor_found_relevant(
     pairs = grid(sides, HOME, 1)
     gain = further_logits(platform, (requests, loud), pairs) - further_logits(platform, sides, pairs)
     assert (gain < 0).all()
-    clicks = platform.effects.logits(requests, loud, pairs, SINCE).click
-    assert (clicks > platform.effects.logits(requests, ads, pairs, SINCE).click).all()
+    clicks = platform.effects.logits(requests, loud, pairs, SINCE)[:, 0]
+    assert (clicks > platform.effects.logits(requests, ads, pairs, SINCE)[:, 0]).all()
 
 
 def test_new_ads_are_relevant_in_search_and_not_at_home(

@@ -11,11 +11,12 @@ import pytest
 from mtmd.config import Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.sources.simulated.config import WorldConfig
-from mtmd.sources.simulated.platform import day_truth, has_further_tasks, require_columns, simulate, world_at
+from mtmd.sources.simulated.platform import has_further_tasks, require_columns, simulate, world_at
 from mtmd.store.files import read_json, sha256_file, write_json
+from tests.worlds import day_truth, tiny_world
 
 FIRST = date(2026, 1, 1)
-TINY = WorldConfig.tiny()
+TINY = tiny_world()
 
 
 def digests(logs: Path) -> dict[str, str]:
@@ -72,14 +73,14 @@ def test_the_size_of_parts_changes_no_row(tmp_path: Path) -> None:
 
 
 def test_another_seed_is_another_world(logs: Path, tmp_path: Path) -> None:
-    simulate(WorldConfig.tiny(seed=1), FIRST, FIRST, tmp_path)
+    simulate(tiny_world(seed=1), FIRST, FIRST, tmp_path)
     assert not set(digests(tmp_path).values()) & set(digests(logs).values())
 
 
 def test_every_day_has_at_least_ten_rows_in_every_domain() -> None:
     for seed in (0, 1):
         for offset in range(25):
-            truth = day_truth(WorldConfig.tiny(seed=seed), FIRST + timedelta(days=offset))
+            truth = day_truth(tiny_world(seed=seed), FIRST + timedelta(days=offset))
             assert np.bincount(truth.surface * 2 + truth.product, minlength=6).min() >= 10
 
 
@@ -119,7 +120,7 @@ def test_progress_is_reported_with_rows(tmp_path: Path) -> None:
 
 def test_days_of_two_worlds_do_not_mix(logs: Path, tmp_path: Path) -> None:
     with pytest.raises(LogsError, match=r"world.json says that these logs are of another simulated world"):
-        simulate(WorldConfig.tiny(seed=9), FIRST, FIRST, logs)
+        simulate(tiny_world(seed=9), FIRST, FIRST, logs)
     copy = tmp_path / "copy"
     shutil.copytree(logs, copy)
     (copy / "world.json").unlink()
@@ -136,7 +137,7 @@ def test_ranges_and_days_outside_the_world_are_refused(tmp_path: Path) -> None:
 
 def test_the_world_of_logs_is_read_back(tmp_path: Path) -> None:
     assert world_at(tmp_path) is None
-    config = WorldConfig.tiny(seed=7)
+    config = tiny_world(seed=7)
     simulate(config, FIRST, FIRST, tmp_path)
     assert world_at(tmp_path) == config
 
@@ -163,7 +164,7 @@ def test_a_world_that_was_noted_before_an_option_came_goes_on(logs: Path, tmp_pa
     simulate(TINY, FIRST, FIRST, tmp_path)
     assert read_json(tmp_path / "world.json") == noted
     with pytest.raises(LogsError, match=r"another simulated world .*further_tasks=False.*further_tasks=True"):
-        simulate(WorldConfig.tiny(further_tasks=True), FIRST, FIRST, tmp_path)
+        simulate(tiny_world(further_tasks=True), FIRST, FIRST, tmp_path)
 
 
 def with_task(name: str, label: str) -> Preset:

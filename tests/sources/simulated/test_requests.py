@@ -14,7 +14,7 @@ SUNDAY, TUESDAY = date(2026, 1, 4).toordinal(), date(2026, 1, 6).toordinal()
 
 @pytest.fixture(scope="module")
 def population() -> Population:
-    return Population(WorldConfig.demo())
+    return Population(WorldConfig())
 
 
 def test_weekends_are_busier(population: Population) -> None:

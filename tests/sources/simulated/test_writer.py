@@ -7,16 +7,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mtmd.sources.simulated.writer import DayWriter
+from mtmd.sources.simulated.writer import day_writer
 
 DAY = date(2026, 1, 1)
 ROWS = pa.table({"x": [1, 2, 3]})
 
 
 def test_a_full_part_is_followed_by_another(tmp_path: Path) -> None:
-    with DayWriter(tmp_path, DAY, ["ads"], rows_per_file=5) as writer:
+    with day_writer(tmp_path, DAY, ["ads"], rows_per_file=5) as write:
         for _ in range(3):
-            writer.write("ads", ROWS)
+            write("ads", ROWS)
     parts = sorted((tmp_path / "ads" / "date=2026-01-01").iterdir())
     assert [part.name for part in parts] == ["part-0.parquet", "part-1.parquet"]
     assert [pq.read_metadata(part).num_rows for part in parts] == [6, 3]
@@ -24,8 +24,8 @@ def test_a_full_part_is_followed_by_another(tmp_path: Path) -> None:
 
 def test_an_error_leaves_nothing(tmp_path: Path) -> None:
     def fail() -> None:
-        with DayWriter(tmp_path, DAY, ["ads", "requests"], 5) as writer:
-            writer.write("ads", ROWS)
+        with day_writer(tmp_path, DAY, ["ads", "requests"], 5) as write:
+            write("ads", ROWS)
             raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError, match="stop"):
@@ -35,7 +35,7 @@ def test_an_error_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_tables_that_are_there_are_left_alone(tmp_path: Path) -> None:
-    with DayWriter(tmp_path, DAY, ["ads"], 5) as writer:
-        writer.write("requests", ROWS)
-        writer.write("ads", ROWS)
+    with day_writer(tmp_path, DAY, ["ads"], 5) as write:
+        write("requests", ROWS)
+        write("ads", ROWS)
     assert not (tmp_path / "requests").exists()
