@@ -65,17 +65,14 @@ class Table(Frozen):
 def logmae_table(report: EvaluationReport) -> Table:
     """Slices and task aggregates × LogMAE of each predictor, and the candidate's gain over the others."""
     rivals = [p for p in report.predictors if p != report.candidate]
-    where = [*report.slices, *report.aggregates]
-    values = report.table("logmae", slices=where)
-    gains = {rival: report.improvement(report.candidate, rival, slices=where) for rival in rivals}
     rows = [
         (
-            *at,
-            report.get(report.candidate, at).rows,
-            *values[at].values(),
-            *(gains[rival][at] for rival in rivals),
+            *where,
+            report.get(report.candidate, where).rows,
+            *(report.get(predictor, where).logmae for predictor in report.predictors),
+            *(report.improvement(report.candidate, rival, where) for rival in rivals),
         )
-        for at in where
+        for where in (*report.slices, *report.aggregates)
     ]
     columns = [
         *_slice_columns(),
@@ -98,7 +95,7 @@ def estimate(
 
     None where a LogMAE is undefined. Raises EvaluationError for a predictor, slice or bucket that the report lacks.
     """
-    gain = report.improvement(predictor, reference, bucket, [where])[where]
+    gain = report.improvement(predictor, reference, where, bucket)
     if gain is None:
         return None
     compared = predictor == report.candidate and reference != predictor and bucket in compared_buckets(report)
