@@ -38,12 +38,8 @@ CELLS = (
 )
 SUMS = (
     *("spend", "impressions", "clicks", "good", "outbound", "outbound_impressions", "hides", "repins"),
-    *(
-        "conversions",
-        "conversion_impressions",
-        "relevant",
-        "relevance_impressions",
-    ),  # 0 where the world has none
+    # 0 where the world has none:
+    *("conversions", "conversion_impressions", "relevant", "relevance_impressions"),
 )
 
 
@@ -105,14 +101,14 @@ class Alignment(Frozen):
 def alignment(traffic: Traffic, scores: Chances, config: FunnelConfig) -> tuple[Alignment, ...]:
     """Of all surfaces together, then of each; both rankers choose among all eligible ads."""
     kept, winners = np.empty(len(traffic.requests)), np.empty(len(traffic.requests))
-    own, other = (_utility(traffic, given) for given in (scores, traffic.teacher))
+    lightweight, heavyweight = (_utility(traffic, chances) for chances in (scores, traffic.teacher))
     for start in range(0, len(traffic.requests), _REQUESTS_AT_ONCE):
         stop = min(start + _REQUESTS_AT_ONCE, len(traffic.requests))
         span = slice(traffic.first[start], traffic.first[stop])
         first = traffic.first[start : stop + 1] - traffic.first[start]
-        chosen = highest(own[span], first, config.keep)
-        kept[start:stop] = _found(highest(other[span], first, config.keep), chosen)
-        winners[start:stop] = _found(highest(other[span], first, config.slots), chosen)
+        chosen = highest(lightweight[span], first, config.keep)
+        kept[start:stop] = _share_chosen(highest(heavyweight[span], first, config.keep), chosen)
+        winners[start:stop] = _share_chosen(highest(heavyweight[span], first, config.slots), chosen)
     surface = traffic.requests.surface
     where = [("all", surface >= 0), *((name, surface == place) for place, name in enumerate(SURFACES))]
     return tuple(
@@ -126,7 +122,7 @@ def _utility(traffic: Traffic, scores: Chances) -> Chances:
     return (traffic.ads.bid[traffic.pairs.ad] * paid + quality).astype(np.float32)
 
 
-def _found(wanted: Ints, chosen: Ints) -> Ints:
+def _share_chosen(wanted: Ints, chosen: Ints) -> Ints:
     """(n,) share of each request's `wanted` places that are among the `chosen` ones; -1 is no place."""
     there = (wanted[:, :, None] == chosen[:, None, :]).any(axis=2) & (wanted >= 0)
     return np.asarray(there.sum(axis=1) / np.maximum((wanted >= 0).sum(axis=1), 1))

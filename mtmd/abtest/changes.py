@@ -18,6 +18,7 @@ from scipy.stats import t as student
 from mtmd.abtest.arms import CELLS, SUMS, Arm
 from mtmd.config import Frozen
 from mtmd.errors import EvaluationError
+from mtmd.evaluate.metrics import log_ratio, ratio
 from mtmd.sources.simulated.streams import Floats
 
 # Metric → what is divided by what (paper §3.3).
@@ -34,9 +35,7 @@ FURTHER_METRICS: dict[str, tuple[str, str]] = {  # of a world with `further_task
     "Relevance": ("relevant", "relevance_impressions"),
 }
 LOWER_IS_BETTER = frozenset({"CPC", "HDR"})
-MIN_SAMPLES = (
-    5  # fewer have hardly a spread, and the series for Student's quantile needs 4 degrees of freedom
-)
+MIN_SAMPLES = 5  # fewer have hardly a spread, and Student's quantile needs 4 degrees of freedom
 
 
 class RelativeChange(Frozen):
@@ -91,14 +90,15 @@ def changes(
         above, below = (SUMS.index(part) for part in parts)
         if metric in FURTHER_METRICS and not whole[..., below].any():
             continue
-        rates = _ratio(whole[..., above], whole[..., below])[:, 0]  # (2, C)
-        without = _ratio((whole - sums)[..., above], (whole - sums)[..., below])  # (2, D, C) rates
-        change, error = _log_ratio(rates), _jackknife(_log_ratio(without))
+        control_rate, rate = ratio(whole[..., above], whole[..., below])[:, 0]  # (C,) each
+        others = whole - sums  # (2, D, C, M) of the other samples
+        control_without, without = ratio(others[..., above], others[..., below])  # (D, C) rates each
+        change, error = log_ratio(rate, control_rate), _jackknife(log_ratio(without, control_without))
         spread, loss = margin * error, change if metric in LOWER_IS_BETTER else -change
         for place, (kind, cell) in enumerate(CELLS):
             values = {
-                "control": rates[0, place],
-                "treatment": rates[1, place],
+                "control": control_rate[place],
+                "treatment": rate[place],
                 "change": np.expm1(change[place]),
                 "low": np.expm1(change[place] - spread[place]),
                 "high": np.expm1(change[place] + spread[place]),
@@ -120,15 +120,3 @@ def _jackknife(without: Floats) -> Floats:
     """(C,) standard error from the values (D, C) that leave one sample out."""
     count = len(without)
     return np.asarray(np.sqrt((count - 1) / count * ((without - without.mean(axis=0)) ** 2).sum(axis=0)))
-
-
-def _log_ratio(rates: Floats) -> Floats:
-    """ln(treatment / control) of rates (2, …); NaN where one is 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log(rates[1] / rates[0])
-    return np.where(np.isfinite(ratio), ratio, np.nan)
-
-
-def _ratio(above: Floats, below: Floats) -> Floats:
-    """above / below; NaN where below is 0."""
-    return np.asarray(np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0))

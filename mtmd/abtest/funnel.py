@@ -25,9 +25,9 @@ budgets" (Management Science 2019), show to be the better one. An ad whose budge
 Shapes: A ads, P eligible pairs, T tasks, I impressions, C actions, K ads kept, n requests of a time slice.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,13 +201,9 @@ class Pacer:
         self.multiplier = np.clip(self.multiplier * factor, _FLOOR, 1.0)
 
 
-class LightweightRanker(Protocol):
-    """Scores the eligible pairs of a day's traffic: it sees `request_rows`, `ad_rows` and `pairs`.
-
-    Returns (P, T) chances of the tasks; what it gives for a task that a product lacks is not read.
-    """
-
-    def __call__(self, traffic: Traffic) -> Chances: ...
+# Scores the eligible pairs of a day's traffic: it sees `request_rows`, `ad_rows` and `pairs`, and returns (P, T)
+# chances of the tasks; what it gives for a task that a product lacks is not read.
+LightweightRanker = Callable[[Traffic], Chances]
 
 
 def oracle(traffic: Traffic) -> Chances:

@@ -3,14 +3,12 @@
 R requests, A ads, P pairs, T tasks.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from mtmd.abtest.traffic import Chances, Traffic
 from mtmd.config import Declarations, SideSchema
@@ -18,6 +16,7 @@ from mtmd.logs.encoding import EncodedSide, encode
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.ranker import RankingModel
 from mtmd.serve.scorer import Embeddings, Scorer
+from mtmd.sources.simulated.streams import Ints
 from mtmd.sources.simulated.teacher import TASKS
 
 _REQUESTS_AT_ONCE = 1000  # some 450,000 pairs; the item tower runs once for each
@@ -33,33 +32,34 @@ class ModelRanker:
         """(P, T) float32 chances of each task; raises LogsError where the rows are not as the model's declarations."""
         query = _side(traffic.request_rows, self._declarations.query, self._declarations.hash_seed)
         item = _side(traffic.ad_rows, self._declarations.item, self._declarations.hash_seed)
-        found = np.empty(traffic.truth.shape, np.float32)
+        chances = np.empty(traffic.truth.shape, np.float32)
         columns = [self._declarations.domains.task_names.index(task) for task in TASKS]
         self._model.eval()
         with torch.inference_mode():
             for start in range(0, len(traffic.requests), _REQUESTS_AT_ONCE):
-                rows = np.arange(start, min(start + _REQUESTS_AT_ONCE, len(traffic.requests)))
-                span = slice(traffic.first[rows[0]], traffic.first[rows[-1] + 1])
-                batch = self._batch(traffic, query, item, rows)
-                found[span] = self._model(batch).float().exp().numpy()[:, columns]
-        return found
+                stop = min(start + _REQUESTS_AT_ONCE, len(traffic.requests))
+                span = slice(traffic.first[start], traffic.first[stop])
+                batch = self._batch(
+                    query, item, np.arange(start, stop), traffic.pairs.request[span], traffic.pairs.ad[span]
+                )
+                chances[span] = self._model(batch).float().exp().numpy()[:, columns]
+        return chances
 
-    def _batch(self, traffic: Traffic, query: "_Side", item: "_Side", rows: NDArray[Any]) -> Batch:
+    def _batch(
+        self, query: "_Side", item: "_Side", requests: Ints, pair_request: Ints, pair_ad: Ints
+    ) -> Batch:
         """The pairs of consecutive requests, whose sides are sorted by domain as the towers want them."""
-        span = slice(traffic.first[rows[0]], traffic.first[rows[-1] + 1])
-        queries, query_place = query.sorted(rows)
-        items, item_place = item.sorted(np.arange(len(traffic.ads.ad_id)))
-        pair_query, pair_item = traffic.pairs.request[span] - rows[0], traffic.pairs.ad[span]
+        queries, query_place = _side_input(query, requests)
+        items, item_place = _side_input(item, np.arange(len(item.domain)))
         products, tasks = len(self._declarations.domains.products), len(self._declarations.domains.tasks)
-        domain = query.domain[pair_query + rows[0]] * products + item.domain[pair_item]
         return Batch(
             query=queries,
             item=items,
-            pair_query=torch.from_numpy(query_place[pair_query]),
-            pair_item=torch.from_numpy(item_place[pair_item]),
-            pair_domain=torch.from_numpy(domain),
-            teacher=torch.full((len(pair_query), tasks), torch.nan),
-            candidate=torch.arange(len(pair_query)),
+            pair_query=torch.from_numpy(query_place[pair_request - requests[0]]),
+            pair_item=torch.from_numpy(item_place[pair_ad]),
+            pair_domain=torch.from_numpy(query.domain[pair_request] * products + item.domain[pair_ad]),
+            teacher=torch.full((len(pair_ad), tasks), torch.nan),
+            candidate=torch.arange(len(pair_ad)),
         )
 
 
@@ -74,20 +74,10 @@ class BundleRanker:
         own = self._scorer.info.declarations
         query = _side(traffic.request_rows, own.query, own.hash_seed)
         item = _side(traffic.ad_rows, own.item, own.hash_seed)
-        queries = Embeddings.concatenate(
-            [
-                self._scorer.embed_queries(name, rows)
-                for name, rows in zip(own.query.domains, query.parts(), strict=True)
-            ]
-        )
-        items = Embeddings.concatenate(
-            [
-                self._scorer.embed_items(name, rows)
-                for name, rows in zip(own.item.domains, item.parts(), strict=True)
-            ]
-        )
-        pair_query, pair_item = query.place()[traffic.pairs.request], item.place()[traffic.pairs.ad]
-        log_p = self._scorer.score(queries, items, pair_query, pair_item)
+        queries, query_place = _embedded(self._scorer.embed_queries, own.query, query)
+        items, item_place = _embedded(self._scorer.embed_items, own.item, item)
+        pairs = traffic.pairs
+        log_p = self._scorer.score(queries, items, query_place[pairs.request], item_place[pairs.ad])
         return np.asarray(np.exp(log_p[:, [self._scorer.tasks.index(task) for task in TASKS]]))
 
 
@@ -96,34 +86,16 @@ class _Side:
     """Encoded rows of one side, and the domain of each."""
 
     rows: EncodedSide
-    domain: NDArray[Any]
+    domain: Ints
     domains: int
 
-    def parts(self) -> list[EncodedSide]:
-        """The rows of each domain."""
-        rows = self.rows
-        each = [np.flatnonzero(self.domain == place) for place in range(self.domains)]
-        return [EncodedSide(rows.continuous[i], rows.categorical[i], rows.embedding[i]) for i in each]
-
-    def place(self) -> NDArray[np.int64]:
-        """Where each row is when the domains' parts follow each other."""
-        place = np.empty(len(self.domain), np.int64)
-        place[np.argsort(self.domain, kind="stable")] = np.arange(len(self.domain))
-        return place
-
-    def sorted(self, chosen: NDArray[Any]) -> tuple[SideInput, NDArray[Any]]:
-        """Some rows in order of their domain, and where in it each of them went."""
+    def by_domain(self, chosen: Ints) -> tuple[EncodedSide, list[int], Ints]:
+        """Some rows in order of their domain, how many each domain has, and where each of the chosen rows went."""
         domain = self.domain[chosen]
         order = np.argsort(domain, kind="stable")
-        rows, place = chosen[order], np.empty(len(order), np.int64)
+        place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
-        side = SideInput(
-            continuous=_tensor(self.rows.continuous[rows]),
-            categorical=_tensor(self.rows.categorical[rows]).long(),
-            embedding=_tensor(self.rows.embedding[rows]),
-            counts=tuple(np.bincount(domain, minlength=self.domains).tolist()),
-        )
-        return side, place
+        return self.rows.take(chosen[order]), np.bincount(domain, minlength=self.domains).tolist(), place
 
 
 def _side(table: pa.Table, schema: SideSchema, hash_seed: int) -> _Side:
@@ -132,5 +104,21 @@ def _side(table: pa.Table, schema: SideSchema, hash_seed: int) -> _Side:
     return _Side(encode(table, schema, hash_seed), domain, len(schema.domains))
 
 
-def _tensor(values: NDArray[Any]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values))
+def _side_input(side: _Side, chosen: Ints) -> tuple[SideInput, Ints]:
+    """Some rows for a torch model, and where in it each of them went."""
+    rows, counts, place = side.by_domain(chosen)
+    continuous, embedding = torch.from_numpy(rows.continuous), torch.from_numpy(rows.embedding)
+    return SideInput(continuous, torch.from_numpy(rows.categorical).long(), embedding, tuple(counts)), place
+
+
+def _embedded(
+    embed: Callable[[str, EncodedSide], Embeddings], schema: SideSchema, side: _Side
+) -> tuple[Embeddings, Ints]:
+    """Embeddings of all rows, domain after domain, and where in them each row is."""
+    rows, counts, place = side.by_domain(np.arange(len(side.domain)))
+    ends = np.cumsum(counts)
+    parts = [
+        embed(name, rows.part(slice(end - count, end)))
+        for name, count, end in zip(schema.domains, counts, ends, strict=True)
+    ]
+    return Embeddings.concatenate(parts), place

@@ -71,7 +71,7 @@ class Traffic:
 
     def identity(self, pairs: Pairs) -> Ints:
         """(P,) numbers that name each request and ad together, whatever other pairs there are."""
-        return np.asarray(self.requests.request_id[pairs.request] * len(self.ads.ad_id) + pairs.ad)
+        return _identity(self.requests, self.ads, pairs)
 
 
 def draw_traffic(platform: SimulatedPlatform, day: date, config: FunnelConfig, sample: int = 0) -> Traffic:
@@ -81,30 +81,26 @@ def draw_traffic(platform: SimulatedPlatform, day: date, config: FunnelConfig, s
     drawn = draw_requests(platform.population, ordinal, start, start + config.requests)
     order = np.argsort(drawn.second, kind="stable")
     requests = _take(drawn, order)
-    traffic = Traffic(
-        seed=platform.config.seed,
-        requests=requests,
-        ads=ads,
-        pairs=Pairs(np.empty(0, np.int64), np.empty(0, np.int64)),
-        first=np.zeros(len(requests) + 1, np.int64),
-        truth=np.empty((0, len(TASKS)), np.float32),
-        teacher=np.empty((0, len(TASKS)), np.float32),
-        further=np.empty((0, 0), np.float32),
-        request_rows=platform.book.requests(drawn, ordinal, start).take(order),
-        ad_rows=platform.book.ads(ads).take(np.argsort(np.argsort(ads.ad_id))),  # the table is in order of id
-    )
     parts = []
     for begin in range(0, len(requests), _BLOCK):
         rows = np.arange(begin, min(begin + _BLOCK, len(requests)))
         block = _take(requests, rows)
         pairs = eligible(block, ads, config.broad)
         known = Pairs(pairs.request + begin, pairs.ad)
-        scored = _score(platform, day, block, ads, pairs, traffic.identity(known))
+        scored = _score(platform, day, block, ads, pairs, _identity(requests, ads, known))
         parts.append((known.request, known.ad, *(chances.astype("f4") for chances in scored)))
     request, ad, truth, teacher, further = (np.concatenate(column) for column in zip(*parts, strict=True))
-    first = np.searchsorted(request, np.arange(len(requests) + 1))
-    return replace(
-        traffic, pairs=Pairs(request, ad), first=first, truth=truth, teacher=teacher, further=further
+    return Traffic(
+        seed=platform.config.seed,
+        requests=requests,
+        ads=ads,
+        pairs=Pairs(request, ad),
+        first=np.searchsorted(request, np.arange(len(requests) + 1)),
+        truth=truth,
+        teacher=teacher,
+        further=further,
+        request_rows=platform.book.requests(drawn, ordinal, start).take(order),
+        ad_rows=platform.book.ads(ads).take(np.argsort(np.argsort(ads.ad_id))),  # the table is in order of id
     )
 
 
@@ -138,6 +134,10 @@ def _score(
     own = noise("further funnel noise", len(further_tasks.TASKS))
     _, further = platform.further_tasks.score_with(requests, ads, pairs, scores, since, own)
     return scores.truth, scores.teacher, further.truth
+
+
+def _identity(requests: Requests, ads: Ads, pairs: Pairs) -> Ints:
+    return np.asarray(requests.request_id[pairs.request] * len(ads.ad_id) + pairs.ad)
 
 
 def _take(requests: Requests, rows: Ints) -> Requests:

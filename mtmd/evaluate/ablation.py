@@ -49,21 +49,22 @@ def ablate(
     plan: RunPlan, trained: Sequence[Trained], held_out: ShardRef, missing: Sequence[str] = ()
 ) -> Ablation:
     """Evaluate the candidate of each seed and its variants on the held-out day, once per set of models."""
-    seeds = tuple(dict.fromkeys(one.seed for one in trained))
+    seeds = tuple(dict.fromkeys(model.seed for model in trained))
     paths = []
     for seed in seeds:
-        models = [one for one in trained if one.seed == seed]
-        key = evaluation_key({one.name: one.key for one in models}, held_out.fingerprint, None, plan.preset)
+        models = [model for model in trained if model.seed == seed]
+        keys = {model.name: model.key for model in models}
+        key = evaluation_key(keys, held_out.fingerprint, None, plan.preset)
         final = plan.workspace.evaluation(key)
         make_once(final, lambda directory, models=models: _write(plan, models, held_out, directory))  # type: ignore[misc]
         paths.append(str(final))
-    keys = {f"{one.name}, seed {one.seed}": one.key for one in trained}
-    return Ablation(paths=tuple(paths), seeds=seeds, trained=keys, missing=tuple(missing))
+    by_seed = {f"{model.name}, seed {model.seed}": model.key for model in trained}
+    return Ablation(paths=tuple(paths), seeds=seeds, trained=by_seed, missing=tuple(missing))
 
 
 def _write(plan: RunPlan, models: Sequence[Trained], held_out: ShardRef, directory: Path) -> None:
     shard, declarations = open_shard(Path(held_out.path)), plan.preset.declarations
-    predictions = {one.name: score_day(load_trained(plan, one), shard, declarations) for one in models}
+    predictions = {model.name: score_day(load_trained(plan, model), shard, declarations) for model in models}
     day = HeldOutDay.of(shard, declarations)
     report = evaluate_predictors(plan.as_of, declarations, day, predictions, plan.preset.evaluation)
     write_json(directory / _REPORT, report.model_dump(mode="json"))

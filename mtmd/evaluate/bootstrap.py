@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import EvaluationConfig, Slice
 from mtmd.evaluate.held_out import HeldOutDay, SliceRows
-from mtmd.evaluate.metrics import Floats, clip_log_p
+from mtmd.evaluate.metrics import Floats, Integers, clip_log_p, log_ratio
 from mtmd.evaluate.report import ALL, Comparison
 
 BLOCK = 2048  # requests whose weights are held at once: 8 MB per 1,000 resamples
@@ -56,11 +56,10 @@ def resample(
     tasks = [*dict.fromkeys(part.slice.task for part in parts), ALL]
     whole = [(Slice(ALL, ALL, task), bucket) for task in tasks for bucket in cuts]
     member = np.array([[t.task in (s.task, ALL) and b == c for s, b in cells] for t, c in whole], np.float64)
-    own = np.concatenate(
-        [np.eye(len(cells)), member]
-    )  # every cell, then the wholes: (all cells, cells of slices)
+    # (all cells, cells of slices): every cell is itself, then the wholes
+    parts_of = np.concatenate([np.eye(len(cells)), member])
     shape = (len(cells), len(predictions))
-    sums, rows, squares = np.zeros(shape), np.zeros(len(own)), np.zeros(len(own))
+    sums, rows, squares = np.zeros(shape), np.zeros(len(parts_of)), np.zeros(len(parts_of))
     resampled = np.zeros((config.resamples, *shape))
     for surface in dict.fromkeys(part.slice.surface for part in parts):
         here = [i for i, part in enumerate(parts) if part.slice.surface == surface]
@@ -70,9 +69,8 @@ def resample(
             flat = errors.reshape(len(errors), -1)
             resampled[:, columns] += (weights.T @ flat).reshape(config.resamples, -1, len(predictions))
             sums[columns] += errors.sum(axis=0, dtype=np.float64)
-            of_request = (
-                counts @ own[:, columns].T
-            )  # (R, all cells); a request has one surface, so all its rows
+            # (R, all cells); a request has one surface, so these are all its rows
+            of_request = counts @ parts_of[:, columns].T
             rows += of_request.sum(axis=0)
             squares += np.square(of_request).sum(axis=0)
     return Resampled(
@@ -88,21 +86,19 @@ def compare(resampled: Resampled, candidate: str, confidence: float) -> tuple[Co
     """The candidate against every other predictor, in every cell, with intervals at this confidence."""
     own = resampled.predictors.index(candidate)
     tails = [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]
-    found = []
+    comparisons = []
     for place, reference in enumerate(resampled.predictors):
         if place == own:
             continue
-        ratio = _log_ratio(resampled.sums[:, own], resampled.sums[:, place])  # (C,)
-        ratios = _log_ratio(resampled.resampled[..., own], resampled.resampled[..., place])  # (S, C)
+        ratio = log_ratio(resampled.sums[:, own], resampled.sums[:, place])  # (C,)
+        ratios = log_ratio(resampled.resampled[..., own], resampled.resampled[..., place])  # (S, C)
         bounds = np.quantile(ratios, tails, axis=0)  # (2, C), NaN where a resample was empty
         spread = ratios.std(axis=0, ddof=1)
         for cell, (where, bucket) in enumerate(resampled.cells):
-            found.append(
+            comparisons.append(
                 Comparison(
                     reference=reference,
-                    surface=where.surface,
-                    product=where.product,
-                    task=where.task,
+                    **where._asdict(),
                     bucket=bucket,
                     requests=float(resampled.requests[cell]),
                     log_ratio=_finite(ratio[cell]),
@@ -111,7 +107,7 @@ def compare(resampled: Resampled, candidate: str, confidence: float) -> tuple[Co
                     high=_finite(-math.expm1(bounds[0, cell])),
                 )
             )
-    return tuple(found)
+    return tuple(comparisons)
 
 
 def _blocks(
@@ -122,15 +118,13 @@ def _blocks(
 ) -> Iterator[tuple[int, NDArray[np.float32], Floats]]:
     """Per block of a surface's requests: its first request, errors (R, C, M) and row counts (R, C)."""
     requests = [day.request[part.rows] for part in parts]  # ascending, as candidates are in order of requests
-    first = min((int(r[0]) for r in requests if len(r)), default=0)
-    last = max((int(r[-1]) for r in requests if len(r)), default=-1)
-    for start, stop in pairwise([*range(first, last + 1, BLOCK), last + 1]):
+    for start, stop in request_blocks(requests):
         errors = np.zeros((stop - start, len(parts) * len(cuts), len(predictions)), np.float32)
         counts = np.zeros((stop - start, len(parts) * len(cuts)))
         for place, (part, request) in enumerate(zip(parts, requests, strict=True)):
             span = slice(*np.searchsorted(request, [start, stop]))
             local, bucket = request[span] - start, part.bucket[span]
-            found = [
+            errors_of_rows = [
                 np.abs(clip_log_p(log_p[part.rows[span], part.task]) - part.teacher.log[span])
                 for log_p in predictions.values()
             ]
@@ -138,9 +132,17 @@ def _blocks(
                 column = place * len(cuts) + cut
                 inside = slice(None) if wanted is None else bucket == wanted
                 counts[:, column] = np.bincount(local[inside], minlength=stop - start)
-                for predictor, error in enumerate(found):
+                for predictor, error in enumerate(errors_of_rows):
                     errors[:, column, predictor] = np.bincount(local[inside], error[inside], stop - start)
         yield start, errors, counts
+
+
+def request_blocks(requests: Sequence[Integers]) -> Iterator[tuple[int, int]]:
+    """Ranges of at most BLOCK requests that hold all of these; each array is ascending, and may be empty."""
+    filled = [rows for rows in requests if len(rows)]
+    if filled:
+        first, end = min(int(rows[0]) for rows in filled), max(int(rows[-1]) for rows in filled) + 1
+        yield from pairwise([*range(first, end, BLOCK), end])
 
 
 def poisson_weights(seed: int, block: int, requests: int, resamples: int) -> NDArray[np.float32]:
@@ -163,13 +165,6 @@ _TABLE = _table()
 
 def _kish(rows: Floats, squares: Floats) -> Floats:
     return np.divide(rows * rows, squares, out=np.zeros(len(rows)), where=squares > 0)
-
-
-def _log_ratio(own: Floats, reference: Floats) -> Floats:
-    """ln(own / reference); NaN where either is 0, as in an empty resample."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log(own / reference)
-    return np.where(np.isfinite(ratio), ratio, np.nan)
 
 
 def _finite(value: float) -> float | None:

@@ -1,6 +1,6 @@
 """Compare predictors with a held-out day: by slice, rank bucket, and over a task's slices (paper §3.2)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -24,6 +24,7 @@ from mtmd.evaluate.metrics import (
 from mtmd.evaluate.report import ALL, EvaluationReport, SliceMetrics
 
 METRICS_FORMAT = 1  # raise it whenever the same predictions of the same rows would give another report
+_MEANS = ("logmae", "kl", "mae", "bce", "mean_prediction", "mean_teacher")  # over all rows
 _ROUNDING = 1e-6  # a float32 log-probability may exceed 0 by rounding; more is not a probability
 
 
@@ -44,7 +45,7 @@ def evaluate_predictors(
     day.check(declarations)
     _check_predictions(day, predictions, candidate)
     slices = list(cut(day, declarations, config.buckets))
-    metrics = []
+    metrics: list[SliceMetrics] = []
     for predictor, log_p in predictions.items():
         scored = [_score(predictor, part, log_p, day.request[part.rows], config.buckets) for part in slices]
         by_slice = {part.slice: part for part in scored}
@@ -112,7 +113,7 @@ def _score(
     own = clip_log_p(raw)
     shown, shown_bucket = own[part.observed], part.bucket[part.observed]
     by_row = {
-        **row_errors(own, part.teacher)._asdict(),
+        **row_errors(own, part.teacher),
         "mean_prediction": np.exp(own),
         "mean_teacher": part.teacher.score,
         "rows": np.ones(len(own)),
@@ -140,52 +141,28 @@ def _aggregate(task: str, parts: Sequence[_Scored]) -> _Scored:
     )
 
 
-def _rows(predictor: str, part: _Scored) -> list[SliceMetrics]:
+def _rows(predictor: str, part: _Scored) -> Iterator[SliceMetrics]:
     """All rows first, then bucket by bucket."""
     buckets = len(part.seen)
     auc = group_auc(part.log_p, part.action, part.bucket, buckets)
     auc_all = group_auc(part.log_p, part.action, np.zeros_like(part.bucket), 1)
-    total = {name: float(values.sum()) for name, values in part.sums.items()}
-    requests = int(part.seen.any(axis=0).sum())
-    whole = _metrics(predictor, part.slice, None, total, requests=requests, auc=float(auc_all[0]))
-    rows = [whole.model_copy(update={"calibration_error": part.ratio_error})]
-    for bucket in range(buckets):
-        sums = {name: float(values[bucket]) for name, values in part.sums.items()}
-        requests = int(part.seen[bucket].sum())
-        rows.append(_metrics(predictor, part.slice, bucket, sums, requests=requests, auc=float(auc[bucket])))
-    return rows
-
-
-def _metrics(
-    predictor: str,
-    where: Slice,
-    bucket: int | None,
-    sums: Mapping[str, float],
-    *,
-    requests: int,
-    auc: float,
-) -> SliceMetrics:
-    rows, impressions, positives = sums["rows"], sums["impressions"], sums["positives"]
-    return SliceMetrics(
-        predictor=predictor,
-        surface=where.surface,
-        product=where.product,
-        task=where.task,
-        bucket=bucket,
-        rows=int(rows),
-        requests=requests,
-        logmae=_ratio(sums["logmae"], rows),
-        kl=_ratio(sums["kl"], rows),
-        mae=_ratio(sums["mae"], rows),
-        bce=_ratio(sums["bce"], rows),
-        mean_prediction=_ratio(sums["mean_prediction"], rows),
-        mean_teacher=_ratio(sums["mean_teacher"], rows),
-        impressions=int(impressions),
-        positives=int(positives),
-        auc=None if np.isnan(auc) else auc,
-        log_loss=_ratio(sums["log_loss"], impressions),
-        calibration=_ratio(sums["shown_prediction"], positives),
-    )
+    for bucket, area in zip((None, *range(buckets)), (*auc_all, *auc), strict=True):
+        inside = slice(None) if bucket is None else slice(bucket, bucket + 1)
+        sums = {name: float(values[inside].sum()) for name, values in part.sums.items()}
+        yield SliceMetrics(
+            predictor=predictor,
+            **part.slice._asdict(),
+            bucket=bucket,
+            rows=int(sums["rows"]),
+            requests=int(part.seen[inside].any(axis=0).sum()),
+            **{name: _ratio(sums[name], sums["rows"]) for name in _MEANS},
+            impressions=int(sums["impressions"]),
+            positives=int(sums["positives"]),
+            auc=None if np.isnan(area) else float(area),
+            log_loss=_ratio(sums["log_loss"], sums["impressions"]),
+            calibration=_ratio(sums["shown_prediction"], sums["positives"]),
+            calibration_error=part.ratio_error if bucket is None else None,
+        )
 
 
 def _ratio(numerator: float, denominator: float) -> float | None:

@@ -47,12 +47,7 @@ class HeldOutDay:
     def check(self, declarations: Declarations) -> None:
         """Raise EvaluationError where the arrays do not fit each other or the declared tasks."""
         rows, tasks = len(self.domain), len(declarations.domains.tasks)
-        wanted = {
-            "teacher": (rows, tasks),
-            "labels": (rows, tasks),
-            "impressed": (rows,),
-            "request": (rows,),
-        }
+        wanted = {"teacher": (rows, tasks), "labels": (rows, tasks), "impressed": (rows,), "request": (rows,)}
         for name, shape in wanted.items():
             if (actual := getattr(self, name).shape) != shape:
                 raise EvaluationError(

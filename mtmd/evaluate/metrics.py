@@ -1,7 +1,7 @@
 """Metrics on arrays (paper §3.2): errors against the teacher, and quality on what users really did.
 
 Predictions are natural-log probabilities, so 0 cannot be predicted; a log-probability that float32 rounded up to 0
-counts as the largest float32 below 1, which keeps ln(1 − p̂) finite. Sums are float64.
+counts as the largest float32 below 1 (LOG_P_MAX), which keeps ln(1 − p̂) finite and accurate. Sums are float64.
 
 Rank buckets are by teacher score inside a slice (paper Table 6); 0 is the top.
 
@@ -34,33 +34,24 @@ class TeacherTargets(NamedTuple):
         return cls(p, log, p * log + (1.0 - p) * np.log1p(-p))
 
 
-class RowErrors(NamedTuple):
-    """Errors of each row, each (N,); their means are the metrics, their sums by request feed intervals."""
-
-    logmae: Floats
-    kl: Floats
-    mae: Floats
-    bce: Floats
-
-
-def row_errors(log_p: Floats, teacher: TeacherTargets) -> RowErrors:
-    """Errors of (N,) log-probabilities against the teacher t.
+def row_errors(log_p: Floats, teacher: TeacherTargets) -> dict[str, Floats]:
+    """Errors of (N,) log-probabilities against the teacher t, each (N,); their means are the metrics.
 
     LogMAE |ln p̂ − ln t|; MAE |p̂ − t|; BCE −t ln p̂ − (1 − t) ln(1 − p̂); KL(teacher ‖ student) = BCE − H(t).
     """
     p = np.exp(log_p)
-    bce = -(teacher.score * log_p + (1.0 - teacher.score) * _log_complement(log_p, p))
-    return RowErrors(
-        logmae=np.abs(log_p - teacher.log),
-        kl=np.maximum(bce + teacher.negative_entropy, 0.0),  # below 0 only by rounding
-        mae=np.abs(p - teacher.score),
-        bce=bce,
-    )
+    bce = -(teacher.score * log_p + (1.0 - teacher.score) * np.log1p(-p))
+    return {
+        "logmae": np.abs(log_p - teacher.log),
+        "kl": np.maximum(bce + teacher.negative_entropy, 0.0),  # below 0 only by rounding
+        "mae": np.abs(p - teacher.score),
+        "bce": bce,
+    }
 
 
 def row_log_loss(log_p: Floats, action: NDArray[np.bool_]) -> Floats:
     """−ln of the probability given to what happened: (N,) log-probabilities and actions → (N,)."""
-    return -np.where(action, log_p, _log_complement(log_p, np.exp(log_p)))
+    return -np.where(action, log_p, np.log1p(-np.exp(log_p)))
 
 
 def group_sums(values: Floats, group: Integers, groups: int) -> Floats:
@@ -91,10 +82,21 @@ def group_auc(score: Floats, action: NDArray[np.bool_], group: Integers, groups:
     first = np.cumsum(count) - count
     ranks = _average_places(score, group) - first[group] + 1.0
     rank_sum = np.bincount(group[action], weights=ranks[action], minlength=groups)
-    pairs = positives * negatives
-    wins = rank_sum - positives * (positives + 1.0) / 2.0
-    area: Floats = np.divide(wins, pairs, out=np.full(groups, np.nan), where=pairs > 0)
-    return area
+    return ratio(rank_sum - positives * (positives + 1.0) / 2.0, positives * negatives)
+
+
+def ratio(above: Floats, below: Floats) -> Floats:
+    """above / below, which are sums; NaN where below is 0."""
+    shape = np.broadcast_shapes(above.shape, below.shape)
+    quotient: Floats = np.divide(above, below, out=np.full(shape, np.nan), where=below > 0)
+    return quotient
+
+
+def log_ratio(above: Floats, below: Floats) -> Floats:
+    """ln(above / below); NaN where either is 0, as in an empty resample."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(above / below)
+    return np.where(np.isfinite(logs), logs, np.nan)
 
 
 def clip_log_p(log_p: NDArray[np.floating]) -> Floats:
@@ -128,8 +130,3 @@ def _average_places(score: Floats, group: Integers) -> Floats:
     places = np.empty(len(score), dtype=np.float64)
     places[order] = (first + (lengths - 1) / 2.0)[run] if len(score) else 0.0
     return places
-
-
-def _log_complement(log_p: Floats, p: Floats) -> Floats:
-    """ln(1 − p); accurate because log_p ≤ LOG_P_MAX leaves 1 − p above 2⁻²⁵."""
-    return np.log1p(-p)

@@ -13,16 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtmd.config import Declarations, EvaluationConfig, Slice
 from mtmd.errors import EvaluationError
-from mtmd.evaluate.bootstrap import BLOCK, poisson_weights
+from mtmd.evaluate.bootstrap import poisson_weights, request_blocks
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.evaluate.metrics import Floats, Integers
+from mtmd.evaluate.metrics import Floats, ratio
 from mtmd.evaluate.replay_cells import QUANTITIES, CellSums, Choice
 from mtmd.evaluate.replay_report import EVERYWHERE, RANDOM, VALUE, ReplayCell, ReplayReport, ReplayShare
 from mtmd.evaluate.report import ALL, Estimate
@@ -52,11 +51,11 @@ def replay_day(
     _check(day, bid, predictions, candidate, reference)
     first = declarations.domains.task_names[0]  # a root: parents are declared before their children
     weights = config.value_weights or {first: 1.0}
-    found: list[_Sums] = []
+    by_surface: list[_Sums] = []
     for surface in declarations.domains.surfaces:
         cells = list(_cells(surface, declarations, day, bid.astype(np.float64), predictions, config, weights))
-        found += _resample(cells, config)
-    found.insert(0, _everywhere(found))
+        by_surface += _resample(cells, config)
+    all_sums = [_everywhere(by_surface), *by_surface]
     names = (*predictions, RANDOM)
     own, other = names.index(candidate), names.index(reference)
     return ReplayReport(
@@ -69,21 +68,21 @@ def replay_day(
         weights=weights,
         confidence=config.confidence,
         without_bid=int(np.isnan(bid).sum()),
-        cells=tuple(one.cell for one in found),
+        cells=tuple(sums.cell for sums in all_sums),
         shares=tuple(
             share
-            for one in found
+            for sums in all_sums
             for place, name in enumerate(names)
-            for share in _read(name, one.cell, one.shares[place], one.resampled[:, place], config)
+            for share in _read(name, sums.cell, sums.shares[place], sums.resampled[:, place], config)
         ),
         differences=tuple(
             share
-            for one in found
+            for sums in all_sums
             for share in _read(
                 candidate,
-                one.cell,
-                one.shares[own] - one.shares[other],
-                one.resampled[:, own] - one.resampled[:, other],
+                sums.cell,
+                sums.shares[own] - sums.shares[other],
+                sums.resampled[:, own] - sums.resampled[:, other],
                 config,
             )
         ),
@@ -103,12 +102,12 @@ class _Sums:
     @cached_property
     def shares(self) -> Floats:
         """(M, J, 3); NaN of nothing."""
-        return _ratio(self.taken, self.whole)
+        return ratio(self.taken, self.whole)
 
     @cached_property
     def resampled(self) -> Floats:
         """(S, M, J, 3); NaN in an empty resample."""
-        return _ratio(self.taken_resampled, self.whole_resampled[:, None, None])
+        return ratio(self.taken_resampled, self.whole_resampled[:, None, None])
 
 
 def _check(
@@ -166,26 +165,21 @@ def _resample(cells: Sequence[CellSums], config: EvaluationConfig) -> Iterator[_
     shape, three = cells[0].taken.shape[1:], len(QUANTITIES)
     width = three + math.prod(shape)
     flat = [
-        np.concatenate([one.whole, one.taken.reshape(len(one.whole), width - three)], axis=1) for one in cells
+        np.concatenate([sums.whole, sums.taken.reshape(len(sums.whole), width - three)], axis=1)
+        for sums in cells
     ]
     resampled = np.zeros((config.resamples, len(cells), width))
-    for start, stop in _blocks([cell.requests for cell in cells]):
+    for start, stop in request_blocks([sums.requests for sums in cells]):
         block = np.zeros((stop - start, len(cells), width), np.float32)
-        for place, (cell, sums) in enumerate(zip(cells, flat, strict=True)):
-            span = slice(*np.searchsorted(cell.requests, [start, stop]))
-            block[cell.requests[span] - start, place] = sums[span]
+        for place, (sums, rows) in enumerate(zip(cells, flat, strict=True)):
+            span = slice(*np.searchsorted(sums.requests, [start, stop]))
+            block[sums.requests[span] - start, place] = rows[span]
         weights = poisson_weights(config.bootstrap_seed, start, stop - start, config.resamples)
         resampled += (weights.T @ block.reshape(stop - start, -1)).reshape(resampled.shape)
-    for place, cell in enumerate(cells):
+    for place, sums in enumerate(cells):
         totals, drawn = flat[place].sum(axis=0), resampled[:, place]
         yield _Sums(
-            cell=ReplayCell(
-                **cell.where._asdict(),
-                requests=len(cell.requests),
-                alone=cell.alone,
-                candidates=cell.candidates,
-                cut=cell.cut,
-            ),
+            cell=sums.cell,
             whole=totals[:three],
             taken=totals[three:].reshape(shape),
             whole_resampled=drawn[:, :three],
@@ -193,37 +187,24 @@ def _resample(cells: Sequence[CellSums], config: EvaluationConfig) -> Iterator[_
         )
 
 
-def _blocks(requests: Sequence[Integers]) -> Iterator[tuple[int, int]]:
-    """Ranges of requests that hold those of all cells."""
-    filled = [one for one in requests if len(one)]
-    if filled:
-        first, last = min(int(one[0]) for one in filled), max(int(one[-1]) for one in filled)
-        yield from pairwise([*range(first, last + 1, BLOCK), last + 1])
-
-
-def _everywhere(found: Sequence[_Sums]) -> _Sums:
+def _everywhere(by_surface: Sequence[_Sums]) -> _Sums:
     """Whole requests of all surfaces together."""
-    parts = [one for one in found if one.cell.product == ALL]
-    counts = [one.cell for one in parts]
+    whole = [sums for sums in by_surface if sums.cell.product == ALL]
+    cells = [sums.cell for sums in whole]
     return _Sums(
-        cell=ReplayCell(
+        ReplayCell(
             **EVERYWHERE._asdict(),
-            requests=sum(one.requests for one in counts),
-            alone=sum(one.alone for one in counts),
-            candidates=sum(one.candidates for one in counts),
-            cut=tuple(map(sum, zip(*(one.cut for one in counts), strict=True))),
+            **{
+                name: sum(getattr(cell, name) for cell in cells)
+                for name in ("requests", "alone", "candidates")
+            },
+            cut=tuple(map(sum, zip(*(cell.cut for cell in cells), strict=True))),
         ),
-        whole=np.sum([one.whole for one in parts], axis=0),
-        taken=np.sum([one.taken for one in parts], axis=0),
-        whole_resampled=np.sum([one.whole_resampled for one in parts], axis=0),
-        taken_resampled=np.sum([one.taken_resampled for one in parts], axis=0),
+        *(
+            np.sum([getattr(sums, name) for sums in whole], axis=0)
+            for name in ("whole", "taken", "whole_resampled", "taken_resampled")
+        ),
     )
-
-
-def _ratio(taken: Floats, whole: Floats) -> Floats:
-    some = np.broadcast_to(whole, taken.shape) > 0
-    share: Floats = np.divide(taken, whole, out=np.full(taken.shape, np.nan), where=some)
-    return share
 
 
 def _read(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Slice
 from mtmd.evaluate.metrics import Floats, Integers
+from mtmd.evaluate.replay_report import ReplayCell
 
 QUANTITIES = ("recall", "actions", "value")
 
@@ -109,16 +110,12 @@ class Choice:
 class CellSums:
     """A replay's sums in one cell, by request.
 
-    requests  (G,) rows of the requests with a choice       alone       requests without one
+    requests  (G,) rows of the requests with a choice, which the cell counts
     whole     (G, 3) without a cut                          taken       (G, M, J, 3) after it
-    cut       (J,) requests with more than K candidates     candidates  of the requests with a choice
     """
 
-    where: Slice
+    cell: ReplayCell
     requests: Integers
-    alone: int
-    candidates: int
-    cut: tuple[int, ...]
     whole: Floats
     taken: Floats
 
@@ -133,12 +130,16 @@ class CellSums:
     ) -> Self:
         """From the scores of each predictor, for the rows that the choice was made from; a random cut comes last."""
         taken = [choice.taken(score[choice.rows], kept, top) for score in scores]
-        return cls(
-            where=where,
-            requests=choice.requests,
+        cell = ReplayCell(
+            **where._asdict(),
+            requests=len(choice.requests),
             alone=choice.alone,
             candidates=len(choice.rows),
             cut=tuple(choice.cut(most) for most in kept),
+        )
+        return cls(
+            cell=cell,
+            requests=choice.requests,
             whole=choice.whole(top),
             taken=np.stack([*taken, choice.at_random(kept, top)], axis=1),
         )

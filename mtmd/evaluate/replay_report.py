@@ -2,7 +2,6 @@
 
 from datetime import date
 from functools import cached_property
-from typing import Literal
 
 from pydantic import ConfigDict, Field
 
@@ -13,8 +12,6 @@ from mtmd.evaluate.report import ALL, Estimate
 VALUE = "value"  # stands for the task in cells that are ranked by value
 RANDOM = "random"  # a cut that keeps candidates at random: the floor
 EVERYWHERE = Slice(ALL, ALL, VALUE)
-
-Quantity = Literal["recall", "actions", "value"]
 
 
 class ReplayCell(Frozen):

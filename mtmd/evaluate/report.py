@@ -1,10 +1,9 @@
 """The result of an evaluation: metrics of each predictor by slice and rank bucket, as JSON and look-ups."""
 
-from collections.abc import Sequence
 from datetime import date
 from functools import cached_property
 from math import erfc, expm1, log1p, sqrt
-from typing import Literal, Self, get_args
+from typing import Self
 
 from pydantic import ConfigDict, Field
 
@@ -13,18 +12,6 @@ from mtmd.errors import EvaluationError
 
 ALL = "all"  # surface and product of the rows that aggregate a task over its slices
 EVERYTHING = Slice(ALL, ALL, ALL)
-
-Metric = Literal[
-    "logmae",
-    "kl",
-    "mae",
-    "bce",
-    "mean_prediction",
-    "mean_teacher",
-    "auc",
-    "log_loss",
-    "calibration",
-]
 
 
 class Estimate(Frozen):
@@ -181,31 +168,16 @@ class EvaluationReport(Frozen):
         alone = {"predictors": (self.candidate,), "metrics": own, "comparisons": ()}
         return type(self).model_validate(self.model_dump() | alone)
 
-    def table(
-        self, metric: Metric, bucket: int | None = None, slices: Sequence[Slice] | None = None
-    ) -> dict[Slice, dict[str, float | None]]:
-        """{slice: {predictor: value}} of one metric, over all slices unless some are given."""
-        if metric not in get_args(Metric):
-            raise EvaluationError(f"metric {metric!r} must be one of {list(get_args(Metric))}")
-        return {
-            where: {p: getattr(self.get(p, where, bucket), metric) for p in self.predictors}
-            for where in (self.slices if slices is None else slices)
-        }
-
     def improvement(
-        self,
-        predictor: str,
-        reference: str,
-        bucket: int | None = None,
-        slices: Sequence[Slice] | None = None,
-    ) -> dict[Slice, float | None]:
-        """1 − LogMAE of `predictor` / LogMAE of `reference` per slice: positive = better (paper Table 1)."""
-        return {
-            where: _improvement(
-                self.get(predictor, where, bucket).logmae, self.get(reference, where, bucket).logmae
-            )
-            for where in (self.slices if slices is None else slices)
-        }
+        self, predictor: str, reference: str, where: Slice, bucket: int | None = None
+    ) -> float | None:
+        """1 − LogMAE of `predictor` / LogMAE of `reference`: positive = better (paper Table 1).
+
+        None where one is undefined. Raises EvaluationError for a predictor, slice or bucket that the report lacks.
+        """
+        logmae = self.get(predictor, where, bucket).logmae
+        rival = self.get(reference, where, bucket).logmae
+        return None if logmae is None or not rival else 1.0 - logmae / rival
 
     @cached_property
     def _pairs(self) -> dict[tuple[str, Slice, int | None], Comparison]:
@@ -214,9 +186,3 @@ class EvaluationReport(Frozen):
     @cached_property
     def _index(self) -> dict[tuple[str, Slice, int | None], SliceMetrics]:
         return {(m.predictor, m.slice, m.bucket): m for m in self.metrics}
-
-
-def _improvement(own: float | None, reference: float | None) -> float | None:
-    if own is None or not reference:
-        return None
-    return 1.0 - own / reference

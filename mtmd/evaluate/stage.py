@@ -63,12 +63,7 @@ def evaluation_key(trained: Mapping[str, str], held_out: str, champion: str | No
     )
 
 
-def evaluate(
-    plan: RunPlan,
-    trained: Sequence[Trained],
-    days: Days,
-    candidate: str,
-) -> Evaluated:
+def evaluate(plan: RunPlan, trained: Sequence[Trained], days: Days, candidate: str) -> Evaluated:
     """Metrics and the replay of MTMD, its rivals, the constant and the incumbent champion on the held-out day.
 
     `candidate` is the model id that MTMD will have, by which the registry knows whether it was promoted before.
@@ -77,9 +72,8 @@ def evaluate(
     """
     opponent = incumbent(Registry(plan.workspace.root), candidate, plan.as_of)
     champion = opponent.compared
-    key = evaluation_key(
-        {one.name: one.key for one in trained}, days.held_out.fingerprint, champion, plan.preset
-    )
+    keys = {model.name: model.key for model in trained}
+    key = evaluation_key(keys, days.held_out.fingerprint, champion, plan.preset)
     final = plan.workspace.evaluation(key)
 
     def build(directory: Path) -> None:
@@ -97,7 +91,7 @@ def _reports(
     declarations, shard = plan.preset.declarations, open_shard(Path(days.held_out.path))
     day = HeldOutDay.of(shard, declarations)
     predictions: dict[str, NDArray[np.floating]] = {
-        one.name: score_day(load_trained(plan, one), shard, declarations) for one in trained
+        model.name: score_day(load_trained(plan, model), shard, declarations) for model in trained
     }
     medians = window_medians((open_shard(Path(ref.path)) for ref in days.window), declarations)
     predictions["constant"] = predict_constant(medians, day)

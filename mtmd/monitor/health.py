@@ -5,7 +5,7 @@ A day is compared with the champion's promotion, and its features with the champ
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -27,6 +27,30 @@ class Finding(Frozen):
     breach: bool
     words: str = Field("", description="what is wrong; empty without a breach")
 
+    @classmethod
+    def of(
+        cls,
+        signal: Signal,
+        where: str,
+        value: float | None,
+        reference: float | None,
+        *,
+        judged: bool = True,
+        off: bool,
+        words: str,
+    ) -> Self:
+        """A breach where it is judged and off, which `words` say."""
+        breach = judged and off
+        return cls(
+            signal=signal,
+            where=where,
+            value=value,
+            reference=reference,
+            judged=judged,
+            breach=breach,
+            words=words if breach else "",
+        )
+
 
 class MonitorReport(Frozen):
     """A day, seen with the champion's eyes."""
@@ -39,21 +63,21 @@ class MonitorReport(Frozen):
 
     @property
     def breaches(self) -> tuple[Finding, ...]:
-        return tuple(one for one in self.findings if one.breach)
+        return tuple(finding for finding in self.findings if finding.breach)
 
     @property
     def words(self) -> str:
         """`all is well`, or the breaches, the first few in full."""
         if not self.breaches:
             return "all is well"
-        shown = "; ".join(one.words for one in self.breaches[:3])
+        shown = "; ".join(finding.words for finding in self.breaches[:3])
         noun = "breach" if len(self.breaches) == 1 else "breaches"
         more = f" and {len(self.breaches) - 3} more" if len(self.breaches) > 3 else ""
         return f"{len(self.breaches)} {noun}: {shown}{more}"
 
     def of(self, signal: Signal) -> tuple[Finding, ...]:
         """The findings of one kind."""
-        return tuple(one for one in self.findings if one.signal == signal)
+        return tuple(finding for finding in self.findings if finding.signal == signal)
 
 
 def freshness_findings(
@@ -61,35 +85,15 @@ def freshness_findings(
 ) -> Iterator[Finding]:
     """Are the day's logs there, and is the champion recent? `newest` is the newest day of logs."""
     lag = None if newest is None else float(max((day - newest).days, 0))
-    late = lag is None or lag > 0
-    missing = (
-        f"the newest logs are of {newest}, not of {day}"
-        if newest
-        else f"there are no logs, of {day} or any other day"
-    )
-    yield Finding(
-        signal="freshness",
-        where="logs",
-        value=lag,
-        reference=0.0,
-        judged=True,
-        breach=late,
-        words=missing if late else "",
-    )
-    age = None if champion is None else float((day - champion).days)
-    old = age is None or age > config.max_champion_age
-    allowed = f"at most {config.max_champion_age} days before {day} are allowed"
-    yield Finding(
-        signal="freshness",
-        where="champion",
-        value=age,
-        reference=float(config.max_champion_age),
-        judged=True,
-        breach=old,
-        words=(f"the champion is of {champion}, {allowed}" if champion else "there is no champion")
-        if old
-        else "",
-    )
+    missing = f"the newest logs are of {newest}, not of {day}"
+    if newest is None:
+        missing = f"there are no logs, of {day} or any other day"
+    yield Finding.of("freshness", "logs", lag, 0.0, off=lag != 0.0, words=missing)
+    age, most = None if champion is None else float((day - champion).days), config.max_champion_age
+    old = f"the champion is of {champion}, at most {most} days before {day} are allowed"
+    if champion is None:
+        old = "there is no champion"
+    yield Finding.of("freshness", "champion", age, float(most), off=age is None or age > most, words=old)
 
 
 def score_findings(
@@ -97,107 +101,75 @@ def score_findings(
 ) -> Iterator[Finding]:
     """The champion on the day against itself on the day it was promoted for, by slice and over a task's slices."""
     for where in (*now.slices, *now.aggregates):
-        own, then = now.get(now.candidate, where), promotion.get(promotion.candidate, where)
-        enough = own.requests >= config.min_requests and then.requests >= config.min_requests
-        yield _logmae(own, then, enough, config)
-        yield _calibration(own, then, enough, config)
-        yield _auc(own, then, config)
-        yield _shift(own, then, enough, config)
+        yield from _slice_findings(
+            now.get(now.candidate, where), promotion.get(promotion.candidate, where), config
+        )
 
 
 def drift_findings(shifts: Sequence[FeatureShift], day: date, config: MonitorConfig) -> Iterator[Finding]:
     """PSI of each feature and domain, against the largest that the reference days have among themselves."""
     usual: dict[tuple[str, str, str], float] = {}
-    for one in shifts:
-        if one.day != day:
-            key = one.side, one.feature, one.domain
-            usual[key] = max(usual.get(key, 0.0), one.psi)
-    for one in shifts:
-        if one.day != day:
+    for shift in shifts:
+        if shift.day != day:
+            usual[shift.place] = max(usual.get(shift.place, 0.0), shift.psi)
+    for shift in shifts:
+        if shift.day != day:
             continue
-        limit = max(config.psi, config.psi_margin * usual.get((one.side, one.feature, one.domain), 0.0))
-        where = f"{one.feature} × {one.domain}"
-        judged = one.rows >= config.min_rows
-        breach = judged and one.psi > limit
-        yield Finding(
-            signal="feature drift",
-            where=where,
-            value=one.psi,
-            reference=usual.get((one.side, one.feature, one.domain)),
-            judged=judged,
-            breach=breach,
-            words=f"{where}: PSI {one.psi:.2f} is above {limit:.2f}" if breach else "",
+        largest = usual.get(shift.place)
+        limit = max(config.psi, config.psi_margin * (largest or 0.0))
+        where = f"{shift.feature} × {shift.domain}"
+        yield Finding.of(
+            "feature drift",
+            where,
+            shift.psi,
+            largest,
+            judged=shift.rows >= config.min_rows,
+            off=shift.psi > limit,
+            words=f"{where}: PSI {shift.psi:.2f} is above {limit:.2f}",
         )
 
 
-def _logmae(own: SliceMetrics, then: SliceMetrics, enough: bool, config: MonitorConfig) -> Finding:
-    rise = _ratio(own.logmae, then.logmae)
-    figures = f"LogMAE {_text(own.logmae)} against {_text(then.logmae)} at promotion"
-    words = f"{figures}, at most {config.logmae_rise:+.0%} is allowed"
-    return _finding(
-        "logmae",
-        own,
-        own.logmae,
-        then.logmae,
-        rise,
-        enough,
-        rise is not None and rise > config.logmae_rise,
-        words,
-    )
+def _slice_findings(own: SliceMetrics, then: SliceMetrics, config: MonitorConfig) -> Iterator[Finding]:
+    """Four figures of a slice now and at promotion; one that is undefined, or has too little data, is not judged."""
+    enough = min(own.requests, then.requests) >= config.min_requests
+    acted = min(own.positives, then.positives) >= config.min_actions
 
+    def finding(
+        signal: Signal, value: float | None, reference: float | None, judged: bool, off: bool, words: str
+    ) -> Finding:
+        words = f"{own.slice}: {words}"
+        return Finding.of(signal, str(own.slice), value, reference, judged=judged, off=off, words=words)
 
-def _calibration(own: SliceMetrics, then: SliceMetrics, enough: bool, config: MonitorConfig) -> Finding:
-    value = own.teacher_calibration
-    off = value is not None and not config.calibration_low <= value <= config.calibration_high
-    bounds = f"between {config.calibration_low} and {config.calibration_high}"
-    words = f"mean prediction / mean teacher {_text(value)} must be {bounds}"
-    return _finding("calibration", own, value, then.teacher_calibration, value, enough, off, words)
+    rise = _change(own.logmae, then.logmae)
+    words = f"LogMAE {_text(own.logmae)} against {_text(then.logmae)} at promotion, at most {config.logmae_rise:+.0%}"
+    off = rise is not None and rise > config.logmae_rise
+    yield finding("logmae", own.logmae, then.logmae, enough and rise is not None, off, f"{words} is allowed")
 
+    ratio, low, high = own.teacher_calibration, config.calibration_low, config.calibration_high
+    words = f"mean prediction / mean teacher {_text(ratio)} must be between {low} and {high}"
+    off = ratio is not None and not low <= ratio <= high
+    yield finding("calibration", ratio, then.teacher_calibration, enough and ratio is not None, off, words)
 
-def _auc(own: SliceMetrics, then: SliceMetrics, config: MonitorConfig) -> Finding:
     drop = None if own.auc is None or then.auc is None else then.auc - own.auc
-    enough = min(own.positives, then.positives) >= config.min_actions
     words = f"AUC {_text(own.auc)} against {_text(then.auc)} at promotion, at most {config.auc_drop} less is allowed"
-    return _finding(
-        "auc", own, own.auc, then.auc, drop, enough, drop is not None and drop > config.auc_drop, words
-    )
+    off = drop is not None and drop > config.auc_drop
+    yield finding("auc", own.auc, then.auc, acted and drop is not None, off, words)
 
-
-def _shift(own: SliceMetrics, then: SliceMetrics, enough: bool, config: MonitorConfig) -> Finding:
-    shift = _ratio(own.mean_prediction, then.mean_prediction)
-    teacher = _ratio(own.mean_teacher, then.mean_teacher)
-    moved = "unknown" if teacher is None else f"{teacher:+.0%}"
-    words = "" if shift is None else f"mean prediction {shift:+.0%} since promotion (the teacher's: {moved})"
+    shift = _change(own.mean_prediction, then.mean_prediction)
+    teacher = _percent(_change(own.mean_teacher, then.mean_teacher))
+    words = f"mean prediction {_percent(shift)} since promotion (the teacher's: {teacher})"
     off = shift is not None and abs(shift) > config.score_shift
-    return _finding("score shift", own, own.mean_prediction, then.mean_prediction, shift, enough, off, words)
+    judged = enough and shift is not None
+    yield finding("score shift", own.mean_prediction, then.mean_prediction, judged, off, words)
 
 
-def _finding(
-    signal: Signal,
-    own: SliceMetrics,
-    value: float | None,
-    reference: float | None,
-    measured: float | None,
-    enough: bool,
-    off: bool,
-    words: str,
-) -> Finding:
-    judged = enough and measured is not None
-    breach = judged and off
-    return Finding(
-        signal=signal,
-        where=str(own.slice),
-        value=value,
-        reference=reference,
-        judged=judged,
-        breach=breach,
-        words=f"{own.slice}: {words}" if breach else "",
-    )
-
-
-def _ratio(own: float | None, then: float | None) -> float | None:
+def _change(own: float | None, then: float | None) -> float | None:
     """Relative change."""
     return None if own is None or not then else own / then - 1.0
+
+
+def _percent(change: float | None) -> str:
+    return "unknown" if change is None else f"{change:+.0%}"
 
 
 def _text(value: float | None) -> str:

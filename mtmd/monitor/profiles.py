@@ -4,7 +4,7 @@ A day is read once: its counts are kept, named by the day's files, so that watch
 the reference is.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from duckdb import ColumnExpression
 
-from mtmd.config import Declarations, Feature, Frozen, SideSchema
+from mtmd.config import Declarations, Frozen, SideSchema
 from mtmd.errors import LogsError
 from mtmd.extract.database import create_table, session
 from mtmd.logs.digests import source_digests
@@ -52,6 +52,10 @@ class FeatureShift(Frozen):
     rows: int
     psi: float
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        return self.side, self.feature, self.domain
+
 
 def profile_features(logs: str | Path, day: date, declarations: Declarations, root: Path) -> Path:
     """The day's counts of every declared feature by domain and bin, a Parquet file below `root`; made once.
@@ -71,13 +75,13 @@ def profile_features(logs: str | Path, day: date, declarations: Declarations, ro
     if not final.is_file():
         rows: list[tuple[object, ...]] = []
         with session(root / f".spill-{final.stem}") as connection:
-            for table, key, schema in (
+            for table, domain, schema in (
                 ("requests", "surface", declarations.query),
                 ("ads", "product", declarations.item),
             ):
                 try:
                     create_table(connection, f"source_{table}", {"paths": duckdb_paths(files[table])})
-                    rows += _count(connection, day, table, key, schema)
+                    rows += _count(connection, day, table, domain, schema)
                 except duckdb.Error as error:
                     raise LogsError(
                         f"{table} of {day} can't be profiled ({error}); deliver the day again"
@@ -99,25 +103,21 @@ def feature_shifts(profiles: Mapping[date, Path], day: date) -> list[FeatureShif
     """
     paths = duckdb_paths(profiles.values())
     with session(profiles[day].parent / ".spill-psi") as connection:
-        found = connection.execute(statement("rpt_feature_psi"), {"paths": paths, "day": day}).fetchall()
+        rows = connection.execute(statement("rpt_feature_psi"), {"paths": paths, "day": day}).fetchall()
     names = ("day", "side", "feature", "domain", "rows", "psi")
-    return [FeatureShift.model_validate(dict(zip(names, row, strict=True))) for row in found]
+    return [FeatureShift.model_validate(dict(zip(names, row, strict=True))) for row in rows]
 
 
 def _count(
-    connection: duckdb.DuckDBPyConnection, day: date, table: str, key: str, schema: SideSchema
+    connection: duckdb.DuckDBPyConnection, day: date, table: str, domain_column: str, schema: SideSchema
 ) -> Iterator[tuple[object, ...]]:
     source = connection.table(f"source_{table}")
     for feature in schema.fields:
         value = ColumnExpression(feature.name).cast(_TYPES[feature.kind]).alias("value")
-        source.select(ColumnExpression(key).alias("domain"), value).create_view(
+        source.select(ColumnExpression(domain_column).alias("domain"), value).create_view(
             "feature_values", replace=True
         )
-        present = _domains(feature, schema.domains)
+        present = schema.domains if feature.domains is None else feature.domains
         for domain, place, count in connection.execute(statement(_COUNTS[feature.kind])).fetchall():
             if domain in present:
                 yield day, schema.side, feature.name, feature.kind, domain, place, count
-
-
-def _domains(feature: Feature, declared: Sequence[str]) -> Sequence[str]:
-    return declared if feature.domains is None else feature.domains

@@ -1,9 +1,10 @@
 """Watch a day before it is trained on: the champion's figures on it, its features, and whether it is there at all."""
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from mtmd.config import EvaluationConfig, Preset, load_preset
+from mtmd.config import Declarations, EvaluationConfig, load_preset
 from mtmd.errors import LogsError
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
@@ -13,16 +14,15 @@ from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.logs.files import available_days
 from mtmd.monitor.health import Finding, MonitorReport, drift_findings, freshness_findings, score_findings
-from mtmd.monitor.profiles import feature_shifts, profile_features
+from mtmd.monitor.profiles import FeatureShift, feature_shifts, profile_features
 from mtmd.registry.registry import Registry
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import read_json, write_json
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
 
-_FIGURES = EvaluationConfig(
-    interval_buckets=0, resamples=100
-)  # figures alone: there is no rival to compare with
+# Figures alone: there is no rival to compare with.
+_FIGURES = EvaluationConfig(interval_buckets=0, resamples=100)
 
 
 def monitor(
@@ -34,17 +34,27 @@ def monitor(
     """
     chosen = load_preset(preset)
     workspace, source = Workspace.of(artifacts, chosen), logs or chosen.logs
-    champion = Registry(workspace.root).champion()
+    registry = Registry(workspace.root)
+    champion = registry.champion()
     findings: list[Finding] = []
     try:
         days = available_days(source)
-        newest = max((one for one in days if one <= day), default=None)
+        newest = max((logged for logged in days if logged <= day), default=None)
         findings += freshness_findings(day, newest, champion.as_of if champion else None, chosen.monitor)
         if champion is not None and day in days:
-            findings += _figures(workspace, chosen, source, day, champion.model_id)
-            findings += _drift(workspace, chosen, source, day, champion.model_id)
+            scorer = Scorer.load(registry.verify(champion.model_id))
+            now = _evaluated(scorer, workspace, source, day)
+            then = read_json(registry.path(champion.model_id) / "metrics.json")
+            findings += score_findings(now, EvaluationReport.model_validate(then), chosen.monitor)
+            trained = [
+                one for one in registry.manifest(champion.model_id).window if one in days and one != day
+            ]
+            if trained:
+                shifts = _shifts(scorer.info.declarations, workspace, source, trained, day)
+                findings += drift_findings(shifts, day, chosen.monitor)
     except LogsError as error:
-        findings.append(_unreadable(day, error))
+        words = f"the logs of {day} can't be used: {error}"
+        findings.append(Finding.of("freshness", "logs", None, None, off=True, words=words))
     report = MonitorReport(
         line=chosen.name,
         day=day,
@@ -69,41 +79,19 @@ def _record(workspace: Workspace, day: date) -> Path:
     return workspace.monitoring / f"date={day.isoformat()}.json"
 
 
-def _figures(workspace: Workspace, preset: Preset, logs: str, day: date, champion: str) -> list[Finding]:
+def _evaluated(scorer: Scorer, workspace: Workspace, logs: str, day: date) -> EvaluationReport:
     """The champion reads the day as its own declarations say; columns that are newer than it are ignored."""
-    registry = Registry(workspace.root)
-    scorer = Scorer.load(registry.verify(champion))
     declarations = scorer.info.declarations
-    shard = open_shard(
-        Path(extract_day(logs, day, declarations, workspace.shards, ignore_undeclared=True).path)
-    )
+    ref = extract_day(logs, day, declarations, workspace.shards, ignore_undeclared=True)
+    shard = open_shard(Path(ref.path))
     predictions = {"mtmd": score_shard(scorer, shard)}
-    held_out = HeldOutDay.of(shard, declarations)
-    now = evaluate_predictors(day, declarations, held_out, predictions, _FIGURES)
-    promotion = EvaluationReport.model_validate(read_json(registry.path(champion) / "metrics.json"))
-    return list(score_findings(now, promotion, preset.monitor))
+    return evaluate_predictors(day, declarations, HeldOutDay.of(shard, declarations), predictions, _FIGURES)
 
 
-def _drift(workspace: Workspace, preset: Preset, logs: str, day: date, champion: str) -> list[Finding]:
+def _shifts(
+    declarations: Declarations, workspace: Workspace, logs: str, trained: Sequence[date], day: date
+) -> list[FeatureShift]:
     """Against the days that the champion was trained on, as far as their logs are still there."""
-    registry = Registry(workspace.root)
-    declarations = Scorer.load(registry.path(champion)).info.declarations
-    available = set(available_days(logs))
-    days = [one for one in registry.manifest(champion).window if one in available and one != day]
-    if not days:
-        return []
     root = workspace.monitoring / "profiles"
-    profiles = {one: profile_features(logs, one, declarations, root) for one in (*days, day)}
-    return list(drift_findings(feature_shifts(profiles, day), day, preset.monitor))
-
-
-def _unreadable(day: date, error: LogsError) -> Finding:
-    return Finding(
-        signal="freshness",
-        where="logs",
-        value=None,
-        reference=None,
-        judged=True,
-        breach=True,
-        words=f"the logs of {day} can't be used: {error}",
-    )
+    profiles = {one: profile_features(logs, one, declarations, root) for one in (*trained, day)}
+    return feature_shifts(profiles, day)

@@ -41,6 +41,10 @@ class SliceFinding(Frozen):
     )
 
     @property
+    def slice(self) -> Slice:
+        return Slice(self.surface, self.product, self.task)
+
+    @property
     def blocks(self) -> bool:
         return self.decision in {"worse", "not shown better", "wrong"}
 
@@ -49,7 +53,7 @@ class SliceFinding(Frozen):
         return self.decision != "not enough data"
 
     def __str__(self) -> str:
-        return f"{Slice(self.surface, self.product, self.task)}: {self.words}"
+        return f"{self.slice}: {self.words}"
 
 
 class GateResult(Frozen):

@@ -39,11 +39,10 @@ def test_the_centre_is_the_improvement_of_the_report(make_day: MakeDay, declarat
     report = evaluated(make_day(4000), declarations, mtmd=0.3, per_slice=0.4, constant=1.0)
     for reference in ("per_slice", "constant"):
         for bucket in (None, 0, 1):
-            where = [*report.slices, *report.aggregates]
-            expected = report.improvement("mtmd", reference, bucket, where)
-            for at in where:
-                pair = report.compared(reference, at, bucket)
-                assert pair.improvement == pytest.approx(expected[at], rel=1e-5)
+            for where in (*report.slices, *report.aggregates):
+                pair = report.compared(reference, where, bucket)
+                expected = report.improvement("mtmd", reference, where, bucket)
+                assert pair.improvement == pytest.approx(expected, rel=1e-5)
                 assert pair.low is not None
                 assert pair.high is not None
                 assert pair.low < pair.improvement < pair.high

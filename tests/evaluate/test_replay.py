@@ -13,7 +13,7 @@ import pytest
 
 from mtmd.config import Declarations, EvaluationConfig, Slice
 from mtmd.errors import EvaluationError
-from mtmd.evaluate import replay
+from mtmd.evaluate import bootstrap, replay
 from mtmd.evaluate.bootstrap import poisson_weights
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.replay import replay_day
@@ -205,7 +205,7 @@ def test_requests_in_several_blocks_are_each_counted_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With every request once in each resample, the bounds are the share itself."""
-    monkeypatch.setattr(replay, "BLOCK", 7)
+    monkeypatch.setattr(bootstrap, "BLOCK", 7)
     monkeypatch.setattr(
         replay, "poisson_weights", lambda seed, block, rows, many: np.ones((rows, many), np.float32)
     )

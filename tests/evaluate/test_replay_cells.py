@@ -80,14 +80,16 @@ def test_requests_without_a_choice_are_left_out_and_counted() -> None:
     score = np.array([0.9, 0.1, 0.2, 0.9, 0.3, 0.2, 0.1])
     choice = Choice.of(request, score, score, score, 1)
     assert (choice.requests.tolist(), choice.alone, choice.rows.tolist()) == ([5, 9], 2, [1, 2, 4, 5, 6])
-    cell = CellSums.of(Slice("s", "p", "t"), choice, [score], (1, 2), 1)
-    assert (cell.cut, cell.candidates, cell.taken.shape) == ((2, 1), 5, (2, 2, 2, 3))
-    np.testing.assert_allclose(cell.whole[:, 1], [0.2, 0.3])
-    np.testing.assert_allclose(cell.taken[:, 1, 0, 1], [0.15, 0.2])  # one at random
+    sums = CellSums.of(Slice("s", "p", "t"), choice, [score], (1, 2), 1)
+    assert (sums.cell.requests, sums.cell.cut, sums.cell.candidates) == (2, (2, 1), 5)
+    assert sums.taken.shape == (2, 2, 2, 3)
+    np.testing.assert_allclose(sums.whole[:, 1], [0.2, 0.3])
+    np.testing.assert_allclose(sums.taken[:, 1, 0, 1], [0.15, 0.2])  # one at random
     alone = CellSums.of(
         Slice("s", "p", "t"), Choice.of(np.array([3, 8]), *[np.ones(2)] * 3, 1), [np.ones(2)], (1,), 1
     )
-    assert (len(alone.requests), alone.alone, alone.cut, alone.taken.shape) == (0, 2, (0,), (0, 2, 1, 3))
+    assert (alone.cell.requests, alone.cell.alone, alone.cell.cut) == (0, 2, (0,))
+    assert (len(alone.requests), alone.taken.shape) == (0, (0, 2, 1, 3))
 
 
 def test_no_candidate_at_all_is_no_error() -> None:

@@ -80,21 +80,13 @@ def test_slices_and_aggregates_are_told_apart(report: EvaluationReport) -> None:
     assert report.aggregates == (TOTAL,)
 
 
-def test_a_table_has_every_predictor_on_every_slice(report: EvaluationReport) -> None:
-    assert report.table("logmae") == {
-        CTR: {"mtmd": 0.3, "per_slice": 0.4},
-        EMPTY: {"mtmd": None, "per_slice": None},
-    }
-    assert report.table("logmae", 1, report.aggregates) == {TOTAL: {"mtmd": 0.3, "per_slice": 0.4}}
-
-
 def test_improvement_is_positive_when_the_error_is_smaller(report: EvaluationReport) -> None:
-    assert report.improvement("mtmd", "per_slice")[CTR] == pytest.approx(0.25)
-    assert report.improvement("per_slice", "mtmd", 0)[CTR] == pytest.approx(-1 / 3)
+    assert report.improvement("mtmd", "per_slice", CTR) == pytest.approx(0.25)
+    assert report.improvement("per_slice", "mtmd", CTR, 0) == pytest.approx(-1 / 3)
 
 
 def test_improvement_is_undefined_on_an_empty_slice(report: EvaluationReport) -> None:
-    assert report.improvement("mtmd", "per_slice")[EMPTY] is None
+    assert report.improvement("mtmd", "per_slice", EMPTY) is None
 
 
 def test_calibration_to_the_teacher_is_the_ratio_of_the_means(report: EvaluationReport) -> None:
@@ -114,8 +106,6 @@ def test_looking_up_what_is_not_there_is_an_error(report: EvaluationReport) -> N
         report.get("champion", CTR)
     with pytest.raises(EvaluationError, match=r"bucket 2; .*buckets: 0 to 1"):
         report.get("mtmd", CTR, 2)
-    with pytest.raises(EvaluationError, match=r"metric 'rmse' must be one of \['logmae'"):
-        report.table("rmse")  # type: ignore[arg-type]
 
 
 def test_a_comparison_is_found_and_one_that_was_not_made_is_refused(report: EvaluationReport) -> None:

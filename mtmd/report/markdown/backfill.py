@@ -6,7 +6,7 @@ from datetime import date
 from mtmd.evaluate.report import Estimate
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome
 from mtmd.report.page.charts import data_uri, line_chart
-from mtmd.report.tables.evaluation import Column, Table
+from mtmd.report.tables.evaluation import Column, Table, columns_of
 
 
 def plan_table(plan: BackfillPlan) -> str:
@@ -24,12 +24,14 @@ def plan_table(plan: BackfillPlan) -> str:
         )
         for day in plan.days
     ]
-    texts = ("as_of", "was", "now", "train", "minutes of training, about", "note")
-    names = ("as_of", "was", "now", "validate", "extract", "train", "minutes of training, about", "note")
     table = Table(
         title=f"{plan.first} to {plan.last}, reprocess {plan.reprocess}: {len(plan.running)} of {len(plan.days)} "
         "days would run, in this order",
-        columns=tuple(Column(name=name, kind="text" if name in texts else "count") for name in names),
+        columns=(
+            *columns_of("text", ("as_of", "was", "now")),
+            *columns_of("count", ("validate", "extract")),
+            *columns_of("text", ("train", "minutes of training, about", "note")),
+        ),
         rows=tuple(rows),
     )
     return (
@@ -45,8 +47,8 @@ def outcome_table(plan: BackfillPlan, outcomes: Sequence[DayOutcome], pages: Map
     table = Table(
         title=f"{plan.first} to {plan.last}, reprocess {plan.reprocess}: {len(ordered)} of {len(plan.days)} days",
         columns=(
-            *(Column(name=name, kind="text") for name in ("as_of", "state")),
-            *(Column(name=f"LogMAE {task}") for task in tasks),
+            *columns_of("text", ("as_of", "state")),
+            *columns_of("number", (f"LogMAE {task}" for task in tasks)),
             Column(name="vs per-slice", kind="estimate"),
         ),
         rows=tuple(

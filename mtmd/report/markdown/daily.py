@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from mtmd.abtest.outcome import ABTest
-from mtmd.config import Slice, variants
+from mtmd.config import variants
 from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.report import EVERYTHING, Estimate
 from mtmd.evaluate.stage import Evaluated
@@ -17,7 +17,8 @@ from mtmd.promote.slice_gates import GateResult, SliceFinding
 from mtmd.promote.stage import RunSummary
 from mtmd.registry.incumbent import Incumbent
 from mtmd.report.markdown.validation import render_markdown
-from mtmd.report.page.charts import data_uri, line_chart
+from mtmd.report.page.charts import data_uri
+from mtmd.report.page.curves import training_chart
 from mtmd.report.tables.ab_test import outcome_tables
 from mtmd.report.tables.ablation import factor_table
 from mtmd.report.tables.evaluation import action_table, bucket_table, improvement_table, logmae_table
@@ -52,13 +53,7 @@ def training(plan: RunPlan, trained: Sequence[Trained]) -> str:
         )
     lines.append("")
     for model in trained:
-        curves = {
-            "train": [epoch.train_loss for epoch in model.fit.epochs],
-            "validation": [epoch.validation_loss for epoch in model.fit.epochs],
-        }
-        chart = line_chart(
-            f"{model.kind}: weighted KL, dashed = kept epoch", "epoch", curves, best=model.fit.best_epoch
-        )
+        chart = training_chart(f"{model.kind}: weighted KL, dashed = kept epoch", model.fit)
         lines += [f"![training curve of {model.kind}]({data_uri(chart)})", ""]
     return "\n".join(lines)
 
@@ -67,14 +62,14 @@ def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
     """LogMAE by slice, the paper's Table 1 form, the top rank buckets, real actions, and what cuts would cost."""
     report, replay = evaluated.report, evaluated.replay
     against = _against(evaluated.incumbent)
+    rivals = ["per_slice", "pooled", *(["champion"] if "champion" in report.predictors else [])]
     tables = [
         logmae_table(report),
-        improvement_table(report, "per_slice"),
-        improvement_table(report, "pooled"),
+        *(improvement_table(report, rival) for rival in rivals),
+        bucket_table(report, "per_slice"),
+        action_table(report),
+        replay_table(replay),
     ]
-    if "champion" in report.predictors:
-        tables.append(improvement_table(report, "champion"))
-    tables += [bucket_table(report, "per_slice"), action_table(report), replay_table(replay)]
     return "\n".join(
         [f"{_head(plan)}; {against}.", "", *(table.markdown() for table in tables), replay_words(replay), ""]
     )
@@ -148,18 +143,11 @@ def parity(plan: RunPlan, proofs: Proofs) -> str:
 
 def stopped(as_of: date, words: str, live: str | None) -> str:
     """A run that ended before its decision was recorded; `live` is the champion afterwards."""
-    return "\n".join(
-        [
-            "## Stopped before a decision was recorded",
-            "",
-            f"as_of {as_of} · live now: " + (f"`{live}`" if live else "no model found"),
-            "",
-            "```",
-            words.strip() or "an error without words; see the log of the run",
-            "```",
-            "",
-            "Mend what it names, then run the day again: what is complete is reused.",
-        ]
+    return (
+        "## Stopped before a decision was recorded\n\n"
+        f"as_of {as_of} · live now: {f'`{live}`' if live else 'no model found'}\n\n"
+        f"```\n{words.strip() or 'an error without words; see the log of the run'}\n```\n\n"
+        "Mend what it names, then run the day again: what is complete is reused."
     )
 
 
@@ -227,11 +215,11 @@ def clean_up(planned: CleanUp, dry_run: bool) -> str:
     going = {kind: [output for output in planned.removable if output.kind == kind] for kind in kinds}
     verb = "would be removed (dry run)" if dry_run else "are removed"
     head = f"## {len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB, {verb}"
-    counts = "| kind | go | MB | stay |\n|:--|--:|--:|--:|\n" + "\n".join(
+    counts = [
         f"| {kind} | {len(outputs)} | {sum(output.bytes for output in outputs) / 1e6:,.1f} "
         f"| {planned.kept.get(kind, 0)} |"
         for kind, outputs in going.items()
-    )
+    ]
     paths = [f"- `{output.path}`: {output.why}" for output in planned.removable[:100]]
     more = [f"- and {len(planned.removable) - 100} more"] if len(planned.removable) > 100 else []
     standing = ", ".join(f"`{name}`" for name in planned.standing) or "none"
@@ -241,7 +229,9 @@ def clean_up(planned: CleanUp, dry_run: bool) -> str:
             "",
             f"newest run: {planned.newest}; kept for rollbacks: {standing}",
             "",
-            counts,
+            "| kind | go | MB | stay |",
+            "|:--|--:|--:|--:|",
+            *counts,
             "",
             *paths,
             *more,
@@ -263,24 +253,22 @@ def _rivals(gate: GateResult) -> Iterator[str]:
     compared = [finding for finding in gate.slices if finding.judged]
     if not compared or gate.name not in RIVALS:
         return
-    yield f"**{gate.name}**: LogMAE by slice, and how much better the candidate is"
-    yield ""
-    yield f"| slice | {gate.name} | candidate | difference | decision | smallest loss detected |"
-    yield "|:--|--:|--:|--:|:--|--:|"
+    yield from (
+        f"**{gate.name}**: LogMAE by slice, and how much better the candidate is",
+        "",
+        f"| slice | {gate.name} | candidate | difference | decision | smallest loss detected |",
+        "|:--|--:|--:|--:|:--|--:|",
+    )
     for finding in compared:
         decision = f"**{finding.decision}**" if finding.blocks else finding.decision
-        row = f"| {_where(finding)} | {finding.reference:.4f} | {finding.own:.4f} "
-        row += f"| {_difference(finding)} | {decision} "
-        yield row + ("| – |" if finding.detectable is None else f"| {finding.detectable:+.1%} |")
-    unjudged = [str(_where(finding)) for finding in gate.slices if not finding.judged]
-    if unjudged:
-        yield ""
-        yield f"Not enough data: {', '.join(unjudged)}."
+        loss = "–" if finding.detectable is None else f"{finding.detectable:+.1%}"
+        yield (
+            f"| {finding.slice} | {finding.reference:.4f} | {finding.own:.4f} | {_difference(finding)} "
+            f"| {decision} | {loss} |"
+        )
+    if unjudged := [str(finding.slice) for finding in gate.slices if not finding.judged]:
+        yield from ("", f"Not enough data: {', '.join(unjudged)}.")
     yield ""
-
-
-def _where(finding: SliceFinding) -> Slice:
-    return Slice(finding.surface, finding.product, finding.task)
 
 
 def _difference(finding: SliceFinding) -> str:

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 
 from mtmd.monitor.health import Finding, MonitorReport, Signal
 from mtmd.report.page.charts import data_uri, line_chart
-from mtmd.report.tables.evaluation import Column, Table
+from mtmd.report.tables.evaluation import Column, Table, columns_of
 
 _DRIFT_ROWS = 20
 _SLICE_SIGNALS: tuple[Signal, ...] = ("logmae", "calibration", "auc", "score shift")
-
-_VERDICT = Column(name="verdict", kind="text")
 
 
 def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> str:
@@ -32,7 +30,7 @@ def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> str:
 def _freshness(report: MonitorReport) -> Table:
     return Table(
         title="Freshness, in days",
-        columns=tuple(Column(name=name, kind="text") for name in ("of", "days", "at most", "verdict")),
+        columns=columns_of("text", ("of", "days", "at most", "verdict")),
         rows=tuple(
             (finding.where, _days(finding.value), _days(finding.reference), _mark(finding))
             for finding in report.of("freshness")
@@ -56,10 +54,7 @@ def _slices(report: MonitorReport) -> Table:
         )
     return Table(
         title="The champion on the day ← at its promotion (in brackets: too little data to judge)",
-        columns=tuple(
-            Column(name=name, kind="text")
-            for name in ("slice", "LogMAE", "calibration", "AUC", "mean prediction", "breach")
-        ),
+        columns=columns_of("text", ("slice", "LogMAE", "calibration", "AUC", "mean prediction", "breach")),
         rows=tuple(rows),
     )
 
@@ -71,9 +66,8 @@ def _drift(report: MonitorReport) -> Table:
         f"{len(findings)} that stand out most",
         columns=(
             Column(name="feature × domain", kind="text"),
-            Column(name="PSI"),
-            Column(name="largest of the training days"),
-            _VERDICT,
+            *columns_of("number", ("PSI", "largest of the training days")),
+            Column(name="verdict", kind="text"),
         ),
         rows=tuple(
             (finding.where, finding.value, finding.reference, _mark(finding))

@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 
 from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
 
-_MARKS = {Status.FAILED: "failed", Status.RAISED: "raised"}
-
 
 def render_markdown(validations: Sequence[DayValidation | WindowValidation]) -> str:
     """One table row per validation, then each failure and warning: its meaning, counts and sample keys."""
@@ -37,12 +35,12 @@ def _row(validation: DayValidation | WindowValidation) -> str:
 
 def _details(validation: DayValidation | WindowValidation) -> Iterator[str]:
     for result in validation.results:
-        if result.status not in _MARKS:
+        if result.status not in {Status.FAILED, Status.RAISED}:
             continue
         level = "" if result.stops else " (warning)"
         yield from (
             "",
-            f"### {validation.title}: `{result.table}.{result.name}` {_MARKS[result.status]}{level}",
+            f"### {validation.title}: `{result.table}.{result.name}` {result.status}{level}",
             "",
         )
         yield result.description

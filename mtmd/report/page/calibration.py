@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from markupsafe import Markup
+from scipy.stats import binomtest
 
 from mtmd.config import Slice
 from mtmd.evaluate.report import EvaluationReport, SliceMetrics
@@ -73,11 +73,8 @@ def wilson(positives: int, trials: int, confidence: float) -> tuple[float, float
     """Wilson's score interval of a share; (0, 1) without trials."""
     if not trials:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf((1.0 + confidence) / 2.0)
-    share, scale = positives / trials, 1.0 + z * z / trials
-    centre = (share + z * z / (2 * trials)) / scale
-    half = z * math.sqrt(share * (1.0 - share) / trials + z * z / (4 * trials * trials)) / scale
-    return max(0.0, centre - half), min(1.0, centre + half)
+    interval = binomtest(positives, trials).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def _ratios(own: SliceMetrics) -> tuple[str, str]:
@@ -87,8 +84,9 @@ def _ratios(own: SliceMetrics) -> tuple[str, str]:
     return f"{ratio(own.teacher_calibration)} × teacher", f"{ratio(own.calibration)} × actions"
 
 
-def _values(one: Bin) -> list[float]:
-    return [one.predicted, one.teacher, *([one.shown, one.rate] if one.shown is not None else [])]
+def _values(bucket: Bin) -> list[float]:
+    actions = [] if bucket.shown is None else [bucket.shown, bucket.rate]
+    return [bucket.predicted, bucket.teacher, *actions]
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,14 @@ Beside them: the pieces of SVG that all charts are made of, and numbers as a pag
 import base64
 from collections.abc import Mapping, Sequence
 from html import escape
-from math import isnan
 
 INK = "#888888"  # readable on light and on dark pages; a page's own style sheet may say better
 FONT = 'font-family="sans-serif" font-size="12"'
 
 Point = tuple[float, float]
 
-_COLOURS = (
-    "#4477aa",
-    "#ee6677",
-    "#228833",
-    "#ccbb44",
-    "#aa3377",
-    "#66ccee",
-)  # told apart by most colour-blind readers
+# Told apart by most colour-blind readers.
+_COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee")
 _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 260, 64, 130, 28, 36
 
 
@@ -111,14 +104,14 @@ def minus(text: str) -> str:
     return text.replace("-", "−")
 
 
-def percent(value: float | None, digits: int = 1) -> str:
+def percent(value: float | None) -> str:
     """A signed share, `+9.2%`; a dash for None."""
-    return "–" if value is None else minus(f"{value:+.{digits}%}")
+    return "–" if value is None else minus(f"{value:+.1%}")
 
 
-def decimal(value: float | None, digits: int = 4) -> str:
-    """A plain number; a dash for None and NaN."""
-    return "–" if value is None or isnan(value) else minus(f"{value:.{digits}f}")
+def decimal(value: float | None) -> str:
+    """A plain number; a dash for None."""
+    return "–" if value is None else minus(f"{value:.4f}")
 
 
 def scientific(value: float | None) -> str:

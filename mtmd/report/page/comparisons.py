@@ -1,20 +1,25 @@
-"""The candidate against its rivals: the paper's Table 1 and Table 6 as heat maps, and what they say as a sentence."""
+"""The candidate against its rivals: the paper's Table 1 and Table 6 as heat maps, and what they say as sentences.
+
+The simulated A/B test (paper §3.3) has a sentence, too.
+"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mtmd.config import Domain, Slice, variants
-from mtmd.evaluate.report import ALL, EVERYTHING, Estimate, EvaluationReport
+from mtmd.abtest.outcome import ABTest
+from mtmd.config import variants
+from mtmd.evaluate.report import ALL, EVERYTHING, Comparison, EvaluationReport
 from mtmd.report.page.charts import enumerated
-from mtmd.report.page.heat_map import EstimateRow, HeatCell, HeatMap, estimates_map, full_colour
-from mtmd.report.tables.ablation import contributions
+from mtmd.report.page.heat_map import HeatCell, HeatMap, estimates_map, full_colour
+from mtmd.report.tables.ablation import factor_table
 from mtmd.report.tables.evaluation import (
-    NOT_APPLICABLE,
-    TABLE_1,
+    Column,
+    Table,
+    bucket_columns,
+    columns_of,
     compared_buckets,
-    domains_of_table_1,
     estimate,
-    spoken,
+    improvement_table,
 )
 
 RIVAL_NAMES = {
@@ -47,18 +52,16 @@ def standing(report: EvaluationReport, reference: str) -> Standing:
 
     Tied where it does not, where the difference is noise between trainings, or where there is no number.
     """
-    lists: dict[str, list[str]] = {"ahead": [], "tied": [], "behind": []}
+    tasks: dict[str, list[str]] = {"ahead": [], "tied": [], "behind": []}
     for where in report.aggregates:
-        pair = report.compared(reference, where)
-        how = "tied"
-        if (
-            pair.low is not None
-            and pair.high is not None
-            and abs(pair.improvement or 0.0) >= report.seed_noise
-        ):
-            how = "ahead" if pair.low > 0 else "behind" if pair.high < 0 else "tied"
-        lists[how].append(where.task)
-    return Standing(*(tuple(lists[how]) for how in ("ahead", "tied", "behind")))
+        tasks[_place(report.compared(reference, where), report.seed_noise)].append(where.task)
+    return Standing(*map(tuple, tasks.values()))
+
+
+def _place(pair: Comparison, seed_noise: float) -> str:
+    if pair.low is None or pair.high is None or abs(pair.improvement or 0.0) < seed_noise:
+        return "tied"
+    return "ahead" if pair.low > 0 else "behind" if pair.high < 0 else "tied"
 
 
 def worth(report: EvaluationReport) -> str:
@@ -71,75 +74,80 @@ def worth(report: EvaluationReport) -> str:
     )
 
 
-def _worth(found: Standing, name: str) -> str:
-    if not found.ahead:
-        return f"Pooled is enough today: against pooling alone {name} is {found.words}, so it does not earn its cost."
-    if found.behind:
+def _worth(pooled: Standing, name: str) -> str:
+    ahead, behind = enumerated(list(pooled.ahead)), enumerated(list(pooled.behind))
+    if not pooled.ahead:
+        return f"Pooled is enough today: against pooling alone {name} is {pooled.words}, so it does not earn its cost."
+    if pooled.behind:
         return (
-            f"Mixed: against pooling alone {name} is {found.words}; it earns its cost on "
-            f"{enumerated(list(found.ahead))} only, and pooling is better on {enumerated(list(found.behind))}."
+            f"Mixed: against pooling alone {name} is {pooled.words}; it earns its cost on {ahead} only, and pooling is "
+            f"better on {behind}."
         )
-    if found.tied:
-        ahead = enumerated(list(found.ahead))
-        return f"{name} is worth its cost on {ahead}: against pooling alone it is {found.words}."
-    return f"{name} is worth its cost: it is ahead of pooling alone on {enumerated(list(found.ahead))}."
+    if pooled.tied:
+        return f"{name} is worth its cost on {ahead}: against pooling alone it is {pooled.words}."
+    return f"{name} is worth its cost: it is ahead of pooling alone on {ahead}."
+
+
+def ab_test_words(tested: ABTest) -> str:
+    """Which metrics of the simulated A/B differ: one that chance explains is neither better nor worse."""
+    known = [change for change in tested.whole if change.change is not None]
+    groups = {
+        "better in": [c.metric for c in known if c.significant and c.better],
+        "worse in": [c.metric for c in known if c.significant and not c.better],
+        "not to be told apart in": [c.metric for c in known if not c.significant],
+    }
+    parts = [f"{how} {enumerated(metrics)}" for how, metrics in groups.items() if metrics]
+    rival = RIVAL_NAMES[tested.control]
+    return f"Against the {rival}, over all impressions: {'; '.join(parts) or 'nothing to compare'}."
 
 
 def rivals_map(report: EvaluationReport) -> HeatMap:
     """Rivals × tasks over all rows, with the standing as a sentence."""
-    tasks = [where.task for where in report.aggregates]
-    present = [name for name in RIVAL_NAMES if name in report.predictors]
-    rows: list[EstimateRow] = [
-        (
-            (RIVAL_NAMES[name],),
-            [estimate(report, report.candidate, name, where) for where in report.aggregates],
-        )
-        for name in present
-    ]
-    rivals = [
-        cell.value
-        for (name,), cells in rows
-        for cell in cells
-        if name != "constant" and isinstance(cell, Estimate)
-    ]
-    found = estimates_map("Over all rows of a task", ["reference"], tasks, rows, full_colour(rivals))
-    said = [HeatCell(standing(report, name).words, sure=False) for name in present]
-    return HeatMap(
-        title=found.title,
-        corner=found.corner,
-        columns=(*found.columns, "in words"),
-        rows=tuple(
-            (labels, (*cells, words)) for (labels, cells), words in zip(found.rows, said, strict=True)
+    cells = {
+        name: [estimate(report, report.candidate, name, where) for where in report.aggregates]
+        for name in RIVAL_NAMES
+        if name in report.predictors
+    }
+    table = Table(
+        title="Over all rows of a task",
+        columns=(
+            Column(name="reference", kind="text"),
+            *columns_of("estimate", (where.task for where in report.aggregates)),
         ),
-        legend=found.legend,
+        rows=tuple((RIVAL_NAMES[name], *row) for name, row in cells.items()),
+    )
+    rivals = [cell.value for name in _MAPPED for cell in cells.get(name, ()) if cell is not None]
+    heat = estimates_map(table, full_colour(rivals))
+    words = [HeatCell(standing(report, name).words, sure=False) for name in cells]
+    return replace(
+        heat,
+        columns=(*heat.columns, "in words"),
+        rows=tuple((labels, (*row, said)) for (labels, row), said in zip(heat.rows, words, strict=True)),
     )
 
 
 def slice_maps(report: EvaluationReport) -> Iterator[HeatMap]:
     """The paper's Table 1: surface × ad type by task, one map per reference, the tasks' aggregates last."""
-    tasks = [where.task for where in report.aggregates]
-    domains = [*domains_of_table_1(report), Domain(ALL, ALL)]
-    known = {*report.slices, *report.aggregates}
     for reference in _mapped(report):
-        rows: list[EstimateRow] = [
-            (
-                tuple(map(spoken, domain)),
-                [
-                    estimate(report, report.candidate, reference, at) if at in known else NOT_APPLICABLE
-                    for at in (Slice(*domain, task) for task in tasks)
-                ],
-            )
-            for domain in domains
-        ]
-        heads = [task.upper() for task in tasks]
-        yield estimates_map(f"over the {RIVAL_NAMES[reference]}", TABLE_1, heads, rows)
+        table = improvement_table(report, reference)
+        whole = [estimate(report, report.candidate, reference, where) for where in report.aggregates]
+        title = f"over the {RIVAL_NAMES[reference]}"
+        yield estimates_map(Table(title=title, columns=table.columns, rows=(*table.rows, (ALL, ALL, *whole))))
 
 
 def bucket_maps(report: EvaluationReport) -> Iterator[HeatMap]:
     """Tasks × rank buckets, one map per reference."""
+    buckets = compared_buckets(report)
     for reference in _mapped(report):
-        rows = [((at.task,), _by_bucket(report, reference, at)) for at in report.aggregates]
-        yield estimates_map(f"over the {RIVAL_NAMES[reference]}", ["task"], _bucket_names(report), rows)
+        rows = tuple(
+            (
+                where.task,
+                *(estimate(report, report.candidate, reference, where, bucket) for bucket in buckets),
+            )
+            for where in report.aggregates
+        )
+        columns = (Column(name="task", kind="text"), *bucket_columns(buckets))
+        yield estimates_map(Table(title=f"over the {RIVAL_NAMES[reference]}", columns=columns, rows=rows))
 
 
 def ablation_maps(reports: Sequence[EvaluationReport]) -> Iterator[HeatMap]:
@@ -150,21 +158,11 @@ def ablation_maps(reports: Sequence[EvaluationReport]) -> Iterator[HeatMap]:
     if not reports:
         return
     for where in (EVERYTHING, *reports[0].aggregates):
-        rows: dict[str, list[Estimate | str | None]] = {}
-        for one in contributions(reports, variants().values(), where):
-            rows.setdefault(one.factor, []).append(one.improvement)
+        table = factor_table(reports, variants().values(), where)  # its last column is the verdict
         title = "all tasks" if where == EVERYTHING else where.task
-        names = _bucket_names(reports[0])
-        yield estimates_map(title, ["factor"], names, [((factor,), cells) for factor, cells in rows.items()])
+        rows = tuple(row[:-1] for row in table.rows)
+        yield estimates_map(Table(title=title, columns=table.columns[:-1], rows=rows))
 
 
 def _mapped(report: EvaluationReport) -> list[str]:
     return [name for name in _MAPPED if name in report.predictors]
-
-
-def _bucket_names(report: EvaluationReport) -> list[str]:
-    return ["all" if bucket is None else str(bucket) for bucket in compared_buckets(report)]
-
-
-def _by_bucket(report: EvaluationReport, reference: str, at: Slice) -> list[Estimate | str | None]:
-    return [estimate(report, report.candidate, reference, at, bucket) for bucket in compared_buckets(report)]

@@ -1,16 +1,15 @@
 """Heat maps: numbers that read as numbers, under a diverging colour (blue above zero, orange below)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 
 from mtmd.evaluate.report import Estimate
 from mtmd.report.page.charts import minus
+from mtmd.report.tables.evaluation import Cell, Table
 
 _FULL = (0.02, 0.05, 0.10, 0.25, 0.50, 1.00)  # shares that may get the full colour
 _STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
-
-EstimateRow = tuple[tuple[str, ...], Sequence[Estimate | str | None]]
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,9 @@ class HeatCell:
         return "up" if self.shade > 0 else "down" if self.shade < 0 else ""
 
 
+_NO_NUMBER = HeatCell("–", sure=False, number=False)
+
+
 @dataclass(frozen=True)
 class HeatMap:
     """Rows of labels and cells under columns, and a legend of the colour's steps, from lowest to highest."""
@@ -46,44 +48,36 @@ class HeatMap:
     legend: tuple[HeatCell, ...]
 
 
-def estimates_map(
-    title: str,
-    corner: Sequence[str],
-    columns: Sequence[str],
-    rows: Sequence[EstimateRow],
-    full: float | None = None,
-) -> HeatMap:
-    """A map of improvements; text stands as it is, and None as a dash.
+def estimates_map(table: Table, full: float | None = None) -> HeatMap:
+    """A map of a table of improvements, whose columns of text come first: they are the labels.
 
-    `full` is the share that gets the full colour, by default the least round one that no value exceeds. Raises
-    ValueError for a ragged row.
+    In the other columns text stands as it is, and None as a dash. `full` is the share that gets the full colour, by
+    default the least round one that no value exceeds.
     """
-    for labels, cells in rows:
-        if (len(labels), len(cells)) != (len(corner), len(columns)):
-            raise ValueError(
-                f"row {labels} of {title!r} has {len(labels)} labels and {len(cells)} cells; it must have "
-                f"{len(corner)} and {len(columns)}"
-            )
-    full = full or full_colour(
-        [cell.value for _, cells in rows for cell in cells if isinstance(cell, Estimate)]
-    )
+    labels = sum(column.kind == "text" for column in table.columns)
+    names = tuple(column.name for column in table.columns)
+    values = [cell.value for row in table.rows for cell in row if isinstance(cell, Estimate)]
+    full = full or full_colour(values)
     return HeatMap(
-        title=title,
-        corner=tuple(corner),
-        columns=tuple(columns),
-        rows=tuple((labels, tuple(estimate_cell(cell, full) for cell in cells)) for labels, cells in rows),
+        title=table.title,
+        corner=names[:labels],
+        columns=names[labels:],
+        rows=tuple(
+            (tuple(map(str, row[:labels])), tuple(estimate_cell(cell, full) for cell in row[labels:]))
+            for row in table.rows
+        ),
         legend=tuple(
             HeatCell(minus(f"{100 * step * full:+.3g}%") if step else "0", shade=step) for step in _STEPS
         ),
     )
 
 
-def estimate_cell(found: Estimate | str | None, full: float) -> HeatCell:
+def estimate_cell(cell: Cell, full: float) -> HeatCell:
     """An improvement with its interval below; not sure where the interval has zero in it."""
-    if not isinstance(found, Estimate):
-        return HeatCell(found or "–", sure=False, number=False)
-    sure = not found.interval or not (found.low or 0.0) <= 0.0 <= (found.high or 0.0)
-    return HeatCell(minus(f"{found.value:.2%}"), minus(found.interval), _shade(found.value, full), sure)
+    if not isinstance(cell, Estimate):
+        return _NO_NUMBER if cell is None else replace(_NO_NUMBER, text=str(cell))
+    sure = not cell.interval or not (cell.low or 0.0) <= 0.0 <= (cell.high or 0.0)
+    return HeatCell(minus(f"{cell.value:.2%}"), minus(cell.interval), _shade(cell.value, full), sure)
 
 
 def factors_map(
@@ -93,23 +87,16 @@ def factors_map(
     rows: Sequence[tuple[str, Sequence[float]]],
 ) -> HeatMap:
     """A map of factors around 1, such as gates; NaN is a dash."""
-    full = full_colour([value - 1.0 for _, cells in rows for value in cells if not isnan(value)])
+    full = full_colour([value - 1.0 for _, values in rows for value in values if not isnan(value)])
+
+    def cell(value: float) -> HeatCell:
+        return _NO_NUMBER if isnan(value) else HeatCell(f"{value:.2f}", shade=_shade(value - 1.0, full))
+
     return HeatMap(
         title=title,
         corner=(corner,),
         columns=tuple(columns),
-        rows=tuple(
-            (
-                (label,),
-                tuple(
-                    HeatCell("–", sure=False, number=False)
-                    if isnan(value)
-                    else HeatCell(f"{value:.2f}", shade=_shade(value - 1.0, full))
-                    for value in cells
-                ),
-            )
-            for label, cells in rows
-        ),
+        rows=tuple(((label,), tuple(map(cell, values))) for label, values in rows),
         legend=tuple(HeatCell(f"{1.0 + step * full:.4g}", shade=step) for step in _STEPS),
     )
 

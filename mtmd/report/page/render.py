@@ -4,25 +4,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from mtmd.abtest.outcome import ABTest
-from mtmd.config import GatesConfig, Slice
+from mtmd.config import GatesConfig
 from mtmd.evaluate.replay_report import ReplayReport
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.parity import ParityReport
 from mtmd.extract.shards import Days
-from mtmd.promote.gates import Verdict
+from mtmd.promote.gates import AB_TEST, Verdict
 from mtmd.registry.records import ModelManifest
 from mtmd.report.page import calibration, comparisons
-from mtmd.report.page.ab_test import ab_test_view
-from mtmd.report.page.charts import line_chart, scientific
-from mtmd.report.page.quality import quality, short
-from mtmd.report.page.replay import replay_view
-from mtmd.report.page.towers import TowerMeans, tower_view
+from mtmd.report.page.charts import decimal, minus, percent, scientific
+from mtmd.report.page.curves import replay_charts, training_chart
+from mtmd.report.page.quality import observed, quality, short
+from mtmd.report.page.towers import TowerMeans, gates_map, routing
 from mtmd.report.page.verdict import brief, details, headline, rival_tables
+from mtmd.report.tables.ab_test import bound_tables, change_table, paper_tables
+from mtmd.report.tables.replay import replay_slices_table, replay_table, replay_words
 from mtmd.train.results import FitResult
 from mtmd.validate.results import DayValidation, WindowValidation
 
@@ -68,8 +69,24 @@ class ReportInputs:
     tested: ABTest | None = None
 
 
-@dataclass(frozen=True)
-class Tile:
+# What the template calls, beside the values that it is given.
+_FILTERS = (decimal, minus, observed, percent, scientific, short)
+_FUNCTIONS = (
+    bound_tables,
+    change_table,
+    comparisons.ab_test_words,
+    gates_map,
+    paper_tables,
+    replay_charts,
+    replay_slices_table,
+    replay_table,
+    replay_words,
+    routing,
+    training_chart,
+)
+
+
+class Tile(NamedTuple):
     """A number or a few words that a reader sees first; kind is good, bad or empty."""
 
     name: str
@@ -86,6 +103,8 @@ def render_report(inputs: ReportInputs) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {function.__name__: function for function in _FILTERS}
+    environment.globals |= {function.__name__: function for function in _FUNCTIONS}
     report = inputs.evaluation
     return environment.get_template("page.html").render(
         run=inputs,
@@ -101,54 +120,37 @@ def render_report(inputs: ReportInputs) -> str:
         bucket_maps=list(comparisons.bucket_maps(report)),
         ablation_maps=list(comparisons.ablation_maps(inputs.ablations)),
         panels=list(calibration.panels(report)),
-        replay=replay_view(inputs.replay),
-        tested=None if inputs.tested is None else ab_test_view(inputs.tested, inputs.verdict),
-        curves={name: _curves(name, fit) for name, fit in inputs.fits.items()},
-        towers=[tower_view(means) for means in inputs.traces],
         quality=quality(inputs.validations, inputs.days),
-        short=short,
-        scientific=scientific,
+        ab_test_gate=AB_TEST,
     )
 
 
 def _tiles(inputs: ReportInputs) -> Iterator[Tile]:
     gates, report = inputs.verdict.gates, inputs.evaluation
     passed = sum(gate.passed for gate in gates)
-    whole = passed == len(gates)
-    yield Tile("gates", f"{passed} of {len(gates)} pass", "good" if whole else "bad")
+    yield Tile("gates", f"{passed} of {len(gates)} pass", "good" if passed == len(gates) else "bad")
     for name in ("champion", "per_slice", "pooled"):
+        title = f"against the {comparisons.RIVAL_NAMES[name]}"
         if name not in report.predictors:
-            yield Tile(f"against the {comparisons.RIVAL_NAMES[name]}", "not compared")
+            yield Tile(title, "not compared")
             continue
-        found = comparisons.standing(report, name)
-        kind = "bad" if found.behind else "good" if found.ahead else ""
-        yield Tile(f"against the {comparisons.RIVAL_NAMES[name]}", found.words, kind)
+        standing = comparisons.standing(report, name)
+        kind = "bad" if standing.behind else "good" if standing.ahead else ""
+        yield Tile(title, standing.words, kind)
     yield Tile("mean prediction / mean teacher", _calibration(inputs))
-    bad = [one.title for one in inputs.validations if not one.passed]
+    bad = [validation.title for validation in inputs.validations if not validation.passed]
     yield Tile("data", "all suites hold" if not bad else f"{', '.join(bad)} failed", "bad" if bad else "good")
 
 
 def _calibration(inputs: ReportInputs) -> str:
     """The range over the slices that the calibration gate judged."""
     report = inputs.evaluation
-    judged = {
-        Slice(one.surface, one.product, one.task)
+    ratios = [
+        report.get(report.candidate, finding.slice).teacher_calibration
         for gate in inputs.verdict.gates
         if gate.name == "calibration"
-        for one in gate.slices
-        if one.judged
-    }
-    ratios = [
-        report.get(report.candidate, where).teacher_calibration for where in report.slices if where in judged
+        for finding in gate.slices
+        if finding.judged
     ]
-    found = [ratio for ratio in ratios if ratio is not None]
-    return f"{min(found):.2f} to {max(found):.2f} in {len(found)} judged slices" if found else "not judged"
-
-
-def _curves(name: str, fit: FitResult) -> Markup:
-    curves = {
-        "train": [epoch.train_loss for epoch in fit.epochs],
-        "validation": [epoch.validation_loss for epoch in fit.epochs],
-    }
-    chart = line_chart(f"{name}: weighted KL, nats", "epoch", curves, best=fit.best_epoch, width=460)
-    return Markup(chart)
+    known = [ratio for ratio in ratios if ratio is not None]
+    return f"{min(known):.2f} to {max(known):.2f} in {len(known)} judged slices" if known else "not judged"

@@ -1,26 +1,24 @@
 """An experiment in the form of the paper's Tables 2 to 5: relative changes in percent, and their intervals."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from mtmd.abtest.arms import Alignment
 from mtmd.abtest.changes import RelativeChange
 from mtmd.abtest.outcome import CANDIDATE, CHANCE, HEAVYWEIGHT, ORACLE, UNCONSTRAINED, ABTest
 from mtmd.evaluate.report import Estimate
-from mtmd.report.tables.evaluation import NOT_APPLICABLE, Cell, Column, Table, spoken
+from mtmd.report.tables.evaluation import NOT_APPLICABLE, Cell, Column, Table, columns_of, spoken
 
 
 def change_table(title: str, changes: Sequence[RelativeChange], kinds: Sequence[str]) -> Table:
     """A row per cell of these kinds (surface, product, goal, all), a column per metric."""
-    found = {(c.kind, c.cell, c.metric): c for c in changes}
+    by_cell = {(c.kind, c.cell, c.metric): c for c in changes}
     cells = dict.fromkeys((c.kind, c.cell) for c in changes if c.kind in kinds)
     metrics = _metrics(changes)
     rows = tuple(
-        (spoken(cell), *(_estimate(found[kind, cell, metric]) for metric in metrics)) for kind, cell in cells
+        (spoken(cell), *(_estimate(by_cell[kind, cell, metric]) for metric in metrics))
+        for kind, cell in cells
     )
-    columns = (
-        Column(name="", kind="text"),
-        *(Column(name=metric, kind="estimate") for metric in metrics),
-    )
+    columns = (Column(name="", kind="text"), *columns_of("estimate", metrics))
     return Table(title=title, columns=columns, rows=rows)
 
 
@@ -28,24 +26,22 @@ def levels_table(title: str, arms: Mapping[str, Sequence[RelativeChange]]) -> Ta
     """The metrics of each arm over all impressions; an arm is the treatment of its changes."""
     rows = tuple((name, *(c.treatment for c in changes if c.kind == "all")) for name, changes in arms.items())
     metrics = _metrics([change for changes in arms.values() for change in changes])
-    columns = (Column(name="lightweight ranker", kind="text"), *(Column(name=metric) for metric in metrics))
+    columns = (Column(name="lightweight ranker", kind="text"), *columns_of("number", metrics))
     return Table(title=title, columns=columns, rows=rows)
 
 
-def alignment_table(title: str, rankers: Mapping[str, Iterable[Alignment]]) -> Table:
+def alignment_table(title: str, rankers: Mapping[str, Sequence[Alignment]]) -> Table:
     """A row per ranker, agreement with the heavyweight ranker by surface."""
-    rows: list[tuple[Cell, ...]] = []
-    names: list[str] = []
-    for ranker, found in rankers.items():
-        cells = list(found)
-        names = [spoken(one.surface) for one in cells]
-        rows.append((ranker, *(one.kept for one in cells), *(one.winners for one in cells)))
+    rows = tuple(
+        (ranker, *(one.kept for one in surfaces), *(one.winners for one in surfaces))
+        for ranker, surfaces in rankers.items()
+    )
+    names = [spoken(one.surface) for one in next(iter(rankers.values()))]
     columns = (
         Column(name="lightweight ranker", kind="text"),
-        *(Column(name=f"kept, {name}") for name in names),
-        *(Column(name=f"winners, {name}") for name in names),
+        *columns_of("number", (f"{share}, {name}" for share in ("kept", "winners") for name in names)),
     )
-    return Table(title=title, columns=columns, rows=tuple(rows))
+    return Table(title=title, columns=columns, rows=rows)
 
 
 def _metrics(changes: Sequence[RelativeChange]) -> list[str]:
@@ -97,6 +93,6 @@ def bound_tables(tested: ABTest) -> tuple[Table, ...]:
     )
 
 
-def _swapped(found: Sequence[RelativeChange]) -> tuple[RelativeChange, ...]:
+def _swapped(changes: Sequence[RelativeChange]) -> tuple[RelativeChange, ...]:
     """The control's figures in the treatment's place."""
-    return tuple(one.model_copy(update={"treatment": one.control}) for one in found)
+    return tuple(change.model_copy(update={"treatment": change.control}) for change in changes)

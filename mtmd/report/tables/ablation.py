@@ -10,7 +10,7 @@ from scipy.stats import t as student
 from mtmd.config import Frozen, Slice, Variant
 from mtmd.errors import EvaluationError
 from mtmd.evaluate.report import ALL, EVERYTHING, Estimate, EvaluationReport
-from mtmd.report.tables.evaluation import Column, Table, compared_buckets
+from mtmd.report.tables.evaluation import Column, Table, bucket_columns, compared_buckets
 
 
 class Contribution(Frozen):
@@ -43,7 +43,7 @@ def contributions(
     """
     if not reports:
         raise EvaluationError("contributions need the report of one seed or more; train the variants first")
-    evaluated = [one for one in variants if all(one.name in report.predictors for report in reports)]
+    evaluated = [v for v in variants if all(v.name in report.predictors for report in reports)]
     return tuple(
         Contribution(
             variant=variant.name,
@@ -63,36 +63,31 @@ def factor_table(
     reports: Sequence[EvaluationReport], variants: Iterable[Variant], where: Slice = EVERYTHING
 ) -> Table:
     """One row per factor, columns 0 to 4 and all, as in Table 6; the last column says what chance explains."""
-    cells = contributions(reports, variants, where)
-    rows: dict[tuple[str, str], list[Contribution]] = {}
-    for cell in cells:
-        rows.setdefault((cell.variant, cell.factor), []).append(cell)
-    buckets = compared_buckets(reports[0])
-    names = ["all" if bucket is None else str(bucket) for bucket in buckets]
-    columns = (
-        Column(name="factor", kind="text"),
-        *(Column(name=name, kind="estimate") for name in names),
-        Column(name="verdict", kind="text"),
-    )
+    rows: dict[str, list[Contribution]] = {}
+    for contribution in contributions(reports, variants, where):
+        rows.setdefault(contribution.variant, []).append(contribution)
     task = "all tasks" if where.task == ALL else where.task
     seeds = f"{len(reports)} seeds"
     if len(reports) == 1:
         seeds = f"one seed: below {reports[0].seed_noise:.0%} is noise, which the intervals do not know of"
     return Table(
         title=f"Contribution to LogMAE by rank bucket (0 = top), {task}, {reports[0].as_of}, {seeds}",
-        columns=columns,
+        columns=(
+            Column(name="factor", kind="text"),
+            *bucket_columns(compared_buckets(reports[0])),
+            Column(name="verdict", kind="text"),
+        ),
         rows=tuple(
-            (factor, *(cell.improvement for cell in found), _verdict(found[-1]))
-            for (_, factor), found in rows.items()
+            (row[0].factor, *(contribution.improvement for contribution in row), _verdict(row[-1]))
+            for row in rows.values()
         ),
     )
 
 
 def _verdict(over_all: Contribution) -> str:
-    found = over_all.improvement
-    if found is None or not over_all.clear:
+    if over_all.improvement is None or not over_all.clear:
         return "within noise"
-    return "helps" if found.value > 0 else "hurts"
+    return "helps" if over_all.improvement.value > 0 else "hurts"
 
 
 def _of_seed(report: EvaluationReport, variant: Variant, where: Slice, bucket: int | None) -> Estimate | None:
@@ -108,17 +103,16 @@ def _of_seed(report: EvaluationReport, variant: Variant, where: Slice, bucket: i
     )
 
 
-def _over_seeds(found: Sequence[Estimate | None], confidence: float) -> Estimate | None:
-    known = [one for one in found if one is not None]
-    if len(known) < len(found):
+def _over_seeds(estimates: Sequence[Estimate | None], confidence: float) -> Estimate | None:
+    known = [estimate for estimate in estimates if estimate is not None]
+    if len(known) < len(estimates):
         return None
     if len(known) == 1:
         return known[0]
-    mean = fmean(one.value for one in known)
+    mean = fmean(estimate.value for estimate in known)
     t = float(student.ppf((1.0 + confidence) / 2.0, len(known) - 1))
-    seeds = t * stdev(one.value for one in known) / math.sqrt(len(known))
-    requests = (
-        fmean((one.high or 0.0) - (one.low or 0.0) for one in known) / 2.0
-    )  # _of_seed has both or is None
+    seeds = t * stdev(estimate.value for estimate in known) / math.sqrt(len(known))
+    # _of_seed has both bounds or is None
+    requests = fmean((estimate.high or 0.0) - (estimate.low or 0.0) for estimate in known) / 2.0
     half = math.hypot(seeds, requests)
     return Estimate(value=mean, low=mean - half, high=mean + half)

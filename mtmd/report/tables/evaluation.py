@@ -1,14 +1,13 @@
 """An evaluation report as plain tables, for a terminal, an artifact or Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from mtmd.config import Domain, Frozen, Slice
 from mtmd.evaluate.report import Estimate, EvaluationReport
 
 NOT_APPLICABLE = "N/A"
-TABLE_1 = ("Surface", "Ad Type")  # the paper's heads of its Table 1, before the tasks
-
+_TOP_BUCKETS = 5  # in the paper's Table 6
 
 Cell = str | int | float | Estimate | None
 Kind = Literal["text", "count", "number", "percent", "share", "estimate"]
@@ -35,6 +34,14 @@ class Column(Frozen):
             "estimate": "{:.2%}",
         }
         return forms[self.kind].format(value)
+
+
+def columns_of(kind: Kind, names: Iterable[str]) -> tuple[Column, ...]:
+    """Columns of one kind."""
+    return tuple(Column(name=name, kind=kind) for name in names)
+
+
+SLICE_COLUMNS = columns_of("text", ("surface", "product", "task"))
 
 
 class Table(Frozen):
@@ -65,26 +72,23 @@ class Table(Frozen):
 def logmae_table(report: EvaluationReport) -> Table:
     """Slices and task aggregates × LogMAE of each predictor, and the candidate's gain over the others."""
     rivals = [p for p in report.predictors if p != report.candidate]
-    where = [*report.slices, *report.aggregates]
-    values = report.table("logmae", slices=where)
-    gains = {rival: report.improvement(report.candidate, rival, slices=where) for rival in rivals}
     rows = [
         (
-            *at,
-            report.get(report.candidate, at).rows,
-            *values[at].values(),
-            *(gains[rival][at] for rival in rivals),
+            *where,
+            report.get(report.candidate, where).rows,
+            *(report.get(predictor, where).logmae for predictor in report.predictors),
+            *(report.improvement(report.candidate, rival, where) for rival in rivals),
         )
-        for at in where
+        for where in (*report.slices, *report.aggregates)
     ]
-    columns = [
-        *_slice_columns(),
+    columns = (
+        *SLICE_COLUMNS,
         Column(name="rows", kind="count"),
-        *(Column(name=predictor) for predictor in report.predictors),
-        *(Column(name=f"vs {rival}", kind="percent") for rival in rivals),
-    ]
+        *columns_of("number", report.predictors),
+        *columns_of("percent", (f"vs {rival}" for rival in rivals)),
+    )
     title = f"LogMAE against the teacher on {report.as_of} (lower is better; improvements positive = better)"
-    return Table(title=title, columns=tuple(columns), rows=tuple(rows))
+    return Table(title=title, columns=columns, rows=tuple(rows))
 
 
 def estimate(
@@ -98,7 +102,7 @@ def estimate(
 
     None where a LogMAE is undefined. Raises EvaluationError for a predictor, slice or bucket that the report lacks.
     """
-    gain = report.improvement(predictor, reference, bucket, [where])[where]
+    gain = report.improvement(predictor, reference, where, bucket)
     if gain is None:
         return None
     compared = predictor == report.candidate and reference != predictor and bucket in compared_buckets(report)
@@ -110,38 +114,35 @@ def estimate(
 
 def compared_buckets(report: EvaluationReport) -> tuple[int | None, ...]:
     """The rank buckets that have intervals, top first, then None for all rows."""
-    found = {pair.bucket for pair in report.comparisons}
-    return (*sorted(bucket for bucket in found if bucket is not None), None)
+    buckets = {pair.bucket for pair in report.comparisons}
+    return (*sorted(bucket for bucket in buckets if bucket is not None), None)
 
 
-def improvement_table(report: EvaluationReport, reference: str, predictor: str | None = None) -> Table:
-    """LogMAE improvement in the form of the paper's Table 1: surface × ad type, one column per task.
+def bucket_columns(buckets: Iterable[int | None]) -> tuple[Column, ...]:
+    """One column of estimates per rank bucket; None is all rows."""
+    return columns_of("estimate", ("all" if bucket is None else str(bucket) for bucket in buckets))
 
-    The candidate's improvements come with intervals.
-    """
-    predictor = predictor or report.candidate
+
+def improvement_table(report: EvaluationReport, reference: str) -> Table:
+    """The candidate's LogMAE improvement in the form of the paper's Table 1: surface × ad type, one column per task."""
     tasks = [aggregate.task for aggregate in report.aggregates]
-    known = set(report.slices)
 
-    def cell(surface: str, product: str, task: str) -> Cell:
-        where = Slice(surface, product, task)
-        return estimate(report, predictor, reference, where) if where in known else NOT_APPLICABLE
+    def cell(where: Slice) -> Cell:
+        known = where in report.slices
+        return estimate(report, report.candidate, reference, where) if known else NOT_APPLICABLE
 
-    rows = [
-        (*map(spoken, domain), *(cell(*domain, task) for task in tasks))
-        for domain in domains_of_table_1(report)
-    ]
-    columns = (
-        *(Column(name=name, kind="text") for name in TABLE_1),
-        *(Column(name=task.upper(), kind="estimate") for task in tasks),
+    domains = sorted({Domain(where.surface, where.product) for where in report.slices})  # the paper's order
+    return Table(
+        title=f"LogMAE improvement of {report.candidate} over {reference} on {report.as_of}, "
+        f"with {report.confidence:.0%} intervals",
+        columns=(
+            *columns_of("text", ("Surface", "Ad Type")),
+            *columns_of("estimate", (task.upper() for task in tasks)),
+        ),
+        rows=tuple(
+            (*map(spoken, domain), *(cell(Slice(*domain, task)) for task in tasks)) for domain in domains
+        ),
     )
-    title = f"LogMAE improvement of {predictor} over {reference} on {report.as_of}"
-    return Table(title=title + _confidence(report, predictor), columns=columns, rows=tuple(rows))
-
-
-def domains_of_table_1(report: EvaluationReport) -> list[Domain]:
-    """(surface, product) in the paper's order, which is the alphabet's."""
-    return sorted({Domain(at.surface, at.product) for at in report.slices})
 
 
 def spoken(name: str) -> str:
@@ -149,56 +150,37 @@ def spoken(name: str) -> str:
     return name.replace("_", " ")
 
 
-def bucket_table(
-    report: EvaluationReport,
-    reference: str,
-    predictor: str | None = None,
-    *,
-    top: int = 5,
-    slices: Sequence[Slice] | None = None,
-) -> Table:
-    """LogMAE improvement in the top rank buckets and over all rows (paper Table 6), by task unless told.
-
-    The candidate's improvements come with intervals.
-    """
-    predictor = predictor or report.candidate
-    where = report.aggregates if slices is None else slices
-    cuts: list[int | None] = [*range(min(top, report.buckets)), None]
-    rows = [(*at, *(estimate(report, predictor, reference, at, cut) for cut in cuts)) for at in where]
-    names = ["all" if cut is None else str(cut) for cut in cuts]
-    columns = (*_slice_columns(), *(Column(name=name, kind="estimate") for name in names))
-    title = f"LogMAE improvement of {predictor} over {reference} by rank bucket (0 = top) on {report.as_of}"
-    return Table(title=title + _confidence(report, predictor), columns=columns, rows=tuple(rows))
-
-
-def action_table(report: EvaluationReport, predictor: str | None = None) -> Table:
-    """A predictor against what users really did, by slice and task aggregate."""
-    predictor = predictor or report.candidate
-    columns = (
-        *_slice_columns(),
-        Column(name="impressions", kind="count"),
-        Column(name="actions", kind="count"),
-        Column(name="auc"),
-        Column(name="log_loss"),
-        Column(name="calibration"),
-        Column(name="calibration to teacher"),
+def bucket_table(report: EvaluationReport, reference: str) -> Table:
+    """The candidate's LogMAE improvement by task in the top rank buckets and over all rows (paper Table 6)."""
+    buckets: list[int | None] = [*range(min(_TOP_BUCKETS, report.buckets)), None]
+    return Table(
+        title=f"LogMAE improvement of {report.candidate} over {reference} by rank bucket (0 = top) "
+        f"on {report.as_of}, with {report.confidence:.0%} intervals",
+        columns=(*SLICE_COLUMNS, *bucket_columns(buckets)),
+        rows=tuple(
+            (*where, *(estimate(report, report.candidate, reference, where, bucket) for bucket in buckets))
+            for where in report.aggregates
+        ),
     )
+
+
+def action_table(report: EvaluationReport) -> Table:
+    """The candidate against what users really did, by slice and task aggregate."""
     rows = []
-    for at in (*report.slices, *report.aggregates):
-        m = report.get(predictor, at)
+    for where in (*report.slices, *report.aggregates):
+        m = report.get(report.candidate, where)
         rows.append(
-            (*at, m.impressions, m.positives, m.auc, m.log_loss, m.calibration, m.teacher_calibration)
+            (*where, m.impressions, m.positives, m.auc, m.log_loss, m.calibration, m.teacher_calibration)
         )
-    title = f"{predictor} against real actions on {report.as_of} (calibration: predicted / happened)"
-    return Table(title=title, columns=columns, rows=tuple(rows))
-
-
-def _confidence(report: EvaluationReport, predictor: str) -> str:
-    return f", with {report.confidence:.0%} intervals" if predictor == report.candidate else ""
-
-
-def _slice_columns() -> tuple[Column, ...]:
-    return tuple(Column(name=name, kind="text") for name in ("surface", "product", "task"))
+    return Table(
+        title=f"{report.candidate} against real actions on {report.as_of} (calibration: predicted / happened)",
+        columns=(
+            *SLICE_COLUMNS,
+            *columns_of("count", ("impressions", "actions")),
+            *columns_of("number", ("auc", "log_loss", "calibration", "calibration to teacher")),
+        ),
+        rows=tuple(rows),
+    )
 
 
 def _line(cells: Sequence[str]) -> str:

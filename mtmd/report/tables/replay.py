@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from mtmd.config import Slice
 from mtmd.evaluate.replay_cells import QUANTITIES
-from mtmd.evaluate.replay_report import EVERYWHERE, RANDOM, ReplayReport, ReplayShare
+from mtmd.evaluate.replay_report import EVERYWHERE, RANDOM, ReplayReport
 from mtmd.evaluate.report import Estimate
-from mtmd.report.tables.evaluation import Cell, Column, Table
+from mtmd.report.tables.evaluation import SLICE_COLUMNS, Cell, Column, Table, columns_of
 
 
 def replay_words(report: ReplayReport) -> str:
@@ -23,18 +23,20 @@ def replay_words(report: ReplayReport) -> str:
     )
 
 
-def replay_table(report: ReplayReport) -> Table:
-    """Whole requests ranked by value, over all surfaces and on each: a row per quantity and K that cuts a request."""
+def replay_table(report: ReplayReport, cells: Sequence[Slice] | None = None) -> Table:
+    """Whole requests ranked by value: a row per quantity and K that cuts a request.
+
+    Over all surfaces and on each, unless some of these `cells` are given.
+    """
     columns = (
         Column(name="surface", kind="text"),
-        Column(name="kept", kind="count"),
-        Column(name="requests cut", kind="count"),
+        *columns_of("count", ("kept", "requests cut")),
         Column(name="share of", kind="text"),
-        *_compared(report),
+        *columns_of("estimate", _compared(report)),
     )
     rows = [
         (where.surface, kept, cut, _spoken(report, name), *_row(report, where, kept, name))
-        for where, kept, cut in _cuts(report, report.by_value)
+        for where, kept, cut in _cuts(report, report.by_value if cells is None else cells)
         for name in QUANTITIES
     ]
     return Table(title=_title(report, "by value, whole requests"), columns=columns, rows=tuple(rows))
@@ -44,15 +46,9 @@ def replay_slices_table(report: ReplayReport) -> Table:
     """Every slice, ranked by its task's score: one row per K that cuts a request, with recall and value."""
     names = ("recall", "value")
     columns = (
-        *(Column(name=name, kind="text") for name in ("surface", "product", "task")),
-        Column(name="requests", kind="count"),
-        Column(name="kept", kind="count"),
-        Column(name="requests cut", kind="count"),
-        *(
-            column.model_copy(update={"name": f"{name}: {column.name}"})
-            for name in names
-            for column in _compared(report)
-        ),
+        *SLICE_COLUMNS,
+        *columns_of("count", ("requests", "kept", "requests cut")),
+        *columns_of("estimate", (f"{name}: {compared}" for name in names for compared in _compared(report))),
     )
     rows = [
         (
@@ -60,33 +56,30 @@ def replay_slices_table(report: ReplayReport) -> Table:
             report.cell(where).requests,
             kept,
             cut,
-            *(found for name in names for found in _row(report, where, kept, name)),
+            *(cell for name in names for cell in _row(report, where, kept, name)),
         )
         for where, kept, cut in _cuts(report, report.slices)
     ]
     return Table(title=_title(report, "by task, inside a domain"), columns=columns, rows=tuple(rows))
 
 
-def points(found: Estimate | None) -> str:
+def points(difference: Estimate | None) -> str:
     """A difference of shares in percentage points: `+1.20 [+0.50, +1.90]`."""
-    if found is None:
+    if difference is None:
         return "–"
-    if found.low is None or found.high is None:
-        return _point(found.value)
-    return f"{_point(found.value)} [{_point(found.low)}, {_point(found.high)}]"
+    value = _point(difference.value)
+    if difference.low is None or difference.high is None:
+        return value
+    return f"{value} [{_point(difference.low)}, {_point(difference.high)}]"
 
 
 def _point(share: float) -> str:
     return f"{round(100 * share, 2) + 0.0:+.2f}"  # + 0.0: there is no −0.00
 
 
-def _compared(report: ReplayReport) -> tuple[Column, ...]:
-    return (
-        Column(name=report.candidate, kind="estimate"),
-        Column(name=report.reference, kind="estimate"),
-        Column(name="Δ points", kind="estimate"),
-        Column(name="at random", kind="estimate"),
-    )
+def _compared(report: ReplayReport) -> tuple[str, ...]:
+    """Heads of `_row`."""
+    return report.candidate, report.reference, "Δ points", "at random"
 
 
 def _cuts(report: ReplayReport, cells: Sequence[Slice]) -> Iterator[tuple[Slice, int, int]]:
@@ -99,19 +92,16 @@ def _cuts(report: ReplayReport, cells: Sequence[Slice]) -> Iterator[tuple[Slice,
 
 def _row(report: ReplayReport, where: Slice, kept: int, name: str) -> tuple[Cell, ...]:
     """The candidate with its interval, the reference, their difference, and what is kept at random."""
-    own, other, random = (
-        _of(report.share(one, where, kept), name) for one in (report.candidate, report.reference, RANDOM)
+    candidate, reference, random = (
+        getattr(report.share(predictor, where, kept), name)
+        for predictor in (report.candidate, report.reference, RANDOM)
     )
-    return own, _bare(other), points(_of(report.difference(where, kept), name)), _bare(random)
+    difference = points(getattr(report.difference(where, kept), name))
+    return candidate, _bare(reference), difference, _bare(random)
 
 
-def _bare(found: Estimate | None) -> Estimate | None:
-    return None if found is None else Estimate(value=found.value)
-
-
-def _of(share: ReplayShare, name: str) -> Estimate | None:
-    found: Estimate | None = getattr(share, name)
-    return found
+def _bare(share: Estimate | None) -> Estimate | None:
+    return None if share is None else Estimate(value=share.value)
 
 
 def _spoken(report: ReplayReport, name: str) -> str:

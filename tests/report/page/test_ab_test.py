@@ -8,7 +8,7 @@ import pytest
 from mtmd.abtest.outcome import ABTest
 from mtmd.promote.gates import AB_TEST
 from mtmd.promote.slice_gates import GateResult
-from mtmd.report.page.ab_test import ab_test_view
+from mtmd.report.page.comparisons import ab_test_words
 from mtmd.report.page.render import ReportInputs, render_report
 from tests.abtest.outcomes import planted
 
@@ -24,9 +24,9 @@ def section(inputs: ReportInputs) -> Callable[[ABTest], str]:
     return render
 
 
-def test_in_words_only_what_chance_does_not_explain_differs(inputs: ReportInputs) -> None:
+def test_in_words_only_what_chance_does_not_explain_differs() -> None:
     def words(**errors: float | None) -> str:
-        return ab_test_view(planted(**errors), inputs.verdict).words
+        return ab_test_words(planted(**errors))
 
     head = "Against the per-slice baselines, over all impressions: "
     assert words(CPC=-3.0, CTR=3.0, GCTR=2.0, OCTR=-3.0, HDR=3.0, RPR=None) == (

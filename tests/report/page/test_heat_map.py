@@ -4,6 +4,7 @@ import pytest
 
 from mtmd.evaluate.report import Estimate
 from mtmd.report.page.heat_map import HeatCell, estimate_cell, estimates_map, factors_map, full_colour
+from mtmd.report.tables.evaluation import Cell, Column, Table, columns_of
 
 
 def test_a_cell_has_its_value_its_interval_and_half_the_colour() -> None:
@@ -36,19 +37,18 @@ def test_full_colour_is_a_round_share(values: list[float], full: float) -> None:
     assert full_colour(values) == full
 
 
+def table(*names: str, cells: tuple[Cell, ...]) -> Table:
+    columns = (Column(name="task", kind="text"), *columns_of("estimate", names))
+    return Table(title="t", columns=columns, rows=(("ctr", *cells),))
+
+
 def test_a_map_has_the_legend_of_its_own_scale() -> None:
-    found = estimates_map("t", ["task"], ["0", "all"], [(("ctr",), [Estimate(value=0.2), None])])
+    found = estimates_map(table("0", "all", cells=(Estimate(value=0.2), None)))
+    assert (found.corner, found.columns, found.rows[0][0]) == (("task",), ("0", "all"), ("ctr",))
     assert [step.text for step in found.legend] == ["−25%", "−12.5%", "0", "+12.5%", "+25%"]
     assert found.rows[0][1][0].shade == pytest.approx(0.8)
-    given = estimates_map("t", ["task"], ["all"], [(("ctr",), [Estimate(value=0.2)])], 0.5)
+    given = estimates_map(table("all", cells=(Estimate(value=0.2),)), 0.5)
     assert given.rows[0][1][0].shade == pytest.approx(0.4)
-
-
-def test_a_ragged_row_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"row \('ctr',\) of 't' has 1 labels and 1 cells; it must have 1 and 2"
-    ):
-        estimates_map("t", ["task"], ["0", "all"], [(("ctr",), [None])])
 
 
 def test_factors_are_coloured_around_one() -> None:

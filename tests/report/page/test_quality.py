@@ -1,5 +1,8 @@
+import re
+
 from mtmd.extract.shards import Days
-from mtmd.report.page.quality import Validation, quality, short
+from mtmd.report.page.quality import Validation, observed, quality, short
+from mtmd.report.page.render import ReportInputs, render_report
 
 
 def test_the_sums_and_findings_of_the_suites(validations: tuple[Validation, ...], days: Days) -> None:
@@ -8,21 +11,33 @@ def test_the_sums_and_findings_of_the_suites(validations: tuple[Validation, ...]
         "2 validations, 1 of 2 stop the run: 1 expectations passed, 1 failed, 1 raised, 1 skipped"
     )
     assert not found.passed
-    assert found.skipped == (("no earlier day", 1),)
-    assert [(one.name, one.level, one.observed) for one in found.findings] == [
-        ("ads.ads_change", "warning", "1,234 unexpected"),
-        ("window.days", "stops the run", "division by <zero>"),
+    assert found.skipped == {"no earlier day": 1}
+    assert [(where, result.name, observed(result)) for where, result in found.findings] == [
+        ("2026-01-21", "ads_change", "1,234 unexpected"),
+        ("window 2026-01-01 … 2026-01-21", "days", "division by <zero>"),
     ]
 
 
-def test_days_are_the_windows_then_the_held_out_one(validations: tuple[Validation, ...], days: Days) -> None:
-    found = quality(validations, days)
-    assert found.candidates == 20 * 100
-    assert (found.days[0].day, found.days[0].held_out, found.days[0].share) == ("Thu 2026-01-01", False, 1.0)
-    last = found.days[-1]
-    assert (last.day, last.held_out, last.share) == ("Wed 2026-01-21", True, 0.5)
-    assert (last.passed, last.not_passed, last.skipped) == (1, 1, 1)
-    assert last.fingerprint == "00ffffffffff"
+def test_findings_stand_on_the_page_with_what_they_do(inputs: ReportInputs) -> None:
+    page = render_report(inputs)
+    assert (
+        "<code>ads.ads_change</code></td><td>warning</td><td>stale ads</td><td>1,234 unexpected</td>" in page
+    )
+    assert "<code>window.days</code></td><td>stops the run</td><td>holes</td>" in page
+
+
+def test_days_are_the_windows_then_the_held_out_one(inputs: ReportInputs) -> None:
+    page = render_report(inputs)
+    rows = re.findall(
+        r"<tr.*2026-01-\d\d(?: \(held out\))?</th>.*</tr>", page[page.index('<section id="data">') :]
+    )
+    assert len(rows) == 21
+    assert rows[0].startswith('<tr><th scope="row">Thu 2026-01-01</th>')
+    assert "width:100.0%" in rows[0]
+    assert rows[-1].startswith('<tr class="whole"><th scope="row">Wed 2026-01-21 (held out)</th>')
+    assert "width:50.0%" in rows[-1]
+    assert '<td class="n">1</td><td class="n bad">1</td><td class="n">1</td>' in rows[-1]
+    assert "<code>00ffffffffff</code>" in rows[-1]
 
 
 def test_when_all_hold_it_says_so(validations: tuple[Validation, ...], days: Days) -> None:

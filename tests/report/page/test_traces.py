@@ -11,7 +11,7 @@ from mtmd.model.batch import SideInput
 from mtmd.model.build import build_model
 from mtmd.model.towers import TowerTrace
 from mtmd.model.two_tower import MTMD
-from mtmd.report.page.towers import _Sums, trace_means
+from mtmd.report.page.towers import add_batch, trace_means
 from tests.evaluate.conftest import declarations, make_shard  # noqa: F401 - fixtures
 
 
@@ -35,12 +35,14 @@ def test_a_row_counts_as_often_as_it_was_scored() -> None:
         gates=torch.tensor([[1.0], [2.0], [0.5]]),
         routing=torch.tensor([[[0.2, 0.8]], [[0.6, 0.4]], [[0.5, 0.5]]]),
     )
-    sums = _Sums()
-    sums.add(side, trace, torch.tensor([0, 0, 0, 1, 2, 2]))
-    sums.add(side, trace, torch.tensor([0, 1, 2]))
-    assert sums.candidates.tolist() == [6.0, 3.0]
-    assert (sums.gates[:, 0] / sums.candidates).tolist() == pytest.approx([(4 * 1.0 + 2 * 2.0) / 6, 0.5])
-    routing = (sums.routing[:, 0, 0] / sums.candidates).tolist()
+    sums: dict[str, torch.Tensor] = {}
+    add_batch(sums, side, trace, torch.tensor([0, 0, 0, 1, 2, 2]))
+    add_batch(sums, side, trace, torch.tensor([0, 1, 2]))
+    assert sums["candidates"].tolist() == [6.0, 3.0]
+    assert (sums["gates"][:, 0] / sums["candidates"]).tolist() == pytest.approx(
+        [(4 * 1.0 + 2 * 2.0) / 6, 0.5]
+    )
+    routing = (sums["routing"][:, 0, 0] / sums["candidates"]).tolist()
     assert routing == pytest.approx([(4 * 0.2 + 2 * 0.6) / 6, 0.5])
 
 
