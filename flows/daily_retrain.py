@@ -25,8 +25,7 @@ from flows.terminal import show
 from mtmd.config import variants
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
-from mtmd.promote.day_run import DayRun
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.stage import DayRun, RunSummary
 
 KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 

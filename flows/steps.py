@@ -19,17 +19,17 @@ from mtmd.evaluate import stage as evaluate_stage
 from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export import stage as export_stage
-from mtmd.export.stage import Exported, Proofs
+from mtmd.export.stage import Proofs
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days, ShardRef
 from mtmd.jobs import backfill as backfill_job
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
-from mtmd.promote.day_run import DayRun
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.publish import stage as publish_stage
 from mtmd.publish.stage import Published
+from mtmd.registry.records import Registered
 from mtmd.report import stage as report_stage
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import sweep
@@ -189,7 +189,7 @@ def evaluate(planned: RunPlan, trained: Sequence[Trained], days: Days) -> Evalua
 
 
 @task(persist_result=False)
-def export(planned: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Exported:
+def export(planned: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Registered:
     """Write the candidate's ONNX files, metrics and manifest into the registry."""
     exported = export_stage.export(planned, mtmd, evaluated, days)
     get_run_logger().info("model %s: %s", exported.model_id, "reused" if exported.reused else "exported")
@@ -197,7 +197,7 @@ def export(planned: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) ->
 
 
 @task(persist_result=False)
-def prove(planned: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) -> Proofs:
+def prove(planned: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef) -> Proofs:
     """Compare the files with the trained model, and let a fresh process answer from them."""
     proofs = export_stage.prove(planned, exported, mtmd, held_out)
     get_run_logger().info("parity: %s; fresh process: %s", proofs.parity.worst, proofs.fresh_process.detail)

@@ -18,7 +18,7 @@ from mtmd.export.parity import PROOF_FORMAT, ParityReport, check_parity
 from mtmd.export.rows import sample_raw_rows
 from mtmd.extract.shards import Days, ShardRef, open_shard
 from mtmd.model.two_tower import MTMD
-from mtmd.registry.records import ModelManifest
+from mtmd.registry.records import ModelManifest, Registered
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
@@ -30,14 +30,6 @@ _PACKAGES = ("torch", "numpy", "duckdb", "pyarrow", "onnx", "onnxruntime", "onnx
 _METRICS = "metrics.json"
 
 
-class Exported(Frozen):
-    """The candidate in the registry."""
-
-    model_id: str
-    path: str
-    reused: bool
-
-
 class Proofs(Frozen):
     """What was seen of the exported files."""
 
@@ -45,7 +37,7 @@ class Proofs(Frozen):
     fresh_process: FreshProcessReport
 
 
-def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Exported:
+def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Registered:
     """Write the candidate once: an ONNX file per tower domain, declarations, its own metrics and manifest.
 
     Raises BundleError when a stored model was altered, or the model cannot be exported.
@@ -68,11 +60,10 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Ex
         seeds={"training": plan.preset.training.seed, "hash": plan.preset.hash_seed},
         packages=package_versions(),
     )
-    stored = Registry(plan.workspace.root).add(name, build, manifest)
-    return Exported(model_id=name, path=stored.path, reused=stored.reused)
+    return Registry(plan.workspace.root).add(name, build, manifest)
 
 
-def prove(plan: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) -> Proofs:
+def prove(plan: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef) -> Proofs:
     """Compare the files with the trained model on held-out rows, and let a fresh process answer from them alone.
 
     Proofs that hold are kept; they are taken again when the files, the day or the way of checking changed.

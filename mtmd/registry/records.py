@@ -7,7 +7,6 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 
-Sha256 = str
 REASON_LENGTH = 4000  # a history line stays short enough to find from the end of the file
 MODEL_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
@@ -23,7 +22,7 @@ class ModelManifest(Frozen):
     git_commit: str | None = Field(description="commit of the code; None outside a repository")
     seeds: dict[str, int]
     packages: dict[str, str] = Field(description="versions of the packages that decide the numbers")
-    files: dict[str, Sha256] = Field({}, description="sha256 of every other file; `add` fills it")
+    files: dict[str, str] = Field({}, description="sha256 of every other file; `add` fills it")
 
 
 class Registered(Frozen):

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.checks import check_built, check_sequence, refusal, require_reason, require_rollback
-from mtmd.registry.history import champion_of, read_history, reconcile, standing, with_content, without
+from mtmd.registry.history import champion_of, read_history, reconcile, standing, with_content
 from mtmd.registry.records import (
     REASON_LENGTH,
     Champion,
@@ -123,8 +123,10 @@ class Registry:
                 raise RegistryError(
                     f"model {model_id!r} has as_of {manifest.as_of}; it cannot be promoted for {as_of}"
                 )
-            if champion is not None and (words := self._refused(manifest, champion)):
-                return Promotion(outcome="refused", champion=champion, words=words)
+            if champion is not None:
+                banned = self._banned(champion)
+                if words := refusal(manifest, champion, banned, lambda: read_history(self._history)):
+                    return Promotion(outcome="refused", champion=champion, words=words)
             check_sequence(champion, expected_sequence, model_id)
             promoted = self._swap(
                 champion,
@@ -196,7 +198,11 @@ class Registry:
                 reason,
                 previous=below[-1][0] if below else None,
                 rolled_back=rolled_back,
-                bundles=without(champion.rolled_back_bundles, back),
+                bundles={
+                    name: bundle_id
+                    for name, bundle_id in champion.rolled_back_bundles.items()
+                    if name not in back
+                },
                 reinstated=model_id,
                 bundle_id=content,
             )
@@ -225,9 +231,6 @@ class Registry:
             candidates=sum(not path.name.startswith(".") for path in stored),
             history=history[-latest:],
         )
-
-    def _refused(self, manifest: ModelManifest, champion: Champion) -> str | None:
-        return refusal(manifest, champion, self._banned(champion), lambda: read_history(self._history))
 
     def _banned(self, champion: Champion) -> dict[str, str | None]:
         """Models that were rolled back and the content of each, in the order of the rollbacks."""
@@ -266,7 +269,7 @@ class Registry:
         rolled_back: tuple[str, ...],
         bundles: dict[str, str],
         reinstated: str | None = None,
-        bundle_id: str | None = None,
+        bundle_id: str | None,
     ) -> Champion:
         """Pointer first, history second: `reconcile` mends what a crash in between leaves."""
         sequence = (old.sequence if old else 0) + 1
