@@ -76,13 +76,13 @@ class BundleRanker:
         item = _side(traffic.ad_rows, own.item, own.hash_seed)
         queries = Embeddings.concatenate(
             [
-                self._scorer.embed_queries(name, rows)
+                self._scorer.embed("query", name, rows)
                 for name, rows in zip(own.query.domains, query.parts(), strict=True)
             ]
         )
         items = Embeddings.concatenate(
             [
-                self._scorer.embed_items(name, rows)
+                self._scorer.embed("item", name, rows)
                 for name, rows in zip(own.item.domains, item.parts(), strict=True)
             ]
         )

@@ -146,9 +146,11 @@ def _tower(
 
 def _embed(scorer: Scorer, side: TowerSide, domain: str, rows: EncodedSide, size: int) -> tuple[Floats, ...]:
     """Embeddings of the first rows, `size` at a time, at most _BATCHES times: per task (N, K_t)."""
-    embed = scorer.embed_queries if side == "query" else scorer.embed_items
     count = min(len(rows.categorical), size * _BATCHES)
-    batches = [embed(domain, rows.part(slice(at, min(at + size, count)))) for at in range(0, count, size)]
+    batches = [
+        scorer.embed(side, domain, rows.part(slice(at, min(at + size, count))))
+        for at in range(0, count, size)
+    ]
     return tuple(np.concatenate([batch.tasks[task] for batch in batches]) for task in scorer.tasks)
 
 

@@ -120,12 +120,8 @@ def export_ads(workspace: Workspace, path: Path) -> str:
     Raises RegistryError without a champion, BundleError when no ads are published for it, or files are altered.
     """
     registry, catalogue = Registry(workspace.root), Catalogue(workspace.root)
-    champion = registry.champion()
-    if champion is None:
-        raise RegistryError(f"{workspace.root} has no champion; run a day first")
-    current = catalogue.current(champion.model_id)
-    if current is None:
-        raise BundleError(f"no ads are published for champion {champion.model_id}; run `mtmd publish`")
+    champion = registry.require_champion()
+    current = catalogue.require_current(champion.model_id)
     info = load_bundle(registry.verify(champion.model_id))
     ads = open_ads(catalogue.path(champion.model_id, current.name), info)
     rows = export_embeddings(ads, info, current.day, path)

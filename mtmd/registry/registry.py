@@ -102,6 +102,12 @@ class Registry:
                 f"{self._champion} cannot be read; restore it from a copy: {error}"
             ) from error
 
+    def require_champion(self) -> Champion:
+        """The live model; raises RegistryError before the first promotion."""
+        if (champion := self.champion()) is None:
+            raise RegistryError(f"{self.root} has no champion; run a day first")
+        return champion
+
     def promote(self, model_id: str, as_of: date, reason: str, expected_sequence: int) -> Promotion:
         """Make a model live, if the champion is still the one the decision was based on.
 

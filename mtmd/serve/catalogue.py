@@ -50,6 +50,12 @@ class Catalogue:
         except (StorageError, ValidationError) as error:
             raise BundleError(f"{path} cannot be read; remove it and publish again: {error}") from error
 
+    def require_current(self, model_id: str) -> Current:
+        """The publication that serves a model; raises BundleError where there is none, or that can't be told."""
+        if (current := self.current(model_id)) is None:
+            raise BundleError(f"no ads are published for champion {model_id}; run `mtmd publish`")
+        return current
+
     def known(self, model_id: str) -> Current | None:
         """The same; None as well where it can't be told."""
         try:

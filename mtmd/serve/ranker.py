@@ -139,12 +139,12 @@ def embed_requests(scorer: Scorer, rows: Sequence[Row]) -> Embeddings:
             raise LogsError(
                 f"row {number} has surface {row.get('surface')!r}; it must be one of {list(names)}"
             )
-    parts, places = [], []
-    for name in names:
-        if own := [place for place, row in enumerate(rows) if row["surface"] == name]:
-            places += own
-            parts.append(scorer.embed_raw_queries(name, [rows[place] for place in own]))
-    joined = Embeddings.concatenate(parts or [scorer.embed_raw_queries(names[0], [])])
-    back: Integers = np.argsort(np.array(places, np.int64), kind="stable")
-    tasks = {task: values[back] for task, values in joined.tasks.items()}
-    return Embeddings(joined.bundle_id, joined.side, joined.domain[back], tasks)
+    widths = scorer.info.widths
+    domain = np.array([names.index(row["surface"]) for row in rows], np.int64)
+    tasks = {task: np.empty((len(rows), widths[task]), np.float32) for task in scorer.tasks}
+    for index in np.unique(domain).tolist():
+        places = np.flatnonzero(domain == index).tolist()
+        encoded = scorer.encode([rows[place] for place in places], "query")
+        for task, values in scorer.embed("query", names[index], encoded).tasks.items():
+            tasks[task][places] = values
+    return Embeddings(scorer.info.bundle_id, "query", domain, tasks)

@@ -34,13 +34,11 @@ class Ranking:
              better
     partial  whether ads of a product that lacks some of the tasks rank, with logits of −∞ for those: nothing happens
              there. Otherwise they rank nowhere, as do ads of a product that lacks all of them
-    bids     whether a score is proportional to the ad's bid
     """
 
     tasks: tuple[str, ...]
     reduce: Callable[[Floats, Floats], Floats]
     partial: bool = False
-    bids: bool = False
 
     def takes(self, tasks: Collection[str]) -> bool:
         """Whether the ads of a product that has these tasks rank."""
@@ -101,7 +99,7 @@ def by_utility(domains: Domains, weights: Mapping[str, float]) -> Ranking:
         worth: Floats = (np.exp(tree_log_probability(logits, parents)) @ factors) * bid
         return worth
 
-    return Ranking(names, value, partial=True, bids=True)
+    return Ranking(names, value, partial=True)
 
 
 def search(queries: Embeddings, ads: PublishedAds, ranking: Ranking, k: int, *, threads: int = 1) -> TopAds:
@@ -110,7 +108,7 @@ def search(queries: Embeddings, ads: PublishedAds, ranking: Ranking, k: int, *, 
     threads scan side by side; the BLAS behind numpy should have one of its own (`OPENBLAS_NUM_THREADS=1`). Raises
     BundleError for queries of another bundle (naming both ids), or not finite in float16; ConfigError for k < 1.
     """
-    check_queries(queries, ads, ranking)
+    _check_queries(queries, ads, ranking)
     if k < 1 or threads < 1:
         raise ConfigError(f"k ({k}) and threads ({threads}) must be at least 1")
     wanted = [queries.tasks[task] for task in ranking.tasks]
@@ -124,7 +122,7 @@ def search(queries: Embeddings, ads: PublishedAds, ranking: Ranking, k: int, *, 
     return TopAds(rows, ads.ad_id[rows], scores)
 
 
-def check_queries(queries: Embeddings, ads: PublishedAds, ranking: Ranking) -> None:
+def _check_queries(queries: Embeddings, ads: PublishedAds, ranking: Ranking) -> None:
     """Raise BundleError unless they are queries of the ads' bundle, finite in float16 in the tasks that are read."""
     if queries.bundle_id != ads.bundle_id:
         raise BundleError(
