@@ -123,22 +123,24 @@ def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
 @task(persist_result=False, task_run_name="train {kind}")
 def train(planned: RunPlan, kind: ModelKind, window: Sequence[ShardRef], seed: int | None = None) -> Trained:
     """Train one kind of model on the window."""
-    with TrainingProgress(kind, planned.as_of) as progress:
-        trained = train_stage.train(planned, kind, window, progress, seed=seed)
-    _tell(trained)
-    return trained
+    return _train(planned, kind, window, seed)
 
 
 @task(persist_result=False, task_run_name="train {variant}, seed {seed}")
 def train_variant(planned: RunPlan, variant: str, seed: int, window: Sequence[ShardRef]) -> Trained:
     """Train the model with one factor changed, on the same window."""
-    with TrainingProgress(variant, planned.as_of) as progress:
-        trained = train_stage.train(planned, "mtmd", window, progress, variant=variant, seed=seed)
-    _tell(trained)
-    return trained
+    return _train(planned, "mtmd", window, seed, variant)
 
 
-def _tell(trained: Trained) -> None:
+def _train(
+    planned: RunPlan,
+    kind: ModelKind,
+    window: Sequence[ShardRef],
+    seed: int | None,
+    variant: str | None = None,
+) -> Trained:
+    with TrainingProgress(variant or kind, planned.as_of) as progress:
+        trained = train_stage.train(planned, kind, window, progress, variant=variant, seed=seed)
     get_run_logger().info(
         "%s: %s, best epoch %d of %d, %.0f rows/s",
         trained.name,
@@ -147,6 +149,7 @@ def _tell(trained: Trained) -> None:
         len(trained.fit.epochs),
         trained.fit.rows_per_s,
     )
+    return trained
 
 
 @task(persist_result=False)

@@ -187,12 +187,12 @@ def _torch_scores(model: MTMD, shard: Shard, rows: RawRows, preset: Preset) -> N
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
         # Row by row, so that their order is the body's: a batch of the model is sorted by domain.
         queries = [
-            model.embed_queries(side_input(shard.query.take(row), int(own), len(domains.surfaces)))
-            for row, own in zip(requests.reshape(-1, 1), surface, strict=True)
+            model.embed_queries(side_input(shard.query.take(row), int(index), len(domains.surfaces)))
+            for row, index in zip(requests.reshape(-1, 1), surface, strict=True)
         ]
         items = [
-            model.embed_items(side_input(shard.item.take(row), int(own), len(domains.products)))
-            for row, own in zip(ads.reshape(-1, 1), product, strict=True)
+            model.embed_items(side_input(shard.item.take(row), int(index), len(domains.products)))
+            for row, index in zip(ads.reshape(-1, 1), product, strict=True)
         ]
         tasks = zip(zip(*queries, strict=True), zip(*items, strict=True), strict=True)
         logits = torch.stack([torch.cat(q) @ torch.cat(i).T for q, i in tasks], dim=-1)  # (R, A, T)

@@ -123,16 +123,19 @@ def _tower(
     model: MTMD, scorer: Scorer, shard: Shard, preset: Preset, *, side: TowerSide, index: int
 ) -> _Tower:
     declarations = preset.declarations
-    schema = declarations.query if side == "query" else declarations.item
-    domain = shard.surface if side == "query" else shard.product
-    matrices = shard.query if side == "query" else shard.item
-    own = np.flatnonzero(domain.numpy() == index)
+    schema, domain, matrices, embed = (
+        (declarations.query, shard.surface, shard.query, model.embed_queries)
+        if side == "query"
+        else (declarations.item, shard.product, shard.item, model.embed_items)
+    )
+    domain_rows = np.flatnonzero(domain.numpy() == index)
     hard = hard_rows(schema, _UNSEEN)
     real = max(BATCH_SIZES) - len(hard.categorical)
     # A day with fewer rows than the largest batch gives each of them more than once.
-    chosen = own[np.arange(real) * max(len(own), real) // real % len(own)] if len(own) else own
+    chosen = domain_rows
+    if count := len(domain_rows):
+        chosen = domain_rows[np.arange(real) * max(count, real) // real % count]
     rows = EncodedSide.stack(hard, matrices.take(chosen))
-    embed = model.embed_queries if side == "query" else model.embed_items
     reference = embed(side_input(rows, index, len(schema.domains)))
     name = schema.domains[index]
     return _Tower(
@@ -248,36 +251,27 @@ def _largest(deltas: Sequence[float | None]) -> float | None:
 
 
 def _failures(gates: GatesConfig, files: tuple[FileParity, ...], day: DayParity) -> list[str]:
-    found = []
-    for one in files:
-        where = f"{one.file} at batch size {one.batch_size}"
-        if not _within(one.score_delta, gates.parity_score):
-            found.append(f"{where}: scores differ by {_n(one.score_delta)}, at most {gates.parity_score:g}")
-        if not _within(one.embedding_delta, gates.parity_embedding):
-            found.append(
-                f"{where}: embeddings differ by {_n(one.embedding_delta)}, at most {gates.parity_embedding:g}"
-            )
-    if not _within(day.score_delta, gates.parity_score):
-        found.append(
-            f"held-out candidates: scores differ by {_n(day.score_delta)}, at most {gates.parity_score:g}"
-        )
+    failures: list[str] = []
+
+    def compare(what: str, delta: float | None, tolerance: float) -> None:
+        if delta is None or delta > tolerance:
+            number = "a number that is not finite" if delta is None else f"{delta:.3g}"
+            failures.append(f"{what} differ by {number}, at most {tolerance:g}")
+
+    for file in files:
+        where = f"{file.file} at batch size {file.batch_size}"
+        compare(f"{where}: scores", file.score_delta, gates.parity_score)
+        compare(f"{where}: embeddings", file.embedding_delta, gates.parity_embedding)
+    compare("held-out candidates: scores", day.score_delta, gates.parity_score)
     if day.disagreements:
-        found.append(f"top {day.top_k} differs in {day.disagreements} of {day.rankings} rankings")
-    return found
+        failures.append(f"top {day.top_k} differs in {day.disagreements} of {day.rankings} rankings")
+    return failures
 
 
 def _worst(files: tuple[FileParity, ...], day: DayParity) -> str:
-    one = max(files, key=lambda file: file.score_delta or 0.0)
+    worst = max(files, key=lambda file: file.score_delta or 0.0)
     return (
-        f"scores differ by at most {max(one.score_delta or 0.0, day.score_delta or 0.0):.2g} "
-        f"({one.file} at batch size {one.batch_size} is the worst file), top {day.top_k} agrees in all "
+        f"scores differ by at most {max(worst.score_delta or 0.0, day.score_delta or 0.0):.2g} "
+        f"({worst.file} at batch size {worst.batch_size} is the worst file), top {day.top_k} agrees in all "
         f"{day.rankings} rankings"
     )
-
-
-def _within(delta: float | None, tolerance: float) -> bool:
-    return delta is not None and delta <= tolerance
-
-
-def _n(delta: float | None) -> str:
-    return "a number that is not finite" if delta is None else f"{delta:.3g}"

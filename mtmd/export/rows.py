@@ -74,9 +74,9 @@ def _sample(keys: np.ndarray[Any, Any], domain: np.ndarray[Any, Any], per_domain
     """Keys at even distances through the rows of each domain."""
     chosen: list[int] = []
     for index in np.unique(domain):
-        own = keys[domain == index]
-        places = np.linspace(0, len(own) - 1, min(per_domain, len(own))).round().astype(np.int64)
-        chosen += own[places].tolist()
+        of_domain = keys[domain == index]
+        places = np.linspace(0, len(of_domain) - 1, min(per_domain, len(of_domain))).round().astype(np.int64)
+        chosen += of_domain[places].tolist()
     return chosen
 
 

@@ -27,8 +27,6 @@ from mtmd.train.stage import Trained, load_trained
 
 _PACKAGES = ("torch", "numpy", "duckdb", "pyarrow", "onnx", "onnxruntime", "onnxscript", "great-expectations")
 
-_METRICS = "metrics.json"
-
 
 class Proofs(Frozen):
     """What was seen of the exported files."""
@@ -47,8 +45,10 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Re
 
     def build(directory: Path) -> None:
         export_bundle(model, plan.preset, directory, plan.workspace.graphs(graph_key(plan.preset)))
-        own = evaluated.report.of_candidate()  # rivals and champions change, and the model's name does not
-        write_json(directory / _METRICS, own.model_dump(mode="json"))
+        metrics = (
+            evaluated.report.of_candidate()
+        )  # rivals and champions change, and the model's name does not
+        write_json(directory / "metrics.json", metrics.model_dump(mode="json"))
 
     manifest = ModelManifest(
         model_id=name,
@@ -60,7 +60,7 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Re
         seeds={"training": plan.preset.training.seed, "hash": plan.preset.hash_seed},
         packages=package_versions(),
     )
-    return Registry(plan.workspace.root).add(name, build, manifest)
+    return Registry(plan.workspace.root).add(build, manifest)
 
 
 def prove(plan: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef) -> Proofs:
@@ -71,15 +71,8 @@ def prove(plan: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef
     registry = Registry(plan.workspace.root)
     registry.verify(exported.model_id)
     files = registry.manifest(exported.model_id).files
-    key = digest(
-        [
-            version("onnxruntime"),
-            files,
-            held_out.fingerprint,
-            plan.preset.gates.model_dump(),
-            PROOF_FORMAT,
-        ]
-    )
+    gates = plan.preset.gates.model_dump()
+    key = digest([version("onnxruntime"), files, held_out.fingerprint, gates, PROOF_FORMAT])
     record = plan.workspace.proofs(key)
     if (kept := read_record(record, Proofs)) is not None:
         return kept

@@ -11,6 +11,7 @@ Order is by `as_of`, never by wall clock.
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -46,14 +47,13 @@ class Registry:
         """Directory of a model; `verify` it before loading."""
         return self.models / model_id
 
-    def add(self, model_id: str, build: Callable[[Path], None], manifest: ModelManifest) -> Registered:
-        """Store a model once: `build` fills a directory with the bundle and metrics.json.
+    def add(self, build: Callable[[Path], None], manifest: ModelManifest) -> Registered:
+        """Store the manifest's model once: `build` fills a directory with the bundle and metrics.json.
 
-        A complete model is reused and `build` not called. Raises RegistryError when the manifest or what was
-        built does not fit, BundleError when a stored model was altered.
+        A complete model is reused and `build` not called. Raises RegistryError when what was built does not fit the
+        manifest, BundleError when a stored model was altered.
         """
-        if manifest.model_id != model_id:
-            raise RegistryError(f"the manifest is of model {manifest.model_id!r}; it must be {model_id!r}'s")
+        model_id = manifest.model_id
         final = self.path(model_id)
         if reused := final.exists():
             self.verify(model_id)
@@ -267,7 +267,7 @@ class Registry:
     def _swap(
         self,
         old: Champion | None,
-        action: str,
+        action: Literal["promote", "rollback", "reinstate"],
         manifest: ModelManifest,
         reason: str,
         *,
@@ -279,18 +279,16 @@ class Registry:
     ) -> Champion:
         """Pointer first, history second: `reconcile` mends what a crash in between leaves."""
         sequence = (old.sequence if old else 0) + 1
-        change = ChampionChange.model_validate(
-            {
-                "sequence": sequence,
-                "action": action,
-                "model_id": manifest.model_id,
-                "as_of": manifest.as_of,
-                "previous": old.model_id if old else None,
-                "reason": reason[:REASON_LENGTH],
-                "at": datetime.now(UTC),
-                "reinstated": reinstated,
-                "bundle_id": bundle_id,
-            }
+        change = ChampionChange(
+            sequence=sequence,
+            action=action,
+            model_id=manifest.model_id,
+            as_of=manifest.as_of,
+            previous=old.model_id if old else None,
+            reason=reason[:REASON_LENGTH],
+            at=datetime.now(UTC),
+            reinstated=reinstated,
+            bundle_id=bundle_id,
         )
         champion = Champion(
             model_id=manifest.model_id,

@@ -9,7 +9,7 @@ directory that it names.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 
@@ -60,7 +60,7 @@ class Catalogue:
         """The same; None as well where it can't be told."""
         try:
             return self.current(model_id)
-        except BundleError:
+        except (BundleError, OSError):
             return None
 
     def serve(self, model_id: str, current: Current) -> None:
@@ -78,11 +78,9 @@ class Catalogue:
         current = self.known(model_id)
         return current is not None and current.name != path.name
 
-    @contextmanager
-    def publishing(self) -> Iterator[None]:
+    def publishing(self) -> AbstractContextManager[None]:
         """Hold the lock of whoever publishes; waits for another one."""
-        with locked(self.root / "publish.lock", _PATIENCE_S):
-            yield
+        return locked(self.root / "publish.lock", _PATIENCE_S)
 
     def publications(self) -> Iterator[tuple[str, Path, date]]:
         """Every publication: its model, its directory and its snapshot's day."""

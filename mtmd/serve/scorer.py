@@ -120,16 +120,18 @@ class Scorer:
         _check_rows(rows, self._schema("item"))
         session = self._sessions["item", product]
         binding, inputs = session.io_binding(), _inputs(rows)
-        for name, matrix in inputs.items():
-            binding.bind_cpu_input(name, matrix)
-        for task, own in target.items():
+        for name, values in inputs.items():
+            binding.bind_cpu_input(name, values)
+        for task, matrix in target.items():
             wanted = (len(rows), self.info.widths[task])
-            if own.shape != wanted or own.dtype != np.float32 or not own.flags.c_contiguous:
+            if matrix.shape != wanted or matrix.dtype != np.float32 or not matrix.flags.c_contiguous:
                 raise BundleError(
-                    f"{task} embeddings go to a matrix {own.shape} of {own.dtype}; it must be {wanted} of float32 and "
-                    "contiguous"
+                    f"{task} embeddings go to a matrix {matrix.shape} of {matrix.dtype}; it must be {wanted} of "
+                    "float32 and contiguous"
                 )
-            binding.bind_output(OUTPUT_PREFIX + task, "cpu", 0, np.float32, list(own.shape), own.ctypes.data)
+            binding.bind_output(
+                OUTPUT_PREFIX + task, "cpu", 0, np.float32, list(matrix.shape), matrix.ctypes.data
+            )
         session.run_with_iobinding(binding)
 
     def encode(self, rows: Sequence[Mapping[str, Any]], side: TowerSide) -> EncodedSide:
@@ -211,11 +213,11 @@ def _inputs(rows: EncodedSide) -> dict[str, NDArray[Any]]:
 
 def _check_rows(rows: EncodedSide, schema: SideSchema) -> None:
     """onnxruntime wraps negative ids silently, so ids are checked here."""
-    found = (rows.continuous.shape[1], rows.categorical.shape[1], rows.embedding.shape[1])
+    widths = (rows.continuous.shape[1], rows.categorical.shape[1], rows.embedding.shape[1])
     wanted = (len(schema.continuous), len(schema.categorical), schema.vector_width)
-    if found != wanted:
+    if widths != wanted:
         raise BundleError(
-            f"{schema.side} rows have matrices of widths {found}; the bundle's declarations want {wanted}. "
+            f"{schema.side} rows have matrices of widths {widths}; the bundle's declarations want {wanted}. "
             "Encode the rows with the bundle's own declarations"
         )
     for column, feature in enumerate(schema.categorical):
@@ -243,10 +245,10 @@ def _open(directory: Path, tower: TowerFile, info: BundleInfo) -> Any:
         session = open_session(path)
     except Exception as error:  # onnxruntime's own classes derive from Exception alone
         raise BundleError(f"{path} cannot be loaded ({error}); export or copy the bundle again") from error
-    found = session.get_modelmeta().custom_metadata_map.get("bundle_id")
-    if found != info.bundle_id:
+    exported_with = session.get_modelmeta().custom_metadata_map.get("bundle_id")
+    if exported_with != info.bundle_id:
         raise BundleError(
-            f"{path} belongs to bundle {found}, but {directory} is bundle {info.bundle_id}; parts of "
+            f"{path} belongs to bundle {exported_with}, but {directory} is bundle {info.bundle_id}; parts of "
             "different bundles do not work together: copy one whole directory"
         )
     return session

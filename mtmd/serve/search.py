@@ -116,9 +116,9 @@ def search(queries: Embeddings, ads: PublishedAds, ranking: Ranking, k: int, *, 
         _search([own[start : start + QUERIES] for own in wanted], ads, ranking, k, threads)
         for start in range(0, len(queries), QUERIES)
     ]
-    found = [best for group in groups for best in group]
-    rows = np.stack([best.rows for best in found]) if found else np.empty((0, 0), np.int64)
-    scores = np.stack([best.scores for best in found]) if found else np.empty((0, 0), np.float32)
+    each = [best for group in groups for best in group]
+    rows = np.stack([best.rows for best in each]) if each else np.empty((0, 0), np.int64)
+    scores = np.stack([best.scores for best in each]) if each else np.empty((0, 0), np.float32)
     return TopAds(rows, ads.ad_id[rows], scores)
 
 
@@ -162,11 +162,11 @@ def _chunks(ads: PublishedAds, ranking: Ranking) -> Iterator[_Chunk]:
     first = 0
     for block in ads.blocks:
         if ranking.takes(block.tasks):
-            every = [block.tasks.get(task) for task in ranking.tasks]
+            matrices = [block.tasks.get(task) for task in ranking.tasks]
             for start in range(0, len(block), CHUNK):
-                own = slice(start, start + CHUNK)
-                tasks = [None if task is None else task[own] for task in every]
-                yield _Chunk(first + start, tasks, block.bid[own])
+                rows = slice(start, start + CHUNK)
+                tasks = [None if matrix is None else matrix[rows] for matrix in matrices]
+                yield _Chunk(first + start, tasks, block.bid[rows])
         first += len(block)
 
 
@@ -235,11 +235,11 @@ def _scan(
 
 
 def _logit(logits: Floats, _: Floats) -> Floats:
-    own: Floats = logits[..., 0]
-    return own
+    only: Floats = logits[..., 0]
+    return only
 
 
 def _log_probability(logits: Floats, _: Floats) -> Floats:
     """Of the last of a chain of tasks, each the parent of the next."""
-    own: Floats = tree_log_probability(logits, [None, *range(logits.shape[-1] - 1)])[..., -1]
-    return own
+    last: Floats = tree_log_probability(logits, [None, *range(logits.shape[-1] - 1)])[..., -1]
+    return last

@@ -96,14 +96,14 @@ def answer_embed(serving: Serving, body: bytes) -> bytes:
         embedded = serving.ranker.embed(rows)
     except LogsError as error:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
-    vectors = {task: own.tolist() for task, own in embedded.tasks.items()}
+    vectors = {task: matrix.tolist() for task, matrix in embedded.tasks.items()}
     answer = EmbedAnswer(
         model_id=serving.ranker.model_id,
         bundle_id=serving.ranker.bundle_id,
         requests=tuple(
             EmbeddedRequest(
                 request_id=row.get("request_id"),
-                embedding={task: own[place] for task, own in vectors.items()},
+                embedding={task: rows_of_task[place] for task, rows_of_task in vectors.items()},
             )
             for place, row in enumerate(rows)
         ),

@@ -128,7 +128,8 @@ def _parse(question: type[BaseModel], body: bytes) -> BaseModel:
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)
     details = [
-        Detail(where=".".join(map(str, one["loc"]))[:200], says=one["msg"][:300]) for one in wrong[:_SHOWN]
+        Detail(where=".".join(map(str, fault["loc"]))[:200], says=fault["msg"][:300])
+        for fault in wrong[:_SHOWN]
     ]
     if wrong[0]["type"] == "json_invalid":
         raise Refused(HTTPStatus.BAD_REQUEST, "the body is not JSON that can be read", details)
