@@ -75,7 +75,7 @@ def _run(plan: BackfillPlan, given: dict[str, Any], at_once: int) -> Iterator[Da
     """The outcomes of the days that run, in the plan's order."""
     if at_once == 1:
         for day in plan.running:
-            yield _retrain(day, given)
+            yield retrain_day.fn(day, given)
         return
     with ProcessPoolTaskRunner(max_workers=at_once) as runner:
         futures = [(day, runner.submit(retrain_day, {"day": day, "given": given})) for day in plan.running]
@@ -88,11 +88,7 @@ def _run(plan: BackfillPlan, given: dict[str, Any], at_once: int) -> Iterator[Da
 
 @task(persist_result=False, task_run_name="process of {day}")
 def retrain_day(day: date, given: dict[str, Any]) -> DayOutcome:
-    """One day in a process of its own: trainings in threads of one would share a random generator."""
-    return _retrain(day, given)
-
-
-def _retrain(day: date, given: dict[str, Any]) -> DayOutcome:
+    """One day; where days run at once, in a process of its own: threads of one would share a random generator."""
     child = daily_retrain.with_options(flow_run_name=f"daily-retrain {day}")
     state: State[RunSummary] = child(as_of=day, ablations=False, **given, return_state=True)
     if not state.is_completed():

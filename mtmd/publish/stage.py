@@ -88,16 +88,15 @@ def publish(
         sources = ads_digests(logs, wanted, digests)
         if held_out is not None:
             _require_same(held_out, sources)
-        there = _serving(catalogue, champion.model_id, scorer)
+        served, previous = _serving(catalogue, champion.model_id, scorer)
         name = f"{wanted}-{digest([scorer.info.bundle_id, sources])[:16]}"
         counts = Counts()
         named = day is not None and held_out is None
-        if there is not None and (there[0].name == name or (there[0].day > wanted and not named)):
-            current = there[0]
+        if served is not None and (served.name == name or (served.day > wanted and not named)):
+            current = served
         else:
-            place, previous = catalogue.path(champion.model_id, name), None if there is None else there[1]
             snapshot = _snapshot(scorer, logs, wanted, sources, digests)
-            ads = _write(scorer, snapshot, place, previous, counts)
+            ads = _write(scorer, snapshot, catalogue.path(champion.model_id, name), previous, counts)
             if day is None:
                 _require_enough(catalogue, champion, wanted, ads)
             current = Current(name=name, day=wanted, ads=ads)
@@ -128,15 +127,15 @@ def export_ads(workspace: Workspace, path: Path) -> str:
     return f"{rows} ads of {current.day}, embedded by {champion.model_id}, are in {path}"
 
 
-def _serving(catalogue: Catalogue, model_id: str, scorer: Scorer) -> tuple[Current, PublishedAds] | None:
+def _serving(
+    catalogue: Catalogue, model_id: str, scorer: Scorer
+) -> tuple[Current, PublishedAds] | tuple[None, None]:
     """What serves the model now; None where that is nothing, or was damaged after it was written."""
     try:
-        current = catalogue.current(model_id)
-        if current is None:
-            return None
+        current = catalogue.require_current(model_id)
         return current, open_ads(catalogue.path(model_id, current.name), scorer.info)
     except BundleError:
-        return None
+        return None, None
 
 
 def _snapshot(
