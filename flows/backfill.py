@@ -52,6 +52,7 @@ def backfill(
         "artifacts": artifacts,
     }
     plan = steps.plan_backfill(first, last, reprocess=reprocess, newest_first=newest_first, **shared)
+    get_run_logger().info("%d of %d days run", len(plan.running), len(plan.days))
     prefect_artifacts.backfill_plan(plan)
     if dry_run:
         return []

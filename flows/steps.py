@@ -23,7 +23,7 @@ from mtmd.export.stage import Proofs
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days, ShardRef
 from mtmd.jobs import backfill as backfill_job
-from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
+from mtmd.jobs.backfill import DayOutcome
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.stage import DayRun, RunSummary
@@ -77,10 +77,9 @@ def validate(planned: RunPlan) -> DataQuality:
     return quality
 
 
-@task(persist_result=False)
-def require(quality: DataQuality) -> None:
-    """Stop the run when an expectation failed."""
-    validate_stage.require(quality)
+require = task(persist_result=False)(validate_stage.require)
+ablate = task(persist_result=False)(ablation_stage.ablate)
+plan_backfill = task(persist_result=False)(backfill_job.plan_backfill)
 
 
 def _may_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
@@ -153,14 +152,6 @@ def _train(
 
 
 @task(persist_result=False)
-def ablate(
-    planned: RunPlan, trained: Sequence[Trained], held_out: ShardRef, missing: Sequence[str]
-) -> Ablation:
-    """Compare each seed's variants with its candidate on the held-out day."""
-    return ablation_stage.ablate(planned, trained, held_out, missing)
-
-
-@task(persist_result=False)
 def ab_test(
     planned: RunPlan,
     trained: Sequence[Trained],
@@ -227,33 +218,6 @@ def publish_ads(planned: RunPlan, held_out: ShardRef) -> Published:
 def report(run: DayRun, summary: RunSummary, ablated: Ablation | None = None) -> None:
     """Write the run's page."""
     get_run_logger().info("report: %s", report_stage.write_report(run, summary, ablated))
-
-
-@task(persist_result=False)
-def plan_backfill(
-    first: date,
-    last: date,
-    preset: str,
-    *,
-    reprocess: Reprocess,
-    newest_first: bool,
-    window_days: int | None,
-    logs: str | None,
-    artifacts: str,
-) -> BackfillPlan:
-    """Look at every day: was it done, and what would running it cost."""
-    planned = backfill_job.plan_backfill(
-        first,
-        last,
-        preset,
-        reprocess=reprocess,
-        newest_first=newest_first,
-        window_days=window_days,
-        logs=logs,
-        artifacts=artifacts,
-    )
-    get_run_logger().info("%d of %d days run", len(planned.running), len(planned.days))
-    return planned
 
 
 @task(persist_result=False, task_run_name="skip {day}")

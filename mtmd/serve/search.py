@@ -66,11 +66,8 @@ def by_task(domains: Domains, task: str) -> Ranking:
     """
     if task not in domains.task_names:
         raise BundleError(f"task {task!r} must be one of the bundle's: {list(domains.task_names)}")
-    path = [domains.task_names.index(task)]
-    while (parent := domains.parents[path[0]]) is not None:
-        path.insert(0, parent)
-    names = tuple(domains.task_names[place] for place in path)
-    return Ranking(names, _logit if len(path) == 1 else _log_probability)
+    names = tuple(domains.task_names[place] for place in _chain(domains, task))
+    return Ranking(names, _logit if len(names) == 1 else _log_probability)
 
 
 def by_utility(domains: Domains, weights: Mapping[str, float]) -> Ranking:
@@ -85,13 +82,8 @@ def by_utility(domains: Domains, weights: Mapping[str, float]) -> Ranking:
         )
     if not weights or not np.isfinite(list(weights.values())).all():
         raise ConfigError(f"weights ({dict(weights)}) must be numbers, of one task at least")
-    read = set(weights)
-    for place in reversed(range(len(domains.tasks))):  # parents come before their children
-        parent = domains.parents[place]
-        if parent is not None and domains.task_names[place] in read:
-            read.add(domains.task_names[parent])
-    places = [place for place, name in enumerate(domains.task_names) if name in read]
-    parents = [None if (own := domains.parents[place]) is None else places.index(own) for place in places]
+    places = sorted({place for task in weights for place in _chain(domains, task)})
+    parents = [None if (up := domains.parents[place]) is None else places.index(up) for place in places]
     names = tuple(domains.task_names[place] for place in places)
     factors = np.array([weights.get(name, 0.0) for name in names], np.float32)
 
@@ -100,6 +92,14 @@ def by_utility(domains: Domains, weights: Mapping[str, float]) -> Ranking:
         return worth
 
     return Ranking(names, value, partial=True)
+
+
+def _chain(domains: Domains, task: str) -> list[int]:
+    """The places of a task and of all its parents, the root first."""
+    chain = [domains.task_names.index(task)]
+    while (parent := domains.parents[chain[0]]) is not None:
+        chain.insert(0, parent)
+    return chain
 
 
 def search(queries: Embeddings, ads: PublishedAds, ranking: Ranking, k: int, *, threads: int = 1) -> TopAds:
