@@ -133,11 +133,11 @@ class Declarations(Frozen):
         return self._side("item", self.domains.products)
 
     def _side(self, side: Side, domains: tuple[str, ...]) -> SideSchema:
-        own = [feature for feature in self.features if feature.side == side]
+        declared = [feature for feature in self.features if feature.side == side]
         return SideSchema(
             side=side,
             domains=domains,
-            continuous=tuple(f for f in own if f.kind == "continuous"),
-            categorical=tuple(f for f in own if f.kind == "categorical"),
-            embedding=tuple(f for f in own if f.kind == "embedding"),
+            continuous=tuple(f for f in declared if f.kind == "continuous"),
+            categorical=tuple(f for f in declared if f.kind == "categorical"),
+            embedding=tuple(f for f in declared if f.kind == "embedding"),
         )

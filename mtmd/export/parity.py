@@ -164,16 +164,16 @@ def _file_parity(tower: _Tower, towers: Sequence[_Tower], scorer: Scorer) -> Ite
     onnx_other = [_partners([other.onnx[t] for other in others]) for t in range(len(scorer.tasks))]
     parents = scorer.info.declarations.domains.parents
     for size in BATCH_SIZES:
-        own = _embed(scorer, tower.side, tower.domain, tower.rows, size)
-        count = len(own[0])
+        exported = _embed(scorer, tower.side, tower.domain, tower.rows, size)
+        count = len(exported[0])
         reference = [embedding[:count] for embedding in tower.torch]
-        p = _probabilities(own, onnx_other, parents)
+        p = _probabilities(exported, onnx_other, parents)
         yield FileParity(
             file=scorer.info.file_of(tower.side, tower.domain).file,
             batch_size=size,
             rows=count,
             scores=p.size,
-            embedding_delta=_largest([_delta(a, b) for a, b in zip(own, reference, strict=True)]),
+            embedding_delta=_largest([_delta(a, b) for a, b in zip(exported, reference, strict=True)]),
             score_delta=_delta(p, _probabilities(reference, torch_other, parents)),
         )
 
@@ -184,11 +184,11 @@ def _partners(embeddings: Sequence[Floats]) -> Floats:
 
 
 def _probabilities(
-    own: Sequence[Floats], other: Sequence[Floats], parents: Sequence[int | None]
+    embeddings: Sequence[Floats], other: Sequence[Floats], parents: Sequence[int | None]
 ) -> NDArray[np.float32]:
     """(N, M, T); the tree is torch's here, so that only the files differ. The twin is compared by the day."""
     logits = torch.stack(
-        [torch.from_numpy(a) @ torch.from_numpy(b).T for a, b in zip(own, other, strict=True)]
+        [torch.from_numpy(a) @ torch.from_numpy(b).T for a, b in zip(embeddings, other, strict=True)]
     )
     flat = tree_log_probability(logits.flatten(1).T, parents).exp()  # (N · M, T)
     return flat.numpy().reshape(*logits.shape[1:], len(parents))
@@ -205,14 +205,14 @@ def _day_parity(model: MTMD, scorer: Scorer, shard: Shard, preset: Preset) -> Da
     places = torch.linspace(0, len(rows) - 1, min(len(rows), _DAY_REQUESTS)).round().long()
     for chosen in split_evenly(rows[places], batch_requests):
         batch = gather_batch(shard, chosen, preset.declarations)
-        own = onnx_p[batch.candidate.numpy()]
-        applies = ~np.isnan(own)
+        exported = onnx_p[batch.candidate.numpy()]
+        applies = ~np.isnan(exported)
         reference = np.where(applies, model(batch).exp().numpy(), np.float32(np.nan))
-        delta.append(_delta(own[applies], reference[applies]))
-        candidates += len(own)
+        delta.append(_delta(exported[applies], reference[applies]))
+        candidates += len(exported)
         start = np.flatnonzero(np.diff(batch.pair_query.numpy(), prepend=-1))
-        for o, r in zip(np.split(own, start[1:]), np.split(reference, start[1:]), strict=True):
-            outcomes += _rank(o, r, preset.gates.top_k, preset.gates.parity_score)
+        for ours, torchs in zip(np.split(exported, start[1:]), np.split(reference, start[1:]), strict=True):
+            outcomes += _rank(ours, torchs, preset.gates.top_k, preset.gates.parity_score)
     return DayParity(
         candidates=candidates,
         score_delta=_largest(delta),
@@ -223,18 +223,18 @@ def _day_parity(model: MTMD, scorer: Scorer, shard: Shard, preset: Preset) -> Da
     )
 
 
-def _rank(own: Floats, reference: Floats, k: int, tolerance: float) -> Iterator[tuple[bool, bool]]:
+def _rank(exported: Floats, reference: Floats, k: int, tolerance: float) -> Iterator[tuple[bool, bool]]:
     """(agrees up to ties, the same ad by ad) of each task that the request's ads have; (n, T) probabilities.
 
     Rank by rank, the ad that the bundle puts there has, by torch, the score of the ad that torch puts there,
     within the tolerance: ads that swap ranks are ties.
     """
-    for task in range(own.shape[1]):
-        scored = ~np.isnan(own[:, task])
+    for task in range(exported.shape[1]):
+        scored = ~np.isnan(exported[:, task])
         if not scored.any():
             continue
         truth = reference[scored, task]
-        mine = np.argsort(-own[scored, task], kind="stable")[:k]
+        mine = np.argsort(-exported[scored, task], kind="stable")[:k]
         theirs = np.argsort(-truth, kind="stable")[:k]
         yield bool(np.all(np.abs(truth[mine] - truth[theirs]) <= tolerance)), np.array_equal(mine, theirs)
 

@@ -62,8 +62,8 @@ class Ranker:
         Raises LogsError for a value not as declared, or features so far out that an embedding is not a number.
         """
         queries = embed_requests(self.scorer, requests)
-        for task, own in queries.tasks.items():
-            fits = (np.abs(own) <= LARGEST).all(axis=1)  # NaN does not
+        for task, matrix in queries.tasks.items():
+            fits = (np.abs(matrix) <= LARGEST).all(axis=1)  # NaN does not
             if not fits.all():
                 raise LogsError(
                     f"request {np.flatnonzero(~fits)[0]} has features that give a {task} embedding beyond "
@@ -121,10 +121,10 @@ class AdTable:
         tasks = {task: np.zeros((len(rows), width), np.float32) for task, width in self._info.widths.items()}
         owner = np.searchsorted(self.ads.starts, rows, side="right") - 1
         for number in np.unique(owner):
-            block, own = self.ads.blocks[number], np.flatnonzero(owner == number)
-            domain[own] = products.index(block.product)
+            block, places = self.ads.blocks[number], np.flatnonzero(owner == number)
+            domain[places] = products.index(block.product)
             for task, matrix in block.tasks.items():
-                tasks[task][own] = matrix[rows[own] - self.ads.starts[number]]
+                tasks[task][places] = matrix[rows[places] - self.ads.starts[number]]
         return Embeddings(self.ads.bundle_id, "item", domain, tasks)
 
 

@@ -113,7 +113,7 @@ def search(queries: Embeddings, ads: PublishedAds, ranking: Ranking, k: int, *, 
         raise ConfigError(f"k ({k}) and threads ({threads}) must be at least 1")
     wanted = [queries.tasks[task] for task in ranking.tasks]
     groups = [
-        _search([own[start : start + QUERIES] for own in wanted], ads, ranking, k, threads)
+        _search([matrix[start : start + QUERIES] for matrix in wanted], ads, ranking, k, threads)
         for start in range(0, len(queries), QUERIES)
     ]
     each = [best for group in groups for best in group]
@@ -152,8 +152,10 @@ class _Chunk:
         """(R, n, T)"""
         shape = (len(queries[0]), len(self.bid))
         each = [
-            np.full(shape, -np.inf, np.float32) if own is None else query @ np.asarray(own, np.float32).T
-            for query, own in zip(queries, self.tasks, strict=True)
+            np.full(shape, -np.inf, np.float32)
+            if matrix is None
+            else query @ np.asarray(matrix, np.float32).T
+            for query, matrix in zip(queries, self.tasks, strict=True)
         ]
         return each[0][..., None] if len(each) == 1 else np.stack(each, axis=-1)
 
