@@ -171,12 +171,16 @@ def _check_block(info: BundleInfo, block: AdBlock) -> None:
             f"ad {block.ad_id[~bids][0]} has bid {block.bid[~bids][0]}; it must be between 0 and {LARGEST_BID:g}"
         )
     for task, matrix in block.tasks.items():
-        fits = (np.abs(matrix) <= LARGEST).all(axis=1)  # NaN does not
-        if not fits.all():
+        if len(rows := beyond_float16(matrix)):
             raise BundleError(
-                f"ad {block.ad_id[~fits][0]} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
-                f"number, of {np.count_nonzero(~fits)} such ads; a float16 can't hold it: look at the ad's features"
+                f"ad {block.ad_id[rows[0]]} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
+                f"number, of {len(rows)} such ads; a float16 can't hold it: look at the ad's features"
             )
+
+
+def beyond_float16(matrix: NDArray[Any]) -> NDArray[np.int64]:
+    """Rows of (n, K) that have a number beyond float16's, or NaN."""
+    return np.flatnonzero(~(np.abs(matrix) <= LARGEST).all(axis=1))  # NaN is not less
 
 
 def tasks_of(info: BundleInfo, product: str) -> tuple[str, ...]:

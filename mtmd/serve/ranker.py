@@ -12,7 +12,7 @@ import numpy as np
 
 from mtmd.errors import BundleError, LogsError
 from mtmd.registry.bundle import BundleInfo
-from mtmd.serve.published import LARGEST, PublishedAds
+from mtmd.serve.published import LARGEST, PublishedAds, beyond_float16
 from mtmd.serve.scorer import Embeddings, Floats, Integers, Scorer
 from mtmd.serve.search import Ranking, search
 
@@ -63,10 +63,9 @@ class Ranker:
         """
         queries = embed_requests(self.scorer, requests)
         for task, matrix in queries.tasks.items():
-            fits = (np.abs(matrix) <= LARGEST).all(axis=1)  # NaN does not
-            if not fits.all():
+            if len(places := beyond_float16(matrix)):
                 raise LogsError(
-                    f"request {np.flatnonzero(~fits)[0]} has features that give a {task} embedding beyond "
+                    f"request {places[0]} has features that give a {task} embedding beyond "
                     f"±{LARGEST:g}; its numbers must be such as the logs have"
                 )
         return queries

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Domains
 from mtmd.errors import BundleError, ConfigError
-from mtmd.serve.published import LARGEST, PublishedAds
+from mtmd.serve.published import LARGEST, PublishedAds, beyond_float16
 from mtmd.serve.scorer import Embeddings, Floats, Integers, first_best, tree_log_probability
 
 CHUNK = 8192  # ads: their scores stay in cache, and scoring them takes far longer than calling for it
@@ -132,10 +132,9 @@ def _check_queries(queries: Embeddings, ads: PublishedAds, ranking: Ranking) -> 
     if queries.side != "query":
         raise BundleError(f"{queries.side} embeddings were given where query embeddings belong")
     for task in ranking.tasks:
-        fits = (np.abs(queries.tasks[task]) <= LARGEST).all(axis=1)  # NaN does not
-        if not fits.all():
+        if len(rows := beyond_float16(queries.tasks[task])):
             raise BundleError(
-                f"query {np.flatnonzero(~fits)[0]} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
+                f"query {rows[0]} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
                 "number; look at the request's features"
             )
 
