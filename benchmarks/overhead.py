@@ -26,8 +26,7 @@ from mtmd.export import stage as export_stage
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days
 from mtmd.promote import stage as promote_stage
-from mtmd.promote.day_run import DayRun
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.report import stage as report_stage
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.run import plan_run

@@ -39,7 +39,7 @@ def register(line: Path, preset: Preset, number: int, ads: int) -> str:
         seeds={},
         packages={},
     )
-    Registry(line).add(name, build, manifest)
+    Registry(line).add(build, manifest)
     scorer, catalogue = Scorer.load(line / "models" / name), Catalogue(line)
     current = Current(name=f"{day}-{'0' * 16}", day=day, ads=ads)
     publish_ads(scorer, _random_ads(scorer, ads), catalogue.path(name, current.name))

@@ -112,8 +112,8 @@ def query_rows(model: MTMD, preset: Preset, place: Path, requests: int) -> list[
     wide = schema.model_copy(update={"categorical": (*schema.categorical, selector)})
     modules = [DomainModule(model.query, surface) for surface in surfaces]
     OnnxWriter(wide, tasks, place / "wide").write(place / "all.onnx", AllSurfaces(modules), {})
-    every = open_session(place / "all.onnx", 1)
-    own = [open_session(place / "bundle" / f"query_{name}.onnx", 1) for name in schema.domains]
+    every = open_session(place / "all.onnx")
+    own = [open_session(place / "bundle" / f"query_{name}.onnx") for name in schema.domains]
     rows = random_rows(schema, requests, seed=2)
     times = np.empty((2, requests))
     for start in range(0, requests, _RUN):

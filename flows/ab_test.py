@@ -5,12 +5,20 @@ from argparse import Namespace
 from typing import Annotated
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
 from flows import prefect_artifacts, steps
 from flows.command import run_from_terminal
-from flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, described, scheduled_day
+from flows.parameters import (
+    DAYS_AT_ONCE,
+    Artifacts,
+    AsOf,
+    Logs,
+    PresetName,
+    WindowDays,
+    described,
+    scheduled_day,
+)
 from flows.terminal import print_table
 from mtmd.abtest.outcome import ABTest
 from mtmd.abtest.stage import Control
@@ -34,12 +42,7 @@ Requests = Annotated[int, Field(ge=50, le=100_000, description="Requests of each
 _KINDS: dict[Control, tuple[ModelKind, ...]] = {"per_slice": ("mtmd", "per_slice"), "champion": ("mtmd",)}
 
 
-@flow(
-    name="ab-test",
-    validate_parameters=True,
-    persist_result=False,
-    task_runner=ThreadPoolTaskRunner(max_workers=4),  # type: ignore[arg-type]  # days at once: each holds its matrices
-)
+@flow(name="ab-test", persist_result=False, task_runner=DAYS_AT_ONCE)
 @described
 def ab_test(
     as_of: AsOf | None = None,

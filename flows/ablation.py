@@ -12,7 +12,16 @@ from pydantic import Field
 
 from flows import prefect_artifacts, steps
 from flows.command import run_from_terminal
-from flows.parameters import Artifacts, AsOf, Logs, PresetName, WindowDays, described, scheduled_day
+from flows.parameters import (
+    DAYS_AT_ONCE,
+    Artifacts,
+    AsOf,
+    Logs,
+    PresetName,
+    WindowDays,
+    described,
+    scheduled_day,
+)
 from flows.terminal import print_table
 from mtmd.config import variant, variants
 from mtmd.evaluate.ablation import Ablation, to_train
@@ -28,12 +37,7 @@ Seeds = Annotated[
 Names = Annotated[list[str], Field(min_length=1, description="Variants of mtmd/config/variants.toml")]
 
 
-@flow(
-    name="ablation",
-    validate_parameters=True,
-    persist_result=False,
-    task_runner=ThreadPoolTaskRunner(max_workers=4),  # type: ignore[arg-type]  # days at once: each holds its matrices
-)
+@flow(name="ablation", persist_result=False, task_runner=DAYS_AT_ONCE)
 @described
 def ablation(
     as_of: AsOf | None = None,
@@ -59,7 +63,7 @@ def ablate(plan: RunPlan, full: Sequence[Trained], names: Sequence[str], days: D
     decides nothing.
     """
     changing, missing = to_train(plan, names)
-    trained, failed = train_variants(plan, changing, [one.seed for one in full], list(days.window))
+    trained, failed = train_variants(plan, changing, [model.seed for model in full], list(days.window))
     ablated = steps.ablate(plan, [*full, *trained], days.held_out, [*missing, *failed])
     prefect_artifacts.ablation(plan, ablated)
     return ablated
@@ -67,7 +71,6 @@ def ablate(plan: RunPlan, full: Sequence[Trained], names: Sequence[str], days: D
 
 @flow(
     name="train-variants",
-    validate_parameters=True,
     persist_result=False,
     task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]  # a training takes all of a machine
 )
@@ -84,9 +87,9 @@ def train_variants(
         for seed in seeds
     }
     wait(list(runs.values()))
-    failed = [f"{which}: {run.state.message}" for which, run in runs.items() if not run.state.is_completed()]
-    for words in failed:
-        get_run_logger().warning("variant %s", words)
+    failed = [f"{name}: {run.state.message}" for name, run in runs.items() if not run.state.is_completed()]
+    for reason in failed:
+        get_run_logger().warning("variant %s", reason)
     return [run.result() for run in runs.values() if run.state.is_completed()], failed
 
 

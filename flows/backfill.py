@@ -17,7 +17,7 @@ from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
 from mtmd.promote.stage import RunSummary
 
 
-@flow(name="backfill", validate_parameters=True, persist_result=False)
+@flow(name="backfill", persist_result=False)
 @described
 def backfill(
     first: Annotated[date, Field(description="Oldest as_of")],
@@ -45,35 +45,26 @@ def backfill(
     """
     if promote and at_once > 1:
         raise ConfigError(f"at_once ({at_once}) must be 1 with promote: days go live one after the other")
-    plan = steps.plan_backfill(
-        first,
-        last,
-        preset,
-        reprocess=reprocess,
-        newest_first=newest_first,
-        window_days=window_days,
-        logs=logs,
-        artifacts=artifacts,
-    )
+    shared: dict[str, Any] = {
+        "preset": preset,
+        "window_days": window_days,
+        "logs": logs,
+        "artifacts": artifacts,
+    }
+    plan = steps.plan_backfill(first, last, reprocess=reprocess, newest_first=newest_first, **shared)
+    get_run_logger().info("%d of %d days run", len(plan.running), len(plan.days))
     prefect_artifacts.backfill_plan(plan)
     if dry_run:
         return []
     outcomes = [steps.latest_outcome(preset, artifacts, day) for day in plan.skipped]
-    outcomes += [DayOutcome(as_of=one.as_of, state="left out", words=one.note) for one in plan.left_out]
-    given = {
-        "window_days": window_days,
-        "preset": preset,
-        "promote": promote,
-        "logs": logs,
-        "artifacts": artifacts,
-    }
-    for outcome in _run(plan, given, at_once):
+    outcomes += [DayOutcome(as_of=day.as_of, state="left out", words=day.note) for day in plan.left_out]
+    for outcome in _run(plan, shared | {"promote": promote}, at_once):
         outcomes.append(outcome)
         get_run_logger().info("%s: %s", outcome.as_of, outcome.words)
         prefect_artifacts.backfill(plan, outcomes, artifacts)
     if not plan.running:
         prefect_artifacts.backfill(plan, outcomes, artifacts)
-    if failed := [str(one.as_of) for one in outcomes if one.state == "failed"]:
+    if failed := [str(outcome.as_of) for outcome in outcomes if outcome.state == "failed"]:
         raise RuntimeError(
             f"{len(failed)} of {len(plan.days)} days did not complete: {', '.join(failed)}; see their runs, then "
             "run the same backfill again: days that were decided are skipped"
@@ -85,7 +76,7 @@ def _run(plan: BackfillPlan, given: dict[str, Any], at_once: int) -> Iterator[Da
     """The outcomes of the days that run, in the plan's order."""
     if at_once == 1:
         for day in plan.running:
-            yield _retrain(day, given)
+            yield retrain_day.fn(day, given)
         return
     with ProcessPoolTaskRunner(max_workers=at_once) as runner:
         futures = [(day, runner.submit(retrain_day, {"day": day, "given": given})) for day in plan.running]
@@ -98,11 +89,7 @@ def _run(plan: BackfillPlan, given: dict[str, Any], at_once: int) -> Iterator[Da
 
 @task(persist_result=False, task_run_name="process of {day}")
 def retrain_day(day: date, given: dict[str, Any]) -> DayOutcome:
-    """One day in a process of its own: trainings in threads of one would share a random generator."""
-    return _retrain(day, given)
-
-
-def _retrain(day: date, given: dict[str, Any]) -> DayOutcome:
+    """One day; where days run at once, in a process of its own: threads of one would share a random generator."""
     child = daily_retrain.with_options(flow_run_name=f"daily-retrain {day}")
     state: State[RunSummary] = child(as_of=day, ablations=False, **given, return_state=True)
     if not state.is_completed():

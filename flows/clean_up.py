@@ -16,7 +16,7 @@ from mtmd.store.workspace import Workspace
 DryRun = Annotated[bool, Field(description="Only publish what would be removed")]
 
 
-@flow(name="clean-up", validate_parameters=True, persist_result=False)
+@flow(name="clean-up", persist_result=False)
 @described
 def clean_up(
     dry_run: DryRun = True, preset: PresetName = "demo", artifacts: Artifacts = "artifacts"

@@ -49,7 +49,7 @@ def parser_of(flow: Flow[..., Any], module: str) -> ArgumentParser:
 def _described(annotation: Any) -> tuple[Any, str]:
     """The type of a parameter, without None, and its description."""
     if get_origin(annotation) in {Union, UnionType}:
-        (annotation,) = (own for own in get_args(annotation) if own is not NoneType)
+        (annotation,) = (part for part in get_args(annotation) if part is not NoneType)
     if get_origin(annotation) is not Annotated:
         return annotation, ""
     kind, *notes = get_args(annotation)

@@ -1,15 +1,14 @@
 """The daily job: from the window's logs to a promoted model, or to the words why not."""
 
 import sys
-from datetime import date
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import prefect_artifacts, steps
 from flows.ablation import ablate
 from flows.command import run_from_terminal
 from flows.parameters import (
+    DAYS_AT_ONCE,
     Ablations,
     Artifacts,
     AsOf,
@@ -25,18 +24,13 @@ from flows.terminal import show
 from mtmd.config import variants
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
-from mtmd.promote.day_run import DayRun
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.run import RunPlan
 
 KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 
 
-@flow(
-    name="daily-retrain",
-    validate_parameters=True,
-    persist_result=False,
-    task_runner=ThreadPoolTaskRunner(max_workers=4),  # type: ignore[arg-type]  # days at once: each holds its matrices
-)
+@flow(name="daily-retrain", persist_result=False, task_runner=DAYS_AT_ONCE)
 @described
 def daily_retrain(
     as_of: AsOf | None = None,
@@ -51,7 +45,8 @@ def daily_retrain(
     """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes, and publish ads."""
     day = as_of or scheduled_day()
     try:
-        run, summary = _until_decided(day, window_days, preset, promote, logs, artifacts, override)
+        run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts))
+        summary = steps.decide(run, promote, override)
     except Exception as error:
         prefect_artifacts.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
         raise
@@ -65,17 +60,8 @@ def daily_retrain(
     return summary
 
 
-def _until_decided(
-    day: date,
-    window_days: int | None,
-    preset: str,
-    promote: bool,
-    logs: str | None,
-    artifacts: str,
-    override: str | None,
-) -> tuple[DayRun, RunSummary]:
-    """From logs to the gates' decision."""
-    plan = steps.plan(day, preset, window_days, logs, artifacts)
+def _until_proved(plan: RunPlan) -> DayRun:
+    """From logs to all that the gates look at."""
     quality, days = steps.validated_days(plan)
 
     trained = tuple(steps.train(plan, kind, days.window) for kind in KINDS)
@@ -91,7 +77,7 @@ def _until_decided(
     proofs = steps.prove(plan, exported, trained[0], days.held_out)
     prefect_artifacts.parity(plan, proofs)
 
-    run = DayRun(
+    return DayRun(
         plan=plan,
         quality=quality,
         days=days,
@@ -101,7 +87,6 @@ def _until_decided(
         proofs=proofs,
         tested=tested,
     )
-    return run, steps.decide(run, promote, override)
 
 
 if __name__ == "__main__":

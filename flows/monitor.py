@@ -17,7 +17,7 @@ BREACH_STATE = "Breach"  # a state that ends a run: deploy/automations/crash-zom
 BREACH = "mtmd.monitor.breach"  # the event that deploy/automations/monitor-breach.yaml waits for
 
 
-@flow(name="monitor", validate_parameters=True, persist_result=False)
+@flow(name="monitor", persist_result=False)
 @described
 def monitor(
     as_of: AsOf | None = None,

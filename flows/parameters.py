@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from annotated_types import Ge, Le, MaxLen, MinLen
 from prefect import runtime
+from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
@@ -14,6 +15,9 @@ from mtmd.config import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS
 from mtmd.run import scheduled_as_of
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+# A flow's days run side by side, and each holds its matrices.
+DAYS_AT_ONCE: Any = ThreadPoolTaskRunner(max_workers=4)
 
 WindowDays = Annotated[
     int,

@@ -1,57 +1,42 @@
 """Flow-run artifacts: what a person reads to decide whether to trust a model. Keys are stable."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
+from typing import TypeVar
 
-from prefect import task
+from prefect import Task, task
 from prefect.artifacts import create_markdown_artifact
 
 from mtmd.abtest.outcome import ABTest
-from mtmd.evaluate.ablation import Ablation
-from mtmd.evaluate.stage import Evaluated
-from mtmd.export.stage import Proofs
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome
 from mtmd.promote.stage import RunSummary
 from mtmd.report.markdown import backfill as backfill_render
 from mtmd.report.markdown import daily as render
 from mtmd.report.stage import report_url
 from mtmd.run import RunPlan
-from mtmd.train.stage import Trained
-from mtmd.validate.stage import DataQuality
+
+_Result = TypeVar("_Result")
 
 
 def _publish(key: str, description: str, markdown: str) -> None:
     create_markdown_artifact(markdown=markdown, key=key, description=description)
 
 
-@task(persist_result=False, name="publish data-quality")
-def data_quality(planned: RunPlan, quality: DataQuality) -> None:
-    """What the suites said."""
-    _publish("data-quality", f"as_of {planned.as_of}", render.data_quality(planned, quality))
+def _of_stage(key: str, text: Callable[[RunPlan, _Result], str]) -> Task[[RunPlan, _Result], None]:
+    """The task that publishes what a stage of a run returned."""
+
+    @task(persist_result=False, name=f"publish {key}")
+    def publish(planned: RunPlan, result: _Result) -> None:
+        _publish(key, f"as_of {planned.as_of}", text(planned, result))
+
+    return publish
 
 
-@task(persist_result=False, name="publish training")
-def training(planned: RunPlan, trained: Sequence[Trained]) -> None:
-    """Curves and a summary of each training."""
-    _publish("training", f"as_of {planned.as_of}", render.training(planned, trained))
-
-
-@task(persist_result=False, name="publish metrics")
-def metrics(planned: RunPlan, evaluated: Evaluated) -> None:
-    """Held-out metrics by slice and rank bucket."""
-    _publish("metrics", f"as_of {planned.as_of}", render.metrics(planned, evaluated))
-
-
-@task(persist_result=False, name="publish parity")
-def parity(planned: RunPlan, proofs: Proofs) -> None:
-    """Whether the exported files compute what the trained model computes."""
-    _publish("parity", f"as_of {planned.as_of}", render.parity(planned, proofs))
-
-
-@task(persist_result=False, name="publish ablation")
-def ablation(planned: RunPlan, ablated: Ablation) -> None:
-    """What each factor of the model contributes (paper Table 6)."""
-    _publish("ablation", f"as_of {planned.as_of}", render.ablation(planned, ablated))
+data_quality = _of_stage("data-quality", render.data_quality)  # what the suites said
+training = _of_stage("training", render.training)  # curves and a summary of each training
+metrics = _of_stage("metrics", render.metrics)  # held-out metrics by slice and rank bucket
+parity = _of_stage("parity", render.parity)  # the exported files beside the trained model
+ablation = _of_stage("ablation", render.ablation)  # what each factor contributes (paper Table 6)
 
 
 @task(persist_result=False, name="publish ab-test")

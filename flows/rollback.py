@@ -26,7 +26,7 @@ KeepAds = Annotated[
 ]
 
 
-@flow(name="rollback", validate_parameters=True, persist_result=False)
+@flow(name="rollback", persist_result=False)
 @described
 def rollback(
     reason: Reason,

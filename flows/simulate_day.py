@@ -24,7 +24,7 @@ Seed = Annotated[
 ]
 
 
-@flow(name="simulate-day", validate_parameters=True, persist_result=False)
+@flow(name="simulate-day", persist_result=False)
 @described
 def simulate_day(
     as_of: AsOf | None = None,

@@ -19,17 +19,17 @@ from mtmd.evaluate import stage as evaluate_stage
 from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export import stage as export_stage
-from mtmd.export.stage import Exported, Proofs
+from mtmd.export.stage import Proofs
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days, ShardRef
 from mtmd.jobs import backfill as backfill_job
-from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
+from mtmd.jobs.backfill import DayOutcome
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
-from mtmd.promote.day_run import DayRun
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.publish import stage as publish_stage
 from mtmd.publish.stage import Published
+from mtmd.registry.records import Registered
 from mtmd.report import stage as report_stage
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import sweep
@@ -77,10 +77,9 @@ def validate(planned: RunPlan) -> DataQuality:
     return quality
 
 
-@task(persist_result=False)
-def require(quality: DataQuality) -> None:
-    """Stop the run when an expectation failed."""
-    validate_stage.require(quality)
+require = task(persist_result=False)(validate_stage.require)
+ablate = task(persist_result=False)(ablation_stage.ablate)
+plan_backfill = task(persist_result=False)(backfill_job.plan_backfill)
 
 
 def _may_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
@@ -123,22 +122,24 @@ def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
 @task(persist_result=False, task_run_name="train {kind}")
 def train(planned: RunPlan, kind: ModelKind, window: Sequence[ShardRef], seed: int | None = None) -> Trained:
     """Train one kind of model on the window."""
-    with TrainingProgress(kind, planned.as_of) as progress:
-        trained = train_stage.train(planned, kind, window, progress, seed=seed)
-    _tell(trained)
-    return trained
+    return _train(planned, kind, window, seed)
 
 
 @task(persist_result=False, task_run_name="train {variant}, seed {seed}")
 def train_variant(planned: RunPlan, variant: str, seed: int, window: Sequence[ShardRef]) -> Trained:
     """Train the model with one factor changed, on the same window."""
-    with TrainingProgress(variant, planned.as_of) as progress:
-        trained = train_stage.train(planned, "mtmd", window, progress, variant=variant, seed=seed)
-    _tell(trained)
-    return trained
+    return _train(planned, "mtmd", window, seed, variant)
 
 
-def _tell(trained: Trained) -> None:
+def _train(
+    planned: RunPlan,
+    kind: ModelKind,
+    window: Sequence[ShardRef],
+    seed: int | None,
+    variant: str | None = None,
+) -> Trained:
+    with TrainingProgress(variant or kind, planned.as_of) as progress:
+        trained = train_stage.train(planned, kind, window, progress, variant=variant, seed=seed)
     get_run_logger().info(
         "%s: %s, best epoch %d of %d, %.0f rows/s",
         trained.name,
@@ -147,14 +148,7 @@ def _tell(trained: Trained) -> None:
         len(trained.fit.epochs),
         trained.fit.rows_per_s,
     )
-
-
-@task(persist_result=False)
-def ablate(
-    planned: RunPlan, trained: Sequence[Trained], held_out: ShardRef, missing: Sequence[str]
-) -> Ablation:
-    """Compare each seed's variants with its candidate on the held-out day."""
-    return ablation_stage.ablate(planned, trained, held_out, missing)
+    return trained
 
 
 @task(persist_result=False)
@@ -189,7 +183,7 @@ def evaluate(planned: RunPlan, trained: Sequence[Trained], days: Days) -> Evalua
 
 
 @task(persist_result=False)
-def export(planned: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Exported:
+def export(planned: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Registered:
     """Write the candidate's ONNX files, metrics and manifest into the registry."""
     exported = export_stage.export(planned, mtmd, evaluated, days)
     get_run_logger().info("model %s: %s", exported.model_id, "reused" if exported.reused else "exported")
@@ -197,7 +191,7 @@ def export(planned: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) ->
 
 
 @task(persist_result=False)
-def prove(planned: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) -> Proofs:
+def prove(planned: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef) -> Proofs:
     """Compare the files with the trained model, and let a fresh process answer from them."""
     proofs = export_stage.prove(planned, exported, mtmd, held_out)
     get_run_logger().info("parity: %s; fresh process: %s", proofs.parity.worst, proofs.fresh_process.detail)
@@ -224,33 +218,6 @@ def publish_ads(planned: RunPlan, held_out: ShardRef) -> Published:
 def report(run: DayRun, summary: RunSummary, ablated: Ablation | None = None) -> None:
     """Write the run's page."""
     get_run_logger().info("report: %s", report_stage.write_report(run, summary, ablated))
-
-
-@task(persist_result=False)
-def plan_backfill(
-    first: date,
-    last: date,
-    preset: str,
-    *,
-    reprocess: Reprocess,
-    newest_first: bool,
-    window_days: int | None,
-    logs: str | None,
-    artifacts: str,
-) -> BackfillPlan:
-    """Look at every day: was it done, and what would running it cost."""
-    planned = backfill_job.plan_backfill(
-        first,
-        last,
-        preset,
-        reprocess=reprocess,
-        newest_first=newest_first,
-        window_days=window_days,
-        logs=logs,
-        artifacts=artifacts,
-    )
-    get_run_logger().info("%d of %d days run", len(planned.running), len(planned.days))
-    return planned
 
 
 @task(persist_result=False, task_run_name="skip {day}")

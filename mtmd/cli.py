@@ -144,6 +144,10 @@ def _of_line(
     return command
 
 
+def _workspace(options: argparse.Namespace) -> Workspace:
+    return Workspace.of(options.artifacts, load_preset(options.preset))
+
+
 def _simulate(options: argparse.Namespace) -> None:
     from mtmd.jobs.simulation import simulate_days
 
@@ -175,7 +179,7 @@ def _import_kuairand(options: argparse.Namespace) -> None:
 def _status(options: argparse.Namespace) -> None:
     from mtmd.registry.registry import Registry
 
-    status = Registry(Workspace.of(options.artifacts, load_preset(options.preset)).root).status()
+    status = Registry(_workspace(options).root).status()
     _console.print(status.model_dump_json(indent=2), markup=False)
 
 
@@ -190,14 +194,13 @@ def _publish(options: argparse.Namespace) -> None:
 def _export_embeddings(options: argparse.Namespace) -> None:
     from mtmd.publish.stage import export_ads
 
-    workspace = Workspace.of(options.artifacts, load_preset(options.preset))
-    _console.print(escape(export_ads(workspace, options.output)))
+    _console.print(escape(export_ads(_workspace(options), options.output)))
 
 
 def _serve(options: argparse.Namespace) -> None:
     """Become the service: a process that has imported neither torch nor prefect, whose signals are its own."""
-    line = Workspace.of(options.artifacts, load_preset(options.preset)).root
-    os.execv(sys.executable, [sys.executable, "-m", "mtmd.serve.http", str(line), *options.service])
+    line = str(_workspace(options).root)
+    os.execv(sys.executable, [sys.executable, "-m", "mtmd.serve.http", line, *options.service])
 
 
 def _rollback(options: argparse.Namespace) -> None:
@@ -220,8 +223,7 @@ def _rollback(options: argparse.Namespace) -> None:
 def _reinstate(options: argparse.Namespace) -> None:
     from mtmd.registry.registry import Registry
 
-    workspace = Workspace.of(options.artifacts, load_preset(options.preset))
-    champion = Registry(workspace.root).reinstate(options.model, options.reason)
+    champion = Registry(_workspace(options).root).reinstate(options.model, options.reason)
     _console.print(f"{options.model} may be promoted again by a run of its day; {champion.model_id} is live")
 
 

@@ -11,18 +11,11 @@ from mtmd.sources.simulated.platform import require_world_of_gate
 from mtmd.store.workspace import Workspace
 
 
-class Window(Frozen):
-    """The held-out day and the training days before it, oldest first."""
-
-    as_of: date
-    days: tuple[date, ...]
-
-
-def plan_window(as_of: date, window_days: int) -> Window:
-    """The `window_days` days before `as_of`."""
+def plan_window(as_of: date, window_days: int) -> tuple[date, ...]:
+    """The `window_days` days before `as_of`, oldest first."""
     if window_days < 1:
         raise ConfigError(f"window_days ({window_days}) must be at least 1")
-    return Window(as_of=as_of, days=tuple(as_of - timedelta(days=n) for n in range(window_days, 0, -1)))
+    return tuple(as_of - timedelta(days=n) for n in range(window_days, 0, -1))
 
 
 class RunPlan(Frozen):
@@ -83,14 +76,13 @@ def plan_run(
             f"window_days ({days}) must be between {MIN_WINDOW_DAYS} and {MAX_WINDOW_DAYS}; "
             f"leave it out for the preset's {chosen.window_days}"
         )
-    window = plan_window(as_of, days).days
     plan = RunPlan(
         as_of=as_of,
         days=training_days(chosen, as_of, days),
         preset=chosen,
         logs=chosen.logs if logs is None else logs,
         artifacts=artifacts,
-        left_out={day: chosen.left_out[day] for day in window if day in chosen.left_out},
+        left_out={day: chosen.left_out[day] for day in plan_window(as_of, days) if day in chosen.left_out},
     )
     _require_days(plan)
     require_world_of_gate(chosen, plan.logs)
@@ -107,7 +99,7 @@ def training_days(preset: Preset, as_of: date, window_days: int) -> tuple[date, 
             f"as_of {as_of} is left out by preset {preset.name!r} ({why}); choose another day, or take it out of "
             "left_out"
         )
-    window = plan_window(as_of, window_days).days
+    window = plan_window(as_of, window_days)
     days = tuple(day for day in window if day not in preset.left_out)
     if 4 * len(days) < 3 * len(window):
         raise LogsError(

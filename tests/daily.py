@@ -7,12 +7,12 @@ from pathlib import Path
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export import stage as export_stage
-from mtmd.export.stage import Exported, Proofs
+from mtmd.export.stage import Proofs
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import Days
 from mtmd.promote import stage as promote_stage
-from mtmd.promote.day_run import DayRun
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.registry.records import Registered
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan, plan_run
 from mtmd.train import stage as train_stage
@@ -49,7 +49,7 @@ class Done:
         return self.run.evaluated
 
     @property
-    def exported(self) -> Exported:
+    def exported(self) -> Registered:
         return self.run.exported
 
     @property

@@ -181,7 +181,7 @@ def test_a_window_with_one_new_day_reads_one_day(
     monkeypatch.setattr(time, "time_ns", lambda: now() + 60 * 10**9)  # the logs were not written just now
 
     def extract(as_of: date) -> int:
-        days = (*plan_window(as_of, 5).days, as_of)
+        days = (*plan_window(as_of, 5), as_of)
         return sum(not extract_day(tiny_logs, day, tiny_preset.declarations, tmp_path).reused for day in days)
 
     assert extract(date(2026, 1, 6)) == 6

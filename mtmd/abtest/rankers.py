@@ -3,7 +3,6 @@
 R requests, A ads, P pairs, T tasks.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,11 +70,11 @@ class BundleRanker:
 
     def __call__(self, traffic: Traffic) -> Chances:
         """(P, T) float32 chances of each task; raises LogsError where the rows are not as the bundle's declarations."""
-        own = self._scorer.info.declarations
-        query = _side(traffic.request_rows, own.query, own.hash_seed)
-        item = _side(traffic.ad_rows, own.item, own.hash_seed)
-        queries, query_place = _embedded(self._scorer.embed_queries, own.query, query)
-        items, item_place = _embedded(self._scorer.embed_items, own.item, item)
+        declarations = self._scorer.info.declarations
+        query = _side(traffic.request_rows, declarations.query, declarations.hash_seed)
+        item = _side(traffic.ad_rows, declarations.item, declarations.hash_seed)
+        queries, query_place = _embedded(self._scorer, declarations.query, query)
+        items, item_place = _embedded(self._scorer, declarations.item, item)
         pairs = traffic.pairs
         log_p = self._scorer.score(queries, items, query_place[pairs.request], item_place[pairs.ad])
         return np.asarray(np.exp(log_p[:, [self._scorer.tasks.index(task) for task in TASKS]]))
@@ -111,14 +110,12 @@ def _side_input(side: _Side, chosen: Ints) -> tuple[SideInput, Ints]:
     return SideInput(continuous, torch.from_numpy(rows.categorical).long(), embedding, tuple(counts)), place
 
 
-def _embedded(
-    embed: Callable[[str, EncodedSide], Embeddings], schema: SideSchema, side: _Side
-) -> tuple[Embeddings, Ints]:
+def _embedded(scorer: Scorer, schema: SideSchema, side: _Side) -> tuple[Embeddings, Ints]:
     """Embeddings of all rows, domain after domain, and where in them each row is."""
     rows, counts, place = side.by_domain(np.arange(len(side.domain)))
     ends = np.cumsum(counts)
     parts = [
-        embed(name, rows.part(slice(end - count, end)))
+        scorer.embed(schema.side, name, rows.part(slice(end - count, end)))
         for name, count, end in zip(schema.domains, counts, ends, strict=True)
     ]
     return Embeddings.concatenate(parts), place

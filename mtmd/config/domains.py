@@ -85,10 +85,10 @@ class Domains(Frozen):
         """A task needs its parent wherever it exists, and a product without any task has nothing to learn."""
         names = {task.name: task for task in self.tasks}
         for product in self.products:
-            own = [task for task in self.tasks if self.has_task(product, task)]
-            if not own:
+            tasks = [task for task in self.tasks if self.has_task(product, task)]
+            if not tasks:
                 raise ValueError(f"product {product!r} has no task; give it one or remove it from products")
-            for task in own:
+            for task in tasks:
                 if task.parent is not None and not self.has_task(product, names[task.parent]):
                     raise ValueError(
                         f"task {task.name!r} is on product {product!r}; so must be its parent {task.parent!r}"

@@ -38,25 +38,20 @@ class Feature(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if (self.kind == "categorical") != (self.buckets is not None):
-            raise ValueError(
-                f"feature {self.name!r} is {self.kind}: `buckets` goes with categorical, and only there"
-            )
-        if self.shallow and self.kind != "categorical":
-            raise ValueError(
-                f"feature {self.name!r} is {self.kind}: only categorical features can be shallow"
-            )
-        if self.log1p and self.kind != "continuous":
-            raise ValueError(f"feature {self.name!r} is {self.kind}: only continuous features can take log1p")
+        categorical, continuous = self.kind == "categorical", self.kind == "continuous"
         allowed = {
             "continuous": {"FLOAT", "DOUBLE", "INTEGER", "BIGINT"},
             "categorical": {"VARCHAR", "INTEGER", "BIGINT"},
             "embedding": {"FLOAT"},
         }[self.kind]
-        if self.type is not None and self.type not in allowed:
-            raise ValueError(
-                f"feature {self.name!r} is {self.kind}: type {self.type} must be one of {sorted(allowed)}"
-            )
+        for fits, rule in (
+            (categorical == (self.buckets is not None), "`buckets` goes with categorical, and only there"),
+            (categorical or not self.shallow, "only categorical features can be shallow"),
+            (continuous or not self.log1p, "only continuous features can take log1p"),
+            (self.type in {None, *allowed}, f"type {self.type} must be one of {sorted(allowed)}"),
+        ):
+            if not fits:
+                raise ValueError(f"feature {self.name!r} is {self.kind}: {rule}")
         return self
 
     @property
@@ -138,11 +133,11 @@ class Declarations(Frozen):
         return self._side("item", self.domains.products)
 
     def _side(self, side: Side, domains: tuple[str, ...]) -> SideSchema:
-        own = [feature for feature in self.features if feature.side == side]
+        declared = [feature for feature in self.features if feature.side == side]
         return SideSchema(
             side=side,
             domains=domains,
-            continuous=tuple(f for f in own if f.kind == "continuous"),
-            categorical=tuple(f for f in own if f.kind == "categorical"),
-            embedding=tuple(f for f in own if f.kind == "embedding"),
+            continuous=tuple(f for f in declared if f.kind == "continuous"),
+            categorical=tuple(f for f in declared if f.kind == "categorical"),
+            embedding=tuple(f for f in declared if f.kind == "embedding"),
         )

@@ -22,6 +22,7 @@ from mtmd.extract.shards import Shard
 from mtmd.extract.window import day_batches
 from mtmd.logs.encoding import EncodedSide
 from mtmd.model.ranker import RankingModel
+from mtmd.registry.bundle import TowerSide
 from mtmd.serve.scorer import Embeddings, Scorer
 
 # Medians come from counts on a grid of ln t: one pass, memory that does not grow with the window, and at most
@@ -116,13 +117,12 @@ def score_shard(scorer: Scorer, shard: Shard) -> NDArray[np.float32]:
 
 
 def _embed(
-    scorer: Scorer, side: str, names: tuple[str, ...], rows: EncodedSide, domain: NDArray[np.int8]
+    scorer: Scorer, side: TowerSide, names: tuple[str, ...], rows: EncodedSide, domain: NDArray[np.int8]
 ) -> Embeddings:
     """Embeddings of all rows of one side, in the shard's order: it is sorted by domain."""
-    embed = scorer.embed_queries if side == "query" else scorer.embed_items
     parts: list[Embeddings] = []
     for index, name in enumerate(names):
         own = np.flatnonzero(domain == index)
         starts = range(0, max(len(own), 1), _ROWS_AT_ONCE)
-        parts += [embed(name, rows.take(own[start : start + _ROWS_AT_ONCE])) for start in starts]
+        parts += [scorer.embed(side, name, rows.take(own[start : start + _ROWS_AT_ONCE])) for start in starts]
     return Embeddings.concatenate(parts)

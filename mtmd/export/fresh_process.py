@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from mtmd.config import Domains, Frozen, Preset
+from mtmd.config import Domains, Frozen, Preset, Slice
 from mtmd.errors import BundleError, LogsError
 from mtmd.export.rows import RawRows, Row, side_input
 from mtmd.extract.shards import Shard
@@ -32,10 +32,11 @@ _PACKAGES = Path(__file__).parents[2]
 _QUOTED = 2000  # characters of its standard error
 
 
-def ask(
-    bundle_dir: Path, info: BundleInfo, rows: RawRows, timeout_s: float
-) -> tuple[tuple[RankAnswer, ...], str | None]:
-    """An answer of the best ads by each task, all that have the task; or what went wrong."""
+def ask(bundle_dir: Path, info: BundleInfo, rows: RawRows, timeout_s: float) -> tuple[RankAnswer, ...]:
+    """An answer of the best ads by each task, all that have the task.
+
+    Raises BundleError where the process fails, takes too long, or writes something else.
+    """
     bodies = tuple(
         {"requests": rows.requests, "rank_by": task, "top_k": max(len(rows.ads), 1)}
         for task in info.declarations.domains.task_names
@@ -55,15 +56,15 @@ def ask(
                 env=os.environ | {"PYTHONPATH": str(_PACKAGES), "PYTHONUTF8": "1"},
                 check=False,
             )
-        except subprocess.TimeoutExpired:
-            return (), f"the fresh process gave no answer within {timeout_s:g} s"
+        except subprocess.TimeoutExpired as error:
+            raise BundleError(f"the fresh process gave no answer within {timeout_s:g} s") from error
     if done.returncode != 0:
-        said = done.stderr[-_QUOTED:].strip()
-        return (), f"the fresh process ended with status {done.returncode}: {said}"
+        quoted = done.stderr[-_QUOTED:].strip()
+        raise BundleError(f"the fresh process ended with status {done.returncode}: {quoted}")
     try:
-        return Answered.model_validate_json(done.stdout).answers, None
+        return Answered.model_validate_json(done.stdout).answers
     except ValidationError as error:
-        return (), f"the fresh process gave no valid answer: {error}"
+        raise BundleError(f"the fresh process gave no valid answer: {error}") from error
 
 
 def check_answers(bundle_dir: Path, *, timeout_s: float = 45.0) -> str:
@@ -79,54 +80,48 @@ def check_answers(bundle_dir: Path, *, timeout_s: float = 45.0) -> str:
         requests=tuple({"request_id": n, "surface": name} for n, name in enumerate(domains.surfaces)),
         ads=tuple({"ad_id": n, "product": name, "bid": 0.0} for n, name in enumerate(domains.products)),
     )
-    answers, problem = ask(bundle_dir, info, rows, timeout_s)
-    if problem is None:
-        scores, problem = answered_scores(answers, rows, info)
-        problem = problem or _flaw(scores, domains)
-    if problem:
-        raise BundleError(f"{bundle_dir} does not answer, so it can't go live: {problem}")
+    try:
+        require_probabilities(answered_scores(ask(bundle_dir, info, rows, timeout_s), rows, info), domains)
+    except BundleError as error:
+        raise BundleError(f"{bundle_dir} does not answer, so it can't go live: {error}") from error
     return f"a fresh process answered for {len(domains.surfaces)} surfaces × {len(domains.products)} products"
 
 
-def answered_scores(
-    answers: Sequence[RankAnswer], rows: RawRows, info: BundleInfo
-) -> tuple[NDArray[np.float64], str | None]:
-    """(R, A, T) probabilities that the answers give, NaN where they give none; and what is wrong, if anything.
+def answered_scores(answers: Sequence[RankAnswer], rows: RawRows, info: BundleInfo) -> NDArray[np.float64]:
+    """(R, A, T) probabilities that the answers give, NaN where they give none.
 
-    The answers are one per task, ranked by it: together they have every ad whose product has any task.
+    The answers are one per task, ranked by it: together they have every ad whose product has any task. Raises
+    BundleError for an answer of another bundle or to another request, and ads that are not ranked.
     """
     tasks = info.declarations.domains.task_names
     scores = np.full((len(rows.requests), len(rows.ads), len(tasks)), np.nan)
     place = {ad["ad_id"]: number for number, ad in enumerate(rows.ads)}
     for ranked_by, answer in zip(tasks, answers, strict=True):
         if answer.bundle_id != info.bundle_id:
-            return scores, f"the answer is of bundle {answer.bundle_id}, not {info.bundle_id}"
-        for number, (request, own) in enumerate(zip(rows.requests, answer.requests, strict=True)):
-            if own.request_id != request["request_id"]:
-                return scores, f"answer {number} is to request {own.request_id}, not {request['request_id']}"
-            ranks = [ad.score for ad in own.ads]
+            raise BundleError(f"the answer is of bundle {answer.bundle_id}, not {info.bundle_id}")
+        for number, (request, ranked) in enumerate(zip(rows.requests, answer.requests, strict=True)):
+            asked_for = request["request_id"]
+            if ranked.request_id != asked_for:
+                raise BundleError(f"answer {number} is to request {ranked.request_id}, not {asked_for}")
+            ranks = [ad.score for ad in ranked.ads]
             if ranks != sorted(ranks, reverse=True):
-                return (
-                    scores,
-                    f"the ads of request {own.request_id} are not ranked by {ranked_by}: {ranks[:5]}",
+                raise BundleError(
+                    f"the ads of request {asked_for} are not ranked by {ranked_by}: {ranks[:5]}"
                 )
-            for ad in own.ads:
+            for ad in ranked.ads:
                 given = [np.nan if ad.probability[task] is None else ad.probability[task] for task in tasks]
                 scores[number, place[ad.ad_id]] = given
-    return scores, None
+    return scores
 
 
-def _flaw(scores: NDArray[np.float64], domains: Domains) -> str | None:
-    """What is wrong with (surfaces, products, T) probabilities, if anything."""
-    for s, surface in enumerate(domains.surfaces):
-        for p, product in enumerate(domains.products):
-            for t, task in enumerate(domains.task_names):
-                score = scores[s, p, t]
-                applies = bool(domains.task_mask[s * len(domains.products) + p, t])
-                if applies != (0.0 <= score <= 1.0):  # NaN is neither
-                    where = f"{surface} × {product} × {task}"
-                    return f"{where} has score {score}; it must be {'a probability' if applies else 'none'}"
-    return None
+def require_probabilities(scores: NDArray[np.float64], domains: Domains) -> None:
+    """Raise BundleError unless (surfaces, products, T) scores are probabilities just where a product has the task."""
+    applies = domains.task_mask.reshape(scores.shape)
+    wrong = np.argwhere(applies != ((scores >= 0.0) & (scores <= 1.0)))  # NaN is no probability
+    for s, p, t in wrong:
+        where = Slice(domains.surfaces[s], domains.products[p], domains.task_names[t])
+        needed = "a probability" if applies[s, p, t] else "none"
+        raise BundleError(f"{where} has score {scores[s, p, t]}; it must be {needed}")
 
 
 class FreshProcessReport(Frozen):
@@ -154,14 +149,15 @@ def check_fresh_process(
         raise BundleError("the model is in training mode; call model.eval() before comparing it")
     info = load_bundle(bundle_dir)
     expected = _torch_scores(model, shard, rows, preset)
+    limit, delta, problem = preset.gates.parity_score, None, None
     started = time.monotonic()
-    answers, problem = ask(bundle_dir, info, rows, timeout_s)
+    try:
+        delta = _difference(answered_scores(ask(bundle_dir, info, rows, timeout_s), rows, info), expected)
+    except BundleError as error:
+        problem = str(error)
     seconds = time.monotonic() - started
-    delta = None
-    if problem is None:
-        found, problem = answered_scores(answers, rows, info)
-        if problem is None:
-            delta, problem = _compare(found, expected, preset.gates.parity_score)
+    if delta is not None and not delta <= limit:
+        problem = f"a fresh process's scores differ from torch's by {delta:.3g}, at most {limit:g}"
     asked = f"{len(rows.requests)} requests × {len(rows.ads)} ads"
     return FreshProcessReport(
         bundle_id=info.bundle_id,
@@ -174,16 +170,11 @@ def check_fresh_process(
     )
 
 
-def _compare(
-    found: NDArray[np.float64], expected: NDArray[np.float32], limit: float
-) -> tuple[float | None, str | None]:
-    """Largest difference of a probability, and what is wrong, if anything."""
-    if not np.array_equal(np.isnan(found), np.isnan(expected)):
-        return None, "the answer scores other tasks than the declarations have for those products"
-    delta = float(np.nanmax(np.abs(found - expected)))
-    if not delta <= limit:
-        return delta, f"a fresh process's scores differ from torch's by {delta:.3g}, at most {limit:g}"
-    return delta, None
+def _difference(answered: NDArray[np.float64], expected: NDArray[np.float32]) -> float:
+    """Largest |Δ| of a probability; raises BundleError where other tasks are scored."""
+    if not np.array_equal(np.isnan(answered), np.isnan(expected)):
+        raise BundleError("the answer scores other tasks than the declarations have for those products")
+    return float(np.nanmax(np.abs(answered - expected)))
 
 
 def _torch_scores(model: MTMD, shard: Shard, rows: RawRows, preset: Preset) -> NDArray[np.float32]:
@@ -196,12 +187,12 @@ def _torch_scores(model: MTMD, shard: Shard, rows: RawRows, preset: Preset) -> N
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
         # Row by row, so that their order is the body's: a batch of the model is sorted by domain.
         queries = [
-            model.embed_queries(side_input(shard.query.take(row), int(own), len(domains.surfaces)))
-            for row, own in zip(requests.reshape(-1, 1), surface, strict=True)
+            model.embed_queries(side_input(shard.query.take(row), int(index), len(domains.surfaces)))
+            for row, index in zip(requests.reshape(-1, 1), surface, strict=True)
         ]
         items = [
-            model.embed_items(side_input(shard.item.take(row), int(own), len(domains.products)))
-            for row, own in zip(ads.reshape(-1, 1), product, strict=True)
+            model.embed_items(side_input(shard.item.take(row), int(index), len(domains.products)))
+            for row, index in zip(ads.reshape(-1, 1), product, strict=True)
         ]
         tasks = zip(zip(*queries, strict=True), zip(*items, strict=True), strict=True)
         logits = torch.stack([torch.cat(q) @ torch.cat(i).T for q, i in tasks], dim=-1)  # (R, A, T)

@@ -123,16 +123,19 @@ def _tower(
     model: MTMD, scorer: Scorer, shard: Shard, preset: Preset, *, side: TowerSide, index: int
 ) -> _Tower:
     declarations = preset.declarations
-    schema = declarations.query if side == "query" else declarations.item
-    domain = shard.surface if side == "query" else shard.product
-    matrices = shard.query if side == "query" else shard.item
-    own = np.flatnonzero(domain.numpy() == index)
+    schema, domain, matrices, embed = (
+        (declarations.query, shard.surface, shard.query, model.embed_queries)
+        if side == "query"
+        else (declarations.item, shard.product, shard.item, model.embed_items)
+    )
+    domain_rows = np.flatnonzero(domain.numpy() == index)
     hard = hard_rows(schema, _UNSEEN)
     real = max(BATCH_SIZES) - len(hard.categorical)
     # A day with fewer rows than the largest batch gives each of them more than once.
-    chosen = own[np.arange(real) * max(len(own), real) // real % len(own)] if len(own) else own
+    chosen = domain_rows
+    if count := len(domain_rows):
+        chosen = domain_rows[np.arange(real) * max(count, real) // real % count]
     rows = EncodedSide.stack(hard, matrices.take(chosen))
-    embed = model.embed_queries if side == "query" else model.embed_items
     reference = embed(side_input(rows, index, len(schema.domains)))
     name = schema.domains[index]
     return _Tower(
@@ -146,9 +149,11 @@ def _tower(
 
 def _embed(scorer: Scorer, side: TowerSide, domain: str, rows: EncodedSide, size: int) -> tuple[Floats, ...]:
     """Embeddings of the first rows, `size` at a time, at most _BATCHES times: per task (N, K_t)."""
-    embed = scorer.embed_queries if side == "query" else scorer.embed_items
     count = min(len(rows.categorical), size * _BATCHES)
-    batches = [embed(domain, rows.part(slice(at, min(at + size, count)))) for at in range(0, count, size)]
+    batches = [
+        scorer.embed(side, domain, rows.part(slice(at, min(at + size, count))))
+        for at in range(0, count, size)
+    ]
     return tuple(np.concatenate([batch.tasks[task] for batch in batches]) for task in scorer.tasks)
 
 
@@ -159,16 +164,16 @@ def _file_parity(tower: _Tower, towers: Sequence[_Tower], scorer: Scorer) -> Ite
     onnx_other = [_partners([other.onnx[t] for other in others]) for t in range(len(scorer.tasks))]
     parents = scorer.info.declarations.domains.parents
     for size in BATCH_SIZES:
-        own = _embed(scorer, tower.side, tower.domain, tower.rows, size)
-        count = len(own[0])
+        exported = _embed(scorer, tower.side, tower.domain, tower.rows, size)
+        count = len(exported[0])
         reference = [embedding[:count] for embedding in tower.torch]
-        p = _probabilities(own, onnx_other, parents)
+        p = _probabilities(exported, onnx_other, parents)
         yield FileParity(
             file=scorer.info.file_of(tower.side, tower.domain).file,
             batch_size=size,
             rows=count,
             scores=p.size,
-            embedding_delta=_largest([_delta(a, b) for a, b in zip(own, reference, strict=True)]),
+            embedding_delta=_largest([_delta(a, b) for a, b in zip(exported, reference, strict=True)]),
             score_delta=_delta(p, _probabilities(reference, torch_other, parents)),
         )
 
@@ -179,11 +184,11 @@ def _partners(embeddings: Sequence[Floats]) -> Floats:
 
 
 def _probabilities(
-    own: Sequence[Floats], other: Sequence[Floats], parents: Sequence[int | None]
+    embeddings: Sequence[Floats], other: Sequence[Floats], parents: Sequence[int | None]
 ) -> NDArray[np.float32]:
     """(N, M, T); the tree is torch's here, so that only the files differ. The twin is compared by the day."""
     logits = torch.stack(
-        [torch.from_numpy(a) @ torch.from_numpy(b).T for a, b in zip(own, other, strict=True)]
+        [torch.from_numpy(a) @ torch.from_numpy(b).T for a, b in zip(embeddings, other, strict=True)]
     )
     flat = tree_log_probability(logits.flatten(1).T, parents).exp()  # (N · M, T)
     return flat.numpy().reshape(*logits.shape[1:], len(parents))
@@ -200,14 +205,14 @@ def _day_parity(model: MTMD, scorer: Scorer, shard: Shard, preset: Preset) -> Da
     places = torch.linspace(0, len(rows) - 1, min(len(rows), _DAY_REQUESTS)).round().long()
     for chosen in split_evenly(rows[places], batch_requests):
         batch = gather_batch(shard, chosen, preset.declarations)
-        own = onnx_p[batch.candidate.numpy()]
-        applies = ~np.isnan(own)
+        exported = onnx_p[batch.candidate.numpy()]
+        applies = ~np.isnan(exported)
         reference = np.where(applies, model(batch).exp().numpy(), np.float32(np.nan))
-        delta.append(_delta(own[applies], reference[applies]))
-        candidates += len(own)
+        delta.append(_delta(exported[applies], reference[applies]))
+        candidates += len(exported)
         start = np.flatnonzero(np.diff(batch.pair_query.numpy(), prepend=-1))
-        for o, r in zip(np.split(own, start[1:]), np.split(reference, start[1:]), strict=True):
-            outcomes += _rank(o, r, preset.gates.top_k, preset.gates.parity_score)
+        for ours, torchs in zip(np.split(exported, start[1:]), np.split(reference, start[1:]), strict=True):
+            outcomes += _rank(ours, torchs, preset.gates.top_k, preset.gates.parity_score)
     return DayParity(
         candidates=candidates,
         score_delta=_largest(delta),
@@ -218,18 +223,18 @@ def _day_parity(model: MTMD, scorer: Scorer, shard: Shard, preset: Preset) -> Da
     )
 
 
-def _rank(own: Floats, reference: Floats, k: int, tolerance: float) -> Iterator[tuple[bool, bool]]:
+def _rank(exported: Floats, reference: Floats, k: int, tolerance: float) -> Iterator[tuple[bool, bool]]:
     """(agrees up to ties, the same ad by ad) of each task that the request's ads have; (n, T) probabilities.
 
     Rank by rank, the ad that the bundle puts there has, by torch, the score of the ad that torch puts there,
     within the tolerance: ads that swap ranks are ties.
     """
-    for task in range(own.shape[1]):
-        scored = ~np.isnan(own[:, task])
+    for task in range(exported.shape[1]):
+        scored = ~np.isnan(exported[:, task])
         if not scored.any():
             continue
         truth = reference[scored, task]
-        mine = np.argsort(-own[scored, task], kind="stable")[:k]
+        mine = np.argsort(-exported[scored, task], kind="stable")[:k]
         theirs = np.argsort(-truth, kind="stable")[:k]
         yield bool(np.all(np.abs(truth[mine] - truth[theirs]) <= tolerance)), np.array_equal(mine, theirs)
 
@@ -246,36 +251,27 @@ def _largest(deltas: Sequence[float | None]) -> float | None:
 
 
 def _failures(gates: GatesConfig, files: tuple[FileParity, ...], day: DayParity) -> list[str]:
-    found = []
-    for one in files:
-        where = f"{one.file} at batch size {one.batch_size}"
-        if not _within(one.score_delta, gates.parity_score):
-            found.append(f"{where}: scores differ by {_n(one.score_delta)}, at most {gates.parity_score:g}")
-        if not _within(one.embedding_delta, gates.parity_embedding):
-            found.append(
-                f"{where}: embeddings differ by {_n(one.embedding_delta)}, at most {gates.parity_embedding:g}"
-            )
-    if not _within(day.score_delta, gates.parity_score):
-        found.append(
-            f"held-out candidates: scores differ by {_n(day.score_delta)}, at most {gates.parity_score:g}"
-        )
+    failures: list[str] = []
+
+    def compare(what: str, delta: float | None, tolerance: float) -> None:
+        if delta is None or delta > tolerance:
+            number = "a number that is not finite" if delta is None else f"{delta:.3g}"
+            failures.append(f"{what} differ by {number}, at most {tolerance:g}")
+
+    for file in files:
+        where = f"{file.file} at batch size {file.batch_size}"
+        compare(f"{where}: scores", file.score_delta, gates.parity_score)
+        compare(f"{where}: embeddings", file.embedding_delta, gates.parity_embedding)
+    compare("held-out candidates: scores", day.score_delta, gates.parity_score)
     if day.disagreements:
-        found.append(f"top {day.top_k} differs in {day.disagreements} of {day.rankings} rankings")
-    return found
+        failures.append(f"top {day.top_k} differs in {day.disagreements} of {day.rankings} rankings")
+    return failures
 
 
 def _worst(files: tuple[FileParity, ...], day: DayParity) -> str:
-    one = max(files, key=lambda file: file.score_delta or 0.0)
+    worst = max(files, key=lambda file: file.score_delta or 0.0)
     return (
-        f"scores differ by at most {max(one.score_delta or 0.0, day.score_delta or 0.0):.2g} "
-        f"({one.file} at batch size {one.batch_size} is the worst file), top {day.top_k} agrees in all "
+        f"scores differ by at most {max(worst.score_delta or 0.0, day.score_delta or 0.0):.2g} "
+        f"({worst.file} at batch size {worst.batch_size} is the worst file), top {day.top_k} agrees in all "
         f"{day.rankings} rankings"
     )
-
-
-def _within(delta: float | None, tolerance: float) -> bool:
-    return delta is not None and delta <= tolerance
-
-
-def _n(delta: float | None) -> str:
-    return "a number that is not finite" if delta is None else f"{delta:.3g}"

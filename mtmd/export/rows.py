@@ -65,17 +65,8 @@ def sample_raw_rows(
     requests = _sample(shard.request_id.numpy(), shard.surface.numpy(), per_domain)
     ads = _sample(shard.ad_id.numpy(), shard.product.numpy(), per_domain)
     return RawRows(
-        requests=_read(
-            logs,
-            "requests",
-            shard.day,
-            own=("request_id", "surface"),
-            keys=requests,
-            schema=declarations.query,
-        ),
-        ads=_read(
-            logs, "ads", shard.day, own=("ad_id", "product", "bid"), keys=ads, schema=declarations.item
-        ),
+        requests=_read(logs, "requests", shard.day, ("request_id", "surface"), requests, declarations.query),
+        ads=_read(logs, "ads", shard.day, ("ad_id", "product", "bid"), ads, declarations.item),
     )
 
 
@@ -83,17 +74,17 @@ def _sample(keys: np.ndarray[Any, Any], domain: np.ndarray[Any, Any], per_domain
     """Keys at even distances through the rows of each domain."""
     chosen: list[int] = []
     for index in np.unique(domain):
-        own = keys[domain == index]
-        places = np.linspace(0, len(own) - 1, min(per_domain, len(own))).round().astype(np.int64)
-        chosen += own[places].tolist()
+        of_domain = keys[domain == index]
+        places = np.linspace(0, len(of_domain) - 1, min(per_domain, len(of_domain))).round().astype(np.int64)
+        chosen += of_domain[places].tolist()
     return chosen
 
 
 def _read(
-    logs: str | Path, table: str, day: date, *, own: tuple[str, ...], keys: list[int], schema: SideSchema
+    logs: str | Path, table: str, day: date, columns: tuple[str, ...], keys: list[int], schema: SideSchema
 ) -> tuple[Row, ...]:
-    names = list(dict.fromkeys((*own, *(feature.name for feature in schema.fields))))
-    rows = source_rows(logs, table, day, own[0], keys)
+    names = list(dict.fromkeys((*columns, *(feature.name for feature in schema.fields))))
+    rows = source_rows(logs, table, day, columns[0], keys)
     return tuple({name: _plain(row[name]) for name in names} for row in rows)
 
 

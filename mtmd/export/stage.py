@@ -18,7 +18,7 @@ from mtmd.export.parity import PROOF_FORMAT, ParityReport, check_parity
 from mtmd.export.rows import sample_raw_rows
 from mtmd.extract.shards import Days, ShardRef, open_shard
 from mtmd.model.two_tower import MTMD
-from mtmd.registry.records import ModelManifest
+from mtmd.registry.records import ModelManifest, Registered
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
@@ -26,16 +26,6 @@ from mtmd.store.outputs import read_record
 from mtmd.train.stage import Trained, load_trained
 
 _PACKAGES = ("torch", "numpy", "duckdb", "pyarrow", "onnx", "onnxruntime", "onnxscript", "great-expectations")
-
-_METRICS = "metrics.json"
-
-
-class Exported(Frozen):
-    """The candidate in the registry."""
-
-    model_id: str
-    path: str
-    reused: bool
 
 
 class Proofs(Frozen):
@@ -45,7 +35,7 @@ class Proofs(Frozen):
     fresh_process: FreshProcessReport
 
 
-def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Exported:
+def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Registered:
     """Write the candidate once: an ONNX file per tower domain, declarations, its own metrics and manifest.
 
     Raises BundleError when a stored model was altered, or the model cannot be exported.
@@ -55,8 +45,10 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Ex
 
     def build(directory: Path) -> None:
         export_bundle(model, plan.preset, directory, plan.workspace.graphs(graph_key(plan.preset)))
-        own = evaluated.report.of_candidate()  # rivals and champions change, and the model's name does not
-        write_json(directory / _METRICS, own.model_dump(mode="json"))
+        metrics = (
+            evaluated.report.of_candidate()
+        )  # rivals and champions change, and the model's name does not
+        write_json(directory / "metrics.json", metrics.model_dump(mode="json"))
 
     manifest = ModelManifest(
         model_id=name,
@@ -68,11 +60,10 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Ex
         seeds={"training": plan.preset.training.seed, "hash": plan.preset.hash_seed},
         packages=package_versions(),
     )
-    stored = Registry(plan.workspace.root).add(name, build, manifest)
-    return Exported(model_id=name, path=stored.path, reused=stored.reused)
+    return Registry(plan.workspace.root).add(build, manifest)
 
 
-def prove(plan: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) -> Proofs:
+def prove(plan: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef) -> Proofs:
     """Compare the files with the trained model on held-out rows, and let a fresh process answer from them alone.
 
     Proofs that hold are kept; they are taken again when the files, the day or the way of checking changed.
@@ -80,15 +71,8 @@ def prove(plan: RunPlan, exported: Exported, mtmd: Trained, held_out: ShardRef) 
     registry = Registry(plan.workspace.root)
     registry.verify(exported.model_id)
     files = registry.manifest(exported.model_id).files
-    key = digest(
-        [
-            version("onnxruntime"),
-            files,
-            held_out.fingerprint,
-            plan.preset.gates.model_dump(),
-            PROOF_FORMAT,
-        ]
-    )
+    gates = plan.preset.gates.model_dump()
+    key = digest([version("onnxruntime"), files, held_out.fingerprint, gates, PROOF_FORMAT])
     record = plan.workspace.proofs(key)
     if (kept := read_record(record, Proofs)) is not None:
         return kept

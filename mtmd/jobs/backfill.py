@@ -4,9 +4,7 @@ A day's outcome is what is durable of it: a summary of a run that decided, or a 
 that was killed leaves neither, so its day is run again under every policy: a backfill resumes by being started again.
 """
 
-from collections.abc import Mapping
 from datetime import date, timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self, get_args
 
@@ -148,40 +146,27 @@ def latest_outcome(workspace: Workspace, as_of: date) -> DayOutcome:
     return DayOutcome.of(summary, "skipped").model_copy(update={"report": str(page)})
 
 
-class _Keys:
-    """The names of a day's outputs, from its files alone."""
-
-    def __init__(self, plan: RunPlan, known: dict[date, Sources]) -> None:
-        self.plan = plan
-        for day in plan.all_days:
-            if day not in known:
-                known[day] = day_sources(plan, day)
-        self.sources: Mapping[date, Sources] = {day: known[day] for day in plan.all_days}
-
-    @cached_property
-    def shards(self) -> dict[date, str]:
-        declarations = self.plan.preset.declarations
-        return {day: shard_fingerprint(sources, declarations) for day, sources in self.sources.items()}
-
-    def trained(self, kind: ModelKind) -> str:
-        window = days_fingerprint({day: self.shards[day] for day in self.plan.days})
-        return training_key(kind, window, self.plan.preset)
-
-
 def _look(plan: RunPlan, reprocess: Reprocess, known: dict[date, Sources]) -> PlannedDay:
-    keys, workspace = _Keys(plan, known), plan.workspace
-    status = _status(plan, keys.trained("mtmd"))
-    untrained = [kind for kind in _KINDS if not workspace.trained(kind, keys.trained(kind)).is_dir()]
+    """What is there of a day, by the names that its files give its outputs; `known` has the days seen so far."""
+    workspace, preset = plan.workspace, plan.preset
+    for day in plan.all_days:
+        if day not in known:
+            known[day] = day_sources(plan, day)
+    shards = {day: shard_fingerprint(known[day], preset.declarations) for day in plan.all_days}
+    window = days_fingerprint({day: shards[day] for day in plan.days})
+    trained = {kind: training_key(kind, window, preset) for kind in _KINDS}
+    untrained = [kind for kind, key in trained.items() if not workspace.trained(kind, key).is_dir()]
     costs = [_seconds(workspace, kind) for kind in untrained]
     known_costs = [cost for cost in costs if cost is not None]
+    status = _status(plan, trained["mtmd"])
     return PlannedDay(
         as_of=plan.as_of,
         status=status,
         runs=status in _RERUN[reprocess],
-        validate_days=sum(not day_record(plan, day, own).is_file() for day, own in keys.sources.items()),
+        validate_days=sum(not day_record(plan, day, known[day]).is_file() for day in plan.all_days),
         extract_days=sum(
             not (workspace.shards / f"date={day.isoformat()}" / fingerprint[:16]).is_dir()
-            for day, fingerprint in keys.shards.items()
+            for day, fingerprint in shards.items()
         ),
         train=tuple(untrained),
         seconds=sum(known_costs) if len(known_costs) == len(costs) else None,

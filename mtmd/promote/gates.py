@@ -3,11 +3,8 @@
 The gate of the simulated A/B test is optional: no metric over all impressions is shown worse than with the baselines.
 """
 
-from collections.abc import Sequence
-
 from pydantic import Field
 
-from mtmd.abtest.changes import RelativeChange
 from mtmd.abtest.outcome import ABTest
 from mtmd.config import Frozen, GatesConfig
 from mtmd.errors import RegistryError
@@ -23,12 +20,12 @@ OVERRIDABLE = (
     "baseline",
     "calibration",
     AB_TEST,
-)  # how good; the others say whether it works at all
+)  # how good; the others: whether it works at all
 RIVALS = ("champion", "baseline")  # gates whose slices people read one by one; the constant is a floor
 
 
 class GateInputs(Frozen):
-    """Everything that the gates look at; None where a stage did not run, which does not pass."""
+    """Everything that the gates look at."""
 
     candidate: str = Field(description="model id of the candidate")
     champion: str | None = Field(description="model id of the champion; None before the first promotion")
@@ -39,8 +36,8 @@ class GateInputs(Frozen):
     ab_test: GateResult | None = Field(
         None, description="of the simulated A/B; None where it is not asked for"
     )
-    parity: ParityReport | None
-    fresh_process: FreshProcessReport | None
+    parity: ParityReport
+    fresh_process: FreshProcessReport
     gates: GatesConfig
 
 
@@ -87,7 +84,9 @@ class Verdict(Frozen):
         if len(failed) > 1:
             reason += f" (also failed: {', '.join(gate.name for gate in failed[1:])})"
         if self.override is not None and failed:
-            reason += f"; the override ({self.override}) was ignored: {_overridable()}"
+            reason += (
+                f"; the override ({self.override}) was ignored: it lets only {', '.join(OVERRIDABLE)} pass"
+            )
         if self.promotion is not None:
             return f"{self.candidate} was promoted before ({self.promotion}), which stands, although {reason}"
         kept = f"kept champion {self.champion}" if self.champion else "promoted nothing (no champion yet)"
@@ -108,13 +107,25 @@ def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
     """
     if override is not None and not override.strip():
         raise RegistryError("an override needs a reason; it is written into the history")
-    quality = tuple(gate(inputs) for gate in (_data, _training, _champion, _baseline, _calibration))
-    asked = () if inputs.ab_test is None else (inputs.ab_test,)
+    evaluation, gates = inputs.evaluation, inputs.gates
     return Verdict(
         override=override,
         candidate=inputs.candidate,
         champion=inputs.champion,
-        gates=(*quality, *asked, _parity(inputs), _fresh(inputs)),
+        gates=(
+            _data(inputs),
+            _training(inputs),
+            _champion(inputs),
+            against("baseline", BASELINE, gates.baseline_tolerance, evaluation, gates),
+            calibrated("calibration", evaluation, gates),
+            *(() if inputs.ab_test is None else (inputs.ab_test,)),
+            GateResult(name="parity", passed=inputs.parity.passed, detail=inputs.parity.worst),
+            GateResult(
+                name="fresh process",
+                passed=inputs.fresh_process.passed,
+                detail=inputs.fresh_process.detail,
+            ),
+        ),
     )
 
 
@@ -133,20 +144,19 @@ def ab_gate(tested: ABTest | None, significance: float) -> GateResult:
         )
     corrected = holm([change.worse for change in judged if change.worse is not None])
     worse = [change for change, p in zip(judged, corrected, strict=True) if p < significance]
-    said = _said(judged, corrected)
+    surest_first = sorted(zip(corrected, judged, strict=True), key=lambda pair: pair[0])
+    changes = "; ".join(f"{change}, p {p:.2g}" for p, change in surest_first)
     if len(judged) < len(tested.whole):
-        said += "; not judged: " + ", ".join(change.metric for change in tested.whole if change.worse is None)
+        changes += "; not judged: " + ", ".join(
+            change.metric for change in tested.whole if change.worse is None
+        )
     rival = "than with the per-slice baselines"
     if worse:
         names = ", ".join(change.metric for change in worse)
         head = f"{len(worse)} of {len(judged)} metrics over all impressions are worse {rival} ({names})"
     else:
         head = f"none of {len(judged)} metrics over all impressions is shown worse {rival}"
-    return GateResult(name=AB_TEST, passed=not worse, detail=f"{head}: {said}")
-
-
-def _overridable() -> str:
-    return f"it lets only {', '.join(OVERRIDABLE)} pass"
+    return GateResult(name=AB_TEST, passed=not worse, detail=f"{head}: {changes}")
 
 
 def _data(inputs: GateInputs) -> GateResult:
@@ -158,7 +168,6 @@ def _training(inputs: GateInputs) -> GateResult:
     """Finite, in no slice shown worse than the constant, and better than it in every task."""
     if not inputs.training_finite:
         return GateResult(name="training", passed=False, detail="a loss or a weight is not finite")
-
     return against("training", CONSTANT, 0.0, inputs.evaluation, inputs.gates, whole_better=True)
 
 
@@ -168,30 +177,3 @@ def _champion(inputs: GateInputs) -> GateResult:
     if inputs.left_out:
         return GateResult(name="champion", passed=True, detail=inputs.left_out)
     return against("champion", CHAMPION, inputs.gates.champion_tolerance, inputs.evaluation, inputs.gates)
-
-
-def _baseline(inputs: GateInputs) -> GateResult:
-    return against("baseline", BASELINE, inputs.gates.baseline_tolerance, inputs.evaluation, inputs.gates)
-
-
-def _calibration(inputs: GateInputs) -> GateResult:
-    return calibrated("calibration", inputs.evaluation, inputs.gates)
-
-
-def _parity(inputs: GateInputs) -> GateResult:
-    if inputs.parity is None:
-        return GateResult(name="parity", passed=False, detail="the exported files were not compared")
-    return GateResult(name="parity", passed=inputs.parity.passed, detail=inputs.parity.worst)
-
-
-def _fresh(inputs: GateInputs) -> GateResult:
-    report = inputs.fresh_process
-    if report is None:
-        return GateResult(name="fresh process", passed=False, detail="no fresh process loaded the files")
-    return GateResult(name="fresh process", passed=report.passed, detail=report.detail)
-
-
-def _said(judged: Sequence[RelativeChange], corrected: Sequence[float]) -> str:
-    """The surest loss first."""
-    ordered = sorted(zip(corrected, judged, strict=True), key=lambda pair: pair[0])
-    return "; ".join(f"{change}, p {p:.2g}" for p, change in ordered)

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import Field
 
 from mtmd.config import Frozen
-from mtmd.errors import BundleError, MtmdError
+from mtmd.errors import MtmdError
 from mtmd.export.fresh_process import check_answers
 from mtmd.publish.stage import publish
 from mtmd.registry.records import Champion
@@ -51,12 +51,16 @@ def rollback(workspace: Workspace, reason: str, model: str | None = None) -> Rol
     With `model`, only if that one is live. Raises RegistryError when there is nothing to go back to, BundleError,
     changing nothing, when the target's files are altered or do not answer.
     """
-    said: list[str] = []
+    answered: list[str] = []
     before, after = Registry(workspace.root).rollback(
-        reason, lambda directory: said.append(check_answers(directory)), only=model
+        reason, lambda directory: answered.append(check_answers(directory)), only=model
     )
+    served = Catalogue(workspace.root).known(after.model_id)
     return RolledBack(
-        taken_down=before.model_id, champion=after, check=said[0], ads=_ads_of(workspace, after.model_id)
+        taken_down=before.model_id,
+        champion=after,
+        check=answered[0],
+        ads=None if served is None else served.day,
     )
 
 
@@ -75,12 +79,3 @@ def republish(workspace: Workspace, logs: str | Path, done: RolledBack) -> Repub
         "is mended, `mtmd publish` brings them up to date",
         failed=True,
     )
-
-
-def _ads_of(workspace: Workspace, model_id: str) -> date | None:
-    """Day of the publication that serves a model; None where there is none that can be told."""
-    try:
-        current = Catalogue(workspace.root).current(model_id)
-    except (BundleError, OSError):
-        return None
-    return None if current is None else current.day

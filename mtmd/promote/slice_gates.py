@@ -20,6 +20,7 @@ Decision = Literal[
     "better", "not shown worse", "not shown better", "worse", "not shown wrong", "wrong", "not enough data"
 ]
 _CALLED = {"per_slice": "baseline"}
+_normal_quantile = NormalDist().inv_cdf
 
 
 class SliceFinding(Frozen):
@@ -82,18 +83,18 @@ def against(
         detail = f"the evaluation has no predictor {reference!r}; evaluate it"
         return GateResult(name=name, passed=False, detail=detail)
     pairs = [report.compared(reference, where) for where in (*report.slices, *report.aggregates)]
+    shortages = {pair.slice: _shortage(report, pair.slice, pair.requests, gates) for pair in pairs}
     judged = {
         pair.slice: p
         for pair in pairs
-        if _shortage(report, pair.slice, pair.requests, gates) is None
-        and (p := pair.worse_by_chance(tolerance)) is not None
+        if shortages[pair.slice] is None and (p := pair.worse_by_chance(tolerance)) is not None
     }
     corrected = _corrected(judged)
     least = _normal_quantile(1.0 - gates.significance / max(len(judged), 1))
     findings = [
         _compared(report, pair, corrected[pair.slice], gates, math.log1p(tolerance), least, whole_better)
         if pair.slice in corrected
-        else _unjudged(report, pair.slice, pair.requests, gates)
+        else _unjudged(pair.slice, shortages[pair.slice])
         for pair in pairs
     ]
     rival = f"the {_called(reference)}" + (f" by more than {tolerance:.0%}" if tolerance else "")
@@ -109,17 +110,21 @@ def calibrated(name: str, report: EvaluationReport, gates: GatesConfig) -> GateR
 
     The logarithm of the ratio is taken as normal, with its standard error over requests.
     """
-    requests = {where: _requests(report, where) for where in report.slices}
+    rival = next(name for name in report.predictors if name != report.candidate)
+    shortages = {  # a slice has the same requests whatever the candidate is compared with
+        where: _shortage(report, where, report.compared(rival, where).requests, gates)
+        for where in report.slices
+    }
     judged = {
         where: _out_of_bounds(report, where, gates)
-        for where in report.slices
-        if _shortage(report, where, requests[where], gates) is None
+        for where, shortage in shortages.items()
+        if shortage is None
     }
     corrected = _corrected(judged)
     findings = [
         _ratio(report, where, corrected[where], gates)
         if where in corrected
-        else _unjudged(report, where, requests[where], gates)
+        else _unjudged(where, shortages[where])
         for where in report.slices
     ]
     return _result(name, ("shown to be out of calibration", "not calibrated"), findings, gates)
@@ -137,17 +142,12 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def number(value: float | None) -> str:
-    """A value in a sentence."""
+def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4g}"
 
 
 def _corrected(judged: Mapping[Slice, float]) -> dict[Slice, float]:
     return dict(zip(judged, holm(list(judged.values())), strict=True))
-
-
-def _normal_quantile(share: float) -> float:
-    return NormalDist().inv_cdf(share)
 
 
 def _called(reference: str) -> str:
@@ -175,7 +175,7 @@ def _compared(
         decision = "not shown better"
     detectable = -math.expm1(margin + least * (pair.standard_error or 0.0))
     words = (
-        f"LogMAE {number(logmae)}, {_called(pair.reference)} {number(rival)}: {_percent(pair.improvement)} "
+        f"LogMAE {_number(logmae)}, {_called(pair.reference)} {_number(rival)}: {_percent(pair.improvement)} "
     )
     words += f"[{_percent(pair.low)}, {_percent(pair.high)}], p {p:.2g}"
     return SliceFinding(
@@ -214,19 +214,13 @@ def _ratio(report: EvaluationReport, where: Slice, p: float, gates: GatesConfig)
     return SliceFinding(
         **where._asdict(),
         decision="wrong" if p < gates.significance else "not shown wrong",
-        words=f"mean prediction / mean teacher {number(ratio)}{interval}, {bounds}, p {p:.2g}",
+        words=f"mean prediction / mean teacher {_number(ratio)}{interval}, {bounds}, p {p:.2g}",
         p=p,
     )
 
 
 def _percent(value: float | None) -> str:
     return "undefined" if value is None else f"{value:+.1%}"
-
-
-def _requests(report: EvaluationReport, where: Slice) -> float:
-    """Effective requests of a slice; the same whatever the candidate is compared with."""
-    rivals = [predictor for predictor in report.predictors if predictor != report.candidate]
-    return report.compared(rivals[0], where).requests
 
 
 def _shortage(report: EvaluationReport, where: Slice, requests: float, gates: GatesConfig) -> str | None:
@@ -237,9 +231,9 @@ def _shortage(report: EvaluationReport, where: Slice, requests: float, gates: Ga
     return f"{actions} actions" if actions < gates.min_actions else None
 
 
-def _unjudged(report: EvaluationReport, where: Slice, requests: float, gates: GatesConfig) -> SliceFinding:
-    shortage = _shortage(report, where, requests, gates) or "an empty resample"
-    return SliceFinding(**where._asdict(), decision="not enough data", words=f"not judged ({shortage})")
+def _unjudged(where: Slice, shortage: str | None) -> SliceFinding:
+    words = f"not judged ({shortage or 'an empty resample'})"
+    return SliceFinding(**where._asdict(), decision="not enough data", words=words)
 
 
 def _result(
@@ -248,35 +242,24 @@ def _result(
     """Claims: what no slice is when the gate passes, and offenders are. One that could judge no slice does not pass."""
     judged = [finding for finding in findings if finding.judged]
     offending = [finding for finding in judged if finding.blocks]
-    return GateResult(
-        name=name,
-        passed=bool(judged) and not offending,
-        detail="; ".join(_sentences(claims, gates, findings, offending)),
-        slices=tuple(findings),
-    )
-
-
-def _sentences(
-    claims: tuple[str, str],
-    gates: GatesConfig,
-    findings: Sequence[SliceFinding],
-    offending: Sequence[SliceFinding],
-) -> list[str]:
-    judged = [finding for finding in findings if finding.judged]
     least = f"{gates.min_requests:g} effective requests"
     if gates.min_actions:
         least += f" or {gates.min_actions} actions"
     if not judged:
-        return [f"no slice has enough held-out data to be judged (fewer than {least})"]
-    if offending:
-        said = [
-            f"{len(offending)} of {len(judged)} slices are {claims[1]}: " + "; ".join(map(str, offending))
-        ]
+        sentences = [f"no slice has enough held-out data to be judged (fewer than {least})"]
+    elif offending:
+        named = "; ".join(map(str, offending))
+        sentences = [f"{len(offending)} of {len(judged)} slices are {claims[1]}: {named}"]
     else:
-        said = [f"none of {len(judged)} judged slices is {claims[0]}", *_seen(judged)]
-    if len(judged) < len(findings):
-        said.append(f"{len(findings) - len(judged)} not judged (fewer than {least})")
-    return said
+        sentences = [f"none of {len(judged)} judged slices is {claims[0]}", *_seen(judged)]
+    if judged and len(judged) < len(findings):
+        sentences.append(f"{len(findings) - len(judged)} not judged (fewer than {least})")
+    return GateResult(
+        name=name,
+        passed=bool(judged) and not offending,
+        detail="; ".join(sentences),
+        slices=tuple(findings),
+    )
 
 
 def _seen(judged: Sequence[SliceFinding]) -> list[str]:

@@ -7,18 +7,41 @@ from pathlib import Path
 
 from pydantic import Field
 
+from mtmd.abtest.outcome import ABTest
 from mtmd.config import Frozen, load_preset
 from mtmd.errors import MtmdError
 from mtmd.evaluate.report import EvaluationReport
-from mtmd.promote.day_run import DayRun
+from mtmd.evaluate.stage import Evaluated
+from mtmd.export.stage import Proofs
+from mtmd.extract.shards import Days
 from mtmd.promote.gates import GateInputs, Verdict, ab_gate, apply_gates
+from mtmd.registry.records import Registered
 from mtmd.registry.registry import Registry
+from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
-from mtmd.train.stage import Trained
+from mtmd.train.stage import Trained, candidate_of
+from mtmd.validate.stage import DataQuality
 
 _SUMMARY, _VALIDATION = "summary.json", "validation.json"
+
+
+class DayRun(Frozen):
+    """All that a day's run has made by the time it decides: references to the outputs, and what the checks said."""
+
+    plan: RunPlan
+    quality: DataQuality
+    days: Days
+    trained: tuple[Trained, ...] = Field(description="MTMD and its rivals")
+    evaluated: Evaluated
+    exported: Registered
+    proofs: Proofs
+    tested: ABTest | None = Field(None, description="the simulated A/B of a preset that has it for a gate")
+
+    @property
+    def candidate(self) -> Trained:
+        return candidate_of(self.trained)
 
 
 class RunSummary(Frozen):
@@ -53,7 +76,8 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
     elif verdict.passed:
         verdict = _promote(registry, verdict, plan.as_of, opponent.sequence, promote)
     directory = plan.workspace.run(plan.as_of, run.candidate.key, _decision_key(inputs, run))
-    earlier = None if _is_news(verdict) else _recorded(directory, verdict)
+    promoted_now = verdict.promoted and verdict.promotion is None
+    earlier = None if promoted_now else _recorded(directory, verdict)
     verdict = earlier or verdict
     champion = registry.champion()
     live = champion.model_id if champion else None
@@ -115,16 +139,11 @@ def _places(run: DayRun, directory: Path) -> dict[str, str]:
 
 def _decision_key(inputs: GateInputs, run: DayRun) -> str:
     """Digest of what the gates look at; without the simulated A/B where none is asked for."""
-    proofs = [proof is not None and proof.passed for proof in (inputs.parity, inputs.fresh_process)]
+    proofs = [inputs.parity.passed, inputs.fresh_process.passed]
     seen = inputs.model_dump(mode="json", exclude={"evaluation", "ab_test", "parity", "fresh_process"})
     if inputs.ab_test is not None:
         seen["ab_test"] = None if run.tested is None else run.tested.key
     return digest(seen | {"evaluation": run.evaluated.key, "proofs": proofs})
-
-
-def _is_news(verdict: Verdict) -> bool:
-    """Whether this very run promoted the candidate."""
-    return verdict.promoted and verdict.promotion is None
 
 
 def _recorded(run: Path, verdict: Verdict) -> Verdict | None:
@@ -154,8 +173,8 @@ def _promote(registry: Registry, verdict: Verdict, as_of: date, sequence: int, w
 
 
 def _finite(trained: Sequence[Trained]) -> bool:
-    epochs = [epoch for one in trained for epoch in one.fit.epochs]
-    return all(math.isfinite(e.train_loss) and math.isfinite(e.validation_loss) for e in epochs)
+    epochs = [epoch for model in trained for epoch in model.fit.epochs]
+    return all(math.isfinite(loss) for epoch in epochs for loss in (epoch.train_loss, epoch.validation_loss))
 
 
 def _reused(run: DayRun) -> dict[str, str]:

@@ -3,7 +3,7 @@
 Ads are embedded in small batches, several at once. A batch's activations stay in a core's cache, and cores that work on
 batches of their own share nothing; one batch spread over the cores would wait at each of some 100 operators.
 
-An ad whose features did not change keeps the embeddings that an earlier publication of the same bundle has (`Earlier`).
+An ad whose features did not change keeps the embeddings that an earlier publication of the same bundle has.
 
 Shapes: n ads of a block, N ads of a product in the earlier publication.
 """
@@ -47,7 +47,6 @@ def publish_ads(
 ) -> AdsInfo:
     """Embed ads and publish them as a new directory, all of it or nothing.
 
-    scorer    loaded with one thread: it is batches that run side by side
     threads   batches at once
     previous  ads that were published with this bundle in float32: those whose features did not change are copied
     counts    is told how many were embedded, and how many copied
@@ -55,15 +54,15 @@ def publish_ads(
     fit the bundle's declarations, embeddings that are not finite in float16 or `previous` of another bundle,
     StorageError when the directory is there already.
     """
-    earlier = None if previous is None else Earlier.of(previous, scorer.info)
+    earlier = {} if previous is None else _by_product(previous, scorer.info)
     with ThreadPoolExecutor(threads) as pool:
         blocks = embedded(scorer, ads, pool, earlier, counts)
         return write_ads(scorer.info, blocks, directory)
 
 
 @dataclass(frozen=True)
-class _Product:
-    """The earlier ads of one product, in ascending order of their ids."""
+class EarlierAds:
+    """The ads of one product in an earlier publication, in ascending order of their ids."""
 
     ad_id: NDArray[np.int64]  # (N,)
     features: NDArray[np.int64]  # (N, 2)
@@ -80,52 +79,43 @@ class _Product:
         features = np.concatenate([part.features for part in blocks])
         return cls(ad_id[order], features[order], block[order], row[order], blocks)
 
-
-@dataclass(frozen=True)
-class Earlier:
-    """An earlier publication, by product."""
-
-    products: Mapping[str, _Product]
-
-    @classmethod
-    def of(cls, ads: PublishedAds, info: BundleInfo) -> Self:
-        """Raises BundleError when it is of another bundle, naming both ids."""
-        if ads.bundle_id != info.bundle_id:
-            raise BundleError(
-                f"the earlier publication is of bundle {ads.bundle_id}, the ads are for bundle {info.bundle_id}; "
-                "embeddings of different bundles do not work together"
-            )
-        names = dict.fromkeys(block.product for block in ads.blocks)
-        by_product = {name: tuple(block for block in ads.blocks if block.product == name) for name in names}
-        return cls({name: _Product.of(blocks) for name, blocks in by_product.items()})
-
     def copy_into(self, block: AdBlock) -> NDArray[np.int64]:
         """Copy the embeddings of ads with the same id and features; the rows of the others, ascending."""
-        known = self.products.get(block.product)
-        if known is None:
-            return np.arange(len(block))
-        place = np.minimum(np.searchsorted(known.ad_id, block.ad_id), len(known.ad_id) - 1)
-        same = (known.ad_id[place] == block.ad_id) & (known.features[place] == block.features).all(axis=1)
-        for number in np.unique(known.block[place[same]]):
-            rows = np.flatnonzero(same & (known.block[place] == number))
-            source = known.blocks[number]
+        place = np.minimum(np.searchsorted(self.ad_id, block.ad_id), len(self.ad_id) - 1)
+        same = (self.ad_id[place] == block.ad_id) & (self.features[place] == block.features).all(axis=1)
+        for number in np.unique(self.block[place[same]]):
+            rows = np.flatnonzero(same & (self.block[place] == number))
+            source = self.blocks[number]
             for task, matrix in block.tasks.items():
-                matrix[rows] = source.tasks[task][known.row[place[rows]]]
+                matrix[rows] = source.tasks[task][self.row[place[rows]]]
         return np.flatnonzero(~same)
+
+
+def _by_product(ads: PublishedAds, info: BundleInfo) -> dict[str, EarlierAds]:
+    """An earlier publication, by product; raises BundleError, naming both ids, when it is of another bundle."""
+    if ads.bundle_id != info.bundle_id:
+        raise BundleError(
+            f"the earlier publication is of bundle {ads.bundle_id}, the ads are for bundle {info.bundle_id}; "
+            "embeddings of different bundles do not work together"
+        )
+    products = {block.product for block in ads.blocks}
+    return {
+        name: EarlierAds.of(tuple(block for block in ads.blocks if block.product == name))
+        for name in products
+    }
 
 
 def embedded(
     scorer: Scorer,
     ads: Iterable[EncodedAds],
     pool: Executor,
-    earlier: Earlier | None = None,
+    earlier: Mapping[str, EarlierAds] | None = None,
     counts: Counts | None = None,
 ) -> Iterator[AdBlock]:
     """Blocks of embeddings in float32, each a step ahead of its reader."""
     ahead: tuple[AdBlock, list[Future[None]]] | None = None
-    counted = Counts() if counts is None else counts
     for part in _blocks(ads):
-        started = _start(scorer, part, pool, earlier, counted)
+        started = _start(scorer, part, pool, earlier or {}, counts or Counts())
         if ahead is not None:
             yield _finished(*ahead)
         ahead = started
@@ -154,7 +144,7 @@ def _blocks(ads: Iterable[EncodedAds]) -> Iterator[EncodedAds]:
 
 
 def _start(
-    scorer: Scorer, ads: EncodedAds, pool: Executor, earlier: Earlier | None, counts: Counts
+    scorer: Scorer, ads: EncodedAds, pool: Executor, earlier: Mapping[str, EarlierAds], counts: Counts
 ) -> tuple[AdBlock, list[Future[None]]]:
     """A block that the pool fills, with what was published before already in its place."""
     count = len(ads.ad_id)
@@ -163,7 +153,8 @@ def _start(
         for task in tasks_of(scorer.info, ads.product)
     }
     block = AdBlock(ads.product, ads.ad_id, tasks, ads.bid, feature_digests(ads.rows))
-    new = np.arange(count) if earlier is None else earlier.copy_into(block)
+    known = earlier.get(ads.product)
+    new = np.arange(count) if known is None else known.copy_into(block)
     counts.embedded += len(new)
     counts.copied += count - len(new)
 

@@ -88,16 +88,15 @@ def publish(
         sources = ads_digests(logs, wanted, digests)
         if held_out is not None:
             _require_same(held_out, sources)
-        there = _serving(catalogue, champion.model_id, scorer)
+        served, previous = _serving(catalogue, champion.model_id, scorer)
         name = f"{wanted}-{digest([scorer.info.bundle_id, sources])[:16]}"
         counts = Counts()
         named = day is not None and held_out is None
-        if there is not None and (there[0].name == name or (there[0].day > wanted and not named)):
-            current = there[0]
+        if served is not None and (served.name == name or (served.day > wanted and not named)):
+            current = served
         else:
-            place, previous = catalogue.path(champion.model_id, name), None if there is None else there[1]
             snapshot = _snapshot(scorer, logs, wanted, sources, digests)
-            ads = _write(scorer, snapshot, place, previous, counts)
+            ads = _write(scorer, snapshot, catalogue.path(champion.model_id, name), previous, counts)
             if day is None:
                 _require_enough(catalogue, champion, wanted, ads)
             current = Current(name=name, day=wanted, ads=ads)
@@ -120,27 +119,23 @@ def export_ads(workspace: Workspace, path: Path) -> str:
     Raises RegistryError without a champion, BundleError when no ads are published for it, or files are altered.
     """
     registry, catalogue = Registry(workspace.root), Catalogue(workspace.root)
-    champion = registry.champion()
-    if champion is None:
-        raise RegistryError(f"{workspace.root} has no champion; run a day first")
-    current = catalogue.current(champion.model_id)
-    if current is None:
-        raise BundleError(f"no ads are published for champion {champion.model_id}; run `mtmd publish`")
+    champion = registry.require_champion()
+    current = catalogue.require_current(champion.model_id)
     info = load_bundle(registry.verify(champion.model_id))
     ads = open_ads(catalogue.path(champion.model_id, current.name), info)
     rows = export_embeddings(ads, info, current.day, path)
     return f"{rows} ads of {current.day}, embedded by {champion.model_id}, are in {path}"
 
 
-def _serving(catalogue: Catalogue, model_id: str, scorer: Scorer) -> tuple[Current, PublishedAds] | None:
+def _serving(
+    catalogue: Catalogue, model_id: str, scorer: Scorer
+) -> tuple[Current, PublishedAds] | tuple[None, None]:
     """What serves the model now; None where that is nothing, or was damaged after it was written."""
     try:
-        current = catalogue.current(model_id)
-        if current is None:
-            return None
+        current = catalogue.require_current(model_id)
         return current, open_ads(catalogue.path(model_id, current.name), scorer.info)
     except BundleError:
-        return None
+        return None, None
 
 
 def _snapshot(

@@ -101,11 +101,6 @@ def with_content(bundle_id: str | None, content: Mapping[str, str | None]) -> se
     return {name for name, stored in content.items() if stored == bundle_id is not None}
 
 
-def without(bundles: Mapping[str, str], models: set[str]) -> dict[str, str]:
-    """The bundle ids of all models but some."""
-    return {name: bundle_id for name, bundle_id in bundles.items() if name not in models}
-
-
 def taken_down(history: Sequence[ChampionChange], model_id: str) -> ChampionChange | None:
     """The latest rollback that took a model down."""
     rollbacks = [change for change in history if change.action == "rollback" and change.previous == model_id]

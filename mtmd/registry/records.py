@@ -7,15 +7,13 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 
-Sha256 = str
 REASON_LENGTH = 4000  # a history line stays short enough to find from the end of the file
-MODEL_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 class ModelManifest(Frozen):
     """What a model was made from, and what its files must be: `manifest.json`."""
 
-    model_id: str = Field(pattern=MODEL_ID, max_length=200)
+    model_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)
     as_of: date
     bundle_id: str
     window: dict[date, str] = Field(description="fingerprint of each training day's shard")
@@ -23,7 +21,7 @@ class ModelManifest(Frozen):
     git_commit: str | None = Field(description="commit of the code; None outside a repository")
     seeds: dict[str, int]
     packages: dict[str, str] = Field(description="versions of the packages that decide the numbers")
-    files: dict[str, Sha256] = Field({}, description="sha256 of every other file; `add` fills it")
+    files: dict[str, str] = Field({}, description="sha256 of every other file; `add` fills it")
 
 
 class Registered(Frozen):

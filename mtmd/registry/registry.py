@@ -11,12 +11,13 @@ Order is by `as_of`, never by wall clock.
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
 from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.checks import check_built, check_sequence, refusal, require_reason, require_rollback
-from mtmd.registry.history import champion_of, read_history, reconcile, standing, with_content, without
+from mtmd.registry.history import champion_of, read_history, reconcile, standing, with_content
 from mtmd.registry.records import (
     REASON_LENGTH,
     Champion,
@@ -46,14 +47,13 @@ class Registry:
         """Directory of a model; `verify` it before loading."""
         return self.models / model_id
 
-    def add(self, model_id: str, build: Callable[[Path], None], manifest: ModelManifest) -> Registered:
-        """Store a model once: `build` fills a directory with the bundle and metrics.json.
+    def add(self, build: Callable[[Path], None], manifest: ModelManifest) -> Registered:
+        """Store the manifest's model once: `build` fills a directory with the bundle and metrics.json.
 
-        A complete model is reused and `build` not called. Raises RegistryError when the manifest or what was
-        built does not fit, BundleError when a stored model was altered.
+        A complete model is reused and `build` not called. Raises RegistryError when what was built does not fit the
+        manifest, BundleError when a stored model was altered.
         """
-        if manifest.model_id != model_id:
-            raise RegistryError(f"the manifest is of model {manifest.model_id!r}; it must be {model_id!r}'s")
+        model_id = manifest.model_id
         final = self.path(model_id)
         if reused := final.exists():
             self.verify(model_id)
@@ -102,6 +102,12 @@ class Registry:
                 f"{self._champion} cannot be read; restore it from a copy: {error}"
             ) from error
 
+    def require_champion(self) -> Champion:
+        """The live model; raises RegistryError before the first promotion."""
+        if (champion := self.champion()) is None:
+            raise RegistryError(f"{self.root} has no champion; run a day first")
+        return champion
+
     def promote(self, model_id: str, as_of: date, reason: str, expected_sequence: int) -> Promotion:
         """Make a model live, if the champion is still the one the decision was based on.
 
@@ -123,8 +129,10 @@ class Registry:
                 raise RegistryError(
                     f"model {model_id!r} has as_of {manifest.as_of}; it cannot be promoted for {as_of}"
                 )
-            if champion is not None and (words := self._refused(manifest, champion)):
-                return Promotion(outcome="refused", champion=champion, words=words)
+            if champion is not None:
+                banned = self._banned(champion)
+                if words := refusal(manifest, champion, banned, lambda: read_history(self._history)):
+                    return Promotion(outcome="refused", champion=champion, words=words)
             check_sequence(champion, expected_sequence, model_id)
             promoted = self._swap(
                 champion,
@@ -196,7 +204,11 @@ class Registry:
                 reason,
                 previous=below[-1][0] if below else None,
                 rolled_back=rolled_back,
-                bundles=without(champion.rolled_back_bundles, back),
+                bundles={
+                    name: bundle_id
+                    for name, bundle_id in champion.rolled_back_bundles.items()
+                    if name not in back
+                },
                 reinstated=model_id,
                 bundle_id=content,
             )
@@ -225,9 +237,6 @@ class Registry:
             candidates=sum(not path.name.startswith(".") for path in stored),
             history=history[-latest:],
         )
-
-    def _refused(self, manifest: ModelManifest, champion: Champion) -> str | None:
-        return refusal(manifest, champion, self._banned(champion), lambda: read_history(self._history))
 
     def _banned(self, champion: Champion) -> dict[str, str | None]:
         """Models that were rolled back and the content of each, in the order of the rollbacks."""
@@ -258,7 +267,7 @@ class Registry:
     def _swap(
         self,
         old: Champion | None,
-        action: str,
+        action: Literal["promote", "rollback", "reinstate"],
         manifest: ModelManifest,
         reason: str,
         *,
@@ -266,22 +275,20 @@ class Registry:
         rolled_back: tuple[str, ...],
         bundles: dict[str, str],
         reinstated: str | None = None,
-        bundle_id: str | None = None,
+        bundle_id: str | None,
     ) -> Champion:
         """Pointer first, history second: `reconcile` mends what a crash in between leaves."""
         sequence = (old.sequence if old else 0) + 1
-        change = ChampionChange.model_validate(
-            {
-                "sequence": sequence,
-                "action": action,
-                "model_id": manifest.model_id,
-                "as_of": manifest.as_of,
-                "previous": old.model_id if old else None,
-                "reason": reason[:REASON_LENGTH],
-                "at": datetime.now(UTC),
-                "reinstated": reinstated,
-                "bundle_id": bundle_id,
-            }
+        change = ChampionChange(
+            sequence=sequence,
+            action=action,
+            model_id=manifest.model_id,
+            as_of=manifest.as_of,
+            previous=old.model_id if old else None,
+            reason=reason[:REASON_LENGTH],
+            at=datetime.now(UTC),
+            reinstated=reinstated,
+            bundle_id=bundle_id,
         )
         champion = Champion(
             model_id=manifest.model_id,

@@ -10,8 +10,7 @@ from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.stage import read_replay
 from mtmd.export.stage import load_mtmd
 from mtmd.extract.shards import open_shard
-from mtmd.promote.day_run import DayRun
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.registry.registry import Registry
 from mtmd.report.page.render import ReportInputs, render_report
 from mtmd.report.page.towers import trace_means

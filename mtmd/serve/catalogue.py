@@ -9,7 +9,7 @@ directory that it names.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 
@@ -50,11 +50,17 @@ class Catalogue:
         except (StorageError, ValidationError) as error:
             raise BundleError(f"{path} cannot be read; remove it and publish again: {error}") from error
 
+    def require_current(self, model_id: str) -> Current:
+        """The publication that serves a model; raises BundleError where there is none, or that can't be told."""
+        if (current := self.current(model_id)) is None:
+            raise BundleError(f"no ads are published for champion {model_id}; run `mtmd publish`")
+        return current
+
     def known(self, model_id: str) -> Current | None:
         """The same; None as well where it can't be told."""
         try:
             return self.current(model_id)
-        except BundleError:
+        except (BundleError, OSError):
             return None
 
     def serve(self, model_id: str, current: Current) -> None:
@@ -72,11 +78,9 @@ class Catalogue:
         current = self.known(model_id)
         return current is not None and current.name != path.name
 
-    @contextmanager
-    def publishing(self) -> Iterator[None]:
+    def publishing(self) -> AbstractContextManager[None]:
         """Hold the lock of whoever publishes; waits for another one."""
-        with locked(self.root / "publish.lock", _PATIENCE_S):
-            yield
+        return locked(self.root / "publish.lock", _PATIENCE_S)
 
     def publications(self) -> Iterator[tuple[str, Path, date]]:
         """Every publication: its model, its directory and its snapshot's day."""

@@ -52,10 +52,10 @@ class AdBlock:
     def __len__(self) -> int:
         return len(self.ad_id)
 
-    def take(self, own: NDArray[np.int64]) -> "AdBlock":
+    def take(self, rows: NDArray[np.int64]) -> "AdBlock":
         """Some of its ads, copied."""
-        tasks = {task: matrix[own] for task, matrix in self.tasks.items()}
-        return AdBlock(self.product, self.ad_id[own], tasks, self.bid[own], self.features[own])
+        tasks = {task: matrix[rows] for task, matrix in self.tasks.items()}
+        return AdBlock(self.product, self.ad_id[rows], tasks, self.bid[rows], self.features[rows])
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class PublishedAds:
             for block, start, first, last in zip(self.blocks, self.starts, cuts, cuts[1:], strict=False)
             if first < last
         ]
-        joined = [_join(tuple(own)) for _, own in groupby(parts, key=lambda part: part.product)]
+        joined = [_join(tuple(of_product)) for _, of_product in groupby(parts, key=lambda part: part.product)]
         return PublishedAds(self.bundle_id, tuple(joined))
 
 
@@ -139,43 +139,48 @@ def _write(info: BundleInfo, blocks: Iterable[AdBlock], place: Path) -> dict[str
     writers: dict[str, ColumnWriter] = {}
     with ExitStack() as stack:
         for block in blocks:
-            check_block(info, block)
-            own_columns: Columns = {_ID: block.ad_id, _BID: block.bid, _FEATURES: block.features}
+            _check_block(info, block)
+            ad_columns: Columns = {_ID: block.ad_id, _BID: block.bid, _FEATURES: block.features}
             for precision in PRECISIONS:
                 if (name := _name(block.product, precision)) not in writers:
                     texts = {"bundle_id": info.bundle_id, "product": block.product}
                     writers[name] = stack.enter_context(ColumnWriter(place / name, texts))
-                matrices = {OUTPUT_PREFIX + task: own.astype(precision) for task, own in block.tasks.items()}
-                writers[name].write(own_columns | matrices)
+                matrices = {
+                    OUTPUT_PREFIX + task: matrix.astype(precision) for task, matrix in block.tasks.items()
+                }
+                writers[name].write(ad_columns | matrices)
                 writers[name].sync()
             counts[block.product] = counts.get(block.product, 0) + len(block)
     return counts
 
 
-def check_block(info: BundleInfo, block: AdBlock) -> None:
+def _check_block(info: BundleInfo, block: AdBlock) -> None:
     """Raise BundleError unless the block has the product's tasks, in the bundle's widths, finite in float16, and bids
     that are amounts.
     """
     wanted = {task: info.widths[task] for task in tasks_of(info, block.product)}
-    found = {task: own.shape[1] for task, own in block.tasks.items()}
-    if found != wanted or any(
-        len(own) != len(block) for own in (*block.tasks.values(), block.bid, block.features)
-    ):
+    widths = {task: matrix.shape[1] for task, matrix in block.tasks.items()}
+    columns = (*block.tasks.values(), block.bid, block.features)
+    if widths != wanted or any(len(column) != len(block) for column in columns):
         raise BundleError(
-            f"ads of product {block.product!r} have embeddings of widths {found}; bundle {info.bundle_id} has {wanted}"
+            f"ads of product {block.product!r} have embeddings of widths {widths}; bundle {info.bundle_id} has {wanted}"
         )
     bids = (block.bid >= 0) & (block.bid <= LARGEST_BID)  # NaN is not
     if not bids.all():
         raise BundleError(
             f"ad {block.ad_id[~bids][0]} has bid {block.bid[~bids][0]}; it must be between 0 and {LARGEST_BID:g}"
         )
-    for task, own in block.tasks.items():
-        fits = (np.abs(own) <= LARGEST).all(axis=1)  # NaN does not
-        if not fits.all():
+    for task, matrix in block.tasks.items():
+        if len(rows := beyond_float16(matrix)):
             raise BundleError(
-                f"ad {block.ad_id[~fits][0]} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
-                f"number, of {np.count_nonzero(~fits)} such ads; a float16 can't hold it: look at the ad's features"
+                f"ad {block.ad_id[rows[0]]} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
+                f"number, of {len(rows)} such ads; a float16 can't hold it: look at the ad's features"
             )
+
+
+def beyond_float16(matrix: NDArray[Any]) -> NDArray[np.int64]:
+    """Rows of (n, K) that have a number beyond float16's, or NaN."""
+    return np.flatnonzero(~(np.abs(matrix) <= LARGEST).all(axis=1))  # NaN is not less
 
 
 def tasks_of(info: BundleInfo, product: str) -> tuple[str, ...]:
@@ -201,9 +206,9 @@ def open_ads(
         )
     blocks: list[AdBlock] = []
     for product in info.declarations.domains.products:
-        for one in published.files:
-            if (one.product, one.precision) == (product, precision):
-                blocks += _map(directory / one.file, one, info, verify=verify)
+        for file in published.files:
+            if (file.product, file.precision) == (product, precision):
+                blocks += _map(directory / file.file, file, info, verify=verify)
     return PublishedAds(info.bundle_id, tuple(blocks))
 
 
@@ -236,8 +241,8 @@ def _join(blocks: Sequence[AdBlock]) -> AdBlock:
 def _map(path: Path, expected: AdsFile, info: BundleInfo, *, verify: bool) -> list[AdBlock]:
     if not path.is_file():
         raise BundleError(f"{path} is missing; copy the whole directory, or publish again")
-    if verify and (found := sha256_file(path)) != expected.sha256:
-        raise BundleError(f"{path} has sha256 {found}, not {expected.sha256}; it was altered: publish again")
+    if verify and (actual := sha256_file(path)) != expected.sha256:
+        raise BundleError(f"{path} has sha256 {actual}, not {expected.sha256}; it was altered: publish again")
     try:
         batches, texts = map_batches(path)
     except StorageError as error:
@@ -249,8 +254,8 @@ def _map(path: Path, expected: AdsFile, info: BundleInfo, *, verify: bool) -> li
 
 def _block(columns: Columns, product: str) -> AdBlock:
     tasks = {
-        name.removeprefix(OUTPUT_PREFIX): own
-        for name, own in columns.items()
+        name.removeprefix(OUTPUT_PREFIX): matrix
+        for name, matrix in columns.items()
         if name.startswith(OUTPUT_PREFIX)
     }
     return AdBlock(product, columns[_ID], tasks, columns[_BID], columns[_FEATURES])

@@ -12,7 +12,7 @@ import numpy as np
 
 from mtmd.errors import BundleError, LogsError
 from mtmd.registry.bundle import BundleInfo
-from mtmd.serve.published import LARGEST, PublishedAds
+from mtmd.serve.published import LARGEST, PublishedAds, beyond_float16
 from mtmd.serve.scorer import Embeddings, Floats, Integers, Scorer
 from mtmd.serve.search import Ranking, search
 
@@ -62,11 +62,10 @@ class Ranker:
         Raises LogsError for a value not as declared, or features so far out that an embedding is not a number.
         """
         queries = embed_requests(self.scorer, requests)
-        for task, own in queries.tasks.items():
-            fits = (np.abs(own) <= LARGEST).all(axis=1)  # NaN does not
-            if not fits.all():
+        for task, matrix in queries.tasks.items():
+            if len(places := beyond_float16(matrix)):
                 raise LogsError(
-                    f"request {np.flatnonzero(~fits)[0]} has features that give a {task} embedding beyond "
+                    f"request {places[0]} has features that give a {task} embedding beyond "
                     f"±{LARGEST:g}; its numbers must be such as the logs have"
                 )
         return queries
@@ -121,10 +120,10 @@ class AdTable:
         tasks = {task: np.zeros((len(rows), width), np.float32) for task, width in self._info.widths.items()}
         owner = np.searchsorted(self.ads.starts, rows, side="right") - 1
         for number in np.unique(owner):
-            block, own = self.ads.blocks[number], np.flatnonzero(owner == number)
-            domain[own] = products.index(block.product)
+            block, places = self.ads.blocks[number], np.flatnonzero(owner == number)
+            domain[places] = products.index(block.product)
             for task, matrix in block.tasks.items():
-                tasks[task][own] = matrix[rows[own] - self.ads.starts[number]]
+                tasks[task][places] = matrix[rows[places] - self.ads.starts[number]]
         return Embeddings(self.ads.bundle_id, "item", domain, tasks)
 
 
@@ -139,12 +138,12 @@ def embed_requests(scorer: Scorer, rows: Sequence[Row]) -> Embeddings:
             raise LogsError(
                 f"row {number} has surface {row.get('surface')!r}; it must be one of {list(names)}"
             )
-    parts, places = [], []
-    for name in names:
-        if own := [place for place, row in enumerate(rows) if row["surface"] == name]:
-            places += own
-            parts.append(scorer.embed_raw_queries(name, [rows[place] for place in own]))
-    joined = Embeddings.concatenate(parts or [scorer.embed_raw_queries(names[0], [])])
-    back: Integers = np.argsort(np.array(places, np.int64), kind="stable")
-    tasks = {task: values[back] for task, values in joined.tasks.items()}
-    return Embeddings(joined.bundle_id, joined.side, joined.domain[back], tasks)
+    widths = scorer.info.widths
+    domain = np.array([names.index(row["surface"]) for row in rows], np.int64)
+    tasks = {task: np.empty((len(rows), widths[task]), np.float32) for task in scorer.tasks}
+    for index in np.unique(domain).tolist():
+        places = np.flatnonzero(domain == index).tolist()
+        encoded = scorer.encode([rows[place] for place in places], "query")
+        for task, values in scorer.embed("query", names[index], encoded).tasks.items():
+            tasks[task][places] = values
+    return Embeddings(scorer.info.bundle_id, "query", domain, tasks)

@@ -50,11 +50,6 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.domain)
 
-    def part(self, rows: slice) -> "Embeddings":
-        """Some of the rows, as views."""
-        tasks = {task: own[rows] for task, own in self.tasks.items()}
-        return Embeddings(self.bundle_id, self.side, self.domain[rows], tasks)
-
     @staticmethod
     def concatenate(parts: Sequence["Embeddings"]) -> "Embeddings":
         """Rows of several domains of one side in one; raises BundleError when the bundles or sides differ."""
@@ -82,16 +77,14 @@ class Scorer:
         self._applies = info.declarations.domains.task_mask
 
     @classmethod
-    def load(cls, directory: Path, *, threads: int = 1) -> "Scorer":
-        """Load a bundle, each tower with `threads` intra-op threads.
+    def load(cls, directory: Path) -> "Scorer":
+        """Load a bundle, each tower with one intra-op thread: it is requests and batches that run side by side.
 
         Raises BundleError when a file is missing, altered, or belongs to another bundle (naming both ids).
         """
-        if threads < 1:
-            raise BundleError(f"threads ({threads}) must be at least 1")
         info = load_bundle(directory)
         sessions = {
-            (tower.side, tower.domain): _open(directory, tower, info, threads)
+            (tower.side, tower.domain): _open(directory, tower, info)
             for tower in info.files
             if (directory / tower.file).is_file()
         }
@@ -102,46 +95,49 @@ class Scorer:
     def tasks(self) -> tuple[str, ...]:
         return self.info.declarations.domains.task_names
 
-    def embed_queries(self, surface: str, rows: EncodedSide) -> Embeddings:
-        """Embed N encoded requests of one surface.
+    def embed(self, side: TowerSide, domain: str, rows: EncodedSide) -> Embeddings:
+        """Embed N encoded requests of one surface, or N encoded ads of one product.
 
-        Raises BundleError for an unknown surface, a matrix of another width, or an id outside 0..buckets.
+        Raises BundleError for an unknown domain, a matrix of another width, or an id outside 0..buckets.
         """
-        return self._embed("query", surface, rows)
-
-    def embed_items(self, product: str, rows: EncodedSide) -> Embeddings:
-        """Embed N encoded ads of one product; raises as `embed_queries` does."""
-        return self._embed("item", product, rows)
+        self.info.file_of(side, domain)
+        schema = self._schema(side)
+        _check_rows(rows, schema)
+        index = np.full(len(rows.categorical), schema.domains.index(domain), np.int64)
+        if not len(index):  # nothing to run; not every kernel takes zero rows
+            empty = {task: np.empty((0, self.info.widths[task]), np.float32) for task in self.tasks}
+            return Embeddings(self.info.bundle_id, side, index, empty)
+        session = self._sessions[side, domain]
+        outputs = session.run([OUTPUT_PREFIX + task for task in self.tasks], _inputs(rows))
+        return Embeddings(self.info.bundle_id, side, index, dict(zip(self.tasks, outputs, strict=True)))
 
     def embed_items_into(self, product: str, rows: EncodedSide, target: Mapping[str, Floats]) -> None:
         """Write the embeddings of N > 0 encoded ads where they belong: some tasks' contiguous (N, K_t) float32.
 
-        Saves the copy out of onnxruntime's memory; raises as `embed_queries` does.
+        Saves the copy out of onnxruntime's memory; raises as `embed` does.
         """
         self.info.file_of("item", product)
         _check_rows(rows, self._schema("item"))
         session = self._sessions["item", product]
         binding, inputs = session.io_binding(), _inputs(rows)
-        for name, matrix in inputs.items():
-            binding.bind_cpu_input(name, matrix)
-        for task, own in target.items():
+        for name, values in inputs.items():
+            binding.bind_cpu_input(name, values)
+        for task, matrix in target.items():
             wanted = (len(rows), self.info.widths[task])
-            if own.shape != wanted or own.dtype != np.float32 or not own.flags.c_contiguous:
+            if matrix.shape != wanted or matrix.dtype != np.float32 or not matrix.flags.c_contiguous:
                 raise BundleError(
-                    f"{task} embeddings go to a matrix {own.shape} of {own.dtype}; it must be {wanted} of float32 and "
-                    "contiguous"
+                    f"{task} embeddings go to a matrix {matrix.shape} of {matrix.dtype}; it must be {wanted} of "
+                    "float32 and contiguous"
                 )
-            binding.bind_output(OUTPUT_PREFIX + task, "cpu", 0, np.float32, list(own.shape), own.ctypes.data)
+            binding.bind_output(
+                OUTPUT_PREFIX + task, "cpu", 0, np.float32, list(matrix.shape), matrix.ctypes.data
+            )
         session.run_with_iobinding(binding)
 
     def encode(self, rows: Sequence[Mapping[str, Any]], side: TowerSide) -> EncodedSide:
         """Encode raw rows of one domain, as the logs have them; raises LogsError for a value not as declared."""
         schema = self._schema(side)
         return encode(table_from_rows(rows, schema), schema, self.info.declarations.hash_seed)
-
-    def embed_raw_queries(self, surface: str, rows: Sequence[Mapping[str, Any]]) -> Embeddings:
-        """Embed raw requests, as the logs have them; raises LogsError for a value not as declared."""
-        return self.embed_queries(surface, self.encode(rows, "query"))
 
     def score(
         self, queries: Embeddings, items: Embeddings, pair_query: Integers, pair_item: Integers
@@ -161,10 +157,8 @@ class Scorer:
                     "pk,pk->p", queries.tasks[task][q], items.tasks[task][i]
                 )
         log_p = tree_log_probability(logits, self.info.declarations.domains.parents)
-        return self._mask(log_p, queries.domain[pair_query], items.domain[pair_item])
-
-    def _mask(self, log_p: Floats, surface: Integers, product: Integers) -> Floats:
-        domain = surface * len(self.info.declarations.domains.products) + product
+        products = len(self.info.declarations.domains.products)
+        domain = queries.domain[pair_query] * products + items.domain[pair_item]
         log_p[~self._applies[domain]] = np.nan
         return log_p
 
@@ -179,18 +173,6 @@ class Scorer:
             )
         if embeddings.side != side:
             raise BundleError(f"{embeddings.side} embeddings were given where {side} embeddings belong")
-
-    def _embed(self, side: TowerSide, domain: str, rows: EncodedSide) -> Embeddings:
-        self.info.file_of(side, domain)
-        schema = self._schema(side)
-        _check_rows(rows, schema)
-        index = np.full(len(rows.categorical), schema.domains.index(domain), np.int64)
-        if not len(index):  # nothing to run; not every kernel takes zero rows
-            empty = {task: np.empty((0, self.info.widths[task]), np.float32) for task in self.tasks}
-            return Embeddings(self.info.bundle_id, side, index, empty)
-        session = self._sessions[side, domain]
-        outputs = session.run([OUTPUT_PREFIX + task for task in self.tasks], _inputs(rows))
-        return Embeddings(self.info.bundle_id, side, index, dict(zip(self.tasks, outputs, strict=True)))
 
 
 def tree_log_probability(logits: NDArray[np.float32], parents: Sequence[int | None]) -> NDArray[np.float32]:
@@ -231,11 +213,11 @@ def _inputs(rows: EncodedSide) -> dict[str, NDArray[Any]]:
 
 def _check_rows(rows: EncodedSide, schema: SideSchema) -> None:
     """onnxruntime wraps negative ids silently, so ids are checked here."""
-    found = (rows.continuous.shape[1], rows.categorical.shape[1], rows.embedding.shape[1])
+    widths = (rows.continuous.shape[1], rows.categorical.shape[1], rows.embedding.shape[1])
     wanted = (len(schema.continuous), len(schema.categorical), schema.vector_width)
-    if found != wanted:
+    if widths != wanted:
         raise BundleError(
-            f"{schema.side} rows have matrices of widths {found}; the bundle's declarations want {wanted}. "
+            f"{schema.side} rows have matrices of widths {widths}; the bundle's declarations want {wanted}. "
             "Encode the rows with the bundle's own declarations"
         )
     for column, feature in enumerate(schema.categorical):
@@ -248,26 +230,25 @@ def _check_rows(rows: EncodedSide, schema: SideSchema) -> None:
             )
 
 
-def open_session(path: Path, threads: int) -> Any:
-    """A session of one file; raises what onnxruntime raises."""
+def open_session(path: Path) -> Any:
+    """A session of one file, on one thread; raises what onnxruntime raises."""
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def _open(directory: Path, tower: TowerFile, info: BundleInfo, threads: int) -> Any:
+def _open(directory: Path, tower: TowerFile, info: BundleInfo) -> Any:
     """A session of one file, after comparing the bundle id written inside it."""
     path = directory / tower.file
     try:
-        session = open_session(path, threads)
+        session = open_session(path)
     except Exception as error:  # onnxruntime's own classes derive from Exception alone
         raise BundleError(f"{path} cannot be loaded ({error}); export or copy the bundle again") from error
-    found = session.get_modelmeta().custom_metadata_map.get("bundle_id")
-    if found != info.bundle_id:
+    exported_with = session.get_modelmeta().custom_metadata_map.get("bundle_id")
+    if exported_with != info.bundle_id:
         raise BundleError(
-            f"{path} belongs to bundle {found}, but {directory} is bundle {info.bundle_id}; parts of "
+            f"{path} belongs to bundle {exported_with}, but {directory} is bundle {info.bundle_id}; parts of "
             "different bundles do not work together: copy one whole directory"
         )
     return session

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Domains
 from mtmd.errors import BundleError, ConfigError
-from mtmd.serve.published import LARGEST, PublishedAds
+from mtmd.serve.published import LARGEST, PublishedAds, beyond_float16
 from mtmd.serve.scorer import Embeddings, Floats, Integers, first_best, tree_log_probability
 
 CHUNK = 8192  # ads: their scores stay in cache, and scoring them takes far longer than calling for it
@@ -34,13 +34,11 @@ class Ranking:
              better
     partial  whether ads of a product that lacks some of the tasks rank, with logits of −∞ for those: nothing happens
              there. Otherwise they rank nowhere, as do ads of a product that lacks all of them
-    bids     whether a score is proportional to the ad's bid
     """
 
     tasks: tuple[str, ...]
     reduce: Callable[[Floats, Floats], Floats]
     partial: bool = False
-    bids: bool = False
 
     def takes(self, tasks: Collection[str]) -> bool:
         """Whether the ads of a product that has these tasks rank."""
@@ -68,11 +66,8 @@ def by_task(domains: Domains, task: str) -> Ranking:
     """
     if task not in domains.task_names:
         raise BundleError(f"task {task!r} must be one of the bundle's: {list(domains.task_names)}")
-    path = [domains.task_names.index(task)]
-    while (parent := domains.parents[path[0]]) is not None:
-        path.insert(0, parent)
-    names = tuple(domains.task_names[place] for place in path)
-    return Ranking(names, _logit if len(path) == 1 else _log_probability)
+    names = tuple(domains.task_names[place] for place in _chain(domains, task))
+    return Ranking(names, _logit if len(names) == 1 else _log_probability)
 
 
 def by_utility(domains: Domains, weights: Mapping[str, float]) -> Ranking:
@@ -87,13 +82,8 @@ def by_utility(domains: Domains, weights: Mapping[str, float]) -> Ranking:
         )
     if not weights or not np.isfinite(list(weights.values())).all():
         raise ConfigError(f"weights ({dict(weights)}) must be numbers, of one task at least")
-    read = set(weights)
-    for place in reversed(range(len(domains.tasks))):  # parents come before their children
-        parent = domains.parents[place]
-        if parent is not None and domains.task_names[place] in read:
-            read.add(domains.task_names[parent])
-    places = [place for place, name in enumerate(domains.task_names) if name in read]
-    parents = [None if (own := domains.parents[place]) is None else places.index(own) for place in places]
+    places = sorted({place for task in weights for place in _chain(domains, task)})
+    parents = [None if (up := domains.parents[place]) is None else places.index(up) for place in places]
     names = tuple(domains.task_names[place] for place in places)
     factors = np.array([weights.get(name, 0.0) for name in names], np.float32)
 
@@ -101,7 +91,15 @@ def by_utility(domains: Domains, weights: Mapping[str, float]) -> Ranking:
         worth: Floats = (np.exp(tree_log_probability(logits, parents)) @ factors) * bid
         return worth
 
-    return Ranking(names, value, partial=True, bids=True)
+    return Ranking(names, value, partial=True)
+
+
+def _chain(domains: Domains, task: str) -> list[int]:
+    """The places of a task and of all its parents, the root first."""
+    chain = [domains.task_names.index(task)]
+    while (parent := domains.parents[chain[0]]) is not None:
+        chain.insert(0, parent)
+    return chain
 
 
 def search(queries: Embeddings, ads: PublishedAds, ranking: Ranking, k: int, *, threads: int = 1) -> TopAds:
@@ -110,21 +108,21 @@ def search(queries: Embeddings, ads: PublishedAds, ranking: Ranking, k: int, *, 
     threads scan side by side; the BLAS behind numpy should have one of its own (`OPENBLAS_NUM_THREADS=1`). Raises
     BundleError for queries of another bundle (naming both ids), or not finite in float16; ConfigError for k < 1.
     """
-    check_queries(queries, ads, ranking)
+    _check_queries(queries, ads, ranking)
     if k < 1 or threads < 1:
         raise ConfigError(f"k ({k}) and threads ({threads}) must be at least 1")
     wanted = [queries.tasks[task] for task in ranking.tasks]
     groups = [
-        _search([own[start : start + QUERIES] for own in wanted], ads, ranking, k, threads)
+        _search([matrix[start : start + QUERIES] for matrix in wanted], ads, ranking, k, threads)
         for start in range(0, len(queries), QUERIES)
     ]
-    found = [best for group in groups for best in group]
-    rows = np.stack([best.rows for best in found]) if found else np.empty((0, 0), np.int64)
-    scores = np.stack([best.scores for best in found]) if found else np.empty((0, 0), np.float32)
+    each = [best for group in groups for best in group]
+    rows = np.stack([best.rows for best in each]) if each else np.empty((0, 0), np.int64)
+    scores = np.stack([best.scores for best in each]) if each else np.empty((0, 0), np.float32)
     return TopAds(rows, ads.ad_id[rows], scores)
 
 
-def check_queries(queries: Embeddings, ads: PublishedAds, ranking: Ranking) -> None:
+def _check_queries(queries: Embeddings, ads: PublishedAds, ranking: Ranking) -> None:
     """Raise BundleError unless they are queries of the ads' bundle, finite in float16 in the tasks that are read."""
     if queries.bundle_id != ads.bundle_id:
         raise BundleError(
@@ -134,10 +132,9 @@ def check_queries(queries: Embeddings, ads: PublishedAds, ranking: Ranking) -> N
     if queries.side != "query":
         raise BundleError(f"{queries.side} embeddings were given where query embeddings belong")
     for task in ranking.tasks:
-        fits = (np.abs(queries.tasks[task]) <= LARGEST).all(axis=1)  # NaN does not
-        if not fits.all():
+        if len(rows := beyond_float16(queries.tasks[task])):
             raise BundleError(
-                f"query {np.flatnonzero(~fits)[0]} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
+                f"query {rows[0]} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
                 "number; look at the request's features"
             )
 
@@ -154,8 +151,10 @@ class _Chunk:
         """(R, n, T)"""
         shape = (len(queries[0]), len(self.bid))
         each = [
-            np.full(shape, -np.inf, np.float32) if own is None else query @ np.asarray(own, np.float32).T
-            for query, own in zip(queries, self.tasks, strict=True)
+            np.full(shape, -np.inf, np.float32)
+            if matrix is None
+            else query @ np.asarray(matrix, np.float32).T
+            for query, matrix in zip(queries, self.tasks, strict=True)
         ]
         return each[0][..., None] if len(each) == 1 else np.stack(each, axis=-1)
 
@@ -164,11 +163,11 @@ def _chunks(ads: PublishedAds, ranking: Ranking) -> Iterator[_Chunk]:
     first = 0
     for block in ads.blocks:
         if ranking.takes(block.tasks):
-            every = [block.tasks.get(task) for task in ranking.tasks]
+            matrices = [block.tasks.get(task) for task in ranking.tasks]
             for start in range(0, len(block), CHUNK):
-                own = slice(start, start + CHUNK)
-                tasks = [None if task is None else task[own] for task in every]
-                yield _Chunk(first + start, tasks, block.bid[own])
+                rows = slice(start, start + CHUNK)
+                tasks = [None if matrix is None else matrix[rows] for matrix in matrices]
+                yield _Chunk(first + start, tasks, block.bid[rows])
         first += len(block)
 
 
@@ -237,11 +236,11 @@ def _scan(
 
 
 def _logit(logits: Floats, _: Floats) -> Floats:
-    own: Floats = logits[..., 0]
-    return own
+    only: Floats = logits[..., 0]
+    return only
 
 
 def _log_probability(logits: Floats, _: Floats) -> Floats:
     """Of the last of a chain of tasks, each the parent of the next."""
-    own: Floats = tree_log_probability(logits, [None, *range(logits.shape[-1] - 1)])[..., -1]
-    return own
+    last: Floats = tree_log_probability(logits, [None, *range(logits.shape[-1] - 1)])[..., -1]
+    return last

@@ -49,7 +49,9 @@ class ColumnWriter:
 
     def write(self, columns: Mapping[str, NDArray[Any]]) -> None:
         """Append arrays of N rows, one- or two-dimensional."""
-        arrays = {name: _to_arrow(own) for name, own in columns.items() if own.size or own.ndim == 1}
+        arrays = {
+            name: _to_arrow(values) for name, values in columns.items() if values.size or values.ndim == 1
+        }
         batch = pa.record_batch(list(arrays.values()), names=list(arrays))
         if self._writer is None:
             schema = batch.schema.with_metadata(self._texts) if self._texts else batch.schema
@@ -107,7 +109,7 @@ def _map(path: Path, mode: Literal["c", "r+"]) -> tuple[list[Columns], dict[str,
     texts = {key.decode(): value.decode() for key, value in (reader.schema.metadata or {}).items()}
     names = reader.schema.names
     return [
-        {name: _view(mapped, own) for name, own in zip(names, batch.columns, strict=True)}
+        {name: _view(mapped, column) for name, column in zip(names, batch.columns, strict=True)}
         for batch in batches
     ], texts
 

@@ -84,18 +84,13 @@ def read_json(path: Path) -> Any:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file's content atomically and durably."""
-    write_bytes(path, text.encode())
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
     """Replace a JSON file atomically and durably."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, default=_plain) + "\n")
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file's content atomically and durably."""
-    with atomic_file(path) as temporary:
-        temporary.write_bytes(content)
 
 
 @contextmanager

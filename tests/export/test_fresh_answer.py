@@ -9,7 +9,7 @@ import pytest
 
 from mtmd.config import Domains
 from mtmd.errors import BundleError
-from mtmd.export.fresh_process import _flaw, answered_scores, check_answers
+from mtmd.export.fresh_process import answered_scores, check_answers, require_probabilities
 from mtmd.export.rows import RawRows
 from mtmd.publish.answer import Asked, answer
 
@@ -34,7 +34,7 @@ def test_a_slow_bundle_is_given_up(exported: Any) -> None:
 def test_an_answer_must_have_a_probability_where_the_task_applies_and_none_elsewhere(exported: Any) -> None:
     domains: Domains = exported.preset.domains
     sound = np.array([[[0.2, 0.1], [0.3, np.nan]], [[0.4, 0.2], [0.5, np.nan]]])  # octr is for standard ads
-    assert _flaw(sound, domains) is None
+    require_probabilities(sound, domains)
     for place, score, words in (
         ((1, 0, 0), np.nan, "search × standard × ctr has score nan; it must be a probability"),
         ((0, 1, 0), 1.5, "home_feed × shopping × ctr has score 1.5; it must be a probability"),
@@ -42,7 +42,8 @@ def test_an_answer_must_have_a_probability_where_the_task_applies_and_none_elsew
     ):
         altered = sound.copy()
         altered[place] = score
-        assert _flaw(altered, domains) == words
+        with pytest.raises(BundleError, match=words):
+            require_probabilities(altered, domains)
 
 
 def test_answers_that_do_not_fit_the_requests_are_noticed(exported: Any) -> None:
@@ -56,12 +57,13 @@ def test_answers_that_do_not_fit_the_requests_are_noticed(exported: Any) -> None
     )
     bodies = tuple({"requests": rows.requests, "rank_by": task} for task in info.widths)
     answers = answer(exported.directory, Asked(ads=rows.ads, bodies=bodies)).answers
-    scores, problem = answered_scores(answers, rows, info)
-    assert problem is None
+    scores = answered_scores(answers, rows, info)
     assert np.isnan(scores).tolist() == [[[False, False], [False, True]]]
 
-    def problem_of(**changed: Any) -> str | None:
-        return answered_scores([answers[0].model_copy(update=changed), *answers[1:]], rows, info)[1]
+    def problem_of(**changed: Any) -> str:
+        with pytest.raises(BundleError) as error:
+            answered_scores([answers[0].model_copy(update=changed), *answers[1:]], rows, info)
+        return str(error.value)
 
     assert problem_of(bundle_id="other") == f"the answer is of bundle other, not {info.bundle_id}"
     (only,) = answers[0].requests
@@ -69,4 +71,4 @@ def test_answers_that_do_not_fit_the_requests_are_noticed(exported: Any) -> None
         problem_of(requests=(only.model_copy(update={"request_id": 6}),)) == "answer 0 is to request 6, not 5"
     )
     turned = only.model_copy(update={"ads": only.ads[::-1]})
-    assert str(problem_of(requests=(turned,))).startswith("the ads of request 5 are not ranked by ctr")
+    assert problem_of(requests=(turned,)).startswith("the ads of request 5 are not ranked by ctr")

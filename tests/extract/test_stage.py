@@ -201,7 +201,7 @@ def test_a_new_day_extracts_one_day(extract: Callable[..., ShardRef]) -> None:
 
 def test_the_next_days_window_extracts_one_day(tiny_logs: Path, tiny_preset: Preset, tmp_path: Path) -> None:
     def extract_window(as_of: date) -> list[ShardRef]:
-        days = (*plan_window(as_of, 3).days, as_of)
+        days = (*plan_window(as_of, 3), as_of)
         return [extract_day(tiny_logs, day, tiny_preset.declarations, tmp_path) for day in days]
 
     first, second = extract_window(date(2026, 1, 4)), extract_window(date(2026, 1, 5))

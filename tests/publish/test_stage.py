@@ -38,7 +38,7 @@ def test_a_promotion_publishes_every_ad_of_its_day(first_run: Run) -> None:
     assert found.bundle_id == scorer.info.bundle_id
     np.testing.assert_array_equal(found.ad_id, shard.ad_id.numpy())
     rows = np.flatnonzero(shard.product.numpy() == 1)
-    wanted = scorer.embed_items("shopping", shard.item.take(rows)).tasks["gctr"]
+    wanted = scorer.embed("item", "shopping", shard.item.take(rows)).tasks["gctr"]
     own = np.concatenate([block.tasks["gctr"] for block in found.blocks if block.product == "shopping"])
     np.testing.assert_allclose(own, wanted, atol=1e-6)
 

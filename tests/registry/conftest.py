@@ -74,7 +74,7 @@ def add(registry: Registry, build: Callable[..., None]) -> AddModel:
     """`add("a", 5)`: register model a with as_of January 5th."""
 
     def register(model_id: str, day: int) -> Registered:
-        return registry.add(model_id, partial(build, model_id=model_id), manifest_of(model_id, day))
+        return registry.add(partial(build, model_id=model_id), manifest_of(model_id, day))
 
     return register
 

@@ -11,7 +11,7 @@ from mtmd.serve.scorer import Embeddings, Scorer
 
 def embed_ads(scorer: Scorer, product: str, ads: Sequence[Row]) -> Embeddings:
     """Embeddings of raw ads of one product."""
-    return scorer.embed_items(product, scorer.encode(ads, "item"))
+    return scorer.embed("item", product, scorer.encode(ads, "item"))
 
 
 def log_probabilities(scorer: Scorer, queries: Embeddings, items: Embeddings) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ import pytest
 
 from mtmd.errors import BundleError, LogsError
 from mtmd.logs.encoding import EncodedSide
+from mtmd.serve.ranker import embed_requests
 from mtmd.serve.scorer import Embeddings, Scorer
 from tests.serve.plain import embed_ads
 
@@ -34,8 +35,8 @@ def log_sigmoid(x: float) -> float:
 
 
 def test_scores_are_dot_products_through_the_task_tree(scorer: Scorer) -> None:
-    queries = scorer.embed_queries("search", encoded([[1.0, 0.5], [0.0, -1.0]]))
-    items = scorer.embed_items("standard", encoded([[2.0, 1.0]]))
+    queries = scorer.embed("query", "search", encoded([[1.0, 0.5], [0.0, -1.0]]))
+    items = scorer.embed("item", "standard", encoded([[2.0, 1.0]]))
     log_p = scorer.score(queries, items, np.array([0, 1]), np.array([0, 0]))
     for row, logit in enumerate((2.5, -1.0)):
         ctr = log_sigmoid(logit)
@@ -43,11 +44,11 @@ def test_scores_are_dot_products_through_the_task_tree(scorer: Scorer) -> None:
 
 
 def test_a_task_that_the_product_lacks_is_nan(scorer: Scorer) -> None:
-    queries = scorer.embed_queries("search", encoded([[1.0, 0.5]]))
+    queries = scorer.embed("query", "search", encoded([[1.0, 0.5]]))
     items = Embeddings.concatenate(
         [
-            scorer.embed_items("standard", encoded([[1.0, 1.0]])),
-            scorer.embed_items("shopping", encoded([[1.0, 1.0]])),
+            scorer.embed("item", "standard", encoded([[1.0, 1.0]])),
+            scorer.embed("item", "shopping", encoded([[1.0, 1.0]])),
         ]
     )
     assert np.isnan(scorer.score(queries, items, np.array([0, 0]), np.array([0, 1]))).tolist() == [
@@ -57,8 +58,8 @@ def test_a_task_that_the_product_lacks_is_nan(scorer: Scorer) -> None:
 
 
 def test_many_pairs_are_scored_in_pieces(scorer: Scorer) -> None:
-    queries = scorer.embed_queries("search", encoded([[1.0, 0.0], [0.0, 1.0]]))
-    items = scorer.embed_items("standard", encoded([[3.0, -3.0]]))
+    queries = scorer.embed("query", "search", encoded([[1.0, 0.0], [0.0, 1.0]]))
+    items = scorer.embed("item", "standard", encoded([[3.0, -3.0]]))
     pair_query = np.arange(150_001) % 2
     log_p = scorer.score(queries, items, pair_query, np.zeros_like(pair_query))
     assert set(np.round(log_p[::2, 0], 4)) == {np.float32(round(log_sigmoid(3.0), 4))}
@@ -76,33 +77,35 @@ def test_embeddings_are_written_where_they_belong(scorer: Scorer) -> None:
 
 
 def test_no_rows_give_no_embeddings(scorer: Scorer) -> None:
-    queries = scorer.embed_queries("search", encoded([]))
+    queries = scorer.embed("query", "search", encoded([]))
     assert len(queries) == 0
     assert queries.tasks["octr"].shape == (0, 2)
 
 
 def test_raw_rows_are_encoded_with_the_bundles_declarations(scorer: Scorer) -> None:
-    raw = scorer.embed_raw_queries("search", [{"activity": 1.5, "depth": None, "country": "fr", "other": 1}])
+    raw = embed_requests(
+        scorer, [{"surface": "search", "activity": 1.5, "depth": None, "country": "fr", "other": 1}]
+    )
     assert raw.tasks["ctr"][0, 0] == 1.5
     assert np.isnan(raw.tasks["ctr"][0, 1])
     items = embed_ads(scorer, "shopping", [{"bid": 2.0, "age": 3.0}])
     assert items.tasks["ctr"].tolist() == [[2.0, 3.0]]
     with pytest.raises(LogsError, match="'activity'"):
-        scorer.embed_raw_queries("search", [{"activity": "much"}])
+        embed_requests(scorer, [{"surface": "search", "activity": "much"}])
 
 
 def test_embeddings_of_another_bundle_are_refused(scorer: Scorer, make_bundle: Callable[..., Path]) -> None:
     other = Scorer.load(make_bundle(B))
-    queries = scorer.embed_queries("search", encoded([[1.0, 0.5]]))
-    items = other.embed_items("standard", encoded([[1.0, 0.5]]))
+    queries = scorer.embed("query", "search", encoded([[1.0, 0.5]]))
+    items = other.embed("item", "standard", encoded([[1.0, 0.5]]))
     with pytest.raises(BundleError, match=f"bundle {B}, but this scorer has bundle {A}"):
         scorer.score(queries, items, np.array([0]), np.array([0]))
     with pytest.raises(BundleError, match=f"{A} with query embeddings of bundle {B}"):
-        Embeddings.concatenate([queries, other.embed_queries("search", encoded([[1.0, 0.5]]))])
+        Embeddings.concatenate([queries, other.embed("query", "search", encoded([[1.0, 0.5]]))])
 
 
 def test_embeddings_of_the_wrong_side_are_refused(scorer: Scorer) -> None:
-    queries = scorer.embed_queries("search", encoded([[1.0, 0.5]]))
+    queries = scorer.embed("query", "search", encoded([[1.0, 0.5]]))
     with pytest.raises(BundleError, match="query embeddings were given where item embeddings belong"):
         scorer.score(queries, queries, np.array([0]), np.array([0]))
 
@@ -139,26 +142,18 @@ def test_a_missing_file_is_refused(bundle: Path) -> None:
 @pytest.mark.parametrize("bad", [-1, 51])
 def test_ids_outside_the_buckets_are_refused(scorer: Scorer, bad: int) -> None:
     with pytest.raises(BundleError, match=rf"'country' has id {bad}; it must be between 0 and 50"):
-        scorer.embed_queries("search", encoded([[0.0, 0.0], [0.0, 0.0]], ids=[3, bad]))
+        scorer.embed("query", "search", encoded([[0.0, 0.0], [0.0, 0.0]], ids=[3, bad]))
 
 
 def test_matrices_of_other_widths_are_refused(scorer: Scorer) -> None:
     rows = EncodedSide(np.zeros((1, 3), np.float32), np.zeros((1, 1), np.int32), np.zeros((1, 0), np.float32))
     with pytest.raises(BundleError, match=r"widths \(3, 1, 0\); the bundle's declarations want \(2, 1, 0\)"):
-        scorer.embed_queries("search", rows)
+        scorer.embed("query", "search", rows)
 
 
 def test_an_unknown_domain_is_refused(scorer: Scorer) -> None:
     with pytest.raises(BundleError, match="item domain 'video' is not in bundle"):
-        scorer.embed_items("video", encoded([[0.0, 0.0]]))
-
-
-def test_threads_must_be_positive_and_do_not_change_the_numbers(bundle: Path, scorer: Scorer) -> None:
-    rows = encoded([[1.0, 0.5]])
-    two = Scorer.load(bundle, threads=2).embed_queries("search", rows)
-    assert two.tasks["ctr"].tolist() == scorer.embed_queries("search", rows).tasks["ctr"].tolist()
-    with pytest.raises(BundleError, match=r"threads \(0\)"):
-        Scorer.load(bundle, threads=0)
+        scorer.embed("item", "video", encoded([[0.0, 0.0]]))
 
 
 def test_serving_imports_neither_torch_nor_duckdb() -> None:

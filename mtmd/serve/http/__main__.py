@@ -7,14 +7,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-_BLAS = "OPENBLAS_NUM_THREADS"  # numpy reads it once, at its import
-os.environ.setdefault(_BLAS, "1")  # requests run side by side: each has one thread
+# Requests run side by side, each on one thread; numpy reads this once, at its import.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import uvicorn  # noqa: E402 - after what it must see
+import uvicorn
 
-from mtmd.serve.http.app import create_app  # noqa: E402
-from mtmd.serve.http.intake import Settings  # noqa: E402
-from mtmd.serve.http.protocol import patient_for  # noqa: E402
+from mtmd.serve.http.app import create_app
+from mtmd.serve.http.intake import Settings
+from mtmd.serve.http.protocol import patient_for
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

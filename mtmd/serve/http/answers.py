@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import date
 from http import HTTPStatus
+from math import isfinite
 
-import numpy as np
 from pydantic import Field
 
 from mtmd.config import Frozen
@@ -91,37 +91,36 @@ def answer_rank(serving: Serving, body: bytes) -> bytes:
 
 def answer_embed(serving: Serving, body: bytes) -> bytes:
     """Raises as `answer_rank` does."""
-    rows: list[Row] = serving.questions.parse_embed(body)
+    requests: list[Row] = serving.questions.parse_embed(body)
     try:
-        embedded = serving.ranker.embed(rows)
+        embedded = serving.ranker.embed(requests)
     except LogsError as error:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
-    vectors = {task: own.tolist() for task, own in embedded.tasks.items()}
+    vectors = {task: matrix.tolist() for task, matrix in embedded.tasks.items()}
     answer = EmbedAnswer(
         model_id=serving.ranker.model_id,
         bundle_id=serving.ranker.bundle_id,
         requests=tuple(
             EmbeddedRequest(
                 request_id=row.get("request_id"),
-                embedding={task: own[place] for task, own in vectors.items()},
+                embedding={task: rows[place] for task, rows in vectors.items()},
             )
-            for place, row in enumerate(rows)
+            for place, row in enumerate(requests)
         ),
     )
     return answer.model_dump_json().encode()
 
 
 def _ads(question: RankQuestion, ranked: Ranked, place: int, tasks: Sequence[str]) -> tuple[RankedAd, ...]:
-    ids, every = ranked.ad_id[place].tolist(), ranked.probability[place]
-    known = np.isfinite(every).tolist()
-    own, scores = every.tolist(), ranked.score[place].tolist()
+    scores, probabilities = ranked.score[place], ranked.probability[place]
     if isinstance(question.rank_by, str):  # a task may rank by its logit, which says the same and reads worse
-        scores = every[:, tasks.index(question.rank_by)].tolist()
+        scores = probabilities[:, tasks.index(question.rank_by)]
+    rows = zip(ranked.ad_id[place].tolist(), scores.tolist(), probabilities.tolist(), strict=True)
     return tuple(
         RankedAd(
             ad_id=ad_id,
             score=score,
-            probability={t: p if there else None for t, p, there in zip(tasks, ps, theres, strict=True)},
+            probability={t: p if isfinite(p) else None for t, p in zip(tasks, of_tasks, strict=True)},
         )
-        for ad_id, score, ps, theres in zip(ids, scores, own, known, strict=True)
+        for ad_id, score, of_tasks in rows
     )

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from mtmd.errors import MtmdError
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.serve.http.intake import Settings
@@ -82,22 +81,18 @@ class Live:
 
     def _wanted(self) -> tuple[str, Current] | None:
         """The champion and its publication, unless these are what is served."""
-        champion = self._registry.champion()
-        if champion is None:
-            raise MtmdError(f"{self._registry.root} has no champion; run a day first")
-        current = self._catalogue.current(champion.model_id)
-        if current is None:
-            raise MtmdError(f"no ads are published for champion {champion.model_id}; run `mtmd publish`")
-        own = self.serving
-        if own is None or (own.ranker.model_id, own.publication) != (champion.model_id, current.name):
-            return champion.model_id, current
+        model_id = self._registry.require_champion().model_id
+        current = self._catalogue.require_current(model_id)
+        served = self.serving
+        if served is None or (served.ranker.model_id, served.publication) != (model_id, current.name):
+            return model_id, current
         self.problem = None
         return None
 
     def _load(self, model_id: str, current: Current) -> Serving:
-        own = self.serving
-        if own is not None and own.ranker.model_id == model_id:  # newer ads of the same model
-            scorer, questions = own.ranker.scorer, own.questions
+        served = self.serving
+        if served is not None and served.ranker.model_id == model_id:  # newer ads of the same model
+            scorer, questions = served.ranker.scorer, served.questions
         else:
             scorer = Scorer.load(self._registry.verify(model_id))
             questions = Questions(scorer.info.declarations, self._settings)

@@ -13,20 +13,20 @@ class Metrics:
     """What /metrics shows."""
 
     def __init__(self, in_flight: Callable[[], float]) -> None:
-        own = self._registry = CollectorRegistry()
+        registry = self._registry = CollectorRegistry()
         self._latency = Histogram(
             "mtmd_request_seconds",
             "From a request's head to its answer",
             ["path", "status"],
             buckets=_SECONDS,
-            registry=own,
+            registry=registry,
         )
-        self._swaps = Counter("mtmd_swaps", "Times that a model or its ads took over", registry=own)
+        self._swaps = Counter("mtmd_swaps", "Times that a model or its ads took over", registry=registry)
         self._serving = Gauge(
-            "mtmd_serving_info", "What is served", ["model_id", "bundle_id", "day"], registry=own
+            "mtmd_serving_info", "What is served", ["model_id", "bundle_id", "day"], registry=registry
         )
-        self._ads = Gauge("mtmd_published_ads", "Ads that are ranked", registry=own)
-        waiting = Gauge("mtmd_in_flight", "Questions that wait or are answered", registry=own)
+        self._ads = Gauge("mtmd_published_ads", "Ads that are ranked", registry=registry)
+        waiting = Gauge("mtmd_in_flight", "Questions that wait or are answered", registry=registry)
         waiting.set_function(in_flight)
 
     def answered(self, path: str, status: int, seconds: float) -> None:

@@ -25,7 +25,7 @@ def openapi(serving: Serving) -> dict[str, Any]:
     models = (questions.rank, questions.embed)
     answers = (RankAnswer, EmbedAnswer, ReadyAnswer, Problem)
     _, schemas = models_json_schema(
-        [*((one, "validation") for one in models), *((one, "serialization") for one in answers)],
+        [*((model, "validation") for model in models), *((answer, "serialization") for answer in answers)],
         ref_template="#/components/schemas/{model}",
     )
     asks = {

@@ -15,6 +15,8 @@ _TEXT = 1024  # characters of a categorical value
 _SHOWN = 5  # of the things that are wrong with a body
 _WEIGHT = 1e6
 
+_STRICT = ConfigDict(extra="forbid", strict=True)
+
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_NUMBER, le=_NUMBER)]
 Text = Annotated[str, Field(strict=True, max_length=_TEXT)]
 
@@ -57,19 +59,17 @@ class Questions:
                 min_length=1, max_length=settings.requests, description="raw requests, as the logs have them"
             ),
         ]
-        task: Any = _one_of(declarations.domains.task_names)
+        task: Any = Literal[declarations.domains.task_names]
         weight = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_WEIGHT, le=_WEIGHT)]
         weights = Annotated[dict[task, weight], Field(min_length=1)]
         ads = Annotated[list[Int64], Field(max_length=settings.ads)]
         self._default = declarations.domains.task_names[0]
         self.embed: type[BaseModel] = create_model(
-            "EmbedQuestion",
-            __config__=_config(),
-            requests=(requests, ...),
+            "EmbedQuestion", __config__=_STRICT, requests=(requests, ...)
         )
         self.rank: type[BaseModel] = create_model(
             "RankQuestion",
-            __config__=_config(),
+            __config__=_STRICT,
             requests=(requests, ...),
             rank_by=(
                 task | weights | None,
@@ -97,10 +97,6 @@ class Questions:
         return [_plain(row) for row in asked.requests]
 
 
-def _config() -> ConfigDict:
-    return ConfigDict(extra="forbid", strict=True)
-
-
 def _row(declarations: Declarations) -> type[BaseModel]:
     """A raw request: its surface, and any of the declared features; an absent one is null.
 
@@ -108,16 +104,12 @@ def _row(declarations: Declarations) -> type[BaseModel]:
     """
     fields: dict[str, Any] = {
         "request_id": (Int64 | None, Field(None, description="comes back with the answer")),
-        "surface": (_one_of(declarations.domains.surfaces), ...),
+        "surface": (Literal[declarations.domains.surfaces], ...),
     }
     for number, feature in enumerate(declarations.query.fields):
         if feature.name not in fields:
             fields[f"feature_{number}"] = (_type(feature) | None, Field(None, alias=feature.name))
-    return create_model("Request", __config__=_config(), **fields)
-
-
-def _one_of(names: tuple[str, ...]) -> Any:
-    return Literal[names]
+    return create_model("Request", __config__=_STRICT, **fields)
 
 
 def _type(feature: Feature) -> Any:
@@ -136,7 +128,8 @@ def _parse(question: type[BaseModel], body: bytes) -> BaseModel:
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)
     details = [
-        Detail(where=".".join(map(str, one["loc"]))[:200], says=one["msg"][:300]) for one in wrong[:_SHOWN]
+        Detail(where=".".join(map(str, fault["loc"]))[:200], says=fault["msg"][:300])
+        for fault in wrong[:_SHOWN]
     ]
     if wrong[0]["type"] == "json_invalid":
         raise Refused(HTTPStatus.BAD_REQUEST, "the body is not JSON that can be read", details)

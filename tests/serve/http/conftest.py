@@ -61,7 +61,7 @@ class Line:
         manifest = ModelManifest(
             model_id=model, as_of=day, bundle_id=bundle_id, window={}, git_commit=None, seeds={}, packages={}
         )
-        self.registry.add(model, build, manifest)
+        self.registry.add(build, manifest)
         champion = self.registry.champion()
         self.registry.promote(model, day, "good", champion.sequence if champion else 0)
         if publish:

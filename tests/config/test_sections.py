@@ -1,4 +1,4 @@
-"""Thresholds: their bounds."""
+"""The sections of a preset that hold limits: their bounds."""
 
 import pytest
 from pydantic import ValidationError
