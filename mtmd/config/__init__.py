@@ -1,18 +1,17 @@
 """Configuration: domains, features, model, training, gates; presets and ablation variants are TOML files."""
 
+from mtmd.config.ab_test import ABTestConfig
 from mtmd.config.base import Frozen
+from mtmd.config.data import DataConfig
 from mtmd.config.domains import Domain, Domains, Slice, Task
+from mtmd.config.evaluation import EvaluationConfig
 from mtmd.config.features import Declarations, Feature, SideSchema
+from mtmd.config.gates import GatesConfig
 from mtmd.config.model import ModelConfig, RivalsConfig, TwoTowerConfig
-from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, Preset, load_preset, preset_names
-from mtmd.config.sections import (
-    ABTestConfig,
-    DataConfig,
-    EvaluationConfig,
-    GatesConfig,
-    MonitorConfig,
-    RetentionConfig,
-)
+from mtmd.config.monitor import MonitorConfig
+from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, Preset, load_preset
+from mtmd.config.preset_files import preset_names
+from mtmd.config.retention import RetentionConfig
 from mtmd.config.training import TrainingConfig
 from mtmd.config.variants import Variant, variant, variants
 

@@ -196,6 +196,9 @@ class Registry:
             if champion is None or not back:
                 raise RegistryError(f"model {model_id!r} is not rolled back; these are: {list(banned)}")
             rolled_back = tuple(name for name in banned if name not in back)
+            bundles = {
+                name: known for name, known in champion.rolled_back_bundles.items() if name not in back
+            }
             below = standing(read_history(self._history), rolled_back)[:-1]
             return self._swap(
                 champion,
@@ -204,11 +207,7 @@ class Registry:
                 reason,
                 previous=below[-1][0] if below else None,
                 rolled_back=rolled_back,
-                bundles={
-                    name: bundle_id
-                    for name, bundle_id in champion.rolled_back_bundles.items()
-                    if name not in back
-                },
+                bundles=bundles,
                 reinstated=model_id,
                 bundle_id=content,
             )
@@ -231,12 +230,8 @@ class Registry:
     def status(self, latest: int = 10) -> RegistryStatus:
         """The champion, how many models there are, and the latest changes."""
         history = self.history()
-        stored = [path for path in self.models.glob("*") if (path / _MANIFEST).is_file()]
-        return RegistryStatus(
-            champion=self.champion(),
-            candidates=sum(not path.name.startswith(".") for path in stored),
-            history=history[-latest:],
-        )
+        stored = [path for path in self.models.glob("[!.]*") if (path / _MANIFEST).is_file()]
+        return RegistryStatus(champion=self.champion(), candidates=len(stored), history=history[-latest:])
 
     def _banned(self, champion: Champion) -> dict[str, str | None]:
         """Models that were rolled back and the content of each, in the order of the rollbacks."""

@@ -1,4 +1,4 @@
-"""The sections of a preset that hold limits: their bounds."""
+"""Thresholds: their bounds."""
 
 import pytest
 from pydantic import ValidationError

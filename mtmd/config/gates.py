@@ -1,0 +1,37 @@
+"""`[gates]` of a preset: the thresholds of the promotion gates."""
+
+from pydantic import Field
+
+from mtmd.config.base import Frozen
+
+
+class GatesConfig(Frozen):
+    """What a candidate must hold to be promoted; the preset says why beside each value."""
+
+    min_requests: float = Field(
+        100, ge=2, description="effective held-out requests below which a slice is not judged"
+    )
+    min_actions: int = Field(
+        0,
+        ge=0,
+        description="users' actions of a task in the held-out slice below which it is not judged; for a teacher that "
+        "was fitted on such actions, and is mostly noise where they are few",
+    )
+    significance: float = Field(
+        0.05, gt=0, lt=1, description="chance of one false alarm or more among a gate's slices (Holm)"
+    )
+    baseline_tolerance: float = Field(
+        0.0, ge=0, description="what is more than this share above the per-slice baseline's LogMAE is worse"
+    )
+    champion_tolerance: float = Field(
+        0.01,
+        ge=0,
+        description="likewise for the champion's: room for another training seed (benchmarks.retraining)",
+    )
+    calibration_low: float = Field(0.8, gt=0, lt=1, description="least mean prediction / mean teacher score")
+    calibration_high: float = Field(1.25, gt=1, description="largest mean prediction / mean teacher score")
+    parity_score: float = Field(
+        1e-5, gt=0, description="largest |Δ| of a final score, torch against onnxruntime"
+    )
+    parity_embedding: float = Field(1e-3, gt=0, description="largest |Δ| of an embedding component, likewise")
+    top_k: int = Field(20, ge=1, description="ranks that must agree, up to ties within parity_score")

@@ -1,0 +1,31 @@
+"""`[retention]` of a preset: how long outputs are kept."""
+
+from pydantic import Field
+
+from mtmd.config.base import Frozen
+
+
+class RetentionConfig(Frozen):
+    """How old outputs become, in days before the newest run, until the clean-up may remove them."""
+
+    shards: int = Field(
+        90,
+        ge=61,
+        description="days of logs; above the longest window and its held-out day, so that no run extracts anew",
+    )
+    runs: int = Field(
+        400, ge=1, description="summaries and reports of runs, and validation results: small, and asked for"
+    )
+    models: int = Field(
+        90, ge=1, description="models that no rollback can reach; the others are kept, whatever their age"
+    )
+    ads: int = Field(
+        14,
+        ge=1,
+        description="published ads, except those of the champion and of the model that a rollback would go to",
+    )
+    caches: int = Field(
+        14,
+        ge=1,
+        description="trained weights and evaluations, by when they were written: making them again costs time",
+    )
