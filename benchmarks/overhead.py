@@ -19,7 +19,6 @@ from pathlib import Path
 from prefect.testing.utilities import prefect_test_harness
 from rich.console import Console
 
-from flows.daily_retrain import KINDS, daily_retrain
 from mtmd.config import load_preset
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.export import stage as export_stage
@@ -33,6 +32,7 @@ from mtmd.run import plan_run
 from mtmd.store.files import resolve, write_text
 from mtmd.train import stage as train_stage
 from mtmd.validate import stage as validate_stage
+from mtmd_flows.daily_retrain import KINDS, daily_retrain
 
 
 @dataclass(frozen=True)

@@ -75,13 +75,14 @@ def _record(checkout: Path, preset: str, as_of: date, demo_size: bool, place: Pa
     days = [as_of] if demo_size else [as_of, as_of + timedelta(days=1)]
     line = ["--preset", preset, "--artifacts", str(place / "artifacts")]
     logs = ["--logs", str(place / "logs")]
+    flows = "mtmd_flows" if (checkout / "mtmd_flows").is_dir() else "flows"  # their name before
     sizes = [] if demo_size else [*_SIZES, "--days", "22"]
     _run(checkout, "mtmd.cli", "simulate", "--preset", preset, "--until", str(days[-1]), *logs, *sizes)
     for day in days:
-        _run(checkout, "flows.daily_retrain", *line, *logs, "--as-of", str(day), "--no-ablations")
+        _run(checkout, f"{flows}.daily_retrain", *line, *logs, "--as-of", str(day), "--no-ablations")
     size = [] if demo_size else ["--samples", "5", "--requests", "100"]
     if not demo_size:
-        _run(checkout, "flows.ab_test", *line, *logs, "--as-of", str(days[-1]), *size)
+        _run(checkout, f"{flows}.ab_test", *line, *logs, "--as-of", str(days[-1]), *size)
     root = next((place / "artifacts").iterdir())
     seen = dict(_answers(checkout, line, root))
     _run(checkout, "mtmd.cli", "export-embeddings", *line, "--output", str(place / "embeddings.parquet"))

@@ -11,7 +11,7 @@ from mtmd.config import Preset, load_preset
 
 if TYPE_CHECKING:
     from tests.daily import Done
-    from tests.flows.runs import Run
+    from tests.mtmd_flows.runs import Run
 
 TINY = str(Path(__file__).parent / "tiny.toml")
 FIRST_DAY = date(2026, 1, 1)
@@ -20,7 +20,7 @@ TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days aft
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What waits for platforms comes first, so that no process is left alone with it at the end."""
-    slow = {"test_documented_commands.py": 0, "flows": 1}
+    slow = {"test_documented_commands.py": 0, "mtmd_flows": 1}
     items.sort(key=lambda item: min((slow[part] for part in item.path.parts if part in slow), default=2))
 
 
@@ -53,7 +53,7 @@ def prefect_server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def first_run(prefect_server: str, tiny_logs: Path, tmp_path_factory: pytest.TempPathFactory) -> "Run":
     """The daily flow for 2026-01-21 into empty artifacts; copy them before you damage them."""
-    from tests.flows.runs import AS_OF, run_daily
+    from tests.mtmd_flows.runs import AS_OF, run_daily
 
     return run_daily(as_of=AS_OF, logs=tiny_logs, artifacts=tmp_path_factory.mktemp("first"))
 
@@ -61,7 +61,7 @@ def first_run(prefect_server: str, tiny_logs: Path, tmp_path_factory: pytest.Tem
 @pytest.fixture(scope="session")
 def next_day(first_run: "Run", tmp_path_factory: pytest.TempPathFactory) -> "Run":
     """The day after the first run, on a copy of its artifacts."""
-    from tests.flows.runs import NEXT, copied, run_daily
+    from tests.mtmd_flows.runs import NEXT, copied, run_daily
 
     artifacts = copied(first_run.artifacts, tmp_path_factory.mktemp("next") / "artifacts")
     return run_daily(as_of=NEXT, logs=first_run.logs, artifacts=artifacts)
@@ -71,7 +71,7 @@ def next_day(first_run: "Run", tmp_path_factory: pytest.TempPathFactory) -> "Run
 def done(first_run: "Run", tmp_path: Path) -> "Done":
     """Nothing is promoted yet; the test may damage what it finds."""
     from tests.daily import run_stages
-    from tests.flows.runs import copied
+    from tests.mtmd_flows.runs import copied
 
     return run_stages(first_run.logs, copied(first_run.artifacts, tmp_path / "artifacts", champion=False))
 
@@ -80,6 +80,6 @@ def done(first_run: "Run", tmp_path: Path) -> "Done":
 def done_live(first_run: "Run", tmp_path: Path) -> "Done":
     """The same, and the candidate is the champion."""
     from tests.daily import run_stages
-    from tests.flows.runs import copied
+    from tests.mtmd_flows.runs import copied
 
     return run_stages(first_run.logs, copied(first_run.artifacts, tmp_path / "live"))

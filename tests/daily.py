@@ -19,7 +19,7 @@ from mtmd.train import stage as train_stage
 from mtmd.train.stage import Trained
 from mtmd.validate import stage as validate_stage
 from mtmd.validate.stage import DataQuality
-from tests.flows.runs import AS_OF, TINY
+from tests.mtmd_flows.runs import AS_OF, TINY
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from tests.flows.runs import LINE, ROOT
+from tests.mtmd_flows.runs import LINE, ROOT
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 _PROGRAM = r"(?:\.venv/bin/|(?:make|mtmd|prefect|python) )"

@@ -45,7 +45,7 @@ from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.store.files import digest, read_json, sha256_file, write_json
 from mtmd.train.trainer import TRAINING_FORMAT
 from mtmd.validate.runner import VALIDATION_FORMAT, validate_day
-from tests.flows.runs import AS_OF, LINE, TINY
+from tests.mtmd_flows.runs import AS_OF, LINE, TINY
 from tests.worlds import tiny_world
 
 FILE = Path(__file__).with_suffix(".json")
@@ -293,8 +293,8 @@ def _ab_test(made: Made) -> Any:
 
 def main() -> int:
     """Run the tiny preset in a temporary folder, and write golden.json."""
-    from flows.daily_retrain import daily_retrain  # noqa: PLC0415 - a server, which the tests have already
     from mtmd.sources.simulated.platform import simulate  # noqa: PLC0415
+    from mtmd_flows.daily_retrain import daily_retrain  # noqa: PLC0415 - a server, which the tests have already
 
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

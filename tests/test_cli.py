@@ -11,7 +11,7 @@ from pyarrow import parquet
 from mtmd.cli import main
 from mtmd.logs.files import available_days
 from mtmd.store.files import read_json
-from tests.flows.runs import TINY, Run, copied
+from tests.mtmd_flows.runs import TINY, Run, copied
 
 
 def test_simulate_writes_the_days_up_to_until_and_skips_those_that_are_there(

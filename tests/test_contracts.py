@@ -20,20 +20,20 @@ from pydantic import TypeAdapter
 import mtmd.cli
 import mtmd.serve.http.__main__
 from deploy import local
-from flows import ablation
-from flows import daily_retrain as daily
-from flows.command import parser_of
 from mtmd.config import Preset, load_preset, preset_names
 from mtmd.logs.contract import table_columns
 from mtmd.serve.catalogue import Catalogue
 from mtmd.store.workspace import Workspace
+from mtmd_flows import ablation
+from mtmd_flows import daily_retrain as daily
+from mtmd_flows.command import parser_of
 from tests.documented import documented_commands
 
 ROOT = Path(__file__).parents[1]
 DEPLOYED = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 README = (ROOT / "README.md").read_text()
 DOCS = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
-PACKAGES = ("mtmd", "flows", "expectations", "deploy")
+PACKAGES = ("mtmd", "mtmd_flows", "mtmd_expectations", "deploy")
 COMMANDS = (
     "simulate",
     "import-kuairand",
@@ -134,12 +134,12 @@ def test_every_make_target_in_readme_and_docs_exists() -> None:
 def _parser(words: list[str]) -> tuple[argparse.ArgumentParser, list[str]] | None:
     if words[0] == ".venv/bin/mtmd":
         return mtmd.cli._parser(), words[1:]
-    if words[:3] == [".venv/bin/python", "-m", "flows.daily_retrain"]:
-        return parser_of(daily.daily_retrain, "flows.daily_retrain"), words[3:]
+    if words[:3] == [".venv/bin/python", "-m", "mtmd_flows.daily_retrain"]:
+        return parser_of(daily.daily_retrain, "mtmd_flows.daily_retrain"), words[3:]
     if words[:3] == [".venv/bin/python", "-m", "deploy.local"]:
         return local._parser(), words[3:]
-    if words[:3] == [".venv/bin/python", "-m", "flows.ablation"]:
-        return parser_of(ablation.ablation, "flows.ablation"), words[3:]
+    if words[:3] == [".venv/bin/python", "-m", "mtmd_flows.ablation"]:
+        return parser_of(ablation.ablation, "mtmd_flows.ablation"), words[3:]
     return None
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from tests.documented import Checkout, Step, checkout_in, documented_commands
-from tests.flows.runs import LINE, ROOT, Run
+from tests.mtmd_flows.runs import LINE, ROOT, Run
 from tests.sources.kuairand import conftest as kuairand
 
 TINY = "--preset tests/tiny.toml"
@@ -45,7 +45,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.peers --preset kuairand --as-of 2022-04-30 --learning-rate rechub-mmoe=1e-3 "
     "rechub-ple=5e-4 rechub-two-tower=5e-4 deepctr-mmoe=1e-3 deepctr-ple=5e-4": PEERS,
     "export PREFECT_SERVER_DATABASE_CONNECTION_URL="
-    '"postgresql+asyncpg://prefect:${PGPASSWORD}@db.internal:5432/prefect"': "tests/flows/test_postgresql.py",
+    '"postgresql+asyncpg://prefect:${PGPASSWORD}@db.internal:5432/prefect"': "tests/mtmd_flows/test_postgresql.py",
 }
 SHORT_FORMS = {  # named in a sentence; the whole command is in the story
     "make run-kuairand SOURCE=…": "make run-kuairand SOURCE=/path/to/kuairand-pure",
@@ -108,7 +108,7 @@ IN_A_TERMINAL = (
         says="1 days are new",
     ),
     Step(
-        ".venv/bin/python -m flows.daily_retrain --preset my-preset.toml --as-of 2026-01-25 --logs /path/to/logs",
+        ".venv/bin/python -m mtmd_flows.daily_retrain --preset my-preset.toml --as-of 2026-01-25 --logs /path/to/logs",
         swap={**HELD_OUT, "/path/to/logs": "logs/tiny"},
         add="--no-ablations",
         says="trained models 3 of 3",
@@ -196,13 +196,13 @@ ON_THE_PLATFORM = (
         add=f"{PARAMETER} --param samples=5 --param requests=60",
     ),
     Step(
-        ".venv/bin/python -m flows.ab_test --as-of 2026-01-25",
+        ".venv/bin/python -m mtmd_flows.ab_test --as-of 2026-01-25",
         swap=HELD_OUT,
         add=f"{TINY} --samples 5 --requests 60",
         says="Table 2, by surface: mtmd against per_slice",
     ),
     Step(
-        ".venv/bin/python -m flows.ablation --as-of 2026-01-25 --names no_domain_adaptation no_dcn "
+        ".venv/bin/python -m mtmd_flows.ablation --as-of 2026-01-25 --names no_domain_adaptation no_dcn "
         "no_normalisation downsampling emb_64 emb_48 emb_32",
         swap={
             **HELD_OUT,

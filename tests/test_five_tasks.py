@@ -19,7 +19,7 @@ from mtmd.report.tables.evaluation import NOT_APPLICABLE, action_table, improvem
 from mtmd.serve.scorer import Scorer
 from mtmd.sources.simulated.platform import simulate
 from tests.daily import Done, run_stages
-from tests.flows.runs import AS_OF
+from tests.mtmd_flows.runs import AS_OF
 from tests.worlds import tiny_world
 
 FIVE = str(Path(__file__).parent / "tiny-five.toml")

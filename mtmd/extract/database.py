@@ -1,4 +1,4 @@
-"""DuckDB sessions in memory over Parquet, with a spill directory each; statements come from sql/."""
+"""DuckDB sessions in memory over Parquet, with a spill directory each; statements come from mtmd/sql/."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,16 +32,16 @@ def session(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def create_table(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
-    """Make the table that sql/<name>.sql describes, under that name; the session's cursors see it too."""
+    """Make the table that mtmd/sql/<name>.sql describes, under that name; the session's cursors see it too."""
     connection.execute(f"create table {name} as\n{statement(name)}", parameters)
 
 
 def create_view(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
-    """Make sql/<name>.sql a view of that name: nothing is read, and only what is asked of it ever is."""
+    """Make mtmd/sql/<name>.sql a view of that name: nothing is read, and only what is asked of it ever is."""
     connection.sql(statement(name), params=parameters).create_view(name)
 
 
 def describe(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> dict[str, str]:
-    """Column names and types that sql/<name>.sql would give; reads no rows."""
+    """Column names and types that mtmd/sql/<name>.sql would give; reads no rows."""
     rows = connection.execute(f"describe\n{statement(name)}", parameters).fetchall()
     return {row[0]: row[1] for row in rows}

@@ -151,7 +151,7 @@ def _encode(
 def _batches(
     connection: duckdb.DuckDBPyConnection, name: str, columns: tuple[str, ...], rows: int
 ) -> Iterator[tuple[slice, pa.RecordBatch]]:
-    """Batches of sql/<name>.sql with these source columns, each with its place among the `rows` rows there must be."""
+    """Batches of mtmd/sql/<name>.sql with these source columns, each with its place among the `rows` expected."""
     stop = 0
     try:
         relation = connection.sql(statement(name), params={"columns": list(columns)})

@@ -84,7 +84,7 @@ def check_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: D
 def source_rows(
     logs: str | Path, table: str, day: date, key: str, keys: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """Raw rows of one table and day whose `key` is among `keys`, as `sql/source_<table>.sql` gives them."""
+    """Raw rows of one table and day whose `key` is among `keys`, as `mtmd/sql/source_<table>.sql` gives them."""
     paths = duckdb_paths(day_files(logs, table, day))
     with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
         create_view(connection, f"source_{table}", {"paths": paths})

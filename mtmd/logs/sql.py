@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mtmd.errors import ConfigError
 
-SQL = Path(__file__).parents[2] / "sql"
+SQL = Path(__file__).parents[1] / "sql"
 # Quoted text, any other character, or (kept by neither group) comments and white space.
 _SQL_PARTS = re.compile(
     r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$)|(?:--[^\n]*|/\*.*?\*/|\s)+|(.)""", re.DOTALL
@@ -13,7 +13,7 @@ _SQL_PARTS = re.compile(
 
 
 def statement(name: str) -> str:
-    """Text of sql/<name>.sql."""
+    """Text of mtmd/sql/<name>.sql."""
     path = SQL / f"{name}.sql"
     if not path.is_file():
         raise ConfigError(f"{path} does not exist; run from a checkout of the project (pip install -e .)")

@@ -1,4 +1,4 @@
-"""Runs the suites of `expectations/` with great-expectations on DuckDB.
+"""Runs the suites of `mtmd_expectations/` with great-expectations on DuckDB.
 
 Days may be validated from several threads at once: each has its own database; great-expectations itself,
 which keeps its current project in a global, runs under a lock.
@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from expectations import Needs, ads_suite, candidates_suite, requests_suite, window_suite
 from mtmd.config import Preset
 from mtmd.errors import LogsError, ValidationError
 from mtmd.logs.contract import TABLES, table_columns
@@ -33,6 +32,7 @@ from mtmd.validate.staging import (
     stage_previous_requests,
     stage_trailing,
 )
+from mtmd_expectations import Needs, ads_suite, candidates_suite, requests_suite, window_suite
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite

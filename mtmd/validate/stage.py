@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pydantic import Field
 
-from expectations import day_expectations
 from mtmd.config import Frozen
 from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES, table_columns
@@ -20,6 +19,7 @@ from mtmd.store.outputs import read_record
 from mtmd.validate.results import DayProfile, DayValidation, WindowValidation
 from mtmd.validate.runner import VALIDATION_FORMAT, validate_day, validate_window
 from mtmd.validate.runner import require as require_validation
+from mtmd_expectations import day_expectations
 
 
 class DataQuality(Frozen):

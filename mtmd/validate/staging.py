@@ -13,17 +13,6 @@ from typing import Any
 
 import duckdb
 
-from expectations import Needs
-from expectations.candidates import (
-    DIGEST,
-    SUMMARY,
-    SUSPECTS,
-    candidates_expectations,
-    found_table,
-    summary_sql,
-)
-from expectations.common import Expect, digest_sql, literal, name
-from expectations.features import finite_column, length_column, null_rates_sql
 from mtmd.config import Declarations, Feature, Preset
 from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES, table_columns
@@ -31,6 +20,17 @@ from mtmd.logs.files import duckdb_paths
 from mtmd.logs.sql import statement
 from mtmd.validate.gx_duckdb import Database
 from mtmd.validate.results import DayProfile, DomainProfile, NullProfile
+from mtmd_expectations import Needs
+from mtmd_expectations.candidates import (
+    DIGEST,
+    SUMMARY,
+    SUSPECTS,
+    candidates_expectations,
+    found_table,
+    summary_sql,
+)
+from mtmd_expectations.common import Expect, digest_sql, literal, name
+from mtmd_expectations.features import finite_column, length_column, null_rates_sql
 
 _JOINED = "candidates_joined"
 _TRAILING = {

@@ -10,7 +10,7 @@ from mtmd.config import Preset
 from mtmd.model.build import build_model
 from mtmd.model.two_tower import MTMD
 from mtmd.train import trainer
-from tests.flows.runs import AS_OF, TINY
+from tests.mtmd_flows.runs import AS_OF, TINY
 
 
 def _built(preset: Preset, reading: str) -> MTMD:

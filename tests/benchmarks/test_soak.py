@@ -11,7 +11,7 @@ from benchmarks.soak.ledger import Night, ledger, lost
 from benchmarks.soak.logs import deliver_twice, log_bids_in_cents, take_back
 from benchmarks.soak.story import DAYS, EVENTS, STORY
 from mtmd.logs.files import available_days
-from tests.flows.runs import AS_OF, Run, copied
+from tests.mtmd_flows.runs import AS_OF, Run, copied
 
 QUIET = Night(
     day=AS_OF,

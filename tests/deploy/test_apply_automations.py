@@ -23,9 +23,9 @@ import yaml
 from prefect.events.schemas.automations import AutomationCore
 
 from deploy.apply_automations import _REFERENCE, apply
-from flows import monitor, rollback
+from mtmd_flows import monitor, rollback
 from tests.documented import Checkout, Step, checkout_in
-from tests.flows.runs import NEXT, ROOT, Run
+from tests.mtmd_flows.runs import NEXT, ROOT, Run
 
 _FILES = sorted((ROOT / "deploy" / "automations").glob("*.yaml"))
 _DECLARED = [one for path in _FILES for one in yaml.safe_load(path.read_text())["automations"]]

@@ -12,7 +12,7 @@ from mtmd.jobs.backfill import PlannedDay, latest_outcome, plan_backfill
 from mtmd.promote.stage import RunSummary
 from mtmd.store.files import read_json, write_json
 from mtmd.store.workspace import Workspace
-from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
+from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 
 BEFORE = AS_OF - timedelta(days=1)
 

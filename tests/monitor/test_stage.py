@@ -10,7 +10,7 @@ import pytest
 from mtmd.monitor.health import MonitorReport
 from mtmd.monitor.stage import monitor, monitored
 from mtmd.report.markdown.monitor import monitor as render
-from tests.flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
+from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
 from mtmd.store.workspace import Workspace
-from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied
+from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, Run, copied
 
 NEWEST = NEXT + timedelta(days=1)
 

@@ -13,7 +13,7 @@ from mtmd.store.files import read_json, write_json
 from mtmd.validate.stage import DataQuality
 from tests.abtest.outcomes import planted
 from tests.daily import Done, run_stages
-from tests.flows.runs import AS_OF, LINE, NEXT, Run, copied
+from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, Run, copied
 
 
 def _failed(done: Done) -> Proofs:

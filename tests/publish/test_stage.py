@@ -18,7 +18,7 @@ from mtmd.serve.published import PublishedAds, open_ads
 from mtmd.serve.scorer import Scorer
 from mtmd.store.workspace import Workspace
 from tests.daily import Done
-from tests.flows.runs import AS_OF, NEXT, Run, copied
+from tests.mtmd_flows.runs import AS_OF, NEXT, Run, copied
 
 
 def ads_of(workspace: Workspace, model_id: str) -> PublishedAds:

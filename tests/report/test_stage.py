@@ -10,7 +10,7 @@ from mtmd.report import stage as report_stage
 from mtmd.report.markdown import daily as render
 from mtmd.store.files import read_json
 from tests.daily import Done, run_stages
-from tests.flows.runs import NEXT, Run, copied
+from tests.mtmd_flows.runs import NEXT, Run, copied
 
 
 def _write(done: Done, summary: RunSummary, **changed: object) -> Path:

@@ -4,7 +4,7 @@ from mtmd.store.files import locked
 from mtmd.train import stage as train_stage
 from mtmd.train.stage import load_trained, window_data
 from tests.daily import Done
-from tests.flows.runs import half_written
+from tests.mtmd_flows.runs import half_written
 
 
 def test_the_same_window_is_trained_once(done: Done) -> None:

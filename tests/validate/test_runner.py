@@ -9,13 +9,13 @@ from datetime import timedelta
 import duckdb
 import pytest
 
-from expectations import Needs, candidates
-from expectations.common import Expect, SuiteTable, build_suite
 from mtmd.errors import LogsError, ValidationError
 from mtmd.validate import staging
 from mtmd.validate.gx_duckdb import database, load
 from mtmd.validate.results import DayValidation, Status
 from mtmd.validate.runner import require, run_suites, validate_day, validate_window
+from mtmd_expectations import Needs, candidates
+from mtmd_expectations.common import Expect, SuiteTable, build_suite
 
 EVERYTHING = dict.fromkeys(Needs, True)
 

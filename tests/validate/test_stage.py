@@ -15,7 +15,7 @@ from mtmd.run import RunPlan, plan_run
 from mtmd.validate import stage as validate_stage
 from mtmd.validate import stage as validation
 from mtmd.validate.results import DayValidation
-from tests.flows.runs import AS_OF, TINY, Run, copied
+from tests.mtmd_flows.runs import AS_OF, TINY, Run, copied
 
 
 @pytest.fixture

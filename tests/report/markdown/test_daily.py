@@ -7,7 +7,7 @@ from mtmd.report.markdown import daily as render
 from mtmd.run import plan_run
 from mtmd.store.files import write_json
 from tests.daily import Done
-from tests.flows.runs import NEXT, TINY, Run
+from tests.mtmd_flows.runs import NEXT, TINY, Run
 
 
 def test_every_page_begins_with_the_day_window_and_preset(done: Done) -> None:

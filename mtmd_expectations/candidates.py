@@ -1,0 +1,322 @@
+"""The suite of `candidates`: one row per (request, ad) that the heavyweight ranker scored.
+
+Candidates have the contract's columns and, from the other two tables, `surface` and `product` (null where the
+key is unknown), `request_known` and `ad_known`. They are many and mostly sound, so they are not queried by
+great-expectations themselves: one scan gives `candidates_summary`, from which `mtmd.validate` knows what is to be
+looked for and fills
+
+    candidates_suspects  the rows that an expectation on single rows looks for: empty on a sound day
+    candidates.<name>    what an expectation on all rows together has found
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mtmd.config import DataConfig, Domains, Preset, Task
+from mtmd.logs.contract import outcome_columns
+from mtmd_expectations.common import (
+    Expect,
+    Needs,
+    SuiteTable,
+    build_suite,
+    content_is_new,
+    listed,
+    literal,
+    name,
+    not_null,
+    read_from,
+    unique,
+)
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+KEY = "request_id, ad_id"
+NOT_NULL = "request_id is not null and ad_id is not null"
+SUMMARY = "candidates_summary"
+SUSPECTS = "candidates_suspects"
+DIGEST = (
+    """select concat_ws('-', version(), sum(candidates), bit_xor("row.xor"), sum("row.sum")) as digest """
+    f"from {SUMMARY}"
+)
+
+
+def candidates_suite(preset: Preset) -> "ExpectationSuite":
+    """Expectations on a day's `candidates`."""
+    expectations = candidates_expectations(preset)
+    return build_suite(
+        SuiteTable.CANDIDATES,
+        [
+            read_from(expect, SUSPECTS) if expect.where is not None else _found(expect)
+            for expect in expectations
+        ],
+    )
+
+
+def candidates_expectations(preset: Preset) -> list[Expect]:
+    """The same, on a whole day of candidates, with their domains, as `{batch}`."""
+    domains = preset.domains
+    return [
+        not_null("request_id", "ad_id", "The row belongs to no request and is lost."),
+        not_null("ad_id", "request_id", "The row belongs to no ad and is lost."),
+        not_null("impressed", KEY, "Without it nothing says whether the labels were observed."),
+        _pairs_unique(),
+        _joined("request", "request_id"),
+        _joined("ad", "ad_id"),
+        *_scores(domains),
+        *_outcomes(domains),
+        *_domains(domains, preset.data),
+        content_is_new(SuiteTable.CANDIDATES, DIGEST),
+    ]
+
+
+def _found(expect: Expect) -> Expect:
+    """An expectation that reads the whole day is looked at once, and great-expectations finds what was found.
+
+    It runs every query twice: for the number of its rows, and for the rows.
+    """
+    if "{batch}" not in expect.query:
+        return expect
+    return replace(expect, query=f"select * from {found_table(expect)} order by all")
+
+
+def found_table(expect: Expect) -> str:
+    """Where the rows that the expectation found in the whole day are."""
+    return name(f"candidates.{expect.name}")
+
+
+def summary_sql(preset: Preset, source: str) -> str:
+    """Query with one row per domain of `source`, in one scan: all that the suite asks of the table as a whole.
+
+    Its keys; `candidates`; each task's mean finite score under its name; what the table's digest is made of; and under
+    the name of each expectation on single rows whether any row of the domain is one that it looks for.
+    """
+    means = [
+        f"avg({name(task)}) filter (where isfinite({name(task)})) as {name(task)}"
+        for task in preset.domains.task_names
+    ]
+    found = [
+        f"{expect.screen or f'bool_or({expect.where})'} as {name(expect.name)}"
+        for expect in candidates_expectations(preset)
+        if expect.where is not None
+    ]
+    digest = ('bit_xor("row.hash") as "row.xor"', 'sum(cast("row.hash" >> 32 as hugeint)) as "row.sum"')
+    columns = ", ".join((*means, *digest, *found))
+    return (
+        f"select surface, product, count(*) as candidates, {columns} from {source} group by surface, product"
+    )
+
+
+def _pairs_unique() -> Expect:
+    # Equal pairs have equal hashes: where all of these differ, so do the pairs, and they are cheaper to tell apart.
+    repeated = "count(distinct hash(request_id, ad_id)) < count(*)"
+    return replace(
+        unique(("request_id", "ad_id"), "The pair would be trained on, and counted in every metric, twice."),
+        prompt=f"select true from {{batch}} where {NOT_NULL} having {repeated}",
+    )
+
+
+def _joined(what: str, column: str) -> Expect:
+    return Expect(
+        name=f"{what}_exists",
+        column=column,
+        description=f"Candidates without their {what} have no features of it, and are lost when joined.",
+        query=f"select {KEY} from {{batch}} where {{where}} order by all",
+        where=f"{column} is not null and not {what}_known",
+    )
+
+
+def _scores(domains: Domains) -> Iterator[Expect]:
+    tasks = {task.name: task for task in domains.tasks}
+    for task in domains.tasks:
+        yield _probability(task)
+        yield _null_where_lacking(domains, task)
+        if task.parent is not None:
+            yield _at_most(task, tasks[task.parent])
+
+
+def _probability(task: Task) -> Expect:
+    score = name(task.name)
+    return Expect(
+        name=f"{task.name}_is_a_probability",
+        column=task.name,
+        description="The loss takes the logarithm of the score and of one minus it: at 0, 1 or NaN it is not "
+        "finite, and one such row spoils every weight.",
+        query=f"select {KEY}, {score} from {{batch}} where {{where}} order by all",
+        where=f"{score} <= 0 or {score} >= 1 or isnan({score}) or isinf({score})",
+        screen=f"min({score}) <= 0 or max({score}) >= 1",  # NaN is above every number
+    )
+
+
+def _null_where_lacking(domains: Domains, task: Task) -> Expect:
+    score = name(task.name)
+    own = f"product in ({_products(domains, (task,))})"
+    return Expect(
+        name=f"{task.name}_exactly_where_defined",
+        column=task.name,
+        description="A score where the task does not exist is trained on as if it did; a score missing where "
+        "the task exists leaves the pair out of its loss.",
+        query=f"select {KEY}, product, {score} from {{batch}} where {{where}} order by all",
+        where=f"product in ({listed(domains.products)}) and ({score} is null) = ({own})",
+        screen=f"product in ({listed(domains.products)}) "
+        f"and case when {own} then count({score}) < count(*) else count({score}) > 0 end",
+    )
+
+
+def _at_most(task: Task, parent: Task) -> Expect:
+    child, above = name(task.name), name(parent.name)
+    return Expect(
+        name=f"{task.name}_at_most_{parent.name}",
+        column=task.name,
+        description=f"{task.name} happens only after {parent.name}, so the teacher's columns are swapped or of "
+        f"different versions; a model that gives P({task.name}) through P({parent.name}) never reaches such a score.",
+        query=f"select {KEY}, {child}, {above} from {{batch}} where {{where}} order by all",
+        where=f"{child} > {above} and isfinite({child}) and isfinite({above})",
+    )
+
+
+def _outcomes(domains: Domains) -> Iterator[Expect]:
+    outcomes = [column for column in outcome_columns(domains) if column != "impressed"]
+    yield Expect(
+        name="outcomes_null_unless_impressed",
+        column=", ".join(outcomes),
+        description="An ad that was not shown can't be acted on: such labels make calibration meaningless.",
+        query=f"select {KEY}, {', '.join(map(name, outcomes))} from {{batch}} where {{where}} order by all",
+        where=f"not impressed and ({' or '.join(f'{name(column)} is not null' for column in outcomes)})",
+    )
+    by_label: dict[str, list[Task]] = {}
+    for task in domains.tasks:
+        by_label.setdefault(task.label, []).append(task)
+    for label, tasks in by_label.items():
+        yield _label_where_defined(domains, label, tasks)
+    labels = {task.name: task.label for task in domains.tasks}
+    for task in domains.tasks:
+        if task.parent is not None and labels[task.parent] != task.label:
+            yield _only_if(task.label, labels[task.parent])
+    yield Expect(
+        name="position_is_a_rank",
+        column="position",
+        description="A shown ad without a place can't be told from one that was not shown.",
+        query=f"select {KEY}, position from {{batch}} where {{where}} order by all",
+        where="impressed and (position is null or position < 0)",
+    )
+
+
+def _label_where_defined(domains: Domains, label: str, tasks: list[Task]) -> Expect:
+    own = f"product in ({_products(domains, tasks)})"
+    shown = f"count(case when impressed then {name(label)} end)"
+    return Expect(
+        name=f"{label}_exactly_where_defined",
+        column=label,
+        description="A label missing on shown ads, or present where its task does not exist, biases the "
+        "metrics that are computed on real actions.",
+        query=f"select {KEY}, product, {name(label)} from {{batch}} where {{where}} order by all",
+        where=f"impressed and product in ({listed(domains.products)}) and ({name(label)} is null) = ({own})",
+        screen=f"product in ({listed(domains.products)}) and case when {own} then {shown} < count_if(impressed) "
+        f"else {shown} > 0 end",
+    )
+
+
+def _only_if(label: str, parent: str) -> Expect:
+    return Expect(
+        name=f"{label}_only_if_{parent}",
+        column=label,
+        description=f"{label} without {parent} breaks the tree of tasks: their metrics can't be compared.",
+        query=f"select {KEY}, {name(label)}, {name(parent)} from {{batch}} where {{where}} order by all",
+        where=f"{name(label)} and not {name(parent)}",
+    )
+
+
+def _products(domains: Domains, tasks: tuple[Task, ...] | list[Task]) -> str:
+    """The products that have one of the tasks, as the inside of an SQL `in (…)`."""
+    return listed(tuple(p for p in domains.products if any(domains.has_task(p, task) for task in tasks)))
+
+
+def _domains(domains: Domains, limits: DataConfig) -> Iterator[Expect]:
+    pairs = ", ".join(f"({literal(d.surface)}, {literal(d.product)})" for d in domains.domains)
+    counts = f"select surface, product, candidates from {SUMMARY}"
+    yield Expect(
+        name="domain_rows",
+        column="surface, product",
+        description="A domain with few rows or none is learned and judged on noise; a delivery is partial.",
+        query=f"""
+            with domains (surface, product) as (values {pairs}), counts as ({counts})
+            select surface, product, coalesce(candidates, 0) as candidates
+            from domains left join counts using (surface, product)
+            where coalesce(candidates, 0) < {limits.min_domain_rows}
+            order by all
+        """,
+    )
+    yield Expect(
+        name="domain_mix_steady",
+        column="surface, product",
+        needs=Needs.TRAILING,
+        description="Traffic moved between domains overnight: either part of a delivery is missing, or the "
+        "model is trained for a mix that it will not serve.",
+        query=f"""
+            with counts as ({counts}),
+            shares as (select surface, product, candidates / sum(candidates) over () as share from counts),
+            usual as (
+                select surface, product, avg(share) as share from trailing_domains group by surface, product
+            )
+            select surface, product, round(coalesce(shares.share, 0), 4) as share,
+                round(usual.share, 4) as usual_share
+            from usual left join shares using (surface, product)
+            where abs(coalesce(shares.share, 0) - usual.share) > {limits.mix_band} * usual.share
+            order by all
+        """,
+    )
+    yield _steady_scores(domains, limits)
+
+
+# Standard errors of a day's mean that are noise. A request counts once, however many candidates it has: they share a
+# user and a context. Of a domain with a handful of requests the mean doubles by chance on one day in a few hundred.
+_NOISE = 4
+
+
+def _steady_scores(domains: Domains, limits: DataConfig) -> Expect:
+    tasks = ", ".join(map(name, domains.task_names))
+    moved = f"""
+        with today as (
+            select surface, product, task, mean_score
+            from (select surface, product, {tasks} from {SUMMARY})
+            unpivot (mean_score for task in ({tasks}))
+        ),
+        usual as (
+            select surface, product, task, avg(mean_score) as mean_score
+            from trailing_scores
+            group by surface, product, task
+        )
+        select surface, product, task, today.mean_score, usual.mean_score as usual_mean
+        from today inner join usual using (surface, product, task)
+        where abs(today.mean_score - usual.mean_score) > {limits.score_band} * usual.mean_score
+    """
+    return Expect(
+        name="mean_scores_steady",
+        column=", ".join(domains.task_names),
+        needs=Needs.TRAILING,
+        description="The teacher's level moved in a domain: a new teacher or a broken join, and the model "
+        "would be calibrated to a scale that no longer holds.",
+        prompt=moved,
+        query=f"""
+            with moved as ({moved}),
+            scores as (
+                select request_id, surface, product, task, score
+                from (select request_id, surface, product, {tasks} from {{batch}})
+                unpivot (score for task in ({tasks}))
+                where isfinite(score)
+            ),
+            noise as (
+                select surface, product, task, stddev_samp(score) / sqrt(count(distinct request_id)) as error
+                from scores semi join moved using (surface, product, task)
+                group by surface, product, task
+                having count(distinct request_id) > 1  -- of one request nobody knows the noise
+            )
+            select surface, product, task, round(moved.mean_score, 6) as mean_score,
+                round(moved.usual_mean, 6) as usual_mean
+            from moved inner join noise using (surface, product, task)
+            where abs(moved.mean_score - moved.usual_mean) > {_NOISE} * noise.error
+            order by all
+        """,
+    )

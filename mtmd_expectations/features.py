@@ -1,0 +1,136 @@
+"""What the feature columns of `requests` and `ads` must hold; one query covers all features of a side."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from mtmd.config import DataConfig, Feature, SideSchema
+from mtmd_expectations.common import Expect, Needs, SuiteTable, listed, literal, name
+
+
+def feature_expectations(
+    batch: SuiteTable, key: str, domain: str, schema: SideSchema, limits: DataConfig
+) -> Iterator[Expect]:
+    """Expectations on one side's features.
+
+    `key` is the column that names a row, `domain` the column with its surface or product.
+    """
+    numbers = [feature for feature in schema.continuous if _is_floating(feature)]
+    if numbers:
+        yield _finite(key, numbers)
+    if schema.embedding:
+        yield _whole_vectors(key, schema.embedding)
+    if any(feature.domains is not None for feature in schema.fields):
+        yield _null_where_lacking(key, domain, schema)
+    yield _null_rates(batch, domain, schema, limits)
+
+
+def missing_sql(feature: Feature) -> str:
+    """SQL that is true where the feature is missing: null, or NaN, which many writers mean by it."""
+    if feature.kind == "embedding":
+        return f"{length_column(feature)} is null"
+    if _is_floating(feature):
+        return f"({name(feature.name)} is null or isnan({name(feature.name)}))"
+    return f"{name(feature.name)} is null"
+
+
+def length_column(feature: Feature) -> str:
+    """Quoted column of the staged table with the length of a vector; null where the vector is."""
+    return name(f"{feature.name}.length")
+
+
+def finite_column(feature: Feature) -> str:
+    """Quoted column of the staged table: whether every component is a finite number; null if missing."""
+    return name(f"{feature.name}.finite")
+
+
+def _is_floating(feature: Feature) -> bool:
+    return feature.column_type in {"FLOAT", "DOUBLE"}
+
+
+def _offenders(
+    what: str, why: str, key: str, features: Sequence[Feature], condition: Callable[[Feature], str]
+) -> Expect:
+    """The `condition` is true of no feature in any row; the samples name those of which it is."""
+    conditions = {feature.name: condition(feature) for feature in features}
+    names = ", ".join(f"case when {sql} then {literal(feature)} end" for feature, sql in conditions.items())
+    return Expect(
+        name=what,
+        column=", ".join(conditions),
+        description=why,
+        query=f"select {key}, concat_ws(', ', {names}) as features from {{batch}} where {{where}} order by all",
+        where=" or ".join(conditions.values()),
+    )
+
+
+def _finite(key: str, features: list[Feature]) -> Expect:
+    return _offenders(
+        "numbers_finite",
+        "An infinite feature makes its whole domain's statistics infinite, then every score.",
+        key,
+        features,
+        lambda feature: f"isinf({name(feature.name)})",
+    )
+
+
+def _whole_vectors(key: str, features: tuple[Feature, ...]) -> Expect:
+    return _offenders(
+        "vectors_whole",
+        "A vector of another length, or with a hole, comes from another embedding model than the rest; the tower "
+        "would read it as if it meant the same.",
+        key,
+        features,
+        lambda feature: f"({length_column(feature)} <> {feature.width} or not {finite_column(feature)})",
+    )
+
+
+def _null_where_lacking(key: str, domain: str, schema: SideSchema) -> Expect:
+    limited = [feature for feature in schema.fields if feature.domains is not None]
+
+    def lacking(feature: Feature) -> tuple[str, ...]:
+        return tuple(d for d in schema.domains if d not in (feature.domains or ()))
+
+    return _offenders(
+        "features_null_where_lacking",
+        "A value in a domain that is declared to lack the feature is never read: the declaration or the join behind "
+        "the column is wrong.",
+        key,
+        limited,
+        lambda feature: f"({domain} in ({listed(lacking(feature))}) and not {missing_sql(feature)})",
+    )
+
+
+def _null_rates(batch: SuiteTable, domain: str, schema: SideSchema, limits: DataConfig) -> Expect:
+    columns = ", ".join(name(feature.name) for feature in schema.fields)
+    return Expect(
+        name="null_rates_steady",
+        column=", ".join(feature.name for feature in schema.fields),
+        description="A feature that goes missing in a domain, or is suddenly filled, shifts every score "
+        "there, and the model learns its default instead of its values.",
+        needs=Needs.TRAILING,
+        query=f"""
+            with today as (
+                select domain, feature, null_rate
+                from ({null_rates_sql(domain, schema, "{batch}")})
+                unpivot (null_rate for feature in ({columns}))
+            ),
+            usual as (
+                select domain, feature, avg(null_rate) as null_rate
+                from trailing_nulls
+                where side = '{batch.value}'
+                group by domain, feature
+            )
+            select domain, feature, round(today.null_rate, 4) as null_rate,
+                round(usual.null_rate, 4) as usual_rate
+            from today inner join usual using (domain, feature)
+            where abs(today.null_rate - usual.null_rate) > {limits.max_null_rate_change}
+            order by all
+        """,
+    )
+
+
+def null_rates_sql(domain: str, schema: SideSchema, source: str) -> str:
+    """Query with one row per domain of `source`: `domain`, then each feature's null rate under its name."""
+    rates = ", ".join(
+        f"avg(cast({missing_sql(feature)} as double)) as {name(feature.name)}" for feature in schema.fields
+    )
+    known = listed(schema.domains)
+    return f"select {domain} as domain, {rates} from {source} where {domain} in ({known}) group by {domain}"

@@ -1,0 +1,73 @@
+"""What the model would do to the platform's traffic: a simulated A/B test, the paper's Tables 2 to 5."""
+
+import sys
+from argparse import Namespace
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field
+
+from mtmd.abtest.outcome import ABTest
+from mtmd.abtest.stage import Control
+from mtmd.model.build import ModelKind
+from mtmd.report.tables.ab_test import outcome_tables
+from mtmd_flows import prefect_artifacts, steps
+from mtmd_flows.command import run_from_terminal
+from mtmd_flows.parameters import (
+    DAYS_AT_ONCE,
+    Artifacts,
+    AsOf,
+    Logs,
+    PresetName,
+    WindowDays,
+    described,
+    scheduled_day,
+)
+from mtmd_flows.terminal import print_table
+
+Samples = Annotated[
+    int,
+    Field(
+        ge=5,
+        le=200,
+        description="Times that the held-out day is run, each with other requests; the preset's when omitted",
+    ),
+]
+Against = Annotated[
+    Control,
+    Field(description="What the model is compared with: the per-slice baselines, or the live champion"),
+]
+Requests = Annotated[int, Field(ge=50, le=100_000, description="Requests of each; the preset's when omitted")]
+
+_KINDS: dict[Control, tuple[ModelKind, ...]] = {"per_slice": ("mtmd", "per_slice"), "champion": ("mtmd",)}
+
+
+@flow(name="ab-test", persist_result=False, task_runner=DAYS_AT_ONCE)
+@described
+def ab_test(
+    as_of: AsOf | None = None,
+    window_days: WindowDays | None = None,
+    preset: PresetName = "demo",
+    samples: Samples | None = None,
+    requests: Requests | None = None,
+    control: Against = "per_slice",
+    logs: Logs | None = None,
+    artifacts: Artifacts = "artifacts",
+) -> ABTest:
+    """Train the model, its control and the unconstrained model, or reuse them; let each serve the day."""
+    plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
+    _, days = steps.validated_days(plan)
+    trained = [steps.train(plan, kind, days.window) for kind in _KINDS[control]]
+    trained.append(steps.train_variant(plan, "unconstrained", plan.preset.training.seed, days.window))
+    tested = steps.ab_test(plan, trained, samples, requests, control)
+    prefect_artifacts.ab_test(plan, tested)
+    return tested
+
+
+def _show(tested: ABTest, _: Namespace) -> None:
+    for table in outcome_tables(tested):
+        print_table(table)
+
+
+if __name__ == "__main__":
+    sys.exit(run_from_terminal(ab_test, "mtmd_flows.ab_test", _show))

@@ -1,0 +1,101 @@
+"""What each part of the model earns on this platform's traffic: the paper's Table 6, over several seeds."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Annotated
+
+from prefect import flow, get_run_logger
+from prefect.futures import wait
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from mtmd.config import variant, variants
+from mtmd.evaluate.ablation import Ablation, to_train
+from mtmd.extract.shards import Days, ShardRef
+from mtmd.report.tables.ablation import factor_table
+from mtmd.run import RunPlan
+from mtmd.train.stage import Trained
+from mtmd_flows import prefect_artifacts, steps
+from mtmd_flows.command import run_from_terminal
+from mtmd_flows.parameters import (
+    DAYS_AT_ONCE,
+    Artifacts,
+    AsOf,
+    Logs,
+    PresetName,
+    WindowDays,
+    described,
+    scheduled_day,
+)
+from mtmd_flows.terminal import print_table
+
+Seeds = Annotated[
+    list[Annotated[int, Field(ge=0)]],
+    Field(min_length=1, max_length=10, description="Training seeds, such as [0, 1, 2]"),
+]
+Names = Annotated[list[str], Field(min_length=1, description="Variants of mtmd/config/variants.toml")]
+
+
+@flow(name="ablation", persist_result=False, task_runner=DAYS_AT_ONCE)
+@described
+def ablation(
+    as_of: AsOf | None = None,
+    window_days: WindowDays | None = None,
+    preset: PresetName = "demo",
+    seeds: Seeds = [0, 1, 2],  # noqa: B006 - a parameter's default, as the run form shows it; never changed
+    names: Names | None = None,
+    logs: Logs | None = None,
+    artifacts: Artifacts = "artifacts",
+) -> Ablation:
+    """Train the model and every variant of it with each seed; what was trained before is reused."""
+    chosen = list(variants()) if names is None else [variant(name).name for name in names]
+    plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
+    _, days = steps.validated_days(plan)
+    full = [steps.train(plan, "mtmd", days.window, seed) for seed in dict.fromkeys(seeds)]
+    return ablate(plan, full, chosen, days)
+
+
+def ablate(plan: RunPlan, full: Sequence[Trained], names: Sequence[str], days: Days) -> Ablation:
+    """Train variants with the seeds of the full models, evaluate and publish them. Runs inside a flow.
+
+    A variant that the preset has already, or whose training fails, is reported missing: what a factor is worth
+    decides nothing.
+    """
+    changing, missing = to_train(plan, names)
+    trained, failed = train_variants(plan, changing, [model.seed for model in full], list(days.window))
+    ablated = steps.ablate(plan, [*full, *trained], days.held_out, [*missing, *failed])
+    prefect_artifacts.ablation(plan, ablated)
+    return ablated
+
+
+@flow(
+    name="train-variants",
+    persist_result=False,
+    task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]  # a training takes all of a machine
+)
+def train_variants(
+    plan: RunPlan, names: list[str], seeds: list[int], window: list[ShardRef]
+) -> tuple[list[Trained], list[str]]:
+    """Submit every variant's training with every seed; returns those that ended well, and why others did not.
+
+    A flow of its own for its task runner: one over several machines trains them side by side.
+    """
+    runs = {
+        f"{name}, seed {seed}": steps.train_variant.submit(plan, name, seed, window)
+        for name in names
+        for seed in seeds
+    }
+    wait(list(runs.values()))
+    failed = [f"{name}: {run.state.message}" for name, run in runs.items() if not run.state.is_completed()]
+    for reason in failed:
+        get_run_logger().warning("variant %s", reason)
+    return [run.result() for run in runs.values() if run.state.is_completed()], failed
+
+
+def _show(ablated: Ablation, _: Namespace) -> None:
+    print_table(factor_table(ablated.reports, variants().values()))
+
+
+if __name__ == "__main__":
+    sys.exit(run_from_terminal(ablation, "mtmd_flows.ablation", _show))

@@ -1,0 +1,97 @@
+"""Retrain a range of past days, each as a run of the daily flow."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated, Any
+
+from prefect import flow, get_run_logger, task
+from prefect.client.schemas.objects import State
+from prefect.task_runners import ProcessPoolTaskRunner
+from pydantic import Field
+
+from mtmd.errors import ConfigError
+from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
+from mtmd.promote.stage import RunSummary
+from mtmd_flows import prefect_artifacts, steps
+from mtmd_flows.daily_retrain import daily_retrain
+from mtmd_flows.parameters import Artifacts, Logs, PresetName, WindowDays, described
+
+
+@flow(name="backfill", persist_result=False)
+@described
+def backfill(
+    first: Annotated[date, Field(description="Oldest as_of")],
+    last: Annotated[date, Field(description="Newest as_of")],
+    window_days: WindowDays | None = None,
+    preset: PresetName = "demo",
+    promote: Annotated[
+        bool, Field(description="Whether candidates may go live; never over a newer champion")
+    ] = False,
+    logs: Logs | None = None,
+    artifacts: Artifacts = "artifacts",
+    reprocess: Annotated[
+        Reprocess,
+        Field(description="none: days never decided; failed: also days whose suites or gates failed; all"),
+    ] = "none",
+    newest_first: Annotated[bool, Field(description="Run the newest day first")] = False,
+    at_once: Annotated[
+        int, Field(ge=1, le=8, description="Days at once, each in a process of its own when more than 1")
+    ] = 1,
+    dry_run: Annotated[bool, Field(description="Only publish the table of what would run and cost")] = False,
+) -> list[DayOutcome]:
+    """Run every day even when one fails, without ablations; ends failed, naming the days, when any did.
+
+    Started again after a crash it goes on: days that were decided are skipped, the others reuse what is complete.
+    """
+    if promote and at_once > 1:
+        raise ConfigError(f"at_once ({at_once}) must be 1 with promote: days go live one after the other")
+    shared: dict[str, Any] = {
+        "preset": preset,
+        "window_days": window_days,
+        "logs": logs,
+        "artifacts": artifacts,
+    }
+    plan = steps.plan_backfill(first, last, reprocess=reprocess, newest_first=newest_first, **shared)
+    get_run_logger().info("%d of %d days run", len(plan.running), len(plan.days))
+    prefect_artifacts.backfill_plan(plan)
+    if dry_run:
+        return []
+    outcomes = [steps.latest_outcome(preset, artifacts, day) for day in plan.skipped]
+    outcomes += [DayOutcome(as_of=day.as_of, state="left out", words=day.note) for day in plan.left_out]
+    for outcome in _run(plan, shared | {"promote": promote}, at_once):
+        outcomes.append(outcome)
+        get_run_logger().info("%s: %s", outcome.as_of, outcome.words)
+        prefect_artifacts.backfill(plan, outcomes, artifacts)
+    if not plan.running:
+        prefect_artifacts.backfill(plan, outcomes, artifacts)
+    if failed := [str(outcome.as_of) for outcome in outcomes if outcome.state == "failed"]:
+        raise RuntimeError(
+            f"{len(failed)} of {len(plan.days)} days did not complete: {', '.join(failed)}; see their runs, then "
+            "run the same backfill again: days that were decided are skipped"
+        )
+    return outcomes
+
+
+def _run(plan: BackfillPlan, given: dict[str, Any], at_once: int) -> Iterator[DayOutcome]:
+    """The outcomes of the days that run, in the plan's order."""
+    if at_once == 1:
+        for day in plan.running:
+            yield retrain_day.fn(day, given)
+        return
+    with ProcessPoolTaskRunner(max_workers=at_once) as runner:
+        futures = [(day, runner.submit(retrain_day, {"day": day, "given": given})) for day in plan.running]
+        for day, future in futures:
+            try:
+                yield future.result()
+            except Exception as error:  # noqa: BLE001 - whatever ended the day's process; the others go on
+                yield DayOutcome(as_of=day, state="failed", words=f"its process ended: {error}")
+
+
+@task(persist_result=False, task_run_name="process of {day}")
+def retrain_day(day: date, given: dict[str, Any]) -> DayOutcome:
+    """One day; where days run at once, in a process of its own: threads of one would share a random generator."""
+    child = daily_retrain.with_options(flow_run_name=f"daily-retrain {day}")
+    state: State[RunSummary] = child(as_of=day, ablations=False, **given, return_state=True)
+    if not state.is_completed():
+        return DayOutcome(as_of=day, state="failed", words=state.message or str(state.name))
+    return DayOutcome.of(state.result())

@@ -1,0 +1,54 @@
+"""Remove outputs that are older than their retention; first say which."""
+
+from typing import Annotated
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from pydantic import Field
+
+from mtmd.config import load_preset
+from mtmd.jobs import clean_up as clean_up_job
+from mtmd.jobs.clean_up import CleanUp
+from mtmd.report.markdown import daily as render
+from mtmd.store.workspace import Workspace
+from mtmd_flows.parameters import Artifacts, PresetName, described
+
+DryRun = Annotated[bool, Field(description="Only publish what would be removed")]
+
+
+@flow(name="clean-up", persist_result=False)
+@described
+def clean_up(
+    dry_run: DryRun = True, preset: PresetName = "demo", artifacts: Artifacts = "artifacts"
+) -> CleanUp:
+    """Publish what the preset's [retention] lets go, then remove it unless told to look only."""
+    planned = plan(preset, artifacts)
+    publish(planned, dry_run)
+    if not dry_run:
+        remove(planned, preset, artifacts)
+    return planned
+
+
+@task(persist_result=False)
+def plan(preset: str, artifacts: str) -> CleanUp:
+    """Look at everything below the line's directory."""
+    chosen = load_preset(preset)
+    return clean_up_job.plan_clean_up(Workspace.of(artifacts, chosen), chosen.retention)
+
+
+@task(persist_result=False, name="publish clean-up")
+def publish(planned: CleanUp, dry_run: bool) -> None:
+    """What goes, what stays, and how much that is."""
+    words = f"{len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB{', dry run' if dry_run else ''}"
+    create_markdown_artifact(render.clean_up(planned, dry_run), key="clean-up", description=words)
+
+
+@task(persist_result=False)
+def remove(planned: CleanUp, preset: str, artifacts: str) -> None:
+    """Remove what was published."""
+    logger = get_run_logger()
+    clean_up_job.clean_up(
+        Workspace.of(artifacts, load_preset(preset)),
+        planned,
+        lambda output: logger.info("removed %s (%s)", output.path, output.why),
+    )

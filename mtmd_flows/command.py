@@ -1,0 +1,68 @@
+"""A flow as a command of its own: `python -m flows.…`, whose options are the flow's parameters."""
+
+import inspect
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from collections.abc import Callable
+from datetime import date
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from prefect import Flow
+from prefect.exceptions import ParameterTypeError
+from pydantic.fields import FieldInfo
+
+from mtmd.errors import MtmdError
+from mtmd_flows.terminal import print_error
+
+_Result = TypeVar("_Result")
+
+
+def run_from_terminal(
+    flow: Flow[..., _Result], module: str, show: Callable[[_Result, Namespace], None]
+) -> int:
+    """Run a flow with the options of the command line; exit status 1 for an error that the user can mend."""
+    options = parser_of(flow, module).parse_args()
+    try:
+        result = flow(**vars(options))
+    except (MtmdError, ParameterTypeError) as error:
+        print_error(error)
+        return 1
+    show(result, options)
+    return 0
+
+
+def parser_of(flow: Flow[..., Any], module: str) -> ArgumentParser:
+    """An option for each parameter, with its default and its description; a boolean one has a `--no-` twin."""
+    parser = ArgumentParser(prog=f"python -m {module}", description=(flow.description or "").split("\n\n")[0])
+    for name, parameter in inspect.signature(flow.fn, eval_str=True).parameters.items():
+        kind, text = _described(parameter.annotation)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            required=parameter.default is parameter.empty,
+            default=None if parameter.default is parameter.empty else parameter.default,
+            help=text.replace("%", "%%"),
+            **_reading(kind),
+        )
+    return parser
+
+
+def _described(annotation: Any) -> tuple[Any, str]:
+    """The type of a parameter, without None, and its description."""
+    if get_origin(annotation) in {Union, UnionType}:
+        (annotation,) = (part for part in get_args(annotation) if part is not NoneType)
+    if get_origin(annotation) is not Annotated:
+        return annotation, ""
+    kind, *notes = get_args(annotation)
+    return kind, next((note.description or "" for note in notes if isinstance(note, FieldInfo)), "")
+
+
+def _reading(kind: Any) -> dict[str, Any]:
+    """How argparse reads a value of a type."""
+    if kind is bool:
+        return {"action": BooleanOptionalAction}
+    if get_origin(kind) is list:
+        element, _ = _described(get_args(kind)[0])
+        return {"nargs": "+", "type": element}
+    if get_origin(kind) is Literal:
+        return {"choices": get_args(kind)}
+    return {"type": date.fromisoformat if kind is date else kind}

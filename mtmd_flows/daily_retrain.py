@@ -1,0 +1,97 @@
+"""The daily job: from the window's logs to a promoted model, or to the words why not."""
+
+import sys
+
+from prefect import flow
+
+from mtmd.config import variants
+from mtmd.model.build import ModelKind
+from mtmd.promote import stage as promote_stage
+from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.run import RunPlan
+from mtmd_flows import prefect_artifacts, steps
+from mtmd_flows.ablation import ablate
+from mtmd_flows.command import run_from_terminal
+from mtmd_flows.parameters import (
+    DAYS_AT_ONCE,
+    Ablations,
+    Artifacts,
+    AsOf,
+    Logs,
+    Override,
+    PresetName,
+    Promote,
+    WindowDays,
+    described,
+    scheduled_day,
+)
+from mtmd_flows.terminal import show
+
+KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
+
+
+@flow(name="daily-retrain", persist_result=False, task_runner=DAYS_AT_ONCE)
+@described
+def daily_retrain(
+    as_of: AsOf | None = None,
+    window_days: WindowDays | None = None,
+    preset: PresetName = "demo",
+    promote: Promote = True,
+    logs: Logs | None = None,
+    artifacts: Artifacts = "artifacts",
+    ablations: Ablations = True,
+    override: Override | None = None,
+) -> RunSummary:
+    """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes, and publish ads."""
+    day = as_of or scheduled_day()
+    try:
+        run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts))
+        summary = steps.decide(run, promote, override)
+    except Exception as error:
+        prefect_artifacts.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
+        raise
+    prefect_artifacts.verdict(run.plan, summary)
+    if summary.promoted:
+        steps.publish_ads(run.plan, run.days.held_out)
+    steps.report(run, summary)
+    if ablations:
+        daily = [variant.name for variant in variants().values() if variant.daily]
+        steps.report(run, summary, ablate(run.plan, [run.candidate], daily, run.days))
+    return summary
+
+
+def _until_proved(plan: RunPlan) -> DayRun:
+    """From logs to all that the gates look at."""
+    quality, days = steps.validated_days(plan)
+
+    trained = tuple(steps.train(plan, kind, days.window) for kind in KINDS)
+    prefect_artifacts.training(plan, trained)
+
+    evaluated = steps.evaluate(plan, trained, days)
+    prefect_artifacts.metrics(plan, evaluated)
+    tested = None
+    if plan.preset.ab_test.gate:
+        tested = steps.ab_test(plan, trained)
+        prefect_artifacts.ab_test(plan, tested)
+    exported = steps.export(plan, trained[0], evaluated, days)
+    proofs = steps.prove(plan, exported, trained[0], days.held_out)
+    prefect_artifacts.parity(plan, proofs)
+
+    return DayRun(
+        plan=plan,
+        quality=quality,
+        days=days,
+        trained=trained,
+        evaluated=evaluated,
+        exported=exported,
+        proofs=proofs,
+        tested=tested,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(
+        run_from_terminal(
+            daily_retrain, "mtmd_flows.daily_retrain", lambda summary, options: show(summary, options.preset)
+        )
+    )

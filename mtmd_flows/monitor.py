@@ -1,0 +1,59 @@
+"""Before the daily run: is the champion still what it was at its promotion, on logs like those it was trained on?"""
+
+from datetime import date
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.events import emit_event
+from prefect.states import Completed
+
+from mtmd.monitor import stage as monitor_stage
+from mtmd.monitor.health import MonitorReport
+from mtmd.report.markdown import monitor as monitor_render
+from mtmd_flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
+
+BREACH_STATE = "Breach"  # a state that ends a run: deploy/automations/crash-zombies.yaml waits for these
+BREACH = "mtmd.monitor.breach"  # the event that deploy/automations/monitor-breach.yaml waits for
+
+
+@flow(name="monitor", persist_result=False)
+@described
+def monitor(
+    as_of: AsOf | None = None,
+    preset: PresetName = "demo",
+    logs: Logs | None = None,
+    artifacts: Artifacts = "artifacts",
+) -> State[MonitorReport]:
+    """Look at one day; ends completed, in a state named Breach when something is off, and says so in an event."""
+    report = look(as_of or scheduled_day(), preset, logs, artifacts)
+    publish(report, preset, artifacts)
+    if not report.breaches:
+        return Completed(data=report, message=report.words)
+    tell(report)
+    return Completed(data=report, name=BREACH_STATE, message=report.words)
+
+
+@task(persist_result=False)
+def look(day: date, preset: str, logs: str | None, artifacts: str) -> MonitorReport:
+    """Score the day with the champion, and compare its features with the champion's training days."""
+    report = monitor_stage.monitor(day, preset, logs=logs, artifacts=artifacts)
+    get_run_logger().info("%s: %s", day, report.words)
+    return report
+
+
+@task(persist_result=False, name="publish monitor")
+def publish(report: MonitorReport, preset: str, artifacts: str) -> None:
+    """Breaches, figures, drift, and the trend with the days before."""
+    text = monitor_render.monitor(report, monitor_stage.monitored(preset, report.day, artifacts=artifacts))
+    create_markdown_artifact(text, key="monitor", description=f"{report.day}: {report.words[:200]}")
+
+
+@task(persist_result=False)
+def tell(report: MonitorReport) -> None:
+    """An event for automations."""
+    emit_event(
+        event=BREACH,
+        resource={"prefect.resource.id": f"mtmd.line.{report.line}", "prefect.resource.name": report.line},
+        payload={"day": str(report.day), "champion": report.champion, "words": report.words},
+    )

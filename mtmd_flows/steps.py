@@ -1,0 +1,226 @@
+"""The tasks of the flows: each calls one stage and says in the log what came of it."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from prefect import Task, get_run_logger, task, unmapped
+from prefect.client.schemas.objects import State, TaskRun
+
+from mtmd.abtest import stage as abtest_stage
+from mtmd.abtest.outcome import ABTest
+from mtmd.abtest.stage import Control
+from mtmd.config import load_preset
+from mtmd.errors import MtmdError
+from mtmd.evaluate import ablation as ablation_stage
+from mtmd.evaluate import stage as evaluate_stage
+from mtmd.evaluate.ablation import Ablation
+from mtmd.evaluate.stage import Evaluated
+from mtmd.export import stage as export_stage
+from mtmd.export.stage import Proofs
+from mtmd.extract import stage as extract_stage
+from mtmd.extract.shards import Days, ShardRef
+from mtmd.jobs import backfill as backfill_job
+from mtmd.jobs.backfill import DayOutcome
+from mtmd.model.build import ModelKind
+from mtmd.promote import stage as promote_stage
+from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.publish import stage as publish_stage
+from mtmd.publish.stage import Published
+from mtmd.registry.records import Registered
+from mtmd.report import stage as report_stage
+from mtmd.run import RunPlan, plan_run
+from mtmd.store.files import sweep
+from mtmd.store.workspace import Workspace
+from mtmd.train import stage as train_stage
+from mtmd.train.stage import Trained, candidate_of
+from mtmd.validate import stage as validate_stage
+from mtmd.validate.results import DayValidation
+from mtmd.validate.stage import DataQuality
+from mtmd_flows import prefect_artifacts
+from mtmd_flows.progress import TrainingProgress
+
+
+@task(persist_result=False)
+def plan(as_of: date, preset: str, window_days: int | None, logs: str | None, artifacts: str) -> RunPlan:
+    """Resolve the parameters, and clear away what killed runs left half-written."""
+    planned = plan_run(as_of, preset, window_days=window_days, logs=logs, artifacts=artifacts)
+    removed = sweep(planned.workspace.root)
+    get_run_logger().info(
+        "as_of %s: window %s to %s (%d days)%s",
+        as_of,
+        planned.days[0],
+        planned.days[-1],
+        len(planned.days),
+        f"; removed {len(removed)} half-written outputs of killed runs" if removed else "",
+    )
+    return planned
+
+
+@task(persist_result=False)
+def validate(planned: RunPlan) -> DataQuality:
+    """Run the expectation suites on new days and on the window."""
+    logger = get_run_logger()
+
+    def say(result: DayValidation) -> None:
+        logger.info(
+            "validated %s: %s", result.day, "ok" if result.passed else f"{len(result.failures)} FAILED"
+        )
+
+    quality = validate_stage.validate(planned, say)
+    logger.info(
+        "data quality: %s; %d of %d days were validated before",
+        "ok" if quality.passed else "FAILED",
+        len(quality.reused),
+        len(quality.days),
+    )
+    return quality
+
+
+require = task(persist_result=False)(validate_stage.require)
+ablate = task(persist_result=False)(ablation_stage.ablate)
+plan_backfill = task(persist_result=False)(backfill_job.plan_backfill)
+
+
+def _may_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether trying again can help: the disk's errors may pass, wrong logs stay wrong."""
+    try:
+        state.result()
+    except MtmdError:
+        return False
+    except Exception:  # noqa: BLE001 - anything else may be the disk's
+        return True
+    return False
+
+
+@task(
+    persist_result=False,
+    task_run_name="extract {day}",
+    retries=2,
+    retry_delay_seconds=5,
+    retry_condition_fn=_may_pass,
+)
+def extract(planned: RunPlan, day: date, validated: str) -> ShardRef:
+    """Extract one day, as it was validated, into a shard."""
+    shard = extract_stage.extract(planned, day, validated)
+    get_run_logger().info(
+        "%s: %d candidates, %s", day, shard.candidates, "reused" if shard.reused else "extracted"
+    )
+    return shard
+
+
+def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
+    """Validate the plan's days, show what the suites said, and extract them; runs inside a flow."""
+    quality = validate(planned)
+    prefect_artifacts.data_quality(planned, quality)
+    require(quality)
+    return quality, Days.of(
+        extract.map(unmapped(planned), list(planned.all_days), list(quality.sources)).result()
+    )
+
+
+@task(persist_result=False, task_run_name="train {kind}")
+def train(planned: RunPlan, kind: ModelKind, window: Sequence[ShardRef], seed: int | None = None) -> Trained:
+    """Train one kind of model on the window."""
+    return _train(planned, kind, window, seed)
+
+
+@task(persist_result=False, task_run_name="train {variant}, seed {seed}")
+def train_variant(planned: RunPlan, variant: str, seed: int, window: Sequence[ShardRef]) -> Trained:
+    """Train the model with one factor changed, on the same window."""
+    return _train(planned, "mtmd", window, seed, variant)
+
+
+def _train(
+    planned: RunPlan,
+    kind: ModelKind,
+    window: Sequence[ShardRef],
+    seed: int | None,
+    variant: str | None = None,
+) -> Trained:
+    with TrainingProgress(variant or kind, planned.as_of) as progress:
+        trained = train_stage.train(planned, kind, window, progress, variant=variant, seed=seed)
+    get_run_logger().info(
+        "%s: %s, best epoch %d of %d, %.0f rows/s",
+        trained.name,
+        "reused" if trained.reused else "trained",
+        trained.fit.best_epoch,
+        len(trained.fit.epochs),
+        trained.fit.rows_per_s,
+    )
+    return trained
+
+
+@task(persist_result=False)
+def ab_test(
+    planned: RunPlan,
+    trained: Sequence[Trained],
+    samples: int | None = None,
+    requests: int | None = None,
+    control: Control = "per_slice",
+) -> ABTest:
+    """Let each model serve the same traffic in the simulated funnel."""
+    logger = get_run_logger()
+    tested = abtest_stage.ab_test(
+        planned,
+        trained,
+        samples=samples,
+        requests=requests,
+        control=control,
+        on_sample=lambda done, of: logger.info("sample %d of %d", done, of),
+    )
+    logger.info("%s", tested.words)
+    return tested
+
+
+@task(persist_result=False)
+def evaluate(planned: RunPlan, trained: Sequence[Trained], days: Days) -> Evaluated:
+    """Metrics of the candidate and its rivals on the held-out day."""
+    candidate = export_stage.model_id(planned, candidate_of(trained), days.held_out)
+    evaluated = evaluate_stage.evaluate(planned, trained, days, candidate)
+    get_run_logger().info("evaluation: %s%s", "reused, " if evaluated.reused else "", evaluated.path)
+    return evaluated
+
+
+@task(persist_result=False)
+def export(planned: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Registered:
+    """Write the candidate's ONNX files, metrics and manifest into the registry."""
+    exported = export_stage.export(planned, mtmd, evaluated, days)
+    get_run_logger().info("model %s: %s", exported.model_id, "reused" if exported.reused else "exported")
+    return exported
+
+
+@task(persist_result=False)
+def prove(planned: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef) -> Proofs:
+    """Compare the files with the trained model, and let a fresh process answer from them."""
+    proofs = export_stage.prove(planned, exported, mtmd, held_out)
+    get_run_logger().info("parity: %s; fresh process: %s", proofs.parity.worst, proofs.fresh_process.detail)
+    return proofs
+
+
+@task(persist_result=False)
+def decide(run: DayRun, promote: bool, override: str | None) -> RunSummary:
+    """Ask the gates, promote if they pass, and record the run."""
+    summary = promote_stage.decide(run, promote=promote, override=override)
+    get_run_logger().info("%s: %s", summary.model_id, summary.words)
+    return summary
+
+
+@task(persist_result=False, retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass)
+def publish_ads(planned: RunPlan, held_out: ShardRef) -> Published:
+    """Run the held-out day's ads through the champion's item towers; from then on they are served."""
+    done = publish_stage.publish(planned.workspace, planned.logs, planned.as_of, held_out=held_out)
+    get_run_logger().info("%s", done.words)
+    return done
+
+
+@task(persist_result=False)
+def report(run: DayRun, summary: RunSummary, ablated: Ablation | None = None) -> None:
+    """Write the run's page."""
+    get_run_logger().info("report: %s", report_stage.write_report(run, summary, ablated))
+
+
+@task(persist_result=False, task_run_name="skip {day}")
+def latest_outcome(preset: str, artifacts: str, day: date) -> DayOutcome:
+    """What a day that is not run again ended with."""
+    return backfill_job.latest_outcome(Workspace.of(artifacts, load_preset(preset)), day)

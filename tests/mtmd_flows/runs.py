@@ -1,0 +1,95 @@
+"""Runs of the flows on the tiny platform, and what they left behind."""
+
+import shutil
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.objects import State
+from prefect.client.schemas.sorting import ArtifactSort
+
+from mtmd.promote.stage import RunSummary
+from mtmd.registry.registry import Registry
+from mtmd_flows.daily_retrain import daily_retrain
+
+ROOT = Path(__file__).parents[2]
+TINY = str(ROOT / "tests" / "tiny.toml")
+AS_OF = date(2026, 1, 21)  # the first day with a 20-day window before it
+NEXT = AS_OF + timedelta(days=1)
+LINE = "tiny"  # the preset's name: its directory in the artifacts
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the daily flow that has ended."""
+
+    id: UUID
+    state: State[RunSummary]
+    logs: Path
+    artifacts: Path
+
+    @property
+    def summary(self) -> RunSummary:
+        summary = self.state.result()
+        assert isinstance(summary, RunSummary)
+        return summary
+
+    @property
+    def root(self) -> Path:
+        return self.artifacts / LINE
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.root)
+
+
+def run_daily(
+    *,
+    as_of: date,
+    logs: Path,
+    artifacts: Path,
+    ablations: bool = False,
+    preset: str = TINY,
+    **parameters: Any,
+) -> Run:
+    """Run the flow in this process, by default without its four extra trainings; the run may have failed."""
+    state = daily_retrain(
+        as_of=as_of,
+        preset=preset,
+        logs=str(logs),
+        artifacts=str(artifacts),
+        ablations=ablations,
+        return_state=True,
+        **parameters,
+    )
+    identity = state.state_details.flow_run_id
+    assert identity is not None
+    return Run(identity, state, logs, artifacts)
+
+
+def published(run: UUID) -> dict[str, str]:
+    """The latest artifact of each key of a flow run, read back through the client: key → data."""
+    only = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=only, sort=ArtifactSort.CREATED_DESC)
+    return {artifact.key: str(artifact.data) for artifact in reversed(found) if artifact.key}
+
+
+def copied(source: Path, target: Path, *, champion: bool = True) -> Path:
+    """A copy of a run's artifacts, on request as if nothing had been promoted yet."""
+    shutil.copytree(source, target)
+    if not champion:
+        for name in ("champion.json", "history.jsonl"):
+            (target / LINE / name).unlink()
+    return target
+
+
+def half_written(artifacts: Path) -> list[str]:
+    """Temporary names, and checkpoints of trainings that are not finished."""
+    names = [path for path in artifacts.rglob("*") if path.name.startswith(".tmp-")]
+    work = [path for path in artifacts.glob("*/work/*") if path.is_dir()]
+    return [str(path.relative_to(artifacts)) for path in (*names, *work)]

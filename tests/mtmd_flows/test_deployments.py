@@ -1,0 +1,93 @@
+"""`make up`: the deployments of prefect.yaml on a real server with a real worker, from the command line."""
+
+import subprocess
+import urllib.request
+from datetime import timedelta
+
+import pytest
+
+from deploy.local import up
+from tests.mtmd_flows.deployed import Deployed
+from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, ROOT, half_written
+
+
+def test_the_daily_deployment_promotes_the_day_before_its_scheduled_start(deployed: Deployed) -> None:
+    done = deployed.run("daily-retrain/daily", "--start-at", f"{NEXT} 03:15 UTC")
+    assert done.returncode == 0, done.stdout + done.stderr
+    champion = deployed.registry.champion()
+    assert champion is not None
+    assert champion.as_of == AS_OF
+
+
+def test_the_verdict_links_a_page_that_the_platform_serves(deployed: Deployed) -> None:
+    """After the daily run above."""
+    (verdict,) = deployed.ask("/artifacts/latest/filter", artifacts={"key": {"any_": ["verdict"]}})
+    (address,) = {part.partition(")")[0] for part in verdict["data"].split("[report.html](")[1:]}
+    assert address.startswith(f"{deployed.platform.reports}/{LINE}/runs/{AS_OF}-")
+    with urllib.request.urlopen(address, timeout=30) as page:
+        assert "<h1>Promoted</h1>" in page.read().decode()
+
+
+def test_deployments_have_the_commit_tags_and_queues_and_one_run_at_a_time(deployed: Deployed) -> None:
+    found = deployed.ask("/deployments/filter")
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--match=nothing"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    assert {one["version"] for one in found} == {commit}
+    assert all("mtmd" in one["tags"] for one in found)
+    assert {one["global_concurrency_limit"]["limit"] for one in found} == {1}
+    queues = {one["entrypoint"].split(":")[1]: one["work_queue_name"] for one in found}
+    assert {flow for flow, queue in queues.items() if queue == "background"} == {
+        "backfill",
+        "ab_test",
+        "ablation",
+        "clean_up",
+    }
+    limits = {
+        one["name"]: one["concurrency_limit"] for one in deployed.ask("/work_pools/local/queues/filter")
+    }
+    assert (limits["background"], limits["daily"]) == (1, None)
+
+
+def test_up_again_starts_and_creates_nothing_twice(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {one["name"] for one in deployed.ask("/automations/filter")}
+    up(deployed.platform)
+    said = capsys.readouterr().out
+    for name in ("server", "worker", "reports"):
+        assert f"{name}: running already" in said
+    assert "automation mtmd-crash-zombies: unchanged" in said
+    assert "automation mtmd-tell-breach: left out, there is no block custom-webhook/mtmd-alerts" in said
+    assert before == {"mtmd-crash-zombies", "mtmd-retrain-on-breach"}
+    assert len(deployed.ask("/automations/filter")) == len(before)
+
+
+def test_the_backfill_deployment_registers_three_days_and_promotes_none(deployed: Deployed) -> None:
+    last = AS_OF + timedelta(days=2)
+    registry = deployed.registry
+    before = registry.champion()
+    done = deployed.run("backfill/manual", first=str(AS_OF), last=str(last), reprocess="all")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(path.name[:8] for path in registry.models.iterdir()) == ["20260121", "20260122", "20260123"]
+    assert registry.champion() == before
+    assert half_written(deployed.platform.artifacts) == []
+
+
+def test_dailies_take_turns_and_wait_for_no_backfill(deployed: Deployed) -> None:
+    last = AS_OF + timedelta(days=2)
+    backfill = deployed.start("backfill/manual", first=str(AS_OF), last=str(last), reprocess="all")
+    dailies = [
+        deployed.start("daily-retrain/daily", as_of=str(day), ablations=False) for day in (AS_OF, NEXT)
+    ]
+    long, *runs = deployed.ended([backfill, *dailies])
+    one, other = sorted(runs, key=lambda run: str(run["start_time"]))
+    assert other["start_time"] >= one["end_time"]
+    assert one["start_time"] < long["end_time"], "the backfill was over too soon to show anything"
+
+
+def test_the_server_refuses_a_window_out_of_bounds(deployed: Deployed) -> None:
+    done = deployed.run("daily-retrain/daily", as_of=str(AS_OF), window_days=10)
+    assert done.returncode != 0
+    assert "10 is less than the minimum of 20" in done.stdout + done.stderr

@@ -1,0 +1,65 @@
+"""The rollback flow, and what the next runs make of it."""
+
+from pathlib import Path
+
+import pytest
+from prefect.exceptions import ParameterTypeError
+
+from mtmd.registry.registry import Registry
+from mtmd_flows.rollback import UNPUBLISHED, rollback
+from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, published, run_daily
+
+
+def test_a_model_that_was_taken_down_stays_down_until_it_is_reinstated(
+    first_run: Run, next_day: Run, tmp_path: Path
+) -> None:
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
+    bad, good = next_day.summary.model_id, first_run.summary.model_id
+    state = rollback("bad conversions", bad, TINY, str(artifacts), str(next_day.logs), return_state=True)
+    assert state.name == "Completed"
+    assert state.result().champion.model_id == good
+    run = state.state_details.flow_run_id
+    assert run is not None
+    text = published(run)["rollback"]
+    for words in (
+        f"## {bad} was taken down; {good} is live again",
+        "bad conversions",
+        "answered for 3 surfaces",
+        f"ads of 2026-01-23 are published for {good}: ",
+    ):
+        assert words in text
+
+    again = run_daily(as_of=NEXT, logs=next_day.logs, artifacts=artifacts)
+    assert again.summary.words.startswith(f"kept champion {good} because {bad} was rolled back before (")
+    assert "bad conversions" in published(again.id)["verdict"]
+
+    Registry(artifacts / LINE).reinstate(bad, "it was the logs")
+    back = run_daily(as_of=NEXT, logs=next_day.logs, artifacts=artifacts)
+    assert (back.summary.promoted, back.summary.champion) == (True, bad)
+
+
+@pytest.mark.parametrize(
+    ("keep_ads", "name", "words"),
+    [
+        (False, UNPUBLISHED, "- ads: **the newest day's ads are not published: "),
+        (True, "Completed", f"- ads: at the flip, its published ads are those of {AS_OF}"),
+    ],
+    ids=["cannot be published", "kept"],
+)
+def test_a_run_shows_that_its_ads_are_not_the_newest(
+    next_day: Run, tmp_path: Path, keep_ads: bool, name: str, words: str
+) -> None:
+    artifacts, bad = copied(next_day.artifacts, tmp_path / "artifacts"), next_day.summary.model_id
+    gone = str(tmp_path / "gone")
+    state = rollback("bad", bad, TINY, str(artifacts), gone, keep_ads, return_state=True)
+    assert (state.name, state.is_completed()) == (name, True)
+    assert f"its published ads are those of {AS_OF}" in str(state.message)
+    assert state.result().champion == Registry(artifacts / LINE).champion()
+    run = state.state_details.flow_run_id
+    assert run is not None
+    assert words in published(run)["rollback"]
+
+
+def test_a_rollback_without_a_reason_is_refused(prefect_server: str, tmp_path: Path) -> None:
+    with pytest.raises(ParameterTypeError, match=r"reason(.|\n)*at least 3 characters"):
+        rollback("", preset=TINY, artifacts=str(tmp_path))

@@ -1,0 +1,25 @@
+import pytest
+
+from mtmd_flows.terminal import show
+from tests.mtmd_flows.runs import Run
+
+
+def test_the_summary_is_whole_in_a_narrow_terminal(
+    next_day: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    show(next_day.summary, "tiny")
+    text = capsys.readouterr().out
+    report = next_day.summary.report
+    assert "…" not in text
+    for where in (*report.slices, *report.aggregates):
+        (line,) = [line for line in text.splitlines() if line.split()[:3] == list(where)]
+        shown = [f"{report.get(name, where).logmae:.3f}" for name in ("mtmd", "champion", "per_slice")]
+        assert line.split()[4:7] == shown
+        assert len(line) <= 80
+    assert f"{next_day.summary.model_id}: promoted" in text
+    assert "shards 20 of 21" in text
+    assert str(next_day.root / "models" / next_day.summary.model_id) in text
+    assert "--as-of 2026-01-23" in text
+    (shown,) = [line for line in text.splitlines() if line.split()[:1] == ["report"]]
+    assert shown.split()[1] == next_day.summary.places["report"]

@@ -1,0 +1,92 @@
+"""What people do in the UI: fill the run form, see the run finish, open its artifacts, follow a link to a report."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser import Browser, FlowRun, RunForm, installed, opened
+from tests.mtmd_flows.deployed import Deployed
+from tests.mtmd_flows.runs import AS_OF, LINE, TINY
+
+_LAST = AS_OF + timedelta(days=2)  # the first two days were decided before
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    program = installed()
+    if program is None:
+        pytest.skip("no Chromium is installed")
+    with opened(program, tmp_path) as browser:
+        yield browser
+    assert (browser.errors, browser.elsewhere) == ([], [])
+
+
+def _backfills(deployed: Deployed) -> list[dict[str, Any]]:
+    found = deployed.ask("/flow_runs/filter", flows={"name": {"any_": ["backfill"]}})
+    return [run for run in found if run["deployment_id"]]
+
+
+def _run_form(browser: Browser, deployed: Deployed) -> RunForm:
+    (backfill,) = deployed.ask("/deployments/filter", flows={"name": {"any_": ["backfill"]}})
+    address = f"http://127.0.0.1:{deployed.platform.port}/deployments/deployment/{backfill['id']}/run"
+    browser.page.goto(address)
+    return RunForm(browser.page)
+
+
+def test_the_run_form_says_what_each_parameter_is(browser: Browser, deployed: Deployed) -> None:
+    form = _run_form(browser, deployed)
+    form.parameter("first").get_by_text("Oldest as_of").wait_for()
+    browser.picture("form")
+    said = {
+        name: form.parameter(name).inner_text() for name in ("window_days", "at_once", "promote", "dry_run")
+    }
+    assert (
+        "Training days before as_of; the preset's when omitted (at least 20, at most 60)"
+        in said["window_days"]
+    )
+    assert "more than 1 (at least 1, at most 8)" in said["at_once"]
+    assert "never over a newer champion" in said["promote"]
+    assert "Only publish the table" in said["dry_run"]
+
+
+def test_a_value_out_of_bounds_starts_nothing(browser: Browser, deployed: Deployed) -> None:
+    before = _backfills(deployed)
+    form = _run_form(browser, deployed)
+    form.pick("first", AS_OF)
+    form.pick("last", _LAST)
+    form.write("window_days", "10", of="int")
+    form.submit()
+    form.parameter("window_days").get_by_text("10 is not valid").wait_for()
+    browser.picture("refused")
+    assert _backfills(deployed) == before
+
+
+def test_a_backfill_is_started_and_its_report_read(browser: Browser, deployed: Deployed) -> None:
+    form = _run_form(browser, deployed)
+    form.pick("first", AS_OF)
+    form.pick("last", _LAST)
+    form.write("window_days", "20", of="int")
+    form.write("preset", TINY)
+    form.write("logs", str(deployed.logs), of="str")
+    form.write("artifacts", str(deployed.platform.artifacts))
+    form.choose("reprocess", "failed")
+    browser.picture("filled")
+    form.start()
+
+    run = FlowRun(browser.page)
+    run.await_state("Completed")
+    browser.picture("run")
+    run.open_artifact("backfill")
+    day = browser.page.get_by_role("listitem").filter(has_text=str(_LAST))
+    link = day.get_by_role("link", name="report.html")
+    link.wait_for()
+    browser.picture("artifact")
+    report = run.follow(link)
+    report.screenshot(path=browser.pictures / "report.png", full_page=True)
+    assert report.url.startswith(f"{deployed.platform.reports}/{LINE}/runs/{_LAST}-")
+    assert report.title() == f"tiny {_LAST}: Nothing promoted"
+    (started,) = _backfills(deployed)
+    assert started["parameters"]["reprocess"] == "failed"
