@@ -27,6 +27,7 @@ from mtmd.config import Preset, load_preset
 from mtmd.extract.stage import extract_day
 from mtmd.logs.contract import TABLES
 from mtmd.logs.files import available_days, day_files
+from mtmd.logs.source import LogSource
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate
@@ -93,17 +94,17 @@ def measured_day(logs: Path, preset: Preset, rounds: int, directory: Path) -> li
     """The newest day of the logs: its extraction beside a plain copy, its validation beside its extraction."""
     before, day = available_days(logs)[-2:]
     shards = directory / "shards"
-    profile = validate_day(logs, before, preset).profile
+    profile = validate_day(LogSource(logs), before, preset).profile
     trailing = [] if profile is None else [profile]
     copies, extractions, validations = [], [], []
     for _ in range(rounds + 1):
         copies.append(_seconds(lambda: plain_copy(logs, day, directory)))
         rmtree(shards, ignore_errors=True)
-        extractions.append(_seconds(lambda: extract_day(logs, day, preset.declarations, shards)))
-        validations.append(_seconds(lambda: validate_day(logs, day, preset, trailing)))
+        extractions.append(_seconds(lambda: extract_day(LogSource(logs), day, preset.declarations, shards)))
+        validations.append(_seconds(lambda: validate_day(LogSource(logs), day, preset, trailing)))
     # The first round warms up: files come into memory, code is compiled.
     copy, extraction, validation = (median(times[1:]) for times in (copies, extractions, validations))
-    ref = extract_day(logs, day, preset.declarations, shards)
+    ref = extract_day(LogSource(logs), day, preset.declarations, shards)
     written = sum(path.stat().st_size for path in Path(ref.path).glob("*.arrow"))
     copied = plain_copy(logs, day, directory)
     return [
@@ -131,11 +132,13 @@ def measured_day(logs: Path, preset: Preset, rounds: int, directory: Path) -> li
 def validation_parts(logs: Path, preset: Preset, rounds: int) -> dict[str, float]:
     """Median seconds of each step of validating the newest day of the logs, beside the day before."""
     before, day = available_days(logs)[-2:]
-    profile = validate_day(logs, before, preset).profile
+    profile = validate_day(LogSource(logs), before, preset).profile
     found: list[dict[str, float]] = []
     for _ in range(rounds + 1):
         with _timed(runner, _STEPS) as seconds:
-            whole = _seconds(lambda: validate_day(logs, day, preset, [] if profile is None else [profile]))
+            whole = _seconds(
+                lambda: validate_day(LogSource(logs), day, preset, [] if profile is None else [profile])
+            )
         found.append({**seconds, "the rest": whole - sum(seconds.values())})
     return {step: median(one[step] for one in found[1:]) for step in found[0]}
 
@@ -170,12 +173,14 @@ def measured_window(logs: Path, preset: Preset, directory: Path) -> Row:
     days, shards = available_days(logs), directory / "window-shards"
 
     def extract(window: Sequence[date]) -> list[bool]:
-        return [not extract_day(logs, day, preset.declarations, shards).reused for day in window]
+        return [not extract_day(LogSource(logs), day, preset.declarations, shards).reused for day in window]
 
-    extract_day(logs, days[0], preset.declarations, directory / "warm")
+    extract_day(LogSource(logs), days[0], preset.declarations, directory / "warm")
     cold = _seconds(lambda: extract(days[:-1]))
     new = _seconds(lambda: extract(days[1:]))
-    candidates = sum(extract_day(logs, day, preset.declarations, shards).candidates for day in days[:-1])
+    candidates = sum(
+        extract_day(LogSource(logs), day, preset.declarations, shards).candidates for day in days[:-1]
+    )
     return _row(
         f"{len(days) - 1} days, one of them new",
         candidates,

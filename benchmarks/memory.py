@@ -30,6 +30,7 @@ from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData
 from mtmd.logs.files import available_days
+from mtmd.logs.source import LogSource
 from mtmd.model.build import build_model
 from mtmd.report.tables.evaluation import Column, Table
 from mtmd.sources.simulated.config import WorldConfig
@@ -96,7 +97,7 @@ def measured(preset: Preset, directory: Path, steps: int) -> dict[str, int]:
     with watched() as extraction, ThreadPoolExecutor(_DAYS_AT_ONCE) as pool:
         refs = list(
             pool.map(
-                lambda day: extract_day(logs, day, preset.declarations, directory / "shards"),
+                lambda day: extract_day(LogSource(logs), day, preset.declarations, directory / "shards"),
                 available_days(logs),
             )
         )

@@ -52,7 +52,7 @@ def window_plan(options: argparse.Namespace) -> RunPlan:
 
 def extracted(plan: RunPlan, days: Sequence[date]) -> list[ShardRef]:
     """Shards of these days, made where they are not there yet."""
-    return [extract_day(plan.logs, day, plan.preset.declarations, plan.workspace.shards) for day in days]
+    return [extract_day(plan.source, day, plan.preset.declarations, plan.workspace.shards) for day in days]
 
 
 def window_parser(name: str, description: str | None, seeds: Sequence[int] = (0,)) -> argparse.ArgumentParser:

@@ -23,6 +23,7 @@ from mtmd.config import load_preset
 from mtmd.evaluate.predictors import score_shard
 from mtmd.export.rows import sample_raw_rows
 from mtmd.extract.shards import Shard, open_shard
+from mtmd.logs.source import LogSource
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.scorer import Scorer
@@ -85,7 +86,7 @@ def compare(
     Raises RuntimeError for an answer that is not 200, of another bundle, or without some of the ads.
     """
     declarations = scorer.info.declarations
-    raw = sample_raw_rows(logs, shard, declarations, per_domain=requests).requests
+    raw = sample_raw_rows(LogSource(logs), shard, declarations, per_domain=requests).requests
     place = {key: row for row, key in enumerate(shard.request_id.tolist())}
     delta, scores, asked = 0.0, 0, 0
     with tempfile.TemporaryDirectory() as directory:

@@ -33,6 +33,7 @@ from mtmd.config import Preset, load_preset
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData
+from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
 from mtmd.model.build import build_model
 from mtmd.report.tables.evaluation import Column, Table
@@ -97,7 +98,10 @@ def demo_shaped(preset: Preset, world: WorldConfig, days: int, directory: Path) 
     """A training window over a few simulated days."""
     wanted = [FIRST_DAY + timedelta(days=n) for n in range(days)]
     simulate(world, wanted[0], wanted[-1], directory / "logs")
-    refs = [extract_day(directory / "logs", day, preset.declarations, directory / "shards") for day in wanted]
+    refs = [
+        extract_day(LogSource(directory / "logs"), day, preset.declarations, directory / "shards")
+        for day in wanted
+    ]
     return WindowData(
         [open_shard(Path(ref.path)) for ref in refs],
         preset.declarations,

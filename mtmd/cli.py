@@ -18,6 +18,7 @@ from rich.progress import Progress as Bar
 
 from mtmd.config import load_preset
 from mtmd.errors import MtmdError
+from mtmd.logs.source import LogSource
 from mtmd.store.workspace import Workspace
 
 _console = Console(highlight=False, soft_wrap=True)  # lines stay whole, so that JSON and paths can be copied
@@ -187,7 +188,7 @@ def _publish(options: argparse.Namespace) -> None:
     from mtmd.publish.stage import publish
 
     preset = load_preset(options.preset)
-    done = publish(Workspace.of(options.artifacts, preset), options.logs or preset.logs, options.day)
+    done = publish(Workspace.of(options.artifacts, preset), LogSource.of(preset, options.logs), options.day)
     _console.print(f"{done.words}; {escape(done.path)}")
 
 
@@ -213,7 +214,7 @@ def _rollback(options: argparse.Namespace) -> None:
     _console.print(f"{done.words} (as_of {done.champion.as_of}); {done.check}; {done.ads_words}")
     if options.keep_ads:
         return
-    ads = republish(workspace, options.logs or preset.logs, done)
+    ads = republish(workspace, LogSource.of(preset, options.logs), done)
     if ads.failed:
         _errors.print(f"[bold yellow]warning:[/] {escape(ads.words)}")
     else:

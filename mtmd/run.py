@@ -7,6 +7,7 @@ from pydantic import Field
 from mtmd.config import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, Frozen, Preset, load_preset, variant
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.files import available_days
+from mtmd.logs.source import LogSource
 from mtmd.sources.simulated.platform import require_world_of_gate
 from mtmd.store.workspace import Workspace
 
@@ -34,6 +35,10 @@ class RunPlan(Frozen):
     def all_days(self) -> tuple[date, ...]:
         """The window's days, oldest first, then the held-out day."""
         return (*self.days, self.as_of)
+
+    @property
+    def source(self) -> LogSource:
+        return LogSource.of(self.preset, self.logs)
 
     @property
     def workspace(self) -> Workspace:

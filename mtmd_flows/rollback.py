@@ -9,6 +9,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from mtmd.config import load_preset
+from mtmd.logs.source import LogSource
 from mtmd.promote import rollback as rollback_stage
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.report.markdown import daily as render
@@ -63,7 +64,7 @@ def roll_back(preset: str, artifacts: str, reason: str, model: str | None) -> Ro
 def publish_ads(preset: str, artifacts: str, logs: str | None, done: RolledBack) -> Republished:
     """Bring the ads of the model that is live again up to date, or say why they are not."""
     chosen = load_preset(preset)
-    ads = rollback_stage.republish(Workspace.of(artifacts, chosen), logs or chosen.logs, done)
+    ads = rollback_stage.republish(Workspace.of(artifacts, chosen), LogSource.of(chosen, logs), done)
     say = get_run_logger().warning if ads.failed else get_run_logger().info
     say("%s", ads.words)
     return ads

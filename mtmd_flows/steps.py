@@ -209,7 +209,7 @@ def decide(run: DayRun, promote: bool, override: str | None) -> RunSummary:
 @task(persist_result=False, retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass)
 def publish_ads(planned: RunPlan, held_out: ShardRef) -> Published:
     """Run the held-out day's ads through the champion's item towers; from then on they are served."""
-    done = publish_stage.publish(planned.workspace, planned.logs, planned.as_of, held_out=held_out)
+    done = publish_stage.publish(planned.workspace, planned.source, planned.as_of, held_out=held_out)
     get_run_logger().info("%s", done.words)
     return done
 

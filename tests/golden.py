@@ -36,6 +36,7 @@ from mtmd.export.bundle import EXPORT_FORMAT
 from mtmd.export.parity import PROOF_FORMAT
 from mtmd.extract.shards import SHARD_FORMAT, open_shard
 from mtmd.extract.stage import extract_day
+from mtmd.logs.source import LogSource
 from mtmd.monitor.profiles import PROFILE_FORMAT, profile_features
 from mtmd.registry.bundle import BUNDLE_FORMAT
 from mtmd.registry.registry import Registry
@@ -150,19 +151,25 @@ def _rounded(value: Any) -> Any:
 
 
 def _shard(made: Made) -> Any:
-    shard = Path(extract_day(made.logs, AS_OF, made.preset.declarations, made.scratch / "shards").path)
+    shard = Path(
+        extract_day(LogSource(made.logs), AS_OF, made.preset.declarations, made.scratch / "shards").path
+    )
     return {path.name: sha256_file(path) for path in sorted(shard.glob("*.arrow"))}
 
 
 def _profile(made: Made) -> Any:
     return pq.read_table(
-        profile_features(made.logs, AS_OF, made.preset.declarations, made.scratch / "profiles")
+        profile_features(LogSource(made.logs), AS_OF, made.preset.declarations, made.scratch / "profiles")
     ).to_pydict()
 
 
 def _validation(made: Made) -> Any:
-    earlier = [validate_day(made.logs, AS_OF - timedelta(days=n), made.preset).profile for n in (2, 1)]
-    found = validate_day(made.logs, AS_OF, made.preset, [one for one in earlier if one is not None])
+    earlier = [
+        validate_day(LogSource(made.logs), AS_OF - timedelta(days=n), made.preset).profile for n in (2, 1)
+    ]
+    found = validate_day(
+        LogSource(made.logs), AS_OF, made.preset, [one for one in earlier if one is not None]
+    )
     return found.model_dump(mode="json", exclude={"profile": {"digests"}})  # these are of one DuckDB version
 
 

@@ -122,5 +122,5 @@ def test_the_simulated_ab_test_counts_their_actions(five: FiveTasks) -> None:
 def _rows(five: FiveTasks) -> RawRows:
     plan = five.done.plan
     return sample_raw_rows(
-        plan.logs, open_shard(Path(five.done.days.held_out.path)), plan.preset.declarations, per_domain=3
+        plan.source, open_shard(Path(five.done.days.held_out.path)), plan.preset.declarations, per_domain=3
     )

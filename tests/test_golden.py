@@ -19,6 +19,7 @@ from datetime import date
 from pathlib import Path
 from mtmd.config import load_preset
 from mtmd.extract.stage import shard_fingerprint
+from mtmd.logs.source import LogSource
 from mtmd.monitor.profiles import profile_features
 from mtmd.run import plan_run
 from mtmd.export.stage import candidate_key, graph_key
@@ -30,14 +31,14 @@ preset, logs, root = load_preset("tests/tiny.toml"), sys.argv[1], sys.argv[2]
 plan = plan_run(date(2026, 1, 21), "tests/tiny.toml", logs=logs, artifacts=root)
 day = plan.days[0]
 sources = day_sources(plan, day)
-print(shard_fingerprint(sources, preset.declarations))
+print(shard_fingerprint(LogSource(logs), sources, preset.declarations))
 print(day_record(plan, day, sources))
 for kind in ("mtmd", "per_slice", "pooled"):
     print(training_key(kind, "window", preset))
 print(candidate_key("trained", "day", preset))
 print(evaluation_key({"mtmd": "trained"}, "day", None, preset))
 print(graph_key(preset))
-print(profile_features(logs, day, preset.declarations, Path(root) / "profiles"))
+print(profile_features(LogSource(logs), day, preset.declarations, Path(root) / "profiles"))
 """
 
 

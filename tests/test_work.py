@@ -17,6 +17,7 @@ from mtmd.extract import stage as extraction
 from mtmd.extract.stage import extract_day
 from mtmd.logs import digests
 from mtmd.logs.contract import TABLES
+from mtmd.logs.source import LogSource
 from mtmd.run import plan_window
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate
@@ -89,13 +90,13 @@ def extracted(demo_logs: Path, demo: Preset, tmp_path: Path, monkeypatch: pytest
             tables.update(connection.execute(TABLES_MADE).fetchall())
 
     monkeypatch.setattr(extraction, "session", logged)
-    extract_day(demo_logs, DAY, demo.declarations, tmp_path)
+    extract_day(LogSource(demo_logs), DAY, demo.declarations, tmp_path)
     return Work(demo_logs, messages, tables)
 
 
 @pytest.fixture(scope="module")
 def day_before(demo_logs: Path, demo: Preset) -> DayProfile:
-    profile = validate_day(demo_logs, DAY - timedelta(days=1), demo).profile
+    profile = validate_day(LogSource(demo_logs), DAY - timedelta(days=1), demo).profile
     assert profile is not None
     return profile
 
@@ -119,7 +120,7 @@ def validate(
 
     def run() -> tuple[Work, int]:
         monkeypatch.setattr(runner, "database", logged)
-        validation = validate_day(demo_logs, DAY, demo, [day_before])
+        validation = validate_day(LogSource(demo_logs), DAY, demo, [day_before])
         assert validation.passed
         return Work(demo_logs, messages, tables), len(validation.results)
 
@@ -182,7 +183,10 @@ def test_a_window_with_one_new_day_reads_one_day(
 
     def extract(as_of: date) -> int:
         days = (*plan_window(as_of, 5), as_of)
-        return sum(not extract_day(tiny_logs, day, tiny_preset.declarations, tmp_path).reused for day in days)
+        return sum(
+            not extract_day(LogSource(tiny_logs), day, tiny_preset.declarations, tmp_path).reused
+            for day in days
+        )
 
     assert extract(date(2026, 1, 6)) == 6
     read.clear()

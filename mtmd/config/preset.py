@@ -31,6 +31,11 @@ class Preset(Frozen):
         pattern=r"^[a-z][a-z0-9-]*$", description="names the line: artifacts/<name>/ has its champion"
     )
     logs: str = Field(description="where the three log tables are: a path or a file:// URI")
+    sql: str | None = Field(
+        None,
+        description="folder of source_requests.sql, source_ads.sql and source_candidates.sql, seen from the "
+        "preset's file; left out where the logs have the contract's columns",
+    )
     window_days: int = Field(
         28, ge=MIN_WINDOW_DAYS, le=MAX_WINDOW_DAYS, description="training days before as_of"
     )

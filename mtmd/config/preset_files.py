@@ -38,6 +38,8 @@ def read_preset(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"preset {path} is not valid TOML: {error}") from error
+    if isinstance(folder := values.get("sql"), str):
+        values["sql"] = str(path.parent / folder)
     if "base" not in values:
         return values
     base = values.pop("base")

@@ -99,7 +99,7 @@ def _reports(
         predictions["champion"] = _champion_scores(plan, champion, shard)
     config = plan.preset.evaluation
     report = evaluate_predictors(plan.as_of, declarations, day, predictions, config)
-    bids = day_bids(plan.logs, shard, declarations, plan.workspace.shards / "digests")
+    bids = day_bids(plan.source, shard, declarations, plan.workspace.shards / "digests")
     reference = "per_slice" if champion is None else "champion"
     replay = replay_day(
         plan.as_of, declarations, day, bids[shard.ad_row.numpy()], predictions, config, reference=reference
@@ -135,7 +135,9 @@ def _compared(domains: Domains) -> dict[str, tuple[str, ...]]:
 def _own_reading(plan: RunPlan, champion: str, declarations: Declarations) -> Shard:
     """The held-out day as the champion declared it; columns that are newer than the champion are ignored."""
     try:
-        own = extract_day(plan.logs, plan.as_of, declarations, plan.workspace.shards, ignore_undeclared=True)
+        own = extract_day(
+            plan.source, plan.as_of, declarations, plan.workspace.shards, ignore_undeclared=True
+        )
     except LogsError as error:
         raise EvaluationError(
             f"champion {champion} can't read the logs of {plan.as_of} any more, so nothing can be compared with it: "

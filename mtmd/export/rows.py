@@ -5,7 +5,6 @@ them: read from the log files, not from the shard.
 """
 
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from mtmd.config import Declarations, Frozen, SideSchema
 from mtmd.extract.shards import Shard
 from mtmd.extract.sources import source_rows
 from mtmd.logs.encoding import EncodedSide
+from mtmd.logs.source import LogSource
 from mtmd.model.batch import SideInput
 
 Row = dict[str, Any]
@@ -59,14 +59,16 @@ class RawRows(Frozen):
 
 
 def sample_raw_rows(
-    logs: str | Path, shard: Shard, declarations: Declarations, *, per_domain: int = 4
+    source: LogSource, shard: Shard, declarations: Declarations, *, per_domain: int = 4
 ) -> RawRows:
     """Some rows of every surface and every product of the shard's day, read from its log files."""
     requests = _sample(shard.request_id.numpy(), shard.surface.numpy(), per_domain)
     ads = _sample(shard.ad_id.numpy(), shard.product.numpy(), per_domain)
     return RawRows(
-        requests=_read(logs, "requests", shard.day, ("request_id", "surface"), requests, declarations.query),
-        ads=_read(logs, "ads", shard.day, ("ad_id", "product", "bid"), ads, declarations.item),
+        requests=_read(
+            source, "requests", shard.day, ("request_id", "surface"), requests, declarations.query
+        ),
+        ads=_read(source, "ads", shard.day, ("ad_id", "product", "bid"), ads, declarations.item),
     )
 
 
@@ -81,10 +83,10 @@ def _sample(keys: np.ndarray[Any, Any], domain: np.ndarray[Any, Any], per_domain
 
 
 def _read(
-    logs: str | Path, table: str, day: date, columns: tuple[str, ...], keys: list[int], schema: SideSchema
+    source: LogSource, table: str, day: date, columns: tuple[str, ...], keys: list[int], schema: SideSchema
 ) -> tuple[Row, ...]:
     names = list(dict.fromkeys((*columns, *(feature.name for feature in schema.fields))))
-    rows = source_rows(logs, table, day, columns[0], keys)
+    rows = source_rows(source, table, day, columns[0], keys)
     return tuple({name: _plain(row[name]) for name in names} for row in rows)
 
 

@@ -78,7 +78,7 @@ def prove(plan: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef
         return kept
     directory, shard = Path(exported.path), open_shard(Path(held_out.path))
     model = load_mtmd(plan, mtmd)
-    rows = sample_raw_rows(plan.logs, shard, plan.preset.declarations)
+    rows = sample_raw_rows(plan.source, shard, plan.preset.declarations)
     proofs = Proofs(
         parity=check_parity(model, directory, shard, plan.preset),
         fresh_process=check_fresh_process(model, directory, shard, rows, plan.preset),

@@ -23,6 +23,7 @@ from mtmd.extract.sources import load_sources
 from mtmd.logs.digests import identities, source_digests
 from mtmd.logs.encoding import EncodedAds, encode
 from mtmd.logs.files import day_files
+from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
 
 _ROWS = 32_768  # rows encoded at a time: bounds what is held of a snapshot
@@ -37,7 +38,7 @@ def ads_digests(logs: str | Path, day: date, cache: Path) -> dict[str, str]:
     return source_digests(files, cache / f"date={day.isoformat()}.json")["ads"]
 
 
-def read_ads(logs: str | Path, day: date, declarations: Declarations) -> Iterator[EncodedAds]:
+def read_ads(source: LogSource, day: date, declarations: Declarations) -> Iterator[EncodedAds]:
     """A day's snapshot of ads, product by product; holds some 32,768 ads in memory.
 
     Columns that the declarations do not know are ignored: the logs may have grown since. Raises LogsError naming day
@@ -45,7 +46,7 @@ def read_ads(logs: str | Path, day: date, declarations: Declarations) -> Iterato
     """
     schema = declarations.item
     columns = list(dict.fromkeys(("ad_id", "bid", *(feature.name for feature in schema.fields))))
-    for product, raw in _rows(logs, day, declarations, columns):
+    for product, raw in _rows(source, day, declarations, columns):
         encoded = encode(pa.Table.from_struct_array(raw), schema, declarations.hash_seed)
         ad_id, bid = raw.field("ad_id").to_numpy(), _bids(raw)
         for index in np.unique(product):
@@ -53,20 +54,20 @@ def read_ads(logs: str | Path, day: date, declarations: Declarations) -> Iterato
             yield EncodedAds(schema.domains[index], ad_id[rows], encoded.part(rows), bid[rows])
 
 
-def day_bids(logs: str | Path, shard: Shard, declarations: Declarations, cache: Path) -> NDArray[np.float32]:
+def day_bids(source: LogSource, shard: Shard, declarations: Declarations, cache: Path) -> NDArray[np.float32]:
     """The bid of each ad of a day's shard, in its order: (A,) float32, NaN where it is unknown.
 
     `cache` is as in `ads_digests`. Raises LogsError as `read_ads` does, and when the snapshot is not the one that the
     shard was extracted from.
     """
-    _require_extracted(logs, shard, cache)
-    bids = np.concatenate([_bids(raw) for _, raw in _rows(logs, shard.day, declarations, ["bid"])])
-    _require_extracted(logs, shard, cache)  # what was read is what was there before
+    _require_extracted(source, shard, cache)
+    bids = np.concatenate([_bids(raw) for _, raw in _rows(source, shard.day, declarations, ["bid"])])
+    _require_extracted(source, shard, cache)  # what was read is what was there before
     return bids
 
 
-def _require_extracted(logs: str | Path, shard: Shard, cache: Path) -> None:
-    if ads_digests(logs, shard.day, cache) != read_manifest(shard.path).sources["ads"]:
+def _require_extracted(source: LogSource, shard: Shard, cache: Path) -> None:
+    if ads_digests(source.root, shard.day, cache) != read_manifest(shard.path).sources["ads"]:
         raise LogsError(
             f"ads of {shard.day} changed after the day was extracted, so their bids may be another day's; run the day "
             "again, which extracts it anew"
@@ -74,13 +75,13 @@ def _require_extracted(logs: str | Path, shard: Shard, cache: Path) -> None:
 
 
 def _rows(
-    logs: str | Path, day: date, declarations: Declarations, columns: Sequence[str]
+    source: LogSource, day: date, declarations: Declarations, columns: Sequence[str]
 ) -> Iterator[tuple[NDArray[np.int8], pa.StructArray]]:
     """Batches of a day's ads in the order of its shard: the index of each one's product, and its columns."""
-    paths = day_files(logs, "ads", day)
+    paths = day_files(source.root, "ads", day)
     before = identities({"ads": paths})
     with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
-        load_sources(connection, {"ads": paths}, day, declarations, ignore_undeclared=True)
+        load_sources(connection, source, {"ads": paths}, day, declarations, ignore_undeclared=True)
         _make_keys(connection, day, declarations)
         try:
             relation = connection.sql(statement("shard_ads"), params={"columns": list(columns)})

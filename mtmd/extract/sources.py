@@ -14,6 +14,7 @@ from mtmd.extract.database import create_table, create_view, describe, session
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.files import day_files, duckdb_paths
+from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
 
 _MAX_ROWS = 2**31 - 1  # row links are int32
@@ -21,6 +22,7 @@ _MAX_ROWS = 2**31 - 1  # row links are int32
 
 def load_sources(
     connection: duckdb.DuckDBPyConnection,
+    source: LogSource,
     files: SourceFiles,
     day: date,
     declarations: Declarations,
@@ -36,9 +38,9 @@ def load_sources(
     for table, paths in files.items():
         declared = table_columns(declarations)[table]
         for path in paths:
-            columns = _columns(connection, table, day, path)
+            columns = _columns(connection, source, table, day, path)
             _check_columns(f"{table} of {day}: {path}", columns, declared, ignore_undeclared)
-        create_view(connection, f"source_{table}", {"paths": duckdb_paths(paths)})
+        create_view(connection, f"source_{table}", source.statement(table), {"paths": duckdb_paths(paths)})
 
 
 def make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> dict[str, int]:
@@ -82,20 +84,22 @@ def check_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: D
 
 
 def source_rows(
-    logs: str | Path, table: str, day: date, key: str, keys: Sequence[int]
+    source: LogSource, table: str, day: date, key: str, keys: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """Raw rows of one table and day whose `key` is among `keys`, as `mtmd/sql/source_<table>.sql` gives them."""
-    paths = duckdb_paths(day_files(logs, table, day))
+    """Raw rows of one table and day whose `key` is among `keys`, as the source's statement gives them."""
+    paths = duckdb_paths(day_files(source.root, table, day))
     with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
-        create_view(connection, f"source_{table}", {"paths": paths})
+        create_view(connection, f"source_{table}", source.statement(table), {"paths": paths})
         wanted = duckdb.ColumnExpression(key).isin(*map(duckdb.ConstantExpression, keys))
         rows = connection.view(f"source_{table}").filter(wanted)
         return list(rows.to_arrow_table().to_pylist())
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, table: str, day: date, path: Path) -> dict[str, str]:
+def _columns(
+    connection: duckdb.DuckDBPyConnection, source: LogSource, table: str, day: date, path: Path
+) -> dict[str, str]:
     try:
-        return describe(connection, f"source_{table}", {"paths": duckdb_paths([path])})
+        return describe(connection, source.statement(table), {"paths": duckdb_paths([path])})
     except duckdb.Error as error:
         raise LogsError(
             f"{table} of {day}: {path} is not readable Parquet ({error}); write the file again"

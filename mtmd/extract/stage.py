@@ -26,6 +26,7 @@ from mtmd.extract.shards import (
 from mtmd.extract.sources import load_sources
 from mtmd.logs.digests import identities, source_digests
 from mtmd.logs.files import source_files
+from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
 from mtmd.run import RunPlan
 from mtmd.store.files import atomic_directory, digest, remove, write_json
@@ -33,9 +34,6 @@ from mtmd.store.files import atomic_directory, digest, remove, write_json
 _log = logging.getLogger(__name__)
 
 _STATEMENTS = (
-    "source_requests",
-    "source_ads",
-    "source_candidates",
     "stg_request_keys",
     "stg_ad_keys",
     "shard_requests",
@@ -49,14 +47,14 @@ def extract(plan: RunPlan, day: date, validated: str) -> ShardRef:
 
     `validated` is the digest of the sources that the suites saw. Raises LogsError when others are there now.
     """
-    shard = extract_day(plan.logs, day, plan.preset.declarations, plan.workspace.shards)
+    shard = extract_day(plan.source, day, plan.preset.declarations, plan.workspace.shards)
     if shard.sources != validated:
         raise LogsError(f"logs of {day} changed after they were validated; run again when they are complete")
     return shard
 
 
 def extract_day(
-    logs: str | Path,
+    source: LogSource,
     day: date,
     declarations: Declarations,
     shards_root: Path,
@@ -70,10 +68,10 @@ def extract_day(
     content is compared with its manifest; a damaged one is made again, with a warning.
     Raises LogsError naming table, day, file and column for logs that are not as the contract says.
     """
-    files = source_files(logs, day)
+    files = source_files(source.root, day)
     before = identities(files)
     sources = source_digests(files, shards_root / "digests" / f"date={day.isoformat()}.json")
-    fingerprint = shard_fingerprint(sources, declarations)
+    fingerprint = shard_fingerprint(source, sources, declarations)
     final = shards_root / f"date={day.isoformat()}" / fingerprint[:16]
     if final.exists():
         try:
@@ -83,7 +81,7 @@ def extract_day(
             remove(final)
     with atomic_directory(final) as directory:
         with session(directory / "spill") as connection:
-            load_sources(connection, files, day, declarations, ignore_undeclared=ignore_undeclared)
+            load_sources(connection, source, files, day, declarations, ignore_undeclared=ignore_undeclared)
             rows, records = write_tables(connection, directory, day, declarations)
         if identities(files) != before:
             raise LogsError(f"logs of {day} changed while they were read; run again when they are complete")
@@ -100,13 +98,15 @@ def extract_day(
     return reference(final, manifest, reused=False)
 
 
-def shard_fingerprint(sources: dict[str, dict[str, str]], declarations: Declarations) -> str:
+def shard_fingerprint(
+    source: LogSource, sources: dict[str, dict[str, str]], declarations: Declarations
+) -> str:
     """Digest of all that decides a shard's content: files, SQL, declarations, format."""
     return digest(
         {
             "format": SHARD_FORMAT,
             "sources": sources,
-            "sql": {name: bare_sql(statement(name)) for name in _STATEMENTS},
+            "sql": source.bare_statements() | {name: bare_sql(statement(name)) for name in _STATEMENTS},
             # What depends on what is the model's affair: another tree reads the same shards.
             "declarations": declarations.model_dump(
                 mode="json", exclude={"domains": {"constrained": True, "tasks": {"__all__": {"parent"}}}}

@@ -152,7 +152,7 @@ def _look(plan: RunPlan, reprocess: Reprocess, known: dict[date, Sources]) -> Pl
     for day in plan.all_days:
         if day not in known:
             known[day] = day_sources(plan, day)
-    shards = {day: shard_fingerprint(known[day], preset.declarations) for day in plan.all_days}
+    shards = {day: shard_fingerprint(plan.source, known[day], preset.declarations) for day in plan.all_days}
     window = days_fingerprint({day: shards[day] for day in plan.days})
     trained = {kind: training_key(kind, window, preset) for kind in _KINDS}
     untrained = [kind for kind, key in trained.items() if not workspace.trained(kind, key).is_dir()]

@@ -15,9 +15,10 @@ from duckdb import ColumnExpression
 
 from mtmd.config import Declarations, Frozen, SideSchema
 from mtmd.errors import LogsError
-from mtmd.extract.database import create_table, session
+from mtmd.extract.database import session
 from mtmd.logs.digests import source_digests
 from mtmd.logs.files import day_files, duckdb_paths
+from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
 from mtmd.store.files import atomic_file, digest
 
@@ -57,16 +58,17 @@ class FeatureShift(Frozen):
         return self.side, self.feature, self.domain
 
 
-def profile_features(logs: str | Path, day: date, declarations: Declarations, root: Path) -> Path:
+def profile_features(source: LogSource, day: date, declarations: Declarations, root: Path) -> Path:
     """The day's counts of every declared feature by domain and bin, a Parquet file below `root`; made once.
 
     Raises LogsError naming the table and day when its files are missing, unreadable or lack a declared column.
     """
-    files = {table: day_files(logs, table, day) for table in ("requests", "ads")}
+    files = {table: day_files(source.root, table, day) for table in ("requests", "ads")}
     cache = root / "digests" / f"date={day.isoformat()}.json"
     sources = source_digests(files, cache)
-    statements = {
-        name: bare_sql(statement(name)) for name in ("source_requests", "source_ads", *_COUNTS.values())
+    read = source.bare_statements()
+    statements = {name: read[name] for name in ("source_requests", "source_ads")} | {
+        name: bare_sql(statement(name)) for name in _COUNTS.values()
     }
     features = [feature.model_dump(mode="json") for feature in declarations.features]
     domains = [declarations.query.domains, declarations.item.domains]
@@ -80,7 +82,10 @@ def profile_features(logs: str | Path, day: date, declarations: Declarations, ro
                 ("ads", "product", declarations.item),
             ):
                 try:
-                    create_table(connection, f"source_{table}", {"paths": duckdb_paths(files[table])})
+                    connection.execute(
+                        f"create table source_{table} as\n{source.statement(table)}",
+                        {"paths": duckdb_paths(files[table])},
+                    )
                     rows += _count(connection, day, table, domain, schema)
                 except duckdb.Error as error:
                     raise LogsError(

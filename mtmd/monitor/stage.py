@@ -13,6 +13,7 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.logs.files import available_days
+from mtmd.logs.source import LogSource
 from mtmd.monitor.health import Finding, MonitorReport, drift_findings, freshness_findings, score_findings
 from mtmd.monitor.profiles import FeatureShift, feature_shifts, profile_features
 from mtmd.registry.registry import Registry
@@ -33,12 +34,12 @@ def monitor(
     A day whose logs are missing, can't be read or have scores that are no probabilities is a breach, not an error.
     """
     chosen = load_preset(preset)
-    workspace, source = Workspace.of(artifacts, chosen), logs or chosen.logs
+    workspace, source = Workspace.of(artifacts, chosen), LogSource.of(chosen, logs)
     registry = Registry(workspace.root)
     champion = registry.champion()
     findings: list[Finding] = []
     try:
-        days = available_days(source)
+        days = available_days(source.root)
         newest = max((logged for logged in days if logged <= day), default=None)
         findings += freshness_findings(day, newest, champion.as_of if champion else None, chosen.monitor)
         if champion is not None and day in days:
@@ -79,19 +80,19 @@ def _record(workspace: Workspace, day: date) -> Path:
     return workspace.monitoring / f"date={day.isoformat()}.json"
 
 
-def _evaluated(scorer: Scorer, workspace: Workspace, logs: str, day: date) -> EvaluationReport:
+def _evaluated(scorer: Scorer, workspace: Workspace, source: LogSource, day: date) -> EvaluationReport:
     """The champion reads the day as its own declarations say; columns that are newer than it are ignored."""
     declarations = scorer.info.declarations
-    ref = extract_day(logs, day, declarations, workspace.shards, ignore_undeclared=True)
+    ref = extract_day(source, day, declarations, workspace.shards, ignore_undeclared=True)
     shard = open_shard(Path(ref.path))
     predictions = {"mtmd": score_shard(scorer, shard)}
     return evaluate_predictors(day, declarations, HeldOutDay.of(shard, declarations), predictions, _FIGURES)
 
 
 def _shifts(
-    declarations: Declarations, workspace: Workspace, logs: str, trained: Sequence[date], day: date
+    declarations: Declarations, workspace: Workspace, source: LogSource, trained: Sequence[date], day: date
 ) -> list[FeatureShift]:
     """Against the days that the champion was trained on, as far as their logs are still there."""
     root = workspace.monitoring / "profiles"
-    profiles = {one: profile_features(logs, one, declarations, root) for one in (*trained, day)}
+    profiles = {one: profile_features(source, one, declarations, root) for one in (*trained, day)}
     return feature_shifts(profiles, day)

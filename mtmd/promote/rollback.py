@@ -5,13 +5,13 @@ newest day's ads are published for it, as after any promotion; what goes wrong t
 """
 
 from datetime import date
-from pathlib import Path
 
 from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.errors import MtmdError
 from mtmd.export.fresh_process import check_answers
+from mtmd.logs.source import LogSource
 from mtmd.publish.stage import publish
 from mtmd.registry.records import Champion
 from mtmd.registry.registry import Registry
@@ -64,14 +64,14 @@ def rollback(workspace: Workspace, reason: str, model: str | None = None) -> Rol
     )
 
 
-def republish(workspace: Workspace, logs: str | Path, done: RolledBack) -> Republished:
+def republish(workspace: Workspace, source: LogSource, done: RolledBack) -> Republished:
     """Publish the newest day's ads for the model that is live again, as `mtmd publish` does.
 
     Also where it has none yet: until it has, a service goes on with the model that was taken down. Never raises: the
     rollback stands, and a caller that failed would invite a second one, which goes back further.
     """
     try:
-        return Republished(words=publish(workspace, logs).words, failed=False)
+        return Republished(words=publish(workspace, source).words, failed=False)
     except Exception as error:  # noqa: BLE001 - whatever logs or a disk make a library say: the flip has happened
         why = str(error) if isinstance(error, MtmdError) else repr(error)
     return Republished(

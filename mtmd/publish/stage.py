@@ -23,6 +23,7 @@ from mtmd.extract.shards import ShardRef, read_manifest
 from mtmd.extract.snapshot import ads_digests, read_ads
 from mtmd.logs.encoding import EncodedAds
 from mtmd.logs.files import newest_day
+from mtmd.logs.source import LogSource
 from mtmd.publish.embedding import Counts, publish_ads
 from mtmd.registry.bundle import OUTPUT_PREFIX, BundleInfo, load_bundle
 from mtmd.registry.records import Champion
@@ -63,7 +64,7 @@ class Published(Frozen):
 
 
 def publish(
-    workspace: Workspace, logs: str | Path, day: date | None = None, *, held_out: ShardRef | None = None
+    workspace: Workspace, source: LogSource, day: date | None = None, *, held_out: ShardRef | None = None
 ) -> Published:
     """Publish a day's ads, by default the newest day's, for the champion; then they serve it, all or none of them.
 
@@ -82,10 +83,10 @@ def publish(
             raise RegistryError(
                 f"{workspace.root} has no champion whose ads could be published; run a day first"
             )
-        wanted = day or newest_day(logs, "ads")
+        wanted = day or newest_day(source.root, "ads")
         scorer = Scorer.load(registry.verify(champion.model_id))
         digests = workspace.shards / "digests"
-        sources = ads_digests(logs, wanted, digests)
+        sources = ads_digests(source.root, wanted, digests)
         if held_out is not None:
             _require_same(held_out, sources)
         served, previous = _serving(catalogue, champion.model_id, scorer)
@@ -95,7 +96,7 @@ def publish(
         if served is not None and (served.name == name or (served.day > wanted and not named)):
             current = served
         else:
-            snapshot = _snapshot(scorer, logs, wanted, sources, digests)
+            snapshot = _snapshot(scorer, source, wanted, sources, digests)
             ads = _write(scorer, snapshot, catalogue.path(champion.model_id, name), previous, counts)
             if day is None:
                 _require_enough(catalogue, champion, wanted, ads)
@@ -139,11 +140,11 @@ def _serving(
 
 
 def _snapshot(
-    scorer: Scorer, logs: str | Path, day: date, sources: dict[str, str], digests: Path
+    scorer: Scorer, source: LogSource, day: date, sources: dict[str, str], digests: Path
 ) -> Iterator[EncodedAds]:
     """A day's ads for the towers; raises at its end, before a publication is complete, if they are not `sources`'."""
-    yield from read_ads(logs, day, scorer.info.declarations)
-    if ads_digests(logs, day, digests) != sources:
+    yield from read_ads(source, day, scorer.info.declarations)
+    if ads_digests(source.root, day, digests) != sources:
         raise LogsError(f"ads of {day} changed while they were read; publish again when they are complete")
 
 

@@ -7,7 +7,6 @@ which keeps its current project in a global, runs under a lock.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from mtmd.config import Preset
 from mtmd.errors import LogsError, ValidationError
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.files import day_directory, source_files
+from mtmd.logs.source import LogSource
 from mtmd.validate.gx_duckdb import Database, autocommit, database, load
 from mtmd.validate.results import (
     DayProfile,
@@ -47,7 +47,7 @@ _SKIPPED = {
 
 
 def validate_day(
-    logs: str | Path, day: date, preset: Preset, trailing: Sequence[DayProfile] = ()
+    source: LogSource, day: date, preset: Preset, trailing: Sequence[DayProfile] = ()
 ) -> DayValidation:
     """Validate one day of logs with the three suites.
 
@@ -57,30 +57,30 @@ def validate_day(
     Raises LogsError when a table is missing, empty or unreadable, naming the table, the day and the file.
     """
     declarations = preset.declarations
-    files = source_files(logs, day)
+    files = source_files(source.root, day)
     with database() as opened:
         declared = table_columns(declarations)
         schemas = tuple(
             compare_schema(
                 table,
                 declared[table],
-                {file.name: columns_of(opened, table, file, day) for file in files[table]},
+                {file.name: columns_of(opened, source, table, file, day) for file in files[table]},
             )
             for table in TABLES
         )
         if not all(result.success for result in schemas):
             return DayValidation(day=day, results=schemas + tuple(_not_run(schemas)))
-        stage_day(opened, files, day, preset)
+        stage_day(opened, source, files, day, preset)
         limits = preset.data
         comparable = [p for p in trailing if p.day < day and p.candidates >= limits.min_trailing_rows]
         earlier = sorted(comparable, key=lambda p: p.day)[-limits.trailing_days :]
         stage_trailing(opened, earlier)
         previous_day = day - timedelta(days=1)
-        there = sorted(day_directory(logs, "requests", previous_day).glob("*.parquet"))
+        there = sorted(day_directory(source.root, "requests", previous_day).glob("*.parquet"))
         previous = [] if previous_day in preset.left_out else there
-        stage_previous_requests(opened, previous, previous_day)
+        stage_previous_requests(opened, source, previous, previous_day)
         present = {Needs.NOTHING: True, Needs.TRAILING: bool(earlier), Needs.PREVIOUS_DAY: bool(previous)}
-        stage_found(opened, files["candidates"], day, preset, present)
+        stage_found(opened, source, files["candidates"], day, preset, present)
         results = run_suites(opened, _day_suites(preset), present)
         profile = profile_staged_day(opened, day, declarations)
     return DayValidation(day=day, results=schemas + results, profile=profile)

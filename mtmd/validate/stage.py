@@ -12,7 +12,7 @@ from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.digests import source_digests
 from mtmd.logs.files import source_files
-from mtmd.logs.sql import bare_sql, statement
+from mtmd.logs.sql import bare_sql
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
 from mtmd.store.outputs import read_record
@@ -56,7 +56,7 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
         if result is not None:
             reused.append(day)
         else:
-            result = validate_day(plan.logs, day, plan.preset, trailing)
+            result = validate_day(plan.source, day, plan.preset, trailing)
             if day_sources(plan, day) != source:
                 raise LogsError(
                     f"logs of {day} changed while they were validated; run again when they are complete"
@@ -105,7 +105,7 @@ def day_record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> 
             "format": VALIDATION_FORMAT,
             "contract": table_columns(plan.preset.declarations),
             "expectations": {batch: [asdict(one) for one in suite] for batch, suite in suites.items()},
-            "sql": {table: bare_sql(statement(f"source_{table}")) for table in TABLES},
+            "sql": {table: bare_sql(plan.source.statement(table)) for table in TABLES},
         }
     )
     return plan.workspace.validation(day) / f"{key[:16]}.json"

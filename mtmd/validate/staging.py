@@ -17,7 +17,7 @@ from mtmd.config import Declarations, Feature, Preset
 from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.files import duckdb_paths
-from mtmd.logs.sql import statement
+from mtmd.logs.source import LogSource
 from mtmd.validate.gx_duckdb import Database
 from mtmd.validate.results import DayProfile, DomainProfile, NullProfile
 from mtmd_expectations import Needs
@@ -41,26 +41,30 @@ _TRAILING = {
 }
 
 
-def columns_of(database: Database, table: str, file: Path, day: date) -> dict[str, str]:
+def columns_of(database: Database, source: LogSource, table: str, file: Path, day: date) -> dict[str, str]:
     """Columns and DuckDB types of one file, as the source statement gives them.
 
     Raises LogsError naming the table, the day and the file when it can't be read.
     """
-    with _readable(database, table, [file], day):
-        rows = database.rows(f"describe select * from ({_source(table)})", {"paths": duckdb_paths([file])})
+    with _readable(database, source, table, [file], day):
+        rows = database.rows(
+            f"describe select * from ({_reading(source, table)})", {"paths": duckdb_paths([file])}
+        )
     return {row["column_name"]: row["column_type"] for row in rows}
 
 
-def stage_day(database: Database, files: Mapping[str, list[Path]], day: date, preset: Preset) -> None:
+def stage_day(
+    database: Database, source: LogSource, files: Mapping[str, list[Path]], day: date, preset: Preset
+) -> None:
     """Make the tables `requests`, `ads`, `candidates_summary` and `this_day`, and the view `candidates`.
 
     The files must have the declared columns. Raises LogsError when one can't be read, or a table has no rows.
     """
     for table in ("requests", "ads"):
-        with _readable(database, table, files[table], day):
-            _stage_side(database, table, files[table], preset.declarations)
-    with _readable(database, "candidates", files["candidates"], day):
-        _stage_candidates(database, files["candidates"], preset)
+        with _readable(database, source, table, files[table], day):
+            _stage_side(database, source, table, files[table], preset.declarations)
+    with _readable(database, source, "candidates", files["candidates"], day):
+        _stage_candidates(database, source, files["candidates"], preset)
     for table, count in (("requests", "count(*)"), ("ads", "count(*)"), (SUMMARY, "sum(candidates)")):
         if not database.rows(f"select {count} as n from {table}")[0]["n"]:
             own = table.removesuffix("_summary")
@@ -71,7 +75,9 @@ def stage_day(database: Database, files: Mapping[str, list[Path]], day: date, pr
     database.rows("create table this_day as select $day as day", {"day": day})
 
 
-def _stage_side(database: Database, table: str, files: list[Path], declarations: Declarations) -> None:
+def _stage_side(
+    database: Database, source: LogSource, table: str, files: list[Path], declarations: Declarations
+) -> None:
     """Make one table: its columns, with vectors reduced, and each row's hash."""
     columns = table_columns(declarations)[table]
     vectors = {f.name: _reduced(f) for f in (*declarations.query.embedding, *declarations.item.embedding)}
@@ -79,17 +85,17 @@ def _stage_side(database: Database, table: str, files: list[Path], declarations:
     # Of requests the vectors, most of their bytes, add nothing: no other day has the same ids and times.
     content = columns if table == "ads" else [c for c in columns if c not in vectors]
     database.rows(
-        f"create table {table} as select {kept}, {_row_hash(content)} from ({_source(table)}) as source",
+        f"create table {table} as select {kept}, {_row_hash(content)} from ({_reading(source, table)}) as source",
         {"paths": duckdb_paths(files)},
     )
 
 
-def _stage_candidates(database: Database, files: list[Path], preset: Preset) -> None:
+def _stage_candidates(database: Database, source: LogSource, files: list[Path], preset: Preset) -> None:
     """Make views, which read the files whenever they are asked, and what is found in one such reading."""
     # Not of the outcomes, which a later delivery of the same day may have more of: it is a copy all the same.
     content = ("request_id", "ad_id", *preset.domains.task_names)
-    source = f"select *, {_row_hash(content)} from ({_source('candidates')}) as source"
-    database.view("candidates", source, {"paths": duckdb_paths(files)})
+    rows = f"select *, {_row_hash(content)} from ({_reading(source, 'candidates')}) as source"
+    database.view("candidates", rows, {"paths": duckdb_paths(files)})
     # Keys are made distinct first: a repeated one must not multiply the candidates that all counts are of.
     database.rows(f"""
         create view {_JOINED} as
@@ -117,7 +123,12 @@ def _stage_candidates(database: Database, files: list[Path], preset: Preset) -> 
 
 
 def stage_found(
-    database: Database, files: list[Path], day: date, preset: Preset, present: Mapping[Needs, bool]
+    database: Database,
+    source: LogSource,
+    files: list[Path],
+    day: date,
+    preset: Preset,
+    present: Mapping[Needs, bool],
 ) -> None:
     """Make the table of each expectation that reads all candidates together, where what it needs is `present`.
 
@@ -129,7 +140,7 @@ def stage_found(
             try:
                 _find(database, expect)
             except duckdb.Error as error:
-                if (file := _culprit(database, "candidates", files)) is not None:
+                if (file := _culprit(database, source, "candidates", files)) is not None:
                     raise LogsError(_unreadable("candidates", day, file, error)) from error
                 words = literal(str(error).splitlines()[0])
                 database.rows(f"create view {found_table(expect)} as select error({words}) as failed")
@@ -146,12 +157,14 @@ def _of_all(query: str) -> str:
 
 
 @contextmanager
-def _readable(database: Database, table: str, files: list[Path], day: date) -> Iterator[None]:
+def _readable(
+    database: Database, source: LogSource, table: str, files: list[Path], day: date
+) -> Iterator[None]:
     """Turn DuckDB's error into a LogsError that names the file."""
     try:
         yield
     except duckdb.Error as error:
-        path = _culprit(database, table, files) or files[0].parent
+        path = _culprit(database, source, table, files) or files[0].parent
         raise LogsError(_unreadable(table, day, path, error)) from error
 
 
@@ -167,12 +180,13 @@ def _reduced(vector: Feature) -> str:
     return f"len({vector_name}) as {length_column(vector)}, {whole} as {finite_column(vector)}"
 
 
-def _culprit(database: Database, table: str, files: list[Path]) -> Path | None:
+def _culprit(database: Database, source: LogSource, table: str, files: list[Path]) -> Path | None:
     """The first file that can't be read to its end, if any."""
     for file in files:
         try:
             database.rows(
-                f"select hash(source) from ({_source(table)}) as source", {"paths": duckdb_paths([file])}
+                f"select hash(source) from ({_reading(source, table)}) as source",
+                {"paths": duckdb_paths([file])},
             )
         except duckdb.Error:
             return file
@@ -237,7 +251,7 @@ def stage_trailing(database: Database, profiles: Iterable[DayProfile]) -> None:
             database.rows(f"insert into {table} select {', '.join(f'unnest(${c})' for c in lists)}", lists)
 
 
-def stage_previous_requests(database: Database, files: list[Path], day: date) -> None:
+def stage_previous_requests(database: Database, source: LogSource, files: list[Path], day: date) -> None:
     """Make `previous_requests` from the day before's files; without files it is empty.
 
     Raises LogsError naming the day before when its request ids can't be read: this day is judged by them.
@@ -247,16 +261,16 @@ def stage_previous_requests(database: Database, files: list[Path], day: date) ->
         return
     try:
         database.rows(
-            f"create table previous_requests as select request_id from ({_source('requests')}) as source",
+            f"create table previous_requests as select request_id from ({_reading(source, 'requests')}) as source",
             {"paths": duckdb_paths(files)},
         )
     except duckdb.Error as error:
         raise LogsError(_unreadable("requests", day, files[0].parent, error)) from error
 
 
-def _source(table: str) -> str:
+def _reading(source: LogSource, table: str) -> str:
     """The statement that reads a table; on lines of its own, since it may end in a comment."""
-    return f"\n{statement(f'source_{table}')}\n"
+    return f"\n{source.statement(table)}\n"
 
 
 def _unreadable(table: str, day: date, path: Path, error: Exception) -> str:

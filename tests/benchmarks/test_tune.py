@@ -11,6 +11,7 @@ from mtmd.config import Preset, Slice, load_preset
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData
+from mtmd.logs.source import LogSource
 from mtmd.model.build import build_model
 from tests.conftest import FIRST_DAY, TINY
 
@@ -56,7 +57,11 @@ def test_logmae_is_the_mean_of_each_slice_on_validation_requests(
 ) -> None:
     declarations = tiny_preset.declarations
     shards = [
-        open_shard(Path(extract_day(tiny_logs, FIRST_DAY + timedelta(days=n), declarations, tmp_path).path))
+        open_shard(
+            Path(
+                extract_day(LogSource(tiny_logs), FIRST_DAY + timedelta(days=n), declarations, tmp_path).path
+            )
+        )
         for n in range(2)
     ]
     data = WindowData(shards, declarations, validation_fraction=0.2, seed=0)

@@ -155,6 +155,13 @@ def test_a_base_is_a_shipped_preset_or_a_path_from_the_files_folder_and_may_have
     assert second == demo.model_copy(update={"name": "second", "window_days": 21, "logs": "logs/mine"})
 
 
+def test_statements_are_in_a_folder_seen_from_the_file_that_names_it(tmp_path: Path) -> None:
+    derived(tmp_path, 'sql = "sql"', name="first")
+    (tmp_path / "below").mkdir()
+    second = derived(tmp_path / "below", base="../first.toml", name="second")
+    assert load_preset(second).sql == str(tmp_path / "below" / ".." / "sql")
+
+
 @pytest.mark.parametrize(
     ("base", "message"),
     [

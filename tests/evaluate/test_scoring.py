@@ -16,6 +16,7 @@ from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
+from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
 from mtmd.model.build import build_model
 from mtmd.model.ranker import RankingModel
@@ -72,7 +73,7 @@ def test_a_day_of_logs_is_evaluated_from_end_to_end(
 ) -> None:
     declarations = tiny_preset.declarations
     shards = [
-        open_shard(Path(extract_day(str(tiny_logs), date(2026, 1, day), declarations, tmp_path).path))
+        open_shard(Path(extract_day(LogSource(tiny_logs), date(2026, 1, day), declarations, tmp_path).path))
         for day in (1, 2)
     ]
     day = HeldOutDay.of(shards[1], declarations)

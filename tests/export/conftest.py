@@ -16,6 +16,7 @@ from mtmd.export.bundle import export_bundle
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import day_batches
+from mtmd.logs.source import LogSource
 from mtmd.model.build import build_model
 from mtmd.model.two_tower import MTMD
 from mtmd.registry.bundle import BundleInfo
@@ -103,7 +104,7 @@ def small_preset() -> Preset:
 def exported(small_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     root = tmp_path_factory.mktemp("export")
     _write_logs(root / "logs")
-    ref = extract_day(str(root / "logs"), DAY, small_preset.declarations, root / "shards")
+    ref = extract_day(LogSource(root / "logs"), DAY, small_preset.declarations, root / "shards")
     shard = open_shard(Path(ref.path))
     model = build_model("mtmd", small_preset)
     assert isinstance(model, MTMD)

@@ -8,13 +8,16 @@ import torch
 from mtmd.errors import LogsError
 from mtmd.export.fresh_process import FreshProcessReport, check_fresh_process
 from mtmd.export.rows import RawRows, sample_raw_rows
+from mtmd.logs.source import LogSource
 from mtmd.model.build import build_model
 from mtmd.model.two_tower import MTMD
 
 
 @pytest.fixture(scope="module")
 def rows(exported: Any) -> RawRows:
-    return sample_raw_rows(str(exported.logs), exported.shard, exported.preset.declarations, per_domain=6)
+    return sample_raw_rows(
+        LogSource(exported.logs), exported.shard, exported.preset.declarations, per_domain=6
+    )
 
 
 def check(

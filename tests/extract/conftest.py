@@ -12,6 +12,7 @@ import pytest
 from mtmd.config import Declarations, Domains, Feature, Task
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
+from mtmd.logs.source import LogSource
 
 DAY = date(2026, 3, 1)
 NEXT_DAY = date(2026, 3, 2)
@@ -172,4 +173,6 @@ def logs(tmp_path: Path) -> Path:
 @pytest.fixture
 def shard(logs: Path, tmp_path: Path, declarations: Declarations) -> Shard:
     """The hand-made day's shard."""
-    return open_shard(Path(extract_day(logs, DAY, declarations, tmp_path / "shards").path), verify=True)
+    return open_shard(
+        Path(extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards").path), verify=True
+    )

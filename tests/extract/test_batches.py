@@ -13,6 +13,7 @@ from mtmd.errors import StorageError
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import day_batches, gather_batch, split_evenly
+from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
 
 NAN = float("nan")
@@ -58,7 +59,9 @@ def test_sizes_are_evened_out(rows: int, limit: int, sizes: list[int]) -> None:
 @pytest.fixture(scope="module")
 def tiny_shard(tiny_logs: Path, tiny_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> Shard:
     shards = tmp_path_factory.mktemp("shards")
-    return open_shard(Path(extract_day(tiny_logs, FIRST_DAY, tiny_preset.declarations, shards).path))
+    return open_shard(
+        Path(extract_day(LogSource(tiny_logs), FIRST_DAY, tiny_preset.declarations, shards).path)
+    )
 
 
 def raw(logs: Path, table: str) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from mtmd.errors import LogsError
 from mtmd.extract.shards import Shard, open_shard, read_manifest
 from mtmd.extract.snapshot import ads_digests, day_bids, read_ads
 from mtmd.extract.stage import extract_day
+from mtmd.logs.source import LogSource
 from tests.extract.conftest import SCHEMAS
 
 DAY = date(2026, 3, 1)
@@ -23,7 +24,7 @@ def test_ads_are_those_of_the_shard_with_their_bids(
 ) -> None:
     for table in ("requests", "candidates"):  # they need not be there
         shutil.rmtree(logs / table)
-    parts = list(read_ads(logs, DAY, declarations))
+    parts = list(read_ads(LogSource(logs), DAY, declarations))
     assert [part.product for part in parts] == ["standard", "shopping"]
     np.testing.assert_array_equal(np.concatenate([part.ad_id for part in parts]), shard.ad_id.numpy())
     for name in ("continuous", "categorical", "embedding"):
@@ -45,8 +46,8 @@ def test_bids_are_in_the_order_of_the_shard(
     for row in day["ads"]:
         row["bid"] = None if row["ad_id"] == 5 else row["ad_id"] / 2
     write(logs, "ads", DAY, day["ads"])
-    shard = open_shard(Path(extract_day(logs, DAY, declarations, tmp_path / "shards").path))
-    bids = day_bids(logs, shard, declarations, tmp_path / "digests")
+    shard = open_shard(Path(extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards").path))
+    bids = day_bids(LogSource(logs), shard, declarations, tmp_path / "digests")
     assert bids.dtype == np.float32
     np.testing.assert_array_equal(bids, [3.5, 4.5, np.nan, 3.0])
 
@@ -64,7 +65,7 @@ def test_bids_of_another_snapshot_than_the_shards_are_refused(
     with pytest.raises(
         LogsError, match=r"ads of 2026-03-01 changed after .* was extracted.* run the day again"
     ):
-        day_bids(logs, shard, declarations, tmp_path / "digests")
+        day_bids(LogSource(logs), shard, declarations, tmp_path / "digests")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_keys_that_are_not_sound_are_refused(
     day["ads"][1] |= change
     write(logs, "ads", DAY, day["ads"])
     with pytest.raises(LogsError, match=message):
-        list(read_ads(logs, DAY, declarations))
+        list(read_ads(LogSource(logs), DAY, declarations))
 
 
 def test_a_missing_column_is_named(
@@ -89,18 +90,18 @@ def test_a_missing_column_is_named(
     kept = SCHEMAS["ads"].remove(SCHEMAS["ads"].get_field_index("bid"))
     write(logs, "ads", DAY, [{name: row[name] for name in kept.names} for row in day["ads"]], schema=kept)
     with pytest.raises(LogsError, match="lacks bid FLOAT"):
-        list(read_ads(logs, DAY, declarations))
+        list(read_ads(LogSource(logs), DAY, declarations))
 
 
 def test_a_day_that_is_not_there_is_named(logs: Path, declarations: Declarations) -> None:
     with pytest.raises(LogsError, match=r"ads of 2026-05-01: .* does not exist"):
-        list(read_ads(logs, date(2026, 5, 1), declarations))
+        list(read_ads(LogSource(logs), date(2026, 5, 1), declarations))
 
 
 def test_files_that_change_meanwhile_are_noticed(
     logs: Path, declarations: Declarations, write: Callable[..., Path], day: dict
 ) -> None:
-    reading = read_ads(logs, DAY, declarations)
+    reading = read_ads(LogSource(logs), DAY, declarations)
     next(reading)
     write(logs, "ads", DAY, day["ads"])
     with pytest.raises(LogsError, match="ads of 2026-03-01 changed while they were read"):

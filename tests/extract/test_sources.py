@@ -15,6 +15,7 @@ from mtmd.config import Declarations
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.sources import source_rows
 from mtmd.extract.stage import extract_day
+from mtmd.logs.source import LogSource
 
 DAY = date(2026, 3, 1)
 Tables = dict[str, list[dict[str, Any]]]
@@ -27,7 +28,7 @@ def refused(logs: Path, tmp_path: Path, declarations: Declarations) -> Callable[
 
     def check(*texts: str) -> None:
         with pytest.raises(LogsError) as caught:
-            extract_day(logs, DAY, declarations, tmp_path / "shards")
+            extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards")
         for text in ("2026-03-01", *texts):
             assert text in str(caught.value)
         assert not list((tmp_path / "shards" / f"date={DAY}").glob("*"))
@@ -89,7 +90,7 @@ def test_files_that_agree_are_one_day_whatever_the_order_of_their_columns(
     schema = pq.read_schema(path)
     turned = pa.schema(list(schema)[::-1])
     write(logs, "ads", DAY, [day["ads"][0] | {"ad_id": 99}], name="part-1.parquet", schema=turned)
-    assert extract_day(logs, DAY, declarations, tmp_path / "shards").ads == 5
+    assert extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards").ads == 5
 
 
 def test_an_unreadable_file_is_named(logs: Path, refused: Callable[..., None]) -> None:
@@ -120,7 +121,7 @@ def test_a_missing_day_and_an_empty_directory_are_named(
     logs: Path, tmp_path: Path, declarations: Declarations, refused: Callable[..., None]
 ) -> None:
     with pytest.raises(LogsError, match=r"requests of 2026-03-09: .* does not exist"):
-        extract_day(logs, date(2026, 3, 9), declarations, tmp_path / "shards")
+        extract_day(LogSource(logs), date(2026, 3, 9), declarations, tmp_path / "shards")
     (logs / "candidates" / f"date={DAY}" / "part-0.parquet").unlink()
     refused("candidates of 2026-03-01", "has no .parquet file")
 
@@ -178,7 +179,9 @@ def test_a_label_must_be_an_outcome_column(logs: Path, tmp_path: Path, declarati
     task = declarations.domains.tasks[0].model_copy(update={"label": "position"})
     domains = declarations.domains.model_copy(update={"tasks": (task,)})
     with pytest.raises(ConfigError, match=re.escape("task 'ctr' has label 'position'; it must be one of")):
-        extract_day(logs, DAY, declarations.model_copy(update={"domains": domains}), tmp_path / "shards")
+        extract_day(
+            LogSource(logs), DAY, declarations.model_copy(update={"domains": domains}), tmp_path / "shards"
+        )
 
 
 @pytest.mark.parametrize("name", ["team[12]", "te*am", "te?m", "a]b", "{1,2}", "**"])
@@ -197,13 +200,13 @@ def test_a_folder_is_read_by_its_name_and_never_as_a_pattern(
         for table in ("requests", "ads", "candidates"):
             write(tmp_path / "all" / other, table, DAY, day[table][:1])
     shutil.copytree(logs, tmp_path / "all" / name)
-    expected = extract_day(logs, DAY, declarations, tmp_path / "shards")
-    found = extract_day(tmp_path / "all" / name, DAY, declarations, tmp_path / "others")
+    expected = extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards")
+    found = extract_day(LogSource(tmp_path / "all" / name), DAY, declarations, tmp_path / "others")
     assert (found.requests, found.ads, found.candidates) == (4, 4, 5)
     assert found.fingerprint == expected.fingerprint
     for table in ("requests", "ads", "candidates"):
         assert (Path(found.path) / f"{table}.arrow").read_bytes() == (
             Path(expected.path) / f"{table}.arrow"
         ).read_bytes()
-    (raw,) = source_rows(tmp_path / "all" / name, "ads", DAY, "ad_id", [6])
+    (raw,) = source_rows(LogSource(tmp_path / "all" / name), "ads", DAY, "ad_id", [6])
     assert raw["product"] == "shopping"

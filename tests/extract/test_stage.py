@@ -17,6 +17,7 @@ from mtmd.extract import shard_tables
 from mtmd.extract import stage as extraction_module
 from mtmd.extract.shards import ShardManifest, ShardRef, open_shard, read_manifest
 from mtmd.extract.stage import extract_day
+from mtmd.logs.source import LogSource
 from mtmd.logs.sql import SQL
 from mtmd.run import plan_window
 from mtmd.store.files import sha256_file
@@ -29,7 +30,7 @@ Write = Callable[..., Path]
 @pytest.fixture
 def extract(logs: Path, tmp_path: Path, declarations: Declarations) -> Callable[..., ShardRef]:
     def run(day: date = DAY, declared: Declarations = declarations) -> ShardRef:
-        return extract_day(logs, day, declared, tmp_path / "shards")
+        return extract_day(LogSource(logs), day, declared, tmp_path / "shards")
 
     return run
 
@@ -55,8 +56,8 @@ def test_older_declarations_read_logs_with_newer_columns_only_when_asked(
     table = pq.read_table(file, partitioning=None)
     pq.write_table(table.append_column("newer", table["ad_id"]), file)
     with pytest.raises(LogsError, match="has undeclared newer BIGINT"):
-        extract_day(logs, DAY, declarations, tmp_path / "shards")
-    ref = extract_day(logs, DAY, declarations, tmp_path / "shards", ignore_undeclared=True)
+        extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards")
+    ref = extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards", ignore_undeclared=True)
     assert (ref.requests, ref.ads, ref.candidates) == (4, 4, 5)
 
 
@@ -81,7 +82,7 @@ def test_a_shard_holds_its_files_and_a_manifest_and_nothing_else(
 def test_extraction_is_deterministic(
     logs: Path, tmp_path: Path, declarations: Declarations, extract: Callable[..., ShardRef]
 ) -> None:
-    first, second = extract(), extract_day(logs, DAY, declarations, tmp_path / "elsewhere")
+    first, second = extract(), extract_day(LogSource(logs), DAY, declarations, tmp_path / "elsewhere")
     assert first.fingerprint == second.fingerprint
     assert read_manifest(Path(first.path)).files == read_manifest(Path(second.path)).files
 
@@ -115,16 +116,15 @@ def test_other_declarations_are_another_shard(
     assert extract().fingerprint != extract(declared=other).fingerprint
 
 
-def test_an_edited_source_is_another_shard(
-    extract: Callable[..., ShardRef], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_statements_of_a_team_give_another_shard(
+    extract: Callable[..., ShardRef], logs: Path, declarations: Declarations, tmp_path: Path
 ) -> None:
     first = extract()
-    own = shutil.copytree(SQL, tmp_path / "sql")
-    (own / "source_ads.sql").write_text(
+    team = shutil.copytree(SQL, tmp_path / "sql")
+    (team / "source_ads.sql").write_text(
         "select * replace (2 * bid as bid) from read_parquet($paths, hive_partitioning = false)\n"
     )
-    monkeypatch.setattr("mtmd.logs.sql.SQL", own)
-    second = extract()
+    second = extract_day(LogSource(logs, team), DAY, declarations, tmp_path / "shards")
     assert second.fingerprint != first.fingerprint
     assert open_shard(Path(second.path)).item.continuous[0].item() == 3.0
 
@@ -190,7 +190,7 @@ def test_rows_are_the_same_however_many_are_encoded_at_a_time(
 ) -> None:
     whole = extract()
     monkeypatch.setattr(shard_tables, "_ROWS", 2)
-    pieces = extract_day(logs, DAY, declarations, tmp_path / "pieces")
+    pieces = extract_day(LogSource(logs), DAY, declarations, tmp_path / "pieces")
     assert read_manifest(Path(pieces.path)).files == read_manifest(Path(whole.path)).files
 
 
@@ -202,7 +202,7 @@ def test_a_new_day_extracts_one_day(extract: Callable[..., ShardRef]) -> None:
 def test_the_next_days_window_extracts_one_day(tiny_logs: Path, tiny_preset: Preset, tmp_path: Path) -> None:
     def extract_window(as_of: date) -> list[ShardRef]:
         days = (*plan_window(as_of, 3), as_of)
-        return [extract_day(tiny_logs, day, tiny_preset.declarations, tmp_path) for day in days]
+        return [extract_day(LogSource(tiny_logs), day, tiny_preset.declarations, tmp_path) for day in days]
 
     first, second = extract_window(date(2026, 1, 4)), extract_window(date(2026, 1, 5))
     assert [ref.reused for ref in first] == [False, False, False, False]
@@ -217,11 +217,15 @@ def test_late_candidates_of_a_simulated_day_extract_that_day_again(
     for table in ("requests", "ads", "candidates"):
         for day in days:
             shutil.copytree(tiny_logs / table / f"date={day}", tmp_path / "logs" / table / f"date={day}")
-    before = [extract_day(tmp_path / "logs", day, tiny_preset.declarations, tmp_path) for day in days]
+    before = [
+        extract_day(LogSource(tmp_path / "logs"), day, tiny_preset.declarations, tmp_path) for day in days
+    ]
     path = sorted((tmp_path / "logs" / "candidates" / f"date={days[0]}").glob("*.parquet"))[-1]
     table = pq.ParquetFile(path).read()
     pq.write_table(table.slice(0, table.num_rows - 1), path)
-    after = [extract_day(tmp_path / "logs", day, tiny_preset.declarations, tmp_path) for day in days]
+    after = [
+        extract_day(LogSource(tmp_path / "logs"), day, tiny_preset.declarations, tmp_path) for day in days
+    ]
     assert [ref.reused for ref in after] == [False, True]
     assert after[0].candidates == before[0].candidates - 1
     assert open_shard(Path(before[0].path), verify=True).candidates == before[0].candidates

@@ -13,6 +13,7 @@ from mtmd.errors import ConfigError, StorageError
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData, _mix, window_fingerprint
+from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
 from mtmd.run import plan_window
 
@@ -42,7 +43,9 @@ def shards(tmp_path: Path, write: Callable[..., Path], declarations: Declaration
             [{"request_id": i, "ad_id": a, "ctr": 0.25 * a, "impressed": False} for i in ids for a in (1, 2)],
         )
         opened.append(
-            open_shard(Path(extract_day(tmp_path / "logs", day, declarations, tmp_path / "shards").path))
+            open_shard(
+                Path(extract_day(LogSource(tmp_path / "logs"), day, declarations, tmp_path / "shards").path)
+            )
         )
     return opened
 
@@ -149,7 +152,7 @@ def test_a_window_is_the_days_before_as_of_oldest_first() -> None:
 
 
 def test_a_window_is_named_by_its_shards(logs: Path, tmp_path: Path, declarations: Declarations) -> None:
-    refs = [extract_day(logs, day, declarations, tmp_path / "shards") for day in DAYS[:2]]
+    refs = [extract_day(LogSource(logs), day, declarations, tmp_path / "shards") for day in DAYS[:2]]
     name = window_fingerprint(refs)
     assert window_fingerprint(refs[::-1]) == name
     assert window_fingerprint([ref.model_copy(update={"reused": True, "path": "/x"}) for ref in refs]) == name

@@ -10,6 +10,7 @@ import pytest
 
 from mtmd.config import Preset
 from mtmd.errors import LogsError
+from mtmd.logs.source import LogSource
 from mtmd.monitor.profiles import feature_shifts, profile_features
 
 FIRST, SECOND, THIRD = date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)
@@ -23,10 +24,11 @@ def _rows(path: Path, where: str) -> list[tuple[int | None, int]]:
 def test_a_day_is_counted_once_and_every_row_of_a_domain_has_a_bin(
     tiny_logs: Path, tiny_preset: Preset, tmp_path: Path
 ) -> None:
-    path = profile_features(tiny_logs, FIRST, tiny_preset.declarations, tmp_path)
+    path = profile_features(LogSource(tiny_logs), FIRST, tiny_preset.declarations, tmp_path)
     written = path.stat().st_mtime_ns
     assert (
-        profile_features(tiny_logs, FIRST, tiny_preset.declarations, tmp_path).stat().st_mtime_ns == written
+        profile_features(LogSource(tiny_logs), FIRST, tiny_preset.declarations, tmp_path).stat().st_mtime_ns
+        == written
     )
     requests = f"'{tiny_logs}/requests/date={FIRST}/*.parquet'"
     ((searches,),) = duckdb.sql(f"select count(*) from {requests} where surface = 'search'").fetchall()
@@ -53,7 +55,7 @@ def test_the_same_days_have_no_drift_and_a_planted_one_stands_out(
     )
     shutil.move(planted, file)
     profiles = {
-        day: profile_features(logs, day, tiny_preset.declarations, tmp_path / "p")
+        day: profile_features(LogSource(logs), day, tiny_preset.declarations, tmp_path / "p")
         for day in (FIRST, SECOND, THIRD)
     }
     psi = {(one.feature, one.domain, one.day): one.psi for one in feature_shifts(profiles, THIRD)}
@@ -92,9 +94,9 @@ def test_a_day_that_lacks_a_column_or_a_table_is_named(
     logs = tmp_path / "logs"
     shutil.copytree(tiny_logs / "requests" / f"date={FIRST}", logs / "requests" / f"date={FIRST}")
     with pytest.raises(LogsError, match=f"ads of {FIRST}: .* does not exist"):
-        profile_features(logs, FIRST, tiny_preset.declarations, tmp_path / "p")
+        profile_features(LogSource(logs), FIRST, tiny_preset.declarations, tmp_path / "p")
     (logs / "ads" / f"date={FIRST}").mkdir(parents=True)
     duckdb.sql(f"copy (select 1 as ad_id, 'standard' as product) to '{logs}/ads/date={FIRST}/a.parquet'")
     with pytest.raises(LogsError, match=f"ads of {FIRST} can't be profiled"):
-        profile_features(logs, FIRST, tiny_preset.declarations, tmp_path / "p")
+        profile_features(LogSource(logs), FIRST, tiny_preset.declarations, tmp_path / "p")
     assert list((tmp_path / "p").rglob("*.parquet")) == []

@@ -9,6 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from mtmd.errors import BundleError, RegistryError
+from mtmd.logs.source import LogSource
 from mtmd.promote.rollback import RolledBack, republish, rollback
 from mtmd.registry.records import Champion
 from mtmd.registry.registry import Registry
@@ -53,11 +54,11 @@ def test_the_previous_champion_is_live_at_once_and_then_serves_the_newest_ads(
     assert done.champion.change.reason == "bad conversions"
     assert served(service) == (good, AS_OF)  # where a process that died before the publication leaves it
 
-    ads = republish(workspace, first_run.logs, done)
+    ads = republish(workspace, LogSource(first_run.logs), done)
     assert not ads.failed
     assert f"ads of {NEWEST} are published for {good}: " in ads.words
     assert served(service) == (good, NEWEST)
-    assert republish(workspace, first_run.logs, done).words.endswith(": reused")
+    assert republish(workspace, LogSource(first_run.logs), done).words.endswith(": reused")
 
 
 def test_a_model_without_ads_gets_those_of_the_newest_day(
@@ -70,7 +71,7 @@ def test_a_model_without_ads_gets_those_of_the_newest_day(
     done = rollback(workspace, "bad conversions")
     assert done.ads_words == "it has no published ads, so a service goes on with the model that it has"
     assert not service.refresh()
-    assert not republish(workspace, first_run.logs, done).failed
+    assert not republish(workspace, LogSource(first_run.logs), done).failed
     assert served(service) == (good, NEWEST)
 
 
@@ -107,7 +108,7 @@ def test_a_rollback_stands_where_ads_cannot_be_published(
     ads = tmp_path / "logs" / "ads" / f"date={NEWEST}"
     shutil.copytree(first_run.logs / "ads" / ads.name, ads)
     damage(ads)
-    found = republish(workspace, tmp_path / "logs", flipped)
+    found = republish(workspace, LogSource(tmp_path / "logs"), flipped)
     assert found.failed
     assert found.words.startswith("the newest day's ads are not published: ")
     assert why in found.words
@@ -123,7 +124,7 @@ def test_what_a_disk_says_does_not_undo_a_rollback(
     place = Catalogue(workspace.root).root
     shutil.rmtree(place)
     place.write_text("no directory")
-    found = republish(workspace, first_run.logs, flipped)
+    found = republish(workspace, LogSource(first_run.logs), flipped)
     assert found.failed
     assert "FileExistsError(" in found.words
     assert live(workspace) == flipped.champion

@@ -12,6 +12,7 @@ import pytest
 from mtmd.errors import LogsError, RegistryError
 from mtmd.extract.shards import open_shard
 from mtmd.extract.snapshot import ads_digests
+from mtmd.logs.source import LogSource
 from mtmd.publish.stage import Published, _snapshot, publish
 from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.published import PublishedAds, open_ads
@@ -70,28 +71,28 @@ def test_a_newer_snapshot_embeds_what_changed_and_copies_the_rest(
     model = first_run.summary.model_id
     logs = tmp_path / "logs"
     shutil.copytree(first_run.logs / "ads" / f"date={AS_OF}", logs / "ads" / f"date={NEXT}")
-    same = publish(live, logs)
+    same = publish(live, LogSource(logs))
     assert (same.day, counts(same)) == (NEXT, (0, same.ads))
     assert f"{same.ads} ads of {NEXT} are published for {model}: 0 embedded, {same.ads} copied" == same.words
-    changed = publish(live, first_run.logs, NEXT + timedelta(days=1))
+    changed = publish(live, LogSource(first_run.logs), NEXT + timedelta(days=1))
     assert changed.embedded > 0
     assert changed.embedded + changed.copied == changed.ads == len(ads_of(live, model))
-    again = publish(live, first_run.logs, NEXT + timedelta(days=1))
+    again = publish(live, LogSource(first_run.logs), NEXT + timedelta(days=1))
     assert (counts(again), again.path) == ((0, 0), changed.path)
 
 
 def test_an_older_day_displaces_a_newer_one_only_where_it_is_named(done_live: Done) -> None:
     workspace, logs = done_live.plan.workspace, done_live.plan.logs
-    before = publish(workspace, logs, AS_OF)
-    newer = publish(workspace, logs)
+    before = publish(workspace, LogSource(logs), AS_OF)
+    newer = publish(workspace, LogSource(logs))
     assert newer.day > AS_OF
-    older = publish(workspace, logs, AS_OF, held_out=done_live.days.held_out)
+    older = publish(workspace, LogSource(logs), AS_OF, held_out=done_live.days.held_out)
     assert (
         older.words
         == f"{older.model_id} has the ads of {newer.day} already; those of {AS_OF} displace nothing"
     )
     assert older.path == newer.path
-    named = publish(workspace, logs, AS_OF)
+    named = publish(workspace, LogSource(logs), AS_OF)
     assert (named.day, named.path) == (AS_OF, before.path)
 
 
@@ -106,11 +107,11 @@ def test_a_snapshot_that_may_be_half_delivered_must_be_named(
         LogsError,
         match=rf"ads of {NEXT} are {before // 2 - 1}; those of {AS_OF}, .* are {before}: .*--day {NEXT}`",
     ):
-        publish(live, tmp_path / "logs")
+        publish(live, LogSource(tmp_path / "logs"))
     assert len(ads_of(live, first_run.summary.model_id)) == before
-    assert publish(live, tmp_path / "logs", NEXT).ads == before // 2 - 1
+    assert publish(live, LogSource(tmp_path / "logs"), NEXT).ads == before // 2 - 1
     pq.write_table(table, half)
-    assert publish(live, tmp_path / "logs").ads == before
+    assert publish(live, LogSource(tmp_path / "logs")).ads == before
 
 
 def test_a_snapshot_that_is_exchanged_before_it_is_read_is_refused(
@@ -135,11 +136,11 @@ def test_what_a_killed_publisher_left_complete_is_taken_and_what_is_damaged_is_m
     before = ads_of(live, model)
     pointer = live.root / "ads" / model / "current.json"
     pointer.unlink()
-    assert counts(publish(live, first_run.logs, AS_OF)) == (0, 0)
+    assert counts(publish(live, LogSource(first_run.logs), AS_OF)) == (0, 0)
     (place,) = [path for name, path, _ in Catalogue(live.root).publications() if name == model]
     file = place / "standard.float32.arrow"
     file.write_bytes(file.read_bytes()[:-1])
-    done = publish(live, first_run.logs, AS_OF)
+    done = publish(live, LogSource(first_run.logs), AS_OF)
     assert counts(done) == (len(before), 0)
     np.testing.assert_array_equal(ads_of(live, model).ad_id, before.ad_id)
 
@@ -148,11 +149,11 @@ def test_a_snapshot_that_changed_after_the_evaluation_is_refused(done_live: Done
     logs = tmp_path / "logs"
     shutil.copytree(Path(done_live.plan.logs) / "ads" / f"date={NEXT}", logs / "ads" / f"date={AS_OF}")
     with pytest.raises(LogsError, match=f"ads of {AS_OF} changed after the model was evaluated"):
-        publish(done_live.plan.workspace, logs, AS_OF, held_out=done_live.days.held_out)
+        publish(done_live.plan.workspace, LogSource(logs), AS_OF, held_out=done_live.days.held_out)
 
 
 def test_without_a_champion_or_ads_nothing_is_published(live: Workspace, tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="has no champion whose ads could be published"):
-        publish(Workspace(tmp_path / "none"), tmp_path)
+        publish(Workspace(tmp_path / "none"), LogSource(tmp_path))
     with pytest.raises(LogsError, match="has no day of ads"):
-        publish(live, tmp_path / "empty")
+        publish(live, LogSource(tmp_path / "empty"))

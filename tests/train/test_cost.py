@@ -16,6 +16,7 @@ from mtmd.config import Preset
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import gather_batch, scorable
+from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
 from mtmd.model.build import ModelKind, build_model
 from mtmd.train.optimizer import make_optimizer
@@ -105,7 +106,7 @@ def test_a_batch_is_copied_once_from_the_mapped_shard(
 ) -> None:
     day: date = FIRST_DAY
     declarations = tiny_preset.declarations
-    shard = open_shard(Path(extract_day(tiny_logs, day, declarations, tmp_path).path))
+    shard = open_shard(Path(extract_day(LogSource(tiny_logs), day, declarations, tmp_path).path))
     rows = scorable(shard)[:40]
     with Counted() as counted:
         batch = gather_batch(shard, rows, declarations)

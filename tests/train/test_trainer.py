@@ -17,6 +17,7 @@ from mtmd.errors import TrainingError
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData
+from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
 from mtmd.model.build import ModelKind
 from mtmd.train.checkpoints import FILE
@@ -109,7 +110,7 @@ def shards(tiny_logs: Path, tiny_preset: Preset, tmp_path_factory: pytest.TempPa
     """Three days of the tiny platform."""
     root = tmp_path_factory.mktemp("shards")
     days = [FIRST_DAY + timedelta(days=n) for n in range(3)]
-    refs = [extract_day(tiny_logs, day, tiny_preset.declarations, root) for day in days]
+    refs = [extract_day(LogSource(tiny_logs), day, tiny_preset.declarations, root) for day in days]
     return WindowData(
         [open_shard(Path(ref.path)) for ref in refs],
         tiny_preset.declarations,

@@ -14,6 +14,7 @@ import pytest
 from mtmd.config import Feature, Preset
 from mtmd.logs.contract import table_columns
 from mtmd.logs.encoding import arrow_schema
+from mtmd.logs.source import LogSource
 from mtmd.validate.results import DayProfile, DayValidation, Status
 from mtmd.validate.runner import validate_day
 
@@ -110,7 +111,7 @@ class Logs:
         }
 
     def validate(self, *trailing: DayProfile) -> DayValidation:
-        return validate_day(str(self.root), DAY, self.preset, trailing)
+        return validate_day(LogSource(self.root), DAY, self.preset, trailing)
 
 
 @pytest.fixture(scope="session")
@@ -154,7 +155,7 @@ def yesterday(tmp_path_factory: pytest.TempPathFactory, strict_preset: Preset) -
     made = Logs(tmp_path_factory.mktemp("yesterday"), strict_preset)
     day = DAY - timedelta(days=1)
     made.write(day)
-    profile = validate_day(str(made.root), day, strict_preset, ()).profile
+    profile = validate_day(LogSource(made.root), day, strict_preset, ()).profile
     if profile is None:
         raise RuntimeError("the undamaged day before has no profile")
     return profile

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from mtmd.errors import LogsError, ValidationError
+from mtmd.logs.source import LogSource
 from mtmd.validate import staging
 from mtmd.validate.gx_duckdb import database, load
 from mtmd.validate.results import DayValidation, Status
@@ -240,7 +241,7 @@ def test_days_validated_from_threads_give_what_they_give_alone(logs, yesterday, 
     days = [day - timedelta(days=1), day] * 3
 
     def run(one) -> DayValidation:
-        return validate_day(str(logs.root), one, logs.preset, [yesterday])
+        return validate_day(LogSource(logs.root), one, logs.preset, [yesterday])
 
     alone = {one: run(one) for one in set(days)}
     with ThreadPoolExecutor(4) as pool:

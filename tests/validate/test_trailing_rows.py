@@ -7,6 +7,7 @@ import pytest
 
 from mtmd.config import Preset
 from mtmd.logs.files import available_days
+from mtmd.logs.source import LogSource
 from mtmd.validate.results import Status
 from mtmd.validate.runner import validate_day
 
@@ -18,7 +19,9 @@ def test_a_day_is_compared_only_with_days_that_have_rows_enough(
     data = tiny_preset.data.model_copy(update={"min_trailing_rows": least})
     preset = tiny_preset.model_copy(update={"data": data})
     day = available_days(tiny_logs)[1]
-    profile = validate_day(tiny_logs, day - timedelta(days=1), preset).profile
+    profile = validate_day(LogSource(tiny_logs), day - timedelta(days=1), preset).profile
     assert profile is not None
-    results = {result.name: result for result in validate_day(tiny_logs, day, preset, [profile]).results}
+    results = {
+        result.name: result for result in validate_day(LogSource(tiny_logs), day, preset, [profile]).results
+    }
     assert (results["mean_scores_steady"].status is not Status.SKIPPED) == compared

@@ -11,6 +11,7 @@ from mtmd.config import Preset
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData
+from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
 from tests.conftest import FIRST_DAY
 
@@ -21,7 +22,7 @@ BATCH = 128
 def window(tiny_preset: Preset, tiny_logs: Path, tmp_path_factory: pytest.TempPathFactory) -> WindowData:
     shards = tmp_path_factory.mktemp("shards")
     days = [FIRST_DAY + timedelta(days=n) for n in range(3)]
-    refs = [extract_day(tiny_logs, day, tiny_preset.declarations, shards) for day in days]
+    refs = [extract_day(LogSource(tiny_logs), day, tiny_preset.declarations, shards) for day in days]
     opened = [open_shard(Path(ref.path)) for ref in refs]
     return WindowData(opened, tiny_preset.declarations, validation_fraction=0.05, seed=0)
 

@@ -13,6 +13,7 @@ from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.logs.contract import table_columns
 from mtmd.logs.files import available_days, day_files
+from mtmd.logs.source import LogSource
 from mtmd.sources.kuairand.adapter import import_kuairand
 from mtmd.sources.kuairand.day_store import ImportReport
 from mtmd.sources.kuairand.teacher import TeacherConfig
@@ -55,7 +56,7 @@ def test_every_day_satisfies_the_contract_and_can_be_extracted(source: Path, tmp
         assert set(pq.read_schema(day_files(logs, name, FIRST)[0]).names) == set(columns)
     rows = 0
     for day in days:
-        shard = open_shard(Path(extract_day(str(logs), day, declarations, tmp_path / "shards").path))
+        shard = open_shard(Path(extract_day(LogSource(logs), day, declarations, tmp_path / "shards").path))
         rows += len(shard.position)
     assert rows == report.candidates == sum(report.candidates_per_day.values())
 

@@ -1,0 +1,43 @@
+"""Where a line's logs are, and the statements that read them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtmd.config import Preset
+from mtmd.errors import ConfigError
+from mtmd.logs.contract import TABLES
+from mtmd.logs.sql import bare_sql, statement
+
+
+@dataclass(frozen=True)
+class LogSource:
+    """The three tables of the log contract, as their owner stores them.
+
+    `root` is the folder of the tables: a path or a file:// URI. `sql` is the folder of `source_requests.sql`,
+    `source_ads.sql` and `source_candidates.sql`; None where the files have the contract's columns already.
+    """
+
+    root: str | Path
+    sql: str | Path | None = None
+
+    @classmethod
+    def of(cls, preset: Preset, logs: str | None = None) -> "LogSource":
+        """The source of a preset; `logs` takes the place of the preset's own folder."""
+        return cls(preset.logs if logs is None else logs, preset.sql)
+
+    def statement(self, table: str) -> str:
+        """The statement that gives a table's columns; raises ConfigError where the folder has none."""
+        name = f"source_{table}"
+        if self.sql is None:
+            return statement(name)
+        path = Path(self.sql) / f"{name}.sql"
+        if not path.is_file():
+            raise ConfigError(
+                f"{path} does not exist; the preset's `sql` ({self.sql}) must be a folder with a statement for each "
+                "table: write it, or leave `sql` out where the files have the contract's columns"
+            )
+        return path.read_text(encoding="utf-8")
+
+    def bare_statements(self) -> dict[str, str]:
+        """What the three statements compute, by name, without comments: part of the names of what is read by them."""
+        return {f"source_{table}": bare_sql(self.statement(table)) for table in TABLES}
