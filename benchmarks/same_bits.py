@@ -41,7 +41,7 @@ def main() -> int:
     record = commands.add_parser("record")
     record.add_argument("--checkout", type=Path, required=True)
     record.add_argument(
-        "--preset", default="tests/tiny.toml", help="a preset's name, or its path in the checkout"
+        "--preset", default="tiny", help="a preset's name, or its path in the checkout; once tests/tiny.toml"
     )
     record.add_argument("--as-of", type=date.fromisoformat, default=date(2026, 1, 21))
     record.add_argument("--demo-size", action="store_true", help="the preset's own logs, and one day only")

@@ -1,7 +1,7 @@
-"""The thin command line: `mtmd simulate | import-kuairand | status | publish | export-embeddings | serve | rollback |
-reinstate`.
+"""The thin command line: `mtmd init | run | ablation | ab-test | simulate | import-kuairand | status | publish |
+export-embeddings | serve | rollback | reinstate`.
 
-Everything long is a Prefect flow.
+Everything long is a Prefect flow, and a process of its own.
 """
 
 import argparse
@@ -17,11 +17,17 @@ from rich.markup import escape
 from rich.progress import Progress as Bar
 
 from mtmd.config import load_preset
+from mtmd.config.preset_files import default_preset
 from mtmd.errors import MtmdError
 from mtmd.logs.source import LogSource
 from mtmd.store.workspace import Workspace
 
 _console = Console(highlight=False, soft_wrap=True)  # lines stay whole, so that JSON and paths can be copied
+_FLOWS = {
+    "run": ("mtmd_flows.daily_retrain", "the daily job: validate, extract, train, evaluate, prove, decide"),
+    "ablation": ("mtmd_flows.ablation", "what each part of the model earns"),
+    "ab-test": ("mtmd_flows.ab_test", "the model against the per-slice baselines in the simulated funnel"),
+}
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -29,9 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status, 1 for an error that the user can mend."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.run is not _serve:
+    if rest and options.run not in {_serve, _run_flow}:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    options.service = rest
+    options.rest = rest
     try:
         options.run(options)
     except MtmdError as error:
@@ -45,17 +51,37 @@ _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mtmd", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="command")
+    commands = parser.add_subparsers(required=True, metavar="command", dest="command")
+    _add_project(commands)
     _add_logs(commands)
     _add_ads(commands)
     _add_champion(commands)
     return parser
 
 
+def _add_project(commands: _Commands) -> None:
+    """Commands of a project folder: make it, and run the flows there."""
+    init = commands.add_parser("init", help="make a folder with a preset, SQL, expectations and deployments")
+    init.add_argument("folder", type=Path, help="a folder that does not exist yet")
+    init.add_argument("--name", help="of the preset; default: the folder's name")
+    init.set_defaults(run=_init)
+    for name, (_, text) in _FLOWS.items():
+        # Its options are the flow's parameters, which Prefect's process alone knows: --help is handed on too.
+        commands.add_parser(name, help=text, add_help=False).set_defaults(run=_run_flow)
+
+
+def _add_preset(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--preset",
+        default=default_preset(),
+        help="a name or a path to a .toml; default: the current folder's preset.toml, or else demo",
+    )
+
+
 def _add_logs(commands: _Commands) -> None:
     """Commands that write logs."""
     simulate = commands.add_parser("simulate", help="write the simulated platform's logs, missing days only")
-    simulate.add_argument("--preset", default="demo")
+    _add_preset(simulate)
     simulate.add_argument("--until", type=date.fromisoformat, required=True, help="newest day, YYYY-MM-DD")
     simulate.add_argument(
         "--days", type=int, help="days up to --until; default: one window and its held-out day"
@@ -139,7 +165,7 @@ def _of_line(
 ) -> argparse.ArgumentParser:
     """A command about a preset's line of models."""
     command = commands.add_parser(name, help=text, allow_abbrev=False)
-    command.add_argument("--preset", default="demo")
+    _add_preset(command)
     command.add_argument("--artifacts", default="artifacts")
     command.set_defaults(run=run)
     return command
@@ -147,6 +173,21 @@ def _of_line(
 
 def _workspace(options: argparse.Namespace) -> Workspace:
     return Workspace.of(options.artifacts, load_preset(options.preset))
+
+
+def _init(options: argparse.Namespace) -> None:
+    from mtmd.project.scaffold import create_project
+
+    for path in create_project(options.folder, options.name):
+        _console.print(escape(str(path)))
+    _console.print(escape(f"next: cd {options.folder}, edit preset.toml, then mtmd run; README.md says more"))
+
+
+def _run_flow(options: argparse.Namespace) -> None:
+    """Become the flow's own command."""
+    module, _ = _FLOWS[options.command]
+    os.environ["MTMD_COMMAND"] = f"mtmd {options.command}"
+    os.execv(sys.executable, [sys.executable, "-m", module, *options.rest])
 
 
 def _simulate(options: argparse.Namespace) -> None:
@@ -201,7 +242,7 @@ def _export_embeddings(options: argparse.Namespace) -> None:
 def _serve(options: argparse.Namespace) -> None:
     """Become the service: a process that has imported neither torch nor prefect, whose signals are its own."""
     line = str(_workspace(options).root)
-    os.execv(sys.executable, [sys.executable, "-m", "mtmd.serve.http", line, *options.service])
+    os.execv(sys.executable, [sys.executable, "-m", "mtmd.serve.http", line, *options.rest])
 
 
 def _rollback(options: argparse.Namespace) -> None:

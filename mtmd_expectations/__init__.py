@@ -22,6 +22,7 @@ from mtmd_expectations.requests import requests_expectations, requests_suite
 from mtmd_expectations.window import window_suite
 
 __all__ = [
+    "Expect",
     "Needs",
     "Severity",
     "SuiteTable",

@@ -14,6 +14,7 @@ from mtmd_expectations.common import (
     unique,
 )
 from mtmd_expectations.features import feature_expectations
+from mtmd_expectations.own import own_expectations
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -42,6 +43,7 @@ def ads_expectations(preset: Preset) -> list[Expect]:
         one_of("goal", ("click", "conversion"), "ad_id", "The auction would not know which task to pay for."),
         _bids_are_amounts(),
         *feature_expectations(SuiteTable.ADS, "ad_id", "product", declarations.item, preset.data),
+        *own_expectations(preset, SuiteTable.ADS),
     ]
     if not preset.data.ads_may_repeat:
         expectations.append(content_is_new(SuiteTable.ADS, digest_sql("{batch}")))

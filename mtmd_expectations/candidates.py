@@ -28,6 +28,7 @@ from mtmd_expectations.common import (
     read_from,
     unique,
 )
+from mtmd_expectations.own import own_expectations
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -68,6 +69,7 @@ def candidates_expectations(preset: Preset) -> list[Expect]:
         *_outcomes(domains),
         *_domains(domains, preset.data),
         content_is_new(SuiteTable.CANDIDATES, DIGEST),
+        *own_expectations(preset, SuiteTable.CANDIDATES),
     ]
 
 

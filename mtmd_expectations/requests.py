@@ -15,6 +15,7 @@ from mtmd_expectations.common import (
     unique,
 )
 from mtmd_expectations.features import feature_expectations
+from mtmd_expectations.own import own_expectations
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -43,6 +44,7 @@ def requests_expectations(preset: Preset) -> list[Expect]:
         _ids_are_new(),
         *feature_expectations(SuiteTable.REQUESTS, "request_id", "surface", declarations.query, preset.data),
         content_is_new(SuiteTable.REQUESTS, digest_sql("{batch}")),
+        *own_expectations(preset, SuiteTable.REQUESTS),
     ]
 
 

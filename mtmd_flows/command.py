@@ -1,6 +1,7 @@
-"""A flow as a command of its own: `python -m flows.…`, whose options are the flow's parameters."""
+"""A flow as a command of its own: `python -m mtmd_flows.…`, whose options are the flow's parameters."""
 
 import inspect
+import os
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Callable
 from datetime import date
@@ -11,6 +12,7 @@ from prefect import Flow
 from prefect.exceptions import ParameterTypeError
 from pydantic.fields import FieldInfo
 
+from mtmd.config.preset_files import default_preset
 from mtmd.errors import MtmdError
 from mtmd_flows.terminal import print_error
 
@@ -33,13 +35,15 @@ def run_from_terminal(
 
 def parser_of(flow: Flow[..., Any], module: str) -> ArgumentParser:
     """An option for each parameter, with its default and its description; a boolean one has a `--no-` twin."""
-    parser = ArgumentParser(prog=f"python -m {module}", description=(flow.description or "").split("\n\n")[0])
+    prog = os.environ.get("MTMD_COMMAND", f"python -m {module}")
+    parser = ArgumentParser(prog=prog, description=(flow.description or "").split("\n\n")[0])
     for name, parameter in inspect.signature(flow.fn, eval_str=True).parameters.items():
         kind, text = _described(parameter.annotation)
+        default = None if parameter.default is parameter.empty else parameter.default
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             required=parameter.default is parameter.empty,
-            default=None if parameter.default is parameter.empty else parameter.default,
+            default=default_preset() if name == "preset" else default,
             help=text.replace("%", "%%"),
             **_reading(kind),
         )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.daily import Done
     from tests.mtmd_flows.runs import Run
 
-TINY = str(Path(__file__).parent / "tiny.toml")
+TINY = "tiny"
 FIRST_DAY = date(2026, 1, 1)
 TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days after
 

@@ -14,8 +14,8 @@ from tests.documented import Checkout, Step, checkout_in, documented_commands
 from tests.mtmd_flows.runs import LINE, ROOT, Run
 from tests.sources.kuairand import conftest as kuairand
 
-TINY = "--preset tests/tiny.toml"
-PARAMETER = """--param preset='"tests/tiny.toml"'"""
+TINY = "--preset tiny"
+PARAMETER = """--param preset='"tiny"'"""
 HELD_OUT, NEXT = {"2026-01-25": "2026-01-21"}, {"2026-01-25": "2026-01-22"}
 RANGE = {"2026-01-23": "2026-01-21", "2026-01-25": "2026-01-22"}
 DEPLOYMENT = ".venv/bin/prefect deployment run"
@@ -63,11 +63,11 @@ REINSTATE = Step(
 )
 
 IN_A_TERMINAL = (
-    Step("make run", add="PRESET=tests/tiny.toml AS_OF=2026-01-21", says="promoted", live="2026-01-21"),
+    Step("make run", add="PRESET=tiny AS_OF=2026-01-21", says="promoted", live="2026-01-21"),
     Step(
         "make run AS_OF=2026-01-26",
         swap={"2026-01-26": "2026-01-22"},
-        add="PRESET=tests/tiny.toml",
+        add="PRESET=tiny",
         says="promoted",
         live="2026-01-22",
     ),
@@ -91,7 +91,7 @@ IN_A_TERMINAL = (
     ),
     Step(
         "make serve",
-        add="PRESET=tests/tiny.toml SERVE_PORT=0",
+        add="PRESET=tiny SERVE_PORT=0",
         says=r"serving 20260121-[0-9a-f]{10} with the ads of 2026-01-23",
         serves=True,
     ),
@@ -123,13 +123,13 @@ BESIDE = (  # these only read what was trained, or have a line of models of thei
     ),
     Step(
         ".venv/bin/python -m benchmarks.seeds --preset kuairand --as-of 2022-04-30 --threads 1",
-        swap={"kuairand": "tests/tiny.toml", "2022-04-30": "2026-01-22"},
+        swap={"kuairand": "tiny", "2022-04-30": "2026-01-22"},
         add="--seeds 0",
         says="mean of 1 training seeds",
     ),
     Step(
         ".venv/bin/python -m benchmarks.levels --preset kuairand --as-of 2022-04-30 --threads 1",
-        swap={"kuairand": "tests/tiny.toml", "2022-04-30": "2026-01-22"},
+        swap={"kuairand": "tiny", "2022-04-30": "2026-01-22"},
         says="at the level of the newest training day",
     ),
     Step(
@@ -290,9 +290,9 @@ def checkout(next_day: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     shutil.copytree(next_day.root, root / "artifacts" / LINE)
     for name in ("champion.json", "history.jsonl"):
         (root / "artifacts" / LINE / name).unlink()
-    shutil.copy(ROOT / "tests" / "tiny.toml", root / "my-preset.toml")
+    shutil.copy(ROOT / "mtmd" / "config" / "presets" / "tiny.toml", root / "my-preset.toml")
     (root / "my-search.toml").write_text(
-        'preset = "tests/tiny.toml"\nas_of = 2026-01-21\ntries = [{ name = "as it is" }]\n'
+        'preset = "tiny"\nas_of = 2026-01-21\ntries = [{ name = "as it is" }]\n'
     )
     (root / "tiny-kuairand.toml").write_text(_tiny_kuairand())
     made_up = kuairand.MadeUp(root / "kuairand-pure")

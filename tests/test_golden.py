@@ -27,8 +27,8 @@ from mtmd.evaluate.stage import evaluation_key
 from mtmd.train.stage import training_key
 from mtmd.validate.stage import day_record, day_sources
 
-preset, logs, root = load_preset("tests/tiny.toml"), sys.argv[1], sys.argv[2]
-plan = plan_run(date(2026, 1, 21), "tests/tiny.toml", logs=logs, artifacts=root)
+preset, logs, root = load_preset("tiny"), sys.argv[1], sys.argv[2]
+plan = plan_run(date(2026, 1, 21), "tiny", logs=logs, artifacts=root)
 day = plan.days[0]
 sources = day_sources(plan, day)
 print(shard_fingerprint(LogSource(logs), sources, preset.declarations))

@@ -20,12 +20,12 @@ from benchmarks.soak.ledger import Night, ledger, lost
 from benchmarks.soak.month import Month
 from benchmarks.soak.operator import Operator
 from benchmarks.soak.story import DAYS, FIRST, STORY
-from deploy.local import ROOT, Platform, down, up
+from deploy.local import Platform, down, up
 from mtmd.errors import MtmdError
 from mtmd.jobs.simulation import simulate_days
 from mtmd.store.files import write_text
 
-PRESET = str(ROOT / "tests" / "tiny.toml")
+PRESET = "tiny"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

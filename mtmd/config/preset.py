@@ -17,6 +17,7 @@ from mtmd.config.model import ModelConfig, RivalsConfig
 from mtmd.config.monitor import MonitorConfig
 from mtmd.config.preset_files import preset_path, read_preset
 from mtmd.config.retention import RetentionConfig
+from mtmd.config.simulation import SimulationConfig
 from mtmd.config.training import TrainingConfig
 from mtmd.errors import ConfigError
 
@@ -36,6 +37,11 @@ class Preset(Frozen):
         description="folder of source_requests.sql, source_ads.sql and source_candidates.sql, seen from the "
         "preset's file; left out where the logs have the contract's columns",
     )
+    expectations: str | None = Field(
+        None,
+        description="Python file with expectations of the team's own, seen from the preset's file: a function "
+        "expectations(preset)",
+    )
     window_days: int = Field(
         28, ge=MIN_WINDOW_DAYS, le=MAX_WINDOW_DAYS, description="training days before as_of"
     )
@@ -54,6 +60,7 @@ class Preset(Frozen):
     ab_test: ABTestConfig = ABTestConfig()
     monitor: MonitorConfig = MonitorConfig()
     retention: RetentionConfig = RetentionConfig()
+    simulation: SimulationConfig = SimulationConfig()
 
     @model_validator(mode="after")
     def _check(self) -> Self:

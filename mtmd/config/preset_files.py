@@ -7,7 +7,15 @@ from typing import Any
 from mtmd.config.base import merged
 from mtmd.errors import ConfigError
 
+_OF_PROJECT = "preset.toml"
+_PLACES = ("sql", "expectations")  # seen from the file that names them
+_PER_TASK = (("model", "emb_deep"), ("training", "loss_weights"), ("evaluation", "value_weights"))
 PRESETS = Path(__file__).parent / "presets"
+
+
+def default_preset() -> str:
+    """The preset of the project in the current folder, which `mtmd init` made; elsewhere the demo's."""
+    return _OF_PROJECT if Path(_OF_PROJECT).is_file() else "demo"
 
 
 def preset_names() -> tuple[str, ...]:
@@ -38,8 +46,7 @@ def read_preset(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"preset {path} is not valid TOML: {error}") from error
-    if isinstance(folder := values.get("sql"), str):
-        values["sql"] = str(path.parent / folder)
+    values |= {key: str(path.parent / values[key]) for key in _PLACES if isinstance(values.get(key), str)}
     if "base" not in values:
         return values
     base = values.pop("base")
@@ -57,4 +64,20 @@ def read_preset(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
     if any(below.samefile(file) for file in files):
         way = " → ".join(file.name for file in (*files, below))
         raise ConfigError(f"preset {path} has base {base!r}, which leads back: {way}; let one stand alone")
-    return merged(read_preset(below, files), values)
+    return _of_tasks_that_are_there(merged(read_preset(below, files), values), values)
+
+
+def _of_tasks_that_are_there(values: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    """A base's settings of tasks that a preset has no longer go with those tasks; what the file itself says stays."""
+    try:
+        tasks = {task["name"] for task in said["domains"]["tasks"]}
+    except (KeyError, TypeError):
+        return values
+    for section, key in _PER_TASK:
+        own, table = said.get(section), values.get(section)
+        given = own.get(key) if isinstance(own, dict) else None
+        kept = tasks | (set(given) if isinstance(given, dict) else set())
+        if isinstance(table, dict) and isinstance(table.get(key), dict):
+            settings = {task: setting for task, setting in table[key].items() if task in kept}
+            values = values | {section: table | {key: settings}}
+    return values

@@ -38,7 +38,8 @@ def simulate_days(
     """Write the days up to `until` that are not there yet, by default one window and its held-out day.
 
     Without a seed and a size, the world whose logs are there goes on; where there are none, and for what is not given
-    beside others, it is the demo's, seed 0. The preset's tasks say whether candidates have cvr and relevance too.
+    beside others, it is as the preset's `simulation` says, with seed 0. The preset's tasks say whether candidates have
+    cvr and relevance too.
     Raises ConfigError for fewer than one day, a size that cannot work, and a preset whose columns the platform can't
     write; LogsError where another world's logs are, or the same without or with these tasks.
     """
@@ -58,9 +59,13 @@ def simulate_days(
         if on_day is not None:
             on_day()
 
-    further = has_further_tasks(chosen)
+    further, size = has_further_tasks(chosen), chosen.simulation
     config = WorldConfig.sized(
-        seed or 0, requests_per_day=requests_per_day, users=users, ads=ads, further_tasks=further
+        seed or 0,
+        requests_per_day=requests_per_day or size.requests_per_day,
+        users=users or size.users,
+        ads=ads or size.ads,
+        further_tasks=further,
     )
     if (existing := world_at(place)) is not None:
         _require_tasks(existing, further, preset, place)

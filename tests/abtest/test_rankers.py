@@ -1,6 +1,7 @@
 """Models in the place of the lightweight ranker."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from mtmd.sources.simulated.teacher import TASKS
 from tests.abtest.funnels import tiny_traffic
 from tests.conftest import TINY
 
-FIVE = TINY.replace("tiny.toml", "tiny-five.toml")
+FIVE = str(Path(__file__).parents[1] / "tiny-five.toml")
 
 
 def one_row(table: object, schema: SideSchema, row: int, domain: int, seed: int) -> SideInput:

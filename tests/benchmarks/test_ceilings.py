@@ -1,4 +1,5 @@
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,11 +9,10 @@ from mtmd.config import Preset, load_preset
 from mtmd.errors import ConfigError
 from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.sources.simulated.requests import Pairs, draw_requests
-from tests.conftest import TINY
 from tests.worlds import tiny_world
 
 DAY = date(2026, 1, 5)
-FIVE = TINY.replace("tiny.toml", "tiny-five.toml")
+FIVE = str(Path(__file__).parents[1] / "tiny-five.toml")
 
 
 @pytest.fixture(scope="module")

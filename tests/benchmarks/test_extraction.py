@@ -7,7 +7,7 @@ import pytest
 from benchmarks.extraction import main, plain_copy
 from mtmd.logs.files import available_days, day_files
 
-TINY = str(Path(__file__).parents[1] / "tiny.toml")
+TINY = "tiny"
 
 
 def test_the_reference_copies_every_row_and_column(tiny_logs: Path, tmp_path: Path) -> None:

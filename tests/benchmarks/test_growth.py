@@ -32,6 +32,6 @@ def test_the_picture_has_a_line_of_linear_growth_and_one_for_each() -> None:
 def test_it_measures_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "growth.svg"
     arguments = ["--requests", "8", "--doublings", "1", "--steps", "1", "--picture", str(file)]
-    assert main([*arguments, "--preset", str(Path(__file__).parents[1] / "tiny.toml")]) == 0
+    assert main([*arguments, "--preset", "tiny"]) == 0
     assert "candidates" in capsys.readouterr().out
     assert file.read_text().startswith("<svg")

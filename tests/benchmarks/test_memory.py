@@ -8,7 +8,7 @@ import pytest
 from benchmarks.memory import Case, linked_days, main, watched
 from mtmd.logs.files import available_days, day_files
 
-TINY = str(Path(__file__).parents[1] / "tiny.toml")
+TINY = "tiny"
 
 
 def test_a_case_is_days_by_requests() -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from mtmd.config import Preset, load_preset, preset_names
+from mtmd.config.preset_files import PRESETS
 from mtmd.errors import ConfigError
 
-TINY = Path(__file__).parents[1] / "tiny.toml"
+TINY = PRESETS / "tiny.toml"
 
 
 def changed(tmp_path: Path, old: str, new: str) -> str:
@@ -153,6 +154,19 @@ def test_a_base_is_a_shipped_preset_or_a_path_from_the_files_folder_and_may_have
     second = load_preset(derived(tmp_path, 'logs = "logs/mine"', base="first.toml", name="second"))
     demo = load_preset("demo")
     assert second == demo.model_copy(update={"name": "second", "window_days": 21, "logs": "logs/mine"})
+
+
+def test_settings_of_the_bases_tasks_go_with_the_tasks(tmp_path: Path) -> None:
+    """A preset with other tasks says what is its own, and need not know what its base has."""
+    tasks = '[domains]\ntasks = [{ name = "ctr", label = "clicked" }, { name = "cvr", label = "converted" }]'
+    model, training = "[model]\nemb_deep = { cvr = 16 }", "[training]\nloss_weights = { cvr = 1.0 }"
+    preset = load_preset(derived(tmp_path, tasks, model, training))
+    assert preset.model.emb_deep == {"ctr": 8, "cvr": 16}
+    assert preset.training.loss_weights == {"ctr": 2.0, "cvr": 1.0}
+    with pytest.raises(ConfigError, match=r"model\.emb_deep has \['ctr'\]; it must have exactly the tasks"):
+        load_preset(derived(tmp_path, tasks, training))
+    with pytest.raises(ConfigError, match=r"loss_weights has \['ctr', 'cvr', 'gctr'\]; it must have exactly"):
+        load_preset(derived(tmp_path, tasks, model, "[training]\nloss_weights = { cvr = 1.0, gctr = 1.0 }"))
 
 
 def test_statements_are_in_a_folder_seen_from_the_file_that_names_it(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_up_after_everything_was_killed_keeps_runs_deployments_and_automations(
 def test_a_breach_is_told_and_retrains_when_that_is_enabled(live: Live, zombie: tuple[str, str]) -> None:
     retraining = live.named("automations")["mtmd-retrain-on-breach"]
     _enable(live.checkout, retraining)
-    run = live.start("monitor", as_of=str(NEXT), preset="tests/tiny.toml")
+    run = live.start("monitor", as_of=str(NEXT), preset="tiny")
     assert _await(lambda: live.run(run)["state"]["name"] == "Breach"), live.run(run)["state"]
     told = _await(lambda: [one["text"] for one in live.told if one["text"].startswith("MTMD monitor: ")])
     assert len(told) == 1

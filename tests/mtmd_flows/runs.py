@@ -17,7 +17,7 @@ from mtmd.registry.registry import Registry
 from mtmd_flows.daily_retrain import daily_retrain
 
 ROOT = Path(__file__).parents[2]
-TINY = str(ROOT / "tests" / "tiny.toml")
+TINY = "tiny"
 AS_OF = date(2026, 1, 21)  # the first day with a 20-day window before it
 NEXT = AS_OF + timedelta(days=1)
 LINE = "tiny"  # the preset's name: its directory in the artifacts

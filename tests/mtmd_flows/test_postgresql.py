@@ -46,7 +46,7 @@ def test_the_documented_platform_keeps_its_runs_in_postgresql(
     checkout.take(Step(ADDRESS, swap={"db.internal:5432": f"127.0.0.1:{database.port}"}))
     checkout.take(Step("make up", add="PORT=$A_PORT REPORTS_PORT=$ANOTHER_PORT", says="UI: http://127"))
     checkout.take(Step("export PREFECT_API_URL=http://127.0.0.1:4200/api", swap={":4200": ":$A_PORT"}))
-    small = """--param preset='"tests/tiny.toml"'"""
+    small = """--param preset='"tiny"'"""
     checkout.take(Step(RUN, swap={"01-25": "01-24", "days=27": "days=1"}, add=small, awaits=True))
     assert (checkout.root / "logs" / LINE / "ads" / "date=2026-01-24").is_dir()
     completed = "select count(*) from flow_run where state_type = 'COMPLETED'"

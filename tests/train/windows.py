@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -41,7 +40,7 @@ class RandomWindow:
 
 def pinned_preset() -> Preset:
     """The tiny preset with the training settings that these tests count on."""
-    preset = load_preset(str(Path(__file__).parents[1] / "tiny.toml"))
+    preset = load_preset("tiny")
     return with_training(preset, epochs=3, patience=3, learning_rate=1e-3, precision="float32")
 
 

@@ -1,6 +1,5 @@
 """The logs: contract columns and types, missing values, scales, and no truth."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -15,7 +14,7 @@ from mtmd.sources.simulated.tables import MISSING, SCHEMAS
 if TYPE_CHECKING:
     from tests.sources.simulated.conftest import Simulated
 
-TINY = str(Path(__file__).parents[2] / "tiny.toml")
+TINY = "tiny"
 SURFACES = ("home_feed", "search", "related_pin")
 
 

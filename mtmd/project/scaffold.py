@@ -1,0 +1,44 @@
+"""Write a project folder: a preset, source statements, expectations and deployments that a team owns and edits."""
+
+import re
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from mtmd.errors import ConfigError
+from mtmd.store.files import atomic_directory
+
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_TEMPLATES = files("mtmd.project") / "templates"
+
+
+def create_project(folder: Path, name: str | None = None) -> list[Path]:
+    """Make `folder` a project; returns its files. `name` is the preset's, by default the folder's own name.
+
+    Raises ConfigError for a folder that exists already, which is left as it is, and a name that no preset can have.
+    """
+    target = folder.absolute()
+    name = target.name if name is None else name
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"project name {name!r} must be lower-case letters, digits and hyphens, a letter first, such as my-ads; "
+            "choose another folder, or say --name"
+        )
+    if target.exists():
+        raise ConfigError(f"{target} exists already; choose a folder that does not, nothing is overwritten")
+    with atomic_directory(target) as directory:
+        for path, template in _templates(_TEMPLATES):
+            place = directory / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            text = template.read_text(encoding="utf-8").replace("@name@", name)
+            place.write_text(text.replace("@folder@", str(target)), encoding="utf-8")
+    return sorted(path for path in target.rglob("*") if path.is_file())
+
+
+def _templates(folder: Traversable, above: str = "") -> list[tuple[str, Traversable]]:
+    """Every template and its path in the project; `gitignore` is written with its dot."""
+    found: list[tuple[str, Traversable]] = []
+    for entry in folder.iterdir():
+        path = f"{above}{'.gitignore' if entry.name == 'gitignore' else entry.name}"
+        found += _templates(entry, f"{path}/") if entry.is_dir() else [(path, entry)]
+    return found

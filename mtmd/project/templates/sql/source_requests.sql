@@ -1,0 +1,4 @@
+-- source_requests: one row per ad request of one day, from our files.
+-- $paths lists the day's Parquet files. Rename and cast here, for example: select uid as user_id, ...
+select *
+from read_parquet($paths, hive_partitioning = false)
