@@ -16,7 +16,7 @@ export PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW := ignore
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: run run-kuairand ablation serve up down test lint docs clean help
+.PHONY: run run-kuairand ablation serve up down test coverage lint docs clean help
 
 run: $(READY)  ## Simulate logs up to AS_OF, retrain, and promote: the whole daily job
 	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
@@ -43,9 +43,13 @@ down: $(READY)  ## Stop what `make up` started; runs, schedules and artifacts st
 	$(BIN)/python -m deploy.local down
 
 # Several processes share the cores in the tests: threads that wait had better sleep.
-test: export OMP_WAIT_POLICY := PASSIVE
-test: lint  ## Lint, types, import contract, SQL lint, and every test with coverage
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+test coverage: export OMP_WAIT_POLICY := PASSIVE
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: lint  ## Lint, types, import contract, SQL lint, and every test
+	$(PYTEST)
+
+coverage: $(READY)  ## Every test, and which lines none of them runs; takes half as long again
+	$(PYTEST) --cov --cov-report=term
 
 lint: $(READY)  ## Format check, lint, types, import contract, SQL lint
 	$(BIN)/ruff format --check mtmd mtmd_flows mtmd_expectations deploy tests benchmarks

@@ -22,6 +22,7 @@ _QUIET = (
 _PATIENCE_MS = 120_000
 _CLICK_PATIENCE_MS = 30_000
 _TRIES = 3
+_BUSY = 503  # what Prefect answers while another writer holds its SQLite database
 _CREATES_A_RUN = re.compile(r"/create_flow_run$")
 # Prefect's chart of a run throws this when the machine is too slow for it to be there yet.
 _CHART = "Cannot read properties of null (reading 'position')"
@@ -111,12 +112,14 @@ class RunForm:
         self.page.get_by_role("button", name="Submit").click()
 
     def start(self) -> None:
-        """Submit until the server has made the run, as a person would whose click was lost; then open the run."""
+        """Submit until the server has made the run, as a person would who is told to try later; then open the run."""
         for _ in range(_TRIES):
             try:
                 with self.page.expect_response(_CREATES_A_RUN, timeout=_CLICK_PATIENCE_MS) as response:
                     self.submit()
             except TimeoutError:  # the form was still checking its values, and the button did nothing
+                continue
+            if response.value.status == _BUSY:
                 continue
             assert response.value.ok, response.value.text()
             # The message that links to the run goes away by itself, on a busy machine before it can be clicked.
