@@ -37,6 +37,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.service": "tests/benchmarks/test_service.py",
     ".venv/bin/python -m benchmarks.served_scores": "tests/benchmarks/test_served_scores.py",
     "make test": "it runs these tests",
+    "make coverage": "it runs these tests",
     "make docs": "it downloads what builds the site; tests/test_docs.py checks the links without it",
     ".venv/bin/python -m benchmarks.retraining --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_retraining.py",
     ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --threads 1": PEERS,
