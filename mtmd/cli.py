@@ -46,6 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def read_day(text: str) -> date:
+    """A day of the command line; argparse says what is wrong with it."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a day, YYYY-MM-DD, such as 2026-01-25") from None
+
+
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -82,7 +90,7 @@ def _add_logs(commands: _Commands) -> None:
     """Commands that write logs."""
     simulate = commands.add_parser("simulate", help="write the simulated platform's logs, missing days only")
     _add_preset(simulate)
-    simulate.add_argument("--until", type=date.fromisoformat, required=True, help="newest day, YYYY-MM-DD")
+    simulate.add_argument("--until", type=read_day, required=True, help="newest day, YYYY-MM-DD")
     simulate.add_argument(
         "--days", type=int, help="days up to --until; default: one window and its held-out day"
     )
@@ -115,7 +123,7 @@ def _add_ads(commands: _Commands) -> None:
     )
     publish.add_argument(
         "--day",
-        type=date.fromisoformat,
+        type=read_day,
         help="of the snapshot, be it older than what serves; default: the newest there is",
     )
     publish.add_argument("--logs", help="default: the preset's")

@@ -2,20 +2,26 @@
 
 import inspect
 import os
+import signal
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
-from types import NoneType, UnionType
+from types import FrameType, NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
+import psutil
 from prefect import Flow
 from prefect.exceptions import ParameterTypeError
+from prefect.settings import PREFECT_API_URL
 from pydantic.fields import FieldInfo
 
+from mtmd.cli import read_day
 from mtmd.config.preset_files import default_preset
 from mtmd.errors import MtmdError
-from mtmd_flows.terminal import print_error
+from mtmd_flows.terminal import print_error, print_stopped
 
+_INTERRUPTED = 128 + signal.SIGINT
 _Result = TypeVar("_Result")
 
 
@@ -24,13 +30,30 @@ def run_from_terminal(
 ) -> int:
     """Run a flow with the options of the command line; exit status 1 for an error that the user can mend."""
     options = parser_of(flow, module).parse_args()
+    if not PREFECT_API_URL.value():
+        signal.signal(signal.SIGINT, _stop)
     try:
         result = flow(**vars(options))
     except (MtmdError, ParameterTypeError) as error:
         print_error(error)
         return 1
+    except KeyboardInterrupt:
+        print_stopped()
+        return _INTERRUPTED
     show(result, options)
     return 0
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """End at Ctrl-C at once. The temporary server gets the Ctrl-C too, so nothing could be reported to it any more.
+
+    What is written is written whole, so the next run goes on from it.
+    """
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            child.terminate()
+    print_stopped()
+    os._exit(_INTERRUPTED)
 
 
 def parser_of(flow: Flow[..., Any], module: str) -> ArgumentParser:
@@ -69,4 +92,4 @@ def _reading(kind: Any) -> dict[str, Any]:
         return {"nargs": "+", "type": element}
     if get_origin(kind) is Literal:
         return {"choices": get_args(kind)}
-    return {"type": date.fromisoformat if kind is date else kind}
+    return {"type": read_day if kind is date else kind}

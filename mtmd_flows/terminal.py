@@ -26,6 +26,12 @@ def print_error(error: Exception) -> None:
     Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
 
 
+def print_stopped() -> None:
+    """What Ctrl-C has done."""
+    console = Console(stderr=True, highlight=False)
+    console.print("stopped; the same command goes on where it was", soft_wrap=True)
+
+
 def show(summary: RunSummary, preset: str) -> None:
     """Slices × LogMAE, the verdict, what was reused, where the files are, and what to do next."""
     console = Console(highlight=False)

@@ -215,3 +215,9 @@ def test_what_only_reads_and_writes_records_does_not_wait_for_torch(tmp_path: Pa
     )
     done = subprocess.run([sys.executable, "-c", code, "status", "--artifacts", str(tmp_path)], check=False)
     assert done.returncode == 0
+
+
+def test_a_day_is_written_with_its_year_first(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["simulate", "--until", "25.1.2026"])
+    assert "'25.1.2026' must be a day, YYYY-MM-DD, such as 2026-01-25" in capsys.readouterr().err

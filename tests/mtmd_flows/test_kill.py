@@ -1,14 +1,21 @@
 """SIGKILL in the middle of a stage: the next run finishes, and takes over what was complete."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mtmd.store.files import sha256_file
 from tests.mtmd_flows.kills import Killed, kill_three_times
-from tests.mtmd_flows.runs import LINE, Run, half_written
+from tests.mtmd_flows.runs import AS_OF, LINE, ROOT, TINY, Run, half_written
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +60,34 @@ def test_the_model_is_that_of_an_undisturbed_run(killed: Killed, first_run: Run)
 
     assert len(result(killed.artifacts)) >= 5
     assert result(killed.artifacts) == result(first_run.artifacts)
+
+
+def test_ctrl_c_ends_a_run_at_once_in_words(first_run: Run, tmp_path: Path) -> None:
+    """Also the temporary server, where none is configured."""
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    command = [sys.executable, "-m", "mtmd_flows.daily_retrain", "--preset", TINY, "--as-of", str(AS_OF)]
+    command += ["--logs", str(first_run.logs), "--artifacts", str(tmp_path / "artifacts")]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment | {"PREFECT_HOME": str(tmp_path / "prefect")},
+            stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    try:
+        while not any(tmp_path.glob("artifacts/*/validation/*")):
+            assert process.poll() is None, (tmp_path / "log").read_text()
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert family
+        pressed = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert time.monotonic() - pressed < 5
+        assert psutil.wait_procs(family, timeout=20)[1] == []
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    said = (tmp_path / "log").read_text()
+    assert "stopped; the same command goes on where it was" in said
+    assert "Traceback" not in said
 
 
 def test_nothing_half_written_is_left(killed: Killed) -> None:
