@@ -50,9 +50,7 @@ def read_preset(path: Path) -> dict[str, Any]:
 
 def values_of(said: dict[str, Any]) -> dict[str, Any]:
     """What `read_said` gives, without the files."""
-    return {
-        key: entry.value if isinstance(entry, Said) else values_of(entry) for key, entry in said.items()
-    }
+    return {key: entry.value if isinstance(entry, Said) else values_of(entry) for key, entry in said.items()}
 
 
 def read_said(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -63,12 +61,11 @@ def read_said(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
     """
     values = read_toml(path)
     base = values.pop("base", None)
-    said = _said(values, path)
     if base is None:
-        return said
+        return laid_over({}, values, path)
     if not isinstance(base, str):
         raise ConfigError(f"preset {path} has base {base!r}; it must be a preset's name or a path to a .toml")
-    if "name" not in said:
+    if "name" not in values:
         raise ConfigError(
             f"preset {path} has base {base!r} and no name of its own; give it one, or its models would be {base}'s"
         )
@@ -80,7 +77,13 @@ def read_said(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
     if any(below.samefile(file) for file in files):
         way = " → ".join(file.name for file in (*files, below))
         raise ConfigError(f"preset {path} has base {base!r}, which leads back: {way}; let one stand alone")
-    return _of_tasks_that_are_there(merged(read_said(below, files), said), said)
+    return laid_over(read_said(below, files), values, path)
+
+
+def laid_over(base: dict[str, Any], values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """A file's values over what `read_said` gave of its base."""
+    said = _said(values, path)
+    return _of_tasks_that_are_there(merged(base, said), said)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
