@@ -9,7 +9,7 @@ from mtmd.errors import ConfigError
 
 _OF_PROJECT = "preset.toml"
 _PLACES = ("sql", "expectations")  # seen from the file that names them
-_PER_TASK = (("model", "emb_deep"), ("training", "loss_weights"), ("evaluation", "value_weights"))
+PER_TASK = (("model", "emb_deep"), ("training", "loss_weights"), ("evaluation", "value_weights"))
 PRESETS = Path(__file__).parent / "presets"
 
 
@@ -112,7 +112,7 @@ def _of_tasks_that_are_there(tables: dict[str, Any], said: dict[str, Any]) -> di
         tasks = {task["name"] for task in said["domains"]["tasks"].value}
     except (KeyError, TypeError, AttributeError):
         return tables
-    for section, key in _PER_TASK:
+    for section, key in PER_TASK:
         own, table = said.get(section), tables.get(section)
         given = own.get(key) if isinstance(own, dict) else None
         kept = tasks | (set(given) if isinstance(given, dict) else set())

@@ -114,7 +114,7 @@ def _one_of_each(problems: Iterator[Problem]) -> list[Problem]:
         before = merged.get(problem.path)
         words = problem.message
         if before is not None and before.message != words:
-            words = f"{before.message}, or {words.removeprefix('must ')}"
+            words = f"{before.message}, or {words.removeprefix('must be ')}"
         merged[problem.path] = replace(problem, message=words)
     inside = {path[:n] for path in merged for n in range(len(path))}
     return [

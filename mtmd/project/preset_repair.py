@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
+from mtmd.config.preset_files import PER_TASK
 from mtmd.project.findings import nearest
 from mtmd.project.preset_problems import Path_, Problem, known_keys, validated, value_at
 
 _Values = dict[str, Any]
+_NAMED_SOMEHOW: dict[Path_, str] = {("name",): "nameless", ("logs",): "logs"}
 
 
 def without(problem: Problem, values: _Values) -> _Values | None:
@@ -38,9 +40,8 @@ def _changes(problem: Problem, values: _Values) -> Iterator[_Values]:
     for length in range(len(path), 0, -1):
         if isinstance(path[length - 1], int):
             yield _deleted(values, path[:length])
-    if problem.kind == "value_error":
-        yield from _simpler(values, problem.message)
-        yield _deleted(values, path)
+    yield from _simpler(values, problem.message)
+    yield _deleted(values, path)
 
 
 def _other_values(problem: Problem, values: _Values) -> Iterator[_Values]:
@@ -57,6 +58,8 @@ def _other_values(problem: Problem, values: _Values) -> Iterator[_Values]:
 def _stand_ins(problem: Problem) -> Iterator[Any]:
     """Values that the problem itself says would do."""
     context = problem.context
+    if problem.path in _NAMED_SOMEHOW:
+        yield _NAMED_SOMEHOW[problem.path]
     yield from (context[bound] for bound in ("ge", "le") if bound in context)
     if "gt" in context:
         yield context["gt"] + 1
@@ -74,18 +77,40 @@ def _simpler(values: _Values, message: str) -> Iterator[_Values]:
     yield _set(values, ("training", "loss_weights"), dict.fromkeys(tasks, 1.0))
     yield _set(values, ("model", "emb_deep"), 16)
     yield _deleted(values, ("evaluation", "value_weights"))
-    for place, keys in ((("domains", "tasks"), ("parent", "products")), (("features",), ("domains", "type"))):
-        entries = value_at(values, place)
-        order = _named(entries if isinstance(entries, list) else [], message)
-        for key in keys:
-            yield from (_deleted(values, (*place, n, key)) for n in order if key in entries[n])
-        yield from (_deleted(values, (*place, n)) for n in order)
+    yield from _simpler_entries(values, ("domains", "tasks"), ("parent", "products"), message)
+    yield from _simpler_entries(values, ("features",), ("domains", "type"), message)
     yield from _shallow(values)
     for names in (("domains", "surfaces"), ("domains", "products")):
         listed = value_at(values, names)
         if isinstance(listed, list):
             yield _set(values, names, [name for name in dict.fromkeys(listed) if name != "all"])
             yield _set(values, names, [name for name in listed if repr(name) not in message])
+
+
+def _simpler_entries(values: _Values, place: Path_, keys: tuple[str, ...], message: str) -> Iterator[_Values]:
+    """Tasks or features that a message names, without some of their keys, and then without them."""
+    entries = value_at(values, place)
+    order = _named(entries if isinstance(entries, list) else [], message)
+    for key in keys:
+        yield from (_deleted(values, (*place, n, key)) for n in order if key in entries[n])
+    for n in order:
+        if "label" in entries[n]:
+            yield _set(values, (*place, n, "label"), "clicked")
+            yield _without_task(values, n)
+        else:
+            yield _deleted(values, (*place, n))
+
+
+def _without_task(values: _Values, place: int) -> _Values:
+    """Without a task, what is said of it elsewhere, and its part as a parent."""
+    task = value_at(values, ("domains", "tasks", place, "name"))
+    changed = _deleted(values, ("domains", "tasks", place))
+    for section, key in PER_TASK:
+        changed = _deleted(changed, (section, key, task))
+    for n, other in enumerate(value_at(changed, ("domains", "tasks"))):
+        if isinstance(other, dict) and other.get("parent") == task:
+            changed = _deleted(changed, ("domains", "tasks", n, "parent"))
+    return changed
 
 
 def _named(entries: list[Any], message: str) -> list[int]:
