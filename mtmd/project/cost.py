@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from math import log2
 
 from mtmd.config import Preset, SideSchema
 from mtmd.project.days import window_files
@@ -31,10 +32,12 @@ def check_cost(
     files = window_files(logs, days)
     size = sum(path.stat().st_size for path in files)
     yield fact(
-        Part.COST, "files", f"{len(files):,} files, {_bytes(size)}; read in about {seconds * len(days):.0f} s"
+        Part.COST,
+        "files",
+        f"{len(files):,} files, {bytes_in_words(size)}; read in about {seconds * len(days):.0f} s",
     )
     shards = day_bytes(preset, **counts) * len(days)
-    yield fact(Part.COST, "shards", f"about {_bytes(shards)} in artifacts/{preset.name}/shards")
+    yield fact(Part.COST, "shards", f"about {bytes_in_words(shards)} in artifacts/{preset.name}/shards")
 
 
 def day_bytes(preset: Preset, *, requests: int, ads: int, candidates: int) -> int:
@@ -50,9 +53,9 @@ def _row_bytes(side: SideSchema) -> int:
     return 4 * (len(side.continuous) + len(side.categorical) + side.vector_width)
 
 
-def _bytes(size: float) -> str:
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"
+def bytes_in_words(size: float) -> str:
+    """A number of bytes in its largest unit."""
+    if size < 1024:
+        return f"{size:.0f} bytes"
+    power = min(int(log2(size) // 10), 4)
+    return f"{size / 1024**power:.1f} {('KiB', 'MiB', 'GiB', 'TiB')[power - 1]}"

@@ -116,7 +116,7 @@ def _vectors(
         )
         place, others = f"{table}.{feature.name}", [row for row in found if row["length"] != feature.width]
         if others:
-            text = ", ".join(f"{row['n']:,} vectors of length {row['length']}" for row in others[:3])
+            text = ", ".join(f"{counted(row['n'], 'vector')} of length {row['length']}" for row in others[:3])
             remedy = "write vectors of one length"
             if len(found) == 1:
                 remedy = f"set width = {found[0]['length']} in the preset, if all days have it"

@@ -153,14 +153,19 @@ def test_the_day_is_chosen(project: Project) -> None:
     assert project.check(date(2026, 1, 22)).passed
 
 
-def test_files_that_do_not_fit_each_other_are_named(project: Project) -> None:
-    project.damage("ads", "alter table t alter format type integer[] using [1]")
-    path = project.file("ads")
-    path.rename(path.with_name("part-1.parquet"))
-    other = project.file("ads", date(2026, 1, 22))
-    path.write_bytes(other.read_bytes())
-    problems = project.problems()
-    assert any("ads" in line and "format" in line.lower() for line in problems), problems
+def test_files_that_do_not_fit_each_other_are_named_beside_a_wrong_statement(project: Project) -> None:
+    project.statement("ads", "select wrong from read_parquet($paths)")
+    first = project.file("ads")
+    project.damage("ads", "alter table t alter price type varchar using 'dear'")
+    dear = first.read_bytes()
+    project.damage("ads", "alter table t alter price type integer[] using [1]")
+    first.with_name("part-1.parquet").write_bytes(dear)
+    assert [line.split(":")[0] for line in project.problems()] == ["source_ads.sql", "ads"]
+
+
+def test_a_preset_that_cannot_be_guessed_ends_the_check(project: Project) -> None:
+    project.say(preset='name = "mine"')
+    assert {finding.part for finding in project.check().findings} == {Part.PRESET}
 
 
 def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:

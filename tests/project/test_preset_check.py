@@ -97,6 +97,21 @@ def test_a_task_with_the_name_of_a_column_is_found_beside_what_is_said_of_the_ol
     assert found.preset is not None
 
 
+def test_a_parent_that_has_to_be_left_out_leaves_its_child_a_root(tmp_path: Path) -> None:
+    found = checked(
+        tmp_path,
+        changed(
+            ('name = "gctr", label', 'name = "hidden", label'),
+            ('parent = "ctr", products', 'parent = "hidden", products'),
+        ),
+    )
+    assert (
+        lines(found)[-1] == "tasks ['hidden'] have names of contract columns of candidates → rename the tasks"
+    )
+    assert found.preset is not None
+    assert found.preset.domains.parents == (None, None)
+
+
 def test_a_side_without_a_shallow_feature_is_found(tmp_path: Path) -> None:
     found = checked(tmp_path, TINY.replace("shallow = true\n", ""))
     assert lines(found) == [
