@@ -199,7 +199,11 @@ def _init(options: argparse.Namespace) -> None:
 
     for path in create_project(options.folder, options.name):
         _console.print(escape(str(path)))
-    _console.print(escape(f"next: cd {options.folder}, edit preset.toml, then mtmd run; README.md says more"))
+    _console.print(
+        escape(
+            f"next: cd {options.folder}, edit preset.toml, then mtmd check and mtmd run; README.md says more"
+        )
+    )
 
 
 def _check(options: argparse.Namespace) -> int:

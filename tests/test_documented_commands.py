@@ -109,6 +109,13 @@ IN_A_TERMINAL = (
         says="1 days are new",
     ),
     Step(
+        ".venv/bin/mtmd check --preset my-preset.toml --logs /path/to/logs",
+        swap={"/path/to/logs": "logs/tiny"},
+        says=r"\n0 problems, \d+ hints?\n",
+    ),
+    Step(".venv/bin/mtmd schema > preset.schema.json"),
+    Step(".venv/bin/mtmd config --preset my-preset.toml", says=r"window_days = 20  # this file"),
+    Step(
         ".venv/bin/python -m mtmd_flows.daily_retrain --preset my-preset.toml --as-of 2026-01-25 --logs /path/to/logs",
         swap={**HELD_OUT, "/path/to/logs": "logs/tiny"},
         add="--no-ablations",
