@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from mtmd.config import Declarations, Feature
 from mtmd.errors import ConfigError
-from mtmd.logs.contract import table_columns
+from mtmd.logs.contract import outcome_columns, table_columns
 from mtmd.logs.files import duckdb_paths
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, counted, error, nearest
@@ -113,9 +113,7 @@ def _absent(columns: _Columns, lost: dict[str, int], declarations: Declarations)
     for column, kind in columns.declared.items():
         place, other = f"{columns.table}.{column}", columns.taken.get(column)
         if other is None:
-            remedy = f"select it; where it is not known: cast(null as {kind.lower()}) as {column}"
-            if _feature(columns.table, column, declarations) is not None:
-                remedy += "; or take the feature out of the preset"
+            remedy = _selected(columns.table, column, kind, declarations)
             yield error(Part.COLUMNS, place, f"missing; {kind} is declared", remedy)
         elif other != column:
             text = f"missing; there is a column {other} {columns.there[other]}"
@@ -147,6 +145,20 @@ def _value(columns: _Columns, column: str, lost: dict[str, int]) -> str:
         f"cast(hash({source}) >> 1 as bigint)"
         if kind == "BIGINT"
         else f"try_cast({source} as {kind.lower()})"
+    )
+
+
+def _selected(table: str, column: str, kind: str, declarations: Declarations) -> str:
+    """What to do about a missing column; null does for a feature, and for what no task is judged by."""
+    null = f"select it; where it is not known: cast(null as {kind.lower()}) as {column}"
+    if _feature(table, column, declarations) is not None:
+        return f"{null}; or take the feature out of the preset"
+    judged = {"impressed", *(task.label for task in declarations.domains.tasks)}
+    unjudged = outcome_columns(declarations.domains).keys() - judged
+    return (
+        null
+        if table == "candidates" and column in unjudged
+        else f"select it as {column}: null in all rows does not do"
     )
 
 

@@ -1,5 +1,6 @@
 """The JSON Schema of a preset's file, with which editors complete and check TOML."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from mtmd.config import Preset
@@ -17,7 +18,9 @@ def preset_schema() -> dict[str, Any]:
     Elements of lists, such as a feature, are never completed by a base, so what they need stays required.
     """
     schema = Preset.model_json_schema()
-    needs = _taken_from_tables(schema, schema["$defs"])
+    needs = _needs(schema, schema["$defs"])
+    for table in (schema, *_tables_in(schema, schema["$defs"])):
+        table.pop("required", None)
     schema["properties"] = {"base": _BASE} | schema["properties"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -28,12 +31,24 @@ def preset_schema() -> dict[str, Any]:
     }
 
 
-def _taken_from_tables(table: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Take `required` out of a table's schema and out of those of the tables in it; what was taken, as a schema."""
-    inner = {}
-    for key, value in table.get("properties", {}).items():
-        reference = value.get("$ref", "").removeprefix("#/$defs/")
-        if reference and (needs := _taken_from_tables(definitions[reference], definitions)):
-            inner[key] = needs
-    needs = {"required": required} if (required := table.pop("required", None)) else {}
+def _needs(table: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """What a table requires, and what the tables in it do, as a schema."""
+    needs = {"required": table["required"]} if "required" in table else {}
+    inner = {
+        key: below
+        for key, value in table["properties"].items()
+        if (name := _reference(value)) and (below := _needs(definitions[name], definitions))
+    }
     return needs | ({"properties": inner} if inner else {})
+
+
+def _tables_in(table: dict[str, Any], definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for value in table["properties"].values():
+        if name := _reference(value):
+            yield definitions[name]
+            yield from _tables_in(definitions[name], definitions)
+
+
+def _reference(value: dict[str, Any]) -> str:
+    """The definition of a key that is a table; empty for another one."""
+    return str(value.get("$ref", "")).removeprefix("#/$defs/")

@@ -22,7 +22,11 @@ WRONG = {
         "alter table t add column colour varchar",
         "alter table t add column shade varchar",
     ),
-    "candidates": ("alter table t alter ctr type double", "alter table t drop hidden"),
+    "candidates": (
+        "alter table t alter ctr type double",
+        "alter table t drop hidden",
+        "alter table t drop gctr",
+    ),
 }
 PROBLEMS = {
     "requests.weekday": "missing; there is a column week_day BIGINT → if that is it: "
@@ -44,6 +48,7 @@ PROBLEMS = {
     "ads": "undeclared: colour VARCHAR, shade VARCHAR → select * exclude (colour, shade); or declare it as a "
     "feature or a label in the preset",
     "candidates.ctr": "DOUBLE; FLOAT is declared → select * replace (cast(ctr as float) as ctr)",
+    "candidates.gctr": "missing; FLOAT is declared → select it as gctr: null in all rows does not do",
     "candidates.hidden": "missing; BOOLEAN is declared → select it; where it is not known: "
     "cast(null as boolean) as hidden",
 }
@@ -53,7 +58,7 @@ MENDED = {
     "ads": "select * exclude (colour, shade, advertiser) replace (cast(price as float) as price, "
     "cast(bid as float) as bid, cast(ad_vector as float[]) as ad_vector), advertiser as advertiser_id, "
     "cast(null as float) as discount",
-    "candidates": "select * replace (cast(ctr as float) as ctr), cast(null as boolean) as hidden",
+    "candidates": "select * replace (cast(ctr as float) as ctr), cast(ctr / 2 as float) as gctr, cast(null as boolean) as hidden",
 }
 
 
