@@ -1,6 +1,6 @@
 """`mtmd check`: all that is wrong with a preset, its statements and a day of its logs, in one run of seconds.
 
-Nothing is trained or written, and neither torch nor great-expectations is loaded. What can't be checked because of a
+Nothing is trained or stored, and neither torch nor great-expectations is loaded. What can't be checked because of a
 finding is left out; the rest goes on as if the finding were mended.
 """
 

@@ -11,6 +11,7 @@ from mtmd.project.findings import Finding, Part, counted, error, fact, warning
 from mtmd_expectations.common import listed, name
 from mtmd_expectations.features import finite_column, length_column, missing_sql
 
+_EXACT_ROWS = 1_000_000
 MOST_COLLIDING = 0.1  # share of a feature's values that meet another one in their bucket
 
 
@@ -53,10 +54,16 @@ def enough_buckets(values: int) -> int:
     return buckets if colliding_share(values, buckets) <= MOST_COLLIDING else buckets + unit
 
 
+def distinct_sql(column: str, rows_of_table: int) -> str:
+    """How many values differ: exactly, or of a large table within some 2 %, in little memory."""
+    return f"count(distinct {column})" if rows_of_table <= _EXACT_ROWS else f"approx_count_distinct({column})"
+
+
 def _counts(
     connection: Connection, table: str, domain: str, features: list[Feature]
 ) -> Iterator[FeatureCounts]:
     """In one scan. A vector's distinct values are those of its length."""
+    (size,) = rows(connection, f"select count(*) as n from {table}")
     columns = []
     for n, feature in enumerate(features):
         within = "true" if feature.domains is None else f"{domain} in ({listed(feature.domains)})"
@@ -64,7 +71,7 @@ def _counts(
         columns += [
             f"count_if({within}) as r{n}",
             f"count_if({within} and {missing_sql(feature)}) as m{n}",
-            f"count(distinct {column}) filter ({within} and not {missing_sql(feature)}) as d{n}",
+            f"{distinct_sql(column, size['n'])} filter ({within} and not {missing_sql(feature)}) as d{n}",
         ]
     (row,) = rows(connection, f"select {', '.join(columns)} from {table}")
     for n in range(len(features)):

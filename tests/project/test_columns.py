@@ -58,7 +58,8 @@ MENDED = {
     "ads": "select * exclude (colour, shade, advertiser) replace (cast(price as float) as price, "
     "cast(bid as float) as bid, cast(ad_vector as float[]) as ad_vector), advertiser as advertiser_id, "
     "cast(null as float) as discount",
-    "candidates": "select * replace (cast(ctr as float) as ctr), cast(ctr / 2 as float) as gctr, cast(null as boolean) as hidden",
+    "candidates": "select * replace (cast(ctr as float) as ctr), cast(ctr / 2 as float) as gctr, "
+    "cast(null as boolean) as hidden",
 }
 
 

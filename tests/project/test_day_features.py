@@ -2,7 +2,8 @@
 
 import pytest
 
-from mtmd.project.day_features import MOST_COLLIDING, colliding_share, enough_buckets
+from mtmd.project.day_features import MOST_COLLIDING, colliding_share, distinct_sql, enough_buckets
+from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Part
 from tests.project.conftest import Project
 
@@ -19,6 +20,13 @@ def test_the_buckets_that_are_proposed_are_the_least_of_two_digits(values: int, 
     assert enough_buckets(values) == buckets
     unit = 10 ** (len(str(buckets)) - 2)
     assert colliding_share(values, buckets) <= MOST_COLLIDING < colliding_share(values, buckets - unit)
+
+
+def test_values_of_a_large_table_are_counted_roughly(connection: Connection) -> None:
+    for size in (1_000_000, 1_000_001):
+        sql = f"select {distinct_sql('range % 5000', size)} filter (true) as n from range({size})"
+        (found,) = rows(connection, sql)
+        assert found["n"] == pytest.approx(5000, rel=0 if size == 1_000_000 else 0.1)
 
 
 def test_nulls_and_values_are_those_of_the_domains_that_have_the_feature(project: Project) -> None:
