@@ -8,7 +8,7 @@ from mtmd.config import Preset, preset_names
 from mtmd.config.preset_files import Said, laid_over, preset_path, read_said, read_toml, values_of
 from mtmd.errors import ConfigError
 from mtmd.project.findings import Finding, Part, error, nearest
-from mtmd.project.preset_problems import Path_, Problem, known_keys, subject, validated, value_at
+from mtmd.project.preset_problems import Path_, Problem, known_keys, subject, tables_at, validated
 from mtmd.project.preset_repair import without
 
 _MOST_ROUNDS = 50  # each takes away at least one problem
@@ -136,12 +136,7 @@ def _file_of(path: Path_, said: dict[str, Any], file: Path) -> Path:
 
 
 def _names(values: dict[str, Any]) -> frozenset[str]:
-    entries = [*_listed(values, ("features",)), *_listed(values, ("domains", "tasks"))]
+    entries = [*tables_at(values, ("features",)), *tables_at(values, ("domains", "tasks"))]
     return frozenset(
-        entry[key] for entry in entries for key in ("name", "label") if isinstance(entry.get(key), str)
+        entry[key] for _, entry in entries for key in ("name", "label") if isinstance(entry.get(key), str)
     )
-
-
-def _listed(values: dict[str, Any], path: Path_) -> list[dict[str, Any]]:
-    found = value_at(values, path)
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []

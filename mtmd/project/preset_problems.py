@@ -66,6 +66,13 @@ def value_at(values: Any, path: Path_) -> Any:
     return values
 
 
+def tables_at(values: dict[str, Any], path: Path_) -> list[tuple[int, dict[str, Any]]]:
+    """The tables of the list at a path, with their positions; none where there is no list."""
+    found = value_at(values, path)
+    entries = enumerate(found) if isinstance(found, list) else ()
+    return [(n, entry) for n, entry in entries if isinstance(entry, dict)]
+
+
 def known_keys(path: Path_) -> dict[str, str]:
     """The keys of the table at a path, with their descriptions; none where it is no table of known keys."""
     model: type[BaseModel] | None = Preset

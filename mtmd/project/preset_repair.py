@@ -10,7 +10,7 @@ from typing import Any
 
 from mtmd.config.preset_files import PER_TASK
 from mtmd.project.findings import nearest
-from mtmd.project.preset_problems import Path_, Problem, known_keys, validated, value_at
+from mtmd.project.preset_problems import Path_, Problem, known_keys, tables_at, validated, value_at
 
 _Values = dict[str, Any]
 _NAMED_SOMEHOW: dict[Path_, str] = {("name",): "nameless", ("logs",): "logs"}
@@ -71,9 +71,8 @@ def _stand_ins(problem: Problem) -> Iterator[Any]:
 
 def _simpler(values: _Values, message: str) -> Iterator[_Values]:
     """What sections ask of each other, given up piece by piece, of what the message names."""
-    tasks = [
-        task.get("name") for task in value_at(values, ("domains", "tasks")) or [] if isinstance(task, dict)
-    ]
+    given = [task.get("name") for _, task in tables_at(values, ("domains", "tasks"))]
+    tasks = [name for name in given if isinstance(name, str)]
     yield _set(values, ("training", "loss_weights"), dict.fromkeys(tasks, 1.0))
     yield _set(values, ("model", "emb_deep"), 16)
     yield _deleted(values, ("evaluation", "value_weights"))
@@ -89,39 +88,32 @@ def _simpler(values: _Values, message: str) -> Iterator[_Values]:
 
 def _simpler_entries(values: _Values, place: Path_, keys: tuple[str, ...], message: str) -> Iterator[_Values]:
     """Tasks or features that a message names, without some of their keys, and then without them."""
-    entries = value_at(values, place)
-    order = _named(entries if isinstance(entries, list) else [], message)
+    # The last first: of two of one name it is the repeated one.
+    named = [(n, entry) for n, entry in tables_at(values, place) if repr(entry.get("name")) in message][::-1]
     for key in keys:
-        yield from (_deleted(values, (*place, n, key)) for n in order if key in entries[n])
-    for n in order:
-        if "label" in entries[n]:
+        yield from (_deleted(values, (*place, n, key)) for n, entry in named if key in entry)
+    for n, entry in named:
+        if "label" in entry:
             yield _set(values, (*place, n, "label"), "clicked")
-            yield _without_task(values, n)
+            yield _without_task(values, n, entry.get("name"))
         else:
             yield _deleted(values, (*place, n))
 
 
-def _without_task(values: _Values, place: int) -> _Values:
+def _without_task(values: _Values, place: int, task: Any) -> _Values:
     """Without a task, what is said of it elsewhere, and its part as a parent."""
-    task = value_at(values, ("domains", "tasks", place, "name"))
     changed = _deleted(values, ("domains", "tasks", place))
     for section, key in PER_TASK:
         changed = _deleted(changed, (section, key, task))
-    for n, other in enumerate(value_at(changed, ("domains", "tasks"))):
-        if isinstance(other, dict) and other.get("parent") == task:
+    for n, other in tables_at(changed, ("domains", "tasks")):
+        if other.get("parent") == task:
             changed = _deleted(changed, ("domains", "tasks", n, "parent"))
     return changed
 
 
-def _named(entries: list[Any], message: str) -> list[int]:
-    """Positions of the entries that a message names, the last first: of two of one name it is the repeated one."""
-    places = [n for n, entry in enumerate(entries) if isinstance(entry, dict)]
-    return [n for n in reversed(places) if repr(entries[n].get("name")) in message]
-
-
 def _shallow(values: _Values) -> Iterator[_Values]:
-    for n, feature in enumerate(value_at(values, ("features",)) or []):
-        if isinstance(feature, dict) and feature.get("kind") == "categorical":
+    for n, feature in tables_at(values, ("features",)):
+        if feature.get("kind") == "categorical":
             yield _set(values, ("features", n, "shallow"), True)
 
 

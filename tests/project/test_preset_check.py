@@ -149,6 +149,18 @@ def test_names_of_what_was_left_out_are_remembered(tmp_path: Path) -> None:
     assert "category" in found.names
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[domains]\ntasks = 3\n", "domains.tasks (3) must be a valid tuple"),
+        ("[domains]\ntasks = [{ name = [], label = 3 }]\n", "task no. 1, name ([]) must be a valid string"),
+        ("[model]\nemb_deep = []\n", "model.emb_deep ([]) must be a valid dictionary, or a valid integer"),
+    ],
+)
+def test_values_of_any_type_are_taken(tmp_path: Path, text: str, line: str) -> None:
+    assert lines(checked(tmp_path, f'base = "tiny"\nname = "mine"\n{text}'))[0].startswith(line)
+
+
 def test_a_mistake_of_the_base_is_said_of_the_bases_file(tmp_path: Path) -> None:
     (tmp_path / "below.toml").write_text(changed(("epochs = 4", "epochs = 0")))
     found = checked(tmp_path, 'base = "below.toml"\nname = "mine"\n[training]\npatience = 0\n')
