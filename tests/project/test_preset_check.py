@@ -48,6 +48,10 @@ def test_a_preset_that_is_not_there_is_an_error() -> None:
     [
         ("window_days = 20", "window_days = 90",
          "window_days (90) must be less than or equal to 60 → write another window_days: training days before as_of"),
+        ("window_days = 20", "window_days = 9",
+         "window_days (9) must be at least min_window_days (20) → lengthen the window, or lower min_window_days"),
+        ("window_days = 20", "window_days = 30\nmin_window_days = 40",
+         "window_days (30) must be at least min_window_days (40) → lengthen the window"),
         ("window_days = 20", "days_of_window = 20",
          "days_of_window: no such key → remove it, or write one of name, logs, sql"),
         ('name = "tiny"', 'name = "Tiny Preset"', "name ('Tiny Preset') must match pattern"),

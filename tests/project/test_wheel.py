@@ -123,9 +123,8 @@ def test_a_team_goes_from_the_wheel_to_an_answer_in_a_folder_of_its_own(
     project = tmp_path / "my-ads"
     preset = project / "preset.toml"
     beginning, _, _ = preset.read_text().partition("# ---- How it is trained")
-    preset.write_text(
-        beginning.replace('base = "demo"', 'base = "tiny"')
-    )  # small, or this would take minutes
+    small = beginning.replace('base = "demo"', 'base = "tiny"')  # or this would take minutes
+    preset.write_text(small.replace("window_days = 24", "min_window_days = 10\nwindow_days = 10"))
     installed.run(project, "mtmd", "simulate", "--until", "2026-01-25")
     assert installed.run(project, "mtmd", "check").splitlines()[-1].startswith("0 problems, ")
     said = installed.run(project, "mtmd", "run", "--as-of", "2026-01-25", "--no-ablations")
