@@ -90,7 +90,7 @@ def _window(preset: Preset, as_of: date, days: dict[str, set[date]]) -> list[Fin
         lacking = [day for day in wanted if day not in days[table]]
         if days[table] and lacking:
             text = f"lacks {len(lacking)} of the {len(wanted)} training days before {as_of}: {_some(lacking)}"
-            remedy = "deliver them, say another --as-of, shorten window_days (and min_window_days), or name them in [left_out]"
+            remedy = "deliver them, say another --as-of, name them in [left_out], or shorten the window"
             findings.append(error(Part.DAYS, table, text, remedy))
     if not findings:
         text = f"{as_of} is held out, {len(wanted)} training days from {wanted[0]} on"

@@ -75,7 +75,7 @@ def _simpler(values: _Values, message: str) -> Iterator[_Values]:
     tasks = [name for name in given if isinstance(name, str)]
     yield _set(values, ("training", "loss_weights"), dict.fromkeys(tasks, 1.0))
     yield _set(values, ("model", "emb_deep"), 16)
-    for path in (("evaluation", "value_weights"), ("window_days",), ("min_window_days",)):
+    for path in (("evaluation", "value_weights"), ("min_window_days",), ("window_days",)):
         yield _deleted(values, path)
     yield from _simpler_entries(values, ("domains", "tasks"), ("parent", "products"), message)
     yield from _simpler_entries(values, ("features",), ("domains", "type"), message)

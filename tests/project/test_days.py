@@ -38,7 +38,7 @@ def test_missing_training_days_stop_a_run_and_earlier_ones_are_a_hint(project: P
     gone(project, "ads", 2, 9, 10, 12)
     assert problems(project) == [
         "ads: lacks 2 of the 19 training days before 2026-01-23: 2026-01-09, 2026-01-10 → deliver them, say another "
-        "--as-of, shorten window_days (and min_window_days), or name them in [left_out]"
+        "--as-of, name them in [left_out], or shorten the window"
     ]
     assert found(project, Level.WARNING) == [
         "ads: 1 day missing between 2026-01-01 and 2026-01-23: 2026-01-02 → deliver them; no window that needs them "
