@@ -1,10 +1,11 @@
-"""The thin command line: `mtmd init | run | ablation | ab-test | simulate | import-kuairand | status | publish |
-export-embeddings | serve | rollback | reinstate`.
+"""The thin command line: `mtmd init | check | schema | config | run | ablation | ab-test | simulate | import-kuairand |
+status | publish | export-embeddings | serve | rollback | reinstate`.
 
 Everything long is a Prefect flow, and a process of its own.
 """
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -39,11 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     try:
-        options.run(options)
+        status: int | None = options.run(options)
     except MtmdError as error:
         _errors.print(f"[bold red]error:[/] {escape(str(error))}")
         return 1
-    return 0
+    return status or 0
 
 
 def read_day(text: str) -> date:
@@ -73,6 +74,24 @@ def _add_project(commands: _Commands) -> None:
     init.add_argument("folder", type=Path, help="a folder that does not exist yet")
     init.add_argument("--name", help="of the preset; default: the folder's name")
     init.set_defaults(run=_init)
+    check = commands.add_parser(
+        "check",
+        help="say all that is wrong with a preset, its SQL and its logs; exit status 1 if anything is",
+    )
+    _add_preset(check)
+    check.add_argument("--logs", help="default: the preset's")
+    check.add_argument(
+        "--as-of",
+        type=date.fromisoformat,
+        help="day whose rows are read, YYYY-MM-DD; default: the newest that all tables have",
+    )
+    check.add_argument("--json", action="store_true", help="print the findings as JSON")
+    check.set_defaults(run=_check)
+    schema = commands.add_parser("schema", help="print the JSON Schema of a preset's file, for editors")
+    schema.set_defaults(run=_schema)
+    config = commands.add_parser("config", help="print what a preset resolves to, and which file says what")
+    _add_preset(config)
+    config.set_defaults(run=_config)
     for name, (_, text) in _FLOWS.items():
         # Its options are the flow's parameters, which Prefect's process alone knows: --help is handed on too.
         commands.add_parser(name, help=text, add_help=False).set_defaults(run=_run_flow)
@@ -188,7 +207,35 @@ def _init(options: argparse.Namespace) -> None:
 
     for path in create_project(options.folder, options.name):
         _console.print(escape(str(path)))
-    _console.print(escape(f"next: cd {options.folder}, edit preset.toml, then mtmd run; README.md says more"))
+    _console.print(
+        escape(
+            f"next: cd {options.folder}, edit preset.toml, then mtmd check and mtmd run; README.md says more"
+        )
+    )
+
+
+def _check(options: argparse.Namespace) -> int:
+    from mtmd.project.check import check_project
+    from mtmd.project.show import show
+
+    checked = check_project(options.preset, logs=options.logs, as_of=options.as_of)
+    if options.json:
+        _console.print(checked.model_dump_json(indent=2), markup=False)
+    else:
+        show(checked, _console)
+    return 0 if checked.passed else 1
+
+
+def _schema(_: argparse.Namespace) -> None:
+    from mtmd.project.schema import preset_schema
+
+    _console.print(json.dumps(preset_schema(), indent=2, ensure_ascii=False), markup=False)
+
+
+def _config(options: argparse.Namespace) -> None:
+    from mtmd.project.resolved import as_toml, settings
+
+    _console.print(as_toml(settings(options.preset)), markup=False)
 
 
 def _run_flow(options: argparse.Namespace) -> None:

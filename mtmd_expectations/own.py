@@ -24,7 +24,12 @@ def own_expectations(preset: Preset, table: SuiteTable) -> list[Expect]:
     path = Path(preset.expectations)
     if not path.is_file():
         raise ConfigError(f"{path} does not exist; the preset's `expectations` must be a Python file")
-    told = _function(path, path.stat().st_mtime_ns)(preset)
+    try:
+        told = _function(path, path.stat().st_mtime_ns)(preset)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"expectations({preset.name}) in {path} failed: {error!r}; correct it") from error
     if not isinstance(told, dict) or (unknown := set(told) - set(_TABLES)):
         names = sorted(map(str, unknown)) if isinstance(told, dict) else type(told).__name__
         raise ConfigError(

@@ -37,6 +37,9 @@ README = (ROOT / "README.md").read_text()
 DOCS = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
 PACKAGES = ("mtmd", "mtmd_flows", "mtmd_expectations", "deploy")
 COMMANDS = (
+    "check",
+    "schema",
+    "config",
     "simulate",
     "import-kuairand",
     "status",

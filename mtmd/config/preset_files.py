@@ -2,14 +2,14 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mtmd.config.base import merged
 from mtmd.errors import ConfigError
 
 _OF_PROJECT = "preset.toml"
 _PLACES = ("sql", "expectations")  # seen from the file that names them
-_PER_TASK = (("model", "emb_deep"), ("training", "loss_weights"), ("evaluation", "value_weights"))
+PER_TASK = (("model", "emb_deep"), ("training", "loss_weights"), ("evaluation", "value_weights"))
 PRESETS = Path(__file__).parent / "presets"
 
 
@@ -36,20 +36,33 @@ def preset_path(name_or_path: str, folder: Path = Path()) -> Path:
     return path
 
 
-def read_preset(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The values of a preset's file, laid over those of its `base` where it has one.
+class Said(NamedTuple):
+    """What a file says of a key: a value that is no table, and the file."""
+
+    value: Any
+    file: Path
+
+
+def read_preset(path: Path) -> dict[str, Any]:
+    """The values of a preset's file, laid over those of its `base` where it has one; raises as `read_said` does."""
+    return values_of(read_said(path))
+
+
+def values_of(said: dict[str, Any]) -> dict[str, Any]:
+    """What `read_said` gives, without the files."""
+    return {key: entry.value if isinstance(entry, Said) else values_of(entry) for key, entry in said.items()}
+
+
+def read_said(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The tables of a preset's file, laid over those of its `base`; each value in them is a `Said`.
 
     `base` is a shipped preset's name, or a path from the file's folder. `derived` are the files that led here.
     Raises ConfigError for a file that is not TOML, a base that is not found or leads back, and no name beside a base.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"preset {path} is not valid TOML: {error}") from error
-    values |= {key: str(path.parent / values[key]) for key in _PLACES if isinstance(values.get(key), str)}
-    if "base" not in values:
-        return values
-    base = values.pop("base")
+    values = read_toml(path)
+    base = values.pop("base", None)
+    if base is None:
+        return laid_over({}, values, path)
     if not isinstance(base, str):
         raise ConfigError(f"preset {path} has base {base!r}; it must be a preset's name or a path to a .toml")
     if "name" not in values:
@@ -64,20 +77,46 @@ def read_preset(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
     if any(below.samefile(file) for file in files):
         way = " → ".join(file.name for file in (*files, below))
         raise ConfigError(f"preset {path} has base {base!r}, which leads back: {way}; let one stand alone")
-    return _of_tasks_that_are_there(merged(read_preset(below, files), values), values)
+    return laid_over(read_said(below, files), values, path)
 
 
-def _of_tasks_that_are_there(values: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+def laid_over(base: dict[str, Any], values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """A file's values over what `read_said` gave of its base."""
+    said = _said(values, path)
+    return _of_tasks_that_are_there(merged(base, said), said)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What one file says, its `base` too; places in it are seen from its folder.
+
+    Raises ConfigError for a file that is not TOML.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"preset {path} is not valid TOML: {error}") from error
+    places = {key: str(path.parent / values[key]) for key in _PLACES if isinstance(values.get(key), str)}
+    return values | places
+
+
+def _said(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    return {
+        key: _said(value, path) if isinstance(value, dict) else Said(value, path)
+        for key, value in values.items()
+    }
+
+
+def _of_tasks_that_are_there(tables: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
     """A base's settings of tasks that a preset has no longer go with those tasks; what the file itself says stays."""
     try:
-        tasks = {task["name"] for task in said["domains"]["tasks"]}
-    except (KeyError, TypeError):
-        return values
-    for section, key in _PER_TASK:
-        own, table = said.get(section), values.get(section)
+        tasks = {task["name"] for task in said["domains"]["tasks"].value}
+    except (KeyError, TypeError, AttributeError):
+        return tables
+    for section, key in PER_TASK:
+        own, table = said.get(section), tables.get(section)
         given = own.get(key) if isinstance(own, dict) else None
         kept = tasks | (set(given) if isinstance(given, dict) else set())
         if isinstance(table, dict) and isinstance(table.get(key), dict):
             settings = {task: setting for task, setting in table[key].items() if task in kept}
-            values = values | {section: table | {key: settings}}
-    return values
+            tables = tables | {section: table | {key: settings}}
+    return tables

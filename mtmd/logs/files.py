@@ -46,7 +46,7 @@ def duckdb_paths(files: Iterable[Path]) -> list[str]:
 
 def newest_day(logs: str | Path, table: str) -> date:
     """The newest day for which one table has a directory; raises LogsError where there is none."""
-    days = _days(logs, table)
+    days = table_days(logs, table)
     if not days:
         raise LogsError(f"{resolve(logs) / table} has no day of {table}; write one there, then run again")
     return max(days)
@@ -57,10 +57,11 @@ def available_days(logs: str | Path) -> tuple[date, ...]:
 
     Raises LogsError naming a directory whose date is no day of the calendar.
     """
-    return tuple(sorted(set.intersection(*(_days(logs, table) for table in TABLES))))
+    return tuple(sorted(set.intersection(*(table_days(logs, table) for table in TABLES))))
 
 
-def _days(logs: str | Path, table: str) -> set[date]:
+def table_days(logs: str | Path, table: str) -> set[date]:
+    """Days for which one table has a directory; raises LogsError as `available_days` does."""
     directories = (resolve(logs) / table).glob("date=*")
     return {_day(directory) for directory in directories if _PARTITION.match(directory.name)}
 

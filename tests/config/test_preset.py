@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mtmd.config import Preset, load_preset, preset_names
-from mtmd.config.preset_files import PRESETS
+from mtmd.config.preset_files import PRESETS, Said, read_preset, read_said, values_of
 from mtmd.errors import ConfigError
 
 TINY = PRESETS / "tiny.toml"
@@ -132,6 +132,15 @@ def test_a_preset_is_its_base_with_what_it_says_laid_over(tmp_path: Path, tiny_p
             "rivals": tiny_preset.rivals.model_copy(update={"pooled": pooled}),
         }
     )
+
+
+def test_each_value_is_known_with_the_file_that_says_it(tmp_path: Path) -> None:
+    path = Path(derived(tmp_path, "[training]", "epochs = 7"))
+    said = read_said(path)
+    assert said["training"]["epochs"] == Said(7, path)
+    assert said["training"]["precision"] == Said("float32", TINY)
+    assert said["domains"]["surfaces"] == Said(["home_feed", "search", "related_pin"], TINY)
+    assert values_of(said) == read_preset(path)
 
 
 def test_lists_and_values_of_a_base_are_replaced_as_a_whole(tmp_path: Path) -> None:

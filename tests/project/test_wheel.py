@@ -126,6 +126,7 @@ def test_a_team_goes_from_the_wheel_to_an_answer_in_a_folder_of_its_own(
     small = beginning.replace('base = "demo"', 'base = "tiny"')  # or this would take minutes
     preset.write_text(small.replace("window_days = 24", "min_window_days = 10\nwindow_days = 10"))
     installed.run(project, "mtmd", "simulate", "--until", "2026-01-25")
+    assert installed.run(project, "mtmd", "check").splitlines()[-1].startswith("0 problems, ")
     said = installed.run(project, "mtmd", "run", "--as-of", "2026-01-25", "--no-ablations")
     assert "promoted" in said
     champion = Registry(project / "artifacts" / "my-ads").champion()

@@ -1,0 +1,209 @@
+"""Whether each table has the declared columns, with the SQL that would mend it, and the table as if it were mended."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mtmd.config import Declarations, Feature
+from mtmd.errors import ConfigError
+from mtmd.logs.contract import outcome_columns, table_columns
+from mtmd.logs.files import duckdb_paths
+from mtmd.project.engine import Connection, rows
+from mtmd.project.findings import Finding, Part, counted, error, nearest
+from mtmd.project.statements import TableRead
+from mtmd_expectations.common import name
+
+
+@dataclass(frozen=True)
+class MendedTable:
+    """A table's statement with all declared columns, and what was mended.
+
+    In `unknown` columns something is null that is not so in the logs: they are missing, or have values that are none.
+    """
+
+    statement: str
+    unknown: frozenset[str]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """A table's declared columns, and those that it has: `taken` is the column that each declared one is read from."""
+
+    table: str
+    declared: dict[str, str]
+    there: dict[str, str]
+    taken: dict[str, str]
+
+    @property
+    def retyped(self) -> dict[str, str]:
+        """Declared columns that have another type, with the declared type."""
+        return {
+            column: kind
+            for column, kind in self.declared.items()
+            if column in self.taken and self.there[self.taken[column]] != kind
+        }
+
+    def read(self, column: str) -> str:
+        """The SQL of a declared column."""
+        kind = self.declared[column]
+        if column not in self.taken:
+            return f"cast(null as {kind})"
+        source = name(self.taken[column])
+        return f"try_cast({source} as {kind})" if column in self.retyped else source
+
+
+def mend_columns(
+    connection: Connection,
+    read: TableRead,
+    paths: list[Path],
+    declarations: Declarations,
+    declared: dict[str, str],
+    forgiven: Collection[str],
+) -> MendedTable:
+    """Compare a table's columns with the contract. Undeclared columns that are `forgiven` are not reported.
+
+    Raises EngineError for files that do not fit each other.
+    """
+    given = {"paths": duckdb_paths(paths)}
+    described = rows(connection, f"describe select * from (\n{read.statement}\n) as source", given)
+    there = {row["column_name"]: row["column_type"] for row in described}
+    columns = _Columns(read.table, declared, there, _taken(there, declared))
+    selected = ", ".join(f"{columns.read(column)} as {name(column)}" for column in declared)
+    lost = _lost(connection, read, columns, given["paths"])
+    unknown = frozenset(
+        {column for column, n in lost.items() if n} | (declared.keys() - columns.taken.keys())
+    )
+    findings: tuple[Finding, ...] = ()
+    if read.columns is not None:  # otherwise its statement is wrong: what the raw files lack says nothing
+        findings = (
+            *_absent(columns, lost, declarations),
+            *_retyped(columns, lost, declarations),
+            *_undeclared(columns, forgiven),
+            *_unlike(read),
+        )
+    return MendedTable(f"select {selected} from (\n{read.statement}\n) as source", unknown, findings)
+
+
+def _taken(there: dict[str, str], declared: dict[str, str]) -> dict[str, str]:
+    """Each declared column's own, or one that nothing else is and whose name is near."""
+    taken = {column: column for column in declared if column in there}
+    for column in declared:
+        free = [other for other in there if other not in taken.values()]
+        if column not in there and (near := nearest(column, free)) is not None:
+            taken[column] = near
+    return taken
+
+
+def _lost(connection: Connection, read: TableRead, columns: _Columns, paths: list[str]) -> dict[str, int]:
+    """Of each column of another type: how many of its values are none of the declared type."""
+    if not columns.retyped:
+        return {}
+    counts = ", ".join(
+        f"count_if({name(columns.taken[column])} is not null and {columns.read(column)} is null) as {name(column)}"
+        for column in columns.retyped
+    )
+    (row,) = rows(connection, f"select {counts} from (\n{read.statement}\n) as source", {"paths": paths})
+    return row
+
+
+def _absent(columns: _Columns, lost: dict[str, int], declarations: Declarations) -> Iterator[Finding]:
+    for column, kind in columns.declared.items():
+        place, other = f"{columns.table}.{column}", columns.taken.get(column)
+        if other is None:
+            remedy = _selected(columns.table, column, kind, declarations)
+            yield error(Part.COLUMNS, place, f"missing; {kind} is declared", remedy)
+        elif other != column:
+            text = f"missing; there is a column {other} {columns.there[other]}"
+            remedy = f"if that is it: select * exclude ({other}), {_value(columns, column, lost)} as {column}"
+            yield error(Part.COLUMNS, place, text, remedy)
+
+
+def _retyped(columns: _Columns, lost: dict[str, int], declarations: Declarations) -> Iterator[Finding]:
+    for column, kind in columns.retyped.items():
+        if columns.taken[column] != column:
+            continue  # the rename that is proposed has the cast
+        there, text = columns.there[column], f"{columns.there[column]}; {kind} is declared"
+        if lost[column]:
+            text += f", and {counted(lost[column], 'value')} can't be cast"
+        remedy = f"select * replace ({_value(columns, column, lost)} as {column})"
+        if _may_be(columns.table, column, there, declarations):
+            remedy += f'; or set type = "{there}" of the feature in the preset'
+        yield error(Part.COLUMNS, f"{columns.table}.{column}", text, remedy)
+
+
+def _value(columns: _Columns, column: str, lost: dict[str, int]) -> str:
+    """The SQL of a column's value in its declared type; of ids that are no numbers a number for each."""
+    source, kind = columns.taken[column], columns.declared[column]
+    if column not in columns.retyped:
+        return source
+    if not lost[column]:
+        return f"cast({source} as {kind.lower()})"
+    return (
+        f"cast(hash({source}) >> 1 as bigint)"
+        if kind == "BIGINT"
+        else f"try_cast({source} as {kind.lower()})"
+    )
+
+
+def _selected(table: str, column: str, kind: str, declarations: Declarations) -> str:
+    """What to do about a missing column; null does for a feature, and for what no task is judged by."""
+    null = f"select it; where it is not known: cast(null as {kind.lower()}) as {column}"
+    if _feature(table, column, declarations) is not None:
+        return f"{null}; or take the feature out of the preset"
+    judged = {"impressed", *(task.label for task in declarations.domains.tasks)}
+    unjudged = outcome_columns(declarations.domains).keys() - judged
+    return (
+        null
+        if table == "candidates" and column in unjudged
+        else f"select it as {column}: null in all rows does not do"
+    )
+
+
+def _feature(table: str, column: str, declarations: Declarations) -> Feature | None:
+    side = {"requests": declarations.query.fields, "ads": declarations.item.fields}.get(table, ())
+    return next((feature for feature in side if feature.name == column), None)
+
+
+def _may_be(table: str, column: str, kind: str, declarations: Declarations) -> bool:
+    """Whether a column is of a feature alone, which may be declared with another type."""
+    chosen = _feature(table, column, declarations)
+    if chosen is None or chosen.kind == "embedding":
+        return False
+    features = [
+        feature.model_dump() | ({"type": kind} if feature is chosen else {})
+        for feature in declarations.features
+    ]
+    try:
+        table_columns(Declarations.model_validate(declarations.model_dump() | {"features": features}))
+    except (ValidationError, ConfigError):
+        return False
+    return True
+
+
+def _undeclared(columns: _Columns, forgiven: Collection[str]) -> Iterator[Finding]:
+    taken = columns.taken.values()
+    extra = [column for column in columns.there if column not in taken and column not in forgiven]
+    if extra:
+        listed = ", ".join(f"{column} {columns.there[column]}" for column in extra)
+        remedy = f"select * exclude ({', '.join(extra)}); or declare it as a feature or a label in the preset"
+        yield error(Part.COLUMNS, columns.table, f"undeclared: {listed}", remedy)
+
+
+def _unlike(read: TableRead) -> Iterator[Finding]:
+    """Files of the day whose columns differ from the first one's."""
+    (first, usual), *others = (read.columns or {}).items()
+    for path, columns in others:
+        if different := difference(usual, columns):
+            text = f"{path.name} has other columns than {first.name}: {different}"
+            remedy = "each file of a day needs the same columns: write it again"
+            yield error(Part.COLUMNS, read.table, text, remedy)
+
+
+def difference(usual: dict[str, str], columns: dict[str, str]) -> str:
+    """What one file has and another has not; nothing where their columns are the same."""
+    lacks = [f"lacks {column} {kind}" for column, kind in usual.items() if columns.get(column) != kind]
+    has = [f"has {column} {kind}" for column, kind in columns.items() if usual.get(column) != kind]
+    return ", ".join((*lacks, *has))

@@ -1,0 +1,47 @@
+"""Whether the window's days have the columns of the day that is looked at; of their rows nothing is read."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from mtmd.errors import LogsError
+from mtmd.logs.files import day_files
+from mtmd.project.columns import difference
+from mtmd.project.engine import Connection, EngineError
+from mtmd.project.findings import Finding, Part, counted, error
+from mtmd.project.statements import TableRead, columns_of
+
+
+def check_other_days(
+    connection: Connection, tables: dict[str, TableRead], logs: str, days: Sequence[date]
+) -> Iterator[Finding]:
+    """One finding for each table and difference, with the days that have it."""
+    for table, read in tables.items():
+        if read.columns is None:
+            continue
+        usual = next(iter(read.columns.values()))
+        found: dict[str, list[date]] = {}
+        for day in days:
+            for words in _differences(connection, read, logs, day, usual):
+                found.setdefault(words, []).append(day)
+        for words, having in found.items():
+            text = f"{counted(len(having), 'earlier day')}, {having[0]} first: {words}"
+            remedy = "deliver them again, or let the statement make them alike; a run stops at such a day"
+            yield error(Part.COLUMNS, table, text, remedy)
+
+
+def _differences(
+    connection: Connection, read: TableRead, logs: str, day: date, usual: dict[str, str]
+) -> Iterator[str]:
+    try:
+        files = day_files(logs, read.table, day)
+    except LogsError as wrong:
+        yield str(wrong).split(": ")[1].split("; ")[0]
+        return
+    for path in files:
+        try:
+            if words := difference(usual, columns_of(connection, read.statement, path)):
+                yield words
+                return
+        except EngineError as wrong:
+            yield f"{path.name} can't be read: {str(wrong).splitlines()[0]}"
+            return

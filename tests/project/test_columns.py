@@ -1,0 +1,103 @@
+"""Columns that are not as declared, each with the SQL that mends it: the SQL is run."""
+
+from mtmd.project.columns import difference
+from mtmd.project.findings import Part
+from tests.project.conftest import AS_OF, Project
+
+READ = "\nfrom read_parquet($paths, hive_partitioning = false)\n"
+WRONG = {
+    "requests": (
+        "alter table t alter user_id type varchar using 'u' || user_id",
+        "alter table t alter hour type varchar using 'h' || hour",
+        "alter table t rename weekday to week_day",
+        "alter table t alter week_day type bigint",
+        "alter table t alter country type integer using 1",
+    ),
+    "ads": (
+        "alter table t alter price type double",
+        "alter table t alter bid type varchar",
+        "alter table t alter ad_vector type double[]",
+        "alter table t drop discount",
+        "alter table t rename advertiser_id to advertiser",
+        "alter table t add column colour varchar",
+        "alter table t add column shade varchar",
+    ),
+    "candidates": (
+        "alter table t alter ctr type double",
+        "alter table t drop hidden",
+        "alter table t drop gctr",
+    ),
+}
+PROBLEMS = {
+    "requests.weekday": "missing; there is a column week_day BIGINT → if that is it: "
+    "select * exclude (week_day), cast(week_day as integer) as weekday",
+    "requests.user_id": "VARCHAR; BIGINT is declared, and 80 values can't be cast → "
+    "select * replace (cast(hash(user_id) >> 1 as bigint) as user_id)",
+    "requests.hour": "VARCHAR; INTEGER is declared, and 80 values can't be cast → "
+    'select * replace (try_cast(hour as integer) as hour); or set type = "VARCHAR" of the feature in the preset',
+    "requests.country": "INTEGER; VARCHAR is declared → select * replace (cast(country as varchar) as country)"
+    '; or set type = "INTEGER" of the feature in the preset',
+    "ads.price": "DOUBLE; FLOAT is declared → select * replace (cast(price as float) as price)"
+    '; or set type = "DOUBLE" of the feature in the preset',
+    "ads.bid": "VARCHAR; FLOAT is declared → select * replace (cast(bid as float) as bid)",
+    "ads.ad_vector": "DOUBLE[]; FLOAT[] is declared → select * replace (cast(ad_vector as float[]) as ad_vector)",
+    "ads.discount": "missing; FLOAT is declared → select it; where it is not known: "
+    "cast(null as float) as discount; or take the feature out of the preset",
+    "ads.advertiser_id": "missing; there is a column advertiser BIGINT → if that is it: "
+    "select * exclude (advertiser), advertiser as advertiser_id",
+    "ads": "undeclared: colour VARCHAR, shade VARCHAR → select * exclude (colour, shade); or declare it as a "
+    "feature or a label in the preset",
+    "candidates.ctr": "DOUBLE; FLOAT is declared → select * replace (cast(ctr as float) as ctr)",
+    "candidates.gctr": "missing; FLOAT is declared → select it as gctr: null in all rows does not do",
+    "candidates.hidden": "missing; BOOLEAN is declared → select it; where it is not known: "
+    "cast(null as boolean) as hidden",
+}
+MENDED = {
+    "requests": "select * exclude (week_day) replace (cast(hash(user_id) >> 1 as bigint) as user_id, "
+    "try_cast(hour as integer) as hour, cast(country as varchar) as country), cast(week_day as integer) as weekday",
+    "ads": "select * exclude (colour, shade, advertiser) replace (cast(price as float) as price, "
+    "cast(bid as float) as bid, cast(ad_vector as float[]) as ad_vector), advertiser as advertiser_id, "
+    "cast(null as float) as discount",
+    "candidates": "select * replace (cast(ctr as float) as ctr), cast(ctr / 2 as float) as gctr, "
+    "cast(null as boolean) as hidden",
+}
+
+
+def test_each_column_is_named_with_the_sql_that_mends_it(project: Project) -> None:
+    for table, statements in WRONG.items():
+        project.damage(table, *statements)
+    lines = [line for line in project.problems(Part.COLUMNS) if "earlier days" not in line]
+    assert dict(line.split(": ", 1) for line in lines) == PROBLEMS
+    for table, sql in MENDED.items():
+        project.statement(table, sql + READ)
+    mended = project.problems(Part.COLUMNS)
+    assert [line for line in mended if f"{AS_OF}" in line or "earlier days" not in line] == []
+
+
+def test_nothing_else_is_said_of_what_is_missing_or_cannot_be_cast(project: Project) -> None:
+    project.damage("candidates", "alter table t drop clicked", "alter table t drop position")
+    project.damage("ads", "alter table t drop ad_vector", "alter table t drop product")
+    project.damage(
+        "requests", "alter table t alter hour type varchar using 'h'", "alter table t drop user_vector"
+    )
+    assert [*project.problems(Part.ROWS), *project.hints()] == []
+
+
+def test_files_of_a_day_need_the_same_columns(project: Project) -> None:
+    first = project.file("ads")
+    whole = first.read_bytes()
+    project.damage("ads", "alter table t alter topic type varchar")
+    first.with_name("part-1.parquet").write_bytes(whole)
+    first.with_name("part-2.parquet").write_bytes(first.read_bytes())
+    assert sum("other columns" in line for line in project.problems(Part.COLUMNS)) == 1
+    assert (
+        "ads: part-1.parquet has other columns than part-0.parquet: lacks topic VARCHAR, has topic INTEGER → "
+        "each file of a day needs the same columns: write it again"
+    ) in project.problems(Part.COLUMNS)
+
+
+def test_a_difference_is_what_one_lacks_and_what_it_has() -> None:
+    assert difference({"a": "INTEGER", "b": "FLOAT"}, {"b": "DOUBLE", "c": "FLOAT"}) == (
+        "lacks a INTEGER, lacks b FLOAT, has b DOUBLE, has c FLOAT"
+    )
+    assert difference({"a": "INTEGER"}, {"a": "INTEGER"}) == ""

@@ -1,0 +1,81 @@
+"""Features of a day: nulls, values, hash buckets, constants and vectors."""
+
+import pytest
+
+from mtmd.project.day_features import MOST_COLLIDING, colliding_share, distinct_sql, enough_buckets
+from mtmd.project.engine import Connection, rows
+from mtmd.project.findings import Part
+from tests.project.conftest import Project
+
+
+def test_the_expected_share_of_colliding_values() -> None:
+    assert colliding_share(1, 5) == 0
+    assert colliding_share(2, 4) == pytest.approx(1 / 4)
+    assert colliding_share(3, 4) == pytest.approx(1 - 9 / 16)
+    assert colliding_share(0, 4) == 0
+
+
+@pytest.mark.parametrize(("values", "buckets"), [(2, 10), (97, 920), (1000, 9500), (20_000, 190_000)])
+def test_the_buckets_that_are_proposed_are_the_least_of_two_digits(values: int, buckets: int) -> None:
+    assert enough_buckets(values) == buckets
+    unit = 10 ** (len(str(buckets)) - 2)
+    assert colliding_share(values, buckets) <= MOST_COLLIDING < colliding_share(values, buckets - unit)
+
+
+def test_values_of_a_large_table_are_counted_roughly(connection: Connection) -> None:
+    for size in (1_000_000, 1_000_001):
+        sql = f"select {distinct_sql('range % 5000', size)} filter (true) as n from range({size})"
+        (found,) = rows(connection, sql)
+        assert found["n"] == pytest.approx(5000, rel=0 if size == 1_000_000 else 0.1)
+
+
+def test_nulls_and_values_are_those_of_the_domains_that_have_the_feature(project: Project) -> None:
+    project.damage(
+        "ads",
+        "update t set price = 1 + ad_id % 4, category = ad_id % 3 where product = 'shopping'",
+        "update t set price = null where product = 'shopping' and ad_id % 4 = 0",
+        "update t set ad_vector = null",
+    )
+    facts = dict(fact.split(": ", 1) for fact in project.facts(Part.FEATURES))
+    assert facts["ads.price"].endswith("% null, 3 distinct values")
+    assert 0 < float(facts["ads.price"].split("%")[0]) < 60
+    assert facts["ads.category"] == "0.0% null, 3 distinct values in 8,192 buckets: 0.0% collide"
+    assert facts["requests.weekday"] == "0.0% null, 1 distinct value in 256 buckets: 0.0% collide"
+    assert facts["ads.ad_vector"] == "100.0% null"
+    assert project.hints(Part.FEATURES) == [
+        "ads.ad_vector: null in every row of its domains → deliver it, or take it out of the preset"
+    ]
+
+
+def test_constants_and_crowded_buckets_are_hints(project: Project) -> None:
+    project.damage(
+        "ads", "update t set bid = 2", "update t set creative_style = 's' || ad_id where product = 'standard'"
+    )
+    project.damage("ads", "update t set topic = 1")  # a constant category says the same, and costs nothing
+    text = (
+        '[[features]]\nname = "ad_id"\nside = "item"\nkind = "categorical"\ntype = "BIGINT"\nbuckets = 300\n'
+    )
+    shallow = '[[features]]\nname = "{}"\nside = "{}"\nkind = "categorical"\nbuckets = 256\nshallow = true\n'
+    project.say(text, shallow.format("format", "item"), shallow.format("country", "query"),
+                '[[features]]\nname = "bid"\nside = "item"\nkind = "continuous"\n')  # fmt: skip
+    assert project.hints(Part.FEATURES) == [
+        "ads.bid: the same number in every row → it says nothing: deliver it, or take it out",
+        "ads.ad_id: 0.0% null, 150 distinct values in 300 buckets: 39.2% collide → "
+        "set buckets = 1500 or more: other days have further values",
+    ]
+
+
+def test_vectors_of_another_length_and_with_holes_are_counted(project: Project) -> None:
+    project.damage("ads", "update t set ad_vector = [1, 2] where ad_vector is not null")
+    project.damage(
+        "requests",
+        "update t set user_vector = [1] where request_id = (select min(request_id) from t)",
+        "update t set user_vector = user_vector[1:15] || [null] where len(user_vector) = 16 and request_id % 2 = 0",
+    )
+    short, holes, ads = project.problems(Part.FEATURES)
+    assert short == "requests.user_vector: 1 vector of length 1; width is 16 → write vectors of one length"
+    assert holes.startswith("requests.user_vector: ")
+    assert " vectors have a component that is null or not finite → write null for the whole vector" in holes
+    assert ads.endswith(
+        " vectors of length 2; width is 16 → set width = 2 in the preset, if all days have it"
+    )
