@@ -102,7 +102,7 @@ def test_later_days_and_days_beyond_the_limit_are_not_compared_with(logs, yester
         ),
         (
             "alter table t alter column category type bigint",
-            {"column": "category", "problem": "is BIGINT; must be INTEGER"},
+            {"column": "category", "problem": "is BIGINT; must be INTEGER: cast(category as INTEGER)"},
         ),
         ("alter table t add column note varchar", {"column": "note", "problem": "not declared; is VARCHAR"}),
     ],
