@@ -16,7 +16,13 @@ _WIDENED = {  # of each declared type, the types that are cast to it whatever th
     "BIGINT": (*_SMALL, "INTEGER", "UINTEGER"),
     "FLOAT": (*_SMALL, "DOUBLE"),
     "DOUBLE": (*_SMALL, "INTEGER", "UINTEGER", "FLOAT"),
-    "TIMESTAMP": ("TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"),
+    "TIMESTAMP": (
+        "TIMESTAMP_S",
+        "TIMESTAMP_MS",
+        "TIMESTAMP_NS",
+        "TIMESTAMP WITH TIME ZONE",
+        "TIMESTAMPTZ_NS",
+    ),
     "FLOAT[]": ("DOUBLE[]",),
 }
 _PATTERNS = {  # the same, of types that are written with their parameters
@@ -112,10 +118,10 @@ def _read_as(table: str, column: str, found: str | None, declared: str) -> str:
         return name
     if found is None:
         return f"cast(null as {declared})"
-    if (
-        declared == "TIMESTAMP"
-    ):  # a cast would round nanoseconds up, into the next day, and use the session's time zone
-        return f"make_timestamp(epoch_us({name}))"
+    if declared == "TIMESTAMP":
+        # A cast would use the session's time zone, and round nanoseconds up: the last ones into the next day.
+        microseconds = f"epoch_ns({name}) // 1000" if found == "TIMESTAMPTZ_NS" else f"epoch_us({name})"
+        return f"make_timestamp({microseconds})"
     if (limit := _exact_to(found, declared)) is not None:
         words = f"', but {declared} has every whole number only up to {limit}: declare {found}, or cast it yourself'"
         return (
@@ -126,7 +132,7 @@ def _read_as(table: str, column: str, found: str | None, declared: str) -> str:
 
 
 def _remedy(column: str, found: str, declared: str) -> str:
-    if declared == "TIMESTAMP" and found.removeprefix("U").removeprefix("HUGE").endswith(("INT", "INTEGER")):
+    if declared == "TIMESTAMP" and found.endswith(("INT", "INTEGER")):
         return (
             f"make_timestamp({column}) where it counts microseconds, make_timestamp_ms({column}) milliseconds"
         )

@@ -6,7 +6,6 @@ DuckDB is not imported here: the stations that own a connection pass it.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from functools import reduce
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -85,15 +84,15 @@ def create_source_view(
     groups: dict[tuple[str | None, ...], list[Path]] = {}
     for path, found in files.items():
         groups.setdefault(tuple(map(found.get, declared)), []).append(path)
-    relations = [
-        connection.sql(
-            f"select {select_declared(table, declared, files[paths[0]])} "
-            f"from (\n{source.statement(table)}\n) as statement",
+    parts = {f"{view}_{n}": paths for n, paths in enumerate(groups.values(), 1)}
+    for part, paths in parts.items():
+        columns = select_declared(table, declared, files[paths[0]])
+        relation = connection.sql(
+            f"select {columns} from (\n{source.statement(table)}\n) as statement",
             params={"paths": duckdb_paths(paths)},
         )
-        for paths in groups.values()
-    ]
-    reduce(lambda one, other: one.union(other), relations).create_view(view)
+        relation.create_view(part)
+    connection.execute(f"create view {view} as {' union all '.join(f'from {part}' for part in parts)}", {})
 
 
 def attempts(connection: Connection, engine_error: type[Exception]) -> Attempt:

@@ -13,9 +13,11 @@ import pytest
 
 from mtmd.config import Declarations
 from mtmd.errors import ConfigError, LogsError
+from mtmd.extract.shards import open_shard
 from mtmd.extract.sources import source_rows
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
+from mtmd.logs.sql import SQL
 
 DAY = date(2026, 3, 1)
 Tables = dict[str, list[dict[str, Any]]]
@@ -203,3 +205,104 @@ def test_a_folder_is_read_by_its_name_and_never_as_a_pattern(
         ).read_bytes()
     (raw,) = source_rows(LogSource(tmp_path / "all" / name), "ads", DAY, declarations, "ad_id", [6])
     assert raw["product"] == "shopping"
+
+
+def test_narrower_types_give_the_same_shard_and_are_told_once(
+    logs: Path, tmp_path: Path, declarations: Declarations, caplog: pytest.LogCaptureFixture
+) -> None:
+    exact = extract_day(LogSource(logs), DAY, declarations, tmp_path / "exact")
+    kinds = {
+        "requests": {"request_id": pa.int32(), "user_id": pa.int16(), "ts": pa.timestamp("ns", tz="UTC")},
+        "ads": {"ad_id": pa.uint8(), "bid": pa.decimal128(9, 2), "topic": pa.int8()},
+        "candidates": {
+            "request_id": pa.int16(),
+            "ad_id": pa.int32(),
+            "ctr": pa.float64(),
+            "position": pa.int8(),
+        },
+    }
+    for table, columns in kinds.items():
+        for name, kind in columns.items():
+            rewrite(logs, table, lambda rows, name=name, kind=kind: recast(rows, name, kind))
+    with caplog.at_level("INFO", logger="mtmd"):
+        found = extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards")
+    for table in kinds:
+        content = [(Path(ref.path) / f"{table}.arrow").read_bytes() for ref in (exact, found)]
+        assert content[0] == content[1]
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 10
+    assert "logs of 2026-03-01: ads.bid is DECIMAL(9,2) as FLOAT: it is read with a cast" in told
+    (raw,) = source_rows(LogSource(logs), "ads", DAY, declarations, "ad_id", [7])
+    assert (raw["bid"], raw["topic"]) == (1.5, 4)
+    assert isinstance(raw["bid"], float)
+
+
+def test_outcomes_that_are_no_tasks_label_may_be_missing(
+    logs: Path, tmp_path: Path, declarations: Declarations
+) -> None:
+    unused = ["position", "good_clicked", "hidden", "repinned"]
+    rewrite(logs, "candidates", lambda table: table.drop_columns(unused))
+    shard = open_shard(Path(extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards").path))
+    assert shard.position.tolist() == [-1] * 5
+    assert shard.impressed.tolist() == [1, 0, 0, 1, 1]
+    assert shard.labels.tolist() == [[0, 0], [-1, -1], [-1, -1], [1, 1], [1, -1]]
+
+
+@pytest.mark.parametrize("label", ["impressed", "outbound_clicked"])
+def test_impressed_and_the_labels_of_tasks_are_needed(
+    logs: Path, refused: Callable[..., None], label: str
+) -> None:
+    rewrite(logs, "candidates", lambda table: table.drop_columns([label]))
+    refused("candidates of 2026-03-01", f"{label} (missing; must be BOOLEAN)")
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "wrong", "words"),
+    [
+        ("ads", "ad_id", "cast(product as integer) as topic", "Could not convert string 'shopping' to INT32"),
+        ("ads", "ad_id", "topics as topic", 'Referenced column "topics" not found'),
+        (
+            "requests",
+            "request_id",
+            "cast(country as bigint) as user_id",
+            "Could not convert string 'fr' to INT64",
+        ),
+        ("candidates", "ad_id", "cast(error('no') as float) as ctr", "no"),
+    ],
+)
+def test_an_error_in_a_statement_is_blamed_on_the_statement(
+    *, logs: Path, tmp_path: Path, declarations: Declarations, table: str, key: str, wrong: str, words: str
+) -> None:
+    team = shutil.copytree(SQL, tmp_path / "sql")
+    (team / f"source_{table}.sql").write_text(
+        f"-- ours\nselect * replace (\n  {wrong}\n)\nfrom read_parquet($paths, hive_partitioning = false)\n"
+    )
+    with pytest.raises(LogsError) as caught:
+        extract_day(LogSource(logs, team), DAY, declarations, tmp_path / "shards")
+    message = str(caught.value)
+    assert "of 2026-03-01: " in message
+    assert str(team / f"source_{table}.sql") in message
+    for text in (words, "is sound Parquet; correct the statement"):
+        assert text in message
+    assert ("line 3" in message) != (table == "candidates")  # the words of error() have no line
+    with pytest.raises(LogsError, match=r"correct the statement"):
+        source_rows(LogSource(logs, team), table, DAY, declarations, key, [5, 10])
+
+
+def test_a_value_beyond_its_declared_type_is_named(
+    logs: Path, day: Tables, write: Write, refused: Callable[..., None]
+) -> None:
+    day["ads"][0]["bid"] = 2**24 + 1
+    day["ads"][1]["bid"] = 3
+    kinds = {
+        "ad_id": pa.int64(),
+        "product": pa.string(),
+        "goal": pa.string(),
+        "bid": pa.int64(),
+        "topic": pa.int32(),
+    }
+    rows = [row | {"bid": row["bid"] and int(row["bid"])} for row in day["ads"]]
+    write(logs, "ads", DAY, rows, schema=pa.schema(kinds))
+    refused(
+        "ads.bid is BIGINT and has the value 16777217, but FLOAT has every whole number only up to 16777216"
+    )
