@@ -1,7 +1,7 @@
 """Whether a file's columns can be read as the declared ones, and the SQL that reads them so: one place for all readers.
 
-A column whose type holds no value that the declared type lacks is read with a cast. Every other difference is a
-problem, because DuckDB itself would cast, fill and drop columns without a word.
+A column of another type is read with a cast where the declared type can hold its values, rounded to float32 at most.
+Every other difference is a problem, because DuckDB itself would cast, fill and drop columns without a word.
 """
 
 import re

@@ -3,7 +3,7 @@
 `compare_schema` compares the schema before any suite runs: readers of Parquet coerce, widen and fill silently.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
 
@@ -12,6 +12,7 @@ from pydantic import Field
 from mtmd.config import Frozen
 from mtmd.logs.columns import column_problems, widened_columns
 
+_SCHEMA = "columns_as_declared"
 SAMPLES = 20  # a wrong schema is read column by column, so more of it is shown than of rows
 
 
@@ -122,6 +123,15 @@ class WindowValidation(Validation):
         return f"window {self.first} … {self.last}"
 
 
+def casts_told(validations: Iterable[Validation]) -> tuple[str, ...]:
+    """Which columns of which tables were read with a cast, each set of them once: `ads read with a cast: …`."""
+    results = (result for validation in validations for result in validation.results)
+    told = (
+        f"{one.table} {one.message}" for one in results if one.name == _SCHEMA and one.success and one.message
+    )
+    return tuple(dict.fromkeys(told))
+
+
 def compare_schema(
     table: str,
     declared: Mapping[str, str],
@@ -142,7 +152,7 @@ def compare_schema(
     listed = ", ".join(f"{column} ({types})" for column, types in widened.items())
     return ExpectationResult(
         table=table,
-        name="columns_as_declared",
+        name=_SCHEMA,
         description="A missing column would be read as nulls and a retyped one cast, both without a word; an "
         "undeclared one is never read.",
         column=", ".join(dict.fromkeys(problem["column"] for problem in problems)) or None,
