@@ -84,15 +84,17 @@ def create_source_view(
     groups: dict[tuple[str | None, ...], list[Path]] = {}
     for path, found in files.items():
         groups.setdefault(tuple(map(found.get, declared)), []).append(path)
-    parts = {f"{view}_{n}": paths for n, paths in enumerate(groups.values(), 1)}
-    for part, paths in parts.items():
+    parts = [view] if len(groups) == 1 else [f"{view}_{n}" for n in range(len(groups))]
+    for part, paths in zip(parts, groups.values(), strict=True):
         columns = select_declared(table, declared, files[paths[0]])
-        relation = connection.sql(
+        connection.sql(
             f"select {columns} from (\n{source.statement(table)}\n) as statement",
             params={"paths": duckdb_paths(paths)},
+        ).create_view(part)
+    if len(parts) > 1:
+        connection.execute(
+            f"create view {view} as {' union all '.join(f'from {part}' for part in parts)}", {}
         )
-        relation.create_view(part)
-    connection.execute(f"create view {view} as {' union all '.join(f'from {part}' for part in parts)}", {})
 
 
 def attempts(connection: Connection, engine_error: type[Exception]) -> Attempt:

@@ -136,8 +136,7 @@ def stage_found(
                 _find(database, expect)
             except duckdb.Error as error:
                 attempt = attempts(database.connection, duckdb.Error)
-                blamed = blame(attempt, source, {"candidates": files}, {})
-                if blamed is not None:
+                if (blamed := blame(attempt, source, {"candidates": files}, {})) is not None:
                     raise LogsError(f"candidates of {day}: {blamed}") from error
                 words = literal(str(error).splitlines()[0])
                 database.rows(f"create view {found_table(expect)} as select error({words}) as failed")
