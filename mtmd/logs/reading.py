@@ -60,12 +60,18 @@ def create_checked_view(
         problems = column_problems(declared, found, optional=optional, ignore_undeclared=ignore_undeclared)
         if listed := ", ".join(f"{column} ({problem})" for column, problem in problems):
             raise LogsError(
-                f"{path} has other columns than declared: {listed}. Correct the file, {source.file(table)}, or the "
-                "preset's features"
+                f"{path} has other columns than declared: {listed}. Correct the file, the preset's features, or "
+                f"{_where_to_cast(source, table)}"
             )
         widened |= widened_columns(declared, found)
     create_source_view(connection, view, source, table, declared, files)
     return widened
+
+
+def _where_to_cast(source: LogSource, table: str) -> str:
+    if source.sql is None:
+        return f"write a source_{table}.sql of your own, in a folder that the preset names as `sql`"
+    return f"the statement in {source.file(table)}"
 
 
 def create_source_view(

@@ -191,15 +191,20 @@ def test_an_optional_column_that_only_some_files_have_is_null_in_the_others(
 
 
 def test_columns_that_cannot_be_read_as_declared_are_named_with_file_and_statement(
-    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path
 ) -> None:
     files = [write("select 1 as id"), write("select 'one' as id", "b.parquet")]
-    with pytest.raises(LogsError) as caught:
-        create_checked_view(connection, "v", SOURCE, "ads", files, {"id": "INTEGER"})
-    assert str(caught.value).startswith(
-        f"{files[1]} has other columns than declared: id (is VARCHAR; must be INTEGER: cast(id as INTEGER)). "
-        f"Correct the file, {SOURCE.file('ads')}, or"
-    )
+    own = team(tmp_path / "sql", "from read_parquet($paths)")
+    for source, where in (
+        (SOURCE, "write a source_ads.sql of your own, in a folder that the preset names as `sql`"),
+        (own, f"the statement in {tmp_path / 'sql' / 'source_ads.sql'}"),
+    ):
+        with pytest.raises(LogsError) as caught:
+            create_checked_view(connection, "v", source, "ads", files, {"id": "INTEGER"})
+        assert str(caught.value) == (
+            f"{files[1]} has other columns than declared: id (is VARCHAR; must be INTEGER: cast(id as INTEGER)). "
+            f"Correct the file, the preset's features, or {where}"
+        )
 
 
 STATEMENT = """-- source_ads: our ads
