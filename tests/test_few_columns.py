@@ -12,6 +12,7 @@ from mtmd.config import Preset
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.extract.shards import open_shard
+from mtmd.extract.snapshot import read_ads
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
 from mtmd.monitor.profiles import profile_features
@@ -98,6 +99,11 @@ def test_such_logs_give_the_same_shard_profile_and_evaluation(two_tasks: TwoTask
         features = profile_features(source, DAY, declarations, root / "profiles")
         files.append([one.read_bytes() for one in (*sorted(path.glob("*.arrow")), features)])
     assert files[0] == files[1]
+    ads = [list(read_ads(source, DAY, declarations)) for source in (two_tasks.exact, two_tasks.teams)]
+    for one, other in zip(*ads, strict=True):
+        np.testing.assert_equal(
+            (one.ad_id, one.bid, one.rows.continuous), (other.ad_id, other.bid, other.rows.continuous)
+        )
     day = HeldOutDay.of(open_shard(path), declarations)
     predictions = {"mtmd": np.full(day.teacher.shape, -2.0)}
     report = evaluate_predictors(DAY, declarations, day, predictions, two_tasks.preset.evaluation)
