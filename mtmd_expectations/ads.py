@@ -43,11 +43,10 @@ def ads_expectations(preset: Preset) -> list[Expect]:
         one_of("goal", ("click", "conversion"), "ad_id", "The auction would not know which task to pay for."),
         _bids_are_amounts(),
         *feature_expectations(SuiteTable.ADS, "ad_id", "product", declarations.item, preset.data),
-        *own_expectations(preset, SuiteTable.ADS),
     ]
     if not preset.data.ads_may_repeat:
         expectations.append(content_is_new(SuiteTable.ADS, digest_sql("{batch}")))
-    return expectations
+    return expectations + own_expectations(preset, SuiteTable.ADS)
 
 
 def _bids_are_amounts() -> Expect:
