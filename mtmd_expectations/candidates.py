@@ -1,15 +1,15 @@
 """The suite of `candidates`: one row per (request, ad) that the heavyweight ranker scored.
 
-Candidates have the contract's columns and, from the other two tables, `surface` and `product` (null where the
-key is unknown), `request_known` and `ad_known`. They are many and mostly sound, so they are not queried by
-great-expectations themselves: one scan gives `candidates_summary`, from which `mtmd.validate` knows what is to be
-looked for and fills
+Candidates have the contract's columns (null where the logs lack an optional one) and, from the other two tables,
+`surface` and `product` (null where the key is unknown), `request_known` and `ad_known`. They are many and mostly sound,
+so they are not queried by great-expectations themselves: one scan gives `candidates_summary`, from which
+`mtmd.validate` knows what is to be looked for and fills
 
     candidates_suspects  the rows that an expectation on single rows looks for: empty on a sound day
     candidates.<name>    what an expectation on all rows together has found
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -88,21 +88,18 @@ def found_table(expect: Expect) -> str:
     return name(f"candidates.{expect.name}")
 
 
-def summary_sql(preset: Preset, source: str) -> str:
+def summary_sql(preset: Preset, source: str, asked: Iterable[Expect]) -> str:
     """Query with one row per domain of `source`, in one scan: all that the suite asks of the table as a whole.
 
     Its keys; `candidates`; each task's mean finite score under its name; what the table's digest is made of; and under
-    the name of each expectation on single rows whether any row of the domain is one that it looks for.
+    the name of each expectation that is `asked`, all on single rows, whether any row of the domain is one that it
+    looks for.
     """
     means = [
         f"avg({name(task)}) filter (where isfinite({name(task)})) as {name(task)}"
         for task in preset.domains.task_names
     ]
-    found = [
-        f"{expect.screen or f'bool_or({expect.where})'} as {name(expect.name)}"
-        for expect in candidates_expectations(preset)
-        if expect.where is not None
-    ]
+    found = [f"{expect.screen or f'bool_or({expect.where})'} as {name(expect.name)}" for expect in asked]
     digest = ('bit_xor("row.hash") as "row.xor"', 'sum(cast("row.hash" >> 32 as hugeint)) as "row.sum"')
     columns = ", ".join((*means, *digest, *found))
     return (
@@ -199,6 +196,7 @@ def _outcomes(domains: Domains) -> Iterator[Expect]:
     yield Expect(
         name="position_is_a_rank",
         column="position",
+        needs=Needs.POSITION,
         description="A shown ad without a place can't be told from one that was not shown.",
         query=f"select {KEY}, position from {{batch}} where {{where}} order by all",
         where="impressed and (position is null or position < 0)",

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mtmd.logs.sql import quoted
+
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
@@ -30,11 +32,15 @@ class Severity(StrEnum):
 
 
 class Needs(StrEnum):
-    """What an expectation compares the batch with; without it the expectation is skipped, and says so."""
+    """What an expectation compares the batch with, or a column that logs may lack.
+
+    Where it is missing, the expectation is skipped, and says so.
+    """
 
     NOTHING = "nothing"
     TRAILING = "trailing"
     PREVIOUS_DAY = "previous_day"
+    POSITION = "position"
 
 
 @dataclass(frozen=True)
@@ -157,9 +163,7 @@ def digest_sql(source: str) -> str:
     return f"select concat_ws('-', version(), {parts}) as digest from {source}"
 
 
-def name(column: str) -> str:
-    """A column name, quoted."""
-    return '"' + column.replace('"', '""') + '"'
+name = quoted  # a column in a query
 
 
 def literal(text: str) -> str:

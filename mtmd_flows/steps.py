@@ -35,7 +35,7 @@ from mtmd.store.workspace import Workspace
 from mtmd.train import stage as train_stage
 from mtmd.train.stage import Trained, candidate_of
 from mtmd.validate import stage as validate_stage
-from mtmd.validate.results import DayValidation
+from mtmd.validate.results import DayValidation, casts_told
 from mtmd.validate.stage import DataQuality
 from mtmd_flows import prefect_artifacts
 from mtmd_flows.progress import TrainingProgress
@@ -74,6 +74,8 @@ def validate(planned: RunPlan) -> DataQuality:
         len(quality.reused),
         len(quality.days),
     )
+    for casts in casts_told(quality.days):
+        logger.info("types: %s", casts)
     return quality
 
 

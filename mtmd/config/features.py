@@ -56,7 +56,7 @@ class Feature(Frozen):
 
     @property
     def column_type(self) -> str:
-        """The DuckDB type that the column must have, exactly."""
+        """The DuckDB type that the column is read as: `mtmd/logs/columns.py` says which types are cast to it."""
         if self.kind == "embedding":
             return "FLOAT[]"
         return self.type or ("FLOAT" if self.kind == "continuous" else "VARCHAR")

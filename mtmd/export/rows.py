@@ -65,10 +65,8 @@ def sample_raw_rows(
     requests = _sample(shard.request_id.numpy(), shard.surface.numpy(), per_domain)
     ads = _sample(shard.ad_id.numpy(), shard.product.numpy(), per_domain)
     return RawRows(
-        requests=_read(
-            source, "requests", shard.day, ("request_id", "surface"), requests, declarations.query
-        ),
-        ads=_read(source, "ads", shard.day, ("ad_id", "product", "bid"), ads, declarations.item),
+        requests=_read(source, "requests", shard.day, ("request_id", "surface"), requests, declarations),
+        ads=_read(source, "ads", shard.day, ("ad_id", "product", "bid"), ads, declarations),
     )
 
 
@@ -83,10 +81,16 @@ def _sample(keys: np.ndarray[Any, Any], domain: np.ndarray[Any, Any], per_domain
 
 
 def _read(
-    source: LogSource, table: str, day: date, columns: tuple[str, ...], keys: list[int], schema: SideSchema
+    source: LogSource,
+    table: str,
+    day: date,
+    columns: tuple[str, ...],
+    keys: list[int],
+    declarations: Declarations,
 ) -> tuple[Row, ...]:
+    schema = declarations.query if table == "requests" else declarations.item
     names = list(dict.fromkeys((*columns, *(feature.name for feature in schema.fields))))
-    rows = source_rows(source, table, day, columns[0], keys)
+    rows = source_rows(source, table, day, declarations, columns[0], keys)
     return tuple({name: _plain(row[name]) for name in names} for row in rows)
 
 

@@ -34,16 +34,3 @@ def session(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def create_table(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
     """Make the table that mtmd/sql/<name>.sql describes, under that name; the session's cursors see it too."""
     connection.execute(f"create table {name} as\n{statement(name)}", parameters)
-
-
-def create_view(
-    connection: duckdb.DuckDBPyConnection, name: str, sql: str, parameters: dict[str, Any]
-) -> None:
-    """Make a statement a view: nothing is read, and only what is asked of it ever is."""
-    connection.sql(sql, params=parameters).create_view(name)
-
-
-def describe(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any]) -> dict[str, str]:
-    """Column names and types that a statement would give; reads no rows."""
-    rows = connection.execute(f"describe\n{sql}", parameters).fetchall()
-    return {row[0]: row[1] for row in rows}

@@ -34,7 +34,7 @@ def write_tables(
 ) -> tuple[dict[str, int], dict[str, FileRecord]]:
     """Write the three Arrow files of the session's sources; the rows of each table, and a record of each file.
 
-    Raises LogsError for keys, features or files that are not as declared.
+    Raises LogsError for keys or features that are not as declared, and DuckDB's error where reading fails.
     """
     rows = make_keys(connection, day, declarations)
     try:
@@ -159,8 +159,8 @@ def _batches(
             place = slice(stop, stop := stop + batch.num_rows)
             if stop <= rows:
                 yield place, batch
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
-        raise LogsError(f"reading {name} failed ({error}); write the day's files again") from error
+    except (pa.ArrowException, OSError) as error:
+        raise duckdb.Error(str(error)) from error  # DuckDB's own, as it comes through Arrow's stream
     if stop != rows:
         raise LogsError(
             f"{name} has {stop} rows, its keys {rows}; run again when the day's files are complete"

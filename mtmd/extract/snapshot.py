@@ -19,7 +19,7 @@ from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract.database import create_table, session
 from mtmd.extract.shards import Shard, read_manifest
-from mtmd.extract.sources import load_sources
+from mtmd.extract.sources import blaming, load_sources
 from mtmd.logs.digests import identities, source_digests
 from mtmd.logs.encoding import EncodedAds, encode
 from mtmd.logs.files import day_files
@@ -82,15 +82,20 @@ def _rows(
     before = identities({"ads": paths})
     with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
         load_sources(connection, source, {"ads": paths}, day, declarations, ignore_undeclared=True)
-        _make_keys(connection, day, declarations)
-        try:
-            relation = connection.sql(statement("shard_ads"), params={"columns": list(columns)})
-            for batch in relation.order("ad_row").to_arrow_reader(_ROWS):
+        with blaming(connection, source, {"ads": paths}, day, declarations):
+            _make_keys(connection, day, declarations)
+            for batch in _batches(connection, columns):
                 yield batch.column("product_index").to_numpy(), batch.column("source_row")
-        except (duckdb.Error, pa.ArrowException, OSError) as error:
-            raise LogsError(f"ads of {day}: reading failed ({error}); write the day's files again") from error
     if identities({"ads": paths}) != before:
         raise LogsError(f"ads of {day} changed while they were read; run again when they are complete")
+
+
+def _batches(connection: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    try:
+        relation = connection.sql(statement("shard_ads"), params={"columns": list(columns)})
+        yield from relation.order("ad_row").to_arrow_reader(_ROWS)
+    except (pa.ArrowException, OSError) as error:
+        raise duckdb.Error(str(error)) from error  # DuckDB's own, as it comes through Arrow's stream
 
 
 def _bids(raw: pa.StructArray) -> NDArray[np.float32]:
@@ -100,12 +105,7 @@ def _bids(raw: pa.StructArray) -> NDArray[np.float32]:
 
 def _make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> None:
     products = list(declarations.domains.products)
-    try:
-        create_table(connection, "stg_ad_keys", {"products": products})
-    except duckdb.Error as error:
-        raise LogsError(
-            f"ads of {day}: reading the keys failed ({error}); write the day's files again"
-        ) from error
+    create_table(connection, "stg_ad_keys", {"products": products})
     ((ads, sound),) = connection.execute(statement("rpt_ad_key_counts")).fetchall()
     if not ads or ads != sound:
         raise LogsError(

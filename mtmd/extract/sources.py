@@ -1,6 +1,7 @@
 """The user's files of one day: whether they are what the contract says."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,10 +11,11 @@ import duckdb
 
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
-from mtmd.extract.database import create_table, create_view, describe, session
-from mtmd.logs.contract import TABLES, table_columns
+from mtmd.extract.database import create_table, session
+from mtmd.logs.contract import TABLES, optional_columns, table_columns
 from mtmd.logs.digests import SourceFiles
-from mtmd.logs.files import day_files, duckdb_paths
+from mtmd.logs.files import day_files
+from mtmd.logs.reading import attempts, create_checked_view, reading_error
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
 
@@ -28,33 +30,65 @@ def load_sources(
     declarations: Declarations,
     *,
     ignore_undeclared: bool = False,
-) -> None:
+) -> dict[str, str]:
     """Make a view of each given source table, after comparing every file's columns with the contract.
 
     `ignore_undeclared` lets columns pass that the declarations do not know. Of the rows nothing is read.
+    Returns the columns of other types that are read as declared, such as `{"ads.price": "DOUBLE as FLOAT"}`.
     Raises LogsError naming table, day, file and column: unreadable file, column missing, extra or of another
     type; ConfigError for declarations that no table can be of.
     """
+    widened: dict[str, str] = {}
     for table, paths in files.items():
         declared = table_columns(declarations)[table]
-        for path in paths:
-            columns = _columns(connection, source, table, day, path)
-            _check_columns(f"{table} of {day}: {path}", columns, declared, ignore_undeclared)
-        create_view(connection, f"source_{table}", source.statement(table), {"paths": duckdb_paths(paths)})
+        try:
+            found = create_checked_view(
+                connection,
+                f"source_{table}",
+                source,
+                table,
+                paths,
+                declared,
+                optional=optional_columns(declarations.domains),
+                ignore_undeclared=ignore_undeclared,
+            )
+        except LogsError as error:
+            raise LogsError(f"{table} of {day}: {error}") from error
+        except duckdb.Error as error:
+            attempt = attempts(connection, duckdb.Error)
+            raise reading_error(attempt, source, {table: paths}, day, error) from error
+        widened |= {f"{table}.{column}": words for column, words in found.items()}
+    return widened
+
+
+@contextmanager
+def blaming(
+    connection: duckdb.DuckDBPyConnection,
+    source: LogSource,
+    files: SourceFiles,
+    day: date,
+    declarations: Declarations,
+) -> Iterator[None]:
+    """Turn DuckDB's error into a LogsError that says what to mend: a file, a statement of the source, or a value.
+
+    The views of `load_sources` are there.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        declared = {table: table_columns(declarations)[table] for table in files}
+        attempt = attempts(connection, duckdb.Error)
+        raise reading_error(attempt, source, files, day, error, declared) from error
 
 
 def make_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: Declarations) -> dict[str, int]:
     """Make the key tables of requests and ads; the rows of each table of the day's shard.
 
-    Raises LogsError for a table without rows, and as `check_keys` does for keys of requests and ads.
+    Raises DuckDB's error where reading fails, LogsError for a table without rows, and as `check_keys` does for keys of
+    requests and ads.
     """
-    try:
-        create_table(connection, "stg_request_keys", {"surfaces": list(declarations.domains.surfaces)})
-        create_table(connection, "stg_ad_keys", {"products": list(declarations.domains.products)})
-    except duckdb.Error as error:
-        raise LogsError(
-            f"logs of {day}: reading the keys failed ({error}); write the day's files again"
-        ) from error
+    create_table(connection, "stg_request_keys", {"surfaces": list(declarations.domains.surfaces)})
+    create_table(connection, "stg_ad_keys", {"products": list(declarations.domains.products)})
     (counts,) = connection.execute(statement("rpt_key_counts")).fetchall()
     requests, request_keys, sound_requests, ads, ad_keys, sound_ads, candidates = counts
     for table, rows in zip(TABLES, (requests, ads, candidates), strict=True):
@@ -84,42 +118,13 @@ def check_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: D
 
 
 def source_rows(
-    source: LogSource, table: str, day: date, key: str, keys: Sequence[int]
+    source: LogSource, table: str, day: date, declarations: Declarations, key: str, keys: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """Raw rows of one table and day whose `key` is among `keys`, as the source's statement gives them."""
-    paths = duckdb_paths(day_files(source.root, table, day))
+    """Raw rows of one table and day whose `key` is among `keys`, as declared: columns and types."""
+    files = {table: day_files(source.root, table, day)}
     with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
-        create_view(connection, f"source_{table}", source.statement(table), {"paths": paths})
+        load_sources(connection, source, files, day, declarations, ignore_undeclared=True)
         wanted = duckdb.ColumnExpression(key).isin(*map(duckdb.ConstantExpression, keys))
-        rows = connection.view(f"source_{table}").filter(wanted)
-        return list(rows.to_arrow_table().to_pylist())
-
-
-def _columns(
-    connection: duckdb.DuckDBPyConnection, source: LogSource, table: str, day: date, path: Path
-) -> dict[str, str]:
-    try:
-        return describe(connection, source.statement(table), {"paths": duckdb_paths([path])})
-    except duckdb.Error as error:
-        raise LogsError(
-            f"{table} of {day}: {path} is not readable Parquet ({error}); write the file again"
-        ) from error
-
-
-def _check_columns(
-    file: str, columns: dict[str, str], declared: dict[str, str], ignore_undeclared: bool
-) -> None:
-    """Compare one file's columns exactly: DuckDB would fill, cast and drop silently (names, case, types)."""
-    problems = [f"lacks {name} {kind}" for name, kind in declared.items() if name not in columns]
-    if not ignore_undeclared:
-        problems += [f"has undeclared {name} {columns[name]}" for name in columns if name not in declared]
-    problems += [
-        f"has {name} {columns[name]} where {kind} is declared"
-        for name, kind in declared.items()
-        if columns.get(name, kind) != kind
-    ]
-    if problems:
-        raise LogsError(
-            f"{file} {'; '.join(problems)}. Its columns must be exactly as declared: "
-            "correct the file, or the preset's features"
-        )
+        with blaming(connection, source, files, day, declarations):
+            rows = connection.view(f"source_{table}").filter(wanted)
+            return list(rows.to_arrow_table().to_pylist())

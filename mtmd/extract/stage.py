@@ -23,7 +23,7 @@ from mtmd.extract.shards import (
     read_manifest,
     reference,
 )
-from mtmd.extract.sources import load_sources
+from mtmd.extract.sources import blaming, load_sources
 from mtmd.logs.digests import identities, source_digests
 from mtmd.logs.files import source_files
 from mtmd.logs.source import LogSource
@@ -81,8 +81,13 @@ def extract_day(
             remove(final)
     with atomic_directory(final) as directory:
         with session(directory / "spill") as connection:
-            load_sources(connection, source, files, day, declarations, ignore_undeclared=ignore_undeclared)
-            rows, records = write_tables(connection, directory, day, declarations)
+            widened = load_sources(
+                connection, source, files, day, declarations, ignore_undeclared=ignore_undeclared
+            )
+            for column, types in widened.items():
+                _log.info("logs of %s: %s is %s: it is read with a cast", day, column, types)
+            with blaming(connection, source, files, day, declarations):
+                rows, records = write_tables(connection, directory, day, declarations)
         if identities(files) != before:
             raise LogsError(f"logs of {day} changed while they were read; run again when they are complete")
         manifest = ShardManifest(

@@ -21,10 +21,11 @@ _JOINED = {"surface": "VARCHAR", "product": "VARCHAR"}  # what a query of candid
 
 
 def table_columns(declarations: Declarations) -> dict[str, dict[str, str]]:
-    """Columns and exact DuckDB types of each table; order carries no meaning.
+    """Columns and DuckDB types of each table, as they are read; order carries no meaning.
 
-    A feature declared on a contract column (`user_id`, `goal`, …) adds no column. Raises ConfigError when its
-    type is another one, when a task has the name of a contract column, and as `outcome_columns` does.
+    Some columns may be missing: `optional_columns`. Files may have narrower types: `mtmd/logs/columns.py`. A feature
+    declared on a contract column (`user_id`, `goal`, …) adds no column. Raises ConfigError when its type is another
+    one, when a task has the name of a contract column, and as `outcome_columns` does.
     """
     domains = declarations.domains
     if taken := sorted(set(domains.task_names) & (CANDIDATE_KEYS | OUTCOMES | _JOINED).keys()):
@@ -51,6 +52,14 @@ def outcome_columns(domains: Domains) -> dict[str, str]:
                 f"your own: candidates have a {task.label} that is {columns[task.label]}; give the label another name"
             )
     return OUTCOMES | labels
+
+
+def optional_columns(domains: Domains) -> frozenset[str]:
+    """Columns of `candidates` that logs may lack: the contract's outcomes that are the label of no task.
+
+    A missing one is read as nulls. `impressed` is always needed, because labels are defined for shown ads only.
+    """
+    return frozenset(OUTCOMES) - {"impressed"} - {task.label for task in domains.tasks}
 
 
 def _scores(domains: Domains) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from mtmd.config import Preset
 from mtmd.errors import ConfigError
 from mtmd.logs.contract import TABLES
-from mtmd.logs.sql import bare_sql, statement
+from mtmd.logs.sql import SQL, bare_sql, statement
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,15 @@ class LogSource:
         """The source of a preset; `logs` takes the place of the preset's own folder."""
         return cls(preset.logs if logs is None else logs, preset.sql)
 
+    def file(self, table: str) -> Path:
+        """Where the statement of a table is."""
+        return (SQL if self.sql is None else Path(self.sql)) / f"source_{table}.sql"
+
     def statement(self, table: str) -> str:
         """The statement that gives a table's columns; raises ConfigError where the folder has none."""
-        name = f"source_{table}"
+        path = self.file(table)
         if self.sql is None:
-            return statement(name)
-        path = Path(self.sql) / f"{name}.sql"
+            return statement(path.stem)
         if not path.is_file():
             raise ConfigError(
                 f"{path} does not exist; the preset's `sql` ({self.sql}) must be a folder with a statement for each "

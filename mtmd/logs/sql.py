@@ -24,3 +24,8 @@ def bare_sql(text: str) -> str:
     """A statement without its comments and line breaks: what it computes, and so what names its output."""
     parts = (match[1] or match[2] or " " for match in _SQL_PARTS.finditer(text))
     return "".join(parts).strip()
+
+
+def quoted(column: str) -> str:
+    """A column name in a statement."""
+    return '"' + column.replace('"', '""') + '"'

@@ -16,6 +16,7 @@ from duckdb import ColumnExpression
 from mtmd.config import Declarations, Frozen, SideSchema
 from mtmd.errors import LogsError
 from mtmd.extract.database import session
+from mtmd.extract.sources import blaming, load_sources
 from mtmd.logs.digests import source_digests
 from mtmd.logs.files import day_files, duckdb_paths
 from mtmd.logs.source import LogSource
@@ -81,16 +82,11 @@ def profile_features(source: LogSource, day: date, declarations: Declarations, r
                 ("requests", "surface", declarations.query),
                 ("ads", "product", declarations.item),
             ):
-                try:
-                    connection.execute(
-                        f"create table source_{table} as\n{source.statement(table)}",
-                        {"paths": duckdb_paths(files[table])},
-                    )
+                own = {table: files[table]}
+                load_sources(connection, source, own, day, declarations, ignore_undeclared=True)
+                with blaming(connection, source, own, day, declarations):
+                    connection.execute(f"create table {table} as from source_{table}")
                     rows += _count(connection, day, table, domain, schema)
-                except duckdb.Error as error:
-                    raise LogsError(
-                        f"{table} of {day} can't be profiled ({error}); deliver the day again"
-                    ) from error
         if source_digests(files, cache) != sources:
             raise LogsError(
                 f"logs of {day} changed while they were profiled; run again when they are complete"
@@ -116,7 +112,7 @@ def feature_shifts(profiles: Mapping[date, Path], day: date) -> list[FeatureShif
 def _count(
     connection: duckdb.DuckDBPyConnection, day: date, table: str, domain_column: str, schema: SideSchema
 ) -> Iterator[tuple[object, ...]]:
-    source = connection.table(f"source_{table}")
+    source = connection.table(table)
     for feature in schema.fields:
         value = ColumnExpression(feature.name).cast(_TYPES[feature.kind]).alias("value")
         source.select(ColumnExpression(domain_column).alias("domain"), value).create_view(

@@ -70,10 +70,6 @@ class Database:
         names = [column[0] for column in self.connection.description or ()]
         return [dict(zip(names, row, strict=True)) for row in self.connection.fetchall()]
 
-    def view(self, name: str, sql: str, parameters: dict[str, Any]) -> None:
-        """Make a view of a query with parameters, which `create view` itself does not take."""
-        self.connection.sql(sql, params=parameters).create_view(name)
-
 
 @contextmanager
 def database() -> Iterator[Database]:

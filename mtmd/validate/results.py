@@ -3,14 +3,16 @@
 `compare_schema` compares the schema before any suite runs: readers of Parquet coerce, widen and fill silently.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
 
 from pydantic import Field
 
 from mtmd.config import Frozen
+from mtmd.logs.columns import column_problems, widened_columns
 
+_SCHEMA = "columns_as_declared"
 SAMPLES = 20  # a wrong schema is read column by column, so more of it is shown than of rows
 
 
@@ -36,7 +38,8 @@ class ExpectationResult(Frozen):
     unexpected: int | None = Field(None, description="rows or keys that should not be there")
     samples: tuple[dict[str, str], ...] = Field((), description="keys and values of the first of them")
     message: str | None = Field(
-        None, description="the exception when it raised, the reason when it was skipped"
+        None,
+        description="the exception when it raised, the reason when it was skipped, the casts of columns that passed",
     )
 
     @property
@@ -120,18 +123,36 @@ class WindowValidation(Validation):
         return f"window {self.first} … {self.last}"
 
 
+def casts_told(validations: Iterable[Validation]) -> tuple[str, ...]:
+    """Which columns of which tables were read with a cast, each set of them once: `ads read with a cast: …`."""
+    results = (result for validation in validations for result in validation.results)
+    told = (
+        f"{one.table} {one.message}" for one in results if one.name == _SCHEMA and one.success and one.message
+    )
+    return tuple(dict.fromkeys(told))
+
+
 def compare_schema(
-    table: str, declared: Mapping[str, str], files: Mapping[str, Mapping[str, str]]
+    table: str,
+    declared: Mapping[str, str],
+    files: Mapping[str, Mapping[str, str]],
+    optional: frozenset[str] = frozenset(),
 ) -> ExpectationResult:
-    """Whether every file (by name) has exactly the declared columns with exactly the declared types."""
+    """Whether every file (by name) has the declared columns, in types that are read as the declared ones."""
     problems = [
         {"file": file, "column": column, "problem": problem}
         for file, columns in files.items()
-        for column, problem in _problems(declared, columns)
+        for column, problem in column_problems(declared, columns, optional=optional)
     ]
+    widened = {
+        column: types
+        for columns in files.values()
+        for column, types in widened_columns(declared, columns).items()
+    }
+    listed = ", ".join(f"{column} ({types})" for column, types in widened.items())
     return ExpectationResult(
         table=table,
-        name="columns_as_declared",
+        name=_SCHEMA,
         description="A missing column would be read as nulls and a retyped one cast, both without a word; an "
         "undeclared one is never read.",
         column=", ".join(dict.fromkeys(problem["column"] for problem in problems)) or None,
@@ -139,22 +160,5 @@ def compare_schema(
         observed=len(problems),
         unexpected=len(problems),
         samples=tuple(problems[:SAMPLES]),
+        message=f"read with a cast: {listed}" if listed and not problems else None,
     )
-
-
-def _problems(declared: Mapping[str, str], found: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    missing = {column: kind for column, kind in declared.items() if column not in found}
-    extra = {column: kind for column, kind in found.items() if column not in declared}
-    for column, kind in missing.items():
-        # One missing and one extra column of a type: most likely one column under another name.
-        others = [other for other, other_kind in extra.items() if other_kind == kind]
-        if len(others) == 1 and list(missing.values()).count(kind) == 1:
-            yield column, f"missing; {others[0]} of the same type {kind} is there instead: renamed?"
-            del extra[others[0]]
-        else:
-            yield column, f"missing; must be {kind}"
-    for column, kind in extra.items():
-        yield column, f"not declared; is {kind}"
-    for column in declared.keys() & found.keys():
-        if found[column] != declared[column]:
-            yield column, f"is {found[column]}; must be {declared[column]}"

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from mtmd.config import Preset
 from mtmd.errors import LogsError, ValidationError
-from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.contract import TABLES, optional_columns, table_columns
 from mtmd.logs.files import day_directory, source_files
+from mtmd.logs.reading import create_source_view
 from mtmd.logs.source import LogSource
 from mtmd.validate.gx_duckdb import Database, autocommit, database, load
 from mtmd.validate.results import (
@@ -43,6 +44,7 @@ _GREAT_EXPECTATIONS = Lock()
 _SKIPPED = {
     Needs.TRAILING: "not enough trailing days: no earlier day was given to compare with",
     Needs.PREVIOUS_DAY: "the logs have no requests of the day before, or the preset leaves it out",
+    Needs.POSITION: "the logs have no column position, which nothing else reads",
 }
 
 
@@ -56,33 +58,46 @@ def validate_day(
     is a failed result, and the suites are then not run.
     Raises LogsError when a table is missing, empty or unreadable, naming the table, the day and the file.
     """
-    declarations = preset.declarations
+    declared, optional = table_columns(preset.declarations), optional_columns(preset.domains)
     files = source_files(source.root, day)
     with database() as opened:
-        declared = table_columns(declarations)
+        columns = {
+            table: {file: columns_of(opened, source, table, file, day) for file in files[table]}
+            for table in TABLES
+        }
         schemas = tuple(
             compare_schema(
                 table,
                 declared[table],
-                {file.name: columns_of(opened, source, table, file, day) for file in files[table]},
+                {file.name: found for file, found in columns[table].items()},
+                optional,
             )
             for table in TABLES
         )
         if not all(result.success for result in schemas):
             return DayValidation(day=day, results=schemas + tuple(_not_run(schemas)))
-        stage_day(opened, source, files, day, preset)
+        for table in TABLES:
+            create_source_view(
+                opened.connection, f"source_{table}", source, table, declared[table], columns[table]
+            )
         limits = preset.data
         comparable = [p for p in trailing if p.day < day and p.candidates >= limits.min_trailing_rows]
         earlier = sorted(comparable, key=lambda p: p.day)[-limits.trailing_days :]
-        stage_trailing(opened, earlier)
         previous_day = day - timedelta(days=1)
         there = sorted(day_directory(source.root, "requests", previous_day).glob("*.parquet"))
         previous = [] if previous_day in preset.left_out else there
+        present = {
+            Needs.NOTHING: True,
+            Needs.TRAILING: bool(earlier),
+            Needs.PREVIOUS_DAY: bool(previous),
+            Needs.POSITION: all("position" in found for found in columns["candidates"].values()),
+        }
+        stage_day(opened, source, files, day, preset, present)
+        stage_trailing(opened, earlier)
         stage_previous_requests(opened, source, previous, previous_day)
-        present = {Needs.NOTHING: True, Needs.TRAILING: bool(earlier), Needs.PREVIOUS_DAY: bool(previous)}
         stage_found(opened, source, files["candidates"], day, preset, present)
         results = run_suites(opened, _day_suites(preset), present)
-        profile = profile_staged_day(opened, day, declarations)
+        profile = profile_staged_day(opened, day, preset.declarations)
     return DayValidation(day=day, results=schemas + results, profile=profile)
 
 

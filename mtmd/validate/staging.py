@@ -16,7 +16,8 @@ import duckdb
 from mtmd.config import Declarations, Feature, Preset
 from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES, table_columns
-from mtmd.logs.files import duckdb_paths
+from mtmd.logs.digests import SourceFiles
+from mtmd.logs.reading import Columns, attempts, blame, create_checked_view, file_columns, reading_error
 from mtmd.logs.source import LogSource
 from mtmd.validate.gx_duckdb import Database
 from mtmd.validate.results import DayProfile, DomainProfile, NullProfile
@@ -44,27 +45,30 @@ _TRAILING = {
 def columns_of(database: Database, source: LogSource, table: str, file: Path, day: date) -> dict[str, str]:
     """Columns and DuckDB types of one file, as the source statement gives them.
 
-    Raises LogsError naming the table, the day and the file when it can't be read.
+    Raises LogsError naming the table, the day, and the file or the statement that can't be read.
     """
-    with _readable(database, source, table, [file], day):
-        rows = database.rows(
-            f"describe select * from ({_reading(source, table)})", {"paths": duckdb_paths([file])}
-        )
-    return {row["column_name"]: row["column_type"] for row in rows}
+    with _blaming(database, source, {table: [file]}, day):
+        return file_columns(database.connection, source, table, file)
 
 
 def stage_day(
-    database: Database, source: LogSource, files: Mapping[str, list[Path]], day: date, preset: Preset
+    database: Database,
+    source: LogSource,
+    files: Mapping[str, list[Path]],
+    day: date,
+    preset: Preset,
+    present: Mapping[Needs, bool],
 ) -> None:
     """Make the tables `requests`, `ads`, `candidates_summary` and `this_day`, and the view `candidates`.
 
-    The files must have the declared columns. Raises LogsError when one can't be read, or a table has no rows.
+    The views `source_<table>` are there. Raises LogsError when one can't be read, or a table has no rows.
     """
+    columns = table_columns(preset.declarations)
     for table in ("requests", "ads"):
-        with _readable(database, source, table, files[table], day):
-            _stage_side(database, source, table, files[table], preset.declarations)
-    with _readable(database, source, "candidates", files["candidates"], day):
-        _stage_candidates(database, source, files["candidates"], preset)
+        with _blaming(database, source, {table: files[table]}, day, columns):
+            _stage_side(database, table, preset.declarations)
+    with _blaming(database, source, {"candidates": files["candidates"]}, day, columns):
+        _stage_candidates(database, preset, present)
     for table, count in (("requests", "count(*)"), ("ads", "count(*)"), (SUMMARY, "sum(candidates)")):
         if not database.rows(f"select {count} as n from {table}")[0]["n"]:
             own = table.removesuffix("_summary")
@@ -75,27 +79,21 @@ def stage_day(
     database.rows("create table this_day as select $day as day", {"day": day})
 
 
-def _stage_side(
-    database: Database, source: LogSource, table: str, files: list[Path], declarations: Declarations
-) -> None:
+def _stage_side(database: Database, table: str, declarations: Declarations) -> None:
     """Make one table: its columns, with vectors reduced, and each row's hash."""
     columns = table_columns(declarations)[table]
     vectors = {f.name: _reduced(f) for f in (*declarations.query.embedding, *declarations.item.embedding)}
     kept = ", ".join(vectors[c] if kind == "FLOAT[]" else name(c) for c, kind in columns.items())
     # Of requests the vectors, most of their bytes, add nothing: no other day has the same ids and times.
     content = columns if table == "ads" else [c for c in columns if c not in vectors]
-    database.rows(
-        f"create table {table} as select {kept}, {_row_hash(content)} from ({_reading(source, table)}) as source",
-        {"paths": duckdb_paths(files)},
-    )
+    database.rows(f"create table {table} as select {kept}, {_row_hash(content)} from source_{table}")
 
 
-def _stage_candidates(database: Database, source: LogSource, files: list[Path], preset: Preset) -> None:
+def _stage_candidates(database: Database, preset: Preset, present: Mapping[Needs, bool]) -> None:
     """Make views, which read the files whenever they are asked, and what is found in one such reading."""
     # Not of the outcomes, which a later delivery of the same day may have more of: it is a copy all the same.
     content = ("request_id", "ad_id", *preset.domains.task_names)
-    rows = f"select *, {_row_hash(content)} from ({_reading(source, 'candidates')}) as source"
-    database.view("candidates", rows, {"paths": duckdb_paths(files)})
+    database.rows(f"create view candidates as select *, {_row_hash(content)} from source_candidates")
     # Keys are made distinct first: a repeated one must not multiply the candidates that all counts are of.
     database.rows(f"""
         create view {_JOINED} as
@@ -111,13 +109,10 @@ def _stage_candidates(database: Database, source: LogSource, files: list[Path], 
         left join (select ad_id, min(product) as product from ads group by ad_id) as a
             on c.ad_id = a.ad_id
     """)
-    database.rows(f"create table {SUMMARY} as {summary_sql(preset, _JOINED)}")
+    asked = [e for e in candidates_expectations(preset) if e.where is not None and present[e.needs]]
+    database.rows(f"create table {SUMMARY} as {summary_sql(preset, _JOINED, asked)}")
     summary = database.rows(f"from {SUMMARY}")
-    broken = [
-        f"({expect.where})"
-        for expect in candidates_expectations(preset)
-        if expect.where is not None and any(row[expect.name] for row in summary)
-    ]
+    broken = [f"({expect.where})" for expect in asked if any(row[expect.name] for row in summary)]
     suspects = " or ".join(broken) or "false"
     database.rows(f"create table {SUSPECTS} as select * from {_JOINED} where {suspects}")
 
@@ -132,16 +127,17 @@ def stage_found(
 ) -> None:
     """Make the table of each expectation that reads all candidates together, where what it needs is `present`.
 
-    The day and the tables that it is compared with are staged before. Raises LogsError when a file can't be read; a
-    query that fails on files that can be read fails again, with the same words, when its expectation is run.
+    The day and the tables that it is compared with are staged before. Raises LogsError when the source can't be read; a
+    query that fails on a source that can be read fails again, with the same words, when its expectation is run.
     """
     for expect in candidates_expectations(preset):
         if expect.where is None and "{batch}" in expect.query and present[expect.needs]:
             try:
                 _find(database, expect)
             except duckdb.Error as error:
-                if (file := _culprit(database, source, "candidates", files)) is not None:
-                    raise LogsError(_unreadable("candidates", day, file, error)) from error
+                attempt = attempts(database.connection, duckdb.Error)
+                if (blamed := blame(attempt, source, {"candidates": files}, {})) is not None:
+                    raise LogsError(f"candidates of {day}: {blamed}") from error
                 words = literal(str(error).splitlines()[0])
                 database.rows(f"create view {found_table(expect)} as select error({words}) as failed")
 
@@ -157,15 +153,23 @@ def _of_all(query: str) -> str:
 
 
 @contextmanager
-def _readable(
-    database: Database, source: LogSource, table: str, files: list[Path], day: date
+def _blaming(
+    database: Database,
+    source: LogSource,
+    files: SourceFiles,
+    day: date,
+    columns: Mapping[str, Columns] | None = None,
 ) -> Iterator[None]:
-    """Turn DuckDB's error into a LogsError that names the file."""
+    """Turn DuckDB's error on one table into a LogsError that says what to mend.
+
+    `columns` are the declared ones, of every table, where the views `source_<table>` are there.
+    """
     try:
         yield
     except duckdb.Error as error:
-        path = _culprit(database, source, table, files) or files[0].parent
-        raise LogsError(_unreadable(table, day, path, error)) from error
+        declared = {table: columns[table] for table in files} if columns else {}
+        attempt = attempts(database.connection, duckdb.Error)
+        raise reading_error(attempt, source, files, day, error, declared) from error
 
 
 def _row_hash(columns: Iterable[str]) -> str:
@@ -178,19 +182,6 @@ def _reduced(vector: Feature) -> str:
     vector_name = name(vector.name)
     whole = f"isfinite(list_sum({vector_name})) and list_count({vector_name}) = len({vector_name})"
     return f"len({vector_name}) as {length_column(vector)}, {whole} as {finite_column(vector)}"
-
-
-def _culprit(database: Database, source: LogSource, table: str, files: list[Path]) -> Path | None:
-    """The first file that can't be read to its end, if any."""
-    for file in files:
-        try:
-            database.rows(
-                f"select hash(source) from ({_reading(source, table)}) as source",
-                {"paths": duckdb_paths([file])},
-            )
-        except duckdb.Error:
-            return file
-    return None
 
 
 def profile_staged_day(database: Database, day: date, declarations: Declarations) -> DayProfile:
@@ -259,19 +250,17 @@ def stage_previous_requests(database: Database, source: LogSource, files: list[P
     if not files:
         database.rows("create table previous_requests (request_id bigint)")
         return
-    try:
-        database.rows(
-            f"create table previous_requests as select request_id from ({_reading(source, 'requests')}) as source",
-            {"paths": duckdb_paths(files)},
-        )
-    except duckdb.Error as error:
-        raise LogsError(_unreadable("requests", day, files[0].parent, error)) from error
-
-
-def _reading(source: LogSource, table: str) -> str:
-    """The statement that reads a table; on lines of its own, since it may end in a comment."""
-    return f"\n{source.statement(table)}\n"
-
-
-def _unreadable(table: str, day: date, path: Path, error: Exception) -> str:
-    return f"{table} of {day}: {path} can't be read ({str(error).splitlines()[0]}); deliver the day again"
+    with _blaming(database, source, {"requests": files}, day):
+        try:
+            create_checked_view(
+                database.connection,
+                "source_previous_requests",
+                source,
+                "requests",
+                files,
+                {"request_id": "BIGINT"},
+                ignore_undeclared=True,
+            )
+        except LogsError as error:
+            raise LogsError(f"requests of {day}: {error}") from error
+        database.rows("create table previous_requests as from source_previous_requests")

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from mtmd.errors import ConfigError
-from mtmd.extract.database import create_view, describe, session
+from mtmd.extract.database import session
 from mtmd.logs.sql import SQL, statement
 
 
@@ -31,24 +30,3 @@ def test_the_spill_directory_goes_with_the_session(tmp_path: Path) -> None:
         assert connection.table("t").shape[0] == 2_000_000
         assert list(spill.iterdir())
     assert not spill.exists()
-
-
-def test_describe_reads_names_and_types_of_one_file(logs: Path, tmp_path: Path) -> None:
-    path = logs / "ads" / "date=2026-03-01" / "part-0.parquet"
-    with session(tmp_path / "spill") as connection:
-        assert describe(connection, statement("source_ads"), {"paths": [str(path)]}) == {
-            "ad_id": "BIGINT",
-            "product": "VARCHAR",
-            "goal": "VARCHAR",
-            "bid": "FLOAT",
-            "topic": "INTEGER",
-        }
-
-
-def test_a_view_reads_its_files_anew_and_keeps_no_copy(logs: Path, tmp_path: Path) -> None:
-    path = logs / "ads" / "date=2026-03-01" / "part-0.parquet"
-    with session(tmp_path / "spill") as connection:
-        create_view(connection, "source_ads", statement("source_ads"), {"paths": [str(path)]})
-        rows = connection.table("source_ads").shape[0]
-        pq.write_table(pq.ParquetFile(path).read().slice(0, 1), path)
-        assert (rows, connection.table("source_ads").shape[0]) == (4, 1)

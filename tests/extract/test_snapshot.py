@@ -89,7 +89,9 @@ def test_a_missing_column_is_named(
 ) -> None:
     kept = SCHEMAS["ads"].remove(SCHEMAS["ads"].get_field_index("bid"))
     write(logs, "ads", DAY, [{name: row[name] for name in kept.names} for row in day["ads"]], schema=kept)
-    with pytest.raises(LogsError, match="lacks bid FLOAT"):
+    with pytest.raises(
+        LogsError, match=r"ads of 2026-03-01: .*part-0\.parquet .* bid \(missing; must be FLOAT\)"
+    ):
         list(read_ads(LogSource(logs), DAY, declarations))
 
 

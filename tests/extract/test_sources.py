@@ -13,9 +13,11 @@ import pytest
 
 from mtmd.config import Declarations
 from mtmd.errors import ConfigError, LogsError
+from mtmd.extract.shards import open_shard
 from mtmd.extract.sources import source_rows
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
+from mtmd.logs.sql import SQL
 
 DAY = date(2026, 3, 1)
 Tables = dict[str, list[dict[str, Any]]]
@@ -42,37 +44,30 @@ def rewrite(logs: Path, table: str, change: Callable[[pa.Table], pa.Table]) -> P
     return path
 
 
+def recast(table: pa.Table, name: str, kind: pa.DataType) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, table.column(name).cast(kind))
+
+
 def test_a_missing_column_is_named_with_its_file(logs: Path, refused: Callable[..., None]) -> None:
     path = rewrite(logs, "ads", lambda table: table.drop_columns("topic"))
-    refused("ads of 2026-03-01", str(path), "lacks topic INTEGER")
+    refused("ads of 2026-03-01", str(path), "topic (missing; must be INTEGER)")
 
 
-def test_a_renamed_column_is_missing_and_undeclared(logs: Path, refused: Callable[..., None]) -> None:
+def test_a_renamed_column_is_named_with_its_other_name(logs: Path, refused: Callable[..., None]) -> None:
     rewrite(logs, "requests", lambda table: table.rename_columns({"country": "Country"}))
-    refused("requests of 2026-03-01", "lacks country VARCHAR", "has undeclared Country VARCHAR")
+    refused("requests of 2026-03-01", "country (missing; Country of the same type VARCHAR is there instead")
 
 
-def test_a_retyped_column_is_named_with_both_types(logs: Path, refused: Callable[..., None]) -> None:
-    def retype(table: pa.Table) -> pa.Table:
-        return table.set_column(
-            table.column_names.index("ctr"), "ctr", table.column("ctr").cast(pa.float64())
-        )
-
-    rewrite(logs, "candidates", retype)
-    refused("candidates of 2026-03-01", "has ctr DOUBLE where FLOAT is declared")
-
-
-def test_a_timestamp_with_time_zone_is_another_type(logs: Path, refused: Callable[..., None]) -> None:
-    def zone(table: pa.Table) -> pa.Table:
-        return table.set_column(1, "ts", table.column("ts").cast(pa.timestamp("us", tz="UTC")))
-
-    rewrite(logs, "requests", zone)
-    refused("has ts TIMESTAMP WITH TIME ZONE where TIMESTAMP is declared")
+def test_a_retyped_column_is_named_with_both_types_and_the_cast(
+    logs: Path, refused: Callable[..., None]
+) -> None:
+    rewrite(logs, "candidates", lambda table: recast(table, "ctr", pa.string()))
+    refused("candidates of 2026-03-01", "ctr (is VARCHAR; must be FLOAT: cast(ctr as FLOAT))")
 
 
 def test_an_extra_column_is_refused(logs: Path, refused: Callable[..., None]) -> None:
     rewrite(logs, "ads", lambda table: table.append_column("colour", pa.array(["red"] * len(table))))
-    refused("has undeclared colour VARCHAR")
+    refused("colour (not declared; is VARCHAR)")
 
 
 def test_the_second_file_is_compared_too(
@@ -80,7 +75,7 @@ def test_the_second_file_is_compared_too(
 ) -> None:
     rows = [{**row, "ad_id": row["ad_id"] + 100, "topic": "4"} for row in day["ads"]]
     path = write(logs, "ads", DAY, rows, name="part-1.parquet", schema=pa.Table.from_pylist(rows).schema)
-    refused(str(path), "has topic VARCHAR where INTEGER is declared")
+    refused(str(path), "topic (is VARCHAR; must be INTEGER: cast(topic as INTEGER))")
 
 
 def test_files_that_agree_are_one_day_whatever_the_order_of_their_columns(
@@ -96,7 +91,7 @@ def test_files_that_agree_are_one_day_whatever_the_order_of_their_columns(
 def test_an_unreadable_file_is_named(logs: Path, refused: Callable[..., None]) -> None:
     path = logs / "requests" / f"date={DAY}" / "part-0.parquet"
     path.write_bytes(path.read_bytes()[:-20])
-    refused("requests of 2026-03-01", str(path), "is not readable Parquet")
+    refused("requests of 2026-03-01", str(path), "can't be read", "write the file again")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +109,7 @@ def test_pages_that_cannot_be_read_are_refused(
     content = bytearray(path.read_bytes())
     content[start : start + 12] = b"\xff" * 12  # the page's header
     path.write_bytes(content)
-    refused("failed", "write the day's files again")
+    refused(str(path), "can't be read", "write the file again")
 
 
 def test_a_missing_day_and_an_empty_directory_are_named(
@@ -208,5 +203,106 @@ def test_a_folder_is_read_by_its_name_and_never_as_a_pattern(
         assert (Path(found.path) / f"{table}.arrow").read_bytes() == (
             Path(expected.path) / f"{table}.arrow"
         ).read_bytes()
-    (raw,) = source_rows(LogSource(tmp_path / "all" / name), "ads", DAY, "ad_id", [6])
+    (raw,) = source_rows(LogSource(tmp_path / "all" / name), "ads", DAY, declarations, "ad_id", [6])
     assert raw["product"] == "shopping"
+
+
+def test_narrower_types_give_the_same_shard_and_are_told_once(
+    logs: Path, tmp_path: Path, declarations: Declarations, caplog: pytest.LogCaptureFixture
+) -> None:
+    exact = extract_day(LogSource(logs), DAY, declarations, tmp_path / "exact")
+    kinds = {
+        "requests": {"request_id": pa.int32(), "user_id": pa.int16(), "ts": pa.timestamp("ns", tz="UTC")},
+        "ads": {"ad_id": pa.uint8(), "bid": pa.decimal128(9, 2), "topic": pa.int8()},
+        "candidates": {
+            "request_id": pa.int16(),
+            "ad_id": pa.int32(),
+            "ctr": pa.float64(),
+            "position": pa.int8(),
+        },
+    }
+    for table, columns in kinds.items():
+        for name, kind in columns.items():
+            rewrite(logs, table, lambda rows, name=name, kind=kind: recast(rows, name, kind))
+    with caplog.at_level("INFO", logger="mtmd"):
+        found = extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards")
+    for table in kinds:
+        content = [(Path(ref.path) / f"{table}.arrow").read_bytes() for ref in (exact, found)]
+        assert content[0] == content[1]
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 10
+    assert "logs of 2026-03-01: ads.bid is DECIMAL(9,2) as FLOAT: it is read with a cast" in told
+    (raw,) = source_rows(LogSource(logs), "ads", DAY, declarations, "ad_id", [7])
+    assert (raw["bid"], raw["topic"]) == (1.5, 4)
+    assert isinstance(raw["bid"], float)
+
+
+def test_outcomes_that_are_no_tasks_label_may_be_missing(
+    logs: Path, tmp_path: Path, declarations: Declarations
+) -> None:
+    unused = ["position", "good_clicked", "hidden", "repinned"]
+    rewrite(logs, "candidates", lambda table: table.drop_columns(unused))
+    shard = open_shard(Path(extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards").path))
+    assert shard.position.tolist() == [-1] * 5
+    assert shard.impressed.tolist() == [1, 0, 0, 1, 1]
+    assert shard.labels.tolist() == [[0, 0], [-1, -1], [-1, -1], [1, 1], [1, -1]]
+
+
+@pytest.mark.parametrize("label", ["impressed", "outbound_clicked"])
+def test_impressed_and_the_labels_of_tasks_are_needed(
+    logs: Path, refused: Callable[..., None], label: str
+) -> None:
+    rewrite(logs, "candidates", lambda table: table.drop_columns([label]))
+    refused("candidates of 2026-03-01", f"{label} (missing; must be BOOLEAN)")
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "wrong", "words"),
+    [
+        ("ads", "ad_id", "cast(product as integer) as topic", "Could not convert string 'shopping' to INT32"),
+        ("ads", "ad_id", "topics as topic", 'Referenced column "topics" not found'),
+        (
+            "requests",
+            "request_id",
+            "cast(country as bigint) as user_id",
+            "Could not convert string 'fr' to INT64",
+        ),
+        ("candidates", "ad_id", "cast(error('no') as float) as ctr", "no"),
+    ],
+)
+def test_an_error_in_a_statement_is_blamed_on_the_statement(
+    *, logs: Path, tmp_path: Path, declarations: Declarations, table: str, key: str, wrong: str, words: str
+) -> None:
+    team = shutil.copytree(SQL, tmp_path / "sql")
+    (team / f"source_{table}.sql").write_text(
+        f"-- ours\nselect * replace (\n  {wrong}\n)\nfrom read_parquet($paths, hive_partitioning = false)\n"
+    )
+    with pytest.raises(LogsError) as caught:
+        extract_day(LogSource(logs, team), DAY, declarations, tmp_path / "shards")
+    message = str(caught.value)
+    assert "of 2026-03-01: " in message
+    assert str(team / f"source_{table}.sql") in message
+    for text in (words, "is sound Parquet; correct the statement"):
+        assert text in message
+    assert ("line 3" in message) != (table == "candidates")  # the words of error() have no line
+    with pytest.raises(LogsError, match=r"correct the statement"):
+        source_rows(LogSource(logs, team), table, DAY, declarations, key, [5, 10])
+
+
+def test_a_value_beyond_its_declared_type_is_named(
+    logs: Path, day: Tables, write: Write, refused: Callable[..., None]
+) -> None:
+    day["ads"][0]["bid"] = 2**24 + 1
+    day["ads"][1]["bid"] = 3
+    kinds = {
+        "ad_id": pa.int64(),
+        "product": pa.string(),
+        "goal": pa.string(),
+        "bid": pa.int64(),
+        "topic": pa.int32(),
+    }
+    rows = [row | {"bid": row["bid"] and int(row["bid"])} for row in day["ads"]]
+    write(logs, "ads", DAY, rows, schema=pa.schema(kinds))
+    refused(
+        "ads.bid is BIGINT and has the value 16777217, but FLOAT has every whole number only up to 16777216"
+    )

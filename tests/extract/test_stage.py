@@ -55,7 +55,7 @@ def test_older_declarations_read_logs_with_newer_columns_only_when_asked(
     (file,) = (logs / "ads" / f"date={DAY}").iterdir()
     table = pq.read_table(file, partitioning=None)
     pq.write_table(table.append_column("newer", table["ad_id"]), file)
-    with pytest.raises(LogsError, match="has undeclared newer BIGINT"):
+    with pytest.raises(LogsError, match=r"newer \(not declared; is BIGINT\)"):
         extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards")
     ref = extract_day(LogSource(logs), DAY, declarations, tmp_path / "shards", ignore_undeclared=True)
     assert (ref.requests, ref.ads, ref.candidates) == (4, 4, 5)
@@ -171,9 +171,10 @@ def test_logs_that_change_while_they_are_read_give_no_shard(
 ) -> None:
     load = extraction_module.load_sources
 
-    def load_then_touch(*arguments: Any, **options: Any) -> None:
-        load(*arguments, **options)
+    def load_then_touch(*arguments: Any, **options: Any) -> dict[str, str]:
+        loaded: dict[str, str] = load(*arguments, **options)
         os.utime(next((logs / "ads" / f"date={DAY}").iterdir()), (0, 0))
+        return loaded
 
     monkeypatch.setattr(extraction_module, "load_sources", load_then_touch)
     with pytest.raises(LogsError, match="2026-03-01 changed while they were read"):

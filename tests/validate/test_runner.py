@@ -11,6 +11,7 @@ import pytest
 
 from mtmd.errors import LogsError, ValidationError
 from mtmd.logs.source import LogSource
+from mtmd.logs.sql import SQL
 from mtmd.validate import staging
 from mtmd.validate.gx_duckdb import database, load
 from mtmd.validate.results import DayValidation, Status
@@ -102,7 +103,7 @@ def test_later_days_and_days_beyond_the_limit_are_not_compared_with(logs, yester
         ),
         (
             "alter table t alter column category type bigint",
-            {"column": "category", "problem": "is BIGINT; must be INTEGER"},
+            {"column": "category", "problem": "is BIGINT; must be INTEGER: cast(category as INTEGER)"},
         ),
         ("alter table t add column note varchar", {"column": "note", "problem": "not declared; is VARCHAR"}),
     ],
@@ -128,6 +129,99 @@ def test_each_file_of_a_day_is_compared(logs) -> None:
     path.rename(path.with_name("part-2.parquet"))
     (failure,) = logs.validate().failures
     assert [sample["file"] for sample in failure.samples] == ["part-2.parquet"]
+
+
+def test_files_of_different_types_are_one_day(logs) -> None:
+    before = logs.validate().profile
+    path = logs.file("candidates")
+    source = f"read_parquet('{path}', hive_partitioning = false)"
+    with duckdb.connect() as connection:
+        connection.execute(f"create table t as from {source}")
+        connection.execute(
+            f"copy (select * replace (ctr::double as ctr, ad_id::tinyint as ad_id) from t limit 100) "
+            f"to '{path}' (format parquet)"
+        )
+        second = path.with_name("part-1.parquet")
+        connection.execute(
+            f"copy (select * exclude (hidden) from t offset 100) to '{second}' (format parquet)"
+        )
+    validation = logs.validate()
+    assert validation.passed
+    assert validation.profile == before
+    (told,) = [result.message for result in validation.results if result.message and "cast" in result.message]
+    assert told == "read with a cast: ad_id (TINYINT as BIGINT), ctr (DOUBLE as FLOAT)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "passed"), [("integer", True), ("varchar", False)], ids=["narrower", "of another kind"]
+)
+def test_the_day_before_is_read_as_declared_too(logs, day, kind: str, passed: bool) -> None:
+    path = logs.file("requests", day - timedelta(days=1))
+    source = f"read_parquet('{path}', hive_partitioning = false)"
+    with duckdb.connect() as connection:
+        connection.execute(f"create table t as select request_id::{kind} as request_id from {source}")
+        connection.execute(f"copy t to '{path}' (format parquet)")
+    if passed:
+        assert logs.failing() == {}
+    else:
+        with pytest.raises(
+            LogsError, match=r"requests of 2026-01-01: .*request_id \(is VARCHAR; must be BIGINT: cast"
+        ):
+            logs.validate()
+
+
+def test_shown_ads_without_a_position_fail_only_where_there_is_one(logs) -> None:
+    logs.damage("candidates", "update t set position = null where ad_id = 3")
+    assert logs.failing() == {"candidates.position_is_a_rank": 6}
+    logs.damage("candidates", "alter table t drop position", "alter table t drop hidden")
+    assert logs.failing() == {}
+    (skipped,) = [result for result in logs.validate().results if result.name == "position_is_a_rank"]
+    assert (skipped.status, skipped.message) == (
+        Status.SKIPPED,
+        "the logs have no column position, which nothing else reads",
+    )
+
+
+def test_a_task_without_its_label_fails(logs) -> None:
+    logs.damage("candidates", "alter table t drop clicked")
+    (failure,) = logs.validate().failures
+    assert failure.samples == (
+        {"file": "part-0.parquet", "column": "clicked", "problem": "missing; must be BOOLEAN"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong", "words"),
+    [
+        ("ads", "cast(goal as float) as bid", "Could not convert string 'click' to FLOAT"),
+        ("requests", "users as user_id", 'Referenced column "users" not found'),
+        ("candidates", "cast(concat('x', ctr) as float) as ctr", "Could not convert string 'x"),
+    ],
+)
+def test_an_error_in_a_statement_is_blamed_on_the_statement(
+    logs, day, tmp_path, table: str, wrong: str, words: str
+) -> None:
+    team = shutil.copytree(SQL, tmp_path / "sql")
+    (team / f"source_{table}.sql").write_text(
+        f"-- ours\nselect * replace (\n  {wrong}\n)\nfrom read_parquet($paths, hive_partitioning = false)\n"
+    )
+    with pytest.raises(LogsError) as caught:
+        validate_day(LogSource(logs.root, team), day, logs.preset)
+    message = str(caught.value)
+    assert message.startswith(f"{table} of 2026-01-02: {team / f'source_{table}.sql'}, line 3 ({wrong}): ")
+    for text in (words, "is sound Parquet; correct the statement"):
+        assert text in message
+    assert "write the file again" not in message
+
+
+def test_a_value_beyond_its_declared_type_is_named(logs) -> None:
+    logs.damage(
+        "ads", "alter table t alter price type bigint", "update t set price = 16777217 where ad_id = 3"
+    )
+    with pytest.raises(
+        LogsError, match=r"ads of 2026-01-02: ads.price has .* has the value 16777217, but FLOAT"
+    ):
+        logs.validate()
 
 
 @pytest.mark.parametrize("table", ["requests", "ads", "candidates"])
@@ -256,7 +350,9 @@ def test_results_survive_json(logs, yesterday) -> None:
 
 
 def test_importing_validation_does_not_import_great_expectations() -> None:
-    code = "import sys, mtmd.validate.runner, expectations; sys.exit('great_expectations' in sys.modules)"
+    code = (
+        "import sys, mtmd.validate.runner, mtmd_expectations; sys.exit('great_expectations' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
+from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation, casts_told
 
 
 def render_markdown(validations: Sequence[DayValidation | WindowValidation]) -> str:
@@ -20,6 +20,8 @@ def render_markdown(validations: Sequence[DayValidation | WindowValidation]) -> 
     for validation in validations:
         lines += _details(validation)
     lines += _skipped(validations)
+    for casts in casts_told(validations):
+        lines += ["", f"Types: {_cell(casts)}."]
     return "\n".join(lines) + "\n"
 
 

@@ -55,3 +55,14 @@ def test_a_warning_alone_does_not_stop() -> None:
 def test_skipped_expectations_are_counted_with_their_reason() -> None:
     text = render_markdown([_day(*[_result(Status.SKIPPED, message="no earlier day")] * 2)])
     assert "2 expectations skipped on 2026-01-02: no earlier day." in text
+
+
+def test_casts_are_told_once_for_all_days() -> None:
+    words = "read with a cast: bid (DOUBLE as FLOAT)"
+    schemas = [
+        _result(Status.PASSED, name="columns_as_declared", message=words),
+        _result(Status.FAILED, name="columns_as_declared", table="requests"),
+    ]
+    text = render_markdown([_day(*schemas), _day(*schemas)])
+    assert text.count("Types: ads read with a cast: bid (DOUBLE as FLOAT).\n") == 1
+    assert text.count("Types: ") == 1

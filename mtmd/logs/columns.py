@@ -1,0 +1,139 @@
+"""Whether a file's columns can be read as the declared ones, and the SQL that reads them so: one place for all readers.
+
+A column of another type is read with a cast where the declared type can hold its values, rounded to float32 at most.
+Every other difference is a problem, because DuckDB itself would cast, fill and drop columns without a word.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from mtmd.logs.sql import quoted
+
+_SMALL = ("TINYINT", "UTINYINT", "SMALLINT", "USMALLINT")
+_WIDENED = {  # of each declared type, the types that are cast to it whatever their values are
+    "INTEGER": _SMALL,
+    "BIGINT": (*_SMALL, "INTEGER", "UINTEGER"),
+    "FLOAT": (*_SMALL, "DOUBLE"),
+    "DOUBLE": (*_SMALL, "INTEGER", "UINTEGER", "FLOAT"),
+    "TIMESTAMP": (
+        "TIMESTAMP_S",
+        "TIMESTAMP_MS",
+        "TIMESTAMP_NS",
+        "TIMESTAMP WITH TIME ZONE",
+        "TIMESTAMPTZ_NS",
+    ),
+    "FLOAT[]": ("DOUBLE[]",),
+}
+_PATTERNS = {  # the same, of types that are written with their parameters
+    "FLOAT": re.compile(r"DECIMAL\(\d+,\d+\)"),
+    "DOUBLE": re.compile(r"DECIMAL\(\d+,\d+\)"),
+    "FLOAT[]": re.compile(r"(FLOAT|DOUBLE)\[\d+\]"),
+    "VARCHAR": re.compile(r"ENUM\(.*\)", re.DOTALL),
+}
+_EXACT_TO = {  # of each declared type, types of whole numbers, and up to where it has every one of them
+    "FLOAT": (("INTEGER", "UINTEGER", "BIGINT"), 2**24),
+    "DOUBLE": (("BIGINT",), 2**53),
+}
+
+
+class ColumnProblem(NamedTuple):
+    """Why a column can't be read as declared."""
+
+    column: str
+    problem: str
+
+
+def column_problems(
+    declared: Mapping[str, str],
+    found: Mapping[str, str],
+    *,
+    optional: frozenset[str] = frozenset(),
+    ignore_undeclared: bool = False,
+) -> Iterator[ColumnProblem]:
+    """What keeps a file with the columns `found` from being read as `declared`; nothing where it can be read.
+
+    Both are DuckDB types by column. `optional` columns may be missing; `ignore_undeclared` lets others be there.
+    """
+    missing = {name: kind for name, kind in declared.items() if name not in found and name not in optional}
+    extra = {name: kind for name, kind in found.items() if name not in declared}
+    for column, kind in missing.items():
+        # One missing and one extra column of a type: most likely one column under another name.
+        others = [other for other, other_kind in extra.items() if other_kind == kind]
+        if len(others) == 1 and list(missing.values()).count(kind) == 1:
+            yield ColumnProblem(
+                column, f"missing; {others[0]} of the same type {kind} is there instead: renamed?"
+            )
+            del extra[others[0]]
+        else:
+            yield ColumnProblem(column, f"missing; must be {kind}")
+    if not ignore_undeclared:
+        for column, kind in extra.items():
+            yield ColumnProblem(column, f"not declared; is {kind}")
+    for column, kind in declared.items():
+        if column in found and not _is_readable(found[column], kind):
+            remedy = _remedy(column, found[column], kind)
+            yield ColumnProblem(column, f"is {found[column]}; must be {kind}: {remedy}")
+
+
+def widened_columns(declared: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
+    """The columns that are read with a cast, and from which type to which: `DOUBLE as FLOAT`."""
+    return {
+        column: f"{found[column]} as {kind}"
+        for column, kind in declared.items()
+        if found.get(column, kind) != kind
+    }
+
+
+def select_declared(table: str, declared: Mapping[str, str], found: Mapping[str, str]) -> str:
+    """The select list that gives the declared columns, in their order, of a statement that gives `found`.
+
+    Columns that have no problem only; a missing one is null. `table` is named where a value has no place in its type.
+    """
+    return ", ".join(
+        _read_as(table, column, found.get(column), kind) + f" as {quoted(column)}"
+        for column, kind in declared.items()
+    )
+
+
+def _is_readable(found: str, declared: str) -> bool:
+    pattern = _PATTERNS.get(declared)
+    return (
+        found == declared
+        or found in _WIDENED.get(declared, ())
+        or _exact_to(found, declared) is not None
+        or (pattern is not None and pattern.fullmatch(found) is not None)
+    )
+
+
+def _exact_to(found: str, declared: str) -> int | None:
+    """The size up to which the declared type has every whole number, where `found` goes beyond it."""
+    kinds, limit = _EXACT_TO.get(declared, ((), 0))
+    return limit if found in kinds else None
+
+
+def _read_as(table: str, column: str, found: str | None, declared: str) -> str:
+    name = quoted(column)
+    if found == declared:
+        return name
+    if found is None:
+        return f"cast(null as {declared})"
+    if declared == "TIMESTAMP":
+        # A cast would use the session's time zone, and round nanoseconds up: the last ones into the next day.
+        microseconds = f"epoch_ns({name}) // 1000" if found == "TIMESTAMPTZ_NS" else f"epoch_us({name})"
+        return f"make_timestamp({microseconds})"
+    if (limit := _exact_to(found, declared)) is not None:
+        words = f"', but {declared} has every whole number only up to {limit}: declare {found}, or cast it yourself'"
+        return (
+            f"case when {name} is null or {name} between -{limit} and {limit} then cast({name} as {declared}) "
+            f"else error(concat('{table}.{column} is {found} and has the value ', {name}, {words})) end"
+        )
+    return f"cast({name} as {declared})"
+
+
+def _remedy(column: str, found: str, declared: str) -> str:
+    if declared == "TIMESTAMP" and found.endswith(("INT", "INTEGER")):
+        return (
+            f"make_timestamp({column}) where it counts microseconds, make_timestamp_ms({column}) milliseconds"
+        )
+    return f"cast({column} as {declared})"

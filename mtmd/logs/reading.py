@@ -1,0 +1,192 @@
+"""Reading a source's tables in DuckDB, for every reader alike: columns, views, and what to mend when reading fails.
+
+DuckDB is not imported here: the stations that own a connection pass it.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol
+
+from mtmd.errors import LogsError
+from mtmd.logs.columns import column_problems, select_declared, widened_columns
+from mtmd.logs.digests import SourceFiles
+from mtmd.logs.files import duckdb_paths
+from mtmd.logs.source import LogSource
+from mtmd.logs.sql import quoted
+
+Columns = Mapping[str, str]
+Attempt = Callable[[str, dict[str, Any]], str | None]  # run a statement: DuckDB's words where it fails
+
+_FILE = "read_parquet($paths, hive_partitioning = false)"
+_LINE = re.compile(r"^LINE (\d+): (.*)$", re.MULTILINE)
+
+
+class Connection(Protocol):
+    """A connection to DuckDB, or what stands for one."""
+
+    def execute(self, query: str, parameters: dict[str, Any]) -> Any: ...
+
+    def sql(self, query: str, *, params: dict[str, Any]) -> Any: ...
+
+
+def file_columns(connection: Connection, source: LogSource, table: str, file: Path) -> dict[str, str]:
+    """Columns and DuckDB types that a table's statement gives of one file; reads no rows."""
+    described = f"describe {source.statement(table)}"
+    rows = connection.execute(described, {"paths": duckdb_paths([file])}).fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
+def create_checked_view(
+    connection: Connection,
+    view: str,
+    source: LogSource,
+    table: str,
+    paths: Sequence[Path],
+    declared: Columns,
+    *,
+    optional: frozenset[str] = frozenset(),
+    ignore_undeclared: bool = False,
+) -> dict[str, str]:
+    """Make a view of a table's `declared` columns after comparing every file's columns with them.
+
+    Returns the columns that are read with a cast, as `widened_columns`. Raises LogsError naming the file and the
+    columns that can't be read as declared.
+    """
+    files = {path: file_columns(connection, source, table, path) for path in paths}
+    widened: dict[str, str] = {}
+    for path, found in files.items():
+        problems = column_problems(declared, found, optional=optional, ignore_undeclared=ignore_undeclared)
+        if listed := ", ".join(f"{column} ({problem})" for column, problem in problems):
+            raise LogsError(
+                f"{path} has other columns than declared: {listed}. Correct the file, the preset's features, or "
+                f"{_where_to_cast(source, table)}"
+            )
+        widened |= widened_columns(declared, found)
+    create_source_view(connection, view, source, table, declared, files)
+    return widened
+
+
+def _where_to_cast(source: LogSource, table: str) -> str:
+    if source.sql is None:
+        return f"write a source_{table}.sql of your own, in a folder that the preset names as `sql`"
+    return f"the statement in {source.file(table)}"
+
+
+def create_source_view(
+    connection: Connection,
+    view: str,
+    source: LogSource,
+    table: str,
+    declared: Columns,
+    files: Mapping[Path, Columns],
+) -> None:
+    """Make a view of a table's `declared` columns, in their declared types; nothing is read before it is used.
+
+    `files` are the table's files with the columns of each, which must have no `column_problems`. Files of different
+    types are given to the statement apart from each other: DuckDB would cast all of them to the first one's types.
+    """
+    groups: dict[tuple[str | None, ...], list[Path]] = {}
+    for path, found in files.items():
+        groups.setdefault(tuple(map(found.get, declared)), []).append(path)
+    parts = [view] if len(groups) == 1 else [f"{view}_{n}" for n in range(len(groups))]
+    for part, paths in zip(parts, groups.values(), strict=True):
+        columns = select_declared(table, declared, files[paths[0]])
+        connection.sql(
+            f"select {columns} from (\n{source.statement(table)}\n) as statement",
+            params={"paths": duckdb_paths(paths)},
+        ).create_view(part)
+    if len(parts) > 1:
+        connection.execute(
+            f"create view {view} as {' union all '.join(f'from {part}' for part in parts)}", {}
+        )
+
+
+def attempts(connection: Connection, engine_error: type[Exception]) -> Attempt:
+    """An `Attempt` on a connection whose errors are `engine_error`."""
+
+    def attempt(sql: str, parameters: dict[str, Any]) -> str | None:
+        try:
+            connection.execute(sql, parameters)
+        except engine_error as error:
+            return str(error)
+        return None
+
+    return attempt
+
+
+def reading_error(
+    attempt: Attempt,
+    source: LogSource,
+    files: SourceFiles,
+    day: date,
+    error: Exception,
+    declared: Mapping[str, Columns] | None = None,
+) -> LogsError:
+    """DuckDB's error as one that says what to mend: a file, a statement of the source, or a value.
+
+    `declared` has the columns of the tables of which there is a view `source_<table>` already.
+    """
+    words = blame(attempt, source, files, declared or {})
+    of = f"{next(iter(files))} of {day}" if len(files) == 1 else f"logs of {day}"
+    return LogsError(f"{of}: {words or f'reading failed ({error}), though all of it can be read; run again'}")
+
+
+def blame(
+    attempt: Attempt, source: LogSource, files: SourceFiles, declared: Mapping[str, Columns]
+) -> str | None:
+    """What to mend after reading failed, as in `reading_error`; None where everything can be read."""
+    return (
+        _unreadable_file(attempt, files)
+        or _wrong_statement(attempt, source, files)
+        or _unreadable_value(attempt, declared)
+    )
+
+
+def _unreadable_file(attempt: Attempt, files: SourceFiles) -> str | None:
+    for path in (path for paths in files.values() for path in paths):
+        if (words := attempt(_whole(_FILE), {"paths": duckdb_paths([path])})) is not None:
+            return f"{path} can't be read ({_first_line(words)}); write the file again"
+    return None
+
+
+def _wrong_statement(attempt: Attempt, source: LogSource, files: SourceFiles) -> str | None:
+    for table, paths in files.items():
+        statement = source.statement(table)
+        # Of each file first, where the statement may lack a column of one; both begin on the statement's first line.
+        tried = [(f"describe {statement}", [path]) for path in paths] + [(_whole(f"({statement}\n)"), paths)]
+        for query, read in tried:
+            if (words := attempt(query, {"paths": duckdb_paths(read)})) is not None:
+                return _statement_to_mend(source.file(table), words, read)
+    return None
+
+
+def _statement_to_mend(file: Path, words: str, read: Sequence[Path]) -> str:
+    line = _LINE.search(words)
+    place = f"{file}, line {line[1]} ({line[2].strip()})" if line else str(file)
+    files = str(read[0]) if len(read) == 1 else f"{read[0]} and {len(read) - 1} more"
+    return (
+        f"{place}: {_first_line(words)}. The fault is in this statement: what it reads ({files}) is sound Parquet; "
+        "correct the statement and run again"
+    )
+
+
+def _unreadable_value(attempt: Attempt, declared: Mapping[str, Columns]) -> str | None:
+    for table, columns in declared.items():
+        for column, kind in columns.items():
+            if (words := attempt(f"select max(hash({quoted(column)})) from source_{table}", {})) is not None:
+                return (
+                    f"{table}.{column} has a value that its declared type {kind} can't hold "
+                    f"({_first_line(words)}); correct it, or cast the column yourself in source_{table}.sql"
+                )
+    return None
+
+
+def _whole(relation: str) -> str:
+    """A statement that reads every row of a relation to its end, and gives one."""
+    return f'select max(hash("every.row")) from {relation} as "every.row"'
+
+
+def _first_line(words: str) -> str:
+    return words.splitlines()[0]

@@ -1,0 +1,94 @@
+"""Comparing a file's columns with the declared ones: what is cast, and the words for what is not."""
+
+import pytest
+
+from mtmd.logs.columns import column_problems, select_declared, widened_columns
+
+DECLARED = {"a": "FLOAT", "b": "FLOAT", "c": "BIGINT"}
+
+READ_WITH_A_CAST = [
+    *((kind, "INTEGER") for kind in ("TINYINT", "UTINYINT", "SMALLINT", "USMALLINT")),
+    *((kind, "BIGINT") for kind in ("TINYINT", "UTINYINT", "SMALLINT", "USMALLINT", "INTEGER", "UINTEGER")),
+    *((kind, "FLOAT") for kind in ("SMALLINT", "INTEGER", "UINTEGER", "BIGINT", "DOUBLE", "DECIMAL(18,3)")),
+    *((kind, "DOUBLE") for kind in ("SMALLINT", "UINTEGER", "BIGINT", "FLOAT", "DECIMAL(18,3)")),
+    *((kind, "TIMESTAMP") for kind in ("TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")),
+    *((kind, "TIMESTAMP") for kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")),
+    *((kind, "FLOAT[]") for kind in ("DOUBLE[]", "FLOAT[16]", "DOUBLE[16]")),
+    ("ENUM('a', 'b')", "VARCHAR"),
+]
+REFUSED = [
+    ("BIGINT", "INTEGER", "cast(x as INTEGER)"),
+    ("UINTEGER", "INTEGER", "cast(x as INTEGER)"),
+    ("UBIGINT", "BIGINT", "cast(x as BIGINT)"),
+    ("DOUBLE", "BIGINT", "cast(x as BIGINT)"),
+    ("HUGEINT", "FLOAT", "cast(x as FLOAT)"),
+    ("VARCHAR", "FLOAT", "cast(x as FLOAT)"),
+    ("BOOLEAN", "FLOAT", "cast(x as FLOAT)"),
+    ("INTEGER", "BOOLEAN", "cast(x as BOOLEAN)"),
+    ("BIGINT", "VARCHAR", "cast(x as VARCHAR)"),
+    ("FLOAT[][]", "FLOAT[]", "cast(x as FLOAT[])"),
+    ("INTEGER[]", "FLOAT[]", "cast(x as FLOAT[])"),
+    ("DATE", "TIMESTAMP", "cast(x as TIMESTAMP)"),
+    *(
+        (
+            kind,
+            "TIMESTAMP",
+            "make_timestamp(x) where it counts microseconds, make_timestamp_ms(x) milliseconds",
+        )
+        for kind in ("BIGINT", "UBIGINT", "INTEGER", "HUGEINT")
+    ),
+]
+
+
+def problems(*of: object, **options: object) -> list[tuple[str, str]]:
+    return [tuple(problem) for problem in column_problems(*of, **options)]
+
+
+def test_the_declared_columns_in_another_order_have_no_problem_and_no_cast() -> None:
+    found = {"c": "BIGINT", "b": "FLOAT", "a": "FLOAT"}
+    assert problems(DECLARED, found) == []
+    assert widened_columns(DECLARED, found) == {}
+    assert select_declared("ads", DECLARED, found) == '"a" as "a", "b" as "b", "c" as "c"'
+
+
+@pytest.mark.parametrize(("found", "declared"), READ_WITH_A_CAST)
+def test_a_type_without_values_beyond_the_declared_one_is_cast_and_told(found: str, declared: str) -> None:
+    assert problems({"x": declared}, {"x": found}) == []
+    assert widened_columns({"x": declared}, {"x": found}) == {"x": f"{found} as {declared}"}
+
+
+@pytest.mark.parametrize(("found", "declared", "remedy"), REFUSED)
+def test_every_other_type_is_a_problem_with_the_cast_that_mends_it(
+    found: str, declared: str, remedy: str
+) -> None:
+    assert problems({"x": declared}, {"x": found}) == [("x", f"is {found}; must be {declared}: {remedy}")]
+
+
+def test_another_case_is_another_column() -> None:
+    assert problems(DECLARED, {"A": "FLOAT", "b": "FLOAT", "c": "BIGINT"}) == [
+        ("a", "missing; A of the same type FLOAT is there instead: renamed?")
+    ]
+
+
+def test_two_candidates_for_a_renaming_are_not_guessed_between() -> None:
+    assert problems(DECLARED, {"x": "FLOAT", "c": "BIGINT"}) == [
+        ("a", "missing; must be FLOAT"),
+        ("b", "missing; must be FLOAT"),
+        ("x", "not declared; is FLOAT"),
+    ]
+
+
+def test_an_optional_column_may_be_missing_and_is_null_then() -> None:
+    found = {"a": "FLOAT", "c": "BIGINT"}
+    assert problems(DECLARED, found, optional=frozenset({"b"})) == []
+    assert problems(DECLARED, found | {"b": "VARCHAR"}, optional=frozenset({"b"})) == [
+        ("b", "is VARCHAR; must be FLOAT: cast(b as FLOAT)")
+    ]
+    assert widened_columns(DECLARED, found) == {}
+    assert select_declared("ads", DECLARED, found) == '"a" as "a", cast(null as FLOAT) as "b", "c" as "c"'
+
+
+def test_undeclared_columns_pass_only_when_asked() -> None:
+    found = DECLARED | {"newer": "BIGINT"}
+    assert problems(DECLARED, found) == [("newer", "not declared; is BIGINT")]
+    assert problems(DECLARED, found, ignore_undeclared=True) == []

@@ -1,0 +1,290 @@
+"""Reading a source in a real DuckDB: every cast's values, files of different types, and what an error is blamed on."""
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from math import inf, isnan, nan
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+from mtmd.errors import LogsError
+from mtmd.logs.reading import (
+    attempts,
+    blame,
+    create_checked_view,
+    file_columns,
+    reading_error,
+)
+from mtmd.logs.source import LogSource
+
+SOURCE = LogSource("logs")
+DAY = date(2026, 1, 2)
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as opened:
+        opened.execute("set TimeZone = 'America/New_York'")  # no cast may depend on it
+        yield opened
+
+
+@pytest.fixture
+def write(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> Callable[..., Path]:
+    """`write(query)`: the query's rows as a Parquet file."""
+
+    def made(query: str, name: str = "a.parquet") -> Path:
+        connection.execute(f"copy ({query}) to '{tmp_path / name}' (format parquet)")
+        return tmp_path / name
+
+    return made
+
+
+def team(folder: Path, statement: str) -> LogSource:
+    folder.mkdir(exist_ok=True)
+    (folder / "source_ads.sql").write_text(statement)
+    return LogSource("logs", folder)
+
+
+def read(
+    connection: duckdb.DuckDBPyConnection,
+    files: list[Path],
+    declared: dict[str, str],
+    source: LogSource = SOURCE,
+) -> list[tuple[Any, ...]]:
+    create_checked_view(connection, "source_ads", source, "ads", files, declared)
+    described = connection.execute("describe source_ads").fetchall()
+    assert {row[0]: row[1] for row in described} == declared
+    return connection.execute("from source_ads order by all").fetchall()
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "declared", "expected"),
+    [
+        ("-128", "tinyint", "BIGINT", -128),
+        ("4294967295", "uinteger", "BIGINT", 4294967295),
+        ("65535", "usmallint", "INTEGER", 65535),
+        ("0.1", "double", "FLOAT", float(np.float32(0.1))),
+        ("'-inf'", "double", "FLOAT", -inf),
+        ("'nan'", "double", "FLOAT", nan),
+        ("null", "double", "FLOAT", None),
+        ("1e-60", "double", "FLOAT", 0.0),
+        ("0.1", "float", "DOUBLE", float(np.float32(0.1))),
+        ("0.1", "decimal(10, 2)", "FLOAT", float(np.float32(0.1))),
+        ("0.1", "decimal(10, 2)", "DOUBLE", 0.1),
+        ("-16777216", "bigint", "FLOAT", -16777216.0),
+        ("null", "integer", "FLOAT", None),
+        ("9007199254740992", "bigint", "DOUBLE", 9007199254740992.0),
+        ("'2026-01-01 01:30:00+02'", "timestamptz", "TIMESTAMP", datetime(2025, 12, 31, 23, 30)),
+        ("'2026-07-01 12:00:00.000001+00'", "timestamptz", "TIMESTAMP", datetime(2026, 7, 1, 12, 0, 0, 1)),
+        # Not rounded up into the next day.
+        (
+            "'2026-01-01 23:59:59.999999999'",
+            "timestamp_ns",
+            "TIMESTAMP",
+            datetime(2026, 1, 1, 23, 59, 59, 999999),
+        ),
+        (
+            "'2026-01-01 23:59:59.999999999+00'",
+            "timestamptz_ns",
+            "TIMESTAMP",
+            datetime(2026, 1, 1, 23, 59, 59, 999999),
+        ),
+        ("null", "timestamp_ns", "TIMESTAMP", None),
+    ],
+)
+def test_values_are_read_in_the_declared_type(
+    *,
+    connection: duckdb.DuckDBPyConnection,
+    write: Callable[..., Path],
+    value: str,
+    kind: str,
+    declared: str,
+    expected: Any,
+) -> None:
+    ((found,),) = read(connection, [write(f"select cast({value} as {kind}) as x")], {"x": declared})
+    assert found == expected or (isnan(expected) and isnan(found))
+
+
+@pytest.mark.parametrize(
+    ("expression", "declared", "expected"),
+    [
+        ("cast(x as timestamp_s)", "TIMESTAMP", datetime(2026, 1, 1, 12)),
+        ("cast(x as timestamp_ms)", "TIMESTAMP", datetime(2026, 1, 1, 12)),
+        ("cast([0.1, null] as double[])", "FLOAT[]", [float(np.float32(0.1)), None]),
+        ("cast([0.5, null] as float[2])", "FLOAT[]", [0.5, None]),
+        ("cast('b' as enum('a', 'b'))", "VARCHAR", "b"),
+    ],
+)
+def test_types_that_only_a_statement_can_give_are_read_too(
+    *,
+    connection: duckdb.DuckDBPyConnection,
+    write: Callable[..., Path],
+    tmp_path: Path,
+    expression: str,
+    declared: str,
+    expected: Any,
+) -> None:
+    path = write("select timestamp '2026-01-01 12:00:00' as x")
+    source = team(
+        tmp_path / "sql", f"select {expression} as x from read_parquet($paths) -- ends in a comment"
+    )
+    ((found,),) = read(connection, [path], {"x": declared}, source)
+    np.testing.assert_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "declared", "value"), [("integer", "FLOAT", 2**24 + 1), ("bigint", "DOUBLE", -(2**53) - 1)]
+)
+def test_a_whole_number_that_the_declared_type_may_lack_is_named(
+    *,
+    connection: duckdb.DuckDBPyConnection,
+    write: Callable[..., Path],
+    kind: str,
+    declared: str,
+    value: int,
+) -> None:
+    path = write(f"select cast(x as {kind}) as price from (values (1), ({value}), (null)) as t (x)")
+    with pytest.raises(duckdb.Error) as caught:
+        read(connection, [path], {"price": declared})
+    words = blame(attempts(connection, duckdb.Error), SOURCE, {"ads": [path]}, {"ads": {"price": declared}})
+    for text in (
+        f"ads.price is {kind.upper()} and has the value {value}, but {declared} has every",
+        "declare",
+    ):
+        assert text in str(caught.value)
+        assert words is not None
+        assert text in words
+
+
+def test_files_of_different_types_are_one_table(
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
+) -> None:
+    declared = {"id": "BIGINT", "x": "FLOAT"}
+    files = [
+        # The first file's types would spoil the others' values, or could not hold them.
+        write("select 1::smallint as id, 0.5::decimal(3, 1) as x", "a.parquet"),
+        write("select 0.25::double as x, 99999999999 as id", "b.parquet"),
+        write("select 3::int as id, 0.125::float as x", "c.parquet"),
+        write("select 4::int as id, 7::float as x", "d.parquet"),
+    ]
+    assert read(connection, files, declared) == [(1, 0.5), (3, 0.125), (4, 7.0), (99999999999, 0.25)]
+
+
+def test_an_optional_column_that_only_some_files_have_is_null_in_the_others(
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
+) -> None:
+    files = [write("select 1 as id"), write("select true as hidden, 2 as id", "b.parquet")]
+    widened = create_checked_view(
+        connection,
+        "source_ads",
+        SOURCE,
+        "ads",
+        files,
+        {"id": "BIGINT", "hidden": "BOOLEAN"},
+        optional=frozenset({"hidden"}),
+    )
+    assert widened == {"id": "INTEGER as BIGINT"}
+    assert connection.execute("from source_ads order by id").fetchall() == [(1, None), (2, True)]
+
+
+def test_columns_that_cannot_be_read_as_declared_are_named_with_file_and_statement(
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    files = [write("select 1 as id"), write("select 'one' as id", "b.parquet")]
+    own = team(tmp_path / "sql", "from read_parquet($paths)")
+    for source, where in (
+        (SOURCE, "write a source_ads.sql of your own, in a folder that the preset names as `sql`"),
+        (own, f"the statement in {tmp_path / 'sql' / 'source_ads.sql'}"),
+    ):
+        with pytest.raises(LogsError) as caught:
+            create_checked_view(connection, "v", source, "ads", files, {"id": "INTEGER"})
+        assert str(caught.value) == (
+            f"{files[1]} has other columns than declared: id (is VARCHAR; must be INTEGER: cast(id as INTEGER)). "
+            f"Correct the file, the preset's features, or {where}"
+        )
+
+
+STATEMENT = """-- source_ads: our ads
+select
+    ad_id,
+    {wrong} as price
+from read_parquet($paths)
+"""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("cost", 'Binder Error: Referenced column "cost" not found'),
+        ("cast(amount as float)", "Conversion Error: Could not convert string 'free' to FLOAT"),
+        ("amount +", "Parser Error: syntax error"),
+    ],
+)
+def test_a_wrong_statement_is_blamed_with_its_file_and_line(
+    *,
+    connection: duckdb.DuckDBPyConnection,
+    write: Callable[..., Path],
+    tmp_path: Path,
+    wrong: str,
+    words: str,
+) -> None:
+    path = write("select 7 as ad_id, 'free' as amount")
+    source = team(tmp_path / "sql", STATEMENT.format(wrong=wrong))
+    told = blame(attempts(connection, duckdb.Error), source, {"ads": [path]}, {})
+    assert told is not None
+    assert told.startswith(f"{tmp_path / 'sql' / 'source_ads.sql'}, line 4 ({wrong} as price): {words}")
+    assert told.endswith(f"what it reads ({path}) is sound Parquet; correct the statement and run again")
+
+
+def test_an_error_without_a_line_names_the_statement_and_a_damaged_file_comes_first(
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    files = [write("select 7 as ad_id"), write("select 8 as ad_id", "b.parquet")]
+    source = team(tmp_path / "sql", "select error('no') as ad_id from read_parquet($paths)")
+    attempt = attempts(connection, duckdb.Error)
+    told = blame(attempt, source, {"ads": files}, {})
+    assert told is not None
+    assert told.startswith(f"{tmp_path / 'sql' / 'source_ads.sql'}: Invalid Input Error: no. ")
+    assert f"({files[0]} and 1 more)" in told
+    files[1].write_bytes(b"nothing")
+    assert (blame(attempt, source, {"ads": files}, {}) or "").startswith(f"{files[1]} can't be read (")
+
+
+def test_a_value_beyond_its_declared_type_is_blamed_by_its_column(
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
+) -> None:
+    path = write("select 1::double as fine, [1e300] as vector")
+    declared = {"fine": "FLOAT", "vector": "FLOAT[]"}
+    with pytest.raises(duckdb.Error) as caught:
+        read(connection, [path], declared)
+    attempt = attempts(connection, duckdb.Error)
+    error = reading_error(attempt, SOURCE, {"ads": [path]}, DAY, caught.value, {"ads": declared})
+    assert str(error).startswith(
+        "ads of 2026-01-02: ads.vector has a value that its declared type FLOAT[] can't hold (Conversion Error: Type "
+        "DOUBLE with value 1e+300"
+    )
+
+
+def test_what_can_be_read_again_is_blamed_on_nothing(
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
+) -> None:
+    path = write("select 1 as id")
+    read(connection, [path], {"id": "INTEGER"})
+    attempt = attempts(connection, duckdb.Error)
+    files = {"requests": [path], "ads": [path]}
+    error = reading_error(attempt, SOURCE, files, DAY, duckdb.Error("disk full"), {"ads": {"id": "INTEGER"}})
+    assert (
+        str(error)
+        == "logs of 2026-01-02: reading failed (disk full), though all of it can be read; run again"
+    )
+
+
+def test_the_columns_of_a_file_are_the_statements(
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = write("select 1 as id")
+    source = team(tmp_path / "sql", "-- ours\nselect id, 'x' as word from read_parquet($paths)")
+    assert file_columns(connection, source, "ads", path) == {"id": "INTEGER", "word": "VARCHAR"}
