@@ -71,7 +71,7 @@ def column_problems(
         for column, kind in extra.items():
             yield ColumnProblem(column, f"not declared; is {kind}")
     for column, kind in declared.items():
-        if column in found and not _is_readable(found[column], kind):
+        if column in found and not is_readable(found[column], kind):
             remedy = _remedy(column, found[column], kind)
             yield ColumnProblem(column, f"is {found[column]}; must be {kind}: {remedy}")
 
@@ -96,7 +96,8 @@ def select_declared(table: str, declared: Mapping[str, str], found: Mapping[str,
     )
 
 
-def _is_readable(found: str, declared: str) -> bool:
+def is_readable(found: str, declared: str) -> bool:
+    """Whether a column of one DuckDB type is read as another without loss, or with a check of each value."""
     pattern = _PATTERNS.get(declared)
     return (
         found == declared

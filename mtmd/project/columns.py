@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from mtmd.config import Declarations, Feature
 from mtmd.errors import ConfigError
-from mtmd.logs.contract import outcome_columns, table_columns
+from mtmd.logs.columns import is_readable
+from mtmd.logs.contract import optional_columns, table_columns
 from mtmd.logs.files import duckdb_paths
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, counted, error, nearest
@@ -39,11 +40,11 @@ class _Columns:
 
     @property
     def retyped(self) -> dict[str, str]:
-        """Declared columns that have another type, with the declared type."""
+        """Declared columns of a type that is not read as the declared one, with the declared type."""
         return {
             column: kind
             for column, kind in self.declared.items()
-            if column in self.taken and self.there[self.taken[column]] != kind
+            if column in self.taken and not is_readable(self.there[self.taken[column]], kind)
         }
 
     def read(self, column: str) -> str:
@@ -52,7 +53,7 @@ class _Columns:
         if column not in self.taken:
             return f"cast(null as {kind})"
         source = name(self.taken[column])
-        return f"try_cast({source} as {kind})" if column in self.retyped else source
+        return source if self.there[self.taken[column]] == kind else f"try_cast({source} as {kind})"
 
 
 def mend_columns(
@@ -82,7 +83,7 @@ def mend_columns(
             *_absent(columns, lost, declarations),
             *_retyped(columns, lost, declarations),
             *_undeclared(columns, forgiven),
-            *_unlike(read),
+            *_unlike(read, declared),
         )
     return MendedTable(f"select {selected} from (\n{read.statement}\n) as source", unknown, findings)
 
@@ -110,8 +111,11 @@ def _lost(connection: Connection, read: TableRead, columns: _Columns, paths: lis
 
 
 def _absent(columns: _Columns, lost: dict[str, int], declarations: Declarations) -> Iterator[Finding]:
+    optional = optional_columns(declarations.domains) if columns.table == "candidates" else frozenset()
     for column, kind in columns.declared.items():
         place, other = f"{columns.table}.{column}", columns.taken.get(column)
+        if other is None and column in optional:
+            continue
         if other is None:
             remedy = _selected(columns.table, column, kind, declarations)
             yield error(Part.COLUMNS, place, f"missing; {kind} is declared", remedy)
@@ -149,17 +153,11 @@ def _value(columns: _Columns, column: str, lost: dict[str, int]) -> str:
 
 
 def _selected(table: str, column: str, kind: str, declarations: Declarations) -> str:
-    """What to do about a missing column; null does for a feature, and for what no task is judged by."""
+    """What to do about a missing column; null does for a feature."""
     null = f"select it; where it is not known: cast(null as {kind.lower()}) as {column}"
     if _feature(table, column, declarations) is not None:
         return f"{null}; or take the feature out of the preset"
-    judged = {"impressed", *(task.label for task in declarations.domains.tasks)}
-    unjudged = outcome_columns(declarations.domains).keys() - judged
-    return (
-        null
-        if table == "candidates" and column in unjudged
-        else f"select it as {column}: null in all rows does not do"
-    )
+    return f"select it as {column}: null in all rows does not do"
 
 
 def _feature(table: str, column: str, declarations: Declarations) -> Feature | None:
@@ -192,9 +190,16 @@ def _undeclared(columns: _Columns, forgiven: Collection[str]) -> Iterator[Findin
         yield error(Part.COLUMNS, columns.table, f"undeclared: {listed}", remedy)
 
 
-def _unlike(read: TableRead) -> Iterator[Finding]:
-    """Files of the day whose columns differ from the first one's."""
-    (first, usual), *others = (read.columns or {}).items()
+def _unlike(read: TableRead, declared: dict[str, str]) -> Iterator[Finding]:
+    """Files of the day whose columns differ from the first one's, and not only in types that are cast."""
+    as_read = {
+        path: {
+            column: declared[column] if is_readable(kind, declared.get(column, "")) else kind
+            for column, kind in columns.items()
+        }
+        for path, columns in (read.columns or {}).items()
+    }
+    (first, usual), *others = as_read.items()
     for path, columns in others:
         if different := difference(usual, columns):
             text = f"{path.name} has other columns than {first.name}: {different}"

@@ -12,7 +12,9 @@ from typing import Any
 
 from mtmd.config import Preset
 from mtmd.errors import ConfigError, LogsError
+from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
+from mtmd.logs.reading import create_source_view
 from mtmd.logs.source import LogSource
 from mtmd.project.columns import MendedTable
 from mtmd.project.engine import Connection, EngineError, rows
@@ -39,9 +41,16 @@ def stage(
     """Make the day's tables from the mended statements, which are written to `folder`; what stops that."""
     for table, one in mended.items():
         (folder / f"source_{table}.sql").write_text(one.statement, encoding="utf-8")
-    database = Database(url="", connection=connection)
+    source, database = LogSource(folder, folder), Database(url="", connection=connection)
+    for table, columns in table_columns(preset.declarations).items():
+        there = dict.fromkeys(files[table], columns)  # a mended statement gives what is declared
+        create_source_view(connection, f"source_{table}", source, table, columns, there)
+    present = dict.fromkeys(Needs, False) | {
+        Needs.NOTHING: True,
+        Needs.POSITION: "position" not in mended["candidates"].unknown,
+    }
     try:
-        stage_day(database, LogSource(folder, folder), files, day, preset)
+        stage_day(database, source, files, day, preset, present)
     except LogsError as wrong:
         text, _, remedy = str(wrong).rpartition("; " if "; " in str(wrong) else ": ")
         return [error(Part.ROWS, str(day), text, remedy)]
@@ -134,7 +143,7 @@ def _can_be_asked(expect: Expect, unknown: set[str]) -> bool:
     """Whether its columns are there, it needs no other day, and nothing else here says the same."""
     columns = set((expect.column or "").split(", "))
     alone = not (columns & unknown) or expect.name in ("numbers_finite", "features_null_where_lacking")
-    return alone and expect.needs is Needs.NOTHING and expect.name not in _SAID_OTHERWISE
+    return alone and expect.needs in (Needs.NOTHING, Needs.POSITION) and expect.name not in _SAID_OTHERWISE
 
 
 def _ask(connection: Connection, table: str, expect: Expect) -> Iterator[Finding]:

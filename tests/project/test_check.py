@@ -95,7 +95,7 @@ WANTED = (  # each a piece of one finding
     "ads: 1 earlier day, 2026-01-12 first: ",
     "requests.user_id: missing; there is a column uid BIGINT → if that is it: select * exclude (uid), uid as user",
     "ads.price: missing; FLOAT is declared",
-    "ads.bid: DOUBLE; FLOAT is declared → select * replace (cast(bid as float) as bid)",
+    "ads.bid: VARCHAR; FLOAT is declared → select * replace (cast(bid as float) as bid)",
     "ads: undeclared: colour INTEGER → select * exclude (colour)",
     "requests.surface: 'homefeed' is not declared",
     "case surface when 'homefeed' then 'home_feed' else surface end",
@@ -119,7 +119,7 @@ def test_one_run_finds_every_mistake_of_a_wrong_project(project: Project) -> Non
     project.statement(
         "ads",
         "select\n"
-        "    ad_id, product, goal, cast(bid as double) as bid, format, 1::float as ad_age_days, topic as colour\n"
+        "    ad_id, product, goal, cast(bid as varchar) as bid, format, 1::float as ad_age_days, topic as colour\n"
         + FILES,
     )
     project.damage("requests", "update t set surface = 'homefeed' where surface = 'home_feed'")

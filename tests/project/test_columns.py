@@ -37,21 +37,16 @@ PROBLEMS = {
     'select * replace (try_cast(hour as integer) as hour); or set type = "VARCHAR" of the feature in the preset',
     "requests.country": "INTEGER; VARCHAR is declared → select * replace (cast(country as varchar) as country)"
     '; or set type = "INTEGER" of the feature in the preset',
-    "ads.price": "DOUBLE; FLOAT is declared → select * replace (cast(price as float) as price)"
-    '; or set type = "DOUBLE" of the feature in the preset',
     "ads.bid": "VARCHAR; FLOAT is declared → select * replace (cast(bid as float) as bid)",
-    "ads.ad_vector": "DOUBLE[]; FLOAT[] is declared → select * replace (cast(ad_vector as float[]) as ad_vector)",
     "ads.discount": "missing; FLOAT is declared → select it; where it is not known: "
     "cast(null as float) as discount; or take the feature out of the preset",
     "ads.advertiser_id": "missing; there is a column advertiser BIGINT → if that is it: "
     "select * exclude (advertiser), advertiser as advertiser_id",
     "ads": "undeclared: colour VARCHAR, shade VARCHAR → select * exclude (colour, shade); or declare it as a "
     "feature or a label in the preset",
-    "candidates.ctr": "DOUBLE; FLOAT is declared → select * replace (cast(ctr as float) as ctr)",
     "candidates.gctr": "missing; FLOAT is declared → select it as gctr: null in all rows does not do",
-    "candidates.hidden": "missing; BOOLEAN is declared → select it; where it is not known: "
-    "cast(null as boolean) as hidden",
 }
+# What is read with a cast (price, ad_vector, ctr) and what no task needs (hidden) is not reported.
 MENDED = {
     "requests": "select * exclude (week_day) replace (cast(hash(user_id) >> 1 as bigint) as user_id, "
     "try_cast(hour as integer) as hour, cast(country as varchar) as country), cast(week_day as integer) as weekday",
