@@ -42,7 +42,7 @@ def ads_expectations(preset: Preset) -> list[Expect]:
         ),
         one_of("goal", ("click", "conversion"), "ad_id", "The auction would not know which task to pay for."),
         _bids_are_amounts(),
-        *feature_expectations(SuiteTable.ADS, "ad_id", "product", declarations.item, preset.data),
+        *feature_expectations(SuiteTable.ADS, "ad_id", "product", declarations.item),
         *own_expectations(preset, SuiteTable.ADS),
     ]
     if not preset.data.ads_may_repeat:

@@ -15,7 +15,9 @@ from mtmd.errors import LogsError, ValidationError
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.files import day_directory, source_files
 from mtmd.logs.source import LogSource
+from mtmd.validate.deviations import deviations
 from mtmd.validate.gx_duckdb import Database, autocommit, database, load
+from mtmd.validate.profiles import profile_staged_day
 from mtmd.validate.results import (
     DayProfile,
     DayValidation,
@@ -26,8 +28,8 @@ from mtmd.validate.results import (
 )
 from mtmd.validate.staging import (
     columns_of,
-    profile_staged_day,
     stage_day,
+    stage_deviations,
     stage_found,
     stage_previous_requests,
     stage_trailing,
@@ -37,7 +39,7 @@ from mtmd_expectations import Needs, ads_suite, candidates_suite, requests_suite
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
-VALIDATION_FORMAT = 1  # raise it whenever the same suites on the same files would give other results
+VALIDATION_FORMAT = 2  # raise it whenever the same suites on the same files would give other results
 _SAMPLES = 5
 _GREAT_EXPECTATIONS = Lock()
 _SKIPPED = {
@@ -75,6 +77,8 @@ def validate_day(
         comparable = [p for p in trailing if p.day < day and p.candidates >= limits.min_trailing_rows]
         earlier = sorted(comparable, key=lambda p: p.day)[-limits.trailing_days :]
         stage_trailing(opened, earlier)
+        profile = profile_staged_day(opened, day, declarations)
+        stage_deviations(opened, deviations(profile, earlier, declarations, limits))
         previous_day = day - timedelta(days=1)
         there = sorted(day_directory(source.root, "requests", previous_day).glob("*.parquet"))
         previous = [] if previous_day in preset.left_out else there
@@ -82,7 +86,6 @@ def validate_day(
         present = {Needs.NOTHING: True, Needs.TRAILING: bool(earlier), Needs.PREVIOUS_DAY: bool(previous)}
         stage_found(opened, source, files["candidates"], day, preset, present)
         results = run_suites(opened, _day_suites(preset), present)
-        profile = profile_staged_day(opened, day, declarations)
     return DayValidation(day=day, results=schemas + results, profile=profile)
 
 
