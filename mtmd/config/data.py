@@ -20,9 +20,7 @@ class DataConfig(Frozen):
         100, ge=0, description="candidate rows a domain should have in a day, and must have in a window"
     )
     trailing_days: int = Field(
-        14,
-        ge=1,
-        description="earlier days that a new day is compared with; two weeks hold each weekday twice",
+        28, ge=1, description="earlier days that a new day is compared with; four weeks know the weekdays"
     )
     min_trailing_rows: int = Field(
         0, ge=0, description="candidate rows an earlier day must have to be compared with"

@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from math import exp, inf, log, sqrt
+from statistics import fmean, stdev
 
 import pytest
 from scipy.stats import t as student
@@ -106,9 +107,13 @@ def test_a_teacher_scaled_in_a_domain_stops_the_run_with_numbers_that_say_so(tin
         ("home_feed × standard", "ctr", True),
         ("home_feed × standard", "gctr", True),
     ]
-    assert found[0].observed == pytest.approx(0.13)
-    assert found[0].usual == pytest.approx(0.1, rel=2e-3)
-    assert found[0].highest == pytest.approx(exp(log(0.1) + 0.11), rel=0.02)
+    means = [log(one.domains[0].mean_scores["ctr"]) for one in _earlier()]
+    # 9 numbers are compared: 2 shares, 2 means and a part of each of 2 domains, a null rate.
+    reach = student.isf(0.01 / (4 * 9), 13) * stdev(means) * sqrt(15 / 14)
+    assert (found[0].observed, found[0].usual) == pytest.approx((0.13, exp(fmean(means))))
+    assert (found[0].lowest, found[0].highest) == pytest.approx(
+        (exp(fmean(means) - reach), exp(fmean(means) + reach))
+    )
 
 
 @pytest.mark.parametrize(
