@@ -265,7 +265,9 @@ def test_results_survive_json(logs, yesterday) -> None:
 
 
 def test_importing_validation_does_not_import_great_expectations() -> None:
-    code = "import sys, mtmd.validate.runner, expectations; sys.exit('great_expectations' in sys.modules)"
+    code = (
+        "import sys, mtmd.validate.runner, mtmd_expectations; sys.exit('great_expectations' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -15,7 +15,7 @@ from mtmd.run import RunPlan, plan_run
 from mtmd.validate import stage as validate_stage
 from mtmd.validate import stage as validation
 from mtmd.validate.results import DayValidation
-from tests.mtmd_flows.runs import AS_OF, TINY, Run, copied
+from tests.mtmd_flows.runs import AS_OF, LINE, TINY, Run, copied
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_day_that_is_left_out_is_neither_read_nor_compared_with(plan: RunPlan)
     for file in Path(plan.logs).glob(f"*/date={gone}/*.parquet"):
         file.write_bytes(b"half a fi")
     preset = Path(plan.artifacts) / "mine.toml"
-    preset.write_text(f'{Path(TINY).read_text()}\n[left_out]\n{gone} = "the disk was full"\n')
+    preset.write_text(f'base = "{TINY}"\nname = "{LINE}"\n[left_out]\n{gone} = "the disk was full"\n')
     without = plan_run(AS_OF, str(preset), logs=plan.logs, artifacts=plan.artifacts)
     quality = validate_stage.validate(without)
     validate_stage.require(quality)
@@ -109,3 +109,14 @@ def test_a_day_that_is_left_out_is_neither_read_nor_compared_with(plan: RunPlan)
     assert f"without {gone}: the disk was full" in render.data_quality(without, quality)
     with pytest.raises(LogsError, match=str(gone)):
         validate_stage.validate(plan)
+
+
+def test_an_accepted_day_is_validated_again_and_no_other_day(plan: RunPlan) -> None:
+    preset = Path(plan.artifacts) / "mine.toml"
+    preset.write_text(f'base = "{TINY}"\nname = "{LINE}"\n[data.accepted]\n{AS_OF} = "a new teacher"\n')
+    accepting = plan_run(AS_OF, str(preset), logs=plan.logs, artifacts=plan.artifacts)
+    before, changed = (
+        [validation.day_record(own, day, {}) for day in own.all_days] for own in (plan, accepting)
+    )
+    assert before[:-1] == changed[:-1]
+    assert before[-1] != changed[-1]
