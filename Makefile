@@ -3,6 +3,7 @@ AS_OF ?= 2026-01-25
 PRESET ?= demo
 PORT ?= 4200
 REPORTS_PORT ?= 4201
+SIMULATED := demo five-tasks tiny
 SERVE_PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
@@ -62,10 +63,12 @@ docs: $(READY)  ## Build the pages of docs/ as a site in site/; fails on a broke
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	$(BIN)/mkdocs build --strict
 
-clean:  ## Remove what `run`, `up`, `test` and `docs` made: logs, artifacts, the platform, site, caches, .venv
+clean:  ## Remove the simulated presets' logs and models, site, caches and .venv; all other logs, models and runs stay
 	@test ! -x $(BIN)/python || $(BIN)/python -m deploy.local down
-	rm -rf logs artifacts/*/ .platform site $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage *.egg-info
+	rm -rf $(foreach preset,$(SIMULATED),logs/$(preset) artifacts/$(preset)) site $(VENV) *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@for place in logs/*/ artifacts/*/ .platform/; do test ! -d "$$place" || echo "kept: $$place"; done
 
 help:  ## Show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24

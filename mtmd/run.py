@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 from pydantic import Field
 
-from mtmd.config import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, Frozen, Preset, load_preset, variant
+from mtmd.config import MAX_WINDOW_DAYS, Frozen, Preset, load_preset, variant
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.files import available_days
 from mtmd.logs.source import LogSource
@@ -76,9 +76,9 @@ def plan_run(
     """
     chosen = load_preset(preset)
     days = chosen.window_days if window_days is None else window_days
-    if not MIN_WINDOW_DAYS <= days <= MAX_WINDOW_DAYS:
+    if not chosen.min_window_days <= days <= MAX_WINDOW_DAYS:
         raise ConfigError(
-            f"window_days ({days}) must be between {MIN_WINDOW_DAYS} and {MAX_WINDOW_DAYS}; "
+            f"window_days ({days}) must be between {chosen.min_window_days} and {MAX_WINDOW_DAYS}; "
             f"leave it out for the preset's {chosen.window_days}"
         )
     plan = RunPlan(

@@ -41,8 +41,8 @@ def show(summary: RunSummary, preset: str) -> None:
         console.print(f"{name:>10}  {escape(place)}", soft_wrap=True)
     tomorrow = summary.as_of + timedelta(days=1)
     console.print(
-        f"next: the day after with --as-of {tomorrow} (`make run AS_OF={tomorrow}` for the demo); "
-        f"`mtmd status --preset {escape(preset)}`; `prefect server start` shows the run and its artifacts",
+        f"next: the day after with --as-of {tomorrow}; `mtmd status --preset {escape(preset)}`; "
+        "`prefect server start` shows the run and its artifacts",
         soft_wrap=True,
     )
 

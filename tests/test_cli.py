@@ -174,7 +174,10 @@ def test_options_of_the_service_are_not_taken_for_ours(
 
 def test_an_unknown_preset_fails_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--preset", "dmeo", "--artifacts", str(tmp_path)]) == 1
-    assert "preset 'dmeo' not found; use one of ['demo', 'five-tasks', 'kuairand']" in capsys.readouterr().err
+    assert (
+        "preset 'dmeo' not found; use one of ['demo', 'five-tasks', 'kuairand', 'tiny']"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("days", ["0", "-3"])

@@ -6,6 +6,8 @@ import importlib
 import inspect
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from datetime import date
 from itertools import pairwise
@@ -129,6 +131,17 @@ def test_every_make_target_in_readme_and_docs_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {"run", "test", "run-kuairand", "up", "down"} <= named <= targets
     assert {"run", "test", "lint", "clean", "help"} <= targets
+
+
+def test_make_clean_keeps_logs_and_models_that_no_command_here_can_make_again(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    mine = [tmp_path / "logs" / "mine", tmp_path / "artifacts" / "my-ads", tmp_path / ".platform"]
+    made = [tmp_path / "logs" / "demo", tmp_path / "artifacts" / "tiny", tmp_path / "site"]
+    for folder in (*mine, *made):
+        folder.mkdir(parents=True)
+    done = subprocess.run(["make", "clean"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert [folder.is_dir() for folder in (*mine, *made)] == [True] * 3 + [False] * 3
+    assert "kept: artifacts/my-ads/\nkept: .platform/\n" in done.stdout
 
 
 def _parser(words: list[str]) -> tuple[argparse.ArgumentParser, list[str]] | None:
@@ -256,7 +269,10 @@ def test_no_station_escapes_the_import_contracts() -> None:
     }
     assert stations - {"__init__"} == {name for layer in order["layers"] for name in layer.split(" | ")}
     for name, allowed in (
-        ("only extract, validate and monitor import duckdb", {"extract", "validate", "monitor"}),
+        (
+            "only extract, validate, monitor and project import duckdb",
+            {"extract", "validate", "monitor", "project"},
+        ),
         ("only export and serve import onnx and onnxruntime", {"export", "serve"}),
     ):
         bound = {one.removeprefix("mtmd.") for one in contracts[name]["source_modules"] if one[:5] == "mtmd."}

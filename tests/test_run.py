@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mtmd.config.preset_files import preset_path
 from mtmd.errors import ConfigError, LogsError
 from mtmd.run import plan_run, scheduled_as_of
 from tests.conftest import TINY
@@ -44,7 +45,7 @@ def _preset(folder: Path, left_out: Mapping[str, str]) -> str:
     """The tests' preset, as a user would write days into it."""
     path = folder / "mine.toml"
     lines = "".join(f'{day} = "{why}"\n' for day, why in left_out.items())
-    path.write_text(f"{Path(TINY).read_text()}\n[left_out]\n{lines}")
+    path.write_text(f"{preset_path(TINY).read_text()}\n[left_out]\n{lines}")
     return str(path)
 
 
@@ -83,7 +84,7 @@ def test_a_day_is_not_left_out_without_a_reason(tmp_path: Path) -> None:
 def test_the_gate_of_the_simulated_ab_without_a_world_stops_before_anything_runs(tmp_path: Path) -> None:
     """Days that are missing are said first: there may be a world when they are there."""
     path = tmp_path / "mine.toml"
-    path.write_text(f"{Path(TINY).read_text()}\n[ab_test]\ngate = true\n")
+    path.write_text(f"{preset_path(TINY).read_text()}\n[ab_test]\ngate = true\n")
     with pytest.raises(LogsError, match="lack 21 of the 21 days"):
         plan_run(date(2026, 1, 21), str(path), logs=str(tmp_path))
     _days(tmp_path, 1, 21)

@@ -43,7 +43,14 @@ class Preset(Frozen):
         "expectations(preset)",
     )
     window_days: int = Field(
-        28, ge=MIN_WINDOW_DAYS, le=MAX_WINDOW_DAYS, description="training days before as_of"
+        28, ge=1, le=MAX_WINDOW_DAYS, description="training days before as_of, at least min_window_days"
+    )
+    min_window_days: int = Field(
+        MIN_WINDOW_DAYS,
+        ge=7,
+        le=MAX_WINDOW_DAYS,
+        description="fewest training days of a run. 20 days hold each weekday two or three times; with fewer, weekly "
+        "cycles pass for trends. Lower it to try the job on logs that are younger",
     )
     left_out: dict[date, _Reason] = Field(
         {}, description="days that no window uses, and why: wrong or lost, and not to be delivered again"
@@ -64,6 +71,11 @@ class Preset(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.window_days < self.min_window_days:
+            raise ValueError(
+                f"window_days ({self.window_days}) must be at least min_window_days ({self.min_window_days}); lengthen "
+                "the window, or lower min_window_days if the logs are younger"
+            )
         tasks = set(self.domains.task_names)
         for key, given in (
             ("model.emb_deep", self.model.emb_deep),

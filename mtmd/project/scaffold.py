@@ -36,9 +36,14 @@ def create_project(folder: Path, name: str | None = None) -> list[Path]:
 
 
 def _templates(folder: Traversable, above: str = "") -> list[tuple[str, Traversable]]:
-    """Every template and its path in the project; `gitignore` is written with its dot."""
+    """Every template and its path in the project.
+
+    `gitignore` is written with its dot. `.template` keeps a Python file from being compiled when the package is
+    installed.
+    """
     found: list[tuple[str, Traversable]] = []
     for entry in folder.iterdir():
-        path = f"{above}{'.gitignore' if entry.name == 'gitignore' else entry.name}"
+        name = ".gitignore" if entry.name == "gitignore" else entry.name.removesuffix(".template")
+        path = f"{above}{name}"
         found += _templates(entry, f"{path}/") if entry.is_dir() else [(path, entry)]
     return found

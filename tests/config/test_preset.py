@@ -71,7 +71,7 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path, content: bytes) -> 
     ("old", "new", "message"),
     [
         ("window_days = 20", "window_days = 90", r"window_days\n.*less than or equal to 60.*input_value=90"),
-        ("window_days = 20", "window_days = 19", r"window_days\n.*greater than or equal to 20"),
+        ("window_days = 20", "window_days = 19", r"window_days \(19\) must be at least min_window_days \(20\)"),
         ("window_days = 20", "windows_days = 20", r"windows_days\n  Extra inputs are not permitted"),
         ("buckets = 5\n", "bucket = 5\n", r"evaluation\.bucket\n  Extra inputs are not permitted"),
         ('name = "tiny"', 'name = "Tiny Preset"', r"name\n.*should match pattern.*'Tiny Preset'"),
@@ -139,10 +139,8 @@ def test_lists_and_values_of_a_base_are_replaced_as_a_whole(tmp_path: Path) -> N
         tmp_path, "[domains]", 'tasks = [{ name = "ctr", label = "clicked" }]',
         "[model]", "expert_widths = [8]", "emb_deep = 16", "[training]", "loss_weights.gctr = 0.5",
     )  # fmt: skip
-    with pytest.raises(
-        ConfigError, match=r"loss_weights has \['ctr', 'gctr', 'octr'\]; it must have exactly"
-    ):
-        load_preset(path)  # a table's other keys stay
+    with pytest.raises(ConfigError, match=r"loss_weights has \['ctr', 'gctr'\]; it must have exactly"):
+        load_preset(path)  # a table's other keys stay, but those of tasks that are gone
     path = derived(tmp_path, "[model]", "expert_widths = [8]", "emb_deep = 16")
     assert (load_preset(path).model.expert_widths, load_preset(path).model.emb_deep) == ((8,), 16)
 
@@ -167,6 +165,13 @@ def test_settings_of_the_bases_tasks_go_with_the_tasks(tmp_path: Path) -> None:
         load_preset(derived(tmp_path, tasks, training))
     with pytest.raises(ConfigError, match=r"loss_weights has \['ctr', 'cvr', 'gctr'\]; it must have exactly"):
         load_preset(derived(tmp_path, tasks, model, "[training]\nloss_weights = { cvr = 1.0, gctr = 1.0 }"))
+
+
+def test_a_team_with_young_logs_may_shorten_the_window(tmp_path: Path) -> None:
+    preset = load_preset(derived(tmp_path, "window_days = 10", "min_window_days = 10"))
+    assert preset.window_days == 10
+    with pytest.raises(ConfigError, match=r"min_window_days\n.*greater than or equal to 7"):
+        load_preset(derived(tmp_path, "window_days = 6", "min_window_days = 6"))
 
 
 def test_statements_are_in_a_folder_seen_from_the_file_that_names_it(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mtmd.config.preset_files import preset_path
 from mtmd.errors import ConfigError
 from mtmd.jobs.backfill import PlannedDay, latest_outcome, plan_backfill
 from mtmd.promote.stage import RunSummary
@@ -122,7 +123,7 @@ def test_a_day_that_the_preset_leaves_out_is_shown_and_never_runs(
     first_run: Run, artifacts: Path, tmp_path: Path
 ) -> None:
     preset = tmp_path / "mine.toml"
-    preset.write_text(f'{Path(TINY).read_text()}\n[left_out]\n{NEXT} = "clicks were not logged"\n')
+    preset.write_text(f'{preset_path(TINY).read_text()}\n[left_out]\n{NEXT} = "clicks were not logged"\n')
     plan = plan_backfill(
         AS_OF, NEXT, str(preset), reprocess="all", logs=str(first_run.logs), artifacts=str(artifacts)
     )

@@ -8,6 +8,7 @@ from prefect.exceptions import ParameterTypeError
 from mtmd.abtest import stage as abtest_stage
 from mtmd.abtest.outcome import BASELINE, CANDIDATE, ABTest, ArmComparison
 from mtmd.abtest.stage import find_ab_test
+from mtmd.config.preset_files import preset_path
 from mtmd.errors import ConfigError, LogsError, RegistryError
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import ShardRef
@@ -51,7 +52,7 @@ def tested(first_run: Run, artifacts: Path) -> tuple[ABTest, dict[str, str]]:
 def preset(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The tests' preset, with the test for a gate."""
     path = tmp_path_factory.mktemp("preset") / "gated.toml"
-    path.write_text(f"{Path(TINY).read_text()}\n[ab_test]\ngate = true\nsamples = 5\nrequests = 60\n")
+    path.write_text(f"{preset_path(TINY).read_text()}\n[ab_test]\ngate = true\nsamples = 5\nrequests = 60\n")
     return str(path)
 
 

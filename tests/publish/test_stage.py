@@ -123,7 +123,7 @@ def test_a_snapshot_that_is_exchanged_before_it_is_read_is_refused(
     pq.write_table(table, file)
     sources = ads_digests(tmp_path / "logs", AS_OF, tmp_path)
     scorer = Scorer.load(live.root / "models" / first_run.summary.model_id)
-    snapshot = _snapshot(scorer, tmp_path / "logs", AS_OF, sources, tmp_path)
+    snapshot = _snapshot(scorer, LogSource(tmp_path / "logs"), AS_OF, sources, tmp_path)
     pq.write_table(table.slice(1), file)
     with pytest.raises(LogsError, match=f"ads of {AS_OF} changed while they were read"):
         list(snapshot)

@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from mtmd.config.preset_files import preset_path
 from mtmd.errors import LogsError, ValidationError
 from mtmd.extract import stage as extract_stage
 from mtmd.report.markdown import daily as render
@@ -101,7 +102,7 @@ def test_a_day_that_is_left_out_is_neither_read_nor_compared_with(plan: RunPlan)
     for file in Path(plan.logs).glob(f"*/date={gone}/*.parquet"):
         file.write_bytes(b"half a fi")
     preset = Path(plan.artifacts) / "mine.toml"
-    preset.write_text(f'base = "{TINY}"\nname = "{LINE}"\n[left_out]\n{gone} = "the disk was full"\n')
+    preset.write_text(f'{preset_path(TINY).read_text()}\n[left_out]\n{gone} = "the disk was full"\n')
     without = plan_run(AS_OF, str(preset), logs=plan.logs, artifacts=plan.artifacts)
     quality = validate_stage.validate(without)
     validate_stage.require(quality)

@@ -1,0 +1,151 @@
+"""The package as a team installs it: a wheel in an environment without this checkout, and a folder of their own."""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import urllib.request
+import venv
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mtmd.registry.registry import Registry
+from tests.mtmd_flows.deployed import free_port
+from tests.mtmd_flows.runs import ROOT
+
+_PATIENCE_S = 300.0
+_BUILD = "import sys, setuptools.build_meta as backend; print(backend.build_sdist(sys.argv[1]))"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An environment that has the wheel and what it depends on, and nothing of this checkout."""
+
+    python: Path
+    wheel: Path
+    server: str
+
+    def run(self, folder: Path, *command: str) -> str:
+        """Output of a command of the environment in a folder; fails when the command does."""
+        done = subprocess.run(
+            self.line(*command), cwd=folder, env=self.environment, capture_output=True, text=True,
+            timeout=_PATIENCE_S, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        return done.stdout
+
+    def line(self, *command: str) -> list[str]:
+        program = self.python.with_name(command[0])
+        start = [str(program)] if program.is_file() else [str(self.python), "-m", command[0]]
+        return [*start, *command[1:]]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return kept | {"PREFECT_API_URL": self.server}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Installed:
+    root = tmp_path_factory.mktemp("installed")
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    for name in filter(None, tracked):
+        if (ROOT / name).is_file():
+            place = root / "source" / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes((ROOT / name).read_bytes())
+    _must(root / "source", sys.executable, "-c", _BUILD, str(root))
+    (archive,) = root.glob("mtmd-*.tar.gz")
+    with tarfile.open(archive) as sdist:
+        sdist.extractall(root / "sdist", filter="data")
+    (unpacked,) = (root / "sdist").iterdir()
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    _must(root, *pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(root), str(unpacked))
+    (wheel,) = root.glob("*.whl")
+    venv.create(root / "environment", with_pip=False, symlinks=True)
+    python = root / "environment" / "bin" / "python"
+    _must(root, *pip, "--python", str(python), "install", "-q", "--no-deps", str(wheel))
+    # The dependencies of this environment, but not its link to the checkout: a .pth file's lines are not followed on.
+    (packages,) = (root / "environment" / "lib").glob("python*/site-packages")
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    return Installed(python, wheel, prefect_server)
+
+
+def _must(folder: Path, *command: str) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
+
+
+@contextmanager
+def _serving(installed: Installed, folder: Path, port: int) -> Iterator[None]:
+    with (folder / "service.log").open("wb") as log:
+        service = subprocess.Popen(
+            installed.line("mtmd", "serve", "--port", str(port)), cwd=folder, env=installed.environment,
+            stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        while "running on" not in (folder / "service.log").read_text().lower():
+            assert service.poll() is None, (folder / "service.log").read_text()
+        yield
+    finally:
+        service.terminate()
+        service.wait(30)
+
+
+def test_the_wheel_has_all_that_is_read_and_no_name_that_could_collide(installed: Installed) -> None:
+    names = zipfile.ZipFile(installed.wheel).namelist()
+    tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+    assert tops == {"mtmd", "mtmd_flows", "mtmd_expectations"}
+    for folder, pattern in (
+        ("mtmd/sql", "*.sql"),
+        ("mtmd/project/templates", "**/*"),
+        ("mtmd/config", "**/*.toml"),
+    ):
+        files = {str(path.relative_to(ROOT)) for path in (ROOT / folder).glob(pattern) if path.is_file()}
+        assert files
+        assert files <= set(names)
+
+
+def test_a_team_goes_from_the_wheel_to_an_answer_in_a_folder_of_its_own(
+    installed: Installed, tmp_path: Path
+) -> None:
+    assert str(ROOT) not in installed.run(tmp_path, "python", "-c", "import mtmd; print(mtmd.__file__)")
+    installed.run(tmp_path, "mtmd", "init", "my-ads")
+    project = tmp_path / "my-ads"
+    preset = project / "preset.toml"
+    beginning, _, _ = preset.read_text().partition("# ---- How it is trained")
+    small = beginning.replace('base = "demo"', 'base = "tiny"')  # or this would take minutes
+    preset.write_text(small.replace("window_days = 24", "min_window_days = 10\nwindow_days = 10"))
+    installed.run(project, "mtmd", "simulate", "--until", "2026-01-25")
+    said = installed.run(project, "mtmd", "run", "--as-of", "2026-01-25", "--no-ablations")
+    assert "promoted" in said
+    champion = Registry(project / "artifacts" / "my-ads").champion()
+    assert champion is not None
+    assert champion.model_id in installed.run(project, "mtmd", "status")
+
+    port = free_port()
+    question = {
+        "requests": [{"request_id": 1, "surface": "search", "country": "US"}],
+        "top_k": 3,
+    }
+    with _serving(installed, project, port):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/rank",
+            json.dumps(question).encode(),
+            {"content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert json.load(answer)["model_id"] == champion.model_id
+
+    installed.run(project, "prefect", "work-pool", "create", "local", "--type", "process")
+    deployed = installed.run(project, "prefect", "--no-prompt", "deploy", "--all")
+    assert deployed.count("successfully created") == 6
