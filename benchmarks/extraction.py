@@ -48,6 +48,8 @@ _STEPS = {
     "stage_found": "pairs that repeat, and others of the whole day",
     "run_suites": "great-expectations",
     "profile_staged_day": "profile",
+    "deviations": "comparison with the days before",
+    "stage_deviations": "what is not as usual",
 }
 
 

@@ -9,6 +9,8 @@ beside the batch, which `mtmd.validate` fills:
     trailing_scores    day, surface, product, task, mean_score
     trailing_nulls     day, side, domain, feature, null_rate
     trailing_digests   day, side, digest: digest of the table's content
+    deviations         measure, side, domain, subject, observed, usual, lowest, highest, share, stops: what is outside
+                       the interval that earlier days give it (`mtmd/validate/deviations.py`)
 
 `side` is the name of the table. Importing this package does not import great-expectations; building a suite
 does.

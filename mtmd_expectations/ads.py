@@ -28,7 +28,8 @@ def ads_suite(preset: Preset) -> "ExpectationSuite":
 def ads_expectations(preset: Preset) -> list[Expect]:
     """The same, before great-expectations is needed."""
     declarations = preset.declarations
-    expectations = [
+    copies = [] if preset.data.ads_may_repeat else [content_is_new(SuiteTable.ADS, digest_sql("{batch}"))]
+    return [
         not_null("ad_id", "product, goal", "An ad without an id joins no candidate and can't be published."),
         not_null("product", "ad_id", "Without a product no item tower can read the ad."),
         not_null("goal", "ad_id", "The auction can't turn scores into value without the ad's goal."),
@@ -42,11 +43,10 @@ def ads_expectations(preset: Preset) -> list[Expect]:
         ),
         one_of("goal", ("click", "conversion"), "ad_id", "The auction would not know which task to pay for."),
         _bids_are_amounts(),
-        *feature_expectations(SuiteTable.ADS, "ad_id", "product", declarations.item, preset.data),
+        *feature_expectations(SuiteTable.ADS, "ad_id", "product", declarations.item),
+        *copies,
+        *own_expectations(preset, SuiteTable.ADS),
     ]
-    if not preset.data.ads_may_repeat:
-        expectations.append(content_is_new(SuiteTable.ADS, digest_sql("{batch}")))
-    return expectations + own_expectations(preset, SuiteTable.ADS)
 
 
 def _bids_are_amounts() -> Expect:

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mtmd.config import DataConfig, Feature, SideSchema
-from mtmd_expectations.common import Expect, Needs, SuiteTable, listed, literal, name
+from mtmd.config import Feature, SideSchema
+from mtmd_expectations.common import Expect, SuiteTable, listed, literal, name
+from mtmd_expectations.steadiness import Measure, steady
 
 
-def feature_expectations(
-    batch: SuiteTable, key: str, domain: str, schema: SideSchema, limits: DataConfig
-) -> Iterator[Expect]:
+def feature_expectations(batch: SuiteTable, key: str, domain: str, schema: SideSchema) -> Iterator[Expect]:
     """Expectations on one side's features.
 
     `key` is the column that names a row, `domain` the column with its surface or product.
@@ -20,7 +19,21 @@ def feature_expectations(
         yield _whole_vectors(key, schema.embedding)
     if any(feature.domains is not None for feature in schema.fields):
         yield _null_where_lacking(key, domain, schema)
-    yield _null_rates(batch, domain, schema, limits)
+    yield from steady(
+        batch,
+        Measure.NULLS,
+        ", ".join(feature.name for feature in schema.fields),
+        "A feature that goes missing in a domain, or is suddenly filled, shifts every score there, and the model "
+        "learns its default instead of its values.",
+    )
+    if schema.categorical:
+        yield from steady(
+            batch,
+            Measure.CATEGORIES,
+            ", ".join(feature.name for feature in schema.categorical),
+            "Categories that are written otherwise than before are new to the model: what it learned of the old values "
+            "is lost.",
+        )
 
 
 def missing_sql(feature: Feature) -> str:
@@ -98,39 +111,13 @@ def _null_where_lacking(key: str, domain: str, schema: SideSchema) -> Expect:
     )
 
 
-def _null_rates(batch: SuiteTable, domain: str, schema: SideSchema, limits: DataConfig) -> Expect:
-    columns = ", ".join(name(feature.name) for feature in schema.fields)
-    return Expect(
-        name="null_rates_steady",
-        column=", ".join(feature.name for feature in schema.fields),
-        description="A feature that goes missing in a domain, or is suddenly filled, shifts every score "
-        "there, and the model learns its default instead of its values.",
-        needs=Needs.TRAILING,
-        query=f"""
-            with today as (
-                select domain, feature, null_rate
-                from ({null_rates_sql(domain, schema, "{batch}")})
-                unpivot (null_rate for feature in ({columns}))
-            ),
-            usual as (
-                select domain, feature, avg(null_rate) as null_rate
-                from trailing_nulls
-                where side = '{batch.value}'
-                group by domain, feature
-            )
-            select domain, feature, round(today.null_rate, 4) as null_rate,
-                round(usual.null_rate, 4) as usual_rate
-            from today inner join usual using (domain, feature)
-            where abs(today.null_rate - usual.null_rate) > {limits.max_null_rate_change}
-            order by all
-        """,
-    )
-
-
 def null_rates_sql(domain: str, schema: SideSchema, source: str) -> str:
-    """Query with one row per domain of `source`: `domain`, then each feature's null rate under its name."""
+    """Query with one row per domain of `source`: `domain`, "domain.rows", then each feature's null rate by name."""
     rates = ", ".join(
         f"avg(cast({missing_sql(feature)} as double)) as {name(feature.name)}" for feature in schema.fields
     )
     known = listed(schema.domains)
-    return f"select {domain} as domain, {rates} from {source} where {domain} in ({known}) group by {domain}"
+    return (
+        f'select {domain} as domain, count(*) as "domain.rows", {rates} from {source} '
+        f"where {domain} in ({known}) group by {domain}"
+    )

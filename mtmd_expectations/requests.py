@@ -42,7 +42,7 @@ def requests_expectations(preset: Preset) -> list[Expect]:
         ),
         _inside_the_day(),
         _ids_are_new(),
-        *feature_expectations(SuiteTable.REQUESTS, "request_id", "surface", declarations.query, preset.data),
+        *feature_expectations(SuiteTable.REQUESTS, "request_id", "surface", declarations.query),
         content_is_new(SuiteTable.REQUESTS, digest_sql("{batch}")),
         *own_expectations(preset, SuiteTable.REQUESTS),
     ]

@@ -18,6 +18,7 @@ def window_suite(preset: Preset) -> "ExpectationSuite":
         [
             _no_gap(preset.left_out),
             _enough_rows(preset.data),
+            _enough_rows_every_day(preset.data),
             _content_differs(preset.data),
             _steady_mix(preset.data),
         ],
@@ -50,8 +51,25 @@ def _no_gap(left_out: Iterable[date]) -> Expect:
 
 def _enough_rows(limits: DataConfig) -> Expect:
     return Expect(
+        name="domain_rows",
+        column="candidates",
+        description="A domain that has hardly any row in the whole window is learned from nothing: it is declared "
+        "otherwise than it is logged, or the window is too short for it.",
+        query=f"""
+            select surface, product, sum(candidates) as candidates
+            from {{batch}}
+            group by surface, product
+            having sum(candidates) < {limits.min_domain_rows}
+            order by all
+        """,
+    )
+
+
+def _enough_rows_every_day(limits: DataConfig) -> Expect:
+    return Expect(
         name="domain_rows_every_day",
         column="candidates",
+        severity=Severity.WARNING,
         description="A domain that fails to arrive on some days is learned from the others alone.",
         query=f"""
             select day, surface, product, candidates
@@ -79,19 +97,22 @@ def _content_differs(limits: DataConfig) -> Expect:
 
 
 def _steady_mix(limits: DataConfig) -> Expect:
-    # A warning: each day was already held to this band of its trailing days, and a slow drift is legitimate.
+    # A warning: each day was already compared with its trailing days, and a slow drift is legitimate.
     return Expect(
         name="domain_mix_steady",
         column="share",
         severity=Severity.WARNING,
         description="Traffic moved between domains within the window: the model's average is of another mix.",
         query=f"""
-            with usual as (
-                select surface, product, avg(share) as share from {{batch}} group by surface, product
+            with days as (select *, sum(candidates) over (partition by day) as total from {{batch}}),
+            full_days as (select * from days where total >= {limits.min_trailing_rows}),
+            usual as (
+                select surface, product, avg(share) as share from full_days group by surface, product
             )
-            select day, surface, product, round(b.share, 4) as share, round(usual.share, 4) as usual_share
-            from (select * from {{batch}}) as b inner join usual using (surface, product)
-            where abs(b.share - usual.share) > {limits.mix_band} * usual.share
+            select day, surface, product, round(own.share, 4) as share, round(usual.share, 4) as usual_share
+            from full_days as own inner join usual using (surface, product)
+            where greatest(own.share, usual.share) >= {limits.stop_share}
+                and greatest(own.share, usual.share) > {limits.stop_mix_factor} * least(own.share, usual.share)
             order by all
         """,
     )

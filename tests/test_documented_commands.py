@@ -32,6 +32,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.ab_seeds --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_ab_seeds.py",
     ".venv/bin/python -m benchmarks.overhead --as-of 2026-01-25": "tests/benchmarks/test_overhead.py",
     ".venv/bin/python -m benchmarks.extraction": "tests/benchmarks/test_extraction.py",
+    ".venv/bin/python -m benchmarks.false_stops": "tests/benchmarks/test_false_stops.py",
     ".venv/bin/python -m benchmarks.memory": "tests/benchmarks/test_memory.py",
     ".venv/bin/python -m benchmarks.serving": "tests/benchmarks/test_serving.py",
     ".venv/bin/python -m benchmarks.service": "tests/benchmarks/test_service.py",

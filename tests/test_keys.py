@@ -37,7 +37,7 @@ def test_what_cannot_change_a_model_does_not_change_its_name(tiny_preset: Preset
         ("gates", {"min_requests": 7}),
         ("ab_test", {"gate": True, "samples": 7}),
         ("evaluation", {"buckets": 7}),
-        ("data", {"mix_band": 0.1}),
+        ("data", {"stop_mix_factor": 1.1}),
         ("rivals", {"pooled": tiny_preset.rivals.pooled.model_copy(update={"embedding": 9}).model_dump()}),
     ):
         assert training_key("mtmd", "window", _changed(tiny_preset, part, **values)) == base, part

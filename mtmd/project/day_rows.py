@@ -132,7 +132,7 @@ def _domains(connection: Connection, preset: Preset) -> Iterator[Finding]:
         place = f"candidates, {domain.surface} × {domain.product}"
         if found < least:
             text = f"{counted(found, 'row')}; data.min_domain_rows is {least:,}"
-            yield error(
+            yield warning(
                 Part.ROWS, place, text, "lower data.min_domain_rows, merge domains, or deliver more rows"
             )
         else:

@@ -58,6 +58,7 @@ class DomainProfile(Frozen):
     surface: str
     product: str
     candidates: int
+    requests: int = Field(0, description="requests that have a candidate in the domain")
     share: float = Field(description="of the day's candidates in all declared domains")
     mean_scores: dict[str, float | None] = Field(
         description="mean finite teacher score per task; None without"
@@ -69,7 +70,17 @@ class NullProfile(Frozen):
 
     table: str
     domain: str
+    rows: int = Field(0, description="requests or ads of the day in that surface or product")
     rates: dict[str, float]
+
+
+class CategoryProfile(Frozen):
+    """How one feature's values are distributed in one surface or product, without the values themselves."""
+
+    table: str
+    domain: str
+    feature: str
+    cells: dict[int, int] = Field(description="rows by the cell that the value is hashed to; nulls aside")
 
 
 class DayProfile(Frozen):
@@ -78,12 +89,18 @@ class DayProfile(Frozen):
     day: date
     domains: tuple[DomainProfile, ...] = Field(description="every declared domain, in index order")
     null_rates: tuple[NullProfile, ...]
+    categories: tuple[CategoryProfile, ...] = Field((), description="of every categorical feature")
     digests: dict[str, str] = Field(description="digest of each table's content")
 
     @property
     def candidates(self) -> int:
         """Candidates of the day in all declared domains."""
         return sum(domain.candidates for domain in self.domains)
+
+    @property
+    def requests(self) -> int:
+        """Requests of the day on all declared surfaces."""
+        return sum(side.rows for side in self.null_rates if side.table == "requests")
 
 
 class Validation(Frozen):
@@ -99,6 +116,11 @@ class Validation(Frozen):
     def failures(self) -> tuple[ExpectationResult, ...]:
         """The results that stop the run."""
         return tuple(result for result in self.results if result.stops)
+
+    @property
+    def warnings(self) -> tuple[ExpectationResult, ...]:
+        """The results that failed and are only shown."""
+        return tuple(r for r in self.results if r.status is Status.FAILED and not r.stops)
 
 
 class DayValidation(Validation):

@@ -16,7 +16,9 @@ from mtmd.logs.contract import TABLES, optional_columns, table_columns
 from mtmd.logs.files import day_directory, source_files
 from mtmd.logs.reading import create_source_view
 from mtmd.logs.source import LogSource
+from mtmd.validate.deviations import deviations
 from mtmd.validate.gx_duckdb import Database, autocommit, database, load
+from mtmd.validate.profiles import profile_staged_day
 from mtmd.validate.results import (
     DayProfile,
     DayValidation,
@@ -27,8 +29,8 @@ from mtmd.validate.results import (
 )
 from mtmd.validate.staging import (
     columns_of,
-    profile_staged_day,
     stage_day,
+    stage_deviations,
     stage_found,
     stage_previous_requests,
     stage_trailing,
@@ -38,7 +40,7 @@ from mtmd_expectations import Needs, ads_suite, candidates_suite, requests_suite
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
-VALIDATION_FORMAT = 1  # raise it whenever the same suites on the same files would give other results
+VALIDATION_FORMAT = 2  # raise it whenever the same suites on the same files would give other results
 _SAMPLES = 5
 _GREAT_EXPECTATIONS = Lock()
 _SKIPPED = {
@@ -94,10 +96,11 @@ def validate_day(
         }
         stage_day(opened, source, files, day, preset, present)
         stage_trailing(opened, earlier)
+        profile = profile_staged_day(opened, day, preset.declarations)
+        stage_deviations(opened, deviations(profile, earlier, preset.declarations, limits))
         stage_previous_requests(opened, source, previous, previous_day)
         stage_found(opened, source, files["candidates"], day, preset, present)
         results = run_suites(opened, _day_suites(preset), present)
-        profile = profile_staged_day(opened, day, preset.declarations)
     return DayValidation(day=day, results=schemas + results, profile=profile)
 
 

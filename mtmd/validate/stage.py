@@ -100,7 +100,8 @@ def day_record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> 
         {
             "sources": sources,
             "declarations": plan.preset.declarations.model_dump(mode="json"),
-            "limits": plan.preset.data.model_dump(mode="json"),
+            "limits": plan.preset.data.model_dump(mode="json", exclude={"accepted"}),
+            "accepted": day in plan.preset.data.accepted,
             "day_before_left_out": day - timedelta(days=1) in plan.preset.left_out,
             "format": VALIDATION_FORMAT,
             "contract": table_columns(plan.preset.declarations),

@@ -1,11 +1,11 @@
-"""One day of logs as tables of an in-memory database: what the suites query, and the day's profile.
+"""One day of logs, and what it is compared with, as tables of an in-memory database: what the suites query.
 
 The source columns are read once, and the keys of candidates once more. Vectors are reduced to their length and whether
 they are whole, and of candidates only a summary is kept, so that a staged day is small beside the logs; every row has a
 hash for the table's digest.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -15,23 +15,23 @@ import duckdb
 
 from mtmd.config import Declarations, Feature, Preset
 from mtmd.errors import LogsError
-from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.reading import Columns, attempts, blame, create_checked_view, file_columns, reading_error
 from mtmd.logs.source import LogSource
+from mtmd.validate.deviations import Deviation
 from mtmd.validate.gx_duckdb import Database
-from mtmd.validate.results import DayProfile, DomainProfile, NullProfile
+from mtmd.validate.results import DayProfile
 from mtmd_expectations import Needs
 from mtmd_expectations.candidates import (
-    DIGEST,
     SUMMARY,
     SUSPECTS,
     candidates_expectations,
     found_table,
     summary_sql,
 )
-from mtmd_expectations.common import Expect, digest_sql, literal, name
-from mtmd_expectations.features import finite_column, length_column, null_rates_sql
+from mtmd_expectations.common import Expect, literal, name
+from mtmd_expectations.features import finite_column, length_column
 
 _JOINED = "candidates_joined"
 _TRAILING = {
@@ -39,6 +39,18 @@ _TRAILING = {
     "trailing_scores": "day date, surface varchar, product varchar, task varchar, mean_score double",
     "trailing_nulls": "day date, side varchar, domain varchar, feature varchar, null_rate double",
     "trailing_digests": "day date, side varchar, digest varchar",
+}
+_DEVIATIONS = {
+    "measure": "varchar",
+    "side": "varchar",
+    "domain": "varchar",
+    "subject": "varchar",
+    "observed": "double",
+    "usual": "double",
+    "lowest": "double",
+    "highest": "double",
+    "share": "double",
+    "stops": "boolean",
 }
 
 
@@ -184,42 +196,6 @@ def _reduced(vector: Feature) -> str:
     return f"len({vector_name}) as {length_column(vector)}, {whole} as {finite_column(vector)}"
 
 
-def profile_staged_day(database: Database, day: date, declarations: Declarations) -> DayProfile:
-    """The staged day in numbers."""
-    domains = declarations.domains
-    summary = {(row["surface"], row["product"]): row for row in database.rows(f"from {SUMMARY}")}
-    total = sum(summary[d]["candidates"] for d in domains.domains if d in summary)
-    profiles = []
-    for domain in domains.domains:
-        row = summary.get((domain.surface, domain.product), {})
-        rows = row.get("candidates", 0)
-        profiles.append(
-            DomainProfile(
-                surface=domain.surface,
-                product=domain.product,
-                candidates=rows,
-                share=rows / total if total else 0.0,
-                mean_scores={task: row.get(task) for task in domains.task_names},
-            )
-        )
-    return DayProfile(
-        day=day,
-        domains=tuple(profiles),
-        null_rates=tuple(_null_rates(database, declarations)),
-        digests={
-            table: database.rows(DIGEST if table == "candidates" else digest_sql(table))[0]["digest"]
-            for table in TABLES
-        },
-    )
-
-
-def _null_rates(database: Database, declarations: Declarations) -> Iterator[NullProfile]:
-    sides = (("requests", "surface", declarations.query), ("ads", "product", declarations.item))
-    for table, key, schema in sides:
-        for rates in database.rows(null_rates_sql(key, schema, table) + " order by all"):
-            yield NullProfile(table=table, domain=rates.pop("domain"), rates=rates)
-
-
 def stage_trailing(database: Database, profiles: Iterable[DayProfile]) -> None:
     """Make the `trailing_*` tables from earlier days' profiles."""
     rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _TRAILING}
@@ -236,10 +212,23 @@ def stage_trailing(database: Database, profiles: Iterable[DayProfile]) -> None:
             rows["trailing_nulls"] += [(day, side.table, side.domain, *rate) for rate in side.rates.items()]
         rows["trailing_digests"] += [(day, *digest) for digest in profile.digests.items()]
     for table, columns in _TRAILING.items():
-        database.rows(f"create table {table} ({columns})")
-        if rows[table]:  # filled in one statement, with a list of values for each column
-            lists = {f"c{i}": list(values) for i, values in enumerate(zip(*rows[table], strict=True))}
-            database.rows(f"insert into {table} select {', '.join(f'unnest(${c})' for c in lists)}", lists)
+        _create(database, table, columns, rows[table])
+
+
+def stage_deviations(database: Database, found: Iterable[Deviation]) -> None:
+    """Make the table `deviations`: what is outside its interval."""
+    _create(
+        database, "deviations", ", ".join(f"{c} {kind}" for c, kind in _DEVIATIONS.items()),
+        [tuple(getattr(deviation, column) for column in _DEVIATIONS) for deviation in found],
+    )  # fmt: skip
+
+
+def _create(database: Database, table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Make a table with its rows: one statement, with a list of values for each column."""
+    database.rows(f"create table {table} ({columns})")
+    if rows:
+        lists = {f"c{i}": list(values) for i, values in enumerate(zip(*rows, strict=True))}
+        database.rows(f"insert into {table} select {', '.join(f'unnest(${c})' for c in lists)}", lists)
 
 
 def stage_previous_requests(database: Database, source: LogSource, files: list[Path], day: date) -> None:

@@ -65,7 +65,8 @@ def test_a_surface_or_product_that_is_written_otherwise_is_named_with_what_may_b
 
 def test_a_domain_with_few_rows_is_named_with_both_numbers(project: Project) -> None:
     project.say("[data]", "min_domain_rows = 600")
-    problems = project.problems(Part.ROWS)
+    assert project.problems(Part.ROWS) == []  # a window with so few would stop a run; one day is shown
+    problems = project.hints()
     assert len(problems) == 6
     assert " rows; data.min_domain_rows is 600 → lower data.min_domain_rows" in problems[0]
     assert problems[0].startswith("candidates, home_feed × standard: ")

@@ -116,9 +116,7 @@ class Logs:
 
 @pytest.fixture(scope="session")
 def strict_preset(tiny_preset: Preset) -> Preset:
-    limits = tiny_preset.data.model_copy(
-        update={"min_domain_rows": 40, "mix_band": 0.2, "score_band": 0.5, "max_null_rate_change": 0.1}
-    )
+    limits = tiny_preset.data.model_copy(update={"min_domain_rows": 40})
     return tiny_preset.model_copy(update={"data": limits})
 
 

@@ -54,10 +54,8 @@ ROW = "request_id % 1000"
             "position_is_a_rank",
             2,
         ),
-        # 6 of the 20 home feed requests: 42 of its rows in each product are left, 13 % of all instead of 17 %
-        (f"delete from t where {ROW} % 3 = 0 and {ROW} < 18", "domain_mix_steady", 2),
-        # the two home feed domains, whose ctr doubles
-        (f"update t set ctr = ctr * 2 where {ROW} % 3 = 0", "mean_scores_steady", 2),
+        # ctr of both home feed domains, with gctr's part of it, and octr's of standard
+        (f"update t set ctr = ctr * 6 where {ROW} % 3 = 0", "mean_scores_steady", 5),
     ],
 )
 def test_damage_fails_its_expectation(logs, yesterday, sql: str, expectation: str, count: int) -> None:
@@ -78,10 +76,30 @@ def test_samples_are_keys(logs, yesterday) -> None:
     assert failure.samples == ({"request_id": "739618001", "ad_id": "3", "gctr": "0.25", "ctr": "0.125"},)
 
 
-def test_a_mean_that_few_requests_moved_is_noise(logs, yesterday) -> None:
-    """The means double as above, but by 4 of 20 requests: that is as likely another mix of users."""
-    logs.damage("candidates", f"update t set ctr = ctr * 6 where {ROW} % 3 = 0 and {ROW} < 12")
-    assert logs.failing(yesterday) == {}
+def test_a_domain_that_nearly_vanishes_stops_the_run(logs, yesterday) -> None:
+    """2 of the 20 home feed requests are left: 6 rows in each product, 2.4 % of all instead of 17 %."""
+    logs.damage("candidates", f"delete from t where {ROW} % 3 = 0 and {ROW} < 54")
+    assert logs.failing(yesterday) == {"candidates.domain_rows": 2, "candidates.domain_mix_steady": 2}
+    (failure,) = logs.validate(yesterday).failures
+    assert failure.samples[0] == {
+        "domain": "home_feed × shopping",
+        "subject": "share of candidates",
+        "observed": "0.02381",
+        "usual": "0.166667",
+        "lowest": "0.033333",
+        "highest": "0.833333",
+        "share_of_candidates": "0.1667",
+    }
+
+
+def test_what_is_less_than_the_stopping_share_is_only_shown(logs, yesterday) -> None:
+    logs.damage("candidates", f"update t set ctr = ctr * 6 where {ROW} % 3 = 0")
+    data = logs.preset.data.model_copy(update={"stop_share": 0.2})
+    lenient = type(logs)(logs.root, logs.preset.model_copy(update={"data": data}))
+    assert lenient.failing(yesterday) == {"candidates.mean_scores_as_usual": 5}
+    validation = lenient.validate(yesterday)
+    assert validation.passed
+    assert [result.name for result in validation.warnings] == ["mean_scores_as_usual"]
 
 
 def test_labels_of_ones_own_are_sound(five_tasks) -> None:

@@ -16,7 +16,7 @@ from mtmd.run import RunPlan, plan_run
 from mtmd.validate import stage as validate_stage
 from mtmd.validate import stage as validation
 from mtmd.validate.results import DayValidation
-from tests.mtmd_flows.runs import AS_OF, TINY, Run, copied
+from tests.mtmd_flows.runs import AS_OF, LINE, TINY, Run, copied
 
 
 @pytest.fixture
@@ -110,3 +110,14 @@ def test_a_day_that_is_left_out_is_neither_read_nor_compared_with(plan: RunPlan)
     assert f"without {gone}: the disk was full" in render.data_quality(without, quality)
     with pytest.raises(LogsError, match=str(gone)):
         validate_stage.validate(plan)
+
+
+def test_an_accepted_day_is_validated_again_and_no_other_day(plan: RunPlan) -> None:
+    preset = Path(plan.artifacts) / "mine.toml"
+    preset.write_text(f'base = "{TINY}"\nname = "{LINE}"\n[data.accepted]\n{AS_OF} = "a new teacher"\n')
+    accepting = plan_run(AS_OF, str(preset), logs=plan.logs, artifacts=plan.artifacts)
+    before, changed = (
+        [validation.day_record(own, day, {}) for day in own.all_days] for own in (plan, accepting)
+    )
+    assert before[:-1] == changed[:-1]
+    assert before[-1] != changed[-1]

@@ -3,15 +3,20 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation, casts_told
+from mtmd.validate.results import (
+    DayValidation,
+    ExpectationResult,
+    Status,
+    Validation,
+    WindowValidation,
+    casts_told,
+)
 
 
 def render_markdown(validations: Sequence[DayValidation | WindowValidation]) -> str:
     """One table row per validation, then each failure and warning: its meaning, counts and sample keys."""
-    stopped = sum(not validation.passed for validation in validations)
-    verdict = "all hold" if not stopped else f"{stopped} of {len(validations)} fail"
     lines = [
-        f"## Data quality: {verdict}",
+        f"## Data quality: {verdict(validations)}",
         "",
         "| | verdict | passed | failed | raised | skipped | candidates |",
         "|---|---|---:|---:|---:|---:|---:|",
@@ -25,14 +30,22 @@ def render_markdown(validations: Sequence[DayValidation | WindowValidation]) -> 
     return "\n".join(lines) + "\n"
 
 
+def verdict(validations: Sequence[Validation]) -> str:
+    """Whether the run is stopped, and how many warnings there are."""
+    stopping = sum(not validation.passed for validation in validations)
+    warnings = sum(len(validation.warnings) for validation in validations)
+    words = f"{stopping} of {len(validations)} stop the run" if stopping else "all hold"
+    return words + (f", {warnings} warning{'s' if warnings > 1 else ''}" if warnings else "")
+
+
 def _row(validation: DayValidation | WindowValidation) -> str:
     count = Counter(result.status for result in validation.results)
     profile = validation.profile if isinstance(validation, DayValidation) else None
     candidates = "" if profile is None else f"{sum(d.candidates for d in profile.domains):,}"
-    warned = any(r.status is Status.FAILED and not r.stops for r in validation.results)
-    verdict = "**stops the run**" if not validation.passed else "ok, with warnings" if warned else "ok"
+    ending = "ok, with warnings" if validation.warnings else "ok"
+    ending = ending if validation.passed else "**stops the run**"
     counts = " | ".join(str(count[status]) for status in Status)
-    return f"| {validation.title} | {verdict} | {counts} | {candidates} |"
+    return f"| {validation.title} | {ending} | {counts} | {candidates} |"
 
 
 def _details(validation: DayValidation | WindowValidation) -> Iterator[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtmd.extract.shards import Days, ShardRef
+from mtmd.report.markdown.validation import verdict
 from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
 
 Validation = DayValidation | WindowValidation
@@ -35,12 +36,10 @@ def quality(validations: Sequence[Validation], days: Days) -> Quality:
     results = [result for validation in validations for result in validation.results]
     by_day = {v.day: v.results for v in validations if isinstance(v, DayValidation)}
     count = _by_status(results)
-    stopping = sum(not validation.passed for validation in validations)
-    verdict = "all hold" if not stopping else f"{stopping} of {len(validations)} stop the run"
     return Quality(
-        words=f"{len(validations)} validations, {verdict}: {count[Status.PASSED]:,} expectations passed, "
+        words=f"{len(validations)} validations, {verdict(validations)}: {count[Status.PASSED]:,} expectations passed, "
         f"{count[Status.FAILED]:,} failed, {count[Status.RAISED]:,} raised, {count[Status.SKIPPED]:,} skipped",
-        passed=not stopping,
+        passed=all(validation.passed for validation in validations),
         findings=tuple(
             (validation.title, result)
             for validation in validations
@@ -63,7 +62,8 @@ def observed(result: ExpectationResult) -> str:
     if result.message is not None:
         return result.message
     if result.unexpected is not None:
-        return f"{result.unexpected:,} unexpected"
+        first = ", ".join(f"{key} {value}" for key, value in next(iter(result.samples), {}).items())
+        return f"{result.unexpected:,} unexpected" + (f", the first: {first}" if first else "")
     return "" if result.observed is None else str(result.observed)
 
 

@@ -28,7 +28,7 @@ def test_passing_days_take_one_line_each() -> None:
 def test_a_failure_shows_its_meaning_count_and_keys() -> None:
     failed = _result(Status.FAILED, unexpected=1200, samples=({"ad_id": "3", "goal": "a|b <i>"},))
     text = render_markdown([_day(failed)])
-    assert "## Data quality: 1 of 1 fail" in text
+    assert "## Data quality: 1 of 1 stop the run" in text
     assert "### 2026-01-02: `ads.goal_known` failed\n\nThe auction breaks." in text
     assert "1,200 unexpected; the first 1:\n\n| ad_id | goal |\n|---|---|\n| 3 | a\\|b &lt;i> |" in text
 
@@ -49,6 +49,7 @@ def test_an_exception_and_a_warning_are_told_apart_from_a_failure() -> None:
 
 def test_a_warning_alone_does_not_stop() -> None:
     text = render_markdown([_day(_result(Status.FAILED, severity="warning", unexpected=2))])
+    assert text.startswith("## Data quality: all hold, 1 warning\n")
     assert "ok, with warnings" in text
 
 

@@ -3,12 +3,13 @@ import re
 from mtmd.extract.shards import Days
 from mtmd.report.page.quality import Validation, observed, quality, short
 from mtmd.report.page.render import ReportInputs, render_report
+from mtmd.validate.results import ExpectationResult, Status
 
 
 def test_the_sums_and_findings_of_the_suites(validations: tuple[Validation, ...], days: Days) -> None:
     found = quality(validations, days)
     assert found.words == (
-        "2 validations, 1 of 2 stop the run: 1 expectations passed, 1 failed, 1 raised, 1 skipped"
+        "2 validations, 1 of 2 stop the run, 1 warning: 1 expectations passed, 1 failed, 1 raised, 1 skipped"
     )
     assert not found.passed
     assert found.skipped == {"no earlier day": 1}
@@ -40,12 +41,22 @@ def test_days_are_the_windows_then_the_held_out_one(inputs: ReportInputs) -> Non
     assert "<code>00ffffffffff</code>" in rows[-1]
 
 
-def test_when_all_hold_it_says_so(validations: tuple[Validation, ...], days: Days) -> None:
+def test_when_all_hold_it_says_so_and_counts_warnings(
+    validations: tuple[Validation, ...], days: Days
+) -> None:
     found = quality(validations[:1], days)
-    assert found.words.startswith("1 validations, all hold")
+    assert found.words.startswith("1 validations, all hold, 1 warning: ")
     assert found.passed
 
 
 def test_a_digest_is_shortened() -> None:
     assert short("0123456789abcdef") == "0123456789ab"
     assert short(None) == "–"
+
+
+def test_a_finding_shows_the_first_of_its_rows() -> None:
+    result = ExpectationResult(
+        table="candidates", name="mean_scores_as_usual", description="why", severity="warning", unexpected=2,
+        status=Status.FAILED, samples=({"domain": "search × shopping", "subject": "ctr"}, {"domain": "other"}),
+    )  # fmt: skip
+    assert observed(result) == "2 unexpected, the first: domain search × shopping, subject ctr"

@@ -1,0 +1,153 @@
+"""Which numbers of a day are not as earlier days let expect, and which of them stop the run.
+
+`comparisons.py` says what is compared. A number is outside where it is not in the narrower of two prediction intervals
+for one new day, each of the form forecast ± t(f, 1 − α / 4m) · error · sqrt(r):
+
+    level   the forecast is the mean of the n earlier days;
+            error² = s² (1 + 1 / n), with their standard deviation s, and f = n − 1
+    week    the forecast is yesterday's value, moved as it moved over the same two weekdays a week before;
+            error² is the mean square that this forecast had on the earlier days, and f is their number
+
+The first is surer where days scatter at random, the second where values drift or follow the week. Either error has the
+usual sampling error in it; r ≥ 1 makes it larger for a day with fewer requests than usual. m counts all comparisons of
+the day and α is `false_alarm` (Bonferroni: over m numbers, two intervals, two sides). With few earlier days a fixed
+factor takes the place of the intervals (`few_days_factor`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from math import exp, inf, log, sqrt
+from statistics import fmean, variance
+
+from scipy.stats import t as student
+
+from mtmd.config import DataConfig, Declarations
+from mtmd.validate.comparisons import Comparison, comparisons
+from mtmd.validate.results import DayProfile
+from mtmd_expectations.steadiness import Measure
+
+_WEEK = 7
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Lowest and highest ordinary value, and what is usual."""
+
+    lowest: float
+    usual: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A number of today that is outside its interval."""
+
+    measure: str
+    side: str
+    domain: str
+    subject: str
+    observed: float
+    usual: float
+    lowest: float | None
+    highest: float
+    share: float
+    stops: bool
+
+
+def deviations(
+    day: DayProfile, trailing: Sequence[DayProfile], declarations: Declarations, limits: DataConfig
+) -> tuple[Deviation, ...]:
+    """What of the day is outside its interval; `trailing` are the earlier days that count, oldest first.
+
+    A deviation stops the run where its domain has `stop_share` of the candidates and it is beyond the `stop_` limit of
+    its measure, unless the day's change is `accepted`.
+    """
+    compared = comparisons(day, trailing, declarations)
+    found = []
+    for comparison in compared:
+        ordinary = interval(comparison, day.day, len(compared), limits)
+        if not ordinary.lowest <= comparison.today <= ordinary.highest:
+            found.append(_deviation(comparison, ordinary, limits, day.day in limits.accepted))
+    return tuple(found)
+
+
+def interval(comparison: Comparison, day: date, compared: int, limits: DataConfig) -> Interval:
+    """What is ordinary on `day`, on which `compared` numbers are compared."""
+    earlier = comparison.earlier
+    if len(earlier) < limits.min_trailing_days:
+        return _few_days(comparison.measure, fmean(earlier.values()), limits.few_days_factor)
+    tail = limits.false_alarm / (4 * compared)
+    forecasts = (_level(earlier), *_week(earlier, day, limits.min_trailing_days))
+    reaches = [
+        float(student.isf(tail, freedom)) * sqrt(max(error, comparison.floor) * comparison.thinner)
+        for _, error, freedom in forecasts
+    ]
+    reach = min(reaches)
+    usual = forecasts[reaches.index(reach)][0]
+    reach += 1e-9 * abs(usual)  # numbers that are equal but for the order of a sum are equal
+    return Interval(-inf if comparison.measure is Measure.CATEGORIES else usual - reach, usual, usual + reach)
+
+
+def _level(earlier: Mapping[date, float]) -> tuple[float, float, int]:
+    """Forecast, variance of its error, degrees of freedom."""
+    values, days = tuple(earlier.values()), len(earlier)
+    return fmean(values), variance(values) * (1 + 1 / days), days - 1
+
+
+def _week(earlier: Mapping[date, float], day: date, least: int) -> Iterator[tuple[float, float, int]]:
+    """The same of yesterday's value and last week's change; nothing where fewer than `least` errors are known."""
+
+    def forecast(of: date) -> float | None:
+        before = [earlier.get(of - timedelta(days=age)) for age in (1, _WEEK, _WEEK + 1)]
+        yesterday, then, eve = before
+        return None if yesterday is None or then is None or eve is None else yesterday + then - eve
+
+    today = forecast(day)
+    errors = [value - told for own, value in earlier.items() if (told := forecast(own)) is not None]
+    if today is not None and len(errors) >= least:
+        yield today, fmean(error * error for error in errors), len(errors)
+
+
+def _few_days(measure: Measure, usual: float, factor: float) -> Interval:
+    match measure:
+        case Measure.MIX:
+            return Interval(usual / factor, usual, usual * factor)
+        case Measure.SCORES:
+            return Interval(usual - log(factor), usual, usual + log(factor))
+        case Measure.NULLS:  # young logs fill up; what goes missing is a broken join
+            return Interval(-inf, usual, 1 - (1 - usual) / factor)
+        case Measure.CATEGORIES:  # nobody knows yet how much they change from day to day
+            return Interval(-inf, usual, inf)
+
+
+def _deviation(comparison: Comparison, ordinary: Interval, limits: DataConfig, accepted: bool) -> Deviation:
+    large = _is_large(comparison.measure, comparison.today, ordinary.usual, limits)
+    shown = [comparison.today, ordinary.usual, ordinary.lowest, ordinary.highest]
+    if comparison.measure is Measure.SCORES:
+        shown = [exp(value) for value in shown]
+    return Deviation(
+        measure=comparison.measure.value,
+        side=comparison.side,
+        domain=comparison.domain,
+        subject=comparison.subject,
+        observed=shown[0],
+        usual=shown[1],
+        lowest=None if ordinary.lowest == -inf else shown[2],
+        highest=shown[3],
+        share=comparison.share,
+        stops=large and comparison.share >= limits.stop_share and not accepted,
+    )
+
+
+def _is_large(measure: Measure, today: float, usual: float, limits: DataConfig) -> bool:
+    """Whether the difference is large enough to spoil a model, however sure it is."""
+    match measure:
+        case Measure.MIX:
+            return today > usual * limits.stop_mix_factor or usual > today * limits.stop_mix_factor
+        case Measure.SCORES:
+            return abs(today - usual) > log(limits.stop_score_factor)
+        case Measure.NULLS:
+            return abs(today - usual) > limits.stop_null_change
+        case Measure.CATEGORIES:
+            return today - usual > limits.stop_category_change

@@ -1,0 +1,145 @@
+"""Intervals pinned by hand, and what stops the run."""
+
+from datetime import date, timedelta
+from math import exp, inf, log, sqrt
+from statistics import fmean, stdev
+
+import pytest
+from scipy.stats import t as student
+
+from mtmd.config import DataConfig, Preset
+from mtmd.validate.comparisons import Comparison
+from mtmd.validate.deviations import deviations, interval
+from mtmd.validate.results import DayProfile, DomainProfile, NullProfile
+from mtmd_expectations.steadiness import Measure
+
+DAY = date(2026, 2, 1)
+LIMITS = DataConfig()
+
+
+def _before(values: list[float]) -> dict[date, float]:
+    """Values of the days before DAY, the newest last."""
+    return {DAY - timedelta(days=len(values) - i): value for i, value in enumerate(values)}
+
+
+def _comparison(values: list[float], measure: Measure = Measure.MIX, **more: float) -> Comparison:
+    return Comparison(measure, "candidates", "a × b", "what", 0.0, _before(values), share=0.5, **more)
+
+
+def test_the_interval_of_a_level_is_a_prediction_interval_for_one_new_day() -> None:
+    values = [0.1, 0.2, 0.3, 0.2, 0.2]  # mean 0.2, variance 0.02 / 4
+    reach = student.isf(0.01 / (4 * 10), 4) * sqrt(0.005 * 1.2)
+    found = interval(_comparison(values), DAY, 10, LIMITS)
+    assert (found.lowest, found.usual, found.highest) == pytest.approx((0.2 - reach, 0.2, 0.2 + reach))
+    assert student.isf(0.01 / 40, 4) == pytest.approx(10.306, abs=1e-3)
+
+
+def test_a_day_with_half_the_requests_has_a_wider_interval_and_so_have_more_comparisons() -> None:
+    values = [0.1, 0.2, 0.3, 0.2, 0.2]
+    usual = interval(_comparison(values), DAY, 10, LIMITS)
+    thin = interval(_comparison(values, thinner=2.0), DAY, 10, LIMITS)
+    assert thin.highest - 0.2 == pytest.approx(sqrt(2) * (usual.highest - 0.2))
+    assert interval(_comparison(values), DAY, 100, LIMITS).highest > usual.highest
+
+
+def test_a_rate_that_never_moved_has_the_width_of_its_sampling_error() -> None:
+    found = interval(_comparison([0.0] * 5, Measure.NULLS, floor=0.0004), DAY, 10, LIMITS)
+    assert found.highest == pytest.approx(student.isf(0.01 / 40, 4) * 0.02)
+
+
+def test_values_that_follow_the_week_and_drift_are_forecast_from_last_weeks_change() -> None:
+    """They rise by 0.01 a day, with 1 more on Sundays, of which DAY is one; noise of ±0.001 on every third day."""
+    days = [DAY - timedelta(days=age) for age in range(28, 0, -1)]
+    values = [0.01 * i + (day.weekday() == 6) + 0.001 * (i % 3 == 0) for i, day in enumerate(days)]
+    found = interval(_comparison(values), DAY, 10, LIMITS)
+    assert found.usual == pytest.approx(0.28 + 1, abs=0.003)
+    assert found.highest - found.usual < 0.01
+    # Yesterday is missing: only the level is left, whose days differ by more than half.
+    without = {day: value for day, value in _before(values).items() if day != DAY - timedelta(days=1)}
+    level = interval(Comparison(Measure.MIX, "", "", "", 0.0, without, share=0.5), DAY, 10, LIMITS)
+    assert level.highest - level.usual > 1
+
+
+def test_days_that_scatter_at_random_are_compared_with_their_mean() -> None:
+    values = [0.2 + 0.01 * ((i * 7) % 5 - 2) for i in range(28)]
+    assert interval(_comparison(values), DAY, 10, LIMITS).usual == pytest.approx(sum(values) / 28)
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "lowest", "highest"),
+    [
+        (Measure.MIX, 0.1, 0.02, 0.5),
+        (Measure.SCORES, log(0.1), log(0.02), log(0.5)),
+        (Measure.NULLS, 0.1, -inf, 1 - 0.9 / 5),
+        (Measure.CATEGORIES, 0.1, -inf, inf),
+    ],
+)
+def test_with_few_earlier_days_a_wide_factor_decides(
+    measure: Measure, value: float, lowest: float, highest: float
+) -> None:
+    found = interval(_comparison([value] * 4, measure), DAY, 10, LIMITS)
+    assert (found.lowest, found.highest) == pytest.approx((lowest, highest))
+
+
+def _day(day: date, ctr: float, share: float = 0.5, rate: float = 0.1) -> DayProfile:
+    domains = [
+        DomainProfile(
+            surface="home_feed", product=product, candidates=int(1000 * own), requests=500, share=own,
+            mean_scores={"ctr": mean, "gctr": 0.5 * mean, "octr": None},
+        )
+        for product, own, mean in (("standard", share, ctr), ("shopping", 1 - share, 0.1))
+    ]  # fmt: skip
+    nulls = NullProfile(table="requests", domain="home_feed", rows=500, rates={"country": rate})
+    return DayProfile(day=day, domains=tuple(domains), null_rates=(nulls,), digests={})
+
+
+def _earlier(share: float = 0.5) -> list[DayProfile]:
+    """Two weeks whose mean scores, shares and rates scatter by 1 %."""
+    scatter = [1 + 0.01 * ((i * 7) % 5 - 2) for i in range(14)]
+    return [
+        _day(DAY - timedelta(days=14 - i), 0.1 * own, share * own, 0.1 * own) for i, own in enumerate(scatter)
+    ]
+
+
+def test_a_teacher_scaled_in_a_domain_stops_the_run_with_numbers_that_say_so(tiny_preset: Preset) -> None:
+    found = deviations(_day(DAY, 0.13), _earlier(), tiny_preset.declarations, LIMITS)
+    assert [(one.domain, one.subject, one.stops) for one in found] == [
+        ("home_feed × standard", "ctr", True),
+        ("home_feed × standard", "gctr", True),
+    ]
+    means = [log(one.domains[0].mean_scores["ctr"]) for one in _earlier()]
+    # 9 numbers are compared: 2 shares, 2 means and a part of each of 2 domains, a null rate.
+    reach = student.isf(0.01 / (4 * 9), 13) * stdev(means) * sqrt(15 / 14)
+    assert (found[0].observed, found[0].usual) == pytest.approx((0.13, exp(fmean(means))))
+    assert (found[0].lowest, found[0].highest) == pytest.approx(
+        (exp(fmean(means) - reach), exp(fmean(means) + reach))
+    )
+
+
+@pytest.mark.parametrize(
+    ("day", "limits", "earlier"),
+    [
+        (_day(DAY, 0.118), LIMITS, _earlier()),  # surely more than usual, and less than by stop_score_factor
+        (_day(DAY, 0.13, 0.019), LIMITS, _earlier(0.019)),  # 1.9 % of the candidates
+        (_day(DAY, 0.13), LIMITS.model_copy(update={"accepted": {DAY: "a new teacher"}}), _earlier()),
+    ],
+    ids=["small", "of a small domain", "accepted"],
+)
+def test_what_cannot_spoil_the_model_is_only_shown(
+    tiny_preset: Preset, day: DayProfile, limits: DataConfig, earlier: list[DayProfile]
+) -> None:
+    found = deviations(day, earlier, tiny_preset.declarations, limits)
+    assert [(one.subject, one.stops) for one in found] == [("ctr", False), ("gctr", False)]
+
+
+def test_an_ordinary_day_has_no_deviation(tiny_preset: Preset) -> None:
+    assert deviations(_day(DAY, 0.1), _earlier(), tiny_preset.declarations, LIMITS) == ()
+
+
+def test_a_share_and_a_null_rate_stop_the_run(tiny_preset: Preset) -> None:
+    found = deviations(_day(DAY, 0.1, 0.2, 0.4), _earlier(), tiny_preset.declarations, LIMITS)
+    assert [(one.measure, one.subject, one.stops) for one in found] == [
+        ("domain_mix", "share of candidates", True),
+        ("domain_mix", "share of candidates", True),
+        ("null_rates", "country", True),
+    ]
