@@ -5,30 +5,22 @@ Everything long is a Prefect flow, and a process of its own.
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
-from typing import TypeAlias
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress as Bar
 
 from mtmd.config import load_preset
-from mtmd.config.preset_files import default_preset
 from mtmd.errors import MtmdError
 from mtmd.logs.source import LogSource
+from mtmd.project.commands import Commands, add_commands, add_preset, read_day, run_flow
 from mtmd.store.workspace import Workspace
 
 _console = Console(highlight=False, soft_wrap=True)  # lines stay whole, so that JSON and paths can be copied
-_FLOWS = {
-    "run": ("mtmd_flows.daily_retrain", "the daily job: validate, extract, train, evaluate, prove, decide"),
-    "ablation": ("mtmd_flows.ablation", "what each part of the model earns"),
-    "ab-test": ("mtmd_flows.ab_test", "the model against the per-slice baselines in the simulated funnel"),
-}
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -36,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status, 1 for an error that the user can mend."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.run not in {_serve, _run_flow}:
+    if rest and options.run not in {_serve, run_flow}:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     try:
@@ -47,68 +39,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status or 0
 
 
-def read_day(text: str) -> date:
-    """A day of the command line; argparse says what is wrong with it."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a day, YYYY-MM-DD, such as 2026-01-25") from None
-
-
-_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mtmd", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command", dest="command")
-    _add_project(commands)
+    add_commands(commands)
     _add_logs(commands)
     _add_ads(commands)
     _add_champion(commands)
     return parser
 
 
-def _add_project(commands: _Commands) -> None:
-    """Commands of a project folder: make it, and run the flows there."""
-    init = commands.add_parser("init", help="make a folder with a preset, SQL, expectations and deployments")
-    init.add_argument("folder", type=Path, help="a folder that does not exist yet")
-    init.add_argument("--name", help="of the preset; default: the folder's name")
-    init.set_defaults(run=_init)
-    check = commands.add_parser(
-        "check",
-        help="say all that is wrong with a preset, its SQL and its logs; exit status 1 if anything is",
-    )
-    _add_preset(check)
-    check.add_argument("--logs", help="default: the preset's")
-    check.add_argument(
-        "--as-of",
-        type=date.fromisoformat,
-        help="day whose rows are read, YYYY-MM-DD; default: the newest that all tables have",
-    )
-    check.add_argument("--json", action="store_true", help="print the findings as JSON")
-    check.set_defaults(run=_check)
-    schema = commands.add_parser("schema", help="print the JSON Schema of a preset's file, for editors")
-    schema.set_defaults(run=_schema)
-    config = commands.add_parser("config", help="print what a preset resolves to, and which file says what")
-    _add_preset(config)
-    config.set_defaults(run=_config)
-    for name, (_, text) in _FLOWS.items():
-        # Its options are the flow's parameters, which Prefect's process alone knows: --help is handed on too.
-        commands.add_parser(name, help=text, add_help=False).set_defaults(run=_run_flow)
-
-
-def _add_preset(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--preset",
-        default=default_preset(),
-        help="a name or a path to a .toml; default: the current folder's preset.toml, or else demo",
-    )
-
-
-def _add_logs(commands: _Commands) -> None:
+def _add_logs(commands: Commands) -> None:
     """Commands that write logs."""
     simulate = commands.add_parser("simulate", help="write the simulated platform's logs, missing days only")
-    _add_preset(simulate)
+    add_preset(simulate)
     simulate.add_argument("--until", type=read_day, required=True, help="newest day, YYYY-MM-DD")
     simulate.add_argument(
         "--days", type=int, help="days up to --until; default: one window and its held-out day"
@@ -132,7 +76,7 @@ def _add_logs(commands: _Commands) -> None:
     kuairand.set_defaults(run=_import_kuairand)
 
 
-def _add_ads(commands: _Commands) -> None:
+def _add_ads(commands: Commands) -> None:
     """Commands about the champion's ads and their service."""
     publish = _of_line(
         commands,
@@ -165,7 +109,7 @@ def _add_ads(commands: _Commands) -> None:
     )
 
 
-def _add_champion(commands: _Commands) -> None:
+def _add_champion(commands: Commands) -> None:
     """Commands about which model is live."""
     _of_line(commands, "status", _status, "show the champion and recent changes")
     rollback = _of_line(
@@ -188,11 +132,11 @@ def _add_champion(commands: _Commands) -> None:
 
 
 def _of_line(
-    commands: _Commands, name: str, run: Callable[[argparse.Namespace], None], text: str
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], None], text: str
 ) -> argparse.ArgumentParser:
     """A command about a preset's line of models."""
     command = commands.add_parser(name, help=text, allow_abbrev=False)
-    _add_preset(command)
+    add_preset(command)
     command.add_argument("--artifacts", default="artifacts")
     command.set_defaults(run=run)
     return command
@@ -200,49 +144,6 @@ def _of_line(
 
 def _workspace(options: argparse.Namespace) -> Workspace:
     return Workspace.of(options.artifacts, load_preset(options.preset))
-
-
-def _init(options: argparse.Namespace) -> None:
-    from mtmd.project.scaffold import create_project
-
-    for path in create_project(options.folder, options.name):
-        _console.print(escape(str(path)))
-    _console.print(
-        escape(
-            f"next: cd {options.folder}, edit preset.toml, then mtmd check and mtmd run; README.md says more"
-        )
-    )
-
-
-def _check(options: argparse.Namespace) -> int:
-    from mtmd.project.check import check_project
-    from mtmd.project.show import show
-
-    checked = check_project(options.preset, logs=options.logs, as_of=options.as_of)
-    if options.json:
-        _console.print(checked.model_dump_json(indent=2), markup=False)
-    else:
-        show(checked, _console)
-    return 0 if checked.passed else 1
-
-
-def _schema(_: argparse.Namespace) -> None:
-    from mtmd.project.schema import preset_schema
-
-    _console.print(json.dumps(preset_schema(), indent=2, ensure_ascii=False), markup=False)
-
-
-def _config(options: argparse.Namespace) -> None:
-    from mtmd.project.resolved import as_toml, settings
-
-    _console.print(as_toml(settings(options.preset)), markup=False)
-
-
-def _run_flow(options: argparse.Namespace) -> None:
-    """Become the flow's own command."""
-    module, _ = _FLOWS[options.command]
-    os.environ["MTMD_COMMAND"] = f"mtmd {options.command}"
-    os.execv(sys.executable, [sys.executable, "-m", module, *options.rest])
 
 
 def _simulate(options: argparse.Namespace) -> None:

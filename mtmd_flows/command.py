@@ -16,9 +16,9 @@ from prefect.exceptions import ParameterTypeError
 from prefect.settings import PREFECT_API_URL
 from pydantic.fields import FieldInfo
 
-from mtmd.cli import read_day
 from mtmd.config.preset_files import default_preset
 from mtmd.errors import MtmdError
+from mtmd.project.commands import read_day
 from mtmd_flows.terminal import print_error, print_stopped
 
 _INTERRUPTED = 128 + signal.SIGINT
