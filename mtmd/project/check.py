@@ -82,7 +82,7 @@ def _check_day(
         yield from mended[table].findings
         if not mended[table].findings and read.columns is not None:
             yield fact(Part.COLUMNS, table, f"{len(declared[table])} columns, as declared")
-    yield from check_other_days(connection, statements.tables, logs, days.window)
+    yield from check_other_days(connection, statements.tables, logs, days.window, preset.declarations)
     impossible = stage(connection, mended, days.files, days.as_of, preset, folder)
     yield from impossible
     if not impossible:

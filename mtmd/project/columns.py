@@ -83,7 +83,7 @@ def mend_columns(
             *_absent(columns, lost, declarations),
             *_retyped(columns, lost, declarations),
             *_undeclared(columns, forgiven),
-            *_unlike(read, declared),
+            *_unlike(read, declared, optional_columns(declarations.domains)),
         )
     return MendedTable(f"select {selected} from (\n{read.statement}\n) as source", unknown, findings)
 
@@ -190,21 +190,23 @@ def _undeclared(columns: _Columns, forgiven: Collection[str]) -> Iterator[Findin
         yield error(Part.COLUMNS, columns.table, f"undeclared: {listed}", remedy)
 
 
-def _unlike(read: TableRead, declared: dict[str, str]) -> Iterator[Finding]:
-    """Files of the day whose columns differ from the first one's, and not only in types that are cast."""
-    as_read = {
-        path: {
-            column: declared[column] if is_readable(kind, declared.get(column, "")) else kind
-            for column, kind in columns.items()
-        }
-        for path, columns in (read.columns or {}).items()
-    }
-    (first, usual), *others = as_read.items()
+def _unlike(read: TableRead, declared: dict[str, str], optional: frozenset[str]) -> Iterator[Finding]:
+    """Files of the day that are read otherwise than the first one."""
+    (first, usual), *others = (read.columns or {}).items()
     for path, columns in others:
-        if different := difference(usual, columns):
+        if different := difference(as_read(usual, declared, optional), as_read(columns, declared, optional)):
             text = f"{path.name} has other columns than {first.name}: {different}"
             remedy = "each file of a day needs the same columns: write it again"
             yield error(Part.COLUMNS, read.table, text, remedy)
+
+
+def as_read(columns: dict[str, str], declared: dict[str, str], optional: frozenset[str]) -> dict[str, str]:
+    """A file's columns with the types that they are read as, without those that may as well be missing."""
+    return {
+        column: declared[column] if readable else kind
+        for column, kind in columns.items()
+        if not ((readable := is_readable(kind, declared.get(column, ""))) and column in optional)
+    }
 
 
 def difference(usual: dict[str, str], columns: dict[str, str]) -> str:

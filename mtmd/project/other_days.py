@@ -1,27 +1,36 @@
 """Whether the window's days have the columns of the day that is looked at; of their rows nothing is read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from functools import partial
 
+from mtmd.config import Declarations
 from mtmd.errors import LogsError
+from mtmd.logs.contract import optional_columns, table_columns
 from mtmd.logs.files import day_files
-from mtmd.project.columns import difference
+from mtmd.project.columns import as_read, difference
 from mtmd.project.engine import Connection, EngineError
 from mtmd.project.findings import Finding, Part, counted, error
 from mtmd.project.statements import TableRead, columns_of
 
 
 def check_other_days(
-    connection: Connection, tables: dict[str, TableRead], logs: str, days: Sequence[date]
+    connection: Connection,
+    tables: dict[str, TableRead],
+    logs: str,
+    days: Sequence[date],
+    declarations: Declarations,
 ) -> Iterator[Finding]:
-    """One finding for each table and difference, with the days that have it."""
+    """One finding for each table and difference, with the days that have it. What is cast alike is no difference."""
+    optional = optional_columns(declarations.domains)
     for table, read in tables.items():
         if read.columns is None:
             continue
-        usual = next(iter(read.columns.values()))
+        read_alike = partial(as_read, declared=table_columns(declarations)[table], optional=optional)
+        usual = read_alike(next(iter(read.columns.values())))
         found: dict[str, list[date]] = {}
         for day in days:
-            for words in _differences(connection, read, logs, day, usual):
+            for words in _differences(connection, read, logs, day, usual, read_alike):
                 found.setdefault(words, []).append(day)
         for words, having in found.items():
             text = f"{counted(len(having), 'earlier day')}, {having[0]} first: {words}"
@@ -30,7 +39,12 @@ def check_other_days(
 
 
 def _differences(
-    connection: Connection, read: TableRead, logs: str, day: date, usual: dict[str, str]
+    connection: Connection,
+    read: TableRead,
+    logs: str,
+    day: date,
+    usual: dict[str, str],
+    read_alike: Callable[[dict[str, str]], dict[str, str]],
 ) -> Iterator[str]:
     try:
         files = day_files(logs, read.table, day)
@@ -39,7 +53,7 @@ def _differences(
         return
     for path in files:
         try:
-            if words := difference(usual, columns_of(connection, read.statement, path)):
+            if words := difference(usual, read_alike(columns_of(connection, read.statement, path))):
                 yield words
                 return
         except EngineError as wrong:
