@@ -19,8 +19,9 @@ import duckdb
 from rich.console import Console
 
 from mtmd.config import Preset, load_preset
-from mtmd.logs.contract import TABLES
+from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.files import day_directory, source_files
+from mtmd.logs.reading import create_source_view
 from mtmd.logs.source import LogSource
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.sources.simulated.config import WorldConfig
@@ -33,6 +34,7 @@ from mtmd.validate.profiles import profile_staged_day
 from mtmd.validate.results import DayProfile, DayValidation
 from mtmd.validate.runner import validate_day
 from mtmd.validate.staging import stage_day
+from mtmd_expectations import Needs
 
 FIRST = date(2026, 1, 1)
 SCALED = 1.3
@@ -93,8 +95,13 @@ def simulated(directory: Path, preset: Preset, size: int, seed: int, days: int) 
 
 def profiled(source: LogSource, day: date, preset: Preset) -> DayProfile:
     """The profile that validation makes of a day."""
+    files, declared = source_files(source.root, day), table_columns(preset.declarations)
+    present = dict.fromkeys(Needs, False) | {Needs.NOTHING: True}
     with database() as opened:
-        stage_day(opened, source, source_files(source.root, day), day, preset)
+        for table, columns in declared.items():
+            there = dict.fromkeys(files[table], columns)  # the platform writes what is declared
+            create_source_view(opened.connection, f"source_{table}", source, table, columns, there)
+        stage_day(opened, source, files, day, preset, present)
         return profile_staged_day(opened, day, preset.declarations)
 
 

@@ -94,7 +94,7 @@ def other_features(ads: Path) -> None:
     [
         (gone, "has no day of ads"),
         (unreadable, f"ads of {NEWEST}: "),
-        (other_features, "lacks topic INTEGER"),
+        (other_features, "topic (missing; must be INTEGER)"),
     ],
 )
 def test_a_rollback_stands_where_ads_cannot_be_published(
