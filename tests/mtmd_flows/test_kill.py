@@ -80,7 +80,7 @@ def test_ctrl_c_ends_a_run_at_once_in_words(first_run: Run, tmp_path: Path) -> N
         pressed = time.monotonic()
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
-        assert time.monotonic() - pressed < 20  # it took minutes once; a quiet machine takes less than one second
+        assert time.monotonic() - pressed < 5
         assert psutil.wait_procs(family, timeout=20)[1] == []
     finally:
         with suppress(ProcessLookupError):
