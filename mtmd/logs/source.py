@@ -6,7 +6,7 @@ from pathlib import Path
 from mtmd.config import Preset
 from mtmd.errors import ConfigError
 from mtmd.logs.contract import TABLES
-from mtmd.logs.sql import SQL, bare_sql, statement
+from mtmd.logs.sql import SQL, bare_sql, statement, without_end
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,10 @@ class LogSource:
         return (SQL if self.sql is None else Path(self.sql)) / f"source_{table}.sql"
 
     def statement(self, table: str) -> str:
-        """The statement that gives a table's columns; raises ConfigError where the folder has none."""
+        """The statement that gives a table's columns, without the semicolon that ends it.
+
+        Raises ConfigError where the folder has none, and for a file with a second statement.
+        """
         path = self.file(table)
         if self.sql is None:
             return statement(path.stem)
@@ -39,7 +42,13 @@ class LogSource:
                 f"{path} does not exist; the preset's `sql` ({self.sql}) must be a folder with a statement for each "
                 "table: write it, or leave `sql` out where the files have the contract's columns"
             )
-        return path.read_text(encoding="utf-8")
+        text, second_line = without_end(path.read_text(encoding="utf-8"))
+        if second_line is not None:
+            raise ConfigError(
+                f"{path}, line {second_line}: a second statement begins here; a table has one statement: remove the "
+                "second"
+            )
+        return text
 
     def bare_statements(self) -> dict[str, str]:
         """What the three statements compute, by name, without comments: part of the names of what is read by them."""

@@ -51,9 +51,10 @@ def stage(
     }
     try:
         stage_day(database, source, files, day, preset, present)
-    except LogsError as wrong:
+    except (LogsError, ConfigError) as wrong:
         text, _, remedy = str(wrong).rpartition("; " if "; " in str(wrong) else ": ")
-        return [error(Part.ROWS, str(day), text, remedy)]
+        place = str(preset.expectations if isinstance(wrong, ConfigError) else day)
+        return [error(Part.ROWS, place, text, remedy)]
     return []
 
 

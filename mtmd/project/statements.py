@@ -94,8 +94,6 @@ def _read(connection: Connection, source: LogSource, table: str, paths: list[Pat
         line = _line(wrong)
         has = ", ".join(f"{name} {kind}" for name, kind in columns_of(connection, RAW, paths[0]).items())
         remedy = f"correct the statement; {paths[0].name} of {table} has {has}"
-        if '";"' in str(wrong):
-            remedy = "remove the semicolon: the statement becomes part of others"
         return error(Part.STATEMENTS, f"{place}:{line}" if line else place, _first(wrong), remedy)
     return TableRead(table, statement, columns)
 

@@ -11,8 +11,6 @@ READ = "from read_parquet($paths, hive_partitioning = false)\n"
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        (f"-- ads\nselect *\n{READ[:-1]};\n",
-         'source_ads.sql:3: Parser Error: syntax error at or near ";" → remove the semicolon'),
         (f"select *,\n    prize as cost\n{READ}", 'source_ads.sql:2: Binder Error: Referenced column "prize"'),
         (f"select * replace (cast(format as integer) as format)\n{READ}",
          "source_ads.sql:1: Conversion Error: Could not convert string"),
@@ -24,6 +22,19 @@ def test_an_error_has_its_file_and_line(project: Project, text: str, line: str) 
     (problem,) = project.problems(Part.STATEMENTS)
     assert problem.startswith(line)
     assert "\n" not in problem
+
+
+def test_a_semicolon_at_the_end_is_no_fault(project: Project) -> None:
+    project.statement("ads", f"-- ads;\nselect *\n{READ[:-1]};\n-- the end;\n")
+    assert project.problems() == []
+
+
+def test_a_second_statement_is_named_by_its_line(project: Project) -> None:
+    project.statement("ads", f"select *\n{READ[:-1]};\n\nselect 1;\n")
+    (problem,) = project.problems()
+    assert problem.endswith(
+        "source_ads.sql, line 4: a second statement begins here → a table has one statement: remove the second"
+    )
 
 
 def test_the_remedy_lists_the_columns_of_the_files(project: Project) -> None:

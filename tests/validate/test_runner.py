@@ -5,11 +5,12 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
 
-from mtmd.errors import LogsError, ValidationError
+from mtmd.errors import ConfigError, LogsError, ValidationError
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import SQL
 from mtmd.validate import staging
@@ -318,6 +319,21 @@ def test_a_question_about_all_candidates_that_fails_is_raised_and_blames_no_file
     assert results["mispelt"].stops
     assert "no_such_column" in results["mispelt"].message
     assert results["request_exists"].status is Status.PASSED
+
+
+def test_an_own_expectation_on_rows_of_candidates_that_fails_is_blamed_by_its_file(
+    logs, day, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from mtmd_expectations import Expect\n\ndef expectations(preset):\n    return {'candidates': [Expect("
+        "'mispelt', '…', 'from {batch} where {where}', where='ctr > 1', screen='max(no_such_column)')]}\n"
+    )
+    preset = logs.preset.model_copy(update={"expectations": str(own)})
+    with pytest.raises(
+        ConfigError, match=r"'mispelt' of candidates in .*own\.py, the preset's `expectations`, can't"
+    ):
+        validate_day(LogSource(logs.root), day, preset)
 
 
 def test_an_empty_table_fails_although_nothing_in_it_is_wrong() -> None:
