@@ -40,6 +40,13 @@ def bare_sql(text: str) -> str:
     return "".join(parts).strip()
 
 
+def parameter_names(text: str) -> set[str]:
+    """The parameters of a statement, `$paths` as `paths`."""
+    return set(
+        re.findall(r"\$([A-Za-z_]\w*)", "".join(match[2] or " " for match in _SQL_PARTS.finditer(text)))
+    )
+
+
 def quoted(column: str) -> str:
     """A column name in a statement."""
     return '"' + column.replace('"', '""') + '"'

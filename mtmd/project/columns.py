@@ -8,9 +8,8 @@ from pydantic import ValidationError
 
 from mtmd.config import Declarations, Feature
 from mtmd.errors import ConfigError
-from mtmd.logs.columns import is_readable
+from mtmd.logs.columns import TEXT, is_readable
 from mtmd.logs.contract import optional_columns, table_columns
-from mtmd.logs.files import duckdb_paths
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, counted, error, nearest
 from mtmd.project.statements import TableRead
@@ -47,6 +46,11 @@ class _Columns:
             if column in self.taken and not is_readable(self.there[self.taken[column]], kind)
         }
 
+    @property
+    def from_text(self) -> list[str]:
+        """Declared columns that are read from a CSV file's text."""
+        return [column for column in self.declared if self.there.get(self.taken.get(column, "")) == TEXT]
+
     def read(self, column: str) -> str:
         """The SQL of a declared column."""
         kind = self.declared[column]
@@ -68,12 +72,10 @@ def mend_columns(
 
     Raises EngineError for files that do not fit each other.
     """
-    given = {"paths": duckdb_paths(paths)}
-    described = rows(connection, f"describe select * from (\n{read.statement}\n) as source", given)
-    there = {row["column_name"]: row["column_type"] for row in described}
+    there = read.columns_of(connection, *paths)
     columns = _Columns(read.table, declared, there, _taken(there, declared))
     selected = ", ".join(f"{columns.read(column)} as {name(column)}" for column in declared)
-    lost = _lost(connection, read, columns, given["paths"])
+    lost = _lost(connection, read, columns, paths)
     unknown = frozenset(
         {column for column, n in lost.items() if n} | (declared.keys() - columns.taken.keys())
     )
@@ -82,6 +84,7 @@ def mend_columns(
         findings = (
             *_absent(columns, lost, declarations),
             *_retyped(columns, lost, declarations),
+            *_no_values(columns, lost),
             *_undeclared(columns, forgiven),
             *_unlike(read, declared, optional_columns(declarations.domains)),
         )
@@ -98,15 +101,16 @@ def _taken(there: dict[str, str], declared: dict[str, str]) -> dict[str, str]:
     return taken
 
 
-def _lost(connection: Connection, read: TableRead, columns: _Columns, paths: list[str]) -> dict[str, int]:
-    """Of each column of another type: how many of its values are none of the declared type."""
-    if not columns.retyped:
+def _lost(connection: Connection, read: TableRead, columns: _Columns, paths: list[Path]) -> dict[str, int]:
+    """Of each column of another type, or of text: how many of its values are none of the declared type."""
+    asked = [*columns.retyped, *columns.from_text]
+    if not asked:
         return {}
     counts = ", ".join(
         f"count_if({name(columns.taken[column])} is not null and {columns.read(column)} is null) as {name(column)}"
-        for column in columns.retyped
+        for column in asked
     )
-    (row,) = rows(connection, f"select {counts} from (\n{read.statement}\n) as source", {"paths": paths})
+    (row,) = rows(connection, f"select {counts} from (\n{read.statement}\n) as source", read.given(paths))
     return row
 
 
@@ -136,6 +140,14 @@ def _retyped(columns: _Columns, lost: dict[str, int], declarations: Declarations
         if _may_be(columns.table, column, there, declarations):
             remedy += f'; or set type = "{there}" of the feature in the preset'
         yield error(Part.COLUMNS, f"{columns.table}.{column}", text, remedy)
+
+
+def _no_values(columns: _Columns, lost: dict[str, int]) -> Iterator[Finding]:
+    for column in columns.from_text:
+        if lost[column]:
+            text = f"{counted(lost[column], 'value')} of the CSV file can't be read as {columns.declared[column]}"
+            remedy = f"correct the file, or read the column yourself in source_{columns.table}.sql"
+            yield error(Part.COLUMNS, f"{columns.table}.{column}", text, remedy)
 
 
 def _value(columns: _Columns, column: str, lost: dict[str, int]) -> str:

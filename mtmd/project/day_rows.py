@@ -44,7 +44,7 @@ def stage(
     source, database = LogSource(folder, folder), Database(url="", connection=connection)
     for table, columns in table_columns(preset.declarations).items():
         there = dict.fromkeys(files[table], columns)  # a mended statement gives what is declared
-        create_source_view(connection, f"source_{table}", source, table, columns, there)
+        create_source_view(connection, f"source_{table}", source, table, day, columns, there)
     present = dict.fromkeys(Needs, False) | {
         Needs.NOTHING: True,
         Needs.POSITION: "position" not in mended["candidates"].unknown,

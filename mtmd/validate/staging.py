@@ -61,7 +61,7 @@ def columns_of(database: Database, source: LogSource, table: str, file: Path, da
     Raises LogsError naming the table, the day, and the file or the statement that can't be read.
     """
     with _blaming(database, source, {table: [file]}, day):
-        return file_columns(database.connection, source, table, file)
+        return file_columns(database.connection, source, table, file, day)
 
 
 def stage_day(
@@ -87,7 +87,7 @@ def stage_day(
             _stage_candidates(database, preset, present)
         except duckdb.Error as error:
             declared = {"candidates": columns["candidates"]}
-            if blame(attempts(database.connection, duckdb.Error), source, candidates, declared) is None:
+            if blame(attempts(database.connection, duckdb.Error), source, candidates, day, declared) is None:
                 _require_own_expectations_run(database, preset, error)
             raise
     for table, count in (("requests", "count(*)"), ("ads", "count(*)"), (SUMMARY, "sum(candidates)")):
@@ -172,7 +172,7 @@ def stage_found(
                 _find(database, expect)
             except duckdb.Error as error:
                 attempt = attempts(database.connection, duckdb.Error)
-                if (blamed := blame(attempt, source, {"candidates": files}, {})) is not None:
+                if (blamed := blame(attempt, source, {"candidates": files}, day, {})) is not None:
                     raise LogsError(f"candidates of {day}: {blamed}") from error
                 words = literal(str(error).splitlines()[0])
                 database.rows(f"create view {found_table(expect)} as select error({words}) as failed")
@@ -271,6 +271,7 @@ def stage_previous_requests(database: Database, source: LogSource, files: list[P
                 source,
                 "requests",
                 files,
+                day,
                 {"request_id": "BIGINT"},
                 ignore_undeclared=True,
             )

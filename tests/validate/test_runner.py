@@ -19,6 +19,7 @@ from mtmd.validate.results import DayValidation, Status
 from mtmd.validate.runner import require, run_suites, validate_day, validate_window
 from mtmd_expectations import Needs, candidates
 from mtmd_expectations.common import Expect, SuiteTable, build_suite
+from tests.elsewhere import laid_out
 
 EVERYTHING = dict.fromkeys(Needs, True)
 
@@ -440,3 +441,12 @@ def test_days_with_too_few_rows_say_nothing_of_a_windows_mix(logs, yesterday) ->
         {r.name for r in validate_window(days, p).results if not r.success} for p in (logs.preset, preset)
     ]
     assert warned == [{"domain_rows_every_day", "domain_mix_steady"}, {"domain_rows_every_day"}]
+
+
+def test_a_day_has_the_same_profile_wherever_and_however_the_logs_are_kept(
+    logs, day, yesterday, tmp_path: Path
+) -> None:
+    source = LogSource(tmp_path / "elsewhere", tables=laid_out(logs.root, tmp_path / "elsewhere"))
+    other = validate_day(source, day, logs.preset, [yesterday])
+    assert other.passed
+    assert other == logs.validate(yesterday)
