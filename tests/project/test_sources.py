@@ -126,3 +126,17 @@ def test_a_fetched_table_is_checked_like_files(project: Project) -> None:
     (problem,) = project.problems()
     assert problem.startswith("ads: ads ([sources.ads]): the table can't be read (")
     assert "dy" in problem
+
+
+@pytest.mark.skipif(
+    find_spec("adbc_driver_postgresql") is None, reason="adbc_driver_postgresql is not installed"
+)
+def test_a_variable_that_is_not_set_is_a_problem(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_DATABASE", raising=False)
+    project.say(
+        '[sources.ads]\nkind = "postgresql"\nconnection = "NO_DATABASE"\ntable = "ads"\nday_column = "day"\n'
+    )
+    assert project.problems() == [
+        "ads: ads ([sources.ads]): the environment variable NO_DATABASE is not set → set it to the connection string: "
+        "postgresql://user:password@host:5432/database"
+    ]
