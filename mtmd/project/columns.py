@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from mtmd.config import Declarations, Feature
 from mtmd.errors import ConfigError
-from mtmd.logs.columns import TEXT, is_readable
+from mtmd.logs.columns import TEXT, is_readable, text_as
 from mtmd.logs.contract import optional_columns, table_columns
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, counted, error, nearest
@@ -57,6 +57,8 @@ class _Columns:
         if column not in self.taken:
             return f"cast(null as {kind})"
         source = name(self.taken[column])
+        if self.there[self.taken[column]] == TEXT:
+            return f"try({text_as(self.taken[column], kind)})"
         return source if self.there[self.taken[column]] == kind else f"try_cast({source} as {kind})"
 
 

@@ -80,6 +80,34 @@ def test_a_csv_file_whose_day_is_asked_for_is_checked_like_any_other(elsewhere: 
     assert elsewhere.check(date(2026, 1, 22)).passed
 
 
+def test_a_teams_own_statement_knows_the_separators_of_its_files(project: Project) -> None:
+    path = project.file("ads")
+    whole = pq.read_table(path, partitioning=None).to_pylist()
+    for number in range(1, 24):
+        (project.logs / "csv").mkdir(exist_ok=True)
+        lines = [";".join([*whole[0], "note"]), *map(_line, whole)]
+        (project.logs / "csv" / f"2026-01-{number:02}.csv").write_text("\n".join(lines) + "\n")
+    project.say('[sources.ads]\nfiles = "csv/{day}.csv"\nformat = "csv"\n')
+    project.statement(
+        "ads",
+        "select * exclude (note)\nfrom read_csv($paths, delim = ';', header = true, all_varchar = true, skip = 0)\n",
+    )
+    assert project.problems() == []
+    project.statement(
+        "ads", "select * exclude (notes)\nfrom read_csv($paths, delim = ';', all_varchar = true)\n"
+    )
+    (problem,) = project.problems(Part.STATEMENTS)
+    assert problem.startswith('source_ads.sql: Binder Error: Column "notes" in EXCLUDE list not found')
+    assert "2026-01-23.csv of ads has ad_id text of a CSV file, " in problem
+    (project.logs / "csv" / "2026-01-23.csv").write_text("id,word\n1\n2,x\n")
+    (problem,) = project.problems(Part.STATEMENTS)
+    assert "2026-01-23.csv of ads can't be read without it, either: Invalid Input Error: " in problem
+
+
+def _line(row: dict[str, object]) -> str:
+    return ";".join("" if value is None else str(value) for value in row.values()) + ";a, b, and c"
+
+
 DELTA = """
 [sources.ads]
 kind = "delta"
