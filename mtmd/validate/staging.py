@@ -13,10 +13,11 @@ from typing import Any
 
 import duckdb
 
-from mtmd.config import Declarations, Feature, Preset
+from mtmd.config import Declarations, Feature, IdType, Preset
 from mtmd.errors import LogsError
 from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
+from mtmd.logs.ids import held_as
 from mtmd.logs.reading import Columns, attempts, blame, create_checked_view, file_columns, reading_error
 from mtmd.logs.source import LogSource
 from mtmd.validate.deviations import Deviation
@@ -231,13 +232,15 @@ def _create(database: Database, table: str, columns: str, rows: Sequence[tuple[A
         database.rows(f"insert into {table} select {', '.join(f'unnest(${c})' for c in lists)}", lists)
 
 
-def stage_previous_requests(database: Database, source: LogSource, files: list[Path], day: date) -> None:
-    """Make `previous_requests` from the day before's files; without files it is empty.
+def stage_previous_requests(
+    database: Database, source: LogSource, files: list[Path], day: date, kind: IdType
+) -> None:
+    """Make `previous_requests` from the day before's files; without files it is empty. `kind` is the ids' type.
 
     Raises LogsError naming the day before when its request ids can't be read: this day is judged by them.
     """
     if not files:
-        database.rows("create table previous_requests (request_id bigint)")
+        database.rows(f"create table previous_requests (request_id {held_as(kind)})")
         return
     with _blaming(database, source, {"requests": files}, day):
         try:
@@ -247,7 +250,7 @@ def stage_previous_requests(database: Database, source: LogSource, files: list[P
                 source,
                 "requests",
                 files,
-                {"request_id": "BIGINT"},
+                {"request_id": kind},
                 ignore_undeclared=True,
             )
         except LogsError as error:

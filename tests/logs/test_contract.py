@@ -82,7 +82,7 @@ def test_a_label_of_ones_own_is_a_boolean_outcome_beside_the_contracts() -> None
 
 @pytest.mark.parametrize(
     ("label", "kind"),
-    [("ad_id", "BIGINT"), ("position", "INTEGER"), ("ctr", "FLOAT"), ("surface", "VARCHAR")],
+    [("ad_id", "an id"), ("position", "INTEGER"), ("ctr", "FLOAT"), ("surface", "VARCHAR")],
 )
 def test_a_label_that_is_a_column_of_another_type_is_an_error(label: str, kind: str) -> None:
     with pytest.raises(
