@@ -155,7 +155,7 @@ def one(**request: object) -> dict:
         (one() | {"top_k": 51}, 422, "top_k"),
         (one() | {"top_k": 1.5}, 422, "top_k"),
         (one() | {"ad_ids": [1] * 101}, 422, "at most 100"),
-        (one() | {"ad_ids": ["1"]}, 422, "ad_ids"),
+        (one() | {"ad_ids": ["1.0"]}, 422, "ad_ids"),
         (one() | {"more": 1}, 422, "more"),
         (one(country="x" * 20_001), 413, "more than 20000 bytes"),
     ],
