@@ -1,5 +1,6 @@
 """Requests and users with text ids, ads with UUIDs: from logs to `/rank`, each id as the logs have it."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -12,10 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from mtmd.config import Preset
+from mtmd.errors import LogsError
 from mtmd.export.bundle import bundle_id, export_bundle
 from mtmd.export.fresh_process import check_answers, check_fresh_process
 from mtmd.export.rows import RawRows, sample_raw_rows
 from mtmd.extract.shards import Shard, open_shard
+from mtmd.extract.snapshot import read_ads
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData, day_batches
 from mtmd.logs.ids import id_number
@@ -235,3 +238,72 @@ def test_features_of_ids_are_watched(text_ids: TextIds, tmp_path: Path) -> None:
     shifts = {shift.feature: shift.rows for shift in feature_shifts(profiles, DAY) if shift.day == DAY}
     assert shifts["ad_id"] == text_ids.shards[-1].ads
     assert shifts["user_id"] == text_ids.shards[-1].requests
+
+
+@pytest.fixture
+def logs(text_ids: TextIds, tmp_path: Path) -> Path:
+    """A copy to damage."""
+    return Path(shutil.copytree(text_ids.source.root, tmp_path / "logs"))
+
+
+def _read(path: Path) -> str:
+    return f"read_parquet('{path}', hive_partitioning = false)"
+
+
+def _damage(logs: Path, table: str, change: str) -> None:
+    """Change columns of a table of the second day."""
+    path = logs / table / f"date={DAY}" / "a.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"create table t as select * replace ({change}) from {_read(path)}")
+        connection.execute(f"copy t to '{path}' (format parquet)")
+
+
+_LENGTH = "must have 1 to 128 characters and no NUL, and has the value"
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "words"),
+    [
+        ("requests", "'' as request_id", f"requests.request_id {_LENGTH} ''"),
+        ("requests", "repeat('u', 129) as user_id", f"requests.user_id {_LENGTH} 'uuu"),
+        ("candidates", "'a' || chr(0) as request_id", f"candidates.request_id {_LENGTH} 'a\\0'"),
+        ("candidates", "'none' as ad_id", "candidates.ad_id must be a UUID such as"),
+        ("ads", "'none' as ad_id", "ads.ad_id must be a UUID such as"),
+        ("ads", "7::bigint as ad_id", "ad_id (is BIGINT; must be UUID: cast(ad_id as UUID))"),
+        (
+            "requests",
+            "7::bigint as request_id",
+            "request_id (is BIGINT; must be VARCHAR: cast(request_id as VARCHAR))",
+        ),
+    ],
+)
+def test_a_wrong_id_is_named_by_every_station_that_reads_it(
+    *, logs: Path, tmp_path: Path, table: str, change: str, words: str
+) -> None:
+    _damage(logs, table, change)
+    source = LogSource(logs)
+    with pytest.raises(LogsError) as extracted:
+        extract_day(source, DAY, PRESET.declarations, tmp_path / "shards")
+    assert words in str(extracted.value)
+    if table == "ads":
+        with pytest.raises(LogsError) as read:
+            list(read_ads(source, DAY, PRESET.declarations))
+        assert words in str(read.value)
+    if "(is" not in words:  # other types are a failed comparison of columns, which `test_runner.py` looks at
+        with pytest.raises(LogsError) as validated:
+            validate_day(source, DAY, PRESET)
+        assert words in str(validated.value)
+
+
+def test_ids_that_come_twice_are_found_however_they_are_written(logs: Path) -> None:
+    _damage(
+        logs,
+        "ads",
+        "upper(cast(if(ad_id = max(ad_id) over (), min(ad_id) over (), ad_id) as varchar)) as ad_id",
+    )
+    shutil.copy(logs / f"requests/date={DAYS[0]}/a.parquet", logs / f"requests/date={DAY}/b.parquet")
+    failing = {
+        result.name: result.unexpected for result in validate_day(LogSource(logs), DAY, PRESET).failures
+    }
+    assert failing["ad_id_unique"] == 1
+    assert failing["request_ids_new"] == failing["ts_inside_the_day"] > 0

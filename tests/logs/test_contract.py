@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtmd.config import Declarations, Domains, Feature, Preset, Task
+from mtmd.config import Declarations, Domains, Feature, IdsConfig, Preset, Task
 from mtmd.errors import ConfigError
 from mtmd.logs.contract import TABLES, outcome_columns, table_columns
 
@@ -53,6 +53,23 @@ def test_a_feature_that_retypes_a_contract_column_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"'user_id' has type VARCHAR, .* requests.user_id is BIGINT"):
         table_columns(declare(name="user_id"))
     assert table_columns(declare(name="user_id", type="BIGINT"))["requests"]["user_id"] == "BIGINT"
+
+
+def test_ids_have_the_types_that_the_preset_declares() -> None:
+    ids = IdsConfig(request="UUID", user="VARCHAR", ad="VARCHAR")
+    columns = table_columns(declare(name="user_id").model_copy(update={"ids": ids}))
+    assert columns["requests"] == {
+        "user_id": "VARCHAR",
+        "request_id": "UUID",
+        "ts": "TIMESTAMP",
+        "surface": "VARCHAR",
+    }
+    assert columns["ads"]["ad_id"] == "VARCHAR"
+    assert {columns["candidates"][key] for key in ("request_id", "ad_id")} == {"UUID", "VARCHAR"}
+    with pytest.raises(
+        ConfigError, match=r"'user_id' has type BIGINT, .* is VARCHAR; set its type to VARCHAR"
+    ):
+        table_columns(declare(name="user_id", type="BIGINT").model_copy(update={"ids": ids}))
 
 
 def test_a_task_named_as_a_contract_column_is_an_error() -> None:
