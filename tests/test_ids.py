@@ -201,6 +201,15 @@ def test_the_service_ranks_with_ids_as_the_logs_have_them(client: Client, text_i
     assert len(every["requests"][0]["ads"]) == text_ids.shards[-1].ads
 
 
+def test_openapi_says_what_ids_are(client: Client) -> None:
+    _, document = client.get("/openapi.json")
+    schemas = document["components"]["schemas"]
+    request_id, _ = schemas["Request"]["properties"]["request_id"]["anyOf"]
+    assert (request_id["type"], request_id["minLength"], request_id["maxLength"]) == ("string", 1, 128)
+    named, _ = schemas["RankQuestion"]["properties"]["ad_ids"]["anyOf"]
+    assert named["items"] == {"type": "string", "format": "uuid"}
+
+
 @pytest.mark.parametrize(
     ("question", "where"),
     [
