@@ -259,9 +259,9 @@ def _read(path: Path) -> str:
     return f"read_parquet('{path}', hive_partitioning = false)"
 
 
-def _damage(logs: Path, table: str, change: str) -> None:
-    """Change columns of a table of the second day."""
-    path = logs / table / f"date={DAY}" / "a.parquet"
+def _damage(logs: Path, table: str, change: str, day: date = DAY) -> None:
+    """Change columns of a table of a day."""
+    path = logs / table / f"date={day}" / "a.parquet"
     with duckdb.connect() as connection:
         connection.execute(f"create table t as select * replace ({change}) from {_read(path)}")
         connection.execute(f"copy t to '{path}' (format parquet)")
@@ -302,6 +302,14 @@ def test_a_wrong_id_is_named_by_every_station_that_reads_it(
         with pytest.raises(LogsError) as validated:
             validate_day(source, DAY, PRESET)
         assert words in str(validated.value)
+
+
+def test_a_wrong_id_of_the_day_before_is_named_with_its_day(logs: Path) -> None:
+    _damage(logs, "requests", "'' as request_id", DAYS[0])
+    with pytest.raises(
+        LogsError, match=rf"^requests of {DAYS[0]}: requests\.request_id has .*{_LENGTH} ''.*correct it"
+    ):
+        validate_day(LogSource(logs), DAY, PRESET)
 
 
 def test_ids_that_come_twice_are_found_however_they_are_written(logs: Path) -> None:

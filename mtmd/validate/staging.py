@@ -172,17 +172,19 @@ def _blaming(
     files: SourceFiles,
     day: date,
     columns: Mapping[str, Columns] | None = None,
+    *,
+    views: str = "source",
 ) -> Iterator[None]:
     """Turn DuckDB's error on one table into a LogsError that says what to mend.
 
-    `columns` are the declared ones, of every table, where the views `source_<table>` are there.
+    `columns` are the declared ones, of every table, where the views `<views>_<table>` are there.
     """
     try:
         yield
     except duckdb.Error as error:
         declared = {table: columns[table] for table in files} if columns else {}
         attempt = attempts(database.connection, duckdb.Error)
-        raise reading_error(attempt, source, files, day, error, declared) from error
+        raise reading_error(attempt, source, files, day, error, declared, views=views) from error
 
 
 def _row_hash(columns: Iterable[str]) -> str:
@@ -242,7 +244,8 @@ def stage_previous_requests(
     if not files:
         database.rows(f"create table previous_requests (request_id {held_as(kind)})")
         return
-    with _blaming(database, source, {"requests": files}, day):
+    columns = {"request_id": kind}
+    with _blaming(database, source, {"requests": files}, day, {"requests": columns}, views="source_previous"):
         try:
             create_checked_view(
                 database.connection,
@@ -250,7 +253,7 @@ def stage_previous_requests(
                 source,
                 "requests",
                 files,
-                {"request_id": kind},
+                columns,
                 ignore_undeclared=True,
             )
         except LogsError as error:
