@@ -7,6 +7,7 @@ from mtmd.config.domains import Domain, Domains, Slice, Task
 from mtmd.config.evaluation import EvaluationConfig
 from mtmd.config.features import Declarations, Feature, SideSchema
 from mtmd.config.gates import GatesConfig
+from mtmd.config.ids import IdsConfig, IdType
 from mtmd.config.model import ModelConfig, RivalsConfig, TwoTowerConfig
 from mtmd.config.monitor import MonitorConfig
 from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, Preset, load_preset
@@ -27,6 +28,8 @@ __all__ = [
     "Feature",
     "Frozen",
     "GatesConfig",
+    "IdType",
+    "IdsConfig",
     "ModelConfig",
     "MonitorConfig",
     "Preset",

@@ -9,10 +9,11 @@ from pydantic import Field, model_validator
 
 from mtmd.config.base import Frozen
 from mtmd.config.domains import Domains
+from mtmd.config.ids import IdsConfig
 
 Side = Literal["query", "item"]
 Kind = Literal["continuous", "categorical", "embedding"]
-ColumnType = Literal["FLOAT", "DOUBLE", "INTEGER", "BIGINT", "VARCHAR"]
+ColumnType = Literal["FLOAT", "DOUBLE", "INTEGER", "BIGINT", "VARCHAR", "UUID"]
 
 
 class Feature(Frozen):
@@ -41,7 +42,7 @@ class Feature(Frozen):
         categorical, continuous = self.kind == "categorical", self.kind == "continuous"
         allowed = {
             "continuous": {"FLOAT", "DOUBLE", "INTEGER", "BIGINT"},
-            "categorical": {"VARCHAR", "INTEGER", "BIGINT"},
+            "categorical": {"VARCHAR", "INTEGER", "BIGINT", "UUID"},
             "embedding": {"FLOAT"},
         }[self.kind]
         for fits, rule in (
@@ -105,6 +106,11 @@ class Declarations(Frozen):
     domains: Domains
     features: tuple[Feature, ...] = Field(min_length=2)
     hash_seed: int = Field(0, ge=0, description="seed of the categorical hash")
+    ids: IdsConfig = Field(
+        IdsConfig(),
+        exclude_if=lambda ids: ids == IdsConfig(),  # so that ids of the usual type change no output's name
+        description="types of the ids",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

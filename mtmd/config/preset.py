@@ -13,6 +13,7 @@ from mtmd.config.domains import Domains
 from mtmd.config.evaluation import EvaluationConfig
 from mtmd.config.features import Declarations, Feature
 from mtmd.config.gates import GatesConfig
+from mtmd.config.ids import IdsConfig
 from mtmd.config.model import ModelConfig, RivalsConfig
 from mtmd.config.monitor import MonitorConfig
 from mtmd.config.preset_files import preset_path, read_preset
@@ -58,6 +59,7 @@ class Preset(Frozen):
     domains: Domains
     features: tuple[Feature, ...]
     hash_seed: int = Field(0, ge=0)
+    ids: IdsConfig = IdsConfig()
     data: DataConfig = DataConfig()
     model: ModelConfig
     rivals: RivalsConfig = RivalsConfig()
@@ -92,7 +94,9 @@ class Preset(Frozen):
 
     @cached_property
     def declarations(self) -> Declarations:
-        return Declarations(domains=self.domains, features=self.features, hash_seed=self.hash_seed)
+        return Declarations(
+            domains=self.domains, features=self.features, hash_seed=self.hash_seed, ids=self.ids
+        )
 
 
 def load_preset(name_or_path: str) -> Preset:

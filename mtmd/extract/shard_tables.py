@@ -21,6 +21,7 @@ from mtmd.extract.shards import FileRecord
 from mtmd.extract.sources import check_keys, make_keys
 from mtmd.logs.contract import TABLES
 from mtmd.logs.encoding import encode
+from mtmd.logs.ids import id_numbers
 from mtmd.logs.sql import statement
 from mtmd.store.columns import Columns, create_columns
 from mtmd.store.files import settle
@@ -111,7 +112,7 @@ def _requests(
     names = ("request_id", "ts", *(feature.name for feature in schema.fields))
     for _, batch in _batches(connection, "shard_requests", names, rows):
         place, raw = batch.column("request_row").to_numpy(), batch.column("source_row")
-        columns["request_id"][place] = raw.field("request_id")
+        columns["request_id"][place] = id_numbers(raw.field("request_id"))
         columns["ts"][place] = raw.field("ts").cast(pa.int64())
         columns["surface"][place] = batch.column("surface_index")
         _encode(columns, place, raw, schema, declarations.hash_seed)
@@ -126,7 +127,7 @@ def _ads(connection: duckdb.DuckDBPyConnection, path: Path, rows: int, declarati
     names = ("ad_id", *(feature.name for feature in schema.fields))
     for _, batch in _batches(connection, "shard_ads", names, rows):
         place, raw = batch.column("ad_row").to_numpy(), batch.column("source_row")
-        columns["ad_id"][place] = raw.field("ad_id")
+        columns["ad_id"][place] = id_numbers(raw.field("ad_id"))
         columns["product"][place] = batch.column("product_index")
         _encode(columns, place, raw, schema, declarations.hash_seed)
     return columns

@@ -23,6 +23,7 @@ from mtmd.extract.sources import blaming, load_sources
 from mtmd.logs.digests import identities, source_digests
 from mtmd.logs.encoding import EncodedAds, encode
 from mtmd.logs.files import day_files
+from mtmd.logs.ids import arrow_ids
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
 
@@ -48,7 +49,7 @@ def read_ads(source: LogSource, day: date, declarations: Declarations) -> Iterat
     columns = list(dict.fromkeys(("ad_id", "bid", *(feature.name for feature in schema.fields))))
     for product, raw in _rows(source, day, declarations, columns):
         encoded = encode(pa.Table.from_struct_array(raw), schema, declarations.hash_seed)
-        ad_id, bid = raw.field("ad_id").to_numpy(), _bids(raw)
+        ad_id, bid = arrow_ids(raw.field("ad_id")), _bids(raw)
         for index in np.unique(product):
             rows = slice(*np.searchsorted(product, [index, index + 1]))
             yield EncodedAds(schema.domains[index], ad_id[rows], encoded.part(rows), bid[rows])

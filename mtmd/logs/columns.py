@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from mtmd.logs.contract import ID_COLUMNS
+from mtmd.logs.ids import held_as, read_id_sql
 from mtmd.logs.sql import quoted
 
 _SMALL = ("TINYINT", "UTINYINT", "SMALLINT", "USMALLINT")
@@ -24,6 +26,8 @@ _WIDENED = {  # of each declared type, the types that are cast to it whatever th
         "TIMESTAMPTZ_NS",
     ),
     "FLOAT[]": ("DOUBLE[]",),
+    "UUID": ("VARCHAR",),
+    "VARCHAR": ("UUID",),
 }
 _PATTERNS = {  # the same, of types that are written with their parameters
     "FLOAT": re.compile(r"DECIMAL\(\d+,\d+\)"),
@@ -88,7 +92,8 @@ def widened_columns(declared: Mapping[str, str], found: Mapping[str, str]) -> di
 def select_declared(table: str, declared: Mapping[str, str], found: Mapping[str, str]) -> str:
     """The select list that gives the declared columns, in their order, of a statement that gives `found`.
 
-    Columns that have no problem only; a missing one is null. `table` is named where a value has no place in its type.
+    Columns that have no problem only; a missing one is null, and a UUID is its text. `table` is named where a value has
+    no place in its type, or is no id.
     """
     return ", ".join(
         _read_as(table, column, found.get(column), kind) + f" as {quoted(column)}"
@@ -107,6 +112,11 @@ def is_readable(found: str, declared: str) -> bool:
     )
 
 
+def is_checked_text(table: str, column: str, declared: str) -> bool:
+    """Whether each value of a column is compared with the rule of its type, in `ID_RULES`: text ids, and any UUID."""
+    return declared == "UUID" or (declared == "VARCHAR" and column in ID_COLUMNS.get(table, {}))
+
+
 def _exact_to(found: str, declared: str) -> int | None:
     """The size up to which the declared type has every whole number, where `found` goes beyond it."""
     kinds, limit = _EXACT_TO.get(declared, ((), 0))
@@ -115,10 +125,12 @@ def _exact_to(found: str, declared: str) -> int | None:
 
 def _read_as(table: str, column: str, found: str | None, declared: str) -> str:
     name = quoted(column)
+    if found is None:
+        return f"cast(null as {held_as(declared)})"
+    if is_checked_text(table, column, declared):
+        return read_id_sql(f"{table}.{column}", name, declared)
     if found == declared:
         return name
-    if found is None:
-        return f"cast(null as {declared})"
     if declared == "TIMESTAMP":
         # A cast would use the session's time zone, and round nanoseconds up: the last ones into the next day.
         microseconds = f"epoch_ns({name}) // 1000" if found == "TIMESTAMPTZ_NS" else f"epoch_us({name})"

@@ -99,7 +99,7 @@ def validate_day(
         stage_trailing(opened, earlier)
         profile = profile_staged_day(opened, day, preset.declarations)
         stage_deviations(opened, deviations(profile, earlier, preset.declarations, limits))
-        stage_previous_requests(opened, source, previous, previous_day)
+        stage_previous_requests(opened, source, previous, previous_day, preset.ids.request)
         stage_found(opened, source, files["candidates"], day, preset, present)
         results = run_suites(opened, _day_suites(preset), present)
     return DayValidation(day=day, results=schemas + results, profile=profile)

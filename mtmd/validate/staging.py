@@ -13,10 +13,11 @@ from typing import Any
 
 import duckdb
 
-from mtmd.config import Declarations, Feature, Preset
+from mtmd.config import Declarations, Feature, IdType, Preset
 from mtmd.errors import LogsError
 from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
+from mtmd.logs.ids import held_as
 from mtmd.logs.reading import Columns, attempts, blame, create_checked_view, file_columns, reading_error
 from mtmd.logs.source import LogSource
 from mtmd.validate.deviations import Deviation
@@ -171,17 +172,19 @@ def _blaming(
     files: SourceFiles,
     day: date,
     columns: Mapping[str, Columns] | None = None,
+    *,
+    views: str = "source",
 ) -> Iterator[None]:
     """Turn DuckDB's error on one table into a LogsError that says what to mend.
 
-    `columns` are the declared ones, of every table, where the views `source_<table>` are there.
+    `columns` are the declared ones, of every table, where the views `<views>_<table>` are there.
     """
     try:
         yield
     except duckdb.Error as error:
         declared = {table: columns[table] for table in files} if columns else {}
         attempt = attempts(database.connection, duckdb.Error)
-        raise reading_error(attempt, source, files, day, error, declared) from error
+        raise reading_error(attempt, source, files, day, error, declared, views=views) from error
 
 
 def _row_hash(columns: Iterable[str]) -> str:
@@ -231,15 +234,18 @@ def _create(database: Database, table: str, columns: str, rows: Sequence[tuple[A
         database.rows(f"insert into {table} select {', '.join(f'unnest(${c})' for c in lists)}", lists)
 
 
-def stage_previous_requests(database: Database, source: LogSource, files: list[Path], day: date) -> None:
-    """Make `previous_requests` from the day before's files; without files it is empty.
+def stage_previous_requests(
+    database: Database, source: LogSource, files: list[Path], day: date, kind: IdType
+) -> None:
+    """Make `previous_requests` from the day before's files; without files it is empty. `kind` is the ids' type.
 
     Raises LogsError naming the day before when its request ids can't be read: this day is judged by them.
     """
     if not files:
-        database.rows("create table previous_requests (request_id bigint)")
+        database.rows(f"create table previous_requests (request_id {held_as(kind)})")
         return
-    with _blaming(database, source, {"requests": files}, day):
+    columns = {"request_id": kind}
+    with _blaming(database, source, {"requests": files}, day, {"requests": columns}, views="source_previous"):
         try:
             create_checked_view(
                 database.connection,
@@ -247,7 +253,7 @@ def stage_previous_requests(database: Database, source: LogSource, files: list[P
                 source,
                 "requests",
                 files,
-                {"request_id": "BIGINT"},
+                columns,
                 ignore_undeclared=True,
             )
         except LogsError as error:

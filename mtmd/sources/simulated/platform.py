@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mtmd.config import Preset
+from mtmd.config import IdsConfig, Preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.files import available_days, day_directory
@@ -177,6 +177,11 @@ def require_columns(preset: Preset) -> None:
 
     It writes two more tasks, `further_tasks`, where the preset has one of them.
     """
+    if preset.ids != IdsConfig():
+        raise ConfigError(
+            f"preset {preset.name!r} can't be simulated: the platform writes BIGINT ids, and the preset's [ids] has "
+            f"{preset.ids}; leave [ids] out, or bring the logs that this one is made for"
+        )
     further = _FURTHER if has_further_tasks(preset) else frozenset()
     for table, columns in table_columns(preset.declarations).items():
         written = set(SCHEMAS[table].names) | (further if table == "candidates" else frozenset())
