@@ -13,10 +13,13 @@ from mtmd.config.monitor import MonitorConfig
 from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, Preset, load_preset
 from mtmd.config.preset_files import preset_names
 from mtmd.config.retention import RetentionConfig
+from mtmd.config.sources import DAY, DAY_CODES, SourcesConfig
 from mtmd.config.training import TrainingConfig
 from mtmd.config.variants import Variant, variant, variants
 
 __all__ = [
+    "DAY",
+    "DAY_CODES",
     "MAX_WINDOW_DAYS",
     "MIN_WINDOW_DAYS",
     "ABTestConfig",
@@ -37,6 +40,7 @@ __all__ = [
     "RivalsConfig",
     "SideSchema",
     "Slice",
+    "SourcesConfig",
     "Task",
     "TrainingConfig",
     "TwoTowerConfig",

@@ -19,6 +19,7 @@ from mtmd.config.monitor import MonitorConfig
 from mtmd.config.preset_files import preset_path, read_preset
 from mtmd.config.retention import RetentionConfig
 from mtmd.config.simulation import SimulationConfig
+from mtmd.config.sources import SourcesConfig
 from mtmd.config.training import TrainingConfig
 from mtmd.errors import ConfigError
 
@@ -37,6 +38,9 @@ class Preset(Frozen):
         None,
         description="folder of source_requests.sql, source_ads.sql and source_candidates.sql, seen from the "
         "preset's file; left out where the logs have the contract's columns",
+    )
+    sources: SourcesConfig = Field(
+        SourcesConfig(), description="where each table's days are, and their format"
     )
     expectations: str | None = Field(
         None,

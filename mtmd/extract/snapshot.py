@@ -22,7 +22,6 @@ from mtmd.extract.shards import Shard, read_manifest
 from mtmd.extract.sources import blaming, load_sources
 from mtmd.logs.digests import identities, source_digests
 from mtmd.logs.encoding import EncodedAds, encode
-from mtmd.logs.files import day_files
 from mtmd.logs.ids import arrow_ids
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
@@ -30,12 +29,12 @@ from mtmd.logs.sql import statement
 _ROWS = 32_768  # rows encoded at a time: bounds what is held of a snapshot
 
 
-def ads_digests(logs: str | Path, day: date, cache: Path) -> dict[str, str]:
+def ads_digests(source: LogSource, day: date, cache: Path) -> dict[str, str]:
     """sha256 of each file of a day's snapshot of ads, as the manifest of the day's shard has them under `ads`.
 
     `cache` is a directory of remembered digests: that of the shards. Raises LogsError where there are no files.
     """
-    files = {"ads": day_files(logs, "ads", day)}
+    files = {"ads": source.day_files("ads", day)}
     return source_digests(files, cache / f"date={day.isoformat()}.json")["ads"]
 
 
@@ -68,7 +67,7 @@ def day_bids(source: LogSource, shard: Shard, declarations: Declarations, cache:
 
 
 def _require_extracted(source: LogSource, shard: Shard, cache: Path) -> None:
-    if ads_digests(source.root, shard.day, cache) != read_manifest(shard.path).sources["ads"]:
+    if ads_digests(source, shard.day, cache) != read_manifest(shard.path).sources["ads"]:
         raise LogsError(
             f"ads of {shard.day} changed after the day was extracted, so their bids may be another day's; run the day "
             "again, which extracts it anew"
@@ -79,7 +78,7 @@ def _rows(
     source: LogSource, day: date, declarations: Declarations, columns: Sequence[str]
 ) -> Iterator[tuple[NDArray[np.int8], pa.StructArray]]:
     """Batches of a day's ads in the order of its shard: the index of each one's product, and its columns."""
-    paths = day_files(source.root, "ads", day)
+    paths = source.day_files("ads", day)
     before = identities({"ads": paths})
     with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
         load_sources(connection, source, {"ads": paths}, day, declarations, ignore_undeclared=True)

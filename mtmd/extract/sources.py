@@ -14,7 +14,6 @@ from mtmd.errors import LogsError
 from mtmd.extract.database import create_table, session
 from mtmd.logs.contract import TABLES, id_types, optional_columns, table_columns
 from mtmd.logs.digests import SourceFiles
-from mtmd.logs.files import day_files
 from mtmd.logs.ids import has_number_sql
 from mtmd.logs.reading import attempts, create_checked_view, reading_error
 from mtmd.logs.source import LogSource
@@ -49,6 +48,7 @@ def load_sources(
                 source,
                 table,
                 paths,
+                day,
                 declared,
                 optional=optional_columns(declarations.domains),
                 ignore_undeclared=ignore_undeclared,
@@ -122,7 +122,7 @@ def source_rows(
     source: LogSource, table: str, day: date, declarations: Declarations, key: str, keys: Sequence[int]
 ) -> list[dict[str, Any]]:
     """Raw rows of one table and day whose `key`, an id, has a number among `keys`, as declared: columns and types."""
-    files = {table: day_files(source.root, table, day)}
+    files = {table: source.day_files(table, day)}
     with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
         load_sources(connection, source, files, day, declarations, ignore_undeclared=True)
         if id_types(table, declarations.ids)[key] == "BIGINT":

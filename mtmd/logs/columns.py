@@ -41,6 +41,10 @@ _EXACT_TO = {  # of each declared type, types of whole numbers, and up to where 
 }
 
 
+TEXT = "text of a CSV file"  # what a VARCHAR of a CSV file is: any type's values are written as text there
+_OFFSET = r":\d{2}(\.\d+)?\s*([+-]\d{2}(:?\d{2})?|Z|UTC)\s*$"  # of a time as text, behind its seconds
+
+
 class ColumnProblem(NamedTuple):
     """Why a column can't be read as declared."""
 
@@ -85,7 +89,7 @@ def widened_columns(declared: Mapping[str, str], found: Mapping[str, str]) -> di
     return {
         column: f"{found[column]} as {kind}"
         for column, kind in declared.items()
-        if found.get(column, kind) != kind
+        if found.get(column, kind) not in (kind, TEXT)
     }
 
 
@@ -105,7 +109,7 @@ def is_readable(found: str, declared: str) -> bool:
     """Whether a column of one DuckDB type is read as another without loss, or with a check of each value."""
     pattern = _PATTERNS.get(declared)
     return (
-        found == declared
+        found in (declared, TEXT)
         or found in _WIDENED.get(declared, ())
         or _exact_to(found, declared) is not None
         or (pattern is not None and pattern.fullmatch(found) is not None)
@@ -131,6 +135,11 @@ def _read_as(table: str, column: str, found: str | None, declared: str) -> str:
         return read_id_sql(f"{table}.{column}", name, declared)
     if found == declared:
         return name
+    return _text_as(table, column, declared) if found == TEXT else _cast(table, column, found, declared)
+
+
+def _cast(table: str, column: str, found: str, declared: str) -> str:
+    name = quoted(column)
     if declared == "TIMESTAMP":
         # A cast would use the session's time zone, and round nanoseconds up: the last ones into the next day.
         microseconds = f"epoch_ns({name}) // 1000" if found == "TIMESTAMPTZ_NS" else f"epoch_us({name})"
@@ -142,6 +151,22 @@ def _read_as(table: str, column: str, found: str | None, declared: str) -> str:
             f"else error(concat('{table}.{column} is {found} and has the value ', {name}, {words})) end"
         )
     return f"cast({name} as {declared})"
+
+
+def _text_as(table: str, column: str, declared: str) -> str:
+    """A cast alone would leave out a time's offset, round a fraction to a whole number, and make 1e60 infinite."""
+    name = quoted(column)
+    if declared == "TIMESTAMP":
+        in_utc = f"make_timestamp(epoch_us(cast({name} as timestamptz)))"
+        return (
+            f"case when regexp_matches({name}, '{_OFFSET}') then {in_utc} else cast({name} as timestamp) end"
+        )
+    if declared in ("BIGINT", "INTEGER"):
+        return (
+            f"case when {name} is null or regexp_full_match({name}, '\\s*[+-]?\\d+(\\.0*)?\\s*') then "
+            f"cast({name} as {declared}) else error(concat('{table}.{column} is no whole number: ', {name})) end"
+        )
+    return f"cast(cast({name} as double) as float)" if declared == "FLOAT" else f"cast({name} as {declared})"
 
 
 def _remedy(column: str, found: str, declared: str) -> str:

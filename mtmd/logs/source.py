@@ -1,36 +1,53 @@
 """Where a line's logs are, and the statements that read them."""
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
-from mtmd.config import Preset
-from mtmd.errors import ConfigError
+from mtmd.config import Preset, SourcesConfig
+from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
-from mtmd.logs.sql import SQL, bare_sql, statement
+from mtmd.logs.digests import SourceFiles
+from mtmd.logs.sql import SQL, bare_sql, parameter_names, statement, without_end
+from mtmd.logs.templates import DayTemplate
+from mtmd.store.files import resolve
+
+_LAYOUT = SourcesConfig()
 
 
 @dataclass(frozen=True)
 class LogSource:
     """The three tables of the log contract, as their owner stores them.
 
-    `root` is the folder of the tables: a path or a file:// URI. `sql` is the folder of `source_requests.sql`,
-    `source_ads.sql` and `source_candidates.sql`; None where the files have the contract's columns already.
+    `root` is the folder that places are seen from: a path or a file:// URI. `sql` is the folder of
+    `source_requests.sql`, `source_ads.sql` and `source_candidates.sql`; None where the files have the contract's
+    columns already. `tables` says where each table's files are.
     """
 
     root: str | Path
     sql: str | Path | None = None
+    tables: SourcesConfig = _LAYOUT
 
     @classmethod
     def of(cls, preset: Preset, logs: str | None = None) -> "LogSource":
         """The source of a preset; `logs` takes the place of the preset's own folder."""
-        return cls(preset.logs if logs is None else logs, preset.sql)
+        return cls(preset.logs if logs is None else logs, preset.sql, preset.sources)
+
+    def is_csv(self, table: str) -> bool:
+        """Whether the table's files are text, of which every column is read as its declared type."""
+        return bool(getattr(self.tables, table).format == "csv")
 
     def file(self, table: str) -> Path:
         """Where the statement of a table is."""
-        return (SQL if self.sql is None else Path(self.sql)) / f"source_{table}.sql"
+        if self.sql is None:
+            return SQL / ("source_csv.sql" if self.is_csv(table) else f"source_{table}.sql")
+        return Path(self.sql) / f"source_{table}.sql"
 
     def statement(self, table: str) -> str:
-        """The statement that gives a table's columns; raises ConfigError where the folder has none."""
+        """The statement that gives a table's columns, without the semicolon that ends it.
+
+        Raises ConfigError where the folder has none, for a second statement, and for one that does not read `$paths`.
+        """
         path = self.file(table)
         if self.sql is None:
             return statement(path.stem)
@@ -39,8 +56,53 @@ class LogSource:
                 f"{path} does not exist; the preset's `sql` ({self.sql}) must be a folder with a statement for each "
                 "table: write it, or leave `sql` out where the files have the contract's columns"
             )
-        return path.read_text(encoding="utf-8")
+        text, second_line = without_end(path.read_text(encoding="utf-8"))
+        if second_line is not None:
+            raise ConfigError(
+                f"{path}, line {second_line}: a second statement begins here; a table has one statement: remove the "
+                "second"
+            )
+        if "paths" not in parameter_names(text):
+            raise ConfigError(
+                f"{path} does not read $paths, the day's files, by whose content shards are named; read from them: "
+                "read_parquet($paths)"
+            )
+        return text
 
     def bare_statements(self) -> dict[str, str]:
         """What the three statements compute, by name, without comments: part of the names of what is read by them."""
         return {f"source_{table}": bare_sql(self.statement(table)) for table in TABLES}
+
+    def day_files(self, table: str, day: date) -> list[Path]:
+        """The files of one table and day.
+
+        Raises LogsError naming the table, the day and the place when there are none.
+        """
+        return [path for template in self._templates(table) for path in template.files(table, day)]
+
+    def source_files(self, day: date) -> SourceFiles:
+        """Each table's files of the day; raises LogsError naming the table that has none."""
+        return {table: self.day_files(table, day) for table in TABLES}
+
+    def table_days(self, table: str) -> set[date]:
+        """Days that one table has, in each of its places; raises LogsError where a name has a day that is none."""
+        return set.intersection(*(template.days() for template in self._templates(table)))
+
+    def available_days(self) -> tuple[date, ...]:
+        """Days that all three tables have, oldest first; raises LogsError as `table_days` does."""
+        return tuple(sorted(set.intersection(*map(self.table_days, TABLES))))
+
+    def newest_day(self, table: str) -> date:
+        """The newest day of one table; raises LogsError where there is none."""
+        days = self.table_days(table)
+        if not days:
+            raise LogsError(f"{self.place(table)} has no day of {table}; write one there, then run again")
+        return max(days)
+
+    def place(self, table: str) -> str:
+        """Where the table's days are, for people."""
+        return " and ".join(str(resolve(self.root) / template.text) for template in self._templates(table))
+
+    def _templates(self, table: str) -> list[DayTemplate]:
+        texts = getattr(self.tables, table).templates(table)
+        return [DayTemplate(resolve(self.root), text) for text in texts]

@@ -12,7 +12,6 @@ from mtmd.evaluate.predictors import score_shard
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
-from mtmd.logs.files import available_days
 from mtmd.logs.source import LogSource
 from mtmd.monitor.health import Finding, MonitorReport, drift_findings, freshness_findings, score_findings
 from mtmd.monitor.profiles import FeatureShift, feature_shifts, profile_features
@@ -39,7 +38,7 @@ def monitor(
     champion = registry.champion()
     findings: list[Finding] = []
     try:
-        days = available_days(source.root)
+        days = source.available_days()
         newest = max((logged for logged in days if logged <= day), default=None)
         findings += freshness_findings(day, newest, champion.as_of if champion else None, chosen.monitor)
         if champion is not None and day in days:

@@ -9,9 +9,8 @@ from pydantic import ValidationError
 
 from mtmd.config import Declarations, Feature, IdType
 from mtmd.errors import ConfigError
-from mtmd.logs.columns import is_checked_text, is_readable
+from mtmd.logs.columns import TEXT, is_checked_text, is_readable
 from mtmd.logs.contract import ID_COLUMNS, optional_columns, table_columns
-from mtmd.logs.files import duckdb_paths
 from mtmd.logs.ids import ID_RULES, no_id_sql, shown_sql
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, counted, error, nearest
@@ -60,6 +59,11 @@ class _Columns:
             if column in self.taken and is_checked_text(self.table, column, kind)
         }
 
+    @property
+    def from_text(self) -> list[str]:
+        """Declared columns that are read from a CSV file's text."""
+        return [column for column in self.declared if self.there.get(self.taken.get(column, "")) == TEXT]
+
     def read(self, column: str) -> str:
         """The SQL of a declared column."""
         kind = self.declared[column]
@@ -84,12 +88,10 @@ def mend_columns(
 
     Raises EngineError for files that do not fit each other.
     """
-    given = {"paths": duckdb_paths(paths)}
-    described = rows(connection, f"describe select * from (\n{read.statement}\n) as source", given)
-    there = {row["column_name"]: row["column_type"] for row in described}
+    there = read.columns_of(connection, *paths)
     columns = _Columns(read.table, declared, there, _taken(there, declared))
     selected = ", ".join(f"{columns.read(column)} as {name(column)}" for column in declared)
-    lost = _lost(connection, read, columns, given["paths"])
+    lost = _lost(connection, read, columns, paths)
     unknown = frozenset(
         {column for column, n in lost.items() if n} | (declared.keys() - columns.taken.keys())
     )
@@ -98,7 +100,8 @@ def mend_columns(
         findings = (
             *_absent(columns, lost, declarations),
             *_retyped(columns, lost, declarations),
-            *_no_ids(connection, read, columns, lost, given["paths"]),
+            *_no_ids(connection, read, columns, lost, paths),
+            *_no_values(columns, lost),
             *_undeclared(columns, forgiven),
             *_unlike(read, declared, optional_columns(declarations.domains)),
         )
@@ -115,15 +118,16 @@ def _taken(there: dict[str, str], declared: dict[str, str]) -> dict[str, str]:
     return taken
 
 
-def _lost(connection: Connection, read: TableRead, columns: _Columns, paths: list[str]) -> dict[str, int]:
-    """Of each column of another type, or of text ids: how many of its values are none of the declared type."""
-    if not (compared := columns.retyped | columns.checked):
+def _lost(connection: Connection, read: TableRead, columns: _Columns, paths: list[Path]) -> dict[str, int]:
+    """Of each column of another type, of text ids or of a CSV file: how many of its values are none of its type."""
+    compared = [*dict.fromkeys((*columns.retyped, *columns.checked, *columns.from_text))]
+    if not compared:
         return {}
     counts = ", ".join(
         f"count_if({name(columns.taken[column])} is not null and {columns.read(column)} is null) as {name(column)}"
         for column in compared
     )
-    (row,) = rows(connection, f"select {counts} from (\n{read.statement}\n) as source", {"paths": paths})
+    (row,) = rows(connection, f"select {counts} from (\n{read.statement}\n) as source", read.given(paths))
     return row
 
 
@@ -160,7 +164,7 @@ def _retyped(columns: _Columns, lost: dict[str, int], declarations: Declarations
 
 
 def _no_ids(
-    connection: Connection, read: TableRead, columns: _Columns, lost: dict[str, int], paths: list[str]
+    connection: Connection, read: TableRead, columns: _Columns, lost: dict[str, int], paths: list[Path]
 ) -> Iterator[Finding]:
     """Values that are no ids, in columns of a type that ids may be read from."""
     for column, kind in columns.checked.items():
@@ -171,7 +175,7 @@ def _no_ids(
             connection,
             f"select distinct {shown_sql(source)} as value from (\n{read.statement}\n) as source "
             f"where {no_id_sql(source, kind)} order by all limit {_MOST_SHOWN}",
-            {"paths": paths},
+            read.given(paths),
         )
         listed = ", ".join(repr(row["value"]) for row in shown)
         text = f"{counted(lost[column], 'value')} can't be read as {kind}, such as {listed}; each {ID_RULES[kind]}"
@@ -190,6 +194,14 @@ def _other_ids(columns: _Columns, column: str, declarations: Declarations) -> st
     kind = there if there in kinds else kinds[0]
     feature = f', and type = "{kind}" of the feature' if _feature(columns.table, column, declarations) else ""
     return f'set {whose} = "{kind}" in [ids] of the preset{feature}'
+
+
+def _no_values(columns: _Columns, lost: dict[str, int]) -> Iterator[Finding]:
+    for column in columns.from_text:
+        if lost[column] and column not in columns.checked:
+            text = f"{counted(lost[column], 'value')} of the CSV file can't be read as {columns.declared[column]}"
+            remedy = f"correct the file, or read the column yourself in source_{columns.table}.sql"
+            yield error(Part.COLUMNS, f"{columns.table}.{column}", text, remedy)
 
 
 def _value(columns: _Columns, column: str, lost: dict[str, int]) -> str:

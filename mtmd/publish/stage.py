@@ -23,7 +23,6 @@ from mtmd.errors import BundleError, LogsError, RegistryError
 from mtmd.extract.shards import ShardRef, read_manifest
 from mtmd.extract.snapshot import ads_digests, read_ads
 from mtmd.logs.encoding import ARROW_TYPES, EncodedAds
-from mtmd.logs.files import newest_day
 from mtmd.logs.ids import id_list
 from mtmd.logs.source import LogSource
 from mtmd.publish.embedding import Counts, publish_ads
@@ -85,10 +84,10 @@ def publish(
             raise RegistryError(
                 f"{workspace.root} has no champion whose ads could be published; run a day first"
             )
-        wanted = day or newest_day(source.root, "ads")
+        wanted = day or source.newest_day("ads")
         scorer = Scorer.load(registry.verify(champion.model_id))
         digests = workspace.shards / "digests"
-        sources = ads_digests(source.root, wanted, digests)
+        sources = ads_digests(source, wanted, digests)
         if held_out is not None:
             _require_same(held_out, sources)
         served, previous = _serving(catalogue, champion.model_id, scorer)
@@ -146,7 +145,7 @@ def _snapshot(
 ) -> Iterator[EncodedAds]:
     """A day's ads for the towers; raises at its end, before a publication is complete, if they are not `sources`'."""
     yield from read_ads(source, day, scorer.info.declarations)
-    if ads_digests(source.root, day, digests) != sources:
+    if ads_digests(source, day, digests) != sources:
         raise LogsError(f"ads of {day} changed while they were read; publish again when they are complete")
 
 

@@ -11,7 +11,6 @@ from mtmd.config import Frozen
 from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.digests import source_digests
-from mtmd.logs.files import source_files
 from mtmd.logs.sql import bare_sql
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
@@ -86,7 +85,7 @@ def require(quality: DataQuality) -> None:
 def day_sources(plan: RunPlan, day: date) -> dict[str, dict[str, str]]:
     """sha256 of the day's source files, by table and file name."""
     cache = plan.workspace.shards / "digests" / f"date={day.isoformat()}.json"
-    return source_digests(source_files(plan.logs, day), cache)
+    return source_digests(plan.source.source_files(day), cache)
 
 
 def day_record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from mtmd.config import Declarations, Feature, IdType, Preset
-from mtmd.errors import LogsError
+from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.ids import held_as
@@ -31,8 +31,9 @@ from mtmd_expectations.candidates import (
     found_table,
     summary_sql,
 )
-from mtmd_expectations.common import Expect, literal, name
+from mtmd_expectations.common import Expect, SuiteTable, literal, name
 from mtmd_expectations.features import finite_column, length_column
+from mtmd_expectations.own import own_expectations
 
 _JOINED = "candidates_joined"
 _TRAILING = {
@@ -61,7 +62,7 @@ def columns_of(database: Database, source: LogSource, table: str, file: Path, da
     Raises LogsError naming the table, the day, and the file or the statement that can't be read.
     """
     with _blaming(database, source, {table: [file]}, day):
-        return file_columns(database.connection, source, table, file)
+        return file_columns(database.connection, source, table, file, day)
 
 
 def stage_day(
@@ -74,14 +75,22 @@ def stage_day(
 ) -> None:
     """Make the tables `requests`, `ads`, `candidates_summary` and `this_day`, and the view `candidates`.
 
-    The views `source_<table>` are there. Raises LogsError when one can't be read, or a table has no rows.
+    The views `source_<table>` are there. Raises LogsError when one can't be read, or a table has no rows, and
+    ConfigError for an expectation of the team's own that can't be run on candidates.
     """
     columns = table_columns(preset.declarations)
     for table in ("requests", "ads"):
         with _blaming(database, source, {table: files[table]}, day, columns):
             _stage_side(database, table, preset.declarations)
-    with _blaming(database, source, {"candidates": files["candidates"]}, day, columns):
-        _stage_candidates(database, preset, present)
+    candidates = {"candidates": files["candidates"]}
+    with _blaming(database, source, candidates, day, columns):
+        try:
+            _stage_candidates(database, preset, present)
+        except duckdb.Error as error:
+            declared = {"candidates": columns["candidates"]}
+            if blame(attempts(database.connection, duckdb.Error), source, candidates, day, declared) is None:
+                _require_own_expectations_run(database, preset, error)
+            raise
     for table, count in (("requests", "count(*)"), ("ads", "count(*)"), (SUMMARY, "sum(candidates)")):
         if not database.rows(f"select {count} as n from {table}")[0]["n"]:
             own = table.removesuffix("_summary")
@@ -130,6 +139,21 @@ def _stage_candidates(database: Database, preset: Preset, present: Mapping[Needs
     database.rows(f"create table {SUSPECTS} as select * from {_JOINED} where {suspects}")
 
 
+def _require_own_expectations_run(database: Database, preset: Preset, failed: duckdb.Error) -> None:
+    """Raise ConfigError for an own expectation on single candidates that can't be run, though the logs can be read."""
+    attempt = attempts(database.connection, duckdb.Error)
+    for expect in own_expectations(preset, SuiteTable.CANDIDATES):
+        if expect.where is None:
+            continue
+        rows = f"select count(*) from {_JOINED} where ({expect.where})"
+        words = attempt(rows, {}) or attempt(summary_sql(preset, _JOINED, [expect]), {})
+        if words is not None:
+            raise ConfigError(
+                f"expectation {expect.name!r} of candidates in {preset.expectations}, the preset's `expectations`, "
+                f"can't be run: {words.splitlines()[0]}; correct its `where` or `screen`"
+            ) from failed
+
+
 def stage_found(
     database: Database,
     source: LogSource,
@@ -149,7 +173,7 @@ def stage_found(
                 _find(database, expect)
             except duckdb.Error as error:
                 attempt = attempts(database.connection, duckdb.Error)
-                if (blamed := blame(attempt, source, {"candidates": files}, {})) is not None:
+                if (blamed := blame(attempt, source, {"candidates": files}, day, {})) is not None:
                     raise LogsError(f"candidates of {day}: {blamed}") from error
                 words = literal(str(error).splitlines()[0])
                 database.rows(f"create view {found_table(expect)} as select error({words}) as failed")
@@ -253,6 +277,7 @@ def stage_previous_requests(
                 source,
                 "requests",
                 files,
+                day,
                 columns,
                 ignore_undeclared=True,
             )

@@ -1,0 +1,43 @@
+"""Where a table's files are: templates that name a day, and those that do not."""
+
+import pytest
+from pydantic import ValidationError
+
+from mtmd.config.sources import Files, SourcesConfig
+
+
+def test_left_out_the_layout_is_that_of_the_simulated_platform() -> None:
+    assert SourcesConfig().ads.templates("ads") == ("ads/date={day}/*.parquet",)
+    assert Files(format="csv").templates("ads") == ("ads/date={day}/*.csv",)
+
+
+def test_one_place_or_several_may_be_said() -> None:
+    assert Files(files="a/{day}.parquet").templates("ads") == ("a/{day}.parquet",)
+    several = ("/eu/{day}/*.parquet", "us/dt={day:%Y%m%d}/hour=*/*.parquet")
+    assert Files.model_validate({"files": list(several)}).templates("ads") == several
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "ads/*.parquet",
+            "must name the day by year, month and day, with nothing else in braces; write {day} for",
+        ),
+        ("ads/{day:%Y-%m}.parquet", "must name the day by year, month and day"),
+        ("ads/{day}/{hour}.parquet", "with nothing else in braces; write {day} for 2026-01-05"),
+        ("ads/{day}/{.parquet", "with nothing else in braces"),
+        ("ads/{day:%Y%j%m%d}.parquet", "must have no %j, but %Y, %m, %d, %-m, %-d only; write"),
+        ("*/{day}.parquet", "must have each * behind the day, and no **"),
+        ("ads/{day}/**/*.parquet", "must have each * behind the day, and no **"),
+    ],
+)
+def test_a_template_that_names_no_day_is_refused(text: str, words: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Files(files=text)
+    assert words in str(caught.value)
+
+
+def test_there_is_at_least_one_place() -> None:
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        Files(files=())
