@@ -185,7 +185,8 @@ def _publish(options: argparse.Namespace) -> None:
     from mtmd.publish.stage import publish
 
     preset = load_preset(options.preset)
-    done = publish(Workspace.of(options.artifacts, preset), LogSource.of(preset, options.logs), options.day)
+    workspace = Workspace.of(options.artifacts, preset)
+    done = publish(workspace, LogSource.of(preset, options.logs, workspace.spool), options.day)
     _console.print(f"{done.words}; {escape(done.path)}")
 
 
@@ -211,7 +212,7 @@ def _rollback(options: argparse.Namespace) -> None:
     _console.print(f"{done.words} (as_of {done.champion.as_of}); {done.check}; {done.ads_words}")
     if options.keep_ads:
         return
-    ads = republish(workspace, LogSource.of(preset, options.logs), done)
+    ads = republish(workspace, LogSource.of(preset, options.logs, workspace.spool), done)
     if ads.failed:
         _errors.print(f"[bold yellow]warning:[/] {escape(ads.words)}")
     else:

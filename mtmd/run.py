@@ -37,7 +37,7 @@ class RunPlan(Frozen):
 
     @property
     def source(self) -> LogSource:
-        return LogSource.of(self.preset, self.logs)
+        return LogSource.of(self.preset, self.logs, self.workspace.spool)
 
     @property
     def workspace(self) -> Workspace:

@@ -1,9 +1,9 @@
-"""`[sources.<table>]` of a preset: where a table's days are, and in which format."""
+"""`[sources.<table>]` of a preset: where a table's days are: in files, or in a table that days are fetched from."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from mtmd.config.base import Frozen
 
@@ -33,6 +33,7 @@ Template = Annotated[str, AfterValidator(_is_template)]
 class Files(Frozen):
     """A table in files, each of which belongs to one day."""
 
+    kind: Literal["files"] = "files"
     files: Template | Annotated[tuple[Template, ...], Field(min_length=1)] | None = Field(
         None,
         description="where a day's files are, seen from `logs` or absolute, with {day} for 2026-01-05 or strftime "
@@ -51,9 +52,93 @@ class Files(Frozen):
         return (self.files,) if isinstance(self.files, str) else self.files
 
 
+DayColumn = Annotated[
+    str,
+    Field(
+        min_length=1, description="column that says a row's day: a date, a time (in UTC), or text 2026-01-05"
+    ),
+]
+Columns = Annotated[
+    tuple[str, ...] | None, Field(min_length=1, description="columns that are fetched; all when left out")
+]
+
+
+class PostgresqlTable(Frozen):
+    """A table or view of a PostgreSQL database, fetched day by day."""
+
+    kind: Literal["postgresql"]
+    connection: str = Field(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="name of the environment variable that has the connection string, which is in no preset: "
+        "postgresql://user:password@host:5432/database",
+    )
+    table: str = Field(min_length=1, description="table or view, with its schema if it has one: ads.requests")
+    day_column: DayColumn
+    columns: Columns = None
+    version_sql: str | None = Field(
+        None,
+        description="query of one value that changes whenever rows of a day change; $1 is the day and $2 the day "
+        "after. Left out, the database digests the day's rows, which reads all of them",
+    )
+    days_sql: str | None = Field(
+        None, description="query of the days that there are; left out, all distinct days of day_column"
+    )
+
+
+class IcebergTable(Frozen):
+    """An Apache Iceberg table, fetched day by day."""
+
+    kind: Literal["iceberg"]
+    table: str = Field(
+        min_length=1, description="namespace.table in the catalog; without one, the path of its metadata.json"
+    )
+    catalog: str | None = Field(
+        None, description="name of the catalog; credentials are in PYICEBERG_CATALOG__<NAME>__… variables"
+    )
+    properties: dict[str, str] = Field({}, description="of the catalog, such as type, uri and warehouse")
+    day_column: DayColumn
+    columns: Columns = None
+
+
+class DeltaTable(Frozen):
+    """A Delta Lake table, fetched day by day."""
+
+    kind: Literal["delta"]
+    path: str = Field(min_length=1, description="folder of the table, seen from `logs` or absolute")
+    day_column: DayColumn
+    columns: Columns = None
+
+
+RemoteTable = PostgresqlTable | IcebergTable | DeltaTable
+_KINDS = ("files", "postgresql", "iceberg", "delta")
+
+
+def _kind(value: Any) -> str | None:
+    """The tag of a source: one that is no key of it, so that the place of an error is told by keys alone."""
+    kind = value.get("kind", "files") if isinstance(value, dict) else getattr(value, "kind", None)
+    return f"kind {kind}" if kind in _KINDS else None
+
+
+Source = Annotated[
+    Annotated[Files, Tag("kind files")]
+    | Annotated[PostgresqlTable, Tag("kind postgresql")]
+    | Annotated[IcebergTable, Tag("kind iceberg")]
+    | Annotated[DeltaTable, Tag("kind delta")],
+    Discriminator(
+        _kind,
+        custom_error_type="source_kind",
+        custom_error_message=f"must be a table whose kind is one of {', '.join(_KINDS)}",
+    ),
+]
+
+
 class SourcesConfig(Frozen):
     """Where each table of the log contract is."""
 
-    requests: Files = Files()
-    ads: Files = Files()
-    candidates: Files = Files()
+    requests: Source = Files()
+    ads: Source = Files()
+    candidates: Source = Files()
+
+    def of(self, table: str) -> Source:
+        """Where one table is."""
+        return getattr(self, table)  # type: ignore[no-any-return]

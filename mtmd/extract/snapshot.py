@@ -33,7 +33,9 @@ def ads_digests(source: LogSource, day: date, cache: Path) -> dict[str, str]:
     """sha256 of each file of a day's snapshot of ads, as the manifest of the day's shard has them under `ads`.
 
     `cache` is a directory of remembered digests: that of the shards. Raises LogsError where there are no files.
+    A remote table is fetched as it is by now.
     """
+    source.refresh(day, ["ads"])
     files = {"ads": source.day_files("ads", day)}
     return source_digests(files, cache / f"date={day.isoformat()}.json")["ads"]
 

@@ -1,13 +1,16 @@
 """Where a line's logs are, and the statements that read them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from mtmd.config import Preset, SourcesConfig
+from mtmd.config.sources import Files
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import SourceFiles
+from mtmd.logs.remote.spool import SpooledTable
 from mtmd.logs.sql import SQL, bare_sql, parameter_names, statement, without_end
 from mtmd.logs.templates import DayTemplate
 from mtmd.store.files import resolve
@@ -21,21 +24,27 @@ class LogSource:
 
     `root` is the folder that places are seen from: a path or a file:// URI. `sql` is the folder of
     `source_requests.sql`, `source_ads.sql` and `source_candidates.sql`; None where the files have the contract's
-    columns already. `tables` says where each table's files are.
+    columns already. `tables` says where each table's days are, and `spool` is the folder of those that are fetched.
     """
 
     root: str | Path
     sql: str | Path | None = None
     tables: SourcesConfig = _LAYOUT
+    spool: Path | None = None
 
     @classmethod
-    def of(cls, preset: Preset, logs: str | None = None) -> "LogSource":
+    def of(cls, preset: Preset, logs: str | None = None, spool: Path | None = None) -> "LogSource":
         """The source of a preset; `logs` takes the place of the preset's own folder."""
-        return cls(preset.logs if logs is None else logs, preset.sql, preset.sources)
+        return cls(preset.logs if logs is None else logs, preset.sql, preset.sources, spool)
 
     def is_csv(self, table: str) -> bool:
         """Whether the table's files are text, of which every column is read as its declared type."""
-        return bool(getattr(self.tables, table).format == "csv")
+        config = self.tables.of(table)
+        return isinstance(config, Files) and config.format == "csv"
+
+    def is_remote(self, table: str) -> bool:
+        """Whether the table is no files: its days are fetched, and read as Parquet files then."""
+        return not isinstance(self.tables.of(table), Files)
 
     def file(self, table: str) -> Path:
         """Where the statement of a table is."""
@@ -76,9 +85,30 @@ class LogSource:
     def day_files(self, table: str, day: date) -> list[Path]:
         """The files of one table and day.
 
-        Raises LogsError naming the table, the day and the place when there are none.
+        Those of a remote table are as they were fetched last. Raises LogsError naming the table, the day and the place
+        when there are none, and ConfigError for what a remote table needs and has not.
         """
-        return [path for template in self._templates(table) for path in template.files(table, day)]
+        place = self._place(table)
+        if isinstance(place, SpooledTable):
+            return place.files(day)
+        return [path for template in place for path in template.files(table, day)]
+
+    def refresh(self, day: date, tables: Iterable[str] = TABLES) -> None:
+        """Fetch what remote tables have of the day by now; raises as `day_files` does."""
+        for place in map(self._place, tables):
+            if isinstance(place, SpooledTable):
+                place.refresh(day)
+
+    def has_day(self, table: str, day: date) -> bool:
+        """Whether a table has the day."""
+        place = self._place(table)
+        if isinstance(place, SpooledTable):
+            return place.has_day(day)
+        try:
+            self.day_files(table, day)
+        except LogsError:
+            return False
+        return True
 
     def source_files(self, day: date) -> SourceFiles:
         """Each table's files of the day; raises LogsError naming the table that has none."""
@@ -86,7 +116,10 @@ class LogSource:
 
     def table_days(self, table: str) -> set[date]:
         """Days that one table has, in each of its places; raises LogsError where a name has a day that is none."""
-        return set.intersection(*(template.days() for template in self._templates(table)))
+        place = self._place(table)
+        if isinstance(place, SpooledTable):
+            return place.days()
+        return set.intersection(*(template.days() for template in place))
 
     def available_days(self) -> tuple[date, ...]:
         """Days that all three tables have, oldest first; raises LogsError as `table_days` does."""
@@ -101,8 +134,21 @@ class LogSource:
 
     def place(self, table: str) -> str:
         """Where the table's days are, for people."""
-        return " and ".join(str(resolve(self.root) / template.text) for template in self._templates(table))
+        place = self._place(table)
+        if isinstance(place, SpooledTable):
+            return f"the table of [sources.{table}]"
+        return " and ".join(str(template.folder / template.text) for template in place)
 
-    def _templates(self, table: str) -> list[DayTemplate]:
-        texts = getattr(self.tables, table).templates(table)
-        return [DayTemplate(resolve(self.root), text) for text in texts]
+    def said_place(self, table: str) -> str | None:
+        """The preset's own words on where the table is; None where it says nothing."""
+        config = self.tables.of(table)
+        if not isinstance(config, Files):
+            return f"[sources.{table}]"
+        return None if config.files is None else f"sources.{table}.files ({config.files})"
+
+    def _place(self, table: str) -> list[DayTemplate] | SpooledTable:
+        config, root = self.tables.of(table), resolve(self.root)
+        if isinstance(config, Files):
+            return [DayTemplate(root, text) for text in config.templates(table)]
+        assert self.spool is not None, f"{table} is fetched; its reader says no folder for it"
+        return SpooledTable(table, config, self.spool, root)

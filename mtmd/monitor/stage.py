@@ -33,7 +33,8 @@ def monitor(
     A day whose logs are missing, can't be read or have scores that are no probabilities is a breach, not an error.
     """
     chosen = load_preset(preset)
-    workspace, source = Workspace.of(artifacts, chosen), LogSource.of(chosen, logs)
+    workspace = Workspace.of(artifacts, chosen)
+    source = LogSource.of(chosen, logs, workspace.spool)
     registry = Registry(workspace.root)
     champion = registry.champion()
     findings: list[Finding] = []
@@ -42,6 +43,7 @@ def monitor(
         newest = max((logged for logged in days if logged <= day), default=None)
         findings += freshness_findings(day, newest, champion.as_of if champion else None, chosen.monitor)
         if champion is not None and day in days:
+            source.refresh(day)
             scorer = Scorer.load(registry.verify(champion.model_id))
             now = _evaluated(scorer, workspace, source, day)
             then = read_json(registry.path(champion.model_id) / "metrics.json")

@@ -47,12 +47,12 @@ def _check_logs(preset: Preset, logs: str, as_of: date | None, names: frozenset[
         require_world_of_gate(preset, logs)
     except ConfigError as impossible:
         yield error(Part.PRESET, "ab_test.gate", str(impossible), "set ab_test.gate to false")
-    source = LogSource.of(preset, logs)
-    days = check_days(preset, source, as_of)
-    yield from days.findings
-    if days.as_of is None:
-        return
     with TemporaryDirectory() as folder, locked(Path(folder) / "spill") as connection:
+        source = LogSource.of(preset, logs, Path(folder) / "spool")
+        days = check_days(preset, source, as_of)
+        yield from days.findings
+        if days.as_of is None:
+            return
         statements = check_statements(connection, source, days.files, days.as_of)
         yield from statements.findings
         if set(statements.tables) == set(TABLES):

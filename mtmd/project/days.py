@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtmd.config import Preset
-from mtmd.errors import ConfigError, LogsError, StorageError
+from mtmd.errors import ConfigError, LogsError, MtmdError, StorageError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.source import LogSource
@@ -28,11 +28,15 @@ class DaysCheck(NamedTuple):
 
 def check_days(preset: Preset, source: LogSource, as_of: date | None) -> DaysCheck:
     """The days of each table; then the files of `as_of`, by default the newest day that all tables have."""
-    try:
-        days = {table: source.table_days(table) for table in TABLES}
-    except (LogsError, StorageError) as wrong:
-        finding = error(Part.DAYS, str(source.root), str(wrong), "correct the name, or the preset's logs")
-        return DaysCheck([finding], None, {}, [])
+    days: dict[str, set[date]] = {}
+    findings = []
+    for table in TABLES:
+        try:
+            days[table] = source.table_days(table)
+        except (ConfigError, LogsError, StorageError) as wrong:
+            findings.append(_unlisted(source, table, wrong))
+    if findings:
+        return DaysCheck(list(dict.fromkeys(findings)), None, {}, [])
     findings = [_of_table(table, days[table], source) for table in TABLES]
     common = set.intersection(*days.values())
     chosen = as_of or max(common, default=None)
@@ -52,13 +56,21 @@ def check_days(preset: Preset, source: LogSource, as_of: date | None) -> DaysChe
 
 
 def window_files(source: LogSource, days: Iterable[date]) -> list[Path]:
-    """All files of the days that have any."""
-    return [path for day in days for paths in _files(source, day)[0].values() for path in paths]
+    """All files of the days that have any; those of remote tables are not fetched for it."""
+    tables = [table for table in TABLES if not source.is_remote(table)]
+    return [path for day in days for paths in _files(source, day, tables)[0].values() for path in paths]
+
+
+def _unlisted(source: LogSource, table: str, wrong: MtmdError) -> Finding:
+    if source.is_remote(table):
+        text, _, remedy = str(wrong).partition("; ")
+        return error(Part.DAYS, table, text, remedy)
+    return error(Part.DAYS, str(source.root), str(wrong), "correct the name, or the preset's logs")
 
 
 def _of_table(table: str, days: set[date], source: LogSource) -> Finding:
-    if not days and (said := getattr(source.tables, table).files) is not None:
-        remedy = f"write the logs there, or correct sources.{table}.files ({said})"
+    if not days and (said := source.said_place(table)) is not None:
+        remedy = f"write the logs there, or correct {said}"
         return error(Part.DAYS, table, f"no day in {source.place(table)}", remedy)
     if not days:
         folder = resolve(source.root) / table
@@ -103,13 +115,13 @@ def _window(preset: Preset, as_of: date, days: dict[str, set[date]]) -> list[Fin
     return findings
 
 
-def _files(source: LogSource, day: date) -> tuple[SourceFiles, list[Finding]]:
+def _files(source: LogSource, day: date, tables: Iterable[str] = TABLES) -> tuple[SourceFiles, list[Finding]]:
     files: SourceFiles = {}
     findings = []
-    for table in TABLES:
+    for table in tables:
         try:
             files[table] = source.day_files(table, day)
-        except LogsError as wrong:
+        except (ConfigError, LogsError) as wrong:
             files[table] = []
             if " does not exist; " not in str(wrong):  # that the folder is missing is said of the window
                 text, _, remedy = str(wrong).partition("; ")

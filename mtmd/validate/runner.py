@@ -106,10 +106,7 @@ def validate_day(
 
 
 def _requests_if_there(source: LogSource, day: date) -> list[Path]:
-    try:
-        return source.day_files("requests", day)
-    except LogsError:
-        return []
+    return source.day_files("requests", day) if source.has_day("requests", day) else []
 
 
 def validate_window(profiles: Sequence[DayProfile], preset: Preset) -> WindowValidation:

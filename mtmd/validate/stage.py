@@ -83,7 +83,8 @@ def require(quality: DataQuality) -> None:
 
 
 def day_sources(plan: RunPlan, day: date) -> dict[str, dict[str, str]]:
-    """sha256 of the day's source files, by table and file name."""
+    """sha256 of the day's source files, by table and file name; remote tables are fetched as they are by now."""
+    plan.source.refresh(day)
     cache = plan.workspace.shards / "digests" / f"date={day.isoformat()}.json"
     return source_digests(plan.source.source_files(day), cache)
 
