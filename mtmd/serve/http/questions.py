@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
-from mtmd.config import Declarations, Feature
+from mtmd.config import LONGEST_LIST, Declarations, Feature
 from mtmd.serve.http.intake import Detail, Refused, Settings
 from mtmd.serve.ranker import Row
 
@@ -19,6 +19,10 @@ _STRICT = ConfigDict(extra="forbid", strict=True)
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_NUMBER, le=_NUMBER)]
 Text = Annotated[str, Field(strict=True, max_length=_TEXT)]
+Weights = Annotated[
+    list[Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=_NUMBER)]],
+    Field(max_length=LONGEST_LIST),
+]
 
 
 def _whole(value: Any) -> Any:
@@ -109,12 +113,22 @@ def _row(declarations: Declarations) -> type[BaseModel]:
     for number, feature in enumerate(declarations.query.fields):
         if feature.name not in fields:
             fields[f"feature_{number}"] = (_type(feature) | None, Field(None, alias=feature.name))
+    weighted = {feature.weights: feature.name for feature in declarations.query.lists if feature.weights}
+    for number, (weights, name) in enumerate(weighted.items()):
+        words = f"a weight for each value of {name}"
+        fields[f"weights_{number}"] = (Weights | None, Field(None, alias=weights, description=words))
     return create_model("Request", __config__=_STRICT, **fields)
 
 
 def _type(feature: Feature) -> Any:
     if feature.kind == "embedding":
         return Annotated[list[Number], Field(min_length=feature.width, max_length=feature.width)]
+    if feature.multi:
+        words = f"the first {feature.max_length} are read"
+        return Annotated[
+            list[_TYPES[feature.column_type.removesuffix("[]")]],  # type: ignore[misc]  # a type looked up
+            Field(max_length=LONGEST_LIST, description=words),
+        ]
     return _TYPES[feature.column_type]
 
 
