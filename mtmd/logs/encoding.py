@@ -189,10 +189,10 @@ def _column(table: pa.Table, feature: Feature) -> pa.Array:
         "categorical": _is_category(array.type),
         "embedding": _is_vector(array.type),
     }
-    if pa.types.is_null(array.type):
-        return array.cast(ARROW_TYPES[feature.column_type])
     if feature.multi:
         fits["categorical"] = _is_list(array.type) and _is_category(array.type.value_type)
+    if pa.types.is_null(array.type) or (feature.multi and array.type == pa.list_(pa.null())):
+        return array.cast(ARROW_TYPES[feature.column_type])
     if not fits[feature.kind]:
         raise LogsError(
             f"feature {feature.name!r} is {feature.kind}, but its column has Arrow type {array.type}; "

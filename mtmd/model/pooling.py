@@ -28,9 +28,10 @@ def pooled(
     row = torch.repeat_interleave(lists.lengths)  # (L,) the batch's row of each value
     if pooling == "max":
         embedded = F.embedding(rows, table, sparse=sparse)  # (E, L, w)
-        largest = embedded.new_zeros(copies, count, table.shape[1])
-        index = row[:, None].expand_as(embedded)
-        return largest.scatter_reduce(1, index, embedded, "amax", include_self=False), lists.lengths > 0
+        lowest = embedded.new_full((copies, count, table.shape[1]), -torch.inf)
+        largest = lowest.scatter_reduce(1, row[:, None].expand_as(embedded), embedded, "amax")
+        known = lists.lengths > 0
+        return torch.where(known[:, None], largest, 0.0), known
     weights = torch.ones(values) if lists.weights is None else lists.weights
     weights = weights.to(table.dtype)
     total = weights.new_zeros(count).index_add_(0, row, weights)  # (N,)
@@ -43,4 +44,4 @@ def pooled(
     sums = F.embedding_bag(
         rows.flatten(), table, offsets, mode="sum", per_sample_weights=weights.repeat(copies), sparse=sparse
     )
-    return sums.view(copies, count, -1), known
+    return sums.view(copies, count, table.shape[1]), known
