@@ -57,8 +57,9 @@ def _categories(database: Database, table: str, key: str, schema: SideSchema) ->
     if not features:
         return
     values = " union all ".join(
-        f"select {key} as domain, {literal(feature.name)} as feature, cast({_values(feature)} as varchar) as value, "
-        f"count(*) as rows from {table} where {name(feature.name)} is not null group by all"
+        f"select {key} as domain, {literal(feature.name)} as feature, cast({name(feature.name)} as varchar) as value, "
+        f"count(*) as rows from {_single_values(table, key, feature)} "
+        f"where {name(feature.name)} is not null group by all"
         for feature in features
     )
     cells: dict[tuple[str, str], dict[int, int]] = {}
@@ -75,6 +76,7 @@ def _categories(database: Database, table: str, key: str, schema: SideSchema) ->
         yield CategoryProfile(table=table, domain=domain, feature=feature, cells=counts)
 
 
-def _values(feature: Feature) -> str:
-    """SQL of a feature's value, or of each value of a list."""
-    return f"unnest({name(feature.name)})" if feature.multi else name(feature.name)
+def _single_values(table: str, key: str, feature: Feature) -> str:
+    """The table, or each value of a list with the key of its row."""
+    own = name(feature.name)
+    return f"(select {key}, unnest({own}) as {own} from {table})" if feature.multi else table
