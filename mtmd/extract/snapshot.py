@@ -47,7 +47,7 @@ def read_ads(source: LogSource, day: date, declarations: Declarations) -> Iterat
     and file or column for a snapshot that is not as the contract says, or that changed while it was read.
     """
     schema = declarations.item
-    columns = list(dict.fromkeys(("ad_id", "bid", *(feature.name for feature in schema.fields))))
+    columns = list(dict.fromkeys(("ad_id", "bid", *schema.columns)))
     for product, raw in _rows(source, day, declarations, columns):
         encoded = encode(pa.Table.from_struct_array(raw), schema, declarations.hash_seed)
         ad_id, bid = arrow_ids(raw.field("ad_id")), _bids(raw)

@@ -28,12 +28,17 @@ _WIDENED = {  # of each declared type, the types that are cast to it whatever th
     "FLOAT[]": ("DOUBLE[]",),
     "UUID": ("VARCHAR",),
     "VARCHAR": ("UUID",),
+    "INTEGER[]": tuple(f"{kind}[]" for kind in _SMALL),
+    "BIGINT[]": tuple(f"{kind}[]" for kind in (*_SMALL, "INTEGER", "UINTEGER")),
 }
 _PATTERNS = {  # the same, of types that are written with their parameters
     "FLOAT": re.compile(r"DECIMAL\(\d+,\d+\)"),
     "DOUBLE": re.compile(r"DECIMAL\(\d+,\d+\)"),
     "FLOAT[]": re.compile(r"(FLOAT|DOUBLE)\[\d+\]"),
+    "INTEGER[]": re.compile(r"INTEGER\[\d+\]"),
+    "BIGINT[]": re.compile(r"(INTEGER|BIGINT)\[\d+\]"),
     "VARCHAR": re.compile(r"ENUM\(.*\)", re.DOTALL),
+    "VARCHAR[]": re.compile(r"VARCHAR\[\d+\]|ENUM\(.*\)\[\d*\]", re.DOTALL),
 }
 _EXACT_TO = {  # of each declared type, types of whole numbers, and up to where it has every one of them
     "FLOAT": (("INTEGER", "UINTEGER", "BIGINT"), 2**24),
@@ -174,4 +179,6 @@ def _remedy(column: str, found: str, declared: str) -> str:
         return (
             f"make_timestamp({column}) where it counts microseconds, make_timestamp_ms({column}) milliseconds"
         )
+    if found == f"{declared}[]" and declared != "FLOAT[]":  # which is a vector as often as a list of weights
+        return f"flatten({column})"
     return f"cast({column} as {declared})"

@@ -79,10 +79,10 @@ def _scores(domains: Domains) -> dict[str, str]:
 
 
 def _features(table: str, side: SideSchema, contract: dict[str, str]) -> dict[str, str]:
-    for feature in side.fields:
-        if (kind := contract.get(feature.name, feature.column_type)) != feature.column_type:
+    for column, declared in side.columns.items():
+        if (kind := contract.get(column, declared)) != declared:
             raise ConfigError(
-                f"feature {feature.name!r} has type {feature.column_type}, and the contract's {table}."
-                f"{feature.name} is {kind}; set its type to {kind}, or give the feature another name"
+                f"feature {column!r} has type {declared}, and the contract's {table}."
+                f"{column} is {kind}; set its type to {kind}, or give the feature another name"
             )
-    return {feature.name: feature.column_type for feature in side.fields}
+    return side.columns

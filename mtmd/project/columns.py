@@ -159,7 +159,7 @@ def _retyped(columns: _Columns, lost: dict[str, int], declarations: Declarations
         if declared_otherwise := _other_ids(columns, column, declarations):
             remedy = declared_otherwise if lost[column] else f"{remedy}; or {declared_otherwise}"
         if _may_be(columns.table, column, there, declarations):
-            remedy += f'; or set type = "{there}" of the feature in the preset'
+            remedy += f'; or set type = "{there.removesuffix("[]")}" of the feature in the preset'
         yield error(Part.COLUMNS, f"{columns.table}.{column}", text, remedy)
 
 
@@ -237,10 +237,10 @@ def _feature(table: str, column: str, declarations: Declarations) -> Feature | N
 def _may_be(table: str, column: str, kind: str, declarations: Declarations) -> bool:
     """Whether a column is of a feature alone, which may be declared with another type."""
     chosen = _feature(table, column, declarations)
-    if chosen is None or chosen.kind == "embedding":
+    if chosen is None or chosen.kind == "embedding" or kind.endswith("[]") != chosen.multi:
         return False
     features = [
-        feature.model_dump() | ({"type": kind} if feature is chosen else {})
+        feature.model_dump() | ({"type": kind.removesuffix("[]")} if feature is chosen else {})
         for feature in declarations.features
     ]
     try:

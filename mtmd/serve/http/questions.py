@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
-from mtmd.config import Declarations, Feature
+from mtmd.config import LONGEST_LIST, Declarations, Feature
 from mtmd.logs.contract import id_types
 from mtmd.logs.ids import LONGEST_ID, Id
 from mtmd.serve.http.intake import Detail, Refused, Settings
@@ -29,6 +29,10 @@ _STRICT = ConfigDict(extra="forbid", strict=True)
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_NUMBER, le=_NUMBER)]
 Text = Annotated[str, Field(strict=True, max_length=_TEXT)]
+Weights = Annotated[
+    list[Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=_NUMBER)]],
+    Field(max_length=LONGEST_LIST),
+]
 
 
 def _whole(value: Any) -> Any:
@@ -60,6 +64,7 @@ _TYPES: dict[str, Any] = {
     "VARCHAR": Text,
     "UUID": UUID,
 }
+_VALUES = _TYPES | {"BIGINT": BigId}  # of categories: many are ids of something
 IdsAs = Annotated[
     Literal["declared", "string"],
     Field(
@@ -155,15 +160,23 @@ def _row(declarations: Declarations) -> type[BaseModel]:
                 ids.get(feature.name, _type(feature)) | None,
                 Field(None, alias=feature.name),
             )
+    weighted = {feature.weights: feature.name for feature in declarations.query.lists if feature.weights}
+    for number, (weights, name) in enumerate(weighted.items()):
+        words = f"a weight for each value of {name}"
+        fields[f"weights_{number}"] = (Weights | None, Field(None, alias=weights, description=words))
     return create_model("Request", __config__=_STRICT, **fields)
 
 
 def _type(feature: Feature) -> Any:
     if feature.kind == "embedding":
         return Annotated[list[Number], Field(min_length=feature.width, max_length=feature.width)]
-    if feature.kind == "categorical" and feature.column_type == "BIGINT":
-        return BigId
-    return _TYPES[feature.column_type]
+    if feature.multi:
+        words = f"the first {feature.max_length} are read"
+        return Annotated[
+            list[_VALUES[feature.type or "VARCHAR"]],  # type: ignore[misc]  # a type looked up
+            Field(max_length=LONGEST_LIST, description=words),
+        ]
+    return _VALUES[feature.column_type] if feature.kind == "categorical" else _TYPES[feature.column_type]
 
 
 def _plain(row: BaseModel) -> Row:

@@ -1,0 +1,73 @@
+"""Pooled embeddings, worked out by hand."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from mtmd.config.features import Pooling
+from mtmd.model.batch import ListInput
+from mtmd.model.pooling import pooled
+
+TABLE = torch.tensor([[9.0, 9.0], [1.0, -2.0], [3.0, 4.0], [5.0, 0.0]])
+LISTS = ListInput(torch.tensor([1, 2, 2, 3]), torch.tensor([0, 3, 1]), None)  # [], [1, 2, 2], [3]
+WEIGHTED = ListInput(LISTS.ids, torch.tensor([3, 0, 1]), torch.tensor([1.0, 0.0, 3.0, 0.0]))
+
+
+def of(lists: ListInput, pooling: Pooling, table: Tensor = TABLE) -> tuple[list[list[float]], list[bool]]:
+    values, known = pooled(table, lists.ids[None], lists, pooling, sparse=False)
+    return values[0].tolist(), known.tolist()
+
+
+@pytest.mark.parametrize(
+    ("pooling", "values"),
+    [
+        ("mean", [[0, 0], [7 / 3, 2], [5, 0]]),
+        ("sum", [[0, 0], [7, 6], [5, 0]]),
+        ("max", [[0, 0], [3, 4], [5, 0]]),
+    ],
+)
+def test_a_list_is_the_mean_sum_or_largest_of_its_values(pooling: Pooling, values: list[list[float]]) -> None:
+    found, known = of(LISTS, pooling)
+    assert found == [pytest.approx(row) for row in values]
+    assert known == [False, True, True]
+
+
+@pytest.mark.parametrize(("pooling", "first"), [("mean", [2.5, 2.5]), ("sum", [10.0, 10.0])])
+def test_weights_count_and_a_list_whose_weights_are_0_is_missing(
+    pooling: Pooling, first: list[float]
+) -> None:
+    found, known = of(WEIGHTED, pooling)
+    assert found == [pytest.approx(first), [0, 0], [0, 0]]
+    assert known == [True, False, False]
+
+
+def test_the_largest_of_negative_values_is_negative() -> None:
+    assert of(LISTS, "max", -TABLE)[0] == [[0, 0], [-1, 2], [-5, 0]]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "sum", "max"])
+def test_no_values_and_no_rows_are_no_trouble(pooling: Pooling) -> None:
+    nothing = torch.zeros(0, dtype=torch.long)
+    assert of(ListInput(nothing, torch.tensor([0, 0]), None), pooling) == ([[0, 0], [0, 0]], [False, False])
+    assert of(ListInput(nothing, nothing, None), pooling) == ([], [])
+
+
+@pytest.mark.parametrize("pooling", ["mean", "sum", "max"])
+def test_copies_are_pooled_apart_and_gradients_are_of_the_rows_that_were_read(pooling: Pooling) -> None:
+    table = torch.cat([TABLE, TABLE + 1]).requires_grad_()
+    rows = LISTS.ids + torch.tensor([[0], [4]])
+    values, _ = pooled(table, rows, LISTS, pooling, sparse=True)
+    assert values[1, 2].tolist() == [6, 1]
+    values.sum().backward()
+    assert table.grad is not None
+    assert table.grad.is_sparse
+    gradient = table.grad.to_dense()
+    expected = {"mean": [0, 1 / 3, 2 / 3, 1], "sum": [0, 1, 2, 1], "max": [0, 0, 1, 1]}[pooling] * 2
+    torch.testing.assert_close(gradient.sum(dim=1) / 2, torch.tensor(expected, dtype=torch.float32))
+
+
+def test_rows_are_taken_with_their_values() -> None:
+    lists = WEIGHTED.take(torch.tensor([2, 0, 2]))
+    assert (lists.ids.tolist(), lists.lengths.tolist()) == ([3, 1, 2, 2, 3], [1, 3, 1])
+    assert lists.weights is not None
+    assert lists.weights.tolist() == [0.0, 1.0, 0.0, 3.0, 0.0]
