@@ -15,6 +15,7 @@ from rich.progress import Progress as Bar
 from mtmd import command_line
 from mtmd.command_line import Artifacts, Lazy, Logs, PresetName, console, day_option, errors
 from mtmd.config import load_preset
+from mtmd.inspect.commands import commands as inspect_commands
 from mtmd.logs.source import LogSource
 from mtmd.project.commands import commands as project_commands
 from mtmd.store.workspace import Workspace
@@ -25,6 +26,7 @@ all_commands = command_line.app(
     completion=True,
 )
 all_commands.add_typer(project_commands)
+all_commands.add_typer(inspect_commands)
 all_commands.add_typer(commands)
 
 Reason = Annotated[str, typer.Option(help="written into the history")]
@@ -85,15 +87,6 @@ def import_kuairand(
 
     report = adapter.import_kuairand(source, logs, seed=seed, on_progress=console.print)
     console.print(report.model_dump_json(indent=2), markup=False)
-
-
-@commands.command()
-def status(preset: PresetName, artifacts: Artifacts = "artifacts") -> None:
-    """Show the champion and recent changes."""
-    from mtmd.registry.registry import Registry
-
-    found = Registry(_workspace(preset, artifacts).root).status()
-    console.print(found.model_dump_json(indent=2), markup=False)
 
 
 @commands.command()

@@ -61,11 +61,6 @@ def test_a_preset_that_the_platform_cannot_write_for_is_refused(
     assert not logs.exists()
 
 
-def test_status_without_a_champion_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["status", "--artifacts", str(tmp_path)]) == 0
-    assert '"champion": null' in capsys.readouterr().out
-
-
 def test_rollback_without_a_champion_fails_in_words(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -252,12 +247,3 @@ def test_a_shell_completes_commands_options_and_presets(tmp_path: Path) -> None:
     assert _completed("mtmd status --pre", tmp_path) == ["--preset"]
     assert _completed("mtmd status --preset ", tmp_path) == [*preset_names(), "mine.toml"]
     assert _completed("mtmd run --win", tmp_path) == ["--window-days"]
-
-
-def test_what_only_reads_and_writes_records_does_not_wait_for_torch(tmp_path: Path) -> None:
-    code = (
-        "import sys; from mtmd.cli import main; main(sys.argv[1:]);"
-        "sys.exit(bool({'torch', 'duckdb', 'onnx', 'prefect'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code, "status", "--artifacts", str(tmp_path)], check=False)
-    assert done.returncode == 0
