@@ -172,10 +172,8 @@ def _type(feature: Feature) -> Any:
         return Annotated[list[Number], Field(min_length=feature.width, max_length=feature.width)]
     if feature.multi:
         words = f"the first {feature.max_length} are read"
-        return Annotated[
-            list[_VALUES[feature.type or "VARCHAR"]],  # type: ignore[misc]  # a type looked up
-            Field(max_length=LONGEST_LIST, description=words),
-        ]
+        value = _VALUES[feature.type or "VARCHAR"]
+        return Annotated[list[value], Field(max_length=LONGEST_LIST, description=words)]  # type: ignore[valid-type]
     return _VALUES[feature.column_type] if feature.kind == "categorical" else _TYPES[feature.column_type]
 
 
