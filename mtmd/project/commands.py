@@ -18,12 +18,20 @@ commands = app()
 def init(
     folder: Annotated[Path, typer.Argument(help="a folder that does not exist yet")],
     name: Annotated[str | None, typer.Option(help="of the preset; default: the folder's name")] = None,
+    from_logs: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="of logs: preset and SQL are proposed by looking at them"),
+    ] = None,
 ) -> None:
     """Make a project: preset, SQL, suites and deployments."""
+    from mtmd.project.proposal.propose import propose
     from mtmd.project.scaffold import create_project
 
-    for path in create_project(folder, name):
+    proposal = None if from_logs is None else propose(from_logs)
+    for path in create_project(folder, name, proposal):
         console.print(escape(str(path)))
+    for line in () if proposal is None else proposal.understood:
+        console.print(f"understood: {escape(line)}")
     console.print(
         escape(f"next: cd {folder}, edit preset.toml, then mtmd check and mtmd run; README.md says more")
     )
