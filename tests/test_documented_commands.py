@@ -41,6 +41,8 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     "make test": "it runs these tests",
     "mtmd init my-ads": "tests/project/test_wheel.py",
     "mtmd init": "tests/project/test_wheel.py",
+    "mtmd init their-ads --from-logs their-logs": "tests/project/test_wheel.py",
+    "mtmd run": "tests/project/test_wheel.py",
     "make run PRESET=tiny": "the story's `make run` has it",
     "cd my-ads": "tests/project/test_wheel.py",
     "mtmd simulate --until 2026-01-25": "tests/project/test_wheel.py",

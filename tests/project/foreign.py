@@ -57,9 +57,9 @@ _TABLES = {
 }
 
 
-def write_foreign_logs(simulated: Path, target: Path) -> None:
-    """Write every day of simulated logs that way: two surfaces, two products, two tasks, ids that are no numbers."""
-    for folder in sorted((simulated / "requests").glob("date=*")):
+def write_foreign_logs(simulated: Path, target: Path, days: int | None = None) -> None:
+    """Write the first days of simulated logs, or all, that way: two surfaces, products and tasks, ids in text."""
+    for folder in sorted((simulated / "requests").glob("date=*"))[:days]:
         day = date.fromisoformat(folder.name.removeprefix("date="))
         with duckdb.connect() as connection:
             for table in ("requests", "ads", "candidates"):
