@@ -1,9 +1,11 @@
 """Where a table's files are: templates that name a day, and those that do not."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
-from mtmd.config.sources import Files, SourcesConfig
+from mtmd.config.sources import Files, PostgresqlTable, SourcesConfig
 
 
 def test_left_out_the_layout_is_that_of_the_simulated_platform() -> None:
@@ -41,3 +43,32 @@ def test_a_template_that_names_no_day_is_refused(text: str, words: str) -> None:
 def test_there_is_at_least_one_place() -> None:
     with pytest.raises(ValidationError, match="at least 1 item"):
         Files(files=())
+
+
+def test_a_table_of_another_kind_has_the_keys_of_that_kind() -> None:
+    section = {"kind": "postgresql", "connection": "LOGS_DATABASE", "table": "ads", "day_column": "day"}
+    config = SourcesConfig.model_validate({"ads": section})
+    assert isinstance(config.ads, PostgresqlTable)
+    assert config.of("ads") is config.ads
+    assert SourcesConfig.model_validate(config.model_dump()) == config
+    with pytest.raises(ValidationError, match=r"files\n +Extra inputs are not permitted"):
+        SourcesConfig.model_validate({"ads": section | {"files": "x"}})
+
+
+@pytest.mark.parametrize("source", [{"kind": "mysql"}, "ads", 7])
+def test_an_unknown_kind_is_told_with_the_known_ones(source: Any) -> None:
+    with pytest.raises(ValidationError, match="kind is one of files, postgresql, iceberg, delta"):
+        SourcesConfig.model_validate({"ads": source})
+
+
+def test_a_connection_string_may_not_be_in_a_preset() -> None:
+    section = {
+        "kind": "postgresql",
+        "connection": "postgresql://me:secret@db/x",
+        "table": "a",
+        "day_column": "d",
+    }
+    with pytest.raises(
+        ValidationError, match=r"ads\.kind postgresql\.connection\n +String should match pattern"
+    ):
+        SourcesConfig.model_validate({"ads": section})

@@ -2,7 +2,10 @@
 
 import gzip
 from datetime import date
+from importlib.util import find_spec
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mtmd.project.findings import Part
@@ -75,3 +78,51 @@ def test_values_that_text_does_not_hold_are_counted(elsewhere: Project) -> None:
 
 def test_a_csv_file_whose_day_is_asked_for_is_checked_like_any_other(elsewhere: Project) -> None:
     assert elsewhere.check(date(2026, 1, 22)).passed
+
+
+DELTA = """
+[sources.ads]
+kind = "delta"
+path = "lake"
+day_column = "day"
+"""
+
+
+@pytest.mark.skipif(find_spec("deltalake") is not None, reason="deltalake is installed")
+def test_a_driver_that_is_missing_is_a_problem_with_its_command(project: Project) -> None:
+    project.say(DELTA)
+    assert project.problems() == [
+        "ads: ads ([sources.ads]): deltalake is not installed, which reads tables of this kind → install it: pip "
+        "install 'mtmd[delta]'"
+    ]
+
+
+def test_a_kind_that_is_none_and_a_key_of_another_kind_are_named(project: Project) -> None:
+    project.say('[sources.ads]\nkind = "mysql"\n[sources.requests]\nkind = "delta"\nfiles = "x"\n')
+    problems = "\n".join(project.problems(Part.PRESET))
+    assert "must be a table whose kind is one of files, postgresql, iceberg, delta" in problems
+    assert "sources.requests.path: missing" in problems
+    assert "sources.requests.files: no such key" in problems
+
+
+@pytest.mark.skipif(find_spec("deltalake") is None, reason="deltalake is not installed")
+def test_a_fetched_table_is_checked_like_files(project: Project) -> None:
+    from deltalake import write_deltalake  # noqa: PLC0415 - where it is installed
+
+    for number in range(1, 24):
+        day = date(2026, 1, number)
+        table = pq.read_table(project.file("ads", day), partitioning=None)
+        dated = table.append_column("day", pa.array([day] * len(table), pa.date32()))
+        write_deltalake(project.logs / "lake", dated, mode="append", partition_by=["day"])
+    project.say(DELTA)
+    assert project.problems() == [
+        "ads: undeclared: day DATE → select * exclude (day); or declare it as a feature or a label in the preset"
+    ]
+    project.statement("ads", "select * exclude (day) from read_parquet($paths)")
+    assert project.check().passed
+    assert "ads: 23 days, 2026-01-01 to 2026-01-23" in project.facts(Part.DAYS)
+    assert project.facts(Part.COST)[1].startswith("files: 42 files, ")
+    project.say(DELTA.replace('"day"', '"dy"'))
+    (problem,) = project.problems()
+    assert problem.startswith("ads: ads ([sources.ads]): the table can't be read (")
+    assert "dy" in problem

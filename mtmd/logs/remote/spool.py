@@ -1,7 +1,7 @@
 """Days of remote tables as Parquet files on disk: each version of a day is fetched once, and verified when it is used.
 
-<spool>/<table>/date=YYYY-MM-DD/<version>/part-0.parquet, manifest.json
-<spool>/<table>/date=YYYY-MM-DD/current.json                            the version that is read
+<spool>/<table>/YYYY-MM-DD/<version>/part-0.parquet, manifest.json
+<spool>/<table>/YYYY-MM-DD/current.json                            the version that is read
 """
 
 import logging
@@ -89,7 +89,7 @@ class SpooledTable:
         return digest(self.config.model_dump(mode="json"))
 
     def _day(self, day: date) -> Path:
-        return self.folder / self.name / f"date={day.isoformat()}"
+        return self.folder / self.name / day.isoformat()
 
 
 def _write(rows: pa.RecordBatchReader, path: Path) -> None:

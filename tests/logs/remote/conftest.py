@@ -24,7 +24,7 @@ DRIVERS = {"postgresql": "adbc_driver_postgresql", "iceberg": "pyiceberg", "delt
 
 @dataclass(frozen=True)
 class Remote:
-    """A table of ads with the columns of `rows`, its section in a preset, and ways to change it."""
+    """A table, its section in a preset, and ways to change it."""
 
     section: dict[str, Any]
     append: Callable[[pa.Table], None]
@@ -65,17 +65,20 @@ def server() -> Iterator[PostgreSQL]:
 @pytest.fixture(params=DRIVERS)
 def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Remote]:
     """Ads 1 to 3 of a day and 4 of the next, in each kind of table."""
-    driver = DRIVERS[request.param]
-    if find_spec(driver) is None:
-        pytest.skip(f"{driver} is not installed: tables of kind {request.param} can't be tried")
     with ExitStack() as stack:
-        if request.param == "postgresql":
-            made = _postgresql(tmp_path, stack, request.getfixturevalue("server"))
-        else:
-            made = {"iceberg": _iceberg, "delta": _delta}[request.param](tmp_path, stack)
+        made = empty(request.param, tmp_path, stack, request)
         made.append(rows(1, 2, 3))
         made.append(rows(4, day=NEXT))
         yield made
+
+
+def empty(kind: str, folder: Path, stack: ExitStack, request: pytest.FixtureRequest) -> Remote:
+    """A table without rows, whose columns are those of the first that are appended."""
+    if find_spec(DRIVERS[kind]) is None:
+        pytest.skip(f"{DRIVERS[kind]} is not installed: tables of kind {kind} can't be tried")
+    if kind == "postgresql":
+        return _postgresql(folder, stack, request.getfixturevalue("server"))
+    return {"iceberg": _iceberg, "delta": _delta}[kind](folder, stack)
 
 
 def _delta(folder: Path, _stack: ExitStack) -> Remote:
@@ -93,7 +96,7 @@ def _delta(folder: Path, _stack: ExitStack) -> Remote:
 def _iceberg(folder: Path, stack: ExitStack) -> Remote:
     from pyiceberg.catalog import load_catalog  # noqa: PLC0415 - where it is installed
 
-    (folder / "lake").mkdir()
+    (folder / "lake").mkdir(parents=True)
     properties = {
         "type": "sql",
         "uri": f"sqlite:///{folder}/catalog.db",
@@ -102,10 +105,12 @@ def _iceberg(folder: Path, stack: ExitStack) -> Remote:
     catalog = load_catalog("lake", **properties)
     stack.callback(catalog.close)
     catalog.create_namespace("logs")
-    table = catalog.create_table("logs.ads", schema=rows().schema)
     section = {"kind": "iceberg", "catalog": "lake", "properties": properties, "table": "logs.ads"}
     return Remote(
-        section | {"day_column": "day"}, table.append, lambda ad_id: table.delete(f"ad_id = {ad_id}"), folder
+        section | {"day_column": "day"},
+        lambda table: catalog.create_table_if_not_exists("logs.ads", schema=table.schema).append(table),
+        lambda ad_id: catalog.load_table("logs.ads").delete(f"ad_id = {ad_id}"),
+        folder,
     )
 
 

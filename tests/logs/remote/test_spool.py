@@ -22,7 +22,7 @@ def test_a_day_is_fetched_by_a_column_of_dates_times_or_text(remote: Remote, col
     table = remote.spooled(day_column=column)
     assert table.days() == {DAY, NEXT}
     assert (ads(table.files(DAY)), ads(table.files(NEXT))) == ([1, 2, 3], [4])
-    assert table.files(DAY)[0].parent.parent == remote.folder / "spool" / "ads" / "date=2026-01-05"
+    assert table.files(DAY)[0].parent.parent == remote.folder / "spool" / "ads" / "2026-01-05"
     assert table.has_day(DAY)
     assert not table.has_day(date(2026, 1, 7))
 
