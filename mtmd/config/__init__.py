@@ -9,7 +9,7 @@ from mtmd.config.features import Declarations, Feature, SideSchema
 from mtmd.config.gates import GatesConfig
 from mtmd.config.model import ModelConfig, RivalsConfig, TwoTowerConfig
 from mtmd.config.monitor import MonitorConfig
-from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, Preset, load_preset
+from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, Preset, load_preset
 from mtmd.config.preset_files import preset_names
 from mtmd.config.retention import RetentionConfig
 from mtmd.config.training import TrainingConfig
@@ -18,6 +18,7 @@ from mtmd.config.variants import Variant, variant, variants
 __all__ = [
     "MAX_WINDOW_DAYS",
     "MIN_WINDOW_DAYS",
+    "SHORTEST_WINDOW_DAYS",
     "ABTestConfig",
     "DataConfig",
     "Declarations",
