@@ -34,7 +34,11 @@ Seeds = Annotated[
     list[Annotated[int, Field(ge=0)]],
     Field(min_length=1, max_length=10, description="Training seeds, such as [0, 1, 2]"),
 ]
-Names = Annotated[list[str], Field(min_length=1, description="Variants of mtmd/config/variants.toml")]
+
+Names = Annotated[
+    list[Annotated[str, Field(json_schema_extra={"enum": list(variants())})]],
+    Field(min_length=1, description="Variants of mtmd/config/variants.toml"),
+]
 
 
 @flow(name="ablation", persist_result=False, task_runner=DAYS_AT_ONCE)

@@ -18,6 +18,7 @@ from prefect.settings import PREFECT_API_URL
 from pydantic.fields import FieldInfo
 
 from mtmd.command_line import PresetName, only_command, read_day
+from mtmd.config import load_preset
 from mtmd.errors import ConfigError
 from mtmd_flows.terminal import print_stopped
 
@@ -29,6 +30,8 @@ def command_of(flow: Flow[..., _Result], show: Callable[[_Result, Mapping[str, A
     """The command that runs a flow here, and shows its result; the flow's parameters are its options."""
 
     def command(**given: Any) -> None:
+        if "preset" in given:
+            load_preset(given["preset"])  # a wrong one is refused before a server is started
         if not PREFECT_API_URL.value():
             signal.signal(signal.SIGINT, _stop)
         try:

@@ -12,6 +12,7 @@ from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.run import RunPlan
 from mtmd_flows import prefect_artifacts, steps
 from mtmd_flows.ablation import ablate
+from mtmd_flows.arguments import whole
 from mtmd_flows.command import command_of
 from mtmd_flows.parameters import (
     DAYS_AT_ONCE,
@@ -51,13 +52,13 @@ def daily_retrain(
     except Exception as error:
         prefect_artifacts.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
         raise
-    prefect_artifacts.verdict(run.plan, summary)
+    prefect_artifacts.verdict(run.plan, whole(summary))
     if summary.promoted:
         steps.publish_ads(run.plan, run.days.held_out)
-    steps.report(run, summary)
+    steps.report(whole(run), whole(summary))
     if ablations:
         daily = [variant.name for variant in variants().values() if variant.daily]
-        steps.report(run, summary, ablate(run.plan, [run.candidate], daily, run.days))
+        steps.report(whole(run), whole(summary), ablate(run.plan, [run.candidate], daily, run.days))
     return summary
 
 

@@ -10,7 +10,7 @@ from mtmd.config.gates import GatesConfig
 from mtmd.config.ids import IdsConfig, IdType
 from mtmd.config.model import ModelConfig, RivalsConfig, TwoTowerConfig
 from mtmd.config.monitor import MonitorConfig
-from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, Preset, load_preset
+from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, Preset, load_preset
 from mtmd.config.preset_files import preset_names
 from mtmd.config.retention import RetentionConfig
 from mtmd.config.sources import DAY, DAY_CODES, SourcesConfig
@@ -23,6 +23,7 @@ __all__ = [
     "LONGEST_LIST",
     "MAX_WINDOW_DAYS",
     "MIN_WINDOW_DAYS",
+    "SHORTEST_WINDOW_DAYS",
     "ABTestConfig",
     "DataConfig",
     "Declarations",

@@ -24,6 +24,7 @@ from mtmd.config.training import TrainingConfig
 from mtmd.errors import ConfigError
 
 MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 20, 60
+SHORTEST_WINDOW_DAYS = 7  # that a preset may ask for: one of each weekday
 _Reason = Annotated[str, Field(pattern=r"\S")]
 
 
@@ -52,7 +53,7 @@ class Preset(Frozen):
     )
     min_window_days: int = Field(
         MIN_WINDOW_DAYS,
-        ge=7,
+        ge=SHORTEST_WINDOW_DAYS,
         le=MAX_WINDOW_DAYS,
         description="fewest training days of a run. 20 days hold each weekday two or three times; with fewer, weekly "
         "cycles pass for trends. Lower it to try the job on logs that are younger",

@@ -85,6 +85,13 @@ def test_the_flows_own_options_are_read(tmp_path: Path, monkeypatch: pytest.Monk
     assert _given(ab_test.command, "--control", "champion")["control"] == "champion"
 
 
+def test_a_wrong_preset_is_refused_before_a_server_is_started(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.run(daily_retrain.command, "command", ["--preset", "dmeo"]) == 1
+    said = capsys.readouterr()
+    assert "error: preset 'dmeo' not found; use one of" in said.err
+    assert "server" not in said.out + said.err
+
+
 @pytest.mark.parametrize("module", [daily_retrain, ablation, ab_test])
 def test_a_command_of_mtmd_is_the_flows_own(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     name = {"daily_retrain": "run"}.get(
