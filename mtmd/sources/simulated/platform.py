@@ -107,8 +107,8 @@ class SimulatedPlatform:
     def _happened(self, day: date) -> DayEvents:
         """What users asked about, and which ads they clicked, on a day; nothing before the world's origin."""
         topics, clicks = [_NO_EVENTS], [_NO_EVENTS]
-        ads = self.ads(day) if day >= self.config.origin else None
-        for block in () if ads is None else self.blocks(day, ads):
+        ads = self.ads(max(day, self.config.origin))
+        for block in self.blocks(day, ads) if day >= self.config.origin else ():
             user, hour = block.requests.users.user_id, day.toordinal() * 24 + block.requests.hour
             topics.append(Events(user, hour, block.requests.topic))
             clicked = block.actions.impressed & block.actions.clicked
