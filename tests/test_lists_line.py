@@ -22,39 +22,8 @@ from mtmd.publish.answer import Asked, answer
 from mtmd.sources.simulated.platform import simulate
 from tests.daily import Done, run_stages
 from tests.mtmd_flows.runs import AS_OF
+from tests.tiny_lists import write_preset
 from tests.worlds import tiny_world
-
-TINY = Path(__file__).parents[1] / "mtmd" / "config" / "presets" / "tiny.toml"
-LISTS = """
-[[features]]
-name = "recent_topics"
-side = "query"
-kind = "categorical"
-type = "INTEGER"
-buckets = 2048
-multi = true
-max_length = 10
-pooling = "max"
-table = "topic"
-
-[[features]]
-name = "recent_ads"
-side = "query"
-kind = "categorical"
-type = "BIGINT"
-buckets = 2000
-multi = true
-max_length = 5
-table = "ad_id"
-"""
-
-
-def write_preset(folder: Path) -> Path:
-    """The preset tiny with the platform's histories, each in the table of what it is a history of."""
-    features = TINY.read_text().partition("# ---- query side")[2].partition("\n")[2]
-    path = folder / "tiny-lists.toml"
-    path.write_text(f'base = "tiny"\nname = "tiny-lists"\n{features}\n{LISTS}')
-    return path
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from mtmd.config.ids import IdsConfig
 Side = Literal["query", "item"]
 Kind = Literal["continuous", "categorical", "embedding"]
 ColumnType = Literal["FLOAT", "DOUBLE", "INTEGER", "BIGINT", "VARCHAR", "UUID"]
-Pooling = Literal["mean", "sum", "max"]
+Pooling = Literal["mean", "sum", "max", "attention"]
 
 LONGEST_LIST = 10_000  # values of one list in the logs or in a request: a longer one is taken for a mistake
 
@@ -61,7 +61,8 @@ class Feature(Frozen):
     pooling: Pooling | None = Field(
         None,
         exclude_if=_is_unset,
-        description="how a list's embeddings become one: mean when omitted (multi only)",
+        description="how a list's embeddings become one: mean when omitted; attention learns which values count, "
+        "whatever the other side is (multi only)",
     )
     weights: str | None = Field(
         None,
@@ -98,7 +99,10 @@ class Feature(Frozen):
             (self.multi == (self.max_length is not None), "`max_length` goes with multi, which needs it"),
             (self.multi or self.pooling is None, "`pooling` goes with multi"),
             (self.multi or self.weights is None, "`weights` go with multi"),
-            (self.weights is None or self.pooling != "max", "`weights` go with pooling mean or sum, not max"),
+            (
+                self.weights is None or self.pooling in {None, "mean", "sum"},
+                f"`weights` go with pooling mean or sum, not {self.pooling}",
+            ),
         ):
             if not fits:
                 raise ValueError(f"feature {self.name!r} is {self.kind}: {rule}")

@@ -3,6 +3,7 @@
 Shapes: N rows, K categorical columns, k features of a table, M its rows, w its width, L values of the longest list.
 """
 
+import copy
 import math
 
 import torch
@@ -12,16 +13,21 @@ from torch.nn import functional as F
 from mtmd.config.features import Pooling
 from mtmd.model.fields import EmbeddingTable, FieldTables
 
+_LOWEST = (
+    -1e9
+)  # score of what is behind a list's end: its share is exactly 0, also where nothing is before it
+
 
 def served_tables(tables: FieldTables, present: Tensor, default: Tensor) -> nn.ModuleList:
     """A domain's tables; present and default of the categorical columns, in the tables' order."""
     served, start, inputs = nn.ModuleList(), 0, _list_inputs(tables)
-    for table, weight in zip(tables.layout, tables.read, strict=True):
+    for index, (table, weight) in enumerate(zip(tables.layout, tables.read, strict=True)):
         shape = (len(table.features), table.width)
         columns = slice(start, start + math.prod(shape))
         here, defaults = present[columns].view(shape)[:, 0], default[columns].view(shape)
         if table.multi:
-            served.append(ServedList(table, weight, here[0], defaults[0], inputs[table.columns[0]]))
+            own = inputs[table.columns[0]], tables.attention_of(index)
+            served.append(ServedList(table, weight, here[0], defaults[0], *own))
         else:
             served.append(ServedTable(table, weight, here, defaults))
         start = columns.stop
@@ -72,7 +78,13 @@ class ServedList(nn.Module):
     present: Tensor
 
     def __init__(
-        self, table: EmbeddingTable, weight: Tensor, present: Tensor, default: Tensor, inputs: slice
+        self,
+        table: EmbeddingTable,
+        weight: Tensor,
+        present: Tensor,
+        default: Tensor,
+        inputs: slice,
+        attention: nn.Module | None,
     ) -> None:
         """weight: the table's rows (M, w); present: whether the domain has the field; default (w,)."""
         super().__init__()
@@ -82,6 +94,7 @@ class ServedList(nn.Module):
         self.weight = copied(weight if present else weight[:1])
         self.default = copied(default)
         self.register_buffer("present", present.long())
+        self.attention = copy.deepcopy(attention)
 
     def forward(self, ids: Tensor, weights: Tensor | None = None) -> Tensor:
         """ids (N, L), 0 behind the end, and weights (N, L) → (N, w)"""
@@ -93,6 +106,9 @@ class ServedList(nn.Module):
             largest = torch.where(filled.unsqueeze(2), embedded, -torch.inf).amax(dim=1)
             return torch.where(known, largest, self.default)
         share = filled.to(embedded.dtype) if weights is None else weights * filled
+        if self.attention is not None:
+            scores = self.attention(embedded).masked_fill(~filled, _LOWEST)
+            share = torch.softmax(scores, dim=1) * share
         total = share.sum(dim=1, keepdim=True)  # (N, 1)
         known = total > 0
         if self.pooling == "mean":

@@ -102,7 +102,7 @@ def small_preset() -> Preset:
                     "buckets": 30,
                     "multi": True,
                     "max_length": 5,
-                    "pooling": "sum",
+                    "pooling": "attention",
                 },
                 {"name": "bid", "side": "item", "kind": "continuous"},
                 {"name": "price", "side": "item", "kind": "continuous", "domains": ["shopping"]},

@@ -1,4 +1,4 @@
-"""A preset with lists of every kind: weighted, pooled in each way, shallow, lacking in a domain, with shared tables."""
+"""A preset with lists of every kind: weighted, pooled in each way, shallow, lacking in a domain, sharing tables."""
 
 from mtmd.config import Preset, load_preset
 
@@ -26,6 +26,7 @@ FEATURES = [
         "width": 4,
         "multi": True,
         "max_length": 4,
+        "pooling": "attention",
         "table": "ad_id",
     },
     {

@@ -7,6 +7,7 @@ are chains of torch.nn layers, domains are a loop, nothing is fused or shared be
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -121,7 +122,7 @@ class PlainAdaptation(nn.Module):
             for j, norm in enumerate(self.norms.get(i, ())):
                 norm.observe([v for v in raw[self.has[domain, i], j].tolist() if not math.isnan(v)])
 
-    def forward(self, rows: SideInput, domain: Tensor, tables: dict[str, nn.Embedding]) -> list[Tensor]:
+    def forward(self, rows: SideInput, domain: Tensor, tables: "dict[str, PlainTable]") -> list[Tensor]:
         """Adapted fields, each (N, width)."""
         fields = []
         for i, raw in enumerate(self.columns(rows)):
@@ -132,7 +133,7 @@ class PlainAdaptation(nn.Module):
                 value = z * self.gain[str(i)] + self.shift[str(i)]
             else:
                 seen = ((raw > 0) & self.has[domain, i]).unsqueeze(1)
-                value = tables[self.schema.fields[i].name](raw)
+                value = tables[self.schema.fields[i].name].embedding(raw)
             fields.append(torch.where(seen, value, self.default[i]))
         for i, (feature, lists) in enumerate(
             zip(self.schema.lists, rows.lists, strict=True), start=len(fields)
@@ -146,19 +147,32 @@ class PlainAdaptation(nn.Module):
         return [field * gates[:, [i]] for i, field in enumerate(fields)]
 
 
-def plain_pooling(table: nn.Embedding, lists: ListInput, feature: Feature) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class PlainTable:
+    """The table that a feature reads, and how it looks at a list's values: q · tanh(W e + b), where it is attention."""
+
+    embedding: nn.Embedding
+    attention: nn.Sequential | None
+
+
+def plain_pooling(table: PlainTable, lists: ListInput, feature: Feature) -> tuple[Tensor, Tensor]:
     """List by list and value by value: pooled embeddings (N, width), and which of them are known (N,)."""
     rows, known, values = [], [], iter(range(len(lists.ids)))
     for length in lists.lengths.tolist():
         places = [next(values) for _ in range(length)]
         weights = [1.0 if lists.weights is None else float(lists.weights[place]) for place in places]
-        vectors = [table.weight[lists.ids[place]] for place in places]
+        vectors = [table.embedding.weight[lists.ids[place]] for place in places]
         known.append(sum(weights) > 0)
         total = torch.zeros(feature.width)
         for weight, vector in zip(weights, vectors, strict=True):
             total = total + weight * vector
         if feature.pooling == "max" and vectors:
             total = torch.stack(vectors).max(dim=0).values
+        elif table.attention is not None and vectors:
+            shares = torch.softmax(torch.cat([table.attention(vector) for vector in vectors]), dim=0)
+            total = sum(
+                (share * vector for share, vector in zip(shares, vectors, strict=True)), torch.zeros(())
+            )
         elif feature.pooling in (None, "mean") and known[-1]:
             total = total / sum(weights)
         rows.append(total)
@@ -236,13 +250,17 @@ class PlainTowerOracle(nn.Module):
         self.widths = [
             deep + (config.shallow_widths[-1] if config.shallow_expert else 0) for deep in deep_widths
         ]
-        self.tables: dict[str, nn.Embedding] = {}
+        self.attention = nn.ModuleDict()
+        self.tables: dict[str, PlainTable] = {}
         for f in (*schema.categorical, *schema.lists):
             owner = f.hashed_as if f.hashed_as in schema.shared else f"{schema.side}.{f.name}"
             key = owner.replace(".", "_of_")
             if key not in tables:
                 tables[key] = nn.Embedding((f.buckets or 0) + 1, f.width)
-            self.tables[f.name] = tables[key]
+            if f.pooling == "attention":
+                layers = nn.Linear(f.width, f.width), nn.Tanh(), nn.Linear(f.width, 1, bias=False)
+                self.attention[f.name] = nn.Sequential(*layers)
+            self.tables[f.name] = PlainTable(tables[key], dict(self.attention.items()).get(f.name))
         adaptations = len(schema.domains) if config.adaptation == "domain" else 1
         self.adaptations = nn.ModuleList(PlainAdaptation(schema, config) for _ in range(adaptations))
         width = sum(1 if f.kind == "continuous" else f.width for f in schema.fields)
@@ -344,12 +362,15 @@ def copy_weights(fast: MTMD, plain: Oracle) -> None:
 
 def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
     layout = fast.adaptation.layout
-    for table, weight in zip(layout.tables, fast.adaptation.tables.read, strict=True):
+    for place, (table, weight) in enumerate(zip(layout.tables, fast.adaptation.tables.read, strict=True)):
         for offset, feature in zip(table.offsets, table.features, strict=True):
-            yield (
-                read(weight)[offset : offset + (feature.buckets or 0) + 1],
-                plain.tables[feature.name].weight,
-            )
+            own = plain.tables[feature.name]
+            yield read(weight)[offset : offset + (feature.buckets or 0) + 1], own.embedding.weight
+            if own.attention is not None:
+                attention = fast.adaptation.tables.attention[str(place)]
+                yield read(attention.weight)[0].T, own.attention[0].weight
+                yield read(attention.bias)[0, 0], own.attention[0].bias
+                yield read(attention.query)[0].T, own.attention[2].weight
     # The fast model's column order: where each declared field starts, and which columns are its.
     starts = dict(zip(layout.fields, torch.tensor((0, *layout.widths)).cumsum(0).tolist(), strict=False))
     spans = [list(range(starts[f], starts[f] + w)) for f, w in _declared(plain.schema)]

@@ -1,12 +1,14 @@
 """Pooled embeddings, worked out by hand."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
 from mtmd.config.features import Pooling
 from mtmd.model.batch import ListInput
-from mtmd.model.pooling import pooled
+from mtmd.model.pooling import Attention, pooled
 
 TABLE = torch.tensor([[9.0, 9.0], [1.0, -2.0], [3.0, 4.0], [5.0, 0.0]])
 LISTS = ListInput(torch.tensor([1, 2, 2, 3]), torch.tensor([0, 3, 1]), None)  # [], [1, 2, 2], [3]
@@ -71,3 +73,39 @@ def test_rows_are_taken_with_their_values() -> None:
     assert (lists.ids.tolist(), lists.lengths.tolist()) == ([3, 1, 2, 2, 3], [1, 3, 1])
     assert lists.weights is not None
     assert lists.weights.tolist() == [0.0, 1.0, 0.0, 3.0, 0.0]
+
+
+def attended(attention: Attention, lists: ListInput = LISTS) -> tuple[Tensor, Tensor]:
+    return pooled(TABLE, lists.ids[None], lists, "attention", attention, sparse=False)
+
+
+def test_attention_starts_as_the_mean() -> None:
+    values, known = attended(Attention(1, 2))
+    torch.testing.assert_close(values[0], torch.tensor([[0.0, 0.0], [7 / 3, 2.0], [5.0, 0.0]]))
+    assert known.tolist() == [False, True, True]
+
+
+def test_attention_weighs_values_by_a_softmax_of_their_scores() -> None:
+    """Here a score is 2 tanh of an embedding's first component."""
+    attention = Attention(1, 2)
+    with torch.no_grad():
+        attention.weight.copy_(torch.tensor([[[1.0, 0.0], [0.0, 0.0]]]))
+        attention.query.copy_(torch.tensor([[[2.0], [0.0]]]))
+    values, _ = attended(attention)
+    low, high = (math.exp(2 * math.tanh(first)) for first in (1.0, 3.0))
+    share = low / (low + 2 * high)
+    expected = [share * 1 + (1 - share) * 3, share * -2 + (1 - share) * 4]
+    assert values[0, 1].tolist() == pytest.approx(expected)
+    with torch.no_grad():
+        attention.query.mul_(1e4)  # far beyond what exp can hold
+    assert attended(attention)[0][0, 1].tolist() == pytest.approx([3.0, 4.0])
+
+
+def test_attention_of_no_values_is_missing_and_its_weights_learn() -> None:
+    nothing = torch.zeros(0, dtype=torch.long)
+    attention = Attention(1, 2)
+    values, known = attended(attention, ListInput(nothing, torch.tensor([0]), None))
+    assert (values.tolist(), known.tolist()) == ([[[0, 0]]], [False])
+    attended(attention)[0].square().sum().backward()
+    assert attention.query.grad is not None
+    assert attention.query.grad.abs().sum() > 0
