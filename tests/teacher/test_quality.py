@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mtmd.sources.kuairand.mapping import ranking_auc
+from mtmd.teacher.quality import ranking_auc
 
 
 def test_auc_counts_ties_half() -> None:

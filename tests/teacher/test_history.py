@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtmd.sources.kuairand.tables import EarlierDays, observed_rate, smoothed_rate
+from mtmd.teacher.history import EarlierDays, smoothed_rate
 
 KEY = np.array([0, 1, 0, 0, 1, 0])
 DAY = np.array([10, 10, 10, 11, 12, 13])
@@ -32,8 +32,3 @@ def test_sums_agree_with_a_plain_loop() -> None:
 def test_a_smoothed_rate_is_its_prior_where_nothing_was_seen() -> None:
     rate = smoothed_rate(np.array([0.0, 5.0]), np.array([0.0, 10.0]), 0.2, 10.0)
     assert rate.tolist() == pytest.approx([0.2, 0.35])
-
-
-def test_an_observed_rate_is_missing_where_nothing_was_seen() -> None:
-    rate = observed_rate(np.array([0.0, 1.0]), np.array([0.0, 4.0]))
-    assert rate.to_pylist() == [None, 0.25]
