@@ -1,5 +1,5 @@
 """The thin command line: `mtmd init | check | schema | config | run | ablation | ab-test | simulate | import-kuairand |
-status | publish | export-embeddings | serve | rollback | reinstate`.
+fit-teacher | status | publish | export-embeddings | serve | rollback | reinstate`.
 
 Everything long is a Prefect flow, and a process of its own.
 """
@@ -18,6 +18,7 @@ from mtmd.config import load_preset
 from mtmd.errors import MtmdError
 from mtmd.logs.source import LogSource
 from mtmd.project.commands import Commands, add_commands, add_preset, read_day, run_flow
+from mtmd.project.teacher_command import add_fit_teacher
 from mtmd.store.workspace import Workspace
 
 _console = Console(highlight=False, soft_wrap=True)  # lines stay whole, so that JSON and paths can be copied
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command", dest="command")
     add_commands(commands)
     _add_logs(commands)
+    add_fit_teacher(commands)
     _add_ads(commands)
     _add_champion(commands)
     return parser

@@ -42,6 +42,7 @@ COMMANDS = (
     "config",
     "simulate",
     "import-kuairand",
+    "fit-teacher",
     "status",
     "publish",
     "export-embeddings",

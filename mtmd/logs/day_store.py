@@ -27,7 +27,7 @@ class DayStore(Generic[Report]):
     def __init__(self, logs: Path, marker: str, identity: str, report: type[Report]) -> None:
         self.logs = logs
         self._marker = logs / marker
-        self._identity = identity
+        self.identity = identity
         self._report = report
 
     def complete(self, days_of: str) -> Report | None:
@@ -38,7 +38,7 @@ class DayStore(Generic[Report]):
         if not self._marker.is_file():
             return None
         content = read_json(self._marker)
-        if content["identity"] != self._identity or content["report"] is None:
+        if content["identity"] != self.identity or content["report"] is None:
             return None
         report = self._report.model_validate(content["report"])
         return report if self._holds(getattr(report, days_of)) else None
@@ -70,7 +70,7 @@ class DayStore(Generic[Report]):
         self._mark(report.model_dump(mode="json"))
 
     def _mark(self, report: dict[str, Any] | None) -> None:
-        write_json(self._marker, {"identity": self._identity, "report": report})
+        write_json(self._marker, {"identity": self.identity, "report": report})
 
     def _holds(self, days: Iterable[date]) -> bool:
         try:

@@ -23,7 +23,7 @@ from mtmd.teacher.fits import TeacherFits
 from mtmd.teacher.rows import Floats, Ints, TeacherInputs, TeachingRows
 
 NEWEST = -1
-_NEWEST_DAYS = 2
+NEWEST_DAYS = 2
 _LOGIT_LIMIT = 13.0  # 2e-6 from 0 and 1: a float32 score is then strictly inside
 
 
@@ -94,17 +94,17 @@ def day_blocks(day: Ints, blocks: int) -> Ints:
     Raises LogsError when the days before those two do not make at least two blocks.
     """
     days, counts = np.unique(day, return_counts=True)
-    older = counts[:-_NEWEST_DAYS]
+    older = counts[:-NEWEST_DAYS]
     if len(older) < 2:
         raise LogsError(
-            f"the logs cover {len(days)} days; a cross-fitted teacher needs at least {_NEWEST_DAYS + 2}: "
+            f"the logs cover {len(days)} days; a cross-fitted teacher needs at least {NEWEST_DAYS + 2}: "
             "bring more days"
         )
     middle = np.cumsum(older) - older / 2
     wanted = (middle / older.sum() * blocks).astype(np.int64)
     wanted[-1] = max(wanted[-1], wanted[0] + 1)  # one huge day must not swallow all others
     _, dense = np.unique(wanted, return_inverse=True)
-    of_day = np.concatenate([dense, np.full(_NEWEST_DAYS, NEWEST)])
+    of_day = np.concatenate([dense, np.full(NEWEST_DAYS, NEWEST)])
     return np.asarray(of_day[np.searchsorted(days, day)])
 
 
