@@ -18,6 +18,7 @@ from mtmd.config import load_preset
 from mtmd.inspect.commands import commands as inspect_commands
 from mtmd.logs.source import LogSource
 from mtmd.project.commands import commands as project_commands
+from mtmd.project.teacher_command import commands as teacher_commands
 from mtmd.store.workspace import Workspace
 
 commands = command_line.app()
@@ -28,6 +29,7 @@ all_commands = command_line.app(
 all_commands.add_typer(project_commands)
 all_commands.add_typer(inspect_commands)
 all_commands.add_typer(commands)
+all_commands.add_typer(teacher_commands)
 
 Reason = Annotated[str, typer.Option(help="written into the history")]
 

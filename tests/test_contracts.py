@@ -55,6 +55,7 @@ COMMANDS = (
     "serve",
     "rollback",
     "reinstate",
+    "fit-teacher",
 )
 
 

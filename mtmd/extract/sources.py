@@ -30,15 +30,19 @@ def load_sources(
     declarations: Declarations,
     *,
     ignore_undeclared: bool = False,
+    without_scores: bool = False,
 ) -> dict[str, str]:
     """Make a view of each given source table, after comparing every file's columns with the contract.
 
-    `ignore_undeclared` lets columns pass that the declarations do not know. Of the rows nothing is read.
+    `ignore_undeclared` lets columns pass that the declarations do not know; `without_scores` lets candidates lack the
+    teacher's scores, which are null then. Of the rows nothing is read.
     Returns the columns of other types that are read as declared, such as `{"ads.price": "DOUBLE as FLOAT"}`.
     Raises LogsError naming table, day, file and column: unreadable file, column missing, extra or of another
     type; ConfigError for declarations that no table can be of.
     """
     widened: dict[str, str] = {}
+    optional = optional_columns(declarations.domains)
+    scores = frozenset(declarations.domains.task_names) if without_scores else frozenset()
     for table, paths in files.items():
         declared = table_columns(declarations)[table]
         try:
@@ -50,7 +54,7 @@ def load_sources(
                 paths,
                 day,
                 declared,
-                optional=optional_columns(declarations.domains),
+                optional=optional | scores if table == "candidates" else optional,
                 ignore_undeclared=ignore_undeclared,
             )
         except LogsError as error:
