@@ -72,8 +72,7 @@ class Lazy(TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """The context of the command itself."""
-        if self.callback is None:
-            raise TypeError(f"command {self.name!r} has no callback; give it one that returns a typer.Typer")
+        assert self.callback is not None  # typer makes commands of functions alone
         return get_command(self.callback()).make_context(info_name, args, parent, **extra)
 
 
@@ -107,8 +106,9 @@ def day_option(text: str) -> Any:
 
 def _presets(incomplete: str) -> list[str]:
     """What a shell offers: shipped presets, and files of the folder that is typed."""
-    files = (str(path) for path in Path(incomplete or ".").parent.glob("*.toml"))
-    return [name for name in (*preset_names(), *sorted(files)) if name.startswith(incomplete)]
+    folder, slash, _ = incomplete.rpartition("/")
+    files = [f"{folder}{slash}{path.name}" for path in sorted(Path(f"{folder}{slash}").glob("*.toml"))]
+    return [name for name in (*preset_names(), *files) if name.startswith(incomplete)]
 
 
 PresetName = Annotated[

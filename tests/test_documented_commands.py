@@ -47,6 +47,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     "cd my-ads": "tests/project/test_wheel.py",
     "mtmd simulate --until 2026-01-25": "tests/project/test_wheel.py",
     "mtmd check": "tests/project/test_wheel.py",
+    "mtmd run": "tests/project/test_wheel.py",
     "mtmd --install-completion": "it changes the shell's own files; tests/test_cli.py completes",
     "mtmd schema > preset.schema.json": "tests/project/test_schema.py",
     "mtmd config": "tests/project/test_resolved.py",
@@ -68,6 +69,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
 SHORT_FORMS = {  # named in a sentence; the whole command is in the story
     "make run-kuairand SOURCE=…": "make run-kuairand SOURCE=/path/to/kuairand-pure",
     "mtmd status": ".venv/bin/mtmd status",
+    "mtmd diff": ".venv/bin/mtmd diff 20260125-0123456789 champion",
     "mtmd publish": ".venv/bin/mtmd publish",
     "mtmd serve": "make serve",
     "mtmd rollback": '.venv/bin/mtmd rollback --reason "bad conversions"',
