@@ -235,7 +235,7 @@ def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> Non
     paths = (
         workspace.shards / f"date={day}" / "<fingerprint>",
         workspace.shards / "digests",
-        workspace.spool / "<table>" / f"date={day}",
+        workspace.spool / "<table>" / str(day),
         workspace.validation(day),
         workspace.root / "validation" / f"as_of={day}.json",
         workspace.trained("<kind>", key),

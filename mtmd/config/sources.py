@@ -104,7 +104,7 @@ class DeltaTable(Frozen):
     """A Delta Lake table, fetched day by day."""
 
     kind: Literal["delta"]
-    path: str = Field(min_length=1, description="folder of the table, seen from `logs` or absolute")
+    path: str = Field(min_length=1, description="folder of the table, seen from `logs` or absolute; or a URI")
     day_column: DayColumn
     columns: Columns = None
 

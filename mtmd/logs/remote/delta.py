@@ -18,7 +18,8 @@ from mtmd.store.files import digest
 @contextmanager
 def opened(config: DeltaTable, root: Path) -> Iterator["_Table"]:
     """The table at its newest version; raises ConfigError where deltalake is missing, and deltalake's errors."""
-    table = driver("deltalake", "delta").DeltaTable(str(root / config.path))
+    place = config.path if "://" in config.path else str(root / config.path)
+    table = driver("deltalake", "delta").DeltaTable(place)
     yield _Table(config, table.version(), table.to_pyarrow_dataset())
 
 
