@@ -94,6 +94,7 @@ def fit_teacher(
     store.check_replaceable()
     report = _Fit(source, days, chosen.declarations, on_progress).run(store, settings)
     if _identities(days) != before:
+        store.begin()  # which removes what was written
         raise LogsError(
             f"files of {source.root} changed while they were read; run again when they are complete"
         )
@@ -190,16 +191,20 @@ class _Fit:
 
     def _write(self, store: DayStore[TeacherFitReport], rows: LogRows, scores: NDArray[np.float32]) -> None:
         """The days' tables as they were read, with the scores of their rows, which are in order of days and keys."""
-        stop = 0
-        for day in self._days:
-            tables = self._tables(day)
-            start, stop = stop, stop + tables["candidates"].num_rows
-            part = slice(start, stop)
+        stops = np.searchsorted(rows.teaching.day, np.unique(rows.teaching.day), side="right")
+        for day, start, stop in zip(self._days, (0, *stops), stops, strict=False):
+            tables, part = self._tables(day), slice(start, stop)
+            if (count := tables["candidates"].num_rows) != stop - start:
+                store.begin()
+                raise LogsError(
+                    f"candidates of {day} had {stop - start} rows at first and {count} later; statements must give the "
+                    "same rows each time: correct source_candidates.sql"
+                )
             tables["candidates"] = with_scores(
                 tables["candidates"], scores[part], rows.exists[part], self._declarations.domains
             )
             store.write(day, tables)
-        self._say(f"wrote {stop} candidates with their scores to {store.logs}")
+        self._say(f"wrote {len(rows)} candidates with their scores to {store.logs}")
 
 
 def with_scores(
