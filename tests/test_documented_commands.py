@@ -47,7 +47,6 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     "cd my-ads": "tests/project/test_wheel.py",
     "mtmd simulate --until 2026-01-25": "tests/project/test_wheel.py",
     "mtmd check": "tests/project/test_wheel.py",
-    "mtmd run": "tests/project/test_wheel.py",
     "mtmd --install-completion": "it changes the shell's own files; tests/test_cli.py completes",
     "mtmd schema > preset.schema.json": "tests/project/test_schema.py",
     "mtmd config": "tests/project/test_resolved.py",
