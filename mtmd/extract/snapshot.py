@@ -22,6 +22,7 @@ from mtmd.extract.shards import Shard, read_manifest
 from mtmd.extract.sources import blaming, load_sources
 from mtmd.logs.digests import identities, source_digests
 from mtmd.logs.encoding import EncodedAds, encode
+from mtmd.logs.ids import arrow_ids
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
 
@@ -46,10 +47,10 @@ def read_ads(source: LogSource, day: date, declarations: Declarations) -> Iterat
     and file or column for a snapshot that is not as the contract says, or that changed while it was read.
     """
     schema = declarations.item
-    columns = list(dict.fromkeys(("ad_id", "bid", *(feature.name for feature in schema.fields))))
+    columns = list(dict.fromkeys(("ad_id", "bid", *schema.columns)))
     for product, raw in _rows(source, day, declarations, columns):
         encoded = encode(pa.Table.from_struct_array(raw), schema, declarations.hash_seed)
-        ad_id, bid = raw.field("ad_id").to_numpy(), _bids(raw)
+        ad_id, bid = arrow_ids(raw.field("ad_id")), _bids(raw)
         for index in np.unique(product):
             rows = slice(*np.searchsorted(product, [index, index + 1]))
             yield EncodedAds(schema.domains[index], ad_id[rows], encoded.part(rows), bid[rows])

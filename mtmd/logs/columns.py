@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from mtmd.logs.contract import ID_COLUMNS
+from mtmd.logs.ids import held_as, read_id_sql
 from mtmd.logs.sql import quoted
 
 _SMALL = ("TINYINT", "UTINYINT", "SMALLINT", "USMALLINT")
@@ -24,12 +26,19 @@ _WIDENED = {  # of each declared type, the types that are cast to it whatever th
         "TIMESTAMPTZ_NS",
     ),
     "FLOAT[]": ("DOUBLE[]",),
+    "UUID": ("VARCHAR",),
+    "VARCHAR": ("UUID",),
+    "INTEGER[]": tuple(f"{kind}[]" for kind in _SMALL),
+    "BIGINT[]": tuple(f"{kind}[]" for kind in (*_SMALL, "INTEGER", "UINTEGER")),
 }
 _PATTERNS = {  # the same, of types that are written with their parameters
     "FLOAT": re.compile(r"DECIMAL\(\d+,\d+\)"),
     "DOUBLE": re.compile(r"DECIMAL\(\d+,\d+\)"),
     "FLOAT[]": re.compile(r"(FLOAT|DOUBLE)\[\d+\]"),
+    "INTEGER[]": re.compile(r"INTEGER\[\d+\]"),
+    "BIGINT[]": re.compile(r"(INTEGER|BIGINT)\[\d+\]"),
     "VARCHAR": re.compile(r"ENUM\(.*\)", re.DOTALL),
+    "VARCHAR[]": re.compile(r"VARCHAR\[\d+\]|ENUM\(.*\)\[\d*\]", re.DOTALL),
 }
 _EXACT_TO = {  # of each declared type, types of whole numbers, and up to where it has every one of them
     "FLOAT": (("INTEGER", "UINTEGER", "BIGINT"), 2**24),
@@ -92,7 +101,8 @@ def widened_columns(declared: Mapping[str, str], found: Mapping[str, str]) -> di
 def select_declared(table: str, declared: Mapping[str, str], found: Mapping[str, str]) -> str:
     """The select list that gives the declared columns, in their order, of a statement that gives `found`.
 
-    Columns that have no problem only; a missing one is null. `table` is named where a value has no place in its type.
+    Columns that have no problem only; a missing one is null, and a UUID is its text. `table` is named where a value has
+    no place in its type, or is no id.
     """
     return ", ".join(
         _read_as(table, column, found.get(column), kind) + f" as {quoted(column)}"
@@ -111,6 +121,11 @@ def is_readable(found: str, declared: str) -> bool:
     )
 
 
+def is_checked_text(table: str, column: str, declared: str) -> bool:
+    """Whether each value of a column is compared with the rule of its type, in `ID_RULES`: text ids, and any UUID."""
+    return declared == "UUID" or (declared == "VARCHAR" and column in ID_COLUMNS.get(table, {}))
+
+
 def _exact_to(found: str, declared: str) -> int | None:
     """The size up to which the declared type has every whole number, where `found` goes beyond it."""
     kinds, limit = _EXACT_TO.get(declared, ((), 0))
@@ -119,12 +134,17 @@ def _exact_to(found: str, declared: str) -> int | None:
 
 def _read_as(table: str, column: str, found: str | None, declared: str) -> str:
     name = quoted(column)
+    if found is None:
+        return f"cast(null as {held_as(declared)})"
+    if is_checked_text(table, column, declared):
+        return read_id_sql(f"{table}.{column}", name, declared)
     if found == declared:
         return name
-    if found is None:
-        return f"cast(null as {declared})"
-    if found == TEXT:
-        return text_as(column, declared)
+    return text_as(column, declared) if found == TEXT else _cast(table, column, found, declared)
+
+
+def _cast(table: str, column: str, found: str, declared: str) -> str:
+    name = quoted(column)
     if declared == "TIMESTAMP":
         # A cast would use the session's time zone, and round nanoseconds up: the last ones into the next day.
         microseconds = f"epoch_ns({name}) // 1000" if found == "TIMESTAMPTZ_NS" else f"epoch_us({name})"
@@ -160,4 +180,6 @@ def _remedy(column: str, found: str, declared: str) -> str:
         return (
             f"make_timestamp({column}) where it counts microseconds, make_timestamp_ms({column}) milliseconds"
         )
+    if found == f"{declared}[]" and declared != "FLOAT[]":  # which is a vector as often as a list of weights
+        return f"flatten({column})"
     return f"cast({column} as {declared})"

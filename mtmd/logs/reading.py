@@ -138,24 +138,32 @@ def reading_error(
     day: date,
     error: Exception,
     declared: Mapping[str, Columns] | None = None,
+    *,
+    views: str = "source",
 ) -> LogsError:
     """DuckDB's error as one that says what to mend: a file, a statement of the source, or a value.
 
-    `declared` has the columns of the tables of which there is a view `source_<table>` already.
+    `declared` has the columns of the tables of which there is a view `<views>_<table>` already.
     """
-    words = blame(attempt, source, files, day, declared or {})
+    words = blame(attempt, source, files, day, declared or {}, views=views)
     of = f"{next(iter(files))} of {day}" if len(files) == 1 else f"logs of {day}"
     return LogsError(f"{of}: {words or f'reading failed ({error}), though all of it can be read; run again'}")
 
 
 def blame(
-    attempt: Attempt, source: LogSource, files: SourceFiles, day: date, declared: Mapping[str, Columns]
+    attempt: Attempt,
+    source: LogSource,
+    files: SourceFiles,
+    day: date,
+    declared: Mapping[str, Columns],
+    *,
+    views: str = "source",
 ) -> str | None:
     """What to mend after reading failed, as in `reading_error`; None where everything can be read."""
     return (
         _unreadable_file(attempt, source, files)
         or _wrong_statement(attempt, source, files, day)
-        or _unreadable_value(attempt, declared)
+        or _unreadable_value(attempt, declared, views)
     )
 
 
@@ -201,10 +209,10 @@ def _statement_to_mend(file: Path, words: str, read: Sequence[Path], kind: str) 
     )
 
 
-def _unreadable_value(attempt: Attempt, declared: Mapping[str, Columns]) -> str | None:
+def _unreadable_value(attempt: Attempt, declared: Mapping[str, Columns], views: str) -> str | None:
     for table, columns in declared.items():
         for column, kind in columns.items():
-            if (words := attempt(f"select max(hash({quoted(column)})) from source_{table}", {})) is not None:
+            if (words := attempt(f"select max(hash({quoted(column)})) from {views}_{table}", {})) is not None:
                 return (
                     f"{table}.{column} has a value that its declared type {kind} can't hold "
                     f"({_first_line(words)}); correct it, or cast the column yourself in source_{table}.sql"

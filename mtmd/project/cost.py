@@ -13,6 +13,7 @@ from mtmd_expectations.candidates import SUMMARY
 
 _REQUEST, _AD = 8 + 8 + 1 + 4 + 4, 8 + 1  # bytes of keys and links; mtmd/extract/shards.py lists the columns
 _CANDIDATE, _TASK = 4 + 4 + 1 + 4, 4 + 1
+_LIST = 8 + 4  # where a row's values are, and how many
 
 
 def check_cost(
@@ -50,8 +51,9 @@ def day_bytes(preset: Preset, *, requests: int, ads: int, candidates: int) -> in
 
 
 def _row_bytes(side: SideSchema) -> int:
-    """Every number, hashed category and component of a vector has four bytes."""
-    return 4 * (len(side.continuous) + len(side.categorical) + side.vector_width)
+    """Every number, hashed category and component of a vector has four bytes; a list at most those of its values."""
+    lists = sum(_LIST + 4 * (f.max_length or 0) * (1 if f.weights is None else 2) for f in side.lists)
+    return 4 * (len(side.continuous) + len(side.categorical) + side.vector_width) + lists
 
 
 def bytes_in_words(size: float) -> str:

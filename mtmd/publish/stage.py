@@ -1,9 +1,10 @@
 """Publish the champion's ads, after a promotion and whenever a newer snapshot of ads is there; and export them.
 
 An export has published embeddings as features of another model, such as the heavyweight ranker (paper §1): one Parquet
-file with a row per ad: `ad_id` int64, `product` string, `bundle_id` string, `day` date of the snapshot, `bid` float,
-and `embedding.<task>` a fixed-size list of float32 per task, null where the product lacks it. Vectors of one bundle are
-comparable with each other and with nothing else, so join on `bundle_id` as well as on `ad_id`.
+file with a row per ad: `ad_id` int64 or string, as ids are declared, `product` string, `bundle_id` string, `day` date
+of the snapshot, `bid` float, and `embedding.<task>` a fixed-size list of float32 per task, null where the product lacks
+it. Vectors of one bundle are comparable with each other and with nothing else, so join on `bundle_id` as well as on
+`ad_id`.
 """
 
 import os
@@ -21,7 +22,8 @@ from mtmd.config import Frozen
 from mtmd.errors import BundleError, LogsError, RegistryError
 from mtmd.extract.shards import ShardRef, read_manifest
 from mtmd.extract.snapshot import ads_digests, read_ads
-from mtmd.logs.encoding import EncodedAds
+from mtmd.logs.encoding import ARROW_TYPES, EncodedAds
+from mtmd.logs.ids import id_list
 from mtmd.logs.source import LogSource
 from mtmd.publish.embedding import Counts, publish_ads
 from mtmd.registry.bundle import OUTPUT_PREFIX, BundleInfo, load_bundle
@@ -196,7 +198,7 @@ def export_embeddings(ads: PublishedAds, info: BundleInfo, day: date, path: Path
 
 def _schema(info: BundleInfo) -> Any:
     fields = [
-        ("ad_id", pa.int64()),
+        ("ad_id", ARROW_TYPES[info.declarations.ids.ad]),
         ("product", pa.string()),
         ("bundle_id", pa.string()),
         ("day", pa.date32()),
@@ -209,7 +211,7 @@ def _schema(info: BundleInfo) -> Any:
 def _batch(block: AdBlock, info: BundleInfo, day: date, schema: Any) -> Any:
     rows = len(block)
     columns = [
-        pa.array(block.ad_id),
+        pa.array(id_list(block.ad_id), ARROW_TYPES[info.declarations.ids.ad]),
         pa.repeat(pa.scalar(block.product), rows),
         pa.repeat(pa.scalar(info.bundle_id), rows),
         pa.repeat(pa.scalar(day), rows),

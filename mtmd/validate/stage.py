@@ -1,6 +1,6 @@
-"""Validate the window's days with their suites: a day once per content, the window's aggregates at every run."""
+"""Validate the window's days with their suites: a day, and the window's aggregates, once per content."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from mtmd.store.outputs import read_record
 from mtmd.validate.results import DayProfile, DayValidation, WindowValidation
 from mtmd.validate.runner import VALIDATION_FORMAT, validate_day, validate_window
 from mtmd.validate.runner import require as require_validation
-from mtmd_expectations import day_expectations
+from mtmd_expectations import day_expectations, window_expectations
 
 
 class DataQuality(Frozen):
@@ -67,13 +67,32 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
         days.append(result)
         if on_day is not None:
             on_day(result)
-    window = validate_window(trailing, plan.preset) if len(trailing) == len(days) else None
+    window = _validated_window(plan, trailing) if len(trailing) == len(days) else None
     quality = DataQuality(
         days=tuple(days), window=window, reused=tuple(reused), sources=tuple(map(digest, sources))
     )
     # Failures too: it is read, never reused.
     write_json(plan.workspace.latest_validation(plan.as_of), quality.model_dump(mode="json"))
     return quality
+
+
+def _validated_window(plan: RunPlan, profiles: Sequence[DayProfile]) -> WindowValidation:
+    """The window's suite on its days; one that passed on the same numbers is not run again."""
+    read = {"day", "domains", "null_rates", "digests"}  # what a window is staged from
+    key = digest(
+        {
+            "days": [profile.model_dump(mode="json", include=read) for profile in profiles],
+            "expectations": [asdict(one) for one in window_expectations(plan.preset)],
+            "format": VALIDATION_FORMAT,
+        }
+    )
+    stored = plan.workspace.validation(plan.as_of) / f"window-{key[:16]}.json"
+    if (passed := read_record(stored, WindowValidation)) is not None:
+        return passed
+    result = validate_window(profiles, plan.preset)
+    if result.passed:
+        write_json(stored, result.model_dump(mode="json"))
+    return result
 
 
 def require(quality: DataQuality) -> None:

@@ -153,6 +153,74 @@ def test_types_that_only_a_statement_can_give_are_read_too(
     np.testing.assert_equal(found, expected)
 
 
+UUID = "6f1c2a9e-0b7d-4c58-9a43-d2e85b7f1c06"
+
+
+@pytest.mark.parametrize(
+    ("value", "declared", "expected"),
+    [
+        (f"'{UUID}'", "UUID", UUID),
+        (f"'{UUID.upper()}'", "UUID", UUID),
+        (f"'{UUID.replace('-', '')}'", "UUID", UUID),
+        (f"uuid '{UUID}'", "UUID", UUID),
+        (f"uuid '{UUID}'", "VARCHAR", UUID),
+        ("cast(null as uuid)", "UUID", None),
+        ("cast(null as varchar)", "VARCHAR", None),
+        ("'Ad 7/ü'", "VARCHAR", "Ad 7/ü"),
+        ("repeat('é', 128)", "VARCHAR", "é" * 128),
+    ],
+)
+def test_ids_are_read_as_their_text(
+    *,
+    connection: duckdb.DuckDBPyConnection,
+    write: Callable[..., Path],
+    value: str,
+    declared: str,
+    expected: str | None,
+) -> None:
+    files = [write(f"select {value} as ad_id")]
+    create_checked_view(connection, "source_ads", SOURCE, "ads", files, DAY, {"ad_id": declared})
+    assert connection.execute("select ad_id, typeof(ad_id) from source_ads").fetchall() == [
+        (expected, "VARCHAR")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "declared", "words"),
+    [
+        ("''", "VARCHAR", "ads.ad_id must have 1 to 128 characters and no NUL, and has the value ''"),
+        ("repeat('é', 129)", "VARCHAR", f"no NUL, and has the value '{'é' * 40}'"),
+        ("'a' || chr(0) || 'b'", "VARCHAR", "no NUL, and has the value 'a\\0b'"),
+        ("''", "UUID", f"ads.ad_id must be a UUID such as {UUID}, and has the value ''"),
+        ("'7'", "UUID", f"ads.ad_id must be a UUID such as {UUID}, and has the value '7'"),
+    ],
+    ids=["empty", "long", "nul", "empty uuid", "no uuid"],
+)
+def test_a_text_that_is_no_id_is_named_with_the_rule(
+    *,
+    connection: duckdb.DuckDBPyConnection,
+    write: Callable[..., Path],
+    value: str,
+    declared: str,
+    words: str,
+) -> None:
+    path, columns = write(f"select {value} as ad_id"), {"ad_id": declared}
+    create_checked_view(connection, "source_ads", SOURCE, "ads", [path], DAY, columns)
+    with pytest.raises(duckdb.Error) as caught:
+        connection.execute("from source_ads").fetchall()
+    assert words in str(caught.value)
+    blamed = blame(attempts(connection, duckdb.Error), SOURCE, {"ads": [path]}, DAY, {"ads": columns})
+    assert blamed is not None
+    assert words in blamed
+    assert "cast the column yourself in source_ads.sql" in blamed
+
+
+def test_other_text_columns_may_be_empty(
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
+) -> None:
+    assert read(connection, [write("select '' as product")], {"product": "VARCHAR"}) == [("",)]
+
+
 @pytest.mark.parametrize(
     ("kind", "declared", "value"), [("integer", "FLOAT", 2**24 + 1), ("bigint", "DOUBLE", -(2**53) - 1)]
 )

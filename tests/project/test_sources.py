@@ -99,7 +99,7 @@ def test_a_teams_own_statement_knows_the_separators_of_its_files(project: Projec
     (problem,) = project.problems(Part.STATEMENTS)
     assert problem.startswith('source_ads.sql: Binder Error: Column "notes" in EXCLUDE list not found')
     assert "2026-01-23.csv of ads has ad_id text of a CSV file, " in problem
-    (project.logs / "csv" / "2026-01-23.csv").write_text("id,word\n1\n2,x\n")
+    (project.logs / "csv" / "2026-01-23.csv").write_bytes(b"id,word\n\xff\xfe,x\n")
     (problem,) = project.problems(Part.STATEMENTS)
     assert "2026-01-23.csv of ads can't be read without it, either: Invalid Input Error: " in problem
 
