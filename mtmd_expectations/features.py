@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mtmd.config import Feature, SideSchema
-from mtmd_expectations.common import Expect, SuiteTable, listed, literal, name
+from mtmd.config import LONGEST_LIST, Feature, SideSchema
+from mtmd_expectations.common import Expect, Severity, SuiteTable, listed, literal, name
 from mtmd_expectations.steadiness import Measure, steady
 
 
@@ -17,6 +17,8 @@ def feature_expectations(batch: SuiteTable, key: str, domain: str, schema: SideS
         yield _finite(key, numbers)
     if schema.embedding:
         yield _whole_vectors(key, schema.embedding)
+    if schema.lists:
+        yield from _lists(key, schema.lists)
     if any(feature.domains is not None for feature in schema.fields):
         yield _null_where_lacking(key, domain, schema)
     yield from steady(
@@ -26,28 +28,40 @@ def feature_expectations(batch: SuiteTable, key: str, domain: str, schema: SideS
         "A feature that goes missing in a domain, or is suddenly filled, shifts every score there, and the model "
         "learns its default instead of its values.",
     )
-    if schema.categorical:
+    if categories := schema.categorical + schema.lists:
         yield from steady(
             batch,
             Measure.CATEGORIES,
-            ", ".join(feature.name for feature in schema.categorical),
+            ", ".join(feature.name for feature in categories),
             "Categories that are written otherwise than before are new to the model: what it learned of the old values "
             "is lost.",
         )
 
 
 def missing_sql(feature: Feature) -> str:
-    """SQL that is true where the feature is missing: null, or NaN, which many writers mean by it."""
+    """SQL that is true where the feature is missing: null, or NaN, which many writers mean by it, or an empty list."""
     if feature.kind == "embedding":
         return f"{length_column(feature)} is null"
+    if feature.multi:
+        return f"({length_column(feature)} = 0)"
     if _is_floating(feature):
         return f"({name(feature.name)} is null or isnan({name(feature.name)}))"
     return f"{name(feature.name)} is null"
 
 
 def length_column(feature: Feature) -> str:
-    """Quoted column of the staged table with the length of a vector; null where the vector is."""
+    """Quoted column of the staged table with the length of a vector, null where the vector is; or of a list."""
     return name(f"{feature.name}.length")
+
+
+def nulls_column(feature: Feature) -> str:
+    """Quoted column of the staged table: how many nulls are inside of a list."""
+    return name(f"{feature.name}.nulls")
+
+
+def weights_column(feature: Feature) -> str:
+    """Quoted column of the staged table: whether a list has as many weights as values, each a number of 0 or more."""
+    return name(f"{feature.name}.weights")
 
 
 def finite_column(feature: Feature) -> str:
@@ -60,7 +74,12 @@ def _is_floating(feature: Feature) -> bool:
 
 
 def _offenders(
-    what: str, why: str, key: str, features: Sequence[Feature], condition: Callable[[Feature], str]
+    what: str,
+    why: str,
+    key: str,
+    features: Sequence[Feature],
+    condition: Callable[[Feature], str],
+    severity: Severity = Severity.CRITICAL,
 ) -> Expect:
     """The `condition` is true of no feature in any row; the samples name those of which it is."""
     conditions = {feature.name: condition(feature) for feature in features}
@@ -71,6 +90,7 @@ def _offenders(
         description=why,
         query=f"select {key}, concat_ws(', ', {names}) as features from {{batch}} where {{where}} order by all",
         where=" or ".join(conditions.values()),
+        severity=severity,
     )
 
 
@@ -93,6 +113,34 @@ def _whole_vectors(key: str, features: tuple[Feature, ...]) -> Expect:
         features,
         lambda feature: f"({length_column(feature)} <> {feature.width} or not {finite_column(feature)})",
     )
+
+
+def _lists(key: str, features: tuple[Feature, ...]) -> Iterator[Expect]:
+    yield _offenders(
+        "lists_whole",
+        f"A null inside of a list says that the writer lost a value, a list of more than {LONGEST_LIST} values that it "
+        "joined too much: both are refused when the day is extracted.",
+        key,
+        features,
+        lambda feature: f"({nulls_column(feature)} > 0 or {length_column(feature)} > {LONGEST_LIST})",
+    )
+    yield _offenders(
+        "lists_within_max_length",
+        "Values after the first `max_length` are never read: raise it, or write the ones that matter first.",
+        key,
+        features,
+        lambda feature: f"({length_column(feature)} > {feature.max_length})",
+        Severity.WARNING,
+    )
+    if weighted := [feature for feature in features if feature.weights is not None]:
+        yield _offenders(
+            "list_weights_sound",
+            "A weight that is missing, negative or not a number would turn the mean of a list into anything; lists of "
+            "another length than their weights belong to other values.",
+            key,
+            weighted,
+            lambda feature: f"(not {weights_column(feature)})",
+        )
 
 
 def _null_where_lacking(key: str, domain: str, schema: SideSchema) -> Expect:

@@ -2,7 +2,8 @@
 
 The same rows and features as MTMD's. What MTMD learns per domain the peers get as ids: the surface and the product
 are two more categorical columns. A missing number is the mean, which is 0 after standardisation; a missing category
-is id 0, as in our shards.
+is id 0, as in our shards. A list is pooled before a library sees it, since each library has lists of its own kind: its
+embedding, 0 where it is missing, is learned as the networks are, and lies beside the numbers. Its table is its own.
 
 Shapes: N rows of one side, P pairs, C continuous features and V vector components of one side, T tasks.
 """
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from mtmd.config import Declarations, SideSchema
 from mtmd.extract.window import WindowData
 from mtmd.model.batch import Batch, SideInput
+from mtmd.model.fields import EMBEDDING_STD
+from mtmd.model.pooling import Attention, pooled
 from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import conditional_logits
 
@@ -68,7 +71,7 @@ def _numbers(side: SideInput) -> Tensor:
 
 
 class SideColumns(nn.Module):
-    """One side's rows as columns: ids (N,) int64 under the names in `sizes`, and the numbers (N, C + V)."""
+    """One side's rows as columns: ids (N,) int64 under the names in `sizes`, and the numbers (N, C + V + lists)."""
 
     mean: Tensor
     inverse: Tensor
@@ -81,7 +84,14 @@ class SideColumns(nn.Module):
         self.sizes = dict(zip(self._categorical, (b + 1 for b in buckets), strict=True))  # with 0 = missing
         self.sizes[self._domain] = len(schema.domains)
         self.numbers = f"{schema.side}_numbers"
-        self.width = len(moments.mean)  # C + V
+        self._lists = schema.lists
+        self.attention = nn.ModuleList(
+            Attention(1, f.width) if f.pooling == "attention" else nn.Identity() for f in schema.lists
+        )
+        self.tables = nn.ModuleList(nn.Embedding((f.buckets or 0) + 1, f.width) for f in schema.lists)
+        for table in self.tables:
+            nn.init.normal_(table.weight, std=EMBEDDING_STD)
+        self.width = len(moments.mean) + sum(feature.width for feature in schema.lists)
         self.register_buffer("mean", moments.mean)
         deviation = moments.deviation
         self.register_buffer("inverse", torch.where(deviation > 0, 1.0 / deviation, 0.0))
@@ -92,8 +102,18 @@ class SideColumns(nn.Module):
         counts = torch.tensor(side.counts, device=side.continuous.device)
         columns[self._domain] = torch.repeat_interleave(counts)  # (N,)
         if self.width:
-            columns[self.numbers] = ((_numbers(side) - self.mean) * self.inverse).nan_to_num(nan=0.0)
+            numbers = ((_numbers(side) - self.mean) * self.inverse).nan_to_num(nan=0.0)
+            columns[self.numbers] = torch.cat([numbers, *self._pooled(side)], dim=1)
         return columns
+
+    def _pooled(self, side: SideInput) -> Iterator[Tensor]:
+        """Each list's (N, w)."""
+        for table, attention, lists, feature in zip(
+            self.tables, self.attention, side.lists, self._lists, strict=True
+        ):
+            weight, pooling = table.get_parameter("weight"), feature.pooling or "mean"
+            used = attention if pooling == "attention" else None
+            yield pooled(weight, lists.ids[None], lists, pooling, used, sparse=False)[0][0]
 
 
 class PairColumns(nn.Module):

@@ -41,4 +41,5 @@ def _row(side: SideInput, row: int) -> SideInput:
         side.categorical[row : row + 1],
         side.embedding[row : row + 1],
         tuple(int(other == domain) for other in range(len(side.counts))),
+        tuple(lists.take(torch.tensor([row])) for lists in side.lists),
     )

@@ -106,8 +106,7 @@ def _side(table: pa.Table, schema: SideSchema, hash_seed: int) -> _Side:
 def _side_input(side: _Side, chosen: Ints) -> tuple[SideInput, Ints]:
     """Some rows for a torch model, and where in it each of them went."""
     rows, counts, place = side.by_domain(chosen)
-    continuous, embedding = torch.from_numpy(rows.continuous), torch.from_numpy(rows.embedding)
-    return SideInput(continuous, torch.from_numpy(rows.categorical).long(), embedding, tuple(counts)), place
+    return SideInput.of(rows, tuple(counts)), place
 
 
 def _embedded(scorer: Scorer, schema: SideSchema, side: _Side) -> tuple[Embeddings, Ints]:

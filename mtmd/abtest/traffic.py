@@ -99,7 +99,7 @@ def draw_traffic(platform: SimulatedPlatform, day: date, config: FunnelConfig, s
         truth=truth,
         teacher=teacher,
         further=further,
-        request_rows=platform.book.requests(drawn, ordinal, start).take(order),
+        request_rows=platform.request_rows(drawn, ordinal, start).take(order),
         ad_rows=platform.book.ads(ads).take(np.argsort(np.argsort(ads.ad_id))),  # the table is in order of id
     )
 

@@ -5,19 +5,25 @@ from mtmd.config.base import Frozen
 from mtmd.config.data import DataConfig
 from mtmd.config.domains import Domain, Domains, Slice, Task
 from mtmd.config.evaluation import EvaluationConfig
-from mtmd.config.features import Declarations, Feature, SideSchema
+from mtmd.config.features import LONGEST_LIST, Declarations, Feature, SideSchema
 from mtmd.config.gates import GatesConfig
+from mtmd.config.ids import IdsConfig, IdType
 from mtmd.config.model import ModelConfig, RivalsConfig, TwoTowerConfig
 from mtmd.config.monitor import MonitorConfig
-from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, Preset, load_preset
+from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, Preset, load_preset
 from mtmd.config.preset_files import preset_names
 from mtmd.config.retention import RetentionConfig
+from mtmd.config.sources import DAY, DAY_CODES, SourcesConfig
 from mtmd.config.training import TrainingConfig
 from mtmd.config.variants import Variant, variant, variants
 
 __all__ = [
+    "DAY",
+    "DAY_CODES",
+    "LONGEST_LIST",
     "MAX_WINDOW_DAYS",
     "MIN_WINDOW_DAYS",
+    "SHORTEST_WINDOW_DAYS",
     "ABTestConfig",
     "DataConfig",
     "Declarations",
@@ -27,6 +33,8 @@ __all__ = [
     "Feature",
     "Frozen",
     "GatesConfig",
+    "IdType",
+    "IdsConfig",
     "ModelConfig",
     "MonitorConfig",
     "Preset",
@@ -34,6 +42,7 @@ __all__ = [
     "RivalsConfig",
     "SideSchema",
     "Slice",
+    "SourcesConfig",
     "Task",
     "TrainingConfig",
     "TwoTowerConfig",

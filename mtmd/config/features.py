@@ -9,10 +9,19 @@ from pydantic import Field, model_validator
 
 from mtmd.config.base import Frozen
 from mtmd.config.domains import Domains
+from mtmd.config.ids import IdsConfig
 
 Side = Literal["query", "item"]
 Kind = Literal["continuous", "categorical", "embedding"]
-ColumnType = Literal["FLOAT", "DOUBLE", "INTEGER", "BIGINT", "VARCHAR"]
+ColumnType = Literal["FLOAT", "DOUBLE", "INTEGER", "BIGINT", "VARCHAR", "UUID"]
+Pooling = Literal["mean", "sum", "max", "attention"]
+
+LONGEST_LIST = 10_000  # values of one list in the logs or in a request: a longer one is taken for a mistake
+
+
+def _is_unset(value: object) -> bool:
+    """Keys that came later are dumped only where a preset sets them, so that names of older outputs stay."""
+    return value is None or value is False
 
 
 class Feature(Frozen):
@@ -33,15 +42,47 @@ class Feature(Frozen):
     width: int = Field(
         16, ge=1, le=4096, description="of a category's embedding; for `embedding`, the vector's length"
     )
-    type: ColumnType | None = Field(None, description="column type in the logs; VARCHAR or FLOAT by kind")
+    type: ColumnType | None = Field(
+        None, description="column type in the logs, of one value where `multi`; VARCHAR or FLOAT by kind"
+    )
     log1p: bool = Field(False, description="read as sign(x) · ln(1 + |x|) (continuous only)")
+    multi: bool = Field(
+        False,
+        exclude_if=_is_unset,
+        description="a row has a list of values: the column is a list of `type` (categorical only)",
+    )
+    max_length: int | None = Field(
+        None,
+        ge=1,
+        le=1_000,
+        exclude_if=_is_unset,
+        description="of a list, its first values that are read; the rest is left out (multi only)",
+    )
+    pooling: Pooling | None = Field(
+        None,
+        exclude_if=_is_unset,
+        description="how a list's embeddings become one: mean when omitted; attention learns which values count, "
+        "whatever the other side is (multi only)",
+    )
+    weights: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9_]*$",
+        exclude_if=_is_unset,
+        description="column FLOAT[] with a weight for each value, 0 or more (multi, mean and sum only)",
+    )
+    table: str | None = Field(
+        None,
+        exclude_if=_is_unset,
+        description="another feature, of either side, with equal buckets and width: a value of both is one embedding "
+        "(categorical only)",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         categorical, continuous = self.kind == "categorical", self.kind == "continuous"
         allowed = {
             "continuous": {"FLOAT", "DOUBLE", "INTEGER", "BIGINT"},
-            "categorical": {"VARCHAR", "INTEGER", "BIGINT"},
+            "categorical": {"VARCHAR", "INTEGER", "BIGINT", "UUID"},
             "embedding": {"FLOAT"},
         }[self.kind]
         for fits, rule in (
@@ -49,6 +90,19 @@ class Feature(Frozen):
             (categorical or not self.shallow, "only categorical features can be shallow"),
             (continuous or not self.log1p, "only continuous features can take log1p"),
             (self.type in {None, *allowed}, f"type {self.type} must be one of {sorted(allowed)}"),
+            (categorical or not self.multi, "only categorical features can be multi"),
+            (
+                not self.multi or self.type != "UUID",
+                "a list of UUIDs is declared as VARCHAR, with their texts",
+            ),
+            (categorical or self.table is None, "only categorical features can share a `table`"),
+            (self.multi == (self.max_length is not None), "`max_length` goes with multi, which needs it"),
+            (self.multi or self.pooling is None, "`pooling` goes with multi"),
+            (self.multi or self.weights is None, "`weights` go with multi"),
+            (
+                self.weights is None or self.pooling in {None, "mean", "sum"},
+                f"`weights` go with pooling mean or sum, not {self.pooling}",
+            ),
         ):
             if not fits:
                 raise ValueError(f"feature {self.name!r} is {self.kind}: {rule}")
@@ -59,15 +113,21 @@ class Feature(Frozen):
         """The DuckDB type that the column is read as: `mtmd/logs/columns.py` says which types are cast to it."""
         if self.kind == "embedding":
             return "FLOAT[]"
-        return self.type or ("FLOAT" if self.kind == "continuous" else "VARCHAR")
+        value_type = self.type or ("FLOAT" if self.kind == "continuous" else "VARCHAR")
+        return f"{value_type}[]" if self.multi else value_type
+
+    @property
+    def hashed_as(self) -> str:
+        """The feature name that is hashed with each value: features that share a table hash alike."""
+        return self.table or self.name
 
 
 class SideSchema(Frozen):
-    """The features of one tower in matrix order: continuous, then categorical, then embedding.
+    """The features of one tower in matrix order: continuous, categorical with one value, embedding, then lists.
 
     Fields are numbered in that order too. N rows are three matrices: `continuous` (N, C) float32,
     `categorical` (N, K) int64 with 0 = missing and 1..buckets = hashed value, `embedding` (N, V) float32 with
-    all vectors side by side. Missing numbers are NaN.
+    all vectors side by side; and for each list its hashed values. Missing numbers are NaN, a missing list is empty.
     """
 
     side: Side
@@ -75,10 +135,20 @@ class SideSchema(Frozen):
     continuous: tuple[Feature, ...]
     categorical: tuple[Feature, ...]
     embedding: tuple[Feature, ...]
+    lists: tuple[Feature, ...] = Field((), description="multi-valued categorical features")
+    shared: frozenset[str] = Field(
+        frozenset(), description="features, of either side, whose table others read too"
+    )
 
     @property
     def fields(self) -> tuple[Feature, ...]:
-        return self.continuous + self.categorical + self.embedding
+        return self.continuous + self.categorical + self.embedding + self.lists
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Columns of the logs that the features are read from, with their DuckDB types."""
+        weights = {feature.weights: "FLOAT[]" for feature in self.lists if feature.weights is not None}
+        return {feature.name: feature.column_type for feature in self.fields} | weights
 
     @property
     def vector_width(self) -> int:
@@ -105,6 +175,11 @@ class Declarations(Frozen):
     domains: Domains
     features: tuple[Feature, ...] = Field(min_length=2)
     hash_seed: int = Field(0, ge=0, description="seed of the categorical hash")
+    ids: IdsConfig = Field(
+        IdsConfig(),
+        exclude_if=lambda ids: ids == IdsConfig(),  # so that ids of the usual type change no output's name
+        description="types of the ids",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -124,6 +199,35 @@ class Declarations(Frozen):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _check_references(self) -> Self:
+        names = {(feature.side, feature.name) for feature in self.features}
+        for feature in self.features:
+            if (feature.side, feature.weights) in names:
+                raise ValueError(
+                    f"feature {feature.name!r} has weights {feature.weights!r}, which is a feature itself; give the "
+                    "weights a column of their own"
+                )
+            if feature.table is not None:
+                self._check_table(feature)
+        return self
+
+    def _check_table(self, feature: Feature) -> None:
+        """Raise ValueError unless one other feature has the table, with as many rows of the same width."""
+        owners = [
+            f for f in self.features if f.name == feature.table and f.table is None and f is not feature
+        ]
+        what = f"feature {feature.name!r} has table {feature.table!r}"
+        if len(owners) != 1:
+            raise ValueError(
+                f"{what}, which names {len(owners)} features that have a table of their own; it must name one"
+            )
+        own, theirs = (feature.buckets, feature.width), (owners[0].buckets, owners[0].width)
+        if own != theirs:
+            raise ValueError(
+                f"{what}, and {own} buckets and width; they must be {theirs}, as those of {feature.table!r}"
+            )
+
     @cached_property
     def query(self) -> SideSchema:
         return self._side("query", self.domains.surfaces)
@@ -138,6 +242,8 @@ class Declarations(Frozen):
             side=side,
             domains=domains,
             continuous=tuple(f for f in declared if f.kind == "continuous"),
-            categorical=tuple(f for f in declared if f.kind == "categorical"),
+            categorical=tuple(f for f in declared if f.kind == "categorical" and not f.multi),
             embedding=tuple(f for f in declared if f.kind == "embedding"),
+            lists=tuple(f for f in declared if f.multi),
+            shared=frozenset(f.table for f in self.features if f.table is not None),
         )

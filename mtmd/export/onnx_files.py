@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -15,11 +16,12 @@ from torch import Tensor, nn
 
 from mtmd.config import SideSchema
 from mtmd.errors import BundleError
-from mtmd.registry.bundle import INPUT_PREFIX, OUTPUT_PREFIX
+from mtmd.registry.bundle import INPUT_PREFIX, LIST_PREFIX, OUTPUT_PREFIX, WEIGHTS_PREFIX
 from mtmd.store.files import digest
 from mtmd.store.outputs import make_once
 
 _GRAPH = "graph.onnx"
+_MATRICES = ("continuous", "categorical", "embedding")
 _EXAMPLE_ROWS = 3  # torch.export takes 0 and 1 for constants
 _LARGEST = 2**31 - 1  # bytes of one protobuf message
 
@@ -36,15 +38,14 @@ class _PresentInputs(nn.Module):
         """The matrices called `names`, in that order → the module's outputs."""
         given = dict(zip(self.names, inputs, strict=True))
         empty = inputs[0].new_zeros((inputs[0].shape[0], 0), dtype=torch.float32)
-        outputs: tuple[Tensor, ...] = self.module(
-            given.get("continuous", empty), given["categorical"], given.get("embedding", empty)
-        )
+        matrices = [given.pop(name, empty) for name in _MATRICES]
+        outputs: tuple[Tensor, ...] = self.module(*matrices, *given.values())
         return outputs
 
 
 class OnnxWriter:
-    """Writes the domains of one tower, one file each, of modules (continuous, categorical, embedding) → one (N, K_t)
-    per task.
+    """Writes the domains of one tower, one file each, of modules (continuous, categorical, embedding, lists) → one
+    (N, K_t) per task.
 
     Tracing a module costs seconds, and most domains of a tower compute the same with other weights. A graph is traced
     once for each structure: names, types and shapes of a module's tensors (tables may have any number of rows), and
@@ -137,7 +138,7 @@ def _trace(
                 tuple(example.values()),
                 input_names=[INPUT_PREFIX + matrix for matrix in example],
                 output_names=[OUTPUT_PREFIX + task for task in tasks],
-                dynamic_shapes={"inputs": tuple({0: torch.export.Dim.DYNAMIC} for _ in example)},
+                dynamic_shapes={"inputs": tuple(_dynamic(matrix) for matrix in example)},
                 dynamo=True,
                 optimize=False,  # it looks at values: tensors that are equal here, and not in the next domain
                 verbose=False,
@@ -172,13 +173,23 @@ def _quiet_exporter() -> Iterator[None]:
         logger.setLevel(before)
 
 
+def _dynamic(matrix: str) -> dict[int, Any]:
+    """Rows, and the longest list of a batch."""
+    is_list = matrix not in _MATRICES
+    return dict.fromkeys(range(1 + is_list), torch.export.Dim.DYNAMIC)
+
+
 def _example(schema: SideSchema) -> dict[str, Tensor]:
-    """Inputs that are not of width 0, by name."""
+    """Inputs that are not of width 0, by name: the matrices, then the ids of each list, and its weights if any."""
     matrices = {
         "continuous": torch.zeros(_EXAMPLE_ROWS, len(schema.continuous)),
         "categorical": torch.zeros(_EXAMPLE_ROWS, len(schema.categorical), dtype=torch.int64),
         "embedding": torch.zeros(_EXAMPLE_ROWS, schema.vector_width),
     }
+    for length, feature in enumerate(schema.lists, start=_EXAMPLE_ROWS + 1):  # no two sizes are the same
+        matrices[LIST_PREFIX + feature.name] = torch.zeros(_EXAMPLE_ROWS, length, dtype=torch.int64)
+        if feature.weights is not None:
+            matrices[WEIGHTS_PREFIX + feature.name] = torch.zeros(_EXAMPLE_ROWS, length)
     return {name: matrix for name, matrix in matrices.items() if matrix.shape[1]}
 
 

@@ -4,17 +4,18 @@ Parity gives the encoded rows of one tower domain to onnxruntime and to torch. R
 them: read from the log files, not from the shard.
 """
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import numpy as np
-import torch
 from pydantic import Field
 
-from mtmd.config import Declarations, Frozen, SideSchema
+from mtmd.config import Declarations, Feature, Frozen, SideSchema
 from mtmd.extract.shards import Shard
 from mtmd.extract.sources import source_rows
 from mtmd.logs.encoding import EncodedSide
+from mtmd.logs.lists import EncodedList
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import SideInput
 
@@ -23,20 +24,16 @@ Row = dict[str, Any]
 
 def side_input(side: EncodedSide, domain: int, domains: int) -> SideInput:
     """All rows as rows of one domain, for a torch model."""
-    rows = len(side.categorical)
-    return SideInput(
-        continuous=torch.from_numpy(side.continuous),
-        categorical=torch.from_numpy(side.categorical.astype(np.int64)),
-        embedding=torch.from_numpy(side.embedding),
-        counts=tuple(rows if index == domain else 0 for index in range(domains)),
-    )
+    rows = len(side)
+    return SideInput.of(side, tuple(rows if index == domain else 0 for index in range(domains)))
 
 
 def hard_rows(schema: SideSchema, unseen: int) -> EncodedSide:
     """What no shard is sure to have: one row with everything missing, and `unseen` rows of unseen ids.
 
     Ids run through each feature's buckets from the last one down, at a stride that differs per feature: most
-    were never trained, and both ends of every table are read. Numbers of those rows are missing or far out.
+    were never trained, and both ends of every table are read. Numbers of those rows are missing or far out. Lists are
+    of one value, then as long as they may be, then shorter by one with each row.
     """
     rows = 1 + unseen
     side = EncodedSide.empty(rows, schema)
@@ -48,7 +45,18 @@ def hard_rows(schema: SideSchema, unseen: int) -> EncodedSide:
         side.categorical[1:, column] = buckets - (step * (1 + buckets // max(unseen, 1))) % buckets
     side.continuous[1:] = np.where(step % 2, 1e6, -1e6)[:, None]
     side.embedding[1 + unseen // 2 :] = 1.0
-    return side
+    return replace(side, lists=tuple(_hard_lists(feature, unseen) for feature in schema.lists))
+
+
+def _hard_lists(feature: Feature, unseen: int) -> EncodedList:
+    longest, buckets = feature.max_length or 1, feature.buckets or 1
+    length = np.array([0, 1, *(longest - step % longest for step in range(unseen - 1))], np.int32)[
+        : 1 + unseen
+    ]
+    total = int(length.sum())
+    ids = (buckets - np.arange(total) % buckets).astype(np.int32)
+    weights = None if feature.weights is None else (np.arange(total) % 5).astype(np.float32)
+    return EncodedList(np.cumsum(length, dtype=np.int64) - length, length, ids, weights)
 
 
 class RawRows(Frozen):
@@ -89,7 +97,7 @@ def _read(
     declarations: Declarations,
 ) -> tuple[Row, ...]:
     schema = declarations.query if table == "requests" else declarations.item
-    names = list(dict.fromkeys((*columns, *(feature.name for feature in schema.fields))))
+    names = list(dict.fromkeys((*columns, *schema.columns)))
     rows = source_rows(source, table, day, declarations, columns[0], keys)
     return tuple({name: _plain(row[name]) for name in names} for row in rows)
 

@@ -17,10 +17,12 @@ from numpy.typing import DTypeLike, NDArray
 
 from mtmd.config import Declarations, SideSchema
 from mtmd.errors import LogsError
+from mtmd.extract.list_files import LENGTH, START, ListFiles, list_file
 from mtmd.extract.shards import FileRecord
 from mtmd.extract.sources import check_keys, make_keys
 from mtmd.logs.contract import TABLES
 from mtmd.logs.encoding import encode
+from mtmd.logs.ids import id_numbers
 from mtmd.logs.sql import statement
 from mtmd.store.columns import Columns, create_columns
 from mtmd.store.files import settle
@@ -32,7 +34,7 @@ _Shapes = dict[str, tuple[DTypeLike, tuple[int, ...]]]
 def write_tables(
     connection: duckdb.DuckDBPyConnection, directory: Path, day: date, declarations: Declarations
 ) -> tuple[dict[str, int], dict[str, FileRecord]]:
-    """Write the three Arrow files of the session's sources; the rows of each table, and a record of each file.
+    """Write the Arrow files of the session's sources; the rows of each table, and a record of each file.
 
     Raises LogsError for keys or features that are not as declared, and DuckDB's error where reading fails.
     """
@@ -57,8 +59,15 @@ def write_tables(
     columns["requests"]["candidate_start"][:] = starts[:-1]
     columns["requests"]["candidate_count"][:] = np.diff(starts)
     with ThreadPoolExecutor(len(TABLES)) as pool:
-        paths = [directory / f"{table}.arrow" for table in TABLES]
+        paths = [directory / name for name in _files(declarations)]
         return rows, {path.name: record for path, record in zip(paths, pool.map(_record, paths), strict=True)}
+
+
+def _files(declarations: Declarations) -> list[str]:
+    sides = (("requests", declarations.query), ("ads", declarations.item))
+    return [f"{table}.arrow" for table in TABLES] + [
+        list_file(table, feature.name) for table, schema in sides for feature in schema.lists
+    ]
 
 
 def _candidates(
@@ -105,47 +114,61 @@ def _requests(
             "surface": (np.int8, (rows,)),
             "candidate_start": (np.int32, (rows,)),
             "candidate_count": (np.int32, (rows,)),
-            **_matrices(schema, rows),
+            **_features(schema, rows),
         },
     )
-    names = ("request_id", "ts", *(feature.name for feature in schema.fields))
-    for _, batch in _batches(connection, "shard_requests", names, rows):
-        place, raw = batch.column("request_row").to_numpy(), batch.column("source_row")
-        columns["request_id"][place] = raw.field("request_id")
-        columns["ts"][place] = raw.field("ts").cast(pa.int64())
-        columns["surface"][place] = batch.column("surface_index")
-        _encode(columns, place, raw, schema, declarations.hash_seed)
+    names = ("request_id", "ts", *schema.columns)
+    with ListFiles(path.parent, "requests", schema) as files:
+        for _, batch in _batches(connection, "shard_requests", names, rows):
+            place, raw = batch.column("request_row").to_numpy(), batch.column("source_row")
+            columns["request_id"][place] = id_numbers(raw.field("request_id"))
+            columns["ts"][place] = raw.field("ts").cast(pa.int64())
+            columns["surface"][place] = batch.column("surface_index")
+            _encode(columns, files, place, raw, schema, declarations.hash_seed)
     return columns
 
 
 def _ads(connection: duckdb.DuckDBPyConnection, path: Path, rows: int, declarations: Declarations) -> Columns:
     schema = declarations.item
     columns = create_columns(
-        path, {"ad_id": (np.int64, (rows,)), "product": (np.int8, (rows,)), **_matrices(schema, rows)}
+        path, {"ad_id": (np.int64, (rows,)), "product": (np.int8, (rows,)), **_features(schema, rows)}
     )
-    names = ("ad_id", *(feature.name for feature in schema.fields))
-    for _, batch in _batches(connection, "shard_ads", names, rows):
-        place, raw = batch.column("ad_row").to_numpy(), batch.column("source_row")
-        columns["ad_id"][place] = raw.field("ad_id")
-        columns["product"][place] = batch.column("product_index")
-        _encode(columns, place, raw, schema, declarations.hash_seed)
+    names = ("ad_id", *schema.columns)
+    with ListFiles(path.parent, "ads", schema) as files:
+        for _, batch in _batches(connection, "shard_ads", names, rows):
+            place, raw = batch.column("ad_row").to_numpy(), batch.column("source_row")
+            columns["ad_id"][place] = id_numbers(raw.field("ad_id"))
+            columns["product"][place] = batch.column("product_index")
+            _encode(columns, files, place, raw, schema, declarations.hash_seed)
     return columns
 
 
-def _matrices(schema: SideSchema, rows: int) -> _Shapes:
-    return {
+def _features(schema: SideSchema, rows: int) -> _Shapes:
+    shapes: _Shapes = {
         "continuous": (np.float32, (rows, len(schema.continuous))),
         "categorical": (np.int32, (rows, len(schema.categorical))),
         "embedding": (np.float32, (rows, schema.vector_width)),
     }
+    for feature in schema.lists:
+        shapes |= {
+            f"{feature.name}{START}": (np.int64, (rows,)),
+            f"{feature.name}{LENGTH}": (np.int32, (rows,)),
+        }
+    return shapes
 
 
 def _encode(
-    columns: Columns, place: NDArray[np.int32], raw: pa.StructArray, schema: SideSchema, hash_seed: int
+    columns: Columns,
+    files: ListFiles,
+    place: NDArray[np.int32],
+    raw: pa.StructArray,
+    schema: SideSchema,
+    hash_seed: int,
 ) -> None:
     encoded = encode(pa.Table.from_struct_array(raw), schema, hash_seed)
     for name in ("continuous", "categorical", "embedding"):
         columns[name][place] = getattr(encoded, name)
+    files.write(columns, place, encoded)
 
 
 def _batches(

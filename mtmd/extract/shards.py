@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mtmd.config import Declarations, Frozen
 from mtmd.errors import StorageError
+from mtmd.extract.list_files import list_file, list_names, take_lists
 from mtmd.logs.contract import TABLES
 from mtmd.logs.encoding import EncodedSide
 from mtmd.store.columns import map_columns
@@ -80,7 +81,8 @@ class Days(Frozen):
 class Shard:
     """One day in memory-mapped tensors: R requests, A ads, P candidates, T tasks.
 
-    request_id, ts (µs since 1970, UTC)    (R,) int64, sorted by surface, then request_id
+    request_id, ts (µs since 1970, UTC)    (R,) int64, sorted by surface, then by the id in the logs; where ids are
+                                           texts, each one's number (`mtmd/logs/ids.py`), of ads too
     surface                                (R,) int8, index of the surface
     candidate_start, candidate_count       (R,) int32, the request's rows in the candidate columns
     ad_id (A,) int64, product (A,) int8    sorted by product, then ad_id
@@ -168,13 +170,14 @@ def open_shard(path: Path, *, verify: bool = False) -> Shard:
     """
     manifest = read_manifest(path, verify=verify)
     columns = {table: map_columns(path / f"{table}.arrow") for table in TABLES}
-    query, item = _side(columns["requests"], manifest.requests), _side(columns["ads"], manifest.ads)
+    query = _side(path, "requests", columns["requests"], manifest.requests)
+    item = _side(path, "ads", columns["ads"], manifest.ads)
     tensors = {name: torch.from_numpy(values) for table in columns.values() for name, values in table.items()}
     return Shard(manifest.day, manifest.fingerprint, path, query=query, item=item, **tensors)
 
 
 def check_fits(shard: Shard, declarations: Declarations) -> None:
-    """Raise StorageError when the shard's matrices do not have the declared widths."""
+    """Raise StorageError when the shard's matrices do not have the declared widths, or its lists are not as many."""
     for side, schema, have in (
         ("query", declarations.query, shard.query),
         ("item", declarations.item, shard.item),
@@ -186,6 +189,11 @@ def check_fits(shard: Shard, declarations: Declarations) -> None:
                 f"shard {shard.path} has {side} matrices of widths {found}; the declarations want {wanted}. "
                 "Extract the day with these declarations"
             )
+        if len(have.lists) != len(schema.lists):
+            raise StorageError(
+                f"shard {shard.path} has {len(have.lists)} {side} lists; the declarations want {len(schema.lists)}. "
+                "Extract the day with these declarations"
+            )
     if shard.teacher.shape[1] != (tasks := len(declarations.domains.tasks)):
         raise StorageError(
             f"shard {shard.path} has {shard.teacher.shape[1]} tasks; the declarations have {tasks}. "
@@ -193,10 +201,12 @@ def check_fits(shard: Shard, declarations: Declarations) -> None:
         )
 
 
-def _side(columns: dict[str, NDArray[Any]], rows: int) -> EncodedSide:
-    """Take a side's matrices out of its columns; a matrix of width 0 has none in the file."""
+def _side(path: Path, table: str, columns: dict[str, NDArray[Any]], rows: int) -> EncodedSide:
+    """Take a side's features out of its columns; a matrix of width 0 has none in the file."""
+    values = {name: map_columns(path / list_file(table, name)) for name in list_names(columns)}
     return EncodedSide(
         continuous=columns.pop("continuous", np.empty((rows, 0), np.float32)),
         categorical=columns.pop("categorical", np.empty((rows, 0), np.int32)),
         embedding=columns.pop("embedding", np.empty((rows, 0), np.float32)),
+        lists=take_lists(columns, values),
     )

@@ -19,7 +19,7 @@ from mtmd.config import Declarations
 from mtmd.errors import ConfigError
 from mtmd.extract.shards import Shard, ShardRef, check_fits
 from mtmd.logs.encoding import EncodedSide
-from mtmd.model.batch import Batch, SideInput
+from mtmd.model.batch import Batch, ListInput, SideInput
 from mtmd.store.files import digest
 
 _SAMPLE_SEED = 2**32  # no training seed's, so that the sample and the validation slice are independent
@@ -192,6 +192,7 @@ def _side(side: EncodedSide, rows: Tensor, domain: Tensor, domains: int) -> Side
         categorical=torch.from_numpy(side.categorical).index_select(0, rows).long(),
         embedding=torch.from_numpy(side.embedding).index_select(0, rows),
         counts=tuple(torch.bincount(domain, minlength=domains).tolist()),
+        lists=tuple(ListInput.of(lists.take(rows.numpy())) for lists in side.lists),
     )
 
 

@@ -19,7 +19,6 @@ from mtmd.extract.day_tables import read_day_tables
 from mtmd.logs.contract import optional_columns
 from mtmd.logs.day_store import DayStore
 from mtmd.logs.digests import Identity, SourceFiles, identities
-from mtmd.logs.files import available_days, source_files
 from mtmd.logs.source import LogSource
 from mtmd.store.files import digest, resolve, sha256_file
 from mtmd.teacher.config import TeacherConfig
@@ -80,7 +79,8 @@ def fit_teacher(
     too large, and for an output folder that this command did not write.
     """
     chosen = load_preset(preset)
-    source, target = LogSource.of(chosen, logs), resolve(output)
+    target = resolve(output)
+    source = LogSource.of(chosen, logs, target.with_name(f"{target.name}-spool"))
     if target == resolve(source.root):
         raise ConfigError(f"output {target} is the folder of the logs themselves; name another folder")
     days = _days(chosen, source, settings)
@@ -104,7 +104,7 @@ def fit_teacher(
 
 def _days(preset: Preset, source: LogSource, settings: TeacherFitSettings) -> dict[date, SourceFiles]:
     """Files of each day within the bounds that all tables have and the preset does not leave out, oldest first."""
-    there = available_days(source.root)
+    there = source.available_days()
     first, last = settings.first_day or date.min, settings.last_day or date.max
     days = [day for day in there if first <= day <= last and day not in preset.left_out]
     if not days:
@@ -113,7 +113,7 @@ def _days(preset: Preset, source: LogSource, settings: TeacherFitSettings) -> di
             f"logs {str(source.root)!r} have no day from {first} to {last}; days there: {have}. Deliver days, or "
             "choose others"
         )
-    return {day: source_files(source.root, day) for day in days}
+    return {day: source.source_files(day) for day in days}
 
 
 def _identities(days: dict[date, SourceFiles]) -> dict[str, Identity]:

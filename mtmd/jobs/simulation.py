@@ -7,7 +7,13 @@ from pathlib import Path
 from mtmd.config import Frozen, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.sources.simulated.config import WorldConfig
-from mtmd.sources.simulated.platform import has_further_tasks, require_columns, simulate, world_at
+from mtmd.sources.simulated.platform import (
+    has_further_tasks,
+    history_columns,
+    require_columns,
+    simulate,
+    world_at,
+)
 
 
 class Simulated(Frozen):
@@ -39,7 +45,7 @@ def simulate_days(
 
     Without a seed and a size, the world whose logs are there goes on; where there are none, and for what is not given
     beside others, it is as the preset's `simulation` says, with seed 0. The preset's tasks say whether candidates have
-    cvr and relevance too.
+    cvr and relevance too, its features whether requests have histories.
     Raises ConfigError for fewer than one day, a size that cannot work, and a preset whose columns the platform can't
     write; LogsError where another world's logs are, or the same without or with these tasks.
     """
@@ -59,16 +65,18 @@ def simulate_days(
         if on_day is not None:
             on_day()
 
-    further, size = has_further_tasks(chosen), chosen.simulation
+    further, histories, size = has_further_tasks(chosen), history_columns(chosen), chosen.simulation
     config = WorldConfig.sized(
         seed or 0,
         requests_per_day=requests_per_day or size.requests_per_day,
         users=users or size.users,
         ads=ads or size.ads,
         further_tasks=further,
+        histories=histories,
     )
     if (existing := world_at(place)) is not None:
         _require_tasks(existing, further, preset, place)
+        _require_histories(existing, histories, preset, place)
         if all(value is None for value in (seed, requests_per_day, users, ads)):
             config = existing
     simulate(config, first, until, Path(place), on_day=tell)
@@ -82,4 +90,12 @@ def _require_tasks(world: WorldConfig, wanted: bool, preset: str, place: str) ->
         raise LogsError(
             f"the logs in {place} are of a simulated world {there} cvr and relevance, and preset {preset!r} {verb} "
             "these tasks; use another folder, or remove this one"
+        )
+
+
+def _require_histories(world: WorldConfig, wanted: tuple[str, ...], preset: str, place: str) -> None:
+    if world.histories != wanted:
+        raise LogsError(
+            f"the logs in {place} are of a simulated world with histories {list(world.histories)}, and preset "
+            f"{preset!r} has {list(wanted)}; use another folder, or remove this one"
         )

@@ -1,17 +1,18 @@
 """How a raw row becomes a tower's input: one implementation for extraction and for serving (no skew).
 
 N rows of one side become three matrices, in the order of the side's `SideSchema`:
-continuous (N, C), categorical (N, K) and embedding (N, V). Missing is NaN, 0 and NaN: it stays missing until
-the model, which has a learned default for it.
+continuous (N, C), categorical (N, K) and embedding (N, V), and the values of each list. Missing is NaN, 0, NaN and an
+empty list: it stays missing until the model, which has a learned default for it.
 
 A categorical value is hashed: the first 8 bytes (big-endian) of md5("<seed>/<feature>/<text>") in UTF-8,
-modulo the feature's buckets, plus 1. The text is the string itself, or an integer in decimal. Any language
+modulo the feature's buckets, plus 1. The text is the string itself, or an integer in decimal. The feature is
+the one whose table is read: another one's, where `table` names it. Any language
 with md5 can compute it; changing it makes every stored shard and bundle wrong, so a test pins its values.
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Feature, SideSchema
 from mtmd.errors import LogsError
+from mtmd.logs.lists import EncodedList, read_list
 
 ARROW_TYPES = {  # of DuckDB's types
     "FLOAT": pa.float32(),
@@ -29,9 +31,13 @@ ARROW_TYPES = {  # of DuckDB's types
     "INTEGER": pa.int32(),
     "BIGINT": pa.int64(),
     "VARCHAR": pa.string(),
+    "UUID": pa.string(),  # its text: mtmd/logs/ids.py
     "BOOLEAN": pa.bool_(),
     "TIMESTAMP": pa.timestamp("us"),
     "FLOAT[]": pa.list_(pa.float32()),
+    "INTEGER[]": pa.list_(pa.int32()),
+    "BIGINT[]": pa.list_(pa.int64()),
+    "VARCHAR[]": pa.list_(pa.string()),
 }
 
 
@@ -42,19 +48,22 @@ class EncodedSide:
     continuous   (N, C) float32, NaN = missing
     categorical  (N, K) int32, 0 = missing, 1..buckets = hashed value
     embedding    (N, V) float32, NaN = missing, all vectors of a row side by side
+    lists        of each multi-valued feature, the lists of N rows
     """
 
     continuous: NDArray[np.float32]
     categorical: NDArray[np.int32]
     embedding: NDArray[np.float32]
+    lists: tuple[EncodedList, ...] = ()
 
     @staticmethod
     def empty(rows: int, schema: SideSchema) -> "EncodedSide":
-        """Uninitialised matrices for `rows` rows."""
+        """Uninitialised matrices and empty lists for `rows` rows."""
         return EncodedSide(
             np.empty((rows, len(schema.continuous)), np.float32),
             np.empty((rows, len(schema.categorical)), np.int32),
             np.empty((rows, schema.vector_width), np.float32),
+            tuple(EncodedList.empty(rows, feature) for feature in schema.lists),
         )
 
     def __len__(self) -> int:
@@ -62,7 +71,12 @@ class EncodedSide:
 
     def take(self, rows: NDArray[np.int64]) -> "EncodedSide":
         """Some rows, copied, in the given order."""
-        return EncodedSide(self.continuous[rows], self.categorical[rows], self.embedding[rows])
+        return EncodedSide(
+            self.continuous[rows],
+            self.categorical[rows],
+            self.embedding[rows],
+            tuple(lists.take(rows) for lists in self.lists),
+        )
 
     @staticmethod
     def stack(*sides: "EncodedSide") -> "EncodedSide":
@@ -71,19 +85,25 @@ class EncodedSide:
             np.concatenate([side.continuous for side in sides]),
             np.concatenate([side.categorical for side in sides]),
             np.concatenate([side.embedding for side in sides]),
+            tuple(EncodedList.stack(lists) for lists in zip(*(side.lists for side in sides), strict=True)),
         )
 
     def part(self, rows: slice) -> "EncodedSide":
         """A range of rows, as views."""
-        return EncodedSide(self.continuous[rows], self.categorical[rows], self.embedding[rows])
+        return EncodedSide(
+            self.continuous[rows],
+            self.categorical[rows],
+            self.embedding[rows],
+            tuple(lists.part(rows) for lists in self.lists),
+        )
 
 
 @dataclass(frozen=True)
 class EncodedAds:
-    """Some ads of one product: n ids int64, their encoded rows, and bids float32, NaN where unknown."""
+    """Some ads of one product: n ids as in `mtmd.logs.ids`, their encoded rows, bids float32, NaN where unknown."""
 
     product: str
-    ad_id: NDArray[np.int64]
+    ad_id: NDArray[Any]
     rows: EncodedSide
     bid: NDArray[np.float32]
 
@@ -106,13 +126,13 @@ def table_from_rows(rows: Sequence[Mapping[str, Any]], schema: SideSchema) -> pa
     Raises LogsError naming the feature whose value does not fit its declared type.
     """
     columns = {}
-    for feature in schema.fields:
-        values = [row.get(feature.name) for row in rows]
+    for name, column_type in schema.columns.items():
+        values = [row.get(name) for row in rows]
         try:
-            columns[feature.name] = pa.array(values, ARROW_TYPES[feature.column_type])
+            columns[name] = pa.array(values, ARROW_TYPES[column_type])
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
             raise LogsError(
-                f"feature {feature.name!r}: a value does not fit its type {feature.column_type} ({error})"
+                f"feature {name!r}: a value does not fit its type {column_type} ({error})"
             ) from error
     return pa.table(columns)
 
@@ -121,7 +141,7 @@ def encode(table: pa.Table, schema: SideSchema, hash_seed: int) -> EncodedSide:
     """Encode the feature columns of a table; other columns are ignored.
 
     Raises LogsError naming the feature: column missing or of another type, a number that is infinite,
-    a vector of another length than declared.
+    a vector of another length than declared, a list or its weights as `read_list` says.
     """
     encoded = EncodedSide.empty(table.num_rows, schema)
     for c, feature in enumerate(schema.continuous):
@@ -132,7 +152,29 @@ def encode(table: pa.Table, schema: SideSchema, hash_seed: int) -> EncodedSide:
     for feature in schema.embedding:
         encoded.embedding[:, place : place + feature.width] = _vectors(_column(table, feature), feature)
         place += feature.width
-    return encoded
+    return replace(encoded, lists=tuple(_list(table, feature, hash_seed) for feature in schema.lists))
+
+
+def _list(table: pa.Table, feature: Feature, hash_seed: int) -> EncodedList:
+    weights = None if feature.weights is None else _list_weights(table, feature, feature.weights)
+    values, lists = read_list(_column(table, feature), weights, feature)
+    return replace(lists, ids=_buckets(values, feature, hash_seed))
+
+
+def _list_weights(table: pa.Table, feature: Feature, column: str) -> pa.Array:
+    if column not in table.column_names:
+        raise LogsError(
+            f"feature {feature.name!r} has weights {column!r}, and there is no such column; add it"
+        )
+    array = table.column(column).combine_chunks()
+    if pa.types.is_null(array.type):
+        return array.cast(ARROW_TYPES["FLOAT[]"])
+    if not _is_vector(array.type):
+        raise LogsError(
+            f"feature {feature.name!r} has weights {column!r}, whose column has Arrow type {array.type}; give it the "
+            "type FLOAT[]"
+        )
+    return array
 
 
 def _column(table: pa.Table, feature: Feature) -> pa.Array:
@@ -145,12 +187,12 @@ def _column(table: pa.Table, feature: Feature) -> pa.Array:
     array = table.column(feature.name).combine_chunks()
     fits = {
         "continuous": pa.types.is_floating(array.type) or pa.types.is_integer(array.type),
-        "categorical": pa.types.is_string(array.type)
-        or pa.types.is_large_string(array.type)
-        or pa.types.is_integer(array.type),
+        "categorical": _is_category(array.type),
         "embedding": _is_vector(array.type),
     }
-    if pa.types.is_null(array.type):
+    if feature.multi:
+        fits["categorical"] = _is_list(array.type) and _is_category(array.type.value_type)
+    if pa.types.is_null(array.type) or (feature.multi and array.type == pa.list_(pa.null())):
         return array.cast(ARROW_TYPES[feature.column_type])
     if not fits[feature.kind]:
         raise LogsError(
@@ -160,9 +202,16 @@ def _column(table: pa.Table, feature: Feature) -> pa.Array:
     return array
 
 
+def _is_category(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
 def _is_vector(kind: pa.DataType) -> bool:
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    return bool(is_list and (pa.types.is_floating(kind.value_type) or pa.types.is_null(kind.value_type)))
+    return _is_list(kind) and bool(pa.types.is_floating(kind.value_type) or pa.types.is_null(kind.value_type))
 
 
 def _numbers(array: pa.Array, feature: Feature) -> NDArray[np.float32]:
@@ -182,7 +231,7 @@ def _buckets(array: pa.Array, feature: Feature, seed: int) -> NDArray[np.int32]:
     coded = pc.dictionary_encode(array)
     table = np.zeros(len(coded.dictionary) + 1, np.int32)  # the last one stays 0: the null's
     for code, value in enumerate(coded.dictionary.to_pylist()):
-        table[code] = hash_bucket(seed, feature.name, str(value), feature.buckets)
+        table[code] = hash_bucket(seed, feature.hashed_as, str(value), feature.buckets)
     codes = pc.fill_null(coded.indices, len(coded.dictionary)).to_numpy(zero_copy_only=False)
     buckets: NDArray[np.int32] = table[codes]
     return buckets

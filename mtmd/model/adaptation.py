@@ -1,9 +1,9 @@
 """Domain Adaptation (paper §2.1.2, Fig. 3): per-domain BatchNorm, learned defaults and an SE block.
 
 Each feature is a field. A number, and each component of a vector, passes the norm of the row's domain;
-a category is an embedding shared by the tower's domains. What is missing in a row, or in the whole
-domain, is that domain's learned default. Then the SE block of the domain reweights the fields (reading: at
-field level, as in ADIN, the paper's reference 8). `adaptation = "shared"` takes the paper's Table 6 factor
+a category is an embedding shared by the tower's domains, a list the pooled embeddings of its values. What is missing
+in a row, or in the whole domain, is that domain's learned default. Then the SE block of the domain reweights the fields
+(reading: at field level, as in ADIN, the paper's reference 8). `adaptation = "shared"` takes the paper's Table 6 factor
 away: one norm and one set of defaults for all domains of a tower, and no SE block.
 
 Deviations: the paper's BatchNorm has the statistics of the whole window instead of a batch's (docs/tuning.md has what
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from mtmd.config import ModelConfig, SideSchema
 from mtmd.model.batch import SideInput
-from mtmd.model.fields import FieldLayout, FieldTables
+from mtmd.model.fields import FieldLayout, FieldTables, Owned
 
 CLIP = 10.0
 EPSILON = 1e-10  # on a variance: columns with a standard deviation far below 1e-5 count as constant
@@ -165,10 +165,11 @@ class DomainAdaptation(nn.Module):
 
     present: Tensor
 
-    def __init__(self, schema: SideSchema, config: ModelConfig) -> None:
+    def __init__(self, schema: SideSchema, config: ModelConfig, owned: Owned | None = None) -> None:
+        """`owned` is as in FieldTables."""
         super().__init__()
         self.layout = FieldLayout(schema)
-        self.tables = FieldTables(self.layout)
+        self.tables = FieldTables(self.layout, owned=owned)
         self.shared = config.adaptation == "shared"
         count = len(schema.domains)
         self.domains = nn.ModuleList(
@@ -196,12 +197,14 @@ class DomainAdaptation(nn.Module):
             numbers = _numbers(side)
             if self.shared:
                 present = self._present(side)
-                values = [(embedded[0], known) for embedded, known in self.tables(side.categorical)]
+                values = [
+                    (embedded[0], known) for embedded, known in self.tables(side.categorical, side.lists)
+                ]
                 every: tuple[Tensor, Tensor] = self.domains[0](numbers, values, present)
                 return every
             tables = [
                 list(zip(by_domain(values[0], side), by_domain(known, side), strict=True))
-                for values, known in self.tables(side.categorical)
+                for values, known in self.tables(side.categorical, side.lists)
             ]
             adapted = [
                 fields(rows, [table[domain] for table in tables], self.present[domain])

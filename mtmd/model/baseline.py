@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from mtmd.config import Declarations, ModelConfig, SideSchema, TwoTowerConfig
 from mtmd.model.adaptation import WindowNorm
 from mtmd.model.batch import Batch, SideInput
-from mtmd.model.fields import FieldLayout, FieldTables
+from mtmd.model.fields import FieldLayout, FieldTables, Owned
 from mtmd.model.layers import Norm, Stack, normalise, pad_rows
 from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability
@@ -41,11 +41,13 @@ class PlainTower(nn.Module):
         widths: Sequence[int],
         model: ModelConfig,
         *,
+        owned: Owned,
         extra: int = 0,
         gain: float = 1.0,
     ) -> None:
+        """`owned` has the shared tables of the tower that was made before, as in FieldTables."""
         super().__init__()
-        self.tables = FieldTables(layout, networks)
+        self.tables = FieldTables(layout, networks, owned)
         self.norm = WindowNorm(layout.numeric_width, model.norm_min_rows)
         self.default = nn.Parameter(torch.zeros(networks, 1, layout.width))
         self.register_buffer("columns", torch.tensor(layout.numeric_columns, dtype=torch.long), False)
@@ -82,7 +84,7 @@ class PlainTower(nn.Module):
         z: Tensor = self.norm(numbers, seen)
         parts = [torch.where(seen, z, self.default[:, :, :numeric])]  # (E, N, M)
         start = numeric
-        for values, known in self.tables(side.categorical):  # (E, N, k, w), (N, k)
+        for values, known in self.tables(side.categorical, side.lists):  # (E, N, k, w), (N, k)
             k, w = values.shape[2:]
             default = self.default[:, :, start : start + k * w].view(networks, 1, k, w)
             parts.append(torch.where(known.unsqueeze(2), values, default).flatten(2))
@@ -98,7 +100,8 @@ def _output_gain(embedding: int) -> float:
 
 
 def _take(side: SideInput, rows: Tensor) -> SideInput:
-    return SideInput(side.continuous[rows], side.categorical[rows], side.embedding[rows], (len(rows),))
+    lists = tuple(one.take(rows) for one in side.lists)
+    return SideInput(side.continuous[rows], side.categorical[rows], side.embedding[rows], (len(rows),), lists)
 
 
 class DomainBaselines(nn.Module):
@@ -109,8 +112,9 @@ class DomainBaselines(nn.Module):
     ) -> None:
         super().__init__()
         gain = _output_gain(config.embedding)
-        self.query = PlainTower(query, tasks, config.embedding, config.widths, model, gain=gain)
-        self.item = PlainTower(item, tasks, config.embedding, config.widths, model, gain=gain)
+        owned: Owned = {}
+        self.query = PlainTower(query, tasks, config.embedding, config.widths, model, owned=owned, gain=gain)
+        self.item = PlainTower(item, tasks, config.embedding, config.widths, model, owned=owned, gain=gain)
         self.bias = nn.Parameter(torch.zeros(tasks))
 
     def forward(self, batch: Batch, pairs: Tensor) -> Tensor:
@@ -204,17 +208,21 @@ class Pooled(RankingModel):
         self.parents = domains.parents
         self.levels = len(domains.domains)
         self.widths = (config.embedding,) * len(domains.tasks)
-        self.query = self._tower(declarations.query, config, model)
-        self.item = self._tower(declarations.item, config, model)
+        owned: Owned = {}
+        self.query = self._tower(declarations.query, config, model, owned)
+        self.item = self._tower(declarations.item, config, model, owned)
         self.bias = nn.Parameter(torch.zeros(len(domains.domains), len(domains.tasks)))
 
-    def _tower(self, schema: SideSchema, config: TwoTowerConfig, model: ModelConfig) -> PlainTower:
+    def _tower(
+        self, schema: SideSchema, config: TwoTowerConfig, model: ModelConfig, owned: Owned
+    ) -> PlainTower:
         return PlainTower(
             FieldLayout(schema),
             1,
             sum(self.widths),
             config.widths,
             model,
+            owned=owned,
             extra=len(schema.domains),
             gain=_output_gain(config.embedding),
         )

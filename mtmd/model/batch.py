@@ -1,12 +1,45 @@
 """The input of a model: a batch, as `mtmd.extract.window` gathers it.
 
 Shapes: R distinct requests, A distinct ads, P (request, ad) pairs, T tasks;
-C continuous, K categorical features and V vector components of one side.
+C continuous, K categorical features and V vector components of one side; L values of all lists of a feature.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
+import numpy as np
+import torch
 from torch import Tensor
+
+from mtmd.logs.encoding import EncodedSide
+from mtmd.logs.lists import EncodedList, consecutive
+
+
+@dataclass(frozen=True)
+class ListInput:
+    """The lists of one feature in N rows: the values of row after row; an empty list is missing.
+
+    ids      (L,) int64, 1..buckets = hashed value
+    lengths  (N,) int64, values of each row; they sum to L
+    weights  (L,) float32, 0 or more; None where each counts once
+    """
+
+    ids: Tensor
+    lengths: Tensor
+    weights: Tensor | None
+
+    @classmethod
+    def of(cls, lists: EncodedList) -> Self:
+        """All rows, whose values must lie row after row, as `take` leaves them."""
+        weights = None if lists.weights is None else torch.from_numpy(lists.weights)
+        return cls(torch.from_numpy(lists.ids).long(), torch.from_numpy(lists.length).long(), weights)
+
+    def take(self, rows: Tensor) -> "ListInput":
+        """Some rows (N',), in the given order."""
+        lengths = self.lengths[rows]
+        starts = (self.lengths.cumsum(0) - self.lengths)[rows]
+        places = torch.from_numpy(consecutive(starts.numpy(), lengths.numpy()))
+        return ListInput(self.ids[places], lengths, None if self.weights is None else self.weights[places])
 
 
 @dataclass(frozen=True)
@@ -17,12 +50,26 @@ class SideInput:
     categorical  (N, K) int64, 0 = missing, 1..buckets = hashed value
     embedding    (N, V) float32, NaN = missing
     counts       rows of each domain, in index order; they sum to N
+    lists        of each multi-valued feature, the lists of N rows
     """
 
     continuous: Tensor
     categorical: Tensor
     embedding: Tensor
     counts: tuple[int, ...]
+    lists: tuple[ListInput, ...] = ()
+
+    @classmethod
+    def of(cls, side: EncodedSide, counts: tuple[int, ...]) -> Self:
+        """All rows, which are sorted by domain."""
+        every = np.arange(len(side))
+        return cls(
+            continuous=torch.from_numpy(side.continuous),
+            categorical=torch.from_numpy(side.categorical).long(),
+            embedding=torch.from_numpy(side.embedding),
+            counts=counts,
+            lists=tuple(ListInput.of(lists.take(every)) for lists in side.lists),
+        )
 
 
 @dataclass(frozen=True)

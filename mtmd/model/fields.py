@@ -3,24 +3,31 @@
 Shapes: N rows, M numeric columns, k features of a table, w their width, D all columns, F fields.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from mtmd.config import Feature, SideSchema
 from mtmd.errors import ConfigError
+from mtmd.model.batch import ListInput
+from mtmd.model.pooling import Attention, pooled
 
 EMBEDDING_STD = 0.05
+Owned = dict[
+    str, nn.Parameter
+]  # tables that several features read, by the name of the feature that they are of
 
 
 @dataclass(frozen=True)
 class EmbeddingTable:
-    """Categorical features of equal width, whose embeddings are rows of one table.
+    """Categorical features of equal width, whose embeddings are rows of one table; or one multi-valued feature.
 
-    columns   of SideInput.categorical
+    columns   of SideInput.categorical; or of SideInput.lists, where `multi`
     offsets   first table row of each feature; its id i is row offset + i, and id 0 (missing) is never read
+    shared    the feature whose table others read too, in which case there is nothing else in the table
     """
 
     width: int
@@ -29,19 +36,22 @@ class EmbeddingTable:
     columns: tuple[int, ...]
     offsets: tuple[int, ...]
     rows: int
+    multi: bool
+    shared: str | None
 
 
 class FieldLayout:
     """Column order of a tower's input: numbers, then vectors, then deep-only, then shallow categoricals.
 
-    Shallow fields come last so that the shallow experts' input is a view. With `domain` the layout has only
-    the fields of that domain, otherwise all of the tower's.
+    A list is one field, as any other category is. Shallow fields come last so that the shallow experts' input is a
+    view. With `domain` the layout has only the fields of that domain, otherwise all of the tower's.
     """
 
     def __init__(self, schema: SideSchema, domain: int | None = None) -> None:
         present = schema.present
         kept = {f for i, f in enumerate(schema.fields) if domain is None or present[domain, i]}
-        self.tables = _tables((i, f) for i, f in enumerate(schema.categorical) if f in kept)
+        categories = [*enumerate(schema.categorical), *enumerate(schema.lists)]
+        self.tables = _tables(((i, f) for i, f in categories if f in kept), schema.shared)
         self.numeric_columns: list[int] = []
         fields: list[Feature] = []
         widths: list[int] = []
@@ -74,22 +84,39 @@ class FieldLayout:
         return (torch.arange(len(self.widths))[:, None] == member).float()
 
 
-def _tables(features: Iterable[tuple[int, Feature]]) -> tuple[EmbeddingTable, ...]:
-    """Group (column, feature) pairs by (shallow, width), deep-only groups first."""
-    groups: dict[tuple[bool, int], list[tuple[int, Feature]]] = {}
+class _Group(NamedTuple):
+    """What features of one table have in common; tables are in the order of these."""
+
+    shallow: bool
+    width: int
+    multi: bool
+    shared: str
+    list_name: str
+
+
+def _tables(features: Iterable[tuple[int, Feature]], shared: frozenset[str]) -> tuple[EmbeddingTable, ...]:
+    """Group (column, feature) pairs by shallow and width, deep-only groups first; lists and shared tables apart."""
+    groups: dict[_Group, list[tuple[int, Feature]]] = {}
     for column, feature in features:
-        groups.setdefault((feature.shallow, feature.width), []).append((column, feature))
+        owner = feature.hashed_as if feature.hashed_as in shared else ""
+        list_name = feature.name if feature.multi else ""
+        group = _Group(feature.shallow, feature.width, feature.multi, owner, list_name)
+        groups.setdefault(group, []).append((column, feature))
     tables = []
-    for (shallow, width), members in sorted(groups.items()):
+    for group, members in sorted(groups.items()):
         sizes = [(feature.buckets or 0) + 1 for _, feature in members]
+        if group.shared:  # all of its features read the same rows
+            sizes = sizes[:1]
         tables.append(
             EmbeddingTable(
-                width=width,
-                shallow=shallow,
+                width=group.width,
+                shallow=group.shallow,
                 features=tuple(feature for _, feature in members),
                 columns=tuple(column for column, _ in members),
-                offsets=tuple(sum(sizes[:i]) for i in range(len(sizes))),
+                offsets=tuple(0 if group.shared else sum(sizes[:i]) for i in range(len(members))),
                 rows=sum(sizes),
+                multi=group.multi,
+                shared=group.shared or None,
             )
         )
     return tuple(tables)
@@ -99,45 +126,77 @@ class FieldTables(nn.Module):
     """Embedding tables of a layout's categorical fields, in `copies` independent copies.
 
     on_read is told a table and the rows that are about to be read; as long as it is set, gradients are sparse.
+    read  per table of the layout its rows; a table that another module `owned` before is not a parameter of this one
     """
 
     on_read: Callable[[Tensor, Tensor], None] | None = None
 
-    def __init__(self, layout: FieldLayout, copies: int = 1) -> None:
+    def __init__(self, layout: FieldLayout, copies: int = 1, owned: Owned | None = None) -> None:
+        """`owned` has the shared tables of modules that were made before, and gets those of this one."""
         super().__init__()
         self.layout = layout.tables
-        self.tables = nn.ParameterList(
-            nn.Parameter(torch.randn(copies * table.rows, table.width) * EMBEDDING_STD)
-            for table in layout.tables
-        )
+        others = {} if owned is None else owned
+        self.read: list[nn.Parameter] = []
+        self.tables = nn.ParameterList()
+        self.attention = nn.ModuleDict()  # by the place of the table
         for index, table in enumerate(layout.tables):
+            parameter = None if table.shared is None else others.get(table.shared)
+            if parameter is None:
+                parameter = nn.Parameter(torch.randn(copies * table.rows, table.width) * EMBEDDING_STD)
+                self.tables.append(parameter)
+            if table.shared is not None:
+                others[table.shared] = parameter
+            self.read.append(parameter)
+            if table.multi and table.features[0].pooling == "attention":
+                self.attention[str(index)] = Attention(copies, table.width)
             first = torch.arange(copies)[:, None, None] * table.rows + torch.tensor(table.offsets)
             self.register_buffer(f"first_{index}", first, persistent=False)  # (copies, 1, k)
             self.register_buffer(f"columns_{index}", torch.tensor(table.columns), persistent=False)
 
-    def check(self, categorical: Tensor) -> None:
+    def check(self, categorical: Tensor, lists: Sequence[ListInput] = ()) -> None:
         """Refuse ids that belong to other declarations: they would read another feature's rows.
 
         Raises ConfigError naming the feature and the id.
         """
-        if not len(categorical):
-            return
         for table in self.layout:
             for column, feature in zip(table.columns, table.features, strict=True):
-                low, high = (int(value) for value in torch.aminmax(categorical[:, column]))
-                if low < 0 or high > (feature.buckets or 0):
+                ids, lowest = (lists[column].ids, 1) if table.multi else (categorical[:, column], 0)
+                if not len(ids):
+                    continue
+                low, high = (int(value) for value in torch.aminmax(ids))
+                if low < lowest or high > (feature.buckets or 0):
                     raise ConfigError(
-                        f"feature {feature.name!r} has id {low if low < 0 else high}, which must be 0 to "
+                        f"feature {feature.name!r} has id {low if low < lowest else high}, which must be {lowest} to "
                         f"its {feature.buckets} buckets; encode the rows with the model's own declarations"
                     )
 
-    def forward(self, categorical: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """categorical (N, K) → per table: embeddings (copies, N, k, w) and present (N, k)."""
+    def forward(self, categorical: Tensor, lists: Sequence[ListInput] = ()) -> list[tuple[Tensor, Tensor]]:
+        """categorical (N, K), and the lists → per table: embeddings (copies, N, k, w) and present (N, k)."""
         found = []
-        for index, table in enumerate(self.tables):
+        for index, (parameter, table) in enumerate(zip(self.read, self.layout, strict=True)):
+            first = self.get_buffer(f"first_{index}")
+            if table.multi:
+                found.append(self._pooled(index, first[:, :, 0], lists[table.columns[0]]))
+                continue
             ids = categorical.index_select(1, self.get_buffer(f"columns_{index}"))  # (N, k)
-            rows = ids + self.get_buffer(f"first_{index}")  # (copies, N, k)
+            rows = ids + first  # (copies, N, k)
             if self.on_read is not None:
-                self.on_read(table, rows)
-            found.append((nn.functional.embedding(rows, table, sparse=self.on_read is not None), ids > 0))
+                self.on_read(parameter, rows)
+            values = nn.functional.embedding(rows, parameter, sparse=self.on_read is not None)
+            found.append((values, ids > 0))
         return found
+
+    def attention_of(self, index: int) -> nn.Module | None:
+        """That of a table of the layout, if it has one."""
+        return dict(self.attention.items()).get(str(index))
+
+    def _pooled(self, index: int, first: Tensor, lists: ListInput) -> tuple[Tensor, Tensor]:
+        """(copies, N, 1, w) and (N, 1) of the feature of a table, whose rows begin at first (copies, 1)."""
+        parameter, pooling = self.read[index], self.layout[index].features[0].pooling or "mean"
+        rows = lists.ids + first  # (copies, L)
+        if self.on_read is not None:
+            self.on_read(parameter, rows)
+        values, known = pooled(
+            parameter, rows, lists, pooling, self.attention_of(index), sparse=self.on_read is not None
+        )
+        return values.unsqueeze(2), known.unsqueeze(1)

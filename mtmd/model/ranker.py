@@ -43,4 +43,4 @@ class RankingModel(nn.Module):
     @property
     def embedding_parameter_count(self) -> int:
         """Parameters of the embedding tables of categorical features."""
-        return sum(p.numel() for name, p in self.named_parameters() if ".tables." in f".{name}")
+        return sum(p.numel() for name, p in self.named_parameters() if ".tables.tables." in f".{name}")

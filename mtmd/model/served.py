@@ -7,7 +7,6 @@ Shapes: N rows, D adapted columns, T tasks, E routed experts, H expert output wi
 """
 
 import copy
-import math
 from collections.abc import Sequence
 
 import torch
@@ -16,13 +15,13 @@ from torch.nn import functional as F
 
 from mtmd.model.adaptation import DomainFields, Statistics
 from mtmd.model.experts import DomainExpert
-from mtmd.model.fields import EmbeddingTable, FieldTables
 from mtmd.model.layers import LowRankCross, Stack, normalise
+from mtmd.model.served_tables import ServedList, copied, served_tables
 from mtmd.model.towers import Tower
 
 
 class DomainModule(nn.Module):
-    """A tower for rows of one domain, in evaluation mode, for export: three matrices in, T embeddings out.
+    """A tower for rows of one domain, in evaluation mode, for export: matrices in, T embeddings out.
 
     It shares the tower's adaptation, and holds the expert's weights, the tables' rows and the normalisation constants
     of the moment it was made.
@@ -44,7 +43,7 @@ class DomainModule(nn.Module):
         self.fields = fields
         present = tower.adaptation.present[domain]
         numeric = tower.adaptation.layout.numeric_width
-        self.tables = _tables(tower.adaptation.tables, present[numeric:], fields.default[numeric:])
+        self.tables = served_tables(tower.adaptation.tables, present[numeric:], fields.default[numeric:])
         expert = tower.experts[domain]
         assert isinstance(expert, DomainExpert)
         self.expert = ServedExpert(expert)
@@ -55,18 +54,27 @@ class DomainModule(nn.Module):
         self.register_buffer("present", present[:numeric])
         self.eval()
 
-    def forward(self, continuous: Tensor, categorical: Tensor, embedding: Tensor) -> tuple[Tensor, ...]:
-        """continuous (N, C), categorical (N, K), embedding (N, V), as in SideInput → T tensors (N, K_t)."""
-        x = self.adapt(continuous, categorical, embedding)
+    def forward(
+        self, continuous: Tensor, categorical: Tensor, embedding: Tensor, *lists: Tensor
+    ) -> tuple[Tensor, ...]:
+        """continuous (N, C), categorical (N, K), embedding (N, V), as in SideInput → T tensors (N, K_t).
+
+        lists: of each multi-valued feature its ids (N, L), 0 behind the last one, and its weights (N, L) if it has any.
+        """
+        x = self.adapt(continuous, categorical, embedding, *lists)
         z = normalise(x) if self.norm == "pre" else x
         return self.embed(x, z, None if self.shared is None else self.shared(z))
 
-    def adapt(self, continuous: Tensor, categorical: Tensor, embedding: Tensor) -> Tensor:
+    def adapt(self, continuous: Tensor, categorical: Tensor, embedding: Tensor, *lists: Tensor) -> Tensor:
         """The same matrices → adapted columns (N, D)."""
         numbers = torch.cat([continuous, embedding], dim=1)
         statistics: Statistics = (self.centre, self.scale, self.shift)
         parts = [self.fields.adapt_numbers(numbers, self.present, statistics)]
-        x, _ = self.fields.gate(torch.cat([*parts, *(table(categorical) for table in self.tables)], dim=1))
+        parts += [
+            table(*lists[table.inputs]) if isinstance(table, ServedList) else table(categorical)
+            for table in self.tables
+        ]
+        x, _ = self.fields.gate(torch.cat(parts, dim=1))
         return x
 
     def embed(self, x: Tensor, z: Tensor, shared: Tensor | None) -> tuple[Tensor, ...]:
@@ -79,37 +87,6 @@ class DomainModule(nn.Module):
         return tuple(outputs)
 
 
-class ServedTable(nn.Module):
-    """Categorical fields of equal width in one domain: a field's first row, its missing value's, is its default.
-
-    A field that the domain lacks has no other row.
-    """
-
-    columns: Tensor
-    present: Tensor
-    first: Tensor
-
-    def __init__(self, table: EmbeddingTable, weight: Tensor, present: Tensor, default: Tensor) -> None:
-        """weight: the table's rows (M, w); present (k,) bool and default (k, w): what the domain has of its fields."""
-        super().__init__()
-        rows: list[Tensor] = []
-        first = []
-        fields = zip(table.offsets, table.features, present.tolist(), default, strict=True)
-        for offset, feature, is_present, missing in fields:
-            first.append(sum(len(own) for own in rows))
-            known = weight[offset + 1 : offset + 1 + (feature.buckets or 0)] if is_present else weight[:0]
-            rows.append(torch.cat([missing[None], known]))
-        self.weight = _copied(torch.cat(rows))
-        self.register_buffer("columns", torch.tensor(table.columns))
-        self.register_buffer("present", present.long())
-        self.register_buffer("first", torch.tensor(first))
-
-    def forward(self, categorical: Tensor) -> Tensor:
-        """(N, K) → embeddings side by side (N, k w)"""
-        rows = categorical.index_select(1, self.columns) * self.present + self.first
-        return F.embedding(rows, self.weight).flatten(1)
-
-
 class ServedNetwork(nn.Module):
     """One network of a Stack, layer by layer."""
 
@@ -120,8 +97,8 @@ class ServedNetwork(nn.Module):
             _linear(weight[index], bias[index, 0])
             for weight, bias in zip(stack.weights, stack.biases, strict=True)
         )
-        self.gains = nn.ParameterList(_copied(gain[index, 0]) for gain in stack.gains)
-        self.shifts = nn.ParameterList(_copied(shift[index, 0]) for shift in stack.shifts)
+        self.gains = nn.ParameterList(copied(gain[index, 0]) for gain in stack.gains)
+        self.shifts = nn.ParameterList(copied(shift[index, 0]) for shift in stack.shifts)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, D) → (N, width of the last layer); with norm "pre", x is normalised already."""
@@ -165,8 +142,8 @@ class ServedExpert(nn.Module):
         self.routers = _networks(expert.routers, tasks)
         self.shallow = _networks(expert.shallow, tasks)
         if self.norm != "none":
-            self.gain = nn.ParameterList(_copied(gain[0]) for gain in expert.gain)
-            self.shift = nn.ParameterList(_copied(shift[0]) for shift in expert.shift)
+            self.gain = nn.ParameterList(copied(gain[0]) for gain in expert.gain)
+            self.shift = nn.ParameterList(copied(shift[0]) for shift in expert.shift)
         self.cross = nn.ModuleList(ServedCross(expert.cross, task) for task in tasks)
         self.project = copy.deepcopy(expert.project)
 
@@ -196,18 +173,6 @@ class ServedExpert(nn.Module):
         return c if self.norm == "none" else F.layer_norm(c, c.shape[-1:], self.gain[task], self.shift[task])
 
 
-def _tables(tables: FieldTables, present: Tensor, default: Tensor) -> nn.ModuleList:
-    """A domain's tables; present and default of the categorical columns, in the tables' order."""
-    served, start = nn.ModuleList(), 0
-    for table, weight in zip(tables.layout, tables.tables, strict=True):
-        shape = (len(table.features), table.width)
-        columns = slice(start, start + math.prod(shape))
-        here, defaults = present[columns].view(shape)[:, 0], default[columns].view(shape)
-        served.append(ServedTable(table, weight, here, defaults))
-        start = columns.stop
-    return served
-
-
 def _networks(stack: Stack | None, indices: Sequence[int]) -> nn.ModuleList:
     return nn.ModuleList([] if stack is None else [ServedNetwork(stack, index) for index in indices])
 
@@ -216,11 +181,7 @@ def _linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
     """A layer of the weight (inputs, outputs) of a batched product."""
     inputs, outputs = weight.shape
     layer = nn.Linear(inputs, outputs, bias=bias is not None, device="meta")
-    layer.weight = _copied(weight.T)
+    layer.weight = copied(weight.T)
     if bias is not None:
-        layer.bias = _copied(bias)
+        layer.bias = copied(bias)
     return layer
-
-
-def _copied(values: Tensor) -> nn.Parameter:
-    return nn.Parameter(values.detach().clone(memory_format=torch.contiguous_format))

@@ -15,6 +15,7 @@ from mtmd.config import ModelConfig, SideSchema
 from mtmd.model.adaptation import DomainAdaptation, by_domain
 from mtmd.model.batch import SideInput
 from mtmd.model.experts import DomainExpert
+from mtmd.model.fields import Owned
 from mtmd.model.layers import Stack, normalise, pad_rows
 
 
@@ -53,11 +54,13 @@ class Tower(nn.Module):
         config: ModelConfig,
         *,
         learn_bias: bool,
+        owned: Owned | None = None,
     ) -> None:
+        """`owned` has the shared tables of the tower that was made before, as in FieldTables."""
         super().__init__()
         self.norm = config.norm
         self.tasks = tuple(map(tuple, tasks))
-        self.adaptation = DomainAdaptation(schema, config)
+        self.adaptation = DomainAdaptation(schema, config, owned)
         layout = self.adaptation.layout
         self.experts = nn.ModuleList(
             DomainExpert(layout.width, layout.shallow_width, tuple(deep_widths[t] for t in present), config)
@@ -76,7 +79,7 @@ class Tower(nn.Module):
 
     def forward(self, side: SideInput) -> TowerTrace:
         """Embeddings, gates and routing of rows sorted by domain."""
-        self.adaptation.tables.check(side.categorical)
+        self.adaptation.tables.check(side.categorical, side.lists)
         x, gates = self.adaptation(side)  # (N, D)
         z = normalise(x) if self.norm == "pre" else x
         padded = pad_rows if self.training else nn.Identity()

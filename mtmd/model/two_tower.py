@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mtmd.config import Declarations, ModelConfig
 from mtmd.model.batch import Batch, SideInput
+from mtmd.model.fields import Owned
 from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability
 from mtmd.model.served import DomainModule
@@ -29,8 +30,9 @@ class MTMD(RankingModel):
             [t for t, task in enumerate(domains.tasks) if domains.has_task(p, task)] for p in domains.products
         ]
         of_surface = [sorted({t for tasks in of_product for t in tasks})] * len(domains.surfaces)
-        self.query = Tower(declarations.query, deep_widths, of_surface, config, learn_bias=True)
-        self.item = Tower(declarations.item, deep_widths, of_product, config, learn_bias=False)
+        tables: Owned = {}  # that features of both sides read belong to the first tower
+        self.query = Tower(declarations.query, deep_widths, of_surface, config, learn_bias=True, owned=tables)
+        self.item = Tower(declarations.item, deep_widths, of_product, config, learn_bias=False, owned=tables)
         self.widths = self.query.widths
 
     def forward(self, batch: Batch) -> Tensor:

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from duckdb import ColumnExpression
 
-from mtmd.config import Declarations, Frozen, SideSchema
+from mtmd.config import Declarations, Feature, Frozen, SideSchema
 from mtmd.errors import LogsError
 from mtmd.extract.database import session
 from mtmd.extract.sources import blaming, load_sources
 from mtmd.logs.digests import source_digests
-from mtmd.logs.files import day_files, duckdb_paths
+from mtmd.logs.files import duckdb_paths
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
 from mtmd.store.files import atomic_file, digest
@@ -30,6 +30,7 @@ _COUNTS = {
     "categorical": "rpt_category_counts",
     "embedding": "rpt_vector_counts",
 }
+_LIST_COUNTS = {"categorical": "rpt_list_counts", "continuous": "rpt_list_length_counts"}  # by kind of bins
 _TYPES = {"continuous": "DOUBLE", "categorical": "VARCHAR", "embedding": "FLOAT[]"}
 _SCHEMA = pa.schema(
     {
@@ -64,12 +65,15 @@ def profile_features(source: LogSource, day: date, declarations: Declarations, r
 
     Raises LogsError naming the table and day when its files are missing, unreadable or lack a declared column.
     """
-    files = {table: day_files(source.root, table, day) for table in ("requests", "ads")}
+    files = {table: source.day_files(table, day) for table in ("requests", "ads")}
     cache = root / "digests" / f"date={day.isoformat()}.json"
     sources = source_digests(files, cache)
     read = source.bare_statements()
+    counts = [*_COUNTS.values()]
+    if declarations.query.lists or declarations.item.lists:
+        counts += _LIST_COUNTS.values()
     statements = {name: read[name] for name in ("source_requests", "source_ads")} | {
-        name: bare_sql(statement(name)) for name in _COUNTS.values()
+        name: bare_sql(statement(name)) for name in counts
     }
     features = [feature.model_dump(mode="json") for feature in declarations.features]
     domains = [declarations.query.domains, declarations.item.domains]
@@ -114,11 +118,22 @@ def _count(
 ) -> Iterator[tuple[object, ...]]:
     source = connection.table(table)
     for feature in schema.fields:
-        value = ColumnExpression(feature.name).cast(_TYPES[feature.kind]).alias("value")
+        kind = "VARCHAR[]" if feature.multi else _TYPES[feature.kind]
+        value = ColumnExpression(feature.name).cast(kind).alias("value")
         source.select(ColumnExpression(domain_column).alias("domain"), value).create_view(
             "feature_values", replace=True
         )
         present = schema.domains if feature.domains is None else feature.domains
-        for domain, place, count in connection.execute(statement(_COUNTS[feature.kind])).fetchall():
-            if domain in present:
-                yield day, schema.side, feature.name, feature.kind, domain, place, count
+        for name, counted_as, counts in _countings(feature):
+            for domain, place, count in connection.execute(statement(counts)).fetchall():
+                if domain in present:
+                    yield day, schema.side, name, counted_as, domain, place, count
+
+
+def _countings(feature: Feature) -> Iterator[tuple[str, str, str]]:
+    """What is counted of a feature, how its bins are compared, and the statement: of a list its values and length."""
+    if feature.multi:
+        yield feature.name, "categorical", _LIST_COUNTS["categorical"]
+        yield f"{feature.name}.length", "continuous", _LIST_COUNTS["continuous"]
+    else:
+        yield feature.name, feature.kind, _COUNTS[feature.kind]

@@ -5,6 +5,7 @@ from datetime import date
 from math import log2
 
 from mtmd.config import Preset, SideSchema
+from mtmd.logs.source import LogSource
 from mtmd.project.days import window_files
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, fact
@@ -12,10 +13,11 @@ from mtmd_expectations.candidates import SUMMARY
 
 _REQUEST, _AD = 8 + 8 + 1 + 4 + 4, 8 + 1  # bytes of keys and links; mtmd/extract/shards.py lists the columns
 _CANDIDATE, _TASK = 4 + 4 + 1 + 4, 4 + 1
+_LIST = 8 + 4  # where a row's values are, and how many
 
 
 def check_cost(
-    connection: Connection, preset: Preset, logs: str, days: Sequence[date], seconds: float
+    connection: Connection, preset: Preset, source: LogSource, days: Sequence[date], seconds: float
 ) -> Iterator[Finding]:
     """Facts about the window and the held-out day, `days`, as if all were as large as the staged one.
 
@@ -29,7 +31,7 @@ def check_cost(
     counts = {table: int(row[table]) for table in ("requests", "ads", "candidates")}
     listed = ", ".join(f"{n * len(days):,} {table}" for table, n in counts.items())
     yield fact(Part.COST, "rows", f"{len(days)} days: about {listed}")
-    files = window_files(logs, days)
+    files = window_files(source, days)
     size = sum(path.stat().st_size for path in files)
     yield fact(
         Part.COST,
@@ -49,8 +51,9 @@ def day_bytes(preset: Preset, *, requests: int, ads: int, candidates: int) -> in
 
 
 def _row_bytes(side: SideSchema) -> int:
-    """Every number, hashed category and component of a vector has four bytes."""
-    return 4 * (len(side.continuous) + len(side.categorical) + side.vector_width)
+    """Every number, hashed category and component of a vector has four bytes; a list at most those of its values."""
+    lists = sum(_LIST + 4 * (f.max_length or 0) * (1 if f.weights is None else 2) for f in side.lists)
+    return 4 * (len(side.continuous) + len(side.categorical) + side.vector_width) + lists
 
 
 def bytes_in_words(size: float) -> str:

@@ -1,4 +1,4 @@
-"""The features of one day: nulls, distinct values, collisions of hashed categories, constants, lengths of vectors."""
+"""The features of one day: nulls, distinct values, collisions of hashed categories, constants, vectors and lists."""
 
 from collections.abc import Iterator
 from math import ceil, log, log10
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from mtmd.config import Feature, Preset, SideSchema
 from mtmd.project.columns import MendedTable
+from mtmd.project.day_lists import distinct_in_lists, list_findings
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, counted, error, fact, warning
 from mtmd_expectations.common import listed, name
@@ -39,6 +40,7 @@ def check_features(
         for feature, counts in zip(features, _counts(connection, table, domain, features), strict=True):
             yield from _of_feature(f"{table}.{feature.name}", feature, counts)
         yield from _vectors(connection, table, schema, mended[table].unknown)
+        yield from list_findings(connection, table, [f for f in schema.lists if f in features])
 
 
 def colliding_share(values: int, buckets: int) -> float:
@@ -62,24 +64,27 @@ def distinct_sql(column: str, rows_of_table: int) -> str:
 def _counts(
     connection: Connection, table: str, domain: str, features: list[Feature]
 ) -> Iterator[FeatureCounts]:
-    """In one scan. A vector's distinct values are those of its length."""
+    """In one scan. A vector's distinct values are those of its length; a list's are counted apart."""
     (size,) = rows(connection, f"select count(*) as n from {table}")
     columns = []
     for n, feature in enumerate(features):
         within = "true" if feature.domains is None else f"{domain} in ({listed(feature.domains)})"
-        column = length_column(feature) if feature.kind == "embedding" else name(feature.name)
+        column = name(feature.name)
+        if feature.kind == "embedding" or feature.multi:
+            column = length_column(feature)
         columns += [
             f"count_if({within}) as r{n}",
             f"count_if({within} and {missing_sql(feature)}) as m{n}",
             f"{distinct_sql(column, size['n'])} filter ({within} and not {missing_sql(feature)}) as d{n}",
         ]
     (row,) = rows(connection, f"select {', '.join(columns)} from {table}")
-    for n in range(len(features)):
-        yield FeatureCounts(row[f"r{n}"], row[f"m{n}"], row[f"d{n}"])
+    for n, feature in enumerate(features):
+        distinct = distinct_in_lists(connection, table, feature) if feature.multi else row[f"d{n}"]
+        yield FeatureCounts(row[f"r{n}"], row[f"m{n}"], distinct)
 
 
 def _of_feature(place: str, feature: Feature, counts: FeatureCounts) -> Iterator[Finding]:
-    words = f"{counts.null_share:.1%} null"
+    words = f"{counts.null_share:.1%} {'null or empty' if feature.multi else 'null'}"
     if feature.kind != "embedding":
         words += f", {counted(counts.distinct, 'distinct value')}"
     if feature.buckets is not None and counts.distinct:

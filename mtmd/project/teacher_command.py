@@ -1,90 +1,81 @@
 """`mtmd fit-teacher`: its options, and the report that it prints."""
 
-import argparse
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from pydantic import ValidationError
-from rich.console import Console
 from rich.markup import escape
 
+from mtmd.command_line import AsJson, Logs, PresetName, app, console, day_option, errors
 from mtmd.errors import ConfigError
-from mtmd.project.commands import Commands, add_preset, read_day
 
 if TYPE_CHECKING:
     from mtmd.jobs.fit_teacher import TeacherFitReport, TeacherFitSettings
 
-_console = Console(highlight=False, soft_wrap=True)
-_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+commands = app()
 _COLUMNS = "{:<12}  {:<30}  {:<12}  {:>10}  {:>9}  {:>6}  {:>8}  {:>8}  {:>11}"
 
 
-def add_fit_teacher(commands: Commands) -> None:
-    """Add the command."""
-    command = commands.add_parser(
-        "fit-teacher",
-        help="write logs with teacher scores from logs without: fitted on what users did, each row scored unseen",
+@commands.command()
+def fit_teacher(
+    preset: PresetName,
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="for the logs with scores")],
+    logs: Logs = None,
+    first_day: Annotated[date | None, day_option("default: the oldest there is")] = None,
+    last_day: Annotated[date | None, day_option("default: the newest there is")] = None,
+    seed: Annotated[int, typer.Option(help="of the teachers' training")] = 0,
+    members: Annotated[
+        int | None, typer.Option(help="teachers in each score; default: 3 to 8, fewer with more rows")
+    ] = None,
+    maturity: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK=DAYS",
+            help="days after which a task's labels are final: the newest days do not teach it; may be repeated",
+        ),
+    ] = None,
+    memory_gib: Annotated[float, typer.Option(help="most memory that the rows may need")] = 8.0,
+    as_json: AsJson = False,
+) -> None:
+    """Write logs with a teacher's scores, from logs without.
+
+    Teachers are fitted on what users did, and each row is scored by teachers that did not see it.
+    """
+    from mtmd.jobs import fit_teacher as job
+
+    settings = _settings(
+        first_day=first_day,
+        last_day=last_day,
+        seed=seed,
+        maturity=dict(map(_task_days, maturity or ())),
+        memory_gib=memory_gib,
+        teacher={
+            "start_at_rates": True,
+            **({} if members is None else dict.fromkeys(("members", "least_members"), members)),
+        },
     )
-    add_preset(command)
-    command.add_argument("--logs", help="default: the preset's")
-    command.add_argument("--output", type=Path, required=True, help="folder for the logs with scores")
-    command.add_argument("--first-day", type=read_day, help="YYYY-MM-DD; default: the oldest there is")
-    command.add_argument("--last-day", type=read_day, help="YYYY-MM-DD; default: the newest there is")
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument(
-        "--members", type=int, help="teachers in each score; default: 3 to 8, fewer with more rows"
+    report = job.fit_teacher(
+        preset, output, settings, logs=logs, on_progress=lambda words: errors.print(escape(words))
     )
-    command.add_argument(
-        "--maturity",
-        type=_task_days,
-        action="append",
-        default=[],
-        metavar="TASK=DAYS",
-        help="days after which a task's labels are final: the newest days do not teach it; may be repeated",
-    )
-    command.add_argument("--memory-gib", type=float, default=8.0, help="most memory that the rows may need")
-    command.add_argument("--json", action="store_true", help="print the report as JSON")
-    command.set_defaults(run=_fit_teacher)
+    for line in [report.model_dump_json(indent=2)] if as_json else report_lines(report):
+        console.print(line, markup=False)
 
 
 def _task_days(text: str) -> tuple[str, int]:
     task, _, days = text.partition("=")
     if not days.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} must be a task and its days, such as octr=7")
+        raise typer.BadParameter(f"{text!r} must be a task and its days, such as octr=7")
     return task, int(days)
 
 
-def _fit_teacher(options: argparse.Namespace) -> None:
-    from mtmd.jobs.fit_teacher import fit_teacher
-
-    report = fit_teacher(
-        options.preset,
-        options.output,
-        _settings(options),
-        logs=options.logs,
-        on_progress=lambda words: _errors.print(escape(words)),
-    )
-    lines = [report.model_dump_json(indent=2)] if options.json else report_lines(report)
-    for line in lines:
-        _console.print(line, markup=False)
-
-
-def _settings(options: argparse.Namespace) -> "TeacherFitSettings":
+def _settings(**options: object) -> "TeacherFitSettings":
     from mtmd.jobs.fit_teacher import TeacherFitSettings
 
-    members = {} if options.members is None else dict.fromkeys(("members", "least_members"), options.members)
     try:
-        return TeacherFitSettings.model_validate(
-            {
-                "first_day": options.first_day,
-                "last_day": options.last_day,
-                "seed": options.seed,
-                "maturity": dict(options.maturity),
-                "memory_gib": options.memory_gib,
-                "teacher": {"start_at_rates": True, **members},
-            }
-        )
+        return TeacherFitSettings.model_validate(options)
     except ValidationError as error:
         raise ConfigError(f"the options of fit-teacher are wrong:\n{error}") from error
 

@@ -13,7 +13,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,7 @@ def publish_ads(
 class EarlierAds:
     """The ads of one product in an earlier publication, in ascending order of their ids."""
 
-    ad_id: NDArray[np.int64]  # (N,)
+    ad_id: NDArray[Any]  # (N,)
     features: NDArray[np.int64]  # (N, 2)
     block: NDArray[np.int64]  # (N,) which of `blocks` has the ad
     row: NDArray[np.int64]  # (N,) and where in it
@@ -127,8 +127,13 @@ def feature_digests(rows: EncodedSide) -> NDArray[np.int64]:
     """(n, 2): 128 bits of BLAKE2 over the bytes of each encoded row."""
     matrices = (rows.continuous, rows.categorical, rows.embedding)
     packed = np.concatenate([np.ascontiguousarray(matrix).view(np.uint8) for matrix in matrices], axis=1)
-    texts = b"".join(blake2b(row.data, digest_size=16).digest() for row in packed)
-    return np.frombuffer(texts, np.int64).reshape(-1, 2)
+    digests = [blake2b(row.data, digest_size=16) for row in packed]
+    for lists in rows.lists:
+        for digest, start, length in zip(digests, lists.start.tolist(), lists.length.tolist(), strict=True):
+            values = slice(start, start + length)
+            digest.update(length.to_bytes(4, "little") + lists.ids[values].tobytes())
+            digest.update(b"" if lists.weights is None else lists.weights[values].tobytes())
+    return np.frombuffer(b"".join(digest.digest() for digest in digests), np.int64).reshape(-1, 2)
 
 
 def _blocks(ads: Iterable[EncodedAds]) -> Iterator[EncodedAds]:

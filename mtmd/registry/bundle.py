@@ -15,6 +15,7 @@ MODEL_KIND = "mtmd"
 # The dots matter: the exporter names inner values after operators (`embedding`, `cat_1`) and does not look
 # whether an input or output is called the same.
 INPUT_PREFIX, OUTPUT_PREFIX = "features.", "embedding."
+LIST_PREFIX, WEIGHTS_PREFIX = "list.", "weights."  # of a multi-valued feature's inputs, after INPUT_PREFIX
 
 TowerSide = Literal["query", "item"]
 
@@ -32,8 +33,9 @@ class BundleInfo(Frozen):
     """What `bundle.json` says: all that a reader needs to turn raw rows into scores.
 
     Inputs of every file, N rows: `features.continuous` (N, C) float32, `features.categorical` (N, K) int64,
-    `features.embedding` (N, V) float32, without those of width 0. Outputs: one `embedding.<task>`
-    (N, widths[task]) float32 per task.
+    `features.embedding` (N, V) float32, without those of width 0. And of each multi-valued feature
+    `features.list.<name>` (N, L) int64, its ids with 0 behind the end of a list, L ≥ 1, and `features.weights.<name>`
+    (N, L) float32 if it has weights. Outputs: one `embedding.<task>` (N, widths[task]) float32 per task.
     """
 
     format: int

@@ -15,12 +15,14 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from mtmd.config import SideSchema
+from mtmd.config import Feature, SideSchema
 from mtmd.errors import BundleError
 from mtmd.logs.encoding import EncodedSide, encode, table_from_rows
 from mtmd.registry.bundle import (
     INPUT_PREFIX,
+    LIST_PREFIX,
     OUTPUT_PREFIX,
+    WEIGHTS_PREFIX,
     BundleInfo,
     TowerFile,
     TowerSide,
@@ -98,7 +100,8 @@ class Scorer:
     def embed(self, side: TowerSide, domain: str, rows: EncodedSide) -> Embeddings:
         """Embed N encoded requests of one surface, or N encoded ads of one product.
 
-        Raises BundleError for an unknown domain, a matrix of another width, or an id outside 0..buckets.
+        Raises BundleError for an unknown domain, a matrix of another width, an id outside 0..buckets, or a list that is
+        longer than declared.
         """
         self.info.file_of(side, domain)
         schema = self._schema(side)
@@ -108,7 +111,7 @@ class Scorer:
             empty = {task: np.empty((0, self.info.widths[task]), np.float32) for task in self.tasks}
             return Embeddings(self.info.bundle_id, side, index, empty)
         session = self._sessions[side, domain]
-        outputs = session.run([OUTPUT_PREFIX + task for task in self.tasks], _inputs(rows))
+        outputs = session.run([OUTPUT_PREFIX + task for task in self.tasks], _inputs(rows, schema))
         return Embeddings(self.info.bundle_id, side, index, dict(zip(self.tasks, outputs, strict=True)))
 
     def embed_items_into(self, product: str, rows: EncodedSide, target: Mapping[str, Floats]) -> None:
@@ -117,9 +120,10 @@ class Scorer:
         Saves the copy out of onnxruntime's memory; raises as `embed` does.
         """
         self.info.file_of("item", product)
-        _check_rows(rows, self._schema("item"))
+        schema = self._schema("item")
+        _check_rows(rows, schema)
         session = self._sessions["item", product]
-        binding, inputs = session.io_binding(), _inputs(rows)
+        binding, inputs = session.io_binding(), _inputs(rows, schema)
         for name, values in inputs.items():
             binding.bind_cpu_input(name, values)
         for task, matrix in target.items():
@@ -202,12 +206,17 @@ def first_best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     return np.sort(np.concatenate([above, equal]))
 
 
-def _inputs(rows: EncodedSide) -> dict[str, NDArray[Any]]:
+def _inputs(rows: EncodedSide, schema: SideSchema) -> dict[str, NDArray[Any]]:
     matrices: dict[str, NDArray[Any]] = {
         "continuous": np.ascontiguousarray(rows.continuous),
         "categorical": np.ascontiguousarray(rows.categorical, np.int64),
         "embedding": np.ascontiguousarray(rows.embedding),
     }
+    for feature, lists in zip(schema.lists, rows.lists, strict=True):
+        ids, weights = lists.padded()
+        matrices[LIST_PREFIX + feature.name] = ids
+        if weights is not None:
+            matrices[WEIGHTS_PREFIX + feature.name] = weights
     return {INPUT_PREFIX + name: matrix for name, matrix in matrices.items() if matrix.shape[1]}
 
 
@@ -221,13 +230,28 @@ def _check_rows(rows: EncodedSide, schema: SideSchema) -> None:
             "Encode the rows with the bundle's own declarations"
         )
     for column, feature in enumerate(schema.categorical):
-        ids = rows.categorical[:, column]
-        bad = ids[(ids < 0) | (ids > (feature.buckets or 0))]
-        if len(bad):
+        _check_ids(rows.categorical[:, column], 0, feature)
+    if len(rows.lists) != len(schema.lists):
+        raise BundleError(
+            f"{schema.side} rows have {len(rows.lists)} lists; the bundle's declarations want {len(schema.lists)}. "
+            "Encode the rows with the bundle's own declarations"
+        )
+    for feature, lists in zip(schema.lists, rows.lists, strict=True):
+        _check_ids(lists.ids, 1, feature)
+        if (longest := lists.length.max(initial=0)) > (feature.max_length or 0):
             raise BundleError(
-                f"feature {feature.name!r} has id {bad[0]}; it must be between 0 and {feature.buckets}, its "
-                "buckets: encode the rows with the bundle's own declarations"
+                f"feature {feature.name!r} has a list of {longest} values; its max_length is {feature.max_length}: "
+                "encode the rows with the bundle's own declarations"
             )
+
+
+def _check_ids(ids: NDArray[np.int32], lowest: int, feature: Feature) -> None:
+    bad = ids[(ids < lowest) | (ids > (feature.buckets or 0))]
+    if len(bad):
+        raise BundleError(
+            f"feature {feature.name!r} has id {bad[0]}; it must be between {lowest} and {feature.buckets}, its "
+            "buckets: encode the rows with the bundle's own declarations"
+        )
 
 
 def open_session(path: Path) -> Any:

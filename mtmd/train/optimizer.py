@@ -133,7 +133,7 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> RowAdamW:
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         decay = config.weight_decay if _MATRICES & set(name.split(".")[-2:]) else 0.0
-        rate = config.embedding_rate if ".tables." in f".{name}" else 1.0
+        rate = config.embedding_rate if ".tables.tables." in f".{name}" else 1.0
         groups.setdefault((decay, rate), []).append(parameter)
     # Fused: one pass over all parameters, with the same bits every time on the same machine.
     return RowAdamW(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
-from mtmd.config import Declarations, SideSchema
+from mtmd.config import Declarations, Feature, SideSchema
 from mtmd.logs.contract import TABLES
 from mtmd.validate.gx_duckdb import Database
 from mtmd.validate.results import CategoryProfile, DayProfile, DomainProfile, NullProfile
@@ -53,12 +53,14 @@ def _null_rates(database: Database, table: str, key: str, schema: SideSchema) ->
 
 def _categories(database: Database, table: str, key: str, schema: SideSchema) -> Iterator[CategoryProfile]:
     """Distinct values are hashed, by md5: unlike DuckDB's own hash it is the same in every version."""
-    if not schema.categorical:
+    features = schema.categorical + schema.lists
+    if not features:
         return
     values = " union all ".join(
         f"select {key} as domain, {literal(feature.name)} as feature, cast({name(feature.name)} as varchar) as value, "
-        f"count(*) as rows from {table} where {name(feature.name)} is not null group by all"
-        for feature in schema.categorical
+        f"count(*) as rows from {_single_values(table, key, feature)} "
+        f"where {name(feature.name)} is not null group by all"
+        for feature in features
     )
     cells: dict[tuple[str, str], dict[int, int]] = {}
     for row in database.rows(f"""
@@ -72,3 +74,9 @@ def _categories(database: Database, table: str, key: str, schema: SideSchema) ->
         cells.setdefault((row["domain"], row["feature"]), {})[row["cell"]] = row["rows"]
     for (domain, feature), counts in cells.items():
         yield CategoryProfile(table=table, domain=domain, feature=feature, cells=counts)
+
+
+def _single_values(table: str, key: str, feature: Feature) -> str:
+    """The table, or each value of a list with the key of its row."""
+    own = name(feature.name)
+    return f"(select {key}, unnest({own}) as {own} from {table})" if feature.multi else table

@@ -7,13 +7,14 @@ which keeps its current project in a global, runs under a lock.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from mtmd.config import Preset
 from mtmd.errors import LogsError, ValidationError
 from mtmd.logs.contract import TABLES, optional_columns, table_columns
-from mtmd.logs.files import day_directory, source_files
+from mtmd.logs.digests import file_names
 from mtmd.logs.reading import create_source_view
 from mtmd.logs.source import LogSource
 from mtmd.validate.deviations import deviations
@@ -62,7 +63,7 @@ def validate_day(
     Raises LogsError when a table is missing, empty or unreadable, naming the table, the day and the file.
     """
     declared, optional = table_columns(preset.declarations), optional_columns(preset.domains)
-    files = source_files(source.root, day)
+    files = source.source_files(day)
     with database() as opened:
         columns = {
             table: {file: columns_of(opened, source, table, file, day) for file in files[table]}
@@ -72,7 +73,7 @@ def validate_day(
             compare_schema(
                 table,
                 declared[table],
-                {file.name: found for file, found in columns[table].items()},
+                dict(zip(file_names(columns[table]), columns[table].values(), strict=True)),
                 optional,
             )
             for table in TABLES
@@ -81,14 +82,13 @@ def validate_day(
             return DayValidation(day=day, results=schemas + tuple(_not_run(schemas)))
         for table in TABLES:
             create_source_view(
-                opened.connection, f"source_{table}", source, table, declared[table], columns[table]
+                opened.connection, f"source_{table}", source, table, day, declared[table], columns[table]
             )
         limits = preset.data
         comparable = [p for p in trailing if p.day < day and p.candidates >= limits.min_trailing_rows]
         earlier = sorted(comparable, key=lambda p: p.day)[-limits.trailing_days :]
         previous_day = day - timedelta(days=1)
-        there = sorted(day_directory(source.root, "requests", previous_day).glob("*.parquet"))
-        previous = [] if previous_day in preset.left_out else there
+        previous = [] if previous_day in preset.left_out else _requests_if_there(source, previous_day)
         present = {
             Needs.NOTHING: True,
             Needs.TRAILING: bool(earlier),
@@ -99,10 +99,14 @@ def validate_day(
         stage_trailing(opened, earlier)
         profile = profile_staged_day(opened, day, preset.declarations)
         stage_deviations(opened, deviations(profile, earlier, preset.declarations, limits))
-        stage_previous_requests(opened, source, previous, previous_day)
+        stage_previous_requests(opened, source, previous, previous_day, preset.ids.request)
         stage_found(opened, source, files["candidates"], day, preset, present)
         results = run_suites(opened, _day_suites(preset), present)
     return DayValidation(day=day, results=schemas + results, profile=profile)
+
+
+def _requests_if_there(source: LogSource, day: date) -> list[Path]:
+    return source.day_files("requests", day) if source.has_day("requests", day) else []
 
 
 def validate_window(profiles: Sequence[DayProfile], preset: Preset) -> WindowValidation:

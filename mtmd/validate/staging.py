@@ -1,8 +1,8 @@
 """One day of logs, and what it is compared with, as tables of an in-memory database: what the suites query.
 
 The source columns are read once, and the keys of candidates once more. Vectors are reduced to their length and whether
-they are whole, and of candidates only a summary is kept, so that a staged day is small beside the logs; every row has a
-hash for the table's digest.
+they are whole, lists to the values that are read and what is wrong with the others, and of candidates only a summary is
+kept, so that a staged day is small beside the logs; every row has a hash for the table's digest.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,10 +13,11 @@ from typing import Any
 
 import duckdb
 
-from mtmd.config import Declarations, Feature, Preset
-from mtmd.errors import LogsError
+from mtmd.config import Declarations, Feature, IdType, Preset
+from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
+from mtmd.logs.ids import held_as
 from mtmd.logs.reading import Columns, attempts, blame, create_checked_view, file_columns, reading_error
 from mtmd.logs.source import LogSource
 from mtmd.validate.deviations import Deviation
@@ -30,8 +31,9 @@ from mtmd_expectations.candidates import (
     found_table,
     summary_sql,
 )
-from mtmd_expectations.common import Expect, literal, name
-from mtmd_expectations.features import finite_column, length_column
+from mtmd_expectations.common import Expect, SuiteTable, literal, name
+from mtmd_expectations.features import finite_column, length_column, nulls_column, weights_column
+from mtmd_expectations.own import own_expectations
 
 _JOINED = "candidates_joined"
 _TRAILING = {
@@ -60,7 +62,7 @@ def columns_of(database: Database, source: LogSource, table: str, file: Path, da
     Raises LogsError naming the table, the day, and the file or the statement that can't be read.
     """
     with _blaming(database, source, {table: [file]}, day):
-        return file_columns(database.connection, source, table, file)
+        return file_columns(database.connection, source, table, file, day)
 
 
 def stage_day(
@@ -73,14 +75,22 @@ def stage_day(
 ) -> None:
     """Make the tables `requests`, `ads`, `candidates_summary` and `this_day`, and the view `candidates`.
 
-    The views `source_<table>` are there. Raises LogsError when one can't be read, or a table has no rows.
+    The views `source_<table>` are there. Raises LogsError when one can't be read, or a table has no rows, and
+    ConfigError for an expectation of the team's own that can't be run on candidates.
     """
     columns = table_columns(preset.declarations)
     for table in ("requests", "ads"):
         with _blaming(database, source, {table: files[table]}, day, columns):
             _stage_side(database, table, preset.declarations)
-    with _blaming(database, source, {"candidates": files["candidates"]}, day, columns):
-        _stage_candidates(database, preset, present)
+    candidates = {"candidates": files["candidates"]}
+    with _blaming(database, source, candidates, day, columns):
+        try:
+            _stage_candidates(database, preset, present)
+        except duckdb.Error as error:
+            declared = {"candidates": columns["candidates"]}
+            if blame(attempts(database.connection, duckdb.Error), source, candidates, day, declared) is None:
+                _require_own_expectations_run(database, preset, error)
+            raise
     for table, count in (("requests", "count(*)"), ("ads", "count(*)"), (SUMMARY, "sum(candidates)")):
         if not database.rows(f"select {count} as n from {table}")[0]["n"]:
             own = table.removesuffix("_summary")
@@ -92,10 +102,13 @@ def stage_day(
 
 
 def _stage_side(database: Database, table: str, declarations: Declarations) -> None:
-    """Make one table: its columns, with vectors reduced, and each row's hash."""
+    """Make one table: its columns, with vectors and lists reduced, and each row's hash."""
     columns = table_columns(declarations)[table]
-    vectors = {f.name: _reduced(f) for f in (*declarations.query.embedding, *declarations.item.embedding)}
-    kept = ", ".join(vectors[c] if kind == "FLOAT[]" else name(c) for c, kind in columns.items())
+    side = declarations.query if table == "requests" else declarations.item
+    vectors = {feature.name: _reduced(feature) for feature in side.embedding}
+    lists = {feature.name: _reduced_list(feature) for feature in side.lists}
+    weights = {feature.weights for feature in side.lists}
+    kept = ", ".join((vectors | lists).get(c, name(c)) for c in columns if c not in weights)
     # Of requests the vectors, most of their bytes, add nothing: no other day has the same ids and times.
     content = columns if table == "ads" else [c for c in columns if c not in vectors]
     database.rows(f"create table {table} as select {kept}, {_row_hash(content)} from source_{table}")
@@ -129,6 +142,21 @@ def _stage_candidates(database: Database, preset: Preset, present: Mapping[Needs
     database.rows(f"create table {SUSPECTS} as select * from {_JOINED} where {suspects}")
 
 
+def _require_own_expectations_run(database: Database, preset: Preset, failed: duckdb.Error) -> None:
+    """Raise ConfigError for an own expectation on single candidates that can't be run, though the logs can be read."""
+    attempt = attempts(database.connection, duckdb.Error)
+    for expect in own_expectations(preset, SuiteTable.CANDIDATES):
+        if expect.where is None:
+            continue
+        rows = f"select count(*) from {_JOINED} where ({expect.where})"
+        words = attempt(rows, {}) or attempt(summary_sql(preset, _JOINED, [expect]), {})
+        if words is not None:
+            raise ConfigError(
+                f"expectation {expect.name!r} of candidates in {preset.expectations}, the preset's `expectations`, "
+                f"can't be run: {words.splitlines()[0]}; correct its `where` or `screen`"
+            ) from failed
+
+
 def stage_found(
     database: Database,
     source: LogSource,
@@ -148,7 +176,7 @@ def stage_found(
                 _find(database, expect)
             except duckdb.Error as error:
                 attempt = attempts(database.connection, duckdb.Error)
-                if (blamed := blame(attempt, source, {"candidates": files}, {})) is not None:
+                if (blamed := blame(attempt, source, {"candidates": files}, day, {})) is not None:
                     raise LogsError(f"candidates of {day}: {blamed}") from error
                 words = literal(str(error).splitlines()[0])
                 database.rows(f"create view {found_table(expect)} as select error({words}) as failed")
@@ -171,17 +199,19 @@ def _blaming(
     files: SourceFiles,
     day: date,
     columns: Mapping[str, Columns] | None = None,
+    *,
+    views: str = "source",
 ) -> Iterator[None]:
     """Turn DuckDB's error on one table into a LogsError that says what to mend.
 
-    `columns` are the declared ones, of every table, where the views `source_<table>` are there.
+    `columns` are the declared ones, of every table, where the views `<views>_<table>` are there.
     """
     try:
         yield
     except duckdb.Error as error:
         declared = {table: columns[table] for table in files} if columns else {}
         attempt = attempts(database.connection, duckdb.Error)
-        raise reading_error(attempt, source, files, day, error, declared) from error
+        raise reading_error(attempt, source, files, day, error, declared, views=views) from error
 
 
 def _row_hash(columns: Iterable[str]) -> str:
@@ -194,6 +224,24 @@ def _reduced(vector: Feature) -> str:
     vector_name = name(vector.name)
     whole = f"isfinite(list_sum({vector_name})) and list_count({vector_name}) = len({vector_name})"
     return f"len({vector_name}) as {length_column(vector)}, {whole} as {finite_column(vector)}"
+
+
+def _reduced_list(feature: Feature) -> str:
+    """A list's staged columns: the values that are read, and what its expectations need of all of them."""
+    column, length = name(feature.name), f"coalesce(len({name(feature.name)}), 0)"
+    reduced = (
+        f"list_slice({column}, 1, {feature.max_length}) as {column}, {length} as {length_column(feature)}, "
+        f"{length} - coalesce(list_count({column}), 0) as {nulls_column(feature)}"
+    )
+    if feature.weights is None:
+        return reduced
+    weights = name(feature.weights)
+    # Sound ones have a sum that is finite, a least one that is not negative, and no null among them.
+    sound = (
+        f"coalesce(len({weights}), 0) = {length} and coalesce(list_count({weights}), 0) = {length} "
+        f"and coalesce(isfinite(list_sum({weights})) and list_min({weights}) >= 0, true)"
+    )
+    return f"{reduced}, {sound} as {weights_column(feature)}"
 
 
 def stage_trailing(database: Database, profiles: Iterable[DayProfile]) -> None:
@@ -231,15 +279,18 @@ def _create(database: Database, table: str, columns: str, rows: Sequence[tuple[A
         database.rows(f"insert into {table} select {', '.join(f'unnest(${c})' for c in lists)}", lists)
 
 
-def stage_previous_requests(database: Database, source: LogSource, files: list[Path], day: date) -> None:
-    """Make `previous_requests` from the day before's files; without files it is empty.
+def stage_previous_requests(
+    database: Database, source: LogSource, files: list[Path], day: date, kind: IdType
+) -> None:
+    """Make `previous_requests` from the day before's files; without files it is empty. `kind` is the ids' type.
 
     Raises LogsError naming the day before when its request ids can't be read: this day is judged by them.
     """
     if not files:
-        database.rows("create table previous_requests (request_id bigint)")
+        database.rows(f"create table previous_requests (request_id {held_as(kind)})")
         return
-    with _blaming(database, source, {"requests": files}, day):
+    columns = {"request_id": kind}
+    with _blaming(database, source, {"requests": files}, day, {"requests": columns}, views="source_previous"):
         try:
             create_checked_view(
                 database.connection,
@@ -247,7 +298,8 @@ def stage_previous_requests(database: Database, source: LogSource, files: list[P
                 source,
                 "requests",
                 files,
-                {"request_id": "BIGINT"},
+                day,
+                columns,
                 ignore_undeclared=True,
             )
         except LogsError as error:

@@ -22,6 +22,11 @@ FEATURES = (VECTOR, TERM, COUNTRY, AGE, FORMAT, HISTORY)
         ({"kind": "continuous", "type": "BIGINT"}, "BIGINT"),
         ({"kind": "categorical", "buckets": 2}, "VARCHAR"),
         ({"kind": "categorical", "buckets": 2, "type": "INTEGER"}, "INTEGER"),
+        ({"kind": "categorical", "buckets": 2, "multi": True, "max_length": 3}, "VARCHAR[]"),
+        (
+            {"kind": "categorical", "buckets": 2, "multi": True, "max_length": 3, "type": "BIGINT"},
+            "BIGINT[]",
+        ),
         ({"kind": "embedding"}, "FLOAT[]"),
         ({"kind": "embedding", "type": "FLOAT"}, "FLOAT[]"),
     ],
@@ -40,7 +45,7 @@ def test_the_column_type_follows_kind_and_type(given: dict[str, object], column:
         ({"kind": "continuous", "type": "VARCHAR"}, r"type VARCHAR must be one of \['BIGINT', 'DOUBLE'"),
         (
             {"kind": "categorical", "buckets": 4, "type": "FLOAT"},
-            r"type FLOAT must be one of \['BIGINT', 'INTEGER', 'VARCHAR'\]",
+            r"type FLOAT must be one of \['BIGINT', 'INTEGER', 'UUID', 'VARCHAR'\]",
         ),
         ({"kind": "embedding", "type": "VARCHAR"}, r"type VARCHAR must be one of \['FLOAT'\]"),
         ({"kind": "categorical", "buckets": 0}, r"greater than or equal to 1"),
@@ -49,6 +54,27 @@ def test_the_column_type_follows_kind_and_type(given: dict[str, object], column:
         ({"kind": "continuous", "domains": ()}, r"at least 1 item"),
         ({"kind": "continuous", "name": "Age"}, r"should match pattern"),
         ({"kind": "continuous", "bucket": 4}, r"Extra inputs are not permitted"),
+        ({"kind": "continuous", "multi": True}, r"'x' is continuous: only categorical features can be multi"),
+        ({"kind": "continuous", "table": "y"}, r"'x' is continuous: only categorical .* share a `table`"),
+        ({"kind": "categorical", "buckets": 4, "multi": True}, r"`max_length` goes with multi"),
+        ({"kind": "categorical", "buckets": 4, "max_length": 5}, r"`max_length` goes with multi"),
+        ({"kind": "categorical", "buckets": 4, "pooling": "sum"}, r"`pooling` goes with multi"),
+        ({"kind": "categorical", "buckets": 4, "weights": "w"}, r"`weights` go with multi"),
+        (
+            {"kind": "categorical", "buckets": 4, "multi": True, "max_length": 1_001},
+            r"less than or equal to 1000",
+        ),
+        (
+            {
+                "kind": "categorical",
+                "buckets": 4,
+                "multi": True,
+                "max_length": 5,
+                "pooling": "max",
+                "weights": "w",
+            },
+            r"`weights` go with pooling mean or sum, not max",
+        ),
     ],
 )
 def test_a_wrong_feature_is_refused(given: dict[str, object], message: str) -> None:
@@ -113,3 +139,59 @@ def test_declarations_survive_json_and_are_frozen() -> None:
     assert Declarations.model_validate_json(declarations.model_dump_json()) == declarations
     with pytest.raises(ValidationError, match="frozen"):
         declarations.hash_seed = 4  # type: ignore[misc]
+
+
+TERMS = Feature(
+    name="terms",
+    side="query",
+    kind="categorical",
+    buckets=9,
+    multi=True,
+    max_length=5,
+    weights="term_weights",
+)
+
+
+def test_lists_are_apart_from_single_categories_and_bring_the_columns_of_their_weights() -> None:
+    query = Declarations(domains=DOMAINS, features=(TERMS, *FEATURES)).query
+    assert [f.name for f in query.categorical] == ["term", "country"]
+    assert [f.name for f in query.lists] == ["terms"]
+    assert query.fields[-1] is TERMS
+    assert list(query.columns.items())[-2:] == [("terms", "VARCHAR[]"), ("term_weights", "FLOAT[]")]
+    assert query.present[:, -1].all()
+
+
+def test_features_of_either_side_share_a_table_and_its_hash() -> None:
+    formats = TERMS.model_copy(update={"name": "formats", "table": "format", "buckets": 4, "weights": None})
+    declarations = Declarations(domains=DOMAINS, features=(formats, *FEATURES))
+    assert formats.hashed_as == "format"
+    assert TERMS.hashed_as == "terms"
+    assert declarations.query.shared == declarations.item.shared == {"format"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"table": "colour"}, "'terms' has table 'colour', which names 0 features that have a table of"),
+        ({"table": "terms"}, "'terms' has table 'terms', which names 0 features"),
+        ({"table": "further"}, "'terms' has table 'further', which names 0 features"),
+        ({"table": "twice"}, "'terms' has table 'twice', which names 2 features"),
+        ({"table": "term", "width": 8}, r"and \(9, 8\) buckets and width; they must be \(9, 16\)"),
+        ({"table": "format"}, r"and \(9, 16\) buckets and width; they must be \(4, 16\)"),
+        ({"weights": "age"}, "'terms' has weights 'age', which is a feature itself"),
+    ],
+)
+def test_a_reference_to_what_is_none_is_refused(changes: dict[str, object], message: str) -> None:
+    further = TERM.model_copy(update={"name": "further", "table": "term"})
+    twice = [
+        TERM.model_copy(update={"name": "twice", "side": side, "domains": None}) for side in ("query", "item")
+    ]
+    with pytest.raises(ValidationError, match=message):
+        Declarations(domains=DOMAINS, features=(TERMS.model_copy(update=changes), further, *twice, *FEATURES))
+
+
+def test_keys_that_a_feature_does_not_set_leave_no_trace_in_what_names_stored_outputs() -> None:
+    later = {"multi", "max_length", "pooling", "weights", "table"}
+    assert not later & COUNTRY.model_dump(mode="json").keys()
+    assert TERMS.model_dump(mode="json").keys() & later == {"multi", "max_length", "weights"}
+    assert Feature.model_validate(TERMS.model_dump(mode="json")) == TERMS

@@ -39,7 +39,7 @@ class Exported:
 
 @pytest.fixture(scope="session")
 def small_preset() -> Preset:
-    """Two surfaces, two products; the item side has no vectors, so its files have no such input."""
+    """Two surfaces, two products, and lists; the item side has no vectors, so its files have no such input."""
     return Preset.model_validate(
         {
             "name": "small",
@@ -73,6 +73,36 @@ def small_preset() -> Preset:
                     "kind": "embedding",
                     "width": 3,
                     "domains": ["search"],
+                },
+                {
+                    "name": "words",
+                    "side": "query",
+                    "kind": "categorical",
+                    "buckets": 60,
+                    "multi": True,
+                    "max_length": 4,
+                    "weights": "word_weights",
+                    "domains": ["search"],
+                },
+                {
+                    "name": "recent_topics",
+                    "side": "query",
+                    "kind": "categorical",
+                    "type": "INTEGER",
+                    "buckets": 100,
+                    "multi": True,
+                    "max_length": 3,
+                    "pooling": "max",
+                    "table": "topic",
+                },
+                {
+                    "name": "labels",
+                    "side": "item",
+                    "kind": "categorical",
+                    "buckets": 30,
+                    "multi": True,
+                    "max_length": 5,
+                    "pooling": "attention",
                 },
                 {"name": "bid", "side": "item", "kind": "continuous"},
                 {"name": "price", "side": "item", "kind": "continuous", "domains": ["shopping"]},
@@ -148,6 +178,9 @@ def _write_logs(logs: Path) -> None:
             "country": pa.string(),
             "activity": pa.float32(),
             "vector": pa.list_(pa.float32()),
+            "words": pa.list_(pa.string()),
+            "word_weights": pa.list_(pa.float32()),
+            "recent_topics": pa.list_(pa.int32()),
         },
         "ads": {
             "ad_id": pa.int64(),
@@ -156,6 +189,7 @@ def _write_logs(logs: Path) -> None:
             "bid": pa.float32(),
             "price": pa.float32(),
             "topic": pa.int32(),
+            "labels": pa.list_(pa.string()),
         },
         "candidates": scores | dict.fromkeys(booleans, pa.bool_()) | {"position": pa.int32()},
     }
@@ -166,6 +200,8 @@ def _write_logs(logs: Path) -> None:
 
 
 def _request(rng: np.random.Generator, number: int, surface: str) -> dict[str, Any]:
+    """Lists are empty, of one value, full, and longer than declared."""
+    words = [f"word {(number * 3 + k) % 17}" for k in range(number % 6)] if surface == "search" else None
     return {
         "request_id": number,
         "ts": datetime(2026, 3, 1, 12),
@@ -174,6 +210,9 @@ def _request(rng: np.random.Generator, number: int, surface: str) -> dict[str, A
         "country": [None, "fr", "île", "東京"][number % 4],
         "activity": [None, float("nan"), -3.5, 1e6][number % 4] if number % 3 else float(rng.exponential()),
         "vector": rng.normal(size=3).tolist() if surface == "search" and number % 5 else None,
+        "words": words,
+        "word_weights": None if words is None else [float(place % 3) for place in range(len(words))],
+        "recent_topics": list(range(number % 7)),
     }
 
 
@@ -185,4 +224,5 @@ def _ad(rng: np.random.Generator, number: int, product: str) -> dict[str, Any]:
         "bid": None if number % 7 == 0 else float(rng.lognormal()),
         "price": float(rng.lognormal(3)) if product == "shopping" else None,
         "topic": None if number % 5 == 0 else int(rng.integers(10**9)),
+        "labels": None if number % 4 == 0 else [f"label {(number + k) % 9}" for k in range(number % 8)],
     }

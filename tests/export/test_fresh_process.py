@@ -37,7 +37,17 @@ def test_raw_rows_are_the_logs_values_of_every_domain(rows: RawRows) -> None:
     assert {row["surface"] for row in rows.requests} == {"home_feed", "search"}
     assert {row["product"] for row in rows.ads} == {"standard", "shopping"}
     assert len(rows.requests) == len(rows.ads) == 12
-    assert set(rows.requests[0]) == {"request_id", "surface", "user_id", "country", "activity", "vector"}
+    assert set(rows.requests[0]) == {
+        "request_id",
+        "surface",
+        "user_id",
+        "country",
+        "activity",
+        "vector",
+        "words",
+        "word_weights",
+        "recent_topics",
+    }
     assert RawRows.model_validate_json(rows.model_dump_json()) == rows
     assert any(row["activity"] is None for row in rows.requests)
 

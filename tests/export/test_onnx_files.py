@@ -79,9 +79,9 @@ def test_domains_that_compute_the_same_are_traced_once_and_get_their_own_weights
 
     surfaces = OnnxWriter(
         declarations.query, ("ctr", "octr"), tmp_path
-    )  # both with all tasks, one without vectors
-    assert written(surfaces, "query", "search", model.query_module(1))
+    )  # both with all tasks, the first one without vectors and without one of the lists
     assert written(surfaces, "query", "home_feed", model.query_module(0))
+    assert written(surfaces, "query", "search", model.query_module(1))
     assert surfaces.traced == 1
     products = OnnxWriter(
         declarations.item, ("ctr", "octr"), tmp_path

@@ -9,12 +9,14 @@ import pytest
 from mtmd.errors import LogsError
 from mtmd.jobs.simulation import simulate_days
 from mtmd.store.files import read_json
+from tests.tiny_lists import write_preset
 
 DAY, NEXT = date(2026, 1, 2), date(2026, 1, 3)
 
 
-def _world(logs: str) -> object:
-    return read_json(Path(logs) / "world.json")["world"]
+def _world(logs: str) -> dict[str, object]:
+    world: dict[str, object] = read_json(Path(logs) / "world.json")["world"]
+    return world
 
 
 def test_a_world_goes_on_at_its_size_when_nothing_else_is_asked_for(tmp_path: Path) -> None:
@@ -49,3 +51,21 @@ def test_the_presets_tasks_are_written_and_one_folder_keeps_to_them(tmp_path: Pa
         LogsError, match=r"five are of a simulated world with cvr and .* 'demo' lacks these tasks"
     ):
         simulate_days(NEXT, "demo", days=1, logs=five, requests_per_day=20, users=50, ads=40)
+
+
+def test_the_presets_histories_are_written_and_one_folder_keeps_to_them(tmp_path: Path) -> None:
+    preset, logs, other = str(write_preset(tmp_path)), str(tmp_path / "lists"), str(tmp_path / "tiny")
+    simulate_days(DAY, preset, days=1, logs=logs, requests_per_day=20, users=50, ads=40)
+    assert simulate_days(NEXT, preset, days=2, logs=logs).written == 1
+    assert simulate_days(NEXT, "tiny", days=1, logs=other).written == 1
+    assert _world(logs)["histories"] == ["recent_topics", "recent_ads"]
+    assert "histories" not in _world(other)
+    schemas = [
+        pq.read_schema(next(Path(root, "requests", f"date={NEXT}").glob("*.parquet")))
+        for root in (logs, other)
+    ]
+    assert set(schemas[0].names) - set(schemas[1].names) == {"recent_topics", "recent_ads"}
+    with pytest.raises(
+        LogsError, match=r"histories \[\], and preset '.*' has \['recent_topics', 'recent_ads'\]"
+    ):
+        simulate_days(NEXT, preset, days=1, logs=other)

@@ -1,4 +1,4 @@
-"""MTMD once more, plainly: one module per expert, one lookup per feature, every pair through both towers.
+"""MTMD once more, plainly: one module per expert, one lookup per value, every pair through both towers.
 
 Written from the paper and the docstrings, not from the fast code: fields stay in declaration order, networks
 are chains of torch.nn layers, domains are a loop, nothing is fused or shared between the pairs of a request.
@@ -7,14 +7,15 @@ are chains of torch.nn layers, domains are a loop, nothing is fused or shared be
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.config import Declarations, ModelConfig, SideSchema
+from mtmd.config import Declarations, Feature, ModelConfig, SideSchema
 from mtmd.model.adaptation import CLIP, EPSILON, DomainFields
-from mtmd.model.batch import Batch, SideInput
+from mtmd.model.batch import Batch, ListInput, SideInput
 from mtmd.model.experts import DomainExpert
 from mtmd.model.layers import Stack
 from mtmd.model.towers import Tower
@@ -107,12 +108,12 @@ class PlainAdaptation(nn.Module):
             self.excite = nn.Linear(max(1, fields // config.se_reduction), fields)
 
     def columns(self, rows: SideInput) -> list[Tensor]:
-        """Per field, the raw values: (N, width) numbers or (N,) ids."""
+        """Per field that is no list, the raw values: (N, width) numbers or (N,) ids."""
         c, k = len(self.schema.continuous), len(self.schema.categorical)
         vectors = iter(rows.embedding.split([f.width for f in self.schema.embedding], dim=1))
         return [
             rows.continuous[:, [i]] if i < c else rows.categorical[:, i - c] if i < c + k else next(vectors)
-            for i in range(len(self.widths))
+            for i in range(len(self.widths) - len(self.schema.lists))
         ]
 
     def observe(self, distinct: SideInput, domain: Tensor) -> None:
@@ -121,7 +122,7 @@ class PlainAdaptation(nn.Module):
             for j, norm in enumerate(self.norms.get(i, ())):
                 norm.observe([v for v in raw[self.has[domain, i], j].tolist() if not math.isnan(v)])
 
-    def forward(self, rows: SideInput, domain: Tensor, tables: nn.ModuleList) -> list[Tensor]:
+    def forward(self, rows: SideInput, domain: Tensor, tables: "dict[str, PlainTable]") -> list[Tensor]:
         """Adapted fields, each (N, width)."""
         fields = []
         for i, raw in enumerate(self.columns(rows)):
@@ -132,13 +133,50 @@ class PlainAdaptation(nn.Module):
                 value = z * self.gain[str(i)] + self.shift[str(i)]
             else:
                 seen = ((raw > 0) & self.has[domain, i]).unsqueeze(1)
-                value = tables[i - len(self.schema.continuous)](raw)
+                value = tables[self.schema.fields[i].name].embedding(raw)
             fields.append(torch.where(seen, value, self.default[i]))
+        for i, (feature, lists) in enumerate(
+            zip(self.schema.lists, rows.lists, strict=True), start=len(fields)
+        ):
+            value, known = plain_pooling(tables[feature.name], lists, feature)
+            fields.append(torch.where((known & self.has[domain, i]).unsqueeze(1), value, self.default[i]))
         if not self.gated:
             return fields
         squeezed = torch.stack([field.mean(dim=1) for field in fields], dim=1)
         gates = 2 * torch.sigmoid(self.excite(F.relu(self.squeeze(squeezed))))
         return [field * gates[:, [i]] for i, field in enumerate(fields)]
+
+
+@dataclass(frozen=True)
+class PlainTable:
+    """The table that a feature reads, and how it looks at a list's values: q · tanh(W e + b), where it is attention."""
+
+    embedding: nn.Embedding
+    attention: nn.Sequential | None
+
+
+def plain_pooling(table: PlainTable, lists: ListInput, feature: Feature) -> tuple[Tensor, Tensor]:
+    """List by list and value by value: pooled embeddings (N, width), and which of them are known (N,)."""
+    rows, known, values = [], [], iter(range(len(lists.ids)))
+    for length in lists.lengths.tolist():
+        places = [next(values) for _ in range(length)]
+        weights = [1.0 if lists.weights is None else float(lists.weights[place]) for place in places]
+        vectors = [table.embedding.weight[lists.ids[place]] for place in places]
+        known.append(sum(weights) > 0)
+        total = torch.zeros(feature.width)
+        for weight, vector in zip(weights, vectors, strict=True):
+            total = total + weight * vector
+        if feature.pooling == "max" and vectors:
+            total = torch.stack(vectors).max(dim=0).values
+        elif table.attention is not None and vectors:
+            shares = torch.softmax(torch.cat([table.attention(vector) for vector in vectors]), dim=0)
+            total = sum(
+                (share * vector for share, vector in zip(shares, vectors, strict=True)), torch.zeros(())
+            )
+        elif feature.pooling in (None, "mean") and known[-1]:
+            total = total / sum(weights)
+        rows.append(total)
+    return torch.stack(rows) if rows else torch.zeros(0, feature.width), torch.tensor(known, dtype=torch.bool)
 
 
 class PlainDomainExpert(nn.Module):
@@ -203,14 +241,26 @@ class PlainTowerOracle(nn.Module):
         deep_widths: Sequence[int],
         tasks: Sequence[Sequence[int]],
         config: ModelConfig,
+        tables: nn.ModuleDict,
     ) -> None:
+        """`tables` has those of both towers, by the feature that owns each."""
         super().__init__()
         self.schema = schema
         self.tasks = tasks
         self.widths = [
             deep + (config.shallow_widths[-1] if config.shallow_expert else 0) for deep in deep_widths
         ]
-        self.tables = nn.ModuleList(nn.Embedding((f.buckets or 0) + 1, f.width) for f in schema.categorical)
+        self.attention = nn.ModuleDict()
+        self.tables: dict[str, PlainTable] = {}
+        for f in (*schema.categorical, *schema.lists):
+            owner = f.hashed_as if f.hashed_as in schema.shared else f"{schema.side}.{f.name}"
+            key = owner.replace(".", "_of_")
+            if key not in tables:
+                tables[key] = nn.Embedding((f.buckets or 0) + 1, f.width)
+            if f.pooling == "attention":
+                layers = nn.Linear(f.width, f.width), nn.Tanh(), nn.Linear(f.width, 1, bias=False)
+                self.attention[f.name] = nn.Sequential(*layers)
+            self.tables[f.name] = PlainTable(tables[key], dict(self.attention.items()).get(f.name))
         adaptations = len(schema.domains) if config.adaptation == "domain" else 1
         self.adaptations = nn.ModuleList(PlainAdaptation(schema, config) for _ in range(adaptations))
         width = sum(1 if f.kind == "continuous" else f.width for f in schema.fields)
@@ -261,8 +311,9 @@ class Oracle(nn.Module):
         every = list(range(len(domains.tasks)))
         of_product = [[t for t in every if domains.has_task(p, domains.tasks[t])] for p in domains.products]
         of_surface = [[t for t in every if any(t in own for own in of_product)] for _ in domains.surfaces]
-        self.query = PlainTowerOracle(declarations.query, deep_widths, of_surface, config)
-        self.item = PlainTowerOracle(declarations.item, deep_widths, of_product, config)
+        self.tables = nn.ModuleDict()
+        self.query = PlainTowerOracle(declarations.query, deep_widths, of_surface, config, self.tables)
+        self.item = PlainTowerOracle(declarations.item, deep_widths, of_product, config, self.tables)
         self.bias = nn.Parameter(torch.empty(len(domains.surfaces), len(domains.tasks)))
 
     def observe(self, batch: Batch) -> None:
@@ -281,7 +332,8 @@ class Oracle(nn.Module):
 
 
 def _take(side: SideInput, rows: Tensor) -> SideInput:
-    return SideInput(side.continuous[rows], side.categorical[rows], side.embedding[rows], (len(rows),))
+    lists = tuple(one.take(rows) for one in side.lists)
+    return SideInput(side.continuous[rows], side.categorical[rows], side.embedding[rows], (len(rows),), lists)
 
 
 # ---- the same weights in both ----------------------------------------------------------------------
@@ -293,8 +345,12 @@ Pairs = Iterator[tuple[Tensor, nn.Parameter]]
 def paired_parameters(fast: MTMD, plain: Oracle, read: Read) -> Pairs:
     """Each parameter of the oracle with `read` of its counterpart: its values, or its gradient."""
     yield read(fast.query.bias), plain.bias  # type: ignore[arg-type]
+    shared = set()
     for tower, other in ((fast.query, plain.query), (fast.item, plain.item)):
-        yield from _tower_pairs(tower, other, read)
+        for own, parameter in _tower_pairs(tower, other, read):
+            if id(parameter) not in shared:
+                yield own, parameter
+            shared.add(id(parameter))
 
 
 @torch.no_grad()
@@ -306,9 +362,15 @@ def copy_weights(fast: MTMD, plain: Oracle) -> None:
 
 def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
     layout = fast.adaptation.layout
-    for table, weight in zip(layout.tables, fast.adaptation.tables.tables, strict=True):
-        for column, offset, feature in zip(table.columns, table.offsets, table.features, strict=True):
-            yield read(weight)[offset : offset + (feature.buckets or 0) + 1], plain.tables[column].weight
+    for place, (table, weight) in enumerate(zip(layout.tables, fast.adaptation.tables.read, strict=True)):
+        for offset, feature in zip(table.offsets, table.features, strict=True):
+            own = plain.tables[feature.name]
+            yield read(weight)[offset : offset + (feature.buckets or 0) + 1], own.embedding.weight
+            if own.attention is not None:
+                attention = fast.adaptation.tables.attention[str(place)]
+                yield read(attention.weight)[0].T, own.attention[0].weight
+                yield read(attention.bias)[0, 0], own.attention[0].bias
+                yield read(attention.query)[0].T, own.attention[2].weight
     # The fast model's column order: where each declared field starts, and which columns are its.
     starts = dict(zip(layout.fields, torch.tensor((0, *layout.widths)).cumsum(0).tolist(), strict=False))
     spans = [list(range(starts[f], starts[f] + w)) for f, w in _declared(plain.schema)]

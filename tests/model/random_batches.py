@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mtmd.config import Declarations, SideSchema
-from mtmd.model.batch import Batch, SideInput
+from mtmd.config import Declarations, Feature, SideSchema
+from mtmd.model.batch import Batch, ListInput, SideInput
 
 
 def random_side(
@@ -14,8 +14,9 @@ def random_side(
 ) -> SideInput:
     """Rows with `missing` nulls besides those of fields that the row's domain lacks."""
     domain = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
-    widths = [f.width if f.kind == "embedding" else 1 for f in schema.fields]
-    present = torch.from_numpy(schema.present)[domain]
+    singles = schema.fields[: len(schema.fields) - len(schema.lists)]
+    widths = [f.width if f.kind == "embedding" else 1 for f in singles]
+    present = torch.from_numpy(schema.present)[domain, : len(singles)]
     null = ~present | (torch.rand(present.shape, generator=generator) < missing)
     null = null.repeat_interleave(torch.tensor(widths), dim=1)
     c, k = len(schema.continuous), len(schema.categorical)
@@ -28,6 +29,19 @@ def random_side(
         categorical=torch.stack(ids, dim=1).masked_fill(null[:, c : c + k], 0),
         embedding=numbers[:, c:].masked_fill(null[:, c + k :], torch.nan),
         counts=tuple(counts),
+        lists=tuple(_random_lists(feature, len(domain), generator) for feature in schema.lists),
+    )
+
+
+def _random_lists(feature: Feature, rows: int, generator: torch.Generator) -> ListInput:
+    """Lists of every length that is allowed; a third of the weights is 0."""
+    lengths = torch.randint(0, (feature.max_length or 0) + 1, (rows,), generator=generator)
+    values = int(lengths.sum())
+    weights = torch.rand(values, generator=generator)
+    return ListInput(
+        torch.randint(1, (feature.buckets or 0) + 1, (values,), generator=generator),
+        lengths,
+        None if feature.weights is None else torch.where(weights < 1 / 3, 0.0, weights),
     )
 
 
@@ -67,6 +81,7 @@ def rows_of(side: SideInput, rows: Tensor) -> SideInput:
         side.categorical[rows],
         side.embedding[rows],
         tuple(int((domains == d).sum()) for d in range(len(side.counts))),
+        tuple(lists.take(rows) for lists in side.lists),
     )
 
 

@@ -9,6 +9,7 @@ from mtmd.config import Preset
 from mtmd.model.baseline import ABSENT, PerSlice, Pooled
 from mtmd.model.batch import Batch
 from mtmd.model.build import build_model
+from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
 
 SLICES = [(d, t) for d in range(6) for t in range(3) if not (t == 2 and d % 2 == 1)]
@@ -29,8 +30,23 @@ def only(batch: Batch, domain: int) -> Batch:
 
 @pytest.mark.parametrize(("domain", "task"), SLICES)
 def test_a_slices_loss_touches_only_its_own_parameters(tiny_preset: Preset, domain: int, task: int) -> None:
-    model = per_slice(tiny_preset)
-    batch = random_batch(tiny_preset.declarations, (20, 20, 20), (30, 30))
+    check_own_parameters(tiny_preset, per_slice(tiny_preset), domain, task)
+
+
+@pytest.mark.parametrize(("domain", "task"), [(0, 1), (3, 0)])
+def test_slices_with_lists_and_tables_of_both_towers_have_nothing_in_common(domain: int, task: int) -> None:
+    model = per_slice(listed_preset())
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if ".attention." in name and name.endswith(
+                "query"
+            ):  # at 0 nothing else of an attention has a gradient
+                parameter.add_(0.1)
+    check_own_parameters(listed_preset(), model, domain, task)
+
+
+def check_own_parameters(preset: Preset, model: PerSlice, domain: int, task: int) -> None:
+    batch = random_batch(preset.declarations, (20, 20, 20), (30, 30))
     model(batch)[batch.pair_domain == domain, task].sum().backward()
     slot = model.columns[domain].index(task)
     networks = len(model.columns[domain])
@@ -144,3 +160,12 @@ def test_in_evaluation_scores_do_not_depend_on_other_pairs(tiny_preset: Preset, 
     torch.testing.assert_close(
         model(only(batch, 2)), model(batch)[batch.pair_domain == 2], atol=1e-6, rtol=1e-6
     )
+
+
+def test_the_pooled_rival_has_the_shared_tables_once() -> None:
+    model = build_model("pooled", listed_preset())
+    names = {name for name, _ in model.named_parameters() if ".tables.tables." in name}
+    assert names == {f"query.tables.tables.{number}" for number in range(5)}
+    model(random_batch(listed_preset().declarations)).sum().backward()
+    assert all(model.get_parameter(name).grad is not None for name in names)
+    assert model.embedding_parameter_count == sum(model.get_parameter(name).numel() for name in names)

@@ -1,12 +1,16 @@
 """Which column holds which field, and what the tables give back."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from mtmd.config import Domains, Feature, SideSchema, Task
 from mtmd.config.features import Declarations
 from mtmd.errors import ConfigError
-from mtmd.model.fields import FieldLayout, FieldTables
+from mtmd.model.batch import ListInput
+from mtmd.model.fields import FieldLayout, FieldTables, Owned
+from tests.model.listed import listed_preset
 
 
 def schema() -> SideSchema:
@@ -74,3 +78,65 @@ def test_ids_of_other_declarations_are_refused(value: int, message: str) -> None
 
 def test_no_rows_are_no_reason_to_refuse() -> None:
     FieldTables(FieldLayout(schema())).check(torch.zeros(0, 4, dtype=torch.long))
+
+
+def listed_tables() -> tuple[FieldTables, FieldTables]:
+    """Of the query side and the item side."""
+    declarations = listed_preset().declarations
+    owned: Owned = {}
+    query = FieldTables(FieldLayout(declarations.query), owned=owned)
+    return query, FieldTables(FieldLayout(declarations.item), owned=owned)
+
+
+def listed_features() -> tuple[Feature, ...]:
+    return listed_preset().declarations.query.lists
+
+
+def test_lists_are_fields_among_the_categories_and_shallow_ones_come_last() -> None:
+    layout = FieldLayout(listed_preset().declarations.query)
+    names = ["age", "topics", "words", "recent_ads", "tags", "country"]
+    assert [field.name for field in layout.fields] == names
+    assert layout.shallow_width == 5
+    assert [table.shared for table in layout.tables] == ["topic", None, "ad_id", None, None]
+    without_words = FieldLayout(listed_preset().declarations.query, domain=0)
+    assert [field.name for field in without_words.fields] == [name for name in names if name != "words"]
+
+
+def test_a_table_that_both_sides_read_is_one_parameter_of_the_first() -> None:
+    query, item = listed_tables()
+    rows = {table.shared: rows for table, rows in zip(item.layout, item.read, strict=True)}
+    shared = [(t, own) for t, own in zip(query.layout, query.read, strict=True) if t.shared is not None]
+    assert len(shared) == 2
+    assert all(rows[table.shared] is own for table, own in shared)
+    assert len(query.tables) == len(query.layout)
+    assert len(item.tables) == 0
+
+
+def test_a_value_in_a_list_has_the_embedding_that_it_has_as_a_single_value() -> None:
+    query, item = listed_tables()
+    sevens = [
+        ListInput(torch.tensor([7]), torch.tensor([1]), torch.ones(1) if feature.weights else None)
+        for feature in listed_features()
+    ]
+    first = {
+        table.features[0].name: values[0, 0, 0]
+        for tables, found in (
+            (query, query(torch.tensor([[1]]), sevens)),
+            (item, item(torch.tensor([[7, 7]]), [replace(sevens[0], weights=None)])),
+        )
+        for table, (values, _) in zip(tables.layout, found, strict=True)
+    }
+    torch.testing.assert_close(first["recent_ads"], first["ad_id"])
+    torch.testing.assert_close(first["topics"], first["topic"])
+    torch.testing.assert_close(first["further_topics"], first["topic"])
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [(0, "'tags' has id 0, which must be 1"), (8, "'tags' has id 8")]
+)
+def test_ids_in_lists_of_other_declarations_are_refused(value: int, message: str) -> None:
+    query, _ = listed_tables()
+    lists = [ListInput(torch.tensor([value]), torch.tensor([1]), None) for _ in listed_features()]
+    lists[:3] = [replace(one, ids=torch.tensor([1])) for one in lists[:3]]
+    with pytest.raises(ConfigError, match=message):
+        query.check(torch.ones(1, 1, dtype=torch.long), lists)

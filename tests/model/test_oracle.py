@@ -7,6 +7,7 @@ from torch import Tensor
 from mtmd.config import ModelConfig, Preset
 from mtmd.model.batch import Batch
 from mtmd.model.two_tower import MTMD
+from tests.model.listed import listed_preset
 from tests.model.oracle import Oracle, copy_weights, paired_parameters
 from tests.model.random_batches import random_batch
 
@@ -60,10 +61,19 @@ def assert_close(actual: Tensor, expected: Tensor, name: str) -> None:
 def test_forward_and_gradients_agree_with_the_plain_model(
     tiny_preset: Preset, changes: dict[str, object]
 ) -> None:
-    fast, plain = both(tiny_preset, changes)
+    check_agreement(tiny_preset, changes)
+
+
+@pytest.mark.parametrize("changes", [{}, {"adaptation": "shared"}], ids=["paper", "shared"])
+def test_lists_and_shared_tables_agree_with_the_plain_model(changes: dict[str, object]) -> None:
+    check_agreement(listed_preset(), changes)
+
+
+def check_agreement(preset: Preset, changes: dict[str, object]) -> None:
+    fast, plain = both(preset, changes)
     counts = ((9, 2, 7), (12, 1, 3))  # the second domain is below norm_min_rows
     batches = [
-        random_batch(tiny_preset.declarations, query_counts=own, seed=seed) for seed, own in enumerate(counts)
+        random_batch(preset.declarations, query_counts=own, seed=seed) for seed, own in enumerate(counts)
     ]
     for batch in batches:
         fast.observe(batch)
@@ -94,7 +104,15 @@ def gradient(parameter: Tensor) -> Tensor:
 def test_every_parameter_has_a_counterpart_in_the_plain_model(
     tiny_preset: Preset, changes: dict[str, object]
 ) -> None:
-    fast, plain = both(tiny_preset, changes)
+    check_counterparts(tiny_preset, changes)
+
+
+def test_shared_tables_have_one_counterpart_in_the_plain_model() -> None:
+    check_counterparts(listed_preset(), {})
+
+
+def check_counterparts(preset: Preset, changes: dict[str, object]) -> None:
+    fast, plain = both(preset, changes)
     paired = list(paired_parameters(fast, plain, lambda parameter: parameter.detach()))
     assert sum(own.numel() for own, _ in paired) == fast.parameter_count
     assert {id(other) for _, other in paired} == {id(parameter) for parameter in plain.parameters()}

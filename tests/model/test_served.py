@@ -1,11 +1,15 @@
 """What is exported of a tower computes what the tower does, whatever the configuration."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from torch import Tensor
 
 from mtmd.config import Preset
-from mtmd.model.batch import SideInput
+from mtmd.model.batch import ListInput, SideInput
 from mtmd.model.served import DomainModule
+from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
 from tests.model.test_towers import tower
 
@@ -29,6 +33,33 @@ def test_the_export_module_equals_the_tower(tiny_preset: Preset, norm: str, doma
     assert not module.training
     outputs = tuple(output.float() for output in outputs)
     torch.testing.assert_close(outputs, tuple(expected), atol=1e-7, rtol=1e-6)
+
+
+@pytest.mark.parametrize("domain", [0, 1, 2])
+def test_the_export_module_equals_a_tower_with_lists(domain: int) -> None:
+    """Shorter than declared, empty, and with weights of 0; two domains lack one of them."""
+    preset = listed_preset()
+    model = tower(preset, learn_bias=True).eval().double()
+    counts = tuple(9 if place == domain else 0 for place in range(3))
+    side = random_batch(preset.declarations, query_counts=counts).query
+    side = replace(side, continuous=side.continuous.double(), embedding=side.embedding.double())
+    with torch.no_grad():
+        outputs = DomainModule(model, domain)(
+            side.continuous, side.categorical, side.embedding, *padded(side.lists)
+        )
+        expected = torch.split(model(side).packed.float(), list(model.widths), dim=1)
+    outputs = tuple(output.float() for output in outputs)
+    torch.testing.assert_close(outputs, tuple(expected), atol=1e-6, rtol=1e-6)
+
+
+def padded(lists: tuple[ListInput, ...]) -> list[Tensor]:
+    """The inputs of a served tower, one row longer than the longest list of the batch."""
+    inputs = []
+    for one in lists:
+        filled = torch.arange(int(one.lengths.max()) + 1) < one.lengths[:, None]
+        columns = [one.ids] if one.weights is None else [one.ids, one.weights.double()]
+        inputs += [values.new_zeros(filled.shape).masked_scatter(filled, values) for values in columns]
+    return inputs
 
 
 @pytest.mark.parametrize(

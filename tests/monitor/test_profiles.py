@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from mtmd.config import Preset
+from mtmd.config import Declarations, Preset
 from mtmd.errors import LogsError
 from mtmd.logs.source import LogSource
 from mtmd.monitor.profiles import feature_shifts, profile_features
@@ -100,3 +100,36 @@ def test_a_day_that_lacks_a_column_or_a_table_is_named(
     with pytest.raises(LogsError, match=rf"ads of {FIRST}: .*a\.parquet .* price \(missing; must be FLOAT\)"):
         profile_features(LogSource(logs), FIRST, tiny_preset.declarations, tmp_path / "p")
     assert list((tmp_path / "p").rglob("*.parquet")) == []
+
+
+def test_a_list_is_counted_by_its_values_and_its_length(
+    tiny_logs: Path, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    topics = {"name": "topics", "side": "query", "kind": "categorical", "type": "INTEGER", "buckets": 50}
+    content = tiny_preset.declarations.model_dump()
+    content["features"] = [*content["features"], topics | {"multi": True, "max_length": 4}]
+    logs, lists = tmp_path / "logs", {FIRST: "[1, 2]", SECOND: "[2, 1]", THIRD: "[7, 7, 7, 7, 7]"}
+    for day, value in lists.items():
+        shutil.copytree(tiny_logs / "ads" / f"date={FIRST}", logs / "ads" / f"date={day}")
+        file = logs / "requests" / f"date={day}" / "part-0.parquet"
+        file.parent.mkdir(parents=True)
+        source = f"read_parquet('{tiny_logs}/requests/date={FIRST}/*.parquet', hive_partitioning = false)"
+        empty = "case when user_id = 1 then null when user_id % 2 = 0 then []::integer[] else"
+        duckdb.sql(f"copy (select *, {empty} {value} end as topics from {source}) to '{file}'")
+    profiles = {
+        day: profile_features(LogSource(logs), day, Declarations.model_validate(content), tmp_path / "p")
+        for day in lists
+    }
+    ((rows, without),) = duckdb.sql(
+        f"select count(*), count_if(len(topics) is null or len(topics) = 0) from '{file}' where surface = 'search'"
+    ).fetchall()
+    path = profiles[FIRST]
+    values = dict(_rows(path, "feature = 'topics' and domain = 'search'"))
+    assert values.pop(None) == without > 0
+    assert list(values.values()) == [rows - without] * 2
+    lengths = _rows(path, "feature = 'topics.length' and domain = 'search'")
+    assert lengths == [(0, without), (5004, rows - without)]  # 4 quarters of an octave: 2
+    psi = {(one.feature, one.domain, one.day): one.psi for one in feature_shifts(profiles, THIRD)}
+    assert psi["topics", "search", SECOND] < 0.05
+    assert psi["topics", "search", THIRD] > 1.0
+    assert psi["topics.length", "search", THIRD] > 1.0

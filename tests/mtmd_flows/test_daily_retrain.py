@@ -172,7 +172,9 @@ def _contents(artifacts: Path) -> dict[str, bytes]:
 def test_a_window_out_of_bounds_is_refused_before_anything_runs(
     prefect_server: str, tiny_logs: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ParameterTypeError, match=r"window_days(.|\n)*greater than or equal to 20"):
+    with pytest.raises(ParameterTypeError, match=r"window_days(.|\n)*greater than or equal to 7"):
+        daily_retrain(as_of=AS_OF, preset=TINY, window_days=6, logs=str(tiny_logs), artifacts=str(tmp_path))
+    with pytest.raises(ConfigError, match=r"window_days \(19\) must be between 20 and 60"):
         daily_retrain(as_of=AS_OF, preset=TINY, window_days=19, logs=str(tiny_logs), artifacts=str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 

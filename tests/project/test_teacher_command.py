@@ -103,6 +103,5 @@ def test_options_out_of_bounds_are_named(
 
 
 def test_a_maturity_is_a_task_and_its_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["fit-teacher", "--output", str(tmp_path), "--maturity", "octr"])
+    assert main(["fit-teacher", "--output", str(tmp_path), "--maturity", "octr"]) == 2
     assert "'octr' must be a task and its days, such as octr=7" in capsys.readouterr().err

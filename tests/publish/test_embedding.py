@@ -8,6 +8,7 @@ import pytest
 
 from mtmd.errors import BundleError
 from mtmd.logs.encoding import EncodedAds, EncodedSide
+from mtmd.logs.lists import EncodedList
 from mtmd.publish.embedding import BATCH, BLOCK, Counts, embedded, feature_digests, publish_ads
 from mtmd.serve.published import open_ads, write_ads
 from mtmd.serve.scorer import Scorer
@@ -102,6 +103,21 @@ def test_every_feature_counts_in_a_digest_and_a_bid_does_not() -> None:
         changed = replace(rows, **{name: np.full_like(getattr(rows, name), value)})
         assert (feature_digests(changed) != first).any()
     assert (feature_digests(replace(rows)) == first).all()
+
+
+def test_values_and_weights_of_lists_count_in_a_digest_and_their_place_does_not() -> None:
+    def digests(start: int, length: int, ids: list[int], weights: list[float] | None = None) -> list[int]:
+        weighted = None if weights is None else np.array(weights, np.float32)
+        lists = EncodedList(
+            np.array([start]), np.array([length], np.int32), np.array(ids, np.int32), weighted
+        )
+        return feature_digests(replace(ads("standard", 1).rows, lists=(lists,)))[0].tolist()
+
+    first = digests(0, 2, [1, 2])
+    assert digests(1, 2, [9, 1, 2]) == first
+    others = [digests(0, 1, [1, 2]), digests(0, 2, [2, 1]), digests(0, 2, [1, 2], [1.0, 1.0])]
+    assert len({tuple(digest) for digest in (first, *others)}) == 4
+    assert digests(0, 2, [1, 2], [1.0, 0.5]) != others[2]
 
 
 def test_an_ad_that_the_bundle_cannot_embed_stops_the_publication(bundle: Path, tmp_path: Path) -> None:

@@ -3,13 +3,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mtmd.config import Declarations
 from mtmd.errors import BundleError, LogsError
 from mtmd.logs.encoding import EncodedSide
+from mtmd.logs.lists import EncodedList
 from mtmd.serve.ranker import embed_requests
 from mtmd.serve.scorer import Embeddings, Scorer
 from tests.serve.plain import embed_ads
@@ -149,6 +152,39 @@ def test_matrices_of_other_widths_are_refused(scorer: Scorer) -> None:
     rows = EncodedSide(np.zeros((1, 3), np.float32), np.zeros((1, 1), np.int32), np.zeros((1, 0), np.float32))
     with pytest.raises(BundleError, match=r"widths \(3, 1, 0\); the bundle's declarations want \(2, 1, 0\)"):
         scorer.embed("query", "search", rows)
+
+
+@pytest.fixture
+def listed_scorer(scorer: Scorer) -> Scorer:
+    """Its surfaces have a list too, of at most two values, which the towers of this bundle do not read."""
+    declarations = scorer.info.declarations
+    words = {"name": "words", "side": "query", "kind": "categorical", "buckets": 50, "multi": True}
+    content = declarations.model_dump()
+    content["features"] = [*content["features"], words | {"max_length": 2}]
+    info = scorer.info.model_copy(update={"declarations": Declarations.model_validate(content)})
+    return Scorer(info, scorer._sessions)
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([1, 2, 3], "'words' has a list of 3 values; its max_length is 2"),
+        ([1, 51], "'words' has id 51; it must be between 1 and 50"),
+        ([0], "'words' has id 0; it must be between 1 and 50"),
+        (None, "query rows have 0 lists; the bundle's declarations want 1"),
+    ],
+)
+def test_lists_of_other_declarations_are_refused(
+    listed_scorer: Scorer, ids: list[int] | None, message: str
+) -> None:
+    rows = encoded([[0.0, 0.0]])
+    if ids is not None:
+        length = np.array([len(ids)], np.int32)
+        rows = replace(
+            rows, lists=(EncodedList(np.zeros(1, np.int64), length, np.array(ids, np.int32), None),)
+        )
+    with pytest.raises(BundleError, match=message):
+        listed_scorer.embed("query", "search", rows)
 
 
 def test_an_unknown_domain_is_refused(scorer: Scorer) -> None:

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from mtmd.config import Preset
-from mtmd.model.fields import FieldLayout, FieldTables
+from mtmd.model.batch import Batch
+from mtmd.model.fields import FieldLayout, FieldTables, Owned
 from mtmd.train.optimizer import BETAS, EPSILON, HORIZON, RowAdamW
+from tests.model.listed import listed_preset
+from tests.model.random_batches import random_batch
 
 COPIES = 2
 
@@ -102,3 +105,41 @@ def test_gradients_are_sparse_until_it_is_closed(scorer: Scorer) -> None:
     scorer(batch).backward()
     assert table.grad is not None
     assert not table.grad.is_sparse
+
+
+class ListScorer(nn.Module):
+    """A layer over the tables of two sides, which share two of them, one read by lists."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        declarations = listed_preset().declarations
+        owned: Owned = {}
+        self.query = FieldTables(FieldLayout(declarations.query), COPIES, owned)
+        self.item = FieldTables(FieldLayout(declarations.item), COPIES, owned)
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, batch: Batch) -> Tensor:
+        sides = ((self.query, batch.query), (self.item, batch.item))
+        found = [
+            values.mean() for tables, side in sides for values, _ in tables(side.categorical, side.lists)
+        ]
+        return self.scale * torch.stack(found).sum()
+
+
+def test_rows_that_lists_read_and_tables_of_both_sides_move_as_with_dense_adamw() -> None:
+    torch.manual_seed(0)
+    model = ListScorer()
+    dense = copy.deepcopy(model)
+    plain = torch.optim.AdamW(dense.parameters(), lr=1e-2, betas=BETAS, eps=EPSILON, weight_decay=0.0)
+    rows = RowAdamW([{"params": list(model.parameters()), "weight_decay": 0.0}], model, 1e-2)
+    declarations = listed_preset().declarations
+    for step in range(40):
+        batch = random_batch(declarations, (1, 1, 1), (1, 1), seed=step % 7)  # most rows rest
+        for own, optimizer in ((model, rows), (dense, plain)):
+            optimizer.zero_grad(set_to_none=True)
+            (own(batch) - 3.0).square().backward()
+            optimizer.step()
+    rows.close()
+    assert len(list(model.parameters())) == len(list(dense.parameters())) == 1 + 5 + 3
+    for own, expected in zip(model.parameters(), dense.parameters(), strict=True):
+        torch.testing.assert_close(own, expected, rtol=1e-4, atol=2e-6)

@@ -29,6 +29,8 @@ def _value(feature: Feature, domain: str, row: int, day: date) -> Any:
     number = row * 7 + day.toordinal() % 1000
     if feature.kind == "embedding":
         return [float(number + i) / 100 for i in range(feature.width)]
+    if feature.multi:
+        return [f"value-{number + place}" for place in range(3)]
     return f"value-{number}" if feature.column_type == "VARCHAR" else number
 
 
@@ -40,6 +42,9 @@ def _day(preset: Preset, day: date) -> dict[str, list[dict[str, Any]]]:
     for i in range(REQUESTS):
         surface = surfaces[i % len(surfaces)]
         row = {f.name: _value(f, surface, i, day) for f in preset.declarations.query.fields}
+        row |= {
+            f.weights: [1.0] * len(row[f.name] or ()) for f in preset.declarations.query.lists if f.weights
+        }
         row |= {"request_id": day.toordinal() * 1000 + i, "surface": surface, "user_id": i}
         requests.append(row | {"ts": start + timedelta(minutes=20 * i)})
     ads = []

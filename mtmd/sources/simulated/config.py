@@ -46,6 +46,11 @@ class WorldConfig(Frozen):
     further_tasks: bool = Field(
         False, description="whether candidates have cvr and relevance too; nothing else in the logs changes"
     )
+    histories: tuple[str, ...] = Field(
+        (),
+        exclude_if=lambda names: not names,
+        description="columns that requests have too, of what their users did before; nothing else changes",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -69,6 +74,7 @@ class WorldConfig(Frozen):
         users: int | None = None,
         ads: int | None = None,
         further_tasks: bool = False,
+        histories: tuple[str, ...] = (),
     ) -> Self:
         """The demo's platform at another size; a fortieth of its ads is new each day, as in the demo's.
 
@@ -80,7 +86,7 @@ class WorldConfig(Frozen):
         }  # fmt: skip
         given = {name: size for name, size in sizes.items() if size is not None}
         try:
-            return cls(seed=seed, further_tasks=further_tasks, **given)
+            return cls(seed=seed, further_tasks=further_tasks, histories=histories, **given)
         except ValidationError as error:
             raise ConfigError(f"the simulated platform is wrong:\n{error}") from error
 

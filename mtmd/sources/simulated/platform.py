@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
-from mtmd.config import Preset
+from mtmd.config import IdsConfig, Preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.files import available_days, day_directory
@@ -19,6 +20,7 @@ from mtmd.sources.simulated.ads import AdMarket, Ads
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.effects import Effects
 from mtmd.sources.simulated.further_tasks import SCHEMA, Further, FurtherTasks, with_further
+from mtmd.sources.simulated.histories import COLUMNS, DayEvents, Events, Histories
 from mtmd.sources.simulated.population import Population
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_pairs, draw_requests, request_count
 from mtmd.sources.simulated.streams import generator
@@ -30,6 +32,7 @@ from mtmd.store.files import read_json, resolve, write_json
 _FORMAT = 2  # raise when the same configuration means other rows
 _IDENTITY = "world.json"
 _FURTHER = frozenset(SCHEMA.names)
+_NO_EVENTS = Events(*(np.zeros(0, np.int64) for _ in range(3)))
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class SimulatedPlatform:
         self.effects = Effects(self.population)
         self.further_tasks = FurtherTasks(self.population) if config.further_tasks else None
         self.book = LogBook(self.population)
+        self._histories = Histories(config.histories, self._happened) if config.histories else None
 
     def ads(self, day: date) -> Ads:
         """The ads alive at the start of a day; raises ConfigError before the world's origin."""
@@ -90,10 +94,29 @@ class SimulatedPlatform:
         with day_writer(logs, day, missing, self.config.rows_per_file) as write:
             write("ads", self.book.ads(ads))
             for block in self.blocks(day, ads):
-                write("requests", self.book.requests(block.requests, day.toordinal(), block.start))
+                write("requests", self.request_rows(block.requests, day.toordinal(), block.start))
                 write("candidates", self._candidates(block, ads))
                 rows += len(block.pairs.ad)
         return rows
+
+    def request_rows(self, requests: Requests, ordinal: int, start: int) -> pa.Table:
+        """Requests of a day as the logs have them, with what their users did before where the world has that."""
+        table = self.book.requests(requests, ordinal, start)
+        return table if self._histories is None else self._histories.append(table, requests, ordinal)
+
+    def _happened(self, day: date) -> DayEvents:
+        """What users asked about, and which ads they clicked, on a day; nothing before the world's origin."""
+        topics, clicks = [_NO_EVENTS], [_NO_EVENTS]
+        if day < self.config.origin:
+            return {"recent_topics": _NO_EVENTS, "recent_ads": _NO_EVENTS}
+        ads = self.ads(day)
+        for block in self.blocks(day, ads):
+            user, hour = block.requests.users.user_id, day.toordinal() * 24 + block.requests.hour
+            topics.append(Events(user, hour, block.requests.topic))
+            clicked = block.actions.impressed & block.actions.clicked
+            request, ad = block.pairs.request[clicked], block.pairs.ad[clicked]
+            clicks.append(Events(user[request], hour[request], ads.ad_id[ad]))
+        return {"recent_topics": Events.concatenate(topics), "recent_ads": Events.concatenate(clicks)}
 
     def _candidates(self, block: _Block, ads: Ads) -> pa.Table:
         table = self.book.candidates(block.requests, ads, block.pairs, block.scores, block.actions)
@@ -175,11 +198,19 @@ def require_world_of_gate(preset: Preset, logs: str) -> None:
 def require_columns(preset: Preset) -> None:
     """Raise ConfigError for a preset whose logs have other columns than this platform can write.
 
-    It writes two more tasks, `further_tasks`, where the preset has one of them.
+    It writes two more tasks, `further_tasks`, where the preset has one of them, and those histories that it has.
     """
-    further = _FURTHER if has_further_tasks(preset) else frozenset()
+    if preset.ids != IdsConfig():
+        raise ConfigError(
+            f"preset {preset.name!r} can't be simulated: the platform writes BIGINT ids, and the preset's [ids] has "
+            f"{preset.ids}; leave [ids] out, or bring the logs that this one is made for"
+        )
+    more = {
+        "requests": frozenset(history_columns(preset)),
+        "candidates": _FURTHER if has_further_tasks(preset) else frozenset(),
+    }
     for table, columns in table_columns(preset.declarations).items():
-        written = set(SCHEMAS[table].names) | (further if table == "candidates" else frozenset())
+        written = set(SCHEMAS[table].names) | more.get(table, frozenset())
         problems = {
             "it can't write": sorted(columns.keys() - written),
             "the preset lacks": sorted(written - columns.keys()),
@@ -195,6 +226,11 @@ def require_columns(preset: Preset) -> None:
 def has_further_tasks(preset: Preset) -> bool:
     """Whether the preset asks for the tasks that the platform writes only with `further_tasks`, or for one of them."""
     return not _FURTHER.isdisjoint(table_columns(preset.declarations)["candidates"])
+
+
+def history_columns(preset: Preset) -> tuple[str, ...]:
+    """The columns of what users did before that the preset asks for."""
+    return tuple(name for name in COLUMNS if name in table_columns(preset.declarations)["requests"])
 
 
 def _some(names: list[str]) -> str:

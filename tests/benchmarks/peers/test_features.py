@@ -2,11 +2,14 @@ import numpy as np
 import torch
 
 from benchmarks.peers.features import Moments, PairColumns, SideColumns, WindowMoments
+from benchmarks.peers.flops import first_pair
 from mtmd.config import Preset
 from mtmd.extract.window import WindowData
 from mtmd.model.batch import Batch
 from mtmd.train.step import bernoulli_kl
 from tests.benchmarks.peers.conftest import BATCH
+from tests.model.listed import listed_preset
+from tests.model.random_batches import random_batch
 
 
 def test_each_pair_has_the_ids_of_its_request_and_its_ad(
@@ -76,3 +79,21 @@ def test_labels_are_the_teacher_scores_and_octr_is_masked_on_shopping(
     assert log_p.grad is not None
     assert not log_p.grad[shopping, 2].any()
     assert log_p.grad[~shopping, 2].all()
+
+
+def test_lists_are_pooled_beside_the_numbers_and_0_where_missing() -> None:
+    preset = listed_preset()
+    schema = preset.declarations.query
+    columns = SideColumns(schema, Moments(torch.zeros(1), torch.ones(1)))
+    assert columns.width == 1 + 3 + 4 + 4 + 2
+    assert len(columns.sizes) == 2  # country and the surface: no list is an id
+    side = random_batch(preset.declarations).query
+    numbers = columns(side)["query_numbers"]
+    assert numbers.shape == (21, columns.width)
+    ads = side.lists[1]
+    assert not numbers[ads.lengths == 0, 4:8].any()
+    (row,) = (ads.lengths > 1).nonzero()[0]
+    own = columns.tables[1](ads.take(row[None]).ids).mean(dim=0)
+    torch.testing.assert_close(numbers[row, 4:8], own)
+    first = first_pair(random_batch(preset.declarations))
+    torch.testing.assert_close(columns(first.query)["query_numbers"], numbers[:1])

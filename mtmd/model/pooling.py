@@ -1,0 +1,96 @@
+"""How the embeddings of a list become one: their mean or sum, weighted, the largest of each component, or attention.
+
+    mean = Σ w_j e_j / Σ w_j        sum = Σ w_j e_j        max_c = max_j e_jc
+    attention = Σ a_j e_j           a = softmax over j of q · tanh(W e_j + b)
+
+over the values j of a row's list, whose weights w_j are 1 where a feature has none. W, b and q are the feature's own,
+and learned. They do not look at the other side, so that a tower still runs once for a request. q starts at 0, so that
+attention starts as the mean. A list without a value, or whose weights are all 0, is missing.
+
+Shapes: E copies of a table, M rows of a table, w its width, N rows of a batch, L values of their lists.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mtmd.config.features import Pooling
+from mtmd.model.batch import ListInput
+
+
+class Attention(nn.Module):
+    """W, b and q of one feature, in `copies` independent copies."""
+
+    def __init__(self, copies: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(copies, width, width) / math.sqrt(width))
+        self.bias = nn.Parameter(torch.zeros(copies, 1, width))
+        self.query = nn.Parameter(torch.zeros(copies, width, 1))
+
+    def forward(self, embedded: Tensor) -> Tensor:
+        """(E, L, w), or (N, L, w) of one copy → scores (E, L), or (N, L)"""
+        return (torch.tanh(embedded @ self.weight + self.bias) @ self.query).squeeze(2)
+
+
+def pooled(
+    table: Tensor,
+    rows: Tensor,
+    lists: ListInput,
+    pooling: Pooling,
+    attention: nn.Module | None = None,
+    *,
+    sparse: bool,
+) -> tuple[Tensor, Tensor]:
+    """table (M, w), rows (E, L) of it, and the N lists that they are of → (E, N, w), and which lists are known (N,).
+
+    What is not known is 0. With `sparse` the table's gradient has only the rows that were read. `attention` is needed
+    by the pooling of that name.
+    """
+    if pooling == "max":
+        return _largest(F.embedding(rows, table, sparse=sparse), lists)
+    if attention is not None:
+        embedded = F.embedding(rows, table, sparse=sparse)
+        return _attended(embedded, attention(embedded), lists)
+    copies, values = rows.shape
+    row = _row(lists)
+    weights = torch.ones(values) if lists.weights is None else lists.weights
+    weights = weights.to(table.dtype)
+    total = weights.new_zeros(len(lists.lengths)).index_add_(0, row, weights)  # (N,)
+    known = total > 0
+    if pooling == "mean":
+        weights = weights / torch.where(known, total, 1.0)[row]
+    starts = lists.lengths.cumsum(0) - lists.lengths
+    offsets = (starts + values * torch.arange(copies)[:, None]).flatten()  # (E N,)
+    # Faster than to gather (E, N, longest, w) and to sum it up: about 0.7 of the time, forward and backward.
+    sums = F.embedding_bag(
+        rows.flatten(), table, offsets, mode="sum", per_sample_weights=weights.repeat(copies), sparse=sparse
+    )
+    return sums.view(copies, len(known), table.shape[1]), known
+
+
+def _largest(embedded: Tensor, lists: ListInput) -> tuple[Tensor, Tensor]:
+    """embedded (E, L, w) → the largest of each component (E, N, w), and which lists are known (N,)."""
+    known = lists.lengths > 0
+    lowest = embedded.new_full((len(embedded), len(known), embedded.shape[2]), -torch.inf)
+    largest = lowest.scatter_reduce(1, _row(lists)[:, None].expand_as(embedded), embedded, "amax")
+    return torch.where(known[:, None], largest, 0.0), known
+
+
+def _attended(embedded: Tensor, scores: Tensor, lists: ListInput) -> tuple[Tensor, Tensor]:
+    """embedded (E, L, w) and scores (E, L) → weighted sums (E, N, w), and which lists are known (N,)."""
+    copies, row, count = len(embedded), _row(lists), len(lists.lengths)
+    with torch.no_grad():  # against overflow alone: it cancels out
+        lowest = scores.new_full((copies, count), -torch.inf)
+        largest = lowest.scatter_reduce(1, row.expand_as(scores), scores, "amax")
+    shares = torch.exp(scores - largest[:, row])  # (E, L)
+    total = scores.new_zeros(copies, count).index_add(1, row, shares)
+    sums = embedded.new_zeros(copies, count, embedded.shape[2])
+    sums = sums.index_add(1, row, embedded * (shares / total[:, row])[:, :, None])
+    return sums, lists.lengths > 0
+
+
+def _row(lists: ListInput) -> Tensor:
+    """(L,) the batch's row of each value"""
+    return torch.repeat_interleave(lists.lengths)

@@ -1,0 +1,127 @@
+"""The embedding tables of one domain as they are served: each file has the rows that its domain reads.
+
+Shapes: N rows, K categorical columns, k features of a table, M its rows, w its width, L values of the longest list.
+"""
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mtmd.config.features import Pooling
+from mtmd.model.fields import EmbeddingTable, FieldTables
+
+_LOWEST = (
+    -1e9
+)  # score of what is behind a list's end: its share is exactly 0, also where nothing is before it
+
+
+def served_tables(tables: FieldTables, present: Tensor, default: Tensor) -> nn.ModuleList:
+    """A domain's tables; present and default of the categorical columns, in the tables' order."""
+    served, start, inputs = nn.ModuleList(), 0, _list_inputs(tables)
+    for index, (table, weight) in enumerate(zip(tables.layout, tables.read, strict=True)):
+        shape = (len(table.features), table.width)
+        columns = slice(start, start + math.prod(shape))
+        here, defaults = present[columns].view(shape)[:, 0], default[columns].view(shape)
+        if table.multi:
+            own = inputs[table.columns[0]], tables.attention_of(index)
+            served.append(ServedList(table, weight, here[0], defaults[0], *own))
+        else:
+            served.append(ServedTable(table, weight, here, defaults))
+        start = columns.stop
+    return served
+
+
+def copied(values: Tensor) -> nn.Parameter:
+    return nn.Parameter(values.detach().clone(memory_format=torch.contiguous_format))
+
+
+class ServedTable(nn.Module):
+    """Categorical fields of equal width in one domain: a field's first row, its missing value's, is its default.
+
+    A field that the domain lacks has no other row.
+    """
+
+    columns: Tensor
+    present: Tensor
+    first: Tensor
+
+    def __init__(self, table: EmbeddingTable, weight: Tensor, present: Tensor, default: Tensor) -> None:
+        """weight: the table's rows (M, w); present (k,) bool and default (k, w): what the domain has of its fields."""
+        super().__init__()
+        rows: list[Tensor] = []
+        first = []
+        fields = zip(table.offsets, table.features, present.tolist(), default, strict=True)
+        for offset, feature, is_present, missing in fields:
+            first.append(sum(len(own) for own in rows))
+            known = weight[offset + 1 : offset + 1 + (feature.buckets or 0)] if is_present else weight[:0]
+            rows.append(torch.cat([missing[None], known]))
+        self.weight = copied(torch.cat(rows))
+        self.register_buffer("columns", torch.tensor(table.columns))
+        self.register_buffer("present", present.long())
+        self.register_buffer("first", torch.tensor(first))
+
+    def forward(self, categorical: Tensor) -> Tensor:
+        """(N, K) → embeddings side by side (N, k w)"""
+        rows = categorical.index_select(1, self.columns) * self.present + self.first
+        return F.embedding(rows, self.weight).flatten(1)
+
+
+class ServedList(nn.Module):
+    """A multi-valued field in one domain, as `mtmd.model.pooling` has it, of padded lists.
+
+    inputs: where its ids, and its weights if it has any, are among the tensors of all lists.
+    """
+
+    present: Tensor
+
+    def __init__(
+        self,
+        table: EmbeddingTable,
+        weight: Tensor,
+        present: Tensor,
+        default: Tensor,
+        inputs: slice,
+        attention: nn.Module | None,
+    ) -> None:
+        """weight: the table's rows (M, w); present: whether the domain has the field; default (w,)."""
+        super().__init__()
+        self.inputs = inputs
+        self.pooling: Pooling = table.features[0].pooling or "mean"
+        # Row 0 is read for what is behind a list's end, and by a domain that lacks the field.
+        self.weight = copied(weight if present else weight[:1])
+        self.default = copied(default)
+        self.register_buffer("present", present.long())
+        self.attention = copy.deepcopy(attention)
+
+    def forward(self, ids: Tensor, weights: Tensor | None = None) -> Tensor:
+        """ids (N, L), 0 behind the end, and weights (N, L) → (N, w)"""
+        ids = ids * self.present
+        filled = ids > 0
+        embedded = F.embedding(ids, self.weight)  # (N, L, w)
+        if self.pooling == "max":
+            known = filled.any(dim=1, keepdim=True)
+            largest = torch.where(filled.unsqueeze(2), embedded, -torch.inf).amax(dim=1)
+            return torch.where(known, largest, self.default)
+        share = filled.to(embedded.dtype) if weights is None else weights * filled
+        if self.attention is not None:
+            scores = self.attention(embedded).masked_fill(~filled, _LOWEST)
+            share = torch.softmax(scores, dim=1) * share
+        total = share.sum(dim=1, keepdim=True)  # (N, 1)
+        known = total > 0
+        if self.pooling == "mean":
+            share = share / torch.where(known, total, 1.0)
+        sums = (share.unsqueeze(1) @ embedded).squeeze(1)  # (N, w)
+        return torch.where(known, sums, self.default)
+
+
+def _list_inputs(tables: FieldTables) -> dict[int, slice]:
+    """Of each list, by its column: its places among ids and weights of all lists, in the order of the columns."""
+    features = {table.columns[0]: table.features[0] for table in tables.layout if table.multi}
+    places, start = {}, 0
+    for column, feature in sorted(features.items()):
+        stop = start + (1 if feature.weights is None else 2)
+        places[column], start = slice(start, stop), stop
+    return places

@@ -1,0 +1,166 @@
+"""Lists of a day, written batch by batch and mapped again; and a whole shard of them with its batches."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from mtmd.config import Declarations, Feature, SideSchema
+from mtmd.errors import LogsError, StorageError
+from mtmd.extract.list_files import ListFiles, list_file, list_names, take_lists
+from mtmd.extract.shards import Shard, check_fits, open_shard
+from mtmd.extract.stage import extract_day
+from mtmd.extract.window import gather_batch
+from mtmd.logs.encoding import EncodedSide, hash_bucket
+from mtmd.logs.lists import EncodedList
+from mtmd.logs.source import LogSource
+from mtmd.store.columns import map_columns
+from tests.extract.conftest import DAY, SCHEMAS, hand_made_day, write_table
+
+WORDS = Feature(name="words", side="query", kind="categorical", buckets=50, multi=True, max_length=2)
+TOPICS = Feature(
+    name="topics",
+    side="query",
+    kind="categorical",
+    type="INTEGER",
+    buckets=100,
+    multi=True,
+    max_length=3,
+    weights="topic_weights",
+    table="topic",
+)
+LISTS: dict[int, tuple[list[str] | None, list[int] | None]] = {  # words and topics by request_id
+    10: (["a", "b", "c"], [4]),
+    11: (None, [9, 4, 4]),
+    12: ([], None),
+    13: (["b"], []),
+}
+
+
+def lists_of(*rows: list[int], feature: Feature) -> EncodedList:
+    length = np.array([len(row) for row in rows], np.int32)
+    ids = np.array([value for row in rows for value in row], np.int32)
+    weights = None if feature.weights is None else (ids / 8).astype(np.float32)
+    return EncodedList(np.cumsum(length, dtype=np.int64) - length, length, ids, weights)
+
+
+def test_batches_in_any_place_become_one_array(tmp_path: Path) -> None:
+    schema = SideSchema(
+        side="query", domains=("d",), continuous=(), categorical=(), embedding=(), lists=(WORDS, TOPICS)
+    )
+    columns = {
+        f"{name}{part}": np.zeros(4, np.int64)
+        for name in ("words", "topics")
+        for part in (".start", ".length")
+    }
+    nothing = EncodedSide.empty(2, schema)
+    with ListFiles(tmp_path, "requests", schema) as files:
+        for place, words, topics in (([2, 0], [[7], [8, 9]], [[], []]), ([3, 1], [[], [6]], [[5], [1, 2]])):
+            lists = (lists_of(*words, feature=WORDS), lists_of(*topics, feature=TOPICS))
+            encoded = EncodedSide(nothing.continuous, nothing.categorical, nothing.embedding, lists)
+            files.write(columns, np.array(place, np.int32), encoded)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "requests.topics.arrow",
+        "requests.words.arrow",
+    ]
+    assert list_names(columns) == ["words", "topics"]
+    values = {name: map_columns(tmp_path / list_file("requests", name)) for name in ("words", "topics")}
+    own_words, own_topics = take_lists(columns, values)
+    assert columns == {}
+    assert own_words.padded()[0].tolist() == [[8, 9], [6, 0], [7, 0], [0, 0]]
+    ids, weights = own_topics.padded()
+    assert ids.tolist() == [[0, 0], [1, 2], [0, 0], [5, 0]]
+    assert weights is not None
+    assert (weights * 8).tolist() == ids.tolist()
+
+
+@pytest.fixture
+def listed(declarations: Declarations) -> Declarations:
+    return Declarations(
+        domains=declarations.domains,
+        features=(*declarations.features, WORDS, TOPICS),
+        hash_seed=declarations.hash_seed,
+    )
+
+
+@pytest.fixture
+def listed_logs(tmp_path: Path) -> Callable[..., Path]:
+    """The hand-made day with lists, of which some may be others."""
+
+    def write(**topic_weights: list[float]) -> Path:
+        columns = {"words": pa.list_(pa.string()), "topics": pa.list_(pa.int32())}
+        columns["topic_weights"] = pa.list_(pa.float32())
+        schemas = SCHEMAS | {"requests": pa.schema([*SCHEMAS["requests"], *columns.items()])}
+        root = tmp_path / "listed"
+        for table, rows in hand_made_day().items():
+            for row in rows if table == "requests" else ():
+                words, topics = LISTS[row["request_id"]]
+                weights = None if topics is None else [0.5 * (place + 1) for place in range(len(topics))]
+                weights = topic_weights.get(f"of_{row['request_id']}", weights)
+                row |= {"words": words, "topics": topics, "topic_weights": weights}
+            write_table(root, table, DAY, rows, schema=schemas[table])
+        return root
+
+    return write
+
+
+@pytest.fixture
+def listed_shard(listed: Declarations, listed_logs: Callable[..., Path], tmp_path: Path) -> Shard:
+    ref = extract_day(LogSource(listed_logs()), DAY, listed, tmp_path / "shards")
+    return open_shard(Path(ref.path), verify=True)
+
+
+def hashed(feature: str, buckets: int, *values: object) -> list[int]:
+    return [hash_bucket(3, feature, str(value), buckets) for value in values]
+
+
+def test_a_shard_has_the_first_values_of_each_list_in_the_order_of_its_rows(listed_shard: Shard) -> None:
+    words, topics = listed_shard.query.lists
+    assert listed_shard.request_id.tolist() == [11, 13, 10, 12]
+    assert words.length.tolist() == [0, 1, 2, 0]
+    assert topics.length.tolist() == [3, 0, 1, 0]
+    every = np.arange(4)
+    assert words.take(every).ids.tolist() == hashed("words", 50, "b", "a", "b")
+    taken = topics.take(every)
+    assert taken.ids.tolist() == hashed("topic", 100, 9, 4, 4, 4)
+    assert taken.weights is not None
+    assert taken.weights.tolist() == [0.5, 1.0, 1.5, 0.5]
+
+
+def test_a_batch_has_the_lists_of_its_requests(listed_shard: Shard, listed: Declarations) -> None:
+    batch = gather_batch(listed_shard, torch.tensor([0, 2]), listed)  # requests 11 and 10
+    words, topics = batch.query.lists
+    assert (words.lengths.tolist(), words.ids.tolist()) == ([0, 2], hashed("words", 50, "a", "b"))
+    assert words.weights is None
+    assert topics.lengths.tolist() == [3, 1]
+    assert topics.ids.dtype == torch.int64
+    assert topics.weights is not None
+    assert topics.weights.tolist() == [0.5, 1.0, 1.5, 0.5]
+    assert batch.item.lists == ()
+
+
+def test_shards_are_the_same_bytes_again_and_damage_is_found(
+    listed: Declarations, listed_logs: Callable[..., Path], listed_shard: Shard, tmp_path: Path
+) -> None:
+    again = extract_day(LogSource(listed_logs()), DAY, listed, tmp_path / "other")
+    for file in sorted(listed_shard.path.glob("*.arrow")):
+        assert (Path(again.path) / file.name).read_bytes() == file.read_bytes()
+    (listed_shard.path / "requests.topics.arrow").unlink()
+    with pytest.raises(StorageError, match=r"requests\.topics\.arrow has None bytes"):
+        open_shard(listed_shard.path)
+
+
+def test_lists_that_declarations_lack_are_refused(listed_shard: Shard, declarations: Declarations) -> None:
+    with pytest.raises(StorageError, match="has 2 query lists; the declarations want 0"):
+        check_fits(listed_shard, declarations)
+
+
+def test_weights_that_do_not_fit_stop_the_extraction(
+    listed: Declarations, listed_logs: Callable[..., Path], tmp_path: Path
+) -> None:
+    logs = LogSource(listed_logs(of_11=[1.0]))
+    with pytest.raises(LogsError, match=f"logs of {DAY}: feature 'topics': 1 rows of its weights"):
+        extract_day(logs, DAY, listed, tmp_path / "shards")

@@ -1,0 +1,82 @@
+"""A preset with lists of every kind: weighted, pooled in each way, shallow, lacking in a domain, sharing tables."""
+
+from mtmd.config import Preset, load_preset
+
+FEATURES = [
+    {"name": "country", "side": "query", "kind": "categorical", "buckets": 9, "width": 3, "shallow": True},
+    {"name": "age", "side": "query", "kind": "continuous"},
+    {
+        "name": "topics",
+        "side": "query",
+        "kind": "categorical",
+        "type": "INTEGER",
+        "buckets": 12,
+        "width": 3,
+        "multi": True,
+        "max_length": 6,
+        "weights": "topic_weights",
+        "table": "topic",
+    },
+    {
+        "name": "recent_ads",
+        "side": "query",
+        "kind": "categorical",
+        "type": "BIGINT",
+        "buckets": 30,
+        "width": 4,
+        "multi": True,
+        "max_length": 4,
+        "pooling": "attention",
+        "table": "ad_id",
+    },
+    {
+        "name": "words",
+        "side": "query",
+        "kind": "categorical",
+        "buckets": 20,
+        "width": 4,
+        "multi": True,
+        "max_length": 5,
+        "pooling": "max",
+        "domains": ["search"],
+    },
+    {
+        "name": "tags",
+        "side": "query",
+        "kind": "categorical",
+        "buckets": 7,
+        "width": 2,
+        "multi": True,
+        "max_length": 3,
+        "pooling": "sum",
+        "weights": "tag_weights",
+        "shallow": True,
+    },
+    {"name": "ad_id", "side": "item", "kind": "categorical", "type": "BIGINT", "buckets": 30, "width": 4},
+    {
+        "name": "topic",
+        "side": "item",
+        "kind": "categorical",
+        "type": "INTEGER",
+        "buckets": 12,
+        "width": 3,
+        "shallow": True,
+    },
+    {
+        "name": "further_topics",
+        "side": "item",
+        "kind": "categorical",
+        "type": "INTEGER",
+        "buckets": 12,
+        "width": 3,
+        "multi": True,
+        "max_length": 3,
+        "pooling": "sum",
+        "table": "topic",
+    },
+]
+
+
+def listed_preset() -> Preset:
+    """The preset tiny with these features instead of its own."""
+    return Preset.model_validate(load_preset("tiny").model_dump() | {"name": "listed", "features": FEATURES})

@@ -1,0 +1,63 @@
+"""Lists in the bodies that a bundle understands, and in what OpenAPI says of them."""
+
+import json
+from typing import Any
+
+import pytest
+
+from mtmd.config import LONGEST_LIST
+from mtmd.serve.http.intake import Refused, Settings
+from mtmd.serve.http.questions import Questions
+from tests.model.listed import listed_preset
+
+
+@pytest.fixture(scope="module")
+def questions() -> Questions:
+    return Questions(listed_preset().declarations, Settings())
+
+
+def parsed(questions: Questions, **features: Any) -> dict[str, Any]:
+    body = {"requests": [{"surface": "search", **features}]}
+    (row,) = questions.parse_embed(json.dumps(body).encode()).requests
+    return row
+
+
+def test_lists_and_their_weights_are_taken_as_they_are(questions: Questions) -> None:
+    features = {"topics": [3, 3.0], "topic_weights": [1, 0.5], "words": [], "recent_ads": [2**62]}
+    assert parsed(questions, **features) == {"surface": "search", **features}
+    assert parsed(questions, topics=None, words=["a"] * LONGEST_LIST)["words"] == ["a"] * LONGEST_LIST
+
+
+@pytest.mark.parametrize(
+    ("features", "where", "says"),
+    [
+        ({"topics": [1, None]}, "requests.0.topics.1", "valid integer"),
+        ({"topics": [1, "two"]}, "requests.0.topics.1", "valid integer"),
+        ({"topics": [2**31]}, "requests.0.topics.0", "less than or equal to 2147483647"),
+        ({"topics": 5}, "requests.0.topics", "valid array"),
+        ({"words": [["a"]]}, "requests.0.words.0", "valid string"),
+        ({"words": [1]}, "requests.0.words.0", "valid string"),
+        ({"words": ["a"] * (LONGEST_LIST + 1)}, "requests.0.words", "at most 10000 items"),
+        ({"topic_weights": [-1.0]}, "requests.0.topic_weights.0", "greater than or equal to 0"),
+        ({"topic_weights": [None]}, "requests.0.topic_weights.0", "valid number"),
+        ({"topic_weights": "1"}, "requests.0.topic_weights", "valid array"),
+    ],
+)
+def test_what_is_no_list_of_values_is_refused_by_its_place(
+    questions: Questions, features: dict[str, Any], where: str, says: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        parsed(questions, **features)
+    (detail,) = refused.value.problem.details
+    assert detail.where == where
+    assert says in detail.says
+
+
+def test_openapi_says_how_long_lists_may_be_and_how_much_of_them_is_read(questions: Questions) -> None:
+    properties = questions.embed.model_json_schema()["$defs"]["Request"]["properties"]
+    (words, _) = properties["words"]["anyOf"]
+    assert (words["type"], words["items"]["type"], words["maxItems"]) == ("array", "string", LONGEST_LIST)
+    assert words["description"] == "the first 5 are read"
+    (weights, _) = properties["topic_weights"]["anyOf"]
+    assert (weights["items"]["minimum"], weights["maxItems"]) == (0, LONGEST_LIST)
+    assert properties["topic_weights"]["description"] == "a weight for each value of topics"

@@ -1,0 +1,35 @@
+"""The preset tiny with lists: the histories that the simulated platform writes where a preset has them."""
+
+from pathlib import Path
+
+TINY = Path(__file__).parents[1] / "mtmd" / "config" / "presets" / "tiny.toml"
+LISTS = """
+[[features]]
+name = "recent_topics"
+side = "query"
+kind = "categorical"
+type = "INTEGER"
+buckets = 2048
+multi = true
+max_length = 10
+pooling = "max"
+table = "topic"
+
+[[features]]
+name = "recent_ads"
+side = "query"
+kind = "categorical"
+type = "BIGINT"
+buckets = 2000
+multi = true
+max_length = 5
+table = "ad_id"
+"""
+
+
+def write_preset(folder: Path) -> Path:
+    """The preset tiny with the platform's histories, each in the table of what it is a history of."""
+    features = TINY.read_text().partition("# ---- query side")[2].partition("\n")[2]
+    path = folder / "tiny-lists.toml"
+    path.write_text(f'base = "tiny"\nname = "tiny-lists"\n{features}\n{LISTS}')
+    return path
