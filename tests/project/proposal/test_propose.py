@@ -84,13 +84,10 @@ def test_the_statements_give_the_contracts_columns(proposal: Proposal, foreign_l
     assert list(kinds["candidates"]) == [
         "request_id", "ad_id", "p_click", "p_lead", "impressed", "click", "lead", "position",
     ]  # fmt: skip
-    (unshown,) = (
-        duckdb.execute(
-            f"select count(click) + count(lead) from ({proposal.statements['candidates']}) where not impressed",
-            {"paths": [str(foreign_logs / day["candidates"])]},
-        ).fetchone()
-        or ()
-    )
+    ((unshown,),) = duckdb.execute(
+        f"select count(click) + count(lead) from ({proposal.statements['candidates']}) where not impressed",
+        {"paths": [str(foreign_logs / day["candidates"])]},
+    ).fetchall()
     assert unshown == 0
 
 
