@@ -21,7 +21,7 @@ class SliceOf(Frozen):
     auc: float | None = Field(description="on actions; None where a class is missing")
 
 
-class Pair(Frozen):
+class SlicePair(Frozen):
     """One slice, or a task over its slices, of both models; None where a model's metrics lack it."""
 
     surface: str
@@ -38,7 +38,7 @@ class Pair(Frozen):
         return 1.0 - self.second.logmae / self.first.logmae
 
 
-class Side(Frozen):
+class ComparedModel(Frozen):
     """A model, and the day that its metrics are of."""
 
     model_id: str
@@ -48,11 +48,11 @@ class Side(Frozen):
 class SideBySide(Frozen):
     """What `mtmd compare` says."""
 
-    first: Side
-    second: Side
+    first: ComparedModel
+    second: ComparedModel
     same_rows: bool = Field(description="whether both were measured on the same rows of the same day")
     note: str = Field(description="what is compared, and what the differences can mean")
-    slices: tuple[Pair, ...]
+    slices: tuple[SlicePair, ...]
 
 
 def compare(workspace: Workspace, first: str, second: str) -> SideBySide:
@@ -61,7 +61,7 @@ def compare(workspace: Workspace, first: str, second: str) -> SideBySide:
     names = [find_model(workspace, name) for name in (first, second)]
     reports = [metrics_of(workspace, name) for name in names]
     fingerprints = [registry.manifest(name).held_out for name in names]
-    a, b = (Side(model_id=n, held_out=r.as_of) for n, r in zip(names, reports, strict=True))
+    a, b = (ComparedModel(model_id=n, held_out=r.as_of) for n, r in zip(names, reports, strict=True))
     same = a.held_out == b.held_out and fingerprints[0] is not None and fingerprints[0] == fingerprints[1]
     return SideBySide(
         first=a,
@@ -102,7 +102,7 @@ def comparison_table(compared: SideBySide) -> Table:
     )
 
 
-def _note(a: Side, b: Side, same: bool) -> str:
+def _note(a: ComparedModel, b: ComparedModel, same: bool) -> str:
     if same:
         return f"A and B on the same rows of held-out day {a.held_out}, without intervals"
     if a.held_out == b.held_out:
@@ -123,8 +123,8 @@ def _slices(reports: list[EvaluationReport]) -> list[Slice]:
     return list(dict.fromkeys([*slices, *aggregates]))
 
 
-def _pair(where: Slice, first: EvaluationReport, second: EvaluationReport) -> Pair:
-    return Pair(**where._asdict(), first=_of(first, where), second=_of(second, where))
+def _pair(where: Slice, first: EvaluationReport, second: EvaluationReport) -> SlicePair:
+    return SlicePair(**where._asdict(), first=_of(first, where), second=_of(second, where))
 
 
 def _of(report: EvaluationReport, where: Slice) -> SliceOf | None:

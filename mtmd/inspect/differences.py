@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.errors import RegistryError
-from mtmd.inspect.models import Found, find
+from mtmd.inspect.models import NamedModel, find
 from mtmd.inspect.runs import origin
 from mtmd.registry.bundle import load_bundle
 from mtmd.registry.records import ModelManifest, RunOrigin
@@ -69,11 +69,13 @@ def _of_section(what: str, first: Values, second: Values) -> Iterator[Difference
             yield Difference(what=what, key=key, first=a, second=b)
 
 
-def _label(side: Found) -> str:
+def _label(side: NamedModel) -> str:
     return side.model_id if side.run is None else f"{side.model_id} (run {side.run.name})"
 
 
-def _parts(workspace: Workspace, side: Found, record: RunOrigin | None, known: bool) -> dict[str, Values]:
+def _parts(
+    workspace: Workspace, side: NamedModel, record: RunOrigin | None, known: bool
+) -> dict[str, Values]:
     """All that is recorded of how a model was made, in sections of flat keys."""
     manifest = _manifest(workspace, side.model_id)
     commit = record.git_commit if record else manifest and manifest.git_commit

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 from mtmd.config import Frozen
 from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.evaluate.report import EvaluationReport
-from mtmd.inspect.runs import Decision, Gate, decision, run_paths
+from mtmd.inspect.runs import Gate, RecordedDecision, decision, run_paths
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.store.files import read_json
@@ -19,7 +19,7 @@ from mtmd.store.workspace import Workspace
 CHAMPION = "champion"
 
 
-class Found(NamedTuple):
+class NamedModel(NamedTuple):
     """What a name stands for: a model, a run that decided about one, or both."""
 
     name: str
@@ -75,7 +75,7 @@ def find_model(workspace: Workspace, name: str) -> str:
     return _only(name, models, "model", registry.models)
 
 
-def find(workspace: Workspace, name: str) -> Found:
+def find(workspace: Workspace, name: str) -> NamedModel:
     """The model, or the run, that a name stands for. A model comes with the latest run that decided about it.
 
     Raises RegistryError as `find_model` does; a run is named by the beginning of its directory in runs/.
@@ -87,9 +87,9 @@ def find(workspace: Workspace, name: str) -> Found:
             / "runs"
             / _only(name, [path.name for path in named], "run", workspace.root / "runs")
         )
-        return Found(name, _decided(run).model_id, run)
+        return NamedModel(name, _decided(run).model_id, run)
     model_id = find_model(workspace, name)
-    return Found(name, model_id, _latest(paths, model_id))
+    return NamedModel(name, model_id, _latest(paths, model_id))
 
 
 def metrics_of(workspace: Workspace, model_id: str) -> EvaluationReport:
@@ -143,7 +143,7 @@ def _latest(paths: list[Path], model_id: str) -> Path | None:
     return next((path for path in runs if (found := decision(path)) and found.model_id == model_id), None)
 
 
-def _decided(run: Path) -> Decision:
+def _decided(run: Path) -> RecordedDecision:
     found = decision(run)
     if found is None:
         raise RegistryError(f"run {run} cannot be read; see the warning above, and run its day again")

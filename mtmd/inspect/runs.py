@@ -31,7 +31,7 @@ class _Verdict(BaseModel):
     override: str | None = None
 
 
-class Decision(BaseModel):
+class RecordedDecision(BaseModel):
     """A run's `summary.json`, as far as it is shown; a version with more fields is read, too."""
 
     model_config = ConfigDict(frozen=True)
@@ -64,7 +64,7 @@ class RunLine(Frozen):
     run: str = Field(description="name of its record; of a stopped run, of the validation")
 
     @classmethod
-    def of_decision(cls, path: Path, decision: Decision) -> Self:
+    def of_decision(cls, path: Path, decision: RecordedDecision) -> Self:
         origin = read_record(path / _ORIGIN, RunOrigin)
         failed = [gate.name for gate in decision.verdict.gates if not gate.passed]
         return cls(
@@ -85,9 +85,9 @@ def runs(workspace: Workspace, last: int) -> tuple[RunLine, ...]:
     return tuple(sorted(lines, key=lambda line: (line.at, line.as_of), reverse=True)[:last])
 
 
-def decision(path: Path) -> Decision | None:
+def decision(path: Path) -> RecordedDecision | None:
     """Of a run's directory; None where it has none that can be read."""
-    return read_record(path / _SUMMARY, Decision)
+    return read_record(path / _SUMMARY, RecordedDecision)
 
 
 def origin(path: Path) -> RunOrigin | None:
