@@ -24,7 +24,7 @@ from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate
 from mtmd.store.files import write_text
-from mtmd.teacher.config import TeacherConfig
+from mtmd.teacher.config import FOR_LOGS
 
 FIRST = date(2026, 1, 1)
 _COLUMNS = (
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     preset = load_preset(options.preset)
     console = Console(soft_wrap=True, highlight=False)
     members = {} if options.members is None else dict.fromkeys(("members", "least_members"), options.members)
-    settings = TeacherFitSettings(teacher=TeacherConfig(start_at_rates=True, **members))
+    settings = TeacherFitSettings(teacher=FOR_LOGS.model_copy(update=members))
     with TemporaryDirectory(dir=options.directory) as directory:
         logs, output = Path(directory) / "logs", Path(directory) / "output"
         world = WorldConfig.sized(options.seed, requests_per_day=options.requests_per_day)

@@ -21,7 +21,7 @@ from mtmd.logs.day_store import DayStore
 from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.source import LogSource
 from mtmd.store.files import digest, resolve, sha256_file
-from mtmd.teacher.config import TeacherConfig
+from mtmd.teacher.config import FOR_LOGS, TeacherConfig
 from mtmd.teacher.cross_fit import NEWEST, NEWEST_DAYS, cross_fit
 from mtmd.teacher.log_inputs import log_inputs
 from mtmd.teacher.log_rows import LogReader, LogRows
@@ -62,7 +62,7 @@ class TeacherFitSettings(Frozen):
     maturity: dict[str, int] = Field({}, description="by task, days after which its labels are final")
     memory_gib: float = Field(8.0, gt=0, description="most memory that the rows may need")
     seed: int = Field(0, ge=0)
-    teacher: TeacherConfig = TeacherConfig(start_at_rates=True)
+    teacher: TeacherConfig = FOR_LOGS
 
 
 def fit_teacher(

@@ -45,6 +45,7 @@ def fit_teacher(
     Teachers are fitted on what users did, and each row is scored by teachers that did not see it.
     """
     from mtmd.jobs import fit_teacher as job
+    from mtmd.teacher.config import FOR_LOGS
 
     settings = _settings(
         first_day=first_day,
@@ -52,10 +53,8 @@ def fit_teacher(
         seed=seed,
         maturity=dict(map(_task_days, maturity or ())),
         memory_gib=memory_gib,
-        teacher={
-            "start_at_rates": True,
-            **({} if members is None else dict.fromkeys(("members", "least_members"), members)),
-        },
+        teacher=FOR_LOGS.model_dump()
+        | ({} if members is None else dict.fromkeys(("members", "least_members"), members)),
     )
     report = job.fit_teacher(
         preset, output, settings, logs=logs, on_progress=lambda words: errors.print(escape(words))

@@ -4,6 +4,8 @@ from pydantic import Field
 
 from mtmd.config import Frozen
 
+_SMALLEST_BATCH = 32
+
 
 class TeacherConfig(Frozen):
     """Found on KuaiRand's sample: fitted on days up to 04-28, tried on 04-29 and 04-30."""
@@ -26,7 +28,22 @@ class TeacherConfig(Frozen):
         exclude_if=lambda value: not value,  # so that imports of KuaiRand, which do without, keep their names
         description="begin at the logs' own rates, without which rare tasks need many rows to come down from one half",
     )
+    least_batches: int = Field(
+        0,
+        ge=0,
+        exclude_if=lambda value: not value,  # likewise
+        description="an epoch has at least so many batches, of 32 rows at least: few rows must teach in more steps",
+    )
+
+    def batch_for(self, rows: int) -> int:
+        """Rows of a batch where `rows` teach."""
+        if not self.least_batches:
+            return self.batch_rows
+        return min(self.batch_rows, max(_SMALLEST_BATCH, rows // self.least_batches))
 
     def members_for(self, rows: int) -> int:
         """Teachers to average: fewer where the log is large, since more rows make them differ less."""
         return min(self.members, max(self.least_members, self.member_rows // rows))
+
+
+FOR_LOGS = TeacherConfig(start_at_rates=True, least_batches=64)  # any contract logs, large or small

@@ -2,13 +2,13 @@
 
 The cross-fit: let L be the newest day. The days up to L − 2 are split into contiguous blocks of about equal rows. A
 block is scored by teachers fitted on the other blocks; L − 1 and L by teachers fitted on all blocks, so on earlier days
-only. Each score is the mean logit of members that differ in their seed alone: two lone members differ by 5 to 15 % in
-LogMAE terms, noise that no student can learn.
+only. Each score is the mean logit of members that differ in their seed alone: on KuaiRand two lone members differ by 5
+to 15 % in LogMAE terms, noise that no student can learn.
 
 What still crosses over, on purpose: a later row's *history counts* hold an earlier row's action, as they would live;
 and the number of epochs is found once, on the newest block with a teacher of the older ones, and used for all. There is
-no rescaling afterwards: fitted on the scores of other blocks it would depend on the row through their teachers, and the
-mean scores are within 6 % of the mean actions without it.
+no rescaling afterwards: fitted on the scores of other blocks it would depend on the row through their teachers, and on
+KuaiRand the mean scores are within 6 % of the mean actions without it.
 """
 
 from collections.abc import Callable

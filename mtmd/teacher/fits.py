@@ -67,7 +67,7 @@ class TeacherFits:
 
     def _epoch(self, model: HeavyweightTeacher, optimiser: torch.optim.Optimizer, order: Tensor) -> None:
         model.train()
-        size = self._config.batch_rows
+        size = self._config.batch_for(len(order))
         for start in range(0, max(len(order) - size, 0) + 1, size):  # rows of a last, smaller batch wait
             batch = order[start : start + size]
             loss = conditional_loss(

@@ -71,7 +71,7 @@ def past_numbers(
     _, overall = rates(np.zeros(len(rows), np.int64), prior)
     for name, key in keys:
         known = key >= 0
-        count, rate = rates(np.maximum(key, 0), overall)
+        count, rate = rates(np.where(known, key, key.max() + 1), overall)  # nobody's rows are nobody else's
         gain = _log_odds(rate) - _log_odds(overall)
         yield f"{name}_n", known * (count / (count + _STRENGTH))
         for task, column in zip(rows.tasks, gain.T, strict=True):

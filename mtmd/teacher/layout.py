@@ -35,14 +35,27 @@ def history_categories(declarations: Declarations) -> tuple[str, ...]:
     return tuple(field_name(feature) for feature in coded_features(declarations.item)[:_MOST_CATEGORIES])
 
 
+def listed_categories(declarations: Declarations) -> tuple[tuple[Feature, Feature], ...]:
+    """Each list with each category of the other side whose table it shares: their values mean the same."""
+    query, item = declarations.query, declarations.item
+    return tuple(
+        (listed, category)
+        for left, right in ((query, item), (item, query))
+        for listed in left.lists
+        for category in right.categorical
+        if listed.hashed_as == category.hashed_as
+    )
+
+
 def row_bytes(declarations: Declarations) -> int:
     """Bytes that a fit holds of one row: codes (all; then frequent ones and the domain), numbers, histories, labels."""
     query, item = declarations.query, declarations.item
     tasks = len(declarations.domains.tasks)
     coded = len(FIELDS) + len(coded_features(query)) + len(coded_features(item))
     static = 2 + sum(left.width == right.width for left in query.embedding for right in item.embedding)
+    static += len(listed_categories(declarations))
     for schema in (query, item):
         narrow = sum(feature.width for feature in schema.embedding if feature.width <= NARROW)
-        static += 2 * len(schema.continuous) + len(schema.embedding) + narrow
+        static += 2 * len(schema.continuous) + len(schema.embedding) + len(schema.lists) + narrow
     keys = 2 + len(CROSSES) + 2 * len(history_categories(declarations))
     return 4 * (2 * coded + 1 + static + keys * (1 + tasks)) + _BYTES_OF_TASK * tasks + _BYTES_OF_ROW

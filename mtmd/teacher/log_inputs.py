@@ -13,9 +13,7 @@ from mtmd.teacher.log_rows import LogRows
 from mtmd.teacher.rows import Ints, TeacherInputs
 
 _MOST_VALUES = 100_000  # of a field that have an embedding each: those with most rows
-_ID_VALUES = (
-    1_000  # a field with more values names something: its values are hidden at times, as new ones will be
-)
+_ID_VALUES = 1_000  # of a field above which its values are hidden at times, as new ones will be
 _FURTHEST = 8.0  # standard deviations of a number
 _PRIOR = 0.05  # rate of every task before anything was logged; the first day's rows only
 _MOST_CROSSED = 1_000  # values of a category that is crossed with users

@@ -1,9 +1,9 @@
 """Candidates of any contract logs as arrays, day after day: codes, numbers and labels of request and ad side by side.
 
-Shapes: N candidates, R requests and A ads of a day, M numbers, T tasks, W width of a vector.
+Shapes: N candidates, M numbers, T tasks.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,17 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mtmd.config import Declarations, SideSchema
+from mtmd.config import Declarations
 from mtmd.errors import LogsError
-from mtmd.logs.encoding import encode
 from mtmd.teacher.codes import ValueCodes
-from mtmd.teacher.layout import NARROW, coded_features, field_name, row_bytes
+from mtmd.teacher.layout import coded_features, field_name, row_bytes
+from mtmd.teacher.log_numbers import SideRows, log_numbers
 from mtmd.teacher.outcomes import day_outcomes, task_lags, task_parents
 from mtmd.teacher.rows import Bools, Ints, TeachingRows
 
 _EPOCH = date(1970, 1, 1)
-_HOURS = 24
-_Side = tuple[SideSchema, pa.Table, Ints]  # features, rows of a table, and which of them each candidate has
 
 
 @dataclass(frozen=True)
@@ -79,14 +77,17 @@ class LogReader:
             "product": product + 1,
             "hour": hour + 1,
         }
-        sides = ((self._declarations.query, requests, request), (self._declarations.item, ads, ad))
+        sides = (
+            SideRows(self._declarations.query, requests, request),
+            SideRows(self._declarations.item, ads, ad),
+        )
         for schema, table, rows in sides:
             for feature in coded_features(schema):
                 name = field_name(feature)
                 codes[name] = self._coded(name, table[feature.name])[rows]
         for field, values in codes.items():
             self._codes.setdefault(field, []).append(values.astype(np.int32))
-        self._static.append(_numbers(sides, hour))
+        self._static.append(log_numbers(self._declarations, sides, hour))
         outcomes = day_outcomes(candidates, product, domains, day)
         self._outcomes.append((outcomes.shown, outcomes.exists, outcomes.labels))
         self._days.append(((day - _EPOCH).days, len(request)))
@@ -121,37 +122,7 @@ class LogReader:
             )
 
 
-def _numbers(sides: Iterable[_Side], hour: Ints) -> NDArray[np.float32]:
-    """(N, M): the hour on a circle; of each side its numbers, narrow vectors, and what is missing; cosines."""
-    angle = 2 * np.pi * hour / _HOURS
-    columns = [np.stack([np.sin(angle), np.cos(angle)], axis=1)]
-    vectors: list[list[NDArray[np.float32]]] = []
-    for schema, table, rows in sides:
-        encoded = encode(table, schema.model_copy(update={"categorical": ()}), 0)
-        stops = np.cumsum([feature.width for feature in schema.embedding])
-        own = np.split(encoded.embedding, stops, axis=1)[:-1]  # of each feature (R, W) or (A, W)
-        flat = [encoded.continuous, *(vector for vector in own if vector.shape[1] <= NARROW)]
-        gaps = [np.isnan(encoded.continuous), *(np.isnan(vector[:, :1]) for vector in own)]
-        columns.append(np.concatenate([*flat, *gaps], axis=1)[rows])
-        vectors.append([vector[rows] for vector in own])
-    columns += [
-        _cosine(left, right)[:, None]
-        for left in vectors[0]
-        for right in vectors[1]
-        if left.shape[1] == right.shape[1]
-    ]
-    return np.concatenate(columns, axis=1, dtype=np.float32, casting="same_kind")
-
-
 def _rows_of(keys: pa.ChunkedArray, among: pa.ChunkedArray | pa.Array) -> Ints:
     """(N,) the position of each key, which is there: keys are checked when a day is read."""
     values = among.combine_chunks() if isinstance(among, pa.ChunkedArray) else among
     return np.asarray(pc.index_in(keys, value_set=values).to_numpy().astype(np.int64))
-
-
-def _cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N,) of (N, W) vectors; NaN where either is missing, 0 where either has no length."""
-    length = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
-    dot = np.einsum("nw,nw->n", left, right)
-    nothing = np.where(np.isnan(length), np.float32(np.nan), np.float32(0))
-    return np.asarray(np.divide(dot, length, out=nothing, where=length > 0))

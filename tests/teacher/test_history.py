@@ -60,12 +60,14 @@ def test_past_numbers_are_gains_over_everybody() -> None:
 
 
 def test_a_missing_key_and_rows_that_were_not_shown_say_nothing() -> None:
-    rows = _teaching([[1, 0], [0, 0], [0, 0], [0, 0]], [[1, 1], [0, 0], [1, 0], [1, 0]], [1, 1, 2, 2])
-    shown, user = np.array([True, False, True, True]), np.array([0, 0, 0, -1])
+    rows = _teaching(
+        [[1, 0], [0, 0], [0, 0], [0, 0], [0, 0]], [[1, 1], [0, 0], [1, 0], [1, 0], [1, 0]], [1, 1, 1, 2, 2]
+    )
+    shown, user = np.array([True, False, True, True, True]), np.array([0, 0, -1, 0, -1])
     numbers = dict(past_numbers([("user", user)], rows, shown, np.array([0.1, 0.2]), np.array([0, 0])))
-    assert numbers["user_n"][2:].tolist() == pytest.approx([1 / 21, 0])
-    assert numbers["user_ctr"][2] > 0
-    assert numbers["user_ctr"][3] == 0
+    assert numbers["user_n"][3:].tolist() == pytest.approx([1 / 21, 0])
+    assert numbers["user_ctr"][3] > 0
+    assert numbers["user_ctr"][4] == 0
 
 
 def test_the_history_of_a_late_label_ends_earlier() -> None:

@@ -1,0 +1,99 @@
+"""The numbers of a day's candidates: of each side, and of both sides together.
+
+Shapes: N candidates, R requests or A ads, M numbers, W width of a vector.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mtmd.config import Declarations, SideSchema
+from mtmd.logs.encoding import EncodedSide, encode
+from mtmd.logs.lists import EncodedList
+from mtmd.teacher.layout import NARROW, listed_categories
+from mtmd.teacher.rows import Ints
+
+_HOURS = 24
+_SEED = 0  # of the hash by which values of lists and categories are compared
+
+
+class SideRows(NamedTuple):
+    """A table of requests or ads with its features, and (N,) which of its rows each candidate has."""
+
+    schema: SideSchema
+    table: pa.Table
+    rows: Ints
+
+
+def log_numbers(
+    declarations: Declarations, sides: tuple[SideRows, SideRows], hour: Ints
+) -> NDArray[np.float32]:
+    """(N, M), NaN where missing: the hour on a circle; the numbers of each side, then of both; requests come first."""
+    angle = 2 * np.pi * hour / _HOURS
+    pairs = listed_categories(declarations)
+    encoded = []
+    for side in sides:
+        categories = tuple(category for _, category in pairs if category.side == side.schema.side)
+        schema = side.schema.model_copy(update={"categorical": categories})
+        encoded.append(encode(side.table, schema, _SEED))
+    columns = [np.sin(angle)[:, None], np.cos(angle)[:, None]]
+    columns += [_of_side(side.schema, one)[side.rows] for side, one in zip(sides, encoded, strict=True)]
+    query, item = (
+        [vector[side.rows] for vector in _vectors(side.schema, one)]
+        for side, one in zip(sides, encoded, strict=True)
+    )
+    columns += [
+        _cosine(left, right)[:, None] for left in query for right in item if left.shape[1] == right.shape[1]
+    ]
+    columns += _shares(declarations, sides, encoded)
+    return np.concatenate(columns, axis=1, dtype=np.float32, casting="same_kind")
+
+
+def _of_side(schema: SideSchema, encoded: EncodedSide) -> NDArray[np.float32]:
+    """(R or A, …): numbers, narrow vectors, what of numbers and vectors is missing, and lengths of lists."""
+    vectors = _vectors(schema, encoded)
+    flat = [encoded.continuous, *(vector for vector in vectors if vector.shape[1] <= NARROW)]
+    gaps = [np.isnan(encoded.continuous), *(np.isnan(vector[:, :1]) for vector in vectors)]
+    lengths = [np.log1p(lists.length)[:, None] for lists in encoded.lists]
+    return np.concatenate([*flat, *gaps, *lengths], axis=1, dtype=np.float32, casting="same_kind")
+
+
+def _vectors(schema: SideSchema, encoded: EncodedSide) -> list[NDArray[np.float32]]:
+    """(R or A, W) of each vector."""
+    stops = np.cumsum([feature.width for feature in schema.embedding])
+    return np.split(encoded.embedding, stops, axis=1)[:-1]
+
+
+def _shares(
+    declarations: Declarations, sides: tuple[SideRows, SideRows], encoded: list[EncodedSide]
+) -> list[NDArray[np.float32]]:
+    """(N, 1) for each list and each category of the other side with the same values: what share of the list it is."""
+    place = {side.schema.side: (side, one) for side, one in zip(sides, encoded, strict=True)}
+    columns = []
+    taken = {"query": 0, "item": 0}
+    for listed, category in listed_categories(declarations):
+        side, one = place[listed.side]
+        other, coded = place[category.side]
+        lists = one.lists[side.schema.lists.index(listed)].take(side.rows)
+        codes = coded.categorical[:, taken[category.side]][other.rows]
+        taken[category.side] += 1
+        columns.append(_share(lists, codes)[:, None])
+    return columns
+
+
+def _share(lists: EncodedList, codes: NDArray[np.int32]) -> NDArray[np.float32]:
+    """(N,) the share of each list's values that equals the row's code; NaN of an empty list."""
+    row = np.repeat(np.arange(len(codes)), lists.length)
+    hits = np.bincount(row, weights=lists.ids == codes[row], minlength=len(codes))
+    empty = np.full(len(codes), np.nan)
+    return np.asarray(np.divide(hits, lists.length, out=empty, where=lists.length > 0), np.float32)
+
+
+def _cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N,) of (N, W) vectors; NaN where either is missing, 0 where either has no length."""
+    length = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    dot = np.einsum("nw,nw->n", left, right)
+    nothing = np.where(np.isnan(length), np.float32(np.nan), np.float32(0))
+    return np.asarray(np.divide(dot, length, out=nothing, where=length > 0))
