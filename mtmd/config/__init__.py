@@ -5,7 +5,7 @@ from mtmd.config.base import Frozen
 from mtmd.config.data import DataConfig
 from mtmd.config.domains import Domain, Domains, Slice, Task
 from mtmd.config.evaluation import EvaluationConfig
-from mtmd.config.features import LONGEST_LIST, Declarations, Feature, SideSchema
+from mtmd.config.features import COMPANION_TYPES, LONGEST_LIST, Declarations, Feature, SideSchema
 from mtmd.config.gates import GatesConfig
 from mtmd.config.model import ModelConfig, RivalsConfig, TwoTowerConfig
 from mtmd.config.monitor import MonitorConfig
@@ -16,6 +16,7 @@ from mtmd.config.training import TrainingConfig
 from mtmd.config.variants import Variant, variant, variants
 
 __all__ = [
+    "COMPANION_TYPES",
     "LONGEST_LIST",
     "MAX_WINDOW_DAYS",
     "MIN_WINDOW_DAYS",

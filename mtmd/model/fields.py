@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mtmd.config import Feature, SideSchema
 from mtmd.errors import ConfigError
 from mtmd.model.batch import ListInput
-from mtmd.model.pooling import Attention, pooled
+from mtmd.model.pooling import ListPooling
 
 EMBEDDING_STD = 0.05
 Owned = dict[
@@ -138,7 +138,7 @@ class FieldTables(nn.Module):
         others = {} if owned is None else owned
         self.read: list[nn.Parameter] = []
         self.tables = nn.ParameterList()
-        self.attention = nn.ModuleDict()  # by the place of the table
+        self.pooling = nn.ModuleDict()  # of lists, by the place of their table
         for index, table in enumerate(layout.tables):
             parameter = None if table.shared is None else others.get(table.shared)
             if parameter is None:
@@ -147,8 +147,8 @@ class FieldTables(nn.Module):
             if table.shared is not None:
                 others[table.shared] = parameter
             self.read.append(parameter)
-            if table.multi and table.features[0].pooling == "attention":
-                self.attention[str(index)] = Attention(copies, table.width)
+            if table.multi:
+                self.pooling[str(index)] = ListPooling(table.features[0], copies)
             first = torch.arange(copies)[:, None, None] * table.rows + torch.tensor(table.offsets)
             self.register_buffer(f"first_{index}", first, persistent=False)  # (copies, 1, k)
             self.register_buffer(f"columns_{index}", torch.tensor(table.columns), persistent=False)
@@ -186,17 +186,11 @@ class FieldTables(nn.Module):
             found.append((values, ids > 0))
         return found
 
-    def attention_of(self, index: int) -> nn.Module | None:
-        """That of a table of the layout, if it has one."""
-        return dict(self.attention.items()).get(str(index))
-
     def _pooled(self, index: int, first: Tensor, lists: ListInput) -> tuple[Tensor, Tensor]:
         """(copies, N, 1, w) and (N, 1) of the feature of a table, whose rows begin at first (copies, 1)."""
-        parameter, pooling = self.read[index], self.layout[index].features[0].pooling or "mean"
         rows = lists.ids + first  # (copies, L)
         if self.on_read is not None:
-            self.on_read(parameter, rows)
-        values, known = pooled(
-            parameter, rows, lists, pooling, self.attention_of(index), sparse=self.on_read is not None
-        )
+            self.on_read(self.read[index], rows)
+        pooling = self.pooling[str(index)]
+        values, known = pooling(self.read[index], rows, lists, sparse=self.on_read is not None)
         return values.unsqueeze(2), known.unsqueeze(1)

@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from mtmd.config import Declarations, Feature, Preset
+from mtmd.config import COMPANION_TYPES, Declarations, Feature, Preset
 from mtmd.errors import LogsError
 from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
@@ -31,7 +31,7 @@ from mtmd_expectations.candidates import (
     summary_sql,
 )
 from mtmd_expectations.common import Expect, literal, name
-from mtmd_expectations.features import finite_column, length_column, nulls_column, weights_column
+from mtmd_expectations.features import companion_column, finite_column, length_column, nulls_column
 
 _JOINED = "candidates_joined"
 _TRAILING = {
@@ -97,8 +97,8 @@ def _stage_side(database: Database, table: str, declarations: Declarations) -> N
     side = declarations.query if table == "requests" else declarations.item
     vectors = {feature.name: _reduced(feature) for feature in side.embedding}
     lists = {feature.name: _reduced_list(feature) for feature in side.lists}
-    weights = {feature.weights for feature in side.lists}
-    kept = ", ".join((vectors | lists).get(c, name(c)) for c in columns if c not in weights)
+    companions = {column for feature in side.lists for column in feature.companions.values()}
+    kept = ", ".join((vectors | lists).get(c, name(c)) for c in columns if c not in companions)
     # Of requests the vectors, most of their bytes, add nothing: no other day has the same ids and times.
     content = columns if table == "ads" else [c for c in columns if c not in vectors]
     database.rows(f"create table {table} as select {kept}, {_row_hash(content)} from source_{table}")
@@ -206,15 +206,14 @@ def _reduced_list(feature: Feature) -> str:
         f"list_slice({column}, 1, {feature.max_length}) as {column}, {length} as {length_column(feature)}, "
         f"{length} - coalesce(list_count({column}), 0) as {nulls_column(feature)}"
     )
-    if feature.weights is None:
-        return reduced
-    weights = name(feature.weights)
-    # Sound ones have a sum that is finite, a least one that is not negative, and no null among them.
-    sound = (
-        f"coalesce(len({weights}), 0) = {length} and coalesce(list_count({weights}), 0) = {length} "
-        f"and coalesce(isfinite(list_sum({weights})) and list_min({weights}) >= 0, true)"
-    )
-    return f"{reduced}, {sound} as {weights_column(feature)}"
+    for what, beside in feature.companions.items():
+        # As many as values, and no null among them; of numbers the sum is finite and the least one not negative.
+        sound = f"coalesce(len({name(beside)}), 0) = {length} and coalesce(list_count({name(beside)}), 0) = {length}"
+        if COMPANION_TYPES[what] == "FLOAT[]":
+            numbers = f"isfinite(list_sum({name(beside)})) and list_min({name(beside)}) >= 0"
+            sound += f" and coalesce({numbers}, true)"
+        reduced += f", {sound} as {companion_column(feature, what)}"
+    return reduced
 
 
 def stage_trailing(database: Database, profiles: Iterable[DayProfile]) -> None:

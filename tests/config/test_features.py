@@ -59,7 +59,10 @@ def test_the_column_type_follows_kind_and_type(given: dict[str, object], column:
         ({"kind": "categorical", "buckets": 4, "multi": True}, r"`max_length` goes with multi"),
         ({"kind": "categorical", "buckets": 4, "max_length": 5}, r"`max_length` goes with multi"),
         ({"kind": "categorical", "buckets": 4, "pooling": "sum"}, r"`pooling` goes with multi"),
-        ({"kind": "categorical", "buckets": 4, "weights": "w"}, r"`weights` go with multi"),
+        (
+            {"kind": "categorical", "buckets": 4, "weights": "w"},
+            r"`weights`, `actions` and `ages` go with multi",
+        ),
         (
             {"kind": "categorical", "buckets": 4, "multi": True, "max_length": 1_001},
             r"less than or equal to 1000",
@@ -191,7 +194,7 @@ def test_a_reference_to_what_is_none_is_refused(changes: dict[str, object], mess
 
 
 def test_keys_that_a_feature_does_not_set_leave_no_trace_in_what_names_stored_outputs() -> None:
-    later = {"multi", "max_length", "pooling", "weights", "table"}
+    later = {"multi", "max_length", "pooling", "weights", "actions", "ages", "table"}
     assert not later & COUNTRY.model_dump(mode="json").keys()
     assert TERMS.model_dump(mode="json").keys() & later == {"multi", "max_length", "weights"}
     assert Feature.model_validate(TERMS.model_dump(mode="json")) == TERMS

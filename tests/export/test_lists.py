@@ -6,23 +6,42 @@ import numpy as np
 import pytest
 import torch
 
+from mtmd.errors import LogsError
 from mtmd.export.parity import BATCH_SIZES
 from mtmd.export.rows import hard_rows, side_input
 from mtmd.serve.scorer import Scorer
 
-EMPTY: dict[str, Any] = {"words": [], "word_weights": [], "recent_topics": []}
-ONE: dict[str, Any] = {"words": ["word 1"], "word_weights": [0.5], "recent_topics": [4]}
-FULL: dict[str, Any] = {
-    "words": ["a", "b", "a", "c"],
-    "word_weights": [1.0, 0.0, 2.0, 0.25],
-    "recent_topics": [1, 2, 3],
-}
-OVERLONG: dict[str, Any] = {
-    "words": [*FULL["words"], "d", "e"],
-    "word_weights": [*FULL["word_weights"], 9.0, 9.0],
-    "recent_topics": [*FULL["recent_topics"], *range(50)],
-}
-UNWEIGHTED: dict[str, Any] = {"words": ["a", "b"], "word_weights": [0.0, 0.0]}
+
+def query(words: list[str], weights: list[float], topics: list[int]) -> dict[str, Any]:
+    return {
+        "words": words,
+        "word_weights": weights,
+        "word_actions": ["typed", "spoken", "typed", "pasted", "typed", "typed"][: len(words)],
+        "recent_topics": topics,
+        "topic_ages": [float(2**place) for place in range(len(topics))],
+    }
+
+
+EMPTY = query([], [], [])
+ONE = query(["word 1"], [0.5], [4])
+FULL = query(["a", "b", "a", "c"], [1.0, 0.0, 2.0, 0.25], [1, 2, 3])
+OVERLONG = query(["a", "b", "a", "c", "d", "e"], [1.0, 0.0, 2.0, 0.25, 9.0, 9.0], [1, 2, 3, *range(20)])
+UNWEIGHTED = query(["a", "b"], [0.0, 0.0], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"words": ["a", None]}, "'words' has 1 nulls inside of lists"),
+        ({"word_weights": [1.0, 1.0, 1.0]}, "rows of its weights 'word_weights' have another length"),
+        ({"word_actions": None}, "rows of its actions 'word_actions' have another length"),
+        ({"topic_ages": [-1.0, 0.0, 0.0]}, "1 of its ages 'topic_ages' are null, NaN, infinite or negative"),
+        ({"words": [["a"]]}, "'words': a value does not fit its type VARCHAR"),
+    ],
+)
+def test_raw_lists_that_are_none_are_refused(exported: Any, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(LogsError, match=message):
+        Scorer.load(exported.directory).encode([FULL | changes], "query")
 
 
 @pytest.mark.parametrize("rows", BATCH_SIZES)
@@ -54,7 +73,7 @@ def test_lists_without_a_value_or_a_weight_are_missing(exported: Any) -> None:
 
 def test_a_surface_that_lacks_a_list_does_not_read_it(exported: Any) -> None:
     scorer = Scorer.load(exported.directory)
-    rows = [{"words": ["a"], "word_weights": [1.0]}, {}]
+    rows = [query(["a"], [1.0], []), {}]
     embedded = scorer.embed("query", "home_feed", scorer.encode(rows, "query")).tasks["ctr"]
     assert np.abs(embedded[0] - embedded[1]).max() <= 1e-6
 
@@ -64,6 +83,7 @@ def test_hard_rows_have_empty_short_and_full_lists_with_both_ends_of_the_table(e
     assert words.length[:7].tolist() == [0, 1, 4, 3, 2, 1, 4]
     assert topics.length[:5].tolist() == [0, 1, 3, 2, 1]
     assert (words.ids.min(), words.ids.max()) == (1, 60)
-    assert words.weights is not None
-    assert words.weights[:6].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 0.0]
-    assert topics.weights is None
+    assert words.values.keys() == {"ids", "weights", "actions"}
+    assert words.values["weights"][:6].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 0.0]
+    assert topics.values.keys() == {"ids", "ages"}
+    assert (topics.values["ages"].min(), topics.values["ages"].max()) == (1, 32)

@@ -1,4 +1,7 @@
-"""A preset with lists of every kind: weighted, pooled in each way, shallow, lacking in a domain, sharing tables."""
+"""A preset with lists of every kind: weighted, pooled in each way, shallow, lacking in a domain, sharing tables.
+
+Some have actions and ages.
+"""
 
 from mtmd.config import Preset, load_preset
 
@@ -15,6 +18,7 @@ FEATURES = [
         "multi": True,
         "max_length": 6,
         "weights": "topic_weights",
+        "actions": "topic_actions",
         "table": "topic",
     },
     {
@@ -27,6 +31,8 @@ FEATURES = [
         "multi": True,
         "max_length": 4,
         "pooling": "attention",
+        "actions": "ad_actions",
+        "ages": "ad_ages",
         "table": "ad_id",
     },
     {
@@ -38,6 +44,7 @@ FEATURES = [
         "multi": True,
         "max_length": 5,
         "pooling": "max",
+        "ages": "word_ages",
         "domains": ["search"],
     },
     {
