@@ -89,6 +89,14 @@ class Feature(Frozen):
         description="another feature, of either side, with equal buckets and width: a value of both is one embedding "
         "(categorical only)",
     )
+    min_count: int | None = Field(
+        None,
+        ge=2,
+        le=1_000_000,
+        exclude_if=_is_unset,
+        description="a value that fewer of the window's training requests have, on the item side fewer of their "
+        "candidates, is read as missing (categorical only)",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -105,6 +113,7 @@ class Feature(Frozen):
             (self.type in {None, *allowed}, f"type {self.type} must be one of {sorted(allowed)}"),
             (categorical or not self.multi, "only categorical features can be multi"),
             (categorical or self.table is None, "only categorical features can share a `table`"),
+            (categorical or self.min_count is None, "only categorical features can have a `min_count`"),
             (self.multi == (self.max_length is not None), "`max_length` goes with multi, which needs it"),
             (self.multi or self.pooling is None, "`pooling` goes with multi"),
             (self.multi or not self.companions, "`weights`, `actions` and `ages` go with multi"),

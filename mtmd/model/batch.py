@@ -45,6 +45,12 @@ class ListInput:
         columns = {"ids": self.ids, "weights": self.weights, "actions": self.actions, "ages": self.ages}
         return {name: column for name, column in columns.items() if column is not None}
 
+    def only(self, kept: Tensor) -> "ListInput":
+        """The same rows with some of their values, (L,) bool."""
+        row = torch.repeat_interleave(self.lengths)
+        lengths = torch.zeros_like(self.lengths).index_add_(0, row, kept.long())
+        return ListInput(lengths=lengths, **{name: column[kept] for name, column in self.values.items()})
+
     def take(self, rows: Tensor) -> "ListInput":
         """Some rows (N',), in the given order."""
         lengths = self.lengths[rows]
@@ -101,3 +107,7 @@ class Batch:
     pair_domain: Tensor
     teacher: Tensor
     candidate: Tensor
+
+    def candidates_of_ads(self) -> Tensor:
+        """(A,) int64: how many pairs have each ad."""
+        return torch.bincount(self.pair_item, minlength=len(self.item.continuous))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtmd.model.admission import Admission
 from mtmd.model.fields import EmbeddingTable, FieldTables
 from mtmd.model.pooling import ListPooling
 
@@ -22,15 +23,16 @@ def served_tables(tables: FieldTables, present: Tensor, default: Tensor) -> nn.M
     """A domain's tables; present and default of the categorical columns, in the tables' order."""
     served, start, inputs = nn.ModuleList(), 0, _list_inputs(tables)
     for index, (table, weight) in enumerate(zip(tables.layout, tables.read, strict=True)):
-        shape = (len(table.features), table.width)
+        shape, admission = (len(table.features), table.width), tables.admission_of(index)
         columns = slice(start, start + math.prod(shape))
         here, defaults = present[columns].view(shape)[:, 0], default[columns].view(shape)
         if table.multi:
             pooling = tables.pooling[str(index)]
             assert isinstance(pooling, ListPooling)  # as FieldTables builds them; nn.ModuleDict has no types
-            served.append(ServedList(table, weight, here[0], defaults[0], inputs[table.columns[0]], pooling))
+            places = inputs[table.columns[0]]
+            served.append(ServedList(table, weight, here[0], defaults[0], places, pooling, admission))
         else:
-            served.append(ServedTable(table, weight, here, defaults))
+            served.append(ServedTable(table, weight, here, defaults, admission))
         start = columns.stop
     return served
 
@@ -49,15 +51,28 @@ class ServedTable(nn.Module):
     present: Tensor
     first: Tensor
 
-    def __init__(self, table: EmbeddingTable, weight: Tensor, present: Tensor, default: Tensor) -> None:
-        """weight: the table's rows (M, w); present (k,) bool and default (k, w): what the domain has of its fields."""
+    def __init__(
+        self,
+        table: EmbeddingTable,
+        weight: Tensor,
+        present: Tensor,
+        default: Tensor,
+        admission: Admission | None,
+    ) -> None:
+        """weight: the table's rows (M, w); present (k,) bool and default (k, w): what the domain has of its fields.
+
+        A value that is not admitted has the default as its row.
+        """
         super().__init__()
         rows: list[Tensor] = []
         first = []
         fields = zip(table.offsets, table.features, present.tolist(), default, strict=True)
-        for offset, feature, is_present, missing in fields:
+        for place, (offset, feature, is_present, missing) in enumerate(fields):
             first.append(sum(len(own) for own in rows))
             known = weight[offset + 1 : offset + 1 + (feature.buckets or 0)] if is_present else weight[:0]
+            if admission is not None and is_present:
+                admitted = admission.admitted(place, feature.buckets or 0)[1:]
+                known = torch.where(admitted[:, None], known, missing)
             rows.append(torch.cat([missing[None], known]))
         self.weight = copied(torch.cat(rows))
         self.register_buffer("columns", torch.tensor(table.columns))
@@ -77,6 +92,7 @@ class ServedList(nn.Module):
     """
 
     present: Tensor
+    admitted: Tensor | None
 
     def __init__(
         self,
@@ -86,6 +102,7 @@ class ServedList(nn.Module):
         default: Tensor,
         inputs: slice,
         pooling: ListPooling,
+        admission: Admission | None,
     ) -> None:
         """weight: the table's rows (M, w); present: whether the domain has the field; default (w,)."""
         super().__init__()
@@ -95,6 +112,8 @@ class ServedList(nn.Module):
         self.weight = copied(weight if present else weight[:1])
         self.default = copied(default)
         self.register_buffer("present", present.long())
+        buckets = table.features[0].buckets or 0
+        self.register_buffer("admitted", None if admission is None else admission.admitted(0, buckets))
         self.attention = copy.deepcopy(pooling.attention)
         self.notes = nn.ParameterDict({what: copied(rows[0]) for what, rows in pooling.notes.items()})
 
@@ -102,6 +121,8 @@ class ServedList(nn.Module):
         """ids (N, L), 0 behind the end, and what is beside them, (N, L) each → (N, w)"""
         given = dict(zip(self.beside, beside, strict=True))
         ids = ids * self.present
+        if self.admitted is not None:
+            ids = ids * self.admitted[ids]
         filled = ids > 0
         embedded = F.embedding(ids, self.weight)  # (N, L, w)
         for what, rows in self.notes.items():

@@ -58,7 +58,14 @@ def small_preset() -> Preset:
                 ],
             },
             "features": [
-                {"name": "user_id", "side": "query", "kind": "categorical", "type": "BIGINT", "buckets": 500},
+                {
+                    "name": "user_id",
+                    "side": "query",
+                    "kind": "categorical",
+                    "type": "BIGINT",
+                    "buckets": 500,
+                    "min_count": 3,
+                },
                 {
                     "name": "country",
                     "side": "query",
@@ -83,6 +90,7 @@ def small_preset() -> Preset:
                     "max_length": 4,
                     "weights": "word_weights",
                     "actions": "word_actions",
+                    "min_count": 3,
                     "domains": ["search"],
                 },
                 {

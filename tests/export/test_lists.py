@@ -24,9 +24,13 @@ def query(words: list[str], weights: list[float], topics: list[int]) -> dict[str
 
 EMPTY = query([], [], [])
 ONE = query(["word 1"], [0.5], [4])
-FULL = query(["a", "b", "a", "c"], [1.0, 0.0, 2.0, 0.25], [1, 2, 3])
-OVERLONG = query(["a", "b", "a", "c", "d", "e"], [1.0, 0.0, 2.0, 0.25, 9.0, 9.0], [1, 2, 3, *range(20)])
-UNWEIGHTED = query(["a", "b"], [0.0, 0.0], [])
+FULL = query(["word 1", "word 2", "word 1", "word 3"], [1.0, 0.0, 2.0, 0.25], [1, 2, 3])
+OVERLONG = query(
+    ["word 1", "word 2", "word 1", "word 3", "word 4", "word 5"],
+    [1.0, 0.0, 2.0, 0.25, 9.0, 9.0],
+    [1, 2, 3, *range(20)],
+)
+UNWEIGHTED = query(["word 1", "word 2"], [0.0, 0.0], [])
 
 
 @pytest.mark.parametrize(
@@ -58,7 +62,7 @@ def test_files_compute_what_torch_does_for_lists_of_any_length(exported: Any, ro
 
 def test_values_behind_max_length_and_of_weight_0_change_nothing(exported: Any) -> None:
     scorer = Scorer.load(exported.directory)
-    unread = {**FULL, "words": ["a", "x", "a", "c"]}
+    unread = {**FULL, "words": ["word 1", "word 9", "word 1", "word 3"]}
     embedded = scorer.embed("query", "search", scorer.encode([FULL, OVERLONG, unread], "query")).tasks["ctr"]
     assert np.abs(embedded - embedded[0]).max() <= 1e-6
 
@@ -71,9 +75,17 @@ def test_lists_without_a_value_or_a_weight_are_missing(exported: Any) -> None:
     assert np.abs(embedded[3] - embedded[0]).max() > 1e-4
 
 
+def test_a_word_that_the_window_never_had_is_read_as_missing(exported: Any) -> None:
+    scorer = Scorer.load(exported.directory)
+    rows = [query([], [], []), query(["new"], [1.0], []), query(["word 1"], [1.0], [])]
+    embedded = scorer.embed("query", "search", scorer.encode(rows, "query")).tasks["ctr"]
+    assert np.abs(embedded[1] - embedded[0]).max() <= 1e-6
+    assert np.abs(embedded[2] - embedded[0]).max() > 1e-4
+
+
 def test_a_surface_that_lacks_a_list_does_not_read_it(exported: Any) -> None:
     scorer = Scorer.load(exported.directory)
-    rows = [query(["a"], [1.0], []), {}]
+    rows = [query(["word 1"], [1.0], []), {}]
     embedded = scorer.embed("query", "home_feed", scorer.encode(rows, "query")).tasks["ctr"]
     assert np.abs(embedded[0] - embedded[1]).max() <= 1e-6
 

@@ -6,6 +6,7 @@ are chains of torch.nn layers, domains are a loop, nothing is fused or shared be
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -133,8 +134,10 @@ class PlainAdaptation(nn.Module):
                 z = ((raw.nan_to_num().double() - mean) / std).clamp(-CLIP, CLIP).float()
                 value = z * self.gain[str(i)] + self.shift[str(i)]
             else:
-                seen = ((raw > 0) & self.has[domain, i]).unsqueeze(1)
-                value = tables[self.schema.fields[i].name].embedding(raw)
+                table = tables[self.schema.fields[i].name]
+                admitted = torch.tensor([table.admits(value) for value in raw], dtype=torch.bool)
+                seen = ((raw > 0) & admitted & self.has[domain, i]).unsqueeze(1)
+                value = table.embedding(raw)
             fields.append(torch.where(seen, value, self.default[i]))
         for i, (feature, lists) in enumerate(
             zip(self.schema.lists, rows.lists, strict=True), start=len(fields)
@@ -155,6 +158,11 @@ class PlainTable:
     embedding: nn.Embedding
     notes: dict[str, nn.Embedding]
     attention: nn.Sequential | None
+    least: int
+    seen: Counter[int]
+
+    def admits(self, value: Tensor | int) -> bool:
+        return self.seen[int(value)] >= self.least
 
 
 def plain_pooling(table: PlainTable, lists: ListInput, feature: Feature) -> tuple[Tensor, Tensor]:
@@ -162,6 +170,7 @@ def plain_pooling(table: PlainTable, lists: ListInput, feature: Feature) -> tupl
     rows, known, values = [], [], iter(range(len(lists.ids)))
     for length in lists.lengths.tolist():
         places = [next(values) for _ in range(length)]
+        places = [place for place in places if table.admits(lists.ids[place])]
         weights = [1.0 if lists.weights is None else float(lists.weights[place]) for place in places]
         vectors = [
             table.embedding.weight[lists.ids[place]]
@@ -274,7 +283,8 @@ class PlainTowerOracle(nn.Module):
                 what: nn.Embedding(sizes[what] + 1, f.width) for what in f.companions if what != "weights"
             }
             self.notes[f.name] = nn.ModuleDict(notes)
-            self.tables[f.name] = PlainTable(tables[key], notes, dict(self.attention.items()).get(f.name))
+            attention = dict(self.attention.items()).get(f.name)
+            self.tables[f.name] = PlainTable(tables[key], notes, attention, f.min_count or 0, Counter())
         adaptations = len(schema.domains) if config.adaptation == "domain" else 1
         self.adaptations = nn.ModuleList(PlainAdaptation(schema, config) for _ in range(adaptations))
         width = sum(1 if f.kind == "continuous" else f.width for f in schema.fields)
@@ -286,8 +296,17 @@ class PlainTowerOracle(nn.Module):
             PlainDomainExpert(width, shallow_width, [deep_widths[t] for t in own], config) for own in tasks
         )
 
-    def observe(self, distinct: SideInput) -> None:
-        """Rows of the window, for the norms of their domains."""
+    def observe(self, distinct: SideInput, times: Sequence[int]) -> None:
+        """Rows of the window, for the norms of their domains, and for how often values are seen: `times` a row."""
+        for column, feature in enumerate(self.schema.categorical):
+            for value, count in zip(distinct.categorical[:, column].tolist(), times, strict=True):
+                self.tables[feature.name].seen[value] += count
+        for lists, feature in zip(distinct.lists, self.schema.lists, strict=True):
+            repeated = [
+                count for count, n in zip(times, lists.lengths.tolist(), strict=True) for _ in range(n)
+            ]
+            for value, count in zip(lists.ids.tolist(), repeated, strict=True):
+                self.tables[feature.name].seen[value] += count
         domain_of = torch.repeat_interleave(torch.tensor(distinct.counts))
         for d in range(len(self.experts)):
             own = torch.nonzero(domain_of == d).squeeze(1)
@@ -331,8 +350,9 @@ class Oracle(nn.Module):
         self.bias = nn.Parameter(torch.empty(len(domains.surfaces), len(domains.tasks)))
 
     def observe(self, batch: Batch) -> None:
-        self.query.observe(batch.query)
-        self.item.observe(batch.item)
+        pairs = Counter(batch.pair_item.tolist())
+        self.query.observe(batch.query, [1] * sum(batch.query.counts))
+        self.item.observe(batch.item, [pairs[ad] for ad in range(sum(batch.item.counts))])
 
     def forward(self, batch: Batch) -> Tensor:
         queries = self.query(batch.query, batch.pair_query)

@@ -129,6 +129,9 @@ class ListScorer(nn.Module):
 def test_rows_that_lists_read_and_tables_of_both_sides_move_as_with_dense_adamw() -> None:
     torch.manual_seed(0)
     model = ListScorer()
+    for tables in (model.query, model.item):
+        for admission in tables.admission.values():
+            admission.get_buffer("seen").fill_(100)
     dense = copy.deepcopy(model)
     plain = torch.optim.AdamW(dense.parameters(), lr=1e-2, betas=BETAS, eps=EPSILON, weight_decay=0.0)
     rows = RowAdamW([{"params": list(model.parameters()), "weight_decay": 0.0}], model, 1e-2)
