@@ -20,7 +20,7 @@ from rich.console import Console
 
 from mtmd.config import Preset, load_preset
 from mtmd.logs.contract import TABLES, table_columns
-from mtmd.logs.files import day_directory, source_files
+from mtmd.logs.files import day_directory
 from mtmd.logs.reading import create_source_view
 from mtmd.logs.source import LogSource
 from mtmd.report.tables.evaluation import Cell, Column, Table
@@ -95,12 +95,12 @@ def simulated(directory: Path, preset: Preset, size: int, seed: int, days: int) 
 
 def profiled(source: LogSource, day: date, preset: Preset) -> DayProfile:
     """The profile that validation makes of a day."""
-    files, declared = source_files(source.root, day), table_columns(preset.declarations)
+    files, declared = source.source_files(day), table_columns(preset.declarations)
     present = dict.fromkeys(Needs, False) | {Needs.NOTHING: True}
     with database() as opened:
         for table, columns in declared.items():
             there = dict.fromkeys(files[table], columns)  # the platform writes what is declared
-            create_source_view(opened.connection, f"source_{table}", source, table, columns, there)
+            create_source_view(opened.connection, f"source_{table}", source, table, day, columns, there)
         stage_day(opened, source, files, day, preset, present)
         return profile_staged_day(opened, day, preset.declarations)
 

@@ -1,228 +1,201 @@
-"""The thin command line: `mtmd init | check | schema | config | run | ablation | ab-test | simulate | import-kuairand |
-status | publish | export-embeddings | serve | rollback | reinstate`.
+"""The thin command line. Everything long is a Prefect flow; `mtmd/project/commands.py` has those commands."""
 
-Everything long is a Prefect flow, and a process of its own.
-"""
-
-import argparse
+import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
+from typing import Annotated
 
-from rich.console import Console
+import typer
 from rich.markup import escape
 from rich.progress import Progress as Bar
 
+from mtmd import command_line
+from mtmd.command_line import Artifacts, Lazy, Logs, PresetName, console, day_option, errors
 from mtmd.config import load_preset
-from mtmd.errors import MtmdError
+from mtmd.inspect.commands import commands as inspect_commands
 from mtmd.logs.source import LogSource
-from mtmd.project.commands import Commands, add_commands, add_preset, read_day, run_flow
+from mtmd.project.commands import commands as project_commands
+from mtmd.project.teacher_command import commands as teacher_commands
 from mtmd.store.workspace import Workspace
 
-_console = Console(highlight=False, soft_wrap=True)  # lines stay whole, so that JSON and paths can be copied
-_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+commands = command_line.app()
+all_commands = command_line.app(
+    "Retrain an ad ranker every day: check logs, run a day, look at its models, serve the champion.",
+    completion=True,
+)
+all_commands.add_typer(project_commands)
+all_commands.add_typer(inspect_commands)
+all_commands.add_typer(commands)
+all_commands.add_typer(teacher_commands)
+
+Reason = Annotated[str, typer.Option(help="written into the history")]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status, 1 for an error that the user can mend."""
-    parser = _parser()
-    options, rest = parser.parse_known_args(arguments)
-    if rest and options.run not in {_serve, run_flow}:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    options.rest = rest
-    try:
-        status: int | None = options.run(options)
-    except MtmdError as error:
-        _errors.print(f"[bold red]error:[/] {escape(str(error))}")
-        return 1
-    return status or 0
+    return command_line.run(all_commands, "mtmd", arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mtmd", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="command", dest="command")
-    add_commands(commands)
-    _add_logs(commands)
-    _add_ads(commands)
-    _add_champion(commands)
-    return parser
-
-
-def _add_logs(commands: Commands) -> None:
-    """Commands that write logs."""
-    simulate = commands.add_parser("simulate", help="write the simulated platform's logs, missing days only")
-    add_preset(simulate)
-    simulate.add_argument("--until", type=read_day, required=True, help="newest day, YYYY-MM-DD")
-    simulate.add_argument(
-        "--days", type=int, help="days up to --until; default: one window and its held-out day"
-    )
-    simulate.add_argument("--logs", help="where to; default: the preset's logs")
-    world = simulate.add_argument_group(
-        "world", "with none of these, the world whose logs are there goes on; otherwise the defaults hold"
-    )
-    world.add_argument("--seed", type=int, help="another seed is another platform; default: 0")
-    world.add_argument("--requests-per-day", type=int, help="default: 1,000, with 16 candidates each")
-    world.add_argument("--users", type=int, help="default: 3,000")
-    world.add_argument("--ads", type=int, help="alive on a day; default: 2,400")
-    simulate.set_defaults(run=_simulate)
-
-    kuairand = commands.add_parser("import-kuairand", help="turn KuaiRand-Pure files into the log contract")
-    kuairand.add_argument(
-        "--source", type=Path, required=True, help="folder with the published .csv or .csv.gz files"
-    )
-    kuairand.add_argument("--logs", default="logs/kuairand")
-    kuairand.add_argument("--seed", type=int, default=0)
-    kuairand.set_defaults(run=_import_kuairand)
-
-
-def _add_ads(commands: Commands) -> None:
-    """Commands about the champion's ads and their service."""
-    publish = _of_line(
-        commands,
-        "publish",
-        _publish,
-        "embed the ads of a newer snapshot for the champion; a promotion does it by itself",
-    )
-    publish.add_argument(
-        "--day",
-        type=read_day,
-        help="of the snapshot, be it older than what serves; default: the newest there is",
-    )
-    publish.add_argument("--logs", help="default: the preset's")
-
-    export = _of_line(
-        commands,
-        "export-embeddings",
-        _export_embeddings,
-        "write the champion's published ads as features of another model",
-    )
-    export.add_argument(
-        "--output", type=Path, required=True, help="a Parquet file; docs/serving.md has its columns"
-    )
-
-    serve = _of_line(
-        commands, "serve", _serve, "serve the champion over HTTP; docs/serving.md has its questions"
-    )
-    serve.epilog = (
-        "All other options, such as --port, are the service's: python -m mtmd.serve.http --help has them."
-    )
-
-
-def _add_champion(commands: Commands) -> None:
-    """Commands about which model is live."""
-    _of_line(commands, "status", _status, "show the champion and recent changes")
-    rollback = _of_line(
-        commands, "rollback", _rollback, "make the previous champion live again, with the newest ads"
-    )
-    rollback.add_argument("--model", help="only if this model is live")
-    rollback.add_argument("--logs", help="whose newest ads are published for it; default: the preset's")
-    rollback.add_argument(
-        "--keep-ads", action="store_true", help="leave it its own ads: the newest ones are wrong"
-    )
-    reinstate = _of_line(
-        commands,
-        "reinstate",
-        _reinstate,
-        "let a model that was rolled back be promoted again by a run of its day",
-    )
-    reinstate.add_argument("model", help="its id")
-    for command in (rollback, reinstate):
-        command.add_argument("--reason", required=True, help="written into the history")
-
-
-def _of_line(
-    commands: Commands, name: str, run: Callable[[argparse.Namespace], None], text: str
-) -> argparse.ArgumentParser:
-    """A command about a preset's line of models."""
-    command = commands.add_parser(name, help=text, allow_abbrev=False)
-    add_preset(command)
-    command.add_argument("--artifacts", default="artifacts")
-    command.set_defaults(run=run)
-    return command
-
-
-def _workspace(options: argparse.Namespace) -> Workspace:
-    return Workspace.of(options.artifacts, load_preset(options.preset))
-
-
-def _simulate(options: argparse.Namespace) -> None:
+@commands.command(
+    epilog="Without --seed, --requests-per-day, --users and --ads, the platform whose logs are there goes on; "
+    "where none are there, the defaults hold."
+)
+def simulate(
+    preset: PresetName,
+    until: Annotated[date, day_option("newest day")],
+    days: Annotated[
+        int | None, typer.Option(help="days up to --until; default: one window and its held-out day")
+    ] = None,
+    logs: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="where to; default: the preset's logs")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="another seed is another platform; default: 0")] = None,
+    requests_per_day: Annotated[
+        int | None, typer.Option(help="default: 1,000, with 16 candidates each")
+    ] = None,
+    users: Annotated[int | None, typer.Option(help="default: 3,000")] = None,
+    ads: Annotated[int | None, typer.Option(help="alive on a day; default: 2,400")] = None,
+) -> None:
+    """Write the simulated platform's logs, missing days only."""
     from mtmd.jobs.simulation import simulate_days
 
-    with Bar(console=_console, transient=True) as bar:
+    with Bar(console=console, transient=True) as bar:
         task = bar.add_task("simulating", total=None)
         done = simulate_days(
-            options.until,
-            options.preset,
-            days=options.days,
-            logs=options.logs,
-            seed=options.seed,
-            requests_per_day=options.requests_per_day,
-            users=options.users,
-            ads=options.ads,
+            until,
+            preset,
+            days=days,
+            logs=logs,
+            seed=seed,
+            requests_per_day=requests_per_day,
+            users=users,
+            ads=ads,
             on_day=lambda: bar.advance(task),
         )
-    _console.print(escape(done.words))
+    console.print(escape(done.words))
 
 
-def _import_kuairand(options: argparse.Namespace) -> None:
-    from mtmd.sources.kuairand.adapter import import_kuairand
+@commands.command()
+def import_kuairand(
+    source: Annotated[Path, typer.Option(metavar="FOLDER", help="has the published .csv or .csv.gz files")],
+    logs: Annotated[Path, typer.Option(metavar="FOLDER", help="where to")] = Path("logs/kuairand"),
+    seed: Annotated[int, typer.Option(help="of the teacher's training")] = 0,
+) -> None:
+    """Turn KuaiRand-Pure files into the log contract."""
+    from mtmd.sources.kuairand import adapter
 
-    report = import_kuairand(
-        options.source, Path(options.logs), seed=options.seed, on_progress=_console.print
-    )
-    _console.print(report.model_dump_json(indent=2), markup=False)
-
-
-def _status(options: argparse.Namespace) -> None:
-    from mtmd.registry.registry import Registry
-
-    status = Registry(_workspace(options).root).status()
-    _console.print(status.model_dump_json(indent=2), markup=False)
+    report = adapter.import_kuairand(source, logs, seed=seed, on_progress=console.print)
+    console.print(report.model_dump_json(indent=2), markup=False)
 
 
-def _publish(options: argparse.Namespace) -> None:
-    from mtmd.publish.stage import publish
+@commands.command()
+def publish(
+    preset: PresetName,
+    artifacts: Artifacts = "artifacts",
+    day: Annotated[
+        date | None, day_option("of the snapshot, be it older than what serves; default: the newest there is")
+    ] = None,
+    logs: Logs = None,
+) -> None:
+    """Embed the ads of a newer snapshot for the champion.
 
-    preset = load_preset(options.preset)
-    done = publish(Workspace.of(options.artifacts, preset), LogSource.of(preset, options.logs), options.day)
-    _console.print(f"{done.words}; {escape(done.path)}")
+    A promotion does it by itself.
+    """
+    from mtmd.publish import stage
+
+    chosen = load_preset(preset)
+    workspace = Workspace.of(artifacts, chosen)
+    done = stage.publish(workspace, LogSource.of(chosen, logs, workspace.spool), day)
+    console.print(f"{done.words}; {escape(done.path)}")
 
 
-def _export_embeddings(options: argparse.Namespace) -> None:
+@commands.command()
+def export_embeddings(
+    preset: PresetName,
+    output: Annotated[
+        Path, typer.Option(metavar="FILE", help="a Parquet file; docs/serving.md has its columns")
+    ],
+    artifacts: Artifacts = "artifacts",
+) -> None:
+    """Write the champion's ads as features of other models."""
     from mtmd.publish.stage import export_ads
 
-    _console.print(escape(export_ads(_workspace(options), options.output)))
+    console.print(escape(export_ads(_workspace(preset, artifacts), output)))
 
 
-def _serve(options: argparse.Namespace) -> None:
-    """Become the service: a process that has imported neither torch nor prefect, whose signals are its own."""
-    line = str(_workspace(options).root)
-    os.execv(sys.executable, [sys.executable, "-m", "mtmd.serve.http", line, *options.rest])
+@commands.command(cls=Lazy, help="Serve the champion over HTTP.")
+def serve() -> typer.Typer:
+    """With the service's own options: a preset stands in the place of the line's directory."""
+    from mtmd.serve.http.__main__ import serve as service
+
+    _, *options = inspect.signature(service).parameters.values()
+    line = inspect.signature(_workspace).parameters.values()
+    text = "Serve the champion over HTTP; docs/serving.md has its questions."
+    return command_line.only_command(_become_service, [*line, *options], text)
 
 
-def _rollback(options: argparse.Namespace) -> None:
-    """Exit status 0 once the flip has happened: one who tried again would go back further."""
-    from mtmd.promote.rollback import republish, rollback
+def _become_service(*, preset: str, artifacts: str, **options: object) -> None:
+    """Become a process that has imported neither torch nor prefect, whose signals are its own."""
+    line = str(_workspace(preset, artifacts).root)
+    given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    os.execv(sys.executable, [sys.executable, "-m", "mtmd.serve.http", line, *given])
 
-    preset = load_preset(options.preset)
-    workspace = Workspace.of(options.artifacts, preset)
-    done = rollback(workspace, options.reason, options.model)
-    _console.print(f"{done.words} (as_of {done.champion.as_of}); {done.check}; {done.ads_words}")
-    if options.keep_ads:
+
+@commands.command()
+def rollback(
+    preset: PresetName,
+    reason: Reason,
+    artifacts: Artifacts = "artifacts",
+    model: Annotated[str | None, typer.Option(help="only if this model is live")] = None,
+    logs: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="whose newest ads are published for it; default: the preset's"),
+    ] = None,
+    keep_ads: Annotated[
+        bool, typer.Option("--keep-ads", help="leave it its own ads: the newest ones are wrong")
+    ] = False,
+) -> None:
+    """Make the previous champion live again.
+
+    It gets the newest ads. The exit status is 0 once the flip has happened: to try again would go back further.
+    """
+    from mtmd.promote import rollback as rollback_stage
+
+    chosen = load_preset(preset)
+    workspace = Workspace.of(artifacts, chosen)
+    done = rollback_stage.rollback(workspace, reason, model)
+    console.print(f"{done.words} (as_of {done.champion.as_of}); {done.check}; {done.ads_words}")
+    if keep_ads:
         return
-    ads = republish(workspace, LogSource.of(preset, options.logs), done)
+    ads = rollback_stage.republish(workspace, LogSource.of(chosen, logs, workspace.spool), done)
     if ads.failed:
-        _errors.print(f"[bold yellow]warning:[/] {escape(ads.words)}")
+        errors.print(f"[bold yellow]warning:[/] {escape(ads.words)}")
     else:
-        _console.print(escape(ads.words))
+        console.print(escape(ads.words))
 
 
-def _reinstate(options: argparse.Namespace) -> None:
+@commands.command()
+def reinstate(
+    model: Annotated[str, typer.Argument(help="its id")],
+    preset: PresetName,
+    reason: Reason,
+    artifacts: Artifacts = "artifacts",
+) -> None:
+    """Let a model that was rolled back be promoted again.
+
+    The next run of its day does it.
+    """
     from mtmd.registry.registry import Registry
 
-    champion = Registry(_workspace(options).root).reinstate(options.model, options.reason)
-    _console.print(f"{options.model} may be promoted again by a run of its day; {champion.model_id} is live")
+    champion = Registry(_workspace(preset, artifacts).root).reinstate(model, reason)
+    console.print(f"{model} may be promoted again by a run of its day; {champion.model_id} is live")
+
+
+def _workspace(preset: PresetName, artifacts: Artifacts = "artifacts") -> Workspace:
+    return Workspace.of(artifacts, load_preset(preset))
 
 
 if __name__ == "__main__":

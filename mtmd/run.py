@@ -6,7 +6,6 @@ from pydantic import Field
 
 from mtmd.config import MAX_WINDOW_DAYS, Frozen, Preset, load_preset, variant
 from mtmd.errors import ConfigError, LogsError
-from mtmd.logs.files import available_days
 from mtmd.logs.source import LogSource
 from mtmd.sources.simulated.platform import require_world_of_gate
 from mtmd.store.workspace import Workspace
@@ -38,7 +37,7 @@ class RunPlan(Frozen):
 
     @property
     def source(self) -> LogSource:
-        return LogSource.of(self.preset, self.logs)
+        return LogSource.of(self.preset, self.logs, self.workspace.spool)
 
     @property
     def workspace(self) -> Workspace:
@@ -115,7 +114,7 @@ def training_days(preset: Preset, as_of: date, window_days: int) -> tuple[date, 
 
 
 def _require_days(plan: RunPlan) -> None:
-    available = available_days(plan.logs)
+    available = plan.source.available_days()
     if missing := sorted(set(plan.all_days) - set(available)):
         have = f"{available[0]} to {available[-1]}" if available else "none"
         shown = ", ".join(map(str, missing[:5])) + (

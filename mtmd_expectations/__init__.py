@@ -21,7 +21,7 @@ from mtmd_expectations.ads import ads_expectations, ads_suite
 from mtmd_expectations.candidates import candidates_expectations, candidates_suite
 from mtmd_expectations.common import Expect, Needs, Severity, SuiteTable
 from mtmd_expectations.requests import requests_expectations, requests_suite
-from mtmd_expectations.window import window_suite
+from mtmd_expectations.window import window_expectations, window_suite
 
 __all__ = [
     "Expect",
@@ -32,6 +32,7 @@ __all__ = [
     "candidates_suite",
     "day_expectations",
     "requests_suite",
+    "window_expectations",
     "window_suite",
 ]
 

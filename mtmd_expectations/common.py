@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from mtmd.logs.sql import quoted
+from mtmd.logs.sql import bare_sql, quoted
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
+    from great_expectations.expectations import UnexpectedRowsExpectation
 
 
 class SuiteTable(StrEnum):
@@ -89,6 +90,26 @@ def build_suite(batch: SuiteTable, expectations: Iterable[Expect]) -> "Expectati
     ]
     # Given as a list: adding them one by one needs an active great-expectations project.
     return ExpectationSuite(name=batch.value, expectations=[rows, *others])
+
+
+def together(expectations: Iterable["UnexpectedRowsExpectation"]) -> "UnexpectedRowsExpectation":
+    """One expectation that holds exactly where all of `expectations` do: no row, in a row for each that finds some.
+
+    Great-expectations takes some milliseconds for each expectation, whatever it asks. On a sound day one question
+    is enough.
+    """
+    from great_expectations.expectations import UnexpectedRowsExpectation  # noqa: PLC0415
+
+    queries = (
+        f"select {_protected(literal(expectation.meta['name']))} as expectation, count(*) as found "
+        f"from (\n{expectation.unexpected_rows_query}\n) having count(*) > 0"
+        for expectation in expectations
+    )
+    return UnexpectedRowsExpectation(
+        unexpected_rows_query="\nunion all\n".join(queries),
+        description="None of the table's expectations finds a row.",
+        meta={"name": "together", "column": None, "needs": Needs.NOTHING.value},
+    )
 
 
 def not_null(column: str, key: str, why: str) -> Expect:
@@ -182,9 +203,13 @@ def _for_great_expectations(expect: Expect) -> str:
     A query of what was summarised of the batch names it in a comment, or great-expectations prints a warning.
     """
     query = expect.query if expect.where is None else expect.query.replace("{where}", f"({expect.where})")
+    query = bare_sql(
+        query
+    )  # great-expectations writes on behind it, which a comment at its end would swallow
     if "{batch}" not in query:
         query += "/* {batch} */"
-    parts = (
-        part.replace("{", "{{").replace("}", "}}").replace(":", "\\:") for part in query.split("{batch}")
-    )
-    return "{batch}".join(parts)
+    return "{batch}".join(map(_protected, query.split("{batch}")))
+
+
+def _protected(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}").replace(":", "\\:")

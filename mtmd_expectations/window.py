@@ -13,16 +13,18 @@ if TYPE_CHECKING:
 
 def window_suite(preset: Preset) -> "ExpectationSuite":
     """Expectations on a window's days together: `day`, `surface`, `product`, `candidates`, `share`."""
-    return build_suite(
-        SuiteTable.WINDOW,
-        [
-            _no_gap(preset.left_out),
-            _enough_rows(preset.data),
-            _enough_rows_every_day(preset.data),
-            _content_differs(preset.data),
-            _steady_mix(preset.data),
-        ],
-    )
+    return build_suite(SuiteTable.WINDOW, window_expectations(preset))
+
+
+def window_expectations(preset: Preset) -> list[Expect]:
+    """What the suite is built from."""
+    return [
+        _no_gap(preset.left_out),
+        _enough_rows(preset.data),
+        _enough_rows_every_day(preset.data),
+        _content_differs(preset.data),
+        _steady_mix(preset.data),
+    ]
 
 
 def _no_gap(left_out: Iterable[date]) -> Expect:

@@ -1,18 +1,19 @@
 """What the model would do to the platform's traffic: a simulated A/B test, the paper's Tables 2 to 5."""
 
 import sys
-from argparse import Namespace
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from prefect import flow
 from pydantic import Field
 
+from mtmd import command_line
 from mtmd.abtest.outcome import ABTest
 from mtmd.abtest.stage import Control
 from mtmd.model.build import ModelKind
 from mtmd.report.tables.ab_test import outcome_tables
 from mtmd_flows import prefect_artifacts, steps
-from mtmd_flows.command import run_from_terminal
+from mtmd_flows.command import command_of
 from mtmd_flows.parameters import (
     DAYS_AT_ONCE,
     Artifacts,
@@ -64,10 +65,12 @@ def ab_test(
     return tested
 
 
-def _show(tested: ABTest, _: Namespace) -> None:
+def _show(tested: ABTest, _: Mapping[str, Any]) -> None:
     for table in outcome_tables(tested):
         print_table(table)
 
 
+command = command_of(ab_test, _show)
+
 if __name__ == "__main__":
-    sys.exit(run_from_terminal(ab_test, "mtmd_flows.ab_test", _show))
+    sys.exit(command_line.run(command, "python -m mtmd_flows.ab_test"))

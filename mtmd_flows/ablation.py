@@ -1,15 +1,15 @@
 """What each part of the model earns on this platform's traffic: the paper's Table 6, over several seeds."""
 
 import sys
-from argparse import Namespace
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 from prefect import flow, get_run_logger
 from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
+from mtmd import command_line
 from mtmd.config import variant, variants
 from mtmd.evaluate.ablation import Ablation, to_train
 from mtmd.extract.shards import Days, ShardRef
@@ -17,7 +17,7 @@ from mtmd.report.tables.ablation import factor_table
 from mtmd.run import RunPlan
 from mtmd.train.stage import Trained
 from mtmd_flows import prefect_artifacts, steps
-from mtmd_flows.command import run_from_terminal
+from mtmd_flows.command import command_of
 from mtmd_flows.parameters import (
     DAYS_AT_ONCE,
     Artifacts,
@@ -34,7 +34,11 @@ Seeds = Annotated[
     list[Annotated[int, Field(ge=0)]],
     Field(min_length=1, max_length=10, description="Training seeds, such as [0, 1, 2]"),
 ]
-Names = Annotated[list[str], Field(min_length=1, description="Variants of mtmd/config/variants.toml")]
+
+Names = Annotated[
+    list[Annotated[str, Field(json_schema_extra={"enum": list(variants())})]],
+    Field(min_length=1, description="Variants of mtmd/config/variants.toml"),
+]
 
 
 @flow(name="ablation", persist_result=False, task_runner=DAYS_AT_ONCE)
@@ -93,9 +97,11 @@ def train_variants(
     return [run.result() for run in runs.values() if run.state.is_completed()], failed
 
 
-def _show(ablated: Ablation, _: Namespace) -> None:
+def _show(ablated: Ablation, _: Mapping[str, Any]) -> None:
     print_table(factor_table(ablated.reports, variants().values()))
 
 
+command = command_of(ablation, _show)
+
 if __name__ == "__main__":
-    sys.exit(run_from_terminal(ablation, "mtmd_flows.ablation", _show))
+    sys.exit(command_line.run(command, "python -m mtmd_flows.ablation"))

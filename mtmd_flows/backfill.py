@@ -14,14 +14,14 @@ from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
 from mtmd.promote.stage import RunSummary
 from mtmd_flows import prefect_artifacts, steps
 from mtmd_flows.daily_retrain import daily_retrain
-from mtmd_flows.parameters import Artifacts, Logs, PresetName, WindowDays, described
+from mtmd_flows.parameters import Artifacts, Logs, PresetName, WindowDays, a_day, described
 
 
 @flow(name="backfill", persist_result=False)
 @described
 def backfill(
-    first: Annotated[date, Field(description="Oldest as_of")],
-    last: Annotated[date, Field(description="Newest as_of")],
+    first: Annotated[date, a_day("Oldest as_of")],
+    last: Annotated[date, a_day("Newest as_of, not before first")],
     window_days: WindowDays | None = None,
     preset: PresetName = "demo",
     promote: Annotated[

@@ -1,47 +1,51 @@
-"""A flow as a command of its own: `python -m mtmd_flows.…`, whose options are the flow's parameters."""
+"""A flow as a command: `mtmd run` and `python -m mtmd_flows.…`, whose options are the flow's parameters."""
 
 import inspect
 import os
 import signal
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date
 from types import FrameType, NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import psutil
+import typer
+from annotated_types import Ge, Le
 from prefect import Flow
 from prefect.exceptions import ParameterTypeError
 from prefect.settings import PREFECT_API_URL
 from pydantic.fields import FieldInfo
 
-from mtmd.config.preset_files import default_preset
-from mtmd.errors import MtmdError
-from mtmd.project.commands import read_day
-from mtmd_flows.terminal import print_error, print_stopped
+from mtmd.command_line import PresetName, only_command, read_day
+from mtmd.config import load_preset
+from mtmd.errors import ConfigError
+from mtmd_flows.terminal import print_stopped
 
 _INTERRUPTED = 128 + signal.SIGINT
 _Result = TypeVar("_Result")
 
 
-def run_from_terminal(
-    flow: Flow[..., _Result], module: str, show: Callable[[_Result, Namespace], None]
-) -> int:
-    """Run a flow with the options of the command line; exit status 1 for an error that the user can mend."""
-    options = parser_of(flow, module).parse_args()
-    if not PREFECT_API_URL.value():
-        signal.signal(signal.SIGINT, _stop)
-    try:
-        result = flow(**vars(options))
-    except (MtmdError, ParameterTypeError) as error:
-        print_error(error)
-        return 1
-    except KeyboardInterrupt:
-        print_stopped()
-        return _INTERRUPTED
-    show(result, options)
-    return 0
+def command_of(flow: Flow[..., _Result], show: Callable[[_Result, Mapping[str, Any]], None]) -> typer.Typer:
+    """The command that runs a flow here, and shows its result; the flow's parameters are its options."""
+
+    def command(**given: Any) -> None:
+        if "preset" in given:
+            load_preset(given["preset"])  # a wrong one is refused before a server is started
+        if not PREFECT_API_URL.value():
+            signal.signal(signal.SIGINT, _stop)
+        try:
+            result = flow(**given)
+        except ParameterTypeError as error:
+            raise ConfigError(str(error)) from error
+        except KeyboardInterrupt:
+            print_stopped()
+            raise typer.Exit(_INTERRUPTED) from None
+        show(result, given)
+
+    parameters = inspect.signature(flow.fn, eval_str=True).parameters.values()
+    text = (flow.description or "").split("\n\n")[0]
+    return only_command(command, [_option(parameter) for parameter in parameters], text)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
@@ -56,40 +60,33 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     os._exit(_INTERRUPTED)
 
 
-def parser_of(flow: Flow[..., Any], module: str) -> ArgumentParser:
-    """An option for each parameter, with its default and its description; a boolean one has a `--no-` twin."""
-    prog = os.environ.get("MTMD_COMMAND", f"python -m {module}")
-    parser = ArgumentParser(prog=prog, description=(flow.description or "").split("\n\n")[0])
-    for name, parameter in inspect.signature(flow.fn, eval_str=True).parameters.items():
-        kind, text = _described(parameter.annotation)
-        default = None if parameter.default is parameter.empty else parameter.default
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            required=parameter.default is parameter.empty,
-            default=default_preset() if name == "preset" else default,
-            help=text.replace("%", "%%"),
-            **_reading(kind),
-        )
-    return parser
+def _option(parameter: inspect.Parameter) -> inspect.Parameter:
+    """A flow's parameter with what typer needs to know: type, description, bounds, and how a day is read."""
+    keyword = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+    if parameter.name == "preset":  # a deployment names its preset; a person stands in a project's folder
+        return keyword.replace(annotation=PresetName, default=inspect.Parameter.empty)
+    kind, notes = _plain(parameter.annotation)
+    elements, of_elements = _plain(get_args(kind)[0]) if get_origin(kind) is list else (None, [])
+    option: typer.models.OptionInfo = typer.Option(
+        help=next((note.description for note in notes if note.description), None)
+    )
+    for bound in (bound for note in (*notes, *of_elements) for bound in note.metadata):
+        if isinstance(bound, Ge):
+            option.min = bound.ge  # type: ignore[assignment]  # a number, wherever typer reads numbers
+        if isinstance(bound, Le):
+            option.max = bound.le  # type: ignore[assignment]
+    if kind is date:
+        option.parser, option.metavar = read_day, "YYYY-MM-DD"
+    kind = list[elements] if elements else kind  # type: ignore[valid-type]
+    optional = kind | None if parameter.default is None else kind
+    return keyword.replace(annotation=Annotated[optional, option])
 
 
-def _described(annotation: Any) -> tuple[Any, str]:
-    """The type of a parameter, without None, and its description."""
+def _plain(annotation: Any) -> tuple[Any, list[FieldInfo]]:
+    """A type without None and without notes, and the notes."""
     if get_origin(annotation) in {Union, UnionType}:
         (annotation,) = (part for part in get_args(annotation) if part is not NoneType)
     if get_origin(annotation) is not Annotated:
-        return annotation, ""
+        return annotation, []
     kind, *notes = get_args(annotation)
-    return kind, next((note.description or "" for note in notes if isinstance(note, FieldInfo)), "")
-
-
-def _reading(kind: Any) -> dict[str, Any]:
-    """How argparse reads a value of a type."""
-    if kind is bool:
-        return {"action": BooleanOptionalAction}
-    if get_origin(kind) is list:
-        element, _ = _described(get_args(kind)[0])
-        return {"nargs": "+", "type": element}
-    if get_origin(kind) is Literal:
-        return {"choices": get_args(kind)}
-    return {"type": read_day if kind is date else kind}
+    return kind, [note for note in notes if isinstance(note, FieldInfo)]

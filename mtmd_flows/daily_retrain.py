@@ -4,6 +4,7 @@ import sys
 
 from prefect import flow
 
+from mtmd import command_line
 from mtmd.config import variants
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
@@ -11,7 +12,8 @@ from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.run import RunPlan
 from mtmd_flows import prefect_artifacts, steps
 from mtmd_flows.ablation import ablate
-from mtmd_flows.command import run_from_terminal
+from mtmd_flows.arguments import whole
+from mtmd_flows.command import command_of
 from mtmd_flows.parameters import (
     DAYS_AT_ONCE,
     Ablations,
@@ -50,13 +52,13 @@ def daily_retrain(
     except Exception as error:
         prefect_artifacts.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
         raise
-    prefect_artifacts.verdict(run.plan, summary)
+    prefect_artifacts.verdict(run.plan, whole(summary))
     if summary.promoted:
         steps.publish_ads(run.plan, run.days.held_out)
-    steps.report(run, summary)
+    steps.report(whole(run), whole(summary))
     if ablations:
         daily = [variant.name for variant in variants().values() if variant.daily]
-        steps.report(run, summary, ablate(run.plan, [run.candidate], daily, run.days))
+        steps.report(whole(run), whole(summary), ablate(run.plan, [run.candidate], daily, run.days))
     return summary
 
 
@@ -89,9 +91,7 @@ def _until_proved(plan: RunPlan) -> DayRun:
     )
 
 
+command = command_of(daily_retrain, lambda summary, given: show(summary, given["preset"]))
+
 if __name__ == "__main__":
-    sys.exit(
-        run_from_terminal(
-            daily_retrain, "mtmd_flows.daily_retrain", lambda summary, options: show(summary, options.preset)
-        )
-    )
+    sys.exit(command_line.run(command, "python -m mtmd_flows.daily_retrain"))

@@ -1,6 +1,7 @@
 """Parameters that the flows share: types with bounds, and descriptions that the run form shows."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypeVar, get_args
@@ -11,7 +12,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from mtmd.config import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS
+from mtmd.config import MAX_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, preset_names
 from mtmd.run import scheduled_as_of
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -19,19 +20,36 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 # A flow's days run side by side, and each holds its matrices.
 DAYS_AT_ONCE: Any = ThreadPoolTaskRunner(max_workers=4)
 
+# What a server checks of a run that is submitted is the JSON Schema; without a pattern it takes any text for a date.
+_DATE = r"^\d{4}-((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|[12]\d))$"
+
+_PRESET = rf"^({'|'.join(map(re.escape, preset_names()))}|.+\.toml)$"
+
+
+def a_day(description: str) -> FieldInfo:
+    """A parameter that is a day; the server refuses other texts when a run is submitted."""
+    field: FieldInfo = Field(description=f"{description}; YYYY-MM-DD", json_schema_extra={"pattern": _DATE})
+    return field
+
+
 WindowDays = Annotated[
     int,
     Field(
-        ge=MIN_WINDOW_DAYS,
+        ge=SHORTEST_WINDOW_DAYS,
         le=MAX_WINDOW_DAYS,
         description="Training days before as_of; the preset's when omitted",
     ),
 ]
 AsOf = Annotated[
-    date,
-    Field(description="Newest complete UTC day, held out; the day before the scheduled start when omitted"),
+    date, a_day("Newest complete UTC day, held out; the day before the scheduled start when omitted")
 ]
-PresetName = Annotated[str, Field(description="A preset's name, or a path to a .toml")]
+PresetName = Annotated[
+    str,
+    Field(
+        description="A shipped preset's name, or a path to a .toml, seen from the flow's folder",
+        json_schema_extra={"pattern": _PRESET},
+    ),
+]
 Promote = Annotated[bool, Field(description="Whether a candidate that passes every gate goes live")]
 Ablations = Annotated[
     bool, Field(description="Whether to train the rows of Table 6, after the decision: four more trainings")

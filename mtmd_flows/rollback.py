@@ -64,7 +64,8 @@ def roll_back(preset: str, artifacts: str, reason: str, model: str | None) -> Ro
 def publish_ads(preset: str, artifacts: str, logs: str | None, done: RolledBack) -> Republished:
     """Bring the ads of the model that is live again up to date, or say why they are not."""
     chosen = load_preset(preset)
-    ads = rollback_stage.republish(Workspace.of(artifacts, chosen), LogSource.of(chosen, logs), done)
+    workspace = Workspace.of(artifacts, chosen)
+    ads = rollback_stage.republish(workspace, LogSource.of(chosen, logs, workspace.spool), done)
     say = get_run_logger().warning if ads.failed else get_run_logger().info
     say("%s", ads.words)
     return ads

@@ -38,6 +38,7 @@ from mtmd.validate import stage as validate_stage
 from mtmd.validate.results import DayValidation, casts_told
 from mtmd.validate.stage import DataQuality
 from mtmd_flows import prefect_artifacts
+from mtmd_flows.arguments import whole
 from mtmd_flows.progress import TrainingProgress
 
 
@@ -114,8 +115,8 @@ def extract(planned: RunPlan, day: date, validated: str) -> ShardRef:
 def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
     """Validate the plan's days, show what the suites said, and extract them; runs inside a flow."""
     quality = validate(planned)
-    prefect_artifacts.data_quality(planned, quality)
-    require(quality)
+    prefect_artifacts.data_quality(planned, whole(quality))
+    require(whole(quality))
     return quality, Days.of(
         extract.map(unmapped(planned), list(planned.all_days), list(quality.sources)).result()
     )

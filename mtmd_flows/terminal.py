@@ -21,11 +21,6 @@ _HEADERS = {
 _LEAST_WIDTH = 100  # rich would cut numbers off in a narrower console; the table itself fits 80
 
 
-def print_error(error: Exception) -> None:
-    """The message alone, on the error stream: what a person can mend needs no trace."""
-    Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
-
-
 def print_stopped() -> None:
     """What Ctrl-C has done."""
     console = Console(stderr=True, highlight=False)

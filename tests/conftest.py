@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtmd.config import Preset, load_preset
+from tests.shared import Shared
 
 if TYPE_CHECKING:
     from tests.daily import Done
@@ -19,9 +20,12 @@ TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days aft
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for platforms comes first, so that no process is left alone with it at the end."""
-    slow = {"test_documented_commands.py": 0, "mtmd_flows": 1}
-    items.sort(key=lambda item: min((slow[part] for part in item.path.parts if part in slow), default=2))
+    """What waits for platforms comes first, so that no process is left alone with it at the end.
+
+    Second is what needs no run that is shared, while the first process makes those.
+    """
+    slow = {"test_documented_commands.py": 0, "test_wheel.py": 1, "mtmd_flows": 2}
+    items.sort(key=lambda item: min((slow[part] for part in item.path.parts if part in slow), default=3))
 
 
 @pytest.fixture(scope="session")
@@ -30,14 +34,22 @@ def tiny_preset() -> Preset:
 
 
 @pytest.fixture(scope="session")
-def tiny_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """23 days of tiny logs from 2026-01-01; read-only by convention: copy before you damage."""
-    from mtmd.sources.simulated.platform import simulate
-    from tests.worlds import tiny_world
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    return Shared.of(tmp_path_factory)
 
-    logs = tmp_path_factory.mktemp("logs")
-    simulate(tiny_world(), FIRST_DAY, FIRST_DAY + timedelta(days=TINY_DAYS - 1), logs)
-    return logs
+
+@pytest.fixture(scope="session")
+def tiny_logs(shared: Shared) -> Path:
+    """23 days of tiny logs from 2026-01-01; read-only by convention: copy before you damage."""
+
+    def make(place: Path) -> Path:
+        from mtmd.sources.simulated.platform import simulate
+        from tests.worlds import tiny_world
+
+        simulate(tiny_world(), FIRST_DAY, FIRST_DAY + timedelta(days=TINY_DAYS - 1), place)
+        return place
+
+    return shared.once("logs", make)
 
 
 @pytest.fixture(scope="session")
@@ -51,20 +63,25 @@ def prefect_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def first_run(prefect_server: str, tiny_logs: Path, tmp_path_factory: pytest.TempPathFactory) -> "Run":
+def first_run(prefect_server: str, tiny_logs: Path, shared: Shared) -> "Run":
     """The daily flow for 2026-01-21 into empty artifacts; copy them before you damage them."""
     from tests.mtmd_flows.runs import AS_OF, run_daily
 
-    return run_daily(as_of=AS_OF, logs=tiny_logs, artifacts=tmp_path_factory.mktemp("first"))
+    return shared.once(
+        "first", lambda place: run_daily(as_of=AS_OF, logs=tiny_logs, artifacts=place).detached()
+    )
 
 
 @pytest.fixture(scope="session")
-def next_day(first_run: "Run", tmp_path_factory: pytest.TempPathFactory) -> "Run":
+def next_day(first_run: "Run", shared: Shared) -> "Run":
     """The day after the first run, on a copy of its artifacts."""
     from tests.mtmd_flows.runs import NEXT, copied, run_daily
 
-    artifacts = copied(first_run.artifacts, tmp_path_factory.mktemp("next") / "artifacts")
-    return run_daily(as_of=NEXT, logs=first_run.logs, artifacts=artifacts)
+    def make(place: Path) -> "Run":
+        artifacts = copied(first_run.artifacts, place)
+        return run_daily(as_of=NEXT, logs=first_run.logs, artifacts=artifacts).detached()
+
+    return shared.once("next", make)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The command line, as a user types it."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,8 +10,12 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
+import mtmd
 from mtmd.cli import main
+from mtmd.config import preset_names
 from mtmd.logs.files import available_days
+from mtmd.serve.http import __main__ as service
+from mtmd.serve.http.intake import Settings
 from mtmd.store.files import read_json
 from tests.mtmd_flows.runs import TINY, Run, copied
 
@@ -53,11 +59,6 @@ def test_a_preset_that_the_platform_cannot_write_for_is_refused(
     assert main(command) == 1
     assert "preset 'kuairand' can't be simulated: the platform's requests differ" in capsys.readouterr().err
     assert not logs.exists()
-
-
-def test_status_without_a_champion_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["status", "--artifacts", str(tmp_path)]) == 0
-    assert '"champion": null' in capsys.readouterr().out
 
 
 def test_rollback_without_a_champion_fails_in_words(
@@ -152,24 +153,43 @@ def test_serve_becomes_the_service_of_the_presets_line(
 ) -> None:
     became: list[str] = []
     monkeypatch.setattr("os.execv", lambda _, command: became.extend(command))
-    own = ["--port", "0", "--queue", "8"]
-    assert main(["serve", "--preset", TINY, "--artifacts", str(tmp_path), *own]) == 0
-    assert became[1:] == ["-m", "mtmd.serve.http", str(tmp_path / "tiny"), *own]
+    assert main(["serve", "--preset", TINY, "--artifacts", str(tmp_path), "--port", "0", "--queue", "8"]) == 0
+    assert became[1:4] == ["-m", "mtmd.serve.http", str(tmp_path / "tiny")]
+    given = dict(zip(became[4::2], became[5::2], strict=True))
+    defaults = Settings()
+    assert given == {
+        "--host": "127.0.0.1",
+        "--port": "0",
+        "--threads": str(defaults.threads),
+        "--queue": "8",
+        "--timeout": str(defaults.timeout_s),
+        "--precision": defaults.precision,
+    }
 
 
-def test_only_serve_passes_options_on(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["status", "--port", "0"])
-    assert "unrecognized arguments: --port 0" in capsys.readouterr().err
-
-
-def test_options_of_the_service_are_not_taken_for_ours(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_options_of_serve_are_those_of_the_service(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    became: list[str] = []
-    monkeypatch.setattr("os.execv", lambda _, command: became.extend(command))
-    assert main(["serve", "--preset", TINY, "--artifacts", str(tmp_path), "--p", "9000"]) == 0
-    assert became[-2:] == ["--p", "9000"]  # which the service refuses or understands
+    assert main(["serve", "--help"]) == 0
+    of_preset = capsys.readouterr().out
+    assert service.main(["--help"]) == 0
+    of_line = capsys.readouterr().out
+    options = set(re.findall(r"--[a-z]+", of_line))
+    assert {"--host", "--port", "--threads", "--queue", "--timeout", "--precision"} <= options
+    assert set(re.findall(r"--[a-z]+", of_preset)) == options | {"--preset", "--artifacts"}
+    monkeypatch.setattr("os.execv", lambda *_: pytest.fail("a wrong option starts nothing"))
+    assert main(["serve", "--p", "9000"]) == 2
+    assert "No such option: --p" in capsys.readouterr().err
+
+
+def test_an_option_of_another_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--port", "0"]) == 2
+    assert "No such option: --port" in capsys.readouterr().err
+
+
+def test_a_mistyped_command_is_answered_with_what_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stauts"]) == 2
+    assert "No such command 'stauts'. Did you mean 'status'?" in capsys.readouterr().err
 
 
 def test_an_unknown_preset_fails_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -193,31 +213,37 @@ def test_a_number_of_days_below_one_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["simulate", "--until", "2026-02-30"], "argument --until: '2026-02-30' must be a day, YYYY-MM-DD"),
-        (["simulate"], "required: --until"),
-        (["rollback"], "required: --reason"),
-        ([], "required: command"),
+        (["simulate", "--until", "2026-02-30"], "for '--until': '2026-02-30' must be a day, YYYY-MM-DD"),
+        (
+            ["simulate", "--until", "25.1.2026"],
+            "'25.1.2026' must be a day, YYYY-MM-DD, such as 2026-01-25",
+        ),
+        (["simulate"], "Missing option '--until'"),
+        (["rollback"], "Missing option '--reason'"),
+        ([], "Usage: mtmd [OPTIONS] COMMAND"),
     ],
 )
 def test_wrong_arguments_are_refused(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    assert stopped.value.code == 2
+    assert main(arguments) == 2
     assert words in capsys.readouterr().err
 
 
-def test_what_only_reads_and_writes_records_does_not_wait_for_torch(tmp_path: Path) -> None:
-    code = (
-        "import sys; from mtmd.cli import main; main(sys.argv[1:]);"
-        "sys.exit(bool({'torch', 'duckdb', 'onnx', 'prefect'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code, "status", "--artifacts", str(tmp_path)], check=False)
-    assert done.returncode == 0
+def _completed(words: str, folder: Path) -> list[str]:
+    """What bash is offered after these words."""
+    asked = {"_MTMD_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    asked["PYTHONPATH"] = str(Path(mtmd.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-m", "mtmd.cli"], env=os.environ | asked, cwd=folder,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.split()
 
 
-def test_a_day_is_written_with_its_year_first(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["simulate", "--until", "25.1.2026"])
-    assert "'25.1.2026' must be a day, YYYY-MM-DD, such as 2026-01-25" in capsys.readouterr().err
+def test_a_shell_completes_commands_options_and_presets(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").touch()
+    assert _completed("mtmd re", tmp_path) == ["reinstate"]
+    assert _completed("mtmd status --pre", tmp_path) == ["--preset"]
+    assert _completed("mtmd status --preset ", tmp_path) == [*preset_names(), "mine.toml"]
+    assert _completed("mtmd run --win", tmp_path) == ["--window-days"]

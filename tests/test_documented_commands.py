@@ -19,6 +19,7 @@ PARAMETER = """--param preset='"tiny"'"""
 HELD_OUT, NEXT = {"2026-01-25": "2026-01-21"}, {"2026-01-25": "2026-01-22"}
 RANGE = {"2026-01-23": "2026-01-21", "2026-01-25": "2026-01-22"}
 DEPLOYMENT = ".venv/bin/prefect deployment run"
+NEWEST = {"20260125-0123456789": "$NEWEST"}
 API = {":4200": ":$A_PORT"}
 SERVER = {"--port 4200": "--port $A_PORT"}
 
@@ -40,10 +41,13 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     "make test": "it runs these tests",
     "mtmd init my-ads": "tests/project/test_wheel.py",
     "mtmd init": "tests/project/test_wheel.py",
+    "mtmd init their-ads --from-logs their-logs": "tests/project/test_wheel.py",
+    "mtmd run": "tests/project/test_wheel.py",
     "make run PRESET=tiny": "the story's `make run` has it",
     "cd my-ads": "tests/project/test_wheel.py",
     "mtmd simulate --until 2026-01-25": "tests/project/test_wheel.py",
     "mtmd check": "tests/project/test_wheel.py",
+    "mtmd --install-completion": "it changes the shell's own files; tests/test_cli.py completes",
     "mtmd schema > preset.schema.json": "tests/project/test_schema.py",
     "mtmd config": "tests/project/test_resolved.py",
     "mtmd run --as-of 2026-01-25 --no-ablations": "tests/project/test_wheel.py",
@@ -64,6 +68,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
 SHORT_FORMS = {  # named in a sentence; the whole command is in the story
     "make run-kuairand SOURCE=…": "make run-kuairand SOURCE=/path/to/kuairand-pure",
     "mtmd status": ".venv/bin/mtmd status",
+    "mtmd diff": ".venv/bin/mtmd diff 20260125-0123456789 champion",
     "mtmd publish": ".venv/bin/mtmd publish",
     "mtmd serve": "make serve",
     "mtmd rollback": '.venv/bin/mtmd rollback --reason "bad conversions"',
@@ -71,7 +76,7 @@ SHORT_FORMS = {  # named in a sentence; the whole command is in the story
 
 REINSTATE = Step(
     '.venv/bin/mtmd reinstate 20260125-0123456789 --reason "it was the logs"',
-    swap={"20260125-0123456789": "$NEWEST"},
+    swap=NEWEST,
     add=TINY,
     says="may be promoted again",
 )
@@ -85,7 +90,27 @@ IN_A_TERMINAL = (
         says="promoted",
         live="2026-01-22",
     ),
-    Step(".venv/bin/mtmd status", add=TINY, says='"as_of": "2026-01-22"'),
+    Step(".venv/bin/mtmd status", add=TINY, says=r"as_of +2026-01-22"),
+    Step(".venv/bin/mtmd runs", add=TINY, says=r"2026-01-22 .* promoted +20260122-[0-9a-f]{10}"),
+    Step(".venv/bin/mtmd show champion", add=TINY, says=r"20260122-[0-9a-f]{10} \(live\)"),
+    Step(
+        ".venv/bin/mtmd show 20260125-0123456789",
+        swap=NEWEST,
+        add=TINY,
+        says=r"gate parity +passed: scores differ by at most",
+    ),
+    Step(
+        ".venv/bin/mtmd compare 20260125-0123456789 champion",
+        swap={"20260125-0123456789": "20260121"},
+        add=TINY,
+        says="A on held-out day 2026-01-21, B on 2026-01-22: the days differ",
+    ),
+    Step(
+        ".venv/bin/mtmd diff 20260125-0123456789 champion",
+        swap={"20260125-0123456789": "20260121"},
+        add=TINY,
+        says=r"training days +2026-01-01 to 2026-01-20 \(20\) +2026-01-02 to 2026-01-21 \(20\)",
+    ),
     Step(
         '.venv/bin/mtmd rollback --reason "bad conversions"',
         add=TINY,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from pydantic import Field
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit  # Student's t; scipy.stats takes most of a second to import
 
 from mtmd.abtest.arms import CELLS, SUMS, Arm
 from mtmd.config import Frozen
@@ -84,7 +84,7 @@ def changes(
         )
     sums = np.array([[one.drawn if drawn else one.expected for one in arms] for arms in (control, treatment)])
     whole = sums.sum(axis=1, keepdims=True)  # (2, 1, C, M)
-    margin = float(student.ppf((1.0 + confidence) / 2.0, len(control) - 1))
+    margin = float(stdtrit(len(control) - 1, (1.0 + confidence) / 2.0))
     found = []
     for metric, parts in (METRICS | FURTHER_METRICS).items():
         above, below = (SUMS.index(part) for part in parts)
@@ -113,7 +113,7 @@ def _chance(loss: float, error: float, degrees: int) -> float:
     """How often arms that do not differ show such a loss, in logs, or a larger one; NaN without an error."""
     if error == 0.0:
         return 0.0 if loss > 0.0 else 1.0
-    return float(student.sf(loss / error, degrees)) if math.isfinite(error) else math.nan
+    return float(stdtr(degrees, -loss / error)) if math.isfinite(error) else math.nan
 
 
 def _jackknife(without: Floats) -> Floats:

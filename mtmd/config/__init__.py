@@ -7,19 +7,24 @@ from mtmd.config.domains import Domain, Domains, Slice, Task
 from mtmd.config.evaluation import EvaluationConfig
 from mtmd.config.features import COMPANION_TYPES, LONGEST_LIST, Declarations, Feature, SideSchema
 from mtmd.config.gates import GatesConfig
+from mtmd.config.ids import IdsConfig, IdType
 from mtmd.config.model import ModelConfig, RivalsConfig, TwoTowerConfig
 from mtmd.config.monitor import MonitorConfig
-from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, Preset, load_preset
+from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, Preset, load_preset
 from mtmd.config.preset_files import preset_names
 from mtmd.config.retention import RetentionConfig
+from mtmd.config.sources import DAY, DAY_CODES, SourcesConfig
 from mtmd.config.training import TrainingConfig
 from mtmd.config.variants import Variant, variant, variants
 
 __all__ = [
     "COMPANION_TYPES",
+    "DAY",
+    "DAY_CODES",
     "LONGEST_LIST",
     "MAX_WINDOW_DAYS",
     "MIN_WINDOW_DAYS",
+    "SHORTEST_WINDOW_DAYS",
     "ABTestConfig",
     "DataConfig",
     "Declarations",
@@ -29,6 +34,8 @@ __all__ = [
     "Feature",
     "Frozen",
     "GatesConfig",
+    "IdType",
+    "IdsConfig",
     "ModelConfig",
     "MonitorConfig",
     "Preset",
@@ -36,6 +43,7 @@ __all__ = [
     "RivalsConfig",
     "SideSchema",
     "Slice",
+    "SourcesConfig",
     "Task",
     "TrainingConfig",
     "TwoTowerConfig",

@@ -9,10 +9,11 @@ from pydantic import Field, model_validator
 
 from mtmd.config.base import Frozen
 from mtmd.config.domains import Domains
+from mtmd.config.ids import IdsConfig
 
 Side = Literal["query", "item"]
 Kind = Literal["continuous", "categorical", "embedding"]
-ColumnType = Literal["FLOAT", "DOUBLE", "INTEGER", "BIGINT", "VARCHAR"]
+ColumnType = Literal["FLOAT", "DOUBLE", "INTEGER", "BIGINT", "VARCHAR", "UUID"]
 Pooling = Literal["mean", "sum", "max", "attention"]
 Companion = Literal["weights", "actions", "ages"]  # what a list may have beside each of its values
 
@@ -103,7 +104,7 @@ class Feature(Frozen):
         categorical, continuous = self.kind == "categorical", self.kind == "continuous"
         allowed = {
             "continuous": {"FLOAT", "DOUBLE", "INTEGER", "BIGINT"},
-            "categorical": {"VARCHAR", "INTEGER", "BIGINT"},
+            "categorical": {"VARCHAR", "INTEGER", "BIGINT", "UUID"},
             "embedding": {"FLOAT"},
         }[self.kind]
         for fits, rule in (
@@ -112,6 +113,10 @@ class Feature(Frozen):
             (continuous or not self.log1p, "only continuous features can take log1p"),
             (self.type in {None, *allowed}, f"type {self.type} must be one of {sorted(allowed)}"),
             (categorical or not self.multi, "only categorical features can be multi"),
+            (
+                not self.multi or self.type != "UUID",
+                "a list of UUIDs is declared as VARCHAR, with their texts",
+            ),
             (categorical or self.table is None, "only categorical features can share a `table`"),
             (categorical or self.min_count is None, "only categorical features can have a `min_count`"),
             (self.multi == (self.max_length is not None), "`max_length` goes with multi, which needs it"),
@@ -203,6 +208,11 @@ class Declarations(Frozen):
     domains: Domains
     features: tuple[Feature, ...] = Field(min_length=2)
     hash_seed: int = Field(0, ge=0, description="seed of the categorical hash")
+    ids: IdsConfig = Field(
+        IdsConfig(),
+        exclude_if=lambda ids: ids == IdsConfig(),  # so that ids of the usual type change no output's name
+        description="types of the ids",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -13,15 +13,18 @@ from mtmd.config.domains import Domains
 from mtmd.config.evaluation import EvaluationConfig
 from mtmd.config.features import Declarations, Feature
 from mtmd.config.gates import GatesConfig
+from mtmd.config.ids import IdsConfig
 from mtmd.config.model import ModelConfig, RivalsConfig
 from mtmd.config.monitor import MonitorConfig
 from mtmd.config.preset_files import preset_path, read_preset
 from mtmd.config.retention import RetentionConfig
 from mtmd.config.simulation import SimulationConfig
+from mtmd.config.sources import SourcesConfig
 from mtmd.config.training import TrainingConfig
 from mtmd.errors import ConfigError
 
 MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 20, 60
+SHORTEST_WINDOW_DAYS = 7  # that a preset may ask for: one of each weekday
 _Reason = Annotated[str, Field(pattern=r"\S")]
 
 
@@ -37,6 +40,9 @@ class Preset(Frozen):
         description="folder of source_requests.sql, source_ads.sql and source_candidates.sql, seen from the "
         "preset's file; left out where the logs have the contract's columns",
     )
+    sources: SourcesConfig = Field(
+        SourcesConfig(), description="where each table's days are, and their format"
+    )
     expectations: str | None = Field(
         None,
         description="Python file with expectations of the team's own, seen from the preset's file: a function "
@@ -47,7 +53,7 @@ class Preset(Frozen):
     )
     min_window_days: int = Field(
         MIN_WINDOW_DAYS,
-        ge=7,
+        ge=SHORTEST_WINDOW_DAYS,
         le=MAX_WINDOW_DAYS,
         description="fewest training days of a run. 20 days hold each weekday two or three times; with fewer, weekly "
         "cycles pass for trends. Lower it to try the job on logs that are younger",
@@ -58,6 +64,7 @@ class Preset(Frozen):
     domains: Domains
     features: tuple[Feature, ...]
     hash_seed: int = Field(0, ge=0)
+    ids: IdsConfig = IdsConfig()
     data: DataConfig = DataConfig()
     model: ModelConfig
     rivals: RivalsConfig = RivalsConfig()
@@ -92,7 +99,9 @@ class Preset(Frozen):
 
     @cached_property
     def declarations(self) -> Declarations:
-        return Declarations(domains=self.domains, features=self.features, hash_seed=self.hash_seed)
+        return Declarations(
+            domains=self.domains, features=self.features, hash_seed=self.hash_seed, ids=self.ids
+        )
 
 
 def load_preset(name_or_path: str) -> Preset:

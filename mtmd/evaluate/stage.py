@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mtmd.config import Declarations, Domains, Frozen, Preset
+from mtmd.config import Declarations, Frozen, Preset
 from mtmd.errors import EvaluationError, LogsError
 from mtmd.evaluate.evaluation import METRICS_FORMAT, evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
@@ -112,7 +112,7 @@ def _champion_scores(plan: RunPlan, champion: str, shard: Shard) -> NDArray[np.f
     registry = Registry(plan.workspace.root)
     scorer = Scorer.load(registry.verify(champion))
     declarations = scorer.info.declarations
-    own, wanted = _compared(declarations.domains), _compared(plan.preset.domains)
+    own, wanted = _compared(declarations), _compared(plan.preset)
     if own != wanted:
         raise EvaluationError(
             f"champion {champion} has {own}, the preset {wanted}: they cannot be compared slice by slice; give the "
@@ -123,13 +123,22 @@ def _champion_scores(plan: RunPlan, champion: str, shard: Shard) -> NDArray[np.f
     return score_shard(scorer, shard)
 
 
-def _compared(domains: Domains) -> dict[str, tuple[str, ...]]:
-    """What two models must share to score the same slices of the same rows: names, and their order."""
+def _compared(declared: Declarations | Preset) -> dict[str, tuple[str, ...]]:
+    """What two models must share to score the same slices of the same rows: names and their order, and what rows are
+    sorted by.
+    """
+    domains, ids = declared.domains, declared.ids
     tasks = {
         f"products of task {task.name}": tuple(p for p in domains.products if domains.has_task(p, task))
         for task in domains.tasks
     }
-    return {"surfaces": domains.surfaces, "products": domains.products, "tasks": domains.task_names, **tasks}
+    return {
+        "surfaces": domains.surfaces,
+        "products": domains.products,
+        "tasks": domains.task_names,
+        "ids of requests and ads": (ids.request, ids.ad),
+        **tasks,
+    }
 
 
 def _own_reading(plan: RunPlan, champion: str, declarations: Declarations) -> Shard:

@@ -22,6 +22,7 @@ from mtmd.config import Domains, Frozen, Preset, Slice
 from mtmd.errors import BundleError, LogsError
 from mtmd.export.rows import RawRows, Row, side_input
 from mtmd.extract.shards import Shard
+from mtmd.logs.ids import example_id, id_number
 from mtmd.model.scores import tree_log_probability
 from mtmd.model.two_tower import MTMD
 from mtmd.publish.answer import Answered, Asked
@@ -75,10 +76,16 @@ def check_answers(bundle_dir: Path, *, timeout_s: float = 45.0) -> str:
     process gives no answer, or a score that is no probability.
     """
     info = load_bundle(bundle_dir)
-    domains = info.declarations.domains
+    domains, ids = info.declarations.domains, info.declarations.ids
     rows = RawRows(
-        requests=tuple({"request_id": n, "surface": name} for n, name in enumerate(domains.surfaces)),
-        ads=tuple({"ad_id": n, "product": name, "bid": 0.0} for n, name in enumerate(domains.products)),
+        requests=tuple(
+            {"request_id": example_id(n, ids.request), "surface": name}
+            for n, name in enumerate(domains.surfaces)
+        ),
+        ads=tuple(
+            {"ad_id": example_id(n, ids.ad), "product": name, "bid": 0.0}
+            for n, name in enumerate(domains.products)
+        ),
     )
     try:
         require_probabilities(answered_scores(ask(bundle_dir, info, rows, timeout_s), rows, info), domains)
@@ -202,10 +209,10 @@ def _torch_scores(model: MTMD, shard: Shard, rows: RawRows, preset: Preset) -> N
 
 
 def _rows_of(keys: torch.Tensor, rows: tuple[Row, ...], column: str, shard: Shard) -> NDArray[np.int64]:
-    """The shard's row of each raw row."""
+    """The shard's row of each raw row; the keys are numbers of ids."""
     place = {key: row for row, key in enumerate(keys.tolist())}
-    if missing := [row[column] for row in rows if row[column] not in place]:
+    if missing := [row[column] for row in rows if id_number(row[column]) not in place]:
         raise LogsError(
             f"{column} {missing[:3]} are not in the shard of {shard.day}; sample rows of that day"
         )
-    return np.array([place[row[column]] for row in rows], np.int64)
+    return np.array([place[id_number(row[column])] for row in rows], np.int64)

@@ -22,6 +22,7 @@ from mtmd.extract.shards import FileRecord
 from mtmd.extract.sources import check_keys, make_keys
 from mtmd.logs.contract import TABLES
 from mtmd.logs.encoding import encode
+from mtmd.logs.ids import id_numbers
 from mtmd.logs.sql import statement
 from mtmd.store.columns import Columns, create_columns
 from mtmd.store.files import settle
@@ -120,7 +121,7 @@ def _requests(
     with ListFiles(path.parent, "requests", schema) as files:
         for _, batch in _batches(connection, "shard_requests", names, rows):
             place, raw = batch.column("request_row").to_numpy(), batch.column("source_row")
-            columns["request_id"][place] = raw.field("request_id")
+            columns["request_id"][place] = id_numbers(raw.field("request_id"))
             columns["ts"][place] = raw.field("ts").cast(pa.int64())
             columns["surface"][place] = batch.column("surface_index")
             _encode(columns, files, place, raw, schema, declarations.hash_seed)
@@ -136,7 +137,7 @@ def _ads(connection: duckdb.DuckDBPyConnection, path: Path, rows: int, declarati
     with ListFiles(path.parent, "ads", schema) as files:
         for _, batch in _batches(connection, "shard_ads", names, rows):
             place, raw = batch.column("ad_row").to_numpy(), batch.column("source_row")
-            columns["ad_id"][place] = raw.field("ad_id")
+            columns["ad_id"][place] = id_numbers(raw.field("ad_id"))
             columns["product"][place] = batch.column("product_index")
             _encode(columns, files, place, raw, schema, declarations.hash_seed)
     return columns

@@ -22,19 +22,21 @@ from mtmd.extract.shards import Shard, read_manifest
 from mtmd.extract.sources import blaming, load_sources
 from mtmd.logs.digests import identities, source_digests
 from mtmd.logs.encoding import EncodedAds, encode
-from mtmd.logs.files import day_files
+from mtmd.logs.ids import arrow_ids
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
 
 _ROWS = 32_768  # rows encoded at a time: bounds what is held of a snapshot
 
 
-def ads_digests(logs: str | Path, day: date, cache: Path) -> dict[str, str]:
+def ads_digests(source: LogSource, day: date, cache: Path) -> dict[str, str]:
     """sha256 of each file of a day's snapshot of ads, as the manifest of the day's shard has them under `ads`.
 
     `cache` is a directory of remembered digests: that of the shards. Raises LogsError where there are no files.
+    A remote table is fetched as it is by now.
     """
-    files = {"ads": day_files(logs, "ads", day)}
+    source.refresh(day, ["ads"])
+    files = {"ads": source.day_files("ads", day)}
     return source_digests(files, cache / f"date={day.isoformat()}.json")["ads"]
 
 
@@ -48,7 +50,7 @@ def read_ads(source: LogSource, day: date, declarations: Declarations) -> Iterat
     columns = list(dict.fromkeys(("ad_id", "bid", *schema.columns)))
     for product, raw in _rows(source, day, declarations, columns):
         encoded = encode(pa.Table.from_struct_array(raw), schema, declarations.hash_seed)
-        ad_id, bid = raw.field("ad_id").to_numpy(), _bids(raw)
+        ad_id, bid = arrow_ids(raw.field("ad_id")), _bids(raw)
         for index in np.unique(product):
             rows = slice(*np.searchsorted(product, [index, index + 1]))
             yield EncodedAds(schema.domains[index], ad_id[rows], encoded.part(rows), bid[rows])
@@ -67,7 +69,7 @@ def day_bids(source: LogSource, shard: Shard, declarations: Declarations, cache:
 
 
 def _require_extracted(source: LogSource, shard: Shard, cache: Path) -> None:
-    if ads_digests(source.root, shard.day, cache) != read_manifest(shard.path).sources["ads"]:
+    if ads_digests(source, shard.day, cache) != read_manifest(shard.path).sources["ads"]:
         raise LogsError(
             f"ads of {shard.day} changed after the day was extracted, so their bids may be another day's; run the day "
             "again, which extracts it anew"
@@ -78,7 +80,7 @@ def _rows(
     source: LogSource, day: date, declarations: Declarations, columns: Sequence[str]
 ) -> Iterator[tuple[NDArray[np.int8], pa.StructArray]]:
     """Batches of a day's ads in the order of its shard: the index of each one's product, and its columns."""
-    paths = day_files(source.root, "ads", day)
+    paths = source.day_files("ads", day)
     before = identities({"ads": paths})
     with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
         load_sources(connection, source, {"ads": paths}, day, declarations, ignore_undeclared=True)

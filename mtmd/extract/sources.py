@@ -12,9 +12,9 @@ import duckdb
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract.database import create_table, session
-from mtmd.logs.contract import TABLES, optional_columns, table_columns
+from mtmd.logs.contract import TABLES, id_types, optional_columns, table_columns
 from mtmd.logs.digests import SourceFiles
-from mtmd.logs.files import day_files
+from mtmd.logs.ids import has_number_sql
 from mtmd.logs.reading import attempts, create_checked_view, reading_error
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
@@ -30,15 +30,19 @@ def load_sources(
     declarations: Declarations,
     *,
     ignore_undeclared: bool = False,
+    without_scores: bool = False,
 ) -> dict[str, str]:
     """Make a view of each given source table, after comparing every file's columns with the contract.
 
-    `ignore_undeclared` lets columns pass that the declarations do not know. Of the rows nothing is read.
+    `ignore_undeclared` lets columns pass that the declarations do not know; `without_scores` lets candidates lack the
+    teacher's scores, which are null then. Of the rows nothing is read.
     Returns the columns of other types that are read as declared, such as `{"ads.price": "DOUBLE as FLOAT"}`.
     Raises LogsError naming table, day, file and column: unreadable file, column missing, extra or of another
     type; ConfigError for declarations that no table can be of.
     """
     widened: dict[str, str] = {}
+    optional = optional_columns(declarations.domains)
+    scores = frozenset(declarations.domains.task_names) if without_scores else frozenset()
     for table, paths in files.items():
         declared = table_columns(declarations)[table]
         try:
@@ -48,8 +52,9 @@ def load_sources(
                 source,
                 table,
                 paths,
+                day,
                 declared,
-                optional=optional_columns(declarations.domains),
+                optional=optional | scores if table == "candidates" else optional,
                 ignore_undeclared=ignore_undeclared,
             )
         except LogsError as error:
@@ -120,11 +125,14 @@ def check_keys(connection: duckdb.DuckDBPyConnection, day: date, declarations: D
 def source_rows(
     source: LogSource, table: str, day: date, declarations: Declarations, key: str, keys: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """Raw rows of one table and day whose `key` is among `keys`, as declared: columns and types."""
-    files = {table: day_files(source.root, table, day)}
+    """Raw rows of one table and day whose `key`, an id, has a number among `keys`, as declared: columns and types."""
+    files = {table: source.day_files(table, day)}
     with TemporaryDirectory() as directory, session(Path(directory) / "spill") as connection:
         load_sources(connection, source, files, day, declarations, ignore_undeclared=True)
-        wanted = duckdb.ColumnExpression(key).isin(*map(duckdb.ConstantExpression, keys))
+        if id_types(table, declarations.ids)[key] == "BIGINT":
+            wanted = duckdb.ColumnExpression(key).isin(*map(duckdb.ConstantExpression, keys))
+        else:
+            wanted = duckdb.SQLExpression(has_number_sql(key, keys))
         with blaming(connection, source, files, day, declarations):
             rows = connection.view(f"source_{table}").filter(wanted)
             return list(rows.to_arrow_table().to_pylist())

@@ -25,7 +25,6 @@ from mtmd.extract.shards import (
 )
 from mtmd.extract.sources import blaming, load_sources
 from mtmd.logs.digests import identities, source_digests
-from mtmd.logs.files import source_files
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
 from mtmd.run import RunPlan
@@ -68,7 +67,7 @@ def extract_day(
     content is compared with its manifest; a damaged one is made again, with a warning.
     Raises LogsError naming table, day, file and column for logs that are not as the contract says.
     """
-    files = source_files(source.root, day)
+    files = source.source_files(day)
     before = identities(files)
     sources = source_digests(files, shards_root / "digests" / f"date={day.isoformat()}.json")
     fingerprint = shard_fingerprint(source, sources, declarations)

@@ -111,6 +111,7 @@ def _outputs(workspace: Workspace, retention: RetentionConfig) -> Iterator[_Outp
     by_day = (
         ("shards", "shards/date=*", retention.shards),
         ("shards", "shards/digests/date=*.json", retention.shards),
+        ("spool", "spool/*/*", retention.shards),
         ("profiles", "monitoring/profiles/date=*", retention.shards),
         ("profiles", "monitoring/profiles/digests/date=*.json", retention.shards),
         ("monitoring", "monitoring/date=*.json", retention.runs),

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from mtmd.logs.contract import ID_COLUMNS
+from mtmd.logs.ids import held_as, read_id_sql
 from mtmd.logs.sql import quoted
 
 _SMALL = ("TINYINT", "UTINYINT", "SMALLINT", "USMALLINT")
@@ -24,6 +26,8 @@ _WIDENED = {  # of each declared type, the types that are cast to it whatever th
         "TIMESTAMPTZ_NS",
     ),
     "FLOAT[]": ("DOUBLE[]",),
+    "UUID": ("VARCHAR",),
+    "VARCHAR": ("UUID",),
     "INTEGER[]": tuple(f"{kind}[]" for kind in _SMALL),
     "BIGINT[]": tuple(f"{kind}[]" for kind in (*_SMALL, "INTEGER", "UINTEGER")),
 }
@@ -40,6 +44,10 @@ _EXACT_TO = {  # of each declared type, types of whole numbers, and up to where 
     "FLOAT": (("INTEGER", "UINTEGER", "BIGINT"), 2**24),
     "DOUBLE": (("BIGINT",), 2**53),
 }
+
+
+TEXT = "text of a CSV file"  # what a VARCHAR of a CSV file is: any type's values are written as text there
+_OFFSET = r":\d{2}(\.\d+)?\s*([+-]\d{2}(:?\d{2})?|Z|UTC)\s*$"  # of a time as text, behind its seconds
 
 
 class ColumnProblem(NamedTuple):
@@ -86,14 +94,15 @@ def widened_columns(declared: Mapping[str, str], found: Mapping[str, str]) -> di
     return {
         column: f"{found[column]} as {kind}"
         for column, kind in declared.items()
-        if found.get(column, kind) != kind
+        if found.get(column, kind) not in (kind, TEXT)
     }
 
 
 def select_declared(table: str, declared: Mapping[str, str], found: Mapping[str, str]) -> str:
     """The select list that gives the declared columns, in their order, of a statement that gives `found`.
 
-    Columns that have no problem only; a missing one is null. `table` is named where a value has no place in its type.
+    Columns that have no problem only; a missing one is null, and a UUID is its text. `table` is named where a value has
+    no place in its type, or is no id.
     """
     return ", ".join(
         _read_as(table, column, found.get(column), kind) + f" as {quoted(column)}"
@@ -105,11 +114,16 @@ def is_readable(found: str, declared: str) -> bool:
     """Whether a column of one DuckDB type is read as another without loss, or with a check of each value."""
     pattern = _PATTERNS.get(declared)
     return (
-        found == declared
+        found in (declared, TEXT)
         or found in _WIDENED.get(declared, ())
         or _exact_to(found, declared) is not None
         or (pattern is not None and pattern.fullmatch(found) is not None)
     )
+
+
+def is_checked_text(table: str, column: str, declared: str) -> bool:
+    """Whether each value of a column is compared with the rule of its type, in `ID_RULES`: text ids, and any UUID."""
+    return declared == "UUID" or (declared == "VARCHAR" and column in ID_COLUMNS.get(table, {}))
 
 
 def _exact_to(found: str, declared: str) -> int | None:
@@ -120,10 +134,17 @@ def _exact_to(found: str, declared: str) -> int | None:
 
 def _read_as(table: str, column: str, found: str | None, declared: str) -> str:
     name = quoted(column)
+    if found is None:
+        return f"cast(null as {held_as(declared)})"
+    if is_checked_text(table, column, declared):
+        return read_id_sql(f"{table}.{column}", name, declared)
     if found == declared:
         return name
-    if found is None:
-        return f"cast(null as {declared})"
+    return _text_as(table, column, declared) if found == TEXT else _cast(table, column, found, declared)
+
+
+def _cast(table: str, column: str, found: str, declared: str) -> str:
+    name = quoted(column)
     if declared == "TIMESTAMP":
         # A cast would use the session's time zone, and round nanoseconds up: the last ones into the next day.
         microseconds = f"epoch_ns({name}) // 1000" if found == "TIMESTAMPTZ_NS" else f"epoch_us({name})"
@@ -135,6 +156,22 @@ def _read_as(table: str, column: str, found: str | None, declared: str) -> str:
             f"else error(concat('{table}.{column} is {found} and has the value ', {name}, {words})) end"
         )
     return f"cast({name} as {declared})"
+
+
+def _text_as(table: str, column: str, declared: str) -> str:
+    """A cast alone would leave out a time's offset, round a fraction to a whole number, and make 1e60 infinite."""
+    name = quoted(column)
+    if declared == "TIMESTAMP":
+        in_utc = f"make_timestamp(epoch_us(cast({name} as timestamptz)))"
+        return (
+            f"case when regexp_matches({name}, '{_OFFSET}') then {in_utc} else cast({name} as timestamp) end"
+        )
+    if declared in ("BIGINT", "INTEGER"):
+        return (
+            f"case when {name} is null or regexp_full_match({name}, '\\s*[+-]?\\d+(\\.0*)?\\s*') then "
+            f"cast({name} as {declared}) else error(concat('{table}.{column} is no whole number: ', {name})) end"
+        )
+    return f"cast(cast({name} as double) as float)" if declared == "FLOAT" else f"cast({name} as {declared})"
 
 
 def _remedy(column: str, found: str, declared: str) -> str:

@@ -1,13 +1,18 @@
 """The log contract: three day-partitioned tables, their columns and their DuckDB types (docs/your-own-logs.md)."""
 
-from mtmd.config import Declarations, Domains, SideSchema
+from mtmd.config import Declarations, Domains, IdsConfig, IdType, SideSchema
 from mtmd.errors import ConfigError
 
 TABLES = ("requests", "ads", "candidates")
 
 _REQUESTS = {"request_id": "BIGINT", "ts": "TIMESTAMP", "surface": "VARCHAR", "user_id": "BIGINT"}
 _ADS = {"ad_id": "BIGINT", "product": "VARCHAR", "goal": "VARCHAR", "bid": "FLOAT"}
-CANDIDATE_KEYS = {"request_id": "BIGINT", "ad_id": "BIGINT"}
+CANDIDATE_KEYS = {"request_id": "BIGINT", "ad_id": "BIGINT"}  # the types of keys and users are those of [ids]
+ID_COLUMNS = {  # of each table, with the keys of [ids]
+    "requests": {"request_id": "request", "user_id": "user"},
+    "ads": {"ad_id": "ad"},
+    "candidates": {"request_id": "request", "ad_id": "ad"},
+}
 OUTCOMES = {
     "impressed": "BOOLEAN",
     "position": "INTEGER",
@@ -30,11 +35,18 @@ def table_columns(declarations: Declarations) -> dict[str, dict[str, str]]:
     domains = declarations.domains
     if taken := sorted(set(domains.task_names) & (CANDIDATE_KEYS | OUTCOMES | _JOINED).keys()):
         raise ConfigError(f"tasks {taken} have names of contract columns of candidates; rename the tasks")
+    ids = {table: id_types(table, declarations.ids) for table in TABLES}
+    requests, ads = _REQUESTS | ids["requests"], _ADS | ids["ads"]
     return {
-        "requests": _features("requests", declarations.query, _REQUESTS) | _REQUESTS,
-        "ads": _features("ads", declarations.item, _ADS) | _ADS,
-        "candidates": CANDIDATE_KEYS | _scores(domains) | outcome_columns(domains),
+        "requests": _features("requests", declarations.query, requests) | requests,
+        "ads": _features("ads", declarations.item, ads) | ads,
+        "candidates": ids["candidates"] | _scores(domains) | outcome_columns(domains),
     }
+
+
+def id_types(table: str, ids: IdsConfig) -> dict[str, IdType]:
+    """The columns of a table that are ids, with their types."""
+    return {column: getattr(ids, whose) for column, whose in ID_COLUMNS[table].items()}
 
 
 def outcome_columns(domains: Domains) -> dict[str, str]:
@@ -43,7 +55,7 @@ def outcome_columns(domains: Domains) -> dict[str, str]:
     Raises ConfigError for a label that is a column of another type, such as a key, a position or a score.
     """
     labels = dict.fromkeys((task.label for task in domains.tasks), "BOOLEAN")
-    columns = CANDIDATE_KEYS | _JOINED | _scores(domains) | OUTCOMES
+    columns = dict.fromkeys(CANDIDATE_KEYS, "an id") | _JOINED | _scores(domains) | OUTCOMES
     for task in domains.tasks:
         if columns.get(task.label, "BOOLEAN") != "BOOLEAN":
             booleans = [name for name, kind in OUTCOMES.items() if kind == "BOOLEAN"]

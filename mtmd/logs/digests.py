@@ -1,6 +1,8 @@
 """Content digests of the user's files, remembered so that an unchanged window is not read again."""
 
+import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +26,26 @@ def source_digests(files: SourceFiles, cache: Path) -> dict[str, dict[str, str]]
     digests: dict[str, dict[str, str]] = {}
     for table, paths in files.items():
         digests[table] = {}
-        for path in paths:
+        for path, name in zip(paths, file_names(paths), strict=True):
             identity = file_identity(path)
             entry = seen.get(str(path))
             if entry is None or entry.get("identity") != list(identity):
                 entry = {"identity": list(identity), "sha256": sha256_file(path)}
                 if time.time_ns() - identity[2] > _SETTLED_NS:
                     seen[str(path)] = entry
-            digests[table][path.name] = entry["sha256"]
+            digests[table][name] = entry["sha256"]
     if seen != known:
         write_json(cache, seen)
     return digests
+
+
+def file_names(paths: Collection[Path]) -> list[str]:
+    """A name for each of a table's files: its own, or, where two have the same, the way from the folder they share."""
+    names = [path.name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    shared = os.path.commonpath(paths)
+    return [path.relative_to(shared).as_posix() for path in paths]
 
 
 def identities(files: SourceFiles) -> dict[str, Identity]:

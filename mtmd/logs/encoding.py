@@ -32,6 +32,7 @@ ARROW_TYPES = {  # of DuckDB's types
     "INTEGER": pa.int32(),
     "BIGINT": pa.int64(),
     "VARCHAR": pa.string(),
+    "UUID": pa.string(),  # its text: mtmd/logs/ids.py
     "BOOLEAN": pa.bool_(),
     "TIMESTAMP": pa.timestamp("us"),
     "FLOAT[]": pa.list_(pa.float32()),
@@ -100,10 +101,10 @@ class EncodedSide:
 
 @dataclass(frozen=True)
 class EncodedAds:
-    """Some ads of one product: n ids int64, their encoded rows, and bids float32, NaN where unknown."""
+    """Some ads of one product: n ids as in `mtmd.logs.ids`, their encoded rows, bids float32, NaN where unknown."""
 
     product: str
-    ad_id: NDArray[np.int64]
+    ad_id: NDArray[Any]
     rows: EncodedSide
     bid: NDArray[np.float32]
 

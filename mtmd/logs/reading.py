@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mtmd.errors import LogsError
-from mtmd.logs.columns import column_problems, select_declared, widened_columns
+from mtmd.logs.columns import TEXT, column_problems, select_declared, widened_columns
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.files import duckdb_paths
 from mtmd.logs.source import LogSource
-from mtmd.logs.sql import quoted
+from mtmd.logs.sql import bare_sql, parameter_names, quoted, statement
 
 Columns = Mapping[str, str]
 Attempt = Callable[[str, dict[str, Any]], str | None]  # run a statement: DuckDB's words where it fails
 
-_FILE = "read_parquet($paths, hive_partitioning = false)"
 _LINE = re.compile(r"^LINE (\d+): (.*)$", re.MULTILINE)
 
 
@@ -31,11 +30,25 @@ class Connection(Protocol):
     def sql(self, query: str, *, params: dict[str, Any]) -> Any: ...
 
 
-def file_columns(connection: Connection, source: LogSource, table: str, file: Path) -> dict[str, str]:
+def parameters(text: str, paths: Sequence[Path], day: date) -> dict[str, Any]:
+    """What a source's statement asks for, of `$paths` and `$day`."""
+    values = {"paths": duckdb_paths(paths), "day": day}
+    return {name: values[name] for name in values.keys() & parameter_names(text)}
+
+
+def file_columns(
+    connection: Connection, source: LogSource, table: str, file: Path, day: date
+) -> dict[str, str]:
     """Columns and DuckDB types that a table's statement gives of one file; reads no rows."""
-    described = f"describe {source.statement(table)}"
-    rows = connection.execute(described, {"paths": duckdb_paths([file])}).fetchall()
-    return {row[0]: row[1] for row in rows}
+    text = source.statement(table)
+    rows = connection.execute(f"describe {text}", parameters(text, [file], day)).fetchall()
+    return found_columns(source, table, {row[0]: row[1] for row in rows})
+
+
+def found_columns(source: LogSource, table: str, described: Columns) -> dict[str, str]:
+    """Columns as DuckDB describes them, with the text of a CSV file told from other text."""
+    csv = source.is_csv(table)
+    return {column: TEXT if csv and kind == "VARCHAR" else kind for column, kind in described.items()}
 
 
 def create_checked_view(
@@ -44,6 +57,7 @@ def create_checked_view(
     source: LogSource,
     table: str,
     paths: Sequence[Path],
+    day: date,
     declared: Columns,
     *,
     optional: frozenset[str] = frozenset(),
@@ -54,7 +68,7 @@ def create_checked_view(
     Returns the columns that are read with a cast, as `widened_columns`. Raises LogsError naming the file and the
     columns that can't be read as declared.
     """
-    files = {path: file_columns(connection, source, table, path) for path in paths}
+    files = {path: file_columns(connection, source, table, path, day) for path in paths}
     widened: dict[str, str] = {}
     for path, found in files.items():
         problems = column_problems(declared, found, optional=optional, ignore_undeclared=ignore_undeclared)
@@ -64,7 +78,7 @@ def create_checked_view(
                 f"{_where_to_cast(source, table)}"
             )
         widened |= widened_columns(declared, found)
-    create_source_view(connection, view, source, table, declared, files)
+    create_source_view(connection, view, source, table, day, declared, files)
     return widened
 
 
@@ -79,6 +93,7 @@ def create_source_view(
     view: str,
     source: LogSource,
     table: str,
+    day: date,
     declared: Columns,
     files: Mapping[Path, Columns],
 ) -> None:
@@ -90,12 +105,12 @@ def create_source_view(
     groups: dict[tuple[str | None, ...], list[Path]] = {}
     for path, found in files.items():
         groups.setdefault(tuple(map(found.get, declared)), []).append(path)
+    text = source.statement(table)
     parts = [view] if len(groups) == 1 else [f"{view}_{n}" for n in range(len(groups))]
     for part, paths in zip(parts, groups.values(), strict=True):
         columns = select_declared(table, declared, files[paths[0]])
         connection.sql(
-            f"select {columns} from (\n{source.statement(table)}\n) as statement",
-            params={"paths": duckdb_paths(paths)},
+            f"select {columns} from (\n{text}\n) as statement", params=parameters(text, paths, day)
         ).create_view(part)
     if len(parts) > 1:
         connection.execute(
@@ -123,59 +138,74 @@ def reading_error(
     day: date,
     error: Exception,
     declared: Mapping[str, Columns] | None = None,
+    *,
+    views: str = "source",
 ) -> LogsError:
     """DuckDB's error as one that says what to mend: a file, a statement of the source, or a value.
 
-    `declared` has the columns of the tables of which there is a view `source_<table>` already.
+    `declared` has the columns of the tables of which there is a view `<views>_<table>` already.
     """
-    words = blame(attempt, source, files, declared or {})
+    words = blame(attempt, source, files, day, declared or {}, views=views)
     of = f"{next(iter(files))} of {day}" if len(files) == 1 else f"logs of {day}"
     return LogsError(f"{of}: {words or f'reading failed ({error}), though all of it can be read; run again'}")
 
 
 def blame(
-    attempt: Attempt, source: LogSource, files: SourceFiles, declared: Mapping[str, Columns]
+    attempt: Attempt,
+    source: LogSource,
+    files: SourceFiles,
+    day: date,
+    declared: Mapping[str, Columns],
+    *,
+    views: str = "source",
 ) -> str | None:
     """What to mend after reading failed, as in `reading_error`; None where everything can be read."""
     return (
-        _unreadable_file(attempt, files)
-        or _wrong_statement(attempt, source, files)
-        or _unreadable_value(attempt, declared)
+        _unreadable_file(attempt, source, files)
+        or _wrong_statement(attempt, source, files, day)
+        or _unreadable_value(attempt, declared, views)
     )
 
 
-def _unreadable_file(attempt: Attempt, files: SourceFiles) -> str | None:
-    for path in (path for paths in files.values() for path in paths):
-        if (words := attempt(_whole(_FILE), {"paths": duckdb_paths([path])})) is not None:
+def as_it_is(source: LogSource, table: str) -> str:
+    """The statement that gives all that a table's files have, whatever the table's own statement makes of them."""
+    return bare_sql(statement("source_csv" if source.is_csv(table) else f"source_{table}"))
+
+
+def _unreadable_file(attempt: Attempt, source: LogSource, files: SourceFiles) -> str | None:
+    for table, path in ((table, path) for table, paths in files.items() for path in paths):
+        query = _whole(f"({as_it_is(source, table)})")
+        if (words := attempt(query, {"paths": duckdb_paths([path])})) is not None:
             return f"{path} can't be read ({_first_line(words)}); write the file again"
     return None
 
 
-def _wrong_statement(attempt: Attempt, source: LogSource, files: SourceFiles) -> str | None:
+def _wrong_statement(attempt: Attempt, source: LogSource, files: SourceFiles, day: date) -> str | None:
     for table, paths in files.items():
-        statement = source.statement(table)
+        text = source.statement(table)
         # Of each file first, where the statement may lack a column of one; both begin on the statement's first line.
-        tried = [(f"describe {statement}", [path]) for path in paths] + [(_whole(f"({statement}\n)"), paths)]
+        tried = [(f"describe {text}", [path]) for path in paths] + [(_whole(f"({text}\n)"), paths)]
         for query, read in tried:
-            if (words := attempt(query, {"paths": duckdb_paths(read)})) is not None:
-                return _statement_to_mend(source.file(table), words, read)
+            if (words := attempt(query, parameters(text, read, day))) is not None:
+                kind = "CSV" if source.is_csv(table) else "Parquet"
+                return _statement_to_mend(source.file(table), words, read, kind)
     return None
 
 
-def _statement_to_mend(file: Path, words: str, read: Sequence[Path]) -> str:
+def _statement_to_mend(file: Path, words: str, read: Sequence[Path], kind: str) -> str:
     line = _LINE.search(words)
     place = f"{file}, line {line[1]} ({line[2].strip()})" if line else str(file)
     files = str(read[0]) if len(read) == 1 else f"{read[0]} and {len(read) - 1} more"
     return (
-        f"{place}: {_first_line(words)}. The fault is in this statement: what it reads ({files}) is sound Parquet; "
+        f"{place}: {_first_line(words)}. The fault is in this statement: what it reads ({files}) is sound {kind}; "
         "correct the statement and run again"
     )
 
 
-def _unreadable_value(attempt: Attempt, declared: Mapping[str, Columns]) -> str | None:
+def _unreadable_value(attempt: Attempt, declared: Mapping[str, Columns], views: str) -> str | None:
     for table, columns in declared.items():
         for column, kind in columns.items():
-            if (words := attempt(f"select max(hash({quoted(column)})) from source_{table}", {})) is not None:
+            if (words := attempt(f"select max(hash({quoted(column)})) from {views}_{table}", {})) is not None:
                 return (
                     f"{table}.{column} has a value that its declared type {kind} can't hold "
                     f"({_first_line(words)}); correct it, or cast the column yourself in source_{table}.sql"

@@ -1,36 +1,62 @@
 """Where a line's logs are, and the statements that read them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
-from mtmd.config import Preset
-from mtmd.errors import ConfigError
+from mtmd.config import Preset, SourcesConfig
+from mtmd.config.sources import Files
+from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
-from mtmd.logs.sql import SQL, bare_sql, statement
+from mtmd.logs.digests import SourceFiles
+from mtmd.logs.remote.spool import SpooledTable
+from mtmd.logs.sql import SQL, bare_sql, parameter_names, statement, without_end
+from mtmd.logs.templates import DayTemplate
+from mtmd.store.files import resolve
+
+_LAYOUT = SourcesConfig()
 
 
 @dataclass(frozen=True)
 class LogSource:
     """The three tables of the log contract, as their owner stores them.
 
-    `root` is the folder of the tables: a path or a file:// URI. `sql` is the folder of `source_requests.sql`,
-    `source_ads.sql` and `source_candidates.sql`; None where the files have the contract's columns already.
+    `root` is the folder that places are seen from: a path or a file:// URI. `sql` is the folder of
+    `source_requests.sql`, `source_ads.sql` and `source_candidates.sql`; None where the files have the contract's
+    columns already. `tables` says where each table's days are, and `spool` is the folder of those that are fetched.
     """
 
     root: str | Path
     sql: str | Path | None = None
+    tables: SourcesConfig = _LAYOUT
+    spool: Path | None = None
 
     @classmethod
-    def of(cls, preset: Preset, logs: str | None = None) -> "LogSource":
+    def of(cls, preset: Preset, logs: str | None = None, spool: Path | None = None) -> "LogSource":
         """The source of a preset; `logs` takes the place of the preset's own folder."""
-        return cls(preset.logs if logs is None else logs, preset.sql)
+        return cls(preset.logs if logs is None else logs, preset.sql, preset.sources, spool)
+
+    def is_csv(self, table: str) -> bool:
+        """Whether the table's files are text, of which every column is read as its declared type."""
+        config = self.tables.of(table)
+        return isinstance(config, Files) and config.format == "csv"
+
+    def is_remote(self, table: str) -> bool:
+        """Whether the table is no files: its days are fetched, and read as Parquet files then."""
+        return not isinstance(self.tables.of(table), Files)
 
     def file(self, table: str) -> Path:
         """Where the statement of a table is."""
-        return (SQL if self.sql is None else Path(self.sql)) / f"source_{table}.sql"
+        if self.sql is None:
+            return SQL / ("source_csv.sql" if self.is_csv(table) else f"source_{table}.sql")
+        return Path(self.sql) / f"source_{table}.sql"
 
     def statement(self, table: str) -> str:
-        """The statement that gives a table's columns; raises ConfigError where the folder has none."""
+        """The statement that gives a table's columns, without the semicolon that ends it.
+
+        Raises ConfigError where the folder has none, for a second statement, and for one that does not read `$paths`.
+        """
         path = self.file(table)
         if self.sql is None:
             return statement(path.stem)
@@ -39,8 +65,90 @@ class LogSource:
                 f"{path} does not exist; the preset's `sql` ({self.sql}) must be a folder with a statement for each "
                 "table: write it, or leave `sql` out where the files have the contract's columns"
             )
-        return path.read_text(encoding="utf-8")
+        text, second_line = without_end(path.read_text(encoding="utf-8"))
+        if second_line is not None:
+            raise ConfigError(
+                f"{path}, line {second_line}: a second statement begins here; a table has one statement: remove the "
+                "second"
+            )
+        if "paths" not in parameter_names(text):
+            raise ConfigError(
+                f"{path} does not read $paths, the day's files, by whose content shards are named; read from them: "
+                "read_parquet($paths)"
+            )
+        return text
 
     def bare_statements(self) -> dict[str, str]:
         """What the three statements compute, by name, without comments: part of the names of what is read by them."""
         return {f"source_{table}": bare_sql(self.statement(table)) for table in TABLES}
+
+    def day_files(self, table: str, day: date) -> list[Path]:
+        """The files of one table and day.
+
+        Those of a remote table are as they were fetched last. Raises LogsError naming the table, the day and the place
+        when there are none, and ConfigError for what a remote table needs and has not.
+        """
+        place = self._place(table)
+        if isinstance(place, SpooledTable):
+            return place.files(day)
+        return [path for template in place for path in template.files(table, day)]
+
+    def refresh(self, day: date, tables: Iterable[str] = TABLES) -> None:
+        """Fetch what remote tables have of the day by now; raises as `day_files` does."""
+        for place in map(self._place, tables):
+            if isinstance(place, SpooledTable):
+                place.refresh(day)
+
+    def has_day(self, table: str, day: date) -> bool:
+        """Whether a table has the day."""
+        place = self._place(table)
+        if isinstance(place, SpooledTable):
+            return place.has_day(day)
+        try:
+            self.day_files(table, day)
+        except LogsError:
+            return False
+        return True
+
+    def source_files(self, day: date) -> SourceFiles:
+        """Each table's files of the day; raises LogsError naming the table that has none."""
+        return {table: self.day_files(table, day) for table in TABLES}
+
+    def table_days(self, table: str) -> set[date]:
+        """Days that one table has, in each of its places; raises LogsError where a name has a day that is none."""
+        place = self._place(table)
+        if isinstance(place, SpooledTable):
+            return place.days()
+        return set.intersection(*(template.days() for template in place))
+
+    def available_days(self) -> tuple[date, ...]:
+        """Days that all three tables have, oldest first; raises LogsError as `table_days` does."""
+        return tuple(sorted(set.intersection(*map(self.table_days, TABLES))))
+
+    def newest_day(self, table: str) -> date:
+        """The newest day of one table; raises LogsError where there is none."""
+        days = self.table_days(table)
+        if not days:
+            raise LogsError(f"{self.place(table)} has no day of {table}; write one there, then run again")
+        return max(days)
+
+    def place(self, table: str) -> str:
+        """Where the table's days are, for people."""
+        place = self._place(table)
+        if isinstance(place, SpooledTable):
+            return f"the table of [sources.{table}]"
+        return " and ".join(str(template.folder / template.text) for template in place)
+
+    def said_place(self, table: str) -> str | None:
+        """The preset's own words on where the table is; None where it says nothing."""
+        config = self.tables.of(table)
+        if not isinstance(config, Files):
+            return f"[sources.{table}]"
+        return None if config.files is None else f"sources.{table}.files ({config.files})"
+
+    def _place(self, table: str) -> list[DayTemplate] | SpooledTable:
+        config, root = self.tables.of(table), resolve(self.root)
+        if isinstance(config, Files):
+            return [DayTemplate(root, text) for text in config.templates(table)]
+        assert self.spool is not None, f"{table} is fetched; its reader says no folder for it"
+        return SpooledTable(table, config, self.spool, root)

@@ -20,10 +20,31 @@ def statement(name: str) -> str:
     return path.read_text()
 
 
+def without_end(text: str) -> tuple[str, int | None]:
+    """A statement without the semicolon that ends it and the comments behind that; it may be part of others then.
+
+    The second value is the line on which a second statement begins, None where there is none.
+    """
+    parts = [match for match in _SQL_PARTS.finditer(text) if match[1] or match[2]]
+    ends = [n for n, match in enumerate(parts) if match[2] == ";"]
+    if not ends:
+        return text, None
+    behind = (match for match in parts[ends[0] :] if match[2] != ";")
+    line = next((text.count("\n", 0, match.start()) + 1 for match in behind), None)
+    return text[: parts[ends[0]].start()], line
+
+
 def bare_sql(text: str) -> str:
     """A statement without its comments and line breaks: what it computes, and so what names its output."""
     parts = (match[1] or match[2] or " " for match in _SQL_PARTS.finditer(text))
     return "".join(parts).strip()
+
+
+def parameter_names(text: str) -> set[str]:
+    """The parameters of a statement, `$paths` as `paths`."""
+    return set(
+        re.findall(r"\$([A-Za-z_]\w*)", "".join(match[2] or " " for match in _SQL_PARTS.finditer(text)))
+    )
 
 
 def quoted(column: str) -> str:

@@ -18,7 +18,7 @@ from mtmd.errors import LogsError
 from mtmd.extract.database import session
 from mtmd.extract.sources import blaming, load_sources
 from mtmd.logs.digests import source_digests
-from mtmd.logs.files import day_files, duckdb_paths
+from mtmd.logs.files import duckdb_paths
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
 from mtmd.store.files import atomic_file, digest
@@ -65,7 +65,7 @@ def profile_features(source: LogSource, day: date, declarations: Declarations, r
 
     Raises LogsError naming the table and day when its files are missing, unreadable or lack a declared column.
     """
-    files = {table: day_files(source.root, table, day) for table in ("requests", "ads")}
+    files = {table: source.day_files(table, day) for table in ("requests", "ads")}
     cache = root / "digests" / f"date={day.isoformat()}.json"
     sources = source_digests(files, cache)
     read = source.bare_statements()

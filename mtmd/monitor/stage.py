@@ -12,7 +12,6 @@ from mtmd.evaluate.predictors import score_shard
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
-from mtmd.logs.files import available_days
 from mtmd.logs.source import LogSource
 from mtmd.monitor.health import Finding, MonitorReport, drift_findings, freshness_findings, score_findings
 from mtmd.monitor.profiles import FeatureShift, feature_shifts, profile_features
@@ -34,15 +33,17 @@ def monitor(
     A day whose logs are missing, can't be read or have scores that are no probabilities is a breach, not an error.
     """
     chosen = load_preset(preset)
-    workspace, source = Workspace.of(artifacts, chosen), LogSource.of(chosen, logs)
+    workspace = Workspace.of(artifacts, chosen)
+    source = LogSource.of(chosen, logs, workspace.spool)
     registry = Registry(workspace.root)
     champion = registry.champion()
     findings: list[Finding] = []
     try:
-        days = available_days(source.root)
+        days = source.available_days()
         newest = max((logged for logged in days if logged <= day), default=None)
         findings += freshness_findings(day, newest, champion.as_of if champion else None, chosen.monitor)
         if champion is not None and day in days:
+            source.refresh(day)
             scorer = Scorer.load(registry.verify(champion.model_id))
             now = _evaluated(scorer, workspace, source, day)
             then = read_json(registry.path(champion.model_id) / "metrics.json")

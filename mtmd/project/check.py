@@ -47,21 +47,22 @@ def _check_logs(preset: Preset, logs: str, as_of: date | None, names: frozenset[
         require_world_of_gate(preset, logs)
     except ConfigError as impossible:
         yield error(Part.PRESET, "ab_test.gate", str(impossible), "set ab_test.gate to false")
-    days = check_days(preset, logs, as_of)
-    yield from days.findings
-    if days.as_of is None:
-        return
     with TemporaryDirectory() as folder, locked(Path(folder) / "spill") as connection:
-        statements = check_statements(connection, LogSource.of(preset, logs), days.files)
+        source = LogSource.of(preset, logs, Path(folder) / "spool")
+        days = check_days(preset, source, as_of)
+        yield from days.findings
+        if days.as_of is None:
+            return
+        statements = check_statements(connection, source, days.files, days.as_of)
         yield from statements.findings
         if set(statements.tables) == set(TABLES):
-            yield from _check_day(connection, preset, logs, days, statements, names, Path(folder))
+            yield from _check_day(connection, preset, source, days, statements, names, Path(folder))
 
 
 def _check_day(
     connection: Connection,
     preset: Preset,
-    logs: str,
+    source: LogSource,
     days: DaysCheck,
     statements: StatementsCheck,
     names: frozenset[str],
@@ -82,14 +83,14 @@ def _check_day(
         yield from mended[table].findings
         if not mended[table].findings and read.columns is not None:
             yield fact(Part.COLUMNS, table, f"{len(declared[table])} columns, as declared")
-    yield from check_other_days(connection, statements.tables, logs, days.window, preset.declarations)
+    yield from check_other_days(connection, statements.tables, days.window, preset.declarations)
     impossible = stage(connection, mended, days.files, days.as_of, preset, folder)
     yield from impossible
     if not impossible:
         skipped = {table for table, read in statements.tables.items() if read.columns is None}
         yield from check_rows(connection, preset, mended, skipped)
         yield from _features(connection, preset, mended, skipped)
-        yield from check_cost(connection, preset, logs, (*days.window, days.as_of), statements.seconds)
+        yield from check_cost(connection, preset, source, (*days.window, days.as_of), statements.seconds)
 
 
 def _features(

@@ -3,18 +3,21 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from pydantic import ValidationError
 
-from mtmd.config import Declarations, Feature
+from mtmd.config import Declarations, Feature, IdType
 from mtmd.errors import ConfigError
-from mtmd.logs.columns import is_readable
-from mtmd.logs.contract import optional_columns, table_columns
-from mtmd.logs.files import duckdb_paths
+from mtmd.logs.columns import TEXT, is_checked_text, is_readable
+from mtmd.logs.contract import ID_COLUMNS, optional_columns, table_columns
+from mtmd.logs.ids import ID_RULES, no_id_sql, shown_sql
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, counted, error, nearest
 from mtmd.project.statements import TableRead
 from mtmd_expectations.common import name
+
+_MOST_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,30 @@ class _Columns:
             if column in self.taken and not is_readable(self.there[self.taken[column]], kind)
         }
 
+    @property
+    def checked(self) -> dict[str, str]:
+        """Declared columns whose values must each be an id of text, or a UUID, with the declared type."""
+        return {
+            column: kind
+            for column, kind in self.declared.items()
+            if column in self.taken and is_checked_text(self.table, column, kind)
+        }
+
+    @property
+    def from_text(self) -> list[str]:
+        """Declared columns that are read from a CSV file's text."""
+        return [column for column in self.declared if self.there.get(self.taken.get(column, "")) == TEXT]
+
     def read(self, column: str) -> str:
         """The SQL of a declared column."""
         kind = self.declared[column]
         if column not in self.taken:
             return f"cast(null as {kind})"
         source = name(self.taken[column])
-        return source if self.there[self.taken[column]] == kind else f"try_cast({source} as {kind})"
+        value = source if self.there[self.taken[column]] == kind else f"try_cast({source} as {kind})"
+        if column in self.checked:
+            return f"case when {no_id_sql(source, kind)} then null else {value} end"
+        return value
 
 
 def mend_columns(
@@ -68,12 +88,10 @@ def mend_columns(
 
     Raises EngineError for files that do not fit each other.
     """
-    given = {"paths": duckdb_paths(paths)}
-    described = rows(connection, f"describe select * from (\n{read.statement}\n) as source", given)
-    there = {row["column_name"]: row["column_type"] for row in described}
+    there = read.columns_of(connection, *paths)
     columns = _Columns(read.table, declared, there, _taken(there, declared))
     selected = ", ".join(f"{columns.read(column)} as {name(column)}" for column in declared)
-    lost = _lost(connection, read, columns, given["paths"])
+    lost = _lost(connection, read, columns, paths)
     unknown = frozenset(
         {column for column, n in lost.items() if n} | (declared.keys() - columns.taken.keys())
     )
@@ -82,6 +100,8 @@ def mend_columns(
         findings = (
             *_absent(columns, lost, declarations),
             *_retyped(columns, lost, declarations),
+            *_no_ids(connection, read, columns, lost, paths),
+            *_no_values(columns, lost),
             *_undeclared(columns, forgiven),
             *_unlike(read, declared, optional_columns(declarations.domains)),
         )
@@ -98,15 +118,16 @@ def _taken(there: dict[str, str], declared: dict[str, str]) -> dict[str, str]:
     return taken
 
 
-def _lost(connection: Connection, read: TableRead, columns: _Columns, paths: list[str]) -> dict[str, int]:
-    """Of each column of another type: how many of its values are none of the declared type."""
-    if not columns.retyped:
+def _lost(connection: Connection, read: TableRead, columns: _Columns, paths: list[Path]) -> dict[str, int]:
+    """Of each column of another type, of text ids or of a CSV file: how many of its values are none of its type."""
+    compared = [*dict.fromkeys((*columns.retyped, *columns.checked, *columns.from_text))]
+    if not compared:
         return {}
     counts = ", ".join(
         f"count_if({name(columns.taken[column])} is not null and {columns.read(column)} is null) as {name(column)}"
-        for column in columns.retyped
+        for column in compared
     )
-    (row,) = rows(connection, f"select {counts} from (\n{read.statement}\n) as source", {"paths": paths})
+    (row,) = rows(connection, f"select {counts} from (\n{read.statement}\n) as source", read.given(paths))
     return row
 
 
@@ -122,6 +143,8 @@ def _absent(columns: _Columns, lost: dict[str, int], declarations: Declarations)
         elif other != column:
             text = f"missing; there is a column {other} {columns.there[other]}"
             remedy = f"if that is it: select * exclude ({other}), {_value(columns, column, lost)} as {column}"
+            if declared_otherwise := _other_ids(columns, column, declarations):
+                remedy += f"; and {declared_otherwise}"
             yield error(Part.COLUMNS, place, text, remedy)
 
 
@@ -133,15 +156,61 @@ def _retyped(columns: _Columns, lost: dict[str, int], declarations: Declarations
         if lost[column]:
             text += f", and {counted(lost[column], 'value')} can't be cast"
         remedy = f"select * replace ({_value(columns, column, lost)} as {column})"
+        if declared_otherwise := _other_ids(columns, column, declarations):
+            remedy = declared_otherwise if lost[column] else f"{remedy}; or {declared_otherwise}"
         if _may_be(columns.table, column, there, declarations):
             remedy += f'; or set type = "{there.removesuffix("[]")}" of the feature in the preset'
         yield error(Part.COLUMNS, f"{columns.table}.{column}", text, remedy)
 
 
+def _no_ids(
+    connection: Connection, read: TableRead, columns: _Columns, lost: dict[str, int], paths: list[Path]
+) -> Iterator[Finding]:
+    """Values that are no ids, in columns of a type that ids may be read from."""
+    for column, kind in columns.checked.items():
+        if column in columns.retyped or not lost[column]:
+            continue
+        source = name(columns.taken[column])
+        shown = rows(
+            connection,
+            f"select distinct {shown_sql(source)} as value from (\n{read.statement}\n) as source "
+            f"where {no_id_sql(source, kind)} order by all limit {_MOST_SHOWN}",
+            read.given(paths),
+        )
+        listed = ", ".join(repr(row["value"]) for row in shown)
+        text = f"{counted(lost[column], 'value')} can't be read as {kind}, such as {listed}; each {ID_RULES[kind]}"
+        remedy = f"correct the logs, or source_{columns.table}.sql"
+        if kind == "UUID" and (whose := ID_COLUMNS[columns.table].get(column)):
+            remedy += f'; or set {whose} = "VARCHAR" in [ids] of the preset'
+        yield error(Part.COLUMNS, f"{columns.table}.{column}", text, remedy)
+
+
+def _other_ids(columns: _Columns, column: str, declarations: Declarations) -> str:
+    """What the preset would have to say for a column of ids to be read as it is; nothing for another column."""
+    whose, there = ID_COLUMNS[columns.table].get(column), columns.there[columns.taken[column]]
+    kinds = [kind for kind in get_args(IdType) if is_readable(there, kind)]
+    if whose is None or column not in columns.retyped or not kinds:
+        return ""
+    kind = there if there in kinds else kinds[0]
+    feature = f', and type = "{kind}" of the feature' if _feature(columns.table, column, declarations) else ""
+    return f'set {whose} = "{kind}" in [ids] of the preset{feature}'
+
+
+def _no_values(columns: _Columns, lost: dict[str, int]) -> Iterator[Finding]:
+    for column in columns.from_text:
+        if lost[column] and column not in columns.checked:
+            text = f"{counted(lost[column], 'value')} of the CSV file can't be read as {columns.declared[column]}"
+            remedy = f"correct the file, or read the column yourself in source_{columns.table}.sql"
+            yield error(Part.COLUMNS, f"{columns.table}.{column}", text, remedy)
+
+
 def _value(columns: _Columns, column: str, lost: dict[str, int]) -> str:
-    """The SQL of a column's value in its declared type; of ids that are no numbers a number for each."""
+    """The SQL of a column's value in its declared type; of categories that are no numbers a number for each.
+
+    Ids that can't be cast are left as they are: then it is the declared type that has to change.
+    """
     source, kind = columns.taken[column], columns.declared[column]
-    if column not in columns.retyped:
+    if column not in columns.retyped or (lost[column] and column in ID_COLUMNS[columns.table]):
         return source
     if not lost[column]:
         return f"cast({source} as {kind.lower()})"

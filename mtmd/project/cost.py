@@ -5,6 +5,7 @@ from datetime import date
 from math import log2
 
 from mtmd.config import Preset, SideSchema
+from mtmd.logs.source import LogSource
 from mtmd.project.days import window_files
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, fact
@@ -16,7 +17,7 @@ _LIST = 8 + 4  # where a row's values are, and how many
 
 
 def check_cost(
-    connection: Connection, preset: Preset, logs: str, days: Sequence[date], seconds: float
+    connection: Connection, preset: Preset, source: LogSource, days: Sequence[date], seconds: float
 ) -> Iterator[Finding]:
     """Facts about the window and the held-out day, `days`, as if all were as large as the staged one.
 
@@ -30,7 +31,7 @@ def check_cost(
     counts = {table: int(row[table]) for table in ("requests", "ads", "candidates")}
     listed = ", ".join(f"{n * len(days):,} {table}" for table, n in counts.items())
     yield fact(Part.COST, "rows", f"{len(days)} days: about {listed}")
-    files = window_files(logs, days)
+    files = window_files(source, days)
     size = sum(path.stat().st_size for path in files)
     yield fact(
         Part.COST,

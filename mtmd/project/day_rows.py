@@ -44,16 +44,17 @@ def stage(
     source, database = LogSource(folder, folder), Database(url="", connection=connection)
     for table, columns in table_columns(preset.declarations).items():
         there = dict.fromkeys(files[table], columns)  # a mended statement gives what is declared
-        create_source_view(connection, f"source_{table}", source, table, columns, there)
+        create_source_view(connection, f"source_{table}", source, table, day, columns, there)
     present = dict.fromkeys(Needs, False) | {
         Needs.NOTHING: True,
         Needs.POSITION: "position" not in mended["candidates"].unknown,
     }
     try:
         stage_day(database, source, files, day, preset, present)
-    except LogsError as wrong:
+    except (LogsError, ConfigError) as wrong:
         text, _, remedy = str(wrong).rpartition("; " if "; " in str(wrong) else ": ")
-        return [error(Part.ROWS, str(day), text, remedy)]
+        place = str(preset.expectations if isinstance(wrong, ConfigError) else day)
+        return [error(Part.ROWS, place, text, remedy)]
     return []
 
 

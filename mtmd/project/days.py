@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtmd.config import Preset
-from mtmd.errors import ConfigError, LogsError, StorageError
+from mtmd.errors import ConfigError, LogsError, MtmdError, StorageError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import SourceFiles
-from mtmd.logs.files import day_files, table_days
+from mtmd.logs.source import LogSource
 from mtmd.project.findings import Finding, Part, counted, error, fact, warning
 from mtmd.run import plan_window, training_days
 from mtmd.store.files import resolve
@@ -26,37 +26,54 @@ class DaysCheck(NamedTuple):
     window: list[date]
 
 
-def check_days(preset: Preset, logs: str, as_of: date | None) -> DaysCheck:
+def check_days(preset: Preset, source: LogSource, as_of: date | None) -> DaysCheck:
     """The days of each table; then the files of `as_of`, by default the newest day that all tables have."""
-    try:
-        days = {table: table_days(logs, table) for table in TABLES}
-    except (LogsError, StorageError) as wrong:
-        finding = error(Part.DAYS, logs, str(wrong), "correct the name, or the preset's logs")
-        return DaysCheck([finding], None, {}, [])
-    findings = [_of_table(table, days[table], logs) for table in TABLES]
+    days: dict[str, set[date]] = {}
+    findings = []
+    for table in TABLES:
+        try:
+            days[table] = source.table_days(table)
+        except (ConfigError, LogsError, StorageError) as wrong:
+            findings.append(_unlisted(source, table, wrong))
+    if findings:
+        return DaysCheck(list(dict.fromkeys(findings)), None, {}, [])
+    findings = [_of_table(table, days[table], source) for table in TABLES]
     common = set.intersection(*days.values())
     chosen = as_of or max(common, default=None)
     if chosen is None:
         if all(days.values()):
             findings.append(
-                error(Part.DAYS, logs, "no day that all tables have", "deliver a day's three tables")
+                error(
+                    Part.DAYS, str(source.root), "no day that all tables have", "deliver a day's three tables"
+                )
             )
         return DaysCheck(findings, None, {}, [])
     findings += [*_gaps(preset, chosen, days), *_window(preset, chosen, days)]
-    files, without = _files(logs, chosen)
+    files, without = _files(source, chosen)
     window = sorted(set(plan_window(chosen, preset.window_days)) & common - preset.left_out.keys())
     complete = chosen in common and not without
     return DaysCheck(findings + without, chosen if complete else None, files, window)
 
 
-def window_files(logs: str, days: Iterable[date]) -> list[Path]:
-    """All files of the days that have any."""
-    return [path for day in days for paths in _files(logs, day)[0].values() for path in paths]
+def window_files(source: LogSource, days: Iterable[date]) -> list[Path]:
+    """All files of the days that have any; those of remote tables are not fetched for it."""
+    tables = [table for table in TABLES if not source.is_remote(table)]
+    return [path for day in days for paths in _files(source, day, tables)[0].values() for path in paths]
 
 
-def _of_table(table: str, days: set[date], logs: str) -> Finding:
+def _unlisted(source: LogSource, table: str, wrong: MtmdError) -> Finding:
+    if source.is_remote(table):
+        text, _, remedy = str(wrong).partition("; ")
+        return error(Part.DAYS, table, text, remedy)
+    return error(Part.DAYS, str(source.root), str(wrong), "correct the name, or the preset's logs")
+
+
+def _of_table(table: str, days: set[date], source: LogSource) -> Finding:
+    if not days and (said := source.said_place(table)) is not None:
+        remedy = f"write the logs there, or correct {said}"
+        return error(Part.DAYS, table, f"no day in {source.place(table)}", remedy)
     if not days:
-        folder = resolve(logs) / table
+        folder = resolve(source.root) / table
         missing = "the folder does not exist" if not folder.is_dir() else "no folder date=YYYY-MM-DD in it"
         return error(Part.DAYS, str(folder), missing, "write the logs there, or correct the preset's logs")
     return fact(Part.DAYS, table, f"{counted(len(days), 'day')}, {min(days)} to {max(days)}")
@@ -98,15 +115,15 @@ def _window(preset: Preset, as_of: date, days: dict[str, set[date]]) -> list[Fin
     return findings
 
 
-def _files(logs: str, day: date) -> tuple[SourceFiles, list[Finding]]:
+def _files(source: LogSource, day: date, tables: Iterable[str] = TABLES) -> tuple[SourceFiles, list[Finding]]:
     files: SourceFiles = {}
     findings = []
-    for table in TABLES:
+    for table in tables:
         try:
-            files[table] = day_files(logs, table, day)
-        except LogsError as wrong:
+            files[table] = source.day_files(table, day)
+        except (ConfigError, LogsError) as wrong:
             files[table] = []
-            if "no .parquet file" in str(wrong):  # that the folder is missing is said of the window
+            if " does not exist; " not in str(wrong):  # that the folder is missing is said of the window
                 text, _, remedy = str(wrong).partition("; ")
                 findings.append(error(Part.DAYS, table, text, remedy))
     return files, findings

@@ -1,36 +1,35 @@
 """Whether the window's days have the columns of the day that is looked at; of their rows nothing is read."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial
 
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.logs.contract import optional_columns, table_columns
-from mtmd.logs.files import day_files
 from mtmd.project.columns import as_read, difference
 from mtmd.project.engine import Connection, EngineError
 from mtmd.project.findings import Finding, Part, counted, error
-from mtmd.project.statements import TableRead, columns_of
+from mtmd.project.statements import TableRead
 
 
 def check_other_days(
     connection: Connection,
     tables: dict[str, TableRead],
-    logs: str,
     days: Sequence[date],
     declarations: Declarations,
 ) -> Iterator[Finding]:
     """One finding for each table and difference, with the days that have it. What is cast alike is no difference."""
     optional = optional_columns(declarations.domains)
     for table, read in tables.items():
-        if read.columns is None:
-            continue
+        if read.columns is None or read.source.is_remote(table):
+            continue  # a remote table has the same columns on all days
         read_alike = partial(as_read, declared=table_columns(declarations)[table], optional=optional)
         usual = read_alike(next(iter(read.columns.values())))
         found: dict[str, list[date]] = {}
         for day in days:
-            for words in _differences(connection, read, logs, day, usual, read_alike):
+            for words in _differences(connection, replace(read, day=day), usual, read_alike):
                 found.setdefault(words, []).append(day)
         for words, having in found.items():
             text = f"{counted(len(having), 'earlier day')}, {having[0]} first: {words}"
@@ -41,19 +40,17 @@ def check_other_days(
 def _differences(
     connection: Connection,
     read: TableRead,
-    logs: str,
-    day: date,
     usual: dict[str, str],
     read_alike: Callable[[dict[str, str]], dict[str, str]],
 ) -> Iterator[str]:
     try:
-        files = day_files(logs, read.table, day)
+        files = read.source.day_files(read.table, read.day)
     except LogsError as wrong:
         yield str(wrong).split(": ")[1].split("; ")[0]
         return
     for path in files:
         try:
-            if words := difference(usual, read_alike(columns_of(connection, read.statement, path))):
+            if words := difference(usual, read_alike(read.columns_of(connection, path))):
                 yield words
                 return
         except EngineError as wrong:

@@ -78,6 +78,7 @@ def _simpler(values: _Values, message: str) -> Iterator[_Values]:
     for path in (("evaluation", "value_weights"), ("min_window_days",), ("window_days",)):
         yield _deleted(values, path)
     yield from _simpler_entries(values, ("domains", "tasks"), ("parent", "products"), message)
+    yield from _retyped(values, message)
     yield from _simpler_entries(values, ("features",), ("domains", "type"), message)
     yield from _shallow(values)
     for names in (("domains", "surfaces"), ("domains", "products")):
@@ -85,6 +86,14 @@ def _simpler(values: _Values, message: str) -> Iterator[_Values]:
         if isinstance(listed, list):
             yield _set(values, names, [name for name in dict.fromkeys(listed) if name != "all"])
             yield _set(values, names, [name for name in listed if repr(name) not in message])
+
+
+def _retyped(values: _Values, message: str) -> Iterator[_Values]:
+    """Features that a message names, with the type that it asks for."""
+    if (asked := re.search(r"set its type to (\w+)", message)) is not None:
+        for n, feature in tables_at(values, ("features",)):
+            if repr(feature.get("name")) in message:
+                yield _set(values, ("features", n, "type"), asked[1])
 
 
 def _simpler_entries(values: _Values, place: Path_, keys: tuple[str, ...], message: str) -> Iterator[_Values]:

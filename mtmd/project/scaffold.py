@@ -6,16 +6,18 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from mtmd.errors import ConfigError
+from mtmd.project.proposal.propose import Proposal
 from mtmd.store.files import atomic_directory
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _TEMPLATES = files("mtmd.project") / "templates"
 
 
-def create_project(folder: Path, name: str | None = None) -> list[Path]:
+def create_project(folder: Path, name: str | None = None, proposal: Proposal | None = None) -> list[Path]:
     """Make `folder` a project; returns its files. `name` is the preset's, by default the folder's own name.
 
-    Raises ConfigError for a folder that exists already, which is left as it is, and a name that no preset can have.
+    With a `proposal` the preset and the statements are those for its logs. Raises ConfigError for a folder that exists
+    already, which is left as it is, and a name that no preset can have.
     """
     target = folder.absolute()
     name = target.name if name is None else name
@@ -30,9 +32,19 @@ def create_project(folder: Path, name: str | None = None) -> list[Path]:
         for path, template in _templates(_TEMPLATES):
             place = directory / path
             place.parent.mkdir(parents=True, exist_ok=True)
-            text = template.read_text(encoding="utf-8").replace("@name@", name)
-            place.write_text(text.replace("@folder@", str(target)), encoding="utf-8")
+            text = template.read_text(encoding="utf-8")
+            if proposal is not None:
+                text = _proposed(path, text, proposal)
+            text = text.replace("@name@", name).replace("@folder@", str(target))
+            place.write_text(text, encoding="utf-8")
     return sorted(path for path in target.rglob("*") if path.is_file())
+
+
+def _proposed(path: str, text: str, proposal: Proposal) -> str:
+    """A template's text with what is proposed in the place of what it says."""
+    if path.startswith("sql/"):
+        return proposal.statements[path.removeprefix("sql/source_").removesuffix(".sql")]
+    return proposal.in_preset(text) if path == "preset.toml" else text
 
 
 def _templates(folder: Traversable, above: str = "") -> list[tuple[str, Traversable]]:

@@ -2,19 +2,20 @@
 
 import re
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mtmd.errors import ConfigError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import SourceFiles
-from mtmd.logs.files import duckdb_paths
+from mtmd.logs.reading import as_it_is, found_columns, parameters
 from mtmd.logs.source import LogSource
 from mtmd.project.engine import Connection, EngineError, rows
 from mtmd.project.findings import Finding, Part, error
 
-RAW = "select * from read_parquet($paths, hive_partitioning = false)"
 _LINE = re.compile(r"\n+LINE (\d+):.*", re.DOTALL)
 
 
@@ -25,9 +26,23 @@ class TableRead:
     `statement` can be used in any case: where the table's own is wrong, it reads the files as they are.
     """
 
+    source: LogSource
     table: str
+    day: date
     statement: str
     columns: dict[Path, dict[str, str]] | None
+
+    def given(self, paths: Sequence[Path]) -> dict[str, Any]:
+        """The parameters of the statement, on some files of the day."""
+        return parameters(self.statement, paths, self.day)
+
+    def columns_of(self, connection: Connection, *paths: Path) -> dict[str, str]:
+        """Columns and types that the statement gives of files. Raises EngineError."""
+        query = f"describe select * from (\n{self.statement}\n) as source"
+        described = rows(connection, query, self.given(paths))
+        return found_columns(
+            self.source, self.table, {row["column_name"]: row["column_type"] for row in described}
+        )
 
 
 class StatementsCheck(NamedTuple):
@@ -38,45 +53,42 @@ class StatementsCheck(NamedTuple):
     seconds: float
 
 
-def check_statements(connection: Connection, source: LogSource, files: SourceFiles) -> StatementsCheck:
+def check_statements(
+    connection: Connection, source: LogSource, files: SourceFiles, day: date
+) -> StatementsCheck:
     """Describe each statement, then read all that it gives. Files that can't be read are left out of `files`."""
     findings: list[Finding] = []
     tables = {}
     started = time.perf_counter()
     for table in TABLES:
-        unreadable = [_unreadable(connection, path) for path in files[table]]
+        raw = TableRead(source, table, day, as_it_is(source, table), None)
+        unreadable = [_unreadable(connection, raw, path) for path in files[table]]
         broken = [finding for finding in unreadable if finding is not None]
         findings += broken
         files[table] = [path for path, bad in zip(files[table], unreadable, strict=True) if bad is None]
         if not files[table]:
             continue
-        read = _read(connection, source, table, files[table])
+        read = _read(connection, raw, files[table])
         if isinstance(read, Finding):
             findings.append(read)
-            read = TableRead(table, RAW, None)
+            read = raw
         tables[table] = read
     return StatementsCheck(findings, tables, time.perf_counter() - started)
 
 
-def columns_of(connection: Connection, statement: str, path: Path) -> dict[str, str]:
-    """Columns and types that a statement gives of one file. Raises EngineError."""
-    described = rows(
-        connection, f"describe select * from (\n{statement}\n) as source", {"paths": duckdb_paths([path])}
-    )
-    return {row["column_name"]: row["column_type"] for row in described}
-
-
-def _unreadable(connection: Connection, path: Path) -> Finding | None:
+def _unreadable(connection: Connection, raw: TableRead, path: Path) -> Finding | None:
     try:
-        columns_of(connection, RAW, path)
+        raw.columns_of(connection, path)
     except EngineError as wrong:
+        kind = "CSV" if raw.source.is_csv(raw.table) else "Parquet"
         return error(
-            Part.STATEMENTS, str(path), f"not readable Parquet: {_first(wrong)}", "write the file again"
+            Part.STATEMENTS, str(path), f"not readable {kind}: {_first(wrong)}", "write the file again"
         )
     return None
 
 
-def _read(connection: Connection, source: LogSource, table: str, paths: list[Path]) -> TableRead | Finding:
+def _read(connection: Connection, raw: TableRead, paths: list[Path]) -> TableRead | Finding:
+    source, table = raw.source, raw.table
     place = f"source_{table}.sql" if source.sql is None else str(Path(source.sql) / f"source_{table}.sql")
     try:
         statement = source.statement(table)
@@ -84,20 +96,16 @@ def _read(connection: Connection, source: LogSource, table: str, paths: list[Pat
         text, _, remedy = str(wrong).partition("; ")
         return error(Part.STATEMENTS, place, text, remedy)
     try:
-        columns = {path: columns_of(connection, statement, path) for path in paths}
-        rows(
-            connection,
-            f"select bit_xor(hash(source)) from (\n{statement}\n) as source",
-            {"paths": duckdb_paths(paths)},
-        )
+        read = replace(raw, statement=statement)
+        columns = {path: read.columns_of(connection, path) for path in paths}
+        query = f"select bit_xor(hash(source)) from (\n{statement}\n) as source"
+        rows(connection, query, read.given(paths))
     except EngineError as wrong:
         line = _line(wrong)
-        has = ", ".join(f"{name} {kind}" for name, kind in columns_of(connection, RAW, paths[0]).items())
+        has = ", ".join(f"{name} {kind}" for name, kind in raw.columns_of(connection, paths[0]).items())
         remedy = f"correct the statement; {paths[0].name} of {table} has {has}"
-        if '";"' in str(wrong):
-            remedy = "remove the semicolon: the statement becomes part of others"
         return error(Part.STATEMENTS, f"{place}:{line}" if line else place, _first(wrong), remedy)
-    return TableRead(table, statement, columns)
+    return replace(read, columns=columns)
 
 
 def _first(wrong: Exception) -> str:

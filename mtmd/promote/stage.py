@@ -15,6 +15,7 @@ from mtmd.evaluate.stage import Evaluated
 from mtmd.export.stage import Proofs
 from mtmd.extract.shards import Days
 from mtmd.promote.gates import GateInputs, Verdict, ab_gate, apply_gates
+from mtmd.promote.origin import ORIGIN, origin
 from mtmd.registry.records import Registered
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
@@ -95,6 +96,8 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
     )
     if earlier is None:
         write_json(directory / _VALIDATION, run.quality.model_dump(mode="json"))
+        made_with = origin(plan, run.days, run.trained)
+        write_json(directory / ORIGIN, made_with.model_dump(mode="json"))
         write_json(directory / _SUMMARY, summary.model_dump(mode="json"))
     return summary
 

@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 from mtmd.config import Frozen
 from mtmd.errors import LogsError, MtmdError
 from mtmd.logs.encoding import EncodedAds
+from mtmd.logs.ids import id_array, is_id
 from mtmd.publish.embedding import publish_ads
 from mtmd.serve.http.answers import RankAnswer, answer_rank
 from mtmd.serve.http.intake import Refused, Settings
@@ -75,16 +76,16 @@ def _answer(serving: Serving, body: dict[str, Any]) -> RankAnswer:
 
 def _encoded(scorer: Scorer, rows: Sequence[Row]) -> Iterator[EncodedAds]:
     """The ads of each product, encoded as the bundle declares."""
-    products = scorer.info.declarations.domains.products
+    products, kind = scorer.info.declarations.domains.products, scorer.info.declarations.ids.ad
     for number, row in enumerate(rows):
-        if row.get("product") not in products or not isinstance(row.get("ad_id"), int):
+        if row.get("product") not in products or not is_id(row.get("ad_id"), kind):
             raise LogsError(
-                f"ad {number} has ad_id {row.get('ad_id')!r} and product {row.get('product')!r}; the id must be an "
-                f"integer and the product one of {list(products)}"
+                f"ad {number} has ad_id {row.get('ad_id')!r} and product {row.get('product')!r}; the id must be a "
+                f"{kind} and the product one of {list(products)}"
             )
     for product in products:
         if product_rows := [row for row in rows if row["product"] == product]:
-            ids = np.array([row["ad_id"] for row in product_rows], np.int64)
+            ids = id_array([row["ad_id"] for row in product_rows], kind)
             # A snapshot with an ad that has no bid is refused; here such an ad has bid 0, and ranks by task alone.
             bids = np.array([row.get("bid") or 0.0 for row in product_rows], np.float32)
             yield EncodedAds(product, ids, scorer.encode(product_rows, "item"), bids)

@@ -13,7 +13,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,7 @@ def publish_ads(
 class EarlierAds:
     """The ads of one product in an earlier publication, in ascending order of their ids."""
 
-    ad_id: NDArray[np.int64]  # (N,)
+    ad_id: NDArray[Any]  # (N,)
     features: NDArray[np.int64]  # (N, 2)
     block: NDArray[np.int64]  # (N,) which of `blocks` has the ad
     row: NDArray[np.int64]  # (N,) and where in it

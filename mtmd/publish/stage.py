@@ -1,9 +1,10 @@
 """Publish the champion's ads, after a promotion and whenever a newer snapshot of ads is there; and export them.
 
 An export has published embeddings as features of another model, such as the heavyweight ranker (paper §1): one Parquet
-file with a row per ad: `ad_id` int64, `product` string, `bundle_id` string, `day` date of the snapshot, `bid` float,
-and `embedding.<task>` a fixed-size list of float32 per task, null where the product lacks it. Vectors of one bundle are
-comparable with each other and with nothing else, so join on `bundle_id` as well as on `ad_id`.
+file with a row per ad: `ad_id` int64 or string, as ids are declared, `product` string, `bundle_id` string, `day` date
+of the snapshot, `bid` float, and `embedding.<task>` a fixed-size list of float32 per task, null where the product lacks
+it. Vectors of one bundle are comparable with each other and with nothing else, so join on `bundle_id` as well as on
+`ad_id`.
 """
 
 import os
@@ -21,8 +22,8 @@ from mtmd.config import Frozen
 from mtmd.errors import BundleError, LogsError, RegistryError
 from mtmd.extract.shards import ShardRef, read_manifest
 from mtmd.extract.snapshot import ads_digests, read_ads
-from mtmd.logs.encoding import EncodedAds
-from mtmd.logs.files import newest_day
+from mtmd.logs.encoding import ARROW_TYPES, EncodedAds
+from mtmd.logs.ids import id_list
 from mtmd.logs.source import LogSource
 from mtmd.publish.embedding import Counts, publish_ads
 from mtmd.registry.bundle import OUTPUT_PREFIX, BundleInfo, load_bundle
@@ -83,10 +84,10 @@ def publish(
             raise RegistryError(
                 f"{workspace.root} has no champion whose ads could be published; run a day first"
             )
-        wanted = day or newest_day(source.root, "ads")
+        wanted = day or source.newest_day("ads")
         scorer = Scorer.load(registry.verify(champion.model_id))
         digests = workspace.shards / "digests"
-        sources = ads_digests(source.root, wanted, digests)
+        sources = ads_digests(source, wanted, digests)
         if held_out is not None:
             _require_same(held_out, sources)
         served, previous = _serving(catalogue, champion.model_id, scorer)
@@ -144,7 +145,7 @@ def _snapshot(
 ) -> Iterator[EncodedAds]:
     """A day's ads for the towers; raises at its end, before a publication is complete, if they are not `sources`'."""
     yield from read_ads(source, day, scorer.info.declarations)
-    if ads_digests(source.root, day, digests) != sources:
+    if ads_digests(source, day, digests) != sources:
         raise LogsError(f"ads of {day} changed while they were read; publish again when they are complete")
 
 
@@ -197,7 +198,7 @@ def export_embeddings(ads: PublishedAds, info: BundleInfo, day: date, path: Path
 
 def _schema(info: BundleInfo) -> Any:
     fields = [
-        ("ad_id", pa.int64()),
+        ("ad_id", ARROW_TYPES[info.declarations.ids.ad]),
         ("product", pa.string()),
         ("bundle_id", pa.string()),
         ("day", pa.date32()),
@@ -210,7 +211,7 @@ def _schema(info: BundleInfo) -> Any:
 def _batch(block: AdBlock, info: BundleInfo, day: date, schema: Any) -> Any:
     rows = len(block)
     columns = [
-        pa.array(block.ad_id),
+        pa.array(id_list(block.ad_id), ARROW_TYPES[info.declarations.ids.ad]),
         pa.repeat(pa.scalar(block.product), rows),
         pa.repeat(pa.scalar(info.bundle_id), rows),
         pa.repeat(pa.scalar(day), rows),

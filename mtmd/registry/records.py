@@ -1,7 +1,7 @@
 """What the registry stores and returns."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,17 @@ class ModelManifest(Frozen):
     seeds: dict[str, int]
     packages: dict[str, str] = Field(description="versions of the packages that decide the numbers")
     files: dict[str, str] = Field({}, description="sha256 of every other file; `add` fills it")
+
+
+class RunOrigin(Frozen):
+    """What a decided run was made with, for people who compare two runs: `origin.json` beside its summary."""
+
+    preset: dict[str, Any] = Field(description="every key of the preset, resolved, as that version wrote it")
+    formats: dict[str, int] = Field(description="format number of each kind of stored output")
+    git_commit: str | None
+    packages: dict[str, str]
+    window_rows: int = Field(description="candidate rows of the training window")
+    training_seconds: float = Field(description="what the trainings took, now or when they were first made")
 
 
 class Registered(Frozen):

@@ -2,7 +2,8 @@
 
 A publication is a directory: per product and precision one Arrow file with `ad_id`, `bid`, `features` (a digest of what
 the tower read) and one `embedding.<task>` matrix per task of the product, in record batches that one thread scans at a
-time, and `ads.json`, which ties them together. Shapes: n ads of a block, K_t embedding width of task t.
+time, and `ads.json`, which ties them together. All but the ids that are texts is mapped. Shapes: n ads of a block, K_t
+embedding width of task t.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from pydantic import Field, ValidationError
 
 from mtmd.config import Frozen
 from mtmd.errors import BundleError, StorageError
+from mtmd.logs.ids import Id, id_list
 from mtmd.registry.bundle import OUTPUT_PREFIX, BundleInfo
 from mtmd.store.columns import Columns, ColumnWriter, map_batches
 from mtmd.store.files import atomic_directory, read_json, sha256_file, write_json
@@ -37,14 +39,14 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 class AdBlock:
     """Some ads of one product.
 
-    ad_id     (n,) int64
+    ad_id     (n,) int64, or bytes where ids are texts (`mtmd/logs/ids.py`)
     tasks     task → (n, K_t) float32 or float16, for the product's own tasks
     bid       (n,) float32, as in the snapshot of ads
     features  (n, 2) int64, digest of each ad's encoded features: an ad that keeps it keeps its embeddings
     """
 
     product: str
-    ad_id: NDArray[np.int64]
+    ad_id: NDArray[Any]
     tasks: Mapping[str, NDArray[Any]]
     bid: NDArray[np.float32]
     features: NDArray[np.int64]
@@ -69,9 +71,10 @@ class PublishedAds:
         return len(self.ad_id)
 
     @cached_property
-    def ad_id(self) -> NDArray[np.int64]:
+    def ad_id(self) -> NDArray[Any]:
         """(N,) of all ads."""
-        return np.concatenate([np.empty(0, np.int64), *(block.ad_id for block in self.blocks)])
+        ids = [block.ad_id for block in self.blocks]
+        return np.concatenate(ids) if ids else np.empty(0, np.int64)
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
@@ -168,14 +171,19 @@ def _check_block(info: BundleInfo, block: AdBlock) -> None:
     bids = (block.bid >= 0) & (block.bid <= LARGEST_BID)  # NaN is not
     if not bids.all():
         raise BundleError(
-            f"ad {block.ad_id[~bids][0]} has bid {block.bid[~bids][0]}; it must be between 0 and {LARGEST_BID:g}"
+            f"ad {_first(block, ~bids)} has bid {block.bid[~bids][0]}; it must be between 0 and {LARGEST_BID:g}"
         )
     for task, matrix in block.tasks.items():
         if len(rows := beyond_float16(matrix)):
             raise BundleError(
-                f"ad {block.ad_id[rows[0]]} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
+                f"ad {_first(block, rows)} has a {task} embedding with a number beyond ±{LARGEST:g} or not a "
                 f"number, of {len(rows)} such ads; a float16 can't hold it: look at the ad's features"
             )
+
+
+def _first(block: AdBlock, rows: NDArray[Any]) -> Id:
+    """The id of the first of some ads."""
+    return id_list(block.ad_id[rows][:1])[0]
 
 
 def beyond_float16(matrix: NDArray[Any]) -> NDArray[np.int64]:

@@ -9,8 +9,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtmd.errors import BundleError, LogsError
+from mtmd.logs.ids import Id, id_array
 from mtmd.registry.bundle import BundleInfo
 from mtmd.serve.published import LARGEST, PublishedAds, beyond_float16
 from mtmd.serve.scorer import Embeddings, Floats, Integers, Scorer
@@ -23,16 +25,16 @@ Row = dict[str, Any]  # raw, as the log contract has it: an absent column is nul
 class Ranked:
     """The best ads of R requests, best first; as many of each, since which ads rank does not depend on the request.
 
-    ad_id        (R, k) int64
+    ad_id        (R, k) int64, or bytes where ids are texts (`mtmd/logs/ids.py`)
     score        (R, k) float32, as the ranking gave it
     probability  (R, k, T) float32, of each task; NaN where the ad's product lacks it
-    unpublished  (m,) int64, ids that were asked for and are not among the published ads
+    unpublished  (m,) as ad_id, ids that were asked for and are not among the published ads
     """
 
-    ad_id: Integers
+    ad_id: NDArray[Any]
     score: Floats
     probability: Floats
-    unpublished: Integers
+    unpublished: NDArray[Any]
 
 
 class Ranker:
@@ -71,14 +73,15 @@ class Ranker:
         return queries
 
     def rank(
-        self, requests: Sequence[Row], ranking: Ranking, k: int, ad_ids: Sequence[int] | None = None
+        self, requests: Sequence[Row], ranking: Ranking, k: int, ad_ids: Sequence[Id] | None = None
     ) -> Ranked:
         """The k best ads of each raw request, exactly: of all published ads, or of those with the given ids.
 
         Raises LogsError as `embed` does.
         """
         queries = self.embed(requests)
-        table, unpublished = self.table, np.empty(0, np.int64)
+        table = self.table
+        unpublished: NDArray[Any] = np.empty(0, np.int64)
         if ad_ids is not None:
             rows, unpublished = table.find(ad_ids)
             table = AdTable(table.ads.subset(rows), self.scorer.info)
@@ -98,15 +101,15 @@ class AdTable:
         self.ads, self._info = ads, info
 
     @cached_property
-    def _sorted(self) -> tuple[Integers, Integers]:
+    def _sorted(self) -> tuple[NDArray[Any], Integers]:
         """Ids in ascending order, and the row of each."""
         order = np.argsort(self.ads.ad_id, kind="stable")
         return self.ads.ad_id[order], order
 
-    def find(self, ids: Sequence[int]) -> tuple[Integers, Integers]:
+    def find(self, ids: Sequence[Id]) -> tuple[Integers, NDArray[Any]]:
         """Rows (n,) of the ads with these ids, ascending and each once, and the ids that are not published."""
         keys, order = self._sorted
-        wanted = np.unique(np.array(ids, np.int64))
+        wanted = np.unique(id_array(ids, self._info.declarations.ids.ad))
         if not len(keys):
             return np.empty(0, np.int64), wanted
         place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)

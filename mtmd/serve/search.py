@@ -50,12 +50,12 @@ class TopAds:
     """The best ads of R queries, best first: k of them, or all that rank. Equal scores are in the ads' order.
 
     row    (R, k) int64, place among all published ads
-    ad_id  (R, k) int64
+    ad_id  (R, k) int64, or bytes where ids are texts
     score  (R, k) float32, as the ranking gave it
     """
 
     row: Integers
-    ad_id: Integers
+    ad_id: NDArray[Any]
     score: Floats
 
 

@@ -1,7 +1,8 @@
 """Arrow IPC files of plain number columns: written once, then memory-mapped as arrays.
 
 A file holds record batches, uncompressed and without nulls, so each column of a batch is one contiguous piece of the
-file and an array can view it. A matrix is a fixed-size list column; one without any number has no column.
+file and an array can view it. A matrix is a fixed-size list column; one without any number has no column. A column of
+texts, which is numpy's bytes in UTF-8, is a large_string column; reading it copies it.
 """
 
 import os
@@ -83,7 +84,7 @@ def create_columns(path: Path, columns: Mapping[str, tuple[DTypeLike, tuple[int,
 
 
 def map_columns(path: Path) -> Columns:
-    """Arrays that view a file of one batch: (N,) for a column, (N, width) for a matrix; a timestamp is int64 µs.
+    """Arrays of a file of one batch: (N,) for a column, (N, width) for a matrix; a timestamp is int64 µs.
 
     Raises StorageError when the file is not one that `write_columns` wrote.
     """
@@ -115,11 +116,15 @@ def _map(path: Path, mode: Literal["c", "r+"]) -> tuple[list[Columns], dict[str,
 
 
 def _to_arrow(values: NDArray[Any]) -> pa.Array:
+    if values.dtype.kind == "S":
+        return pa.array(values.tolist(), pa.large_binary()).cast(pa.large_string())
     flat = pa.array(np.ascontiguousarray(values).reshape(-1))
     return flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
 
 
 def _view(mapped: NDArray[np.uint8], column: pa.Array) -> NDArray[Any]:
+    if pa.types.is_large_string(column.type):
+        return np.array(column.cast(pa.large_binary()).to_pylist(), np.bytes_)
     is_matrix = pa.types.is_fixed_size_list(column.type)
     values = column.values if is_matrix else column
     buffer = values.buffers()[1]

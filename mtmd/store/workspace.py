@@ -22,6 +22,10 @@ class Workspace:
     def shards(self) -> Path:
         return self.root / "shards"
 
+    @property
+    def spool(self) -> Path:
+        return self.root / "spool"
+
     def validation(self, day: date) -> Path:
         return self.root / "validation" / f"date={day.isoformat()}"
 

@@ -20,7 +20,7 @@ from datetime import date, timedelta
 from math import exp, inf, log, sqrt
 from statistics import fmean, variance
 
-from scipy.stats import t as student
+from scipy.special import stdtrit  # of Student's t; scipy.stats takes most of a second to import
 
 from mtmd.config import DataConfig, Declarations
 from mtmd.validate.comparisons import Comparison, comparisons
@@ -80,7 +80,7 @@ def interval(comparison: Comparison, day: date, compared: int, limits: DataConfi
     tail = limits.false_alarm / (4 * compared)
     forecasts = (_level(earlier), *_week(earlier, day, limits.min_trailing_days))
     reaches = [
-        float(student.isf(tail, freedom)) * sqrt(max(error, comparison.floor) * comparison.thinner)
+        -float(stdtrit(freedom, tail)) * sqrt(max(error, comparison.floor) * comparison.thinner)
         for _, error, freedom in forecasts
     ]
     reach = min(reaches)

@@ -7,13 +7,14 @@ which keeps its current project in a global, runs under a lock.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from mtmd.config import Preset
 from mtmd.errors import LogsError, ValidationError
 from mtmd.logs.contract import TABLES, optional_columns, table_columns
-from mtmd.logs.files import day_directory, source_files
+from mtmd.logs.digests import file_names
 from mtmd.logs.reading import create_source_view
 from mtmd.logs.source import LogSource
 from mtmd.validate.deviations import deviations
@@ -36,6 +37,7 @@ from mtmd.validate.staging import (
     stage_trailing,
 )
 from mtmd_expectations import Needs, ads_suite, candidates_suite, requests_suite, window_suite
+from mtmd_expectations.common import together
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -61,7 +63,7 @@ def validate_day(
     Raises LogsError when a table is missing, empty or unreadable, naming the table, the day and the file.
     """
     declared, optional = table_columns(preset.declarations), optional_columns(preset.domains)
-    files = source_files(source.root, day)
+    files = source.source_files(day)
     with database() as opened:
         columns = {
             table: {file: columns_of(opened, source, table, file, day) for file in files[table]}
@@ -71,7 +73,7 @@ def validate_day(
             compare_schema(
                 table,
                 declared[table],
-                {file.name: found for file, found in columns[table].items()},
+                dict(zip(file_names(columns[table]), columns[table].values(), strict=True)),
                 optional,
             )
             for table in TABLES
@@ -80,14 +82,13 @@ def validate_day(
             return DayValidation(day=day, results=schemas + tuple(_not_run(schemas)))
         for table in TABLES:
             create_source_view(
-                opened.connection, f"source_{table}", source, table, declared[table], columns[table]
+                opened.connection, f"source_{table}", source, table, day, declared[table], columns[table]
             )
         limits = preset.data
         comparable = [p for p in trailing if p.day < day and p.candidates >= limits.min_trailing_rows]
         earlier = sorted(comparable, key=lambda p: p.day)[-limits.trailing_days :]
         previous_day = day - timedelta(days=1)
-        there = sorted(day_directory(source.root, "requests", previous_day).glob("*.parquet"))
-        previous = [] if previous_day in preset.left_out else there
+        previous = [] if previous_day in preset.left_out else _requests_if_there(source, previous_day)
         present = {
             Needs.NOTHING: True,
             Needs.TRAILING: bool(earlier),
@@ -98,10 +99,14 @@ def validate_day(
         stage_trailing(opened, earlier)
         profile = profile_staged_day(opened, day, preset.declarations)
         stage_deviations(opened, deviations(profile, earlier, preset.declarations, limits))
-        stage_previous_requests(opened, source, previous, previous_day)
+        stage_previous_requests(opened, source, previous, previous_day, preset.ids.request)
         stage_found(opened, source, files["candidates"], day, preset, present)
         results = run_suites(opened, _day_suites(preset), present)
     return DayValidation(day=day, results=schemas + results, profile=profile)
+
+
+def _requests_if_there(source: LogSource, day: date) -> list[Path]:
+    return source.day_files("requests", day) if source.has_day("requests", day) else []
 
 
 def validate_window(profiles: Sequence[DayProfile], preset: Preset) -> WindowValidation:
@@ -186,27 +191,42 @@ def _data_source(opened: Database) -> Iterator[Any]:
 def _run_suite(
     asset: Any, suite: "ExpectationSuite", present: Mapping[Needs, bool]
 ) -> Iterator[ExpectationResult]:
-    gx = load()
-    run = [e for e in suite.expectations if present[Needs(e.meta["needs"])]]
-    outcome = (
-        asset.add_batch_definition_whole_table("all")
-        .get_batch()
-        .validate(gx.ExpectationSuite(name=suite.name, expectations=run), result_format="COMPLETE")
-    )
-    by_name = {result.expectation_config.meta["name"]: result for result in outcome.results}
+    """Ask all expectations at once, and one by one only where some rows were found or a query failed."""
+    batch = asset.add_batch_definition_whole_table("all").get_batch()
+    has_rows, *others = [e for e in suite.expectations if present[Needs(e.meta["needs"])]]
+    outcomes = _outcomes(batch, [has_rows, together(others)] if others else [has_rows])
+    sound = all(outcome.success for outcome in outcomes.values())
+    if not sound:
+        outcomes = _outcomes(batch, [has_rows, *others])
     for expectation in suite.expectations:
-        name = expectation.meta["name"]
-        yield _result(suite.name, expectation, by_name.get(name), present[Needs(expectation.meta["needs"])])
+        ran = present[Needs(expectation.meta["needs"])]
+        if sound and ran and expectation is not has_rows:
+            yield ExpectationResult(
+                **_named(suite.name, expectation), status=Status.PASSED, observed=0, unexpected=0
+            )
+        else:
+            yield _result(suite.name, expectation, outcomes.get(expectation.meta["name"]), ran)
 
 
-def _result(table: str, expectation: Any, outcome: Any, ran: bool) -> ExpectationResult:
-    common = {
+def _outcomes(batch: Any, expectations: Sequence[Any]) -> dict[str, Any]:
+    """Great-expectations' outcomes by the expectation's name."""
+    suite = load().ExpectationSuite(name="asked", expectations=list(expectations))
+    outcome = batch.validate(suite, result_format="COMPLETE")
+    return {result.expectation_config.meta["name"]: result for result in outcome.results}
+
+
+def _named(table: str, expectation: Any) -> dict[str, Any]:
+    return {
         "table": table,
         "name": expectation.meta["name"],
         "description": expectation.description,
         "column": expectation.meta["column"],
         "severity": str(getattr(expectation.severity, "value", expectation.severity)),
     }
+
+
+def _result(table: str, expectation: Any, outcome: Any, ran: bool) -> ExpectationResult:
+    common = _named(table, expectation)
     if not ran:
         reason = _SKIPPED[Needs(expectation.meta["needs"])]
         return ExpectationResult(**common, status=Status.SKIPPED, message=reason)

@@ -1,6 +1,6 @@
-"""Validate the window's days with their suites: a day once per content, the window's aggregates at every run."""
+"""Validate the window's days with their suites: a day, and the window's aggregates, once per content."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,7 +11,6 @@ from mtmd.config import Frozen
 from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.digests import source_digests
-from mtmd.logs.files import source_files
 from mtmd.logs.sql import bare_sql
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
@@ -19,7 +18,7 @@ from mtmd.store.outputs import read_record
 from mtmd.validate.results import DayProfile, DayValidation, WindowValidation
 from mtmd.validate.runner import VALIDATION_FORMAT, validate_day, validate_window
 from mtmd.validate.runner import require as require_validation
-from mtmd_expectations import day_expectations
+from mtmd_expectations import day_expectations, window_expectations
 
 
 class DataQuality(Frozen):
@@ -68,13 +67,32 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
         days.append(result)
         if on_day is not None:
             on_day(result)
-    window = validate_window(trailing, plan.preset) if len(trailing) == len(days) else None
+    window = _validated_window(plan, trailing) if len(trailing) == len(days) else None
     quality = DataQuality(
         days=tuple(days), window=window, reused=tuple(reused), sources=tuple(map(digest, sources))
     )
     # Failures too: it is read, never reused.
     write_json(plan.workspace.latest_validation(plan.as_of), quality.model_dump(mode="json"))
     return quality
+
+
+def _validated_window(plan: RunPlan, profiles: Sequence[DayProfile]) -> WindowValidation:
+    """The window's suite on its days; one that passed on the same numbers is not run again."""
+    read = {"day", "domains", "null_rates", "digests"}  # what a window is staged from
+    key = digest(
+        {
+            "days": [profile.model_dump(mode="json", include=read) for profile in profiles],
+            "expectations": [asdict(one) for one in window_expectations(plan.preset)],
+            "format": VALIDATION_FORMAT,
+        }
+    )
+    stored = plan.workspace.validation(plan.as_of) / f"window-{key[:16]}.json"
+    if (passed := read_record(stored, WindowValidation)) is not None:
+        return passed
+    result = validate_window(profiles, plan.preset)
+    if result.passed:
+        write_json(stored, result.model_dump(mode="json"))
+    return result
 
 
 def require(quality: DataQuality) -> None:
@@ -84,9 +102,10 @@ def require(quality: DataQuality) -> None:
 
 
 def day_sources(plan: RunPlan, day: date) -> dict[str, dict[str, str]]:
-    """sha256 of the day's source files, by table and file name."""
+    """sha256 of the day's source files, by table and file name; remote tables are fetched as they are by now."""
+    plan.source.refresh(day)
     cache = plan.workspace.shards / "digests" / f"date={day.isoformat()}.json"
-    return source_digests(source_files(plan.logs, day), cache)
+    return source_digests(plan.source.source_files(day), cache)
 
 
 def day_record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> Path:

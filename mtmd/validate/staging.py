@@ -13,14 +13,16 @@ from typing import Any
 
 import duckdb
 
-from mtmd.config import COMPANION_TYPES, Declarations, Feature, Preset
-from mtmd.errors import LogsError
+from mtmd.config import Declarations, IdType, Preset
+from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
+from mtmd.logs.ids import held_as
 from mtmd.logs.reading import Columns, attempts, blame, create_checked_view, file_columns, reading_error
 from mtmd.logs.source import LogSource
 from mtmd.validate.deviations import Deviation
 from mtmd.validate.gx_duckdb import Database
+from mtmd.validate.reduced import reduced_list, reduced_vector
 from mtmd.validate.results import DayProfile
 from mtmd_expectations import Needs
 from mtmd_expectations.candidates import (
@@ -30,8 +32,8 @@ from mtmd_expectations.candidates import (
     found_table,
     summary_sql,
 )
-from mtmd_expectations.common import Expect, literal, name
-from mtmd_expectations.features import companion_column, finite_column, length_column, nulls_column
+from mtmd_expectations.common import Expect, SuiteTable, literal, name
+from mtmd_expectations.own import own_expectations
 
 _JOINED = "candidates_joined"
 _TRAILING = {
@@ -60,7 +62,7 @@ def columns_of(database: Database, source: LogSource, table: str, file: Path, da
     Raises LogsError naming the table, the day, and the file or the statement that can't be read.
     """
     with _blaming(database, source, {table: [file]}, day):
-        return file_columns(database.connection, source, table, file)
+        return file_columns(database.connection, source, table, file, day)
 
 
 def stage_day(
@@ -73,14 +75,22 @@ def stage_day(
 ) -> None:
     """Make the tables `requests`, `ads`, `candidates_summary` and `this_day`, and the view `candidates`.
 
-    The views `source_<table>` are there. Raises LogsError when one can't be read, or a table has no rows.
+    The views `source_<table>` are there. Raises LogsError when one can't be read, or a table has no rows, and
+    ConfigError for an expectation of the team's own that can't be run on candidates.
     """
     columns = table_columns(preset.declarations)
     for table in ("requests", "ads"):
         with _blaming(database, source, {table: files[table]}, day, columns):
             _stage_side(database, table, preset.declarations)
-    with _blaming(database, source, {"candidates": files["candidates"]}, day, columns):
-        _stage_candidates(database, preset, present)
+    candidates = {"candidates": files["candidates"]}
+    with _blaming(database, source, candidates, day, columns):
+        try:
+            _stage_candidates(database, preset, present)
+        except duckdb.Error as error:
+            declared = {"candidates": columns["candidates"]}
+            if blame(attempts(database.connection, duckdb.Error), source, candidates, day, declared) is None:
+                _require_own_expectations_run(database, preset, error)
+            raise
     for table, count in (("requests", "count(*)"), ("ads", "count(*)"), (SUMMARY, "sum(candidates)")):
         if not database.rows(f"select {count} as n from {table}")[0]["n"]:
             own = table.removesuffix("_summary")
@@ -95,8 +105,8 @@ def _stage_side(database: Database, table: str, declarations: Declarations) -> N
     """Make one table: its columns, with vectors and lists reduced, and each row's hash."""
     columns = table_columns(declarations)[table]
     side = declarations.query if table == "requests" else declarations.item
-    vectors = {feature.name: _reduced(feature) for feature in side.embedding}
-    lists = {feature.name: _reduced_list(feature) for feature in side.lists}
+    vectors = {feature.name: reduced_vector(feature) for feature in side.embedding}
+    lists = {feature.name: reduced_list(feature) for feature in side.lists}
     companions = {column for feature in side.lists for column in feature.companions.values()}
     kept = ", ".join((vectors | lists).get(c, name(c)) for c in columns if c not in companions)
     # Of requests the vectors, most of their bytes, add nothing: no other day has the same ids and times.
@@ -132,6 +142,21 @@ def _stage_candidates(database: Database, preset: Preset, present: Mapping[Needs
     database.rows(f"create table {SUSPECTS} as select * from {_JOINED} where {suspects}")
 
 
+def _require_own_expectations_run(database: Database, preset: Preset, failed: duckdb.Error) -> None:
+    """Raise ConfigError for an own expectation on single candidates that can't be run, though the logs can be read."""
+    attempt = attempts(database.connection, duckdb.Error)
+    for expect in own_expectations(preset, SuiteTable.CANDIDATES):
+        if expect.where is None:
+            continue
+        rows = f"select count(*) from {_JOINED} where ({expect.where})"
+        words = attempt(rows, {}) or attempt(summary_sql(preset, _JOINED, [expect]), {})
+        if words is not None:
+            raise ConfigError(
+                f"expectation {expect.name!r} of candidates in {preset.expectations}, the preset's `expectations`, "
+                f"can't be run: {words.splitlines()[0]}; correct its `where` or `screen`"
+            ) from failed
+
+
 def stage_found(
     database: Database,
     source: LogSource,
@@ -151,7 +176,7 @@ def stage_found(
                 _find(database, expect)
             except duckdb.Error as error:
                 attempt = attempts(database.connection, duckdb.Error)
-                if (blamed := blame(attempt, source, {"candidates": files}, {})) is not None:
+                if (blamed := blame(attempt, source, {"candidates": files}, day, {})) is not None:
                     raise LogsError(f"candidates of {day}: {blamed}") from error
                 words = literal(str(error).splitlines()[0])
                 database.rows(f"create view {found_table(expect)} as select error({words}) as failed")
@@ -174,46 +199,23 @@ def _blaming(
     files: SourceFiles,
     day: date,
     columns: Mapping[str, Columns] | None = None,
+    *,
+    views: str = "source",
 ) -> Iterator[None]:
     """Turn DuckDB's error on one table into a LogsError that says what to mend.
 
-    `columns` are the declared ones, of every table, where the views `source_<table>` are there.
+    `columns` are the declared ones, of every table, where the views `<views>_<table>` are there.
     """
     try:
         yield
     except duckdb.Error as error:
         declared = {table: columns[table] for table in files} if columns else {}
         attempt = attempts(database.connection, duckdb.Error)
-        raise reading_error(attempt, source, files, day, error, declared) from error
+        raise reading_error(attempt, source, files, day, error, declared, views=views) from error
 
 
 def _row_hash(columns: Iterable[str]) -> str:
     return f'hash({", ".join(map(name, sorted(columns)))}) as "row.hash"'
-
-
-def _reduced(vector: Feature) -> str:
-    """A vector's two staged columns."""
-    # A sum is finite where all its components are: a NaN or an infinity stays one. Nulls are left out of it.
-    vector_name = name(vector.name)
-    whole = f"isfinite(list_sum({vector_name})) and list_count({vector_name}) = len({vector_name})"
-    return f"len({vector_name}) as {length_column(vector)}, {whole} as {finite_column(vector)}"
-
-
-def _reduced_list(feature: Feature) -> str:
-    """A list's staged columns: the values that are read, and what its expectations need of all of them."""
-    column, length = name(feature.name), f"coalesce(len({name(feature.name)}), 0)"
-    reduced = (
-        f"list_slice({column}, 1, {feature.max_length}) as {column}, {length} as {length_column(feature)}, "
-        f"{length} - coalesce(list_count({column}), 0) as {nulls_column(feature)}"
-    )
-    for what, beside in feature.companions.items():
-        # As many as values, and no null among them; of numbers the sum is finite and the least one not negative.
-        sound = f"coalesce(len({name(beside)}), 0) = {length} and coalesce(list_count({name(beside)}), 0) = {length}"
-        if COMPANION_TYPES[what] == "FLOAT[]":
-            numbers = f"isfinite(list_sum({name(beside)})) and list_min({name(beside)}) >= 0"
-            sound += f" and coalesce({numbers}, true)"
-        reduced += f", {sound} as {companion_column(feature, what)}"
-    return reduced
 
 
 def stage_trailing(database: Database, profiles: Iterable[DayProfile]) -> None:
@@ -251,15 +253,18 @@ def _create(database: Database, table: str, columns: str, rows: Sequence[tuple[A
         database.rows(f"insert into {table} select {', '.join(f'unnest(${c})' for c in lists)}", lists)
 
 
-def stage_previous_requests(database: Database, source: LogSource, files: list[Path], day: date) -> None:
-    """Make `previous_requests` from the day before's files; without files it is empty.
+def stage_previous_requests(
+    database: Database, source: LogSource, files: list[Path], day: date, kind: IdType
+) -> None:
+    """Make `previous_requests` from the day before's files; without files it is empty. `kind` is the ids' type.
 
     Raises LogsError naming the day before when its request ids can't be read: this day is judged by them.
     """
     if not files:
-        database.rows("create table previous_requests (request_id bigint)")
+        database.rows(f"create table previous_requests (request_id {held_as(kind)})")
         return
-    with _blaming(database, source, {"requests": files}, day):
+    columns = {"request_id": kind}
+    with _blaming(database, source, {"requests": files}, day, {"requests": columns}, views="source_previous"):
         try:
             create_checked_view(
                 database.connection,
@@ -267,7 +272,8 @@ def stage_previous_requests(database: Database, source: LogSource, files: list[P
                 source,
                 "requests",
                 files,
-                {"request_id": "BIGINT"},
+                day,
+                columns,
                 ignore_undeclared=True,
             )
         except LogsError as error:

@@ -11,7 +11,7 @@ def test_flow_and_plain_functions_do_the_same_work(
     first_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On artifacts that are there already, so that both only look."""
-    for name in ("plain", "flow"):
+    for name in ("warm", "plain", "flow"):
         shutil.copytree(first_run.artifacts, tmp_path / name)
     command = [
         "--as-of",

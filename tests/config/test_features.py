@@ -45,7 +45,7 @@ def test_the_column_type_follows_kind_and_type(given: dict[str, object], column:
         ({"kind": "continuous", "type": "VARCHAR"}, r"type VARCHAR must be one of \['BIGINT', 'DOUBLE'"),
         (
             {"kind": "categorical", "buckets": 4, "type": "FLOAT"},
-            r"type FLOAT must be one of \['BIGINT', 'INTEGER', 'VARCHAR'\]",
+            r"type FLOAT must be one of \['BIGINT', 'INTEGER', 'UUID', 'VARCHAR'\]",
         ),
         ({"kind": "embedding", "type": "VARCHAR"}, r"type VARCHAR must be one of \['FLOAT'\]"),
         ({"kind": "categorical", "buckets": 0}, r"greater than or equal to 1"),

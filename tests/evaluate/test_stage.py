@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.config import Preset
+from mtmd.config import IdsConfig, Preset
 from mtmd.errors import BundleError, EvaluationError, LogsError
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.evaluate.replay_report import EVERYWHERE
@@ -135,6 +135,17 @@ def test_a_champion_of_fewer_or_reordered_domains_is_refused(
     plan = done_live.plan.model_copy(update={"preset": preset})
     shard = open_shard(Path(done_live.days.held_out.path))
     with pytest.raises(EvaluationError, match="cannot be compared slice by slice"):
+        _champion_scores(plan, done_live.exported.model_id, shard)
+
+
+def test_a_champion_with_other_ids_is_refused(done_live: Done, tiny_preset: Preset) -> None:
+    """Rows are in the order of the ids, too."""
+    preset = tiny_preset.model_copy(update={"ids": IdsConfig(ad="VARCHAR")})
+    plan = done_live.plan.model_copy(update={"preset": preset})
+    shard = open_shard(Path(done_live.days.held_out.path))
+    with pytest.raises(
+        EvaluationError, match=r"'ids of requests and ads': \('BIGINT', 'VARCHAR'\).* give the preset"
+    ):
         _champion_scores(plan, done_live.exported.model_id, shard)
 
 

@@ -36,7 +36,7 @@ def test_ads_are_those_of_the_shard_with_their_bids(
 
 
 def test_the_digests_are_those_of_the_shards_manifest(logs: Path, tmp_path: Path, shard: Shard) -> None:
-    assert ads_digests(logs, DAY, tmp_path / "digests") == read_manifest(shard.path).sources["ads"]
+    assert ads_digests(LogSource(logs), DAY, tmp_path / "digests") == read_manifest(shard.path).sources["ads"]
 
 
 def test_bids_are_in_the_order_of_the_shard(

@@ -21,6 +21,7 @@ from mtmd.logs.source import LogSource
 from mtmd.logs.sql import SQL
 from mtmd.run import plan_window
 from mtmd.store.files import sha256_file
+from tests.elsewhere import laid_out
 
 DAY, NEXT_DAY = date(2026, 3, 1), date(2026, 3, 2)
 Tables = dict[str, list[dict[str, Any]]]
@@ -230,3 +231,18 @@ def test_late_candidates_of_a_simulated_day_extract_that_day_again(
     assert [ref.reused for ref in after] == [False, True]
     assert after[0].candidates == before[0].candidates - 1
     assert open_shard(Path(before[0].path), verify=True).candidates == before[0].candidates
+
+
+def test_a_shard_is_the_same_wherever_and_however_the_logs_are_kept(
+    logs: Path, tmp_path: Path, declarations: Declarations, extract: Callable[..., ShardRef]
+) -> None:
+    source = LogSource(tmp_path / "elsewhere", tables=laid_out(logs, tmp_path / "elsewhere"))
+    usual, other = extract(), extract_day(source, DAY, declarations, tmp_path / "shards")
+    assert other.fingerprint != usual.fingerprint
+    manifest = read_manifest(Path(other.path))
+    assert manifest.files == read_manifest(Path(usual.path)).files
+    assert list(manifest.sources["ads"]) == ["01-0.csv.gz", "01-1.csv.gz"]
+    assert list(manifest.sources["candidates"]) == [
+        "eu/20260301/part-0.parquet",
+        "us/20260301/part-0.parquet",
+    ]

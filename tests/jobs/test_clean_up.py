@@ -29,6 +29,7 @@ def line(tmp_path: Path) -> Workspace:
         for place in (
             f"shards/date={day}/f/requests.arrow",
             f"shards/digests/date={day}.json",
+            f"spool/ads/{day}/0123456789abcdef/part-0.parquet",
             f"monitoring/profiles/date={day}/a.parquet",
             f"monitoring/date={day}.json",
             f"validation/date={day}/a.json",
@@ -72,6 +73,7 @@ def test_outputs_go_by_their_days_and_caches_by_their_age(line: Workspace) -> No
     assert _gone(planned, line.root) == {
         *(f"shards/date={day}" for day in (old, older)),
         *(f"shards/digests/date={day}.json" for day in (old, older)),
+        *(f"spool/ads/{day}" for day in (old, older)),
         *(f"monitoring/profiles/date={day}" for day in (old, older)),
         f"monitoring/date={older}.json",
         f"validation/date={older}",

@@ -15,6 +15,8 @@ READ_WITH_A_CAST = [
     *((kind, "TIMESTAMP") for kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")),
     *((kind, "FLOAT[]") for kind in ("DOUBLE[]", "FLOAT[16]", "DOUBLE[16]")),
     ("ENUM('a', 'b')", "VARCHAR"),
+    ("UUID", "VARCHAR"),
+    ("VARCHAR", "UUID"),
 ]
 REFUSED = [
     ("BIGINT", "INTEGER", "cast(x as INTEGER)"),
@@ -26,6 +28,8 @@ REFUSED = [
     ("BOOLEAN", "FLOAT", "cast(x as FLOAT)"),
     ("INTEGER", "BOOLEAN", "cast(x as BOOLEAN)"),
     ("BIGINT", "VARCHAR", "cast(x as VARCHAR)"),
+    ("BIGINT", "UUID", "cast(x as UUID)"),
+    ("UUID", "BIGINT", "cast(x as BIGINT)"),
     ("FLOAT[][]", "FLOAT[]", "cast(x as FLOAT[])"),
     ("INTEGER[]", "FLOAT[]", "cast(x as FLOAT[])"),
     ("DATE", "TIMESTAMP", "cast(x as TIMESTAMP)"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtmd.config import Declarations, Domains, Feature, Preset, Task
+from mtmd.config import Declarations, Domains, Feature, IdsConfig, Preset, Task
 from mtmd.errors import ConfigError
 from mtmd.logs.contract import TABLES, outcome_columns, table_columns
 
@@ -55,6 +55,23 @@ def test_a_feature_that_retypes_a_contract_column_is_an_error() -> None:
     assert table_columns(declare(name="user_id", type="BIGINT"))["requests"]["user_id"] == "BIGINT"
 
 
+def test_ids_have_the_types_that_the_preset_declares() -> None:
+    ids = IdsConfig(request="UUID", user="VARCHAR", ad="VARCHAR")
+    columns = table_columns(declare(name="user_id").model_copy(update={"ids": ids}))
+    assert columns["requests"] == {
+        "user_id": "VARCHAR",
+        "request_id": "UUID",
+        "ts": "TIMESTAMP",
+        "surface": "VARCHAR",
+    }
+    assert columns["ads"]["ad_id"] == "VARCHAR"
+    assert {columns["candidates"][key] for key in ("request_id", "ad_id")} == {"UUID", "VARCHAR"}
+    with pytest.raises(
+        ConfigError, match=r"'user_id' has type BIGINT, .* is VARCHAR; set its type to VARCHAR"
+    ):
+        table_columns(declare(name="user_id", type="BIGINT").model_copy(update={"ids": ids}))
+
+
 def test_a_task_named_as_a_contract_column_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"tasks \['clicked'\] have names of contract columns"):
         table_columns(declare(task="clicked"))
@@ -82,7 +99,7 @@ def test_a_label_of_ones_own_is_a_boolean_outcome_beside_the_contracts() -> None
 
 @pytest.mark.parametrize(
     ("label", "kind"),
-    [("ad_id", "BIGINT"), ("position", "INTEGER"), ("ctr", "FLOAT"), ("surface", "VARCHAR")],
+    [("ad_id", "an id"), ("position", "INTEGER"), ("ctr", "FLOAT"), ("surface", "VARCHAR")],
 )
 def test_a_label_that_is_a_column_of_another_type_is_an_error(label: str, kind: str) -> None:
     with pytest.raises(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mtmd.logs.digests import SourceFiles, file_identity, source_digests
-from mtmd.logs.files import source_files
+from mtmd.logs.source import LogSource
 from mtmd.store.files import sha256_file
 
 DAY = date(2026, 3, 1)
@@ -14,7 +14,7 @@ DAY = date(2026, 3, 1)
 
 @pytest.fixture
 def files(logs: Path) -> SourceFiles:
-    return source_files(logs, DAY)
+    return LogSource(logs).source_files(DAY)
 
 
 @pytest.fixture
@@ -90,3 +90,14 @@ def test_an_identity_moves_with_every_change_of_content(tmp_path: Path) -> None:
     altered(path)
     assert before[:2] == file_identity(path)[:2]
     assert before != file_identity(path)
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    paths = [tmp_path / region / "2026-03-01" / "part-0.parquet" for region in ("eu", "us")]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.write_text(path.parts[-3])
+    assert source_digests({"ads": paths}, tmp_path / "day.json")["ads"] == {
+        "eu/2026-03-01/part-0.parquet": sha256_file(paths[0]),
+        "us/2026-03-01/part-0.parquet": sha256_file(paths[1]),
+    }

@@ -1,5 +1,6 @@
 """Reading a source in a real DuckDB: every cast's values, files of different types, and what an error is blamed on."""
 
+import gzip
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from math import inf, isnan, nan
@@ -10,6 +11,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from mtmd.config import SourcesConfig
 from mtmd.errors import LogsError
 from mtmd.logs.reading import (
     attempts,
@@ -42,6 +44,22 @@ def write(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> Callable[...
     return made
 
 
+CSV = LogSource("logs", tables=SourcesConfig.model_validate({"ads": {"format": "csv"}}))
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Callable[..., Path]:
+    """`text(lines)`: a CSV file."""
+
+    def made(lines: str, name: str = "a.csv") -> Path:
+        (tmp_path / name).write_bytes(
+            gzip.compress(lines.encode()) if name.endswith("gz") else lines.encode()
+        )
+        return tmp_path / name
+
+    return made
+
+
 def team(folder: Path, statement: str) -> LogSource:
     folder.mkdir(exist_ok=True)
     (folder / "source_ads.sql").write_text(statement)
@@ -54,7 +72,7 @@ def read(
     declared: dict[str, str],
     source: LogSource = SOURCE,
 ) -> list[tuple[Any, ...]]:
-    create_checked_view(connection, "source_ads", source, "ads", files, declared)
+    create_checked_view(connection, "source_ads", source, "ads", files, DAY, declared)
     described = connection.execute("describe source_ads").fetchall()
     assert {row[0]: row[1] for row in described} == declared
     return connection.execute("from source_ads order by all").fetchall()
@@ -135,6 +153,74 @@ def test_types_that_only_a_statement_can_give_are_read_too(
     np.testing.assert_equal(found, expected)
 
 
+UUID = "6f1c2a9e-0b7d-4c58-9a43-d2e85b7f1c06"
+
+
+@pytest.mark.parametrize(
+    ("value", "declared", "expected"),
+    [
+        (f"'{UUID}'", "UUID", UUID),
+        (f"'{UUID.upper()}'", "UUID", UUID),
+        (f"'{UUID.replace('-', '')}'", "UUID", UUID),
+        (f"uuid '{UUID}'", "UUID", UUID),
+        (f"uuid '{UUID}'", "VARCHAR", UUID),
+        ("cast(null as uuid)", "UUID", None),
+        ("cast(null as varchar)", "VARCHAR", None),
+        ("'Ad 7/ü'", "VARCHAR", "Ad 7/ü"),
+        ("repeat('é', 128)", "VARCHAR", "é" * 128),
+    ],
+)
+def test_ids_are_read_as_their_text(
+    *,
+    connection: duckdb.DuckDBPyConnection,
+    write: Callable[..., Path],
+    value: str,
+    declared: str,
+    expected: str | None,
+) -> None:
+    files = [write(f"select {value} as ad_id")]
+    create_checked_view(connection, "source_ads", SOURCE, "ads", files, DAY, {"ad_id": declared})
+    assert connection.execute("select ad_id, typeof(ad_id) from source_ads").fetchall() == [
+        (expected, "VARCHAR")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "declared", "words"),
+    [
+        ("''", "VARCHAR", "ads.ad_id must have 1 to 128 characters and no NUL, and has the value ''"),
+        ("repeat('é', 129)", "VARCHAR", f"no NUL, and has the value '{'é' * 40}'"),
+        ("'a' || chr(0) || 'b'", "VARCHAR", "no NUL, and has the value 'a\\0b'"),
+        ("''", "UUID", f"ads.ad_id must be a UUID such as {UUID}, and has the value ''"),
+        ("'7'", "UUID", f"ads.ad_id must be a UUID such as {UUID}, and has the value '7'"),
+    ],
+    ids=["empty", "long", "nul", "empty uuid", "no uuid"],
+)
+def test_a_text_that_is_no_id_is_named_with_the_rule(
+    *,
+    connection: duckdb.DuckDBPyConnection,
+    write: Callable[..., Path],
+    value: str,
+    declared: str,
+    words: str,
+) -> None:
+    path, columns = write(f"select {value} as ad_id"), {"ad_id": declared}
+    create_checked_view(connection, "source_ads", SOURCE, "ads", [path], DAY, columns)
+    with pytest.raises(duckdb.Error) as caught:
+        connection.execute("from source_ads").fetchall()
+    assert words in str(caught.value)
+    blamed = blame(attempts(connection, duckdb.Error), SOURCE, {"ads": [path]}, DAY, {"ads": columns})
+    assert blamed is not None
+    assert words in blamed
+    assert "cast the column yourself in source_ads.sql" in blamed
+
+
+def test_other_text_columns_may_be_empty(
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
+) -> None:
+    assert read(connection, [write("select '' as product")], {"product": "VARCHAR"}) == [("",)]
+
+
 @pytest.mark.parametrize(
     ("kind", "declared", "value"), [("integer", "FLOAT", 2**24 + 1), ("bigint", "DOUBLE", -(2**53) - 1)]
 )
@@ -149,7 +235,9 @@ def test_a_whole_number_that_the_declared_type_may_lack_is_named(
     path = write(f"select cast(x as {kind}) as price from (values (1), ({value}), (null)) as t (x)")
     with pytest.raises(duckdb.Error) as caught:
         read(connection, [path], {"price": declared})
-    words = blame(attempts(connection, duckdb.Error), SOURCE, {"ads": [path]}, {"ads": {"price": declared}})
+    words = blame(
+        attempts(connection, duckdb.Error), SOURCE, {"ads": [path]}, DAY, {"ads": {"price": declared}}
+    )
     for text in (
         f"ads.price is {kind.upper()} and has the value {value}, but {declared} has every",
         "declare",
@@ -183,6 +271,7 @@ def test_an_optional_column_that_only_some_files_have_is_null_in_the_others(
         SOURCE,
         "ads",
         files,
+        DAY,
         {"id": "BIGINT", "hidden": "BOOLEAN"},
         optional=frozenset({"hidden"}),
     )
@@ -200,7 +289,7 @@ def test_columns_that_cannot_be_read_as_declared_are_named_with_file_and_stateme
         (own, f"the statement in {tmp_path / 'sql' / 'source_ads.sql'}"),
     ):
         with pytest.raises(LogsError) as caught:
-            create_checked_view(connection, "v", source, "ads", files, {"id": "INTEGER"})
+            create_checked_view(connection, "v", source, "ads", files, DAY, {"id": "INTEGER"})
         assert str(caught.value) == (
             f"{files[1]} has other columns than declared: id (is VARCHAR; must be INTEGER: cast(id as INTEGER)). "
             f"Correct the file, the preset's features, or {where}"
@@ -233,7 +322,7 @@ def test_a_wrong_statement_is_blamed_with_its_file_and_line(
 ) -> None:
     path = write("select 7 as ad_id, 'free' as amount")
     source = team(tmp_path / "sql", STATEMENT.format(wrong=wrong))
-    told = blame(attempts(connection, duckdb.Error), source, {"ads": [path]}, {})
+    told = blame(attempts(connection, duckdb.Error), source, {"ads": [path]}, DAY, {})
     assert told is not None
     assert told.startswith(f"{tmp_path / 'sql' / 'source_ads.sql'}, line 4 ({wrong} as price): {words}")
     assert told.endswith(f"what it reads ({path}) is sound Parquet; correct the statement and run again")
@@ -245,12 +334,12 @@ def test_an_error_without_a_line_names_the_statement_and_a_damaged_file_comes_fi
     files = [write("select 7 as ad_id"), write("select 8 as ad_id", "b.parquet")]
     source = team(tmp_path / "sql", "select error('no') as ad_id from read_parquet($paths)")
     attempt = attempts(connection, duckdb.Error)
-    told = blame(attempt, source, {"ads": files}, {})
+    told = blame(attempt, source, {"ads": files}, DAY, {})
     assert told is not None
     assert told.startswith(f"{tmp_path / 'sql' / 'source_ads.sql'}: Invalid Input Error: no. ")
     assert f"({files[0]} and 1 more)" in told
     files[1].write_bytes(b"nothing")
-    assert (blame(attempt, source, {"ads": files}, {}) or "").startswith(f"{files[1]} can't be read (")
+    assert (blame(attempt, source, {"ads": files}, DAY, {}) or "").startswith(f"{files[1]} can't be read (")
 
 
 def test_a_value_beyond_its_declared_type_is_blamed_by_its_column(
@@ -287,4 +376,88 @@ def test_the_columns_of_a_file_are_the_statements(
 ) -> None:
     path = write("select 1 as id")
     source = team(tmp_path / "sql", "-- ours\nselect id, 'x' as word from read_parquet($paths)")
-    assert file_columns(connection, source, "ads", path) == {"id": "INTEGER", "word": "VARCHAR"}
+    assert file_columns(connection, source, "ads", path, DAY) == {"id": "INTEGER", "word": "VARCHAR"}
+
+
+@pytest.mark.parametrize(
+    ("value", "declared", "expected"),
+    [
+        ("007", "VARCHAR", "007"),
+        ("", "VARCHAR", None),
+        ('"a, ""b"""', "VARCHAR", 'a, "b"'),
+        ("9007199254740993", "BIGINT", 9007199254740993),
+        (" -3.0", "INTEGER", -3),
+        ("0.1", "FLOAT", float(np.float32(0.1))),
+        ("nan", "FLOAT", nan),
+        ("1e60", "DOUBLE", 1e60),
+        ("true", "BOOLEAN", True),
+        ("0", "BOOLEAN", False),
+        ('"[1, null, 0.5]"', "FLOAT[]", [1.0, None, 0.5]),
+        ("2026-01-05", "TIMESTAMP", datetime(2026, 1, 5)),
+        ("2026-01-05 10:00:00.25", "TIMESTAMP", datetime(2026, 1, 5, 10, 0, 0, 250000)),
+        ("2026-01-05T10:00:00Z", "TIMESTAMP", datetime(2026, 1, 5, 10)),
+        ("2026-01-05 10:00:00.5+02:30", "TIMESTAMP", datetime(2026, 1, 5, 7, 30, 0, 500000)),
+        ("2026-01-05 10:00:00-05", "TIMESTAMP", datetime(2026, 1, 5, 15)),
+    ],
+)
+def test_text_of_a_csv_file_is_read_in_the_declared_type(
+    *,
+    connection: duckdb.DuckDBPyConnection,
+    text: Callable[..., Path],
+    value: str,
+    declared: str,
+    expected: Any,
+) -> None:
+    ((found, _),) = read(connection, [text(f"x,y\n{value},1\n")], {"x": declared, "y": "VARCHAR"}, CSV)
+    assert found == expected or (isnan(expected) and isnan(found))
+
+
+@pytest.mark.parametrize(
+    ("value", "declared", "words"),
+    [
+        ("abc", "FLOAT", "can't hold (Conversion Error: Could not convert string 'abc' to DOUBLE"),
+        ("1e60", "FLOAT", "ads.x has a value that its declared type FLOAT can't hold (Conversion Error: "),
+        ("1.5", "BIGINT", "can't hold (Invalid Input Error: ads.x is no whole number: 1.5)"),
+    ],
+)
+def test_text_that_is_no_value_is_blamed_on_its_column(
+    *, connection: duckdb.DuckDBPyConnection, text: Callable[..., Path], value: str, declared: str, words: str
+) -> None:
+    path, columns = text(f"x\n{value}\n"), {"x": declared}
+    create_checked_view(connection, "source_ads", CSV, "ads", [path], DAY, columns)
+    told = blame(attempts(connection, duckdb.Error), CSV, {"ads": [path]}, DAY, {"ads": columns})
+    assert words in (told or "")
+
+
+def test_csv_files_are_matched_by_the_names_in_their_headers(
+    connection: duckdb.DuckDBPyConnection, text: Callable[..., Path]
+) -> None:
+    files = [text("id,word\n1,one\n"), text("word,id\ntwo,2\n", "b.csv.gz")]
+    assert read(connection, files, {"id": "BIGINT", "word": "VARCHAR"}, CSV) == [(1, "one"), (2, "two")]
+    with pytest.raises(LogsError, match=r"b\.csv\.gz has other columns than declared: word \(not declared"):
+        create_checked_view(connection, "v", CSV, "ads", files[1:], DAY, {"id": "BIGINT"})
+
+
+@pytest.mark.parametrize(
+    "lines", ["1,one,more\n", "1,one\n2,two,more\n", "1\n", '1,"one\n', "# a comment\n1,one\n"]
+)
+def test_a_csv_file_with_a_line_that_does_not_fit_is_blamed_by_its_name(
+    connection: duckdb.DuckDBPyConnection, text: Callable[..., Path], lines: str
+) -> None:
+    path = text(f"id,word\n{lines}")
+    told = blame(attempts(connection, duckdb.Error), CSV, {"ads": [path]}, DAY, {})
+    assert (told or "").startswith(f"{path} can't be read (")
+
+
+def test_a_teams_statement_gets_the_day_and_reads_csv(
+    connection: duckdb.DuckDBPyConnection, text: Callable[..., Path], tmp_path: Path
+) -> None:
+    own = team(
+        tmp_path / "sql", "select id as ad_id, $day as seen from read_csv($paths, all_varchar = true);\n"
+    )
+    source = LogSource("logs", own.sql, CSV.tables)
+    path = text("id\n7\n")
+    assert read(connection, [path], {"ad_id": "BIGINT", "seen": "DATE"}, source) == [(7, DAY)]
+    (tmp_path / "sql" / "source_ads.sql").write_text("select ix as ad_id from read_csv($paths)\n")
+    told = blame(attempts(connection, duckdb.Error), source, {"ads": [path]}, DAY, {})
+    assert f"what it reads ({path}) is sound CSV" in (told or "")

@@ -1,9 +1,10 @@
 """Writing expectations: names and values reach DuckDB as they are."""
 
 from mtmd.validate.gx_duckdb import database, load
+from mtmd.validate.results import Status
 from mtmd.validate.runner import run_suites
 from mtmd_expectations import Needs
-from mtmd_expectations.common import SuiteTable, build_suite, literal, name, one_of
+from mtmd_expectations.common import Expect, SuiteTable, build_suite, literal, name, one_of
 
 ODD = ("it's", "{curly}", "a:b :c", '"quoted"', "per%cent")
 
@@ -22,3 +23,27 @@ def test_odd_values_are_compared_as_they_are() -> None:
         _, known = run_suites(opened, {"ads": suite}, dict.fromkeys(Needs, True))
     assert known.unexpected == 2
     assert known.samples == ({"ad_id": "5", "product": "its"}, {"ad_id": "6", "product": "a:b"})
+
+
+def test_expectations_give_the_same_results_asked_at_once_and_one_by_one() -> None:
+    """They are asked at once where all hold, and one by one where one of them, here the last, does not."""
+    load()
+    sound = [
+        Expect(
+            "it's {odd}: a name", "…", "select ad_id from {batch} where ad_id > 9 -- a comment at the end"
+        ),
+        one_of("product", ODD, "ad_id", "…"),
+    ]
+    wrong = Expect("no_rows", "…", "select ad_id from {batch} order by all")
+    with database() as opened:
+        values = ", ".join(f"({i}, {literal(value)})" for i, value in enumerate(ODD))
+        opened.rows(f"create table ads as select * from (values {values}) t (ad_id, product)")
+        suites = [build_suite(SuiteTable.ADS, held) for held in (sound, [*sound, wrong])]
+        at_once, one_by_one = (run_suites(opened, {"ads": s}, dict.fromkeys(Needs, True)) for s in suites)
+    assert one_by_one[3].unexpected == len(ODD)
+    assert [(result.status, result.observed, result.unexpected) for result in at_once] == [
+        (Status.PASSED, len(ODD), None),
+        (Status.PASSED, 0, 0),
+        (Status.PASSED, 0, 0),
+    ]
+    assert at_once == one_by_one[:3]

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import State
 from prefect.client.schemas.sorting import ArtifactSort
+from prefect.states import Completed
 
 from mtmd.promote.stage import RunSummary
 from mtmd.registry.registry import Registry
@@ -37,6 +39,17 @@ class Run:
         summary = self.state.result()
         assert isinstance(summary, RunSummary)
         return summary
+
+    @cached_property
+    def published(self) -> dict[str, str]:
+        """The latest artifact of each key: key → data."""
+        return published(self.id)
+
+    def detached(self) -> "Run":
+        """The same with all that is asked of the server, for processes that have another one; the run has completed."""
+        run = Run(self.id, Completed(data=self.summary), self.logs, self.artifacts)
+        run.__dict__["published"] = self.published
+        return run
 
     @property
     def root(self) -> Path:

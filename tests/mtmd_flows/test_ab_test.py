@@ -176,7 +176,7 @@ def test_a_daily_run_asks_the_gate_where_its_preset_does(gated: Run) -> None:
     (gate,) = (gate for gate in summary.verdict.gates if gate.name == "a/b test")
     assert gate == ab_gate(found, 0.05)
     assert summary.promoted is gate.passed
-    told = published(gated.id)
+    told = gated.published
     assert found.words in told["ab-test"]
     assert "Table 5" not in told["ab-test"]
     assert f"- **a/b test**: {'pass' if gate.passed else '**fail**'}, " in told["verdict"]

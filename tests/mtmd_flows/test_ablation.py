@@ -44,7 +44,7 @@ def weekly(daily: Run) -> Ablation:
 def test_the_daily_run_trains_the_rows_of_table_6(daily: Run) -> None:
     assert daily.summary.words.endswith("is already champion")
     assert len(list((daily.root / "trained").glob("mtmd-*"))) >= 1 + len(DAILY)
-    found = published(daily.id)
+    found = daily.published
     text = found["ablation"]
     assert str(AS_OF) in text
     for name in DAILY:

@@ -1,20 +1,25 @@
 """A flow's parameters as options of a command."""
 
-import sys
-from argparse import Namespace
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Literal
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, Literal
 
 import pytest
 from prefect import flow
 from pydantic import Field
+from typer import Typer
+from typer.main import get_command
 
+import mtmd.cli
+from mtmd import command_line
 from mtmd.errors import ConfigError
-from mtmd_flows.ablation import ablation
-from mtmd_flows.command import parser_of, run_from_terminal
-from mtmd_flows.daily_retrain import daily_retrain
+from mtmd_flows import ab_test, ablation, daily_retrain
+from mtmd_flows.command import command_of
 
-Count = Annotated[int, Field(ge=1, description="How many, 100 % at most")]
+Count = Annotated[int, Field(ge=1, le=9, description="How many, 100 % at most")]
+Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(description="Of what")]
 
 
 @flow(name="of-a-test")
@@ -22,7 +27,7 @@ def of_a_test(
     count: Count,
     day: date | None = None,
     kind: Literal["a", "b"] = "a",
-    names: list[str] | None = None,
+    names: Names | None = None,
     wanted: bool = True,
 ) -> str:
     """What it does.
@@ -34,51 +39,84 @@ def of_a_test(
     return f"{count} {day} {kind} {names} {wanted}"
 
 
-def test_every_parameter_is_an_option_with_its_type_and_default() -> None:
-    parser = parser_of(of_a_test, "mtmd_flows.of_a_test")
-    given = ["--count", "3", "--day", "2026-01-25", "--names", "x", "y", "--no-wanted"]
-    assert vars(parser.parse_args(given)) == {
+def _given(command: Typer, *arguments: str) -> dict[str, Any]:
+    return get_command(command).make_context("command", list(arguments)).params
+
+
+def test_every_parameter_is_an_option_with_its_type_and_default(capsys: pytest.CaptureFixture[str]) -> None:
+    command = command_of(of_a_test, lambda *_: None)
+    assert _given(command, "--count", "3", "--day", "2026-01-25", "--names", "x", "y", "--no-wanted") == {
         "count": 3, "day": date(2026, 1, 25), "kind": "a", "names": ["x", "y"], "wanted": False,
     }  # fmt: skip
-    shown = parser.format_help()
-    assert "usage: python -m mtmd_flows.of_a_test" in shown
+    assert command_line.run(command, "python -m mtmd_flows.of_a_test", ["--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Usage: python -m mtmd_flows.of_a_test" in shown
     assert "What it does." in shown
-    assert "How many, 100 % at most" in shown
-    with pytest.raises(SystemExit):
-        parser.parse_args(["--kind", "c"])
+    assert "And more" not in shown
+    assert "How many, 100 % at most [1<=x<=9; required]" in shown
 
 
-def test_the_flows_own_options_are_read() -> None:
-    options = parser_of(daily_retrain, "mtmd_flows.daily_retrain").parse_args(
-        ["--no-ablations", "--window-days", "20"]
+def test_values_out_of_bounds_and_unknown_ones_are_refused_before_anything_runs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = command_of(of_a_test, lambda *_: None)
+    for arguments, words in (
+        (["--count", "0"], "'--count': Input should be greater than or equal to 1"),
+        (["--count", "10"], "'--count': Input should be less than or equal to 9"),
+        (["--count", "1", "--kind", "c"], "'--kind': Value error, 'c' is not one of 'a', 'b'."),
+        (["--count", "1", "--day", "25.1.2026"], "'25.1.2026' must be a day, YYYY-MM-DD"),
+        (["--count", "1", "x"], "unexpected extra argument"),
+        ([], "Missing option '--count'"),
+    ):
+        assert command_line.run(command, "command", arguments) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_the_flows_own_options_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = _given(daily_retrain.command, "--no-ablations", "--window-days", "20")
+    wanted = {"ablations": False, "promote": True, "window_days": 20, "preset": "demo", "as_of": None}
+    assert wanted.items() <= options.items()
+    (tmp_path / "preset.toml").touch()
+    assert _given(daily_retrain.command)["preset"] == "preset.toml"
+    for words in (["--seeds", "1", "2"], ["--seeds", "1", "--seeds", "2"]):
+        lists = _given(ablation.command, *words, "--names", "a", "b")
+        assert (lists["seeds"], lists["names"]) == ([1, 2], ["a", "b"])
+    assert _given(ab_test.command, "--control", "champion")["control"] == "champion"
+
+
+def test_a_wrong_preset_is_refused_before_a_server_is_started(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.run(daily_retrain.command, "command", ["--preset", "dmeo"]) == 1
+    said = capsys.readouterr()
+    assert "error: preset 'dmeo' not found; use one of" in said.err
+    assert "server" not in said.out + said.err
+
+
+@pytest.mark.parametrize("module", [daily_retrain, ablation, ab_test])
+def test_a_command_of_mtmd_is_the_flows_own(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    name = {"daily_retrain": "run"}.get(
+        short := module.__name__.removeprefix("mtmd_flows."), short.replace("_", "-")
     )
-    assert (options.ablations, options.promote, options.window_days, options.preset) == (
-        False,
-        True,
-        20,
-        "demo",
-    )
-    assert parser_of(ablation, "mtmd_flows.ablation").parse_args(["--seeds", "1", "2"]).seeds == [1, 2]
+    assert mtmd.cli.main([name, "--help"]) == 0
+    as_command = capsys.readouterr().out
+    assert command_line.run(module.command, f"mtmd {name}", ["--help"]) == 0
+    assert capsys.readouterr().out == as_command
 
 
 def test_what_a_person_can_mend_is_an_error_without_a_trace(
-    prefect_server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    prefect_server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown: list[str] = []
 
+    def show(said: str, given: Mapping[str, Any]) -> None:
+        shown.append(f"{said} of {given['count']}")
+
     def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["command", *arguments])
-        return run_from_terminal(
-            of_a_test, "mtmd_flows.of_a_test", lambda said, options: shown.append(_with(said, options))
-        )
+        return command_line.run(command_of(of_a_test, show), "command", arguments)
 
     assert run("--count", "2") == 0
     assert shown == ["2 None a None True of 2"]
     assert run("--count", "2", "--kind", "b") == 1
     assert "error: kind (b) can't be" in capsys.readouterr().err
-    assert run("--count", "0") == 1
-    assert "greater than or equal to 1" in capsys.readouterr().err
-
-
-def _with(said: str, options: Namespace) -> str:
-    return f"{said} of {options.count}"
+    assert run("--count", "2", "--names", "") == 1
+    assert "String should have at least 1 character" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from prefect.states import Scheduled
 from mtmd.errors import ConfigError, LogsError, ValidationError
 from mtmd_flows.daily_retrain import daily_retrain
 from mtmd_flows.parameters import scheduled_day
-from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, half_written, published, run_daily
+from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, half_written, run_daily
 
 
 def _shards(run: Run) -> set[str]:
@@ -47,7 +47,7 @@ def test_the_first_run_does_everything_and_leaves_nothing_half_written(first_run
 
 
 def test_the_run_carries_artifacts_with_stable_keys(first_run: Run) -> None:
-    found = published(first_run.id)
+    found = first_run.published
     assert set(found) == {
         "data-quality",
         "training",
@@ -72,7 +72,7 @@ def test_the_run_leaves_a_page_that_its_verdict_links(first_run: Run) -> None:
     html = page.read_text()
     assert "<h1>Promoted</h1>" in html
     assert "No ablation variants are trained for this page yet" in html
-    assert str(page) in published(first_run.id)["verdict"]
+    assert str(page) in first_run.published["verdict"]
 
 
 def test_a_second_run_reuses_everything_and_promotes_nothing_twice(first_run: Run, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_second_run_reuses_everything_and_promotes_nothing_twice(first_run: Ru
     assert (again.summary.promoted, again.summary.repeated) == (True, True)
     assert (artifacts / LINE / "champion.json").read_bytes() == before
     assert len(again.registry.history()) == 1
-    assert "training-progress-mtmd" not in published(again.id)
+    assert "training-progress-mtmd" not in again.published
 
 
 def test_the_next_day_extracts_exactly_one_day(first_run: Run, next_day: Run) -> None:
@@ -107,7 +107,7 @@ def test_the_next_day_is_held_against_the_champion_and_says_so(first_run: Run, n
     summary = next_day.summary
     assert summary.verdict.champion == first_run.summary.model_id
     assert "champion" in summary.report.predictors
-    assert f"champion {first_run.summary.model_id}" in published(next_day.id)["metrics"]
+    assert f"champion {first_run.summary.model_id}" in next_day.published["metrics"]
     history = next_day.registry.history()
     assert [change.model_id for change in history] == [first_run.summary.model_id, summary.model_id]
     assert history[-1].previous == first_run.summary.model_id
@@ -144,7 +144,7 @@ def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(first_run: 
     assert run.state.is_failed()
     with pytest.raises(ValidationError, match=rf"{AS_OF}(.|\n)*request_id(.|\n)*unique"):
         run.state.result()
-    artifact = published(run.id)
+    artifact = run.published
     assert set(artifact) == {"data-quality", "verdict"}
     assert "**stops the run**" in artifact["data-quality"]
     assert "Stopped before a decision was recorded" in artifact["verdict"]
@@ -156,8 +156,8 @@ def test_a_day_that_was_not_delivered_says_so_in_the_verdict(first_run: Run, tmp
     missing = AS_OF + timedelta(days=90)
     run = run_daily(as_of=missing, logs=first_run.logs, artifacts=tmp_path)
     assert run.state.is_failed()
-    assert f"{missing}" in published(run.id)["verdict"]
-    assert "lack 21 of the 21 days" in published(run.id)["verdict"]
+    assert f"{missing}" in run.published["verdict"]
+    assert "lack 21 of the 21 days" in run.published["verdict"]
 
 
 def _contents(artifacts: Path) -> dict[str, bytes]:
@@ -172,7 +172,9 @@ def _contents(artifacts: Path) -> dict[str, bytes]:
 def test_a_window_out_of_bounds_is_refused_before_anything_runs(
     prefect_server: str, tiny_logs: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ParameterTypeError, match=r"window_days(.|\n)*greater than or equal to 20"):
+    with pytest.raises(ParameterTypeError, match=r"window_days(.|\n)*greater than or equal to 7"):
+        daily_retrain(as_of=AS_OF, preset=TINY, window_days=6, logs=str(tiny_logs), artifacts=str(tmp_path))
+    with pytest.raises(ConfigError, match=r"window_days \(19\) must be between 20 and 60"):
         daily_retrain(as_of=AS_OF, preset=TINY, window_days=19, logs=str(tiny_logs), artifacts=str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 

@@ -87,7 +87,12 @@ def test_dailies_take_turns_and_wait_for_no_backfill(deployed: Deployed) -> None
     assert one["start_time"] < long["end_time"], "the backfill was over too soon to show anything"
 
 
-def test_the_server_refuses_a_window_out_of_bounds(deployed: Deployed) -> None:
-    done = deployed.run("daily-retrain/daily", as_of=str(AS_OF), window_days=10)
-    assert done.returncode != 0
-    assert "10 is less than the minimum of 20" in done.stdout + done.stderr
+def test_the_server_refuses_a_submission_with_wrong_values(deployed: Deployed) -> None:
+    for wrong, words in (
+        ({"window_days": 6}, "6 is less than the minimum of 7"),
+        ({"as_of": "25.1.2026"}, "'25.1.2026' does not match"),
+        ({"preset": "dmeo"}, "'dmeo' does not match"),
+    ):
+        done = deployed.run("daily-retrain/daily", **({"as_of": str(AS_OF)} | wrong))
+        assert done.returncode != 0
+        assert words in " ".join((done.stdout + done.stderr).split())

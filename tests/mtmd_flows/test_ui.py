@@ -44,7 +44,7 @@ def test_the_run_form_says_what_each_parameter_is(browser: Browser, deployed: De
         name: form.parameter(name).inner_text() for name in ("window_days", "at_once", "promote", "dry_run")
     }
     assert (
-        "Training days before as_of; the preset's when omitted (at least 20, at most 60)"
+        "Training days before as_of; the preset's when omitted (at least 7, at most 60)"
         in said["window_days"]
     )
     assert "more than 1 (at least 1, at most 8)" in said["at_once"]
@@ -57,9 +57,9 @@ def test_a_value_out_of_bounds_starts_nothing(browser: Browser, deployed: Deploy
     form = _run_form(browser, deployed)
     form.pick("first", AS_OF)
     form.pick("last", _LAST)
-    form.write("window_days", "10", of="int")
+    form.write("window_days", "6", of="int")
     form.submit()
-    form.parameter("window_days").get_by_text("10 is not valid").wait_for()
+    form.parameter("window_days").get_by_text("6 is not valid").wait_for()
     browser.picture("refused")
     assert _backfills(deployed) == before
 

@@ -1,5 +1,6 @@
 """Columns that are not as declared, each with the SQL that mends it: the SQL is run."""
 
+from mtmd.config.preset_files import preset_path
 from mtmd.project.columns import difference
 from mtmd.project.findings import Part
 from tests.project.conftest import AS_OF, Project
@@ -32,7 +33,7 @@ PROBLEMS = {
     "requests.weekday": "missing; there is a column week_day BIGINT → if that is it: "
     "select * exclude (week_day), cast(week_day as integer) as weekday",
     "requests.user_id": "VARCHAR; BIGINT is declared, and 80 values can't be cast → "
-    "select * replace (cast(hash(user_id) >> 1 as bigint) as user_id)",
+    'set user = "VARCHAR" in [ids] of the preset, and type = "VARCHAR" of the feature',
     "requests.hour": "VARCHAR; INTEGER is declared, and 80 values can't be cast → "
     'select * replace (try_cast(hour as integer) as hour); or set type = "VARCHAR" of the feature in the preset',
     "requests.country": "INTEGER; VARCHAR is declared → select * replace (cast(country as varchar) as country)"
@@ -89,6 +90,68 @@ def test_files_of_a_day_need_the_same_columns(project: Project) -> None:
         "ads: part-1.parquet has other columns than part-0.parquet: lacks topic VARCHAR, has topic INTEGER → "
         "each file of a day needs the same columns: write it again"
     ) in project.problems(Part.COLUMNS)
+
+
+TEXT_IDS = """
+[ids]
+request = "VARCHAR"
+ad = "UUID"
+"""
+
+
+def test_text_that_is_no_id_is_shown_with_the_rule(project: Project) -> None:
+    project.damage(
+        "requests",
+        "alter table t alter request_id type varchar",
+        "update t set request_id = '' where request_id like '%0'",
+        "update t set request_id = 'a' || chr(0) where request_id like '%1'",
+        "update t set request_id = repeat('x', 129) where request_id like '%2'",
+    )
+    project.damage("candidates", "alter table t alter request_id type varchar")
+    uuid = "lpad(cast(ad_id as varchar), 32, '0')"
+    project.damage(
+        "ads",
+        f"alter table t alter ad_id type varchar using {uuid}",
+        "update t set ad_id = 'none' where true",
+    )
+    project.damage("candidates", f"alter table t alter ad_id type uuid using cast({uuid} as uuid)")
+    project.say(TEXT_IDS, *_features_with("ad_id", "UUID"))
+    lines = [line for line in project.problems(Part.COLUMNS) if "earlier days" not in line]
+    assert lines == [
+        "requests.request_id: 24 values can't be read as VARCHAR, such as '', 'a\\\\0', "
+        f"'{'x' * 40}'; each must have 1 to 128 characters and no NUL → correct the logs, or source_requests.sql",
+        "ads.ad_id: 150 values can't be read as UUID, such as 'none'; each must be a UUID such as "
+        '6f1c2a9e-0b7d-4c58-9a43-d2e85b7f1c06 → correct the logs, or source_ads.sql; or set ad = "VARCHAR" in [ids] '
+        "of the preset",
+    ]
+    assert project.problems(Part.ROWS) == []
+
+
+def test_ids_of_another_type_are_declared_or_cast(project: Project) -> None:
+    project.damage(
+        "requests", "alter table t alter request_id type varchar", "alter table t rename user_id to uid"
+    )
+    project.damage("requests", "alter table t alter uid type varchar using 'u' || uid")
+    project.damage("candidates", "alter table t alter ad_id type uuid using uuid()")
+    lines = [line for line in project.problems(Part.COLUMNS) if "earlier days" not in line]
+    assert lines == [
+        "requests.user_id: missing; there is a column uid VARCHAR → if that is it: select * exclude (uid), uid as "
+        'user_id; and set user = "VARCHAR" in [ids] of the preset, and type = "VARCHAR" of the feature',
+        "requests.request_id: VARCHAR; BIGINT is declared → select * replace (cast(request_id as bigint) as "
+        'request_id); or set request = "VARCHAR" in [ids] of the preset',
+        "candidates.ad_id: UUID; BIGINT is declared, and 597 values can't be cast → "
+        'set ad = "UUID" in [ids] of the preset',
+    ]
+
+
+def _features_with(column: str, kind: str) -> list[str]:
+    """The tiny preset's features, one of them of another type."""
+    _, *features = preset_path("tiny").read_text(encoding="utf-8").split("[[features]]")
+    mine = [
+        text.replace('type = "BIGINT"', f'type = "{kind}"') if f'"{column}"' in text else text
+        for text in features
+    ]
+    return [f"[[features]]{text}" for text in mine]
 
 
 def test_a_difference_is_what_one_lacks_and_what_it_has() -> None:

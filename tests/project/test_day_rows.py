@@ -108,6 +108,24 @@ def test_a_teams_own_expectations_are_asked_too(project: Project) -> None:
     assert hint.startswith("ads: cheap fails: 150 rows, such as ad_id ")
 
 
+def test_an_own_expectation_on_candidates_that_cant_be_run_is_blamed_by_its_file(project: Project) -> None:
+    project.say(preset='base = "tiny"\nname = "mine"\nsql = "sql"\nexpectations = "own.py"\n')
+    query = "query='from {batch} where {where}'"
+    (project.root / "own.py").write_text(
+        "from mtmd_expectations import Expect\n\ndef expectations(preset):\n    return {'candidates': ["
+        f"Expect(name='whole', description='', {query.replace('where {where}', 'limit 0')}), "
+        f"Expect(name='sound', description='', {query}, where='ctr > 1'), "
+        f"Expect(name='mispelt', description='', {query}, where='clics > 1')]}}\n"
+    )
+    (problem,) = project.problems()
+    assert problem.startswith("own.py: expectation 'mispelt' of candidates in ")
+    assert (
+        "/own.py, the preset's `expectations`, can't be run: Binder Error: Referenced column \"clics\""
+        in problem
+    )
+    assert problem.endswith(" → correct its `where` or `screen`")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

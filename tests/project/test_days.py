@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 
 from mtmd.config import load_preset
+from mtmd.logs.source import LogSource
 from mtmd.project.days import check_days
 from mtmd.project.findings import Level
 from tests.project.conftest import Project, said
 
 
 def found(project: Project, level: Level, as_of: date | None = None) -> list[str]:
-    findings = check_days(load_preset(str(project.preset)), str(project.logs), as_of).findings
+    findings = check_days(
+        preset := load_preset(str(project.preset)), LogSource.of(preset, str(project.logs)), as_of
+    ).findings
     return [said(finding) for finding in findings if finding.level is level]
 
 
@@ -102,5 +105,5 @@ def test_a_table_without_days_and_a_date_that_is_none_are_named(project: Project
 
 
 def test_logs_that_are_elsewhere_are_said_to_be(tmp_path: Path) -> None:
-    (finding,) = check_days(load_preset("tiny"), "s3://bucket/logs", None).findings
+    (finding,) = check_days(load_preset("tiny"), LogSource("s3://bucket/logs"), None).findings
     assert "s3" in finding.text

@@ -78,6 +78,11 @@ def test_a_preset_that_is_not_there_is_an_error() -> None:
         ('name = "device"', 'name = "country"', "features [('query', 'country')] are declared more than once"),
         ('type = "BIGINT"\nbuckets = 2000\n', "buckets = 2000\n",
          "feature 'user_id' has type VARCHAR, and the contract's requests.user_id is BIGINT → set its type to BIGINT"),
+        ("[evaluation]", '[ids]\nuser = "UUID"\n[evaluation]',
+         "feature 'user_id' has type BIGINT, and the contract's requests.user_id is UUID → set its type to UUID"),
+        ("[evaluation]", '[ids]\nad = "TEXT"\n[evaluation]', "ids.ad ('TEXT') must be 'BIGINT', 'VARCHAR' or 'UUID'"),
+        ("[evaluation]", '[ids]\nrequests = "UUID"\n[evaluation]',
+         "ids.requests: no such key → write request, if that is meant"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_and_the_preset_can_be_gone_on_with(

@@ -11,12 +11,9 @@ READ = "from read_parquet($paths, hive_partitioning = false)\n"
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        (f"-- ads\nselect *\n{READ[:-1]};\n",
-         'source_ads.sql:3: Parser Error: syntax error at or near ";" → remove the semicolon'),
         (f"select *,\n    prize as cost\n{READ}", 'source_ads.sql:2: Binder Error: Referenced column "prize"'),
         (f"select * replace (cast(format as integer) as format)\n{READ}",
          "source_ads.sql:1: Conversion Error: Could not convert string"),
-        ("select 1 as ad_id", "source_ads.sql: Binder Error: Parameter/argument count mismatch"),
     ],
 )  # fmt: skip
 def test_an_error_has_its_file_and_line(project: Project, text: str, line: str) -> None:
@@ -24,6 +21,33 @@ def test_an_error_has_its_file_and_line(project: Project, text: str, line: str) 
     (problem,) = project.problems(Part.STATEMENTS)
     assert problem.startswith(line)
     assert "\n" not in problem
+
+
+def test_a_semicolon_at_the_end_is_no_fault(project: Project) -> None:
+    project.statement("ads", f"-- ads;\nselect *\n{READ[:-1]};\n-- the end;\n")
+    assert project.problems() == []
+
+
+def test_a_second_statement_is_named_by_its_line(project: Project) -> None:
+    project.statement("ads", f"select *\n{READ[:-1]};\n\nselect 1;\n")
+    (problem,) = project.problems()
+    assert problem.endswith(
+        "source_ads.sql, line 4: a second statement begins here → a table has one statement: remove the second"
+    )
+
+
+def test_a_statement_that_reads_other_things_than_the_days_files_is_named(project: Project) -> None:
+    project.statement("ads", "select 1 as ad_id -- $paths\n")
+    (problem,) = project.problems(Part.STATEMENTS)
+    assert problem.endswith(
+        "/source_ads.sql does not read $paths, the day's files, by whose content shards are named → read from them: "
+        "read_parquet($paths)"
+    )
+
+
+def test_a_statement_may_ask_for_the_day(project: Project) -> None:
+    project.statement("requests", f"select *\n{READ[:-1]}\nwhere cast(ts as date) = $day\n")
+    assert project.problems() == []
 
 
 def test_the_remedy_lists_the_columns_of_the_files(project: Project) -> None:

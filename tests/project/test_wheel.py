@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from mtmd.registry.registry import Registry
 from tests.mtmd_flows.deployed import free_port
 from tests.mtmd_flows.runs import ROOT
+from tests.project.foreign import write_foreign_logs
 
 _PATIENCE_S = 300.0
 _BUILD = "import sys, setuptools.build_meta as backend; print(backend.build_sdist(sys.argv[1]))"
@@ -115,37 +117,51 @@ def test_the_wheel_has_all_that_is_read_and_no_name_that_could_collide(installed
         assert files <= set(names)
 
 
-def test_a_team_goes_from_the_wheel_to_an_answer_in_a_folder_of_its_own(
-    installed: Installed, tmp_path: Path
-) -> None:
+def test_the_demo_is_such_a_project(installed: Installed, tmp_path: Path) -> None:
+    """As it was made, it fits the logs that the simulated platform writes for it."""
     assert str(ROOT) not in installed.run(tmp_path, "python", "-c", "import mtmd; print(mtmd.__file__)")
     installed.run(tmp_path, "mtmd", "init", "my-ads")
     project = tmp_path / "my-ads"
     preset = project / "preset.toml"
-    beginning, _, _ = preset.read_text().partition("# ---- How it is trained")
-    small = beginning.replace('base = "demo"', 'base = "tiny"')  # or this would take minutes
-    preset.write_text(small.replace("window_days = 24", "min_window_days = 10\nwindow_days = 10"))
-    installed.run(project, "mtmd", "simulate", "--until", "2026-01-25")
+    preset.write_text(preset.read_text().replace("window_days = 24", "min_window_days = 7\nwindow_days = 7"))
+    sizes = ("--requests-per-day", "150", "--users", "200", "--ads", "150")
+    installed.run(project, "mtmd", "simulate", "--until", "2026-01-25", *sizes)
     assert installed.run(project, "mtmd", "check").splitlines()[-1].startswith("0 problems, ")
-    said = installed.run(project, "mtmd", "run", "--as-of", "2026-01-25", "--no-ablations")
+
+
+def test_a_team_goes_from_its_logs_to_an_answer_in_a_folder_of_its_own(
+    installed: Installed, tiny_logs: Path, tmp_path: Path
+) -> None:
+    """The tutorial of docs/your-own-logs.md: names, types and folders of their own, and one edit."""
+    write_foreign_logs(tiny_logs, tmp_path / "their-logs", days=11)
+    said = installed.run(tmp_path, "mtmd", "init", "their-ads", "--from-logs", "their-logs")
+    assert "understood: task p_lead: lead happened, only after p_click" in said
+    project = tmp_path / "their-ads"
+    preset = project / "preset.toml"
+    preset.write_text(
+        preset.read_text().replace('base = "demo"', 'base = "tiny"')
+    )  # or this would take minutes
+    assert installed.run(project, "mtmd", "check").splitlines()[-1].startswith("0 problems, ")
+    said = installed.run(project, "mtmd", "run", "--as-of", "2026-01-11", "--no-ablations")
     assert "promoted" in said
-    champion = Registry(project / "artifacts" / "my-ads").champion()
+    champion = Registry(project / "artifacts" / "their-ads").champion()
     assert champion is not None
     assert champion.model_id in installed.run(project, "mtmd", "status")
 
     port = free_port()
-    question = {
-        "requests": [{"request_id": 1, "surface": "search", "country": "US"}],
-        "top_k": 3,
-    }
+    request = {"request_id": "q-1", "surface": "feed", "user_id": "m7", "interests": [3, 1]}
     with _serving(installed, project, port):
-        request = urllib.request.Request(
+        question = urllib.request.Request(
             f"http://127.0.0.1:{port}/rank",
-            json.dumps(question).encode(),
+            json.dumps({"requests": [request], "top_k": 3}).encode(),
             {"content-type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            assert json.load(answer)["model_id"] == champion.model_id
+        with urllib.request.urlopen(question, timeout=30) as response:
+            answer = json.load(response)
+    assert answer["model_id"] == champion.model_id
+    (ranking,) = answer["requests"]
+    assert ranking["request_id"] == "q-1"
+    assert len({str(UUID(ad["ad_id"])) for ad in ranking["ads"]}) == 3
 
     installed.run(project, "prefect", "work-pool", "create", "local", "--type", "process")
     deployed = installed.run(project, "prefect", "--no-prompt", "deploy", "--all")

@@ -5,11 +5,14 @@ import pytest
 from mtmd.config import ABTestConfig
 from mtmd.errors import RegistryError
 from mtmd.export.stage import Proofs
+from mtmd.promote.origin import origin
 from mtmd.promote.stage import RunSummary
+from mtmd.registry.records import RunOrigin
 from mtmd.registry.registry import Registry
 from mtmd.report.markdown import daily as render
 from mtmd.run import RunPlan
 from mtmd.store.files import read_json, write_json
+from mtmd.train.trainer import TRAINING_FORMAT
 from mtmd.validate.stage import DataQuality
 from tests.abtest.outcomes import planted
 from tests.daily import Done, run_stages
@@ -42,6 +45,11 @@ def test_a_candidate_that_passes_is_promoted_and_the_run_recorded(done: Done) ->
     assert summary.reused["trained models"] == "3 of 3"
     validation = DataQuality.model_validate(read_json(Path(summary.places["validation"])))
     assert validation.validations == done.quality.validations
+    made_with = RunOrigin.model_validate(read_json(Path(summary.places["run"]) / "origin.json"))
+    assert made_with == origin(done.plan, done.days, done.trained)
+    assert made_with.preset["training"]["seed"] == done.plan.preset.training.seed
+    assert made_with.formats["training"] == TRAINING_FORMAT
+    assert made_with.window_rows == sum(shard.candidates for shard in done.days.window)
 
 
 def test_a_failed_gate_promotes_nothing(done: Done) -> None:

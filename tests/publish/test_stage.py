@@ -121,7 +121,7 @@ def test_a_snapshot_that_is_exchanged_before_it_is_read_is_refused(
     file.parent.mkdir(parents=True)
     table = ads_table(first_run.logs, AS_OF)
     pq.write_table(table, file)
-    sources = ads_digests(tmp_path / "logs", AS_OF, tmp_path)
+    sources = ads_digests(LogSource(tmp_path / "logs"), AS_OF, tmp_path)
     scorer = Scorer.load(live.root / "models" / first_run.summary.model_id)
     snapshot = _snapshot(scorer, LogSource(tmp_path / "logs"), AS_OF, sources, tmp_path)
     pq.write_table(table.slice(1), file)

@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from mtmd.config import Declarations, Domains, Feature, Task
+from mtmd.config import Declarations, Domains, Feature, IdsConfig, Task
 from mtmd.registry.bundle import BUNDLE_FORMAT, BundleInfo, TowerFile
 from mtmd.store.files import sha256_file, write_json
 
@@ -45,7 +45,7 @@ def make_bundle(declarations: Declarations, tmp_path_factory: pytest.TempPathFac
     So logit ctr = activity · bid + depth · age, and logit octr the same times octr_scale² (2 × 2 by default).
     """
 
-    def make(bundle_id: str = A, octr_scale: float = 2.0) -> Path:
+    def make(bundle_id: str = A, octr_scale: float = 2.0, ids: IdsConfig | None = None) -> Path:
         directory = tmp_path_factory.mktemp("bundle")
         files = []
         for side, names in (("query", ("home_feed", "search")), ("item", ("standard", "shopping"))):
@@ -57,7 +57,7 @@ def make_bundle(declarations: Declarations, tmp_path_factory: pytest.TempPathFac
             format=BUNDLE_FORMAT,
             bundle_id=bundle_id,
             weights="0" * 64,
-            declarations=declarations,
+            declarations=declarations.model_copy(update={"ids": ids or declarations.ids}),
             widths={"ctr": 2, "octr": 2},
             files=tuple(files),
         )

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtmd.config import IdsConfig
 from mtmd.errors import BundleError, StorageError
+from mtmd.logs.ids import id_list
 from mtmd.registry.bundle import BundleInfo, load_bundle
 from mtmd.serve.published import AdBlock, open_ads, write_ads
 
@@ -72,6 +74,23 @@ def test_some_ads_keep_their_order_and_neighbouring_blocks_of_a_product_become_o
     assert some.blocks[0].features.tolist() == [[3, -3], [9, -9]]
     assert set(some.blocks[1].tasks) == {"ctr"}
     assert ads.subset(np.empty(0, np.int64)).blocks == ()
+
+
+def test_ids_of_text_come_back_however_long_they_are_in_each_block(
+    make_bundle: Callable[..., Path], tmp_path: Path
+) -> None:
+    info = load_bundle(make_bundle(ids=IdsConfig(ad="VARCHAR")))
+    given = [
+        replace(FIRST, ad_id=np.array([b"b", b"a"])),
+        replace(SECOND, ad_id=np.array(["é-long".encode()])),
+    ]
+    write_ads(info, given, tmp_path / "ads")
+    ads = open_ads(tmp_path / "ads", info)
+    assert id_list(ads.ad_id) == ["b", "a", "é-long"]
+    assert [id_list(own.ad_id) for own in ads.subset(np.array([1, 2])).blocks] == [["a", "é-long"]]
+    wrong = replace(SECOND, ad_id=np.array([b"seven"]), bid=np.array([-1], np.float32))
+    with pytest.raises(BundleError, match=r"ad seven has bid -1\.0"):
+        write_ads(info, [wrong], tmp_path / "wrong")
 
 
 def test_no_ads_are_a_publication_too(info: BundleInfo, tmp_path: Path) -> None:

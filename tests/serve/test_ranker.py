@@ -1,12 +1,15 @@
 """A ranker over the bundle whose towers pass two numbers on: logit ctr = activity · bid + depth · age."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mtmd.config import IdsConfig
 from mtmd.errors import BundleError, LogsError
+from mtmd.logs.ids import id_list
 from mtmd.serve.published import AdBlock, PublishedAds
 from mtmd.serve.ranker import Ranker
 from mtmd.serve.scorer import Scorer
@@ -79,6 +82,27 @@ def test_only_the_given_ads_are_ranked_and_those_that_are_not_published_are_name
         assert own.tolist() == [ad for ad in every.tolist() if ad in {7, 9}]
     shopping = found.ad_id[0].tolist().index(9)
     assert np.isnan(found.probability[0, shopping]).tolist() == [False, True]
+
+
+def test_ads_are_found_by_ids_of_text(make_bundle: Callable[..., Path]) -> None:
+    scorer = Scorer.load(make_bundle(ids=IdsConfig(ad="VARCHAR")))
+    names = {7: b"seven", 3: b"three", 9: b"nine or more", 1: b"one"}
+    numbered = published(scorer)
+    blocks = [
+        replace(block, ad_id=np.array([names[ad] for ad in block.ad_id.tolist()]))
+        for block in numbered.blocks
+    ]
+    ranker = Ranker("some-model", scorer, PublishedAds(A, tuple(blocks)))
+    ranking = by_task(scorer.info.declarations.domains, "ctr")
+    everything = Ranker("some-model", scorer, numbered).rank(REQUESTS, ranking, 4)
+    assert [id_list(own) for own in ranker.rank(REQUESTS, ranking, 4).ad_id] == [
+        [names[ad].decode() for ad in own] for own in everything.ad_id.tolist()
+    ]
+    found = ranker.rank(REQUESTS, ranking, 4, ad_ids=["one", "zero and a long tail", "seven", "one"])
+    assert id_list(found.unpublished) == ["zero and a long tail"]
+    assert {one for own in found.ad_id for one in id_list(own)} == {"one", "seven"}
+    empty = Ranker("some-model", scorer, PublishedAds(A, ()))
+    assert id_list(empty.rank(REQUESTS, ranking, 4, ad_ids=["one"]).unpublished) == ["one"]
 
 
 def test_a_utility_ranks_with_the_published_bids(ranker: Ranker, scorer: Scorer) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from mtmd.errors import StorageError
@@ -33,6 +34,17 @@ def test_columns_come_back_as_arrays_of_the_same_values(path: Path) -> None:
     assert columns["codes"].tolist() == [[0, 3, 6], [1, 4, 7], [2, 5, 8]]
     np.testing.assert_array_equal(columns["matrix"], np.array([[1, 2], [3, np.nan], [5, 6]], np.float32))
     assert columns["matrix"].dtype == np.float32
+
+
+@pytest.mark.parametrize("texts", [["b", "é", "東京", "x" * 300], []])
+def test_texts_come_back_as_their_bytes(tmp_path: Path, texts: list[str]) -> None:
+    given = np.array([text.encode() for text in texts], np.bytes_)
+    write_columns(tmp_path / "texts.arrow", {"id": given, "row": np.arange(len(texts))})
+    columns = map_columns(tmp_path / "texts.arrow")
+    assert columns["id"].tolist() == given.tolist()
+    assert columns["row"].tolist() == list(range(len(texts)))
+    with pa.memory_map(str(tmp_path / "texts.arrow")) as file:
+        assert pa.ipc.open_file(file).schema.field("id").type == pa.large_string()
 
 
 def test_a_matrix_without_columns_is_left_out(path: Path) -> None:

@@ -5,11 +5,12 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
 
-from mtmd.errors import LogsError, ValidationError
+from mtmd.errors import ConfigError, LogsError, ValidationError
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import SQL
 from mtmd.validate import staging
@@ -18,6 +19,7 @@ from mtmd.validate.results import DayValidation, Status
 from mtmd.validate.runner import require, run_suites, validate_day, validate_window
 from mtmd_expectations import Needs, candidates
 from mtmd_expectations.common import Expect, SuiteTable, build_suite
+from tests.elsewhere import laid_out
 
 EVERYTHING = dict.fromkeys(Needs, True)
 
@@ -320,6 +322,21 @@ def test_a_question_about_all_candidates_that_fails_is_raised_and_blames_no_file
     assert results["request_exists"].status is Status.PASSED
 
 
+def test_an_own_expectation_on_rows_of_candidates_that_fails_is_blamed_by_its_file(
+    logs, day, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from mtmd_expectations import Expect\n\ndef expectations(preset):\n    return {'candidates': [Expect("
+        "'mispelt', '…', 'from {batch} where {where}', where='ctr > 1', screen='max(no_such_column)')]}\n"
+    )
+    preset = logs.preset.model_copy(update={"expectations": str(own)})
+    with pytest.raises(
+        ConfigError, match=r"'mispelt' of candidates in .*own\.py, the preset's `expectations`, can't"
+    ):
+        validate_day(LogSource(logs.root), day, preset)
+
+
 def test_an_empty_table_fails_although_nothing_in_it_is_wrong() -> None:
     load()
     suite = build_suite(SuiteTable.ADS, [Expect("sound", "…", "select ad_id from {batch} where ad_id > 1")])
@@ -424,3 +441,12 @@ def test_days_with_too_few_rows_say_nothing_of_a_windows_mix(logs, yesterday) ->
         {r.name for r in validate_window(days, p).results if not r.success} for p in (logs.preset, preset)
     ]
     assert warned == [{"domain_rows_every_day", "domain_mix_steady"}, {"domain_rows_every_day"}]
+
+
+def test_a_day_has_the_same_profile_wherever_and_however_the_logs_are_kept(
+    logs, day, yesterday, tmp_path: Path
+) -> None:
+    source = LogSource(tmp_path / "elsewhere", tables=laid_out(logs.root, tmp_path / "elsewhere"))
+    other = validate_day(source, day, logs.preset, [yesterday])
+    assert other.passed
+    assert other == logs.validate(yesterday)

@@ -15,7 +15,8 @@ from mtmd.report.markdown.validation import render_markdown
 from mtmd.run import RunPlan, plan_run
 from mtmd.validate import stage as validate_stage
 from mtmd.validate import stage as validation
-from mtmd.validate.results import DayValidation
+from mtmd.validate.results import DayValidation, WindowValidation
+from mtmd.validate.runner import validate_window
 from tests.mtmd_flows.runs import AS_OF, LINE, TINY, Run, copied
 
 
@@ -45,6 +46,34 @@ def test_only_the_new_day_is_validated_and_each_day_is_told(plan: RunPlan) -> No
     assert quality.reused == plan.days
     assert quality.window is not None
     assert validate_stage.validate(plan).reused == plan.all_days
+
+
+def test_a_window_that_passed_on_the_same_numbers_is_not_validated_again(
+    plan: RunPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = validate_stage.validate(plan)
+    times: list[int] = []
+
+    def counted(*arguments: Any) -> WindowValidation:
+        times.append(len(arguments[0]))
+        return validate_window(*arguments)
+
+    monkeypatch.setattr(validation, "validate_window", counted)
+    assert validate_stage.validate(plan) == first.model_copy(update={"reused": plan.all_days})
+    assert times == []
+    limits = plan.preset.data.model_copy(update={"min_domain_rows": plan.preset.data.min_domain_rows + 1})
+    profiles = [day.profile for day in first.days if day.profile is not None]
+    other = plan.model_copy(update={"preset": plan.preset.model_copy(update={"data": limits})})
+    assert validate_stage._validated_window(other, profiles).passed
+    assert validate_stage._validated_window(plan, profiles[1:]).passed
+    assert times == [len(plan.all_days), len(plan.days)]
+
+
+def test_a_window_that_failed_is_validated_again(plan: RunPlan) -> None:
+    profiles = [day.profile for day in validate_stage.validate(plan).days if day.profile is not None]
+    for _ in range(2):
+        failed = validate_stage._validated_window(plan, [profiles[0], *profiles[2:]])
+        assert [result.name for result in failed.failures] == ["days_without_gap"]
 
 
 def test_a_day_that_failed_names_the_expectation_and_is_not_taken_for_done(plan: RunPlan) -> None:

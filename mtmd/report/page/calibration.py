@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
-from scipy.stats import binomtest
 
 from mtmd.config import Slice
 from mtmd.evaluate.report import EvaluationReport, SliceMetrics
@@ -73,6 +72,8 @@ def wilson(positives: int, trials: int, confidence: float) -> tuple[float, float
     """Wilson's score interval of a share; (0, 1) without trials."""
     if not trials:
         return 0.0, 1.0
+    from scipy.stats import binomtest  # noqa: PLC0415 - it takes most of a second, and most runs make no new page
+
     interval = binomtest(positives, trials).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
 
 from pydantic import Field
-from scipy.stats import t as student
+from scipy.special import stdtrit  # of Student's t; scipy.stats takes most of a second to import
 
 from mtmd.config import Frozen, Slice, Variant
 from mtmd.errors import EvaluationError
@@ -110,7 +110,7 @@ def _over_seeds(estimates: Sequence[Estimate | None], confidence: float) -> Esti
     if len(known) == 1:
         return known[0]
     mean = fmean(estimate.value for estimate in known)
-    t = float(student.ppf((1.0 + confidence) / 2.0, len(known) - 1))
+    t = float(stdtrit(len(known) - 1, (1.0 + confidence) / 2.0))
     seeds = t * stdev(estimate.value for estimate in known) / math.sqrt(len(known))
     # _of_seed has both bounds or is None
     requests = fmean((estimate.high or 0.0) - (estimate.low or 0.0) for estimate in known) / 2.0

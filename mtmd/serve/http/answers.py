@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from datetime import date
 from http import HTTPStatus
 from math import isfinite
+from typing import Any
 
+from numpy.typing import NDArray
 from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.errors import LogsError
+from mtmd.logs.ids import Id, id_list
 from mtmd.serve.http.intake import Refused
 from mtmd.serve.http.live import Serving
-from mtmd.serve.http.questions import RankQuestion
+from mtmd.serve.http.questions import IdsAs, RankQuestion
 from mtmd.serve.ranker import Ranked, Row
 from mtmd.serve.search import by_task, by_utility
 
@@ -19,7 +22,7 @@ from mtmd.serve.search import by_task, by_utility
 class RankedAd(Frozen):
     """One ad of an answer."""
 
-    ad_id: int
+    ad_id: Id
     score: float = Field(description="what ranks: the task's probability, or the utility")
     probability: dict[str, float | None] = Field(description="of each task; null where the product lacks it")
 
@@ -27,7 +30,7 @@ class RankedAd(Frozen):
 class RankedAds(Frozen):
     """One request's best ads, best first."""
 
-    request_id: int | None
+    request_id: Id | None
     ads: tuple[RankedAd, ...]
 
 
@@ -38,13 +41,13 @@ class RankAnswer(Frozen):
     bundle_id: str
     day: date = Field(description="of the snapshot of ads")
     requests: tuple[RankedAds, ...] = Field(description="in the order of the question")
-    unpublished: tuple[int, ...] = Field(description="ads that were named and are not published")
+    unpublished: tuple[Id, ...] = Field(description="ads that were named and are not published")
 
 
 class EmbeddedRequest(Frozen):
     """One request's query embeddings."""
 
-    request_id: int | None
+    request_id: Id | None
     embedding: dict[str, tuple[float, ...]] = Field(description="task → vector; the dot product is the logit")
 
 
@@ -81,19 +84,22 @@ def answer_rank(serving: Serving, body: bytes) -> bytes:
         bundle_id=serving.ranker.bundle_id,
         day=serving.day,
         requests=tuple(
-            RankedAds(request_id=row.get("request_id"), ads=_ads(question, ranked, place, domains.task_names))
+            RankedAds(
+                request_id=_request_id(row, question.ids),
+                ads=_ads(question, ranked, place, domains.task_names),
+            )
             for place, row in enumerate(question.requests)
         ),
-        unpublished=tuple(ranked.unpublished.tolist()),
+        unpublished=tuple(_written(ranked.unpublished, question.ids)),
     )
     return answer.model_dump_json().encode()
 
 
 def answer_embed(serving: Serving, body: bytes) -> bytes:
     """Raises as `answer_rank` does."""
-    requests: list[Row] = serving.questions.parse_embed(body)
+    question = serving.questions.parse_embed(body)
     try:
-        embedded = serving.ranker.embed(requests)
+        embedded = serving.ranker.embed(question.requests)
     except LogsError as error:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     vectors = {task: matrix.tolist() for task, matrix in embedded.tasks.items()}
@@ -102,20 +108,31 @@ def answer_embed(serving: Serving, body: bytes) -> bytes:
         bundle_id=serving.ranker.bundle_id,
         requests=tuple(
             EmbeddedRequest(
-                request_id=row.get("request_id"),
+                request_id=_request_id(row, question.ids),
                 embedding={task: rows[place] for task, rows in vectors.items()},
             )
-            for place, row in enumerate(requests)
+            for place, row in enumerate(question.requests)
         ),
     )
     return answer.model_dump_json().encode()
+
+
+def _request_id(row: Row, ids: IdsAs) -> Id | None:
+    given: Id | None = row.get("request_id")
+    return str(given) if given is not None and ids == "string" else given
+
+
+def _written(ids: NDArray[Any], how: IdsAs) -> list[Id]:
+    listed = id_list(ids)
+    return [str(one) for one in listed] if how == "string" else listed
 
 
 def _ads(question: RankQuestion, ranked: Ranked, place: int, tasks: Sequence[str]) -> tuple[RankedAd, ...]:
     scores, probabilities = ranked.score[place], ranked.probability[place]
     if isinstance(question.rank_by, str):  # a task may rank by its logit, which says the same and reads worse
         scores = probabilities[:, tasks.index(question.rank_by)]
-    rows = zip(ranked.ad_id[place].tolist(), scores.tolist(), probabilities.tolist(), strict=True)
+    ad_ids = _written(ranked.ad_id[place], question.ids)
+    rows = zip(ad_ids, scores.tolist(), probabilities.tolist(), strict=True)
     return tuple(
         RankedAd(
             ad_id=ad_id,

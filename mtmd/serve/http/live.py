@@ -127,4 +127,4 @@ def _warm_up(ranker: Ranker) -> None:
     rows = [numbers | vectors | {"surface": surface} for surface in declarations.domains.surfaces]
     for task in declarations.domains.task_names:
         ranker.rank(rows, by_task(declarations.domains, task), 1)
-    ranker.table.find([0])
+    ranker.table.find([])

@@ -1,12 +1,20 @@
-"""The bodies that a bundle understands: types made from its declarations, for validation and for OpenAPI alike."""
+"""The bodies that a bundle understands: types made from its declarations, for validation and for OpenAPI alike.
 
+Ids have the type that the bundle declares. A BIGINT may be written as text too, because JavaScript's numbers hold whole
+ones only up to 2^53.
+"""
+
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from mtmd.config import LONGEST_LIST, Declarations, Feature
+from mtmd.logs.contract import id_types
+from mtmd.logs.ids import LONGEST_ID, Id
 from mtmd.serve.http.intake import Detail, Refused, Settings
 from mtmd.serve.ranker import Row
 
@@ -14,6 +22,8 @@ _NUMBER = 1e12  # far beyond any log's numbers, and squares of it are float32 nu
 _TEXT = 1024  # characters of a categorical value
 _SHOWN = 5  # of the things that are wrong with a body
 _WEIGHT = 1e6
+
+_DECIMAL = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -32,16 +42,45 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _decimal(value: Any) -> Any:
+    """The integer that a text says, if it says one; anything else as it is."""
+    return int(value) if isinstance(value, str) and _DECIMAL.fullmatch(value) else _whole(value)
+
+
 Int32 = Annotated[int, Field(strict=True, ge=-(2**31), le=2**31 - 1), BeforeValidator(_whole)]
 Int64 = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1), BeforeValidator(_whole)]
+_Int64Text = Annotated[str, Field(pattern=f"^({_DECIMAL.pattern})$")]
+BigId = Annotated[
+    int,
+    Field(strict=True, ge=-(2**63), le=2**63 - 1),
+    BeforeValidator(_decimal, json_schema_input_type=Int64 | _Int64Text),
+]
+TextId = Annotated[str, Field(strict=True, min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00]*$")]
 
+_IDS: dict[str, Any] = {"BIGINT": BigId, "VARCHAR": TextId, "UUID": UUID}
 _TYPES: dict[str, Any] = {
     "FLOAT": Number,
     "DOUBLE": Number,
     "INTEGER": Int32,
     "BIGINT": Int64,
     "VARCHAR": Text,
+    "UUID": UUID,
 }
+_VALUES = _TYPES | {"BIGINT": BigId}  # of categories: many are ids of something
+IdsAs = Annotated[
+    Literal["declared", "string"],
+    Field(
+        description="how the answer writes ids: as they are declared, or as strings, where BIGINT is a number too"
+    ),
+]
+
+
+@dataclass(frozen=True)
+class EmbedQuestion:
+    """A validated body of /embed."""
+
+    requests: list[Row]
+    ids: IdsAs
 
 
 @dataclass(frozen=True)
@@ -51,7 +90,8 @@ class RankQuestion:
     requests: list[Row]
     rank_by: str | dict[str, float]
     top_k: int
-    ad_ids: list[int] | None
+    ad_ids: list[Id] | None
+    ids: IdsAs
 
 
 class Questions:
@@ -68,10 +108,11 @@ class Questions:
         task: Any = Literal[declarations.domains.task_names]
         weight = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_WEIGHT, le=_WEIGHT)]
         weights = Annotated[dict[task, weight], Field(min_length=1)]
-        ads = Annotated[list[Int64], Field(max_length=settings.ads)]
+        ad_id = _IDS[declarations.ids.ad]
+        ads = Annotated[list[ad_id], Field(max_length=settings.ads)]  # type: ignore[valid-type]
         self._default = declarations.domains.task_names[0]
         self.embed: type[BaseModel] = create_model(
-            "EmbedQuestion", __config__=_STRICT, requests=(requests, ...)
+            "EmbedQuestion", __config__=_STRICT, requests=(requests, ...), ids=(IdsAs, "declared")
         )
         self.rank: type[BaseModel] = create_model(
             "RankQuestion",
@@ -89,18 +130,20 @@ class Questions:
                 ads | None,
                 Field(None, description="rank these published ads only; each counts once. Default: all"),
             ),
+            ids=(IdsAs, "declared"),
         )
 
     def parse_rank(self, body: bytes) -> RankQuestion:
         """Raises Refused with 400 for what is not JSON, 422 for what the bundle does not understand."""
         asked: Any = _parse(self.rank, body)
         rows = [_plain(row) for row in asked.requests]
-        return RankQuestion(rows, asked.rank_by or self._default, asked.top_k, asked.ad_ids)
+        ad_ids = None if asked.ad_ids is None else [_text_of_uuid(one) for one in asked.ad_ids]
+        return RankQuestion(rows, asked.rank_by or self._default, asked.top_k, ad_ids, asked.ids)
 
-    def parse_embed(self, body: bytes) -> list[Row]:
-        """The requests to embed; raises as `parse_rank` does."""
+    def parse_embed(self, body: bytes) -> EmbedQuestion:
+        """Raises as `parse_rank` does."""
         asked: Any = _parse(self.embed, body)
-        return [_plain(row) for row in asked.requests]
+        return EmbedQuestion([_plain(row) for row in asked.requests], asked.ids)
 
 
 def _row(declarations: Declarations) -> type[BaseModel]:
@@ -108,13 +151,17 @@ def _row(declarations: Declarations) -> type[BaseModel]:
 
     Fields are numbered, since a feature may have any name; the names are aliases.
     """
+    ids = {column: _IDS[kind] for column, kind in id_types("requests", declarations.ids).items()}
     fields: dict[str, Any] = {
-        "request_id": (Int64 | None, Field(None, description="comes back with the answer")),
+        "request_id": (ids["request_id"] | None, Field(None, description="comes back with the answer")),
         "surface": (Literal[declarations.domains.surfaces], ...),
     }
     for number, feature in enumerate(declarations.query.fields):
         if feature.name not in fields:
-            fields[f"feature_{number}"] = (_type(feature) | None, Field(None, alias=feature.name))
+            fields[f"feature_{number}"] = (
+                ids.get(feature.name, _type(feature)) | None,
+                Field(None, alias=feature.name),
+            )
     companions = {
         column: (what, feature.name)
         for feature in declarations.query.lists
@@ -134,15 +181,18 @@ def _type(feature: Feature) -> Any:
         return Annotated[list[Number], Field(min_length=feature.width, max_length=feature.width)]
     if feature.multi:
         words = f"the first {feature.max_length} are read"
-        return Annotated[
-            list[_TYPES[feature.column_type.removesuffix("[]")]],  # type: ignore[misc]  # a type looked up
-            Field(max_length=LONGEST_LIST, description=words),
-        ]
-    return _TYPES[feature.column_type]
+        value = _VALUES[feature.type or "VARCHAR"]
+        return Annotated[list[value], Field(max_length=LONGEST_LIST, description=words)]  # type: ignore[valid-type]
+    return _VALUES[feature.column_type] if feature.kind == "categorical" else _TYPES[feature.column_type]
 
 
 def _plain(row: BaseModel) -> Row:
-    return row.model_dump(by_alias=True, exclude_none=True)
+    values = row.model_dump(by_alias=True, exclude_none=True)
+    return {name: _text_of_uuid(value) for name, value in values.items()}
+
+
+def _text_of_uuid(value: Any) -> Any:
+    return str(value) if isinstance(value, UUID) else value
 
 
 def _parse(question: type[BaseModel], body: bytes) -> BaseModel:

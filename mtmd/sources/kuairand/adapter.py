@@ -8,23 +8,20 @@ from pathlib import Path
 import numpy as np
 
 from mtmd.config import Declarations, load_preset
-from mtmd.sources.kuairand.day_store import DayStore, ImportReport, TaskQuality, TeacherReport
-from mtmd.sources.kuairand.mapping import (
-    PRODUCTS,
-    SURFACES,
-    TASKS,
-    Exposures,
-    map_exposures,
-    ranking_auc,
-)
+from mtmd.logs.day_store import DayStore
+from mtmd.sources.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, map_exposures
+from mtmd.sources.kuairand.report import ImportReport, TaskQuality, TeacherReport
 from mtmd.sources.kuairand.source import Source, kuairand_files, read_source
 from mtmd.sources.kuairand.tables import LogTables
-from mtmd.sources.kuairand.teacher import NEWEST, TeacherConfig, TeacherScores, cross_fit
-from mtmd.sources.kuairand.teacher_inputs import teacher_inputs
+from mtmd.sources.kuairand.teacher_inputs import teacher_inputs, teaching_rows
 from mtmd.store.files import digest, resolve, sha256_file
+from mtmd.teacher.config import TeacherConfig
+from mtmd.teacher.cross_fit import NEWEST, TeacherScores, cross_fit
+from mtmd.teacher.quality import ranking_auc
 
 IMPORT_FORMAT = 1  # raise it when the same source would be written differently
 
+_MARKER = "import.json"
 _EPOCH = date(1970, 1, 1)
 
 
@@ -48,8 +45,8 @@ def import_kuairand(
     config = teacher or TeacherConfig()
     declarations = load_preset("kuairand").declarations
     identity = _identity(source, declarations, seed, config)
-    store = DayStore(resolve(logs), identity)
-    if (report := store.complete()) is not None:
+    store = DayStore(resolve(logs), _MARKER, identity, ImportReport)
+    if (report := store.complete("candidates_per_day")) is not None:
         say(f"{logs} already holds this import, {report.first} to {report.last}: reused, nothing written")
         return report.model_copy(update={"reused": True})
     store.check_replaceable()
@@ -58,7 +55,7 @@ def import_kuairand(
     exposures, counts = map_exposures(tables)
     say(f"read {tables.rows} rows: {tables.duplicates} exact duplicates, {len(exposures)} exposures kept")
     inputs = teacher_inputs(tables, exposures)
-    scores = cross_fit(inputs, exposures, config, seed=seed, on_progress=say)
+    scores = cross_fit(inputs, teaching_rows(exposures), config, seed=seed, on_progress=say)
 
     store.begin()
     log_tables = LogTables(tables, exposures, scores.scores, declarations)

@@ -2,8 +2,6 @@
 
 One clock: `time_ms`, in UTC. The published `date` and `hourmin` are China local time, a few minutes late on
 some rows, and not used. The feature `hour` is the local hour (UTC+8), because people's days are local.
-
-`ranking_auc` is the rank measure of the teacher's report.
 """
 
 from dataclasses import dataclass
@@ -11,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from mtmd.errors import LogsError
 from mtmd.sources.kuairand.source import Source
+from mtmd.teacher.rows import Bools, Ints
 
 SURFACES = ("tab_1", "tab_0", "tab_4", "tab_6", "tab_2")
 PRODUCTS = ("long_import", "web", "other")
@@ -29,9 +26,6 @@ _HOUR_MS = 3_600_000
 _CHINA_HOURS = 8
 _USER_BITS = 20
 _TAB_BITS = 4
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -109,15 +103,6 @@ def products(videos: pa.Table) -> Ints:
     """(videos,) index into PRODUCTS: LongImport, Web, or all other upload types."""
     position = pc.index_in(videos["upload_type"], pa.array(_UPLOAD_TYPES))
     return np.asarray(pc.fill_null(position, len(_UPLOAD_TYPES)).to_numpy().astype(np.int64))
-
-
-def ranking_auc(scores: NDArray[np.floating], labels: Bools) -> float | None:
-    """Area under the ROC curve, ties counted half; None without both kinds of rows."""
-    positives = int(labels.sum())
-    negatives = len(labels) - positives
-    if not positives or not negatives:
-        return None
-    return float((rankdata(scores)[labels].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def _request_ids(user_id: Ints, tab: Ints, time_ms: Ints) -> Ints:

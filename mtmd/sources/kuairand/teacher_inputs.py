@@ -5,18 +5,15 @@ author or tag, how this video does on this surface. Outcomes enter only through 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from mtmd.sources.kuairand.mapping import SURFACES, TASKS, Exposures, Ints
+from mtmd.sources.kuairand.mapping import SURFACES, TASKS, Exposures
 from mtmd.sources.kuairand.source import Source, video_attributes
-from mtmd.sources.kuairand.tables import EarlierDays, smoothed_rate
-
-Floats = NDArray[np.float64]
+from mtmd.teacher.history import past_numbers
+from mtmd.teacher.rows import Floats, Ints, TeacherInputs, TeachingRows
 
 _USER_KEYS = ("user_id", "follow_user_num", "fans_user_num", "friend_user_num", "register_days")
 _VIDEO_CODES = (
@@ -26,30 +23,28 @@ _CROSSES = (
     ("user", "surface"), ("user", "tag"), ("user", "band"), ("user", "author"), ("video", "surface"),
     ("tag", "surface"), ("band", "surface"), ("hour", "surface"), ("activity", "surface"), ("activity", "video"),
 )  # fmt: skip
-_STRENGTH = 20.0  # rows of prior knowledge in a rate: about one day of a typical video
 _FALLBACK = np.array([0.4, 0.45, 0.04])  # click, good | click, profile | click before anything was logged
 
 
-@dataclass(frozen=True)
-class TeacherInputs:
-    """Rows of the teacher, in the exposures' order.
-
-    codes   (N, F) int32, 0 = missing, below sizes[f]   ids   fields that name a user, video, author, music
-    static  (N, M) float32, no gaps                     past  (N, H) float32, 0 = nothing known
-    """
-
-    codes: NDArray[np.int32]
-    sizes: tuple[int, ...]
-    ids: tuple[int, ...]
-    static: NDArray[np.float32]
-    past: NDArray[np.float32]
+def teaching_rows(exposures: Exposures) -> TeachingRows:
+    """Every exposure was shown, so all teach the click; a click teaches what may follow it."""
+    clicked = exposures.labels[:, :1]
+    return TeachingRows(
+        day=exposures.day,
+        labels=exposures.labels,
+        teaches=np.concatenate([np.ones_like(clicked), clicked, clicked], axis=1),
+        tasks=TASKS,
+        parents=(None, 0, 0),
+    )
 
 
 def teacher_inputs(source: Source, exposures: Exposures) -> TeacherInputs:
     """Codes and numbers of every exposure; nothing of its own day's outcomes, nothing later."""
     codes = _codes(source, exposures)
     static = _static_numbers(source, exposures)
-    past = _histories(source, exposures)
+    shown = np.ones(len(exposures), np.bool_)
+    keys, at_once = _history_keys(source, exposures), np.zeros(len(TASKS), np.int64)
+    past = dict(past_numbers(keys, teaching_rows(exposures), shown, _FALLBACK, at_once))
     names = tuple(codes)
     return TeacherInputs(
         codes=np.stack(list(codes.values()), axis=1, dtype=np.int32, casting="same_kind"),
@@ -96,32 +91,6 @@ def _static_numbers(source: Source, exposures: Exposures) -> dict[str, Floats]:
     return numbers | {
         "age": np.log1p(np.maximum(exposures.day - uploaded[exposures.video], 0).astype(np.float64))
     }
-
-
-def _histories(source: Source, exposures: Exposures) -> dict[str, Floats]:
-    """Per key: log count and three smoothed rates as log-odds less those of everybody, all from earlier days.
-
-    Less everybody's, because the level drifts, and because 0 then says "nothing seen" in every column.
-    """
-    values = np.concatenate([np.ones((len(exposures), 1)), exposures.labels], axis=1)  # (N, 4)
-    everybody = np.zeros(len(exposures), np.int64)
-    overall = _rates(EarlierDays(everybody, exposures.day, values).sums(everybody, exposures.day), _FALLBACK)
-    numbers: dict[str, Floats] = {}
-    for name, key in _history_keys(source, exposures):
-        past = EarlierDays(key, exposures.day, values).sums(key, exposures.day)
-        gain = _log_odds(_rates(past, overall)) - _log_odds(overall)
-        numbers[f"{name}_n"] = past[:, 0] / (past[:, 0] + _STRENGTH)  # bounded: counts only grow with days
-        numbers |= {f"{name}_{task}": gain[:, i] for i, task in enumerate(TASKS)}
-    return numbers
-
-
-def _rates(past: Floats, prior: Floats) -> Floats:
-    """(N, 3): click, good | click and profile | click from (N, 4) sums."""
-    return smoothed_rate(past[:, 1:], past[:, [0, 1, 1]], prior, _STRENGTH)
-
-
-def _log_odds(rate: Floats) -> Floats:
-    return np.asarray(np.log(rate / (1 - rate)))
 
 
 def _history_keys(source: Source, exposures: Exposures) -> Iterable[tuple[str, Ints]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mtmd.config import Preset
+from mtmd.config import IdsConfig, Preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.files import available_days, day_directory
@@ -107,8 +107,10 @@ class SimulatedPlatform:
     def _happened(self, day: date) -> DayEvents:
         """What users asked about, and which ads they clicked, on a day; nothing before the world's origin."""
         topics, clicks = [_NO_EVENTS], [_NO_EVENTS]
-        ads = self.ads(max(day, self.config.origin))
-        for block in self.blocks(day, ads) if day >= self.config.origin else ():
+        if day < self.config.origin:
+            return DayEvents(_NO_EVENTS, _NO_EVENTS)
+        ads = self.ads(day)
+        for block in self.blocks(day, ads):
             user, hour = block.requests.users.user_id, day.toordinal() * 24 + block.requests.hour
             topics.append(Events(user, hour, block.requests.topic, np.zeros_like(user)))
             clicked = block.actions.impressed & block.actions.clicked
@@ -199,6 +201,11 @@ def require_columns(preset: Preset) -> None:
 
     It writes two more tasks, `further_tasks`, where the preset has one of them, and those histories that it has.
     """
+    if preset.ids != IdsConfig():
+        raise ConfigError(
+            f"preset {preset.name!r} can't be simulated: the platform writes BIGINT ids, and the preset's [ids] has "
+            f"{preset.ids}; leave [ids] out, or bring the logs that this one is made for"
+        )
     more = {
         "requests": frozenset(history_columns(preset)),
         "candidates": _FURTHER if has_further_tasks(preset) else frozenset(),

@@ -103,6 +103,26 @@ def test_whole_numbers_are_integers_however_they_are_written(client: Client) -> 
     assert {ad["ad_id"] for ad in answer["requests"][0]["ads"]} == {7, 9}
 
 
+BIG = 2**53 + 1  # no number of JavaScript
+
+
+def test_ids_are_strings_for_clients_that_ask_for_them(client: Client) -> None:
+    same = {"surface": "search", "activity": 1.0, "depth": 0.25}
+    requests = [same | {"request_id": str(BIG)}, same, same | {"request_id": -7}]
+    question = {"requests": requests, "rank_by": "ctr", "ad_ids": ["7", 9, str(BIG)]}
+    _, numbers = client.post("/rank", question)
+    assert [own["request_id"] for own in numbers["requests"]] == [BIG, None, -7]
+    assert {ad["ad_id"] for ad in numbers["requests"][0]["ads"]} == {7, 9}
+    assert numbers["unpublished"] == [BIG]
+    _, strings = client.post("/rank", question | {"ids": "string"})
+    assert [own["request_id"] for own in strings["requests"]] == [str(BIG), None, "-7"]
+    assert {ad["ad_id"] for ad in strings["requests"][0]["ads"]} == {"7", "9"}
+    assert strings["unpublished"] == [str(BIG)]
+    for path in ("/embed", "/rank"):
+        _, answer = client.post(path, {"requests": requests[:1], "ids": "string"})
+        assert answer["requests"][0]["request_id"] == str(BIG)
+
+
 def test_openapi_has_the_bundles_features_and_tasks(client: Client) -> None:
     status, document = client.get("/openapi.json")
     assert status == 200
@@ -110,6 +130,15 @@ def test_openapi_has_the_bundles_features_and_tasks(client: Client) -> None:
     assert set(request["properties"]) == {"request_id", "surface", "country", "activity", "depth"}
     assert request["properties"]["surface"]["enum"] == ["home_feed", "search"]
     assert request["additionalProperties"] is False
+    assert [kind["type"] for kind in request["properties"]["request_id"]["anyOf"]] == [
+        "integer",
+        "string",
+        "null",
+    ]
+    assert document["components"]["schemas"]["RankQuestion"]["properties"]["ids"]["enum"] == [
+        "declared",
+        "string",
+    ]
     assert set(document["paths"]) == {"/rank", "/embed", "/health", "/ready", "/metrics"}
     assert set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document))) <= set(
         document["components"]["schemas"]
@@ -155,7 +184,12 @@ def one(**request: object) -> dict:
         (one() | {"top_k": 51}, 422, "top_k"),
         (one() | {"top_k": 1.5}, 422, "top_k"),
         (one() | {"ad_ids": [1] * 101}, 422, "at most 100"),
-        (one() | {"ad_ids": ["1"]}, 422, "ad_ids"),
+        (one() | {"ad_ids": ["1.0"]}, 422, "ad_ids"),
+        (one() | {"ids": "number"}, 422, "'declared' or 'string'"),
+        (one(request_id="007"), 422, "requests.0.request_id"),
+        (one(request_id=""), 422, "requests.0.request_id"),
+        (one(request_id=[1]), 422, "requests.0.request_id"),
+        (one(request_id=str(2**63)), 422, "requests.0.request_id"),
         (one() | {"more": 1}, 422, "more"),
         (one(country="x" * 20_001), 413, "more than 20000 bytes"),
     ],

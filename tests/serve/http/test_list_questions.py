@@ -17,7 +17,8 @@ def questions() -> Questions:
 
 
 def parsed(questions: Questions, **features: Any) -> dict[str, Any]:
-    (row,) = questions.parse_embed(json.dumps({"requests": [{"surface": "search", **features}]}).encode())
+    body = {"requests": [{"surface": "search", **features}]}
+    (row,) = questions.parse_embed(json.dumps(body).encode()).requests
     return row
 
 

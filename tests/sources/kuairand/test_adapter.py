@@ -15,8 +15,8 @@ from mtmd.logs.contract import table_columns
 from mtmd.logs.files import available_days, day_files
 from mtmd.logs.source import LogSource
 from mtmd.sources.kuairand.adapter import import_kuairand
-from mtmd.sources.kuairand.day_store import ImportReport
-from mtmd.sources.kuairand.teacher import TeacherConfig
+from mtmd.sources.kuairand.report import ImportReport
+from mtmd.teacher.config import TeacherConfig
 
 QUICK = TeacherConfig(hidden=8, width=2, batch_rows=32, members=1, least_members=1, max_epochs=1)
 FIRST = date(2022, 4, 18)
@@ -160,5 +160,5 @@ def test_an_interrupted_import_is_done_again(source: Path, tmp_path: Path) -> No
 
 def test_logs_that_no_import_wrote_are_left_alone(source: Path, tmp_path: Path) -> None:
     (tmp_path / "requests").mkdir()
-    with pytest.raises(LogsError, match=r"holds \['requests'\] that no KuaiRand import wrote"):
+    with pytest.raises(LogsError, match=r"holds \['requests'\] without import.json"):
         run(source, tmp_path)

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtmd.sources.kuairand.mapping import Exposures, map_exposures, ranking_auc
+from mtmd.sources.kuairand.mapping import Exposures, map_exposures
 from mtmd.sources.kuairand.source import Source, read_source
-from mtmd.sources.kuairand.teacher import NEWEST, TeacherConfig, cross_fit
-from mtmd.sources.kuairand.teacher_inputs import teacher_inputs
+from mtmd.sources.kuairand.teacher_inputs import teacher_inputs, teaching_rows
+from mtmd.teacher.config import TeacherConfig
+from mtmd.teacher.cross_fit import NEWEST, cross_fit
+from mtmd.teacher.quality import ranking_auc
 
 BESIDE = Path(__file__).parents[3].parent / "shared" / "data" / "kuairand-pure"
 FOLDER = Path(os.environ.get("MTMD_KUAIRAND") or BESIDE)
@@ -51,7 +53,11 @@ def test_the_teacher_ranks_later_days_well(sample: tuple[Source, Exposures, dict
     source, exposures, _ = sample
     config = TeacherConfig(members=1, least_members=1, max_epochs=1, blocks=2)
     scores = cross_fit(
-        teacher_inputs(source, exposures), exposures, config, seed=0, on_progress=lambda _: None
+        teacher_inputs(source, exposures),
+        teaching_rows(exposures),
+        config,
+        seed=0,
+        on_progress=lambda _: None,
     )
     newest = scores.block == NEWEST
     auc = [ranking_auc(scores.scores[newest, i], exposures.labels[newest, i]) for i in range(3)]

@@ -9,7 +9,7 @@ from mtmd.config import Feature, load_preset
 from mtmd.errors import ConfigError
 from mtmd.sources.kuairand.mapping import map_exposures
 from mtmd.sources.kuairand.source import read_source
-from mtmd.sources.kuairand.tables import LogTables
+from mtmd.sources.kuairand.tables import LogTables, observed_rate
 
 
 def test_a_column_without_a_value_is_an_error_that_names_it(made_up: Any) -> None:
@@ -43,3 +43,8 @@ def test_a_video_is_an_ad_from_its_upload_or_its_first_exposure(made_up: Any) ->
     ads = tables.day(int(exposures.day[0]))["ads"]
     assert ads["ad_id"].to_pylist() == [100, 101]
     assert ads["age_days"].to_pylist() == [8.0, 0.0]
+
+
+def test_an_observed_rate_is_missing_where_nothing_was_seen() -> None:
+    rate = observed_rate(np.array([0.0, 1.0]), np.array([0.0, 4.0]))
+    assert rate.to_pylist() == [None, 0.25]

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtmd.errors import LogsError
 from mtmd.sources.kuairand.mapping import Exposures, map_exposures
 from mtmd.sources.kuairand.source import read_source
-from mtmd.sources.kuairand.teacher import NEWEST, TeacherConfig, TeacherScores, cross_fit, day_blocks
-from mtmd.sources.kuairand.teacher_inputs import TeacherInputs, teacher_inputs
+from mtmd.sources.kuairand.teacher_inputs import teacher_inputs, teaching_rows
+from mtmd.teacher.config import TeacherConfig
+from mtmd.teacher.cross_fit import NEWEST, TeacherScores, cross_fit
+from mtmd.teacher.rows import TeacherInputs
 
 QUICK = TeacherConfig(hidden=8, width=2, batch_rows=32, members=2, least_members=1, max_epochs=2)
 
@@ -24,24 +25,7 @@ def world(made_up: Any) -> tuple[TeacherInputs, Exposures]:
 
 def fit(inputs: TeacherInputs, exposures: Exposures, seed: int = 0, **changes: Any) -> TeacherScores:
     config = QUICK.model_copy(update=changes)
-    return cross_fit(inputs, exposures, config, seed=seed, on_progress=lambda _: None)
-
-
-def test_blocks_are_contiguous_and_the_last_two_days_stand_apart() -> None:
-    day = np.repeat(np.arange(100, 108), [1, 1, 8, 10, 10, 10, 9, 9])
-    blocks = day_blocks(day, 4)
-    by_day = [int(blocks[day == d][0]) for d in range(100, 108)]
-    assert by_day == [0, 0, 0, 1, 2, 3, NEWEST, NEWEST]
-
-
-def test_one_huge_day_does_not_swallow_all_blocks() -> None:
-    blocks = day_blocks(np.repeat(np.arange(4), [1, 1000, 5, 5]), 5)
-    assert sorted(set(blocks.tolist())) == [NEWEST, 0, 1]
-
-
-def test_too_few_days_are_an_error() -> None:
-    with pytest.raises(LogsError, match=r"cover 3 days; .* at least 4"):
-        day_blocks(np.array([1, 2, 3]), 5)
+    return cross_fit(inputs, teaching_rows(exposures), config, seed=seed, on_progress=lambda _: None)
 
 
 def test_no_score_depends_on_the_row_or_block_that_it_scores(world: tuple[TeacherInputs, Exposures]) -> None:
@@ -89,11 +73,6 @@ def test_a_teacher_learns_who_clicks(world: tuple[TeacherInputs, Exposures]) -> 
     scores = fit(inputs, exposures, hidden=32, max_epochs=4, learning_rate=1e-2).scores[:, 0]
     eager = exposures.user % 2 == 1  # click 80 % of the time, the others 20 %
     assert scores[eager].mean() > scores[~eager].mean() + 0.2
-
-
-@pytest.mark.parametrize(("rows", "members"), [(100, 8), (100_000, 8), (200_000, 4), (1_400_000, 3)])
-def test_larger_logs_have_fewer_members(rows: int, members: int) -> None:
-    assert TeacherConfig().members_for(rows) == members
 
 
 def test_a_past_holds_earlier_days_only(world: tuple[TeacherInputs, Exposures]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from mtmd.config import Preset, load_preset
+from mtmd.config import IdsConfig, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import has_further_tasks, require_columns, simulate, world_at
@@ -173,6 +173,14 @@ def with_task(name: str, label: str) -> Preset:
     content["model"]["emb_deep"][name] = 32
     content["training"]["loss_weights"][name] = 1.0
     return Preset.model_validate(content)
+
+
+def test_a_preset_with_ids_of_another_type_is_refused() -> None:
+    preset = load_preset("demo").model_copy(update={"ids": IdsConfig(ad="UUID")})
+    with pytest.raises(
+        ConfigError, match=r"'demo' can't be simulated: .* BIGINT ids.* ad='UUID'; leave \[ids\] out"
+    ):
+        require_columns(preset)
 
 
 @pytest.mark.parametrize(("preset", "further"), [("demo", False), ("five-tasks", True)])

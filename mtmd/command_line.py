@@ -1,0 +1,127 @@
+"""What all commands share: how they are made with typer, how they end, and options that several of them have."""
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from typer.core import TyperCommand
+from typer.main import get_command
+
+from mtmd.config.preset_files import default_preset, preset_names
+from mtmd.errors import MtmdError
+
+console = Console(highlight=False, soft_wrap=True)  # lines stay whole, so that JSON and paths can be copied
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+_HELP = {"help_option_names": ["--help", "-h"], "max_content_width": 100}
+
+
+def app(text: str | None = None, *, completion: bool = False) -> typer.Typer:
+    """Commands whose help is plain text and whose errors have no frames around them."""
+    return typer.Typer(
+        help=text,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=completion,
+        no_args_is_help=True,
+        context_settings=dict(_HELP),
+    )
+
+
+class RepeatedLists(TyperCommand):
+    """Reads `--seeds 0 1 2` as `--seeds 0 --seeds 1 --seeds 2`; for a command without arguments beside its options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What is left of the arguments."""
+        lists = {name for option in self.params if getattr(option, "multiple", False) for name in option.opts}
+        return super().parse_args(ctx, list(_repeated(args, lists)))
+
+
+def _repeated(words: Sequence[str], lists: set[str]) -> Iterator[str]:
+    """The words, with the name of a list's option before each of its values."""
+    name, values = "", 0
+    for word in words:
+        if word.startswith("--"):
+            name, values = word, 0
+        else:
+            if values and name in lists:
+                yield name
+            values += 1
+        yield word
+
+
+def only_command(
+    function: Callable[..., object], parameters: Sequence[inspect.Parameter], text: str
+) -> typer.Typer:
+    """One command with these parameters, all options; `function` gets their values by name."""
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
+    made = app()
+    made.command(cls=RepeatedLists, help=text, context_settings=dict(_HELP))(function)
+    return made
+
+
+class Lazy(TyperCommand):
+    """A command whose callback gives the command itself, as an app of its own, when it is used or completed.
+
+    Its options are those of something that takes long to import.
+    """
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """The context of the command itself."""
+        assert self.callback is not None  # typer makes commands of functions alone
+        return get_command(self.callback()).make_context(info_name, args, parent, **extra)
+
+
+def run(commands: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
+    """Run what the arguments say; returns the exit status.
+
+    1 for an error that the user can mend, printed without a traceback; 2 for arguments that are not understood.
+    """
+    try:
+        get_command(commands)(None if arguments is None else list(arguments), prog_name=name)
+    except MtmdError as error:
+        errors.print(f"[bold red]error:[/] {escape(str(error))}")
+        return 1
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    raise AssertionError("typer ends every command with SystemExit")
+
+
+def read_day(text: str) -> date:
+    """A day of the command line; typer says of which option."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} must be a day, YYYY-MM-DD, such as 2026-01-25") from None
+
+
+def day_option(text: str) -> Any:
+    """An option whose value is a day."""
+    return typer.Option(parser=read_day, metavar="YYYY-MM-DD", help=text)
+
+
+def _presets(incomplete: str) -> list[str]:
+    """What a shell offers: shipped presets, and files of the folder that is typed."""
+    folder, slash, _ = incomplete.rpartition("/")
+    files = [f"{folder}{slash}{path.name}" for path in sorted(Path(f"{folder}{slash}").glob("*.toml"))]
+    return [name for name in (*preset_names(), *files) if name.startswith(incomplete)]
+
+
+PresetName = Annotated[
+    str,
+    typer.Option(
+        "--preset",
+        default_factory=default_preset,
+        show_default="the current folder's preset.toml, or else demo",
+        autocompletion=_presets,
+        metavar="NAME",
+        help="a preset's name, or a path to a .toml",
+    ),
+]
+Artifacts = Annotated[str, typer.Option(metavar="FOLDER", help="where outputs are")]
+Logs = Annotated[str | None, typer.Option(metavar="FOLDER", help="where the logs are; default: the preset's")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]

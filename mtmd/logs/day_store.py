@@ -1,0 +1,79 @@
+"""A folder of logs that a command of ours writes: where its days go, and how a later call knows that all are there.
+
+A marker in the folder names what the logs were made of; they are complete once the writer's report is in it. Day
+directories are atomic.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mtmd.config import Frozen
+from mtmd.errors import LogsError
+from mtmd.logs.contract import TABLES
+from mtmd.logs.files import day_directory, day_files
+from mtmd.store.files import atomic_directory, read_json, remove, sweep, write_json
+
+Report = TypeVar("Report", bound=Frozen)
+
+
+class DayStore(Generic[Report]):
+    """The folder `logs`, whose file `marker` has the report of one writing, named by `identity`."""
+
+    def __init__(self, logs: Path, marker: str, identity: str, report: type[Report]) -> None:
+        self.logs = logs
+        self._marker = logs / marker
+        self.identity = identity
+        self._report = report
+
+    def complete(self, days_of: str) -> Report | None:
+        """The report of this very writing when it finished and its files are there.
+
+        `days_of` is the field of the report that names the days.
+        """
+        if not self._marker.is_file():
+            return None
+        content = read_json(self._marker)
+        if content["identity"] != self.identity or content["report"] is None:
+            return None
+        report = self._report.model_validate(content["report"])
+        return report if self._holds(getattr(report, days_of)) else None
+
+    def check_replaceable(self) -> None:
+        """Raises LogsError when the folder holds tables that no such writing made."""
+        if not self._marker.is_file() and (tables := [t for t in TABLES if (self.logs / t).exists()]):
+            raise LogsError(
+                f"{self.logs} holds {tables} without {self._marker.name}, so this command did not write them; choose "
+                "an empty folder"
+            )
+
+    def begin(self) -> None:
+        """Remove what an earlier or interrupted writing left, and mark this one as unfinished."""
+        self.check_replaceable()
+        self._mark(None)
+        for table in TABLES:
+            remove(self.logs / table)
+        sweep(self.logs)
+
+    def write(self, day: date, tables: dict[str, pa.Table]) -> None:
+        """Write the three tables of one day, each atomically."""
+        for name, table in tables.items():
+            with atomic_directory(day_directory(self.logs, name, day)) as directory:
+                pq.write_table(table, directory / "part-0.parquet")
+
+    def finish(self, report: Report) -> None:
+        """Mark the writing as complete."""
+        self._mark(report.model_dump(mode="json"))
+
+    def _mark(self, report: dict[str, Any] | None) -> None:
+        write_json(self._marker, {"identity": self.identity, "report": report})
+
+    def _holds(self, days: Iterable[date]) -> bool:
+        try:
+            return all(day_files(self.logs, table, day) for day in days for table in TABLES)
+        except LogsError:
+            return False

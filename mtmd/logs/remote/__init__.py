@@ -1,0 +1,1 @@
+"""Tables that are no files: fetched day by day into Parquet files, which everything else reads."""

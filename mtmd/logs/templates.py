@@ -1,0 +1,118 @@
+"""The files that a template such as `year={day:%Y}/month={day:%m}/day={day:%d}/*.parquet` stands for, and their days.
+
+Only a template's own `*` stands for other text; what else a folder's name has, stands for itself.
+"""
+
+import glob
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from mtmd.config import DAY, DAY_CODES
+from mtmd.errors import LogsError
+
+_DIGITS = {"%Y": r"(\d{4})", "%m": r"(\d{2})", "%d": r"(\d{2})", "%-m": r"(\d{1,2})", "%-d": r"(\d{1,2})"}
+_ISO = "%Y-%m-%d"
+_CODE = re.compile("|".join(DAY_CODES))
+
+
+@dataclass(frozen=True)
+class DayTemplate:
+    """A checked template below a folder; an absolute template leaves the folder out."""
+
+    folder: Path
+    text: str
+
+    def files(self, table: str, day: date) -> list[Path]:
+        """The day's files, in the order of their names.
+
+        Raises LogsError naming the table, the day and the place when there are none.
+        """
+        named = Path(DAY.sub(lambda field: day.strftime(field[1] or _ISO), self.text))
+        names = [part for part in named.parts if "*" in part]
+        place = self.folder / Path(*named.parts[: named.parts.index(names[0])] if names else named.parts)
+        behind = named.parts[named.parts.index(names[0]) :] if names else ()
+        if not place.exists():
+            raise LogsError(
+                f"{table} of {day}: {place} does not exist; write the day's files there, then run again"
+            )
+        if not names:
+            if place.is_dir():
+                raise LogsError(f"{table} of {day}: {place} is a folder; let the template end in /*.parquet")
+            return [place]
+        found = sorted(place.glob("/".join(map(_literal, behind))))
+        if not found:
+            raise LogsError(
+                f"{table} of {day}: {place} has no {_in_words(behind)} file; write the day's files there"
+            )
+        return found
+
+    def days(self) -> set[date]:
+        """The days that have the file, or the folder of their files.
+
+        Raises LogsError naming a file or folder whose date is no day of the calendar.
+        """
+        parts = Path(self.text).parts
+        last = max(n for n, part in enumerate(parts) if DAY.search(part))
+        literal = next((n for n in range(last + 1, len(parts)) if "*" in parts[n]), len(parts))
+        return set(_walk(self.folder, parts[:literal], {}))
+
+
+def _literal(part: str) -> str:
+    return "*".join(map(glob.escape, part.split("*")))
+
+
+def _in_words(behind: tuple[str, ...]) -> str:
+    return behind[0].removeprefix("*") if len(behind) == 1 else "/".join(behind)
+
+
+def _walk(place: Path, parts: tuple[str, ...], known: dict[str, int]) -> Iterator[date]:
+    """Days below a place; `known` has the year, month and day that its own name says already."""
+    if not parts:
+        yield _day(place, known)
+        return
+    part, *behind = parts
+    if not DAY.search(part):
+        if (place / part).exists():
+            yield from _walk(place / part, tuple(behind), known)
+        return
+    pattern, codes = _pattern(part)
+    for child in sorted(place.iterdir()) if place.is_dir() else ():
+        match = pattern.fullmatch(child.name)
+        said = (
+            [(code[-1], int(digits)) for code, digits in zip(codes, match.groups(), strict=True)]
+            if match
+            else []
+        )
+        agreed = known | dict(said)
+        if match and all(agreed[key] == value for key, value in (*said, *known.items())):
+            yield from _walk(child, tuple(behind), agreed)
+
+
+def _pattern(part: str) -> tuple[re.Pattern[str], list[str]]:
+    """What a part of a template matches, with a group for each code."""
+    codes = _CODE.findall(DAY.sub(lambda field: field[1] or _ISO, part))
+    pieces = []
+    end = 0
+    for field in DAY.finditer(part):
+        pieces.append(_escaped(part[end : field.start()]))
+        pieces += [_DIGITS.get(piece, re.escape(piece)) for piece in _split(field[1] or _ISO)]
+        end = field.end()
+    return re.compile("".join((*pieces, _escaped(part[end:])))), codes
+
+
+def _split(codes: str) -> list[str]:
+    return re.split(f"({_CODE.pattern})", codes)
+
+
+def _escaped(text: str) -> str:
+    return ".*".join(map(re.escape, text.split("*")))
+
+
+def _day(place: Path, known: dict[str, int]) -> date:
+    try:
+        return date(known["Y"], known["m"], known["d"])
+    except ValueError:
+        raise LogsError(f"{place} is named after no day of the calendar; rename or remove it") from None

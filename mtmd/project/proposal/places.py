@@ -1,0 +1,115 @@
+"""Where the three tables are below a folder, and which part of their paths is the day."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from mtmd.errors import LogsError
+from mtmd.logs.contract import TABLES
+
+_SUFFIXES = (".parquet", ".csv", ".csv.gz")
+_ALSO_CALLED = {
+    "requests": ("request", "quer", "auction", "search", "session"),
+    "ads": ("ad", "item", "creative", "pin", "product", "inventory", "catalog"),
+    "candidates": ("candidate", "pair", "scored", "score", "impression", "exposure", "event", "log"),
+}
+_DAY = re.compile(
+    r"(?P<y>20\d\d)(?P<a>[-_]?)(?P<m>0[1-9]|1[0-2])(?P=a)(?P<d>0[1-9]|[12]\d|3[01])(?!\d)"
+    r"|(?P<folders>[^/]*?(?P<y2>20\d\d)/[^/\d]*(?P<m2>\d\d?)/[^/\d]*(?P<d2>\d\d?))(?=/)"
+)
+
+
+@dataclass(frozen=True)
+class TablePlace:
+    """A table's files by day, and the template that finds them: seen from the folder, with the day in braces."""
+
+    table: str
+    template: str
+    days: dict[date, list[Path]]
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether a preset finds the files without being told."""
+        return self.template == f"{self.table}/date={{day}}/*.parquet"
+
+    @property
+    def is_csv(self) -> bool:
+        return not self.template.endswith(".parquet")
+
+
+def find_places(folder: Path) -> dict[str, TablePlace]:
+    """Each table's place, by the names of the folders or files that hold its days.
+
+    Raises LogsError naming the folder and what is there, where a table has no place or there is no file at all.
+    """
+    files = sorted(p for p in folder.rglob("*") if p.name.endswith(_SUFFIXES) and p.is_file())
+    groups: dict[str, dict[date, list[Path]]] = {}
+    for file in files:
+        if (placed := _placed(file.relative_to(folder).as_posix())) is not None:
+            template, day = placed
+            groups.setdefault(template, {}).setdefault(day, []).append(file)
+    if not groups:
+        raise LogsError(
+            f"{folder} has {len(files)} .parquet or .csv files whose path has a day, such as "
+            "requests/date=2026-01-25/part-0.parquet; name the folder of requests, ads and candidates"
+        )
+    places: dict[str, TablePlace] = {}
+    for table in ("candidates", "requests", "ads"):  # "ad" is in the names of the others too
+        taken = {place.template for place in places.values()}
+        free = {template: days for template, days in groups.items() if template not in taken}
+        places[table] = _place_of(table, free, folder)
+    return {table: places[table] for table in TABLES}
+
+
+def _placed(path: str) -> tuple[str, date] | None:
+    """The template and the day of a file's path; None where no part of it is a day."""
+    found = _DAY.search(path)
+    if found is None:
+        return None
+    try:
+        day = date(*(int(found[g] or found[f"{g}2"]) for g in "ymd"))
+    except ValueError:
+        return None
+    name = path[: found.start()] + _code(found, day) + path[found.end() :]
+    head, slash, last = name.rpartition("/")
+    suffix = next(suffix for suffix in _SUFFIXES if last.endswith(suffix))
+    return (name if "{day" in last else f"{head}{slash}*{suffix}"), day
+
+
+def _code(found: re.Match[str], day: date) -> str:
+    if found["folders"] is None:
+        gap = found["a"]
+        return "{day}" if gap == "-" else f"{{day:%Y{gap}%m{gap}%d}}"
+    month, of_month = ("%m" if len(found["m2"]) > 1 else "%-m"), ("%d" if len(found["d2"]) > 1 else "%-d")
+    text = found[0]
+    parts = text.rsplit("/", 2)
+    year = parts[0].replace(found["y2"], "{day:%Y}")
+    return "/".join(
+        (
+            year,
+            re.sub(r"\d+$", f"{{day:{month}}}", parts[1]),
+            re.sub(r"\d+$", f"{{day:{of_month}}}", parts[2]),
+        )
+    )
+
+
+def _place_of(table: str, groups: dict[str, dict[date, list[Path]]], folder: Path) -> TablePlace:
+    ranked = sorted(_ranked(table, groups))
+    if not ranked or (len(ranked) > 1 and ranked[0][0] == ranked[1][0]):
+        raise LogsError(
+            f"{folder} has {', '.join(sorted(groups))}: which of them is {table} can't be told by the names; name its "
+            f"folder {table}"
+        )
+    template = ranked[0][1]
+    return TablePlace(table, template, dict(sorted(groups[template].items())))
+
+
+def _ranked(table: str, groups: dict[str, dict[date, list[Path]]]) -> Iterator[tuple[int, str]]:
+    for template in groups:
+        name = template.partition("{")[0].lower()
+        words = (table, *_ALSO_CALLED[table])
+        matches = [n for n, word in enumerate(words) if re.search(rf"(^|[^a-z]){word}", name)]
+        if matches:
+            yield matches[0], template

@@ -1,0 +1,181 @@
+"""A project for logs that are there: every file of it, proposed by looking at them. Nothing is written here."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mtmd.errors import LogsError
+from mtmd.logs.contract import TABLES
+from mtmd.logs.sql import quoted
+from mtmd.project.engine import Connection, EngineError, locked, rows
+from mtmd.project.proposal import write
+from mtmd.project.proposal.features import ProposedFeatures, find_features, id_feature
+from mtmd.project.proposal.looks import Look, LookedAt, look_at
+from mtmd.project.proposal.places import TablePlace, find_places
+from mtmd.project.proposal.roles import Roles, find_roles
+from mtmd.project.proposal.tasks import ProposedTask, find_tasks
+
+_HEADING = re.compile(r"(?m)^(# ---- .*\n)")
+_DAYS = 7  # of which different values are counted
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The preset's sections and the statements, as texts; and in a line each what was understood."""
+
+    folder: Path
+    sections: Mapping[str, str]
+    statements: Mapping[str, str]
+    understood: Sequence[str]
+
+    def in_preset(self, template: str) -> str:
+        """The template of a preset with these sections in the place of its own."""
+        head, *parts = re.split(_HEADING, template)
+        bodies = dict(zip(parts[::2], parts[1::2], strict=True))
+        logs = f'logs = "{self.folder}"'
+        head = re.sub(r"(?m)^logs = .*$", lambda _: logs, head)
+        head = re.sub(r"(?m)^window_days = .*\n", lambda _: f"{self.sections['window']}\n", head)
+        above = "\n\n".join(filter(None, (head.strip(), self.sections["ids"], self.sections["sources"])))
+        text = above + "\n\n"
+        for heading, body in bodies.items():
+            text += heading + _body(heading, body, self.sections)
+        return text
+
+
+def _body(heading: str, body: str, sections: Mapping[str, str]) -> str:
+    for word, section in (("scored", "domains"), ("read", "features"), ("trained", "tasks")):
+        if word in heading:
+            return f"{sections[section]}\n\n"
+    return body.replace("[data]\n", f"[data]\n{sections['data']}", 1)
+
+
+def propose(folder: Path) -> Proposal:
+    """Look at the newest day that all tables have, and at the days before it.
+
+    Raises LogsError naming the table, and what its columns lack, where the logs can't be what a ranker learns from.
+    """
+    if not folder.is_dir():
+        raise LogsError(f"{folder} is no folder; name the one with requests, ads and candidates")
+    places = find_places(folder)
+    common = sorted(set.intersection(*(set(place.days) for place in places.values())))
+    if not common:
+        raise LogsError(f"{folder} has no day of which there are requests, ads and candidates; deliver one")
+    with TemporaryDirectory() as spill, locked(Path(spill) / "spill") as connection:
+        try:
+            return _propose(connection, folder, places, common)
+        except EngineError as error:
+            raise LogsError(
+                f"{folder}, {common[-1]}: {str(error).splitlines()[0]}; correct the files"
+            ) from error
+
+
+def _propose(
+    connection: Connection, folder: Path, places: dict[str, TablePlace], days: list[date]
+) -> Proposal:
+    looked = {table: look_at(connection, table, places[table].days[days[-1]]) for table in TABLES}
+    requests, ads, candidates = (looked[table] for table in TABLES)
+    roles = find_roles(connection, requests, ads, candidates)
+    found = find_tasks(connection, roles, ads, candidates)
+    distinct = {
+        table: _distinct(connection, looked[table], places[table], days[-_DAYS:])
+        for table in ("requests", "ads")
+    }
+    of_requests = find_features(
+        connection, "query", requests, roles.taken["requests"], roles.surface, distinct["requests"]
+    )
+    of_ads = find_features(connection, "item", ads, roles.taken["ads"], roles.product, distinct["ads"])
+    return Proposal(
+        folder=folder.absolute(),
+        sections={
+            "window": write.window_toml(len(days)),
+            "ids": write.ids_toml(roles),
+            "sources": write.sources_toml(places),
+            "domains": write.domains_toml(roles, found.tasks, found.without_label),
+            "features": _features(roles, of_requests, of_ads, distinct),
+            "tasks": write.tasks_toml(found.tasks),
+            "data": "ads_may_repeat = true                # the ads of two days are the same\n"
+            if _repeat(connection, places["ads"], days)
+            else "",
+        },
+        statements={
+            "requests": write.statement(
+                "requests", write.request_columns(roles), of_requests, places["requests"]
+            ),
+            "ads": write.statement("ads", write.ad_columns(roles), of_ads, places["ads"]),
+            "candidates": write.statement(
+                "candidates", write.candidate_columns(roles, found.tasks), None, places["candidates"]
+            ),
+        },
+        understood=tuple(_understood(roles, found.tasks, of_requests, of_ads, len(days))),
+    )
+
+
+def _distinct(
+    connection: Connection, table: LookedAt, place: TablePlace, days: Sequence[date]
+) -> dict[str, int]:
+    """About how many different values, or elements of lists, the columns of the newest day have over several days."""
+    files = [file for day in days for file in place.days.get(day, ())]
+    everything = look_at(connection, f"{table.view}_of_days", files)
+    counts = {name: look.distinct for name, look in everything.columns.items()}
+    lists = [look for look in table.columns.values() if look.element is not None]
+    for look in lists:
+        (found,) = rows(
+            connection,
+            f"select approx_count_distinct(element) as n from "
+            f"(select unnest({quoted(look.name)}) as element from {everything.view})",
+        )
+        counts[look.name] = found["n"]
+    return {name: counts.get(name, look.distinct) for name, look in table.columns.items()}
+
+
+def _repeat(connection: Connection, place: TablePlace, days: Sequence[date]) -> bool:
+    """Whether the ads of the newest two days are the same."""
+    if len(days) < 2:
+        return False
+    digests = []
+    for n, day in enumerate(days[-2:]):
+        view = look_at(connection, f"ads_{n}", place.days[day]).view
+        digests.append(rows(connection, f"select count(*) as n, bit_xor(hash(t)) as h from {view} as t"))
+    return digests[0] == digests[1]
+
+
+def _features(
+    roles: Roles, requests: ProposedFeatures, ads: ProposedFeatures, distinct: Mapping[str, Mapping[str, int]]
+) -> str:
+    user = roles.user
+    proposed = [
+        *(
+            [id_feature("user_id", "query", write.id_type(user), distinct["requests"][user.name])]
+            if user
+            else []
+        ),
+        *requests.features,
+        id_feature("ad_id", "item", write.id_type(roles.ad.own), distinct["ads"][roles.ad.own.name]),
+        *ads.features,
+    ]
+    return "\n\n".join(map(write.feature_toml, proposed))
+
+
+def _understood(
+    roles: Roles, tasks: Sequence[ProposedTask], requests: ProposedFeatures, ads: ProposedFeatures, days: int
+) -> list[str]:
+    def of(look: Look | None) -> str:
+        return "no column" if look is None else look.name
+
+    lines = [
+        f"{days} days that all three tables have",
+        f"request_id is {roles.request.own.name}, ad_id is {roles.ad.own.name}, user_id is {of(roles.user)}, "
+        f"ts is {roles.ts_column}, bid is {of(roles.bid)}",
+        f"surface is {of(roles.surface)}, product is {of(roles.product)}, what was shown is {of(roles.impressed)}",
+        *(
+            f"task {task.name}: {task.label} happened"
+            + (f", only after {task.parent}" if task.parent else "")
+            for task in tasks
+        ),
+        f"{len(requests.features)} features of requests and {len(ads.features)} of ads, beside the ids",
+    ]
+    left_out = {**requests.left_out, **ads.left_out}
+    return lines + [f"left out: {name} ({why})" for name, why in left_out.items()]

@@ -1,0 +1,150 @@
+"""Tasks: which columns of candidates are scores, which action each one is about, and which task is whose parent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from mtmd.errors import LogsError
+from mtmd.logs.sql import quoted
+from mtmd.project.engine import Connection, rows
+from mtmd.project.proposal.looks import Look, LookedAt
+from mtmd.project.proposal.roles import Roles, tokens
+
+_OF_SCORES = {"p", "pr", "pred", "predicted", "prediction", "score", "prob", "probability", "model", "rate"}
+_ALSO_CALLED = {"ctr": "click", "cvr": "conversion", "vtr": "view", "str": "save"}
+_LEAST_ALIKE = 0.5
+
+
+@dataclass(frozen=True)
+class ProposedTask:
+    """A score column, the label that says what happened, and the task that it happens after."""
+
+    score: Look
+    label: str
+    mean: float
+    parent: str | None = None
+    products: tuple[str, ...] | None = None  # that have it; None for all
+
+    @property
+    def name(self) -> str:
+        return self.score.name
+
+
+@dataclass(frozen=True)
+class ProposedTasks:
+    """Tasks, the likeliest action first; scores without a label, which are left out."""
+
+    tasks: tuple[ProposedTask, ...]
+    without_label: tuple[str, ...]
+
+
+def find_tasks(connection: Connection, roles: Roles, ads: LookedAt, candidates: LookedAt) -> ProposedTasks:
+    """The tasks of one day's candidates. Raises LogsError where there is no score, or none with a label."""
+    taken = roles.taken["candidates"]
+    scores = [look for look in candidates.columns.values() if look.name not in taken and _is_score(look)]
+    labels = [
+        look.name for look in candidates.columns.values() if look.type == "BOOLEAN" and look.name not in taken
+    ]
+    if not scores:
+        raise LogsError(
+            f"{candidates.view}: no column has numbers between 0 and 1; the heavyweight ranker's scores are what a "
+            "model learns from: deliver one column for each task"
+        )
+    pairs = _pairs(connection, candidates.view, [look.name for look in scores], labels)
+    if not pairs:
+        raise LogsError(
+            f"{candidates.view}: no BOOLEAN column is the action of a score ({', '.join(s.name for s in scores)}); "
+            "deliver what really happened to the ads that were shown, one column for each task"
+        )
+    means = _means(connection, candidates.view, pairs)
+    tasks = [
+        ProposedTask(look, pairs[look.name], means[look.name])
+        for look in sorted((s for s in scores if s.name in pairs), key=lambda s: -means[s.name])
+    ]
+    lacking = _products(connection, roles, ads, candidates, tasks)
+    return ProposedTasks(
+        tuple(
+            ProposedTask(
+                task.score, task.label, task.mean, _parent(connection, candidates, task, tasks), lacking[n]
+            )
+            for n, task in enumerate(tasks)
+        ),
+        tuple(look.name for look in scores if look.name not in pairs),
+    )
+
+
+def _is_score(look: Look) -> bool:
+    return (
+        look.is_fraction
+        and look.least is not None
+        and 0 <= look.least <= (look.most or 0) <= 1
+        and look.distinct > 2
+    )
+
+
+def _pairs(connection: Connection, view: str, scores: Sequence[str], labels: Sequence[str]) -> dict[str, str]:
+    """Label by score: the most alike in name and in what they say of rows first, each used once."""
+    asked = ", ".join(
+        f"coalesce(corr({quoted(s)}, cast({quoted(label)} as integer)), 0) as c{i}_{j}"
+        for i, s in enumerate(scores)
+        for j, label in enumerate(labels)
+    )
+    if not asked:
+        return {}
+    (found,) = rows(connection, f"select {asked} from {view}")
+    alike = {
+        (s, label): _alike(s, label) + max(found[f"c{i}_{j}"], 0)
+        for i, s in enumerate(scores)
+        for j, label in enumerate(labels)
+    }
+    pairs: dict[str, str] = {}
+    for s, label in sorted(alike, key=lambda pair: -alike[pair]):
+        if s not in pairs and label not in pairs.values() and alike[s, label] >= _LEAST_ALIKE:
+            pairs[s] = label
+    return pairs
+
+
+def _alike(score: str, label: str) -> float:
+    words = [word for word in tokens(score) if word not in _OF_SCORES] or tokens(score)
+    named = "".join(_ALSO_CALLED.get(word, word) for word in words)
+    return SequenceMatcher(None, named, "".join(tokens(label))).ratio()
+
+
+def _means(connection: Connection, view: str, scores: Mapping[str, str]) -> dict[str, float]:
+    asked = ", ".join(f"avg({quoted(score)}) as m{n}" for n, score in enumerate(scores))
+    (found,) = rows(connection, f"select {asked} from {view}")
+    return {score: float(found[f"m{n}"]) for n, score in enumerate(scores)}
+
+
+def _parent(
+    connection: Connection, candidates: LookedAt, task: ProposedTask, tasks: Sequence[ProposedTask]
+) -> str | None:
+    """The least likely action that always comes with this one, and whose score is never below this one's."""
+    score, label = quoted(task.name), quoted(task.label)
+    for other in sorted(tasks, key=lambda other: other.mean):
+        if other.mean > task.mean:
+            (found,) = rows(
+                connection,
+                f"select count_if({label}) as n, count_if({label} and not {quoted(other.label)}) "
+                f"+ count_if({score} > {quoted(other.name)}) as against from {candidates.view}",
+            )
+            if found["n"] and not found["against"]:
+                return other.name
+    return None
+
+
+def _products(
+    connection: Connection, roles: Roles, ads: LookedAt, candidates: LookedAt, tasks: Sequence[ProposedTask]
+) -> list[tuple[str, ...] | None]:
+    """Of each task, the products that have a score at all; None where all do."""
+    if roles.product is None:
+        return [None] * len(tasks)
+    asked = ", ".join(f"count(c.{quoted(task.name)}) as n{n}" for n, task in enumerate(tasks))
+    found = rows(
+        connection,
+        f"select a.{quoted(roles.product.name)} as product, {asked} from {candidates.view} as c "
+        f"join {ads.view} as a on c.{quoted(roles.ad.in_candidates)} = a.{quoted(roles.ad.own.name)} group by 1",
+    )
+    having = [tuple(row["product"] for row in found if row[f"n{n}"]) for n in range(len(tasks))]
+    order = roles.product.values
+    return [None if len(h) == len(found) else tuple(p for p in order if p in h) for h in having]

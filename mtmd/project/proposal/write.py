@@ -1,0 +1,186 @@
+"""The text of a proposal: the preset, and a statement for each table."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from mtmd.logs.sql import quoted
+from mtmd.project.proposal.features import ProposedFeature, ProposedFeatures, column_name, is_plain
+from mtmd.project.proposal.looks import Look
+from mtmd.project.proposal.places import TablePlace
+from mtmd.project.proposal.roles import Roles
+from mtmd.project.proposal.tasks import ProposedTask
+
+_ROOT_WIDTH, _CHILD_WIDTH = 64, 32
+_USUAL_WINDOW, _LEAST_WINDOW, _FULL_WINDOW = 24, 7, 20
+_ROWS_OF = {
+    "requests": "one row per ad request of one day",
+    "ads": "one row per ad as known at the start of one day",
+    "candidates": "one row per (request, ad) that the heavyweight ranker scored",
+}
+
+
+def request_columns(roles: Roles) -> list[str]:
+    """SQL of the contract's columns of requests."""
+    user = "cast(null as bigint) as user_id, -- no column names the user: write it here if there is one"
+    return [
+        _as(roles.request.own, "request_id"),
+        roles.ts if roles.ts == "ts" else f"{roles.ts} as ts",
+        "'all' as surface" if roles.surface is None else _as(roles.surface, "surface"),
+        user if roles.user is None else _as(roles.user, "user_id"),
+    ]
+
+
+def ad_columns(roles: Roles) -> list[str]:
+    """SQL of the contract's columns of ads."""
+    goal = "'click' as goal, -- no column says what the bid is paid for: click or conversion"
+    bid = "1.0 as bid, -- no column is a bid: all ads are worth the same"
+    return [
+        _as(roles.ad.own, "ad_id"),
+        "'all' as product" if roles.product is None else _as(roles.product, "product"),
+        goal if roles.goal is None else _as(roles.goal, "goal"),
+        bid if roles.bid is None else _as(roles.bid, "bid"),
+    ]
+
+
+def candidate_columns(roles: Roles, tasks: Sequence[ProposedTask]) -> list[str]:
+    """SQL of the contract's columns of candidates. A label is null where the ad was not shown or lacks the task."""
+    shown = None if roles.impressed is None else _name(roles.impressed.name)
+    everything = "true as impressed, -- no column says what was shown: every row counts as shown"
+    columns = [
+        _renamed(roles.request.in_candidates, "request_id"),
+        _renamed(roles.ad.in_candidates, "ad_id"),
+        *(_as(task.score, column_name(task.name)) for task in tasks),
+        everything if shown is None else f"{shown} as impressed" if shown != "impressed" else shown,
+    ]
+    for task in tasks:
+        conditions = [shown] if shown is not None else []
+        if task.products is not None:
+            conditions.append(f"{_name(task.name)} is not null")
+        columns.append(_where(conditions, task.label))
+    if roles.position is not None:
+        columns.append(_where([shown] if shown is not None else [], roles.position.name, "position"))
+    return columns
+
+
+def statement(
+    table: str, columns: Iterable[str], features: ProposedFeatures | None, place: TablePlace
+) -> str:
+    """The text of source_<table>.sql."""
+    lines = [
+        f"-- source_{table}: {_ROWS_OF[table]}.",
+        "-- $paths lists the day's files. Proposed from the logs: look at each line.",
+        "select",
+        *_select([*columns, *(feature.sql for feature in (features.features if features else ()))]),
+    ]
+    if features is not None:
+        lines += [f"    -- left out: {name} ({why})" for name, why in features.left_out.items()]
+    reader = "read_csv($paths)" if place.is_csv else "read_parquet($paths, hive_partitioning = false)"
+    return "\n".join([*lines, f"from {reader}", ""])
+
+
+def domains_toml(roles: Roles, tasks: Sequence[ProposedTask], without_label: Sequence[str]) -> str:
+    """The section [domains]."""
+    surfaces = ("all",) if roles.surface is None else roles.surface.values
+    products = ("all",) if roles.product is None else roles.product.values
+    lines = ["[domains]", f"surfaces = {_list(surfaces)}", f"products = {_list(products)}", "tasks = ["]
+    for task in tasks:
+        more = f', parent = "{column_name(task.parent)}"' if task.parent else ""
+        more += f", products = {_list(task.products)}" if task.products is not None else ""
+        lines.append(f'  {{ name = "{column_name(task.name)}", label = "{column_name(task.label)}"{more} }},')
+    lines.append("]")
+    lines += [f"# left out: {name}, a score of which no column is the action" for name in without_label]
+    return "\n".join(lines)
+
+
+def tasks_toml(tasks: Sequence[ProposedTask]) -> str:
+    """What the sections [model] and [training] say of each task."""
+    names = [column_name(task.name) for task in tasks]
+    widths = [
+        f"{name} = {_CHILD_WIDTH if task.parent else _ROOT_WIDTH}"
+        for name, task in zip(names, tasks, strict=True)
+    ]
+    weights = [f"{name} = 1.0" for name in names]
+    return (
+        f"[model]\nemb_deep = {{ {', '.join(widths)} }}      # width of each task's embedding\n\n"
+        f"[training]\nloss_weights = {{ {', '.join(weights)} }}\nepochs = 10"
+    )
+
+
+def ids_toml(roles: Roles) -> str:
+    """The section [ids], where an id is no number; empty otherwise."""
+    kinds = {"request": id_type(roles.request.own), "ad": id_type(roles.ad.own)}
+    if roles.user is not None:
+        kinds["user"] = id_type(roles.user)
+    lines = [f'{part} = "{kind}"' for part, kind in kinds.items() if kind != "BIGINT"]
+    return (
+        "\n".join(["[ids]                                # types of the ids, which stay as they are", *lines])
+        if lines
+        else ""
+    )
+
+
+def id_type(look: Look) -> str:
+    """What the preset calls the type of an id."""
+    return "BIGINT" if look.is_whole else "UUID" if look.type == "UUID" else "VARCHAR"
+
+
+def sources_toml(places: Mapping[str, TablePlace]) -> str:
+    """The sections [sources.<table>], where a table is elsewhere than usual; empty otherwise."""
+    sections = []
+    for place in places.values():
+        if not place.is_usual:
+            form = '\nformat = "csv"' if place.is_csv else ""
+            sections.append(f'[sources.{place.table}]\nfiles = "{place.template}"{form}')
+    return "\n\n".join(sections)
+
+
+def window_toml(days: int) -> str:
+    """How many days train, where the logs have so many days."""
+    training = days - 1
+    if training >= _FULL_WINDOW:
+        return (
+            f"window_days = {min(training, _USUAL_WINDOW)}                     # training days before as_of"
+        )
+    window = max(training, _LEAST_WINDOW)
+    return (
+        f"window_days = {window}                      # training days before as_of: the logs have {days} days\n"
+        f"min_window_days = {window}                  # 20 by default: with fewer, weekly cycles pass for trends"
+    )
+
+
+def feature_toml(feature: ProposedFeature) -> str:
+    """One [[features]] table."""
+    settings = "".join(f"\n{key} = {value}" for key, value in feature.settings.items())
+    return f'[[features]]\nname = "{feature.name}"\nside = "{feature.side}"{settings}'
+
+
+def _select(columns: Sequence[str]) -> list[str]:
+    """A column a line; a comment stands behind the comma."""
+    lines = []
+    for n, column in enumerate(columns):
+        text, comma, comment = column.partition(", -- ")
+        end = "" if n == len(columns) - 1 else ","
+        lines.append(f"    {text}{end}" + (f" -- {comment}" if comma else ""))
+    return lines
+
+
+def _where(conditions: Sequence[str], column: str, name: str | None = None) -> str:
+    name = column_name(column) if name is None else name
+    if not conditions:
+        return _renamed(column, name)
+    return f"case when {' and '.join(conditions)} then {_name(column)} end as {name}"
+
+
+def _as(look: Look, name: str) -> str:
+    return _renamed(look.name, name)
+
+
+def _renamed(column: str, name: str) -> str:
+    return column if column == name else f"{_name(column)} as {name}"
+
+
+def _name(column: str) -> str:
+    return column if is_plain(column) else quoted(column)
+
+
+def _list(values: Iterable[str]) -> str:
+    return "[" + ", ".join(f'"{value}"' for value in values) + "]"

@@ -1,0 +1,42 @@
+"""What a run was made with, as it is written beside its decision; nothing is decided by it."""
+
+from collections.abc import Sequence
+
+from mtmd.abtest.outcome import AB_TEST_FORMAT
+from mtmd.evaluate.evaluation import METRICS_FORMAT
+from mtmd.evaluate.replay import REPLAY_FORMAT
+from mtmd.export.bundle import EXPORT_FORMAT
+from mtmd.export.parity import PROOF_FORMAT
+from mtmd.export.stage import git_commit, package_versions
+from mtmd.extract.shards import SHARD_FORMAT, Days
+from mtmd.registry.bundle import BUNDLE_FORMAT
+from mtmd.registry.records import RunOrigin
+from mtmd.run import RunPlan
+from mtmd.train.stage import Trained
+from mtmd.train.trainer import TRAINING_FORMAT
+from mtmd.validate.runner import VALIDATION_FORMAT
+
+ORIGIN = "origin.json"
+_FORMATS = {
+    "validation": VALIDATION_FORMAT,
+    "shard": SHARD_FORMAT,
+    "training": TRAINING_FORMAT,
+    "metrics": METRICS_FORMAT,
+    "replay": REPLAY_FORMAT,
+    "a/b test": AB_TEST_FORMAT,
+    "export": EXPORT_FORMAT,
+    "bundle": BUNDLE_FORMAT,
+    "proof": PROOF_FORMAT,
+}
+
+
+def origin(plan: RunPlan, days: Days, trained: Sequence[Trained]) -> RunOrigin:
+    """Of a run that is about to be written down."""
+    return RunOrigin(
+        preset=plan.preset.model_dump(mode="json"),
+        formats=_FORMATS,
+        git_commit=git_commit(),
+        packages=package_versions(),
+        window_rows=sum(shard.candidates for shard in days.window),
+        training_seconds=sum(epoch.seconds for model in trained for epoch in model.fit.epochs),
+    )

@@ -1,0 +1,129 @@
+"""A line of models whose records are written by hand: what is asked reads files, and never runs a model."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtmd.config import Preset
+from mtmd.evaluate.report import EvaluationReport, SliceMetrics
+from mtmd.registry.records import ModelManifest, RunOrigin
+from mtmd.registry.registry import Registry
+from mtmd.store.files import write_json
+from mtmd.store.workspace import Workspace
+from tests.registry.conftest import build, bundle_of
+
+__all__ = ["build"]
+
+FIRST, SECOND = date(2026, 1, 25), date(2026, 1, 26)
+PACKAGES = {"torch": "2.13.0", "python": "3.11.7"}
+
+
+def metrics(day: date, logmae: float, **changes: Any) -> EvaluationReport:
+    """Of one slice of one task, and the task's aggregate."""
+    values = {
+        "predictor": "mtmd", "surface": "search", "product": "standard", "task": "ctr", "bucket": None,
+        "rows": 200, "requests": 20, "logmae": logmae, "kl": 0.1, "mae": 0.1, "bce": 0.1,
+        "mean_prediction": 0.03, "mean_teacher": 0.02, "impressions": 50, "positives": 5, "auc": 0.75,
+        "log_loss": 0.2, "calibration": 1.1,
+    } | changes  # fmt: skip
+    slices = (SliceMetrics(**values), SliceMetrics(**values | {"surface": "all", "product": "all"}))
+    return EvaluationReport(
+        as_of=day, candidate="mtmd", predictors=("mtmd",), buckets=5, metrics=slices, comparisons=(), confidence=0.95
+    )  # fmt: skip
+
+
+@dataclass
+class Line:
+    """The line, and what writes its records."""
+
+    workspace: Workspace
+    preset: Preset
+    build: Callable[..., None]
+    minute: int = 0
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.workspace.root)
+
+    def model(
+        self, model_id: str, day: date, report: EvaluationReport, *, held_out: str = "f" * 64, seed: int = 0
+    ) -> None:
+        """Register a model of a window of three days."""
+
+        def fill(directory: Path) -> None:
+            self.build(directory, model_id)
+            write_json(directory / "metrics.json", report.model_dump(mode="json"))
+
+        window = {day - timedelta(days=n): f"{(day - timedelta(days=n)).toordinal():064d}" for n in (3, 2, 1)}
+        manifest = ModelManifest(
+            model_id=model_id, as_of=day, bundle_id=bundle_of(model_id), window=window, held_out=held_out,
+            git_commit="c0ffee", seeds={"training": seed}, packages=PACKAGES,
+        )  # fmt: skip
+        self.registry.add(fill, manifest)
+
+    def decide(
+        self,
+        model_id: str,
+        day: date,
+        *,
+        failed: tuple[str, ...] = (),
+        refusal: str | None = None,
+        preset: dict[str, Any] | None = None,
+        packages: dict[str, str] = PACKAGES,
+        formats: int = 1,
+    ) -> Path:
+        """Write a run's records, a minute after those before; without `preset`, as an older version did."""
+        self.minute += 1
+        run = self.workspace.run(day, f"{self.minute:010d}", "abcdef")
+        gates = [
+            {"name": name, "passed": name not in failed, "detail": f"what {name} saw", "slices": []}
+            for name in ("champion", "parity")
+        ]
+        promoted = not failed and refusal is None
+        summary = {
+            "as_of": str(day), "model_id": model_id, "promoted": promoted, "champion": None, "reused": {},
+            "words": "promoted" if promoted else "kept champion x because it is better",
+            "verdict": {"gates": gates, "refusal": refusal, "override": None},
+        }  # fmt: skip
+        write_json(run / "summary.json", summary)
+        if preset is not None:
+            made_with = RunOrigin(
+                preset=preset, formats={"shard": 1, "training": formats}, git_commit="c0ffee", packages=packages,
+                window_rows=12_345, training_seconds=61.6,
+            )  # fmt: skip
+            write_json(run / "origin.json", made_with.model_dump(mode="json"))
+        self._date(run / "summary.json")
+        return run
+
+    def stop(self, day: date, *failures: str) -> None:
+        """Write what a run leaves whose suites failed, or passed where there are no failures."""
+        self.minute += 1
+        failed = {"table": "ads", "description": "why", "status": "failed", "unexpected": 3}
+        results = [failed | {"name": name} for name in failures]
+        path = self.workspace.latest_validation(day)
+        days = [{"day": str(day), "results": results, "profile": None}]
+        write_json(path, {"days": days, "window": None, "reused": [], "sources": ["a"]})
+        self._date(path)
+
+    def _date(self, path: Path) -> None:
+        at = 1_767_225_600 + 60 * self.minute  # 2026-01-01, and a minute for each record
+        os.utime(path, (at, at))
+
+
+@pytest.fixture
+def line(tmp_path: Path, tiny_preset: Preset, build: Callable[..., None]) -> Line:
+    return Line(Workspace.of(str(tmp_path), tiny_preset), tiny_preset, build)
+
+
+@pytest.fixture
+def two_models(line: Line, tiny_preset: Preset) -> Line:
+    """`a1`, the champion, of the first day, and `b1`, which is better, of the next day."""
+    line.model("20260125-a1", FIRST, metrics(FIRST, 0.5))
+    line.model("20260126-b1", SECOND, metrics(SECOND, 0.4, auc=None), held_out="e" * 64, seed=1)
+    line.registry.promote("20260125-a1", FIRST, "all gates passed", 0)
+    return line

@@ -1,0 +1,116 @@
+"""The commands that read, as a person sees them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mtmd.cli import main
+from tests.inspect.conftest import FIRST, SECOND, Line
+
+PRESET = {"name": "tiny", "training": {"seed": 0, "layers": list(range(200))}}
+
+
+@pytest.fixture
+def places(two_models: Line, tmp_path: Path) -> list[str]:
+    two_models.decide("20260125-a1", FIRST, preset=PRESET)
+    two_models.decide("20260126-b1", SECOND, preset=PRESET | {"training": {"seed": 1}}, failed=("champion",))
+    return ["--preset", "tiny", "--artifacts", str(tmp_path)]
+
+
+def _said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "--json" in arguments or max(map(len, said.splitlines())) <= 100
+    return said
+
+
+def test_status_says_who_is_live_and_what_changed(
+    places: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = _said(capsys, "status", *places)
+    assert "champion     20260125-a1" in said
+    assert "before it    none: there is nothing to roll back to" in said
+    assert "promote 20260125-a1" in " ".join(said.split())
+    assert json.loads(_said(capsys, "status", "--json", *places))["champion"]["as_of"] == "2026-01-25"
+
+
+def test_status_without_a_champion_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "champion  none: no run has promoted a model yet" in _said(
+        capsys, "status", "--artifacts", str(tmp_path)
+    )
+
+
+def test_runs_lists_them(places: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    said = _said(capsys, "runs", *places)
+    assert [line.split()[3:6] for line in said.splitlines()[3:]] == [
+        ["kept", "20260126-b1", "12,345"],
+        ["promoted", "20260125-a1", "12,345"],
+    ]
+    (run,) = json.loads(_said(capsys, "runs", "-n", "1", "--json", *places))
+    assert (run["model_id"], run["reason"]) == ("20260126-b1", "champion")
+    assert main(["runs", "-n", "0"]) == 2
+
+
+def test_show_prints_a_page(places: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    said = _said(capsys, "show", "champion", *places)
+    for words in (
+        "model          20260125-a1 (live)",
+        "trained on     2026-01-22 to 2026-01-24 (3 days)",
+        "gate champion  passed: what champion saw",
+        "proofs         no record is kept",
+        "on held-out day 2026-01-25",
+    ):
+        assert words in said
+    assert ["search", "standard", "ctr", "200", "0.5000", "1.5000", "5", "0.7500"] in [
+        line.split() for line in said.splitlines()
+    ]
+    kept = _said(capsys, "show", "20260126", *places)
+    assert "gate champion  FAILED: what champion saw" in kept
+    assert "(live)" not in kept
+    assert json.loads(_said(capsys, "show", "20260126", "--json", *places))["live"] is False
+
+
+def test_compare_and_diff_say_what_they_compare(
+    places: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = _said(capsys, "compare", "champion", "20260126", *places)
+    assert "the days differ" in said
+    assert "+20.00%" in said
+    compared = json.loads(_said(capsys, "compare", "champion", "20260126", "--json", *places))
+    assert (compared["same_rows"], len(compared["slices"])) == (False, 2)
+    said = _said(capsys, "diff", "champion", "20260126", *places)
+    assert "preset training.seed 0 1" in " ".join(said.split())
+    assert "6 differences" in said
+    keys = [
+        one["key"]
+        for one in json.loads(_said(capsys, "diff", "champion", "20260126", "--json", *places))["differences"]
+    ]
+    assert keys[:2] == ["training.layers", "training.seed"]
+    assert "no difference in what is recorded" in _said(capsys, "diff", "champion", "champion", *places)
+
+
+def test_diff_says_what_is_not_recorded(
+    two_models: Line, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = _said(capsys, "diff", "champion", "20260126", "--artifacts", str(tmp_path), "--preset", "tiny")
+    assert "note: the preset and the formats of champion are not recorded" in said
+
+
+def test_an_unknown_model_is_an_error_in_words(places: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "x", *places]) == 1
+    assert "error: 'x' is no model in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["runs"], ["show", "champion"], ["diff", "champion", "20260126"]]
+)
+def test_what_only_reads_does_not_wait_for_torch(places: list[str], command: list[str]) -> None:
+    code = (
+        "import sys; from mtmd.cli import main; status = main(sys.argv[1:]);"
+        "sys.exit(status or bool({'torch', 'duckdb', 'onnx', 'prefect', 'great_expectations'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *command, *places], check=False, capture_output=True)
+    assert done.returncode == 0

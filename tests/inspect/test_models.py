@@ -1,0 +1,82 @@
+"""Models and runs by the names that people type."""
+
+import re
+
+import pytest
+
+from mtmd.errors import BundleError, RegistryError
+from mtmd.inspect.models import find, find_model, page_of
+from mtmd.store.files import remove, write_json, write_text
+from tests.inspect.conftest import FIRST, SECOND, Line, metrics
+
+
+def _prove(line: Line, bundle_id: str, words: str) -> None:
+    parity = {"bundle_id": bundle_id, "passed": True, "worst": words, "files": []}
+    fresh = {"passed": True, "detail": "a fresh process answered", "bundle_id": bundle_id}
+    write_json(line.workspace.proofs(bundle_id), {"parity": parity, "fresh_process": fresh})
+
+
+def test_a_model_is_found_as_champion_by_its_id_and_by_its_beginning(two_models: Line) -> None:
+    for name in ("champion", "20260125-a1", "20260125", "20260125-a"):
+        assert find_model(two_models.workspace, name) == "20260125-a1"
+    two_models.model("20260125-a12", FIRST, metrics(FIRST, 0.5))
+    assert find_model(two_models.workspace, "20260125-a1") == "20260125-a1"  # a whole id is no beginning
+
+
+def test_a_name_of_no_model_or_of_several_is_refused_with_what_there_is(two_models: Line) -> None:
+    with pytest.raises(
+        RegistryError, match=r"'2026' is the beginning of 2 models: \['20260125-a1', '20260126-b1'\]"
+    ):
+        find_model(two_models.workspace, "2026")
+    with pytest.raises(
+        RegistryError, match=r"'x' is no model in .*models; use 'champion', or .*'20260126-b1'"
+    ):
+        find_model(two_models.workspace, "x")
+
+
+def test_the_champion_of_a_line_without_one_is_refused(line: Line) -> None:
+    with pytest.raises(RegistryError, match="has no champion; run a day first"):
+        find_model(line.workspace, "champion")
+
+
+def test_a_run_is_found_by_the_beginning_of_its_directory(two_models: Line) -> None:
+    first = two_models.decide("20260125-a1", FIRST)
+    second = two_models.decide("20260125-a1", FIRST)
+    assert find(two_models.workspace, first.name).run == first
+    assert find(two_models.workspace, "20260125").run == second  # a model comes with its latest run
+    assert find(two_models.workspace, "20260126").run is None
+    with pytest.raises(RegistryError, match="'2026-01-25' is the beginning of 2 runs"):
+        find(two_models.workspace, "2026-01-25")
+    write_text(first / "summary.json", "{")
+    with pytest.raises(RegistryError, match=f"run {re.escape(str(first))} cannot be read"):
+        find(two_models.workspace, first.name)
+
+
+def test_a_page_has_origin_gates_and_the_proofs_of_its_content(two_models: Line) -> None:
+    run = two_models.decide("20260125-a1", FIRST, failed=("champion",))
+    content = two_models.registry.manifest("20260125-a1").bundle_id
+    _prove(two_models, content, "scores differ by at most 2e-07")
+    _prove(two_models, "0" * 64, "of another model")
+    write_text(two_models.workspace.proofs("damaged"), "{")
+    page = page_of(two_models.workspace, "champion")
+    assert (page.model_id, page.live, page.run) == ("20260125-a1", True, run.name)
+    assert [str(day) for day in page.window] == ["2026-01-22", "2026-01-24"]
+    assert [(gate.name, gate.passed) for gate in page.gates] == [("champion", False), ("parity", True)]
+    assert page.verdict == "kept champion x because it is better"
+    assert page.metrics == metrics(FIRST, 0.5)
+    assert page.proofs == {
+        "parity": "scores differ by at most 2e-07",
+        "fresh process": "a fresh process answered",
+    }
+
+
+def test_a_model_whose_run_and_proofs_are_gone_has_a_page(two_models: Line) -> None:
+    two_models.decide("20260126-other", SECOND)
+    page = page_of(two_models.workspace, "20260126-b1")
+    assert (page.live, page.run, page.verdict, page.gates, page.proofs) == (False, None, None, (), {})
+
+
+def test_metrics_that_cannot_be_read_are_named(two_models: Line) -> None:
+    remove(two_models.registry.path("20260125-a1") / "metrics.json")
+    with pytest.raises(BundleError, match=r"metrics\.json of model '20260125-a1' cannot be read"):
+        page_of(two_models.workspace, "champion")

@@ -1,0 +1,79 @@
+"""How ids are held; the SQL that reads them is tried in `test_reading.py`."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mtmd.config import IdType
+from mtmd.logs.ids import (
+    arrow_ids,
+    canonical_uuid,
+    example_id,
+    id_array,
+    id_list,
+    id_number,
+    id_numbers,
+    is_id,
+)
+
+UUID = "6f1c2a9e-0b7d-4c58-9a43-d2e85b7f1c06"
+
+
+@pytest.mark.parametrize(
+    ("kind", "ids"),
+    [
+        ("BIGINT", [-(2**63), 0, 2**63 - 1]),
+        ("VARCHAR", ["Z", "a", "x" * 128, "é", "東京 7"]),
+        ("UUID", [str(canonical_uuid("0" * 32)), UUID]),
+        ("VARCHAR", []),
+    ],
+)
+def test_ids_come_back_from_arrays_in_the_order_of_their_bytes(kind: IdType, ids: list[Any]) -> None:
+    array = id_array(ids, kind)
+    assert id_list(array) == ids
+    assert id_list(np.sort(array[::-1])) == ids
+    arrow = pa.array(ids, pa.int64() if kind == "BIGINT" else pa.string())
+    assert id_list(arrow_ids(arrow)) == ids
+    assert id_numbers(arrow).tolist() == [id_number(one) for one in ids]
+    assert all(is_id(one, kind) for one in ids)
+
+
+def test_a_number_is_the_integer_or_the_first_eight_bytes_of_a_texts_md5() -> None:
+    """md5("abc") is 900150983cd24fb0d6963f7d28e17f72."""
+    assert id_number(7) == 7
+    assert id_number("abc") == 0x900150983CD24FB0 - 2**64
+    assert id_numbers(pa.array([7, -7])).tolist() == [7, -7]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("BIGINT", 2**63),
+        ("BIGINT", True),
+        ("BIGINT", "7"),
+        ("BIGINT", None),
+        ("VARCHAR", ""),
+        ("VARCHAR", "x" * 129),
+        ("VARCHAR", "a\0"),
+        ("VARCHAR", 7),
+        ("UUID", UUID.upper()),
+        ("UUID", "no uuid"),
+        ("UUID", 7),
+    ],
+)
+def test_what_is_no_id_of_a_type_is_told(kind: IdType, value: Any) -> None:
+    assert not is_id(value, kind)
+
+
+@pytest.mark.parametrize("text", [UUID, UUID.upper(), UUID.replace("-", ""), f"{{{UUID}}}"])
+def test_a_uuid_has_one_text_however_it_is_written(text: str) -> None:
+    assert canonical_uuid(text) == UUID
+
+
+@pytest.mark.parametrize("kind", ["BIGINT", "VARCHAR", "UUID"])
+def test_there_is_an_example_for_each_number(kind: IdType) -> None:
+    examples = [example_id(number, kind) for number in range(3)]
+    assert len(set(examples)) == 3
+    assert all(is_id(example, kind) for example in examples)

@@ -1,0 +1,84 @@
+"""What a column is to a tower."""
+
+from pathlib import Path
+
+import pytest
+
+from mtmd.project.engine import locked
+from mtmd.project.proposal.features import column_name, find_features, id_feature
+from tests.project.proposal.test_roles import looked
+
+N = 200
+COLUMNS = {
+    "place": f"[if(n % 2 = 1, 'a', 'b') for n in range({N})]",
+    "Country": f"['c' || n % 5 for n in range({N})]",
+    "session": f"['s' || n for n in range({N})]",
+    "hour": f"[n % 24 for n in range({N})]",
+    "shopId": f"[cast(n // 2 as bigint) for n in range({N})]",
+    "saves": f"[n * 7 for n in range({N})]",
+    "ctr": f"[n / {N} for n in range({N})]",
+    "price": f"[case when n % 2 = 1 then n * 1.5e0 end for n in range({N})]",
+    "fresh": f"[n % 3 = 0 for n in range({N})]",
+    "vector": f"[[1.5::float, n] for n in range({N})]",
+    "topics": f"[case when n % 9 > 0 then [(n % 4)::integer, 1] else [] end for n in range({N})]",
+    "tags": f"[['t' || n % 4] for n in range({N})]",
+    "uneven": f"[case when n = 0 then [1.5::float] else [2.5::float, 1] end for n in range({N})]",
+    "nothing": f"[null::integer for n in range({N})]",
+    "version": f"[1 for n in range({N})]",
+    "born": f"[date '2026-01-01' + n::integer for n in range({N})]",
+}
+
+
+def test_columns_become_the_features_that_they_look_like(tmp_path: Path) -> None:
+    with locked(tmp_path / "spill") as connection:
+        table = looked(connection, tmp_path, "requests", COLUMNS)
+        distinct = {name: look.distinct for name, look in table.columns.items()} | {"topics": 4, "tags": 4}
+        found = find_features(connection, "query", table, {"place"}, table.columns["place"], distinct)
+    assert {feature.name: dict(feature.settings) for feature in found.features} == {
+        "country": {"kind": '"categorical"', "buckets": "64", "shallow": "true"},
+        "hour": {"kind": '"categorical"', "buckets": "220", "type": '"BIGINT"', "shallow": "true"},
+        "shop_id": {"kind": '"categorical"', "buckets": "950", "type": '"BIGINT"'},
+        "saves": {"kind": '"continuous"', "log1p": "true"},
+        "ctr": {"kind": '"continuous"'},
+        "price": {"kind": '"continuous"', "log1p": "true", "domains": '["a"]'},
+        "fresh": {"kind": '"categorical"', "buckets": "64", "type": '"INTEGER"', "shallow": "true"},
+        "vector": {"kind": '"embedding"', "width": "2"},
+        "topics": {
+            "kind": '"categorical"', "multi": "true", "max_length": "2", "buckets": "64", "type": '"BIGINT"',
+        },
+        "tags": {"kind": '"categorical"', "multi": "true", "max_length": "1", "buckets": "64"},
+    }  # fmt: skip
+    assert found.left_out == {
+        "session": "another value in every row",
+        "uneven": "FLOAT[] of different lengths, of which no feature is made",
+        "nothing": "null in every row",
+        "version": "the same value in every row",
+        "born": "DATE, of which no feature is made",
+    }
+    sql = {feature.name: feature.sql for feature in found.features}
+    assert sql["shop_id"] == '"shopId" as shop_id'
+    assert sql["fresh"] == 'cast("fresh" as integer) as fresh'
+    assert sql["topics"] == 'cast("topics" as bigint[]) as topics'
+    assert sql["ctr"] == "ctr"
+
+
+def test_a_side_without_a_small_category_marks_its_smallest(tmp_path: Path) -> None:
+    columns = {"shop_id": f"[n // 2 for n in range({N})]", "user_code": f"[n for n in range({N})]"}
+    with locked(tmp_path / "spill") as connection:
+        table = looked(connection, tmp_path, "ads", columns)
+        found = find_features(connection, "item", table, set(), None, {"shop_id": 100, "user_code": 200})
+    assert ["shallow" in feature.settings for feature in found.features] == [True, False]
+
+
+@pytest.mark.parametrize(("name", "proposed"), [("shopId", "shop_id"), ("2nd", "c_2nd"), ("Größe", "gr_e")])
+def test_names_become_names_that_a_preset_can_have(name: str, proposed: str) -> None:
+    assert column_name(name) == proposed
+
+
+def test_an_id_is_a_category_with_room_for_more() -> None:
+    assert dict(id_feature("ad_id", "item", "UUID", 100).settings) == {
+        "kind": '"categorical"',
+        "buckets": "950",
+        "type": '"UUID"',
+    }
+    assert "type" not in id_feature("user_id", "query", "VARCHAR", 3).settings

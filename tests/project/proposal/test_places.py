@@ -1,0 +1,70 @@
+"""Finding the three tables, and the day in their paths."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mtmd.errors import LogsError
+from mtmd.project.proposal.places import find_places
+
+DAY = date(2026, 1, 5)
+
+
+def _write(folder: Path, *paths: str) -> Path:
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("path", "template"),
+    [
+        ("requests/date=2026-01-05/part-0.parquet", "requests/date={day}/*.parquet"),
+        ("requests/2026-01-05.parquet", "requests/{day}.parquet"),
+        ("requests/dt=20260105/a.parquet", "requests/dt={day:%Y%m%d}/*.parquet"),
+        ("requests/2026_01_05/a.csv", "requests/{day:%Y_%m_%d}/*.csv"),
+        ("requests/2026/01/05/a.csv.gz", "requests/{day:%Y}/{day:%m}/{day:%d}/*.csv.gz"),
+        (
+            "requests/year=2026/month=1/day=5/a.parquet",
+            "requests/year={day:%Y}/month={day:%-m}/day={day:%-d}/*.parquet",
+        ),
+    ],
+)
+def test_the_day_in_a_path_becomes_the_templates(tmp_path: Path, path: str, template: str) -> None:
+    others = ("ads/date=2026-01-05/a.parquet", "candidates/date=2026-01-05/a.parquet")
+    places = find_places(_write(tmp_path, path, *others))
+    assert places["requests"].template == template
+    assert places["requests"].days == {DAY: [tmp_path / path]}
+    assert places["ads"].is_usual
+    assert places["requests"].is_usual is (template == "requests/date={day}/*.parquet")
+    assert places["requests"].is_csv is ("csv" in template)
+
+
+def test_tables_are_told_by_other_names_too(tmp_path: Path) -> None:
+    paths = (
+        "ad_queries/2026-01-05.parquet",
+        "creatives/2026-01-05.parquet",
+        "scored_pairs/2026-01-05.parquet",
+    )
+    places = find_places(_write(tmp_path, *paths))
+    assert [place.template for place in places.values()] == [
+        "ad_queries/{day}.parquet",
+        "creatives/{day}.parquet",
+        "scored_pairs/{day}.parquet",
+    ]
+
+
+def test_files_without_a_day_are_not_taken(tmp_path: Path) -> None:
+    _write(tmp_path, "requests/users.parquet", "requests/2026-02-31.parquet", "requests/readme.txt")
+    with pytest.raises(
+        LogsError, match=r"has 2 \.parquet or \.csv files whose path has a day|requests/date="
+    ):
+        find_places(tmp_path)
+
+
+def test_two_places_that_could_be_one_table_are_named(tmp_path: Path) -> None:
+    _write(tmp_path, *(f"{name}/2026-01-05.parquet" for name in ("events_a", "events_b", "requests", "ads")))
+    with pytest.raises(LogsError, match=r"events_a.*events_b.*which of them is candidates can't be told"):
+        find_places(tmp_path)

@@ -1,0 +1,124 @@
+"""A whole proposal, for logs under other names, in other types and other folders."""
+
+import tomllib
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from mtmd.errors import LogsError
+from mtmd.project.proposal.propose import Proposal, propose
+from mtmd.project.scaffold import create_project
+from tests.project.foreign import write_foreign_logs
+from tests.shared import Shared
+
+
+@pytest.fixture(scope="module")
+def foreign_logs(tiny_logs: Path, shared: Shared) -> Path:
+    def make(place: Path) -> Path:
+        write_foreign_logs(tiny_logs, place)
+        return place
+
+    return shared.once("foreign", make)
+
+
+@pytest.fixture(scope="module")
+def proposal(foreign_logs: Path) -> Proposal:
+    return propose(foreign_logs)
+
+
+def test_it_says_what_it_understood(proposal: Proposal) -> None:
+    assert list(proposal.understood) == [
+        "23 days that all three tables have",
+        "request_id is requestId, ad_id is id, user_id is member, ts is served_at, bid is cpc",
+        "surface is page, product is kind, what was shown is shown",
+        "task p_click: click happened",
+        "task p_lead: lead happened, only after p_click",
+        "7 features of requests and 6 of ads, beside the ids",
+        "left out: client (the same value in every row)",
+    ]
+
+
+def test_the_preset_has_what_the_logs_have(proposal: Proposal, foreign_logs: Path, tmp_path: Path) -> None:
+    create_project(tmp_path / "their-ads", None, proposal)
+    preset = tomllib.loads((tmp_path / "their-ads" / "preset.toml").read_text())
+    assert (preset["base"], preset["name"], preset["logs"]) == ("demo", "their-ads", str(foreign_logs))
+    assert preset["window_days"] == 22
+    assert preset["ids"] == {"request": "VARCHAR", "ad": "UUID", "user": "VARCHAR"}
+    assert {table: source["files"] for table, source in preset["sources"].items()} == {
+        "requests": "queries/{day}.parquet",
+        "ads": "creatives/{day:%Y}/{day:%m}/{day:%d}/*.parquet",
+        "candidates": "scored/dt={day:%Y%m%d}/*.parquet",
+    }
+    assert preset["domains"] == {
+        "surfaces": ["feed", "find"],
+        "products": ["standard", "shopping"],
+        "tasks": [
+            {"name": "p_click", "label": "click"},
+            {"name": "p_lead", "label": "lead", "parent": "p_click"},
+        ],
+    }
+    assert preset["model"]["emb_deep"] == {"p_click": 64, "p_lead": 32}
+    features = {feature["name"]: feature for feature in preset["features"]}
+    assert features["interests"]["multi"] is True
+    assert features["price"]["domains"] == ["shopping"]
+    assert features["ad_id"]["type"] == "UUID"
+    assert preset["data"]["min_domain_rows"] == 100
+    assert "ads_may_repeat" not in preset["data"]
+
+
+def test_the_statements_give_the_contracts_columns(proposal: Proposal, foreign_logs: Path) -> None:
+    day = {
+        "requests": "queries/2026-01-05.parquet",
+        "ads": "creatives/2026/01/05/part-0.parquet",
+        "candidates": "scored/dt=20260105/part-0.parquet",
+    }
+    columns = {
+        table: duckdb.execute(f"describe {sql}", {"paths": [str(foreign_logs / day[table])]}).fetchall()
+        for table, sql in proposal.statements.items()
+    }
+    kinds = {table: {row[0]: row[1] for row in rows} for table, rows in columns.items()}
+    assert list(kinds["requests"])[:4] == ["request_id", "ts", "surface", "user_id"]
+    assert kinds["ads"]["ad_id"] == "UUID"
+    assert kinds["ads"]["well_known"] == "INTEGER"
+    assert list(kinds["candidates"]) == [
+        "request_id", "ad_id", "p_click", "p_lead", "impressed", "click", "lead", "position",
+    ]  # fmt: skip
+    (unshown,) = (
+        duckdb.execute(
+            f"select count(click) + count(lead) from ({proposal.statements['candidates']}) where not impressed",
+            {"paths": [str(foreign_logs / day["candidates"])]},
+        ).fetchone()
+        or ()
+    )
+    assert unshown == 0
+
+
+def test_few_days_and_ads_that_repeat_are_said_in_the_preset(foreign_logs: Path, tmp_path: Path) -> None:
+    first = {
+        "queries": "queries/2026-01-05.parquet",
+        "creatives": "creatives/2026/01/05/part-0.parquet",
+        "scored": "scored/dt=20260105/part-0.parquet",
+    }
+    for table, path in first.items():
+        (tmp_path / table).mkdir()
+        for day in ("2026-01-05", "2026-01-06"):
+            (tmp_path / table / f"{day}.parquet").symlink_to(foreign_logs / path)
+    sections = propose(tmp_path).sections
+    assert tomllib.loads(sections["window"]) == {"window_days": 7, "min_window_days": 7}
+    assert tomllib.loads(sections["data"]) == {"ads_may_repeat": True}
+
+
+def test_a_folder_that_has_no_logs_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        LogsError, match=r"nowhere is no folder; name the one with requests, ads and candidates"
+    ):
+        propose(tmp_path / "nowhere")
+    for table, day in (("requests", "2026-01-05"), ("ads", "2026-01-05"), ("candidates", "2026-01-06")):
+        (tmp_path / table).mkdir()
+        (tmp_path / table / f"{day}.parquet").touch()
+    with pytest.raises(LogsError, match="has no day of which there are requests, ads and candidates"):
+        propose(tmp_path)
+    (tmp_path / "candidates" / "2026-01-05.parquet").touch()
+    with pytest.raises(LogsError, match=r"2026-01-05: .*; correct the files"):
+        propose(tmp_path)

@@ -1,0 +1,60 @@
+"""Scores and their labels, parents, and the products that have them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mtmd.errors import LogsError
+from mtmd.project.engine import Connection, locked
+from mtmd.project.proposal.roles import find_roles
+from mtmd.project.proposal.tasks import ProposedTasks, find_tasks
+from tests.project.proposal.test_roles import ADS, CANDIDATES, REQUESTS, looked
+
+TREE = {
+    name: CANDIDATES[name] for name in ("request", "ad", "shown")
+} | {
+    "score_buy": "[0.1, null, 0.2, 0.3]",
+    "p_click": "[0.5, 0.2, 0.3, 0.4]",
+    "pred_like": "[0.6, 0.9, 0.7, 0.8]",
+    "clicked": "[true, false, false, true]",
+    "bought": "[false, null, false, true]",
+    "liked": "[false, true, true, false]",
+    "quality": "[0.7, 0.1, 0.2, 0.3]",
+}  # fmt: skip
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    with locked(tmp_path / "spill") as opened:
+        yield opened
+
+
+def _tasks(connection: Connection, folder: Path, candidates: dict[str, str]) -> ProposedTasks:
+    tables = {"requests": REQUESTS, "ads": ADS, "candidates": candidates}
+    requests, ads, pairs = (looked(connection, folder, name, columns) for name, columns in tables.items())
+    return find_tasks(connection, find_roles(connection, requests, ads, pairs), ads, pairs)
+
+
+def test_scores_find_their_labels_parents_and_products(connection: Connection, tmp_path: Path) -> None:
+    found = _tasks(connection, tmp_path, TREE)
+    assert [(t.name, t.label, t.parent, t.products) for t in found.tasks] == [
+        ("pred_like", "liked", None, None),
+        ("p_click", "clicked", None, None),
+        ("score_buy", "bought", "p_click", ("x",)),  # the ad of product y has no score of it
+    ]
+    assert found.without_label == ("quality",)
+    assert found.tasks[1].mean == pytest.approx(0.35)
+
+
+def test_a_child_whose_score_is_above_the_other_is_no_child(connection: Connection, tmp_path: Path) -> None:
+    found = _tasks(connection, tmp_path, TREE | {"score_buy": "[0.1, null, 0.2, 0.41]"})
+    assert [task.parent for task in found.tasks] == [None, None, None]
+
+
+def test_without_scores_or_labels_it_says_so(connection: Connection, tmp_path: Path) -> None:
+    keys = {name: CANDIDATES[name] for name in ("request", "ad", "shown")}
+    with pytest.raises(LogsError, match="candidates: no column has numbers between 0 and 1"):
+        _tasks(connection, tmp_path, keys | {"p": "[1, 2, 3, 4]"})
+    with pytest.raises(LogsError, match=r"no BOOLEAN column is the action of a score \(p_click\)"):
+        _tasks(connection, tmp_path, keys | {"p_click": CANDIDATES["p"]})

@@ -1,0 +1,128 @@
+"""A check of logs whose places and formats the preset says."""
+
+import gzip
+from datetime import date
+from importlib.util import find_spec
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mtmd.project.findings import Part
+from tests.elsewhere import laid_out
+from tests.project.conftest import AS_OF, Project
+
+NO_SQL = 'base = "tiny"\nname = "mine"\n'
+SOURCES = """
+[sources]
+requests = { files = "r/{day}.parquet" }
+ads = { files = "a/year={day:%Y}/month={day:%-m}/{day:%d}-*.csv.gz", format = "csv" }
+candidates = { files = ["c/eu/{day:%Y%m%d}/*.parquet", "c/us/{day:%Y%m%d}/*.parquet"] }
+"""
+
+
+@pytest.fixture
+def elsewhere(project: Project) -> Project:
+    """The project's logs in other places; its own `sql` is left out."""
+    laid_out(project.logs, project.logs)
+    for table in ("requests", "ads", "candidates"):
+        (project.logs / table).rename(project.root / table)
+    project.say(SOURCES, preset=NO_SQL)
+    return project
+
+
+def test_logs_are_found_where_the_preset_says(elsewhere: Project) -> None:
+    assert elsewhere.problems() == []
+    assert "ads: 23 days, 2026-01-01 to 2026-01-23" in elsewhere.facts(Part.DAYS)
+    assert elsewhere.facts(Part.COST)[1].startswith("files: 105 files, ")
+
+
+def test_days_that_a_place_lacks_are_named(elsewhere: Project) -> None:
+    (elsewhere.logs / "r" / "2026-01-10.parquet").unlink()
+    (elsewhere.logs / "c" / "us" / "20260111" / "part-0.parquet").unlink()
+    (requests,), (candidates,) = elsewhere.problems(Part.DAYS), elsewhere.problems(Part.COLUMNS)
+    assert requests.startswith("requests: lacks 1 of the 20 training days before 2026-01-23: 2026-01-10 → ")
+    assert "candidates: 1 earlier day, 2026-01-11 first: " in candidates
+    assert "/c/us/20260111 has no .parquet file" in candidates
+
+
+def test_a_template_that_finds_nothing_is_named_with_its_key(elsewhere: Project) -> None:
+    (elsewhere.logs / "a").rename(elsewhere.logs / "b")
+    (problem,) = elsewhere.problems()
+    assert problem.startswith(f"ads: no day in {elsewhere.logs}/a/year={{day:%Y}}/")
+    assert problem.endswith(
+        " → write the logs there, or correct sources.ads.files (a/year={day:%Y}/month={day:%-m}/{day:%d}-*.csv.gz)"
+    )
+
+
+def test_a_template_and_a_format_that_are_none_are_named_by_their_keys(project: Project) -> None:
+    project.say('[sources.ads]\nfiles = "ads/*.csv"\nformat = "tsv"\n')
+    files, kind = project.problems(Part.PRESET)
+    assert "sources.ads.files ('ads/*.csv') must name the day by year, month and day" in files
+    assert "sources.ads.format ('tsv') must be 'parquet' or 'csv'" in kind
+
+
+def test_values_that_text_does_not_hold_are_counted(elsewhere: Project) -> None:
+    path = next(elsewhere.logs.glob(f"a/*/*/{AS_OF:%d}-0.csv.gz"))
+    header, *rows = gzip.decompress(path.read_bytes()).decode().splitlines()
+    ad_id = header.split(",").index("ad_id")
+    values = rows[0].split(",")
+    values[ad_id] = "x1"
+    path.write_bytes(gzip.compress("\n".join((header, ",".join(values), *rows[1:], "")).encode()))
+    (problem,) = elsewhere.problems(Part.COLUMNS)
+    assert problem == (
+        "ads.ad_id: 1 value of the CSV file can't be read as BIGINT → correct the file, or read the column yourself in "
+        "source_ads.sql"
+    )
+
+
+def test_a_csv_file_whose_day_is_asked_for_is_checked_like_any_other(elsewhere: Project) -> None:
+    assert elsewhere.check(date(2026, 1, 22)).passed
+
+
+DELTA = """
+[sources.ads]
+kind = "delta"
+path = "lake"
+day_column = "day"
+"""
+
+
+@pytest.mark.skipif(find_spec("deltalake") is not None, reason="deltalake is installed")
+def test_a_driver_that_is_missing_is_a_problem_with_its_command(project: Project) -> None:
+    project.say(DELTA)
+    assert project.problems() == [
+        "ads: ads ([sources.ads]): deltalake is not installed, which reads tables of this kind → install it: pip "
+        "install 'mtmd[delta]'"
+    ]
+
+
+def test_a_kind_that_is_none_and_a_key_of_another_kind_are_named(project: Project) -> None:
+    project.say('[sources.ads]\nkind = "mysql"\n[sources.requests]\nkind = "delta"\nfiles = "x"\n')
+    problems = "\n".join(project.problems(Part.PRESET))
+    assert "must be a table whose kind is one of files, postgresql, iceberg, delta" in problems
+    assert "sources.requests.path: missing" in problems
+    assert "sources.requests.files: no such key" in problems
+
+
+@pytest.mark.skipif(find_spec("deltalake") is None, reason="deltalake is not installed")
+def test_a_fetched_table_is_checked_like_files(project: Project) -> None:
+    from deltalake import write_deltalake  # noqa: PLC0415 - where it is installed
+
+    for number in range(1, 24):
+        day = date(2026, 1, number)
+        table = pq.read_table(project.file("ads", day), partitioning=None)
+        dated = table.append_column("day", pa.array([day] * len(table), pa.date32()))
+        write_deltalake(project.logs / "lake", dated, mode="append", partition_by=["day"])
+    project.say(DELTA)
+    assert project.problems() == [
+        "ads: undeclared: day DATE → select * exclude (day); or declare it as a feature or a label in the preset"
+    ]
+    project.statement("ads", "select * exclude (day) from read_parquet($paths)")
+    assert project.check().passed
+    assert "ads: 23 days, 2026-01-01 to 2026-01-23" in project.facts(Part.DAYS)
+    assert project.facts(Part.COST)[1].startswith("files: 42 files, ")
+    project.say(DELTA.replace('"day"', '"dy"'))
+    (problem,) = project.problems()
+    assert problem.startswith("ads: ads ([sources.ads]): the table can't be read (")
+    assert "dy" in problem

@@ -1,0 +1,98 @@
+"""How commands are read and how they end."""
+
+import inspect
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+import typer
+
+from mtmd.command_line import Lazy, app, only_command, read_day, run
+from mtmd.command_line import _presets as presets_that_begin
+from mtmd.command_line import _repeated as repeated
+from mtmd.config import preset_names
+from mtmd.errors import LogsError
+
+commands = app("What they do.")
+
+
+@commands.command()
+def end(how: Annotated[str, typer.Argument()]) -> None:
+    """End in one way."""
+    if how == "error":
+        raise LogsError("logs [x] lack a day")
+    if how == "interrupt":
+        raise KeyboardInterrupt
+    if how == "fault":
+        raise ValueError("of ours")
+    raise typer.Exit(int(how))
+
+
+@commands.command(cls=Lazy, help="Found when it is used.")
+def late() -> typer.Typer:
+    def give(*, size: Annotated[int, typer.Option()]) -> None:
+        raise typer.Exit(size)
+
+    return only_command(give, list(inspect.signature(give).parameters.values()), "All of it.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["end", "0"], 0, ""),
+        (["end", "3"], 3, ""),
+        (["end", "error"], 1, "error: logs [x] lack a day\n"),
+        (["end", "interrupt"], 130, ""),
+        (["end", "0", "more"], 2, "Got unexpected extra argument"),
+        (["late", "--size", "4"], 4, ""),
+        (["late", "--size", "x"], 2, "Invalid value for '--size'"),
+    ],
+)
+def test_a_command_ends_with_its_status(
+    arguments: list[str], status: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(commands, "name", arguments) == status
+    said = capsys.readouterr().err
+    assert words in said
+    assert "Traceback" not in said
+
+
+def test_a_fault_of_ours_keeps_its_trace() -> None:
+    with pytest.raises(ValueError, match="of ours"):
+        run(commands, "name", ["end", "fault"])
+
+
+def test_the_help_of_a_late_command_is_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(commands, "name", ["--help"]) == 0
+    assert "late  Found when it is used." in capsys.readouterr().out
+    assert run(commands, "name", ["late", "-h"]) == 0
+    said = capsys.readouterr().out
+    assert "Usage: name late [OPTIONS]" in said
+    assert "All of it." in said
+
+
+def test_a_list_may_be_given_in_one_go() -> None:
+    words = ["--seeds", "0", "1", "--day", "2026-01-25", "--seeds", "2", "stray", "--flag"]
+    assert list(repeated(words, {"--seeds"})) == [
+        "--seeds", "0", "--seeds", "1", "--day", "2026-01-25", "--seeds", "2", "--seeds", "stray", "--flag",
+    ]  # fmt: skip
+    assert list(repeated(["one", "two"], {"--seeds"})) == ["one", "two"]
+
+
+def test_a_day_has_its_year_first() -> None:
+    assert read_day("2026-01-25") == date(2026, 1, 25)
+    with pytest.raises(
+        typer.BadParameter, match="'2026-02-30' must be a day, YYYY-MM-DD, such as 2026-01-25"
+    ):
+        read_day("2026-02-30")
+
+
+def test_a_shell_is_offered_presets_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "mine.toml").touch()
+    (tmp_path / "preset.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert presets_that_begin("") == [*preset_names(), "preset.toml"]
+    assert presets_that_begin("ti") == ["tiny"]
+    assert presets_that_begin("folder/") == ["folder/mine.toml"]

@@ -1,0 +1,326 @@
+"""Requests and users with text ids, ads with UUIDs: from logs to `/rank`, each id as the logs have it."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from mtmd.config import Preset
+from mtmd.errors import LogsError
+from mtmd.export.bundle import bundle_id, export_bundle
+from mtmd.export.fresh_process import check_answers, check_fresh_process
+from mtmd.export.rows import RawRows, sample_raw_rows
+from mtmd.extract.shards import Shard, open_shard
+from mtmd.extract.snapshot import read_ads
+from mtmd.extract.stage import extract_day
+from mtmd.extract.window import WindowData, day_batches
+from mtmd.logs.ids import id_number
+from mtmd.logs.source import LogSource
+from mtmd.model.build import build_model
+from mtmd.model.two_tower import MTMD
+from mtmd.monitor.profiles import feature_shifts, profile_features
+from mtmd.publish.stage import export_ads, publish
+from mtmd.registry.records import ModelManifest
+from mtmd.registry.registry import Registry
+from mtmd.serve.http.intake import Settings
+from mtmd.store.files import write_json
+from mtmd.store.workspace import Workspace
+from mtmd.validate.runner import validate_day
+from tests.serve.http.conftest import Client, serving
+
+DAYS = (date(2026, 1, 1), date(2026, 1, 2))
+DAY = DAYS[-1]
+PRESET = Preset.model_validate(
+    {
+        "name": "texts",
+        "logs": "unused",
+        "ids": {"request": "VARCHAR", "user": "VARCHAR", "ad": "UUID"},
+        "domains": {
+            "surfaces": ["home_feed"],
+            "products": ["shopping"],
+            "tasks": [{"name": "ctr", "label": "clicked"}],
+        },
+        "features": [
+            {"name": "user_id", "side": "query", "kind": "categorical", "buckets": 500},
+            {"name": "country", "side": "query", "kind": "categorical", "buckets": 50, "shallow": True},
+            {"name": "ad_id", "side": "item", "kind": "categorical", "type": "UUID", "buckets": 500},
+            {"name": "goal", "side": "item", "kind": "categorical", "buckets": 8, "shallow": True},
+        ],
+        "data": {"min_domain_rows": 5, "ads_may_repeat": True},
+        "model": {
+            "expert_widths": [8],
+            "shallow_widths": [4],
+            "router_widths": [4],
+            "cross_layers": 1,
+            "cross_rank": 4,
+            "norm_min_rows": 4,
+            "emb_deep": 4,
+        },
+        "training": {"batch_requests": 32, "loss_weights": {"ctr": 1.0}},
+    }
+)
+_UUID = "'6F1C2A9E-0B7D-4C58-9A43-' || lpad(cast(ad_id as varchar), 12, '0')"
+SELECTIONS = {  # ads have DuckDB's UUID, candidates its text in upper case: one ad all the same
+    "requests": "select 'req/' || request_id as request_id, ts, surface, 'ü-' || user_id as user_id, country "
+    "from {requests} where surface = 'home_feed'",
+    "ads": f"select cast({_UUID} as uuid) as ad_id, product, goal, bid from {{ads}} where product = 'shopping'",
+    "candidates": f"select 'req/' || request_id as request_id, {_UUID} as ad_id, ctr, impressed, clicked "
+    "from {candidates} semi join (from {requests} where surface = 'home_feed') using (request_id) "
+    "semi join (from {ads} where product = 'shopping') using (ad_id)",
+}
+
+
+@dataclass(frozen=True)
+class TextIds:
+    """Two days of logs, the shard of the second, and a model of it that is live."""
+
+    source: LogSource
+    shards: tuple[Shard, ...]
+    model: MTMD
+    bundle: Path
+    workspace: Workspace
+    rows: RawRows
+
+
+@pytest.fixture(scope="module")
+def text_ids(tiny_logs: Path, tmp_path_factory: pytest.TempPathFactory) -> TextIds:
+    root = tmp_path_factory.mktemp("ids")
+    _write_logs(tiny_logs, root / "logs")
+    source, workspace = LogSource(root / "logs"), Workspace(root / "line")
+    refs = [extract_day(source, day, PRESET.declarations, workspace.shards) for day in DAYS]
+    shards = tuple(open_shard(Path(ref.path)) for ref in refs)
+    model = build_model("mtmd", PRESET)
+    assert isinstance(model, MTMD)
+    for batch in day_batches(shards[-1], PRESET.declarations, 32):
+        model.observe(batch)
+    model.eval()
+    registry = Registry(workspace.root)
+
+    def build(directory: Path) -> None:
+        export_bundle(model, PRESET, directory, root / "graphs")
+        write_json(directory / "metrics.json", {})
+
+    manifest = ModelManifest(
+        model_id="first",
+        as_of=DAY,
+        bundle_id=bundle_id(model, PRESET),
+        window={},
+        git_commit=None,
+        seeds={},
+        packages={},
+    )
+    registry.add(build, manifest)
+    registry.promote("first", DAY, "good", 0)
+    publish(workspace, source, DAY)
+    rows = sample_raw_rows(source, shards[-1], PRESET.declarations)
+    return TextIds(source, shards, model, registry.path("first"), workspace, rows)
+
+
+def _write_logs(tiny: Path, logs: Path) -> None:
+    with duckdb.connect() as connection:
+        for day in DAYS:
+            tables = {
+                table: f"read_parquet('{tiny / table}/date={day}/*.parquet', hive_partitioning = false)"
+                for table in SELECTIONS
+            }
+            for table, selection in SELECTIONS.items():
+                folder = logs / table / f"date={day}"
+                folder.mkdir(parents=True)
+                connection.execute(
+                    f"copy ({selection.format(**tables)}) to '{folder}/a.parquet' (format parquet)"
+                )
+
+
+@pytest.fixture(scope="module")
+def client(text_ids: TextIds) -> Iterator[Client]:
+    with serving(text_ids.workspace.root, Settings()) as client:
+        yield client
+
+
+def test_such_logs_hold_every_expectation(text_ids: TextIds) -> None:
+    before = validate_day(text_ids.source, DAYS[0], PRESET).profile
+    assert before is not None
+    validated = validate_day(text_ids.source, DAY, PRESET, [before])
+    assert [result for result in validated.failures if result.name != "domain_rows"] == []
+    told = {
+        result.table: result.message for result in validated.results if result.name == "columns_as_declared"
+    }
+    assert told == {"requests": None, "ads": None, "candidates": "read with a cast: ad_id (VARCHAR as UUID)"}
+
+
+def test_a_shard_has_a_number_of_each_id_in_the_order_of_the_ids(text_ids: TextIds) -> None:
+    with duckdb.connect() as connection:
+        logs = text_ids.source.root
+        ids = {
+            table: [key for (key,) in connection.execute(
+                f"select cast({key} as varchar) as id from '{logs}/{table}/date={DAY}/*.parquet' order by id"
+            ).fetchall()]
+            for table, key in (("requests", "request_id"), ("ads", "ad_id"))
+        }  # fmt: skip
+    shard = text_ids.shards[-1]
+    assert shard.request_id.tolist() == [id_number(one) for one in ids["requests"]]
+    assert shard.ad_id.tolist() == [id_number(one) for one in ids["ads"]]
+    assert ids["ads"][0].startswith("6f1c2a9e-0b7d-4c58-9a43-")
+
+
+def test_requests_are_split_by_their_ids(text_ids: TextIds) -> None:
+    def held(seed: int) -> list[int]:
+        data = WindowData(text_ids.shards, PRESET.declarations, validation_fraction=0.3, seed=seed)
+        return [row for batch in data.validation(32) for row in batch.candidate.tolist()]
+
+    assert held(0) == held(0) != held(1)
+
+
+def test_the_bundle_answers_raw_rows_as_the_model_does(text_ids: TextIds) -> None:
+    assert all(row["request_id"].startswith("req/") for row in text_ids.rows.requests)
+    assert all(row["user_id"].startswith("ü-") for row in text_ids.rows.requests)
+    assert all(row["ad_id"] == str(UUID(row["ad_id"])) for row in text_ids.rows.ads)
+    report = check_fresh_process(text_ids.model, text_ids.bundle, text_ids.shards[-1], text_ids.rows, PRESET)
+    assert report.passed, report.detail
+    assert "1 surfaces × 1 products" in check_answers(text_ids.bundle)
+
+
+def test_the_service_ranks_with_ids_as_the_logs_have_them(client: Client, text_ids: TextIds) -> None:
+    requests = list(text_ids.rows.requests)
+    named = [row["ad_id"].upper() for row in text_ids.rows.ads]
+    unknown = str(UUID(int=7))
+    status, answer = client.post("/rank", {"requests": requests, "ad_ids": [*named, unknown]})
+    assert status == 200, answer
+    assert [own["request_id"] for own in answer["requests"]] == [row["request_id"] for row in requests]
+    for own in answer["requests"]:
+        assert {ad["ad_id"] for ad in own["ads"]} == {row["ad_id"] for row in text_ids.rows.ads}
+    assert answer["unpublished"] == [unknown]
+    _, every = client.post("/rank", {"requests": requests[:1], "top_k": 500, "ids": "string"})
+    assert len(every["requests"][0]["ads"]) == text_ids.shards[-1].ads
+
+
+def test_openapi_says_what_ids_are(client: Client) -> None:
+    _, document = client.get("/openapi.json")
+    schemas = document["components"]["schemas"]
+    request_id, _ = schemas["Request"]["properties"]["request_id"]["anyOf"]
+    assert (request_id["type"], request_id["minLength"], request_id["maxLength"]) == ("string", 1, 128)
+    named, _ = schemas["RankQuestion"]["properties"]["ad_ids"]["anyOf"]
+    assert named["items"] == {"type": "string", "format": "uuid"}
+
+
+@pytest.mark.parametrize(
+    ("question", "where"),
+    [
+        ({"requests": [{"surface": "home_feed", "request_id": 7}]}, "requests.0.request_id"),
+        ({"requests": [{"surface": "home_feed", "request_id": ""}]}, "requests.0.request_id"),
+        ({"requests": [{"surface": "home_feed", "request_id": "a\0"}]}, "requests.0.request_id"),
+        ({"requests": [{"surface": "home_feed", "user_id": "u" * 129}]}, "requests.0.user_id"),
+        ({"requests": [{"surface": "home_feed"}], "ad_ids": ["no uuid"]}, "ad_ids.0"),
+        ({"requests": [{"surface": "home_feed"}], "ad_ids": [7]}, "ad_ids.0"),
+    ],
+)
+def test_a_wrong_id_is_one_clear_refusal(client: Client, question: Any, where: str) -> None:
+    status, problem = client.post("/rank", question)
+    assert status == 422
+    assert [detail["where"] for detail in problem["details"]] == [where]
+
+
+def test_an_export_has_the_ids_as_text(text_ids: TextIds, tmp_path: Path) -> None:
+    export_ads(text_ids.workspace, tmp_path / "ads.parquet")
+    exported = pq.read_table(tmp_path / "ads.parquet").column("ad_id").to_pylist()
+    assert [id_number(one) for one in exported] == text_ids.shards[-1].ad_id.tolist()
+
+
+def test_the_same_ads_are_copied_into_a_later_publication(text_ids: TextIds) -> None:
+    published = publish(text_ids.workspace, text_ids.source, DAYS[0])
+    try:
+        assert published.copied > 0
+        assert published.copied + published.embedded == text_ids.shards[0].ads
+    finally:
+        publish(text_ids.workspace, text_ids.source, DAY)
+
+
+def test_features_of_ids_are_watched(text_ids: TextIds, tmp_path: Path) -> None:
+    profiles = {day: profile_features(text_ids.source, day, PRESET.declarations, tmp_path) for day in DAYS}
+    shifts = {shift.feature: shift.rows for shift in feature_shifts(profiles, DAY) if shift.day == DAY}
+    assert shifts["ad_id"] == text_ids.shards[-1].ads
+    assert shifts["user_id"] == text_ids.shards[-1].requests
+
+
+@pytest.fixture
+def logs(text_ids: TextIds, tmp_path: Path) -> Path:
+    """A copy to damage."""
+    return Path(shutil.copytree(text_ids.source.root, tmp_path / "logs"))
+
+
+def _read(path: Path) -> str:
+    return f"read_parquet('{path}', hive_partitioning = false)"
+
+
+def _damage(logs: Path, table: str, change: str, day: date = DAY) -> None:
+    """Change columns of a table of a day."""
+    path = logs / table / f"date={day}" / "a.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"create table t as select * replace ({change}) from {_read(path)}")
+        connection.execute(f"copy t to '{path}' (format parquet)")
+
+
+_LENGTH = "must have 1 to 128 characters and no NUL, and has the value"
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "words"),
+    [
+        ("requests", "'' as request_id", f"requests.request_id {_LENGTH} ''"),
+        ("requests", "repeat('u', 129) as user_id", f"requests.user_id {_LENGTH} 'uuu"),
+        ("candidates", "'a' || chr(0) as request_id", f"candidates.request_id {_LENGTH} 'a\\0'"),
+        ("candidates", "'none' as ad_id", "candidates.ad_id must be a UUID such as"),
+        ("ads", "'none' as ad_id", "ads.ad_id must be a UUID such as"),
+        ("ads", "7::bigint as ad_id", "ad_id (is BIGINT; must be UUID: cast(ad_id as UUID))"),
+        (
+            "requests",
+            "7::bigint as request_id",
+            "request_id (is BIGINT; must be VARCHAR: cast(request_id as VARCHAR))",
+        ),
+    ],
+)
+def test_a_wrong_id_is_named_by_every_station_that_reads_it(
+    *, logs: Path, tmp_path: Path, table: str, change: str, words: str
+) -> None:
+    _damage(logs, table, change)
+    source = LogSource(logs)
+    with pytest.raises(LogsError) as extracted:
+        extract_day(source, DAY, PRESET.declarations, tmp_path / "shards")
+    assert words in str(extracted.value)
+    if table == "ads":
+        with pytest.raises(LogsError) as read:
+            list(read_ads(source, DAY, PRESET.declarations))
+        assert words in str(read.value)
+    if "(is" not in words:  # other types are a failed comparison of columns, which `test_runner.py` looks at
+        with pytest.raises(LogsError) as validated:
+            validate_day(source, DAY, PRESET)
+        assert words in str(validated.value)
+
+
+def test_a_wrong_id_of_the_day_before_is_named_with_its_day(logs: Path) -> None:
+    _damage(logs, "requests", "'' as request_id", DAYS[0])
+    with pytest.raises(
+        LogsError, match=rf"^requests of {DAYS[0]}: requests\.request_id has .*{_LENGTH} ''.*correct it"
+    ):
+        validate_day(LogSource(logs), DAY, PRESET)
+
+
+def test_ids_that_come_twice_are_found_however_they_are_written(logs: Path) -> None:
+    _damage(
+        logs,
+        "ads",
+        "upper(cast(if(ad_id = max(ad_id) over (), min(ad_id) over (), ad_id) as varchar)) as ad_id",
+    )
+    shutil.copy(logs / f"requests/date={DAYS[0]}/a.parquet", logs / f"requests/date={DAY}/b.parquet")
+    failing = {
+        result.name: result.unexpected for result in validate_day(LogSource(logs), DAY, PRESET).failures
+    }
+    assert failing["ad_id_unique"] == 1
+    assert failing["request_ids_new"] == failing["ts_inside_the_day"] > 0
