@@ -113,6 +113,8 @@ def _days(preset: Preset, source: LogSource, settings: TeacherFitSettings) -> di
             f"logs {str(source.root)!r} have no day from {first} to {last}; days there: {have}. Deliver days, or "
             "choose others"
         )
+    for day in days:
+        source.refresh(day)
     return {day: source.source_files(day) for day in days}
 
 

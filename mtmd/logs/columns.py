@@ -140,7 +140,7 @@ def _read_as(table: str, column: str, found: str | None, declared: str) -> str:
         return read_id_sql(f"{table}.{column}", name, declared)
     if found == declared:
         return name
-    return _text_as(table, column, declared) if found == TEXT else _cast(table, column, found, declared)
+    return text_as(column, declared) if found == TEXT else _cast(table, column, found, declared)
 
 
 def _cast(table: str, column: str, found: str, declared: str) -> str:
@@ -158,8 +158,11 @@ def _cast(table: str, column: str, found: str, declared: str) -> str:
     return f"cast({name} as {declared})"
 
 
-def _text_as(table: str, column: str, declared: str) -> str:
-    """A cast alone would leave out a time's offset, round a fraction to a whole number, and make 1e60 infinite."""
+def text_as(column: str, declared: str) -> str:
+    """The SQL that reads a CSV file's text as a declared type, or raises DuckDB's error.
+
+    A cast alone would leave out a time's offset, round a fraction to a whole number, and make 1e60 infinite.
+    """
     name = quoted(column)
     if declared == "TIMESTAMP":
         in_utc = f"make_timestamp(epoch_us(cast({name} as timestamptz)))"
@@ -167,10 +170,8 @@ def _text_as(table: str, column: str, declared: str) -> str:
             f"case when regexp_matches({name}, '{_OFFSET}') then {in_utc} else cast({name} as timestamp) end"
         )
     if declared in ("BIGINT", "INTEGER"):
-        return (
-            f"case when {name} is null or regexp_full_match({name}, '\\s*[+-]?\\d+(\\.0*)?\\s*') then "
-            f"cast({name} as {declared}) else error(concat('{table}.{column} is no whole number: ', {name})) end"
-        )
+        is_whole = f"{name} is null or regexp_full_match({name}, '\\s*[+-]?\\d+(\\.0*)?\\s*')"
+        return f"cast(case when {is_whole} then {name} else {name} || ', no whole number' end as {declared})"
     return f"cast(cast({name} as double) as float)" if declared == "FLOAT" else f"cast({name} as {declared})"
 
 

@@ -169,7 +169,14 @@ def blame(
 
 def as_it_is(source: LogSource, table: str) -> str:
     """The statement that gives all that a table's files have, whatever the table's own statement makes of them."""
-    return bare_sql(statement("source_csv" if source.is_csv(table) else f"source_{table}"))
+    if source.is_csv(table):
+        # Which separators a file has, only a statement of the team's own may know.
+        return (
+            bare_sql(statement("source_csv"))
+            if source.sql is None
+            else "from read_csv($paths, all_varchar = true)"
+        )
+    return bare_sql(statement(f"source_{table}"))
 
 
 def _unreadable_file(attempt: Attempt, source: LogSource, files: SourceFiles) -> str | None:

@@ -91,7 +91,8 @@ class LogSource:
         place = self._place(table)
         if isinstance(place, SpooledTable):
             return place.files(day)
-        return [path for template in place for path in template.files(table, day)]
+        # Places may overlap; a file is read once.
+        return list(dict.fromkeys(path for template in place for path in template.files(table, day)))
 
     def refresh(self, day: date, tables: Iterable[str] = TABLES) -> None:
         """Fetch what remote tables have of the day by now; raises as `day_files` does."""

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from mtmd.config import Declarations, Feature, IdType
 from mtmd.errors import ConfigError
-from mtmd.logs.columns import TEXT, is_checked_text, is_readable
+from mtmd.logs.columns import TEXT, is_checked_text, is_readable, text_as
 from mtmd.logs.contract import ID_COLUMNS, optional_columns, table_columns
 from mtmd.logs.ids import ID_RULES, no_id_sql, shown_sql
 from mtmd.project.engine import Connection, rows
@@ -70,7 +70,10 @@ class _Columns:
         if column not in self.taken:
             return f"cast(null as {kind})"
         source = name(self.taken[column])
-        value = source if self.there[self.taken[column]] == kind else f"try_cast({source} as {kind})"
+        there = self.there[self.taken[column]]
+        value = source if there == kind else f"try_cast({source} as {kind})"
+        if there == TEXT:
+            value = f"try({text_as(self.taken[column], kind)})"
         if column in self.checked:
             return f"case when {no_id_sql(source, kind)} then null else {value} end"
         return value

@@ -77,6 +77,8 @@ def check_statements(
 
 
 def _unreadable(connection: Connection, raw: TableRead, path: Path) -> Finding | None:
+    if raw.source.is_csv(raw.table) and raw.source.sql is not None:
+        return None  # the statement alone knows how to read it
     try:
         raw.columns_of(connection, path)
     except EngineError as wrong:
@@ -102,10 +104,19 @@ def _read(connection: Connection, raw: TableRead, paths: list[Path]) -> TableRea
         rows(connection, query, read.given(paths))
     except EngineError as wrong:
         line = _line(wrong)
-        has = ", ".join(f"{name} {kind}" for name, kind in raw.columns_of(connection, paths[0]).items())
-        remedy = f"correct the statement; {paths[0].name} of {table} has {has}"
+        remedy = (
+            f"correct the statement; {paths[0].name} of {table} {_what_it_has(connection, raw, paths[0])}"
+        )
         return error(Part.STATEMENTS, f"{place}:{line}" if line else place, _first(wrong), remedy)
     return replace(read, columns=columns)
+
+
+def _what_it_has(connection: Connection, raw: TableRead, path: Path) -> str:
+    try:
+        columns = raw.columns_of(connection, path)
+    except EngineError as wrong:
+        return f"can't be read without it, either: {_first(wrong)}"
+    return "has " + ", ".join(f"{name} {kind}" for name, kind in columns.items())
 
 
 def _first(wrong: Exception) -> str:

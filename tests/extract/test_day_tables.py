@@ -8,7 +8,6 @@ import pytest
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
 from mtmd.extract.day_tables import read_day_tables
-from mtmd.logs.files import source_files
 from mtmd.logs.source import LogSource
 from tests.extract.conftest import DAY, SCHEMAS, Rows, write_table
 
@@ -18,7 +17,7 @@ def without(*columns: str) -> pa.Schema:
 
 
 def read(logs: Path, declarations: Declarations) -> dict[str, pa.Table]:
-    return read_day_tables(LogSource(logs), source_files(logs, DAY), DAY, declarations)
+    return read_day_tables(LogSource(logs), LogSource(logs).source_files(DAY), DAY, declarations)
 
 
 def test_a_day_is_read_in_order_of_its_keys_and_scores_may_be_missing(

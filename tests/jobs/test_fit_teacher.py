@@ -19,11 +19,63 @@ from mtmd.logs.source import LogSource
 from mtmd.store.files import read_json
 from mtmd.teacher.config import TeacherConfig
 from tests.conftest import FIRST_DAY, TINY
+from tests.teacher.logs import random_day
 
 TASKS = ("ctr", "gctr", "octr")
 QUICK = TeacherConfig(
     hidden=8, width=2, batch_rows=64, members=1, least_members=1, max_epochs=1, start_at_rates=True
 )
+TEXT_IDS = """
+base = "tiny"
+name = "text"
+[ids]
+request = "VARCHAR"
+user = "VARCHAR"
+ad = "VARCHAR"
+[domains]
+surfaces = ["feed", "search"]
+products = ["pin", "shop"]
+tasks = [
+  { name = "ctr", label = "clicked" },
+  { name = "cvr", label = "bought", parent = "ctr", products = ["shop"] },
+  { name = "kept", label = "not_returned", parent = "cvr", products = ["shop"] },
+]
+[model]
+emb_deep = 4
+[training.loss_weights]
+cvr = 1.0
+kept = 1.0
+[[features]]
+name = "user_id"
+side = "query"
+kind = "categorical"
+buckets = 10
+shallow = true
+[[features]]
+name = "taste"
+side = "query"
+kind = "embedding"
+width = 2
+[[features]]
+name = "age"
+side = "query"
+kind = "continuous"
+[[features]]
+name = "brand"
+side = "item"
+kind = "categorical"
+buckets = 10
+shallow = true
+[[features]]
+name = "look"
+side = "item"
+kind = "embedding"
+width = 2
+[[features]]
+name = "price"
+side = "item"
+kind = "continuous"
+"""  # as in tests/teacher/logs.py
 
 
 def days_without_scores(logs: Path, folder: Path, days: int) -> Path:
@@ -133,6 +185,24 @@ def test_statements_of_the_preset_read_the_logs(
     preset.write_text('base = "tiny"\nname = "raw"\nsql = "sql"\n')
     quick(tmp_path / "output", logs, str(preset))
     assert candidates(tmp_path / "output", FIRST_DAY).equals(candidates(output, FIRST_DAY))
+
+
+def test_ids_may_be_text(tmp_path: Path) -> None:
+    logs, output = tmp_path / "logs", tmp_path / "output"
+    for day in (FIRST_DAY + timedelta(days=n) for n in range(4)):
+        for table, rows in random_day(day).items():
+            folder = logs / table / f"date={day}"
+            folder.mkdir(parents=True)
+            pq.write_table(rows, folder / "part-0.parquet")
+    preset = tmp_path / "text.toml"
+    preset.write_text(TEXT_IDS)
+    quick(output, logs, str(preset))
+    declarations = load_preset(str(preset)).declarations
+    extract_day(LogSource(output), FIRST_DAY, declarations, tmp_path / "shards")
+    table = candidates(output, FIRST_DAY)
+    assert table["request_id"].to_pylist()[:2] == ["r000", "r001"]
+    scores = np.stack([table[task].to_numpy() for task in ("ctr", "cvr", "kept")], axis=1)
+    assert (np.diff(scores) < 0).all()
 
 
 def test_days_that_the_preset_leaves_out_are_not_read(tiny_logs: Path, tmp_path: Path) -> None:

@@ -417,7 +417,11 @@ def test_text_of_a_csv_file_is_read_in_the_declared_type(
     [
         ("abc", "FLOAT", "can't hold (Conversion Error: Could not convert string 'abc' to DOUBLE"),
         ("1e60", "FLOAT", "ads.x has a value that its declared type FLOAT can't hold (Conversion Error: "),
-        ("1.5", "BIGINT", "can't hold (Invalid Input Error: ads.x is no whole number: 1.5)"),
+        (
+            "1.5",
+            "BIGINT",
+            "can't hold (Conversion Error: Could not convert string '1.5, no whole number' to INT64",
+        ),
     ],
 )
 def test_text_that_is_no_value_is_blamed_on_its_column(

@@ -77,6 +77,13 @@ def test_a_table_in_several_places_has_the_days_and_the_files_of_all(tmp_path: P
         tmp_path / f"{region}/2026-01-02/part-0.parquet" for region in ("eu", "us")
     ]
     assert source.available_days() == ()
+    overlapping = LogSource(
+        tmp_path, tables=_placed(ads={"files": ["eu/{day}/*.parquet", "eu/{day}/part-*.parquet"]})
+    )
+    assert overlapping.day_files("ads", day) == [tmp_path / "eu/2026-01-02/part-0.parquet"]
+    overlapping.refresh(day)  # files are as they are
+    assert overlapping.has_day("ads", day)
+    assert not overlapping.has_day("ads", date(2026, 1, 3))
     with pytest.raises(LogsError, match=r"us/2026-01-01 does not exist"):
         source.day_files("ads", date(2026, 1, 1))
 

@@ -80,6 +80,34 @@ def test_a_csv_file_whose_day_is_asked_for_is_checked_like_any_other(elsewhere: 
     assert elsewhere.check(date(2026, 1, 22)).passed
 
 
+def test_a_teams_own_statement_knows_the_separators_of_its_files(project: Project) -> None:
+    path = project.file("ads")
+    whole = pq.read_table(path, partitioning=None).to_pylist()
+    for number in range(1, 24):
+        (project.logs / "csv").mkdir(exist_ok=True)
+        lines = [";".join([*whole[0], "note"]), *map(_line, whole)]
+        (project.logs / "csv" / f"2026-01-{number:02}.csv").write_text("\n".join(lines) + "\n")
+    project.say('[sources.ads]\nfiles = "csv/{day}.csv"\nformat = "csv"\n')
+    project.statement(
+        "ads",
+        "select * exclude (note)\nfrom read_csv($paths, delim = ';', header = true, all_varchar = true, skip = 0)\n",
+    )
+    assert project.problems() == []
+    project.statement(
+        "ads", "select * exclude (notes)\nfrom read_csv($paths, delim = ';', all_varchar = true)\n"
+    )
+    (problem,) = project.problems(Part.STATEMENTS)
+    assert problem.startswith('source_ads.sql: Binder Error: Column "notes" in EXCLUDE list not found')
+    assert "2026-01-23.csv of ads has ad_id text of a CSV file, " in problem
+    (project.logs / "csv" / "2026-01-23.csv").write_bytes(b"id,word\n\xff\xfe,x\n")
+    (problem,) = project.problems(Part.STATEMENTS)
+    assert "2026-01-23.csv of ads can't be read without it, either: Invalid Input Error: " in problem
+
+
+def _line(row: dict[str, object]) -> str:
+    return ";".join("" if value is None else str(value) for value in row.values()) + ";a, b, and c"
+
+
 DELTA = """
 [sources.ads]
 kind = "delta"
@@ -126,3 +154,17 @@ def test_a_fetched_table_is_checked_like_files(project: Project) -> None:
     (problem,) = project.problems()
     assert problem.startswith("ads: ads ([sources.ads]): the table can't be read (")
     assert "dy" in problem
+
+
+@pytest.mark.skipif(
+    find_spec("adbc_driver_postgresql") is None, reason="adbc_driver_postgresql is not installed"
+)
+def test_a_variable_that_is_not_set_is_a_problem(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_DATABASE", raising=False)
+    project.say(
+        '[sources.ads]\nkind = "postgresql"\nconnection = "NO_DATABASE"\ntable = "ads"\nday_column = "day"\n'
+    )
+    assert project.problems() == [
+        "ads: ads ([sources.ads]): the environment variable NO_DATABASE is not set → set it to the connection string: "
+        "postgresql://user:password@host:5432/database"
+    ]

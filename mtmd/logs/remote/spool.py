@@ -44,13 +44,13 @@ class SpooledTable:
 
     def days(self) -> set[date]:
         """The days that the table has now. Raises LogsError and ConfigError that name the table."""
-        with blaming(self.name, self.config), opened(self.config, self.root) as table:
+        with blaming(self.name), opened(self.config, self.root) as table:
             return table.days()
 
     def refresh(self, day: date) -> Fetched:
         """Ask for the day's version, and fetch what is not here yet; raises as `days` does."""
         folder = self._day(day)
-        with blaming(self.name, self.config), opened(self.config, self.root) as table:
+        with blaming(self.name), opened(self.config, self.root) as table:
             version = table.version(day)
             key = digest([SPOOL_FORMAT, self._asked, version.content])[:16]
             if not make_once(folder / key, lambda place: _write(table.rows(day), place / _FILE)):

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mtmd.config import Frozen
 from mtmd.errors import ConfigError, LogsError, MtmdError
 
 
@@ -71,7 +70,7 @@ def driver(module: str, extra: str) -> Any:
 
 
 @contextmanager
-def blaming(table: str, config: Frozen) -> Iterator[None]:
+def blaming(table: str) -> Iterator[None]:
     """Turn what a driver raises into a LogsError that names the table and the preset's section."""
     try:
         yield
@@ -80,8 +79,7 @@ def blaming(table: str, config: Frozen) -> Iterator[None]:
     except Exception as error:
         words = str(error).strip().splitlines() or [type(error).__name__]
         raise LogsError(
-            f"{table} ([sources.{table}]): the table can't be read ({words[0]}); correct the section, or see to the "
-            f"table: {config.model_dump_json(exclude_defaults=True)}"
+            f"{table} ([sources.{table}]): the table can't be read ({words[0]}); correct the section, or the table"
         ) from error
 
 

@@ -73,7 +73,9 @@ def statement(
     ]
     if features is not None:
         lines += [f"    -- left out: {name} ({why})" for name, why in features.left_out.items()]
-    reader = "read_csv($paths)" if place.is_csv else "read_parquet($paths, hive_partitioning = false)"
+    # Left to itself, DuckDB matches the columns of CSV files by their position, and skips lines that do not fit.
+    csv = "read_csv($paths, header = true, skip = 0, union_by_name = true)"
+    reader = csv if place.is_csv else "read_parquet($paths, hive_partitioning = false)"
     return "\n".join([*lines, f"from {reader}", ""])
 
 

@@ -9,6 +9,7 @@ import pytest
 from mtmd.config import SourcesConfig
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.remote.spool import SpooledTable
+from mtmd.logs.remote.table import opened
 from tests.logs.remote.conftest import DAY, NEXT, VARIABLE, Remote, rows
 from tests.mtmd_flows.postgresql import PASSWORD
 
@@ -79,3 +80,13 @@ def test_a_view_may_make_columns_that_the_contract_has(remote: Remote) -> None:
     (path,) = remote.spooled(table="logs.seen").files(DAY)
     table = pq.read_table(path, partitioning=None)
     assert sorted(table["price"].to_pylist()) == ["0.50", "1.00", "1.50"]  # text: a statement casts it
+
+
+@only_postgresql
+def test_a_version_and_its_rows_are_of_one_moment(remote: Remote) -> None:
+    with opened(remote.spooled().config, remote.folder) as table:
+        table.version(DAY)
+        remote.append(rows(8))
+        assert table.rows(DAY).read_all()["ad_id"].to_pylist() == [1, 2, 3]
+    with opened(remote.spooled().config, remote.folder) as table:
+        assert len(table.rows(DAY).read_all()) == 4
