@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mtmd.config import LONGEST_LIST, Feature, SideSchema
+from mtmd.config import COMPANION_TYPES, LONGEST_LIST, Feature, SideSchema
+from mtmd.config.features import Companion
 from mtmd_expectations.common import Expect, Severity, SuiteTable, listed, literal, name
 from mtmd_expectations.steadiness import Measure, steady
 
@@ -59,9 +60,9 @@ def nulls_column(feature: Feature) -> str:
     return name(f"{feature.name}.nulls")
 
 
-def weights_column(feature: Feature) -> str:
-    """Quoted column of the staged table: whether a list has as many weights as values, each a number of 0 or more."""
-    return name(f"{feature.name}.weights")
+def companion_column(feature: Feature, what: Companion) -> str:
+    """Quoted column of the staged table: whether there is a sound weight, action or age for each value of a list."""
+    return name(f"{feature.name}.{what}")
 
 
 def finite_column(feature: Feature) -> str:
@@ -132,15 +133,20 @@ def _lists(key: str, features: tuple[Feature, ...]) -> Iterator[Expect]:
         lambda feature: f"({length_column(feature)} > {feature.max_length})",
         Severity.WARNING,
     )
-    if weighted := [feature for feature in features if feature.weights is not None]:
-        yield _offenders(
-            "list_weights_sound",
-            "A weight that is missing, negative or not a number would turn the mean of a list into anything; lists of "
-            "another length than their weights belong to other values.",
-            key,
-            weighted,
-            lambda feature: f"(not {weights_column(feature)})",
-        )
+    for what in COMPANION_TYPES:
+        if having := [feature for feature in features if what in feature.companions]:
+            yield _sound(key, having, what)
+
+
+def _sound(key: str, features: Sequence[Feature], what: Companion) -> Expect:
+    return _offenders(
+        f"list_{what}_sound",
+        f"A list has one of its {what} for each value, none of them null, and as numbers 0 or more. Others would turn "
+        "the list into anything; where there are more or fewer, they belong to other values.",
+        key,
+        features,
+        lambda feature: f"(not {companion_column(feature, what)})",
+    )
 
 
 def _null_where_lacking(key: str, domain: str, schema: SideSchema) -> Expect:

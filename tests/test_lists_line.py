@@ -22,7 +22,7 @@ from mtmd.publish.answer import Asked, answer
 from mtmd.sources.simulated.platform import simulate
 from tests.daily import Done, run_stages
 from tests.mtmd_flows.runs import AS_OF
-from tests.tiny_lists import write_preset
+from tests.tiny_lists import HISTORIES, write_preset
 from tests.worlds import tiny_world
 
 
@@ -38,7 +38,7 @@ class Line:
 def line(tmp_path_factory: pytest.TempPathFactory) -> Line:
     root = tmp_path_factory.mktemp("lists")
     preset, logs = str(write_preset(root)), root / "logs"
-    world = tiny_world().model_copy(update={"histories": ("recent_topics", "recent_ads")})
+    world = tiny_world().model_copy(update={"histories": HISTORIES})
     simulate(world, AS_OF - timedelta(days=20), AS_OF + timedelta(days=1), logs)
     done = run_stages(logs, root / "artifacts", preset=preset)
     return Line(preset, logs, done, done.decide())
@@ -59,8 +59,8 @@ def test_only_the_histories_are_new_in_the_logs(line: Line, tiny_logs: Path) -> 
     for table in ("requests", "ads", "candidates"):
         with_lists = list(rows(line.logs, table, AS_OF))
         for row in with_lists:
-            row.pop("recent_topics", None)
-            row.pop("recent_ads", None)
+            for name in HISTORIES:
+                row.pop(name, None)
         assert with_lists == list(rows(tiny_logs, table, AS_OF))
 
 
@@ -78,6 +78,8 @@ def test_requests_have_what_their_users_clicked_before_newest_first(line: Line) 
     for request in rows(line.logs, "requests", AS_OF):
         hour = request["ts"].replace(minute=0, second=0, microsecond=0)
         earlier = [(when, ad) for when, ad in clicks.get(request["user_id"], []) if when < hour]
+        hours = sorted(((hour - when).total_seconds() / 3600 for when, _ in earlier))
+        assert request["recent_ad_hours"] == hours[: len(request["recent_ads"])]
         found = request["recent_ads"]
         assert len(found) == min(len(earlier), 20)
         assert sorted(found) == sorted(ad for _, ad in sorted(earlier, reverse=True)[: len(found)])
@@ -104,11 +106,18 @@ def test_the_bundle_answers_raw_lists_of_any_length(line: Line) -> None:
     plan = line.done.plan
     shard = open_shard(Path(line.done.days.held_out.path))
     sampled = sample_raw_rows(plan.source, shard, plan.preset.declarations, per_domain=2)
-    first = {name: value for name, value in sampled.requests[0].items() if name != "recent_ads"}
     ads = [ad["ad_id"] for ad in sampled.ads]
+
+    def clicked(history: list[int]) -> dict[str, Any]:
+        actions, hours = ["click"] * len(history), [float(place) for place in range(len(history))]
+        return {"recent_ads": history, "recent_ad_actions": actions, "recent_ad_hours": hours}
+
+    nothing = dict.fromkeys(clicked([]))
     requests = tuple(
-        first | {"request_id": number, "recent_ads": history}
-        for number, history in enumerate([None, [], ads[:1], ads * 9, (ads * 9)[:5]])
+        sampled.requests[0] | {"request_id": number} | history
+        for number, history in enumerate(
+            [nothing, clicked([]), clicked(ads[:1]), clicked(ads * 9), clicked((ads * 9)[:5])]
+        )
     )
     asked = Asked(ads=sampled.ads, bodies=({"requests": requests, "top_k": 50},))
     (ranked,) = answer(Path(line.done.exported.path), asked).answers

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 TINY = Path(__file__).parents[1] / "mtmd" / "config" / "presets" / "tiny.toml"
+HISTORIES = ("recent_topics", "recent_ads", "recent_ad_actions", "recent_ad_hours")
 LISTS = """
 [[features]]
 name = "recent_topics"
@@ -23,6 +24,9 @@ type = "BIGINT"
 buckets = 2000
 multi = true
 max_length = 5
+pooling = "attention"
+actions = "recent_ad_actions"
+ages = "recent_ad_hours"
 table = "ad_id"
 """
 

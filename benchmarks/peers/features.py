@@ -18,7 +18,7 @@ from mtmd.config import Declarations, SideSchema
 from mtmd.extract.window import WindowData
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import EMBEDDING_STD
-from mtmd.model.pooling import Attention, pooled
+from mtmd.model.pooling import ListPooling
 from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import conditional_logits
 
@@ -84,10 +84,7 @@ class SideColumns(nn.Module):
         self.sizes = dict(zip(self._categorical, (b + 1 for b in buckets), strict=True))  # with 0 = missing
         self.sizes[self._domain] = len(schema.domains)
         self.numbers = f"{schema.side}_numbers"
-        self._lists = schema.lists
-        self.attention = nn.ModuleList(
-            Attention(1, f.width) if f.pooling == "attention" else nn.Identity() for f in schema.lists
-        )
+        self.pooling = nn.ModuleList(ListPooling(feature) for feature in schema.lists)
         self.tables = nn.ModuleList(nn.Embedding((f.buckets or 0) + 1, f.width) for f in schema.lists)
         for table in self.tables:
             nn.init.normal_(table.weight, std=EMBEDDING_STD)
@@ -108,12 +105,8 @@ class SideColumns(nn.Module):
 
     def _pooled(self, side: SideInput) -> Iterator[Tensor]:
         """Each list's (N, w)."""
-        for table, attention, lists, feature in zip(
-            self.tables, self.attention, side.lists, self._lists, strict=True
-        ):
-            weight, pooling = table.get_parameter("weight"), feature.pooling or "mean"
-            used = attention if pooling == "attention" else None
-            yield pooled(weight, lists.ids[None], lists, pooling, used, sparse=False)[0][0]
+        for table, pooling, lists in zip(self.tables, self.pooling, side.lists, strict=True):
+            yield pooling(table.get_parameter("weight"), lists.ids[None], lists, sparse=False)[0][0]
 
 
 class PairColumns(nn.Module):

@@ -5,7 +5,7 @@ from mtmd.config.base import Frozen
 from mtmd.config.data import DataConfig
 from mtmd.config.domains import Domain, Domains, Slice, Task
 from mtmd.config.evaluation import EvaluationConfig
-from mtmd.config.features import LONGEST_LIST, Declarations, Feature, SideSchema
+from mtmd.config.features import COMPANION_TYPES, LONGEST_LIST, Declarations, Feature, SideSchema
 from mtmd.config.gates import GatesConfig
 from mtmd.config.ids import IdsConfig, IdType
 from mtmd.config.model import ModelConfig, RivalsConfig, TwoTowerConfig
@@ -18,6 +18,7 @@ from mtmd.config.training import TrainingConfig
 from mtmd.config.variants import Variant, variant, variants
 
 __all__ = [
+    "COMPANION_TYPES",
     "DAY",
     "DAY_CODES",
     "LONGEST_LIST",

@@ -15,8 +15,10 @@ Side = Literal["query", "item"]
 Kind = Literal["continuous", "categorical", "embedding"]
 ColumnType = Literal["FLOAT", "DOUBLE", "INTEGER", "BIGINT", "VARCHAR", "UUID"]
 Pooling = Literal["mean", "sum", "max", "attention"]
+Companion = Literal["weights", "actions", "ages"]  # what a list may have beside each of its values
 
 LONGEST_LIST = 10_000  # values of one list in the logs or in a request: a longer one is taken for a mistake
+COMPANION_TYPES: dict[Companion, str] = {"weights": "FLOAT[]", "actions": "VARCHAR[]", "ages": "FLOAT[]"}
 
 
 def _is_unset(value: object) -> bool:
@@ -70,11 +72,31 @@ class Feature(Frozen):
         exclude_if=_is_unset,
         description="column FLOAT[] with a weight for each value, 0 or more (multi, mean and sum only)",
     )
+    actions: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9_]*$",
+        exclude_if=_is_unset,
+        description="column VARCHAR[] with what was done with each value, such as click or hide (multi only)",
+    )
+    ages: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9_]*$",
+        exclude_if=_is_unset,
+        description="column FLOAT[] with the age of each value, 0 or more, in a unit of your own (multi only)",
+    )
     table: str | None = Field(
         None,
         exclude_if=_is_unset,
         description="another feature, of either side, with equal buckets and width: a value of both is one embedding "
         "(categorical only)",
+    )
+    min_count: int | None = Field(
+        None,
+        ge=2,
+        le=1_000_000,
+        exclude_if=_is_unset,
+        description="a value that fewer of the window's training requests have, on the item side fewer of their "
+        "candidates, is read as missing (categorical only)",
     )
 
     @model_validator(mode="after")
@@ -96,9 +118,10 @@ class Feature(Frozen):
                 "a list of UUIDs is declared as VARCHAR, with their texts",
             ),
             (categorical or self.table is None, "only categorical features can share a `table`"),
+            (categorical or self.min_count is None, "only categorical features can have a `min_count`"),
             (self.multi == (self.max_length is not None), "`max_length` goes with multi, which needs it"),
             (self.multi or self.pooling is None, "`pooling` goes with multi"),
-            (self.multi or self.weights is None, "`weights` go with multi"),
+            (self.multi or not self.companions, "`weights`, `actions` and `ages` go with multi"),
             (
                 self.weights is None or self.pooling in {None, "mean", "sum"},
                 f"`weights` go with pooling mean or sum, not {self.pooling}",
@@ -115,6 +138,12 @@ class Feature(Frozen):
             return "FLOAT[]"
         value_type = self.type or ("FLOAT" if self.kind == "continuous" else "VARCHAR")
         return f"{value_type}[]" if self.multi else value_type
+
+    @property
+    def companions(self) -> dict[Companion, str]:
+        """The columns of what the values of a list have beside them, in the order of `Companion`."""
+        columns = {"weights": self.weights, "actions": self.actions, "ages": self.ages}
+        return {what: column for what in COMPANION_TYPES if (column := columns[what]) is not None}
 
     @property
     def hashed_as(self) -> str:
@@ -147,8 +176,12 @@ class SideSchema(Frozen):
     @property
     def columns(self) -> dict[str, str]:
         """Columns of the logs that the features are read from, with their DuckDB types."""
-        weights = {feature.weights: "FLOAT[]" for feature in self.lists if feature.weights is not None}
-        return {feature.name: feature.column_type for feature in self.fields} | weights
+        companions = {
+            column: COMPANION_TYPES[what]
+            for feature in self.lists
+            for what, column in feature.companions.items()
+        }
+        return {feature.name: feature.column_type for feature in self.fields} | companions
 
     @property
     def vector_width(self) -> int:
@@ -203,11 +236,12 @@ class Declarations(Frozen):
     def _check_references(self) -> Self:
         names = {(feature.side, feature.name) for feature in self.features}
         for feature in self.features:
-            if (feature.side, feature.weights) in names:
-                raise ValueError(
-                    f"feature {feature.name!r} has weights {feature.weights!r}, which is a feature itself; give the "
-                    "weights a column of their own"
-                )
+            for what, column in feature.companions.items():
+                if (feature.side, column) in names:
+                    raise ValueError(
+                        f"feature {feature.name!r} has {what} {column!r}, which is a feature itself; give the {what} a "
+                        "column of their own"
+                    )
             if feature.table is not None:
                 self._check_table(feature)
         return self

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mtmd.config import SideSchema
 from mtmd.errors import BundleError
-from mtmd.registry.bundle import INPUT_PREFIX, LIST_PREFIX, OUTPUT_PREFIX, WEIGHTS_PREFIX
+from mtmd.registry.bundle import INPUT_PREFIX, LIST_INPUTS, OUTPUT_PREFIX
 from mtmd.store.files import digest
 from mtmd.store.outputs import make_once
 
@@ -180,16 +180,16 @@ def _dynamic(matrix: str) -> dict[int, Any]:
 
 
 def _example(schema: SideSchema) -> dict[str, Tensor]:
-    """Inputs that are not of width 0, by name: the matrices, then the ids of each list, and its weights if any."""
+    """Inputs that are not of width 0, by name: the matrices, then each list with what is beside it."""
     matrices = {
         "continuous": torch.zeros(_EXAMPLE_ROWS, len(schema.continuous)),
         "categorical": torch.zeros(_EXAMPLE_ROWS, len(schema.categorical), dtype=torch.int64),
         "embedding": torch.zeros(_EXAMPLE_ROWS, schema.vector_width),
     }
     for length, feature in enumerate(schema.lists, start=_EXAMPLE_ROWS + 1):  # no two sizes are the same
-        matrices[LIST_PREFIX + feature.name] = torch.zeros(_EXAMPLE_ROWS, length, dtype=torch.int64)
-        if feature.weights is not None:
-            matrices[WEIGHTS_PREFIX + feature.name] = torch.zeros(_EXAMPLE_ROWS, length)
+        for what in ("ids", *feature.companions):
+            kind = torch.float32 if what == "weights" else torch.int64
+            matrices[LIST_INPUTS[what] + feature.name] = torch.zeros(_EXAMPLE_ROWS, length, dtype=kind)
     return {name: matrix for name, matrix in matrices.items() if matrix.shape[1]}
 
 

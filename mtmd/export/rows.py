@@ -15,7 +15,7 @@ from mtmd.config import Declarations, Feature, Frozen, SideSchema
 from mtmd.extract.shards import Shard
 from mtmd.extract.sources import source_rows
 from mtmd.logs.encoding import EncodedSide
-from mtmd.logs.lists import EncodedList
+from mtmd.logs.lists import ACTIONS, AGES, EncodedList
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import SideInput
 
@@ -55,8 +55,14 @@ def _hard_lists(feature: Feature, unseen: int) -> EncodedList:
     ]
     total = int(length.sum())
     ids = (buckets - np.arange(total) % buckets).astype(np.int32)
-    weights = None if feature.weights is None else (np.arange(total) % 5).astype(np.float32)
-    return EncodedList(np.cumsum(length, dtype=np.int64) - length, length, ids, weights)
+    step = np.arange(total)
+    beside: dict[str, Any] = {
+        "weights": (step % 5).astype(np.float32),
+        "actions": (1 + step % ACTIONS).astype(np.int32),
+        "ages": (1 + step % AGES).astype(np.int32),
+    }
+    given = {what: beside[what] for what in feature.companions}
+    return EncodedList(np.cumsum(length, dtype=np.int64) - length, length, ids, **given)
 
 
 class RawRows(Frozen):

@@ -49,8 +49,7 @@ class ListFiles:
     def write(self, columns: Columns, place: NDArray[np.int32], encoded: EncodedSide) -> None:
         """Append the values of a batch, whose rows go to `place` in the side's columns."""
         for (name, writer), lists in zip(self._writers.items(), encoded.lists, strict=True):
-            weights = {} if lists.weights is None else {"weights": lists.weights}
-            writer.write({"ids": lists.ids} | weights)
+            writer.write(lists.values)
             columns[f"{name}{START}"][place] = lists.start + self._written[name]
             columns[f"{name}{LENGTH}"][place] = lists.length
             self._written[name] += len(lists.ids)
@@ -62,8 +61,7 @@ def take_lists(columns: Columns, values: dict[str, Columns]) -> tuple[EncodedLis
         EncodedList(
             start=columns.pop(f"{name}{START}"),
             length=columns.pop(f"{name}{LENGTH}"),
-            ids=of_feature["ids"],
-            weights=of_feature.get("weights"),
+            **of_feature,
         )
         for name, of_feature in values.items()
     )

@@ -21,9 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mtmd.config import Feature, SideSchema
+from mtmd.config import COMPANION_TYPES, Feature, SideSchema
+from mtmd.config.features import Companion
 from mtmd.errors import LogsError
-from mtmd.logs.lists import EncodedList, read_list
+from mtmd.logs.lists import EncodedList, encode_list
 
 ARROW_TYPES = {  # of DuckDB's types
     "FLOAT": pa.float32(),
@@ -141,7 +142,7 @@ def encode(table: pa.Table, schema: SideSchema, hash_seed: int) -> EncodedSide:
     """Encode the feature columns of a table; other columns are ignored.
 
     Raises LogsError naming the feature: column missing or of another type, a number that is infinite,
-    a vector of another length than declared, a list or its weights as `read_list` says.
+    a vector of another length than declared, a list or what is beside it as `encode_list` says.
     """
     encoded = EncodedSide.empty(table.num_rows, schema)
     for c, feature in enumerate(schema.continuous):
@@ -156,24 +157,24 @@ def encode(table: pa.Table, schema: SideSchema, hash_seed: int) -> EncodedSide:
 
 
 def _list(table: pa.Table, feature: Feature, hash_seed: int) -> EncodedList:
-    weights = None if feature.weights is None else _list_weights(table, feature, feature.weights)
-    values, lists = read_list(_column(table, feature), weights, feature)
-    return replace(lists, ids=_buckets(values, feature, hash_seed))
+    def hashed(values: pa.Array, name: str, buckets: int) -> NDArray[np.int32]:
+        return _hashed(values, name, buckets, hash_seed)
+
+    beside = {what: _companion(table, feature, what, column) for what, column in feature.companions.items()}
+    return encode_list(_column(table, feature), beside, feature, hashed)
 
 
-def _list_weights(table: pa.Table, feature: Feature, column: str) -> pa.Array:
+def _companion(table: pa.Table, feature: Feature, what: Companion, column: str) -> pa.Array:
+    """The column of what a list has beside its values, as one array."""
+    place = f"feature {feature.name!r} has {what} {column!r}"
     if column not in table.column_names:
-        raise LogsError(
-            f"feature {feature.name!r} has weights {column!r}, and there is no such column; add it"
-        )
-    array = table.column(column).combine_chunks()
-    if pa.types.is_null(array.type):
-        return array.cast(ARROW_TYPES["FLOAT[]"])
-    if not _is_vector(array.type):
-        raise LogsError(
-            f"feature {feature.name!r} has weights {column!r}, whose column has Arrow type {array.type}; give it the "
-            "type FLOAT[]"
-        )
+        raise LogsError(f"{place}, and there is no such column; add it")
+    array, declared = table.column(column).combine_chunks(), COMPANION_TYPES[what]
+    if pa.types.is_null(array.type) or array.type == pa.list_(pa.null()):
+        return array.cast(ARROW_TYPES[declared])
+    fits = _is_list(array.type) and _is_category(array.type.value_type)
+    if not (fits if what == "actions" else _is_vector(array.type)):
+        raise LogsError(f"{place}, whose column has Arrow type {array.type}; give it the type {declared}")
     return array
 
 
@@ -226,12 +227,16 @@ def _numbers(array: pa.Array, feature: Feature) -> NDArray[np.float32]:
 
 
 def _buckets(array: pa.Array, feature: Feature, seed: int) -> NDArray[np.int32]:
-    """(N,) int32. Each distinct value is hashed once."""
     assert feature.buckets is not None  # Feature's own validator holds this for categorical features
+    return _hashed(array, feature.hashed_as, feature.buckets, seed)
+
+
+def _hashed(array: pa.Array, name: str, count: int, seed: int) -> NDArray[np.int32]:
+    """(N,) int32. Each distinct value is hashed once."""
     coded = pc.dictionary_encode(array)
     table = np.zeros(len(coded.dictionary) + 1, np.int32)  # the last one stays 0: the null's
     for code, value in enumerate(coded.dictionary.to_pylist()):
-        table[code] = hash_bucket(seed, feature.hashed_as, str(value), feature.buckets)
+        table[code] = hash_bucket(seed, name, str(value), count)
     codes = pc.fill_null(coded.indices, len(coded.dictionary)).to_numpy(zero_copy_only=False)
     buckets: NDArray[np.int32] = table[codes]
     return buckets

@@ -1,7 +1,12 @@
-"""The lists of a multi-valued feature: which values of a raw list are read, and the encoded values of many rows."""
+"""The lists of a multi-valued feature: which values of a raw list are read, and the encoded values of many rows.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+What a list has beside its values is encoded value by value: weights as they are, actions hashed as categories are, with
+their column's name, into ACTIONS buckets, and ages into AGES bins, each half an octave of 1 + age wide.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +14,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mtmd.config import LONGEST_LIST, Feature
+from mtmd.config.features import Companion
 from mtmd.errors import LogsError
+
+ACTIONS, AGES = 256, 32
+_TYPES = {"ids": np.int32, "weights": np.float32, "actions": np.int32, "ages": np.int32}
 
 
 @dataclass(frozen=True)
@@ -19,64 +28,75 @@ class EncodedList:
     start, length  (N,) int64 and int32: the row's values are at start, start + 1, … of the others
     ids            (V,) int32, 1..buckets = hashed value
     weights        (V,) float32, 0 or more; None where the feature has none
+    actions        (V,) int32, 1..ACTIONS, likewise
+    ages           (V,) int32, 1..AGES, likewise
     """
 
     start: NDArray[np.int64]
     length: NDArray[np.int32]
     ids: NDArray[np.int32]
-    weights: NDArray[np.float32] | None
+    weights: NDArray[np.float32] | None = None
+    actions: NDArray[np.int32] | None = None
+    ages: NDArray[np.int32] | None = None
 
     @staticmethod
     def empty(rows: int, feature: Feature) -> "EncodedList":
         """`rows` empty lists."""
-        weights = None if feature.weights is None else np.empty(0, np.float32)
-        return EncodedList(np.zeros(rows, np.int64), np.zeros(rows, np.int32), np.empty(0, np.int32), weights)
+        values = {name: np.empty(0, _TYPES[name]) for name in ("ids", *feature.companions)}
+        return EncodedList(np.zeros(rows, np.int64), np.zeros(rows, np.int32), **values)
 
     def __len__(self) -> int:
         return len(self.start)
+
+    @property
+    def values(self) -> dict[str, NDArray[Any]]:
+        """The ids and what is beside them, by name."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)[2:]}
+        return {name: column for name, column in columns.items() if column is not None}
 
     def take(self, rows: NDArray[np.int64]) -> "EncodedList":
         """Some rows in the given order, with copies of their values, row after row."""
         length = self.length[rows]
         places = consecutive(self.start[rows], length)
-        weights = None if self.weights is None else self.weights[places]
-        return EncodedList(_starts(length), length, self.ids[places], weights)
+        values = {name: column[places] for name, column in self.values.items()}
+        return EncodedList(_starts(length), length, **values)
 
     def part(self, rows: slice) -> "EncodedList":
         """A range of rows, as views."""
-        return EncodedList(self.start[rows], self.length[rows], self.ids, self.weights)
+        return EncodedList(self.start[rows], self.length[rows], **self.values)
 
     @staticmethod
     def stack(lists: Sequence["EncodedList"]) -> "EncodedList":
         """The rows of several lists of one feature, one after the other."""
         shifts = np.cumsum([0, *(len(one.ids) for one in lists)])
-        weights = [one.weights for one in lists if one.weights is not None]
-        return EncodedList(
-            np.concatenate([one.start + shift for one, shift in zip(lists, shifts, strict=False)]),
-            np.concatenate([one.length for one in lists]),
-            np.concatenate([one.ids for one in lists]),
-            np.concatenate(weights) if weights else None,
-        )
+        start = np.concatenate([one.start + shift for one, shift in zip(lists, shifts, strict=False)])
+        values = {name: np.concatenate([one.values[name] for one in lists]) for name in lists[0].values}
+        return EncodedList(start, np.concatenate([one.length for one in lists]), **values)
 
-    def padded(self) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
-        """Matrices (N, L) of ids and of weights, filled up with 0; L is the longest length, at least 1."""
+    def padded(self) -> dict[str, NDArray[Any]]:
+        """A matrix (N, L) of each of `values`, filled up with 0; whole numbers are int64; L is at least 1."""
         longest = max(int(self.length.max(initial=0)), 1)
         filled = np.arange(longest) < self.length[:, None]  # (N, L)
         places = consecutive(self.start, self.length)
-        ids = np.zeros(filled.shape, np.int64)
-        ids[filled] = self.ids[places]
-        if self.weights is None:
-            return ids, None
-        weights = np.zeros(filled.shape, np.float32)
-        weights[filled] = self.weights[places]
-        return ids, weights
+        matrices = {}
+        for name, column in self.values.items():
+            kind = np.int64 if column.dtype == np.int32 else column.dtype
+            matrices[name] = np.zeros(filled.shape, kind)
+            matrices[name][filled] = column[places]
+        return matrices
 
 
-def read_list(array: pa.Array, weights: pa.Array | None, feature: Feature) -> tuple[pa.Array, EncodedList]:
-    """The values of N raw lists that are read, and where in them each row's are; the ids are still to be filled in.
+def encode_list(
+    array: pa.Array,
+    beside: Mapping[Companion, pa.Array],
+    feature: Feature,
+    hashed: Callable[[pa.Array, str, int], NDArray[np.int32]],
+) -> EncodedList:
+    """N raw lists, and the lists beside them by companion.
 
-    Raises LogsError naming the feature: a null in a list, a list longer than LONGEST_LIST, weights that are not as many
-    as the values or not numbers of 0 or more.
+    `hashed` is given values, the name that is hashed with them, and the number of buckets. Raises LogsError naming the
+    feature: a null in a list, a list longer than LONGEST_LIST, weights, actions or ages that are not as many as the
+    values, actions that are null, weights or ages that are not numbers of 0 or more.
     """
     lengths, values = _lengths(array), array.flatten()
     if values.null_count:
@@ -91,10 +111,25 @@ def read_list(array: pa.Array, weights: pa.Array | None, feature: Feature) -> tu
         )
     kept = np.minimum(lengths, feature.max_length or 0).astype(np.int32)
     places = consecutive(_starts(lengths), kept)
-    read = None if weights is None else _weights(weights, lengths, feature)[places]
-    return values.take(pa.array(places)), EncodedList(
-        _starts(kept), kept, np.zeros(len(places), np.int32), read
-    )
+    encoded: dict[str, Any] = {
+        "ids": hashed(values.take(pa.array(places)), feature.hashed_as, feature.buckets or 0)
+    }
+    for what, column in beside.items():
+        _require_as_many(_lengths(column), lengths, feature, what)
+        if what == "actions":
+            encoded[what] = hashed(
+                _actions(column, feature).take(pa.array(places)), feature.actions or "", ACTIONS
+            )
+        else:
+            numbers = _numbers(column, feature, what)[places]
+            encoded[what] = numbers if what == "weights" else age_bins(numbers)
+    return EncodedList(_starts(kept), kept, **encoded)
+
+
+def age_bins(ages: NDArray[np.float32]) -> NDArray[np.int32]:
+    """1 + the whole part of 2 · log2(1 + age), at most AGES."""
+    bins = 1 + np.floor(2 * np.log2(1 + ages.astype(np.float64)))
+    return np.asarray(np.minimum(bins, AGES), np.int32)
 
 
 def consecutive(start: NDArray[np.int64], length: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -102,21 +137,36 @@ def consecutive(start: NDArray[np.int64], length: NDArray[np.integer]) -> NDArra
     return np.arange(int(length.sum())) + np.repeat(start - _starts(length), length)
 
 
-def _weights(array: pa.Array, lengths: NDArray[np.int64], feature: Feature) -> NDArray[np.float32]:
-    """Every weight; as many as values in every row, a null list counting as an empty one."""
-    if wrong := int((_lengths(array) != lengths).sum()):
+def _require_as_many(
+    found: NDArray[np.int64], wanted: NDArray[np.int64], feature: Feature, what: str
+) -> None:
+    if wrong := int((found != wanted).sum()):
         raise LogsError(
-            f"feature {feature.name!r}: {wrong} rows of its weights {feature.weights!r} have another length than the "
-            "list; write a weight for each value"
+            f"feature {feature.name!r}: {wrong} rows of its {what} {getattr(feature, what)!r} have another length than "
+            "the list; write one for each value"
         )
-    flat = pc.fill_null(array.flatten().cast(pa.float32()), float("nan")).to_numpy(zero_copy_only=False)
-    weights: NDArray[np.float32] = flat
-    if wrong := int((~(np.isfinite(weights) & (weights >= 0))).sum()):
+
+
+def _actions(array: pa.Array, feature: Feature) -> pa.Array:
+    actions = array.flatten()
+    if actions.null_count:
         raise LogsError(
-            f"feature {feature.name!r}: {wrong} of its weights {feature.weights!r} are null, NaN, infinite or "
+            f"feature {feature.name!r}: {actions.null_count} of its actions {feature.actions!r} are null; write a text "
+            "for each value"
+        )
+    return actions
+
+
+def _numbers(array: pa.Array, feature: Feature, what: str) -> NDArray[np.float32]:
+    """Every weight, or every age."""
+    flat = pc.fill_null(array.flatten().cast(pa.float32()), float("nan")).to_numpy(zero_copy_only=False)
+    numbers: NDArray[np.float32] = flat
+    if wrong := int((~(np.isfinite(numbers) & (numbers >= 0))).sum()):
+        raise LogsError(
+            f"feature {feature.name!r}: {wrong} of its {what} {getattr(feature, what)!r} are null, NaN, infinite or "
             "negative; each must be a number of 0 or more"
         )
-    return weights
+    return numbers
 
 
 def _lengths(array: pa.Array) -> NDArray[np.int64]:

@@ -182,8 +182,12 @@ class DomainAdaptation(nn.Module):
         """The DomainFields that rows of a domain pass."""
         return self.domains[0 if self.shared else domain]
 
-    def observe(self, side: SideInput) -> None:
-        """Rows of the window, sorted by domain, for the statistics of their domains' norms."""
+    def observe(self, side: SideInput, times: Tensor | None = None) -> None:
+        """Rows of the window, sorted by domain, for the statistics of their domains' norms and the values' counts.
+
+        times (N,): how often a row's values count; once when omitted.
+        """
+        self.tables.observe(side.categorical, side.lists, _once(side) if times is None else times)
         numbers = _numbers(side)
         if self.shared:
             self.domains[0].observe(numbers, self._present(side))  # type: ignore[operator]
@@ -222,3 +226,7 @@ class DomainAdaptation(nn.Module):
 def _numbers(side: SideInput) -> Tensor:
     """(N, C + V) float32, NaN = missing"""
     return torch.cat([side.continuous, side.embedding], dim=1)
+
+
+def _once(side: SideInput) -> Tensor:
+    return torch.ones(len(side.continuous), dtype=torch.long)

@@ -68,8 +68,9 @@ class PlainTower(nn.Module):
         output: Tensor = self.stack(pad_rows(x) if self.training else x)
         return output[:, : x.shape[1]]
 
-    def observe(self, side: SideInput) -> None:
-        """Rows of the window for the norm's statistics."""
+    def observe(self, side: SideInput, times: Tensor) -> None:
+        """Rows of the window for the norm's statistics, and for the values' counts, as often as `times` (N,) says."""
+        self.tables.observe(side.categorical, side.lists, times)
         self.norm.observe(*self._numbers(side))
 
     def _numbers(self, side: SideInput) -> tuple[Tensor, Tensor]:
@@ -132,8 +133,10 @@ class DomainBaselines(nn.Module):
 
     def observe(self, batch: Batch, pairs: Tensor) -> None:
         """The requests and ads of the same pairs, for the statistics of the towers' norms."""
-        self.query.observe(_take(batch.query, torch.unique(batch.pair_query[pairs])))
-        self.item.observe(_take(batch.item, torch.unique(batch.pair_item[pairs])))
+        queries = torch.unique(batch.pair_query[pairs])
+        items, times = torch.unique(batch.pair_item[pairs], return_counts=True)
+        self.query.observe(_take(batch.query, queries), torch.ones_like(queries))
+        self.item.observe(_take(batch.item, items), times)
 
 
 class PerSlice(RankingModel):
@@ -236,8 +239,8 @@ class Pooled(RankingModel):
         return tree_log_probability(logits + F.embedding(batch.pair_domain, self.bias), self.parents)
 
     def observe(self, batch: Batch) -> None:
-        self.query.observe(batch.query)
-        self.item.observe(batch.item)
+        self.query.observe(batch.query, torch.ones(len(batch.query.continuous), dtype=torch.long))
+        self.item.observe(batch.item, batch.candidates_of_ads())
 
     @torch.no_grad()
     def initialise_bias(self, base_rates: Tensor) -> None:

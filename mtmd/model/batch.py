@@ -22,24 +22,41 @@ class ListInput:
     ids      (L,) int64, 1..buckets = hashed value
     lengths  (N,) int64, values of each row; they sum to L
     weights  (L,) float32, 0 or more; None where each counts once
+    actions  (L,) int64, 1..ACTIONS; None where the feature has none
+    ages     (L,) int64, 1..AGES; None where the feature has none
     """
 
     ids: Tensor
     lengths: Tensor
-    weights: Tensor | None
+    weights: Tensor | None = None
+    actions: Tensor | None = None
+    ages: Tensor | None = None
 
     @classmethod
     def of(cls, lists: EncodedList) -> Self:
         """All rows, whose values must lie row after row, as `take` leaves them."""
-        weights = None if lists.weights is None else torch.from_numpy(lists.weights)
-        return cls(torch.from_numpy(lists.ids).long(), torch.from_numpy(lists.length).long(), weights)
+        values = {name: torch.from_numpy(column) for name, column in lists.values.items()}
+        values |= {name: column.long() for name, column in values.items() if name != "weights"}
+        return cls(lengths=torch.from_numpy(lists.length).long(), **values)
+
+    @property
+    def values(self) -> dict[str, Tensor]:
+        """The ids and what is beside them, by name."""
+        columns = {"ids": self.ids, "weights": self.weights, "actions": self.actions, "ages": self.ages}
+        return {name: column for name, column in columns.items() if column is not None}
+
+    def only(self, kept: Tensor) -> "ListInput":
+        """The same rows with some of their values, (L,) bool."""
+        row = torch.repeat_interleave(self.lengths)
+        lengths = torch.zeros_like(self.lengths).index_add_(0, row, kept.long())
+        return ListInput(lengths=lengths, **{name: column[kept] for name, column in self.values.items()})
 
     def take(self, rows: Tensor) -> "ListInput":
         """Some rows (N',), in the given order."""
         lengths = self.lengths[rows]
         starts = (self.lengths.cumsum(0) - self.lengths)[rows]
         places = torch.from_numpy(consecutive(starts.numpy(), lengths.numpy()))
-        return ListInput(self.ids[places], lengths, None if self.weights is None else self.weights[places])
+        return ListInput(lengths=lengths, **{name: column[places] for name, column in self.values.items()})
 
 
 @dataclass(frozen=True)
@@ -90,3 +107,7 @@ class Batch:
     pair_domain: Tensor
     teacher: Tensor
     candidate: Tensor
+
+    def candidates_of_ads(self) -> Tensor:
+        """(A,) int64: how many pairs have each ad."""
+        return torch.bincount(self.pair_item, minlength=len(self.item.continuous))

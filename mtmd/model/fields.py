@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from mtmd.config import Feature, SideSchema
 from mtmd.errors import ConfigError
+from mtmd.model.admission import Admission
 from mtmd.model.batch import ListInput
-from mtmd.model.pooling import Attention, pooled
+from mtmd.model.pooling import ListPooling
 
 EMBEDDING_STD = 0.05
 Owned = dict[
@@ -138,7 +139,8 @@ class FieldTables(nn.Module):
         others = {} if owned is None else owned
         self.read: list[nn.Parameter] = []
         self.tables = nn.ParameterList()
-        self.attention = nn.ModuleDict()  # by the place of the table
+        self.pooling = nn.ModuleDict()  # of lists, by the place of their table
+        self.admission = nn.ModuleDict()  # likewise, where a feature asks for it
         for index, table in enumerate(layout.tables):
             parameter = None if table.shared is None else others.get(table.shared)
             if parameter is None:
@@ -147,8 +149,10 @@ class FieldTables(nn.Module):
             if table.shared is not None:
                 others[table.shared] = parameter
             self.read.append(parameter)
-            if table.multi and table.features[0].pooling == "attention":
-                self.attention[str(index)] = Attention(copies, table.width)
+            if table.multi:
+                self.pooling[str(index)] = ListPooling(table.features[0], copies)
+            if any(feature.min_count is not None for feature in table.features):
+                self.admission[str(index)] = Admission(table.features, table.offsets, table.rows)
             first = torch.arange(copies)[:, None, None] * table.rows + torch.tensor(table.offsets)
             self.register_buffer(f"first_{index}", first, persistent=False)  # (copies, 1, k)
             self.register_buffer(f"columns_{index}", torch.tensor(table.columns), persistent=False)
@@ -170,6 +174,16 @@ class FieldTables(nn.Module):
                         f"its {feature.buckets} buckets; encode the rows with the model's own declarations"
                     )
 
+    def observe(self, categorical: Tensor, lists: Sequence[ListInput], times: Tensor) -> None:
+        """Rows of the window, before training; each counts `times` (N,)."""
+        for index, admission in self.admission.items():
+            table = self.layout[int(index)]
+            if table.multi:
+                own = lists[table.columns[0]]
+                admission.observe(own.ids[:, None], times.repeat_interleave(own.lengths))  # type: ignore[operator]
+            else:
+                admission.observe(categorical[:, list(table.columns)], times)  # type: ignore[operator]
+
     def forward(self, categorical: Tensor, lists: Sequence[ListInput] = ()) -> list[tuple[Tensor, Tensor]]:
         """categorical (N, K), and the lists → per table: embeddings (copies, N, k, w) and present (N, k)."""
         found = []
@@ -179,6 +193,8 @@ class FieldTables(nn.Module):
                 found.append(self._pooled(index, first[:, :, 0], lists[table.columns[0]]))
                 continue
             ids = categorical.index_select(1, self.get_buffer(f"columns_{index}"))  # (N, k)
+            if (admission := self.admission_of(index)) is not None:
+                ids = admission(ids)
             rows = ids + first  # (copies, N, k)
             if self.on_read is not None:
                 self.on_read(parameter, rows)
@@ -186,17 +202,21 @@ class FieldTables(nn.Module):
             found.append((values, ids > 0))
         return found
 
-    def attention_of(self, index: int) -> nn.Module | None:
-        """That of a table of the layout, if it has one."""
-        return dict(self.attention.items()).get(str(index))
+    def admission_of(self, index: int) -> Admission | None:
+        """That of a table of the layout, if one of its features asks for it."""
+        admission = dict(self.admission.items()).get(str(index))
+        assert admission is None or isinstance(
+            admission, Admission
+        )  # as made above; nn.ModuleDict has no types
+        return admission
 
     def _pooled(self, index: int, first: Tensor, lists: ListInput) -> tuple[Tensor, Tensor]:
         """(copies, N, 1, w) and (N, 1) of the feature of a table, whose rows begin at first (copies, 1)."""
-        parameter, pooling = self.read[index], self.layout[index].features[0].pooling or "mean"
+        if (admission := self.admission_of(index)) is not None:
+            lists = lists.only(admission(lists.ids[:, None])[:, 0] > 0)
         rows = lists.ids + first  # (copies, L)
         if self.on_read is not None:
-            self.on_read(parameter, rows)
-        values, known = pooled(
-            parameter, rows, lists, pooling, self.attention_of(index), sparse=self.on_read is not None
-        )
+            self.on_read(self.read[index], rows)
+        pooling = self.pooling[str(index)]
+        values, known = pooling(self.read[index], rows, lists, sparse=self.on_read is not None)
         return values.unsqueeze(2), known.unsqueeze(1)

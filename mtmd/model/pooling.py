@@ -3,9 +3,10 @@
     mean = Σ w_j e_j / Σ w_j        sum = Σ w_j e_j        max_c = max_j e_jc
     attention = Σ a_j e_j           a = softmax over j of q · tanh(W e_j + b)
 
-over the values j of a row's list, whose weights w_j are 1 where a feature has none. W, b and q are the feature's own,
-and learned. They do not look at the other side, so that a tower still runs once for a request. q starts at 0, so that
-attention starts as the mean. A list without a value, or whose weights are all 0, is missing.
+over the values j of a row's list. e_j is the embedding of the value, plus that of its action and that of the bin of its
+age, where the feature has these; both start at 0. The weights w_j are 1 where a feature has none. W, b and q are the
+feature's own, and learned. They do not look at the other side, so that a tower still runs once for a request. q starts
+at 0, so that attention starts as the mean. A list without a value, or whose weights are all 0, is missing.
 
 Shapes: E copies of a table, M rows of a table, w its width, N rows of a batch, L values of their lists.
 """
@@ -16,7 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.config.features import Pooling
+from mtmd.config import Feature
+from mtmd.config.features import Companion, Pooling
+from mtmd.logs.lists import ACTIONS, AGES
 from mtmd.model.batch import ListInput
 
 
@@ -34,36 +37,66 @@ class Attention(nn.Module):
         return (torch.tanh(embedded @ self.weight + self.bias) @ self.query).squeeze(2)
 
 
-def pooled(
-    table: Tensor,
-    rows: Tensor,
-    lists: ListInput,
-    pooling: Pooling,
-    attention: nn.Module | None = None,
-    *,
-    sparse: bool,
-) -> tuple[Tensor, Tensor]:
-    """table (M, w), rows (E, L) of it, and the N lists that they are of → (E, N, w), and which lists are known (N,).
+class ListPooling(nn.Module):
+    """The pooling of one feature's lists, in `copies` independent copies."""
 
-    What is not known is 0. With `sparse` the table's gradient has only the rows that were read. `attention` is needed
-    by the pooling of that name.
-    """
-    if pooling == "max":
-        return _largest(F.embedding(rows, table, sparse=sparse), lists)
-    if attention is not None:
-        embedded = F.embedding(rows, table, sparse=sparse)
-        return _attended(embedded, attention(embedded), lists)
-    copies, values = rows.shape
-    row = _row(lists)
-    weights = torch.ones(values) if lists.weights is None else lists.weights
+    def __init__(self, feature: Feature, copies: int = 1) -> None:
+        super().__init__()
+        self.pooling: Pooling = feature.pooling or "mean"
+        self.attention = Attention(copies, feature.width) if self.pooling == "attention" else None
+        # Row 0 is read behind the end of a padded list alone.
+        self.actions = _zeros(copies, ACTIONS + 1, feature.width) if feature.actions is not None else None
+        self.ages = _zeros(copies, AGES + 1, feature.width) if feature.ages is not None else None
+
+    @property
+    def notes(self) -> dict[Companion, nn.Parameter]:
+        """What is added to the embedding of a value, (E, rows, w) each, as far as the feature has it."""
+        notes: dict[Companion, nn.Parameter | None] = {"actions": self.actions, "ages": self.ages}
+        return {what: rows for what, rows in notes.items() if rows is not None}
+
+    def forward(
+        self, table: Tensor, rows: Tensor, lists: ListInput, *, sparse: bool
+    ) -> tuple[Tensor, Tensor]:
+        """table (M, w), rows (E, L) of it, and the N lists that they are of → (E, N, w), and which are known (N,).
+
+        What is not known is 0. With `sparse` the table's gradient has only the rows that were read.
+        """
+        if self.attention is None and self.pooling != "max" and not self.notes:
+            return _bags(table, rows, lists, *_shares(lists, self.pooling, table), sparse=sparse)
+        embedded = F.embedding(rows, table, sparse=sparse)  # (E, L, w)
+        for what, note in self.notes.items():
+            embedded = embedded + note[:, lists.values[what]]
+        if self.pooling == "max":
+            return _largest(embedded, lists)
+        if self.attention is not None:
+            return _attended(embedded, self.attention(embedded), lists)
+        weights, known = _shares(lists, self.pooling, table)
+        sums = embedded.new_zeros(len(embedded), len(known), embedded.shape[2])
+        return sums.index_add(1, _row(lists), embedded * weights[:, None]), known
+
+
+def _zeros(*shape: int) -> nn.Parameter:
+    return nn.Parameter(torch.zeros(shape))
+
+
+def _shares(lists: ListInput, pooling: Pooling, table: Tensor) -> tuple[Tensor, Tensor]:
+    """What each value counts in the mean or sum of its list (L,), in the table's type; and which lists are known."""
+    weights = torch.ones(len(lists.ids)) if lists.weights is None else lists.weights
     weights = weights.to(table.dtype)
-    total = weights.new_zeros(len(lists.lengths)).index_add_(0, row, weights)  # (N,)
+    total = weights.new_zeros(len(lists.lengths)).index_add_(0, _row(lists), weights)  # (N,)
     known = total > 0
     if pooling == "mean":
-        weights = weights / torch.where(known, total, 1.0)[row]
+        weights = weights / torch.where(known, total, 1.0)[_row(lists)]
+    return weights, known
+
+
+def _bags(
+    table: Tensor, rows: Tensor, lists: ListInput, weights: Tensor, known: Tensor, *, sparse: bool
+) -> tuple[Tensor, Tensor]:
+    """Weighted sums: faster than to gather (E, L, w) first, by about a third, forward and backward."""
+    copies, values = rows.shape
     starts = lists.lengths.cumsum(0) - lists.lengths
     offsets = (starts + values * torch.arange(copies)[:, None]).flatten()  # (E N,)
-    # Faster than to gather (E, N, longest, w) and to sum it up: about 0.7 of the time, forward and backward.
     sums = F.embedding_bag(
         rows.flatten(), table, offsets, mode="sum", per_sample_weights=weights.repeat(copies), sparse=sparse
     )

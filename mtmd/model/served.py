@@ -59,7 +59,7 @@ class DomainModule(nn.Module):
     ) -> tuple[Tensor, ...]:
         """continuous (N, C), categorical (N, K), embedding (N, V), as in SideInput → T tensors (N, K_t).
 
-        lists: of each multi-valued feature its ids (N, L), 0 behind the last one, and its weights (N, L) if it has any.
+        lists: of each multi-valued feature its ids (N, L), 0 behind the last one, and what is beside them (N, L).
         """
         x = self.adapt(continuous, categorical, embedding, *lists)
         z = normalise(x) if self.norm == "pre" else x

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.config.features import Pooling
+from mtmd.model.admission import Admission
 from mtmd.model.fields import EmbeddingTable, FieldTables
+from mtmd.model.pooling import ListPooling
 
 _LOWEST = (
     -1e9
@@ -22,14 +23,16 @@ def served_tables(tables: FieldTables, present: Tensor, default: Tensor) -> nn.M
     """A domain's tables; present and default of the categorical columns, in the tables' order."""
     served, start, inputs = nn.ModuleList(), 0, _list_inputs(tables)
     for index, (table, weight) in enumerate(zip(tables.layout, tables.read, strict=True)):
-        shape = (len(table.features), table.width)
+        shape, admission = (len(table.features), table.width), tables.admission_of(index)
         columns = slice(start, start + math.prod(shape))
         here, defaults = present[columns].view(shape)[:, 0], default[columns].view(shape)
         if table.multi:
-            own = inputs[table.columns[0]], tables.attention_of(index)
-            served.append(ServedList(table, weight, here[0], defaults[0], *own))
+            pooling = tables.pooling[str(index)]
+            assert isinstance(pooling, ListPooling)  # as FieldTables builds them; nn.ModuleDict has no types
+            places = inputs[table.columns[0]]
+            served.append(ServedList(table, weight, here[0], defaults[0], places, pooling, admission))
         else:
-            served.append(ServedTable(table, weight, here, defaults))
+            served.append(ServedTable(table, weight, here, defaults, admission))
         start = columns.stop
     return served
 
@@ -48,15 +51,28 @@ class ServedTable(nn.Module):
     present: Tensor
     first: Tensor
 
-    def __init__(self, table: EmbeddingTable, weight: Tensor, present: Tensor, default: Tensor) -> None:
-        """weight: the table's rows (M, w); present (k,) bool and default (k, w): what the domain has of its fields."""
+    def __init__(
+        self,
+        table: EmbeddingTable,
+        weight: Tensor,
+        present: Tensor,
+        default: Tensor,
+        admission: Admission | None,
+    ) -> None:
+        """weight: the table's rows (M, w); present (k,) bool and default (k, w): what the domain has of its fields.
+
+        A value that is not admitted has the default as its row.
+        """
         super().__init__()
         rows: list[Tensor] = []
         first = []
         fields = zip(table.offsets, table.features, present.tolist(), default, strict=True)
-        for offset, feature, is_present, missing in fields:
+        for place, (offset, feature, is_present, missing) in enumerate(fields):
             first.append(sum(len(own) for own in rows))
             known = weight[offset + 1 : offset + 1 + (feature.buckets or 0)] if is_present else weight[:0]
+            if admission is not None and is_present:
+                admitted = admission.admitted(place, feature.buckets or 0)[1:]
+                known = torch.where(admitted[:, None], known, missing)
             rows.append(torch.cat([missing[None], known]))
         self.weight = copied(torch.cat(rows))
         self.register_buffer("columns", torch.tensor(table.columns))
@@ -72,10 +88,11 @@ class ServedTable(nn.Module):
 class ServedList(nn.Module):
     """A multi-valued field in one domain, as `mtmd.model.pooling` has it, of padded lists.
 
-    inputs: where its ids, and its weights if it has any, are among the tensors of all lists.
+    inputs: where its ids, and what is beside them, are among the tensors of all lists.
     """
 
     present: Tensor
+    admitted: Tensor | None
 
     def __init__(
         self,
@@ -84,31 +101,42 @@ class ServedList(nn.Module):
         present: Tensor,
         default: Tensor,
         inputs: slice,
-        attention: nn.Module | None,
+        pooling: ListPooling,
+        admission: Admission | None,
     ) -> None:
         """weight: the table's rows (M, w); present: whether the domain has the field; default (w,)."""
         super().__init__()
-        self.inputs = inputs
-        self.pooling: Pooling = table.features[0].pooling or "mean"
+        self.inputs, self.pooling = inputs, pooling.pooling
+        self.beside: tuple[str, ...] = tuple(table.features[0].companions)
         # Row 0 is read for what is behind a list's end, and by a domain that lacks the field.
         self.weight = copied(weight if present else weight[:1])
         self.default = copied(default)
         self.register_buffer("present", present.long())
-        self.attention = copy.deepcopy(attention)
+        buckets = table.features[0].buckets or 0
+        self.register_buffer("admitted", None if admission is None else admission.admitted(0, buckets))
+        self.attention = copy.deepcopy(pooling.attention)
+        self.notes = nn.ParameterDict({what: copied(rows[0]) for what, rows in pooling.notes.items()})
 
-    def forward(self, ids: Tensor, weights: Tensor | None = None) -> Tensor:
-        """ids (N, L), 0 behind the end, and weights (N, L) → (N, w)"""
+    def forward(self, ids: Tensor, *beside: Tensor) -> Tensor:
+        """ids (N, L), 0 behind the end, and what is beside them, (N, L) each → (N, w)"""
+        given = dict(zip(self.beside, beside, strict=True))
         ids = ids * self.present
+        if self.admitted is not None:
+            ids = ids * self.admitted[ids]
         filled = ids > 0
         embedded = F.embedding(ids, self.weight)  # (N, L, w)
+        for what, rows in self.notes.items():
+            embedded = embedded + F.embedding(given[what], rows)
         if self.pooling == "max":
             known = filled.any(dim=1, keepdim=True)
             largest = torch.where(filled.unsqueeze(2), embedded, -torch.inf).amax(dim=1)
             return torch.where(known, largest, self.default)
-        share = filled.to(embedded.dtype) if weights is None else weights * filled
+        share = filled.to(embedded.dtype)
+        if "weights" in given:
+            share = share * given["weights"]
         if self.attention is not None:
             scores = self.attention(embedded).masked_fill(~filled, _LOWEST)
-            share = torch.softmax(scores, dim=1) * share
+            share = share * torch.softmax(scores, dim=1)
         total = share.sum(dim=1, keepdim=True)  # (N, 1)
         known = total > 0
         if self.pooling == "mean":
@@ -118,10 +146,10 @@ class ServedList(nn.Module):
 
 
 def _list_inputs(tables: FieldTables) -> dict[int, slice]:
-    """Of each list, by its column: its places among ids and weights of all lists, in the order of the columns."""
+    """Of each list, by its column: its places among the tensors of all lists, in the order of the columns."""
     features = {table.columns[0]: table.features[0] for table in tables.layout if table.multi}
     places, start = {}, 0
     for column, feature in sorted(features.items()):
-        stop = start + (1 if feature.weights is None else 2)
+        stop = start + 1 + len(feature.companions)
         places[column], start = slice(start, stop), stop
     return places

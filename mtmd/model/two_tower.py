@@ -69,7 +69,7 @@ class MTMD(RankingModel):
 
     def observe(self, batch: Batch) -> None:
         self.query.adaptation.observe(batch.query)
-        self.item.adaptation.observe(batch.item)
+        self.item.adaptation.observe(batch.item, batch.candidates_of_ads())
 
     @torch.no_grad()
     def initialise_bias(self, base_rates: Tensor) -> None:

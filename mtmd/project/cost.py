@@ -52,7 +52,7 @@ def day_bytes(preset: Preset, *, requests: int, ads: int, candidates: int) -> in
 
 def _row_bytes(side: SideSchema) -> int:
     """Every number, hashed category and component of a vector has four bytes; a list at most those of its values."""
-    lists = sum(_LIST + 4 * (f.max_length or 0) * (1 if f.weights is None else 2) for f in side.lists)
+    lists = sum(_LIST + 4 * (f.max_length or 0) * (1 + len(f.companions)) for f in side.lists)
     return 4 * (len(side.continuous) + len(side.categorical) + side.vector_width) + lists
 
 

@@ -6,7 +6,7 @@ from mtmd.config import LONGEST_LIST, Feature
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, counted, error, fact, warning
 from mtmd_expectations.common import name
-from mtmd_expectations.features import length_column, nulls_column, weights_column
+from mtmd_expectations.features import companion_column, length_column, nulls_column
 
 
 def distinct_in_lists(connection: Connection, table: str, feature: Feature) -> int:
@@ -22,12 +22,14 @@ def list_findings(connection: Connection, table: str, features: Sequence[Feature
     """Of each list its length, and what is wrong with it."""
     for feature in features:
         place, length = f"{table}.{feature.name}", length_column(feature)
-        sound = "true" if feature.weights is None else weights_column(feature)
-        (row,) = rows(
-            connection,
-            f"select avg({length}) as mean, max({length}) as longest, count_if({nulls_column(feature)} > 0) as holes, "
-            f"count_if({length} > {feature.max_length}) as cut, count_if(not {sound}) as unsound from {table}",
-        )
+        columns = [
+            f"avg({length}) as mean",
+            f"max({length}) as longest",
+            f"count_if({nulls_column(feature)} > 0) as holes",
+            f"count_if({length} > {feature.max_length}) as cut",
+            *(f"count_if(not {companion_column(feature, what)}) as {what}" for what in feature.companions),
+        ]
+        (row,) = rows(connection, f"select {', '.join(columns)} from {table}")
         longest = row["longest"] or 0
         yield fact(
             Part.FEATURES, place, f"lists of {row['mean'] or 0:.1f} values on average, {longest:,} at most"
@@ -46,6 +48,8 @@ def list_findings(connection: Connection, table: str, features: Sequence[Feature
         elif row["cut"]:
             text = f"{counted(row['cut'], 'list')} of more than max_length = {feature.max_length} values"
             yield warning(Part.FEATURES, place, text, "the rest is not read: raise max_length if it matters")
-        if row["unsound"]:
-            text = f"{counted(row['unsound'], 'row')} without a number of 0 or more in {feature.weights} for each value"
-            yield error(Part.FEATURES, place, text, "write a weight for each value of the list, in its order")
+        for what, column in feature.companions.items():
+            if row[what]:
+                kind = "a text" if what == "actions" else "a number of 0 or more"
+                text = f"{counted(row[what], 'row')} without {kind} in {column} for each value"
+                yield error(Part.FEATURES, place, text, "write one for each value of the list, in its order")

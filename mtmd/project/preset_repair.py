@@ -79,7 +79,8 @@ def _simpler(values: _Values, message: str) -> Iterator[_Values]:
         yield _deleted(values, path)
     yield from _simpler_entries(values, ("domains", "tasks"), ("parent", "products"), message)
     yield from _retyped(values, message)
-    yield from _simpler_entries(values, ("features",), ("domains", "type"), message)
+    keys = ("domains", "type", "table", "weights", "actions", "ages")
+    yield from _simpler_entries(values, ("features",), keys, message)
     yield from _shallow(values)
     for names in (("domains", "surfaces"), ("domains", "products")):
         listed = value_at(values, names)

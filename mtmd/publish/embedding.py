@@ -131,8 +131,9 @@ def feature_digests(rows: EncodedSide) -> NDArray[np.int64]:
     for lists in rows.lists:
         for digest, start, length in zip(digests, lists.start.tolist(), lists.length.tolist(), strict=True):
             values = slice(start, start + length)
-            digest.update(length.to_bytes(4, "little") + lists.ids[values].tobytes())
-            digest.update(b"" if lists.weights is None else lists.weights[values].tobytes())
+            digest.update(length.to_bytes(4, "little"))
+            for column in lists.values.values():
+                digest.update(column[values].tobytes())
     return np.frombuffer(b"".join(digest.digest() for digest in digests), np.int64).reshape(-1, 2)
 
 

@@ -20,9 +20,8 @@ from mtmd.errors import BundleError
 from mtmd.logs.encoding import EncodedSide, encode, table_from_rows
 from mtmd.registry.bundle import (
     INPUT_PREFIX,
-    LIST_PREFIX,
+    LIST_INPUTS,
     OUTPUT_PREFIX,
-    WEIGHTS_PREFIX,
     BundleInfo,
     TowerFile,
     TowerSide,
@@ -213,10 +212,8 @@ def _inputs(rows: EncodedSide, schema: SideSchema) -> dict[str, NDArray[Any]]:
         "embedding": np.ascontiguousarray(rows.embedding),
     }
     for feature, lists in zip(schema.lists, rows.lists, strict=True):
-        ids, weights = lists.padded()
-        matrices[LIST_PREFIX + feature.name] = ids
-        if weights is not None:
-            matrices[WEIGHTS_PREFIX + feature.name] = weights
+        for what, matrix in lists.padded().items():
+            matrices[LIST_INPUTS[what] + feature.name] = matrix
     return {INPUT_PREFIX + name: matrix for name, matrix in matrices.items() if matrix.shape[1]}
 
 

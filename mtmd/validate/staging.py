@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from mtmd.config import Declarations, Feature, IdType, Preset
+from mtmd.config import Declarations, IdType, Preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
@@ -22,6 +22,7 @@ from mtmd.logs.reading import Columns, attempts, blame, create_checked_view, fil
 from mtmd.logs.source import LogSource
 from mtmd.validate.deviations import Deviation
 from mtmd.validate.gx_duckdb import Database
+from mtmd.validate.reduced import reduced_list, reduced_vector
 from mtmd.validate.results import DayProfile
 from mtmd_expectations import Needs
 from mtmd_expectations.candidates import (
@@ -32,7 +33,6 @@ from mtmd_expectations.candidates import (
     summary_sql,
 )
 from mtmd_expectations.common import Expect, SuiteTable, literal, name
-from mtmd_expectations.features import finite_column, length_column, nulls_column, weights_column
 from mtmd_expectations.own import own_expectations
 
 _JOINED = "candidates_joined"
@@ -105,10 +105,10 @@ def _stage_side(database: Database, table: str, declarations: Declarations) -> N
     """Make one table: its columns, with vectors and lists reduced, and each row's hash."""
     columns = table_columns(declarations)[table]
     side = declarations.query if table == "requests" else declarations.item
-    vectors = {feature.name: _reduced(feature) for feature in side.embedding}
-    lists = {feature.name: _reduced_list(feature) for feature in side.lists}
-    weights = {feature.weights for feature in side.lists}
-    kept = ", ".join((vectors | lists).get(c, name(c)) for c in columns if c not in weights)
+    vectors = {feature.name: reduced_vector(feature) for feature in side.embedding}
+    lists = {feature.name: reduced_list(feature) for feature in side.lists}
+    companions = {column for feature in side.lists for column in feature.companions.values()}
+    kept = ", ".join((vectors | lists).get(c, name(c)) for c in columns if c not in companions)
     # Of requests the vectors, most of their bytes, add nothing: no other day has the same ids and times.
     content = columns if table == "ads" else [c for c in columns if c not in vectors]
     database.rows(f"create table {table} as select {kept}, {_row_hash(content)} from source_{table}")
@@ -216,32 +216,6 @@ def _blaming(
 
 def _row_hash(columns: Iterable[str]) -> str:
     return f'hash({", ".join(map(name, sorted(columns)))}) as "row.hash"'
-
-
-def _reduced(vector: Feature) -> str:
-    """A vector's two staged columns."""
-    # A sum is finite where all its components are: a NaN or an infinity stays one. Nulls are left out of it.
-    vector_name = name(vector.name)
-    whole = f"isfinite(list_sum({vector_name})) and list_count({vector_name}) = len({vector_name})"
-    return f"len({vector_name}) as {length_column(vector)}, {whole} as {finite_column(vector)}"
-
-
-def _reduced_list(feature: Feature) -> str:
-    """A list's staged columns: the values that are read, and what its expectations need of all of them."""
-    column, length = name(feature.name), f"coalesce(len({name(feature.name)}), 0)"
-    reduced = (
-        f"list_slice({column}, 1, {feature.max_length}) as {column}, {length} as {length_column(feature)}, "
-        f"{length} - coalesce(list_count({column}), 0) as {nulls_column(feature)}"
-    )
-    if feature.weights is None:
-        return reduced
-    weights = name(feature.weights)
-    # Sound ones have a sum that is finite, a least one that is not negative, and no null among them.
-    sound = (
-        f"coalesce(len({weights}), 0) = {length} and coalesce(list_count({weights}), 0) = {length} "
-        f"and coalesce(isfinite(list_sum({weights})) and list_min({weights}) >= 0, true)"
-    )
-    return f"{reduced}, {sound} as {weights_column(feature)}"
 
 
 def stage_trailing(database: Database, profiles: Iterable[DayProfile]) -> None:

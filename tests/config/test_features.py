@@ -56,10 +56,15 @@ def test_the_column_type_follows_kind_and_type(given: dict[str, object], column:
         ({"kind": "continuous", "bucket": 4}, r"Extra inputs are not permitted"),
         ({"kind": "continuous", "multi": True}, r"'x' is continuous: only categorical features can be multi"),
         ({"kind": "continuous", "table": "y"}, r"'x' is continuous: only categorical .* share a `table`"),
+        ({"kind": "continuous", "min_count": 3}, r"only categorical features can have a `min_count`"),
+        ({"kind": "categorical", "buckets": 4, "min_count": 1}, r"greater than or equal to 2"),
         ({"kind": "categorical", "buckets": 4, "multi": True}, r"`max_length` goes with multi"),
         ({"kind": "categorical", "buckets": 4, "max_length": 5}, r"`max_length` goes with multi"),
         ({"kind": "categorical", "buckets": 4, "pooling": "sum"}, r"`pooling` goes with multi"),
-        ({"kind": "categorical", "buckets": 4, "weights": "w"}, r"`weights` go with multi"),
+        (
+            {"kind": "categorical", "buckets": 4, "weights": "w"},
+            r"`weights`, `actions` and `ages` go with multi",
+        ),
         (
             {"kind": "categorical", "buckets": 4, "multi": True, "max_length": 1_001},
             r"less than or equal to 1000",
@@ -191,7 +196,7 @@ def test_a_reference_to_what_is_none_is_refused(changes: dict[str, object], mess
 
 
 def test_keys_that_a_feature_does_not_set_leave_no_trace_in_what_names_stored_outputs() -> None:
-    later = {"multi", "max_length", "pooling", "weights", "table"}
+    later = {"multi", "max_length", "pooling", "weights", "actions", "ages", "table", "min_count"}
     assert not later & COUNTRY.model_dump(mode="json").keys()
     assert TERMS.model_dump(mode="json").keys() & later == {"multi", "max_length", "weights"}
     assert Feature.model_validate(TERMS.model_dump(mode="json")) == TERMS

@@ -58,7 +58,14 @@ def small_preset() -> Preset:
                 ],
             },
             "features": [
-                {"name": "user_id", "side": "query", "kind": "categorical", "type": "BIGINT", "buckets": 500},
+                {
+                    "name": "user_id",
+                    "side": "query",
+                    "kind": "categorical",
+                    "type": "BIGINT",
+                    "buckets": 500,
+                    "min_count": 3,
+                },
                 {
                     "name": "country",
                     "side": "query",
@@ -82,6 +89,8 @@ def small_preset() -> Preset:
                     "multi": True,
                     "max_length": 4,
                     "weights": "word_weights",
+                    "actions": "word_actions",
+                    "min_count": 3,
                     "domains": ["search"],
                 },
                 {
@@ -93,6 +102,7 @@ def small_preset() -> Preset:
                     "multi": True,
                     "max_length": 3,
                     "pooling": "max",
+                    "ages": "topic_ages",
                     "table": "topic",
                 },
                 {
@@ -180,7 +190,9 @@ def _write_logs(logs: Path) -> None:
             "vector": pa.list_(pa.float32()),
             "words": pa.list_(pa.string()),
             "word_weights": pa.list_(pa.float32()),
+            "word_actions": pa.list_(pa.string()),
             "recent_topics": pa.list_(pa.int32()),
+            "topic_ages": pa.list_(pa.float32()),
         },
         "ads": {
             "ad_id": pa.int64(),
@@ -212,7 +224,11 @@ def _request(rng: np.random.Generator, number: int, surface: str) -> dict[str, A
         "vector": rng.normal(size=3).tolist() if surface == "search" and number % 5 else None,
         "words": words,
         "word_weights": None if words is None else [float(place % 3) for place in range(len(words))],
+        "word_actions": None
+        if words is None
+        else ["typed" if place else "spoken" for place in range(len(words))],
         "recent_topics": list(range(number % 7)),
+        "topic_ages": [10.0**place for place in range(number % 7)],
     }
 
 

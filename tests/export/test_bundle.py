@@ -53,7 +53,9 @@ def test_inputs_of_width_0_are_left_out(exported: Any) -> None:
         "features.embedding",
         "features.list.words",
         "features.weights.words",
+        "features.actions.words",
         "features.list.recent_topics",
+        "features.ages.recent_topics",
     ]
 
 

@@ -46,7 +46,9 @@ def test_raw_rows_are_the_logs_values_of_every_domain(rows: RawRows) -> None:
         "vector",
         "words",
         "word_weights",
+        "word_actions",
         "recent_topics",
+        "topic_ages",
     }
     assert RawRows.model_validate_json(rows.model_dump_json()) == rows
     assert any(row["activity"] is None for row in rows.requests)

@@ -6,23 +6,46 @@ import numpy as np
 import pytest
 import torch
 
+from mtmd.errors import LogsError
 from mtmd.export.parity import BATCH_SIZES
 from mtmd.export.rows import hard_rows, side_input
 from mtmd.serve.scorer import Scorer
 
-EMPTY: dict[str, Any] = {"words": [], "word_weights": [], "recent_topics": []}
-ONE: dict[str, Any] = {"words": ["word 1"], "word_weights": [0.5], "recent_topics": [4]}
-FULL: dict[str, Any] = {
-    "words": ["a", "b", "a", "c"],
-    "word_weights": [1.0, 0.0, 2.0, 0.25],
-    "recent_topics": [1, 2, 3],
-}
-OVERLONG: dict[str, Any] = {
-    "words": [*FULL["words"], "d", "e"],
-    "word_weights": [*FULL["word_weights"], 9.0, 9.0],
-    "recent_topics": [*FULL["recent_topics"], *range(50)],
-}
-UNWEIGHTED: dict[str, Any] = {"words": ["a", "b"], "word_weights": [0.0, 0.0]}
+
+def query(words: list[str], weights: list[float], topics: list[int]) -> dict[str, Any]:
+    return {
+        "words": words,
+        "word_weights": weights,
+        "word_actions": ["typed", "spoken", "typed", "pasted", "typed", "typed"][: len(words)],
+        "recent_topics": topics,
+        "topic_ages": [float(2**place) for place in range(len(topics))],
+    }
+
+
+EMPTY = query([], [], [])
+ONE = query(["word 1"], [0.5], [4])
+FULL = query(["word 1", "word 2", "word 1", "word 3"], [1.0, 0.0, 2.0, 0.25], [1, 2, 3])
+OVERLONG = query(
+    ["word 1", "word 2", "word 1", "word 3", "word 4", "word 5"],
+    [1.0, 0.0, 2.0, 0.25, 9.0, 9.0],
+    [1, 2, 3, *range(20)],
+)
+UNWEIGHTED = query(["word 1", "word 2"], [0.0, 0.0], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"words": ["a", None]}, "'words' has 1 nulls inside of lists"),
+        ({"word_weights": [1.0, 1.0, 1.0]}, "rows of its weights 'word_weights' have another length"),
+        ({"word_actions": None}, "rows of its actions 'word_actions' have another length"),
+        ({"topic_ages": [-1.0, 0.0, 0.0]}, "1 of its ages 'topic_ages' are null, NaN, infinite or negative"),
+        ({"words": [["a"]]}, "'words': a value does not fit its type VARCHAR"),
+    ],
+)
+def test_raw_lists_that_are_none_are_refused(exported: Any, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(LogsError, match=message):
+        Scorer.load(exported.directory).encode([FULL | changes], "query")
 
 
 @pytest.mark.parametrize("rows", BATCH_SIZES)
@@ -39,7 +62,7 @@ def test_files_compute_what_torch_does_for_lists_of_any_length(exported: Any, ro
 
 def test_values_behind_max_length_and_of_weight_0_change_nothing(exported: Any) -> None:
     scorer = Scorer.load(exported.directory)
-    unread = {**FULL, "words": ["a", "x", "a", "c"]}
+    unread = {**FULL, "words": ["word 1", "word 9", "word 1", "word 3"]}
     embedded = scorer.embed("query", "search", scorer.encode([FULL, OVERLONG, unread], "query")).tasks["ctr"]
     assert np.abs(embedded - embedded[0]).max() <= 1e-6
 
@@ -52,9 +75,17 @@ def test_lists_without_a_value_or_a_weight_are_missing(exported: Any) -> None:
     assert np.abs(embedded[3] - embedded[0]).max() > 1e-4
 
 
+def test_a_word_that_the_window_never_had_is_read_as_missing(exported: Any) -> None:
+    scorer = Scorer.load(exported.directory)
+    rows = [query([], [], []), query(["new"], [1.0], []), query(["word 1"], [1.0], [])]
+    embedded = scorer.embed("query", "search", scorer.encode(rows, "query")).tasks["ctr"]
+    assert np.abs(embedded[1] - embedded[0]).max() <= 1e-6
+    assert np.abs(embedded[2] - embedded[0]).max() > 1e-4
+
+
 def test_a_surface_that_lacks_a_list_does_not_read_it(exported: Any) -> None:
     scorer = Scorer.load(exported.directory)
-    rows = [{"words": ["a"], "word_weights": [1.0]}, {}]
+    rows = [query(["word 1"], [1.0], []), {}]
     embedded = scorer.embed("query", "home_feed", scorer.encode(rows, "query")).tasks["ctr"]
     assert np.abs(embedded[0] - embedded[1]).max() <= 1e-6
 
@@ -64,6 +95,7 @@ def test_hard_rows_have_empty_short_and_full_lists_with_both_ends_of_the_table(e
     assert words.length[:7].tolist() == [0, 1, 4, 3, 2, 1, 4]
     assert topics.length[:5].tolist() == [0, 1, 3, 2, 1]
     assert (words.ids.min(), words.ids.max()) == (1, 60)
-    assert words.weights is not None
-    assert words.weights[:6].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 0.0]
-    assert topics.weights is None
+    assert words.values.keys() == {"ids", "weights", "actions"}
+    assert words.values["weights"][:6].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 0.0]
+    assert topics.values.keys() == {"ids", "ages"}
+    assert (topics.values["ages"].min(), topics.values["ages"].max()) == (1, 32)

@@ -70,11 +70,10 @@ def test_batches_in_any_place_become_one_array(tmp_path: Path) -> None:
     values = {name: map_columns(tmp_path / list_file("requests", name)) for name in ("words", "topics")}
     own_words, own_topics = take_lists(columns, values)
     assert columns == {}
-    assert own_words.padded()[0].tolist() == [[8, 9], [6, 0], [7, 0], [0, 0]]
-    ids, weights = own_topics.padded()
-    assert ids.tolist() == [[0, 0], [1, 2], [0, 0], [5, 0]]
-    assert weights is not None
-    assert (weights * 8).tolist() == ids.tolist()
+    assert own_words.padded()["ids"].tolist() == [[8, 9], [6, 0], [7, 0], [0, 0]]
+    topics = own_topics.padded()
+    assert topics["ids"].tolist() == [[0, 0], [1, 2], [0, 0], [5, 0]]
+    assert (topics["weights"] * 8).tolist() == topics["ids"].tolist()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from mtmd.errors import LogsError
 from mtmd.jobs.simulation import simulate_days
 from mtmd.store.files import read_json
-from tests.tiny_lists import write_preset
+from tests.tiny_lists import HISTORIES, write_preset
 
 DAY, NEXT = date(2026, 1, 2), date(2026, 1, 3)
 
@@ -58,14 +58,14 @@ def test_the_presets_histories_are_written_and_one_folder_keeps_to_them(tmp_path
     simulate_days(DAY, preset, days=1, logs=logs, requests_per_day=20, users=50, ads=40)
     assert simulate_days(NEXT, preset, days=2, logs=logs).written == 1
     assert simulate_days(NEXT, "tiny", days=1, logs=other).written == 1
-    assert _world(logs)["histories"] == ["recent_topics", "recent_ads"]
+    assert _world(logs)["histories"] == list(HISTORIES)
     assert "histories" not in _world(other)
     schemas = [
         pq.read_schema(next(Path(root, "requests", f"date={NEXT}").glob("*.parquet")))
         for root in (logs, other)
     ]
-    assert set(schemas[0].names) - set(schemas[1].names) == {"recent_topics", "recent_ads"}
+    assert set(schemas[0].names) - set(schemas[1].names) == set(HISTORIES)
     with pytest.raises(
-        LogsError, match=r"histories \[\], and preset '.*' has \['recent_topics', 'recent_ads'\]"
+        LogsError, match=r"histories \[\], and preset '.*' has \['recent_topics', 'recent_ads', "
     ):
         simulate_days(NEXT, preset, days=1, logs=other)

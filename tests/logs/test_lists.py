@@ -9,7 +9,7 @@ import pytest
 from mtmd.config import LONGEST_LIST, Feature, SideSchema
 from mtmd.errors import LogsError
 from mtmd.logs.encoding import encode, hash_bucket, table_from_rows
-from mtmd.logs.lists import EncodedList, consecutive
+from mtmd.logs.lists import ACTIONS, AGES, EncodedList, consecutive
 
 WORDS = Feature(name="words", side="query", kind="categorical", buckets=50, multi=True, max_length=3)
 ADS = Feature(
@@ -120,6 +120,48 @@ def test_raw_rows_have_lists_and_weights_or_lack_both() -> None:
         table_from_rows([{"ads": [7, "seven"]}], schema)
 
 
+HISTORY = ADS.model_copy(update={"weights": None, "actions": "deeds", "ages": "hours"})
+
+
+def test_actions_are_hashed_by_their_columns_name_and_ages_fall_into_bins() -> None:
+    columns = {
+        "ads": [[7, 8], [9], []],
+        "deeds": [["click", "hide"], ["click"], []],
+        "hours": [[0.0, 5], [1e9], None],
+    }
+    lists = encoded(HISTORY, **columns)
+    click, hide = (hash_bucket(2, "deeds", text, ACTIONS) for text in ("click", "hide"))
+    assert lists.values.keys() == {"ids", "actions", "ages"}
+    assert lists.actions is not None
+    assert lists.ages is not None
+    assert lists.actions.tolist() == [click, hide, click]
+    assert lists.ages.tolist() == [1, 6, AGES]  # 2 · log2(6) is 5.2
+    assert lists.padded()["actions"].tolist() == [[click, hide], [click, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"deeds": [["click"], ["click"]]},
+            "1 rows of its actions 'deeds' have another length than the list",
+        ),
+        ({"deeds": [["click", None], ["click"]]}, "1 of its actions 'deeds' are null"),
+        ({"deeds": [[0.5, 1.5], [0.5]]}, r"has actions 'deeds', whose column .*give it the type VARCHAR\[\]"),
+        ({"hours": [[1.0, 2.0], None]}, "1 rows of its ages 'hours' have another length"),
+        ({"hours": [[1.0, -1.0], [1.0]]}, "1 of its ages 'hours' are null, NaN, infinite or negative"),
+        (
+            {"hours": [["new", "old"], ["new"]]},
+            r"has ages 'hours', whose column .*give it the type FLOAT\[\]",
+        ),
+    ],
+)
+def test_actions_and_ages_that_are_none_are_refused(changes: dict[str, Any], message: str) -> None:
+    columns: dict[str, Any] = {"deeds": [["click", "hide"], ["click"]], "hours": [[1.0, 2.0], [3.0]]}
+    with pytest.raises(LogsError, match=f"feature 'ads'.*{message}"):
+        encoded(HISTORY, ads=[[7, 8], [9]], **(columns | changes))
+
+
 def three() -> EncodedList:
     """Rows [4, 5], [] and [6], whose values lie in another order."""
     return EncodedList(
@@ -143,17 +185,18 @@ def test_parts_are_views_and_stacked_rows_keep_their_values() -> None:
     assert np.shares_memory(part.ids, lists.ids)
     stacked = EncodedList.stack([part, lists])
     assert len(stacked) == 5
-    ids, weights = stacked.padded()
-    assert ids.tolist() == [[0, 0], [6, 0], [4, 5], [0, 0], [6, 0]]
-    assert weights is not None
-    assert weights.tolist() == np.array([[0, 0], [0.6, 0], [0.4, 0.5], [0, 0], [0.6, 0]], np.float32).tolist()
+    matrices = stacked.padded()
+    assert matrices["ids"].tolist() == [[0, 0], [6, 0], [4, 5], [0, 0], [6, 0]]
+    assert (
+        matrices["weights"].tolist()
+        == np.array([[0, 0], [0.6, 0], [0.4, 0.5], [0, 0], [0.6, 0]], np.float32).tolist()
+    )
 
 
 def test_matrices_of_empty_lists_have_one_column() -> None:
-    ids, weights = EncodedList.empty(2, WORDS).padded()
-    assert ids.tolist() == [[0], [0]]
-    assert weights is None
-    assert EncodedList.empty(0, ADS).padded()[1] is not None
+    matrices = EncodedList.empty(2, WORDS).padded()
+    assert {name: matrix.tolist() for name, matrix in matrices.items()} == {"ids": [[0], [0]]}
+    assert EncodedList.empty(0, ADS).padded().keys() == {"ids", "weights"}
 
 
 def test_consecutive_numbers_follow_each_start() -> None:

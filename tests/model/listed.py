@@ -1,9 +1,20 @@
-"""A preset with lists of every kind: weighted, pooled in each way, shallow, lacking in a domain, sharing tables."""
+"""A preset with lists of every kind: weighted, pooled in each way, shallow, lacking in a domain, sharing tables.
+
+Some have actions and ages, and some admit only values that were seen often enough.
+"""
 
 from mtmd.config import Preset, load_preset
 
 FEATURES = [
-    {"name": "country", "side": "query", "kind": "categorical", "buckets": 9, "width": 3, "shallow": True},
+    {
+        "name": "country",
+        "side": "query",
+        "kind": "categorical",
+        "buckets": 9,
+        "width": 3,
+        "shallow": True,
+        "min_count": 3,
+    },
     {"name": "age", "side": "query", "kind": "continuous"},
     {
         "name": "topics",
@@ -15,6 +26,7 @@ FEATURES = [
         "multi": True,
         "max_length": 6,
         "weights": "topic_weights",
+        "actions": "topic_actions",
         "table": "topic",
     },
     {
@@ -27,6 +39,9 @@ FEATURES = [
         "multi": True,
         "max_length": 4,
         "pooling": "attention",
+        "actions": "ad_actions",
+        "ages": "ad_ages",
+        "min_count": 2,
         "table": "ad_id",
     },
     {
@@ -38,6 +53,7 @@ FEATURES = [
         "multi": True,
         "max_length": 5,
         "pooling": "max",
+        "ages": "word_ages",
         "domains": ["search"],
     },
     {
@@ -61,6 +77,7 @@ FEATURES = [
         "buckets": 12,
         "width": 3,
         "shallow": True,
+        "min_count": 8,
     },
     {
         "name": "further_topics",

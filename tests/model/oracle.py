@@ -6,6 +6,7 @@ are chains of torch.nn layers, domains are a loop, nothing is fused or shared be
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtmd.config import Declarations, Feature, ModelConfig, SideSchema
+from mtmd.logs.lists import ACTIONS, AGES
 from mtmd.model.adaptation import CLIP, EPSILON, DomainFields
 from mtmd.model.batch import Batch, ListInput, SideInput
 from mtmd.model.experts import DomainExpert
@@ -132,8 +134,10 @@ class PlainAdaptation(nn.Module):
                 z = ((raw.nan_to_num().double() - mean) / std).clamp(-CLIP, CLIP).float()
                 value = z * self.gain[str(i)] + self.shift[str(i)]
             else:
-                seen = ((raw > 0) & self.has[domain, i]).unsqueeze(1)
-                value = tables[self.schema.fields[i].name].embedding(raw)
+                table = tables[self.schema.fields[i].name]
+                admitted = torch.tensor([table.admits(value) for value in raw], dtype=torch.bool)
+                seen = ((raw > 0) & admitted & self.has[domain, i]).unsqueeze(1)
+                value = table.embedding(raw)
             fields.append(torch.where(seen, value, self.default[i]))
         for i, (feature, lists) in enumerate(
             zip(self.schema.lists, rows.lists, strict=True), start=len(fields)
@@ -149,10 +153,16 @@ class PlainAdaptation(nn.Module):
 
 @dataclass(frozen=True)
 class PlainTable:
-    """The table that a feature reads, and how it looks at a list's values: q · tanh(W e + b), where it is attention."""
+    """The table that a feature reads; of a list also those of actions and ages, and q · tanh(W e + b) for attention."""
 
     embedding: nn.Embedding
+    notes: dict[str, nn.Embedding]
     attention: nn.Sequential | None
+    least: int
+    seen: Counter[int]
+
+    def admits(self, value: Tensor | int) -> bool:
+        return self.seen[int(value)] >= self.least
 
 
 def plain_pooling(table: PlainTable, lists: ListInput, feature: Feature) -> tuple[Tensor, Tensor]:
@@ -160,8 +170,16 @@ def plain_pooling(table: PlainTable, lists: ListInput, feature: Feature) -> tupl
     rows, known, values = [], [], iter(range(len(lists.ids)))
     for length in lists.lengths.tolist():
         places = [next(values) for _ in range(length)]
+        places = [place for place in places if table.admits(lists.ids[place])]
         weights = [1.0 if lists.weights is None else float(lists.weights[place]) for place in places]
-        vectors = [table.embedding.weight[lists.ids[place]] for place in places]
+        vectors = [
+            table.embedding.weight[lists.ids[place]]
+            + sum(
+                (note.weight[lists.values[what][place]] for what, note in table.notes.items()),
+                torch.zeros(()),
+            )
+            for place in places
+        ]
         known.append(sum(weights) > 0)
         total = torch.zeros(feature.width)
         for weight, vector in zip(weights, vectors, strict=True):
@@ -250,7 +268,7 @@ class PlainTowerOracle(nn.Module):
         self.widths = [
             deep + (config.shallow_widths[-1] if config.shallow_expert else 0) for deep in deep_widths
         ]
-        self.attention = nn.ModuleDict()
+        self.attention, self.notes = nn.ModuleDict(), nn.ModuleDict()
         self.tables: dict[str, PlainTable] = {}
         for f in (*schema.categorical, *schema.lists):
             owner = f.hashed_as if f.hashed_as in schema.shared else f"{schema.side}.{f.name}"
@@ -260,7 +278,13 @@ class PlainTowerOracle(nn.Module):
             if f.pooling == "attention":
                 layers = nn.Linear(f.width, f.width), nn.Tanh(), nn.Linear(f.width, 1, bias=False)
                 self.attention[f.name] = nn.Sequential(*layers)
-            self.tables[f.name] = PlainTable(tables[key], dict(self.attention.items()).get(f.name))
+            sizes = {"actions": ACTIONS, "ages": AGES}
+            notes = {
+                what: nn.Embedding(sizes[what] + 1, f.width) for what in f.companions if what != "weights"
+            }
+            self.notes[f.name] = nn.ModuleDict(notes)
+            attention = dict(self.attention.items()).get(f.name)
+            self.tables[f.name] = PlainTable(tables[key], notes, attention, f.min_count or 0, Counter())
         adaptations = len(schema.domains) if config.adaptation == "domain" else 1
         self.adaptations = nn.ModuleList(PlainAdaptation(schema, config) for _ in range(adaptations))
         width = sum(1 if f.kind == "continuous" else f.width for f in schema.fields)
@@ -272,8 +296,17 @@ class PlainTowerOracle(nn.Module):
             PlainDomainExpert(width, shallow_width, [deep_widths[t] for t in own], config) for own in tasks
         )
 
-    def observe(self, distinct: SideInput) -> None:
-        """Rows of the window, for the norms of their domains."""
+    def observe(self, distinct: SideInput, times: Sequence[int]) -> None:
+        """Rows of the window, for the norms of their domains, and for how often values are seen: `times` a row."""
+        for column, feature in enumerate(self.schema.categorical):
+            for value, count in zip(distinct.categorical[:, column].tolist(), times, strict=True):
+                self.tables[feature.name].seen[value] += count
+        for lists, feature in zip(distinct.lists, self.schema.lists, strict=True):
+            repeated = [
+                count for count, n in zip(times, lists.lengths.tolist(), strict=True) for _ in range(n)
+            ]
+            for value, count in zip(lists.ids.tolist(), repeated, strict=True):
+                self.tables[feature.name].seen[value] += count
         domain_of = torch.repeat_interleave(torch.tensor(distinct.counts))
         for d in range(len(self.experts)):
             own = torch.nonzero(domain_of == d).squeeze(1)
@@ -317,8 +350,9 @@ class Oracle(nn.Module):
         self.bias = nn.Parameter(torch.empty(len(domains.surfaces), len(domains.tasks)))
 
     def observe(self, batch: Batch) -> None:
-        self.query.observe(batch.query)
-        self.item.observe(batch.item)
+        pairs = Counter(batch.pair_item.tolist())
+        self.query.observe(batch.query, [1] * sum(batch.query.counts))
+        self.item.observe(batch.item, [pairs[ad] for ad in range(sum(batch.item.counts))])
 
     def forward(self, batch: Batch) -> Tensor:
         queries = self.query(batch.query, batch.pair_query)
@@ -360,17 +394,27 @@ def copy_weights(fast: MTMD, plain: Oracle) -> None:
         target.copy_(source)
 
 
-def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
-    layout = fast.adaptation.layout
-    for place, (table, weight) in enumerate(zip(layout.tables, fast.adaptation.tables.read, strict=True)):
+def _table_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
+    tables = fast.adaptation.tables
+    for place, (table, weight) in enumerate(zip(tables.layout, tables.read, strict=True)):
         for offset, feature in zip(table.offsets, table.features, strict=True):
             own = plain.tables[feature.name]
             yield read(weight)[offset : offset + (feature.buckets or 0) + 1], own.embedding.weight
+            if not table.multi:
+                continue
+            pooling = tables.pooling[str(place)]
+            for what, note in own.notes.items():
+                yield read(getattr(pooling, what))[0], note.weight
             if own.attention is not None:
-                attention = fast.adaptation.tables.attention[str(place)]
+                attention = pooling.attention
                 yield read(attention.weight)[0].T, own.attention[0].weight
                 yield read(attention.bias)[0, 0], own.attention[0].bias
                 yield read(attention.query)[0].T, own.attention[2].weight
+
+
+def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
+    layout = fast.adaptation.layout
+    yield from _table_pairs(fast, plain, read)
     # The fast model's column order: where each declared field starts, and which columns are its.
     starts = dict(zip(layout.fields, torch.tensor((0, *layout.widths)).cumsum(0).tolist(), strict=False))
     spans = [list(range(starts[f], starts[f] + w)) for f, w in _declared(plain.schema)]

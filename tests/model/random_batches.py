@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mtmd.config import Declarations, Feature, SideSchema
+from mtmd.logs.lists import ACTIONS, AGES
 from mtmd.model.batch import Batch, ListInput, SideInput
 
 
@@ -42,6 +43,8 @@ def _random_lists(feature: Feature, rows: int, generator: torch.Generator) -> Li
         torch.randint(1, (feature.buckets or 0) + 1, (values,), generator=generator),
         lengths,
         None if feature.weights is None else torch.where(weights < 1 / 3, 0.0, weights),
+        None if feature.actions is None else torch.randint(1, ACTIONS + 1, (values,), generator=generator),
+        None if feature.ages is None else torch.randint(1, AGES + 1, (values,), generator=generator),
     )
 
 

@@ -42,6 +42,9 @@ def test_slices_with_lists_and_tables_of_both_towers_have_nothing_in_common(doma
                 "query"
             ):  # at 0 nothing else of an attention has a gradient
                 parameter.add_(0.1)
+    model.observe(
+        random_batch(listed_preset().declarations, (20, 20, 20), (30, 30))
+    )  # or rare values are missing
     check_own_parameters(listed_preset(), model, domain, task)
 
 
@@ -166,6 +169,8 @@ def test_the_pooled_rival_has_the_shared_tables_once() -> None:
     model = build_model("pooled", listed_preset())
     names = {name for name, _ in model.named_parameters() if ".tables.tables." in name}
     assert names == {f"query.tables.tables.{number}" for number in range(5)}
-    model(random_batch(listed_preset().declarations)).sum().backward()
+    batch = random_batch(listed_preset().declarations)
+    model.observe(batch)
+    model(batch).sum().backward()
     assert all(model.get_parameter(name).grad is not None for name in names)
     assert model.embedding_parameter_count == sum(model.get_parameter(name).numel() for name in names)

@@ -114,10 +114,11 @@ def test_a_table_that_both_sides_read_is_one_parameter_of_the_first() -> None:
 
 def test_a_value_in_a_list_has_the_embedding_that_it_has_as_a_single_value() -> None:
     query, item = listed_tables()
-    sevens = [
-        ListInput(torch.tensor([7]), torch.tensor([1]), torch.ones(1) if feature.weights else None)
-        for feature in listed_features()
-    ]
+    seven, one = torch.tensor([7]), torch.tensor([1])
+    sevens = [ListInput(seven, one, torch.ones(1), one, one) for _ in listed_features()]
+    often = torch.tensor([100])
+    query.observe(torch.tensor([[1]]), sevens, often)
+    item.observe(torch.tensor([[7, 7]]), sevens[:1], often)
     first = {
         table.features[0].name: values[0, 0, 0]
         for tables, found in (

@@ -1,14 +1,16 @@
 """Pooled embeddings, worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
+from mtmd.config import Feature
 from mtmd.config.features import Pooling
 from mtmd.model.batch import ListInput
-from mtmd.model.pooling import Attention, pooled
+from mtmd.model.pooling import Attention, ListPooling
 
 TABLE = torch.tensor([[9.0, 9.0], [1.0, -2.0], [3.0, 4.0], [5.0, 0.0]])
 LISTS = ListInput(torch.tensor([1, 2, 2, 3]), torch.tensor([0, 3, 1]), None)  # [], [1, 2, 2], [3]
@@ -16,8 +18,15 @@ WEIGHTED = ListInput(LISTS.ids, torch.tensor([3, 0, 1]), torch.tensor([1.0, 0.0,
 
 
 def of(lists: ListInput, pooling: Pooling, table: Tensor = TABLE) -> tuple[list[list[float]], list[bool]]:
-    values, known = pooled(table, lists.ids[None], lists, pooling, sparse=False)
+    values, known = pool(pooling)(table, lists.ids[None], lists, sparse=False)
     return values[0].tolist(), known.tolist()
+
+
+def pool(pooling: Pooling, copies: int = 1, **companions: str) -> ListPooling:
+    feature = {"name": "f", "side": "query", "kind": "categorical", "buckets": 3, "width": 2, "multi": True}
+    return ListPooling(
+        Feature.model_validate(feature | {"max_length": 5, "pooling": pooling} | companions), copies
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,7 +67,7 @@ def test_no_values_and_no_rows_are_no_trouble(pooling: Pooling) -> None:
 def test_copies_are_pooled_apart_and_gradients_are_of_the_rows_that_were_read(pooling: Pooling) -> None:
     table = torch.cat([TABLE, TABLE + 1]).requires_grad_()
     rows = LISTS.ids + torch.tensor([[0], [4]])
-    values, _ = pooled(table, rows, LISTS, pooling, sparse=True)
+    values, _ = pool(pooling, copies=2)(table, rows, LISTS, sparse=True)
     assert values[1, 2].tolist() == [6, 1]
     values.sum().backward()
     assert table.grad is not None
@@ -76,7 +85,10 @@ def test_rows_are_taken_with_their_values() -> None:
 
 
 def attended(attention: Attention, lists: ListInput = LISTS) -> tuple[Tensor, Tensor]:
-    return pooled(TABLE, lists.ids[None], lists, "attention", attention, sparse=False)
+    pooling = pool("attention")
+    pooling.attention = attention
+    values, known = pooling(TABLE, lists.ids[None], lists, sparse=False)
+    return values, known
 
 
 def test_attention_starts_as_the_mean() -> None:
@@ -109,3 +121,20 @@ def test_attention_of_no_values_is_missing_and_its_weights_learn() -> None:
     attended(attention)[0].square().sum().backward()
     assert attention.query.grad is not None
     assert attention.query.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("pooling", "values"), [("mean", [7 / 3 + 20, 2.0]), ("sum", [67.0, 6.0]), ("max", [33.0, 4.0])]
+)
+def test_actions_and_ages_add_to_each_value_and_start_at_0(pooling: Pooling, values: list[float]) -> None:
+    """Here action 1 adds 10 to the first component and age 2 adds 20, to the middle and the last value."""
+    noted = replace(LISTS, actions=torch.tensor([0, 1, 1, 0]), ages=torch.tensor([1, 2, 2, 1]))
+    model = pool(pooling, actions="deeds", ages="hours")
+    start, _ = model(TABLE, LISTS.ids[None], noted, sparse=False)
+    assert start[0].tolist() == [pytest.approx(row) for row in of(LISTS, pooling)[0]]
+    with torch.no_grad():
+        assert model.actions is not None
+        assert model.ages is not None
+        model.actions[0, 1, 0], model.ages[0, 2, 0] = 10.0, 20.0
+    found, _ = model(TABLE, LISTS.ids[None], noted, sparse=False)
+    assert found[0, 1].tolist() == pytest.approx(values)

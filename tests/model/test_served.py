@@ -57,8 +57,9 @@ def padded(lists: tuple[ListInput, ...]) -> list[Tensor]:
     inputs = []
     for one in lists:
         filled = torch.arange(int(one.lengths.max()) + 1) < one.lengths[:, None]
-        columns = [one.ids] if one.weights is None else [one.ids, one.weights.double()]
-        inputs += [values.new_zeros(filled.shape).masked_scatter(filled, values) for values in columns]
+        for name, column in one.values.items():
+            values = column.double() if name == "weights" else column
+            inputs.append(values.new_zeros(filled.shape).masked_scatter(filled, values))
     return inputs
 
 

@@ -55,3 +55,10 @@ def test_what_is_wrong_with_a_list_is_found(
     connection: duckdb.DuckDBPyConnection, row: str, level: Level, text: str
 ) -> None:
     assert findings(connection, WEIGHTED, row)[level] == text
+
+
+def test_actions_and_ages_are_looked_at_apart(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute('alter table requests add column "words.actions" boolean')
+    noted = WEIGHTED.model_copy(update={"actions": "word_actions"})
+    said = findings(connection, noted, "(['a'], 1, 0, true, false)", "(['a'], 1, 0, true, false)")
+    assert said[Level.ERROR] == "2 rows without a text in word_actions for each value"

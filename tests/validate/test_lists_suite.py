@@ -16,7 +16,14 @@ from tests.validate.conftest import Logs
 FIRST = "request_id % 1000"
 LISTS = [
     {"name": "words", "buckets": 100, "max_length": 4, "domains": ["search", "related_pin"]},
-    {"name": "tags", "buckets": 100, "max_length": 3, "weights": "tag_weights"},
+    {
+        "name": "tags",
+        "buckets": 100,
+        "max_length": 3,
+        "weights": "tag_weights",
+        "actions": "tag_actions",
+        "ages": "tag_ages",
+    },
 ]
 
 
@@ -47,7 +54,18 @@ def test_undamaged_lists_pass(listed: Logs) -> None:
             "list_weights_sound",
             6,
         ),
-        (f"update t set tags = [], tag_weights = null where {FIRST} = 1", None, 0),
+        (
+            f"update t set tag_actions = case {FIRST} when 0 then ['a'] when 1 then null else ['a', null, 'b'] end "
+            f"where {FIRST} < 3",
+            "list_actions_sound",
+            3,
+        ),
+        (f"update t set tag_ages = [1, -0.5, 1] where {FIRST} < 2", "list_ages_sound", 2),
+        (
+            f"update t set tags = [], tag_weights = null, tag_actions = [], tag_ages = null where {FIRST} = 1",
+            None,
+            0,
+        ),
     ],
 )
 def test_damage_fails_its_expectation(listed: Logs, sql: str, expectation: str | None, count: int) -> None:
@@ -77,5 +95,8 @@ def test_recoded_values_and_lists_that_go_missing_are_compared_with_earlier_days
         if (profile.feature, profile.domain) == ("tags", "search")
     ]
     assert sum(cells.values()) == 3 * 18
-    listed.damage("requests", "update t set tags = [], tag_weights = [] where surface = 'search'")
+    listed.damage(
+        "requests",
+        "update t set tags = [], tag_weights = [], tag_actions = [], tag_ages = [] where surface = 'search'",
+    )
     assert listed.failing(yesterday) == {"requests.null_rates_steady": 1}

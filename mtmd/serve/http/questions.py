@@ -29,10 +29,12 @@ _STRICT = ConfigDict(extra="forbid", strict=True)
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_NUMBER, le=_NUMBER)]
 Text = Annotated[str, Field(strict=True, max_length=_TEXT)]
-Weights = Annotated[
-    list[Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=_NUMBER)]],
-    Field(max_length=LONGEST_LIST),
-]
+_Amount = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=_NUMBER)]
+_COMPANIONS: dict[str, Any] = {
+    "weights": Annotated[list[_Amount], Field(max_length=LONGEST_LIST)],
+    "actions": Annotated[list[Text], Field(max_length=LONGEST_LIST)],
+    "ages": Annotated[list[_Amount], Field(max_length=LONGEST_LIST)],
+}
 
 
 def _whole(value: Any) -> Any:
@@ -160,10 +162,17 @@ def _row(declarations: Declarations) -> type[BaseModel]:
                 ids.get(feature.name, _type(feature)) | None,
                 Field(None, alias=feature.name),
             )
-    weighted = {feature.weights: feature.name for feature in declarations.query.lists if feature.weights}
-    for number, (weights, name) in enumerate(weighted.items()):
-        words = f"a weight for each value of {name}"
-        fields[f"weights_{number}"] = (Weights | None, Field(None, alias=weights, description=words))
+    companions = {
+        column: (what, feature.name)
+        for feature in declarations.query.lists
+        for what, column in feature.companions.items()
+    }
+    for number, (column, (what, name)) in enumerate(companions.items()):
+        words = f"{what}, one for each value of {name}"
+        fields[f"companion_{number}"] = (
+            _COMPANIONS[what] | None,
+            Field(None, alias=column, description=words),
+        )
     return create_model("Request", __config__=_STRICT, **fields)
 
 

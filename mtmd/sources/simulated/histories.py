@@ -4,9 +4,10 @@ A row looks back over the hours of the last days that were over when its own hou
 its own hour, or anything later. Nothing is drawn: the same days are run again, which changes no other column.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,29 +16,38 @@ from mtmd.logs.encoding import ARROW_TYPES
 from mtmd.sources.simulated.requests import Requests
 from mtmd.sources.simulated.streams import Ints
 
-COLUMNS = {
+COLUMNS = {  # that requests may have, with DuckDB's types
     "recent_topics": "INTEGER[]",
     "recent_ads": "BIGINT[]",
-}  # that requests may have, with DuckDB's types
+    "recent_ad_actions": "VARCHAR[]",
+    "recent_ad_hours": "FLOAT[]",
+}
+_OF_REQUESTS = ("recent_topics",)  # the others tell of clicks
+ACTIONS = np.array(["click", "good_click"])
 DAYS, LENGTH = 7, 20  # how far a row looks back, in days before its own and in values
 _HOURS = 24
 
 
 @dataclass(frozen=True)
 class Events:
-    """Things that users did on some days, in any order: who, in which hour since the year 1, and what it was about."""
+    """Things that users did on some days, in any order: who, in which hour since the year 1, about what, and how."""
 
     user: Ints
     hour: Ints
     value: Ints
+    action: Ints  # of ACTIONS; 0 where there is only one
 
     @staticmethod
-    def concatenate(parts: list["Events"]) -> "Events":
-        columns = zip(*((part.user, part.hour, part.value) for part in parts), strict=True)
+    def concatenate(parts: Sequence["Events"]) -> "Events":
+        columns = zip(*((part.user, part.hour, part.value, part.action) for part in parts), strict=True)
         return Events(*(np.concatenate(column) for column in columns))
 
 
-DayEvents = dict[str, Events]  # by the column that tells of them
+class DayEvents(NamedTuple):
+    """What happened on a day: requests by their topics, and clicks by their ads."""
+
+    requests: Events
+    clicks: Events
 
 
 class Histories:
@@ -51,34 +61,43 @@ class Histories:
 
     def append(self, table: pa.Table, requests: Requests, ordinal: int) -> pa.Table:
         """Rows of `requests` as the logs have them, with these columns too."""
-        hour = ordinal * _HOURS + requests.hour
-        for name, days in self._of(ordinal).items():
-            values = _before(
-                Events.concatenate(days), requests.users.user_id, hour, (ordinal - DAYS) * _HOURS
+        user, hour = requests.users.user_id, ordinal * _HOURS + requests.hour
+        days, first = self._of(ordinal), (ordinal - DAYS) * _HOURS
+        for name in self.names:
+            events = Events.concatenate(
+                [day.requests if name in _OF_REQUESTS else day.clicks for day in days]
             )
-            table = table.append_column(name, values.cast(ARROW_TYPES[COLUMNS[name]]))
+            offsets, row, place = _before(events, user, hour, first)
+            values = events.value[place]
+            if name == "recent_ad_hours":
+                values = (hour[row] - events.hour[place]).astype(np.float32)
+            elif name == "recent_ad_actions":
+                values = ACTIONS[events.action[place]]
+            column = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
+            table = table.append_column(name, column.cast(ARROW_TYPES[COLUMNS[name]]))
         return table
 
-    def _of(self, ordinal: int) -> dict[str, list[Events]]:
-        """Events of a day and of those before it, by column; days that no later one looks at are forgotten."""
+    def _of(self, ordinal: int) -> list[DayEvents]:
+        """A day and those before it; days that no later one looks at are forgotten."""
         wanted = range(ordinal - DAYS, ordinal + 1)
         self._days = {
             day: self._days[day] if day in self._days else self._happened(date.fromordinal(day))
             for day in wanted
         }
-        return {name: [events[name] for events in self._days.values()] for name in self.names}
+        return list(self._days.values())
 
 
-def _before(events: Events, user: Ints, hour: Ints, first: int) -> pa.ListArray:
-    """Per row, the user's values of the hours `first` to `hour` - 1, newest first, at most LENGTH."""
+def _before(events: Events, user: Ints, hour: Ints, first: int) -> tuple[Ints, Ints, Ints]:
+    """Per row, the user's events of the hours `first` to `hour` - 1, newest first, at most LENGTH.
+
+    Offsets of the rows' lists; and of each value in them the row, and the place of its event.
+    """
     key = events.user * np.int64(2**32) + events.hour
     order = np.argsort(key, kind="stable")
-    key, values = key[order], events.value[order]
-    start = np.searchsorted(key, user * np.int64(2**32) + first)
-    stop = np.searchsorted(key, user * np.int64(2**32) + hour)
+    start = np.searchsorted(key[order], user * np.int64(2**32) + first)
+    stop = np.searchsorted(key[order], user * np.int64(2**32) + hour)
     length = np.minimum(stop - start, LENGTH)
-    ends = np.cumsum(length)
-    back = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - length, length)  # 0 = newest
-    places = np.repeat(stop, length) - 1 - back
-    offsets = np.concatenate([[0], ends]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values[places]))
+    row = np.repeat(np.arange(len(user)), length)
+    offsets = np.concatenate([[0], np.cumsum(length)])
+    back = np.arange(len(row)) - offsets[row]  # 0 = newest
+    return offsets.astype(np.int32), row, order[stop[row] - 1 - back]

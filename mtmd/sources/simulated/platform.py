@@ -32,7 +32,7 @@ from mtmd.store.files import read_json, resolve, write_json
 _FORMAT = 2  # raise when the same configuration means other rows
 _IDENTITY = "world.json"
 _FURTHER = frozenset(SCHEMA.names)
-_NO_EVENTS = Events(*(np.zeros(0, np.int64) for _ in range(3)))
+_NO_EVENTS = Events(*(np.zeros(0, np.int64) for _ in range(4)))
 
 
 @dataclass(frozen=True)
@@ -108,15 +108,16 @@ class SimulatedPlatform:
         """What users asked about, and which ads they clicked, on a day; nothing before the world's origin."""
         topics, clicks = [_NO_EVENTS], [_NO_EVENTS]
         if day < self.config.origin:
-            return {"recent_topics": _NO_EVENTS, "recent_ads": _NO_EVENTS}
+            return DayEvents(_NO_EVENTS, _NO_EVENTS)
         ads = self.ads(day)
         for block in self.blocks(day, ads):
             user, hour = block.requests.users.user_id, day.toordinal() * 24 + block.requests.hour
-            topics.append(Events(user, hour, block.requests.topic))
+            topics.append(Events(user, hour, block.requests.topic, np.zeros_like(user)))
             clicked = block.actions.impressed & block.actions.clicked
             request, ad = block.pairs.request[clicked], block.pairs.ad[clicked]
-            clicks.append(Events(user[request], hour[request], ads.ad_id[ad]))
-        return {"recent_topics": Events.concatenate(topics), "recent_ads": Events.concatenate(clicks)}
+            good = block.actions.good_clicked[clicked].astype(np.int64)
+            clicks.append(Events(user[request], hour[request], ads.ad_id[ad], good))
+        return DayEvents(Events.concatenate(topics), Events.concatenate(clicks))
 
     def _candidates(self, block: _Block, ads: Ads) -> pa.Table:
         table = self.book.candidates(block.requests, ads, block.pairs, block.scores, block.actions)

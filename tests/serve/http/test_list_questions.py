@@ -24,6 +24,7 @@ def parsed(questions: Questions, **features: Any) -> dict[str, Any]:
 
 def test_lists_and_their_weights_are_taken_as_they_are(questions: Questions) -> None:
     features = {"topics": [3, 3.0], "topic_weights": [1, 0.5], "words": [], "recent_ads": [2**62]}
+    features |= {"ad_actions": ["click"], "ad_ages": [0.5]}
     assert parsed(questions, **features) == {"surface": "search", **features}
     assert parsed(questions, topics=None, words=["a"] * LONGEST_LIST)["words"] == ["a"] * LONGEST_LIST
 
@@ -40,6 +41,8 @@ def test_lists_and_their_weights_are_taken_as_they_are(questions: Questions) -> 
         ({"words": ["a"] * (LONGEST_LIST + 1)}, "requests.0.words", "at most 10000 items"),
         ({"topic_weights": [-1.0]}, "requests.0.topic_weights.0", "greater than or equal to 0"),
         ({"topic_weights": [None]}, "requests.0.topic_weights.0", "valid number"),
+        ({"ad_actions": [1]}, "requests.0.ad_actions.0", "valid string"),
+        ({"ad_ages": [-1]}, "requests.0.ad_ages.0", "greater than or equal to 0"),
         ({"topic_weights": "1"}, "requests.0.topic_weights", "valid array"),
     ],
 )
@@ -60,4 +63,4 @@ def test_openapi_says_how_long_lists_may_be_and_how_much_of_them_is_read(questio
     assert words["description"] == "the first 5 are read"
     (weights, _) = properties["topic_weights"]["anyOf"]
     assert (weights["items"]["minimum"], weights["maxItems"]) == (0, LONGEST_LIST)
-    assert properties["topic_weights"]["description"] == "a weight for each value of topics"
+    assert properties["topic_weights"]["description"] == "weights, one for each value of topics"

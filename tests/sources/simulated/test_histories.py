@@ -14,12 +14,14 @@ from mtmd.sources.simulated.requests import Requests, draw_requests
 from tests.worlds import tiny_world
 
 DAY = date(2026, 1, 20).toordinal()
+NOTHING = Events(*(np.zeros(0, np.int64) for _ in range(4)))
 WORLD = tiny_world().model_copy(update={"histories": ("recent_ads",)})
 
 
 def events(*rows: tuple[int, int, int]) -> Events:
-    """Of (user, hour, value)."""
-    return Events(*(np.array(column, np.int64) for column in zip(*rows, strict=True)))
+    """Of (user, hour, value); odd values are good clicks."""
+    user, hour, value = (np.array(column, np.int64) for column in zip(*rows, strict=True))
+    return Events(user, hour, value, value % 2)
 
 
 def asked(*rows: tuple[int, int]) -> Requests:
@@ -35,7 +37,7 @@ def bare(requests: Requests) -> pa.Table:
 
 def histories(days: dict[int, Events], requests: Requests) -> list[list[int]]:
     def happened(day: date) -> DayEvents:
-        return {"recent_ads": days.get(day.toordinal(), Events(*(np.zeros(0, np.int64) for _ in range(3))))}
+        return DayEvents(NOTHING, days.get(day.toordinal(), NOTHING))
 
     table = Histories(("recent_ads",), happened).append(bare(requests), requests, DAY)
     found: list[list[int]] = table.column("recent_ads").to_pylist()
@@ -59,12 +61,27 @@ def test_long_histories_keep_the_newest() -> None:
     assert found == list(range(2 * LENGTH - 1, LENGTH - 1, -1))
 
 
+def test_actions_and_hours_are_of_the_same_clicks() -> None:
+    clicks = events((5, 24 * DAY + 9, 90), (5, 24 * DAY - 3, 71), (5, 24 * DAY + 11, 100))
+    names = ("recent_ad_hours", "recent_ads", "recent_ad_actions")
+    made = Histories(names, lambda day: DayEvents(NOTHING, clicks if day.toordinal() == DAY else NOTHING))
+    requests = asked((5, 11), (6, 11))
+    assert made.append(bare(requests), requests, DAY).drop_columns(["request_id"]).to_pylist() == [
+        {
+            "recent_ad_hours": [2.0, 14.0],
+            "recent_ads": [90, 71],
+            "recent_ad_actions": ["click", "good_click"],
+        },
+        {"recent_ad_hours": [], "recent_ads": [], "recent_ad_actions": []},
+    ]
+
+
 def test_days_are_run_once_while_they_are_looked_at() -> None:
     run: list[date] = []
 
     def happened(day: date) -> DayEvents:
         run.append(day)
-        return {"recent_ads": events((5, 24 * day.toordinal(), 1))}
+        return DayEvents(NOTHING, events((5, 24 * day.toordinal(), 1)))
 
     made = Histories(("recent_ads",), happened)
     for ordinal in (DAY, DAY, DAY + 1):

@@ -1,0 +1,30 @@
+"""What a staged day keeps of vectors and lists: as SQL of a row's columns, all that their expectations ask for."""
+
+from mtmd.config import COMPANION_TYPES, Feature
+from mtmd_expectations.common import name
+from mtmd_expectations.features import companion_column, finite_column, length_column, nulls_column
+
+
+def reduced_vector(vector: Feature) -> str:
+    """A vector's two staged columns."""
+    # A sum is finite where all its components are: a NaN or an infinity stays one. Nulls are left out of it.
+    vector_name = name(vector.name)
+    whole = f"isfinite(list_sum({vector_name})) and list_count({vector_name}) = len({vector_name})"
+    return f"len({vector_name}) as {length_column(vector)}, {whole} as {finite_column(vector)}"
+
+
+def reduced_list(feature: Feature) -> str:
+    """A list's staged columns: the values that are read, and what its expectations need of all of them."""
+    column, length = name(feature.name), f"coalesce(len({name(feature.name)}), 0)"
+    reduced = (
+        f"list_slice({column}, 1, {feature.max_length}) as {column}, {length} as {length_column(feature)}, "
+        f"{length} - coalesce(list_count({column}), 0) as {nulls_column(feature)}"
+    )
+    for what, beside in feature.companions.items():
+        # As many as values, and no null among them; of numbers the sum is finite and the least one not negative.
+        sound = f"coalesce(len({name(beside)}), 0) = {length} and coalesce(list_count({name(beside)}), 0) = {length}"
+        if COMPANION_TYPES[what] == "FLOAT[]":
+            numbers = f"isfinite(list_sum({name(beside)})) and list_min({name(beside)}) >= 0"
+            sound += f" and coalesce({numbers}, true)"
+        reduced += f", {sound} as {companion_column(feature, what)}"
+    return reduced
