@@ -16,6 +16,7 @@ from mtmd.teacher.layout import NARROW, listed_categories
 from mtmd.teacher.rows import Ints
 
 _HOURS = 24
+_CHUNK = 1 << 16  # candidates whose vectors are held at a time
 _SEED = 0  # of the hash by which values of lists and categories are compared
 
 
@@ -40,12 +41,12 @@ def log_numbers(
         encoded.append(encode(side.table, schema, _SEED))
     columns = [np.sin(angle)[:, None], np.cos(angle)[:, None]]
     columns += [_of_side(side.schema, one)[side.rows] for side, one in zip(sides, encoded, strict=True)]
-    query, item = (
-        [vector[side.rows] for vector in _vectors(side.schema, one)]
-        for side, one in zip(sides, encoded, strict=True)
-    )
+    query, item = sides
     columns += [
-        _cosine(left, right)[:, None] for left in query for right in item if left.shape[1] == right.shape[1]
+        _cosine(left, query.rows, right, item.rows)[:, None]
+        for left in _vectors(query.schema, encoded[0])
+        for right in _vectors(item.schema, encoded[1])
+        if left.shape[1] == right.shape[1]
     ]
     columns += _shares(declarations, sides, encoded)
     return np.concatenate(columns, axis=1, dtype=np.float32, casting="same_kind")
@@ -91,9 +92,16 @@ def _share(lists: EncodedList, codes: NDArray[np.int32]) -> NDArray[np.float32]:
     return np.asarray(np.divide(hits, lists.length, out=empty, where=lists.length > 0), np.float32)
 
 
-def _cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N,) of (N, W) vectors; NaN where either is missing, 0 where either has no length."""
-    length = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
-    dot = np.einsum("nw,nw->n", left, right)
-    nothing = np.where(np.isnan(length), np.float32(np.nan), np.float32(0))
-    return np.asarray(np.divide(dot, length, out=nothing, where=length > 0))
+def _cosine(
+    left: NDArray[np.float32], left_rows: Ints, right: NDArray[np.float32], right_rows: Ints
+) -> NDArray[np.float32]:
+    """(N,) of the vectors (R, W) and (A, W) of each candidate; NaN where one is missing, 0 where one has no length."""
+    cosine = np.empty(len(left_rows), np.float32)
+    for start in range(0, len(cosine), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        one, other = left[left_rows[part]], right[right_rows[part]]
+        length = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+        nothing = np.where(np.isnan(length), np.float32(np.nan), np.float32(0))
+        np.divide(np.einsum("nw,nw->n", one, other), length, out=nothing, where=length > 0)
+        cosine[part] = nothing
+    return cosine
