@@ -17,9 +17,8 @@ from mtmd.model.batch import ListInput
 from mtmd.model.pooling import ListPooling
 
 EMBEDDING_STD = 0.05
-Owned = dict[
-    str, nn.Parameter
-]  # tables that several features read, by the name of the feature that they are of
+# Tables that several features read, by the name of the feature that they are of.
+Owned = dict[str, nn.Parameter]
 
 
 @dataclass(frozen=True)
@@ -205,9 +204,7 @@ class FieldTables(nn.Module):
     def admission_of(self, index: int) -> Admission | None:
         """That of a table of the layout, if one of its features asks for it."""
         admission = dict(self.admission.items()).get(str(index))
-        assert admission is None or isinstance(
-            admission, Admission
-        )  # as made above; nn.ModuleDict has no types
+        assert admission is None or isinstance(admission, Admission)  # nn.ModuleDict has no types
         return admission
 
     def _pooled(self, index: int, first: Tensor, lists: ListInput) -> tuple[Tensor, Tensor]:

@@ -14,9 +14,8 @@ from mtmd.model.admission import Admission
 from mtmd.model.fields import EmbeddingTable, FieldTables
 from mtmd.model.pooling import ListPooling
 
-_LOWEST = (
-    -1e9
-)  # score of what is behind a list's end: its share is exactly 0, also where nothing is before it
+# Score of what is behind a list's end: its share is exactly 0, and a number where nothing is before it.
+_LOWEST = -1e9
 
 
 def served_tables(tables: FieldTables, present: Tensor, default: Tensor) -> nn.ModuleList:
