@@ -35,6 +35,15 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.extraction": "tests/benchmarks/test_extraction.py",
     ".venv/bin/python -m benchmarks.false_stops": "tests/benchmarks/test_false_stops.py",
     ".venv/bin/python -m benchmarks.fitted_teacher": "tests/benchmarks/test_fitted_teacher.py",
+    ".venv/bin/python -m benchmarks.seeds --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_seeds.py",
+    ".venv/bin/python -m benchmarks.seeds --preset kuairand --as-of 2022-04-30 --threads 1": "likewise",
+    ".venv/bin/python -m benchmarks.levels --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_levels.py",
+    ".venv/bin/python -m benchmarks.levels --preset kuairand --as-of 2022-04-30 --threads 1": "likewise",
+    ".venv/bin/python -m benchmarks.readings --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_readings.py",
+    ".venv/bin/python -m benchmarks.bootstrap": "tests/benchmarks/test_bootstrap.py",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/demo.toml": "tests/benchmarks/test_tune.py",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand.toml": "likewise",
+    ".venv/bin/python -m benchmarks.tune my-search.toml": "likewise",
     ".venv/bin/python -m benchmarks.memory": "tests/benchmarks/test_memory.py",
     ".venv/bin/python -m benchmarks.serving": "tests/benchmarks/test_serving.py",
     ".venv/bin/python -m benchmarks.service": "tests/benchmarks/test_service.py",
@@ -157,52 +166,14 @@ IN_A_TERMINAL = (
 )
 BESIDE = (  # these only read what was trained, or have a line of models of their own
     Step(
-        ".venv/bin/python -m benchmarks.seeds --as-of 2026-01-25 --threads 1",
-        swap=HELD_OUT,
-        add=f"{TINY} --seeds 0",
-        says="mean of 1 training seeds",
-    ),
-    Step(
-        ".venv/bin/python -m benchmarks.seeds --preset kuairand --as-of 2022-04-30 --threads 1",
-        swap={"kuairand": "tiny", "2022-04-30": "2026-01-22"},
-        add="--seeds 0",
-        says="mean of 1 training seeds",
-    ),
-    Step(
-        ".venv/bin/python -m benchmarks.levels --preset kuairand --as-of 2022-04-30 --threads 1",
-        swap={"kuairand": "tiny", "2022-04-30": "2026-01-22"},
-        says="at the level of the newest training day",
-    ),
-    Step(
-        ".venv/bin/python -m benchmarks.levels --as-of 2026-01-25 --threads 1",
-        swap=HELD_OUT,
-        add=TINY,
-        says="mean of | 3 slices | octr",
-    ),
-    Step(
         ".venv/bin/python -m benchmarks.ceilings",
         add=f"{TINY} --requests 40 --width 4",
         says=r"no dot product, can beat \(40 requests\)",
-    ),
-    Step(".venv/bin/python -m benchmarks.bootstrap", add="--rows 2000", says="a resample at a time"),
-    Step(
-        ".venv/bin/python -m benchmarks.readings --as-of 2026-01-25 --threads 1",
-        swap=HELD_OUT,
-        add=f"{TINY} --window-days 2",
-        says="bias fixed at the base rate",
     ),
     Step(
         ".venv/bin/python -m benchmarks.soak --home soak",
         add="--days 1",
         says=r"1 days in \d+ min; lost or wrong: nothing",
-    ),
-    *(
-        Step(
-            f".venv/bin/python -m benchmarks.tune {search}",
-            swap={search: "my-search.toml"},
-            says="Validation LogMAE, tiny, 20 days before 2026-01-21",
-        )
-        for search in ("benchmarks/searches/demo.toml", "benchmarks/searches/kuairand.toml", "my-search.toml")
     ),
     Step(
         "make run-kuairand SOURCE=/path/to/kuairand-pure",
@@ -332,9 +303,6 @@ def checkout(next_day: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     for name in ("champion.json", "history.jsonl"):
         (root / "artifacts" / LINE / name).unlink()
     shutil.copy(ROOT / "mtmd" / "config" / "presets" / "tiny.toml", root / "my-preset.toml")
-    (root / "my-search.toml").write_text(
-        'preset = "tiny"\nas_of = 2026-01-21\ntries = [{ name = "as it is" }]\n'
-    )
     (root / "tiny-kuairand.toml").write_text(_tiny_kuairand())
     made_up = kuairand.MadeUp(root / "kuairand-pure")
     midnight = kuairand.MIDNIGHT - 8 * kuairand.DAY  # of 2022-04-10

@@ -38,7 +38,7 @@ class FiveTasks:
 @pytest.fixture(scope="module")
 def five(tmp_path_factory: pytest.TempPathFactory) -> FiveTasks:
     root = tmp_path_factory.mktemp("five")
-    simulate(tiny_world(further_tasks=True), AS_OF - timedelta(days=20), AS_OF, root / "logs")
+    simulate(tiny_world(further_tasks=True), AS_OF - timedelta(days=8), AS_OF, root / "logs")
     done = run_stages(root / "logs", root / "artifacts", preset=FIVE)
     summary = done.decide()
     page = report_stage.write_report(done.run, summary)

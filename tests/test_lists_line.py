@@ -39,7 +39,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Line:
     root = tmp_path_factory.mktemp("lists")
     preset, logs = str(write_preset(root)), root / "logs"
     world = tiny_world().model_copy(update={"histories": HISTORIES})
-    simulate(world, AS_OF - timedelta(days=20), AS_OF + timedelta(days=1), logs)
+    simulate(world, AS_OF - timedelta(days=8), AS_OF + timedelta(days=1), logs)
     done = run_stages(logs, root / "artifacts", preset=preset)
     return Line(preset, logs, done, done.decide())
 

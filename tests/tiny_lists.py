@@ -3,6 +3,7 @@
 from pathlib import Path
 
 TINY = Path(__file__).parents[1] / "mtmd" / "config" / "presets" / "tiny.toml"
+WINDOW = "window_days = 8\nmin_window_days = 8"  # so long are the histories
 HISTORIES = ("recent_topics", "recent_ads", "recent_ad_actions", "recent_ad_hours")
 LISTS = """
 [[features]]
@@ -35,5 +36,5 @@ def write_preset(folder: Path) -> Path:
     """The preset tiny with the platform's histories, each in the table of what it is a history of."""
     features = TINY.read_text().partition("# ---- query side")[2].partition("\n")[2]
     path = folder / "tiny-lists.toml"
-    path.write_text(f'base = "tiny"\nname = "tiny-lists"\n{features}\n{LISTS}')
+    path.write_text(f'base = "tiny"\nname = "tiny-lists"\n{WINDOW}\n{features}\n{LISTS}')
     return path
