@@ -6,7 +6,8 @@ A record has the process id and the time the process started, because an id alon
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import psutil
 from mtmd.store.files import read_json, write_json
 
 _PATIENCE_S = 20.0
+_LOOK_S = 0.05
 _CLOCK_S = (
     2.0  # the start is known from the clock and the time since boot: a corrected clock moves it a little
 )
@@ -56,9 +58,33 @@ def end(process: psutil.Process) -> None:
         # Listed first: a child whose parent has ended is nobody's child, and a flow run is a session of its own.
         descendants = process.children(recursive=True)
         process.terminate()
-        psutil.wait_procs([process], timeout=_PATIENCE_S)
+        await_end([process], _PATIENCE_S)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         for descendant in descendants:
             with suppress(psutil.NoSuchProcess):
                 descendant.kill()
+
+
+def await_end(processes: Iterable[psutil.Process], patience_s: float) -> list[psutil.Process]:
+    """Wait for processes to end; returns those that did not.
+
+    A zombie has ended. Whoever adopted it may collect it late, or never, as the first process of a container does.
+    """
+    deadline, alive = time.monotonic() + patience_s, list(processes)
+    while (
+        alive := [process for process in alive if not _has_ended(process)]
+    ) and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+    return alive
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return not process.is_running()
+        with suppress(psutil.TimeoutExpired):
+            process.wait(timeout=0)  # collects it where it is a child of this process
+    except psutil.NoSuchProcess:
+        pass
+    return True

@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from deploy.processes import end, recorded, start
+from deploy.processes import await_end, end, recorded, start
 from mtmd.store.files import read_json, write_json
 
 _SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")
@@ -75,5 +76,25 @@ def test_what_a_process_started_ends_with_it(tmp_path: Path, session: str) -> No
         assert recorded(tmp_path / "parent.json") is not None
     child = psutil.Process(int(log.read_text()))
     end(parent)
-    gone, alive = psutil.wait_procs([child], timeout=10)
-    assert (gone, alive) == ([child], [])
+    assert await_end([child], 10) == []
+
+
+def test_a_process_that_nobody_collects_has_ended_all_the_same(tmp_path: Path) -> None:
+    """As in a container whose first process collects none of the children that it adopts."""
+    spawn = f"subprocess.Popen({_SLEEPS!r}, start_new_session=True)"
+    code = f"import subprocess, time; child = {spawn}; print(child.pid, flush=True); time.sleep(60)"
+    careless = subprocess.Popen((sys.executable, "-c", code), stdout=subprocess.PIPE, text=True)
+    try:
+        assert careless.stdout is not None
+        child = psutil.Process(int(careless.stdout.readline()))
+        began = time.monotonic()
+        end(child)
+        assert time.monotonic() - began < 10
+        assert child.status() == psutil.STATUS_ZOMBIE
+    finally:
+        careless.kill()
+        careless.communicate()
+
+
+def test_what_has_not_ended_in_time_is_named(sleeper: psutil.Process) -> None:
+    assert await_end([sleeper], 0.1) == [sleeper]

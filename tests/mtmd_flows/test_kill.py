@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deploy.processes import await_end
 from mtmd.store.files import sha256_file
 from tests.mtmd_flows.kills import Killed, kill_three_times
 from tests.mtmd_flows.runs import AS_OF, LINE, ROOT, TINY, Run, half_written
@@ -81,7 +82,7 @@ def test_ctrl_c_ends_a_run_at_once_in_words(first_run: Run, tmp_path: Path) -> N
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
         assert time.monotonic() - pressed < 5
-        assert psutil.wait_procs(family, timeout=20)[1] == []
+        assert await_end(family, 20) == []
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
