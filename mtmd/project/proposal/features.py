@@ -1,6 +1,5 @@
 """Features: what the other columns of requests and ads are to a tower, and which are of no use to it."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,8 +7,14 @@ from mtmd.logs.sql import quoted
 from mtmd.project.day_features import enough_buckets
 from mtmd.project.engine import Connection, rows
 from mtmd.project.proposal.looks import Look, LookedAt
-from mtmd.project.proposal.roles import tokens
+from mtmd.project.proposal.names import preset_names, sql_as, sql_name, tokens, toml_list
+from mtmd.project.proposal.roles import Domain
 
+_CONTRACT = {
+    "query": {"request_id", "ts", "surface", "user_id"},
+    "item": {"ad_id", "product", "goal", "bid"},
+}
+_BEYOND_BIGINT = {"UBIGINT", "HUGEINT", "UHUGEINT"}
 _LEAST_BUCKETS = 64
 _MOST_SHALLOW = 64  # values of a category that the small shallow experts can still tell apart
 _MOST_CODES = 64  # different whole numbers that are taken for codes rather than for amounts
@@ -53,26 +58,28 @@ def find_features(
     side: str,
     table: LookedAt,
     taken: set[str],
-    domain: Look | None,
+    domain: Domain,
     distinct: Mapping[str, int],
 ) -> ProposedFeatures:
     """What a tower can read of a table's columns beside those that are `taken`.
 
-    `domain` is the column of the surface or product; `distinct` has the number of different values over several days.
+    `distinct` has the number of different values over several days. A column that has the name of one of the contract's
+    gets another one.
     """
     features, left_out = [], {}
-    absent = _absent(connection, table, domain, [name for name in table.columns if name not in taken])
-    for look in table.columns.values():
-        if look.name in taken:
-            continue
+    free = [look for look in table.columns.values() if look.name not in taken]
+    names = preset_names((look.name for look in free), _CONTRACT[side])
+    absent = _absent(connection, table, domain.look, [look.name for look in free])
+    for look in free:
         settings = _settings(look, distinct[look.name])
         if isinstance(settings, str):
             left_out[look.name] = settings
             continue
-        if (lacking := absent.get(look.name)) and domain is not None:
-            having = [value for value in domain.values if value not in lacking]
-            settings["domains"] = _listed(having)
-        features.append(ProposedFeature(column_name(look.name), side, settings, _sql(look, settings)))
+        if lacking := absent.get(look.name):
+            having = [name for value, name in domain.names.items() if value not in lacking]
+            settings["domains"] = toml_list(having)
+        name = names[look.name]
+        features.append(ProposedFeature(name, side, settings, _sql(look, name, settings)))
     return ProposedFeatures(tuple(_with_a_shallow_one(features)), left_out)
 
 
@@ -82,12 +89,6 @@ def id_feature(name: str, side: str, kind: str, distinct: int) -> ProposedFeatur
     if kind != "VARCHAR":
         settings["type"] = f'"{kind}"'
     return ProposedFeature(name, side, settings, quoted(name))
-
-
-def column_name(name: str) -> str:
-    """The name as a preset can have it: lower-case letters, digits and underscores, a letter first."""
-    plain = "_".join(tokens(name)) or "column"
-    return plain if plain[0].isalpha() else f"c_{plain}"
 
 
 def _settings(look: Look, distinct: int) -> dict[str, str] | str:
@@ -102,7 +103,7 @@ def _settings(look: Look, distinct: int) -> dict[str, str] | str:
     if not (look.is_text or look.is_whole or look.type in {"BOOLEAN", "UUID"}):
         return f"{look.type}, of which no feature is made"
     settings = {"kind": '"categorical"', "buckets": str(_buckets(distinct))}
-    if look.is_whole or look.type == "BOOLEAN":
+    if look.type == "BOOLEAN" or (look.is_whole and look.type not in _BEYOND_BIGINT):
         settings["type"] = '"BIGINT"' if look.is_whole else '"INTEGER"'
     return settings | ({"shallow": "true"} if distinct <= _MOST_SHALLOW else {})
 
@@ -144,17 +145,14 @@ def _buckets(distinct: int) -> int:
     return max(_LEAST_BUCKETS, enough_buckets(max(distinct, 2)))
 
 
-def _sql(look: Look, settings: Mapping[str, str]) -> str:
-    column, name = quoted(look.name), column_name(look.name)
-    plain = name if name == look.name else f"{column} as {name}"
-    wanted = settings.get("type", "").strip('"')
-    if look.type in {"BOOLEAN", "UUID"}:
-        return f"cast({column} as {wanted or 'varchar'}) as {name}".replace("INTEGER", "integer")
-    if look.element and wanted and look.element != wanted:
-        return f"cast({column} as {wanted.lower()}[]) as {name}"
-    if settings["kind"] == '"continuous"' and look.type in {"UBIGINT", "HUGEINT"}:
-        return f"cast({column} as float) as {name}"
-    return plain
+def _sql(look: Look, name: str, settings: Mapping[str, str]) -> str:
+    column, wanted = sql_name(look.name), settings.get("type", '"VARCHAR"').strip('"').lower()
+    if look.type in {"BOOLEAN", "UUID"} or look.type in _BEYOND_BIGINT:
+        kind = "float" if settings["kind"] == '"continuous"' else wanted
+        return f"cast({column} as {kind}) as {sql_name(name)}"
+    if look.element and "multi" in settings and look.element.lower() != wanted:
+        return f"cast({column} as {wanted}[]) as {sql_name(name)}"
+    return sql_as(look.name, name)
 
 
 def _with_a_shallow_one(features: Sequence[ProposedFeature]) -> Iterator[ProposedFeature]:
@@ -184,12 +182,3 @@ def _absent(
         for n, name in enumerate(names)
         if (lacking := {row["domain"] for row in found if not row[f"n{n}"]})
     }
-
-
-def _listed(values: Sequence[str]) -> str:
-    return "[" + ", ".join(f'"{value}"' for value in values) + "]"
-
-
-def is_plain(name: str) -> bool:
-    """Whether SQL and a preset can have the name as it is."""
-    return re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None

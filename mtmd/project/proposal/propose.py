@@ -169,7 +169,8 @@ def _understood(
         f"{days} days that all three tables have",
         f"request_id is {roles.request.own.name}, ad_id is {roles.ad.own.name}, user_id is {of(roles.user)}, "
         f"ts is {roles.ts_column}, bid is {of(roles.bid)}",
-        f"surface is {of(roles.surface)}, product is {of(roles.product)}, what was shown is {of(roles.impressed)}",
+        f"surface is {of(roles.surface.look)}, product is {of(roles.product.look)}, "
+        f"what was shown is {of(roles.impressed)}",
         *(
             f"task {task.name}: {task.label} happened"
             + (f", only after {task.parent}" if task.parent else "")

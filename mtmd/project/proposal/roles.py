@@ -1,13 +1,13 @@
 """Which column plays which part of the log contract, by its name, its type and its values."""
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mtmd.errors import LogsError
 from mtmd.logs.sql import quoted
 from mtmd.project.engine import Connection, rows
 from mtmd.project.proposal.looks import Look, LookedAt
+from mtmd.project.proposal.names import preset_names, sql_domain, sql_name, tokens
 
 _WORDS = {  # of column names, the likeliest first
     "request": ("request", "req", "query", "auction", "search"),
@@ -36,6 +36,28 @@ class Key:
 
 
 @dataclass(frozen=True)
+class Domain:
+    """Surfaces or products: the column that says which, and what the preset calls each of its values.
+
+    Without a column all rows have one name.
+    """
+
+    look: Look | None
+    names: Mapping[str, str]
+
+    @classmethod
+    def of(cls, look: Look | None, otherwise: str) -> "Domain":
+        """`otherwise` is the one name where there is no column."""
+        return cls(look, preset_names(look.values) if look else {otherwise: otherwise})
+
+    def sql(self, name: str) -> str:
+        """The contract's column."""
+        if self.look is None:
+            return f"'{next(iter(self.names))}' as {name}"
+        return sql_domain(self.look.name, self.names, name)
+
+
+@dataclass(frozen=True)
 class Roles:
     """Columns of the three tables by their part in the contract; None where no column plays it."""
 
@@ -45,8 +67,8 @@ class Roles:
     """The SQL of the request's time."""
     ts_column: str
     user: Look | None
-    surface: Look | None
-    product: Look | None
+    surface: Domain
+    product: Domain
     goal: Look | None
     bid: Look | None
     impressed: Look | None
@@ -56,21 +78,14 @@ class Roles:
     def taken(self) -> dict[str, set[str]]:
         """Names of the columns that play a part, by table."""
         parts = {
-            "requests": (self.request.own, self.user, self.surface),
-            "ads": (self.ad.own, self.product, self.goal, self.bid),
+            "requests": (self.request.own, self.user, self.surface.look),
+            "ads": (self.ad.own, self.product.look, self.goal, self.bid),
             "candidates": (self.impressed, self.position),
         }
         names = {table: {look.name for look in looks if look} for table, looks in parts.items()}
         names["requests"].add(self.ts_column)
         names["candidates"] |= {self.request.in_candidates, self.ad.in_candidates}
         return names
-
-
-def tokens(name: str) -> list[str]:
-    """A column's name in lower-case words: `adId2` is ad, id2."""
-    return [
-        word for word in re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()) if word
-    ]
 
 
 def find_roles(connection: Connection, requests: LookedAt, ads: LookedAt, candidates: LookedAt) -> Roles:
@@ -95,8 +110,8 @@ def find_roles(connection: Connection, requests: LookedAt, ads: LookedAt, candid
         ts=ts,
         ts_column=ts_column,
         user=_named("user", (look for look in of_requests if look.is_key and look is not surface)),
-        surface=surface,
-        product=product,
+        surface=Domain.of(surface, "everywhere"),
+        product=Domain.of(product, "any_ad"),
         goal=goal,
         bid=_named("bid", (look for look in of_ads if look.is_fraction and (look.least or 0) >= 0)),
         impressed=_named("impressed", (look for look in pairs if look.type == "BOOLEAN")),
@@ -171,7 +186,7 @@ def _time(requests: LookedAt) -> tuple[str, str]:
 
 def _times(looks: Iterable[Look]) -> Iterator[tuple[str, str]]:
     for look in looks:
-        column = quoted(look.name) if not re.fullmatch(r"[a-z_][a-z0-9_]*", look.name) else look.name
+        column = sql_name(look.name)
         if look.type.startswith("TIMESTAMP"):
             yield look.name, column
         elif (

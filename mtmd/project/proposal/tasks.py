@@ -8,7 +8,8 @@ from mtmd.errors import LogsError
 from mtmd.logs.sql import quoted
 from mtmd.project.engine import Connection, rows
 from mtmd.project.proposal.looks import Look, LookedAt
-from mtmd.project.proposal.roles import Roles, tokens
+from mtmd.project.proposal.names import tokens
+from mtmd.project.proposal.roles import Roles
 
 _OF_SCORES = {"p", "pr", "pred", "predicted", "prediction", "score", "prob", "probability", "model", "rate"}
 _ALSO_CALLED = {"ctr": "click", "cvr": "conversion", "vtr": "view", "str": "save"}
@@ -137,14 +138,15 @@ def _products(
     connection: Connection, roles: Roles, ads: LookedAt, candidates: LookedAt, tasks: Sequence[ProposedTask]
 ) -> list[tuple[str, ...] | None]:
     """Of each task, the products that have a score at all; None where all do."""
-    if roles.product is None:
+    product = roles.product.look
+    if product is None:
         return [None] * len(tasks)
     asked = ", ".join(f"count(c.{quoted(task.name)}) as n{n}" for n, task in enumerate(tasks))
     found = rows(
         connection,
-        f"select a.{quoted(roles.product.name)} as product, {asked} from {candidates.view} as c "
+        f"select a.{quoted(product.name)} as product, {asked} from {candidates.view} as c "
         f"join {ads.view} as a on c.{quoted(roles.ad.in_candidates)} = a.{quoted(roles.ad.own.name)} group by 1",
     )
     having = [tuple(row["product"] for row in found if row[f"n{n}"]) for n in range(len(tasks))]
-    order = roles.product.values
-    return [None if len(h) == len(found) else tuple(p for p in order if p in h) for h in having]
+    names = roles.product.names
+    return [None if len(h) == len(found) else tuple(names[p] for p in names if p in h) for h in having]

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from mtmd.logs.sql import quoted
-from mtmd.project.proposal.features import ProposedFeature, ProposedFeatures, column_name, is_plain
+from mtmd.logs.contract import OUTCOMES
+from mtmd.project.proposal.features import ProposedFeature, ProposedFeatures
 from mtmd.project.proposal.looks import Look
+from mtmd.project.proposal.names import preset_names, sql_as, sql_name, toml_list
 from mtmd.project.proposal.places import TablePlace
 from mtmd.project.proposal.roles import Roles
 from mtmd.project.proposal.tasks import ProposedTask
 
 _ROOT_WIDTH, _CHILD_WIDTH = 64, 32
 _USUAL_WINDOW, _LEAST_WINDOW, _FULL_WINDOW = 24, 7, 20
+_KEYS = {"request_id", "ad_id", "impressed", "position", "surface", "product"}
 _ROWS_OF = {
     "requests": "one row per ad request of one day",
     "ads": "one row per ad as known at the start of one day",
@@ -22,10 +24,10 @@ def request_columns(roles: Roles) -> list[str]:
     """SQL of the contract's columns of requests."""
     user = "cast(null as bigint) as user_id, -- no column names the user: write it here if there is one"
     return [
-        _as(roles.request.own, "request_id"),
+        _id(roles.request.own.name, roles.request.own, "request_id"),
         roles.ts if roles.ts == "ts" else f"{roles.ts} as ts",
-        "'all' as surface" if roles.surface is None else _as(roles.surface, "surface"),
-        user if roles.user is None else _as(roles.user, "user_id"),
+        roles.surface.sql("surface"),
+        user if roles.user is None else _id(roles.user.name, roles.user, "user_id"),
     ]
 
 
@@ -34,31 +36,37 @@ def ad_columns(roles: Roles) -> list[str]:
     goal = "'click' as goal, -- no column says what the bid is paid for: click or conversion"
     bid = "1.0 as bid, -- no column is a bid: all ads are worth the same"
     return [
-        _as(roles.ad.own, "ad_id"),
-        "'all' as product" if roles.product is None else _as(roles.product, "product"),
-        goal if roles.goal is None else _as(roles.goal, "goal"),
-        bid if roles.bid is None else _as(roles.bid, "bid"),
+        _id(roles.ad.own.name, roles.ad.own, "ad_id"),
+        roles.product.sql("product"),
+        goal if roles.goal is None else sql_as(roles.goal.name, "goal"),
+        bid if roles.bid is None else sql_as(roles.bid.name, "bid"),
     ]
 
 
 def candidate_columns(roles: Roles, tasks: Sequence[ProposedTask]) -> list[str]:
     """SQL of the contract's columns of candidates. A label is null where the ad was not shown or lacks the task."""
-    shown = None if roles.impressed is None else _name(roles.impressed.name)
+    names = task_names(tasks)
+    shown = [] if roles.impressed is None else [sql_name(roles.impressed.name)]
     everything = "true as impressed, -- no column says what was shown: every row counts as shown"
     columns = [
-        _renamed(roles.request.in_candidates, "request_id"),
-        _renamed(roles.ad.in_candidates, "ad_id"),
-        *(_as(task.score, column_name(task.name)) for task in tasks),
-        everything if shown is None else f"{shown} as impressed" if shown != "impressed" else shown,
+        _id(roles.request.in_candidates, roles.request.own, "request_id"),
+        _id(roles.ad.in_candidates, roles.ad.own, "ad_id"),
+        *(sql_as(task.name, names[task.name]) for task in tasks),
+        everything if roles.impressed is None else sql_as(roles.impressed.name, "impressed"),
     ]
     for task in tasks:
-        conditions = [shown] if shown is not None else []
-        if task.products is not None:
-            conditions.append(f"{_name(task.name)} is not null")
-        columns.append(_where(conditions, task.label))
+        defined = [] if task.products is None else [f"{sql_name(task.name)} is not null"]
+        columns.append(_where([*shown, *defined], task.label, names[task.label]))
     if roles.position is not None:
-        columns.append(_where([shown] if shown is not None else [], roles.position.name, "position"))
+        columns.append(_where(shown, roles.position.name, "position"))
     return columns
+
+
+def task_names(tasks: Sequence[ProposedTask]) -> Mapping[str, str]:
+    """What the preset calls each score and each label. No score has the name of a column of the contract."""
+    labels = preset_names((task.label for task in tasks), _KEYS)
+    scores = preset_names((task.name for task in tasks), {*_KEYS, *OUTCOMES, *labels.values()})
+    return {**labels, **scores}
 
 
 def statement(
@@ -81,13 +89,13 @@ def statement(
 
 def domains_toml(roles: Roles, tasks: Sequence[ProposedTask], without_label: Sequence[str]) -> str:
     """The section [domains]."""
-    surfaces = ("all",) if roles.surface is None else roles.surface.values
-    products = ("all",) if roles.product is None else roles.product.values
-    lines = ["[domains]", f"surfaces = {_list(surfaces)}", f"products = {_list(products)}", "tasks = ["]
+    surfaces, products = toml_list(roles.surface.names.values()), toml_list(roles.product.names.values())
+    names = task_names(tasks)
+    lines = ["[domains]", f"surfaces = {surfaces}", f"products = {products}", "tasks = ["]
     for task in tasks:
-        more = f', parent = "{column_name(task.parent)}"' if task.parent else ""
-        more += f", products = {_list(task.products)}" if task.products is not None else ""
-        lines.append(f'  {{ name = "{column_name(task.name)}", label = "{column_name(task.label)}"{more} }},')
+        more = f', parent = "{names[task.parent]}"' if task.parent else ""
+        more += f", products = {toml_list(task.products)}" if task.products is not None else ""
+        lines.append(f'  {{ name = "{names[task.name]}", label = "{names[task.label]}"{more} }},')
     lines.append("]")
     lines += [f"# left out: {name}, a score of which no column is the action" for name in without_label]
     return "\n".join(lines)
@@ -95,7 +103,8 @@ def domains_toml(roles: Roles, tasks: Sequence[ProposedTask], without_label: Seq
 
 def tasks_toml(tasks: Sequence[ProposedTask]) -> str:
     """What the sections [model] and [training] say of each task."""
-    names = [column_name(task.name) for task in tasks]
+    named = task_names(tasks)
+    names = [named[task.name] for task in tasks]
     widths = [
         f"{name} = {_CHILD_WIDTH if task.parent else _ROOT_WIDTH}"
         for name, task in zip(names, tasks, strict=True)
@@ -122,7 +131,9 @@ def ids_toml(roles: Roles) -> str:
 
 def id_type(look: Look) -> str:
     """What the preset calls the type of an id."""
-    return "BIGINT" if look.is_whole else "UUID" if look.type == "UUID" else "VARCHAR"
+    if look.is_whole and look.type != "UBIGINT":
+        return "BIGINT"
+    return "UUID" if look.type == "UUID" else "VARCHAR"
 
 
 def sources_toml(places: Mapping[str, TablePlace]) -> str:
@@ -165,24 +176,14 @@ def _select(columns: Sequence[str]) -> list[str]:
     return lines
 
 
-def _where(conditions: Sequence[str], column: str, name: str | None = None) -> str:
-    name = column_name(column) if name is None else name
+def _where(conditions: Sequence[str], column: str, name: str) -> str:
     if not conditions:
-        return _renamed(column, name)
-    return f"case when {' and '.join(conditions)} then {_name(column)} end as {name}"
+        return sql_as(column, name)
+    return f"case when {' and '.join(conditions)} then {sql_name(column)} end as {sql_name(name)}"
 
 
-def _as(look: Look, name: str) -> str:
-    return _renamed(look.name, name)
-
-
-def _renamed(column: str, name: str) -> str:
-    return column if column == name else f"{_name(column)} as {name}"
-
-
-def _name(column: str) -> str:
-    return column if is_plain(column) else quoted(column)
-
-
-def _list(values: Iterable[str]) -> str:
-    return "[" + ", ".join(f'"{value}"' for value in values) + "]"
+def _id(column: str, look: Look, name: str) -> str:
+    """An id of a table or of candidates; numbers beyond BIGINT become text."""
+    return (
+        f"cast({sql_name(column)} as varchar) as {name}" if look.type == "UBIGINT" else sql_as(column, name)
+    )

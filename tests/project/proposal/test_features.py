@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import pytest
-
 from mtmd.project.engine import locked
-from mtmd.project.proposal.features import column_name, find_features, id_feature
+from mtmd.project.proposal.features import find_features, id_feature
+from mtmd.project.proposal.roles import Domain
 from tests.project.proposal.test_roles import looked
 
 N = 200
@@ -33,7 +32,9 @@ def test_columns_become_the_features_that_they_look_like(tmp_path: Path) -> None
     with locked(tmp_path / "spill") as connection:
         table = looked(connection, tmp_path, "requests", COLUMNS)
         distinct = {name: look.distinct for name, look in table.columns.items()} | {"topics": 4, "tags": 4}
-        found = find_features(connection, "query", table, {"place"}, table.columns["place"], distinct)
+        found = find_features(
+            connection, "query", table, {"place"}, Domain.of(table.columns["place"], ""), distinct
+        )
     assert {feature.name: dict(feature.settings) for feature in found.features} == {
         "country": {"kind": '"categorical"', "buckets": "64", "shallow": "true"},
         "hour": {"kind": '"categorical"', "buckets": "220", "type": '"BIGINT"', "shallow": "true"},
@@ -57,8 +58,8 @@ def test_columns_become_the_features_that_they_look_like(tmp_path: Path) -> None
     }
     sql = {feature.name: feature.sql for feature in found.features}
     assert sql["shop_id"] == '"shopId" as shop_id'
-    assert sql["fresh"] == 'cast("fresh" as integer) as fresh'
-    assert sql["topics"] == 'cast("topics" as bigint[]) as topics'
+    assert sql["fresh"] == "cast(fresh as integer) as fresh"
+    assert sql["topics"] == "cast(topics as bigint[]) as topics"
     assert sql["ctr"] == "ctr"
 
 
@@ -66,13 +67,10 @@ def test_a_side_without_a_small_category_marks_its_smallest(tmp_path: Path) -> N
     columns = {"shop_id": f"[n // 2 for n in range({N})]", "user_code": f"[n for n in range({N})]"}
     with locked(tmp_path / "spill") as connection:
         table = looked(connection, tmp_path, "ads", columns)
-        found = find_features(connection, "item", table, set(), None, {"shop_id": 100, "user_code": 200})
+        found = find_features(
+            connection, "item", table, set(), Domain.of(None, "any_ad"), {"shop_id": 100, "user_code": 200}
+        )
     assert ["shallow" in feature.settings for feature in found.features] == [True, False]
-
-
-@pytest.mark.parametrize(("name", "proposed"), [("shopId", "shop_id"), ("2nd", "c_2nd"), ("Größe", "gr_e")])
-def test_names_become_names_that_a_preset_can_have(name: str, proposed: str) -> None:
-    assert column_name(name) == proposed
 
 
 def test_an_id_is_a_category_with_room_for_more() -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from mtmd.config import load_preset
 from mtmd.errors import LogsError
+from mtmd.project.check import check_project
+from mtmd.project.findings import Level
 from mtmd.project.proposal.propose import Proposal, propose
 from mtmd.project.scaffold import create_project
 from tests.project.foreign import write_foreign_logs
@@ -104,6 +107,37 @@ def test_few_days_and_ads_that_repeat_are_said_in_the_preset(foreign_logs: Path,
     sections = propose(tmp_path).sections
     assert tomllib.loads(sections["window"]) == {"window_days": 7, "min_window_days": 7}
     assert tomllib.loads(sections["data"]) == {"ads_may_repeat": True}
+
+
+def test_values_and_names_that_a_preset_cannot_have_get_others(foreign_logs: Path, tmp_path: Path) -> None:
+    """And where no column is a product, all ads are one."""
+    odd = """
+        select
+            * exclude (page, country) replace (served_at + interval {days} day as served_at),
+            'Home ' || page as "Page",
+            country as "order",
+            hour as surface
+        from t
+    """
+    changed = {
+        "requests": ("queries/2026-01-05.parquet", odd),
+        "ads": ("creatives/2026/01/05/part-0.parquet", "select * exclude (kind) from t"),
+        "candidates": ("scored/dt=20260105/part-0.parquet", "from t"),
+    }
+    for table, (path, query) in changed.items():
+        (tmp_path / "logs" / table).mkdir(parents=True)
+        for days in range(8):
+            with duckdb.connect() as connection:
+                connection.read_parquet(str(foreign_logs / path)).create_view("t")
+                written = str(tmp_path / "logs" / table / f"2026-01-{5 + days:02}.parquet")
+                connection.sql(query.format(days=days)).write_parquet(written)
+    create_project(tmp_path / "their-ads", None, propose(tmp_path / "logs"))
+    preset = load_preset(str(tmp_path / "their-ads" / "preset.toml"))
+    assert preset.domains.surfaces == ("home_feed", "home_find")
+    assert preset.domains.products == ("any_ad",)
+    assert {"order", "surface_2"} <= {feature.name for feature in preset.features}
+    checked = check_project(str(tmp_path / "their-ads" / "preset.toml"))
+    assert [finding for finding in checked.findings if finding.level is Level.ERROR] == []
 
 
 def test_a_folder_that_has_no_logs_is_named(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from mtmd.errors import LogsError
 from mtmd.project.engine import Connection, locked
 from mtmd.project.proposal.looks import LookedAt, look_at
-from mtmd.project.proposal.roles import find_roles, tokens
+from mtmd.project.proposal.roles import find_roles
 
 REQUESTS = {
     "requestId": "['r' || n for n in range(6)]",
@@ -58,7 +58,15 @@ def test_columns_are_known_by_name_type_and_values(connection: Connection, tmp_p
     assert (roles.request.own.name, roles.request.in_candidates) == ("requestId", "request")
     assert (roles.ad.own.name, roles.ad.in_candidates) == ("creative", "ad")
     assert roles.ts == roles.ts_column == "sent_at"
-    parts = (roles.user, roles.surface, roles.product, roles.goal, roles.bid, roles.impressed, roles.position)
+    parts = (
+        roles.user,
+        roles.surface.look,
+        roles.product.look,
+        roles.goal,
+        roles.bid,
+        roles.impressed,
+        roles.position,
+    )
     assert [look and look.name for look in parts] == [
         "viewer",
         "page",
@@ -90,7 +98,7 @@ def test_a_time_may_be_counted_since_1970(
 def test_what_no_column_plays_is_left_open(connection: Connection, tmp_path: Path) -> None:
     requests = {name: REQUESTS[name] for name in ("requestId", "sent_at")}
     roles = _roles(connection, tmp_path, requests=requests, ads={"creative": ADS["creative"]})
-    assert (roles.user, roles.surface, roles.product, roles.goal, roles.bid) == (None,) * 5
+    assert (roles.user, roles.surface.look, roles.product.look, roles.goal, roles.bid) == (None,) * 5
 
 
 @pytest.mark.parametrize(
@@ -117,8 +125,3 @@ def test_what_must_be_there_is_said(
     base = {"requests": REQUESTS, "ads": ADS, "candidates": CANDIDATES}[table]
     with pytest.raises(LogsError, match=said):
         _roles(connection, tmp_path, **{table: {**base, column: values}})
-
-
-def test_names_are_read_in_words() -> None:
-    assert tokens("requestId2") == ["request", "id2"]
-    assert tokens("__AD-id") == ["ad", "id"]

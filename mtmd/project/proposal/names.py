@@ -1,0 +1,72 @@
+"""Names that a preset and SQL can have, for names and values that logs have."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+
+from mtmd.logs.sql import quoted
+
+_RESERVED = frozenset(
+    re.findall(
+        r"\w+",
+        "all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create "
+        "default deferrable desc describe distinct do else end except false fetch for foreign from group having in "
+        "initially intersect into lambda lateral leading limit not null offset on only or order pivot pivot_longer "
+        "pivot_wider placing primary qualify references returning select show some summarize symmetric table then to "
+        "trailing true union unique unpivot using variadic when where window with",
+    )
+)  # what `duckdb_keywords()` calls reserved: a column of that name is written in quotes
+
+
+def tokens(name: str) -> list[str]:
+    """A name in lower-case words: `adId2` is ad, id2."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return [word for word in re.split(r"[^a-z0-9]+", spaced.lower()) if word]
+
+
+def preset_name(name: str, taken: Collection[str] = ()) -> str:
+    """The name as a preset can have it, and as none is `taken`: letters, digits and underscores, a letter first."""
+    plain = "_".join(tokens(name)) or "unnamed"
+    plain = plain if plain[0].isalpha() else f"n_{plain}"
+    named, number = plain, 1
+    while named in taken or named == "all":  # "all" is the sum over slices
+        number += 1
+        named = f"{plain}_{number}"
+    return named
+
+
+def preset_names(names: Iterable[str], taken: Iterable[str] = ()) -> Mapping[str, str]:
+    """Each name's own name in the preset; no two are equal."""
+    found: dict[str, str] = {}
+    others = set(taken)
+    for name in names:
+        found[name] = preset_name(name, others)
+        others.add(found[name])
+    return found
+
+
+def sql_name(name: str) -> str:
+    """The name in a statement, in quotes where it needs them."""
+    plain = re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None and name not in _RESERVED
+    return name if plain else quoted(name)
+
+
+def sql_as(column: str, name: str) -> str:
+    """A column under another name, or under its own."""
+    return sql_name(column) if column == name else f"{sql_name(column)} as {sql_name(name)}"
+
+
+def sql_domain(column: str, names: Mapping[str, str], name: str) -> str:
+    """A column of surfaces or products, each value under its name in the preset."""
+    if all(value == named for value, named in names.items()):
+        return sql_as(column, name)
+    cases = " ".join(f"when {_text(value)} then {_text(named)}" for value, named in names.items())
+    return f"case {sql_name(column)} {cases} end as {name}"
+
+
+def toml_list(values: Iterable[str]) -> str:
+    """Names as a list of TOML."""
+    return "[" + ", ".join(f'"{value}"' for value in values) + "]"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
