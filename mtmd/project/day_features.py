@@ -133,6 +133,6 @@ def _vectors(
             if len(found) == 1:
                 remedy = f"set width = {found[0]['length']} in the preset, if all days have it"
             yield error(Part.FEATURES, place, f"{text}; width is {feature.width}", remedy)
-        if holes := sum(row["holes"] for row in found):
+        if holes := sum(row["holes"] or 0 for row in found):
             text = f"{holes:,} vectors have a component that is null or not finite"
             yield error(Part.FEATURES, place, text, "write null for the whole vector where it is not known")

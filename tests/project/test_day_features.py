@@ -79,3 +79,10 @@ def test_vectors_of_another_length_and_with_holes_are_counted(project: Project) 
     assert ads.endswith(
         " vectors of length 2; width is 16 → set width = 2 in the preset, if all days have it"
     )
+
+
+def test_an_empty_vector_is_one_of_another_length(project: Project) -> None:
+    project.damage("ads", "update t set ad_vector = [] where ad_id = (select min(ad_id) from t)")
+    assert project.problems(Part.FEATURES) == [
+        "ads.ad_vector: 1 vector of length 0; width is 16 → write vectors of one length"
+    ]

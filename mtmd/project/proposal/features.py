@@ -83,11 +83,15 @@ def find_features(
     return ProposedFeatures(tuple(_with_a_shallow_one(features)), left_out)
 
 
-def id_feature(name: str, side: str, kind: str, distinct: int) -> ProposedFeature:
+def id_feature(
+    name: str, side: str, kind: str, distinct: int, others: Sequence[ProposedFeature]
+) -> ProposedFeature:
     """An id as a category: the tower learns an embedding for each user or ad that it has seen often."""
     settings = {"kind": '"categorical"', "buckets": str(_buckets(distinct))}
     if kind != "VARCHAR":
         settings["type"] = f'"{kind}"'
+    if not any("shallow" in feature.settings for feature in others):
+        settings["shallow"] = "true"
     return ProposedFeature(name, side, settings, quoted(name))
 
 
@@ -111,6 +115,8 @@ def _settings(look: Look, distinct: int) -> dict[str, str] | str:
 def _useless(look: Look) -> str | None:
     if look.missing == look.rows:
         return "null in every row"
+    if look.lengths == (0, 0):
+        return "an empty list in every row"
     if look.distinct <= 1 and look.element is None:
         return "the same value in every row"
     if look.is_unique and look.rows > _MOST_CODES and (look.is_text or look.type == "UUID"):

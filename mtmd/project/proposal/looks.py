@@ -1,13 +1,15 @@
 """How the columns of a table look: one scan, and what a proposal needs to know of each."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mtmd.errors import LogsError
 from mtmd.logs.files import duckdb_paths
 from mtmd.logs.sql import quoted
 from mtmd.project.engine import Connection, rows
+from mtmd.project.proposal.names import sql_name
 
 _WHOLE = frozenset(
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
@@ -53,6 +55,16 @@ class Look:
         return self.missing == 0 and self.distinct == self.rows
 
     @property
+    def is_truth(self) -> bool:
+        """Whether it says yes or no: as BOOLEAN, or as 1 and 0."""
+        return self.type == "BOOLEAN" or (self.is_whole and self.least == 0 and self.most == 1)
+
+    @property
+    def truth(self) -> str:
+        """SQL of it as BOOLEAN."""
+        return sql_name(self.name) if self.type == "BOOLEAN" else f"cast({sql_name(self.name)} as boolean)"
+
+    @property
     def is_key(self) -> bool:
         """Whether an id can have this type."""
         return self.is_whole or self.is_text or self.type == "UUID"
@@ -69,12 +81,25 @@ class LookedAt:
     def rows(self) -> int:
         return next(iter(self.columns.values())).rows
 
+    def with_values_of(self, everything: "LookedAt") -> "LookedAt":
+        """The same columns; those of text with the values and the gaps that they have over several days."""
+        columns = dict(self.columns)
+        for name, look in self.columns.items():
+            over = everything.columns.get(name)
+            if over is not None and over.type == look.type and look.is_text and look.values:
+                missing = max(look.missing, min(over.missing, look.rows - 1))
+                columns[name] = replace(look, values=over.values, missing=missing)
+        return LookedAt(self.view, columns)
+
     def of(self, names: Iterable[str]) -> list[Look]:
         return [self.columns[name] for name in names]
 
 
 def look_at(connection: Connection, view: str, files: Sequence[Path]) -> LookedAt:
-    """Make a view of the files under a name, and look at its columns. Raises EngineError where they can't be read."""
+    """Make a view of the files under a name, and look at its columns.
+
+    Raises EngineError where they can't be read, and LogsError where they have no rows.
+    """
     csv = files[0].name.endswith((".csv", ".csv.gz"))
     read = (
         "read_csv($paths, union_by_name = true)" if csv else "read_parquet($paths, hive_partitioning = false)"
@@ -83,6 +108,8 @@ def look_at(connection: Connection, view: str, files: Sequence[Path]) -> LookedA
     relation.create_view(view)
     kinds = {row["column_name"]: row["column_type"] for row in rows(connection, f"describe {view}")}
     (counted,) = rows(connection, f"select count(*) as n, {_asked(kinds)} from {view}")
+    if not counted["n"]:
+        raise LogsError(f"{files[0]} has 0 rows; at least 1 is required: deliver the day again")
     looks = {
         name: _look(name, kind, counted["n"], counted, f"c{n}_")
         for n, (name, kind) in enumerate(kinds.items())

@@ -1,5 +1,6 @@
 """Names that a preset and SQL can have, for names and values that logs have."""
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 
@@ -12,9 +13,11 @@ _RESERVED = frozenset(
         "default deferrable desc describe distinct do else end except false fetch for foreign from group having in "
         "initially intersect into lambda lateral leading limit not null offset on only or order pivot pivot_longer "
         "pivot_wider placing primary qualify references returning select show some summarize symmetric table then to "
-        "trailing true union unique unpivot using variadic when where window with",
+        "trailing true union unique unpivot using variadic when where window with "
+        "anti asof at authorization binary by collation concurrently cross freeze full glob ilike inner is isnull join "
+        "left like natural notnull outer overlaps positional right semi similar tablesample unpack verbose",
     )
-)  # what `duckdb_keywords()` calls reserved: a column of that name is written in quotes
+)  # what `duckdb_keywords()` calls reserved, or a type or function: a column of that name is written in quotes
 
 
 def tokens(name: str) -> list[str]:
@@ -60,7 +63,17 @@ def sql_domain(column: str, names: Mapping[str, str], name: str) -> str:
     if all(value == named for value, named in names.items()):
         return sql_as(column, name)
     cases = " ".join(f"when {_text(value)} then {_text(named)}" for value, named in names.items())
-    return f"case {sql_name(column)} {cases} end as {name}"
+    return f"case {sql_name(column)} {cases} else {sql_name(column)} end as {name}"
+
+
+def toml_text(value: str) -> str:
+    """Text of TOML, which has the escapes of JSON and more."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def in_comment(name: str) -> str:
+    """The name on one line."""
+    return " ".join(name.split())
 
 
 def toml_list(values: Iterable[str]) -> str:

@@ -72,7 +72,9 @@ def _placed(path: str) -> tuple[str, date] | None:
         day = date(*(int(found[g] or found[f"{g}2"]) for g in "ymd"))
     except ValueError:
         return None
-    name = path[: found.start()] + _code(found, day) + path[found.end() :]
+    *behind, last = path[found.end() :].split("/")
+    behind = [re.sub(r"^([^/=]+=).*|^\d+$", lambda part: f"{part[1] or ''}*", part) for part in behind]
+    name = path[: found.start()] + _code(found, day) + "/".join((*behind, last))
     head, slash, last = name.rpartition("/")
     suffix = next(suffix for suffix in _SUFFIXES if last.endswith(suffix))
     return (name if "{day" in last else f"{head}{slash}*{suffix}"), day
@@ -108,7 +110,8 @@ def _place_of(table: str, groups: dict[str, dict[date, list[Path]]], folder: Pat
 
 def _ranked(table: str, groups: dict[str, dict[date, list[Path]]]) -> Iterator[tuple[int, str]]:
     for template in groups:
-        name = template.partition("{")[0].lower()
+        before, _, behind = template.lower().partition("{")
+        name = before if re.search("[a-z]", before.rpartition("/")[0] or before) else behind.partition("}")[2]
         words = (table, *_ALSO_CALLED[table])
         matches = [n for n, word in enumerate(words) if re.search(rf"(^|[^a-z]){word}", name)]
         if matches:

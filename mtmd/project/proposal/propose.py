@@ -14,9 +14,10 @@ from mtmd.project.engine import Connection, EngineError, locked, rows
 from mtmd.project.proposal import write
 from mtmd.project.proposal.features import ProposedFeatures, find_features, id_feature
 from mtmd.project.proposal.looks import Look, LookedAt, look_at
+from mtmd.project.proposal.names import toml_text
 from mtmd.project.proposal.places import TablePlace, find_places
 from mtmd.project.proposal.roles import Roles, find_roles
-from mtmd.project.proposal.tasks import ProposedTask, find_tasks
+from mtmd.project.proposal.tasks import ProposedTasks, find_tasks
 
 _HEADING = re.compile(r"(?m)^(# ---- .*\n)")
 _DAYS = 7  # of which different values are counted
@@ -35,7 +36,7 @@ class Proposal:
         """The template of a preset with these sections in the place of its own."""
         head, *parts = re.split(_HEADING, template)
         bodies = dict(zip(parts[::2], parts[1::2], strict=True))
-        logs = f'logs = "{self.folder}"'
+        logs = f"logs = {toml_text(str(self.folder))}"
         head = re.sub(r"(?m)^logs = .*$", lambda _: logs, head)
         head = re.sub(r"(?m)^window_days = .*\n", lambda _: f"{self.sections['window']}\n", head)
         above = "\n\n".join(filter(None, (head.strip(), self.sections["ids"], self.sections["sources"])))
@@ -76,12 +77,20 @@ def _propose(
     connection: Connection, folder: Path, places: dict[str, TablePlace], days: list[date]
 ) -> Proposal:
     looked = {table: look_at(connection, table, places[table].days[days[-1]]) for table in TABLES}
+    over_days = {
+        table: look_at(
+            connection,
+            f"{table}_of_days",
+            [file for day in days[-_DAYS:] for file in places[table].days[day]],
+        )
+        for table in ("requests", "ads")
+    }
+    looked |= {table: looked[table].with_values_of(everything) for table, everything in over_days.items()}
     requests, ads, candidates = (looked[table] for table in TABLES)
     roles = find_roles(connection, requests, ads, candidates)
     found = find_tasks(connection, roles, ads, candidates)
     distinct = {
-        table: _distinct(connection, looked[table], places[table], days[-_DAYS:])
-        for table in ("requests", "ads")
+        table: _distinct(connection, looked[table], everything) for table, everything in over_days.items()
     }
     of_requests = find_features(
         connection, "query", requests, roles.taken["requests"], roles.surface, distinct["requests"]
@@ -109,25 +118,21 @@ def _propose(
                 "candidates", write.candidate_columns(roles, found.tasks), None, places["candidates"]
             ),
         },
-        understood=tuple(_understood(roles, found.tasks, of_requests, of_ads, len(days))),
+        understood=tuple(_understood(roles, found, candidates, of_requests, of_ads, len(days))),
     )
 
 
-def _distinct(
-    connection: Connection, table: LookedAt, place: TablePlace, days: Sequence[date]
-) -> dict[str, int]:
+def _distinct(connection: Connection, table: LookedAt, everything: LookedAt) -> dict[str, int]:
     """About how many different values, or elements of lists, the columns of the newest day have over several days."""
-    files = [file for day in days for file in place.days.get(day, ())]
-    everything = look_at(connection, f"{table.view}_of_days", files)
     counts = {name: look.distinct for name, look in everything.columns.items()}
-    lists = [look for look in table.columns.values() if look.element is not None]
-    for look in lists:
-        (found,) = rows(
-            connection,
-            f"select approx_count_distinct(element) as n from "
-            f"(select unnest({quoted(look.name)}) as element from {everything.view})",
-        )
-        counts[look.name] = found["n"]
+    for look in table.columns.values():
+        if look.element is not None:
+            (found,) = rows(
+                connection,
+                f"select approx_count_distinct(element) as n from "
+                f"(select unnest({quoted(look.name)}) as element from {everything.view})",
+            )
+            counts[look.name] = found["n"]
     return {name: counts.get(name, look.distinct) for name, look in table.columns.items()}
 
 
@@ -145,22 +150,34 @@ def _repeat(connection: Connection, place: TablePlace, days: Sequence[date]) -> 
 def _features(
     roles: Roles, requests: ProposedFeatures, ads: ProposedFeatures, distinct: Mapping[str, Mapping[str, int]]
 ) -> str:
-    user = roles.user
-    proposed = [
-        *(
-            [id_feature("user_id", "query", write.id_type(user), distinct["requests"][user.name])]
-            if user
-            else []
-        ),
-        *requests.features,
-        id_feature("ad_id", "item", write.id_type(roles.ad.own), distinct["ads"][roles.ad.own.name]),
-        *ads.features,
-    ]
+    user, ad = roles.user, roles.ad.own
+    of_ad = id_feature("ad_id", "item", write.id_type(ad), distinct["ads"][ad.name], ads.features)
+    proposed = [*requests.features, of_ad, *ads.features]
+    if user is not None:
+        users = distinct["requests"][user.name]
+        proposed.insert(0, id_feature("user_id", "query", write.id_type(user), users, requests.features))
     return "\n\n".join(map(write.feature_toml, proposed))
 
 
+def _of_no_use(roles: Roles, found: ProposedTasks, candidates: LookedAt) -> dict[str, str]:
+    """Columns of candidates that play no part: a task that was not understood is among them."""
+    used = roles.taken["candidates"].union(*({task.name, task.label} for task in found.tasks))
+    return {
+        name: "a score of which no column is the action"
+        if name in found.without_label
+        else f"{look.type} of candidates: no score, no action of a score"
+        for name, look in candidates.columns.items()
+        if name not in used
+    }
+
+
 def _understood(
-    roles: Roles, tasks: Sequence[ProposedTask], requests: ProposedFeatures, ads: ProposedFeatures, days: int
+    roles: Roles,
+    found: ProposedTasks,
+    candidates: LookedAt,
+    requests: ProposedFeatures,
+    ads: ProposedFeatures,
+    days: int,
 ) -> list[str]:
     def of(look: Look | None) -> str:
         return "no column" if look is None else look.name
@@ -174,9 +191,9 @@ def _understood(
         *(
             f"task {task.name}: {task.label} happened"
             + (f", only after {task.parent}" if task.parent else "")
-            for task in tasks
+            for task in found.tasks
         ),
         f"{len(requests.features)} features of requests and {len(ads.features)} of ads, beside the ids",
     ]
-    left_out = {**requests.left_out, **ads.left_out}
+    left_out = {**requests.left_out, **ads.left_out, **_of_no_use(roles, found, candidates)}
     return lines + [f"left out: {name} ({why})" for name, why in left_out.items()]

@@ -1,6 +1,6 @@
 """Which column plays which part of the log contract, by its name, its type and its values."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtmd.errors import LogsError
@@ -109,12 +109,14 @@ def find_roles(connection: Connection, requests: LookedAt, ads: LookedAt, candid
         ad=ad,
         ts=ts,
         ts_column=ts_column,
-        user=_named("user", (look for look in of_requests if look.is_key and look is not surface)),
+        user=_user([look for look in of_requests if look.is_key and look is not surface]),
         surface=Domain.of(surface, "everywhere"),
         product=Domain.of(product, "any_ad"),
         goal=goal,
-        bid=_named("bid", (look for look in of_ads if look.is_fraction and (look.least or 0) >= 0)),
-        impressed=_named("impressed", (look for look in pairs if look.type == "BOOLEAN")),
+        bid=_named(
+            "bid", (look for look in of_ads if (look.is_fraction or look.is_whole) and (look.least or 0) >= 0)
+        ),
+        impressed=_named("impressed", (look for look in pairs if look.is_truth)),
         position=_named("position", (look for look in pairs if look.is_whole and not look.is_unique)),
     )
 
@@ -123,6 +125,14 @@ def _named(part: str, looks: Iterable[Look]) -> Look | None:
     """The column whose name says the part best; None where no name says it."""
     ranked = [(rank, look) for look in looks if (rank := _rank(part, look.name)) is not None]
     return min(ranked, key=lambda pair: (pair[0], len(pair[1].name)), default=(0, None))[1]
+
+
+def _user(looks: Sequence[Look]) -> Look | None:
+    """A column that ends in id, or is one word, comes first: others, such as user_group, say something of the user."""
+    ids = [
+        look for look in looks if tokens(look.name)[-1:] in (["id"], ["uid"]) or len(tokens(look.name)) == 1
+    ]
+    return _named("user", ids) or _named("user", looks)
 
 
 def _rank(part: str, name: str) -> int | None:
@@ -142,7 +152,7 @@ def _key(
         for own in table.columns.values()
         if own.is_key and own.is_unique
         for other in candidates.columns.values()
-        if other.name not in taken and other.type == own.type and not other.is_unique
+        if other.name not in taken and _is_alike(own, other)
         if _holds(connection, table.view, own.name, candidates.view, other.name)
     ]
     if not fitting:
@@ -158,6 +168,12 @@ def _key(
         return key.own.name != key.in_candidates, -len(ranks), min(ranks, default=99)
 
     return min(fitting, key=liking)
+
+
+def _is_alike(own: Look, other: Look) -> bool:
+    """Whether two columns may have the same ids; what differs in every row of candidates is rather their own id."""
+    same_type = own.type == other.type or (own.is_whole and other.is_whole)
+    return same_type and (not other.is_unique or own.name == other.name)
 
 
 def _holds(connection: Connection, table: str, own: str, candidates: str, other: str) -> bool:

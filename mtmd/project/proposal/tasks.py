@@ -13,7 +13,7 @@ from mtmd.project.proposal.roles import Roles
 
 _OF_SCORES = {"p", "pr", "pred", "predicted", "prediction", "score", "prob", "probability", "model", "rate"}
 _ALSO_CALLED = {"ctr": "click", "cvr": "conversion", "vtr": "view", "str": "save"}
-_LEAST_ALIKE = 0.5
+_LEAST_ALIKE = 1.0
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class ProposedTask:
     score: Look
     label: str
     mean: float
+    happened: str  # SQL of the label as BOOLEAN
     parent: str | None = None
     products: tuple[str, ...] | None = None  # that have it; None for all
 
@@ -43,9 +44,7 @@ def find_tasks(connection: Connection, roles: Roles, ads: LookedAt, candidates: 
     """The tasks of one day's candidates. Raises LogsError where there is no score, or none with a label."""
     taken = roles.taken["candidates"]
     scores = [look for look in candidates.columns.values() if look.name not in taken and _is_score(look)]
-    labels = [
-        look.name for look in candidates.columns.values() if look.type == "BOOLEAN" and look.name not in taken
-    ]
+    labels = [look.name for look in candidates.columns.values() if look.is_truth and look.name not in taken]
     if not scores:
         raise LogsError(
             f"{candidates.view}: no column has numbers between 0 and 1; the heavyweight ranker's scores are what a "
@@ -54,19 +53,25 @@ def find_tasks(connection: Connection, roles: Roles, ads: LookedAt, candidates: 
     pairs = _pairs(connection, candidates.view, [look.name for look in scores], labels)
     if not pairs:
         raise LogsError(
-            f"{candidates.view}: no BOOLEAN column is the action of a score ({', '.join(s.name for s in scores)}); "
-            "deliver what really happened to the ads that were shown, one column for each task"
+            f"{candidates.view}: no column of true and false, or of 1 and 0, is the action of a score "
+            f"({', '.join(look.name for look in scores)}); deliver what really happened to the ads that were "
+            "shown, one column for each task"
         )
     means = _means(connection, candidates.view, pairs)
     tasks = [
-        ProposedTask(look, pairs[look.name], means[look.name])
+        ProposedTask(look, pairs[look.name], means[look.name], candidates.columns[pairs[look.name]].truth)
         for look in sorted((s for s in scores if s.name in pairs), key=lambda s: -means[s.name])
     ]
     lacking = _products(connection, roles, ads, candidates, tasks)
     return ProposedTasks(
         tuple(
             ProposedTask(
-                task.score, task.label, task.mean, _parent(connection, candidates, task, tasks), lacking[n]
+                task.score,
+                task.label,
+                task.mean,
+                task.happened,
+                _parent(connection, candidates, task, tasks),
+                lacking[n],
             )
             for n, task in enumerate(tasks)
         ),
@@ -94,7 +99,7 @@ def _pairs(connection: Connection, view: str, scores: Sequence[str], labels: Seq
         return {}
     (found,) = rows(connection, f"select {asked} from {view}")
     alike = {
-        (s, label): _alike(s, label) + max(found[f"c{i}_{j}"], 0)
+        (s, label): 2 * _alike(s, label) + _positive(found[f"c{i}_{j}"])
         for i, s in enumerate(scores)
         for j, label in enumerate(labels)
     }
@@ -103,6 +108,11 @@ def _pairs(connection: Connection, view: str, scores: Sequence[str], labels: Seq
         if s not in pairs and label not in pairs.values() and alike[s, label] >= _LEAST_ALIKE:
             pairs[s] = label
     return pairs
+
+
+def _positive(correlation: float) -> float:
+    """Zero where it is undefined: one of both columns has the same value in every row, or a score is NaN."""
+    return correlation if correlation > 0 else 0.0
 
 
 def _alike(score: str, label: str) -> float:
@@ -121,12 +131,12 @@ def _parent(
     connection: Connection, candidates: LookedAt, task: ProposedTask, tasks: Sequence[ProposedTask]
 ) -> str | None:
     """The least likely action that always comes with this one, and whose score is never below this one's."""
-    score, label = quoted(task.name), quoted(task.label)
+    score, label = quoted(task.name), task.happened
     for other in sorted(tasks, key=lambda other: other.mean):
         if other.mean > task.mean:
             (found,) = rows(
                 connection,
-                f"select count_if({label}) as n, count_if({label} and not {quoted(other.label)}) "
+                f"select count_if({label}) as n, count_if({label} and not {other.happened}) "
                 f"+ count_if({score} > {quoted(other.name)}) as against from {candidates.view}",
             )
             if found["n"] and not found["against"]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from mtmd.logs.contract import OUTCOMES
 from mtmd.project.proposal.features import ProposedFeature, ProposedFeatures
 from mtmd.project.proposal.looks import Look
-from mtmd.project.proposal.names import preset_names, sql_as, sql_name, toml_list
+from mtmd.project.proposal.names import in_comment, preset_names, sql_as, sql_name, toml_list, toml_text
 from mtmd.project.proposal.places import TablePlace
 from mtmd.project.proposal.roles import Roles
 from mtmd.project.proposal.tasks import ProposedTask
@@ -46,19 +46,19 @@ def ad_columns(roles: Roles) -> list[str]:
 def candidate_columns(roles: Roles, tasks: Sequence[ProposedTask]) -> list[str]:
     """SQL of the contract's columns of candidates. A label is null where the ad was not shown or lacks the task."""
     names = task_names(tasks)
-    shown = [] if roles.impressed is None else [sql_name(roles.impressed.name)]
+    shown = [] if roles.impressed is None else [roles.impressed.truth]
     everything = "true as impressed, -- no column says what was shown: every row counts as shown"
     columns = [
         _id(roles.request.in_candidates, roles.request.own, "request_id"),
         _id(roles.ad.in_candidates, roles.ad.own, "ad_id"),
         *(sql_as(task.name, names[task.name]) for task in tasks),
-        everything if roles.impressed is None else sql_as(roles.impressed.name, "impressed"),
+        everything if roles.impressed is None else _named(roles.impressed.truth, "impressed"),
     ]
     for task in tasks:
         defined = [] if task.products is None else [f"{sql_name(task.name)} is not null"]
-        columns.append(_where([*shown, *defined], task.label, names[task.label]))
+        columns.append(_where([*shown, *defined], task.happened, names[task.label]))
     if roles.position is not None:
-        columns.append(_where(shown, roles.position.name, "position"))
+        columns.append(_where(shown, sql_name(roles.position.name), "position"))
     return columns
 
 
@@ -80,7 +80,7 @@ def statement(
         *_select([*columns, *(feature.sql for feature in (features.features if features else ()))]),
     ]
     if features is not None:
-        lines += [f"    -- left out: {name} ({why})" for name, why in features.left_out.items()]
+        lines += [f"    -- left out: {in_comment(name)} ({why})" for name, why in features.left_out.items()]
     # Left to itself, DuckDB matches the columns of CSV files by their position, and skips lines that do not fit.
     csv = "read_csv($paths, header = true, skip = 0, union_by_name = true)"
     reader = csv if place.is_csv else "read_parquet($paths, hive_partitioning = false)"
@@ -97,7 +97,9 @@ def domains_toml(roles: Roles, tasks: Sequence[ProposedTask], without_label: Seq
         more += f", products = {toml_list(task.products)}" if task.products is not None else ""
         lines.append(f'  {{ name = "{names[task.name]}", label = "{names[task.label]}"{more} }},')
     lines.append("]")
-    lines += [f"# left out: {name}, a score of which no column is the action" for name in without_label]
+    lines += [
+        f"# left out: {in_comment(name)}, a score of which no column is the action" for name in without_label
+    ]
     return "\n".join(lines)
 
 
@@ -142,7 +144,7 @@ def sources_toml(places: Mapping[str, TablePlace]) -> str:
     for place in places.values():
         if not place.is_usual:
             form = '\nformat = "csv"' if place.is_csv else ""
-            sections.append(f'[sources.{place.table}]\nfiles = "{place.template}"{form}')
+            sections.append(f"[sources.{place.table}]\nfiles = {toml_text(place.template)}{form}")
     return "\n\n".join(sections)
 
 
@@ -170,16 +172,21 @@ def _select(columns: Sequence[str]) -> list[str]:
     """A column a line; a comment stands behind the comma."""
     lines = []
     for n, column in enumerate(columns):
-        text, comma, comment = column.partition(", -- ")
+        text, comma, comment = column.rpartition(", -- ")
+        if not comma or comment.endswith('"') or '" as ' in comment:  # it is part of a name
+            text, comma, comment = column, "", ""
         end = "" if n == len(columns) - 1 else ","
         lines.append(f"    {text}{end}" + (f" -- {comment}" if comma else ""))
     return lines
 
 
-def _where(conditions: Sequence[str], column: str, name: str) -> str:
-    if not conditions:
-        return sql_as(column, name)
-    return f"case when {' and '.join(conditions)} then {sql_name(column)} end as {sql_name(name)}"
+def _where(conditions: Sequence[str], value: str, name: str) -> str:
+    """SQL of a value where all conditions hold."""
+    return _named(f"case when {' and '.join(conditions)} then {value} end" if conditions else value, name)
+
+
+def _named(value: str, name: str) -> str:
+    return value if value == sql_name(name) else f"{value} as {sql_name(name)}"
 
 
 def _id(column: str, look: Look, name: str) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mtmd.project.engine import locked
-from mtmd.project.proposal.features import find_features, id_feature
+from mtmd.project.proposal.features import ProposedFeature, find_features, id_feature
 from mtmd.project.proposal.roles import Domain
 from tests.project.proposal.test_roles import looked
 
@@ -22,6 +22,7 @@ COLUMNS = {
     "topics": f"[case when n % 9 > 0 then [(n % 4)::integer, 1] else [] end for n in range({N})]",
     "tags": f"[['t' || n % 4] for n in range({N})]",
     "uneven": f"[case when n = 0 then [1.5::float] else [2.5::float, 1] end for n in range({N})]",
+    "hollow": f"[[]::varchar[] for n in range({N})]",
     "nothing": f"[null::integer for n in range({N})]",
     "version": f"[1 for n in range({N})]",
     "born": f"[date '2026-01-01' + n::integer for n in range({N})]",
@@ -52,6 +53,7 @@ def test_columns_become_the_features_that_they_look_like(tmp_path: Path) -> None
     assert found.left_out == {
         "session": "another value in every row",
         "uneven": "FLOAT[] of different lengths, of which no feature is made",
+        "hollow": "an empty list in every row",
         "nothing": "null in every row",
         "version": "the same value in every row",
         "born": "DATE, of which no feature is made",
@@ -74,9 +76,12 @@ def test_a_side_without_a_small_category_marks_its_smallest(tmp_path: Path) -> N
 
 
 def test_an_id_is_a_category_with_room_for_more() -> None:
-    assert dict(id_feature("ad_id", "item", "UUID", 100).settings) == {
+    small = ProposedFeature("country", "item", {"buckets": "64", "shallow": "true"}, "country")
+    assert dict(id_feature("ad_id", "item", "UUID", 100, [small]).settings) == {
         "kind": '"categorical"',
         "buckets": "950",
         "type": '"UUID"',
     }
-    assert "type" not in id_feature("user_id", "query", "VARCHAR", 3).settings
+    alone = id_feature("user_id", "query", "VARCHAR", 3, [])  # each side needs a shallow feature
+    assert alone.settings["shallow"] == "true"
+    assert "type" not in alone.settings

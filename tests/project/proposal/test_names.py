@@ -41,5 +41,5 @@ def test_a_column_is_in_quotes_where_it_must_be() -> None:
 def test_values_of_a_domain_get_their_names() -> None:
     assert sql_domain("page", {"feed": "feed"}, "surface") == "page as surface"
     assert sql_domain("page", {"Home Feed": "home_feed", "it's": "it_s"}, "surface") == (
-        "case page when 'Home Feed' then 'home_feed' when 'it''s' then 'it_s' end as surface"
+        "case page when 'Home Feed' then 'home_feed' when 'it''s' then 'it_s' else page end as surface"
     )

@@ -24,6 +24,8 @@ def _write(folder: Path, *paths: str) -> Path:
         ("requests/date=2026-01-05/part-0.parquet", "requests/date={day}/*.parquet"),
         ("requests/2026-01-05.parquet", "requests/{day}.parquet"),
         ("requests/dt=20260105/a.parquet", "requests/dt={day:%Y%m%d}/*.parquet"),
+        ("requests/date=2026-01-05/hour=07/a.parquet", "requests/date={day}/hour=*/*.parquet"),
+        ("2026-01-05/requests/a.parquet", "{day}/requests/*.parquet"),
         ("requests/2026_01_05/a.csv", "requests/{day:%Y_%m_%d}/*.csv"),
         ("requests/2026/01/05/a.csv.gz", "requests/{day:%Y}/{day:%m}/{day:%d}/*.csv.gz"),
         (

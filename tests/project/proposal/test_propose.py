@@ -122,16 +122,25 @@ def test_values_and_names_that_a_preset_cannot_have_get_others(foreign_logs: Pat
     changed = {
         "requests": ("queries/2026-01-05.parquet", odd),
         "ads": ("creatives/2026/01/05/part-0.parquet", "select * exclude (kind) from t"),
-        "candidates": ("scored/dt=20260105/part-0.parquet", "from t"),
+        "candidates": (
+            "scored/dt=20260105/part-0.parquet",
+            "select * exclude (shown), cast(shown as integer) as shown, 5.5 as margin from t",
+        ),
     }
+    logs = tmp_path / 'team "a"'
     for table, (path, query) in changed.items():
-        (tmp_path / "logs" / table).mkdir(parents=True)
+        (logs / table).mkdir(parents=True)
         for days in range(8):
             with duckdb.connect() as connection:
                 connection.read_parquet(str(foreign_logs / path)).create_view("t")
-                written = str(tmp_path / "logs" / table / f"2026-01-{5 + days:02}.parquet")
+                written = str(logs / table / f"2026-01-{5 + days:02}.parquet")
                 connection.sql(query.format(days=days)).write_parquet(written)
-    create_project(tmp_path / "their-ads", None, propose(tmp_path / "logs"))
+    proposal = propose(logs)
+    assert (
+        proposal.understood[-1]
+        == "left out: margin (DECIMAL(2,1) of candidates: no score, no action of a score)"
+    )
+    create_project(tmp_path / "their-ads", None, proposal)
     preset = load_preset(str(tmp_path / "their-ads" / "preset.toml"))
     assert preset.domains.surfaces == ("home_feed", "home_find")
     assert preset.domains.products == ("any_ad",)

@@ -125,3 +125,16 @@ def test_what_must_be_there_is_said(
     base = {"requests": REQUESTS, "ads": ADS, "candidates": CANDIDATES}[table]
     with pytest.raises(LogsError, match=said):
         _roles(connection, tmp_path, **{table: {**base, column: values}})
+
+
+def test_a_group_of_users_is_no_user_and_bids_may_be_whole(connection: Connection, tmp_path: Path) -> None:
+    requests = {name: column for name, column in REQUESTS.items() if name != "viewer"}
+    requests |= {"user_group": "['a', 'b', 'a', 'b', 'a', 'b']", "uid": "[1, 2, 3, 1, 2, 3]"}
+    ads = {name: column for name, column in ADS.items() if name != "cpc"} | {"bid": "[1, 2, 2]"}
+    roles = _roles(connection, tmp_path, requests=requests, ads=ads)
+    assert (roles.user and roles.user.name, roles.bid and roles.bid.name) == ("uid", "bid")
+
+
+def test_a_table_without_rows_is_named(connection: Connection, tmp_path: Path) -> None:
+    with pytest.raises(LogsError, match=r"requests\.parquet has 0 rows; at least 1 is required"):
+        _roles(connection, tmp_path, requests={"request_id": "[]::bigint[]", "ts": "[]::timestamp[]"})

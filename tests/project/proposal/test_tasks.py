@@ -56,5 +56,23 @@ def test_without_scores_or_labels_it_says_so(connection: Connection, tmp_path: P
     keys = {name: CANDIDATES[name] for name in ("request", "ad", "shown")}
     with pytest.raises(LogsError, match="candidates: no column has numbers between 0 and 1"):
         _tasks(connection, tmp_path, keys | {"p": "[1, 2, 3, 4]"})
-    with pytest.raises(LogsError, match=r"no BOOLEAN column is the action of a score \(p_click\)"):
+    with pytest.raises(LogsError, match=r"or of 1 and 0, is the action of a score \(p_click\)"):
         _tasks(connection, tmp_path, keys | {"p_click": CANDIDATES["p"]})
+
+
+def test_actions_may_be_1_and_0_and_need_not_happen_on_the_day(
+    connection: Connection, tmp_path: Path
+) -> None:
+    numbers = {"shown": "[1, 0, 1, 1]", "clicked": "[1, 0, 0, 1]", "liked": "[false, false, false, false]"}
+    found = _tasks(connection, tmp_path, TREE | numbers)
+    assert [(task.name, task.label, task.happened) for task in found.tasks] == [
+        ("pred_like", "liked", "liked"),
+        ("p_click", "clicked", "cast(clicked as boolean)"),
+        ("score_buy", "bought", "bought"),
+    ]
+    assert found.tasks[2].parent == "p_click"
+
+
+def test_a_score_with_nan_is_a_score(connection: Connection, tmp_path: Path) -> None:
+    found = _tasks(connection, tmp_path, TREE | {"p_click": "[0.5, 'nan'::double, 0.3, 0.4]"})
+    assert "p_click" in {task.name for task in found.tasks}
