@@ -73,10 +73,10 @@ clean:  ## Remove the simulated presets' logs and models, site, caches and .venv
 help:  ## Show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-# The stamp is written last: a killed installation is simply done again. Modules are compiled when they are first
-# imported: most never are, and compiling all of them takes a third of the installation.
+# The stamp is written last: a killed installation is simply done again. pip would compile on one core.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python ($$($(PYTHON) --version)) must be 3.11 or newer; use make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
