@@ -45,6 +45,8 @@ down: $(READY)  ## Stop what `make up` started; runs, schedules and artifacts st
 
 # Several processes share the cores in the tests: threads that wait had better sleep.
 test coverage: export OMP_WAIT_POLICY := PASSIVE
+# A hundred processes import the same modules: they are compiled once, whatever the environment says.
+test coverage: export PYTHONDONTWRITEBYTECODE :=
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: lint  ## Lint, types, import contract, SQL lint, and every test
 	$(PYTEST)
