@@ -43,15 +43,8 @@ _TRAILING = {
     "trailing_digests": "day date, side varchar, digest varchar",
 }
 _DEVIATIONS = {
-    "measure": "varchar",
-    "side": "varchar",
-    "domain": "varchar",
-    "subject": "varchar",
-    "observed": "double",
-    "usual": "double",
-    "lowest": "double",
-    "highest": "double",
-    "share": "double",
+    **dict.fromkeys(("measure", "side", "domain", "subject"), "varchar"),
+    **dict.fromkeys(("observed", "usual", "lowest", "highest", "share"), "double"),
     "stops": "boolean",
 }
 
