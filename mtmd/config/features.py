@@ -82,7 +82,7 @@ class Feature(Frozen):
         None,
         pattern=r"^[a-z][a-z0-9_]*$",
         exclude_if=_is_unset,
-        description="column FLOAT[] with the age of each value, 0 or more, in a unit of your own (multi only)",
+        description="column FLOAT[] with the age of each value, 0 or more, best in hours (multi only)",
     )
     table: str | None = Field(
         None,

@@ -141,4 +141,5 @@ class SourcesConfig(Frozen):
 
     def of(self, table: str) -> Source:
         """Where one table is."""
-        return getattr(self, table)  # type: ignore[no-any-return]
+        source: Source = getattr(self, table)
+        return source

@@ -16,7 +16,7 @@ def statement(name: str) -> str:
     """Text of mtmd/sql/<name>.sql."""
     path = SQL / f"{name}.sql"
     if not path.is_file():
-        raise ConfigError(f"{path} does not exist; run from a checkout of the project (pip install -e .)")
+        raise ConfigError(f"{path} does not exist; the package is not whole: install it again")
     return path.read_text()
 
 

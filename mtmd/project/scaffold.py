@@ -33,9 +33,9 @@ def create_project(folder: Path, name: str | None = None, proposal: Proposal | N
             place = directory / path
             place.parent.mkdir(parents=True, exist_ok=True)
             text = template.read_text(encoding="utf-8")
+            text = text.replace("@name@", name).replace("@folder@", str(target))
             if proposal is not None:
                 text = _proposed(path, text, proposal)
-            text = text.replace("@name@", name).replace("@folder@", str(target))
             place.write_text(text, encoding="utf-8")
     return sorted(path for path in target.rglob("*") if path.is_file())
 

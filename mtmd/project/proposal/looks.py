@@ -1,6 +1,6 @@
 """How the columns of a table look: one scan, and what a proposal needs to know of each."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,6 @@ class LookedAt:
     view: str
     columns: Mapping[str, Look]
 
-    @property
-    def rows(self) -> int:
-        return next(iter(self.columns.values())).rows
-
     def with_values_of(self, everything: "LookedAt") -> "LookedAt":
         """The same columns; those of text with the values and the gaps that they have over several days."""
         columns = dict(self.columns)
@@ -90,9 +86,6 @@ class LookedAt:
                 missing = max(look.missing, min(over.missing, look.rows - 1))
                 columns[name] = replace(look, values=over.values, missing=missing)
         return LookedAt(self.view, columns)
-
-    def of(self, names: Iterable[str]) -> list[Look]:
-        return [self.columns[name] for name in names]
 
 
 def look_at(connection: Connection, view: str, files: Sequence[Path]) -> LookedAt:
