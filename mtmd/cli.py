@@ -81,13 +81,19 @@ def simulate(
 @commands.command()
 def import_kuairand(
     source: Annotated[Path, typer.Option(metavar="FOLDER", help="has the published .csv or .csv.gz files")],
-    logs: Annotated[Path, typer.Option(metavar="FOLDER", help="where to")] = Path("logs/kuairand"),
+    preset: Annotated[
+        str, typer.Option(help="whose features the tables have: a name, or a path to a .toml")
+    ] = "kuairand",
+    logs: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="where to; default: the preset's logs")
+    ] = None,
     seed: Annotated[int, typer.Option(help="of the teacher's training")] = 0,
 ) -> None:
     """Turn KuaiRand-Pure files into the log contract."""
     from mtmd.sources.kuairand import adapter
 
-    report = adapter.import_kuairand(source, logs, seed=seed, on_progress=console.print)
+    place = logs or Path(load_preset(preset).logs)
+    report = adapter.import_kuairand(source, place, preset=preset, seed=seed, on_progress=console.print)
     console.print(report.model_dump_json(indent=2), markup=False)
 
 

@@ -70,16 +70,15 @@ def _read(path: Path) -> tuple[dict[str, Any] | None, tuple[Finding, ...]]:
         text, _, remedy = str(wrong).removeprefix(f"preset {path} ").rpartition("; ")
     finding = error(Part.PRESET, str(path), text or remedy, remedy if text else "correct the file")
     try:
-        values = read_toml(path)
+        values = {"name": "nameless"} | read_toml(path)
         base = str(values.pop("base", ""))
         meant = base if base.endswith(".toml") else nearest(base, preset_names())
-        below = read_said(preset_path(meant or base, path.parent))
+        said = laid_over(read_said(preset_path(meant or base, path.parent)), values, path)
     except ConfigError:
         return None, (finding,)
-    values.setdefault("name", "nameless")
     if meant != base:
         finding = finding.model_copy(update={"remedy": f"write base = {meant!r}, if that is meant"})
-    return laid_over(below, values, path), (finding,)
+    return said, (finding,)
 
 
 def _meant_otherwise(problem: Problem, problems: list[Problem]) -> bool:

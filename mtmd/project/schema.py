@@ -10,6 +10,7 @@ _BASE = {
     "title": "Base",
     "description": "a shipped preset's name, or a path from this file's folder: what is not said here is its",
 }
+_MORE_FEATURES = "features beside those of the base"
 
 
 def preset_schema() -> dict[str, Any]:
@@ -21,7 +22,8 @@ def preset_schema() -> dict[str, Any]:
     needs = _needs(schema, schema["$defs"])
     for table in (schema, *_tables_in(schema, schema["$defs"])):
         table.pop("required", None)
-    schema["properties"] = {"base": _BASE} | schema["properties"]
+    more = schema["properties"]["features"] | {"title": "More Features", "description": _MORE_FEATURES}
+    schema["properties"] = {"base": _BASE} | schema["properties"] | {"more_features": more}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -29,6 +29,7 @@ def import_kuairand(
     source: Path,
     logs: Path,
     *,
+    preset: str = "kuairand",
     seed: int = 0,
     on_progress: Callable[[str], None] | None = None,
     teacher: TeacherConfig | None = None,
@@ -37,13 +38,15 @@ def import_kuairand(
 
     source  folder with log_standard_*_pure, user_features_pure and video_features_basic_pure, .csv or .csv.gz
     logs    where the tables go: an empty folder, or an earlier import's, replaced if anything differs
+    preset  whose features the tables have
 
-    Raises LogsError naming the file, column or folder that is missing or not as published.
+    Raises LogsError naming the file, column or folder that is missing or not as published, and ConfigError for a
+    preset with features that KuaiRand has no values for.
     """
     started = time.perf_counter()
     say = on_progress or (lambda _: None)
     config = teacher or TeacherConfig()
-    declarations = load_preset("kuairand").declarations
+    declarations = load_preset(preset).declarations
     identity = _identity(source, declarations, seed, config)
     store = DayStore(resolve(logs), _MARKER, identity, ImportReport)
     if (report := store.complete("candidates_per_day")) is not None:

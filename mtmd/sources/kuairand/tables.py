@@ -14,6 +14,7 @@ from mtmd.config import Declarations
 from mtmd.errors import ConfigError
 from mtmd.logs.contract import table_columns
 from mtmd.logs.encoding import arrow_schema
+from mtmd.sources.kuairand.histories import Histories
 from mtmd.sources.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, products
 from mtmd.sources.kuairand.source import Source, video_attributes
 from mtmd.teacher.history import EarlierDays
@@ -48,6 +49,7 @@ class LogTables:
             _beside_surface(exposures.user, exposures.surface), exposures.day, outcomes
         )
         self._of_video = EarlierDays(exposures.video, exposures.day, outcomes)
+        self._histories = Histories(exposures, self._attributes["video_id"], self._attributes["tag"])
 
     def day(self, day: int) -> dict[str, pa.Table]:
         """The tables, by name, of one whole UTC day since 1970-01-01."""
@@ -70,6 +72,7 @@ class LogTables:
             name: self._source.users[name].take(user) for name in self._source.users.column_names
         }
         columns |= _outcome_features("user", seen, clicked, good, entered)
+        columns |= self._histories.columns(user, exposures.time_ms[rows])
         columns |= {
             "request_id": request_id,
             "ts": (exposures.time_ms[rows] * 1000).astype("datetime64[us]"),

@@ -4,8 +4,7 @@ A row looks back over the hours of the last days that were over when its own hou
 its own hour, or anything later. Nothing is drawn: the same days are run again, which changes no other column.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import date
 from typing import NamedTuple
 
@@ -13,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from mtmd.logs.encoding import ARROW_TYPES
+from mtmd.sources.histories import Events, newest_before
 from mtmd.sources.simulated.requests import Requests
-from mtmd.sources.simulated.streams import Ints
 
 COLUMNS = {  # that requests may have, with DuckDB's types
     "recent_topics": "INTEGER[]",
@@ -24,27 +23,12 @@ COLUMNS = {  # that requests may have, with DuckDB's types
 }
 _OF_REQUESTS = ("recent_topics",)  # the others tell of clicks
 ACTIONS = np.array(["click", "good_click"])
-DAYS, LENGTH = 7, 20  # how far a row looks back, in days before its own and in values
+DAYS = 7  # how far a row looks back, before its own day
 _HOURS = 24
 
 
-@dataclass(frozen=True)
-class Events:
-    """Things that users did on some days, in any order: who, in which hour since the year 1, about what, and how."""
-
-    user: Ints
-    hour: Ints
-    value: Ints
-    action: Ints  # of ACTIONS; 0 where there is only one
-
-    @staticmethod
-    def concatenate(parts: Sequence["Events"]) -> "Events":
-        columns = zip(*((part.user, part.hour, part.value, part.action) for part in parts), strict=True)
-        return Events(*(np.concatenate(column) for column in columns))
-
-
 class DayEvents(NamedTuple):
-    """What happened on a day: requests by their topics, and clicks by their ads."""
+    """What happened on a day, in hours since the year 1: requests by their topics, and clicks by their ads."""
 
     requests: Events
     clicks: Events
@@ -67,13 +51,13 @@ class Histories:
             events = Events.concatenate(
                 [day.requests if name in _OF_REQUESTS else day.clicks for day in days]
             )
-            offsets, row, place = _before(events, user, hour, first)
-            values = events.value[place]
+            lists = newest_before(events, user, first, hour)
+            values = events.value[lists.place]
             if name == "recent_ad_hours":
-                values = (hour[row] - events.hour[place]).astype(np.float32)
+                values = (hour[lists.row] - events.time[lists.place]).astype(np.float32)
             elif name == "recent_ad_actions":
-                values = ACTIONS[events.action[place]]
-            column = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
+                values = ACTIONS[events.action[lists.place]]
+            column = lists.of(pa.array(values))
             table = table.append_column(name, column.cast(ARROW_TYPES[COLUMNS[name]]))
         return table
 
@@ -85,19 +69,3 @@ class Histories:
             for day in wanted
         }
         return list(self._days.values())
-
-
-def _before(events: Events, user: Ints, hour: Ints, first: int) -> tuple[Ints, Ints, Ints]:
-    """Per row, the user's events of the hours `first` to `hour` - 1, newest first, at most LENGTH.
-
-    Offsets of the rows' lists; and of each value in them the row, and the place of its event.
-    """
-    key = events.user * np.int64(2**32) + events.hour
-    order = np.argsort(key, kind="stable")
-    start = np.searchsorted(key[order], user * np.int64(2**32) + first)
-    stop = np.searchsorted(key[order], user * np.int64(2**32) + hour)
-    length = np.minimum(stop - start, LENGTH)
-    row = np.repeat(np.arange(len(user)), length)
-    offsets = np.concatenate([[0], np.cumsum(length)])
-    back = np.arange(len(row)) - offsets[row]  # 0 = newest
-    return offsets.astype(np.int32), row, order[stop[row] - 1 - back]
