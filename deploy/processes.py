@@ -6,6 +6,7 @@ A record has the process id and the time the process started, because an id alon
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -20,7 +21,23 @@ _LOOK_S = 0.05
 _CLOCK_S = (
     2.0  # the start is known from the clock and the time since boot: a corrected clock moves it a little
 )
+_TAKE_SIGINT = """
+import os, sys
+from signal import SIG_DFL, SIGINT, SIGPIPE, SIGXFSZ, signal
+for number in (SIGINT, SIGPIPE, SIGXFSZ):  # this Python ignores the last two, which the command would inherit
+    signal(number, SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 _children: "list[subprocess.Popen[bytes]]" = []  # dropping a Popen while its process runs is a warning
+
+
+def interruptible(command: Sequence[str]) -> tuple[str, ...]:
+    """The command, as one that does not ignore SIGINT even if its starter does; it keeps its process id.
+
+    What a script starts as `command &` ignores SIGINT, and so does all that the command starts. But a Prefect worker
+    that receives SIGTERM ends by sending SIGINT to itself: a worker that ignores SIGINT would never end.
+    """
+    return (sys.executable, "-ISc", _TAKE_SIGINT, *command)
 
 
 def start(
@@ -30,7 +47,7 @@ def start(
     record.parent.mkdir(parents=True, exist_ok=True)
     with record.with_suffix(".log").open("ab") as log:
         child = subprocess.Popen(
-            command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            interruptible(command), cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip
     _children.append(child)

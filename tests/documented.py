@@ -18,6 +18,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from deploy.processes import interruptible
 from tests.mtmd_flows.runs import LINE, ROOT
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -115,8 +116,8 @@ class Checkout:
         script = "\n".join(("set -eu", *self.exports, line))
         with output.open("wb") as file:
             return subprocess.Popen(
-                ["bash", "-c", script], cwd=self.root, env=environment, stdin=subprocess.DEVNULL,
-                stdout=file, stderr=file, start_new_session=True,
+                interruptible(("bash", "-c", script)), cwd=self.root, env=environment,
+                stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
             )  # fmt: skip
 
     def _await_runs(self) -> None:

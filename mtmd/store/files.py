@@ -96,17 +96,12 @@ def write_json(path: Path, value: Any) -> None:
 @contextmanager
 def atomic_file(final: Path) -> Iterator[Path]:
     """Yield a path to write; on success it is fsynced and replaces `final`, on error it is removed."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.parent / f"{_TEMPORARY}{final.name}-{uuid.uuid4().hex[:8]}"
-    held = _claim(temporary, Path.touch)
-    try:
+    with _claimed(final) as directory:
+        temporary = directory / "file"
         yield temporary
         _fsync(temporary)
         temporary.replace(final)
         _fsync(final.parent)
-    finally:
-        os.close(held)
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -115,18 +110,12 @@ def atomic_directory(final: Path) -> Iterator[Path]:
 
     Outputs are named by their content, so when `final` appeared meanwhile the one that was first stays.
     """
-    final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.parent / f"{_TEMPORARY}{final.name}-{uuid.uuid4().hex[:8]}"
-    held = _claim(temporary, Path.mkdir)
-    try:
+    with _claimed(final) as temporary:
         yield temporary
         for path in sorted(temporary.rglob("*"), reverse=True):
             _fsync(path)
         _fsync(temporary)
         _rename_unless_there(temporary, final)
-    finally:
-        os.close(held)
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def append_line(path: Path, line: str) -> None:
@@ -216,6 +205,22 @@ def _rename_unless_there(temporary: Path, final: Path) -> None:
         if not final.exists():  # otherwise another writer was first, a moment ago
             raise
     _fsync(final.parent)
+
+
+@contextmanager
+def _claimed(final: Path) -> Iterator[Path]:
+    """Yield a locked temporary directory beside `final`, which is removed afterwards.
+
+    A file has one too: a lock on the file itself is lost where a writer replaces the file, as safetensors does.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.parent / f"{_TEMPORARY}{final.name}-{uuid.uuid4().hex[:8]}"
+    held = _claim(temporary, Path.mkdir)
+    try:
+        yield temporary
+    finally:
+        os.close(held)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _claim(temporary: Path, make: Callable[[Path], None]) -> int:

@@ -1,6 +1,7 @@
 """A process is known by its id and its start; what it started ends with it."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -62,6 +63,25 @@ def test_the_output_is_kept_beside_the_record(tmp_path: Path) -> None:
     )
     process.wait(30)
     assert (tmp_path / "speaker.log").read_text() == "here\n"
+
+
+def test_a_process_takes_sigint_though_its_starter_ignores_it(tmp_path: Path) -> None:
+    """As `make up &` in a script does; a Prefect worker could not end."""
+    waits = "import signal; print('here', flush=True); signal.pause()"
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = start(
+            tmp_path / "waiter.json", (sys.executable, "-c", waits), cwd=tmp_path, environment=os.environ
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        while (tmp_path / "waiter.log").read_text() != "here\n":
+            assert recorded(tmp_path / "waiter.json") is not None
+        process.send_signal(signal.SIGINT)
+        assert await_end([process], 10) == []
+    finally:
+        end(process)
 
 
 @pytest.mark.parametrize("session", ["", ", start_new_session=True"])  # a worker's flow runs have their own

@@ -19,3 +19,4 @@ def deployed(next_day: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield Deployed(platform, next_day.logs)
     finally:
         down(platform)
+    assert "Worker 'mtmd' stopped!" in (platform.home / "worker.log").read_text()  # it ended by itself

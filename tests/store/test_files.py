@@ -305,6 +305,14 @@ def test_a_live_writers_work_is_kept(tmp_path: Path, start: StartScript, script:
     assert names(tmp_path) == before
 
 
+def test_a_live_writer_may_replace_its_file(tmp_path: Path) -> None:
+    """As safetensors does with a checkpoint, while another run sweeps."""
+    with atomic_file(tmp_path / "file") as temporary:
+        write_text(temporary, "half")
+        assert sweep(tmp_path) == []
+    assert (tmp_path / "file").read_text() == "half"
+
+
 def test_a_killed_replacement_leaves_the_old_file(tmp_path: Path, start: StartScript) -> None:
     write_text(tmp_path / "file", "old")
     kill(start(HALF_A_FILE, tmp_path / "file"))
