@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mtmd.config import Domains, Feature, SideSchema, Task
-from mtmd.config.features import Declarations
+from mtmd.config import Declarations, Domains, Feature, SideSchema, Task
 from mtmd.errors import ConfigError
 from mtmd.model.batch import ListInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
