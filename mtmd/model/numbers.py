@@ -8,7 +8,7 @@ Tabular Deep Learning (2022, arXiv 2203.05556), and a linear layer after it. E, 
 and shared by the domains of a tower, as embeddings of categories are. The edges are those of
 `mtmd.model.quantiles` over the window's training rows, in all domains of the tower that have the feature.
 
-Deviations from that paper: its bins are plain quantiles, where a value that most rows have would take most bins; and
+Deviations from that paper: its bins are plain quantiles, where a value that most rows have leaves few bins to others; and
 its first and last bin have no end, where here a value outside reads what the nearest edge does, as the norm clips too.
 Shapes: E copies, N rows, C continuous features, k of them encoded alike, T bins, w width.
 """

@@ -51,14 +51,16 @@ def test_piecewise_is_linear_within_each_bin_and_flat_outside() -> None:
     assert made.edges.tolist() == [[0.0, 2.0, 8.0, 16.0]]
     assert encoded(made, [-INF, -5.0, 0.0]) == [[0, 0, 0]] * 3
     assert encoded(made, [0.5, 2.0]) == [[0.25, 0, 0], [1, 0, 0]]
-    assert encoded(made, [5.0, 8.0, 10.0]) == [[1, 0.5, 0], [1, 1, 0], [1, 1, 0.25]]
+    assert encoded(made, [8.0, 10.0]) == [[1, 1, 0], [1, 1, 0.25]]
+    assert encoded(made, [5.0])[0] == pytest.approx([1, 0.5, 0])
     assert encoded(made, [16.0, 17.0, 1e30, INF]) == [[1, 1, 1]] * 4
+    assert encoded(made, [NAN]) == [[0, 0, 0]]  # so that no gradient is NaN
     with torch.no_grad():
         made.weight.copy_(torch.tensor([[[[1.0, 0.0], [2.0, 0.0], [0.0, 4.0]]]]))
         assert made.bias is not None
         made.bias.fill_(10.0)
     values, known = made(column([5.0, 17.0, NAN]))
-    assert values[0, :2, 0].tolist() == pytest.approx([[12.0, 10.0], [13.0, 14.0]])
+    torch.testing.assert_close(values[0, :2, 0], torch.tensor([[12.0, 10.0], [13.0, 14.0]]))
     assert known.tolist() == [[True], [True], [False]]
 
 
