@@ -8,8 +8,8 @@ Tabular Deep Learning (2022, arXiv 2203.05556), and a linear layer after it. E, 
 and shared by the domains of a tower, as embeddings of categories are. The edges are those of
 `mtmd.model.quantiles` over the window's training rows, in all domains of the tower that have the feature.
 
-Deviations from that paper: its bins are plain quantiles, where a value that most rows have leaves few bins to others; and
-its first and last bin have no end, where here a value outside reads what the nearest edge does, as the norm clips too.
+Deviations from that paper: its bins are plain quantiles, where a value that most rows have leaves few bins to others;
+and its first and last bin have no end, where here a value outside reads what the nearest edge does, as the norm clips.
 Shapes: E copies, N rows, C continuous features, k of them encoded alike, T bins, w width.
 """
 
@@ -26,7 +26,7 @@ from mtmd.model.quantiles import LARGEST, ValueCounts
 def encode(x: Tensor, low: Tensor, high: Tensor, inverse: Tensor | None = None) -> Tensor:
     """x (N, k), NaN for missing → what E, or W, is multiplied by: (N, k, T), without NaN.
 
-    Where each bin begins and where it ends, and for piecewise the inverse of its width: (k, T) each.
+    low and high (k, T): where each bin begins, and where it ends; inverse (k, T), for piecewise: of its width.
     """
     x = torch.where(x.isnan(), 0.0, x).clamp(-LARGEST, LARGEST).unsqueeze(2)
     if inverse is None:
