@@ -127,6 +127,25 @@ def test_the_bundle_answers_raw_lists_of_any_length(line: Line) -> None:
     assert np.abs(scores[0] - scores[2]).max() > 1e-5
 
 
+def test_encoded_numbers_are_answered_as_numbers_and_monitored_as_such(line: Line) -> None:
+    """By the bundle, in which a bid of 0 and one of a million lie in the outermost bins."""
+    plan = line.done.plan
+    shard = open_shard(Path(line.done.days.held_out.path))
+    sampled = sample_raw_rows(plan.source, shard, plan.preset.declarations, per_domain=2)
+    ads = tuple(
+        sampled.ads[0] | {"ad_id": number, "bid": bid}
+        for number, bid in enumerate([0.0, 1e-9, 1.0, 1e6, 1e9])
+    )
+    (ranked,) = answer(
+        Path(line.done.exported.path),
+        Asked(ads=ads, bodies=({"requests": sampled.requests[:1], "top_k": 5},)),
+    ).answers
+    scores = {ad.ad_id: ad.score for ad in ranked.requests[0].ads}
+    assert scores[0] == scores[1]
+    assert scores[3] == scores[4]
+    assert len({scores[0], scores[2], scores[3]}) == 3
+
+
 def test_the_ab_test_shows_rankers_the_histories_too(line: Line) -> None:
     done = line.done
     tested = abtest_stage.ab_test(done.plan, done.trained[:2], samples=5, requests=20)

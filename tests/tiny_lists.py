@@ -1,4 +1,6 @@
-"""The preset tiny with lists: the histories that the simulated platform writes where a preset has them."""
+"""The preset tiny with lists, the histories that the simulated platform writes where a preset has them; and with
+encoded numbers.
+"""
 
 from pathlib import Path
 
@@ -31,10 +33,20 @@ ages = "recent_ad_hours"
 table = "ad_id"
 """
 
+ENCODED = {
+    "user_activity": 'encoding = "piecewise"\nbins = 8\nwidth = 4',
+    "bid": 'encoding = "bins"\nwidth = 4',
+    "price": 'encoding = "piecewise"',
+}
+
 
 def write_preset(folder: Path) -> Path:
     """The preset tiny with the platform's histories, each in the table of what it is a history of."""
     features = TINY.read_text().partition("# ---- query side")[2].partition("\n")[2]
+    for name, keys in ENCODED.items():
+        line = f'name = "{name}"\n'
+        assert features.count(line) == 1
+        features = features.replace(line, f"{line}{keys}\n")
     path = folder / "tiny-lists.toml"
     path.write_text(f'base = "tiny"\nname = "tiny-lists"\n{WINDOW}\n{features}\n{LISTS}')
     return path

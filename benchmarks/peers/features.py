@@ -4,6 +4,7 @@ The same rows and features as MTMD's. What MTMD learns per domain the peers get 
 are two more categorical columns. A missing number is the mean, which is 0 after standardisation; a missing category
 is id 0, as in our shards. A list is pooled before a library sees it, since each library has lists of its own kind: its
 embedding, 0 where it is missing, is learned as the networks are, and lies beside the numbers. Its table is its own.
+So is an encoded number, whose edges are MTMD's.
 
 Shapes: N rows of one side, P pairs, C continuous features and V vector components of one side, T tasks.
 """
@@ -17,7 +18,8 @@ from torch import Tensor, nn
 from mtmd.config import Declarations, SideSchema
 from mtmd.extract.window import WindowData
 from mtmd.model.batch import Batch, SideInput
-from mtmd.model.fields import EMBEDDING_STD
+from mtmd.model.fields import EMBEDDING_STD, FieldLayout
+from mtmd.model.numbers import NumberEncodings
 from mtmd.model.pooling import ListPooling
 from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import conditional_logits
@@ -28,10 +30,14 @@ _CONSTANT = 1e-12  # variance of a column that says nothing; it is read as 0
 
 
 class Moments(NamedTuple):
-    """Mean and standard deviation of each number of one side: (C + V,) float32; 0 where a column has no value."""
+    """Mean and standard deviation of each number of one side: (C + V,) float32; 0 where a column has no value.
+
+    edges  of each group of encoded numbers, as NumberEncoding has them
+    """
 
     mean: Tensor
     deviation: Tensor
+    edges: tuple[Tensor, ...] = ()
 
 
 class WindowMoments(NamedTuple):
@@ -47,14 +53,18 @@ def window_moments(data: WindowData, batch_requests: int) -> WindowMoments:
     def batches() -> Iterator[Batch]:
         return data.epoch(0, batch_requests)  # training counts epochs from 1
 
+    query, item = data.declarations.query, data.declarations.item
     return WindowMoments(
-        _moments(batches(), lambda batch: batch.query), _moments(batches(), lambda batch: batch.item)
+        _moments(batches(), lambda batch: batch.query, query),
+        _moments(batches(), lambda batch: batch.item, item),
     )
 
 
-def _moments(batches: Iterator[Batch], side: Callable[[Batch], SideInput]) -> Moments:
+def _moments(batches: Iterator[Batch], side: Callable[[Batch], SideInput], schema: SideSchema) -> Moments:
+    encodings = NumberEncodings(FieldLayout(schema).encoded)
     sums = torch.zeros(3, 1, dtype=torch.float64)  # count, sum, sum of squares: (3, C + V)
     for batch in batches:
+        encodings.observe(side(batch).continuous)
         numbers = _numbers(side(batch)).double()
         known = ~numbers.isnan()
         filled = numbers.nan_to_num(nan=0.0)
@@ -62,7 +72,9 @@ def _moments(batches: Iterator[Batch], side: Callable[[Batch], SideInput]) -> Mo
     count, total, squares = sums
     mean = total / count.clamp(min=1)
     variance = (squares / count.clamp(min=1) - mean.square()).clamp(min=0)
-    return Moments(mean.float(), torch.where(variance > _CONSTANT, variance, 0.0).sqrt().float())
+    deviation = torch.where(variance > _CONSTANT, variance, 0.0).sqrt()
+    edges = tuple(group.get_buffer("edges") for group in encodings.groups)
+    return Moments(mean.float(), deviation.float(), edges)
 
 
 def _numbers(side: SideInput) -> Tensor:
@@ -71,10 +83,14 @@ def _numbers(side: SideInput) -> Tensor:
 
 
 class SideColumns(nn.Module):
-    """One side's rows as columns: ids (N,) int64 under the names in `sizes`, and the numbers (N, C + V + lists)."""
+    """One side's rows as columns: ids (N,) int64 under the names in `sizes`, and the numbers (N, width).
+
+    These are the plain ones, the encoded ones and the lists.
+    """
 
     mean: Tensor
     inverse: Tensor
+    plain: Tensor
 
     def __init__(self, schema: SideSchema, moments: Moments) -> None:
         super().__init__()
@@ -88,9 +104,14 @@ class SideColumns(nn.Module):
         self.tables = nn.ModuleList(nn.Embedding((f.buckets or 0) + 1, f.width) for f in schema.lists)
         for table in self.tables:
             nn.init.normal_(table.weight, std=EMBEDDING_STD)
-        self.width = len(moments.mean) + sum(feature.width for feature in schema.lists)
-        self.register_buffer("mean", moments.mean)
-        deviation = moments.deviation
+        layout = FieldLayout(schema)
+        self.encodings = NumberEncodings(layout.encoded)
+        for group, edges in zip(self.encodings.groups, moments.edges, strict=True):
+            group.get_buffer("edges").copy_(edges)
+        self.width = layout.numeric_width + layout.encoded_width + sum(f.width for f in schema.lists)
+        self.register_buffer("plain", torch.tensor(layout.numeric_columns, dtype=torch.long))
+        self.register_buffer("mean", moments.mean[self.plain])
+        deviation = moments.deviation[self.plain]
         self.register_buffer("inverse", torch.where(deviation > 0, 1.0 / deviation, 0.0))
 
     def forward(self, side: SideInput) -> Columns:
@@ -99,9 +120,14 @@ class SideColumns(nn.Module):
         counts = torch.tensor(side.counts, device=side.continuous.device)
         columns[self._domain] = torch.repeat_interleave(counts)  # (N,)
         if self.width:
-            numbers = ((_numbers(side) - self.mean) * self.inverse).nan_to_num(nan=0.0)
-            columns[self.numbers] = torch.cat([numbers, *self._pooled(side)], dim=1)
+            numbers = ((_numbers(side)[:, self.plain] - self.mean) * self.inverse).nan_to_num(nan=0.0)
+            columns[self.numbers] = torch.cat([numbers, *self._encoded(side), *self._pooled(side)], dim=1)
         return columns
+
+    def _encoded(self, side: SideInput) -> Iterator[Tensor]:
+        """Each group's (N, k w)."""
+        for values, known in self.encodings(side.continuous):
+            yield torch.where(known.unsqueeze(2), values[0], 0.0).flatten(1)
 
     def _pooled(self, side: SideInput) -> Iterator[Tensor]:
         """Each list's (N, w)."""
@@ -126,7 +152,7 @@ class PairColumns(nn.Module):
         return self.query, self.item
 
     def forward(self, batch: Batch) -> Columns:
-        """The batch's P pairs, flat: each id (P,), the numbers of either side (P, C + V)."""
+        """The batch's P pairs, flat: each id (P,), the numbers of either side (P, width)."""
         query = {name: column[batch.pair_query] for name, column in self.query(batch.query).items()}
         item = {name: column[batch.pair_item] for name, column in self.item(batch.item).items()}
         return query | item

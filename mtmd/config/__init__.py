@@ -3,9 +3,10 @@
 from mtmd.config.ab_test import ABTestConfig
 from mtmd.config.base import Frozen
 from mtmd.config.data import DataConfig
+from mtmd.config.declarations import Declarations, SideSchema
 from mtmd.config.domains import Domain, Domains, Slice, Task
 from mtmd.config.evaluation import EvaluationConfig
-from mtmd.config.features import COMPANION_TYPES, LONGEST_LIST, Declarations, Feature, SideSchema
+from mtmd.config.features import COMPANION_TYPES, LONGEST_LIST, Feature
 from mtmd.config.gates import GatesConfig
 from mtmd.config.ids import IdsConfig, IdType
 from mtmd.config.model import ModelConfig, RivalsConfig, TwoTowerConfig

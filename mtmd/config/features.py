@@ -1,22 +1,19 @@
-"""Feature declarations: what each tower reads, and where each value sits in its matrices."""
+"""One feature: a column that a tower reads, and how."""
 
-from functools import cached_property
 from typing import Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from mtmd.config.base import Frozen
-from mtmd.config.domains import Domains
-from mtmd.config.ids import IdsConfig
 
 Side = Literal["query", "item"]
 Kind = Literal["continuous", "categorical", "embedding"]
 ColumnType = Literal["FLOAT", "DOUBLE", "INTEGER", "BIGINT", "VARCHAR", "UUID"]
 Pooling = Literal["mean", "sum", "max", "attention"]
+Encoding = Literal["bins", "piecewise"]
 Companion = Literal["weights", "actions", "ages"]  # what a list may have beside each of its values
 
+BINS = 16  # of an encoded number, unless the preset says otherwise
 LONGEST_LIST = 10_000  # values of one list in the logs or in a request: a longer one is taken for a mistake
 COMPANION_TYPES: dict[Companion, str] = {"weights": "FLOAT[]", "actions": "VARCHAR[]", "ages": "FLOAT[]"}
 
@@ -42,12 +39,28 @@ class Feature(Frozen):
     )
     buckets: int | None = Field(None, ge=1, le=2**31 - 2, description="hash buckets (categorical only)")
     width: int = Field(
-        16, ge=1, le=4096, description="of a category's embedding; for `embedding`, the vector's length"
+        16,
+        ge=1,
+        le=4096,
+        description="of the embedding of a category or of an encoded number; for `embedding`, the vector's length",
     )
     type: ColumnType | None = Field(
         None, description="column type in the logs, of one value where `multi`; VARCHAR or FLOAT by kind"
     )
     log1p: bool = Field(False, description="read as sign(x) · ln(1 + |x|) (continuous only)")
+    encoding: Encoding | None = Field(
+        None,
+        exclude_if=_is_unset,
+        description="read as an embedding instead of one standardised number: bins has one for each bin of values that "
+        "the window's training rows have about equally often, piecewise is linear within each bin (continuous only)",
+    )
+    bins: int | None = Field(
+        None,
+        ge=2,
+        le=256,
+        exclude_if=_is_unset,
+        description=f"of an encoded number, at most so many; {BINS} when omitted (with `encoding` only)",
+    )
     multi: bool = Field(
         False,
         exclude_if=_is_unset,
@@ -111,6 +124,8 @@ class Feature(Frozen):
             (categorical == (self.buckets is not None), "`buckets` goes with categorical, and only there"),
             (categorical or not self.shallow, "only categorical features can be shallow"),
             (continuous or not self.log1p, "only continuous features can take log1p"),
+            (continuous or self.encoding is None, "only continuous features can have an `encoding`"),
+            (self.encoding is not None or self.bins is None, "`bins` goes with `encoding`, which it needs"),
             (self.type in {None, *allowed}, f"type {self.type} must be one of {sorted(allowed)}"),
             (categorical or not self.multi, "only categorical features can be multi"),
             (
@@ -140,6 +155,11 @@ class Feature(Frozen):
         return f"{value_type}[]" if self.multi else value_type
 
     @property
+    def field_width(self) -> int:
+        """Columns of its field in a tower's input."""
+        return 1 if self.kind == "continuous" and self.encoding is None else self.width
+
+    @property
     def companions(self) -> dict[Companion, str]:
         """The columns of what the values of a list have beside them, in the order of `Companion`."""
         columns = {"weights": self.weights, "actions": self.actions, "ages": self.ages}
@@ -149,135 +169,3 @@ class Feature(Frozen):
     def hashed_as(self) -> str:
         """The feature name that is hashed with each value: features that share a table hash alike."""
         return self.table or self.name
-
-
-class SideSchema(Frozen):
-    """The features of one tower in matrix order: continuous, categorical with one value, embedding, then lists.
-
-    Fields are numbered in that order too. N rows are three matrices: `continuous` (N, C) float32,
-    `categorical` (N, K) int64 with 0 = missing and 1..buckets = hashed value, `embedding` (N, V) float32 with
-    all vectors side by side; and for each list its hashed values. Missing numbers are NaN, a missing list is empty.
-    """
-
-    side: Side
-    domains: tuple[str, ...] = Field(description="surfaces or products, in index order")
-    continuous: tuple[Feature, ...]
-    categorical: tuple[Feature, ...]
-    embedding: tuple[Feature, ...]
-    lists: tuple[Feature, ...] = Field((), description="multi-valued categorical features")
-    shared: frozenset[str] = Field(
-        frozenset(), description="features, of either side, whose table others read too"
-    )
-
-    @property
-    def fields(self) -> tuple[Feature, ...]:
-        return self.continuous + self.categorical + self.embedding + self.lists
-
-    @property
-    def columns(self) -> dict[str, str]:
-        """Columns of the logs that the features are read from, with their DuckDB types."""
-        companions = {
-            column: COMPANION_TYPES[what]
-            for feature in self.lists
-            for what, column in feature.companions.items()
-        }
-        return {feature.name: feature.column_type for feature in self.fields} | companions
-
-    @property
-    def vector_width(self) -> int:
-        """V: total width of the vectors."""
-        return sum(feature.width for feature in self.embedding)
-
-    @property
-    def shallow(self) -> tuple[int, ...]:
-        """Positions, within the categorical features, of the shallow ones."""
-        return tuple(i for i, feature in enumerate(self.categorical) if feature.shallow)
-
-    @property
-    def present(self) -> NDArray[np.bool_]:
-        """(|domains|, F): whether the domain has the field."""
-        return np.array(
-            [[f.domains is None or name in f.domains for f in self.fields] for name in self.domains],
-            dtype=np.bool_,
-        )
-
-
-class Declarations(Frozen):
-    """All that decides how a raw row becomes a tower's input; part of every shard and every bundle."""
-
-    domains: Domains
-    features: tuple[Feature, ...] = Field(min_length=2)
-    hash_seed: int = Field(0, ge=0, description="seed of the categorical hash")
-    ids: IdsConfig = Field(
-        IdsConfig(),
-        exclude_if=lambda ids: ids == IdsConfig(),  # so that ids of the usual type change no output's name
-        description="types of the ids",
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        names = [(feature.side, feature.name) for feature in self.features]
-        if repeated := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"features {sorted(repeated)} are declared more than once")
-        for feature in self.features:
-            known = self.domains.surfaces if feature.side == "query" else self.domains.products
-            if feature.domains is not None and (bad := set(feature.domains) - set(known)):
-                raise ValueError(
-                    f"feature {feature.name!r} names domains {sorted(bad)}; declared: {list(known)}"
-                )
-        for side in ("query", "item"):
-            if not any(feature.side == side and feature.shallow for feature in self.features):
-                raise ValueError(
-                    f"the {side} side has no shallow feature; mark one categorical with shallow = true"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _check_references(self) -> Self:
-        names = {(feature.side, feature.name) for feature in self.features}
-        for feature in self.features:
-            for what, column in feature.companions.items():
-                if (feature.side, column) in names:
-                    raise ValueError(
-                        f"feature {feature.name!r} has {what} {column!r}, which is a feature itself; give the {what} a "
-                        "column of their own"
-                    )
-            if feature.table is not None:
-                self._check_table(feature)
-        return self
-
-    def _check_table(self, feature: Feature) -> None:
-        """Raise ValueError unless one other feature has the table, with as many rows of the same width."""
-        owners = [
-            f for f in self.features if f.name == feature.table and f.table is None and f is not feature
-        ]
-        what = f"feature {feature.name!r} has table {feature.table!r}"
-        if len(owners) != 1:
-            raise ValueError(
-                f"{what}, which names {len(owners)} features that have a table of their own; it must name one"
-            )
-        own, theirs = (feature.buckets, feature.width), (owners[0].buckets, owners[0].width)
-        if own != theirs:
-            raise ValueError(
-                f"{what}, and {own} buckets and width; they must be {theirs}, as those of {feature.table!r}"
-            )
-
-    @cached_property
-    def query(self) -> SideSchema:
-        return self._side("query", self.domains.surfaces)
-
-    @cached_property
-    def item(self) -> SideSchema:
-        return self._side("item", self.domains.products)
-
-    def _side(self, side: Side, domains: tuple[str, ...]) -> SideSchema:
-        declared = [feature for feature in self.features if feature.side == side]
-        return SideSchema(
-            side=side,
-            domains=domains,
-            continuous=tuple(f for f in declared if f.kind == "continuous"),
-            categorical=tuple(f for f in declared if f.kind == "categorical" and not f.multi),
-            embedding=tuple(f for f in declared if f.kind == "embedding"),
-            lists=tuple(f for f in declared if f.multi),
-            shared=frozenset(f.table for f in self.features if f.table is not None),
-        )

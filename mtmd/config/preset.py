@@ -9,9 +9,10 @@ from pydantic import Field, ValidationError, model_validator
 from mtmd.config.ab_test import ABTestConfig
 from mtmd.config.base import Frozen
 from mtmd.config.data import DataConfig
+from mtmd.config.declarations import Declarations
 from mtmd.config.domains import Domains
 from mtmd.config.evaluation import EvaluationConfig
-from mtmd.config.features import Declarations, Feature
+from mtmd.config.features import Feature
 from mtmd.config.gates import GatesConfig
 from mtmd.config.ids import IdsConfig
 from mtmd.config.model import ModelConfig, RivalsConfig

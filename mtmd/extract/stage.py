@@ -111,9 +111,13 @@ def shard_fingerprint(
             "format": SHARD_FORMAT,
             "sources": sources,
             "sql": source.bare_statements() | {name: bare_sql(statement(name)) for name in _STATEMENTS},
-            # What depends on what is the model's affair: another tree reads the same shards.
+            # What depends on what, and how numbers are encoded, is the model's affair: the shards are the same.
             "declarations": declarations.model_dump(
-                mode="json", exclude={"domains": {"constrained": True, "tasks": {"__all__": {"parent"}}}}
+                mode="json",
+                exclude={
+                    "domains": {"constrained": True, "tasks": {"__all__": {"parent"}}},
+                    "features": {"__all__": {"encoding", "bins"}},
+                },
             ),
         }
     )

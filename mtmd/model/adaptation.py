@@ -1,10 +1,10 @@
 """Domain Adaptation (paper §2.1.2, Fig. 3): per-domain BatchNorm, learned defaults and an SE block.
 
 Each feature is a field. A number, and each component of a vector, passes the norm of the row's domain;
-a category is an embedding shared by the tower's domains, a list the pooled embeddings of its values. What is missing
-in a row, or in the whole domain, is that domain's learned default. Then the SE block of the domain reweights the fields
-(reading: at field level, as in ADIN, the paper's reference 8). `adaptation = "shared"` takes the paper's Table 6 factor
-away: one norm and one set of defaults for all domains of a tower, and no SE block.
+a category, or an encoded number, is an embedding shared by the tower's domains, a list the pooled embeddings of its
+values. What is missing in a row, or in the whole domain, is that domain's learned default. Then the SE block of the
+domain reweights the fields (reading: at field level, as in ADIN, the paper's reference 8). `adaptation = "shared"`
+takes the paper's Table 6 factor away: one norm and one set of defaults for all domains of a tower, and no SE block.
 
 Deviations: the paper's BatchNorm has the statistics of the whole window instead of a batch's (docs/tuning.md has what
 those cost), which leave missing values out, and normalised values are clipped at ±10, so that a value unlike anything
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from mtmd.config import ModelConfig, SideSchema
 from mtmd.model.batch import SideInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
+from mtmd.model.numbers import NumberEncodings
 
 CLIP = 10.0
 EPSILON = 1e-10  # on a variance: columns with a standard deviation far below 1e-5 count as constant
@@ -127,7 +128,8 @@ class DomainFields(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Rows to adapted columns (N, D) and SE gates (N, F).
 
-        numbers (N, M) with NaN for missing; embedded, per table: values (N, k, w) and a known mask (N, k);
+        numbers (N, M) with NaN for missing; embedded, per group of encoded numbers, then per table: values (N, k, w)
+        and a known mask (N, k);
         present (D,), or (N, D) for rows of several domains: the columns that a row's domain has.
         """
         start = numbers.shape[1]
@@ -164,11 +166,14 @@ class DomainAdaptation(nn.Module):
     """Adaptation of a tower: tables shared by its domains, everything else per domain unless configured shared."""
 
     present: Tensor
+    has_number: Tensor
+    columns: Tensor | None
 
     def __init__(self, schema: SideSchema, config: ModelConfig, owned: Owned | None = None) -> None:
         """`owned` is as in FieldTables."""
         super().__init__()
         self.layout = FieldLayout(schema)
+        self.encodings = NumberEncodings(self.layout.encoded)
         self.tables = FieldTables(self.layout, owned=owned)
         self.shared = config.adaptation == "shared"
         count = len(schema.domains)
@@ -177,6 +182,10 @@ class DomainAdaptation(nn.Module):
         )
         present = torch.stack([self.layout.present_columns(domain) for domain in range(count)])
         self.register_buffer("present", present, persistent=False)  # (|domains|, D)
+        has_number = torch.from_numpy(schema.present[:, : len(schema.continuous)])
+        self.register_buffer("has_number", has_number, persistent=False)  # (|domains|, C)
+        columns = torch.tensor(self.layout.numeric_columns, dtype=torch.long) if self.layout.encoded else None
+        self.register_buffer("columns", columns, persistent=False)
 
     def of(self, domain: int) -> nn.Module:
         """The DomainFields that rows of a domain pass."""
@@ -188,7 +197,9 @@ class DomainAdaptation(nn.Module):
         times (N,): how often a row's values count; once when omitted.
         """
         self.tables.observe(side.categorical, side.lists, _once(side) if times is None else times)
-        numbers = _numbers(side)
+        has_number = self.has_number.repeat_interleave(torch.tensor(side.counts), dim=0)
+        self.encodings.observe(torch.where(has_number, side.continuous, torch.nan))
+        numbers = plain_numbers(side.continuous, side.embedding, self.columns)
         if self.shared:
             self.domains[0].observe(numbers, self._present(side))  # type: ignore[operator]
             return
@@ -198,17 +209,16 @@ class DomainAdaptation(nn.Module):
     def forward(self, side: SideInput) -> tuple[Tensor, Tensor]:
         """Rows sorted by domain → adapted (N, D) and gates (N, F), in float32 under autocast too."""
         with torch.autocast(side.continuous.device.type, enabled=False):
-            numbers = _numbers(side)
+            numbers = plain_numbers(side.continuous, side.embedding, self.columns)
+            embedded = [*self.encodings(side.continuous), *self.tables(side.categorical, side.lists)]
             if self.shared:
                 present = self._present(side)
-                values = [
-                    (embedded[0], known) for embedded, known in self.tables(side.categorical, side.lists)
-                ]
+                values = [(copies[0], known) for copies, known in embedded]
                 every: tuple[Tensor, Tensor] = self.domains[0](numbers, values, present)
                 return every
             tables = [
                 list(zip(by_domain(values[0], side), by_domain(known, side), strict=True))
-                for values, known in self.tables(side.categorical, side.lists)
+                for values, known in embedded
             ]
             adapted = [
                 fields(rows, [table[domain] for table in tables], self.present[domain])
@@ -223,9 +233,10 @@ class DomainAdaptation(nn.Module):
         return self.present.repeat_interleave(torch.tensor(side.counts), dim=0)
 
 
-def _numbers(side: SideInput) -> Tensor:
-    """(N, C + V) float32, NaN = missing"""
-    return torch.cat([side.continuous, side.embedding], dim=1)
+def plain_numbers(continuous: Tensor, embedding: Tensor, columns: Tensor | None) -> Tensor:
+    """(N, C) and (N, V) → those that are not encoded (N, M) float32, NaN = missing; all where columns is None"""
+    numbers = torch.cat([continuous, embedding], dim=1)
+    return numbers if columns is None else numbers.index_select(1, columns)
 
 
 def _once(side: SideInput) -> Tensor:

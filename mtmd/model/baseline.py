@@ -16,6 +16,7 @@ from mtmd.model.adaptation import WindowNorm
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
 from mtmd.model.layers import Norm, Stack, normalise, pad_rows
+from mtmd.model.numbers import NumberEncodings
 from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability
 
@@ -28,7 +29,7 @@ ABSENT = math.log(0.5)  # stands where a task does not exist in a pair's domain
 class PlainTower(nn.Module):
     """E independent MLPs over the same fields: tables, learned defaults and weights of their own.
 
-    The norm has no parameters, so sharing its statistics among the networks couples nothing.
+    The norm and the edges of encoded numbers are no parameters, so sharing them among the networks couples nothing.
     """
 
     columns: Tensor
@@ -47,6 +48,7 @@ class PlainTower(nn.Module):
     ) -> None:
         """`owned` has the shared tables of the tower that was made before, as in FieldTables."""
         super().__init__()
+        self.encodings = NumberEncodings(layout.encoded, networks)
         self.tables = FieldTables(layout, networks, owned)
         self.norm = WindowNorm(layout.numeric_width, model.norm_min_rows)
         self.default = nn.Parameter(torch.zeros(networks, 1, layout.width))
@@ -71,6 +73,7 @@ class PlainTower(nn.Module):
     def observe(self, side: SideInput, times: Tensor) -> None:
         """Rows of the window for the norm's statistics, and for the values' counts, as often as `times` (N,) says."""
         self.tables.observe(side.categorical, side.lists, times)
+        self.encodings.observe(side.continuous)
         self.norm.observe(*self._numbers(side))
 
     def _numbers(self, side: SideInput) -> tuple[Tensor, Tensor]:
@@ -85,7 +88,8 @@ class PlainTower(nn.Module):
         z: Tensor = self.norm(numbers, seen)
         parts = [torch.where(seen, z, self.default[:, :, :numeric])]  # (E, N, M)
         start = numeric
-        for values, known in self.tables(side.categorical, side.lists):  # (E, N, k, w), (N, k)
+        embedded = [*self.encodings(side.continuous), *self.tables(side.categorical, side.lists)]
+        for values, known in embedded:  # (E, N, k, w), (N, k)
             k, w = values.shape[2:]
             default = self.default[:, :, start : start + k * w].view(networks, 1, k, w)
             parts.append(torch.where(known.unsqueeze(2), values, default).flatten(2))

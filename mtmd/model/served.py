@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.model.adaptation import DomainFields, Statistics
+from mtmd.model.adaptation import DomainFields, Statistics, plain_numbers
 from mtmd.model.experts import DomainExpert
 from mtmd.model.layers import LowRankCross, Stack, normalise
+from mtmd.model.served_numbers import served_encodings
 from mtmd.model.served_tables import ServedList, copied, served_tables
 from mtmd.model.towers import Tower
 
@@ -32,6 +33,7 @@ class DomainModule(nn.Module):
     shift: Tensor
     bias: Tensor
     present: Tensor
+    columns: Tensor | None
 
     def __init__(self, tower: Tower, domain: int) -> None:
         super().__init__()
@@ -42,8 +44,12 @@ class DomainModule(nn.Module):
         assert isinstance(fields, DomainFields)  # as DomainAdaptation builds them; nn.ModuleList has no types
         self.fields = fields
         present = tower.adaptation.present[domain]
-        numeric = tower.adaptation.layout.numeric_width
-        self.tables = served_tables(tower.adaptation.tables, present[numeric:], fields.default[numeric:])
+        layout = tower.adaptation.layout
+        numeric = layout.numeric_width
+        start = numeric + layout.encoded_width
+        encoded, default = slice(numeric, start), fields.default
+        self.encodings = served_encodings(tower.adaptation.encodings, present[encoded], default[encoded])
+        self.tables = served_tables(tower.adaptation.tables, present[start:], default[start:])
         expert = tower.experts[domain]
         assert isinstance(expert, DomainExpert)
         self.expert = ServedExpert(expert)
@@ -52,6 +58,7 @@ class DomainModule(nn.Module):
             self.register_buffer(name, value)
         self.register_buffer("bias", tower.bias[domain].detach().clone())
         self.register_buffer("present", present[:numeric])
+        self.register_buffer("columns", tower.adaptation.columns)
         self.eval()
 
     def forward(
@@ -67,9 +74,10 @@ class DomainModule(nn.Module):
 
     def adapt(self, continuous: Tensor, categorical: Tensor, embedding: Tensor, *lists: Tensor) -> Tensor:
         """The same matrices → adapted columns (N, D)."""
-        numbers = torch.cat([continuous, embedding], dim=1)
+        numbers = plain_numbers(continuous, embedding, self.columns)
         statistics: Statistics = (self.centre, self.scale, self.shift)
         parts = [self.fields.adapt_numbers(numbers, self.present, statistics)]
+        parts += [encoding(continuous) for encoding in self.encodings]
         parts += [
             table(*lists[table.inputs]) if isinstance(table, ServedList) else table(categorical)
             for table in self.tables

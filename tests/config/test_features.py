@@ -58,6 +58,20 @@ def test_the_column_type_follows_kind_and_type(given: dict[str, object], column:
         ({"kind": "continuous", "table": "y"}, r"'x' is continuous: only categorical .* share a `table`"),
         ({"kind": "continuous", "min_count": 3}, r"only categorical features can have a `min_count`"),
         ({"kind": "categorical", "buckets": 4, "min_count": 1}, r"greater than or equal to 2"),
+        (
+            {"kind": "embedding", "encoding": "bins"},
+            r"'x' is embedding: only continuous .* have an `encoding`",
+        ),
+        (
+            {"kind": "continuous", "bins": 8},
+            r"'x' is continuous: `bins` goes with `encoding`, which it needs",
+        ),
+        (
+            {"kind": "continuous", "encoding": "quantiles"},
+            r"Input should be 'bins' or 'piecewise'.*'quantiles'",
+        ),
+        ({"kind": "continuous", "encoding": "bins", "bins": 1}, r"greater than or equal to 2"),
+        ({"kind": "continuous", "encoding": "piecewise", "bins": 257}, r"less than or equal to 256"),
         ({"kind": "categorical", "buckets": 4, "multi": True}, r"`max_length` goes with multi"),
         ({"kind": "categorical", "buckets": 4, "max_length": 5}, r"`max_length` goes with multi"),
         ({"kind": "categorical", "buckets": 4, "pooling": "sum"}, r"`pooling` goes with multi"),
@@ -85,6 +99,12 @@ def test_the_column_type_follows_kind_and_type(given: dict[str, object], column:
 def test_a_wrong_feature_is_refused(given: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Feature.model_validate({"name": "x", "side": "query"} | given)
+
+
+def test_a_number_is_one_column_unless_it_is_encoded() -> None:
+    encoded = AGE.model_copy(update={"encoding": "piecewise", "width": 8})
+    assert [feature.field_width for feature in (AGE, encoded, VECTOR, COUNTRY)] == [1, 8, 4, 16]
+    assert encoded.column_type == AGE.column_type
 
 
 def test_a_side_orders_its_features_by_kind_then_declaration() -> None:
@@ -197,6 +217,7 @@ def test_a_reference_to_what_is_none_is_refused(changes: dict[str, object], mess
 
 def test_keys_that_a_feature_does_not_set_leave_no_trace_in_what_names_stored_outputs() -> None:
     later = {"multi", "max_length", "pooling", "weights", "actions", "ages", "table", "min_count"}
-    assert not later & COUNTRY.model_dump(mode="json").keys()
+    later |= {"encoding", "bins"}
+    assert not later & (COUNTRY.model_dump(mode="json").keys() | AGE.model_dump(mode="json").keys())
     assert TERMS.model_dump(mode="json").keys() & later == {"multi", "max_length", "weights"}
     assert Feature.model_validate(TERMS.model_dump(mode="json")) == TERMS

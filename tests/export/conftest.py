@@ -39,7 +39,7 @@ class Exported:
 
 @pytest.fixture(scope="session")
 def small_preset() -> Preset:
-    """Two surfaces, two products, and lists; the item side has no vectors, so its files have no such input."""
+    """Two surfaces, two products, lists and encoded numbers; the item side has no vectors and no other numbers."""
     return Preset.model_validate(
         {
             "name": "small",
@@ -74,6 +74,14 @@ def small_preset() -> Preset:
                     "shallow": True,
                 },
                 {"name": "activity", "side": "query", "kind": "continuous", "log1p": True},
+                {
+                    "name": "pace",
+                    "side": "query",
+                    "kind": "continuous",
+                    "encoding": "piecewise",
+                    "bins": 8,
+                    "width": 4,
+                },
                 {
                     "name": "vector",
                     "side": "query",
@@ -114,8 +122,14 @@ def small_preset() -> Preset:
                     "max_length": 5,
                     "pooling": "attention",
                 },
-                {"name": "bid", "side": "item", "kind": "continuous"},
-                {"name": "price", "side": "item", "kind": "continuous", "domains": ["shopping"]},
+                {"name": "bid", "side": "item", "kind": "continuous", "encoding": "bins", "width": 4},
+                {
+                    "name": "price",
+                    "side": "item",
+                    "kind": "continuous",
+                    "encoding": "piecewise",
+                    "domains": ["shopping"],
+                },
                 {"name": "goal", "side": "item", "kind": "categorical", "buckets": 8, "shallow": True},
                 {
                     "name": "topic",
@@ -187,6 +201,7 @@ def _write_logs(logs: Path) -> None:
             "user_id": pa.int64(),
             "country": pa.string(),
             "activity": pa.float32(),
+            "pace": pa.float32(),
             "vector": pa.list_(pa.float32()),
             "words": pa.list_(pa.string()),
             "word_weights": pa.list_(pa.float32()),
@@ -221,6 +236,7 @@ def _request(rng: np.random.Generator, number: int, surface: str) -> dict[str, A
         "user_id": int(rng.integers(40)),
         "country": [None, "fr", "île", "東京"][number % 4],
         "activity": [None, float("nan"), -3.5, 1e6][number % 4] if number % 3 else float(rng.exponential()),
+        "pace": [None, 2.5, 2.5, float(number)][number % 4],
         "vector": rng.normal(size=3).tolist() if surface == "search" and number % 5 else None,
         "words": words,
         "word_weights": None if words is None else [float(place % 3) for place in range(len(words))],

@@ -43,6 +43,7 @@ def test_raw_rows_are_the_logs_values_of_every_domain(rows: RawRows) -> None:
         "user_id",
         "country",
         "activity",
+        "pace",
         "vector",
         "words",
         "word_weights",

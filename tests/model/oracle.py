@@ -9,12 +9,14 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtmd.config import Declarations, Feature, ModelConfig, SideSchema
+from mtmd.config.features import BINS
 from mtmd.logs.lists import ACTIONS, AGES
 from mtmd.model.adaptation import CLIP, EPSILON, DomainFields
 from mtmd.model.batch import Batch, ListInput, SideInput
@@ -93,11 +95,11 @@ class PlainAdaptation(nn.Module):
         super().__init__()
         self.schema = schema
         self.has = torch.from_numpy(schema.present)  # (|domains|, fields)
-        self.widths = [1 if f.kind == "continuous" else f.width for f in schema.fields]
+        self.widths = [f.field_width for f in schema.fields]
         numeric = {
             i: w
             for i, (f, w) in enumerate(zip(schema.fields, self.widths, strict=True))
-            if f.kind != "categorical"
+            if f.kind != "categorical" and f.encoding is None
         }
         self.norms = {i: [PlainNorm(config) for _ in range(w)] for i, w in numeric.items()}
         self.gain = nn.ParameterDict({str(i): nn.Parameter(torch.empty(w)) for i, w in numeric.items()})
@@ -124,7 +126,13 @@ class PlainAdaptation(nn.Module):
             for j, norm in enumerate(self.norms.get(i, ())):
                 norm.observe([v for v in raw[self.has[domain, i], j].tolist() if not math.isnan(v)])
 
-    def forward(self, rows: SideInput, domain: Tensor, tables: "dict[str, PlainTable]") -> list[Tensor]:
+    def forward(
+        self,
+        rows: SideInput,
+        domain: Tensor,
+        tables: "dict[str, PlainTable]",
+        encodings: "dict[str, PlainEncoding]",
+    ) -> list[Tensor]:
         """Adapted fields, each (N, width)."""
         fields = []
         for i, raw in enumerate(self.columns(rows)):
@@ -133,6 +141,9 @@ class PlainAdaptation(nn.Module):
                 mean, std = torch.tensor([norm.moments for norm in self.norms[i]], dtype=torch.float64).T
                 z = ((raw.nan_to_num().double() - mean) / std).clamp(-CLIP, CLIP).float()
                 value = z * self.gain[str(i)] + self.shift[str(i)]
+            elif (feature := self.schema.fields[i]).encoding is not None:
+                seen = ~raw.isnan() & self.has[domain, i].unsqueeze(1)
+                value = encodings[feature.name](raw[:, 0])
             else:
                 table = tables[self.schema.fields[i].name]
                 admitted = torch.tensor([table.admits(value) for value in raw], dtype=torch.bool)
@@ -149,6 +160,44 @@ class PlainAdaptation(nn.Module):
         squeezed = torch.stack([field.mean(dim=1) for field in fields], dim=1)
         gates = 2 * torch.sigmoid(self.excite(F.relu(self.squeeze(squeezed))))
         return [field * gates[:, [i]] for i, field in enumerate(fields)]
+
+
+class PlainEncoding(nn.Module):
+    """A number as an embedding, value by value, from edges over all values of the window."""
+
+    def __init__(self, feature: Feature) -> None:
+        super().__init__()
+        self.bins = feature.bins or BINS
+        self.piecewise = feature.encoding == "piecewise"
+        self.linear = nn.Linear(self.bins, feature.width, bias=self.piecewise)
+        self.values: list[float] = []
+
+    def forward(self, values: Tensor) -> Tensor:
+        edges = plain_edges(self.values, self.bins, closed=self.piecewise)
+        rows = [self.encoded(value, edges) for value in values.nan_to_num().tolist()]
+        embedded: Tensor = self.linear(torch.tensor(rows).view(-1, self.bins))
+        return embedded
+
+    def encoded(self, value: float, edges: list[float]) -> list[float]:
+        if self.piecewise:
+            row = [min(max((value - low) / (high - low), 0.0), 1.0) for low, high in pairwise(edges)]
+        else:
+            place = sum(value >= start for start in edges[1:])
+            row = [float(other == place) for other in range(self.bins)]
+        return row + [0.0] * (self.bins - len(row))
+
+
+def plain_edges(values: Sequence[float], bins: int, *, closed: bool) -> list[float]:
+    """The first value of each bin; if `closed`, then the largest value of all, once."""
+    left, starts = sorted(Counter(values).items()), list[float]()
+    while left:
+        bins_left = bins - len(starts)
+        share = sum(count for _, count in left) / bins_left
+        value, taken = left.pop(0)
+        starts.append(value)
+        while len(left) + 1 > bins_left and left and taken + left[0][1] <= share:
+            taken += left.pop(0)[1]
+    return starts + [max(values)] * (closed and max(values) > starts[-1])
 
 
 @dataclass(frozen=True)
@@ -285,9 +334,11 @@ class PlainTowerOracle(nn.Module):
             self.notes[f.name] = nn.ModuleDict(notes)
             attention = dict(self.attention.items()).get(f.name)
             self.tables[f.name] = PlainTable(tables[key], notes, attention, f.min_count or 0, Counter())
+        self.encoded = {i: f for i, f in enumerate(schema.continuous) if f.encoding is not None}
+        self.encodings = nn.ModuleDict({f.name: PlainEncoding(f) for f in self.encoded.values()})
         adaptations = len(schema.domains) if config.adaptation == "domain" else 1
         self.adaptations = nn.ModuleList(PlainAdaptation(schema, config) for _ in range(adaptations))
-        width = sum(1 if f.kind == "continuous" else f.width for f in schema.fields)
+        width = sum(f.field_width for f in schema.fields)
         shallow_width = sum(f.width for f in schema.fields if f.shallow)
         self.shared = nn.ModuleList(
             PlainNetwork(width, config.expert_widths, config) for _ in range(config.domain_shared_expert)
@@ -308,6 +359,10 @@ class PlainTowerOracle(nn.Module):
             for value, count in zip(lists.ids.tolist(), repeated, strict=True):
                 self.tables[feature.name].seen[value] += count
         domain_of = torch.repeat_interleave(torch.tensor(distinct.counts))
+        for i, feature in self.encoded.items():
+            present = torch.from_numpy(self.schema.present)[domain_of, i]
+            values = distinct.continuous[present, i].tolist()
+            self.encodings[feature.name].values += [value for value in values if not math.isnan(value)]  # type: ignore[operator]
         for d in range(len(self.experts)):
             own = torch.nonzero(domain_of == d).squeeze(1)
             self.adaptations[d % len(self.adaptations)].observe(_take(distinct, own), domain_of[own])  # type: ignore[operator]
@@ -320,7 +375,9 @@ class PlainTowerOracle(nn.Module):
         for d, expert in enumerate(self.experts):
             adaptation = self.adaptations[d % len(self.adaptations)]
             mine = torch.nonzero(domain_of[pick] == d).squeeze(1)
-            fields = adaptation(_take(distinct, pick[mine]), domain_of[pick[mine]], self.tables)
+            fields = adaptation(
+                _take(distinct, pick[mine]), domain_of[pick[mine]], self.tables, dict(self.encodings.items())
+            )
             x = torch.cat(fields, dim=1)
             domain_shared = self.shared[0](x) if len(self.shared) else x
             shallow = [f for f, feature in zip(fields, self.schema.fields, strict=True) if feature.shallow]
@@ -412,9 +469,19 @@ def _table_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
                 yield read(attention.query)[0].T, own.attention[2].weight
 
 
+def _encoding_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
+    for group, encoding in zip(fast.adaptation.layout.encoded, fast.adaptation.encodings.groups, strict=True):
+        for place, feature in enumerate(group.features):
+            own = plain.encodings[feature.name]
+            yield read(encoding.weight)[0, place].T, own.linear.weight
+            if encoding.bias is not None:
+                yield read(encoding.bias)[0, 0, place], own.linear.bias
+
+
 def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
     layout = fast.adaptation.layout
     yield from _table_pairs(fast, plain, read)
+    yield from _encoding_pairs(fast, plain, read)
     # The fast model's column order: where each declared field starts, and which columns are its.
     starts = dict(zip(layout.fields, torch.tensor((0, *layout.widths)).cumsum(0).tolist(), strict=False))
     spans = [list(range(starts[f], starts[f] + w)) for f, w in _declared(plain.schema)]
@@ -431,7 +498,7 @@ def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
 
 
 def _declared(schema: SideSchema) -> list[tuple[object, int]]:
-    return [(f, 1 if f.kind == "continuous" else f.width) for f in schema.fields]
+    return [(f, f.field_width) for f in schema.fields]
 
 
 def _adaptation_pairs(

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mtmd.config import Domains, Feature, SideSchema, Task
-from mtmd.config.features import Declarations
+from mtmd.config import Declarations, Domains, Feature, SideSchema, Task
 from mtmd.errors import ConfigError
 from mtmd.model.batch import ListInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
@@ -94,12 +93,27 @@ def listed_features() -> tuple[Feature, ...]:
 
 def test_lists_are_fields_among_the_categories_and_shallow_ones_come_last() -> None:
     layout = FieldLayout(listed_preset().declarations.query)
-    names = ["age", "topics", "words", "recent_ads", "tags", "country"]
+    names = ["age", "spend", "wait", "rank", "topics", "words", "recent_ads", "tags", "country"]
     assert [field.name for field in layout.fields] == names
     assert layout.shallow_width == 5
     assert [table.shared for table in layout.tables] == ["topic", None, "ad_id", None, None]
-    without_words = FieldLayout(listed_preset().declarations.query, domain=0)
-    assert [field.name for field in without_words.fields] == [name for name in names if name != "words"]
+    in_feed = FieldLayout(listed_preset().declarations.query, domain=0)
+    assert [field.name for field in in_feed.fields] == [
+        name for name in names if name not in {"rank", "words"}
+    ]
+
+
+def test_encoded_numbers_are_fields_between_vectors_and_categories() -> None:
+    declarations = listed_preset().declarations
+    query, item = FieldLayout(declarations.query), FieldLayout(declarations.item)
+    assert query.widths[:4] == (1, 3, 2, 2)
+    assert (query.numeric_columns, query.numeric_width, query.encoded_width) == ([0], 1, 7)
+    assert [(group.encoding, group.bins, group.columns) for group in query.encoded] == [
+        ("bins", 4, (1,)),
+        ("piecewise", 3, (2, 3)),
+    ]
+    assert [group.columns for group in FieldLayout(declarations.query, domain=0).encoded] == [(1,), (2,)]
+    assert (item.numeric_columns, item.encoded[0].bins, item.widths[0]) == ([], 16, 2)
 
 
 def test_a_table_that_both_sides_read_is_one_parameter_of_the_first() -> None:

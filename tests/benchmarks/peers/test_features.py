@@ -84,16 +84,37 @@ def test_labels_are_the_teacher_scores_and_octr_is_masked_on_shopping(
 def test_lists_are_pooled_beside_the_numbers_and_0_where_missing() -> None:
     preset = listed_preset()
     schema = preset.declarations.query
-    columns = SideColumns(schema, Moments(torch.zeros(1), torch.ones(1)))
-    assert columns.width == 1 + 3 + 4 + 4 + 2
+    columns = SideColumns(schema, Moments(torch.zeros(4), torch.ones(4), listed_edges()))
+    assert columns.width == 1 + (3 + 2 + 2) + 3 + 4 + 4 + 2  # a plain number, encoded ones, lists
     assert len(columns.sizes) == 2  # country and the surface: no list is an id
     side = random_batch(preset.declarations).query
     numbers = columns(side)["query_numbers"]
     assert numbers.shape == (21, columns.width)
     ads = side.lists[1]
-    assert not numbers[ads.lengths == 0, 4:8].any()
+    assert not numbers[ads.lengths == 0, 11:15].any()
     (row,) = (ads.lengths > 1).nonzero()[0]
     own = columns.tables[1](ads.take(row[None]).ids).mean(dim=0)
-    torch.testing.assert_close(numbers[row, 4:8], own)
+    torch.testing.assert_close(numbers[row, 11:15], own)
     first = first_pair(random_batch(preset.declarations))
     torch.testing.assert_close(columns(first.query)["query_numbers"], numbers[:1])
+
+
+def listed_edges() -> tuple[torch.Tensor, ...]:
+    """Of spend, in four bins, and of wait and rank, in three."""
+    three = torch.tensor([-1.0, 1.0, 2.0, 3.0])
+    return torch.tensor([[-1.0, 0.0, 1.0, 2.0, torch.inf]]), torch.stack([three, three])
+
+
+def test_encoded_numbers_lie_beside_the_others_and_are_0_where_missing() -> None:
+    schema = listed_preset().declarations.query
+    columns = SideColumns(schema, Moments(torch.zeros(4), torch.ones(4), listed_edges()))
+    side = random_batch(listed_preset().declarations, seed=1).query
+    numbers = columns(side)["query_numbers"]
+    torch.testing.assert_close(numbers[:, 0], side.continuous[:, 0].nan_to_num())
+    spend, missing = side.continuous[:, 1], side.continuous[:, 1].isnan()
+    assert missing.any()
+    assert not numbers[missing, 1:4].any()
+    (row,) = (spend > 2.0).nonzero()[0]
+    torch.testing.assert_close(
+        numbers[row, 1:4], columns.encodings.groups[0].get_parameter("weight")[0, 0, 3]
+    )
