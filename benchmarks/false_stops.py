@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from shutil import copytree, rmtree
 from tempfile import TemporaryDirectory
@@ -261,10 +262,11 @@ def _faulty_table(rows: Sequence[Row]) -> Table:
 
 
 def _scaled_table(seen: Counter[tuple[str, int]]) -> Table:
-    edges = ("fewer", *(f"{edge:,}" for edge in SIZES), "more")
+    between = (f"{low:,} to {high:,}" for low, high in pairwise(SIZES))
+    names = (f"fewer than {SIZES[0]:,}", *between, f"{SIZES[-1]:,} or more")
     rows = [
-        (f"{edges[size]} to {edges[size + 1]}", days, *(seen[what, size] / days for what in ("one", "all")))
-        for size in range(len(SIZES) + 1)
+        (name, days, *(seen[what, size] / days for what in ("one", "all")))
+        for size, name in enumerate(names)
         if (days := seen["days", size])
     ]
     columns = (
