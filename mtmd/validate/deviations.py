@@ -1,16 +1,18 @@
 """Which numbers of a day are not as earlier days let expect, and which of them stop the run.
 
-`comparisons.py` says what is compared. A number is outside where it is not in the narrower of two prediction intervals
-for one new day, each of the form forecast ± t(f, 1 − α / 4m) · error · sqrt(r):
+`comparisons.py` says what is compared. A number is outside where it is not in the narrowest of f prediction intervals
+for one new day, each of the form forecast ± t(d, 1 − α / 2fm) · error · sqrt(r). Mean scores have three weeks of
+earlier days or more in the shape of a Gaussian process that fits them best (`course.py`), one of f = 3. Everything else
+has f = 2 intervals:
 
     level   the forecast is the mean of the n earlier days;
-            error² = s² (1 + 1 / n), with their standard deviation s, and f = n − 1
+            error² = s² (1 + 1 / n), with their standard deviation s, and d = n − 1
     week    the forecast is yesterday's value, moved as it moved over the same two weekdays a week before;
-            error² is the mean square that this forecast had on the earlier days, and f is their number
+            error² is the mean square that this forecast had on the earlier days, and d is their number
 
 The first is surer where days scatter at random, the second where values drift or follow the week. Either error has the
 usual sampling error in it; r ≥ 1 makes it larger for a day with fewer requests than usual. m counts all comparisons of
-the day and α is `false_alarm` (Bonferroni: over m numbers, two intervals, two sides). With few earlier days a fixed
+the day and α is `false_alarm` (Bonferroni: over m numbers, f intervals, two sides). With few earlier days a fixed
 factor takes the place of the intervals (`few_days_factor`).
 """
 
@@ -24,6 +26,7 @@ from scipy.special import stdtrit  # of Student's t; scipy.stats takes most of a
 
 from mtmd.config import DataConfig, Declarations
 from mtmd.validate.comparisons import Comparison, comparisons
+from mtmd.validate.course import LEAST_DAYS, SHAPES, Forecast, forecast
 from mtmd.validate.results import DayProfile
 from mtmd_expectations.steadiness import Measure
 
@@ -77,36 +80,43 @@ def interval(comparison: Comparison, day: date, compared: int, limits: DataConfi
     earlier = comparison.earlier
     if len(earlier) < limits.min_trailing_days:
         return _few_days(comparison.measure, fmean(earlier.values()), limits.few_days_factor)
-    tail = limits.false_alarm / (4 * compared)
-    forecasts = (_level(earlier), *_week(earlier, day, limits.min_trailing_days))
+    forecasts, choices = _forecasts(comparison, day, limits.min_trailing_days)
+    tail = limits.false_alarm / (2 * choices * compared)
     reaches = [
-        -float(stdtrit(freedom, tail)) * sqrt(max(error, comparison.floor) * comparison.thinner)
-        for _, error, freedom in forecasts
+        -float(stdtrit(own.freedom, tail)) * sqrt(max(own.variance, comparison.floor) * comparison.thinner)
+        for own in forecasts
     ]
     reach = min(reaches)
-    usual = forecasts[reaches.index(reach)][0]
+    usual = forecasts[reaches.index(reach)].expected
     reach += 1e-9 * abs(usual)  # numbers that are equal but for the order of a sum are equal
     return Interval(-inf if comparison.measure is Measure.CATEGORIES else usual - reach, usual, usual + reach)
 
 
-def _level(earlier: Mapping[date, float]) -> tuple[float, float, int]:
-    """Forecast, variance of its error, degrees of freedom."""
+def _forecasts(comparison: Comparison, day: date, least: int) -> tuple[Sequence[Forecast], int]:
+    """The forecasts of which the surest counts, and among how many it is chosen."""
+    earlier = comparison.earlier
+    if comparison.measure is Measure.SCORES and len(earlier) >= LEAST_DAYS:
+        return (forecast(earlier, day),), len(SHAPES)
+    return (_level(earlier), *_week(earlier, day, least)), 2
+
+
+def _level(earlier: Mapping[date, float]) -> Forecast:
     values, days = tuple(earlier.values()), len(earlier)
-    return fmean(values), variance(values) * (1 + 1 / days), days - 1
+    return Forecast(fmean(values), variance(values) * (1 + 1 / days), days - 1)
 
 
-def _week(earlier: Mapping[date, float], day: date, least: int) -> Iterator[tuple[float, float, int]]:
-    """The same of yesterday's value and last week's change; nothing where fewer than `least` errors are known."""
+def _week(earlier: Mapping[date, float], day: date, least: int) -> Iterator[Forecast]:
+    """Of yesterday's value and last week's change; nothing where fewer than `least` errors are known."""
 
-    def forecast(of: date) -> float | None:
+    def moved(of: date) -> float | None:
         before = [earlier.get(of - timedelta(days=age)) for age in (1, _WEEK, _WEEK + 1)]
         yesterday, then, eve = before
         return None if yesterday is None or then is None or eve is None else yesterday + then - eve
 
-    today = forecast(day)
-    errors = [value - told for own, value in earlier.items() if (told := forecast(own)) is not None]
+    today = moved(day)
+    errors = [value - told for own, value in earlier.items() if (told := moved(own)) is not None]
     if today is not None and len(errors) >= least:
-        yield today, fmean(error * error for error in errors), len(errors)
+        yield Forecast(today, fmean(error * error for error in errors), len(errors))
 
 
 def _few_days(measure: Measure, usual: float, factor: float) -> Interval:

@@ -42,7 +42,7 @@ from mtmd_expectations.common import together
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
-VALIDATION_FORMAT = 2  # raise it whenever the same suites on the same files would give other results
+VALIDATION_FORMAT = 3  # raise it whenever the same suites on the same files would give other results
 _SAMPLES = 5
 _GREAT_EXPECTATIONS = Lock()
 _SKIPPED = {

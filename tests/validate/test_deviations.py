@@ -1,7 +1,7 @@
 """Intervals pinned by hand, and what stops the run."""
 
 from datetime import date, timedelta
-from math import exp, inf, log, sqrt
+from math import exp, inf, log, pi, sin, sqrt
 from statistics import fmean, stdev
 
 import pytest
@@ -9,6 +9,7 @@ from scipy.stats import t as student
 
 from mtmd.config import DataConfig, Preset
 from mtmd.validate.comparisons import Comparison
+from mtmd.validate.course import forecast
 from mtmd.validate.deviations import deviations, interval
 from mtmd.validate.results import DayProfile, DomainProfile, NullProfile
 from mtmd_expectations.steadiness import Measure
@@ -65,6 +66,19 @@ def test_days_that_scatter_at_random_are_compared_with_their_mean() -> None:
     assert interval(_comparison(values), DAY, 10, LIMITS).usual == pytest.approx(sum(values) / 28)
 
 
+def test_a_mean_score_with_three_weeks_before_it_has_the_interval_of_its_course() -> None:
+    values = [0.12 * sin(i / 5) + 0.15 * (i % 7 < 2) + 0.01 * ((i * 5) % 7 - 3) for i in range(21)]
+    expected = forecast(_before(values), DAY)
+    # One of 3 shapes, 10 numbers, two sides.
+    reach = student.isf(0.01 / (2 * 3 * 10), 20) * sqrt(expected.variance)
+    found = interval(_comparison(values, Measure.SCORES), DAY, 10, LIMITS)
+    assert (found.usual, found.highest) == pytest.approx((expected.expected, expected.expected + reach))
+    # Shares do not have it, nor have means with fewer days before them.
+    assert interval(_comparison(values), DAY, 10, LIMITS).usual != pytest.approx(expected.expected)
+    few = _comparison(values[1:], Measure.SCORES)
+    assert interval(few, DAY, 10, LIMITS) == interval(_comparison(values[1:]), DAY, 10, LIMITS)
+
+
 @pytest.mark.parametrize(
     ("measure", "value", "lowest", "highest"),
     [
@@ -114,6 +128,23 @@ def test_a_teacher_scaled_in_a_domain_stops_the_run_with_numbers_that_say_so(tin
     assert (found[0].lowest, found[0].highest) == pytest.approx(
         (exp(fmean(means) - reach), exp(fmean(means) + reach))
     )
+
+
+@pytest.mark.parametrize(("scale", "stops"), [(1.3, [True, True]), (1 / 1.3, [True, True]), (1.0, [])])
+def test_scaled_tasks_stop_the_run_in_a_domain_that_drifts_and_follows_the_week(
+    tiny_preset: Preset, scale: float, stops: list[bool]
+) -> None:
+    means = [
+        0.1 * exp(0.12 * sin(2 * pi * i / 35) + 0.15 * (i % 7 < 2) + 0.02 * ((i * 5) % 7 - 3) / 3)
+        for i in range(29)
+    ]
+    *earlier, day = [_day(DAY - timedelta(days=28 - i), mean) for i, mean in enumerate(means)]
+    day = _day(day.day, scale * means[-1])
+    found = deviations(day, earlier, tiny_preset.declarations, LIMITS)
+    assert [one.stops for one in found if one.subject in {"ctr", "gctr"}] == stops
+    # The mean of four weeks alone would let it pass.
+    spread = stdev(map(log, means[:-1]))
+    assert abs(log(scale * means[-1]) - fmean(map(log, means[:-1]))) < student.isf(0.01 / 36, 27) * spread
 
 
 @pytest.mark.parametrize(
