@@ -22,12 +22,13 @@ import pytest
 import yaml
 from prefect.events.schemas.automations import AutomationCore
 
-from deploy.apply_automations import _REFERENCE, apply
 from mtmd_flows import monitor, rollback
+from mtmd_flows.automations import _REFERENCE, apply, packaged
 from tests.documented import Checkout, Step, checkout_in
 from tests.mtmd_flows.runs import NEXT, ROOT, Run
 
-_FILES = sorted((ROOT / "deploy" / "automations").glob("*.yaml"))
+_FILES = sorted(packaged().glob("*.yaml"))
+_PACKAGED = packaged().relative_to(ROOT)
 _DECLARED = [one for path in _FILES for one in yaml.safe_load(path.read_text())["automations"]]
 
 WITHIN_S = int(os.environ.get("MTMD_ZOMBIE_WITHIN_S", "10"))  # 90 as shipped, which would take minutes
@@ -152,7 +153,7 @@ def live(first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
     """With a champion and no logs; the zombie automation waits for seconds instead of minutes."""
     checkout = checkout_in(tmp_path_factory.mktemp("live") / "checkout")
     shutil.copytree(first_run.root, checkout.line)
-    zombies = checkout.root / "deploy" / "automations" / "crash-zombies.yaml"
+    zombies = checkout.root / _PACKAGED / "crash-zombies.yaml"
     text, changed = re.subn(r"(?m)^( +within:) 90$", rf"\1 {WITHIN_S}", zombies.read_text())
     assert changed == 1
     zombies.write_text(text)
@@ -253,7 +254,7 @@ def test_a_run_whose_machine_died_is_crashed_and_the_next_one_has_its_slot(
 def test_a_changed_file_is_applied_and_leaves_the_switch_to_people(live: Live, tmp_path: Path) -> None:
     """After the breach above, for which one was enabled."""
     api = f"http://127.0.0.1:{live.checkout.environment['A_PORT']}/api"
-    shutil.copytree(live.checkout.root / "deploy" / "automations", tmp_path / "automations")
+    shutil.copytree(live.checkout.root / _PACKAGED, tmp_path / "automations")
     breach = tmp_path / "automations" / "monitor-breach.yaml"
     breach.write_text(breach.read_text().replace("Start the daily run at once.", "Start the daily run."))
     assert set(apply(breach.parent, api)) == {
