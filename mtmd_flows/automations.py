@@ -89,7 +89,7 @@ def _declared(directory: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         try:
             found = yaml.safe_load(path.read_text(encoding="utf-8"))
         except yaml.YAMLError as error:
-            raise ConfigError(f"{path} is no YAML: {error}; correct it") from error
+            raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}; correct it") from error
         listed = found.get("automations") if isinstance(found, dict) else None
         if not isinstance(listed, list) or not all(isinstance(one, dict) and "name" in one for one in listed):
             raise ConfigError(f"{path} must have a list `automations`, each of them with a name; correct it")

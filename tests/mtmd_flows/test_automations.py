@@ -21,9 +21,11 @@ from typing import Any
 import pytest
 import yaml
 from prefect.events.schemas.automations import AutomationCore
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from mtmd.errors import ConfigError
 from mtmd_flows import monitor, rollback
-from mtmd_flows.automations import _REFERENCE, apply, packaged
+from mtmd_flows.automations import _REFERENCE, apply, automations, packaged
 from tests.documented import Checkout, Step, checkout_in
 from tests.mtmd_flows.runs import NEXT, ROOT, Run
 
@@ -88,6 +90,36 @@ def test_retraining_on_a_breach_is_off_and_zombies_are_looked_for() -> None:
     assert on["mtmd-crash-zombies"] is True
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())
     assert deployments["definitions"]["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, r"automations has no \.yaml file; name a folder with automations"),
+        ("automations: [", r"own\.yaml is no YAML: while parsing a flow node"),
+        (
+            "automations: [{enabled: true}]",
+            r"own\.yaml must have a list `automations`, each of them with a name",
+        ),
+        ("automations: [{name: mine, trigger: 3}]", r"own\.yaml, automation mine: .*; correct the file"),
+    ],
+)
+def test_a_folder_that_has_no_automations_is_refused(tmp_path: Path, text: str | None, said: str) -> None:
+    (tmp_path / "automations").mkdir()
+    if text is not None:
+        (tmp_path / "automations" / "own.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=f"(?s){said}"):
+        list(apply(tmp_path / "automations", "http://127.0.0.1:9/api"))
+
+
+def test_a_server_that_does_not_answer_or_is_not_named_is_said() -> None:
+    with pytest.raises(ConfigError, match=r"the Prefect server at http://127\.0\.0\.1:9/api does not answer"):
+        list(apply(packaged(), "http://127.0.0.1:9/api"))
+    with (
+        temporary_settings({PREFECT_API_URL: None}),
+        pytest.raises(ConfigError, match="PREFECT_API_URL must be the address of the server's API"),
+    ):
+        automations()
 
 
 # ---- at work
