@@ -22,9 +22,9 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from deploy import processes
-from deploy.apply_automations import apply
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.store.files import read_json, remove, write_json
+from mtmd_flows.automations import apply, packaged
 
 ROOT = Path(__file__).parents[1]
 POOL = "local"
@@ -115,7 +115,8 @@ def up(platform: Platform) -> None:
         _prefect(platform, "work-pool", "create", POOL, "--type", "process")
     _prefect(platform, "deploy", "--all")
     _prefect(platform, "work-queue", "set-concurrency-limit", "background", "1", "--pool", POOL)
-    _apply(platform.api)
+    for words in apply(packaged(), platform.api):
+        _console.print(words, markup=False)
     worker = (prefect, "worker", "start", "--pool", POOL, "--name", "mtmd")
     _start(platform, "worker", worker, platform.environment)
     platform.artifacts.mkdir(parents=True, exist_ok=True)
@@ -125,11 +126,6 @@ def up(platform: Platform) -> None:
     _console.print(
         f"UI: http://127.0.0.1:{platform.port}   reports: {platform.reports}   logs: {platform.home}"
     )
-
-
-def automations(platform: Platform) -> None:
-    """Bring the automations of the server at PREFECT_API_URL, or of this platform, up to the files."""
-    _apply(os.environ.get("PREFECT_API_URL", platform.api))
 
 
 def down(platform: Platform) -> None:
@@ -158,11 +154,6 @@ def _record(platform: Platform, name: str) -> Path:
 
 def _running(platform: Platform, name: str) -> psutil.Process | None:
     return processes.recorded(_record(platform, name))
-
-
-def _apply(api: str) -> None:
-    for words in apply(ROOT / "deploy" / "automations", api):
-        _console.print(words)
 
 
 def _start(platform: Platform, name: str, command: tuple[str, ...], environment: Mapping[str, str]) -> None:
@@ -240,7 +231,7 @@ def main() -> int:
     """Run one command from a terminal; exit status 1 for an error that the user can mend."""
     options = _parser().parse_args()
     platform = Platform(port=options.port, reports_port=options.reports_port)
-    commands = {"up": up, "down": down, "automations": automations}
+    commands = {"up": up, "down": down}
     try:
         commands[options.command](platform)
     except MtmdError as error:
@@ -251,7 +242,7 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
-    parser.add_argument("command", choices=("up", "down", "automations"))
+    parser.add_argument("command", choices=("up", "down"))
     parser.add_argument("--port", type=int, default=Platform.port, help="of the server and its UI")
     parser.add_argument("--reports-port", type=int, default=Platform.reports_port, help="of the report pages")
     return parser

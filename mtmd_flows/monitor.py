@@ -13,8 +13,8 @@ from mtmd.monitor.health import MonitorReport
 from mtmd.report.markdown import monitor as monitor_render
 from mtmd_flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
 
-BREACH_STATE = "Breach"  # a state that ends a run: deploy/automations/crash-zombies.yaml waits for these
-BREACH = "mtmd.monitor.breach"  # the event that deploy/automations/monitor-breach.yaml waits for
+BREACH_STATE = "Breach"  # a state that ends a run: the automation crash-zombies waits for these
+BREACH = "mtmd.monitor.breach"  # the event that the automations of monitor-breach.yaml waits for
 
 
 @flow(name="monitor", persist_result=False)

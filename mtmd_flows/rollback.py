@@ -16,7 +16,7 @@ from mtmd.report.markdown import daily as render
 from mtmd.store.workspace import Workspace
 from mtmd_flows.parameters import Artifacts, Logs, PresetName, described
 
-UNPUBLISHED = "Unpublished"  # a state that ends a run: deploy/automations/crash-zombies.yaml waits for these
+UNPUBLISHED = "Unpublished"  # a state that ends a run: the automation crash-zombies waits for these
 Reason = Annotated[str, Field(min_length=3, max_length=1000, description="Why; written into the history")]
 Model = Annotated[
     str, Field(description="The model to take down; refused when another one is live. Any when omitted")

@@ -43,6 +43,7 @@ COMMANDS = (
     "run",
     "ablation",
     "ab-test",
+    "automations",
     "status",
     "runs",
     "show",

@@ -67,6 +67,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     "mtmd run --as-of 2026-01-25 --no-ablations": "tests/project/test_wheel.py",
     "prefect work-pool create local --type process": "tests/project/test_wheel.py",
     "prefect --no-prompt deploy --all": "tests/project/test_wheel.py",
+    "mtmd automations": "tests/project/test_wheel.py",
     "prefect worker start --pool local": "tests/project/test_wheel.py has its deployments",
     "pip install dist/mtmd-0.1.0-py3-none-any.whl": "tests/project/test_wheel.py",
     "make docs": "it downloads what builds the site; tests/test_docs.py checks the links without it",
@@ -274,7 +275,7 @@ ON_A_SHARED_SERVER = (
     Step(".venv/bin/prefect work-pool create local --type process", says="Created work pool"),
     Step(".venv/bin/prefect --no-prompt deploy --all", says="daily-retrain/daily"),
     Step(".venv/bin/prefect work-queue set-concurrency-limit background 1 --pool local"),
-    Step(".venv/bin/python -m deploy.local automations", says="mtmd-crash-zombies: created"),
+    Step(".venv/bin/mtmd automations", says="mtmd-crash-zombies: created"),
     Step(".venv/bin/prefect worker start --pool local", serves=True, says="Worker '.*' started"),
     Step(
         f"""{DEPLOYMENT} simulate-day/daily --param as_of='"2026-01-25"' --param days=27""",

@@ -30,6 +30,9 @@ class SideSchema(Frozen):
     shared: frozenset[str] = Field(
         frozenset(), description="features, of either side, whose table others read too"
     )
+    uuid_tables: frozenset[str] = Field(
+        frozenset(), description="features whose table has UUIDs, be it that others give their texts"
+    )
 
     @property
     def fields(self) -> tuple[Feature, ...]:
@@ -132,6 +135,16 @@ class Declarations(Frozen):
     def item(self) -> SideSchema:
         return self._side("item", self.domains.products)
 
+    @property
+    def uuid_tables(self) -> frozenset[str]:
+        """Names that are hashed with UUIDs: of features of that type, and of those that share a table with one."""
+        return frozenset(feature.hashed_as for feature in self.features if feature.type == "UUID")
+
+    @property
+    def has_uuid_texts(self) -> bool:
+        """Whether a feature of text, such as a list, shares its table with UUIDs."""
+        return any(f.type in {None, "VARCHAR"} and f.hashed_as in self.uuid_tables for f in self.features)
+
     def _side(self, side: Side, domains: tuple[str, ...]) -> SideSchema:
         declared = [feature for feature in self.features if feature.side == side]
         return SideSchema(
@@ -142,4 +155,5 @@ class Declarations(Frozen):
             embedding=tuple(f for f in declared if f.kind == "embedding"),
             lists=tuple(f for f in declared if f.multi),
             shared=frozenset(f.table for f in self.features if f.table is not None),
+            uuid_tables=self.uuid_tables,
         )

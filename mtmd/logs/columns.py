@@ -158,6 +158,11 @@ def _cast(table: str, column: str, found: str, declared: str) -> str:
     return f"cast({name} as {declared})"
 
 
+def has_offset(column: str) -> str:
+    """The SQL that says whether a time as text ends in its offset, or in UTC."""
+    return f"regexp_matches({quoted(column)}, '{_OFFSET}')"
+
+
 def text_as(column: str, declared: str) -> str:
     """The SQL that reads a CSV file's text as a declared type, or raises DuckDB's error.
 
@@ -166,9 +171,7 @@ def text_as(column: str, declared: str) -> str:
     name = quoted(column)
     if declared == "TIMESTAMP":
         in_utc = f"make_timestamp(epoch_us(cast({name} as timestamptz)))"
-        return (
-            f"case when regexp_matches({name}, '{_OFFSET}') then {in_utc} else cast({name} as timestamp) end"
-        )
+        return f"case when {has_offset(column)} then {in_utc} else cast({name} as timestamp) end"
     if declared in ("BIGINT", "INTEGER"):
         is_whole = f"{name} is null or regexp_full_match({name}, '\\s*[+-]?\\d+(\\.0*)?\\s*')"
         return f"cast(case when {is_whole} then {name} else {name} || ', no whole number' end as {declared})"

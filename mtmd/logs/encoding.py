@@ -5,7 +5,8 @@ continuous (N, C), categorical (N, K) and embedding (N, V), and the values of ea
 empty list: it stays missing until the model, which has a learned default for it.
 
 A categorical value is hashed: the first 8 bytes (big-endian) of md5("<seed>/<feature>/<text>") in UTF-8,
-modulo the feature's buckets, plus 1. The text is the string itself, or an integer in decimal. The feature is
+modulo the feature's buckets, plus 1. The text is the string itself, an integer in decimal, or a UUID in lower case with
+hyphens; also where the string is the text of a UUID and shares its table with UUIDs. The feature is
 the one whose table is read: another one's, where `table` names it. Any language
 with md5 can compute it; changing it makes every stored shard and bundle wrong, so a test pins its values.
 """
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from mtmd.config import COMPANION_TYPES, Feature, SideSchema
 from mtmd.config.features import Companion
 from mtmd.errors import LogsError
+from mtmd.logs.ids import canonical_uuid
 from mtmd.logs.lists import EncodedList, encode_list
 
 ARROW_TYPES = {  # of DuckDB's types
@@ -148,17 +150,19 @@ def encode(table: pa.Table, schema: SideSchema, hash_seed: int) -> EncodedSide:
     for c, feature in enumerate(schema.continuous):
         encoded.continuous[:, c] = _numbers(_column(table, feature), feature)
     for k, feature in enumerate(schema.categorical):
-        encoded.categorical[:, k] = _buckets(_column(table, feature), feature, hash_seed)
+        encoded.categorical[:, k] = _buckets(
+            _column(table, feature), feature, hash_seed, feature.hashed_as in schema.uuid_tables
+        )
     place = 0
     for feature in schema.embedding:
         encoded.embedding[:, place : place + feature.width] = _vectors(_column(table, feature), feature)
         place += feature.width
-    return replace(encoded, lists=tuple(_list(table, feature, hash_seed) for feature in schema.lists))
+    return replace(encoded, lists=tuple(_list(table, feature, schema, hash_seed) for feature in schema.lists))
 
 
-def _list(table: pa.Table, feature: Feature, hash_seed: int) -> EncodedList:
+def _list(table: pa.Table, feature: Feature, schema: SideSchema, hash_seed: int) -> EncodedList:
     def hashed(values: pa.Array, name: str, buckets: int) -> NDArray[np.int32]:
-        return _hashed(values, name, buckets, hash_seed)
+        return _hashed(values, name, buckets, hash_seed, name in schema.uuid_tables)
 
     beside = {what: _companion(table, feature, what, column) for what, column in feature.companions.items()}
     return encode_list(_column(table, feature), beside, feature, hashed)
@@ -226,17 +230,18 @@ def _numbers(array: pa.Array, feature: Feature) -> NDArray[np.float32]:
     return numbers
 
 
-def _buckets(array: pa.Array, feature: Feature, seed: int) -> NDArray[np.int32]:
+def _buckets(array: pa.Array, feature: Feature, seed: int, is_uuid: bool) -> NDArray[np.int32]:
     assert feature.buckets is not None  # Feature's own validator holds this for categorical features
-    return _hashed(array, feature.hashed_as, feature.buckets, seed)
+    return _hashed(array, feature.hashed_as, feature.buckets, seed, is_uuid)
 
 
-def _hashed(array: pa.Array, name: str, count: int, seed: int) -> NDArray[np.int32]:
-    """(N,) int32. Each distinct value is hashed once."""
+def _hashed(array: pa.Array, name: str, count: int, seed: int, is_uuid: bool) -> NDArray[np.int32]:
+    """(N,) int32. Each distinct value is hashed once; texts of one UUID are one value."""
     coded = pc.dictionary_encode(array)
     table = np.zeros(len(coded.dictionary) + 1, np.int32)  # the last one stays 0: the null's
     for code, value in enumerate(coded.dictionary.to_pylist()):
-        table[code] = hash_bucket(seed, name, str(value), count)
+        text = (canonical_uuid(str(value)) if is_uuid else None) or str(value)
+        table[code] = hash_bucket(seed, name, text, count)
     codes = pc.fill_null(coded.indices, len(coded.dictionary)).to_numpy(zero_copy_only=False)
     buckets: NDArray[np.int32] = table[codes]
     return buckets

@@ -96,3 +96,8 @@ def ablation() -> typer.Typer:
 @commands.command(cls=Lazy, help="Compare with the baselines in the simulated funnel.")
 def ab_test() -> typer.Typer:
     return _command_of("mtmd_flows.ab_test")
+
+
+@commands.command(cls=Lazy, help="Bring the server's automations up to the files.")
+def automations() -> typer.Typer:
+    return _command_of("mtmd_flows.automations")

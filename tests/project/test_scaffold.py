@@ -18,6 +18,8 @@ def test_a_project_has_a_preset_statements_expectations_and_deployments(tmp_path
     assert [str(path.relative_to(tmp_path / "my-ads")) for path in written] == [
         ".gitignore",
         "README.md",
+        "automations/crash-zombies.yaml",
+        "automations/monitor-breach.yaml",
         "expectations.py",
         "prefect.yaml",
         "preset.toml",

@@ -166,3 +166,12 @@ def test_a_team_goes_from_its_logs_to_an_answer_in_a_folder_of_its_own(
     installed.run(project, "prefect", "work-pool", "create", "local", "--type", "process")
     deployed = installed.run(project, "prefect", "--no-prompt", "deploy", "--all")
     assert deployed.count("successfully created") == 6
+    assert installed.run(project, "mtmd", "automations").splitlines() == [
+        "automation mtmd-crash-zombies: created",
+        *(
+            f"automation mtmd-tell-{what}: left out, there is no block custom-webhook/mtmd-alerts: make it in the UI "
+            "(Blocks, type Custom Webhook), then run this command again"
+            for what in ("breach", "failure")
+        ),
+        "automation mtmd-retrain-on-breach: created",
+    ]

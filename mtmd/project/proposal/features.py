@@ -1,12 +1,12 @@
 """Features: what the other columns of requests and ads are to a tower, and which are of no use to it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtmd.logs.sql import quoted
 from mtmd.project.day_features import enough_buckets
 from mtmd.project.engine import Connection, rows
-from mtmd.project.proposal.looks import Look, LookedAt
+from mtmd.project.proposal.looks import Look, LookedAt, is_finite_sql
 from mtmd.project.proposal.names import preset_names, sql_as, sql_name, tokens, toml_list
 from mtmd.project.proposal.roles import Domain
 
@@ -60,14 +60,16 @@ def find_features(
     taken: set[str],
     domain: Domain,
     distinct: Mapping[str, int],
+    times: Collection[str] = (),
 ) -> ProposedFeatures:
     """What a tower can read of a table's columns beside those that are `taken`.
 
-    `distinct` has the number of different values over several days. A column that has the name of one of the contract's
-    gets another one.
+    `distinct` has the number of different values over several days. Columns of `times` are left out. A column that has
+    the name of one of the contract's gets another one.
     """
-    features, left_out = [], {}
-    free = [look for look in table.columns.values() if look.name not in taken]
+    features: list[ProposedFeature] = []
+    left_out = dict.fromkeys(times, "times, of which no feature is made")
+    free = [look for look in table.columns.values() if look.name not in {*taken, *times}]
     names = preset_names((look.name for look in free), _CONTRACT[side])
     absent = _absent(connection, table, domain.look, [look.name for look in free])
     for look in free:
@@ -101,14 +103,14 @@ def _settings(look: Look, distinct: int) -> dict[str, str] | str:
         return useless
     if look.element is not None:
         return _of_list(look, distinct)
-    if look.is_fraction or (look.is_whole and not _is_code(look)):
+    if (look.is_fraction or look.is_whole) and not _is_code(look):
         amount = look.least is not None and look.least >= 0 and (look.most or 0) > _LARGE
         return {"kind": '"continuous"'} | ({"log1p": "true"} if amount else {})
-    if not (look.is_text or look.is_whole or look.type in {"BOOLEAN", "UUID"}):
+    if not (look.is_text or look.has_whole_values or look.type in {"BOOLEAN", "UUID"}):
         return f"{look.type}, of which no feature is made"
     settings = {"kind": '"categorical"', "buckets": str(_buckets(distinct))}
-    if look.type == "BOOLEAN" or (look.is_whole and look.type not in _BEYOND_BIGINT):
-        settings["type"] = '"BIGINT"' if look.is_whole else '"INTEGER"'
+    if look.type == "BOOLEAN" or (look.has_whole_values and look.type not in _BEYOND_BIGINT):
+        settings["type"] = '"BIGINT"' if look.has_whole_values else '"INTEGER"'
     return settings | ({"shallow": "true"} if distinct <= _MOST_SHALLOW else {})
 
 
@@ -142,9 +144,11 @@ def _of_list(look: Look, distinct: int) -> dict[str, str] | str:
 
 
 def _is_code(look: Look) -> bool:
-    return bool(_NAMES_SOMETHING & set(tokens(look.name))) or (
-        look.distinct <= _MOST_CODES and look.rows > _MOST_CODES
-    )
+    """Whether whole numbers name something; those that are fractions in the file must have such a name."""
+    named = bool(_NAMES_SOMETHING & set(tokens(look.name)))
+    if look.is_fraction:
+        return named and look.all_whole
+    return named or (look.distinct <= _MOST_CODES and look.rows > _MOST_CODES)
 
 
 def _buckets(distinct: int) -> int:
@@ -156,9 +160,22 @@ def _sql(look: Look, name: str, settings: Mapping[str, str]) -> str:
     if look.type in {"BOOLEAN", "UUID"} or look.type in _BEYOND_BIGINT:
         kind = "float" if settings["kind"] == '"continuous"' else wanted
         return f"cast({column} as {kind}) as {sql_name(name)}"
-    if look.element and "multi" in settings and look.element.lower() != wanted:
-        return f"cast({column} as {wanted}[]) as {sql_name(name)}"
+    if look.is_fraction and settings["kind"] == '"categorical"':
+        return f"{look.whole(wanted)} as {sql_name(name)}"
+    if look.has_holes and settings["kind"] == '"embedding"':
+        return f"case when {is_finite_sql(column)} then {column} end as {sql_name(name)}"
+    if "multi" in settings:
+        return _list_sql(look, name, wanted)
     return sql_as(look.name, name)
+
+
+def _list_sql(look: Look, name: str, wanted: str) -> str:
+    """A list of the declared type. A null inside of a list is refused, so it is left out where there is one."""
+    column = sql_name(look.name)
+    value = f"list_filter({column}, lambda value: value is not null)" if look.has_holes else column
+    if (look.element or "").lower() != wanted:
+        value = f"cast({value} as {wanted}[])"
+    return sql_as(look.name, name) if value == column else f"{value} as {sql_name(name)}"
 
 
 def _with_a_shallow_one(features: Sequence[ProposedFeature]) -> Iterator[ProposedFeature]:

@@ -16,6 +16,7 @@ _WHOLE = frozenset(
 )
 _FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")
 _TEXTS = ("VARCHAR", "ENUM")
+_EXACT = 2**53  # up to which a DOUBLE has every whole number
 _FEW = 64  # a column with more values names something; values of one with fewer are listed
 
 
@@ -32,6 +33,11 @@ class Look:
     least: float | None = None
     most: float | None = None
     lengths: tuple[int, int] | None = None  # of a list: the least and the most
+    all_whole: bool = (
+        False  # of FLOAT, DOUBLE, DECIMAL: there are values, and each one is a whole number or NaN
+    )
+    has_nan: bool = False  # of the same: NaN or infinite, where pandas had no value
+    has_holes: bool = False  # of a list: a null inside of one; of fractions also NaN or infinity
 
     @property
     def element(self) -> str | None:
@@ -41,6 +47,15 @@ class Look:
     @property
     def is_whole(self) -> bool:
         return self.type in _WHOLE
+
+    @property
+    def has_whole_values(self) -> bool:
+        """Whether its values are whole numbers, be it as fractions: pandas holds ids with gaps so."""
+        return self.is_whole or self.all_whole
+
+    @property
+    def is_stamp(self) -> bool:
+        return self.type.startswith("TIMESTAMP") and self.element is None
 
     @property
     def is_fraction(self) -> bool:
@@ -57,17 +72,24 @@ class Look:
     @property
     def is_truth(self) -> bool:
         """Whether it says yes or no: as BOOLEAN, or as 1 and 0."""
-        return self.type == "BOOLEAN" or (self.is_whole and self.least == 0 and self.most == 1)
+        return self.type == "BOOLEAN" or (self.has_whole_values and self.least == 0 and self.most == 1)
 
     @property
     def truth(self) -> str:
         """SQL of it as BOOLEAN."""
-        return sql_name(self.name) if self.type == "BOOLEAN" else f"cast({sql_name(self.name)} as boolean)"
+        column = sql_name(self.name)
+        if self.type == "BOOLEAN":
+            return column
+        return f"{column} = 1" if self.is_fraction else f"cast({column} as boolean)"
+
+    def whole(self, kind: str) -> str:
+        """SQL of its whole numbers as a type; a value that is no number is null."""
+        return f"{'try_cast' if self.has_nan else 'cast'}({sql_name(self.name)} as {kind})"
 
     @property
     def is_key(self) -> bool:
         """Whether an id can have this type."""
-        return self.is_whole or self.is_text or self.type == "UUID"
+        return self.has_whole_values or self.is_text or self.type == "UUID"
 
 
 @dataclass(frozen=True)
@@ -78,14 +100,31 @@ class LookedAt:
     columns: Mapping[str, Look]
 
     def with_values_of(self, everything: "LookedAt") -> "LookedAt":
-        """The same columns; those of text with the values and the gaps that they have over several days."""
-        columns = dict(self.columns)
-        for name, look in self.columns.items():
-            over = everything.columns.get(name)
-            if over is not None and over.type == look.type and look.is_text and look.values:
-                missing = max(look.missing, min(over.missing, look.rows - 1))
-                columns[name] = replace(look, values=over.values, missing=missing)
-        return LookedAt(self.view, columns)
+        """The same columns, with what several days say of them: values and gaps of text, fractions, holes in lists."""
+        return LookedAt(
+            self.view,
+            {
+                name: _over_days(look, everything.columns[name]) if name in everything.columns else look
+                for name, look in self.columns.items()
+            },
+        )
+
+
+def is_finite_sql(column: str) -> str:
+    """SQL that says whether all components of a vector are numbers; `column` is SQL, too."""
+    return f"list_bool_and([coalesce(isfinite(value), false) for value in {column}])"
+
+
+def _over_days(look: Look, over: Look) -> Look:
+    if look.is_whole and over.all_whole:  # pandas makes a DOUBLE of it on a day on which a value is missing
+        look = replace(look, type=over.type)
+    if over.type != look.type:
+        return look
+    look = replace(look, all_whole=over.all_whole, has_nan=over.has_nan, has_holes=over.has_holes)
+    if not (look.is_text and look.values):
+        return look
+    missing = max(look.missing, min(over.missing, look.rows - 1))
+    return replace(look, values=over.values, missing=missing)
 
 
 def look_at(connection: Connection, view: str, files: Sequence[Path]) -> LookedAt:
@@ -95,7 +134,9 @@ def look_at(connection: Connection, view: str, files: Sequence[Path]) -> LookedA
     """
     csv = files[0].name.endswith((".csv", ".csv.gz"))
     read = (
-        "read_csv($paths, union_by_name = true)" if csv else "read_parquet($paths, hive_partitioning = false)"
+        "read_csv($paths, union_by_name = true)"
+        if csv
+        else "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
     )
     relation = connection.sql(f"select * from {read}", params={"paths": duckdb_paths(files)})
     relation.create_view(view)
@@ -121,13 +162,32 @@ def _asked(kinds: Mapping[str, str]) -> str:
                 f"cast(min({column}) {finite} as double) as c{n}_least",
                 f"cast(max({column}) {finite} as double) as c{n}_most",
             ]
+            if kind not in _WHOLE:
+                number = f"cast({column} as double)"
+                is_whole = f"{number} = trunc({number}) and abs({number}) <= {_EXACT}"
+                asked += [
+                    f"count_if(isfinite({number}) and not ({is_whole})) as c{n}_broken",
+                    f"count_if(not isfinite({number})) as c{n}_nan",
+                ]
         elif kind.endswith("]"):
-            asked += [f"min(len({column})) as c{n}_shortest", f"max(len({column})) as c{n}_longest"]
+            asked += [
+                f"min(len({column})) as c{n}_shortest",
+                f"max(len({column})) as c{n}_longest",
+                f"count_if({_has_hole(column, kind)}) as c{n}_holes",
+            ]
     return ", ".join(asked)
 
 
+def _has_hole(column: str, kind: str) -> str:
+    return (
+        f"not {is_finite_sql(column)}"
+        if kind.startswith(_FRACTIONS)
+        else f"len({column}) > list_count({column})"
+    )
+
+
 def _look(name: str, kind: str, size: int, counted: Mapping[str, Any], own: str) -> Look:
-    shortest = counted.get(f"{own}shortest")
+    shortest, nan = counted.get(f"{own}shortest"), counted.get(f"{own}nan") or 0
     return Look(
         name=name,
         type=kind,
@@ -137,6 +197,9 @@ def _look(name: str, kind: str, size: int, counted: Mapping[str, Any], own: str)
         least=counted.get(f"{own}least"),
         most=counted.get(f"{own}most"),
         lengths=None if shortest is None else (shortest, counted[f"{own}longest"]),
+        all_whole=counted.get(f"{own}broken", 1) == 0 and counted[f"{own}there"] > nan,
+        has_nan=nan > 0,
+        has_holes=bool(counted.get(f"{own}holes")),
     )
 
 

@@ -19,11 +19,29 @@ _RESERVED = frozenset(
     )
 )  # what `duckdb_keywords()` calls reserved, or a type or function: a column of that name is written in quotes
 
+_WORDS = {  # that name a part of the contract, the likeliest first
+    "request": ("request", "req", "query", "auction", "search"),
+    "ad": ("ad", "item", "creative", "pin", "product", "document", "doc", "offer"),
+    "ts": ("ts", "timestamp", "time", "at", "datetime", "created", "logged"),
+    "user": ("user", "member", "viewer", "visitor", "customer", "account", "uid"),
+    "surface": ("surface", "placement", "page", "slot", "tab", "inventory", "site", "channel", "context"),
+    "product": ("product", "type", "kind", "campaign", "line", "category", "class"),
+    "goal": ("goal", "objective", "optimization"),
+    "bid": ("bid", "cpc", "price", "value", "budget"),
+    "impressed": ("impressed", "impression", "shown", "displayed", "seen", "viewed", "served", "rendered"),
+    "position": ("position", "rank", "place", "slot"),
+}
+
 
 def tokens(name: str) -> list[str]:
     """A name in lower-case words: `adId2` is ad, id2."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return [word for word in re.split(r"[^a-z0-9]+", spaced.lower()) if word]
+
+
+def rank_of(part: str, name: str) -> int | None:
+    """How well a column's name says a part of the contract, 0 being best; None where it does not."""
+    return next((rank for rank, word in enumerate(_WORDS[part]) if word in tokens(name)), None)
 
 
 def preset_name(name: str, taken: Collection[str] = ()) -> str:

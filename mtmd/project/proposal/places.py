@@ -1,7 +1,7 @@
 """Where the three tables are below a folder, and which part of their paths is the day."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -45,22 +45,55 @@ def find_places(folder: Path) -> dict[str, TablePlace]:
     Raises LogsError naming the folder and what is there, where a table has no place or there is no file at all.
     """
     files = sorted(p for p in folder.rglob("*") if p.name.endswith(_SUFFIXES) and p.is_file())
-    groups: dict[str, dict[date, list[Path]]] = {}
-    for file in files:
-        if (placed := _placed(file.relative_to(folder).as_posix())) is not None:
-            template, day = placed
-            groups.setdefault(template, {}).setdefault(day, []).append(file)
+    groups = _by_template(folder, files)
     if not groups:
         raise LogsError(
             f"{folder} has {len(files)} .parquet or .csv files whose path has a day, such as "
             "requests/date=2026-01-25/part-0.parquet; name the folder of requests, ads and candidates"
         )
+    common = (
+        set.intersection(*(set(template.split("/")) for template in groups)) if len(groups) > 1 else set()
+    )
     places: dict[str, TablePlace] = {}
     for table in ("candidates", "requests", "ads"):  # "ad" is in the names of the others too
         taken = {place.template for place in places.values()}
         free = {template: days for template, days in groups.items() if template not in taken}
-        places[table] = _place_of(table, free, folder)
+        places[table] = _place_of(table, free, folder, common)
     return {table: places[table] for table in TABLES}
+
+
+def _by_template(folder: Path, files: Sequence[Path]) -> dict[str, dict[date, list[Path]]]:
+    """The files of each template by day. Where one folder of a day has several tables, their files' names say which."""
+    groups: dict[str, dict[date, list[Path]]] = {}
+    for file in files:
+        if (placed := _placed(file.relative_to(folder).as_posix())) is not None:
+            template, day = placed
+            groups.setdefault(template, {}).setdefault(day, []).append(file)
+    return {name: days for template, own in groups.items() for name, days in _split(template, own)}
+
+
+def _split(template: str, days: dict[date, list[Path]]) -> Iterable[tuple[str, dict[date, list[Path]]]]:
+    """A template's files, by names of files where two or more of them say two or more tables."""
+    by_name: dict[str, dict[date, list[Path]]] = {}
+    for day, of_day in days.items():
+        for file in of_day:
+            by_name.setdefault(_of_name(template, file.name), {}).setdefault(day, []).append(file)
+    said = [tables for name in by_name if (tables := _tables_of(name.rpartition("/")[2]))]
+    return by_name.items() if len(said) > 1 and len(set.union(*said)) > 1 else [(template, days)]
+
+
+def _of_name(template: str, name: str) -> str:
+    """The template with a file's own name in the place of its `*`, where numbers are: `requests-*.parquet`."""
+    head, slash, last = template.rpartition("/")
+    if "{day" in last:
+        return template
+    suffix = next(suffix for suffix in _SUFFIXES if name.endswith(suffix))
+    return f"{head}{slash}{re.sub(r'[0-9].*', '*', name.removesuffix(suffix))}{suffix}"
+
+
+def _tables_of(name: str) -> set[str]:
+    """Tables that the name of a file is about."""
+    return {table for table in TABLES if _match(table, name.lower()) is not None}
 
 
 def _placed(path: str) -> tuple[str, date] | None:
@@ -97,8 +130,10 @@ def _code(found: re.Match[str], day: date) -> str:
     )
 
 
-def _place_of(table: str, groups: dict[str, dict[date, list[Path]]], folder: Path) -> TablePlace:
-    ranked = sorted(_ranked(table, groups))
+def _place_of(
+    table: str, groups: dict[str, dict[date, list[Path]]], folder: Path, common: Collection[str]
+) -> TablePlace:
+    ranked = sorted(_ranked(table, groups, common))
     if not ranked or (len(ranked) > 1 and ranked[0][0] == ranked[1][0]):
         raise LogsError(
             f"{folder} has {', '.join(sorted(groups))}: which of them is {table} can't be told by the names; name its "
@@ -108,11 +143,19 @@ def _place_of(table: str, groups: dict[str, dict[date, list[Path]]], folder: Pat
     return TablePlace(table, template, dict(sorted(groups[template].items())))
 
 
-def _ranked(table: str, groups: dict[str, dict[date, list[Path]]]) -> Iterator[tuple[int, str]]:
-    for template in groups:
-        before, _, behind = template.lower().partition("{")
+def _ranked(table: str, templates: Iterable[str], common: Collection[str]) -> Iterator[tuple[int, str]]:
+    """How well each template says the table. What is `common` to all of them, such as a folder logs/, says nothing."""
+    for template in templates:
+        own = "/".join(
+            part for part in template.split("/") if "{" in part or part not in common
+        )  # "logs/" says nothing
+        before, _, behind = own.lower().partition("{")
         name = before if re.search("[a-z]", before.rpartition("/")[0] or before) else behind.partition("}")[2]
-        words = (table, *_ALSO_CALLED[table])
-        matches = [n for n, word in enumerate(words) if re.search(rf"(^|[^a-z]){word}", name)]
-        if matches:
-            yield matches[0], template
+        if (rank := _match(table, name)) is not None:
+            yield rank, template
+
+
+def _match(table: str, name: str) -> int | None:
+    """How well a name says a table, 0 being best; None where it does not."""
+    words = (table, *_ALSO_CALLED[table])
+    return next((n for n, word in enumerate(words) if re.search(rf"(^|[^a-z]){word}", name)), None)

@@ -13,6 +13,7 @@ from mtmd.logs.sql import quoted
 from mtmd.project.engine import Connection, EngineError, locked, rows
 from mtmd.project.proposal import write
 from mtmd.project.proposal.features import ProposedFeatures, find_features, id_feature
+from mtmd.project.proposal.keys import id_type
 from mtmd.project.proposal.looks import Look, LookedAt, look_at
 from mtmd.project.proposal.names import toml_text
 from mtmd.project.proposal.places import TablePlace, find_places
@@ -87,13 +88,19 @@ def _propose(
     }
     looked |= {table: looked[table].with_values_of(everything) for table, everything in over_days.items()}
     requests, ads, candidates = (looked[table] for table in TABLES)
-    roles = find_roles(connection, requests, ads, candidates)
+    roles = find_roles(connection, requests, ads, candidates, days)
     found = find_tasks(connection, roles, ads, candidates)
     distinct = {
         table: _distinct(connection, looked[table], everything) for table, everything in over_days.items()
     }
     of_requests = find_features(
-        connection, "query", requests, roles.taken["requests"], roles.surface, distinct["requests"]
+        connection,
+        "query",
+        requests,
+        roles.taken["requests"],
+        roles.surface,
+        distinct["requests"],
+        roles.other_times,
     )
     of_ads = find_features(connection, "item", ads, roles.taken["ads"], roles.product, distinct["ads"])
     return Proposal(
@@ -151,11 +158,11 @@ def _features(
     roles: Roles, requests: ProposedFeatures, ads: ProposedFeatures, distinct: Mapping[str, Mapping[str, int]]
 ) -> str:
     user, ad = roles.user, roles.ad.own
-    of_ad = id_feature("ad_id", "item", write.id_type(ad), distinct["ads"][ad.name], ads.features)
+    of_ad = id_feature("ad_id", "item", roles.ad.kind, distinct["ads"][ad.name], ads.features)
     proposed = [*requests.features, of_ad, *ads.features]
     if user is not None:
         users = distinct["requests"][user.name]
-        proposed.insert(0, id_feature("user_id", "query", write.id_type(user), users, requests.features))
+        proposed.insert(0, id_feature("user_id", "query", id_type(user), users, requests.features))
     return "\n\n".join(map(write.feature_toml, proposed))
 
 
@@ -185,12 +192,18 @@ def _understood(
     lines = [
         f"{days} days that all three tables have",
         f"request_id is {roles.request.own.name}, ad_id is {roles.ad.own.name}, user_id is {of(roles.user)}, "
-        f"ts is {roles.ts_column}, bid is {of(roles.bid)}",
+        f"ts is {roles.time.chosen.look.name}, bid is {of(roles.bid)}",
+        *roles.time.understood,
         f"surface is {of(roles.surface.look)}, product is {of(roles.product.look)}, "
         f"what was shown is {of(roles.impressed)}",
         *(
             f"task {task.name}: {task.label} happened"
             + (f", only after {task.parent}" if task.parent else "")
+            + (
+                " on no row of the day looked at, so whether it has a parent can't be told"
+                if task.never
+                else ""
+            )
             for task in found.tasks
         ),
         f"{len(requests.features)} features of requests and {len(ads.features)} of ads, beside the ids",

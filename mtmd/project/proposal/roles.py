@@ -1,38 +1,17 @@
 """Which column plays which part of the log contract, by its name, its type and its values."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
-from mtmd.errors import LogsError
-from mtmd.logs.sql import quoted
-from mtmd.project.engine import Connection, rows
+from mtmd.project.engine import Connection
+from mtmd.project.proposal.keys import Key, find_key
 from mtmd.project.proposal.looks import Look, LookedAt
-from mtmd.project.proposal.names import preset_names, sql_domain, sql_name, tokens
+from mtmd.project.proposal.names import preset_names, rank_of, sql_domain, tokens
+from mtmd.project.proposal.times import RequestTime, find_time
 
-_WORDS = {  # of column names, the likeliest first
-    "request": ("request", "req", "query", "auction", "search"),
-    "ad": ("ad", "item", "creative", "pin", "product", "document", "doc", "offer"),
-    "ts": ("ts", "timestamp", "time", "at", "datetime", "created", "logged"),
-    "user": ("user", "member", "viewer", "visitor", "customer", "account", "uid"),
-    "surface": ("surface", "placement", "page", "slot", "tab", "inventory", "site", "channel", "context"),
-    "product": ("product", "type", "kind", "campaign", "line", "category", "class"),
-    "goal": ("goal", "objective", "optimization"),
-    "bid": ("bid", "cpc", "price", "value", "budget"),
-    "impressed": ("impressed", "impression", "shown", "displayed", "seen", "viewed", "served", "rendered"),
-    "position": ("position", "rank", "place", "slot"),
-}
 _MOST_DOMAINS = 12  # surfaces or products: each one is a tower, and needs rows of its own
-_KNOWN = 0.9  # of the ids of candidates: those that no row has are for `mtmd check` to name
 _GOALS = {"click", "conversion"}
-_EPOCHS = {"make_timestamp({} * 1000000)": 1e9, "make_timestamp_ms({})": 1e12, "make_timestamp({})": 1e15}
-
-
-@dataclass(frozen=True)
-class Key:
-    """An id: its column in the table whose rows it names, and in candidates."""
-
-    own: Look
-    in_candidates: str
 
 
 @dataclass(frozen=True)
@@ -63,9 +42,7 @@ class Roles:
 
     request: Key
     ad: Key
-    ts: str
-    """The SQL of the request's time."""
-    ts_column: str
+    time: RequestTime
     user: Look | None
     surface: Domain
     product: Domain
@@ -73,6 +50,11 @@ class Roles:
     bid: Look | None
     impressed: Look | None
     position: Look | None
+
+    @property
+    def other_times(self) -> set[str]:
+        """Names of columns of requests that have times of the days, but are not the time of the request."""
+        return {time.look.name for time in self.time.others}
 
     @property
     def taken(self) -> dict[str, set[str]]:
@@ -83,22 +65,23 @@ class Roles:
             "candidates": (self.impressed, self.position),
         }
         names = {table: {look.name for look in looks if look} for table, looks in parts.items()}
-        names["requests"].add(self.ts_column)
+        names["requests"].add(self.time.chosen.look.name)
         names["candidates"] |= {self.request.in_candidates, self.ad.in_candidates}
         return names
 
 
-def find_roles(connection: Connection, requests: LookedAt, ads: LookedAt, candidates: LookedAt) -> Roles:
-    """The parts that columns of one day play.
+def find_roles(
+    connection: Connection, requests: LookedAt, ads: LookedAt, candidates: LookedAt, days: Sequence[date]
+) -> Roles:
+    """The parts that columns of one day play: the last of the `days` that the logs have.
 
     Raises LogsError naming the table where no column can be the id, or the time of a request.
     """
-    request = _key(connection, "request", requests, candidates, frozenset())
-    ad = _key(connection, "ad", ads, candidates, frozenset({request.in_candidates}))
-    ts_column, ts = _time(requests)
-    of_requests = [
-        look for look in requests.columns.values() if look.name not in {request.own.name, ts_column}
-    ]
+    request = find_key(connection, "request", requests, candidates, frozenset())
+    ad = find_key(connection, "ad", ads, candidates, frozenset({request.in_candidates}))
+    time = find_time(connection, requests, [n for n in requests.columns if n != request.own.name], days)
+    times = {time.chosen.look.name, *(other.look.name for other in time.others)}
+    of_requests = [look for look in requests.columns.values() if look.name not in {request.own.name, *times}]
     of_ads = [look for look in ads.columns.values() if look.name != ad.own.name]
     surface = _named("surface", filter(_is_domain, of_requests))
     product = _named("product", filter(_is_domain, of_ads))
@@ -107,8 +90,7 @@ def find_roles(connection: Connection, requests: LookedAt, ads: LookedAt, candid
     return Roles(
         request=request,
         ad=ad,
-        ts=ts,
-        ts_column=ts_column,
+        time=time,
         user=_user([look for look in of_requests if look.is_key and look is not surface]),
         surface=Domain.of(surface, "everywhere"),
         product=Domain.of(product, "any_ad"),
@@ -117,13 +99,13 @@ def find_roles(connection: Connection, requests: LookedAt, ads: LookedAt, candid
             "bid", (look for look in of_ads if (look.is_fraction or look.is_whole) and (look.least or 0) >= 0)
         ),
         impressed=_named("impressed", (look for look in pairs if look.is_truth)),
-        position=_named("position", (look for look in pairs if look.is_whole and not look.is_unique)),
+        position=_named("position", (look for look in pairs if look.has_whole_values and not look.is_unique)),
     )
 
 
 def _named(part: str, looks: Iterable[Look]) -> Look | None:
     """The column whose name says the part best; None where no name says it."""
-    ranked = [(rank, look) for look in looks if (rank := _rank(part, look.name)) is not None]
+    ranked = [(rank, look) for look in looks if (rank := rank_of(part, look.name)) is not None]
     return min(ranked, key=lambda pair: (pair[0], len(pair[1].name)), default=(0, None))[1]
 
 
@@ -132,85 +114,8 @@ def _user(looks: Sequence[Look]) -> Look | None:
     ids = [
         look for look in looks if tokens(look.name)[-1:] in (["id"], ["uid"]) or len(tokens(look.name)) == 1
     ]
-    return _named("user", ids) or _named("user", looks)
-
-
-def _rank(part: str, name: str) -> int | None:
-    return next((rank for rank, word in enumerate(_WORDS[part]) if word in tokens(name)), None)
+    return _named("user", ids) or _named("user", (look for look in looks if not look.is_fraction))
 
 
 def _is_domain(look: Look) -> bool:
     return look.is_text and look.missing == 0 and 0 < len(look.values) <= _MOST_DOMAINS
-
-
-def _key(
-    connection: Connection, part: str, table: LookedAt, candidates: LookedAt, taken: frozenset[str]
-) -> Key:
-    """The unique column of a table of which candidates have the values too, nearly all, under whatever name."""
-    fitting = [
-        Key(own, other.name)
-        for own in table.columns.values()
-        if own.is_key and own.is_unique
-        for other in candidates.columns.values()
-        if other.name not in taken and _is_alike(own, other)
-        if _holds(connection, table.view, own.name, candidates.view, other.name)
-    ]
-    if not fitting:
-        raise LogsError(
-            f"{table.view}: no column is different in every row and has the values of a column of "
-            f"{candidates.view}; one must, to join them: deliver the {part}'s id in both tables, in one type"
-        )
-
-    def liking(key: Key) -> tuple[bool, int, int]:
-        ranks = [
-            rank for name in (key.own.name, key.in_candidates) if (rank := _rank(part, name)) is not None
-        ]
-        return key.own.name != key.in_candidates, -len(ranks), min(ranks, default=99)
-
-    return min(fitting, key=liking)
-
-
-def _is_alike(own: Look, other: Look) -> bool:
-    """Whether two columns may have the same ids; what differs in every row of candidates is rather their own id."""
-    same_type = own.type == other.type or (own.is_whole and other.is_whole)
-    return same_type and (not other.is_unique or own.name == other.name)
-
-
-def _holds(connection: Connection, table: str, own: str, candidates: str, other: str) -> bool:
-    (found,) = rows(
-        connection,
-        f"select count(*) as n, count(t.{quoted(own)}) as known from "
-        f"(select distinct {quoted(other)} as id from {candidates} where {quoted(other)} is not null) as c "
-        f"left join {table} as t on c.id = t.{quoted(own)}",
-    )
-    return bool(found["known"] >= _KNOWN * found["n"] > 0)
-
-
-def _time(requests: LookedAt) -> tuple[str, str]:
-    """The column with the request's time, and its SQL."""
-    times = dict(_times(requests.columns.values()))
-    best = _named("ts", (requests.columns[name] for name in times))
-    if best is None and len(times) == 1:
-        best = requests.columns[next(iter(times))]
-    if best is None:
-        raise LogsError(
-            f"{requests.view}: no column is the request's time; one must be a TIMESTAMP, or count seconds, "
-            "milliseconds or microseconds since 1970 and be named after time: deliver it, in UTC"
-        )
-    return best.name, times[best.name]
-
-
-def _times(looks: Iterable[Look]) -> Iterator[tuple[str, str]]:
-    for look in looks:
-        column = sql_name(look.name)
-        if look.type.startswith("TIMESTAMP"):
-            yield look.name, column
-        elif (
-            look.is_whole
-            and look.least is not None
-            and look.most is not None
-            and _rank("ts", look.name) is not None
-        ):
-            for sql, unit in _EPOCHS.items():
-                if unit / 2 < look.least <= look.most < unit * 5:
-                    yield look.name, sql.format(column)

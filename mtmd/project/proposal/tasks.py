@@ -1,7 +1,7 @@
 """Tasks: which columns of candidates are scores, which action each one is about, and which task is whose parent."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from mtmd.errors import LogsError
@@ -26,6 +26,7 @@ class ProposedTask:
     happened: str  # SQL of the label as BOOLEAN
     parent: str | None = None
     products: tuple[str, ...] | None = None  # that have it; None for all
+    never: bool = False  # it happened on no row that was looked at, so no parent can be told
 
     @property
     def name(self) -> str:
@@ -65,13 +66,11 @@ def find_tasks(connection: Connection, roles: Roles, ads: LookedAt, candidates: 
     lacking = _products(connection, roles, ads, candidates, tasks)
     return ProposedTasks(
         tuple(
-            ProposedTask(
-                task.score,
-                task.label,
-                task.mean,
-                task.happened,
-                _parent(connection, candidates, task, tasks),
-                lacking[n],
+            replace(
+                task,
+                parent=_parent(connection, candidates, task, tasks),
+                products=lacking[n],
+                never=_never(connection, candidates, task),
             )
             for n, task in enumerate(tasks)
         ),
@@ -91,7 +90,7 @@ def _is_score(look: Look) -> bool:
 def _pairs(connection: Connection, view: str, scores: Sequence[str], labels: Sequence[str]) -> dict[str, str]:
     """Label by score: the most alike in name and in what they say of rows first, each used once."""
     asked = ", ".join(
-        f"coalesce(corr({quoted(s)}, cast({quoted(label)} as integer)), 0) as c{i}_{j}"
+        f"coalesce(corr({quoted(s)}, cast({quoted(label)} as double)), 0) as c{i}_{j}"
         for i, s in enumerate(scores)
         for j, label in enumerate(labels)
     )
@@ -142,6 +141,11 @@ def _parent(
             if found["n"] and not found["against"]:
                 return other.name
     return None
+
+
+def _never(connection: Connection, candidates: LookedAt, task: ProposedTask) -> bool:
+    (found,) = rows(connection, f"select count_if({task.happened}) as n from {candidates.view}")
+    return not found["n"]
 
 
 def _products(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mtmd.logs.contract import OUTCOMES
 from mtmd.project.proposal.features import ProposedFeature, ProposedFeatures
-from mtmd.project.proposal.looks import Look
+from mtmd.project.proposal.keys import id_sql, id_type
 from mtmd.project.proposal.names import in_comment, preset_names, sql_as, sql_name, toml_list, toml_text
 from mtmd.project.proposal.places import TablePlace
 from mtmd.project.proposal.roles import Roles
@@ -12,6 +12,7 @@ from mtmd.project.proposal.tasks import ProposedTask
 
 _ROOT_WIDTH, _CHILD_WIDTH = 64, 32
 _USUAL_WINDOW, _LEAST_WINDOW, _FULL_WINDOW = 24, 7, 20
+_POSITIONS = {"INTEGER", "SMALLINT", "USMALLINT", "TINYINT", "UTINYINT"}  # read as INTEGER without a cast
 _KEYS = {"request_id", "ad_id", "impressed", "position", "surface", "product"}
 _ROWS_OF = {
     "requests": "one row per ad request of one day",
@@ -24,10 +25,10 @@ def request_columns(roles: Roles) -> list[str]:
     """SQL of the contract's columns of requests."""
     user = "cast(null as bigint) as user_id, -- no column names the user: write it here if there is one"
     return [
-        _id(roles.request.own.name, roles.request.own, "request_id"),
-        roles.ts if roles.ts == "ts" else f"{roles.ts} as ts",
+        id_sql(roles.request.own, roles.request.kind, "request_id"),
+        _named(roles.time.chosen.sql, "ts"),
         roles.surface.sql("surface"),
-        user if roles.user is None else _id(roles.user.name, roles.user, "user_id"),
+        user if roles.user is None else id_sql(roles.user, id_type(roles.user), "user_id"),
     ]
 
 
@@ -36,7 +37,7 @@ def ad_columns(roles: Roles) -> list[str]:
     goal = "'click' as goal, -- no column says what the bid is paid for: click or conversion"
     bid = "1.0 as bid, -- no column is a bid: all ads are worth the same"
     return [
-        _id(roles.ad.own.name, roles.ad.own, "ad_id"),
+        id_sql(roles.ad.own, roles.ad.kind, "ad_id"),
         roles.product.sql("product"),
         goal if roles.goal is None else sql_as(roles.goal.name, "goal"),
         bid if roles.bid is None else sql_as(roles.bid.name, "bid"),
@@ -49,8 +50,8 @@ def candidate_columns(roles: Roles, tasks: Sequence[ProposedTask]) -> list[str]:
     shown = [] if roles.impressed is None else [roles.impressed.truth]
     everything = "true as impressed, -- no column says what was shown: every row counts as shown"
     columns = [
-        _id(roles.request.in_candidates, roles.request.own, "request_id"),
-        _id(roles.ad.in_candidates, roles.ad.own, "ad_id"),
+        id_sql(roles.request.other, roles.request.kind, "request_id"),
+        id_sql(roles.ad.other, roles.ad.kind, "ad_id"),
         *(sql_as(task.name, names[task.name]) for task in tasks),
         everything if roles.impressed is None else _named(roles.impressed.truth, "impressed"),
     ]
@@ -58,7 +59,9 @@ def candidate_columns(roles: Roles, tasks: Sequence[ProposedTask]) -> list[str]:
         defined = [] if task.products is None else [f"{sql_name(task.name)} is not null"]
         columns.append(_where([*shown, *defined], task.happened, names[task.label]))
     if roles.position is not None:
-        columns.append(_where(shown, sql_name(roles.position.name), "position"))
+        position = roles.position
+        whole = sql_name(position.name) if position.type in _POSITIONS else position.whole("integer")
+        columns.append(_where(shown, whole, "position"))
     return columns
 
 
@@ -95,7 +98,10 @@ def domains_toml(roles: Roles, tasks: Sequence[ProposedTask], without_label: Seq
     for task in tasks:
         more = f', parent = "{names[task.parent]}"' if task.parent else ""
         more += f", products = {toml_list(task.products)}" if task.products is not None else ""
-        lines.append(f'  {{ name = "{names[task.name]}", label = "{names[task.label]}"{more} }},')
+        never = (
+            "  # it never happened on the day looked at: say the parent, if it has one" if task.never else ""
+        )
+        lines.append(f'  {{ name = "{names[task.name]}", label = "{names[task.label]}"{more} }},{never}')
     lines.append("]")
     lines += [
         f"# left out: {in_comment(name)}, a score of which no column is the action" for name in without_label
@@ -120,7 +126,7 @@ def tasks_toml(tasks: Sequence[ProposedTask]) -> str:
 
 def ids_toml(roles: Roles) -> str:
     """The section [ids], where an id is no number; empty otherwise."""
-    kinds = {"request": id_type(roles.request.own), "ad": id_type(roles.ad.own)}
+    kinds = {"request": roles.request.kind, "ad": roles.ad.kind}
     if roles.user is not None:
         kinds["user"] = id_type(roles.user)
     lines = [f'{part} = "{kind}"' for part, kind in kinds.items() if kind != "BIGINT"]
@@ -129,13 +135,6 @@ def ids_toml(roles: Roles) -> str:
         if lines
         else ""
     )
-
-
-def id_type(look: Look) -> str:
-    """What the preset calls the type of an id."""
-    if look.is_whole and look.type != "UBIGINT":
-        return "BIGINT"
-    return "UUID" if look.type == "UUID" else "VARCHAR"
 
 
 def sources_toml(places: Mapping[str, TablePlace]) -> str:
@@ -187,10 +186,3 @@ def _where(conditions: Sequence[str], value: str, name: str) -> str:
 
 def _named(value: str, name: str) -> str:
     return value if value == sql_name(name) else f"{value} as {sql_name(name)}"
-
-
-def _id(column: str, look: Look, name: str) -> str:
-    """An id of a table or of candidates; numbers beyond BIGINT become text."""
-    return (
-        f"cast({sql_name(column)} as varchar) as {name}" if look.type == "UBIGINT" else sql_as(column, name)
-    )

@@ -5,7 +5,7 @@ from pathlib import Path
 from mtmd.project.engine import locked
 from mtmd.project.proposal.features import ProposedFeature, find_features, id_feature
 from mtmd.project.proposal.roles import Domain
-from tests.project.proposal.test_roles import looked
+from tests.project.proposal.looked import looked
 
 N = 200
 COLUMNS = {
@@ -21,10 +21,14 @@ COLUMNS = {
     "vector": f"[[1.5::float, n] for n in range({N})]",
     "topics": f"[case when n % 9 > 0 then [(n % 4)::integer, 1] else [] end for n in range({N})]",
     "tags": f"[['t' || n % 4] for n in range({N})]",
+    "seen": f"[['a', null], ['b']] || [['c'] for n in range({N - 2})]",
+    "gaps": f"[[1.5::float, null], [2.5::float, 'nan']] || [[n::float, 1] for n in range({N - 2})]",
+    "region_id": f"[if(n = 0, 'nan'::double, n % 5) for n in range({N})]",
     "uneven": f"[case when n = 0 then [1.5::float] else [2.5::float, 1] end for n in range({N})]",
     "hollow": f"[[]::varchar[] for n in range({N})]",
     "nothing": f"[null::integer for n in range({N})]",
     "version": f"[1 for n in range({N})]",
+    "logged": f"[n for n in range({N})]",
     "born": f"[date '2026-01-01' + n::integer for n in range({N})]",
 }
 
@@ -32,9 +36,13 @@ COLUMNS = {
 def test_columns_become_the_features_that_they_look_like(tmp_path: Path) -> None:
     with locked(tmp_path / "spill") as connection:
         table = looked(connection, tmp_path, "requests", COLUMNS)
-        distinct = {name: look.distinct for name, look in table.columns.items()} | {"topics": 4, "tags": 4}
+        distinct = {name: look.distinct for name, look in table.columns.items()} | {
+            "topics": 4,
+            "tags": 4,
+            "seen": 3,
+        }
         found = find_features(
-            connection, "query", table, {"place"}, Domain.of(table.columns["place"], ""), distinct
+            connection, "query", table, {"place"}, Domain.of(table.columns["place"], ""), distinct, {"logged"}
         )
     assert {feature.name: dict(feature.settings) for feature in found.features} == {
         "country": {"kind": '"categorical"', "buckets": "64", "shallow": "true"},
@@ -49,8 +57,12 @@ def test_columns_become_the_features_that_they_look_like(tmp_path: Path) -> None
             "kind": '"categorical"', "multi": "true", "max_length": "2", "buckets": "64", "type": '"BIGINT"',
         },
         "tags": {"kind": '"categorical"', "multi": "true", "max_length": "1", "buckets": "64"},
+        "seen": {"kind": '"categorical"', "multi": "true", "max_length": "2", "buckets": "64"},
+        "gaps": {"kind": '"embedding"', "width": "2"},
+        "region_id": {"kind": '"categorical"', "buckets": "64", "type": '"BIGINT"', "shallow": "true"},
     }  # fmt: skip
     assert found.left_out == {
+        "logged": "times, of which no feature is made",
         "session": "another value in every row",
         "uneven": "FLOAT[] of different lengths, of which no feature is made",
         "hollow": "an empty list in every row",
@@ -63,6 +75,11 @@ def test_columns_become_the_features_that_they_look_like(tmp_path: Path) -> None
     assert sql["fresh"] == "cast(fresh as integer) as fresh"
     assert sql["topics"] == "cast(topics as bigint[]) as topics"
     assert sql["ctr"] == "ctr"
+    assert sql["region_id"] == "try_cast(region_id as bigint) as region_id"
+    assert sql["seen"] == "list_filter(seen, lambda value: value is not null) as seen"
+    assert sql["gaps"] == (
+        "case when list_bool_and([coalesce(isfinite(value), false) for value in gaps]) then gaps end as gaps"
+    )
 
 
 def test_a_side_without_a_small_category_marks_its_smallest(tmp_path: Path) -> None:

@@ -58,6 +58,23 @@ def test_tables_are_told_by_other_names_too(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("names", "templates"),
+    [
+        (("requests", "ads", "candidates"), ["{day}/requests", "{day}/ads", "{day}/candidates"]),
+        (("logs/queries-00", "logs/creatives_1", "logs/pairs"),
+         ["logs/{day}/queries-*", "logs/{day}/creatives_*", "logs/{day}/pairs"]),
+    ],
+)  # fmt: skip
+def test_a_folder_of_a_day_may_have_a_file_of_each_table(
+    tmp_path: Path, names: tuple[str, ...], templates: list[str]
+) -> None:
+    paths = [Path(name).parent / "2026-01-05" / f"{Path(name).name}.parquet" for name in names]
+    places = find_places(_write(tmp_path, *map(str, paths)))
+    assert [place.template for place in places.values()] == [f"{template}.parquet" for template in templates]
+    assert [place.days for place in places.values()] == [{DAY: [tmp_path / path]} for path in paths]
+
+
 def test_files_without_a_day_are_not_taken(tmp_path: Path) -> None:
     _write(tmp_path, "requests/users.parquet", "requests/2026-02-31.parquet", "requests/readme.txt")
     with pytest.raises(

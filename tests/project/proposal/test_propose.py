@@ -110,10 +110,12 @@ def test_few_days_and_ads_that_repeat_are_said_in_the_preset(foreign_logs: Path,
 
 
 def test_values_and_names_that_a_preset_cannot_have_get_others(foreign_logs: Path, tmp_path: Path) -> None:
-    """And where no column is a product, all ads are one."""
+    """And where no column is a product, all ads are one. Times in text, ids as fractions, nulls in lists are mended."""
     odd = """
         select
-            * exclude (page, country) replace (served_at + interval {days} day as served_at),
+            * exclude (page, country, served_at, member) replace (list_append(interests, null) as interests),
+            strftime(served_at + interval {days} day, '%d/%m/%Y %H:%M:%S') as asked,
+            cast(substr(member, 2) as double) as member,
             'Home ' || page as "Page",
             country as "order",
             hour as surface
@@ -124,7 +126,7 @@ def test_values_and_names_that_a_preset_cannot_have_get_others(foreign_logs: Pat
         "ads": ("creatives/2026/01/05/part-0.parquet", "select * exclude (kind) from t"),
         "candidates": (
             "scored/dt=20260105/part-0.parquet",
-            "select * exclude (shown), cast(shown as integer) as shown, 5.5 as margin from t",
+            "select * exclude (shown, lead), cast(shown as integer) as shown, false as lead, 5.5 as margin from t",
         ),
     }
     logs = tmp_path / 'team "a"'
@@ -136,6 +138,7 @@ def test_values_and_names_that_a_preset_cannot_have_get_others(foreign_logs: Pat
                 written = str(logs / table / f"2026-01-{5 + days:02}.parquet")
                 connection.sql(query.format(days=days)).write_parquet(written)
     proposal = propose(logs)
+    assert 'label = "lead" },  # it never happened on the day looked at' in proposal.sections["domains"]
     assert (
         proposal.understood[-1]
         == "left out: margin (DECIMAL(2,1) of candidates: no score, no action of a score)"
@@ -144,7 +147,9 @@ def test_values_and_names_that_a_preset_cannot_have_get_others(foreign_logs: Pat
     preset = load_preset(str(tmp_path / "their-ads" / "preset.toml"))
     assert preset.domains.surfaces == ("home_feed", "home_find")
     assert preset.domains.products == ("any_ad",)
-    assert {"order", "surface_2"} <= {feature.name for feature in preset.features}
+    assert {"order", "surface_2", "interests"} <= {feature.name for feature in preset.features}
+    assert preset.ids.user == "BIGINT"
+    assert "asked is VARCHAR: read as strptime(asked, '%d/%m/%Y %H:%M:%S')" in proposal.understood
     checked = check_project(str(tmp_path / "their-ads" / "preset.toml"))
     assert [finding for finding in checked.findings if finding.level is Level.ERROR] == []
 

@@ -1,15 +1,17 @@
 """Which columns are ids, times, surfaces, products, bids: by name, type and values."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from mtmd.errors import LogsError
 from mtmd.project.engine import Connection, locked
-from mtmd.project.proposal.looks import LookedAt, look_at
-from mtmd.project.proposal.roles import find_roles
+from mtmd.project.proposal.roles import Roles, find_roles
+from tests.project.proposal.looked import looked
 
+DAYS = [date(2026, 1, 4), date(2026, 1, 5)]
 REQUESTS = {
     "requestId": "['r' || n for n in range(6)]",
     "session": "['s' || n for n in range(6)]",
@@ -39,25 +41,17 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
         yield opened
 
 
-def looked(connection: Connection, folder: Path, name: str, columns: dict[str, str]) -> LookedAt:
-    """A table whose columns are given as DuckDB lists."""
-    values = ", ".join(f'unnest({sql}) as "{column}"' for column, sql in columns.items())
-    connection.sql(f"select {values}").write_parquet(str(folder / f"{name}.parquet"))
-    return look_at(connection, name, [folder / f"{name}.parquet"])
-
-
-def _roles(connection: Connection, folder: Path, **changed: dict[str, str]):
+def _roles(connection: Connection, folder: Path, **changed: dict[str, str]) -> Roles:
     tables = {"requests": REQUESTS, "ads": ADS, "candidates": CANDIDATES} | changed
-    return find_roles(
-        connection, *(looked(connection, folder, name, columns) for name, columns in tables.items())
-    )
+    looks = (looked(connection, folder, name, columns) for name, columns in tables.items())
+    return find_roles(connection, *looks, DAYS)
 
 
 def test_columns_are_known_by_name_type_and_values(connection: Connection, tmp_path: Path) -> None:
     roles = _roles(connection, tmp_path)
     assert (roles.request.own.name, roles.request.in_candidates) == ("requestId", "request")
     assert (roles.ad.own.name, roles.ad.in_candidates) == ("creative", "ad")
-    assert roles.ts == roles.ts_column == "sent_at"
+    assert roles.time.chosen.sql == "sent_at"
     parts = (
         roles.user,
         roles.surface.look,
@@ -79,52 +73,10 @@ def test_columns_are_known_by_name_type_and_values(connection: Connection, tmp_p
     assert roles.taken["candidates"] == {"request", "ad", "shown", "slot"}
 
 
-@pytest.mark.parametrize(
-    ("count", "sql"),
-    [
-        ("1767571200 + n", "make_timestamp(event_time * 1000000)"),
-        ("1767571200000 + n", "make_timestamp_ms(event_time)"),
-        ("1767571200000000 + n", "make_timestamp(event_time)"),
-    ],
-)
-def test_a_time_may_be_counted_since_1970(
-    connection: Connection, tmp_path: Path, count: str, sql: str
-) -> None:
-    requests = {name: column for name, column in REQUESTS.items() if name != "sent_at"}
-    requests["event_time"] = f"[{count} for n in range(6)]"
-    assert _roles(connection, tmp_path, requests=requests).ts == sql
-
-
 def test_what_no_column_plays_is_left_open(connection: Connection, tmp_path: Path) -> None:
     requests = {name: REQUESTS[name] for name in ("requestId", "sent_at")}
     roles = _roles(connection, tmp_path, requests=requests, ads={"creative": ADS["creative"]})
     assert (roles.user, roles.surface.look, roles.product.look, roles.goal, roles.bid) == (None,) * 5
-
-
-@pytest.mark.parametrize(
-    ("table", "column", "values", "said"),
-    [
-        (
-            "ads",
-            "creative",
-            "[10, 11, 11]",
-            "ads: no column is different in every row and has the values of a column",
-        ),
-        (
-            "candidates",
-            "request",
-            "['r0', 'r0', 'r9', 'r8']",
-            "requests: no column is different in every row",
-        ),
-        ("requests", "sent_at", "['noon' for n in range(6)]", "requests: no column is the request's time"),
-    ],
-)
-def test_what_must_be_there_is_said(
-    connection: Connection, tmp_path: Path, table: str, column: str, values: str, said: str
-) -> None:
-    base = {"requests": REQUESTS, "ads": ADS, "candidates": CANDIDATES}[table]
-    with pytest.raises(LogsError, match=said):
-        _roles(connection, tmp_path, **{table: {**base, column: values}})
 
 
 def test_a_group_of_users_is_no_user_and_bids_may_be_whole(connection: Connection, tmp_path: Path) -> None:

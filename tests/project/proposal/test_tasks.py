@@ -9,7 +9,8 @@ from mtmd.errors import LogsError
 from mtmd.project.engine import Connection, locked
 from mtmd.project.proposal.roles import find_roles
 from mtmd.project.proposal.tasks import ProposedTasks, find_tasks
-from tests.project.proposal.test_roles import ADS, CANDIDATES, REQUESTS, looked
+from tests.project.proposal.looked import looked
+from tests.project.proposal.test_roles import ADS, CANDIDATES, DAYS, REQUESTS
 
 TREE = {
     name: CANDIDATES[name] for name in ("request", "ad", "shown")
@@ -33,7 +34,7 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
 def _tasks(connection: Connection, folder: Path, candidates: dict[str, str]) -> ProposedTasks:
     tables = {"requests": REQUESTS, "ads": ADS, "candidates": candidates}
     requests, ads, pairs = (looked(connection, folder, name, columns) for name, columns in tables.items())
-    return find_tasks(connection, find_roles(connection, requests, ads, pairs), ads, pairs)
+    return find_tasks(connection, find_roles(connection, requests, ads, pairs, DAYS), ads, pairs)
 
 
 def test_scores_find_their_labels_parents_and_products(connection: Connection, tmp_path: Path) -> None:
@@ -71,6 +72,7 @@ def test_actions_may_be_1_and_0_and_need_not_happen_on_the_day(
         ("score_buy", "bought", "bought"),
     ]
     assert found.tasks[2].parent == "p_click"
+    assert [task.never for task in found.tasks] == [True, False, False]
 
 
 def test_a_score_with_nan_is_a_score(connection: Connection, tmp_path: Path) -> None:

@@ -21,13 +21,16 @@ from typing import Any
 import pytest
 import yaml
 from prefect.events.schemas.automations import AutomationCore
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deploy.apply_automations import _REFERENCE, apply
+from mtmd.errors import ConfigError
 from mtmd_flows import monitor, rollback
+from mtmd_flows.automations import _REFERENCE, apply, automations, packaged
 from tests.documented import Checkout, Step, checkout_in
 from tests.mtmd_flows.runs import NEXT, ROOT, Run
 
-_FILES = sorted((ROOT / "deploy" / "automations").glob("*.yaml"))
+_FILES = sorted(packaged().glob("*.yaml"))
+_PACKAGED = packaged().relative_to(ROOT)
 _DECLARED = [one for path in _FILES for one in yaml.safe_load(path.read_text())["automations"]]
 
 WITHIN_S = int(os.environ.get("MTMD_ZOMBIE_WITHIN_S", "10"))  # 90 as shipped, which would take minutes
@@ -87,6 +90,36 @@ def test_retraining_on_a_breach_is_off_and_zombies_are_looked_for() -> None:
     assert on["mtmd-crash-zombies"] is True
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())
     assert deployments["definitions"]["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, r"automations has no \.yaml file; name a folder with automations"),
+        ("automations: [", r"own\.yaml is no YAML: while parsing a flow node"),
+        (
+            "automations: [{enabled: true}]",
+            r"own\.yaml must have a list `automations`, each of them with a name",
+        ),
+        ("automations: [{name: mine, trigger: 3}]", r"own\.yaml, automation mine: .*; correct the file"),
+    ],
+)
+def test_a_folder_that_has_no_automations_is_refused(tmp_path: Path, text: str | None, said: str) -> None:
+    (tmp_path / "automations").mkdir()
+    if text is not None:
+        (tmp_path / "automations" / "own.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=f"(?s){said}"):
+        list(apply(tmp_path / "automations", "http://127.0.0.1:9/api"))
+
+
+def test_a_server_that_does_not_answer_or_is_not_named_is_said() -> None:
+    with pytest.raises(ConfigError, match=r"the Prefect server at http://127\.0\.0\.1:9/api does not answer"):
+        list(apply(packaged(), "http://127.0.0.1:9/api"))
+    with (
+        temporary_settings({PREFECT_API_URL: None}),
+        pytest.raises(ConfigError, match="PREFECT_API_URL must be the address of the server's API"),
+    ):
+        automations()
 
 
 # ---- at work
@@ -152,7 +185,7 @@ def live(first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
     """With a champion and no logs; the zombie automation waits for seconds instead of minutes."""
     checkout = checkout_in(tmp_path_factory.mktemp("live") / "checkout")
     shutil.copytree(first_run.root, checkout.line)
-    zombies = checkout.root / "deploy" / "automations" / "crash-zombies.yaml"
+    zombies = checkout.root / _PACKAGED / "crash-zombies.yaml"
     text, changed = re.subn(r"(?m)^( +within:) 90$", rf"\1 {WITHIN_S}", zombies.read_text())
     assert changed == 1
     zombies.write_text(text)
@@ -253,7 +286,7 @@ def test_a_run_whose_machine_died_is_crashed_and_the_next_one_has_its_slot(
 def test_a_changed_file_is_applied_and_leaves_the_switch_to_people(live: Live, tmp_path: Path) -> None:
     """After the breach above, for which one was enabled."""
     api = f"http://127.0.0.1:{live.checkout.environment['A_PORT']}/api"
-    shutil.copytree(live.checkout.root / "deploy" / "automations", tmp_path / "automations")
+    shutil.copytree(live.checkout.root / _PACKAGED, tmp_path / "automations")
     breach = tmp_path / "automations" / "monitor-breach.yaml"
     breach.write_text(breach.read_text().replace("Start the daily run at once.", "Start the daily run."))
     assert set(apply(breach.parent, api)) == {

@@ -1,0 +1,134 @@
+"""Bring a server's automations up to the files of a folder: made when new, updated when they differ.
+
+An update makes the server forget which events it waits for, and a run that died just before would stay Running for
+ever: so what is as declared is left alone. Whether one is enabled is the file's choice once, and then people's.
+"""
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from httpx import TransportError
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.events.schemas.automations import AutomationCore
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from pydantic import ValidationError
+from rich.markup import escape
+
+from mtmd.command_line import app, console
+from mtmd.errors import ConfigError
+
+_OWN = Path("automations")  # of a project
+_REFERENCE = re.compile(r"^<(deployment|block) ([^>]+)>$")
+_MISSING = {
+    "deployment": "there is no deployment {}: run `prefect deploy --all`, then this command again",
+    "block": "there is no block {}: make it in the UI (Blocks, type Custom Webhook), then run this command again",
+}
+command = app()
+
+
+@command.command()
+def automations(
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="of .yaml files",
+            show_default="the current folder's automations, or else those that `mtmd init` writes",
+        ),
+    ] = None,
+) -> None:
+    """Bring the automations of the server at PREFECT_API_URL up to the files."""
+    api = PREFECT_API_URL.value()
+    if not api:
+        raise ConfigError(
+            "PREFECT_API_URL must be the address of the server's API; such as "
+            "`export PREFECT_API_URL=http://127.0.0.1:4200/api`"
+        )
+    for words in apply(folder or (_OWN if _OWN.is_dir() else packaged()), api):
+        console.print(escape(words))
+
+
+def packaged() -> Path:
+    """The folder of the files that a new project gets."""
+    return Path(str(files("mtmd.project") / "templates" / "automations"))
+
+
+def apply(directory: Path, api: str) -> Iterator[str]:
+    """Apply every automation of the directory's files; yields what became of each.
+
+    `<deployment flow/name>` and `<block type/name>` stand for ids. An automation is left out where one of them is not
+    there. Raises ConfigError for a directory without files, a file that has no valid automations, and a server that
+    does not answer.
+    """
+    declared = list(_declared(directory))
+    with (
+        temporary_settings({PREFECT_API_URL: api}),
+        get_client(sync_client=True) as client,
+    ):
+        try:
+            for path, one in declared:
+                yield f"automation {one['name']}: {_apply_one(client, path, one)}"
+        except TransportError as error:
+            raise ConfigError(
+                f"the Prefect server at {api} does not answer ({error}); start it, or correct PREFECT_API_URL"
+            ) from error
+
+
+def _declared(directory: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Each automation as its file has it, and the file."""
+    paths = sorted(directory.glob("*.yaml"))
+    if not paths:
+        raise ConfigError(f"{directory} has no .yaml file; name a folder with automations")
+    for path in paths:
+        try:
+            found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}; correct it") from error
+        listed = found.get("automations") if isinstance(found, dict) else None
+        if not isinstance(listed, list) or not all(isinstance(one, dict) and "name" in one for one in listed):
+            raise ConfigError(f"{path} must have a list `automations`, each of them with a name; correct it")
+        for one in listed:
+            yield path, one
+
+
+def _apply_one(client: SyncPrefectClient, path: Path, declared: dict[str, Any]) -> str:
+    try:
+        automation = AutomationCore.model_validate(_resolve(client, declared))
+    except ObjectNotFound as missing:
+        return f"left out, {missing}"
+    except ValidationError as error:
+        raise ConfigError(f"{path}, automation {declared['name']}: {error}; correct the file") from error
+    found = [one for one in client.read_automations_by_name(automation.name) if one.name == automation.name]
+    if not found:
+        client.create_automation(automation)
+        return "created"
+    there = AutomationCore.model_validate(found[0].model_dump(include=set(AutomationCore.model_fields)))
+    wanted = automation.model_copy(update={"enabled": there.enabled})
+    if there == wanted:
+        return "unchanged"
+    client.update_automation(found[0].id, wanted)
+    return "updated"
+
+
+def _resolve(client: SyncPrefectClient, value: Any) -> Any:
+    """The same value with references replaced by ids."""
+    if isinstance(value, dict):
+        return {key: _resolve(client, own) for key, own in value.items()}
+    if isinstance(value, list):
+        return [_resolve(client, own) for own in value]
+    found = _REFERENCE.match(value) if isinstance(value, str) else None
+    if found is None:
+        return value
+    try:
+        if found[1] == "deployment":
+            return str(client.read_deployment_by_name(found[2]).id)
+        kind, _, name = found[2].partition("/")
+        return str(client.read_block_document_by_name(name, kind).id)
+    except ObjectNotFound as error:
+        raise ObjectNotFound(error, help_message=_MISSING[found[1]].format(found[2])) from error
