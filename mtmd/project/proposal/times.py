@@ -159,10 +159,14 @@ def _readings(look: Look) -> Iterator[_Reading]:
     if look.is_stamp:
         ways = [column]
     elif look.is_whole:
+        column = (
+            column if look.type == "BIGINT" else f"cast({column} as bigint)"
+        )  # microseconds are beyond INTEGER
         ways = [way.format(column) for way in _WHOLE] + [
             f"strptime(cast({column} as varchar), '{_FORMS[0]}')"
         ]
     elif look.is_fraction:
+        column = column if look.type == "DOUBLE" else f"cast({column} as double)"
         ways = [way.format(column) for way in _FRACTION]
     elif look.is_text:
         ways = [text_as(look.name, "TIMESTAMP"), *(f"strptime({column}, '{form}')" for form in _FORMS)]

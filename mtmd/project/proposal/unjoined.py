@@ -33,18 +33,18 @@ class _Pair:
         """Share of the ids of candidates that the table has, in a form."""
         (found,) = rows(
             connection,
-            f"select count(*) as n, count(t.id) as known from ({self._ids(self.candidates, self.other, form)}) as c "
-            f"left join ({self._ids(self.table, self.own, form)}) as t on c.id = t.id",
+            f"select count(*) as n, count_if(id in (select id from ({self._own_ids(form)}))) as known "
+            f"from ({self._other_ids(form)})",
         )
         return found["known"] / found["n"] if found["n"] else 0.0
 
     def differing(self, connection: Connection, form: str) -> tuple[str, str]:
-        """An id as the table has it, and as candidates have it."""
+        """An id as the table has it, and as candidates have it; there is one where more ids are known in this form."""
         (found,) = rows(
             connection,
-            f"select t.text as a, c.text as b from ({self._ids(self.table, self.own, form)}) as t "
-            f"join ({self._ids(self.candidates, self.other, form)}) as c on c.id = t.id and c.text <> t.text "
-            "order by a limit 1",
+            f"select t.text as a, c.text as b from ({self._own_ids(form)}) as t "
+            f"join ({self._other_ids(form)}) as c on c.id = t.id "
+            f"where c.text not in (select text from ({self._own_ids()})) order by a, b limit 1",
         )
         return found["a"], found["b"]
 
@@ -52,9 +52,8 @@ class _Pair:
         """An id of candidates that the table lacks, and one that the table has."""
         (found,) = rows(
             connection,
-            f"select (select min(id) from ({self._ids(self.candidates, self.other)}) where id not in "
-            f"(select id from ({self._ids(self.table, self.own)}))) as lacking, "
-            f"(select min(id) from ({self._ids(self.table, self.own)})) as there",
+            f"select (select min(id) from ({self._other_ids()}) where id not in (select id from ({self._own_ids()}))) "
+            f"as lacking, (select min(id) from ({self._own_ids()})) as there",
         )
         return found["lacking"], found["there"]
 
@@ -67,18 +66,23 @@ class _Pair:
         )
         return found["id"], found["n"]
 
-    def _ids(self, view: str, look: Look, form: str = "{}") -> str:
-        text = f"cast({quoted(look.name)} as varchar)"
-        return (
-            f"select {form.format(text)} as id, min({text}) as text from {view} where {quoted(look.name)} is not null "
-            "group by 1"
-        )
+    def _own_ids(self, form: str = "{}") -> str:
+        return _ids(self.table, self.own, form)
+
+    def _other_ids(self, form: str = "{}") -> str:
+        return _ids(self.candidates, self.other, form)
 
     def __str__(self) -> str:
         return (
             f"{self.table}.{self.own.name} ({self.own.type}) and {self.candidates}.{self.other.name} "
             f"({self.other.type})"
         )
+
+
+def _ids(view: str, look: Look, form: str) -> str:
+    """SQL of the ids of a column: each text once, and what it is in a form."""
+    text = f"cast({quoted(look.name)} as varchar)"
+    return f"select distinct {form.format(text)} as id, {text} as text from {view} where {text} is not null"
 
 
 def why_unjoined(
@@ -139,7 +143,7 @@ def _formed(connection: Connection, part: str, pair: _Pair) -> str | None:
     for form in _FORMS.values():
         together = form.format(together)
     for said, form in {**_FORMS, "in two ways": together}.items():
-        if pair.known(connection, form) >= _SAME:
+        if pair.known(connection, form) >= _SAME > pair.known(connection):
             a, b = pair.differing(connection, form)
             return (
                 f"{pair} have the {part}'s id {said}: {a!r} is {b!r}; deliver one id as one text or number in both "

@@ -63,6 +63,18 @@ def test_a_users_id_may_be_a_fraction_in_the_files(connection: Connection, tmp_p
     assert id_sql(looks["user"], "BIGINT", "user_id") == "cast(user as bigint) as user_id"
 
 
+def test_what_other_days_hold_counts_too(connection: Connection, tmp_path: Path) -> None:
+    """A day without gaps has whole numbers, and lists without nulls; the other days of the window do not."""
+    newest = looked(
+        connection, tmp_path, "requests", {"user": "[7, 8]", "seen": "[['a'], ['b']]", "age": "[1, 2]"}
+    )
+    before = {"user": "[7, null]::double[]", "seen": "[['a', null], null]", "age": "[1.5e0, 2]"}
+    looks = newest.with_values_of(looked(connection, tmp_path, "requests_of_days", before)).columns
+    assert id_sql(looks["user"], "BIGINT", "user_id") == "cast(user as bigint) as user_id"
+    assert looks["seen"].has_holes
+    assert looks["age"].is_whole
+
+
 def test_names_decide_where_several_columns_hold_the_same_values(
     connection: Connection, tmp_path: Path
 ) -> None:
@@ -84,6 +96,7 @@ def test_names_decide_where_several_columns_hold_the_same_values(
         ({"ad": "['7', '8']"}, {"ad": "['7 ', '8', '7 ']"}, "with and without spaces around it: '7' is '7 '"),
         ({"ad": "['7', '8']"}, {"ad": "['7.0', '8.0', '7.0']"}, "as a whole number and as a fraction: '7' is '7.0'"),
         ({"ad": "['A-7', 'A-8']"}, {"ad": "['a7', 'a8', 'a7']"}, "in two ways: 'A-7' is 'a7'"),
+        ({"ad": "['A', 'B']"}, {"ad": "['A', 'a', 'B', 'B']"}, "in upper and lower case: 'A' is 'a'"),
         ({"ad": "[1, 2, 3]"}, {"ad": "[3, 4, 5, 4]"},
          r"have 33% of the ids of candidates in common; at least 90% are required \('4' is not in ads, which has "
          r"'1'\): deliver the ads of the same day"),

@@ -46,8 +46,12 @@ def _time(connection: Connection, folder: Path, **columns: str) -> RequestTime:
         (f"strftime({NOON}, '%m/%d/%Y %H:%M:%S')", "strptime(x, '%m/%d/%Y %H:%M:%S')"),
         (f"cast(epoch_ms({NOON}) as varchar)", "make_timestamp_ms(cast(x as bigint))"),
         (f"epoch_ms({NOON}) // 1000", "make_timestamp(x * 1000000)"),
+        (f"cast(epoch_ms({NOON}) // 1000 as integer)", "make_timestamp(cast(x as bigint) * 1000000)"),
+        (f"cast(epoch_us({NOON}) as ubigint)", "make_timestamp(cast(x as bigint))"),
         (f"epoch_us({NOON})", "make_timestamp(x)"),
         (f"epoch_ns({NOON})", "make_timestamp(x // 1000)"),
+        (f"cast(epoch_ms({NOON}) // 1000 as decimal(13, 3))",
+         "make_timestamp(cast(cast(x as double) * 1000000 as bigint))"),
         (f"epoch_us({NOON}) / 1e6", "make_timestamp(cast(x * 1000000 as bigint))"),
         (f"cast(strftime({NOON}, '%Y%m%d%H%M%S') as bigint)", "strptime(cast(x as varchar), '%Y%m%d%H%M%S')"),
     ],
@@ -55,7 +59,7 @@ def _time(connection: Connection, folder: Path, **columns: str) -> RequestTime:
 def test_times_are_found_in_every_type_and_read_as_they_are(
     connection: Connection, tmp_path: Path, values: str, sql: str
 ) -> None:
-    found = _time(connection, tmp_path, x=values, ts="n", hour="12", dwell="n * 1.5e0")
+    found = _time(connection, tmp_path, x=values, ts="n", hour="12", dwell="n * 1.5e0", key="hash(n)")
     assert (found.chosen.look.name, found.chosen.sql, found.others) == ("x", sql, ())
     (read,) = rows(
         connection, f"select count(*) as n from requests where {sql} = {NOON.replace('(n)', '(ts)')}"
