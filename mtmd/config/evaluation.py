@@ -33,6 +33,13 @@ class EvaluationConfig(Frozen):
         description="weight of each task in the value bid × Σ weight × P(task); empty: the first root task alone",
     )
 
+    cold_features: tuple[str, ...] | None = Field(
+        None,
+        exclude_if=lambda names: names is None,
+        description="categorical features whose values that the window never had are evaluated apart; when omitted, "
+        "those of user_id and ad_id that are declared",
+    )
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         kept = self.replay_kept

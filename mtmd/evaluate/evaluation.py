@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from mtmd.config import Declarations, EvaluationConfig, Slice
 from mtmd.errors import EvaluationError
 from mtmd.evaluate.bootstrap import compare, resample
+from mtmd.evaluate.cold import Cold, cold_metrics
 from mtmd.evaluate.held_out import HeldOutDay, SliceRows, cut
 from mtmd.evaluate.metrics import (
     Floats,
@@ -23,7 +25,7 @@ from mtmd.evaluate.metrics import (
 )
 from mtmd.evaluate.report import ALL, EvaluationReport, SliceMetrics
 
-METRICS_FORMAT = 1  # raise it whenever the same predictions of the same rows would give another report
+METRICS_FORMAT = 2  # raise it whenever the same predictions of the same rows would give another report
 _MEANS = ("logmae", "kl", "mae", "bce", "mean_prediction", "mean_teacher")  # over all rows
 _ROUNDING = 1e-6  # a float32 log-probability may exceed 0 by rounding; more is not a probability
 
@@ -36,8 +38,11 @@ def evaluate_predictors(
     config: EvaluationConfig,
     *,
     candidate: str = "mtmd",
+    cold: Cold = MappingProxyType({}),
 ) -> EvaluationReport:
     """Metrics of each predictor's (P, T) log-probabilities, rows in the order of the day's candidates.
+
+    `cold` says of features which of the P rows have a value that the window never had.
 
     A bucket of an aggregate is the union of that bucket over the task's slices. Values where the task does
     not apply are not read. Raises EvaluationError naming predictor, slice and count of bad values.
@@ -61,6 +66,7 @@ def evaluate_predictors(
         buckets=config.buckets,
         metrics=tuple(metrics),
         comparisons=compare(resample(day, slices, predictions, config), candidate, config.confidence),
+        cold=tuple(cold_metrics(cold, slices, predictions, declarations.domains.task_names)),
         confidence=config.confidence,
         seed_noise=config.seed_noise,
     )

@@ -113,6 +113,21 @@ class Comparison(Frozen):
         return 0.5 * erfc(excess / self.standard_error / sqrt(2.0))
 
 
+class ColdMetrics(Frozen):
+    """Rows whose value of a feature the window never had, over all slices of a task; None without such rows."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    feature: str
+    task: str
+    rows: int = Field(description="candidate rows with a teacher score for the task, and a cold value")
+    others: int = Field(description="the task's other rows")
+    logmae: dict[str, float | None] = Field(
+        description="predictor → mean |ln p̂ − ln teacher| of the cold rows"
+    )
+    logmae_of_others: dict[str, float | None]
+
+
 class EvaluationReport(Frozen):
     """Every predictor on the held-out day; ablations join as further predictors.
 
@@ -126,6 +141,9 @@ class EvaluationReport(Frozen):
     buckets: int
     metrics: tuple[SliceMetrics, ...]
     comparisons: tuple[Comparison, ...]
+    cold: tuple[ColdMetrics, ...] = Field(
+        (), exclude_if=lambda cold: not cold, description="feature by feature, task by task"
+    )
     confidence: float = Field(description="of the comparisons' intervals, such as 0.95")
     seed_noise: float = Field(
         0.0,

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Declarations, Frozen, Preset
 from mtmd.errors import EvaluationError, LogsError
+from mtmd.evaluate.cold import cold_rows
 from mtmd.evaluate.evaluation import METRICS_FORMAT, evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import predict_constant, score_day, score_shard, window_medians
@@ -98,7 +99,9 @@ def _reports(
     if champion is not None:
         predictions["champion"] = _champion_scores(plan, champion, shard)
     config = plan.preset.evaluation
-    report = evaluate_predictors(plan.as_of, declarations, day, predictions, config)
+    window = (open_shard(Path(ref.path)) for ref in days.window)
+    cold = cold_rows(shard, window, declarations, config)
+    report = evaluate_predictors(plan.as_of, declarations, day, predictions, config, cold=cold)
     bids = day_bids(plan.source, shard, declarations, plan.workspace.shards / "digests")
     reference = "per_slice" if champion is None else "champion"
     replay = replay_day(

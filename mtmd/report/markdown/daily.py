@@ -21,7 +21,13 @@ from mtmd.report.page.charts import data_uri
 from mtmd.report.page.curves import training_chart
 from mtmd.report.tables.ab_test import outcome_tables
 from mtmd.report.tables.ablation import factor_table
-from mtmd.report.tables.evaluation import action_table, bucket_table, improvement_table, logmae_table
+from mtmd.report.tables.evaluation import (
+    action_table,
+    bucket_table,
+    cold_table,
+    improvement_table,
+    logmae_table,
+)
 from mtmd.report.tables.replay import replay_table, replay_words
 from mtmd.run import RunPlan
 from mtmd.train.stage import Trained
@@ -59,7 +65,7 @@ def training(plan: RunPlan, trained: Sequence[Trained]) -> str:
 
 
 def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
-    """LogMAE by slice, the paper's Table 1 form, the top rank buckets, real actions, and what cuts would cost."""
+    """LogMAE by slice, as the paper's Table 1, by rank bucket and of new values; real actions; what cuts would cost."""
     report, replay = evaluated.report, evaluated.replay
     against = _against(evaluated.incumbent)
     rivals = ["per_slice", "pooled", *(["champion"] if "champion" in report.predictors else [])]
@@ -67,6 +73,7 @@ def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
         logmae_table(report),
         *(improvement_table(report, rival) for rival in rivals),
         bucket_table(report, "per_slice"),
+        cold_table(report),
         action_table(report),
         replay_table(replay),
     ]

@@ -23,6 +23,7 @@ from mtmd.report.page.quality import observed, quality, short
 from mtmd.report.page.towers import TowerMeans, gates_map, routing
 from mtmd.report.page.verdict import brief, details, headline, rival_tables
 from mtmd.report.tables.ab_test import bound_tables, change_table, paper_tables
+from mtmd.report.tables.evaluation import cold_table
 from mtmd.report.tables.replay import replay_slices_table, replay_table, replay_words
 from mtmd.train.results import FitResult
 from mtmd.validate.results import DayValidation, WindowValidation
@@ -74,6 +75,7 @@ _FILTERS = (decimal, minus, observed, percent, scientific, short)
 _FUNCTIONS = (
     bound_tables,
     change_table,
+    cold_table,
     comparisons.ab_test_words,
     gates_map,
     paper_tables,

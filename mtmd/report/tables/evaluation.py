@@ -91,6 +91,26 @@ def logmae_table(report: EvaluationReport) -> Table:
     return Table(title=title, columns=columns, rows=tuple(rows))
 
 
+def cold_table(report: EvaluationReport) -> Table:
+    """LogMAE on rows whose value the window never had, and how many times that of its other rows it is."""
+    rows = []
+    for cold in report.cold:
+        own, others = cold.logmae[report.candidate], cold.logmae_of_others[report.candidate]
+        times = f"{own / others:.2f} ×" if own is not None and others else None
+        share = cold.rows / (cold.rows + cold.others) if cold.rows + cold.others else None
+        rows.append((cold.feature, cold.task, cold.rows, share, *cold.logmae.values(), others, times))
+    columns = (
+        *columns_of("text", ("new", "task")),
+        Column(name="rows", kind="count"),
+        Column(name="share", kind="share"),
+        *columns_of("number", report.predictors),
+        Column(name=f"{report.candidate}, other rows"),
+        Column(name="times that", kind="text"),
+    )
+    title = f"LogMAE on {report.as_of} of rows with a value that the window never had (lower is better)"
+    return Table(title=title, columns=columns, rows=tuple(rows))
+
+
 def estimate(
     report: EvaluationReport,
     predictor: str,

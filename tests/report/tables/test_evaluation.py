@@ -13,6 +13,7 @@ from mtmd.report.tables.evaluation import (
     Table,
     action_table,
     bucket_table,
+    cold_table,
     compared_buckets,
     estimate,
     improvement_table,
@@ -27,6 +28,27 @@ def report(declarations: Declarations, make_day) -> EvaluationReport:
     log_teacher = np.log(np.nan_to_num(day.teacher, nan=0.5))
     predictions = {"mtmd": log_teacher - 0.1, "per_slice": log_teacher - 0.4}
     return evaluate_predictors(date(2026, 1, 21), declarations, day, predictions, EvaluationConfig(buckets=8))
+
+
+def test_the_cold_table_says_how_far_off_the_candidate_is_on_new_values(
+    declarations: Declarations, make_day
+) -> None:
+    day = make_day(600)
+    log_teacher = np.log(np.nan_to_num(day.teacher, nan=0.5))
+    predictions = {"mtmd": log_teacher - 0.1, "per_slice": log_teacher - 0.4}
+    predictions["mtmd"][:6] -= 0.1  # the cold ones
+    cold, config = {"ad_id": np.arange(600) < 6}, EvaluationConfig()
+    report = evaluate_predictors(date(2026, 1, 21), declarations, day, predictions, config, cold=cold)
+    table = cold_table(report)
+    assert [column.name for column in table.columns][-4:] == [
+        "mtmd",
+        "per_slice",
+        "mtmd, other rows",
+        "times that",
+    ]
+    new, task, rows, share, own, rival, others, times = table.rows[0]
+    assert (new, task, rows, share, times) == ("ad_id", "ctr", 6, 0.01, "2.00 ×")
+    assert (own, rival, others) == pytest.approx((0.2, 0.4, 0.1), rel=1e-6)
 
 
 def test_the_logmae_table_has_slices_then_aggregates(report: EvaluationReport) -> None:

@@ -1,0 +1,95 @@
+"""Rows of values that the window never had, against sets of values; and their errors by hand."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from mtmd.config import Declarations, EvaluationConfig, Preset
+from mtmd.evaluate.cold import cold_rows
+from mtmd.evaluate.evaluation import evaluate_predictors
+from mtmd.evaluate.held_out import HeldOutDay
+
+CONFIG = EvaluationConfig()
+
+
+def values(shard, declarations: Declarations, name: str) -> list[int]:
+    """The hashed value of each candidate, one at a time."""
+    side, encoded, rows = (
+        (declarations.item, shard.item, shard.ad_row)
+        if name == "ad_id"
+        else (declarations.query, shard.query, shard.request_row)
+    )
+    column = [feature.name for feature in side.categorical].index(name)
+    return [int(encoded.categorical[row, column]) for row in rows.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("config", "names"),
+    [(CONFIG, ["user_id", "ad_id"]), (EvaluationConfig(cold_features=("country",)), ["country"])],
+)
+def test_a_row_is_cold_whose_value_no_candidate_of_the_window_has(
+    declarations: Declarations, make_shard, config: EvaluationConfig, names: list[str]
+) -> None:
+    window = [make_shard(requests=9, seed=1, day=1), make_shard(requests=9, seed=2, day=2)]
+    day = make_shard(requests=40, seed=3, day=3)
+    found = cold_rows(day, iter(window), declarations, config)
+    assert list(found) == names
+    for name in names:
+        known = {value for shard in window for value in values(shard, declarations, name)} | {0}
+        expected = [value not in known for value in values(day, declarations, name)]
+        assert found[name].tolist() == expected
+        assert any(expected)
+
+
+def test_an_ad_that_was_never_a_candidate_is_cold(declarations: Declarations, make_shard) -> None:
+    """The day's ads have all that could have been shown: what was not is in no training row."""
+    day = make_shard(requests=5, seed=4)
+    catalogue = replace(day, request_row=day.request_row[:0], ad_row=day.ad_row[:0])
+    cold = cold_rows(day, [catalogue], declarations, CONFIG)["ad_id"]
+    assert cold.tolist() == [value > 0 for value in values(day, declarations, "ad_id")]
+
+
+def test_errors_of_cold_rows_and_of_the_others_are_means_over_a_tasks_slices(
+    declarations: Declarations,
+) -> None:
+    """Four rows in two slices of ctr, off by 1, 2, 3 and 4; gctr is scored in two rows, octr in none."""
+    teacher = np.full((4, 3), np.nan, np.float32)
+    teacher[:, 0], teacher[:2, 1] = 0.2, 0.1
+    day = HeldOutDay(
+        teacher=teacher,
+        labels=np.full((4, 3), -1, np.int8),
+        impressed=np.zeros(4, np.bool_),
+        domain=np.array([0, 0, 2, 2]),
+        request=np.arange(4),
+    )
+    log_p = np.log(np.nan_to_num(teacher, nan=0.5)) - np.array([[1.0], [2.0], [3.0], [4.0]])
+    cold = {"ad_id": np.array([True, False, False, True]), "user_id": np.zeros(4, np.bool_)}
+    report = evaluate_predictors(date(2026, 1, 5), declarations, day, {"mtmd": log_p}, CONFIG, cold=cold)
+    found = {(own.feature, own.task): own for own in report.cold}
+    assert list(found) == [(name, task) for name in cold for task in ("ctr", "gctr", "octr")]
+    ctr = found["ad_id", "ctr"]
+    assert (ctr.rows, ctr.others) == (2, 2)
+    assert (ctr.logmae["mtmd"], ctr.logmae_of_others["mtmd"]) == pytest.approx((2.5, 2.5))
+    gctr = found["ad_id", "gctr"]
+    assert (gctr.rows, gctr.others) == (1, 1)
+    assert (gctr.logmae["mtmd"], gctr.logmae_of_others["mtmd"]) == pytest.approx((1.0, 2.0))
+    octr = found["ad_id", "octr"]
+    assert (octr.rows, octr.others, octr.logmae, octr.logmae_of_others) == (
+        0,
+        0,
+        {"mtmd": None},
+        {"mtmd": None},
+    )
+    nobody = found["user_id", "ctr"]
+    assert (nobody.rows, nobody.others, nobody.logmae["mtmd"]) == (0, 4, None)
+    assert type(report).model_validate_json(report.model_dump_json()) == report
+
+
+def test_features_that_are_no_single_category_are_refused(tiny_preset: Preset) -> None:
+    content = tiny_preset.model_dump() | {"evaluation": {"cold_features": ["ad_id", "bid"]}}
+    with pytest.raises(
+        ValueError, match=r"cold_features names \['bid'\]; it may name categorical features of one"
+    ):
+        Preset.model_validate(content)
