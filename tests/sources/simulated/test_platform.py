@@ -11,7 +11,14 @@ import pytest
 from mtmd.config import IdsConfig, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.sources.simulated.config import WorldConfig
-from mtmd.sources.simulated.platform import has_further_tasks, require_columns, simulate, world_at
+from mtmd.sources.simulated.histories import COLUMNS
+from mtmd.sources.simulated.platform import (
+    has_further_tasks,
+    history_columns,
+    require_columns,
+    simulate,
+    world_at,
+)
 from mtmd.store.files import read_json, sha256_file, write_json
 from tests.worlds import day_truth, tiny_world
 
@@ -183,10 +190,16 @@ def test_a_preset_with_ids_of_another_type_is_refused() -> None:
         require_columns(preset)
 
 
-@pytest.mark.parametrize(("preset", "further"), [("demo", False), ("five-tasks", True)])
-def test_a_presets_tasks_say_what_the_platform_writes(preset: str, further: bool) -> None:
+@pytest.mark.parametrize(
+    ("preset", "further", "histories"),
+    [("demo", False, ()), ("five-tasks", True, ()), ("histories", False, (*COLUMNS,))],
+)
+def test_a_presets_tasks_and_features_say_what_the_platform_writes(
+    preset: str, further: bool, histories: tuple[str, ...]
+) -> None:
     require_columns(load_preset(preset))
     assert has_further_tasks(load_preset(preset)) == further
+    assert history_columns(load_preset(preset)) == histories
 
 
 @pytest.mark.parametrize(
