@@ -127,23 +127,26 @@ def test_the_bundle_answers_raw_lists_of_any_length(line: Line) -> None:
     assert np.abs(scores[0] - scores[2]).max() > 1e-5
 
 
-def test_encoded_numbers_are_answered_as_numbers_and_monitored_as_such(line: Line) -> None:
-    """By the bundle, in which a bid of 0 and one of a million lie in the outermost bins."""
+def test_the_bundle_answers_encoded_numbers_of_any_size(line: Line) -> None:
+    """What lies outside of the window's values is read as the nearest edge."""
     plan = line.done.plan
     shard = open_shard(Path(line.done.days.held_out.path))
     sampled = sample_raw_rows(plan.source, shard, plan.preset.declarations, per_domain=2)
-    ads = tuple(
-        sampled.ads[0] | {"ad_id": number, "bid": bid}
-        for number, bid in enumerate([0.0, 1e-9, 1.0, 1e6, 1e9])
+    activities = [None, -1e9, -1e6, 1.0, 1e6, 1e9]
+    requests = tuple(
+        sampled.requests[0] | {"request_id": number, "user_activity": activity}
+        for number, activity in enumerate(activities)
     )
-    (ranked,) = answer(
-        Path(line.done.exported.path),
-        Asked(ads=ads, bodies=({"requests": sampled.requests[:1], "top_k": 5},)),
-    ).answers
-    scores = {ad.ad_id: ad.score for ad in ranked.requests[0].ads}
-    assert scores[0] == scores[1]
-    assert scores[3] == scores[4]
-    assert len({scores[0], scores[2], scores[3]}) == 3
+    asked = Asked(ads=sampled.ads, bodies=({"requests": requests, "top_k": 50},))
+    (ranked,) = answer(Path(line.done.exported.path), asked).answers
+    scores = [{ad.ad_id: ad.score for ad in one.ads} for one in ranked.requests]
+    missing, least, less, some, more, most = (
+        np.array([one[ad["ad_id"]] for ad in sampled.ads]) for one in scores
+    )
+    np.testing.assert_allclose(least, less, atol=1e-6)
+    np.testing.assert_allclose(most, more, atol=1e-6)
+    for other in (missing, least, most):
+        assert np.abs(other - some).max() > 1e-5
 
 
 def test_the_ab_test_shows_rankers_the_histories_too(line: Line) -> None:
