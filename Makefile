@@ -31,7 +31,7 @@ run-kuairand: PRESET := kuairand
 run-kuairand: AS_OF := 2022-04-30
 run-kuairand: $(READY)  ## Import KuaiRand-Pure from SOURCE=folder, retrain on it as of 2022-04-30, and decide
 	@test -d "$(SOURCE)" || { echo "SOURCE ($(SOURCE)) must be the folder with the KuaiRand-Pure .csv files"; exit 1; }
-	$(BIN)/mtmd import-kuairand --source "$(SOURCE)"
+	$(BIN)/mtmd import-kuairand --preset $(PRESET) --source "$(SOURCE)"
 	$(BIN)/python -m mtmd_flows.daily_retrain --preset $(PRESET) --as-of $(AS_OF) --window-days 20 --no-ablations
 
 serve: $(READY)  ## Serve the champion of PRESET over HTTP on this machine (SERVE_PORT)

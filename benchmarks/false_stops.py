@@ -139,7 +139,11 @@ def stopped(platform: Platform, days: int) -> Counter[str]:
 
 
 def scaled(platform: Platform, days: int) -> Counter[tuple[str, int]]:
-    """On how many a teacher scaled in one domain stops the run, by how large the domain is: every third of `days`."""
+    """How often a teacher that is scaled in one domain stops the run, on every third of the newest `days`.
+
+    Keys are what is scaled (`one` task, `all`) or `days` for how often it was tried, and the place of the domain's
+    candidates in SIZES.
+    """
     counted: Counter[tuple[str, int]] = Counter()
     preset = platform.preset
     for index in range(len(platform.profiles) - days, len(platform.profiles), 3):
@@ -157,7 +161,7 @@ def scaled(platform: Platform, days: int) -> Counter[tuple[str, int]]:
 
 
 def _scaled_profile(day: DayProfile, domain: DomainProfile, tasks: Sequence[str]) -> DayProfile:
-    """The profile that the day would have if the teacher's scores were scaled; scores are too small to reach 1."""
+    """The day's profile if one domain had scaled scores of the tasks: none is so high as to pass 1."""
     means = {
         task: mean * SCALED if task in tasks and mean is not None else mean
         for task, mean in domain.mean_scores.items()

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
-from httpx import TransportError
+from httpx import HTTPStatusError, TransportError
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
@@ -64,7 +64,7 @@ def apply(directory: Path, api: str) -> Iterator[str]:
 
     `<deployment flow/name>` and `<block type/name>` stand for ids. An automation is left out where one of them is not
     there. Raises ConfigError for a directory without files, a file that has no valid automations, and a server that
-    does not answer.
+    does not answer, or refuses.
     """
     declared = list(_declared(directory))
     with (
@@ -78,6 +78,12 @@ def apply(directory: Path, api: str) -> Iterator[str]:
             raise ConfigError(
                 f"the Prefect server at {api} does not answer ({error}); start it, or correct PREFECT_API_URL"
             ) from error
+        except HTTPStatusError as error:
+            raise ConfigError(
+                f"the Prefect server at {api} answered {error.response.status_code} to {error.request.url}; "
+                "PREFECT_API_URL must be the address of its API, which ends in /api, and a server that asks who you "
+                "are needs PREFECT_API_KEY or PREFECT_API_AUTH_STRING"
+            ) from error
 
 
 def _declared(directory: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -88,7 +94,7 @@ def _declared(directory: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path in paths:
         try:
             found = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}; correct it") from error
         listed = found.get("automations") if isinstance(found, dict) else None
         if not isinstance(listed, list) or not all(isinstance(one, dict) and "name" in one for one in listed):

@@ -1,6 +1,4 @@
-"""The preset tiny with lists, the histories that the simulated platform writes where a preset has them; and with
-encoded numbers.
-"""
+"""The preset tiny with encoded numbers and with lists: histories, which the simulated platform writes for it."""
 
 from pathlib import Path
 

@@ -31,7 +31,8 @@ class SideSchema(Frozen):
         frozenset(), description="features, of either side, whose table others read too"
     )
     uuid_tables: frozenset[str] = Field(
-        frozenset(), description="features whose table has UUIDs, be it that others give their texts"
+        frozenset(),
+        description="features whose table has UUIDs: texts of UUIDs are hashed as the UUIDs themselves",
     )
 
     @property

@@ -155,11 +155,6 @@ class Feature(Frozen):
         return f"{value_type}[]" if self.multi else value_type
 
     @property
-    def field_width(self) -> int:
-        """Columns of its field in a tower's input."""
-        return 1 if self.kind == "continuous" and self.encoding is None else self.width
-
-    @property
     def companions(self) -> dict[Companion, str]:
         """The columns of what the values of a list have beside them, in the order of `Companion`."""
         columns = {"weights": self.weights, "actions": self.actions, "ages": self.ages}

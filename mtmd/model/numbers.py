@@ -6,7 +6,7 @@
 `piecewise` is the piecewise-linear encoding of Gorishniy, Rubachev and Babenko, On Embeddings for Numerical Features in
 Tabular Deep Learning (2022, arXiv 2203.05556), and a linear layer after it. E, W and b are the feature's own, learned
 and shared by the domains of a tower, as embeddings of categories are. The edges are those of
-`mtmd.model.quantiles` over the window's training rows, in all domains of the tower that have the feature.
+`mtmd.model.quantiles` over the window's training rows; MTMD leaves out values of domains that lack the feature.
 
 Deviations from that paper: its bins are plain quantiles, where a value that most rows have leaves few bins to others;
 and its first and last bin have no end, where here a value outside reads what the nearest edge does, as the norm clips.
@@ -26,7 +26,7 @@ from mtmd.model.quantiles import LARGEST, ValueCounts
 def encode(x: Tensor, low: Tensor, high: Tensor, inverse: Tensor | None = None) -> Tensor:
     """x (N, k), NaN for missing → what E, or W, is multiplied by: (N, k, T), without NaN.
 
-    low and high (k, T): where each bin begins, and where it ends; inverse (k, T), for piecewise: of its width.
+    low and high (k, T): where each bin starts and ends; inverse (k, T), for piecewise alone: 1 / (high − low).
     """
     x = torch.where(x.isnan(), 0.0, x).clamp(-LARGEST, LARGEST).unsqueeze(2)
     if inverse is None:
@@ -37,7 +37,8 @@ def encode(x: Tensor, low: Tensor, high: Tensor, inverse: Tensor | None = None) 
 class NumberEncoding(nn.Module):
     """Features that are encoded alike, in `copies` independent copies that have the edges in common.
 
-    A feature with fewer bins than declared has infinite edges for the rest, one that was never seen has no others.
+    A feature that has fewer bins than declared has infinite edges in the place of the others. All edges of a feature
+    that the window never had are infinite.
     """
 
     edges: Tensor
@@ -83,7 +84,7 @@ class NumberEncoding(nn.Module):
 
     @torch.no_grad()
     def pieces(self) -> tuple[Tensor, ...]:
-        """What `encode` takes besides x, of the edges as they are now."""
+        """What `encode` takes besides x, each (k, T), of the edges as they are now."""
         low, high = self.edges[:, :-1].clone(), self.edges[:, 1:].clone()
         if self.encoding == "bins":
             low[:, 0] = -torch.inf

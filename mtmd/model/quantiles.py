@@ -38,8 +38,8 @@ class ValueCounts:
     def edges(self, bins: int, *, closed: bool) -> NDArray[np.float32]:
         """Ascending: where each of at most so many bins starts, and if `closed`, where the last one ends.
 
-        Every bin has a value. The end is the largest value; where that is the start of the last bin too, it is given
-        once. Empty without values.
+        Every bin has a value. The end is the largest value, of values that are counted together the least that may be
+        among them; where that is the start of the last bin too, it is given once. Empty without values.
         """
         last = len(self._cells) - 1
         cells = self._starts(bins)

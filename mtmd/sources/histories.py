@@ -5,6 +5,7 @@ Both sources write such columns where a preset declares them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,13 @@ class Events:
     time: Ints
     value: Ints
     action: Ints  # index into the source's actions; 0 where there is only one
+
+    @cached_property
+    def ordered(self) -> tuple[Ints, Ints]:
+        """Keys of the events, ascending by user and then time, and the place of each; sorted once, for all days."""
+        key = _key(self.user, self.time)
+        order = np.argsort(key, kind="stable")
+        return key[order], order
 
     @staticmethod
     def concatenate(parts: Sequence["Events"]) -> "Events":
@@ -52,12 +60,15 @@ def newest_before(events: Events, user: Ints, since: Ints | int, until: Ints) ->
 
     Of events at the same time, the later one in `events` counts as the newer.
     """
-    key = events.user * _USER + events.time
-    order = np.argsort(key, kind="stable")
-    start = np.searchsorted(key[order], user * _USER + since)
-    stop = np.searchsorted(key[order], user * _USER + until)
+    keys, order = events.ordered
+    start = np.searchsorted(keys, _key(user, since))
+    stop = np.searchsorted(keys, _key(user, until))
     length = np.minimum(stop - start, LENGTH)
     row = np.repeat(np.arange(len(user)), length)
     offsets = np.concatenate([[0], np.cumsum(length)])
     back = np.arange(len(row)) - offsets[row]  # 0 = newest
     return Lists(offsets.astype(np.int32), row, order[stop[row] - 1 - back])
+
+
+def _key(user: Ints, time: Ints | int) -> Ints:
+    return user * _USER + time

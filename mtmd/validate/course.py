@@ -1,12 +1,12 @@
 """Where a number that drifts and follows the week is expected to be today: a Gaussian process over days.
 
     x_t = level + course_t + weekday_t + noise_t
-    cov(x_s, x_t) = σ² ( c · exp(−(s − t)² / 2 · 10²) + w · [same weekday] + [s = t] )
+    cov(x_s, x_t) = σ² ( c · exp(−(s − t)² / (2 · 10²)) + w · [same weekday] + [s = t] )
 
-The level is unknown, and σ² is what the earlier days give: the mean square of what each of them missed its forecast
-from the days before it by, in units of that forecast's own error. There are a few shapes (c, w); the restricted
-likelihood of the earlier days chooses one. Today is then forecast with known error and n − 1 degrees of freedom
-(universal kriging: Cressie, Statistics for Spatial Data, 1993, section 3.4).
+The level is unknown. The earlier days give σ²: forecast each of them from the days before it, and divide the square of
+what it missed by the variance that this forecast has at σ² = 1; σ² is the mean of these. There are a few shapes (c, w);
+the restricted likelihood of the earlier days chooses one. Today is then forecast with known error and n − 1 degrees of
+freedom (universal kriging: Cressie, Statistics for Spatial Data, 1993, section 3.4).
 """
 
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 _Floats = NDArray[np.float64]
 _REACH = 10.0  # days over which a course is much the same: seasons and budgets move in weeks
 _WEEK = 7
-# Variances of the course and of the weekdays, beside the noise's. Days scatter around a level; or they drift and follow
-# the week; or their weekdays differ by far more than their noise. More shapes cost more than they find.
+# Variances of the course (c) and of the weekdays (w); the noise's is 1. Days scatter around a level; or they drift and
+# follow the week; or their weekdays differ by far more than their noise. More shapes cost more than they find.
 SHAPES = ((0.0, 0.0), (16.0, 4.0), (16.0, 64.0))
 LEAST_DAYS = 3 * _WEEK  # with fewer a weekday is known from one day or two, and a shape fits by chance
 
@@ -39,7 +39,7 @@ class Forecast:
 def forecast(earlier: Mapping[date, float], day: date) -> Forecast:
     """What `earlier` days let expect of `day`, by the shape that fits them best; at least two of them are needed."""
     values = np.array(tuple(earlier.values()))
-    days = tuple(own.toordinal() for own in (*earlier, day))
+    days = tuple(each.toordinal() for each in (*earlier, day))
     shapes = [_shape(days, course, week) for course, week in SHAPES]
     squares = [shape.square(values) for shape in shapes]
     likelihoods = [shape.likelihood(square) for shape, square in zip(shapes, squares, strict=True)]

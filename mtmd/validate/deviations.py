@@ -1,9 +1,9 @@
 """Which numbers of a day are not as earlier days let expect, and which of them stop the run.
 
-`comparisons.py` says what is compared. A number is outside where it is not in the narrowest of f prediction intervals
-for one new day, each of the form forecast ± t(d, 1 − α / 2fm) · error · sqrt(r). Mean scores have three weeks of
-earlier days or more in the shape of a Gaussian process that fits them best (`course.py`), one of f = 3. Everything else
-has f = 2 intervals:
+`comparisons.py` says what is compared. A number is outside where it is not in its prediction interval for one new day,
+forecast ± t(d, 1 − α / 2fm) · error · sqrt(r), which is chosen from f intervals. A mean score that has three weeks of
+earlier days or more has the interval of a Gaussian process, of the one among f = 3 shapes that fits these days best
+(`course.py`). Every other number has the narrower of f = 2 intervals:
 
     level   the forecast is the mean of the n earlier days;
             error² = s² (1 + 1 / n), with their standard deviation s, and d = n − 1
@@ -12,8 +12,8 @@ has f = 2 intervals:
 
 The first is surer where days scatter at random, the second where values drift or follow the week. Either error has the
 usual sampling error in it; r ≥ 1 makes it larger for a day with fewer requests than usual. m counts all comparisons of
-the day and α is `false_alarm` (Bonferroni: over m numbers, f intervals, two sides). With few earlier days a fixed
-factor takes the place of the intervals (`few_days_factor`).
+the day and α is `false_alarm` (Bonferroni: over m numbers, f choices, two sides). With few earlier days a fixed factor
+takes the place of the intervals (`few_days_factor`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -83,8 +83,8 @@ def interval(comparison: Comparison, day: date, compared: int, limits: DataConfi
     forecasts, choices = _forecasts(comparison, day, limits.min_trailing_days)
     tail = limits.false_alarm / (2 * choices * compared)
     reaches = [
-        -float(stdtrit(own.freedom, tail)) * sqrt(max(own.variance, comparison.floor) * comparison.thinner)
-        for own in forecasts
+        -float(stdtrit(each.freedom, tail)) * sqrt(max(each.variance, comparison.floor) * comparison.thinner)
+        for each in forecasts
     ]
     reach = min(reaches)
     usual = forecasts[reaches.index(reach)].expected
@@ -93,7 +93,7 @@ def interval(comparison: Comparison, day: date, compared: int, limits: DataConfi
 
 
 def _forecasts(comparison: Comparison, day: date, least: int) -> tuple[Sequence[Forecast], int]:
-    """The forecasts of which the surest counts, and among how many it is chosen."""
+    """The forecasts, of which the one with the narrowest interval counts; and from how many that was chosen."""
     earlier = comparison.earlier
     if comparison.measure is Measure.SCORES and len(earlier) >= LEAST_DAYS:
         return (forecast(earlier, day),), len(SHAPES)

@@ -88,6 +88,11 @@ class PlainNorm:
         return mean, math.sqrt(sum((v - about) ** 2 for v in self.values) / n + EPSILON)
 
 
+def field_width(feature: Feature) -> int:
+    """Columns of a field in a tower's input: one for a number, unless it is encoded."""
+    return 1 if feature.kind == "continuous" and feature.encoding is None else feature.width
+
+
 class PlainAdaptation(nn.Module):
     """Fields of one domain, or of all: norm, defaults, SE. The embeddings come from the tower."""
 
@@ -95,7 +100,7 @@ class PlainAdaptation(nn.Module):
         super().__init__()
         self.schema = schema
         self.has = torch.from_numpy(schema.present)  # (|domains|, fields)
-        self.widths = [f.field_width for f in schema.fields]
+        self.widths = [field_width(f) for f in schema.fields]
         numeric = {
             i: w
             for i, (f, w) in enumerate(zip(schema.fields, self.widths, strict=True))
@@ -338,7 +343,7 @@ class PlainTowerOracle(nn.Module):
         self.encodings = nn.ModuleDict({f.name: PlainEncoding(f) for f in self.encoded.values()})
         adaptations = len(schema.domains) if config.adaptation == "domain" else 1
         self.adaptations = nn.ModuleList(PlainAdaptation(schema, config) for _ in range(adaptations))
-        width = sum(f.field_width for f in schema.fields)
+        width = sum(field_width(f) for f in schema.fields)
         shallow_width = sum(f.width for f in schema.fields if f.shallow)
         self.shared = nn.ModuleList(
             PlainNetwork(width, config.expert_widths, config) for _ in range(config.domain_shared_expert)
@@ -498,7 +503,7 @@ def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
 
 
 def _declared(schema: SideSchema) -> list[tuple[object, int]]:
-    return [(f, f.field_width) for f in schema.fields]
+    return [(f, field_width(f)) for f in schema.fields]
 
 
 def _adaptation_pairs(

@@ -96,18 +96,19 @@ def test_retraining_on_a_breach_is_off_and_zombies_are_looked_for() -> None:
     ("text", "said"),
     [
         (None, r"automations has no \.yaml file; name a folder with automations"),
-        ("automations: [", r"own\.yaml is no YAML: while parsing a flow node"),
+        (b"automations: [\xe9]", r"own\.yaml is no YAML: 'utf-8' codec can't decode byte 0xe9"),
+        (b"automations: [", r"own\.yaml is no YAML: while parsing a flow node"),
         (
-            "automations: [{enabled: true}]",
+            b"automations: [{enabled: true}]",
             r"own\.yaml must have a list `automations`, each of them with a name",
         ),
-        ("automations: [{name: mine, trigger: 3}]", r"own\.yaml, automation mine: .*; correct the file"),
+        (b"automations: [{name: mine, trigger: 3}]", r"own\.yaml, automation mine: .*; correct the file"),
     ],
 )
-def test_a_folder_that_has_no_automations_is_refused(tmp_path: Path, text: str | None, said: str) -> None:
+def test_a_folder_that_has_no_automations_is_refused(tmp_path: Path, text: bytes | None, said: str) -> None:
     (tmp_path / "automations").mkdir()
     if text is not None:
-        (tmp_path / "automations" / "own.yaml").write_text(text)
+        (tmp_path / "automations" / "own.yaml").write_bytes(text)
     with pytest.raises(ConfigError, match=f"(?s){said}"):
         list(apply(tmp_path / "automations", "http://127.0.0.1:9/api"))
 
@@ -120,6 +121,30 @@ def test_a_server_that_does_not_answer_or_is_not_named_is_said() -> None:
         pytest.raises(ConfigError, match="PREFECT_API_URL must be the address of the server's API"),
     ):
         automations()
+
+
+@pytest.mark.parametrize("status", [404, 401])  # an address without /api; no key
+def test_a_server_that_refuses_is_said(status: int) -> None:
+    class Refusing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_error(status)
+
+        def do_GET(self) -> None:
+            self.send_error(status)
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            with pytest.raises(
+                ConfigError, match=rf"server at {url} answered {status} to {url}/.*ends in /api"
+            ):
+                list(apply(packaged(), url))
+        finally:
+            server.shutdown()
 
 
 # ---- at work

@@ -22,7 +22,12 @@ _FEW = 64  # a column with more values names something; values of one with fewer
 
 @dataclass(frozen=True)
 class Look:
-    """One column: its DuckDB type, and what its values are like. Numbers are None where the type has none."""
+    """One column: its DuckDB type, and what its values are like. Numbers are None where the type has none.
+
+    all_whole  of FLOAT, DOUBLE and DECIMAL: there are values, and each one is a whole number or NaN
+    has_nan    of the same: one is NaN or infinite, where pandas had no value
+    has_holes  of a list: one has a null inside; of a list of fractions also NaN or infinity
+    """
 
     name: str
     type: str
@@ -33,11 +38,9 @@ class Look:
     least: float | None = None
     most: float | None = None
     lengths: tuple[int, int] | None = None  # of a list: the least and the most
-    all_whole: bool = (
-        False  # of FLOAT, DOUBLE, DECIMAL: there are values, and each one is a whole number or NaN
-    )
-    has_nan: bool = False  # of the same: NaN or infinite, where pandas had no value
-    has_holes: bool = False  # of a list: a null inside of one; of fractions also NaN or infinity
+    all_whole: bool = False
+    has_nan: bool = False
+    has_holes: bool = False
 
     @property
     def element(self) -> str | None:

@@ -146,9 +146,7 @@ def _place_of(
 def _ranked(table: str, templates: Iterable[str], common: Collection[str]) -> Iterator[tuple[int, str]]:
     """How well each template says the table. What is `common` to all of them, such as a folder logs/, says nothing."""
     for template in templates:
-        own = "/".join(
-            part for part in template.split("/") if "{" in part or part not in common
-        )  # "logs/" says nothing
+        own = "/".join(part for part in template.split("/") if "{" in part or part not in common)
         before, _, behind = own.lower().partition("{")
         name = before if re.search("[a-z]", before.rpartition("/")[0] or before) else behind.partition("}")[2]
         if (rank := _match(table, name)) is not None:

@@ -77,22 +77,10 @@ def propose(folder: Path) -> Proposal:
 def _propose(
     connection: Connection, folder: Path, places: dict[str, TablePlace], days: list[date]
 ) -> Proposal:
-    looked = {table: look_at(connection, table, places[table].days[days[-1]]) for table in TABLES}
-    over_days = {
-        table: look_at(
-            connection,
-            f"{table}_of_days",
-            [file for day in days[-_DAYS:] for file in places[table].days[day]],
-        )
-        for table in ("requests", "ads")
-    }
-    looked |= {table: looked[table].with_values_of(everything) for table, everything in over_days.items()}
+    looked, distinct = _look_at_tables(connection, places, days)
     requests, ads, candidates = (looked[table] for table in TABLES)
     roles = find_roles(connection, requests, ads, candidates, days)
     found = find_tasks(connection, roles, ads, candidates)
-    distinct = {
-        table: _distinct(connection, looked[table], everything) for table, everything in over_days.items()
-    }
     of_requests = find_features(
         connection,
         "query",
@@ -127,6 +115,20 @@ def _propose(
         },
         understood=tuple(_understood(roles, found, candidates, of_requests, of_ads, len(days))),
     )
+
+
+def _look_at_tables(
+    connection: Connection, places: Mapping[str, TablePlace], days: Sequence[date]
+) -> tuple[dict[str, LookedAt], dict[str, dict[str, int]]]:
+    """The tables of the newest day; and of requests and ads the numbers of different values over several days."""
+    looked = {table: look_at(connection, table, places[table].days[days[-1]]) for table in TABLES}
+    distinct = {}
+    for table in ("requests", "ads"):
+        files = [file for day in days[-_DAYS:] for file in places[table].days[day]]
+        over_days = look_at(connection, f"{table}_of_days", files)
+        looked[table] = looked[table].with_values_of(over_days)
+        distinct[table] = _distinct(connection, looked[table], over_days)
+    return looked, distinct
 
 
 def _distinct(connection: Connection, table: LookedAt, everything: LookedAt) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """Which column is the time of a request: the one whose values are times of the file's day, whatever its name and type.
 
-Times may be TIMESTAMP, text in the usual forms, or numbers that count from 1970.
+Times may be TIMESTAMP, text in the usual forms, or numbers that count from 1970. Without any, a DATE is taken.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,15 +36,18 @@ _FORMS = (  # of text, beside those that DuckDB casts
 
 @dataclass(frozen=True)
 class Time:
-    """A column that has times, as one SQL expression reads them; shares are of all rows."""
+    """A column that has times, as one SQL expression reads them; shares are of all rows.
+
+    of_the_day   share of times of the file's own day
+    of_the_days  share of times of the folder's days, or of a day beside them: hours differ by time zones
+    is_midnight  all times are: the column has days, rather than times
+    """
 
     look: Look
     sql: str
-    of_the_day: float  # share of times of the file's own day
-    of_the_days: (
-        float  # share of times of the folder's days, or of a day beside them: hours differ by time zones
-    )
-    is_midnight: bool  # all of them: a day, rather than a time
+    of_the_day: float
+    of_the_days: float
+    is_midnight: bool
 
     @property
     def words(self) -> str:
@@ -148,7 +151,7 @@ def _times(connection: Connection, view: str, looks: Sequence[Look], days: Seque
     for reading, n in _counts(connection, view, best, days).items():
         yield Time(
             reading.look, _plain(connection, view, reading), n.of_the_day / n.rows, n.of_the_days / n.rows,
-            n.midnight == n.times,
+            n.midnight == n.times > 0,
         )  # fmt: skip
 
 
@@ -158,10 +161,11 @@ def _readings(look: Look) -> Iterator[_Reading]:
     ways: list[str] = []
     if look.is_stamp:
         ways = [column]
+    elif look.type == "DATE":
+        ways = [f"cast({column} as timestamp)"]
     elif look.is_whole:
-        column = (
-            column if look.type == "BIGINT" else f"cast({column} as bigint)"
-        )  # microseconds are beyond INTEGER
+        # Microseconds are beyond INTEGER.
+        column = column if look.type == "BIGINT" else f"cast({column} as bigint)"
         ways = [way.format(column) for way in _WHOLE] + [
             f"strptime(cast({column} as varchar), '{_FORMS[0]}')"
         ]

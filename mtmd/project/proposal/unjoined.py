@@ -98,8 +98,8 @@ def why_unjoined(
         return LogsError(_apart(connection, part, max(pairs, key=lambda pair: pair.known(connection))))
     return LogsError(
         f"{table.view}: no column is the {part}'s id: none of {_listed(table.columns.values())} has the name and the "
-        f"values of one of {_listed(others)} of {candidates.view}; deliver the {part}'s id in both tables, under one "
-        "name and in one type"
+        f"values of one of {_listed(others or candidates.columns.values())} of {candidates.view}; deliver the {part}'s "
+        "id in both tables, under one name and in one type"
     )
 
 
@@ -122,10 +122,11 @@ def _repeated(connection: Connection, part: str, pair: _Pair) -> str | None:
     if own.is_unique or pair.known(connection) < _SAME:
         return None
     text, often = pair.most_often(connection)
+    example = f" ({text!r} is in {often} rows)" if often > 1 else ""
     return (
         f"{pair.table}: {own.name} has the ids of {pair.candidates}.{pair.other.name}, but must have each in one "
-        f"row: {own.rows} rows have {own.distinct} ids ({text!r} is in {often} rows) and {own.missing} nulls; deliver "
-        f"one row for each {part}"
+        f"row: {own.rows} rows have {own.distinct} ids{example} and {own.missing} nulls; deliver one row for each "
+        f"{part}"
     )
 
 
@@ -153,6 +154,9 @@ def _formed(connection: Connection, part: str, pair: _Pair) -> str | None:
 
 
 def _apart(connection: Connection, part: str, pair: _Pair) -> str:
+    for view, look in ((pair.table, pair.own), (pair.candidates, pair.other)):
+        if not look.distinct:
+            return f"{view}: {look.name} is null in all {look.rows} rows; deliver the {part}'s id in it"
     known = pair.known(connection)
     lacking, there = pair.unknown(connection)
     return (

@@ -57,6 +57,7 @@ def import_kuairand(
     tables = read_source(source)
     exposures, counts = map_exposures(tables)
     say(f"read {tables.rows} rows: {tables.duplicates} exact duplicates, {len(exposures)} exposures kept")
+    _check_columns(tables, exposures, declarations)
     inputs = teacher_inputs(tables, exposures)
     scores = cross_fit(inputs, teaching_rows(exposures), config, seed=seed, on_progress=say)
 
@@ -86,6 +87,12 @@ def import_kuairand(
     store.finish(report)
     say(f"wrote {report.candidates} candidates of {report.first} to {report.last} in {report.seconds:.0f} s")
     return report
+
+
+def _check_columns(source: Source, exposures: Exposures, declarations: Declarations) -> None:
+    """Raise ConfigError for what KuaiRand lacks before a teacher is fitted for minutes and earlier logs are removed."""
+    scores = np.zeros((len(exposures), len(TASKS)), np.float32)
+    LogTables(source, exposures, scores, declarations).day(0)  # without rows: long before KuaiRand
 
 
 def _identity(source: Path, declarations: Declarations, seed: int, config: TeacherConfig) -> str:

@@ -89,6 +89,10 @@ def test_names_decide_where_several_columns_hold_the_same_values(
         ({"ad": "[1, 2, 2, null]"}, {"ad": "[1, 2, 1]"},
          r"ads: ad has the ids of candidates\.ad, but must have each in one row: 4 rows have 2 ids \('2' is in 2 "
          r"rows\) and 1 nulls; deliver one row for each ad"),
+        ({"ad": "['a', 'b', null]"}, {"ad": "['a', 'b', 'a']"}, r"3 rows have 2 ids and 1 nulls; deliver one row"),
+        ({"ad": "['a', 'b']"}, {"ad": "[null::varchar, null]"},
+         "candidates: ad is null in all 2 rows; deliver the ad's id in it"),
+        ({"ad": "[null::varchar, null]"}, {"ad": "['a', 'b']"}, "ads: ad is null in all 2 rows"),
         ({"ad": "['A1', 'B2']"}, {"ad_id": "['a1', 'b2', 'a1']"},
          r"ads\.ad \(VARCHAR\) and candidates\.ad_id \(VARCHAR\) have the ad's id in upper and lower case: "
          "'A1' is 'a1'; deliver one id as one text or number in both"),
@@ -105,6 +109,7 @@ def test_names_decide_where_several_columns_hold_the_same_values(
         ({"name": "['a', 'b']", "bid": "[0.5]"}, {"p": "[0.5]", "shown": "[1]"},
          "ads: no column is the ad's id: none of name VARCHAR, bid DECIMAL.* has the name and the values of one of "
          "shown INTEGER of candidates"),
+        ({"ad": "['a', 'b']"}, {"p": "[0.5]"}, r"none of ad VARCHAR has .* of one of p DECIMAL\(2,1\) of candidates"),
     ],
 )  # fmt: skip
 def test_each_cause_of_ids_that_do_not_join_is_said(

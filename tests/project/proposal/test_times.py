@@ -96,8 +96,9 @@ def test_the_files_day_decides_and_then_the_name(connection: Connection, tmp_pat
     )
 
 
-def test_a_day_alone_is_taken_and_said(connection: Connection, tmp_path: Path) -> None:
-    found = _time(connection, tmp_path, dt="'2026-01-05'")
+@pytest.mark.parametrize("day", ["'2026-01-05'", "date '2026-01-05'"])
+def test_a_day_alone_is_taken_and_said(connection: Connection, tmp_path: Path, day: str) -> None:
+    found = _time(connection, tmp_path, dt=day)
     assert found.chosen.sql == "cast(dt as timestamp)"
     assert found.understood[-1] == (
         "all times of dt are midnight: deliver the time of each request if you have it"
@@ -115,6 +116,8 @@ def test_times_of_no_day_of_the_folder_are_taken_from_a_timestamp_alone(
     connection: Connection, tmp_path: Path
 ) -> None:
     found = _time(connection, tmp_path, x=f"{NOON} - interval 1 year")
+    assert found.understood == ["ts is x (0% of its times are of the file's day)"]
+    found = _time(connection, tmp_path / "empty", x="null::timestamp")
     assert found.understood == ["ts is x (0% of its times are of the file's day)"]
     with pytest.raises(
         LogsError,

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mtmd.config import load_preset
-from mtmd.errors import LogsError
+from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.logs.contract import table_columns
@@ -48,10 +48,10 @@ def source(made_up: Any) -> Path:
 
 def test_every_day_satisfies_the_contract_and_can_be_extracted(source: Path, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
-    report = run(source, logs)
+    report = run(source, logs, preset="kuairand-histories")
     days = available_days(logs)
     assert (days[0], days[-1], len(days)) == (FIRST, date(2022, 4, 23), 6)
-    declarations = load_preset("kuairand").declarations
+    declarations = load_preset("kuairand-histories").declarations
     for name, columns in table_columns(declarations).items():
         assert set(pq.read_schema(day_files(logs, name, FIRST)[0]).names) == set(columns)
     rows = 0
@@ -139,6 +139,20 @@ def test_an_import_with_a_day_gone_is_done_again_with_the_same_bytes(source: Pat
     day_files(logs, "ads", FIRST)[0].unlink()
     assert not run(source, logs).reused
     assert content == {path: path.read_bytes() for path in logs.rglob("*.parquet")}
+
+
+def test_a_preset_that_wants_other_columns_is_refused_before_anything_is_removed(
+    source: Path, tmp_path: Path
+) -> None:
+    logs = tmp_path / "logs"
+    run(source, logs)
+    said: list[str] = []
+    with pytest.raises(
+        ConfigError, match=r"the preset declares \['country', .* of requests, which KuaiRand lacks"
+    ):
+        run(source, logs, preset="tiny", on_progress=said.append)
+    assert len(said) == 1  # that it was read: no teacher was fitted
+    assert run(source, logs).reused
 
 
 def test_another_source_replaces_the_import(made_up: Any, source: Path, tmp_path: Path) -> None:
