@@ -5,7 +5,7 @@ slices gain; the mean over seeds does not. Each model trains as in the daily job
 taken from the artifacts where it was trained before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -15,11 +15,12 @@ from rich.console import Console
 from benchmarks.runs import daily_plan, extracted, window_parser
 from mtmd.config import Slice
 from mtmd.errors import MtmdError
+from mtmd.evaluate.cold import cold_rows
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
 from mtmd.evaluate.report import EvaluationReport
-from mtmd.extract.shards import ShardRef, open_shard
+from mtmd.extract.shards import Shard, ShardRef, open_shard
 from mtmd.model.build import ModelKind
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.run import RunPlan
@@ -44,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MtmdError as error:
         console.print(f"error: {error}", markup=False)
         return 1
-    text = "\n".join(table.markdown() for table in (logmae_over_seeds(reports), auc_over_seeds(reports)))
+    tables = (logmae_over_seeds(reports), auc_over_seeds(reports), cold_over_seeds(reports))
+    text = "\n".join(table.markdown() for table in tables)
     console.print(text, markup=False)
     if options.output is not None:
         write_text(options.output, text)
@@ -96,22 +98,52 @@ def auc_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
     return Table(title=title, columns=columns, rows=tuple(rows))
 
 
+def cold_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
+    """Mean LogMAE of each model on rows of new ads and new users, and on the task's other rows."""
+    rows: list[tuple[Cell, ...]] = []
+    for place, cold in enumerate(reports[0].cold):
+        if not cold.rows or not cold.others:
+            continue
+        cells: list[Cell] = []
+        for name in MODELS:
+            cells += [_mean(report.cold[place].logmae[name] for report in reports)]
+            cells += [_mean(report.cold[place].logmae_of_others[name] for report in reports)]
+        rows.append((cold.feature, cold.task, cold.rows, *cells))
+    columns = (
+        *(Column(name=name, kind="text") for name in ("new", "task")),
+        Column(name="rows", kind="count"),
+        *(Column(name=f"{name}{of}") for name in MODELS for of in ("", ", other rows")),
+    )
+    title = f"LogMAE on {reports[0].as_of} of rows with a value that the window never had; means over seeds"
+    return Table(title=title, columns=columns, rows=tuple(rows))
+
+
 def _report(plan: RunPlan, shards: Sequence[ShardRef]) -> EvaluationReport:
     """One seed's models, and the constant, on the held-out day."""
     declarations, window = plan.preset.declarations, shards[:-1]
-    shard = open_shard(Path(shards[-1].path))
+    shard = _opened(shards[-1])
     day = HeldOutDay.of(shard, declarations)
     predictions = {
         kind: score_day(load_trained(plan, train(plan, kind, window)), shard, declarations) for kind in MODELS
     }
-    medians = window_medians((open_shard(Path(ref.path)) for ref in window), declarations)
+    cold = cold_rows(shard, map(_opened, window), declarations, plan.preset.evaluation)
+    medians = window_medians(map(_opened, window), declarations)
     return evaluate_predictors(
         plan.as_of,
         declarations,
         day,
         predictions | {"constant": predict_constant(medians, day)},
         plan.preset.evaluation,
+        cold=cold,
     )
+
+
+def _opened(ref: ShardRef) -> Shard:
+    return open_shard(Path(ref.path))
+
+
+def _mean(values: Iterable[float | None]) -> float:
+    return fmean(float("nan") if value is None else value for value in values)
 
 
 def _values(reports: Sequence[EvaluationReport], predictor: str, where: Slice, metric: str) -> list[float]:

@@ -25,6 +25,9 @@ def test_it_compares_every_slice_over_the_seeds(
     mean, low, high = (float(part) for part in gain.translate(str.maketrans("[],%", "    ")).split())
     assert low <= mean <= high
     assert mean == pytest.approx(100 * (1 - float(mtmd) / float(per_slice)), abs=1.0)
+    new = [row for row in cells if row[0] in {"user_id", "ad_id"}]
+    assert new
+    assert all(int(row[2]) > 0 and min(map(float, row[3:])) > 0 for row in new)
     assert "seed 1: done" in capsys.readouterr().out
 
 
