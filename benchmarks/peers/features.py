@@ -4,7 +4,7 @@ The same rows and features as MTMD's. What MTMD learns per domain the peers get 
 are two more categorical columns. A missing number is the mean, which is 0 after standardisation; a missing category
 is id 0, as in our shards. A list is pooled before a library sees it, since each library has lists of its own kind: its
 embedding, 0 where it is missing, is learned as the networks are, and lies beside the numbers. Its table is its own.
-So is an encoded number, whose edges are MTMD's.
+So is an encoded number, whose edges are as MTMD's but of all domains' values, as a peer's statistics are.
 
 Shapes: N rows of one side, P pairs, C continuous features and V vector components of one side, T tasks.
 """

@@ -1,3 +1,5 @@
+"""Rates of models whose features differ, side by side."""
+
 from datetime import timedelta
 from pathlib import Path
 
