@@ -105,11 +105,20 @@ class Feature(Frozen):
     )
     min_count: int | None = Field(
         None,
-        ge=2,
+        ge=1,
         le=1_000_000,
         exclude_if=_is_unset,
         description="a value that fewer of the window's training requests have, on the item side fewer of their "
         "candidates, is read as missing (categorical only)",
+    )
+
+    dropout: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        exclude_if=_is_unset,
+        description="share of training rows in which the value is read as missing, so that something is learned for "
+        "values that the window never had; goes with `min_count`, which reads those as missing (not multi)",
     )
 
     @model_validator(mode="after")
@@ -134,6 +143,14 @@ class Feature(Frozen):
             ),
             (categorical or self.table is None, "only categorical features can share a `table`"),
             (categorical or self.min_count is None, "only categorical features can have a `min_count`"),
+            (
+                (categorical and not self.multi) or self.dropout is None,
+                "only categorical features of one value can have a `dropout`",
+            ),
+            (
+                self.dropout is None or self.min_count is not None,
+                "`dropout` goes with `min_count`, which it needs",
+            ),
             (self.multi == (self.max_length is not None), "`max_length` goes with multi, which needs it"),
             (self.multi or self.pooling is None, "`pooling` goes with multi"),
             (self.multi or not self.companions, "`weights`, `actions` and `ages` go with multi"),

@@ -114,12 +114,12 @@ def shard_fingerprint(
             "format": SHARD_FORMAT,
             "sources": sources,
             "sql": source.bare_statements() | {name: bare_sql(statement(name)) for name in _STATEMENTS},
-            # What depends on what, and how numbers are encoded, is the model's affair: the shards are the same.
+            # What depends on what, and how values are read, is the model's affair: the shards are the same.
             "declarations": declarations.model_dump(
                 mode="json",
                 exclude={
                     "domains": {"constrained": True, "tasks": {"__all__": {"parent"}}},
-                    "features": {"__all__": {"encoding", "bins"}},
+                    "features": {"__all__": {"encoding", "bins", "min_count", "dropout"}},
                 },
             ),
         }

@@ -23,6 +23,7 @@ from mtmd.model.build import ModelKind, build_model
 from mtmd.model.ranker import RankingModel
 from mtmd.store.files import digest
 from mtmd.train.checkpoints import TrainingState, load_checkpoint, save_checkpoint
+from mtmd.train.dropout import with_dropped_values
 from mtmd.train.level import move_level
 from mtmd.train.optimizer import RATE, learning_rate_factor, make_optimizer
 from mtmd.train.results import EpochRecord, FitResult, Progress, TrainingData
@@ -67,7 +68,7 @@ class _Run:
         self, kind: ModelKind, data: TrainingData, preset: Preset, work: Path, on_progress: OnProgress | None
     ) -> None:
         self._kind, self._data, self._work, self._on_progress = kind, data, work, on_progress
-        self._config = preset.training
+        self._config, self._declarations = preset.training, preset.declarations
         self._tasks = preset.domains.task_names
         self._precision: Precision = choose_precision(self._config)
         self._peak = (
@@ -144,7 +145,9 @@ class _Run:
     def _train(self, epoch: int, started: float) -> tuple[float, int]:
         self._model.train()
         total, rows, done = 0.0, 0, (epoch - 1) * self._steps
-        for index, batch in enumerate(self._data.epoch(epoch, self._config.batch_requests), start=1):
+        batches = self._data.epoch(epoch, self._config.batch_requests)
+        batches = with_dropped_values(batches, self._declarations, self._config.seed, epoch)
+        for index, batch in enumerate(batches, start=1):
             total += self._step(epoch, done + index - 1, batch)
             rows += len(batch.candidate)
             if index % _REPORT_STEPS == 0:

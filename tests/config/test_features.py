@@ -57,7 +57,16 @@ def test_the_column_type_follows_kind_and_type(given: dict[str, object], column:
         ({"kind": "continuous", "multi": True}, r"'x' is continuous: only categorical features can be multi"),
         ({"kind": "continuous", "table": "y"}, r"'x' is continuous: only categorical .* share a `table`"),
         ({"kind": "continuous", "min_count": 3}, r"only categorical features can have a `min_count`"),
-        ({"kind": "categorical", "buckets": 4, "min_count": 1}, r"greater than or equal to 2"),
+        ({"kind": "categorical", "buckets": 4, "min_count": 0}, r"greater than or equal to 1"),
+        (
+            {"kind": "categorical", "buckets": 4, "dropout": 0.1},
+            r"`dropout` goes with `min_count`, which it needs",
+        ),
+        ({"kind": "categorical", "buckets": 4, "min_count": 1, "dropout": 1.0}, r"less than 1"),
+        (
+            {"kind": "continuous", "dropout": 0.1},
+            r"only categorical features of one value can have a `dropout`",
+        ),
         (
             {"kind": "embedding", "encoding": "bins"},
             r"'x' is embedding: only continuous .* have an `encoding`",
@@ -222,7 +231,7 @@ def test_a_reference_to_what_is_none_is_refused(changes: dict[str, object], mess
 
 def test_keys_that_a_feature_does_not_set_leave_no_trace_in_what_names_stored_outputs() -> None:
     later = {"multi", "max_length", "pooling", "weights", "actions", "ages", "table", "min_count"}
-    later |= {"encoding", "bins"}
+    later |= {"encoding", "bins", "dropout"}
     assert not later & (COUNTRY.model_dump(mode="json").keys() | AGE.model_dump(mode="json").keys())
     assert TERMS.model_dump(mode="json").keys() & later == {"multi", "max_length", "weights"}
     assert Feature.model_validate(TERMS.model_dump(mode="json")) == TERMS
