@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mtmd.config import load_preset
+from mtmd.config.variants import variants
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [
@@ -82,6 +85,19 @@ def test_a_page_of_the_site_links_to_nothing_outside_docs(page: str) -> None:
     links = re.findall(_LINK, _prose(path.read_text(encoding="utf-8")))
     relative = [link.partition("#")[0] for link in links if not link.startswith(_ELSEWHERE)]
     assert [link for link in relative if not (path.parent / link).resolve().is_relative_to(DOCS)] == []
+
+
+def test_the_code_and_the_settings_that_the_papers_claims_name_are_there() -> None:
+    spans = set(re.findall(r"`([^`\n]+)`", (DOCS / "paper.md").read_text(encoding="utf-8")))
+    files = {one for one in spans if re.fullmatch(r"(mtmd|benchmarks|tests)/[\w/.-]+", one)}
+    assert len(files) > 25
+    assert {one for one in files if not (ROOT / one).exists()} == set()
+    preset = load_preset("demo").model_dump()
+    settings = {one.partition(" = ")[0] for one in spans if re.match(r"(model|training|evaluation)\.", one)}
+    assert len(settings) > 8
+    assert {one for one in settings if one.split(".")[1] not in preset[one.split(".")[0]]} == set()
+    named = {one for one in spans if one.startswith("no_")} | {"post_norm", "unconstrained"}
+    assert named & spans <= set(variants())
 
 
 def test_the_readme_is_short() -> None:
