@@ -128,7 +128,7 @@ class ListScorer(nn.Module):
 
 def test_rows_that_lists_read_and_tables_of_both_sides_move_as_with_dense_adamw() -> None:
     torch.manual_seed(0)
-    model = ListScorer()
+    model = ListScorer().double()  # AdamW makes a step of what rounding leaves of a gradient that is nearly 0
     for tables in (model.query, model.item):
         for admission in tables.admission.values():
             admission.get_buffer("seen").fill_(100)
@@ -145,4 +145,4 @@ def test_rows_that_lists_read_and_tables_of_both_sides_move_as_with_dense_adamw(
     rows.close()
     assert len(list(model.parameters())) == len(list(dense.parameters())) == 1 + 5 + 3 + 4
     for own, expected in zip(model.parameters(), dense.parameters(), strict=True):
-        torch.testing.assert_close(own, expected, rtol=1e-4, atol=2e-6)
+        torch.testing.assert_close(own, expected, rtol=1e-5, atol=5e-7)
