@@ -24,17 +24,12 @@ def cold_rows(
 ) -> dict[str, NDArray[np.bool_]]:
     """For each of `cold_features` which of the day's P candidates are cold; a missing value is not."""
     names = _IDS if config.cold_features is None else config.cold_features
-    declared = [*declarations.query.categorical, *declarations.item.categorical]
-    features = [feature for feature in declared if feature.name in names]
-    seen = {feature.name: np.zeros((feature.buckets or 0) + 1, np.bool_) for feature in features}
+    found = _values(day, declarations, names)
+    seen = {name: {0} for name in found}
     for shard in window:
-        for feature in features:
-            seen[feature.name][_values(shard, declarations, feature.name)] = True
-    found = {}
-    for feature in features:
-        seen[feature.name][0] = True
-        found[feature.name] = ~seen[feature.name][_values(day, declarations, feature.name)]
-    return found
+        for name, values in _values(shard, declarations, names).items():
+            seen[name].update(np.unique(values).tolist())
+    return {name: ~np.isin(values, list(seen[name])) for name, values in found.items()}
 
 
 def cold_metrics(
@@ -59,17 +54,17 @@ def cold_metrics(
             )
 
 
-def _values(shard: Shard, declarations: Declarations, name: str) -> NDArray[np.int64]:
-    """(P,) the hashed value that each candidate of the day has."""
-    for side, encoded, row in (
-        (declarations.query, shard.query, shard.request_row),
-        (declarations.item, shard.item, shard.ad_row),
-    ):
-        names = [feature.name for feature in side.categorical]
-        if name in names:
-            column = encoded.categorical[:, names.index(name)]
-            return np.asarray(column[row.numpy()], np.int64)
-    raise KeyError(name)
+def _values(shard: Shard, declarations: Declarations, names: Sequence[str]) -> dict[str, NDArray[np.integer]]:
+    """For each of these features (P,) the hashed value that each candidate of the day has."""
+    return {
+        feature.name: encoded.categorical[row.numpy(), column]
+        for schema, encoded, row in (
+            (declarations.query, shard.query, shard.request_row),
+            (declarations.item, shard.item, shard.ad_row),
+        )
+        for column, feature in enumerate(schema.categorical)
+        if feature.name in names
+    }
 
 
 def _errors(parts: Sequence[SliceRows], log_p: NDArray[np.floating]) -> Floats:
