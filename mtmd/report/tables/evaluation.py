@@ -98,7 +98,17 @@ def cold_table(report: EvaluationReport) -> Table:
         own, others = cold.logmae[report.candidate], cold.logmae_of_others[report.candidate]
         times = f"{own / others:.2f} ×" if own is not None and others else None
         share = cold.rows / (cold.rows + cold.others) if cold.rows + cold.others else None
-        rows.append((cold.feature, cold.task, cold.rows, share, *cold.logmae.values(), others, times))
+        rows.append(
+            (
+                cold.feature,
+                cold.task,
+                cold.rows,
+                share,
+                *(cold.logmae[name] for name in report.predictors),
+                others,
+                times,
+            )
+        )
     columns = (
         *columns_of("text", ("new", "task")),
         Column(name="rows", kind="count"),
