@@ -26,11 +26,10 @@ def own_model(
     """
     trained = train(plan, kind, window)
     say(f"{kind}: {'found in the artifacts' if trained.reused else 'trained'}")
-    peak = plan.preset.training if kind == "mtmd" else getattr(plan.preset.rivals, kind)
     model = load_trained(plan, trained)
     scores = score_day(model, day, plan.preset.declarations)
     flops = pair_flops(model, day, plan.preset.declarations)
-    return scores, _cost(trained.fit, peak.learning_rate, flops)
+    return scores, _cost(trained.fit, plan.preset.training_of(kind).learning_rate, flops)
 
 
 def _cost(fit: FitResult, learning_rate: float, flops: int) -> Cost:

@@ -67,6 +67,12 @@ class TwoTowerConfig(Frozen):
     widths: tuple[int, ...] = Field((512, 256, 128), min_length=1)
     embedding: int = Field(64, ge=1, description="width of the tower's output")
     learning_rate: float = Field(1e-3, gt=0, description="its own, tuned on the validation slice")
+    weight_decay: float | None = Field(
+        None,
+        ge=0,
+        exclude_if=lambda value: value is None,
+        description="likewise; that of [training] when left out",
+    )
 
 
 class RivalsConfig(Frozen):

@@ -2,7 +2,7 @@
 
 from datetime import date
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -15,7 +15,7 @@ from mtmd.config.evaluation import EvaluationConfig
 from mtmd.config.features import Feature
 from mtmd.config.gates import GatesConfig
 from mtmd.config.ids import IdsConfig
-from mtmd.config.model import ModelConfig, RivalsConfig
+from mtmd.config.model import ModelConfig, RivalsConfig, TwoTowerConfig
 from mtmd.config.monitor import MonitorConfig
 from mtmd.config.preset_files import preset_path, read_preset
 from mtmd.config.retention import RetentionConfig
@@ -111,6 +111,14 @@ class Preset(Frozen):
         return Declarations(
             domains=self.domains, features=self.features, hash_seed=self.hash_seed, ids=self.ids
         )
+
+    def training_of(self, kind: Literal["mtmd", "per_slice", "pooled"]) -> TrainingConfig:
+        """The optimisation of a kind of model: a rival's learning rate and weight decay are its own."""
+        if kind == "mtmd":
+            return self.training
+        rival: TwoTowerConfig = getattr(self.rivals, kind)
+        given = rival.model_dump(include={"learning_rate", "weight_decay"})
+        return self.training.model_copy(update=given)
 
 
 def load_preset(name_or_path: str) -> Preset:

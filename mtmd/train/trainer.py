@@ -68,12 +68,9 @@ class _Run:
         self, kind: ModelKind, data: TrainingData, preset: Preset, work: Path, on_progress: OnProgress | None
     ) -> None:
         self._kind, self._data, self._work, self._on_progress = kind, data, work, on_progress
-        self._config, self._declarations = preset.training, preset.declarations
+        self._config, self._declarations = preset.training_of(kind), preset.declarations
         self._tasks = preset.domains.task_names
         self._precision: Precision = choose_precision(self._config)
-        self._peak = (
-            self._config.learning_rate if kind == "mtmd" else getattr(preset.rivals, kind).learning_rate
-        )
         self._steps = data.steps(self._config.batch_requests)
         if self._steps == 0:
             raise TrainingError(
@@ -158,7 +155,7 @@ class _Run:
     def _step(self, epoch: int, step: int, batch: Batch) -> float:
         factor = learning_rate_factor(step, self._config.epochs * self._steps, self._config)
         for group in self._optimizer.param_groups:
-            group["lr"] = self._peak * factor * group[RATE]
+            group["lr"] = self._config.learning_rate * factor * group[RATE]
         loss, norm = training_step(
             self._model,
             self._optimizer,
@@ -170,8 +167,8 @@ class _Run:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingError(
                 f"{self._kind}: loss {loss} with gradient norm {norm} in epoch {epoch}, step {step + 1} at "
-                f"learning rate {self._peak * factor:.3g} ({self._precision}) is not finite; check the teacher "
-                f'scores, lower the learning rate or set training.precision = "float32"'
+                f"learning rate {self._config.learning_rate * factor:.3g} ({self._precision}) is not finite; check "
+                f'the teacher scores, lower the learning rate or set training.precision = "float32"'
             )
         return loss
 
@@ -194,7 +191,7 @@ class _Run:
         if not math.isfinite(loss):
             raise TrainingError(
                 f"{self._kind}: validation loss {loss} after epoch {epoch} is not finite; "
-                f"check the teacher scores or lower the learning rate ({self._peak:.3g} at its peak)"
+                f"check the teacher scores or lower the learning rate ({self._config.learning_rate:.3g} at its peak)"
             )
         return loss, dict(zip(self._tasks, (error / count).tolist(), strict=True))
 

@@ -134,6 +134,20 @@ def test_a_preset_is_its_base_with_what_it_says_laid_over(tmp_path: Path, tiny_p
     )
 
 
+def test_a_rival_trains_as_the_preset_says_but_at_rates_of_its_own(tmp_path: Path) -> None:
+    lines = ("[training]", "learning_rate = 0.5", "weight_decay = 0.25", "epochs = 7", "[rivals]")
+    lines += (
+        "per_slice = { learning_rate = 0.125 }",
+        "pooled = { learning_rate = 0.0625, weight_decay = 0.0 }",
+    )
+    preset = load_preset(derived(tmp_path, *lines))
+    found = {kind: preset.training_of(kind) for kind in ("mtmd", "per_slice", "pooled")}
+    assert found["mtmd"] == preset.training
+    given = {kind: (one.learning_rate, one.weight_decay) for kind, one in found.items()}
+    assert given == {"mtmd": (0.5, 0.25), "per_slice": (0.125, 0.25), "pooled": (0.0625, 0.0)}
+    assert {one.epochs for one in found.values()} == {7}
+
+
 def test_each_value_is_known_with_the_file_that_says_it(tmp_path: Path) -> None:
     path = Path(derived(tmp_path, "[training]", "epochs = 7"))
     said = read_said(path)

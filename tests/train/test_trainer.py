@@ -105,6 +105,22 @@ def test_real_shards_are_learnt(
     assert losses[-1] < 0.85 * losses[0]
 
 
+def test_a_rivals_decay_is_its_own(window: RandomWindow, tiny_preset: Preset, tmp_path: Path) -> None:
+    decays = tiny_preset.rivals.pooled.model_copy(update={"weight_decay": 5.0, "learning_rate": 1e-2})
+    preset = tiny_preset.model_copy(
+        update={"rivals": tiny_preset.rivals.model_copy(update={"pooled": decays})}
+    )
+    sizes = {}
+    for name, given in (("preset", tiny_preset), ("decays", preset)):
+        for kind in KINDS[1:]:
+            model, _ = fit(kind, window, with_training(given, epochs=2), tmp_path / name / kind)
+            sizes[name, kind] = sum(
+                float(p.detach().norm()) for n, p in model.named_parameters() if "stack.weights" in n
+            )
+    assert sizes["decays", "per_slice"] == sizes["preset", "per_slice"]
+    assert 0 < sizes["decays", "pooled"] < 0.95 * sizes["preset", "pooled"]
+
+
 @pytest.fixture(scope="module")
 def shards(tiny_logs: Path, tiny_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> WindowData:
     """Three days of the tiny platform."""
