@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtmd.config.base import merged
+from mtmd.config.base_features import features_over, require_base
 from mtmd.errors import ConfigError
 
 _OF_PROJECT = "preset.toml"
-_MORE = "more_features"
 _PLACES = ("sql", "expectations")  # seen from the file that names them
 PER_TASK = (("model", "emb_deep"), ("training", "loss_weights"), ("evaluation", "value_weights"))
 PRESETS = Path(__file__).parent / "presets"
@@ -59,13 +59,12 @@ def read_said(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
 
     `base` is a shipped preset's name, or a path from the file's folder. `derived` are the files that led here.
     Raises ConfigError for a file that is not TOML, a base that is not found or leads back, no name beside a base, and
-    `more_features` without a base or beside `features`.
+    for `change_features` or `more_features` without a base or beside `features`.
     """
     values = read_toml(path)
     base = values.pop("base", None)
     if base is None:
-        if _MORE in values:
-            raise ConfigError(f"preset {path} has {_MORE} and no base; declare them as features")
+        require_base(values, path)
         return laid_over({}, values, path)
     if not isinstance(base, str):
         raise ConfigError(f"preset {path} has base {base!r}; it must be a preset's name or a path to a .toml")
@@ -85,27 +84,14 @@ def read_said(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def laid_over(base: dict[str, Any], values: dict[str, Any], path: Path) -> dict[str, Any]:
-    """A file's values over what `read_said` gave of its base; raises ConfigError for wrong `more_features`."""
-    values = dict(values)
-    more = values.pop(_MORE, None)
+    """A file's values over what `read_said` gave of its base; raises ConfigError as `features_over` does."""
+    values, of_base = dict(values), base.get("features")
+    there = of_base.value if isinstance(of_base, Said) and isinstance(of_base.value, list) else []
+    features = features_over(there, values, path)
     said = _said(values, path)
-    if more is not None:
-        said["features"] = Said([*_features_of(base, values, more, path), *more], path)
+    if features is not None:
+        said["features"] = Said(features, path)
     return _of_tasks_that_are_there(merged(base, said), said)
-
-
-def _features_of(base: dict[str, Any], values: dict[str, Any], more: Any, path: Path) -> list[Any]:
-    """The base's features, to which a file adds."""
-    if "features" in values:
-        raise ConfigError(
-            f"preset {path} has features and {_MORE}; the features take the base's place: list all there"
-        )
-    if not isinstance(more, list):
-        raise ConfigError(
-            f"preset {path} has {_MORE} {more!r}, which is no list; write [[{_MORE}]] above each"
-        )
-    of_base = base.get("features")
-    return list(of_base.value) if isinstance(of_base, Said) and isinstance(of_base.value, list) else []
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -11,6 +11,12 @@ _BASE = {
     "description": "a shipped preset's name, or a path from this file's folder: what is not said here is its",
 }
 _MORE_FEATURES = "features beside those of the base"
+_CHANGE_FEATURES = {
+    "type": "object",
+    "title": "Change Features",
+    "description": "what is different of features of the base, by their names",
+    "additionalProperties": {"type": "object"},
+}
 
 
 def preset_schema() -> dict[str, Any]:
@@ -23,7 +29,8 @@ def preset_schema() -> dict[str, Any]:
     for table in (schema, *_tables_in(schema, schema["$defs"])):
         table.pop("required", None)
     more = schema["properties"]["features"] | {"title": "More Features", "description": _MORE_FEATURES}
-    schema["properties"] = {"base": _BASE} | schema["properties"] | {"more_features": more}
+    of_base = {"change_features": _CHANGE_FEATURES, "more_features": more}
+    schema["properties"] = {"base": _BASE} | schema["properties"] | of_base
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

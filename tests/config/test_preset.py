@@ -168,42 +168,6 @@ def test_lists_and_values_of_a_base_are_replaced_as_a_whole(tmp_path: Path) -> N
     assert (load_preset(path).model.expert_widths, load_preset(path).model.emb_deep) == ((8,), 16)
 
 
-MORE = '[[more_features]]\nname = "rank"\nside = "item"\nkind = "continuous"\n'
-
-
-def test_features_may_be_added_to_those_of_the_base(tmp_path: Path, tiny_preset: Preset) -> None:
-    derived(tmp_path, MORE, name="first")
-    second = Path(derived(tmp_path, MORE.replace("rank", "size"), base="first.toml", name="second"))
-    names = [feature.name for feature in tiny_preset.features]
-    assert [feature.name for feature in load_preset(str(second)).features] == [*names, "rank", "size"]
-    assert read_said(second)["features"].file == second
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (
-            [MORE, MORE.replace("more_features", "features")],
-            r"has features and more_features; .* list all there",
-        ),
-        (
-            ['more_features = "rank"'],
-            r"more_features 'rank', which is no list; write \[\[more_features\]\] above",
-        ),
-    ],
-)
-def test_added_features_are_a_list_and_the_only_ones(tmp_path: Path, lines: list[str], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        load_preset(derived(tmp_path, *lines))
-
-
-def test_features_are_added_to_a_base_only(tmp_path: Path) -> None:
-    path = tmp_path / "alone.toml"
-    path.write_text(MORE)
-    with pytest.raises(ConfigError, match="has more_features and no base; declare them as features"):
-        load_preset(str(path))
-
-
 def test_a_base_is_a_shipped_preset_or_a_path_from_the_files_folder_and_may_have_a_base(
     tmp_path: Path,
 ) -> None:

@@ -1,0 +1,55 @@
+"""The features of a preset with a base: the base's, some of them with other settings, and further ones."""
+
+from pathlib import Path
+from typing import Any
+
+from mtmd.errors import ConfigError
+
+CHANGE, MORE = "change_features", "more_features"
+
+
+def require_base(values: dict[str, Any], path: Path) -> None:
+    """Raise ConfigError for a file that changes the features of a base, or adds to them, and has none."""
+    for key in (CHANGE, MORE):
+        if key in values:
+            raise ConfigError(f"preset {path} has {key} and no base; declare them as features")
+
+
+def features_over(base: list[Any], values: dict[str, Any], path: Path) -> list[Any] | None:
+    """The base's features as a file changes them, and those that it adds; None for a file that does neither.
+
+    Takes both keys out of `values`. Raises ConfigError where one is not of its form, for a feature that the base
+    lacks, and beside `features`.
+    """
+    found = {key: values.pop(key) for key in (CHANGE, MORE) if key in values}
+    if not found:
+        return None
+    if "features" in values:
+        raise ConfigError(
+            f"preset {path} has features and {' and '.join(found)}; the features take the base's place: list all there"
+        )
+    more = found.get(MORE, [])
+    if not isinstance(more, list):
+        raise ConfigError(f"preset {path} has {MORE} {more!r}, which is no list; write [[{MORE}]] above each")
+    return [*_changed(base, found.get(CHANGE, {}), path), *more]
+
+
+def _changed(base: list[Any], changes: Any, path: Path) -> list[Any]:
+    if not isinstance(changes, dict) or not all(isinstance(change, dict) for change in changes.values()):
+        raise ConfigError(
+            f"preset {path} has {CHANGE} {changes!r}; write [{CHANGE}.name] above what changes of a feature"
+        )
+    names = [feature.get("name") for feature in base if isinstance(feature, dict)]
+    if unknown := sorted(changes.keys() - set(names)):
+        raise ConfigError(
+            f"preset {path} has {CHANGE} of {unknown}, which its base lacks; its features are {names}; "
+            f"write [[{MORE}]] for a further one"
+        )
+    if renamed := [name for name, change in changes.items() if "name" in change]:
+        raise ConfigError(
+            f"preset {path} has {CHANGE} of {renamed} with a name; a feature keeps its name, which is its column's"
+        )
+    return [
+        feature | changes.get(feature.get("name"), {}) if isinstance(feature, dict) else feature
+        for feature in base
+    ]
