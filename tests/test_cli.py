@@ -196,7 +196,7 @@ def test_an_unknown_preset_fails_in_words(tmp_path: Path, capsys: pytest.Capture
     assert main(["status", "--preset", "dmeo", "--artifacts", str(tmp_path)]) == 1
     assert (
         "preset 'dmeo' not found; use one of ['demo', 'five-tasks', 'histories', 'kuairand', 'kuairand-histories', "
-        "'tiny'] or a path to a .toml" in capsys.readouterr().err
+        "'scale', 'tiny'] or a path to a .toml" in capsys.readouterr().err
     )
 
 
