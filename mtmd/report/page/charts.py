@@ -13,7 +13,7 @@ FONT = 'font-family="sans-serif" font-size="12"'
 Point = tuple[float, float]
 
 # Told apart by most colour-blind readers.
-_COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee")
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee")
 _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 260, 64, 130, 28, 36
 
 
@@ -57,7 +57,7 @@ def line_chart(
         ends = (x(best - 1), _TOP), (x(best - 1), _HEIGHT - _BOTTOM)
         parts.append(line(*ends, f'stroke="{INK}" stroke-dasharray="4 3"'))
     for place, (name, points) in enumerate(series.items()):
-        stroke = f'stroke="{_COLOURS[place % len(_COLOURS)]}" stroke-width="2"'
+        stroke = f'stroke="{COLOURS[place % len(COLOURS)]}" stroke-width="2"'
         label = width - _RIGHT + 12, _TOP + 12.0 + 18 * place
         parts += [
             polyline([(x(i), y(value)) for i, value in enumerate(points)], stroke),

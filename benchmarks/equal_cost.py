@@ -1,0 +1,183 @@
+"""What models make of the same time: `python -m benchmarks.equal_cost --as-of 2026-01-25`.
+
+Each model is trained anew for each number of epochs, with its own learning rate and a whole schedule of warm-up and
+cosine; then it is held against the held-out day. Time is processor time on one thread, so that others on the machine
+count little. MTMD and its rivals are always there; peers (`benchmarks.peers`) where they are installed.
+"""
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+
+from benchmarks.curves import curves
+from benchmarks.peers.catalogue import PEERS, build_peer, installed
+from benchmarks.peers.features import Peer, window_moments
+from benchmarks.peers.own import OWN
+from benchmarks.peers.train import fit_peer
+from benchmarks.runs import extracted, window_parser, window_plan
+from mtmd.config import Preset
+from mtmd.errors import ConfigError, MtmdError
+from mtmd.evaluate.metrics import clip_log_p
+from mtmd.evaluate.predictors import score_day
+from mtmd.extract.shards import Shard, open_shard
+from mtmd.extract.window import WindowData
+from mtmd.model.build import ModelKind
+from mtmd.model.ranker import RankingModel
+from mtmd.report.page.charts import Point
+from mtmd.report.tables.evaluation import Cell, Column, Table
+from mtmd.store.files import write_text
+from mtmd.train.stage import window_data
+from mtmd.train.step import choose_precision
+from mtmd.train.trainer import fit
+
+
+class Trial(NamedTuple):
+    """One training: its processor seconds, and LogMAE on the held-out day by task."""
+
+    model: str
+    epochs: int
+    seconds: float
+    logmae: tuple[float, ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print both tables, and draw the picture; exit status 1 for wrong options or logs."""
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(1)
+    console = Console(soft_wrap=True, highlight=False)
+    try:
+        plan = window_plan(options)
+        shards = extracted(plan, plan.all_days)
+        day, data = open_shard(Path(shards[-1].path)), window_data(plan, shards[:-1])
+        trials = _trials(plan.preset, data, day, options, lambda words: console.print(words, markup=False))
+    except MtmdError as error:
+        console.print(f"error: {error}", markup=False)
+        return 1
+    tasks = plan.preset.domains.task_names
+    text = f"{trial_table(trials, tasks).markdown()}\n{gain_table(trials).markdown()}"
+    console.print(text, markup=False)
+    if options.output is not None:
+        write_text(options.output, text)
+    if options.picture is not None:
+        write_text(options.picture, picture(trials, f"{plan.preset.name}, {plan.as_of}"))
+    return 0
+
+
+def trial_table(trials: Sequence[Trial], tasks: Sequence[str]) -> Table:
+    """A row per training."""
+    columns = (
+        Column(name="model", kind="text"),
+        Column(name="epochs", kind="count"),
+        Column(name="processor seconds", kind="count"),
+        *(Column(name=task) for task in tasks),
+        Column(name="mean of tasks"),
+    )
+    rows = tuple(
+        (one.model, one.epochs, round(one.seconds), *one.logmae, fmean(one.logmae)) for one in trials
+    )
+    return Table(title="LogMAE on the held-out day by time of training", columns=columns, rows=rows)
+
+
+def gain_table(trials: Sequence[Trial]) -> Table:
+    """MTMD's gain over each other model at the seconds of MTMD's trainings, as the mean over tasks."""
+    lines = _lines(trials)
+    others = [name for name in lines if name != "mtmd"]
+    rows: list[tuple[Cell, ...]] = []
+    for seconds, own in lines["mtmd"]:
+        found = [logmae_at(lines[name], seconds) for name in others]
+        gains = [None if there is None else 1.0 - own / there for there in found]
+        rows.append((round(seconds), own, *("–" if gain is None else f"{gain:+.1%}" for gain in gains)))
+    columns = (
+        Column(name="processor seconds", kind="count"),
+        Column(name="mtmd"),
+        *(Column(name=f"gain over {name}", kind="text") for name in others),
+    )
+    return Table(
+        title="MTMD at equal time; a dash where no training took so little", columns=columns, rows=tuple(rows)
+    )
+
+
+def logmae_at(line: Sequence[Point], seconds: float) -> float | None:
+    """What a model reaches in these seconds: between two trainings by the logarithm of their seconds.
+
+    Beyond the longest training its own figure; None before the shortest.
+    """
+    line = sorted(line)
+    if seconds < line[0][0]:
+        return None
+    x, y = zip(*line, strict=True)
+    return float(np.interp(math.log(seconds), np.log(x), y))
+
+
+def picture(trials: Sequence[Trial], title: str) -> str:
+    """LogMAE against seconds, a line per model."""
+    return curves(f"LogMAE, mean of tasks: {title}", "processor seconds of training", _lines(trials))
+
+
+def _lines(trials: Sequence[Trial]) -> Mapping[str, list[Point]]:
+    lines: dict[str, list[Point]] = {}
+    for one in trials:
+        lines.setdefault(one.model, []).append((one.seconds, fmean(one.logmae)))
+    return lines
+
+
+def _trials(
+    preset: Preset, data: WindowData, day: Shard, options: argparse.Namespace, say: Callable[[str], None]
+) -> list[Trial]:
+    """Train every model for every number of epochs, all models before the next number."""
+    if unknown := sorted(set(options.peers) - set(PEERS)):
+        raise ConfigError(f"peers {unknown} are not known; use some of {list(PEERS)}")
+    names = [*OWN, *(name for name in options.peers or PEERS if installed(name))]
+    trials = []
+    for epochs in sorted(options.epochs):
+        training = preset.training.model_copy(update={"epochs": epochs})
+        changed = preset.model_copy(update={"training": training})
+        for name in names:
+            started = time.process_time()
+            model = _trained(name, changed, data)
+            seconds = time.process_time() - started
+            logmae = _logmae(score_day(model, day, preset.declarations), day)
+            trials.append(Trial(name, epochs, seconds, logmae))
+            say(f"{name}, {epochs} epochs: {seconds:.0f} s, LogMAE {fmean(logmae):.4f}")
+    return trials
+
+
+def _trained(name: str, preset: Preset, data: WindowData) -> RankingModel | Peer:
+    if name in PEERS:
+        entry = PEERS[name]
+        model = build_peer(name, preset, window_moments(data, preset.training.batch_requests))
+        precision = choose_precision(preset.training.model_copy(update={"precision": entry.precision}))
+        fit_peer(model, data, preset, entry.learning_rate, precision)
+        return model
+    kind: ModelKind = next(kind for kind in OWN if kind == name)
+    with TemporaryDirectory() as work:
+        return fit(kind, data, preset, Path(work))[0]
+
+
+def _logmae(log_p: NDArray[np.floating], day: Shard) -> tuple[float, ...]:
+    teacher = day.teacher.numpy()
+    with np.errstate(invalid="ignore"):
+        error = np.abs(clip_log_p(log_p) - np.log(teacher))
+    return tuple(float(value) for value in np.nanmean(error, axis=0))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = window_parser("equal_cost", __doc__)
+    parser.add_argument("--epochs", type=int, nargs="+", default=[2, 5, 10], help="of each training")
+    parser.add_argument("--peers", nargs="*", default=(), metavar="NAME", help=", ".join(PEERS))
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the lines as SVG")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,43 @@
+import math
+import xml.etree.ElementTree as ET
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from benchmarks.equal_cost import Trial, gain_table, logmae_at, main
+from tests.conftest import FIRST_DAY, TINY
+
+
+def test_every_model_is_trained_for_every_number_of_epochs(
+    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    as_of = FIRST_DAY + timedelta(days=3)
+    output, drawn = tmp_path / "table.md", tmp_path / "lines.svg"
+    arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(as_of), "--window-days", "3"]
+    arguments += ["--epochs", "2", "1", "--artifacts", str(tmp_path), "--output", str(output)]
+    assert main([*arguments, "--picture", str(drawn), "--peers", "rechub-nothing"]) == 1
+    assert "peers ['rechub-nothing'] are not known" in capsys.readouterr().out
+    assert main([*arguments, "--picture", str(drawn)]) == 0
+    rows = [line.strip("| ").split(" | ") for line in output.read_text().splitlines() if line[:1] == "|"]
+    found = {(row[0], row[1]): row[2:] for row in rows if row[1:2] in (["1"], ["2"])}
+    assert {("mtmd", "1"), ("mtmd", "2"), ("pooled", "1"), ("per_slice", "2")} <= found.keys()
+    for _, *errors, mean in found.values():
+        assert float(mean) == pytest.approx(sum(map(float, errors)) / 3, abs=2e-4)
+    circles = [one for one in ET.fromstring(drawn.read_text()).iter() if one.tag.endswith("circle")]
+    assert len(circles) == len(found)
+
+
+def test_a_rival_is_read_between_its_trainings_and_nowhere_before_the_first() -> None:
+    line = [(100.0, 0.4), (10.0, 0.6)]
+    assert logmae_at(line, math.sqrt(1000.0)) == pytest.approx(0.5)
+    assert (logmae_at(line, 500.0), logmae_at(line, 9.0)) == (0.4, None)
+
+
+def test_gains_are_at_the_seconds_of_mtmds_trainings() -> None:
+    trials = [
+        Trial("mtmd", 1, 5.0, (0.5,)),
+        Trial("mtmd", 2, 100.0, (0.3,)),
+        Trial("pooled", 2, 10.0, (0.4,)),
+    ]
+    assert gain_table(trials).rows == ((5, 0.5, "–"), (100, 0.3, "+25.0%"))
