@@ -3,7 +3,8 @@
 A search file names a preset, a held-out day (which is never read) and tries: each changes the preset's values and is
 trained as the daily job trains, with every seed. What was trained before is taken from the artifacts, so a search
 that was stopped goes on. The figure that settings are chosen by is the LogMAE against the teacher on the validation
-requests, as the mean over slices, so that small domains count as much as large ones.
+requests, as the mean over slices, so that small domains count as much as large ones. Beside it stands the error on
+each slice's fifth of highest scores, as what is ranked low is never shown.
 """
 
 import argparse
@@ -12,11 +13,12 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import Field
 from rich.console import Console
+from torch import Tensor
 
 from benchmarks.runs import as_trained, extracted, plan_of
 from mtmd.config import Frozen, Preset, Slice, Variant, load_preset
@@ -29,6 +31,8 @@ from mtmd.report.tables.evaluation import Column, Table
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train, window_data
+
+TOP = 0.2
 
 
 class Try(Frozen):
@@ -56,6 +60,7 @@ class Found(Frozen):
     name: str
     kind: ModelKind
     slices: tuple[float, ...] = Field(description="mean LogMAE over slices")
+    top: float = Field(description="LogMAE of each slice's top fifth, over all their rows, mean over seeds")
     tasks: dict[str, float] = Field(description="LogMAE over all rows of the task, mean over seeds")
     epochs: str
     rows_per_s: float
@@ -92,24 +97,46 @@ def run(search: Search, artifacts: str, console: Console) -> Table:
     return _table(found, preset, search, search.window_days or preset.window_days)
 
 
+class Errors(NamedTuple):
+    """The validation rows of a slice: |ln p̂ − ln teacher| and the teacher's scores, (N,) each."""
+
+    error: Tensor
+    teacher: Tensor
+
+    @property
+    def of_top(self) -> Tensor:
+        """The errors of the fifth with the highest scores, one row at least: what survives a cut."""
+        count = max(1, round(TOP * len(self.teacher)))
+        return self.error[self.teacher.topk(count).indices]
+
+
 def validation_logmae(
     model: RankingModel, data: WindowData, batch_requests: int = 1024
 ) -> dict[Slice, float]:
     """LogMAE against the teacher of each slice that the validation requests have."""
+    errors = validation_errors(model, data, batch_requests)
+    return {where: float(found.error.mean()) for where, found in errors.items()}
+
+
+def validation_errors(
+    model: RankingModel, data: WindowData, batch_requests: int = 1024
+) -> dict[Slice, Errors]:
+    """The errors of each slice that the validation requests have."""
     domains = data.declarations.domains
-    errors, counts = torch.zeros(2, len(domains.domains), len(domains.tasks), dtype=torch.float64)
+    rows = []
     with torch.inference_mode():
         for batch in data.validation(batch_requests):
-            known = ~batch.teacher.isnan()
-            error = torch.where(known, (model(batch) - batch.teacher.log()).abs(), 0.0)
-            errors.index_add_(0, batch.pair_domain, error.double())
-            counts.index_add_(0, batch.pair_domain, known.double())
-    means = {}
+            error = (model(batch) - batch.teacher.log()).abs()
+            rows.append((batch.pair_domain, error.double(), batch.teacher))
+    domain, error, teacher = (torch.cat(column) for column in zip(*rows, strict=True))
+    found = {}
     for where in domains.slices:
-        place = domains.domains.index((where.surface, where.product)), domains.task_names.index(where.task)
-        if counts[place] > 0:
-            means[where] = float(errors[place] / counts[place])
-    return means
+        place = domains.domains.index((where.surface, where.product))
+        task = domains.task_names.index(where.task)
+        own = (domain == place) & ~teacher[:, task].isnan()
+        if own.any():
+            found[where] = Errors(error[own, task], teacher[own, task])
+    return found
 
 
 def patched(preset: Preset, one: Try) -> Preset:
@@ -121,11 +148,13 @@ def patched(preset: Preset, one: Try) -> Preset:
 
 
 def _measure(plan: RunPlan, one: Try, seeds: Sequence[int], window: Sequence[ShardRef]) -> Found:
-    slices, tasks, best, speeds = [], [], [], []
+    slices, tops, tasks, best, speeds = [], [], [], [], []
     for seed in seeds:
         own = plan.changed(None, seed)
         trained = train(own, one.kind, window)
-        slices.append(fmean(validation_logmae(load_trained(own, trained), window_data(own, window)).values()))
+        errors = validation_errors(load_trained(own, trained), window_data(own, window))
+        slices.append(fmean(float(one.error.mean()) for one in errors.values()))
+        tops.append(float(torch.cat([one.of_top for one in errors.values()]).mean()))
         tasks.append(trained.fit.epochs[trained.fit.best_epoch - 1].validation_logmae)
         best.append(f"{trained.fit.best_epoch}/{len(trained.fit.epochs)}")
         speeds.append(trained.fit.rows_per_s)
@@ -133,6 +162,7 @@ def _measure(plan: RunPlan, one: Try, seeds: Sequence[int], window: Sequence[Sha
         name=one.name,
         kind=one.kind,
         slices=tuple(slices),
+        top=fmean(tops),
         tasks={task: fmean(by_task[task] for by_task in tasks) for task in plan.preset.domains.task_names},
         epochs=" ".join(best),
         rows_per_s=fmean(speeds),
@@ -145,6 +175,7 @@ def _table(found: Sequence[Found], preset: Preset, search: Search, days: int) ->
         Column(name="model", kind="text"),
         Column(name="LogMAE, mean of slices"),
         Column(name="± seeds"),
+        Column(name="top fifth"),
         *(Column(name=task) for task in preset.domains.task_names),
         Column(name="best epoch", kind="text"),
         Column(name="rows/s", kind="count"),
@@ -156,7 +187,7 @@ def _table(found: Sequence[Found], preset: Preset, search: Search, days: int) ->
 def _row(one: Found) -> Iterator[str | float | int | None]:
     yield from (one.name, one.kind, fmean(one.slices))
     yield stdev(one.slices) if len(one.slices) > 1 else None
-    yield from one.tasks.values()
+    yield from (one.top, *one.tasks.values())
     yield from (one.epochs, round(one.rows_per_s))
 
 
