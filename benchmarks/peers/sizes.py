@@ -1,4 +1,4 @@
-"""How large the peers are: as wide as our own rivals of the same preset, so that no model wins by its width."""
+"""How large the peers are: as wide as the per-slice baselines of the same preset."""
 
 from typing import NamedTuple
 
@@ -25,6 +25,6 @@ class Sizes(NamedTuple):
 
 
 def peer_sizes(preset: Preset) -> Sizes:
-    """The pooled rival's widths; with three tasks PLE has as many experts a level as MMOE has."""
-    pooled = preset.rivals.pooled
-    return Sizes(pooled.widths, (max(pooled.widths[-1] // 2, 1),), pooled.embedding)
+    """The per-slice baselines' widths; with three tasks PLE has as many experts a level as MMOE has."""
+    plain = preset.rivals.per_slice
+    return Sizes(plain.widths, (max(plain.widths[-1] // 2, 1),), plain.embedding)
