@@ -1,11 +1,21 @@
-"""`[model]` and `[rivals]` of a preset: sizes and switches; defaults are the paper's."""
+"""`[model]` and `[rivals]` of a preset: sizes and switches; defaults are the paper's, or a deviation's that is better.
 
-from collections.abc import Sequence
+docs/paper.md lists the deviations. Switches that came later are dumped only where a preset sets them, so that names of
+older outputs stay.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from mtmd.config.base import Frozen
+
+CLIP = 10.0
+
+
+def _is(default: object) -> Callable[[object], bool]:
+    return lambda value: value == default
 
 
 class ModelConfig(Frozen):
@@ -23,7 +33,36 @@ class ModelConfig(Frozen):
     adaptation: Literal["domain", "shared"] = Field(
         "domain", description="norm, defaults and SE per domain, or one norm and no SE; §2.1.2"
     )
+    statistics: Literal["window", "batch", "none"] = Field(
+        "window",
+        exclude_if=_is("window"),
+        description="whose mean and variance normalise numbers, the rivals' too: the window's; each training batch's, "
+        "with running ones at evaluation, as in the paper's BatchNorm; none leaves numbers as they are; §2.1.2",
+    )
+    clip: float = Field(
+        CLIP,
+        ge=0,
+        allow_inf_nan=False,
+        exclude_if=_is(CLIP),
+        description="largest absolute value of a normalised number, the rivals' too; 0: no clip",
+    )
+    missing_numbers: Literal["learned", "zero"] = Field(
+        "learned",
+        exclude_if=_is("learned"),
+        description="what stands for a missing number, the rivals' too: a learned default, or 0",
+    )
+    se_gate: Literal["double_sigmoid", "sigmoid", "none"] = Field(
+        "double_sigmoid",
+        exclude_if=_is("double_sigmoid"),
+        description="gates of the SE block: from 0 to 2, from 0 to 1, or no SE block; §2.1.2",
+    )
     se_reduction: int = Field(2, ge=1, description="SE hidden width = fields / reduction; §2.1.2")
+    inputs: Literal["all", "own"] = Field(
+        "all",
+        exclude_if=_is("all"),
+        description="fields that a Domain Expert reads after the adaptation: all of the tower's, or its domain's own; "
+        "the domain-shared expert reads all; §2.2",
+    )
     task_shared_expert: bool = Field(True, description="one expert per domain that its tasks share; §2.1.4")
     domain_shared_expert: bool = Field(
         True, description="one expert per tower that its domains share; §2.1.4"
@@ -40,8 +79,16 @@ class ModelConfig(Frozen):
     emb_deep: dict[str, Annotated[int, Field(ge=1)]] | Annotated[int, Field(ge=1)] = Field(
         description="width of emb_deep per task, or one for all; §2.3: 128 ctr, 32 gctr and octr"
     )
+    bias: Literal["learned", "fixed", "none"] = Field(
+        "learned",
+        exclude_if=_is("learned"),
+        description="last dimension of an embedding: a bias per surface and task that starts at the window's mean "
+        "score and is learned, or stays there, or no such dimension; §2.1.5",
+    )
     norm_min_rows: int = Field(
-        32, ge=2, description="values of a number below which a domain's window says little about its spread"
+        32,
+        ge=2,
+        description="values of a number below which a domain's window, or batch, says little about its spread",
     )
 
     def deep_widths(self, tasks: Sequence[str]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from mtmd.config.ab_test import ABTestConfig
 from mtmd.config.base import Frozen
 from mtmd.config.data import DataConfig
-from mtmd.config.declarations import Declarations
+from mtmd.config.declarations import Declarations, SideSchema
 from mtmd.config.domains import Domains
 from mtmd.config.evaluation import EvaluationConfig
 from mtmd.config.features import Feature
@@ -105,6 +105,29 @@ class Preset(Frozen):
             )
         _ = self.declarations
         return self
+
+    @model_validator(mode="after")
+    def _check_switches(self) -> Self:
+        """What switches of the model ask of other sections."""
+        if self.model.bias == "none" and self.training.level_days:
+            raise ValueError(
+                f'training.level_days ({self.training.level_days}) must be 0 where model.bias is "none", as the biases '
+                'are what it moves; set training.level_days = 0, or model.bias = "fixed"'
+            )
+        if self.model.inputs == "own":
+            for schema in (self.declarations.query, self.declarations.item):
+                self._check_own_inputs(schema)
+        return self
+
+    def _check_own_inputs(self, schema: SideSchema) -> None:
+        for domain, present in zip(schema.domains, schema.present, strict=True):
+            kept = [feature for feature, has in zip(schema.fields, present, strict=True) if has]
+            if not any(feature.shallow or not self.model.shallow_expert for feature in kept):
+                wanted = "shallow feature" if self.model.shallow_expert else "feature"
+                raise ValueError(
+                    f'model.inputs is "own" and {schema.side} domain {domain!r} has no {wanted}; declare one for it, '
+                    'or set model.inputs = "all"'
+                )
 
     @cached_property
     def declarations(self) -> Declarations:

@@ -1,5 +1,6 @@
 """`[training]` of a preset: the optimisation of MTMD and its rivals."""
 
+from collections.abc import Sequence
 from math import inf
 from typing import Literal, Self
 
@@ -27,7 +28,9 @@ class TrainingConfig(Frozen):
         0.01, ge=0, le=1, description="learning rate at the end / at the peak (cosine)"
     )
     max_gradient_norm: float = Field(1.0, gt=0)
-    loss_weights: dict[str, float] = Field(description="weight of each task's KL; §2.3: larger on ctr")
+    loss_weights: dict[str, float] | float = Field(
+        description="weight of each task's KL, or one for all; §2.3: larger on ctr"
+    )
     score_power: float = Field(
         0.0,
         ge=0,
@@ -53,9 +56,15 @@ class TrainingConfig(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        weights = self.loss_weights
+        given = self.loss_weights
+        weights = given if isinstance(given, dict) else {"all": given}
         if bad := {task: weight for task, weight in weights.items() if not 0 <= weight < inf}:
             raise ValueError(f"loss weights must be finite and not negative: {bad}")
         if not any(weights.values()):
             raise ValueError(f"loss weights {weights} must not all be 0: nothing would be learnt")
         return self
+
+    def task_weights(self, tasks: Sequence[str]) -> tuple[float, ...]:
+        """Weight of each task's KL."""
+        weights = self.loss_weights
+        return tuple(weights[task] if isinstance(weights, dict) else weights for task in tasks)

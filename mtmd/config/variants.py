@@ -21,14 +21,20 @@ class Variant(Frozen):
     factor: str = Field(description="what the difference to the candidate is the contribution of")
     added: bool = Field(False, description="the variant has the factor and the candidate lacks it")
     daily: bool = Field(False, description="a row of the paper's Table 6")
+    fewer_steps: bool = Field(
+        False,
+        description="a share of the window is gone through as often as the whole window, so in fewer steps",
+    )
     patch: dict[str, Any] = Field(description="sections and keys of a preset, with other values")
 
     def of(self, preset: Preset) -> Preset:
         """The preset with this variant's values; everything else is the same, the number of steps included.
 
-        A window of which only a share is trained on is gone through more often.
+        A window of which only a share is trained on is gone through more often, unless the variant has fewer steps.
         """
         changed = Preset.model_validate(merged(preset.model_dump(), self.patch))
+        if self.fewer_steps:
+            return changed
         epochs = round(
             changed.training.epochs * preset.training.sample_fraction / changed.training.sample_fraction
         )
@@ -57,8 +63,11 @@ def variant(name: str) -> Variant:
 
 
 def _effective(preset: Preset) -> Preset:
-    """One width for all tasks, and the same width for each of them, are one model."""
+    """One width for all tasks, and the same width for each of them, are one model; so are loss weights of one ratio."""
     tasks = preset.domains.task_names
     widths = dict(zip(tasks, preset.model.deep_widths(tasks), strict=True))
+    weights = preset.training.task_weights(tasks)
+    shares = {task: weight / sum(weights) for task, weight in zip(tasks, weights, strict=True)}
     model = preset.model.model_copy(update={"emb_deep": widths})
-    return preset.model_copy(update={"model": model})
+    training = preset.training.model_copy(update={"loss_weights": shares})
+    return preset.model_copy(update={"model": model, "training": training})

@@ -6,90 +6,29 @@ values. What is missing in a row, or in the whole domain, is that domain's learn
 domain reweights the fields (reading: at field level, as in ADIN, the paper's reference 8). `adaptation = "shared"`
 takes the paper's Table 6 factor away: one norm and one set of defaults for all domains of a tower, and no SE block.
 
-Deviations: the paper's BatchNorm has the statistics of the whole window instead of a batch's (docs/tuning.md has what
-those cost), which leave missing values out, and normalised values are clipped at ±10, so that a value unlike anything
-seen cannot swamp a row; the SE gate is 2 · sigmoid, so that it starts near 1.
+Deviations: the norm's statistics are those of the whole window, and normalised values are clipped at ±10
+(`mtmd.model.norms`); the SE gate is 2 · sigmoid, so that it starts near 1. `statistics`, `clip`, `missing_numbers` and
+`se_gate` of the model give other readings.
 Shapes: N rows of one domain, M numeric columns, k features of a table, w their width, D columns, F fields.
 """
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mtmd.config import ModelConfig, SideSchema
 from mtmd.model.batch import SideInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
+from mtmd.model.norms import Statistics, number_norm
 from mtmd.model.numbers import NumberEncodings
 
-CLIP = 10.0
-EPSILON = 1e-10  # on a variance: columns with a standard deviation far below 1e-5 count as constant
 GATE_STD = 0.01
-
-Statistics = tuple[Tensor, Tensor, Tensor]
-
-
-class WindowNorm(nn.Module):
-    """BatchNorm over the non-missing values of each column, without gain and shift; one per domain.
-
-    Mean and variance are those of the whole window, observed before training, and not of the batch at hand. A column
-    with fewer than min_rows values says little about its spread: its mean square stands in for its variance, which
-    is never smaller and so never blows a value up.
-    """
-
-    count: Tensor
-    mean: Tensor
-    squares: Tensor  # sum of squared deviations from the mean
-
-    def __init__(self, columns: int, min_rows: int) -> None:
-        super().__init__()
-        self.min_rows = min_rows
-        for name in ("count", "mean", "squares"):
-            self.register_buffer(name, torch.zeros(columns, dtype=torch.float64))
-
-    def forward(self, x: Tensor, seen: Tensor, statistics: Statistics | None = None) -> Tensor:
-        """x (N, M) float32, seen (N, M) bool → (N, M), 0 where not seen.
-
-        statistics: what frozen() returned earlier, for export.
-        """
-        centre, scale, shift = self.frozen() if statistics is None else statistics
-        z = torch.clamp((x - centre) * scale + shift, -CLIP, CLIP)
-        return torch.where(seen, z, 0.0)
-
-    @torch.no_grad()
-    def observe(self, x: Tensor, seen: Tensor) -> None:
-        """Take in rows of the window, by the pairwise update of Chan, Golub and LeVeque (1979)."""
-        values = torch.where(seen, x, 0.0).double()
-        count = seen.sum(dim=0).double()
-        mean = values.sum(dim=0) / count.clamp(min=1)
-        squares = torch.where(seen, values - mean, 0.0).square().sum(dim=0)
-        total = self.count + count
-        share = count / total.clamp(min=1)
-        step = mean - self.mean
-        self.squares += squares + step.square() * self.count * share
-        self.mean += step * share
-        self.count.copy_(total)
-
-    @torch.no_grad()
-    def frozen(self) -> Statistics:
-        """Centre, scale and shift, each (M,) float32; 0, 1 and 0 where no value was ever seen."""
-        spread = self.squares / self.count.clamp(min=1)
-        variance = torch.where(self.count < self.min_rows, spread + self.mean.square(), spread)
-        return _statistics(self.mean, torch.where(self.count == 0, 1.0, variance))
-
-
-def _statistics(mean: Tensor, variance: Tensor) -> Statistics:
-    """(x − mean) / std as (x − centre) · scale + shift in float32, even for means far above the spread.
-
-    The centre is the mean in float32, so x − centre is exact where x is near it; the shift adds the rest.
-    """
-    scale = torch.rsqrt(variance.clamp(min=0.0) + EPSILON)
-    centre = mean.float()
-    return centre, scale.float(), ((centre.double() - mean) * scale).float()
 
 
 class DomainFields(nn.Module):
     """The adaptation of one domain: x = gate(x') ⊙ x', where x' has its defaults for what is missing.
 
-    Without domain adaptation it serves all domains, and every gate is 1.
+    Without domain adaptation it serves all domains, and every gate is 1. Raw numbers have no gain and shift.
     """
 
     field_mean: Tensor
@@ -97,13 +36,17 @@ class DomainFields(nn.Module):
 
     def __init__(self, layout: FieldLayout, config: ModelConfig) -> None:
         super().__init__()
-        self.gated = config.adaptation == "domain"
+        self.gated = config.adaptation == "domain" and config.se_gate != "none"
+        self.most = 2.0 if config.se_gate == "double_sigmoid" else 1.0
         self.fields = len(layout.fields)
         numeric = layout.numeric_width
-        self.norm = WindowNorm(numeric, config.norm_min_rows)
-        self.gain = nn.Parameter(torch.ones(numeric))
-        self.shift = nn.Parameter(torch.zeros(numeric))
-        self.default = nn.Parameter(torch.zeros(layout.width))
+        self.norm = number_norm(numeric, config)
+        self.gain = self.shift = None
+        if config.statistics != "none":
+            self.gain = nn.Parameter(torch.ones(numeric))
+            self.shift = nn.Parameter(torch.zeros(numeric))
+        self.zeros = numeric if config.missing_numbers == "zero" else 0
+        self.default = nn.Parameter(torch.zeros(layout.width - self.zeros))
         if not self.gated:
             return
         hidden = max(1, self.fields // config.se_reduction)
@@ -132,28 +75,35 @@ class DomainFields(nn.Module):
         and a known mask (N, k);
         present (D,), or (N, D) for rows of several domains: the columns that a row's domain has.
         """
-        start = numbers.shape[1]
+        start, defaults = numbers.shape[1], self.defaults()
         parts = [self.adapt_numbers(numbers, present[..., :start], statistics)]
         for values, known in embedded:
             _, k, w = values.shape
             columns = slice(start, start + k * w)
             mask = known.unsqueeze(2) & present[..., columns].reshape(*present.shape[:-1], k, w)
-            parts.append(torch.where(mask, values, self.default[columns].view(k, w)).flatten(1))
+            parts.append(torch.where(mask, values, defaults[columns].view(k, w)).flatten(1))
             start += k * w
         return self.gate(torch.cat(parts, dim=1))
 
     def adapt_numbers(self, numbers: Tensor, present: Tensor, statistics: Statistics | None) -> Tensor:
         """(N, M) with NaN for missing, and which columns are present, (M,) or (N, M) → normalised (N, M)."""
         seen = ~torch.isnan(numbers) & present
-        z = self.norm(numbers, seen, statistics)
-        default = self.default[: numbers.shape[1]]
-        return torch.where(seen, torch.addcmul(self.shift, z, self.gain), default)
+        z: Tensor = self.norm(numbers, seen, statistics)
+        if self.gain is not None and self.shift is not None:
+            z = torch.addcmul(self.shift, z, self.gain)
+        return torch.where(seen, z, self.defaults()[: numbers.shape[1]])
+
+    def defaults(self) -> Tensor:
+        """(D,): what stands for a missing value of each column."""
+        return F.pad(self.default, (self.zeros, 0)) if self.zeros else self.default
 
     def gate(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Fields side by side (N, D) → reweighted, and the gates (N, F)."""
         if not self.gated:
             return x, x.new_ones(len(x), self.fields)
-        gates = 2.0 * torch.sigmoid(self.excite(torch.relu(self.squeeze(x @ self.field_mean))))  # (N, F)
+        gates = self.most * torch.sigmoid(
+            self.excite(torch.relu(self.squeeze(x @ self.field_mean)))
+        )  # (N, F)
         return x * (gates @ self.indicator), gates
 
 

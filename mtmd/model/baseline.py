@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtmd.config import Declarations, ModelConfig, SideSchema, TwoTowerConfig
-from mtmd.model.adaptation import WindowNorm
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
 from mtmd.model.layers import Norm, Stack, normalise, pad_rows
+from mtmd.model.norms import number_norm
 from mtmd.model.numbers import NumberEncodings
 from mtmd.model.ranker import RankingModel
 from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability
@@ -50,8 +50,9 @@ class PlainTower(nn.Module):
         super().__init__()
         self.encodings = NumberEncodings(layout.encoded, networks)
         self.tables = FieldTables(layout, networks, owned)
-        self.norm = WindowNorm(layout.numeric_width, model.norm_min_rows)
-        self.default = nn.Parameter(torch.zeros(networks, 1, layout.width))
+        self.norm = number_norm(layout.numeric_width, model)
+        self.zeros = layout.numeric_width if model.missing_numbers == "zero" else 0
+        self.default = nn.Parameter(torch.zeros(networks, 1, layout.width - self.zeros))
         self.register_buffer("columns", torch.tensor(layout.numeric_columns, dtype=torch.long), False)
         self.stack = Stack(
             networks,
@@ -83,15 +84,16 @@ class PlainTower(nn.Module):
 
     def _fields(self, side: SideInput, extra: Tensor | None) -> Tensor:
         networks = self.default.shape[0]
+        defaults = F.pad(self.default, (self.zeros, 0)) if self.zeros else self.default
         numbers, seen = self._numbers(side)
         numeric = numbers.shape[1]
         z: Tensor = self.norm(numbers, seen)
-        parts = [torch.where(seen, z, self.default[:, :, :numeric])]  # (E, N, M)
+        parts = [torch.where(seen, z, defaults[:, :, :numeric])]  # (E, N, M)
         start = numeric
         embedded = [*self.encodings(side.continuous), *self.tables(side.categorical, side.lists)]
         for values, known in embedded:  # (E, N, k, w), (N, k)
             k, w = values.shape[2:]
-            default = self.default[:, :, start : start + k * w].view(networks, 1, k, w)
+            default = defaults[:, :, start : start + k * w].view(networks, 1, k, w)
             parts.append(torch.where(known.unsqueeze(2), values, default).flatten(2))
             start += k * w
         if extra is not None:

@@ -29,6 +29,7 @@ def settings(name_or_path: str) -> list[Setting]:
     """
     preset = load_preset(name_or_path)
     values = preset.model_dump(mode="json")
+    values["model"] = dict(preset.model)  # with the switches that a dump leaves out where they are not set
     values["domains"]["tasks"] = [task.model_dump(exclude_defaults=True) for task in preset.domains.tasks]
     values["features"] = [feature.model_dump(exclude_defaults=True) for feature in preset.features]
     path = preset_path(name_or_path)

@@ -46,7 +46,7 @@ class TrainingLoss:
     @classmethod
     def of(cls, config: TrainingConfig, tasks: Sequence[str], base_rates: Tensor) -> "TrainingLoss":
         """The configured loss; base_rates (|domains|, T), NaN where a domain lacks the task."""
-        weights = torch.tensor([config.loss_weights[task] for task in tasks])
+        weights = torch.tensor(config.task_weights(tasks))
         return cls(weights, config.score_power, base_rates.nanmean(dim=0).float())
 
     def __call__(self, log_p: Tensor, teacher: Tensor) -> Tensor:

@@ -27,12 +27,35 @@ def test_the_papers_sizes_are_the_default() -> None:
         ({"composition": "mean"}, r"'concat' or 'sum'"),
         ({"cross_layers": -1}, r"greater than or equal to 0"),
         ({"norm_min_rows": 1}, r"greater than or equal to 2"),
+        ({"statistics": "day"}, r"'window', 'batch' or 'none'"),
+        ({"clip": -1.0}, r"greater than or equal to 0"),
+        ({"clip": math.inf}, r"finite number"),
+        ({"missing_numbers": "mean"}, r"'learned' or 'zero'"),
+        ({"se_gate": "tanh"}, r"'double_sigmoid', 'sigmoid' or 'none'"),
+        ({"inputs": "some"}, r"'all' or 'own'"),
+        ({"bias": "zero"}, r"'learned', 'fixed' or 'none'"),
         ({"dropout": 0.1}, r"Extra inputs are not permitted"),
     ],
 )
 def test_a_wrong_model_is_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ModelConfig.model_validate({"emb_deep": {"ctr": 128}} | change)
+
+
+def test_later_switches_are_dumped_only_where_they_are_set() -> None:
+    """Outputs are named by the dump: those of before the switches keep their names."""
+    later = {"statistics", "clip", "missing_numbers", "se_gate", "inputs", "bias"}
+    assert not later & ModelConfig(emb_deep=8).model_dump().keys()
+    changed = {
+        "statistics": "batch",
+        "clip": 0.0,
+        "missing_numbers": "zero",
+        "se_gate": "none",
+        "inputs": "own",
+    }
+    model = ModelConfig.model_validate({"emb_deep": 8, "bias": "none"} | changed)
+    assert later <= model.model_dump().keys()
+    assert ModelConfig.model_validate(model.model_dump()) == model
 
 
 @pytest.mark.parametrize(
@@ -42,6 +65,8 @@ def test_a_wrong_model_is_refused(change: dict[str, object], message: str) -> No
         ({"loss_weights": {"ctr": math.nan}}, r"finite and not negative: \{'ctr': nan\}"),
         ({"loss_weights": {"ctr": math.inf}}, r"finite and not negative: \{'ctr': inf\}"),
         ({"loss_weights": {"ctr": 0.0}}, r"loss weights \{'ctr': 0.0\} must not all be 0"),
+        ({"loss_weights": 0.0}, r"must not all be 0"),
+        ({"loss_weights": -2.0}, r"finite and not negative"),
         ({"learning_rate": 0.0}, r"greater than 0"),
         ({"epochs": 0}, r"greater than or equal to 1"),
         ({"warmup_fraction": 1.0}, r"less than 1"),
@@ -57,6 +82,11 @@ def test_wrong_training_is_refused(change: dict[str, object], message: str) -> N
 
 def test_one_task_may_weigh_nothing() -> None:
     assert TrainingConfig(loss_weights={"ctr": 1.0, "gctr": 0.0}).loss_weights["gctr"] == 0.0
+
+
+def test_one_weight_may_be_that_of_every_task() -> None:
+    assert TrainingConfig(loss_weights=0.5).task_weights(("ctr", "gctr")) == (0.5, 0.5)
+    assert TrainingConfig(loss_weights={"gctr": 1.0, "ctr": 2.0}).task_weights(("ctr", "gctr")) == (2.0, 1.0)
 
 
 def test_a_two_tower_needs_a_layer() -> None:

@@ -12,6 +12,9 @@ CHANGED = {
     "no_dcn": {"model.cross_layers"},
     "no_normalisation": {"model.norm"},
     "downsampling": {"training.sample_fraction", "training.epochs"},
+    "raw_numbers": {"model.statistics", "model.missing_numbers"},
+    "downsampling_fewer_steps": {"training.sample_fraction"},
+    "ctr_weight_1": {"training.loss_weights"},
     "post_norm": {"model.norm"},
     "emb_64": {"model.emb_deep"},
     "emb_48": {"model.emb_deep"},
@@ -29,8 +32,8 @@ def differences(a: dict[str, Any], b: dict[str, Any]) -> set[str]:
         f"{section}.{key}"
         for section in a
         if isinstance(a[section], dict)
-        for key in a[section]
-        if a[section][key] != b[section][key]
+        for key in a[section] | b[section]
+        if a[section].get(key) != b[section].get(key)
     } | {key for key in a if not isinstance(a[key], dict) and a[key] != b[key]}
 
 
@@ -45,12 +48,17 @@ def test_a_variant_changes_its_factor_alone(preset: str, name: str) -> None:
 def test_the_daily_ones_are_the_rows_of_table_6() -> None:
     daily = [one.name for one in variants().values() if one.daily]
     assert daily == ["no_domain_adaptation", "no_dcn", "no_normalisation", "downsampling"]
-    assert [one.name for one in variants().values() if one.added] == ["downsampling"]
+    assert [one.name for one in variants().values() if one.added] == [
+        "downsampling",
+        "downsampling_fewer_steps",
+    ]
 
 
 def test_half_the_window_is_gone_through_twice_as_often(tiny_preset: Preset) -> None:
     training = variant("downsampling").of(tiny_preset).training
     assert (training.sample_fraction, training.epochs) == (0.5, 2 * tiny_preset.training.epochs)
+    training = variant("downsampling_fewer_steps").of(tiny_preset).training
+    assert (training.sample_fraction, training.epochs) == (0.5, tiny_preset.training.epochs)
 
 
 def test_unconstrained_tasks_have_no_parents(tiny_preset: Preset) -> None:
@@ -75,6 +83,18 @@ def test_a_variant_that_the_preset_has_already_changes_nothing(
     assert variant(name).changes(tiny_preset)
     changed = tiny_preset.model_dump() | {"model": tiny_preset.model.model_dump() | model}
     assert not variant(name).changes(Preset.model_validate(changed))
+
+
+@pytest.mark.parametrize("weights", [3.0, {"ctr": 0.5, "gctr": 0.5, "octr": 0.5}])
+def test_equal_weights_of_any_size_are_the_variant_with_equal_weights(
+    tiny_preset: Preset, weights: Any
+) -> None:
+    """The loss is divided by the sum of the weights."""
+    equal = variant("ctr_weight_1")
+    assert equal.changes(tiny_preset)
+    assert equal.of(tiny_preset).training.task_weights(("ctr", "gctr", "octr")) == (1.0, 1.0, 1.0)
+    changed = tiny_preset.training.model_copy(update={"loss_weights": weights})
+    assert not equal.changes(tiny_preset.model_copy(update={"training": changed}))
 
 
 def test_an_unknown_variant_is_refused_with_the_names_there_are() -> None:

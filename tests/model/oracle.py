@@ -18,10 +18,11 @@ from torch.nn import functional as F
 from mtmd.config import Declarations, Feature, ModelConfig, SideSchema
 from mtmd.config.features import BINS
 from mtmd.logs.lists import ACTIONS, AGES
-from mtmd.model.adaptation import CLIP, EPSILON, DomainFields
+from mtmd.model.adaptation import DomainFields
 from mtmd.model.batch import Batch, ListInput, SideInput
 from mtmd.model.experts import DomainExpert
 from mtmd.model.layers import Stack
+from mtmd.model.norms import EPSILON, MOMENTUM
 from mtmd.model.towers import Tower
 from mtmd.model.two_tower import MTMD
 
@@ -67,25 +68,56 @@ class PlainCross(nn.Module):
 
 
 class PlainNorm:
-    """One number column of one domain, normalised with plain Python numbers over all values of the window."""
+    """One number column of one domain, normalised with plain Python numbers.
+
+    moments  mean and standard deviation to normalise with: over all values of the window, or over those of the batch
+    """
 
     def __init__(self, config: ModelConfig) -> None:
+        self.by_batch = config.statistics == "batch"
         self.min_rows = config.norm_min_rows
         self.values: list[float] = []
-        self.moments = self._moments()
+        self.batches: list[list[float]] = []
+        self.moments = plain_moments([], self.min_rows)
 
     def observe(self, values: Sequence[float]) -> None:
         self.values += values
-        self.moments = self._moments()
+        if not self.by_batch:
+            self.moments = plain_moments(self.values, self.min_rows)
 
-    def _moments(self) -> tuple[float, float]:
-        """Mean and standard deviation."""
-        n = len(self.values)
-        if n == 0:
-            return 0.0, math.sqrt(1.0 + EPSILON)
-        mean = sum(self.values) / n
-        about = 0.0 if n < self.min_rows else mean
-        return mean, math.sqrt(sum((v - about) ** 2 for v in self.values) / n + EPSILON)
+    def prepare(self, values: list[float], training: bool) -> None:
+        """The batch that comes next."""
+        if not self.by_batch:
+            return
+        if training and values:
+            self.batches.append(values)
+        enough = training and len(values) >= self.min_rows
+        self.moments = plain_moments(values, self.min_rows) if enough else self._running()
+
+    def _running(self) -> tuple[float, float]:
+        """Averages over batches: a batch has the weight of its rate, of which each later one leaves 1 − its own."""
+        rates = [MOMENTUM * min(1.0, len(values) / self.min_rows) for values in self.batches]
+        weights = [rate * math.prod(1 - later for later in rates[i + 1 :]) for i, rate in enumerate(rates)]
+        if not weights:
+            return plain_moments([], self.min_rows)
+
+        def average(power: int) -> float:
+            means = [sum(v**power for v in values) / len(values) for values in self.batches]
+            return sum(w * mean for w, mean in zip(weights, means, strict=True)) / sum(weights)
+
+        mean, square = average(1), average(2)
+        thin = sum(weights) < MOMENTUM / 2
+        return mean, math.sqrt((square if thin else square - mean**2) + EPSILON)
+
+
+def plain_moments(values: Sequence[float], min_rows: int) -> tuple[float, float]:
+    """Mean and standard deviation; about 0 where there are few values."""
+    n = len(values)
+    if n == 0:
+        return 0.0, math.sqrt(1.0 + EPSILON)
+    mean = sum(values) / n
+    about = 0.0 if n < min_rows else mean
+    return mean, math.sqrt(sum((v - about) ** 2 for v in values) / n + EPSILON)
 
 
 def field_width(feature: Feature) -> int:
@@ -106,12 +138,18 @@ class PlainAdaptation(nn.Module):
             for i, (f, w) in enumerate(zip(schema.fields, self.widths, strict=True))
             if f.kind != "categorical" and f.encoding is None
         }
+        self.raw, self.clip = config.statistics == "none", config.clip or math.inf
         self.norms = {i: [PlainNorm(config) for _ in range(w)] for i, w in numeric.items()}
-        self.gain = nn.ParameterDict({str(i): nn.Parameter(torch.empty(w)) for i, w in numeric.items()})
-        self.shift = nn.ParameterDict({str(i): nn.Parameter(torch.empty(w)) for i, w in numeric.items()})
-        self.default = nn.ParameterList(nn.Parameter(torch.empty(w)) for w in self.widths)
+        scaled = {} if self.raw else numeric
+        self.gain = nn.ParameterDict({str(i): nn.Parameter(torch.empty(w)) for i, w in scaled.items()})
+        self.shift = nn.ParameterDict({str(i): nn.Parameter(torch.empty(w)) for i, w in scaled.items()})
+        zero = numeric if config.missing_numbers == "zero" else {}
+        self.default = nn.ParameterDict(
+            {str(i): nn.Parameter(torch.empty(w)) for i, w in enumerate(self.widths) if i not in zero}
+        )
         fields = len(self.widths)
-        self.gated = config.adaptation == "domain"
+        self.gated = config.adaptation == "domain" and config.se_gate != "none"
+        self.most = 2 if config.se_gate == "double_sigmoid" else 1
         if self.gated:
             self.squeeze = nn.Linear(fields, max(1, fields // config.se_reduction))
             self.excite = nn.Linear(max(1, fields // config.se_reduction), fields)
@@ -127,9 +165,18 @@ class PlainAdaptation(nn.Module):
 
     def observe(self, distinct: SideInput, domain: Tensor) -> None:
         """Take in rows of the window: a distinct row counts once, however many pairs it has."""
+        for norm, values in self._numbers(distinct, domain):
+            norm.observe(values)
+
+    def prepare(self, distinct: SideInput, domain: Tensor) -> None:
+        """The rows of a batch that come next, of which a distinct one counts once likewise."""
+        for norm, values in self._numbers(distinct, domain):
+            norm.prepare(values, self.training)
+
+    def _numbers(self, distinct: SideInput, domain: Tensor) -> Iterator[tuple[PlainNorm, list[float]]]:
         for i, raw in enumerate(self.columns(distinct)):
             for j, norm in enumerate(self.norms.get(i, ())):
-                norm.observe([v for v in raw[self.has[domain, i], j].tolist() if not math.isnan(v)])
+                yield norm, [v for v in raw[self.has[domain, i], j].tolist() if not math.isnan(v)]
 
     def forward(
         self,
@@ -143,9 +190,11 @@ class PlainAdaptation(nn.Module):
         for i, raw in enumerate(self.columns(rows)):
             if i in self.norms:
                 seen = ~raw.isnan() & self.has[domain, i].unsqueeze(1)
-                mean, std = torch.tensor([norm.moments for norm in self.norms[i]], dtype=torch.float64).T
-                z = ((raw.nan_to_num().double() - mean) / std).clamp(-CLIP, CLIP).float()
-                value = z * self.gain[str(i)] + self.shift[str(i)]
+                value = raw
+                if not self.raw:
+                    mean, std = torch.tensor([norm.moments for norm in self.norms[i]], dtype=torch.float64).T
+                    z = ((raw.nan_to_num().double() - mean) / std).clamp(-self.clip, self.clip).float()
+                    value = z * self.gain[str(i)] + self.shift[str(i)]
             elif (feature := self.schema.fields[i]).encoding is not None:
                 seen = ~raw.isnan() & self.has[domain, i].unsqueeze(1)
                 value = encodings[feature.name](raw[:, 0])
@@ -154,17 +203,20 @@ class PlainAdaptation(nn.Module):
                 admitted = torch.tensor([table.admits(value) for value in raw], dtype=torch.bool)
                 seen = ((raw > 0) & admitted & self.has[domain, i]).unsqueeze(1)
                 value = table.embedding(raw)
-            fields.append(torch.where(seen, value, self.default[i]))
+            fields.append(torch.where(seen, value, self._default(i)))
         for i, (feature, lists) in enumerate(
             zip(self.schema.lists, rows.lists, strict=True), start=len(fields)
         ):
             value, known = plain_pooling(tables[feature.name], lists, feature)
-            fields.append(torch.where((known & self.has[domain, i]).unsqueeze(1), value, self.default[i]))
+            fields.append(torch.where((known & self.has[domain, i]).unsqueeze(1), value, self._default(i)))
         if not self.gated:
             return fields
         squeezed = torch.stack([field.mean(dim=1) for field in fields], dim=1)
-        gates = 2 * torch.sigmoid(self.excite(F.relu(self.squeeze(squeezed))))
+        gates = self.most * torch.sigmoid(self.excite(F.relu(self.squeeze(squeezed))))
         return [field * gates[:, [i]] for i, field in enumerate(fields)]
+
+    def _default(self, i: int) -> Tensor:
+        return self.default[str(i)] if str(i) in self.default else torch.zeros(self.widths[i])
 
 
 class PlainEncoding(nn.Module):
@@ -343,13 +395,19 @@ class PlainTowerOracle(nn.Module):
         self.encodings = nn.ModuleDict({f.name: PlainEncoding(f) for f in self.encoded.values()})
         adaptations = len(schema.domains) if config.adaptation == "domain" else 1
         self.adaptations = nn.ModuleList(PlainAdaptation(schema, config) for _ in range(adaptations))
+        self.read = plain_inputs(schema, config)
         width = sum(field_width(f) for f in schema.fields)
-        shallow_width = sum(f.width for f in schema.fields if f.shallow)
         self.shared = nn.ModuleList(
             PlainNetwork(width, config.expert_widths, config) for _ in range(config.domain_shared_expert)
         )
         self.experts = nn.ModuleList(
-            PlainDomainExpert(width, shallow_width, [deep_widths[t] for t in own], config) for own in tasks
+            PlainDomainExpert(
+                sum(field_width(f) for f in read),
+                sum(f.width for f in read if f.shallow),
+                [deep_widths[t] for t in own],
+                config,
+            )
+            for read, own in zip(self.read, tasks, strict=True)
         )
 
     def observe(self, distinct: SideInput, times: Sequence[int]) -> None:
@@ -375,6 +433,9 @@ class PlainTowerOracle(nn.Module):
     def forward(self, distinct: SideInput, pick: Tensor) -> list[Tensor]:
         """Embeddings of the rows `pick` of `distinct`, per task, computed for each occurrence anew."""
         domain_of = torch.repeat_interleave(torch.tensor(distinct.counts))
+        for d, adaptation in enumerate(self.adaptations):
+            rows = torch.nonzero((domain_of == d) | (len(self.adaptations) == 1)).squeeze(1)
+            adaptation.prepare(_take(distinct, rows), domain_of[rows])  # type: ignore[operator]
         order: list[Tensor] = []
         found: list[list[Tensor]] = []
         for d, expert in enumerate(self.experts):
@@ -385,12 +446,26 @@ class PlainTowerOracle(nn.Module):
             )
             x = torch.cat(fields, dim=1)
             domain_shared = self.shared[0](x) if len(self.shared) else x
-            shallow = [f for f, feature in zip(fields, self.schema.fields, strict=True) if feature.shallow]
-            own = dict(zip(self.tasks[d], expert(x, torch.cat(shallow, dim=1), domain_shared), strict=True))
+            read = [
+                (f, feature)
+                for f, feature in zip(fields, self.schema.fields, strict=True)
+                if feature in self.read[d]
+            ]
+            x = torch.cat([f for f, _ in read], dim=1)
+            shallow = torch.cat([f for f, feature in read if feature.shallow], dim=1)
+            own = dict(zip(self.tasks[d], expert(x, shallow, domain_shared), strict=True))
             found.append([own.get(t, torch.zeros(len(mine), w)) for t, w in enumerate(self.widths)])
             order.append(mine)
         back = torch.argsort(torch.cat(order))
         return [torch.cat([domain[t] for domain in found])[back] for t in range(len(found[0]))]
+
+
+def plain_inputs(schema: SideSchema, config: ModelConfig) -> list[list[Feature]]:
+    """Of each domain, the fields that its Domain Expert reads, in the order of the declarations."""
+    return [
+        [f for f in schema.fields if config.inputs == "all" or f.domains is None or domain in f.domains]
+        for domain in schema.domains
+    ]
 
 
 class Oracle(nn.Module):
@@ -409,7 +484,10 @@ class Oracle(nn.Module):
         self.tables = nn.ModuleDict()
         self.query = PlainTowerOracle(declarations.query, deep_widths, of_surface, config, self.tables)
         self.item = PlainTowerOracle(declarations.item, deep_widths, of_product, config, self.tables)
-        self.bias = nn.Parameter(torch.empty(len(domains.surfaces), len(domains.tasks)))
+        self.bias = None
+        if config.bias != "none":
+            bias = torch.empty(len(domains.surfaces), len(domains.tasks))
+            self.bias = nn.Parameter(bias, requires_grad=config.bias == "learned")
 
     def observe(self, batch: Batch) -> None:
         pairs = Counter(batch.pair_item.tolist())
@@ -419,10 +497,12 @@ class Oracle(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         queries = self.query(batch.query, batch.pair_query)
         items = self.item(batch.item, batch.pair_item)
-        bias = self.bias[batch.pair_domain // self.products]
         logs: list[Tensor] = []
         for t, parent in enumerate(self.parents):
-            own = F.logsigmoid((queries[t] * items[t]).sum(dim=1) + bias[:, t])
+            logit = (queries[t] * items[t]).sum(dim=1)
+            if self.bias is not None:
+                logit = logit + self.bias[batch.pair_domain // self.products, t]
+            own = F.logsigmoid(logit)
             logs.append(own if parent is None else logs[parent] + own)
         return torch.stack(logs, dim=1)
 
@@ -440,7 +520,8 @@ Pairs = Iterator[tuple[Tensor, nn.Parameter]]
 
 def paired_parameters(fast: MTMD, plain: Oracle, read: Read) -> Pairs:
     """Each parameter of the oracle with `read` of its counterpart: its values, or its gradient."""
-    yield read(fast.query.bias), plain.bias  # type: ignore[arg-type]
+    if plain.bias is not None:
+        yield read(fast.query.bias), plain.bias  # type: ignore[arg-type]
     shared = set()
     for tower, other in ((fast.query, plain.query), (fast.item, plain.item)):
         for own, parameter in _tower_pairs(tower, other, read):
@@ -490,16 +571,23 @@ def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
     # The fast model's column order: where each declared field starts, and which columns are its.
     starts = dict(zip(layout.fields, torch.tensor((0, *layout.widths)).cumsum(0).tolist(), strict=False))
     spans = [list(range(starts[f], starts[f] + w)) for f, w in _declared(plain.schema)]
-    shallow = [c for f, span in zip(plain.schema.fields, spans, strict=True) if f.shallow for c in span]
     columns = torch.tensor([c for span in spans for c in span])
-    shallow_columns = torch.tensor(shallow) - (layout.width - layout.shallow_width)
     fields = torch.tensor([layout.fields.index(f) for f in plain.schema.fields])
     for own, other in zip(fast.adaptation.domains, plain.adaptations, strict=True):
         yield from _adaptation_pairs(own, other, spans, fields, read)
     if fast.shared is not None:
         yield from _network_pairs(fast.shared, 0, plain.shared[0], columns, read)
-    for own, other in zip(fast.experts, plain.experts, strict=True):
-        yield from _expert_pairs(own, other, columns, shallow_columns, read)
+    for own, other, kept in zip(fast.experts, plain.experts, plain.read, strict=True):
+        named = [
+            (c, f) for f, span in zip(plain.schema.fields, spans, strict=True) if f in kept for c in span
+        ]
+        places = {
+            c: place for place, c in enumerate(sorted(c for c, _ in named))
+        }  # among what the expert reads
+        deep = [places[c] for c, _ in named]
+        shallow = [places[c] for c, f in named if f.shallow]
+        first = len(places) - len(shallow)  # shallow fields come last
+        yield from _expert_pairs(own, other, torch.tensor(deep), torch.tensor(shallow) - first, read)
 
 
 def _declared(schema: SideSchema) -> list[tuple[object, int]]:
@@ -510,7 +598,8 @@ def _adaptation_pairs(
     fast: DomainFields, plain: PlainAdaptation, spans: list[list[int]], fields: Tensor, read: Read
 ) -> Pairs:
     for i, span in enumerate(spans):
-        yield read(fast.default)[span], plain.default[i]
+        if str(i) in plain.default:
+            yield read(fast.default)[[column - fast.zeros for column in span]], plain.default[str(i)]
         if str(i) in plain.gain:
             yield read(fast.gain)[span], plain.gain[str(i)]
             yield read(fast.shift)[span], plain.shift[str(i)]

@@ -1,78 +1,21 @@
-"""Per-domain norms with missing values, learned defaults, SE gates."""
+"""Statistics of a domain's own values, learned defaults, SE gates."""
+
+from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
 
 from mtmd.config import Preset
-from mtmd.model.adaptation import CLIP, DomainAdaptation, WindowNorm
+from mtmd.model.adaptation import DomainAdaptation
 from mtmd.model.batch import SideInput
 from tests.model.random_batches import random_batch
 
 NAN = torch.nan
 
 
-def seen(norm: WindowNorm, *batches: Tensor) -> WindowNorm:
-    for x in batches:
-        norm.observe(x, ~x.isnan())
-    return norm
-
-
-def normalised(norm: WindowNorm, x: Tensor) -> Tensor:
-    result: Tensor = norm(x, ~x.isnan())
-    return result
-
-
-def adaptation(preset: Preset) -> DomainAdaptation:
+def adaptation(preset: Preset, **changes: object) -> DomainAdaptation:
     torch.manual_seed(0)
-    return DomainAdaptation(preset.declarations.query, preset.model)
-
-
-def test_statistics_leave_missing_values_out() -> None:
-    x = torch.tensor([[1.0], [NAN], [3.0], [NAN]])
-    z = normalised(seen(WindowNorm(1, min_rows=2), x), x)
-    torch.testing.assert_close(z, torch.tensor([[-1.0], [0.0], [1.0], [0.0]]))
-
-
-def test_every_value_of_the_window_counts_the_same_whatever_its_batch() -> None:
-    x = torch.tensor([[2.0], [2.0], [4.0], [4.0], [9.0], [NAN]])
-    norm = seen(WindowNorm(1, min_rows=4), x[:1], x[1:4], x[4:])
-    centre, scale, shift = norm.frozen()
-    assert (centre.double() - shift / scale).item() == pytest.approx(4.2, rel=1e-6)
-    assert scale.item() == pytest.approx(6.56**-0.5, rel=1e-6)  # (2 · 2.2² + 2 · 0.2² + 4.8²) / 5
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_a_batch_changes_nothing_about_how_it_is_normalised(training: bool) -> None:
-    norm = seen(WindowNorm(1, min_rows=2), torch.tensor([[1.0], [3.0]])).train(training)
-    for x, z in ((1.0, -1.0), (6.0, 4.0)):
-        assert normalised(norm, torch.tensor([[x]])).item() == pytest.approx(z)
-
-
-def test_a_column_known_from_one_row_only_does_not_blow_other_rows_up() -> None:
-    norm = seen(WindowNorm(1, min_rows=32), torch.tensor([[5.0]]))
-    assert normalised(norm, torch.tensor([[7.0]])).item() == pytest.approx(2 / 5)
-
-
-def test_a_large_mean_loses_no_precision() -> None:
-    torch.manual_seed(0)
-    x = (torch.randn(5000, 1).double() + 1e4).float()
-    expected = (x.double() - x.double().mean()) / x.double().std(correction=0)
-    norm = seen(WindowNorm(1, min_rows=32), *x.split(300))
-    torch.testing.assert_close(normalised(norm, x).double(), expected, atol=1e-5, rtol=1e-5)
-
-
-def test_a_column_never_seen_gives_zeros_and_no_nan() -> None:
-    x = torch.tensor([[1.0, NAN], [2.0, NAN]])
-    norm = seen(WindowNorm(2, min_rows=2), x)
-    assert torch.equal(normalised(norm, x)[:, 1], torch.zeros(2))
-    assert normalised(norm, torch.tensor([[1.0, 3.0]]))[0, 1].item() == pytest.approx(3.0)
-
-
-def test_a_constant_column_and_a_wild_value_stay_finite() -> None:
-    norm = seen(WindowNorm(1, min_rows=2), torch.full((40, 1), 0.1))
-    torch.testing.assert_close(normalised(norm, torch.full((40, 1), 0.1)), torch.zeros(40, 1))
-    assert normalised(norm, torch.tensor([[1e30]])).item() == CLIP
+    return DomainAdaptation(preset.declarations.query, preset.model.model_copy(update=changes))
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -149,3 +92,47 @@ def test_gates_start_near_one_and_reweight_whole_fields(tiny_preset: Preset) -> 
     closed_x, _ = model(side)
     assert closed_x[:, columns].abs().max() < 1e-6
     torch.testing.assert_close(closed_x[:, :start], open_x[:, :start])
+
+
+def test_a_plain_sigmoid_halves_the_gates_and_no_se_block_has_gates_of_one(tiny_preset: Preset) -> None:
+    side = random_batch(tiny_preset.declarations).query
+    gates = {
+        gate: adaptation(tiny_preset, se_gate=gate).eval()(side)[1]
+        for gate in ("double_sigmoid", "sigmoid", "none")
+    }
+    assert torch.equal(gates["sigmoid"], gates["double_sigmoid"] / 2)
+    assert torch.equal(gates["none"], torch.ones(21, len(tiny_preset.declarations.query.fields)))
+    assert not [
+        name for name, _ in adaptation(tiny_preset, se_gate="none").named_parameters() if "exc" in name
+    ]
+
+
+def test_missing_numbers_may_be_zero_and_categories_keep_their_defaults(tiny_preset: Preset) -> None:
+    model = adaptation(tiny_preset, missing_numbers="zero", se_gate="none")
+    with torch.no_grad():
+        for fields in model.domains:
+            fields.get_parameter("default").fill_(3.0)
+            fields.get_parameter("shift").fill_(5.0)
+    schema = tiny_preset.declarations.query
+    side = SideInput(
+        torch.full((3, len(schema.continuous)), NAN),
+        torch.zeros(3, len(schema.categorical), dtype=torch.long),
+        torch.full((3, schema.vector_width), NAN),
+        (1, 1, 1),
+    )
+    x, _ = model(side)
+    numeric = model.layout.numeric_width
+    assert not x[:, :numeric].any()
+    assert (x[:, numeric:] == 3.0).all()
+
+
+def test_raw_numbers_are_what_the_rows_have(tiny_preset: Preset) -> None:
+    """Whatever was observed, and far from any clip."""
+    model = adaptation(tiny_preset, statistics="none", missing_numbers="zero", se_gate="none")
+    side = random_batch(tiny_preset.declarations, query_counts=(4, 0, 0)).query
+    side = replace(side, continuous=side.continuous * 1e4)
+    model.observe(side)
+    x, _ = model(side)
+    numbers = torch.cat([side.continuous, side.embedding], dim=1).nan_to_num(nan=0.0)
+    assert torch.equal(x[:, : model.layout.numeric_width], numbers)
+    assert not [name for name, _ in model.named_parameters() if name.endswith(("gain", "shift"))]

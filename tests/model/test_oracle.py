@@ -27,6 +27,17 @@ SWITCHES = [
     {"task_shared_expert": False, "domain_shared_expert": False, "composition": "sum"},
     {"shallow_expert": False},
     {"emb_deep": 6},
+    {"statistics": "batch"},
+    {"statistics": "batch", "adaptation": "shared", "clip": 0.5},
+    {"statistics": "none", "missing_numbers": "zero"},
+    {"statistics": "none", "adaptation": "shared"},
+    {"missing_numbers": "zero", "clip": 0.0},
+    {"se_gate": "sigmoid"},
+    {"se_gate": "none"},
+    {"bias": "fixed"},
+    {"bias": "none", "shallow_expert": False},
+    {"inputs": "own"},
+    {"inputs": "own", "norm": "post", "adaptation": "shared", "domain_shared_expert": False},
 ]
 
 
@@ -38,6 +49,8 @@ def both(preset: Preset, changes: dict[str, object]) -> tuple[MTMD, Oracle]:
     with torch.no_grad():
         for parameter in fast.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
+        if config.bias == "fixed":
+            fast.query.get_buffer("bias").normal_()
     plain = Oracle(preset.declarations, config)
     copy_weights(fast, plain)
     return fast, plain
@@ -64,7 +77,11 @@ def test_forward_and_gradients_agree_with_the_plain_model(
     check_agreement(tiny_preset, changes)
 
 
-@pytest.mark.parametrize("changes", [{}, {"adaptation": "shared"}], ids=["paper", "shared"])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"adaptation": "shared"}, {"inputs": "own", "statistics": "batch", "missing_numbers": "zero"}],
+    ids=["paper", "shared", "own"],
+)
 def test_lists_and_shared_tables_agree_with_the_plain_model(changes: dict[str, object]) -> None:
     check_agreement(listed_preset(), changes)
 
@@ -114,5 +131,6 @@ def test_shared_tables_have_one_counterpart_in_the_plain_model() -> None:
 def check_counterparts(preset: Preset, changes: dict[str, object]) -> None:
     fast, plain = both(preset, changes)
     paired = list(paired_parameters(fast, plain, lambda parameter: parameter.detach()))
-    assert sum(own.numel() for own, _ in paired) == fast.parameter_count
+    learned = [own.numel() for own, other in paired if other.requires_grad]
+    assert sum(learned) == fast.parameter_count
     assert {id(other) for _, other in paired} == {id(parameter) for parameter in plain.parameters()}
