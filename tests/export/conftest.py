@@ -159,19 +159,25 @@ def exported(small_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> 
     root = tmp_path_factory.mktemp("export")
     _write_logs(root / "logs")
     ref = extract_day(LogSource(root / "logs"), DAY, small_preset.declarations, root / "shards")
-    shard = open_shard(Path(ref.path))
-    model = build_model("mtmd", small_preset)
+    return export_small(small_preset, root, open_shard(Path(ref.path)))
+
+
+def export_small(preset: Preset, root: Path, shard: Shard) -> Exported:
+    """A model of the preset that has seen the shard, exported into a folder."""
+    model = build_model("mtmd", preset)
     assert isinstance(model, MTMD)
     with torch.no_grad():
         for parameter in model.parameters():  # gates, routers and scores far from their quiet start
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
-    for batch in day_batches(shard, small_preset.declarations, 32):
+    for batch in day_batches(shard, preset.declarations, 32):
         model.observe(batch)
+        if preset.model.statistics == "batch":
+            model(batch)
     model.eval()
     directory = root / "bundle"
     directory.mkdir()
-    info = export_bundle(model, small_preset, directory, root / "graphs")
-    return Exported(small_preset, root / "logs", shard, model, directory, info)
+    info = export_bundle(model, preset, directory, root / "graphs")
+    return Exported(preset, root / "logs", shard, model, directory, info)
 
 
 def _write_logs(logs: Path) -> None:

@@ -13,8 +13,8 @@ from mtmd.model.two_tower import MTMD
 from tests.model.random_batches import random_batch
 
 
-def mtmd(preset: Preset) -> MTMD:
-    model = build_model("mtmd", preset)
+def mtmd(preset: Preset, **changes: object) -> MTMD:
+    model = build_model("mtmd", preset.model_copy(update={"model": preset.model.model_copy(update=changes)}))
     assert isinstance(model, MTMD)
     return model
 
@@ -66,6 +66,35 @@ def test_the_bias_is_the_mean_conditional_logit_over_products(tiny_preset: Prese
     torch.testing.assert_close(bias[1, 0], torch.tensor(math.log(0.25)))
     torch.testing.assert_close(bias[2, 0], bias[:2, 0].mean())  # no rate of its own: the other surfaces'
     torch.testing.assert_close(bias[1:, 2], bias[0, 2].expand(2))
+
+
+def test_a_fixed_bias_starts_at_the_rates_and_has_no_gradient(tiny_preset: Preset) -> None:
+    rates = torch.full((6, 3), 0.1)
+    fixed, learned = mtmd(tiny_preset, bias="fixed"), mtmd(tiny_preset)
+    for model in (fixed, learned):
+        model.initialise_bias(rates)
+    batch = random_batch(tiny_preset.declarations)
+    assert torch.equal(fixed(batch), learned(batch))
+    assert "query.bias" in fixed.state_dict()
+    assert fixed.parameter_count == learned.parameter_count - 9
+    fixed.shift_level(torch.ones(3, 3))  # the level moves it nevertheless
+    assert fixed.query.bias is not None
+    torch.testing.assert_close(fixed.query.bias[0, 0], torch.logit(torch.tensor(0.1)) + 1)
+
+
+def test_without_a_bias_an_embedding_is_one_shorter_and_rates_change_nothing(tiny_preset: Preset) -> None:
+    model = mtmd(tiny_preset, bias="none").eval()
+    assert model.widths == (8 + 4, 4 + 4, 4 + 4)
+    batch = random_batch(tiny_preset.declarations)
+    before = model(batch)
+    model.initialise_bias(torch.full((6, 3), 0.1))
+    assert torch.equal(model(batch), before)
+    logit = (
+        model.embed_queries(batch.query)[0][batch.pair_query]
+        * model.embed_items(batch.item)[0][batch.pair_item]
+    )
+    torch.testing.assert_close(before[:, 0], torch.nn.functional.logsigmoid(logit.sum(dim=1)))
+    assert "query.bias" not in model.state_dict()
 
 
 def test_no_base_rates_at_all_leave_a_finite_bias(tiny_preset: Preset) -> None:
@@ -121,8 +150,18 @@ def test_the_same_seed_gives_the_same_gradients(tiny_preset: Preset) -> None:
     assert all(torch.equal(a, b) for a, b in zip(*runs, strict=True) if a is not None and b is not None)
 
 
-def test_gradients_reach_every_parameter(tiny_preset: Preset) -> None:
-    model = mtmd(tiny_preset)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"inputs": "own", "statistics": "batch"},
+        {"bias": "none", "statistics": "none", "missing_numbers": "zero", "se_gate": "none"},
+        {"bias": "fixed", "se_gate": "sigmoid"},
+    ],
+    ids=str,
+)
+def test_gradients_reach_every_parameter(tiny_preset: Preset, changes: dict[str, object]) -> None:
+    model = mtmd(tiny_preset, **changes)
     batch = random_batch(tiny_preset.declarations, (20, 20, 20), (30, 30))
     masked_loss(model(batch), batch).backward()
     assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum()] == []

@@ -20,6 +20,7 @@ from mtmd.extract.window import WindowData
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
 from mtmd.model.build import ModelKind
+from mtmd.model.norms import MOMENTUM
 from mtmd.train.checkpoints import FILE
 from mtmd.train.results import FitResult, Progress
 from mtmd.train.trainer import fit
@@ -300,6 +301,29 @@ def test_what_a_callback_interrupts_goes_on_to_the_same_bits(
     assert_same(dict(model.state_dict()), undisturbed[0])
     assert timeless(result) == timeless(undisturbed[1])
     assert all(done > step // BATCHES * BATCHES for done in steps)  # complete epochs are not repeated
+
+
+@pytest.mark.parametrize("kind", ["mtmd", "pooled"])
+def test_statistics_of_batches_are_gone_on_with_too(
+    kind: ModelKind, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    changes = {"statistics": "batch", "inputs": "own", "bias": "fixed", "se_gate": "sigmoid", "clip": 0.0}
+    preset = with_training(tiny_preset, epochs=2)
+    preset = preset.model_copy(update={"model": preset.model.model_copy(update=changes)})
+
+    def stop(progress: Progress) -> None:
+        if progress.validation_loss is not None:
+            raise StopError
+
+    data = RandomWindow(tiny_preset.declarations)
+    with pytest.raises(StopError):
+        fit(kind, data, preset, tmp_path / "stopped", stop)
+    model, _ = fit(kind, data, preset, tmp_path / "stopped")
+    undisturbed, _ = fit(kind, data, preset, tmp_path / "undisturbed")
+    assert_same(dict(model.state_dict()), dict(undisturbed.state_dict()))
+    running = [value for name, value in model.state_dict().items() if name.endswith("norm.weight")]
+    assert running
+    assert all(value.max() > MOMENTUM for value in running)  # of more than one batch
 
 
 def test_what_sigkill_interrupts_goes_on_to_the_same_bits(
