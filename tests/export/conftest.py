@@ -159,11 +159,16 @@ def exported(small_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> 
     root = tmp_path_factory.mktemp("export")
     _write_logs(root / "logs")
     ref = extract_day(LogSource(root / "logs"), DAY, small_preset.declarations, root / "shards")
-    return export_small(small_preset, root, open_shard(Path(ref.path)))
+    shard = open_shard(Path(ref.path))
+    model = seen_model(small_preset, shard)
+    directory = root / "bundle"
+    directory.mkdir()
+    info = export_bundle(model, small_preset, directory, root / "graphs")
+    return Exported(small_preset, root / "logs", shard, model, directory, info)
 
 
-def export_small(preset: Preset, root: Path, shard: Shard) -> Exported:
-    """A model of the preset that has seen the shard, exported into a folder."""
+def seen_model(preset: Preset, shard: Shard) -> MTMD:
+    """A model of a preset, in evaluation mode, with filled statistics."""
     model = build_model("mtmd", preset)
     assert isinstance(model, MTMD)
     with torch.no_grad():
@@ -173,11 +178,7 @@ def export_small(preset: Preset, root: Path, shard: Shard) -> Exported:
         model.observe(batch)
         if preset.model.statistics == "batch":
             model(batch)
-    model.eval()
-    directory = root / "bundle"
-    directory.mkdir()
-    info = export_bundle(model, preset, directory, root / "graphs")
-    return Exported(preset, root / "logs", shard, model, directory, info)
+    return model.eval()
 
 
 def _write_logs(logs: Path) -> None:

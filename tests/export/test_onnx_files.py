@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from onnx import TensorProto, helper
@@ -9,6 +10,10 @@ from torch import Tensor, nn
 from mtmd.config import Feature, SideSchema
 from mtmd.errors import BundleError
 from mtmd.export.onnx_files import OnnxWriter, _check_dynamic
+from mtmd.export.rows import hard_rows, side_input
+from mtmd.logs.encoding import EncodedSide
+from mtmd.serve.scorer import Scorer, open_session
+from tests.export.conftest import seen_model
 
 SCHEMA = SideSchema(
     side="query",
@@ -62,6 +67,44 @@ def test_a_module_too_large_for_one_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("task", ["embedding", "cat", "mul"])
 def test_a_task_may_be_called_like_an_operator(tmp_path: Path, task: str) -> None:
     OnnxWriter(SCHEMA, (task,), tmp_path).write(tmp_path / "x.onnx", Doubles().eval(), {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "width"),
+    [
+        ({"statistics": "batch", "clip": 0.0, "se_gate": "sigmoid", "inputs": "own", "bias": "none"}, 12),
+        (
+            {
+                "statistics": "none",
+                "missing_numbers": "zero",
+                "se_gate": "none",
+                "inputs": "own",
+                "bias": "fixed",
+                "domain_shared_expert": False,
+            },
+            13,
+        ),
+    ],
+    ids=["batch", "raw"],
+)
+def test_a_file_of_the_papers_readings_computes_what_torch_does(
+    changes: dict[str, object], width: int, exported: Any, tmp_path: Path
+) -> None:
+    """Of home_feed, which lacks a vector and a list; numbers of hard rows are a million."""
+    preset = exported.preset.model_copy(update={"model": exported.preset.model.model_copy(update=changes)})
+    model, schema, shard = seen_model(preset, exported.shard), preset.declarations.query, exported.shard
+    path = tmp_path / "x.onnx"
+    OnnxWriter(schema, ("ctr", "octr"), tmp_path).write(path, model.query_module(0), {})
+    own = shard.query.take(np.flatnonzero(shard.surface.numpy() == 0))
+    rows = EncodedSide.stack(hard_rows(schema, 31), own)
+    found = Scorer(exported.info, {("query", "home_feed"): open_session(path)}).embed(
+        "query", "home_feed", rows
+    )
+    with torch.inference_mode():
+        ctr, octr = model.embed_queries(side_input(rows, 0, 2))
+    assert ctr.shape == (len(rows), width)
+    assert np.abs(found.tasks["ctr"] - ctr.numpy()).max() <= 5e-6
+    assert np.abs(found.tasks["octr"] - octr.numpy()).max() <= 5e-6
 
 
 def test_domains_that_compute_the_same_are_traced_once_and_get_their_own_weights(

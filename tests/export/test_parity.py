@@ -15,7 +15,6 @@ from mtmd.export.rows import hard_rows
 from mtmd.model.build import build_model
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import read_json, sha256_file, write_json
-from tests.export.conftest import export_small
 
 
 @pytest.fixture(scope="module")
@@ -31,38 +30,6 @@ def test_every_file_agrees_at_every_batch_size(exported: Any, report: ParityRepo
     ]
     assert all(one.score_delta is not None and one.score_delta <= 2e-6 for one in report.files)
     assert {one.rows for one in report.files} == {64, 128, 448, 1024}
-
-
-@pytest.mark.parametrize(
-    ("changes", "widths"),
-    [
-        (
-            {"statistics": "batch", "clip": 0.0, "se_gate": "sigmoid", "inputs": "own", "bias": "none"},
-            (12, 8),
-        ),
-        (
-            {
-                "statistics": "none",
-                "missing_numbers": "zero",
-                "se_gate": "none",
-                "inputs": "own",
-                "bias": "fixed",
-                "domain_shared_expert": False,
-            },
-            (13, 9),
-        ),
-    ],
-    ids=["batch", "raw"],
-)
-def test_files_of_the_papers_readings_agree(
-    changes: dict[str, Any], widths: tuple[int, int], exported: Any, tmp_path: Path
-) -> None:
-    model = exported.preset.model.model_copy(update=changes)
-    preset = exported.preset.model_copy(update={"model": model})
-    own = export_small(preset, tmp_path, exported.shard)
-    assert own.info.widths == {"ctr": widths[0], "octr": widths[1]}
-    report = check_parity(own.model, own.directory, own.shard, own.preset)
-    assert report.passed, report.worst
 
 
 def test_the_days_scores_and_ranks_agree(exported: Any, report: ParityReport) -> None:
