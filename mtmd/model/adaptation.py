@@ -101,9 +101,8 @@ class DomainFields(nn.Module):
         """Fields side by side (N, D) → reweighted, and the gates (N, F)."""
         if not self.gated:
             return x, x.new_ones(len(x), self.fields)
-        gates = self.most * torch.sigmoid(
-            self.excite(torch.relu(self.squeeze(x @ self.field_mean)))
-        )  # (N, F)
+        squeezed = torch.relu(self.squeeze(x @ self.field_mean))
+        gates = self.most * torch.sigmoid(self.excite(squeezed))  # (N, F)
         return x * (gates @ self.indicator), gates
 
 
