@@ -19,11 +19,12 @@ from mtmd.registry.incumbent import Incumbent
 from mtmd.report.markdown.validation import render_markdown
 from mtmd.report.page.charts import data_uri
 from mtmd.report.page.curves import training_chart
+from mtmd.report.standing import top_words
 from mtmd.report.tables.ab_test import outcome_tables
 from mtmd.report.tables.ablation import factor_table
+from mtmd.report.tables.buckets import bucket_table, rivals_by_bucket
 from mtmd.report.tables.evaluation import (
     action_table,
-    bucket_table,
     cold_table,
     improvement_table,
     logmae_table,
@@ -72,7 +73,8 @@ def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
     tables = [
         logmae_table(report),
         *(improvement_table(report, rival) for rival in rivals),
-        bucket_table(report, "per_slice"),
+        rivals_by_bucket(report),
+        *(bucket_table(report, rival) for rival in rivals),
         cold_table(report),
         action_table(report),
         replay_table(replay),
@@ -164,6 +166,8 @@ def verdict(summary: RunSummary, url: str | None = None) -> str:
     lines = [
         f"## {summary.words}",
         "",
+        top_words(summary.report),
+        "",
         *(
             ["An earlier run took this decision; its record and its page stay.", ""]
             if summary.repeated
@@ -189,6 +193,7 @@ def verdict(summary: RunSummary, url: str | None = None) -> str:
         + ", ".join(f"{name} {share}" for name, share in summary.reused.items())
         + ".",
         "",
+        rivals_by_bucket(summary.report).markdown(),
         logmae_table(summary.report).markdown(),
     ]
     return "\n".join(lines)
