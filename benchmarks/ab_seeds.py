@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seeds = list(dict.fromkeys(options.seeds))
     try:
         plan = daily_plan(options)
-        served = serve(plan, FunnelConfig(requests=options.requests), options.samples, seeds)
+        served = serve(plan, FunnelConfig.of(plan.preset.ab_test, options.requests), options.samples, seeds)
         tables = tables_over_seeds(served)
     except MtmdError as error:
         console.print(f"error: {error}", markup=False)

@@ -133,11 +133,13 @@ def ab_gate(tested: ABTest | None, significance: float) -> GateResult:
     """Fails for a metric that is worse beyond chance, for one that has no p-value at all, and for a test not run.
 
     Chance is that of the slice gates: one-sided p-values, Holm-corrected over the metrics, so that a candidate as good
-    as the baselines is blocked at most as often as `significance` says, whatever the metrics have in common.
+    as the baselines is blocked at most as often as `significance` says, whatever the metrics have in common. A metric
+    that follows from another in this world is not judged: it would be the same evidence twice, and make each of the
+    others harder to find.
     """
     if tested is None:
         return GateResult(name=AB_TEST, passed=False, detail="the simulated A/B was not run")
-    judged = [change for change in tested.whole if change.worse is not None]
+    judged = [change for change in tested.distinct if change.worse is not None]
     if not judged:
         return GateResult(
             name=AB_TEST, passed=False, detail="no metric could be judged: see the artifact ab-test"
@@ -146,10 +148,10 @@ def ab_gate(tested: ABTest | None, significance: float) -> GateResult:
     worse = [change for change, p in zip(judged, corrected, strict=True) if p < significance]
     surest_first = sorted(zip(corrected, judged, strict=True), key=lambda pair: pair[0])
     changes = "; ".join(f"{change}, p {p:.2g}" for p, change in surest_first)
-    if len(judged) < len(tested.whole):
-        changes += "; not judged: " + ", ".join(
-            change.metric for change in tested.whole if change.worse is None
-        )
+    if undefined := [change.metric for change in tested.distinct if change.worse is None]:
+        changes += f"; not judged: {', '.join(undefined)}"
+    if tested.follows:
+        changes += f"; {tested.following_words} and are not judged again"
     rival = "than with the per-slice baselines"
     if worse:
         names = ", ".join(change.metric for change in worse)

@@ -46,7 +46,7 @@ def _worth(pooled: Standing, name: str) -> str:
 
 def ab_test_words(tested: ABTest) -> str:
     """Which metrics of the simulated A/B differ: one that chance explains is neither better nor worse."""
-    known = [change for change in tested.whole if change.change is not None]
+    known = [change for change in tested.distinct if change.change is not None]
     groups = {
         "better in": [c.metric for c in known if c.significant and c.better],
         "worse in": [c.metric for c in known if c.significant and not c.better],
@@ -54,7 +54,10 @@ def ab_test_words(tested: ABTest) -> str:
     }
     parts = [f"{how} {enumerated(metrics)}" for how, metrics in groups.items() if metrics]
     rival = RIVAL_NAMES[tested.control]
-    return f"Against the {rival}, over all impressions: {'; '.join(parts) or 'nothing to compare'}."
+    following = f" {tested.following_words}: no further evidence." if tested.follows else ""
+    return (
+        f"Against the {rival}, over all impressions: {'; '.join(parts) or 'nothing to compare'}.{following}"
+    )
 
 
 def rivals_map(report: EvaluationReport) -> HeatMap:
