@@ -11,6 +11,7 @@ from mtmd.errors import RegistryError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.fresh_process import FreshProcessReport
 from mtmd.export.parity import ParityReport
+from mtmd.promote.cold import ColdFinding, cold_findings
 from mtmd.promote.slice_gates import GateResult, against, calibrated, holm
 
 CONSTANT, CHAMPION, BASELINE = "constant", "champion", "per_slice"
@@ -52,6 +53,11 @@ class Verdict(Frozen):
         None, description="a person's reason to promote although gates about slices, or of the A/B, failed"
     )
     promotion: str | None = Field(None, description="the history's reason, where an earlier run promoted it")
+    cold: tuple[ColdFinding, ...] = Field(
+        (),
+        exclude_if=lambda cold: not cold,
+        description="of rows with new values; no gate, and blocks nothing",
+    )
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -112,6 +118,7 @@ def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
         override=override,
         candidate=inputs.candidate,
         champion=inputs.champion,
+        cold=cold_findings(evaluation, gates),
         gates=(
             _data(inputs),
             _training(inputs),

@@ -155,7 +155,9 @@ def _recorded(run: Path, verdict: Verdict) -> Verdict | None:
     if summary is None:
         return None
     earlier = summary.verdict
-    stands = earlier == verdict or (verdict.promotion is not None and earlier.promoted)
+    # What is said of new values decides nothing; records of older versions lack it.
+    same = earlier.model_copy(update={"cold": verdict.cold}) == verdict
+    stands = same or (verdict.promotion is not None and earlier.promoted)
     return earlier if stands else None
 
 

@@ -64,7 +64,9 @@ def test_the_presets_own_reactions_are_written_and_one_folder_keeps_to_them(tmp_
     assert simulate_days(DAY, "tiny", days=1, logs=other, requests_per_day=20, users=50, ads=40).written == 1
     assert _world(logs)["own_reactions"] is True
     assert "own_reactions" not in _world(other)
-    with pytest.raises(LogsError, match=r"tiny are of .* lack a cause of their own, and .* 'own' is true"):
+    with pytest.raises(
+        LogsError, match=r"tiny are of .* lack a cause of their own, and .*own\.toml' is true"
+    ):
         simulate_days(NEXT, str(preset), days=1, logs=other)
     with pytest.raises(LogsError, match=r"logs are of .* have a cause of their own, and .* 'tiny' is false"):
         simulate_days(NEXT, "tiny", days=1, logs=logs)

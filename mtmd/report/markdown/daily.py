@@ -10,7 +10,6 @@ from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.report import EVERYTHING, Estimate
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export.stage import Proofs
-from mtmd.jobs.clean_up import CleanUp
 from mtmd.promote.gates import RIVALS
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.promote.slice_gates import GateResult, SliceFinding
@@ -23,6 +22,7 @@ from mtmd.report.standing import top_words
 from mtmd.report.tables.ab_test import outcome_tables
 from mtmd.report.tables.ablation import factor_table
 from mtmd.report.tables.buckets import bucket_table, rivals_by_bucket
+from mtmd.report.tables.cold import cold_gate_table, cold_words
 from mtmd.report.tables.evaluation import (
     action_table,
     cold_table,
@@ -183,6 +183,7 @@ def verdict(summary: RunSummary, url: str | None = None) -> str:
         ),
         "",
         *(line for gate in summary.verdict.gates for line in _rivals(gate)),
+        *_cold(summary),
         f"The whole report, on one page: [{Path(report).name}]({url}) ([data quality]({url}#data))"
         if url
         else f"The whole report: `{report}`",
@@ -221,37 +222,6 @@ def _ads(done: RolledBack, ads: Republished | None) -> str:
     return f"**{_line(ads.words)}**" if ads.failed else ads.words
 
 
-def clean_up(planned: CleanUp, dry_run: bool) -> str:
-    """What goes and what stays, by kind; then path by path, at most a hundred."""
-    kinds = dict.fromkeys((*planned.kept, *(output.kind for output in planned.removable)))
-    going = {kind: [output for output in planned.removable if output.kind == kind] for kind in kinds}
-    verb = "would be removed (dry run)" if dry_run else "are removed"
-    head = f"## {len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB, {verb}"
-    counts = [
-        f"| {kind} | {len(outputs)} | {sum(output.bytes for output in outputs) / 1e6:,.1f} "
-        f"| {planned.kept.get(kind, 0)} |"
-        for kind, outputs in going.items()
-    ]
-    paths = [f"- `{output.path}`: {output.why}" for output in planned.removable[:100]]
-    more = [f"- and {len(planned.removable) - 100} more"] if len(planned.removable) > 100 else []
-    standing = ", ".join(f"`{name}`" for name in planned.standing) or "none"
-    return "\n".join(
-        [
-            head,
-            "",
-            f"newest run: {planned.newest}; kept for rollbacks: {standing}",
-            "",
-            "| kind | go | MB | stay |",
-            "|:--|--:|--:|--:|",
-            *counts,
-            "",
-            *paths,
-            *more,
-            "",
-        ]
-    )
-
-
 def _head(plan: RunPlan) -> str:
     left_out = "".join(f", without {day}: {why}" for day, why in plan.left_out.items())
     return (
@@ -281,6 +251,12 @@ def _rivals(gate: GateResult) -> Iterator[str]:
     if unjudged := [str(finding.slice) for finding in gate.slices if not finding.judged]:
         yield from ("", f"Not enough data: {', '.join(unjudged)}.")
     yield ""
+
+
+def _cold(summary: RunSummary) -> Iterator[str]:
+    """What is known of rows with new values; nothing where the day has none."""
+    if found := summary.verdict.cold:
+        yield from (cold_words(found), "", cold_gate_table(found).markdown())
 
 
 def _difference(finding: SliceFinding) -> str:

@@ -24,6 +24,7 @@ from mtmd.report.page.towers import TowerMeans, gates_map, routing
 from mtmd.report.page.verdict import brief, details, headline, rival_tables
 from mtmd.report.standing import RIVAL_NAMES, standing, top_words
 from mtmd.report.tables.ab_test import bound_tables, paper_tables, whole_tables
+from mtmd.report.tables.cold import cold_gate_table, cold_words
 from mtmd.report.tables.evaluation import cold_table
 from mtmd.report.tables.replay import replay_slices_table, replay_table, replay_words
 from mtmd.train.results import FitResult
@@ -75,7 +76,9 @@ class ReportInputs:
 _FILTERS = (decimal, minus, observed, percent, scientific, short)
 _FUNCTIONS = (
     bound_tables,
+    cold_gate_table,
     cold_table,
+    cold_words,
     comparisons.ab_test_words,
     gates_map,
     paper_tables,
