@@ -19,7 +19,7 @@ RIVAL_NAMES = {
 }
 TOP_BUCKETS = (0, 1)
 Place = Literal["ahead", "tied", "behind"]
-_SAID: dict[Place, str] = {"ahead": "ahead", "tied": "not shown either way", "behind": "behind"}
+_SAID: dict[Place, str] = {"ahead": "ahead", "tied": "no clear difference", "behind": "behind"}
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,16 @@ def top_words(report: EvaluationReport) -> str:
             "Whether the lead lies where ads are chosen is not known: rank buckets 0 and 1 have no intervals; set "
             "evaluation.interval_buckets to 2 or more."
         )
-    said = [f"against the {RIVAL_NAMES[rival]} {top_standing(report, rival)}" for rival in rivals_of(report)]
-    return (
-        f"In rank buckets 0 and 1, where ads are chosen, over all tasks {report.candidate.upper()} is: "
-        f"{'; '.join(said)}."
-    )
+    rivals: dict[str, list[str]] = {}
+    for rival in rivals_of(report):
+        rivals.setdefault(top_standing(report, rival), []).append(RIVAL_NAMES[rival])
+    said = "; ".join(f"{how} against the {enumerated(names)}" for how, names in rivals.items())
+    name = report.candidate.upper()
+    return f"{name} in rank buckets 0 and 1, where ads are chosen, over all tasks: {said}."
 
 
 def top_standing(report: EvaluationReport, reference: str) -> str:
-    """`ahead in both`, or `not shown either way in 0 (behind on octr), ahead in 1`."""
+    """`ahead in both`, or `no clear difference in 0 (behind on octr), ahead in 1`."""
     places = [
         _place(report.compared(reference, EVERYTHING, bucket), report.seed_noise) for bucket in TOP_BUCKETS
     ]

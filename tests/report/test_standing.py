@@ -45,9 +45,9 @@ def test_without_a_number_it_is_a_tie(report: EvaluationReport) -> None:
     ("rival", "words"),
     [
         (0.2, "ahead in both"),
-        (0.1, "not shown either way in 0, ahead in 1"),
+        (0.1, "no clear difference in 0, ahead in 1"),
         (0.07, "behind in 0, ahead in 1"),
-        (0.05, "behind in 0, not shown either way in 1"),
+        (0.05, "behind in 0, no clear difference in 1"),
         (0.04, "behind in both"),
     ],
 )
@@ -57,9 +57,6 @@ def test_a_bucket_is_ahead_behind_or_not_shown_over_all_tasks(
     """MTMD is off by 0.1 in bucket 0 and by 0.05 elsewhere."""
     found = against(day, tiny_preset, by_bucket(day, tiny_preset), rival)
     assert top_standing(found, "pooled") == words
-    assert standing(found, "pooled").words.startswith(
-        "behind" if rival < 0.05 else ("ahead" if rival > 0.06 else "behind")
-    )
 
 
 def test_a_task_that_is_behind_in_a_bucket_is_named_though_all_together_are_ahead(
@@ -72,9 +69,8 @@ def test_a_task_that_is_behind_in_a_bucket_is_named_though_all_together_are_ahea
 
 def test_one_sentence_names_every_rival(report: EvaluationReport) -> None:
     assert top_words(report) == (
-        "In rank buckets 0 and 1, where ads are chosen, over all tasks MTMD is: against the per-slice baselines ahead "
-        "in both; against the pooled two-tower ahead in both; against the champion behind in both; against the "
-        "constant ahead in both."
+        "MTMD in rank buckets 0 and 1, where ads are chosen, over all tasks: ahead in both against the per-slice "
+        "baselines, pooled two-tower and constant; behind in both against the champion."
     )
 
 
