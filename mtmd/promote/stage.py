@@ -155,9 +155,7 @@ def _recorded(run: Path, verdict: Verdict) -> Verdict | None:
     if summary is None:
         return None
     earlier = summary.verdict
-    # What is said of new values decides nothing; records of older versions lack it.
-    same = earlier.model_copy(update={"cold": verdict.cold}) == verdict
-    stands = same or (verdict.promotion is not None and earlier.promoted)
+    stands = earlier == verdict or (verdict.promotion is not None and earlier.promoted)
     return earlier if stands else None
 
 
