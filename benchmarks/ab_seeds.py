@@ -1,9 +1,10 @@
 """The simulated A/B test over several training seeds: `python -m benchmarks.ab_seeds --as-of 2026-01-25`.
 
-MTMD against the per-slice baselines, as in the paper's Tables 2 to 4. The intervals of one test are those of traffic:
-they do not say what another training of the same models would have done. Here both are trained with each seed and
-serve the same people; the first table has the mean over seeds with the interval of traffic, the second the same means
-with the lowest and the highest seed. Models are taken from the artifacts where they were trained before.
+MTMD against the per-slice baselines, as in the paper's Tables 2 to 4, and against the pooled two-tower. The intervals
+of one test are those of traffic: they do not say what another training of the same models would have done. Here all are
+trained with each seed and serve the same people; of each two tables the first has the mean over seeds with the interval
+of traffic, the second the same means with the lowest and the highest seed. Models are taken from the artifacts where
+they were trained before.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,14 +31,14 @@ from mtmd.sources.simulated.platform import SimulatedPlatform, world_of
 from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train
 
-CONTROL: ModelKind = "per_slice"
+CONTROLS: tuple[ModelKind, ...] = ("per_slice", "pooled")
 TREATMENT: ModelKind = "mtmd"
 KINDS = ("all", "surface", "product", "goal")
 Arms = dict[ModelKind, list[Arm]]  # a sample of traffic each
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print both tables; exit status 1 when the logs are wrong."""
+    """Print two tables for each rival; exit status 1 when the logs are wrong."""
     parser = window_parser("ab_seeds", __doc__, (0, 1, 2))
     parser.add_argument("--requests", type=int, default=8000, help="of each sample of traffic")
     parser.add_argument("--samples", type=int, default=20, help="of traffic, at least 5")
@@ -47,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seeds = list(dict.fromkeys(options.seeds))
     try:
         plan = daily_plan(options)
-        served = serve(plan, FunnelConfig(requests=options.requests), options.samples, seeds)
-        tables = tables_over_seeds(served)
+        served = serve(plan, FunnelConfig.of(plan.preset.ab_test, options.requests), options.samples, seeds)
+        tables = [table for control in CONTROLS for table in tables_over_seeds(served, control)]
     except MtmdError as error:
         console.print(f"error: {error}", markup=False)
         return 1
@@ -60,19 +61,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def serve(plan: RunPlan, funnel: FunnelConfig, samples: int, seeds: Sequence[int]) -> list[Arms]:
-    """Both models of each seed on the same samples; raises LogsError where the logs are no simulated world's."""
+    """All models of each seed on the same samples; raises LogsError where the logs are no simulated world's."""
     world = world_of(plan.preset, plan.logs)
     window = extracted(plan, plan.days)
     declarations = plan.preset.declarations
     rankers = [
         {
             kind: ModelRanker(load_trained(plan, train(plan, kind, window, seed=seed)), declarations)
-            for kind in (CONTROL, TREATMENT)
+            for kind in (*CONTROLS, TREATMENT)
         }
         for seed in seeds
     ]
     platform = SimulatedPlatform(world)
-    served: list[Arms] = [{CONTROL: [], TREATMENT: []} for _ in seeds]
+    served: list[Arms] = [{kind: [] for kind in (*CONTROLS, TREATMENT)} for _ in seeds]
     for sample in track(range(samples), "days served"):
         traffic = draw_traffic(platform, plan.as_of, funnel, sample)
         for own, models in zip(served, rankers, strict=True):
@@ -81,14 +82,15 @@ def serve(plan: RunPlan, funnel: FunnelConfig, samples: int, seeds: Sequence[int
     return served
 
 
-def tables_over_seeds(served: Sequence[Arms]) -> tuple[Table, Table]:
+def tables_over_seeds(served: Sequence[Arms], control: ModelKind) -> tuple[Table, Table]:
     """Means over seeds, with intervals over samples, and with the range over seeds."""
     mean = {
-        kind: [_mean(own) for own in zip(*(arms[kind] for arms in served), strict=True)] for kind in served[0]
+        kind: [_mean(own) for own in zip(*(arms[kind] for arms in served), strict=True)]
+        for kind in (control, TREATMENT)
     }
-    whole = changes(mean[CONTROL], mean[TREATMENT])
-    by_seed = [changes(arms[CONTROL], arms[TREATMENT]) for arms in served]
-    title = f"{TREATMENT} against {CONTROL}, {len(served)} training seeds"
+    whole = changes(mean[control], mean[TREATMENT])
+    by_seed = [changes(arms[control], arms[TREATMENT]) for arms in served]
+    title = f"{TREATMENT} against {control}, {len(served)} training seeds"
     rows = tuple(_ranges(whole, by_seed))
     metrics = dict.fromkeys(change.metric for change in whole)
     columns = (Column(name="", kind="text"), *(Column(name=metric, kind="estimate") for metric in metrics))

@@ -7,12 +7,16 @@
   their own.
 - Noise: the heavyweight scores, worse and worse. What a LogMAE costs in clicks, whatever model has it.
 - Funnel: MTMD against the per-slice baselines, where the lightweight ranker keeps fewer or more ads, and where budgets
-  bind more or less than by default. CPC is spend / clicks, so both are shown.
+  bind more or less than by default. CPC is spend / clicks, so both are shown. One
+  column is against the pooled two-tower.
+- Reactions: all rankers against the per-slice baselines, where hides and saves follow from the chance of a click, and
+  where they have a cause of their own. The same models serve both: they read neither, and nothing else differs.
 
 Models are those of the daily job, and taken from the artifacts where they were trained before.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -33,7 +37,8 @@ from mtmd.sources.simulated.platform import SimulatedPlatform, world_of
 from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train
 
-MODELS: tuple[ModelKind, ModelKind] = ("per_slice", "mtmd")
+MODELS: tuple[ModelKind, ...] = ("per_slice", "pooled", "mtmd")
+TABLES = ("false-alarms", "noise", "funnel", "reactions")
 NOISE = (0.0, 0.2, 0.4, 0.6, 1.0)  # standard deviation of the log of a score
 BLUR = 0.3  # of the A/A test: about MTMD's own error
 FUNNELS: tuple[dict[str, float], ...] = (  # what is other than by default
@@ -41,6 +46,7 @@ FUNNELS: tuple[dict[str, float], ...] = (  # what is other than by default
     {"keep": 32},
     {"keep": 8},
     {"keep": 6},
+    {"keep": 5},
     {"budget": 50.0},
     {"budget": 0.3},
     {"budget": 0.05},
@@ -56,22 +62,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--requests", type=int, default=2000, help="of each sample of traffic")
     parser.add_argument("--samples", type=int, default=10, help="of traffic, at least 5")
     parser.add_argument("--trials", type=int, default=25, help="A/A experiments of each design")
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
-    funnel = FunnelConfig(requests=options.requests)
     try:
         plan = daily_plan(options)
+        funnel = FunnelConfig.of(plan.preset.ab_test, options.requests)
         scored = score(plan, funnel, options.samples, options.seeds[0])
     except MtmdError as error:
         console.print(f"error: {error}", markup=False)
         return 1
-    tables = (
-        false_alarms([traffic for traffic, _ in scored], funnel, options.trials),
-        noise_table([traffic for traffic, _ in scored], funnel),
-        funnel_table(scored, funnel),
-    )
-    text = "\n".join(table.markdown() for table in tables)
+    samples = [traffic for traffic, _ in scored]
+    tables: dict[str, Callable[[], Table]] = {
+        "false-alarms": lambda: false_alarms(samples, funnel, options.trials),
+        "noise": lambda: noise_table(samples, funnel),
+        "funnel": lambda: funnel_table(scored, funnel),
+        "reactions": lambda: reactions_table(scored, funnel),
+    }
+    text = "\n".join(tables[name]().markdown() for name in options.tables)
     console.print(text, markup=False)
     if options.output is not None:
         write_text(options.output, text)
@@ -79,18 +88,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def score(plan: RunPlan, funnel: FunnelConfig, samples: int, seed: int) -> list[Scored]:
-    """Samples of traffic with each model's scores; raises LogsError where the logs are no simulated world's."""
-    world = world_of(plan.preset, plan.logs)
+    """Samples of traffic with each model's scores; raises LogsError where the logs are no simulated world's.
+
+    Hides and saves have a cause of their own in them: `following` undoes that.
+    """
+    world = world_of(plan.preset, plan.logs).model_copy(update={"own_reactions": True})
     window = extracted(plan, plan.days)
     rankers = {
         kind: ModelRanker(load_trained(plan, train(plan, kind, window, seed=seed)), plan.preset.declarations)
         for kind in MODELS
     }
-    platform, found = SimulatedPlatform(world), []
+    platform, found = SimulatedPlatform(world), list[Scored]()
     for sample in range(samples):
         traffic = draw_traffic(platform, plan.as_of, funnel, sample)
         found.append((traffic, {kind: ranker(traffic) for kind, ranker in rankers.items()}))
     return found
+
+
+def following(traffic: Traffic) -> Traffic:
+    """The same people and requests, where hides and saves follow from the chance of a click."""
+    return replace(traffic, reactions=None)
 
 
 def false_alarms(samples: Sequence[Traffic], funnel: FunnelConfig, trials: int) -> Table:
@@ -160,25 +177,50 @@ def funnel_table(scored: Sequence[Scored], funnel: FunnelConfig) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for other in FUNNELS:
         changed = funnel.model_copy(update=other)
-        own = {kind: [arm(t, scores[kind], changed) for t, scores in scored] for kind in MODELS}
-        best = [arm(t, t.truth, changed) for t, _ in scored]
+        own = {kind: [arm(following(t), scores[kind], changed) for t, scores in scored] for kind in MODELS}
+        best = [arm(following(t), t.truth, changed) for t, _ in scored]
         found, bound = changes(own["per_slice"], own["mtmd"]), changes(own["per_slice"], best)
+        pooled = changes(own["pooled"], own["mtmd"])
         used = float(np.mean([one.used for one in own["mtmd"]]))
         cells = [_estimate(_whole(found, metric)) for metric in ("CPC", "CTR", "HDR")]
         totals = [
             _total(own["mtmd"], name) / _total(own["per_slice"], name) - 1.0 for name in ("spend", "clicks")
         ]
         name = ", ".join(f"{key} {value:g}" for key, value in other.items()) or "default"
-        rows.append((name, used, *totals, *cells, _estimate(_whole(bound, "CTR"))))
+        ends = (_estimate(_whole(pooled, "CTR")), _estimate(_whole(bound, "CTR")))
+        rows.append((name, used, *totals, *cells, *ends))
     columns = (
         Column(name="funnel", kind="text"),
         Column(name="budgets spent", kind="share"),
         *(Column(name=name, kind="percent") for name in ("spend", "clicks")),
         *(Column(name=metric, kind="estimate") for metric in ("CPC", "CTR", "HDR")),
+        Column(name="CTR over pooled", kind="estimate"),
         Column(name="CTR of the oracle", kind="estimate"),
     )
     default = f"keep {funnel.keep}, budget {funnel.budget:g}"
     return Table(title=f"MTMD against per-slice; by default {default}", columns=columns, rows=tuple(rows))
+
+
+def reactions_table(scored: Sequence[Scored], funnel: FunnelConfig) -> Table:
+    """Every ranker against the per-slice baselines, in both kinds of world."""
+    rows: list[tuple[Cell, ...]] = []
+    for world, made in (("from clicks", following), ("of their own", lambda traffic: traffic)):
+        people = [made(traffic) for traffic, _ in scored]
+        arms: dict[str, list[Arm]] = {
+            kind: [arm(t, scores[kind], funnel) for t, (_, scores) in zip(people, scored, strict=True)]
+            for kind in MODELS
+        }
+        arms["the truth"] = [arm(t, t.truth, funnel) for t in people]
+        for name in ("the truth", "mtmd", "pooled"):
+            found = changes(arms["per_slice"], arms[name])
+            rows.append((world, name, *(_estimate(_whole(found, metric)) for metric in METRICS)))
+    columns = (
+        *(Column(name=name, kind="text") for name in ("hides and saves", "lightweight ranker")),
+        *(Column(name=metric, kind="estimate") for metric in METRICS),
+    )
+    return Table(
+        title="Against per-slice, by what hides and saves come from", columns=columns, rows=tuple(rows)
+    )
 
 
 def blurred(traffic: Traffic, noise: float, *seed: int) -> Chances:

@@ -19,10 +19,19 @@ from mtmd.evaluate.cold import cold_rows
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
-from mtmd.evaluate.report import EvaluationReport
+from mtmd.evaluate.report import EVERYTHING, Estimate, EvaluationReport
 from mtmd.extract.shards import Shard, ShardRef, open_shard
 from mtmd.model.build import ModelKind
-from mtmd.report.tables.evaluation import Cell, Column, Table
+from mtmd.report.tables.ablation import over_seeds
+from mtmd.report.tables.buckets import ALL_TASKS, gain_of
+from mtmd.report.tables.evaluation import (
+    Cell,
+    Column,
+    Table,
+    bucket_columns,
+    columns_of,
+    compared_buckets,
+)
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train
@@ -31,7 +40,7 @@ MODELS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print LogMAE and AUC by slice; exit status 1 when the logs are wrong."""
+    """Print LogMAE by slice and by rank bucket, and AUC; exit status 1 when the logs are wrong."""
     options = window_parser("seeds", __doc__, (0, 1, 2)).parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
@@ -45,7 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MtmdError as error:
         console.print(f"error: {error}", markup=False)
         return 1
-    tables = (logmae_over_seeds(reports), auc_over_seeds(reports), cold_over_seeds(reports))
+    tables = (
+        logmae_over_seeds(reports),
+        *buckets_over_seeds(reports),
+        auc_over_seeds(reports),
+        cold_over_seeds(reports),
+    )
     text = "\n".join(table.markdown() for table in tables)
     console.print(text, markup=False)
     if options.output is not None:
@@ -80,6 +94,30 @@ def logmae_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
     )
     title = f"LogMAE against the teacher on {reports[0].as_of}, mean of {len(reports)} training seeds"
     return Table(title=title, columns=columns, rows=tuple(rows))
+
+
+def buckets_over_seeds(reports: Sequence[EvaluationReport]) -> tuple[Table, Table]:
+    """What MTMD gains by rank bucket, 0 the top, by task and over all of them.
+
+    First with intervals over seeds and requests together, then with the lowest and the highest seed.
+    """
+    buckets = compared_buckets(reports[0])
+    both: list[tuple[Cell, ...]] = []
+    spread: list[tuple[Cell, ...]] = []
+    for rival in MODELS[1:]:
+        for where in (*reports[0].aggregates, EVERYTHING):
+            found = [[gain_of(report, rival, where, bucket) for report in reports] for bucket in buckets]
+            labels = (rival, ALL_TASKS if where == EVERYTHING else where.task)
+            both.append((*labels, *(over_seeds(own, reports[0].confidence) for own in found)))
+            spread.append((*labels, *(_range(own) for own in found)))
+    columns = (*columns_of("text", ("over", "task")), *bucket_columns(buckets))
+    title = (
+        f"Gain of MTMD in LogMAE by rank bucket on {reports[0].as_of}, mean of {len(reports)} training seeds"
+    )
+    return (
+        Table(title=f"{title}, [{_chance(reports)}]", columns=columns, rows=tuple(both)),
+        Table(title=f"{title}, [lowest seed, highest seed]", columns=columns, rows=tuple(spread)),
+    )
 
 
 def auc_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
@@ -140,6 +178,20 @@ def _report(plan: RunPlan, shards: Sequence[ShardRef]) -> EvaluationReport:
 
 def _opened(ref: ShardRef) -> Shard:
     return open_shard(Path(ref.path))
+
+
+def _chance(reports: Sequence[EvaluationReport]) -> str:
+    """What the intervals are over: one seed has no spread."""
+    over = "seeds and requests" if len(reports) > 1 else "requests"
+    return f"{reports[0].confidence:.0%} over {over}"
+
+
+def _range(gains: Sequence[Estimate | None]) -> Estimate | None:
+    """The mean with the lowest and the highest seed; None where a seed has none."""
+    known = [gain.value for gain in gains if gain is not None]
+    if len(known) < len(gains):
+        return None
+    return Estimate(value=fmean(known), low=min(known), high=max(known))
 
 
 def _mean(values: Iterable[float | None]) -> float:

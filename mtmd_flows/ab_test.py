@@ -40,7 +40,7 @@ Against = Annotated[
 ]
 Requests = Annotated[int, Field(ge=50, le=100_000, description="Requests of each; the preset's when omitted")]
 
-_KINDS: dict[Control, tuple[ModelKind, ...]] = {"per_slice": ("mtmd", "per_slice"), "champion": ("mtmd",)}
+_KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 
 
 @flow(name="ab-test", persist_result=False, task_runner=DAYS_AT_ONCE)
@@ -55,12 +55,13 @@ def ab_test(
     logs: Logs | None = None,
     artifacts: Artifacts = "artifacts",
 ) -> ABTest:
-    """Train the model, its control and the unconstrained model, or reuse them; let each serve the day."""
+    """Train the model, its rivals and the unconstrained model, or reuse them; let each serve the day."""
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
     _, days = steps.validated_days(plan)
-    trained = [steps.train(plan, kind, days.window) for kind in _KINDS[control]]
+    trained = [steps.train(plan, kind, days.window) for kind in _KINDS]
     trained.append(steps.train_variant(plan, "unconstrained", plan.preset.training.seed, days.window))
-    tested = steps.ab_test(plan, trained, samples, requests, control)
+    champion = steps.champion_beside(plan, trained[0], days)
+    tested = steps.ab_test(plan, trained, samples, requests, control, champion)
     prefect_artifacts.ab_test(plan, tested)
     return tested
 

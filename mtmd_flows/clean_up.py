@@ -9,7 +9,7 @@ from pydantic import Field
 from mtmd.config import load_preset
 from mtmd.jobs import clean_up as clean_up_job
 from mtmd.jobs.clean_up import CleanUp
-from mtmd.report.markdown import daily as render
+from mtmd.report.markdown import clean_up as render
 from mtmd.store.workspace import Workspace
 from mtmd_flows.parameters import Artifacts, PresetName, described
 

@@ -73,7 +73,7 @@ def _until_proved(plan: RunPlan) -> DayRun:
     prefect_artifacts.metrics(plan, evaluated)
     tested = None
     if plan.preset.ab_test.gate:
-        tested = steps.ab_test(plan, trained)
+        tested = steps.ab_test(plan, trained, champion=evaluated.incumbent.compared)
         prefect_artifacts.ab_test(plan, tested)
     exported = steps.export(plan, trained[0], evaluated, days)
     proofs = steps.prove(plan, exported, trained[0], days.held_out)

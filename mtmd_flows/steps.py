@@ -155,12 +155,19 @@ def _train(
 
 
 @task(persist_result=False)
+def champion_beside(planned: RunPlan, candidate: Trained, days: Days) -> str | None:
+    """The champion that a candidate of this day is compared with."""
+    return abtest_stage.champion_beside(planned, candidate, days.held_out)
+
+
+@task(persist_result=False)
 def ab_test(
     planned: RunPlan,
     trained: Sequence[Trained],
     samples: int | None = None,
     requests: int | None = None,
     control: Control = "per_slice",
+    champion: str | None = None,
 ) -> ABTest:
     """Let each model serve the same traffic in the simulated funnel."""
     logger = get_run_logger()
@@ -170,6 +177,7 @@ def ab_test(
         samples=samples,
         requests=requests,
         control=control,
+        champion=champion,
         on_sample=lambda done, of: logger.info("sample %d of %d", done, of),
     )
     logger.info("%s", tested.words)

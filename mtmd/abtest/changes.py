@@ -34,6 +34,9 @@ FURTHER_METRICS: dict[str, tuple[str, str]] = {  # of a world with `further_task
     "CVR": ("conversions", "conversion_impressions"),
     "Relevance": ("relevant", "relevance_impressions"),
 }
+# Metric → the one that it follows from, where hides and saves follow from the chance of a click. Such a metric tells
+# nothing that the other has not told.
+FOLLOWING = {"HDR": "CTR", "RPR": "CTR"}
 LOWER_IS_BETTER = frozenset({"CPC", "HDR"})
 MIN_SAMPLES = 5  # fewer have hardly a spread, and Student's quantile needs 4 degrees of freedom
 

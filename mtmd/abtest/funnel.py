@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from mtmd.abtest.traffic import Chances, Traffic
 from mtmd.errors import EvaluationError
-from mtmd.sources.simulated.actions import dislike, paid_chance, quality_value, repin_chance
+from mtmd.sources.simulated.actions import paid_chance, quality_value
 from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.config import FunnelConfig
 from mtmd.sources.simulated.requests import Pairs
@@ -94,16 +94,16 @@ def deliver(traffic: Traffic, scores: Chances, config: FunnelConfig, *, share: f
         shown.append((pair, slot, pacer.charge(traffic.pairs.ad[pair], price)))
         pacer.adjust(stop / requests)
     pair, slot, price = (np.concatenate(column) for column in zip(*shown, strict=True))
-    expected = np.concatenate(
-        [action_chances(traffic.truth[pair].astype(np.float64)), traffic.further[pair]], axis=1
-    )
+    reactions = traffic.reactions_to(pair)
+    known = action_chances(traffic.truth[pair].astype(np.float64), reactions)
+    expected = np.concatenate([known, traffic.further[pair]], axis=1)
     return Delivery(
         request=traffic.pairs.request[pair],
         ad=traffic.pairs.ad[pair],
         slot=slot,
         price=price,
         expected=expected,
-        happened=_draw(traffic, pair, expected),
+        happened=_draw(traffic, pair, expected, reactions),
         spent=pacer.spent,
         budget=budget,
     )
@@ -158,10 +158,14 @@ def auction(traffic: Traffic, kept: Ints, bids: Floats, config: FunnelConfig) ->
     return np.take_along_axis(kept, order, axis=1)[:, : config.slots][shown], slot[shown], price[shown]
 
 
-def action_chances(truth: Floats) -> Floats:
-    """(I, 5) chances of ACTIONS from those of ctr, gctr and octr, as the logs' people act."""
+def action_chances(truth: Floats, reactions: Floats) -> Floats:
+    """(I, 5) chances of ACTIONS from those of ctr, gctr and octr, as the logs' people act.
+
+    reactions  (I, 2) chance of a hide where there was no click, and of a repin
+    """
     ctr, gctr, octr = truth.T
-    return np.stack([ctr, gctr, octr, (1.0 - ctr) * dislike(ctr), repin_chance(ctr)], axis=1)
+    hidden, saved = reactions.T
+    return np.stack([ctr, gctr, octr, (1.0 - ctr) * hidden, saved], axis=1)
 
 
 def daily_budgets(seed: int, ads: Ads, requests: int, config: FunnelConfig) -> Floats:
@@ -222,7 +226,7 @@ def chance(traffic: Traffic) -> Chances:
     return rng.random(traffic.truth.shape, np.float32)
 
 
-def _draw(traffic: Traffic, pair: Ints, expected: Floats) -> Floats:
+def _draw(traffic: Traffic, pair: Ints, expected: Floats, reactions: Floats) -> Floats:
     """(I, C) what people do: a function of the pair, whoever ranked."""
     shown = traffic.identity(Pairs(traffic.pairs.request[pair], traffic.pairs.ad[pair]))
     u = uniforms(traffic.seed, "funnel acts", shown, len(ACTIONS))
@@ -232,8 +236,8 @@ def _draw(traffic: Traffic, pair: Ints, expected: Floats) -> Floats:
         clicked,
         clicked & (u[:, 1] < gctr / ctr),
         clicked & (u[:, 2] < octr / ctr),
-        ~clicked & (u[:, 3] < dislike(ctr)),
-        u[:, 4] < repin_chance(ctr),
+        ~clicked & (u[:, 3] < reactions[:, 0]),
+        u[:, 4] < reactions[:, 1],
     ]
     if traffic.further.shape[1]:
         v = uniforms(traffic.seed, "further funnel acts", shown, len(FURTHER_ACTIONS))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from mtmd.abtest.arms import Alignment, Arm, alignment, arm
-from mtmd.abtest.changes import MIN_SAMPLES, changes
+from mtmd.abtest.changes import FOLLOWING, MIN_SAMPLES, changes
 from mtmd.abtest.funnel import LightweightRanker, chance, heavyweight, oracle
 from mtmd.abtest.outcome import (
     AB_TEST_FORMAT,
@@ -19,6 +19,8 @@ from mtmd.abtest.outcome import (
     CHANCE,
     HEAVYWEIGHT,
     ORACLE,
+    POOLED,
+    RIVALS,
     UNCONSTRAINED,
     ABTest,
     ArmComparison,
@@ -26,8 +28,10 @@ from mtmd.abtest.outcome import (
 from mtmd.abtest.rankers import BundleRanker, ModelRanker
 from mtmd.abtest.traffic import draw_traffic
 from mtmd.errors import ConfigError, LogsError, RegistryError
+from mtmd.export.stage import model_id
 from mtmd.extract.shards import ShardRef
 from mtmd.extract.window import window_fingerprint
+from mtmd.registry.incumbent import incumbent
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 from mtmd.serve.scorer import Scorer
@@ -40,6 +44,7 @@ from mtmd.train.stage import Trained, load_trained, training_key
 Control = Literal["per_slice", "champion"]
 OnSample = Callable[[int, int], None]
 _BOUNDS: Mapping[str, LightweightRanker] = {ORACLE: oracle, HEAVYWEIGHT: heavyweight, CHANCE: chance}
+_SERVING = frozenset({CANDIDATE, BASELINE, POOLED, UNCONSTRAINED})
 _REPORT = "ab_test.json"
 
 
@@ -50,58 +55,69 @@ def ab_test(
     samples: int | None = None,
     requests: int | None = None,
     control: Control = BASELINE,
+    champion: str | None = None,
     on_sample: OnSample | None = None,
 ) -> ABTest:
-    """Run MTMD, its control, unconstrained MTMD if given, and rankers that bound them through one funnel.
+    """Run MTMD, its rivals, unconstrained MTMD if given, and rankers that bound them through one funnel.
 
-    Other models of `trained` have no part in it. `samples`, and `requests` of each, are the preset's when omitted;
-    `on_sample` hears how many are done, and of how many. The output is named by models, world, funnel and format, and
-    taken where it is there.
+    Of `trained` the per-slice and the pooled model serve where they are there. `champion` is the model id of the
+    champion to serve beside them; where it is the control, the live one serves. `samples`, and `requests` of each, are
+    the preset's when omitted; `on_sample` hears how many are done, and of how many. The output is named by models,
+    world, funnel and format, and taken where it is there.
 
     Raises LogsError where the logs are no simulated world's, whose truth is needed, ConfigError for too few samples or
     a model that is missing, RegistryError where there is no champion to be the control.
     """
     world = world_of(plan.preset, plan.logs)
     samples, funnel = _size(plan, samples, requests)
-    models = {one.name: one for one in trained if one.name in {CANDIDATE, control, UNCONSTRAINED}}
+    models = {one.name: one for one in trained if one.name in _SERVING}
     _check(samples, models, control)
-    champion = _champion(plan) if control == CHAMPION else None
+    if control == CHAMPION:
+        champion = _champion(plan)
     key = _key(plan, world, {name: one.key for name, one in models.items()}, samples, funnel, champion)
     final = plan.workspace.evaluation(key)
 
     def build(directory: Path) -> None:
         rankers = _rankers(plan, models, champion)
         arms, aligned = _serve(plan, world, rankers, samples, funnel, on_sample)
-        tested = _outcome(plan, key, control, funnel, arms, aligned)
+        follows = {} if world.own_reactions else FOLLOWING
+        tested = _outcome(plan, key, control, funnel, arms, aligned, follows)
         write_json(directory / _REPORT, tested.model_dump(mode="json"))
 
     make_once(final, build)
     return ABTest.model_validate(read_json(final / _REPORT))
 
 
-def find_ab_test(plan: RunPlan, trained: Sequence[Trained], window: Sequence[ShardRef]) -> ABTest | None:
+def find_ab_test(
+    plan: RunPlan, trained: Sequence[Trained], window: Sequence[ShardRef], champion: str | None = None
+) -> ABTest | None:
     """What was run of these models against the baselines, at the preset's size; None where nothing was.
 
-    With unconstrained MTMD rather than without. Runs nothing, and trains nothing.
+    With unconstrained MTMD rather than without; `champion` as in `ab_test`. Runs nothing, and trains nothing.
     """
     try:
         world = world_of(plan.preset, plan.logs)
     except (ConfigError, LogsError):
         return None
     samples, funnel = _size(plan, None, None)
-    models = {one.name: one.key for one in trained if one.name in {CANDIDATE, BASELINE}}
+    models = {one.name: one.key for one in trained if one.name in _SERVING - {UNCONSTRAINED}}
     other = training_key("mtmd", window_fingerprint(window), plan.changed(UNCONSTRAINED).preset)
     for keys in (models | {UNCONSTRAINED: other}, models):
-        final = plan.workspace.evaluation(_key(plan, world, keys, samples, funnel, None))
+        final = plan.workspace.evaluation(_key(plan, world, keys, samples, funnel, champion))
         if is_complete(final):
             return ABTest.model_validate(read_json(final / _REPORT))
     return None
 
 
+def champion_beside(plan: RunPlan, candidate: Trained, held_out: ShardRef) -> str | None:
+    """Model id of the champion that the evaluation of this candidate compares it with; None where there is none."""
+    registry = Registry(plan.workspace.root)
+    return incumbent(registry, model_id(plan, candidate, held_out), plan.as_of).compared
+
+
 def _size(plan: RunPlan, samples: int | None, requests: int | None) -> tuple[int, FunnelConfig]:
     own = plan.preset.ab_test
-    funnel = FunnelConfig(requests=own.requests if requests is None else requests)
-    return own.samples if samples is None else samples, funnel
+    return own.samples if samples is None else samples, FunnelConfig.of(own, requests)
 
 
 def _key(
@@ -157,11 +173,12 @@ def _outcome(
     funnel: FunnelConfig,
     arms: Mapping[str, list[Arm]],
     aligned: dict[str, tuple[Alignment, ...]],
+    follows: dict[str, str],
 ) -> ABTest:
     samples = len(arms[CANDIDATE])
-    pairs: list[tuple[str, str]] = [(control, one) for one in (CANDIDATE, *_BOUNDS)]
-    if UNCONSTRAINED in arms:
-        pairs.append((UNCONSTRAINED, CANDIDATE))
+    rivals = [name for name in RIVALS if name in arms and name != control]
+    pairs: list[tuple[str, str]] = [(control, one) for one in (CANDIDATE, *rivals, *_BOUNDS)]
+    pairs += [(one, CANDIDATE) for one in (*rivals, UNCONSTRAINED) if one in arms]
     shown = {name: sum(one.impressions for one in own) for name, own in arms.items()}
     return ABTest(
         key=key,
@@ -176,6 +193,7 @@ def _outcome(
         ),
         alignment=aligned,
         used={name: sum(one.used for one in own) / samples for name, own in arms.items()},
+        follows=follows,
         impressions={name: total / (samples * funnel.requests) for name, total in shown.items()},
     )
 

@@ -1,6 +1,8 @@
 """`[ab_test]` of a preset: the simulated A/B test and whether it is a gate."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from mtmd.config.base import Frozen
 
@@ -25,3 +27,23 @@ class ABTestConfig(Frozen):
         le=100_000,
         description="requests of each: more make each sample, and the intervals, surer",
     )
+    keep: int = Field(
+        16,
+        ge=1,
+        description="ads of a request that the lightweight ranker hands on: the fewer, the more it decides",
+    )
+    slots: int = Field(4, ge=1, description="ads that win the auction and are shown")
+    budget: float = Field(
+        0.1,
+        gt=0,
+        description="what all advertisers would spend in a day, per request: the less, the more run out",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.slots > self.keep:
+            raise ValueError(
+                f"slots ({self.slots}) must not exceed keep ({self.keep}): the auction shows only what the lightweight "
+                "ranker hands on; raise keep, or lower slots"
+            )
+        return self

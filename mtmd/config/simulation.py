@@ -13,3 +13,8 @@ class SimulationConfig(Frozen):
     )
     users: int | None = Field(None, ge=10, description="3,000 when left out")
     ads: int | None = Field(None, ge=20, description="ads alive on a day; 2,400 when left out")
+    own_reactions: bool = Field(
+        False,
+        exclude_if=lambda own: not own,
+        description="whether people hide and save ads for reasons of their own, instead of as their clicks say",
+    )

@@ -78,7 +78,7 @@ def resample(
         cells=(*cells, *whole),
         sums=np.concatenate([sums, member @ sums]),
         resampled=np.concatenate([resampled, np.einsum("wc,scm->swm", member, resampled)], axis=1),
-        requests=_kish(rows, squares),
+        requests=kish(rows, squares),
     )
 
 
@@ -163,7 +163,8 @@ def _table() -> NDArray[np.float32]:
 _TABLE = _table()
 
 
-def _kish(rows: Floats, squares: Floats) -> Floats:
+def kish(rows: Floats, squares: Floats) -> Floats:
+    """Effective requests of each cell, (Σ n)² / Σ n²; 0 of an empty one."""
     return np.divide(rows * rows, squares, out=np.zeros(len(rows)), where=squares > 0)
 
 

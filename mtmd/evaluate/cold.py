@@ -2,17 +2,21 @@
 
 Nothing was learned of such a value but what all new values have in common. A value counts as its hash, as models read
 it: a new one in the bucket of another that the window had is not cold.
+
+N rows of a task, R requests, C cells (a task each), M predictors.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtmd.config import Declarations, EvaluationConfig
+from mtmd.config import Declarations, EvaluationConfig, Slice
+from mtmd.evaluate.bootstrap import BLOCK, Resampled, compare, kish, poisson_weights
 from mtmd.evaluate.held_out import SliceRows
-from mtmd.evaluate.metrics import Floats, clip_log_p
-from mtmd.evaluate.report import ColdMetrics
+from mtmd.evaluate.metrics import Floats, Integers, clip_log_p
+from mtmd.evaluate.report import ALL, ColdMetrics
 from mtmd.extract.shards import Shard
 
 _IDS = ("user_id", "ad_id")
@@ -34,24 +38,81 @@ def cold_rows(
 
 def cold_metrics(
     cold: Cold,
+    request: Integers,
     slices: Sequence[SliceRows],
     predictions: Mapping[str, NDArray[np.floating]],
     tasks: Sequence[str],
+    config: EvaluationConfig,
+    candidate: str,
 ) -> Iterator[ColdMetrics]:
-    """LogMAE of each predictor on the cold rows of each task, and on its others."""
+    """LogMAE of each predictor on the cold rows of each task, and on its others; the candidate against each of them.
+
+    `request` (P,) is the request of each candidate: whole requests are drawn anew for the intervals.
+    """
+    names = tuple(predictions)
     for feature, rows in cold.items():
-        for task in tasks:
-            parts = [part for part in slices if part.slice.task == task]
-            errors = {name: _errors(parts, log_p) for name, log_p in predictions.items()}
-            chosen = np.concatenate([rows[part.rows] for part in parts]) if parts else np.empty(0, np.bool_)
+        parts = [_task_rows(task, rows, request, slices, predictions) for task in tasks]
+        compared = compare(_resample(parts, tasks, names, config), candidate, config.confidence)
+        for task, part in zip(tasks, parts, strict=True):
+            new, others = part.errors[part.cold], part.errors[~part.cold]
             yield ColdMetrics(
                 feature=feature,
                 task=task,
-                rows=int(chosen.sum()),
-                others=int((~chosen).sum()),
-                logmae={name: _mean(error[chosen]) for name, error in errors.items()},
-                logmae_of_others={name: _mean(error[~chosen]) for name, error in errors.items()},
+                rows=len(new),
+                others=len(others),
+                logmae={name: _mean(new[:, place]) for place, name in enumerate(names)},
+                logmae_of_others={name: _mean(others[:, place]) for place, name in enumerate(names)},
+                comparisons=tuple(pair for pair in compared if pair.task == task) if len(new) else (),
             )
+
+
+@dataclass(frozen=True)
+class _TaskRows:
+    """A task's N rows over its slices: their requests (N,), errors by predictor (N, M), and which are cold (N,)."""
+
+    request: Integers
+    errors: Floats
+    cold: NDArray[np.bool_]
+
+
+def _task_rows(
+    task: str,
+    cold: NDArray[np.bool_],
+    request: Integers,
+    slices: Sequence[SliceRows],
+    predictions: Mapping[str, NDArray[np.floating]],
+) -> _TaskRows:
+    parts = [part for part in slices if part.slice.task == task]
+    rows = np.concatenate([np.empty(0, np.int64), *(part.rows for part in parts)])
+    errors = np.empty((len(rows), len(predictions)))
+    for place, log_p in enumerate(predictions.values()):
+        errors[:, place] = np.concatenate([np.empty(0), *(_errors(part, log_p) for part in parts)])
+    return _TaskRows(request[rows], errors, cold[rows])
+
+
+def _resample(
+    parts: Sequence[_TaskRows], tasks: Sequence[str], predictors: tuple[str, ...], config: EvaluationConfig
+) -> Resampled:
+    """The errors of the cold rows, whole requests drawn anew; a cell per task."""
+    requests = np.unique(np.concatenate([part.request[part.cold] for part in parts]))
+    errors = np.zeros((len(requests), len(parts), len(predictors)))  # (R, C, M)
+    counts = np.zeros((len(requests), len(parts)))
+    for cell, part in enumerate(parts):
+        place = np.searchsorted(requests, part.request[part.cold])
+        np.add.at(errors[:, cell], place, part.errors[part.cold])
+        counts[:, cell] = np.bincount(place, minlength=len(requests))
+    flat = errors.reshape(len(requests), len(parts) * len(predictors))
+    resampled = np.zeros((config.resamples, flat.shape[1]))
+    for start in range(0, len(requests), BLOCK):
+        block = flat[start : start + BLOCK]
+        resampled += poisson_weights(config.bootstrap_seed, start, len(block), config.resamples).T @ block
+    return Resampled(
+        predictors=predictors,
+        cells=tuple((Slice(ALL, ALL, task), None) for task in tasks),
+        sums=errors.sum(axis=0),
+        resampled=resampled.reshape(config.resamples, len(parts), len(predictors)),
+        requests=kish(counts.sum(axis=0), np.square(counts).sum(axis=0)),
+    )
 
 
 def _values(shard: Shard, declarations: Declarations, names: Sequence[str]) -> dict[str, NDArray[np.integer]]:
@@ -67,9 +128,8 @@ def _values(shard: Shard, declarations: Declarations, names: Sequence[str]) -> d
     }
 
 
-def _errors(parts: Sequence[SliceRows], log_p: NDArray[np.floating]) -> Floats:
-    errors = [np.abs(clip_log_p(log_p[part.rows, part.task]) - part.teacher.log) for part in parts]
-    return np.concatenate(errors) if errors else np.empty(0)
+def _errors(part: SliceRows, log_p: NDArray[np.floating]) -> Floats:
+    return np.abs(clip_log_p(log_p[part.rows, part.task]) - part.teacher.log)
 
 
 def _mean(values: Floats) -> float | None:

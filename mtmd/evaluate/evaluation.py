@@ -25,7 +25,7 @@ from mtmd.evaluate.metrics import (
 )
 from mtmd.evaluate.report import ALL, EvaluationReport, SliceMetrics
 
-METRICS_FORMAT = 2  # raise it whenever the same predictions of the same rows would give another report
+METRICS_FORMAT = 3  # raise it whenever the same predictions of the same rows would give another report
 _MEANS = ("logmae", "kl", "mae", "bce", "mean_prediction", "mean_teacher")  # over all rows
 _ROUNDING = 1e-6  # a float32 log-probability may exceed 0 by rounding; more is not a probability
 
@@ -66,7 +66,11 @@ def evaluate_predictors(
         buckets=config.buckets,
         metrics=tuple(metrics),
         comparisons=compare(resample(day, slices, predictions, config), candidate, config.confidence),
-        cold=tuple(cold_metrics(cold, slices, predictions, declarations.domains.task_names)),
+        cold=tuple(
+            cold_metrics(
+                cold, day.request, slices, predictions, declarations.domains.task_names, config, candidate
+            )
+        ),
         confidence=config.confidence,
         seed_noise=config.seed_noise,
     )

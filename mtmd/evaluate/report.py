@@ -126,6 +126,9 @@ class ColdMetrics(Frozen):
         description="predictor → mean |ln p̂ − ln teacher| of the cold rows"
     )
     logmae_of_others: dict[str, float | None]
+    comparisons: tuple[Comparison, ...] = Field(
+        (), description="the candidate against each other predictor on the cold rows"
+    )
 
 
 class EvaluationReport(Frozen):

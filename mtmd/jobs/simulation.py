@@ -73,10 +73,12 @@ def simulate_days(
         ads=ads or size.ads,
         further_tasks=further,
         histories=histories,
+        own_reactions=size.own_reactions,
     )
     if (existing := world_at(place)) is not None:
         _require_tasks(existing, further, preset, place)
         _require_histories(existing, histories, preset, place)
+        _require_reactions(existing, size.own_reactions, preset, place)
         if all(value is None for value in (seed, requests_per_day, users, ads)):
             config = existing
     simulate(config, first, until, Path(place), on_day=tell)
@@ -98,4 +100,14 @@ def _require_histories(world: WorldConfig, wanted: tuple[str, ...], preset: str,
         raise LogsError(
             f"the logs in {place} are of a simulated world with histories {list(world.histories)}, and preset "
             f"{preset!r} has {list(wanted)}; use another folder, or remove this one"
+        )
+
+
+def _require_reactions(world: WorldConfig, wanted: bool, preset: str, place: str) -> None:
+    if world.own_reactions != wanted:
+        there = "have" if world.own_reactions else "lack"
+        raise LogsError(
+            f"the logs in {place} are of a simulated world where hides and saves {there} a cause of their own, and "
+            f"simulation.own_reactions of preset {preset!r} is {str(wanted).lower()}; use another folder, or remove "
+            "this one"
         )

@@ -11,6 +11,7 @@ from mtmd.errors import RegistryError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.fresh_process import FreshProcessReport
 from mtmd.export.parity import ParityReport
+from mtmd.promote.cold import ColdFinding, cold_findings
 from mtmd.promote.slice_gates import GateResult, against, calibrated, holm
 
 CONSTANT, CHAMPION, BASELINE = "constant", "champion", "per_slice"
@@ -52,6 +53,11 @@ class Verdict(Frozen):
         None, description="a person's reason to promote although gates about slices, or of the A/B, failed"
     )
     promotion: str | None = Field(None, description="the history's reason, where an earlier run promoted it")
+    cold: tuple[ColdFinding, ...] = Field(
+        (),
+        exclude_if=lambda cold: not cold,
+        description="of rows with new values; no gate, and blocks nothing",
+    )
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -112,6 +118,7 @@ def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
         override=override,
         candidate=inputs.candidate,
         champion=inputs.champion,
+        cold=cold_findings(evaluation, gates),
         gates=(
             _data(inputs),
             _training(inputs),
@@ -133,11 +140,13 @@ def ab_gate(tested: ABTest | None, significance: float) -> GateResult:
     """Fails for a metric that is worse beyond chance, for one that has no p-value at all, and for a test not run.
 
     Chance is that of the slice gates: one-sided p-values, Holm-corrected over the metrics, so that a candidate as good
-    as the baselines is blocked at most as often as `significance` says, whatever the metrics have in common.
+    as the baselines is blocked at most as often as `significance` says, whatever the metrics have in common. A metric
+    that follows from another in this world is not judged: it would be the same evidence twice, and make each of the
+    others harder to find.
     """
     if tested is None:
         return GateResult(name=AB_TEST, passed=False, detail="the simulated A/B was not run")
-    judged = [change for change in tested.whole if change.worse is not None]
+    judged = [change for change in tested.distinct if change.worse is not None]
     if not judged:
         return GateResult(
             name=AB_TEST, passed=False, detail="no metric could be judged: see the artifact ab-test"
@@ -146,10 +155,10 @@ def ab_gate(tested: ABTest | None, significance: float) -> GateResult:
     worse = [change for change, p in zip(judged, corrected, strict=True) if p < significance]
     surest_first = sorted(zip(corrected, judged, strict=True), key=lambda pair: pair[0])
     changes = "; ".join(f"{change}, p {p:.2g}" for p, change in surest_first)
-    if len(judged) < len(tested.whole):
-        changes += "; not judged: " + ", ".join(
-            change.metric for change in tested.whole if change.worse is None
-        )
+    if undefined := [change.metric for change in tested.distinct if change.worse is None]:
+        changes += f"; not judged: {', '.join(undefined)}"
+    if tested.follows:
+        changes += f"; {tested.following_words} and are not judged again"
     rival = "than with the per-slice baselines"
     if worse:
         names = ", ".join(change.metric for change in worse)

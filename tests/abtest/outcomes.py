@@ -50,11 +50,23 @@ def change(kind: str, cell: str, metric: str, errors: float | None) -> RelativeC
     )
 
 
-def planted(*, unconstrained: bool = False, **errors: float | None) -> ABTest:
-    """The candidate against the baselines with these log ratios, in standard errors."""
-    rankers = [CANDIDATE, BASELINE, *([UNCONSTRAINED] if unconstrained else []), ORACLE, HEAVYWEIGHT, CHANCE]
+def planted(
+    *,
+    unconstrained: bool = False,
+    rivals: tuple[str, ...] = (),
+    follows: Mapping[str, str] | None = None,
+    **errors: float | None,
+) -> ABTest:
+    """The candidate against the baselines with these log ratios, in standard errors.
+
+    Against further rivals it is one error ahead in CTR, and they are two ahead of the baselines.
+    """
+    models = [CANDIDATE, BASELINE, *rivals, *([UNCONSTRAINED] if unconstrained else [])]
+    rankers = [*models, ORACLE, HEAVYWEIGHT, CHANCE]
     pairs = {(BASELINE, CANDIDATE): errors, (BASELINE, HEAVYWEIGHT): {}}
     pairs |= {(BASELINE, ORACLE): {"CTR": 5.0}, (BASELINE, CHANCE): {"CTR": -50.0}}
+    for rival in rivals:
+        pairs |= {(BASELINE, rival): {"CTR": 2.0}, (rival, CANDIDATE): {"CTR": 1.0}}
     if unconstrained:
         pairs[UNCONSTRAINED, CANDIDATE] = {"CTR": 1.0}
     aligned = (Alignment(surface="all", kept=0.75, winners=0.96),)
@@ -72,4 +84,5 @@ def planted(*, unconstrained: bool = False, **errors: float | None) -> ABTest:
         alignment=dict.fromkeys(rankers, aligned),
         used=dict.fromkeys(rankers, 0.875),
         impressions=dict.fromkeys(rankers, 3.99),
+        follows=dict(follows or {}),
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from mtmd.abtest.outcome import ABTest
-from mtmd.report.tables.ab_test import bound_tables, outcome_tables, paper_tables
+from mtmd.report.tables.ab_test import bound_tables, outcome_tables, paper_tables, whole_tables
 from tests.abtest.outcomes import planted
 
 
@@ -18,7 +18,7 @@ def test_the_papers_tables_come_first_and_table_5_only_with_the_unconstrained_mo
     ]
     assert [table.title for table in paper_tables(without)] == titles[:3]
     for one, rankers in ((without, 5), (whole, 6)):
-        assert outcome_tables(one) == (*paper_tables(one), *bound_tables(one))
+        assert outcome_tables(one) == (*whole_tables(one), *paper_tables(one), *bound_tables(one))
         won, lost, levels, agreement = bound_tables(one)
         assert (won.title, lost.title) == (
             "What can be won: oracle against per_slice",
@@ -27,6 +27,31 @@ def test_the_papers_tables_come_first_and_table_5_only_with_the_unconstrained_mo
         assert len(levels.rows) == len(agreement.rows) == rankers
     assert paper_tables(whole)[3].texts()[0][2] == "1.01% [-1.09, 3.14]"  # e^0.01, and 2.093 errors about it
     assert ABTest.model_validate_json(whole.model_dump_json()) == whole
+
+
+def test_all_rankers_stand_side_by_side_and_the_candidate_against_each_rival() -> None:
+    tested = planted(CTR=3.0, rivals=("pooled", "champion"))
+    everybody, rivals = whole_tables(tested)
+    assert everybody.title == "All rankers against per_slice, all impressions"
+    assert {row[0]: row[2].split()[0] for row in everybody.texts()} == {
+        "the truth": "5.13%", "heavyweight ranker": "0.00%", "mtmd": "3.05%", "pooled": "2.02%", "champion": "2.02%",
+        "random scores": "-39.35%",
+    }  # fmt: skip
+    assert {row[0]: row[2] for row in rivals.texts()} == {
+        "against per_slice": "3.05% [0.91, 5.22]",
+        "against pooled": "1.01% [-1.09, 3.14]",
+        "against champion": "1.01% [-1.09, 3.14]",
+    }
+    assert [row[0] for row in whole_tables(planted())[1].rows] == ["against per_slice"]
+    assert len(bound_tables(tested)[2].rows) == 7  # everybody's levels
+
+
+def test_what_follows_from_another_metric_is_not_evidence_of_its_own() -> None:
+    found = planted(CTR=3.0, follows={"HDR": "CTR", "RPR": "CTR"})
+    assert [one.metric for one in found.distinct] == ["CPC", "CTR", "GCTR", "OCTR"]
+    assert found.following_words == "HDR and RPR follow from CTR in this world"
+    assert planted().distinct == planted().whole
+    assert planted().following_words == ""
 
 
 def test_a_level_is_the_rankers_own_and_the_control_has_its_own_too() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.ab_seeds import CONTROL, TREATMENT, main, tables_over_seeds
+from benchmarks.ab_seeds import TREATMENT, main, tables_over_seeds
 from mtmd.abtest.arms import CELLS, SUMS, Arm
 from mtmd.abtest.changes import METRICS
 from mtmd.evaluate.report import Estimate
@@ -20,8 +20,8 @@ def arms(clicks: float) -> list[Arm]:
 
 def test_seeds_are_pooled_and_their_range_is_shown() -> None:
     """Clicks 10 → 11 and 10 → 13: together 20 → 24."""
-    served = [{CONTROL: arms(10), TREATMENT: arms(11)}, {CONTROL: arms(10), TREATMENT: arms(13)}]
-    traffic, seeds = tables_over_seeds(served)
+    served = [{"pooled": arms(10), TREATMENT: arms(clicks)} for clicks in (11, 13)]
+    traffic, seeds = tables_over_seeds(served, "pooled")
     ctr = 1 + list(METRICS).index("CTR")
     assert len(traffic.rows) == len(seeds.rows) == len(CELLS)
     for row, other in zip(traffic.rows, seeds.rows, strict=True):
@@ -44,6 +44,7 @@ def test_models_of_each_seed_serve_the_same_people(
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| all ")]
     values = [[cell.split("% [")[0] for cell in row] for row in rows]
     assert values[0] == values[1]  # the same means, with two kinds of brackets
+    assert values[2] == values[3] != values[0]  # against pooled
     low, high = (float(end.strip("%] ")) for end in rows[1][2].split("[")[1].split(","))
     assert low < high  # two trainings
 

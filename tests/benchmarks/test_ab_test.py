@@ -16,11 +16,17 @@ def test_it_measures_false_alarms_noise_and_other_funnels(
     text = (tmp_path / "tables.md").read_text()
     assert text.strip() == capsys.readouterr().out.strip()
     parts = text.split("\n**")
-    assert len(parts) == 3
-    alarms, noise, funnels = (
+    assert len(parts) == 4
+    alarms, noise, funnels, reactions = (
         [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| ")][2:]
         for part in parts
     )
+    assert [row[:2] for row in reactions] == [
+        [world, name] for world in ("from clicks", "of their own") for name in ("the truth", "mtmd", "pooled")
+    ]
+    for before, after in zip(reactions[:3], reactions[3:], strict=True):
+        assert before[2:6] == after[2:6]  # CPC, CTR, GCTR, OCTR
+        assert before[6:] != after[6:]
     assert [row[:2] for row in alarms] == [
         [arms, count] for arms in ("paired", "split") for count in ("true chances", "what people did")
     ]

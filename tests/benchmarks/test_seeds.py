@@ -22,13 +22,24 @@ def test_it_compares_every_slice_over_the_seeds(
     assert len([key for key in rows if key[0] in {"home_feed", "search", "related_pin"}]) == 15
     _, mtmd, per_slice, pooled, constant, gain, _ = rows["all", "all", "ctr"]
     assert min(float(value) for value in (mtmd, per_slice, pooled, constant)) > 0.1
-    mean, low, high = (float(part) for part in gain.translate(str.maketrans("[],%", "    ")).split())
+    mean, low, high = numbers(gain)
     assert low <= mean <= high
     assert mean == pytest.approx(100 * (1 - float(mtmd) / float(per_slice)), abs=1.0)
+    by_bucket = [row for row in cells if row[0] in {"per_slice", "pooled"}]
+    assert [row[1] for row in by_bucket] == ["ctr", "gctr", "octr", "all tasks"] * 2 * 2  # rivals, tables
+    both, spread = ([numbers(row[-1]) for row in part] for part in (by_bucket[:8], by_bucket[8:]))
+    assert [own[0] for own in both] == [own[0] for own in spread]
+    assert all(low <= mean <= high for mean, low, high in (*both, *spread))
+    assert both[0][0] == pytest.approx(mean, abs=0.1)  # ctr, over all rows
     new = [row for row in cells if row[0] in {"user_id", "ad_id"}]
     assert new
     assert all(int(row[2]) > 0 and min(map(float, row[3:])) > 0 for row in new)
     assert "seed 1: done" in capsys.readouterr().out
+
+
+def numbers(cell: str) -> list[float]:
+    """Of `9.17% [7.12, 10.98]`."""
+    return [float(part) for part in cell.translate(str.maketrans("[],%", "    ")).split()]
 
 
 def test_missing_logs_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,6 +87,46 @@ def test_errors_of_cold_rows_and_of_the_others_are_means_over_a_tasks_slices(
     assert type(report).model_validate_json(report.model_dump_json()) == report
 
 
+def test_intervals_of_cold_rows_draw_whole_requests(declarations: Declarations) -> None:
+    """30 requests of two cold rows, with errors that only requests differ by, against a plain bootstrap of requests."""
+    rng = np.random.default_rng(0)
+    own, rival = (np.repeat(rng.uniform(low, low + 0.5, 30), 2) for low in (0.1, 0.3))
+    request = np.repeat(np.arange(40), 2)
+    teacher = np.full((80, 3), np.nan, np.float32)
+    teacher[:, 0] = 0.2
+    day = HeldOutDay(
+        teacher=teacher,
+        labels=np.full((80, 3), -1, np.int8),
+        impressed=np.zeros(80, np.bool_),
+        domain=np.repeat([0, 2], 40),
+        request=request,
+    )
+
+    def off(errors: np.ndarray) -> np.ndarray:
+        return np.log(np.nan_to_num(teacher, nan=0.5)) - np.concatenate([errors, np.full(20, 9.0)])[:, None]
+
+    config = EvaluationConfig(resamples=4000)
+    cold = {"ad_id": np.arange(80) < 60, "user_id": np.arange(80) < 2}
+    predictions = {"mtmd": off(own), "pooled": off(rival)}
+    report = evaluate_predictors(date(2026, 1, 5), declarations, day, predictions, config, cold=cold)
+    (pair,) = next(found.comparisons for found in report.cold if found.task == "ctr")
+    assert (pair.reference, pair.bucket, pair.requests) == ("pooled", None, pytest.approx(30))
+    assert pair.improvement == pytest.approx(1 - own.sum() / rival.sum(), abs=1e-5)
+    counts = rng.poisson(1.0, (20_000, 30)) @ np.stack([own[::2], rival[::2]], axis=1)
+    low, high = np.quantile(1 - counts[:, 0] / counts[:, 1], [0.025, 0.975])
+    assert pair.low is not None
+    assert pair.high is not None
+    assert (pair.low, pair.high) == pytest.approx((low, high), abs=0.02)
+    (alone,) = next(
+        found.comparisons for found in report.cold if (found.feature, found.task) == ("user_id", "ctr")
+    )
+    assert (alone.requests, alone.low) == (
+        pytest.approx(1),
+        None,
+    )  # most resamples have another number of them
+    assert next(found for found in report.cold if found.task == "octr").comparisons == ()
+
+
 def test_features_that_are_no_single_category_are_refused(tiny_preset: Preset) -> None:
     content = tiny_preset.model_dump() | {"evaluation": {"cold_features": ["ad_id", "bid"]}}
     with pytest.raises(

@@ -11,7 +11,7 @@ from mtmd.config import RetentionConfig
 from mtmd.jobs.clean_up import CleanUp, clean_up, plan_clean_up
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
-from mtmd.report.markdown import daily as render
+from mtmd.report.markdown import clean_up as render
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.store.files import write_json, write_text
 from mtmd.store.workspace import Workspace

@@ -53,6 +53,25 @@ def test_the_presets_tasks_are_written_and_one_folder_keeps_to_them(tmp_path: Pa
         simulate_days(NEXT, "demo", days=1, logs=five, requests_per_day=20, users=50, ads=40)
 
 
+def test_the_presets_own_reactions_are_written_and_one_folder_keeps_to_them(tmp_path: Path) -> None:
+    preset = tmp_path / "own.toml"
+    preset.write_text('base = "tiny"\nname = "own"\n[simulation]\nown_reactions = true\n')
+    logs, other = str(tmp_path / "logs"), str(tmp_path / "tiny")
+    assert (
+        simulate_days(DAY, str(preset), days=1, logs=logs, requests_per_day=20, users=50, ads=40).written == 1
+    )
+    assert simulate_days(NEXT, str(preset), days=2, logs=logs).written == 1
+    assert simulate_days(DAY, "tiny", days=1, logs=other, requests_per_day=20, users=50, ads=40).written == 1
+    assert _world(logs)["own_reactions"] is True
+    assert "own_reactions" not in _world(other)
+    with pytest.raises(
+        LogsError, match=r"tiny are of .* lack a cause of their own, and .*own\.toml' is true"
+    ):
+        simulate_days(NEXT, str(preset), days=1, logs=other)
+    with pytest.raises(LogsError, match=r"logs are of .* have a cause of their own, and .* 'tiny' is false"):
+        simulate_days(NEXT, "tiny", days=1, logs=logs)
+
+
 def test_the_presets_histories_are_written_and_one_folder_keeps_to_them(tmp_path: Path) -> None:
     preset, logs, other = str(write_preset(tmp_path)), str(tmp_path / "lists"), str(tmp_path / "tiny")
     simulate_days(DAY, preset, days=1, logs=logs, requests_per_day=20, users=50, ads=40)

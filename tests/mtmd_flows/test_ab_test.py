@@ -6,14 +6,15 @@ import pytest
 from prefect.exceptions import ParameterTypeError
 
 from mtmd.abtest import stage as abtest_stage
-from mtmd.abtest.outcome import BASELINE, CANDIDATE, ABTest, ArmComparison
+from mtmd.abtest.outcome import BASELINE, CANDIDATE, POOLED, ABTest, ArmComparison
 from mtmd.abtest.stage import find_ab_test
 from mtmd.config.preset_files import preset_path
 from mtmd.errors import ConfigError, LogsError, RegistryError
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.shards import ShardRef
 from mtmd.promote.gates import ab_gate
-from mtmd.report.tables.ab_test import outcome_tables
+from mtmd.registry.registry import Registry
+from mtmd.report.tables.ab_test import outcome_tables, whole_tables
 from mtmd.run import RunPlan, plan_run
 from mtmd.sources.simulated.config import FunnelConfig
 from mtmd.store.files import read_json
@@ -25,6 +26,7 @@ from tests.daily import run_stages
 from tests.mtmd_flows.runs import AS_OF, TINY, Run, copied, published, run_daily
 
 SLOTS = FunnelConfig().slots
+BOUNDS = ("oracle", "heavyweight", "chance")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,7 @@ def window_of(plan: RunPlan) -> list[ShardRef]:
 def models(plan: RunPlan, variants: tuple[str | None, ...] = (None, "unconstrained")) -> list[Trained]:
     """What the flows have trained."""
     window = window_of(plan)
-    trained = [train_stage.train(plan, "per_slice", window)]
+    trained = [train_stage.train(plan, kind, window) for kind in (BASELINE, POOLED)]
     trained += [train_stage.train(plan, "mtmd", window, variant=variant) for variant in variants]
     assert all(one.reused for one in trained)
     return trained
@@ -94,7 +96,7 @@ def test_it_publishes_the_papers_tables_and_their_bounds(tested: tuple[ABTest, d
     assert "\n| home feed | " in text
     assert "\n| conversion | " in text
     assert found.words in text
-    assert set(found.used) == {CANDIDATE, BASELINE, "unconstrained", "oracle", "heavyweight", "chance"}
+    assert set(found.used) == {CANDIDATE, BASELINE, POOLED, "unconstrained", *BOUNDS}
     for name, used in found.used.items():
         assert 0.3 < used <= 1.0
         assert f"| {name} | {used:.1%} | " in text
@@ -144,20 +146,36 @@ def test_the_champion_is_held_against_as_it_is_served(first_run: Run, artifacts:
         logs=str(first_run.logs),
         artifacts=str(artifacts),
     )
-    assert set(found.used) == {CANDIDATE, "champion", "unconstrained", "oracle", "heavyweight", "chance"}
+    assert set(found.used) == {CANDIDATE, "champion", BASELINE, POOLED, "unconstrained", *BOUNDS}
+    assert found.rivals == ("champion", BASELINE, POOLED)
     assert found.words.startswith("mtmd against champion: CPC ")
     for change in found.of("champion", CANDIDATE):
         assert change.change is None or abs(change.change) < 1e-3
-    assert outcome_tables(found)[0].title == "Table 2, by surface: mtmd against champion"
+    titles = [table.title for table in outcome_tables(found)]
+    assert titles[0] == "All rankers against champion, all impressions"
+    assert titles[2] == "Table 2, by surface: mtmd against champion"
+
+
+def test_the_champion_stands_beside_the_others_where_one_is_named(first_run: Run, artifacts: Path) -> None:
+    """Another candidate of the day, of another held-out shard, is compared with what is live."""
+    plan = plan_run(AS_OF, TINY, logs=str(first_run.logs), artifacts=str(artifacts))
+    trained = models(plan, variants=(None,))
+    live = Registry(plan.workspace.root).champion()
+    assert live is not None
+    found = abtest_stage.ab_test(plan, trained, samples=5, requests=50, champion=live.model_id)
+    assert found.rivals == (BASELINE, POOLED, "champion")
+    assert abtest_stage.champion_beside(plan, trained[2], window_of(plan)[-1]) == live.model_id
+    assert found.follows == {"HDR": "CTR", "RPR": "CTR"}
+    assert {row[0] for row in whole_tables(found)[1].rows} == {f"against {name}" for name in found.rivals}
 
 
 def test_a_champion_that_is_not_there_is_an_error(first_run: Run, tmp_path: Path) -> None:
     alone = copied(first_run.artifacts, tmp_path / "artifacts", champion=False)
     plan = plan_run(AS_OF, TINY, logs=str(first_run.logs), artifacts=str(alone))
     trained = models(plan, variants=(None,))[1:]
-    other = trained[0].model_copy(update={"variant": "unconstrained"})  # is never loaded
+    other = trained[1].model_copy(update={"variant": "unconstrained"})  # is never loaded
     with pytest.raises(RegistryError, match="has no champion to be the control"):
-        abtest_stage.ab_test(plan, [trained[0], other], samples=5, requests=60, control="champion")
+        abtest_stage.ab_test(plan, [trained[1], other], samples=5, requests=60, control="champion")
 
 
 def test_wrong_parameters_are_refused(tmp_path: Path) -> None:
@@ -172,7 +190,7 @@ def test_a_daily_run_asks_the_gate_where_its_preset_does(gated: Run) -> None:
     assert len(list((gated.root / "trained").iterdir())) == 3
     found = ABTest.model_validate(read_json(Path(summary.places["a/b test"]) / "ab_test.json"))
     assert (found.samples, found.funnel.requests) == (5, 60)
-    assert set(found.used) == {CANDIDATE, BASELINE, "oracle", "heavyweight", "chance"}
+    assert set(found.used) == {CANDIDATE, BASELINE, POOLED, *BOUNDS}
     (gate,) = (gate for gate in summary.verdict.gates if gate.name == "a/b test")
     assert gate == ab_gate(found, 0.05)
     assert summary.promoted is gate.passed
@@ -216,7 +234,7 @@ def test_a_test_of_the_presets_size_is_found_and_no_other(
     """With Table 5: the page of a run that is written after it has it."""
     plan = plan_run(AS_OF, preset, logs=str(first_run.logs), artifacts=str(artifacts))
     window = window_of(plan)
-    trained = models(plan)[:2]
+    trained = models(plan)[:3]
     assert find_ab_test(plan, trained, window) == tested[0]
     other = plan_run(AS_OF, TINY, logs=str(first_run.logs), artifacts=str(artifacts))
     assert find_ab_test(other, trained, window) is None

@@ -64,6 +64,21 @@ def test_what_cannot_be_judged_is_named_and_nothing_judged_is_no_pass() -> None:
     assert not ab_gate(planted(**undefined), 0.05).passed
 
 
+def test_what_follows_from_another_metric_is_not_judged_again() -> None:
+    """Three errors of HDR alone would block among six metrics; where it follows from CTR, it is none of the four.
+
+    4 × P(T > 2.6) = 0.035 is found among four, and 6 × 0.0088 = 0.053 is not among six.
+    """
+    follows = {"HDR": "CTR", "RPR": "CTR"}
+    gate = ab_gate(planted(HDR=3.0, follows=follows), 0.05)
+    assert gate.passed
+    assert gate.detail.startswith("none of 4 metrics over all impressions is shown worse")
+    assert gate.detail.endswith("; HDR and RPR follow from CTR in this world and are not judged again")
+    assert "HDR +" not in gate.detail
+    assert not ab_gate(planted(CTR=-2.6, follows=follows), 0.05).passed
+    assert ab_gate(planted(CTR=-2.6), 0.05).passed
+
+
 def test_a_test_that_was_not_run_is_no_pass() -> None:
     gate = ab_gate(None, 0.05)
     assert (gate.name, gate.passed, gate.detail) == ("a/b test", False, "the simulated A/B was not run")

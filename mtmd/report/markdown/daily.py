@@ -10,7 +10,6 @@ from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.report import EVERYTHING, Estimate
 from mtmd.evaluate.stage import Evaluated
 from mtmd.export.stage import Proofs
-from mtmd.jobs.clean_up import CleanUp
 from mtmd.promote.gates import RIVALS
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.promote.slice_gates import GateResult, SliceFinding
@@ -19,11 +18,13 @@ from mtmd.registry.incumbent import Incumbent
 from mtmd.report.markdown.validation import render_markdown
 from mtmd.report.page.charts import data_uri
 from mtmd.report.page.curves import training_chart
+from mtmd.report.standing import top_words
 from mtmd.report.tables.ab_test import outcome_tables
 from mtmd.report.tables.ablation import factor_table
+from mtmd.report.tables.buckets import bucket_table, rivals_by_bucket
+from mtmd.report.tables.cold import cold_gate_table, cold_words
 from mtmd.report.tables.evaluation import (
     action_table,
-    bucket_table,
     cold_table,
     improvement_table,
     logmae_table,
@@ -72,7 +73,8 @@ def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
     tables = [
         logmae_table(report),
         *(improvement_table(report, rival) for rival in rivals),
-        bucket_table(report, "per_slice"),
+        rivals_by_bucket(report),
+        *(bucket_table(report, rival) for rival in rivals),
         cold_table(report),
         action_table(report),
         replay_table(replay),
@@ -164,6 +166,8 @@ def verdict(summary: RunSummary, url: str | None = None) -> str:
     lines = [
         f"## {summary.words}",
         "",
+        top_words(summary.report),
+        "",
         *(
             ["An earlier run took this decision; its record and its page stay.", ""]
             if summary.repeated
@@ -179,6 +183,7 @@ def verdict(summary: RunSummary, url: str | None = None) -> str:
         ),
         "",
         *(line for gate in summary.verdict.gates for line in _rivals(gate)),
+        *_cold(summary),
         f"The whole report, on one page: [{Path(report).name}]({url}) ([data quality]({url}#data))"
         if url
         else f"The whole report: `{report}`",
@@ -189,6 +194,7 @@ def verdict(summary: RunSummary, url: str | None = None) -> str:
         + ", ".join(f"{name} {share}" for name, share in summary.reused.items())
         + ".",
         "",
+        rivals_by_bucket(summary.report).markdown(),
         logmae_table(summary.report).markdown(),
     ]
     return "\n".join(lines)
@@ -214,37 +220,6 @@ def _ads(done: RolledBack, ads: Republished | None) -> str:
     if ads is None:
         return f"at the flip, {done.ads_words}"
     return f"**{_line(ads.words)}**" if ads.failed else ads.words
-
-
-def clean_up(planned: CleanUp, dry_run: bool) -> str:
-    """What goes and what stays, by kind; then path by path, at most a hundred."""
-    kinds = dict.fromkeys((*planned.kept, *(output.kind for output in planned.removable)))
-    going = {kind: [output for output in planned.removable if output.kind == kind] for kind in kinds}
-    verb = "would be removed (dry run)" if dry_run else "are removed"
-    head = f"## {len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB, {verb}"
-    counts = [
-        f"| {kind} | {len(outputs)} | {sum(output.bytes for output in outputs) / 1e6:,.1f} "
-        f"| {planned.kept.get(kind, 0)} |"
-        for kind, outputs in going.items()
-    ]
-    paths = [f"- `{output.path}`: {output.why}" for output in planned.removable[:100]]
-    more = [f"- and {len(planned.removable) - 100} more"] if len(planned.removable) > 100 else []
-    standing = ", ".join(f"`{name}`" for name in planned.standing) or "none"
-    return "\n".join(
-        [
-            head,
-            "",
-            f"newest run: {planned.newest}; kept for rollbacks: {standing}",
-            "",
-            "| kind | go | MB | stay |",
-            "|:--|--:|--:|--:|",
-            *counts,
-            "",
-            *paths,
-            *more,
-            "",
-        ]
-    )
 
 
 def _head(plan: RunPlan) -> str:
@@ -276,6 +251,12 @@ def _rivals(gate: GateResult) -> Iterator[str]:
     if unjudged := [str(finding.slice) for finding in gate.slices if not finding.judged]:
         yield from ("", f"Not enough data: {', '.join(unjudged)}.")
     yield ""
+
+
+def _cold(summary: RunSummary) -> Iterator[str]:
+    """What is known of rows with new values; nothing where the day has none."""
+    if found := summary.verdict.cold:
+        yield from (cold_words(found), "", cold_gate_table(found).markdown())
 
 
 def _difference(finding: SliceFinding) -> str:

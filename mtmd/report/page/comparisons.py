@@ -4,64 +4,20 @@ The simulated A/B test (paper §3.3) has a sentence, too.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mtmd.abtest.outcome import ABTest
 from mtmd.config import variants
-from mtmd.evaluate.report import ALL, EVERYTHING, Comparison, EvaluationReport
+from mtmd.evaluate.report import ALL, EVERYTHING, Estimate, EvaluationReport
 from mtmd.report.page.charts import enumerated
 from mtmd.report.page.heat_map import HeatCell, HeatMap, estimates_map, full_colour
+from mtmd.report.standing import RIVAL_NAMES, Standing, rivals_of, standing
 from mtmd.report.tables.ablation import factor_table
-from mtmd.report.tables.evaluation import (
-    Column,
-    Table,
-    bucket_columns,
-    columns_of,
-    compared_buckets,
-    estimate,
-    improvement_table,
-)
+from mtmd.report.tables.buckets import bucket_table, rivals_by_bucket
+from mtmd.report.tables.evaluation import Column, Table, columns_of, estimate, improvement_table
 
-RIVAL_NAMES = {
-    "per_slice": "per-slice baselines",
-    "pooled": "pooled two-tower",
-    "champion": "champion",
-    "constant": "constant",
-}
 _MAPPED = ("per_slice", "pooled", "champion")  # the constant is a floor, not a rival
 POOLED = "pooled"
-
-
-@dataclass(frozen=True)
-class Standing:
-    """The candidate against one rival over all rows of each task; each task is in one of the lists."""
-
-    ahead: tuple[str, ...]
-    tied: tuple[str, ...]
-    behind: tuple[str, ...]
-
-    @property
-    def words(self) -> str:
-        """`ahead on ctr and gctr, tied on octr`"""
-        parts = (("ahead on", self.ahead), ("tied on", self.tied), ("behind on", self.behind))
-        return ", ".join(f"{how} {enumerated(list(tasks))}" for how, tasks in parts if tasks)
-
-
-def standing(report: EvaluationReport, reference: str) -> Standing:
-    """Ahead or behind where the interval leaves zero out and another training seed would not make up for it.
-
-    Tied where it does not, where the difference is noise between trainings, or where there is no number.
-    """
-    tasks: dict[str, list[str]] = {"ahead": [], "tied": [], "behind": []}
-    for where in report.aggregates:
-        tasks[_place(report.compared(reference, where), report.seed_noise)].append(where.task)
-    return Standing(*map(tuple, tasks.values()))
-
-
-def _place(pair: Comparison, seed_noise: float) -> str:
-    if pair.low is None or pair.high is None or abs(pair.improvement or 0.0) < seed_noise:
-        return "tied"
-    return "ahead" if pair.low > 0 else "behind" if pair.high < 0 else "tied"
 
 
 def worth(report: EvaluationReport) -> str:
@@ -90,7 +46,7 @@ def _worth(pooled: Standing, name: str) -> str:
 
 def ab_test_words(tested: ABTest) -> str:
     """Which metrics of the simulated A/B differ: one that chance explains is neither better nor worse."""
-    known = [change for change in tested.whole if change.change is not None]
+    known = [change for change in tested.distinct if change.change is not None]
     groups = {
         "better in": [c.metric for c in known if c.significant and c.better],
         "worse in": [c.metric for c in known if c.significant and not c.better],
@@ -98,32 +54,31 @@ def ab_test_words(tested: ABTest) -> str:
     }
     parts = [f"{how} {enumerated(metrics)}" for how, metrics in groups.items() if metrics]
     rival = RIVAL_NAMES[tested.control]
-    return f"Against the {rival}, over all impressions: {'; '.join(parts) or 'nothing to compare'}."
+    following = f" {tested.following_words}: no further evidence." if tested.follows else ""
+    return (
+        f"Against the {rival}, over all impressions: {'; '.join(parts) or 'nothing to compare'}.{following}"
+    )
 
 
 def rivals_map(report: EvaluationReport) -> HeatMap:
     """Rivals × tasks over all rows, with the standing as a sentence."""
-    cells = {
-        name: [estimate(report, report.candidate, name, where) for where in report.aggregates]
-        for name in RIVAL_NAMES
-        if name in report.predictors
-    }
+    names = rivals_of(report)
     table = Table(
         title="Over all rows of a task",
         columns=(
             Column(name="reference", kind="text"),
             *columns_of("estimate", (where.task for where in report.aggregates)),
         ),
-        rows=tuple((RIVAL_NAMES[name], *row) for name, row in cells.items()),
+        rows=tuple(
+            (
+                RIVAL_NAMES[name],
+                *(estimate(report, report.candidate, name, where) for where in report.aggregates),
+            )
+            for name in names
+        ),
     )
-    rivals = [cell.value for name in _MAPPED for cell in cells.get(name, ()) if cell is not None]
-    heat = estimates_map(table, full_colour(rivals))
-    words = [HeatCell(standing(report, name).words, sure=False) for name in cells]
-    return replace(
-        heat,
-        columns=(*heat.columns, "in words"),
-        rows=tuple((labels, (*row, said)) for (labels, row), said in zip(heat.rows, words, strict=True)),
-    )
+    words = [[HeatCell(standing(report, name).words, sure=False)] for name in names]
+    return _with_words(estimates_map(table, _full(table)), ["in words"], words)
 
 
 def slice_maps(report: EvaluationReport) -> Iterator[HeatMap]:
@@ -135,19 +90,43 @@ def slice_maps(report: EvaluationReport) -> Iterator[HeatMap]:
         yield estimates_map(Table(title=title, columns=table.columns, rows=(*table.rows, (ALL, ALL, *whole))))
 
 
+def top_map(report: EvaluationReport) -> HeatMap:
+    """Rivals × rank buckets over all tasks; the last column says in words where the two top buckets stand."""
+    table = rivals_by_bucket(report)
+    numbers = sum(column.kind != "text" for column in table.columns) + 1
+    cut = Table(
+        title="Over all tasks",
+        columns=table.columns[:numbers],
+        rows=tuple(row[:numbers] for row in table.rows),
+    )
+    words = [[HeatCell(str(cell), sure=False) for cell in row[numbers:]] for row in table.rows]
+    return _with_words(
+        estimates_map(cut, _full(cut)), [column.name for column in table.columns[numbers:]], words
+    )
+
+
 def bucket_maps(report: EvaluationReport) -> Iterator[HeatMap]:
-    """Tasks × rank buckets, one map per reference."""
-    buckets = compared_buckets(report)
-    for reference in _mapped(report):
-        rows = tuple(
-            (
-                where.task,
-                *(estimate(report, report.candidate, reference, where, bucket) for bucket in buckets),
-            )
-            for where in report.aggregates
-        )
-        columns = (Column(name="task", kind="text"), *bucket_columns(buckets))
-        yield estimates_map(Table(title=f"over the {RIVAL_NAMES[reference]}", columns=columns, rows=rows))
+    """Tasks × rank buckets, one map per rival, all tasks together last."""
+    for reference in rivals_of(report):
+        table = bucket_table(report, reference)
+        yield estimates_map(table.model_copy(update={"title": f"over the {RIVAL_NAMES[reference]}"}))
+
+
+def _with_words(heat: HeatMap, names: Sequence[str], words: Sequence[Sequence[HeatCell]]) -> HeatMap:
+    """The map with further columns of words, a sequence of them per row."""
+    return replace(
+        heat,
+        columns=(*heat.columns, *names),
+        rows=tuple((labels, (*row, *said)) for (labels, row), said in zip(heat.rows, words, strict=True)),
+    )
+
+
+def _full(table: Table) -> float:
+    """The full colour of a table of rivals, which the constant does not bleach."""
+    rivals = [RIVAL_NAMES[name] for name in _MAPPED]
+    return full_colour(
+        [cell.value for row in table.rows if row[0] in rivals for cell in row if isinstance(cell, Estimate)]
+    )
 
 
 def ablation_maps(reports: Sequence[EvaluationReport]) -> Iterator[HeatMap]:

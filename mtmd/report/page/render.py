@@ -22,7 +22,9 @@ from mtmd.report.page.curves import replay_charts, training_chart
 from mtmd.report.page.quality import observed, quality, short
 from mtmd.report.page.towers import TowerMeans, gates_map, routing
 from mtmd.report.page.verdict import brief, details, headline, rival_tables
-from mtmd.report.tables.ab_test import bound_tables, change_table, paper_tables
+from mtmd.report.standing import RIVAL_NAMES, standing, top_words
+from mtmd.report.tables.ab_test import bound_tables, paper_tables, whole_tables
+from mtmd.report.tables.cold import cold_gate_table, cold_words
 from mtmd.report.tables.evaluation import cold_table
 from mtmd.report.tables.replay import replay_slices_table, replay_table, replay_words
 from mtmd.train.results import FitResult
@@ -74,8 +76,9 @@ class ReportInputs:
 _FILTERS = (decimal, minus, observed, percent, scientific, short)
 _FUNCTIONS = (
     bound_tables,
-    change_table,
+    cold_gate_table,
     cold_table,
+    cold_words,
     comparisons.ab_test_words,
     gates_map,
     paper_tables,
@@ -85,6 +88,7 @@ _FUNCTIONS = (
     replay_words,
     routing,
     training_chart,
+    whole_tables,
 )
 
 
@@ -119,6 +123,8 @@ def render_report(inputs: ReportInputs) -> str:
         rivals_map=comparisons.rivals_map(report),
         worth=comparisons.worth(report),
         slice_maps=list(comparisons.slice_maps(report)),
+        top_words=top_words(report),
+        top_map=comparisons.top_map(report),
         bucket_maps=list(comparisons.bucket_maps(report)),
         ablation_maps=list(comparisons.ablation_maps(inputs.ablations)),
         panels=list(calibration.panels(report)),
@@ -132,13 +138,13 @@ def _tiles(inputs: ReportInputs) -> Iterator[Tile]:
     passed = sum(gate.passed for gate in gates)
     yield Tile("gates", f"{passed} of {len(gates)} pass", "good" if passed == len(gates) else "bad")
     for name in ("champion", "per_slice", "pooled"):
-        title = f"against the {comparisons.RIVAL_NAMES[name]}"
+        title = f"against the {RIVAL_NAMES[name]}"
         if name not in report.predictors:
             yield Tile(title, "not compared")
             continue
-        standing = comparisons.standing(report, name)
-        kind = "bad" if standing.behind else "good" if standing.ahead else ""
-        yield Tile(title, standing.words, kind)
+        found = standing(report, name)
+        kind = "bad" if found.behind else "good" if found.ahead else ""
+        yield Tile(title, found.words, kind)
     yield Tile("mean prediction / mean teacher", _calibration(inputs))
     bad = [validation.title for validation in inputs.validations if not validation.passed]
     yield Tile("data", "all suites hold" if not bad else f"{', '.join(bad)} failed", "bad" if bad else "good")

@@ -8,6 +8,12 @@ from mtmd.abtest.outcome import CANDIDATE, CHANCE, HEAVYWEIGHT, ORACLE, UNCONSTR
 from mtmd.evaluate.report import Estimate
 from mtmd.report.tables.evaluation import NOT_APPLICABLE, Cell, Column, Table, columns_of, spoken
 
+RANKER_NAMES = {  # as a reader of the funnel knows them; models keep their names
+    ORACLE: "the truth",
+    HEAVYWEIGHT: "heavyweight ranker",
+    CHANCE: "random scores",
+}
+
 
 def change_table(title: str, changes: Sequence[RelativeChange], kinds: Sequence[str]) -> Table:
     """A row per cell of these kinds (surface, product, goal, all), a column per metric."""
@@ -56,8 +62,36 @@ def _estimate(change: RelativeChange) -> Cell:
 
 
 def outcome_tables(tested: ABTest) -> tuple[Table, ...]:
-    """The paper's tables, then what bounds them."""
-    return (*paper_tables(tested), *bound_tables(tested))
+    """All rankers side by side, the paper's tables, then what bounds them."""
+    return (*whole_tables(tested), *paper_tables(tested), *bound_tables(tested))
+
+
+def whole_tables(tested: ABTest) -> tuple[Table, Table]:
+    """Over all impressions: every ranker against the control, and the candidate against each of its rivals."""
+    control = tested.control
+    rankers = (ORACLE, HEAVYWEIGHT, CANDIDATE, *tested.rivals[1:], CHANCE)
+    return (
+        _whole_table(
+            f"All rankers against {control}, all impressions",
+            {RANKER_NAMES.get(name, name): tested.of(control, name) for name in rankers},
+        ),
+        _whole_table(
+            f"{CANDIDATE} against each rival, all impressions",
+            {f"against {name}": tested.of(name, CANDIDATE) for name in tested.rivals},
+        ),
+    )
+
+
+def _whole_table(title: str, rows: Mapping[str, Sequence[RelativeChange]]) -> Table:
+    metrics = _metrics([change for changes in rows.values() for change in changes])
+    return Table(
+        title=title,
+        columns=(Column(name="", kind="text"), *columns_of("estimate", metrics)),
+        rows=tuple(
+            (name, *(_estimate(change) for change in changes if change.kind == "all"))
+            for name, changes in rows.items()
+        ),
+    )
 
 
 def paper_tables(tested: ABTest) -> tuple[Table, ...]:
@@ -77,13 +111,16 @@ def paper_tables(tested: ABTest) -> tuple[Table, ...]:
 
 
 def bound_tables(tested: ABTest) -> tuple[Table, ...]:
-    """What can be won and lost, each ranker's metrics, and how well they agree with the heavyweight ranker."""
+    """What can be won and lost by cell, each ranker's metrics, and how well they agree with the heavyweight ranker."""
     control = tested.control
     won, lost = tested.of(control, ORACLE), tested.of(control, CHANCE)
     arms = {control: _swapped(tested.of(control, CANDIDATE))}
     if tested.has_unconstrained:
         arms[UNCONSTRAINED] = _swapped(tested.of(UNCONSTRAINED, CANDIDATE))
-    arms |= {name: tested.of(control, name) for name in (CANDIDATE, HEAVYWEIGHT, ORACLE, CHANCE)}
+    arms |= {
+        name: tested.of(control, name)
+        for name in (*tested.rivals[1:], CANDIDATE, HEAVYWEIGHT, ORACLE, CHANCE)
+    }
     kinds = ("all", "surface", "product", "goal")
     return (
         change_table(f"What can be won: {ORACLE} against {control}", won, kinds),

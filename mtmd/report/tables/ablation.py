@@ -49,7 +49,7 @@ def contributions(
             variant=variant.name,
             factor=variant.factor,
             bucket=bucket,
-            improvement=_over_seeds(
+            improvement=over_seeds(
                 [_of_seed(report, variant, where, bucket) for report in reports], reports[0].confidence
             ),
             seed_noise=reports[0].seed_noise if len(reports) == 1 else 0.0,
@@ -103,7 +103,11 @@ def _of_seed(report: EvaluationReport, variant: Variant, where: Slice, bucket: i
     )
 
 
-def _over_seeds(estimates: Sequence[Estimate | None], confidence: float) -> Estimate | None:
+def over_seeds(estimates: Sequence[Estimate | None], confidence: float) -> Estimate | None:
+    """Mean of a gain over training seeds; None where a seed lacks it.
+
+    Of several seeds the interval joins Student's over the seeds and the mean width of the seeds' own over requests.
+    """
     known = [estimate for estimate in estimates if estimate is not None]
     if len(known) < len(estimates):
         return None
@@ -112,7 +116,7 @@ def _over_seeds(estimates: Sequence[Estimate | None], confidence: float) -> Esti
     mean = fmean(estimate.value for estimate in known)
     t = float(stdtrit(len(known) - 1, (1.0 + confidence) / 2.0))
     seeds = t * stdev(estimate.value for estimate in known) / math.sqrt(len(known))
-    # _of_seed has both bounds or is None
+    # bounds are missing only together with the gain
     requests = fmean((estimate.high or 0.0) - (estimate.low or 0.0) for estimate in known) / 2.0
     half = math.hypot(seeds, requests)
     return Estimate(value=mean, low=mean - half, high=mean + half)

@@ -7,7 +7,6 @@ from mtmd.config import Domain, Frozen, Slice
 from mtmd.evaluate.report import Estimate, EvaluationReport
 
 NOT_APPLICABLE = "N/A"
-_TOP_BUCKETS = 5  # in the paper's Table 6
 
 Cell = str | int | float | Estimate | None
 Kind = Literal["text", "count", "number", "percent", "share", "estimate"]
@@ -178,20 +177,6 @@ def improvement_table(report: EvaluationReport, reference: str) -> Table:
 def spoken(name: str) -> str:
     """A surface or a product as the paper writes it: `home feed`."""
     return name.replace("_", " ")
-
-
-def bucket_table(report: EvaluationReport, reference: str) -> Table:
-    """The candidate's LogMAE improvement by task in the top rank buckets and over all rows (paper Table 6)."""
-    buckets: list[int | None] = [*range(min(_TOP_BUCKETS, report.buckets)), None]
-    return Table(
-        title=f"LogMAE improvement of {report.candidate} over {reference} by rank bucket (0 = top) "
-        f"on {report.as_of}, with {report.confidence:.0%} intervals",
-        columns=(*SLICE_COLUMNS, *bucket_columns(buckets)),
-        rows=tuple(
-            (*where, *(estimate(report, report.candidate, reference, where, bucket) for bucket in buckets))
-            for where in report.aggregates
-        ),
-    )
 
 
 def action_table(report: EvaluationReport) -> Table:

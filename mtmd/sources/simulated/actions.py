@@ -29,8 +29,15 @@ class Actions:
     repinned: Bools
 
 
-def act(config: WorldConfig, ads: Ads, pairs: Pairs, scores: Scores, rng: np.random.Generator) -> Actions:
-    """Show the auction's winners and a few others, and draw the actions."""
+def act(
+    config: WorldConfig,
+    ads: Ads,
+    pairs: Pairs,
+    scores: Scores,
+    reactions: Floats,
+    rng: np.random.Generator,
+) -> Actions:
+    """Show the auction's winners and a few others, and draw the actions; `reactions` (P, 2) as `following_clicks`."""
     u = rng.random((len(pairs.ad), 6))
     value = auction_score(ads, pairs, scores.teacher)
     won = _rank(pairs.request, -value) < config.impressions_per_request
@@ -44,8 +51,8 @@ def act(config: WorldConfig, ads: Ads, pairs: Pairs, scores: Scores, rng: np.ran
         clicked=clicked,
         good_clicked=clicked & (u[:, 2] < gctr / ctr),
         outbound_clicked=clicked & (u[:, 3] < np.nan_to_num(octr) / ctr),
-        hidden=~clicked & (u[:, 4] < dislike(ctr)),
-        repinned=u[:, 5] < repin_chance(ctr),
+        hidden=~clicked & (u[:, 4] < reactions[:, 0]),
+        repinned=u[:, 5] < reactions[:, 1],
     )
 
 
@@ -62,16 +69,6 @@ def paid_chance(ads: Ads, ad: Ints, scores: NDArray[np.floating]) -> Floats:
 def quality_value(scores: NDArray[np.floating]) -> Floats:
     """(P,) what the platform adds to a bid for the people's sake: the worth of a good click times its chance."""
     return np.asarray(_QUALITY * scores[:, 1])
-
-
-def dislike(ctr: Floats) -> Floats:
-    """(P,) chance that an ad that was not clicked is hidden."""
-    return np.asarray(0.004 + 0.02 * np.exp(-20.0 * ctr))
-
-
-def repin_chance(ctr: Floats) -> Floats:
-    """(P,) chance that an ad is saved, clicked or not."""
-    return np.asarray(np.minimum(0.002 + 0.25 * ctr, 0.5))
 
 
 def _rank(request: Ints, key: Floats) -> Ints:

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from mtmd.config.ab_test import ABTestConfig
 from mtmd.config.base import Frozen
 from mtmd.errors import ConfigError
 
@@ -52,6 +53,13 @@ class WorldConfig(Frozen):
         description="columns that requests have too, of what their users did before; nothing else changes",
     )
 
+    own_reactions: bool = Field(
+        False,
+        exclude_if=lambda own: not own,
+        description="whether hides and saves have a cause of their own, instead of following from the chance of a "
+        "click; nothing else in the logs changes",
+    )
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.new_ads_per_day > self.ads:
@@ -75,6 +83,7 @@ class WorldConfig(Frozen):
         ads: int | None = None,
         further_tasks: bool = False,
         histories: tuple[str, ...] = (),
+        own_reactions: bool = False,
     ) -> Self:
         """The demo's platform at another size; a fortieth of its ads is new each day, as in the demo's.
 
@@ -86,7 +95,13 @@ class WorldConfig(Frozen):
         }  # fmt: skip
         given = {name: size for name, size in sizes.items() if size is not None}
         try:
-            return cls(seed=seed, further_tasks=further_tasks, histories=histories, **given)
+            return cls(
+                seed=seed,
+                further_tasks=further_tasks,
+                histories=histories,
+                own_reactions=own_reactions,
+                **given,
+            )
         except ValidationError as error:
             raise ConfigError(f"the simulated platform is wrong:\n{error}") from error
 
@@ -100,6 +115,7 @@ class FunnelConfig(Frozen):
     """How a request becomes impressions (paper Fig. 2), and how large the day is on which rankers are compared.
 
     The paper gives no number of its own funnel: all of them are readings, sized for the demo's 2,400 ads.
+    `[ab_test]` of a preset has the main ones.
     """
 
     requests: int = Field(
@@ -117,3 +133,13 @@ class FunnelConfig(Frozen):
     budget_spread: float = Field(1.0, ge=0, le=3, description="standard deviation of the log of a budget")
     slices: int = Field(96, ge=1, description="times a day that bids are paced: every quarter of an hour")
     pacing_step: float = Field(0.1, gt=0, lt=1, description="by how much a bid is raised or lowered then")
+
+    @classmethod
+    def of(cls, config: ABTestConfig, requests: int | None = None) -> Self:
+        """The funnel that a preset asks for, with `requests` of a sample instead of its own where they are given."""
+        return cls(
+            requests=config.requests if requests is None else requests,
+            keep=config.keep,
+            slots=config.slots,
+            budget=config.budget,
+        )

@@ -23,8 +23,9 @@ from mtmd.sources.simulated.effects import Effects
 from mtmd.sources.simulated.further_tasks import SCHEMA, Further, FurtherTasks, with_further
 from mtmd.sources.simulated.histories import COLUMNS, DayEvents, Histories
 from mtmd.sources.simulated.population import Population
+from mtmd.sources.simulated.reactions import OwnReactions, following_clicks
 from mtmd.sources.simulated.requests import Pairs, Requests, draw_pairs, draw_requests, request_count
-from mtmd.sources.simulated.streams import generator
+from mtmd.sources.simulated.streams import Floats, generator
 from mtmd.sources.simulated.tables import SCHEMAS, LogBook
 from mtmd.sources.simulated.teacher import TASKS, Scores, score
 from mtmd.sources.simulated.writer import day_writer
@@ -55,6 +56,7 @@ class SimulatedPlatform:
         self.market = AdMarket(self.population)
         self.effects = Effects(self.population)
         self.further_tasks = FurtherTasks(self.population) if config.further_tasks else None
+        self._own_reactions = OwnReactions(self.population) if config.own_reactions else None
         self.book = LogBook(self.population)
         self._histories = Histories(config.histories, self._happened) if config.histories else None
 
@@ -77,13 +79,19 @@ class SimulatedPlatform:
             noise = generator(self.config.seed, "noise", ordinal, start)
             unlogged = noise.standard_normal((2, len(pairs.ad), len(TASKS)))
             scores = score(logits, requests, ads, pairs, unlogged)
-            actions = act(
-                self.config, ads, pairs, scores, generator(self.config.seed, "acts", ordinal, start)
-            )
+            reactions = self.reactions(requests, ads, pairs, scores.truth[:, 0])
+            acts = generator(self.config.seed, "acts", ordinal, start)
+            actions = act(self.config, ads, pairs, scores, reactions, acts)
             further = None
             if self.further_tasks is not None:
                 further = self.further_tasks.happen(requests, ads, pairs, scores, actions, (ordinal, start))
             yield _Block(start, requests, pairs, scores, actions, further)
+
+    def reactions(self, requests: Requests, ads: Ads, pairs: Pairs, ctr: Floats) -> Floats:
+        """(P, 2) chances that an ad is hidden where it was not clicked, and that it is saved; `ctr` (P,) of a click."""
+        if self._own_reactions is None:
+            return following_clicks(ctr)
+        return self._own_reactions.chances(requests, ads, pairs)
 
     def write_day(self, day: date, logs: Path) -> int:
         """Write the tables of a day that are missing; returns the candidate rows drawn, 0 if none was."""

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from mtmd.evaluate.ablation import Ablation
 from mtmd.report.markdown import daily as render
+from mtmd.report.standing import top_words
+from mtmd.report.tables.cold import cold_words
 from mtmd.run import plan_run
 from mtmd.store.files import write_json
 from tests.daily import Done
@@ -43,6 +45,14 @@ def test_metrics_say_what_the_candidate_was_held_against(done: Done, done_live: 
     assert "; champion old, which it displaced." in again
 
 
+def test_metrics_have_every_rival_by_rank_bucket(done: Done) -> None:
+    def titles(page: str) -> list[str]:
+        rivals = ("each rival", "per_slice", "pooled", "champion")
+        return [rival for rival in rivals if f"improvement of mtmd over {rival} by rank bucket" in page]
+
+    assert titles(render.metrics(done.plan, done.evaluated)) == ["each rival", "per_slice", "pooled"]
+
+
 def test_metrics_end_with_what_cuts_would_cost(done: Done) -> None:
     page = render.metrics(done.plan, done.evaluated)
     assert "**Replay on 2026-01-21, by value, whole requests: share of the heavyweight ranker's top 3" in page
@@ -79,6 +89,10 @@ def test_the_verdict_lists_gates_places_and_what_was_reused(next_day: Run) -> No
     assert f"The whole report: `{summary.places['report']}`" in page
     assert "file://" not in page
     assert "An earlier run took this decision" not in page
+    assert page.splitlines()[2] == top_words(summary.report)
+    assert "**LogMAE improvement of mtmd over each rival by rank bucket (0 = top), all tasks" in page
+    assert cold_words(summary.verdict.cold) in page
+    assert "\n| champion | ad_id | ctr | " in page
     assert "An earlier run took this decision" in render.verdict(
         summary.model_copy(update={"repeated": True})
     )

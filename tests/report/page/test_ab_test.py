@@ -33,6 +33,10 @@ def test_in_words_only_what_chance_does_not_explain_differs() -> None:
         f"{head}better in CPC and CTR; worse in OCTR and HDR; not to be told apart in GCTR."
     )
     assert words() == f"{head}not to be told apart in CPC, CTR, GCTR, OCTR, HDR and RPR."
+    assert ab_test_words(planted(CTR=3.0, follows={"HDR": "CTR", "RPR": "CTR"})) == (
+        f"{head}better in CTR; not to be told apart in CPC, GCTR and OCTR. HDR and RPR follow from CTR in this world: "
+        "no further evidence."
+    )
     nothing: dict[str, float | None] = dict.fromkeys(("CPC", "CTR", "GCTR", "OCTR", "HDR", "RPR"))
     assert words(**nothing) == f"{head}nothing to compare."
 
@@ -40,10 +44,12 @@ def test_in_words_only_what_chance_does_not_explain_differs() -> None:
 def test_all_impressions_are_seen_at_once_and_the_tables_are_folded(section: Callable[[ABTest], str]) -> None:
     shown, *folded = section(planted(HDR=3.0)).split("<details>")
     assert "20 samples of 8,000 requests of 2026-01-21" in shown
-    assert "<td>all</td>" in shown
+    assert "<td>the truth</td>" in shown
+    assert "All rankers against per_slice" in shown
+    assert "hands on 16, and 4 of these are shown" in shown
     assert "3.05%<small>[0.91, 5.22]</small>" in shown
     assert "home feed" not in shown
-    assert [one.count("<table") for one in (shown, *folded)] == [1, 3, 4]
+    assert [one.count("<table") for one in (shown, *folded)] == [2, 3, 4]
     assert "Table 4, by goal" in folded[0]
     assert "(paper, Tables 2 to 4)" in shown
     assert "chance against per_slice" in folded[1]
@@ -53,7 +59,7 @@ def test_table_5_is_there_where_the_unconstrained_model_served(section: Callable
     html = section(planted(unconstrained=True))
     assert "(paper, Tables 2 to 5)" in html
     assert "Table 5, constrained against unconstrained" in html
-    assert html.count("<table") == 9
+    assert html.count("<table") == 10
 
 
 def test_it_says_whether_it_decided(inputs: ReportInputs) -> None:
@@ -63,7 +69,7 @@ def test_it_says_whether_it_decided(inputs: ReportInputs) -> None:
     page = render_report(replace(inputs, tested=planted(), verdict=asked))
     assert 'id="ab-test"' in page
     assert NO_PART not in page
-    assert "The gate corrects its p-values over the metrics" in page
+    assert "The gate judges the metrics that follow from no other" in page
     assert "none of 6 metrics" in page
 
 

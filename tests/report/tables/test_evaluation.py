@@ -13,7 +13,6 @@ from mtmd.report.tables.evaluation import (
     Column,
     Table,
     action_table,
-    bucket_table,
     cold_table,
     compared_buckets,
     estimate,
@@ -79,19 +78,6 @@ def test_the_improvement_table_has_the_form_of_the_papers_table_1(report: Evalua
     assert [row[:2] for row in table.texts()[3:]] == [
         ["related pin", "standard"], ["search", "shopping"], ["search", "standard"]
     ]  # fmt: skip
-
-
-def test_the_bucket_table_has_the_form_of_the_papers_table_6(report: EvaluationReport) -> None:
-    table = bucket_table(report, "per_slice")
-    assert [c.name for c in table.columns][3:] == ["0", "1", "2", "3", "4", "all"]
-    assert [row[2] for row in table.rows] == ["ctr", "gctr", "octr"]
-    assert all(
-        (cell.value, cell.low, cell.high) == pytest.approx((0.75, 0.75, 0.75), abs=1e-6)
-        for row in table.rows
-        for cell in row[3:]
-        if isinstance(cell, Estimate)
-    )
-    assert table.title.endswith("(0 = top) on 2026-01-21, with 95% intervals")
 
 
 def test_an_estimate_has_an_interval_where_the_candidate_was_compared(report: EvaluationReport) -> None:

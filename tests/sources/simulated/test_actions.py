@@ -26,10 +26,14 @@ def test_actions_follow_the_truth_not_the_teacher() -> None:
     pairs = Pairs(np.repeat(np.arange(count // 4), 4), np.tile(np.arange(4), count // 4))
     truth = np.tile([0.3, 0.15, 0.06], (count, 1))
     wrong = np.tile([0.01, 0.009, 0.008], (count, 1))
-    actions = act(CONFIG, ads, pairs, Scores(truth, wrong, truth), generator(0, "test"))
+    reactions = np.tile([0.02, 0.05], (count, 1))
+    actions = act(CONFIG, ads, pairs, Scores(truth, wrong, truth), reactions, generator(0, "test"))
     assert actions.clicked.mean() == pytest.approx(0.3, abs=0.01)
     assert actions.good_clicked.mean() == pytest.approx(0.15, abs=0.008)
     assert actions.outbound_clicked.mean() == pytest.approx(0.06, abs=0.005)
+    assert actions.hidden.mean() == pytest.approx(0.7 * 0.02, abs=0.003)  # of what was not clicked
+    assert actions.repinned.mean() == pytest.approx(0.05, abs=0.005)
+    assert not (actions.hidden & actions.clicked).any()
     assert not (actions.good_clicked & ~actions.clicked).any()
     assert not (actions.outbound_clicked & ~actions.clicked).any()
 

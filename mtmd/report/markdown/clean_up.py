@@ -1,0 +1,34 @@
+"""What a clean-up removes and what it leaves, for its artifact."""
+
+from mtmd.jobs.clean_up import CleanUp
+
+
+def clean_up(planned: CleanUp, dry_run: bool) -> str:
+    """What goes and what stays, by kind; then path by path, at most a hundred."""
+    kinds = dict.fromkeys((*planned.kept, *(output.kind for output in planned.removable)))
+    going = {kind: [output for output in planned.removable if output.kind == kind] for kind in kinds}
+    verb = "would be removed (dry run)" if dry_run else "are removed"
+    head = f"## {len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB, {verb}"
+    counts = [
+        f"| {kind} | {len(outputs)} | {sum(output.bytes for output in outputs) / 1e6:,.1f} "
+        f"| {planned.kept.get(kind, 0)} |"
+        for kind, outputs in going.items()
+    ]
+    paths = [f"- `{output.path}`: {output.why}" for output in planned.removable[:100]]
+    more = [f"- and {len(planned.removable) - 100} more"] if len(planned.removable) > 100 else []
+    standing = ", ".join(f"`{name}`" for name in planned.standing) or "none"
+    return "\n".join(
+        [
+            head,
+            "",
+            f"newest run: {planned.newest}; kept for rollbacks: {standing}",
+            "",
+            "| kind | go | MB | stay |",
+            "|:--|--:|--:|--:|",
+            *counts,
+            "",
+            *paths,
+            *more,
+            "",
+        ]
+    )
