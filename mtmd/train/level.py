@@ -24,7 +24,7 @@ def move_level(model: RankingModel, newest: Callable[[], Iterable[Batch]]) -> Te
     """Shift the biases until the mean log-score of each level is the teacher's; returns the shifts, in logits.
 
     A level is what has a bias of its own: a row of `model.level_of`, and a task. Each conditional probability of the
-    task tree is fitted by itself: mean log P(task | parent) of the teacher and of the model over the pairs that have
+    task tree is fitted by itself: weighted mean log P(task | parent) of the teacher and of the model over the pairs with
     both. (levels, T) float64; a level without pairs stays where it is. `newest` is gone through several times.
     """
     total = torch.zeros(model.levels, len(model.parents), dtype=torch.float64)
@@ -41,7 +41,7 @@ def move_level(model: RankingModel, newest: Callable[[], Iterable[Batch]]) -> Te
 
 
 def _sums(model: RankingModel, batches: Iterable[Batch]) -> tuple[Tensor, Tensor, Tensor]:
-    """Per level and task, float64: what the log-scores lack, their slope in the bias, the number of pairs."""
+    """Per level and task, float64: what the log-scores lack, their slope in the bias, the weights of the pairs."""
     shape = (model.levels, len(model.parents))
     lack, slope, pairs = (torch.zeros(shape, dtype=torch.float64) for _ in range(3))
     for batch in batches:
@@ -49,9 +49,10 @@ def _sums(model: RankingModel, batches: Iterable[Batch]) -> tuple[Tensor, Tensor
         log_p = _conditional(model(batch).double(), model.parents)
         wanted = _conditional(batch.teacher.double().log(), model.parents).clamp(max=_MOST)
         known = wanted.isfinite()
-        lack.index_add_(0, level, torch.where(known, wanted - log_p, 0.0))
-        slope.index_add_(0, level, torch.where(known, 1.0 - log_p.exp(), 0.0))
-        pairs.index_add_(0, level, known.double())
+        weight = known.double() if batch.weight is None else known * batch.weight[:, None].double()
+        lack.index_add_(0, level, torch.where(known, wanted - log_p, 0.0) * weight)
+        slope.index_add_(0, level, torch.where(known, 1.0 - log_p.exp(), 0.0) * weight)
+        pairs.index_add_(0, level, weight)
     return lack, slope, pairs
 
 
