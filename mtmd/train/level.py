@@ -24,8 +24,9 @@ def move_level(model: RankingModel, newest: Callable[[], Iterable[Batch]]) -> Te
     """Shift the biases until the mean log-score of each level is the teacher's; returns the shifts, in logits.
 
     A level is what has a bias of its own: a row of `model.level_of`, and a task. Each conditional probability of the
-    task tree is fitted by itself: weighted mean log P(task | parent) of the teacher and of the model over the pairs with
-    both. (levels, T) float64; a level without pairs stays where it is. `newest` is gone through several times.
+    task tree is fitted by itself: mean log P(task | parent) of the teacher and of the model over the pairs that have
+    both, weighted where they have weights. (levels, T) float64; a level without pairs stays where it is. `newest` is
+    gone through several times.
     """
     total = torch.zeros(model.levels, len(model.parents), dtype=torch.float64)
     for _ in range(_STEPS):
@@ -41,7 +42,7 @@ def move_level(model: RankingModel, newest: Callable[[], Iterable[Batch]]) -> Te
 
 
 def _sums(model: RankingModel, batches: Iterable[Batch]) -> tuple[Tensor, Tensor, Tensor]:
-    """Per level and task, float64: what the log-scores lack, their slope in the bias, the weights of the pairs."""
+    """Per level and task, float64: what the log-scores lack, their slope in the bias, the number of pairs."""
     shape = (model.levels, len(model.parents))
     lack, slope, pairs = (torch.zeros(shape, dtype=torch.float64) for _ in range(3))
     for batch in batches:
@@ -52,7 +53,7 @@ def _sums(model: RankingModel, batches: Iterable[Batch]) -> tuple[Tensor, Tensor
         weight = known.double() if batch.weight is None else known * batch.weight[:, None].double()
         lack.index_add_(0, level, torch.where(known, wanted - log_p, 0.0) * weight)
         slope.index_add_(0, level, torch.where(known, 1.0 - log_p.exp(), 0.0) * weight)
-        pairs.index_add_(0, level, weight)
+        pairs.index_add_(0, level, (weight > 0).double())
     return lack, slope, pairs
 
 

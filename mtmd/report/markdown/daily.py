@@ -25,6 +25,7 @@ from mtmd.report.tables.evaluation import (
     action_table,
     bucket_table,
     cold_table,
+    explored_table,
     improvement_table,
     logmae_table,
 )
@@ -74,6 +75,7 @@ def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
         *(improvement_table(report, rival) for rival in rivals),
         bucket_table(report, "per_slice"),
         cold_table(report),
+        *([explored_table(report)] if report.explored else []),
         action_table(report),
         replay_table(replay),
     ]

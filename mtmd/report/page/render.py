@@ -23,7 +23,7 @@ from mtmd.report.page.quality import observed, quality, short
 from mtmd.report.page.towers import TowerMeans, gates_map, routing
 from mtmd.report.page.verdict import brief, details, headline, rival_tables
 from mtmd.report.tables.ab_test import bound_tables, change_table, paper_tables
-from mtmd.report.tables.evaluation import cold_table
+from mtmd.report.tables.evaluation import cold_table, explored_table
 from mtmd.report.tables.replay import replay_slices_table, replay_table, replay_words
 from mtmd.train.results import FitResult
 from mtmd.validate.results import DayValidation, WindowValidation
@@ -77,6 +77,7 @@ _FUNCTIONS = (
     change_table,
     cold_table,
     comparisons.ab_test_words,
+    explored_table,
     gates_map,
     paper_tables,
     replay_charts,
