@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from benchmarks.runs import extracted, plan_of
+from benchmarks.seeds import MODELS
 from mtmd.abtest.rankers import ModelRanker
 from mtmd.abtest.traffic import draw_traffic
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.evaluate.predictors import score_day
 from mtmd.extract.shards import Shard, open_shard
-from mtmd.model.build import KINDS, ModelKind
+from mtmd.model.build import ModelKind
 from mtmd.model.ranker import RankingModel
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.run import RunPlan
@@ -124,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("presets", nargs="+", help="names, or paths to .toml files; of simulated logs")
     parser.add_argument("--as-of", type=date.fromisoformat, required=True, help="the held-out day")
     parser.add_argument("--window-days", type=int, help="training days before it; the presets' when left out")
-    parser.add_argument("--models", choices=KINDS, nargs="+", default=list[ModelKind](KINDS))
+    parser.add_argument("--models", choices=MODELS, nargs="+", default=list[ModelKind](MODELS))
     parser.add_argument("--requests", type=int, default=2_000, help="whose eligible pairs are scored")
     parser.add_argument("--seed", type=int, default=0, help="of the trainings")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
