@@ -165,7 +165,8 @@ def _report(plan: RunPlan, shards: Sequence[ShardRef]) -> EvaluationReport:
         kind: score_day(load_trained(plan, train(plan, kind, window)), shard, declarations) for kind in MODELS
     }
     cold = cold_rows(shard, map(_opened, window), declarations, plan.preset.evaluation)
-    medians = window_medians(map(_opened, window), declarations)
+    chosen = plan.preset.evaluation.rows == "chosen"
+    medians = window_medians(map(_opened, window), declarations, chosen=chosen)
     return evaluate_predictors(
         plan.as_of,
         declarations,

@@ -195,8 +195,8 @@ def test_a_mistyped_command_is_answered_with_what_was_meant(capsys: pytest.Captu
 def test_an_unknown_preset_fails_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--preset", "dmeo", "--artifacts", str(tmp_path)]) == 1
     assert (
-        "preset 'dmeo' not found; use one of ['demo', 'five-tasks', 'histories', 'kuairand', 'kuairand-histories', "
-        "'scale', 'tiny'] or a path to a .toml" in capsys.readouterr().err
+        "preset 'dmeo' not found; use one of ['demo', 'explored', 'five-tasks', 'histories', 'kuairand', "
+        "'kuairand-histories', 'scale', 'tiny'] or a path to a .toml" in capsys.readouterr().err
     )
 
 

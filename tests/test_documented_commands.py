@@ -40,6 +40,9 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.seeds --preset histories --as-of 2026-01-25 --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.seeds --preset kuairand-histories --as-of 2022-04-30 --threads 1": "likewise",
     ".venv/bin/mtmd simulate --preset histories --until 2026-01-25": "tests/jobs/test_simulation.py",
+    ".venv/bin/mtmd simulate --preset explored --until 2026-01-25": "likewise",
+    ".venv/bin/python -m benchmarks.eligible demo explored --as-of 2026-01-25 --threads 1": "tests/benchmarks/"
+    "test_eligible.py",
     ".venv/bin/mtmd import-kuairand --preset kuairand-histories --source /path/to/kuairand-pure": "the story's "
     "`make run-kuairand` imports; tests/sources/kuairand/test_histories.py has these columns",
     ".venv/bin/python -m benchmarks.feature_rates": "tests/benchmarks/test_feature_rates.py",

@@ -18,6 +18,7 @@ from mtmd.sources.simulated import further_tasks
 from mtmd.sources.simulated.actions import Bools
 from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.config import FunnelConfig
+from mtmd.sources.simulated.eligibility import eligible
 from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.sources.simulated.population import Users
 from mtmd.sources.simulated.reactions import following_clicks
@@ -116,19 +117,6 @@ def draw_traffic(platform: SimulatedPlatform, day: date, config: FunnelConfig, s
         request_rows=platform.request_rows(drawn, ordinal, start).take(order),
         ad_rows=platform.book.ads(ads).take(np.argsort(np.argsort(ads.ad_id))),  # the table is in order of id
     )
-
-
-def eligible(requests: Requests, ads: Ads, broad: int) -> Pairs:
-    """Ads that target a request: on its topic, on an interest of its user, or for everybody (the most popular)."""
-    wanted = np.zeros((len(requests), int(ads.topic.max()) + 1), np.bool_)
-    rows = np.arange(len(requests))
-    for topic in (requests.topic, *requests.users.interests.T):
-        known = topic < wanted.shape[1]  # a topic may have no ad
-        wanted[rows[known], topic[known]] = True
-    allowed = wanted[:, ads.topic]  # (R, A)
-    allowed[:, np.argsort(-ads.popularity, kind="stable")[:broad]] = True
-    request, ad = np.nonzero(allowed)
-    return Pairs(request, ad)
 
 
 def _score(

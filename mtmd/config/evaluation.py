@@ -1,7 +1,7 @@
 """`[evaluation]` of a preset: buckets, intervals and the replay of held-out metrics."""
 
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,6 +38,13 @@ class EvaluationConfig(Frozen):
         exclude_if=lambda names: names is None,
         description="categorical features whose values that the window never had are evaluated apart; when omitted, "
         "those of user_id and ad_id that are declared",
+    )
+
+    rows: Literal["all", "chosen"] = Field(
+        "all",
+        exclude_if=lambda rows: rows == "all",
+        description="which candidates of the held-out day the tables, gates and the replay are about: all, or those "
+        "that were not drawn at random; the table of explored candidates has both, whatever this says",
     )
 
     @model_validator(mode="after")

@@ -37,6 +37,13 @@ class TrainingConfig(Frozen):
         le=1,
         description="a pair's KL is divided by the model's own score to this power; 0 is the paper's loss",
     )
+    explored_weight: float = Field(
+        1.0,
+        ge=0,
+        lt=inf,
+        exclude_if=lambda weight: weight == 1.0,
+        description="how much a candidate that was drawn at random counts in the loss; a chosen one counts once",
+    )
     validation_fraction: float = Field(
         0.05, gt=0, lt=0.5, description="requests of the window kept for early stop"
     )

@@ -12,6 +12,7 @@ from mtmd.config import Declarations, EvaluationConfig, Slice
 from mtmd.errors import EvaluationError
 from mtmd.evaluate.bootstrap import compare, resample
 from mtmd.evaluate.cold import Cold, cold_metrics
+from mtmd.evaluate.explored import explored_metrics
 from mtmd.evaluate.held_out import HeldOutDay, SliceRows, cut
 from mtmd.evaluate.metrics import (
     Floats,
@@ -23,7 +24,7 @@ from mtmd.evaluate.metrics import (
     row_errors,
     row_log_loss,
 )
-from mtmd.evaluate.report import ALL, EvaluationReport, SliceMetrics
+from mtmd.evaluate.report import ALL, EvaluationReport, ExploredMetrics, SliceMetrics
 
 METRICS_FORMAT = 3  # raise it whenever the same predictions of the same rows would give another report
 _MEANS = ("logmae", "kl", "mae", "bce", "mean_prediction", "mean_teacher")  # over all rows
@@ -45,17 +46,19 @@ def evaluate_predictors(
     `cold` says of features which of the P rows have a value that the window never had.
 
     A bucket of an aggregate is the union of that bucket over the task's slices. Values where the task does
-    not apply are not read. Raises EvaluationError naming predictor, slice and count of bad values.
+    not apply are not read. `config.rows` says whether explored rows count in all but the table of explored
+    rows. Raises EvaluationError naming predictor, slice and count of bad values.
     """
     day.check(declarations)
     _check_predictions(day, predictions, candidate)
-    slices = list(cut(day, declarations, config.buckets))
+    judged, tasks = day.judged(config), declarations.domains.task_names
+    slices = list(cut(judged, declarations, config.buckets))
     metrics: list[SliceMetrics] = []
     for predictor, log_p in predictions.items():
         scored = [_score(predictor, part, log_p, day.request[part.rows], config.buckets) for part in slices]
         by_slice = {part.slice: part for part in scored}
         metrics += [m for where in declarations.domains.slices for m in _rows(predictor, by_slice[where])]
-        for task in declarations.domains.task_names:
+        for task in tasks:
             parts = [part for part in scored if part.slice.task == task]
             if parts:
                 metrics += _rows(predictor, _aggregate(task, parts))
@@ -65,15 +68,38 @@ def evaluate_predictors(
         predictors=tuple(predictions),
         buckets=config.buckets,
         metrics=tuple(metrics),
-        comparisons=compare(resample(day, slices, predictions, config), candidate, config.confidence),
-        cold=tuple(
-            cold_metrics(
-                cold, day.request, slices, predictions, declarations.domains.task_names, config, candidate
-            )
-        ),
+        comparisons=compare(resample(judged, slices, predictions, config), candidate, config.confidence),
+        cold=tuple(cold_metrics(cold, day.request, slices, predictions, tasks, config, candidate)),
+        explored=() if day.explored is None else _explored(day, day.explored, declarations, predictions),
         confidence=config.confidence,
         seed_noise=config.seed_noise,
     )
+
+
+def _explored(
+    day: HeldOutDay,
+    explored: NDArray[np.bool_],
+    declarations: Declarations,
+    predictions: Mapping[str, NDArray[np.floating]],
+) -> tuple[ExploredMetrics, ...]:
+    """Of all rows, whichever of them the other tables are about."""
+    parts = list(cut(day, declarations, 1))
+    for predictor, log_p in predictions.items():
+        for part in parts:
+            _log_probabilities(predictor, part, log_p)
+    return tuple(explored_metrics(explored, parts, predictions, declarations.domains.task_names))
+
+
+def _log_probabilities(predictor: str, part: SliceRows, log_p: NDArray[np.floating]) -> Floats:
+    """(N,) of the slice's rows; raises EvaluationError where one is none."""
+    raw = log_p[part.rows, part.task]
+    bad = np.flatnonzero(~(np.isfinite(raw) & (raw <= _ROUNDING)))
+    if len(bad):
+        raise EvaluationError(
+            f"predictor {predictor!r} on {part.slice}: {len(bad)} of {len(raw)} values are not finite "
+            f"log-probabilities ≤ 0, such as {raw[bad[0]]}; do not promote this model, look at its training"
+        )
+    return clip_log_p(raw)
 
 
 @dataclass(frozen=True)
@@ -113,14 +139,7 @@ def _check_predictions(
 def _score(
     predictor: str, part: SliceRows, log_p: NDArray[np.floating], request: Integers, buckets: int
 ) -> _Scored:
-    raw = log_p[part.rows, part.task]
-    bad = np.flatnonzero(~(np.isfinite(raw) & (raw <= _ROUNDING)))
-    if len(bad):
-        raise EvaluationError(
-            f"predictor {predictor!r} on {part.slice}: {len(bad)} of {len(raw)} values are not finite "
-            f"log-probabilities ≤ 0, such as {raw[bad[0]]}; do not promote this model, look at its training"
-        )
-    own = clip_log_p(raw)
+    own = _log_probabilities(predictor, part, log_p)
     shown, shown_bucket = own[part.observed], part.bucket[part.observed]
     by_row = {
         **row_errors(own, part.teacher),

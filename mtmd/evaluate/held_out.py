@@ -4,13 +4,13 @@ P candidate rows in the day's order, T tasks, R requests, B rank buckets; N rows
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtmd.config import Declarations, Slice
+from mtmd.config import Declarations, EvaluationConfig, Slice
 from mtmd.errors import EvaluationError, LogsError
 from mtmd.evaluate.metrics import Integers, TeacherTargets, rank_buckets
 from mtmd.extract.shards import Shard
@@ -25,6 +25,7 @@ class HeldOutDay:
     impressed   (P,) bool
     domain      (P,) integers, surface · |products| + product
     request     (P,) integers, row of the request
+    explored    (P,) bool, drawn at random from the eligible ads; None where the day has no such row
     """
 
     teacher: NDArray[np.float32]
@@ -32,17 +33,29 @@ class HeldOutDay:
     impressed: NDArray[np.bool_]
     domain: Integers
     request: Integers
+    explored: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, shard: Shard, declarations: Declarations) -> Self:
         """From a day's shard."""
+        explored = shard.explored.numpy().astype(np.bool_)
         return cls(
             teacher=shard.teacher.numpy(),
             labels=shard.labels.numpy(),
             impressed=shard.impressed.numpy().astype(np.bool_),
             domain=shard.domain(len(declarations.domains.products)).numpy(),
             request=shard.request_row.numpy().astype(np.int64),
+            explored=explored if explored.any() else None,
         )
+
+    def judged(self, config: EvaluationConfig) -> Self:
+        """The day as tables, gates and the replay see it: without the explored rows' scores, where those do not count.
+
+        A row without a score is in no slice, and no row moves.
+        """
+        if config.rows == "all" or self.explored is None:
+            return self
+        return replace(self, teacher=np.where(self.explored[:, None], np.float32(np.nan), self.teacher))
 
     def check(self, declarations: Declarations) -> None:
         """Raise EvaluationError where the arrays do not fit each other or the declared tasks."""

@@ -131,6 +131,23 @@ class ColdMetrics(Frozen):
     )
 
 
+class ExploredMetrics(Frozen):
+    """A task's rows that were drawn at random from the eligible ads, and its chosen rows, over all of its slices.
+
+    Each by predictor; None without rows.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    task: str
+    rows: int = Field(description="explored candidate rows with a teacher score for the task")
+    chosen: int = Field(description="the task's other rows")
+    logmae: dict[str, float | None] = Field(description="mean |ln p̂ − ln teacher| of the explored rows")
+    logmae_of_chosen: dict[str, float | None]
+    calibration: dict[str, float | None] = Field(description="mean p̂ / mean teacher of the explored rows")
+    calibration_of_chosen: dict[str, float | None]
+
+
 class EvaluationReport(Frozen):
     """Every predictor on the held-out day; ablations join as further predictors.
 
@@ -146,6 +163,9 @@ class EvaluationReport(Frozen):
     comparisons: tuple[Comparison, ...]
     cold: tuple[ColdMetrics, ...] = Field(
         (), exclude_if=lambda cold: not cold, description="feature by feature, task by task"
+    )
+    explored: tuple[ExploredMetrics, ...] = Field(
+        (), exclude_if=lambda explored: not explored, description="task by task; empty without explored rows"
     )
     confidence: float = Field(description="of the comparisons' intervals, such as 0.95")
     seed_noise: float = Field(

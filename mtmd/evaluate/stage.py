@@ -94,18 +94,25 @@ def _reports(
     predictions: dict[str, NDArray[np.floating]] = {
         model.name: score_day(load_trained(plan, model), shard, declarations) for model in trained
     }
-    medians = window_medians((open_shard(Path(ref.path)) for ref in days.window), declarations)
+    config = plan.preset.evaluation
+    window = (open_shard(Path(ref.path)) for ref in days.window)
+    medians = window_medians(window, declarations, chosen=config.rows == "chosen")
     predictions["constant"] = predict_constant(medians, day)
     if champion is not None:
         predictions["champion"] = _champion_scores(plan, champion, shard)
-    config = plan.preset.evaluation
     window = (open_shard(Path(ref.path)) for ref in days.window)
     cold = cold_rows(shard, window, declarations, config)
     report = evaluate_predictors(plan.as_of, declarations, day, predictions, config, cold=cold)
     bids = day_bids(plan.source, shard, declarations, plan.workspace.shards / "digests")
     reference = "per_slice" if champion is None else "champion"
     replay = replay_day(
-        plan.as_of, declarations, day, bids[shard.ad_row.numpy()], predictions, config, reference=reference
+        plan.as_of,
+        declarations,
+        day.judged(config),
+        bids[shard.ad_row.numpy()],
+        predictions,
+        config,
+        reference=reference,
     )
     return report, replay
 

@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from mtmd.config import Declarations, SideSchema
 from mtmd.errors import LogsError
 from mtmd.extract.list_files import LENGTH, START, ListFiles, list_file
-from mtmd.extract.shards import FileRecord
+from mtmd.extract.shards import EXPLORED, FileRecord
 from mtmd.extract.sources import check_keys, make_keys
 from mtmd.logs.contract import TABLES
 from mtmd.logs.encoding import encode
@@ -60,6 +60,7 @@ def write_tables(
     columns["requests"]["candidate_count"][:] = np.diff(starts)
     with ThreadPoolExecutor(len(TABLES)) as pool:
         paths = [directory / name for name in _files(declarations)]
+        paths += [path for path in (directory / EXPLORED,) if path.exists()]
         return rows, {path.name: record for path, record in zip(paths, pool.map(_record, paths), strict=True)}
 
 
@@ -85,7 +86,10 @@ def _candidates(
             "labels": (np.int8, (rows, len(tasks))),
         },
     )
-    names = ("impressed", "position", *(name for task in tasks for name in (task.name, task.label)))
+    names = (
+        "impressed", "position", "explored", *(name for task in tasks for name in (task.name, task.label))
+    )  # fmt: skip
+    explored: Columns = {}
     for place, batch in _batches(connection, "shard_candidates", names, rows):
         raw = batch.column("source_row")
         for name in ("request_row", "ad_row"):
@@ -95,6 +99,9 @@ def _candidates(
             raise LogsError("candidates have a null impressed; correct the day's files and run again")
         columns["impressed"][place] = raw.field("impressed").cast(pa.int8())
         columns["position"][place] = pc.fill_null(raw.field("position"), -1)
+        if pc.any(raw.field("explored")).as_py():  # a null is false, and null where there is nothing else
+            explored = explored or create_columns(path.with_name(EXPLORED), {"explored": (np.int8, (rows,))})
+            explored["explored"][place] = pc.fill_null(raw.field("explored"), False).cast(pa.int8())
         for t, task in enumerate(tasks):
             columns["teacher"][place, t] = pc.fill_null(raw.field(task.name), float("nan"))
             columns["labels"][place, t] = pc.fill_null(raw.field(task.label).cast(pa.int8()), -1)

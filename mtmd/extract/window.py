@@ -7,6 +7,7 @@ Shapes: R requests, A ads, P pairs of a batch, T tasks.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import cached_property
 
@@ -39,10 +40,12 @@ class WindowData:
         validation_fraction: float,
         seed: int,
         sample_fraction: float = 1.0,
+        explored_weight: float = 1.0,
     ) -> None:
         """Raises ConfigError when a side of the split is empty, StorageError for shards of other widths.
 
         `sample_fraction` of the requests outside validation are trained on, the same ones whatever the seed.
+        `explored_weight` is how much an explored candidate counts in every mean; another one counts once.
         """
         for shard in shards:
             check_fits(shard, declarations)
@@ -51,6 +54,7 @@ class WindowData:
         self._fraction = validation_fraction
         self._sample = sample_fraction
         self._seed = seed
+        self._explored_weight = explored_weight
         self._sizes = [len(self._rows(shard, validation=False)) for shard in self.shards]
         held = sum(len(self._rows(shard, validation=True)) for shard in self.shards)
         if not sum(self._sizes) or not held:
@@ -73,23 +77,34 @@ class WindowData:
             batches += [(day, piece) for piece in split_evenly(shuffled.int(), batch_requests)]
         for place in random.permutation(len(batches)):
             day, piece = batches[place]
-            yield gather_batch(self.shards[day], piece.long().sort().values, self.declarations)
+            yield self._batch(self.shards[day], piece.long().sort().values)
 
     def validation(self, batch_requests: int) -> Iterator[Batch]:
         """Every validation request once, oldest day first, in a fixed order."""
         for shard in self.shards:
             for rows in split_evenly(self._rows(shard, validation=True), batch_requests):
-                yield gather_batch(shard, rows, self.declarations)
+                yield self._batch(shard, rows)
 
     def newest(self, days: int, batch_requests: int) -> Iterator[Batch]:
         """Every training request of the newest `days` days once, in a fixed order."""
         for shard in sorted(self.shards, key=lambda shard: shard.day)[-days:]:
             for rows in split_evenly(self._rows(shard, validation=False), batch_requests):
-                yield gather_batch(shard, rows, self.declarations)
+                yield self._batch(shard, rows)
 
     def base_rates(self) -> Tensor:
-        """(|domains|, T) float64: mean teacher score of the training requests; NaN where there is none."""
+        """(|domains|, T) float64: weighted mean teacher score of the training requests; NaN where there is none."""
         return self._base_rates
+
+    def _batch(self, shard: Shard, rows: Tensor) -> Batch:
+        batch = gather_batch(shard, rows, self.declarations)
+        return replace(batch, weight=self._weight(shard, batch.candidate))
+
+    def _weight(self, shard: Shard, candidate: Tensor) -> Tensor | None:
+        """(P,) how much each of these candidates counts; None where each counts once."""
+        if self._explored_weight == 1.0:
+            return None
+        explored = shard.explored.index_select(0, candidate) == 1
+        return torch.where(explored, self._explored_weight, 1.0) if bool(explored.any()) else None
 
     @cached_property
     def _base_rates(self) -> Tensor:
@@ -101,8 +116,11 @@ class WindowData:
             training = torch.from_numpy(self._trained(shard)).index_select(0, shard.request_row)
             domain = shard.domain(products)[training]
             scores = shard.teacher[training]
-            totals.index_add_(0, domain, scores.nan_to_num(nan=0.0).double())
-            counts.index_add_(0, domain, (~scores.isnan()).double())
+            known = (~scores.isnan()).double()
+            if (weight := self._weight(shard, training.nonzero().squeeze(1))) is not None:
+                known *= weight[:, None]
+            totals.index_add_(0, domain, known * scores.nan_to_num(nan=0.0).double())
+            counts.index_add_(0, domain, known)
         return totals / counts
 
     def _rows(self, shard: Shard, *, validation: bool) -> Tensor:

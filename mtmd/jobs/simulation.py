@@ -71,6 +71,8 @@ def simulate_days(
         requests_per_day=requests_per_day or size.requests_per_day,
         users=users or size.users,
         ads=ads or size.ads,
+        candidates_per_request=size.candidates_per_request,
+        explored_per_request=size.explored_per_request,
         further_tasks=further,
         histories=histories,
         own_reactions=size.own_reactions,
@@ -79,6 +81,7 @@ def simulate_days(
         _require_tasks(existing, further, preset, place)
         _require_histories(existing, histories, preset, place)
         _require_reactions(existing, size.own_reactions, preset, place)
+        _require_explored(existing, size.explored_per_request, preset, place)
         if all(value is None for value in (seed, requests_per_day, users, ads)):
             config = existing
     simulate(config, first, until, Path(place), on_day=tell)
@@ -110,4 +113,12 @@ def _require_reactions(world: WorldConfig, wanted: bool, preset: str, place: str
             f"the logs in {place} are of a simulated world where hides and saves {there} a cause of their own, and "
             f"simulation.own_reactions of preset {preset!r} is {str(wanted).lower()}; use another folder, or remove "
             "this one"
+        )
+
+
+def _require_explored(world: WorldConfig, wanted: int | None, preset: str, place: str) -> None:
+    if wanted is not None and world.explored_per_request != wanted:
+        raise LogsError(
+            f"the logs in {place} are of a simulated world with {world.explored_per_request} explored candidates a "
+            f"request, and preset {preset!r} has {wanted}; use another folder, or remove this one"
         )

@@ -22,6 +22,9 @@ OUTCOMES = {
     "hidden": "BOOLEAN",
     "repinned": "BOOLEAN",
 }
+HOW_FOUND = {
+    "explored": "BOOLEAN"
+}  # how a candidate came to be scored; logs without it have chosen ones only
 _JOINED = {"surface": "VARCHAR", "product": "VARCHAR"}  # what a query of candidates has from the other tables
 
 
@@ -33,14 +36,14 @@ def table_columns(declarations: Declarations) -> dict[str, dict[str, str]]:
     one, when a task has the name of a contract column, and as `outcome_columns` does.
     """
     domains = declarations.domains
-    if taken := sorted(set(domains.task_names) & (CANDIDATE_KEYS | OUTCOMES | _JOINED).keys()):
+    if taken := sorted(set(domains.task_names) & (CANDIDATE_KEYS | HOW_FOUND | OUTCOMES | _JOINED).keys()):
         raise ConfigError(f"tasks {taken} have names of contract columns of candidates; rename the tasks")
     ids = {table: id_types(table, declarations.ids) for table in TABLES}
     requests, ads = _REQUESTS | ids["requests"], _ADS | ids["ads"]
     return {
         "requests": _features("requests", declarations.query, requests) | requests,
         "ads": _features("ads", declarations.item, ads) | ads,
-        "candidates": ids["candidates"] | _scores(domains) | outcome_columns(domains),
+        "candidates": ids["candidates"] | _scores(domains) | outcome_columns(domains) | HOW_FOUND,
     }
 
 
@@ -56,6 +59,7 @@ def outcome_columns(domains: Domains) -> dict[str, str]:
     """
     labels = dict.fromkeys((task.label for task in domains.tasks), "BOOLEAN")
     columns = dict.fromkeys(CANDIDATE_KEYS, "an id") | _JOINED | _scores(domains) | OUTCOMES
+    columns |= dict.fromkeys(HOW_FOUND, "how the row was found")
     for task in domains.tasks:
         if columns.get(task.label, "BOOLEAN") != "BOOLEAN":
             booleans = [name for name, kind in OUTCOMES.items() if kind == "BOOLEAN"]
@@ -67,11 +71,12 @@ def outcome_columns(domains: Domains) -> dict[str, str]:
 
 
 def optional_columns(domains: Domains) -> frozenset[str]:
-    """Columns of `candidates` that logs may lack: the contract's outcomes that are the label of no task.
+    """Columns of `candidates` that logs may lack: `explored`, and the contract's outcomes that are no task's label.
 
-    A missing one is read as nulls. `impressed` is always needed, because labels are defined for shown ads only.
+    A missing one is read as nulls; a null `explored` is false. `impressed` is always needed, because labels are defined
+    for shown ads only.
     """
-    return frozenset(OUTCOMES) - {"impressed"} - {task.label for task in domains.tasks}
+    return frozenset(OUTCOMES | HOW_FOUND) - {"impressed"} - {task.label for task in domains.tasks}
 
 
 def _scores(domains: Domains) -> dict[str, str]:

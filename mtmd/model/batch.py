@@ -98,6 +98,7 @@ class Batch:
     pair_domain  (P,) int64, surface · |products| + product
     teacher      (P, T) float32, NaN where the task does not apply
     candidate    (P,) int64, row of the day's `candidates` that the pair came from
+    weight       (P,) float32, how much the pair counts in the loss; None where each counts once
     """
 
     query: SideInput
@@ -107,6 +108,7 @@ class Batch:
     pair_domain: Tensor
     teacher: Tensor
     candidate: Tensor
+    weight: Tensor | None = None
 
     def candidates_of_ads(self) -> Tensor:
         """(A,) int64: how many pairs have each ad."""

@@ -45,7 +45,8 @@ def monitor(
         if champion is not None and day in days:
             source.refresh(day)
             scorer = Scorer.load(registry.verify(champion.model_id))
-            now = _evaluated(scorer, workspace, source, day)
+            figures = _FIGURES.model_copy(update={"rows": chosen.evaluation.rows})
+            now = _evaluated(scorer, workspace, source, day, figures)
             then = read_json(registry.path(champion.model_id) / "metrics.json")
             findings += score_findings(now, EvaluationReport.model_validate(then), chosen.monitor)
             trained = [
@@ -81,13 +82,15 @@ def _record(workspace: Workspace, day: date) -> Path:
     return workspace.monitoring / f"date={day.isoformat()}.json"
 
 
-def _evaluated(scorer: Scorer, workspace: Workspace, source: LogSource, day: date) -> EvaluationReport:
+def _evaluated(
+    scorer: Scorer, workspace: Workspace, source: LogSource, day: date, config: EvaluationConfig
+) -> EvaluationReport:
     """The champion reads the day as its own declarations say; columns that are newer than it are ignored."""
     declarations = scorer.info.declarations
     ref = extract_day(source, day, declarations, workspace.shards, ignore_undeclared=True)
     shard = open_shard(Path(ref.path))
     predictions = {"mtmd": score_shard(scorer, shard)}
-    return evaluate_predictors(day, declarations, HeldOutDay.of(shard, declarations), predictions, _FIGURES)
+    return evaluate_predictors(day, declarations, HeldOutDay.of(shard, declarations), predictions, config)
 
 
 def _shifts(

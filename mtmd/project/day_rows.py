@@ -76,6 +76,7 @@ def check_rows(
     for table, count in (("requests", "count(*)"), ("ads", "count(*)"), (SUMMARY, "sum(candidates)")):
         (row,) = rows(connection, f"select {count} as n from {table}")
         yield fact(Part.ROWS, table.removesuffix("_summary"), counted(row["n"], "row"))
+    yield from _explored(connection, mended["candidates"])
     unknown = {column for table in mended.values() for column in table.unknown}
     for table, (column, key) in _OF_DOMAINS.items():
         if column not in unknown:
@@ -86,6 +87,13 @@ def check_rows(
         for expect in expectations:
             if table not in skipped and _can_be_asked(expect, unknown):
                 yield from _ask(connection, table, expect)
+
+
+def _explored(connection: Connection, candidates: MendedTable) -> Iterator[Finding]:
+    """How many rows are explored, where the logs say it."""
+    if "explored" not in candidates.unknown:
+        (row,) = rows(connection, "select count_if(explored) as n from candidates")
+        yield fact(Part.ROWS, "candidates.explored", counted(row["n"], "row"))
 
 
 def _names(connection: Connection, table: str, column: str, key: str, preset: Preset) -> Iterator[Finding]:

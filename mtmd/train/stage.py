@@ -115,6 +115,7 @@ def window_data(plan: RunPlan, window: Sequence[ShardRef]) -> WindowData:
         validation_fraction=training.validation_fraction,
         seed=training.seed,
         sample_fraction=training.sample_fraction,
+        explored_weight=training.explored_weight,
     )
 
 

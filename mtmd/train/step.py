@@ -1,7 +1,8 @@
 """One update of a model's weights from one batch: the loss, its precision, and deterministic kernels.
 
 The loss is Bernoulli KL(teacher ‖ student) of each task, masked and weighted (paper §2.3). Deviation (`score_power`):
-pairs may be weighted by their score (docs/tuning.md has what it is worth).
+pairs may be weighted by their score (docs/tuning.md has what it is worth). Explored candidates may have a weight of
+their own (`explored_weight`), which the batch brings.
 
 `precision = "auto"` trains in bfloat16 on processors with matrix or vector instructions for it, in float32 elsewhere.
 
@@ -29,7 +30,7 @@ MOST = 1e3  # largest (s / p̂): a pair with a thousandth of the usual score cou
 
 @dataclass(frozen=True)
 class TrainingLoss:
-    """Σ_t w_t · mean over pairs of KL · (s_t / p̂)^power / Σ_t w_t.
+    """Σ_t w_t · weighted mean over pairs of KL · (s_t / p̂)^power / Σ_t w_t.
 
     A pair's KL grows with its probability, so at power 0, the paper's loss, pairs and domains with high scores decide
     nearly alone; at 1 equal relative errors cost about the same everywhere. The divisor is the model's own score, taken
@@ -49,17 +50,17 @@ class TrainingLoss:
         weights = torch.tensor(config.task_weights(tasks))
         return cls(weights, config.score_power, base_rates.nanmean(dim=0).float())
 
-    def __call__(self, log_p: Tensor, teacher: Tensor) -> Tensor:
-        """The loss of a batch: log_p and teacher (P, T)."""
+    def __call__(self, log_p: Tensor, teacher: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The loss of a batch: log_p and teacher (P, T), and each pair's weight (P,), 1 where there is none."""
         rows = bernoulli_kl(log_p, teacher)
         if self.power > 0.0:
             rows = rows * self._divided(log_p.detach())
-        return self.mean(*task_sums(rows, teacher))
+        return self.mean(*task_sums(rows, teacher, weight))
 
     def mean(self, sums: Tensor, counts: Tensor) -> Tensor:
         """Σ_t w_t sums_t / counts_t / Σ_t w_t, from sums over the pairs that have each task: (T,) each."""
         weights = self.task_weights.to(sums.dtype)
-        return (weights * sums / counts.clamp(min=1)).sum() / weights.sum()
+        return (weights * sums / counts.where(counts > 0, 1)).sum() / weights.sum()
 
     def _divided(self, log_p: Tensor) -> Tensor:
         """(s / p̂)^power, at most MOST^power."""
@@ -81,7 +82,7 @@ def training_step(
     optimizer.zero_grad(set_to_none=True)
     with autocast(precision):
         log_p = model(batch)
-    loss = loss_of(log_p, batch.teacher)
+    loss = loss_of(log_p, batch.teacher, batch.weight)
     loss.backward()  # type: ignore[no-untyped-call]
     norm = clip_gradients(model, max_gradient_norm)
     value = float(loss.detach())
@@ -167,7 +168,10 @@ def bernoulli_kl(log_p: Tensor, teacher: Tensor) -> Tensor:
     return torch.where(known, entropy - cross, 0.0)
 
 
-def task_sums(values: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum over the pairs that have the task, and their count: (T,) each."""
+def task_sums(values: Tensor, teacher: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Sum over the pairs that have the task, and their count: (T,) each; weighted where there are weights (P,)."""
     known = ~teacher.isnan()
-    return torch.where(known, values, 0.0).sum(dim=0), known.sum(dim=0)
+    if weight is None:
+        return torch.where(known, values, 0.0).sum(dim=0), known.sum(dim=0)
+    counted = known * weight[:, None]
+    return (torch.where(known, values, 0.0) * counted).sum(dim=0), counted.sum(dim=0)

@@ -179,9 +179,9 @@ class _Run:
         kl, error, count = torch.zeros(3, len(self._tasks), dtype=torch.float64)
         for batch in self._data.validation(self._config.batch_requests):
             log_p = self._model(batch)
-            sums, counts = task_sums(bernoulli_kl(log_p, batch.teacher), batch.teacher)
+            sums, counts = task_sums(bernoulli_kl(log_p, batch.teacher), batch.teacher, batch.weight)
             kl, count = kl + sums, count + counts
-            error = error + task_sums((log_p - batch.teacher.log()).abs(), batch.teacher)[0]
+            error = error + task_sums((log_p - batch.teacher.log()).abs(), batch.teacher, batch.weight)[0]
         if not bool((count > 0).all()):
             raise TrainingError(
                 f"the validation slice has {count.tolist()} rows for tasks {list(self._tasks)}; each needs "

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from mtmd.abtest.traffic import draw_traffic, eligible
+from mtmd.abtest.traffic import draw_traffic
+from mtmd.sources.simulated.eligibility import eligible
 from tests.abtest.funnels import DAY, FUNNEL, tiny_platform, tiny_traffic
 
 

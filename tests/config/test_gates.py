@@ -52,4 +52,4 @@ def test_scores_must_agree_to_one_in_a_hundred_thousand_by_default() -> None:
 def test_nothing_serves_in_a_daily_run_unless_a_preset_asks_for_it() -> None:
     assert ABTestConfig() == ABTestConfig(gate=False, samples=20, requests=8000)
     assert not any(load_preset(name).ab_test.gate for name in preset_names())
-    assert len(preset_names()) == 7
+    assert len(preset_names()) == 8

@@ -268,6 +268,7 @@ def test_columns_that_the_logs_may_lack_stay_away() -> None:
         "position": [None] * 2,
         "repinned": [None] * 2,
         "hidden": [None, True],
+        "explored": [None] * 2,
     }
     exists = np.array([[True, True, True], [True, True, False]])
     table = with_scores(pa.table(bare), np.full((2, 3), 0.5, np.float32), exists, domains)

@@ -72,6 +72,25 @@ def test_the_presets_own_reactions_are_written_and_one_folder_keeps_to_them(tmp_
         simulate_days(NEXT, "tiny", days=1, logs=logs)
 
 
+def test_explored_candidates_are_a_part_of_the_world_that_a_folder_keeps_to(tmp_path: Path) -> None:
+    text = 'base = "tiny"\nname = "{}"\n[simulation]\nusers = 50\nads = 40\nrequests_per_day = 20\n'
+    wide, more = tmp_path / "wide.toml", "candidates_per_request = 6\nexplored_per_request = 2\n"
+    wide.write_text(text.format("wide") + more)
+    logs, other = str(tmp_path / "logs"), str(tmp_path / "other")
+    simulate_days(DAY, str(wide), days=1, logs=logs)
+    assert simulate_days(NEXT, "tiny", days=2, logs=logs).written == 1  # which says nothing of it
+    assert (_world(logs)["candidates_per_request"], _world(logs)["explored_per_request"]) == (6, 2)
+    for day in (DAY, NEXT):
+        found = pq.read_table(Path(logs, "candidates", f"date={day}"), partitioning=None)["explored"]
+        assert found.to_numpy().mean() == pytest.approx(2 / 8, abs=0.05)
+    simulate_days(DAY, "tiny", days=1, logs=other)
+    assert "explored_per_request" not in _world(other)
+    with pytest.raises(
+        LogsError, match=r"with 0 explored candidates a request, and preset '.*wide.toml' has 2"
+    ):
+        simulate_days(NEXT, str(wide), days=1, logs=other)
+
+
 def test_the_presets_histories_are_written_and_one_folder_keeps_to_them(tmp_path: Path) -> None:
     preset, logs, other = str(write_preset(tmp_path)), str(tmp_path / "lists"), str(tmp_path / "tiny")
     simulate_days(DAY, preset, days=1, logs=logs, requests_per_day=20, users=50, ads=40)

@@ -34,6 +34,7 @@ def test_the_tables_of_a_preset_have_the_contracts_columns(tiny_preset: Preset) 
         "outbound_clicked": "BOOLEAN",
         "hidden": "BOOLEAN",
         "repinned": "BOOLEAN",
+        "explored": "BOOLEAN",
     }
     assert columns["requests"]["ts"] == "TIMESTAMP"
     assert columns["requests"]["user_vector"] == "FLOAT[]"
@@ -99,7 +100,13 @@ def test_a_label_of_ones_own_is_a_boolean_outcome_beside_the_contracts() -> None
 
 @pytest.mark.parametrize(
     ("label", "kind"),
-    [("ad_id", "an id"), ("position", "INTEGER"), ("ctr", "FLOAT"), ("surface", "VARCHAR")],
+    [
+        ("ad_id", "an id"),
+        ("position", "INTEGER"),
+        ("ctr", "FLOAT"),
+        ("surface", "VARCHAR"),
+        ("explored", "how the row was found"),
+    ],
 )
 def test_a_label_that_is_a_column_of_another_type_is_an_error(label: str, kind: str) -> None:
     with pytest.raises(

@@ -13,6 +13,23 @@ def test_rows_of_tables_and_domains_are_counted(project: Project) -> None:
     assert len(counts) == 3 + 6
 
 
+def test_explored_candidates_are_counted_where_logs_say_which_they_are(project: Project) -> None:
+    assert not any("explored" in fact for fact in project.facts(Part.ROWS))
+    project.damage(
+        "candidates",
+        "alter table t add column explored boolean",
+        "update t set explored = true where ad_id = (select min(ad_id) from t)",
+    )
+    (fact,) = (fact for fact in project.facts(Part.ROWS) if "explored" in fact)
+    assert 0 < int(fact.removeprefix("candidates.explored: ").split(" ")[0]) < 80
+    assert project.problems() == []
+    project.damage("candidates", "alter table t alter explored type varchar")
+    assert any(
+        problem.startswith("candidates.explored: VARCHAR; BOOLEAN is declared → select * replace (")
+        for problem in project.problems()
+    )
+
+
 @pytest.mark.parametrize(
     ("table", "damages", "beginnings"),
     [

@@ -90,6 +90,21 @@ def test_each_task_is_a_mean_over_its_own_pairs_and_weights_are_shares() -> None
     assert float(loss) == pytest.approx((2 * kl(0.5, 0.25) / 3 + kl(0.5, 0.25)) / 3, rel=1e-6)
 
 
+def test_a_pairs_weight_is_how_often_it_counts() -> None:
+    log_p = torch.tensor([[0.25, 0.25], [0.5, 0.4], [0.1, 0.2]]).log()
+    teacher = torch.tensor([[0.5, torch.nan], [0.3, 0.2], [0.2, 0.1]])
+    loss, weight = loss_of(2.0, 1.0, power=1.0, scale=0.05), torch.tensor([1.0, 3.0, 0.0])
+    repeated = [0, 1, 1, 1]
+    assert float(loss(log_p, teacher, weight)) == pytest.approx(
+        float(loss(log_p[repeated], teacher[repeated]))
+    )
+    sums, counts = task_sums(torch.ones(3, 2), teacher, weight)
+    assert (sums.tolist(), counts.tolist()) == ([4.0, 3.0], [4.0, 3.0])
+    # A mean does not depend on the size of the weights, however small; pairs without any weight cost nothing.
+    assert float(loss(log_p, teacher, 1e-3 * weight)) == pytest.approx(float(loss(log_p, teacher, weight)))
+    assert float(loss(log_p, teacher, torch.zeros(3))) == 0.0
+
+
 def test_a_task_without_pairs_in_the_batch_adds_nothing() -> None:
     log_p = torch.full((2, 2), 0.25).log().requires_grad_()
     loss = loss_of(1.0, 1.0)(log_p, torch.tensor([[0.5, torch.nan]] * 2))

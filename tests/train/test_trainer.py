@@ -136,9 +136,13 @@ def shards(tiny_logs: Path, tiny_preset: Preset, tmp_path_factory: pytest.TempPa
     )
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 def test_the_record_holds_what_the_returned_model_scores(
-    window: RandomWindow, tiny_preset: Preset, tmp_path: Path
+    window: RandomWindow, tiny_preset: Preset, tmp_path: Path, weighted: bool
 ) -> None:
+    weight = torch.arange(len(window.held_out.candidate)) % 3 * 0.5
+    if weighted:
+        window.held_out = replace(window.held_out, weight=weight)
     model, result = fit("mtmd", window, tiny_preset, tmp_path)
     with torch.no_grad():
         log_p = model(window.held_out).double().numpy()
@@ -146,10 +150,10 @@ def test_the_record_holds_what_the_returned_model_scores(
     p = np.exp(log_p)
     kl = teacher * np.log(teacher / p) + (1 - teacher) * np.log((1 - teacher) / (1 - p))
     best = result.epochs[result.best_epoch - 1]
-    assert best.validation_loss == pytest.approx(
-        np.average(np.nanmean(kl, axis=0), weights=[2, 1, 1]), rel=1e-4
-    )
-    logmae = np.nanmean(np.abs(log_p - np.log(teacher)), axis=0)
+    counted = np.where(np.isnan(teacher), 0.0, weight.numpy()[:, None] if weighted else 1.0)
+    means = np.nansum(kl * counted, axis=0) / counted.sum(axis=0)
+    assert best.validation_loss == pytest.approx(np.average(means, weights=[2, 1, 1]), rel=1e-4)
+    logmae = np.nansum(np.abs(log_p - np.log(teacher)) * counted, axis=0) / counted.sum(axis=0)
     assert best.validation_logmae == pytest.approx(
         dict(zip(("ctr", "gctr", "octr"), logmae, strict=True)), rel=1e-4
     )

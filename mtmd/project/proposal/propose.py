@@ -198,6 +198,7 @@ def _understood(
         *roles.time.understood,
         f"surface is {of(roles.surface.look)}, product is {of(roles.product.look)}, "
         f"what was shown is {of(roles.impressed)}",
+        *([] if roles.explored is None else [f"what was drawn at random is {roles.explored.name}"]),
         *(
             f"task {task.name}: {task.label} happened"
             + (f", only after {task.parent}" if task.parent else "")

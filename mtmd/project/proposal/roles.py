@@ -50,6 +50,7 @@ class Roles:
     bid: Look | None
     impressed: Look | None
     position: Look | None
+    explored: Look | None
 
     @property
     def other_times(self) -> set[str]:
@@ -62,7 +63,7 @@ class Roles:
         parts = {
             "requests": (self.request.own, self.user, self.surface.look),
             "ads": (self.ad.own, self.product.look, self.goal, self.bid),
-            "candidates": (self.impressed, self.position),
+            "candidates": (self.impressed, self.position, self.explored),
         }
         names = {table: {look.name for look in looks if look} for table, looks in parts.items()}
         names["requests"].add(self.time.chosen.look.name)
@@ -100,6 +101,7 @@ def find_roles(
         ),
         impressed=_named("impressed", (look for look in pairs if look.is_truth)),
         position=_named("position", (look for look in pairs if look.has_whole_values and not look.is_unique)),
+        explored=_named("explored", (look for look in pairs if look.is_truth)),
     )
 
 

@@ -13,7 +13,7 @@ from mtmd.project.proposal.tasks import ProposedTask
 _ROOT_WIDTH, _CHILD_WIDTH = 64, 32
 _USUAL_WINDOW, _LEAST_WINDOW, _FULL_WINDOW = 24, 7, 20
 _POSITIONS = {"INTEGER", "SMALLINT", "USMALLINT", "TINYINT", "UTINYINT"}  # read as INTEGER without a cast
-_KEYS = {"request_id", "ad_id", "impressed", "position", "surface", "product"}
+_KEYS = {"request_id", "ad_id", "impressed", "position", "explored", "surface", "product"}
 _ROWS_OF = {
     "requests": "one row per ad request of one day",
     "ads": "one row per ad as known at the start of one day",
@@ -62,6 +62,8 @@ def candidate_columns(roles: Roles, tasks: Sequence[ProposedTask]) -> list[str]:
         position = roles.position
         whole = sql_name(position.name) if position.type in _POSITIONS else position.whole("integer")
         columns.append(_where(shown, whole, "position"))
+    if roles.explored is not None:
+        columns.append(_named(roles.explored.truth, "explored"))
     return columns
 
 

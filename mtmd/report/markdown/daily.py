@@ -26,6 +26,7 @@ from mtmd.report.tables.cold import cold_gate_table, cold_words
 from mtmd.report.tables.evaluation import (
     action_table,
     cold_table,
+    explored_table,
     improvement_table,
     logmae_table,
 )
@@ -76,6 +77,7 @@ def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
         rivals_by_bucket(report),
         *(bucket_table(report, rival) for rival in rivals),
         cold_table(report),
+        *([explored_table(report)] if report.explored else []),
         action_table(report),
         replay_table(replay),
     ]

@@ -25,7 +25,7 @@ from mtmd.report.page.verdict import brief, details, headline, rival_tables
 from mtmd.report.standing import RIVAL_NAMES, standing, top_words
 from mtmd.report.tables.ab_test import bound_tables, paper_tables, whole_tables
 from mtmd.report.tables.cold import cold_gate_table, cold_words
-from mtmd.report.tables.evaluation import cold_table
+from mtmd.report.tables.evaluation import cold_table, explored_table
 from mtmd.report.tables.replay import replay_slices_table, replay_table, replay_words
 from mtmd.train.results import FitResult
 from mtmd.validate.results import DayValidation, WindowValidation
@@ -80,6 +80,7 @@ _FUNCTIONS = (
     cold_table,
     cold_words,
     comparisons.ab_test_words,
+    explored_table,
     gates_map,
     paper_tables,
     replay_charts,

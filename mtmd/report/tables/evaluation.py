@@ -120,6 +120,26 @@ def cold_table(report: EvaluationReport) -> Table:
     return Table(title=title, columns=columns, rows=tuple(rows))
 
 
+def explored_table(report: EvaluationReport) -> Table:
+    """LogMAE and the candidate's calibration by how candidates came to be scored: chosen, or drawn at random."""
+    rows: list[tuple[Cell, ...]] = []
+    for own in report.explored:
+        for name, count, logmae, calibration in (
+            ("chosen", own.chosen, own.logmae_of_chosen, own.calibration_of_chosen),
+            ("explored", own.rows, own.logmae, own.calibration),
+        ):
+            errors = (logmae[predictor] for predictor in report.predictors)
+            rows.append((own.task, name, count, *errors, calibration[report.candidate]))
+    columns = (
+        *columns_of("text", ("task", "candidates")),
+        Column(name="rows", kind="count"),
+        *columns_of("number", report.predictors),
+        Column(name=f"{report.candidate}, calibration to teacher"),
+    )
+    title = f"LogMAE on {report.as_of} of candidates that were chosen, and of explored ones (lower is better)"
+    return Table(title=title, columns=columns, rows=tuple(rows))
+
+
 def estimate(
     report: EvaluationReport,
     predictor: str,

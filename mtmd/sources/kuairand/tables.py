@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Declarations
 from mtmd.errors import ConfigError
-from mtmd.logs.contract import table_columns
+from mtmd.logs.contract import HOW_FOUND, table_columns
 from mtmd.logs.encoding import arrow_schema
 from mtmd.sources.kuairand.histories import Histories
 from mtmd.sources.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, products
@@ -37,7 +37,10 @@ class LogTables:
         self._source = source
         self._exposures = exposures
         self._scores = scores
-        self._schemas = {name: arrow_schema(columns) for name, columns in table_columns(declarations).items()}
+        self._schemas = {
+            name: arrow_schema({column: kind for column, kind in columns.items() if column not in HOW_FOUND})
+            for name, columns in table_columns(declarations).items()
+        }
         self._products = products(source.videos)
         self._uploaded = (
             pc.fill_null(source.videos["upload_dt"].cast(pa.int32()), _NO_DATE).to_numpy().astype(np.int64)

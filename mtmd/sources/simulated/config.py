@@ -10,6 +10,7 @@ from mtmd.config.base import Frozen
 from mtmd.errors import ConfigError
 
 _ROWS_PER_BLOCK = 32_768
+BROAD = 100  # most popular ads that target everybody
 
 
 class WorldConfig(Frozen):
@@ -33,7 +34,16 @@ class WorldConfig(Frozen):
     requests_per_day: int = Field(
         1_000, ge=10, description="requests on an average day (weekly cycle: ±10 %)"
     )
-    candidates_per_request: int = Field(16, ge=4, le=4_000, description="mean candidates of a request")
+    candidates_per_request: int = Field(
+        16, ge=4, le=4_000, description="mean candidates of a request that retrieval chooses"
+    )
+    explored_per_request: int = Field(
+        0,
+        ge=0,
+        le=4_000,
+        exclude_if=lambda count: count == 0,
+        description="candidates that a request has beside those, drawn uniformly from its other eligible ads",
+    )
     impressions_per_request: int = Field(4, ge=1, description="candidates that win the auction and are shown")
     exploration: float = Field(
         0.03, ge=0, le=1, description="chance that a losing candidate is shown all the same"
@@ -81,6 +91,8 @@ class WorldConfig(Frozen):
         requests_per_day: int | None = None,
         users: int | None = None,
         ads: int | None = None,
+        candidates_per_request: int | None = None,
+        explored_per_request: int | None = None,
         further_tasks: bool = False,
         histories: tuple[str, ...] = (),
         own_reactions: bool = False,
@@ -91,7 +103,8 @@ class WorldConfig(Frozen):
         """
         new_ads = None if ads is None else max(1, ads // 40)
         sizes = {
-            "requests_per_day": requests_per_day, "users": users, "ads": ads, "new_ads_per_day": new_ads
+            "requests_per_day": requests_per_day, "users": users, "ads": ads, "new_ads_per_day": new_ads,
+            "candidates_per_request": candidates_per_request, "explored_per_request": explored_per_request,
         }  # fmt: skip
         given = {name: size for name, size in sizes.items() if size is not None}
         try:
@@ -108,7 +121,7 @@ class WorldConfig(Frozen):
     @property
     def block_requests(self) -> int:
         """Requests that are drawn together: the unit of work, of memory and of random streams."""
-        return max(1, _ROWS_PER_BLOCK // self.candidates_per_request)
+        return max(1, _ROWS_PER_BLOCK // (self.candidates_per_request + self.explored_per_request))
 
 
 class FunnelConfig(Frozen):
@@ -121,7 +134,9 @@ class FunnelConfig(Frozen):
     requests: int = Field(
         8_000, ge=10, description="requests of a sample of the day, by the same people; none is in any log"
     )
-    broad: int = Field(100, ge=0, description="most popular ads that target everybody, beside those on topic")
+    broad: int = Field(
+        BROAD, ge=0, description="most popular ads that target everybody, beside those on topic"
+    )
     keep: int = Field(
         16, ge=1, description="ads that the lightweight ranker hands on; as many as the logs' requests have"
     )

@@ -13,13 +13,14 @@ import pyarrow as pa
 
 from mtmd.config import IdsConfig, Preset
 from mtmd.errors import ConfigError, LogsError
-from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
 from mtmd.logs.files import available_days, day_directory
 from mtmd.sources.histories import Events
-from mtmd.sources.simulated.actions import Actions, act
+from mtmd.sources.simulated.actions import Actions, Bools, act
 from mtmd.sources.simulated.ads import AdMarket, Ads
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.effects import Effects
+from mtmd.sources.simulated.eligibility import with_explored
 from mtmd.sources.simulated.further_tasks import SCHEMA, Further, FurtherTasks, with_further
 from mtmd.sources.simulated.histories import COLUMNS, DayEvents, Histories
 from mtmd.sources.simulated.population import Population
@@ -45,6 +46,7 @@ class _Block:
     scores: Scores
     actions: Actions
     further: Further | None
+    explored: Bools  # of the pairs
 
 
 class SimulatedPlatform:
@@ -74,7 +76,8 @@ class SimulatedPlatform:
         total, size = request_count(self.config, ordinal), self.config.block_requests
         for start in range(0, total, size):
             requests = draw_requests(self.population, ordinal, start, min(start + size, total))
-            pairs = draw_pairs(self.population, requests, ads, ordinal, start)
+            chosen = draw_pairs(self.population, requests, ads, ordinal, start)
+            pairs, explored = with_explored(self.config, requests, ads, chosen, ordinal, start)
             logits = self.effects.logits(requests, ads, pairs, (day - self.config.origin).days)
             noise = generator(self.config.seed, "noise", ordinal, start)
             unlogged = noise.standard_normal((2, len(pairs.ad), len(TASKS)))
@@ -85,7 +88,7 @@ class SimulatedPlatform:
             further = None
             if self.further_tasks is not None:
                 further = self.further_tasks.happen(requests, ads, pairs, scores, actions, (ordinal, start))
-            yield _Block(start, requests, pairs, scores, actions, further)
+            yield _Block(start, requests, pairs, scores, actions, further, explored)
 
     def reactions(self, requests: Requests, ads: Ads, pairs: Pairs, ctr: Floats) -> Floats:
         """(P, 2) chances that an ad is hidden where it was not clicked, and that it is saved; `ctr` (P,) of a click."""
@@ -130,6 +133,8 @@ class SimulatedPlatform:
 
     def _candidates(self, block: _Block, ads: Ads) -> pa.Table:
         table = self.book.candidates(block.requests, ads, block.pairs, block.scores, block.actions)
+        if self.config.explored_per_request:
+            table = table.append_column("explored", pa.array(block.explored))
         return table if block.further is None else with_further(table, block.further, block.actions.impressed)
 
 
@@ -217,7 +222,7 @@ def require_columns(preset: Preset) -> None:
         )
     more = {
         "requests": frozenset(history_columns(preset)),
-        "candidates": _FURTHER if has_further_tasks(preset) else frozenset(),
+        "candidates": HOW_FOUND.keys() | (_FURTHER if has_further_tasks(preset) else frozenset()),
     }
     for table, columns in table_columns(preset.declarations).items():
         written = set(SCHEMAS[table].names) | more.get(table, frozenset())

@@ -94,6 +94,30 @@ def test_the_statements_give_the_contracts_columns(proposal: Proposal, foreign_l
     assert unshown == 0
 
 
+def test_a_column_that_says_what_was_explored_is_no_label(foreign_logs: Path, tmp_path: Path) -> None:
+    files = {
+        "queries": "queries/2026-01-05.parquet",
+        "creatives": "creatives/2026/01/05/part-0.parquet",
+        "scored": "scored/dt=20260105/part-0.parquet",
+    }
+    for table, path in files.items():
+        (tmp_path / table).mkdir()
+        more = ", cast(p_click > 0.1 as integer) as by_exploration" if table == "scored" else ""
+        target = tmp_path / table / "2026-01-05.parquet"
+        duckdb.execute(f"copy (select *{more} from '{foreign_logs / path}') to '{target}' (format parquet)")
+    found = propose(tmp_path)
+    assert "what was drawn at random is by_exploration" in found.understood
+    statement = found.statements["candidates"]
+    kinds = {
+        row[0]: row[1] for row in duckdb.execute(f"describe {statement}", {"paths": [str(target)]}).fetchall()
+    }
+    assert kinds["explored"] == "BOOLEAN"
+    ((wrong,),) = duckdb.execute(
+        f"select count_if(explored != (p_click > 0.1)) from ({statement})", {"paths": [str(target)]}
+    ).fetchall()
+    assert wrong == 0
+
+
 def test_few_days_and_ads_that_repeat_are_said_in_the_preset(foreign_logs: Path, tmp_path: Path) -> None:
     first = {
         "queries": "queries/2026-01-05.parquet",

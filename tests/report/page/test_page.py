@@ -5,6 +5,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from mtmd.config import Preset
@@ -164,3 +165,13 @@ def test_a_first_run_without_champion_is_a_page_too(
     for words in ("Promoted", "none yet", "not compared", "not judged", "all suites hold"):
         assert words in text, words
     assert 'class="words"' not in page  # the headline says it already
+
+
+def test_explored_candidates_have_a_table_where_a_day_has_some(
+    inputs: ReportInputs, day: HeldOutDay, tiny_preset: Preset
+) -> None:
+    some = replace(day, explored=np.arange(len(day.domain)) % 4 == 0)
+    errors = {"mtmd": 0.1, "per_slice": 0.2, "pooled": 0.125, "constant": 1.0, "champion": 0.08}
+    page = render_report(replace(inputs, evaluation=evaluate(some, tiny_preset, **errors)))
+    assert "<h3>Explored candidates</h3>" in page
+    assert "<h3>Explored candidates</h3>" not in render_report(inputs)

@@ -1,6 +1,7 @@
 """Tables: the paper's forms, plain values, Markdown."""
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -16,6 +17,7 @@ from mtmd.report.tables.evaluation import (
     cold_table,
     compared_buckets,
     estimate,
+    explored_table,
     improvement_table,
     logmae_table,
 )
@@ -52,6 +54,29 @@ def test_the_cold_table_says_how_far_off_the_candidate_is_on_new_values(
     new, task, rows, share, own, rival, others, times = table.rows[0]
     assert (new, task, rows, share, times) == ("ad_id", "ctr", 6, 0.01, "2.00 ×")
     assert (own, rival, others) == pytest.approx((0.2, 0.4, 0.1), rel=1e-6)
+
+
+def test_the_explored_table_has_chosen_and_explored_candidates_of_each_task(
+    declarations: Declarations, make_day
+) -> None:
+    day = replace(make_day(600), explored=np.arange(600) < 100)
+    log_teacher = np.log(np.nan_to_num(day.teacher, nan=0.5))
+    predictions = {"mtmd": log_teacher - 0.1, "constant": log_teacher - 0.4}
+    predictions["mtmd"][:100] -= 0.1  # the explored ones
+    report = evaluate_predictors(date(2026, 1, 21), declarations, day, predictions, EvaluationConfig())
+    table = explored_table(report)
+    level = "mtmd, calibration to teacher"
+    assert [column.name for column in table.columns] == [
+        "task",
+        "candidates",
+        "rows",
+        "mtmd",
+        "constant",
+        level,
+    ]
+    assert [row[:3] for row in table.rows[:2]] == [("ctr", "chosen", 500), ("ctr", "explored", 100)]
+    assert table.rows[0][3:] == pytest.approx((0.1, 0.4, np.exp(-0.1)), rel=1e-6)
+    assert table.rows[1][3:] == pytest.approx((0.2, 0.4, np.exp(-0.2)), rel=1e-6)
 
 
 def test_the_logmae_table_has_slices_then_aggregates(report: EvaluationReport) -> None:

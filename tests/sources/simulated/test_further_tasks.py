@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mtmd.config import load_preset
-from mtmd.logs.contract import table_columns
+from mtmd.logs.contract import HOW_FOUND, table_columns
 from mtmd.sources.simulated.ads import Ads
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.further_tasks import SCHEMA, TASKS
@@ -75,7 +75,8 @@ def test_a_day_alone_has_the_bytes_that_it_has_in_a_range(both: tuple[Path, Path
 def test_columns_and_types_are_those_of_the_presets(both: tuple[Path, Path], preset: str) -> None:
     path = str(both[1] / "candidates" / f"date={DAY}" / "*.parquet")
     found = duckdb.sql(f"describe from read_parquet('{path}', hive_partitioning = false)").fetchall()
-    assert {row[0]: row[1] for row in found} == table_columns(load_preset(preset).declarations)["candidates"]
+    expected = table_columns(load_preset(preset).declarations)["candidates"]
+    assert {row[0]: row[1] for row in found} | HOW_FOUND == expected
 
 
 def test_conversions_are_of_shopping_ads_and_of_clicks(both: tuple[Path, Path]) -> None:
