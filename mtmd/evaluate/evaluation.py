@@ -39,10 +39,12 @@ def evaluate_predictors(
     *,
     candidate: str = "mtmd",
     cold: Cold = MappingProxyType({}),
+    ages: Mapping[str, int] = MappingProxyType({}),
 ) -> EvaluationReport:
     """Metrics of each predictor's (P, T) log-probabilities, rows in the order of the day's candidates.
 
-    `cold` says of features which of the P rows have a value that the window never had.
+    `cold` says of features which of the P rows have a value that the window never had, `ages` how old rivals are that
+    an earlier day trained.
 
     A bucket of an aggregate is the union of that bucket over the task's slices. Values where the task does
     not apply are not read. Raises EvaluationError naming predictor, slice and count of bad values.
@@ -67,6 +69,7 @@ def evaluate_predictors(
         metrics=tuple(metrics),
         comparisons=compare(resample(day, slices, predictions, config), candidate, config.confidence),
         cold=tuple(cold_metrics(cold, slices, predictions, declarations.domains.task_names)),
+        ages=dict(ages),
         confidence=config.confidence,
         seed_noise=config.seed_noise,
     )

@@ -144,6 +144,11 @@ class EvaluationReport(Frozen):
     cold: tuple[ColdMetrics, ...] = Field(
         (), exclude_if=lambda cold: not cold, description="feature by feature, task by task"
     )
+    ages: dict[str, int] = Field(
+        {},
+        exclude_if=lambda ages: not ages,
+        description="days from the end of a rival's window to as_of, where an earlier day trained it; else that is 1",
+    )
     confidence: float = Field(description="of the comparisons' intervals, such as 0.95")
     seed_noise: float = Field(
         0.0,
@@ -159,6 +164,11 @@ class EvaluationReport(Frozen):
     def aggregates(self) -> tuple[Slice, ...]:
         """One ("all", "all", task) per task."""
         return tuple(dict.fromkeys(m.slice for m in self.metrics if m.surface == ALL))
+
+    def called(self, predictor: str) -> str:
+        """A predictor's name, with its age where an earlier day trained it: `per_slice (5 days old)`."""
+        age = self.ages.get(predictor)
+        return predictor if age is None else f"{predictor} ({age} days old)"
 
     def get(self, predictor: str, where: Slice, bucket: int | None = None) -> SliceMetrics:
         """Metrics of one predictor on a slice or an aggregate; raises EvaluationError when it has none."""

@@ -118,12 +118,7 @@ class DomainRows(NamedTuple):
         """Of rows `pairs` of the batch, all of one domain."""
         queries, pair_query = torch.unique(batch.pair_query[pairs], return_inverse=True)
         items, pair_item = torch.unique(batch.pair_item[pairs], return_inverse=True)
-        return cls(_take(batch.query, queries), _take(batch.item, items), pair_query, pair_item)
-
-
-def _take(side: SideInput, rows: Tensor) -> SideInput:
-    lists = tuple(one.take(rows) for one in side.lists)
-    return SideInput(side.continuous[rows], side.categorical[rows], side.embedding[rows], (len(rows),), lists)
+        return cls(batch.query.take(queries), batch.item.take(items), pair_query, pair_item)
 
 
 class DomainBaselines(nn.Module):
@@ -154,8 +149,8 @@ class DomainBaselines(nn.Module):
         """The requests and ads of the same pairs, for the statistics of the towers' norms."""
         queries = torch.unique(batch.pair_query[pairs])
         items, times = torch.unique(batch.pair_item[pairs], return_counts=True)
-        self.query.observe(_take(batch.query, queries), torch.ones_like(queries))
-        self.item.observe(_take(batch.item, items), times)
+        self.query.observe(batch.query.take(queries), torch.ones_like(queries))
+        self.item.observe(batch.item.take(items), times)
 
 
 class _Part(NamedTuple):
@@ -168,12 +163,8 @@ class _Part(NamedTuple):
 
 
 def _announce(reads: Sequence[tuple[PlainTower, SideInput]]) -> None:
-    """Tell who moves the tables' rows of all that the towers will read: at once, it costs a few calls.
-
-    A table's first reader alone, so that rows move as they would for one tower after another.
-    """
-    on_read = reads[0][0].tables.on_read
-    if on_read is None:
+    """Tell who moves rows of tables all that the towers will read, in one call; of a table its first reader's rows."""
+    if (on_read := reads[0][0].tables.on_read) is None:
         return
     first: dict[Tensor, Tensor] = {}
     for tower, side in reads:

@@ -38,7 +38,6 @@ class TableBlock:
         for table in tables:
             table.data = self._own(self._weights, table)
         self._moments: tuple[Tensor, Tensor] | None = None
-        self._step = torch.tensor(0.0)
         self._last = torch.zeros(start, dtype=torch.long)
         self.restart()
 
@@ -60,8 +59,9 @@ class TableBlock:
     def update(self, state: MutableMapping[Tensor, Any], learning_rate: float) -> None:
         """One step of every table: of the rows that have a gradient, and of the others' rest."""
         moments = self._adopted(state)
-        self._step += 1
-        bias = [1.0 - beta ** float(self._step) for beta in BETAS]
+        steps = [state[table]["step"] for table in self.first]
+        torch._foreach_add_(steps, 1)
+        bias = [1.0 - beta ** float(steps[0]) for beta in BETAS]
         self._advance(learning_rate * bias[1] ** 0.5 / bias[0])
         found = [
             (table.grad.coalesce(), first) for table, first in self.first.items() if table.grad is not None
@@ -112,12 +112,9 @@ class TableBlock:
             for table in self.first:
                 stored, views = state[table], {name: self._own(all_, table) for name, all_ in names.items()}
                 if stored:
-                    self._step = stored["step"].clone()
                     for name, view in views.items():
                         view.copy_(stored[name])
-                state[table] = views
-            for table in self.first:
-                state[table]["step"] = self._step
+                state[table] = {"step": stored.get("step", torch.tensor(0.0)), **views}
         return self._moments
 
     def _own(self, block: Tensor, table: Tensor) -> Tensor:

@@ -32,6 +32,12 @@ _MAPPED = ("per_slice", "pooled", "champion")  # the constant is a floor, not a 
 POOLED = "pooled"
 
 
+def rival(report: EvaluationReport, name: str) -> str:
+    """A rival as the page calls it, with its age where an earlier day trained it."""
+    age = report.ages.get(name)
+    return RIVAL_NAMES[name] if age is None else f"{RIVAL_NAMES[name]}, {age} days old"
+
+
 @dataclass(frozen=True)
 class Standing:
     """The candidate against one rival over all rows of each task; each task is in one of the lists."""
@@ -114,7 +120,7 @@ def rivals_map(report: EvaluationReport) -> HeatMap:
             Column(name="reference", kind="text"),
             *columns_of("estimate", (where.task for where in report.aggregates)),
         ),
-        rows=tuple((RIVAL_NAMES[name], *row) for name, row in cells.items()),
+        rows=tuple((rival(report, name), *row) for name, row in cells.items()),
     )
     rivals = [cell.value for name in _MAPPED for cell in cells.get(name, ()) if cell is not None]
     heat = estimates_map(table, full_colour(rivals))
@@ -131,7 +137,7 @@ def slice_maps(report: EvaluationReport) -> Iterator[HeatMap]:
     for reference in _mapped(report):
         table = improvement_table(report, reference)
         whole = [estimate(report, report.candidate, reference, where) for where in report.aggregates]
-        title = f"over the {RIVAL_NAMES[reference]}"
+        title = f"over the {rival(report, reference)}"
         yield estimates_map(Table(title=title, columns=table.columns, rows=(*table.rows, (ALL, ALL, *whole))))
 
 
@@ -147,7 +153,7 @@ def bucket_maps(report: EvaluationReport) -> Iterator[HeatMap]:
             for where in report.aggregates
         )
         columns = (Column(name="task", kind="text"), *bucket_columns(buckets))
-        yield estimates_map(Table(title=f"over the {RIVAL_NAMES[reference]}", columns=columns, rows=rows))
+        yield estimates_map(Table(title=f"over the {rival(report, reference)}", columns=columns, rows=rows))
 
 
 def ablation_maps(reports: Sequence[EvaluationReport]) -> Iterator[HeatMap]:

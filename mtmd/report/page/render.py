@@ -132,7 +132,7 @@ def _tiles(inputs: ReportInputs) -> Iterator[Tile]:
     passed = sum(gate.passed for gate in gates)
     yield Tile("gates", f"{passed} of {len(gates)} pass", "good" if passed == len(gates) else "bad")
     for name in ("champion", "per_slice", "pooled"):
-        title = f"against the {comparisons.RIVAL_NAMES[name]}"
+        title = f"against the {comparisons.rival(report, name)}"
         if name not in report.predictors:
             yield Tile(title, "not compared")
             continue
