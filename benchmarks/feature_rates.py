@@ -37,8 +37,8 @@ PRESETS = {"as it is": "demo", "histories": "histories"}
 ENCODINGS = {"numbers in bins": "bins", "numbers piecewise": "piecewise"}
 
 
-class _Trained:
-    """One model of one variant, and the processor seconds of its runs."""
+class Steps:
+    """Training steps of one model, and the processor seconds of its runs."""
 
     def __init__(self, kind: ModelKind, preset: Preset, data: WindowData) -> None:
         self._preset, self._data = preset, data
@@ -94,7 +94,7 @@ def compare(
     kind: ModelKind, variants: Mapping[str, tuple[Preset, WindowData]], rounds: int, steps: int
 ) -> dict[str, float]:
     """Rows a second of processor time of each variant."""
-    trained = {name: _Trained(kind, preset, data) for name, (preset, data) in variants.items()}
+    trained = {name: Steps(kind, preset, data) for name, (preset, data) in variants.items()}
     with deterministic():
         for epoch in range(rounds + 1):
             for one in trained.values():

@@ -19,7 +19,7 @@ from benchmarks.runs import extracted, window_parser, window_plan
 from mtmd.config import Preset
 from mtmd.errors import MtmdError
 from mtmd.extract.window import WindowData
-from mtmd.model.baseline import DomainBaselines
+from mtmd.model.baseline import DomainBaselines, DomainRows
 from mtmd.model.batch import Batch
 from mtmd.model.build import build_model
 from mtmd.model.fields import FieldLayout
@@ -47,7 +47,7 @@ class OneSlice(nn.Module):
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Log-probabilities and teacher scores of the slice's pairs: (pairs, 1) each."""
         pairs = torch.nonzero(batch.pair_domain == self.domain).squeeze(1)
-        return self.towers(batch, pairs), batch.teacher[pairs, self.task : self.task + 1]
+        return self.towers(DomainRows.of(batch, pairs)), batch.teacher[pairs, self.task : self.task + 1]
 
 
 class Together(nn.Module):

@@ -10,6 +10,7 @@ from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.run import RunPlan
+from mtmd.train.rivals import compared, is_due
 from mtmd_flows import prefect_artifacts, steps
 from mtmd_flows.ablation import ablate
 from mtmd_flows.arguments import whole
@@ -56,7 +57,7 @@ def daily_retrain(
     if summary.promoted:
         steps.publish_ads(run.plan, run.days.held_out)
     steps.report(whole(run), whole(summary))
-    if ablations:
+    if ablations and is_due(run.plan.as_of, run.plan.preset.ablations.every_days):
         daily = [variant.name for variant in variants().values() if variant.daily]
         steps.report(whole(run), whole(summary), ablate(run.plan, [run.candidate], daily, run.days))
     return summary
@@ -66,7 +67,7 @@ def _until_proved(plan: RunPlan) -> DayRun:
     """From logs to all that the gates look at."""
     quality, days = steps.validated_days(plan)
 
-    trained = tuple(steps.train(plan, kind, days.window) for kind in KINDS)
+    trained = tuple(steps.train(plan, kind, days.window) for kind in compared(plan, KINDS))
     prefect_artifacts.training(plan, trained)
 
     evaluated = steps.evaluate(plan, trained, days)

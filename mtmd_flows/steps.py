@@ -32,6 +32,7 @@ from mtmd.report import stage as report_stage
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import sweep
 from mtmd.store.workspace import Workspace
+from mtmd.train import rivals
 from mtmd.train import stage as train_stage
 from mtmd.train.stage import Trained, candidate_of
 from mtmd.validate import stage as validate_stage
@@ -141,6 +142,11 @@ def _train(
     seed: int | None,
     variant: str | None = None,
 ) -> Trained:
+    own = variant is None and seed is None
+    if own and (found := rivals.earlier(planned, kind)) is not None:
+        end = found.last or planned.days[-1]
+        get_run_logger().info("%s: not due, taken as it is; its window ends %s", found.name, end)
+        return found
     with TrainingProgress(variant or kind, planned.as_of) as progress:
         trained = train_stage.train(planned, kind, window, progress, variant=variant, seed=seed)
     get_run_logger().info(

@@ -18,6 +18,7 @@ _HEADERS = {
     "pooled": "pooled",
     "constant": "con-\nstant",
 }
+_VERSUS = {"per_slice": "vs per\nslice", "pooled": "vs\npooled"}
 _LEAST_WIDTH = 100  # rich would cut numbers off in a narrower console; the table itself fits 80
 
 
@@ -66,7 +67,9 @@ def _table(report: EvaluationReport) -> Table:
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     for name in ("surface", "product", "task"):
         table.add_column(name, no_wrap=True)
-    for header in ("rows", *(_HEADERS[name] for name in predictors), "vs per\nslice", "vs\npooled"):
+    rivals = [rival for rival in ("per_slice", "pooled") if rival in predictors]
+    names = {name: _HEADERS[name] + _age(report, name) for name in predictors}
+    for header in ("rows", *names.values(), *(_VERSUS[rival] for rival in rivals)):
         table.add_column(header, justify="right", no_wrap=True)
     for where in (*report.slices, *report.aggregates):
         if where == report.aggregates[0]:
@@ -77,12 +80,15 @@ def _table(report: EvaluationReport) -> Table:
             *where,
             f"{metrics.rows:,}",
             *(_text(value, "{:.3f}") for value in values),
-            *(
-                _text(report.improvement("mtmd", rival, where), "{:+.1%}")
-                for rival in ("per_slice", "pooled")
-            ),
+            *(_text(report.improvement("mtmd", rival, where), "{:+.1%}") for rival in rivals),
         )
     return table
+
+
+def _age(report: EvaluationReport, predictor: str) -> str:
+    """Below the name of a rival that an earlier day trained."""
+    age = report.ages.get(predictor)
+    return "" if age is None else f"\n{age} days"
 
 
 def _text(value: float | None, form: str) -> str:

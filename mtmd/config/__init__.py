@@ -9,7 +9,7 @@ from mtmd.config.evaluation import EvaluationConfig
 from mtmd.config.features import COMPANION_TYPES, LONGEST_LIST, Feature
 from mtmd.config.gates import GatesConfig
 from mtmd.config.ids import IdsConfig, IdType
-from mtmd.config.model import ModelConfig, RivalsConfig, TwoTowerConfig
+from mtmd.config.model import AblationsConfig, ModelConfig, RivalsConfig, TwoTowerConfig
 from mtmd.config.monitor import MonitorConfig
 from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, Preset, load_preset
 from mtmd.config.preset_files import preset_names
@@ -27,6 +27,7 @@ __all__ = [
     "MIN_WINDOW_DAYS",
     "SHORTEST_WINDOW_DAYS",
     "ABTestConfig",
+    "AblationsConfig",
     "DataConfig",
     "Declarations",
     "Domain",

@@ -5,7 +5,7 @@ older outputs stay.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -120,6 +120,18 @@ class TwoTowerConfig(Frozen):
         exclude_if=lambda value: value is None,
         description="likewise; that of [training] when left out",
     )
+    every_days: int = Field(
+        1,
+        ge=0,
+        le=60,
+        exclude_if=lambda value: value == 1,
+        description="days from one training to the next: 1 daily, 7 each Monday; on days between, the newest that is "
+        "stored is compared as it is, with its age. 0: neither trained nor compared",
+    )
+
+    def recipe(self) -> dict[str, Any]:
+        """What decides its weights."""
+        return self.model_dump(mode="json", exclude={"every_days"})
 
 
 class RivalsConfig(Frozen):
@@ -127,3 +139,19 @@ class RivalsConfig(Frozen):
 
     per_slice: TwoTowerConfig = TwoTowerConfig()
     pooled: TwoTowerConfig = TwoTowerConfig()
+
+    def recipe(self) -> dict[str, Any]:
+        """What decides their weights."""
+        return {"per_slice": self.per_slice.recipe(), "pooled": self.pooled.recipe()}
+
+
+class AblationsConfig(Frozen):
+    """The daily run's ablation variants."""
+
+    every_days: int = Field(
+        1,
+        ge=0,
+        le=60,
+        description="days from one training of the variants to the next: 1 daily, 7 each Monday. On days between and "
+        "with 0 they are left out: an older variant would count its age as the factor's worth",
+    )

@@ -15,7 +15,7 @@ from mtmd.config.evaluation import EvaluationConfig
 from mtmd.config.features import Feature
 from mtmd.config.gates import GatesConfig
 from mtmd.config.ids import IdsConfig
-from mtmd.config.model import ModelConfig, RivalsConfig, TwoTowerConfig
+from mtmd.config.model import AblationsConfig, ModelConfig, RivalsConfig, TwoTowerConfig
 from mtmd.config.monitor import MonitorConfig
 from mtmd.config.preset_files import preset_path, read_preset
 from mtmd.config.retention import RetentionConfig
@@ -69,6 +69,11 @@ class Preset(Frozen):
     data: DataConfig = DataConfig()
     model: ModelConfig
     rivals: RivalsConfig = RivalsConfig()
+    ablations: AblationsConfig = Field(
+        AblationsConfig(),
+        exclude_if=lambda own: own == AblationsConfig(),
+        description="the daily run's variants",
+    )
     training: TrainingConfig
     evaluation: EvaluationConfig = EvaluationConfig()
     gates: GatesConfig = GatesConfig()
@@ -102,6 +107,11 @@ class Preset(Frozen):
             raise ValueError(
                 f"evaluation.cold_features names {sorted(unknown)}; it may name categorical features of one value "
                 f"only: {hashed}"
+            )
+        if self.ab_test.gate and not self.rivals.per_slice.every_days:
+            raise ValueError(
+                "ab_test.gate (true) needs the per-slice baselines, and rivals.per_slice.every_days is 0 (never); take "
+                "the gate away, or have them trained, such as with 7"
             )
         _ = self.declarations
         return self

@@ -27,5 +27,5 @@ class RetentionConfig(Frozen):
     caches: int = Field(
         14,
         ge=1,
-        description="trained weights and evaluations, by when they were written: making them again costs time",
+        description="trained weights and evaluations, by when they were written, or last compared as an older rival",
     )

@@ -40,10 +40,12 @@ def evaluate_predictors(
     *,
     candidate: str = "mtmd",
     cold: Cold = MappingProxyType({}),
+    ages: Mapping[str, int] = MappingProxyType({}),
 ) -> EvaluationReport:
     """Metrics of each predictor's (P, T) log-probabilities, rows in the order of the day's candidates.
 
-    `cold` says of features which of the P rows have a value that the window never had.
+    `cold` says of features which of the P rows have a value that the window never had, `ages` how old rivals are that
+    an earlier day trained.
 
     A bucket of an aggregate is the union of that bucket over the task's slices. Values where the task does
     not apply are not read. `config.rows` says whether explored rows count in all but the table of explored
@@ -71,6 +73,7 @@ def evaluate_predictors(
         comparisons=compare(resample(judged, slices, predictions, config), candidate, config.confidence),
         cold=tuple(cold_metrics(cold, day.request, slices, predictions, tasks, config, candidate)),
         explored=() if day.explored is None else _explored(day, day.explored, declarations, predictions),
+        ages=dict(ages),
         confidence=config.confidence,
         seed_noise=config.seed_noise,
     )

@@ -167,6 +167,11 @@ class EvaluationReport(Frozen):
     explored: tuple[ExploredMetrics, ...] = Field(
         (), exclude_if=lambda explored: not explored, description="task by task; empty without explored rows"
     )
+    ages: dict[str, int] = Field(
+        {},
+        exclude_if=lambda ages: not ages,
+        description="days from the end of a rival's window to as_of, where an earlier day trained it; else that is 1",
+    )
     confidence: float = Field(description="of the comparisons' intervals, such as 0.95")
     seed_noise: float = Field(
         0.0,
@@ -182,6 +187,11 @@ class EvaluationReport(Frozen):
     def aggregates(self) -> tuple[Slice, ...]:
         """One ("all", "all", task) per task."""
         return tuple(dict.fromkeys(m.slice for m in self.metrics if m.surface == ALL))
+
+    def called(self, predictor: str) -> str:
+        """A predictor's name, with its age where an earlier day trained it: `per_slice (5 days old)`."""
+        age = self.ages.get(predictor)
+        return predictor if age is None else f"{predictor} ({age} days old)"
 
     def get(self, predictor: str, where: Slice, bucket: int | None = None) -> SliceMetrics:
         """Metrics of one predictor on a slice or an aggregate; raises EvaluationError when it has none."""

@@ -102,9 +102,10 @@ def _reports(
         predictions["champion"] = _champion_scores(plan, champion, shard)
     window = (open_shard(Path(ref.path)) for ref in days.window)
     cold = cold_rows(shard, window, declarations, config)
-    report = evaluate_predictors(plan.as_of, declarations, day, predictions, config, cold=cold)
+    ages = {model.name: (plan.as_of - model.last).days for model in trained if model.last is not None}
+    report = evaluate_predictors(plan.as_of, declarations, day, predictions, config, cold=cold, ages=ages)
     bids = day_bids(plan.source, shard, declarations, plan.workspace.shards / "digests")
-    reference = "per_slice" if champion is None else "champion"
+    reference = next(name for name in ("champion", "per_slice", "constant") if name in predictions)
     replay = replay_day(
         plan.as_of,
         declarations,

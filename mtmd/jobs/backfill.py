@@ -22,6 +22,7 @@ from mtmd.store.files import read_json
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
 from mtmd.train.results import FitResult
+from mtmd.train.rivals import compared, earlier
 from mtmd.train.stage import training_key
 from mtmd.validate.stage import DataQuality, day_record, day_sources
 
@@ -95,7 +96,9 @@ class DayOutcome(Frozen):
             words=summary.words,
             model_id=summary.model_id,
             logmae={at.task: report.get(report.candidate, at).logmae for at in report.aggregates},
-            gain=report.compared("per_slice", EVERYTHING).improvement,
+            gain=report.compared("per_slice", EVERYTHING).improvement
+            if "per_slice" in report.predictors
+            else None,
             report=summary.places["report"],
         )
 
@@ -154,8 +157,12 @@ def _look(plan: RunPlan, reprocess: Reprocess, known: dict[date, Sources]) -> Pl
             known[day] = day_sources(plan, day)
     shards = {day: shard_fingerprint(plan.source, known[day], preset.declarations) for day in plan.all_days}
     window = days_fingerprint({day: shards[day] for day in plan.days})
-    trained = {kind: training_key(kind, window, preset) for kind in _KINDS}
-    untrained = [kind for kind, key in trained.items() if not workspace.trained(kind, key).is_dir()]
+    trained = {kind: training_key(kind, window, preset) for kind in compared(plan, _KINDS)}
+    untrained = [
+        kind
+        for kind, key in trained.items()
+        if not workspace.trained(kind, key).is_dir() and earlier(plan, kind) is None
+    ]
     costs = [_seconds(workspace, kind) for kind in untrained]
     known_costs = [cost for cost in costs if cost is not None]
     status = _status(plan, trained["mtmd"])

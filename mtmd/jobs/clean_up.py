@@ -1,7 +1,8 @@
 """What may be removed of a line's outputs, and its removal.
 
 Shards, runs, validations and models age by their day, against the newest run's; trained weights and evaluations are
-named by content alone, so they age by when they were written, and ads that others took the place of by when that was.
+named by content alone, so they age by when they were written (rivals: or last compared as older ones), and ads that
+others took the place of by when that was.
 The champion, and every model that a rollback can go back to, stay whatever their age; so do the published ads of the
 champion and of the model before it.
 """

@@ -6,6 +6,7 @@ Shapes: E networks side by side, N rows, D columns, R requests, A ads, P pairs, 
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -106,9 +107,20 @@ def _output_gain(embedding: int) -> float:
     return math.sqrt(LOGIT_STD / math.sqrt(embedding) * (1.0 + SLOPE**2) / 2.0)
 
 
-def _take(side: SideInput, rows: Tensor) -> SideInput:
-    lists = tuple(one.take(rows) for one in side.lists)
-    return SideInput(side.continuous[rows], side.categorical[rows], side.embedding[rows], (len(rows),), lists)
+class DomainRows(NamedTuple):
+    """What the baselines of a domain read of a batch: requests and ads of its pairs, each once, and the pairs."""
+
+    query: SideInput
+    item: SideInput
+    pair_query: Tensor  # (pairs,) rows of query
+    pair_item: Tensor
+
+    @classmethod
+    def of(cls, batch: Batch, pairs: Tensor) -> "DomainRows":
+        """Of rows `pairs` of the batch, all of one domain."""
+        queries, pair_query = torch.unique(batch.pair_query[pairs], return_inverse=True)
+        items, pair_item = torch.unique(batch.pair_item[pairs], return_inverse=True)
+        return cls(batch.query.take(queries), batch.item.take(items), pair_query, pair_item)
 
 
 class DomainBaselines(nn.Module):
@@ -124,25 +136,43 @@ class DomainBaselines(nn.Module):
         self.item = PlainTower(item, tasks, config.embedding, config.widths, model, owned=owned, gain=gain)
         self.bias = nn.Parameter(torch.zeros(tasks))
 
-    def forward(self, batch: Batch, pairs: Tensor) -> Tensor:
-        """Rows of `pairs` in the batch, all of this domain → (pairs, tasks) log-probabilities.
+    def forward(self, rows: DomainRows) -> Tensor:
+        """(pairs, tasks) log-probabilities.
 
         Only requests and ads that occur in these pairs run through the towers: a slice sees its own rows.
         """
-        queries, pair_query = torch.unique(batch.pair_query[pairs], return_inverse=True)
-        items, pair_item = torch.unique(batch.pair_item[pairs], return_inverse=True)
-        query: Tensor = self.query(_take(batch.query, queries)).float()  # (E, R, K)
-        item: Tensor = self.item(_take(batch.item, items)).float()  # (E, A, K)
+        query: Tensor = self.query(rows.query).float()  # (E, R, K)
+        item: Tensor = self.item(rows.item).float()  # (E, A, K)
         with torch.autocast(query.device.type, enabled=False):
-            dot = (query[:, pair_query] * item[:, pair_item]).sum(dim=2)  # (E, pairs)
+            dot = (query[:, rows.pair_query] * item[:, rows.pair_item]).sum(dim=2)  # (E, pairs)
             return F.logsigmoid(dot.T + self.bias)
 
     def observe(self, batch: Batch, pairs: Tensor) -> None:
         """The requests and ads of the same pairs, for the statistics of the towers' norms."""
         queries = torch.unique(batch.pair_query[pairs])
         items, times = torch.unique(batch.pair_item[pairs], return_counts=True)
-        self.query.observe(_take(batch.query, queries), torch.ones_like(queries))
-        self.item.observe(_take(batch.item, items), times)
+        self.query.observe(batch.query.take(queries), torch.ones_like(queries))
+        self.item.observe(batch.item.take(items), times)
+
+
+class _Part(NamedTuple):
+    """A domain that has pairs in a batch."""
+
+    domain: int
+    baselines: DomainBaselines
+    pairs: Tensor  # rows of the batch
+    rows: DomainRows
+
+
+def _announce(reads: Sequence[tuple[PlainTower, SideInput]]) -> None:
+    """Tell who moves rows of tables all that the towers will read, in one call; of a table its first reader's rows."""
+    if (on_read := reads[0][0].tables.on_read) is None:
+        return
+    first: dict[Tensor, Tensor] = {}
+    for tower, side in reads:
+        for table, rows in tower.tables.reads(side.categorical, side.lists):
+            first.setdefault(table, rows)
+    on_read(list(first.items()))
 
 
 class PerSlice(RankingModel):
@@ -171,26 +201,32 @@ class PerSlice(RankingModel):
         )
 
     def forward(self, batch: Batch) -> Tensor:
-        rows, values = [], []
-        for index, (baselines, pairs) in enumerate(self._pairs_by_domain(batch)):
-            if len(pairs) and self.columns[index]:
-                log_p = baselines(batch, pairs)
-                columns = torch.tensor(self.columns[index], device=log_p.device)
-                all_tasks = log_p.new_full((len(pairs), self.tasks), ABSENT)
-                rows.append(pairs)
-                values.append(all_tasks.index_copy(1, columns, log_p))
-        if not rows:
+        parts = [
+            _Part(index, baselines, pairs, DomainRows.of(batch, pairs))
+            for index, (baselines, pairs) in enumerate(self._pairs_by_domain(batch))
+            if len(pairs) and self.columns[index]
+        ]
+        if not parts:
             return batch.teacher.new_full(batch.teacher.shape, ABSENT)
-        return torch.cat(values)[torch.argsort(torch.cat(rows))]
+        _announce([(part.baselines.query, part.rows.query) for part in parts])
+        _announce([(part.baselines.item, part.rows.item) for part in parts])
+        values = []
+        for part in parts:
+            log_p = part.baselines(part.rows)
+            columns = torch.tensor(self.columns[part.domain], device=log_p.device)
+            all_tasks = log_p.new_full((len(part.pairs), self.tasks), ABSENT)
+            values.append(all_tasks.index_copy(1, columns, log_p))
+        return torch.cat(values)[torch.argsort(torch.cat([part.pairs for part in parts]))]
 
-    def _pairs_by_domain(self, batch: Batch) -> Iterator[tuple[nn.Module, Tensor]]:
+    def _pairs_by_domain(self, batch: Batch) -> Iterator[tuple[DomainBaselines, Tensor]]:
         """Every domain's baselines with the rows of the domain's pairs."""
         for index, baselines in enumerate(self.domains):
+            assert isinstance(baselines, DomainBaselines)  # nn.ModuleList has no types
             yield baselines, torch.nonzero(batch.pair_domain == index).squeeze(1)
 
     def observe(self, batch: Batch) -> None:
         for baselines, pairs in self._pairs_by_domain(batch):
-            baselines.observe(batch, pairs)  # type: ignore[operator]
+            baselines.observe(batch, pairs)
 
     @torch.no_grad()
     def initialise_bias(self, base_rates: Tensor) -> None:

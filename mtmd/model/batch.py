@@ -88,6 +88,13 @@ class SideInput:
             lists=tuple(ListInput.of(lists.take(every)) for lists in side.lists),
         )
 
+    def take(self, rows: Tensor) -> "SideInput":
+        """Some rows (N',), all of one domain, in the given order."""
+        lists = tuple(one.take(rows) for one in self.lists)
+        return SideInput(
+            self.continuous[rows], self.categorical[rows], self.embedding[rows], (len(rows),), lists
+        )
+
 
 @dataclass(frozen=True)
 class Batch:

@@ -160,11 +160,11 @@ def _tables(features: Iterable[tuple[int, Feature]], shared: frozenset[str]) -> 
 class FieldTables(nn.Module):
     """Embedding tables of a layout's categorical fields, in `copies` independent copies.
 
-    on_read is told a table and the rows that are about to be read; as long as it is set, gradients are sparse.
+    on_read is told tables and the rows of each that are about to be read; as long as it is set, gradients are sparse.
     read  per table of the layout its rows; a table that another module `owned` before is not a parameter of this one
     """
 
-    on_read: Callable[[Tensor, Tensor], None] | None = None
+    on_read: Callable[[list[tuple[Tensor, Tensor]]], None] | None = None
 
     def __init__(self, layout: FieldLayout, copies: int = 1, owned: Owned | None = None) -> None:
         """`owned` has the shared tables of modules that were made before, and gets those of this one."""
@@ -221,34 +221,45 @@ class FieldTables(nn.Module):
     def forward(self, categorical: Tensor, lists: Sequence[ListInput] = ()) -> list[tuple[Tensor, Tensor]]:
         """categorical (N, K), and the lists → per table: embeddings (copies, N, k, w) and present (N, k)."""
         found = []
-        for index, (parameter, table) in enumerate(zip(self.read, self.layout, strict=True)):
-            first = self.get_buffer(f"first_{index}")
-            if table.multi:
-                found.append(self._pooled(index, first[:, :, 0], lists[table.columns[0]]))
-                continue
-            ids = categorical.index_select(1, self.get_buffer(f"columns_{index}"))  # (N, k)
-            if (admission := self.admission_of(index)) is not None:
-                ids = admission(ids)
-            rows = ids + first  # (copies, N, k)
+        for index, parameter in enumerate(self.read):
+            values, rows = self._rows(index, categorical, lists)
             if self.on_read is not None:
-                self.on_read(parameter, rows)
-            values = nn.functional.embedding(rows, parameter, sparse=self.on_read is not None)
-            found.append((values, ids > 0))
+                self.on_read([(parameter, rows)])
+            sparse = self.on_read is not None
+            if isinstance(values, ListInput):
+                pooled, known = self.pooling[str(index)](parameter, rows, values, sparse=sparse)
+                found.append((pooled.unsqueeze(2), known.unsqueeze(1)))
+            else:
+                found.append((nn.functional.embedding(rows, parameter, sparse=sparse), values > 0))
         return found
+
+    def reads(self, categorical: Tensor, lists: Sequence[ListInput] = ()) -> list[tuple[Tensor, Tensor]]:
+        """What `forward` reads for these rows: tables, and the rows of each."""
+        return [
+            (parameter, self._rows(index, categorical, lists)[1]) for index, parameter in enumerate(self.read)
+        ]
+
+    def _rows(
+        self, index: int, categorical: Tensor, lists: Sequence[ListInput]
+    ) -> tuple[Tensor | ListInput, Tensor]:
+        """Of a table of the layout: the ids (N, k), or the list, of admitted values; and their rows (copies, …)."""
+        table, first, admission = (
+            self.layout[index],
+            self.get_buffer(f"first_{index}"),
+            self.admission_of(index),
+        )
+        if table.multi:
+            own = lists[table.columns[0]]
+            if admission is not None:
+                own = own.only(admission(own.ids[:, None])[:, 0] > 0)
+            return own, own.ids + first[:, :, 0]
+        ids = categorical.index_select(1, self.get_buffer(f"columns_{index}"))  # (N, k)
+        if admission is not None:
+            ids = admission(ids)
+        return ids, ids + first
 
     def admission_of(self, index: int) -> Admission | None:
         """That of a table of the layout, if one of its features asks for it."""
         admission = dict(self.admission.items()).get(str(index))
         assert admission is None or isinstance(admission, Admission)  # nn.ModuleDict has no types
         return admission
-
-    def _pooled(self, index: int, first: Tensor, lists: ListInput) -> tuple[Tensor, Tensor]:
-        """(copies, N, 1, w) and (N, 1) of the feature of a table, whose rows begin at first (copies, 1)."""
-        if (admission := self.admission_of(index)) is not None:
-            lists = lists.only(admission(lists.ids[:, None])[:, 0] > 0)
-        rows = lists.ids + first  # (copies, L)
-        if self.on_read is not None:
-            self.on_read(self.read[index], rows)
-        pooling = self.pooling[str(index)]
-        values, known = pooling(self.read[index], rows, lists, sparse=self.on_read is not None)
-        return values.unsqueeze(2), known.unsqueeze(1)

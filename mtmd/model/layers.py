@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 Norm = Literal["pre", "post", "none"]
 
+FEW_ROWS, FEW_MULTIPLE = 64, 16
 ROW_MULTIPLE = 64
 CROSS_GAIN = 0.3  # a cross starts near the identity
 
@@ -32,14 +33,14 @@ def normalise(x: Tensor) -> Tensor:
 
 
 def pad_rows(x: Tensor) -> Tensor:
-    """Zero rows after the last of (…, N, D), up to the next multiple of ROW_MULTIPLE.
+    """Zero rows after the last of (…, N, D), up to the next multiple of ROW_MULTIPLE; of FEW_MULTIPLE for few rows.
 
     Batches differ in rows per domain, and a bfloat16 product of a shape that was not seen before makes oneDNN
     compile a kernel: most of a training step. With padding the same few shapes come back. Callers cut the
     result to N rows; no layer after the adaptation mixes rows.
     """
     rows = x.shape[-2]
-    return F.pad(x, (0, 0, 0, -rows % ROW_MULTIPLE))
+    return F.pad(x, (0, 0, 0, -rows % (FEW_MULTIPLE if rows <= FEW_ROWS else ROW_MULTIPLE)))
 
 
 def affine(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:

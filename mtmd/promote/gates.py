@@ -40,6 +40,11 @@ class GateInputs(Frozen):
     parity: ParityReport
     fresh_process: FreshProcessReport
     gates: GatesConfig
+    without_baseline: bool = Field(
+        False,
+        exclude_if=lambda without: not without,
+        description="the preset never trains per-slice baselines: rivals.per_slice.every_days is 0",
+    )
 
 
 class Verdict(Frozen):
@@ -123,7 +128,7 @@ def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
             _data(inputs),
             _training(inputs),
             _champion(inputs),
-            against("baseline", BASELINE, gates.baseline_tolerance, evaluation, gates),
+            _baseline(inputs),
             calibrated("calibration", evaluation, gates),
             *(() if inputs.ab_test is None else (inputs.ab_test,)),
             GateResult(name="parity", passed=inputs.parity.passed, detail=inputs.parity.worst),
@@ -134,6 +139,17 @@ def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
             ),
         ),
     )
+
+
+def _baseline(inputs: GateInputs) -> GateResult:
+    """Against the per-slice baselines, of the day or of the latest day that trained them."""
+    if inputs.without_baseline:
+        detail = (
+            "not compared: rivals.per_slice.every_days is 0, so nothing is known of the per-slice baselines"
+        )
+        return GateResult(name="baseline", passed=True, detail=detail)
+    gates = inputs.gates
+    return against("baseline", BASELINE, gates.baseline_tolerance, inputs.evaluation, gates)
 
 
 def ab_gate(tested: ABTest | None, significance: float) -> GateResult:

@@ -97,7 +97,9 @@ def against(
         else _unjudged(pair.slice, shortages[pair.slice])
         for pair in pairs
     ]
-    rival = f"the {_called(reference)}" + (f" by more than {tolerance:.0%}" if tolerance else "")
+    rival = f"the {_called(reference)}{_age(report, reference)}" + (
+        f" by more than {tolerance:.0%}" if tolerance else ""
+    )
     passes, fails = f"shown worse than {rival}", f"worse than {rival}"
     if whole_better:
         passes += ", and every task is better over its slices"
@@ -148,6 +150,12 @@ def _number(value: float | None) -> str:
 
 def _corrected(judged: Mapping[Slice, float]) -> dict[Slice, float]:
     return dict(zip(judged, holm(list(judged.values())), strict=True))
+
+
+def _age(report: EvaluationReport, reference: str) -> str:
+    """What to know of a rival that an earlier day trained: it is weaker than today's would be."""
+    age = report.ages.get(reference)
+    return "" if age is None else f" of {age} days ago (weaker than one of today: passing says less)"
 
 
 def _called(reference: str) -> str:

@@ -124,6 +124,7 @@ def _gate_inputs(run: DayRun) -> GateInputs:
         parity=run.proofs.parity,
         fresh_process=run.proofs.fresh_process,
         gates=gates,
+        without_baseline=not run.plan.preset.rivals.per_slice.every_days,
     )
 
 

@@ -53,6 +53,12 @@ def rivals_of(report: EvaluationReport) -> list[str]:
     return [name for name in RIVAL_NAMES if name in report.predictors]
 
 
+def rival_name(report: EvaluationReport, name: str) -> str:
+    """A rival as readers know it, with its age where an earlier day trained it."""
+    age = report.ages.get(name)
+    return RIVAL_NAMES[name] if age is None else f"{RIVAL_NAMES[name]}, {age} days old"
+
+
 def top_words(report: EvaluationReport) -> str:
     """One sentence: ahead of each rival or not in the top rank buckets, over all tasks and where a task is behind."""
     compared = {pair.bucket for pair in report.comparisons}
@@ -63,7 +69,7 @@ def top_words(report: EvaluationReport) -> str:
         )
     rivals: dict[str, list[str]] = {}
     for rival in rivals_of(report):
-        rivals.setdefault(top_standing(report, rival), []).append(RIVAL_NAMES[rival])
+        rivals.setdefault(top_standing(report, rival), []).append(rival_name(report, rival))
     said = "; ".join(f"{how} against the {enumerated(names)}" for how, names in rivals.items())
     name = report.candidate.upper()
     return f"{name} in rank buckets 0 and 1, where ads are chosen, over all tasks: {said}."

@@ -1,6 +1,7 @@
 """Train one kind of model on the window, once: the output is named by everything that went in."""
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from pydantic import Field
 
 from mtmd.config import Frozen, Preset
+from mtmd.errors import StorageError
 from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.extract.window import WindowData, window_fingerprint
 from mtmd.model.build import ModelKind
@@ -33,6 +35,7 @@ class Trained(Frozen):
     path: str
     reused: bool
     fit: FitResult
+    last: date | None = Field(None, description="last day of its window where that is an earlier run's")
 
     @property
     def name(self) -> str:
@@ -42,7 +45,7 @@ class Trained(Frozen):
 
 def training_key(kind: ModelKind, window: str, preset: Preset) -> str:
     """Name of a trained model: its data, its configuration, its format and torch's version."""
-    rival: Any = None if kind == "mtmd" else getattr(preset.rivals, kind).model_dump(mode="json")
+    rival: Any = None if kind == "mtmd" else getattr(preset.rivals, kind).recipe()
     return digest(
         {
             "format": TRAINING_FORMAT,
@@ -85,16 +88,15 @@ def train(
         model, result = fit(kind, window_data(plan, window), plan.preset, work, on_progress)
         save_weights(model, directory / _WEIGHTS)
         write_json(directory / _FIT, result.model_dump(mode="json"))
-        recipe = {  # what a person wants to know of a directory whose name is a digest; nothing reads it
+        recipe = {  # what a person wants to know of a directory whose name is a digest
             "kind": kind, "variant": variant, "seed": plan.preset.training.seed, "preset": plan.preset.name,
-            "first": window[0].day, "last": window[-1].day,
+            "first": window[0].day, "last": window[-1].day, **_found_again(plan.preset, kind, window),
         }  # fmt: skip
         write_json(directory / _RECIPE, recipe)
 
     with locked(work.with_name(f"{work.name}.lock"), timeout_s=24 * 3600):  # others train beside it
         reused = make_once(final, build)
         remove(work)  # also what a run left that was killed right before this line
-    result = FitResult.model_validate(read_json(final / _FIT))
     return Trained(
         kind=kind,
         variant=variant,
@@ -102,8 +104,28 @@ def train(
         key=key,
         path=str(final),
         reused=reused,
-        fit=result,
+        fit=read_fit(final),
     )
+
+
+def read_fit(directory: Path) -> FitResult:
+    """The record of the training in a directory."""
+    return FitResult.model_validate(read_json(directory / _FIT))
+
+
+def read_recipe(directory: Path) -> dict[str, Any]:
+    """What a directory's training was made from; empty where nothing readable is there."""
+    try:
+        found = read_json(directory / _RECIPE)
+    except StorageError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _found_again(preset: Preset, kind: ModelKind, window: Sequence[ShardRef]) -> dict[str, str]:
+    """What later days look for a rival by; of a model that every day trains, nothing."""
+    daily = kind == "mtmd" or getattr(preset.rivals, kind).every_days == 1
+    return {} if daily else {"window": window_fingerprint(window)}
 
 
 def window_data(plan: RunPlan, window: Sequence[ShardRef]) -> WindowData:

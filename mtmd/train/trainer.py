@@ -234,7 +234,7 @@ def _key(kind: ModelKind, data: TrainingData, preset: Preset) -> str:
             "kind": kind,
             "declarations": preset.declarations.model_dump(mode="json"),
             "model": preset.model.model_dump(mode="json"),
-            "rivals": preset.rivals.model_dump(mode="json"),
+            "rivals": preset.rivals.recipe(),
             "training": preset.training.model_dump(mode="json"),
             "steps": data.steps(preset.training.batch_requests),
             "base_rates": [repr(rate) for rate in data.base_rates().flatten().tolist()],  # NaN has no JSON

@@ -351,6 +351,24 @@ def test_a_rival_that_was_not_evaluated_does_not_pass(inputs: Callable[..., Gate
     assert not verdict.passed
 
 
+def test_a_baseline_of_an_earlier_day_says_its_age(inputs: Callable[..., GateInputs]) -> None:
+    aged = evaluation().model_copy(update={"ages": {"per_slice": 5}})
+    verdict = gate(apply_gates(inputs(evaluation=aged)), "baseline")
+    assert verdict.passed
+    assert "the baseline of 5 days ago (weaker than one of today: passing says less)" in verdict.detail
+    worse = evaluation(per_slice={"logmae": 0.3}).model_copy(update={"ages": {"per_slice": 5}})
+    assert not gate(apply_gates(inputs(evaluation=worse)), "baseline").passed
+
+
+def test_a_baseline_that_is_never_trained_is_said_not_to_be_compared(
+    inputs: Callable[..., GateInputs],
+) -> None:
+    verdict = gate(apply_gates(inputs(without_baseline=True)), "baseline")
+    assert verdict.passed
+    assert verdict.slices == ()
+    assert verdict.detail.startswith("not compared: rivals.per_slice.every_days is 0")
+
+
 def test_a_refusal_by_the_registry_is_told_too(inputs: Callable[..., GateInputs]) -> None:
     verdict = apply_gates(inputs()).refused("its as_of 2026-01-04 is older than the champion's 2026-01-05")
     assert verdict.passed

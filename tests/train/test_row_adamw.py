@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from mtmd.config import Preset
 from mtmd.model.batch import Batch
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
-from mtmd.train.optimizer import BETAS, EPSILON, HORIZON, RowAdamW
+from mtmd.train.optimizer import RowAdamW
+from mtmd.train.table_block import BETAS, EPSILON, HORIZON
 from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
 

@@ -57,7 +57,7 @@ def training(plan: RunPlan, trained: Sequence[Trained]) -> str:
             f"| {model.kind} | {len(fit.epochs)} | {fit.best_epoch} "
             f"| {'early' if fit.stopped_early else 'at the end'} | {best:.5f} "
             f"| {fit.rows_per_s:,.0f} | {fit.parameters:,} | {fit.embedding_parameters:,} | {fit.precision} "
-            f"| {'reused' if model.reused else 'trained now'} |"
+            f"| {_when(plan, model)} |"
         )
     lines.append("")
     for model in trained:
@@ -66,11 +66,18 @@ def training(plan: RunPlan, trained: Sequence[Trained]) -> str:
     return "\n".join(lines)
 
 
+def _when(plan: RunPlan, model: Trained) -> str:
+    """Whether this run trained a model, or how old it is."""
+    if model.last is not None:
+        return f"of an earlier day: its window ends {model.last}, {(plan.as_of - model.last).days} days before as_of"
+    return "reused" if model.reused else "trained now"
+
+
 def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
     """LogMAE by slice, as the paper's Table 1, by rank bucket and of new values; real actions; what cuts would cost."""
     report, replay = evaluated.report, evaluated.replay
     against = _against(evaluated.incumbent)
-    rivals = ["per_slice", "pooled", *(["champion"] if "champion" in report.predictors else [])]
+    rivals = [name for name in ("per_slice", "pooled", "champion") if name in report.predictors]
     tables = [
         logmae_table(report),
         *(improvement_table(report, rival) for rival in rivals),

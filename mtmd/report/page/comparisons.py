@@ -11,7 +11,7 @@ from mtmd.config import variants
 from mtmd.evaluate.report import ALL, EVERYTHING, Estimate, EvaluationReport
 from mtmd.report.page.charts import enumerated
 from mtmd.report.page.heat_map import HeatCell, HeatMap, estimates_map, full_colour
-from mtmd.report.standing import RIVAL_NAMES, Standing, rivals_of, standing
+from mtmd.report.standing import RIVAL_NAMES, Standing, rival_name, rivals_of, standing
 from mtmd.report.tables.ablation import factor_table
 from mtmd.report.tables.buckets import bucket_table, rivals_by_bucket
 from mtmd.report.tables.evaluation import Column, Table, columns_of, estimate, improvement_table
@@ -71,14 +71,14 @@ def rivals_map(report: EvaluationReport) -> HeatMap:
         ),
         rows=tuple(
             (
-                RIVAL_NAMES[name],
+                rival_name(report, name),
                 *(estimate(report, report.candidate, name, where) for where in report.aggregates),
             )
             for name in names
         ),
     )
     words = [[HeatCell(standing(report, name).words, sure=False)] for name in names]
-    return _with_words(estimates_map(table, _full(table)), ["in words"], words)
+    return _with_words(estimates_map(table, _full(report, table)), ["in words"], words)
 
 
 def slice_maps(report: EvaluationReport) -> Iterator[HeatMap]:
@@ -86,7 +86,7 @@ def slice_maps(report: EvaluationReport) -> Iterator[HeatMap]:
     for reference in _mapped(report):
         table = improvement_table(report, reference)
         whole = [estimate(report, report.candidate, reference, where) for where in report.aggregates]
-        title = f"over the {RIVAL_NAMES[reference]}"
+        title = f"over the {rival_name(report, reference)}"
         yield estimates_map(Table(title=title, columns=table.columns, rows=(*table.rows, (ALL, ALL, *whole))))
 
 
@@ -101,7 +101,7 @@ def top_map(report: EvaluationReport) -> HeatMap:
     )
     words = [[HeatCell(str(cell), sure=False) for cell in row[numbers:]] for row in table.rows]
     return _with_words(
-        estimates_map(cut, _full(cut)), [column.name for column in table.columns[numbers:]], words
+        estimates_map(cut, _full(report, cut)), [column.name for column in table.columns[numbers:]], words
     )
 
 
@@ -109,7 +109,7 @@ def bucket_maps(report: EvaluationReport) -> Iterator[HeatMap]:
     """Tasks × rank buckets, one map per rival, all tasks together last."""
     for reference in rivals_of(report):
         table = bucket_table(report, reference)
-        yield estimates_map(table.model_copy(update={"title": f"over the {RIVAL_NAMES[reference]}"}))
+        yield estimates_map(table.model_copy(update={"title": f"over the {rival_name(report, reference)}"}))
 
 
 def _with_words(heat: HeatMap, names: Sequence[str], words: Sequence[Sequence[HeatCell]]) -> HeatMap:
@@ -121,9 +121,9 @@ def _with_words(heat: HeatMap, names: Sequence[str], words: Sequence[Sequence[He
     )
 
 
-def _full(table: Table) -> float:
+def _full(report: EvaluationReport, table: Table) -> float:
     """The full colour of a table of rivals, which the constant does not bleach."""
-    rivals = [RIVAL_NAMES[name] for name in _MAPPED]
+    rivals = [rival_name(report, name) for name in _MAPPED]
     return full_colour(
         [cell.value for row in table.rows if row[0] in rivals for cell in row if isinstance(cell, Estimate)]
     )

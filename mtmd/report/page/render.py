@@ -22,7 +22,7 @@ from mtmd.report.page.curves import replay_charts, training_chart
 from mtmd.report.page.quality import observed, quality, short
 from mtmd.report.page.towers import TowerMeans, gates_map, routing
 from mtmd.report.page.verdict import brief, details, headline, rival_tables
-from mtmd.report.standing import RIVAL_NAMES, standing, top_words
+from mtmd.report.standing import rival_name, standing, top_words
 from mtmd.report.tables.ab_test import bound_tables, paper_tables, whole_tables
 from mtmd.report.tables.cold import cold_gate_table, cold_words
 from mtmd.report.tables.evaluation import cold_table, explored_table
@@ -139,7 +139,7 @@ def _tiles(inputs: ReportInputs) -> Iterator[Tile]:
     passed = sum(gate.passed for gate in gates)
     yield Tile("gates", f"{passed} of {len(gates)} pass", "good" if passed == len(gates) else "bad")
     for name in ("champion", "per_slice", "pooled"):
-        title = f"against the {RIVAL_NAMES[name]}"
+        title = f"against the {rival_name(report, name)}"
         if name not in report.predictors:
             yield Tile(title, "not compared")
             continue

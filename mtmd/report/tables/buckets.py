@@ -2,7 +2,7 @@
 
 from mtmd.config import Slice
 from mtmd.evaluate.report import EVERYTHING, Estimate, EvaluationReport
-from mtmd.report.standing import RIVAL_NAMES, TOP_BUCKETS, rivals_of, top_standing
+from mtmd.report.standing import TOP_BUCKETS, rival_name, rivals_of, top_standing
 from mtmd.report.tables.evaluation import (
     Column,
     Table,
@@ -24,7 +24,7 @@ def bucket_table(report: EvaluationReport, reference: str) -> Table:
     ]
     whole = (ALL_TASKS, *(gain_of(report, reference, EVERYTHING, bucket) for bucket in buckets))
     return Table(
-        title=f"LogMAE improvement of {report.candidate} over {reference} by rank bucket (0 = top) "
+        title=f"LogMAE improvement of {report.candidate} over {report.called(reference)} by rank bucket (0 = top) "
         f"on {report.as_of}, with {report.confidence:.0%} intervals",
         columns=(Column(name="task", kind="text"), *bucket_columns(buckets)),
         rows=(*rows, whole),
@@ -45,7 +45,7 @@ def rivals_by_bucket(report: EvaluationReport) -> Table:
         ),
         rows=tuple(
             (
-                RIVAL_NAMES[rival],
+                rival_name(report, rival),
                 *(gain_of(report, rival, EVERYTHING, bucket) for bucket in buckets),
                 *([top_standing(report, rival)] if has_top else []),
             )

@@ -83,8 +83,8 @@ def logmae_table(report: EvaluationReport) -> Table:
     columns = (
         *SLICE_COLUMNS,
         Column(name="rows", kind="count"),
-        *columns_of("number", report.predictors),
-        *columns_of("percent", (f"vs {rival}" for rival in rivals)),
+        *columns_of("number", map(report.called, report.predictors)),
+        *columns_of("percent", (f"vs {report.called(rival)}" for rival in rivals)),
     )
     title = f"LogMAE against the teacher on {report.as_of} (lower is better; improvements positive = better)"
     return Table(title=title, columns=columns, rows=tuple(rows))
@@ -112,7 +112,7 @@ def cold_table(report: EvaluationReport) -> Table:
         *columns_of("text", ("new", "task")),
         Column(name="rows", kind="count"),
         Column(name="share", kind="share"),
-        *columns_of("number", report.predictors),
+        *columns_of("number", map(report.called, report.predictors)),
         Column(name=f"{report.candidate}, other rows"),
         Column(name="times that", kind="text"),
     )
@@ -182,7 +182,7 @@ def improvement_table(report: EvaluationReport, reference: str) -> Table:
 
     domains = sorted({Domain(where.surface, where.product) for where in report.slices})  # the paper's order
     return Table(
-        title=f"LogMAE improvement of {report.candidate} over {reference} on {report.as_of}, "
+        title=f"LogMAE improvement of {report.candidate} over {report.called(reference)} on {report.as_of}, "
         f"with {report.confidence:.0%} intervals",
         columns=(
             *columns_of("text", ("Surface", "Ad Type")),

@@ -92,6 +92,14 @@ def test_the_logmae_table_has_slices_then_aggregates(report: EvaluationReport) -
     assert (last["surface"], last["product"], last["task"]) == ("all", "all", "octr")
 
 
+def test_a_rival_of_an_earlier_day_has_its_age_beside_its_name(report: EvaluationReport) -> None:
+    rival = next(name for name in report.predictors if name != report.candidate)
+    aged = report.model_copy(update={"ages": {rival: 5}})
+    names = [column.name for column in logmae_table(aged).columns]
+    assert {f"{rival} (5 days old)", f"vs {rival} (5 days old)"} <= set(names)
+    assert f"over {rival} (5 days old)" in improvement_table(aged, rival).title
+
+
 def test_the_improvement_table_has_the_form_of_the_papers_table_1(report: EvaluationReport) -> None:
     table = improvement_table(report, "per_slice")
     assert [c.name for c in table.columns] == ["Surface", "Ad Type", "CTR", "GCTR", "OCTR"]

@@ -1,0 +1,142 @@
+import json
+import os
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from mtmd.config import Preset
+from mtmd.run import RunPlan, plan_window
+from mtmd.store.files import write_json
+from mtmd.store.outputs import make_once
+from mtmd.train.results import EpochRecord, FitResult
+from mtmd.train.rivals import compared, earlier, is_due
+from mtmd.train.stage import training_key
+
+MONDAY = date(2026, 1, 19)
+DAYS = 20
+
+
+def day(number: int) -> date:
+    """Monday is 0."""
+    return MONDAY + timedelta(days=number)
+
+
+def rated(preset: Preset, every_days: int, **changes: object) -> Preset:
+    """The preset with per-slice baselines of every so many days."""
+    own = preset.rivals.per_slice.model_copy(update={"every_days": every_days, **changes})
+    rivals = preset.rivals.model_copy(update={"per_slice": own})
+    return preset.model_copy(update={"rivals": rivals})
+
+
+@pytest.fixture
+def weekly(tiny_preset: Preset) -> Preset:
+    return rated(tiny_preset, 7)
+
+
+def planned(preset: Preset, as_of: date, place: Path) -> RunPlan:
+    return RunPlan(
+        as_of=as_of, days=plan_window(as_of, DAYS), preset=preset, logs="logs", artifacts=str(place)
+    )
+
+
+def store(preset: Preset, as_of: date, place: Path, days: int = DAYS) -> Path:
+    """What a run of that day leaves of a training: its record and its recipe, beside weights that nobody reads here."""
+    window = plan_window(as_of, days)
+    key = training_key("per_slice", f"window of {as_of}", preset)
+    final = planned(preset, as_of, place).workspace.trained("per_slice", key)
+    epoch = EpochRecord(epoch=1, train_loss=1.0, validation_loss=1.0, validation_logmae={}, seconds=1.0)
+    fit = FitResult(
+        kind="per_slice", epochs=(epoch,), best_epoch=1, stopped_early=False, rows_per_s=1.0, parameters=1,
+        embedding_parameters=1, precision="float32",
+    )  # fmt: skip
+
+    def build(directory: Path) -> None:
+        write_json(directory / "fit.json", fit.model_dump(mode="json"))
+        recipe = {"first": str(window[0]), "last": str(window[-1]), "window": f"window of {as_of}"}
+        write_json(directory / "recipe.json", recipe)
+
+    make_once(final, build)
+    return final
+
+
+def test_days_that_are_due_are_counted_from_a_monday() -> None:
+    assert [n for n in range(15) if is_due(day(n), 7)] == [0, 7, 14]
+    assert all(is_due(day(n), 1) for n in range(3))
+    assert not any(is_due(day(n), 0) for n in range(15))
+
+
+def test_a_rival_that_is_never_trained_is_not_compared(tiny_preset: Preset, tmp_path: Path) -> None:
+    kinds = compared(planned(rated(tiny_preset, 0), MONDAY, tmp_path), ("mtmd", "per_slice", "pooled"))
+    assert kinds == ("mtmd", "pooled")
+
+
+def test_the_newest_since_the_due_day_stands_in_and_says_its_window(weekly: Preset, tmp_path: Path) -> None:
+    monday = store(weekly, day(0), tmp_path)
+    os.utime(monday, (0, 0))
+    found = earlier(planned(weekly, day(3), tmp_path), "per_slice")
+    assert found is not None
+    assert (found.path, found.last, found.reused) == (str(monday), day(-1), True)
+    assert monday.stat().st_mtime > 0  # the clean-up keeps what is in use
+    tuesday = store(weekly, day(1), tmp_path)
+    store(weekly, day(4), tmp_path)  # of a day that comes later: it has seen the held-out day
+    found = earlier(planned(weekly, day(3), tmp_path), "per_slice")
+    assert found is not None
+    assert (found.path, found.last) == (str(tuesday), day(0))
+
+
+def test_a_day_that_trained_its_own_keeps_it(weekly: Preset, tmp_path: Path) -> None:
+    own = store(weekly, day(3), tmp_path)
+    store(weekly, day(0), tmp_path)
+    found = earlier(planned(weekly, day(3), tmp_path), "per_slice")
+    assert found is not None
+    assert (found.path, found.last) == (str(own), None)
+
+
+@pytest.mark.parametrize(
+    ("as_of", "every_days", "changes"),
+    [
+        (day(7), 7, {}),  # due again
+        (day(3), 3, {}),  # due more often
+        (day(8), 7, {}),  # stored before the last due day
+        (day(3), 7, {"embedding": 3}),  # another model
+    ],
+)
+def test_otherwise_the_day_trains_its_own(
+    weekly: Preset, tmp_path: Path, as_of: date, every_days: int, changes: dict[str, object]
+) -> None:
+    store(weekly, day(0), tmp_path)
+    preset = rated(weekly, every_days, **changes)
+    assert earlier(planned(preset, as_of, tmp_path), "per_slice") is None
+    assert earlier(planned(weekly, day(3), tmp_path), "mtmd") is None
+
+
+def test_a_window_of_another_length_does_not_count(weekly: Preset, tmp_path: Path) -> None:
+    store(weekly, day(0), tmp_path, days=DAYS + 1)
+    assert earlier(planned(weekly, day(3), tmp_path), "per_slice") is None
+
+
+@pytest.mark.parametrize("damage", ["fit.json", "recipe.json"])
+def test_a_damaged_one_is_not_compared(
+    weekly: Preset, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    monday = store(weekly, day(0), tmp_path)
+    stored = json.loads((monday / damage).read_text())
+    (monday / damage).write_text(json.dumps(stored | {"preset": "another"}))
+    assert earlier(planned(weekly, day(3), tmp_path), "per_slice") is None
+    assert f"{monday} is not compared" in caplog.text
+
+
+def test_days_left_out_before_the_due_day_do_not_hide_its_rival(weekly: Preset, tmp_path: Path) -> None:
+    """The due day's window ended on the Saturday."""
+    monday = store(weekly, day(-1), tmp_path)
+    left_out = weekly.model_copy(update={"left_out": {day(-1): "lost"}})
+    found = earlier(planned(left_out, day(3), tmp_path), "per_slice")
+    assert found is not None
+    assert (found.path, found.last) == (str(monday), day(-2))
+
+
+def test_how_often_it_is_trained_does_not_name_a_training(tiny_preset: Preset) -> None:
+    keys = {training_key("per_slice", "window", rated(tiny_preset, n)) for n in (0, 1, 7)}
+    assert len(keys) == 1
+    assert "every_days" not in rated(tiny_preset, 1).model_dump_json()
