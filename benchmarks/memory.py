@@ -1,10 +1,10 @@
 """Peak memory of extraction and training: `python -m benchmarks.memory`.
 
 Each case is DAYSxREQUESTS, a window of so many days with so many requests a day, 16 candidates to each, and runs in a
-process of its own: it extracts the window, four days at once as the flow does, and takes some training steps on batches
-from all of its days. A thread reads the process's own account every hundredth of a second. *Anonymous* memory is what
-the process holds; *mapped* are pages of files (shards are memory-mapped), which the kernel takes back when it wants
-them, so that only the first must not grow.
+process of its own: it reads the window day by day, each once for its shard and for the tables that validation asks, as
+a run does, and takes some training steps on batches from all of its days. A thread reads the process's own account
+every hundredth of a second. *Anonymous* memory is what the process holds; *mapped* are pages of files (shards are
+memory-mapped), which the kernel takes back when it wants them, so that only the first must not grow.
 
 One day is simulated and the others link to its files: a day costs the same memory whatever is in it.
 """
@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, timedelta
 from itertools import islice
@@ -26,23 +25,26 @@ from typing import NamedTuple
 from rich.console import Console
 
 from mtmd.config import Preset, load_preset
+from mtmd.extract.pending import PendingShards
 from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData
 from mtmd.logs.files import available_days
-from mtmd.logs.source import LogSource
 from mtmd.model.build import build_model
 from mtmd.report.tables.evaluation import Column, Table
+from mtmd.run import RunPlan
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate
 from mtmd.store.files import write_text
 from mtmd.train.optimizer import make_optimizer
 from mtmd.train.step import TrainingLoss, choose_precision, training_step
 from mtmd.train.trainer import start
+from mtmd.validate.gx_duckdb import database
+from mtmd.validate.passing import stage_passing
+from mtmd_expectations import Needs
 
 FIRST = date(2026, 1, 1)
 LIMIT_MIB = 3 * 1024
-_DAYS_AT_ONCE = 4  # as the flow
 _KINDS = {"anonymous": "RssAnon", "mapped": "RssFile", "all": "VmRSS"}
 
 
@@ -93,19 +95,23 @@ def linked_days(case: Case, logs: Path) -> None:
 
 def measured(preset: Preset, directory: Path, steps: int) -> dict[str, int]:
     """Peaks in MiB of extraction and training on the logs in `directory`, and the candidates there."""
-    logs, peaks = directory / "logs", {}
-    with watched() as extraction, ThreadPoolExecutor(_DAYS_AT_ONCE) as pool:
-        refs = list(
-            pool.map(
-                lambda day: extract_day(LogSource(logs), day, preset.declarations, directory / "shards"),
-                available_days(logs),
-            )
-        )
+    days, peaks = available_days(directory / "logs"), {}
+    places = {"logs": str(directory / "logs"), "artifacts": str(directory / "artifacts")}
+    plan = RunPlan(as_of=days[-1], days=days[:-1], preset=preset, **places)
+    with watched() as extraction:
+        refs = [_read(plan, day) for day in days]
     with watched() as training:
         _train(preset, refs, steps)
     for phase, peak in (("extraction", extraction), ("training", training)):
         peaks |= {f"{phase} {kind}": value for kind, value in peak.items()}
     return peaks | {"candidates": sum(ref.candidates for ref in refs)}
+
+
+def _read(plan: RunPlan, day: date) -> ShardRef:
+    """Read a day for its validation and its shard; the suites, which ask small tables, are left out."""
+    with database() as opened:
+        stage_passing(opened, day, plan.preset, dict.fromkeys(Needs, True), PendingShards(plan))
+    return extract_day(plan.source, day, plan.preset.declarations, plan.workspace.shards)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def candidates_expectations(preset: Preset) -> list[Expect]:
         not_null("request_id", "ad_id", "The row belongs to no request and is lost."),
         not_null("ad_id", "request_id", "The row belongs to no ad and is lost."),
         not_null("impressed", KEY, "Without it nothing says whether the labels were observed."),
-        _pairs_unique(),
+        pairs_unique(),
         _joined("request", "request_id"),
         _joined("ad", "ad_id"),
         *_scores(domains),
@@ -90,12 +90,14 @@ def found_table(expect: Expect) -> str:
     return name(f"candidates.{expect.name}")
 
 
-def summary_sql(preset: Preset, source: str, asked: Iterable[Expect]) -> str:
+def summary_sql(
+    preset: Preset, source: str, asked: Iterable[Expect], requests: str = "count(distinct request_id)"
+) -> str:
     """Query with one row per domain of `source`, in one scan: all that the suite asks of the table as a whole.
 
     Its keys; `candidates`; "domain.requests"; each task's mean finite score under its name; what the table's digest is
     made of; and under the name of each expectation that is `asked`, all on single rows, whether any row of the domain
-    is one that it looks for.
+    is one that it looks for. `requests` counts the requests of a domain.
     """
     means = [
         f"avg({name(task)}) filter (where isfinite({name(task)})) as {name(task)}"
@@ -103,14 +105,14 @@ def summary_sql(preset: Preset, source: str, asked: Iterable[Expect]) -> str:
     ]
     found = [f"{expect.screen or f'bool_or({expect.where})'} as {name(expect.name)}" for expect in asked]
     digest = ('bit_xor("row.hash") as "row.xor"', 'sum(cast("row.hash" >> 32 as hugeint)) as "row.sum"')
-    requests = 'count(distinct request_id) as "domain.requests"'
-    columns = ", ".join((requests, *means, *digest, *found))
+    columns = ", ".join((f'{requests} as "domain.requests"', *means, *digest, *found))
     return (
         f"select surface, product, count(*) as candidates, {columns} from {source} group by surface, product"
     )
 
 
-def _pairs_unique() -> Expect:
+def pairs_unique() -> Expect:
+    """No (request, ad) comes twice."""
     # Equal pairs have equal hashes: where all of these differ, so do the pairs, and they are cheaper to tell apart.
     repeated = "count(distinct hash(request_id, ad_id)) < count(*)"
     return replace(

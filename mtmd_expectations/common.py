@@ -92,23 +92,16 @@ def build_suite(batch: SuiteTable, expectations: Iterable[Expect]) -> "Expectati
     return ExpectationSuite(name=batch.value, expectations=[rows, *others])
 
 
-def together(expectations: Iterable["UnexpectedRowsExpectation"]) -> "UnexpectedRowsExpectation":
-    """One expectation that holds exactly where all of `expectations` do: no row, in a row for each that finds some.
+def found_sql(expectations: Iterable["UnexpectedRowsExpectation"], batch: str) -> str:
+    """Query of the names of those of some expectations on a table that find rows; at least one is asked.
 
-    Great-expectations takes some milliseconds for each expectation, whatever it asks. On a sound day one question
-    is enough.
+    Great-expectations takes some milliseconds for each expectation, whatever it asks, and runs every query twice. On a
+    sound day this one is enough.
     """
-    from great_expectations.expectations import UnexpectedRowsExpectation  # noqa: PLC0415
-
-    queries = (
-        f"select {_protected(literal(expectation.meta['name']))} as expectation, count(*) as found "
-        f"from (\n{expectation.unexpected_rows_query}\n) having count(*) > 0"
+    return "\nunion all\n".join(
+        f"select {literal(expectation.meta['name'])} as expectation, count(*) as found "
+        f"from (\n{_plain(expectation.unexpected_rows_query, batch)}\n) having count(*) > 0"
         for expectation in expectations
-    )
-    return UnexpectedRowsExpectation(
-        unexpected_rows_query="\nunion all\n".join(queries),
-        description="None of the table's expectations finds a row.",
-        meta={"name": "together", "column": None, "needs": Needs.NOTHING.value},
     )
 
 
@@ -213,3 +206,11 @@ def _for_great_expectations(expect: Expect) -> str:
 
 def _protected(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}").replace(":", "\\:")
+
+
+def _plain(query: str, batch: str) -> str:
+    """A query as it was before it was protected, of a table."""
+    parts = (
+        part.replace("{{", "{").replace("}}", "}").replace("\\:", ":") for part in query.split("{batch}")
+    )
+    return batch.join(parts)

@@ -4,8 +4,9 @@ A source file's rows are read once, and its keys once more for the key tables. N
 what must be in order DuckDB sorts, and spills beyond its limit; the rest is scattered to the rows that its keys have.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from mtmd.config import Declarations, SideSchema
 from mtmd.errors import LogsError
 from mtmd.extract.list_files import LENGTH, START, ListFiles, list_file
 from mtmd.extract.shards import EXPLORED, FileRecord
+from mtmd.extract.shown import DomainRows, raw_rows, show_rows
 from mtmd.extract.sources import check_keys, make_keys
-from mtmd.logs.contract import TABLES
+from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.encoding import encode
 from mtmd.logs.ids import id_numbers
+from mtmd.logs.passing import Show
 from mtmd.logs.sql import statement
 from mtmd.store.columns import Columns, create_columns
 from mtmd.store.files import settle
@@ -32,11 +35,16 @@ _Shapes = dict[str, tuple[DTypeLike, tuple[int, ...]]]
 
 
 def write_tables(
-    connection: duckdb.DuckDBPyConnection, directory: Path, day: date, declarations: Declarations
+    connection: duckdb.DuckDBPyConnection,
+    directory: Path,
+    day: date,
+    declarations: Declarations,
+    show: Show | None = None,
 ) -> tuple[dict[str, int], dict[str, FileRecord]]:
     """Write the Arrow files of the session's sources; the rows of each table, and a record of each file.
 
-    Raises LogsError for keys or features that are not as declared, and DuckDB's error where reading fails.
+    `show` is shown the rows as they pass. Raises LogsError for keys or features that are not as declared, DuckDB's
+    error where reading fails, and what `show` raises.
     """
     rows = make_keys(connection, day, declarations)
     try:
@@ -45,7 +53,9 @@ def write_tables(
             writers = {"requests": _requests, "ads": _ads, "candidates": _candidates}
             written = {
                 table: pool.submit(
-                    write, connection.cursor(), directory / f"{table}.arrow", rows[table], declarations
+                    write,
+                    _Rows(connection.cursor(), table, rows[table], declarations, show),
+                    directory / f"{table}.arrow",
                 )
                 for table, write in writers.items()
             }
@@ -71,26 +81,51 @@ def _files(declarations: Declarations) -> list[str]:
     ]
 
 
-def _candidates(
-    connection: duckdb.DuckDBPyConnection, path: Path, rows: int, declarations: Declarations
-) -> Columns:
-    tasks = declarations.domains.tasks
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of one table, of which `count` are expected."""
+
+    connection: duckdb.DuckDBPyConnection
+    table: str
+    count: int
+    declarations: Declarations
+    show: Show | None
+
+    def each(self, names: Sequence[str], write: Callable[[slice, pa.RecordBatch], None]) -> None:
+        """Let `write` have each batch of mtmd/sql/shard_<table>.sql, with these source columns, and its place."""
+        if self.show is not None:
+            names = tuple(table_columns(self.declarations)[self.table])
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for place, batch in _batches(self.connection, f"shard_{self.table}", names, self.count):
+                write(place, batch)
+                yield batch
+
+        if self.show is None:
+            for _ in batches():
+                pass
+        else:
+            shown = DomainRows(self.connection.cursor()) if self.table == "candidates" else raw_rows
+            show_rows(self.show, self.table, batches(), shown)
+
+
+def _candidates(rows: _Rows, path: Path) -> Columns:
+    tasks = rows.declarations.domains.tasks
     columns = create_columns(
         path,
         {
-            "request_row": (np.int32, (rows,)),
-            "ad_row": (np.int32, (rows,)),
-            "impressed": (np.int8, (rows,)),
-            "position": (np.int32, (rows,)),
-            "teacher": (np.float32, (rows, len(tasks))),
-            "labels": (np.int8, (rows, len(tasks))),
+            "request_row": (np.int32, (rows.count,)),
+            "ad_row": (np.int32, (rows.count,)),
+            "impressed": (np.int8, (rows.count,)),
+            "position": (np.int32, (rows.count,)),
+            "teacher": (np.float32, (rows.count, len(tasks))),
+            "labels": (np.int8, (rows.count, len(tasks))),
         },
     )
-    names = (
-        "impressed", "position", "explored", *(name for task in tasks for name in (task.name, task.label))
-    )  # fmt: skip
     explored: Columns = {}
-    for place, batch in _batches(connection, "shard_candidates", names, rows):
+
+    def write(place: slice, batch: pa.RecordBatch) -> None:
+        nonlocal explored
         raw = batch.column("source_row")
         for name in ("request_row", "ad_row"):
             columns[name][place] = batch.column(name)
@@ -100,53 +135,64 @@ def _candidates(
         columns["impressed"][place] = raw.field("impressed").cast(pa.int8())
         columns["position"][place] = pc.fill_null(raw.field("position"), -1)
         if pc.any(raw.field("explored")).as_py():  # a null is false, and null where there is nothing else
-            explored = explored or create_columns(path.with_name(EXPLORED), {"explored": (np.int8, (rows,))})
+            shape = {"explored": (np.int8, (rows.count,))}
+            explored = explored or create_columns(path.with_name(EXPLORED), shape)
             explored["explored"][place] = pc.fill_null(raw.field("explored"), False).cast(pa.int8())
         for t, task in enumerate(tasks):
             columns["teacher"][place, t] = pc.fill_null(raw.field(task.name), float("nan"))
             columns["labels"][place, t] = pc.fill_null(raw.field(task.label).cast(pa.int8()), -1)
+
+    of_tasks = (name for task in tasks for name in (task.name, task.label))
+    rows.each(("impressed", "position", "explored", *of_tasks), write)
     return columns
 
 
-def _requests(
-    connection: duckdb.DuckDBPyConnection, path: Path, rows: int, declarations: Declarations
-) -> Columns:
+def _requests(rows: _Rows, path: Path) -> Columns:
     """All but where the candidates of each are."""
-    schema = declarations.query
+    schema = rows.declarations.query
     columns = create_columns(
         path,
         {
-            "request_id": (np.int64, (rows,)),
-            "ts": ("datetime64[us]", (rows,)),
-            "surface": (np.int8, (rows,)),
-            "candidate_start": (np.int32, (rows,)),
-            "candidate_count": (np.int32, (rows,)),
-            **_features(schema, rows),
+            "request_id": (np.int64, (rows.count,)),
+            "ts": ("datetime64[us]", (rows.count,)),
+            "surface": (np.int8, (rows.count,)),
+            "candidate_start": (np.int32, (rows.count,)),
+            "candidate_count": (np.int32, (rows.count,)),
+            **_features(schema, rows.count),
         },
     )
-    names = ("request_id", "ts", *schema.columns)
     with ListFiles(path.parent, "requests", schema) as files:
-        for _, batch in _batches(connection, "shard_requests", names, rows):
+
+        def write(_: slice, batch: pa.RecordBatch) -> None:
             place, raw = batch.column("request_row").to_numpy(), batch.column("source_row")
             columns["request_id"][place] = id_numbers(raw.field("request_id"))
             columns["ts"][place] = raw.field("ts").cast(pa.int64())
             columns["surface"][place] = batch.column("surface_index")
-            _encode(columns, files, place, raw, schema, declarations.hash_seed)
+            _encode(columns, files, place, raw, schema, rows.declarations.hash_seed)
+
+        rows.each(("request_id", "ts", *schema.columns), write)
     return columns
 
 
-def _ads(connection: duckdb.DuckDBPyConnection, path: Path, rows: int, declarations: Declarations) -> Columns:
-    schema = declarations.item
+def _ads(rows: _Rows, path: Path) -> Columns:
+    schema = rows.declarations.item
     columns = create_columns(
-        path, {"ad_id": (np.int64, (rows,)), "product": (np.int8, (rows,)), **_features(schema, rows)}
+        path,
+        {
+            "ad_id": (np.int64, (rows.count,)),
+            "product": (np.int8, (rows.count,)),
+            **_features(schema, rows.count),
+        },
     )
-    names = ("ad_id", *schema.columns)
     with ListFiles(path.parent, "ads", schema) as files:
-        for _, batch in _batches(connection, "shard_ads", names, rows):
+
+        def write(_: slice, batch: pa.RecordBatch) -> None:
             place, raw = batch.column("ad_row").to_numpy(), batch.column("source_row")
             columns["ad_id"][place] = id_numbers(raw.field("ad_id"))
             columns["product"][place] = batch.column("product_index")
-            _encode(columns, files, place, raw, schema, declarations.hash_seed)
+            _encode(columns, files, place, raw, schema, rows.declarations.hash_seed)
+
+        rows.each(("ad_id", *schema.columns), write)
     return columns
 
 
@@ -179,7 +225,7 @@ def _encode(
 
 
 def _batches(
-    connection: duckdb.DuckDBPyConnection, name: str, columns: tuple[str, ...], rows: int
+    connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str], rows: int
 ) -> Iterator[tuple[slice, pa.RecordBatch]]:
     """Batches of mtmd/sql/<name>.sql with these source columns, each with its place among the `rows` expected."""
     stop = 0

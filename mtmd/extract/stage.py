@@ -5,8 +5,10 @@ DuckDB does sources, keys, joins, order and row links; the feature columns it re
 """
 
 import logging
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Self
 
 import duckdb
 import pyarrow as pa
@@ -24,12 +26,14 @@ from mtmd.extract.shards import (
     reference,
 )
 from mtmd.extract.sources import blaming, load_sources
-from mtmd.logs.digests import identities, source_digests
+from mtmd.logs.digests import Identity, SourceFiles, identities, source_digests
+from mtmd.logs.passing import Show
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
 from mtmd.run import RunPlan
-from mtmd.store.files import atomic_directory, digest, remove, write_json
+from mtmd.store.files import atomic_directory, digest, move_directory, remove, write_json
 
+PENDING = "pending"  # folder of shards whose days' validation is not finished
 _log = logging.getLogger(__name__)
 
 _STATEMENTS = (
@@ -64,42 +68,74 @@ def extract_day(
 
     `ignore_undeclared` reads logs that have grown columns since the declarations were made.
     A day whose files changed gets a new shard beside the old one, which stays. A stored shard is taken after its
-    content is compared with its manifest; a damaged one is made again, with a warning.
+    content is compared with its manifest; a damaged one is made again, with a warning. So is one that was made while
+    the day was validated (`mtmd/extract/pending.py`).
     Raises LogsError naming table, day, file and column for logs that are not as the contract says.
     """
-    files = source.source_files(day)
-    before = identities(files)
-    sources = source_digests(files, shards_root / "digests" / f"date={day.isoformat()}.json")
-    fingerprint = shard_fingerprint(source, sources, declarations)
-    final = shards_root / f"date={day.isoformat()}" / fingerprint[:16]
-    if final.exists():
-        try:
-            return reference(final, _verified(final, fingerprint, sources), reused=True)
-        except StorageError as error:  # damaged after it was written: a shard appears whole or not at all
-            _log.warning("the shard of %s is extracted again, because it was damaged: %s", day, error)
-            remove(final)
+    logs = DayLogs.of(source, day, declarations, shards_root)
+    final, pending = logs.place(shards_root), logs.place(shards_root / PENDING)
+    if (kept := _kept(final, logs)) is not None:
+        return reference(final, kept, reused=True)
+    if (made := _kept(pending, logs)) is None:
+        made = write_shard(logs, final, ignore_undeclared=ignore_undeclared)
+    else:
+        move_directory(pending, final)
+    return reference(final, made, reused=False)
+
+
+@dataclass(frozen=True)
+class DayLogs:
+    """One day's files, and what names the shard that is made of them."""
+
+    source: LogSource
+    day: date
+    declarations: Declarations
+    files: SourceFiles
+    read_as: dict[str, Identity]
+    sources: dict[str, dict[str, str]]
+    fingerprint: str
+
+    @classmethod
+    def of(cls, source: LogSource, day: date, declarations: Declarations, shards_root: Path) -> Self:
+        """The files as they are now; digests are remembered below `shards_root`."""
+        files = source.source_files(day)
+        read_as = identities(files)
+        sources = source_digests(files, shards_root / "digests" / f"date={day.isoformat()}.json")
+        fingerprint = shard_fingerprint(source, sources, declarations)
+        return cls(source, day, declarations, files, read_as, sources, fingerprint)
+
+    def place(self, root: Path) -> Path:
+        """Where the shard is below a root."""
+        return root / f"date={self.day.isoformat()}" / self.fingerprint[:16]
+
+
+def write_shard(
+    logs: DayLogs, final: Path, *, ignore_undeclared: bool = False, show: Show | None = None
+) -> ShardManifest:
+    """Read the day and write its shard, whole or not at all; `show` is shown the rows. Raises as `extract_day` does."""
+    source, day, declarations = logs.source, logs.day, logs.declarations
     with atomic_directory(final) as directory:
         with session(directory / "spill") as connection:
             widened = load_sources(
-                connection, source, files, day, declarations, ignore_undeclared=ignore_undeclared
+                connection, source, logs.files, day, declarations, ignore_undeclared=ignore_undeclared
             )
             for column, types in widened.items():
                 _log.info("logs of %s: %s is %s: it is read with a cast", day, column, types)
-            with blaming(connection, source, files, day, declarations):
-                rows, records = write_tables(connection, directory, day, declarations)
-        if identities(files) != before:
+            with blaming(connection, source, logs.files, day, declarations):
+                rows, records = write_tables(connection, directory, day, declarations, show)
+        if identities(logs.files) != logs.read_as:
             raise LogsError(f"logs of {day} changed while they were read; run again when they are complete")
         manifest = ShardManifest(
             format=SHARD_FORMAT,
             day=day,
-            fingerprint=fingerprint,
+            fingerprint=logs.fingerprint,
             files=records,
-            sources=sources,
+            sources=logs.sources,
             versions={"duckdb": duckdb.__version__, "pyarrow": pa.__version__},
             **rows,
         )
         write_json(directory / MANIFEST, manifest.model_dump(mode="json"))
-    return reference(final, manifest, reused=False)
+    return manifest
 
 
 def shard_fingerprint(
@@ -126,9 +162,21 @@ def shard_fingerprint(
     )
 
 
-def _verified(path: Path, fingerprint: str, sources: dict[str, dict[str, str]]) -> ShardManifest:
+def _kept(path: Path, logs: DayLogs) -> ShardManifest | None:
+    """A stored shard's manifest; None where there is none, or it was damaged, and is removed."""
+    if not path.exists():
+        return None
+    try:
+        return _verified(path, logs)
+    except StorageError as error:  # damaged after it was written: a shard appears whole or not at all
+        _log.warning("the shard of %s is extracted again, because it was damaged: %s", logs.day, error)
+        remove(path)
+        return None
+
+
+def _verified(path: Path, logs: DayLogs) -> ShardManifest:
     """A stored shard's manifest; raises StorageError where anything differs from what the shard must be."""
     manifest = read_manifest(path, verify=True)
-    if (manifest.fingerprint, manifest.sources) != (fingerprint, sources):
-        raise StorageError(f"{path / MANIFEST} is of another shard; it must be of {fingerprint}")
+    if (manifest.fingerprint, manifest.sources) != (logs.fingerprint, logs.sources):
+        raise StorageError(f"{path / MANIFEST} is of another shard; it must be of {logs.fingerprint}")
     return manifest

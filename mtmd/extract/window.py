@@ -23,6 +23,7 @@ from mtmd.logs.encoding import EncodedSide
 from mtmd.model.batch import Batch, ListInput, SideInput
 from mtmd.store.files import digest
 
+_PIECE = 2**18  # candidates looked at at once
 _SAMPLE_SEED = 2**32  # no training seed's, so that the sample and the validation slice are independent
 
 
@@ -113,14 +114,20 @@ class WindowData:
         shape = (len(domains.domains), len(domains.tasks))
         totals, counts = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)
         for shard in self.shards:
-            training = torch.from_numpy(self._trained(shard)).index_select(0, shard.request_row)
-            domain = shard.domain(products)[training]
-            scores = shard.teacher[training]
-            known = (~scores.isnan()).double()
-            if (weight := self._weight(shard, training.nonzero().squeeze(1))) is not None:
-                known *= weight[:, None]
-            totals.index_add_(0, domain, known * scores.nan_to_num(nan=0.0).double())
-            counts.index_add_(0, domain, known)
+            trained = torch.from_numpy(self._trained(shard))
+            # In pieces, so that memory does not grow with a day's candidates; added in the same order.
+            for start in range(0, shard.candidates, _PIECE):
+                piece = slice(start, start + _PIECE)
+                request, ad = shard.request_row[piece], shard.ad_row[piece]
+                training = trained.index_select(0, request)
+                domain = shard.surface.index_select(0, request).long() * products
+                domain = (domain + shard.product.index_select(0, ad).long())[training]
+                scores = shard.teacher[piece][training]
+                known = (~scores.isnan()).double()
+                if (weight := self._weight(shard, start + training.nonzero().squeeze(1))) is not None:
+                    known *= weight[:, None]
+                totals.index_add_(0, domain, known * scores.nan_to_num(nan=0.0).double())
+                counts.index_add_(0, domain, known)
         return totals / counts
 
     def _rows(self, shard: Shard, *, validation: bool) -> Tensor:

@@ -111,6 +111,7 @@ def _outputs(workspace: Workspace, retention: RetentionConfig) -> Iterator[_Outp
     root = workspace.root
     by_day = (
         ("shards", "shards/date=*", retention.shards),
+        ("shards", "shards/pending/date=*", retention.shards),
         ("shards", "shards/digests/date=*.json", retention.shards),
         ("spool", "spool/*/*", retention.shards),
         ("profiles", "monitoring/profiles/date=*", retention.shards),

@@ -118,6 +118,13 @@ def atomic_directory(final: Path) -> Iterator[Path]:
         _rename_unless_there(temporary, final)
 
 
+def move_directory(path: Path, final: Path) -> None:
+    """Rename a finished directory durably; when `final` appeared meanwhile that one stays, and `path` is removed."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    _rename_unless_there(path, final)
+    remove(path)
+
+
 def append_line(path: Path, line: str) -> None:
     """Append one line durably; callers hold the lock of what the line belongs to.
 

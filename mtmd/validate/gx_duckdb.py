@@ -70,6 +70,15 @@ class Database:
         names = [column[0] for column in self.connection.description or ()]
         return [dict(zip(names, row, strict=True)) for row in self.connection.fetchall()]
 
+    @contextmanager
+    def beside(self) -> Iterator["Database"]:
+        """Another connection to the same tables, for another thread."""
+        raw = create_engine(self.url, poolclass=NullPool).raw_connection()
+        try:
+            yield Database(url=self.url, connection=raw.dbapi_connection)
+        finally:
+            raw.close()
+
 
 @contextmanager
 def database() -> Iterator[Database]:

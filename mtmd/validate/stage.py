@@ -11,6 +11,7 @@ from mtmd.config import Frozen
 from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.digests import source_digests
+from mtmd.logs.passing import OnePass
 from mtmd.logs.sql import bare_sql
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
@@ -38,10 +39,15 @@ class DataQuality(Frozen):
         return self.days if self.window is None else (*self.days, self.window)
 
 
-def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = None) -> DataQuality:
+def validate(
+    plan: RunPlan,
+    on_day: Callable[[DayValidation], None] | None = None,
+    one_pass: OnePass | None = None,
+) -> DataQuality:
     """Validate the plan's days, oldest first, then their window.
 
     A day that passed before with the same files, declarations and suites is not run again; one that failed is.
+    A day that is run is read by `one_pass`, if it is given, which then keeps what it made of the day, unless it fails.
     All days are looked at before anything is raised: see `require`. Raises LogsError where a day's files are
     missing, empty or unreadable, or change while they are validated.
     """
@@ -55,13 +61,15 @@ def validate(plan: RunPlan, on_day: Callable[[DayValidation], None] | None = Non
         if result is not None:
             reused.append(day)
         else:
-            result = validate_day(plan.source, day, plan.preset, trailing)
+            result = validate_day(plan.source, day, plan.preset, trailing, one_pass)
             if day_sources(plan, day) != source:
                 raise LogsError(
                     f"logs of {day} changed while they were validated; run again when they are complete"
                 )
             if result.passed:
                 write_json(stored, result.model_dump(mode="json"))
+            elif one_pass is not None:
+                one_pass.discard(day)
         if result.passed and result.profile is not None:
             trailing.append(result.profile)
         days.append(result)

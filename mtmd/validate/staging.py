@@ -30,6 +30,7 @@ from mtmd_expectations.candidates import (
     SUSPECTS,
     candidates_expectations,
     found_table,
+    pairs_unique,
     summary_sql,
 )
 from mtmd_expectations.common import Expect, SuiteTable, literal, name
@@ -65,20 +66,23 @@ def stage_day(
     day: date,
     preset: Preset,
     present: Mapping[Needs, bool],
+    *,
+    passed: bool = False,
 ) -> None:
     """Make the tables `requests`, `ads`, `candidates_summary` and `this_day`, and the view `candidates`.
 
-    The views `source_<table>` are there. Raises LogsError when one can't be read, or a table has no rows, and
-    ConfigError for an expectation of the team's own that can't be run on candidates.
+    The views `source_<table>` are there; where all rows have `passed` (`mtmd/validate/passing.py`), the first three
+    tables are too. Raises LogsError when a view can't be read, or a table has no rows, and ConfigError for an
+    expectation of the team's own that can't be run on candidates.
     """
     columns = table_columns(preset.declarations)
-    for table in ("requests", "ads"):
+    for table in () if passed else ("requests", "ads"):
         with _blaming(database, source, {table: files[table]}, day, columns):
-            _stage_side(database, table, preset.declarations)
+            stage_side(database, table, preset.declarations, f"source_{table}")
     candidates = {"candidates": files["candidates"]}
     with _blaming(database, source, candidates, day, columns):
         try:
-            _stage_candidates(database, preset, present)
+            _stage_candidates(database, preset, present, passed=passed)
         except duckdb.Error as error:
             declared = {"candidates": columns["candidates"]}
             if blame(attempts(database.connection, duckdb.Error), source, candidates, day, declared) is None:
@@ -94,8 +98,8 @@ def stage_day(
     database.rows("create table this_day as select $day as day", {"day": day})
 
 
-def _stage_side(database: Database, table: str, declarations: Declarations) -> None:
-    """Make one table: its columns, with vectors and lists reduced, and each row's hash."""
+def stage_side(database: Database, table: str, declarations: Declarations, rows: str) -> None:
+    """Make one table of its `rows`: its columns, with vectors and lists reduced, and each row's hash."""
     columns = table_columns(declarations)[table]
     side = declarations.query if table == "requests" else declarations.item
     vectors = {feature.name: reduced_vector(feature) for feature in side.embedding}
@@ -104,14 +108,26 @@ def _stage_side(database: Database, table: str, declarations: Declarations) -> N
     kept = ", ".join((vectors | lists).get(c, name(c)) for c in columns if c not in companions)
     # Of requests the vectors, most of their bytes, add nothing: no other day has the same ids and times.
     content = columns if table == "ads" else [c for c in columns if c not in vectors]
-    database.rows(f"create table {table} as select {kept}, {_row_hash(content)} from source_{table}")
+    database.rows(f"create table {table} as select {kept}, {_row_hash(content)} from {rows}")
 
 
-def _stage_candidates(database: Database, preset: Preset, present: Mapping[Needs, bool]) -> None:
-    """Make views, which read the files whenever they are asked, and what is found in one such reading."""
+def with_hash(preset: Preset, candidates: str) -> str:
+    """Query of candidates with each row's hash."""
     # Not of the outcomes, which a later delivery of the same day may have more of: it is a copy all the same.
     content = ("request_id", "ad_id", *preset.domains.task_names)
-    database.rows(f"create view candidates as select *, {_row_hash(content)} from source_candidates")
+    return f"select *, {_row_hash(content)} from {candidates}"
+
+
+def asked_of_rows(preset: Preset, present: Mapping[Needs, bool]) -> list[Expect]:
+    """The expectations on single candidates whose needs are `present`."""
+    return [e for e in candidates_expectations(preset) if e.where is not None and present[e.needs]]
+
+
+def _stage_candidates(
+    database: Database, preset: Preset, present: Mapping[Needs, bool], *, passed: bool
+) -> None:
+    """Make views, which read the files whenever they are asked, and what is found in one such reading."""
+    database.rows(f"create view candidates as {with_hash(preset, 'source_candidates')}")
     # Keys are made distinct first: a repeated one must not multiply the candidates that all counts are of.
     database.rows(f"""
         create view {_JOINED} as
@@ -127,8 +143,9 @@ def _stage_candidates(database: Database, preset: Preset, present: Mapping[Needs
         left join (select ad_id, min(product) as product from ads group by ad_id) as a
             on c.ad_id = a.ad_id
     """)
-    asked = [e for e in candidates_expectations(preset) if e.where is not None and present[e.needs]]
-    database.rows(f"create table {SUMMARY} as {summary_sql(preset, _JOINED, asked)}")
+    asked = asked_of_rows(preset, present)
+    if not passed:
+        database.rows(f"create table {SUMMARY} as {summary_sql(preset, _JOINED, asked)}")
     summary = database.rows(f"from {SUMMARY}")
     broken = [f"({expect.where})" for expect in asked if any(row[expect.name] for row in summary)]
     suspects = " or ".join(broken) or "false"
@@ -157,16 +174,19 @@ def stage_found(
     day: date,
     preset: Preset,
     present: Mapping[Needs, bool],
+    *,
+    passed: bool = False,
 ) -> None:
     """Make the table of each expectation that reads all candidates together, where what it needs is `present`.
 
-    The day and the tables that it is compared with are staged before. Raises LogsError when the source can't be read; a
-    query that fails on a source that can be read fails again, with the same words, when its expectation is run.
+    The day and the tables that it is compared with are staged before; where all rows have `passed`, pairs are known to
+    be distinct. Raises LogsError when the source can't be read; a query that fails on a source that can be read fails
+    again, with the same words, when its expectation is run.
     """
     for expect in candidates_expectations(preset):
         if expect.where is None and "{batch}" in expect.query and present[expect.needs]:
             try:
-                _find(database, expect)
+                _find(database, expect, known_empty=passed and expect == pairs_unique())
             except duckdb.Error as error:
                 attempt = attempts(database.connection, duckdb.Error)
                 if (blamed := blame(attempt, source, {"candidates": files}, day, {})) is not None:
@@ -175,8 +195,8 @@ def stage_found(
                 database.rows(f"create view {found_table(expect)} as select error({words}) as failed")
 
 
-def _find(database: Database, expect: Expect) -> None:
-    idle = expect.prompt is not None and not database.rows(_of_all(expect.prompt))
+def _find(database: Database, expect: Expect, *, known_empty: bool) -> None:
+    idle = known_empty or (expect.prompt is not None and not database.rows(_of_all(expect.prompt)))
     limit = "limit 0" if idle else ""
     database.rows(f"create table {found_table(expect)} as select * from ({_of_all(expect.query)}) {limit}")
 

@@ -2,7 +2,7 @@
 
 from mtmd.validate.gx_duckdb import database, load
 from mtmd.validate.results import Status
-from mtmd.validate.runner import run_suites
+from mtmd.validate.suites import run_suites
 from mtmd_expectations import Needs
 from mtmd_expectations.common import Expect, SuiteTable, build_suite, literal, name, one_of
 

@@ -16,7 +16,8 @@ from mtmd.logs.sql import SQL
 from mtmd.validate import staging
 from mtmd.validate.gx_duckdb import database, load
 from mtmd.validate.results import DayValidation, Status
-from mtmd.validate.runner import require, run_suites, validate_day, validate_window
+from mtmd.validate.runner import require, validate_day, validate_window
+from mtmd.validate.suites import run_suites
 from mtmd_expectations import Needs, candidates
 from mtmd_expectations.common import Expect, SuiteTable, build_suite
 from tests.elsewhere import laid_out

@@ -1,0 +1,185 @@
+"""Runs suites of `mtmd_expectations/` with great-expectations on DuckDB.
+
+On a sound day, one plain query for each table shows that no expectation finds a row, and great-expectations is asked
+once whether that is so. Only where some rows were found, or a query failed, it runs a table's expectations one by one.
+
+Great-expectations keeps its current project in a global, so it runs under a lock.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from mtmd.config import Preset
+from mtmd.validate.gx_duckdb import Database, autocommit, load
+from mtmd.validate.results import ExpectationResult, Status
+from mtmd_expectations import Needs, ads_suite, candidates_suite, requests_suite, window_suite
+from mtmd_expectations.common import found_sql
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+_SAMPLES = 5
+_FOUND = "expectations_found"  # the expectations of a day that found rows, and how many
+_GREAT_EXPECTATIONS = Lock()
+_SKIPPED = {
+    Needs.TRAILING: "not enough trailing days: no earlier day was given to compare with",
+    Needs.PREVIOUS_DAY: "the logs have no requests of the day before, or the preset leaves it out",
+    Needs.POSITION: "the logs have no column position, which nothing else reads",
+}
+
+
+def day_suites(preset: Preset) -> dict[str, "ExpectationSuite"]:
+    """The suites of a day, by table."""
+    with _GREAT_EXPECTATIONS:
+        load()
+        return {
+            "requests": requests_suite(preset),
+            "ads": ads_suite(preset),
+            "candidates": candidates_suite(preset),
+        }
+
+
+def window_suites(preset: Preset) -> dict[str, "ExpectationSuite"]:
+    """The suite of a window, by its table."""
+    with _GREAT_EXPECTATIONS:
+        load()
+        return {"trailing_domains": window_suite(preset)}
+
+
+def run_suites(
+    opened: Database, suites: Mapping[str, "ExpectationSuite"], present: Mapping[Needs, bool]
+) -> tuple[ExpectationResult, ...]:
+    """Run each suite on the table it is keyed by, in the order of its expectations.
+
+    Expectations that need what is not `present` are skipped, and say so.
+    """
+    opened.rows(f"create or replace table {_FOUND} (expectation varchar, found bigint)")
+    rows = {table: _sound_rows(opened, table, suite, present) for table, suite in suites.items()}
+    with _GREAT_EXPECTATIONS, _data_source(opened) as source:
+        if None not in rows.values() and not _nothing_found(source):
+            rows = dict.fromkeys(rows)
+        results: list[ExpectationResult] = []
+        for table, suite in suites.items():
+            if (sound := rows[table]) is not None:
+                results += _sound_results(suite, sound, present)
+            else:
+                results += _run_suite(_batch(source, table), suite, present)
+        return tuple(results)
+
+
+def _sound_rows(
+    opened: Database, table: str, suite: "ExpectationSuite", present: Mapping[Needs, bool]
+) -> int | None:
+    """Rows of a table in which no expectation that can be run finds anything; None where some do, or fail."""
+    _, *others = [e for e in suite.expectations if present[Needs(e.meta["needs"])]]
+    try:
+        found = opened.rows(found_sql(others, f"(select * from {table})")) if others else []
+    except duckdb.Error:
+        return None
+    for row in found:
+        opened.rows(f"insert into {_FOUND} values ($expectation, $found)", row)
+    counted: int = opened.rows(f"select count(*) as n from {table}")[0]["n"]
+    return None if found else counted or None
+
+
+def _nothing_found(source: Any) -> bool:
+    """Whether great-expectations, too, sees that no expectation has found a row."""
+    expectations = load().expectations
+    nothing = expectations.UnexpectedRowsExpectation(
+        unexpected_rows_query="select * from {batch}", meta={"name": _FOUND}
+    )
+    return bool(_outcomes(_batch(source, _FOUND), [nothing])[_FOUND].success)
+
+
+def _batch(source: Any, table: str) -> Any:
+    asset = source.add_query_asset(table, query=f"select * from {table}")
+    return asset.add_batch_definition_whole_table("all").get_batch()
+
+
+@contextmanager
+def _data_source(opened: Database) -> Iterator[Any]:
+    """A great-expectations data source on the database, in a project of its own; closed at the end."""
+    gx = load()
+    from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    source = context.data_sources.add_sql("logs", connection_string=opened.url)
+    autocommit(source.get_execution_engine().engine)
+    try:
+        yield source
+    finally:
+        source.get_execution_engine().close()
+        source.get_engine().dispose()
+
+
+def _sound_results(
+    suite: "ExpectationSuite", rows: int, present: Mapping[Needs, bool]
+) -> Iterator[ExpectationResult]:
+    """The results of a table of so many rows in which nothing was found."""
+    for number, expectation in enumerate(suite.expectations):
+        counts = {"observed": 0, "unexpected": 0} if number else {"observed": rows}
+        if present[Needs(expectation.meta["needs"])]:
+            yield ExpectationResult(**_named(suite.name, expectation), status=Status.PASSED, **counts)
+        else:
+            yield _result(suite.name, expectation, None, ran=False)
+
+
+def _run_suite(
+    batch: Any, suite: "ExpectationSuite", present: Mapping[Needs, bool]
+) -> Iterator[ExpectationResult]:
+    """Ask the expectations one by one, so that each says what it found."""
+    outcomes = _outcomes(batch, [e for e in suite.expectations if present[Needs(e.meta["needs"])]])
+    for expectation in suite.expectations:
+        ran = present[Needs(expectation.meta["needs"])]
+        yield _result(suite.name, expectation, outcomes.get(expectation.meta["name"]), ran)
+
+
+def _outcomes(batch: Any, expectations: Sequence[Any]) -> dict[str, Any]:
+    """Great-expectations' outcomes by the expectation's name."""
+    suite = load().ExpectationSuite(name="asked", expectations=list(expectations))
+    outcome = batch.validate(suite, result_format="COMPLETE")
+    return {result.expectation_config.meta["name"]: result for result in outcome.results}
+
+
+def _named(table: str, expectation: Any) -> dict[str, Any]:
+    return {
+        "table": table,
+        "name": expectation.meta["name"],
+        "description": expectation.description,
+        "column": expectation.meta["column"],
+        "severity": str(getattr(expectation.severity, "value", expectation.severity)),
+    }
+
+
+def _result(table: str, expectation: Any, outcome: Any, ran: bool) -> ExpectationResult:
+    common = _named(table, expectation)
+    if not ran:
+        reason = _SKIPPED[Needs(expectation.meta["needs"])]
+        return ExpectationResult(**common, status=Status.SKIPPED, message=reason)
+    if outcome is None:
+        return ExpectationResult(**common, status=Status.RAISED, message="great-expectations gave no result")
+    if (raised := _exception(outcome.exception_info)) is not None:
+        return ExpectationResult(**common, status=Status.RAISED, message=raised)
+    observed = outcome.result.get("observed_value")
+    rows = outcome.result.get("details", {}).get("unexpected_rows", [])
+    return ExpectationResult(
+        **common,
+        status=Status.PASSED if outcome.success else Status.FAILED,
+        observed=observed,
+        unexpected=None if "details" not in outcome.result else observed,
+        samples=tuple({key: str(value) for key, value in row.items()} for row in rows[:_SAMPLES]),
+    )
+
+
+def _exception(info: Any) -> str | None:
+    """First line of the exception, if any; great-expectations nests them by metric when a metric raised."""
+    if not isinstance(info, Mapping):
+        return None
+    if info.get("raised_exception"):
+        return str(info.get("exception_message") or "unknown exception").splitlines()[0]
+    return next((found for nested in info.values() if (found := _exception(nested)) is not None), None)
