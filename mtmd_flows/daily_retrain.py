@@ -56,7 +56,9 @@ def daily_retrain(
     if summary.promoted:
         steps.publish_ads(run.plan, run.days.held_out)
     steps.report(whole(run), whole(summary))
-    if ablations:
+    if (
+        ablations and run.candidate.start is None
+    ):  # variants are trained anew: so must be what they are compared with
         daily = [variant.name for variant in variants().values() if variant.daily]
         steps.report(whole(run), whole(summary), ablate(run.plan, [run.candidate], daily, run.days))
     return summary
@@ -66,7 +68,11 @@ def _until_proved(plan: RunPlan) -> DayRun:
     """From logs to all that the gates look at."""
     quality, days = steps.validated_days(plan)
 
-    trained = tuple(steps.train(plan, kind, days.window) for kind in KINDS)
+    chosen = steps.choose_start(plan, days.window)
+    starts = {
+        KINDS[0]: chosen.start
+    }  # rivals are trained anew, so that the comparison with them gets no easier
+    trained = tuple(steps.train(plan, kind, days.window, start=starts.get(kind)) for kind in KINDS)
     prefect_artifacts.training(plan, trained)
 
     evaluated = steps.evaluate(plan, trained, days)
@@ -88,6 +94,7 @@ def _until_proved(plan: RunPlan) -> DayRun:
         exported=exported,
         proofs=proofs,
         tested=tested,
+        chosen=chosen,
     )
 
 

@@ -24,6 +24,7 @@ from mtmd.store.workspace import Workspace
 from mtmd.train.results import FitResult
 from mtmd.train.stage import training_key
 from mtmd.validate.stage import DataQuality, day_record, day_sources
+from mtmd.warmstart.stage import choose_start
 
 Reprocess = Literal["none", "failed", "all"]
 Status = Literal["new", "failed", "outdated", "done", "left out"]
@@ -154,7 +155,8 @@ def _look(plan: RunPlan, reprocess: Reprocess, known: dict[date, Sources]) -> Pl
             known[day] = day_sources(plan, day)
     shards = {day: shard_fingerprint(plan.source, known[day], preset.declarations) for day in plan.all_days}
     window = days_fingerprint({day: shards[day] for day in plan.days})
-    trained = {kind: training_key(kind, window, preset) for kind in _KINDS}
+    start = choose_start(plan, {day: shards[day] for day in plan.days}).start
+    trained = {kind: training_key(kind, window, preset, start if kind == "mtmd" else None) for kind in _KINDS}
     untrained = [kind for kind, key in trained.items() if not workspace.trained(kind, key).is_dir()]
     costs = [_seconds(workspace, kind) for kind in untrained]
     known_costs = [cost for cost in costs if cost is not None]
