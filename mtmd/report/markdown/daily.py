@@ -171,6 +171,7 @@ def verdict(summary: RunSummary, url: str | None = None) -> str:
         ),
         f"as_of {summary.as_of} · candidate `{summary.model_id}` · live now: "
         + (f"`{summary.champion}`" if summary.champion else "nothing"),
+        *(("", f"Its training: {summary.start}.") if summary.start else ()),
         "",
         # A list: the UI does not wrap what is in a table, and the detail of a gate is a sentence.
         *(

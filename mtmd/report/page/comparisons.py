@@ -26,6 +26,7 @@ RIVAL_NAMES = {
     "per_slice": "per-slice baselines",
     "pooled": "pooled two-tower",
     "champion": "champion",
+    "anchor": "last full retrain",
     "constant": "constant",
 }
 _MAPPED = ("per_slice", "pooled", "champion")  # the constant is a floor, not a rival
