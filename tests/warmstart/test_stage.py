@@ -1,5 +1,6 @@
 """What a day goes on from: the champion of an earlier day, unless something speaks for a full retrain."""
 
+import io
 import logging
 import shutil
 from datetime import date, timedelta
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from mtmd.config import Feature, Preset
 from mtmd.extract.window import window_fingerprint
@@ -47,9 +49,7 @@ def test_the_first_day_is_a_full_retrain_and_the_next_goes_on_from_it(warm_line:
     assert warm_line.registry.manifest(first.model_id).started_from is None
 
 
-def test_the_anchor_is_compared_and_people_read_what_was_started_from(
-    warm_line: Line, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_anchor_is_compared_and_people_read_what_was_started_from(warm_line: Line) -> None:
     second, run = warm_line.second, warm_line.next_run
     gates = [gate.name for gate in second.verdict.gates]
     assert gates[2:5] == ["champion", "anchor", "baseline"]
@@ -58,11 +58,10 @@ def test_the_anchor_is_compared_and_people_read_what_was_started_from(
     assert "anchor" not in run.evaluated.report.predictors
     assert second.start in render.verdict(second)
     assert second.start in write_report(run, second).read_text()
-    from mtmd.command_line import console
-
-    show_model(page_of(run.plan.workspace, second.model_id), console)
+    output = io.StringIO()
+    show_model(page_of(run.plan.workspace, second.model_id), Console(file=output))
     assert f"{warm_line.first.model_id}; last full retrain: {warm_line.first.model_id}" in (
-        " ".join(capsys.readouterr().out.split())
+        " ".join(output.getvalue().split())
     )
 
 
