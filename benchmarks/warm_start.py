@@ -21,7 +21,7 @@ from pydantic import Field
 from rich.console import Console
 
 from benchmarks.runs import daily_plan, extracted, window_parser
-from mtmd.config import Frozen
+from mtmd.config import Frozen, WarmConfig
 from mtmd.errors import MtmdError
 from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.extract.window import day_batches
@@ -103,7 +103,7 @@ def _plan(options: argparse.Namespace) -> RunPlan:
     given = {"days": options.warm_days, "epochs": options.warm_epochs, "rate": options.warm_rate}
     changes = {key: value for key, value in given.items() if value is not None}
     training = plan.preset.training
-    warm = type(training.warm).model_validate(training.warm.model_dump() | changes)
+    warm = WarmConfig.model_validate(training.warm.model_dump() | changes)
     training = training.model_copy(update={"start": "champion", "warm": warm})
     return plan.model_copy(update={"preset": plan.preset.model_copy(update={"training": training})})
 

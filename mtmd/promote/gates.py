@@ -94,9 +94,9 @@ class Verdict(Frozen):
         if len(failed) > 1:
             reason += f" (also failed: {', '.join(gate.name for gate in failed[1:])})"
         if self.override is not None and failed:
-            reason += (
-                f"; the override ({self.override}) was ignored: it lets only {', '.join(OVERRIDABLE)} pass"
-            )
+            applied = [gate.name for gate in self.gates]
+            lets = ", ".join(name for name in OVERRIDABLE if name != ANCHOR or name in applied)
+            reason += f"; the override ({self.override}) was ignored: it lets only {lets} pass"
         if self.promotion is not None:
             return f"{self.candidate} was promoted before ({self.promotion}), which stands, although {reason}"
         kept = f"kept champion {self.champion}" if self.champion else "promoted nothing (no champion yet)"

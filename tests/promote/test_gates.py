@@ -160,7 +160,7 @@ def test_losses_to_each_days_champion_do_not_add_up_past_the_anchor(
     assert verdict.failed == ("anchor",)
     assert gate(verdict, "anchor").detail == (  # ln(0.41/0.38/1.01) is 6.6 standard errors
         "1 of 3 slices are worse than the last full retrain by more than 1%: search × standard × ctr: LogMAE 0.41, "
-        "last full retrain 0.38: -7.9% [-10.0%, -5.8%], p 5.4e-11"
+        "last full retrain 0.38: -7.9% [-10.0%, -5.8%], p 6e-11"
     )
     assert apply_gates(inputs(evaluation=slipped)).promoted  # with start = "fresh" there is no anchor
     assert apply_gates(inputs(evaluation=slipped, anchor="full"), "a person's reason").promoted

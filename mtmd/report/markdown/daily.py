@@ -68,7 +68,8 @@ def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
     """LogMAE by slice, as the paper's Table 1, by rank bucket and of new values; real actions; what cuts would cost."""
     report, replay = evaluated.report, evaluated.replay
     against = _against(evaluated.incumbent)
-    rivals = ["per_slice", "pooled", *(["champion"] if "champion" in report.predictors else [])]
+    registered = [name for name in ("champion", "anchor") if name in report.predictors]
+    rivals = ["per_slice", "pooled", *registered]
     tables = [
         logmae_table(report),
         *(improvement_table(report, rival) for rival in rivals),
