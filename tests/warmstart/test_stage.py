@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from mtmd.config import Feature, Preset
+from mtmd.evaluate import stage as evaluate_stage
 from mtmd.extract.window import window_fingerprint
 from mtmd.inspect.models import page_of
 from mtmd.inspect.text import show_model
@@ -63,6 +64,24 @@ def test_the_anchor_is_compared_and_people_read_what_was_started_from(warm_line:
     assert f"{warm_line.first.model_id}; last full retrain: {warm_line.first.model_id}" in (
         " ".join(output.getvalue().split())
     )
+
+
+def test_the_anchor_is_scored_beside_a_champion_that_went_on_from_it(line: Line) -> None:
+    """Another candidate of the second day meets that day's champion, and the first day's full retrain."""
+    run = line.next_run
+    other = (run.candidate.model_copy(update={"key": "f" * 64}), *run.trained[1:])
+    evaluated = evaluate_stage.evaluate(line.plan(), other, run.days, "20260122-another")
+    assert (evaluated.incumbent.compared, evaluated.anchor) == (line.second.model_id, line.first.model_id)
+    report, before = evaluated.report, run.evaluated.report
+    for where in report.aggregates:
+        assert report.get("anchor", where) == before.get("champion", where).model_copy(
+            update={"predictor": "anchor"}
+        )
+        logmae = report.get("champion", where).logmae
+        assert logmae == pytest.approx(before.get("mtmd", where).logmae, rel=1e-3)
+    fresh = evaluate_stage.evaluate(line.plan(start="fresh"), other, run.days, "20260122-another")
+    assert fresh.anchor is None
+    assert "anchor" not in fresh.report.predictors
 
 
 def test_a_run_that_is_repeated_chooses_alike_and_trains_nothing(warm_line: Line) -> None:
