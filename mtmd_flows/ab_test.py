@@ -58,7 +58,8 @@ def ab_test(
     """Train the model, its rivals and the unconstrained model, or reuse them; let each serve the day."""
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
     _, days = steps.validated_days(plan)
-    trained = [steps.train(plan, kind, days.window) for kind in _KINDS]
+    starts = {"mtmd": steps.choose_start(plan, days.window).start}
+    trained = [steps.train(plan, kind, days.window, start=starts.get(kind)) for kind in _KINDS]
     trained.append(steps.train_variant(plan, "unconstrained", plan.preset.training.seed, days.window))
     champion = steps.champion_beside(plan, trained[0], days)
     tested = steps.ab_test(plan, trained, samples, requests, control, champion)

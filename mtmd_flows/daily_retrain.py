@@ -57,7 +57,9 @@ def daily_retrain(
     if summary.promoted:
         steps.publish_ads(run.plan, run.days.held_out)
     steps.report(whole(run), whole(summary))
-    if ablations and is_due(run.plan.as_of, run.plan.preset.ablations.every_days):
+    due = is_due(run.plan.as_of, run.plan.preset.ablations.every_days)
+    # Variants are trained anew: so must be what they are compared with.
+    if ablations and due and run.candidate.start is None:
         daily = [variant.name for variant in variants().values() if variant.daily]
         steps.report(whole(run), whole(summary), ablate(run.plan, [run.candidate], daily, run.days))
     return summary
@@ -67,7 +69,12 @@ def _until_proved(plan: RunPlan) -> DayRun:
     """From logs to all that the gates look at."""
     quality, days = steps.validated_days(plan)
 
-    trained = tuple(steps.train(plan, kind, days.window) for kind in compared(plan, KINDS))
+    chosen = steps.choose_start(plan, days.window)
+    # Rivals are trained anew, so that the comparison with them gets no easier.
+    starts = {KINDS[0]: chosen.start}
+    trained = tuple(
+        steps.train(plan, kind, days.window, start=starts.get(kind)) for kind in compared(plan, KINDS)
+    )
     prefect_artifacts.training(plan, trained)
 
     evaluated = steps.evaluate(plan, trained, days)
@@ -89,6 +96,7 @@ def _until_proved(plan: RunPlan) -> DayRun:
         exported=exported,
         proofs=proofs,
         tested=tested,
+        chosen=chosen,
     )
 
 

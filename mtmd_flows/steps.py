@@ -36,9 +36,12 @@ from mtmd.store.workspace import Workspace
 from mtmd.train import rivals
 from mtmd.train import stage as train_stage
 from mtmd.train.stage import Trained, candidate_of
+from mtmd.train.warm import WarmStart
 from mtmd.validate import stage as validate_stage
 from mtmd.validate.results import DayValidation, casts_told
 from mtmd.validate.stage import DataQuality
+from mtmd.warmstart import stage as warmstart_stage
+from mtmd.warmstart.stage import ChosenStart
 from mtmd_flows import prefect_artifacts
 from mtmd_flows.arguments import whole
 from mtmd_flows.progress import TrainingProgress
@@ -124,10 +127,25 @@ def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
     )
 
 
+@task(persist_result=False)
+def choose_start(planned: RunPlan, window: Sequence[ShardRef]) -> ChosenStart:
+    """What the day's training goes on from, by the registry."""
+    chosen = warmstart_stage.choose_start(planned, {ref.day: ref.fingerprint for ref in window})
+    if chosen.words:
+        get_run_logger().info("mtmd %s", chosen.words)
+    return chosen
+
+
 @task(persist_result=False, task_run_name="train {kind}")
-def train(planned: RunPlan, kind: ModelKind, window: Sequence[ShardRef], seed: int | None = None) -> Trained:
-    """Train one kind of model on the window."""
-    return _train(planned, kind, window, seed)
+def train(
+    planned: RunPlan,
+    kind: ModelKind,
+    window: Sequence[ShardRef],
+    seed: int | None = None,
+    start: WarmStart | None = None,
+) -> Trained:
+    """Train one kind of model on the window, anew or from a start."""
+    return _train(planned, kind, window, seed, start=start)
 
 
 @task(persist_result=False, task_run_name="train {variant}, seed {seed}")
@@ -142,6 +160,7 @@ def _train(
     window: Sequence[ShardRef],
     seed: int | None,
     variant: str | None = None,
+    start: WarmStart | None = None,
 ) -> Trained:
     own = variant is None and seed is None
     if own and (found := rivals.earlier(planned, kind)) is not None:
@@ -149,7 +168,7 @@ def _train(
         get_run_logger().info("%s: not due, taken as it is; its window ends %s", found.name, end)
         return found
     with TrainingProgress(variant or kind, planned.as_of) as progress:
-        trained = train_stage.train(planned, kind, window, progress, variant=variant, seed=seed)
+        trained = train_stage.train(planned, kind, window, progress, variant=variant, seed=seed, start=start)
     get_run_logger().info(
         "%s: %s, best epoch %d of %d, %.0f rows/s",
         trained.name,

@@ -19,6 +19,7 @@ from mtmd.train import stage as train_stage
 from mtmd.train.stage import Trained
 from mtmd.validate import stage as validate_stage
 from mtmd.validate.stage import DataQuality
+from mtmd.warmstart.stage import choose_start
 from tests.mtmd_flows.runs import AS_OF, TINY
 
 
@@ -74,7 +75,12 @@ def run_stages(logs: Path, artifacts: Path, as_of: date = AS_OF, preset: str = T
             for day, source in zip(plan.all_days, quality.sources, strict=True)
         ]
     )
-    trained = tuple(train_stage.train(plan, kind, days.window) for kind in ("mtmd", "per_slice", "pooled"))
+    chosen = choose_start(plan, {ref.day: ref.fingerprint for ref in days.window})
+    trained = (
+        train_stage.train(plan, "mtmd", days.window, start=chosen.start),
+        train_stage.train(plan, "per_slice", days.window),
+        train_stage.train(plan, "pooled", days.window),
+    )
     name = export_stage.model_id(plan, trained[0], days.held_out)
     evaluated = evaluate_stage.evaluate(plan, trained, days, name)
     exported = export_stage.export(plan, trained[0], evaluated, days)
@@ -88,5 +94,6 @@ def run_stages(logs: Path, artifacts: Path, as_of: date = AS_OF, preset: str = T
             evaluated=evaluated,
             exported=exported,
             proofs=proofs,
+            chosen=chosen,
         )
     )

@@ -17,6 +17,7 @@ from mtmd.config.retention import RetentionConfig
 from mtmd.config.sources import DAY, DAY_CODES, SourcesConfig
 from mtmd.config.training import TrainingConfig
 from mtmd.config.variants import Variant, variant, variants
+from mtmd.config.warm import WarmConfig
 
 __all__ = [
     "COMPANION_TYPES",
@@ -50,6 +51,7 @@ __all__ = [
     "TrainingConfig",
     "TwoTowerConfig",
     "Variant",
+    "WarmConfig",
     "load_preset",
     "preset_names",
     "variant",

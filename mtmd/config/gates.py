@@ -4,6 +4,8 @@ from pydantic import Field
 
 from mtmd.config.base import Frozen
 
+ANCHOR_TOLERANCE = 0.01
+
 
 class GatesConfig(Frozen):
     """What a candidate must hold to be promoted; the preset says why beside each value."""
@@ -27,6 +29,13 @@ class GatesConfig(Frozen):
         0.01,
         ge=0,
         description="likewise for the champion's: room for another training seed (benchmarks.retraining)",
+    )
+    anchor_tolerance: float = Field(
+        ANCHOR_TOLERANCE,
+        ge=0,
+        exclude_if=lambda tolerance: tolerance == ANCHOR_TOLERANCE,  # so that decisions keep their names
+        description="likewise for the last full retrain's, where a training goes on from the champion's: small losses "
+        "cannot add up from day to day",
     )
     calibration_low: float = Field(0.8, gt=0, lt=1, description="least mean prediction / mean teacher score")
     calibration_high: float = Field(1.25, gt=1, description="largest mean prediction / mean teacher score")

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from math import inf
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from mtmd.config.base import Frozen
+from mtmd.config.warm import WarmConfig
 
 
 class TrainingConfig(Frozen):
@@ -60,6 +61,16 @@ class TrainingConfig(Frozen):
         "auto", description="auto: bfloat16 where it is fast"
     )
     seed: int = Field(0, ge=0)
+    start: Literal["fresh", "champion"] = Field(
+        "fresh",
+        description="champion: MTMD goes on from the champion's training where that is possible, as `warm` says",
+    )
+    warm: WarmConfig = WarmConfig()
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What decides a full retrain: all of it but what a day goes on from."""
+        return self.model_dump(mode="json", exclude={"start", "warm"})
 
     @model_validator(mode="after")
     def _check(self) -> Self:

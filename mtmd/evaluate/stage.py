@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from mtmd.config import Declarations, Frozen, Preset
 from mtmd.errors import EvaluationError, LogsError
@@ -18,6 +19,7 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import Days, Shard, open_shard
 from mtmd.extract.snapshot import day_bids
 from mtmd.extract.stage import extract_day
+from mtmd.registry.ancestors import anchor
 from mtmd.registry.incumbent import Incumbent, incumbent
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
@@ -35,6 +37,9 @@ class Evaluated(Frozen):
     key: str
     path: str
     incumbent: Incumbent
+    anchor: str | None = Field(
+        None, description='the last full retrain, compared too where training.start is "champion"'
+    )
     reused: bool
 
     @property
@@ -51,7 +56,13 @@ def read_replay(evaluation: str | Path) -> ReplayReport:
     return ReplayReport.model_validate(read_json(Path(evaluation) / _REPLAY))
 
 
-def evaluation_key(trained: Mapping[str, str], held_out: str, champion: str | None, preset: Preset) -> str:
+def evaluation_key(
+    trained: Mapping[str, str],
+    held_out: str,
+    champion: str | None,
+    preset: Preset,
+    anchor: str | None = None,
+) -> str:
     """Name of an evaluation: what was compared (name → key), on which day, and in which buckets."""
     return digest(
         {
@@ -60,6 +71,7 @@ def evaluation_key(trained: Mapping[str, str], held_out: str, champion: str | No
             "held_out": held_out,
             "champion": champion,
             "evaluation": preset.evaluation.model_dump(mode="json"),
+            **({} if anchor is None else {"anchor": anchor}),
         }
     )
 
@@ -67,27 +79,33 @@ def evaluation_key(trained: Mapping[str, str], held_out: str, champion: str | No
 def evaluate(plan: RunPlan, trained: Sequence[Trained], days: Days, candidate: str) -> Evaluated:
     """Metrics and the replay of MTMD, its rivals, the constant and the incumbent champion on the held-out day.
 
+    Where trainings go on from the champion's, the last full retrain is compared too: it is the anchor.
+
     `candidate` is the model id that MTMD will have, by which the registry knows whether it was promoted before.
     Raises EvaluationError when a prediction is not finite, or the champion's domains are others; LogsError when the
     day's bids are no longer those of its shard.
     """
-    opponent = incumbent(Registry(plan.workspace.root), candidate, plan.as_of)
+    registry = Registry(plan.workspace.root)
+    opponent = incumbent(registry, candidate, plan.as_of)
     champion = opponent.compared
+    last_full = anchor(registry, plan.as_of) if plan.preset.training.start == "champion" else None
     keys = {model.name: model.key for model in trained}
-    key = evaluation_key(keys, days.held_out.fingerprint, champion, plan.preset)
+    key = evaluation_key(keys, days.held_out.fingerprint, champion, plan.preset, last_full)
     final = plan.workspace.evaluation(key)
 
     def build(directory: Path) -> None:
-        report, replay = _reports(plan, trained, days, champion)
+        others = {"champion": champion, "anchor": None if last_full == champion else last_full}
+        registered = {name: model_id for name, model_id in others.items() if model_id is not None}
+        report, replay = _reports(plan, trained, days, registered)
         write_json(directory / _REPORT, report.model_dump(mode="json"))
         write_json(directory / _REPLAY, replay.model_dump(mode="json"))
 
     reused = make_once(final, build)
-    return Evaluated(key=key, path=str(final), incumbent=opponent, reused=reused)
+    return Evaluated(key=key, path=str(final), incumbent=opponent, anchor=last_full, reused=reused)
 
 
 def _reports(
-    plan: RunPlan, trained: Sequence[Trained], days: Days, champion: str | None
+    plan: RunPlan, trained: Sequence[Trained], days: Days, registered: Mapping[str, str]
 ) -> tuple[EvaluationReport, ReplayReport]:
     declarations, shard = plan.preset.declarations, open_shard(Path(days.held_out.path))
     day = HeldOutDay.of(shard, declarations)
@@ -98,8 +116,8 @@ def _reports(
     window = (open_shard(Path(ref.path)) for ref in days.window)
     medians = window_medians(window, declarations, chosen=config.rows == "chosen")
     predictions["constant"] = predict_constant(medians, day)
-    if champion is not None:
-        predictions["champion"] = _champion_scores(plan, champion, shard)
+    for name, model_id in registered.items():
+        predictions[name] = _registered_scores(plan, model_id, shard)
     window = (open_shard(Path(ref.path)) for ref in days.window)
     cold = cold_rows(shard, window, declarations, config)
     ages = {model.name: (plan.as_of - model.last).days for model in trained if model.last is not None}
@@ -118,8 +136,8 @@ def _reports(
     return report, replay
 
 
-def _champion_scores(plan: RunPlan, champion: str, shard: Shard) -> NDArray[np.float32]:
-    """The champion's own files on the same rows; it reads the day as its own declarations say."""
+def _registered_scores(plan: RunPlan, champion: str, shard: Shard) -> NDArray[np.float32]:
+    """A registered model's own files on the same rows; it reads the day as its own declarations say."""
     registry = Registry(plan.workspace.root)
     scorer = Scorer.load(registry.verify(champion))
     declarations = scorer.info.declarations

@@ -18,7 +18,7 @@ from mtmd.export.parity import PROOF_FORMAT, ParityReport, check_parity
 from mtmd.export.rows import sample_raw_rows
 from mtmd.extract.shards import Days, ShardRef, open_shard
 from mtmd.model.two_tower import MTMD
-from mtmd.registry.records import ModelManifest, Registered
+from mtmd.registry.records import ModelManifest, Registered, StartedFrom
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
@@ -56,6 +56,8 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Re
         bundle_id=bundle_id(model, plan.preset),
         window={ref.day: ref.fingerprint for ref in days.window},
         held_out=days.held_out.fingerprint,
+        training=mtmd.key,
+        started_from=_started_from(mtmd),
         git_commit=git_commit(),
         seeds={"training": plan.preset.training.seed, "hash": plan.preset.hash_seed},
         packages=package_versions(),
@@ -128,6 +130,14 @@ def load_mtmd(plan: RunPlan, trained: Trained) -> MTMD:
     if not isinstance(model, MTMD):
         raise ConfigError(f"only the mtmd model is exported, not {trained.kind!r}; it has a tower per domain")
     return model
+
+
+def _started_from(mtmd: Trained) -> StartedFrom | None:
+    if (start := mtmd.start) is None:
+        return None
+    return StartedFrom(
+        model_id=start.model_id, full_model_id=start.full_model_id, full_as_of=start.full_as_of
+    )
 
 
 def git_commit() -> str | None:

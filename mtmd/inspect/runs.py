@@ -42,6 +42,7 @@ class RecordedDecision(BaseModel):
     words: str
     champion: str | None
     verdict: _Verdict
+    start: str = ""
 
 
 class _Quality(BaseModel):
@@ -62,6 +63,7 @@ class RunLine(Frozen):
     training_seconds: float | None = Field(description="None in older records")
     reason: str = Field(description="which gates or suites failed; empty for none")
     run: str = Field(description="name of its record; of a stopped run, of the validation")
+    start: str = Field("", description="what its training went on from; empty where it was fresh")
 
     @classmethod
     def of_decision(cls, path: Path, decision: RecordedDecision) -> Self:
@@ -76,6 +78,7 @@ class RunLine(Frozen):
             training_seconds=origin and origin.training_seconds,
             reason=", ".join(failed) or decision.verdict.refusal or "",
             run=path.name,
+            start=decision.start,
         )
 
 

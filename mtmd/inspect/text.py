@@ -11,7 +11,7 @@ from mtmd.inspect.comparison import SideBySide, comparison_table
 from mtmd.inspect.differences import Differences
 from mtmd.inspect.models import ModelPage
 from mtmd.inspect.runs import shortened
-from mtmd.registry.records import RegistryStatus
+from mtmd.registry.records import ModelManifest, RegistryStatus
 from mtmd.report.tables.evaluation import Column, Table
 
 WIDTH = 100
@@ -80,6 +80,7 @@ def show_model(page: ModelPage, console: Console) -> None:
             ("model", f"{page.model_id}{' (live)' if page.live else ''}"),
             ("as_of", manifest.as_of),
             ("trained on", f"{first} to {last} ({len(manifest.window)} days)"),
+            ("started from", _started_from(manifest)),
             ("commit", manifest.git_commit or "unknown: made outside a repository"),
             ("seeds", ", ".join(f"{name} {seed}" for name, seed in manifest.seeds.items())),
             ("packages", ", ".join(f"{name} {version}" for name, version in manifest.packages.items())),
@@ -109,6 +110,13 @@ def show_model(page: ModelPage, console: Console) -> None:
     _print("", console)
     title = f"on held-out day {report.as_of} (calibration: mean prediction / mean teacher score)"
     show_table(Table(title=title, columns=columns, rows=rows), console)
+
+
+def _started_from(manifest: ModelManifest) -> str:
+    if (start := manifest.started_from) is None:
+        return "nothing: a full retrain"
+    days = (manifest.as_of - start.full_as_of).days
+    return f"{start.model_id}; last full retrain: {start.full_model_id}, {days} days before"
 
 
 def show_comparison(compared: SideBySide, console: Console) -> None:

@@ -25,6 +25,7 @@ from mtmd.train.results import FitResult
 from mtmd.train.rivals import compared, earlier
 from mtmd.train.stage import training_key
 from mtmd.validate.stage import DataQuality, day_record, day_sources
+from mtmd.warmstart.stage import choose_start
 
 Reprocess = Literal["none", "failed", "all"]
 Status = Literal["new", "failed", "outdated", "done", "left out"]
@@ -157,7 +158,11 @@ def _look(plan: RunPlan, reprocess: Reprocess, known: dict[date, Sources]) -> Pl
             known[day] = day_sources(plan, day)
     shards = {day: shard_fingerprint(plan.source, known[day], preset.declarations) for day in plan.all_days}
     window = days_fingerprint({day: shards[day] for day in plan.days})
-    trained = {kind: training_key(kind, window, preset) for kind in compared(plan, _KINDS)}
+    start = choose_start(plan, {day: shards[day] for day in plan.days}).start
+    trained = {
+        kind: training_key(kind, window, preset, start if kind == "mtmd" else None)
+        for kind in compared(plan, _KINDS)
+    }
     untrained = [
         kind
         for kind, key in trained.items()

@@ -4,12 +4,13 @@ Shards, runs, validations and models age by their day, against the newest run's;
 named by content alone, so they age by when they were written (rivals: or last compared as older ones), and ads that
 others took the place of by when that was.
 The champion, and every model that a rollback can go back to, stay whatever their age; so do the published ads of the
-champion and of the model before it.
+champion and of the model before it, and the trainings of these two where a later day may go on from them.
 """
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -17,11 +18,12 @@ from typing import NamedTuple
 from pydantic import Field
 
 from mtmd.config import Frozen, RetentionConfig
-from mtmd.errors import BundleError
+from mtmd.errors import BundleError, RegistryError
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
 from mtmd.store.files import remove
 from mtmd.store.workspace import Workspace
+from mtmd.train.warm import MOMENTS
 
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})")
 _DAY_S = 24 * 3600
@@ -70,11 +72,12 @@ def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float
     if newest is None:
         return CleanUp(newest=None, removable=(), kept={}, standing=standing)
     clock = time.time() if now_s is None else now_s
+    needed = _needed(registry, standing)
     removable: list[Removable] = []
     kept: dict[str, int] = {}
     for output in _outputs(workspace, retention):
         why = _age(output, newest, clock)
-        if why and not _stays(output.kind, output.path, standing):
+        if why and not _stays(output.kind, output.path, needed):
             removable.append(
                 Removable(kind=output.kind, path=str(output.path), bytes=_size(output.path), why=why)
             )
@@ -85,9 +88,10 @@ def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float
 
 def clean_up(workspace: Workspace, planned: CleanUp, on_removed: Callable[[Removable], None]) -> None:
     """Remove what was planned, but for what a rollback can reach by now: the champion may have changed."""
-    standing = Registry(workspace.root).standing()
+    registry = Registry(workspace.root)
+    needed = _needed(registry, registry.standing())
     for output in planned.removable:
-        if _stays(output.kind, Path(output.path), standing):
+        if _stays(output.kind, Path(output.path), needed):
             continue
         remove(Path(output.path))
         on_removed(output)
@@ -102,9 +106,19 @@ def _age(output: _Output, newest: date, now_s: float) -> str | None:
     return None
 
 
-def _stays(kind: str, path: Path, standing: Sequence[str]) -> bool:
-    """Whether it is needed whatever its age: `path` is a model, or the published ads of one."""
-    return path.name in {"models": standing, "ads": standing[-2:]}.get(kind, ())
+def _needed(registry: Registry, standing: Sequence[str]) -> dict[str, Sequence[str]]:
+    """Names that stay whatever their age, by kind."""
+    workspace, trained = Workspace(registry.root), []
+    for model_id in standing[-2:]:
+        with suppress(BundleError, RegistryError):  # it can't be read, or is gone: no day goes on from it
+            if (training := registry.manifest(model_id).training) is not None:
+                trained.append(workspace.trained("mtmd", training))
+    lasting = [path.name for path in trained if (path / MOMENTS).is_file()]
+    return {"models": standing, "ads": standing[-2:], "trained": lasting}
+
+
+def _stays(kind: str, path: Path, needed: Mapping[str, Sequence[str]]) -> bool:
+    return path.name in needed.get(kind, ())
 
 
 def _outputs(workspace: Workspace, retention: RetentionConfig) -> Iterator[_Output]:

@@ -14,15 +14,20 @@ from mtmd.export.parity import ParityReport
 from mtmd.promote.cold import ColdFinding, cold_findings
 from mtmd.promote.slice_gates import GateResult, against, calibrated, holm
 
-CONSTANT, CHAMPION, BASELINE = "constant", "champion", "per_slice"
+CONSTANT, CHAMPION, ANCHOR, BASELINE = "constant", "champion", "anchor", "per_slice"
 AB_TEST = "a/b test"
 OVERRIDABLE = (
     "champion",
+    "anchor",
     "baseline",
     "calibration",
     AB_TEST,
 )  # how good; the others: whether it works at all
-RIVALS = ("champion", "baseline")  # gates whose slices people read one by one; the constant is a floor
+RIVALS = (
+    "champion",
+    "anchor",
+    "baseline",
+)  # gates whose slices people read one by one; the constant is a floor
 
 
 class GateInputs(Frozen):
@@ -31,6 +36,11 @@ class GateInputs(Frozen):
     candidate: str = Field(description="model id of the candidate")
     champion: str | None = Field(description="model id of the champion; None before the first promotion")
     left_out: str | None = Field(None, description="why the champion is not compared, where it is not")
+    anchor: str | None = Field(
+        None,
+        exclude_if=lambda anchor: anchor is None,
+        description="model id of the last full retrain, where it is compared too",
+    )
     data_passed: bool
     training_finite: bool
     evaluation: EvaluationReport
@@ -95,9 +105,9 @@ class Verdict(Frozen):
         if len(failed) > 1:
             reason += f" (also failed: {', '.join(gate.name for gate in failed[1:])})"
         if self.override is not None and failed:
-            reason += (
-                f"; the override ({self.override}) was ignored: it lets only {', '.join(OVERRIDABLE)} pass"
-            )
+            applied = [gate.name for gate in self.gates]
+            lets = ", ".join(name for name in OVERRIDABLE if name != ANCHOR or name in applied)
+            reason += f"; the override ({self.override}) was ignored: it lets only {lets} pass"
         if self.promotion is not None:
             return f"{self.candidate} was promoted before ({self.promotion}), which stands, although {reason}"
         kept = f"kept champion {self.champion}" if self.champion else "promoted nothing (no champion yet)"
@@ -128,6 +138,7 @@ def apply_gates(inputs: GateInputs, override: str | None = None) -> Verdict:
             _data(inputs),
             _training(inputs),
             _champion(inputs),
+            *(() if inputs.anchor is None else (_anchor(inputs),)),
             _baseline(inputs),
             calibrated("calibration", evaluation, gates),
             *(() if inputs.ab_test is None else (inputs.ab_test,)),
@@ -202,3 +213,10 @@ def _champion(inputs: GateInputs) -> GateResult:
     if inputs.left_out:
         return GateResult(name="champion", passed=True, detail=inputs.left_out)
     return against("champion", CHAMPION, inputs.gates.champion_tolerance, inputs.evaluation, inputs.gates)
+
+
+def _anchor(inputs: GateInputs) -> GateResult:
+    """Against the last full retrain, which may be the champion: losses to each day's champion cannot add up."""
+    same = inputs.anchor == inputs.champion and inputs.left_out is None
+    tolerance = inputs.gates.anchor_tolerance
+    return against("anchor", CHAMPION if same else ANCHOR, tolerance, inputs.evaluation, inputs.gates)

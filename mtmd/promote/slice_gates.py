@@ -19,7 +19,7 @@ from mtmd.evaluate.report import ALL, Comparison, EvaluationReport
 Decision = Literal[
     "better", "not shown worse", "not shown better", "worse", "not shown wrong", "wrong", "not enough data"
 ]
-_CALLED = {"per_slice": "baseline"}
+_CALLED = {"per_slice": "baseline", "anchor": "last full retrain"}
 _normal_quantile = NormalDist().inv_cdf
 
 

@@ -24,6 +24,7 @@ from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
 from mtmd.train.stage import Trained, candidate_of
 from mtmd.validate.stage import DataQuality
+from mtmd.warmstart.stage import ChosenStart
 
 _SUMMARY, _VALIDATION = "summary.json", "validation.json"
 
@@ -39,6 +40,7 @@ class DayRun(Frozen):
     exported: Registered
     proofs: Proofs
     tested: ABTest | None = Field(None, description="the simulated A/B of a preset that has it for a gate")
+    chosen: ChosenStart | None = Field(None, description="what the candidate's training goes on from")
 
     @property
     def candidate(self) -> Trained:
@@ -56,6 +58,7 @@ class RunSummary(Frozen):
     verdict: Verdict = Field(description="the decision, as it was taken")
     repeated: bool = Field(False, description="an earlier run took this decision, and its record stays")
     reused: dict[str, str]
+    start: str = Field("", description="what its training goes on from, in words; empty where all are fresh")
     report: EvaluationReport
     places: dict[str, str]
 
@@ -91,6 +94,7 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
         verdict=verdict,
         repeated=earlier is not None,
         reused=_reused(run),
+        start="" if run.chosen is None else run.chosen.words,
         report=inputs.evaluation,
         places=_places(run, directory),
     )
@@ -117,6 +121,7 @@ def _gate_inputs(run: DayRun) -> GateInputs:
         candidate=run.exported.model_id,
         champion=opponent.model_id,
         left_out=opponent.left_out,
+        anchor=run.evaluated.anchor,
         data_passed=run.quality.passed,
         training_finite=_finite(run.trained),
         evaluation=run.evaluated.report,

@@ -10,6 +10,14 @@ from mtmd.config import Frozen
 REASON_LENGTH = 4000  # a history line stays short enough to find from the end of the file
 
 
+class StartedFrom(Frozen):
+    """What the training of a model went on from."""
+
+    model_id: str
+    full_model_id: str = Field(description="the last full retrain before it")
+    full_as_of: date
+
+
 class ModelManifest(Frozen):
     """What a model was made from, and what its files must be: `manifest.json`."""
 
@@ -18,10 +26,21 @@ class ModelManifest(Frozen):
     bundle_id: str
     window: dict[date, str] = Field(description="fingerprint of each training day's shard")
     held_out: str | None = Field(None, description="fingerprint of the held-out day's shard")
+    training: str | None = Field(None, description="key of its training; None in older manifests")
+    started_from: StartedFrom | None = Field(
+        None, exclude_if=lambda start: start is None, description="None for a model that was fully retrained"
+    )
     git_commit: str | None = Field(description="commit of the code; None outside a repository")
     seeds: dict[str, int]
     packages: dict[str, str] = Field(description="versions of the packages that decide the numbers")
     files: dict[str, str] = Field({}, description="sha256 of every other file; `add` fills it")
+
+    @property
+    def last_full(self) -> tuple[str, date]:
+        """Id and day of the last full retrain: its own, or of the model that it descends from."""
+        if self.started_from is None:
+            return self.model_id, self.as_of
+        return self.started_from.full_model_id, self.started_from.full_as_of
 
 
 class RunOrigin(Frozen):

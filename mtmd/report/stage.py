@@ -72,4 +72,5 @@ def _inputs(run: DayRun, summary: RunSummary, ablated: Ablation | None) -> Repor
         untrained=ablated.missing if ablated else (),
         variants=ablated.trained if ablated else {},
         tested=find_ab_test(plan, run.trained, run.days.window, run.evaluated.incumbent.compared),
+        start=summary.start,
     )

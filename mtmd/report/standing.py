@@ -15,6 +15,7 @@ RIVAL_NAMES = {
     "per_slice": "per-slice baselines",
     "pooled": "pooled two-tower",
     "champion": "champion",
+    "anchor": "last full retrain",
     "constant": "constant",
 }
 TOP_BUCKETS = (0, 1)

@@ -18,11 +18,13 @@ from mtmd.run import RunPlan
 from mtmd.store.files import digest, locked, read_json, remove, write_json
 from mtmd.store.outputs import make_once
 from mtmd.train.checkpoints import load_weights, save_weights
-from mtmd.train.results import FitResult, Progress
+from mtmd.train.optimizer import RowAdamW
+from mtmd.train.results import FitResult, Progress, TrainingData
 from mtmd.train.step import choose_precision
-from mtmd.train.trainer import TRAINING_FORMAT, fit
+from mtmd.train.trainer import TRAINING_FORMAT, Beginning, fit
+from mtmd.train.warm import MOMENTS, RESUMABLE, NewestDays, Resumable, WarmStart, go_on
 
-_WEIGHTS, _FIT, _RECIPE = "weights.safetensors", "fit.json", "recipe.json"
+WEIGHTS, _FIT, _RECIPE = "weights.safetensors", "fit.json", "recipe.json"
 
 
 class Trained(Frozen):
@@ -36,6 +38,7 @@ class Trained(Frozen):
     reused: bool
     fit: FitResult
     last: date | None = Field(None, description="last day of its window where that is an earlier run's")
+    start: WarmStart | None = Field(None, description="what the training went on from; None for a full one")
 
     @property
     def name(self) -> str:
@@ -43,8 +46,8 @@ class Trained(Frozen):
         return self.variant or self.kind
 
 
-def training_key(kind: ModelKind, window: str, preset: Preset) -> str:
-    """Name of a trained model: its data, its configuration, its format and torch's version."""
+def training_key(kind: ModelKind, window: str, preset: Preset, start: WarmStart | None = None) -> str:
+    """Name of a trained model: its data, its configuration, its format, torch's version, what it goes on from."""
     rival: Any = None if kind == "mtmd" else getattr(preset.rivals, kind).recipe()
     return digest(
         {
@@ -53,10 +56,11 @@ def training_key(kind: ModelKind, window: str, preset: Preset) -> str:
             "window": window,
             "model": preset.model.model_dump(mode="json"),  # rivals take their normalisation from it
             "rival": rival,
-            "training": preset.training.model_dump(mode="json"),
+            "training": preset.training.recipe,
             "declarations": preset.declarations.model_dump(mode="json"),
             "torch": torch.__version__,
             "precision": choose_precision(preset.training),
+            **({} if start is None else {"start": start.key()}),
         }
     )
 
@@ -74,23 +78,32 @@ def train(
     *,
     variant: str | None = None,
     seed: int | None = None,
+    start: WarmStart | None = None,
 ) -> Trained:
     """Train `kind` on the window's shards, or take what an earlier run trained on the same inputs.
 
     `variant` and `seed` change the plan's preset. A run that was killed goes on from its last checkpoint.
+    With `start` the training goes on from that one, which is the preset's own MTMD.
     Raises TrainingError when the loss is not finite.
     """
     plan = plan.changed(variant, seed)
-    key = training_key(kind, window_fingerprint(window), plan.preset)
+    key = training_key(kind, window_fingerprint(window), plan.preset, start)
     final, work = plan.workspace.trained(kind, key), plan.workspace.work(kind, key)
 
     def build(directory: Path) -> None:
-        model, result = fit(kind, window_data(plan, window), plan.preset, work, on_progress)
-        save_weights(model, directory / _WEIGHTS)
+        data, beginning = _material(plan, window, start)
+        preset = plan.preset if start is None else start.of(plan.preset)
+        lasting = kind == "mtmd" and variant is None and plan.preset.training.start == "champion"
+        moments = directory / MOMENTS if lasting else None
+        model, result = fit(kind, data, preset, work, on_progress, beginning=beginning, moments=moments)
+        save_weights(model, directory / WEIGHTS)
+        if lasting:
+            write_json(directory / RESUMABLE, resumable(plan.preset).model_dump(mode="json"))
         write_json(directory / _FIT, result.model_dump(mode="json"))
         recipe = {  # what a person wants to know of a directory whose name is a digest
             "kind": kind, "variant": variant, "seed": plan.preset.training.seed, "preset": plan.preset.name,
             "first": window[0].day, "last": window[-1].day, **_found_again(plan.preset, kind, window),
+            **({} if start is None else {"start": start.model_id}),
         }  # fmt: skip
         write_json(directory / _RECIPE, recipe)
 
@@ -105,6 +118,7 @@ def train(
         path=str(final),
         reused=reused,
         fit=read_fit(final),
+        start=start,
     )
 
 
@@ -128,6 +142,34 @@ def _found_again(preset: Preset, kind: ModelKind, window: Sequence[ShardRef]) ->
     return {} if daily else {"window": window_fingerprint(window)}
 
 
+def resumable(preset: Preset) -> Resumable:
+    """What a training of MTMD by this preset is made with."""
+    return Resumable(
+        format=TRAINING_FORMAT,
+        precision=choose_precision(preset.training),
+        declarations=preset.declarations,
+        model=preset.model.model_dump(mode="json"),
+        training=preset.training.recipe,
+    )
+
+
+def _material(
+    plan: RunPlan, window: Sequence[ShardRef], start: WarmStart | None
+) -> tuple[TrainingData, Beginning | None]:
+    """The batches of a training, and what it goes on from."""
+    whole = window_data(plan, window)
+    if start is None:
+        return whole, None
+    earlier = plan.workspace.trained("mtmd", start.training)
+    made_with = Resumable.model_validate(read_json(earlier / RESUMABLE))
+    newest = sorted(window, key=lambda ref: ref.day)[-start.days :]
+
+    def load(model: RankingModel, optimizer: RowAdamW) -> None:
+        go_on(model, optimizer, earlier / WEIGHTS, made_with.declarations, plan.preset.declarations)
+
+    return NewestDays(window_data(plan, newest), whole), Beginning(digest(start.key()), load)
+
+
 def window_data(plan: RunPlan, window: Sequence[ShardRef]) -> WindowData:
     """Open the window's shards for training."""
     training = plan.preset.training
@@ -144,4 +186,4 @@ def window_data(plan: RunPlan, window: Sequence[ShardRef]) -> WindowData:
 def load_trained(plan: RunPlan, trained: Trained) -> RankingModel:
     """The trained model in evaluation mode."""
     preset = plan.changed(trained.variant).preset
-    return load_weights(trained.kind, preset, Path(trained.path) / _WEIGHTS)
+    return load_weights(trained.kind, preset, Path(trained.path) / WEIGHTS)

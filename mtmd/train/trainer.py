@@ -1,6 +1,7 @@
 """Train a model on a window: AdamW, warm-up and cosine, early stop, resume (paper §2.3, §3.1).
 
-`fit` trains or resumes. Before the first step, `start` sets the model's biases and feature statistics from the window.
+`fit` trains or resumes. Before the first step, `start` sets the model's biases and feature statistics from the window;
+a `Beginning` then gives it the weights of an earlier training.
 
 The same inputs give the same weights on the same machine with the same number of threads: random choices are
 drawn from the seed and the epoch, torch is held to deterministic kernels, and no global generator is read or
@@ -11,6 +12,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -25,7 +27,7 @@ from mtmd.store.files import digest
 from mtmd.train.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from mtmd.train.dropout import with_dropped_values
 from mtmd.train.level import move_level
-from mtmd.train.optimizer import RATE, learning_rate_factor, make_optimizer
+from mtmd.train.optimizer import RATE, RowAdamW, learning_rate_factor, make_optimizer
 from mtmd.train.results import EpochRecord, FitResult, Progress, TrainingData
 from mtmd.train.step import (
     Precision,
@@ -36,18 +38,35 @@ from mtmd.train.step import (
     task_sums,
     training_step,
 )
+from mtmd.train.warm import save_moments
 
 TRAINING_FORMAT = 1  # raise it whenever the same window and configuration would give other weights
 _REPORT_STEPS = 10  # a report costs a synchronisation; ten steps are well under ten seconds
 OnProgress = Callable[[Progress], None]
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """What a training goes on from: `name` tells it from others, `load` changes a model and its optimizer."""
+
+    name: str
+    load: Callable[[RankingModel, RowAdamW], None]
+
+
 def fit(
-    kind: ModelKind, data: TrainingData, preset: Preset, work: Path, on_progress: OnProgress | None = None
+    kind: ModelKind,
+    data: TrainingData,
+    preset: Preset,
+    work: Path,
+    on_progress: OnProgress | None = None,
+    *,
+    beginning: Beginning | None = None,
+    moments: Path | None = None,
 ) -> tuple[RankingModel, FitResult]:
     """Train a new model, or go on from the checkpoint in `work`: the best epoch's model, and the record.
 
-    A training that `work` has complete is not repeated. `on_progress` is called every few steps and after
+    A training that `work` has complete is not repeated. `moments` is where the optimizer's state is written at the
+    end. `on_progress` is called every few steps and after
     each epoch's checkpoint; what it raises ends the training, which can then go on from that checkpoint.
     Raises TrainingError on a loss or gradient that is not finite (kind, epoch, step, values and learning rate
     in the message), and for a checkpoint that does not fit.
@@ -55,17 +74,23 @@ def fit(
     if (world := os.environ.get("WORLD_SIZE", "1")) != "1":  # set by torchrun
         raise TrainingError(f"WORLD_SIZE ({world}) must be 1: training on several ranks is not supported yet")
     with deterministic():
-        run = _Run(kind, data, preset, work, on_progress)
+        run = _Run(kind, data, preset, work, on_progress, beginning)
         while not run.finished:
             run.one_epoch()
-        return run.result()
+        return run.result(moments)
 
 
 class _Run:
     """One training under way; everything that a checkpoint restores lives here."""
 
     def __init__(
-        self, kind: ModelKind, data: TrainingData, preset: Preset, work: Path, on_progress: OnProgress | None
+        self,
+        kind: ModelKind,
+        data: TrainingData,
+        preset: Preset,
+        work: Path,
+        on_progress: OnProgress | None,
+        beginning: Beginning | None,
     ) -> None:
         self._kind, self._data, self._work, self._on_progress = kind, data, work, on_progress
         self._config, self._declarations = preset.training_of(kind), preset.declarations
@@ -79,10 +104,12 @@ class _Run:
         self._model = build_model(kind, preset)
         self._loss = TrainingLoss.of(self._config, self._tasks, data.base_rates())
         self._optimizer = make_optimizer(self._model, self._config)
-        key = _key(kind, data, preset)
+        key = _key(kind, data, preset, beginning)
         stored = load_checkpoint(work, key, self._model, self._optimizer)
         if stored is None:
             start(self._model, data, self._config.batch_requests)
+            if beginning is not None:
+                beginning.load(self._model, self._optimizer)
             stored = (
                 TrainingState(key=key, epochs=(), best_epoch=0, trained_rows=0, finished=False),
                 self._copy(),
@@ -119,10 +146,12 @@ class _Run:
         save_checkpoint(self._work, self._state, self._model, self._optimizer, self._best)
         self._report(epoch, epoch * self._steps, train_loss, validation_loss, rows / seconds)
 
-    def result(self) -> tuple[RankingModel, FitResult]:
+    def result(self, moments: Path | None) -> tuple[RankingModel, FitResult]:
         """The best epoch's model, at the level that the preset wants, in evaluation mode; and the training's record."""
         state = self._state
         self._optimizer.close()
+        if moments is not None:
+            save_moments(self._model, self._optimizer, moments)
         self._model.load_state_dict(self._best)
         self._model.eval()
         if self._config.level_days:
@@ -224,7 +253,7 @@ def start(model: RankingModel, data: TrainingData, batch_requests: int) -> None:
         model.observe(batch)
 
 
-def _key(kind: ModelKind, data: TrainingData, preset: Preset) -> str:
+def _key(kind: ModelKind, data: TrainingData, preset: Preset, beginning: Beginning | None) -> str:
     """Digest of what a training depends on: a checkpoint of another one must not be gone on from.
 
     Gates, names and places are left out: they change no weight. The base rates stand for the data.
@@ -235,8 +264,9 @@ def _key(kind: ModelKind, data: TrainingData, preset: Preset) -> str:
             "declarations": preset.declarations.model_dump(mode="json"),
             "model": preset.model.model_dump(mode="json"),
             "rivals": preset.rivals.recipe(),
-            "training": preset.training.model_dump(mode="json"),
+            "training": preset.training.recipe,
             "steps": data.steps(preset.training.batch_requests),
             "base_rates": [repr(rate) for rate in data.base_rates().flatten().tolist()],  # NaN has no JSON
+            **({} if beginning is None else {"beginning": beginning.name}),
         }
     )

@@ -7,7 +7,7 @@ from mtmd.config import IdsConfig, Preset
 from mtmd.errors import BundleError, EvaluationError, LogsError
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.evaluate.replay_report import EVERYWHERE
-from mtmd.evaluate.stage import Evaluated, _champion_scores, read_replay
+from mtmd.evaluate.stage import Evaluated, _registered_scores, read_replay
 from mtmd.export import stage as export_stage
 from mtmd.extract.shards import open_shard
 from mtmd.registry.incumbent import Incumbent
@@ -102,7 +102,7 @@ def test_a_champion_whose_files_were_altered_is_not_compared_with(done_live: Don
         evaluate_stage.evaluate(done_live.plan, trained, done_live.days, "20260121-other")
 
 
-def test_a_champion_scores_as_the_model_that_it_was_exported_from(done_live: Done) -> None:
+def test_a_registered_scores_as_the_model_that_it_was_exported_from(done_live: Done) -> None:
     trained = (_named(done_live.trained[0]), *done_live.trained[1:])
     held = evaluate_stage.evaluate(done_live.plan, trained, done_live.days, "20260121-other")
     assert held.incumbent.compared == done_live.exported.model_id
@@ -119,9 +119,9 @@ def test_a_champion_with_another_tree_of_tasks_is_compared(done_live: Done, tiny
     changed = domains.model_copy(update={"constrained": False, "tasks": tuple(tasks)})
     preset = Preset.model_validate(tiny_preset.model_dump() | {"domains": changed.model_dump()})
     shard = open_shard(Path(done_live.days.held_out.path))
-    scores = _champion_scores(done_live.plan, done_live.exported.model_id, shard)
+    scores = _registered_scores(done_live.plan, done_live.exported.model_id, shard)
     plan = done_live.plan.model_copy(update={"preset": preset})
-    assert _champion_scores(plan, done_live.exported.model_id, shard).tobytes() == scores.tobytes()
+    assert _registered_scores(plan, done_live.exported.model_id, shard).tobytes() == scores.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_champion_of_fewer_or_reordered_domains_is_refused(
     plan = done_live.plan.model_copy(update={"preset": preset})
     shard = open_shard(Path(done_live.days.held_out.path))
     with pytest.raises(EvaluationError, match="cannot be compared slice by slice"):
-        _champion_scores(plan, done_live.exported.model_id, shard)
+        _registered_scores(plan, done_live.exported.model_id, shard)
 
 
 def test_a_champion_with_other_ids_is_refused(done_live: Done, tiny_preset: Preset) -> None:
@@ -146,7 +146,7 @@ def test_a_champion_with_other_ids_is_refused(done_live: Done, tiny_preset: Pres
     with pytest.raises(
         EvaluationError, match=r"'ids of requests and ads': \('BIGINT', 'VARCHAR'\).* give the preset"
     ):
-        _champion_scores(plan, done_live.exported.model_id, shard)
+        _registered_scores(plan, done_live.exported.model_id, shard)
 
 
 def test_a_champion_of_other_domains_is_refused(done_live: Done, tiny_preset: Preset) -> None:
@@ -155,4 +155,4 @@ def test_a_champion_of_other_domains_is_refused(done_live: Done, tiny_preset: Pr
     plan = done_live.plan.model_copy(update={"preset": preset})
     shard = open_shard(Path(done_live.days.held_out.path))
     with pytest.raises(EvaluationError, match="cannot be compared slice by slice; give the preset another"):
-        _champion_scores(plan, done_live.exported.model_id, shard)
+        _registered_scores(plan, done_live.exported.model_id, shard)

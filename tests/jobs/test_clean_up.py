@@ -48,13 +48,14 @@ def line(tmp_path: Path) -> Workspace:
     return Workspace(root)
 
 
-def _model(registry: Registry, name: str, day: date) -> None:
+def _model(registry: Registry, name: str, day: date, training: str | None = None) -> None:
     """A model in name: a manifest without files."""
     manifest = ModelManifest(
         model_id=name,
         as_of=day,
         bundle_id=f"bundle of {name}",
         window={},
+        training=training,
         git_commit=None,
         seeds={},
         packages={},
@@ -102,6 +103,26 @@ def test_what_was_planned_is_removed_and_nothing_else(line: Workspace) -> None:
         path for path in before if any(path.is_relative_to(one.path) for one in planned.removable)
     }
     assert plan_clean_up(line, RETENTION).removable == ()
+
+
+def test_trainings_that_a_day_may_go_on_from_stay_whatever_their_age(line: Workspace) -> None:
+    """Those of the last two champions that have moments; without moments nothing goes on from them."""
+    registry, old = Registry(line.root), time.time() - 15 * 86400
+    for number, (name, moments) in enumerate(
+        (("first", True), ("second", True), ("third", True), ("none", False))
+    ):
+        day, training = NEWEST - timedelta(days=9 - number), f"{number}" * 64
+        _model(registry, name, day, training)
+        if name != "none":
+            registry.promote(name, day, "good", number)
+        directory = line.trained("mtmd", training)
+        write_text(directory / ("moments.safetensors" if moments else "fit.json"), "x")
+        os.utime(directory, (0, old))
+    planned = plan_clean_up(line, RETENTION)
+    gone = {one for one in _gone(planned, line.root) if one.startswith("trained/")}
+    assert gone == {"trained/mtmd-old", f"trained/mtmd-{'0' * 16}", f"trained/mtmd-{'3' * 16}"}
+    clean_up(line, planned, lambda _: None)
+    assert line.trained("mtmd", "2" * 64).is_dir()
 
 
 def test_models_that_a_rollback_reaches_stay_whatever_their_age(line: Workspace) -> None:

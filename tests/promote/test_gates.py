@@ -56,6 +56,8 @@ def evaluation(
     usual = {"mtmd": 0.4, "champion": 0.4, "per_slice": 0.5, "constant": 0.8}
     if not has_champion:
         del usual["champion"]
+    if "anchor" in changed:
+        usual["anchor"] = 0.4
     rows = {
         (name, where): metrics(
             name, where, **({"logmae": value} | (changed.get(name, {}) if where == SEARCH else {}))
@@ -147,6 +149,32 @@ def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., Gat
         "none of 3 judged slices is shown worse than the baseline; "
         "smallest loss that would have been detected: 2.2% (largest slice) to 2.2% (smallest)"
     )
+
+
+def test_losses_to_each_days_champion_do_not_add_up_past_the_anchor(
+    inputs: Callable[..., GateInputs],
+) -> None:
+    """2.5 % above the champion is within its 3 %; against the last full retrain the loss is 8 %."""
+    slipped = evaluation(mtmd={"logmae": 0.41}, anchor={"logmae": 0.38})
+    verdict = apply_gates(inputs(evaluation=slipped, anchor="full"))
+    assert verdict.failed == ("anchor",)
+    assert gate(verdict, "anchor").detail == (  # ln(0.41/0.38/1.01) is 6.6 standard errors
+        "1 of 3 slices are worse than the last full retrain by more than 1%: search × standard × ctr: LogMAE 0.41, "
+        "last full retrain 0.38: -7.9% [-10.0%, -5.8%], p 6e-11"
+    )
+    assert apply_gates(inputs(evaluation=slipped)).promoted  # with start = "fresh" there is no anchor
+    assert apply_gates(inputs(evaluation=slipped, anchor="full"), "a person's reason").promoted
+    wide = GATES.model_copy(update={"anchor_tolerance": 0.1})
+    assert apply_gates(inputs(evaluation=slipped, anchor="full", gates=wide)).promoted
+
+
+def test_a_champion_that_was_fully_retrained_is_the_anchor_itself(inputs: Callable[..., GateInputs]) -> None:
+    """2.5 % above it is within the champion's 3 %, and not within the anchor's 1 %."""
+    worse = inputs(evaluation=evaluation(mtmd={"logmae": 0.42}), anchor="old")
+    assert gate(apply_gates(worse), "champion").passed
+    assert not gate(apply_gates(worse), "anchor").passed
+    unlike = worse.model_copy(update={"left_out": "it is newer"})
+    assert "has no predictor 'anchor'" in gate(apply_gates(unlike), "anchor").detail
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,8 @@ def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
     """LogMAE by slice, as the paper's Table 1, by rank bucket and of new values; real actions; what cuts would cost."""
     report, replay = evaluated.report, evaluated.replay
     against = _against(evaluated.incumbent)
-    rivals = [name for name in ("per_slice", "pooled", "champion") if name in report.predictors]
+    compared = ("per_slice", "pooled", "champion", "anchor")
+    rivals = [name for name in compared if name in report.predictors]
     tables = [
         logmae_table(report),
         *(improvement_table(report, rival) for rival in rivals),
@@ -184,6 +185,7 @@ def verdict(summary: RunSummary, url: str | None = None) -> str:
         ),
         f"as_of {summary.as_of} · candidate `{summary.model_id}` · live now: "
         + (f"`{summary.champion}`" if summary.champion else "nothing"),
+        *(("", f"Its training: {summary.start}.") if summary.start else ()),
         "",
         # A list: the UI does not wrap what is in a table, and the detail of a gate is a sentence.
         *(

@@ -47,6 +47,7 @@ class ReportInputs:
     untrained     variants that are not among them, and why
     variants      key of each model of the ablations
     tested        the simulated A/B of the candidate, where one was run
+    start         what its training goes on from, in words; empty where all trainings are fresh
     """
 
     as_of: date
@@ -70,6 +71,7 @@ class ReportInputs:
     untrained: tuple[str, ...] = ()
     variants: Mapping[str, str] = field(default_factory=dict)
     tested: ABTest | None = None
+    start: str = ""
 
 
 # What the template calls, beside the values that it is given.

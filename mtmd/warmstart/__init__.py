@@ -1,0 +1,1 @@
+"""From which earlier training a day goes on, if from any."""

@@ -1,0 +1,120 @@
+"""Trainings that go on from another one: what they start with, that they repeat, and that they can be resumed."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mtmd.config import Preset
+from mtmd.errors import TrainingError
+from mtmd.model.build import build_model
+from mtmd.model.ranker import RankingModel
+from mtmd.train.checkpoints import save_weights
+from mtmd.train.optimizer import RowAdamW, make_optimizer
+from mtmd.train.results import FitResult, Progress
+from mtmd.train.trainer import Beginning, fit, start
+from mtmd.train.warm import MOMENTS, NewestDays, go_on
+from tests.train.windows import RandomWindow, with_training
+
+
+class StopError(Exception):
+    """Raised by a callback."""
+
+
+@pytest.fixture(scope="module")
+def earlier(tiny_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a training, with its moments beside them."""
+    place = tmp_path_factory.mktemp("earlier")
+    window = RandomWindow(tiny_preset.declarations)
+    preset = with_training(tiny_preset, epochs=2)
+    model, _ = fit("mtmd", window, preset, place / "work", moments=place / MOMENTS)
+    save_weights(model, place / "weights.safetensors")
+    return place / "weights.safetensors"
+
+
+def _beginning(earlier: Path, preset: Preset) -> Beginning:
+    def load(model: RankingModel, optimizer: RowAdamW) -> None:
+        go_on(model, optimizer, earlier, preset.declarations, preset.declarations)
+
+    return Beginning("earlier", load)
+
+
+def _fit(
+    earlier: Path, preset: Preset, work: Path, stop: int | None = None
+) -> tuple[RankingModel, FitResult]:
+    def look(progress: Progress) -> None:
+        if progress.validation_loss is not None and progress.epoch == stop:
+            raise StopError
+
+    newest, whole = RandomWindow(preset.declarations, 2), RandomWindow(preset.declarations, 4)
+    data = NewestDays(newest, whole)
+    return fit("mtmd", data, preset, work, look, beginning=_beginning(earlier, preset), moments=work / "m")
+
+
+def test_a_model_starts_with_the_weights_and_moments_and_its_own_windows_statistics(
+    tiny_preset: Preset, earlier: Path
+) -> None:
+    """On the same window that is the very model, down to the bits of its answers."""
+    window = RandomWindow(tiny_preset.declarations)
+    model = build_model("mtmd", tiny_preset)
+    start(model, window, 32)
+    optimizer = make_optimizer(model, tiny_preset.training)
+    _beginning(earlier, tiny_preset).load(model, optimizer)
+    stored = build_model("mtmd", tiny_preset)
+    stored.load_state_dict(load_file(earlier))
+    assert torch.equal(model.eval()(window.held_out), stored.eval()(window.held_out))
+    moments = load_file(earlier.with_name(MOMENTS))
+    for name, parameter in model.named_parameters():
+        for slot in ("step", "exp_avg", "exp_avg_sq"):
+            assert torch.equal(optimizer.state[parameter][slot], moments[f"{slot}/{name}"]), name
+    assert moments["step/query.bias"] == 6  # two epochs of three batches
+    assert moments["exp_avg_sq/query.adaptation.tables.tables.0"].sum() > 0
+
+
+def test_statistics_are_those_of_the_whole_window_and_batches_those_of_the_newest_days(
+    tiny_preset: Preset,
+) -> None:
+    newest, whole = (RandomWindow(tiny_preset.declarations, n, rate) for n, rate in ((2, 0.5), (4, 0.1)))
+    data = NewestDays(newest, whole)
+    assert [len(list(data.epoch(epoch, 32))) for epoch in (0, 1)] == [4, 2]
+    assert data.steps(32) == 2
+    assert data.base_rates() is whole.base_rates()
+    assert next(iter(data.validation(32))) is whole.held_out
+    assert len(list(data.newest(3, 32))) == 3
+
+
+def test_a_warm_training_repeats_bit_by_bit_and_resumes_where_it_was_stopped(
+    tiny_preset: Preset, earlier: Path, tmp_path: Path
+) -> None:
+    preset = with_training(tiny_preset, epochs=2)
+    first, result = _fit(earlier, preset, tmp_path / "a")
+    with pytest.raises(StopError):
+        _fit(earlier, preset, tmp_path / "b", stop=1)
+    resumed, again = _fit(earlier, preset, tmp_path / "b")
+    for one, other in (
+        (dict(first.state_dict()), dict(resumed.state_dict())),
+        (load_file(tmp_path / "a" / "m"), load_file(tmp_path / "b" / "m")),
+    ):
+        assert one.keys() == other.keys()
+        assert [name for name in one if not torch.equal(one[name], other[name])] == []
+    assert [e.train_loss for e in result.epochs] == [e.train_loss for e in again.epochs]
+    fresh, _ = fit("mtmd", RandomWindow(preset.declarations, 2), preset, tmp_path / "c")
+    assert not torch.equal(fresh.state_dict()["query.bias"], first.state_dict()["query.bias"])
+
+
+def test_a_checkpoint_of_another_beginning_is_not_gone_on_from(
+    tiny_preset: Preset, earlier: Path, tmp_path: Path
+) -> None:
+    preset = with_training(tiny_preset, epochs=2)
+    with pytest.raises(StopError):
+        _fit(earlier, preset, tmp_path, stop=1)
+    with pytest.raises(TrainingError, match="is of training"):
+        fit("mtmd", RandomWindow(preset.declarations, 2), preset, tmp_path)
+
+
+def test_files_that_vanish_meanwhile_are_named(tiny_preset: Preset, tmp_path: Path) -> None:
+    model = build_model("mtmd", tiny_preset)
+    optimizer = make_optimizer(model, tiny_preset.training)
+    with pytest.raises(TrainingError, match=r"can't be gone on from.*Run again for a full retrain"):
+        _beginning(tmp_path / "weights.safetensors", tiny_preset).load(model, optimizer)
