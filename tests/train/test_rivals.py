@@ -139,4 +139,4 @@ def test_days_left_out_before_the_due_day_do_not_hide_its_rival(weekly: Preset, 
 def test_how_often_it_is_trained_does_not_name_a_training(tiny_preset: Preset) -> None:
     keys = {training_key("per_slice", "window", rated(tiny_preset, n)) for n in (0, 1, 7)}
     assert len(keys) == 1
-    assert "every_days" not in rated(tiny_preset, 1).model_dump_json()
+    assert '"every_days"' not in rated(tiny_preset, 1).model_dump_json()
