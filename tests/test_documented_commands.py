@@ -46,7 +46,9 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/mtmd import-kuairand --preset kuairand-histories --source /path/to/kuairand-pure": "the story's "
     "`make run-kuairand` imports; tests/sources/kuairand/test_histories.py has these columns",
     ".venv/bin/python -m benchmarks.feature_rates": "tests/benchmarks/test_feature_rates.py",
-    ".venv/bin/python -m benchmarks.rates --preset kuairand --as-of 2022-04-30 --threads 1": "tests/benchmarks/test_rates.py",
+    ".venv/bin/python -m benchmarks.rates --preset kuairand --as-of 2022-04-30 --threads 1": (
+        "tests/benchmarks/test_rates.py"
+    ),
     ".venv/bin/python -m benchmarks.parameters": "tests/benchmarks/test_parameters.py",
     ".venv/bin/python -m benchmarks.parameters --preset kuairand": "likewise",
     ".venv/bin/python -m benchmarks.levels --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_levels.py",
