@@ -11,6 +11,7 @@ import torch
 
 from mtmd.config import Declarations
 from mtmd.errors import ConfigError, StorageError
+from mtmd.extract import window
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData, _mix, window_fingerprint
@@ -115,9 +116,11 @@ def test_the_split_takes_its_fraction() -> None:
     assert _mix(np.zeros(1, np.uint64), seed=0)[0] == 0xE220A8397B1DCDAF
 
 
+@pytest.mark.parametrize("piece", [2, 2**18])
 def test_base_rates_are_the_mean_scores_of_the_training_requests(
-    shard: Shard, declarations: Declarations
+    shard: Shard, declarations: Declarations, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(window, "_PIECE", piece)
     # Seed 1 keeps request 11 alone for validation: the rates are those of requests 10 and 12, by hand.
     data = WindowData([shard], declarations, validation_fraction=0.3, seed=1)
     assert [batch.candidate.tolist() for batch in data.validation(8)] == [[0]]
