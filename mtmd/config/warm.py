@@ -9,11 +9,11 @@ class WarmConfig(Frozen):
     """A training that goes on from another one: over fewer days, in fewer passes, at a lower rate."""
 
     days: int = Field(
-        16,
+        8,
         ge=1,
         description="newest days of the window that are trained on; more where the champion has not seen more",
     )
-    epochs: int = Field(1, ge=1, description="passes over those days")
+    epochs: int = Field(2, ge=1, description="passes over those days")
     rate: float = Field(
         0.1, gt=0, le=1, description="peak of the learning rate, as a share of that of a full retrain"
     )
