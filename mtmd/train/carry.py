@@ -9,14 +9,14 @@ for. Both models have the same `[model]`, domains and tasks.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from mtmd.config import Declarations, Feature
+from mtmd.config import Declarations, Feature, SideSchema
 from mtmd.model.fields import FieldLayout
 
 Segments = tuple[tuple[str, int], ...]  # what an axis has, in order: of whom, and how many
@@ -66,20 +66,35 @@ def carry(
     return tuple(dict.fromkeys(missing))
 
 
-def pieces(names: Iterable[str], declarations: Declarations) -> dict[str, Piece]:
+def pieces(tensors: Mapping[str, Tensor], declarations: Declarations) -> dict[str, Piece]:
     """All that is learned of a model, by what it is of: tensors of an MTMD's state."""
     tables = _owned_tables(declarations)
-    layouts = {"query": FieldLayout(declarations.query), "item": FieldLayout(declarations.item)}
+    layouts = {side: _layouts(schema) for side, schema in _sides(declarations)}
     found: dict[str, Piece] = {}
-    for name in names:
+    for name, tensor in tensors.items():
         side, _, rest = name.partition(".")
-        found |= _pieces(name, rest, layouts[side], declarations, tables)
+        found |= _pieces(name, rest, tensor.shape, layouts[side], declarations, tables)
     return found
 
 
+def _sides(declarations: Declarations) -> tuple[tuple[str, SideSchema], ...]:
+    return ("query", declarations.query), ("item", declarations.item)
+
+
+def _layouts(schema: SideSchema) -> tuple[FieldLayout, ...]:
+    """That of the tower, then those of its domains."""
+    return FieldLayout(schema), *(FieldLayout(schema, domain) for domain in range(len(schema.domains)))
+
+
 def _pieces(
-    name: str, rest: str, layout: FieldLayout, declarations: Declarations, tables: Mapping[str, Segments]
+    name: str,
+    rest: str,
+    shape: torch.Size,
+    layouts: Sequence[FieldLayout],
+    declarations: Declarations,
+    tables: Mapping[str, Segments],
 ) -> dict[str, Piece]:
+    layout = layouts[0]
     of = partial(_identity, declarations=declarations)
     if re.match(r"adaptation\.(domains\.\d+\.norm|tables\.admission)\.", rest):
         return {}
@@ -90,20 +105,26 @@ def _pieces(
     if match := re.match(r"adaptation\.encodings\.groups\.(\d+)\.(weight|bias|edges)", rest):
         segments = tuple((of(feature), 1) for feature in layout.encoded[int(match[1])].features)
         return _split(f"number {match[2]}", name, {"weight": 1, "bias": 2, "edges": 0}[match[2]], segments)
-    for pattern, axis, segments in _axes(layout, of):
-        if re.fullmatch(pattern, rest):
+    candidates = list(_axes(layout, of))
+    if match := re.match(
+        r"experts\.(\d+)\.", rest
+    ):  # with `inputs = "own"` it reads its domain's fields alone
+        candidates += _axes(layouts[1 + int(match[1])], of)
+    for pattern, axis, segments in candidates:
+        if re.fullmatch(pattern, rest) and shape[axis] == sum(size for _, size in segments):
             return _split(name, name, axis, segments)
     return {name: Piece(name)}
 
 
 def _axes(layout: FieldLayout, of: Callable[[Feature], str]) -> Iterator[tuple[str, int, Segments]]:
-    """Which axis of which tensors has columns of features, and whose."""
+    """Which axis of which tensors may have columns of features, and whose."""
     columns = tuple((of(f), width) for f, width in zip(layout.fields, layout.widths, strict=True))
     numeric = sum(feature.kind != "categorical" and feature.encoding is None for feature in layout.fields)
     shallow = sum(len(table.features) for table in layout.tables if table.shallow)
     fields = tuple((name, 1) for name, _ in columns)
     yield r"adaptation\.domains\.\d+\.(gain|shift)", 0, columns[:numeric]
     yield r"adaptation\.domains\.\d+\.default", 0, columns
+    yield r"adaptation\.domains\.\d+\.default", 0, columns[numeric:]  # missing numbers may be 0
     yield r"adaptation\.domains\.\d+\.squeeze\.weight", 1, fields
     yield r"adaptation\.domains\.\d+\.excite\.(weight|bias)", 0, fields
     yield r"(experts\.\d+\.(experts|routers)|shared)\.weights\.0", 1, columns

@@ -62,10 +62,17 @@ def _batch_for(batch: Batch, old: Declarations, new: Declarations) -> Batch:
     )
 
 
-@pytest.mark.parametrize("lists", [False, True])
-def test_the_same_features_in_another_order_give_the_same_model(tiny_preset: Preset, lists: bool) -> None:
+@pytest.mark.parametrize(
+    ("lists", "changes"),
+    [(False, {}), (True, {}), (True, {"inputs": "own", "missing_numbers": "zero", "statistics": "none"})],
+    ids=["plain", "lists", "switched"],
+)
+def test_the_same_features_in_another_order_give_the_same_model(
+    tiny_preset: Preset, lists: bool, changes: dict[str, object]
+) -> None:
     """Columns, rows of tables, gates and lists all move; only a model that follows each of them agrees."""
     preset = listed_preset() if lists else tiny_preset
+    preset = preset.model_copy(update={"model": preset.model.model_copy(update=changes)})
     turned = _with(preset, tuple(reversed(preset.features)))
     old, new = preset.declarations, turned.declarations
     batch = random_batch(old)
