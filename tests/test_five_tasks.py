@@ -14,7 +14,7 @@ from mtmd.promote.stage import RunSummary
 from mtmd.publish.answer import Asked, answer
 from mtmd.registry.registry import Registry
 from mtmd.report import stage as report_stage
-from mtmd.report.tables.ab_test import outcome_tables
+from mtmd.report.tables.ab_test import outcome_tables, paper_tables
 from mtmd.report.tables.evaluation import NOT_APPLICABLE, action_table, improvement_table, logmae_table
 from mtmd.serve.scorer import Scorer
 from mtmd.sources.simulated.platform import simulate
@@ -111,7 +111,7 @@ def test_the_simulated_ab_test_counts_their_actions(five: FiveTasks) -> None:
     metrics = ["CPC", "CTR", "GCTR", "OCTR", "HDR", "RPR", "CVR", "Relevance"]
     for table in outcome_tables(tested)[:-1]:
         assert [column.name for column in table.columns[1:]] == metrics
-    sold = {row[""]: row["CVR"] for row in outcome_tables(tested)[1].records()}
+    sold = {row[""]: row["CVR"] for row in paper_tables(tested)[1].records()}
     assert sold["standard"] == NOT_APPLICABLE != sold["shopping"]
     won = {c.metric: c.change for c in tested.of("per_slice", "oracle") if c.kind == "all"}
     assert won["Relevance"] is not None
