@@ -15,7 +15,7 @@ class WarmConfig(Frozen):
     )
     epochs: int = Field(2, ge=1, description="passes over those days")
     rate: float = Field(
-        0.1, gt=0, le=1, description="peak of the learning rate, as a share of that of a full retrain"
+        0.25, gt=0, le=1, description="peak of the learning rate, as a share of that of a full retrain"
     )
     full_every_days: int = Field(
         7,
