@@ -98,6 +98,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
 SHORT_FORMS = {  # named in a sentence; the whole command is in the story
     "make run-kuairand SOURCE=…": "make run-kuairand SOURCE=/path/to/kuairand-pure",
     "mtmd status": ".venv/bin/mtmd status",
+    "mtmd show": ".venv/bin/mtmd show champion",
     "mtmd diff": ".venv/bin/mtmd diff 20260125-0123456789 champion",
     "mtmd publish": ".venv/bin/mtmd publish",
     "mtmd serve": "make serve",
