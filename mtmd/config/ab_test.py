@@ -36,7 +36,8 @@ class ABTestConfig(Frozen):
     budget: float = Field(
         0.1,
         gt=0,
-        description="what all advertisers would spend in a day, per request: the less, the more run out",
+        description="the day's budgets of all advertisers together, divided by the day's requests; with less, more "
+        "budgets run out",
     )
 
     @model_validator(mode="after")

@@ -17,7 +17,10 @@ class EvaluationConfig(Frozen):
     confidence: float = Field(0.95, gt=0.5, lt=1, description="of the intervals")
     bootstrap_seed: int = Field(0, ge=0)
     seed_noise: float = Field(
-        0.05, ge=0, lt=1, description="what another training seed changes: less says nothing, from one seed"
+        0.05,
+        ge=0,
+        lt=1,
+        description="relative change that another training seed makes; with one seed, less is noise",
     )
     replay_top: int = Field(
         3, ge=1, description="ads of a request that the heavyweight ranker takes in a replay"
@@ -43,8 +46,8 @@ class EvaluationConfig(Frozen):
     rows: Literal["all", "chosen"] = Field(
         "all",
         exclude_if=lambda rows: rows == "all",
-        description="which candidates of the held-out day the tables, gates and the replay are about: all, or those "
-        "that were not drawn at random; the table of explored candidates has both, whatever this says",
+        description="candidates of the held-out day that the tables, the gates and the replay are about. all: every "
+        "one. chosen: those that were not drawn at random. The table of explored candidates always has both kinds",
     )
 
     @model_validator(mode="after")

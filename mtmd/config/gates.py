@@ -23,19 +23,20 @@ class GatesConfig(Frozen):
         0.05, gt=0, lt=1, description="chance of one false alarm or more among a gate's slices (Holm)"
     )
     baseline_tolerance: float = Field(
-        0.0, ge=0, description="what is more than this share above the per-slice baseline's LogMAE is worse"
+        0.0, ge=0, description="worse is a LogMAE of more than this share above the per-slice baseline's"
     )
     champion_tolerance: float = Field(
         0.01,
         ge=0,
-        description="likewise for the champion's: room for another training seed (benchmarks.retraining)",
+        description="worse is a LogMAE of more than this share above the champion's; room for another training seed "
+        "(benchmarks.retraining)",
     )
     anchor_tolerance: float = Field(
         ANCHOR_TOLERANCE,
         ge=0,
         exclude_if=lambda tolerance: tolerance == ANCHOR_TOLERANCE,  # so that decisions keep their names
-        description="likewise for the last full retrain's, where a training goes on from the champion's: small losses "
-        "cannot add up from day to day",
+        description="worse is a LogMAE of more than this share above that of the last full retrain, where "
+        "training.start is champion; so small losses cannot add up from day to day",
     )
     calibration_low: float = Field(0.8, gt=0, lt=1, description="least mean prediction / mean teacher score")
     calibration_high: float = Field(1.25, gt=1, description="largest mean prediction / mean teacher score")

@@ -36,32 +36,34 @@ class ModelConfig(Frozen):
     statistics: Literal["window", "batch", "none"] = Field(
         "window",
         exclude_if=_is("window"),
-        description="whose mean and variance normalise numbers, the rivals' too: the window's; each training batch's, "
-        "with running ones at evaluation, as in the paper's BatchNorm; none leaves numbers as they are; §2.1.2",
+        description="mean and variance that normalise numbers, for the rivals too. window: of the whole window. batch: "
+        "of each training batch, and running averages at evaluation, as in the paper's BatchNorm. none: numbers are "
+        "left as they are; §2.1.2",
     )
     clip: float = Field(
         CLIP,
         ge=0,
         allow_inf_nan=False,
         exclude_if=_is(CLIP),
-        description="largest absolute value of a normalised number, the rivals' too; 0: no clip",
+        description="largest absolute value of a normalised number, for the rivals too; 0: no clip",
     )
     missing_numbers: Literal["learned", "zero"] = Field(
         "learned",
         exclude_if=_is("learned"),
-        description="what stands for a missing number, the rivals' too: a learned default, or 0",
+        description="what replaces a missing number, for the rivals too: a learned default, or 0",
     )
     se_gate: Literal["double_sigmoid", "sigmoid", "none"] = Field(
         "double_sigmoid",
         exclude_if=_is("double_sigmoid"),
-        description="gates of the SE block: from 0 to 2, from 0 to 1, or no SE block; §2.1.2",
+        description="gates of the SE block. double_sigmoid: between 0 and 2. sigmoid: between 0 and 1. none: no SE "
+        "block; §2.1.2",
     )
     se_reduction: int = Field(2, ge=1, description="SE hidden width = fields / reduction; §2.1.2")
     inputs: Literal["all", "own"] = Field(
         "all",
         exclude_if=_is("all"),
-        description="fields that a Domain Expert reads after the adaptation: all of the tower's, or its domain's own; "
-        "the domain-shared expert reads all; §2.2",
+        description="fields that a Domain Expert reads after the adaptation. all: those of the tower. own: those that "
+        "its domain has. The domain-shared expert always reads all; §2.2",
     )
     task_shared_expert: bool = Field(True, description="one expert per domain that its tasks share; §2.1.4")
     domain_shared_expert: bool = Field(
@@ -82,13 +84,14 @@ class ModelConfig(Frozen):
     bias: Literal["learned", "fixed", "none"] = Field(
         "learned",
         exclude_if=_is("learned"),
-        description="last dimension of an embedding: a bias per surface and task that starts at the window's mean "
-        "score and is learned, or stays there, or no such dimension; §2.1.5",
+        description="last dimension of an embedding: a bias per surface and task. It starts at the window's mean "
+        "score. learned: training changes it. fixed: it stays there. none: there is no such dimension; §2.1.5",
     )
     norm_min_rows: int = Field(
         32,
         ge=2,
-        description="values of a number below which a domain's window, or batch, says little about its spread",
+        description="with fewer values of a number than this in a domain's window, or in a batch, their variance is "
+        "not used",
     )
 
     def deep_widths(self, tasks: Sequence[str]) -> tuple[int, ...]:
@@ -118,15 +121,15 @@ class TwoTowerConfig(Frozen):
         None,
         ge=0,
         exclude_if=lambda value: value is None,
-        description="likewise; that of [training] when left out",
+        description="weight decay of its own; that of [training] when left out",
     )
     every_days: int = Field(
         1,
         ge=0,
         le=60,
         exclude_if=lambda value: value == 1,
-        description="days from one training to the next: 1 daily, 7 each Monday; on days between, the newest that is "
-        "stored is compared as it is, with its age. 0: neither trained nor compared",
+        description="days from one training to the next; 1: each day, 7: each Monday. On the other days the newest "
+        "stored one is compared, and its age is shown. 0: neither trained nor compared",
     )
 
     def recipe(self) -> dict[str, Any]:
@@ -152,6 +155,6 @@ class AblationsConfig(Frozen):
         1,
         ge=0,
         le=60,
-        description="days from one training of the variants to the next: 1 daily, 7 each Monday. On days between and "
-        "with 0 they are left out: an older variant would count its age as the factor's worth",
+        description="days from one training of the variants to the next; 1: each day, 7: each Monday, 0: never. On the "
+        "other days there is no ablation, because an older variant would be worse by its age alone",
     )

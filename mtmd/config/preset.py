@@ -72,7 +72,7 @@ class Preset(Frozen):
     ablations: AblationsConfig = Field(
         AblationsConfig(),
         exclude_if=lambda own: own == AblationsConfig(),
-        description="the daily run's variants",
+        description="how often the daily run trains the ablation's variants",
     )
     training: TrainingConfig
     evaluation: EvaluationConfig = EvaluationConfig()

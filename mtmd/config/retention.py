@@ -27,5 +27,6 @@ class RetentionConfig(Frozen):
     caches: int = Field(
         14,
         ge=1,
-        description="trained weights and evaluations, by when they were written, or last compared as an older rival",
+        description="trained weights and evaluations; age counts from when they were written, or were last compared as "
+        "an older rival",
     )

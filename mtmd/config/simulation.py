@@ -14,7 +14,8 @@ class SimulationConfig(Frozen):
     own_reactions: bool = Field(
         False,
         exclude_if=lambda own: not own,
-        description="whether people hide and save ads for reasons of their own, instead of as their clicks say",
+        description="whether hides and saves have a cause of their own, instead of following from the chance of a "
+        "click",
     )
     candidates_per_request: int | None = Field(
         None, ge=4, description="ads that retrieval chooses for a request, on average; 16 when left out"
@@ -22,6 +23,6 @@ class SimulationConfig(Frozen):
     explored_per_request: int | None = Field(
         None,
         ge=0,
-        description="ads that are scored beside them, drawn uniformly from the others that are eligible for the "
-        "request; none when left out",
+        description="further candidates of a request, drawn uniformly from its eligible ads that retrieval did not "
+        "choose; none when left out",
     )

@@ -43,7 +43,7 @@ class TrainingConfig(Frozen):
         ge=0,
         lt=inf,
         exclude_if=lambda weight: weight == 1.0,
-        description="how much a candidate that was drawn at random counts in the loss; a chosen one counts once",
+        description="weight in the loss of a candidate that was drawn at random; a chosen candidate has 1",
     )
     validation_fraction: float = Field(
         0.05, gt=0, lt=0.5, description="requests of the window kept for early stop"
@@ -63,7 +63,8 @@ class TrainingConfig(Frozen):
     seed: int = Field(0, ge=0)
     start: Literal["fresh", "champion"] = Field(
         "fresh",
-        description="champion: MTMD goes on from the champion's training where that is possible, as `warm` says",
+        description="what MTMD's training starts from. fresh: random weights. champion: the champion's training, where "
+        "that is possible; see docs/warm-start.md",
     )
     warm: WarmConfig = WarmConfig()
 

@@ -23,7 +23,7 @@ class Variant(Frozen):
     daily: bool = Field(False, description="a row of the paper's Table 6")
     fewer_steps: bool = Field(
         False,
-        description="a share of the window is gone through as often as the whole window, so in fewer steps",
+        description="with a share of the window's requests, keep the number of epochs, and so have fewer steps",
     )
     patch: dict[str, Any] = Field(description="sections and keys of a preset, with other values")
 

@@ -11,14 +11,15 @@ class WarmConfig(Frozen):
     days: int = Field(
         8,
         ge=1,
-        description="newest days of the window that are trained on; more where the champion has not seen more",
+        description="newest days of the window that are trained on; if the champion has not seen more days than that, "
+        "all that it has not seen",
     )
     epochs: int = Field(2, ge=1, description="passes over those days")
     rate: float = Field(
-        0.25, gt=0, le=1, description="peak of the learning rate, as a share of that of a full retrain"
+        0.25, gt=0, le=1, description="peak of the learning rate, as a share of a full retrain's peak"
     )
     full_every_days: int = Field(
         7,
         ge=1,
-        description="days after a full retrain on which the next one is due: 1 is one every day",
+        description="a full retrain is due this many days after the last one; 1: every day",
     )
