@@ -29,6 +29,7 @@ from mtmd.logs.source import LogSource
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate
+from mtmd.sources.simulated.tables import SCHEMAS
 from mtmd.store.files import write_text
 from mtmd.validate.comparisons import comparisons
 from mtmd.validate.deviations import deviations
@@ -107,7 +108,8 @@ def profiled(source: LogSource, day: date, preset: Preset) -> DayProfile:
     present = dict.fromkeys(Needs, False) | {Needs.NOTHING: True}
     with database() as opened:
         for table, columns in declared.items():
-            there = dict.fromkeys(files[table], columns)  # the platform writes what is declared
+            written = {name: kind for name, kind in columns.items() if name in SCHEMAS[table].names}
+            there = dict.fromkeys(files[table], written)
             create_source_view(opened.connection, f"source_{table}", source, table, day, columns, there)
         stage_day(opened, source, files, day, preset, present)
         return profile_staged_day(opened, day, preset.declarations)
