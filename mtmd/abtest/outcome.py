@@ -28,7 +28,7 @@ class ArmComparison(Frozen):
 class ABTest(Frozen):
     """What the rankers did in the funnel."""
 
-    key: str = Field(description="names it: models, world, funnel and format")
+    key: str = Field(description="names it: models, control, world, funnel and format")
     name: str = Field(description="of the line of models")
     day: str = Field(description="whose ads were shown: the held-out day's")
     control: str = Field(description="what the candidate is compared with")

@@ -63,7 +63,7 @@ def ab_test(
     Of `trained` the per-slice and the pooled model serve where they are there. `champion` is the model id of the
     champion to serve beside them; where it is the control, the live one serves. `samples`, and `requests` of each, are
     the preset's when omitted; `on_sample` hears how many are done, and of how many. The output is named by models,
-    world, funnel and format, and taken where it is there.
+    control, world, funnel and format, and taken where it is there.
 
     Raises LogsError where the logs are no simulated world's, whose truth is needed, ConfigError for too few samples or
     a model that is missing, RegistryError where there is no champion to be the control.
@@ -74,7 +74,8 @@ def ab_test(
     _check(samples, models, control)
     if control == CHAMPION:
         champion = _champion(plan)
-    key = _key(plan, world, {name: one.key for name, one in models.items()}, samples, funnel, champion)
+    keys = {name: one.key for name, one in models.items()}
+    key = _key(plan, world, keys, samples, funnel, control, champion)
     final = plan.workspace.evaluation(key)
 
     def build(directory: Path) -> None:
@@ -103,7 +104,7 @@ def find_ab_test(
     models = {one.name: one.key for one in trained if one.name in _SERVING - {UNCONSTRAINED}}
     other = training_key("mtmd", window_fingerprint(window), plan.changed(UNCONSTRAINED).preset)
     for keys in (models | {UNCONSTRAINED: other}, models):
-        final = plan.workspace.evaluation(_key(plan, world, keys, samples, funnel, champion))
+        final = plan.workspace.evaluation(_key(plan, world, keys, samples, funnel, BASELINE, champion))
         if is_complete(final):
             return ABTest.model_validate(read_json(final / _REPORT))
     return None
@@ -126,9 +127,10 @@ def _key(
     models: Mapping[str, str],
     samples: int,
     funnel: FunnelConfig,
+    control: Control,
     champion: str | None,
 ) -> str:
-    """Name of a test: the models' keys, all that they meet, and the format of the outcome."""
+    """Name of a test: the models' keys, all that they meet, what they are compared with, and the outcome's format."""
     return digest(
         {
             "trained": dict(models),
@@ -136,6 +138,7 @@ def _key(
             "funnel": funnel.model_dump(mode="json"),
             "samples": samples,
             "day": plan.as_of,
+            "control": control,
             "champion": champion,
             "format": AB_TEST_FORMAT,
         }

@@ -167,6 +167,9 @@ def test_the_champion_stands_beside_the_others_where_one_is_named(first_run: Run
     assert abtest_stage.champion_beside(plan, trained[2], window_of(plan)[-1]) == live.model_id
     assert found.follows == {"HDR": "CTR", "RPR": "CTR"}
     assert {row[0] for row in whole_tables(found)[1].rows} == {f"against {name}" for name in found.rivals}
+    other = abtest_stage.ab_test(plan, trained, samples=5, requests=50, control="champion")
+    assert (other.control, other.used) == ("champion", found.used)  # the same arms, and another comparison
+    assert other.of("champion", CANDIDATE) == found.of("champion", CANDIDATE)
 
 
 def test_a_champion_that_is_not_there_is_an_error(first_run: Run, tmp_path: Path) -> None:
