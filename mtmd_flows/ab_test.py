@@ -12,6 +12,7 @@ from mtmd.abtest.outcome import ABTest
 from mtmd.abtest.stage import Control
 from mtmd.model.build import ModelKind
 from mtmd.report.tables.ab_test import outcome_tables
+from mtmd.train.rivals import compared
 from mtmd_flows import prefect_artifacts, steps
 from mtmd_flows.command import command_of
 from mtmd_flows.parameters import (
@@ -55,12 +56,20 @@ def ab_test(
     logs: Logs | None = None,
     artifacts: Artifacts = "artifacts",
 ) -> ABTest:
-    """Train the model, its rivals and the unconstrained model, or reuse them; let each serve the day."""
+    """Train the model, its rivals and the unconstrained model, or reuse them; let each serve the day.
+
+    The unconstrained model is left out on a day that goes on from the champion: it would be trained anew.
+    """
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
     _, days = steps.validated_days(plan)
-    starts = {"mtmd": steps.choose_start(plan, days.window).start}
-    trained = [steps.train(plan, kind, days.window, start=starts.get(kind)) for kind in _KINDS]
-    trained.append(steps.train_variant(plan, "unconstrained", plan.preset.training.seed, days.window))
+    start = steps.choose_start(plan, days.window).start
+    # As on the page of the day, which looks for this test: a rival that is never trained is left out, but as control.
+    kinds = [kind for kind in _KINDS if kind == control or kind in compared(plan, _KINDS)]
+    trained = [
+        steps.train(plan, kind, days.window, start=start if kind == "mtmd" else None) for kind in kinds
+    ]
+    if start is None:  # variants are trained anew: so must be what they are compared with
+        trained.append(steps.train_variant(plan, "unconstrained", plan.preset.training.seed, days.window))
     champion = steps.champion_beside(plan, trained[0], days)
     tested = steps.ab_test(plan, trained, samples, requests, control, champion)
     prefect_artifacts.ab_test(plan, tested)
