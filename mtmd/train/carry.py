@@ -3,7 +3,8 @@
 A weight belongs to features where one of its axes has their columns, or their ids; to none otherwise. Rows of embedding
 tables go by feature and id. What a new or changed feature brings keeps the values of the new model.
 
-Not copied: what a window says of itself, which are the statistics of norms and the counts of values. The edges of
+Not copied: what a window says of itself, which are the statistics of norms and the counts of values. Running statistics
+of batches are copied: training brings them, and a domain without rows in the newest days would have none. The edges of
 encoded numbers are copied, although a window gives them, because an embedding belongs to the bin that it was learned
 for. Both models have the same `[model]`, domains and tasks.
 """
@@ -96,7 +97,7 @@ def _pieces(
 ) -> dict[str, Piece]:
     layout = layouts[0]
     of = partial(_identity, declarations=declarations)
-    if re.match(r"adaptation\.(domains\.\d+\.norm|tables\.admission)\.", rest):
+    if re.match(r"adaptation\.(domains\.\d+\.norm\.(count|mean|squares)|tables\.admission\.)", rest):
         return {}
     if name in tables:
         return _split("rows", name, 0, tables[name])
@@ -122,7 +123,7 @@ def _axes(layout: FieldLayout, of: Callable[[Feature], str]) -> Iterator[tuple[s
     numeric = sum(feature.kind != "categorical" and feature.encoding is None for feature in layout.fields)
     shallow = sum(len(table.features) for table in layout.tables if table.shallow)
     fields = tuple((name, 1) for name, _ in columns)
-    yield r"adaptation\.domains\.\d+\.(gain|shift)", 0, columns[:numeric]
+    yield r"adaptation\.domains\.\d+\.(gain|shift|norm\.(first|second|weight))", 0, columns[:numeric]
     yield r"adaptation\.domains\.\d+\.default", 0, columns
     yield r"adaptation\.domains\.\d+\.default", 0, columns[numeric:]  # missing numbers may be 0
     yield r"adaptation\.domains\.\d+\.squeeze\.weight", 1, fields

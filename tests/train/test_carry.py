@@ -124,6 +124,21 @@ def test_a_table_of_other_buckets_starts_anew_and_its_neighbours_go_on(tiny_pres
     assert torch.equal(after[1001:], stored[2001:])
 
 
+def test_running_statistics_of_batches_go_on(tiny_preset: Preset) -> None:
+    """Training brings them: a domain without a row in the newest days would read its numbers as they are."""
+    changed = tiny_preset.model_copy(
+        update={"model": tiny_preset.model.model_copy(update={"statistics": "batch"})}
+    )
+    turned = _with(changed, tuple(reversed(changed.features)))
+    old, new = changed.declarations, turned.declarations
+    batch = random_batch(old)
+    other = _batch_for(batch, old, new)
+    model, target = _model(changed, 1, batch), _model(turned, 2, other)
+    model.train()(batch)  # takes its rows in
+    assert carry(model.state_dict(), old, target.state_dict(), new) == ()
+    assert torch.allclose(target(other), model.eval()(batch), rtol=1e-5, atol=1e-5)
+
+
 def test_statistics_of_a_window_are_its_own(tiny_preset: Preset) -> None:
     """Norms and counts of values are observed anew; all else of a model's state has a place."""
     state = build_model("mtmd", listed_preset()).state_dict()
