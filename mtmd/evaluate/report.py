@@ -3,7 +3,7 @@
 from datetime import date
 from functools import cached_property
 from math import erfc, expm1, log1p, sqrt
-from typing import Self
+from typing import Any, Self
 
 from pydantic import ConfigDict, Field
 
@@ -148,6 +148,14 @@ class ExploredMetrics(Frozen):
     calibration_of_chosen: dict[str, float | None]
 
 
+def _of_one(figures: ColdMetrics | ExploredMetrics, predictor: str) -> dict[str, Any]:
+    """The figures with what they say by predictor cut to one."""
+    return {
+        key: {predictor: value[predictor]} if isinstance(value, dict) else value
+        for key, value in figures.model_dump().items()
+    }
+
+
 class EvaluationReport(Frozen):
     """Every predictor on the held-out day; ablations join as further predictors.
 
@@ -216,7 +224,14 @@ class EvaluationReport(Frozen):
     def of_candidate(self) -> Self:
         """The candidate's own metrics alone: what no other model decides."""
         own = tuple(m for m in self.metrics if m.predictor == self.candidate)
-        alone = {"predictors": (self.candidate,), "metrics": own, "comparisons": ()}
+        alone = {
+            "predictors": (self.candidate,),
+            "metrics": own,
+            "comparisons": (),
+            "cold": tuple(_of_one(cold, self.candidate) | {"comparisons": ()} for cold in self.cold),
+            "explored": tuple(_of_one(explored, self.candidate) for explored in self.explored),
+            "ages": {},
+        }
         return type(self).model_validate(self.model_dump() | alone)
 
     def improvement(
