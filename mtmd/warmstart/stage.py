@@ -128,7 +128,7 @@ def _other(
         lambda: _keys("[training]", made_with.training, present.training),
         lambda: _meaning(made_with.declarations, declared),
         lambda: _features(made_with.declarations, declared),
-        lambda: _delivered_anew(champion, window) if made_with.declarations == declared else None,
+        lambda: _delivered_anew(champion, window, same_columns=made_with.declarations == declared),
     ]
     return next((why for look in differing if (why := look()) is not None), None)
 
@@ -155,10 +155,12 @@ def _features(then: Declarations, now: Declarations) -> str | None:
     return f"{changed} of {len(now.features)} features are new, changed or gone (at most {MOST_CHANGED:.0%} may be)"
 
 
-def _delivered_anew(champion: ModelManifest, window: Mapping[date, str]) -> str | None:
-    """Days that it learned from, and that are not as they were."""
+def _delivered_anew(champion: ModelManifest, window: Mapping[date, str], *, same_columns: bool) -> str | None:
+    """Days that it learned from, and that are not as they were; of other columns only which days are there is known."""
     oldest = min(window)
     other = sorted(
-        day for day, shard in champion.window.items() if day >= oldest and window.get(day) != shard
+        day
+        for day, shard in champion.window.items()
+        if day >= oldest and (window.get(day) != shard if same_columns else day not in window)
     )
     return f"logs of {', '.join(map(str, other[:3]))} are not those it was trained on" if other else None

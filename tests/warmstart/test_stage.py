@@ -265,6 +265,17 @@ def test_logs_that_were_delivered_anew_mean_a_full_retrain(warm_line: Line) -> N
         assert f"logs of {day} are not those it was trained on" in chosen.words
 
 
+def test_a_day_that_is_left_out_means_a_full_retrain_also_where_features_changed(warm_line: Line) -> None:
+    plan, gone = warm_line.plan(LATER), date(2026, 1, 15)
+    mood = Feature(name="mood", side="query", kind="continuous")
+    more = plan.model_copy(update={"preset": _preset(warm_line, features=(*plan.preset.features, mood))})
+    other_columns = {day: f"{shard} with mood" for day, shard in warm_line.window.items()}
+    assert warm_line.choose(more, other_columns).start is not None
+    chosen = warm_line.choose(more, {day: shard for day, shard in other_columns.items() if day != gone})
+    assert chosen.start is None
+    assert f"logs of {gone} are not those it was trained on" in chosen.words
+
+
 def test_fresh_is_the_default_and_says_nothing(warm_line: Line) -> None:
     chosen = warm_line.choose(warm_line.plan(LATER, start="fresh"))
     assert (chosen.start, chosen.words) == (None, "")
