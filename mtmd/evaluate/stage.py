@@ -117,7 +117,7 @@ def _reports(
     medians = window_medians(window, declarations, chosen=config.rows == "chosen")
     predictions["constant"] = predict_constant(medians, day)
     for name, model_id in registered.items():
-        predictions[name] = _registered_scores(plan, model_id, shard)
+        predictions[name] = _scores_of(name, plan, model_id, shard)
     window = (open_shard(Path(ref.path)) for ref in days.window)
     cold = cold_rows(shard, window, declarations, config)
     ages = {model.name: (plan.as_of - model.last).days for model in trained if model.last is not None}
@@ -134,6 +134,19 @@ def _reports(
         reference=reference,
     )
     return report, replay
+
+
+def _scores_of(name: str, plan: RunPlan, model_id: str, shard: Shard) -> NDArray[np.float32]:
+    """A registered model's scores; for an anchor that has none a rollback is no help, as older models are the same."""
+    try:
+        return _registered_scores(plan, model_id, shard)
+    except EvaluationError as error:
+        if name != "anchor":
+            raise
+        raise EvaluationError(
+            f"{model_id} is the last full retrain, which the gate anchor asks for. {error} To go on without it, set "
+            'training.start = "fresh" until a full retrain is promoted'
+        ) from error
 
 
 def _registered_scores(plan: RunPlan, champion: str, shard: Shard) -> NDArray[np.float32]:
