@@ -134,22 +134,32 @@ def _lines(trials: Sequence[Trial]) -> Mapping[str, list[Point]]:
 def _trials(
     preset: Preset, data: WindowData, day: Shard, options: argparse.Namespace, say: Callable[[str], None]
 ) -> list[Trial]:
-    """Train every model for every number of epochs, all models before the next number."""
+    """Train every model for every number of epochs, all models before the next number; then what `--more` names."""
     if unknown := sorted(set(options.peers) - set(PEERS)):
         raise ConfigError(f"peers {unknown} are not known; use some of {list(PEERS)}")
     names = [*OWN, *(name for name in options.peers or PEERS if installed(name))]
+    wanted = [(name, epochs) for epochs in sorted(options.epochs) for name in names]
     trials = []
-    for epochs in sorted(options.epochs):
+    for name, epochs in [*wanted, *_more(options.more, names)]:
         training = preset.training.model_copy(update={"epochs": epochs})
-        changed = preset.model_copy(update={"training": training})
-        for name in names:
-            started = time.process_time()
-            model = _trained(name, changed, data)
-            seconds = time.process_time() - started
-            logmae = _logmae(score_day(model, day, preset.declarations), day)
-            trials.append(Trial(name, epochs, seconds, logmae))
-            say(f"{name}, {epochs} epochs: {seconds:.0f} s, LogMAE {fmean(logmae):.4f}")
+        started = time.process_time()
+        model = _trained(name, preset.model_copy(update={"training": training}), data)
+        seconds = time.process_time() - started
+        logmae = _logmae(score_day(model, day, preset.declarations), day)
+        trials.append(Trial(name, epochs, seconds, logmae))
+        say(f"{name}, {epochs} epochs: {seconds:.0f} s, LogMAE {fmean(logmae):.4f}")
     return trials
+
+
+def _more(pairs: Sequence[str], names: Sequence[str]) -> list[tuple[str, int]]:
+    """`NAME=EPOCHS` pairs; raises ConfigError for one that is not."""
+    found = []
+    for pair in pairs:
+        name, _, epochs = pair.partition("=")
+        if name not in names or not epochs.isdecimal() or int(epochs) < 1:
+            raise ConfigError(f"--more {pair!r} must be one of {list(names)} and a number, such as pooled=28")
+        found.append((name, int(epochs)))
+    return found
 
 
 def _trained(name: str, preset: Preset, data: WindowData) -> RankingModel | Peer:
@@ -174,6 +184,9 @@ def _logmae(log_p: NDArray[np.floating], day: Shard) -> tuple[float, ...]:
 def _parser() -> argparse.ArgumentParser:
     parser = window_parser("equal_cost", __doc__)
     parser.add_argument("--epochs", type=int, nargs="+", default=[2, 5, 10], help="of each training")
+    parser.add_argument(
+        "--more", nargs="*", default=(), metavar="NAME=EPOCHS", help="further trainings, of what is cheap"
+    )
     parser.add_argument("--peers", nargs="*", default=(), metavar="NAME", help=", ".join(PEERS))
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the lines as SVG")
     return parser

@@ -18,10 +18,22 @@ def test_every_model_is_trained_for_every_number_of_epochs(
     arguments += ["--epochs", "2", "1", "--artifacts", str(tmp_path), "--output", str(output)]
     assert main([*arguments, "--picture", str(drawn), "--peers", "rechub-nothing"]) == 1
     assert "peers ['rechub-nothing'] are not known" in capsys.readouterr().out
-    assert main([*arguments, "--picture", str(drawn)]) == 0
+    assert main([*arguments, "--more", "pooled=0"]) == 1
+    assert (
+        "--more 'pooled=0' must be one of ['mtmd', 'per_slice', 'pooled'] and a number"
+        in capsys.readouterr().out
+    )
+    assert main([*arguments, "--picture", str(drawn), "--more", "pooled=3"]) == 0
     rows = [line.strip("| ").split(" | ") for line in output.read_text().splitlines() if line[:1] == "|"]
-    found = {(row[0], row[1]): row[2:] for row in rows if row[1:2] in (["1"], ["2"])}
-    assert {("mtmd", "1"), ("mtmd", "2"), ("pooled", "1"), ("per_slice", "2")} <= found.keys()
+    found = {(row[0], row[1]): row[2:] for row in rows if row[1:2] in (["1"], ["2"], ["3"])}
+    assert {
+        ("mtmd", "1"),
+        ("mtmd", "2"),
+        ("pooled", "1"),
+        ("per_slice", "2"),
+        ("pooled", "3"),
+    } <= found.keys()
+    assert ("mtmd", "3") not in found
     for _, *errors, mean in found.values():
         assert float(mean) == pytest.approx(sum(map(float, errors)) / 3, abs=2e-4)
     circles = [one for one in ET.fromstring(drawn.read_text()).iter() if one.tag.endswith("circle")]
