@@ -54,6 +54,8 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.levels --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_levels.py",
     ".venv/bin/python -m benchmarks.levels --preset kuairand --as-of 2022-04-30 --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.warm_start --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_warm_start.py",
+    ".venv/bin/python -m benchmarks.equal_cost --as-of 2026-01-25 --epochs 2 5 10 --more pooled=20 pooled=28 "
+    "per_slice=13": "tests/benchmarks/test_equal_cost.py",
     ".venv/bin/python -m benchmarks.bootstrap": "tests/benchmarks/test_bootstrap.py",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/demo.toml": "tests/benchmarks/test_tune.py",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand.toml": "likewise",
