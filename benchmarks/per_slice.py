@@ -12,21 +12,17 @@ from itertools import islice
 from statistics import median
 
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 
-from benchmarks.runs import extracted, window_parser, window_plan
+from benchmarks.runs import window_command
 from mtmd.config import Preset
-from mtmd.errors import MtmdError
 from mtmd.extract.window import WindowData
 from mtmd.model.baseline import DomainBaselines, DomainRows
 from mtmd.model.batch import Batch
 from mtmd.model.build import build_model
 from mtmd.model.fields import FieldLayout
 from mtmd.report.tables.evaluation import Column, Table
-from mtmd.store.files import write_text
 from mtmd.train.optimizer import make_optimizer
-from mtmd.train.stage import window_data
 from mtmd.train.step import autocast, bernoulli_kl, choose_precision, deterministic
 
 ROUNDS, BATCHES = 3, 3
@@ -63,20 +59,11 @@ class Together(nn.Module):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; exit status 1 when the logs are wrong."""
-    options = window_parser("per_slice", __doc__).parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    console = Console(soft_wrap=True, highlight=False)
-    try:
-        plan = window_plan(options)
-        data = window_data(plan, extracted(plan, plan.days))
-    except MtmdError as error:
-        console.print(f"error: {error}", markup=False)
-        return 1
-    table = timing_table(*compare(plan.preset, data), torch.get_num_threads())
-    console.print(table.markdown(), markup=False)
-    if options.output is not None:
-        write_text(options.output, table.markdown())
-    return 0
+    return window_command("per_slice", __doc__, arguments, _table)
+
+
+def _table(preset: Preset, data: WindowData) -> Table:
+    return timing_table(*compare(preset, data), torch.get_num_threads())
 
 
 def compare(

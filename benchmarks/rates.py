@@ -8,17 +8,13 @@ from collections.abc import Sequence
 from typing import get_args
 
 import torch
-from rich.console import Console
 
 from benchmarks.feature_rates import Steps
-from benchmarks.runs import extracted, window_parser, window_plan
+from benchmarks.runs import window_command
 from mtmd.config import Preset
-from mtmd.errors import MtmdError
 from mtmd.extract.window import WindowData
 from mtmd.model.build import ModelKind
 from mtmd.report.tables.evaluation import Column, Table
-from mtmd.store.files import write_text
-from mtmd.train.stage import window_data
 from mtmd.train.step import deterministic
 
 KINDS: tuple[ModelKind, ...] = get_args(ModelKind)
@@ -27,20 +23,11 @@ ROUNDS, STEPS = 3, 8
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; exit status 1 when the logs are wrong."""
-    options = window_parser("rates", __doc__).parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    console = Console(soft_wrap=True, highlight=False)
-    try:
-        plan = window_plan(options)
-        data = window_data(plan, extracted(plan, plan.days))
-    except MtmdError as error:
-        console.print(f"error: {error}", markup=False)
-        return 1
-    table = rates_table(plan.preset, rates(plan.preset, data))
-    console.print(table.markdown(), markup=False)
-    if options.output is not None:
-        write_text(options.output, table.markdown())
-    return 0
+    return window_command("rates", __doc__, arguments, _table)
+
+
+def _table(preset: Preset, data: WindowData) -> Table:
+    return rates_table(preset, rates(preset, data))
 
 
 def rates(

@@ -1,16 +1,22 @@
 """What the benchmarks on a window share: the daily job's plan and shards, without its validation."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
 import torch
+from rich.console import Console
 
 from mtmd.config import Preset, load_preset
+from mtmd.errors import MtmdError
 from mtmd.extract.shards import ShardRef
 from mtmd.extract.stage import extract_day
+from mtmd.extract.window import WindowData
+from mtmd.report.tables.evaluation import Table
 from mtmd.run import RunPlan, training_days
+from mtmd.store.files import write_text
+from mtmd.train.stage import window_data
 
 
 def plan_of(
@@ -53,6 +59,29 @@ def window_plan(options: argparse.Namespace) -> RunPlan:
 def extracted(plan: RunPlan, days: Sequence[date]) -> list[ShardRef]:
     """Shards of these days, made where they are not there yet."""
     return [extract_day(plan.source, day, plan.preset.declarations, plan.workspace.shards) for day in days]
+
+
+def window_command(
+    name: str,
+    description: str | None,
+    arguments: Sequence[str] | None,
+    table_of: Callable[[Preset, WindowData], Table],
+) -> int:
+    """Print, and write where asked, what is measured on a window; exit status 1 when the logs are wrong."""
+    options = window_parser(name, description).parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    console = Console(soft_wrap=True, highlight=False)
+    try:
+        plan = window_plan(options)
+        data = window_data(plan, extracted(plan, plan.days))
+    except MtmdError as error:
+        console.print(f"error: {error}", markup=False)
+        return 1
+    text = table_of(plan.preset, data).markdown()
+    console.print(text, markup=False)
+    if options.output is not None:
+        write_text(options.output, text)
+    return 0
 
 
 def window_parser(name: str, description: str | None, seeds: Sequence[int] = (0,)) -> argparse.ArgumentParser:
