@@ -13,7 +13,7 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.evaluate.stage import evaluation_key
 from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.run import RunPlan
-from mtmd.store.files import read_json, write_json
+from mtmd.store.files import digest, read_json, write_json
 from mtmd.store.outputs import make_once
 from mtmd.train.stage import Trained, load_trained
 
@@ -54,7 +54,8 @@ def ablate(
     for seed in seeds:
         models = [model for model in trained if model.seed == seed]
         keys = {model.name: model.key for model in models}
-        key = evaluation_key(keys, held_out.fingerprint, None, plan.preset)
+        # Never that of a day's evaluation, which has more files, even where both are about the same models.
+        key = digest(["ablation", evaluation_key(keys, held_out.fingerprint, None, plan.preset)])
         final = plan.workspace.evaluation(key)
         make_once(final, lambda directory, models=models: _write(plan, models, held_out, directory))  # type: ignore[misc]
         paths.append(str(final))

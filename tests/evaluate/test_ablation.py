@@ -7,6 +7,7 @@ import pytest
 from mtmd.config import Preset
 from mtmd.errors import ConfigError
 from mtmd.evaluate import ablation as ablation_stage
+from mtmd.evaluate import stage as evaluate_stage
 from mtmd.evaluate.report import EVERYTHING
 from mtmd.store.files import read_json
 from mtmd.train import stage as train_stage
@@ -33,6 +34,15 @@ def test_each_seeds_variants_are_held_against_its_own_candidate_once(done: Done,
     other = [done.trained[0].model_copy(update={"seed": 1}), variant.model_copy(update={"seed": 1})]
     both = ablation_stage.ablate(done.plan, [*models, *other], done.days.held_out)
     assert (both.seeds, len(both.reports)) == ((0, 1), 2)
+
+
+def test_an_ablation_without_variants_does_not_stand_in_for_the_days_evaluation(done: Done) -> None:
+    """Where no rival is trained, both are about the same models."""
+    ablated = ablation_stage.ablate(done.plan, done.trained[:1], done.days.held_out)
+    evaluated = evaluate_stage.evaluate(done.plan, done.trained[:1], done.days, "20260121-0000000000")
+    assert evaluated.path not in ablated.paths
+    assert set(evaluated.report.predictors) == {"mtmd", "constant"}
+    assert evaluated.replay.as_of == done.plan.as_of
 
 
 def test_the_record_of_a_training_says_which_variant_and_seed_it_is(done: Done, variant: Trained) -> None:
