@@ -9,8 +9,9 @@ from mtmd.command_line import Artifacts, AsJson, PresetName, app, console
 from mtmd.config import load_preset
 from mtmd.inspect import comparison, models, text
 from mtmd.inspect import differences as differing
-from mtmd.inspect import runs as recorded
+from mtmd.inspect.runs import runs_table
 from mtmd.registry.registry import Registry
+from mtmd.report import past
 from mtmd.store.workspace import Workspace
 
 commands = app()
@@ -40,12 +41,12 @@ def runs(
 ) -> None:
     """List the last runs: day, verdict, model, rows, reason."""
     workspace = _workspace(preset, artifacts)
-    found = recorded.runs(workspace, last)
+    found = past.runs(workspace, last)
     if as_json:
-        adapter = TypeAdapter(tuple[recorded.RunLine, ...])
+        adapter = TypeAdapter(tuple[past.RunLine, ...])
         console.print(adapter.dump_json(found, indent=2).decode(), markup=False)
     else:
-        text.show_table(recorded.runs_table(found, str(workspace.root)), console)
+        text.show_table(runs_table(found, str(workspace.root)), console)
 
 
 @commands.command()

@@ -9,10 +9,10 @@ from pydantic import Field
 from mtmd.config import Frozen
 from mtmd.errors import RegistryError
 from mtmd.inspect.models import NamedModel, find
-from mtmd.inspect.runs import origin
 from mtmd.registry.bundle import load_bundle
 from mtmd.registry.records import ModelManifest, RunOrigin
 from mtmd.registry.registry import Registry
+from mtmd.report.past import origin
 from mtmd.store.workspace import Workspace
 
 Values = dict[str, str]

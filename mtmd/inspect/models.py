@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field, ValidationError
 from mtmd.config import Frozen
 from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.evaluate.report import EvaluationReport
-from mtmd.inspect.runs import Gate, RecordedDecision, decision, run_paths
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
+from mtmd.report.past import Gate, RecordedDecision, decision, run_paths
 from mtmd.store.files import read_json
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
