@@ -5,6 +5,9 @@ of one test are those of traffic: they do not say what another training of the s
 trained with each seed and serve the same people; of each two tables the first has the mean over seeds with the interval
 of traffic, the second the same means with the lowest and the highest seed. Models are taken from the artifacts where
 they were trained before.
+
+`--keep 16 8 4` also serves with fewer ads handed on. The fewer they are, the more the lightweight ranker decides.
+The tables are then those of the first number, and a last table has all impressions by number and rival.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,6 +38,7 @@ CONTROLS: tuple[ModelKind, ...] = ("per_slice", "pooled")
 TREATMENT: ModelKind = "mtmd"
 KINDS = ("all", "surface", "product", "goal")
 Arms = dict[ModelKind, list[Arm]]  # a sample of traffic each
+Served = dict[int, list[Arms]]  # by ads handed on, for each seed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,15 +46,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = window_parser("ab_seeds", __doc__, (0, 1, 2))
     parser.add_argument("--requests", type=int, default=8000, help="of each sample of traffic")
     parser.add_argument("--samples", type=int, default=20, help="of traffic, at least 5")
+    parser.add_argument(
+        "--keep", type=int, nargs="+", help="ads of a request handed on; default: the preset's"
+    )
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
     seeds = list(dict.fromkeys(options.seeds))
     try:
         plan = daily_plan(options)
-        served = serve(plan, FunnelConfig.of(plan.preset.ab_test, options.requests), options.samples, seeds)
-        tables = [table for control in CONTROLS for table in tables_over_seeds(served, control)]
-    except MtmdError as error:
+        served = serve(plan, funnels(plan, options.requests, options.keep), options.samples, seeds)
+        first = next(iter(served.values()))
+        tables = [table for control in CONTROLS for table in tables_over_seeds(first, control)]
+        if len(served) > 1:
+            tables.append(keep_table(served))
+    except (MtmdError, ValueError) as error:
         console.print(f"error: {error}", markup=False)
         return 1
     text = "\n".join(table.markdown() for table in tables)
@@ -60,25 +70,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def serve(plan: RunPlan, funnel: FunnelConfig, samples: int, seeds: Sequence[int]) -> list[Arms]:
+def funnels(plan: RunPlan, requests: int, keep: Sequence[int] | None) -> list[FunnelConfig]:
+    """The preset's funnel with each number of ads handed on; raises ValueError for one below its slots."""
+    funnel = FunnelConfig.of(plan.preset.ab_test, requests)
+    counts = list(dict.fromkeys(keep or [funnel.keep]))
+    if low := [count for count in counts if count < funnel.slots]:
+        raise ValueError(
+            f"--keep {low[0]} is below the {funnel.slots} ads that the preset's funnel shows ([ab_test] slots): "
+            "the auction shows only what is handed on"
+        )
+    return [funnel.model_copy(update={"keep": count}) for count in counts]
+
+
+def serve(plan: RunPlan, configs: Sequence[FunnelConfig], samples: int, seeds: Sequence[int]) -> Served:
     """All models of each seed on the same samples; raises LogsError where the logs are no simulated world's."""
     world = world_of(plan.preset, plan.logs)
     window = extracted(plan, plan.days)
     declarations = plan.preset.declarations
+    kinds = (*CONTROLS, TREATMENT)
     rankers = [
         {
             kind: ModelRanker(load_trained(plan, train(plan, kind, window, seed=seed)), declarations)
-            for kind in (*CONTROLS, TREATMENT)
+            for kind in kinds
         }
         for seed in seeds
     ]
     platform = SimulatedPlatform(world)
-    served: list[Arms] = [{kind: [] for kind in (*CONTROLS, TREATMENT)} for _ in seeds]
+    served: Served = {config.keep: [{kind: [] for kind in kinds} for _ in seeds] for config in configs}
     for sample in track(range(samples), "days served"):
-        traffic = draw_traffic(platform, plan.as_of, funnel, sample)
-        for own, models in zip(served, rankers, strict=True):
+        traffic = draw_traffic(platform, plan.as_of, configs[0], sample)
+        for place, models in enumerate(rankers):
             for kind, ranker in models.items():
-                own[kind].append(arm(traffic, ranker(traffic), funnel))
+                scores = ranker(traffic)
+                for config in configs:
+                    served[config.keep][place][kind].append(arm(traffic, scores, config))
     return served
 
 
@@ -98,6 +123,24 @@ def tables_over_seeds(served: Sequence[Arms], control: ModelKind) -> tuple[Table
         change_table(f"{title}, [95 % of traffic]", whole, KINDS),
         Table(title=f"{title}, [lowest seed, highest seed]", columns=columns, rows=rows),
     )
+
+
+def keep_table(served: Served) -> Table:
+    """Over all impressions, means over seeds, by how many ads are handed on and by rival."""
+    rows: list[tuple[Cell, ...]] = []
+    metrics: tuple[str, ...] = ()
+    for keep, seeds in served.items():
+        for control in CONTROLS:
+            whole = tables_over_seeds(seeds, control)[0]
+            metrics = tuple(column.name for column in whole.columns[1:])
+            rows += [(keep, control, *row[1:]) for row in whole.rows if row[0] == "all"]
+    columns = (
+        Column(name="handed on", kind="count"),
+        Column(name="against", kind="text"),
+        *(Column(name=metric, kind="estimate") for metric in metrics),
+    )
+    title = f"{TREATMENT} over all impressions, by ads handed on, [95 % of traffic]"
+    return Table(title=title, columns=columns, rows=tuple(rows))
 
 
 def _mean(arms: Sequence[Arm]) -> Arm:

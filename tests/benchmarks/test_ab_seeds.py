@@ -38,7 +38,10 @@ def test_models_of_each_seed_serve_the_same_people(
 ) -> None:
     arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(FIRST_DAY + timedelta(days=3))]
     arguments += ["--window-days", "2", "--artifacts", str(tmp_path), "--output", str(tmp_path / "tables.md")]
-    assert main([*arguments, "--requests", "60", "--samples", "5", "--seeds", "0", "1"]) == 0
+    assert (
+        main([*arguments, "--requests", "60", "--samples", "5", "--seeds", "0", "1", "--keep", "16", "4"])
+        == 0
+    )
     text = (tmp_path / "tables.md").read_text()
     assert text.strip() in capsys.readouterr().out
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| all ")]
@@ -47,6 +50,16 @@ def test_models_of_each_seed_serve_the_same_people(
     assert values[2] == values[3] != values[0]  # against pooled
     low, high = (float(end.strip("%] ")) for end in rows[1][2].split("[")[1].split(","))
     assert low < high  # two trainings
+    by_keep = [
+        line.strip("| ").split(" | ") for line in text[text.index("by ads handed on") :].splitlines()[4:]
+    ]
+    assert [row[:2] for row in by_keep] == [
+        [keep, kind] for keep in ("16", "4") for kind in ("per_slice", "pooled")
+    ]
+    assert [row[2:] for row in by_keep[:2]] == [rows[0][1:], rows[2][1:]]
+    assert by_keep[2][2:] != by_keep[0][2:]
+    assert main([*arguments, "--keep", "3"]) == 1
+    assert "--keep 3 is below the 4 ads" in capsys.readouterr().out
 
 
 def test_logs_of_no_simulated_world_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
