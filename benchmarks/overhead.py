@@ -10,7 +10,6 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
@@ -19,20 +18,15 @@ from pathlib import Path
 from prefect.testing.utilities import prefect_test_harness
 from rich.console import Console
 
+from benchmarks.plain_job import plain_job
 from mtmd.config import load_preset
-from mtmd.evaluate import stage as evaluate_stage
-from mtmd.export import stage as export_stage
 from mtmd.extract import stage as extract_stage
-from mtmd.extract.shards import Days
-from mtmd.promote import stage as promote_stage
-from mtmd.promote.stage import DayRun, RunSummary
-from mtmd.report import stage as report_stage
+from mtmd.promote.stage import RunSummary
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.run import plan_run
 from mtmd.store.files import resolve, write_text
-from mtmd.train import stage as train_stage
 from mtmd.validate import stage as validate_stage
-from mtmd_flows.daily_retrain import KINDS, daily_retrain
+from mtmd_flows.daily_retrain import daily_retrain
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ def measured(job: Job, places: Path) -> Table:
     rows: list[tuple[Cell, ...]] = []
     _warm(job, str(places / "warm"))
     for what in ("from nothing", "everything there"):
-        plain, own = _timed(lambda: plain_job(job, str(places / "plain")))
+        plain, own = _timed(lambda: _plain(job, str(places / "plain")))
         theirs, flow = _timed(lambda: _flow(job, str(places / "flow")))
         if (plain.model_id, plain.promoted) != (theirs.model_id, theirs.promoted):
             raise RuntimeError(f"the flow made {theirs.model_id}, the plain functions {plain.model_id}")
@@ -79,39 +73,16 @@ def measured(job: Job, places: Path) -> Table:
     )
 
 
-def plain_job(job: Job, artifacts: str) -> RunSummary:
-    """The daily job without Prefect."""
-    plan = plan_run(job.as_of, job.preset, logs=job.logs, artifacts=artifacts)
-    quality = validate_stage.validate(plan)
-    validate_stage.require(quality)
-    with ThreadPoolExecutor(4) as pool:  # as many days at once as the flow
-        days = Days.of(
-            list(
-                pool.map(
-                    lambda one: extract_stage.extract(plan, *one),
-                    zip(plan.all_days, quality.sources, strict=True),
-                )
-            )
-        )
-    trained = tuple(train_stage.train(plan, kind, days.window) for kind in KINDS)
-    name = export_stage.model_id(plan, trained[0], days.held_out)
-    evaluated = evaluate_stage.evaluate(plan, trained, days, name)
-    exported = export_stage.export(plan, trained[0], evaluated, days)
-    run = DayRun(
-        plan=plan, quality=quality, days=days, trained=trained, evaluated=evaluated, exported=exported,
-        proofs=export_stage.prove(plan, exported, trained[0], days.held_out),
-    )  # fmt: skip
-    summary = promote_stage.decide(run, promote=True)
-    report_stage.write_report(run, summary)
-    return summary
-
-
 def _warm(job: Job, artifacts: str) -> None:
     """Read the logs and import what only validation imports, so that nobody pays for coming first."""
     plan = plan_run(job.as_of, job.preset, logs=job.logs, artifacts=artifacts)
     quality = validate_stage.validate(plan)
     for day, source in zip(plan.all_days, quality.sources, strict=True):
         extract_stage.extract(plan, day, source)
+
+
+def _plain(job: Job, artifacts: str) -> RunSummary:
+    return plain_job(plan_run(job.as_of, job.preset, logs=job.logs, artifacts=artifacts))[1]
 
 
 def _flow(job: Job, artifacts: str) -> RunSummary:

@@ -1,0 +1,123 @@
+"""What a day costs, stage by stage, in processor seconds: `python -m benchmarks.day_cost --as-of 2026-01-25`.
+
+The first day starts from nothing: its whole window is read, MTMD is retrained in full, and so are the ablations that a
+daily run trains (one seed). The next day has one new day of logs, and MTMD goes on from the first day's model; its
+rivals are trained in full. Both days are the whole daily job, without Prefect. Logs must have the day after `--as-of`.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from benchmarks.plain_job import Clock, plain_job
+from benchmarks.runs import window_parser
+from mtmd.config import load_preset, variants
+from mtmd.errors import MtmdError
+from mtmd.evaluate.ablation import ablate, to_train
+from mtmd.promote.stage import DayRun
+from mtmd.report.tables.evaluation import Column, Table
+from mtmd.run import RunPlan, plan_run
+from mtmd.store.files import write_text
+from mtmd.train.stage import train
+
+_ABLATIONS = "ablations"
+Costs = dict[str, float]  # processor seconds by stage
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; exit status 1 when the logs are wrong or a day's model is not promoted."""
+    options = window_parser("day_cost", __doc__).parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    console = Console(soft_wrap=True, highlight=False)
+    with ExitStack() as stack:
+        artifacts = stack.enter_context(tempfile.TemporaryDirectory())
+        try:
+            table = measured(_plan(options, artifacts, 0), _plan(options, artifacts, 1))
+        except MtmdError as error:
+            console.print(f"error: {error}", markup=False)
+            return 1
+    console.print(table.markdown(), markup=False)
+    if options.output is not None:
+        write_text(options.output, table.markdown())
+    return 0
+
+
+def measured(first: RunPlan, second: RunPlan) -> Table:
+    """Run the first day with its ablations, then the day after."""
+    cold, warm = Costs(), Costs()
+    run, summary = plain_job(first, _clock(cold))
+    if not summary.promoted:
+        raise MtmdError(f"nothing can go on from {first.as_of}: {summary.words}")
+    names = _ablations(run, cold)
+    run, _ = plain_job(second, _clock(warm))
+    if run.candidate.start is None:
+        raise MtmdError(f"{second.as_of} was retrained in full: {run.chosen.words if run.chosen else ''}")
+    columns = (
+        Column(name="stage", kind="text"),
+        Column(name="from nothing, full retrain"),
+        Column(name="next day, warm start"),
+    )
+    without = sum(cold.values()) - cold[_ABLATIONS]
+    rows = (
+        *((name, _seconds(cold[name]), _seconds(warm[name])) for name in warm),
+        ("**the day, without ablations**", _seconds(without), _seconds(sum(warm.values()))),
+        (f"{len(names)} ablations", _seconds(cold[_ABLATIONS]), None),
+        ("**the day, with ablations**", _seconds(sum(cold.values())), None),
+    )
+    title = f"Processor seconds of a day, {first.preset.name}, {len(first.days)} days before {first.as_of}"
+    return Table(title=title, columns=columns, rows=rows)
+
+
+def _ablations(run: DayRun, costs: Costs) -> list[str]:
+    """Train and compare the variants of a daily run; returns their names."""
+    plan, daily = run.plan, [variant.name for variant in variants().values() if variant.daily]
+    changing, missing = to_train(plan, daily)
+    with _clock(costs)(_ABLATIONS):
+        trained = [train(plan, "mtmd", run.days.window, variant=name) for name in changing]
+        ablate(plan, [run.candidate, *trained], run.days.held_out, missing)
+    return changing
+
+
+def _clock(costs: Costs) -> Clock:
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        before = _processor()
+        yield
+        costs[name] = _processor() - before
+
+    return stage
+
+
+def _processor() -> float:
+    """Seconds of this process and of the processes that it waited for, such as a proof's."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def _plan(options: argparse.Namespace, artifacts: str, later: int) -> RunPlan:
+    """The daily job's plan some days later, of trainings that go on from the champion's."""
+    preset = load_preset(options.preset)
+    plan = plan_run(
+        options.as_of + timedelta(days=later),
+        options.preset,
+        window_days=options.window_days or preset.window_days,
+        logs=str(Path(options.logs or preset.logs).resolve()),
+        artifacts=artifacts,
+    )
+    training = plan.preset.training.model_copy(update={"start": "champion"})
+    return plan.model_copy(update={"preset": plan.preset.model_copy(update={"training": training})})
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
