@@ -50,7 +50,13 @@ class TrainingConfig(Frozen):
         ge=0,
         lt=inf,
         exclude_if=lambda weight: weight == 0.0,
-        description="weight of the loss's term that compares a request's candidates with each other; 0: no such term",
+        description="weight of the loss's term that compares candidates with each other; 0: no such term",
+    )
+    consistency_within: Literal["request", "domain"] = Field(
+        "request",
+        exclude_if=lambda within: within == "request",
+        description="which candidates of a batch that term compares. request: those of one request. domain: those of "
+        "one surface and product",
     )
     validation_fraction: float = Field(
         0.05, gt=0, lt=0.5, description="requests of the window kept for early stop"

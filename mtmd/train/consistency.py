@@ -1,4 +1,4 @@
-"""The order of a request's candidates: a term of the loss that compares them with each other.
+"""The order of candidates: a term of the loss that compares those of a request, or of a domain, with each other.
 
 After COPR (Zhao et al., "COPR: Consistency-Oriented Pre-Ranking for Online Advertising", arXiv 2306.03516), which
 weighs two ads of a request by what their exchange would cost the ranker's NDCG. Not in MTMD's paper. Deviations from
@@ -7,7 +7,7 @@ how far apart the teacher puts two candidates, and not only which one is ahead, 
 same best student. COPR samples from chunks of the ranked list; here a candidate is compared with those 1, 2, 4, 8, …
 places above it.
 
-Shapes: P pairs (request, ad), T tasks, G groups of pairs (the requests).
+Shapes: P pairs (request, ad), T tasks, G groups of pairs (requests, or domains).
 """
 
 from collections.abc import Iterator

@@ -39,8 +39,9 @@ class TrainingLoss:
     as a constant: it depends on the pair's features only, so the best prediction stays the teacher's mean. (Divided by
     the teacher's score it would be a lower one, and the model calibrated too low: docs/tuning.md.)
 
-    order_t is `order_divergence` of the candidates of each request. It looks at ratios of scores, which are as large
-    for rare actions as for frequent ones; s_t makes it as large as the KL of equal relative errors.
+    order_t is `order_divergence` of the candidates of each request, or of each domain in the batch. It looks at ratios
+    of scores, which are as large for rare actions as for frequent ones; s_t makes it as large as the KL of equal
+    relative errors.
 
     task_weights  (T,) w        scale  (T,) s, a typical score of each task; it only sets the size of either part
     """
@@ -49,18 +50,21 @@ class TrainingLoss:
     power: float
     scale: Tensor
     consistency: float = 0.0
+    within: Literal["request", "domain"] = "request"
 
     @classmethod
     def of(cls, config: TrainingConfig, tasks: Sequence[str], base_rates: Tensor) -> "TrainingLoss":
         """The configured loss; base_rates (|domains|, T), NaN where a domain lacks the task."""
         weights = torch.tensor(config.task_weights(tasks))
-        return cls(weights, config.score_power, base_rates.nanmean(dim=0).float(), config.consistency)
+        scale = base_rates.nanmean(dim=0).float()
+        return cls(weights, config.score_power, scale, config.consistency, config.consistency_within)
 
     def of_batch(self, log_p: Tensor, batch: Batch) -> Tensor:
         """The whole loss of a batch, of which the model predicts log_p (P, T)."""
         loss = self(log_p, batch.teacher, batch.weight)
         if self.consistency > 0.0:
-            order = order_divergence(log_p, batch.teacher, batch.pair_query, batch.weight)
+            group = batch.pair_query if self.within == "request" else batch.pair_domain
+            order = order_divergence(log_p, batch.teacher, group, batch.weight)
             weights = self.task_weights
             loss = loss + self.consistency * (weights * self.scale * order).sum() / weights.sum()
         return loss

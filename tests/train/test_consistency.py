@@ -1,6 +1,7 @@
 import itertools
 import math
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
@@ -134,15 +135,21 @@ def test_gradient_matches_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda x: order_divergence(x, teacher, group), log_p.requires_grad_())
 
 
-def test_the_loss_adds_it_at_each_tasks_weight_and_typical_score(tiny_preset: Preset) -> None:
+@pytest.mark.parametrize("within", ["request", "domain"])
+def test_the_loss_adds_it_at_each_tasks_weight_and_typical_score(
+    within: Literal["request", "domain"], tiny_preset: Preset
+) -> None:
     batch = random_batch(tiny_preset.declarations)
     batch = replace(batch, weight=torch.arange(len(batch.candidate)) % 3 * 1.0)
     log_p = -torch.rand(batch.teacher.shape, generator=torch.Generator().manual_seed(1)) - 0.1
     weights, scale = torch.tensor([2.0, 1.0, 1.0]), torch.tensor([0.1, 0.05, 0.02])
-    order = order_divergence(log_p, batch.teacher, batch.pair_query, batch.weight)
+    group = {"request": batch.pair_query, "domain": batch.pair_domain}[within]
+    order = order_divergence(log_p, batch.teacher, group, batch.weight)
     plain = TrainingLoss(weights, 0.5, scale)
     assert torch.equal(plain.of_batch(log_p, batch), plain(log_p, batch.teacher, batch.weight))
-    added = TrainingLoss(weights, 0.5, scale, 0.3).of_batch(log_p, batch) - plain.of_batch(log_p, batch)
+    added = TrainingLoss(weights, 0.5, scale, 0.3, within).of_batch(log_p, batch) - plain.of_batch(
+        log_p, batch
+    )
     expected = 0.3 * (2.0 * 0.1 * order[0] + 0.05 * order[1] + 0.02 * order[2]) / 4.0
     assert float(added) == pytest.approx(float(expected), rel=1e-4)
     assert float(expected) > 1e-3
