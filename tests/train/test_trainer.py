@@ -72,7 +72,8 @@ class StopError(Exception):
 def test_the_same_inputs_give_the_same_weights(
     kind: ModelKind, precision: str, window: RandomWindow, tiny_preset: Preset, tmp_path: Path
 ) -> None:
-    preset = with_training(tiny_preset, epochs=2, precision=precision)
+    consistency = 0.3 if precision == "bfloat16" else 0.0
+    preset = with_training(tiny_preset, epochs=2, precision=precision, consistency=consistency)
     first, result = fit(kind, window, preset, tmp_path / "a")
     torch.manual_seed(99)  # the caller's generator must not matter
     second, again = fit(kind, window, preset, tmp_path / "b")
