@@ -4,7 +4,8 @@ A search file names a preset, a held-out day (which is never read) and tries: ea
 trained as the daily job trains, with every seed. What was trained before is taken from the artifacts, so a search
 that was stopped goes on. The figure that settings are chosen by is the LogMAE against the teacher on the validation
 requests, as the mean over slices, so that small domains count as much as large ones. Beside it stands the error on
-each slice's fifth of highest scores, as what is ranked low is never shown.
+each slice's fifth of highest scores, as what is ranked low is never shown; and what survives a cut: of the quarter of
+a request's candidates that the teacher scores highest by the first task, the share that is in the model's quarter too.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train, window_data
 
 TOP = 0.2
+CUT = 4  # a request's candidates / those kept; requests with fewer candidates are not looked at
 
 
 class Try(Frozen):
@@ -61,6 +63,9 @@ class Found(Frozen):
     kind: ModelKind
     slices: tuple[float, ...] = Field(description="mean LogMAE over slices")
     top: float = Field(description="LogMAE of each slice's top fifth, over all their rows, mean over seeds")
+    survives: float | None = Field(
+        description="share of the teacher's best quarter, mean over requests and seeds"
+    )
     tasks: dict[str, float] = Field(description="LogMAE over all rows of the task, mean over seeds")
     epochs: str
     rows_per_s: float
@@ -139,6 +144,37 @@ def validation_errors(
     return found
 
 
+def survival(model: RankingModel, data: WindowData, batch_requests: int = 1024) -> float | None:
+    """Mean over validation requests of `survivors` by the first task; None where no request has enough candidates."""
+    with torch.inference_mode():
+        found = torch.cat(
+            [
+                survivors(model(batch)[:, 0], batch.teacher[:, 0], batch.pair_query)
+                for batch in data.validation(batch_requests)
+            ]
+        )
+    return float(found.mean()) if len(found) else None
+
+
+def survivors(log_p: Tensor, teacher: Tensor, request: Tensor) -> Tensor:
+    """The share of the teacher's best quarter that is in the model's: one for each request of CUT candidates or more.
+
+    log_p, teacher, request (P,). Candidates without a score are left out; a quarter is rounded down.
+    """
+    known = ~teacher.isnan()
+    row, counts = torch.unique(request[known], return_inverse=True, return_counts=True)[1:]
+    kept = counts // CUT
+    in_both = torch.ones(len(row), dtype=torch.bool)
+    for score in (teacher[known], log_p[known]):
+        order = score.argsort(descending=True, stable=True)
+        order = order[row[order].argsort(stable=True)]  # by request, then by falling score
+        place = torch.empty_like(order)
+        place[order] = torch.arange(len(order)) - (counts.cumsum(0) - counts)[row[order]]
+        in_both &= place < kept[row]
+    share = torch.bincount(row[in_both], minlength=len(counts)) / kept
+    return share[kept > 0]
+
+
 def patched(preset: Preset, one: Try) -> Preset:
     """The preset with a try's values; raises ConfigError naming the try."""
     try:
@@ -148,13 +184,15 @@ def patched(preset: Preset, one: Try) -> Preset:
 
 
 def _measure(plan: RunPlan, one: Try, seeds: Sequence[int], window: Sequence[ShardRef]) -> Found:
-    slices, tops, tasks, best, speeds = [], [], [], [], []
+    slices, tops, survives, tasks, best, speeds = [], [], [], [], [], []
     for seed in seeds:
         own = plan.changed(None, seed)
         trained = train(own, one.kind, window)
-        errors = validation_errors(load_trained(own, trained), window_data(own, window))
+        model, data = load_trained(own, trained), window_data(own, window)
+        errors = validation_errors(model, data)
         slices.append(fmean(float(one.error.mean()) for one in errors.values()))
         tops.append(float(torch.cat([one.of_top for one in errors.values()]).mean()))
+        survives.append(survival(model, data))
         tasks.append(trained.fit.epochs[trained.fit.best_epoch - 1].validation_logmae)
         best.append(f"{trained.fit.best_epoch}/{len(trained.fit.epochs)}")
         speeds.append(trained.fit.rows_per_s)
@@ -163,6 +201,7 @@ def _measure(plan: RunPlan, one: Try, seeds: Sequence[int], window: Sequence[Sha
         kind=one.kind,
         slices=tuple(slices),
         top=fmean(tops),
+        survives=fmean(known) if (known := [share for share in survives if share is not None]) else None,
         tasks={task: fmean(by_task[task] for by_task in tasks) for task in plan.preset.domains.task_names},
         epochs=" ".join(best),
         rows_per_s=fmean(speeds),
@@ -176,6 +215,7 @@ def _table(found: Sequence[Found], preset: Preset, search: Search, days: int) ->
         Column(name="LogMAE, mean of slices"),
         Column(name="± seeds"),
         Column(name="top fifth"),
+        Column(name="survives", kind="share"),
         *(Column(name=task) for task in preset.domains.task_names),
         Column(name="best epoch", kind="text"),
         Column(name="rows/s", kind="count"),
@@ -187,7 +227,7 @@ def _table(found: Sequence[Found], preset: Preset, search: Search, days: int) ->
 def _row(one: Found) -> Iterator[str | float | int | None]:
     yield from (one.name, one.kind, fmean(one.slices))
     yield stdev(one.slices) if len(one.slices) > 1 else None
-    yield from (one.top, *one.tasks.values())
+    yield from (one.top, one.survives, *one.tasks.values())
     yield from (one.epochs, round(one.rows_per_s))
 
 

@@ -60,6 +60,8 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/demo.toml": "tests/benchmarks/test_tune.py",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/paper.toml": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency.toml": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency-demo.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune my-search.toml": "likewise",
     ".venv/bin/python -m benchmarks.memory": "tests/benchmarks/test_memory.py",
     ".venv/bin/python -m benchmarks.serving": "tests/benchmarks/test_serving.py",

@@ -45,6 +45,19 @@ class TrainingConfig(Frozen):
         exclude_if=lambda weight: weight == 1.0,
         description="weight in the loss of a candidate that was drawn at random; a chosen candidate has 1",
     )
+    consistency: float = Field(
+        0.0,
+        ge=0,
+        lt=inf,
+        exclude_if=lambda weight: weight == 0.0,
+        description="weight of the loss's term that compares candidates with each other; 0: no such term",
+    )
+    consistency_within: Literal["request", "domain"] = Field(
+        "request",
+        exclude_if=lambda within: within == "request",
+        description="which candidates of a batch that term compares. request: those of one request. domain: those of "
+        "one surface and product",
+    )
     validation_fraction: float = Field(
         0.05, gt=0, lt=0.5, description="requests of the window kept for early stop"
     )

@@ -2,7 +2,8 @@
 
 The loss is Bernoulli KL(teacher ‖ student) of each task, masked and weighted (paper §2.3). Deviation (`score_power`):
 pairs may be weighted by their score (docs/tuning.md has what it is worth). Explored candidates may have a weight of
-their own (`explored_weight`), which the batch brings.
+their own (`explored_weight`), which the batch brings. A second term may compare the candidates of a request with each
+other (`consistency`).
 
 `precision = "auto"` trains in bfloat16 on processors with matrix or vector instructions for it, in float32 elsewhere.
 
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from mtmd.config import TrainingConfig
 from mtmd.model.batch import Batch
 from mtmd.model.scores import log1mexp
+from mtmd.train.consistency import order_divergence
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -30,28 +32,45 @@ MOST = 1e3  # largest (s / p̂): a pair with a thousandth of the usual score cou
 
 @dataclass(frozen=True)
 class TrainingLoss:
-    """Σ_t w_t · weighted mean over pairs of KL · (s_t / p̂)^power / Σ_t w_t.
+    """Σ_t w_t · (weighted mean over pairs of KL · (s_t / p̂)^power  +  consistency · s_t · order_t) / Σ_t w_t.
 
     A pair's KL grows with its probability, so at power 0, the paper's loss, pairs and domains with high scores decide
     nearly alone; at 1 equal relative errors cost about the same everywhere. The divisor is the model's own score, taken
     as a constant: it depends on the pair's features only, so the best prediction stays the teacher's mean. (Divided by
     the teacher's score it would be a lower one, and the model calibrated too low: docs/tuning.md.)
 
-    task_weights  (T,) w        scale  (T,) s, a typical score of each task; it only sets the loss's size
+    order_t is `order_divergence` of the candidates of each request, or of each domain in the batch. It looks at ratios
+    of scores, which are as large for rare actions as for frequent ones; s_t makes it as large as the KL of equal
+    relative errors.
+
+    task_weights  (T,) w        scale  (T,) s, a typical score of each task; it only sets the size of either part
     """
 
     task_weights: Tensor
     power: float
     scale: Tensor
+    consistency: float = 0.0
+    within: Literal["request", "domain"] = "request"
 
     @classmethod
     def of(cls, config: TrainingConfig, tasks: Sequence[str], base_rates: Tensor) -> "TrainingLoss":
         """The configured loss; base_rates (|domains|, T), NaN where a domain lacks the task."""
         weights = torch.tensor(config.task_weights(tasks))
-        return cls(weights, config.score_power, base_rates.nanmean(dim=0).float())
+        scale = base_rates.nanmean(dim=0).float()
+        return cls(weights, config.score_power, scale, config.consistency, config.consistency_within)
+
+    def of_batch(self, log_p: Tensor, batch: Batch) -> Tensor:
+        """The whole loss of a batch, of which the model predicts log_p (P, T)."""
+        loss = self(log_p, batch.teacher, batch.weight)
+        if self.consistency > 0.0:
+            group = batch.pair_query if self.within == "request" else batch.pair_domain
+            order = order_divergence(log_p, batch.teacher, group, batch.weight)
+            weights = self.task_weights
+            loss = loss + self.consistency * (weights * self.scale * order).sum() / weights.sum()
+        return loss
 
     def __call__(self, log_p: Tensor, teacher: Tensor, weight: Tensor | None = None) -> Tensor:
-        """The loss of a batch: log_p and teacher (P, T), and each pair's weight (P,), 1 where there is none."""
+        """The KL's part: log_p and teacher (P, T), and each pair's weight (P,), 1 where there is none."""
         rows = bernoulli_kl(log_p, teacher)
         if self.power > 0.0:
             rows = rows * self._divided(log_p.detach())
@@ -82,7 +101,7 @@ def training_step(
     optimizer.zero_grad(set_to_none=True)
     with autocast(precision):
         log_p = model(batch)
-    loss = loss_of(log_p, batch.teacher, batch.weight)
+    loss = loss_of.of_batch(log_p, batch)
     loss.backward()  # type: ignore[no-untyped-call]
     norm = clip_gradients(model, max_gradient_norm)
     value = float(loss.detach())

@@ -26,7 +26,7 @@ SWITCHES = [
     {"domain_shared_expert": False},
     {"task_shared_expert": False, "domain_shared_expert": False, "composition": "sum"},
     {"shallow_expert": False},
-    {"emb_deep": 6},
+    {"emb_deep": 6, "cross_layers": 4, "cross_rank": 2},
     {"statistics": "batch"},
     {"statistics": "batch", "adaptation": "shared", "clip": 0.5},
     {"statistics": "none", "missing_numbers": "zero"},

@@ -39,6 +39,8 @@ def test_each_value_has_the_file_that_says_it(tmp_path: Path) -> None:
     for table, key, value in (
         ("model", "clip", "10.0"),
         ("training", "explored_weight", "1.0"),
+        ("training", "consistency", "0.0"),
+        ("training", "consistency_within", '"request"'),
         ("training.warm", "full_every_days", "7"),
         ("rivals.pooled", "every_days", "1"),
         ("rivals.pooled", "weight_decay", None),
