@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from mtmd.config import Frozen
+from mtmd.promote.slice_gates import Result, result_of
 from mtmd.registry.records import RunOrigin
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
@@ -21,6 +22,12 @@ class Gate(BaseModel):
     name: str
     passed: bool
     detail: str
+    applicable: bool = Field(True, description="False where it had nothing to judge")
+
+    @property
+    def result(self) -> Result:
+        """What people read."""
+        return result_of(self.passed, self.applicable)
 
 
 class _Verdict(BaseModel):

@@ -15,6 +15,7 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.parity import ParityReport
 from mtmd.extract.shards import Days
 from mtmd.promote.gates import AB_TEST, Verdict
+from mtmd.promote.slice_gates import P_SHOWN
 from mtmd.registry.records import ModelManifest
 from mtmd.report.page import calibration, comparisons
 from mtmd.report.page.charts import decimal, minus, percent, scientific
@@ -133,13 +134,13 @@ def render_report(inputs: ReportInputs) -> str:
         panels=list(calibration.panels(report)),
         quality=quality(inputs.validations, inputs.days),
         ab_test_gate=AB_TEST,
+        p_shown=P_SHOWN,
     )
 
 
 def _tiles(inputs: ReportInputs) -> Iterator[Tile]:
-    gates, report = inputs.verdict.gates, inputs.evaluation
-    passed = sum(gate.passed for gate in gates)
-    yield Tile("gates", f"{passed} of {len(gates)} pass", "good" if passed == len(gates) else "bad")
+    report = inputs.evaluation
+    yield Tile("gates", inputs.verdict.tally, "bad" if inputs.verdict.failed else "good")
     for name in ("champion", "per_slice", "pooled"):
         title = f"against the {rival_name(report, name)}"
         if name not in report.predictors:

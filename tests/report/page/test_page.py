@@ -10,6 +10,7 @@ import pytest
 
 from mtmd.config import Preset
 from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.promote.slice_gates import GateResult
 from mtmd.report.page.render import ReportInputs, render_report
 from tests.abtest.outcomes import planted
 from tests.report.page.conftest import CANDIDATE, evaluate
@@ -160,6 +161,12 @@ def test_a_first_run_without_champion_is_a_page_too(
     verdict = inputs.verdict.model_copy(update={"champion": None, "gates": inputs.verdict.gates[:1]})
     page = render_report(
         replace(inputs, evaluation=alone, verdict=verdict, words="promoted", live=CANDIDATE, validations=())
+    )
+    assert "– not applicable" in render_report(
+        replace(
+            inputs,
+            verdict=verdict.model_copy(update={"gates": (GateResult.not_applicable("champion", "none"),)}),
+        )
     )
     text = " ".join(read(page).text)
     for words in ("Promoted", "none yet", "not compared", "not judged", "all suites hold"):
