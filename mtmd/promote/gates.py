@@ -86,8 +86,10 @@ class Verdict(Frozen):
 
     @property
     def tally(self) -> str:
-        """`6 of 6 pass`, of the gates that had something to judge."""
-        return f"{sum(gate.passed for gate in self.judged)} of {len(self.judged)} pass"
+        """`6 of 6 pass, 1 not applicable`: of the gates that had something to judge, and how many had not."""
+        others = len(self.gates) - len(self.judged)
+        words = f"{sum(gate.passed for gate in self.judged)} of {len(self.judged)} pass"
+        return words + (f", {others} not applicable" if others else "")
 
     @property
     def passed(self) -> bool:

@@ -66,11 +66,7 @@ class GateResult(Frozen):
     passed: bool = Field(description="whether the candidate may go live as far as this gate is concerned")
     detail: str
     slices: tuple[SliceFinding, ...] = Field((), description="every slice that the gate looked at")
-    applicable: bool = Field(
-        True,
-        exclude_if=lambda applicable: applicable,
-        description="False where the gate had nothing to judge, such as no champion",
-    )
+    applicable: bool = Field(True, exclude_if=bool, description="False where the gate had nothing to judge")
 
     @classmethod
     def not_applicable(cls, name: str, why: str) -> Self:
@@ -105,7 +101,7 @@ def against(
         detail = f"the evaluation has no predictor {reference!r}; evaluate it"
         return GateResult(name=name, passed=False, detail=detail)
     pairs = [report.compared(reference, where) for where in (*report.slices, *report.aggregates)]
-    shortages = {pair.slice: _shortage(report, pair.slice, pair.requests, gates) for pair in pairs}
+    shortages = {pair.slice: shortage(report, pair.slice, pair.requests, gates) for pair in pairs}
     judged = {
         pair.slice: p
         for pair in pairs
@@ -119,7 +115,7 @@ def against(
         else _unjudged(pair.slice, shortages[pair.slice])
         for pair in pairs
     ]
-    rival = f"the {_called(reference)}{_age(report, reference)}" + (
+    rival = f"the {_CALLED.get(reference, reference)}{_age(report, reference)}" + (
         f" by more than {tolerance:.0%}" if tolerance else ""
     )
     passes, fails = f"shown worse than {rival}", f"worse than {rival}"
@@ -136,7 +132,7 @@ def calibrated(name: str, report: EvaluationReport, gates: GatesConfig) -> GateR
     """
     rival = next(name for name in report.predictors if name != report.candidate)
     shortages = {  # a slice has the same requests whatever the candidate is compared with
-        where: _shortage(report, where, report.compared(rival, where).requests, gates)
+        where: shortage(report, where, report.compared(rival, where).requests, gates)
         for where in report.slices
     }
     judged = {
@@ -180,10 +176,6 @@ def _age(report: EvaluationReport, reference: str) -> str:
     return "" if age is None else f" of {age} days ago (weaker than one of today: passing says less)"
 
 
-def _called(reference: str) -> str:
-    return _CALLED.get(reference, reference)
-
-
 def _compared(
     report: EvaluationReport,
     pair: Comparison,
@@ -204,10 +196,8 @@ def _compared(
     elif whole_better and pair.slice.surface == ALL:
         decision = "not shown better"
     detectable = -math.expm1(margin + least * (pair.standard_error or 0.0))
-    words = (
-        f"LogMAE {_number(logmae)}, {_called(pair.reference)} {_number(rival)}: {_percent(pair.improvement)} "
-    )
-    words += f"[{_percent(pair.low)}, {_percent(pair.high)}]{_chance(p)}"
+    words = f"LogMAE {_number(logmae)}, {_CALLED.get(pair.reference, pair.reference)} {_number(rival)}: "
+    words += f"{_percent(pair.improvement)} [{_percent(pair.low)}, {_percent(pair.high)}]{_chance(p)}"
     return SliceFinding(
         **pair.slice._asdict(),
         decision=decision,
@@ -245,6 +235,7 @@ def _ratio(report: EvaluationReport, where: Slice, p: float, gates: GatesConfig)
         **where._asdict(),
         decision="wrong" if p < gates.significance else "not shown wrong",
         words=f"mean prediction / mean teacher {_number(ratio)}{interval}, {bounds}{_chance(p)}",
+        own=ratio,
         p=p,
     )
 
@@ -260,7 +251,7 @@ def _chance(p: float) -> str:
     return ", p < 0.0001" if p < 0.0001 else f", p {p:.2g}"
 
 
-def _shortage(report: EvaluationReport, where: Slice, requests: float, gates: GatesConfig) -> str | None:
+def shortage(report: EvaluationReport, where: Slice, requests: float, gates: GatesConfig) -> str | None:
     """What a slice has too little of to be judged."""
     if requests < gates.min_requests:
         return f"{requests:.0f} effective requests"

@@ -14,6 +14,7 @@ from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.registry.registry import Registry
 from mtmd.report.page.render import ReportInputs, render_report
 from mtmd.report.page.towers import trace_means
+from mtmd.report.trend import trend
 from mtmd.store.files import digest, resolve, write_text
 
 
@@ -73,4 +74,5 @@ def _inputs(run: DayRun, summary: RunSummary, ablated: Ablation | None) -> Repor
         variants=ablated.trained if ablated else {},
         tested=find_ab_test(plan, run.trained, run.days.window, run.evaluated.incumbent.compared),
         start=summary.start,
+        past=trend(plan.workspace, plan.as_of),
     )

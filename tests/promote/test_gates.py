@@ -312,7 +312,7 @@ def test_without_a_champion_there_is_nothing_to_be_worse_than(inputs: Callable[.
     verdict = apply_gates(first)
     assert verdict.promoted
     assert gate(verdict, "champion").result == "not applicable"
-    assert verdict.tally == "6 of 6 pass"
+    assert verdict.tally == "6 of 6 pass, 1 not applicable"
     assert verdict.reason() == "all gates passed; not applicable: champion"
     assert "applicable" not in gate(verdict, "parity").model_dump()
     assert gate(verdict, "champion").model_dump()["applicable"] is False

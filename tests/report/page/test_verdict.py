@@ -96,6 +96,12 @@ def test_many_slices_are_cut_to_the_worst_and_a_count() -> None:
     assert brief(detail, gate, 1) == "3 slices are worse: s × p × b: -30%; and 2 more; 1 not judged"
     assert brief(detail, gate, 3) == detail
     assert brief("other words", gate, 1) == "other words"
+    ratios = tuple(
+        _finding(decision="wrong", task=task, improvement=None, own=ratio, words=str(ratio))
+        for task, ratio in (("a", 1.3), ("b", 0.5), ("c", None))
+    )
+    wrong = GateResult(name="calibration", passed=False, detail="; ".join(map(str, ratios)), slices=ratios)
+    assert brief(wrong.detail, wrong, 2) == "s × p × c: None; s × p × b: 0.5; and 1 more"
     floor = gate.model_copy(update={"name": "calibration"})
     shown = [text for _, text in details(Verdict(candidate="a", champion="b", gates=(gate, floor)))]
     assert shown == [brief(detail, gate, 2), detail]  # the other gate has no table
