@@ -109,6 +109,13 @@ def run_paths(workspace: Workspace) -> list[Path]:
     return sorted(paths, key=lambda path: (path / _SUMMARY).stat().st_mtime_ns, reverse=True)
 
 
+def latest_run(workspace: Workspace, model_id: str) -> Path | None:
+    """The latest run that decided about a model, None where its record is gone; a day's runs alone are read."""
+    day = f"{model_id[:4]}-{model_id[4:6]}-{model_id[6:8]}-"
+    runs = (path for path in run_paths(workspace) if path.name.startswith(day))
+    return next((path for path in runs if (found := decision(path)) and found.model_id == model_id), None)
+
+
 def _decided(workspace: Workspace, last: int) -> list[RunLine]:
     known = ((path, decision(path)) for path in run_paths(workspace)[:last])
     return [RunLine.of_decision(path, found) for path, found in known if found is not None]

@@ -21,9 +21,11 @@ from mtmd.report.page.charts import decimal, minus, percent, scientific
 from mtmd.report.page.curves import replay_charts, training_chart
 from mtmd.report.page.first_screen import action_rows, calibration_view, data_words, rival_rows
 from mtmd.report.page.quality import observed, quality, short
+from mtmd.report.page.since import movement
 from mtmd.report.page.towers import TowerMeans, gates_map, routing
 from mtmd.report.page.trend import sparklines
 from mtmd.report.page.verdict import brief, details, headline, rival_tables
+from mtmd.report.since import Since
 from mtmd.report.standing import top_words
 from mtmd.report.tables.ab_test import bound_tables, paper_tables, whole_tables
 from mtmd.report.tables.cold import cold_gate_table, cold_words
@@ -52,6 +54,7 @@ class ReportInputs:
     tested        the simulated A/B of the candidate, where one was run
     start         what its training goes on from, in words; empty where all trainings are fresh
     past          the last runs of the line up to this one, which is the last
+    since         what changed since the champion that it was compared with; None without one
     """
 
     as_of: date
@@ -77,6 +80,7 @@ class ReportInputs:
     tested: ABTest | None = None
     start: str = ""
     past: tuple[TrendPoint, ...] = ()
+    since: Since | None = None
 
 
 # What the template calls, beside the values that it is given.
@@ -125,6 +129,7 @@ def render_report(inputs: ReportInputs) -> str:
         action_rival=action_rival,
         action_rows=on_actions,
         data_words=list(data_words(inputs.validations, inputs.days)),
+        movement=movement(report, inputs.gates),
         sparklines=list(sparklines(inputs.past, inputs.gates)),
         rivals=list(rival_tables(inputs.verdict)),
         rivals_map=comparisons.rivals_map(report),

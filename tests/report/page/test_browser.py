@@ -17,6 +17,7 @@ from mtmd.report.page.render import ReportInputs, render_report
 from tests.abtest.outcomes import planted
 from tests.browser import installed
 from tests.report.page.conftest import evaluate, thirty_runs
+from tests.report.page.test_since import sample
 
 BROWSER = installed()
 FLAGS = (
@@ -84,7 +85,12 @@ def page(
     ablated = evaluate(day, tiny_preset, mtmd=0.1, **errors)
     keys = {f"{name}, seed 0": "1" * 64 for name in variants()}
     whole = replace(inputs, ablations=(ablated,), untrained=("post_norm, seed 0: a reason",), variants=keys)
-    whole = replace(whole, tested=planted(unconstrained=True, HDR=30.0), past=thirty_runs())
+    whole = replace(
+        whole,
+        tested=planted(unconstrained=True, HDR=30.0),
+        past=thirty_runs(),
+        since=sample(inputs.evaluation),
+    )
     html = re.sub(r"<meta http-equiv=[^>]*>", "", render_report(whole)).replace("</body>", PROBE)
     html = re.sub('<details( class="how")?>', r"<details\1 open>", html)
     place = tmp_path_factory.mktemp("page") / "report.html"
