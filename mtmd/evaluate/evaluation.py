@@ -24,9 +24,10 @@ from mtmd.evaluate.metrics import (
     row_errors,
     row_log_loss,
 )
+from mtmd.evaluate.on_actions import action_errors
 from mtmd.evaluate.report import ALL, EvaluationReport, ExploredMetrics, SliceMetrics
 
-METRICS_FORMAT = 3  # raise it whenever the same predictions of the same rows would give another report
+METRICS_FORMAT = 4  # raise it whenever the same predictions of the same rows would give another report
 _MEANS = ("logmae", "kl", "mae", "bce", "mean_prediction", "mean_teacher")  # over all rows
 _ROUNDING = 1e-6  # a float32 log-probability may exceed 0 by rounding; more is not a probability
 
@@ -111,7 +112,7 @@ class _Scored:
 
     sums      name → (B,) sums by rank bucket; they add up over slices
     seen      (B, R) which requests have a row in each bucket
-    log_p, action, bucket   (M,) of the impressions with an observed action, for AUC
+    log_p, action, bucket, request   (M,) of the impressions with an observed action, for AUC
     ratio_error   standard error of ln(Σ p̂ / Σ teacher); None for an aggregate
     """
 
@@ -121,6 +122,7 @@ class _Scored:
     log_p: Floats
     action: NDArray[np.bool_]
     bucket: Integers
+    request: Integers
     ratio_error: float | None = None
 
 
@@ -159,7 +161,9 @@ def _score(
     sums = {name: group_sums(values, part.bucket, buckets) for name, values in by_row.items()}
     sums |= {name: group_sums(values, shown_bucket, buckets) for name, values in by_impression.items()}
     error = ratio_error(by_row["mean_prediction"], by_row["mean_teacher"], request)
-    return _Scored(part.slice, sums, part.seen, shown, part.action, shown_bucket, error)
+    return _Scored(
+        part.slice, sums, part.seen, shown, part.action, shown_bucket, request[part.observed], error
+    )
 
 
 def _aggregate(task: str, parts: Sequence[_Scored]) -> _Scored:
@@ -170,6 +174,7 @@ def _aggregate(task: str, parts: Sequence[_Scored]) -> _Scored:
         log_p=np.concatenate([part.log_p for part in parts]),
         action=np.concatenate([part.action for part in parts]),
         bucket=np.concatenate([part.bucket for part in parts]),
+        request=np.concatenate([part.request for part in parts]),
     )
 
 
@@ -194,6 +199,7 @@ def _rows(predictor: str, part: _Scored) -> Iterator[SliceMetrics]:
             log_loss=_ratio(sums["log_loss"], sums["impressions"]),
             calibration=_ratio(sums["shown_prediction"], sums["positives"]),
             calibration_error=part.ratio_error if bucket is None else None,
+            **(action_errors(part.log_p, part.action, part.request) if bucket is None else {}),
         )
 
 

@@ -59,6 +59,16 @@ class SliceMetrics(Frozen):
     calibration_error: float | None = Field(
         None, description="standard error of ln(mean p̂ / mean teacher) over requests; of slices, all rows"
     )
+    auc_error: float | None = Field(
+        None,
+        exclude_if=lambda error: error is None,
+        description="standard error of auc over requests; of all rows, None in older reports",
+    )
+    log_loss_error: float | None = Field(
+        None,
+        exclude_if=lambda error: error is None,
+        description="standard error of ln(log_loss) over requests; of all rows, None in older reports",
+    )
 
     @property
     def slice(self) -> Slice:

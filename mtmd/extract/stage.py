@@ -36,7 +36,7 @@ from mtmd.store.files import atomic_directory, digest, move_directory, remove, w
 PENDING = "pending"  # folder of shards whose days' validation is not finished
 _log = logging.getLogger(__name__)
 
-_STATEMENTS = (
+STATEMENTS = (
     "stg_request_keys",
     "stg_ad_keys",
     "shard_requests",
@@ -149,7 +149,7 @@ def shard_fingerprint(
         | {
             "format": SHARD_FORMAT,
             "sources": sources,
-            "sql": source.bare_statements() | {name: bare_sql(statement(name)) for name in _STATEMENTS},
+            "sql": source.bare_statements() | {name: bare_sql(statement(name)) for name in STATEMENTS},
             # What depends on what, and how values are read, is the model's affair: the shards are the same.
             "declarations": declarations.model_dump(
                 mode="json",

@@ -11,7 +11,7 @@ from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
-from mtmd.report.past import Gate, RecordedDecision, decision, run_paths
+from mtmd.report.past import Gate, RecordedDecision, decision, latest_run, run_paths
 from mtmd.store.files import read_json
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
@@ -89,7 +89,7 @@ def find(workspace: Workspace, name: str) -> NamedModel:
         )
         return NamedModel(name, _decided(run).model_id, run)
     model_id = find_model(workspace, name)
-    return NamedModel(name, model_id, _latest(paths, model_id))
+    return NamedModel(name, model_id, latest_run(workspace, model_id))
 
 
 def metrics_of(workspace: Workspace, model_id: str) -> EvaluationReport:
@@ -106,7 +106,7 @@ def page_of(workspace: Workspace, name: str) -> ModelPage:
     model_id = find_model(workspace, name)
     registry = Registry(workspace.root)
     champion = registry.champion()
-    run = _latest(run_paths(workspace), model_id)
+    run = latest_run(workspace, model_id)
     decided = None if run is None else _decided(run)
     manifest = registry.manifest(model_id)
     return ModelPage(
@@ -134,13 +134,6 @@ def _only(name: str, names: list[str], kind: str, place: Path) -> str:
     raise RegistryError(
         f"{name!r} is no model in {place}; use {CHAMPION!r}, or the beginning of one of {names[-5:]}"
     )
-
-
-def _latest(paths: list[Path], model_id: str) -> Path | None:
-    """The latest run that decided about a model; a day's runs alone are read."""
-    day = f"{model_id[:4]}-{model_id[4:6]}-{model_id[6:8]}-"
-    runs = (path for path in paths if path.name.startswith(day))
-    return next((path for path in runs if (found := decision(path)) and found.model_id == model_id), None)
 
 
 def _decided(run: Path) -> RecordedDecision:

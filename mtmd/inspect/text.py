@@ -16,6 +16,7 @@ from mtmd.report.tables.evaluation import Column, Table
 
 WIDTH = 100
 _MANY_COLUMNS = 8
+_RESULTS = {"pass": "passed", "fail": "FAILED"}
 
 
 def show_table(table: Table, console: Console) -> None:
@@ -88,7 +89,7 @@ def show_model(page: ModelPage, console: Console) -> None:
             ("run", page.run or "its record is gone"),
             ("verdict", page.verdict or "–"),
             *(
-                (f"gate {gate.name}", f"{'passed' if gate.passed else 'FAILED'}: {gate.detail}")
+                (f"gate {gate.name}", f"{_RESULTS.get(gate.result, gate.result)}: {gate.detail}")
                 for gate in page.gates
             ),
             *((name, words) for name, words in (page.proofs or {"proofs": "no record is kept"}).items()),

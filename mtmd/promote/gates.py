@@ -80,6 +80,18 @@ class Verdict(Frozen):
         return tuple(gate.name for gate in self.gates if not gate.passed)
 
     @property
+    def judged(self) -> tuple[GateResult, ...]:
+        """The gates that had something to judge."""
+        return tuple(gate for gate in self.gates if gate.applicable)
+
+    @property
+    def tally(self) -> str:
+        """`6 of 6 pass, 1 not applicable`: of the gates that had something to judge, and how many had not."""
+        others = len(self.gates) - len(self.judged)
+        words = f"{sum(gate.passed for gate in self.judged)} of {len(self.judged)} pass"
+        return words + (f", {others} not applicable" if others else "")
+
+    @property
     def passed(self) -> bool:
         """Whether every gate passed, or those that did not were overridden."""
         return not self.failed or (self.override is not None and set(self.failed) <= set(OVERRIDABLE))
@@ -116,7 +128,8 @@ class Verdict(Frozen):
     def reason(self) -> str:
         """What the history says of the promotion."""
         if not self.failed:
-            return "all gates passed"
+            others = [gate.name for gate in self.gates if not gate.applicable]
+            return "all gates passed" + (f"; not applicable: {', '.join(others)}" if others else "")
         return f"override ({self.override}) of failed gates: {', '.join(self.failed)}"
 
 
@@ -158,7 +171,7 @@ def _baseline(inputs: GateInputs) -> GateResult:
         detail = (
             "not compared: rivals.per_slice.every_days is 0, so nothing is known of the per-slice baselines"
         )
-        return GateResult(name="baseline", passed=True, detail=detail)
+        return GateResult.not_applicable("baseline", detail)
     gates = inputs.gates
     return against("baseline", BASELINE, gates.baseline_tolerance, inputs.evaluation, gates)
 
@@ -209,9 +222,9 @@ def _training(inputs: GateInputs) -> GateResult:
 
 def _champion(inputs: GateInputs) -> GateResult:
     if inputs.champion is None:
-        return GateResult(name="champion", passed=True, detail="there is no champion to compare with")
+        return GateResult.not_applicable("champion", "there is no champion to compare with")
     if inputs.left_out:
-        return GateResult(name="champion", passed=True, detail=inputs.left_out)
+        return GateResult.not_applicable("champion", inputs.left_out)
     return against("champion", CHAMPION, inputs.gates.champion_tolerance, inputs.evaluation, inputs.gates)
 
 

@@ -1,20 +1,27 @@
 """What a run was made with, as it is written beside its decision; nothing is decided by it."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from mtmd.abtest.outcome import AB_TEST_FORMAT
+from mtmd.config import Preset
 from mtmd.evaluate.evaluation import METRICS_FORMAT
 from mtmd.evaluate.replay import REPLAY_FORMAT
 from mtmd.export.bundle import EXPORT_FORMAT
 from mtmd.export.parity import PROOF_FORMAT
 from mtmd.export.stage import git_commit, package_versions
 from mtmd.extract.shards import SHARD_FORMAT, Days
+from mtmd.extract.stage import STATEMENTS
+from mtmd.logs.contract import TABLES
+from mtmd.logs.sql import statement
 from mtmd.registry.bundle import BUNDLE_FORMAT
 from mtmd.registry.records import RunOrigin
 from mtmd.run import RunPlan
+from mtmd.store.files import digest
 from mtmd.train.stage import Trained
 from mtmd.train.trainer import TRAINING_FORMAT
 from mtmd.validate.runner import VALIDATION_FORMAT
+from mtmd_expectations import day_expectations, window_expectations
 
 ORIGIN = "origin.json"
 _FORMATS = {
@@ -41,4 +48,18 @@ def origin(plan: RunPlan, days: Days, trained: Sequence[Trained]) -> RunOrigin:
         training_seconds=sum(
             epoch.seconds for model in trained if model.last is None for epoch in model.fit.epochs
         ),
+        sql={
+            **{f"source_{table}": plan.source.statement(table) for table in TABLES},
+            **{name: statement(name) for name in STATEMENTS},
+        },
+        expectations=_expectations(plan.preset),
     )
+
+
+def _expectations(preset: Preset) -> dict[str, str]:
+    suites = {**day_expectations(preset), "window": window_expectations(preset)}
+    return {
+        f"{table}: {one.name}": f"{one.severity.value} {digest(asdict(one))[:10]}"
+        for table, suite in suites.items()
+        for one in suite
+    }

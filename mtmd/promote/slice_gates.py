@@ -9,7 +9,7 @@ less than the slice can show; `detectable` of each finding says which loss would
 import math
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ from mtmd.evaluate.report import ALL, Comparison, EvaluationReport
 Decision = Literal[
     "better", "not shown worse", "not shown better", "worse", "not shown wrong", "wrong", "not enough data"
 ]
+Result = Literal["pass", "fail", "not applicable"]
+P_SHOWN = 0.1  # a larger p-value says no more than that nothing was found
 _CALLED = {"per_slice": "baseline", "anchor": "last full retrain"}
 _normal_quantile = NormalDist().inv_cdf
 
@@ -58,12 +60,28 @@ class SliceFinding(Frozen):
 
 
 class GateResult(Frozen):
-    """What one gate says."""
+    """What one gate says. Where there is nothing to judge it is not applicable: no pass, and it blocks nothing."""
 
     name: str
-    passed: bool
+    passed: bool = Field(description="whether the candidate may go live as far as this gate is concerned")
     detail: str
     slices: tuple[SliceFinding, ...] = Field((), description="every slice that the gate looked at")
+    applicable: bool = Field(True, exclude_if=bool, description="False where the gate had nothing to judge")
+
+    @classmethod
+    def not_applicable(cls, name: str, why: str) -> Self:
+        """A gate that has nothing to judge, and blocks nothing."""
+        return cls(name=name, passed=True, applicable=False, detail=why)
+
+    @property
+    def result(self) -> Result:
+        """What people read."""
+        return result_of(self.passed, self.applicable)
+
+
+def result_of(passed: bool, applicable: bool) -> Result:
+    """A gate's result as people read it: what was not judged is no pass."""
+    return ("pass" if passed else "fail") if applicable else "not applicable"
 
 
 def against(
@@ -83,7 +101,7 @@ def against(
         detail = f"the evaluation has no predictor {reference!r}; evaluate it"
         return GateResult(name=name, passed=False, detail=detail)
     pairs = [report.compared(reference, where) for where in (*report.slices, *report.aggregates)]
-    shortages = {pair.slice: _shortage(report, pair.slice, pair.requests, gates) for pair in pairs}
+    shortages = {pair.slice: shortage(report, pair.slice, pair.requests, gates) for pair in pairs}
     judged = {
         pair.slice: p
         for pair in pairs
@@ -97,7 +115,7 @@ def against(
         else _unjudged(pair.slice, shortages[pair.slice])
         for pair in pairs
     ]
-    rival = f"the {_called(reference)}{_age(report, reference)}" + (
+    rival = f"the {_CALLED.get(reference, reference)}{_age(report, reference)}" + (
         f" by more than {tolerance:.0%}" if tolerance else ""
     )
     passes, fails = f"shown worse than {rival}", f"worse than {rival}"
@@ -114,7 +132,7 @@ def calibrated(name: str, report: EvaluationReport, gates: GatesConfig) -> GateR
     """
     rival = next(name for name in report.predictors if name != report.candidate)
     shortages = {  # a slice has the same requests whatever the candidate is compared with
-        where: _shortage(report, where, report.compared(rival, where).requests, gates)
+        where: shortage(report, where, report.compared(rival, where).requests, gates)
         for where in report.slices
     }
     judged = {
@@ -158,10 +176,6 @@ def _age(report: EvaluationReport, reference: str) -> str:
     return "" if age is None else f" of {age} days ago (weaker than one of today: passing says less)"
 
 
-def _called(reference: str) -> str:
-    return _CALLED.get(reference, reference)
-
-
 def _compared(
     report: EvaluationReport,
     pair: Comparison,
@@ -182,10 +196,8 @@ def _compared(
     elif whole_better and pair.slice.surface == ALL:
         decision = "not shown better"
     detectable = -math.expm1(margin + least * (pair.standard_error or 0.0))
-    words = (
-        f"LogMAE {_number(logmae)}, {_called(pair.reference)} {_number(rival)}: {_percent(pair.improvement)} "
-    )
-    words += f"[{_percent(pair.low)}, {_percent(pair.high)}], p {p:.2g}"
+    words = f"LogMAE {_number(logmae)}, {_CALLED.get(pair.reference, pair.reference)} {_number(rival)}: "
+    words += f"{_percent(pair.improvement)} [{_percent(pair.low)}, {_percent(pair.high)}]{_chance(p)}"
     return SliceFinding(
         **pair.slice._asdict(),
         decision=decision,
@@ -222,16 +234,24 @@ def _ratio(report: EvaluationReport, where: Slice, p: float, gates: GatesConfig)
     return SliceFinding(
         **where._asdict(),
         decision="wrong" if p < gates.significance else "not shown wrong",
-        words=f"mean prediction / mean teacher {_number(ratio)}{interval}, {bounds}, p {p:.2g}",
+        words=f"mean prediction / mean teacher {_number(ratio)}{interval}, {bounds}{_chance(p)}",
+        own=ratio,
         p=p,
     )
 
 
 def _percent(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:+.1%}"
+    return "undefined" if value is None else f"{value:+.1%}".replace("-", "−")
 
 
-def _shortage(report: EvaluationReport, where: Slice, requests: float, gates: GatesConfig) -> str | None:
+def _chance(p: float) -> str:
+    """The p-value where it tells something."""
+    if p >= P_SHOWN:
+        return ""
+    return ", p < 0.0001" if p < 0.0001 else f", p {p:.2g}"
+
+
+def shortage(report: EvaluationReport, where: Slice, requests: float, gates: GatesConfig) -> str | None:
     """What a slice has too little of to be judged."""
     if requests < gates.min_requests:
         return f"{requests:.0f} effective requests"
@@ -275,6 +295,4 @@ def _seen(judged: Sequence[SliceFinding]) -> list[str]:
     losses = sorted(-finding.detectable for finding in judged if finding.detectable is not None)
     if not losses:
         return []
-    return [
-        f"smallest loss that would have been detected: {losses[0]:.1%} (largest slice) to {losses[-1]:.1%} (smallest)"
-    ]
+    return [f"smallest loss that would have been seen: {losses[0]:.1%} to {losses[-1]:.1%}, slice by slice"]

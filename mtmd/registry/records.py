@@ -52,6 +52,12 @@ class RunOrigin(Frozen):
     packages: dict[str, str]
     window_rows: int = Field(description="candidate rows of the training window")
     training_seconds: float = Field(description="what the trainings took, now or when they were first made")
+    sql: dict[str, str] = Field(
+        {}, description="text of each statement that reads logs; empty in older records"
+    )
+    expectations: dict[str, str] = Field(
+        {}, description="severity and beginning of the digest of each expectation; empty in older records"
+    )
 
 
 class Registered(Frozen):

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from mtmd.config import Frozen
+from mtmd.promote.slice_gates import Result, result_of
 from mtmd.registry.records import RunOrigin
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
@@ -21,6 +22,12 @@ class Gate(BaseModel):
     name: str
     passed: bool
     detail: str
+    applicable: bool = Field(True, description="False where it had nothing to judge")
+
+    @property
+    def result(self) -> Result:
+        """What people read."""
+        return result_of(self.passed, self.applicable)
 
 
 class _Verdict(BaseModel):
@@ -100,6 +107,13 @@ def run_paths(workspace: Workspace) -> list[Path]:
     """The directories of decided runs, the latest record first."""
     paths = [path.parent for path in (workspace.root / "runs").glob(f"*/{_SUMMARY}")]
     return sorted(paths, key=lambda path: (path / _SUMMARY).stat().st_mtime_ns, reverse=True)
+
+
+def latest_run(workspace: Workspace, model_id: str) -> Path | None:
+    """The latest run that decided about a model, None where its record is gone; a day's runs alone are read."""
+    day = f"{model_id[:4]}-{model_id[4:6]}-{model_id[6:8]}-"
+    runs = (path for path in run_paths(workspace) if path.name.startswith(day))
+    return next((path for path in runs if (found := decision(path)) and found.model_id == model_id), None)
 
 
 def _decided(workspace: Workspace, last: int) -> list[RunLine]:

@@ -12,8 +12,11 @@ from mtmd.export.stage import load_mtmd
 from mtmd.extract.shards import open_shard
 from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.registry.registry import Registry
+from mtmd.report.made import Made
 from mtmd.report.page.render import ReportInputs, render_report
 from mtmd.report.page.towers import trace_means
+from mtmd.report.since import Since, since
+from mtmd.report.trend import trend
 from mtmd.store.files import digest, resolve, write_text
 
 
@@ -73,4 +76,16 @@ def _inputs(run: DayRun, summary: RunSummary, ablated: Ablation | None) -> Repor
         variants=ablated.trained if ablated else {},
         tested=find_ab_test(plan, run.trained, run.days.window, run.evaluated.incumbent.compared),
         start=summary.start,
+        past=trend(plan.workspace, plan.as_of),
+        since=_since(run, summary),
     )
+
+
+def _since(run: DayRun, summary: RunSummary) -> Since | None:
+    """The time since the champion that the run was compared with; None before the first promotion."""
+    champion, plan = summary.verdict.champion, run.plan
+    if champion is None:
+        return None
+    made = Made.of(summary.model_id, Path(summary.places["run"]))
+    declarations, validations = plan.preset.declarations, run.quality.validations
+    return since(plan.workspace, champion, made, run.days, declarations, validations, summary.report)

@@ -69,7 +69,9 @@ def test_bids_of_another_delivery_are_refused(done: Done, tmp_path: Path) -> Non
 
 
 def test_the_champion_is_not_compared_with_itself(done_live: Done) -> None:
-    assert done_live.evaluated.incumbent == Incumbent(sequence=1, promotion="all gates passed")
+    assert done_live.evaluated.incumbent == Incumbent(
+        sequence=1, promotion="all gates passed; not applicable: champion"
+    )
     assert "champion" not in done_live.evaluated.report.predictors
 
 

@@ -1,6 +1,7 @@
 """What differs in how two models or runs were made."""
 
-from mtmd.inspect.differences import differences, flat
+from mtmd.inspect.differences import differences
+from mtmd.report.made import flat
 from mtmd.store.files import remove
 from tests.inspect.conftest import FIRST, SECOND, Line, metrics
 

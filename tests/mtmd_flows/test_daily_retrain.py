@@ -128,7 +128,9 @@ def test_an_override_reaches_the_decision_and_is_not_used_without_need(
     artifacts = copied(first_run.artifacts, tmp_path / "artifacts", champion=False)
     run = run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, override="the teacher moved")
     assert run.summary.verdict.override == "the teacher moved"
-    assert [change.reason for change in run.registry.history()] == ["all gates passed"]
+    assert [change.reason for change in run.registry.history()] == [
+        "all gates passed; not applicable: champion"
+    ]
 
 
 def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(first_run: Run, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., Gat
     ]
     assert gate(verdict, "baseline").detail == (
         "none of 3 judged slices is shown worse than the baseline; "
-        "smallest loss that would have been detected: 2.2% (largest slice) to 2.2% (smallest)"
+        "smallest loss that would have been seen: 2.2% to 2.2%, slice by slice"
     )
 
 
@@ -160,7 +160,7 @@ def test_losses_to_each_days_champion_do_not_add_up_past_the_anchor(
     assert verdict.failed == ("anchor",)
     assert gate(verdict, "anchor").detail == (  # ln(0.41/0.38/1.01) is 6.6 standard errors
         "1 of 3 slices are worse than the last full retrain by more than 1%: search × standard × ctr: LogMAE 0.41, "
-        "last full retrain 0.38: -7.9% [-10.0%, -5.8%], p 6e-11"
+        "last full retrain 0.38: −7.9% [−10.0%, −5.8%], p < 0.0001"
     )
     assert apply_gates(inputs(evaluation=slipped)).promoted  # with start = "fresh" there is no anchor
     assert apply_gates(inputs(evaluation=slipped, anchor="full"), "a person's reason").promoted
@@ -186,18 +186,18 @@ def test_a_champion_that_was_fully_retrained_is_the_anchor_itself(inputs: Callab
             {"evaluation": evaluation(constant={"logmae": 0.38})},
             "training",
             "1 of 3 slices are worse than the constant, or not shown better over a task's slices: "
-            "search × standard × ctr: LogMAE 0.4, constant 0.38: -5.3%",
+            "search × standard × ctr: LogMAE 0.4, constant 0.38: −5.3%",
         ),
         (  # ln(0.44/0.4/1.03) is 6.6 standard errors
             {"evaluation": evaluation(mtmd={"logmae": 0.44})},
             "champion",
             "1 of 3 slices are worse than the champion by more than 3%: "
-            "search × standard × ctr: LogMAE 0.44, champion 0.4: -10.0% [-12.2%, -7.9%], p 7.3e-11",
+            "search × standard × ctr: LogMAE 0.44, champion 0.4: −10.0% [−12.2%, −7.9%], p < 0.0001",
         ),
         (  # ln(0.4/0.39) is 2.5 standard errors: p 0.0057, of three
             {"evaluation": evaluation(per_slice={"logmae": 0.39})},
             "baseline",
-            "1 of 3 slices are worse than the baseline: search × standard × ctr: LogMAE 0.4, baseline 0.39: -2.6%",
+            "1 of 3 slices are worse than the baseline: search × standard × ctr: LogMAE 0.4, baseline 0.39: −2.6%",
         ),
         (
             {"evaluation": evaluation(mtmd={"mean_prediction": 0.07})},
@@ -261,7 +261,7 @@ def test_a_slice_with_few_requests_is_not_judged_and_says_so(inputs: Callable[..
     assert (
         training.detail
         == "none of 2 judged slices is shown worse than the constant, and every task is better over its slices; "
-        "smallest loss that would have been detected: 2.0% (largest slice) to 2.0% (smallest); "
+        "smallest loss that would have been seen: 2.0% to 2.0%, slice by slice; "
         "1 not judged (fewer than 100 effective requests)"
     )
     (finding,) = [one for one in training.slices if not one.judged]
@@ -309,7 +309,13 @@ def test_the_first_failed_gate_is_told_in_full_and_the_others_named(
 
 def test_without_a_champion_there_is_nothing_to_be_worse_than(inputs: Callable[..., GateInputs]) -> None:
     first = inputs(champion=None, evaluation=evaluation(has_champion=False))
-    assert apply_gates(first).promoted
+    verdict = apply_gates(first)
+    assert verdict.promoted
+    assert gate(verdict, "champion").result == "not applicable"
+    assert verdict.tally == "6 of 6 pass, 1 not applicable"
+    assert verdict.reason() == "all gates passed; not applicable: champion"
+    assert "applicable" not in gate(verdict, "parity").model_dump()
+    assert gate(verdict, "champion").model_dump()["applicable"] is False
     failed = apply_gates(first.model_copy(update={"data_passed": False}))
     assert failed.words().startswith("promoted nothing (no champion yet) because data suites")
 
@@ -319,6 +325,7 @@ def test_a_champion_that_is_left_out_blocks_nothing_and_says_why(inputs: Callabl
     verdict = apply_gates(inputs(left_out=words, evaluation=evaluation(has_champion=False)))
     assert gate(verdict, "champion").detail == words
     assert gate(verdict, "champion").passed
+    assert gate(verdict, "champion").result == "not applicable"
 
 
 def test_what_was_promoted_before_stands_whatever_is_found_now(inputs: Callable[..., GateInputs]) -> None:
@@ -393,6 +400,7 @@ def test_a_baseline_that_is_never_trained_is_said_not_to_be_compared(
 ) -> None:
     verdict = gate(apply_gates(inputs(without_baseline=True)), "baseline")
     assert verdict.passed
+    assert verdict.result == "not applicable"
     assert verdict.slices == ()
     assert verdict.detail.startswith("not compared: rivals.per_slice.every_days is 0")
 

@@ -111,7 +111,8 @@ def test_a_promotion_that_would_not_pass_today_stands_and_its_record_too(done: D
     again = _again(done).decide(proofs=_failed(done))
     name = done.exported.model_id
     assert again.words == (
-        f"{name} was promoted before (all gates passed), which stands, although parity: Δ 1 in query_search.onnx"
+        f"{name} was promoted before (all gates passed; not applicable: champion), which stands, although parity: Δ 1 "
+        "in query_search.onnx"
     )
     assert again.champion == name
     assert again.places["run"] != first.places["run"]

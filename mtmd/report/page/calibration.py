@@ -49,7 +49,7 @@ def panels(report: EvaluationReport) -> Iterator[Panel]:
     axis = _Axis.around([value for found in filled.values() for one in found for value in _values(one)])
     for task in dict.fromkeys(at.task for at in filled):
         for at in (at for at in filled if at.task == task):
-            name = "all slices" if at in report.aggregates else f"{at.surface} × {at.product}"
+            name = f"{at.surface} × {at.product}"
             svg = Markup(_draw(axis, filled[at], f"{task}, {name}"))  # its texts are escaped
             yield Panel(task, name, _ratios(report.get(report.candidate, at)), svg)
 

@@ -7,14 +7,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from mtmd.abtest.outcome import ABTest
-from mtmd.config import variants
+from mtmd.config import Domain, Slice, variants
 from mtmd.evaluate.report import ALL, EVERYTHING, Estimate, EvaluationReport
 from mtmd.report.page.charts import enumerated
 from mtmd.report.page.heat_map import HeatCell, HeatMap, estimates_map, full_colour
 from mtmd.report.standing import RIVAL_NAMES, Standing, rival_name, rivals_of, standing
 from mtmd.report.tables.ablation import factor_table
 from mtmd.report.tables.buckets import bucket_table, rivals_by_bucket
-from mtmd.report.tables.evaluation import Column, Table, columns_of, estimate, improvement_table
+from mtmd.report.tables.evaluation import (
+    SLICE_COLUMNS,
+    Column,
+    Table,
+    columns_of,
+    estimate,
+    improvement_table,
+)
 
 _MAPPED = ("per_slice", "pooled", "champion")  # the constant is a floor, not a rival
 POOLED = "pooled"
@@ -83,11 +90,27 @@ def rivals_map(report: EvaluationReport) -> HeatMap:
 
 def slice_maps(report: EvaluationReport) -> Iterator[HeatMap]:
     """The paper's Table 1: surface × ad type by task, one map per reference, the tasks' aggregates last."""
+    domains = sorted({Domain(where.surface, where.product) for where in report.slices})  # as the table's rows
     for reference in _mapped(report):
         table = improvement_table(report, reference)
         whole = [estimate(report, report.candidate, reference, where) for where in report.aggregates]
-        title = f"over the {rival_name(report, reference)}"
-        yield estimates_map(Table(title=title, columns=table.columns, rows=(*table.rows, (ALL, ALL, *whole))))
+        named = [(f"{d.surface} × {d.product}", *row[2:]) for d, row in zip(domains, table.rows, strict=True)]
+        yield estimates_map(
+            Table(
+                title=f"over the {rival_name(report, reference)}",
+                columns=(Column(name="surface × product", kind="text"), *table.columns[2:]),
+                rows=(*named, (f"{ALL} × {ALL}", *whole)),
+            )
+        )
+
+
+def joined(table: Table) -> Table:
+    """A table whose first columns are surface, product and task, with slices as they are written everywhere."""
+    return Table(
+        title=table.title,
+        columns=(Column(name="slice", kind="text"), *table.columns[len(SLICE_COLUMNS) :]),
+        rows=tuple((str(Slice(*map(str, row[:3]))), *row[3:]) for row in table.rows),
+    )
 
 
 def top_map(report: EvaluationReport) -> HeatMap:

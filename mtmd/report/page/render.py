@@ -1,10 +1,9 @@
 """One self-contained HTML page per run, made from `ReportInputs`: no network, no script, light and dark."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
-from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -15,18 +14,24 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.parity import ParityReport
 from mtmd.extract.shards import Days
 from mtmd.promote.gates import AB_TEST, Verdict
+from mtmd.promote.slice_gates import P_SHOWN
 from mtmd.registry.records import ModelManifest
 from mtmd.report.page import calibration, comparisons
 from mtmd.report.page.charts import decimal, minus, percent, scientific
 from mtmd.report.page.curves import replay_charts, training_chart
+from mtmd.report.page.first_screen import action_rows, calibration_view, data_words, rival_rows
 from mtmd.report.page.quality import observed, quality, short
+from mtmd.report.page.since import movement
 from mtmd.report.page.towers import TowerMeans, gates_map, routing
+from mtmd.report.page.trend import sparklines
 from mtmd.report.page.verdict import brief, details, headline, rival_tables
-from mtmd.report.standing import rival_name, standing, top_words
+from mtmd.report.since import Since
+from mtmd.report.standing import top_words
 from mtmd.report.tables.ab_test import bound_tables, paper_tables, whole_tables
 from mtmd.report.tables.cold import cold_gate_table, cold_words
 from mtmd.report.tables.evaluation import cold_table, explored_table
 from mtmd.report.tables.replay import replay_slices_table, replay_table, replay_words
+from mtmd.report.trend import TrendPoint
 from mtmd.train.results import FitResult
 from mtmd.validate.results import DayValidation, WindowValidation
 
@@ -48,6 +53,8 @@ class ReportInputs:
     variants      key of each model of the ablations
     tested        the simulated A/B of the candidate, where one was run
     start         what its training goes on from, in words; empty where all trainings are fresh
+    past          the last runs of the line up to this one, which is the last
+    since         what changed since the champion that it was compared with; None without one
     """
 
     as_of: date
@@ -72,6 +79,8 @@ class ReportInputs:
     variants: Mapping[str, str] = field(default_factory=dict)
     tested: ABTest | None = None
     start: str = ""
+    past: tuple[TrendPoint, ...] = ()
+    since: Since | None = None
 
 
 # What the template calls, beside the values that it is given.
@@ -82,6 +91,7 @@ _FUNCTIONS = (
     cold_table,
     cold_words,
     comparisons.ab_test_words,
+    comparisons.joined,
     explored_table,
     gates_map,
     paper_tables,
@@ -93,14 +103,6 @@ _FUNCTIONS = (
     training_chart,
     whole_tables,
 )
-
-
-class Tile(NamedTuple):
-    """A number or a few words that a reader sees first; kind is good, bad or empty."""
-
-    name: str
-    words: str
-    kind: str = ""
 
 
 def render_report(inputs: ReportInputs) -> str:
@@ -115,13 +117,20 @@ def render_report(inputs: ReportInputs) -> str:
     environment.filters |= {function.__name__: function for function in _FILTERS}
     environment.globals |= {function.__name__: function for function in _FUNCTIONS}
     report = inputs.evaluation
+    action_rival, on_actions = action_rows(report)
     return environment.get_template("page.html").render(
         run=inputs,
         report=report,
         headline=headline(inputs.verdict, inputs.live),
         words=reduce(lambda words, gate: brief(words, gate, 1), inputs.verdict.gates, inputs.words),
         gates=list(details(inputs.verdict)),
-        tiles=list(_tiles(inputs)),
+        rival_rows=rival_rows(report, inputs.verdict, inputs.gates),
+        calibration_view=calibration_view(report, inputs.verdict, inputs.gates),
+        action_rival=action_rival,
+        action_rows=on_actions,
+        data_words=list(data_words(inputs.validations, inputs.days)),
+        movement=movement(report, inputs.gates),
+        sparklines=list(sparklines(inputs.past, inputs.gates)),
         rivals=list(rival_tables(inputs.verdict)),
         rivals_map=comparisons.rivals_map(report),
         worth=comparisons.worth(report),
@@ -133,35 +142,5 @@ def render_report(inputs: ReportInputs) -> str:
         panels=list(calibration.panels(report)),
         quality=quality(inputs.validations, inputs.days),
         ab_test_gate=AB_TEST,
+        p_shown=P_SHOWN,
     )
-
-
-def _tiles(inputs: ReportInputs) -> Iterator[Tile]:
-    gates, report = inputs.verdict.gates, inputs.evaluation
-    passed = sum(gate.passed for gate in gates)
-    yield Tile("gates", f"{passed} of {len(gates)} pass", "good" if passed == len(gates) else "bad")
-    for name in ("champion", "per_slice", "pooled"):
-        title = f"against the {rival_name(report, name)}"
-        if name not in report.predictors:
-            yield Tile(title, "not compared")
-            continue
-        found = standing(report, name)
-        kind = "bad" if found.behind else "good" if found.ahead else ""
-        yield Tile(title, found.words, kind)
-    yield Tile("mean prediction / mean teacher", _calibration(inputs))
-    bad = [validation.title for validation in inputs.validations if not validation.passed]
-    yield Tile("data", "all suites hold" if not bad else f"{', '.join(bad)} failed", "bad" if bad else "good")
-
-
-def _calibration(inputs: ReportInputs) -> str:
-    """The range over the slices that the calibration gate judged."""
-    report = inputs.evaluation
-    ratios = [
-        report.get(report.candidate, finding.slice).teacher_calibration
-        for gate in inputs.verdict.gates
-        if gate.name == "calibration"
-        for finding in gate.slices
-        if finding.judged
-    ]
-    known = [ratio for ratio in ratios if ratio is not None]
-    return f"{min(known):.2f} to {max(known):.2f} in {len(known)} judged slices" if known else "not judged"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf, log
 
 from markupsafe import Markup
 
@@ -40,8 +41,15 @@ def brief(words: str, gate: GateResult, most: int) -> str:
     whole = "; ".join(map(str, offending))
     if len(offending) <= most or whole not in words:
         return words
-    worst = sorted(offending, key=lambda finding: finding.improvement or 0.0)[:most]
+    worst = sorted(offending, key=_badness, reverse=True)[:most]
     return words.replace(whole, "; ".join([*map(str, worst), f"and {len(offending) - most} more"]))
+
+
+def _badness(finding: SliceFinding) -> float:
+    """The loss against a rival; of calibration, how far the ratio is from 1."""
+    if finding.improvement is not None:
+        return -finding.improvement
+    return abs(log(finding.own)) if finding.own else inf
 
 
 def details(verdict: Verdict) -> Iterator[tuple[GateResult, str]]:

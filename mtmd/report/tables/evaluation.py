@@ -5,6 +5,7 @@ from typing import Literal
 
 from mtmd.config import Domain, Frozen, Slice
 from mtmd.evaluate.report import Estimate, EvaluationReport
+from mtmd.report.page.charts import minus
 
 NOT_APPLICABLE = "N/A"
 
@@ -22,8 +23,10 @@ class Column(Frozen):
         """A value as people read it; an undefined one is a dash."""
         if value is None:
             return "–"
-        if isinstance(value, str | Estimate):
-            return str(value)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, Estimate):
+            return minus(str(value))
         forms = {
             "text": "{}",
             "count": "{:,}",
@@ -32,7 +35,7 @@ class Column(Frozen):
             "share": "{:.2%}",
             "estimate": "{:.2%}",
         }
-        return forms[self.kind].format(value)
+        return minus(forms[self.kind].format(value))
 
 
 def columns_of(kind: Kind, names: Iterable[str]) -> tuple[Column, ...]:

@@ -6,6 +6,7 @@ from mtmd.config import Slice
 from mtmd.evaluate.replay_cells import QUANTITIES
 from mtmd.evaluate.replay_report import EVERYWHERE, RANDOM, ReplayReport
 from mtmd.evaluate.report import Estimate
+from mtmd.report.page.charts import minus
 from mtmd.report.tables.evaluation import SLICE_COLUMNS, Cell, Column, Table, columns_of
 
 
@@ -74,7 +75,7 @@ def points(difference: Estimate | None) -> str:
 
 
 def _point(share: float) -> str:
-    return f"{round(100 * share, 2) + 0.0:+.2f}"  # + 0.0: there is no −0.00
+    return minus(f"{round(100 * share, 2) + 0.0:+.2f}")  # + 0.0: there is no −0.00
 
 
 def _compared(report: ReplayReport) -> tuple[str, ...]:

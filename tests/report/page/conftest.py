@@ -18,6 +18,7 @@ from mtmd.promote.gates import GateInputs, Verdict, apply_gates
 from mtmd.registry.records import ModelManifest
 from mtmd.report.page.render import ReportInputs
 from mtmd.report.page.towers import TowerMeans
+from mtmd.report.trend import TrendPoint
 from mtmd.train.results import EpochRecord, FitResult
 from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
 
@@ -246,3 +247,24 @@ def inputs(
         parity=parity,
         traces=traces,
     )
+
+
+def thirty_runs() -> tuple[TrendPoint, ...]:
+    """A month: two days that the suites stopped, four runs that were not promoted, one model rolled back later."""
+    points = []
+    for number in range(30):
+        own = {
+            "as_of": AS_OF - timedelta(days=29 - number),
+            "verdict": "kept" if number in {3, 12, 25, 29} else "promoted",
+            "model_id": f"model-{number}",
+            "rolled_back": number == 15,
+            "logmae": 0.4 - 0.001 * number,
+            "bound": 0.41 - 0.001 * number if number else None,
+            "calibration": (0.92 + 0.001 * number, 1.1),
+            "auc": {"ctr": 0.75, "gctr": 0.72, "octr": 0.7 + 0.001 * number},
+            "rows": 1_200_000 + 9_000 * number,
+            "training_seconds": 800.0,
+        }
+        stopped = {"verdict": "stopped", "as_of": own["as_of"], "reason": "2 in data suites: ads has_rows"}
+        points.append(TrendPoint.model_validate(stopped if number in {7, 19} else own))
+    return tuple(points)

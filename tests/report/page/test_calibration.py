@@ -69,7 +69,7 @@ def test_every_slice_and_aggregate_has_a_panel_of_one_scale(report: EvaluationRe
     found = list(panels(report))
     assert len(found) == 15 + 3
     assert [one.name for one in found if one.task == "octr"] == [
-        "all slices", "home_feed × standard", "search × standard", "related_pin × standard",
+        "all × all", "home_feed × standard", "search × standard", "related_pin × standard",
     ]  # fmt: skip
     labels = {tuple(e.text for e in ET.fromstring(str(one.svg)) if e.tag.endswith("text")) for one in found}
     assert len(labels) == 1

@@ -42,15 +42,15 @@ def test_slice_maps_have_the_form_of_table_1_with_the_whole_last(report: Evaluat
     assert [one.title for one in maps] == [
         "over the per-slice baselines", "over the pooled two-tower", "over the champion",
     ]  # fmt: skip
-    assert (maps[0].corner, maps[0].columns) == (("Surface", "Ad Type"), ("CTR", "GCTR", "OCTR"))
+    assert (maps[0].corner, maps[0].columns) == (("surface × product",), ("CTR", "GCTR", "OCTR"))
     rows = {labels: [cell.text for cell in cells] for labels, cells in maps[0].rows}
-    assert rows["home feed", "standard"] == ["50.00%"] * 3
-    assert rows["home feed", "shopping"] == ["50.00%", "50.00%", "N/A"]
+    assert rows["home_feed × standard",] == ["50.00%"] * 3
+    assert rows["home_feed × shopping",] == ["50.00%", "50.00%", "N/A"]
     assert list(rows) == [  # as in the paper
-        ("home feed", "shopping"), ("home feed", "standard"),
-        ("related pin", "shopping"), ("related pin", "standard"),
-        ("search", "shopping"), ("search", "standard"),
-        ("all", "all"),
+        ("home_feed × shopping",), ("home_feed × standard",),
+        ("related_pin × shopping",), ("related_pin × standard",),
+        ("search × shopping",), ("search × standard",),
+        ("all × all",),
     ]  # fmt: skip
 
 

@@ -96,6 +96,12 @@ def test_many_slices_are_cut_to_the_worst_and_a_count() -> None:
     assert brief(detail, gate, 1) == "3 slices are worse: s × p × b: -30%; and 2 more; 1 not judged"
     assert brief(detail, gate, 3) == detail
     assert brief("other words", gate, 1) == "other words"
+    ratios = tuple(
+        _finding(decision="wrong", task=task, improvement=None, own=ratio, words=str(ratio))
+        for task, ratio in (("a", 1.3), ("b", 0.5), ("c", None))
+    )
+    wrong = GateResult(name="calibration", passed=False, detail="; ".join(map(str, ratios)), slices=ratios)
+    assert brief(wrong.detail, wrong, 2) == "s × p × c: None; s × p × b: 0.5; and 1 more"
     floor = gate.model_copy(update={"name": "calibration"})
     shown = [text for _, text in details(Verdict(candidate="a", champion="b", gates=(gate, floor)))]
     assert shown == [brief(detail, gate, 2), detail]  # the other gate has no table
@@ -108,9 +114,9 @@ def test_a_bar_is_where_its_numbers_are(inputs: ReportInputs) -> None:
     assert float(zero.attrib["x1"]) == pytest.approx(63.0)
     assert (float(interval.attrib["x1"]), float(interval.attrib["x2"])) == (6.0, 234.0)
     assert float(dot.attrib["cx"]) == pytest.approx(120.0)
-    first, second = _rows(inputs, _finding(), _finding(p=3e-9))
-    assert first[1][-3:] == ["0.25", "−2.1%", "not shown worse"]
-    assert second[1][-3] == "&lt; 0.0001"
+    first, second, third = _rows(inputs, _finding(), _finding(p=3e-9), _finding(p=0.099))
+    assert first[1][-3:] == ["", "−2.1%", "not shown worse"]  # a p-value of 0.25 says nothing
+    assert (second[1][-3], third[1][-3]) == ("&lt; 0.0001", "0.099")
 
 
 def test_one_odd_slice_does_not_flatten_the_others() -> None:

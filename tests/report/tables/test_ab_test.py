@@ -29,7 +29,7 @@ def test_a_table_has_the_cells_of_its_kinds_as_relative_changes() -> None:
     table = change_table("Table 2", found, ("surface", "product"))
     assert [column.name for column in table.columns] == ["", "CPC", "CTR", "GCTR", "OCTR", "HDR", "RPR"]
     assert [row[0] for row in table.texts()] == ["home feed", "shopping"]
-    assert table.texts()[0][1] == "-2.95% [-3.95, -1.95]"
+    assert table.texts()[0][1] == "−2.95% [−3.95, −1.95]"
     assert table.texts()[1][4] == "N/A"
 
 

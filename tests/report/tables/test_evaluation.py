@@ -141,7 +141,7 @@ def test_the_action_table_counts_impressions_and_actions(report: EvaluationRepor
 def test_values_are_written_by_the_kind_of_their_column() -> None:
     assert Column(name="x", kind="count").text(12345) == "12,345"
     assert Column(name="x", kind="number").text(0.123456) == "0.1235"
-    assert Column(name="x", kind="percent").text(-0.0123) == "-1.23%"
+    assert Column(name="x", kind="percent").text(-0.0123) == "−1.23%"
     assert Column(name="x", kind="share").text(0.0123) == "1.23%"
     assert Column(name="x", kind="number").text(None) == "–"
     assert Column(name="x", kind="percent").text("N/A") == "N/A"

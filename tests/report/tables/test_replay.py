@@ -57,7 +57,7 @@ def test_the_table_has_a_row_per_surface_cut_and_quantity(report: ReplayReport) 
     values = [row[4].value for row in table.rows[:3]]
     assert values == pytest.approx([0.5, 1.25, 0.875])
     assert [row[5] for row in table.texts()[:3]] == ["100.00%"] * 3
-    assert [row[6].split()[0] for row in table.texts()[:3]] == ["-50.00", "+25.00", "-12.50"]
+    assert [row[6].split()[0] for row in table.texts()[:3]] == ["−50.00", "+25.00", "−12.50"]
     assert table.texts()[0][7] == "50.00%"
 
 
@@ -116,6 +116,6 @@ def test_words_say_what_is_counted(day: HeldOutDay, declarations: Declarations, 
 
 def test_differences_are_in_points() -> None:
     assert points(None) == "–"
-    assert points(Estimate(value=-0.0123)) == "-1.23"
+    assert points(Estimate(value=-0.0123)) == "−1.23"
     assert points(Estimate(value=-0.00001)) == "+0.00"
-    assert points(Estimate(value=0.012, low=-0.001, high=0.025)) == "+1.20 [-0.10, +2.50]"
+    assert points(Estimate(value=0.012, low=-0.001, high=0.025)) == "+1.20 [−0.10, +2.50]"

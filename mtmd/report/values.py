@@ -1,0 +1,104 @@
+"""Values of categorical features that are new in a model's window, or gone from it: ads, users and categories.
+
+A value counts as its hash, as models read it: two values in one bucket are one. A missing value is none.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtmd.config import Declarations
+from mtmd.errors import MtmdError
+from mtmd.extract.shards import Days, open_shard
+from mtmd.registry.bundle import load_bundle
+from mtmd.registry.records import ModelManifest
+from mtmd.registry.registry import Registry
+from mtmd.store.workspace import Workspace
+
+_Values = dict[str, NDArray[np.integer]]
+
+
+@dataclass(frozen=True)
+class ValueChange:
+    """How many values of a feature two windows have: in the later one alone, in the earlier one alone, and in both."""
+
+    feature: str
+    new: int
+    gone: int
+    both: int
+
+    @property
+    def share(self) -> float:
+        """Of the later window's values that are new."""
+        return self.new / (self.new + self.both) if self.new + self.both else 0.0
+
+
+def value_changes(
+    workspace: Workspace, days: Days, declarations: Declarations, champion: str
+) -> tuple[tuple[ValueChange, ...], str]:
+    """The window's values beside those of the champion's window, ids first; and why there are none, where so."""
+    try:
+        return _compared(workspace, days, declarations, champion)
+    except MtmdError as error:
+        return (), f"not recorded: {error}"
+
+
+def _compared(
+    workspace: Workspace, days: Days, declarations: Declarations, champion: str
+) -> tuple[tuple[ValueChange, ...], str]:
+    registry = Registry(workspace.root)
+    theirs = load_bundle(registry.path(champion)).declarations
+    places = _places(workspace, registry.manifest(champion))
+    gone = [day for day, place in places.items() if not place.is_dir()]
+    if gone:
+        return (
+            (),
+            f"not recorded: the shards of {len(gone)} of the champion's {len(places)} training days are gone",
+        )
+    if theirs.hash_seed != declarations.hash_seed:
+        return (), "not comparable: the champion hashes values in another way (hash_seed)"
+    names = _shared(declarations, theirs)
+    own = _seen((Path(shard.path) for shard in days.window), declarations, names)
+    before = _seen(places.values(), theirs, names)
+    changes = [_change(name, own[name], before[name]) for name in names]
+    return tuple(sorted(changes, key=lambda change: change.feature not in {"ad_id", "user_id"})), ""
+
+
+def _places(workspace: Workspace, manifest: ModelManifest) -> dict[date, Path]:
+    """Where the shards of a model's window are, if they are still there."""
+    return {
+        day: workspace.shards / f"date={day.isoformat()}" / fingerprint[:16]
+        for day, fingerprint in manifest.window.items()
+    }
+
+
+def _shared(one: Declarations, other: Declarations) -> list[str]:
+    """Categorical features that both declare alike."""
+    theirs = {feature.name: feature for schema in (other.query, other.item) for feature in schema.categorical}
+    return [
+        feature.name
+        for schema in (one.query, one.item)
+        for feature in schema.categorical
+        if theirs.get(feature.name) == feature
+    ]
+
+
+def _seen(places: Iterable[Path], declarations: Declarations, names: list[str]) -> _Values:
+    """Every value of each feature in these shards, each once."""
+    found: Mapping[str, list[NDArray[np.integer]]] = {name: [] for name in names}
+    for place in places:
+        shard = open_shard(place)
+        for schema, side in ((declarations.query, shard.query), (declarations.item, shard.item)):
+            for column, feature in enumerate(schema.categorical):
+                if feature.name in found:
+                    found[feature.name].append(np.unique(side.categorical[:, column]))
+    return {name: np.unique(np.concatenate([[0], *parts])) for name, parts in found.items()}
+
+
+def _change(name: str, own: NDArray[np.integer], before: NDArray[np.integer]) -> ValueChange:
+    both = len(np.intersect1d(own, before, assume_unique=True)) - 1  # 0 is a missing value
+    return ValueChange(name, len(own) - 1 - both, len(before) - 1 - both, both)

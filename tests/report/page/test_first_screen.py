@@ -1,0 +1,96 @@
+"""What a reader sees first: the rivals' rows, the calibration of all slices, real actions, and the data."""
+
+import math
+import re
+
+from mtmd.config import GatesConfig, Preset
+from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.extract.shards import Days
+from mtmd.promote.gates import Verdict
+from mtmd.promote.slice_gates import calibrated
+from mtmd.report.page.first_screen import action_rows, calibration_view, data_words, rival_rows
+from mtmd.report.page.quality import Validation
+from tests.report.page.conftest import GATES, changed, evaluate
+
+
+def test_each_rival_has_its_gain_and_its_worst_slice_by_name(
+    report: EvaluationReport, verdict: Verdict
+) -> None:
+    champion, baseline, pooled = rival_rows(report, verdict, GATES)
+    assert (champion.name, champion.words, champion.kind) == (
+        "champion",
+        "behind on ctr, gctr and octr",
+        "bad",
+    )
+    assert [cell.text for cell in champion.cells] == ["−25.00%"] * 4
+    assert re.fullmatch(r"\w+ × \w+ × \w+", champion.worst)
+    assert (champion.worst_words, champion.worst_kind) == ("−25.00% [−25.00, −25.00]", "bad")
+    assert champion.slices == "0 of 15 slices better, 15 worse"
+    assert (baseline.slices, baseline.worst_kind) == ("15 of 15 slices better, 0 worse", "")
+    assert (pooled.name, pooled.worst_words) == ("pooled two-tower", "20.00% [20.00, 20.00]")
+
+
+def test_the_worst_slice_is_the_judged_one_with_the_least_gain(
+    day: HeldOutDay, tiny_preset: Preset, verdict: Verdict
+) -> None:
+    """One task is worse than pooling, which no gate judges: its interval says so."""
+    found = evaluate(day, tiny_preset, mtmd=[0.1, 0.1, 0.3], per_slice=0.2, pooled=0.2)
+    pooled = rival_rows(found, verdict, GATES)[2]
+    assert pooled.worst.endswith("× octr")
+    assert (pooled.worst_words, pooled.worst_kind) == ("−50.00% [−50.00, −50.00]", "bad")
+    assert pooled.slices == "12 of 15 slices better, 3 worse"
+    none = rival_rows(found, verdict, GatesConfig(min_requests=1000))
+    assert [row.worst for row in none] == ["", "no slice could be judged", "no slice could be judged"]
+    assert (none[0].words, none[0].cells) == ("not compared", ())
+
+
+def test_slices_furthest_from_one_are_named_whichever_side_they_are_on(
+    day: HeldOutDay, tiny_preset: Preset, verdict: Verdict
+) -> None:
+    """e^−0.1 = 0.905 in two tasks, e^0.3 = 1.35 in one, which is out of 0.8 to 1.25 beyond chance."""
+    found = evaluate(day, tiny_preset, mtmd=[0.1, 0.1, -0.3], per_slice=0.2)
+    judged = verdict.model_copy(update={"gates": (calibrated("calibration", found, GATES),)})
+    view = calibration_view(found, judged, GATES)
+    assert (view.words, view.kind) == ("0.90 to 1.35 in 15 judged slices", "bad")
+    assert [row.slice.endswith("× octr") for row in view.worst] == [True] * 3
+    assert [(row.words, row.kind) for row in view.worst] == [("1.35 [1.35, 1.35]", "bad")] * 3
+    assert str(view.svg).count("<circle") == 15
+    wide = calibration_view(found, judged, GatesConfig(calibration_low=0.1, calibration_high=10.0))
+    assert not any(row.outside for row in wide.worst)
+    assert calibration_view(found, verdict.model_copy(update={"gates": ()}), GATES).words == "not judged"
+
+
+def test_actions_have_intervals_where_they_are_known(report: EvaluationReport) -> None:
+    rival, rows = action_rows(report)
+    assert (rival, [row.task for row in rows]) == ("champion", ["ctr", "gctr", "octr"])
+    where = report.aggregates[0]
+    own = report.get("mtmd", where)
+    assert rows[0].auc[0] == f"{own.auc:.4f}"
+    assert own.auc_error is not None
+    assert rows[0].auc[1] == f"[{own.auc - 1.96 * own.auc_error:.4f}, {own.auc + 1.96 * own.auc_error:.4f}]"
+    assert own.log_loss is not None
+    assert own.log_loss_error is not None
+    low = own.log_loss * math.exp(-1.95996 * own.log_loss_error)
+    assert rows[0].log_loss[1].startswith(f"[{low:.4f}, ")
+    older = [
+        m.model_copy(update={"auc_error": None, "auc": None, "log_loss_error": None}) for m in report.metrics
+    ]
+    _, before = action_rows(changed(report, metrics=tuple(older)))
+    assert (before[0].auc, before[0].log_loss[1]) == (("–", ""), "no interval")
+
+
+def test_the_data_says_what_failed_and_which_days_are_thin(
+    validations: tuple[Validation, ...], days: Days
+) -> None:
+    found = list(data_words(validations, days))
+    assert found == [
+        ("window 2026-01-01 … 2026-01-21 failed", "bad"),
+        ("1 warning on the held-out day", "held"),
+        ("50 rows on the held-out day, −50% against the window's daily mean", "held"),
+    ]
+    thin = days.window[3].model_copy(update={"candidates": 40})
+    window = (*days.window[:3], thin, *days.window[4:])
+    half = days.model_copy(update={"window": window})
+    assert list(data_words((), half))[-1] == ("thinnest training day: 2026-01-04, −59%", "held")
+    assert next(iter(data_words((), half))) == ("all suites hold", "good")

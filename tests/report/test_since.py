@@ -1,0 +1,71 @@
+"""What changed since the last champion, from stored validations and metrics."""
+
+from datetime import date
+
+import pytest
+
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.report.since import bands, level
+from mtmd.validate.results import DayValidation, ExpectationResult, Status
+from tests.report.page.conftest import day, report
+
+__all__ = ["day", "report"]
+
+FIRST, SECOND = date(2026, 1, 20), date(2026, 1, 21)
+SAMPLE = {
+    "domain": "search", "subject": "price", "observed": "0.41", "usual": "0.02", "lowest": "0.01", "highest": "0.03",
+    "share_of_candidates": "0.3",
+}  # fmt: skip
+
+
+def _result(
+    name: str, status: Status, *samples: dict[str, str], severity: str = "warning", **more: object
+) -> ExpectationResult:
+    values = {"table": "ads", "name": name, "description": "why", "severity": severity, "status": status}
+    return ExpectationResult.model_validate(values | {"samples": samples} | more)
+
+
+def test_numbers_beyond_their_bands_are_told_one_by_one() -> None:
+    open_below = SAMPLE | {"subject": "topic", "lowest": "None"}
+    days = [
+        DayValidation(day=FIRST, results=(_result("null_rates_as_usual", Status.FAILED, SAMPLE),)),
+        DayValidation(
+            day=SECOND,
+            results=(
+                _result("null_rates_steady", Status.FAILED, SAMPLE, severity="critical"),
+                _result("categories_as_usual", Status.FAILED, open_below, unexpected=4),
+                _result("has_rows", Status.FAILED, SAMPLE),
+            ),
+        ),
+    ]
+    found = bands(days, SECOND)
+    assert (found.words, found.kind, found.more) == ("5 numbers of 2026-01-21 beyond their bands.", "bad", 3)
+    nulls, categories = found.found
+    assert (nulls.measure, nulls.domain, nulls.subject) == ("ads: null rates", "search", "price")
+    assert (nulls.observed, nulls.usual, nulls.band, nulls.stops) == ("0.41", "0.02", "0.01 to 0.03", True)
+    assert (categories.measure, categories.band, categories.stops) == (
+        "ads: categories",
+        "at most 0.03",
+        False,
+    )
+    assert bands(days, FIRST).words == "6 numbers of 2026-01-20 to 2026-01-21 beyond their bands."
+
+
+def test_days_in_their_bands_and_days_that_could_not_be_judged_are_told_apart() -> None:
+    held = DayValidation(day=SECOND, results=(_result("mean_scores_as_usual", Status.PASSED),))
+    assert bands([held], SECOND).kind == "good"
+    assert bands([held], SECOND).words.startswith(
+        "All shares, null rates, mean scores and categories of 2026-01-21 are in"
+    )
+    skipped = _result("mean_scores_as_usual", Status.SKIPPED, message="no earlier day")
+    young = DayValidation(day=SECOND, results=(skipped,))
+    assert bands([young], SECOND).words == "not judged: no earlier day"
+    assert bands([], SECOND).words == "not judged: no result is recorded"
+
+
+def test_the_prediction_level_is_of_the_same_rows(report: EvaluationReport) -> None:
+    """The candidate's log-probabilities are too low by 0.1, the champion's by 0.08."""
+    rows = level(report)
+    assert [row.task for row in rows] == ["ctr", "gctr", "octr"]
+    assert rows[0].change == pytest.approx(2.718281828**-0.02 - 1)
+    assert rows[0].own / rows[0].teacher == pytest.approx(2.718281828**-0.1)
