@@ -23,6 +23,7 @@ from sqlalchemy.exc import ArgumentError
 
 from deploy import processes
 from mtmd.errors import ConfigError, MtmdError
+from mtmd.report.index.stage import unless_it_fails, write_index
 from mtmd.store.files import read_json, remove, write_json
 from mtmd_flows.automations import apply, packaged
 
@@ -120,6 +121,7 @@ def up(platform: Platform) -> None:
     worker = (prefect, "worker", "start", "--pool", POOL, "--name", "mtmd")
     _start(platform, "worker", worker, platform.environment)
     platform.artifacts.mkdir(parents=True, exist_ok=True)
+    unless_it_fails(platform.artifacts, lambda: write_index(platform.artifacts))
     address = (str(platform.reports_port), "--bind", "127.0.0.1", "--directory", str(platform.artifacts))
     _start(platform, "reports", (sys.executable, "-m", "http.server", *address), platform.environment)
     _await(platform, "reports", platform.reports)

@@ -169,11 +169,13 @@ def rollback(
     It gets the newest ads. The exit status is 0 once the flip has happened: to try again would go back further.
     """
     from mtmd.promote import rollback as rollback_stage
+    from mtmd.report.index.stage import update_index
 
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
     done = rollback_stage.rollback(workspace, reason, model)
     console.print(f"{done.words} (as_of {done.champion.as_of}); {done.check}; {done.ads_words}")
+    update_index(artifacts, preset)
     if keep_ads:
         return
     ads = rollback_stage.republish(workspace, LogSource.of(chosen, logs, workspace.spool), done)
@@ -195,9 +197,22 @@ def reinstate(
     The next run of its day does it.
     """
     from mtmd.registry.registry import Registry
+    from mtmd.report.index.stage import update_index
 
     champion = Registry(_workspace(preset, artifacts).root).reinstate(model, reason)
+    update_index(artifacts, preset)
     console.print(f"{model} may be promoted again by a run of its day; {champion.model_id} is live")
+
+
+@commands.command()
+def index(artifacts: Artifacts = "artifacts") -> None:
+    """Write the index of the report pages again.
+
+    Every run does it by itself, for its own line of models. This command does it for all lines.
+    """
+    from mtmd.report.index.stage import write_index
+
+    console.print(escape(str(write_index(artifacts))))
 
 
 def _workspace(preset: PresetName, artifacts: Artifacts = "artifacts") -> Workspace:

@@ -13,7 +13,7 @@ from mtmd.abtest.stage import Control
 from mtmd.model.build import ModelKind
 from mtmd.report.tables.ab_test import outcome_tables
 from mtmd.train.rivals import compared
-from mtmd_flows import prefect_artifacts, steps
+from mtmd_flows import index, prefect_artifacts, steps
 from mtmd_flows.command import command_of
 from mtmd_flows.parameters import (
     DAYS_AT_ONCE,
@@ -73,6 +73,7 @@ def ab_test(
     champion = steps.champion_beside(plan, trained[0], days)
     tested = steps.ab_test(plan, trained, samples, requests, control, champion)
     prefect_artifacts.ab_test(plan, tested)
+    index.update(artifacts, preset)
     return tested
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from mtmd.errors import ConfigError
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
 from mtmd.promote.stage import RunSummary
-from mtmd_flows import prefect_artifacts, steps
+from mtmd_flows import index, prefect_artifacts, steps
 from mtmd_flows.daily_retrain import daily_retrain
 from mtmd_flows.parameters import Artifacts, Logs, PresetName, WindowDays, a_day, described
 
@@ -62,8 +62,10 @@ def backfill(
         outcomes.append(outcome)
         get_run_logger().info("%s: %s", outcome.as_of, outcome.words)
         prefect_artifacts.backfill(plan, outcomes, artifacts)
+        index.backfill(artifacts, preset, plan, outcomes)
     if not plan.running:
         prefect_artifacts.backfill(plan, outcomes, artifacts)
+        index.backfill(artifacts, preset, plan, outcomes)
     if failed := [str(outcome.as_of) for outcome in outcomes if outcome.state == "failed"]:
         raise RuntimeError(
             f"{len(failed)} of {len(plan.days)} days did not complete: {', '.join(failed)}; see their runs, then "

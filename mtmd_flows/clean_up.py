@@ -11,6 +11,7 @@ from mtmd.jobs import clean_up as clean_up_job
 from mtmd.jobs.clean_up import CleanUp
 from mtmd.report.markdown import clean_up as render
 from mtmd.store.workspace import Workspace
+from mtmd_flows import index
 from mtmd_flows.parameters import Artifacts, PresetName, described
 
 DryRun = Annotated[bool, Field(description="Only publish what would be removed")]
@@ -26,6 +27,7 @@ def clean_up(
     publish(planned, dry_run)
     if not dry_run:
         remove(planned, preset, artifacts)
+        index.update(artifacts, preset)  # without links to what is gone
     return planned
 
 

@@ -11,7 +11,7 @@ from mtmd.promote import stage as promote_stage
 from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.run import RunPlan
 from mtmd.train.rivals import compared, is_due
-from mtmd_flows import prefect_artifacts, steps
+from mtmd_flows import index, prefect_artifacts, steps
 from mtmd_flows.ablation import ablate
 from mtmd_flows.arguments import whole
 from mtmd_flows.command import command_of
@@ -52,6 +52,7 @@ def daily_retrain(
         summary = steps.decide(run, promote, override)
     except Exception as error:
         prefect_artifacts.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
+        index.failure(artifacts, preset, day, error)
         raise
     prefect_artifacts.verdict(run.plan, whole(summary))
     if summary.promoted:

@@ -11,6 +11,7 @@ from prefect.states import Completed
 from mtmd.monitor import stage as monitor_stage
 from mtmd.monitor.health import MonitorReport
 from mtmd.report.markdown import monitor as monitor_render
+from mtmd_flows import index
 from mtmd_flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
 
 BREACH_STATE = "Breach"  # a state that ends a run: the automation crash-zombies waits for these
@@ -28,6 +29,7 @@ def monitor(
     """Look at one day; ends completed, in a state named Breach when something is off, and says so in an event."""
     report = look(as_of or scheduled_day(), preset, logs, artifacts)
     publish(report, preset, artifacts)
+    index.update(artifacts, preset)
     if not report.breaches:
         return Completed(data=report, message=report.words)
     tell(report)

@@ -30,6 +30,7 @@ from mtmd.publish import stage as publish_stage
 from mtmd.publish.stage import Published
 from mtmd.registry.records import Registered
 from mtmd.report import stage as report_stage
+from mtmd.report.index import stage as index_stage
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import sweep
 from mtmd.store.workspace import Workspace
@@ -253,8 +254,11 @@ def publish_ads(planned: RunPlan, held_out: ShardRef) -> Published:
 
 @task(persist_result=False)
 def report(run: DayRun, summary: RunSummary, ablated: Ablation | None = None) -> None:
-    """Write the run's page."""
-    get_run_logger().info("report: %s", report_stage.write_report(run, summary, ablated))
+    """Write the run's page, then the index, which lists the run whether its page could be written or not."""
+    try:
+        get_run_logger().info("report: %s", report_stage.write_report(run, summary, ablated))
+    finally:
+        index_stage.record_decision(run.plan.workspace, run.plan.as_of)
 
 
 @task(persist_result=False, task_run_name="skip {day}")

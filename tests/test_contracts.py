@@ -25,6 +25,8 @@ from deploy import local
 from mtmd.config import Preset, load_preset, preset_names
 from mtmd.extract.stage import PENDING
 from mtmd.logs.contract import table_columns
+from mtmd.report.index.reading import RECORDS
+from mtmd.report.index.stage import PAGE
 from mtmd.serve.catalogue import Catalogue
 from mtmd.store.workspace import Workspace
 from mtmd_flows import ablation
@@ -57,6 +59,7 @@ COMMANDS = (
     "serve",
     "rollback",
     "reinstate",
+    "index",
     "fit-teacher",
 )
 
@@ -250,9 +253,13 @@ def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> Non
         workspace.graphs(key),
         workspace.monitoring / f"date={day}.json",
         workspace.monitoring / "profiles",
+        workspace.failure(day),
+        workspace.backfill(day, day),
         Catalogue(workspace.root).path("<model_id>", ""),
         workspace.root / "champion.json",
         workspace.root / "history.jsonl",
+        workspace.root / PAGE,
+        workspace.root / RECORDS,
     )
     page = (ROOT / "artifacts" / "README.md").read_text()
     listed = [line.rstrip("/") for line in re.findall(r"^  (\S+)", page, re.MULTILINE)]

@@ -50,7 +50,7 @@ class RecordedDecision(BaseModel):
     start: str = ""
 
 
-class _Quality(BaseModel):
+class RecordedQuality(BaseModel):
     """The latest run's validation of a day, as far as it is shown."""
 
     days: tuple[DayValidation, ...]
@@ -121,31 +121,30 @@ def _decided(workspace: Workspace, last: int) -> list[RunLine]:
     return [RunLine.of_decision(path, found) for path, found in known if found is not None]
 
 
+def stopped(path: Path, quality: RecordedQuality) -> RunLine | None:
+    """The run that a day's latest validation stopped; None where it passed."""
+    validations = (*quality.days, *((quality.window,) if quality.window else ()))
+    failures = [result for validation in validations for result in validation.failures]
+    if not failures:
+        return None
+    first = failures[0]
+    return RunLine(
+        as_of=date.fromisoformat(path.stem.partition("=")[2]),
+        at=_written(path),
+        verdict="stopped",
+        model_id=None,
+        rows=None,
+        training_seconds=None,
+        reason=f"{len(failures)} in data suites: {first.table} {first.name}",
+        run=path.name,
+    )
+
+
 def _stopped(workspace: Workspace, last: int) -> list[RunLine]:
     """Days whose latest run ended in validation."""
     paths = sorted((workspace.root / "validation").glob("as_of=*.json"), key=_written, reverse=True)[:last]
-    lines = []
-    for path in paths:
-        quality = read_record(path, _Quality)
-        if quality is None:
-            continue
-        validations = (*quality.days, *((quality.window,) if quality.window else ()))
-        failures = [result for validation in validations for result in validation.failures]
-        if failures:
-            first = failures[0]
-            lines.append(
-                RunLine(
-                    as_of=date.fromisoformat(path.stem.partition("=")[2]),
-                    at=_written(path),
-                    verdict="stopped",
-                    model_id=None,
-                    rows=None,
-                    training_seconds=None,
-                    reason=f"{len(failures)} in data suites: {first.table} {first.name}",
-                    run=path.name,
-                )
-            )
-    return lines
+    known = ((path, read_record(path, RecordedQuality)) for path in paths)
+    return [line for path, found in known if found and (line := stopped(path, found))]
 
 
 def _written(path: Path) -> datetime:

@@ -37,6 +37,14 @@ class Workspace:
     def monitoring(self) -> Path:
         return self.root / "monitoring"
 
+    def failure(self, as_of: date) -> Path:
+        """Why the latest run of a day ended with an error."""
+        return self.root / "failures" / f"as_of={as_of.isoformat()}.json"
+
+    def backfill(self, first: date, last: date) -> Path:
+        """What came of the latest backfill of these days."""
+        return self.root / "backfills" / f"until={last.isoformat()}-from={first.isoformat()}.json"
+
     def trained(self, kind: str, key: str) -> Path:
         return self.root / "trained" / f"{kind}-{key[:16]}"
 

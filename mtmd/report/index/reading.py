@@ -1,0 +1,179 @@
+"""All that is stored of a line, as its index shows it.
+
+`index.json` keeps a small record of each file, with the size and the time of the file. So a file is parsed once, and
+a run stays listed when the clean-up has removed its directory.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from mtmd.config import Frozen
+from mtmd.errors import MtmdError
+from mtmd.registry.history import read_history
+from mtmd.registry.records import Champion, ChampionChange
+from mtmd.registry.registry import Registry
+from mtmd.report.index.records import (
+    ABTestRecord,
+    BackfillRecord,
+    MonitorRecord,
+    Record,
+    RunRecord,
+    day_of,
+)
+from mtmd.report.index.sources import FAILURES, SOURCES
+from mtmd.report.past import origin
+from mtmd.store.outputs import read_record
+
+RECORDS = "index.json"
+DAYS = 400  # what is shown: so many days up to the newest, and so many runs
+_Kind = TypeVar("_Kind", RunRecord, MonitorRecord, BackfillRecord, ABTestRecord)
+_MODEL = re.compile(r"(\d{4})(\d{2})(\d{2})-")
+
+
+class Seen(Frozen):
+    """A stored file, as it was when it was read; no record where it could not be read."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    record: Record | None
+
+
+class KnownRecords(Frozen):
+    """`index.json` of a line."""
+
+    format: Literal[1] = 1
+    seen: tuple[Seen, ...] = ()
+
+
+@dataclass(frozen=True)
+class LineRecords:
+    """One line of models.
+
+    seen        every record, of files that were removed meanwhile too
+    champion    the live model
+    history     every change of the champion, oldest first
+    problem     why the registry could not be read; empty where it was
+    exported    days that a model in the registry is of
+    left_out    days that the preset of the newest run leaves out, and why
+    pages       runs whose page is there
+    """
+
+    name: str
+    seen: tuple[Seen, ...]
+    champion: Champion | None = None
+    history: tuple[ChampionChange, ...] = ()
+    problem: str = ""
+    exported: frozenset[date] = frozenset()
+    left_out: dict[date, str] = field(default_factory=dict)
+    pages: frozenset[str] = frozenset()
+
+    @cached_property
+    def runs(self) -> tuple[RunRecord, ...]:
+        """Runs that ended, the newest day first; of a day the latest run first."""
+        ended = [run for run in self._of(RunRecord) if run.verdict != "validated"]
+        return tuple(sorted(ended, key=lambda run: (run.as_of, run.at, run.run), reverse=True))
+
+    @property
+    def validated(self) -> frozenset[date]:
+        """Days whose suites passed in their latest run."""
+        return frozenset(run.as_of for run in self._of(RunRecord) if run.verdict == "validated")
+
+    @cached_property
+    def monitored(self) -> tuple[MonitorRecord, ...]:
+        """The monitor's days, the newest first."""
+        return tuple(sorted(self._of(MonitorRecord), key=lambda one: one.day, reverse=True))
+
+    @property
+    def backfills(self) -> tuple[BackfillRecord, ...]:
+        """The latest first."""
+        return tuple(sorted(self._of(BackfillRecord), key=lambda one: one.at, reverse=True))
+
+    @property
+    def ab_tests(self) -> tuple[ABTestRecord, ...]:
+        """The newest day first."""
+        return tuple(sorted(self._of(ABTestRecord), key=lambda one: (one.day, one.at), reverse=True))
+
+    @cached_property
+    def newest(self) -> date | None:
+        """The newest day that a run, the monitor or a validation is of."""
+        return max((day_of(one.record) for one in self.seen if one.record), default=None)
+
+    def _of(self, kind: type[_Kind]) -> Iterator[_Kind]:
+        return (one.record for one in self.seen if isinstance(one.record, kind))
+
+
+def read_line(root: Path) -> LineRecords:
+    """Read what is new or changed below a line's directory, and the rest from `index.json`."""
+    stored = read_record(root / RECORDS, KnownRecords) or KnownRecords()
+    seen = _seen(root, {one.path: one for one in stored.seen})
+    champion, history, problem = _registry(root)
+    pages = {path.parent.name for path in root.glob("runs/*/report.html")}
+    line = LineRecords(
+        name=root.name,
+        seen=seen,
+        champion=champion,
+        history=history,
+        problem=problem,
+        exported=frozenset(_exported(root)),
+        pages=frozenset(pages),
+    )
+    return replace(line, left_out=_left_out(root, line))
+
+
+def _seen(root: Path, known: dict[str, Seen]) -> tuple[Seen, ...]:
+    found: dict[str, Seen] = {}
+    for pattern, read in SOURCES.items():
+        for path in sorted(root.glob(pattern)):
+            name = path.relative_to(root).as_posix()
+            try:
+                stat = path.stat()
+                before = known.get(name)
+                if before and (before.size, before.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+                    found[name] = before
+                    continue
+                found[name] = Seen(path=name, size=stat.st_size, mtime_ns=stat.st_mtime_ns, record=read(path))
+            except FileNotFoundError:  # removed a moment ago
+                continue
+    days = [day_of(one.record) for one in (known | found).values() if one.record]
+    oldest = max(days, default=date.max) - timedelta(days=DAYS)
+    gone = {name: one for name, one in known.items() if name not in found and _stays(one, oldest)}
+    return tuple((gone | found).values())
+
+
+def _stays(one: Seen, oldest: date) -> bool:
+    """Whether a removed file stays listed: a failure is removed when its day was decided after all."""
+    failure = one.path.startswith(FAILURES.partition("/")[0])
+    return not failure and one.record is not None and day_of(one.record) > oldest
+
+
+def _registry(root: Path) -> tuple[Champion | None, tuple[ChampionChange, ...], str]:
+    """Read without the registry's lock, so that nothing waits for a page."""
+    try:
+        return Registry(root).champion(), read_history(root / "history.jsonl"), ""
+    except MtmdError as error:
+        return None, (), str(error)
+
+
+def _exported(root: Path) -> Iterator[date]:
+    """Model ids begin with the model's day."""
+    for path in root.glob("models/[!.]*"):
+        if match := _MODEL.match(path.name):
+            try:
+                yield date(*map(int, match.groups()))
+            except ValueError:  # no day of the calendar: not ours
+                continue
+
+
+def _left_out(root: Path, line: LineRecords) -> dict[date, str]:
+    """From the newest run that wrote down its preset."""
+    for run in line.runs:
+        if run.decided and (made_with := origin(root / "runs" / run.run)) is not None:
+            found = made_with.preset.get("left_out")
+            return {date.fromisoformat(day): str(why) for day, why in (found or {}).items()}
+    return {}

@@ -1,0 +1,278 @@
+"""The stored files that the index is made from, and what it takes from each; records of other versions are read, too.
+
+Each reader returns None, after a warning in the log, where a file can't be read.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from math import expm1
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from mtmd.report.index.records import (
+    ABTestRecord,
+    BackfillRecord,
+    Change,
+    GateLine,
+    MonitorRecord,
+    Record,
+    RunRecord,
+    TaskFigures,
+)
+from mtmd.report.past import RecordedDecision, RecordedQuality, RunLine, stopped
+from mtmd.store.outputs import read_record
+
+FAILURES = "failures/as_of=*.json"
+BACKFILLS = "backfills/*.json"
+_ALL = "all"  # surface and product of what is over a task's slices
+_OVER = ("champion", "per_slice")
+_LONGEST = 300  # characters of a text
+
+
+class Failure(BaseModel):
+    """An error that ended a run before it decided."""
+
+    as_of: date
+    words: str
+
+
+class Outcome(BaseModel):
+    """A day of a backfill, as far as it is shown."""
+
+    as_of: date
+    state: str
+    words: str
+
+
+class Backfilled(BaseModel):
+    """What came of a backfill."""
+
+    first: date
+    last: date
+    reprocess: str
+    outcomes: tuple[Outcome, ...]
+
+
+class _Metrics(BaseModel):
+    predictor: str
+    surface: str
+    product: str
+    task: str
+    bucket: int | None
+    rows: int
+    logmae: float | None
+    mean_prediction: float | None
+    mean_teacher: float | None
+    auc: float | None
+
+    @property
+    def calibration(self) -> float | None:
+        if self.mean_prediction is None or not self.mean_teacher:
+            return None
+        return self.mean_prediction / self.mean_teacher
+
+
+class _Comparison(BaseModel):
+    reference: str
+    surface: str
+    product: str
+    task: str
+    bucket: int | None
+    log_ratio: float | None
+
+
+class _Report(BaseModel):
+    candidate: str
+    metrics: tuple[_Metrics, ...]
+    comparisons: tuple[_Comparison, ...]
+
+
+class _Decided(RecordedDecision):
+    """A run's summary with the metrics that its page shows; hand-made and old ones may lack them."""
+
+    report: _Report | None = None
+
+
+class _Finding(BaseModel):
+    judged: bool
+    breach: bool
+    words: str
+
+
+class _Monitored(BaseModel):
+    day: date
+    champion: str | None
+    findings: tuple[_Finding, ...]
+
+
+class _Change(BaseModel):
+    kind: str
+    metric: str
+    change: float | None
+    low: float | None
+    high: float | None
+
+
+class _Pair(BaseModel):
+    control: str
+    treatment: str
+    changes: tuple[_Change, ...]
+
+
+class _Funnel(BaseModel):
+    requests: int
+
+
+class _Tested(BaseModel):
+    day: date
+    control: str
+    samples: int
+    funnel: _Funnel
+    comparisons: tuple[_Pair, ...]
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text that is too long for the index."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def written(path: Path) -> datetime:
+    """When a file was written last."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def _run(path: Path) -> RunRecord | None:
+    found = read_record(path, _Decided)
+    if found is None:
+        return None
+    line = RunLine.of_decision(path.parent, found)
+    return RunRecord(
+        as_of=line.as_of,
+        at=line.at,
+        verdict=line.verdict,
+        run=line.run,
+        model_id=line.model_id,
+        rows=line.rows,
+        training_seconds=line.training_seconds,
+        reason=shortened(line.reason),
+        start=shortened(line.start),
+        live=found.champion,
+        gates=tuple(
+            GateLine(name=gate.name, passed=gate.passed, detail=shortened(gate.detail))
+            for gate in found.verdict.gates
+        ),
+        tasks=_tasks(found.report),
+    )
+
+
+def _tasks(report: _Report | None) -> tuple[TaskFigures, ...]:
+    """The candidate on each task over its slices, in the report's order."""
+    if report is None:
+        return ()
+    over: dict[str, dict[str, float]] = {}
+    for one in report.comparisons:
+        whole = one.surface == _ALL and one.product == _ALL and one.bucket is None
+        if whole and one.reference in _OVER and one.log_ratio is not None:
+            over.setdefault(one.task, {})[one.reference] = -expm1(one.log_ratio)
+    return tuple(
+        TaskFigures(
+            task=own.task,
+            rows=own.rows,
+            logmae=own.logmae,
+            calibration=own.calibration,
+            auc=own.auc,
+            over=over.get(own.task, {}),
+        )
+        for own in report.metrics
+        if own.predictor == report.candidate and own.surface == _ALL and own.product == _ALL
+        if own.bucket is None
+    )
+
+
+def _validation(path: Path) -> RunRecord | None:
+    """A day whose suites stopped it, or let it pass."""
+    content = path.read_bytes()
+    if (
+        b'"failed"' not in content and b'"raised"' not in content
+    ):  # most days: a megabyte that needs no parsing
+        return _validated(path)
+    quality = read_record(path, RecordedQuality)
+    if quality is None:
+        return None
+    line = stopped(path, quality)
+    if line is None:
+        return _validated(path)
+    return RunRecord(as_of=line.as_of, at=line.at, verdict="stopped", reason=shortened(line.reason))
+
+
+def _validated(path: Path) -> RunRecord:
+    day = date.fromisoformat(path.stem.partition("=")[2])
+    return RunRecord(as_of=day, at=written(path), verdict="validated")
+
+
+def _failure(path: Path) -> RunRecord | None:
+    found = read_record(path, Failure)
+    if found is None:
+        return None
+    return RunRecord(as_of=found.as_of, at=written(path), verdict="failed", reason=shortened(found.words))
+
+
+def _monitored(path: Path) -> MonitorRecord | None:
+    found = read_record(path, _Monitored)
+    if found is None:
+        return None
+    breaches = [finding.words for finding in found.findings if finding.breach]
+    return MonitorRecord(
+        day=found.day,
+        champion=found.champion,
+        judged=sum(finding.judged for finding in found.findings),
+        breaches=len(breaches),
+        words=shortened("; ".join(breaches[:3])),
+    )
+
+
+def _backfilled(path: Path) -> BackfillRecord | None:
+    found = read_record(path, Backfilled)
+    if found is None:
+        return None
+    states = [outcome.state for outcome in found.outcomes]
+    return BackfillRecord(
+        first=found.first,
+        last=found.last,
+        reprocess=found.reprocess,
+        at=written(path),
+        states={state: states.count(state) for state in dict.fromkeys(states)},
+        failed={one.as_of: shortened(one.words) for one in found.outcomes if one.state == "failed"},
+    )
+
+
+def _tested(path: Path) -> ABTestRecord | None:
+    found = read_record(path, _Tested)
+    if found is None:
+        return None
+    return ABTestRecord(
+        day=found.day,
+        at=written(path),
+        control=found.control,
+        samples=found.samples,
+        requests=found.funnel.requests,
+        changes=tuple(
+            Change(metric=one.metric, change=one.change, low=one.low, high=one.high)
+            for pair in found.comparisons
+            if (pair.control, pair.treatment) == (found.control, "mtmd")
+            for one in pair.changes
+            if one.kind == _ALL
+        ),
+    )
+
+
+# Files below a line's directory → what reads one of them.
+SOURCES: Mapping[str, Callable[[Path], Record | None]] = {
+    "runs/*/summary.json": _run,
+    "validation/as_of=*.json": _validation,
+    FAILURES: _failure,
+    "monitoring/date=*.json": _monitored,
+    BACKFILLS: _backfilled,
+    "evaluations/*/ab_test.json": _tested,
+}

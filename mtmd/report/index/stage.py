@@ -1,0 +1,128 @@
+"""Write the index of a line, and the list of lines: after every run, and never at the expense of one."""
+
+import logging
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from mtmd.config import Frozen, load_preset
+from mtmd.errors import ConfigError, MtmdError, StorageError, ValidationError
+from mtmd.report.index.reading import RECORDS, KnownRecords, read_line
+from mtmd.report.index.render import LineSummary, render_line, render_lines, summary
+from mtmd.report.index.sources import Failure
+from mtmd.store.files import locked, remove, resolve, write_json, write_text
+from mtmd.store.outputs import read_record
+from mtmd.store.workspace import Workspace
+
+PAGE, _LOCK = "index.html", "index.lock"
+_OF_A_LINE = (
+    "champion.json",
+    "runs",
+    "validation",
+    "monitoring",
+    "failures",
+)  # any of these makes a directory a line
+_log = logging.getLogger(__name__)
+
+
+class KnownLines(Frozen):
+    """`index.json` of an artifacts directory."""
+
+    format: Literal[1] = 1
+    lines: tuple[LineSummary, ...] = ()
+
+
+def update_index(artifacts: str, preset: str) -> None:
+    """Write the index of a preset's line after something was recorded there; a warning in the log where that fails."""
+    unless_it_fails(artifacts, lambda: write_line(Workspace.of(artifacts, load_preset(preset)).root))
+
+
+def record_decision(workspace: Workspace, as_of: date) -> None:
+    """Write the index after a run that decided: an error that ended an earlier run of its day is forgotten."""
+
+    def write() -> None:
+        remove(workspace.failure(as_of))
+        write_line(workspace.root)
+
+    unless_it_fails(workspace.root, write)
+
+
+def record_failure(artifacts: str, preset: str, as_of: date, error: Exception) -> None:
+    """Keep why a run ended before it could decide, and write the index.
+
+    Not kept: data suites that failed, which have a record of their own, and a parameter that was refused, which says
+    nothing of the day. Nothing is written for a line that nothing ran on yet.
+    """
+
+    def write() -> None:
+        workspace = Workspace.of(artifacts, load_preset(preset))
+        if not _is_line(workspace.root):
+            return
+        if not isinstance(error, (ConfigError, ValidationError)):
+            words = str(error) if isinstance(error, MtmdError) else repr(error)
+            failure = Failure(as_of=as_of, words=words)
+            write_json(workspace.failure(as_of), failure.model_dump(mode="json"))
+        write_line(workspace.root)
+
+    unless_it_fails(artifacts, write)
+
+
+def write_index(artifacts: str | Path) -> Path:
+    """Write the index of every line of an artifacts directory, and the list of lines; returns the list's place.
+
+    Raises StorageError where there is no such directory.
+    """
+    place = resolve(artifacts)
+    if not place.is_dir():
+        raise StorageError(
+            f"artifacts {place} must be a directory; name the one that holds the lines of models"
+        )
+    for line in _lines(place):
+        write_line(line)
+    _write_lines(place, None)
+    return place / PAGE
+
+
+def write_line(root: Path) -> None:
+    """Write the index of the line in a directory, and the list of lines; raises what goes wrong.
+
+    Under a lock, so that of two writers the later one has seen the other's records.
+    """
+    with locked(root / _LOCK):
+        line = read_line(root)
+        write_text(root / RECORDS, KnownRecords(seen=line.seen).model_dump_json())
+        write_text(root / PAGE, render_line(line))
+        _write_lines(root.parent, summary(line))
+
+
+def _write_lines(artifacts: Path, own: LineSummary | None) -> None:
+    """The list of lines, with what is new of one; a line without an index yet is listed by its name."""
+    with locked(artifacts / _LOCK):
+        stored = read_record(artifacts / RECORDS, KnownLines) or KnownLines()
+        known = {one.name: one for one in (*stored.lines, *((own,) if own else ()))}
+        lines = tuple(
+            known[root.name].model_copy(update={"page": True})
+            if root.name in known and (root / PAGE).is_file()
+            else LineSummary(name=root.name, page=False)
+            for root in _lines(artifacts)
+        )
+        write_text(artifacts / RECORDS, KnownLines(lines=lines).model_dump_json())
+        write_text(artifacts / PAGE, render_lines(lines))
+
+
+def _lines(artifacts: Path) -> list[Path]:
+    """Directories of lines; folders that hold something else are left alone."""
+    return sorted(path for path in artifacts.iterdir() if _is_line(path))
+
+
+def _is_line(path: Path) -> bool:
+    return any((path / name).exists() for name in _OF_A_LINE)
+
+
+def unless_it_fails(place: str | Path, write: Callable[[], object]) -> None:
+    """Call what writes an index; a warning in the log where it fails, because what a run has done stands."""
+    try:
+        write()
+    except Exception as error:  # noqa: BLE001 - a disk, a record or a template: none of it may end a run
+        _log.warning("the index of %s could not be written: %s; `mtmd index` writes it again", place, error)

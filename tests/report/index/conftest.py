@@ -1,0 +1,169 @@
+"""A line with a record of every kind, written by hand as the stations write them."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtmd.config import Preset
+from mtmd.report.index.reading import LineRecords, Seen
+from mtmd.report.index.records import GateLine, RunRecord, TaskFigures
+from mtmd.store.files import append_line, read_json, write_json, write_text
+from mtmd.store.workspace import Workspace
+from tests.inspect.conftest import Line, build
+
+__all__ = ["build"]
+
+FIRST = date(2026, 1, 21)
+
+
+def day(number: int) -> date:
+    """The first day is day 0."""
+    return FIRST + timedelta(days=number)
+
+
+@dataclass
+class Records(Line):
+    """Writes what the runs of a line leave behind."""
+
+    sequence: int = 0
+
+    @property
+    def root(self) -> Path:
+        return self.workspace.root
+
+    def run(self, number: int, logmae: float = 0.5, *, page: bool = True, **decided: Any) -> str:
+        """A run that decided, with metrics of two tasks; promotes unless a gate failed. Returns its model id."""
+        model = f"{day(number):%Y%m%d}-{number:010x}"
+        path = self.decide(model, day(number), preset={"name": "tiny"}, **decided)
+        summary = read_json(path / "summary.json")
+        time = (path / "summary.json").stat().st_mtime_ns
+        write_json(path / "summary.json", summary | {"report": _report(logmae), "champion": model})
+        os.utime(path / "summary.json", ns=(time, time))
+        if page:
+            write_text(path / "report.html", "<!doctype html><title>a run</title>")
+        if not decided:
+            self.change("promote", model, number)
+        return model
+
+    def change(self, action: str, model: str, number: int, **fields: Any) -> None:
+        """A change of the champion, in the history and in the pointer."""
+        self.sequence += 1
+        change = {
+            "sequence": self.sequence, "action": action, "model_id": model, "as_of": str(day(number)),
+            "previous": None, "reason": "all gates passed", "at": "2026-02-01T03:20:00Z",
+        } | fields  # fmt: skip
+        pointer = {"model_id": model, "as_of": str(day(number)), "sequence": self.sequence, "previous": None}
+        taken = [fields["previous"]] if action == "rollback" else []
+        write_json(self.root / "champion.json", pointer | {"change": change, "rolled_back": taken})
+        append_line(self.root / "history.jsonl", str(change).replace("'", '"').replace("None", "null"))
+
+    def monitor(self, number: int, *breaches: str) -> None:
+        """Three findings that are judged, one that is not, and the breaches."""
+        quiet = [{"judged": True, "breach": False, "words": ""}] * 3 + [
+            {"judged": False, "breach": False, "words": ""}
+        ]
+        found = [*quiet, *({"judged": True, "breach": True, "words": words} for words in breaches)]
+        report = {
+            "line": "tiny",
+            "day": str(day(number)),
+            "champion": "a1",
+            "champion_as_of": None,
+            "findings": found,
+        }
+        write_json(self.workspace.monitoring / f"date={day(number)}.json", report)
+
+    def ab_test(self, number: int) -> None:
+        """The candidate against the baselines in two metrics, and a pair that the index leaves out."""
+        metric = {"kind": "all", "cell": "all", "control": 0.2, "treatment": 0.21, "worse": 0.5}
+        clicks = metric | {"metric": "CTR", "change": 0.05, "low": -0.01, "high": 0.11}
+        hides = metric | {"metric": "HDR", "change": None, "low": None, "high": None}
+        surface = clicks | {"kind": "surface", "cell": "search"}
+        pairs = [("per_slice", "pooled"), ("per_slice", "mtmd")]
+        report = {
+            "day": str(day(number)), "control": "per_slice", "samples": 12, "funnel": {"requests": 4000},
+            "comparisons": [
+                {"control": one, "treatment": other, "changes": [clicks, hides, surface]} for one, other in pairs
+            ],
+        }  # fmt: skip
+        write_json(self.root / "evaluations" / "abcdef" / "ab_test.json", report)
+
+    def every_kind(self) -> "Records":
+        """Days 0 to 8: promoted, rolled back, kept, stopped, failed, trained, validated, left out, missing."""
+        self.run(0)
+        self.run(1, 0.45)
+        self.change("rollback", f"{FIRST:%Y%m%d}-{0:010x}", 0, previous=f"{day(1):%Y%m%d}-{1:010x}")
+        self.run(2, 0.4, failed=("champion",))
+        self.stop(day(3), "has_rows")
+        failure = {"as_of": str(day(4)), "words": "the logs of the day are missing"}
+        write_json(self.root / "failures" / f"as_of={day(4)}.json", failure)
+        self.stop(day(5))  # it passed
+        (self.root / "models" / f"{day(5):%Y%m%d}-0123456789").mkdir(parents=True)
+        self.stop(day(6))
+        run = next((self.root / "runs").glob(f"{day(2)}-*"))
+        origin = read_json(run / "origin.json")
+        left_out = {"left_out": {str(day(7)): "a holiday of the platform"}}
+        write_json(run / "origin.json", origin | {"preset": left_out})
+        self.monitor(0)
+        self.monitor(9, "search × ctr: AUC 0.6", "the champion is old")
+        self.ab_test(2)
+        outcomes = [{"as_of": str(day(n)), "state": s, "words": w} for n, s, w in _BACKFILLED]
+        done = {"first": str(day(0)), "last": str(day(2)), "reprocess": "failed", "outcomes": outcomes}
+        write_json(self.root / "backfills" / f"until={day(2)}-from={day(0)}.json", done)
+        return self
+
+
+_BACKFILLED = ((0, "skipped", "done"), (1, "completed", "promoted"), (2, "failed", "no logs of the day"))
+
+
+def _report(logmae: float) -> dict[str, Any]:
+    """Two tasks over their slices; a slice, a bucket and a rival that the index leaves out."""
+    whole = {
+        "predictor": "mtmd", "surface": "all", "product": "all", "task": "ctr", "bucket": None, "rows": 200,
+        "logmae": logmae, "mean_prediction": 0.03, "mean_teacher": 0.02, "auc": 0.75,
+    }  # fmt: skip
+    others = [whole | one for one in ({"surface": "search"}, {"bucket": 0}, {"predictor": "pooled"})]
+    hides = whole | {"task": "hides", "rows": 20, "logmae": None, "mean_teacher": 0.0, "auc": None}
+    pair = {"reference": "champion", "surface": "all", "product": "all", "task": "ctr", "bucket": None}
+    comparisons = [pair | {"log_ratio": -0.1}, pair | {"reference": "pooled", "log_ratio": -0.2}]
+    return {"candidate": "mtmd", "metrics": [*others, whole, hides], "comparisons": comparisons}
+
+
+def many_runs(count: int) -> LineRecords:
+    """A line of as many days, each with a run of eight gates and five tasks, as long as those of real runs."""
+    words = "none of 18 judged slices is shown worse than the champion by more than 100%; smallest loss that would"
+    gates = tuple(
+        GateLine(name=f"gate {n}", passed=n > 0, detail=f"{words} have been detected: {n}.3% to 154.1%")
+        for n in range(8)
+    )
+    tasks = tuple(
+        TaskFigures(
+            task=f"task_{n}",
+            rows=98_765,
+            logmae=0.5123 + n,
+            calibration=0.9812,
+            auc=0.7634,
+            over={"champion": 0.012},
+        )
+        for n in range(5)
+    )
+    runs = [
+        RunRecord(
+            as_of=day(number), at=datetime(2026, 2, 1, 3, 40, tzinfo=UTC), verdict="kept" if number % 5 else "promoted",
+            run=f"{day(number)}-0123456789-{number:06x}", model_id=f"{day(number):%Y%m%d}-0123456789", rows=4_567_890,
+            training_seconds=754.3, reason="gate 0", live="20260121-0123456789", gates=gates, tasks=tasks,
+        )
+        for number in range(count)
+    ]  # fmt: skip
+    seen = tuple(Seen(path=run.run, size=1, mtime_ns=1, record=run) for run in runs)
+    return LineRecords(name="a-line-of-400-days", seen=seen)
+
+
+@pytest.fixture
+def records(tmp_path: Path, tiny_preset: Preset, build: Callable[..., None]) -> Records:
+    """A line without any record yet."""
+    return Records(Workspace.of(str(tmp_path / "artifacts"), tiny_preset), tiny_preset, build)

@@ -1,0 +1,184 @@
+"""The index in a real browser: served, from a disk, without scripts, and on the screens that it is made for."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.parse import urljoin
+
+import pytest
+from playwright.sync_api import Page
+
+from mtmd.report.index.render import render_line
+from mtmd.report.index.stage import write_index
+from mtmd.store.files import read_json, write_json
+from tests.browser import installed, opened
+from tests.report.index.conftest import Records, day, many_runs
+
+BROWSER = installed()
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
+
+_CUT = """[...document.querySelectorAll('.scroll, td, th, .tiles li, .legend li')]
+  .filter(one => one.scrollWidth > one.clientWidth + 1)
+  .map(one => `${one.scrollWidth} in ${one.clientWidth}: ${one.textContent.slice(0, 80)}`)"""
+# Contrast of each text with what is behind it, as WCAG counts it.
+_FAINT = """(() => {
+  const part = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  const light = (colour) => {
+    const [r, g, b] = colour.match(/[0-9.]+/g).map(Number);
+    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  };
+  const behind = (one) => {
+    for (let at = one; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (colour !== "rgba(0, 0, 0, 0)") return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const own = (one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+  return [...document.querySelectorAll("body *:not(script)")].filter(own).map((one) => {
+    const [dark, bright] = [light(getComputedStyle(one).color), light(behind(one))].sort((a, b) => a - b);
+    return [(bright + 0.05) / (dark + 0.05), one.className || one.tagName, one.textContent.slice(0, 40)];
+  }).filter(([contrast]) => contrast < 4.5);
+})()"""
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Nothing: the test says what matters."""
+
+
+@contextmanager
+def _served(place: Path) -> Iterator[str]:
+    """As `make up` serves the artifacts."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(place))) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def artifacts(records: Records) -> Path:
+    """A line with a record of every kind, and another one with 400 runs and names that are too long for a column."""
+    records.every_kind()
+    _damage(records)
+    place = records.root.parent
+    write_index(place)
+    many = place / "many"
+    many.mkdir()
+    (many / "index.html").write_text(render_line(many_runs(400)))
+    return place
+
+
+def _damage(records: Records) -> None:
+    """Reasons, names and words without a space to break them at."""
+    (run,) = records.root.glob(f"runs/{day(2)}-*/summary.json")
+    summary = read_json(run)
+    summary["verdict"]["gates"][0] |= {"name": "champion" * 9, "detail": "</script>" + "x" * 250}
+    write_json(run, summary | {"start": "goes on from " + "y" * 60})
+    records.monitor(8, "z" * 250)
+
+
+def _shown(page: Page) -> list[str]:
+    return [row.inner_text().split()[0] for row in page.locator("#list tbody th:visible").all()]
+
+
+def test_the_index_works_served_and_from_a_disk(artifacts: Path, tmp_path: Path) -> None:
+    assert BROWSER is not None
+    with opened(BROWSER, tmp_path) as browser, _served(artifacts) as url:
+        page = browser.page
+        page.goto(url)
+        page.get_by_role("link", name="tiny").click()
+        _links_answer(page)
+        _filters(page)
+        _compares(page)
+        _fits(page, url)
+        _is_readable_without_scripts(page, url)
+        assert browser.errors == []
+        assert browser.elsewhere == []
+        page.goto((artifacts / "tiny" / "index.html").as_uri())
+        _filters(page)
+        _compares(page)
+        page.locator("a.cell.promoted").click()
+        assert page.title() == "a run"
+        assert browser.errors == []
+        assert {asked.partition(":")[0] for asked in browser.elsewhere} == {"file"}
+
+
+def _links_answer(page: Page) -> None:
+    links = {urljoin(page.url, str(one.get_attribute("href"))) for one in page.locator("a[href]").all()}
+    assert len(links) > 10
+    for link in links:
+        address, _, place = link.partition("#")
+        assert page.request.get(address).status == 200, link
+        assert not place or page.locator(f"[id='{place}']").count() == 1, link
+
+
+def _filters(page: Page) -> None:
+    days = ["2026-01-25", "2026-01-24", "2026-01-23", "2026-01-22", "2026-01-21"]
+    assert _shown(page) == days
+    search = page.get_by_placeholder("day, model, gate, reason")
+    search.fill("LOGS missing")
+    assert _shown(page) == days[:1]
+    assert page.locator("#shown").inner_text() == "1 of 5 runs"
+    search.fill("")
+    for name in ("promoted", "stopped", "failed"):
+        page.get_by_label(name, exact=True).uncheck()
+    assert _shown(page) == [days[2], days[3]]  # kept, and rolled back
+    for name in ("promoted", "stopped", "failed"):
+        page.get_by_label(name, exact=True).check()
+    assert _shown(page) == days
+
+
+def _compares(page: Page) -> None:
+    panel = page.locator("#side-by-side")
+    assert panel.inner_text() == "Tick two runs in the list above."
+    page.get_by_label("compare the run of 2026-01-21").check()
+    page.get_by_label("compare the run of 2026-01-23").check()
+    page.get_by_role("link", name="side by side", exact=True).click()
+    said = " ".join(panel.inner_text().split())
+    assert "A 2026-01-21 20260121-0000000000 B 2026-01-23 20260123-0000000002" in said
+    assert "verdict promoted kept" in said
+    assert "ctr 0.5000 0.4000 +20.0% 1.500 1.500 0.750 0.750 +9.5% +9.5%" in said
+    assert "hides – – – – – – – – –" in said
+    assert f"✗ fail </script>{'x' * 250}" in said
+    assert "✓ pass what champion saw" in said
+    page.get_by_label("compare the run of 2026-01-22").check()  # a third one takes the place of the first
+    assert "A 2026-01-23" in " ".join(panel.inner_text().split())
+    page.get_by_role("button", name="clear").click()
+    assert panel.inner_text() == "Tick two runs in the list above."
+    assert page.locator("input[name=choose]:checked").count() == 0
+
+
+def _fits(page: Page, url: str) -> None:
+    """Nothing is wider than the screen, cut off, or too faint, also beside two runs side by side."""
+    for name, width, scheme in (
+        ("", 1024, "light"), ("tiny/", 1024, "light"), ("tiny/", 1440, "dark"),
+        ("many/", 1024, "dark"), ("many/", 1440, "light"),
+    ):  # fmt: skip
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.goto(f"{url}{name}index.html")
+        if name:
+            for box in page.locator("input[name=choose]").all()[:2]:
+                box.check()
+        assert page.evaluate("document.documentElement.scrollWidth") == width, name
+        assert page.evaluate(_CUT) == [], (name, width)
+        assert name == "many/" or page.evaluate(_FAINT) == [], (name, scheme)
+
+
+def _is_readable_without_scripts(page: Page, url: str) -> None:
+    browser = page.context.browser
+    assert browser is not None
+    plain = browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(f"{url}tiny/index.html")
+    assert plain.locator("#list tbody tr:visible").count() == 5
+    assert plain.locator(".cell:visible").count() > 10
+    for hidden in ("#search", "#compare", "input", "#chosen", "thead .script"):
+        assert plain.locator(f"{hidden}:visible").count() == 0, hidden

@@ -1,0 +1,78 @@
+"""What the index takes from each stored file."""
+
+from math import expm1
+
+import pytest
+
+from mtmd.report.index.reading import read_line
+from mtmd.report.index.records import RunRecord
+from mtmd.report.index.sources import shortened
+from mtmd.store.files import write_json, write_text
+from tests.report.index.conftest import Records, day
+
+
+def _runs(records: Records) -> dict[str, RunRecord]:
+    return {run.verdict: run for run in read_line(records.root).runs}
+
+
+def test_a_run_has_the_candidates_figures_over_the_slices_of_each_task(records: Records) -> None:
+    records.run(0, 0.45, failed=("champion",))
+    run = _runs(records)["kept"]
+    ctr, hides = run.tasks
+    assert (ctr.task, ctr.rows, ctr.logmae, ctr.auc) == ("ctr", 200, 0.45, 0.75)
+    assert ctr.calibration == pytest.approx(1.5)
+    assert ctr.over == pytest.approx({"champion": -expm1(-0.1)})
+    assert (hides.task, hides.logmae, hides.calibration, hides.over) == ("hides", None, None, {})
+    assert (run.rows, run.training_seconds, run.reason) == (12_345, 61.6, "champion")
+    assert [(gate.name, gate.passed) for gate in run.gates] == [("champion", False), ("parity", True)]
+    assert run.failing == "what champion saw"
+
+
+def test_days_that_ended_before_a_decision_have_their_reasons(records: Records) -> None:
+    runs = _runs(records.every_kind())
+    assert runs["stopped"].reason == "1 in data suites: ads has_rows"
+    assert runs["failed"].reason == "the logs of the day are missing"
+    assert runs["stopped"].as_of == day(3)
+
+
+def test_a_day_that_passed_with_warnings_is_not_stopped(records: Records) -> None:
+    """The word `failed` is in its file, and nothing in it stops a run."""
+    warned = {"table": "ads", "name": "few", "description": "why", "status": "failed", "severity": "warning"}
+    days = [{"day": str(day(0)), "results": [warned], "profile": None}]
+    place = records.workspace.latest_validation(day(0))
+    write_json(place, {"days": days, "window": None, "reused": [], "sources": ["a"]})
+    line = read_line(records.root)
+    assert (line.runs, line.validated) == ((), {day(0)})
+
+
+def test_the_monitor_backfills_and_ab_tests_are_summed_up(records: Records) -> None:
+    line = read_line(records.every_kind().root)
+    breach, quiet = line.monitored
+    assert (breach.judged, breach.breaches) == (5, 2)
+    assert breach.words == "search × ctr: AUC 0.6; the champion is old"
+    assert (quiet.judged, quiet.breaches, quiet.words) == (3, 0, "")
+    (backfill,) = line.backfills
+    assert backfill.states == {"skipped": 1, "completed": 1, "failed": 1}
+    assert backfill.failed == {day(2): "no logs of the day"}
+    (tested,) = line.ab_tests
+    assert (tested.day, tested.control, tested.samples, tested.requests) == (day(2), "per_slice", 12, 4000)
+    assert [(change.metric, change.change) for change in tested.changes] == [("CTR", 0.05), ("HDR", None)]
+
+
+def test_files_that_cannot_be_read_are_left_out_with_a_warning(
+    records: Records, caplog: pytest.LogCaptureFixture
+) -> None:
+    records.every_kind()
+    for pattern in ("runs/*/summary.json", "failures/*", "monitoring/*", "backfills/*", "evaluations/*/*"):
+        for path in records.root.glob(pattern):
+            write_text(path, '{"failed": ')
+    write_text(records.workspace.latest_validation(day(3)), '"failed"')
+    line = read_line(records.root)
+    assert (line.runs, line.monitored, line.backfills, line.ab_tests) == ((), (), (), ())
+    assert line.validated == {day(5), day(6)}
+    assert len(caplog.records) == 9
+
+
+def test_long_texts_are_cut() -> None:
+    assert shortened("a" * 300) == "a" * 300
+    assert shortened("a" * 301) == "a" * 299 + "…"
