@@ -60,8 +60,12 @@ def ablation(
     return ablate(plan, full, chosen, days)
 
 
-def ablate(plan: RunPlan, full: Sequence[Trained], names: Sequence[str], days: Days) -> Ablation:
+def ablate(
+    plan: RunPlan, full: Sequence[Trained], names: Sequence[str], days: Days, page: str | None = None
+) -> Ablation:
     """Train variants with the seeds of the full models, evaluate and publish them. Runs inside a flow.
+
+    `page` is the one of the day's run, if the run has one: the artifact leads there.
 
     A variant that the preset has already, or whose training fails, is reported missing: what a factor is worth
     decides nothing.
@@ -69,7 +73,7 @@ def ablate(plan: RunPlan, full: Sequence[Trained], names: Sequence[str], days: D
     changing, missing = to_train(plan, names)
     trained, failed = train_variants(plan, changing, [model.seed for model in full], list(days.window))
     ablated = steps.ablate(plan, [*full, *trained], days.held_out, [*missing, *failed])
-    prefect_artifacts.ablation(plan, ablated)
+    prefect_artifacts.ablation(plan, ablated, page)
     return ablated
 
 

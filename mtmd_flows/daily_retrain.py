@@ -15,6 +15,7 @@ from mtmd_flows import index, prefect_artifacts, steps
 from mtmd_flows.ablation import ablate
 from mtmd_flows.arguments import whole
 from mtmd_flows.command import command_of
+from mtmd_flows.laps import Laps
 from mtmd_flows.parameters import (
     DAYS_AT_ONCE,
     Ablations,
@@ -46,29 +47,33 @@ def daily_retrain(
     override: Override | None = None,
 ) -> RunSummary:
     """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes, and publish ads."""
-    day = as_of or scheduled_day()
+    day, laps = as_of or scheduled_day(), Laps()
     try:
-        run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts))
+        run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts), laps)
         summary = steps.decide(run, promote, override)
+        laps.done("decide")
     except Exception as error:
         prefect_artifacts.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
         index.failure(artifacts, preset, day, error)
         raise
-    prefect_artifacts.verdict(run.plan, whole(summary))
+    prefect_artifacts.verdict(run.plan, whole(summary), laps.seconds)
     if summary.promoted:
         steps.publish_ads(run.plan, run.days.held_out)
     steps.report(whole(run), whole(summary))
+    prefect_artifacts.link_page(run.plan, whole(summary))
     due = is_due(run.plan.as_of, run.plan.preset.ablations.every_days)
     # Variants are trained anew: so must be what they are compared with.
     if ablations and due and run.candidate.start is None:
         daily = [variant.name for variant in variants().values() if variant.daily]
-        steps.report(whole(run), whole(summary), ablate(run.plan, [run.candidate], daily, run.days))
+        ablated = ablate(run.plan, [run.candidate], daily, run.days, summary.places["report"])
+        steps.report(whole(run), whole(summary), ablated)
     return summary
 
 
-def _until_proved(plan: RunPlan) -> DayRun:
+def _until_proved(plan: RunPlan, laps: Laps) -> DayRun:
     """From logs to all that the gates look at."""
-    quality, days = steps.validated_days(plan)
+    laps.done("plan")
+    quality, days = steps.validated_days(plan, laps)
 
     chosen = steps.choose_start(plan, days.window)
     # Rivals are trained anew, so that the comparison with them gets no easier.
@@ -77,16 +82,21 @@ def _until_proved(plan: RunPlan) -> DayRun:
         steps.train(plan, kind, days.window, start=starts.get(kind)) for kind in compared(plan, KINDS)
     )
     prefect_artifacts.training(plan, trained)
+    laps.done("train")
 
     evaluated = steps.evaluate(plan, trained, days)
     prefect_artifacts.metrics(plan, evaluated)
+    laps.done("evaluate")
     tested = None
     if plan.preset.ab_test.gate:
         tested = steps.ab_test(plan, trained, champion=evaluated.incumbent.compared)
-        prefect_artifacts.ab_test(plan, tested)
+        prefect_artifacts.ab_test(plan, tested, of_a_day=True)
+        laps.done("A/B test")
     exported = steps.export(plan, trained[0], evaluated, days)
+    laps.done("export")
     proofs = steps.prove(plan, exported, trained[0], days.held_out)
     prefect_artifacts.parity(plan, proofs)
+    laps.done("prove")
 
     return DayRun(
         plan=plan,

@@ -1,21 +1,36 @@
 """Flow-run artifacts: what a person reads to decide whether to trust a model. Keys are stable."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TypeVar
 
-from prefect import Task, task
+from prefect import Task, runtime, task
 from prefect.artifacts import create_markdown_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
 from mtmd.abtest.outcome import ABTest
+from mtmd.evaluate.ablation import Ablation
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome
 from mtmd.promote.stage import RunSummary
 from mtmd.report.markdown import backfill as backfill_render
-from mtmd.report.markdown import daily as render
+from mtmd.report.markdown import daily as daily_render
+from mtmd.report.markdown import metrics as metrics_render
+from mtmd.report.markdown import verdict as verdict_render
+from mtmd.report.markdown.report_link import linked, with_link
 from mtmd.report.stage import report_url
 from mtmd.run import RunPlan
+from mtmd.validate.stage import DataQuality
 
 _Result = TypeVar("_Result")
+_SECTIONS = {  # of the run's page, by the key of the artifact that leads there
+    "data-quality": "data",
+    "training": "training",
+    "metrics": "rivals",
+    "ab-test": "ab-test",
+    "parity": "lineage",
+}
 
 
 def _publish(key: str, description: str, markdown: str) -> None:
@@ -23,42 +38,71 @@ def _publish(key: str, description: str, markdown: str) -> None:
 
 
 def _of_stage(key: str, text: Callable[[RunPlan, _Result], str]) -> Task[[RunPlan, _Result], None]:
-    """The task that publishes what a stage of a run returned."""
+    """The task that publishes what a stage of a day's run returned."""
 
     @task(persist_result=False, name=f"publish {key}")
     def publish(planned: RunPlan, result: _Result) -> None:
-        _publish(key, f"as_of {planned.as_of}", text(planned, result))
+        _publish(key, f"as_of {planned.as_of}", with_link(text(planned, result)))
 
     return publish
 
 
-data_quality = _of_stage("data-quality", render.data_quality)  # what the suites said
-training = _of_stage("training", render.training)  # curves and a summary of each training
-metrics = _of_stage("metrics", render.metrics)  # held-out metrics by slice and rank bucket
-parity = _of_stage("parity", render.parity)  # the exported files beside the trained model
-ablation = _of_stage("ablation", render.ablation)  # what each factor contributes (paper Table 6)
+training = _of_stage("training", daily_render.training)  # curves and a summary of each training
+metrics = _of_stage("metrics", metrics_render.metrics)  # held-out metrics by slice and rank bucket
+parity = _of_stage("parity", daily_render.parity)  # the exported files beside the trained model
+
+
+@task(persist_result=False, name="publish data-quality")
+def data_quality(planned: RunPlan, quality: DataQuality, *, of_a_day: bool) -> None:
+    """What the suites said; only a day's run writes a page."""
+    text = daily_render.data_quality(planned, quality)
+    _publish("data-quality", f"as_of {planned.as_of}", with_link(text) if of_a_day else text)
+
+
+@task(persist_result=False, name="publish ablation")
+def ablation(planned: RunPlan, ablated: Ablation, page: str | None = None) -> None:
+    """What each factor contributes (paper Table 6); `page` is the run's, which has a section for it."""
+    text = metrics_render.ablation(planned, ablated)
+    if page is not None:
+        text = with_link(text, page, report_url(planned.artifacts, page), "ablations")
+    _publish("ablation", f"as_of {planned.as_of}", text)
 
 
 @task(persist_result=False, name="publish ab-test")
-def ab_test(planned: RunPlan, tested: ABTest) -> None:
-    """What the model does to cost and engagement (paper Tables 2 to 5)."""
-    _publish("ab-test", f"as_of {planned.as_of}: {tested.words}", render.ab_test(planned, tested))
+def ab_test(planned: RunPlan, tested: ABTest, *, of_a_day: bool = False) -> None:
+    """What the model does to cost and engagement (paper Tables 2 to 5); only a day's run writes a page."""
+    text = metrics_render.ab_test(planned, tested)
+    _publish("ab-test", f"as_of {planned.as_of}: {tested.words}", with_link(text) if of_a_day else text)
 
 
 @task(persist_result=False, name="publish verdict")
-def verdict(planned: RunPlan, summary: RunSummary) -> None:
-    """Promoted, or kept, and why."""
-    _publish(
-        "verdict",
-        f"as_of {planned.as_of}: {summary.words[:200]}",
-        render.verdict(summary, report_url(planned.artifacts, summary.places["report"])),
+def verdict(planned: RunPlan, summary: RunSummary, seconds: Mapping[str, float]) -> None:
+    """Promoted, or kept, and why; `seconds` says how long each stage took."""
+    page = summary.places["report"]
+    text = with_link(
+        verdict_render.verdict(summary, seconds), page, report_url(planned.artifacts, page), "gates"
     )
+    _publish("verdict", f"as_of {planned.as_of}: {summary.words[:200]}", text)
+
+
+@task(persist_result=False, name="link page")
+def link_page(planned: RunPlan, summary: RunSummary) -> None:
+    """Lead the run's artifacts, which are older than its page, to their section of the page."""
+    page, run = summary.places["report"], runtime.flow_run.id
+    url = report_url(planned.artifacts, page)
+    with get_client(sync_client=True) as client:
+        only = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
+        for artifact in client.read_artifacts(artifact_filter=only):
+            section = _SECTIONS.get(artifact.key or "")
+            text = section and linked(f"{artifact.data}", page, url, section)
+            if text:
+                client.update_artifact(artifact.id, ArtifactUpdate(data=text))
 
 
 @task(persist_result=False, name="publish verdict")
 def stopped(as_of: date, words: str, live: str | None) -> None:
     """Why a run ended before it could decide."""
-    _publish("verdict", f"as_of {as_of}: stopped, {words[:200]}", render.stopped(as_of, words, live))
+    _publish("verdict", f"as_of {as_of}: stopped, {words[:200]}", verdict_render.stopped(as_of, words, live))
 
 
 @task(persist_result=False, name="publish backfill-plan")

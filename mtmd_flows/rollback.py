@@ -12,7 +12,7 @@ from mtmd.config import load_preset
 from mtmd.logs.source import LogSource
 from mtmd.promote import rollback as rollback_stage
 from mtmd.promote.rollback import Republished, RolledBack
-from mtmd.report.markdown import daily as render
+from mtmd.report.markdown import verdict as render
 from mtmd.store.workspace import Workspace
 from mtmd_flows import index
 from mtmd_flows.parameters import Artifacts, Logs, PresetName, described

@@ -45,6 +45,7 @@ from mtmd.warmstart import stage as warmstart_stage
 from mtmd.warmstart.stage import ChosenStart
 from mtmd_flows import prefect_artifacts
 from mtmd_flows.arguments import whole
+from mtmd_flows.laps import Laps
 from mtmd_flows.progress import TrainingProgress
 
 
@@ -118,14 +119,19 @@ def extract(planned: RunPlan, day: date, validated: str) -> ShardRef:
     return shard
 
 
-def validated_days(planned: RunPlan) -> tuple[DataQuality, Days]:
-    """Validate the plan's days, show what the suites said, and extract them; runs inside a flow."""
+def validated_days(planned: RunPlan, laps: Laps | None = None) -> tuple[DataQuality, Days]:
+    """Validate the plan's days, show what the suites said, and extract them; runs inside a flow.
+
+    The run of a day, which writes a page, has `laps`.
+    """
+    of_a_day, laps = laps is not None, laps or Laps()
     quality = validate(planned)
-    prefect_artifacts.data_quality(planned, whole(quality))
+    prefect_artifacts.data_quality(planned, whole(quality), of_a_day=of_a_day)
+    laps.done("validate")
     require(whole(quality))
-    return quality, Days.of(
-        extract.map(unmapped(planned), list(planned.all_days), list(quality.sources)).result()
-    )
+    shards = extract.map(unmapped(planned), list(planned.all_days), list(quality.sources)).result()
+    laps.done("extract")
+    return quality, Days.of(shards)
 
 
 @task(persist_result=False)

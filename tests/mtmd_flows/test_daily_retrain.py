@@ -61,7 +61,7 @@ def test_the_run_carries_artifacts_with_stable_keys(first_run: Run) -> None:
     for key in ("data-quality", "training", "metrics", "parity", "verdict"):
         assert str(AS_OF) in found[key], key
     assert first_run.summary.model_id in found["verdict"]
-    assert found["verdict"].startswith("## promoted")
+    assert found["verdict"].startswith("## ✓ promoted\n\nReport page: `")
     assert found["training"].count("data:image/svg+xml;base64,") == 3
     assert {float(found[f"training-progress-{kind}"]) for kind in ("mtmd", "per-slice", "pooled")} == {100.0}
 
@@ -76,6 +76,20 @@ def test_the_run_leaves_a_page_that_its_verdict_links(first_run: Run) -> None:
     index = (first_run.root / "index.html").read_text()
     assert f'<a href="runs/{page.parent.name}/report.html">{AS_OF}</a>' in index
     assert f'href="{LINE}/index.html"' in (first_run.artifacts / "index.html").read_text()
+    for key in ("data-quality", "training", "metrics", "parity", "verdict"):
+        assert f"\n\nReport page: `{page}`\n\n" in first_run.published[key], key
+
+
+def test_the_verdict_says_how_long_the_stages_took(first_run: Run) -> None:
+    found = re.search(r"^Time: (.+): (.+)\.$", first_run.published["verdict"], re.MULTILINE)
+    assert found is not None
+    stages = [stage.split()[0] for stage in found[2].split(", ")]
+    assert [stage for stage in stages if stage in {"validate", "extract", "train", "prove"}] == [
+        "validate",
+        "extract",
+        "train",
+        "prove",
+    ]
 
 
 def test_a_second_run_reuses_everything_and_promotes_nothing_twice(first_run: Run, tmp_path: Path) -> None:
@@ -110,7 +124,7 @@ def test_the_next_day_is_held_against_the_champion_and_says_so(first_run: Run, n
     summary = next_day.summary
     assert summary.verdict.champion == first_run.summary.model_id
     assert "champion" in summary.report.predictors
-    assert f"champion {first_run.summary.model_id}" in next_day.published["metrics"]
+    assert f"champion `{first_run.summary.model_id}`" in next_day.published["metrics"]
     history = next_day.registry.history()
     assert [change.model_id for change in history] == [first_run.summary.model_id, summary.model_id]
     assert history[-1].previous == first_run.summary.model_id
@@ -152,6 +166,7 @@ def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(first_run: 
     artifact = run.published
     assert set(artifact) == {"data-quality", "verdict"}
     assert "**stops the run**" in artifact["data-quality"]
+    assert "Report page: it is written when the run has decided." in artifact["data-quality"]
     assert "Stopped before a decision was recorded" in artifact["verdict"]
     assert re.search(rf"{AS_OF}(.|\n)*request_id(.|\n)*unique", artifact["verdict"])
     assert _contents(artifacts) == before

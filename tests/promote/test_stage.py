@@ -9,7 +9,8 @@ from mtmd.promote.origin import origin
 from mtmd.promote.stage import RunSummary
 from mtmd.registry.records import RunOrigin
 from mtmd.registry.registry import Registry
-from mtmd.report.markdown import daily as render
+from mtmd.report.markdown.metrics import metrics
+from mtmd.report.markdown.verdict import verdict
 from mtmd.run import RunPlan
 from mtmd.store.files import read_json, write_json
 from mtmd.train.trainer import TRAINING_FORMAT
@@ -162,7 +163,7 @@ def test_an_older_candidate_is_not_compared_with_a_newer_champion(next_day: Run,
     (gate,) = (gate for gate in summary.verdict.gates if gate.name == "champion")
     words = f"champion {live} (as_of 2026-01-22) is newer: it trained on this day, so it is not compared"
     assert (gate.passed, gate.detail, gate.slices) == (True, words, ())
-    assert f"; {words}." in render.metrics(done.plan, done.evaluated)
+    assert f"\n- {words}\n" in metrics(done.plan, done.evaluated)
 
 
 def test_a_rerun_of_a_former_champion_says_which_is_live_now(next_day: Run, tmp_path: Path) -> None:
@@ -191,7 +192,7 @@ def test_the_simulated_ab_blocks_where_the_preset_asks_for_it(done: Done) -> Non
     assert done.registry.champion() is None
     assert summary.places["a/b test"] == str(plan.workspace.evaluation(lost.key))
     assert _record(summary).verdict.failed == ("a/b test",)
-    assert "- **a/b test**: **fail**, 1 of 6 metrics" in render.verdict(summary)
+    assert "- ✗ **a/b test**: **fail**, 1 of 6 metrics" in verdict(summary)
     done.decide(plan=plan, tested=lost, override="another funnel")
     reason = "override (another funnel) of failed gates: a/b test"
     assert [change.reason for change in done.registry.history()] == [reason]

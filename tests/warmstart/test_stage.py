@@ -17,7 +17,7 @@ from mtmd.inspect.models import page_of
 from mtmd.inspect.text import show_model
 from mtmd.jobs.backfill import plan_backfill
 from mtmd.registry.records import StartedFrom
-from mtmd.report.markdown import daily as render
+from mtmd.report.markdown.verdict import verdict
 from mtmd.report.stage import write_report
 from mtmd.store.files import read_json, write_json
 from mtmd.train.stage import train, training_key
@@ -57,7 +57,7 @@ def test_the_anchor_is_compared_and_people_read_what_was_started_from(warm_line:
     assert "anchor" not in [gate.name for gate in warm_line.first.verdict.gates]
     assert run.evaluated.anchor == warm_line.first.model_id  # it is the champion too, so it is scored once
     assert "anchor" not in run.evaluated.report.predictors
-    assert second.start in render.verdict(second)
+    assert second.start in verdict(second)
     assert second.start in write_report(run, second).read_text()
     output = io.StringIO()
     show_model(page_of(run.plan.workspace, second.model_id), Console(file=output))

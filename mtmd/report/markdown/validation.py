@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from mtmd.report.markdown.fitting import fitted
+from mtmd.report.tables.evaluation import Column, Table, columns_of
 from mtmd.validate.results import (
     DayValidation,
     ExpectationResult,
@@ -12,22 +14,52 @@ from mtmd.validate.results import (
     casts_told,
 )
 
+_EXCEPTION_COLUMNS: tuple[Column, ...] = (
+    *columns_of("text", ("of", "verdict")),
+    *columns_of("count", Status),
+)
+
 
 def render_markdown(validations: Sequence[DayValidation | WindowValidation]) -> str:
-    """One table row per validation, then each failure and warning: its meaning, counts and sample keys."""
-    lines = [
-        f"## Data quality: {verdict(validations)}",
-        "",
-        "| | verdict | passed | failed | raised | skipped | candidates |",
-        "|---|---|---:|---:|---:|---:|---:|",
-        *map(_row, validations),
-    ]
-    for validation in validations:
+    """How many hold, then only what does not: a row, its meaning, counts and sample keys; then what was skipped."""
+    odd = [v for v in validations if not v.passed or v.warnings]
+    stops = any(not validation.passed for validation in validations)
+    lines = [f"## {'✗' if stops else '✓'} Data quality: {_hold(validations)}", "", *_summary(validations)]
+    if odd:
+        table = Table(title="Exceptions", columns=_EXCEPTION_COLUMNS, rows=tuple(map(_row, odd)))
+        lines += ["", fitted(table)]
+    for validation in odd:
         lines += _details(validation)
     lines += _skipped(validations)
     for casts in casts_told(validations):
         lines += ["", f"Types: {_cell(casts)}."]
     return "\n".join(lines) + "\n"
+
+
+def _hold(validations: Sequence[DayValidation | WindowValidation]) -> str:
+    """`23 of 24 days hold, the window does not, 1 warning`."""
+    days = [validation.passed for validation in validations if isinstance(validation, DayValidation)]
+    windows = [window.passed for window in validations if isinstance(window, WindowValidation)]
+    warnings = sum(len(validation.warnings) for validation in validations)
+    parts = [
+        *([f"{sum(days)} of {len(days)} days hold"] if days else []),
+        *(f"the window {'holds' if holds else 'does not'}" for holds in windows),
+        *([f"{warnings} warning{'s' if warnings > 1 else ''}"] if warnings else []),
+    ]
+    return ", ".join(parts)
+
+
+def _summary(validations: Sequence[DayValidation | WindowValidation]) -> Iterator[str]:
+    """Of all expectations, and of the days' candidates."""
+    count = Counter(result.status for validation in validations for result in validation.results)
+    yield "- expectations: " + ", ".join(f"{count[status]:,} {status}" for status in Status)
+    days = (validation for validation in validations if isinstance(validation, DayValidation))
+    if rows := [_candidates(day) for day in days if day.profile is not None]:
+        yield f"- candidates of a day: {min(rows):,} to {max(rows):,}"
+
+
+def _candidates(day: DayValidation) -> int:
+    return 0 if day.profile is None else sum(domain.candidates for domain in day.profile.domains)
 
 
 def verdict(validations: Sequence[Validation]) -> str:
@@ -38,14 +70,10 @@ def verdict(validations: Sequence[Validation]) -> str:
     return words + (f", {warnings} warning{'s' if warnings > 1 else ''}" if warnings else "")
 
 
-def _row(validation: DayValidation | WindowValidation) -> str:
+def _row(validation: DayValidation | WindowValidation) -> tuple[str | int, ...]:
     count = Counter(result.status for result in validation.results)
-    profile = validation.profile if isinstance(validation, DayValidation) else None
-    candidates = "" if profile is None else f"{sum(d.candidates for d in profile.domains):,}"
-    ending = "ok, with warnings" if validation.warnings else "ok"
-    ending = ending if validation.passed else "**stops the run**"
-    counts = " | ".join(str(count[status]) for status in Status)
-    return f"| {validation.title} | {ending} | {counts} | {candidates} |"
+    verdict = "⚠ warning" if validation.passed else "✗ **stops the run**"
+    return (validation.title, verdict, *(count[status] for status in Status))
 
 
 def _details(validation: DayValidation | WindowValidation) -> Iterator[str]:
@@ -67,12 +95,9 @@ def _details(validation: DayValidation | WindowValidation) -> Iterator[str]:
 
 def _samples(result: ExpectationResult) -> Iterator[str]:
     columns = list(dict.fromkeys(key for sample in result.samples for key in sample))
-    yield f"{result.unexpected:,} unexpected; the first {len(result.samples)}:"
-    yield ""
-    yield "| " + " | ".join(map(_cell, columns)) + " |"
-    yield "|" + "---|" * len(columns)
-    for sample in result.samples:
-        yield "| " + " | ".join(_cell(sample.get(column, "")) for column in columns) + " |"
+    title = f"{result.unexpected:,} unexpected; the first {len(result.samples)}"
+    rows = tuple(tuple(_cell(sample.get(column, "")) for column in columns) for sample in result.samples)
+    yield fitted(Table(title=title, columns=columns_of("text", map(_cell, columns)), rows=rows))
 
 
 def _skipped(validations: Sequence[DayValidation | WindowValidation]) -> Iterator[str]:
@@ -87,5 +112,5 @@ def _skipped(validations: Sequence[DayValidation | WindowValidation]) -> Iterato
 
 
 def _cell(text: str) -> str:
-    """Text that can't end a table cell or start markup."""
-    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    """Text that can't start markup; a table escapes what would end its cells."""
+    return text.replace("\n", " ").replace("<", "&lt;")

@@ -1,0 +1,165 @@
+"""What people read of an evaluation, an ablation and a simulated A/B test: words first, then tables."""
+
+from collections.abc import Iterator, Sequence
+
+from mtmd.abtest.outcome import ABTest
+from mtmd.config import variants
+from mtmd.evaluate.ablation import Ablation
+from mtmd.evaluate.report import EVERYTHING, EvaluationReport
+from mtmd.evaluate.stage import Evaluated
+from mtmd.registry.incumbent import Incumbent
+from mtmd.report.markdown.daily import head
+from mtmd.report.markdown.fitting import fitted
+from mtmd.report.page.charts import enumerated
+from mtmd.report.standing import rival_name, rivals_of, standing
+from mtmd.report.tables.ab_test import outcome_tables
+from mtmd.report.tables.ablation import contributions, factor_table
+from mtmd.report.tables.buckets import bucket_table, gain_of, rivals_by_bucket
+from mtmd.report.tables.evaluation import (
+    SLICE_COLUMNS,
+    Cell,
+    Column,
+    Table,
+    action_table,
+    cold_table,
+    columns_of,
+    explored_table,
+    improvement_table,
+    logmae_table,
+)
+from mtmd.report.tables.replay import replay_table, replay_words
+from mtmd.run import RunPlan
+
+
+def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
+    """Where the candidate stands, where it is behind; then slices, rank buckets, new values, actions and cuts."""
+    report, replay = evaluated.report, evaluated.replay
+    rivals = rivals_of(report)
+    whole = [logmae_table(report), rivals_by_bucket(report)]
+    tables = [
+        *((improvement_table(report, rival), 2) for rival in rivals),
+        *((bucket_table(report, rival), 1) for rival in rivals),
+        (cold_table(report), 2),
+        *([(explored_table(report), 2)] if report.explored else []),
+        (action_table(report), len(SLICE_COLUMNS)),
+        (replay_table(replay), 1),
+    ]
+    return "\n".join(
+        [
+            f"## Metrics of {report.candidate.upper()} on {report.as_of}",
+            "",
+            head(plan),
+            "",
+            f"- {_against(evaluated.incumbent)}",
+            *(
+                f"- against the {rival_name(report, rival)}: {standing(report, rival).words}"
+                for rival in rivals
+            ),
+            "",
+            *_behind(report, rivals),
+            fitted(whole[1]),
+            fitted(whole[0], len(SLICE_COLUMNS)),
+            *(fitted(table, keys) for table, keys in tables),
+            replay_words(replay),
+            "",
+        ]
+    )
+
+
+def by_task(report: EvaluationReport) -> Table:
+    """LogMAE of each task over its slices."""
+    table = logmae_table(report)
+    return table.model_copy(update={"rows": table.rows[len(report.slices) :]})
+
+
+def _behind(report: EvaluationReport, rivals: Sequence[str]) -> Iterator[str]:
+    """Slices where the interval and the noise of another seed leave no doubt, worst first."""
+    found: list[tuple[float, tuple[Cell, ...]]] = []
+    for rival in rivals:
+        for where in report.slices:
+            gain = gain_of(report, rival, where, None)
+            if gain is None or gain.high is None or gain.high >= 0 or -gain.value < report.seed_noise:
+                continue
+            found.append((gain.value, (*where, rival_name(report, rival), gain)))
+    if not found:
+        yield from ("✓ In no slice is the candidate clearly behind a rival.", "")
+        return
+    table = Table(
+        title=f"✗ Slices where {report.candidate} is clearly behind a rival, by LogMAE",
+        columns=(
+            *SLICE_COLUMNS,
+            *columns_of("text", ("rival",)),
+            Column(name="difference", kind="estimate"),
+        ),
+        rows=tuple(row for _, row in sorted(found, key=lambda one: one[0])),
+    )
+    yield fitted(table, len(SLICE_COLUMNS))
+
+
+def _against(opponent: Incumbent) -> str:
+    if opponent.left_out:
+        return opponent.left_out
+    if opponent.model_id is None:
+        return "no champion to compare with"
+    displaced = ", which it displaced" if opponent.promotion is not None else ""
+    return f"champion `{opponent.model_id}`{displaced}"
+
+
+def ablation(plan: RunPlan, ablated: Ablation) -> str:
+    """What helps and what hurts; then the paper's Table 6 over all tasks and for each."""
+    reports = ablated.reports
+    tasks = [EVERYTHING, *reports[0].aggregates]
+    tables = [fitted(factor_table(reports, variants().values(), where)) for where in tasks]
+    seeds = f"seeds {', '.join(map(str, ablated.seeds))}"
+    failed = [f"- ✗ Not compared: {why}" for why in ablated.missing]
+    return "\n".join(
+        [
+            f"## Ablation on {plan.as_of}",
+            "",
+            f"{head(plan)}. {seeds.capitalize()}; positive = the model is better with the factor.",
+            "",
+            *_factors(reports),
+            *failed,
+            "",
+            *tables,
+        ]
+    )
+
+
+def _factors(reports: Sequence[EvaluationReport]) -> Iterator[str]:
+    """Which factors help, hurt, or are within noise over all rows of all tasks."""
+    whole = [one for one in contributions(reports, variants().values()) if one.bucket is None]
+    clear = [one for one in whole if one.clear and one.improvement is not None]
+    helps = [one.factor for one in clear if one.improvement is not None and one.improvement.value > 0]
+    hurts = [one.factor for one in clear if one.factor not in helps]
+    noise = [one.factor for one in whole if one not in clear]
+    for words, factors in (("✓ helps", helps), ("✗ hurts", hurts), ("○ within noise", noise)):
+        if factors:
+            yield f"- {words}: {enumerated(factors)}"
+
+
+def ab_test(plan: RunPlan, tested: ABTest) -> str:
+    """In words; then the paper's Tables 2 to 4, 5 where it is there, what bounds them, and how the arms stood."""
+    funnel = tested.funnel
+    arms = Table(
+        title="What each ranker had",
+        columns=(
+            *columns_of("text", ("lightweight ranker",)),
+            Column(name="of the budgets spent", kind="share"),
+            Column(name="impressions per request"),
+        ),
+        rows=tuple((name, used, tested.impressions[name]) for name, used in tested.used.items()),
+    )
+    return "\n".join(
+        [
+            f"## Simulated A/B test on {tested.day}",
+            "",
+            tested.words,
+            "",
+            f"{head(plan)}; {tested.samples} samples of {funnel.requests:,} requests of {tested.day}; relative "
+            "changes, paired, with 95 % intervals over samples; lower is better for CPC and HDR.",
+            "",
+            *map(fitted, outcome_tables(tested)),
+            fitted(arms),
+        ]
+    )
