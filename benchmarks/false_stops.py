@@ -194,7 +194,7 @@ def _scale(tasks: Sequence[str] | None) -> Callable[[Platform, Path, date], None
         scaled = tasks or platform.preset.domains.task_names
         scores = ", ".join(f"{task} = least({SCALED} * {task}, 0.999)" for task in scaled)
         requests, ads = (_rows(day_directory(logs, table, day)) for table in ("requests", "ads"))
-        _update(
+        update_day(
             day_directory(logs, "candidates", day),
             f"update t set {scores} where "
             f"request_id in (select request_id from {requests} where surface = '{domain.surface}') "
@@ -213,14 +213,14 @@ def _deliver_yesterday_again(platform: Platform, logs: Path, day: date) -> None:
 
 def _drop_a_join(platform: Platform, logs: Path, day: date) -> None:
     surface = platform.preset.domains.surfaces[-1]
-    _update(
+    update_day(
         day_directory(logs, "requests", day),
         f"update t set user_ctr_30d = null where surface = '{surface}'",
     )
 
 
 def _recode(platform: Platform, logs: Path, day: date) -> None:
-    _update(day_directory(logs, "requests", day), "update t set device = 'new-' || device")
+    update_day(day_directory(logs, "requests", day), "update t set device = 'new-' || device")
 
 
 FAULTS = (
@@ -236,7 +236,7 @@ def _rows(folder: Path) -> str:
     return f"read_parquet('{folder}/*.parquet', hive_partitioning = false)"
 
 
-def _update(folder: Path, statement: str) -> None:
+def update_day(folder: Path, statement: str) -> None:
     """Change a day's table, named `t`, with SQL; it is one file then."""
     with duckdb.connect() as connection:
         connection.execute(f"create table t as from {_rows(folder)}")

@@ -34,6 +34,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.overhead --as-of 2026-01-25": "tests/benchmarks/test_overhead.py",
     ".venv/bin/python -m benchmarks.extraction": "tests/benchmarks/test_extraction.py",
     ".venv/bin/python -m benchmarks.false_stops": "tests/benchmarks/test_false_stops.py",
+    ".venv/bin/python -m benchmarks.quiet_monitor": "tests/benchmarks/test_quiet_monitor.py",
     ".venv/bin/python -m benchmarks.fitted_teacher": "tests/benchmarks/test_fitted_teacher.py",
     ".venv/bin/python -m benchmarks.seeds --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_seeds.py",
     ".venv/bin/python -m benchmarks.seeds --preset kuairand --as-of 2022-04-30 --threads 1": "likewise",

@@ -1,28 +1,28 @@
 """Watch a day before it is trained on: the champion's figures on it, its features, and whether it is there at all."""
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Literal
 
-from mtmd.config import Declarations, EvaluationConfig, load_preset
+from mtmd.config import Declarations, Preset, load_preset
 from mtmd.errors import LogsError
-from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import score_shard
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
-from mtmd.monitor.health import Finding, MonitorReport, drift_findings, freshness_findings, score_findings
+from mtmd.monitor.day_logs import drift_findings, freshness_findings
+from mtmd.monitor.figures import score_findings
+from mtmd.monitor.health import Finding, MonitorReport, threshold_finding
 from mtmd.monitor.profiles import FeatureShift, feature_shifts, profile_features
+from mtmd.monitor.sampling import DayFigures, day_figures
 from mtmd.registry.registry import Registry
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import read_json, write_json
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
-
-# Figures alone: there is no rival to compare with.
-_FIGURES = EvaluationConfig(interval_buckets=0, resamples=100)
 
 
 def monitor(
@@ -35,8 +35,7 @@ def monitor(
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
     source = LogSource.of(chosen, logs, workspace.spool)
-    registry = Registry(workspace.root)
-    champion = registry.champion()
+    champion = Registry(workspace.root).champion()
     findings: list[Finding] = []
     try:
         days = source.available_days()
@@ -44,20 +43,10 @@ def monitor(
         findings += freshness_findings(day, newest, champion.as_of if champion else None, chosen.monitor)
         if champion is not None and day in days:
             source.refresh(day)
-            scorer = Scorer.load(registry.verify(champion.model_id))
-            figures = _FIGURES.model_copy(update={"rows": chosen.evaluation.rows})
-            now = _evaluated(scorer, workspace, source, day, figures)
-            then = read_json(registry.path(champion.model_id) / "metrics.json")
-            findings += score_findings(now, EvaluationReport.model_validate(then), chosen.monitor)
-            trained = [
-                one for one in registry.manifest(champion.model_id).window if one in days and one != day
-            ]
-            if trained:
-                shifts = _shifts(scorer.info.declarations, workspace, source, trained, day)
-                findings += drift_findings(shifts, day, chosen.monitor)
+            findings += _compared(day, chosen, workspace, source, champion.model_id, days)
     except LogsError as error:
         words = f"the logs of {day} can't be used: {error}"
-        findings.append(Finding.of("freshness", "logs", None, None, off=True, words=words))
+        findings.append(threshold_finding("freshness", "logs", None, None, off=True, words=words))
     report = MonitorReport(
         line=chosen.name,
         day=day,
@@ -72,9 +61,14 @@ def monitor(
 def monitored(preset: str, day: date, *, artifacts: str = "artifacts") -> list[MonitorReport]:
     """The reports of a day and of the days before it, oldest first: as many as the preset's trend has."""
     chosen = load_preset(preset)
-    found = sorted(Workspace.of(artifacts, chosen).monitoring.glob("date=*.json"))
-    until = [path for path in found if path.stem <= f"date={day.isoformat()}"]
-    reports = (read_record(path, MonitorReport) for path in until[-chosen.monitor.trend_days - 1 :])
+    return _kept(Workspace.of(artifacts, chosen), day, chosen.monitor.trend_days + 1)
+
+
+def _kept(workspace: Workspace, until: date, most: int) -> list[MonitorReport]:
+    """The last reports up to a day, and this one's, too; oldest first."""
+    found = sorted(workspace.monitoring.glob("date=*.json"))
+    paths = [path for path in found if path.stem <= f"date={until.isoformat()}"]
+    reports = (read_record(path, MonitorReport) for path in paths[-most:])
     return [report for report in reports if report is not None]
 
 
@@ -82,15 +76,36 @@ def _record(workspace: Workspace, day: date) -> Path:
     return workspace.monitoring / f"date={day.isoformat()}.json"
 
 
-def _evaluated(
-    scorer: Scorer, workspace: Workspace, source: LogSource, day: date, config: EvaluationConfig
-) -> EvaluationReport:
+def _compared(
+    day: date,
+    preset: Preset,
+    workspace: Workspace,
+    source: LogSource,
+    model_id: str,
+    days: Collection[date],
+) -> Iterator[Finding]:
+    """The champion's figures against its promotion's, and the day's features against its training days'."""
+    registry = Registry(workspace.root)
+    scorer = Scorer.load(registry.verify(model_id))
+    now = _figures(scorer, workspace, source, day, preset.evaluation.rows)
+    promotion = EvaluationReport.model_validate(read_json(registry.path(model_id) / "metrics.json"))
+    earlier = _kept(workspace, day - timedelta(days=1), preset.monitor.trend_days)
+    yield from score_findings(now, promotion, earlier, preset.monitor)
+    trained = [one for one in registry.manifest(model_id).window if one in days and one != day]
+    if trained:
+        shifts = _shifts(scorer.info.declarations, workspace, source, trained, day)
+        yield from drift_findings(shifts, day, promotion.as_of, preset.monitor)
+
+
+def _figures(
+    scorer: Scorer, workspace: Workspace, source: LogSource, day: date, rows: Literal["all", "chosen"]
+) -> DayFigures:
     """The champion reads the day as its own declarations say; columns that are newer than it are ignored."""
     declarations = scorer.info.declarations
     ref = extract_day(source, day, declarations, workspace.shards, ignore_undeclared=True)
     shard = open_shard(Path(ref.path))
-    predictions = {"mtmd": score_shard(scorer, shard)}
-    return evaluate_predictors(day, declarations, HeldOutDay.of(shard, declarations), predictions, config)
+    held_out = HeldOutDay.of(shard, declarations)
+    return day_figures(day, declarations, held_out, score_shard(scorer, shard), rows)
 
 
 def _shifts(

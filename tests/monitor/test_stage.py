@@ -37,7 +37,7 @@ def _planted(run: Run, folder: Path, table: str, column: str) -> Path:
 def test_a_day_is_scored_compared_and_kept(first_run: Run, artifacts: Path) -> None:
     report = _look(first_run, artifacts)
     assert (report.day, report.champion) == (NEXT, first_run.summary.model_id)
-    assert report.words == "all is well"
+    assert report.words == "all is well; 106 of 134 numbers not judged (too little data)"  # 80 requests a day
     slices = 15 + 3
     assert [len(report.of(s)) for s in ("logmae", "calibration", "auc", "score shift")] == [slices] * 4
     assert {one.where for one in report.of("feature drift")} >= {"country × search", "price × shopping"}
@@ -49,8 +49,22 @@ def test_a_day_is_scored_compared_and_kept(first_run: Run, artifacts: Path) -> N
     assert monitored(TINY, report.day, artifacts=str(artifacts)) == [report]
     text = render(later, trend)
     assert f"## {later.day}: all is well" in text
-    assert "| all × all × ctr | (" in text or "| all × all × ctr | 0" in text
+    assert "| all × all × ctr | (" in text
+    assert "| logmae | 18 of 18 | home_feed × standard × ctr: " in text
     assert "data:image/svg+xml;base64," in text
+
+
+def test_what_the_day_before_suspected_is_remembered(first_run: Run, artifacts: Path) -> None:
+    report = _look(first_run, artifacts)
+    place = report.of("logmae")[-1]
+    suspicion = place.model_copy(update={"reference": 0.123, "reference_day": AS_OF, "suspected": True})
+    findings = tuple(suspicion if one == place else one for one in report.findings)
+    before = report.model_copy(update={"day": AS_OF, "findings": findings})
+    record = artifacts / LINE / "monitoring" / f"date={AS_OF}.json"
+    record.write_text(before.model_dump_json())
+    assert _look(first_run, artifacts).of("logmae")[-1].reference == 0.123
+    assert "- suspected, logmae: " in render(before, [before])
+    assert before.verdict == "1 suspicion"
 
 
 def test_a_planted_drift_is_a_breach_that_names_the_feature(

@@ -31,7 +31,10 @@ def _breaches(server: str) -> list[dict[str, Any]]:
 def test_a_quiet_day_completes_with_an_artifact(first_run: Run, tmp_path: Path) -> None:
     artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
     state = _monitor(first_run, artifacts)
-    assert (state.name, state.message) == ("Completed", "all is well")
+    assert (state.name, state.message) == (
+        "Completed",
+        "all is well; 106 of 134 numbers not judged (too little data)",
+    )
     found = published(state.state_details.flow_run_id)
     assert set(found) == {"monitor"}
     assert f"## {NEXT}: all is well" in found["monitor"]

@@ -9,7 +9,6 @@ from mtmd.errors import ReportError
 from mtmd.extract.shards import open_shard
 from mtmd.promote.stage import RunSummary
 from mtmd.report import stage as report_stage
-from mtmd.report.markdown import daily as render
 from mtmd.report.values import value_changes
 from mtmd.store.files import read_json
 from tests.daily import Done, run_stages

@@ -13,15 +13,17 @@ _SLICE_SIGNALS: tuple[Signal, ...] = ("logmae", "calibration", "auc", "score shi
 def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> str:
     """Markdown of one day; `trend` has the days before it too, oldest first."""
     lines = [
-        f"## {report.day}: {'all is well' if not report.breaches else f'{len(report.breaches)} breaches'}",
+        f"## {report.day}: {report.verdict}",
         "",
         f"champion `{report.champion}`, as_of {report.champion_as_of}",
         "",
         *(f"- **{finding.signal}**: {finding.words}" for finding in report.breaches),
+        *(f"- suspected, {finding.signal}: {finding.words}" for finding in report.suspicions),
         "",
         _freshness(report).markdown(),
         _slices(report).markdown(),
         _drift(report).markdown(),
+        _unjudged(report).markdown() if report.unjudged else "",
         _trend(trend),
     ]
     return "\n".join(lines)
@@ -49,12 +51,12 @@ def _slices(report: MonitorReport) -> Table:
             (
                 where,
                 *(_pair(finding) for finding in cells),
-                ", ".join(finding.signal for finding in cells if finding.breach),
+                ", ".join(f"{_mark(finding)} {finding.signal}" for finding in cells if _is_odd(finding)),
             )
         )
     return Table(
         title="The champion on the day ← at its promotion (in brackets: too little data to judge)",
-        columns=columns_of("text", ("slice", "LogMAE", "calibration", "AUC", "mean prediction", "breach")),
+        columns=columns_of("text", ("slice", "LogMAE", "calibration", "AUC", "mean prediction", "verdict")),
         rows=tuple(rows),
     )
 
@@ -76,6 +78,20 @@ def _drift(report: MonitorReport) -> Table:
     )
 
 
+def _unjudged(report: MonitorReport) -> Table:
+    """How many numbers of a kind have too little data, and what is missing for one of them."""
+    rows = []
+    for signal in dict.fromkeys(finding.signal for finding in report.unjudged):
+        without = [finding for finding in report.of(signal) if not finding.judged]
+        counts = f"{len(without)} of {len(report.of(signal))}"
+        rows.append((signal, counts, f"{without[0].where}: {without[0].words}"))
+    return Table(
+        title="Not judged: too little data",
+        columns=columns_of("text", ("what", "not judged", "such as")),
+        rows=tuple(rows),
+    )
+
+
 def _trend(trend: Sequence[MonitorReport]) -> str:
     """LogMAE over each task's slices, day by day; days without figures are left out."""
     series: dict[str, list[float]] = {}
@@ -92,7 +108,13 @@ def _trend(trend: Sequence[MonitorReport]) -> str:
 def _mark(finding: Finding) -> str:
     if finding.breach:
         return "**breach**"
+    if finding.suspected:
+        return "suspected"
     return "ok" if finding.judged else "too few rows"
+
+
+def _is_odd(finding: Finding) -> bool:
+    return finding.breach or finding.suspected
 
 
 def _pair(finding: Finding) -> str:

@@ -1,0 +1,176 @@
+"""When a figure of the champion is suspected, when it is a breach, and when the monitor keeps quiet."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import pytest
+
+from mtmd.config import MonitorConfig
+from mtmd.evaluate.report import EvaluationReport, SliceMetrics
+from mtmd.monitor.figures import score_findings
+from mtmd.monitor.health import Finding, MonitorReport
+from mtmd.monitor.sampling import DayFigures, SamplingErrors
+
+DAY = date(2026, 1, 10)
+ONE = timedelta(days=1)
+CONFIG = MonitorConfig()
+SMALL = SamplingErrors(logmae=0.01, calibration=0.01, prediction=0.01, auc=0.005)
+WIDE = SamplingErrors(logmae=0.2, calibration=0.2, prediction=0.2, auc=0.1)
+
+
+def metrics(day: date = DAY, **changed: object) -> EvaluationReport:
+    given: dict[str, object] = {
+        "predictor": "mtmd", "surface": "search", "product": "standard", "task": "ctr", "bucket": None,
+        "rows": 5000, "requests": 400, "logmae": 0.4, "kl": 0.01, "mae": 0.01, "bce": 0.2,
+        "mean_prediction": 0.05, "mean_teacher": 0.05, "impressions": 2000, "positives": 200, "auc": 0.7,
+        "log_loss": 0.2, "calibration": 1.0,
+    }  # fmt: skip
+    one = SliceMetrics.model_validate(given | changed)
+    return EvaluationReport(
+        as_of=day,
+        candidate="mtmd",
+        predictors=("mtmd",),
+        buckets=2,
+        metrics=(one,),
+        comparisons=(),
+        confidence=0.95,
+    )
+
+
+def findings(
+    now: EvaluationReport, errors: SamplingErrors = SMALL, earlier: Sequence[MonitorReport] = ()
+) -> list[Finding]:
+    (where,) = now.slices
+    return list(score_findings(DayFigures(now, {where: errors}), metrics(DAY - ONE), earlier, CONFIG))
+
+
+def words(found: Sequence[Finding], *, breach: bool) -> dict[str, str]:
+    return {one.signal: one.words for one in found if one.suspected and one.breach is breach}
+
+
+def test_a_day_like_the_promotions_is_quiet() -> None:
+    for now in (metrics(), metrics(logmae=0.43, auc=0.66, mean_prediction=0.056)):
+        assert [(one.judged, one.suspected, one.breach, one.words) for one in findings(now)] == [
+            (True, False, False, "")
+        ] * 4
+
+
+@pytest.mark.parametrize(
+    ("changed", "signal", "said"),
+    [
+        # ±: 1.96 · √(0.01² · 2 + (ln 1.1 / 3)²) = 0.0681, which is 7 %
+        ({"logmae": 0.51}, "logmae",
+         "search × standard × ctr: LogMAE 0.51 against 0.4 at promotion (+27%, by chance ±7%), beyond doubt"),
+        ({"mean_prediction": 0.0665}, "calibration", "mean teacher 1.33 against 1 at promotion (+33%"),
+        ({"mean_prediction": 0.0375}, "calibration", "mean teacher 0.75 against 1 at promotion (-25%"),
+        ({"auc": 0.6}, "auc", "AUC 0.6 against 0.7 at promotion (-0.100, by chance ±0.035), beyond doubt"),
+        ({"mean_prediction": 0.09, "mean_teacher": 0.09}, "score shift",
+         "mean prediction 0.09 against 0.05 at promotion (+80%, by chance ±31%; the teacher's +80%), beyond doubt"),
+    ],
+)  # fmt: skip
+def test_a_figure_that_moved_beyond_doubt_is_a_breach(
+    changed: dict[str, float], signal: str, said: str
+) -> None:
+    found = words(findings(metrics(**changed)), breach=True)
+    assert set(found) == {signal}
+    assert said in found[signal]
+
+
+def test_what_is_better_is_no_breach() -> None:
+    assert words(findings(metrics(logmae=0.2, auc=0.9)), breach=True) == {}
+
+
+def test_the_same_change_among_fewer_requests_is_noise() -> None:
+    now = metrics(logmae=0.51, auc=0.6, mean_prediction=0.09)
+    assert [one.signal for one in findings(now) if one.breach] == [
+        "logmae",
+        "calibration",
+        "auc",
+        "score shift",
+    ]
+    assert [one.signal for one in findings(now, WIDE) if one.suspected] == []
+
+
+def test_a_change_below_the_least_is_no_breach_however_sure_it_is() -> None:
+    narrow = [day_report(number, findings(metrics())) for number in range(9)]
+    now = metrics(logmae=0.4 * 1.099, auc=0.651, mean_prediction=0.05 * 1.149)
+    assert words(findings(now, SMALL, narrow), breach=True) == {}
+
+
+def test_chances_are_corrected_over_the_day() -> None:
+    (logmae, *_) = findings(metrics(logmae=0.46))
+    noise = (0.01**2 * 2 + (0.0953102 / 3) ** 2) ** 0.5
+    assert logmae.noise == pytest.approx(noise)
+    assert logmae.change == pytest.approx(0.139762)
+    assert logmae.p == pytest.approx(4 * 2.9e-5, rel=0.1)  # z = 4.02, and the day has four figures
+
+
+def day_report(days_before: int, found: Sequence[Finding]) -> MonitorReport:
+    day = DAY - timedelta(days=days_before)
+    return MonitorReport(line="x", day=day, champion="a", champion_as_of=day, findings=tuple(found))
+
+
+SOME = SamplingErrors(logmae=0.02, calibration=0.02, prediction=0.02, auc=0.02)
+WORSE = {
+    "logmae": 0.4 * 1.14
+}  # 3.1 standard deviations of one day, 2.5 of two: p = 0.004 and 0.03 of four figures
+
+
+def test_a_suspicion_is_a_breach_on_the_second_day_alone() -> None:
+    found = findings(metrics(**WORSE), SOME)
+    assert words(found, breach=True) == {}
+    assert words(found, breach=False) == {
+        "logmae": "search × standard × ctr: LogMAE 0.456 against 0.4 at promotion (+14%, by chance ±9%), "
+        "a breach if the next day has it too"
+    }
+    second = words(findings(metrics(**WORSE), SOME, [day_report(1, found)]), breach=True)
+    assert second["logmae"].endswith(", for the second day")
+    assert words(findings(metrics(), SOME, [day_report(1, found)]), breach=True) == {}
+    assert words(findings(metrics(**WORSE), SOME, [day_report(2, found)]), breach=True) == {}  # not in a row
+
+
+def test_a_suspicion_outlives_a_promotion_on_the_suspected_day() -> None:
+    """The new champion's promotion has the fault in it: against that nothing changed."""
+    found = findings(metrics(**WORSE), SOME)
+    (where,) = metrics().slices
+    now, promotion = DayFigures(metrics(**WORSE), {where: SOME}), metrics(DAY - ONE, **WORSE)
+    assert not any(one.suspected for one in score_findings(now, promotion, [], CONFIG))
+    (logmae, *_) = score_findings(now, promotion, [day_report(1, found)], CONFIG)
+    assert (logmae.breach, logmae.reference) == (True, 0.4)
+    after = score_findings(now, promotion, [day_report(1, [logmae])], CONFIG)  # said once
+    assert not any(one.suspected for one in after)
+
+
+def test_a_change_to_the_other_side_is_no_second_day() -> None:
+    low, high = metrics(mean_prediction=0.05 / 1.2), metrics(mean_prediction=0.05 * 1.2)
+    found = findings(low, SOME)
+    assert set(words(found, breach=False)) == {"calibration"}
+    assert words(findings(high, SOME, [day_report(1, found)]), breach=True) == {}
+    assert set(words(findings(low, SOME, [day_report(1, found)]), breach=True)) == {"calibration"}
+
+
+def test_days_that_always_differ_stay_quiet() -> None:
+    now = metrics(logmae=0.51)
+    used_to_it = [day_report(number, findings(metrics(logmae=0.5))) for number in range(2, 12)]
+    assert set(words(findings(now), breach=True)) == {"logmae"}
+    assert words(findings(now, SMALL, used_to_it), breach=True) == {}
+
+
+def test_too_little_data_is_shown_and_says_so() -> None:
+    now = metrics(requests=99, positives=99, logmae=4.0, auc=0.1, mean_prediction=0.5)
+    found = findings(now)
+    assert [(one.judged, one.breach) for one in found] == [(False, False)] * 4
+    assert [one.value for one in found] == [4.0, 10.0, 0.1, 0.5]
+    requests = "99 requests, 100 are needed"
+    assert [one.words for one in found] == [requests, requests, "99 actions, 100 are needed", requests]
+    (where,) = metrics().slices
+    promotion = metrics(DAY - ONE, requests=99)
+    (logmae, *_) = score_findings(DayFigures(metrics(), {where: SMALL}), promotion, [], CONFIG)
+    assert logmae.words == "99 requests at promotion, 100 are needed"
+
+
+def test_figures_that_are_undefined_are_not_judged() -> None:
+    found = findings(metrics(logmae=None, auc=None, mean_prediction=None))
+    assert [(one.judged, one.words) for one in found] == [(False, "undefined")] * 4
+    nothing = SamplingErrors(logmae=None, calibration=None, prediction=None, auc=None)
+    assert [one.judged for one in findings(metrics(), nothing)] == [False] * 4
