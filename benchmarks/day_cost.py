@@ -32,14 +32,19 @@ Costs = dict[str, float]  # processor seconds by stage
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table; exit status 1 when the logs are wrong or a day's model is not promoted."""
-    options = window_parser("day_cost", __doc__).parse_args(arguments)
+    """Print the table; exit status 1 when the logs are wrong or the next day can't go on from the first."""
+    parser = window_parser("day_cost", __doc__)
+    parser.add_argument(
+        "--variants", nargs="+", choices=list(variants()), help="default: those of a daily run"
+    )
+    options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
     with ExitStack() as stack:
         artifacts = stack.enter_context(tempfile.TemporaryDirectory())
         try:
-            table = measured(_plan(options, artifacts, 0), _plan(options, artifacts, 1))
+            plans = [_plan(options, artifacts, later) for later in (0, 1)]
+            table = measured(*plans, options.variants or _daily())
         except MtmdError as error:
             console.print(f"error: {error}", markup=False)
             return 1
@@ -49,13 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measured(first: RunPlan, second: RunPlan) -> Table:
-    """Run the first day with its ablations, then the day after."""
+def measured(first: RunPlan, second: RunPlan, names: Sequence[str]) -> Table:
+    """Run the first day with these ablations, then the day after."""
     cold, warm = Costs(), Costs()
-    run, summary = plain_job(first, _clock(cold))
-    if not summary.promoted:
-        raise MtmdError(f"nothing can go on from {first.as_of}: {summary.words}")
-    names = _ablations(run, cold)
+    run, _ = plain_job(first, _clock(cold))
+    changing = _ablations(run, names, cold)
     run, _ = plain_job(second, _clock(warm))
     if run.candidate.start is None:
         raise MtmdError(f"{second.as_of} was retrained in full: {run.chosen.words if run.chosen else ''}")
@@ -68,17 +71,21 @@ def measured(first: RunPlan, second: RunPlan) -> Table:
     rows = (
         *((name, _seconds(cold[name]), _seconds(warm[name])) for name in warm),
         ("**the day, without ablations**", _seconds(without), _seconds(sum(warm.values()))),
-        (f"{len(names)} ablations", _seconds(cold[_ABLATIONS]), None),
+        (f"ablations ({len(changing)})", _seconds(cold[_ABLATIONS]), None),
         ("**the day, with ablations**", _seconds(sum(cold.values())), None),
     )
     title = f"Processor seconds of a day, {first.preset.name}, {len(first.days)} days before {first.as_of}"
     return Table(title=title, columns=columns, rows=rows)
 
 
-def _ablations(run: DayRun, costs: Costs) -> list[str]:
-    """Train and compare the variants of a daily run; returns their names."""
-    plan, daily = run.plan, [variant.name for variant in variants().values() if variant.daily]
-    changing, missing = to_train(plan, daily)
+def _daily() -> list[str]:
+    return [variant.name for variant in variants().values() if variant.daily]
+
+
+def _ablations(run: DayRun, names: Sequence[str], costs: Costs) -> list[str]:
+    """Train and compare variants; returns the names of those that change something."""
+    plan = run.plan
+    changing, missing = to_train(plan, names)
     with _clock(costs)(_ABLATIONS):
         trained = [train(plan, "mtmd", run.days.window, variant=name) for name in changing]
         ablate(plan, [run.candidate, *trained], run.days.held_out, missing)

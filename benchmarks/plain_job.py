@@ -9,16 +9,18 @@ from mtmd.export import stage as export_stage
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.pending import PendingShards
 from mtmd.extract.shards import Days
+from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.publish import stage as publish_stage
 from mtmd.report import stage as report_stage
 from mtmd.run import RunPlan
 from mtmd.train import stage as train_stage
+from mtmd.train.rivals import compared
 from mtmd.validate import stage as validate_stage
 from mtmd.warmstart.stage import choose_start
-from mtmd_flows.daily_retrain import KINDS
 
+KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # as a daily run trains them
 Clock = Callable[[str], AbstractContextManager[object]]
 
 
@@ -35,7 +37,7 @@ def plain_job(plan: RunPlan, stage: Clock = nullcontext) -> tuple[DayRun, RunSum
             days = Days.of(list(pool.map(lambda one: extract_stage.extract(plan, *one), sources)))
     chosen = choose_start(plan, {ref.day: ref.fingerprint for ref in days.window})
     trained = []
-    for kind in KINDS:
+    for kind in compared(plan, KINDS):
         with stage(f"training, {kind}"):
             start = chosen.start if kind == KINDS[0] else None
             trained.append(train_stage.train(plan, kind, days.window, start=start))

@@ -2,32 +2,27 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.day_cost import main
-from tests.mtmd_flows.runs import AS_OF, TINY, Run
+from benchmarks.day_cost import main, measured
+from tests.mtmd_flows.runs import AS_OF, TINY
+from tests.warmstart.conftest import Line, line, warm_line
+
+__all__ = ["line", "warm_line"]
 
 
-def test_a_full_and_a_warm_day_are_costed_stage_by_stage(
-    first_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = [
-        "--as-of",
-        str(AS_OF),
-        "--preset",
-        TINY,
-        "--logs",
-        str(first_run.logs),
-        "--window-days",
-        "20",
-    ]
-    assert main([*arguments, "--output", str(tmp_path / "table.md")]) == 0
-    text = (tmp_path / "table.md").read_text()
-    assert text.strip() in capsys.readouterr().out
-    rows = {row[0]: row[1:] for row in (line.strip("| ").split(" | ") for line in text.splitlines()[2:])}
-    stages = [name for name in rows if "*" not in name and "ablations" not in name][2:]
-    assert stages[:2] == ["validation and shards", "training, mtmd"]
-    full, warm = (sum(float(rows[name][column]) for name in stages) for column in (0, 1))
-    assert float(rows["**the day, without ablations**"][0]) == pytest.approx(full, abs=1.0)
-    assert float(rows["**the day, without ablations**"][1]) == pytest.approx(warm, abs=1.0)
-    ablations = float(rows["4 ablations"][0])
-    assert float(rows["**the day, with ablations**"][0]) == pytest.approx(full + ablations, abs=1.5)
-    assert float(rows["training, mtmd"][1]) < float(rows["training, mtmd"][0])
+def test_stages_of_a_full_and_of_a_warm_day_add_up(line: Line) -> None:
+    """On artifacts that are there already, so that only a variant is trained."""
+    table = measured(line.plan(AS_OF), line.plan(), ["no_dcn"])
+    rows = {str(row[0]): row[1:] for row in table.rows}
+    stages = [name for name in rows if "day" not in name and "ablations" not in name]
+    assert stages[:3] == ["validation and shards", "training, mtmd", "training, per_slice"]
+    full, warm = (sum(float(str(rows[name][column])) for name in stages) for column in (0, 1))
+    assert float(str(rows["**the day, without ablations**"][0])) == pytest.approx(full, abs=2)
+    assert float(str(rows["**the day, without ablations**"][1])) == pytest.approx(warm, abs=2)
+    ablations = float(str(rows["ablations (1)"][0]))
+    assert ablations > 0.1  # a training
+    assert float(str(rows["**the day, with ablations**"][0])) == pytest.approx(full + ablations, abs=3)
+
+
+def test_logs_that_are_not_there_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--as-of", str(AS_OF), "--preset", TINY, "--logs", str(tmp_path)]) == 1
+    assert "error: " in capsys.readouterr().out
