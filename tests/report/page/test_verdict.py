@@ -115,7 +115,7 @@ def test_a_bar_is_where_its_numbers_are(inputs: ReportInputs) -> None:
     assert (float(interval.attrib["x1"]), float(interval.attrib["x2"])) == (6.0, 234.0)
     assert float(dot.attrib["cx"]) == pytest.approx(120.0)
     first, second, third = _rows(inputs, _finding(), _finding(p=3e-9), _finding(p=0.099))
-    assert first[1][-3:] == ["", "−2.1%", "not shown worse"]  # a p-value of 0.25 says nothing
+    assert first[1][-3:] == ["", "2.1%", "not shown worse"]  # a p-value of 0.25 says nothing
     assert (second[1][-3], third[1][-3]) == ("&lt; 0.0001", "0.099")
 
 
