@@ -102,7 +102,7 @@ def test_many_slices_are_cut_to_the_worst_and_a_count() -> None:
     )
     wrong = GateResult(name="calibration", passed=False, detail="; ".join(map(str, ratios)), slices=ratios)
     assert brief(wrong.detail, wrong, 2) == "s × p × c: None; s × p × b: 0.5; and 1 more"
-    floor = gate.model_copy(update={"name": "calibration"})
+    floor = gate.model_copy(update={"name": "training"})
     shown = [text for _, text in details(Verdict(candidate="a", champion="b", gates=(gate, floor)))]
     assert shown == [brief(detail, gate, 2), detail]  # the other gate has no table
 
@@ -126,11 +126,13 @@ def test_one_odd_slice_does_not_flatten_the_others() -> None:
 
 
 def test_a_bar_without_an_interval_is_a_dot_and_one_without_numbers_is_the_axis(inputs: ReportInputs) -> None:
-    findings = _finding(low=None), _finding(low=None, high=None, improvement=None, p=None)
+    findings = _finding(low=None, p=0.01), _finding(low=None, high=None, improvement=None, p=None)
     (_, dot), (_, bare) = _table(*findings).rows
     assert ("interval" in dot, "circle" in dot, "circle" in bare) == (False, True, False)
     (_, first), (_, second) = _rows(inputs, *findings)
     assert (first[3:5], second[3:5], second[-3]) == (["+10.0%", ""], ["–", ""], "–")
+    ((_, without),) = _rows(inputs, _finding())
+    assert len(without) == len(first) - 1  # no column of p-values where none tells something
 
 
 def test_what_was_not_judged_is_named_and_gates_without_rivals_have_no_table() -> None:
