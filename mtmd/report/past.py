@@ -1,5 +1,7 @@
 """The runs of a line, as their records say: decisions, and days that the suites stopped."""
 
+import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal, Self
@@ -13,6 +15,7 @@ from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
 from mtmd.validate.results import DayValidation, WindowValidation
 
+_DATED = re.compile(r"\d{4}-\d\d-\d\d-")
 _SUMMARY, _ORIGIN = "summary.json", "origin.json"
 
 
@@ -93,6 +96,34 @@ def runs(workspace: Workspace, last: int) -> tuple[RunLine, ...]:
     return tuple(sorted(lines, key=lambda line: (line.at, line.as_of), reverse=True)[:last])
 
 
+def runs_until(workspace: Workspace, until: date, last: int) -> tuple[RunLine, ...]:
+    """The last runs of days up to `until`, the oldest day first; runs of one day in the order of their records.
+
+    No more records are read than are told: days are in the names of files, and a validation that is older than a
+    decision of its day stopped no run.
+    """
+    found: list[tuple[date, datetime, Path]] = []
+    decided: dict[date, datetime] = {}
+    for run in run_paths(workspace):
+        if not _DATED.match(run.name):  # a copy that a person made
+            continue
+        day, at = date.fromisoformat(run.name[:10]), _written(run / _SUMMARY)
+        decided[day] = max(at, decided.get(day, at))
+        found.append((day, at, run))
+    for path in _validations(workspace):
+        day, at = _validated(path), _written(path)
+        if day not in decided or at > decided[day]:
+            found.append((day, at, path))
+    lines: list[RunLine] = []
+    for _, _, path in sorted((one for one in found if one[0] <= until), reverse=True):
+        known = decision(path) if path.is_dir() else None
+        line = _stop(path) if path.is_file() else known and RunLine.of_decision(path, known)
+        lines += [line] if line else []
+        if len(lines) == last:
+            break
+    return tuple(reversed(lines))
+
+
 def decision(path: Path) -> RecordedDecision | None:
     """Of a run's directory; None where it has none that can be read."""
     return read_record(path / _SUMMARY, RecordedDecision)
@@ -123,29 +154,40 @@ def _decided(workspace: Workspace, last: int) -> list[RunLine]:
 
 def _stopped(workspace: Workspace, last: int) -> list[RunLine]:
     """Days whose latest run ended in validation."""
-    paths = sorted((workspace.root / "validation").glob("as_of=*.json"), key=_written, reverse=True)[:last]
-    lines = []
-    for path in paths:
-        quality = read_record(path, _Quality)
-        if quality is None:
-            continue
-        validations = (*quality.days, *((quality.window,) if quality.window else ()))
-        failures = [result for validation in validations for result in validation.failures]
-        if failures:
-            first = failures[0]
-            lines.append(
-                RunLine(
-                    as_of=date.fromisoformat(path.stem.partition("=")[2]),
-                    at=_written(path),
-                    verdict="stopped",
-                    model_id=None,
-                    rows=None,
-                    training_seconds=None,
-                    reason=f"{len(failures)} in data suites: {first.table} {first.name}",
-                    run=path.name,
-                )
-            )
-    return lines
+    paths = sorted(_validations(workspace), key=_written, reverse=True)[:last]
+    return [line for path in paths if (line := _stop(path)) is not None]
+
+
+def _validations(workspace: Workspace) -> Iterator[Path]:
+    """Of each day, what the suites said in its latest run."""
+    return (workspace.root / "validation").glob("as_of=*.json")
+
+
+def _stop(path: Path) -> RunLine | None:
+    """The run that a validation stopped; None where it stopped none, or cannot be read."""
+    quality = read_record(path, _Quality)
+    if quality is None:
+        return None
+    validations = (*quality.days, *((quality.window,) if quality.window else ()))
+    failures = [result for validation in validations for result in validation.failures]
+    if not failures:
+        return None
+    first = failures[0]
+    return RunLine(
+        as_of=_validated(path),
+        at=_written(path),
+        verdict="stopped",
+        model_id=None,
+        rows=None,
+        training_seconds=None,
+        reason=f"{len(failures)} in data suites: {first.table} {first.name}",
+        run=path.name,
+    )
+
+
+def _validated(path: Path) -> date:
+    """The day of a validation's file."""
+    return date.fromisoformat(path.stem.partition("=")[2])
 
 
 def _written(path: Path) -> datetime:
