@@ -12,7 +12,7 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.fresh_process import FreshProcessReport
 from mtmd.export.parity import ParityReport
 from mtmd.promote.cold import ColdFinding, cold_findings
-from mtmd.promote.slice_gates import GateResult, against, calibrated, holm
+from mtmd.promote.slice_gates import GateResult, against, calibrated, chance, holm
 
 CONSTANT, CHAMPION, ANCHOR, BASELINE = "constant", "champion", "anchor", "per_slice"
 AB_TEST = "a/b test"
@@ -194,7 +194,7 @@ def ab_gate(tested: ABTest | None, significance: float) -> GateResult:
     corrected = holm([change.worse for change in judged if change.worse is not None])
     worse = [change for change, p in zip(judged, corrected, strict=True) if p < significance]
     surest_first = sorted(zip(corrected, judged, strict=True), key=lambda pair: pair[0])
-    changes = "; ".join(f"{change}, p {p:.2g}" for p, change in surest_first)
+    changes = "; ".join(f"{change}".replace("-", "−") + chance(p) for p, change in surest_first)
     if undefined := [change.metric for change in tested.distinct if change.worse is None]:
         changes += f"; not judged: {', '.join(undefined)}"
     if tested.follows:

@@ -197,7 +197,7 @@ def _compared(
         decision = "not shown better"
     detectable = -math.expm1(margin + least * (pair.standard_error or 0.0))
     words = f"LogMAE {_number(logmae)}, {_CALLED.get(pair.reference, pair.reference)} {_number(rival)}: "
-    words += f"{_percent(pair.improvement)} [{_percent(pair.low)}, {_percent(pair.high)}]{_chance(p)}"
+    words += f"{_percent(pair.improvement)} [{_percent(pair.low)}, {_percent(pair.high)}]{chance(p)}"
     return SliceFinding(
         **pair.slice._asdict(),
         decision=decision,
@@ -234,7 +234,7 @@ def _ratio(report: EvaluationReport, where: Slice, p: float, gates: GatesConfig)
     return SliceFinding(
         **where._asdict(),
         decision="wrong" if p < gates.significance else "not shown wrong",
-        words=f"mean prediction / mean teacher {_number(ratio)}{interval}, {bounds}{_chance(p)}",
+        words=f"mean prediction / mean teacher {_number(ratio)}{interval}, {bounds}{chance(p)}",
         own=ratio,
         p=p,
     )
@@ -244,7 +244,7 @@ def _percent(value: float | None) -> str:
     return "undefined" if value is None else f"{value:+.1%}".replace("-", "−")
 
 
-def _chance(p: float) -> str:
+def chance(p: float) -> str:
     """The p-value where it tells something."""
     if p >= P_SHOWN:
         return ""

@@ -1,5 +1,7 @@
 """The runs of a line, as their records say: decisions, and days that the suites stopped."""
 
+import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal, Self
@@ -13,6 +15,7 @@ from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
 from mtmd.validate.results import DayValidation, WindowValidation
 
+_DATED = re.compile(r"\d{4}-\d\d-\d\d-")
 _SUMMARY, _ORIGIN = "summary.json", "origin.json"
 
 
@@ -93,6 +96,32 @@ def runs(workspace: Workspace, last: int) -> tuple[RunLine, ...]:
     return tuple(sorted(lines, key=lambda line: (line.at, line.as_of), reverse=True)[:last])
 
 
+def runs_until(workspace: Workspace, until: date, last: int) -> tuple[RunLine, ...]:
+    """The last runs of days up to `until`, the oldest day first; runs of one day in the order of their records.
+
+    No more records are read than are told: days are in the names of files, and a validation that is older than a
+    decision of its day stopped no run.
+    """
+    found: list[tuple[date, datetime, Path]] = []
+    decided: dict[date, datetime] = {}
+    for run in run_paths(workspace):
+        if not _DATED.match(run.name):  # a copy that a person made
+            continue
+        day, at = date.fromisoformat(run.name[:10]), _written(run / _SUMMARY)
+        decided[day] = max(at, decided.get(day, at))
+        found.append((day, at, run))
+    for path in _validations(workspace):
+        day, at = _validated(path), _written(path)
+        if day not in decided or at > decided[day]:
+            found.append((day, at, path))
+    lines: list[RunLine] = []
+    for _, _, path in sorted((one for one in found if one[0] <= until), reverse=True):
+        lines += [line] if (line := _line(path)) else []
+        if len(lines) == last:
+            break
+    return tuple(reversed(lines))
+
+
 def decision(path: Path) -> RecordedDecision | None:
     """Of a run's directory; None where it has none that can be read."""
     return read_record(path / _SUMMARY, RecordedDecision)
@@ -117,8 +146,16 @@ def latest_run(workspace: Workspace, model_id: str) -> Path | None:
 
 
 def _decided(workspace: Workspace, last: int) -> list[RunLine]:
-    known = ((path, decision(path)) for path in run_paths(workspace)[:last])
-    return [RunLine.of_decision(path, found) for path, found in known if found is not None]
+    return [line for path in run_paths(workspace)[:last] if (line := _line(path))]
+
+
+def _line(path: Path) -> RunLine | None:
+    """Of a run's directory, or of a validation's file; None where it has no record, or stopped no run."""
+    if path.is_dir():
+        known = decision(path)
+        return RunLine.of_decision(path, known) if known else None
+    quality = read_record(path, RecordedQuality)
+    return stopped(path, quality) if quality else None
 
 
 def stopped(path: Path, quality: RecordedQuality) -> RunLine | None:
@@ -129,7 +166,7 @@ def stopped(path: Path, quality: RecordedQuality) -> RunLine | None:
         return None
     first = failures[0]
     return RunLine(
-        as_of=date.fromisoformat(path.stem.partition("=")[2]),
+        as_of=_validated(path),
         at=_written(path),
         verdict="stopped",
         model_id=None,
@@ -142,9 +179,18 @@ def stopped(path: Path, quality: RecordedQuality) -> RunLine | None:
 
 def _stopped(workspace: Workspace, last: int) -> list[RunLine]:
     """Days whose latest run ended in validation."""
-    paths = sorted((workspace.root / "validation").glob("as_of=*.json"), key=_written, reverse=True)[:last]
-    known = ((path, read_record(path, RecordedQuality)) for path in paths)
-    return [line for path, found in known if found and (line := stopped(path, found))]
+    paths = sorted(_validations(workspace), key=_written, reverse=True)[:last]
+    return [line for path in paths if (line := _line(path))]
+
+
+def _validations(workspace: Workspace) -> Iterator[Path]:
+    """Of each day, what the suites said in its latest run."""
+    return (workspace.root / "validation").glob("as_of=*.json")
+
+
+def _validated(path: Path) -> date:
+    """The day of a validation's file."""
+    return date.fromisoformat(path.stem.partition("=")[2])
 
 
 def _written(path: Path) -> datetime:

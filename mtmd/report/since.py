@@ -15,6 +15,7 @@ from mtmd.store.workspace import Workspace
 from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
 from mtmd_expectations.steadiness import Measure
 
+_LISTED = 40  # numbers beyond their bands on the page, what stops the run and the newest day first
 _BANDS = tuple(f"{measure}_{end}" for measure in Measure for end in ("steady", "as_usual"))
 
 
@@ -108,7 +109,8 @@ def bands(validations: Sequence[DayValidation | WindowValidation], first: date) 
     results = [(day.day, result) for day in days for result in day.results if result.name in _BANDS]
     failed = [(day, result) for day, result in results if result.status is Status.FAILED]
     judged = any(result.status in {Status.PASSED, Status.FAILED} for _, result in results)
-    found = tuple(_beyond(day, result, sample) for day, result in failed for sample in result.samples)
+    listed = [_beyond(day, result, sample) for day, result in failed for sample in result.samples]
+    found = tuple(sorted(listed, key=lambda one: (one.stops, one.day), reverse=True)[:_LISTED])
     total = sum(result.unexpected or len(result.samples) for _, result in failed)
     if not judged:
         why = next((result.message for _, result in results if result.message), "no result is recorded")

@@ -83,8 +83,7 @@ class _Summary(BaseModel):
 
 def trend(workspace: Workspace, until: date, last: int = LAST) -> tuple[TrendPoint, ...]:
     """The last runs of days up to `until`, the oldest day first; runs of one day in the order of their records."""
-    lines = [line for line in past.runs(workspace, 4 * last) if line.as_of <= until]
-    lines = sorted(lines, key=lambda line: (line.as_of, line.at))[-last:]
+    lines = past.runs_until(workspace, until, last)
     taken_down = {
         change.previous for change in Registry(workspace.root).history() if change.action == "rollback"
     }

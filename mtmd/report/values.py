@@ -3,7 +3,7 @@
 A value counts as its hash, as models read it: two values in one bucket are one. A missing value is none.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -62,8 +62,12 @@ def _compared(
     if theirs.hash_seed != declarations.hash_seed:
         return (), "not comparable: the champion hashes values in another way (hash_seed)"
     names = _shared(declarations, theirs)
-    own = _seen((Path(shard.path) for shard in days.window), declarations, names)
-    before = _seen(places.values(), theirs, names)
+    window = [Path(shard.path) for shard in days.window]
+    # Most days are in both windows, and a shard's name stands for the features that it was made with too.
+    read = {place: _of_shard(place, theirs, names) for place in places.values()}
+    read |= {place: _of_shard(place, declarations, names) for place in window if place not in read}
+    own = _union((read[place] for place in window), names)
+    before = _union((read[place] for place in places.values()), names)
     changes = [_change(name, own[name], before[name]) for name in names]
     return tuple(sorted(changes, key=lambda change: change.feature not in {"ad_id", "user_id"})), ""
 
@@ -87,16 +91,20 @@ def _shared(one: Declarations, other: Declarations) -> list[str]:
     ]
 
 
-def _seen(places: Iterable[Path], declarations: Declarations, names: list[str]) -> _Values:
-    """Every value of each feature in these shards, each once."""
-    found: Mapping[str, list[NDArray[np.integer]]] = {name: [] for name in names}
-    for place in places:
-        shard = open_shard(place)
-        for schema, side in ((declarations.query, shard.query), (declarations.item, shard.item)):
-            for column, feature in enumerate(schema.categorical):
-                if feature.name in found:
-                    found[feature.name].append(np.unique(side.categorical[:, column]))
-    return {name: np.unique(np.concatenate([[0], *parts])) for name, parts in found.items()}
+def _union(shards: Iterable[_Values], names: list[str]) -> _Values:
+    parts = list(shards)
+    return {name: np.unique(np.concatenate([[0], *(part[name] for part in parts)])) for name in names}
+
+
+def _of_shard(place: Path, declarations: Declarations, names: list[str]) -> _Values:
+    """Every value of each feature in a shard, each once."""
+    shard = open_shard(place)
+    return {
+        feature.name: np.unique(side.categorical[:, column])
+        for schema, side in ((declarations.query, shard.query), (declarations.item, shard.item))
+        for column, feature in enumerate(schema.categorical)
+        if feature.name in names
+    }
 
 
 def _change(name: str, own: NDArray[np.integer], before: NDArray[np.integer]) -> ValueChange:

@@ -25,7 +25,7 @@ def test_the_papers_tables_come_first_and_table_5_only_with_the_unconstrained_mo
             "What can be lost: chance against per_slice",
         )
         assert len(levels.rows) == len(agreement.rows) == rankers
-    assert paper_tables(whole)[3].texts()[0][2] == "1.01% [-1.09, 3.14]"  # e^0.01, and 2.093 errors about it
+    assert paper_tables(whole)[3].texts()[0][2] == "1.01% [−1.09, 3.14]"  # e^0.01, and 2.093 errors about it
     assert ABTest.model_validate_json(whole.model_dump_json()) == whole
 
 
@@ -35,12 +35,12 @@ def test_all_rankers_stand_side_by_side_and_the_candidate_against_each_rival() -
     assert everybody.title == "All rankers against per_slice, all impressions"
     assert {row[0]: row[2].split()[0] for row in everybody.texts()} == {
         "the truth": "5.13%", "heavyweight ranker": "0.00%", "mtmd": "3.05%", "pooled": "2.02%", "champion": "2.02%",
-        "random scores": "-39.35%",
+        "random scores": "−39.35%",
     }  # fmt: skip
     assert {row[0]: row[2] for row in rivals.texts()} == {
         "against per_slice": "3.05% [0.91, 5.22]",
-        "against pooled": "1.01% [-1.09, 3.14]",
-        "against champion": "1.01% [-1.09, 3.14]",
+        "against pooled": "1.01% [−1.09, 3.14]",
+        "against champion": "1.01% [−1.09, 3.14]",
     }
     assert [row[0] for row in whole_tables(planted())[1].rows] == ["against per_slice"]
     assert len(bound_tables(tested)[2].rows) == 7  # everybody's levels

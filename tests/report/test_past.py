@@ -1,8 +1,8 @@
 """The runs of a line, from the records that they left."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from mtmd.report.past import runs
+from mtmd.report.past import runs, runs_until
 from mtmd.store.files import write_text
 from tests.inspect.conftest import FIRST, SECOND, Line, build, line
 
@@ -42,3 +42,21 @@ def test_a_record_that_cannot_be_read_is_left_out(line: Line) -> None:
 
 def test_a_line_without_runs_has_an_empty_list(line: Line) -> None:
     assert runs(line.workspace, 10) == ()
+    assert runs_until(line.workspace, SECOND, 10) == ()
+
+
+def test_runs_up_to_a_day_are_in_the_order_of_days_and_then_of_records(line: Line) -> None:
+    line.stop(SECOND, "has_rows")  # mended, and then decided
+    line.decide("20260126-b1", SECOND, failed=("champion",))
+    line.decide("20260126-b1", SECOND)
+    line.decide("20260125-a1", FIRST)
+    line.stop(FIRST, "no_nulls")  # a later run of the day
+    line.decide("20260127-c1", SECOND + timedelta(days=1))
+    found = runs_until(line.workspace, SECOND, 10)
+    assert [(run.as_of, run.verdict) for run in found] == [
+        (FIRST, "promoted"),
+        (FIRST, "stopped"),
+        (SECOND, "kept"),
+        (SECOND, "promoted"),
+    ]
+    assert runs_until(line.workspace, SECOND, 1) == found[-1:]

@@ -51,6 +51,18 @@ def test_numbers_beyond_their_bands_are_told_one_by_one() -> None:
     assert bands(days, FIRST).words == "6 numbers of 2026-01-20 to 2026-01-21 beyond their bands."
 
 
+def test_of_many_numbers_the_page_has_those_that_stop_the_run_and_the_newest_first() -> None:
+    warnings = [_result("null_rates_as_usual", Status.FAILED, *[SAMPLE] * 30)]
+    stop = _result("domain_mix_steady", Status.FAILED, SAMPLE, severity="critical")
+    days = [
+        DayValidation(day=FIRST, results=(stop, *warnings)),
+        DayValidation(day=SECOND, results=tuple(warnings)),
+    ]
+    found = bands(days, FIRST)
+    assert [(one.stops, one.day) for one in found.found[:2]] == [(True, FIRST), (False, SECOND)]
+    assert (len(found.found), found.more) == (40, 21)
+
+
 def test_days_in_their_bands_and_days_that_could_not_be_judged_are_told_apart() -> None:
     held = DayValidation(day=SECOND, results=(_result("mean_scores_as_usual", Status.PASSED),))
     assert bands([held], SECOND).kind == "good"

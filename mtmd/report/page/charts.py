@@ -109,6 +109,11 @@ def percent(value: float | None) -> str:
     return "–" if value is None else minus(f"{value:+.1%}")
 
 
+def loss(improvement: float | None) -> str:
+    """A loss as a plain share, from an improvement below zero: `2.1%`; a dash for None."""
+    return "–" if improvement is None else minus(f"{-improvement:.1%}")
+
+
 def decimal(value: float | None) -> str:
     """A plain number; a dash for None."""
     return "–" if value is None else minus(f"{value:.4f}")

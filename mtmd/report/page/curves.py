@@ -7,7 +7,6 @@ from markupsafe import Markup
 from mtmd.config import Slice
 from mtmd.evaluate.replay_report import EVERYWHERE, ReplayReport
 from mtmd.report.page.charts import line_chart
-from mtmd.report.tables.evaluation import spoken
 from mtmd.train.results import FitResult
 
 _REPLAY_WIDTH = 400
@@ -28,7 +27,7 @@ def replay_charts(report: ReplayReport) -> list[list[Markup]]:
 
 
 def _surface_charts(report: ReplayReport, where: Slice) -> Iterator[Markup]:
-    surface = "all surfaces" if where == EVERYWHERE else spoken(where.surface)
+    surface = "all surfaces" if where == EVERYWHERE else where.surface
     for quantity, name in (("recall", f"of the top {report.top}"), ("value", "of the value")):
         series = {predictor: _percents(report, predictor, where, quantity) for predictor in report.predictors}
         if any(series.values()):

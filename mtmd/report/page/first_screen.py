@@ -114,6 +114,11 @@ class CalibrationRow:
         return "bad" if self.wrong else "held" if self.outside else "good"
 
     @property
+    def place(self) -> str:
+        """Where the ratio is beside its bounds."""
+        return "outside" if self.wrong else "outside by chance" if self.outside else "inside"
+
+    @property
     def words(self) -> str:
         """`1.10 [1.02, 1.19]`"""
         return f"{self.ratio:.2f}" + (
@@ -123,11 +128,11 @@ class CalibrationRow:
 
 @dataclass(frozen=True)
 class CalibrationView:
-    """All judged slices on one axis between their bounds, those furthest from 1 by name."""
+    """All judged slices on one axis between their bounds, and one by one, those furthest from 1 first."""
 
     words: str
     kind: str
-    worst: tuple[CalibrationRow, ...] = ()
+    rows: tuple[CalibrationRow, ...] = ()
     svg: Markup | None = None
 
 
@@ -139,7 +144,7 @@ def calibration_view(report: EvaluationReport, verdict: Verdict, gates: GatesCon
     ratios = [row.ratio for row in rows]
     kind = "bad" if any(row.wrong for row in rows) else "good"
     words = f"{min(ratios):.2f} to {max(ratios):.2f} in {len(rows)} judged slices"
-    return CalibrationView(words, kind, tuple(rows[:3]), Markup(_strip(rows, gates)))
+    return CalibrationView(words, kind, tuple(rows), Markup(_strip(rows, gates)))
 
 
 def _calibrated(report: EvaluationReport, verdict: Verdict, gates: GatesConfig) -> Iterator[CalibrationRow]:

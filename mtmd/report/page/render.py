@@ -17,7 +17,7 @@ from mtmd.promote.gates import AB_TEST, Verdict
 from mtmd.promote.slice_gates import P_SHOWN
 from mtmd.registry.records import ModelManifest
 from mtmd.report.page import calibration, comparisons
-from mtmd.report.page.charts import decimal, minus, percent, scientific
+from mtmd.report.page.charts import decimal, loss, minus, percent, scientific
 from mtmd.report.page.curves import replay_charts, training_chart
 from mtmd.report.page.first_screen import action_rows, calibration_view, data_words, rival_rows
 from mtmd.report.page.quality import observed, quality, short
@@ -84,7 +84,7 @@ class ReportInputs:
 
 
 # What the template calls, beside the values that it is given.
-_FILTERS = (decimal, minus, observed, percent, scientific, short)
+_FILTERS = (decimal, loss, minus, observed, percent, scientific, short)
 _FUNCTIONS = (
     bound_tables,
     cold_gate_table,

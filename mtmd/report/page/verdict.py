@@ -8,10 +8,11 @@ from markupsafe import Markup
 
 from mtmd.config import Slice
 from mtmd.promote.gates import RIVALS, Verdict
-from mtmd.promote.slice_gates import GateResult, SliceFinding
+from mtmd.promote.slice_gates import P_SHOWN, GateResult, SliceFinding
 from mtmd.report.page.charts import frame, line, minus, text
 
 _WIDTH, _HEIGHT, _PAD = 240, 18, 6
+_LISTED = (*RIVALS, "calibration")  # gates whose slices are listed elsewhere on the page
 _CLIP = 0.6  # a bar ends here: one odd small slice must not flatten the others
 
 
@@ -23,6 +24,11 @@ class RivalTable:
     rows: tuple[tuple[SliceFinding, Markup], ...]
     unjudged: tuple[Slice, ...]
     axis: Markup
+
+    @property
+    def has_p(self) -> bool:
+        """Whether a p-value of some slice tells something."""
+        return any(finding.p is not None and finding.p < P_SHOWN for finding, _ in self.rows)
 
 
 def headline(verdict: Verdict, live: str | None) -> tuple[str, str]:
@@ -55,7 +61,7 @@ def _badness(finding: SliceFinding) -> float:
 def details(verdict: Verdict) -> Iterator[tuple[GateResult, str]]:
     """Each gate and its detail; short where a table has the slices."""
     for gate in verdict.gates:
-        yield gate, brief(gate.detail, gate, 2 if gate.name in RIVALS else len(gate.slices))
+        yield gate, brief(gate.detail, gate, 2 if gate.name in _LISTED else len(gate.slices))
 
 
 def rival_tables(verdict: Verdict) -> Iterator[RivalTable]:

@@ -53,11 +53,12 @@ def test_slices_furthest_from_one_are_named_whichever_side_they_are_on(
     judged = verdict.model_copy(update={"gates": (calibrated("calibration", found, GATES),)})
     view = calibration_view(found, judged, GATES)
     assert (view.words, view.kind) == ("0.90 to 1.35 in 15 judged slices", "bad")
-    assert [row.slice.endswith("× octr") for row in view.worst] == [True] * 3
-    assert [(row.words, row.kind) for row in view.worst] == [("1.35 [1.35, 1.35]", "bad")] * 3
+    assert [row.slice.endswith("× octr") for row in view.rows[:3]] == [True] * 3
+    assert [(row.words, row.kind) for row in view.rows[:3]] == [("1.35 [1.35, 1.35]", "bad")] * 3
     assert str(view.svg).count("<circle") == 15
+    assert {row.place for row in view.rows} == {"inside", "outside"}
     wide = calibration_view(found, judged, GatesConfig(calibration_low=0.1, calibration_high=10.0))
-    assert not any(row.outside for row in wide.worst)
+    assert not any(row.outside for row in wide.rows)
     assert calibration_view(found, verdict.model_copy(update={"gates": ()}), GATES).words == "not judged"
 
 

@@ -14,6 +14,7 @@ from mtmd.promote.slice_gates import GateResult
 from mtmd.report.page.render import ReportInputs, render_report
 from tests.abtest.outcomes import planted
 from tests.report.page.conftest import CANDIDATE, evaluate
+from tests.report.page.test_since import sample
 
 VOID = {"meta", "br", "img", "hr", "input", "link"}
 SELF_CLOSED = {"line", "circle", "rect", "polyline", "path"}  # of SVG
@@ -119,6 +120,15 @@ def test_every_section_says_its_numbers(html: str) -> None:
         "seed, training",
     ):
         assert words in text, words
+
+
+def test_every_section_has_a_fold_that_says_how_to_read_it(inputs: ReportInputs) -> None:
+    whole = replace(inputs, tested=planted(unconstrained=True), since=sample(inputs.evaluation))
+    page = render_report(whole)
+    sections = re.findall(r'<section id="([^"]+)">(.*?)</section>', page, re.DOTALL)
+    without = [name for name, text in sections if "<summary>How to read this</summary>" not in text]
+    assert without == ["ablations"]  # none are trained
+    assert page.count("How to read this") == len(sections)  # and the first screen has one
 
 
 def test_words_from_logs_and_people_are_escaped(inputs: ReportInputs) -> None:

@@ -87,6 +87,8 @@ def test_the_section_shows_values_bands_level_and_how_it_was_made(inputs: Report
         "<b>−2.0%</b>",
     ):
         assert words in section, words
+    first_screen = page[: page.index("<nav>")]
+    assert '<span class="bad">4 numbers of 2026-01-21 beyond their bands</span>' in first_screen
     assert "Not recorded." in render_report(inputs)
     first = inputs.verdict.model_copy(update={"champion": None})
     assert "There is no champion to compare with: not applicable." in render_report(

@@ -102,7 +102,7 @@ def test_many_slices_are_cut_to_the_worst_and_a_count() -> None:
     )
     wrong = GateResult(name="calibration", passed=False, detail="; ".join(map(str, ratios)), slices=ratios)
     assert brief(wrong.detail, wrong, 2) == "s × p × c: None; s × p × b: 0.5; and 1 more"
-    floor = gate.model_copy(update={"name": "calibration"})
+    floor = gate.model_copy(update={"name": "training"})
     shown = [text for _, text in details(Verdict(candidate="a", champion="b", gates=(gate, floor)))]
     assert shown == [brief(detail, gate, 2), detail]  # the other gate has no table
 
@@ -115,7 +115,7 @@ def test_a_bar_is_where_its_numbers_are(inputs: ReportInputs) -> None:
     assert (float(interval.attrib["x1"]), float(interval.attrib["x2"])) == (6.0, 234.0)
     assert float(dot.attrib["cx"]) == pytest.approx(120.0)
     first, second, third = _rows(inputs, _finding(), _finding(p=3e-9), _finding(p=0.099))
-    assert first[1][-3:] == ["", "−2.1%", "not shown worse"]  # a p-value of 0.25 says nothing
+    assert first[1][-3:] == ["", "2.1%", "not shown worse"]  # a p-value of 0.25 says nothing
     assert (second[1][-3], third[1][-3]) == ("&lt; 0.0001", "0.099")
 
 
@@ -126,11 +126,13 @@ def test_one_odd_slice_does_not_flatten_the_others() -> None:
 
 
 def test_a_bar_without_an_interval_is_a_dot_and_one_without_numbers_is_the_axis(inputs: ReportInputs) -> None:
-    findings = _finding(low=None), _finding(low=None, high=None, improvement=None, p=None)
+    findings = _finding(low=None, p=0.01), _finding(low=None, high=None, improvement=None, p=None)
     (_, dot), (_, bare) = _table(*findings).rows
     assert ("interval" in dot, "circle" in dot, "circle" in bare) == (False, True, False)
     (_, first), (_, second) = _rows(inputs, *findings)
     assert (first[3:5], second[3:5], second[-3]) == (["+10.0%", ""], ["–", ""], "–")
+    ((_, without),) = _rows(inputs, _finding())
+    assert len(without) == len(first) - 1  # no column of p-values where none tells something
 
 
 def test_what_was_not_judged_is_named_and_gates_without_rivals_have_no_table() -> None:
