@@ -133,8 +133,8 @@ def _outputs(workspace: Workspace, retention: RetentionConfig) -> Iterator[_Outp
         ("monitoring", "monitoring/date=*.json", retention.runs),
         ("validation", "validation/date=*", retention.runs),
         ("validation", "validation/as_of=*.json", retention.runs),
-        ("validation", "failures/as_of=*.json", retention.runs),
-        ("runs", "backfills/until=*.json", retention.runs),
+        ("failures", "failures/as_of=*.json", retention.runs),
+        ("backfills", "backfills/until=*.json", retention.runs),
         ("runs", "runs/*", retention.runs),
     )
     for kind, pattern, days in by_day:

@@ -34,6 +34,8 @@ def line(tmp_path: Path) -> Workspace:
             f"monitoring/date={day}.json",
             f"validation/date={day}/a.json",
             f"validation/as_of={day}.json",
+            f"failures/as_of={day}.json",
+            f"backfills/until={day}-from=2020-01-01.json",
             f"runs/{day}-0123456789/summary.json",
         ):
             write_text(root / place, "x" * 10)
@@ -79,6 +81,8 @@ def test_outputs_go_by_their_days_and_caches_by_their_age(line: Workspace) -> No
         f"monitoring/date={older}.json",
         f"validation/date={older}",
         f"validation/as_of={older}.json",
+        f"failures/as_of={older}.json",
+        f"backfills/until={older}-from=2020-01-01.json",
         f"runs/{older}-0123456789",
         "trained/mtmd-old",
         "graphs/mtmd-old",

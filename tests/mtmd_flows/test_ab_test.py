@@ -23,7 +23,7 @@ from mtmd.train.stage import Trained
 from mtmd.validate import stage as validate_stage
 from mtmd_flows.ab_test import ab_test
 from tests.daily import run_stages
-from tests.mtmd_flows.runs import AS_OF, TINY, Run, copied, published, run_daily
+from tests.mtmd_flows.runs import AS_OF, LINE, TINY, Run, copied, published, run_daily
 
 SLOTS = FunnelConfig().slots
 BOUNDS = ("oracle", "heavyweight", "chance")
@@ -47,6 +47,10 @@ def tested(first_run: Run, artifacts: Path) -> tuple[ABTest, dict[str, str]]:
     )
     identity = state.state_details.flow_run_id
     assert identity is not None
+    index = (artifacts / LINE / "index.html").read_text()
+    assert (
+        f'<th scope="row" class="day">{AS_OF}</th><td>per_slice</td><td class="n">5<small>60</small>' in index
+    )
     return state.result(), published(identity)
 
 

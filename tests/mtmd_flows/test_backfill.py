@@ -1,5 +1,6 @@
 """Past days in a row: what is run again, order, promotion, a day that fails, several at once."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,8 @@ def test_days_run_oldest_first_and_are_only_registered(next_day: Run, tmp_path: 
         assert registry.manifest(one.model_id).as_of == one.as_of
     text = published(_identity(state))["backfill"]
     assert str(outcomes[-1].model_id) in text
+    index = (artifacts / LINE / "index.html").read_text()
+    assert re.search(rf">{AS_OF} to {NEXT}</th><td>all</td><td class=\"text\">2 completed</td>", index)
     assert "data:image/svg+xml;base64," in text
 
 

@@ -20,4 +20,5 @@ def test_a_dry_run_names_what_the_real_one_removes(first_run: Run, tmp_path: Pat
     assert f"`{first_run.summary.model_id}`" in text
     clean_up(dry_run=False, preset=TINY, artifacts=str(artifacts))
     assert not old.parent.parent.exists()
+    assert f">{AS_OF}</a>" in (artifacts / LINE / "index.html").read_text()
     assert first_run.registry.verify(first_run.summary.model_id).is_dir()

@@ -73,6 +73,9 @@ def test_the_run_leaves_a_page_that_its_verdict_links(first_run: Run) -> None:
     assert "<h1>Promoted</h1>" in html
     assert "No ablation variants are trained for this page yet" in html
     assert str(page) in first_run.published["verdict"]
+    index = (first_run.root / "index.html").read_text()
+    assert f'<a href="runs/{page.parent.name}/report.html">{AS_OF}</a>' in index
+    assert f'href="{LINE}/index.html"' in (first_run.artifacts / "index.html").read_text()
 
 
 def test_a_second_run_reuses_everything_and_promotes_nothing_twice(first_run: Run, tmp_path: Path) -> None:
@@ -150,6 +153,8 @@ def test_a_day_with_duplicate_keys_stops_the_run_and_changes_nothing(first_run: 
     assert "Stopped before a decision was recorded" in artifact["verdict"]
     assert re.search(rf"{AS_OF}(.|\n)*request_id(.|\n)*unique", artifact["verdict"])
     assert _contents(artifacts) == before
+    index = (artifacts / LINE / "index.html").read_text()
+    assert f'<tr id="stopped-{AS_OF}"' in index  # beside the decision of the first run
 
 
 def test_a_day_that_was_not_delivered_says_so_in_the_verdict(first_run: Run, tmp_path: Path) -> None:
@@ -158,14 +163,18 @@ def test_a_day_that_was_not_delivered_says_so_in_the_verdict(first_run: Run, tmp
     assert run.state.is_failed()
     assert f"{missing}" in run.published["verdict"]
     assert "lack 21 of the 21 days" in run.published["verdict"]
+    assert list(tmp_path.iterdir()) == []  # nothing ran here yet, so there is no line to list
 
 
 def _contents(artifacts: Path) -> dict[str, bytes]:
-    """Every file but the digests of sources, a cache by path and time, and the record of the run itself."""
+    """Every file but the digests of sources, a cache by path and time, the record of the run itself, and the index."""
     return {
         str(path.relative_to(artifacts)): path.read_bytes()
         for path in sorted(artifacts.rglob("*"))
-        if path.is_file() and path.parent.name != "digests" and not path.name.startswith("as_of=")
+        if path.is_file()
+        and path.parent.name != "digests"
+        and not path.name.startswith("as_of=")
+        and path.stem != "index"
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtmd_flows.monitor import monitor
-from tests.mtmd_flows.runs import NEXT, TINY, Run, copied, published
+from tests.mtmd_flows.runs import LINE, NEXT, TINY, Run, copied, published
 
 
 def _monitor(run: Run, artifacts: Path, **changed: Any) -> Any:
@@ -29,11 +29,13 @@ def _breaches(server: str) -> list[dict[str, Any]]:
 
 
 def test_a_quiet_day_completes_with_an_artifact(first_run: Run, tmp_path: Path) -> None:
-    state = _monitor(first_run, copied(first_run.artifacts, tmp_path / "artifacts"))
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
+    state = _monitor(first_run, artifacts)
     assert (state.name, state.message) == ("Completed", "all is well")
     found = published(state.state_details.flow_run_id)
     assert set(found) == {"monitor"}
     assert f"## {NEXT}: all is well" in found["monitor"]
+    assert f"<b>{NEXT}: all is well</b>" in (artifacts / LINE / "index.html").read_text()
 
 
 def test_a_breach_names_its_state_and_emits_an_event(

@@ -90,3 +90,8 @@ def test_a_backfill_is_started_and_its_report_read(browser: Browser, deployed: D
     assert report.title() == f"tiny {_LAST}: Nothing promoted"
     (started,) = _backfills(deployed)
     assert started["parameters"]["reprocess"] == "failed"
+
+    report.goto(deployed.platform.reports)
+    report.get_by_role("link", name=LINE, exact=True).click()
+    report.get_by_role("heading", name=LINE, exact=True).wait_for()
+    assert report.get_by_text(f"{AS_OF} to {_LAST}").is_visible()

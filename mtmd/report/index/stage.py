@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from mtmd.config import Frozen, load_preset
-from mtmd.errors import MtmdError, StorageError, ValidationError
+from mtmd.errors import ConfigError, MtmdError, StorageError, ValidationError
 from mtmd.report.index.reading import RECORDS, KnownRecords, read_line
 from mtmd.report.index.render import LineSummary, render_line, render_lines, summary
 from mtmd.report.index.sources import Failure
@@ -49,11 +49,17 @@ def record_decision(workspace: Workspace, as_of: date) -> None:
 
 
 def record_failure(artifacts: str, preset: str, as_of: date, error: Exception) -> None:
-    """Keep why a run ended before it could decide, and write the index. Data suites have a record of their own."""
+    """Keep why a run ended before it could decide, and write the index.
+
+    Not kept: data suites that failed, which have a record of their own, and a parameter that was refused, which says
+    nothing of the day. Nothing is written for a line that nothing ran on yet.
+    """
 
     def write() -> None:
         workspace = Workspace.of(artifacts, load_preset(preset))
-        if not isinstance(error, ValidationError):
+        if not _is_line(workspace.root):
+            return
+        if not isinstance(error, (ConfigError, ValidationError)):
             words = str(error) if isinstance(error, MtmdError) else repr(error)
             failure = Failure(as_of=as_of, words=words)
             write_json(workspace.failure(as_of), failure.model_dump(mode="json"))
@@ -107,11 +113,11 @@ def _write_lines(artifacts: Path, own: LineSummary | None) -> None:
 
 def _lines(artifacts: Path) -> list[Path]:
     """Directories of lines; folders that hold something else are left alone."""
-    return sorted(
-        path
-        for path in artifacts.iterdir()
-        if path.is_dir() and any((path / name).exists() for name in _OF_A_LINE)
-    )
+    return sorted(path for path in artifacts.iterdir() if _is_line(path))
+
+
+def _is_line(path: Path) -> bool:
+    return any((path / name).exists() for name in _OF_A_LINE)
 
 
 def unless_it_fails(place: str | Path, write: Callable[[], object]) -> None:

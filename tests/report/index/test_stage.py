@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.errors import LogsError, StorageError, ValidationError
+from mtmd.errors import ConfigError, LogsError, StorageError, ValidationError
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, PlannedDay
 from mtmd.report.index.backfills import record_backfill
 from mtmd.report.index.reading import read_line
@@ -56,6 +56,9 @@ def test_artifacts_that_are_not_there_are_refused(tmp_path: Path) -> None:
 def test_a_failure_is_kept_until_its_day_is_decided(records: Records) -> None:
     error = LogsError("logs of 2026-01-21 are missing")
     record_failure(_artifacts(records), "tiny", FIRST, error)
+    assert not records.root.exists()  # nothing ran on this line yet
+    records.stop(day(-1))
+    record_failure(_artifacts(records), "tiny", FIRST, error)
     (failed,) = read_line(records.root).runs
     assert (failed.verdict, failed.as_of, failed.reason) == ("failed", FIRST, str(error))
     assert "logs of 2026-01-21 are missing" in (records.root / "index.html").read_text()
@@ -63,6 +66,8 @@ def test_a_failure_is_kept_until_its_day_is_decided(records: Records) -> None:
     record_decision(records.workspace, FIRST)
     assert [run.verdict for run in read_line(records.root).runs] == ["promoted"]
     assert "logs of 2026-01-21 are missing" not in (records.root / "index.html").read_text()
+    record_failure(_artifacts(records), "tiny", day(1), ConfigError("window_days (19) must be 20 or more"))
+    assert read_line(records.root).runs[0].as_of == FIRST
     record_failure(_artifacts(records), "tiny", day(1), OSError(28, "No space left on device"))
     assert read_line(records.root).runs[0].reason == "OSError(28, 'No space left on device')"
 
