@@ -1,4 +1,4 @@
-"""The tasks that write the index of the report pages after a run; none of them fails. `steps.report` is another one."""
+"""The tasks that write the index of the report pages after a run; none of them fails. Two of `steps` do so as well."""
 
 from prefect import task
 

@@ -244,8 +244,9 @@ def prove(planned: RunPlan, exported: Registered, mtmd: Trained, held_out: Shard
 
 @task(persist_result=False)
 def decide(run: DayRun, promote: bool, override: str | None) -> RunSummary:
-    """Ask the gates, promote if they pass, and record the run."""
+    """Ask the gates, promote if they pass, record the run, and list it: whatever fails later, it is decided."""
     summary = promote_stage.decide(run, promote=promote, override=override)
+    index_stage.record_decision(run.plan.workspace, run.plan.as_of)
     get_run_logger().info("%s: %s", summary.model_id, summary.words)
     return summary
 
@@ -260,11 +261,9 @@ def publish_ads(planned: RunPlan, held_out: ShardRef) -> Published:
 
 @task(persist_result=False)
 def report(run: DayRun, summary: RunSummary, ablated: Ablation | None = None) -> None:
-    """Write the run's page, then the index, which lists the run whether its page could be written or not."""
-    try:
-        get_run_logger().info("report: %s", report_stage.write_report(run, summary, ablated))
-    finally:
-        index_stage.record_decision(run.plan.workspace, run.plan.as_of)
+    """Write the run's page, then the index again, which links it."""
+    get_run_logger().info("report: %s", report_stage.write_report(run, summary, ablated))
+    index_stage.record_decision(run.plan.workspace, run.plan.as_of)
 
 
 @task(persist_result=False, task_run_name="skip {day}")

@@ -147,7 +147,7 @@ IN_A_TERMINAL = (
         add=TINY,
         says=r"training days +2026-01-01 to 2026-01-20 \(20\) +2026-01-02 to 2026-01-21 \(20\)",
     ),
-    Step(".venv/bin/mtmd index", says=r"/artifacts/index\.html$"),
+    Step(".venv/bin/mtmd index", says=r"/artifacts/index\.html"),
     Step(
         '.venv/bin/mtmd rollback --reason "bad conversions"',
         add=TINY,
