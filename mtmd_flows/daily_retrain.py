@@ -15,6 +15,7 @@ from mtmd_flows import prefect_artifacts, steps
 from mtmd_flows.ablation import ablate
 from mtmd_flows.arguments import whole
 from mtmd_flows.command import command_of
+from mtmd_flows.events import Event, tell
 from mtmd_flows.parameters import (
     DAYS_AT_ONCE,
     Ablations,
@@ -24,6 +25,7 @@ from mtmd_flows.parameters import (
     Override,
     PresetName,
     Promote,
+    WaitMinutes,
     WindowDays,
     described,
     scheduled_day,
@@ -44,16 +46,21 @@ def daily_retrain(
     artifacts: Artifacts = "artifacts",
     ablations: Ablations = True,
     override: Override | None = None,
+    wait_minutes: WaitMinutes = 0,
 ) -> RunSummary:
     """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes, and publish ads."""
     day = as_of or scheduled_day()
     try:
+        if wait_minutes:
+            steps.await_logs(day, preset, logs, artifacts, wait_minutes)
         run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts))
         summary = steps.decide(run, promote, override)
     except Exception as error:
         prefect_artifacts.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
         raise
     prefect_artifacts.verdict(run.plan, whole(summary))
+    event: Event = "mtmd.champion.promoted" if summary.promoted else "mtmd.champion.kept"
+    tell(event, run.plan.preset.name, day, summary.champion, summary.words)
     if summary.promoted:
         steps.publish_ads(run.plan, run.days.held_out)
     steps.report(whole(run), whole(summary))
