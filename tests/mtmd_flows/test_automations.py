@@ -286,6 +286,10 @@ def _receiver(
             self.wfile.write(b"ok")
             self.close_connection = True
 
+        def finish(self) -> None:
+            super().finish()
+            self.connection.close()  # the server knows the one below it
+
         def log_message(self, *_: object) -> None:
             """Quiet."""
 
