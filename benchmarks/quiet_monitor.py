@@ -86,7 +86,7 @@ class Line:
         recent = earlier[-preset.monitor.trend_days :]
         findings = chain(
             score_findings(self.figures(day, source), self.figures(promoted).report, recent, preset.monitor),
-            drift_findings(feature_shifts(profiles, day), day, promoted, preset.monitor),
+            drift_findings(feature_shifts(profiles, day), day, promoted, recent, preset.monitor),
         )
         return MonitorReport(
             line=preset.name, day=day, champion="-", champion_as_of=promoted, findings=tuple(findings)

@@ -6,6 +6,7 @@ ever: so what is as declared is left alone. Whether one is enabled is the file's
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +28,7 @@ _OWN = Path("automations")  # of a project
 _REFERENCE = re.compile(r"^<(deployment|block) ([^>]+)>$")
 _MISSING = {
     "deployment": "there is no deployment {}: run `prefect deploy --all`, then this command again",
-    "block": "there is no block {}: make it in the UI (Blocks, type Custom Webhook), then run this command again",
+    "block": "there is no block {}: make one of this type in the UI (Blocks), then run this command again",
 }
 command = app()
 
@@ -62,9 +63,9 @@ def packaged() -> Path:
 def apply(directory: Path, api: str) -> Iterator[str]:
     """Apply every automation of the directory's files; yields what became of each.
 
-    `<deployment flow/name>` and `<block type/name>` stand for ids. An automation is left out where one of them is not
-    there. Raises ConfigError for a directory without files, a file that has no valid automations, and a server that
-    does not answer, or refuses.
+    `<deployment flow/name>` and `<block type/name>` stand for ids, `<block type|type/name>` for that of the first which
+    is there. An automation is left out where none is. Raises ConfigError for a directory without files, a file that has
+    no valid automations, and a server that does not answer, or refuses.
     """
     declared = list(_declared(directory))
     with (
@@ -131,10 +132,11 @@ def _resolve(client: SyncPrefectClient, value: Any) -> Any:
     found = _REFERENCE.match(value) if isinstance(value, str) else None
     if found is None:
         return value
-    try:
-        if found[1] == "deployment":
-            return str(client.read_deployment_by_name(found[2]).id)
-        kind, _, name = found[2].partition("/")
-        return str(client.read_block_document_by_name(name, kind).id)
-    except ObjectNotFound as error:
-        raise ObjectNotFound(error, help_message=_MISSING[found[1]].format(found[2])) from error
+    kinds, _, name = found[2].partition("/")
+    for kind in kinds.split("|"):
+        with suppress(ObjectNotFound):
+            if found[1] == "deployment":
+                return str(client.read_deployment_by_name(f"{kind}/{name}").id)
+            return str(client.read_block_document_by_name(name, kind).id)
+    names = " or ".join(f"{kind}/{name}" for kind in kinds.split("|"))
+    raise ObjectNotFound(LookupError(names), help_message=_MISSING[found[1]].format(names))

@@ -15,6 +15,7 @@ from mtmd_flows import index, prefect_artifacts, steps
 from mtmd_flows.ablation import ablate
 from mtmd_flows.arguments import whole
 from mtmd_flows.command import command_of
+from mtmd_flows.events import Event, tell
 from mtmd_flows.laps import Laps
 from mtmd_flows.parameters import (
     DAYS_AT_ONCE,
@@ -25,6 +26,7 @@ from mtmd_flows.parameters import (
     Override,
     PresetName,
     Promote,
+    WaitMinutes,
     WindowDays,
     described,
     scheduled_day,
@@ -45,10 +47,14 @@ def daily_retrain(
     artifacts: Artifacts = "artifacts",
     ablations: Ablations = True,
     override: Override | None = None,
+    wait_minutes: WaitMinutes = 0,
 ) -> RunSummary:
     """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes, and publish ads."""
     day, laps = as_of or scheduled_day(), Laps()
     try:
+        if wait_minutes:
+            steps.await_logs(day, preset, logs, artifacts, wait_minutes)
+            laps.done("wait for logs")
         run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts), laps)
         summary = steps.decide(run, promote, override)
         laps.done("decide")
@@ -57,6 +63,8 @@ def daily_retrain(
         index.failure(artifacts, preset, day, error)
         raise
     prefect_artifacts.verdict(run.plan, whole(summary), laps.seconds)
+    event: Event = "mtmd.champion.promoted" if summary.promoted else "mtmd.champion.kept"
+    tell(event, run.plan.preset.name, day, summary.champion, summary.words)
     if summary.promoted:
         steps.publish_ads(run.plan, run.days.held_out)
     steps.report(whole(run), whole(summary))

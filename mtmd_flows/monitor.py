@@ -5,17 +5,16 @@ from datetime import date
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
-from prefect.events import emit_event
 from prefect.states import Completed
 
 from mtmd.monitor import stage as monitor_stage
 from mtmd.monitor.health import MonitorReport
 from mtmd.report.markdown import monitor as monitor_render
 from mtmd_flows import index
+from mtmd_flows.events import tell
 from mtmd_flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
 
 BREACH_STATE = "Breach"  # a state that ends a run: the automation crash-zombies waits for these
-BREACH = "mtmd.monitor.breach"  # the event that the automations of monitor-breach.yaml waits for
 
 
 @flow(name="monitor", persist_result=False)
@@ -32,7 +31,7 @@ def monitor(
     index.update(artifacts, preset)
     if not report.breaches:
         return Completed(data=report, message=report.words)
-    tell(report)
+    tell("mtmd.monitor.breach", report.line, report.day, report.champion, report.words)
     return Completed(data=report, name=BREACH_STATE, message=report.words)
 
 
@@ -49,13 +48,3 @@ def publish(report: MonitorReport, preset: str, artifacts: str) -> None:
     """Breaches, figures, drift, and the trend with the days before."""
     text = monitor_render.monitor(report, monitor_stage.monitored(preset, report.day, artifacts=artifacts))
     create_markdown_artifact(text, key="monitor", description=f"{report.day}: {report.words[:200]}")
-
-
-@task(persist_result=False)
-def tell(report: MonitorReport) -> None:
-    """An event for automations."""
-    emit_event(
-        event=BREACH,
-        resource={"prefect.resource.id": f"mtmd.line.{report.line}", "prefect.resource.name": report.line},
-        payload={"day": str(report.day), "champion": report.champion, "words": report.words},
-    )

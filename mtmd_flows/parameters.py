@@ -62,6 +62,14 @@ Override = Annotated[
         "history",
     ),
 ]
+WaitMinutes = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=24 * 60,
+        description="Minutes to wait for the logs of as_of where they are late, before the run fails",
+    ),
+]
 Logs = Annotated[str, Field(description="Where the log tables are; the preset's when omitted")]
 Artifacts = Annotated[str, Field(description="Where outputs go")]
 

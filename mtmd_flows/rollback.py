@@ -15,6 +15,7 @@ from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.report.markdown import verdict as render
 from mtmd.store.workspace import Workspace
 from mtmd_flows import index
+from mtmd_flows.events import tell
 from mtmd_flows.parameters import Artifacts, Logs, PresetName, described
 
 UNPUBLISHED = "Unpublished"  # a state that ends a run: the automation crash-zombies waits for these
@@ -46,6 +47,8 @@ def rollback(
     done = roll_back(preset, artifacts, reason, model)
     publish(done)  # at once: publication can take minutes
     index.update(artifacts, preset)
+    live, line = done.champion, load_preset(preset).name
+    tell("mtmd.champion.rolled-back", line, live.as_of, live.model_id, f"{done.words} ({reason})")
     if keep_ads:
         return Completed(data=done, message=f"{done.words}; {done.ads_words}")
     ads = publish_ads(preset, artifacts, logs, done)

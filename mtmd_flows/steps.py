@@ -23,6 +23,8 @@ from mtmd.extract.pending import PendingShards
 from mtmd.extract.shards import Days, ShardRef
 from mtmd.jobs import backfill as backfill_job
 from mtmd.jobs.backfill import DayOutcome
+from mtmd.logs.arrival import await_day
+from mtmd.logs.source import LogSource
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.stage import DayRun, RunSummary
@@ -47,6 +49,14 @@ from mtmd_flows import prefect_artifacts
 from mtmd_flows.arguments import whole
 from mtmd_flows.laps import Laps
 from mtmd_flows.progress import TrainingProgress
+
+
+@task(persist_result=False, task_run_name="wait for the logs of {day}")
+def await_logs(day: date, preset: str, logs: str | None, artifacts: str, minutes: float) -> None:
+    """Wait until every table has the day; fails, naming those that lack it, after so many minutes."""
+    chosen = load_preset(preset)
+    source = LogSource.of(chosen, logs, Workspace.of(artifacts, chosen).spool)
+    await_day(source, day, 60.0 * minutes, get_run_logger().info)
 
 
 @task(persist_result=False)

@@ -64,6 +64,12 @@ class MonitorConfig(Frozen):
         description="and this many times the largest PSI of the champion's own training days, so that what "
         "always moves (weekday, new ids, few rows) stays quiet",
     )
+    psi_certain: float = Field(
+        2.0,
+        ge=1,
+        description="times the limit that psi and psi_margin make, above which one day is a breach; between the two it "
+        "is suspected, and a breach where the next day has it too",
+    )
     min_rows: int = Field(50, ge=1, description="requests or ads of a domain below which drift is not judged")
     max_champion_age: int = Field(
         3,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from mtmd.config import MonitorConfig
-from mtmd.monitor.health import Finding, threshold_finding
+from mtmd.monitor.health import Finding, MonitorReport, said, suspicions_before, threshold_finding
 from mtmd.monitor.profiles import FeatureShift
 
 
@@ -27,13 +27,19 @@ def freshness_findings(
 
 
 def drift_findings(
-    shifts: Sequence[FeatureShift], day: date, promoted: date, config: MonitorConfig
+    shifts: Sequence[FeatureShift],
+    day: date,
+    promoted: date,
+    earlier: Sequence[MonitorReport],
+    config: MonitorConfig,
 ) -> Iterator[Finding]:
     """PSI of each feature and domain, against the largest that the reference days have among themselves.
 
-    The limit grows with the root of the days since promotion: ids come and go, and the training days get older.
+    One above the limit is suspected; it is a breach far above it, or where the day before suspected it too. The limit
+    grows with the root of the days since promotion: ids come and go, and the training days get older. `earlier` are
+    reports of days before, any number of them.
     """
-    drifts = math.sqrt(max((day - promoted).days, 1))
+    drifts, suspected_before = math.sqrt(max((day - promoted).days, 1)), suspicions_before(day, earlier)
     usual: dict[tuple[str, str, str], float] = {}
     for shift in shifts:
         if shift.day != day:
@@ -45,8 +51,12 @@ def drift_findings(
         limit = drifts * max(config.psi, config.psi_margin * (largest or 0.0))
         where = f"{shift.feature} × {shift.domain}"
         judged = shift.rows >= config.min_rows
-        breach = judged and shift.psi > limit
-        words = f"{where}: PSI {shift.psi:.2f} is above {limit:.2f}" if breach else ""
+        suspected = judged and shift.psi > limit
+        certain = suspected and shift.psi > config.psi_certain * limit
+        again = suspected and ("feature drift", where) in suspected_before
+        words = (
+            f"{where}: PSI {shift.psi:.2f} is above {limit:.2f}, {said(certain, again)}" if suspected else ""
+        )
         if not judged:
             words = f"{shift.rows} rows, {config.min_rows} are needed"
         yield Finding(
@@ -55,6 +65,7 @@ def drift_findings(
             value=shift.psi,
             reference=largest,
             judged=judged,
-            breach=breach,
+            suspected=suspected,
+            breach=certain or again,
             words=words,
         )

@@ -11,12 +11,12 @@ promoted a champion on that day, and figures of a promotion on a bad day would h
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from statistics import NormalDist
 
 from mtmd.config import MonitorConfig
 from mtmd.evaluate.report import EvaluationReport, SliceMetrics
-from mtmd.monitor.health import Finding, MonitorReport, Signal
+from mtmd.monitor.health import Finding, MonitorReport, Signal, said, suspicions_before
 from mtmd.monitor.noise import Place, chance, deviation, usual_changes
 from mtmd.monitor.sampling import DayFigures, SamplingErrors
 from mtmd.promote.slice_gates import holm
@@ -88,8 +88,7 @@ def score_findings(
     `earlier` are reports of days before, any number of them.
     """
     day, usual = now.report, usual_changes(earlier)
-    yesterday = [report for report in earlier if report.day == day.as_of - timedelta(days=1)]
-    suspicions = {(one.signal, one.where): one for report in yesterday for one in report.suspicions}
+    suspicions = suspicions_before(day.as_of, earlier)
     figures: list[_Figure] = []
     for where in (*day.slices, *day.aggregates):
         own, then = day.get(day.candidate, where), promotion.get(promotion.candidate, where)
@@ -166,9 +165,6 @@ def _judged(figure: _Figure, noise: float, p: float, config: MonitorConfig) -> F
     suspected = size >= figure.least and p < config.suspected_chance
     certain = suspected and p < config.certain_chance
     again = suspected and figure.before is not None and (figure.before.change or 0.0) * change > 0.0
-    how = "a breach if the next day has it too"
-    if certain or again:
-        how = "beyond doubt" if certain else "for the second day"
     return Finding(
         signal=figure.signal,
         where=figure.where,
@@ -181,7 +177,7 @@ def _judged(figure: _Figure, noise: float, p: float, config: MonitorConfig) -> F
         change=change,
         noise=noise,
         p=p,
-        words=f"{figure.where}: {_moved(figure, change, noise)}, {how}" if suspected else "",
+        words=f"{figure.where}: {_moved(figure, change, noise)}, {said(certain, again)}" if suspected else "",
     )
 
 

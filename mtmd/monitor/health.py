@@ -1,6 +1,7 @@
 """What the monitor found on a day: one number each, and the report that holds them."""
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Literal
 
 from pydantic import Field
@@ -88,6 +89,19 @@ def threshold_finding(
         breach=off,
         words=words if off else "",
     )
+
+
+def suspicions_before(day: date, earlier: Sequence[MonitorReport]) -> dict[tuple[Signal, str], Finding]:
+    """What the day before suspected and left to this one, by signal and place."""
+    yesterday = [report for report in earlier if report.day == day - timedelta(days=1)]
+    return {(one.signal, one.where): one for report in yesterday for one in report.suspicions}
+
+
+def said(certain: bool, again: bool) -> str:
+    """Why what is suspected is a breach, or when it will be one."""
+    if certain:
+        return "beyond doubt"
+    return "for the second day" if again else "a breach if the next day has it too"
 
 
 def _count(found: tuple[Finding, ...], noun: str, plural: str) -> str:

@@ -94,7 +94,7 @@ def _compared(
     trained = [one for one in registry.manifest(model_id).window if one in days and one != day]
     if trained:
         shifts = _shifts(scorer.info.declarations, workspace, source, trained, day)
-        yield from drift_findings(shifts, day, promotion.as_of, preset.monitor)
+        yield from drift_findings(shifts, day, promotion.as_of, earlier, preset.monitor)
 
 
 def _figures(

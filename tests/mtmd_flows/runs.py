@@ -1,6 +1,9 @@
 """Runs of the flows on the tiny platform, and what they left behind."""
 
+import json
 import shutil
+import time
+import urllib.request
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -90,6 +93,19 @@ def published(run: UUID) -> dict[str, str]:
     with get_client(sync_client=True) as client:
         found = client.read_artifacts(artifact_filter=only, sort=ArtifactSort.CREATED_DESC)
     return {artifact.key: str(artifact.data) for artifact in reversed(found) if artifact.key}
+
+
+def told(server: str, event: str, words: str = "") -> list[dict[str, Any]]:
+    """Events of this name whose words have these; events travel on their own, so this waits for the first."""
+    only = json.dumps({"filter": {"event": {"name": [event]}}}).encode()
+    request = urllib.request.Request(f"{server}/events/filter", only, {"content-type": "application/json"})
+    deadline = time.monotonic() + 60
+    while True:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            found = [one for one in json.load(answer)["events"] if words in one["payload"]["words"]]
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
 
 
 def copied(source: Path, target: Path, *, champion: bool = True) -> Path:

@@ -1,6 +1,8 @@
 """The automation files: valid, and about events, tags and deployments that exist; and at work.
 
-At work means on a server and a worker of their own: a machine that dies, and a breach that people hear of.
+At work means on a server and a worker of their own: a machine that dies, and messages that people get, by a webhook and
+by Slack. Slack is a server here that the platform's processes reach as hooks.slack.com, through a proxy, with a
+certificate that they are told to trust.
 """
 
 import json
@@ -9,14 +11,18 @@ import re
 import shutil
 import signal
 import sqlite3
+import ssl
+import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -26,6 +32,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from mtmd.errors import ConfigError
 from mtmd_flows import monitor, rollback
 from mtmd_flows.automations import _REFERENCE, apply, automations, packaged
+from mtmd_flows.events import Event
 from tests.documented import Checkout, Step, checkout_in
 from tests.mtmd_flows.runs import NEXT, ROOT, Run
 
@@ -36,6 +43,7 @@ _DECLARED = [one for path in _FILES for one in yaml.safe_load(path.read_text())[
 WITHIN_S = int(os.environ.get("MTMD_ZOMBIE_WITHIN_S", "10"))  # 90 as shipped, which would take minutes
 UP = Step("make up", add="PORT=$A_PORT REPORTS_PORT=$ANOTHER_PORT", says="UI: http://127.0.0.1:")
 _PATIENCE_S = 600.0
+_SLACK = "https://hooks.slack.com/services/T1AAAAAAA/B1BBBBBBB/cccccccccccccccccccccccc"
 _AN_HOUR_AGO = """
 update automation_bucket
 set start = strftime('%Y-%m-%d %H:%M:%f000', start, '-1 hour'),
@@ -73,9 +81,10 @@ def test_an_automation_is_valid_and_refers_to_what_there_is(declared: dict[str, 
         assert found[1] == "block" or found[2] in names
 
 
-def test_the_breach_that_is_waited_for_is_the_one_that_is_emitted() -> None:
-    waiting = [one["name"] for one in _DECLARED if monitor.BREACH in one["trigger"]["expect"]]
-    assert waiting == ["mtmd-tell-breach", "mtmd-retrain-on-breach"]
+def test_every_event_that_flows_emit_is_waited_for() -> None:
+    emitted = set(get_args(Event))
+    awaited = {event for one in _DECLARED for event in one["trigger"]["expect"] if event.startswith("mtmd.")}
+    assert awaited == emitted
 
 
 def test_a_run_that_ends_in_a_state_of_its_own_is_no_zombie() -> None:
@@ -156,6 +165,11 @@ class Live:
 
     checkout: Checkout
     told: list[dict[str, Any]] = field(default_factory=list)
+    told_in_slack: list[dict[str, Any]] = field(default_factory=list)
+
+    def heard(self, subject: str) -> list[str]:
+        """The webhook's messages of a subject."""
+        return [one["text"] for one in self.told if one["text"].startswith(f"{subject}: ")]
 
     def deployment(self, flow: str) -> str:
         """The id of the deployment of a flow's function."""
@@ -207,31 +221,74 @@ def _await(what: Callable[[], Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def live(first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """With a champion and no logs; the zombie automation waits for seconds instead of minutes."""
+    """With a champion and no logs; automations wait for seconds instead of minutes and hours."""
     checkout = checkout_in(tmp_path_factory.mktemp("live") / "checkout")
     shutil.copytree(first_run.root, checkout.line)
-    zombies = checkout.root / _PACKAGED / "crash-zombies.yaml"
-    text, changed = re.subn(r"(?m)^( +within:) 90$", rf"\1 {WITHIN_S}", zombies.read_text())
-    assert changed == 1
-    zombies.write_text(text)
-    platform = Live(checkout)
-    with ThreadingHTTPServer(("127.0.0.1", 0), _receiver(platform.told)) as server:
+    for file, seconds in (("crash-zombies", 90), ("messages", 93600)):
+        path = checkout.root / _PACKAGED / f"{file}.yaml"
+        text, changed = re.subn(rf"(?m)^( +within:) {seconds}$", rf"\1 {WITHIN_S}", path.read_text())
+        assert changed == 1
+        path.write_text(text)
+    platform, slack = Live(checkout), _certificate(checkout.root)
+    receiver = _receiver(platform.told, platform.told_in_slack, slack)
+    with ThreadingHTTPServer(("127.0.0.1", 0), receiver) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
+        here = f"http://127.0.0.1:{server.server_port}"
+        checkout.environment |= {
+            "HTTPS_PROXY": here, "NO_PROXY": "127.0.0.1,localhost", "REQUESTS_CA_BUNDLE": str(slack),
+        }  # fmt: skip
         try:
             checkout.take(UP)
-            _make_block(checkout, f"http://127.0.0.1:{server.server_port}/")
+            body = {"text": "{{subject}}: {{body}}"}
+            webhook = {"name": "alerts", "url": f"{here}/", "method": "POST", "json_data": body}
+            _make_block(checkout, "custom-webhook", webhook)
+            _make_block(checkout, "slack-webhook", {"url": _SLACK})
             yield platform
         finally:
             checkout.end()
             server.shutdown()
 
 
-def _receiver(told: list[dict[str, Any]]) -> type[BaseHTTPRequestHandler]:
+def _certificate(folder: Path) -> Path:
+    """A certificate of hooks.slack.com with its key, in one file."""
+    path = folder / "slack.pem"
+    command = (
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", "2", "-subj", "/CN=hooks.slack.com",
+        "-addext", "subjectAltName=DNS:hooks.slack.com", "-keyout", str(path), "-out", f"{path}.crt",
+    )  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True)
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path
+
+
+def _receiver(
+    told: list[dict[str, Any]], told_in_slack: list[dict[str, Any]], certificate: Path
+) -> type[BaseHTTPRequestHandler]:
+    """A webhook at `/`, and a proxy behind which hooks.slack.com is itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
     class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            told.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        def do_CONNECT(self) -> None:
+            assert self.path == "hooks.slack.com:443"
             self.send_response(200)
             self.end_headers()
+            self.connection = context.wrap_socket(self.connection, server_side=True)
+            self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+            self.close_connection = False  # what comes next is said to Slack
+
+        def do_POST(self) -> None:
+            message = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            (told if self.path == "/" else told_in_slack).append(message | {"path": self.path})
+            self.send_response(200)
+            self.send_header("content-length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+            self.close_connection = True
+
+        def finish(self) -> None:
+            super().finish()
+            self.connection.close()  # the server knows the one below it
 
         def log_message(self, *_: object) -> None:
             """Quiet."""
@@ -239,15 +296,18 @@ def _receiver(told: list[dict[str, Any]]) -> type[BaseHTTPRequestHandler]:
     return Receiver
 
 
-def _make_block(checkout: Checkout, url: str) -> None:
+def _make_block(checkout: Checkout, kind: str, data: dict[str, Any]) -> None:
     """As the UI does it: docs/operations.md."""
-    kind = checkout.ask("/block_types/slug/custom-webhook")["id"]
+    identity = checkout.ask(f"/block_types/slug/{kind}")["id"]
     (schema, *_) = checkout.ask(
-        "/block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [kind]}}}
+        "/block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [identity]}}}
     )
-    body = {"text": "{{subject}}: {{body}}"}
-    data = {"name": "alerts", "url": url, "method": "POST", "json_data": body}
-    document = {"name": "mtmd-alerts", "data": data, "block_type_id": kind, "block_schema_id": schema["id"]}
+    document = {
+        "name": "mtmd-alerts",
+        "data": data,
+        "block_type_id": identity,
+        "block_schema_id": schema["id"],
+    }
     checkout.ask("/block_documents/", document)
 
 
@@ -279,7 +339,48 @@ def zombie(live: Live) -> tuple[str, str]:
 def test_up_after_everything_was_killed_keeps_runs_deployments_and_automations(
     live: Live, zombie: tuple[str, str]
 ) -> None:
-    assert {"mtmd-tell-breach", "mtmd-tell-failure"} <= set(live.named("automations"))  # there is a block now
+    assert {one["name"] for one in _DECLARED} <= set(live.named("automations"))  # there is a block now
+
+
+def test_what_flows_emit_is_told_by_webhook_and_in_slack_and_then_it_is_late(
+    live: Live, zombie: tuple[str, str], tmp_path: Path
+) -> None:
+    """Also that a backfill's day is not told as kept, and that `late` comes where no decision does."""
+    text = (live.checkout.root / _PACKAGED / "messages.yaml").read_text()
+    text = text.replace("custom-webhook|slack-webhook", "slack-webhook").replace(
+        "name: mtmd-", "name: slack-"
+    )
+    (tmp_path / "slack.yaml").write_text(text)
+    told = list(apply(tmp_path, f"http://127.0.0.1:{live.checkout.environment['A_PORT']}/api"))
+    assert told[0] == "automation slack-tell-promotion: created"
+    for kind, day, which in (
+        ("kept", "2026-01-20", "earlier"),
+        ("kept", "2026-01-25", "newest"),
+        ("rolled-back", "2026-01-25", "newest"),
+        ("promoted", "2026-01-26", "newest"),
+    ):
+        _emit(live.checkout, f"mtmd.champion.{kind}", day, which)
+    said = "champion 20260126-a: because"
+    for subject, words in (
+        ("MTMD kept its champion", f"demo 2026-01-25, {said}"),
+        ("MTMD rollback", f"demo 2026-01-25, {said}"),
+        ("MTMD promoted", f"demo 2026-01-26, {said}"),
+        ("MTMD is late", "demo: the last decision is about 2026-01-26, and none came for 26 hours since"),
+    ):
+        assert _await(lambda subject=subject: live.heard(subject)) == [f"{subject}: {words}"]
+        in_slack = _await(
+            lambda subject=subject: [one for one in live.told_in_slack if subject in json.dumps(one)]
+        )
+        assert words in json.dumps(in_slack[0])
+        assert in_slack[0]["path"] == _SLACK.removeprefix("https://hooks.slack.com")
+
+
+def _emit(checkout: Checkout, event: str, day: str, which: str) -> None:
+    """As a flow does it: mtmd_flows/events.py."""
+    resource = {"prefect.resource.id": "mtmd.line.demo", "prefect.resource.name": "demo", "mtmd.day": which}
+    payload = {"day": day, "champion": "20260126-a", "words": "because"}
+    sent = {"id": str(uuid.uuid4()), "occurred": datetime.now(UTC).isoformat(), "event": event}
+    checkout.ask("/events", [sent | {"resource": resource, "payload": payload}])
 
 
 def test_a_breach_is_told_and_retrains_when_that_is_enabled(live: Live, zombie: tuple[str, str]) -> None:
@@ -287,15 +388,17 @@ def test_a_breach_is_told_and_retrains_when_that_is_enabled(live: Live, zombie: 
     _enable(live.checkout, retraining)
     run = live.start("monitor", as_of=str(NEXT), preset="tiny")
     assert _await(lambda: live.run(run)["state"]["name"] == "Breach"), live.run(run)["state"]
-    told = _await(lambda: [one["text"] for one in live.told if one["text"].startswith("MTMD monitor: ")])
+    told = _await(lambda: live.heard("MTMD monitor"))
     assert len(told) == 1
     assert re.fullmatch(
-        rf"MTMD monitor: {NEXT}, champion 20260121-\w+: 1 breach: there are no logs.*", told[0]
+        rf"MTMD monitor: tiny {NEXT}, champion 20260121-\w+: 1 breach: there are no logs.*", told[0]
     )
     (made,) = _await(lambda: _made_by(live, retraining))
     assert made["deployment_id"] == live.deployment("daily_retrain")
     assert _await(
-        lambda: [one for one in live.told if one["text"].startswith("MTMD run failed: daily-retrain")]
+        lambda: [
+            one for one in live.heard("MTMD run failed") if one.startswith("MTMD run failed: daily-retrain")
+        ]
     )
 
 
@@ -315,10 +418,8 @@ def test_a_changed_file_is_applied_and_leaves_the_switch_to_people(live: Live, t
     breach = tmp_path / "automations" / "monitor-breach.yaml"
     breach.write_text(breach.read_text().replace("Start the daily run at once.", "Start the daily run."))
     assert set(apply(breach.parent, api)) == {
-        "automation mtmd-crash-zombies: unchanged",
-        "automation mtmd-tell-breach: unchanged",
-        "automation mtmd-tell-failure: unchanged",
-        "automation mtmd-retrain-on-breach: updated",
+        f"automation {one['name']}: {'updated' if one['name'] == 'mtmd-retrain-on-breach' else 'unchanged'}"
+        for one in _DECLARED
     }
     (found,) = (
         one for one in live.checkout.ask("/automations/filter", {}) if one["name"] == "mtmd-retrain-on-breach"

@@ -95,7 +95,7 @@ def test_the_verdict_says_how_long_the_stages_took(first_run: Run) -> None:
 def test_a_second_run_reuses_everything_and_promotes_nothing_twice(first_run: Run, tmp_path: Path) -> None:
     artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
     before = (artifacts / LINE / "champion.json").read_bytes()
-    again = run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts)
+    again = run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, wait_minutes=1)
     assert again.summary.reused == {
         "validated days": "21 of 21",
         "shards": "21 of 21",
@@ -229,6 +229,13 @@ def test_missing_days_are_named_before_anything_runs(
         daily_retrain(
             as_of=date(2026, 1, 26), preset=TINY, logs=str(tiny_logs), artifacts=str(tmp_path / "none")
         )
+    with pytest.raises(
+        LogsError, match="requests and ads and candidates have no 2026-01-26 yet after 0 min of waiting"
+    ):
+        daily_retrain(
+            as_of=date(2026, 1, 26), preset=TINY, logs=str(tiny_logs), artifacts=str(tmp_path / "none"),
+            wait_minutes=0.001,
+        )  # fmt: skip
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,31 +1,15 @@
 """The monitor flow: its artifact, its state, and the event of a breach."""
 
-import json
-import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 from mtmd_flows.monitor import monitor
-from tests.mtmd_flows.runs import LINE, NEXT, TINY, Run, copied, published
+from tests.mtmd_flows.runs import LINE, NEXT, TINY, Run, copied, published, told
 
 
 def _monitor(run: Run, artifacts: Path, **changed: Any) -> Any:
     given = {"as_of": NEXT, "preset": TINY, "logs": str(run.logs), "artifacts": str(artifacts)}
     return monitor(**(given | changed), return_state=True)
-
-
-def _breaches(server: str) -> list[dict[str, Any]]:
-    """The breaches that arrived at the server; events travel on their own, so this waits for the first."""
-    only = json.dumps({"filter": {"event": {"name": ["mtmd.monitor.breach"]}}}).encode()
-    request = urllib.request.Request(f"{server}/events/filter", only, {"content-type": "application/json"})
-    deadline = time.monotonic() + 60
-    while True:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            found: list[dict[str, Any]] = json.load(answer)["events"]
-        if found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.2)
 
 
 def test_a_quiet_day_completes_with_an_artifact(first_run: Run, tmp_path: Path) -> None:
@@ -47,6 +31,6 @@ def test_a_breach_names_its_state_and_emits_an_event(
     state = _monitor(first_run, tmp_path / "none")
     assert (state.name, state.is_completed()) == ("Breach", True)
     assert state.message == "1 breach: there is no champion"
-    (breach,) = _breaches(prefect_server)
+    (breach,) = told(prefect_server, "mtmd.monitor.breach")
     assert breach["resource"]["prefect.resource.id"] == "mtmd.line.tiny"
     assert breach["payload"] == {"day": str(NEXT), "champion": None, "words": state.message}

@@ -7,11 +7,11 @@ from prefect.exceptions import ParameterTypeError
 
 from mtmd.registry.registry import Registry
 from mtmd_flows.rollback import UNPUBLISHED, rollback
-from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, published, run_daily
+from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, published, run_daily, told
 
 
 def test_a_model_that_was_taken_down_stays_down_until_it_is_reinstated(
-    first_run: Run, next_day: Run, tmp_path: Path
+    prefect_server: str, first_run: Run, next_day: Run, tmp_path: Path
 ) -> None:
     artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
     bad, good = next_day.summary.model_id, first_run.summary.model_id
@@ -35,9 +35,21 @@ def test_a_model_that_was_taken_down_stays_down_until_it_is_reinstated(
     assert again.summary.words.startswith(f"kept champion {good} because {bad} was rolled back before (")
     assert "bad conversions" in published(again.id)["verdict"]
 
+    for event, said in (
+        ("rolled-back", f"{bad} was taken down; {good} is live again (bad conversions)"),
+        ("kept", again.summary.words),
+    ):
+        (found, *_) = told(prefect_server, f"mtmd.champion.{event}", said)
+        assert found["payload"]["champion"] == good
+        assert found["resource"] == {
+            "prefect.resource.id": "mtmd.line.tiny", "prefect.resource.name": "tiny", "mtmd.day": "earlier",
+        }  # fmt: skip
+
     Registry(artifacts / LINE).reinstate(bad, "it was the logs")
     back = run_daily(as_of=NEXT, logs=next_day.logs, artifacts=artifacts)
     assert (back.summary.promoted, back.summary.champion) == (True, bad)
+    (promotion, *_) = told(prefect_server, "mtmd.champion.promoted", back.summary.words)
+    assert promotion["payload"] == {"day": str(NEXT), "champion": bad, "words": back.summary.words}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ def test_a_project_has_a_preset_statements_expectations_and_deployments(tmp_path
         ".gitignore",
         "README.md",
         "automations/crash-zombies.yaml",
+        "automations/messages.yaml",
         "automations/monitor-breach.yaml",
         "expectations.py",
         "prefect.yaml",
