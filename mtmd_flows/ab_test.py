@@ -13,7 +13,7 @@ from mtmd.abtest.stage import Control
 from mtmd.model.build import ModelKind
 from mtmd.report.tables.ab_test import outcome_tables
 from mtmd.train.rivals import compared
-from mtmd_flows import prefect_artifacts, steps
+from mtmd_flows import prefect_artifacts, run_names, steps
 from mtmd_flows.command import command_of
 from mtmd_flows.parameters import (
     DAYS_AT_ONCE,
@@ -44,7 +44,7 @@ Requests = Annotated[int, Field(ge=50, le=100_000, description="Requests of each
 _KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 
 
-@flow(name="ab-test", persist_result=False, task_runner=DAYS_AT_ONCE)
+@flow(name="ab-test", flow_run_name=run_names.of_day, persist_result=False, task_runner=DAYS_AT_ONCE)
 @described
 def ab_test(
     as_of: AsOf | None = None,

@@ -12,12 +12,12 @@ from pydantic import Field
 from mtmd.errors import ConfigError
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
 from mtmd.promote.stage import RunSummary
-from mtmd_flows import prefect_artifacts, steps
+from mtmd_flows import prefect_artifacts, run_names, steps
 from mtmd_flows.daily_retrain import daily_retrain
 from mtmd_flows.parameters import Artifacts, Logs, PresetName, WindowDays, a_day, described
 
 
-@flow(name="backfill", persist_result=False)
+@flow(name="backfill", flow_run_name=run_names.of_days, persist_result=False)
 @described
 def backfill(
     first: Annotated[date, a_day("Oldest as_of")],
@@ -90,8 +90,7 @@ def _run(plan: BackfillPlan, given: dict[str, Any], at_once: int) -> Iterator[Da
 @task(persist_result=False, task_run_name="process of {day}")
 def retrain_day(day: date, given: dict[str, Any]) -> DayOutcome:
     """One day; where days run at once, in a process of its own: threads of one would share a random generator."""
-    child = daily_retrain.with_options(flow_run_name=f"daily-retrain {day}")
-    state: State[RunSummary] = child(as_of=day, ablations=False, **given, return_state=True)
+    state: State[RunSummary] = daily_retrain(as_of=day, ablations=False, **given, return_state=True)
     if not state.is_completed():
         return DayOutcome(as_of=day, state="failed", words=state.message or str(state.name))
     return DayOutcome.of(state.result())
