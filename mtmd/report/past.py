@@ -7,12 +7,12 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from mtmd.config import Frozen
+from mtmd.registry import run_records
 from mtmd.registry.records import RunOrigin
+from mtmd.registry.run_records import SUMMARY
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
 from mtmd.validate.results import DayValidation, WindowValidation
-
-_SUMMARY, _ORIGIN = "summary.json", "origin.json"
 
 
 class Gate(BaseModel):
@@ -65,15 +65,15 @@ class RunLine(Frozen):
 
     @classmethod
     def of_decision(cls, path: Path, decision: RecordedDecision) -> Self:
-        origin = read_record(path / _ORIGIN, RunOrigin)
+        made_with = run_records.origin(path)
         failed = [gate.name for gate in decision.verdict.gates if not gate.passed]
         return cls(
             as_of=decision.as_of,
-            at=_written(path / _SUMMARY),
+            at=_written(path / SUMMARY),
             verdict="promoted" if decision.promoted else "kept",
             model_id=decision.model_id,
-            rows=origin and origin.window_rows,
-            training_seconds=origin and origin.training_seconds,
+            rows=made_with and made_with.window_rows,
+            training_seconds=made_with and made_with.training_seconds,
             reason=", ".join(failed) or decision.verdict.refusal or "",
             run=path.name,
             start=decision.start,
@@ -88,18 +88,17 @@ def runs(workspace: Workspace, last: int) -> tuple[RunLine, ...]:
 
 def decision(path: Path) -> RecordedDecision | None:
     """Of a run's directory; None where it has none that can be read."""
-    return read_record(path / _SUMMARY, RecordedDecision)
+    return read_record(path / SUMMARY, RecordedDecision)
 
 
 def origin(path: Path) -> RunOrigin | None:
     """Of a run's directory; None where an older version wrote it."""
-    return read_record(path / _ORIGIN, RunOrigin)
+    return run_records.origin(path)
 
 
 def run_paths(workspace: Workspace) -> list[Path]:
     """The directories of decided runs, the latest record first."""
-    paths = [path.parent for path in (workspace.root / "runs").glob(f"*/{_SUMMARY}")]
-    return sorted(paths, key=lambda path: (path / _SUMMARY).stat().st_mtime_ns, reverse=True)
+    return run_records.run_paths(workspace)
 
 
 def _decided(workspace: Workspace, last: int) -> list[RunLine]:
