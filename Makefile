@@ -37,8 +37,9 @@ run-kuairand: $(READY)  ## Import KuaiRand-Pure from SOURCE=folder, retrain on i
 serve: $(READY)  ## Serve the champion of PRESET over HTTP on this machine (SERVE_PORT)
 	$(BIN)/mtmd serve --preset $(PRESET) --port $(SERVE_PORT)
 
-up: $(READY)  ## Start a Prefect server, worker, deployments and the report pages on this machine (PORT, REPORTS_PORT)
-	$(BIN)/python -m deploy.local up --port $(PORT) --reports-port $(REPORTS_PORT)
+CHOSEN = $(if $(filter file,$(origin PRESET)),,--preset $(PRESET))  # the deployments keep theirs where none is given
+up: $(READY)  ## Start a Prefect server, worker, deployments and the report pages on this machine (PORT, REPORTS_PORT, PRESET)
+	$(BIN)/python -m deploy.local up --port $(PORT) --reports-port $(REPORTS_PORT) $(CHOSEN)
 
 down: $(READY)  ## Stop what `make up` started; runs, schedules and artifacts stay
 	$(BIN)/python -m deploy.local down

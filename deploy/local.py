@@ -21,7 +21,7 @@ from rich.console import Console
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from deploy import processes
+from deploy import deployments, processes
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.report.index.stage import unless_it_fails, write_index
 from mtmd.store.files import read_json, remove, write_json
@@ -98,10 +98,11 @@ class Platform:
             ) from error
 
 
-def up(platform: Platform) -> None:
+def up(platform: Platform, preset: str | None = None) -> None:
     """Start what is missing, then bring pool, queues, deployments and automations up to the files.
 
-    Raises ConfigError when a process ends instead of answering; its log says why.
+    With a `preset`, the deployments run it from now on. Raises ConfigError when a process ends instead of answering;
+    its log says why.
     """
     prefect = str(Path(sys.executable).with_name("prefect"))
     listen = ("--host", "127.0.0.1", "--port", str(platform.port))
@@ -114,7 +115,10 @@ def up(platform: Platform) -> None:
     write_json(platform.home / "database.json", {"database": database})
     if _ask(platform, "work-pool", "inspect", POOL).returncode != 0:
         _prefect(platform, "work-pool", "create", POOL, "--type", "process")
+    _console.print(deployments.choose_preset(platform.api, preset), markup=False)
     _prefect(platform, "deploy", "--all")
+    for words in deployments.pause_former(platform.api, ROOT):
+        _console.print(words, markup=False)
     _prefect(platform, "work-queue", "set-concurrency-limit", "background", "1", "--pool", POOL)
     for words in apply(packaged(), platform.api):
         _console.print(words, markup=False)
@@ -233,9 +237,11 @@ def main() -> int:
     """Run one command from a terminal; exit status 1 for an error that the user can mend."""
     options = _parser().parse_args()
     platform = Platform(port=options.port, reports_port=options.reports_port)
-    commands = {"up": up, "down": down}
     try:
-        commands[options.command](platform)
+        if options.command == "up":
+            up(platform, options.preset)
+        else:
+            down(platform)
     except MtmdError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {error}", markup=False)
         return 1
@@ -247,6 +253,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", choices=("up", "down"))
     parser.add_argument("--port", type=int, default=Platform.port, help="of the server and its UI")
     parser.add_argument("--reports-port", type=int, default=Platform.reports_port, help="of the report pages")
+    parser.add_argument(
+        "--preset", help="that the deployments run from now on; the one they have when omitted"
+    )
     return parser
 
 

@@ -8,12 +8,13 @@ from prefect import flow
 from pydantic import Field
 
 from mtmd import command_line
-from mtmd.abtest.outcome import ABTest
+from mtmd.abtest.outcome import UNCONSTRAINED, ABTest
 from mtmd.abtest.stage import Control
+from mtmd.abtest.trial import REQUESTS, SAMPLES, Size
 from mtmd.model.build import ModelKind
 from mtmd.report.tables.ab_test import outcome_tables
 from mtmd.train.rivals import compared
-from mtmd_flows import index, prefect_artifacts, steps
+from mtmd_flows import index, prefect_artifacts, run_names, steps
 from mtmd_flows.command import command_of
 from mtmd_flows.parameters import (
     DAYS_AT_ONCE,
@@ -41,10 +42,20 @@ Against = Annotated[
 ]
 Requests = Annotated[int, Field(ge=50, le=100_000, description="Requests of each; the preset's when omitted")]
 
+AtSize = Annotated[
+    Size,
+    Field(
+        description="full: trains what is missing, which takes as long as a daily run, then the preset's samples (the "
+        "demo's: 7 minutes of processor time); trial: trains nothing, and runs "
+        f"{SAMPLES} samples of {REQUESTS} requests in less than a minute, for a look at the artifact: too few to "
+        "conclude from"
+    ),
+]
+
 _KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 
 
-@flow(name="ab-test", persist_result=False, task_runner=DAYS_AT_ONCE)
+@flow(name="ab-test", flow_run_name=run_names.of_day, persist_result=False, task_runner=DAYS_AT_ONCE)
 @described
 def ab_test(
     as_of: AsOf | None = None,
@@ -53,26 +64,31 @@ def ab_test(
     samples: Samples | None = None,
     requests: Requests | None = None,
     control: Against = "per_slice",
+    size: AtSize = "full",
     logs: Logs | None = None,
     artifacts: Artifacts = "artifacts",
 ) -> ABTest:
     """Train the model, its rivals and the unconstrained model, or reuse them; let each serve the day.
 
-    The unconstrained model is left out on a day that goes on from the champion: it would be trained anew.
+    The unconstrained model is left out on a day that goes on from the champion: it would be trained anew. A trial
+    takes it where it is trained.
     """
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
     _, days = steps.validated_days(plan)
     start = steps.choose_start(plan, days.window).start
     # As on the page of the day, which looks for this test: a rival that is never trained is left out, but as control.
     kinds = [kind for kind in _KINDS if kind == control or kind in compared(plan, _KINDS)]
+    variants = [] if start else [UNCONSTRAINED]  # trained anew: so must be what they are compared with
+    if size == "trial":
+        variants = steps.require_trained(plan, kinds, days.window, start)
+        samples, requests = samples or SAMPLES, requests or REQUESTS
     trained = [
         steps.train(plan, kind, days.window, start=start if kind == "mtmd" else None) for kind in kinds
     ]
-    if start is None:  # variants are trained anew: so must be what they are compared with
-        trained.append(steps.train_variant(plan, "unconstrained", plan.preset.training.seed, days.window))
+    trained += [steps.train_variant(plan, name, plan.preset.training.seed, days.window) for name in variants]
     champion = steps.champion_beside(plan, trained[0], days)
     tested = steps.ab_test(plan, trained, samples, requests, control, champion)
-    prefect_artifacts.ab_test(plan, tested)
+    prefect_artifacts.ab_test(plan, tested, trial=size == "trial")
     index.update(artifacts, preset)
     return tested
 

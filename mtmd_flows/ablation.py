@@ -16,7 +16,7 @@ from mtmd.extract.shards import Days, ShardRef
 from mtmd.report.tables.ablation import factor_table
 from mtmd.run import RunPlan
 from mtmd.train.stage import Trained
-from mtmd_flows import prefect_artifacts, steps
+from mtmd_flows import prefect_artifacts, run_names, steps
 from mtmd_flows.command import command_of
 from mtmd_flows.parameters import (
     DAYS_AT_ONCE,
@@ -41,7 +41,7 @@ Names = Annotated[
 ]
 
 
-@flow(name="ablation", persist_result=False, task_runner=DAYS_AT_ONCE)
+@flow(name="ablation", flow_run_name=run_names.of_day, persist_result=False, task_runner=DAYS_AT_ONCE)
 @described
 def ablation(
     as_of: AsOf | None = None,
@@ -79,6 +79,7 @@ def ablate(
 
 @flow(
     name="train-variants",
+    flow_run_name="train-variants {plan.as_of}",
     persist_result=False,
     task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]  # a training takes all of a machine
 )

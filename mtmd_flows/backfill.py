@@ -12,12 +12,12 @@ from pydantic import Field
 from mtmd.errors import ConfigError
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
 from mtmd.promote.stage import RunSummary
-from mtmd_flows import index, prefect_artifacts, steps
+from mtmd_flows import index, prefect_artifacts, run_names, steps
 from mtmd_flows.daily_retrain import daily_retrain
 from mtmd_flows.parameters import Artifacts, Logs, PresetName, WindowDays, a_day, described
 
 
-@flow(name="backfill", persist_result=False)
+@flow(name="backfill", flow_run_name=run_names.of_days, persist_result=False)
 @described
 def backfill(
     first: Annotated[date, a_day("Oldest as_of")],
@@ -37,9 +37,11 @@ def backfill(
     at_once: Annotated[
         int, Field(ge=1, le=8, description="Days at once, each in a process of its own when more than 1")
     ] = 1,
-    dry_run: Annotated[bool, Field(description="Only publish the table of what would run and cost")] = False,
+    dry_run: Annotated[
+        bool, Field(description="Only publish what is blocked, what would run, and what that would cost")
+    ] = False,
 ) -> list[DayOutcome]:
-    """Run every day even when one fails, without ablations; ends failed, naming the days, when any did.
+    """Run every day even when one fails, without ablations; ends failed, naming the days, when any did or is blocked.
 
     Started again after a crash it goes on: days that were decided are skipped, the others reuse what is complete.
     """
@@ -52,12 +54,15 @@ def backfill(
         "artifacts": artifacts,
     }
     plan = steps.plan_backfill(first, last, reprocess=reprocess, newest_first=newest_first, **shared)
-    get_run_logger().info("%d of %d days run", len(plan.running), len(plan.days))
+    get_run_logger().info(
+        "%d of %d days run, %d blocked", len(plan.running), len(plan.days), len(plan.blocked)
+    )
     prefect_artifacts.backfill_plan(plan)
     if dry_run:
         return []
     outcomes = [steps.latest_outcome(preset, artifacts, day) for day in plan.skipped]
     outcomes += [DayOutcome(as_of=day.as_of, state="left out", words=day.note) for day in plan.left_out]
+    outcomes += [DayOutcome(as_of=day.as_of, state="blocked", words=day.note) for day in plan.blocked]
     for outcome in _run(plan, shared | {"promote": promote}, at_once):
         outcomes.append(outcome)
         get_run_logger().info("%s: %s", outcome.as_of, outcome.words)
@@ -66,10 +71,11 @@ def backfill(
     if not plan.running:
         prefect_artifacts.backfill(plan, outcomes, artifacts)
         index.backfill(artifacts, preset, plan, outcomes)
-    if failed := [str(outcome.as_of) for outcome in outcomes if outcome.state == "failed"]:
+    if failed := [outcome for outcome in outcomes if outcome.state in {"failed", "blocked"}]:
+        days = ", ".join(f"{outcome.as_of} ({outcome.state})" for outcome in failed)
         raise RuntimeError(
-            f"{len(failed)} of {len(plan.days)} days did not complete: {', '.join(failed)}; see their runs, then "
-            "run the same backfill again: days that were decided are skipped"
+            f"{len(failed)} of {len(plan.days)} days did not complete: {days}; see the artifact backfill, then run the "
+            "same backfill again: days that were decided are skipped"
         )
     return outcomes
 
@@ -92,8 +98,7 @@ def _run(plan: BackfillPlan, given: dict[str, Any], at_once: int) -> Iterator[Da
 @task(persist_result=False, task_run_name="process of {day}")
 def retrain_day(day: date, given: dict[str, Any]) -> DayOutcome:
     """One day; where days run at once, in a process of its own: threads of one would share a random generator."""
-    child = daily_retrain.with_options(flow_run_name=f"daily-retrain {day}")
-    state: State[RunSummary] = child(as_of=day, ablations=False, **given, return_state=True)
+    state: State[RunSummary] = daily_retrain(as_of=day, ablations=False, **given, return_state=True)
     if not state.is_completed():
         return DayOutcome(as_of=day, state="failed", words=state.message or str(state.name))
     return DayOutcome.of(state.result())

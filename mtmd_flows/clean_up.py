@@ -11,13 +11,13 @@ from mtmd.jobs import clean_up as clean_up_job
 from mtmd.jobs.clean_up import CleanUp
 from mtmd.report.markdown import clean_up as render
 from mtmd.store.workspace import Workspace
-from mtmd_flows import index
+from mtmd_flows import index, run_names
 from mtmd_flows.parameters import Artifacts, PresetName, described
 
 DryRun = Annotated[bool, Field(description="Only publish what would be removed")]
 
 
-@flow(name="clean-up", persist_result=False)
+@flow(name="clean-up", flow_run_name=run_names.of_start, persist_result=False)
 @described
 def clean_up(
     dry_run: DryRun = True, preset: PresetName = "demo", artifacts: Artifacts = "artifacts"

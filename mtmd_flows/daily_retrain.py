@@ -11,7 +11,7 @@ from mtmd.promote import stage as promote_stage
 from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.run import RunPlan
 from mtmd.train.rivals import compared, is_due
-from mtmd_flows import index, prefect_artifacts, steps
+from mtmd_flows import index, prefect_artifacts, run_names, steps
 from mtmd_flows.ablation import ablate
 from mtmd_flows.arguments import whole
 from mtmd_flows.command import command_of
@@ -36,7 +36,7 @@ from mtmd_flows.terminal import show
 KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 
 
-@flow(name="daily-retrain", persist_result=False, task_runner=DAYS_AT_ONCE)
+@flow(name="daily-retrain", flow_run_name=run_names.of_day, persist_result=False, task_runner=DAYS_AT_ONCE)
 @described
 def daily_retrain(
     as_of: AsOf | None = None,

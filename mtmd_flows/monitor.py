@@ -10,14 +10,14 @@ from prefect.states import Completed
 from mtmd.monitor import stage as monitor_stage
 from mtmd.monitor.health import MonitorReport
 from mtmd.report.markdown import monitor as monitor_render
-from mtmd_flows import index
+from mtmd_flows import index, run_names
 from mtmd_flows.events import tell
 from mtmd_flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
 
 BREACH_STATE = "Breach"  # a state that ends a run: the automation crash-zombies waits for these
 
 
-@flow(name="monitor", persist_result=False)
+@flow(name="monitor", flow_run_name=run_names.of_day, persist_result=False)
 @described
 def monitor(
     as_of: AsOf | None = None,

@@ -69,9 +69,9 @@ def ablation(planned: RunPlan, ablated: Ablation, page: str | None = None) -> No
 
 
 @task(persist_result=False, name="publish ab-test")
-def ab_test(planned: RunPlan, tested: ABTest, *, of_a_day: bool = False) -> None:
+def ab_test(planned: RunPlan, tested: ABTest, *, of_a_day: bool = False, trial: bool = False) -> None:
     """What the model does to cost and engagement (paper Tables 2 to 5); only a day's run writes a page."""
-    text = metrics_render.ab_test(planned, tested)
+    text = metrics_render.ab_test(planned, tested, trial=trial)
     _publish("ab-test", f"as_of {planned.as_of}: {tested.words}", with_link(text) if of_a_day else text)
 
 
@@ -109,6 +109,7 @@ def stopped(as_of: date, words: str, live: str | None) -> None:
 def backfill_plan(planned: BackfillPlan) -> None:
     """What each day would run, reuse and cost."""
     words = f"{planned.first} to {planned.last}: {len(planned.running)} of {len(planned.days)} days run"
+    words += f", {len(planned.blocked)} blocked" if planned.blocked else ""
     _publish("backfill-plan", words, backfill_render.plan_table(planned))
 
 

@@ -14,7 +14,7 @@ from mtmd.promote import rollback as rollback_stage
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.report.markdown import verdict as render
 from mtmd.store.workspace import Workspace
-from mtmd_flows import index
+from mtmd_flows import index, run_names
 from mtmd_flows.events import tell
 from mtmd_flows.parameters import Artifacts, Logs, PresetName, described
 
@@ -29,7 +29,7 @@ KeepAds = Annotated[
 ]
 
 
-@flow(name="rollback", persist_result=False)
+@flow(name="rollback", flow_run_name=run_names.of_start, persist_result=False)
 @described
 def rollback(
     reason: Reason,

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from mtmd.jobs import simulation as simulation_job
 from mtmd.jobs.simulation import Simulated
+from mtmd_flows import run_names
 from mtmd_flows.parameters import AsOf, Logs, PresetName, described, scheduled_day
 
 Days = Annotated[
@@ -24,7 +25,7 @@ Seed = Annotated[
 ]
 
 
-@flow(name="simulate-day", persist_result=False)
+@flow(name="simulate-day", flow_run_name=run_names.of_day, persist_result=False)
 @described
 def simulate_day(
     as_of: AsOf | None = None,

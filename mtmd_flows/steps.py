@@ -8,6 +8,7 @@ from prefect import Task, get_run_logger, task, unmapped
 from prefect.client.schemas.objects import State, TaskRun
 
 from mtmd.abtest import stage as abtest_stage
+from mtmd.abtest import trial
 from mtmd.abtest.outcome import ABTest
 from mtmd.abtest.stage import Control
 from mtmd.config import load_preset
@@ -195,6 +196,9 @@ def _train(
         trained.fit.rows_per_s,
     )
     return trained
+
+
+require_trained = task(persist_result=False)(trial.require_trained)
 
 
 @task(persist_result=False)

@@ -22,7 +22,7 @@ from typer.main import get_command
 
 import mtmd.cli
 from deploy import local
-from mtmd.config import Preset, load_preset, preset_names
+from mtmd.config import Preset, load_preset
 from mtmd.extract.stage import PENDING
 from mtmd.logs.contract import table_columns
 from mtmd.report.index.reading import RECORDS
@@ -84,7 +84,8 @@ def test_a_deployment_has_a_flow_that_takes_its_parameters(deployment: dict[str,
     assert set(deployment["parameters"]) <= set(hints)
     for name, value in deployment["parameters"].items():
         TypeAdapter(hints[name].annotation).validate_python(value)
-    assert deployment["parameters"]["preset"] in preset_names()
+    assert deployment["name"] == flow.name  # the UI's lists show it without its flow
+    assert deployment["parameters"]["preset"] == "{{ preset.name }}"
     assert deployment["concurrency_limit"]["limit"] == 1
     assert "mtmd" in deployment["tags"]
     described = flow.parameters.properties
@@ -94,23 +95,23 @@ def test_a_deployment_has_a_flow_that_takes_its_parameters(deployment: dict[str,
 def test_descriptions_end_with_bounds() -> None:
     """Prefect's run form enforces bounds and does not show them."""
     said = {_name(one): _entrypoint(one).parameters.properties for one in DEPLOYED}
-    reason = said["rollback/manual"]["reason"]["description"]
+    reason = said["rollback/rollback"]["reason"]["description"]
     assert reason.endswith("(length at least 3, length at most 1000)")
-    assert said["backfill/manual"]["at_once"]["description"].endswith("(at least 1, at most 8)")
+    assert said["backfill/backfill"]["at_once"]["description"].endswith("(at least 1, at most 8)")
 
 
 def test_deployments_are_scheduled_in_utc_as_the_runbook_says() -> None:
     schedules = {_name(one): one.get("schedules", []) for one in DEPLOYED}
     crons = {name: own[0]["cron"] for name, own in schedules.items() if own}
     assert crons == {
-        "simulate-day/daily": "30 2 * * *",
-        "monitor/daily": "0 3 * * *",
-        "daily-retrain/daily": "15 3 * * *",
-        "ablation/weekly": "30 5 * * 0",
-        "clean-up/weekly": "0 12 * * 0",
+        "simulate-day/simulate-day": "30 2 * * *",
+        "monitor/monitor": "0 3 * * *",
+        "daily-retrain/daily-retrain": "15 3 * * *",
+        "ablation/ablation": "30 5 * * 0",
+        "clean-up/clean-up": "0 12 * * 0",
     }
     assert {own[0]["timezone"] for own in schedules.values() if own} == {"UTC"}
-    rows = dict(re.findall(r"^\| `([a-z-]+/[a-z]+)` \| ([^|]+) \|", DOCS, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([a-z-]+/[a-z-]+)` \| ([^|]+) \|", DOCS, re.MULTILINE))
     assert set(rows) == set(schedules)
     for name, cron in crons.items():
         minute, hour, _, _, weekday = cron.split()
@@ -121,17 +122,17 @@ def test_deployments_are_scheduled_in_utc_as_the_runbook_says() -> None:
 def test_what_takes_long_waits_in_a_queue_of_its_own() -> None:
     queues = {_name(one): one["work_pool"]["work_queue_name"] for one in DEPLOYED}
     assert {name for name, queue in queues.items() if queue == "background"} == {
-        "backfill/manual",
-        "ab-test/manual",
-        "ablation/weekly",
-        "clean-up/weekly",
+        "backfill/backfill",
+        "ab-test/ab-test",
+        "ablation/ablation",
+        "clean-up/clean-up",
     }
-    rows = dict(re.findall(r"^\| `([a-z-]+/[a-z]+)` \| [^|]+ \| (\w+) \|", DOCS, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([a-z-]+/[a-z-]+)` \| [^|]+ \| (\w+) \|", DOCS, re.MULTILINE))
     assert rows == queues
 
 
 def test_a_backfill_promotes_only_when_told_to() -> None:
-    manual = next(one for one in DEPLOYED if _name(one) == "backfill/manual")
+    manual = next(one for one in DEPLOYED if _name(one) == "backfill/backfill")
     assert manual["parameters"]["promote"] is False
     assert inspect.signature(_entrypoint(manual).fn).parameters["promote"].default is False
 
@@ -191,6 +192,7 @@ def test_the_makefile_calls_commands_with_arguments_that_exist() -> None:
     text = (ROOT / "Makefile").read_text().replace("$(BIN)", ".venv/bin")
     text = re.sub(r"\$\(AS_OF\)", "2026-01-25", text)
     text = re.sub(r"\$\((?:REPORTS_|SERVE_)?PORT\)", "4200", text)
+    text = text.replace("$(CHOSEN)", "--preset tiny")
     lines = [line.strip() for line in text.splitlines() if line.startswith("\t.venv/bin/")]
     assert sum(_understand(shlex.split(line)) for line in lines) == 9
 

@@ -101,6 +101,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     '"postgresql+asyncpg://prefect:${PGPASSWORD}@db.internal:5432/prefect"': "tests/mtmd_flows/test_postgresql.py",
 }
 SHORT_FORMS = {  # named in a sentence; the whole command is in the story
+    "make up PRESET=…": "make up",
     "make run-kuairand SOURCE=…": "make run-kuairand SOURCE=/path/to/kuairand-pure",
     "mtmd status": ".venv/bin/mtmd status",
     "mtmd show": ".venv/bin/mtmd show champion",
@@ -209,27 +210,31 @@ BESIDE = (  # these only read what was trained, or have a line of models of thei
     ),
 )
 ON_THE_PLATFORM = (
-    Step("make up", add="PORT=$A_PORT REPORTS_PORT=$ANOTHER_PORT", says="UI: http://127.0.0.1:"),
+    Step(
+        "make up",
+        add="PRESET=tiny PORT=$A_PORT REPORTS_PORT=$ANOTHER_PORT",
+        says=r"preset: tiny[^$]*UI: http://127\.0\.0\.1:",
+    ),
     Step("export PREFECT_API_URL=http://127.0.0.1:4200/api", swap=API),
     REINSTATE,
     # What need not wait for another: the worker runs them side by side.
     Step(
-        f"""{DEPLOYMENT} daily-retrain/daily --param as_of='"2026-01-25"'""",
+        f"""{DEPLOYMENT} daily-retrain/daily-retrain --param as_of='"2026-01-25"'""",
         swap=NEXT,
         add=f"{PARAMETER} --param ablations=false",
     ),
     Step(
-        f"""{DEPLOYMENT} monitor/daily --param as_of='"2026-01-25"'""",
+        f"""{DEPLOYMENT} monitor/monitor --param as_of='"2026-01-25"'""",
         swap={"2026-01-25": "2026-01-23"},
         add=PARAMETER,
     ),
     Step(
-        f"""{DEPLOYMENT} ablation/weekly --param as_of='"2026-01-25"' --param seeds='[0, 1, 2]'""",
+        f"""{DEPLOYMENT} ablation/ablation --param as_of='"2026-01-25"' --param seeds='[0, 1, 2]'""",
         swap={**HELD_OUT, "[0, 1, 2]": "[0]"},
         add=f"""{PARAMETER} --param names='["no_dcn"]'""",
     ),
     Step(
-        f"""{DEPLOYMENT} ab-test/manual --param as_of='"2026-01-25"'""",
+        f"""{DEPLOYMENT} ab-test/ab-test --param as_of='"2026-01-25"'""",
         swap=HELD_OUT,
         add=f"{PARAMETER} --param samples=5 --param requests=60",
     ),
@@ -250,7 +255,7 @@ ON_THE_PLATFORM = (
         says="DCN V2",
     ),
     Step(
-        f"""{DEPLOYMENT} backfill/manual --param first='"2026-01-23"' --param last='"2026-01-25"'"""
+        f"""{DEPLOYMENT} backfill/backfill --param first='"2026-01-23"' --param last='"2026-01-25"'"""
         " --param dry_run=true",
         swap=RANGE,
         add=PARAMETER,
@@ -266,20 +271,22 @@ ON_THE_PLATFORM = (
     ),
     REINSTATE,
     Step(
-        f"""{DEPLOYMENT} daily-retrain/daily --param as_of='"2026-01-25"' --param override='"known holiday"'""",
+        f"""{DEPLOYMENT} daily-retrain/daily-retrain --param as_of='"2026-01-25"' --param override='"known holiday"'""",
         swap=NEXT,
         add=f"{PARAMETER} --param ablations=false",
     ),
-    Step(f"{DEPLOYMENT} clean-up/weekly --param dry_run=true", add=PARAMETER, awaits=True, live="2026-01-22"),
-    Step(f"""{DEPLOYMENT} rollback/manual --param reason='"bad conversions"'""", add=PARAMETER),
     Step(
-        f"""{DEPLOYMENT} backfill/manual --param first='"2026-01-23"' --param last='"2026-01-25"'"""
+        f"{DEPLOYMENT} clean-up/clean-up --param dry_run=true", add=PARAMETER, awaits=True, live="2026-01-22"
+    ),
+    Step(f"""{DEPLOYMENT} rollback/rollback --param reason='"bad conversions"'""", add=PARAMETER),
+    Step(
+        f"""{DEPLOYMENT} backfill/backfill --param first='"2026-01-23"' --param last='"2026-01-25"'"""
         """ --param reprocess='"failed"'""",
         swap=RANGE,
         add=PARAMETER,
     ),
     Step(
-        f"{DEPLOYMENT} clean-up/weekly --param dry_run=false", add=PARAMETER, awaits=True, live="2026-01-21"
+        f"{DEPLOYMENT} clean-up/clean-up --param dry_run=false", add=PARAMETER, awaits=True, live="2026-01-21"
     ),
     Step("make down", says=r"worker: stopped[^$]*server: stopped"),
 )
@@ -295,12 +302,17 @@ ON_A_SHARED_SERVER = (
     ),
     Step("export MTMD_REPORTS_URL=https://reports.internal/mtmd"),
     Step(".venv/bin/prefect work-pool create local --type process", says="Created work pool"),
-    Step(".venv/bin/prefect --no-prompt deploy --all", says="daily-retrain/daily"),
+    Step(
+        ".venv/bin/prefect variable set mtmd_preset explored --overwrite",
+        swap={"explored": "tiny"},
+        says="Set variable",
+    ),
+    Step(".venv/bin/prefect --no-prompt deploy --all", says="daily-retrain/daily-retrain"),
     Step(".venv/bin/prefect work-queue set-concurrency-limit background 1 --pool local"),
     Step(".venv/bin/mtmd automations", says="mtmd-crash-zombies: created"),
     Step(".venv/bin/prefect worker start --pool local", serves=True, says="Worker '.*' started"),
     Step(
-        f"""{DEPLOYMENT} simulate-day/daily --param as_of='"2026-01-25"' --param days=27""",
+        f"""{DEPLOYMENT} simulate-day/simulate-day --param as_of='"2026-01-25"' --param days=27""",
         swap={"days=27": "days=1"},
         add=PARAMETER,
         awaits=True,

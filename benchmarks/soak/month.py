@@ -16,7 +16,7 @@ from mtmd.jobs.backfill import DayOutcome, latest_outcome
 from mtmd.registry.registry import Registry
 from mtmd.store.workspace import Workspace
 
-_DAILY = "daily-retrain/daily"
+_DAILY = "daily-retrain/daily-retrain"
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Month:
         day, event = self.first + timedelta(days=number), self.story.get(number)
         mended, self._mend = self._mend() if self._mend else "", None
         self._deliver(day, event)
-        watched = self.operator.scheduled("monitor/daily", day)
+        watched = self.operator.scheduled("monitor/monitor", day)
         ended, note = self._retrain(day, event)
         outcome = latest_outcome(self.workspace, day)
         self._expect(outcome)
@@ -64,7 +64,7 @@ class Month:
         if event == "late day":
             self._mend = lambda: self._again(day, "delivered late")
             return
-        _required(self.operator.scheduled("simulate-day/daily", day, days=1))
+        _required(self.operator.scheduled("simulate-day/simulate-day", day, days=1))
         if event == "corrupt day":
             damage.deliver_twice(self.operator.logs, day)
             self._mend = lambda: self._again(day, "delivered again")
@@ -74,9 +74,9 @@ class Month:
     def _again(self, day: date, how: str) -> str:
         """The morning after: the day is delivered whole, and a backfill of it may promote."""
         damage.take_back(self.operator.logs, day)
-        _required(self.operator.scheduled("simulate-day/daily", day, days=1))
+        _required(self.operator.scheduled("simulate-day/simulate-day", day, days=1))
         ended = self.operator.by_hand(
-            "backfill/manual", first=str(day), last=str(day), reprocess="failed", promote=True
+            "backfill/backfill", first=str(day), last=str(day), reprocess="failed", promote=True
         )
         _required(ended)
         outcome = latest_outcome(self.workspace, day)
@@ -133,7 +133,7 @@ class Month:
     def _roll_back(self, day: date) -> tuple[Ended, str]:
         """Take the day's champion down; a run of the same day must not bring it back."""
         *_, before, taken = self.registry.standing()
-        _required(self.operator.by_hand("rollback/manual", reason="conversions fell", model=taken))
+        _required(self.operator.by_hand("rollback/rollback", reason="conversions fell", model=taken))
         self.champion = before
         again = self.operator.by_hand(_DAILY, as_of=str(day), ablations=False)
         _required(again)

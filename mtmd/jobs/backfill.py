@@ -4,6 +4,7 @@ A day's outcome is what is durable of it: a summary of a run that decided, or a 
 that was killed leaves neither, so its day is run again under every policy: a backfill resumes by being started again.
 """
 
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal, Self, get_args
@@ -15,20 +16,19 @@ from mtmd.errors import ConfigError, LogsError
 from mtmd.evaluate.report import EVERYTHING
 from mtmd.extract.stage import shard_fingerprint
 from mtmd.extract.window import days_fingerprint
+from mtmd.jobs.cost import PastCost, training_seconds, window_rows
 from mtmd.model.build import ModelKind
 from mtmd.promote.stage import RunSummary
 from mtmd.run import RunPlan, plan_run
-from mtmd.store.files import read_json
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
-from mtmd.train.results import FitResult
 from mtmd.train.rivals import compared, earlier
 from mtmd.train.stage import training_key
 from mtmd.validate.stage import DataQuality, day_record, day_sources
 from mtmd.warmstart.stage import choose_start
 
 Reprocess = Literal["none", "failed", "all"]
-Status = Literal["new", "failed", "outdated", "done", "left out"]
+Status = Literal["new", "failed", "outdated", "done", "left out", "blocked"]
 _RERUN: dict[Reprocess, tuple[Status, ...]] = {
     "none": ("new",),
     "failed": ("new", "failed"),
@@ -44,14 +44,15 @@ class PlannedDay(Frozen):
 
     as_of: date
     status: Status = Field(
-        description="outdated: done, but with other logs, preset or code; left out: by the preset, it never runs"
+        description="outdated: done, but with other logs, preset or code; left out: by the preset, it never runs; "
+        "blocked: it would run, and can't"
     )
     runs: bool = Field(description="whether the policy runs it")
     validate_days: int = Field(0, description="days whose suites have not passed yet")
     extract_days: int = Field(0, description="days that have no shard yet")
     train: tuple[str, ...] = Field((), description="models that are not trained yet")
-    seconds: float | None = Field(None, description="of training, as the latest fits took; None without one")
-    note: str = Field("", description="why a run of it would fail at once, or why it is left out")
+    seconds: float | None = Field(None, description="of training, as the last runs took; None without one")
+    note: str = Field("", description="why it can't run, or why it is left out")
 
 
 class BackfillPlan(Frozen):
@@ -61,6 +62,9 @@ class BackfillPlan(Frozen):
     last: date
     reprocess: Reprocess
     days: tuple[PlannedDay, ...]
+    past: PastCost | None = Field(
+        None, description="of the last runs, which the days' costs are estimated from"
+    )
 
     @property
     def running(self) -> tuple[date, ...]:
@@ -69,18 +73,32 @@ class BackfillPlan(Frozen):
     @property
     def skipped(self) -> tuple[date, ...]:
         """Days with an outcome already."""
-        return tuple(day.as_of for day in self.days if not day.runs and day.status != "left out")
+        return tuple(
+            day.as_of for day in self.days if not day.runs and day.status not in {"left out", "blocked"}
+        )
+
+    @property
+    def blocked(self) -> tuple[PlannedDay, ...]:
+        """Days that the policy runs, and that can't run."""
+        return tuple(day for day in self.days if day.status == "blocked")
 
     @property
     def left_out(self) -> tuple[PlannedDay, ...]:
         return tuple(day for day in self.days if day.status == "left out")
+
+    @property
+    def seconds(self) -> float | None:
+        """Of training, of all days that run; None where a day's is not known."""
+        costs = [day.seconds for day in self.days if day.runs]
+        known = [cost for cost in costs if cost is not None]
+        return sum(known) if len(known) == len(costs) else None
 
 
 class DayOutcome(Frozen):
     """One day of a backfill, afterwards."""
 
     as_of: date
-    state: Literal["completed", "failed", "skipped", "left out"]
+    state: Literal["completed", "failed", "skipped", "left out", "blocked"]
     words: str
     model_id: str | None = None
     logmae: dict[str, float | None] = Field({}, description="of the candidate, by task over its slices")
@@ -104,6 +122,14 @@ class DayOutcome(Frozen):
         )
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What was read for the days so far: their windows overlap."""
+
+    sources: dict[date, Sources] = field(default_factory=dict)
+    rows: dict[Path, int | None] = field(default_factory=dict)
+
+
 def plan_backfill(
     first: date,
     last: date,
@@ -117,12 +143,14 @@ def plan_backfill(
 ) -> BackfillPlan:
     """Look at every day of first..last: was it done, does the policy run it, and what would that cost.
 
-    Days whose logs are not there are planned with a note. Raises ConfigError for a range that runs backwards.
+    Days whose logs are not there are blocked. Raises ConfigError for a range that runs backwards.
     """
     if last < first:
         raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
-    sources: dict[date, Sources] = {}
-    left_out = load_preset(preset).left_out
+    seen = _Seen()
+    chosen = load_preset(preset)
+    left_out, workspace = chosen.left_out, Workspace.of(artifacts, chosen)
+    past = PastCost.of(workspace)
     days = []
     for offset in range((last - first).days + 1):
         day = first + timedelta(days=offset)
@@ -131,11 +159,13 @@ def plan_backfill(
             continue
         try:
             plan = plan_run(day, preset, window_days=window_days, logs=logs, artifacts=artifacts)
-            days.append(_look(plan, reprocess, sources))
+            days.append(_look(plan, reprocess, past, seen))
         except LogsError as error:
-            days.append(PlannedDay(as_of=day, status="new", runs=True, note=str(error)))
+            skipped = reprocess == "none" and bool(_summaries(workspace, day))
+            status: Status = "done" if skipped else "blocked"
+            days.append(PlannedDay(as_of=day, status=status, runs=False, note=str(error)))
     ordered = reversed(days) if newest_first else days
-    return BackfillPlan(first=first, last=last, reprocess=reprocess, days=tuple(ordered))
+    return BackfillPlan(first=first, last=last, reprocess=reprocess, days=tuple(ordered), past=past)
 
 
 def latest_outcome(workspace: Workspace, as_of: date) -> DayOutcome:
@@ -150,9 +180,9 @@ def latest_outcome(workspace: Workspace, as_of: date) -> DayOutcome:
     return DayOutcome.of(summary, "skipped").model_copy(update={"report": str(page)})
 
 
-def _look(plan: RunPlan, reprocess: Reprocess, known: dict[date, Sources]) -> PlannedDay:
-    """What is there of a day, by the names that its files give its outputs; `known` has the days seen so far."""
-    workspace, preset = plan.workspace, plan.preset
+def _look(plan: RunPlan, reprocess: Reprocess, past: PastCost | None, seen: _Seen) -> PlannedDay:
+    """What is there of a day, by the names that its files give its outputs."""
+    workspace, preset, known = plan.workspace, plan.preset, seen.sources
     for day in plan.all_days:
         if day not in known:
             known[day] = day_sources(plan, day)
@@ -168,20 +198,20 @@ def _look(plan: RunPlan, reprocess: Reprocess, known: dict[date, Sources]) -> Pl
         for kind, key in trained.items()
         if not workspace.trained(kind, key).is_dir() and earlier(plan, kind) is None
     ]
-    costs = [_seconds(workspace, kind) for kind in untrained]
-    known_costs = [cost for cost in costs if cost is not None]
+    places = {
+        day: workspace.shards / f"date={day.isoformat()}" / fingerprint[:16]
+        for day, fingerprint in shards.items()
+    }
+    rows = window_rows({day: places[day] for day in plan.days}, seen.rows)
     status = _status(plan, trained["mtmd"])
     return PlannedDay(
         as_of=plan.as_of,
         status=status,
         runs=status in _RERUN[reprocess],
         validate_days=sum(not day_record(plan, day, known[day]).is_file() for day in plan.all_days),
-        extract_days=sum(
-            not (workspace.shards / f"date={day.isoformat()}" / fingerprint[:16]).is_dir()
-            for day, fingerprint in shards.items()
-        ),
+        extract_days=sum(not place.is_dir() for place in places.values()),
         train=tuple(untrained),
-        seconds=sum(known_costs) if len(known_costs) == len(costs) else None,
+        seconds=training_seconds(workspace, past, untrained, whole=len(untrained) == len(trained), rows=rows),
     )
 
 
@@ -201,12 +231,3 @@ def _summaries(workspace: Workspace, as_of: date, trained: str | None = None) ->
     name = f"{as_of.isoformat()}-*" if trained is None else workspace.run(as_of, trained, "*").name
     paths = (workspace.root / "runs").glob(f"{name}/summary.json")
     return sorted(paths, key=lambda path: path.stat().st_mtime_ns)
-
-
-def _seconds(workspace: Workspace, kind: ModelKind) -> float | None:
-    """What the latest training of a kind took."""
-    fits = list((workspace.root / "trained").glob(f"{kind}-*/fit.json"))
-    if not fits:
-        return None
-    latest = FitResult.model_validate(read_json(max(fits, key=lambda path: path.stat().st_mtime_ns)))
-    return sum(epoch.seconds for epoch in latest.epochs)

@@ -10,13 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mtmd.config import Frozen
 from mtmd.promote.slice_gates import Result, result_of
+from mtmd.registry import run_records
 from mtmd.registry.records import RunOrigin
+from mtmd.registry.run_records import SUMMARY
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
 from mtmd.validate.results import DayValidation, WindowValidation
 
 _DATED = re.compile(r"\d{4}-\d\d-\d\d-")
-_SUMMARY, _ORIGIN = "summary.json", "origin.json"
 
 
 class Gate(BaseModel):
@@ -75,15 +76,15 @@ class RunLine(Frozen):
 
     @classmethod
     def of_decision(cls, path: Path, decision: RecordedDecision) -> Self:
-        origin = read_record(path / _ORIGIN, RunOrigin)
+        made_with = run_records.origin(path)
         failed = [gate.name for gate in decision.verdict.gates if not gate.passed]
         return cls(
             as_of=decision.as_of,
-            at=_written(path / _SUMMARY),
+            at=_written(path / SUMMARY),
             verdict="promoted" if decision.promoted else "kept",
             model_id=decision.model_id,
-            rows=origin and origin.window_rows,
-            training_seconds=origin and origin.training_seconds,
+            rows=made_with and made_with.window_rows,
+            training_seconds=made_with and made_with.training_seconds,
             reason=", ".join(failed) or decision.verdict.refusal or "",
             run=path.name,
             start=decision.start,
@@ -107,7 +108,7 @@ def runs_until(workspace: Workspace, until: date, last: int) -> tuple[RunLine, .
     for run in run_paths(workspace):
         if not _DATED.match(run.name):  # a copy that a person made
             continue
-        day, at = date.fromisoformat(run.name[:10]), _written(run / _SUMMARY)
+        day, at = date.fromisoformat(run.name[:10]), _written(run / SUMMARY)
         decided[day] = max(at, decided.get(day, at))
         found.append((day, at, run))
     for path in _validations(workspace):
@@ -124,18 +125,17 @@ def runs_until(workspace: Workspace, until: date, last: int) -> tuple[RunLine, .
 
 def decision(path: Path) -> RecordedDecision | None:
     """Of a run's directory; None where it has none that can be read."""
-    return read_record(path / _SUMMARY, RecordedDecision)
+    return read_record(path / SUMMARY, RecordedDecision)
 
 
 def origin(path: Path) -> RunOrigin | None:
     """Of a run's directory; None where an older version wrote it."""
-    return read_record(path / _ORIGIN, RunOrigin)
+    return run_records.origin(path)
 
 
 def run_paths(workspace: Workspace) -> list[Path]:
     """The directories of decided runs, the latest record first."""
-    paths = [path.parent for path in (workspace.root / "runs").glob(f"*/{_SUMMARY}")]
-    return sorted(paths, key=lambda path: (path / _SUMMARY).stat().st_mtime_ns, reverse=True)
+    return run_records.run_paths(workspace)
 
 
 def latest_run(workspace: Workspace, model_id: str) -> Path | None:

@@ -16,7 +16,7 @@ from mtmd.model.build import ModelKind
 from mtmd.model.ranker import RankingModel
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, locked, read_json, remove, write_json
-from mtmd.store.outputs import make_once
+from mtmd.store.outputs import is_complete, make_once
 from mtmd.train.checkpoints import load_weights, save_weights
 from mtmd.train.optimizer import RowAdamW
 from mtmd.train.results import FitResult, Progress, TrainingData
@@ -120,6 +120,19 @@ def train(
         fit=read_fit(final),
         start=start,
     )
+
+
+def is_trained(
+    plan: RunPlan,
+    kind: ModelKind,
+    window: Sequence[ShardRef],
+    *,
+    variant: str | None = None,
+    start: WarmStart | None = None,
+) -> bool:
+    """Whether `train` with the same arguments would find its model complete, and train nothing."""
+    key = training_key(kind, window_fingerprint(window), plan.changed(variant).preset, start)
+    return is_complete(plan.workspace.trained(kind, key))
 
 
 def read_fit(directory: Path) -> FitResult:

@@ -92,10 +92,41 @@ def test_days_come_in_the_order_in_which_they_run(first_run: Run, artifacts: Pat
     places = {"logs": str(first_run.logs), "artifacts": str(artifacts)}
     plan = plan_backfill(BEFORE, NEXT, TINY, newest_first=True, **places)
     assert [day.as_of for day in plan.days] == [NEXT, AS_OF, BEFORE]
-    assert (plan.running, plan.skipped) == ((NEXT, BEFORE), (AS_OF,))
-    assert "lack 1 of the 21 days" in plan.days[-1].note
+    assert (plan.running, plan.skipped) == ((NEXT,), (AS_OF,))
+    (blocked,) = plan.blocked
+    assert (blocked.as_of, blocked.status, blocked.runs) == (BEFORE, "blocked", False)
+    assert "lack 1 of the 21 days" in blocked.note
+    assert plan.past is not None
+    assert (
+        plan.seconds == plan.days[0].seconds == pytest.approx(plan.past.per_row * _rows(artifacts), rel=1e-3)
+    )
     with pytest.raises(ConfigError, match=rf"last \({BEFORE}\) must not be before first \({NEXT}\)"):
         plan_backfill(NEXT, BEFORE, TINY, **places)
+
+
+def _rows(artifacts: Path) -> float:
+    """Of the window of NEXT: its last day has no shard yet, and counts as the mean of the others."""
+    shards = (artifacts / LINE / "shards").glob("date=*/*/manifest.json")
+    own = [
+        read_json(path)["candidates"]
+        for path in shards
+        if f"{BEFORE - timedelta(days=18)}" <= path.parts[-3][5:]
+    ]
+    assert len(own) == 20
+    return float(sum(own))
+
+
+def test_a_decided_day_whose_logs_are_gone_is_only_blocked_where_it_would_run(
+    first_run: Run, artifacts: Path, tmp_path: Path
+) -> None:
+    logs = tmp_path / "logs"
+    shutil.copytree(first_run.logs, logs)
+    shutil.rmtree(logs / "ads" / f"date={AS_OF}")
+    for policy, status in (("none", "done"), ("failed", "blocked"), ("all", "blocked")):
+        (day,) = plan_backfill(
+            AS_OF, AS_OF, TINY, reprocess=policy, logs=str(logs), artifacts=str(artifacts)
+        ).days
+        assert (day.status, day.runs) == (status, False)
 
 
 def test_a_skipped_day_shows_what_it_ended_with(first_run: Run, artifacts: Path) -> None:

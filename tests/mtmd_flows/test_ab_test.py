@@ -1,5 +1,7 @@
 """The simulated A/B test as a flow: what it trains, compares and publishes."""
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -96,7 +98,8 @@ def test_it_publishes_the_papers_tables_and_their_bounds(tested: tuple[ABTest, d
         "What can be lost: chance against per_slice",
     ):
         assert f"**{title}" in text
-    assert "|  | CPC | CTR | GCTR | OCTR | HDR | RPR |" in text
+    for metric in ("CPC", "CTR", "GCTR", "OCTR", "HDR", "RPR"):
+        assert re.search(rf"^\|  \|.* {metric} \|", text, re.MULTILINE), metric
     assert "\n| home feed | " in text
     assert "\n| conversion | " in text
     assert found.words in text
@@ -183,6 +186,24 @@ def test_a_champion_that_is_not_there_is_an_error(first_run: Run, tmp_path: Path
     other = trained[1].model_copy(update={"variant": "unconstrained"})  # is never loaded
     with pytest.raises(RegistryError, match="has no champion to be the control"):
         abtest_stage.ab_test(plan, [trained[1], other], samples=5, requests=60, control="champion")
+
+
+def test_a_trial_trains_nothing_and_says_what_it_is(first_run: Run, tmp_path: Path) -> None:
+    """Without the unconstrained model, which is not trained there; with fewer requests than usual."""
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
+    places = {"preset": TINY, "logs": str(first_run.logs), "artifacts": str(artifacts)}
+    state = ab_test(AS_OF, size="trial", requests=50, **places, return_state=True)
+    found, identity = state.result(), state.state_details.flow_run_id
+    assert identity is not None
+    assert (found.samples, found.funnel.requests) == (5, 50)
+    assert set(found.used) == {CANDIDATE, BASELINE, POOLED, *BOUNDS}
+    assert published(identity)["ab-test"].startswith("## Trial of the simulated A/B test on 2026-01-21\n")
+    (pooled,) = (artifacts / TINY / "trained").glob("pooled-*")
+    shutil.rmtree(pooled)
+    with pytest.raises(
+        ConfigError, match=r"a trial trains nothing, and these models of 2026-01-21 .*: pooled; run"
+    ):
+        ab_test(AS_OF, size="trial", **places)
 
 
 def test_wrong_parameters_are_refused(tmp_path: Path) -> None:

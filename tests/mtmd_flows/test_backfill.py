@@ -1,6 +1,8 @@
 """Past days in a row: what is run again, order, promotion, a day that fails, several at once."""
 
 import re
+import shutil
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -80,18 +82,27 @@ def test_a_newer_champion_is_never_displaced(next_day: Run, tmp_path: Path) -> N
     assert (artifacts / LINE / "champion.json").read_bytes() == before
 
 
-def test_a_day_that_fails_is_reported_and_days_that_are_done_are_skipped(
+def test_days_that_are_blocked_or_fail_are_reported_and_days_that_are_done_are_skipped(
     first_run: Run, tmp_path: Path
 ) -> None:
-    artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
-    state = _backfill(first_run, artifacts, first=BEFORE, last=AS_OF)
-    with pytest.raises(RuntimeError, match=f"1 of 2 days did not complete: {BEFORE}; see their runs"):
+    """The files of the last day can't be read, which shows only when it runs."""
+    artifacts, logs = copied(first_run.artifacts, tmp_path / "artifacts"), tmp_path / "logs"
+    shutil.copytree(first_run.logs, logs)
+    (file,) = (logs / "candidates" / f"date={NEXT}").glob("*.parquet")
+    file.write_bytes(file.read_bytes()[:1000])
+    state = _backfill(replace(first_run, logs=logs), artifacts, first=BEFORE)
+    words = (
+        rf"2 of 3 days did not complete: {BEFORE} \(blocked\), {NEXT} \(failed\); see the artifact backfill"
+    )
+    with pytest.raises(RuntimeError, match=words):
         state.result()
-    assert _children(state) == [f"daily-retrain {BEFORE}"]
-    table = published(_identity(state))["backfill"]
-    assert "lack 1 of the 21 days" in table
-    assert f"| {AS_OF} | skipped |" in table
-    assert f"- {AS_OF} `{first_run.summary.model_id}`: promoted" in table
+    assert _children(state) == [f"daily-retrain {NEXT}"]
+    found = published(_identity(state))
+    assert found["backfill-plan"].startswith("## ✗ 1 of 3 days would run, 1 blocked\n")
+    table = found["backfill"]
+    assert re.search(rf"^- ✗ {BEFORE}: logs .* lack 1 of the 21 days", table, re.MULTILINE)
+    assert f"| {AS_OF} | ○ skipped |" in table
+    assert f"- ○ {AS_OF} `{first_run.summary.model_id}`: promoted" in table
     again = _backfill(first_run, artifacts, last=AS_OF)
     assert [one.state for one in again.result()] == ["skipped"]
     assert first_run.summary.model_id in published(_identity(again))["backfill"]
@@ -104,10 +115,9 @@ def test_a_dry_run_publishes_the_plan_and_runs_nothing(first_run: Run, tmp_path:
     assert _children(state) == []
     found = published(_identity(state))
     assert set(found) == {"backfill-plan"}
-    assert "reprocess none: 1 of 2 days would run, in this order" in found["backfill-plan"]
-    assert found["backfill-plan"].index(f"| {NEXT} | new | run | 1 | 1 |") < found["backfill-plan"].index(
-        f"| {AS_OF} | done | skip | 0 | 0 |"
-    )
+    assert found["backfill-plan"].startswith("## ✓ 1 of 2 days would run\n")
+    assert f"| {NEXT} | new | 1 | 1 | mtmd, per_slice,<br>pooled |" in found["backfill-plan"]
+    assert f"- ○ done: {AS_OF}\n" in found["backfill-plan"]
 
 
 def test_two_days_at_once_run_in_processes_of_their_own(next_day: Run, tmp_path: Path) -> None:

@@ -8,15 +8,16 @@ import pytest
 
 from deploy.local import up
 from tests.mtmd_flows.deployed import Deployed
-from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, ROOT, half_written
+from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, ROOT, TINY, half_written
 
 
 def test_the_daily_deployment_promotes_the_day_before_its_scheduled_start(deployed: Deployed) -> None:
-    done = deployed.run("daily-retrain/daily", "--start-at", f"{NEXT} 03:15 UTC")
+    done = deployed.run("daily-retrain/daily-retrain", "--start-at", f"{NEXT} 03:15 UTC")
     assert done.returncode == 0, done.stdout + done.stderr
     champion = deployed.registry.champion()
     assert champion is not None
     assert champion.as_of == AS_OF
+    assert f"daily-retrain {AS_OF}" in [one["name"] for one in deployed.ask("/flow_runs/filter")]
 
 
 def test_the_verdict_links_a_page_that_the_platform_serves(deployed: Deployed) -> None:
@@ -54,8 +55,10 @@ def test_up_again_starts_and_creates_nothing_twice(
     deployed: Deployed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {one["name"] for one in deployed.ask("/automations/filter")}
-    up(deployed.platform)
+    up(deployed.platform, TINY)
     said = capsys.readouterr().out
+    assert "preset: tiny (the Prefect variable mtmd_preset)" in said
+    assert {one["parameters"]["preset"] for one in deployed.ask("/deployments/filter")} == {TINY}
     for name in ("server", "worker", "reports"):
         assert f"{name}: running already" in said
     assert "automation mtmd-crash-zombies: unchanged" in said
@@ -66,9 +69,10 @@ def test_up_again_starts_and_creates_nothing_twice(
 
 def test_dailies_take_turns_beside_a_backfill_that_promotes_nothing(deployed: Deployed) -> None:
     last = AS_OF + timedelta(days=2)
-    backfill = deployed.start("backfill/manual", first=str(AS_OF), last=str(last), reprocess="all")
+    backfill = deployed.start("backfill/backfill", first=str(AS_OF), last=str(last), reprocess="all")
     dailies = [
-        deployed.start("daily-retrain/daily", as_of=str(day), ablations=False) for day in (AS_OF, NEXT)
+        deployed.start("daily-retrain/daily-retrain", as_of=str(day), ablations=False)
+        for day in (AS_OF, NEXT)
     ]
     long, *runs = deployed.ended([backfill, *dailies])
     one, other = sorted(runs, key=lambda run: str(run["start_time"]))
@@ -86,6 +90,6 @@ def test_the_server_refuses_a_submission_with_wrong_values(deployed: Deployed) -
         ({"as_of": "25.1.2026"}, "'25.1.2026' does not match"),
         ({"preset": "dmeo"}, "'dmeo' does not match"),
     ):
-        done = deployed.run("daily-retrain/daily", **({"as_of": str(AS_OF)} | wrong))
+        done = deployed.run("daily-retrain/daily-retrain", **({"as_of": str(AS_OF)} | wrong))
         assert done.returncode != 0
         assert words in " ".join((done.stdout + done.stderr).split())

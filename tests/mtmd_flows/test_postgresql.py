@@ -16,7 +16,7 @@ ADDRESS = (
     "export PREFECT_SERVER_DATABASE_CONNECTION_URL="
     '"postgresql+asyncpg://prefect:${PGPASSWORD}@db.internal:5432/prefect"'
 )
-RUN = """.venv/bin/prefect deployment run simulate-day/daily --param as_of='"2026-01-25"' --param days=27"""
+RUN = """.venv/bin/prefect deployment run simulate-day/simulate-day --param as_of='"2026-01-25"' --param days=27"""
 
 pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL is installed")
 

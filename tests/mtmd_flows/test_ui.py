@@ -11,6 +11,7 @@ from tests.browser import Browser, FlowRun, RunForm, installed, opened
 from tests.mtmd_flows.deployed import Deployed
 from tests.mtmd_flows.runs import AS_OF, LINE, TINY
 
+_WIDTHS = (1440, 1024)  # px, of windows
 _LAST = AS_OF + timedelta(days=2)  # the first two days were decided before
 
 
@@ -49,7 +50,7 @@ def test_the_run_form_says_what_each_parameter_is(browser: Browser, deployed: De
     )
     assert "more than 1 (at least 1, at most 8)" in said["at_once"]
     assert "never over a newer champion" in said["promote"]
-    assert "Only publish the table" in said["dry_run"]
+    assert "Only publish what is blocked" in said["dry_run"]
 
 
 def test_a_value_out_of_bounds_starts_nothing(browser: Browser, deployed: Deployed) -> None:
@@ -84,14 +85,26 @@ def test_a_backfill_is_started_and_its_report_read(browser: Browser, deployed: D
     link = day.get_by_role("link", name="report.html")
     link.wait_for()
     browser.picture("artifact")
+    assert [run.cut_off(width) for width in _WIDTHS] == [[], []]
     report = run.follow(link)
     report.screenshot(path=browser.pictures / "report.png", full_page=True)
     assert report.url.startswith(f"{deployed.platform.reports}/{LINE}/runs/{_LAST}-")
     assert report.title() == f"tiny {_LAST}: Nothing promoted"
     (started,) = _backfills(deployed)
     assert started["parameters"]["reprocess"] == "failed"
+    assert started["name"] == f"backfill {AS_OF} to {_LAST}"
 
     report.goto(deployed.platform.reports)
     report.get_by_role("link", name=LINE, exact=True).click()
     report.get_by_role("heading", name=LINE, exact=True).wait_for()
     assert report.get_by_text(f"{AS_OF} to {_LAST}").is_visible()
+
+
+def test_no_table_of_an_artifact_is_cut_off(browser: Browser, deployed: Deployed) -> None:
+    """After the backfill above, whose last day was a whole run."""
+    run, found = FlowRun(browser.page), deployed.ask("/artifacts/latest/filter")
+    latest = {one["key"]: one["latest_id"] for one in found}
+    for key in ("data-quality", "training", "metrics", "parity", "verdict", "backfill-plan"):
+        browser.page.goto(f"http://127.0.0.1:{deployed.platform.port}/artifacts/artifact/{latest[key]}")
+        assert [run.cut_off(width) for width in _WIDTHS] == [[], []], key
+        browser.picture(key)

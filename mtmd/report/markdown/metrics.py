@@ -138,7 +138,7 @@ def _factors(reports: Sequence[EvaluationReport]) -> Iterator[str]:
             yield f"- {words}: {enumerated(factors)}"
 
 
-def ab_test(plan: RunPlan, tested: ABTest) -> str:
+def ab_test(plan: RunPlan, tested: ABTest, *, trial: bool = False) -> str:
     """In words; then the paper's Tables 2 to 4, 5 where it is there, what bounds them, and how the arms stood."""
     funnel = tested.funnel
     arms = Table(
@@ -152,11 +152,12 @@ def ab_test(plan: RunPlan, tested: ABTest) -> str:
     )
     return "\n".join(
         [
-            f"## Simulated A/B test on {tested.day}",
+            f"## {'Trial of the simulated' if trial else 'Simulated'} A/B test on {tested.day}",
             "",
+            *(["⚠ A trial: too few requests to conclude anything from it.", ""] if trial else []),
             tested.words,
             "",
-            f"{head(plan)}; {tested.samples} samples of {funnel.requests:,} requests of {tested.day}; relative "
+            f"{head(plan)}. {tested.samples} samples of {funnel.requests:,} requests of {tested.day}; relative "
             "changes, paired, with 95 % intervals over samples; lower is better for CPC and HDR.",
             "",
             *map(fitted, outcome_tables(tested)),

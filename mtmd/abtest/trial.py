@@ -1,0 +1,37 @@
+"""A trial of the A/B test, for a look at its artifact: by models that are there, and too small to conclude from."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from mtmd.abtest.outcome import UNCONSTRAINED
+from mtmd.errors import ConfigError
+from mtmd.extract.shards import ShardRef
+from mtmd.model.build import ModelKind
+from mtmd.run import RunPlan
+from mtmd.train.rivals import earlier
+from mtmd.train.stage import is_trained
+from mtmd.train.warm import WarmStart
+
+Size = Literal["full", "trial"]
+SAMPLES, REQUESTS = 5, 400
+
+
+def require_trained(
+    plan: RunPlan, kinds: Sequence[ModelKind], window: Sequence[ShardRef], start: WarmStart | None
+) -> list[str]:
+    """The variants that can serve in a trial: the unconstrained model where it is trained.
+
+    Raises ConfigError where a model of these kinds is not trained: a trial trains nothing.
+    """
+    missing = [
+        kind
+        for kind in kinds
+        if not is_trained(plan, kind, window, start=start if kind == "mtmd" else None)
+        and earlier(plan, kind) is None
+    ]
+    if missing:
+        raise ConfigError(
+            f"a trial trains nothing, and these models of {plan.as_of} are not trained: {', '.join(missing)}; run that "
+            "day first, or run the test with size full"
+        )
+    return [UNCONSTRAINED] if is_trained(plan, "mtmd", window, variant=UNCONSTRAINED) else []
