@@ -1,10 +1,7 @@
 """The champion's figures on a day, and how much chance alone moves them: standard errors over requests.
 
 Rows of a request share a user and a context, so a request is the unit that is drawn. Errors are by the delta method,
-of the logarithm where a figure is compared as a ratio; that of AUC is DeLong's, with the parts of a request taken
-together (E. R. DeLong et al., Biometrics 44 (1988); N. A. Obuchowski, Biometrics 53 (1997)).
-
-N rows of a slice, M of its impressions with an observed action.
+of the logarithm where a figure is compared as a ratio; that of AUC is `mtmd.evaluate.on_actions`'s.
 """
 
 from collections.abc import Sequence
@@ -18,7 +15,8 @@ from numpy.typing import NDArray
 from mtmd.config import Declarations, EvaluationConfig, Slice
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay, SliceRows, cut
-from mtmd.evaluate.metrics import Floats, Integers, clip_log_p, ratio_error
+from mtmd.evaluate.metrics import clip_log_p, ratio_error
+from mtmd.evaluate.on_actions import auc_error
 from mtmd.evaluate.report import ALL, EvaluationReport
 
 # There is no rival to compare with, so no bootstrap of a comparison either.
@@ -70,22 +68,6 @@ def _sampling_errors(
     return found | {Slice(ALL, ALL, task): _errors(day, own, log_p) for task, own in of_task.items() if own}
 
 
-def auc_error(score: Floats, action: NDArray[np.bool_], request: Integers) -> float | None:
-    """Standard error of the area under the ROC curve; (M,) each; None with fewer than two of a class."""
-    positive, negative = score[action], score[~action]
-    if min(len(positive), len(negative)) < 2:
-        return None
-    above = _share_below(positive, negative)  # of each positive, the share of negatives that it is ahead of
-    ahead = 1.0 - _share_below(negative, positive)  # of each negative, the share of positives ahead of it
-    area = above.mean()
-    influence = np.empty(len(score))
-    influence[action] = (above - area) / len(positive)
-    influence[~action] = (ahead - area) / len(negative)
-    by_request = np.bincount(request, weights=influence)
-    drawn = len(np.unique(request))
-    return float(np.sqrt(np.square(by_request).sum() * drawn / max(drawn - 1, 1)))
-
-
 def _errors(day: HeldOutDay, parts: Sequence[SliceRows], log_p: NDArray[np.floating]) -> SamplingErrors:
     own = np.concatenate([clip_log_p(log_p[part.rows, part.task]) for part in parts])
     teacher = np.concatenate([part.teacher.score for part in parts])
@@ -100,10 +82,3 @@ def _errors(day: HeldOutDay, parts: Sequence[SliceRows], log_p: NDArray[np.float
         prediction=ratio_error(prediction, ones, request),
         auc=auc_error(own[observed], action, request[observed]),
     )
-
-
-def _share_below(values: Floats, others: Floats) -> Floats:
-    """Share of `others` below each value; ties count half."""
-    ordered = np.sort(others)
-    places = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
-    return places / (2.0 * len(others))

@@ -8,19 +8,10 @@ from numpy.typing import NDArray
 
 from mtmd.config import Preset, Slice
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.monitor.sampling import auc_error, day_figures
+from mtmd.monitor.sampling import day_figures
 
 REQUESTS, ROWS = 400, 5
 WHERE = Slice("all", "all", "ctr")
-
-
-def test_an_error_of_auc_by_hand() -> None:
-    """Shares behind: 1 and ½ of positives, ½ and 1 ahead of negatives; four requests."""
-    score, action = np.array([3.0, 1.0, 2.0, 0.0]), np.array([True, True, False, False])
-    influence = np.array([0.25, -0.25, -0.25, 0.25]) / 2
-    assert auc_error(score, action, np.arange(4)) == pytest.approx(np.sqrt((influence**2).sum() * 4 / 3))
-    assert auc_error(score, action, np.array([0, 0, 1, 1])) == pytest.approx(0.0)
-    assert auc_error(score[:3], action[:3], np.arange(3)) is None
 
 
 def _day(preset: Preset) -> tuple[HeldOutDay, NDArray[np.float64]]:

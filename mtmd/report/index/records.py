@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mtmd.config import Frozen
+from mtmd.promote.slice_gates import Result
 
 RunVerdict = Literal["promoted", "kept", "stopped", "failed", "validated"]
 
@@ -27,7 +28,7 @@ class GateLine(Frozen):
     """What one gate said."""
 
     name: str
-    passed: bool
+    result: Result
     detail: str
 
 
@@ -51,7 +52,7 @@ class RunRecord(Frozen):
     @property
     def failing(self) -> str:
         """What the first failed gate said; empty where none failed."""
-        return next((gate.detail for gate in self.gates if not gate.passed), "")
+        return next((gate.detail for gate in self.gates if gate.result == "fail"), "")
 
     @property
     def decided(self) -> bool:

@@ -159,7 +159,7 @@ def _run(path: Path) -> RunRecord | None:
         start=shortened(line.start),
         live=found.champion,
         gates=tuple(
-            GateLine(name=gate.name, passed=gate.passed, detail=shortened(gate.detail))
+            GateLine(name=gate.name, result=gate.result, detail=shortened(gate.detail))
             for gate in found.verdict.gates
         ),
         tasks=_tasks(found.report),

@@ -24,7 +24,6 @@ def verdict(summary: RunSummary, seconds: Mapping[str, float] | None = None) -> 
     `seconds` says how long each stage of the run took.
     """
     gates = sorted(summary.verdict.gates, key=lambda gate: gate.passed)
-    passed = sum(gate.passed for gate in gates)
     lines = [
         f"## {_mark(summary)} {summary.words}",
         "",
@@ -41,7 +40,7 @@ def verdict(summary: RunSummary, seconds: Mapping[str, float] | None = None) -> 
         *((f"Its training: {summary.start}.", "") if summary.start else ()),
         *((f"Time: {stage_words(seconds)}.", "") if seconds else ()),
         # Lists: the UI does not wrap what is in a table, and the detail of a gate is a sentence.
-        f"**Gates: {passed} of {len(gates)} pass**",
+        f"**Gates: {summary.verdict.tally}**",
         "",
         *(f"- {_gate(gate)}" for gate in gates),
         "",
@@ -68,8 +67,8 @@ def _mark(summary: RunSummary) -> str:
 
 
 def _gate(gate: GateResult) -> str:
-    mark = "✓ **{}**: pass" if gate.passed else "✗ **{}**: **fail**"
-    return f"{mark.format(gate.name)}, {_line(gate.detail)}"
+    mark, result = {"pass": ("✓", "pass"), "fail": ("✗", "**fail**")}.get(gate.result, ("–", gate.result))
+    return f"{mark} **{gate.name}**: {result}, {_line(gate.detail)}"
 
 
 def _standing_out(gate: GateResult) -> Iterator[str]:

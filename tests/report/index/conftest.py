@@ -137,7 +137,11 @@ def many_runs(count: int) -> LineRecords:
     """A line of as many days, each with a run of eight gates and five tasks, as long as those of real runs."""
     words = "none of 18 judged slices is shown worse than the champion by more than 100%; smallest loss that would"
     gates = tuple(
-        GateLine(name=f"gate {n}", passed=n > 0, detail=f"{words} have been detected: {n}.3% to 154.1%")
+        GateLine(
+            name=f"gate {n}",
+            result="pass" if n else "fail",
+            detail=f"{words} have been detected: {n}.3% to 154.1%",
+        )
         for n in range(8)
     )
     tasks = tuple(

@@ -24,7 +24,7 @@ def test_a_run_has_the_candidates_figures_over_the_slices_of_each_task(records: 
     assert ctr.over == pytest.approx({"champion": -expm1(-0.1)})
     assert (hides.task, hides.logmae, hides.calibration, hides.over) == ("hides", None, None, {})
     assert (run.rows, run.training_seconds, run.reason) == (12_345, 61.6, "champion")
-    assert [(gate.name, gate.passed) for gate in run.gates] == [("champion", False), ("parity", True)]
+    assert [(gate.name, gate.result) for gate in run.gates] == [("champion", "fail"), ("parity", "pass")]
     assert run.failing == "what champion saw"
 
 

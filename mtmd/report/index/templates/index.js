@@ -77,7 +77,8 @@
       cell.textContent = "not asked";
       return cell;
     }
-    cell.append(make("span", found[1] ? "\u2713 pass" : "\u2717 fail", found[1] ? "pass" : "fail"), ` ${found[2]}`);
+    const marks = {pass: "\u2713", fail: "\u2717"};
+    cell.append(make("span", `${marks[found[1]] || "\u2013"} ${found[1]}`, marks[found[1]] && found[1]), ` ${found[2]}`);
     return cell;
   }
   function gates(a, b) {
