@@ -29,7 +29,11 @@ from deploy.local import Platform, family_of, up
 from mtmd.errors import MtmdError
 
 PATIENCE_S = 600.0
-_HOURS = {"simulate-day/simulate-day": (2, 30), "monitor/monitor": (3, 0), "daily-retrain/daily-retrain": (3, 15)}
+_HOURS = {
+    "simulate-day/simulate-day": (2, 30),
+    "monitor/monitor": (3, 0),
+    "daily-retrain/daily-retrain": (3, 15),
+}
 
 
 class SoakError(MtmdError):

@@ -225,7 +225,7 @@ def test_a_daily_run_asks_the_gate_where_its_preset_does(gated: Run) -> None:
     told = gated.published
     assert found.words in told["ab-test"]
     assert "Table 5" not in told["ab-test"]
-    assert f"- **a/b test**: {'pass' if gate.passed else '**fail**'}, " in told["verdict"]
+    assert f"- {'✓ **a/b test**: pass' if gate.passed else '✗ **a/b test**: **fail**'}, " in told["verdict"]
 
 
 def test_who_knows_bids_alone_would_be_blocked(tested: tuple[ABTest, dict[str, str]]) -> None:

@@ -145,10 +145,11 @@ def ab_test(plan: RunPlan, tested: ABTest, *, trial: bool = False) -> str:
         title="What each ranker had",
         columns=(
             *columns_of("text", ("lightweight ranker",)),
-            Column(name="of the budgets spent", kind="share"),
-            Column(name="impressions per request"),
+            *columns_of("number", ("of the budgets spent", "impressions per request")),
         ),
-        rows=tuple((name, used, tested.impressions[name]) for name, used in tested.used.items()),
+        rows=tuple(
+            (name, f"{used:.1%}", f"{tested.impressions[name]:.3f}") for name, used in tested.used.items()
+        ),
     )
     return "\n".join(
         [
