@@ -23,7 +23,7 @@ def test_the_daily_deployment_promotes_the_day_before_its_scheduled_start(deploy
 def test_the_verdict_links_a_page_that_the_platform_serves(deployed: Deployed) -> None:
     """After the daily run above."""
     (verdict,) = deployed.ask("/artifacts/latest/filter", artifacts={"key": {"any_": ["verdict"]}})
-    (address,) = {part.partition(")")[0] for part in verdict["data"].split("[report.html](")[1:]}
+    (address,) = {part.partition(")")[0] for part in verdict["data"].split("[report.html#gates](")[1:]}
     assert address.startswith(f"{deployed.platform.reports}/{LINE}/runs/{AS_OF}-")
     with urllib.request.urlopen(address, timeout=30) as page:
         assert "<h1>Promoted</h1>" in page.read().decode()
