@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mtmd.monitor.health import Finding, MonitorReport, Signal
+from mtmd.report.markdown.fitting import fitted
 from mtmd.report.page.charts import data_uri, line_chart
 from mtmd.report.tables.evaluation import Column, Table, columns_of
 
@@ -20,10 +21,10 @@ def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> str:
         *(f"- **{finding.signal}**: {finding.words}" for finding in report.breaches),
         *(f"- suspected, {finding.signal}: {finding.words}" for finding in report.suspicions),
         "",
-        _freshness(report).markdown(),
-        _slices(report).markdown(),
-        _drift(report).markdown(),
-        _unjudged(report).markdown() if report.unjudged else "",
+        fitted(_freshness(report)),
+        fitted(_slices(report)),
+        fitted(_drift(report)),
+        fitted(_unjudged(report)) if report.unjudged else "",
         _trend(trend),
     ]
     return "\n".join(lines)
