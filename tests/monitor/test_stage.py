@@ -50,7 +50,7 @@ def test_a_day_is_scored_compared_and_kept(first_run: Run, artifacts: Path) -> N
     text = render(later, trend)
     assert f"## {later.day}: all is well" in text
     assert "| all × all × ctr | (" in text
-    assert "| logmae | 18 of 18 | home_feed × standard × ctr: " in text
+    assert "| logmae | 18 of 18 | home_feed × standard ×" in text
     assert "data:image/svg+xml;base64," in text
 
 
