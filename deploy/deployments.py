@@ -48,5 +48,6 @@ def pause_former(api: str, root: Path) -> Iterator[str]:
 
 def _is_former(deployment: DeploymentResponse, root: Path) -> bool:
     """Ours by tag and by folder: other checkouts and projects may deploy to the same server."""
-    folders = [step.get("directory") for steps in deployment.pull_steps or () for step in steps.values()]
+    steps = [step for one in deployment.pull_steps or () for step in one.values()]
+    folders = [step.get("directory") for step in steps if isinstance(step, dict)]  # a step may have no inputs
     return deployment.name in _FORMER_NAMES and "mtmd" in deployment.tags and str(root) in folders

@@ -4,6 +4,7 @@ A day's outcome is what is durable of it: a summary of a run that decided, or a 
 that was killed leaves neither, so its day is run again under every policy: a backfill resumes by being started again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -161,8 +162,8 @@ def plan_backfill(
             plan = plan_run(day, preset, window_days=window_days, logs=logs, artifacts=artifacts)
             days.append(_look(plan, reprocess, past, seen))
         except LogsError as error:
-            skipped = reprocess == "none" and bool(_summaries(workspace, day))
-            status: Status = "done" if skipped else "blocked"
+            recorded = _recorded(workspace, day)
+            status: Status = "blocked" if recorded in _RERUN[reprocess] else recorded
             days.append(PlannedDay(as_of=day, status=status, runs=False, note=str(error)))
     ordered = reversed(days) if newest_first else days
     return BackfillPlan(first=first, last=last, reprocess=reprocess, days=tuple(ordered), past=past)
@@ -216,14 +217,28 @@ def _look(plan: RunPlan, reprocess: Reprocess, past: PastCost | None, seen: _See
 
 
 def _status(plan: RunPlan, trained: str) -> Status:
-    validation = read_record(plan.workspace.latest_validation(plan.as_of), DataQuality)
+    """By the records of the model that the day would train now."""
+    decided = _decided(plan.workspace, plan.as_of, _summaries(plan.workspace, plan.as_of, trained))
+    if decided is not None:
+        return decided
+    return "outdated" if _summaries(plan.workspace, plan.as_of) else "new"
+
+
+def _recorded(workspace: Workspace, as_of: date) -> Status:
+    """Of a day whose logs can't be read: by its latest record, whatever model that is of."""
+    found = _summaries(workspace, as_of)
+    return _decided(workspace, as_of, found) or ("done" if found else "new")
+
+
+def _decided(workspace: Workspace, as_of: date, summaries: Sequence[Path]) -> Status | None:
+    """What the latest of these decisions, or the suites of the day's latest run, say; None where there is neither."""
+    validation = read_record(workspace.latest_validation(as_of), DataQuality)
     if validation is not None and not validation.passed:
         return "failed"
-    if current := _summaries(plan.workspace, plan.as_of, trained):
-        latest = read_record(current[-1], RunSummary)
-        if latest is not None:
-            return "done" if latest.verdict.passed else "failed"
-    return "outdated" if _summaries(plan.workspace, plan.as_of) else "new"
+    latest = read_record(summaries[-1], RunSummary) if summaries else None
+    if latest is None:
+        return None
+    return "done" if latest.verdict.passed else "failed"
 
 
 def _summaries(workspace: Workspace, as_of: date, trained: str | None = None) -> list[Path]:

@@ -13,8 +13,9 @@ from mtmd.errors import StorageError
 from mtmd.extract.shards import read_manifest
 from mtmd.model.build import ModelKind
 from mtmd.registry.run_records import origin, run_paths
+from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
-from mtmd.train.stage import read_fit
+from mtmd.train.results import FitResult
 
 LAST = 5  # runs, and trainings of a kind, that an estimate is made from
 
@@ -92,5 +93,6 @@ def _of_kind(workspace: Workspace, kind: ModelKind) -> float | None:
     fits = sorted(
         (workspace.root / "trained").glob(f"{kind}-*/fit.json"), key=lambda path: path.stat().st_mtime_ns
     )
-    took = [sum(epoch.seconds for epoch in read_fit(path.parent).epochs) for path in fits[-LAST:]]
+    records = [fit for path in fits[-LAST:] if (fit := read_record(path, FitResult)) is not None]
+    took = [sum(epoch.seconds for epoch in fit.epochs) for fit in records]
     return median(took) if took else None

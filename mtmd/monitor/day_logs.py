@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from mtmd.config import MonitorConfig
-from mtmd.monitor.health import Finding, MonitorReport, said, suspicions_before, threshold_finding
+from mtmd.monitor.health import Finding, MonitorReport, said, suspected_before, threshold_finding
 from mtmd.monitor.profiles import FeatureShift
 
 
@@ -39,7 +39,7 @@ def drift_findings(
     grows with the root of the days since promotion: ids come and go, and the training days get older. `earlier` are
     reports of days before, any number of them.
     """
-    drifts, suspected_before = math.sqrt(max((day - promoted).days, 1)), suspicions_before(day, earlier)
+    drifts, before = math.sqrt(max((day - promoted).days, 1)), suspected_before(day, earlier)
     usual: dict[tuple[str, str, str], float] = {}
     for shift in shifts:
         if shift.day != day:
@@ -53,7 +53,7 @@ def drift_findings(
         judged = shift.rows >= config.min_rows
         suspected = judged and shift.psi > limit
         certain = suspected and shift.psi > config.psi_certain * limit
-        again = suspected and ("feature drift", where) in suspected_before
+        again = suspected and ("feature drift", where) in before
         words = (
             f"{where}: PSI {shift.psi:.2f} is above {limit:.2f}, {said(certain, again)}" if suspected else ""
         )

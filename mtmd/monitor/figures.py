@@ -4,8 +4,9 @@ The change of a figure is ln(value / reference), of AUC value − reference. A c
 large as the preset says, in a bad direction, and beyond chance. It is a breach where it was suspected on the day before
 as well, or is beyond doubt. The p-values of all figures of the day are corrected together (Holm).
 
-A figure that was suspected on the day before is compared with the reference that it had then: the daily run may have
-promoted a champion on that day, and figures of a promotion on a bad day would hide what is wrong since.
+A figure that was suspected on the day before, and not yet called a breach, is compared with the reference that it had
+then: the daily run may have promoted a champion on that day, and figures of a promotion on a bad day would hide what is
+wrong since. After a breach it is compared with the live champion's promotion again.
 """
 
 import math
@@ -16,7 +17,7 @@ from statistics import NormalDist
 
 from mtmd.config import MonitorConfig
 from mtmd.evaluate.report import EvaluationReport, SliceMetrics
-from mtmd.monitor.health import Finding, MonitorReport, Signal, said, suspicions_before
+from mtmd.monitor.health import Finding, MonitorReport, Signal, said, suspected_before
 from mtmd.monitor.noise import Place, chance, deviation, usual_changes
 from mtmd.monitor.sampling import DayFigures, SamplingErrors
 from mtmd.promote.slice_gates import holm
@@ -37,7 +38,7 @@ class _Figure:
     share      requests (of AUC, actions) of the day per request of promotion's
     least      the least change that can be a breach      bad   1: only a rise is, −1: only a fall, 0: both
     shortage   why it can't be judged; empty where it can
-    before     what the day before suspected of it; then the reference is that suspicion's
+    before     what the day before suspected of it; where that was no breach, the reference is that suspicion's
     """
 
     signal: Signal
@@ -88,7 +89,7 @@ def score_findings(
     `earlier` are reports of days before, any number of them.
     """
     day, usual = now.report, usual_changes(earlier)
-    suspicions = suspicions_before(day.as_of, earlier)
+    suspicions = suspected_before(day.as_of, earlier)
     figures: list[_Figure] = []
     for where in (*day.slices, *day.aggregates):
         own, then = day.get(day.candidate, where), promotion.get(promotion.candidate, where)
@@ -117,6 +118,8 @@ def score_findings(
 def _as_suspected(figure: _Figure, before: Finding | None) -> _Figure:
     if before is None:
         return figure
+    if before.breach:
+        return replace(figure, before=before)
     return replace(figure, reference=before.reference, reference_day=before.reference_day, before=before)
 
 

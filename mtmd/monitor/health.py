@@ -22,7 +22,8 @@ class Finding(Frozen):
     judged: bool = Field(description="False where there is too little data to judge")
     breach: bool
     suspected: bool = Field(
-        False, description="beyond chance, and not beyond doubt: a breach where the next day has it too"
+        False,
+        description="beyond chance: a breach where it is beyond doubt, or where the day before suspected it too",
     )
     change: float | None = Field(
         None, description="of a figure: ln(value / reference), and of AUC value − reference; else None"
@@ -91,17 +92,17 @@ def threshold_finding(
     )
 
 
-def suspicions_before(day: date, earlier: Sequence[MonitorReport]) -> dict[tuple[Signal, str], Finding]:
-    """What the day before suspected and left to this one, by signal and place."""
+def suspected_before(day: date, earlier: Sequence[MonitorReport]) -> dict[tuple[Signal, str], Finding]:
+    """What the day before suspected, by signal and place; what it called a breach too, as the fault may go on."""
     yesterday = [report for report in earlier if report.day == day - timedelta(days=1)]
-    return {(one.signal, one.where): one for report in yesterday for one in report.suspicions}
+    return {(one.signal, one.where): one for report in yesterday for one in report.findings if one.suspected}
 
 
 def said(certain: bool, again: bool) -> str:
     """Why what is suspected is a breach, or when it will be one."""
     if certain:
         return "beyond doubt"
-    return "for the second day" if again else "a breach if the next day has it too"
+    return "as on the day before" if again else "a breach if the next day has it too"
 
 
 def _count(found: tuple[Finding, ...], noun: str, plural: str) -> str:

@@ -18,6 +18,7 @@ from mtmd.store.workspace import Workspace
 from mtmd.validate.results import DayValidation, WindowValidation
 
 _DATED = re.compile(r"\d{4}-\d\d-\d\d-")
+_VALIDATION = re.compile(r"as_of=\d{4}-\d\d-\d\d")
 
 
 class Gate(BaseModel):
@@ -185,7 +186,8 @@ def _stopped(workspace: Workspace, last: int) -> list[RunLine]:
 
 def _validations(workspace: Workspace) -> Iterator[Path]:
     """Of each day, what the suites said in its latest run."""
-    return (workspace.root / "validation").glob("as_of=*.json")
+    paths = (workspace.root / "validation").glob("as_of=*.json")
+    return (path for path in paths if _VALIDATION.fullmatch(path.stem))  # and no copy that a person made
 
 
 def _validated(path: Path) -> date:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from mtmd.config import Declarations
-from mtmd.errors import RegistryError
+from mtmd.errors import BundleError, RegistryError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import Days
 from mtmd.registry.registry import Registry
@@ -62,6 +62,7 @@ class Since:
     """All that a run says of the time since the champion that it was compared with.
 
     as_of      the champion's held-out day; None where its manifest is gone
+    made       None where it can't be compared; a note says why
     notes      what is not recorded, and why
     sql        each changed statement, with the lines that changed
     """
@@ -72,7 +73,7 @@ class Since:
     values_note: str
     bands: Bands
     level: tuple[LevelRow, ...]
-    made: tuple[Difference, ...]
+    made: tuple[Difference, ...] | None
     notes: tuple[str, ...]
     sql: tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -90,6 +91,7 @@ def since(
     values, values_note = value_changes(workspace, days, declarations, champion)
     as_of = _as_of(workspace, champion)
     before = Made.of_model(workspace, champion)
+    differences, damage = _differing(workspace, before, made)
     return Since(
         champion=champion,
         as_of=as_of,
@@ -97,8 +99,8 @@ def since(
         values_note=values_note,
         bands=bands(validations, as_of or days.held_out.day),
         level=level(report),
-        made=differing(workspace, before, made),
-        notes=tuple(_notes(before, made)),
+        made=differences,
+        notes=(*_notes(before, made), *damage),
         sql=sql_changes(before.origin, made.origin),
     )
 
@@ -156,8 +158,18 @@ def level(report: EvaluationReport) -> tuple[LevelRow, ...]:
 def _as_of(workspace: Workspace, champion: str) -> date | None:
     try:
         return Registry(workspace.root).manifest(champion).as_of
-    except RegistryError:
+    except (RegistryError, BundleError):
         return None
+
+
+def _differing(
+    workspace: Workspace, before: Made, own: Made
+) -> tuple[tuple[Difference, ...] | None, tuple[str, ...]]:
+    """How the two were made; a champion that was damaged since is a note, as the page is about the candidate."""
+    try:
+        return differing(workspace, before, own), ()
+    except BundleError as error:
+        return None, (f"how it was made can't be compared: {error}",)
 
 
 def _notes(before: Made, own: Made) -> Iterator[str]:

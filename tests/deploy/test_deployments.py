@@ -36,7 +36,10 @@ def _deployed(client: SyncPrefectClient, name: str, folder: Path, tags: tuple[st
         name=name,
         schedules=[schedule],
         tags=list(tags),
-        pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(folder)}}],
+        pull_steps=[
+            {"prefect.deployments.steps.set_working_directory": {"directory": str(folder)}},
+            {"somebodys.step": None},
+        ],
     )
 
 

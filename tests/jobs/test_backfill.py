@@ -122,11 +122,27 @@ def test_a_decided_day_whose_logs_are_gone_is_only_blocked_where_it_would_run(
     logs = tmp_path / "logs"
     shutil.copytree(first_run.logs, logs)
     shutil.rmtree(logs / "ads" / f"date={AS_OF}")
-    for policy, status in (("none", "done"), ("failed", "blocked"), ("all", "blocked")):
-        (day,) = plan_backfill(
-            AS_OF, AS_OF, TINY, reprocess=policy, logs=str(logs), artifacts=str(artifacts)
-        ).days
-        assert (day.status, day.runs) == (status, False)
+
+    def statuses() -> list[str]:
+        found = []
+        for policy in ("none", "failed", "all"):
+            (day,) = plan_backfill(
+                AS_OF, AS_OF, TINY, reprocess=policy, logs=str(logs), artifacts=str(artifacts)
+            ).days
+            assert not day.runs
+            found.append(day.status)
+        return found
+
+    assert statuses() == ["done", "done", "blocked"]
+    validation = artifacts / LINE / "validation" / f"as_of={AS_OF}.json"
+    record = read_json(validation)
+    record["days"][0]["results"][0] |= {"severity": "critical", "status": "failed"}
+    write_json(validation, record)
+    assert statuses() == ["failed", "blocked", "blocked"]
+    _summary(artifacts).unlink()
+    assert statuses() == ["failed", "blocked", "blocked"]
+    validation.unlink()
+    assert statuses() == ["blocked"] * 3
 
 
 def test_a_skipped_day_shows_what_it_ended_with(first_run: Run, artifacts: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from mtmd.jobs.cost import PastCost, training_seconds, window_rows
 from mtmd.registry.records import RunOrigin
-from mtmd.store.files import write_json
+from mtmd.store.files import write_json, write_text
 from mtmd.store.workspace import Workspace
 
 DAY = date(2026, 1, 1)
@@ -56,6 +56,9 @@ def test_a_day_that_trains_all_costs_by_its_rows_and_others_by_the_kinds_they_tr
     past = PastCost(runs=1, rows=100, seconds=30.0, fastest=30.0, slowest=30.0, per_row=0.3)
     for number, seconds in enumerate((5.0, 7.0, 90.0)):
         _fitted(workspace, "pooled", number, seconds)
+    write_text(
+        tmp_path / "trained" / "pooled-damaged" / "fit.json", "{"
+    )  # its training is made again, no more
     assert training_seconds(workspace, past, [], whole=False, rows=None) == 0.0
     assert training_seconds(workspace, past, ["mtmd", "pooled"], whole=True, rows=200) == pytest.approx(60.0)
     assert training_seconds(workspace, past, ["mtmd", "pooled"], whole=True, rows=None) == pytest.approx(30.0)

@@ -83,8 +83,9 @@ def test_a_drift_that_was_suspected_is_a_breach_on_the_second_day() -> None:
     second = found([before(1, first)])
     assert (second.breach, second.words) == (
         True,
-        "country × search: PSI 0.30 is above 0.25, for the second day",
+        "country × search: PSI 0.30 is above 0.25, as on the day before",
     )
+    assert found([before(1, second)]).breach  # and on the third
     assert not found([before(2, first)]).breach  # not in a row
     assert not found([before(1, first)], psi=0.2).breach
 

@@ -124,7 +124,7 @@ def test_a_suspicion_is_a_breach_on_the_second_day_alone() -> None:
         "a breach if the next day has it too"
     }
     second = words(findings(metrics(**WORSE), SOME, [day_report(1, found)]), breach=True)
-    assert second["logmae"].endswith(", for the second day")
+    assert second["logmae"].endswith(", as on the day before")
     assert words(findings(metrics(), SOME, [day_report(1, found)]), breach=True) == {}
     assert words(findings(metrics(**WORSE), SOME, [day_report(2, found)]), breach=True) == {}  # not in a row
 
@@ -139,6 +139,16 @@ def test_a_suspicion_outlives_a_promotion_on_the_suspected_day() -> None:
     assert (logmae.breach, logmae.reference) == (True, 0.4)
     after = score_findings(now, promotion, [day_report(1, [logmae])], CONFIG)  # said once
     assert not any(one.suspected for one in after)
+
+
+def test_a_fault_that_stays_is_a_breach_on_every_day_after_the_first() -> None:
+    reports: list[MonitorReport] = []
+    (where,) = metrics().slices
+    for age in (4, 3, 2, 1):
+        day = DAY - age * ONE
+        now = DayFigures(metrics(day, **WORSE), {where: SOME})
+        reports.append(day_report(age, [*score_findings(now, metrics(day - ONE), reports, CONFIG)]))
+    assert [report.findings[0].breach for report in reports] == [False, True, True, True]
 
 
 def test_a_change_to_the_other_side_is_no_second_day() -> None:

@@ -52,6 +52,8 @@ def test_runs_up_to_a_day_are_in_the_order_of_days_and_then_of_records(line: Lin
     line.decide("20260125-a1", FIRST)
     line.stop(FIRST, "no_nulls")  # a later run of the day
     line.decide("20260127-c1", SECOND + timedelta(days=1))
+    copied = line.workspace.latest_validation(SECOND)
+    write_text(copied.with_name(f"{copied.stem} (copy).json"), copied.read_text())
     found = runs_until(line.workspace, SECOND, 10)
     assert [(run.as_of, run.verdict) for run in found] == [
         (FIRST, "promoted"),

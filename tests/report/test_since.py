@@ -5,11 +5,15 @@ from datetime import date
 import pytest
 
 from mtmd.evaluate.report import EvaluationReport
-from mtmd.report.since import bands, level
+from mtmd.extract.shards import Days, ShardRef
+from mtmd.report.made import Made
+from mtmd.report.since import bands, level, since
+from mtmd.store.files import write_text
 from mtmd.validate.results import DayValidation, ExpectationResult, Status
+from tests.inspect.conftest import Line, build, line, two_models
 from tests.report.page.conftest import day, report
 
-__all__ = ["day", "report"]
+__all__ = ["build", "day", "line", "report", "two_models"]
 
 FIRST, SECOND = date(2026, 1, 20), date(2026, 1, 21)
 SAMPLE = {
@@ -73,6 +77,23 @@ def test_days_in_their_bands_and_days_that_could_not_be_judged_are_told_apart() 
     young = DayValidation(day=SECOND, results=(skipped,))
     assert bands([young], SECOND).words == "not judged: no earlier day"
     assert bands([], SECOND).words == "not judged: no result is recorded"
+
+
+@pytest.mark.parametrize("damaged", ["bundle.json", "manifest.json"])
+def test_a_champion_that_was_damaged_since_costs_no_page(
+    two_models: Line, report: EvaluationReport, damaged: str
+) -> None:
+    """It is not compared, where it is newer than a day of a backfill, so nothing has looked at its files."""
+    write_text(two_models.registry.path("20260125-a1") / damaged, "{")
+    shard = ShardRef(
+        day=SECOND, fingerprint="f", path="gone", sources="s", requests=1, ads=1, candidates=1, reused=False
+    )
+    days, own = Days(window=(shard,), held_out=shard), Made("20260126-b1", None)
+    declarations = two_models.preset.declarations
+    found = since(two_models.workspace, "20260125-a1", own, days, declarations, [], report)
+    assert found.values_note.startswith("not recorded: ")
+    assert found.made is None
+    assert found.notes[-1].startswith("how it was made can't be compared: ")
 
 
 def test_the_prediction_level_is_of_the_same_rows(report: EvaluationReport) -> None:

@@ -82,8 +82,9 @@ def latest_runs(line: LineRecords) -> dict[date, RunRecord]:
 
 
 def rolled_back(line: LineRecords, run: RunRecord) -> bool:
-    """Whether the model of a run was taken down and not reinstated."""
-    return line.champion is not None and run.model_id in line.champion.rolled_back
+    """Whether the model that a run promoted was taken down and not reinstated."""
+    taken_down = line.champion.rolled_back if line.champion else ()
+    return run.verdict == "promoted" and run.model_id in taken_down
 
 
 def months(shown: tuple[Day, ...]) -> tuple[Month, ...]:
@@ -97,7 +98,7 @@ def months(shown: tuple[Day, ...]) -> tuple[Month, ...]:
 
 def _state(line: LineRecords, day: date, run: RunRecord | None) -> str:
     if run is not None:
-        return "rolled back" if run.verdict == "promoted" and rolled_back(line, run) else run.verdict
+        return "rolled back" if rolled_back(line, run) else run.verdict
     if day in line.left_out:
         return "left out"
     if day in line.exported:

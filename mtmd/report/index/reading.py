@@ -4,10 +4,11 @@
 a run stays listed when the clean-up has removed its directory.
 """
 
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -31,7 +32,9 @@ from mtmd.store.outputs import read_record
 
 RECORDS = "index.json"
 DAYS = 400  # what is shown: so many days up to the newest, and so many runs
+_AHEAD = timedelta(days=31)
 _Kind = TypeVar("_Kind", RunRecord, MonitorRecord, BackfillRecord, ABTestRecord)
+_log = logging.getLogger(__name__)
 _MODEL = re.compile(r"(\d{4})(\d{2})(\d{2})-")
 
 
@@ -42,6 +45,11 @@ class Seen(Frozen):
     size: int
     mtime_ns: int
     record: Record | None
+
+    @property
+    def written(self) -> date:
+        """The UTC day on which it was written."""
+        return datetime.fromtimestamp(self.mtime_ns / 1e9, UTC).date()
 
 
 class KnownRecords(Frozen):
@@ -101,11 +109,23 @@ class LineRecords:
 
     @cached_property
     def newest(self) -> date | None:
-        """The newest day that a run, the monitor or a validation is of."""
-        return max((day_of(one.record) for one in self.seen if one.record), default=None)
+        """The newest day that a record is of."""
+        return newest_day(self.seen)
 
     def _of(self, kind: type[_Kind]) -> Iterator[_Kind]:
         return (one.record for one in self.seen if isinstance(one.record, kind))
+
+
+def newest_day(seen: Iterable[Seen]) -> date | None:
+    """The newest day that a record is of; a day that somebody mistyped does not count.
+
+    Such a day has no logs. It was yet to come when its record was written, and is more than a month after the newest
+    day that had logs.
+    """
+    recorded = [(one, day_of(one.record)) for one in seen if one.record]
+    last = max((day for one, day in recorded if _had_logs(one.record)), default=date.min)
+    counted = (day for one, day in recorded if day <= max(one.written, last + _AHEAD))
+    return max(counted, default=None)
 
 
 def read_line(root: Path) -> LineRecords:
@@ -140,10 +160,19 @@ def _seen(root: Path, known: dict[str, Seen]) -> tuple[Seen, ...]:
                 found[name] = Seen(path=name, size=stat.st_size, mtime_ns=stat.st_mtime_ns, record=read(path))
             except FileNotFoundError:  # removed a moment ago
                 continue
-    days = [day_of(one.record) for one in (known | found).values() if one.record]
-    oldest = max(days, default=date.max) - timedelta(days=DAYS)
+            except (
+                OSError,
+                ValueError,
+            ) as error:  # not to be read, or named after no day: the others are listed
+                _log.warning("%s is not listed: %s", path, error)
+    oldest = (newest_day((known | found).values()) or date.max) - timedelta(days=DAYS)
     gone = {name: one for name, one in known.items() if name not in found and _stays(one, oldest)}
     return tuple((gone | found).values())
+
+
+def _had_logs(record: Record | None) -> bool:
+    """Whether a record could not be there without logs of its day."""
+    return isinstance(record, ABTestRecord) or (isinstance(record, RunRecord) and record.verdict != "failed")
 
 
 def _stays(one: Seen, oldest: date) -> bool:

@@ -79,7 +79,7 @@ class BackfillRecord(Frozen):
     reprocess: str
     at: datetime
     states: dict[str, int] = Field(description="days by what came of them")
-    failed: dict[date, str] = Field(description="days that failed, and why")
+    failed: dict[date, str] = Field(description="days that failed or were blocked, and why")
 
 
 class Change(Frozen):

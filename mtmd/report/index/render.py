@@ -50,8 +50,9 @@ class LineSummary(Frozen):
 
 def summary(line: LineRecords) -> LineSummary:
     """What the list of lines says of one."""
-    last = line.runs[0] if line.runs else None
-    watched = line.monitored[0] if line.monitored else None
+    newest = line.newest or date.min
+    last = next((run for run in line.runs if run.as_of <= newest), None)
+    watched = next((one for one in line.monitored if one.day <= newest), None)
     return LineSummary(
         name=line.name,
         champion=line.champion and line.champion.model_id,

@@ -243,7 +243,9 @@ def _backfilled(path: Path) -> BackfillRecord | None:
         reprocess=found.reprocess,
         at=written(path),
         states={state: states.count(state) for state in dict.fromkeys(states)},
-        failed={one.as_of: shortened(one.words) for one in found.outcomes if one.state == "failed"},
+        failed={
+            one.as_of: shortened(one.words) for one in found.outcomes if one.state in {"failed", "blocked"}
+        },
     )
 
 

@@ -117,7 +117,10 @@ def _lines(artifacts: Path) -> list[Path]:
 
 
 def _is_line(path: Path) -> bool:
-    return any((path / name).exists() for name in _OF_A_LINE)
+    try:
+        return any((path / name).exists() for name in _OF_A_LINE)
+    except PermissionError:  # such as lost+found, where the artifacts are a disk of their own
+        return False
 
 
 def unless_it_fails(place: str | Path, write: Callable[[], object]) -> None:

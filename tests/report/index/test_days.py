@@ -1,6 +1,6 @@
 """A state for every day, and the months that they are shown in."""
 
-from mtmd.report.index.days import STATES, days, months
+from mtmd.report.index.days import STATES, days, months, rolled_back
 from mtmd.report.index.reading import read_line
 from tests.report.index.conftest import FIRST, Records, day
 
@@ -29,6 +29,18 @@ def test_every_day_has_the_state_that_its_records_say(records: Records) -> None:
 def test_signs_differ_without_colours() -> None:
     signs = [sign for sign, _ in STATES.values()]
     assert len(set(signs)) == len(STATES) == 9
+
+
+def test_a_rerun_that_kept_the_champion_is_kept_though_its_model_was_rolled_back(records: Records) -> None:
+    records.run(0)
+    model = records.run(1)
+    records.change("rollback", f"{FIRST:%Y%m%d}-{0:010x}", 0, previous=model)
+    records.decide(model, day(1), refusal="it was rolled back")
+    line = read_line(records.root)
+    assert [(run.verdict, rolled_back(line, run)) for run in line.runs[:2]] == [
+        ("kept", False),
+        ("promoted", True),
+    ]
 
 
 def test_a_promotion_stands_whatever_ran_later_and_else_the_latest_run_counts(records: Records) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from mtmd.report.index import reading
+from mtmd.report.index.days import days
 from mtmd.report.index.reading import KnownRecords, LineRecords, read_line
+from mtmd.report.index.render import summary
 from mtmd.report.index.stage import write_line
 from mtmd.store.files import remove, write_json, write_text
 from tests.report.index.conftest import FIRST, Records, day
@@ -116,6 +118,33 @@ def test_days_that_the_newest_preset_leaves_out_come_from_its_run(records: Recor
     (records.root / "models" / "99999999-abc").mkdir()
     line = read_line(records.root)
     assert (line.left_out, line.exported) == ({}, {day(5)})
+
+
+def test_a_mistyped_day_is_listed_and_moves_neither_the_newest_day_nor_what_stays(records: Records) -> None:
+    records.run(0)
+    write_line(records.root)
+    remove(records.root / "runs")
+    typo = date(2126, 1, 22)
+    write_json(records.workspace.failure(typo), {"as_of": str(typo), "words": "the logs lack 20 days"})
+    records.monitor((typo - FIRST).days, "the newest logs are of 2026-01-22")
+    planned = {"first": str(FIRST), "last": str(typo), "reprocess": "none", "outcomes": []}
+    write_json(records.workspace.backfill(FIRST, typo), planned)
+    line = read_line(records.root)
+    assert _days(line) == [typo, FIRST]
+    assert line.newest == FIRST
+    assert [one.day for one in days(line)] == [FIRST]
+    said = summary(line)
+    assert (said.verdict, said.verdict_day, said.monitored) == ("promoted", FIRST, None)
+
+
+def test_a_file_that_is_named_after_no_day_hides_no_other(records: Records) -> None:
+    records.run(0)
+    records.stop(day(1), "has_rows")
+    copy = records.workspace.latest_validation(day(1))
+    shutil.copy(copy, copy.with_name(f"{copy.stem} (copy).json"))
+    (records.root / "runs" / "a-copy").mkdir()
+    (records.root / "runs" / "a-copy" / "summary.json").write_text("{")
+    assert _days(read_line(records.root)) == [day(1), FIRST]
 
 
 def test_nothing_is_known_of_an_empty_directory(tmp_path: Path) -> None:

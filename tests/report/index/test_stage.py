@@ -48,6 +48,25 @@ def test_all_lines_are_written_again_on_request(records: Records) -> None:
     assert "older" not in (place / "index.html").read_text()
 
 
+def test_a_directory_that_may_not_be_read_hides_no_line(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as lost+found; permissions do not stop who runs the tests as root."""
+    records.run(0)
+    (records.root.parent / "lost+found").mkdir()
+    exists = Path.exists
+
+    def refused(path: Path) -> bool:
+        if path.parent.name == "lost+found":
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", refused)
+    page = write_index(records.root.parent).read_text()
+    assert 'href="tiny/index.html"' in page
+    assert "lost+found" not in page
+
+
 def test_artifacts_that_are_not_there_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"artifacts .*gone must be a directory"):
         write_index(tmp_path / "gone")
@@ -85,11 +104,12 @@ def test_a_backfill_has_one_record_for_its_days(records: Records) -> None:
     outcomes = [DayOutcome(as_of=day(0), state="completed", words="promoted")]
     record_backfill(_artifacts(records), "tiny", planned, outcomes)
     outcomes.append(DayOutcome(as_of=day(1), state="failed", words="no logs"))
+    outcomes.append(DayOutcome(as_of=day(2), state="blocked", words="logs lack 1 day"))
     record_backfill(_artifacts(records), "tiny", planned, outcomes)
     (backfill,) = read_line(records.root).backfills
-    assert backfill.states == {"completed": 1, "failed": 1}
-    assert backfill.failed == {day(1): "no logs"}
-    assert "1 completed, 1 failed" in (records.root / "index.html").read_text()
+    assert backfill.states == {"completed": 1, "failed": 1, "blocked": 1}
+    assert backfill.failed == {day(1): "no logs", day(2): "logs lack 1 day"}
+    assert "1 completed, 1 failed, 1 blocked" in (records.root / "index.html").read_text()
 
 
 def test_what_goes_wrong_is_a_warning(records: Records, caplog: pytest.LogCaptureFixture) -> None:
