@@ -126,11 +126,11 @@ class Checkout:
         deadline = time.monotonic() + _PATIENCE_S
         while True:
             found = self.ask("/flow_runs/filter", {"flow_runs": {"id": {"any_": self.runs}}})
-            states = {one["name"]: one["state"] for one in found}
-            if all(state["type"] in _ENDED for state in states.values()) or time.monotonic() > deadline:
+            states = {one["id"]: (one["name"], one["state"]) for one in found}
+            if all(state["type"] in _ENDED for _, state in states.values()) or time.monotonic() > deadline:
                 break
             time.sleep(0.5)
-        wrong = {n: (s["name"], s["message"]) for n, s in states.items() if s["type"] != "COMPLETED"}
+        wrong = {n: (s["name"], s["message"]) for n, s in states.values() if s["type"] != "COMPLETED"}
         assert (len(states), wrong) == (len(self.runs), {})
         self.runs = []
 

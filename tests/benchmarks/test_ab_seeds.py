@@ -44,6 +44,7 @@ def test_models_of_each_seed_serve_the_same_people(
     )
     text = (tmp_path / "tables.md").read_text()
     assert text.strip() in capsys.readouterr().out
+    text = text.replace("−", "-")
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| all ")]
     values = [[cell.split("% [")[0] for cell in row] for row in rows]
     assert values[0] == values[1]  # the same means, with two kinds of brackets

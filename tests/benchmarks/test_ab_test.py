@@ -15,7 +15,7 @@ def test_it_measures_false_alarms_noise_and_other_funnels(
     assert main([*arguments, "--requests", "60", "--samples", "5", "--trials", "2"]) == 0
     text = (tmp_path / "tables.md").read_text()
     assert text.strip() == capsys.readouterr().out.strip()
-    parts = text.split("\n**")
+    parts = text.replace("−", "-").split("\n**")
     assert len(parts) == 4
     alarms, noise, funnels, reactions = (
         [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| ")][2:]

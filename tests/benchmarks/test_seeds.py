@@ -39,7 +39,7 @@ def test_it_compares_every_slice_over_the_seeds(
 
 def numbers(cell: str) -> list[float]:
     """Of `9.17% [7.12, 10.98]`."""
-    return [float(part) for part in cell.translate(str.maketrans("[],%", "    ")).split()]
+    return [float(part) for part in cell.translate(str.maketrans("[],%−", "    -")).split()]
 
 
 def test_missing_logs_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

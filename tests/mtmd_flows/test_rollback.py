@@ -55,7 +55,7 @@ def test_a_model_that_was_taken_down_stays_down_until_it_is_reinstated(
 @pytest.mark.parametrize(
     ("keep_ads", "name", "words"),
     [
-        (False, UNPUBLISHED, "- ads: **the newest day's ads are not published: "),
+        (False, UNPUBLISHED, "- ads: ✗ **the newest day's ads are not published: "),
         (True, "Completed", f"- ads: at the flip, its published ads are those of {AS_OF}"),
     ],
     ids=["cannot be published", "kept"],

@@ -169,9 +169,9 @@ def test_a_team_goes_from_its_logs_to_an_answer_in_a_folder_of_its_own(
     assert installed.run(project, "mtmd", "automations").splitlines() == [
         "automation mtmd-crash-zombies: created",
         *(
-            f"automation mtmd-tell-{what}: left out, there is no block custom-webhook/mtmd-alerts: make it in the UI "
-            "(Blocks, type Custom Webhook), then run this command again"
-            for what in ("breach", "failure")
+            f"automation mtmd-tell-{what}: left out, there is no block custom-webhook/mtmd-alerts or "
+            "slack-webhook/mtmd-alerts: make one of this type in the UI (Blocks), then run this command again"
+            for what in ("promotion", "kept", "rollback", "breach", "failure", "late")
         ),
         "automation mtmd-retrain-on-breach: created",
     ]

@@ -39,7 +39,8 @@ def test_a_new_candidate_meets_the_live_champion(line: Line) -> None:
 
 def test_what_was_promoted_meets_the_champion_that_it_displaced(line: Line) -> None:
     assert line.of(line.second) == Incumbent(model_id=line.first, sequence=2, promotion="all gates passed")
-    assert line.of(line.first, AS_OF) == Incumbent(sequence=2, promotion="all gates passed")
+    first = "all gates passed; not applicable: champion"
+    assert line.of(line.first, AS_OF) == Incumbent(sequence=2, promotion=first)
 
 
 def test_what_was_rolled_back_meets_the_champion_that_is_live_again(line: Line) -> None:
