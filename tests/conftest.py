@@ -1,5 +1,6 @@
 """Shared data of the tests: a small simulated platform, and one run of the daily flow on it, made once."""
 
+import os
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 TINY = "tiny"
 FIRST_DAY = date(2026, 1, 1)
 TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days after
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more process than two cores: each waits for servers a good part of its time."""
+    return max(3, os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
