@@ -38,6 +38,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.fitted_teacher": "tests/benchmarks/test_fitted_teacher.py",
     ".venv/bin/python -m benchmarks.seeds --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_seeds.py",
     ".venv/bin/python -m benchmarks.seeds --preset kuairand --as-of 2022-04-30 --threads 1": "likewise",
+    ".venv/bin/python -m benchmarks.seeds --preset flat.toml --as-of 2026-01-25 --seeds 0 --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.seeds --preset histories --as-of 2026-01-25 --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.seeds --preset kuairand-histories --as-of 2022-04-30 --threads 1": "likewise",
     ".venv/bin/mtmd simulate --preset histories --until 2026-01-25": "tests/jobs/test_simulation.py",
@@ -61,6 +62,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/demo.toml": "tests/benchmarks/test_tune.py",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/paper.toml": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/scale.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency-demo.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune my-search.toml": "likewise",
@@ -102,6 +104,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
 }
 SHORT_FORMS = {  # named in a sentence; the whole command is in the story
     "make up PRESET=…": "make up",
+    "make run PRESET=scale": "make run",  # half an hour
     "make run-kuairand SOURCE=…": "make run-kuairand SOURCE=/path/to/kuairand-pure",
     "mtmd status": ".venv/bin/mtmd status",
     "mtmd show": ".venv/bin/mtmd show champion",
