@@ -1,6 +1,6 @@
 """What changed since the last champion: values, columns beyond their band, prediction level, and how it was made."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,6 +8,7 @@ from mtmd.config import Declarations
 from mtmd.errors import BundleError, RegistryError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import Days
+from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.report.made import Difference, Made, differing, sql_changes
 from mtmd.report.values import ValueChange, value_changes
@@ -65,6 +66,7 @@ class Since:
     made       None where it can't be compared; a note says why
     notes      what is not recorded, and why
     sql        each changed statement, with the lines that changed
+    other_data how many of the days that both were trained on have other data now, in words; empty for none
     """
 
     champion: str
@@ -76,6 +78,7 @@ class Since:
     made: tuple[Difference, ...] | None
     notes: tuple[str, ...]
     sql: tuple[tuple[str, tuple[str, ...]], ...]
+    other_data: str = ""
 
 
 def since(
@@ -89,7 +92,8 @@ def since(
 ) -> Since:
     """The run beside the champion that it was compared with; `made` is how its own model was made."""
     values, values_note = value_changes(workspace, days, declarations, champion)
-    as_of = _as_of(workspace, champion)
+    manifest = _manifest(workspace, champion)
+    as_of = manifest.as_of if manifest else None
     before = Made.of_model(workspace, champion)
     differences, damage = _differing(workspace, before, made)
     return Since(
@@ -102,6 +106,19 @@ def since(
         made=differences,
         notes=(*_notes(before, made), *damage),
         sql=sql_changes(before.origin, made.origin),
+        other_data=other_data(manifest.window if manifest else {}, days),
+    )
+
+
+def other_data(window: Mapping[date, str], days: Days) -> str:
+    """Of the days of the champion's window (day → fingerprint of its shard) that this one has too."""
+    shared = [ref for ref in days.window if ref.day in window]
+    other = sum(window[ref.day] != ref.fingerprint for ref in shared)
+    if not other:
+        return ""
+    return (
+        f"{other} of {len(shared)} training days that the champion saw too have other data now: their logs, the SQL or "
+        "the declarations changed."
     )
 
 
@@ -155,9 +172,9 @@ def level(report: EvaluationReport) -> tuple[LevelRow, ...]:
     return tuple(rows)
 
 
-def _as_of(workspace: Workspace, champion: str) -> date | None:
+def _manifest(workspace: Workspace, champion: str) -> ModelManifest | None:
     try:
-        return Registry(workspace.root).manifest(champion).as_of
+        return Registry(workspace.root).manifest(champion)
     except (RegistryError, BundleError):
         return None
 

@@ -35,6 +35,7 @@ def sample(report: EvaluationReport) -> Since:
         ),
         notes=("SQL and expectations of the champion: not recorded (an older record)",),
         sql=(("source_ads", ("@@ -1 +1 @@", "-    bid < 1", "+    bid / 100 as bid")),),
+        other_data="3 of 19 training days that the champion saw too have other data now: their logs changed.",
     )
 
 
@@ -89,6 +90,11 @@ def test_the_section_shows_values_bands_level_and_how_it_was_made(inputs: Report
         assert words in section, words
     first_screen = page[: page.index("<nav>")]
     assert '<span class="bad">4 numbers of 2026-01-21 beyond their bands</span>' in first_screen
+    assert (
+        '<span class="held">3 of 19 training days that the champion saw too have other data now</span>'
+        in first_screen
+    )
+    assert "other data now: their logs changed." in section
     assert "Not recorded." in render_report(inputs)
     first = inputs.verdict.model_copy(update={"champion": None})
     assert "There is no champion to compare with: not applicable." in render_report(
