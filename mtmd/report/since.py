@@ -17,6 +17,7 @@ from mtmd.validate.results import DayValidation, ExpectationResult, Status, Wind
 from mtmd_expectations.steadiness import Measure
 
 _LISTED = 40  # numbers beyond their bands on the page, what stops the run and the newest day first
+_NAMED, _VALUE = 2, 32  # differences of the preset on the first screen, and characters of a value
 _BANDS = tuple(f"{measure}_{end}" for measure in Measure for end in ("steady", "as_usual"))
 
 
@@ -80,6 +81,16 @@ class Since:
     sql: tuple[tuple[str, tuple[str, ...]], ...]
     other_data: str = ""
 
+    @property
+    def made_words(self) -> str:
+        """What differs in how both were made but for their days, the preset first; empty where nothing does."""
+        found = [one for one in self.made or () if one.what != "data"]
+        preset = [one for one in found if one.what == "preset"][:_NAMED]
+        parts = [f"{one.key} {_short(one.first)} → {_short(one.second)}" for one in preset]
+        if rest := len(found) - len(preset):
+            parts.append(f"{rest} {'other ' if preset else ''}difference{'s' if rest > 1 else ''}")
+        return f"made in another way: {', '.join(parts)}" if parts else ""
+
 
 def since(
     workspace: Workspace,
@@ -106,12 +117,18 @@ def since(
         made=differences,
         notes=(*_notes(before, made), *damage),
         sql=sql_changes(before.origin, made.origin),
-        other_data=other_data(manifest.window if manifest else {}, days),
+        other_data=other_data(_seen(manifest) if manifest else {}, days),
     )
 
 
+def _seen(manifest: ModelManifest) -> dict[date, str]:
+    """Fingerprints of the shards that a model was trained and evaluated on."""
+    held_out = {manifest.as_of: manifest.held_out} if manifest.held_out else {}
+    return manifest.window | held_out
+
+
 def other_data(window: Mapping[date, str], days: Days) -> str:
-    """Of the days of the champion's window (day → fingerprint of its shard) that this one has too."""
+    """Of the days that the champion saw (day → fingerprint of its shard) and that are in this window too."""
     shared = [ref for ref in days.window if ref.day in window]
     other = sum(window[ref.day] != ref.fingerprint for ref in shared)
     if not other:
@@ -170,6 +187,12 @@ def level(report: EvaluationReport) -> tuple[LevelRow, ...]:
         if own.mean_prediction and champion.mean_prediction and own.mean_teacher:
             rows.append(LevelRow(where.task, own.mean_prediction, champion.mean_prediction, own.mean_teacher))
     return tuple(rows)
+
+
+def _short(value: str | None) -> str:
+    """A value of a preset, or its beginning."""
+    text = "not there" if value is None else value
+    return text if len(text) <= _VALUE else f"{text[: _VALUE - 1]}…"
 
 
 def _manifest(workspace: Workspace, champion: str) -> ModelManifest | None:

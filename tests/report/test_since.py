@@ -6,8 +6,8 @@ import pytest
 
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import Days, ShardRef
-from mtmd.report.made import Made
-from mtmd.report.since import bands, level, other_data, since
+from mtmd.report.made import Difference, Made
+from mtmd.report.since import Since, bands, level, other_data, since
 from mtmd.store.files import write_text
 from mtmd.validate.results import DayValidation, ExpectationResult, Status
 from tests.inspect.conftest import Line, build, line, two_models
@@ -116,6 +116,26 @@ def test_days_that_were_delivered_again_are_counted_among_those_that_both_saw() 
         "1 of 2 training days that the champion saw too have other "
     )
     assert other_data({date(2026, 1, 20): "20"}, Days.of(shards)) == ""
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (None, ""),
+        ((Difference(what="data", key="training days", first="a", second="b"),), ""),
+        (
+            (Difference(what="code", key="commit", first="a", second="b"),),
+            "made in another way: 1 difference",
+        ),
+        (
+            tuple(Difference(what="preset", key=f"k{n}", first=None, second="v" * 40) for n in range(4)),
+            f"made in another way: k0 not there → {'v' * 31}…, k1 not there → {'v' * 31}…, 2 other differences",
+        ),
+    ],
+)
+def test_what_is_made_in_another_way_is_named(made: tuple[Difference, ...] | None, words: str) -> None:
+    found = Since("c", None, (), "", bands([], FIRST), (), made, (), ())
+    assert found.made_words == words
 
 
 def test_the_prediction_level_is_of_the_same_rows(report: EvaluationReport) -> None:

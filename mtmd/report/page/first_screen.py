@@ -11,10 +11,11 @@ from mtmd.config import GatesConfig, Slice
 from mtmd.evaluate.on_actions import Interval, auc_interval, calibration_interval, log_loss_interval
 from mtmd.evaluate.report import EVERYTHING, Comparison, Estimate, EvaluationReport, SliceMetrics
 from mtmd.extract.shards import Days
-from mtmd.promote.gates import Verdict
+from mtmd.promote.gates import RIVALS, Verdict
 from mtmd.promote.slice_gates import GateResult, shortage
 from mtmd.report.page.charts import frame, line, minus, text
 from mtmd.report.page.heat_map import HeatCell, estimate_cell, full_colour
+from mtmd.report.since import Since
 from mtmd.report.standing import rival_name, standing
 from mtmd.report.tables.buckets import gain_of
 from mtmd.report.tables.evaluation import estimate
@@ -256,3 +257,13 @@ def data_words(
     if thin.candidates < (1.0 - _THIN) * usual:
         share = minus(f"{thin.candidates / usual - 1.0:+.0%}")
         yield f"thinnest training day: {thin.day}, {share}", "held"
+
+
+def noted(verdict: Verdict, since: Since | None) -> Iterator[str]:
+    """What a reader must know before the answers: what differs from the champion's run, and what was not judged."""
+    if since is not None:
+        yield from filter(None, (since.made_words, since.other_data.partition(":")[0]))
+    gates = [gate for gate in verdict.gates if gate.name in RIVALS and gate.applicable]
+    slices = {finding.slice for gate in gates for finding in gate.slices if not finding.judged}
+    if slices:
+        yield f"{len(slices)} slice{'s' if len(slices) > 1 else ''} not judged, too little data"

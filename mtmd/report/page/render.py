@@ -19,7 +19,13 @@ from mtmd.registry.records import ModelManifest
 from mtmd.report.page import calibration, comparisons
 from mtmd.report.page.charts import decimal, loss, minus, percent, scientific
 from mtmd.report.page.curves import replay_charts, training_chart
-from mtmd.report.page.first_screen import action_rows, calibration_view, data_words, rival_rows
+from mtmd.report.page.first_screen import (
+    action_rows,
+    calibration_view,
+    data_words,
+    noted,
+    rival_rows,
+)
 from mtmd.report.page.quality import observed, quality, short
 from mtmd.report.page.since import movement
 from mtmd.report.page.towers import TowerMeans, gates_map, routing
@@ -129,6 +135,7 @@ def render_report(inputs: ReportInputs) -> str:
         action_rival=action_rival,
         action_rows=on_actions,
         data_words=list(data_words(inputs.validations, inputs.days)),
+        noted=list(noted(inputs.verdict, inputs.since)),
         movement=movement(report, inputs.gates),
         sparklines=list(sparklines(inputs.past, inputs.gates)),
         rivals=list(rival_tables(inputs.verdict)),

@@ -9,8 +9,9 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import Days
 from mtmd.promote.gates import Verdict
 from mtmd.promote.slice_gates import calibrated
-from mtmd.report.page.first_screen import action_rows, calibration_view, data_words, rival_rows
+from mtmd.report.page.first_screen import action_rows, calibration_view, data_words, noted, rival_rows
 from mtmd.report.page.quality import Validation
+from mtmd.report.page.render import ReportInputs
 from tests.report.page.conftest import GATES, changed, evaluate
 
 
@@ -95,3 +96,20 @@ def test_the_data_says_what_failed_and_which_days_are_thin(
     half = days.model_copy(update={"window": window})
     assert list(data_words((), half))[-1] == ("thinnest training day: 2026-01-04, −59%", "held")
     assert next(iter(data_words((), half))) == ("all suites hold", "good")
+
+
+def test_what_was_not_judged_is_said_before_the_answers(inputs: ReportInputs) -> None:
+    """Of a slice that one of the gates against rivals could not judge; the calibration's slices have their own card."""
+    gate = next(gate for gate in inputs.verdict.gates if gate.name == "champion")
+    short = gate.model_copy(
+        update={
+            "slices": tuple(
+                one.model_copy(update={"decision": "not enough data"} if place < 2 else {})
+                for place, one in enumerate(gate.slices)
+            )
+        }
+    )
+    gates = tuple(short if one.name == "champion" else one for one in inputs.verdict.gates)
+    assert list(noted(inputs.verdict.model_copy(update={"gates": gates}), None)) == [
+        "2 slices not judged, too little data"
+    ]
