@@ -55,6 +55,27 @@ class RecordedDecision(BaseModel):
     start: str = ""
 
 
+class RecordedMetrics(BaseModel):
+    """One predictor's figures on a slice, a bucket or a task, as far as earlier runs are compared by them."""
+
+    predictor: str
+    surface: str
+    product: str
+    task: str
+    bucket: int | None
+    rows: int
+    logmae: float | None = None
+    mean_prediction: float | None = None
+    mean_teacher: float | None = None
+    auc: float | None = None
+
+    @property
+    def calibration(self) -> float | None:
+        if self.mean_prediction is None or not self.mean_teacher:
+            return None
+        return self.mean_prediction / self.mean_teacher
+
+
 class RecordedQuality(BaseModel):
     """The latest run's validation of a day, as far as it is shown."""
 

@@ -11,7 +11,7 @@ from mtmd.config import Frozen, Slice
 from mtmd.evaluate.report import ALL
 from mtmd.registry.registry import Registry
 from mtmd.report import past
-from mtmd.report.past import RunLine
+from mtmd.report.past import RecordedMetrics, RunLine
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
 
@@ -40,22 +40,9 @@ class TrendPoint(Frozen):
     training_seconds: float | None = None
 
 
-class _Metrics(BaseModel):
-    predictor: str
-    surface: str
-    product: str
-    task: str
-    bucket: int | None
-    rows: int
-    logmae: float | None = None
-    mean_prediction: float | None = None
-    mean_teacher: float | None = None
-    auc: float | None = None
-
-
 class _Report(BaseModel):
     candidate: str = _CANDIDATE
-    metrics: tuple[_Metrics, ...] = ()
+    metrics: tuple[RecordedMetrics, ...] = ()
 
 
 class _Finding(BaseModel):
@@ -122,7 +109,7 @@ def _numbers(summary: _Summary, preset: Mapping[str, object]) -> dict[str, objec
     }
 
 
-def _logmae(metrics: Iterable[_Metrics]) -> float | None:
+def _logmae(metrics: Iterable[RecordedMetrics]) -> float | None:
     """Over the rows of all tasks: each row of each task counts once."""
     known = [(one.rows, one.logmae) for one in metrics if one.surface == ALL and one.logmae is not None]
     rows = sum(count for count, _ in known)
@@ -139,7 +126,7 @@ def _judged(summary: _Summary) -> set[Slice]:
     }
 
 
-def _calibration(metrics: Iterable[_Metrics], judged: set[Slice]) -> tuple[float, float] | None:
+def _calibration(metrics: Iterable[RecordedMetrics], judged: set[Slice]) -> tuple[float, float] | None:
     ratios = [
         one.mean_prediction / one.mean_teacher
         for one in metrics

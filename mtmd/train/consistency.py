@@ -4,8 +4,7 @@ After COPR (Zhao et al., "COPR: Consistency-Oriented Pre-Ranking for Online Adve
 weighs two ads of a request by what their exchange would cost the ranker's NDCG. Not in MTMD's paper. Deviations from
 COPR: shards have no bids, so candidates are ordered by each task's score alone, as with equal bids. The student learns
 how far apart the teacher puts two candidates, and not only which one is ahead, so that the term and the KL have the
-same best student. COPR samples from chunks of the ranked list; here a candidate is compared with those 1, 2, 4, 8, …
-places above it.
+same best student. A candidate is compared with those 1, 2, 4, 8, … places above it.
 
 Shapes: P pairs (request, ad), T tasks, G groups of pairs (requests, or domains).
 """

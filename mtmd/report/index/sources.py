@@ -20,7 +20,7 @@ from mtmd.report.index.records import (
     RunRecord,
     TaskFigures,
 )
-from mtmd.report.past import RecordedDecision, RecordedQuality, RunLine, stopped
+from mtmd.report.past import RecordedDecision, RecordedMetrics, RecordedQuality, RunLine, stopped
 from mtmd.store.outputs import read_record
 
 FAILURES = "failures/as_of=*.json"
@@ -54,25 +54,6 @@ class Backfilled(BaseModel):
     outcomes: tuple[Outcome, ...]
 
 
-class _Metrics(BaseModel):
-    predictor: str
-    surface: str
-    product: str
-    task: str
-    bucket: int | None
-    rows: int
-    logmae: float | None
-    mean_prediction: float | None
-    mean_teacher: float | None
-    auc: float | None
-
-    @property
-    def calibration(self) -> float | None:
-        if self.mean_prediction is None or not self.mean_teacher:
-            return None
-        return self.mean_prediction / self.mean_teacher
-
-
 class _Comparison(BaseModel):
     reference: str
     surface: str
@@ -84,7 +65,7 @@ class _Comparison(BaseModel):
 
 class _Report(BaseModel):
     candidate: str
-    metrics: tuple[_Metrics, ...]
+    metrics: tuple[RecordedMetrics, ...]
     comparisons: tuple[_Comparison, ...]
 
 
