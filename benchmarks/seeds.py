@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shards = extracted(plan, plan.all_days)
         reports = []
         for seed in dict.fromkeys(options.seeds):
-            reports.append(_report(plan.changed(None, seed), shards))
+            reports.append(report_of(plan.changed(None, seed), shards))
             console.print(f"seed {seed}: done", markup=False)
     except MtmdError as error:
         console.print(f"error: {error}", markup=False)
@@ -156,7 +156,7 @@ def cold_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
     return Table(title=title, columns=columns, rows=tuple(rows))
 
 
-def _report(plan: RunPlan, shards: Sequence[ShardRef]) -> EvaluationReport:
+def report_of(plan: RunPlan, shards: Sequence[ShardRef]) -> EvaluationReport:
     """One seed's models, and the constant, on the held-out day."""
     declarations, window = plan.preset.declarations, shards[:-1]
     shard = _opened(shards[-1])

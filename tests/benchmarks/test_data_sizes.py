@@ -1,0 +1,33 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from benchmarks.data_sizes import main
+from tests.conftest import FIRST_DAY, TINY
+
+
+def test_every_combination_has_a_row_with_its_own_rows(
+    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    as_of = FIRST_DAY + timedelta(days=3)
+    output, drawn = tmp_path / "table.md", tmp_path / "lead.svg"
+    arguments = [TINY, "--logs", str(tiny_logs), "--as-of", str(as_of), "--window-days", "2", "3"]
+    arguments += ["--epochs", "1", "--artifacts", str(tmp_path), "--output", str(output)]
+    assert main([*arguments, "--picture", str(drawn)]) == 0
+    lines = [line for line in output.read_text().splitlines() if line.startswith("| tiny")]
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
+    assert [row[1:5] for row in rows] == [[str(as_of), days, "1", "0"] for days in ("2", "3")]
+    two, three = (int(row[5].replace(",", "")) for row in rows)
+    assert two < three <= 2 * two
+    mtmd, per_slice, pooled = (float(cell) for cell in rows[1][6:9])
+    assert min(mtmd, per_slice, pooled) > 0.1
+    assert float(rows[1][10].rstrip("%")) == pytest.approx(100 * (1 - mtmd / pooled), abs=2.0)
+    assert drawn.read_text().count("<circle") == 4
+    assert "2 days, epochs 1" in capsys.readouterr().out
+
+
+def test_missing_logs_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [TINY, "--logs", str(tmp_path), "--as-of", "2026-01-04", "--window-days", "3"]
+    assert main([*arguments, "--artifacts", str(tmp_path)]) == 1
+    assert "error:" in capsys.readouterr().out
