@@ -70,7 +70,7 @@ class TrainingLoss:
     def of_batch(self, log_p: Tensor, batch: Batch) -> Tensor:
         """The whole loss of a batch, of which the model predicts log_p (P, T), and those of drawn pairs after them."""
         if batch.drawn:
-            logged, drawn = log_p.split([len(batch.candidate), batch.drawn])
+            logged, drawn = torch.split(log_p, [len(batch.candidate), batch.drawn])
             plain = batch.without_drawn()
             return self.of_batch(logged, plain) + self.distil * self(drawn, batch.teacher[-batch.drawn :])
         loss = self(log_p, batch.teacher, batch.weight)
