@@ -23,6 +23,7 @@ class TrainingProgress:
         self._as_of = as_of
         self._artifact: UUID | None = None
         self._shown: float | None = None
+        self._model = kind  # that is trained now: the cross model comes before the one it teaches
         self._bar = Bar(transient=True, disable=not sys.stderr.isatty())
         self._task = self._bar.add_task(f"training {kind}", total=100.0)
 
@@ -39,11 +40,15 @@ class TrainingProgress:
 
     def __call__(self, progress: Progress) -> None:
         percent = 100.0 * progress.step / max(progress.steps, 1)
+        model = f"cross model of {self._kind}" if progress.kind == "cross" else self._kind
+        if model != self._model:
+            self._model, self._shown = model, None
+            self._bar.update(self._task, description=f"training {model}")
         self._bar.update(self._task, completed=percent)
         if progress.validation_loss is not None:
             get_run_logger().info(
                 "%s epoch %d/%d: train %.5f, validation %.5f, %.0f rows/s",
-                self._kind,
+                model,
                 progress.epoch,
                 progress.epochs,
                 progress.train_loss,

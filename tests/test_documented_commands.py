@@ -65,6 +65,8 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/scale.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency-demo.toml": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/distillation.toml": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/distillation-demo.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune my-search.toml": "likewise",
     ".venv/bin/python -m benchmarks.memory": "tests/benchmarks/test_memory.py",
     ".venv/bin/python -m benchmarks.serving": "tests/benchmarks/test_serving.py",

@@ -26,12 +26,14 @@ def test_a_training_is_named_by_its_window_kind_and_configuration(tiny_preset: P
         training_key("mtmd", "window", _changed(tiny_preset, "model", cross_rank=8)),
         training_key("mtmd", "window", _changed(tiny_preset, "training", epochs=6)),
         training_key("mtmd", "window", _changed(tiny_preset, "training", consistency=0.3)),
+        training_key("mtmd", "window", _changed(tiny_preset, "training", distil=0.3)),
         training_key("mtmd", "window", Preset.model_validate(tiny_preset.model_dump() | {"hash_seed": 1})),
         base,
     }
-    assert len(others) == 7
+    assert len(others) == 8
     # What is off leaves names of older trainings as they were.
-    assert not {"consistency", "consistency_within"} & tiny_preset.training.recipe.keys()
+    off = {"consistency", "consistency_within", "distil", "distil_pairs", "cross"}
+    assert not off & tiny_preset.training.recipe.keys()
 
 
 def test_what_cannot_change_a_model_does_not_change_its_name(tiny_preset: Preset) -> None:

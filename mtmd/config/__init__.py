@@ -2,6 +2,7 @@
 
 from mtmd.config.ab_test import ABTestConfig
 from mtmd.config.base import Frozen
+from mtmd.config.cross import CrossConfig
 from mtmd.config.data import DataConfig
 from mtmd.config.declarations import Declarations, SideSchema
 from mtmd.config.domains import Domain, Domains, Slice, Task
@@ -29,6 +30,7 @@ __all__ = [
     "SHORTEST_WINDOW_DAYS",
     "ABTestConfig",
     "AblationsConfig",
+    "CrossConfig",
     "DataConfig",
     "Declarations",
     "Domain",

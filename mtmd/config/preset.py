@@ -145,10 +145,12 @@ class Preset(Frozen):
             domains=self.domains, features=self.features, hash_seed=self.hash_seed, ids=self.ids
         )
 
-    def training_of(self, kind: Literal["mtmd", "per_slice", "pooled"]) -> TrainingConfig:
+    def training_of(self, kind: Literal["mtmd", "per_slice", "pooled", "cross"]) -> TrainingConfig:
         """The optimisation of a kind of model: a rival's learning rate and weight decay are its own."""
         if kind == "mtmd":
             return self.training
+        if kind == "cross":
+            return self.training.of_cross()
         rival: TwoTowerConfig = getattr(self.rivals, kind)
         given = rival.model_dump(include={"learning_rate", "weight_decay"})
         return self.training.model_copy(update=given)

@@ -7,7 +7,10 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from mtmd.config.base import Frozen
+from mtmd.config.cross import CrossConfig
 from mtmd.config.warm import WarmConfig
+
+DISTIL_PAIRS = 16
 
 
 class TrainingConfig(Frozen):
@@ -58,6 +61,25 @@ class TrainingConfig(Frozen):
         description="which candidates of a batch that term compares. request: those of one request. domain: those of "
         "one surface and product",
     )
+    distil: float = Field(
+        0.0,
+        ge=0,
+        lt=inf,
+        exclude_if=lambda weight: weight == 0.0,
+        description="weight of the loss's term on pairs that were not logged, which a cross model scores; 0: no such "
+        "term, and no cross model",
+    )
+    distil_pairs: int = Field(
+        DISTIL_PAIRS,
+        ge=1,
+        exclude_if=lambda pairs: pairs == DISTIL_PAIRS,
+        description="such pairs that are drawn for a request in each epoch",
+    )
+    cross: CrossConfig = Field(
+        CrossConfig(),
+        exclude_if=lambda cross: cross == CrossConfig(),
+        description="the cross model's own settings",
+    )
     validation_fraction: float = Field(
         0.05, gt=0, lt=0.5, description="requests of the window kept for early stop"
     )
@@ -85,6 +107,12 @@ class TrainingConfig(Frozen):
     def recipe(self) -> dict[str, Any]:
         """What decides a full retrain: all of it but what a day goes on from."""
         return self.model_dump(mode="json", exclude={"start", "warm"})
+
+    def of_cross(self) -> "TrainingConfig":
+        """The optimisation of the cross model: alike for all that may be taught by the same one."""
+        own = self.cross.model_dump(include={"learning_rate", "epochs"})
+        others = {"patience": self.cross.epochs, "level_days": 0, "distil": 0.0, "distil_pairs": DISTIL_PAIRS}
+        return self.model_copy(update=own | others)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -94,5 +94,5 @@ def _of_kind(workspace: Workspace, kind: ModelKind) -> float | None:
         (workspace.root / "trained").glob(f"{kind}-*/fit.json"), key=lambda path: path.stat().st_mtime_ns
     )
     records = [fit for path in fits[-LAST:] if (fit := read_record(path, FitResult)) is not None]
-    took = [sum(epoch.seconds for epoch in fit.epochs) for fit in records]
+    took = [fit.seconds for fit in records]
     return median(took) if took else None

@@ -34,6 +34,7 @@ class PlainTower(nn.Module):
     """
 
     columns: Tensor
+    always_padded = False  # as in training, also in evaluation mode
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class PlainTower(nn.Module):
         """N rows, and optionally further columns (N, X) → (E, N, outputs); side.counts is not read."""
         with torch.autocast(side.continuous.device.type, enabled=False):
             x = normalise(self._fields(side, extra))
-        output: Tensor = self.stack(pad_rows(x) if self.training else x)
+        output: Tensor = self.stack(pad_rows(x) if self.training or self.always_padded else x)
         return output[:, : x.shape[1]]
 
     def observe(self, side: SideInput, times: Tensor) -> None:
@@ -274,7 +275,7 @@ class Pooled(RankingModel):
 
     def forward(self, batch: Batch) -> Tensor:
         query, item = (
-            tower(side, _one_hot(side)).squeeze(0)
+            tower(side, side.one_hot).squeeze(0)
             for tower, side in ((self.query, batch.query), (self.item, batch.item))
         )
         logits = pair_logits(query, item, batch.pair_query, batch.pair_item, self.widths)
@@ -292,9 +293,3 @@ class Pooled(RankingModel):
     @torch.no_grad()
     def shift_level(self, shift: Tensor) -> None:
         self.bias.add_(shift)
-
-
-def _one_hot(side: SideInput) -> Tensor:
-    """(N, |domains|) float32"""
-    counts = torch.tensor(side.counts, device=side.continuous.device)
-    return torch.eye(len(side.counts), device=counts.device).repeat_interleave(counts, dim=0)

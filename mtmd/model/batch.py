@@ -4,7 +4,7 @@ Shapes: R distinct requests, A distinct ads, P (request, ad) pairs, T tasks;
 C continuous, K categorical features and V vector components of one side; L values of all lists of a feature.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -88,6 +88,17 @@ class SideInput:
             lists=tuple(ListInput.of(lists.take(every)) for lists in side.lists),
         )
 
+    @property
+    def domain(self) -> Tensor:
+        """(N,) int64: that of each row."""
+        return torch.arange(len(self.counts)).repeat_interleave(torch.tensor(self.counts))
+
+    @property
+    def one_hot(self) -> Tensor:
+        """(N, |domains|) float32: 1 in the column of a row's domain."""
+        counts = torch.tensor(self.counts, device=self.continuous.device)
+        return torch.eye(len(self.counts), device=counts.device).repeat_interleave(counts, dim=0)
+
     def take(self, rows: Tensor) -> "SideInput":
         """Some rows (N',), all of one domain, in the given order."""
         lists = tuple(one.take(rows) for one in self.lists)
@@ -106,6 +117,8 @@ class Batch:
     teacher      (P, T) float32, NaN where the task does not apply
     candidate    (P,) int64, row of the day's `candidates` that the pair came from
     weight       (P,) float32, how much the pair counts in the loss; None where each counts once
+    drawn        pairs after these P that were not logged, and whose scores are a cross model's (mtmd.train.distil):
+                 they have a row in pair_query, pair_item, pair_domain and teacher, and none in candidate and weight
     """
 
     query: SideInput
@@ -116,6 +129,13 @@ class Batch:
     teacher: Tensor
     candidate: Tensor
     weight: Tensor | None = None
+    drawn: int = 0
+
+    def without_drawn(self) -> "Batch":
+        """The logged pairs alone."""
+        logged = len(self.candidate)
+        names = ("pair_query", "pair_item", "pair_domain", "teacher")
+        return replace(self, drawn=0, **{name: getattr(self, name)[:logged] for name in names})
 
     def candidates_of_ads(self) -> Tensor:
         """(A,) int64: how many pairs have each ad."""

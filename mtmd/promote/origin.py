@@ -45,9 +45,7 @@ def origin(plan: RunPlan, days: Days, trained: Sequence[Trained]) -> RunOrigin:
         git_commit=git_commit(),
         packages=package_versions(),
         window_rows=sum(shard.candidates for shard in days.window),
-        training_seconds=sum(
-            epoch.seconds for model in trained if model.last is None for epoch in model.fit.epochs
-        ),
+        training_seconds=sum(model.fit.seconds for model in trained if model.last is None),
         sql={
             **{f"source_{table}": plan.source.statement(table) for table in TABLES},
             **{name: statement(name) for name in STATEMENTS},

@@ -19,14 +19,14 @@ from torch import Tensor, nn
 
 from mtmd.config import Frozen, Preset
 from mtmd.errors import TrainingError
-from mtmd.model.build import ModelKind, build_model
+from mtmd.model.build import FittedKind, build_model
 from mtmd.model.ranker import RankingModel
 from mtmd.store.files import atomic_file, digest
 from mtmd.train.results import EpochRecord
 
 _log = logging.getLogger(__name__)
 
-FILE = "checkpoint.safetensors"
+FILE, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
@@ -34,7 +34,7 @@ def save_weights(model: nn.Module, path: Path) -> None:
     save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
 
 
-def load_weights(kind: ModelKind, preset: Preset, path: Path) -> RankingModel:
+def load_weights(kind: FittedKind, preset: Preset, path: Path) -> RankingModel:
     """The model of a kind with stored weights, in evaluation mode.
 
     Raises TrainingError when the file can't be read or does not fit the preset.

@@ -17,14 +17,16 @@ from mtmd.model.ranker import RankingModel
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, locked, read_json, remove, write_json
 from mtmd.store.outputs import is_complete, make_once
-from mtmd.train.checkpoints import load_weights, save_weights
+from mtmd.train.checkpoints import WEIGHTS, load_weights, save_weights
+from mtmd.train.cross import cross_key, distillation
+from mtmd.train.distil import Distillation
 from mtmd.train.optimizer import RowAdamW
-from mtmd.train.results import FitResult, Progress, TrainingData
+from mtmd.train.results import FIT, FitResult, Progress, TrainingData
 from mtmd.train.step import choose_precision
 from mtmd.train.trainer import TRAINING_FORMAT, Beginning, fit
 from mtmd.train.warm import MOMENTS, RESUMABLE, NewestDays, Resumable, WarmStart, go_on
 
-WEIGHTS, _FIT, _RECIPE = "weights.safetensors", "fit.json", "recipe.json"
+_RECIPE = "recipe.json"
 
 
 class Trained(Frozen):
@@ -61,6 +63,7 @@ def training_key(kind: ModelKind, window: str, preset: Preset, start: WarmStart 
             "torch": torch.__version__,
             "precision": choose_precision(preset.training),
             **({} if start is None else {"start": start.key()}),
+            **({} if preset.training.distil == 0.0 else {"cross": cross_key(window, preset)}),
         }
     )
 
@@ -92,14 +95,18 @@ def train(
 
     def build(directory: Path) -> None:
         data, beginning = _material(plan, window, start)
+        taught, cross_seconds = _taught(plan, window, on_progress)
         preset = plan.preset if start is None else start.of(plan.preset)
         lasting = kind == "mtmd" and variant is None and plan.preset.training.start == "champion"
         moments = directory / MOMENTS if lasting else None
-        model, result = fit(kind, data, preset, work, on_progress, beginning=beginning, moments=moments)
+        model, result = fit(
+            kind, data, preset, work, on_progress, beginning=beginning, moments=moments, taught=taught
+        )
+        result = result.model_copy(update={"cross_seconds": cross_seconds})
         save_weights(model, directory / WEIGHTS)
         if lasting:
             write_json(directory / RESUMABLE, resumable(plan.preset).model_dump(mode="json"))
-        write_json(directory / _FIT, result.model_dump(mode="json"))
+        write_json(directory / FIT, result.model_dump(mode="json"))
         recipe = {  # what a person wants to know of a directory whose name is a digest
             "kind": kind, "variant": variant, "seed": plan.preset.training.seed, "preset": plan.preset.name,
             "first": window[0].day, "last": window[-1].day, **_found_again(plan.preset, kind, window),
@@ -137,7 +144,7 @@ def is_trained(
 
 def read_fit(directory: Path) -> FitResult:
     """The record of the training in a directory."""
-    return FitResult.model_validate(read_json(directory / _FIT))
+    return FitResult.model_validate(read_json(directory / FIT))
 
 
 def read_recipe(directory: Path) -> dict[str, Any]:
@@ -181,6 +188,15 @@ def _material(
         go_on(model, optimizer, earlier / WEIGHTS, made_with.declarations, plan.preset.declarations)
 
     return NewestDays(window_data(plan, newest), whole), Beginning(digest(start.key()), load)
+
+
+def _taught(
+    plan: RunPlan, window: Sequence[ShardRef], on_progress: Callable[[Progress], None] | None
+) -> tuple[Distillation | None, float]:
+    """What a training is distilled from, where the preset wants it; and the seconds that it took to train that."""
+    if plan.preset.training.distil == 0.0:
+        return None, 0.0
+    return distillation(plan, window_fingerprint(window), window_data(plan, window), on_progress)
 
 
 def window_data(plan: RunPlan, window: Sequence[ShardRef]) -> WindowData:

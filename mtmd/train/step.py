@@ -51,16 +51,28 @@ class TrainingLoss:
     scale: Tensor
     consistency: float = 0.0
     within: Literal["request", "domain"] = "request"
+    distil: float = 0.0
 
     @classmethod
     def of(cls, config: TrainingConfig, tasks: Sequence[str], base_rates: Tensor) -> "TrainingLoss":
         """The configured loss; base_rates (|domains|, T), NaN where a domain lacks the task."""
         weights = torch.tensor(config.task_weights(tasks))
         scale = base_rates.nanmean(dim=0).float()
-        return cls(weights, config.score_power, scale, config.consistency, config.consistency_within)
+        return cls(
+            weights,
+            config.score_power,
+            scale,
+            config.consistency,
+            config.consistency_within,
+            config.distil,
+        )
 
     def of_batch(self, log_p: Tensor, batch: Batch) -> Tensor:
-        """The whole loss of a batch, of which the model predicts log_p (P, T)."""
+        """The whole loss of a batch, of which the model predicts log_p (P, T), and those of drawn pairs after them."""
+        if batch.drawn:
+            logged, drawn = torch.split(log_p, [len(batch.candidate), batch.drawn])
+            plain = batch.without_drawn()
+            return self.of_batch(logged, plain) + self.distil * self(drawn, batch.teacher[-batch.drawn :])
         loss = self(log_p, batch.teacher, batch.weight)
         if self.consistency > 0.0:
             group = batch.pair_query if self.within == "request" else batch.pair_domain

@@ -21,10 +21,11 @@ from torch import Tensor
 from mtmd.config import Preset
 from mtmd.errors import TrainingError
 from mtmd.model.batch import Batch
-from mtmd.model.build import ModelKind, build_model
+from mtmd.model.build import FittedKind, build_model
 from mtmd.model.ranker import RankingModel
 from mtmd.store.files import digest
 from mtmd.train.checkpoints import TrainingState, load_checkpoint, save_checkpoint
+from mtmd.train.distil import Distillation
 from mtmd.train.dropout import with_dropped_values
 from mtmd.train.level import move_level
 from mtmd.train.optimizer import RATE, RowAdamW, learning_rate_factor, make_optimizer
@@ -54,7 +55,7 @@ class Beginning:
 
 
 def fit(
-    kind: ModelKind,
+    kind: FittedKind,
     data: TrainingData,
     preset: Preset,
     work: Path,
@@ -62,11 +63,12 @@ def fit(
     *,
     beginning: Beginning | None = None,
     moments: Path | None = None,
+    taught: Distillation | None = None,
 ) -> tuple[RankingModel, FitResult]:
     """Train a new model, or go on from the checkpoint in `work`: the best epoch's model, and the record.
 
     A training that `work` has complete is not repeated. `moments` is where the optimizer's state is written at the
-    end. `on_progress` is called every few steps and after
+    end. `taught` is needed where the preset distils. `on_progress` is called every few steps and after
     each epoch's checkpoint; what it raises ends the training, which can then go on from that checkpoint.
     Raises TrainingError on a loss or gradient that is not finite (kind, epoch, step, values and learning rate
     in the message), and for a checkpoint that does not fit.
@@ -74,7 +76,7 @@ def fit(
     if (world := os.environ.get("WORLD_SIZE", "1")) != "1":  # set by torchrun
         raise TrainingError(f"WORLD_SIZE ({world}) must be 1: training on several ranks is not supported yet")
     with deterministic():
-        run = _Run(kind, data, preset, work, on_progress, beginning)
+        run = _Run(kind, data, preset, work, on_progress, beginning, taught)
         while not run.finished:
             run.one_epoch()
         return run.result(moments)
@@ -85,13 +87,15 @@ class _Run:
 
     def __init__(
         self,
-        kind: ModelKind,
+        kind: FittedKind,
         data: TrainingData,
         preset: Preset,
         work: Path,
         on_progress: OnProgress | None,
         beginning: Beginning | None,
+        taught: Distillation | None,
     ) -> None:
+        self._taught = taught
         self._kind, self._data, self._work, self._on_progress = kind, data, work, on_progress
         self._config, self._declarations = preset.training_of(kind), preset.declarations
         self._tasks = preset.domains.task_names
@@ -104,7 +108,9 @@ class _Run:
         self._model = build_model(kind, preset)
         self._loss = TrainingLoss.of(self._config, self._tasks, data.base_rates())
         self._optimizer = make_optimizer(self._model, self._config)
-        key = _key(kind, data, preset, beginning)
+        names = {} if beginning is None else {"beginning": beginning.name}
+        names |= {} if taught is None else {"taught": taught.name}
+        key = _key(kind, data, preset, names)
         stored = load_checkpoint(work, key, self._model, self._optimizer)
         if stored is None:
             start(self._model, data, self._config.batch_requests)
@@ -134,7 +140,7 @@ class _Run:
             validation_logmae=logmae,
             seconds=seconds,
         )
-        if best_epoch == 0 or validation_loss < state.epochs[best_epoch - 1].validation_loss:
+        if self._improves(validation_loss):
             best_epoch, self._best = epoch, self._copy()
         self._state = TrainingState(
             key=state.key,
@@ -145,6 +151,17 @@ class _Run:
         )
         save_checkpoint(self._work, self._state, self._model, self._optimizer, self._best)
         self._report(epoch, epoch * self._steps, train_loss, validation_loss, rows / seconds)
+
+    def _improves(self, validation_loss: float) -> bool:
+        """Whether this epoch's weights are kept: the best ones, and a cross model's last, as it must not be chosen by
+        the validation requests of those that it teaches.
+        """
+        best = self._state.best_epoch
+        return (
+            best == 0
+            or self._kind == "cross"
+            or validation_loss < self._state.epochs[best - 1].validation_loss
+        )
 
     def result(self, moments: Path | None) -> tuple[RankingModel, FitResult]:
         """The best epoch's model, at the level that the preset wants, in evaluation mode; and the training's record."""
@@ -172,6 +189,8 @@ class _Run:
         self._model.train()
         total, rows, done = 0.0, 0, (epoch - 1) * self._steps
         batches = self._data.epoch(epoch, self._config.batch_requests)
+        if self._taught is not None:  # before values are dropped: it scores what is known
+            batches = self._taught.of(batches, epoch)
         batches = with_dropped_values(batches, self._declarations, self._config.seed, epoch)
         for index, batch in enumerate(batches, start=1):
             total += self._step(epoch, done + index - 1, batch)
@@ -253,7 +272,7 @@ def start(model: RankingModel, data: TrainingData, batch_requests: int) -> None:
         model.observe(batch)
 
 
-def _key(kind: ModelKind, data: TrainingData, preset: Preset, beginning: Beginning | None) -> str:
+def _key(kind: FittedKind, data: TrainingData, preset: Preset, names: dict[str, str]) -> str:
     """Digest of what a training depends on: a checkpoint of another one must not be gone on from.
 
     Gates, names and places are left out: they change no weight. The base rates stand for the data.
@@ -267,6 +286,6 @@ def _key(kind: ModelKind, data: TrainingData, preset: Preset, beginning: Beginni
             "training": preset.training.recipe,
             "steps": data.steps(preset.training.batch_requests),
             "base_rates": [repr(rate) for rate in data.base_rates().flatten().tolist()],  # NaN has no JSON
-            **({} if beginning is None else {"beginning": beginning.name}),
+            **names,
         }
     )

@@ -161,7 +161,7 @@ def test_the_scale_is_the_mean_rate_of_the_domains_that_have_the_task() -> None:
     loss = TrainingLoss.of(config, ("ctr", "octr"), torch.tensor([[0.1, torch.nan], [0.3, 0.05]]))
     assert loss.task_weights.tolist() == [2.0, 1.0]
     torch.testing.assert_close(loss.scale, torch.tensor([0.2, 0.05]))
-    assert (loss.power, loss.consistency, loss.within) == (0.5, 0.0, "request")
-    config = TrainingConfig(loss_weights=1.0, consistency=0.3, consistency_within="domain")
+    assert (loss.power, loss.consistency, loss.within, loss.distil) == (0.5, 0.0, "request", 0.0)
+    config = TrainingConfig(loss_weights=1.0, consistency=0.3, consistency_within="domain", distil=0.7)
     loss = TrainingLoss.of(config, ("ctr",), torch.tensor([[0.1]]))
-    assert (loss.consistency, loss.within) == (0.3, "domain")
+    assert (loss.consistency, loss.within, loss.distil) == (0.3, "domain", 0.7)

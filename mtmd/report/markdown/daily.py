@@ -62,7 +62,7 @@ def _training_row(plan: RunPlan, model: Trained) -> tuple[str, ...]:
 
 
 def _seconds(model: Trained) -> float:
-    return sum(epoch.seconds for epoch in model.fit.epochs)
+    return model.fit.seconds
 
 
 def _is_new(model: Trained) -> bool:

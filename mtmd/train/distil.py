@@ -1,0 +1,81 @@
+"""Pairs that were not logged, scored by a cross model: towers learn from them beside the logged ones.
+
+Not in MTMD's paper. A dot product of two towers is cheap once the towers ran, so a batch's requests and ads make more
+pairs than were logged at little cost. Nobody knows the ranker's score of such a pair; a cross model, trained on the
+logged pairs, guesses it. Both models of a batch see the same day, and no request that is kept for validation.
+
+Shapes: R requests, A ads, P logged pairs, X drawn pairs, T tasks.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtmd.model.batch import Batch
+from mtmd.model.ranker import RankingModel
+from mtmd.train.step import Precision, autocast
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """What a training is taught by besides its data.
+
+    name   of the cross model: another one gives other weights
+    cross  in evaluation mode
+    tasks  (|domains|, T) bool: those that a domain has
+    pairs  that are drawn for a request
+    """
+
+    name: str
+    cross: RankingModel
+    tasks: Tensor
+    pairs: int
+    seed: int
+    precision: Precision
+
+    def of(self, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+        """The batches of an epoch, with drawn pairs after the logged ones; seed and epoch decide which."""
+        generator = np.random.default_rng(
+            [self.seed, epoch, 2]
+        )  # another stream than rows and dropped values
+        for batch in batches:
+            yield self._with(batch, *drawn_pairs(batch, self.pairs, generator))
+
+    @torch.no_grad()
+    def _with(self, batch: Batch, query: Tensor, item: Tensor) -> Batch:
+        surface, product = batch.query.domain, batch.item.domain
+        domain = surface[query] * len(batch.item.counts) + product[item]
+        drawn = replace(batch, pair_query=query, pair_item=item, pair_domain=domain)
+        with autocast(self.precision):
+            scores = self.cross(drawn).exp().masked_fill(~self.tasks[domain], torch.nan)
+        return replace(
+            batch,
+            pair_query=torch.cat([batch.pair_query, query]),
+            pair_item=torch.cat([batch.pair_item, item]),
+            pair_domain=torch.cat([batch.pair_domain, domain]),
+            teacher=torch.cat([batch.teacher, scores.to(batch.teacher.dtype)]),
+            drawn=len(query),
+        )
+
+
+def drawn_pairs(batch: Batch, pairs: int, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Up to `pairs` pairs for each request that the batch does not have: rows of query and item, (X,) int64 each.
+
+    For each of them a logged pair of the request's surface is drawn uniformly, and its ad is taken. So an ad is drawn
+    as often as the surface has it, and a pair's domain is one that is served. A pair that the batch has, or that was
+    drawn before, is left out.
+    """
+    surface = batch.query.domain  # (R,)
+    of_pair = surface[batch.pair_query]
+    by_surface = batch.pair_item[of_pair.argsort(stable=True)]  # (P,) ads, surface by surface
+    counts = torch.bincount(of_pair, minlength=len(batch.query.counts))
+    first = counts.cumsum(0) - counts
+    chance = torch.from_numpy(generator.random((len(surface), pairs)))
+    place = first[surface][:, None] + (chance * counts[surface][:, None]).long()  # (R, pairs)
+    ads = len(batch.item.continuous)
+    codes = torch.unique(torch.arange(len(surface))[:, None] * ads + by_surface[place])
+    codes = codes[~torch.isin(codes, batch.pair_query * ads + batch.pair_item)]
+    return codes // ads, codes % ads
