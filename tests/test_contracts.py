@@ -60,6 +60,7 @@ COMMANDS = (
     "rollback",
     "reinstate",
     "index",
+    "mirror",
     "fit-teacher",
 )
 

@@ -23,7 +23,12 @@ from mtmd.store.workspace import Workspace
 CHAMPION, CANDIDATE = "champion", "candidate"
 ROLLED_BACK = "mtmd.rolled_back"
 _ADDRESS = "MLFLOW_TRACKING_URI"
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}  # unless set
+_MANNERS = {  # of MLflow's client, unless the environment says otherwise
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+}
 _AT_ONCE = 100  # parameters, metrics or tags of a request
 _PAGE = 1000
 _BUNDLE, _RECORDS = "bundle", "records"  # folders of a run's artifacts
@@ -31,15 +36,15 @@ _Item = TypeVar("_Item")
 
 
 def mirror(workspace: Workspace, preset: Preset, deadline: float | None = None) -> tuple[str, bool]:
-    """Tell the server what it lacks, the newest runs first; what came of it in words, and whether that is all.
+    """Tell the server what it lacks; what came of it in words, and whether that is all.
 
-    `deadline` is a time of time.monotonic() after which no further run is begun. Raises MirrorError where the library
-    or the address is missing, and MLflow's errors.
+    The oldest runs first, so that later models have higher versions. `deadline` is a time of time.monotonic() after
+    which no further run is begun. Raises MirrorError where the library or the address is missing, and MLflow's errors.
     """
     place = _Place.opened(workspace, preset)
     known = {one.data.tags.get(RUN): one for one in place.runs()}
     paths = newest_first(workspace)
-    pending = [path for path in paths if not _is_complete(known.get(path.name))]
+    pending = [path for path in reversed(paths) if not _is_complete(known.get(path.name))]
     done, problems = 0, []
     for path in pending:
         if deadline is not None and time.monotonic() > deadline:
@@ -74,7 +79,7 @@ class _Place:
             raise MirrorError(
                 f"the environment variable {_ADDRESS} is not set; set it to the address of the tracking server"
             )
-        for variable, value in _PATIENCE.items():
+        for variable, value in _MANNERS.items():
             os.environ.setdefault(variable, value)
         client = extra("mlflow", "mlflow").MlflowClient()
         name = preset.mirrors.experiment_of(preset.name)

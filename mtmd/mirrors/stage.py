@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from mtmd.config import MirrorName, Preset, load_preset
@@ -13,32 +13,27 @@ from mtmd.mirrors.state import MirrorState, read_state, write_state
 from mtmd.store.files import locked
 from mtmd.store.workspace import Workspace
 
-_GRACE_S = 3.0  # for a process to end by itself, after its last request
+_SHARE = 0.4  # of its time that a mirror takes up runs or events
+_PATIENCE_S = 600.0  # with another process that mirrors
 _MIRRORS: dict[MirrorName, Callable[[Workspace, Preset, float | None], tuple[str, bool]]] = {
     "mlflow": mlflow_server.mirror,
     "openlineage": lambda workspace, _, deadline: outbox.send(workspace, deadline),
 }
 
 
-def mirror(workspace: Workspace, preset: Preset, seconds: float | None = None) -> tuple[MirrorState, ...]:
-    """Bring every mirror of the preset up to date, for at most about so many seconds; how far each is.
+def mirror(
+    workspace: Workspace, preset: Preset, seconds: float | None = None, names: Sequence[MirrorName] = ()
+) -> tuple[MirrorState, ...]:
+    """Bring every mirror of the preset up to date, or those with these names; how far each is.
 
-    Nothing that goes wrong with one raises: its state says so.
+    For at most about so many seconds each. Nothing that goes wrong with one raises: its state says so.
     """
-    deadline = None if seconds is None else time.monotonic() + seconds
-    states = []
-    with locked(workspace.root / "mirrors" / "lock", 600.0 if seconds is None else seconds):
-        for name in preset.mirrors.to:
-            try:
-                words, current = _MIRRORS[name](workspace, preset, deadline)
-            except Exception as error:  # noqa: BLE001 - a library, a server or a network: whatever they raise
-                words, current = _why(error), False
-            states.append(MirrorState.now(name, words, current=current))
-            write_state(workspace, states[-1])
-    return tuple(states)
+    return tuple(_mirrored(workspace, preset, name, seconds) for name in names or preset.mirrors.to)
 
 
-def mirror_within(preset: str, artifacts: str, seconds: float | None = None) -> tuple[MirrorState, ...]:
+def mirror_within(
+    preset: str, artifacts: str, seconds: float | None = None, names: Sequence[MirrorName] = ()
+) -> tuple[MirrorState, ...]:
     """The same in a process of its own, which is ended when its time is up; the preset's seconds by default.
 
     The process keeps MLflow, its settings and its memory out of the caller. Never raises, but for a preset that can't
@@ -46,19 +41,34 @@ def mirror_within(preset: str, artifacts: str, seconds: float | None = None) -> 
     """
     chosen = load_preset(preset)
     workspace, limit = Workspace.of(artifacts, chosen), float(seconds or chosen.mirrors.seconds)
+    wanted = tuple(names or chosen.mirrors.to)
     since, failed = datetime.now(UTC), ""
-    command = [sys.executable, "-m", "mtmd.mirrors", preset, artifacts, str(limit)]
+    command = [sys.executable, "-m", "mtmd.mirrors", preset, artifacts, str(limit), *wanted]
     try:
-        done = subprocess.run(
-            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=limit + _GRACE_S, check=False
-        )
-        if done.returncode:
-            failed = done.stderr.decode(errors="replace").strip().rpartition("\n")[2] or "its process ended"
+        if wanted:
+            done = subprocess.run(
+                command, capture_output=True, stdin=subprocess.DEVNULL, timeout=limit, check=False
+            )
+            said = done.stderr.decode(errors="replace").strip()
+            failed = said.rpartition("\n")[2] if done.returncode else ""
     except subprocess.TimeoutExpired:
         failed = f"there was no end within {limit:g} s"
     except OSError as error:
         failed = str(error)
-    return tuple(_state(workspace, name, since, failed) for name in chosen.mirrors.to)
+    return tuple(_state(workspace, name, since, failed) for name in wanted)
+
+
+def _mirrored(workspace: Workspace, preset: Preset, name: MirrorName, seconds: float | None) -> MirrorState:
+    # The process is ended at `seconds`: a state is written before that.
+    deadline = None if seconds is None else time.monotonic() + _SHARE * seconds
+    try:
+        with locked(workspace.mirror(name).with_suffix(".lock"), _PATIENCE_S if seconds is None else seconds):
+            words, current = _MIRRORS[name](workspace, preset, deadline)
+    except Exception as error:  # noqa: BLE001 - a library, a server or a network: whatever they raise
+        words, current = _why(error), False
+    state = MirrorState.now(name, words, current=current)
+    write_state(workspace, state)
+    return state
 
 
 def _state(workspace: Workspace, name: MirrorName, since: datetime, failed: str) -> MirrorState:
