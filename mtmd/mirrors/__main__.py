@@ -1,4 +1,4 @@
-"""The process that brings mirrors up to date for a run: preset, artifacts, seconds, names of mirrors."""
+"""The process that brings one mirror up to date for a run: preset, artifacts, seconds, name of the mirror."""
 
 import sys
 from collections.abc import Sequence
@@ -11,11 +11,10 @@ from mtmd.store.workspace import Workspace
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Mirror; what came of it is in the states."""
-    preset, artifacts, seconds, *names = arguments
-    chosen = load_preset(preset)
-    known = TypeAdapter(tuple[MirrorName, ...]).validate_python(tuple(names))
-    mirror(Workspace.of(artifacts, chosen), chosen, float(seconds), known)
+    """Mirror; what came of it is in the mirror's state."""
+    preset, artifacts, seconds, given = arguments
+    chosen, name = load_preset(preset), TypeAdapter[MirrorName](MirrorName).validate_python(given)
+    mirror(Workspace.of(artifacts, chosen), chosen, float(seconds), (name,))
 
 
 if __name__ == "__main__":

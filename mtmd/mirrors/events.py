@@ -124,9 +124,9 @@ def _input(
         own |= _subset("Input", days)
     if quality is not None:
         own |= _assertions(table, quality)
-        if table == "candidates":
-            rows = sum(day.profile.candidates for day in quality.days if day.profile)
-            own |= _facet("inputStatistics", rowCount=rows)
+        profiles = [day.profile for day in quality.days if day.profile]
+        if table == "candidates" and profiles:
+            own |= _facet("inputStatistics", rowCount=sum(profile.candidates for profile in profiles))
     return {**_named(dataset), "facets": _facet("schema", fields=fields), "inputFacets": own}
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from mtmd.config import MirrorName, Preset, load_preset
@@ -34,28 +35,37 @@ def mirror(
 def mirror_within(
     preset: str, artifacts: str, seconds: float | None = None, names: Sequence[MirrorName] = ()
 ) -> tuple[MirrorState, ...]:
-    """The same in a process of its own, which is ended when its time is up; the preset's seconds by default.
+    """The same in a process for each, which is ended when its time is up; the preset's seconds by default.
 
-    The process keeps MLflow, its settings and its memory out of the caller. Never raises, but for a preset that can't
-    be read.
+    The processes keep MLflow, its settings and its memory out of the caller, and a mirror that hangs out of the others'
+    way. Never raises, but for a preset that can't be read.
     """
     chosen = load_preset(preset)
     workspace, limit = Workspace.of(artifacts, chosen), float(seconds or chosen.mirrors.seconds)
     wanted = tuple(names or chosen.mirrors.to)
-    since, failed = datetime.now(UTC), ""
-    command = [sys.executable, "-m", "mtmd.mirrors", preset, artifacts, str(limit), *wanted]
+
+    def ended(name: MirrorName) -> MirrorState:
+        since = datetime.now(UTC)
+        return _state(workspace, name, since, _ended(preset, artifacts, name, limit))
+
+    with ThreadPoolExecutor(max_workers=len(_MIRRORS)) as side_by_side:
+        return tuple(side_by_side.map(ended, wanted))
+
+
+def _ended(preset: str, artifacts: str, name: MirrorName, limit: float) -> str:
+    """Run a mirror's process to its end; why it did not end well, empty where it did."""
+    command = [sys.executable, "-m", "mtmd.mirrors", preset, artifacts, str(limit), name]
     try:
-        if wanted:
-            done = subprocess.run(
-                command, capture_output=True, stdin=subprocess.DEVNULL, timeout=limit, check=False
-            )
-            said = done.stderr.decode(errors="replace").strip()
-            failed = said.rpartition("\n")[2] if done.returncode else ""
+        done = subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=limit, check=False
+        )
     except subprocess.TimeoutExpired:
-        failed = f"there was no end within {limit:g} s"
+        return f"there was no end within {limit:g} s"
     except OSError as error:
-        failed = str(error)
-    return tuple(_state(workspace, name, since, failed) for name in wanted)
+        return str(error)
+    if not done.returncode:
+        return ""
+    return done.stderr.decode(errors="replace").strip().rpartition("\n")[2] or f"status {done.returncode}"
 
 
 def _mirrored(workspace: Workspace, preset: Preset, name: MirrorName, seconds: float | None) -> MirrorState:
@@ -76,8 +86,8 @@ def _state(workspace: Workspace, name: MirrorName, since: datetime, failed: str)
     state = read_state(workspace, name)
     if state is not None and state.at >= since:
         return state
-    words = f"{failed or 'its process wrote nothing'}; `mtmd mirror` tries again"
-    state = MirrorState.now(name, words, current=False)
+    why = failed or "its process wrote nothing"
+    state = MirrorState.now(name, f"{why}; `mtmd mirror` tries again", current=False)
     write_state(workspace, state)
     return state
 
