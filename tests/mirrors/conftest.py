@@ -18,7 +18,7 @@ from tests.inspect.conftest import FIRST, SECOND, Line, build, metrics
 
 __all__ = ["build"]
 
-KEPT, LIVE = "20260126-b1", "20260125-a1"
+KEPT, LIVE = "b1", "a1"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Mirrored:
 
 @pytest.fixture
 def mirrored(tmp_path: Path, build: Callable[..., None]) -> Mirrored:
-    """`20260125-a1`, the champion, of the first day; `20260126-b1`, which was kept, of the next day."""
+    """`a1`, the champion, of the first day; `b1`, which was kept, of the next day."""
     file = tmp_path / "mirrored.toml"
     chosen = '[mirrors]\nto = ["mlflow", "openlineage"]\nseconds = 5\n'
     write_text(file, f'base = "{PRESETS / "tiny.toml"}"\nname = "tiny"\n{chosen}')

@@ -5,7 +5,7 @@ from tests.mirrors.conftest import Mirrored
 
 
 def test_the_newest_day_comes_first_and_of_a_day_the_latest_record(mirrored: Mirrored) -> None:
-    again = mirrored.line.decide("20260125-a1", FIRST)
+    again = mirrored.line.decide("a1", FIRST)
     first, second = (run.directory for run in mirrored.runs)
     assert newest_first(mirrored.workspace) == [second, again, first]
 
@@ -13,7 +13,7 @@ def test_the_newest_day_comes_first_and_of_a_day_the_latest_record(mirrored: Mir
 def test_a_model_that_is_gone_leaves_the_run(mirrored: Mirrored) -> None:
     run = mirrored.runs[0]
     assert run.manifest is not None
-    remove(mirrored.line.registry.path("20260125-a1"))
+    remove(mirrored.line.registry.path("a1"))
     again = read_run(mirrored.workspace, run.directory)
     assert again is not None
     assert again.manifest is None
