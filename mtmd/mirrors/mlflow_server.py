@@ -29,6 +29,7 @@ _MANNERS = {  # of MLflow's client, unless the environment says otherwise
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages show what belongs to training
 _AT_ONCE = 100  # parameters, metrics or tags of a request
 _PAGE = 1000
 _BUNDLE, _RECORDS = "bundle", "records"  # folders of a run's artifacts

@@ -1,7 +1,11 @@
+import re
+
 import pytest
 
 from mtmd.cli import main
 from mtmd.mirrors.stage import mirror
+from mtmd.mirrors.state import MirrorState, write_state
+from mtmd.report.index.stage import write_line
 from tests.mirrors.conftest import Mirrored
 
 
@@ -21,8 +25,10 @@ def test_what_is_not_up_to_date_is_an_error_and_is_in_the_index(
     assert "mlflow: the environment variable MLFLOW_TRACKING_URI is not set" in said.out
     assert "not up to date: mlflow, openlineage; mend what the lines above name" in said.err
     page = (mirrored.workspace.root / "index.html").read_text()
-    assert "<span>mirrors</span><b>not up to date: mlflow, openlineage</b>" in page
-    assert "MLFLOW_TRACKING_URI is not set" in page
+    assert "<b>Mirrors</b> are not up to date; <code>mtmd mirror</code> or the next run catches up." in page
+    assert re.search(
+        r"<b>mlflow</b> \(20\d\d-\d\d-\d\d \d\d:\d\d\): the environment variable MLFLOW_TRACKING_URI", page
+    )
 
 
 def test_reinstating_warns_where_a_mirror_is_behind(
@@ -39,3 +45,10 @@ def test_reinstating_warns_where_a_mirror_is_behind(
     assert "may be promoted again" in said.out
     assert "warning: mlflow is not up to date: " in said.err
     assert not mirror(mirrored.workspace, mirrored.preset, names=("mlflow",))[0].current
+
+
+def test_the_index_names_the_mirrors_that_are_up_to_date(mirrored: Mirrored) -> None:
+    write_state(mirrored.workspace, MirrorState.now("mlflow", "2 of 2 runs", current=True))
+    write_line(mirrored.workspace.root)
+    page = (mirrored.workspace.root / "index.html").read_text()
+    assert "<b>Mirrors</b> are up to date: mlflow." in page

@@ -91,7 +91,7 @@ def test_a_line_is_mirrored_once_and_aliases_follow_the_champion(mirrored: Mirro
     assert [name for name, one in told["versions"].items() if "mtmd.rolled_back" in one["tags"]] == [KEPT]
 
     registry.reinstate(KEPT, "it was the logs")
-    registry.promote(KEPT, mirrored.runs[1].decision.as_of, "by hand", 3)
+    registry.promote(KEPT, mirrored.runs[1].decision.as_of, "by hand", 4)
     assert _mirror(mirrored).current
     told = _snapshot(ask)
     assert told["aliases"] == {"champion": "2", "candidate": "2"}

@@ -34,7 +34,7 @@ def test_a_run_that_is_not_mirrored_decides_as_ever_and_says_so(
     said = run.published["mirrors"]
     assert said.startswith("## ✗ Not up to date: mlflow, openlineage\n")
     assert "MLFLOW_TRACKING_URI is not set" in said
-    assert "not up to date: mlflow, openlineage" in (run.root / "index.html").read_text()
+    assert "<b>Mirrors</b> are not up to date" in (run.root / "index.html").read_text()
     start, end = _waiting(artifacts, 2)
     assert (start["eventType"], end["eventType"]) == ("START", "COMPLETE")
     assert {start["run"]["runId"], end["run"]["runId"]} == {str(run.id)}
