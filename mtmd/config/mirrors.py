@@ -25,7 +25,7 @@ class MirrorsConfig(Frozen):
     )
     model: str | None = Field(
         None,
-        pattern=r"^[^/:]*[^/:\s][^/:]*$",
+        pattern=r"^[\w. -]*\w$",
         description="MLflow's registered model; mtmd-<preset's name> when left out",
     )
     namespace: str = Field("mtmd", pattern=r"\S", description="OpenLineage's namespace of the jobs")

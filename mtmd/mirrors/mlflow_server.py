@@ -46,6 +46,7 @@ def mirror(workspace: Workspace, preset: Preset, deadline: float | None = None) 
     known = {one.data.tags.get(RUN): one for one in place.runs()}
     paths = newest_first(workspace)
     pending = [path for path in reversed(paths) if not _is_complete(known.get(path.name))]
+    place.align(paths, all_told=False)  # at once: what is pending may take its time
     done, problems = 0, []
     for path in pending:
         if deadline is not None and time.monotonic() > deadline:
@@ -56,7 +57,7 @@ def mirror(workspace: Workspace, preset: Preset, deadline: float | None = None) 
             done += 1
         except MirrorError as error:  # of this run's files: the others are told all the same
             problems.append(str(error))
-    problems += place.align(paths)
+    problems += place.align(paths, all_told=True)
     left = len(pending) - done
     words = [f"{len(paths) - left} of {len(paths)} runs are in MLflow's experiment {place.experiment_name!r}"]
     words += ["the others follow by the next run or `mtmd mirror`"] if left else []
@@ -85,9 +86,8 @@ class _Place:
         client = extra("mlflow", "mlflow").MlflowClient()
         name = preset.mirrors.experiment_of(preset.name)
         found = client.get_experiment_by_name(name)
-        return cls(
-            workspace, preset, client, found.experiment_id if found else client.create_experiment(name)
-        )
+        experiment = found.experiment_id if found else client.create_experiment(name, tags=_KIND)
+        return cls(workspace, preset, client, experiment)
 
     def runs(self) -> Iterator[Any]:
         """Runs of this line, those too that a person deleted there: they are not told again."""
@@ -125,8 +125,11 @@ class _Place:
         self.client.set_terminated(run_id, "FINISHED", at)
         self.client.set_tag(run_id, COMPLETE, FORMAT)
 
-    def align(self, paths: list[Path]) -> list[str]:
-        """Let aliases and tags of versions say what the registry says; what can't be said, in words."""
+    def align(self, paths: list[Path], *, all_told: bool) -> list[str]:
+        """Let aliases and tags of versions say what the registry says; what can't be said, in words.
+
+        After all was told, an alias whose model has no version is removed: rather none than one to another model.
+        """
         champion = self.registry.champion()
         newest = next((run for path in paths if (run := read_run(self.workspace, path))), None)
         wanted = {
@@ -136,20 +139,17 @@ class _Place:
         if self.versions:
             aliases = self.client.get_registered_model(self.model).aliases
             for alias, model_id in wanted.items():
-                self._point(alias, aliases.get(alias), self.versions.get(model_id or ""))
+                version, current = self.versions.get(model_id or ""), aliases.get(alias)
+                if version is not None and str(current) != str(version.version):
+                    self.client.set_registered_model_alias(self.model, alias, version.version)
+                elif version is None and current is not None and all_told:
+                    self.client.delete_registered_model_alias(self.model, alias)
             self._mark_rolled_back(frozenset(champion.rolled_back if champion else ()))
         return [
             f"{alias} {name} has no version there"
             for alias, name in wanted.items()
             if name and name not in self.versions
         ]
-
-    def _point(self, alias: str, current: Any, version: Any) -> None:
-        """Move an alias to a version; rather to none than to a model that is it no more."""
-        if version is not None and str(current) != str(version.version):
-            self.client.set_registered_model_alias(self.model, alias, version.version)
-        elif version is None and current is not None:
-            self.client.delete_registered_model_alias(self.model, alias)
 
     def _log(self, run_id: str, run: MirroredRun, own: Mapping[str, str], at: int) -> None:
         entities = extra("mlflow.entities", "mlflow")

@@ -10,7 +10,7 @@ from mtmd.store.files import digest
 
 RUN, MODEL = "mtmd.run", "mtmd.model_id"  # the tags by which a run and a version are found again
 COMPLETE = "mtmd.mirrored"  # set last: a run without it is taken up again
-FORMAT = "1"  # of what is told; another one has every run told anew
+FORMAT = "1"  # of what is told
 
 _SECTIONS = ("model", "training", "rivals", "evaluation", "gates", "data", "ab_test")  # of a preset
 _FIELDS = (
