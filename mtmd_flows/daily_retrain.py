@@ -11,7 +11,7 @@ from mtmd.promote import stage as promote_stage
 from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.run import RunPlan
 from mtmd.train.rivals import compared, is_due
-from mtmd_flows import index, prefect_artifacts, run_names, steps
+from mtmd_flows import index, mirrors, prefect_artifacts, run_names, steps
 from mtmd_flows.ablation import ablate
 from mtmd_flows.arguments import whole
 from mtmd_flows.command import command_of
@@ -36,7 +36,15 @@ from mtmd_flows.terminal import show
 KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 
 
-@flow(name="daily-retrain", flow_run_name=run_names.of_day, persist_result=False, task_runner=DAYS_AT_ONCE)
+@flow(
+    name="daily-retrain",
+    flow_run_name=run_names.of_day,
+    persist_result=False,
+    task_runner=DAYS_AT_ONCE,
+    on_failure=[mirrors.failed],
+    on_crashed=[mirrors.failed],
+    on_cancellation=[mirrors.failed],
+)
 @described
 def daily_retrain(
     as_of: AsOf | None = None,
@@ -51,6 +59,7 @@ def daily_retrain(
 ) -> RunSummary:
     """Validate, extract, train, evaluate, export, prove, decide; promote when every gate passes, and publish ads."""
     day, laps = as_of or scheduled_day(), Laps()
+    mirrors.started(day, preset, logs, artifacts)
     try:
         if wait_minutes:
             steps.await_logs(day, preset, logs, artifacts, wait_minutes)
@@ -69,6 +78,7 @@ def daily_retrain(
         steps.publish_ads(run.plan, run.days.held_out)
     steps.report(whole(run), whole(summary))
     prefect_artifacts.link_page(run.plan, whole(summary))
+    mirrors.decided(run.plan.preset, summary, preset, logs, artifacts)
     due = is_due(run.plan.as_of, run.plan.preset.ablations.every_days)
     # Variants are trained anew: so must be what they are compared with.
     if ablations and due and run.candidate.start is None:

@@ -19,7 +19,7 @@ from mtmd.report.markdown import daily as daily_render
 from mtmd.report.markdown import metrics as metrics_render
 from mtmd.report.markdown import verdict as verdict_render
 from mtmd.report.markdown.report_link import linked, with_link
-from mtmd.report.stage import report_url
+from mtmd.report.url import report_url
 from mtmd.run import RunPlan
 from mtmd.validate.stage import DataQuality
 

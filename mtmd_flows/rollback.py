@@ -14,7 +14,7 @@ from mtmd.promote import rollback as rollback_stage
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.report.markdown import verdict as render
 from mtmd.store.workspace import Workspace
-from mtmd_flows import index, run_names
+from mtmd_flows import index, mirrors, run_names
 from mtmd_flows.events import tell
 from mtmd_flows.parameters import Artifacts, Logs, PresetName, described
 
@@ -50,9 +50,11 @@ def rollback(
     live, line = done.champion, load_preset(preset).name
     tell("mtmd.champion.rolled-back", line, live.as_of, live.model_id, f"{done.words} ({reason})")
     if keep_ads:
+        mirrors.catch_up(preset, artifacts)
         return Completed(data=done, message=f"{done.words}; {done.ads_words}")
     ads = publish_ads(preset, artifacts, logs, done)
     publish(done, ads)
+    mirrors.catch_up(preset, artifacts)
     name = UNPUBLISHED if ads.failed else "Completed"
     return Completed(data=done, name=name, message=f"{done.words}; {ads.words}")
 

@@ -60,6 +60,7 @@ COMMANDS = (
     "rollback",
     "reinstate",
     "index",
+    "mirror",
     "fit-teacher",
 )
 
@@ -257,6 +258,8 @@ def test_the_artifacts_page_has_the_workspaces_paths(tiny_preset: Preset) -> Non
         workspace.monitoring / "profiles",
         workspace.failure(day),
         workspace.backfill(day, day),
+        workspace.mirror("<name>"),
+        workspace.lineage,
         Catalogue(workspace.root).path("<model_id>", ""),
         workspace.root / "champion.json",
         workspace.root / "history.jsonl",

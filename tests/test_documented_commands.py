@@ -94,6 +94,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     "mtmd automations": "tests/project/test_wheel.py",
     "prefect worker start --pool local": "tests/project/test_wheel.py has its deployments",
     "pip install dist/mtmd-0.1.0-py3-none-any.whl": "tests/project/test_wheel.py",
+    ".venv/bin/mtmd mirror": "tests/mirrors/test_command.py",
     "make docs": "it downloads what builds the site; tests/test_docs.py checks the links without it",
     ".venv/bin/python -m benchmarks.retraining --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_retraining.py",
     ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --threads 1": PEERS,
@@ -113,6 +114,7 @@ SHORT_FORMS = {  # named in a sentence; the whole command is in the story
     "mtmd diff": ".venv/bin/mtmd diff 20260125-0123456789 champion",
     "mtmd publish": ".venv/bin/mtmd publish",
     "mtmd serve": "make serve",
+    "mtmd mirror": ".venv/bin/mtmd mirror",
     "mtmd rollback": '.venv/bin/mtmd rollback --reason "bad conversions"',
 }
 

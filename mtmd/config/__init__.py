@@ -10,6 +10,7 @@ from mtmd.config.evaluation import EvaluationConfig
 from mtmd.config.features import COMPANION_TYPES, LONGEST_LIST, Feature
 from mtmd.config.gates import GatesConfig
 from mtmd.config.ids import IdsConfig, IdType
+from mtmd.config.mirrors import MirrorName, MirrorsConfig
 from mtmd.config.model import AblationsConfig, ModelConfig, RivalsConfig, TwoTowerConfig
 from mtmd.config.monitor import MonitorConfig
 from mtmd.config.preset import MAX_WINDOW_DAYS, MIN_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, Preset, load_preset
@@ -41,6 +42,8 @@ __all__ = [
     "GatesConfig",
     "IdType",
     "IdsConfig",
+    "MirrorName",
+    "MirrorsConfig",
     "ModelConfig",
     "MonitorConfig",
     "Preset",

@@ -15,6 +15,7 @@ from mtmd.config.evaluation import EvaluationConfig
 from mtmd.config.features import Feature
 from mtmd.config.gates import GatesConfig
 from mtmd.config.ids import IdsConfig
+from mtmd.config.mirrors import MirrorsConfig
 from mtmd.config.model import AblationsConfig, ModelConfig, RivalsConfig, TwoTowerConfig
 from mtmd.config.monitor import MonitorConfig
 from mtmd.config.preset_files import preset_path, read_preset
@@ -80,6 +81,11 @@ class Preset(Frozen):
     ab_test: ABTestConfig = ABTestConfig()
     monitor: MonitorConfig = MonitorConfig()
     retention: RetentionConfig = RetentionConfig()
+    mirrors: MirrorsConfig = Field(
+        MirrorsConfig(),
+        exclude_if=lambda own: own == MirrorsConfig(),
+        description="where runs and models are shown once more",
+    )
     simulation: SimulationConfig = SimulationConfig()
 
     @model_validator(mode="after")

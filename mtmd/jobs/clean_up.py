@@ -135,6 +135,7 @@ def _outputs(workspace: Workspace, retention: RetentionConfig) -> Iterator[_Outp
         ("validation", "validation/as_of=*.json", retention.runs),
         ("failures", "failures/as_of=*.json", retention.runs),
         ("backfills", "backfills/until=*.json", retention.runs),
+        ("mirrors", "mirrors/events/*.json", retention.runs),
         ("runs", "runs/*", retention.runs),
     )
     for kind, pattern, days in by_day:

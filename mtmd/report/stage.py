@@ -1,8 +1,6 @@
 """Write the page that a person reads to decide whether to trust the run's model."""
 
-import os
 from pathlib import Path
-from urllib.parse import quote
 
 from mtmd.abtest.stage import find_ab_test
 from mtmd.errors import ReportError
@@ -17,7 +15,7 @@ from mtmd.report.page.render import ReportInputs, render_report
 from mtmd.report.page.towers import trace_means
 from mtmd.report.since import Since, since
 from mtmd.report.trend import trend
-from mtmd.store.files import digest, resolve, write_text
+from mtmd.store.files import digest, write_text
 
 
 def write_report(run: DayRun, summary: RunSummary, ablated: Ablation | None = None) -> Path:
@@ -40,15 +38,6 @@ def write_report(run: DayRun, summary: RunSummary, ablated: Ablation | None = No
             f"({summary.words}); run the same day again to make the report alone"
         ) from error
     return place
-
-
-def report_url(artifacts: str | Path, page: str) -> str | None:
-    """Where a browser finds a page, when MTMD_REPORTS_URL says under which URL the artifacts are served."""
-    base = os.environ.get("MTMD_REPORTS_URL", "").rstrip("/")
-    if not base:
-        return None
-    inside = Path(page).relative_to(resolve(artifacts))
-    return f"{base}/{quote(inside.as_posix())}"
 
 
 def _inputs(run: DayRun, summary: RunSummary, ablated: Ablation | None) -> ReportInputs:

@@ -37,6 +37,15 @@ class Workspace:
     def monitoring(self) -> Path:
         return self.root / "monitoring"
 
+    def mirror(self, name: str) -> Path:
+        """How far a mirror is."""
+        return self.root / "mirrors" / f"{name}.json"
+
+    @property
+    def lineage(self) -> Path:
+        """Events of runs that wait to be sent."""
+        return self.root / "mirrors" / "events"
+
     def failure(self, as_of: date) -> Path:
         """Why the latest run of a day ended with an error."""
         return self.root / "failures" / f"as_of={as_of.isoformat()}.json"

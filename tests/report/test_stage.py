@@ -106,19 +106,6 @@ def test_a_page_that_an_earlier_run_wrote_is_not_written_again_without_need(done
     )
 
 
-def test_the_page_has_a_url_where_the_artifacts_are_served(
-    done: Done, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    summary = done.decide()
-    monkeypatch.delenv("MTMD_REPORTS_URL", raising=False)
-    page = summary.places["report"]
-    assert report_stage.report_url(done.plan.artifacts, page) is None
-    monkeypatch.setenv("MTMD_REPORTS_URL", "http://host:4300/reports/")
-    run = Path(summary.places["run"]).name
-    url = f"http://host:4300/reports/tiny/runs/{run}/report.html"
-    assert report_stage.report_url(done.plan.artifacts, page) == url
-
-
 def test_when_it_fails_the_promotion_stands_and_the_error_says_so(done: Done) -> None:
     summary = done.decide()
     place = Path(summary.places["report"])

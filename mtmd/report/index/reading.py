@@ -26,7 +26,7 @@ from mtmd.report.index.records import (
     RunRecord,
     day_of,
 )
-from mtmd.report.index.sources import FAILURES, SOURCES
+from mtmd.report.index.sources import FAILURES, MIRRORS, SOURCES, MirrorLine
 from mtmd.report.past import origin
 from mtmd.store.outputs import read_record
 
@@ -70,6 +70,7 @@ class LineRecords:
     exported    days that a model in the registry is of
     left_out    days that the preset of the newest run leaves out, and why
     pages       runs whose page is there
+    mirrors     how far each mirror is
     """
 
     name: str
@@ -80,6 +81,7 @@ class LineRecords:
     exported: frozenset[date] = frozenset()
     left_out: dict[date, str] = field(default_factory=dict)
     pages: frozenset[str] = frozenset()
+    mirrors: tuple[MirrorLine, ...] = ()
 
     @cached_property
     def runs(self) -> tuple[RunRecord, ...]:
@@ -134,6 +136,7 @@ def read_line(root: Path) -> LineRecords:
     seen = _seen(root, {one.path: one for one in stored.seen})
     champion, history, problem = _registry(root)
     pages = {path.parent.name for path in root.glob("runs/*/report.html")}
+    states = sorted(root.glob(MIRRORS))
     line = LineRecords(
         name=root.name,
         seen=seen,
@@ -142,6 +145,7 @@ def read_line(root: Path) -> LineRecords:
         problem=problem,
         exported=frozenset(_exported(root)),
         pages=frozenset(pages),
+        mirrors=tuple(one for path in states if (one := read_record(path, MirrorLine))),
     )
     return replace(line, left_out=_left_out(root, line))
 

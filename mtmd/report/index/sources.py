@@ -24,6 +24,7 @@ from mtmd.report.past import RecordedDecision, RecordedMetrics, RecordedQuality,
 from mtmd.store.outputs import read_record
 
 FAILURES = "failures/as_of=*.json"
+MIRRORS = "mirrors/*.json"
 BACKFILLS = "backfills/*.json"
 _ALL = "all"  # surface and product of what is over a task's slices
 _OVER = ("champion", "per_slice")
@@ -93,6 +94,15 @@ class _Change(BaseModel):
     change: float | None
     low: float | None
     high: float | None
+
+
+class MirrorLine(BaseModel):
+    """How far a mirror is, as its latest attempt said."""
+
+    mirror: str
+    at: datetime
+    current: bool
+    words: str
 
 
 class _Pair(BaseModel):

@@ -1,0 +1,65 @@
+"""Mirrors that can't be reached: the day's run is as it would be without them, and says that it is not mirrored."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtmd.config.preset_files import PRESETS
+from mtmd.store.files import write_text
+from tests.mtmd_flows.runs import AS_OF, LINE, Run, copied, run_daily
+
+
+@pytest.fixture
+def preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The tiny preset with mirrors, and an environment that says nothing of where they are."""
+    for name in ("MLFLOW_TRACKING_URI", "OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE__TRANSPORT"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "mirrored.toml"
+    chosen = '[mirrors]\nto = ["mlflow", "openlineage"]\n'
+    write_text(file, f'base = "{PRESETS / "tiny.toml"}"\nname = "{LINE}"\n{chosen}')
+    return str(file)
+
+
+def test_a_run_that_is_not_mirrored_decides_as_ever_and_says_so(
+    first_run: Run, preset: str, tmp_path: Path
+) -> None:
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
+    run = run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, preset=preset)
+    assert run.state.is_completed()
+    assert run.summary.repeated  # mirrors are in no name of an output
+    assert set(run.summary.reused.values()) == {"21 of 21", "3 of 3", "1 of 1"}
+    said = run.published["mirrors"]
+    assert said.startswith("## ✗ Not up to date: mlflow, openlineage\n")
+    assert "MLFLOW_TRACKING_URI is not set" in said
+    assert "<b>Mirrors</b> are not up to date" in (run.root / "index.html").read_text()
+    start, end = _waiting(artifacts, 2)
+    assert (start["eventType"], end["eventType"]) == ("START", "COMPLETE")
+    assert {start["run"]["runId"], end["run"]["runId"]} == {str(run.id)}
+    days = end["inputs"][0]["inputFacets"]["subset"]["inputCondition"]["partitions"]
+    assert [days[0]["identifier"], days[-1]["identifier"], len(days)] == [
+        "date=2026-01-01",
+        f"date={AS_OF}",
+        21,
+    ]
+    assert end["inputs"][2]["inputFacets"]["inputStatistics"]["rowCount"] > 0
+    assert [Path(one["name"]).name for one in end["outputs"]] == ["shards", "models", "champion.json"]
+
+
+def test_a_run_that_fails_says_why_in_its_last_event(first_run: Run, preset: str, tmp_path: Path) -> None:
+    run = run_daily(as_of=AS_OF, logs=tmp_path / "nowhere", artifacts=tmp_path / "artifacts", preset=preset)
+    assert run.state.is_failed()
+    start, end = _waiting(tmp_path / "artifacts", 2)
+    assert (start["eventType"], end["eventType"]) == ("START", "FAIL")
+    assert "nowhere" in end["run"]["facets"]["errorMessage"]["message"]
+
+
+def _waiting(artifacts: Path, count: int) -> list[dict[str, Any]]:
+    """The events that wait, oldest first."""
+    deadline = time.monotonic() + 60
+    while len(paths := sorted((artifacts / LINE / "mirrors" / "events").glob("*.json"))) < count:
+        assert time.monotonic() < deadline, paths
+        time.sleep(0.1)
+    return [json.loads(path.read_text()) for path in paths]
