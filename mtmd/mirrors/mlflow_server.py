@@ -46,7 +46,8 @@ def mirror(workspace: Workspace, preset: Preset, deadline: float | None = None) 
     known = {one.data.tags.get(RUN): one for one in place.runs()}
     paths = newest_first(workspace)
     pending = [path for path in reversed(paths) if not _is_complete(known.get(path.name))]
-    place.align(paths, all_told=False)  # at once: what is pending may take its time
+    if pending:
+        place.align(paths, all_told=False)  # at once: what is pending may take its time
     done, problems = 0, []
     for path in pending:
         if deadline is not None and time.monotonic() > deadline:
@@ -130,7 +131,7 @@ class _Place:
 
         After all was told, an alias whose model has no version is removed: rather none than one to another model.
         """
-        champion = self.registry.champion()
+        champion, self.versions = self.registry.champion(), self._versions()
         newest = next((run for path in paths if (run := read_run(self.workspace, path))), None)
         wanted = {
             CHAMPION: champion.model_id if champion else None,

@@ -50,7 +50,7 @@ def send(workspace: Workspace, deadline: float | None = None) -> tuple[str, bool
         remove(path)
         sent += 1
     if sent == len(waiting):
-        return f"OpenLineage has all events; {sent} were sent now", True
+        return f"all events are sent, {sent} of them now", True
     why = f" (refused: {refused})" if refused else ""
     return (
         f"{sent} events were sent; {len(waiting) - sent} wait{why} for the next run or `mtmd mirror`",

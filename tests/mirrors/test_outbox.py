@@ -96,8 +96,8 @@ def test_events_are_sent_in_their_order_and_once(mirrored: Mirrored, sink: Sink)
     events = _events(mirrored)
     for event in reversed(events):
         keep(mirrored.workspace, event)
-    assert send(mirrored.workspace) == ("OpenLineage has all events; 3 were sent now", True)
-    assert send(mirrored.workspace) == ("OpenLineage has all events; 0 were sent now", True)
+    assert send(mirrored.workspace) == ("all events are sent, 3 of them now", True)
+    assert send(mirrored.workspace) == ("all events are sent, 0 of them now", True)
     assert [event["eventType"] for _, _, event in sink.got] == ["START", "COMPLETE", "FAIL"]
     assert {(path, key) for path, key, _ in sink.got} == {("/api/v1/lineage", "Bearer k")}
     assert [event for _, _, event in sink.got] == events

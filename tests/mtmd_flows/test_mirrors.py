@@ -9,7 +9,8 @@ import pytest
 
 from mtmd.config.preset_files import PRESETS
 from mtmd.store.files import write_text
-from tests.mtmd_flows.runs import AS_OF, LINE, Run, copied, run_daily
+from mtmd_flows.rollback import rollback
+from tests.mtmd_flows.runs import AS_OF, LINE, Run, copied, published, run_daily
 
 
 @pytest.fixture
@@ -54,6 +55,17 @@ def test_a_run_that_fails_says_why_in_its_last_event(first_run: Run, preset: str
     start, end = _waiting(tmp_path / "artifacts", 2)
     assert (start["eventType"], end["eventType"]) == ("START", "FAIL")
     assert "nowhere" in end["run"]["facets"]["errorMessage"]["message"]
+
+
+def test_a_rollback_that_is_not_mirrored_stands_and_says_so(
+    next_day: Run, preset: str, tmp_path: Path
+) -> None:
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
+    state = rollback("bad", preset=preset, artifacts=str(artifacts), keep_ads=True, return_state=True)
+    assert state.is_completed()
+    run = state.state_details.flow_run_id
+    assert run is not None
+    assert published(run)["mirrors"].startswith("## ✗ Not up to date: mlflow, openlineage\n")
 
 
 def _waiting(artifacts: Path, count: int) -> list[dict[str, Any]]:
