@@ -146,8 +146,14 @@ def serve() -> typer.Typer:
 def _become_service(*, preset: str, artifacts: str, **options: object) -> None:
     """Become a process that has imported neither torch nor prefect, whose signals are its own."""
     line = str(_workspace(preset, artifacts).root)
-    given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    given = [word for name, value in options.items() for word in _option(name, value)]
     os.execv(sys.executable, [sys.executable, "-m", "mtmd.serve.http", line, *given])
+
+
+def _option(name: str, value: object) -> list[str]:
+    """As it is typed: a switch has no value, and what was not given is left out."""
+    typed = f"--{name.replace('_', '-')}"
+    return [typed] * value if isinstance(value, bool) else [] if value is None else [typed, str(value)]
 
 
 @commands.command()

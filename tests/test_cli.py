@@ -174,8 +174,25 @@ def test_serve_becomes_the_service_of_the_presets_line(
 ) -> None:
     became: list[str] = []
     monkeypatch.setattr("os.execv", lambda _, command: became.extend(command))
-    assert main(["serve", "--preset", TINY, "--artifacts", str(tmp_path), "--port", "0", "--queue", "8"]) == 0
+    assert (
+        main(
+            [
+                "serve",
+                "--preset",
+                TINY,
+                "--artifacts",
+                str(tmp_path),
+                "--port",
+                "0",
+                "--queue",
+                "8",
+                "--open-to-the-network",
+            ]
+        )
+        == 0
+    )
     assert became[1:4] == ["-m", "mtmd.serve.http", str(tmp_path / "tiny")]
+    assert became.pop() == "--open-to-the-network"
     given = dict(zip(became[4::2], became[5::2], strict=True))
     defaults = Settings()
     assert given == {
@@ -195,9 +212,9 @@ def test_the_options_of_serve_are_those_of_the_service(
     of_preset = capsys.readouterr().out
     assert service.main(["--help"]) == 0
     of_line = capsys.readouterr().out
-    options = set(re.findall(r"--[a-z]+", of_line))
-    assert {"--host", "--port", "--threads", "--queue", "--timeout", "--precision"} <= options
-    assert set(re.findall(r"--[a-z]+", of_preset)) == options | {"--preset", "--artifacts"}
+    options = set(re.findall(r"--[a-z-]+", of_line))
+    assert {"--host", "--port", "--threads", "--queue", "--timeout", "--precision", "--keys"} <= options
+    assert set(re.findall(r"--[a-z-]+", of_preset)) == options | {"--preset", "--artifacts"}
     monkeypatch.setattr("os.execv", lambda *_: pytest.fail("a wrong option starts nothing"))
     assert main(["serve", "--p", "9000"]) == 2
     assert "No such option: --p" in capsys.readouterr().err

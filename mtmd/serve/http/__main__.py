@@ -16,6 +16,7 @@ import uvicorn
 from mtmd import command_line
 from mtmd.serve.http.app import create_app
 from mtmd.serve.http.intake import Settings
+from mtmd.serve.http.keys import VARIABLE, Keys, require_safe
 from mtmd.serve.http.protocol import patient_for
 from mtmd.serve.published import Precision
 
@@ -39,12 +40,20 @@ def serve(
     queue: Annotated[int, typer.Option(help="questions that wait beside them")] = _DEFAULTS.queue,
     timeout: Annotated[float, typer.Option(help="seconds for a question")] = _DEFAULTS.timeout_s,
     precision: Annotated[Precision, typer.Option(help="of the ads in memory")] = _DEFAULTS.precision,
+    keys: Annotated[
+        Path | None, typer.Option(metavar="FILE", help=f"API keys, one a line; default: {VARIABLE}, or none")
+    ] = None,
+    open_to_the_network: Annotated[
+        bool, typer.Option("--open-to-the-network", help="answer anybody who reaches --host, without keys")
+    ] = False,
 ) -> None:
     """Serve the champion of a line of models over HTTP, until a signal."""
+    valid = Keys.of(keys, os.environ)
+    require_safe(host, valid, open_to_the_network)
     settings = Settings(threads=threads, queue=queue, timeout_s=timeout, precision=precision)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     config = uvicorn.Config(
-        create_app(line, settings),
+        create_app(line, settings, valid),
         host=host,
         port=port,
         http=patient_for(settings.head_timeout_s),

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from mtmd.serve.http.answers import ReadyAnswer, answer_embed, answer_rank
 from mtmd.serve.http.intake import Problem, Refused, Settings, read_body
+from mtmd.serve.http.keys import Keys, require_key
 from mtmd.serve.http.live import Live, Serving
 from mtmd.serve.http.metrics import Metrics
 from mtmd.serve.http.openapi import openapi
@@ -30,16 +31,22 @@ Answer = Callable[[Serving, bytes], bytes]
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(line: Path, settings: Settings) -> Starlette:
-    """The service of a line of models, such as artifacts/demo; its champion is followed while it runs."""
-    service = _Service(line, settings)
+def create_app(line: Path, settings: Settings, keys: Keys | None = None) -> Starlette:
+    """The service of a line of models, such as artifacts/demo; its champion is followed while it runs.
+
+    With keys, all that a request without one learns is whether the process answers, and whether it is ready.
+    """
+    service = _Service(line, settings, keys)
+    guarded = service.guarded
     routes = [
-        Route("/rank", service.timed("/rank", partial(service.ask, answer_rank)), methods=["POST"]),
-        Route("/embed", service.timed("/embed", partial(service.ask, answer_embed)), methods=["POST"]),
+        Route("/rank", service.timed("/rank", guarded(partial(service.ask, answer_rank))), methods=["POST"]),
+        Route(
+            "/embed", service.timed("/embed", guarded(partial(service.ask, answer_embed))), methods=["POST"]
+        ),
         Route("/health", service.health),
         Route("/ready", service.ready),
-        Route("/metrics", service.metrics_text),
-        Route("/openapi.json", service.openapi),
+        Route("/metrics", guarded(service.metrics_text)),
+        Route("/openapi.json", guarded(service.openapi)),
     ]
     return Starlette(
         routes=routes,
@@ -49,8 +56,8 @@ def create_app(line: Path, settings: Settings) -> Starlette:
 
 
 class _Service:
-    def __init__(self, line: Path, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, line: Path, settings: Settings, keys: Keys | None) -> None:
+        self._settings, self._keys = settings, keys
         self._pool = Pool(settings.threads, settings.queue)
         self._metrics = Metrics(lambda: self._pool.taken)
         self._live = Live(line, settings, self._metrics.swapped)
@@ -64,6 +71,15 @@ class _Service:
         finally:
             self._live.stop()
             self._pool.close()
+
+    def guarded(self, handler: Handler) -> Handler:
+        """The handler, for requests with a valid key, where keys are set."""
+
+        async def admitted(request: Request) -> Response:
+            require_key(self._keys, request)
+            return await handler(request)
+
+        return admitted
 
     def timed(self, path: str, handler: Handler) -> Handler:
         """The handler, whose answers and refusals are counted."""
@@ -92,7 +108,12 @@ class _Service:
     async def health(self, _: Request) -> Response:
         return PlainTextResponse("ok")
 
-    async def ready(self, _: Request) -> Response:
+    async def ready(self, request: Request) -> Response:
+        """Open to all, since a load balancer asks it; what is served is said to those with a key."""
+        if self._keys is not None and not self._keys.admit(request):
+            ready = self._live.serving is not None
+            status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+            return PlainTextResponse("ready" if ready else "not ready", status)
         serving = self._serving()
         answer = ReadyAnswer(
             model_id=serving.ranker.model_id,
@@ -107,7 +128,7 @@ class _Service:
         return Response(self._metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def openapi(self, _: Request) -> Response:
-        return JSONResponse(openapi(self._serving()))
+        return JSONResponse(openapi(self._serving(), keys=self._keys is not None))
 
     def _serving(self) -> Serving:
         serving = self._live.serving

@@ -56,7 +56,9 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
 
     @property
     def headers(self) -> dict[str, str]:
-        """A client that is told to come back is told when."""
+        """A client that is told to come back is told when; one without a key is told how to show one."""
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            return {"www-authenticate": 'Bearer realm="mtmd", Basic realm="mtmd"'}
         return {"retry-after": "1"} if self.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 

@@ -17,10 +17,15 @@ _REFUSALS = {
     "503": "No model is loaded, or too many questions wait; Retry-After says when to come back",
 }
 _JSON = "application/json"
+_KEYS = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "browser": {"type": "http", "scheme": "basic", "description": "the key is the password"},
+}
 
 
-def openapi(serving: Serving) -> dict[str, Any]:
-    """The document."""
+def openapi(serving: Serving, *, keys: bool = False) -> dict[str, Any]:
+    """The document; with `keys`, of a service that asks for them."""
     questions = serving.questions
     models = (questions.rank, questions.embed)
     answers = (RankAnswer, EmbedAnswer, ReadyAnswer, Problem)
@@ -39,12 +44,23 @@ def openapi(serving: Serving) -> dict[str, Any]:
     ready = {"200": _json("Ready", "ReadyAnswer"), "503": _json("Nothing is loaded", "Problem")}
     paths["/ready"] = {"get": _get("Whether a model is loaded, and which", ready)}
     paths["/metrics"] = {"get": _get("Figures for Prometheus", {"200": _text("In its text format")})}
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {"title": "MTMD ranker", "version": "1"},
         "paths": paths,
         "components": {"schemas": schemas["$defs"]},
     }
+    return _guarded(document) if keys else document
+
+
+def _guarded(document: dict[str, Any]) -> dict[str, Any]:
+    """The same, with the keys that every path but two asks for."""
+    for path, (operation,) in ((path, methods.values()) for path, methods in document["paths"].items()):
+        if path not in {"/health", "/ready"}:
+            operation["responses"]["401"] = _json("No valid key", "Problem")
+            operation["security"] = [{name: []} for name in _KEYS]
+    document["components"]["securitySchemes"] = _KEYS
+    return document
 
 
 def _post(summary: str, question: str, answer: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.serve.http.app import create_app
 from mtmd.serve.http.intake import Settings
+from mtmd.serve.http.keys import Keys
 from mtmd.serve.http.protocol import patient_for
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import write_json
@@ -121,12 +122,12 @@ class Client:
 
 
 @contextmanager
-def serving(root: Path, settings: Settings) -> Iterator[Client]:
+def serving(root: Path, settings: Settings, keys: Keys | None = None) -> Iterator[Client]:
     """The service on a free port until the end of the block."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
-            create_app(root, settings), http=patient_for(settings.head_timeout_s), ws="none", log_config=None,
+            create_app(root, settings, keys), http=patient_for(settings.head_timeout_s), ws="none", log_config=None,
             timeout_graceful_shutdown=2,
         )  # fmt: skip
         server = uvicorn.Server(config)
