@@ -6,14 +6,16 @@ from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from mtmd.serve.http.answers import ReadyAnswer, answer_embed, answer_rank
+from mtmd.serve.http.docs import render_docs
 from mtmd.serve.http.intake import Problem, Refused, Settings, read_body
 from mtmd.serve.http.keys import Keys, require_key
 from mtmd.serve.http.live import Live, Serving
@@ -47,6 +49,8 @@ def create_app(line: Path, settings: Settings, keys: Keys | None = None) -> Star
         Route("/ready", service.ready),
         Route("/metrics", guarded(service.metrics_text)),
         Route("/openapi.json", guarded(service.openapi)),
+        Route("/docs", guarded(service.docs)),
+        Route("/", service.root),
     ]
     return Starlette(
         routes=routes,
@@ -128,7 +132,19 @@ class _Service:
         return Response(self._metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def openapi(self, _: Request) -> Response:
-        return JSONResponse(openapi(self._serving(), keys=self._keys is not None))
+        return JSONResponse(self._document(self._serving()))
+
+    async def docs(self, request: Request) -> Response:
+        serving = self._serving()
+        page, headers = render_docs(self._document(serving), serving.ranker.model_id, str(request.base_url))
+        return HTMLResponse(page, headers=headers)
+
+    async def root(self, _: Request) -> Response:
+        """For people who open the service in a browser; the address stays right behind a proxy's prefix."""
+        return RedirectResponse("docs")
+
+    def _document(self, serving: Serving) -> dict[str, Any]:
+        return openapi(serving, keys=self._keys is not None)
 
     def _serving(self) -> Serving:
         serving = self._live.serving
@@ -147,7 +163,7 @@ async def _refused(_: Request, error: Exception) -> Response:
 async def _other(request: Request, error: Exception) -> Response:
     """Of the framework's own: an unknown path, or another method."""
     assert isinstance(error, HTTPException)
-    problem = Problem(error=f"{error.detail}: {request.method} {request.url.path[:100]}; see /openapi.json")
+    problem = Problem(error=f"{error.detail}: {request.method} {request.url.path[:100]}; see /docs")
     return Response(
         problem.model_dump_json(), status_code=error.status_code, media_type=_JSON, headers=error.headers
     )

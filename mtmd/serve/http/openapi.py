@@ -44,6 +44,7 @@ def openapi(serving: Serving, *, keys: bool = False) -> dict[str, Any]:
     ready = {"200": _json("Ready", "ReadyAnswer"), "503": _json("Nothing is loaded", "Problem")}
     paths["/ready"] = {"get": _get("Whether a model is loaded, and which", ready)}
     paths["/metrics"] = {"get": _get("Figures for Prometheus", {"200": _text("In its text format")})}
+    paths["/docs"] = {"get": _get("This document as a page", {"200": _text("Without scripts", "text/html")})}
     document = {
         "openapi": "3.1.0",
         "info": {"title": "MTMD ranker", "version": "1"},
@@ -87,8 +88,8 @@ def _json(description: str, name: str) -> dict[str, Any]:
     return {"description": description, "content": {_JSON: {"schema": _ref(name)}}}
 
 
-def _text(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
+def _text(description: str, kind: str = "text/plain") -> dict[str, Any]:
+    return {"description": description, "content": {kind: {"schema": {"type": "string"}}}}
 
 
 def _ref(name: str) -> dict[str, str]:

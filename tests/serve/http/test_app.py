@@ -139,7 +139,7 @@ def test_openapi_has_the_bundles_features_and_tasks(client: Client) -> None:
         "declared",
         "string",
     ]
-    assert set(document["paths"]) == {"/rank", "/embed", "/health", "/ready", "/metrics"}
+    assert set(document["paths"]) == {"/rank", "/embed", "/health", "/ready", "/metrics", "/docs"}
     assert set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document))) <= set(
         document["components"]["schemas"]
     )

@@ -53,7 +53,7 @@ def test_keys_are_exchanged_without_a_restart(
 
 def _every_path_asks_for_one(client: Client) -> None:
     basic = {"authorization": f"Basic {b64encode(f'me:{NEW}'.encode()).decode()}"}
-    for path in ("/rank", "/embed", "/metrics", "/openapi.json"):
+    for path in ("/rank", "/embed", "/metrics", "/openapi.json", "/docs"):
         assert [asked(client, one, path) for one in (bearer(NEW), {"x-api-key": NEW}, basic)] == [200] * 3
         wrong = ("", "Bearer", f"bearer {NEW}x", "Basic ???", f"Digest {NEW}", NEW)
         assert {asked(client, {"authorization": one}, path) for one in wrong} == {401}
@@ -65,7 +65,7 @@ def _every_path_asks_for_one(client: Client) -> None:
     assert client.send("GET", "/ready")[::2] == (200, b"ready")
     assert b'"model_id":"model-0"' in client.send("GET", "/ready", headers=bearer(NEW))[2]
     document = client.send("GET", "/openapi.json", headers=bearer(NEW))[2]
-    assert document.count(b'"401"') == 3
+    assert document.count(b'"401"') == 4
     metrics = client.send("GET", "/metrics", headers=bearer(NEW))[2].decode()
     assert 'mtmd_request_seconds_count{path="/rank",status="401"}' in metrics
 
