@@ -22,6 +22,7 @@ from mtmd.serve.http.live import Live, Serving
 from mtmd.serve.http.metrics import Metrics
 from mtmd.serve.http.openapi import openapi
 from mtmd.serve.http.pool import Pool
+from mtmd.serve.laps import Lap, Laps
 
 _JSON = "application/json"
 _CLOSING = {
@@ -29,7 +30,7 @@ _CLOSING = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }  # what is left of the body stays unread
 
-Answer = Callable[[Serving, bytes], bytes]
+Answer = Callable[[Serving, bytes, Lap], bytes]
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -41,9 +42,15 @@ def create_app(line: Path, settings: Settings, keys: Keys | None = None) -> Star
     service = _Service(line, settings, keys)
     guarded = service.guarded
     routes = [
-        Route("/rank", service.timed("/rank", guarded(partial(service.ask, answer_rank))), methods=["POST"]),
         Route(
-            "/embed", service.timed("/embed", guarded(partial(service.ask, answer_embed))), methods=["POST"]
+            "/rank",
+            service.timed("/rank", guarded(partial(service.ask, "/rank", answer_rank))),
+            methods=["POST"],
+        ),
+        Route(
+            "/embed",
+            service.timed("/embed", guarded(partial(service.ask, "/embed", answer_embed))),
+            methods=["POST"],
         ),
         Route("/health", service.health),
         Route("/ready", service.ready),
@@ -103,10 +110,19 @@ class _Service:
 
         return counted
 
-    async def ask(self, answer: Answer, request: Request) -> Response:
+    async def ask(self, path: str, answer: Answer, request: Request) -> Response:
         """Read the body, and have a thread answer it with what is served when the thread begins."""
+        laps = Laps()
         body = await read_body(request, self._settings)
-        content = await self._pool.run(lambda: answer(self._serving(), body), self._settings.timeout_s)
+        laps("read")
+
+        def work() -> bytes:
+            laps("wait")
+            return answer(self._serving(), body, laps)
+
+        content = await self._pool.run(work, self._settings.timeout_s)
+        laps("hand_back")
+        self._metrics.took(path, laps.seconds)
         return Response(content, media_type=_JSON)
 
     async def health(self, _: Request) -> Response:
