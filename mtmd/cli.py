@@ -105,6 +105,9 @@ def publish(
         date | None, day_option("of the snapshot, be it older than what serves; default: the newest there is")
     ] = None,
     logs: Logs = None,
+    model: Annotated[
+        str | None, typer.Option(help="for a candidate that answers in the shadow; default: the champion")
+    ] = None,
 ) -> None:
     """Embed the ads of a newer snapshot for the champion.
 
@@ -114,7 +117,7 @@ def publish(
 
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
-    done = stage.publish(workspace, LogSource.of(chosen, logs, workspace.spool), day)
+    done = stage.publish(workspace, LogSource.of(chosen, logs, workspace.spool), day, model=model)
     console.print(f"{done.words}; {escape(done.path)}")
 
 

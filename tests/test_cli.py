@@ -143,7 +143,9 @@ def test_publish_says_what_is_served_now(
     first_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     places = ["--preset", TINY, "--artifacts", str(copied(first_run.artifacts, tmp_path / "artifacts"))]
-    assert main(["publish", "--day", "2026-01-22", "--logs", str(first_run.logs), *places]) == 0
+    model = str(first_run.summary.model_id)
+    named = ["--day", "2026-01-22", "--logs", str(first_run.logs), "--model", model]
+    assert main(["publish", *named, *places]) == 0
     said = capsys.readouterr().out
     assert f"ads of 2026-01-22 are published for {first_run.summary.model_id}: " in said
     assert "artifacts/tiny/ads/20260121-" in said
@@ -202,6 +204,7 @@ def test_serve_becomes_the_service_of_the_presets_line(
         "--queue": "8",
         "--timeout": str(defaults.timeout_s),
         "--precision": defaults.precision,
+        "--shadow-share": "0.0",
     }
 
 

@@ -15,13 +15,15 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from mtmd.serve.http.answers import ReadyAnswer, answer_embed, answer_rank
+from mtmd.serve.http.candidate import ShadowSettings
 from mtmd.serve.http.docs import render_docs
-from mtmd.serve.http.intake import Problem, Refused, Settings, read_body
+from mtmd.serve.http.intake import Problem, Refused, Settings, asks_candidate, read_body
 from mtmd.serve.http.keys import Keys, require_key
 from mtmd.serve.http.live import Live, Serving
 from mtmd.serve.http.metrics import Metrics
 from mtmd.serve.http.openapi import openapi
 from mtmd.serve.http.pool import Pool
+from mtmd.serve.http.shadow import Shadow
 from mtmd.serve.laps import Lap, Laps
 
 _JSON = "application/json"
@@ -34,12 +36,14 @@ Answer = Callable[[Serving, bytes, Lap], bytes]
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(line: Path, settings: Settings, keys: Keys | None = None) -> Starlette:
+def create_app(
+    line: Path, settings: Settings, keys: Keys | None = None, shadow: ShadowSettings | None = None
+) -> Starlette:
     """The service of a line of models, such as artifacts/demo; its champion is followed while it runs.
 
     With keys, all that a request without one learns is whether the process answers, and whether it is ready.
     """
-    service = _Service(line, settings, keys)
+    service = _Service(line, settings, keys, shadow)
     guarded = service.guarded
     routes = [
         Route(
@@ -67,19 +71,27 @@ def create_app(line: Path, settings: Settings, keys: Keys | None = None) -> Star
 
 
 class _Service:
-    def __init__(self, line: Path, settings: Settings, keys: Keys | None) -> None:
+    def __init__(
+        self, line: Path, settings: Settings, keys: Keys | None, shadow: ShadowSettings | None
+    ) -> None:
         self._settings, self._keys = settings, keys
         self._pool = Pool(settings.threads, settings.queue)
         self._metrics = Metrics(lambda: self._pool.taken)
         self._live = Live(line, settings, self._metrics.swapped)
+        count = self._metrics.shadowed
+        self._shadow = None if shadow is None else Shadow(line, settings, shadow, count)
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         self._live.refresh()
         self._live.start()
+        if self._shadow is not None:
+            self._shadow.start()
         try:
             yield
         finally:
+            if self._shadow is not None:
+                self._shadow.stop()
             self._live.stop()
             self._pool.close()
 
@@ -113,6 +125,7 @@ class _Service:
     async def ask(self, path: str, answer: Answer, request: Request) -> Response:
         """Read the body, and have a thread answer it with what is served when the thread begins."""
         laps = Laps()
+        candidate = path == "/rank" and asks_candidate(request)
         body = await read_body(request, self._settings)
         laps("read")
 
@@ -123,6 +136,10 @@ class _Service:
         content = await self._pool.run(work, self._settings.timeout_s)
         laps("hand_back")
         self._metrics.took(path, laps.seconds)
+        if path == "/rank" and self._shadow is not None:
+            self._shadow.offer(candidate, body, content)
+        elif candidate:
+            self._metrics.shadowed("off")
         return Response(content, media_type=_JSON)
 
     async def health(self, _: Request) -> Response:

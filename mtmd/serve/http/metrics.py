@@ -29,6 +29,12 @@ class Metrics:
             buckets=_STAGE_SECONDS,
             registry=registry,
         )
+        self._shadow = Counter(
+            "mtmd_shadow",
+            "Calls that a candidate answered too, or could not",
+            ["outcome"],
+            registry=registry,
+        )
         self._swaps = Counter("mtmd_swaps", "Times that a model or its ads took over", registry=registry)
         self._serving = Gauge(
             "mtmd_serving_info", "What is served", ["model_id", "bundle_id", "day"], registry=registry
@@ -44,6 +50,9 @@ class Metrics:
         """How long the stages of a call took, in seconds."""
         for stage, seconds in stages.items():
             self._stages.labels(path, stage).observe(seconds)
+
+    def shadowed(self, outcome: str) -> None:
+        self._shadow.labels(outcome).inc()
 
     def swapped(self, serving: Serving) -> None:
         self._swaps.inc()

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from mtmd.serve.http.answers import EmbedAnswer, RankAnswer, ReadyAnswer
-from mtmd.serve.http.intake import Problem
+from mtmd.serve.http.intake import MODELS, Problem
 from mtmd.serve.http.live import Serving
 
 _REFUSALS = {
@@ -17,6 +17,13 @@ _REFUSALS = {
     "503": "No model is loaded, or too many questions wait; Retry-After says when to come back",
 }
 _JSON = "application/json"
+_MODEL = {
+    "name": "model",
+    "in": "query",
+    "required": False,
+    "description": "candidate: it answers too, in the background, for comparison; this answer is the champion's",
+    "schema": {"enum": list(MODELS), "default": "champion"},
+}
 _KEYS = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -40,6 +47,7 @@ def openapi(serving: Serving, *, keys: bool = False) -> dict[str, Any]:
     paths: dict[str, Any] = {
         path: {"post": _post(summary, question, answer)} for path, (summary, question, answer) in asks.items()
     }
+    paths["/rank"]["post"]["parameters"] = [_MODEL]
     paths["/health"] = {"get": _get("Whether the process answers", {"200": _text("It does")})}
     ready = {"200": _json("Ready", "ReadyAnswer"), "503": _json("Nothing is loaded", "Problem")}
     paths["/ready"] = {"get": _get("Whether a model is loaded, and which", ready)}
