@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
+
 _PATIENCE_S = 300.0
 _KIND = {"content-type": "application/json"}
 
@@ -58,6 +60,12 @@ class ServiceProcess:
         assert self._process is not None
         tasks = Path(f"/proc/{self._process.pid}/task").glob("*/schedstat")
         return sum(int(one.read_text().split()[1]) for one in tasks) / 1e9
+
+    def processor_s(self) -> float:
+        """Seconds of processor time that it has used."""
+        assert self._process is not None
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
 
     def _is_ready(self) -> bool:
         try:

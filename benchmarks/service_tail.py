@@ -2,8 +2,8 @@
 
 A model of the preset's shapes with random weights is served, with published ads. Each client is a process of its own
 that names 100 ads, asks for all of them ranked, and asks again as soon as it is answered. The table has the percentiles
-that the clients saw, the stages that the service measured (from its /metrics), and how long the service's threads were
-ready to run and had no core, which the kernel counts: on quiet cores that is next to nothing.
+that the clients saw, the processor time of a call, the stages that the service measured (from its /metrics), and how
+long the service's threads were ready to run and had no core, which the kernel counts: next to nothing on quiet cores.
 """
 
 import argparse
@@ -47,10 +47,13 @@ class Load:
 
 @dataclass(frozen=True)
 class Round:
-    """What one round saw: seconds of each call, mean seconds of each stage, seconds without a core for each call."""
+    """What one round saw: seconds of each call; of a call, on average: each stage, processor time, time without a
+    core, which is summed over the service's threads.
+    """
 
     latencies_s: Sequence[float]
     stages_s: Mapping[str, float]
+    processor_s: float
     without_core_s: float
 
 
@@ -84,13 +87,15 @@ def rounds_of(line: Path, preset: Preset, log: Path, load: Load) -> list[Round]:
         list(pool.map(ask, [_WARM_UP_S] * load.clients))
         rounds = []
         for _ in range(load.repeats):
-            before, delay = _stages(service.port), service.without_core_s()
+            before, delay, used = _stages(service.port), service.without_core_s(), service.processor_s()
             latencies = [s for own in pool.map(ask, [load.duration_s] * load.clients) for s in own]
             stages = {
                 name: (total - before[name][0]) / (count - before[name][1])
                 for name, (total, count) in _stages(service.port).items()
             }
-            rounds.append(Round(latencies, stages, (service.without_core_s() - delay) / len(latencies)))
+            calls = len(latencies)
+            delay, used = service.without_core_s() - delay, service.processor_s() - used
+            rounds.append(Round(latencies, stages, used / calls, delay / calls))
     return rounds
 
 
@@ -105,6 +110,7 @@ def table(rounds: Sequence[Round], load: Load) -> Table:
     rows += [(name, *(f"{value:.2f} ms" for value in values)) for name, values in ms.items()]
     ratios = (f"{high / low:.1f}" for low, high in zip(ms["p50"], ms["p99"], strict=True))
     rows.append((f"p99 / p50 (target: ≤ {TARGET:g})", *ratios))
+    rows.append(("processor time, mean of a call", *(f"{1e3 * one.processor_s:.2f} ms" for one in rounds)))
     rows.append(("without a core, mean of a call", *(f"{1e3 * one.without_core_s:.2f} ms" for one in rounds)))
     rows += [
         (f"stage {name}, mean", *(f"{1e3 * one.stages_s[name]:.3f} ms" for one in rounds))

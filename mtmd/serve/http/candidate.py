@@ -60,7 +60,7 @@ def newest_candidate(registry: Registry, catalogue: Catalogue) -> str:
 
 
 def run(connection: Connection, line: Path, settings: Settings, shadow: ShadowSettings) -> None:
-    """Compare what comes through the connection, until it closes: (why, body, live answer) → an outcome."""
+    """Send `started`, then compare what comes, until the connection closes: (why, body, live answer) → an outcome."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the service's
     os.nice(_KINDER)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s shadow: %(message)s")
@@ -74,6 +74,7 @@ def run(connection: Connection, line: Path, settings: Settings, shadow: ShadowSe
     live.start()
     log = RotatedLines(shadow.file, shadow.file_bytes, shadow.older_files)
     with suppress(EOFError, OSError):  # the service has gone
+        connection.send("started")
         while True:
             why, body, answered = connection.recv()
             connection.send(outcome(live.serving, why, body, answered, log, ids=shadow.ids))

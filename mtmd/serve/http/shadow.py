@@ -22,6 +22,7 @@ from mtmd.serve.http.intake import Settings
 
 # `lost`: the process died or hung over it. `off`: a client asked for a candidate, and there is no shadow.
 Outcome = Literal["compared", "failed", "no_candidate", "dropped", "lost", "off"]
+_START_PATIENCE_S = 300.0  # for a process that loads its model, on a crowded machine
 _LONGEST_PAUSE_S = 60.0  # before a process that dies again and again is replaced
 _log = logging.getLogger(__name__)
 
@@ -68,7 +69,8 @@ class Shadow:
             try:
                 connection = self._connection or self._begin_process()
                 if (call := self._next()) is not None:
-                    self._count(self._outcome(connection, call))
+                    connection.send(call)
+                    self._count(self._receive(connection, self._shadow.patience_s))
                     failures = 0
             except (EOFError, OSError) as error:
                 if self._stop.is_set():
@@ -86,23 +88,22 @@ class Shadow:
         except Empty:
             return None
 
-    def _outcome(self, connection: Connection, call: tuple[Why, bytes, bytes]) -> str:
-        """Raises EOFError or OSError for a process that died, TimeoutError, an OSError, for one that hangs."""
-        connection.send(call)
-        if not connection.poll(self._shadow.patience_s):
-            raise TimeoutError(f"no outcome within {self._shadow.patience_s:g} s")
-        outcome: str = connection.recv()
-        return outcome
-
     def _begin_process(self) -> Connection:
         spawn = multiprocessing.get_context("spawn")
-        self._connection, theirs = spawn.Pipe()
-        self._process = spawn.Process(
-            target=run, args=(theirs, *self._arguments), name="candidate", daemon=True
-        )
-        self._process.start()
+        connection, theirs = spawn.Pipe()
+        process = spawn.Process(target=run, args=(theirs, *self._arguments), name="candidate", daemon=True)
+        process.start()
         theirs.close()
-        return self._connection
+        self._process, self._connection = process, connection  # from here on `stop` ends it
+        self._receive(connection, _START_PATIENCE_S)
+        return connection
+
+    def _receive(self, connection: Connection, patience_s: float) -> str:
+        """Raises EOFError or OSError for a process that died, TimeoutError, an OSError, for one that hangs."""
+        if not connection.poll(patience_s):
+            raise TimeoutError(f"it said nothing for {patience_s:g} s")
+        said: str = connection.recv()
+        return said
 
     def _end_process(self) -> None:
         if self._process is not None:
