@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
+
 _PATIENCE_S = 300.0
 _KIND = {"content-type": "application/json"}
 
@@ -53,6 +55,18 @@ class ServiceProcess:
         self._process.kill()
         self._process.wait()
 
+    def without_core_s(self) -> float:
+        """Seconds that its threads were ready to run and waited for a core, as Linux counts them."""
+        assert self._process is not None
+        tasks = Path(f"/proc/{self._process.pid}/task").glob("*/schedstat")
+        return sum(int(one.read_text().split()[1]) for one in tasks) / 1e9
+
+    def processor_s(self) -> float:
+        """Seconds of processor time that it has used."""
+        assert self._process is not None
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
+
     def _is_ready(self) -> bool:
         try:
             with closing(Connection(self.port)) as connection:
@@ -74,6 +88,10 @@ class Connection:
     def get(self, path: str) -> tuple[int, Any]:
         self._http.request("GET", path)
         return self._answer()
+
+    def text(self, path: str) -> str:
+        self._http.request("GET", path)
+        return self._http.getresponse().read().decode()
 
     def close(self) -> None:
         self._http.close()

@@ -106,6 +106,9 @@ def publish(
         date | None, day_option("of the snapshot, be it older than what serves; default: the newest there is")
     ] = None,
     logs: Logs = None,
+    model: Annotated[
+        str | None, typer.Option(help="for a candidate that answers in the shadow; default: the champion")
+    ] = None,
 ) -> None:
     """Embed the ads of a newer snapshot for the champion.
 
@@ -115,7 +118,7 @@ def publish(
 
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
-    done = stage.publish(workspace, LogSource.of(chosen, logs, workspace.spool), day)
+    done = stage.publish(workspace, LogSource.of(chosen, logs, workspace.spool), day, model=model)
     console.print(f"{done.words}; {escape(done.path)}")
 
 
@@ -147,8 +150,14 @@ def serve() -> typer.Typer:
 def _become_service(*, preset: str, artifacts: str, **options: object) -> None:
     """Become a process that has imported neither torch nor prefect, whose signals are its own."""
     line = str(_workspace(preset, artifacts).root)
-    given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    given = [word for name, value in options.items() for word in _option(name, value)]
     os.execv(sys.executable, [sys.executable, "-m", "mtmd.serve.http", line, *given])
+
+
+def _option(name: str, value: object) -> list[str]:
+    """As it is typed: a switch has no value, and what was not given is left out."""
+    typed = f"--{name.replace('_', '-')}"
+    return [typed] * value if isinstance(value, bool) else [] if value is None else [typed, str(value)]
 
 
 @commands.command()

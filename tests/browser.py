@@ -35,6 +35,27 @@ _CUT_OFF = """() => [...document.querySelectorAll('.artifact-data-markdown table
   return right > document.documentElement.clientWidth;
 }).map(table => table.innerText.slice(0, 80))"""
 
+# Contrast of each text with what is behind it, as WCAG counts it.
+FAINT = """(() => {
+  const part = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  const light = (colour) => {
+    const [r, g, b] = colour.match(/[0-9.]+/g).map(Number);
+    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  };
+  const behind = (one) => {
+    for (let at = one; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (colour !== "rgba(0, 0, 0, 0)") return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const own = (one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+  return [...document.querySelectorAll("body *:not(script)")].filter(own).map((one) => {
+    const [dark, bright] = [light(getComputedStyle(one).color), light(behind(one))].sort((a, b) => a - b);
+    return [(bright + 0.05) / (dark + 0.05), one.className || one.tagName, one.textContent.slice(0, 40)];
+  }).filter(([contrast]) => contrast < 4.5);
+})()"""
+
 
 def installed() -> str | None:
     """The browser's program."""

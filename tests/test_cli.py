@@ -143,7 +143,9 @@ def test_publish_says_what_is_served_now(
     first_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     places = ["--preset", TINY, "--artifacts", str(copied(first_run.artifacts, tmp_path / "artifacts"))]
-    assert main(["publish", "--day", "2026-01-22", "--logs", str(first_run.logs), *places]) == 0
+    model = str(first_run.summary.model_id)
+    named = ["--day", "2026-01-22", "--logs", str(first_run.logs), "--model", model]
+    assert main(["publish", *named, *places]) == 0
     said = capsys.readouterr().out
     assert f"ads of 2026-01-22 are published for {first_run.summary.model_id}: " in said
     assert "artifacts/tiny/ads/20260121-" in said
@@ -174,8 +176,25 @@ def test_serve_becomes_the_service_of_the_presets_line(
 ) -> None:
     became: list[str] = []
     monkeypatch.setattr("os.execv", lambda _, command: became.extend(command))
-    assert main(["serve", "--preset", TINY, "--artifacts", str(tmp_path), "--port", "0", "--queue", "8"]) == 0
+    assert (
+        main(
+            [
+                "serve",
+                "--preset",
+                TINY,
+                "--artifacts",
+                str(tmp_path),
+                "--port",
+                "0",
+                "--queue",
+                "8",
+                "--open-to-the-network",
+            ]
+        )
+        == 0
+    )
     assert became[1:4] == ["-m", "mtmd.serve.http", str(tmp_path / "tiny")]
+    assert became.pop() == "--open-to-the-network"
     given = dict(zip(became[4::2], became[5::2], strict=True))
     defaults = Settings()
     assert given == {
@@ -185,6 +204,7 @@ def test_serve_becomes_the_service_of_the_presets_line(
         "--queue": "8",
         "--timeout": str(defaults.timeout_s),
         "--precision": defaults.precision,
+        "--shadow-share": "0.0",
     }
 
 
@@ -195,9 +215,9 @@ def test_the_options_of_serve_are_those_of_the_service(
     of_preset = capsys.readouterr().out
     assert service.main(["--help"]) == 0
     of_line = capsys.readouterr().out
-    options = set(re.findall(r"--[a-z]+", of_line))
-    assert {"--host", "--port", "--threads", "--queue", "--timeout", "--precision"} <= options
-    assert set(re.findall(r"--[a-z]+", of_preset)) == options | {"--preset", "--artifacts"}
+    options = set(re.findall(r"--[a-z-]+", of_line))
+    assert {"--host", "--port", "--threads", "--queue", "--timeout", "--precision", "--keys"} <= options
+    assert set(re.findall(r"--[a-z-]+", of_preset)) == options | {"--preset", "--artifacts"}
     monkeypatch.setattr("os.execv", lambda *_: pytest.fail("a wrong option starts nothing"))
     assert main(["serve", "--p", "9000"]) == 2
     assert "No such option: --p" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Commands that read what is stored: text by default, JSON on request."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from mtmd.command_line import Artifacts, AsJson, PresetName, app, console
 from mtmd.config import load_preset
 from mtmd.inspect import comparison, models, text
 from mtmd.inspect import differences as differing
+from mtmd.inspect import shadow as shadowed
 from mtmd.inspect.runs import runs_table
 from mtmd.registry.registry import Registry
 from mtmd.report import past
@@ -94,6 +96,34 @@ def diff(
         _print_json(found)
     else:
         text.show_differences(found, console)
+
+
+@commands.command()
+def shadow(
+    preset: PresetName,
+    artifacts: Artifacts = "artifacts",
+    folder: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="of the log; default: shadow/ of the line")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sum up the log of a candidate in the shadow.
+
+    It says how the candidate's answers differ from the champion's. The service writes
+    it while `mtmd serve --shadow` runs.
+    """
+    found = shadowed.summed_up(folder or _workspace(preset, artifacts).root / "shadow")
+    if as_json:
+        _print_json(found)
+        return
+    for pair in found.pairs:
+        for words in shadowed.words(pair):
+            console.print(words, markup=False)
+        text.show_table(shadowed.shadow_table(pair), console)
+    if found.failed:
+        console.print(f"{found.failed} calls failed; the last one: {found.last_error}", markup=False)
+    if found.unreadable:
+        console.print(f"{found.unreadable} lines cannot be read and were left out")
 
 
 def _workspace(preset: str, artifacts: str) -> Workspace:

@@ -65,17 +65,23 @@ class Published(Frozen):
 
 
 def publish(
-    workspace: Workspace, source: LogSource, day: date | None = None, *, held_out: ShardRef | None = None
+    workspace: Workspace,
+    source: LogSource,
+    day: date | None = None,
+    *,
+    held_out: ShardRef | None = None,
+    model: str | None = None,
 ) -> Published:
-    """Publish a day's ads, by default the newest day's, for the champion; then they serve it, all or none of them.
+    """Publish a day's ads, by default the newest day's, for a model, by default the champion; then they serve it, all
+    or none of them.
 
     Ads that the publication before has with the same features are copied, the others embedded. What is there already
     is not made again. An older day's ads displace a newer one's only where a person names the day. With `held_out`, the
     shard that the model was evaluated on, the snapshot must still be the one that it was extracted from.
 
-    Raises RegistryError without a champion, LogsError for a snapshot that is missing, not as the contract says, changed
-    while it was read, or, if nobody named its day, has less than half of the ads that served before: it may be half
-    delivered. BundleError when the champion's files are altered or an ad can't be embedded.
+    Raises RegistryError without a champion or for an unknown model, LogsError for a snapshot that is missing, not as
+    the contract says, changed while it was read, or, if nobody named its day, has less than half of the ads that served
+    before: it may be half delivered. BundleError when the model's files are altered or an ad can't be embedded.
     """
     catalogue, registry = Catalogue(workspace.root), Registry(workspace.root)
     with catalogue.publishing():
@@ -85,12 +91,13 @@ def publish(
                 f"{workspace.root} has no champion whose ads could be published; run a day first"
             )
         wanted = day or source.newest_day("ads")
-        scorer = Scorer.load(registry.verify(champion.model_id))
+        model_id = model or champion.model_id
+        scorer = Scorer.load(registry.verify(model_id))
         digests = workspace.shards / "digests"
         sources = ads_digests(source, wanted, digests)
         if held_out is not None:
             _require_same(held_out, sources)
-        served, previous = _serving(catalogue, champion.model_id, scorer)
+        served, previous = _serving(catalogue, model_id, scorer)
         name = f"{wanted}-{digest([scorer.info.bundle_id, sources])[:16]}"
         counts = Counts()
         named = day is not None and held_out is None
@@ -98,16 +105,16 @@ def publish(
             current = served
         else:
             snapshot = _snapshot(scorer, source, wanted, sources, digests)
-            ads = _write(scorer, snapshot, catalogue.path(champion.model_id, name), previous, counts)
+            ads = _write(scorer, snapshot, catalogue.path(model_id, name), previous, counts)
             if day is None:
                 _require_enough(catalogue, champion, wanted, ads)
             current = Current(name=name, day=wanted, ads=ads)
-            catalogue.serve(champion.model_id, current)
+            catalogue.serve(model_id, current)
     return Published(
-        model_id=champion.model_id,
+        model_id=model_id,
         bundle_id=scorer.info.bundle_id,
         day=current.day,
-        path=str(catalogue.path(champion.model_id, current.name)),
+        path=str(catalogue.path(model_id, current.name)),
         ads=current.ads,
         embedded=counts.embedded,
         copied=counts.copied,

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from socket import gethostname
 from typing import Annotated
 
 # Requests run side by side, each on one thread; numpy reads this once, at its import.
@@ -15,7 +16,9 @@ import uvicorn
 
 from mtmd import command_line
 from mtmd.serve.http.app import create_app
+from mtmd.serve.http.candidate import ShadowSettings
 from mtmd.serve.http.intake import Settings
+from mtmd.serve.http.keys import VARIABLE, Keys, require_safe
 from mtmd.serve.http.protocol import patient_for
 from mtmd.serve.published import Precision
 
@@ -39,12 +42,35 @@ def serve(
     queue: Annotated[int, typer.Option(help="questions that wait beside them")] = _DEFAULTS.queue,
     timeout: Annotated[float, typer.Option(help="seconds for a question")] = _DEFAULTS.timeout_s,
     precision: Annotated[Precision, typer.Option(help="of the ads in memory")] = _DEFAULTS.precision,
+    keys: Annotated[
+        Path | None, typer.Option(metavar="FILE", help=f"API keys, one a line; default: {VARIABLE}, or none")
+    ] = None,
+    shadow: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="let this candidate, or `newest`, answer too, for comparison"),
+    ] = None,
+    shadow_share: Annotated[
+        float, typer.Option(min=0, max=1, help="of the calls that do not ask for the candidate")
+    ] = 0.0,
+    shadow_log: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="default: shadow/ of the line")
+    ] = None,
+    shadow_ids: Annotated[bool, typer.Option("--shadow-ids", help="keep ids of ads in that log")] = False,
+    open_to_the_network: Annotated[
+        bool, typer.Option("--open-to-the-network", help="answer anybody who reaches --host, without keys")
+    ] = False,
 ) -> None:
     """Serve the champion of a line of models over HTTP, until a signal."""
+    valid = Keys.of(keys, os.environ)
+    require_safe(host, valid, open_to_the_network)
     settings = Settings(threads=threads, queue=queue, timeout_s=timeout, precision=precision)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    shadowed = None
+    if shadow is not None:
+        file = (shadow_log or line / "shadow") / f"{gethostname()}-{port}.jsonl"
+        shadowed = ShadowSettings(file=file, model=shadow, share=shadow_share, ids=shadow_ids)
     config = uvicorn.Config(
-        create_app(line, settings),
+        create_app(line, settings, valid, shadowed),
         host=host,
         port=port,
         http=patient_for(settings.head_timeout_s),

@@ -15,6 +15,7 @@ from mtmd.logs.ids import Id, id_list
 from mtmd.serve.http.intake import Refused
 from mtmd.serve.http.live import Serving
 from mtmd.serve.http.questions import IdsAs, RankQuestion
+from mtmd.serve.laps import Lap, no_laps
 from mtmd.serve.ranker import Ranked, Row
 from mtmd.serve.search import by_task, by_utility
 
@@ -69,14 +70,15 @@ class ReadyAnswer(Frozen):
     problem: str | None = Field(description="why a newer champion, or newer ads, are not served")
 
 
-def answer_rank(serving: Serving, body: bytes) -> bytes:
+def answer_rank(serving: Serving, body: bytes, lap: Lap = no_laps) -> bytes:
     """Raises Refused for a body that this bundle does not understand."""
     question = serving.questions.parse_rank(body)
+    lap("parse")
     domains = serving.ranker.scorer.info.declarations.domains
     by = question.rank_by
     ranking = by_task(domains, by) if isinstance(by, str) else by_utility(domains, by)
     try:
-        ranked = serving.ranker.rank(question.requests, ranking, question.top_k, question.ad_ids)
+        ranked = serving.ranker.rank(question.requests, ranking, question.top_k, question.ad_ids, lap)
     except LogsError as error:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     answer = RankAnswer(
@@ -92,14 +94,15 @@ def answer_rank(serving: Serving, body: bytes) -> bytes:
         ),
         unpublished=tuple(_written(ranked.unpublished, question.ids)),
     )
-    return answer.model_dump_json().encode()
+    return _serialised(answer, lap)
 
 
-def answer_embed(serving: Serving, body: bytes) -> bytes:
+def answer_embed(serving: Serving, body: bytes, lap: Lap = no_laps) -> bytes:
     """Raises as `answer_rank` does."""
     question = serving.questions.parse_embed(body)
+    lap("parse")
     try:
-        embedded = serving.ranker.embed(question.requests)
+        embedded = serving.ranker.embed(question.requests, lap)
     except LogsError as error:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     vectors = {task: matrix.tolist() for task, matrix in embedded.tasks.items()}
@@ -114,7 +117,13 @@ def answer_embed(serving: Serving, body: bytes) -> bytes:
             for place, row in enumerate(question.requests)
         ),
     )
-    return answer.model_dump_json().encode()
+    return _serialised(answer, lap)
+
+
+def _serialised(answer: RankAnswer | EmbedAnswer, lap: Lap) -> bytes:
+    content = answer.model_dump_json().encode()
+    lap("serialise")
+    return content
 
 
 def _request_id(row: Row, ids: IdsAs) -> Id | None:

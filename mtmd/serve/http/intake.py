@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from mtmd.config import Frozen
 from mtmd.serve.published import Precision
 
+MODELS = ("champion", "candidate")  # of `?model=`
 _DISCARDED = 8  # times the largest body: so much of a larger one is read, so that its sender hears the answer
 
 
@@ -56,8 +57,21 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
 
     @property
     def headers(self) -> dict[str, str]:
-        """A client that is told to come back is told when."""
+        """A client that is told to come back is told when; one without a key is told how to show one."""
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            return {"www-authenticate": 'Bearer realm="mtmd", Basic realm="mtmd"'}
         return {"retry-after": "1"} if self.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+
+
+def asks_candidate(request: Request) -> bool:
+    """Whether the call asks that the candidate answers it too; raises Refused with 422 for another model."""
+    model = request.query_params.get("model", "champion")
+    if model not in MODELS:
+        raise Refused(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"model is {model[:100]!r}; it must be champion, or candidate for a comparison in the background",
+        )
+    return model == "candidate"
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:

@@ -40,9 +40,15 @@ class Live:
     """What answers below one line's directory."""
 
     def __init__(
-        self, line: Path, settings: Settings, on_swap: Callable[[Serving], None] = lambda _: None
+        self,
+        line: Path,
+        settings: Settings,
+        on_swap: Callable[[Serving], None] = lambda _: None,
+        choose: Callable[[], str] | None = None,
     ) -> None:
+        """`choose` gives the id of the model that should answer, or raises an error; by default the champion's."""
         self._registry, self._catalogue = Registry(line), Catalogue(line)
+        self._choose = choose or self._champion
         self._settings, self._on_swap = settings, on_swap
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="champion", daemon=True)
@@ -79,9 +85,12 @@ class Live:
         _log.info("serving %s with the ads of %s", serving.ranker.model_id, serving.day)
         return True
 
+    def _champion(self) -> str:
+        return self._registry.require_champion().model_id
+
     def _wanted(self) -> tuple[str, Current] | None:
         """The champion and its publication, unless these are what is served."""
-        model_id = self._registry.require_champion().model_id
+        model_id = self._choose()
         current = self._catalogue.require_current(model_id)
         served = self.serving
         if served is None or (served.ranker.model_id, served.publication) != (model_id, current.name):

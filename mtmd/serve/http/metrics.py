@@ -1,12 +1,13 @@
 """Figures for Prometheus; each service has a registry of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from mtmd.serve.http.live import Serving
 
 _SECONDS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+_STAGE_SECONDS = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 
 
 class Metrics:
@@ -21,6 +22,19 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._stages = Histogram(
+            "mtmd_stage_seconds",
+            "Of the calls that were answered, each stage",
+            ["path", "stage"],
+            buckets=_STAGE_SECONDS,
+            registry=registry,
+        )
+        self._shadow = Counter(
+            "mtmd_shadow",
+            "Calls that a candidate answered too, or could not",
+            ["outcome"],
+            registry=registry,
+        )
         self._swaps = Counter("mtmd_swaps", "Times that a model or its ads took over", registry=registry)
         self._serving = Gauge(
             "mtmd_serving_info", "What is served", ["model_id", "bundle_id", "day"], registry=registry
@@ -31,6 +45,14 @@ class Metrics:
 
     def answered(self, path: str, status: int, seconds: float) -> None:
         self._latency.labels(path, status).observe(seconds)
+
+    def took(self, path: str, stages: Mapping[str, float]) -> None:
+        """How long the stages of a call took, in seconds."""
+        for stage, seconds in stages.items():
+            self._stages.labels(path, stage).observe(seconds)
+
+    def shadowed(self, outcome: str) -> None:
+        self._shadow.labels(outcome).inc()
 
     def swapped(self, serving: Serving) -> None:
         self._swaps.inc()

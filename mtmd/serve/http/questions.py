@@ -49,7 +49,7 @@ def _decimal(value: Any) -> Any:
 
 Int32 = Annotated[int, Field(strict=True, ge=-(2**31), le=2**31 - 1), BeforeValidator(_whole)]
 Int64 = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1), BeforeValidator(_whole)]
-_Int64Text = Annotated[str, Field(pattern=f"^({_DECIMAL.pattern})$")]
+_Int64Text = Annotated[str, Field(pattern=f"^({_DECIMAL.pattern})$", description="the number in decimal")]
 BigId = Annotated[
     int,
     Field(strict=True, ge=-(2**63), le=2**63 - 1),

@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 from mtmd.report.index.render import render_line
 from mtmd.report.index.stage import write_index
 from mtmd.store.files import read_json, write_json
-from tests.browser import installed, opened
+from tests.browser import FAINT, installed, opened
 from tests.report.index.conftest import Records, day, many_runs
 
 BROWSER = installed()
@@ -23,26 +23,6 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this mac
 _CUT = """[...document.querySelectorAll('.scroll, td, th, .tiles li, .legend li')]
   .filter(one => one.scrollWidth > one.clientWidth + 1)
   .map(one => `${one.scrollWidth} in ${one.clientWidth}: ${one.textContent.slice(0, 80)}`)"""
-# Contrast of each text with what is behind it, as WCAG counts it.
-_FAINT = """(() => {
-  const part = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-  const light = (colour) => {
-    const [r, g, b] = colour.match(/[0-9.]+/g).map(Number);
-    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
-  };
-  const behind = (one) => {
-    for (let at = one; at; at = at.parentElement) {
-      const colour = getComputedStyle(at).backgroundColor;
-      if (colour !== "rgba(0, 0, 0, 0)") return colour;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  const own = (one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-  return [...document.querySelectorAll("body *:not(script)")].filter(own).map((one) => {
-    const [dark, bright] = [light(getComputedStyle(one).color), light(behind(one))].sort((a, b) => a - b);
-    return [(bright + 0.05) / (dark + 0.05), one.className || one.tagName, one.textContent.slice(0, 40)];
-  }).filter(([contrast]) => contrast < 4.5);
-})()"""
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -170,7 +150,7 @@ def _fits(page: Page, url: str) -> None:
                 box.check()
         assert page.evaluate("document.documentElement.scrollWidth") == width, name
         assert page.evaluate(_CUT) == [], (name, width)
-        assert name == "many/" or page.evaluate(_FAINT) == [], (name, scheme)
+        assert name == "many/" or page.evaluate(FAINT) == [], (name, scheme)
 
 
 def _is_readable_without_scripts(page: Page, url: str) -> None:

@@ -23,7 +23,9 @@ from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.serve.http.app import create_app
+from mtmd.serve.http.candidate import ShadowSettings
 from mtmd.serve.http.intake import Settings
+from mtmd.serve.http.keys import Keys
 from mtmd.serve.http.protocol import patient_for
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import write_json
@@ -51,6 +53,16 @@ class Line:
 
     def promote(self, number: int, *, publish: bool = True, **bundle: Any) -> str:
         """A model's id, which is live now."""
+        model = self.candidate(number, publish=False, **bundle)
+        champion = self.registry.champion()
+        day = DAY + timedelta(days=number)
+        self.registry.promote(model, day, "good", champion.sequence if champion else 0)
+        if publish:
+            self.publish(model, day)
+        return model
+
+    def candidate(self, number: int, *, publish: bool = True, **bundle: Any) -> str:
+        """A model's id, which is not live."""
         model, bundle_id, day = f"model-{number}", f"{number}" * 64, DAY + timedelta(days=number)
         made = self.make(bundle_id, **bundle)
 
@@ -62,8 +74,6 @@ class Line:
             model_id=model, as_of=day, bundle_id=bundle_id, window={}, git_commit=None, seeds={}, packages={}
         )
         self.registry.add(build, manifest)
-        champion = self.registry.champion()
-        self.registry.promote(model, day, "good", champion.sequence if champion else 0)
         if publish:
             self.publish(model, day)
         return model
@@ -121,13 +131,15 @@ class Client:
 
 
 @contextmanager
-def serving(root: Path, settings: Settings) -> Iterator[Client]:
+def serving(
+    root: Path, settings: Settings, keys: Keys | None = None, shadow: ShadowSettings | None = None
+) -> Iterator[Client]:
     """The service on a free port until the end of the block."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
-            create_app(root, settings), http=patient_for(settings.head_timeout_s), ws="none", log_config=None,
-            timeout_graceful_shutdown=2,
+            create_app(root, settings, keys, shadow), http=patient_for(settings.head_timeout_s), ws="none",
+            log_config=None, timeout_graceful_shutdown=2,
         )  # fmt: skip
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -12,6 +12,7 @@ import pytest
 
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Serving
+from mtmd.serve.laps import Lap
 from tests.serve.http.conftest import ADS, SETTINGS, Client, Line, serving, until
 
 REQUESTS = [
@@ -92,6 +93,28 @@ def test_it_says_that_it_lives_what_it_serves_and_how_it_does(client: Client) ->
     assert "mtmd_swaps_total 1.0" in text
 
 
+def test_the_stages_of_a_call_are_as_long_as_the_call(line: Line) -> None:
+    line.promote(0)
+    with serving(line.root, SETTINGS) as client:
+        client.post("/rank", QUESTION)
+        client.post("/rank", QUESTION | {"ad_ids": [9, 7]})
+        client.post("/rank", {})  # refused: no stages
+        client.post("/embed", QUESTION)
+        text = client.send("GET", "/metrics")[2].decode()
+    own = {
+        path: dict(re.findall(rf'mtmd_stage_seconds_count{{path="{path}",stage="(\w+)"}} (\S+)', text))
+        for path in ("/rank", "/embed")
+    }
+    always = ("read", "wait", "parse", "encode", "query_tower", "serialise", "hand_back")
+    assert own["/embed"] == dict.fromkeys(always, "1.0")
+    assert own["/rank"] == dict.fromkeys((*always, "search", "score"), "2.0") | {"look_up": "1.0"}
+    stages = re.findall(r'mtmd_stage_seconds_sum{path="/rank",stage="\w+"} (\S+)', text)
+    call = re.search(r'mtmd_request_seconds_sum{path="/rank",status="200"} (\S+)', text)
+    assert call is not None
+    assert 0.5 * float(call[1]) < sum(map(float, stages)) <= float(call[1])
+    assert 'mtmd_stage_seconds_bucket{le="5e-05",path="/rank",stage="search"}' in text
+
+
 def test_whole_numbers_are_integers_however_they_are_written(client: Client) -> None:
     body = (
         json.dumps(QUESTION | {"top_k": 2, "ad_ids": [7, 9]})
@@ -139,7 +162,7 @@ def test_openapi_has_the_bundles_features_and_tasks(client: Client) -> None:
         "declared",
         "string",
     ]
-    assert set(document["paths"]) == {"/rank", "/embed", "/health", "/ready", "/metrics"}
+    assert set(document["paths"]) == {"/rank", "/embed", "/health", "/ready", "/metrics", "/docs"}
     assert set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document))) <= set(
         document["components"]["schemas"]
     )
@@ -285,7 +308,7 @@ def test_too_many_questions_and_slow_ones_are_shed_and_told_when_to_come_back(
     line.promote(0)
     go_on, began = threading.Event(), threading.Event()
 
-    def slow(_: Serving, body: bytes) -> bytes:
+    def slow(_: Serving, body: bytes, __: Lap) -> bytes:
         began.set()
         go_on.wait(20)
         return body

@@ -1,0 +1,156 @@
+"""The candidate that answers in the shadow: it runs in a process of its own, whose failures are nobody else's."""
+
+import json
+import logging
+import os
+import signal
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from mtmd.config import Frozen
+from mtmd.errors import MtmdError, RegistryError
+from mtmd.registry.registry import Registry
+from mtmd.serve.catalogue import Catalogue
+from mtmd.serve.http.answers import answer_rank
+from mtmd.serve.http.comparison import Compared, Failed, ModelOf, Why, of_tasks, rank_by
+from mtmd.serve.http.intake import Refused, Settings
+from mtmd.serve.http.live import Live, Serving
+from mtmd.store.rotated import RotatedLines
+
+NEWEST = "newest"
+_KINDER = 10  # on the scale of `nice`: the live answer's threads come first
+_log = logging.getLogger(__name__)
+
+
+class ShadowSettings(Frozen):
+    """Which calls a candidate answers too, and what is kept of it."""
+
+    file: Path = Field(description="the log, a JSON object a line")
+    model: str = Field(NEWEST, description="a model id, or `newest`: see `newest_candidate`")
+    share: float = Field(0.0, ge=0, le=1, description="of the calls of /rank that do not ask for it")
+    ids: bool = Field(False, description="whether the log has ids of ads")
+    queue: int = Field(32, ge=1, description="calls that wait; beyond, they are dropped")
+    file_bytes: int = Field(16 << 20, ge=1, description="of one file of the log")
+    older_files: int = Field(3, ge=0, description="full files that are kept beside it")
+    patience_s: float = Field(30.0, gt=0, description="for one call, before the process is replaced")
+
+
+def newest_candidate(registry: Registry, catalogue: Catalogue) -> str:
+    """The newest model with published ads that is not older than the champion, was not rolled back and is not live.
+
+    Raises RegistryError where there is none.
+    """
+    champion = registry.require_champion()
+    out = {champion.model_id, *champion.rolled_back}
+    published = [path.parent.name for path in catalogue.root.glob("*/current.json")]
+    found = [(registry.manifest(model).as_of, model) for model in published if model not in out]
+    newer = [one for one in found if one[0] >= champion.as_of]
+    if not newer:
+        raise RegistryError(
+            f"{registry.root} has no candidate with published ads that is as new as champion {champion.model_id}; "
+            "publish the ads of one with `mtmd publish --model MODEL`"
+        )
+    return max(newer)[1]
+
+
+def run(connection: Connection, line: Path, settings: Settings, shadow: ShadowSettings) -> None:
+    """Send `started`, then compare what comes, until the connection closes: (why, body, live answer) → an outcome."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the service's
+    os.nice(_KINDER)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s shadow: %(message)s")
+    registry, catalogue = Registry(line), Catalogue(line)
+
+    def choose() -> str:
+        return newest_candidate(registry, catalogue) if shadow.model == NEWEST else shadow.model
+
+    live = Live(line, settings, choose=choose)
+    live.refresh()
+    live.start()
+    log = RotatedLines(shadow.file, shadow.file_bytes, shadow.older_files)
+    with suppress(EOFError, OSError):  # the service has gone
+        connection.send("started")
+        while True:
+            why, body, answered = connection.recv()
+            connection.send(outcome(live.serving, why, body, answered, log, ids=shadow.ids))
+
+
+def outcome(
+    candidate: Serving | None, why: Why, body: bytes, answered: bytes, log: RotatedLines, *, ids: bool = False
+) -> str:
+    """Compare one call and log it; returns `compared`, `failed` or `no_candidate`, and never raises."""
+    live: dict[str, Any] = json.loads(answered)
+    if candidate is None or candidate.ranker.model_id == live["model_id"]:
+        return "no_candidate"
+    try:
+        lines = [one.model_dump_json() for one in compared(candidate, why, json.loads(body), live, ids=ids)]
+        result = "compared"
+    except Exception as error:  # noqa: BLE001 - whatever a candidate does: the next call is compared again
+        words = error.problem.model_dump_json() if isinstance(error, Refused) else f"{error}"
+        if not isinstance(error, Refused | MtmdError):
+            _log.exception("the candidate failed")
+        failed = Failed(at=_now(), why=why, candidate=candidate.ranker.model_id, error=words[:1000])
+        lines, result = [failed.model_dump_json()], "failed"
+    try:
+        log.append(lines)
+    except OSError as error:
+        _log.warning("the log cannot be written: %s", error)
+        return "failed"
+    return result
+
+
+def compared(
+    candidate: Serving, why: Why, body: dict[str, Any], live: dict[str, Any], *, ids: bool
+) -> list[Compared]:
+    """Each request of a call: the candidate's own answer, and its probabilities of the champion's ads.
+
+    Raises Refused for a body that the candidate's bundle does not understand.
+    """
+    began = time.perf_counter()
+    own = _answer(candidate, body)
+    seconds = time.perf_counter() - began
+    first_task = candidate.ranker.scorer.tasks[0]
+    found = []
+    for request, shown, theirs in zip(body["requests"], live["requests"], own["requests"], strict=True):
+        live_ids = [ad["ad_id"] for ad in shown["ads"]]
+        candidate_ids = [ad["ad_id"] for ad in theirs["ads"]]
+        again = body | {"requests": [request], "ad_ids": live_ids, "top_k": max(1, len(live_ids))}
+        on_live = _answer(candidate, again) if live_ids else {"requests": [{"ads": []}], "unpublished": []}
+        found.append(
+            Compared(
+                at=_now(),
+                why=why,
+                live=_model_of(live),
+                candidate=_model_of(own),
+                request_id=shown["request_id"],
+                surface=request["surface"],
+                rank_by=rank_by(body, first_task),
+                ads=len(live_ids),
+                shared=len({*live_ids} & {*candidate_ids}),
+                same_first=live_ids[:1] == candidate_ids[:1],
+                missing=len(on_live["unpublished"]),
+                tasks=of_tasks(shown["ads"], on_live["requests"][0]["ads"]),
+                seconds=seconds,
+                live_ads=tuple(live_ids) if ids else None,
+                candidate_ads=tuple(candidate_ids) if ids else None,
+            )
+        )
+    return found
+
+
+def _answer(candidate: Serving, body: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(answer_rank(candidate, json.dumps(body).encode()))
+    return answer
+
+
+def _model_of(answer: dict[str, Any]) -> ModelOf:
+    return ModelOf.model_validate({name: answer[name] for name in ModelOf.model_fields}, strict=False)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
