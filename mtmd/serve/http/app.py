@@ -9,11 +9,13 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from mtmd.serve.http.answers import ReadyAnswer, answer_embed, answer_rank
+from mtmd.serve.http.framing import OneLength
 from mtmd.serve.http.intake import Problem, Refused, Settings, read_body
 from mtmd.serve.http.live import Live, Serving
 from mtmd.serve.http.metrics import Metrics
@@ -43,6 +45,7 @@ def create_app(line: Path, settings: Settings) -> Starlette:
     ]
     return Starlette(
         routes=routes,
+        middleware=[Middleware(OneLength)],
         lifespan=service.lifespan,
         exception_handlers={Refused: _refused, HTTPException: _other},
     )
