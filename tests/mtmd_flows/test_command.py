@@ -17,10 +17,9 @@ import mtmd.cli
 from mtmd import command_line
 from mtmd.errors import ConfigError
 from mtmd_flows import ab_test, ablation, daily_retrain
-from mtmd_flows.command import _WATCHERS as watchers
+from mtmd_flows.command import _WATCHERS, command_of
 from mtmd_flows.command import _on_its_own as on_its_own
 from mtmd_flows.command import _stop as stop
-from mtmd_flows.command import command_of
 
 Count = Annotated[int, Field(ge=1, le=9, description="How many, 100 % at most")]
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(description="Of what")]
@@ -138,6 +137,6 @@ def test_a_command_with_a_server_of_its_own_ends_at_once_at_a_signal() -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        watcher = watchers.pop()
+        watcher = _WATCHERS.pop()
         watcher.kill()  # type: ignore[attr-defined]
         watcher.wait()  # type: ignore[attr-defined]
