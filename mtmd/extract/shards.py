@@ -150,9 +150,8 @@ def read_manifest(path: Path, *, verify: bool = False) -> ShardManifest:
         raise StorageError(
             f"{path / MANIFEST} lacks {sorted(lacking)}, so nothing says what is in it. Extract it again"
         )
-    if verify and (
-        extra := sorted({file.name for file in path.iterdir()} - manifest.files.keys() - {MANIFEST})
-    ):
+    there = {file.name for file in path.glob("[!.]*")} if verify else set()
+    if extra := sorted(there - manifest.files.keys() - {MANIFEST}):
         raise StorageError(
             f"shard {path} has {extra}, which its manifest does not know. Remove it, run again"
         )
