@@ -86,6 +86,12 @@ def run(commands: typer.Typer, name: str, arguments: Sequence[str] | None = None
     except MtmdError as error:
         errors.print(f"[bold red]error:[/] {escape(str(error))}")
         return 1
+    except OSError as error:  # such as a full disk, where no error of ours names the path
+        place = "" if error.filename is None else f"{error.filename}: "
+        errors.print(
+            f"[bold red]error:[/] {escape(f'{place}{error.strerror or error}')}; mend it, then run again"
+        )
+        return 1
     except SystemExit as ended:
         return int(ended.code or 0)
     raise AssertionError("typer ends every command with SystemExit")

@@ -39,6 +39,7 @@ KEY = "request_id, ad_id"
 NOT_NULL = "request_id is not null and ad_id is not null"
 SUMMARY = "candidates_summary"
 SUSPECTS = "candidates_suspects"
+_SHOWN = 1000  # candidates, among which an action is expected
 DIGEST = (
     """select concat_ws('-', version(), sum(candidates), bit_xor("row.xor"), sum("row.sum")) as digest """
     f"from {SUMMARY}"
@@ -95,7 +96,8 @@ def summary_sql(
 ) -> str:
     """Query with one row per domain of `source`, in one scan: all that the suite asks of the table as a whole.
 
-    Its keys; `candidates`; "domain.requests"; each task's mean finite score under its name; what the table's digest is
+    Its keys; `candidates`; "domain.requests"; each task's mean finite score under its name; "<label>.shown" and
+    "<label>.actions", the shown candidates whose label is known and those where it is true; what the table's digest is
     made of; and under the name of each expectation that is `asked`, all on single rows, whether any row of the domain
     is one that it looks for. `requests` counts the requests of a domain.
     """
@@ -103,9 +105,14 @@ def summary_sql(
         f"avg({name(task)}) filter (where isfinite({name(task)})) as {name(task)}"
         for task in preset.domains.task_names
     ]
+    labels = [
+        f"count_if(impressed and {name(label)}{only}) as {name(f'{label}.{what}')}"
+        for label in dict.fromkeys(task.label for task in preset.domains.tasks)
+        for what, only in (("shown", " is not null"), ("actions", ""))
+    ]
     found = [f"{expect.screen or f'bool_or({expect.where})'} as {name(expect.name)}" for expect in asked]
     digest = ('bit_xor("row.hash") as "row.xor"', 'sum(cast("row.hash" >> 32 as hugeint)) as "row.sum"')
-    columns = ", ".join((f'{requests} as "domain.requests"', *means, *digest, *found))
+    columns = ", ".join((f'{requests} as "domain.requests"', *means, *labels, *digest, *found))
     return (
         f"select surface, product, count(*) as candidates, {columns} from {source} group by surface, product"
     )
@@ -238,6 +245,23 @@ def _products(domains: Domains, tasks: tuple[Task, ...] | list[Task]) -> str:
     return listed(tuple(p for p in domains.products if any(domains.has_task(p, task) for task in tasks)))
 
 
+def _actions_seen(domains: Domains) -> Expect:
+    """Also on the first day, which has no day before it to compare with."""
+    labels = dict.fromkeys(task.label for task in domains.tasks)
+    counts = " union all ".join(
+        f"select {literal(label)} as label, sum({name(f'{label}.shown')}) as shown, "
+        f"sum({name(f'{label}.actions')}) as actions from {SUMMARY}"
+        for label in labels
+    )
+    return Expect(
+        name="actions_seen",
+        column=", ".join(labels),
+        severity=Severity.WARNING,
+        description="An action that never happens on a whole day is not logged: metrics on real actions say nothing.",
+        query=f"select label, shown from ({counts}) where actions = 0 and shown >= {_SHOWN} order by all",
+    )
+
+
 def _domains(domains: Domains, limits: DataConfig) -> Iterator[Expect]:
     pairs = ", ".join(f"({literal(d.surface)}, {literal(d.product)})" for d in domains.domains)
     counts = f"select surface, product, candidates from {SUMMARY}"
@@ -254,6 +278,20 @@ def _domains(domains: Domains, limits: DataConfig) -> Iterator[Expect]:
             where coalesce(candidates, 0) < {limits.min_domain_rows}
             order by all
         """,
+    )
+    yield _actions_seen(domains)
+    yield from steady(
+        SuiteTable.CANDIDATES,
+        Measure.VOLUME,
+        "request_id",
+        "A day with far more or fewer candidates than usual was delivered twice, in part, or from another source.",
+    )
+    yield from steady(
+        SuiteTable.CANDIDATES,
+        Measure.LABELS,
+        ", ".join(dict.fromkeys(task.label for task in domains.tasks)),
+        "An action that is suddenly far more or less frequent was logged otherwise: what is measured on real actions "
+        "says nothing then.",
     )
     yield from steady(
         SuiteTable.CANDIDATES,

@@ -7,6 +7,9 @@ from mtmd.config.features import Companion
 from mtmd_expectations.common import Expect, Severity, SuiteTable, listed, literal, name
 from mtmd_expectations.steadiness import Measure, steady
 
+LARGEST = 1e18  # its square is a float32 number still
+_LONGEST = 1024  # characters of a category that the service takes
+
 
 def feature_expectations(batch: SuiteTable, key: str, domain: str, schema: SideSchema) -> Iterator[Expect]:
     """Expectations on one side's features.
@@ -18,10 +21,38 @@ def feature_expectations(batch: SuiteTable, key: str, domain: str, schema: SideS
         yield _finite(key, numbers)
     if schema.embedding:
         yield _whole_vectors(key, schema.embedding)
+    if texts := [feature for feature in schema.categorical if feature.column_type == "VARCHAR"]:
+        yield _short(key, texts)
     if schema.lists:
         yield from _lists(key, schema.lists)
     if any(feature.domains is not None for feature in schema.fields):
         yield _null_where_lacking(key, domain, schema)
+    yield from _steady(batch, key, schema)
+
+
+def _steady(batch: SuiteTable, key: str, schema: SideSchema) -> Iterator[Expect]:
+    """That the side is as earlier days let expect."""
+    yield from steady(
+        batch,
+        Measure.VOLUME,
+        key,
+        "A day with far more or fewer rows than usual was delivered twice, in part, or from another source.",
+    )
+    if schema.continuous:
+        yield from steady(
+            batch,
+            Measure.MAGNITUDES,
+            ", ".join(feature.name for feature in schema.continuous),
+            "Numbers that are suddenly ten times as large or small are in another unit, or one of them is broken.",
+        )
+    if schema.continuous or schema.categorical:
+        yield from steady(
+            batch,
+            Measure.CONSTANT,
+            ", ".join(feature.name for feature in schema.continuous + schema.categorical),
+            "A feature that has one value on a whole day, and had many before, is filled with a default: the model "
+            "learns nothing from it, and unlearns what it knew.",
+        )
     yield from steady(
         batch,
         Measure.NULLS,
@@ -66,7 +97,7 @@ def companion_column(feature: Feature, what: Companion) -> str:
 
 
 def finite_column(feature: Feature) -> str:
-    """Quoted column of the staged table: whether every component is a finite number; null if missing."""
+    """Quoted column of the staged table: whether every component is a number of at most LARGEST; null if missing."""
     return name(f"{feature.name}.finite")
 
 
@@ -98,10 +129,22 @@ def _offenders(
 def _finite(key: str, features: list[Feature]) -> Expect:
     return _offenders(
         "numbers_finite",
-        "An infinite feature makes its whole domain's statistics infinite, then every score.",
+        "An infinite feature makes its whole domain's statistics infinite, then every score; so does one whose square "
+        "is beyond a float32.",
         key,
         features,
-        lambda feature: f"isinf({name(feature.name)})",
+        lambda feature: f"(abs({name(feature.name)}) > {LARGEST:g} and not isnan({name(feature.name)}))",
+    )
+
+
+def _short(key: str, features: list[Feature]) -> Expect:
+    return _offenders(
+        "categories_short",
+        f"A category of more than {_LONGEST} characters is no name of anything, and the service refuses it.",
+        key,
+        features,
+        lambda feature: f"(length({name(feature.name)}) > {_LONGEST})",
+        Severity.WARNING,
     )
 
 
@@ -109,7 +152,7 @@ def _whole_vectors(key: str, features: tuple[Feature, ...]) -> Expect:
     return _offenders(
         "vectors_whole",
         "A vector of another length, or with a hole, comes from another embedding model than the rest; the tower "
-        "would read it as if it meant the same.",
+        "would read it as if it meant the same. So does one with a number whose square is beyond a float32.",
         key,
         features,
         lambda feature: f"({length_column(feature)} <> {feature.width} or not {finite_column(feature)})",

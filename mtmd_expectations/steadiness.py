@@ -17,6 +17,10 @@ class Measure(StrEnum):
     SCORES = "mean_scores"
     NULLS = "null_rates"
     CATEGORIES = "categories"
+    VOLUME = "volume"
+    LABELS = "label_rates"
+    MAGNITUDES = "magnitudes"
+    CONSTANT = "constancy"
 
 
 def steady(side: SuiteTable, measure: Measure, column: str, why: str) -> Iterator[Expect]:

@@ -14,19 +14,25 @@ from mtmd.store.workspace import Workspace
 from mtmd_flows import index, run_names
 from mtmd_flows.parameters import Artifacts, PresetName, described
 
+AllowLarge = Annotated[
+    bool, Field(description="Whether more than the preset's retention.most_share of the outputs may go")
+]
 DryRun = Annotated[bool, Field(description="Only publish what would be removed")]
 
 
 @flow(name="clean-up", flow_run_name=run_names.of_start, persist_result=False)
 @described
 def clean_up(
-    dry_run: DryRun = True, preset: PresetName = "demo", artifacts: Artifacts = "artifacts"
+    dry_run: DryRun = True,
+    preset: PresetName = "demo",
+    artifacts: Artifacts = "artifacts",
+    allow_large: AllowLarge = False,
 ) -> CleanUp:
     """Publish what the preset's [retention] lets go, then remove it unless told to look only."""
     planned = plan(preset, artifacts)
     publish(planned, dry_run)
     if not dry_run:
-        remove(planned, preset, artifacts)
+        remove(planned, preset, artifacts, allow_large)
         index.update(artifacts, preset)  # without links to what is gone
     return planned
 
@@ -46,11 +52,12 @@ def publish(planned: CleanUp, dry_run: bool) -> None:
 
 
 @task(persist_result=False)
-def remove(planned: CleanUp, preset: str, artifacts: str) -> None:
+def remove(planned: CleanUp, preset: str, artifacts: str, allow_large: bool) -> None:
     """Remove what was published."""
     logger = get_run_logger()
     clean_up_job.clean_up(
         Workspace.of(artifacts, load_preset(preset)),
         planned,
         lambda output: logger.info("removed %s (%s)", output.path, output.why),
+        allow_large=allow_large,
     )

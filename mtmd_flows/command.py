@@ -20,9 +20,11 @@ from pydantic.fields import FieldInfo
 from mtmd.command_line import PresetName, only_command, read_day
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
+from mtmd_flows.orphans import watch_over
 from mtmd_flows.terminal import print_stopped
 
 _INTERRUPTED = 128 + signal.SIGINT
+_WATCHERS: list[object] = []  # they end by themselves
 _Result = TypeVar("_Result")
 
 
@@ -32,10 +34,8 @@ def command_of(flow: Flow[..., _Result], show: Callable[[_Result, Mapping[str, A
     def command(**given: Any) -> None:
         if "preset" in given:
             load_preset(given["preset"])  # a wrong one is refused before a server is started
-        if not PREFECT_API_URL.value():
-            signal.signal(signal.SIGINT, _stop)
         try:
-            result = flow(**given)
+            result = (flow if PREFECT_API_URL.value() else _on_its_own(flow))(**given)
         except ParameterTypeError as error:
             raise ConfigError(str(error)) from error
         except KeyboardInterrupt:
@@ -48,8 +48,21 @@ def command_of(flow: Flow[..., _Result], show: Callable[[_Result, Mapping[str, A
     return only_command(command, [_option(parameter) for parameter in parameters], text)
 
 
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    """End at Ctrl-C at once. The temporary server gets the Ctrl-C too, so nothing could be reported to it any more.
+def _on_its_own(flow: Flow[..., _Result]) -> Flow[..., _Result]:
+    """The flow with a temporary server, which must not outlive this process, however that ends."""
+    signal.signal(signal.SIGINT, _stop)
+    _WATCHERS.append(watch_over(os.getpid()))
+
+    def stop_at_once(*_: object) -> None:
+        # Prefect's own handler, which it installs when a run begins, raises wherever the process is just then: also in
+        # Prefect's bookkeeping, which fails at that.
+        signal.signal(signal.SIGTERM, _stop)
+
+    return flow.with_options(on_running=[*flow.on_running_hooks, stop_at_once])
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """End at Ctrl-C or SIGTERM at once. The temporary server may have it too: nothing can be reported to it any more.
 
     What is written is written whole, so the next run goes on from it.
     """
@@ -57,7 +70,7 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
         with suppress(psutil.NoSuchProcess):
             child.terminate()
     print_stopped()
-    os._exit(_INTERRUPTED)
+    os._exit(128 + number)
 
 
 def _option(parameter: inspect.Parameter) -> inspect.Parameter:

@@ -1,6 +1,8 @@
 """How commands are read and how they end."""
 
+import errno
 import inspect
+import os
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +24,8 @@ def end(how: Annotated[str, typer.Argument()]) -> None:
     """End in one way."""
     if how == "error":
         raise LogsError("logs [x] lack a day")
+    if how == "full":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/disk/[a]")
     if how == "interrupt":
         raise KeyboardInterrupt
     if how == "fault":
@@ -43,6 +47,7 @@ def late() -> typer.Typer:
         (["end", "0"], 0, ""),
         (["end", "3"], 3, ""),
         (["end", "error"], 1, "error: logs [x] lack a day\n"),
+        (["end", "full"], 1, "error: /disk/[a]: No space left on device; mend it, then run again\n"),
         (["end", "interrupt"], 130, ""),
         (["end", "0", "more"], 2, "Got unexpected extra argument"),
         (["late", "--size", "4"], 4, ""),

@@ -82,7 +82,7 @@ def extracted(demo_logs: Path, demo: Preset, tmp_path: Path, monkeypatch: pytest
     session = extraction.session
 
     @contextmanager
-    def logged(spill: Path) -> Iterator[Any]:
+    def logged(spill: Path, _roots: object) -> Iterator[Any]:  # locked settings can't be told to log
         with session(spill) as connection:
             connection.execute(LOGGING)
             yield connection
@@ -111,7 +111,7 @@ def validate(
     database = runner.database
 
     @contextmanager
-    def logged() -> Iterator[Any]:
+    def logged(_roots: object) -> Iterator[Any]:
         with database() as opened:
             opened.rows(LOGGING)
             yield opened

@@ -63,6 +63,12 @@ class DataConfig(Frozen):
         description="share of rows whose category must have changed, beyond what changes between two earlier days, to "
         "stop the run",
     )
+    stop_volume_factor: float = Field(
+        3.0, gt=1, description="the day's rows of a table must differ by this factor to stop the run"
+    )
+    stop_label_factor: float = Field(
+        3.0, gt=1, description="the day's rate of an action must differ by this factor to stop the run"
+    )
     accepted: dict[date, Annotated[str, Field(min_length=1)]] = Field(
         {},
         description="days whose change is known and right, such as a new teacher, each with its reason: "

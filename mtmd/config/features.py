@@ -26,7 +26,7 @@ def _is_unset(value: object) -> bool:
 class Feature(Frozen):
     """One column of `requests` (query side) or `ads` (item side) that a tower reads."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)
     side: Side
     kind: Kind
     domains: tuple[str, ...] | None = Field(

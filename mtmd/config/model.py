@@ -12,6 +12,7 @@ from pydantic import Field
 from mtmd.config.base import Frozen
 
 CLIP = 10.0
+Width = Annotated[int, Field(ge=1, le=65_536)]  # of a layer; more would not fit any machine
 
 
 def _is(default: object) -> Callable[[object], bool]:
@@ -21,11 +22,11 @@ def _is(default: object) -> Callable[[object], bool]:
 class ModelConfig(Frozen):
     """The MTMD model (paper §2)."""
 
-    expert_widths: tuple[int, ...] = Field((512, 256, 128, 128), min_length=1, description="§2.1.3, §2.1.4")
-    shallow_widths: tuple[int, ...] = Field(
+    expert_widths: tuple[Width, ...] = Field((512, 256, 128, 128), min_length=1, description="§2.1.3, §2.1.4")
+    shallow_widths: tuple[Width, ...] = Field(
         (128, 64), min_length=1, description="§2.1.3; the last is emb_shallow"
     )
-    router_widths: tuple[int, ...] = Field((128, 64), min_length=1, description="§2.1.5, before |Expert|")
+    router_widths: tuple[Width, ...] = Field((128, 64), min_length=1, description="§2.1.5, before |Expert|")
     leaky_slope: float = Field(0.2, ge=0, lt=1, description="§2.1.3")
     norm: Literal["pre", "post", "none"] = Field(
         "pre", description="LayerNorm before or after the linear; §3.4"
@@ -76,9 +77,9 @@ class ModelConfig(Frozen):
     composition: Literal["concat", "sum"] = Field(
         "concat", description="how routed expert outputs meet; §2.1.5"
     )
-    cross_layers: int = Field(2, ge=0, description="low-rank DCN v2 layers, 0 for none; §2.1.5")
-    cross_rank: int = Field(64, ge=1, description="rank of each cross layer")
-    emb_deep: dict[str, Annotated[int, Field(ge=1)]] | Annotated[int, Field(ge=1)] = Field(
+    cross_layers: int = Field(2, ge=0, le=100, description="low-rank DCN v2 layers, 0 for none; §2.1.5")
+    cross_rank: Width = Field(64, description="rank of each cross layer")
+    emb_deep: dict[str, Width] | Width = Field(
         description="width of emb_deep per task, or one for all; §2.3: 128 ctr, 32 gctr and octr"
     )
     bias: Literal["learned", "fixed", "none"] = Field(
@@ -94,7 +95,7 @@ class ModelConfig(Frozen):
         "not used",
     )
 
-    def deep_widths(self, tasks: Sequence[str]) -> tuple[int, ...]:
+    def deep_widths(self, tasks: Sequence[str]) -> tuple[Width, ...]:
         """Width of emb_deep of each task."""
         widths = self.emb_deep
         return tuple(widths if isinstance(widths, int) else widths[task] for task in tasks)
@@ -114,12 +115,15 @@ class ModelConfig(Frozen):
 class TwoTowerConfig(Frozen):
     """A plain two-tower MLP: the per-slice baseline (§3.2) and the pooled rival."""
 
-    widths: tuple[int, ...] = Field((512, 256, 128), min_length=1)
-    embedding: int = Field(64, ge=1, description="width of the tower's output")
-    learning_rate: float = Field(1e-3, gt=0, description="its own, tuned on the validation slice")
+    widths: tuple[Width, ...] = Field((512, 256, 128), min_length=1)
+    embedding: Width = Field(64, description="width of the tower's output")
+    learning_rate: float = Field(
+        1e-3, gt=0, allow_inf_nan=False, description="its own, tuned on the validation slice"
+    )
     weight_decay: float | None = Field(
         None,
         ge=0,
+        allow_inf_nan=False,
         exclude_if=lambda value: value is None,
         description="weight decay of its own; that of [training] when left out",
     )

@@ -34,7 +34,9 @@ class Preset(Frozen):
     """The whole configuration of one line of models."""
 
     name: str = Field(
-        pattern=r"^[a-z][a-z0-9-]*$", description="names the line: artifacts/<name>/ has its champion"
+        pattern=r"^[a-z][a-z0-9-]*$",
+        max_length=100,
+        description="names the line: artifacts/<name>/ has its champion",
     )
     logs: str = Field(description="where the three log tables are: a path or a file:// URI")
     sql: str | None = Field(

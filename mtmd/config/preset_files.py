@@ -101,7 +101,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"preset {path} is not valid TOML: {error}") from error
     places = {key: str(path.parent / values[key]) for key in _PLACES if isinstance(values.get(key), str)}
     return values | places

@@ -24,6 +24,12 @@ class RetentionConfig(Frozen):
         ge=1,
         description="published ads, except those of the champion and of the model that a rollback would go to",
     )
+    most_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="largest share of the outputs that a clean-up removes without being told that so much may go",
+    )
     caches: int = Field(
         14,
         ge=1,

@@ -16,13 +16,14 @@ DISTIL_PAIRS = 16
 class TrainingConfig(Frozen):
     """Optimisation; the budget (epochs, batch, patience) is shared by MTMD and its rivals."""
 
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0, lt=inf)
     embedding_rate: float = Field(
         1.0,
         gt=0,
+        lt=inf,
         description="learning rate of embedding tables, as a share of the others': ids are in few batches",
     )
-    weight_decay: float = Field(1e-2, ge=0)
+    weight_decay: float = Field(1e-2, ge=0, lt=inf)
     batch_requests: int = Field(256, ge=1, description="distinct requests in a batch; all come from one day")
     epochs: int = Field(8, ge=1)
     warmup_fraction: float = Field(
@@ -31,7 +32,7 @@ class TrainingConfig(Frozen):
     final_lr_fraction: float = Field(
         0.01, ge=0, le=1, description="learning rate at the end / at the peak (cosine)"
     )
-    max_gradient_norm: float = Field(1.0, gt=0)
+    max_gradient_norm: float = Field(1.0, gt=0, lt=inf)
     loss_weights: dict[str, float] | float = Field(
         description="weight of each task's KL, or one for all; §2.3: larger on ctr"
     )
@@ -95,7 +96,7 @@ class TrainingConfig(Frozen):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where it is fast"
     )
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63, description="of weights, batches and dropout")
     start: Literal["fresh", "champion"] = Field(
         "fresh",
         description="what MTMD's training starts from. fresh: random weights. champion: the champion's training, where "

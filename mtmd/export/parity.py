@@ -84,22 +84,41 @@ class ParityReport(Frozen):
             worst="; ".join(failures) if failures else _worst(files, day),
         )
 
+    @classmethod
+    def failed(cls, bundle_id: str, gates: GatesConfig, why: str) -> Self:
+        """Of files that could not be compared to the end."""
+        return cls(
+            bundle_id=bundle_id,
+            score_tolerance=gates.parity_score,
+            embedding_tolerance=gates.parity_embedding,
+            files=(),
+            day=DayParity(
+                candidates=0, score_delta=None, rankings=0, top_k=gates.top_k, disagreements=0, identical=0
+            ),
+            passed=False,
+            worst=why,
+        )
+
 
 def check_parity(model: MTMD, bundle_dir: Path, shard: Shard, preset: Preset) -> ParityReport:
     """Embeddings and probabilities of every file at every batch size, and the day's ranks, against torch.
 
-    Deltas are reported, not raised: the promotion gate decides. Raises BundleError when the bundle does not
-    load, or the model is in training mode.
+    Deltas are reported, not raised: the promotion gate decides. So is a file that can't be run on some batch. Raises
+    BundleError when the bundle does not load, or the model is in training mode.
     """
     if model.training:
         raise BundleError("the model is in training mode; call model.eval() before comparing it")
     scorer = Scorer.load(bundle_dir)
-    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-        towers = [
-            _tower(model, scorer, shard, preset, side=side, index=index) for side, index in _domains(preset)
-        ]
-        files = [parity for tower in towers for parity in _file_parity(tower, towers, scorer)]
-        day = _day_parity(model, scorer, shard, preset)
+    try:
+        with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+            towers = [
+                _tower(model, scorer, shard, preset, side=side, index=index)
+                for side, index in _domains(preset)
+            ]
+            files = [parity for tower in towers for parity in _file_parity(tower, towers, scorer)]
+            day = _day_parity(model, scorer, shard, preset)
+    except BundleError as error:  # such as a file that takes batches of one size alone
+        return ParityReport.failed(scorer.info.bundle_id, preset.gates, str(error))
     return ParityReport.judge(scorer.info.bundle_id, preset.gates, tuple(files), day)
 
 

@@ -86,7 +86,7 @@ def prove(plan: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef
         fresh_process=check_fresh_process(model, directory, shard, rows, plan.preset),
     )
     if proofs.parity.passed and proofs.fresh_process.passed:  # a failure may be the moment's: look again
-        write_json(record, proofs.model_dump(mode="json"))
+        write_json(record, proofs.model_dump(mode="json"), seal=True)
     return proofs
 
 

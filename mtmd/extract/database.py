@@ -1,12 +1,13 @@
 """DuckDB sessions in memory over Parquet, with a spill directory each; statements come from mtmd/sql/."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from mtmd.logs.locking import memory, shut_in
 from mtmd.logs.sql import statement
 from mtmd.store.files import remove
 
@@ -14,17 +15,22 @@ _MEMORY = "512MiB"  # of days that are extracted side by side each has so much, 
 
 
 @contextmanager
-def session(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB of its own, which spills what it cannot hold to `spill`; that directory is gone afterwards."""
+def session(spill: Path, roots: Sequence[Path] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB of its own, which spills what it cannot hold to `spill`; that directory is gone afterwards.
+
+    It reads files below `roots` and nothing else (`mtmd/logs/locking.py`); it is left open where there are none to say.
+    """
     connection = duckdb.connect(
         ":memory:",
         config={
-            "memory_limit": _MEMORY,
+            "memory_limit": memory(_MEMORY),
             "temp_directory": str(spill),
             "autoinstall_known_extensions": "false",  # nothing here may reach for a network
         },
     )
     try:
+        for setting in () if roots is None else shut_in(roots):
+            connection.execute(setting)
         yield connection
     finally:
         connection.close()

@@ -146,6 +146,15 @@ def read_manifest(path: Path, *, verify: bool = False) -> ShardManifest:
         raise StorageError(
             f"shard {path} has format {manifest.format}; this code reads {SHARD_FORMAT}. Extract it again"
         )
+    if lacking := {f"{table}.arrow" for table in TABLES} - manifest.files.keys():
+        raise StorageError(
+            f"{path / MANIFEST} lacks {sorted(lacking)}, so nothing says what is in it. Extract it again"
+        )
+    there = {file.name for file in path.glob("[!.]*")} if verify else set()
+    if extra := sorted(there - manifest.files.keys() - {MANIFEST}):
+        raise StorageError(
+            f"shard {path} has {extra}, which its manifest does not know. Remove it, run again"
+        )
     for name, expected in manifest.files.items():
         file = path / name
         found = file.stat().st_size if file.is_file() else None

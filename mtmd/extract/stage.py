@@ -115,7 +115,7 @@ def write_shard(
     """Read the day and write its shard, whole or not at all; `show` is shown the rows. Raises as `extract_day` does."""
     source, day, declarations = logs.source, logs.day, logs.declarations
     with atomic_directory(final) as directory:
-        with session(directory / "spill") as connection:
+        with session(directory / "spill", source.roots) as connection:
             widened = load_sources(
                 connection, source, logs.files, day, declarations, ignore_undeclared=ignore_undeclared
             )
@@ -134,7 +134,7 @@ def write_shard(
             versions={"duckdb": duckdb.__version__, "pyarrow": pa.__version__},
             **rows,
         )
-        write_json(directory / MANIFEST, manifest.model_dump(mode="json"))
+        write_json(directory / MANIFEST, manifest.model_dump(mode="json"), seal=True)
     return manifest
 
 

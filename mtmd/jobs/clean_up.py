@@ -18,8 +18,9 @@ from typing import NamedTuple
 from pydantic import Field
 
 from mtmd.config import Frozen, RetentionConfig
-from mtmd.errors import BundleError, RegistryError
+from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.registry import Registry
+from mtmd.registry.run_records import run_paths
 from mtmd.serve.catalogue import Catalogue
 from mtmd.store.files import remove
 from mtmd.store.workspace import Workspace
@@ -59,9 +60,22 @@ class CleanUp(Frozen):
     kept: dict[str, int] = Field(description="outputs of each kind that stay")
     standing: tuple[str, ...] = Field(description="models that stay whatever their age, the champion last")
 
+    most_share: float = Field(
+        1.0, description="share of the outputs beyond which a removal has to be allowed"
+    )
+
     @property
     def bytes(self) -> int:
         return sum(output.bytes for output in self.removable)
+
+    @property
+    def total(self) -> int:
+        return len(self.removable) + sum(self.kept.values())
+
+    @property
+    def large(self) -> bool:
+        """Whether so much would go that somebody should have looked at it."""
+        return len(self.removable) > self.most_share * self.total
 
 
 def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float | None = None) -> CleanUp:
@@ -83,11 +97,31 @@ def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float
             )
         else:
             kept[output.kind] = kept.get(output.kind, 0) + 1
-    return CleanUp(newest=newest, removable=tuple(removable), kept=kept, standing=standing)
+    return CleanUp(
+        newest=newest,
+        removable=tuple(removable),
+        kept=kept,
+        standing=standing,
+        most_share=retention.most_share,
+    )
 
 
-def clean_up(workspace: Workspace, planned: CleanUp, on_removed: Callable[[Removable], None]) -> None:
-    """Remove what was planned, but for what a rollback can reach by now: the champion may have changed."""
+def clean_up(
+    workspace: Workspace,
+    planned: CleanUp,
+    on_removed: Callable[[Removable], None],
+    *,
+    allow_large: bool = False,
+) -> None:
+    """Remove what was planned, but for what a rollback can reach by now: the champion may have changed.
+
+    Raises StorageError, and removes nothing, for a large plan that was not allowed.
+    """
+    if planned.large and not allow_large:
+        raise StorageError(
+            f"the clean-up would remove {len(planned.removable)} of {planned.total} outputs; [retention] lets "
+            f"{planned.most_share:.0%} go at once: look at what a dry run lists, then allow it with allow_large"
+        )
     registry = Registry(workspace.root)
     needed = _needed(registry, registry.standing())
     for output in planned.removable:
@@ -171,7 +205,8 @@ def _as_of(registry: Registry, model_id: str) -> date | None:
 
 
 def _newest(workspace: Workspace) -> date | None:
-    days = [_day_of(path.name) for path in workspace.root.glob("runs/*")]
+    """Of runs that decided: a directory without a summary is no run, whatever its name says."""
+    days = [_day_of(path.name) for path in run_paths(workspace)]
     champion = Registry(workspace.root).champion()
     return max((day for day in (*days, champion.as_of if champion else None) if day), default=None)
 

@@ -35,7 +35,7 @@ def source_digests(files: SourceFiles, cache: Path) -> dict[str, dict[str, str]]
                     seen[str(path)] = entry
             digests[table][name] = entry["sha256"]
     if seen != known:
-        write_json(cache, seen)
+        write_json(cache, seen, seal=True)
     return digests
 
 

@@ -37,6 +37,20 @@ class LogSource:
         """The source of a preset; `logs` takes the place of the preset's own folder."""
         return cls(preset.logs if logs is None else logs, preset.sql, preset.sources, spool)
 
+    @property
+    def roots(self) -> list[Path]:
+        """The folders that its statements may read: of the logs, of places elsewhere, of the spool and of the SQL."""
+        places = (self._place(table) for table in TABLES if not self.is_remote(table))
+        templates = [
+            template for place in places if not isinstance(place, SpooledTable) for template in place
+        ]
+        named = (self.spool, None if self.sql is None else Path(self.sql).absolute())
+        return [
+            resolve(self.root),
+            *(template.above for template in templates),
+            *(folder for folder in named if folder is not None),
+        ]
+
     def is_csv(self, table: str) -> bool:
         """Whether the table's files are text, of which every column is read as its declared type."""
         config = self.tables.of(table)

@@ -25,6 +25,13 @@ class DayTemplate:
     folder: Path
     text: str
 
+    @property
+    def above(self) -> Path:
+        """The folder that all days are below."""
+        parts = Path(self.text).parts
+        first = next(n for n, part in enumerate(parts) if "*" in part or DAY.search(part))
+        return self.folder / Path(*parts[:first])
+
     def files(self, table: str, day: date) -> list[Path]:
         """The day's files, in the order of their names.
 
@@ -41,13 +48,13 @@ class DayTemplate:
         if not names:
             if place.is_dir():
                 raise LogsError(f"{table} of {day}: {place} is a folder; let the template end in /*.parquet")
-            return [place]
+            return _readable([place], table, day)
         found = sorted(place.glob("/".join(map(_literal, behind))))
         if not found:
             raise LogsError(
                 f"{table} of {day}: {place} has no {_in_words(behind)} file; write the day's files there"
             )
-        return found
+        return _readable(found, table, day)
 
     def days(self) -> set[date]:
         """The days that have the file, or the folder of their files.
@@ -58,6 +65,21 @@ class DayTemplate:
         last = max(n for n, part in enumerate(parts) if DAY.search(part))
         literal = next((n for n in range(last + 1, len(parts)) if "*" in parts[n]), len(parts))
         return set(_walk(self.folder, parts[:literal], {}))
+
+
+def _readable(found: list[Path], table: str, day: date) -> list[Path]:
+    """The same; raises LogsError for what no reader could read to its end, such as a named pipe."""
+    for path in found:
+        if not path.is_file():
+            kind = (
+                "a folder"
+                if path.is_dir()
+                else "a link to nothing"
+                if path.is_symlink()
+                else "no regular file"
+            )
+            raise LogsError(f"{table} of {day}: {path} is {kind}; a day's files must be files: remove it")
+    return found
 
 
 def _literal(part: str) -> str:

@@ -81,7 +81,7 @@ def profile_features(source: LogSource, day: date, declarations: Declarations, r
     final = root / f"date={day.isoformat()}" / f"{key[:16]}.parquet"
     if not final.is_file():
         rows: list[tuple[object, ...]] = []
-        with session(root / f".spill-{final.stem}") as connection:
+        with session(root / f".spill-{final.stem}", source.roots) as connection:
             for table, domain, schema in (
                 ("requests", "surface", declarations.query),
                 ("ads", "product", declarations.item),
@@ -107,7 +107,8 @@ def feature_shifts(profiles: Mapping[date, Path], day: date) -> list[FeatureShif
     A reference day is part of the reference, which makes its own PSI a little smaller than a new day's.
     """
     paths = duckdb_paths(profiles.values())
-    with session(profiles[day].parent / ".spill-psi") as connection:
+    folders = [path.parent for path in profiles.values()]
+    with session(profiles[day].parent / ".spill-psi", folders) as connection:
         rows = connection.execute(statement("rpt_feature_psi"), {"paths": paths, "day": day}).fetchall()
     names = ("day", "side", "feature", "domain", "rows", "psi")
     return [FeatureShift.model_validate(dict(zip(names, row, strict=True))) for row in rows]

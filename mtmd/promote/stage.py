@@ -99,10 +99,10 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
         places=_places(run, directory),
     )
     if earlier is None:
-        write_json(directory / _VALIDATION, run.quality.model_dump(mode="json"))
+        write_json(directory / _VALIDATION, run.quality.model_dump(mode="json"), seal=True)
         made_with = origin(plan, run.days, run.trained)
-        write_json(directory / ORIGIN, made_with.model_dump(mode="json"))
-        write_json(directory / _SUMMARY, summary.model_dump(mode="json"))
+        write_json(directory / ORIGIN, made_with.model_dump(mode="json"), seal=True)
+        write_json(directory / _SUMMARY, summary.model_dump(mode="json"), seal=True)
     return summary
 
 

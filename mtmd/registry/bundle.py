@@ -1,9 +1,9 @@
 """The bundle: one ONNX file per tower domain and `bundle.json`, which ties them together under one id."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from mtmd.config import Declarations, Frozen
 from mtmd.errors import BundleError, StorageError
@@ -21,6 +21,9 @@ LIST_INPUTS = {  # of a multi-valued feature, by what it is of: after INPUT_PREF
     "actions": "actions.",
     "ages": "ages.",
 }
+
+# The key of an ONNX tensor that is in a file of its own, as protobuf writes it.
+_ELSEWHERE = b"\x0a\x08location\x12"
 
 TowerSide = Literal["query", "item"]
 
@@ -50,8 +53,20 @@ class BundleInfo(Frozen):
     )
     weights: str = Field(pattern=r"^[0-9a-f]{64}$", description="digest of the trained weights")
     declarations: Declarations
-    widths: dict[str, int] = Field(description="embedding width of each task")
+    widths: dict[str, Annotated[int, Field(ge=1)]] = Field(description="embedding width of each task")
     files: tuple[TowerFile, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """A width for each task, and one file for each domain; `load_bundle` says which file is missing."""
+        tasks, domains = set(self.declarations.domains.task_names), self.declarations.domains
+        if self.widths.keys() != tasks:
+            raise ValueError(f"widths are of tasks {sorted(self.widths)}; they must be of {sorted(tasks)}")
+        known = [("query", name) for name in domains.surfaces] + [("item", name) for name in domains.products]
+        towers = [(tower.side, tower.domain) for tower in self.files]
+        if wrong := [tower for tower in towers if tower not in known or towers.count(tower) > 1]:
+            raise ValueError(f"towers {wrong} are of no declared domain, or there twice")
+        return self
 
     def file_of(self, side: TowerSide, domain: str) -> TowerFile:
         """The file of one tower domain; raises BundleError when the bundle has none."""
@@ -87,7 +102,7 @@ def load_bundle(directory: Path) -> BundleInfo:
 
 
 def verify_files(info: BundleInfo, directory: Path) -> None:
-    """Raise BundleError naming the first file that is missing, or differs from its digest."""
+    """Raise BundleError naming the first file that is missing, differs from its digest, or is not all of its model."""
     for tower in info.files:
         path = directory / tower.file
         if not path.is_file():
@@ -98,4 +113,9 @@ def verify_files(info: BundleInfo, directory: Path) -> None:
             raise BundleError(
                 f"{path} has sha256 {actual}, but bundle {info.bundle_id} was exported with {tower.sha256}; "
                 "the file was altered: export or copy the bundle again"
+            )
+        if _ELSEWHERE in path.read_bytes():
+            raise BundleError(
+                f"{path} has numbers in another file, which no digest of bundle {info.bundle_id} covers; export it in "
+                "one file"
             )

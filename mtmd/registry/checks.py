@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from mtmd.errors import RegistryError
+from mtmd.errors import BundleError, RegistryError
 from mtmd.registry.bundle import load_bundle
 from mtmd.registry.history import taken_down
 from mtmd.registry.records import Champion, ChampionChange, ModelManifest
+from mtmd.store.outputs import differing_file
 
 _REQUIRED = ("bundle.json", "metrics.json")
 
@@ -19,6 +20,23 @@ def check_built(directory: Path, manifest: ModelManifest) -> None:
     if (bundle := load_bundle(directory).bundle_id) != manifest.bundle_id:
         raise RegistryError(
             f"model {manifest.model_id!r} holds bundle {bundle}, its manifest says {manifest.bundle_id}"
+        )
+
+
+def check_stored(directory: Path, manifest: ModelManifest) -> None:
+    """Raise BundleError where a stored model is not, file by file, what its manifest says."""
+    remedy = "Restore it from a copy, or remove the model's directory and run its day again"
+    if lacking := [name for name in _REQUIRED if name not in manifest.files]:
+        raise BundleError(
+            f"the manifest of model {manifest.model_id!r} has no digest of {lacking}, so nothing says what "
+            f"they must be. {remedy}"
+        )
+    whose = f" of model {manifest.model_id!r}"
+    if (differing := differing_file(directory, manifest.files, whose)) is not None:
+        raise BundleError(f"{differing}. {remedy}")
+    if (bundle := load_bundle(directory).bundle_id) != manifest.bundle_id:
+        raise BundleError(
+            f"model {manifest.model_id!r} holds bundle {bundle}; its manifest says {manifest.bundle_id}. {remedy}"
         )
 
 

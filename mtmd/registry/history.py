@@ -5,14 +5,14 @@ A change is written to `champion.json` first, with its own history line inside, 
 its end, and the missing line is known. All of this runs under the registry's lock.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from mtmd.errors import RegistryError
 from mtmd.registry.records import Champion, ChampionChange
 from mtmd.store.files import append_line, write_text
+from mtmd.store.sealed import sealed, unsealed
 
 _TAIL_BYTES = 1 << 16  # longer than any two lines: a reason has at most 4000 characters
 
@@ -20,7 +20,8 @@ _TAIL_BYTES = 1 << 16  # longer than any two lines: a reason has at most 4000 ch
 def reconcile(path: Path, champion: Champion | None) -> None:
     """Bring the file up to the champion's change: drop half a line, append the missing one.
 
-    Reads the file's end only, so that a promotion costs the same after a thousand others.
+    Reads the file's end only, so that a promotion costs the same after a thousand others. Raises RegistryError where
+    the end is no change, or misses more than one: `mtmd.registry.rebuilt` can write such a file anew.
     """
     tail = _read_tail(path)
     whole, newline, torn = tail.rpartition(b"\n")
@@ -29,7 +30,7 @@ def reconcile(path: Path, champion: Champion | None) -> None:
         write_text(path, (lines[0] + lines[1]).decode())
     if champion is None:
         return
-    last = _parse(path, whole.rpartition(b"\n")[2]).sequence if newline else 0
+    last = parsed(path, whole.rpartition(b"\n")[2]).sequence if newline else 0
     if last == champion.sequence:
         return
     if last != champion.sequence - 1:
@@ -37,7 +38,7 @@ def reconcile(path: Path, champion: Champion | None) -> None:
             f"{path} ends with sequence {last}, but the champion has sequence {champion.sequence}; it must "
             "be the same or one behind. Restore the file from a copy"
         )
-    append_line(path, champion.change.model_dump_json())
+    append_line(path, line_of(champion.change))
 
 
 def read_history(path: Path) -> tuple[ChampionChange, ...]:
@@ -45,7 +46,13 @@ def read_history(path: Path) -> tuple[ChampionChange, ...]:
     if not path.is_file():
         return ()
     whole, _, _ = path.read_bytes().rpartition(b"\n")
-    return tuple(_parse(path, line) for line in whole.splitlines())
+    return tuple(parsed(path, line) for line in whole.splitlines())
+
+
+def seen_history(path: Path, champion: Champion) -> tuple[ChampionChange, ...]:
+    """All changes up to the champion's, without mending the file."""
+    changes = read_history(path)
+    return changes if changes[-1:] == (champion.change,) else (*changes, champion.change)
 
 
 def standing(
@@ -107,6 +114,22 @@ def taken_down(history: Sequence[ChampionChange], model_id: str) -> ChampionChan
     return rollbacks[-1] if rollbacks else None
 
 
+def line_of(change: ChampionChange) -> str:
+    """A change as its line, with the digest of its content."""
+    return json.dumps(sealed(change.model_dump(mode="json")), ensure_ascii=False)
+
+
+def parsed(path: Path, line: bytes) -> ChampionChange:
+    """A line as its change; raises RegistryError where it is none, or not as it was written."""
+    try:
+        return ChampionChange.model_validate(unsealed(json.loads(line)))
+    except (ValueError, RecursionError) as error:  # pydantic's and json's errors are ValueErrors
+        shown = line[:120].decode(errors="replace")
+        raise RegistryError(
+            f"{path} has a line that is no change of the champion: {shown!r}; restore the file from a copy"
+        ) from error
+
+
 def _read_tail(path: Path) -> bytes:
     if not path.is_file():
         return b""
@@ -114,13 +137,3 @@ def _read_tail(path: Path) -> bytes:
         size = file.seek(0, 2)
         file.seek(max(0, size - _TAIL_BYTES))
         return file.read()
-
-
-def _parse(path: Path, line: bytes) -> ChampionChange:
-    try:
-        return ChampionChange.model_validate_json(line)
-    except ValidationError as error:
-        shown = line[:120].decode(errors="replace")
-        raise RegistryError(
-            f"{path} has a line that is no change of the champion: {shown!r}; restore the file from a copy"
-        ) from error

@@ -13,11 +13,17 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from mtmd.errors import BundleError, RegistryError, StorageError
-from mtmd.registry.checks import check_built, check_sequence, refusal, require_reason, require_rollback
-from mtmd.registry.history import champion_of, read_history, reconcile, standing, with_content
+from mtmd.registry.checks import (
+    check_built,
+    check_sequence,
+    check_stored,
+    refusal,
+    require_reason,
+    require_rollback,
+)
+from mtmd.registry.history import reconcile, seen_history, standing, with_content
+from mtmd.registry.rebuilt import whole_history
 from mtmd.registry.records import (
     REASON_LENGTH,
     Champion,
@@ -27,10 +33,9 @@ from mtmd.registry.records import (
     Registered,
     RegistryStatus,
 )
-from mtmd.store.files import atomic_directory, locked, read_json, sha256_file, write_json
+from mtmd.registry.stored import MANIFEST, stored_champion, stored_manifest
+from mtmd.store.files import atomic_directory, locked, write_json
 from mtmd.store.outputs import file_digests
-
-_MANIFEST = "manifest.json"
 
 
 class Registry:
@@ -62,45 +67,24 @@ class Registry:
                 build(temporary)
                 check_built(temporary, manifest)
                 stored = manifest.model_copy(update={"files": file_digests(temporary)})
-                write_json(temporary / _MANIFEST, stored.model_dump(mode="json"))
+                write_json(temporary / MANIFEST, stored.model_dump(mode="json"), seal=True)
         return Registered(model_id=model_id, path=str(final), reused=reused)
 
     def manifest(self, model_id: str) -> ModelManifest:
-        """A model's manifest; raises RegistryError when the model is not here."""
+        """A model's manifest; raises RegistryError when the model is not here, BundleError when it can't be told."""
         directory = self.path(model_id)
         if not directory.is_dir():
             raise RegistryError(f"model {model_id!r} is not in {self.models}; register it with a run first")
-        try:
-            return ModelManifest.model_validate(read_json(directory / _MANIFEST))
-        except (StorageError, ValidationError) as error:
-            raise BundleError(f"manifest of model {model_id!r} cannot be read: {error}") from error
+        return stored_manifest(directory)
 
     def verify(self, model_id: str) -> Path:
-        """A model's directory, after comparing every file with the manifest.
-
-        Raises BundleError naming a file that is missing or altered, RegistryError when the model is not here.
-        """
-        for name, expected in self.manifest(model_id).files.items():
-            path = self.path(model_id) / name
-            actual = sha256_file(path) if path.is_file() else "nothing"
-            if actual != expected:
-                raise BundleError(
-                    f"{path} of model {model_id!r} is {actual}; its manifest says sha256 {expected}. Restore "
-                    "the file from a copy, or remove the model's directory and run its day again"
-                )
+        """A model's directory, after comparing each file with the manifest; raises as `manifest` and `check_stored`."""
+        check_stored(self.path(model_id), self.manifest(model_id))
         return self.path(model_id)
 
     def champion(self) -> Champion | None:
         """The live model; None before the first promotion. Where the pointer is lost, the history says what it was."""
-        if not self._champion.is_file():
-            history = read_history(self._history)
-            return champion_of(history) if history else None
-        try:
-            return Champion.model_validate(read_json(self._champion))
-        except (StorageError, ValidationError) as error:
-            raise RegistryError(
-                f"{self._champion} cannot be read; restore it from a copy: {error}"
-            ) from error
+        return stored_champion(self._champion, self._history)[0]
 
     def require_champion(self) -> Champion:
         """The live model; raises RegistryError before the first promotion."""
@@ -131,7 +115,7 @@ class Registry:
                 )
             if champion is not None:
                 banned = self._banned(champion)
-                if words := refusal(manifest, champion, banned, lambda: read_history(self._history)):
+                if words := refusal(manifest, champion, banned, lambda: self._changes(champion)):
                     return Promotion(outcome="refused", champion=champion, words=words)
             check_sequence(champion, expected_sequence, model_id)
             promoted = self._swap(
@@ -162,7 +146,7 @@ class Registry:
             content = self._bundle_of(champion.model_id, champion)
             taken = (*self._copies(champion, content), champion.model_id)
             rolled_back = (*champion.rolled_back, *taken)
-            below = [name for name, _ in standing(read_history(self._history), rolled_back)]
+            below = [name for name, _ in standing(self._changes(champion), rolled_back)]
             if not below:
                 raise RegistryError(
                     f"all champions before the live one ({champion.model_id}) are the same model under other ids; "
@@ -199,7 +183,7 @@ class Registry:
             bundles = {
                 name: known for name, known in champion.rolled_back_bundles.items() if name not in back
             }
-            below = standing(read_history(self._history), rolled_back)[:-1]
+            below = standing(self._changes(champion), rolled_back)[:-1]
             return self._swap(
                 champion,
                 "reinstate",
@@ -220,17 +204,23 @@ class Registry:
         return tuple(name for name, _ in standing(self.history(), champion.rolled_back))
 
     def history(self) -> tuple[ChampionChange, ...]:
-        """Every change of the champion, oldest first."""
-        if self.champion() is None:
+        """Every change of the champion, oldest first.
+
+        Where nothing can be written, or another process holds the lock for long, it is what the files say by now.
+        """
+        if (champion := self.champion()) is None:
             return ()
-        with locked(self._lock):
-            self._reconciled()
-            return read_history(self._history)
+        try:
+            with locked(self._lock):
+                champion = self._reconciled()
+                return () if champion is None else self._changes(champion)
+        except StorageError:
+            return seen_history(self._history, champion)
 
     def status(self, latest: int = 10) -> RegistryStatus:
         """The champion, how many models there are, and the latest changes."""
         history = self.history()
-        stored = [path for path in self.models.glob("[!.]*") if (path / _MANIFEST).is_file()]
+        stored = [path for path in self.models.glob("[!.]*") if (path / MANIFEST).is_file()]
         return RegistryStatus(champion=self.champion(), candidates=len(stored), history=history[-latest:])
 
     def _banned(self, champion: Champion) -> dict[str, str | None]:
@@ -239,7 +229,7 @@ class Registry:
 
     def _copies(self, champion: Champion, content: str | None) -> tuple[str, ...]:
         """Earlier champions with the live one's content under other ids: going back to them would change nothing."""
-        stack = standing(read_history(self._history), champion.rolled_back)
+        stack = standing(self._changes(champion), champion.rolled_back)
         known = {name: self._bundle_of(name, champion) for name, _ in stack if name != champion.model_id}
         return tuple(name for name in known if name in with_content(content, known))
 
@@ -252,11 +242,20 @@ class Registry:
         except (BundleError, RegistryError):
             return None
 
+    def _changes(self, champion: Champion) -> tuple[ChampionChange, ...]:
+        """All changes up to the champion's own, under the lock: what is lost of them is rebuilt."""
+        return whole_history(self._history, champion, self.manifest)
+
     def _reconciled(self) -> Champion | None:
-        champion = self.champion()
-        reconcile(self._history, champion)
-        if champion is not None and not self._champion.is_file():
-            write_json(self._champion, champion.model_dump(mode="json"))
+        champion, pointed = stored_champion(self._champion, self._history)
+        try:
+            reconcile(self._history, champion)
+        except RegistryError:
+            if champion is None:
+                raise
+            self._changes(champion)
+        if champion is not None and not pointed:
+            write_json(self._champion, champion.model_dump(mode="json"), seal=True)
         return champion
 
     def _swap(
@@ -294,6 +293,6 @@ class Registry:
             rolled_back_bundles=bundles,
             change=change,
         )
-        write_json(self._champion, champion.model_dump(mode="json"))
+        write_json(self._champion, champion.model_dump(mode="json"), seal=True)
         reconcile(self._history, champion)
         return champion

@@ -69,7 +69,7 @@ class Catalogue:
         The one that served until now gets this moment's time: readers may have it open, so it goes a while later.
         """
         before = self.known(model_id)
-        write_json(self.root / model_id / _CURRENT, current.model_dump(mode="json"))
+        write_json(self.root / model_id / _CURRENT, current.model_dump(mode="json"), seal=True)
         if before is not None and before.name != current.name:
             touch(self.path(model_id, before.name))
 

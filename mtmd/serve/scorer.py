@@ -99,8 +99,8 @@ class Scorer:
     def embed(self, side: TowerSide, domain: str, rows: EncodedSide) -> Embeddings:
         """Embed N encoded requests of one surface, or N encoded ads of one product.
 
-        Raises BundleError for an unknown domain, a matrix of another width, an id outside 0..buckets, or a list that is
-        longer than declared.
+        Raises BundleError for an unknown domain, a matrix of another width, an id outside 0..buckets, a list that is
+        longer than declared, or a file that can't be run on so many rows.
         """
         self.info.file_of(side, domain)
         schema = self._schema(side)
@@ -110,7 +110,12 @@ class Scorer:
             empty = {task: np.empty((0, self.info.widths[task]), np.float32) for task in self.tasks}
             return Embeddings(self.info.bundle_id, side, index, empty)
         session = self._sessions[side, domain]
-        outputs = session.run([OUTPUT_PREFIX + task for task in self.tasks], _inputs(rows, schema))
+        try:
+            outputs = session.run([OUTPUT_PREFIX + task for task in self.tasks], _inputs(rows, schema))
+        except Exception as error:  # onnxruntime's own classes derive from Exception alone
+            raise BundleError(
+                f"{self.info.file_of(side, domain).file} can't embed {len(index)} rows ({error}); export again"
+            ) from error
         return Embeddings(self.info.bundle_id, side, index, dict(zip(self.tasks, outputs, strict=True)))
 
     def embed_items_into(self, product: str, rows: EncodedSide, target: Mapping[str, Floats]) -> None:

@@ -22,8 +22,11 @@ from urllib.parse import unquote, urlparse
 from filelock import FileLock, Timeout
 
 from mtmd.errors import StorageError
+from mtmd.store.refusals import writing
+from mtmd.store.sealed import sealed, unsealed
 
 _TEMPORARY = ".tmp-"
+_SHOWN = 100  # characters of a name that its temporary has
 _log = logging.getLogger(__name__)
 
 
@@ -73,13 +76,18 @@ def digest(value: Any) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Parse a JSON file; raises StorageError that names the file when it is missing or not JSON."""
+    """Parse a JSON file, without its seal.
+
+    Raises StorageError that names the file when it is missing, not JSON, or not as it was sealed.
+    """
     try:
-        return json.loads(path.read_bytes())
+        return unsealed(json.loads(path.read_bytes()))
     except FileNotFoundError as error:
         raise StorageError(f"{path} does not exist") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StorageError(f"{path} is not valid JSON ({error}); remove it and run again") from error
+    except ValueError as error:
+        raise StorageError(f"{path} was altered: {error}; remove it and run again") from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -88,8 +96,10 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_bytes(text.encode())
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Replace a JSON file atomically and durably."""
+def write_json(path: Path, value: Any, *, seal: bool = False) -> None:
+    """Replace a JSON file atomically and durably; with `seal`, an object that `read_json` compares with its digest."""
+    # Sealed as it is after writing and reading: keys are texts then.
+    value = sealed(json.loads(json.dumps(value, default=_plain))) if seal else value
     write_text(path, json.dumps(value, indent=2, sort_keys=True, default=_plain) + "\n")
 
 
@@ -164,11 +174,12 @@ def locked(path: Path, timeout_s: float = 60.0) -> Iterator[None]:
     Waiting for another holder is logged as a warning. Raises StorageError when another process still holds it
     after `timeout_s` seconds.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(str(path))
     try:
-        with suppress(Timeout):
-            lock.acquire(timeout=0)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(Timeout):
+                lock.acquire(timeout=0)
         if not lock.is_locked:
             _log.warning("waiting up to %g s for %s, which another process holds", timeout_s, path)
             lock.acquire(timeout=timeout_s)
@@ -220,14 +231,15 @@ def _claimed(final: Path) -> Iterator[Path]:
 
     A file has one too: a lock on the file itself is lost where a writer replaces the file, as safetensors does.
     """
-    final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.parent / f"{_TEMPORARY}{final.name}-{uuid.uuid4().hex[:8]}"
-    held = _claim(temporary, Path.mkdir)
-    try:
-        yield temporary
-    finally:
-        os.close(held)
-        shutil.rmtree(temporary, ignore_errors=True)
+    with writing(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary = final.parent / f"{_TEMPORARY}{final.name[:_SHOWN]}-{uuid.uuid4().hex[:8]}"
+        held = _claim(temporary, Path.mkdir)
+        try:
+            yield temporary
+        finally:
+            os.close(held)
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _claim(temporary: Path, make: Callable[[Path], None]) -> int:

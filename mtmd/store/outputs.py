@@ -1,7 +1,7 @@
 """Durable stage outputs: a directory with a manifest of its files' digests; complete means that it verifies."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,9 +45,23 @@ def is_complete(directory: Path) -> bool:
         files: dict[str, str] = dict(read_json(manifest)["files"])
     except (StorageError, KeyError, TypeError, ValueError):  # damaged after it was written
         return False
-    return all(
-        (directory / name).is_file() and sha256_file(directory / name) == sha for name, sha in files.items()
-    )
+    return bool(files) and differing_file(directory, files) is None
+
+
+def differing_file(directory: Path, files: Mapping[str, str], whose: str = "") -> str | None:
+    """What differs between a directory and the sha256 of each of its files, in words that name it; None if nothing.
+
+    A file without a digest counts, but for the manifest itself and names that begin with a dot, which systems leave.
+    """
+    for name, expected in files.items():
+        path = directory / name
+        actual = sha256_file(path) if path.is_file() else "nothing"
+        if actual != expected:
+            return f"{path}{whose} is {actual}; its manifest says sha256 {expected}"
+    there = (path.relative_to(directory) for path in directory.rglob("*") if not path.is_dir())
+    unknown = (str(path) for path in there if not any(part.startswith(".") for part in path.parts))
+    extra = sorted(set(unknown) - files.keys() - {_MANIFEST})
+    return f"{directory / extra[0]}{whose} is not in its manifest" if extra else None
 
 
 def make_once(directory: Path, build: Callable[[Path], None]) -> bool:

@@ -12,8 +12,9 @@ earlier days or more has the interval of a Gaussian process, of the one among f 
 
 The first is surer where days scatter at random, the second where values drift or follow the week. Either error has the
 usual sampling error in it; r ≥ 1 makes it larger for a day with fewer requests than usual. m counts all comparisons of
-the day and α is `false_alarm` (Bonferroni: over m numbers, f choices, two sides). With few earlier days a fixed factor
-takes the place of the intervals (`few_days_factor`).
+domains, or of the whole day (`whole_day.py`), and α is `false_alarm` (Bonferroni: over m numbers, f choices, two
+sides), for either kind. With few earlier days a fixed factor takes the
+place of the intervals (`few_days_factor`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,9 +29,13 @@ from mtmd.config import DataConfig, Declarations
 from mtmd.validate.comparisons import Comparison, comparisons
 from mtmd.validate.course import LEAST_DAYS, SHAPES, Forecast, forecast
 from mtmd.validate.results import DayProfile
+from mtmd.validate.whole_day import whole_day_comparisons
 from mtmd_expectations.steadiness import Measure
 
 _WEEK = 7
+# A change by less is never remarkable, however alike earlier days are; the largest of many values has a long tail.
+_LEAST_FACTORS = {Measure.VOLUME: 1.2, Measure.MAGNITUDES: 10.0}
+_LOGARITHMS = {Measure.SCORES, Measure.VOLUME, Measure.MAGNITUDES}
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,12 @@ def deviations(
     A deviation stops the run where its domain has `stop_share` of the candidates and it is beyond the `stop_` limit of
     its measure, unless the day's change is `accepted`.
     """
-    compared = comparisons(day, trailing, declarations)
     found = []
-    for comparison in compared:
-        ordinary = interval(comparison, day.day, len(compared), limits)
-        if not ordinary.lowest <= comparison.today <= ordinary.highest:
-            found.append(_deviation(comparison, ordinary, limits, day.day in limits.accepted))
+    for compared in (comparisons(day, trailing, declarations), whole_day_comparisons(day, trailing)):
+        for comparison in compared:
+            ordinary = interval(comparison, day.day, len(compared), limits)
+            if not ordinary.lowest <= comparison.today <= ordinary.highest:
+                found.append(_deviation(comparison, ordinary, limits, day.day in limits.accepted))
     return tuple(found)
 
 
@@ -88,6 +93,7 @@ def interval(comparison: Comparison, day: date, compared: int, limits: DataConfi
     ]
     reach = min(reaches)
     usual = forecasts[reaches.index(reach)].expected
+    reach = max(reach, log(_LEAST_FACTORS.get(comparison.measure, 1.0)))
     reach += 1e-9 * abs(usual)  # numbers that are equal but for the order of a sum are equal
     return Interval(-inf if comparison.measure is Measure.CATEGORIES else usual - reach, usual, usual + reach)
 
@@ -95,7 +101,7 @@ def interval(comparison: Comparison, day: date, compared: int, limits: DataConfi
 def _forecasts(comparison: Comparison, day: date, least: int) -> tuple[Sequence[Forecast], int]:
     """The forecasts, of which the one with the narrowest interval counts; and from how many that was chosen."""
     earlier = comparison.earlier
-    if comparison.measure is Measure.SCORES and len(earlier) >= LEAST_DAYS:
+    if comparison.measure in {Measure.SCORES, Measure.VOLUME} and len(earlier) >= LEAST_DAYS:
         return (forecast(earlier, day),), len(SHAPES)
     return (_level(earlier), *_week(earlier, day, least)), 2
 
@@ -121,20 +127,23 @@ def _week(earlier: Mapping[date, float], day: date, least: int) -> Iterator[Fore
 
 def _few_days(measure: Measure, usual: float, factor: float) -> Interval:
     match measure:
-        case Measure.MIX:
+        case Measure.MIX | Measure.LABELS:
             return Interval(usual / factor, usual, usual * factor)
-        case Measure.SCORES:
-            return Interval(usual - log(factor), usual, usual + log(factor))
+        case Measure.SCORES | Measure.VOLUME | Measure.MAGNITUDES:
+            reach = log(max(factor, _LEAST_FACTORS.get(measure, 1.0)))
+            return Interval(usual - reach, usual, usual + reach)
         case Measure.NULLS:  # young logs fill up; what goes missing is a broken join
             return Interval(-inf, usual, 1 - (1 - usual) / factor)
         case Measure.CATEGORIES:  # nobody knows yet how much they change from day to day
             return Interval(-inf, usual, inf)
+        case Measure.CONSTANT:
+            return Interval(usual, usual, usual)
 
 
 def _deviation(comparison: Comparison, ordinary: Interval, limits: DataConfig, accepted: bool) -> Deviation:
     large = _is_large(comparison.measure, comparison.today, ordinary.usual, limits)
     shown = [comparison.today, ordinary.usual, ordinary.lowest, ordinary.highest]
-    if comparison.measure is Measure.SCORES:
+    if comparison.measure in _LOGARITHMS:
         shown = [exp(value) for value in shown]
     return Deviation(
         measure=comparison.measure.value,
@@ -153,10 +162,15 @@ def _deviation(comparison: Comparison, ordinary: Interval, limits: DataConfig, a
 def _is_large(measure: Measure, today: float, usual: float, limits: DataConfig) -> bool:
     """Whether the difference is large enough to spoil a model, however sure it is."""
     match measure:
-        case Measure.MIX:
-            return today > usual * limits.stop_mix_factor or usual > today * limits.stop_mix_factor
+        case Measure.MIX | Measure.LABELS:
+            factor = limits.stop_mix_factor if measure is Measure.MIX else limits.stop_label_factor
+            return today > usual * factor or usual > today * factor
         case Measure.SCORES:
             return abs(today - usual) > log(limits.stop_score_factor)
+        case Measure.VOLUME:
+            return abs(today - usual) > log(limits.stop_volume_factor)
+        case Measure.MAGNITUDES | Measure.CONSTANT:
+            return False
         case Measure.NULLS:
             return abs(today - usual) > limits.stop_null_change
         case Measure.CATEGORIES:

@@ -6,11 +6,12 @@ adds DuckDB to that tuple, which is why pyproject.toml pins the release exactly.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
+from pathlib import Path
 from tempfile import gettempdir
 from types import ModuleType
 from typing import Any
@@ -20,8 +21,10 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from mtmd.errors import ConfigError
+from mtmd.logs.locking import memory, shut_in
 
 SUPPORTED = "1.24.1"
+_MEMORY = "2GiB"  # of days that are validated side by side each has so much; what is larger spills
 
 
 class _Dialect(StrEnum):
@@ -81,8 +84,11 @@ class Database:
 
 
 @contextmanager
-def database() -> Iterator[Database]:
-    """A new, empty database; it is gone when the block ends."""
+def database(roots: Sequence[Path] | None = None) -> Iterator[Database]:
+    """A new, empty database; it is gone when the block ends.
+
+    It reads files below `roots` and nothing else (`mtmd/logs/locking.py`); it is left open where there are none to say.
+    """
     # Opened through duckdb-engine, as great-expectations will: DuckDB refuses a second connection to one
     # database whose settings differ, and duckdb-engine sends a user agent of its own.
     url = f"duckdb:///:memory:mtmd-{uuid4().hex}"
@@ -91,6 +97,9 @@ def database() -> Iterator[Database]:
         opened = Database(url=url, connection=raw.dbapi_connection)
         # A day larger than memory spills; DuckDB's own default would be a folder in the working directory.
         opened.rows("set temp_directory = '" + gettempdir().replace("'", "''") + "'")
+        opened.rows("set memory_limit = '" + memory(_MEMORY).replace("'", "''") + "'")
+        for setting in () if roots is None else shut_in(roots):
+            opened.rows(setting)
         yield opened
     finally:
         raw.close()

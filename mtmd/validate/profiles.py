@@ -1,12 +1,20 @@
 """A staged day in numbers: what later days are compared with."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
+from typing import Any
 
 from mtmd.config import Declarations, Feature, SideSchema
 from mtmd.logs.contract import TABLES
 from mtmd.validate.gx_duckdb import Database
-from mtmd.validate.results import CategoryProfile, DayProfile, DomainProfile, NullProfile
+from mtmd.validate.results import (
+    CategoryProfile,
+    DayProfile,
+    DomainProfile,
+    LabelProfile,
+    NullProfile,
+    NumberProfile,
+)
 from mtmd_expectations.candidates import DIGEST, SUMMARY
 from mtmd_expectations.common import digest_sql, listed, literal, name
 from mtmd_expectations.features import null_rates_sql
@@ -43,7 +51,34 @@ def profile_staged_day(database: Database, day: date, declarations: Declarations
             table: database.rows(DIGEST if table == "candidates" else digest_sql(table))[0]["digest"]
             for table in TABLES
         },
+        labels=_labels(summary.values(), declarations),
+        numbers=tuple(number for side in sides for number in _numbers(database, side[0], side[2])),
     )
+
+
+def _labels(rows: Collection[Mapping[str, Any]], declarations: Declarations) -> dict[str, LabelProfile]:
+    labels = dict.fromkeys(task.label for task in declarations.domains.tasks)
+    return {
+        label: LabelProfile(
+            shown=sum(row[f"{label}.shown"] for row in rows),
+            actions=sum(row[f"{label}.actions"] for row in rows),
+        )
+        for label in labels
+    }
+
+
+def _numbers(database: Database, table: str, schema: SideSchema) -> Iterator[NumberProfile]:
+    ends = [
+        f"{end}(cast({name(feature.name)} as double)) filter (where isfinite(cast({name(feature.name)} as double))) "
+        f"as {name(f'{feature.name}.{end}')}"
+        for feature in schema.continuous
+        for end in ("min", "max")
+    ]
+    (found,) = database.rows(f"select {', '.join(ends)} from {table}") if ends else ({},)
+    for feature in schema.continuous:
+        if (lowest := found[f"{feature.name}.min"]) is not None:
+            highest = found[f"{feature.name}.max"]
+            yield NumberProfile(table=table, feature=feature.name, lowest=lowest, highest=highest)
 
 
 def _null_rates(database: Database, table: str, key: str, schema: SideSchema) -> Iterator[NullProfile]:

@@ -2,14 +2,15 @@
 
 from mtmd.config import COMPANION_TYPES, Feature
 from mtmd_expectations.common import name
-from mtmd_expectations.features import companion_column, finite_column, length_column, nulls_column
+from mtmd_expectations.features import LARGEST, companion_column, finite_column, length_column, nulls_column
 
 
 def reduced_vector(vector: Feature) -> str:
     """A vector's two staged columns."""
-    # A sum is finite where all its components are: a NaN or an infinity stays one. Nulls are left out of it.
+    # NaN is above every number. Nulls are left out of both ends.
     vector_name = name(vector.name)
-    whole = f"isfinite(list_sum({vector_name})) and list_count({vector_name}) = len({vector_name})"
+    ends = f"list_max({vector_name}) <= {LARGEST:g} and list_min({vector_name}) >= -{LARGEST:g}"
+    whole = f"{ends} and list_count({vector_name}) = len({vector_name})"
     return f"len({vector_name}) as {length_column(vector)}, {whole} as {finite_column(vector)}"
 
 

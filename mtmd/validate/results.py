@@ -83,6 +83,31 @@ class CategoryProfile(Frozen):
     cells: dict[int, int] = Field(description="rows by the cell that the value is hashed to; nulls aside")
 
 
+class LabelProfile(Frozen):
+    """How often one action followed, over the whole day."""
+
+    shown: int = Field(description="shown candidates of which the label is known")
+    actions: int
+
+    @property
+    def rate(self) -> float:
+        return self.actions / self.shown if self.shown else 0.0
+
+
+class NumberProfile(Frozen):
+    """The ends of one continuous feature's finite values over the whole day."""
+
+    table: str
+    feature: str
+    lowest: float
+    highest: float
+
+    @property
+    def size(self) -> float:
+        """The largest absolute value."""
+        return max(abs(self.lowest), abs(self.highest))
+
+
 class DayProfile(Frozen):
     """What later days are compared with."""
 
@@ -91,6 +116,8 @@ class DayProfile(Frozen):
     null_rates: tuple[NullProfile, ...]
     categories: tuple[CategoryProfile, ...] = Field((), description="of every categorical feature")
     digests: dict[str, str] = Field(description="digest of each table's content")
+    labels: dict[str, LabelProfile] = Field({}, description="of each label that a task has")
+    numbers: tuple[NumberProfile, ...] = Field((), description="of each continuous feature that has a value")
 
     @property
     def candidates(self) -> int:

@@ -37,7 +37,7 @@ from mtmd.validate.staging import (
 from mtmd.validate.suites import day_suites, run_suites, window_suites
 from mtmd_expectations import Needs
 
-VALIDATION_FORMAT = 3  # raise it whenever the same suites on the same files would give other results
+VALIDATION_FORMAT = 4  # raise it whenever the same suites on the same files would give other results
 
 
 def validate_day(
@@ -56,7 +56,7 @@ def validate_day(
     """
     declared, optional = table_columns(preset.declarations), optional_columns(preset.domains)
     files = source.source_files(day)
-    with database() as opened:
+    with database(source.roots) as opened:
         columns = {
             table: {file: columns_of(opened, source, table, file, day) for file in files[table]}
             for table in TABLES
@@ -112,7 +112,7 @@ def validate_window(profiles: Sequence[DayProfile], preset: Preset) -> WindowVal
             "the window has no days (0); at least 1 day's profile is required: validate its days first"
         )
     days = sorted(profile.day for profile in profiles)
-    with database() as opened:
+    with database(()) as opened:
         stage_trailing(opened, profiles)
         results = run_suites(opened, window_suites(preset), dict.fromkeys(Needs, True))
     return WindowValidation(first=days[0], last=days[-1], results=results)

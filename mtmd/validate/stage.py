@@ -67,7 +67,7 @@ def validate(
                     f"logs of {day} changed while they were validated; run again when they are complete"
                 )
             if result.passed:
-                write_json(stored, result.model_dump(mode="json"))
+                write_json(stored, result.model_dump(mode="json"), seal=True)
             elif one_pass is not None:
                 one_pass.discard(day)
         if result.passed and result.profile is not None:
@@ -80,7 +80,7 @@ def validate(
         days=tuple(days), window=window, reused=tuple(reused), sources=tuple(map(digest, sources))
     )
     # Failures too: it is read, never reused.
-    write_json(plan.workspace.latest_validation(plan.as_of), quality.model_dump(mode="json"))
+    write_json(plan.workspace.latest_validation(plan.as_of), quality.model_dump(mode="json"), seal=True)
     return quality
 
 
@@ -99,7 +99,7 @@ def _validated_window(plan: RunPlan, profiles: Sequence[DayProfile]) -> WindowVa
         return passed
     result = validate_window(profiles, plan.preset)
     if result.passed:
-        write_json(stored, result.model_dump(mode="json"))
+        write_json(stored, result.model_dump(mode="json"), seal=True)
     return result
 
 

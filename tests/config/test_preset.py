@@ -60,7 +60,7 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         load_preset(str(tmp_path / "none.toml"))
 
 
-@pytest.mark.parametrize("content", [b"name = ", b"name = '\xff'"])
+@pytest.mark.parametrize("content", [b"name = ", b"name = '\xff'", b"name = " + b"[" * 100_000])
 def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.toml"
     path.write_bytes(content)
@@ -76,6 +76,7 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path, content: bytes) -> 
         ("window_days = 20", "windows_days = 20", r"windows_days\n  Extra inputs are not permitted"),
         ("buckets = 5\n", "bucket = 5\n", r"evaluation\.bucket\n  Extra inputs are not permitted"),
         ('name = "tiny"', 'name = "Tiny Preset"', r"name\n.*should match pattern.*'Tiny Preset'"),
+        ('name = "tiny"', f'name = "{"t" * 101}"', r"name\n.*at most 100 characters"),
         ("emb_deep = { ctr = 8, gctr = 4, octr = 4 }", "emb_deep = { ctr = 8, gctr = 4 }",
          r"model\.emb_deep has \['ctr', 'gctr'\]; it must have exactly the tasks \['ctr', 'gctr', 'octr'\]"),
         ("loss_weights = { ctr = 2.0, gctr = 1.0, octr = 1.0 }", "loss_weights = { click = 2.0 }",

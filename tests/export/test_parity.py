@@ -82,6 +82,23 @@ def test_a_number_that_is_not_finite_fails(exported: Any, tmp_path: Path) -> Non
     assert "query_search.onnx at batch size 7: scores differ by a number that is not finite" in report.worst
 
 
+def test_a_file_that_takes_one_batch_size_alone_fails(exported: Any, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(exported.directory, bundle)
+    path = bundle / "query_search.onnx"
+    proto = onnx.load(path)
+    for value in proto.graph.input:
+        value.type.tensor_type.shape.dim[0].dim_value = 7
+    onnx.save(proto, path)
+    info = read_json(bundle / "bundle.json")
+    for one in info["files"]:
+        one["sha256"] = sha256_file(bundle / one["file"])
+    write_json(bundle / "bundle.json", info)
+    report = check_parity(exported.model, bundle, exported.shard, exported.preset)
+    assert not report.passed
+    assert "query_search.onnx can't embed 1024 rows" in report.worst
+
+
 def test_a_model_in_training_mode_is_refused(exported: Any) -> None:
     with pytest.raises(BundleError, match="training mode"):
         check_parity(

@@ -11,6 +11,7 @@ from mtmd.config import Declarations
 from mtmd.errors import StorageError
 from mtmd.extract.shards import Shard, check_fits, open_shard
 from mtmd.logs.encoding import hash_bucket
+from mtmd.store.files import read_json
 
 NAN = float("nan")
 LN4 = 1.3862943611198906  # log1p(3)
@@ -102,7 +103,7 @@ def test_an_altered_file_does_not_verify(shard: Shard) -> None:
 
 def test_a_shard_of_another_format_does_not_open(shard: Shard) -> None:
     manifest = shard.path / "manifest.json"
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 0}))
+    manifest.write_text(json.dumps(read_json(manifest) | {"format": 0}))
     with pytest.raises(StorageError, match="has format 0; this code reads"):
         open_shard(shard.path)
 

@@ -20,7 +20,7 @@ from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import SQL
 from mtmd.run import plan_window
-from mtmd.store.files import sha256_file
+from mtmd.store.files import read_json, sha256_file
 from tests.elsewhere import laid_out
 
 DAY, NEXT_DAY = date(2026, 3, 1), date(2026, 3, 2)
@@ -73,7 +73,7 @@ def test_a_shard_holds_its_files_and_a_manifest_and_nothing_else(
         "requests.arrow",
     ]
     assert list(path.parent.iterdir()) == [path]
-    manifest = ShardManifest.model_validate(json.loads((path / "manifest.json").read_text()))
+    manifest = ShardManifest.model_validate(read_json(path / "manifest.json"))
     assert {name: record.sha256 for name, record in manifest.files.items()} == {
         name: sha256_file(path / name) for name in ("requests.arrow", "ads.arrow", "candidates.arrow")
     }
@@ -145,7 +145,9 @@ def test_requests_that_the_keys_leave_out_go_with_their_candidates(
     assert shard.candidate_start.tolist() == [0, 1, 1]
 
 
-@pytest.mark.parametrize("damage", ["truncate", "unlink", "flip", "manifest", "empty manifest"])
+@pytest.mark.parametrize(
+    "damage", ["truncate", "unlink", "flip", "manifest", "empty manifest", "no files", "a letter", "beside"]
+)
 def test_a_damaged_shard_is_made_again_with_a_warning(
     extract: Callable[..., ShardRef], damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -160,8 +162,18 @@ def test_a_damaged_shard_is_made_again_with_a_warning(
         content = bytearray(largest.read_bytes())
         content[len(content) // 2] ^= 1
         largest.write_bytes(content)
+    elif damage == "beside":
+        (path / "explored.arrow").write_bytes((path / "ads.arrow").read_bytes())
     else:
-        (path / "manifest.json").write_text("{}" if damage == "empty manifest" else "{")
+        manifest = path / "manifest.json"
+        texts = {
+            "manifest": "{",
+            "empty manifest": "{}",
+            "no files": json.dumps(read_json(manifest) | {"files": {}}),
+            "a letter": manifest.read_text().replace('"requests": 4', '"requests": 5'),
+        }
+        assert texts[damage] != manifest.read_text()
+        manifest.write_text(texts[damage])
     assert extract() == first
     assert "the shard of 2026-03-01 is extracted again, because it was damaged" in caplog.text
     open_shard(path, verify=True)

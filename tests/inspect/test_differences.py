@@ -1,8 +1,10 @@
 """What differs in how two models or runs were made."""
 
+import json
+
 from mtmd.inspect.differences import differences
 from mtmd.report.made import flat
-from mtmd.store.files import remove
+from mtmd.store.files import read_json, remove
 from tests.inspect.conftest import FIRST, SECOND, Line, metrics
 
 PRESET = {"name": "tiny", "training": {"seed": 0}, "tasks": [{"name": "ctr", "label": "clicked"}]}
@@ -68,7 +70,9 @@ def test_a_training_day_whose_logs_changed_is_named(two_models: Line) -> None:
     two_models.model("20260127-c1", SECOND, metrics(SECOND, 0.4), held_out="e" * 64)
     manifest = two_models.registry.path("20260127-c1") / "manifest.json"
     day = f"{(SECOND - (SECOND - FIRST)).toordinal():064d}"
-    manifest.write_text(manifest.read_text().replace(day, "9" * 64))
+    text = json.dumps(read_json(manifest))  # without its seal
+    assert day in text
+    manifest.write_text(text.replace(day, "9" * 64))
     found = differences(two_models.workspace, "20260126-b1", "20260127-c1")
     assert ("shard of 2026-01-25", "0000000000", "9999999999") in [
         (one.key, one.first, one.second) for one in found.differences

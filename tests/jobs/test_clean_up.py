@@ -3,11 +3,13 @@
 import os
 import time
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from mtmd.config import RetentionConfig
+from mtmd.config import RetentionConfig, load_preset
+from mtmd.errors import StorageError
 from mtmd.jobs.clean_up import CleanUp, clean_up, plan_clean_up
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
@@ -15,6 +17,7 @@ from mtmd.report.markdown import clean_up as render
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.store.files import write_json, write_text
 from mtmd.store.workspace import Workspace
+from tests.registry.conftest import bundle_of, fill_bundle
 
 NEWEST = date(2026, 6, 30)
 RETENTION = RetentionConfig()
@@ -52,18 +55,18 @@ def line(tmp_path: Path) -> Workspace:
 
 
 def _model(registry: Registry, name: str, day: date, training: str | None = None) -> None:
-    """A model in name: a manifest without files."""
+    """A model in name: its files are no real ones."""
     manifest = ModelManifest(
         model_id=name,
         as_of=day,
-        bundle_id=f"bundle of {name}",
+        bundle_id=bundle_of(name),
         window={},
         training=training,
         git_commit=None,
         seeds={},
         packages={},
     )
-    write_json(registry.path(name) / "manifest.json", manifest.model_dump(mode="json"))
+    registry.add(partial(fill_bundle, load_preset("tiny"), model_id=name), manifest)
 
 
 def _gone(planned: CleanUp, root: Path) -> set[str]:
@@ -102,7 +105,7 @@ def test_what_was_planned_is_removed_and_nothing_else(line: Workspace) -> None:
     planned = plan_clean_up(line, RETENTION)
     before = {path for path in line.root.rglob("*") if path.is_file()}
     removed: list[str] = []
-    clean_up(line, planned, lambda one: removed.append(one.path))
+    clean_up(line, planned, lambda one: removed.append(one.path), allow_large=True)
     assert removed == [one.path for one in planned.removable]
     after = {path for path in line.root.rglob("*") if path.is_file()}
     assert before - after == {
@@ -127,7 +130,7 @@ def test_trainings_that_a_day_may_go_on_from_stay_whatever_their_age(line: Works
     planned = plan_clean_up(line, RETENTION)
     gone = {one for one in _gone(planned, line.root) if one.startswith("trained/")}
     assert gone == {"trained/mtmd-old", f"trained/mtmd-{'0' * 16}", f"trained/mtmd-{'3' * 16}"}
-    clean_up(line, planned, lambda _: None)
+    clean_up(line, planned, lambda _: None, allow_large=True)
     assert line.trained("mtmd", "2" * 64).is_dir()
 
 
@@ -147,7 +150,7 @@ def test_models_that_a_rollback_reaches_stay_whatever_their_age(line: Workspace)
         "never-promoted",
     }
     removed: list[str] = []
-    clean_up(line, planned, lambda one: removed.append(Path(one.path).name))
+    clean_up(line, planned, lambda one: removed.append(Path(one.path).name), allow_large=True)
     assert {"bad", "never-promoted"} <= set(removed)
     assert registry.verify("second").is_dir()
 
@@ -158,7 +161,7 @@ def test_a_model_that_was_promoted_after_the_plan_stays(line: Workspace) -> None
     planned = plan_clean_up(line, RETENTION)
     assert "models/old" in _gone(planned, line.root)
     registry.promote("old", NEWEST - timedelta(days=300), "all we have", 0)
-    clean_up(line, planned, lambda _: None)
+    clean_up(line, planned, lambda _: None, allow_large=True)
     assert registry.verify("old").is_dir()
 
 
@@ -204,3 +207,22 @@ def test_names_that_are_no_day_are_left_alone(line: Workspace) -> None:
     write_text(line.root / "runs" / "2020-02-31-0123456789" / "summary.json", "x")
     write_text(line.root / "runs" / "notes" / "summary.json", "x")
     assert not {"runs/2020-02-31-0123456789", "runs/notes"} & _gone(plan_clean_up(line, RETENTION), line.root)
+
+
+def test_a_directory_without_a_decision_is_no_newest_run(line: Workspace) -> None:
+    """Else a name from the future would let everything go."""
+    (line.root / "runs" / "2099-01-01-future").mkdir()
+    planned = plan_clean_up(line, RETENTION)
+    assert planned.newest == NEWEST
+    assert not planned.large
+
+
+def test_a_large_clean_up_has_to_be_allowed(line: Workspace) -> None:
+    write_text(line.root / "runs" / "2099-01-01-0123456789" / "summary.json", "x")
+    planned = plan_clean_up(line, RETENTION)
+    assert planned.large
+    assert "⚠ more than [retention] lets go at once" in render.clean_up(planned, dry_run=True)
+    with pytest.raises(StorageError, match=r"would remove \d+ of \d+ outputs; \[retention\] lets 50% go"):
+        clean_up(line, planned, lambda _: None)
+    assert plan_clean_up(line, RETENTION) == planned
+    assert not planned.model_copy(update={"most_share": 1.0}).large

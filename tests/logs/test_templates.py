@@ -1,5 +1,6 @@
 """The files of a day by a template, the days that there are, and names that must not be taken for patterns."""
 
+import os
 from datetime import date
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from mtmd.errors import LogsError
 from mtmd.logs.templates import DayTemplate
+from mtmd.store.files import remove
 
 DAY = date(2026, 1, 5)
 
@@ -91,6 +93,25 @@ def test_a_day_without_files_is_told_by_its_place(tmp_path: Path, text: str, wor
     with pytest.raises(LogsError) as caught:
         DayTemplate(tmp_path, text).files("ads", DAY)
     assert words.format(tmp_path) in str(caught.value)
+
+
+def test_what_is_no_file_is_refused_whatever_its_name(tmp_path: Path) -> None:
+    """A reader of a named pipe would wait for ever."""
+    folder = tmp_path / "2026-01-05"
+    folder.mkdir()
+    for made, words in (
+        (lambda path: path.mkdir(), "is a folder"),
+        (lambda path: path.symlink_to(folder / "none"), "is a link to nothing"),
+        (os.mkfifo, "is no regular file"),
+    ):
+        path = folder / "part-0.parquet"
+        made(path)
+        for text in ("{day}/*.parquet", "{day}/part-0.parquet") if path.exists() else ("{day}/*.parquet",):
+            with pytest.raises(LogsError, match=r"part-0\.parquet is "):
+                DayTemplate(tmp_path, text).files("ads", DAY)
+        with pytest.raises(LogsError, match=words):
+            DayTemplate(tmp_path, "{day}/*.parquet").files("ads", DAY)
+        remove(path)
 
 
 def test_a_folder_that_is_not_there_has_no_days(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-"""A flow's parameters as options of a command."""
+"""A flow's parameters as options of a command, and how a command ends."""
 
+import signal
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -16,7 +17,9 @@ import mtmd.cli
 from mtmd import command_line
 from mtmd.errors import ConfigError
 from mtmd_flows import ab_test, ablation, daily_retrain
-from mtmd_flows.command import command_of
+from mtmd_flows.command import _WATCHERS, command_of
+from mtmd_flows.command import _on_its_own as on_its_own
+from mtmd_flows.command import _stop as stop
 
 Count = Annotated[int, Field(ge=1, le=9, description="How many, 100 % at most")]
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(description="Of what")]
@@ -120,3 +123,20 @@ def test_what_a_person_can_mend_is_an_error_without_a_trace(
     assert "error: kind (b) can't be" in capsys.readouterr().err
     assert run("--count", "2", "--names", "") == 1
     assert "String should have at least 1 character" in capsys.readouterr().err
+
+
+def test_a_command_with_a_server_of_its_own_ends_at_once_at_a_signal() -> None:
+    """Prefect's handler of SIGTERM, which it installs when a run begins, is replaced when the run is running."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        own = on_its_own(of_a_test)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as Prefect does
+        own.on_running_hooks[-1](own, None, None)  # type: ignore[arg-type]
+        assert {signal.getsignal(number) for number in before} == {stop}
+        assert of_a_test.on_running_hooks == []
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        watcher = _WATCHERS.pop()
+        watcher.kill()  # type: ignore[attr-defined]
+        watcher.wait()  # type: ignore[attr-defined]

@@ -31,30 +31,31 @@ def registry(tmp_path: Path) -> Registry:
     return Registry(tmp_path / "artifacts" / "line")
 
 
+def fill_bundle(preset: Preset, directory: Path, model_id: str = "a") -> None:
+    """Fills a directory as export does, with files that are no real models."""
+    files = []
+    sides = (("query", preset.domains.surfaces), ("item", preset.domains.products))
+    for side, names in sides:
+        for name in names:
+            path = directory / f"{side}_{name}.onnx"
+            path.write_text(f"the {side} tower of {name}")
+            files.append(TowerFile(side=side, domain=name, file=path.name, sha256=sha256_file(path)))
+    info = BundleInfo(
+        format=BUNDLE_FORMAT,
+        bundle_id=bundle_of(model_id),
+        weights="0" * 64,
+        declarations=preset.declarations,
+        widths={"ctr": 1, "gctr": 1, "octr": 1},
+        files=tuple(files),
+    )
+    write_json(directory / "bundle.json", info.model_dump(mode="json"))
+    write_json(directory / "metrics.json", {})
+
+
 @pytest.fixture
 def build(tiny_preset: Preset) -> Callable[..., None]:
-    """Fills a directory as export does, with files that are no real models."""
-
-    def fill(directory: Path, model_id: str = "a") -> None:
-        files = []
-        sides = (("query", tiny_preset.domains.surfaces), ("item", tiny_preset.domains.products))
-        for side, names in sides:
-            for name in names:
-                path = directory / f"{side}_{name}.onnx"
-                path.write_text(f"the {side} tower of {name}")
-                files.append(TowerFile(side=side, domain=name, file=path.name, sha256=sha256_file(path)))
-        info = BundleInfo(
-            format=BUNDLE_FORMAT,
-            bundle_id=bundle_of(model_id),
-            weights="0" * 64,
-            declarations=tiny_preset.declarations,
-            widths={"ctr": 1, "gctr": 1, "octr": 1},
-            files=tuple(files),
-        )
-        write_json(directory / "bundle.json", info.model_dump(mode="json"))
-        write_json(directory / "metrics.json", {})
-
-    return fill
+    """`fill_bundle` for the tiny preset."""
+    return partial(fill_bundle, tiny_preset)
 
 
 def manifest_of(model_id: str, day: int) -> ModelManifest:

@@ -1,10 +1,12 @@
 import json
 from pathlib import Path
 
+import onnx
 import pytest
 
 from mtmd.errors import BundleError
 from mtmd.registry.bundle import load_bundle, verify_files
+from mtmd.store.files import sha256_file
 
 
 def test_an_intact_bundle_loads_and_verifies(bundle: Path) -> None:
@@ -37,6 +39,8 @@ def test_no_bundle_json_says_so(tmp_path: Path) -> None:
         ({"format": 99}, "has format 99; this version reads 1"),
         ({"bundle_id": "short"}, "is not a bundle of this version"),
         ({"files": []}, "query domain 'home_feed' is not in bundle"),
+        ({"widths": {"ctr": -1, "gctr": 1, "octr": 1}}, "greater than or equal to 1"),
+        ({"widths": {"ctr": 1}}, r"widths are of tasks \['ctr'\]"),
     ],
 )
 def test_a_bundle_json_that_does_not_fit_is_refused(bundle: Path, change: dict, message: str) -> None:
@@ -44,6 +48,27 @@ def test_a_bundle_json_that_does_not_fit_is_refused(bundle: Path, change: dict, 
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(BundleError, match=message):
         load_bundle(bundle)
+
+
+def test_a_tower_that_is_there_twice_or_of_no_domain_is_refused(bundle: Path) -> None:
+    path = bundle / "bundle.json"
+    whole = json.loads(path.read_text())
+    first = whole["files"][0]
+    for more in (first, first | {"domain": "billboard"}):
+        path.write_text(json.dumps(whole | {"files": [*whole["files"], more]}))
+        with pytest.raises(BundleError, match="are of no declared domain, or there twice"):
+            load_bundle(bundle)
+
+
+def test_numbers_in_a_file_beside_the_bundle_are_refused(bundle: Path) -> None:
+    info = load_bundle(bundle)
+    path = bundle / info.files[0].file
+    model = onnx.load(path)
+    onnx.save(model, path, save_as_external_data=True, location="beside", size_threshold=0)
+    changed = info.files[0].model_copy(update={"sha256": sha256_file(path)})
+    info = info.model_copy(update={"files": (changed, *info.files[1:])})
+    with pytest.raises(BundleError, match="has numbers in another file"):
+        verify_files(info, bundle)
 
 
 def test_a_file_name_cannot_leave_the_bundle(bundle: Path) -> None:

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.errors import RegistryError
+from mtmd.registry.rebuilt import REBUILT
 from mtmd.registry.records import Registered
 from mtmd.registry.registry import Registry
 
@@ -71,16 +72,44 @@ def test_a_kill_in_the_very_first_promotion_is_mended(registry: Registry, add: A
     assert registry.promote("b", date(2026, 1, 6), "again", 0).outcome == "already champion"
 
 
-def test_a_history_that_lost_lines_is_an_error(registry: Registry, promote: Promote) -> None:
-    for number, name in enumerate("abc", start=5):
+def _damages(text: str) -> dict[str, str | None]:
+    lines = text.splitlines(keepends=True)
+    return {
+        "gone": None,
+        "lost its end": lines[0],
+        "lost a line in the middle": "".join((*lines[:1], *lines[2:])),
+        "no changes": "not a change\n",
+        "one letter": text.replace("because b", "because c"),
+    }
+
+
+@pytest.mark.parametrize("damage", _damages("\n"))
+def test_a_history_that_lost_lines_is_rebuilt_and_says_so(
+    registry: Registry, promote: Promote, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    for number, name in enumerate("abcd", start=5):
         promote(name, number)
+    registry.rollback("d was bad", lambda _: None)
+    champion, path = registry.champion(), registry.root / "history.jsonl"
+    path.unlink() if (text := _damages(path.read_text())[damage]) is None else path.write_text(text)
+    history = registry.history()
+    assert registry.champion() == champion
+    assert history[-1] == champion.change
+    assert [(line.reason == REBUILT) for line in history if line.model_id == "b"] == [True]
+    assert f"{path} is rebuilt" in caplog.text
+    assert registry.history() == history  # once
+    assert registry.rollback("c too", lambda _: None)[1].model_id == "b"
+    assert promote("d", 8) == "refused"
+    assert promote("e", 9) == "promoted"
+
+
+def test_a_line_of_an_older_version_has_no_digest_and_is_read(registry: Registry, promote: Promote) -> None:
+    promote("a", 5)
     path = registry.root / "history.jsonl"
-    path.write_text(path.read_text().splitlines(keepends=True)[0])
-    with pytest.raises(RegistryError, match="ends with sequence 1, but the champion has sequence 3"):
-        registry.history()
-    path.write_text("not a change\n")
-    with pytest.raises(RegistryError, match="'not a change'"):
-        registry.history()
+    line = json.loads(path.read_text())
+    del line["content_sha256"]
+    path.write_text(json.dumps(line) + "\n")
+    assert [change.model_id for change in registry.history()] == ["a"]
 
 
 def test_a_long_history_is_reconciled_from_its_end(registry: Registry, promote: Promote) -> None:

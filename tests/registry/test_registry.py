@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.errors import BundleError, RegistryError
+from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.records import ModelManifest, Registered
 from mtmd.registry.registry import Registry
 
@@ -299,9 +299,10 @@ def test_a_pointer_and_a_history_of_before_contents_were_kept_are_read(
     registry.rollback("b was bad", trust)
     pointer, history = registry.root / "champion.json", registry.root / "history.jsonl"
     champion = json.loads(pointer.read_text())
-    del champion["rolled_back_bundles"], champion["change"]["bundle_id"]
+    del champion["rolled_back_bundles"], champion["change"]["bundle_id"], champion["content_sha256"]
     pointer.write_text(json.dumps(champion))
     lines = [json.loads(line) for line in history.read_text().splitlines()]
+    assert all(line.pop("content_sha256") for line in lines)  # which they had not either
     history.write_text("".join(json.dumps(line | {"bundle_id": None}) + "\n" for line in lines))
     assert promote("b2", 6) == "refused"  # the manifest of b says what it is
     assert promote("c", 7) == "promoted"
@@ -331,6 +332,21 @@ def test_status_of_nothing_is_empty_and_writes_nothing(registry: Registry) -> No
     assert not registry.root.exists()
 
 
+def test_status_of_a_line_that_cannot_be_written_is_what_its_files_say(
+    registry: Registry, promote: Promote
+) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    (registry.root / "champion.lock").unlink()
+    (registry.root / "champion.lock").mkdir()
+    history = registry.root / "history.jsonl"
+    for text in (history.read_text(), history.read_text().splitlines(keepends=True)[0]):
+        history.write_text(text)
+        assert [change.model_id for change in registry.status().history] == ["a", "b"]
+    with pytest.raises(StorageError, match=r"champion\.lock can't be written"):
+        promote("c", 7)
+
+
 def test_status_shows_the_champion_and_the_latest_changes(
     registry: Registry, add: AddModel, promote: Promote
 ) -> None:
@@ -349,11 +365,58 @@ def test_a_long_reason_is_cut_to_fit_a_history_line(registry: Registry, add: Add
     assert len(registry.history()[0].reason) == 4000
 
 
-def test_a_champion_that_cannot_be_read_is_an_error(registry: Registry, promote: Promote) -> None:
+def test_a_champion_that_nothing_says_is_an_error(registry: Registry, promote: Promote) -> None:
     promote("a", 5)
     (registry.root / "champion.json").write_text('{"model_id": "a"}')
+    (registry.root / "history.jsonl").unlink()
     with pytest.raises(RegistryError, match=r"champion\.json cannot be read"):
         registry.champion()
+
+
+def test_a_damaged_pointer_is_what_the_history_says(
+    registry: Registry, promote: Promote, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also where it still reads as a champion: one letter of a banned model would let that model come back."""
+    promote("a", 5)
+    promote("b", 6)
+    registry.rollback("b was bad", trust)
+    pointer = registry.root / "champion.json"
+    written = pointer.read_text()
+    for damaged in (
+        "{",
+        "{}",
+        "[]",
+        written.replace('"rolled_back": [\n    "b"', '"rolled_back": [\n    "c"'),
+    ):
+        assert damaged != written
+        pointer.write_text(damaged)
+        assert promote("b", 6) == "refused"
+        assert pointer.read_text() == written
+    assert "taken from the history" in caplog.text
+
+
+def test_a_manifest_with_holes_is_refused(registry: Registry, add: AddModel) -> None:
+    directory = Path(add("a", 5).path)
+    whole = json.loads((directory / "manifest.json").read_text())
+    del whole["content_sha256"]
+
+    def refused(words: str, **changed: object) -> None:
+        (directory / "manifest.json").write_text(json.dumps(whole | changed))
+        with pytest.raises(BundleError, match=words):
+            registry.verify("a")
+
+    refused("has no digest of .*bundle.json", files={})
+    refused("holds bundle", bundle_id="f" * 64)
+    refused("has the manifest of model 'b'", model_id="b")
+    (directory / "item_other.onnx").write_text("beside")
+    refused("item_other.onnx of model 'a' is not in its manifest")
+
+
+def test_one_letter_of_a_manifest_is_seen(registry: Registry, add: AddModel) -> None:
+    path = Path(add("a", 5).path) / "manifest.json"
+    path.write_text(path.read_text().replace("2026-01-05", "2026-01-15"))
+    with pytest.raises(BundleError, match="was altered"):
+        registry.verify("a")
 
 
 def test_a_lost_pointer_is_what_the_history_says(registry: Registry, promote: Promote) -> None:

@@ -1,8 +1,10 @@
 """Storage: all of an output or none of it, whoever is killed when."""
 
+import errno
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -426,3 +429,42 @@ def test_remove_takes_a_link_and_leaves_what_it_points_to(tmp_path: Path) -> Non
     remove(tmp_path / "link")
     assert names(tmp_path) == ["real"]
     assert (tmp_path / "real" / "file").exists()
+
+
+# ---- refusals ---------------------------------------------------------------------------------------
+
+
+def _is_a_file(path: Path) -> Path:
+    path.write_text("x")
+    return path / "out"
+
+
+def _is_a_lock(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("place", "writer", "words"),
+    [
+        (_is_a_file, write_text, "out can't be written (Not a directory); a file is where a folder must be"),
+        (_is_a_lock, write_text, "can't be written (Is a directory); a folder is where a file must be"),
+        (_is_a_lock, lambda path, _: locked(path).__enter__(), "can't be written (Is a directory)"),
+        (lambda path: path / ("n" * 300), write_text, "can't be written (File name too long); use a shorter"),
+        (lambda _: Path("/proc/none"), write_text, "/proc/none can't be written"),
+    ],
+)
+def test_what_the_system_refuses_is_named_with_the_remedy(
+    tmp_path: Path, place: Callable[[Path], Path], writer: Callable[[Path, str], Any], words: str
+) -> None:
+    with pytest.raises(StorageError, match=re.escape(words)):
+        writer(place(tmp_path / "place"), "text")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_disk_that_fills_under_a_writer_is_named_with_the_path(tmp_path: Path, number: int) -> None:
+    """Libraries say the reason, and no path."""
+    with pytest.raises(StorageError, match=rf"out can't be written \({os.strerror(number)}\)"):  # noqa: SIM117
+        with atomic_directory(tmp_path / "out"):
+            raise OSError(number, "of a library")
+    assert list(tmp_path.iterdir()) == []

@@ -2,9 +2,14 @@ from pathlib import Path
 
 import pytest
 
+from mtmd.config import Frozen
 from mtmd.registry.records import Registered
 from mtmd.store.files import write_json
 from mtmd.store.outputs import is_complete, make_once, read_record
+
+
+class Record(Frozen):
+    number: int
 
 
 def _write(text: str):  # type: ignore[no-untyped-def]
@@ -58,3 +63,39 @@ def test_a_record_of_another_version_is_not_read(tmp_path: Path) -> None:
     assert read_record(path, Registered) is None
     path.write_text("{")
     assert read_record(path, Registered) is None
+
+
+@pytest.mark.parametrize("files", [{}, None])
+def test_a_manifest_that_does_not_name_every_file_verifies_nothing(
+    tmp_path: Path, files: dict | None
+) -> None:
+    final = tmp_path / "out"
+    make_once(final, _write("1"))
+    if files is None:
+        (final / "b").write_text("2")
+    else:
+        write_json(final / "manifest.json", {"files": files})
+    assert not make_once(final, _write("1"))
+    assert sorted(path.name for path in final.iterdir()) == ["a.txt", "manifest.json"]
+
+
+def test_what_a_system_leaves_beside_an_output_is_no_part_of_it(tmp_path: Path) -> None:
+    final = tmp_path / "out"
+    make_once(final, _write("1"))
+    (final / ".nfs0001").write_text("")
+    assert make_once(final, _write("2"))
+
+
+def test_a_record_with_one_bit_flipped_is_not_read_wherever_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "record.json"
+    write_json(path, Record(number=12).model_dump(), seal=True)
+    assert read_record(path, Record) == Record(number=12)
+    sound = path.read_bytes()
+    for bit in range(8 * len(sound)):
+        damaged = bytearray(sound)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        assert read_record(path, Record) in {None, Record(number=12)}  # white space may differ
+    assert "was altered" in caplog.text

@@ -29,6 +29,12 @@ FIRST = "request_id % 1000"
             "vectors_whole",
             1,
         ),
+        (
+            f"update t set user_vector = list_concat([3e38::float], user_vector[2:16]) where {FIRST} = 1",
+            "vectors_whole",
+            1,
+        ),
+        (f"update t set user_activity = 3e38 where {FIRST} = 1", "numbers_finite", 1),
         (f"update t set history_length = 1 where {FIRST} = 1", "features_null_where_lacking", 1),
         ("update t set country = null where surface = 'search'", "null_rates_steady", 1),
         ("update t set user_ctr_30d = 'nan', device = null", "null_rates_steady", 6),

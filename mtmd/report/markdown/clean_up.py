@@ -17,10 +17,14 @@ def clean_up(planned: CleanUp, dry_run: bool) -> str:
     paths = [f"- `{output.path}`: {output.why}" for output in planned.removable[:100]]
     more = [f"- and {len(planned.removable) - 100} more"] if len(planned.removable) > 100 else []
     standing = ", ".join(f"`{name}`" for name in planned.standing) or "none"
+    large = (
+        "more than [retention] lets go at once: it needs `allow_large`; look whether the newest run is right"
+    )
     return "\n".join(
         [
             head,
             "",
+            *((f"⚠ {large}", "") if planned.large else ()),
             f"newest run: {planned.newest}; kept for rollbacks: {standing}",
             "",
             "| kind | go | MB | stay |",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mtmd.export.stage import Proofs
 from mtmd.report.markdown.fitting import fitted
+from mtmd.report.markdown.plain import plain
 from mtmd.report.markdown.times import time_words
 from mtmd.report.markdown.validation import render_markdown
 from mtmd.report.page.charts import data_uri
@@ -103,7 +104,7 @@ def parity(plan: RunPlan, proofs: Proofs) -> str:
         head(plan),
         "",
         f"- {_mark(proofs.parity.passed)} **Parity {_holds(proofs.parity.passed)}**: {proofs.parity.worst}",
-        f"- {_mark(fresh.passed)} **Fresh process {_answers(fresh.passed)}**: {fresh.detail}",
+        f"- {_mark(fresh.passed)} **Fresh process {_answers(fresh.passed)}**: {plain(fresh.detail)}",
         f"- top {day.top_k}: {day.identical:,} of {day.rankings:,} rankings are the same ad by ad; "
         f"{day.disagreements} differ by more than ties",
         "",
@@ -134,7 +135,7 @@ def below_heading(markdown: str, line: str) -> str:
 
 def head(plan: RunPlan) -> str:
     """Which day, window, preset and logs."""
-    left_out = "".join(f", without {day}: {why}" for day, why in plan.left_out.items())
+    left_out = "".join(f", without {day}: {plain(why)}" for day, why in plan.left_out.items())
     return (
         f"as_of **{plan.as_of}**, window {plan.days[0]} to {plan.days[-1]} ({len(plan.days)} days{left_out}), "
         f"preset {plan.preset.name}, logs `{Path(plan.logs)}`"

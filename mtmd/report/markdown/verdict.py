@@ -11,6 +11,7 @@ from mtmd.promote.slice_gates import GateResult, SliceFinding
 from mtmd.promote.stage import RunSummary
 from mtmd.report.markdown.fitting import fitted
 from mtmd.report.markdown.metrics import by_task
+from mtmd.report.markdown.plain import block, plain
 from mtmd.report.markdown.times import stage_words
 from mtmd.report.standing import top_words
 from mtmd.report.tables.buckets import rivals_by_bucket
@@ -25,7 +26,7 @@ def verdict(summary: RunSummary, seconds: Mapping[str, float] | None = None) -> 
     """
     gates = sorted(summary.verdict.gates, key=lambda gate: gate.passed)
     lines = [
-        f"## {_mark(summary)} {summary.words}",
+        f"## {_mark(summary)} {plain(summary.words)}",
         "",
         f"as_of {summary.as_of} · candidate `{summary.model_id}` · live now: "
         + (f"`{summary.champion}`" if summary.champion else "nothing"),
@@ -68,7 +69,7 @@ def _mark(summary: RunSummary) -> str:
 
 def _gate(gate: GateResult) -> str:
     mark, result = {"pass": ("✓", "pass"), "fail": ("✗", "**fail**")}.get(gate.result, ("–", gate.result))
-    return f"{mark} **{gate.name}**: {result}, {_line(gate.detail)}"
+    return f"{mark} **{gate.name}**: {result}, {plain(gate.detail)}"
 
 
 def _standing_out(gate: GateResult) -> Iterator[str]:
@@ -143,7 +144,7 @@ def stopped(as_of: date, words: str, live: str | None) -> str:
     return (
         "## ✗ Stopped before a decision was recorded\n\n"
         f"as_of {as_of} · live now: {f'`{live}`' if live else 'no model found'}\n\n"
-        f"```\n{words.strip() or 'an error without words; see the log of the run'}\n```\n\n"
+        f"{block(words.strip() or 'an error without words; see the log of the run')}\n\n"
         "Mend what it names, then run the day again: what is complete is reused."
     )
 
@@ -154,7 +155,7 @@ def rollback(done: RolledBack, ads: Republished | None = None) -> str:
     further = f"`{champion.previous}`" if champion.previous else "nothing"
     return (
         f"## {done.words}\n\n"
-        f"Reason: {_line(champion.change.reason)}\n\n"
+        f"Reason: {plain(champion.change.reason)}\n\n"
         f"- live now: `{champion.model_id}`, as_of {champion.as_of}, sequence {champion.sequence}\n"
         f"- before it was flipped: {done.check}\n"
         f"- ads: {_ads(done, ads)}\n"
@@ -167,8 +168,4 @@ def rollback(done: RolledBack, ads: Republished | None = None) -> str:
 def _ads(done: RolledBack, ads: Republished | None) -> str:
     if ads is None:
         return f"at the flip, {done.ads_words}"
-    return f"✗ **{_line(ads.words)}**" if ads.failed else ads.words
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
+    return f"✗ **{plain(ads.words)}**" if ads.failed else ads.words

@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -17,6 +18,7 @@ from starlette.routing import Route
 from mtmd.serve.http.answers import ReadyAnswer, answer_embed, answer_rank
 from mtmd.serve.http.candidate import ShadowSettings
 from mtmd.serve.http.docs import render_docs
+from mtmd.serve.http.framing import OneLength
 from mtmd.serve.http.intake import Problem, Refused, Settings, asks_candidate, read_body
 from mtmd.serve.http.keys import Keys, require_key
 from mtmd.serve.http.live import Live, Serving
@@ -65,6 +67,7 @@ def create_app(
     ]
     return Starlette(
         routes=routes,
+        middleware=[Middleware(OneLength)],
         lifespan=service.lifespan,
         exception_handlers={Refused: _refused, HTTPException: _other},
     )

@@ -258,6 +258,15 @@ def test_who_declares_far_too_much_is_refused_at_once(client: Client) -> None:
     assert client.raw(head(10**12)).startswith(b"HTTP/1.1 413 ")
 
 
+def test_a_request_that_says_its_length_in_two_ways_is_refused(client: Client) -> None:
+    """A proxy may go by the other one, and take what follows for another client's request."""
+    both = head(4, "/health").replace(b"Host: x", b"Host: x\r\nTransfer-Encoding: chunked")
+    answer = client.raw(both + b"0\r\n\r\nGET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"both content-length and transfer-encoding" in answer
+
+
 def test_who_sends_a_body_slowly_is_told_so(client: Client) -> None:
     assert client.raw(head(100) + b'{"requests"').startswith(b"HTTP/1.1 408 ")
 

@@ -1,0 +1,48 @@
+"""What the registry's files say, as far as they can be read."""
+
+import logging
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mtmd.errors import BundleError, RegistryError, StorageError
+from mtmd.registry.history import champion_of, read_history
+from mtmd.registry.records import Champion, ModelManifest
+from mtmd.store.files import read_json
+
+MANIFEST = "manifest.json"
+_log = logging.getLogger(__name__)
+
+
+def stored_manifest(directory: Path) -> ModelManifest:
+    """The manifest of a model's directory; raises BundleError for one that can't be read, or is of another model."""
+    model_id = directory.name
+    try:
+        manifest = ModelManifest.model_validate(read_json(directory / MANIFEST))
+    except (StorageError, ValidationError) as error:
+        raise BundleError(f"manifest of model {model_id!r} cannot be read: {error}") from error
+    if manifest.model_id != model_id:
+        raise BundleError(
+            f"{directory} has the manifest of model {manifest.model_id!r}; a model's directory has its id: rename it "
+            "back, or remove it and run the model's day again"
+        )
+    return manifest
+
+
+def stored_champion(pointer: Path, history: Path) -> tuple[Champion | None, bool]:
+    """The live model, and whether the pointer itself says so; if it is lost or damaged, the history does.
+
+    Raises RegistryError for a pointer that can't be read, without a history that says what it was.
+    """
+    damage: Exception | None = None
+    try:
+        if pointer.is_file():
+            return Champion.model_validate(read_json(pointer)), True
+    except (StorageError, ValidationError) as error:
+        damage = error
+    changes = read_history(history)
+    if damage is not None:
+        if not changes:
+            raise RegistryError(f"{pointer} cannot be read; restore it from a copy: {damage}") from damage
+        _log.warning("%s is taken from the history, because it can't be read: %s", pointer, damage)
+    return (champion_of(changes) if changes else None), False

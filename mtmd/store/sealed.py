@@ -1,0 +1,30 @@
+"""JSON objects with the digest of their own content beside it, by which any later change is noticed."""
+
+import hashlib
+import json
+from typing import Any
+
+_SEAL = "content_sha256"  # the digest of all other keys
+
+
+def sealed(value: dict[str, Any]) -> dict[str, Any]:
+    """A JSON object with its seal."""
+    return value | {_SEAL: _digest(value)}
+
+
+def unsealed(value: Any) -> Any:
+    """A JSON value without its seal; raises ValueError where the content is not what was sealed.
+
+    What has no seal, such as what an older version wrote, is returned as it is.
+    """
+    if not isinstance(value, dict) or _SEAL not in value:
+        return value
+    content = {key: entry for key, entry in value.items() if key != _SEAL}
+    if (found := _digest(content)) != value[_SEAL]:
+        raise ValueError(f"its content has sha256 {found}, but it was written with {value[_SEAL]}")
+    return content
+
+
+def _digest(value: dict[str, Any]) -> str:
+    """NaN is allowed, unlike in `mtmd.store.files.digest`."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

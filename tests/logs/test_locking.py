@@ -1,0 +1,87 @@
+"""What statements of a team can reach: the logs that the preset declares, and nothing else of the machine."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from mtmd.extract.database import session
+from mtmd.logs.files import duckdb_paths
+from mtmd.logs.locking import MEMORY
+from mtmd.validate.gx_duckdb import database
+
+Ask = Callable[..., list[Any]]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder whose name is a pattern, too."""
+    folder = tmp_path / "team[12]"
+    folder.mkdir()
+    (tmp_path / "team1").mkdir()
+    for place in (folder, tmp_path / "team1"):
+        where = str(place / "a.parquet").replace("'", "''")
+        duckdb.connect().execute(f"copy (select range as a from range(1000)) to '{where}'")
+    return folder
+
+
+@pytest.fixture(params=["extraction", "validation"])
+def ask(request: pytest.FixtureRequest, root: Path, tmp_path: Path) -> Iterator[Ask]:
+    """A statement in a session of either kind; its rows."""
+    with ExitStack() as stack:
+        if request.param == "extraction":
+            connection = stack.enter_context(session(tmp_path / "spill", [root]))
+        else:
+            connection = stack.enter_context(database([root])).connection
+
+        def rows(sql: str, **parameters: Any) -> list[Any]:
+            return list(connection.execute(sql, parameters).fetchall())
+
+        yield rows
+
+
+def test_the_declared_logs_are_read_and_nothing_else(ask: Ask, root: Path) -> None:
+    read = "select count(*) from read_parquet($paths)"
+    assert ask(read, paths=duckdb_paths([root / "a.parquet"])) == [(1000,)]
+    for beside in (root.parent / "team1", root / ".." / "team1"):
+        with pytest.raises(duckdb.Error, match="disabled by configuration"):
+            ask(read, paths=[str(beside / "a.parquet")])
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "from read_csv('/etc/passwd')",
+        "from read_text('/etc/passwd')",
+        "from glob('/etc/*')",
+        "from read_parquet('http://127.0.0.1:9/a.parquet')",
+        "copy (select 1) to '/tmp/mtmd-written.csv'",
+        "attach '/tmp/mtmd-attached.db'",
+        "install httpfs",
+        "load httpfs",
+        "set enable_external_access = true",
+        "set memory_limit = '100GB'",
+    ],
+)
+def test_the_machine_the_network_and_extensions_are_refused(ask: Ask, sql: str) -> None:
+    with pytest.raises(duckdb.Error, match=r"disabled|locked|Cannot"):
+        ask(sql)
+
+
+def test_what_memory_cannot_hold_still_spills(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MEMORY, "60MiB")
+    spill = tmp_path / "spill"
+    with session(spill, [root]) as connection:
+        ((limit,),) = connection.execute("select current_setting('memory_limit')").fetchall()
+        assert limit == "60.0 MiB"
+        connection.execute(
+            "create table t as select md5(i::varchar) as x from range(2000000) as r(i) order by x"
+        )
+        assert list(spill.iterdir())
+    with database([root]) as opened:
+        assert opened.rows("select current_setting('memory_limit') as limit")[0]["limit"] == "60.0 MiB"

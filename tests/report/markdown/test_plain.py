@@ -1,0 +1,24 @@
+import pytest
+
+from mtmd.report.markdown.plain import block, plain
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("home_feed × ctr fell by 3 %", "home_feed × ctr fell by 3 %"),
+        ("two\n# lines", "two # lines"),
+        ("<img src=x onerror=alert(1)>", "&lt;img src=x onerror=alert(1)>"),
+        ("[here](http://evil) ![x](y)", r"\[here\](http://evil) !\[x\](y)"),
+        ("a | b", r"a \| b"),
+        ("`code` and **bold** and \\", r"\`code\` and \*\*bold\*\* and \\"),
+    ],
+)
+def test_words_of_others_are_no_markup(text: str, shown: str) -> None:
+    assert plain(text) == shown
+
+
+def test_no_text_ends_the_block_that_it_is_in() -> None:
+    assert block("an error") == "```\nan error\n```"
+    assert block("a\n```\n# b") == "````\na\n```\n# b\n````"
+    assert block("a `````") == "``````\na `````\n``````"
