@@ -1,7 +1,7 @@
 """What changed since the last champion: values, columns beyond their band, prediction level, and how it was made."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from mtmd.config import Declarations
@@ -10,6 +10,7 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import Days
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
+from mtmd.report.former_rules import FormerRules
 from mtmd.report.made import Difference, Made, differing, sql_changes
 from mtmd.report.values import ValueChange, value_changes
 from mtmd.store.workspace import Workspace
@@ -68,6 +69,7 @@ class Since:
     notes      what is not recorded, and why
     sql        each changed statement, with the lines that changed
     other_data how many of the days that both were trained on have other data now, in words; empty for none
+    rules      whether the gates would decide otherwise under the bounds of the champion's run
     """
 
     champion: str
@@ -80,6 +82,7 @@ class Since:
     notes: tuple[str, ...]
     sql: tuple[tuple[str, tuple[str, ...]], ...]
     other_data: str = ""
+    rules: FormerRules = field(default_factory=FormerRules)
 
     @property
     def made_words(self) -> str:

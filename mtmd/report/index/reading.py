@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from pydantic import Field
+
 from mtmd.config import Frozen
 from mtmd.errors import MtmdError
 from mtmd.registry.history import read_history
@@ -27,6 +29,7 @@ from mtmd.report.index.records import (
     day_of,
 )
 from mtmd.report.index.sources import FAILURES, SOURCES
+from mtmd.report.index.way import Way
 from mtmd.report.past import origin
 from mtmd.store.outputs import read_record
 
@@ -57,6 +60,7 @@ class KnownRecords(Frozen):
 
     format: Literal[1] = 1
     seen: tuple[Seen, ...] = ()
+    ways: dict[str, Way] = Field({}, description="what the page of each run links")
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class LineRecords:
     exported    days that a model in the registry is of
     left_out    days that the preset of the newest run leaves out, and why
     pages       runs whose page is there
+    ways        what their pages linked when the index was written last
     """
 
     name: str
@@ -80,6 +85,7 @@ class LineRecords:
     exported: frozenset[date] = frozenset()
     left_out: dict[date, str] = field(default_factory=dict)
     pages: frozenset[str] = frozenset()
+    ways: dict[str, Way] = field(default_factory=dict)
 
     @cached_property
     def runs(self) -> tuple[RunRecord, ...]:
@@ -142,6 +148,7 @@ def read_line(root: Path) -> LineRecords:
         problem=problem,
         exported=frozenset(_exported(root)),
         pages=frozenset(pages),
+        ways=stored.ways,
     )
     return replace(line, left_out=_left_out(root, line))
 
