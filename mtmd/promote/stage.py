@@ -62,6 +62,11 @@ class RunSummary(Frozen):
     report: EvaluationReport
     places: dict[str, str]
 
+    @property
+    def is_news(self) -> bool:
+        """Whether the run itself decided: no earlier run took the decision, or promoted its candidate before."""
+        return not self.repeated and self.verdict.promotion is None
+
 
 def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSummary:
     """Ask every gate; promote if all pass (or `override` says why not) and the caller wants it; write both down.

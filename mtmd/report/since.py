@@ -90,8 +90,11 @@ class Since:
         found = [one for one in self.made or () if one.what != "data"]
         preset = [one for one in found if one.what == "preset"][:_NAMED]
         parts = [f"{one.key} {_short(one.first)} → {_short(one.second)}" for one in preset]
-        if rest := len(found) - len(preset):
-            parts.append(f"{rest} {'other ' if preset else ''}difference{'s' if rest > 1 else ''}")
+        rest = [one for one in found if one not in preset]
+        if rest:
+            kinds = ", ".join(dict.fromkeys(one.what for one in rest))
+            other = "other " if preset else ""
+            parts.append(f"{len(rest)} {other}difference{'s' if len(rest) > 1 else ''} ({kinds})")
         return f"made in another way: {', '.join(parts)}" if parts else ""
 
 

@@ -33,13 +33,17 @@ _RIVALS = {  # predictor and words of each gate that compares slices
 
 @dataclass(frozen=True)
 class Mover:
-    """A slice with its number; `rank` orders those of a kind, in standard errors."""
+    """A slice with its number; `rank` orders those of a kind, in standard errors.
+
+    `small`: another training seed may change as much.
+    """
 
     kind: Kind
     slice: str
     number: str
     words: str
     rank: float
+    small: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,14 @@ class MoverGroup:
 
 @dataclass(frozen=True)
 class Movers:
-    """The groups that have movers, worse ones first; a sentence where there are none."""
+    """The groups that have movers, worse ones first; a sentence where there are none.
+
+    `doubt` says that another training seed changes as much, where that is so of one that is worse or near it.
+    """
 
     groups: tuple[MoverGroup, ...]
     words: str
+    doubt: str = ""
 
 
 def movers(report: EvaluationReport, verdict: Verdict, gates: GatesConfig) -> Movers:
@@ -75,7 +83,9 @@ def movers(report: EvaluationReport, verdict: Verdict, gates: GatesConfig) -> Mo
         if CHAMPION in report.predictors
         else "there is no champion to move from"
     )
-    return Movers(tuple(groups), "" if groups else f"{moved}, and none came near a gate")
+    small = any(one.small and one.kind != "better" for group in groups for one in group.listed)
+    doubt = f"Another training seed may change up to {report.seed_noise:.0%}" if small else ""
+    return Movers(tuple(groups), "" if groups else f"{moved}, and none came near a gate", doubt)
 
 
 def _all(report: EvaluationReport, verdict: Verdict, gates: GatesConfig) -> Iterator[Mover]:
@@ -92,14 +102,15 @@ def _against(report: EvaluationReport, gate: GateResult, finding: SliceFinding) 
     rival, aside = _RIVALS[gate.name]
     pair = report.compared(rival if rival in report.predictors else CHAMPION, finding.slice)
     gain = minus(f"{finding.improvement:+.1%}") if finding.improvement is not None else "undefined"
+    small = abs(finding.improvement or 0.0) < report.seed_noise
     behind, short = _errors(pair, finding)
     moved = f"{_told(abs(behind))}{aside}"
     if finding.blocks:
-        yield Mover("worse", str(finding.slice), gain, moved, behind)
+        yield Mover("worse", str(finding.slice), gain, moved, behind, small)
     elif behind > 0 and short < _NEAR:
-        yield Mover("near", str(finding.slice), gain, f"{moved}, {short:.1f} short of worse", -short)
+        yield Mover("near", str(finding.slice), gain, f"{moved}, {short:.1f} short of worse", -short, small)
     elif gate.name == CHAMPION and finding.high is not None and finding.high < 0:
-        yield Mover("near", str(finding.slice), gain, f"{moved}, not shown worse", -short)
+        yield Mover("near", str(finding.slice), gain, f"{moved}, not shown worse", -short, small)
     elif gate.name == CHAMPION and finding.decision == "better":
         yield Mover("better", str(finding.slice), gain, moved, -behind)
 

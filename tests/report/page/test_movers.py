@@ -52,6 +52,8 @@ def test_worse_slices_come_first_then_those_near_the_gate_then_better_ones(repor
     assert (worse.number, worse.words) == ("−5.1%", "5.0 standard errors")
     assert (near.number, near.words) == ("−2.5%", "2.5 standard errors, 0.3 short of worse")
     assert (better.number, better.words) == ("+3.0%", "3.0 standard errors")
+    assert found.doubt == "Another training seed may change up to 5%"  # more than 4.1 and 2.5 %
+    assert _found(report, s0=0.06, s3=-0.03).doubt == ""
 
 
 def test_no_more_than_three_are_named_and_the_others_counted(report: EvaluationReport) -> None:

@@ -99,7 +99,9 @@ def test_the_section_shows_values_bands_level_and_how_it_was_made(inputs: Report
         in first_screen
     )
     assert "other data now: their logs changed." in section
-    assert "made in another way: training.epochs 4 → 12, 1 other difference</span>" in first_screen
+    assert (
+        "made in another way: training.epochs 4 → 12, 1 other difference (expectation)</span>" in first_screen
+    )
     assert "Not recorded." in render_report(inputs)
     first = inputs.verdict.model_copy(update={"champion": None})
     assert "There is no champion to compare with: not applicable." in render_report(
