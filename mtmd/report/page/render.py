@@ -147,7 +147,7 @@ def render_report(inputs: ReportInputs) -> str:
         top_map=comparisons.top_map(report),
         bucket_maps=list(comparisons.bucket_maps(report)),
         ablation_maps=list(comparisons.ablation_maps(inputs.ablations)),
-        panels=list(calibration.panels(report)),
+        calibration=calibration.panels(report),
         quality=quality(inputs.validations, inputs.days),
         ab_test_gate=AB_TEST,
         counting=COUNTING,
