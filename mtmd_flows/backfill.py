@@ -60,24 +60,39 @@ def backfill(
     prefect_artifacts.backfill_plan(plan)
     if dry_run:
         return []
-    outcomes = [steps.latest_outcome(preset, artifacts, day) for day in plan.skipped]
-    outcomes += [DayOutcome(as_of=day.as_of, state="left out", words=day.note) for day in plan.left_out]
-    outcomes += [DayOutcome(as_of=day.as_of, state="blocked", words=day.note) for day in plan.blocked]
+    outcomes = _without_running(plan, preset, artifacts)
     for outcome in _run(plan, shared | {"promote": promote}, at_once):
         outcomes.append(outcome)
         get_run_logger().info("%s: %s", outcome.as_of, outcome.words)
-        prefect_artifacts.backfill(plan, outcomes, artifacts)
-        index.backfill(artifacts, preset, plan, outcomes)
+        _publish(plan, outcomes, preset, artifacts)
     if not plan.running:
-        prefect_artifacts.backfill(plan, outcomes, artifacts)
-        index.backfill(artifacts, preset, plan, outcomes)
+        _publish(plan, outcomes, preset, artifacts)
+    _require_completed(plan, outcomes)
+    return outcomes
+
+
+def _without_running(plan: BackfillPlan, preset: str, artifacts: str) -> list[DayOutcome]:
+    """Of the days that do not run: what they ended with before, or why they can't."""
+    skipped = [steps.latest_outcome(preset, artifacts, day) for day in plan.skipped]
+    left_out = [DayOutcome(as_of=day.as_of, state="left out", words=day.note) for day in plan.left_out]
+    blocked = [DayOutcome(as_of=day.as_of, state="blocked", words=day.note) for day in plan.blocked]
+    return [*skipped, *left_out, *blocked]
+
+
+def _publish(plan: BackfillPlan, outcomes: list[DayOutcome], preset: str, artifacts: str) -> None:
+    """The artifact and the index, with what is known so far."""
+    prefect_artifacts.backfill(plan, outcomes, artifacts)
+    index.backfill(artifacts, preset, plan, outcomes)
+
+
+def _require_completed(plan: BackfillPlan, outcomes: list[DayOutcome]) -> None:
+    """Raises RuntimeError, which names the days, where some failed or were blocked."""
     if failed := [outcome for outcome in outcomes if outcome.state in {"failed", "blocked"}]:
         days = ", ".join(f"{outcome.as_of} ({outcome.state})" for outcome in failed)
         raise RuntimeError(
             f"{len(failed)} of {len(plan.days)} days did not complete: {days}; see the artifact backfill, then run the "
             "same backfill again: days that were decided are skipped"
         )
-    return outcomes
 
 
 def _run(plan: BackfillPlan, given: dict[str, Any], at_once: int) -> Iterator[DayOutcome]:

@@ -71,9 +71,10 @@ def daily_retrain(
         prefect_artifacts.stopped(day, f"{error}", promote_stage.live_model(preset, artifacts))
         index.failure(artifacts, preset, day, error)
         raise
+    if summary.is_news:
+        event: Event = "mtmd.champion.promoted" if summary.promoted else "mtmd.champion.kept"
+        tell(event, run.plan.preset.name, day, summary.champion, summary.words)
     prefect_artifacts.verdict(run.plan, whole(summary), laps.seconds)
-    event: Event = "mtmd.champion.promoted" if summary.promoted else "mtmd.champion.kept"
-    tell(event, run.plan.preset.name, day, summary.champion, summary.words)
     if summary.promoted:
         steps.publish_ads(run.plan, run.days.held_out)
     steps.report(whole(run), whole(summary))

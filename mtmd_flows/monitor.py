@@ -27,12 +27,12 @@ def monitor(
 ) -> State[MonitorReport]:
     """Look at one day; ends completed, in a state named Breach when something is off, and says so in an event."""
     report = look(as_of or scheduled_day(), preset, logs, artifacts)
-    publish(report, preset, artifacts)
+    if report.breaches:  # first, so that nobody misses it where the artifact can't be published
+        tell("mtmd.monitor.breach", report.line, report.day, report.champion, report.words)
     index.update(artifacts, preset)
-    if not report.breaches:
-        return Completed(data=report, message=report.words)
-    tell("mtmd.monitor.breach", report.line, report.day, report.champion, report.words)
-    return Completed(data=report, name=BREACH_STATE, message=report.words)
+    publish(report, preset, artifacts)
+    name = BREACH_STATE if report.breaches else None
+    return Completed(data=report, name=name, message=report.words)
 
 
 @task(persist_result=False)

@@ -1,10 +1,11 @@
 """Flow-run artifacts: what a person reads to decide whether to trust a model. Keys are stable."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import TypeVar
 
-from prefect import Task, runtime, task
+from prefect import Task, get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
@@ -35,6 +36,15 @@ _SECTIONS = {  # of the run's page, by the key of the artifact that leads there
 
 def _publish(key: str, description: str, markdown: str) -> None:
     create_markdown_artifact(markdown=markdown, key=key, description=description)
+
+
+@contextmanager
+def _after_the_decision(failed: str) -> Iterator[None]:
+    """A warning in the log where the server fails: what the run has decided stands, and its other work must be done."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever the server or the way to it says
+        get_run_logger().warning("%s: %s", failed, error)
 
 
 def _of_stage(key: str, text: Callable[[RunPlan, _Result], str]) -> Task[[RunPlan, _Result], None]:
@@ -82,7 +92,8 @@ def verdict(planned: RunPlan, summary: RunSummary, seconds: Mapping[str, float])
     text = with_link(
         verdict_render.verdict(summary, seconds), page, report_url(planned.artifacts, page), "gates"
     )
-    _publish("verdict", f"as_of {planned.as_of}: {summary.words[:200]}", text)
+    with _after_the_decision("the artifact verdict could not be published"):
+        _publish("verdict", f"as_of {planned.as_of}: {summary.words[:200]}", text)
 
 
 @task(persist_result=False, name="link page")
@@ -90,7 +101,8 @@ def link_page(planned: RunPlan, summary: RunSummary) -> None:
     """Lead the run's artifacts, which are older than its page, to their section of the page."""
     page, run = summary.places["report"], runtime.flow_run.id
     url = report_url(planned.artifacts, page)
-    with get_client(sync_client=True) as client:
+    failed = "the run's artifacts do not lead to its page"
+    with _after_the_decision(failed), get_client(sync_client=True) as client:
         only = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
         for artifact in client.read_artifacts(artifact_filter=only):
             section = _SECTIONS.get(artifact.key or "")

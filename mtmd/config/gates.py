@@ -45,3 +45,12 @@ class GatesConfig(Frozen):
     )
     parity_embedding: float = Field(1e-3, gt=0, description="largest |Δ| of an embedding component, likewise")
     top_k: int = Field(20, ge=1, description="ranks that must agree, up to ties within parity_score")
+
+    def tolerance(self, rival: str) -> float:
+        """The loss against a predictor that is no loss yet; 0 for a rival that no gate judges."""
+        tolerances = {
+            "champion": self.champion_tolerance,
+            "anchor": self.anchor_tolerance,
+            "per_slice": self.baseline_tolerance,
+        }
+        return tolerances.get(rival, 0.0)

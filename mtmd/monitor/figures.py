@@ -168,23 +168,23 @@ def _judged(figure: _Figure, noise: float, p: float, config: MonitorConfig) -> F
     suspected = size >= figure.least and p < config.suspected_chance
     certain = suspected and p < config.certain_chance
     again = suspected and figure.before is not None and (figure.before.change or 0.0) * change > 0.0
-    return Finding(
-        signal=figure.signal,
-        where=figure.where,
-        value=figure.value,
-        reference=figure.reference,
-        reference_day=figure.reference_day,
-        judged=True,
-        breach=certain or again,
-        suspected=suspected,
-        change=change,
-        noise=noise,
-        p=p,
-        words=f"{figure.where}: {_moved(figure, change, noise)}, {said(certain, again)}" if suspected else "",
+    return _unjudged(figure).model_copy(
+        update={
+            "judged": True,
+            "breach": certain or again,
+            "suspected": suspected,
+            "change": change,
+            "noise": noise,
+            "p": p,
+            "words": f"{figure.where}: {_moved(figure, change, noise)}, {said(certain, again)}"
+            if suspected
+            else "",
+        }
     )
 
 
 def _unjudged(figure: _Figure) -> Finding:
+    """The figure and its reference, with why it is not judged."""
     return Finding(
         signal=figure.signal,
         where=figure.where,

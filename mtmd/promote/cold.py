@@ -43,7 +43,7 @@ def cold_findings(report: EvaluationReport, gates: GatesConfig) -> tuple[ColdFin
 
 
 def _against(rival: str, report: EvaluationReport, gates: GatesConfig) -> Iterator[ColdFinding]:
-    tolerance = {"champion": gates.champion_tolerance, "per_slice": gates.baseline_tolerance}.get(rival, 0.0)
+    tolerance = gates.tolerance(rival)
     pairs = [(cold, pair) for cold in report.cold for pair in cold.comparisons if pair.reference == rival]
     chances = {
         place: p

@@ -11,8 +11,10 @@ from mtmd.errors import RegistryError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.fresh_process import FreshProcessReport
 from mtmd.export.parity import ParityReport
+from mtmd.promote.calibration_gate import calibrated
 from mtmd.promote.cold import ColdFinding, cold_findings
-from mtmd.promote.slice_gates import GateResult, against, calibrated, chance, holm
+from mtmd.promote.counts import is_task
+from mtmd.promote.slice_gates import GateResult, against, chance, holm
 
 CONSTANT, CHAMPION, ANCHOR, BASELINE = "constant", "champion", "anchor", "per_slice"
 AB_TEST = "a/b test"
@@ -90,6 +92,19 @@ class Verdict(Frozen):
         others = len(self.gates) - len(self.judged)
         words = f"{sum(gate.passed for gate in self.judged)} of {len(self.judged)} pass"
         return words + (f", {others} not applicable" if others else "")
+
+    @property
+    def unjudged(self) -> str:
+        """What no gate could say; empty where every gate judged every slice that it looks at.
+
+        `the champion gate had nothing to judge; 5 of 15 slices had too little data to judge`
+        """
+        said = [f"the {gate.name} gate had nothing to judge" for gate in self.gates if not gate.applicable]
+        found = [finding for gate in self.judged for finding in gate.slices if not is_task(finding.slice)]
+        slices, without = {one.slice for one in found}, {one.slice for one in found if not one.judged}
+        if without:
+            said.append(f"{len(without)} of {len(slices)} slices had too little data to judge")
+        return "; ".join(said)
 
     @property
     def passed(self) -> bool:

@@ -1,4 +1,4 @@
-"""The gates that look at slices: rivals that a candidate must not be worse than, and its calibration.
+"""The gates that compare slices with rivals, which a candidate must not be worse than.
 
 A slice with few requests is "not enough data", neither a pass nor a failure. In the others chance decides how much
 worse is worse: the p-values of all that a gate judges are corrected together (Holm), so that a candidate as good
@@ -14,7 +14,8 @@ from typing import Literal, Self
 from pydantic import Field
 
 from mtmd.config import Frozen, GatesConfig, Slice
-from mtmd.evaluate.report import ALL, Comparison, EvaluationReport
+from mtmd.evaluate.report import Comparison, EvaluationReport
+from mtmd.promote.counts import counted, is_task
 
 Decision = Literal[
     "better", "not shown worse", "not shown better", "worse", "not shown wrong", "wrong", "not enough data"
@@ -22,7 +23,7 @@ Decision = Literal[
 Result = Literal["pass", "fail", "not applicable"]
 P_SHOWN = 0.1  # a larger p-value says no more than that nothing was found
 _CALLED = {"per_slice": "baseline", "anchor": "last full retrain"}
-_normal_quantile = NormalDist().inv_cdf
+normal_quantile = NormalDist().inv_cdf
 
 
 class SliceFinding(Frozen):
@@ -107,12 +108,12 @@ def against(
         for pair in pairs
         if shortages[pair.slice] is None and (p := pair.worse_by_chance(tolerance)) is not None
     }
-    corrected = _corrected(judged)
-    least = _normal_quantile(1.0 - gates.significance / max(len(judged), 1))
+    adjusted = corrected(judged)
+    least = normal_quantile(1.0 - gates.significance / max(len(judged), 1))
     findings = [
-        _compared(report, pair, corrected[pair.slice], gates, math.log1p(tolerance), least, whole_better)
-        if pair.slice in corrected
-        else _unjudged(pair.slice, shortages[pair.slice])
+        _compared(report, pair, adjusted[pair.slice], gates, math.log1p(tolerance), least, whole_better)
+        if pair.slice in adjusted
+        else unjudged(pair.slice, shortages[pair.slice])
         for pair in pairs
     ]
     rival = f"the {_CALLED.get(reference, reference)}{_age(report, reference)}" + (
@@ -122,32 +123,7 @@ def against(
     if whole_better:
         passes += ", and every task is better over its slices"
         fails += ", or not shown better over a task's slices"
-    return _result(name, (passes, fails), findings, gates)
-
-
-def calibrated(name: str, report: EvaluationReport, gates: GatesConfig) -> GateResult:
-    """No slice whose mean prediction / mean teacher score is significantly outside its bounds.
-
-    The logarithm of the ratio is taken as normal, with its standard error over requests.
-    """
-    rival = next(name for name in report.predictors if name != report.candidate)
-    shortages = {  # a slice has the same requests whatever the candidate is compared with
-        where: shortage(report, where, report.compared(rival, where).requests, gates)
-        for where in report.slices
-    }
-    judged = {
-        where: _out_of_bounds(report, where, gates)
-        for where, shortage in shortages.items()
-        if shortage is None
-    }
-    corrected = _corrected(judged)
-    findings = [
-        _ratio(report, where, corrected[where], gates)
-        if where in corrected
-        else _unjudged(where, shortages[where])
-        for where in report.slices
-    ]
-    return _result(name, ("shown to be out of calibration", "not calibrated"), findings, gates)
+    return gate_result(name, (passes, fails), findings, gates)
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -162,11 +138,11 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4g}"
 
 
-def _corrected(judged: Mapping[Slice, float]) -> dict[Slice, float]:
+def corrected(judged: Mapping[Slice, float]) -> dict[Slice, float]:
     return dict(zip(judged, holm(list(judged.values())), strict=True))
 
 
@@ -193,10 +169,10 @@ def _compared(
         decision = "worse"
     elif pair.low is not None and pair.low > 0:
         decision = "better"
-    elif whole_better and pair.slice.surface == ALL:
+    elif whole_better and is_task(pair.slice):
         decision = "not shown better"
     detectable = -math.expm1(margin + least * (pair.standard_error or 0.0))
-    words = f"LogMAE {_number(logmae)}, {_CALLED.get(pair.reference, pair.reference)} {_number(rival)}: "
+    words = f"LogMAE {number(logmae)}, {_CALLED.get(pair.reference, pair.reference)} {number(rival)}: "
     words += f"{_percent(pair.improvement)} [{_percent(pair.low)}, {_percent(pair.high)}]{chance(p)}"
     return SliceFinding(
         **pair.slice._asdict(),
@@ -209,34 +185,6 @@ def _compared(
         high=pair.high,
         p=p,
         detectable=detectable,
-    )
-
-
-def _out_of_bounds(report: EvaluationReport, where: Slice, gates: GatesConfig) -> float:
-    """One-sided p-value: so far out a ratio from a candidate that is within its bounds; 0 for no ratio at all."""
-    metrics = report.get(report.candidate, where)
-    ratio = metrics.teacher_calibration
-    if not ratio:
-        return 0.0
-    excess = max(math.log(gates.calibration_low / ratio), math.log(ratio / gates.calibration_high))
-    if not metrics.calibration_error:
-        return 0.0 if excess > 0.0 else 1.0
-    return 0.5 * math.erfc(excess / metrics.calibration_error / math.sqrt(2.0))
-
-
-def _ratio(report: EvaluationReport, where: Slice, p: float, gates: GatesConfig) -> SliceFinding:
-    metrics = report.get(report.candidate, where)
-    ratio, interval = metrics.teacher_calibration, ""
-    if ratio and metrics.calibration_error is not None:
-        half = _normal_quantile((1.0 + report.confidence) / 2.0) * metrics.calibration_error
-        interval = f" [{ratio * math.exp(-half):.3g}, {ratio * math.exp(half):.3g}]"
-    bounds = f"between {gates.calibration_low} and {gates.calibration_high}"
-    return SliceFinding(
-        **where._asdict(),
-        decision="wrong" if p < gates.significance else "not shown wrong",
-        words=f"mean prediction / mean teacher {_number(ratio)}{interval}, {bounds}{chance(p)}",
-        own=ratio,
-        p=p,
     )
 
 
@@ -259,12 +207,12 @@ def shortage(report: EvaluationReport, where: Slice, requests: float, gates: Gat
     return f"{actions} actions" if actions < gates.min_actions else None
 
 
-def _unjudged(where: Slice, shortage: str | None) -> SliceFinding:
+def unjudged(where: Slice, shortage: str | None) -> SliceFinding:
     words = f"not judged ({shortage or 'an empty resample'})"
     return SliceFinding(**where._asdict(), decision="not enough data", words=words)
 
 
-def _result(
+def gate_result(
     name: str, claims: tuple[str, str], findings: Sequence[SliceFinding], gates: GatesConfig
 ) -> GateResult:
     """Claims: what no slice is when the gate passes, and offenders are. One that could judge no slice does not pass."""
@@ -277,11 +225,11 @@ def _result(
         sentences = [f"no slice has enough held-out data to be judged (fewer than {least})"]
     elif offending:
         named = "; ".join(map(str, offending))
-        sentences = [f"{len(offending)} of {len(judged)} slices are {claims[1]}: {named}"]
+        sentences = [f"{counted(offending, judged)} are {claims[1]}: {named}"]
     else:
-        sentences = [f"none of {len(judged)} judged slices is {claims[0]}", *_seen(judged)]
-    if judged and len(judged) < len(findings):
-        sentences.append(f"{len(findings) - len(judged)} not judged (fewer than {least})")
+        sentences = [f"none of {counted(judged, adjective='judged ')} is {claims[0]}", *_seen(judged)]
+    if judged and (others := [finding for finding in findings if not finding.judged]):
+        sentences.append(f"{counted(others)} not judged (fewer than {least})")
     return GateResult(
         name=name,
         passed=bool(judged) and not offending,

@@ -62,6 +62,11 @@ class RunSummary(Frozen):
     report: EvaluationReport
     places: dict[str, str]
 
+    @property
+    def is_news(self) -> bool:
+        """Whether the run itself decided: no earlier run took the decision, or promoted its candidate before."""
+        return not self.repeated and self.verdict.promotion is None
+
 
 def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSummary:
     """Ask every gate; promote if all pass (or `override` says why not) and the caller wants it; write both down.
@@ -73,7 +78,7 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
     Raises RegistryError when the champion changed while the run was deciding: run again.
     """
     plan, opponent = run.plan, run.evaluated.incumbent
-    registry, inputs = Registry(plan.workspace.root), _gate_inputs(run)
+    registry, inputs = Registry(plan.workspace.root), gate_inputs(run)
     verdict = apply_gates(inputs, override)
     if opponent.promotion is not None:
         verdict = verdict.promoted_before(opponent.promotion)
@@ -106,16 +111,8 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
     return summary
 
 
-def live_model(preset: str, artifacts: str) -> str | None:
-    """Id of the champion of a preset's line, for a run that ended with an error: None, too, when it can't be told."""
-    try:
-        champion = Registry(Workspace.of(artifacts, load_preset(preset)).root).champion()
-    except MtmdError:
-        return None
-    return champion.model_id if champion else None
-
-
-def _gate_inputs(run: DayRun) -> GateInputs:
+def gate_inputs(run: DayRun) -> GateInputs:
+    """All that the gates look at."""
     gates, opponent = run.plan.preset.gates, run.evaluated.incumbent
     return GateInputs(
         candidate=run.exported.model_id,
@@ -131,6 +128,15 @@ def _gate_inputs(run: DayRun) -> GateInputs:
         gates=gates,
         without_baseline=not run.plan.preset.rivals.per_slice.every_days,
     )
+
+
+def live_model(preset: str, artifacts: str) -> str | None:
+    """Id of the champion of a preset's line, for a run that ended with an error: None, too, when it can't be told."""
+    try:
+        champion = Registry(Workspace.of(artifacts, load_preset(preset)).root).champion()
+    except MtmdError:
+        return None
+    return champion.model_id if champion else None
 
 
 def _places(run: DayRun, directory: Path) -> dict[str, str]:

@@ -83,10 +83,14 @@ def _diff(before: str, after: str) -> tuple[str, ...]:
 
 
 def _of_section(what: str, first: Values, second: Values) -> Iterator[Difference]:
-    """The keys whose values differ; a training day that only one side has is said by their first and last day."""
+    """The keys whose values differ; a training day that only one side has is said by their first and last day.
+
+    A table that is empty on one side differs by its keys on the other.
+    """
     for key in dict.fromkeys([*first, *second]):
         a, b = first.get(key), second.get(key)
-        if a != b and not (key.startswith(_SHARD) and None in {a, b}):
+        one_sided = None in {a, b}
+        if a != b and not (one_sided and (key.startswith(_SHARD) or "{}" in {a, b})):
             yield Difference(what=what, key=key, first=a, second=b)
 
 

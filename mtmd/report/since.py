@@ -1,7 +1,7 @@
 """What changed since the last champion: values, columns beyond their band, prediction level, and how it was made."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from mtmd.config import Declarations
@@ -10,6 +10,7 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import Days
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
+from mtmd.report.former_rules import FormerRules
 from mtmd.report.made import Difference, Made, differing, sql_changes
 from mtmd.report.values import ValueChange, value_changes
 from mtmd.store.workspace import Workspace
@@ -68,6 +69,7 @@ class Since:
     notes      what is not recorded, and why
     sql        each changed statement, with the lines that changed
     other_data how many of the days that both were trained on have other data now, in words; empty for none
+    rules      whether the gates would decide otherwise under the bounds of the champion's run
     """
 
     champion: str
@@ -80,6 +82,7 @@ class Since:
     notes: tuple[str, ...]
     sql: tuple[tuple[str, tuple[str, ...]], ...]
     other_data: str = ""
+    rules: FormerRules = field(default_factory=FormerRules)
 
     @property
     def made_words(self) -> str:
@@ -87,8 +90,11 @@ class Since:
         found = [one for one in self.made or () if one.what != "data"]
         preset = [one for one in found if one.what == "preset"][:_NAMED]
         parts = [f"{one.key} {_short(one.first)} → {_short(one.second)}" for one in preset]
-        if rest := len(found) - len(preset):
-            parts.append(f"{rest} {'other ' if preset else ''}difference{'s' if rest > 1 else ''}")
+        rest = [one for one in found if one not in preset]
+        if rest:
+            kinds = ", ".join(dict.fromkeys(one.what for one in rest))
+            other = "other " if preset else ""
+            parts.append(f"{len(rest)} {other}difference{'s' if len(rest) > 1 else ''} ({kinds})")
         return f"made in another way: {', '.join(parts)}" if parts else ""
 
 

@@ -1,5 +1,6 @@
 """Write the page that a person reads to decide whether to trust the run's model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from mtmd.abtest.stage import find_ab_test
@@ -8,14 +9,16 @@ from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.stage import read_replay
 from mtmd.export.stage import load_mtmd
 from mtmd.extract.shards import open_shard
-from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.promote.stage import DayRun, RunSummary, gate_inputs
 from mtmd.registry.registry import Registry
+from mtmd.report.former_rules import former_rules
 from mtmd.report.made import Made
 from mtmd.report.page.render import ReportInputs, render_report
 from mtmd.report.page.towers import trace_means
 from mtmd.report.since import Since, since
 from mtmd.report.trend import trend
-from mtmd.store.files import digest, write_text
+from mtmd.store.files import digest, locked, write_text
+from mtmd.store.workspace import INDEX_LOCK
 
 
 def write_report(run: DayRun, summary: RunSummary, ablated: Ablation | None = None) -> Path:
@@ -31,7 +34,9 @@ def write_report(run: DayRun, summary: RunSummary, ablated: Ablation | None = No
     if summary.repeated and ablated is None and place.is_file():
         return place
     try:
-        write_text(place, render_report(_inputs(run, summary, ablated)))
+        page = render_report(_inputs(run, summary, ablated))
+        with locked(run.plan.workspace.root / INDEX_LOCK):  # who writes the index may be linking the page
+            write_text(place, page)
     except Exception as error:
         raise ReportError(
             f"the report of {summary.model_id} could not be written to {place}: {error}. The decision stands "
@@ -77,4 +82,6 @@ def _since(run: DayRun, summary: RunSummary) -> Since | None:
         return None
     made = Made.of(summary.model_id, Path(summary.places["run"]))
     declarations, validations = plan.preset.declarations, run.quality.validations
-    return since(plan.workspace, champion, made, run.days, declarations, validations, summary.report)
+    found = since(plan.workspace, champion, made, run.days, declarations, validations, summary.report)
+    before = Made.of_model(plan.workspace, champion).origin
+    return replace(found, rules=former_rules(before, gate_inputs(run), summary.verdict, run.tested))

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from mtmd.config import GatesConfig
 from mtmd.evaluate.report import EVERYTHING, Comparison, EvaluationReport
+from mtmd.promote.slice_gates import SliceFinding, against
 from mtmd.report.page.charts import enumerated
 
 RIVAL_NAMES = {
@@ -47,6 +49,16 @@ def standing(report: EvaluationReport, reference: str, bucket: int | None = None
     for where in report.aggregates:
         tasks[_place(report.compared(reference, where, bucket), report.seed_noise)].append(where.task)
     return Standing(*map(tuple, tasks.values()))
+
+
+def slice_findings(report: EvaluationReport, rival: str, gates: GatesConfig) -> tuple[SliceFinding, ...]:
+    """What is decided about each slice, and each task over its slices, as the gate against the rival decides it.
+
+    Nothing against a rival that was not evaluated.
+    """
+    if rival not in report.predictors:
+        return ()
+    return against(rival, rival, gates.tolerance(rival), report, gates).slices
 
 
 def rivals_of(report: EvaluationReport) -> list[str]:

@@ -25,7 +25,7 @@ class TrendPoint(Frozen):
     as_of: date
     verdict: Literal["promoted", "kept", "stopped"]
     model_id: str | None = None
-    rolled_back: bool = Field(False, description="whether the model was taken down again later")
+    rolled_back: bool = Field(False, description="whether the model was taken down later, and not reinstated")
     reason: str = Field("", description="which gates or suites failed")
     logmae: float | None = Field(None, description="over the rows of all tasks")
     bound: float | None = Field(
@@ -71,9 +71,8 @@ class _Summary(BaseModel):
 def trend(workspace: Workspace, until: date, last: int = LAST) -> tuple[TrendPoint, ...]:
     """The last runs of days up to `until`, the oldest day first; runs of one day in the order of their records."""
     lines = past.runs_until(workspace, until, last)
-    taken_down = {
-        change.previous for change in Registry(workspace.root).history() if change.action == "rollback"
-    }
+    champion = Registry(workspace.root).champion()
+    taken_down = champion.rolled_back if champion else ()
     return tuple(_point(workspace, line, line.model_id in taken_down) for line in lines)
 
 

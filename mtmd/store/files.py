@@ -193,8 +193,8 @@ def locked(path: Path, timeout_s: float = 60.0) -> Iterator[None]:
         lock.release()
 
 
-def sweep(root: Path) -> list[Path]:
-    """Remove the half-written outputs of dead writers below `root`; returns what was removed.
+def sweep(root: Path, *, below: bool = True) -> list[Path]:
+    """Remove the half-written outputs of dead writers in `root`, and on request below it; returns what was removed.
 
     Other processes may write and sweep below `root` meanwhile: what vanishes under way is not an error.
     """
@@ -202,7 +202,7 @@ def sweep(root: Path) -> list[Path]:
     for directory, names, files in os.walk(root):
         left = [Path(directory) / name for name in [*names, *files] if name.startswith(_TEMPORARY)]
         removed += [path for path in left if _remove_unless_claimed(path)]
-        names[:] = [name for name in names if not name.startswith(_TEMPORARY)]
+        names[:] = [name for name in names if below and not name.startswith(_TEMPORARY)]
     return sorted(removed)
 
 

@@ -7,6 +7,10 @@ from pathlib import Path
 from mtmd.config import Preset
 from mtmd.store.files import resolve
 
+INDEX_LOCK = (
+    "index.lock"  # of a line's index and of the links in its pages; of the list of lines, where those lie
+)
+
 
 @dataclass(frozen=True)
 class Workspace:

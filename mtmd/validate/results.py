@@ -49,7 +49,12 @@ class ExpectationResult(Frozen):
     @property
     def stops(self) -> bool:
         """Whether the run may not go on: a critical failure, or any expectation that raised."""
-        return self.status is Status.RAISED or (self.status is Status.FAILED and self.severity == "critical")
+        return stops(self.status, self.severity)
+
+
+def stops(status: Status, severity: str) -> bool:
+    """Whether a run may not go on after an expectation that ended so."""
+    return status is Status.RAISED or (status is Status.FAILED and severity == "critical")
 
 
 class DomainProfile(Frozen):

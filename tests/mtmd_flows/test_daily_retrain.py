@@ -4,16 +4,20 @@ import re
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import httpx
 import pytest
 from prefect import flow
+from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ParameterTypeError
 from prefect.flow_engine import run_flow
 from prefect.states import Scheduled
 
 from mtmd.errors import ConfigError, LogsError, ValidationError
+from mtmd_flows import events, prefect_artifacts
 from mtmd_flows.daily_retrain import daily_retrain
 from mtmd_flows.parameters import scheduled_day
 from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, half_written, run_daily
@@ -92,7 +96,21 @@ def test_the_verdict_says_how_long_the_stages_took(first_run: Run) -> None:
     ]
 
 
-def test_a_second_run_reuses_everything_and_promotes_nothing_twice(first_run: Run, tmp_path: Path) -> None:
+def test_a_second_run_reuses_everything_and_promotes_nothing_twice(
+    first_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells nobody what was told before; a server that fails after the decision does not fail the run."""
+    emitted: list[dict[str, Any]] = []
+
+    def unreachable(**_: Any) -> None:
+        raise httpx.ConnectError("no server")
+
+    def publish(*, key: str, **artifact: Any) -> Any:
+        return unreachable() if key == "verdict" else create_markdown_artifact(key=key, **artifact)
+
+    monkeypatch.setattr(events, "emit_event", lambda **event: emitted.append(event))
+    monkeypatch.setattr(prefect_artifacts, "get_client", unreachable)
+    monkeypatch.setattr(prefect_artifacts, "create_markdown_artifact", publish)
     artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
     before = (artifacts / LINE / "champion.json").read_bytes()
     again = run_daily(as_of=AS_OF, logs=first_run.logs, artifacts=artifacts, wait_minutes=1)
@@ -103,6 +121,9 @@ def test_a_second_run_reuses_everything_and_promotes_nothing_twice(first_run: Ru
         "evaluation": "1 of 1",
         "exported model": "1 of 1",
     }
+    assert again.state.is_completed()
+    assert emitted == []
+    assert "verdict" not in again.published
     assert again.summary.words == f"{first_run.summary.model_id} is already champion"
     assert (again.summary.promoted, again.summary.repeated) == (True, True)
     assert (artifacts / LINE / "champion.json").read_bytes() == before

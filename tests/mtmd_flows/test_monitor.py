@@ -3,6 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pytest
+
+from mtmd_flows import events
+from mtmd_flows import monitor as monitor_flow
 from mtmd_flows.monitor import monitor
 from tests.mtmd_flows.runs import LINE, NEXT, TINY, Run, copied, published, told
 
@@ -34,3 +39,17 @@ def test_a_breach_names_its_state_and_emits_an_event(
     (breach,) = told(prefect_server, "mtmd.monitor.breach")
     assert breach["resource"]["prefect.resource.id"] == "mtmd.line.tiny"
     assert breach["payload"] == {"day": str(NEXT), "champion": None, "words": state.message}
+
+
+def test_a_breach_is_told_although_its_artifact_cannot_be_published(
+    first_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emitted: list[dict[str, Any]] = []
+
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise httpx.ConnectError("no server")
+
+    monkeypatch.setattr(events, "emit_event", lambda **event: emitted.append(event))
+    monkeypatch.setattr(monitor_flow, "create_markdown_artifact", unreachable)
+    assert _monitor(first_run, tmp_path / "none").is_failed()
+    assert [event["event"] for event in emitted] == ["mtmd.monitor.breach"]

@@ -146,7 +146,7 @@ def test_a_candidate_that_holds_everything_is_promoted(inputs: Callable[..., Gat
         "fresh process",
     ]
     assert gate(verdict, "baseline").detail == (
-        "none of 3 judged slices is shown worse than the baseline; "
+        "none of 2 judged slices and 1 judged task is shown worse than the baseline; "
         "smallest loss that would have been seen: 2.2% to 2.2%, slice by slice"
     )
 
@@ -159,7 +159,7 @@ def test_losses_to_each_days_champion_do_not_add_up_past_the_anchor(
     verdict = apply_gates(inputs(evaluation=slipped, anchor="full"))
     assert verdict.failed == ("anchor",)
     assert gate(verdict, "anchor").detail == (  # ln(0.41/0.38/1.01) is 6.6 standard errors
-        "1 of 3 slices are worse than the last full retrain by more than 1%: search × standard × ctr: LogMAE 0.41, "
+        "1 of 2 slices are worse than the last full retrain by more than 1%: search × standard × ctr: LogMAE 0.41, "
         "last full retrain 0.38: −7.9% [−10.0%, −5.8%], p < 0.0001"
     )
     assert apply_gates(inputs(evaluation=slipped)).promoted  # with start = "fresh" there is no anchor
@@ -185,19 +185,19 @@ def test_a_champion_that_was_fully_retrained_is_the_anchor_itself(inputs: Callab
         (
             {"evaluation": evaluation(constant={"logmae": 0.38})},
             "training",
-            "1 of 3 slices are worse than the constant, or not shown better over a task's slices: "
+            "1 of 2 slices are worse than the constant, or not shown better over a task's slices: "
             "search × standard × ctr: LogMAE 0.4, constant 0.38: −5.3%",
         ),
         (  # ln(0.44/0.4/1.03) is 6.6 standard errors
             {"evaluation": evaluation(mtmd={"logmae": 0.44})},
             "champion",
-            "1 of 3 slices are worse than the champion by more than 3%: "
+            "1 of 2 slices are worse than the champion by more than 3%: "
             "search × standard × ctr: LogMAE 0.44, champion 0.4: −10.0% [−12.2%, −7.9%], p < 0.0001",
         ),
         (  # ln(0.4/0.39) is 2.5 standard errors: p 0.0057, of three
             {"evaluation": evaluation(per_slice={"logmae": 0.39})},
             "baseline",
-            "1 of 3 slices are worse than the baseline: search × standard × ctr: LogMAE 0.4, baseline 0.39: −2.6%",
+            "1 of 2 slices are worse than the baseline: search × standard × ctr: LogMAE 0.4, baseline 0.39: −2.6%",
         ),
         (
             {"evaluation": evaluation(mtmd={"mean_prediction": 0.07})},
@@ -260,9 +260,10 @@ def test_a_slice_with_few_requests_is_not_judged_and_says_so(inputs: Callable[..
     training = gate(verdict, "training")
     assert (
         training.detail
-        == "none of 2 judged slices is shown worse than the constant, and every task is better over its slices; "
+        == "none of 1 judged slice and 1 judged task is shown worse than the constant, and every task is better over "
+        "its slices; "
         "smallest loss that would have been seen: 2.0% to 2.0%, slice by slice; "
-        "1 not judged (fewer than 100 effective requests)"
+        "1 slice not judged (fewer than 100 effective requests)"
     )
     (finding,) = [one for one in training.slices if not one.judged]
     assert finding.decision == "not enough data"
@@ -283,7 +284,7 @@ def test_a_slice_with_few_actions_is_not_judged_where_the_teacher_learnt_from_th
     baseline = gate(verdict, "baseline")
     (finding,) = [one for one in baseline.slices if not one.judged]
     assert str(finding) == "search × standard × ctr: not judged (29 actions)"
-    assert baseline.detail.endswith("1 not judged (fewer than 100 effective requests or 30 actions)")
+    assert baseline.detail.endswith("1 slice not judged (fewer than 100 effective requests or 30 actions)")
 
 
 def test_a_gate_that_can_judge_no_slice_does_not_pass(inputs: Callable[..., GateInputs]) -> None:

@@ -51,3 +51,12 @@ def test_a_model_is_as_its_latest_run_made_it(two_models: Line) -> None:
     assert made.origin is not None
     assert made.origin.preset == {"name": "new"}
     assert Made.of_model(two_models.workspace, "20260126-b1").origin is None
+
+
+def test_a_table_that_is_empty_differs_from_none_by_nothing_but_its_keys(two_models: Line) -> None:
+    before, after = ({"data": {"accepted": value}} for value in ({}, {"2026-02-12": "a new layout"}))
+    first, second = Made("20260125-a1", _origin(preset=before)), Made("20260126-b1", _origin(preset=after))
+    found = [one for one in differing(two_models.workspace, first, second) if one.what == "preset"]
+    assert [(one.key, one.first, one.second) for one in found] == [
+        ("data.accepted.2026-02-12", None, "a new layout")
+    ]

@@ -125,11 +125,12 @@ def test_days_that_were_delivered_again_are_counted_among_those_that_both_saw() 
         ((Difference(what="data", key="training days", first="a", second="b"),), ""),
         (
             (Difference(what="code", key="commit", first="a", second="b"),),
-            "made in another way: 1 difference",
+            "made in another way: 1 difference (code)",
         ),
         (
             tuple(Difference(what="preset", key=f"k{n}", first=None, second="v" * 40) for n in range(4)),
-            f"made in another way: k0 not there → {'v' * 31}…, k1 not there → {'v' * 31}…, 2 other differences",
+            f"made in another way: k0 not there → {'v' * 31}…, k1 not there → {'v' * 31}…, 2 other differences "
+            "(preset)",
         ),
     ],
 )

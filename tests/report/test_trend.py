@@ -57,7 +57,7 @@ def test_runs_are_in_the_order_of_their_days_and_none_is_after_the_last_one(two_
     assert trend(line.workspace, FIRST - timedelta(days=1)) == ()
 
 
-def test_a_model_that_was_taken_down_is_marked(two_models: Line) -> None:
+def test_a_model_that_was_taken_down_is_marked_until_it_is_reinstated(two_models: Line) -> None:
     line = two_models
     line.decide("20260125-a1", FIRST)
     line.model(
@@ -67,6 +67,8 @@ def test_a_model_that_was_taken_down_is_marked(two_models: Line) -> None:
     line.registry.promote("other", SECOND, "all gates passed", 1)
     line.registry.rollback("odd ads", lambda _: None)
     assert [point.rolled_back for point in trend(line.workspace, SECOND)] == [False, True]
+    line.registry.reinstate("other", "it was the logs")
+    assert [point.rolled_back for point in trend(line.workspace, SECOND)] == [False, False]
 
 
 def test_the_furthest_ratio_counts_either_side_alike() -> None:

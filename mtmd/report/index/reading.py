@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from pydantic import Field
+
 from mtmd.config import Frozen
 from mtmd.errors import MtmdError
 from mtmd.registry.history import read_history
@@ -27,6 +29,7 @@ from mtmd.report.index.records import (
     day_of,
 )
 from mtmd.report.index.sources import FAILURES, MIRRORS, SOURCES, MirrorLine
+from mtmd.report.index.way import Way
 from mtmd.report.past import origin
 from mtmd.store.outputs import read_record
 
@@ -57,6 +60,7 @@ class KnownRecords(Frozen):
 
     format: Literal[1] = 1
     seen: tuple[Seen, ...] = ()
+    ways: dict[str, Way] = Field({}, description="what the page of each run links")
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class LineRecords:
     left_out    days that the preset of the newest run leaves out, and why
     pages       runs whose page is there
     mirrors     how far each mirror is
+    ways        what their pages linked when the index was written last
     """
 
     name: str
@@ -82,6 +87,7 @@ class LineRecords:
     left_out: dict[date, str] = field(default_factory=dict)
     pages: frozenset[str] = frozenset()
     mirrors: tuple[MirrorLine, ...] = ()
+    ways: dict[str, Way] = field(default_factory=dict)
 
     @cached_property
     def runs(self) -> tuple[RunRecord, ...]:
@@ -146,6 +152,7 @@ def read_line(root: Path) -> LineRecords:
         exported=frozenset(_exported(root)),
         pages=frozenset(pages),
         mirrors=tuple(one for path in states if (one := read_record(path, MirrorLine))),
+        ways=stored.ways,
     )
     return replace(line, left_out=_left_out(root, line))
 

@@ -16,8 +16,7 @@ from mtmd.config import Frozen
 from mtmd.report.index.days import STATES, Day, days, months, rolled_back
 from mtmd.report.index.reading import DAYS, LineRecords
 from mtmd.report.index.records import RunRecord, RunVerdict
-
-_MINUTE, _HOUR = 60, 3600
+from mtmd.report.markdown.times import time_words
 
 
 class LineSummary(Frozen):
@@ -116,12 +115,8 @@ def page(line: LineRecords, run: RunRecord) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """`41 s`, `12 min` or `3.5 h`."""
-    if seconds is None:
-        return "–"
-    if seconds < 2 * _MINUTE:
-        return f"{seconds:.0f} s"
-    return f"{seconds / _MINUTE:.0f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.1f} h"
+    """As artifacts say it; a dash for None."""
+    return "–" if seconds is None else time_words(seconds)
 
 
 def number(value: float | None, form: str = ".4f") -> str:

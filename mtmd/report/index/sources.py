@@ -22,6 +22,7 @@ from mtmd.report.index.records import (
 )
 from mtmd.report.past import RecordedDecision, RecordedMetrics, RecordedQuality, RunLine, stopped
 from mtmd.store.outputs import read_record
+from mtmd.validate.results import Status, stops
 
 FAILURES = "failures/as_of=*.json"
 MIRRORS = "mirrors/*.json"
@@ -53,6 +54,27 @@ class Backfilled(BaseModel):
     last: date
     reprocess: str
     outcomes: tuple[Outcome, ...]
+
+
+class _Result(BaseModel):
+    status: Status
+    severity: str = "critical"
+
+
+class _Suites(BaseModel):
+    results: tuple[_Result, ...]
+
+
+class _Outcomes(BaseModel):
+    """A day's validations, as far as it must be known whether they stopped the run."""
+
+    days: tuple[_Suites, ...]
+    window: _Suites | None
+
+    @property
+    def stop(self) -> bool:
+        suites = (*self.days, *((self.window,) if self.window else ()))
+        return any(stops(one.status, one.severity) for suite in suites for one in suite.results)
 
 
 class _Comparison(BaseModel):
@@ -188,6 +210,9 @@ def _validation(path: Path) -> RunRecord | None:
         b'"failed"' not in content and b'"raised"' not in content
     ):  # most days: a megabyte that needs no parsing
         return _validated(path)
+    outcomes = read_record(path, _Outcomes)
+    if outcomes is None or not outcomes.stop:
+        return outcomes and _validated(path)
     quality = read_record(path, RecordedQuality)
     if quality is None:
         return None

@@ -11,11 +11,12 @@ from mtmd.errors import ConfigError, MtmdError, StorageError, ValidationError
 from mtmd.report.index.reading import RECORDS, KnownRecords, read_line
 from mtmd.report.index.render import LineSummary, render_line, render_lines, summary
 from mtmd.report.index.sources import Failure
-from mtmd.store.files import locked, remove, resolve, write_json, write_text
+from mtmd.report.index.way import link_pages
+from mtmd.store.files import locked, remove, resolve, sweep, write_json, write_text
 from mtmd.store.outputs import read_record
-from mtmd.store.workspace import Workspace
+from mtmd.store.workspace import INDEX_LOCK, Workspace
 
-PAGE, _LOCK = "index.html", "index.lock"
+PAGE = "index.html"
 _OF_A_LINE = (
     "champion.json",
     "runs",
@@ -71,34 +72,49 @@ def record_failure(artifacts: str, preset: str, as_of: date, error: Exception) -
 def write_index(artifacts: str | Path) -> Path:
     """Write the index of every line of an artifacts directory, and the list of lines; returns the list's place.
 
-    Raises StorageError where there is no such directory.
+    Raises StorageError where there is no such directory, and, when all others are written, for lines that could not be.
     """
     place = resolve(artifacts)
     if not place.is_dir():
         raise StorageError(
             f"artifacts {place} must be a directory; name the one that holds the lines of models"
         )
-    for line in _lines(place):
-        write_line(line)
+    failed = {line.name: error for line in _lines(place) if (error := _error_of(line)) is not None}
     _write_lines(place, None)
+    if failed:
+        named = "; ".join(f"{name}: {error}" for name, error in failed.items())
+        raise StorageError(
+            f"the index of {len(failed)} lines in {place} could not be written, the others were: {named}"
+        ) from next(iter(failed.values()))
     return place / PAGE
 
 
+def _error_of(line: Path) -> Exception | None:
+    """What went wrong with a line's index; None where it was written."""
+    try:
+        write_line(line)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other lines are written
+        return error
+    return None
+
+
 def write_line(root: Path) -> None:
-    """Write the index of the line in a directory, and the list of lines; raises what goes wrong.
+    """Write the index of a line's directory, the links of its pages, and the list of lines; raises what goes wrong.
 
     Under a lock, so that of two writers the later one has seen the other's records.
     """
-    with locked(root / _LOCK):
+    with locked(root / INDEX_LOCK):
         line = read_line(root)
-        write_text(root / RECORDS, KnownRecords(seen=line.seen).model_dump_json())
         write_text(root / PAGE, render_line(line))
+        ways = link_pages(root, line.runs, line.pages, line.ways)
+        write_text(root / RECORDS, KnownRecords(seen=line.seen, ways=ways).model_dump_json())
         _write_lines(root.parent, summary(line))
 
 
 def _write_lines(artifacts: Path, own: LineSummary | None) -> None:
     """The list of lines, with what is new of one; a line without an index yet is listed by its name."""
-    with locked(artifacts / _LOCK):
+    with locked(artifacts / INDEX_LOCK):
+        sweep(artifacts, below=False)  # of writers that were killed
         stored = read_record(artifacts / RECORDS, KnownLines) or KnownLines()
         known = {one.name: one for one in (*stored.lines, *((own,) if own else ()))}
         lines = tuple(

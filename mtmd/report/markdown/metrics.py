@@ -3,18 +3,19 @@
 from collections.abc import Iterator, Sequence
 
 from mtmd.abtest.outcome import ABTest
-from mtmd.config import variants
+from mtmd.config import GatesConfig, variants
 from mtmd.evaluate.ablation import Ablation
-from mtmd.evaluate.report import EVERYTHING, EvaluationReport
+from mtmd.evaluate.report import EVERYTHING, Estimate, EvaluationReport
 from mtmd.evaluate.stage import Evaluated
+from mtmd.promote.counts import is_task
 from mtmd.registry.incumbent import Incumbent
 from mtmd.report.markdown.daily import head
 from mtmd.report.markdown.fitting import fitted
 from mtmd.report.page.charts import enumerated
-from mtmd.report.standing import rival_name, rivals_of, standing
+from mtmd.report.standing import rival_name, rivals_of, slice_findings, standing
 from mtmd.report.tables.ab_test import outcome_tables
 from mtmd.report.tables.ablation import contributions, factor_table
-from mtmd.report.tables.buckets import bucket_table, gain_of, rivals_by_bucket
+from mtmd.report.tables.buckets import bucket_table, rivals_by_bucket
 from mtmd.report.tables.evaluation import (
     SLICE_COLUMNS,
     Cell,
@@ -32,7 +33,7 @@ from mtmd.run import RunPlan
 
 
 def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
-    """Where the candidate stands, where it is behind; then slices, rank buckets, new values, actions and cuts."""
+    """Where the candidate stands, where it is worse; then slices, rank buckets, new values, actions and cuts."""
     report, replay = evaluated.report, evaluated.replay
     rivals = rivals_of(report)
     whole = [logmae_table(report), rivals_by_bucket(report)]
@@ -56,7 +57,7 @@ def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
                 for rival in rivals
             ),
             "",
-            *_behind(report, rivals),
+            *_worse(report, rivals, plan.preset.gates),
             fitted(whole[1]),
             fitted(whole[0], len(SLICE_COLUMNS)),
             *(fitted(table, keys) for table, keys in tables),
@@ -72,20 +73,19 @@ def by_task(report: EvaluationReport) -> Table:
     return table.model_copy(update={"rows": table.rows[len(report.slices) :]})
 
 
-def _behind(report: EvaluationReport, rivals: Sequence[str]) -> Iterator[str]:
-    """Slices where the interval and the noise of another seed leave no doubt, worst first."""
+def _worse(report: EvaluationReport, rivals: Sequence[str], gates: GatesConfig) -> Iterator[str]:
+    """Slices where the candidate is worse than a rival, as the gates say worse, the largest loss first."""
     found: list[tuple[float, tuple[Cell, ...]]] = []
     for rival in rivals:
-        for where in report.slices:
-            gain = gain_of(report, rival, where, None)
-            if gain is None or gain.high is None or gain.high >= 0 or -gain.value < report.seed_noise:
-                continue
-            found.append((gain.value, (*where, rival_name(report, rival), gain)))
+        for finding in slice_findings(report, rival, gates):
+            if finding.decision == "worse" and not is_task(finding.slice) and finding.improvement is not None:
+                gain = Estimate(value=finding.improvement, low=finding.low, high=finding.high)
+                found.append((gain.value, (*finding.slice, rival_name(report, rival), gain)))
     if not found:
-        yield from ("✓ In no slice is the candidate clearly behind a rival.", "")
+        yield from ("✓ In no slice is the candidate worse than a rival.", "")
         return
     table = Table(
-        title=f"✗ Slices where {report.candidate} is clearly behind a rival, by LogMAE",
+        title=f"✗ Slices where {report.candidate} is worse than a rival, by LogMAE",
         columns=(
             *SLICE_COLUMNS,
             *columns_of("text", ("rival",)),

@@ -1,10 +1,10 @@
 """What people read of a decision: promoted or kept and why, a run that stopped before it, a rollback."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date
 
 from mtmd.evaluate.report import Estimate
+from mtmd.promote.counts import Tally, counted, is_task
 from mtmd.promote.gates import RIVALS
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.promote.slice_gates import GateResult, SliceFinding
@@ -26,7 +26,7 @@ def verdict(summary: RunSummary, seconds: Mapping[str, float] | None = None) -> 
     """
     gates = sorted(summary.verdict.gates, key=lambda gate: gate.passed)
     lines = [
-        f"## {_mark(summary)} {plain(summary.words)}",
+        f"## {_mark(summary)} {'; '.join(filter(None, (plain(summary.words), _but(summary))))}",
         "",
         f"as_of {summary.as_of} · candidate `{summary.model_id}` · live now: "
         + (f"`{summary.champion}`" if summary.champion else "nothing"),
@@ -60,6 +60,11 @@ def verdict(summary: RunSummary, seconds: Mapping[str, float] | None = None) -> 
     return "\n".join(lines)
 
 
+def _but(summary: RunSummary) -> str:
+    """What a promotion rests on less than usual."""
+    return summary.verdict.unjudged if summary.promoted and summary.verdict.promoted else ""
+
+
 def _mark(summary: RunSummary) -> str:
     """✓ where the candidate is live, ✗ where a gate failed, ○ where it was held back otherwise."""
     if summary.promoted:
@@ -73,11 +78,12 @@ def _gate(gate: GateResult) -> str:
 
 
 def _standing_out(gate: GateResult) -> Iterator[str]:
-    """Of a gate about slices: how many of each decision, and the slices that block."""
+    """Of a gate about slices: how many are better and worse, and the slices and tasks that block."""
     if gate.name not in RIVALS or not gate.slices:
         return
-    count = Counter(finding.decision for finding in gate.slices)
-    yield f"**{gate.name}**, slice by slice: " + ", ".join(f"{n} {what}" for what, n in count.items()) + "."
+    tasks = [finding for finding in gate.slices if is_task(finding.slice) and finding.decision == "worse"]
+    worse = f"; {counted(tasks, gate.slices)} worse" if tasks else ""
+    yield f"**{gate.name}**: {Tally.of(gate.slices).words}{worse}."
     yield ""
     if blocking := [finding for finding in gate.slices if finding.blocks]:
         yield _slices(f"✗ {gate.name}: slices that block", gate.name, blocking)

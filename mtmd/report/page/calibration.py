@@ -1,16 +1,17 @@
 """Calibration by slice: predicted against teacher and against actions, in rank buckets; small multiples, log axes."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from mtmd.config import Slice
 from mtmd.evaluate.report import EvaluationReport, SliceMetrics
-from mtmd.report.page.charts import Point, frame, line, polyline, text
+from mtmd.report.page.charts import FONT, Point, frame, line, polyline, text
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 190, 176, 34, 8, 8, 24
+_AXES = "calibration-axes"
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,27 @@ class Panel:
     svg: Markup
 
 
-def panels(report: EvaluationReport) -> Iterator[Panel]:
+@dataclass(frozen=True)
+class Panels:
+    """All panels, and the axes that each of them shows, drawn once: a page with many slices stays small."""
+
+    axes: Markup
+    panels: tuple[Panel, ...]
+
+
+def panels(report: EvaluationReport) -> Panels:
     """One panel per slice with rows, the task's aggregate before its slices; all have the same axes."""
     bins = {at: slice_bins(report, at) for at in (*report.aggregates, *report.slices)}
     filled = {at: found for at, found in bins.items() if found}
     if not filled:
-        return
+        return Panels(Markup(""), ())
     axis = _Axis.around([value for found in filled.values() for one in found for value in _values(one)])
+    return Panels(Markup(_axes(axis)), tuple(_panels(report, axis, filled)))
+
+
+def _panels(
+    report: EvaluationReport, axis: "_Axis", filled: Mapping[Slice, Sequence[Bin]]
+) -> Iterator[Panel]:
     for task in dict.fromkeys(at.task for at in filled):
         for at in (at for at in filled if at.task == task):
             name = f"{at.surface} × {at.product}"
@@ -121,7 +136,8 @@ class _Axis:
         return _LEFT + across * self.share(x), _TOP + up * (1.0 - self.share(y))
 
 
-def _draw(axis: _Axis, bins: Sequence[Bin], label: str) -> str:
+def _axes(axis: _Axis) -> str:
+    """The lines and numbers that all panels share, for `<use>`."""
     parts = [line(axis.point(axis.low, axis.low), axis.point(axis.high, axis.high), 'class="ideal"')]
     for tick in axis.ticks():
         x, y = axis.point(tick, tick)
@@ -131,16 +147,26 @@ def _draw(axis: _Axis, bins: Sequence[Bin], label: str) -> str:
             text(_LEFT - 4, y + 3, f"{100 * tick:g}%", "end", size=10),
             text(x, _HEIGHT - _BOTTOM + 13, f"{100 * tick:g}%", "middle", size=10),
         ]
+    shared = f'<g id="{_AXES}">{"".join(parts)}</g>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" class="defs" {FONT} aria-hidden="true"><defs>{shared}</defs></svg>'
+
+
+def _draw(axis: _Axis, bins: Sequence[Bin], label: str) -> str:
+    """One path for all marks of a kind: with ten buckets and many slices the page stays small."""
+    bars, boxes = [], []
     for one in bins:
-        if one.shown is None:
-            continue
-        x, y = axis.point(one.shown, one.rate)
-        ends = axis.point(one.shown, one.low), axis.point(one.shown, one.high)
-        parts += [
-            line(*ends, 'class="action"'),
-            f'<rect x="{x - 2.5:.1f}" y="{y - 2.5:.1f}" width="5" height="5" class="action"/>',
-        ]
+        if one.shown is not None:
+            x, y = axis.point(one.shown, one.rate)
+            low, high = (axis.point(one.shown, end)[1] for end in (one.low, one.high))
+            bars.append(f"M{x:.1f} {low:.1f}V{high:.1f}")
+            boxes.append(f"M{x - 2.5:.1f} {y - 2.5:.1f}h5v5h-5z")
     teacher = [axis.point(one.predicted, one.teacher) for one in bins]
-    parts.append(polyline(teacher, 'class="teacher"'))
-    parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" class="teacher"/>' for x, y in teacher]
+    dots = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in teacher)
+    parts = [f'<use href="#{_AXES}"/>']
+    if boxes:
+        parts += [
+            f'<path class="action" d="{"".join(bars)}"/>',
+            f'<path class="action box" d="{"".join(boxes)}"/>',
+        ]
+    parts += [polyline(teacher, 'class="teacher"'), f'<path class="teacher dots" d="{dots}"/>']
     return frame(_WIDTH, _HEIGHT, *parts, label=f"Calibration of {label}")

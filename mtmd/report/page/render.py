@@ -6,6 +6,7 @@ from datetime import date
 from functools import reduce
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from mtmd.abtest.outcome import ABTest
 from mtmd.config import GatesConfig
@@ -13,19 +14,18 @@ from mtmd.evaluate.replay_report import ReplayReport
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.parity import ParityReport
 from mtmd.extract.shards import Days
+from mtmd.promote.counts import COUNTING
 from mtmd.promote.gates import AB_TEST, Verdict
 from mtmd.promote.slice_gates import P_SHOWN
 from mtmd.registry.records import ModelManifest
+from mtmd.report.index.way import BEGIN, END
 from mtmd.report.page import calibration, comparisons
+from mtmd.report.page.calibration_strip import calibration_view
 from mtmd.report.page.charts import decimal, loss, minus, percent, scientific
 from mtmd.report.page.curves import replay_charts, training_chart
-from mtmd.report.page.first_screen import (
-    action_rows,
-    calibration_view,
-    data_words,
-    noted,
-    rival_rows,
-)
+from mtmd.report.page.first_screen import data_words, noted, rival_rows
+from mtmd.report.page.movers import movers
+from mtmd.report.page.on_actions import action_rows
 from mtmd.report.page.quality import observed, quality, short
 from mtmd.report.page.since import movement
 from mtmd.report.page.towers import TowerMeans, gates_map, routing
@@ -127,10 +127,11 @@ def render_report(inputs: ReportInputs) -> str:
     return environment.get_template("page.html").render(
         run=inputs,
         report=report,
-        headline=headline(inputs.verdict, inputs.live),
+        headline=headline(inputs.verdict, inputs.live, inputs.days),
         words=reduce(lambda words, gate: brief(words, gate, 1), inputs.verdict.gates, inputs.words),
         gates=list(details(inputs.verdict)),
-        rival_rows=rival_rows(report, inputs.verdict, inputs.gates),
+        rival_rows=rival_rows(report, inputs.gates),
+        movers=movers(report, inputs.verdict, inputs.gates),
         calibration_view=calibration_view(report, inputs.verdict, inputs.gates),
         action_rival=action_rival,
         action_rows=on_actions,
@@ -146,8 +147,10 @@ def render_report(inputs: ReportInputs) -> str:
         top_map=comparisons.top_map(report),
         bucket_maps=list(comparisons.bucket_maps(report)),
         ablation_maps=list(comparisons.ablation_maps(inputs.ablations)),
-        panels=list(calibration.panels(report)),
+        calibration=calibration.panels(report),
         quality=quality(inputs.validations, inputs.days),
         ab_test_gate=AB_TEST,
+        counting=COUNTING,
+        way=Markup(BEGIN + END),  # the index writes the links there
         p_shown=P_SHOWN,
     )

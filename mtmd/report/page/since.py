@@ -3,25 +3,30 @@
 from dataclasses import dataclass
 
 from mtmd.config import GatesConfig
-from mtmd.evaluate.report import Comparison, Estimate, EvaluationReport
-from mtmd.promote.slice_gates import shortage
+from mtmd.evaluate.report import Estimate, EvaluationReport
+from mtmd.promote.counts import Tally, is_task
+from mtmd.promote.slice_gates import SliceFinding
 from mtmd.report.page.charts import minus
+from mtmd.report.standing import slice_findings
+
+_CHAMPION = "champion"
+_KINDS = {"better": "good", "worse": "bad"}
 
 
 @dataclass(frozen=True)
 class Moved:
-    """A slice that moved: by how much, and what that is."""
+    """A slice that moved: by how much, in standard errors as well, and what the champion gate says of it."""
 
     slice: str
     gain: str
-    sure: bool
+    errors: str
     kind: str
     words: str
 
 
 @dataclass(frozen=True)
 class Movement:
-    """In words, and the slices that moved beyond noise, the largest loss first."""
+    """In words, and the slices whose interval leaves zero out, the largest loss first."""
 
     words: str
     slices: tuple[Moved, ...]
@@ -29,41 +34,37 @@ class Movement:
 
 def movement(report: EvaluationReport, gates: GatesConfig) -> Movement:
     """The candidate against the champion on the same rows, slice by slice."""
-    if "champion" not in report.predictors:
+    if _CHAMPION not in report.predictors:
         return Movement("The champion was not compared on this day.", ())
-    pairs = [report.compared("champion", where) for where in report.slices]
-    judged = [
-        p for p in pairs if shortage(report, p.slice, p.requests, gates) is None and p.improvement is not None
-    ]
-    moved = sorted((p for p in judged if _moves(p, report)), key=lambda pair: pair.improvement or 0.0)
-    slices = tuple(_moved(pair, len(judged), report.confidence) for pair in moved)
-    sure = sum(one.sure for one in slices)
-    words = f"{sure} of {len(judged)} judged slices moved beyond noise"
-    if len(slices) > sure:
-        words += f"; {len(slices) - sure} moved as chance moves some of so many"
-    words += f"; {len(judged) - len(slices)} did not move"
-    if few := len(pairs) - len(judged):
-        words += f"; {few} have too little data to tell"
-    return Movement(f"{words}.", slices)
+    findings = slice_findings(report, _CHAMPION, gates)
+    tally = Tally.of(findings)
+    moved = sorted(
+        (one for one in findings if not is_task(one.slice) and _moves(one)),
+        key=lambda one: one.improvement or 0.0,
+    )
+    words = f"{tally.words} than the champion"
+    if tally.judged:
+        by_chance = tally.judged * (1.0 - report.confidence)
+        words += f"; {len(moved)} moved, where chance alone moves about {by_chance:.1f} of {tally.judged}"
+    return Movement(f"{words}.", tuple(_moved(report, one) for one in moved))
 
 
-def _moves(pair: Comparison, report: EvaluationReport) -> bool:
-    """Whether the interval leaves zero out, and another training seed would not make up for it."""
-    if pair.low is None or pair.high is None or abs(pair.improvement or 0.0) < report.seed_noise:
-        return False
-    return pair.low > 0 or pair.high < 0
+def _moves(finding: SliceFinding) -> bool:
+    """Whether the interval leaves zero out."""
+    return (finding.low is not None and finding.low > 0) or (finding.high is not None and finding.high < 0)
 
 
-def _moved(pair: Comparison, judged: int, confidence: float) -> Moved:
-    """Beyond noise where its two-sided p-value, times the number of judged slices (Bonferroni), is small."""
-    gain = Estimate(value=pair.improvement or 0.0, low=pair.low, high=pair.high)
-    p = pair.worse_by_chance(0.0) or 0.0
-    sure = 2.0 * min(p, 1.0 - p) * judged < 1.0 - confidence
-    way = "better" if gain.value > 0 else "worse"
+def _moved(report: EvaluationReport, finding: SliceFinding) -> Moved:
+    pair = report.compared(_CHAMPION, finding.slice)
+    gain = Estimate(value=finding.improvement or 0.0, low=finding.low, high=finding.high)
+    words: str = finding.decision
+    if abs(gain.value) < report.seed_noise:
+        words += f"; less than another training seed may change ({report.seed_noise:.0%})"
+    errors = abs(pair.log_ratio or 0.0) / pair.standard_error if pair.standard_error else None
     return Moved(
-        slice=str(pair.slice),
+        slice=str(finding.slice),
         gain=minus(str(gain)),
-        sure=sure,
-        kind={"better": "good", "worse": "bad"}[way] if sure else "",
-        words=f"{way}, beyond noise" if sure else f"{way}, as chance moves some of so many",
+        errors="–" if errors is None else f"{errors:.1f}",
+        kind=_KINDS.get(finding.decision, ""),
+        words=words,
     )

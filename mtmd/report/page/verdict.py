@@ -7,9 +7,11 @@ from math import inf, log
 from markupsafe import Markup
 
 from mtmd.config import Slice
+from mtmd.extract.shards import Days
 from mtmd.promote.gates import RIVALS, Verdict
 from mtmd.promote.slice_gates import P_SHOWN, GateResult, SliceFinding
 from mtmd.report.page.charts import frame, line, minus, text
+from mtmd.report.page.first_screen import odd_day
 
 _WIDTH, _HEIGHT, _PAD = 240, 18, 6
 _LISTED = (*RIVALS, "calibration")  # gates whose slices are listed elsewhere on the page
@@ -31,14 +33,35 @@ class RivalTable:
         return any(finding.p is not None and finding.p < P_SHOWN for finding, _ in self.rows)
 
 
-def headline(verdict: Verdict, live: str | None) -> tuple[str, str]:
-    """Promoted or not, and the class of that: good, bad, or held where a passed candidate stays down all the same."""
+@dataclass(frozen=True)
+class Headline:
+    """Promoted or not; its class; and what a promotion rests on less than usual, which is no failure.
+
+    The class is good, bad, or held where a passed candidate stays down all the same.
+    """
+
+    words: str
+    kind: str
+    but: str = ""
+
+    @property
+    def whole(self) -> str:
+        return f"{self.words}; {self.but}" if self.but else self.words
+
+
+def headline(verdict: Verdict, live: str | None, days: Days) -> Headline:
+    """What came of the run; `live` is the champion after it."""
     if verdict.promoted:
-        return ("Promoted by override", "held") if verdict.failed else ("Promoted", "good")
+        but = "; ".join(filter(None, (odd_day(days), verdict.unjudged)))
+        return (
+            Headline("Promoted by override", "held", but)
+            if verdict.failed
+            else Headline("Promoted", "good", but)
+        )
     kind = "held" if verdict.passed else "bad"
     if verdict.promotion is not None:
-        return "Promoted before, and that stands", kind
-    return "Kept the champion" if live else "Nothing promoted", kind
+        return Headline("Promoted before, and that stands", kind)
+    return Headline("Kept the champion" if live else "Nothing promoted", kind)
 
 
 def brief(words: str, gate: GateResult, most: int) -> str:

@@ -144,6 +144,6 @@ def test_a_champions_age_counts_to_the_newest_day(newest: int, age: str) -> None
 
 def test_numbers_have_their_units() -> None:
     assert [duration(seconds) for seconds in (None, 61.6, 119.4, 120, 7199, 7200, 12_600)] == [
-        "–", "62 s", "119 s", "2 min", "120 min", "2.0 h", "3.5 h",
+        "–", "1 min 2 s", "1 min 59 s", "2 min 0 s", "1 h 59 min", "2 h 0 min", "3 h 30 min",
     ]  # fmt: skip
     assert (number(None), number(-0.25), number(12_345, ",d")) == ("–", "−0.2500", "12,345")

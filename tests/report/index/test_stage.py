@@ -48,6 +48,31 @@ def test_all_lines_are_written_again_on_request(records: Records) -> None:
     assert "older" not in (place / "index.html").read_text()
 
 
+def test_a_line_that_cannot_be_written_keeps_no_other_from_it(records: Records) -> None:
+    """The first of three, by name: the two others and the list are written all the same."""
+    records.run(0)
+    place = records.root.parent
+    for name in ("a-broken-one", "z-last"):
+        (place / name / "runs").mkdir(parents=True)
+    (place / "a-broken-one" / "index.html").mkdir()  # nothing can be written there
+    with pytest.raises(StorageError, match=r"the index of 1 lines in .*, the others were: a-broken-one: "):
+        write_index(place)
+    assert (place / "z-last" / "index.html").is_file()
+    assert 'href="tiny/index.html"' in (place / "index.html").read_text()
+
+
+def test_what_a_killed_writer_left_of_the_list_of_lines_is_removed(records: Records) -> None:
+    records.run(0)
+    left = records.root.parent / ".tmp-index.html-0123abcd"
+    left.mkdir()
+    write_text(left / "file", "half a pa")
+    elsewhere = records.root / "runs" / ".tmp-report.html-0123abcd"
+    elsewhere.mkdir()
+    update_index(_artifacts(records), "tiny")
+    assert not left.exists()
+    assert elsewhere.exists()  # below a line its runs sweep
+
+
 def test_a_directory_that_may_not_be_read_hides_no_line(
     records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from tests.mtmd_flows.runs import Run
 def test_the_verdict_lists_gates_places_and_what_was_reused(next_day: Run) -> None:
     summary = next_day.summary
     page = render.verdict(summary)
-    assert page.startswith("## ✓ promoted\n")
+    assert page.startswith("## ✓ promoted; 2 of 15 slices had too little data to judge\n")
     assert "**Gates: 7 of 7 pass**" in page
     assert page.count("**: pass, ") == 7
     assert "shards 20 of 21" in page

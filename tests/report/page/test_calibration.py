@@ -49,33 +49,38 @@ def test_a_bin_without_actions_shows_no_rate(small: EvaluationReport) -> None:
     found = changed(small, metrics=(_metrics(None), quiet, small.metrics[2]))
     (only,) = slice_bins(found, Slice("search", "standard", "ctr"))
     assert (only.shown, only.rate) == (None, 0.0)
-    (panel,) = panels(found)
-    assert "<rect" not in panel.svg
+    (panel,) = panels(found).panels
+    assert 'class="action' not in panel.svg
 
 
 def test_a_panel_draws_what_is_predicted_too_low_above_the_line(small: EvaluationReport) -> None:
-    (panel,) = panels(small)
+    drawn = panels(small)
+    (panel,) = drawn.panels
     assert (panel.task, panel.name) == ("ctr", "search × standard")
     assert panel.ratios == ("0.80 × teacher", "1.50 × actions")
     root = ET.fromstring(str(panel.svg))
-    ideal = next(e for e in root if e.attrib.get("class") == "ideal")
-    circle = next(e for e in root if e.tag.endswith("circle"))
+    ideal = next(e for e in ET.fromstring(str(drawn.axes)).iter() if e.attrib.get("class") == "ideal")
+    dots = next(e for e in root if e.attrib.get("class") == "teacher dots")
+    x, y = dots.attrib["d"].removeprefix("M").removesuffix("h0").split()
     x0, y0, x1, y1 = (float(ideal.attrib[key]) for key in ("x1", "y1", "x2", "y2"))
-    on_the_line = y0 + (float(circle.attrib["cx"]) - x0) / (x1 - x0) * (y1 - y0)
-    assert float(circle.attrib["cy"]) < on_the_line - 1.0  # y grows downwards
+    on_the_line = y0 + (float(x) - x0) / (x1 - x0) * (y1 - y0)
+    assert float(y) < on_the_line - 1.0  # y grows downwards
 
 
 def test_every_slice_and_aggregate_has_a_panel_of_one_scale(report: EvaluationReport) -> None:
-    found = list(panels(report))
+    drawn = panels(report)
+    found = drawn.panels
     assert len(found) == 15 + 3
     assert [one.name for one in found if one.task == "octr"] == [
         "all × all", "home_feed × standard", "search × standard", "related_pin × standard",
     ]  # fmt: skip
-    labels = {tuple(e.text for e in ET.fromstring(str(one.svg)) if e.tag.endswith("text")) for one in found}
-    assert len(labels) == 1
+    assert {str(one.svg).count('<use href="#calibration-axes"/>') for one in found} == {1}
+    ticks = [e.text for e in ET.fromstring(str(drawn.axes)).iter() if e.tag.endswith("text")]
+    assert str(drawn.axes).count('id="calibration-axes"') == 1
+    assert len(ticks) >= 4
 
 
 def test_without_rows_there_is_no_panel(small: EvaluationReport) -> None:
     empty = small.metrics[2]
     bare = changed(small, metrics=(_metrics(None), empty.model_copy(update={"bucket": 0}), empty))
-    assert list(panels(bare)) == []
+    assert panels(bare).panels == ()

@@ -7,18 +7,20 @@ from mtmd.config import GatesConfig, Preset
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import Days
+from mtmd.promote.calibration_gate import calibrated
 from mtmd.promote.gates import Verdict
-from mtmd.promote.slice_gates import calibrated
-from mtmd.report.page.first_screen import action_rows, calibration_view, data_words, noted, rival_rows
+from mtmd.report.page.calibration_strip import calibration_view
+from mtmd.report.page.first_screen import data_words, noted, rival_rows
+from mtmd.report.page.on_actions import action_rows
 from mtmd.report.page.quality import Validation
 from mtmd.report.page.render import ReportInputs
 from tests.report.page.conftest import GATES, changed, evaluate
 
 
 def test_each_rival_has_its_gain_and_its_worst_slice_by_name(
-    report: EvaluationReport, verdict: Verdict
+    report: EvaluationReport,
 ) -> None:
-    champion, baseline, pooled = rival_rows(report, verdict, GATES)
+    champion, baseline, pooled = rival_rows(report, GATES)
     assert (champion.name, champion.words, champion.kind) == (
         "champion",
         "behind on ctr, gctr and octr",
@@ -32,16 +34,14 @@ def test_each_rival_has_its_gain_and_its_worst_slice_by_name(
     assert (pooled.name, pooled.worst_words) == ("pooled two-tower", "20.00% [20.00, 20.00]")
 
 
-def test_the_worst_slice_is_the_judged_one_with_the_least_gain(
-    day: HeldOutDay, tiny_preset: Preset, verdict: Verdict
-) -> None:
-    """One task is worse than pooling, which no gate judges: its interval says so."""
+def test_the_worst_slice_is_the_judged_one_with_the_least_gain(day: HeldOutDay, tiny_preset: Preset) -> None:
+    """One task is worse than pooling, which no gate judges: the rule of the gates says so."""
     found = evaluate(day, tiny_preset, mtmd=[0.1, 0.1, 0.3], per_slice=0.2, pooled=0.2)
-    pooled = rival_rows(found, verdict, GATES)[2]
+    pooled = rival_rows(found, GATES)[2]
     assert pooled.worst.endswith("× octr")
     assert (pooled.worst_words, pooled.worst_kind) == ("−50.00% [−50.00, −50.00]", "bad")
     assert pooled.slices == "12 of 15 slices better, 3 worse"
-    none = rival_rows(found, verdict, GatesConfig(min_requests=1000))
+    none = rival_rows(found, GatesConfig(min_requests=1000))
     assert [row.worst for row in none] == ["", "no slice could be judged", "no slice could be judged"]
     assert (none[0].words, none[0].cells) == ("not compared", ())
 
@@ -54,13 +54,32 @@ def test_slices_furthest_from_one_are_named_whichever_side_they_are_on(
     judged = verdict.model_copy(update={"gates": (calibrated("calibration", found, GATES),)})
     view = calibration_view(found, judged, GATES)
     assert (view.words, view.kind) == ("0.90 to 1.35 in 15 judged slices", "bad")
-    assert [row.slice.endswith("× octr") for row in view.rows[:3]] == [True] * 3
-    assert [(row.words, row.kind) for row in view.rows[:3]] == [("1.35 [1.35, 1.35]", "bad")] * 3
+    assert [row.slice.endswith("× octr") for row, _ in view.rows[:3]] == [True] * 3
+    assert [(row.words, row.kind) for row, _ in view.rows[:3]] == [("1.35 [1.35, 1.35]", "bad")] * 3
     assert str(view.svg).count("<circle") == 15
-    assert {row.place for row in view.rows} == {"inside", "outside"}
+    assert {row.place for row, _ in view.rows} == {"inside", "outside"}
+    assert {champion for _, champion in view.rows} == {None}
     wide = calibration_view(found, judged, GatesConfig(calibration_low=0.1, calibration_high=10.0))
-    assert not any(row.outside for row in wide.rows)
+    assert not any(row.outside for row, _ in wide.rows)
     assert calibration_view(found, verdict.model_copy(update={"gates": ()}), GATES).words == "not judged"
+
+
+def test_the_champions_level_is_beside_the_candidates_and_judged_by_the_same_rule(
+    day: HeldOutDay, tiny_preset: Preset, verdict: Verdict
+) -> None:
+    """The champion is off by e^−0.3 = 0.74 in one task, out of 0.8 to 1.25; the candidate by e^0.1 = 1.11."""
+    found = evaluate(day, tiny_preset, mtmd=-0.1, per_slice=0.2, champion=[0.0, 0.0, 0.3])
+    judged = verdict.model_copy(update={"gates": (calibrated("calibration", found, GATES),)})
+    view = calibration_view(found, judged, GATES)
+    assert (view.words, view.champion_words) == ("1.11 to 1.11 in 15 judged slices", "0.74 to 1.00")
+    assert (view.kind, view.champion_kind) == ("good", "bad")
+    beside = {row.slice: champion for row, champion in view.rows if champion}
+    assert {(one.words, one.kind) for slice_, one in beside.items() if slice_.endswith("octr")} == {
+        ("0.74 [0.74, 0.74]", "bad")
+    }
+    assert {one.place for slice_, one in beside.items() if not slice_.endswith("octr")} == {"inside"}
+    assert str(view.svg).count("<circle") == 30
+    assert "Calibration of 15 slices, and the champion; bounds 0.8 and 1.25" in str(view.svg)
 
 
 def test_actions_have_intervals_where_they_are_known(report: EvaluationReport) -> None:
@@ -75,6 +94,9 @@ def test_actions_have_intervals_where_they_are_known(report: EvaluationReport) -
     assert own.log_loss_error is not None
     low = own.log_loss * math.exp(-1.95996 * own.log_loss_error)
     assert rows[0].log_loss[1].startswith(f"[{low:.4f}, ")
+    champion = report.get("champion", where)
+    assert rows[0].rival_auc[0] == f"{champion.auc:.4f}"
+    assert rows[0].rival_auc[1].startswith("[")
     older = [
         m.model_copy(update={"auc_error": None, "auc": None, "log_loss_error": None}) for m in report.metrics
     ]
@@ -111,5 +133,5 @@ def test_what_was_not_judged_is_said_before_the_answers(inputs: ReportInputs) ->
     )
     gates = tuple(short if one.name == "champion" else one for one in inputs.verdict.gates)
     assert list(noted(inputs.verdict.model_copy(update={"gates": gates}), None)) == [
-        "2 slices not judged, too little data"
+        "2 of 15 slices had too little data to judge"
     ]

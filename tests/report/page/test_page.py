@@ -88,11 +88,11 @@ def test_the_verdict_comes_first(html: str) -> None:
     start = texts.index("Kept the champion")
     assert texts[start - 1] == "Daily retraining · preset tiny · held-out day 2026-01-21"
     assert texts[start + 1].startswith(
-        "kept champion 20260120-bbbb because champion: 18 of 18 slices are worse"
+        "kept champion 20260120-bbbb because champion: 15 of 15 slices and 3 of 3 tasks are worse"
     )
     assert texts[start + 1].endswith("; and 17 more")
     after = dict(pairwise(texts[start : texts.index("Gates")]))
-    assert after["candidate"] == CANDIDATE
+    assert texts[texts.index("candidate") + 1] == CANDIDATE
     assert after["1 Promoted?"] == "6 of 7 pass"
     assert after["pooled two-tower"] == "ahead on ctr, gctr and octr"
     assert after["3 Calibrated?"] == "0.90 to 0.90 in 15 judged slices"  # e^-0.1

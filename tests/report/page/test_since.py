@@ -43,16 +43,15 @@ def test_slices_that_moved_beyond_noise_are_told_from_the_others(
     report: EvaluationReport, day: HeldOutDay, tiny_preset: Preset
 ) -> None:
     found = movement(report, GATES)
-    assert found.words == "15 of 15 judged slices moved beyond noise; 0 did not move."
+    assert found.words == (
+        "0 of 15 slices better, 15 worse than the champion; 15 moved, where chance alone moves about 0.8 of 15."
+    )
     assert {one.kind for one in found.slices} == {"bad"}
     assert movement(evaluate(day, tiny_preset, mtmd=0.1, per_slice=0.2), GATES).words.startswith(
         "The champion was not"
     )
     few = movement(report, GatesConfig(min_requests=1000))
-    assert (
-        few.words
-        == "0 of 0 judged slices moved beyond noise; 0 did not move; 15 have too little data to tell."
-    )
+    assert few.words == "0 of 0 slices better, 0 worse, 15 not judged than the champion."
 
 
 def test_one_slice_of_many_may_move_by_chance(report: EvaluationReport) -> None:
@@ -65,12 +64,17 @@ def test_one_slice_of_many_may_move_by_chance(report: EvaluationReport) -> None:
     ]
     found = movement(changed(report, comparisons=tuple(pairs), seed_noise=0.0), GATES)
     assert found.words == (
-        "0 of 15 judged slices moved beyond noise; 1 moved as chance moves some of so many; 14 did not move."
+        "1 of 15 slices better, 0 worse than the champion; 1 moved, where chance alone moves about 0.8 of 15."
     )
     (moved,) = found.slices
-    assert (moved.slice, moved.sure, moved.kind) == (str(report.slices[0]), False, "")
-    noisy = movement(changed(report, comparisons=tuple(pairs), seed_noise=0.05), GATES)
-    assert noisy.slices == ()
+    assert (moved.slice, moved.errors, moved.kind, moved.words) == (
+        str(report.slices[0]),
+        "2.2",
+        "good",
+        "better",
+    )
+    (noisy,) = movement(changed(report, comparisons=tuple(pairs), seed_noise=0.05), GATES).slices
+    assert noisy.words == "better; less than another training seed may change (5%)"
 
 
 def test_the_section_shows_values_bands_level_and_how_it_was_made(inputs: ReportInputs) -> None:
@@ -95,7 +99,9 @@ def test_the_section_shows_values_bands_level_and_how_it_was_made(inputs: Report
         in first_screen
     )
     assert "other data now: their logs changed." in section
-    assert "made in another way: training.epochs 4 → 12, 1 other difference</span>" in first_screen
+    assert (
+        "made in another way: training.epochs 4 → 12, 1 other difference (expectation)</span>" in first_screen
+    )
     assert "Not recorded." in render_report(inputs)
     first = inputs.verdict.model_copy(update={"champion": None})
     assert "There is no champion to compare with: not applicable." in render_report(

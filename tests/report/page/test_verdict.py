@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from mtmd.evaluate.report import EvaluationReport
+from mtmd.extract.shards import Days
 from mtmd.promote.gates import Verdict
 from mtmd.promote.slice_gates import GateResult, SliceFinding
 from mtmd.report.page.render import ReportInputs, render_report
-from mtmd.report.page.verdict import brief, details, headline, rival_tables
+from mtmd.report.page.verdict import Headline, brief, details, headline, rival_tables
 
 
 def _gates(*passed: tuple[str, bool]) -> tuple[GateResult, ...]:
@@ -44,8 +46,29 @@ PASSED, FAILED = _gates(("champion", True)), _gates(("champion", False))
         ),
     ],
 )
-def test_the_headline_says_what_came_of_it(verdict: Verdict, live: str | None, words: str, kind: str) -> None:
-    assert headline(verdict, live) == (words, kind)
+def test_the_headline_says_what_came_of_it(
+    verdict: Verdict, live: str | None, words: str, kind: str, days: Days
+) -> None:
+    full = days.model_copy(update={"held_out": days.held_out.model_copy(update={"candidates": 100})})
+    assert headline(verdict, live, full) == Headline(words, kind)
+
+
+def test_a_promotion_that_rests_on_less_says_so_in_the_headline(
+    days: Days, report: EvaluationReport, verdict: Verdict
+) -> None:
+    """The held-out day has 50 rows of 100; a gate is not applicable, and another could not judge two slices."""
+    champion = next(gate for gate in verdict.gates if gate.name == "champion")
+    unsure = [one.model_copy(update={"decision": "not enough data"}) for one in champion.slices[:2]]
+    short = champion.model_copy(update={"passed": True, "slices": (*unsure, *champion.slices[2:])})
+    gates = (GateResult.not_applicable("baseline", "never trained"), short)
+    found = headline(Verdict(candidate="a", champion="b", gates=gates), "a", days)
+    assert (found.words, found.kind) == ("Promoted", "good")
+    assert found.whole == (
+        "Promoted; 50% fewer rows than usual on the held-out day; the baseline gate had nothing to judge; 2 of 15 "
+        "slices had too little data to judge"
+    )
+    failed = Verdict(candidate="a", champion="b", gates=(short.model_copy(update={"passed": False}),))
+    assert headline(failed, "b", days).whole == "Kept the champion"
 
 
 def _rows(inputs: ReportInputs, *findings: SliceFinding) -> list[tuple[str, list[str]]]:
