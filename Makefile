@@ -48,7 +48,7 @@ down: $(READY)  ## Stop what `make up` started; runs, schedules and artifacts st
 pytest coverage: export OMP_WAIT_POLICY := PASSIVE
 # A hundred processes import the same modules: they are compiled once, whatever the environment says.
 pytest coverage: export PYTHONDONTWRITEBYTECODE :=
-PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: lint pytest  ## Lint, types, import contract, SQL lint, and every test
 
 pytest: $(READY)

@@ -15,6 +15,9 @@ from mtmd.config import Preset, load_preset
 from tests.shared import Shared
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import Scheduling
+
     from tests.daily import Done
     from tests.mtmd_flows.runs import Run
 
@@ -29,12 +32,10 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(3, os.cpu_count() or 1)
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in this hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What waits for platforms comes first, so that no process is left alone with it at the end.
 
-    Second is what needs no run that is shared, while the first process makes those. The tests of a file stay in one
-    process, and so do the files of a group, which use one thing that is slow to make.
+    Second is what needs no run that is shared, while the first process makes those.
     """
     slow = ("test_documented_commands.py", "test_wheel.py", *ON_ONE_PLATFORM, "mtmd_flows")
     items.sort(
@@ -42,14 +43,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             (slow.index(part) for part in item.path.parts if part in slow), default=len(slow)
         )
     )
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
 
 
-def _group(path: Path) -> str:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Scheduling | None":
+    """With `--dist loadfile`, files that use one thing that is slow to make stay in one process, too."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid.partition("::")[0])
+
+    return ByGroup(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def _group(file: str) -> str:
+    path = Path(file)
     if path.name in ON_ONE_PLATFORM:
         return "platform"
-    return "export" if path.parent.name == "export" else str(path.relative_to(Path(__file__).parent))
+    return "export" if path.parent.name == "export" else file
 
 
 @pytest.fixture(scope="session")
