@@ -1,7 +1,10 @@
 """Shared data of the tests: a small simulated platform, and one run of the daily flow on it, made once."""
 
 import os
-from collections.abc import Iterator
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +15,15 @@ from mtmd.config import Preset, load_preset
 from tests.shared import Shared
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import Scheduling
+
     from tests.daily import Done
     from tests.mtmd_flows.runs import Run
 
 TINY = "tiny"
 FIRST_DAY = date(2026, 1, 1)
+ON_ONE_PLATFORM = ("test_ui.py", "test_deployments.py", "test_postgresql.py")  # in this order
 TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days after
 
 
@@ -30,8 +37,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Second is what needs no run that is shared, while the first process makes those.
     """
-    slow = {"test_documented_commands.py": 0, "test_wheel.py": 1, "mtmd_flows": 2}
-    items.sort(key=lambda item: min((slow[part] for part in item.path.parts if part in slow), default=3))
+    slow = ("test_documented_commands.py", "test_wheel.py", *ON_ONE_PLATFORM, "mtmd_flows")
+    items.sort(
+        key=lambda item: min(
+            (slow.index(part) for part in item.path.parts if part in slow), default=len(slow)
+        )
+    )
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Scheduling | None":
+    """With `--dist loadfile`, files that use one thing that is slow to make stay in one process, too."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid.partition("::")[0])
+
+    return ByGroup(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def _group(file: str) -> str:
+    path = Path(file)
+    if path.name in ON_ONE_PLATFORM:
+        return "platform"
+    return "export" if path.parent.name == "export" else file
 
 
 @pytest.fixture(scope="session")
@@ -59,13 +88,33 @@ def tiny_logs(shared: Shared) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[str]:
+def prefect_server(shared: Shared) -> Iterator[str]:
     """Address of a server with an empty database; flows of this process report to it."""
-    from prefect.settings import PREFECT_API_URL
+    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_DATABASE_CONNECTION_URL
     from prefect.testing.utilities import prefect_test_harness
 
     with prefect_test_harness(server_startup_timeout=120):
+        database = str(PREFECT_SERVER_DATABASE_CONNECTION_URL.value())
+        shared.once("database", lambda place: _copy_database(database, place))
         yield str(PREFECT_API_URL.value())
+
+
+def _copy_database(url: str, place: Path) -> Path:
+    place.mkdir()
+    source = sqlite3.connect(url.removeprefix("sqlite+aiosqlite:///"))
+    with closing(source), closing(sqlite3.connect(place / "prefect.db")) as copy:
+        source.backup(copy)
+    return place
+
+
+@pytest.fixture(scope="session")
+def new_prefect_home(prefect_server: str, shared: Shared) -> Callable[[Path], Path]:
+    """Makes a folder a PREFECT_HOME whose server starts with empty tables, and needn't make them: half of its start."""
+
+    def make(home: Path) -> Path:
+        return shutil.copytree(shared.once("database", lambda place: place), home)
+
+    return make
 
 
 @pytest.fixture(scope="session")

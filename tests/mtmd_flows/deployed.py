@@ -1,7 +1,6 @@
 """The platform of `make up`, for the tests: its command line and its API."""
 
 import json
-import re
 import socket
 import subprocess
 import sys
@@ -41,11 +40,16 @@ class Deployed:
         """Run a deployment on the tiny preset and wait for its end."""
         return self._run(deployment, *options, "--watch", "--watch-interval", "1", **parameters)
 
-    def start(self, deployment: str, **parameters: Any) -> str:
-        """Start one likewise, and return the run's identity at once."""
-        done = self._run(deployment, **parameters)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return re.findall(r"/runs/flow-run/([0-9a-f-]{36})", done.stdout)[0]
+    def start(self, flow: str, **parameters: Any) -> str:
+        """Start the deployment of a flow's function likewise, and return the run's identity at once."""
+        return self.create(flow, **self._places, **parameters)
+
+    def create(self, flow: str, **parameters: Any) -> str:
+        """Start it with these parameters alone."""
+        (found,) = (
+            one["id"] for one in self.ask("/deployments/filter") if one["entrypoint"].endswith(f":{flow}")
+        )
+        return str(self.ask(f"/deployments/{found}/create_flow_run", parameters=parameters)["id"])
 
     def ended(self, runs: Sequence[str]) -> list[dict[str, Any]]:
         """Each run, when all have completed, in the order given."""
@@ -59,9 +63,12 @@ class Deployed:
             assert time.monotonic() < deadline, {one: found[one]["state"] for one in runs}
             time.sleep(0.5)
 
+    @property
+    def _places(self) -> dict[str, str]:
+        return {"preset": TINY, "logs": str(self.logs), "artifacts": str(self.platform.artifacts)}
+
     def _run(self, deployment: str, *options: str, **parameters: Any) -> "subprocess.CompletedProcess[str]":
-        places = {"preset": TINY, "logs": str(self.logs), "artifacts": str(self.platform.artifacts)}
-        pairs = [f"{name}={json.dumps(value)}" for name, value in (places | parameters).items()]
+        pairs = [f"{name}={json.dumps(value)}" for name, value in (self._places | parameters).items()]
         flags = [part for pair in pairs for part in ("--param", pair)]
         return self.prefect("deployment", "run", deployment, *flags, *options)
 

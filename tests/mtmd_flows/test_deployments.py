@@ -12,7 +12,8 @@ from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, ROOT, TINY, half_written
 
 
 def test_the_daily_deployment_promotes_the_day_before_its_scheduled_start(deployed: Deployed) -> None:
-    done = deployed.run("daily-retrain/daily-retrain", "--start-at", f"{NEXT} 03:15 UTC")
+    """Without its ablations, which test_ablation.py runs."""
+    done = deployed.run("daily-retrain/daily-retrain", "--start-at", f"{NEXT} 03:15 UTC", ablations=False)
     assert done.returncode == 0, done.stdout + done.stderr
     champion = deployed.registry.champion()
     assert champion is not None
@@ -69,11 +70,8 @@ def test_up_again_starts_and_creates_nothing_twice(
 
 def test_dailies_take_turns_beside_a_backfill_that_promotes_nothing(deployed: Deployed) -> None:
     last = AS_OF + timedelta(days=2)
-    backfill = deployed.start("backfill/backfill", first=str(AS_OF), last=str(last), reprocess="all")
-    dailies = [
-        deployed.start("daily-retrain/daily-retrain", as_of=str(day), ablations=False)
-        for day in (AS_OF, NEXT)
-    ]
+    backfill = deployed.start("backfill", first=str(AS_OF), last=str(last), reprocess="all")
+    dailies = [deployed.start("daily_retrain", as_of=str(day), ablations=False) for day in (AS_OF, NEXT)]
     long, *runs = deployed.ended([backfill, *dailies])
     one, other = sorted(runs, key=lambda run: str(run["start_time"]))
     assert other["start_time"] >= one["end_time"]
