@@ -27,14 +27,6 @@ _CREATES_A_RUN = re.compile(r"/create_flow_run$")
 # Prefect's chart of a run throws this when the machine is too slow for it to be there yet.
 _CHART = "Cannot read properties of null (reading 'position')"
 
-# A table lies in boxes that hide or scroll what is wider than they are.
-_CUT_OFF = """() => [...document.querySelectorAll('.artifact-data-markdown table')].filter(table => {
-  const right = table.getBoundingClientRect().right;
-  for (let box = table.parentElement; box; box = box.parentElement)
-    if (right > box.getBoundingClientRect().right + 1) return true;
-  return right > document.documentElement.clientWidth;
-}).map(table => table.innerText.slice(0, 80))"""
-
 
 def installed() -> str | None:
     """The browser's program."""
@@ -151,13 +143,6 @@ class FlowRun:
         self.page.get_by_text("Artifacts", exact=True).click()
         title = self.page.locator(".artifact-card__title").filter(has_text=re.compile(f"^{key}$"))
         title.first.click()
-
-    def cut_off(self, width: int) -> list[str]:
-        """The artifact's tables that the page shows only a part of, in a window of that width, by their first words."""
-        self.page.set_viewport_size({"width": width, "height": 1700})
-        self.page.locator(".artifact-data-markdown table").first.wait_for()
-        found: list[str] = self.page.evaluate(_CUT_OFF)
-        return found
 
     def follow(self, link: Locator) -> Page:
         """What opens in another tab."""

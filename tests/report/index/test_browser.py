@@ -6,7 +6,6 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Page
@@ -14,35 +13,12 @@ from playwright.sync_api import Page
 from mtmd.report.index.render import render_line
 from mtmd.report.index.stage import write_index
 from mtmd.store.files import read_json, write_json
-from tests.browser import installed, opened
+from tests.browser import Browser, installed, opened
+from tests.looks import VIEWS, Links, in_every_view
 from tests.report.index.conftest import Records, day, many_runs
 
 BROWSER = installed()
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
-
-_CUT = """[...document.querySelectorAll('.scroll, td, th, .tiles li, .legend li')]
-  .filter(one => one.scrollWidth > one.clientWidth + 1)
-  .map(one => `${one.scrollWidth} in ${one.clientWidth}: ${one.textContent.slice(0, 80)}`)"""
-# Contrast of each text with what is behind it, as WCAG counts it.
-_FAINT = """(() => {
-  const part = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-  const light = (colour) => {
-    const [r, g, b] = colour.match(/[0-9.]+/g).map(Number);
-    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
-  };
-  const behind = (one) => {
-    for (let at = one; at; at = at.parentElement) {
-      const colour = getComputedStyle(at).backgroundColor;
-      if (colour !== "rgba(0, 0, 0, 0)") return colour;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  const own = (one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-  return [...document.querySelectorAll("body *:not(script)")].filter(own).map((one) => {
-    const [dark, bright] = [light(getComputedStyle(one).color), light(behind(one))].sort((a, b) => a - b);
-    return [(bright + 0.05) / (dark + 0.05), one.className || one.tagName, one.textContent.slice(0, 40)];
-  }).filter(([contrast]) => contrast < 4.5);
-})()"""
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -95,10 +71,11 @@ def test_the_index_works_served_and_from_a_disk(artifacts: Path, tmp_path: Path)
         page = browser.page
         page.goto(url)
         page.get_by_role("link", name="tiny").click()
-        _links_answer(page)
+        assert Links().dead(page) == []
+        assert page.locator("a[href]").count() > 10
         _filters(page)
         _compares(page)
-        _fits(page, url)
+        _fits(browser, url)
         _is_readable_without_scripts(page, url)
         assert browser.errors == []
         assert browser.elsewhere == []
@@ -109,15 +86,6 @@ def test_the_index_works_served_and_from_a_disk(artifacts: Path, tmp_path: Path)
         assert page.title() == "a run"
         assert browser.errors == []
         assert {asked.partition(":")[0] for asked in browser.elsewhere} == {"file"}
-
-
-def _links_answer(page: Page) -> None:
-    links = {urljoin(page.url, str(one.get_attribute("href"))) for one in page.locator("a[href]").all()}
-    assert len(links) > 10
-    for link in links:
-        address, _, place = link.partition("#")
-        assert page.request.get(address).status == 200, link
-        assert not place or page.locator(f"[id='{place}']").count() == 1, link
 
 
 def _filters(page: Page) -> None:
@@ -156,21 +124,13 @@ def _compares(page: Page) -> None:
     assert page.locator("input[name=choose]:checked").count() == 0
 
 
-def _fits(page: Page, url: str) -> None:
+def _fits(browser: Browser, url: str) -> None:
     """Nothing is wider than the screen, cut off, or too faint, also beside two runs side by side."""
-    for name, width, scheme in (
-        ("", 1024, "light"), ("tiny/", 1024, "light"), ("tiny/", 1440, "dark"),
-        ("many/", 1024, "dark"), ("many/", 1440, "light"),
-    ):  # fmt: skip
-        page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        page.goto(f"{url}{name}index.html")
-        if name:
-            for box in page.locator("input[name=choose]").all()[:2]:
-                box.check()
-        assert page.evaluate("document.documentElement.scrollWidth") == width, name
-        assert page.evaluate(_CUT) == [], (name, width)
-        assert name == "many/" or page.evaluate(_FAINT) == [], (name, scheme)
+    for name, views in (("", VIEWS), ("tiny/", VIEWS), ("many/", VIEWS[::2])):
+        browser.page.goto(f"{url}{name}index.html")
+        for box in browser.page.locator("input[name=choose]").all()[:2]:
+            box.check()
+        assert list(in_every_view(browser, f"index-{name.strip('/') or 'lines'}", views=views)) == []
 
 
 def _is_readable_without_scripts(page: Page, url: str) -> None:
