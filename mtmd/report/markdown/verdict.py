@@ -153,9 +153,8 @@ def stopped(as_of: date, words: str, live: str | None) -> str:
 
 def _wrapped(words: str) -> str:
     """In lines that a block of code has room for: the UI wraps none. No word is broken: it may be a path."""
-    keep = {"break_long_words": False, "break_on_hyphens": False, "replace_whitespace": False}
-    lines = words.strip().splitlines()
-    return "\n".join(textwrap.fill(line, _CODE_CHARACTERS, **keep) for line in lines)
+    wrapper = textwrap.TextWrapper(_CODE_CHARACTERS, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(wrapper.fill(line) for line in words.strip().splitlines())
 
 
 def rollback(done: RolledBack, ads: Republished | None = None) -> str:
