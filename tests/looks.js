@@ -1,5 +1,5 @@
 // What a reader of the part of a page below `root` would stumble over, a line for each finding.
-({ root, least }) => {
+({ root, least, smallest }) => {
   const top = document.querySelector(root), found = [];
   if (!top) return [`missing: nothing on the page is ${root}`];
   const remembered = (make) => {
@@ -158,6 +158,8 @@
     if (!place || judged.has(e)) continue;
     judged.add(e);
     const s = style(e), behind = ground(e, place);
+    const size = parseFloat(getComputedStyle(e).fontSize) * (drawn(e) ? e.getScreenCTM().a : 1);
+    if (size < smallest) tell("tiny", e, ` is written with ${size.toFixed(1)} px`);
     const empty = is(e, "input", "textarea") && !e.value;
     const ink = drawn(e) ? s.fill : empty ? getComputedStyle(e, "::placeholder").color : s.color;
     judge(e, faded(rgba(ink), e, drawn(e) ? s.fillOpacity : 1), behind);

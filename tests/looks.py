@@ -19,6 +19,7 @@ from tests.browser import Browser
 LEAST_CONTRAST = (
     4.5  # what the WCAG ask of small text; large text may do with 3, and ours has to do with the same
 )
+SMALLEST_TEXT = 8.5  # px, as it is shown: drawings are scaled
 HEIGHT = 900  # px, of a window of the first width
 Scheme = Literal["light", "dark"]
 VIEWS: tuple[tuple[int, Scheme], ...] = ((1440, "light"), (1440, "dark"), (1024, "dark"), (1024, "light"))
@@ -38,7 +39,9 @@ _LINKS = "(root) => [...document.querySelectorAll(`${root} a[href]`)].map((link)
 
 def faults(page: Page, root: str = "body") -> list[str]:
     """A line for each thing in the first element that matches `root`; the rest of the page is somebody else's."""
-    found: list[str] = page.evaluate(_LOOK, {"root": root, "least": LEAST_CONTRAST})
+    found: list[str] = page.evaluate(
+        _LOOK, {"root": root, "least": LEAST_CONTRAST, "smallest": SMALLEST_TEXT}
+    )
     return found
 
 

@@ -36,6 +36,7 @@ FAULTS = {
     "seen through": ("<div style='background: #0009'><div style='background: #fff1'><p style='color: #333'>x"
                      "</p></div></div>", "faint: p"),
     "on a shape": ("<svg><rect width=99 height=40 fill='#333'/><text x=9 y=20>black</text></svg>", "faint: text"),
+    "tiny": ("<svg width=90 height=20 viewBox='0 0 180 40'><text x=9 y=20 font-size=12>x</text></svg>", "6.0 px"),
     "sign": ("<style>.p::before { content: '✓'; color: #ccc }</style><p class=p>done</p>", "“✓” before or after"),
     "hint": ("<style>::placeholder { color: #bbb }</style><input placeholder='write'>", "faint: input"),
     "on a picture": ("<p style='background: linear-gradient(#fff, #000)'>x</p>", "unknown: p"),
