@@ -53,20 +53,22 @@ def in_every_view(
     *,
     whole: bool = False,
 ) -> Iterator[str]:
-    """The faults in windows of each width and scheme. Pictures are kept of what has one, and of all where asked.
+    """The faults in windows of each width and scheme.
 
+    Pictures are kept of what has one; of everything where the environment's MTMD_SCREENSHOTS names a folder for them.
     Whether a text is covered, or lies on a drawn shape, is only seen inside the window: `whole` makes it as high as
     the page, which takes twice as long. In Prefect's UI all that is below the window's edge is not looked at else.
     """
-    asked = "MTMD_SCREENSHOTS" in os.environ
+    folder = os.environ.get("MTMD_SCREENSHOTS")
     for width, scheme in views:
         view(browser.page, width, scheme)
-        if whole or asked:
+        if whole or folder:
             view(browser.page, width, scheme, browser.page.evaluate(_WHOLE))
         found = faults(browser.page, root)
         yield from (f"{name}, {width} px, {scheme}: {words}" for words in found)
-        if found or asked:
-            browser.picture(f"{name}-{width}-{scheme}")
+        if found or folder:
+            place = Path(folder) if folder else browser.pictures
+            browser.page.screenshot(path=place / f"{name}-{width}-{scheme}.png", full_page=True)
 
 
 def view(page: Page, width: int, scheme: Scheme, height: int = HEIGHT) -> None:
