@@ -27,35 +27,6 @@ _CREATES_A_RUN = re.compile(r"/create_flow_run$")
 # Prefect's chart of a run throws this when the machine is too slow for it to be there yet.
 _CHART = "Cannot read properties of null (reading 'position')"
 
-# A table lies in boxes that hide or scroll what is wider than they are.
-_CUT_OFF = """() => [...document.querySelectorAll('.artifact-data-markdown table')].filter(table => {
-  const right = table.getBoundingClientRect().right;
-  for (let box = table.parentElement; box; box = box.parentElement)
-    if (right > box.getBoundingClientRect().right + 1) return true;
-  return right > document.documentElement.clientWidth;
-}).map(table => table.innerText.slice(0, 80))"""
-
-# Contrast of each text with what is behind it, as WCAG counts it.
-FAINT = """(() => {
-  const part = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-  const light = (colour) => {
-    const [r, g, b] = colour.match(/[0-9.]+/g).map(Number);
-    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
-  };
-  const behind = (one) => {
-    for (let at = one; at; at = at.parentElement) {
-      const colour = getComputedStyle(at).backgroundColor;
-      if (colour !== "rgba(0, 0, 0, 0)") return colour;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  const own = (one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-  return [...document.querySelectorAll("body *:not(script)")].filter(own).map((one) => {
-    const [dark, bright] = [light(getComputedStyle(one).color), light(behind(one))].sort((a, b) => a - b);
-    return [(bright + 0.05) / (dark + 0.05), one.className || one.tagName, one.textContent.slice(0, 40)];
-  }).filter(([contrast]) => contrast < 4.5);
-})()"""
-
 
 def installed() -> str | None:
     """The browser's program."""
@@ -172,13 +143,6 @@ class FlowRun:
         self.page.get_by_text("Artifacts", exact=True).click()
         title = self.page.locator(".artifact-card__title").filter(has_text=re.compile(f"^{key}$"))
         title.first.click()
-
-    def cut_off(self, width: int) -> list[str]:
-        """The artifact's tables that the page shows only a part of, in a window of that width, by their first words."""
-        self.page.set_viewport_size({"width": width, "height": 1700})
-        self.page.locator(".artifact-data-markdown table").first.wait_for()
-        found: list[str] = self.page.evaluate(_CUT_OFF)
-        return found
 
     def follow(self, link: Locator) -> Page:
         """What opens in another tab."""

@@ -1,17 +1,22 @@
 """What people do in the UI: fill the run form, see the run finish, open its artifacts, follow a link to a report."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.browser import Browser, FlowRun, RunForm, installed, opened
+from tests.looks import VIEWS, Links, in_every_view
 from tests.mtmd_flows.deployed import Deployed
-from tests.mtmd_flows.runs import AS_OF, LINE, TINY
+from tests.mtmd_flows.runs import AS_OF, LINE, ROOT, TINY, Run
+from tests.mtmd_flows.troubled import publish_every_artifact
 
-_WIDTHS = (1440, 1024)  # px, of windows
+# How the flows say under which key an artifact is published.
+_KEY = re.compile(r"""(?:key=|_publish\(|_of_stage\()\s*"([a-z-]+)\"""")
 _LAST = AS_OF + timedelta(days=2)  # the first two days were decided before
 
 
@@ -85,7 +90,6 @@ def test_a_backfill_is_started_and_its_report_read(browser: Browser, deployed: D
     link = day.get_by_role("link", name="report.html")
     link.wait_for()
     browser.picture("artifact")
-    assert [run.cut_off(width) for width in _WIDTHS] == [[], []]
     report = run.follow(link)
     report.screenshot(path=browser.pictures / "report.png", full_page=True)
     assert report.url.startswith(f"{deployed.platform.reports}/{LINE}/runs/{_LAST}-")
@@ -100,11 +104,50 @@ def test_a_backfill_is_started_and_its_report_read(browser: Browser, deployed: D
     assert report.get_by_text(f"{AS_OF} to {_LAST}").is_visible()
 
 
-def test_no_table_of_an_artifact_is_cut_off(browser: Browser, deployed: Deployed) -> None:
-    """After the backfill above, whose last day was a whole run."""
-    run, found = FlowRun(browser.page), deployed.ask("/artifacts/latest/filter")
+def test_every_run_form_can_be_read(browser: Browser, deployed: Deployed) -> None:
+    found: list[str] = []
+    for one in deployed.ask("/deployments/filter"):
+        browser.page.goto(f"http://127.0.0.1:{deployed.platform.port}/deployments/deployment/{one['id']}/run")
+        browser.page.locator(".schema-form-property__label").first.wait_for()
+        found += in_every_view(browser, f"form-{one['name']}", "form", whole=True)
+    assert found == []
+
+
+def test_every_artifact_can_be_read_and_its_links_answer(
+    browser: Browser, deployed: Deployed, next_day: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trainings, metrics and parity are those of the backfill above; the others are of a bad day.
+
+    Only the artifact is looked at: what is around it is Prefect's.
+    """
+    monkeypatch.setenv("MTMD_REPORTS_URL", deployed.platform.reports)
+    with temporary_settings({PREFECT_API_URL: deployed.platform.api}):
+        publish_every_artifact(next_day, deployed.platform.artifacts)
+    found = deployed.ask("/artifacts/latest/filter", artifacts={"type": {"any_": ["markdown"]}})
     latest = {one["key"]: one["latest_id"] for one in found}
-    for key in ("data-quality", "training", "metrics", "parity", "verdict", "backfill-plan"):
-        browser.page.goto(f"http://127.0.0.1:{deployed.platform.port}/artifacts/artifact/{latest[key]}")
-        assert [run.cut_off(width) for width in _WIDTHS] == [[], []], key
-        browser.picture(key)
+    keys = {key for path in (ROOT / "mtmd_flows").glob("*.py") for key in _KEY.findall(path.read_text())}
+    assert set(latest) == keys
+    verdicts = deployed.ask("/artifacts/filter", artifacts={"key": {"any_": ["verdict"]}})
+    (stopped,) = [one["id"] for one in verdicts if "Stopped before a decision" in one["data"]]
+    wrong, links, body = [], Links(), ".artifact-data-markdown"
+    for name, identity in (latest | {"stopped": stopped}).items():
+        browser.page.goto(f"http://127.0.0.1:{deployed.platform.port}/artifacts/artifact/{identity}")
+        browser.page.locator(f"{body} h2").first.wait_for()
+        wrong += in_every_view(browser, f"artifact-{name}", body, whole=True)
+        wrong += links.dead(browser.page, body)
+    assert wrong == []
+
+
+def test_every_page_that_is_served_can_be_read_and_its_links_answer(
+    browser: Browser, deployed: Deployed
+) -> None:
+    """Of a line's first run, of one that was promoted over it, and of one that was not; and the index pages."""
+    line, links, found = deployed.platform.artifacts / LINE, Links(), []
+    pages = sorted(line.glob("runs/*/report.html"))
+    assert len(pages) == 3
+    for path in (*pages, line / "index.html", line.parent / "index.html"):
+        place = path.relative_to(line.parent)
+        browser.page.goto(f"{deployed.platform.reports}/{place}")
+        found += in_every_view(browser, "-".join(place.parts[-3:-1]) or "lines", views=VIEWS[::2])
+        found += links.dead(browser.page)
+    assert found == []

@@ -85,17 +85,27 @@ def _wrap(text: str, width: int) -> str:
 
 
 def _parts(key: _Shown, values: Sequence[_Shown]) -> list[list[_Shown]]:
-    """Groups of columns that fit beside the key."""
+    """As few groups of columns that fit beside the key as there can be, and these as equal as can be.
+
+    So six columns become three and three, not five and a table of one.
+    """
+    fewest = len(_filled(key, values, MOST_COLUMNS))
+    ways = (_filled(key, values, most) for most in range(2, MOST_COLUMNS + 1))
+    return next(parts for parts in ways if len(parts) == fewest)
+
+
+def _filled(key: _Shown, values: Sequence[_Shown], most: int) -> list[list[_Shown]]:
+    """Groups of at most so many columns that fit, each as full as it gets."""
     parts = [[key]]
     for value in values:
-        if len(parts[-1]) > 1 and not _fits([*parts[-1], value]):
+        if len(parts[-1]) > 1 and not _fits([*parts[-1], value], most):
             parts.append([key])
         parts[-1].append(value)
     return parts
 
 
-def _fits(columns: Sequence[_Shown]) -> bool:
-    return len(columns) <= MOST_COLUMNS and sum(column.width for column in columns) <= WIDTH
+def _fits(columns: Sequence[_Shown], most: int) -> bool:
+    return len(columns) <= most and sum(column.width for column in columns) <= WIDTH
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -109,7 +109,7 @@ def ablation(plan: RunPlan, ablated: Ablation) -> str:
     """What helps and what hurts; then the paper's Table 6 over all tasks and for each."""
     reports = ablated.reports
     tasks = [EVERYTHING, *reports[0].aggregates]
-    tables = [fitted(factor_table(reports, variants().values(), where)) for where in tasks]
+    tables = [factor_table(reports, variants().values(), where) for where in tasks]
     seeds = f"seeds {', '.join(map(str, ablated.seeds))}"
     failed = [f"- ✗ Not compared: {why}" for why in ablated.missing]
     return "\n".join(
@@ -121,7 +121,7 @@ def ablation(plan: RunPlan, ablated: Ablation) -> str:
             *_factors(reports),
             *failed,
             "",
-            *tables,
+            *(fitted(table) for table in tables if table.rows),
         ]
     )
 

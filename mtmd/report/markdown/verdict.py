@@ -1,5 +1,6 @@
 """What people read of a decision: promoted or kept and why, a run that stopped before it, a rollback."""
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from datetime import date
 
@@ -17,6 +18,8 @@ from mtmd.report.standing import top_words
 from mtmd.report.tables.buckets import rivals_by_bucket
 from mtmd.report.tables.cold import cold_gate_table, cold_words
 from mtmd.report.tables.evaluation import SLICE_COLUMNS, Column, Table, columns_of
+
+_CODE_CHARACTERS = 84  # in a line of a block of code, in a window of 1,024 px
 
 
 def verdict(summary: RunSummary, seconds: Mapping[str, float] | None = None) -> str:
@@ -150,9 +153,15 @@ def stopped(as_of: date, words: str, live: str | None) -> str:
     return (
         "## ✗ Stopped before a decision was recorded\n\n"
         f"as_of {as_of} · live now: {f'`{live}`' if live else 'no model found'}\n\n"
-        f"{block(words.strip() or 'an error without words; see the log of the run')}\n\n"
+        f"{block(_wrapped(words) or 'an error without words; see the log of the run')}\n\n"
         "Mend what it names, then run the day again: what is complete is reused."
     )
+
+
+def _wrapped(words: str) -> str:
+    """In lines that a block of code has room for: the UI wraps none. No word is broken: it may be a path."""
+    wrapper = textwrap.TextWrapper(_CODE_CHARACTERS, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(wrapper.fill(line) for line in words.strip().splitlines())
 
 
 def rollback(done: RolledBack, ads: Republished | None = None) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 INK = "#888888"  # readable on light and on dark pages; a page's own style sheet may say better
+_PAPER = '<style>svg { fill: #444c5a }</style><rect width="100%" height="100%" rx="6" fill="#ffffff"/>'
 FONT = 'font-family="sans-serif" font-size="12"'
 
 Point = tuple[float, float]
@@ -68,7 +69,13 @@ def line_chart(
 
 
 def data_uri(svg: str) -> str:
-    """The SVG as a data: URI, to stand in a Markdown image."""
+    """The SVG as a data: URI, to stand in a Markdown image.
+
+    On paper of its own: a picture does not know whether the page around it is light or dark, and no ink can be read
+    on both.
+    """
+    opening, _, parts = svg.partition(">")
+    svg = f"{opening}>{_PAPER}{parts}"
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 

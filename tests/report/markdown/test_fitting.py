@@ -33,6 +33,7 @@ def test_columns_that_name_a_row_are_joined_and_repeated_in_every_part() -> None
     )
     parts = fitted(table, keys=2).split("**continued**")
     assert [part.count("| search × ctr |") for part in parts] == [1, 1, 1]
+    assert [part.split("\n")[2].count(" |") - 1 for part in parts] == [4, 4, 4]  # not five, five and two
     assert [name for part in parts for name in names if f"| {name} |" in part.replace(" | ", " |  | ")] == [
         *names
     ]

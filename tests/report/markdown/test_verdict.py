@@ -88,3 +88,6 @@ def test_a_run_that_stopped_says_so(next_day: Run) -> None:
     text = render.stopped(next_day.summary.as_of, "disk full", None)
     assert text.startswith("## ✗ Stopped before a decision was recorded\n")
     assert "live now: no model found" in text
+    words = f"{'day ' * 30}{'/folder' * 20}\nsecond line"
+    block = render.stopped(next_day.summary.as_of, words, None).split("```")[1]
+    assert [len(line) for line in block.strip().splitlines()] == [83, 35, 140, 11]  # no path is broken

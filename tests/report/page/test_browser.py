@@ -1,13 +1,8 @@
 """The page in a real browser: it fits the screens it is made for, and follows the reader's colours."""
 
-import json
-import os
-import re
-import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
-from html import unescape
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,72 +10,24 @@ from mtmd.config import Preset, variants
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.report.page.render import ReportInputs, render_report
 from tests.abtest.outcomes import planted
-from tests.browser import installed
-from tests.report.page.conftest import evaluate, thirty_runs
+from tests.browser import Browser, installed, opened
+from tests.looks import VIEWS, Links, in_every_view, view
+from tests.report.page.conftest import CANDIDATE, evaluate, thirty_runs
 from tests.report.page.test_since import sample
 
-BROWSER = installed()
-FLAGS = (
-    "--headless",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+PROGRAM = installed()
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium on this machine")
+
+_CARDS = (
+    "Math.max(...[...document.querySelectorAll('.card')].map(card => card.getBoundingClientRect().bottom))"
 )
-# Written into the page for the test alone: what the browser made of it.
-PROBE = """<script>addEventListener("load", () => {
-  const all = [...document.querySelectorAll("body *")], shown = all.filter(e => e.getClientRects().length);
-  const numbers = colour => (colour.match(/[\\d.]+/g) || []).map(Number);
-  const rgba = colour => {
-    const [r, g, b, a = 1] = numbers(colour), scale = colour.startsWith("color(srgb") ? 255 : 1;
-    return [r * scale, g * scale, b * scale, a];
-  };
-  const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3]));
-  const behind = e => {
-    if (!e) return rgba(getComputedStyle(document.body).backgroundColor);
-    return [...over(rgba(getComputedStyle(e).backgroundColor), behind(e.parentElement)), 1];
-  };
-  const opacity = e => e ? getComputedStyle(e).opacity * opacity(e.parentElement) : 1;
-  const light = colour => [0.2126, 0.7152, 0.0722].reduce((sum, weight, i) => {
-    const part = colour[i] / 255;
-    return sum + weight * (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
-  }, 0.05);
-  const contrast = e => {
-    const ground = behind(e), own = rgba(getComputedStyle(e)[e instanceof SVGElement ? "fill" : "color"]);
-    const [a, b] = [light(over([...own.slice(0, 3), own[3] * opacity(e)], ground)), light(ground)];
-    return Math.max(a, b) / Math.min(a, b);
-  };
-  const texts = shown.filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
-  const faint = texts.filter(e => e.tagName !== "title").map(e => [contrast(e), e.textContent.trim().slice(0, 40)]);
-  const cells = shown.filter(e => e.matches("td, th, dd, li, p, h1, h2, figcaption") && e.innerText.trim());
-  const clipped = cells.filter(e => {
-    const own = document.createRange();
-    own.selectNodeContents(e);
-    const [inside, box] = [own.getBoundingClientRect(), e.getBoundingClientRect()];
-    return inside.right > box.right + 1 || inside.left < box.left - 1;
-  });
-  document.body.dataset.found = JSON.stringify({
-    wide: document.documentElement.scrollWidth,
-    scrolling: [...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth + 1)
-      .map(e => e.closest("section").id + ": " + e.textContent.trim().slice(0, 40)),
-    background: getComputedStyle(document.body).backgroundColor,
-    drawings: document.querySelectorAll("svg").length,
-    first: Math.max(...[...document.querySelectorAll(".card")].map(e => e.getBoundingClientRect().bottom)),
-    faintest: faint.sort((a, b) => a[0] - b[0])[0],
-    clipped: clipped.map(e => e.textContent.trim().slice(0, 40)),
-  });
-})</script></body>"""
-
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
+_UNFOLD = "document.querySelectorAll('details').forEach(one => one.open = true)"
+_BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
 
-@pytest.fixture(scope="module")
-def page(
-    inputs: ReportInputs, day: HeldOutDay, tiny_preset: Preset, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """Every section has something to show: all variants, with long numbers, and a simulated A/B, unfolded."""
+@pytest.fixture
+def pages(inputs: ReportInputs, day: HeldOutDay, tiny_preset: Preset) -> dict[str, str]:
+    """A kept candidate with all that a page can show, in long numbers; a promoted one; a line's first run."""
     errors = dict.fromkeys(variants(), 0.1234)
     ablated = evaluate(day, tiny_preset, mtmd=0.1, **errors)
     keys = {f"{name}, seed 0": "1" * 64 for name in variants()}
@@ -91,35 +38,43 @@ def page(
         past=thirty_runs(),
         since=sample(inputs.evaluation),
     )
-    html = re.sub(r"<meta http-equiv=[^>]*>", "", render_report(whole)).replace("</body>", PROBE)
-    html = re.sub('<details( class="how")?>', r"<details\1 open>", html)
-    place = tmp_path_factory.mktemp("page") / "report.html"
-    place.write_text(html)
-    return place
+    gates = tuple(gate.model_copy(update={"passed": True}) for gate in inputs.verdict.gates)
+    promoted = inputs.verdict.model_copy(update={"gates": gates})
+    first = inputs.verdict.model_copy(update={"champion": None, "gates": gates[:1]})
+    alone = evaluate(day, tiny_preset, mtmd=0.1, per_slice=0.2, constant=1.0)
+    return {
+        "page-kept": render_report(whole),
+        "page-promoted": render_report(replace(whole, verdict=promoted, words="promoted", live=CANDIDATE)),
+        "page-first": render_report(
+            replace(inputs, evaluation=alone, verdict=first, words="promoted", live=CANDIDATE)
+        ),
+    }
 
 
-def look(page: Path, profile: Path, width: int, scheme: int) -> dict[str, Any]:
-    """What the browser made of the page at 900 pixels of height; scheme 1 is light, 0 is dark."""
-    assert BROWSER is not None
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # the browser's own does not run as root
-    own = [f"--user-data-dir={profile}", f"--window-size={width},900", "--dump-dom"]
-    scheme_flag = f"--blink-settings=preferredColorScheme={scheme}"
-    command = [BROWSER, *FLAGS, *sandbox, *own, scheme_flag, page.as_uri()]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    (found,) = re.findall(r'data-found="([^"]*)"', shown)
-    return dict(json.loads(unescape(found)))
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    assert PROGRAM is not None
+    with opened(PROGRAM, tmp_path) as browser:
+        yield browser
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1024, 0), (1440, 1), (1440, 0), (1920, 1)])
 def test_it_fits_the_screen_and_can_be_read_on_it(
-    page: Path, tmp_path: Path, width: int, scheme: int
+    browser: Browser, tmp_path: Path, pages: dict[str, str]
 ) -> None:
-    """Light (1) and dark (0); 4.5 is the contrast that the WCAG ask of small text."""
-    found = look(page, tmp_path, width, scheme)
-    assert found["wide"] <= width
-    assert (found["scrolling"], found["clipped"]) == ([], [])
-    assert found["drawings"] > 50
-    assert found["background"] == {1: "rgb(246, 247, 249)", 0: "rgb(18, 21, 26)"}[scheme]
-    assert found["faintest"][0] >= 4.5, found["faintest"]
-    if width >= 1440:
-        assert found["first"] <= 900  # the five answers, without scrolling
+    """As it opens, and unfolded."""
+    page, links = browser.page, Links()
+    for name, html in pages.items():
+        assert len(html.encode()) < 400_000
+        (tmp_path / f"{name}.html").write_text(html)
+        page.goto((tmp_path / f"{name}.html").as_uri())
+        view(page, 1440, "light")
+        assert page.evaluate(_CARDS) <= 900  # the five answers, without scrolling
+        assert page.evaluate(_BACKGROUND) == "rgb(246, 247, 249)"
+        assert list(in_every_view(browser, f"{name}-folded")) == []
+        page.evaluate(_UNFOLD)
+        assert list(in_every_view(browser, name, views=(*VIEWS, (1920, "light")))) == []
+        assert links.dead(page) == []
+        view(page, 1440, "dark")
+        assert page.evaluate(_BACKGROUND) == "rgb(18, 21, 26)"
+    assert page.locator("svg").count() > 20
+    assert {asked.partition("/page-")[0] for asked in browser.elsewhere} == {tmp_path.as_uri()}

@@ -1,4 +1,5 @@
 import base64
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -39,6 +40,9 @@ def test_an_empty_chart_is_refused() -> None:
         line_chart("t", "x", {})
 
 
-def test_data_uri_decodes_to_the_svg() -> None:
-    uri = data_uri("<svg/>")
-    assert base64.b64decode(uri.removeprefix("data:image/svg+xml;base64,")) == b"<svg/>"
+def test_data_uri_decodes_to_the_svg_on_white_paper() -> None:
+    uri = data_uri('<svg width="9"><g/></svg>')
+    svg = base64.b64decode(uri.removeprefix("data:image/svg+xml;base64,")).decode()
+    assert re.fullmatch(
+        r'<svg width="9"><style>svg { fill: #444c5a }</style><rect [^>]*fill="#ffffff"/><g/></svg>', svg
+    )

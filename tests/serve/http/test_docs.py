@@ -8,12 +8,11 @@ from urllib.parse import urljoin
 import pytest
 
 from mtmd.serve.http.docs import bounds, example
-from tests.browser import FAINT, installed, opened
+from tests.browser import installed, opened
+from tests.looks import in_every_view
 from tests.serve.http.conftest import Client
 
 BROWSER = installed()
-_WIDER = """[...document.querySelectorAll("section, pre, td, th")]
-  .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent.slice(0, 80))"""
 
 
 def test_an_example_is_answered(client: Client) -> None:
@@ -62,13 +61,7 @@ def test_the_page_is_whole_in_a_browser_that_may_load_nothing(client: Client, tm
             address, _, place = urljoin(page.url, str(link.get_attribute("href"))).partition("#")
             assert page.request.get(address).status == 200
             assert not place or page.locator(f"[id='{place}']").count() == 1, place
-        for width, scheme in ((1440, "light"), (1440, "dark"), (1024, "light"), (1024, "dark")):
-            page.set_viewport_size({"width": width, "height": 900})
-            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-            assert page.evaluate("document.documentElement.scrollWidth") == width
-            assert page.evaluate(_WIDER) == []
-            assert page.evaluate(FAINT) == []
-            browser.picture(f"docs-{width}-{scheme}")
+        assert list(in_every_view(browser, "service-docs")) == []
         assert '"request_id": 1,\n' in page.locator(".example").first.inner_text()
         body = re.search(r"/rank .* -d '(.*)'", page.locator(".example").first.inner_text(), re.DOTALL)
         assert body is not None
