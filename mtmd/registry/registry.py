@@ -208,14 +208,14 @@ class Registry:
 
         Where nothing can be written, or another process holds the lock for long, it is what the files say by now.
         """
-        if (champion := self.champion()) is None:
+        if (seen := self.champion()) is None:
             return ()
         try:
             with locked(self._lock):
                 champion = self._reconciled()
                 return () if champion is None else self._changes(champion)
         except StorageError:
-            return seen_history(self._history, champion)
+            return seen_history(self._history, seen)
 
     def status(self, latest: int = 10) -> RegistryStatus:
         """The champion, how many models there are, and the latest changes."""

@@ -212,7 +212,7 @@ def _validation(path: Path) -> RunRecord | None:
         return _validated(path)
     outcomes = read_record(path, _Outcomes)
     if outcomes is None or not outcomes.stop:
-        return outcomes and _validated(path)
+        return None if outcomes is None else _validated(path)
     quality = read_record(path, RecordedQuality)
     if quality is None:
         return None
