@@ -22,7 +22,7 @@ _MODEL = {
     "in": "query",
     "required": False,
     "description": "candidate: it answers too, in the background, for comparison; this answer is the champion's",
-    "schema": {"enum": list(MODELS), "default": "champion"},
+    "schema": {"type": "string", "enum": list(MODELS), "default": "champion"},
 }
 _KEYS = {
     "bearer": {"type": "http", "scheme": "bearer"},
