@@ -9,22 +9,18 @@ import argparse
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import torch
-from rich.console import Console
-
 from benchmarks.plain_job import Clock, plain_job
-from benchmarks.runs import window_parser
+from benchmarks.runs import print_measured, window_parser
 from mtmd.config import load_preset, variants
 from mtmd.errors import MtmdError
 from mtmd.evaluate.ablation import ablate, to_train
 from mtmd.promote.stage import DayRun
 from mtmd.report.tables.evaluation import Column, Table
 from mtmd.run import RunPlan, plan_run
-from mtmd.store.files import write_text
 from mtmd.train.stage import train
 
 _ABLATIONS = "ablations"
@@ -38,20 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--variants", nargs="+", choices=list(variants()), help="default: those of a daily run"
     )
     options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    console = Console(soft_wrap=True, highlight=False)
-    with ExitStack() as stack:
-        artifacts = stack.enter_context(tempfile.TemporaryDirectory())
-        try:
+
+    def of_two_days() -> Table:
+        with tempfile.TemporaryDirectory() as artifacts:
             plans = [_plan(options, artifacts, later) for later in (0, 1)]
-            table = measured(*plans, options.variants or _daily())
-        except MtmdError as error:
-            console.print(f"error: {error}", markup=False)
-            return 1
-    console.print(table.markdown(), markup=False)
-    if options.output is not None:
-        write_text(options.output, table.markdown())
-    return 0
+            return measured(*plans, options.variants or _daily())
+
+    return print_measured(options, of_two_days)
 
 
 def measured(first: RunPlan, second: RunPlan, names: Sequence[str]) -> Table:

@@ -9,14 +9,11 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from rich.console import Console
 
-from benchmarks.runs import extracted, window_parser, window_plan
+from benchmarks.runs import extracted, print_measured, window_parser, window_plan
 from benchmarks.seeds import MODELS
 from mtmd.config import Slice
-from mtmd.errors import MtmdError
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import score_day
@@ -24,7 +21,6 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.run import RunPlan
-from mtmd.store.files import write_text
 from mtmd.train.level import move_level
 from mtmd.train.stage import load_trained, train, window_data
 
@@ -36,19 +32,13 @@ Scores = NDArray[np.float32]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; exit status 1 when the logs are wrong."""
     options = window_parser("levels", __doc__).parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    console = Console(soft_wrap=True, highlight=False)
-    try:
+
+    def measured() -> Table:
         plan = window_plan(options)
         shards = extracted(plan, plan.all_days)
-        table = levels([compared(plan.changed(None, seed), shards) for seed in options.seeds])
-    except MtmdError as error:
-        console.print(f"error: {error}", markup=False)
-        return 1
-    console.print(table.markdown(), markup=False)
-    if options.output is not None:
-        write_text(options.output, table.markdown())
-    return 0
+        return levels([compared(plan.changed(None, seed), shards) for seed in options.seeds])
+
+    return print_measured(options, measured)
 
 
 def compared(plan: RunPlan, shards: Sequence[ShardRef]) -> tuple[EvaluationReport, EvaluationReport]:

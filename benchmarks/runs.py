@@ -69,15 +69,23 @@ def window_command(
 ) -> int:
     """Print, and write where asked, what is measured on a window; exit status 1 when the logs are wrong."""
     options = window_parser(name, description).parse_args(arguments)
+
+    def measured() -> Table:
+        plan = window_plan(options)
+        return table_of(plan.preset, window_data(plan, extracted(plan, plan.days)))
+
+    return print_measured(options, measured)
+
+
+def print_measured(options: argparse.Namespace, measured: Callable[[], Table]) -> int:
+    """Print, and write where asked, what is measured; exit status 1 when the logs are wrong."""
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
     try:
-        plan = window_plan(options)
-        data = window_data(plan, extracted(plan, plan.days))
+        text = measured().markdown()
     except MtmdError as error:
         console.print(f"error: {error}", markup=False)
         return 1
-    text = table_of(plan.preset, data).markdown()
     console.print(text, markup=False)
     if options.output is not None:
         write_text(options.output, text)
