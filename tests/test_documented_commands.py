@@ -100,6 +100,11 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     "prefect worker start --pool local": "tests/project/test_wheel.py has its deployments",
     "pip install dist/mtmd-0.1.0-py3-none-any.whl": "tests/project/test_wheel.py",
     ".venv/bin/mtmd mirror": "tests/mirrors/test_command.py",
+    "export MLFLOW_TRACKING_URI=https://mlflow.internal": "tests/mirrors/test_mlflow_server.py",
+    "export OPENLINEAGE_URL=https://marquez.internal": "tests/mirrors/test_outbox.py",
+    'export OPENLINEAGE__TRANSPORT=\'{"type": "file", "log_file_path": "/var/log/mtmd/lineage.ndjson", '
+    '"append": true}\'': "likewise",
+    "pip install 'mtmd[mlflow,openlineage]'": "it downloads; tests/mirrors has tests for where the two are installed",
     "make docs": "it downloads what builds the site; tests/test_docs.py checks the links without it",
     ".venv/bin/python -m benchmarks.retraining --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_retraining.py",
     ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --threads 1": PEERS,
@@ -119,7 +124,7 @@ SHORT_FORMS = {  # named in a sentence; the whole command is in the story
     "mtmd diff": ".venv/bin/mtmd diff 20260125-0123456789 champion",
     "mtmd publish": ".venv/bin/mtmd publish",
     "mtmd serve": "make serve",
-    "mtmd mirror": ".venv/bin/mtmd mirror",
+    "mtmd reinstate": '.venv/bin/mtmd reinstate 20260125-0123456789 --reason "it was the logs"',
     "mtmd rollback": '.venv/bin/mtmd rollback --reason "bad conversions"',
 }
 
