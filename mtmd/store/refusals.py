@@ -15,6 +15,7 @@ _REFUSALS = {
     errno.EACCES: "let this user write there",
     errno.EPERM: "let this user write there",
     errno.ENAMETOOLONG: "use a shorter path or name",
+    errno.EEXIST: "a file is where a folder must be: move it away",
     errno.ENOTDIR: "a file is where a folder must be: move it away",
     errno.EISDIR: "a folder is where a file must be: move it away",
     errno.EIO: "look after the disk",

@@ -447,11 +447,10 @@ def _is_a_lock(path: Path) -> Path:
 @pytest.mark.parametrize(
     ("place", "writer", "words"),
     [
-        (_is_a_file, write_text, "out can't be written (Not a directory); a file is where a folder must be"),
+        (_is_a_file, write_text, "out can't be written (File exists); a file is where a folder must be"),
         (_is_a_lock, write_text, "can't be written (Is a directory); a folder is where a file must be"),
         (_is_a_lock, lambda path, _: locked(path).__enter__(), "can't be written (Is a directory)"),
         (lambda path: path / ("n" * 300), write_text, "can't be written (File name too long); use a shorter"),
-        (lambda _: Path("/proc/none"), write_text, "/proc/none can't be written"),
     ],
 )
 def test_what_the_system_refuses_is_named_with_the_remedy(
