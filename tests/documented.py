@@ -53,6 +53,7 @@ class Step:
     serves: bool = False  # goes on until it is ended; `says` and `answers` are awaited
     answers: str = ""  # a path of the server's API
     awaits: bool = False  # afterwards every run of a deployment that was started completes
+    on_server: bool = False  # its flow reports to the tests' server, instead of starting a temporary one
 
     @property
     def line(self) -> str:
@@ -72,6 +73,7 @@ class Checkout:
     root: Path
     line: Path  # artifacts of the line of models
     environment: dict[str, str]
+    server: str = ""  # the tests' own
     name: str = "main"
     exports: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
@@ -83,7 +85,7 @@ class Checkout:
         output = self.root / f".output-{self.name}-{len(self.serving)}"
         if step.command.startswith("export "):
             self.exports.append(step.line)
-        process = self._start(step.line, output)
+        process = self._start(step.line, output, {"PREFECT_API_URL": self.server} if step.on_server else {})
         if step.serves:
             self.serving.append(process)
             _await(lambda: re.search(step.says, output.read_text()), process, output)
@@ -93,16 +95,17 @@ class Checkout:
             assert status == 0, f"exit status {status}: {step.line}\n{output.read_text()}"
         said = output.read_text()
         assert re.search(step.says, said), f"{step.says!r} is not in the output of {step.line}:\n{said}"
-        self.runs += re.findall(r"/runs/flow-run/([0-9a-f-]{36})", said)
+        if not step.on_server:
+            self.runs += re.findall(r"/runs/flow-run/([0-9a-f-]{36})", said)
         if step.awaits:
             self._await_runs()
         if step.live:
             assert self.champion["as_of"] == step.live, said
 
     def beside(self) -> "Checkout":
-        """Another terminal in the same checkout, whose flows report to a server of their own."""
+        """Another terminal in the same checkout."""
         own = self.environment | {"PREFECT_HOME": str(self.root / ".prefect-beside")}
-        return Checkout(self.root, self.line, own, "beside")
+        return Checkout(self.root, self.line, own, self.server, "beside")
 
     @property
     def champion(self) -> dict[str, str]:
@@ -110,9 +113,9 @@ class Checkout:
         found: dict[str, str] = json.loads(path.read_text()) if path.is_file() else {}
         return found
 
-    def _start(self, line: str, output: Path) -> "subprocess.Popen[bytes]":
+    def _start(self, line: str, output: Path, more: dict[str, str]) -> "subprocess.Popen[bytes]":
         newest = max((path.name for path in self.line.glob("models/2*")), default="")
-        environment = self.environment | {"NEWEST": newest, "LIVE": self.champion.get("model_id", "")}
+        environment = self.environment | {"NEWEST": newest, "LIVE": self.champion.get("model_id", "")} | more
         script = "\n".join(("set -eu", *self.exports, line))
         with output.open("wb") as file:
             return subprocess.Popen(
@@ -175,7 +178,7 @@ class Checkout:
         subprocess.run(down, cwd=self.root, env=self.environment, capture_output=True, check=True)
 
 
-def checkout_in(root: Path) -> Checkout:
+def checkout_in(root: Path, server: str = "") -> Checkout:
     """A copy in a folder that is not there yet, whose commands see neither this shell's Prefect nor its logs."""
     _copy(root)
     own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
@@ -189,7 +192,7 @@ def checkout_in(root: Path) -> Checkout:
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "OMP_WAIT_POLICY": "PASSIVE",
     }
-    return Checkout(root, root / "artifacts" / LINE, own)
+    return Checkout(root, root / "artifacts" / LINE, own, server)
 
 
 def _free_ports() -> tuple[int, int]:

@@ -5,8 +5,9 @@ command itself. A command that is in the pages and not in the story fails `test_
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -143,6 +144,7 @@ IN_A_TERMINAL = (
         add="PRESET=tiny",
         says="promoted",
         live="2026-01-22",
+        on_server=True,
     ),
     Step(".venv/bin/mtmd status", add=TINY, says=r"as_of +2026-01-22"),
     Step(".venv/bin/mtmd runs", add=TINY, says=r"2026-01-22 .* promoted +20260122-[0-9a-f]{10}"),
@@ -206,6 +208,7 @@ IN_A_TERMINAL = (
         swap={**HELD_OUT, "/path/to/logs": "logs/tiny"},
         add="--no-ablations",
         says="trained models 3 of 3",
+        on_server=True,
     ),
 )
 BESIDE = (  # these only read what was trained, or have a line of models of their own
@@ -224,6 +227,7 @@ BESIDE = (  # these only read what was trained, or have a line of models of thei
         swap={"/path/to/kuairand-pure": "kuairand-pure"},
         add="PRESET=tiny-kuairand.toml",
         says="20220430-[0-9a-f]{10}: promoted nothing",
+        on_server=True,
     ),
 )
 ON_THE_PLATFORM = (
@@ -349,16 +353,23 @@ def test_every_documented_command_is_run() -> None:
 
 
 @pytest.fixture(scope="module")
-def checkout(next_day: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+def checkout(
+    next_day: Run,
+    prefect_server: str,
+    new_prefect_home: Callable[[Path], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Checkout]:
     """With the logs and the trained models of the tests' two days, and nothing promoted."""
     root = tmp_path_factory.mktemp("documented") / "checkout"
-    checkout = checkout_in(root)
+    checkout = checkout_in(root, prefect_server)
     shutil.copytree(next_day.logs, root / "logs" / "tiny")
     shutil.copytree(next_day.root, root / "artifacts" / LINE)
     for name in ("champion.json", "history.jsonl"):
         (root / "artifacts" / LINE / name).unlink()
     shutil.copy(ROOT / "mtmd" / "config" / "presets" / "tiny.toml", root / "my-preset.toml")
     (root / "tiny-kuairand.toml").write_text(_tiny_kuairand())
+    new_prefect_home(root / "soak" / "platform" / "prefect")
+    shutil.copytree(next_day.root / "graphs", root / "soak" / "artifacts" / LINE / "graphs")
     made_up = kuairand.MadeUp(root / "kuairand-pure")
     midnight = kuairand.MIDNIGHT - 8 * kuairand.DAY  # of 2022-04-10
     made_up.write(kuairand.random_rows(days=21, per_day=40, midnight=midnight))

@@ -34,10 +34,10 @@ def test_seeds_are_pooled_and_their_range_is_shown() -> None:
 
 
 def test_models_of_each_seed_serve_the_same_people(
-    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_logs: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(FIRST_DAY + timedelta(days=3))]
-    arguments += ["--window-days", "2", "--artifacts", str(tmp_path), "--output", str(tmp_path / "tables.md")]
+    arguments += ["--window-days", "2", "--artifacts", str(trained), "--output", str(tmp_path / "tables.md")]
     assert (
         main([*arguments, "--requests", "60", "--samples", "5", "--seeds", "0", "1", "--keep", "16", "4"])
         == 0

@@ -8,10 +8,10 @@ from tests.conftest import FIRST_DAY, TINY
 
 
 def test_it_measures_false_alarms_noise_and_other_funnels(
-    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_logs: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(FIRST_DAY + timedelta(days=3))]
-    arguments += ["--window-days", "2", "--artifacts", str(tmp_path), "--output", str(tmp_path / "tables.md")]
+    arguments += ["--window-days", "2", "--artifacts", str(trained), "--output", str(tmp_path / "tables.md")]
     assert main([*arguments, "--requests", "60", "--samples", "5", "--trials", "2"]) == 0
     text = (tmp_path / "tables.md").read_text()
     assert text.strip() == capsys.readouterr().out.strip()

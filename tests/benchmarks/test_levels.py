@@ -8,11 +8,11 @@ from tests.conftest import FIRST_DAY, TINY
 
 
 def test_the_table_has_every_slice_before_and_after(
-    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_logs: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(FIRST_DAY + timedelta(days=3))]
     output = tmp_path / "table.md"
-    arguments += ["--window-days", "3", "--artifacts", str(tmp_path), "--output", str(output)]
+    arguments += ["--window-days", "3", "--artifacts", str(trained), "--output", str(output)]
     assert main(arguments) == 0
     rows = [
         line.strip("| ").split(" | ") for line in output.read_text().splitlines() if line.startswith("| ")

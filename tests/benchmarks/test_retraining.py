@@ -8,11 +8,11 @@ from tests.conftest import FIRST_DAY, TINY
 
 
 def test_every_training_is_held_against_every_other(
-    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_logs: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     as_of, output = FIRST_DAY + timedelta(days=3), tmp_path / "table.md"
     arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(as_of), "--window-days", "3"]
-    arguments += ["--seeds", "0", "1", "--artifacts", str(tmp_path), "--output", str(output)]
+    arguments += ["--seeds", "0", "1", "--artifacts", str(trained), "--output", str(output)]
     assert main(arguments) == 0
     rows = [
         line.strip("| ").split(" | ") for line in output.read_text().splitlines() if line.startswith("| ")

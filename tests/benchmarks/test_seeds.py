@@ -8,12 +8,12 @@ from tests.conftest import FIRST_DAY, TINY
 
 
 def test_it_compares_every_slice_over_the_seeds(
-    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_logs: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     as_of = FIRST_DAY + timedelta(days=3)
     output = tmp_path / "table.md"
     arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(as_of), "--window-days", "3"]
-    arguments += ["--seeds", "0", "1", "--artifacts", str(tmp_path), "--output", str(output)]
+    arguments += ["--seeds", "0", "1", "--artifacts", str(trained), "--output", str(output)]
     assert main(arguments) == 0
     cells = [
         line.strip("| ").split(" | ") for line in output.read_text().splitlines() if line.startswith("|")

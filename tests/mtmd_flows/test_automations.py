@@ -220,9 +220,12 @@ def _await(what: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def live(first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(
+    first_run: Run, new_prefect_home: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
     """With a champion and no logs; automations wait for seconds instead of minutes and hours."""
     checkout = checkout_in(tmp_path_factory.mktemp("live") / "checkout")
+    new_prefect_home(checkout.root / ".platform" / "prefect")
     shutil.copytree(first_run.root, checkout.line)
     for file, seconds in (("crash-zombies", 90), ("messages", 93600)):
         path = checkout.root / _PACKAGED / f"{file}.yaml"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,14 +64,16 @@ def test_the_model_is_that_of_an_undisturbed_run(killed: Killed, first_run: Run)
     assert result(killed.artifacts) == result(first_run.artifacts)
 
 
-def test_ctrl_c_ends_a_run_at_once_in_words(first_run: Run, tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_run_at_once_in_words(
+    first_run: Run, new_prefect_home: Callable[[Path], Path], tmp_path: Path
+) -> None:
     """Also the temporary server, where none is configured."""
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     command = [sys.executable, "-m", "mtmd_flows.daily_retrain", "--preset", TINY, "--as-of", str(AS_OF)]
     command += ["--logs", str(first_run.logs), "--artifacts", str(tmp_path / "artifacts")]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment | {"PREFECT_HOME": str(tmp_path / "prefect")},
+            command, cwd=ROOT, env=environment | {"PREFECT_HOME": str(new_prefect_home(tmp_path / "prefect"))},
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:
