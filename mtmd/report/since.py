@@ -35,6 +35,14 @@ class Beyond:
     band: str
     stops: bool
 
+    @property
+    def words(self) -> str:
+        """`requests: mean scores of ctr in search × standard, 0.044 where 0.077 is usual`"""
+        of = "".join(
+            f" {how} {what}" for how, what in (("of", self.subject), ("in", self.domain)) if what != "–"
+        )
+        return f"{self.measure}{of}, {self.observed} where {self.usual} is usual"
+
 
 @dataclass(frozen=True)
 class Bands:
@@ -163,8 +171,9 @@ def bands(validations: Sequence[DayValidation | WindowValidation], first: date) 
             f"All shares, null rates, mean scores and categories of {span} are in their bands.", "good", (), 0
         )
     stops = any(result.stops for _, result in failed)
-    words = f"{total} number{'s' if total > 1 else ''} of {span} beyond {'their bands' if total > 1 else 'its band'}."
-    return Bands(words, "bad" if stops else "held", found, total - len(found))
+    words = f"{total} number{'s' if total > 1 else ''} of {span} beyond {'their bands' if total > 1 else 'its band'}"
+    named = f"{', such as' if total > 1 else ':'} {found[0].words}" if found else ""
+    return Bands(f"{words}{named}.", "bad" if stops else "held", found, total - len(found))
 
 
 def _beyond(day: date, result: ExpectationResult, sample: dict[str, str]) -> Beyond:

@@ -27,17 +27,25 @@ _SAID: dict[Place, str] = {"ahead": "ahead", "tied": "no clear difference", "beh
 
 @dataclass(frozen=True)
 class Standing:
-    """The candidate against one rival over all rows of each task; each task is in one of the lists."""
+    """The candidate against one rival over all rows of each task; each task is in one of the lists.
+
+    Of the tied ones, `noise` says which differ, though by no more than another training seed may change.
+    """
 
     ahead: tuple[str, ...]
     tied: tuple[str, ...]
     behind: tuple[str, ...]
+    noise: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
-        """`ahead on ctr and gctr, tied on octr`"""
+        """`ahead on ctr and gctr, tied on octr`, or `tied on octr (another seed may change as much)`"""
         parts = (("ahead on", self.ahead), ("tied on", self.tied), ("behind on", self.behind))
-        return ", ".join(f"{how} {enumerated(list(tasks))}" for how, tasks in parts if tasks)
+        said = [f"{how} {enumerated(list(tasks))}" for how, tasks in parts if tasks]
+        if self.noise:
+            place = len(self.ahead) > 0
+            said[place] += " (another seed may change as much)"
+        return ", ".join(said)
 
 
 def standing(report: EvaluationReport, reference: str, bucket: int | None = None) -> Standing:
@@ -46,9 +54,14 @@ def standing(report: EvaluationReport, reference: str, bucket: int | None = None
     Tied where it does not, where the difference is noise between trainings, or where there is no number.
     """
     tasks: dict[Place, list[str]] = {"ahead": [], "tied": [], "behind": []}
+    noise = []
     for where in report.aggregates:
-        tasks[_place(report.compared(reference, where, bucket), report.seed_noise)].append(where.task)
-    return Standing(*map(tuple, tasks.values()))
+        pair = report.compared(reference, where, bucket)
+        place = _place(pair, report.seed_noise)
+        tasks[place].append(where.task)
+        if place == "tied" and _place(pair, 0.0) != "tied":
+            noise.append(where.task)
+    return Standing(*map(tuple, tasks.values()), tuple(noise))
 
 
 def slice_findings(report: EvaluationReport, rival: str, gates: GatesConfig) -> tuple[SliceFinding, ...]:

@@ -43,7 +43,9 @@ def test_numbers_beyond_their_bands_are_told_one_by_one() -> None:
         ),
     ]
     found = bands(days, SECOND)
-    assert (found.words, found.kind, found.more) == ("5 numbers of 2026-01-21 beyond their bands.", "bad", 3)
+    first = "ads: null rates of price in search, 0.41 where 0.02 is usual"
+    assert found.words == f"5 numbers of 2026-01-21 beyond their bands, such as {first}."
+    assert (found.kind, found.more) == ("bad", 3)
     nulls, categories = found.found
     assert (nulls.measure, nulls.domain, nulls.subject) == ("ads: null rates", "search", "price")
     assert (nulls.observed, nulls.usual, nulls.band, nulls.stops) == ("0.41", "0.02", "0.01 to 0.03", True)
@@ -52,7 +54,10 @@ def test_numbers_beyond_their_bands_are_told_one_by_one() -> None:
         "at most 0.03",
         False,
     )
-    assert bands(days, FIRST).words == "6 numbers of 2026-01-20 to 2026-01-21 beyond their bands."
+    assert bands(days, FIRST).words.startswith(
+        "6 numbers of 2026-01-20 to 2026-01-21 beyond their bands, such"
+    )
+    assert bands(days[:1], FIRST).words == f"1 number of 2026-01-20 beyond its band: {first}."
 
 
 def test_of_many_numbers_the_page_has_those_that_stop_the_run_and_the_newest_first() -> None:

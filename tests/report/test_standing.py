@@ -32,7 +32,9 @@ def test_what_another_seed_would_change_is_a_tie_however_narrow_its_interval(
 ) -> None:
     """4.8 % ahead, 5.2 % ahead, 4.9 % behind, in every row."""
     found = evaluate(day, tiny_preset, mtmd=0.1, pooled=[0.1 / 0.952, 0.1 / 0.948, 0.1 / 1.049])
-    assert standing(found, "pooled").words == "ahead on gctr, tied on ctr and octr"
+    assert standing(found, "pooled").words == (
+        "ahead on gctr, tied on ctr and octr (another seed may change as much)"
+    )
 
 
 def test_without_a_number_it_is_a_tie(report: EvaluationReport) -> None:
