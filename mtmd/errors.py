@@ -10,6 +10,7 @@ MtmdError
 ├── ReportError        a run's page could not be made; what the run decided stands
 ├── RegistryError      the champion moved meanwhile, or a model is not in the registry
 └── StorageError       a path cannot be handled, or a stored output does not verify
+    └── UnreachableError   a bucket gives no answer, or refuses to give one
 
 Messages name the thing, its value, what was required, and what to do.
 """
@@ -53,3 +54,7 @@ class RegistryError(MtmdError):
 
 class StorageError(MtmdError):
     """A location cannot be handled, or a stored output does not verify."""
+
+
+class UnreachableError(StorageError):
+    """A bucket gives no answer, or refuses to give one."""

@@ -9,23 +9,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from mtmd.config import DAY, DAY_CODES
 from mtmd.errors import LogsError
+from mtmd.store.objects import ObjectPath
 
 _DIGITS = {"%Y": r"(\d{4})", "%m": r"(\d{2})", "%d": r"(\d{2})", "%-m": r"(\d{1,2})", "%-d": r"(\d{1,2})"}
 _ISO = "%Y-%m-%d"
 _CODE = re.compile("|".join(DAY_CODES))
 
 
-@dataclass(frozen=True)
-class DayTemplate:
-    """A checked template below a folder; an absolute template leaves the folder out."""
+Place = TypeVar("Place", Path, ObjectPath)
 
-    folder: Path
+
+@dataclass(frozen=True)
+class DayTemplate(Generic[Place]):
+    """A checked template below a folder or a prefix of a bucket; an absolute template leaves the folder out."""
+
+    folder: Place
     text: str
 
-    def files(self, table: str, day: date) -> list[Path]:
+    def files(self, table: str, day: date) -> list[Place]:
         """The day's files, in the order of their names.
 
         Raises LogsError naming the table, the day and the place when there are none.
@@ -34,20 +39,17 @@ class DayTemplate:
         names = [part for part in named.parts if "*" in part]
         place = self.folder / Path(*named.parts[: named.parts.index(names[0])] if names else named.parts)
         behind = named.parts[named.parts.index(names[0]) :] if names else ()
+        if found := _found(place, behind):
+            return found
         if not place.exists():
             raise LogsError(
                 f"{table} of {day}: {place} does not exist; write the day's files there, then run again"
             )
         if not names:
-            if place.is_dir():
-                raise LogsError(f"{table} of {day}: {place} is a folder; let the template end in /*.parquet")
-            return [place]
-        found = sorted(place.glob("/".join(map(_literal, behind))))
-        if not found:
-            raise LogsError(
-                f"{table} of {day}: {place} has no {_in_words(behind)} file; write the day's files there"
-            )
-        return found
+            raise LogsError(f"{table} of {day}: {place} is a folder; let the template end in /*.parquet")
+        raise LogsError(
+            f"{table} of {day}: {place} has no {_in_words(behind)} file; write the day's files there"
+        )
 
     def days(self) -> set[date]:
         """The days that have the file, or the folder of their files.
@@ -60,6 +62,16 @@ class DayTemplate:
         return set(_walk(self.folder, parts[:literal], {}))
 
 
+def _found(place: Place, behind: tuple[str, ...]) -> list[Place]:
+    """The files behind a place, or the place itself where it is the file."""
+    if isinstance(place, ObjectPath):
+        names = tuple(re.compile(_escaped(part)) for part in behind)
+        return place.matching(names) if behind else [one for one in [place.found()] if one is not None]
+    if behind:
+        return sorted(place.glob("/".join(map(_literal, behind))))
+    return [] if place.is_dir() or not place.exists() else [place]
+
+
 def _literal(part: str) -> str:
     return "*".join(map(glob.escape, part.split("*")))
 
@@ -68,7 +80,7 @@ def _in_words(behind: tuple[str, ...]) -> str:
     return behind[0].removeprefix("*") if len(behind) == 1 else "/".join(behind)
 
 
-def _walk(place: Path, parts: tuple[str, ...], known: dict[str, int]) -> Iterator[date]:
+def _walk(place: Place, parts: tuple[str, ...], known: dict[str, int]) -> Iterator[date]:
     """Days below a place; `known` has the year, month and day that its own name says already."""
     if not parts:
         yield _day(place, known)
@@ -79,7 +91,8 @@ def _walk(place: Path, parts: tuple[str, ...], known: dict[str, int]) -> Iterato
             yield from _walk(place / part, tuple(behind), known)
         return
     pattern, codes = _pattern(part)
-    for child in sorted(place.iterdir()) if place.is_dir() else ():
+    children: list[Place] = sorted(place.iterdir()) if place.is_dir() else []
+    for child in children:
         match = pattern.fullmatch(child.name)
         said = (
             [(code[-1], int(digits)) for code, digits in zip(codes, match.groups(), strict=True)]
@@ -111,7 +124,7 @@ def _escaped(text: str) -> str:
     return ".*".join(map(re.escape, text.split("*")))
 
 
-def _day(place: Path, known: dict[str, int]) -> date:
+def _day(place: Path | ObjectPath, known: dict[str, int]) -> date:
     try:
         return date(known["Y"], known["m"], known["d"])
     except ValueError:
