@@ -30,6 +30,22 @@ class S3:
     def path(self, url: str) -> Path:
         return self.root / url.removeprefix("s3://")
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that say where this S3 is."""
+        return {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
+        }
+
+    def put(self, url: str, content: bytes) -> None:
+        path = self.path(url)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
     def count(self, words: str) -> int:
         return sum(words in line for line in self.asked)
 
