@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from mtmd.errors import ConfigError
+from mtmd.errors import ConfigError, StorageError
 from mtmd.store.files import TEMPORARY, atomic_file, settle, sha256_file, sweep, touch, write_text
 from mtmd.store.objects import ObjectPath
 
@@ -118,8 +118,14 @@ class ObjectCache:
     def _fetch(self, group: str, wanted: Sequence[Wanted]) -> bool:
         size = sum(one.place.size for one in wanted)
         self.make_room(size)
-        with ThreadPoolExecutor(_AT_ONCE) as parts, ThreadPoolExecutor(_AT_ONCE) as pool:
-            fetched = all(pool.map(lambda one: self._fetch_one(group, one, parts), wanted))
+        try:
+            with ThreadPoolExecutor(_AT_ONCE) as parts, ThreadPoolExecutor(_AT_ONCE) as pool:
+                fetched = all(pool.map(lambda one: self._fetch_one(group, one, parts), wanted))
+        except OSError as error:
+            raise StorageError(
+                f"{self.folder} can't take {size / (1 << 20):.1f} MiB more ({error.strerror}); give it room, or name "
+                f"another folder in {FOLDER}"
+            ) from error
         if fetched:
             of = wanted[0].place
             _log.info("fetched %d objects, %.1f MiB, of %s", len(wanted), size / (1 << 20), of.bucket.url)

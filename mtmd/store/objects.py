@@ -141,7 +141,10 @@ class ObjectPath:
     @classmethod
     def of(cls, url: str) -> "ObjectPath":
         """The place of a URL. Raises ConfigError where obstore is not installed, or for a URL that it can't take."""
-        return cls(_opened(url))
+        parts = _URL.fullmatch(url)
+        assert parts is not None, f"{url} was asked for without in_bucket"
+        scheme, bucket, prefix = parts.groups()
+        return cls(_opened(f"{scheme}://{bucket}/{prefix}".rstrip("/")))
 
     def __truediv__(self, behind: str | PurePath) -> "ObjectPath":
         return ObjectPath(self.bucket, "/".join(filter(None, (self.key, *PurePath(behind).parts))))
@@ -210,7 +213,7 @@ def _opened(url: str) -> Bucket:
         raise ConfigError(
             f"{url} can't be opened ({_first_line(error)}); write s3://bucket/prefix"
         ) from error
-    return Bucket(url.rstrip("/"), store)
+    return Bucket(url, store)
 
 
 def _obstore(part: str = "") -> Any:
