@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path, PurePath
-from typing import Any, TypeVar
+from typing import Any, TypeVar, final
 
 from mtmd.errors import ConfigError, StorageError, UnreachableError
 
@@ -130,6 +130,7 @@ class Bucket:
         ) from last
 
 
+@final
 @dataclass(frozen=True, order=True)
 class ObjectPath:
     """A place in a bucket, with those methods of a Path that finding the files of a day needs."""
@@ -170,7 +171,9 @@ class ObjectPath:
         found = []
         for listed in self.bucket.below(self.key):
             way = PurePath(listed.key).relative_to(self.key).parts
-            if len(way) == len(names) and all(map(re.Pattern.fullmatch, names, way)):
+            if len(way) == len(names) and all(
+                name.fullmatch(part) for name, part in zip(names, way, strict=True)
+            ):
                 found.append(ObjectPath(self.bucket, listed.key, listed))
         return found
 

@@ -126,7 +126,7 @@ class BucketTable:
         """The day's objects now; listed again where the listing lacks what is there, a few times at most."""
         for attempt in range(_LISTINGS):
             time.sleep(_PAUSE_S * attempt)
-            absent = None
+            absent: LogsError | None = None
             try:
                 listing = self._list(day)
             except LogsError as error:
