@@ -94,7 +94,7 @@ def _walk(place: Place, parts: tuple[str, ...], known: dict[str, int]) -> Iterat
     children: list[Place] = sorted(place.iterdir()) if place.is_dir() else []
     for child in children:
         match = pattern.fullmatch(child.name)
-        said = (
+        said: list[tuple[str, int]] = (
             [(code[-1], int(digits)) for code, digits in zip(codes, match.groups(), strict=True)]
             if match
             else []

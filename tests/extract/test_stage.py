@@ -272,10 +272,8 @@ def test_a_bucket_that_is_listed_anew_while_a_day_is_read_is_an_error(
     shutil.copytree(logs, s3.path("s3://data/team"))
     source = LogSource("s3://data/team", spool=tmp_path / "spool")
     read = DayLogs.of(source, DAY, declarations, tmp_path / "shards")
-    s3.put(
-        f"s3://data/team/ads/date={DAY}/late.parquet",
-        (logs / "ads" / f"date={DAY}" / "part-0.parquet").read_bytes(),
-    )
+    rows = pq.read_table(logs / "ads" / f"date={DAY}" / "part-0.parquet", partitioning=None)
+    pq.write_table(rows, s3.path(f"s3://data/team/ads/date={DAY}/part-0.parquet"), compression="gzip")
     source.refresh(DAY)
     with pytest.raises(LogsError, match=f"logs of {DAY} changed while they were read"):
         write_shard(read, read.place(tmp_path / "shards"))
