@@ -11,6 +11,7 @@ MtmdError
 ├── MirrorError        a mirror could not be brought up to date; what it mirrors stands
 ├── RegistryError      the champion moved meanwhile, or a model is not in the registry
 └── StorageError       a path cannot be handled, or a stored output does not verify
+    └── UnreachableError   a bucket gives no answer, or refuses to give one
 
 Messages name the thing, its value, what was required, and what to do.
 """
@@ -58,3 +59,7 @@ class RegistryError(MtmdError):
 
 class StorageError(MtmdError):
     """A location cannot be handled, or a stored output does not verify."""
+
+
+class UnreachableError(StorageError):
+    """A bucket gives no answer, or refuses to give one."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
     from xdist.scheduler import Scheduling
 
+    from tests.buckets import S3
     from tests.daily import Done
     from tests.mtmd_flows.runs import Run
 
@@ -155,3 +156,26 @@ def done_live(first_run: "Run", tmp_path: Path) -> "Done":
     from tests.mtmd_flows.runs import copied
 
     return run_stages(first_run.logs, copied(first_run.artifacts, tmp_path / "live"))
+
+
+@pytest.fixture
+def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["S3"]:
+    """An S3 of this test alone, which obstore finds by the environment; its cache is the test's, too."""
+    pytest.importorskip("obstore", reason="obstore is not installed: buckets can't be tried")
+    from mtmd.store import objects
+    from tests.buckets import serving
+
+    with serving(tmp_path / "s3") as s3:
+        for name, value in s3.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("MTMD_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(objects, "_PAUSE_S", 0.001)
+        backoff = {
+            "init_backoff": timedelta(milliseconds=1),
+            "max_backoff": timedelta(milliseconds=5),
+            "base": 2.0,
+        }
+        monkeypatch.setitem(objects._RETRIES, "backoff", backoff)
+        objects._opened.cache_clear()
+        yield s3
+        objects._opened.cache_clear()

@@ -38,7 +38,9 @@ class Preset(Frozen):
         max_length=100,
         description="names the line: artifacts/<name>/ has its champion",
     )
-    logs: str = Field(description="where the three log tables are: a path or a file:// URI")
+    logs: str = Field(
+        description="where the three log tables are: a path, a file:// URI, or a bucket's URL (s3://bucket/prefix)"
+    )
     sql: str | None = Field(
         None,
         description="folder of source_requests.sql, source_ads.sql and source_candidates.sql, seen from the "

@@ -36,8 +36,9 @@ class Files(Frozen):
     kind: Literal["files"] = "files"
     files: Template | Annotated[tuple[Template, ...], Field(min_length=1)] | None = Field(
         None,
-        description="where a day's files are, seen from `logs` or absolute, with {day} for 2026-01-05 or strftime "
-        "codes such as {day:%Y%m%d}, and * in names behind the day; of several places a day needs files in each. "
+        description="where a day's files are, seen from `logs`, absolute, or a bucket's URL, with {day} for 2026-01-05 "
+        "or strftime codes such as {day:%Y%m%d}, and * in names behind the day; of several places a day needs files in "
+        "each. "
         "Left out: <table>/date={day}/*.parquet, or *.csv",
     )
     format: Literal["parquet", "csv"] = Field(

@@ -20,7 +20,7 @@ from mtmd.errors import LogsError
 from mtmd.extract.database import create_table, session
 from mtmd.extract.shards import Shard, read_manifest
 from mtmd.extract.sources import blaming, load_sources
-from mtmd.logs.digests import identities, source_digests
+from mtmd.logs.digests import identities
 from mtmd.logs.encoding import EncodedAds, encode
 from mtmd.logs.ids import arrow_ids
 from mtmd.logs.source import LogSource
@@ -33,11 +33,10 @@ def ads_digests(source: LogSource, day: date, cache: Path) -> dict[str, str]:
     """sha256 of each file of a day's snapshot of ads, as the manifest of the day's shard has them under `ads`.
 
     `cache` is a directory of remembered digests: that of the shards. Raises LogsError where there are no files.
-    A remote table is fetched as it is by now.
+    A remote table is fetched as it is by now, a bucket listed.
     """
     source.refresh(day, ["ads"])
-    files = {"ads": source.day_files("ads", day)}
-    return source_digests(files, cache / f"date={day.isoformat()}.json")["ads"]
+    return source.digests(day, ["ads"], cache=cache / f"date={day.isoformat()}.json")["ads"]
 
 
 def read_ads(source: LogSource, day: date, declarations: Declarations) -> Iterator[EncodedAds]:

@@ -26,7 +26,8 @@ from mtmd.extract.shards import (
     reference,
 )
 from mtmd.extract.sources import blaming, load_sources
-from mtmd.logs.digests import Identity, SourceFiles, identities, source_digests
+from mtmd.logs.contract import TABLES
+from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.passing import Show
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
@@ -90,7 +91,7 @@ class DayLogs:
     source: LogSource
     day: date
     declarations: Declarations
-    files: SourceFiles
+    at_hand: SourceFiles  # without those of a bucket, which are fetched if the shard is not there yet
     read_as: dict[str, Identity]
     sources: dict[str, dict[str, str]]
     fingerprint: str
@@ -98,11 +99,25 @@ class DayLogs:
     @classmethod
     def of(cls, source: LogSource, day: date, declarations: Declarations, shards_root: Path) -> Self:
         """The files as they are now; digests are remembered below `shards_root`."""
-        files = source.source_files(day)
+        files = source.files_at_hand(day)
         read_as = identities(files)
-        sources = source_digests(files, shards_root / "digests" / f"date={day.isoformat()}.json")
+        cache = shards_root / "digests" / f"date={day.isoformat()}.json"
+        sources = source.digests(day, cache=cache, at_hand=files)
         fingerprint = shard_fingerprint(source, sources, declarations)
         return cls(source, day, declarations, files, read_as, sources, fingerprint)
+
+    def files(self) -> SourceFiles:
+        """All files, to be kept while they are read."""
+        return {
+            table: self.at_hand[table] if table in self.at_hand else self.source.day_files(table, self.day)
+            for table in TABLES
+        }
+
+    def unchanged(self) -> bool:
+        """Whether the files are those that name the shard."""
+        listed = [table for table in TABLES if table not in self.at_hand]
+        now = self.source.digests(self.day, listed, at_hand={})
+        return identities(self.at_hand) == self.read_as and now.items() <= self.sources.items()
 
     def place(self, root: Path) -> Path:
         """Where the shard is below a root."""
@@ -114,16 +129,17 @@ def write_shard(
 ) -> ShardManifest:
     """Read the day and write its shard, whole or not at all; `show` is shown the rows. Raises as `extract_day` does."""
     source, day, declarations = logs.source, logs.day, logs.declarations
+    files = logs.files()
     with atomic_directory(final) as directory:
         with session(directory / "spill", source.roots) as connection:
             widened = load_sources(
-                connection, source, logs.files, day, declarations, ignore_undeclared=ignore_undeclared
+                connection, source, files, day, declarations, ignore_undeclared=ignore_undeclared
             )
             for column, types in widened.items():
                 _log.info("logs of %s: %s is %s: it is read with a cast", day, column, types)
-            with blaming(connection, source, logs.files, day, declarations):
+            with blaming(connection, source, files, day, declarations):
                 rows, records = write_tables(connection, directory, day, declarations, show)
-        if identities(logs.files) != logs.read_as:
+        if not logs.unchanged():
             raise LogsError(f"logs of {day} changed while they were read; run again when they are complete")
         manifest = ShardManifest(
             format=SHARD_FORMAT,

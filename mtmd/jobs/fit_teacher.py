@@ -21,6 +21,7 @@ from mtmd.logs.day_store import DayStore
 from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.source import LogSource
 from mtmd.store.files import digest, resolve, sha256_file
+from mtmd.store.objects import in_bucket
 from mtmd.teacher.config import FOR_LOGS, TeacherConfig
 from mtmd.teacher.cross_fit import NEWEST, NEWEST_DAYS, cross_fit
 from mtmd.teacher.log_inputs import log_inputs
@@ -81,7 +82,7 @@ def fit_teacher(
     chosen = load_preset(preset)
     target = resolve(output)
     source = LogSource.of(chosen, logs, target.with_name(f"{target.name}-spool"))
-    if target == resolve(source.root):
+    if not in_bucket(source.root) and target == resolve(source.root):
         raise ConfigError(f"output {target} is the folder of the logs themselves; name another folder")
     days = _days(chosen, source, settings)
     before = _identities(days)

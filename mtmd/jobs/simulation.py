@@ -14,6 +14,7 @@ from mtmd.sources.simulated.platform import (
     simulate,
     world_at,
 )
+from mtmd.store.files import resolve
 
 
 class Simulated(Frozen):
@@ -57,6 +58,7 @@ def simulate_days(
             f"days ({count}) must be at least 1; leave it out for one window and its held-out day"
         )
     first, place = until - timedelta(days=count - 1), logs or chosen.logs
+    resolve(place)  # which refuses a bucket before it is asked anything
     written = 0
 
     def tell(day: date, rows: int) -> None:

@@ -19,7 +19,7 @@ def await_day(
     Raises LogsError naming the tables that lack the day after `limit_s` seconds.
     """
     start, looks, missing = time.monotonic(), 0, list(TABLES)
-    while missing := [table for table in missing if not _has(source, table, day)]:
+    while missing := [table for table in missing if not source.has_arrived(table, day)]:
         waited = time.monotonic() - start
         if waited >= limit_s:
             raise LogsError(
@@ -32,13 +32,6 @@ def await_day(
         time.sleep(min(every_s, limit_s - waited))
     if looks:
         say(f"the logs of {day} came after {_minutes(time.monotonic() - start)}")
-
-
-def _has(source: LogSource, table: str, day: date) -> bool:
-    """Whether a table has the day by now: of a remote table, what was fetched before may have had no rows."""
-    if source.is_remote(table) and not source.has_day(table, day):
-        source.refresh(day, [table])
-    return source.has_day(table, day)
 
 
 def _lacking(missing: list[str], day: date) -> str:

@@ -15,13 +15,14 @@ SourceFiles = dict[str, list[Path]]
 Identity = tuple[int, int, int, int]
 
 
-def source_digests(files: SourceFiles, cache: Path) -> dict[str, dict[str, str]]:
+def source_digests(files: SourceFiles, cache: Path | None) -> dict[str, dict[str, str]]:
     """sha256 of each file, by table and file name.
 
-    `cache` remembers digests by path and `file_identity`. A digest that was taken within two seconds of the file's
-    last change is not remembered: a second change in the same tick of the file system's clock would not show.
+    `cache`, if there is one, remembers digests by path and `file_identity`. A digest that was taken within two seconds
+    of the file's last change is not remembered: a second change in the same tick of the file system's clock would not
+    show.
     """
-    known = _remembered(cache)
+    known = _remembered(cache) if cache is not None else {}
     seen = dict(known)
     digests: dict[str, dict[str, str]] = {}
     for table, paths in files.items():
@@ -34,7 +35,7 @@ def source_digests(files: SourceFiles, cache: Path) -> dict[str, dict[str, str]]
                 if time.time_ns() - identity[2] > _SETTLED_NS:
                     seen[str(path)] = entry
             digests[table][name] = entry["sha256"]
-    if seen != known:
+    if cache is not None and seen != known:
         write_json(cache, seen, seal=True)
     return digests
 

@@ -38,5 +38,5 @@ def duckdb_paths(files: Iterable[Path]) -> list[str]:
     return [_PATTERN.sub(r"[\1]", str(file)) for file in files]
 
 
-def _layout(logs: str | Path, table: str) -> DayTemplate:
+def _layout(logs: str | Path, table: str) -> DayTemplate[Path]:
     return DayTemplate(resolve(logs), f"{table}/date={{day}}/*.parquet")

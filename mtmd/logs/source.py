@@ -9,11 +9,14 @@ from mtmd.config import Preset, SourcesConfig
 from mtmd.config.sources import Files
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
-from mtmd.logs.digests import SourceFiles
+from mtmd.logs.digests import SourceFiles, source_digests
+from mtmd.logs.remote.bucket import BucketTable
 from mtmd.logs.remote.spool import SpooledTable
 from mtmd.logs.sql import SQL, bare_sql, parameter_names, statement, without_end
 from mtmd.logs.templates import DayTemplate
+from mtmd.store.cache import ObjectCache
 from mtmd.store.files import resolve
+from mtmd.store.objects import in_bucket
 
 _LAYOUT = SourcesConfig()
 
@@ -22,9 +25,10 @@ _LAYOUT = SourcesConfig()
 class LogSource:
     """The three tables of the log contract, as their owner stores them.
 
-    `root` is the folder that places are seen from: a path or a file:// URI. `sql` is the folder of
-    `source_requests.sql`, `source_ads.sql` and `source_candidates.sql`; None where the files have the contract's
-    columns already. `tables` says where each table's days are, and `spool` is the folder of those that are fetched.
+    `root` is what places are seen from: a folder's path, a file:// URI, or the URL of a bucket and prefix. `sql` is the
+    folder of `source_requests.sql`, `source_ads.sql` and `source_candidates.sql`; None where the files have the
+    contract's columns already. `tables` says where each table's days are, and `spool` is the folder of those that are
+    fetched.
     """
 
     root: str | Path
@@ -39,17 +43,17 @@ class LogSource:
 
     @property
     def roots(self) -> list[Path]:
-        """The folders that its statements may read: of the logs, of places elsewhere, of the spool and of the SQL."""
-        places = (self._place(table) for table in TABLES if not self.is_remote(table))
-        templates = [
-            template for place in places if not isinstance(place, SpooledTable) for template in place
-        ]
+        """The folders that its statements may read: of the logs, of what is fetched of them, and of the SQL."""
         named = (self.spool, None if self.sql is None else Path(self.sql).absolute())
-        return [
-            resolve(self.root),
-            *(template.above for template in templates),
-            *(folder for folder in named if folder is not None),
-        ]
+        folders = [folder for folder in named if folder is not None]
+        if not in_bucket(self.root):
+            folders.append(resolve(self.root))
+        for place in map(self._place, TABLES):
+            if isinstance(place, BucketTable):
+                folders.append(place.cache.folder)
+            elif not isinstance(place, SpooledTable):
+                folders += [template.above for template in place]
+        return folders
 
     def is_csv(self, table: str) -> bool:
         """Whether the table's files are text, of which every column is read as its declared type."""
@@ -57,8 +61,8 @@ class LogSource:
         return isinstance(config, Files) and config.format == "csv"
 
     def is_remote(self, table: str) -> bool:
-        """Whether the table is no files: its days are fetched, and read as Parquet files then."""
-        return not isinstance(self.tables.of(table), Files)
+        """Whether the table's days are fetched before they are read: from a bucket, or a table that is no files."""
+        return self._is_in_bucket(table) or not isinstance(self.tables.of(table), Files)
 
     def file(self, table: str) -> Path:
         """Where the statement of a table is."""
@@ -99,11 +103,12 @@ class LogSource:
     def day_files(self, table: str, day: date) -> list[Path]:
         """The files of one table and day.
 
-        Those of a remote table are as they were fetched last. Raises LogsError naming the table, the day and the place
-        when there are none, and ConfigError for what a remote table needs and has not.
+        Those of a remote table are as they were fetched or listed last. Those of a bucket may be removed from the cache
+        when nothing has the list any more: keep it while the files are read. Raises LogsError naming the table, the day
+        and the place when there are none, and ConfigError for what a remote table needs and has not.
         """
         place = self._place(table)
-        if isinstance(place, SpooledTable):
+        if not isinstance(place, list):
             return place.files(day)
         # Places may overlap; a file is read once.
         return list(dict.fromkeys(path for template in place for path in template.files(table, day)))
@@ -111,13 +116,20 @@ class LogSource:
     def refresh(self, day: date, tables: Iterable[str] = TABLES) -> None:
         """Fetch what remote tables have of the day by now; raises as `day_files` does."""
         for place in map(self._place, tables):
-            if isinstance(place, SpooledTable):
+            if not isinstance(place, list):
                 place.refresh(day)
+
+    def has_arrived(self, table: str, day: date) -> bool:
+        """Whether a table has the day by now: what was fetched before may have had no rows."""
+        place = self._place(table)
+        if isinstance(place, SpooledTable) and not place.has_day(day):
+            place.refresh(day)
+        return self.has_day(table, day)
 
     def has_day(self, table: str, day: date) -> bool:
         """Whether a table has the day."""
         place = self._place(table)
-        if isinstance(place, SpooledTable):
+        if not isinstance(place, list):
             return place.has_day(day)
         try:
             self.day_files(table, day)
@@ -129,10 +141,33 @@ class LogSource:
         """Each table's files of the day; raises LogsError naming the table that has none."""
         return {table: self.day_files(table, day) for table in TABLES}
 
+    def files_at_hand(self, day: date, tables: Iterable[str] = TABLES) -> SourceFiles:
+        """As `source_files`, without those of a bucket."""
+        return {table: self.day_files(table, day) for table in tables if not self._is_in_bucket(table)}
+
+    def digests(
+        self,
+        day: date,
+        tables: Iterable[str] = TABLES,
+        *,
+        cache: Path | None = None,
+        at_hand: SourceFiles | None = None,
+    ) -> dict[str, dict[str, str]]:
+        """sha256 of each of the day's files, by table and file name; raises as `day_files` does.
+
+        `cache` remembers those of files, and `at_hand` are these files if they were listed before. Objects of a bucket
+        have theirs since they were fetched first: they need not be there now.
+        """
+        places = {table: self._place(table) for table in tables}
+        files = self.files_at_hand(day, tables) if at_hand is None else at_hand
+        return (source_digests(files, cache) if files else {}) | {
+            table: place.digests(day) for table, place in places.items() if isinstance(place, BucketTable)
+        }
+
     def table_days(self, table: str) -> set[date]:
         """Days that one table has, in each of its places; raises LogsError where a name has a day that is none."""
         place = self._place(table)
-        if isinstance(place, SpooledTable):
+        if not isinstance(place, list):
             return place.days()
         return set.intersection(*(template.days() for template in place))
 
@@ -152,6 +187,8 @@ class LogSource:
         place = self._place(table)
         if isinstance(place, SpooledTable):
             return f"the table of [sources.{table}]"
+        if isinstance(place, BucketTable):
+            return place.place
         return " and ".join(str(template.folder / template.text) for template in place)
 
     def said_place(self, table: str) -> str | None:
@@ -161,9 +198,17 @@ class LogSource:
             return f"[sources.{table}]"
         return None if config.files is None else f"sources.{table}.files ({config.files})"
 
-    def _place(self, table: str) -> list[DayTemplate] | SpooledTable:
-        config, root = self.tables.of(table), resolve(self.root)
-        if isinstance(config, Files):
-            return [DayTemplate(root, text) for text in config.templates(table)]
+    def _is_in_bucket(self, table: str) -> bool:
+        config = self.tables.of(table)
+        return isinstance(config, Files) and any(map(in_bucket, (self.root, *config.templates(table))))
+
+    def _place(self, table: str) -> list[DayTemplate[Path]] | SpooledTable | BucketTable:
+        config = self.tables.of(table)
+        if isinstance(config, Files) and not self._is_in_bucket(table):
+            return [DayTemplate(resolve(self.root), text) for text in config.templates(table)]
         assert self.spool is not None, f"{table} is fetched; its reader says no folder for it"
+        if isinstance(config, Files):
+            cache = ObjectCache.of_environment()
+            return BucketTable(table, str(self.root), config.templates(table), self.spool, cache)
+        root = str(self.root) if in_bucket(self.root) else resolve(self.root)
         return SpooledTable(table, config, self.spool, root)

@@ -9,30 +9,35 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from mtmd.config import DAY, DAY_CODES
 from mtmd.errors import LogsError
+from mtmd.store.objects import ObjectPath
 
 _DIGITS = {"%Y": r"(\d{4})", "%m": r"(\d{2})", "%d": r"(\d{2})", "%-m": r"(\d{1,2})", "%-d": r"(\d{1,2})"}
 _ISO = "%Y-%m-%d"
 _CODE = re.compile("|".join(DAY_CODES))
 
 
-@dataclass(frozen=True)
-class DayTemplate:
-    """A checked template below a folder; an absolute template leaves the folder out."""
+Place = TypeVar("Place", Path, ObjectPath)
 
-    folder: Path
+
+@dataclass(frozen=True)
+class DayTemplate(Generic[Place]):
+    """A checked template below a folder or a prefix of a bucket; an absolute template leaves the folder out."""
+
+    folder: Place
     text: str
 
     @property
-    def above(self) -> Path:
+    def above(self) -> Place:
         """The folder that all days are below."""
         parts = Path(self.text).parts
         first = next(n for n, part in enumerate(parts) if "*" in part or DAY.search(part))
         return self.folder / Path(*parts[:first])
 
-    def files(self, table: str, day: date) -> list[Path]:
+    def files(self, table: str, day: date) -> list[Place]:
         """The day's files, in the order of their names.
 
         Raises LogsError naming the table, the day and the place when there are none.
@@ -41,20 +46,17 @@ class DayTemplate:
         names = [part for part in named.parts if "*" in part]
         place = self.folder / Path(*named.parts[: named.parts.index(names[0])] if names else named.parts)
         behind = named.parts[named.parts.index(names[0]) :] if names else ()
+        if found := _found(place, behind):
+            return _readable(found, table, day)
         if not place.exists():
             raise LogsError(
                 f"{table} of {day}: {place} does not exist; write the day's files there, then run again"
             )
         if not names:
-            if place.is_dir():
-                raise LogsError(f"{table} of {day}: {place} is a folder; let the template end in /*.parquet")
-            return _readable([place], table, day)
-        found = sorted(place.glob("/".join(map(_literal, behind))))
-        if not found:
-            raise LogsError(
-                f"{table} of {day}: {place} has no {_in_words(behind)} file; write the day's files there"
-            )
-        return _readable(found, table, day)
+            raise LogsError(f"{table} of {day}: {place} is a folder; let the template end in /*.parquet")
+        raise LogsError(
+            f"{table} of {day}: {place} has no {_in_words(behind)} file; write the day's files there"
+        )
 
     def days(self) -> set[date]:
         """The days that have the file, or the folder of their files.
@@ -67,10 +69,10 @@ class DayTemplate:
         return set(_walk(self.folder, parts[:literal], {}))
 
 
-def _readable(found: list[Path], table: str, day: date) -> list[Path]:
+def _readable(found: list[Place], table: str, day: date) -> list[Place]:
     """The same; raises LogsError for what no reader could read to its end, such as a named pipe."""
     for path in found:
-        if not path.is_file():
+        if isinstance(path, Path) and not path.is_file():
             kind = (
                 "a folder"
                 if path.is_dir()
@@ -82,6 +84,16 @@ def _readable(found: list[Path], table: str, day: date) -> list[Path]:
     return found
 
 
+def _found(place: Place, behind: tuple[str, ...]) -> list[Place]:
+    """The files behind a place, or the place itself where it is the file."""
+    if isinstance(place, ObjectPath):
+        names = tuple(re.compile(_escaped(part)) for part in behind)
+        return place.matching(names) if behind else [one for one in [place.found()] if one is not None]
+    if behind:
+        return sorted(place.glob("/".join(map(_literal, behind))))
+    return [] if place.is_dir() or not place.exists() else [place]
+
+
 def _literal(part: str) -> str:
     return "*".join(map(glob.escape, part.split("*")))
 
@@ -90,7 +102,7 @@ def _in_words(behind: tuple[str, ...]) -> str:
     return behind[0].removeprefix("*") if len(behind) == 1 else "/".join(behind)
 
 
-def _walk(place: Path, parts: tuple[str, ...], known: dict[str, int]) -> Iterator[date]:
+def _walk(place: Place, parts: tuple[str, ...], known: dict[str, int]) -> Iterator[date]:
     """Days below a place; `known` has the year, month and day that its own name says already."""
     if not parts:
         yield _day(place, known)
@@ -101,9 +113,10 @@ def _walk(place: Path, parts: tuple[str, ...], known: dict[str, int]) -> Iterato
             yield from _walk(place / part, tuple(behind), known)
         return
     pattern, codes = _pattern(part)
-    for child in sorted(place.iterdir()) if place.is_dir() else ():
+    children: list[Place] = sorted(place.iterdir()) if place.is_dir() else []
+    for child in children:
         match = pattern.fullmatch(child.name)
-        said = (
+        said: list[tuple[str, int]] = (
             [(code[-1], int(digits)) for code, digits in zip(codes, match.groups(), strict=True)]
             if match
             else []
@@ -133,7 +146,7 @@ def _escaped(text: str) -> str:
     return ".*".join(map(re.escape, text.split("*")))
 
 
-def _day(place: Path, known: dict[str, int]) -> date:
+def _day(place: Path | ObjectPath, known: dict[str, int]) -> date:
     try:
         return date(known["Y"], known["m"], known["d"])
     except ValueError:

@@ -17,7 +17,6 @@ from mtmd.config import Declarations, Feature, Frozen, SideSchema
 from mtmd.errors import LogsError
 from mtmd.extract.database import session
 from mtmd.extract.sources import blaming, load_sources
-from mtmd.logs.digests import source_digests
 from mtmd.logs.files import duckdb_paths
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
@@ -65,9 +64,9 @@ def profile_features(source: LogSource, day: date, declarations: Declarations, r
 
     Raises LogsError naming the table and day when its files are missing, unreadable or lack a declared column.
     """
-    files = {table: source.day_files(table, day) for table in ("requests", "ads")}
+    tables = ("requests", "ads")
     cache = root / "digests" / f"date={day.isoformat()}.json"
-    sources = source_digests(files, cache)
+    sources = source.digests(day, tables, cache=cache)
     read = source.bare_statements()
     counts = [*_COUNTS.values()]
     if declarations.query.lists or declarations.item.lists:
@@ -80,6 +79,7 @@ def profile_features(source: LogSource, day: date, declarations: Declarations, r
     key = digest([PROFILE_FORMAT, sources, statements, features, domains])
     final = root / f"date={day.isoformat()}" / f"{key[:16]}.parquet"
     if not final.is_file():
+        files = {table: source.day_files(table, day) for table in tables}
         rows: list[tuple[object, ...]] = []
         with session(root / f".spill-{final.stem}", source.roots) as connection:
             for table, domain, schema in (
@@ -91,7 +91,7 @@ def profile_features(source: LogSource, day: date, declarations: Declarations, r
                 with blaming(connection, source, own, day, declarations):
                     connection.execute(f"create table {table} as from source_{table}")
                     rows += _count(connection, day, table, domain, schema)
-        if source_digests(files, cache) != sources:
+        if source.digests(day, tables, cache=cache, at_hand=files) != sources:
             raise LogsError(
                 f"logs of {day} changed while they were profiled; run again when they are complete"
             )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from mtmd.config import Declarations, Preset, load_preset
-from mtmd.errors import LogsError
+from mtmd.errors import LogsError, UnreachableError
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import score_shard
 from mtmd.evaluate.report import EvaluationReport
@@ -44,7 +44,7 @@ def monitor(
         if champion is not None and day in days:
             source.refresh(day)
             findings += _compared(day, chosen, workspace, source, champion.model_id, days)
-    except LogsError as error:
+    except (LogsError, UnreachableError) as error:
         words = f"the logs of {day} can't be used: {error}"
         findings.append(threshold_finding("freshness", "logs", None, None, off=True, words=words))
     report = MonitorReport(

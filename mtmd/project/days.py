@@ -13,6 +13,7 @@ from mtmd.logs.source import LogSource
 from mtmd.project.findings import Finding, Part, counted, error, fact, warning
 from mtmd.run import plan_window, training_days
 from mtmd.store.files import resolve
+from mtmd.store.objects import in_bucket
 
 _MOST_SHOWN = 5
 
@@ -56,7 +57,7 @@ def check_days(preset: Preset, source: LogSource, as_of: date | None) -> DaysChe
 
 
 def window_files(source: LogSource, days: Iterable[date]) -> list[Path]:
-    """All files of the days that have any; those of remote tables are not fetched for it."""
+    """All files of the days that have any; those of remote tables and buckets are not fetched for it."""
     tables = [table for table in TABLES if not source.is_remote(table)]
     return [path for day in days for paths in _files(source, day, tables)[0].values() for path in paths]
 
@@ -71,6 +72,9 @@ def _unlisted(source: LogSource, table: str, wrong: MtmdError) -> Finding:
 def _of_table(table: str, days: set[date], source: LogSource) -> Finding:
     if not days and (said := source.said_place(table)) is not None:
         remedy = f"write the logs there, or correct {said}"
+        return error(Part.DAYS, table, f"no day in {source.place(table)}", remedy)
+    if not days and in_bucket(source.root):
+        remedy = "write the logs there, or correct the preset's logs"
         return error(Part.DAYS, table, f"no day in {source.place(table)}", remedy)
     if not days:
         folder = resolve(source.root) / table
@@ -121,7 +125,7 @@ def _files(source: LogSource, day: date, tables: Iterable[str] = TABLES) -> tupl
     for table in tables:
         try:
             files[table] = source.day_files(table, day)
-        except (ConfigError, LogsError) as wrong:
+        except (ConfigError, LogsError, StorageError) as wrong:
             files[table] = []
             if " does not exist; " not in str(wrong):  # that the folder is missing is said of the window
                 text, _, remedy = str(wrong).partition("; ")

@@ -24,7 +24,7 @@ def check_other_days(
     optional = optional_columns(declarations.domains)
     for table, read in tables.items():
         if read.columns is None or read.source.is_remote(table):
-            continue  # a remote table has the same columns on all days
+            continue  # a remote table has the same columns on all days; a bucket's are not fetched for this
         read_alike = partial(as_read, declared=table_columns(declarations)[table], optional=optional)
         usual = read_alike(next(iter(read.columns.values())))
         found: dict[str, list[date]] = {}

@@ -1,4 +1,4 @@
-"""The one module that writes files. Another place for them, such as an object store, would be added here.
+"""The one module that writes files; what is in a bucket is fetched by `mtmd/store/objects.py`.
 
 Everything durable is written beside its final name, fsynced and renamed, so a reader sees all of it or none.
 A directory under construction holds a kernel lock; a lock that can be taken belongs to a dead writer, and
@@ -22,10 +22,11 @@ from urllib.parse import unquote, urlparse
 from filelock import FileLock, Timeout
 
 from mtmd.errors import StorageError
+from mtmd.store.objects import ObjectPath, in_bucket
 from mtmd.store.refusals import writing
 from mtmd.store.sealed import sealed, unsealed
 
-_TEMPORARY = ".tmp-"
+TEMPORARY = ".tmp-"  # how the names begin of what is not whole yet, or no longer
 _SHOWN = 100  # characters of a name that its temporary has
 _log = logging.getLogger(__name__)
 
@@ -33,9 +34,14 @@ _log = logging.getLogger(__name__)
 def resolve(location: str | Path) -> Path:
     """Turn a location (a path or a file:// URI) into an absolute path.
 
-    Raises StorageError for other schemes (object storage is not supported yet) and for a file:// URI that
-    names a host or has an unquoted `?` or `#`.
+    Raises StorageError for other schemes, such as a bucket's, and for a file:// URI that names a host or has an
+    unquoted `?` or `#`.
     """
+    if in_bucket(location):
+        raise StorageError(
+            f"{location} is in a bucket, where only logs that are read may be; use a local folder, and copy what is "
+            "written there"
+        )
     if isinstance(location, Path):
         return location.absolute()
     parts = urlparse(location)
@@ -52,6 +58,11 @@ def resolve(location: str | Path) -> Path:
     if parts.query or parts.fragment:
         raise StorageError(f"location {location!r} has a bare ? or #; write %3F or %23, or a plain path")
     return Path(unquote(parts.path)).absolute()
+
+
+def place(location: str | Path) -> Path | ObjectPath:
+    """What is at a location that is only read: as `resolve` has it, or in a bucket."""
+    return ObjectPath.of(str(location)) if in_bucket(location) else resolve(location)
 
 
 def sha256_file(path: Path) -> str:
@@ -75,7 +86,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path | ObjectPath) -> Any:
     """Parse a JSON file, without its seal.
 
     Raises StorageError that names the file when it is missing, not JSON, or not as it was sealed.
@@ -200,9 +211,9 @@ def sweep(root: Path, *, below: bool = True) -> list[Path]:
     """
     removed = []
     for directory, names, files in os.walk(root):
-        left = [Path(directory) / name for name in [*names, *files] if name.startswith(_TEMPORARY)]
+        left = [Path(directory) / name for name in [*names, *files] if name.startswith(TEMPORARY)]
         removed += [path for path in left if _remove_unless_claimed(path)]
-        names[:] = [name for name in names if below and not name.startswith(_TEMPORARY)]
+        names[:] = [name for name in names if below and not name.startswith(TEMPORARY)]
     return sorted(removed)
 
 
@@ -233,7 +244,7 @@ def _claimed(final: Path) -> Iterator[Path]:
     """
     with writing(final):
         final.parent.mkdir(parents=True, exist_ok=True)
-        temporary = final.parent / f"{_TEMPORARY}{final.name[:_SHOWN]}-{uuid.uuid4().hex[:8]}"
+        temporary = final.parent / f"{TEMPORARY}{final.name[:_SHOWN]}-{uuid.uuid4().hex[:8]}"
         held = _claim(temporary, Path.mkdir)
         try:
             yield temporary

@@ -10,7 +10,6 @@ from pydantic import Field
 from mtmd.config import Frozen
 from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES, table_columns
-from mtmd.logs.digests import source_digests
 from mtmd.logs.passing import OnePass
 from mtmd.logs.sql import bare_sql
 from mtmd.run import RunPlan
@@ -110,10 +109,10 @@ def require(quality: DataQuality) -> None:
 
 
 def day_sources(plan: RunPlan, day: date) -> dict[str, dict[str, str]]:
-    """sha256 of the day's source files, by table and file name; remote tables are fetched as they are by now."""
+    """sha256 of the day's source files, by table and file name; what is remote is fetched as it is by now."""
     plan.source.refresh(day)
     cache = plan.workspace.shards / "digests" / f"date={day.isoformat()}.json"
-    return source_digests(plan.source.source_files(day), cache)
+    return plan.source.digests(day, cache=cache)
 
 
 def day_record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> Path:

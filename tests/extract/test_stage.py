@@ -16,11 +16,12 @@ from mtmd.errors import LogsError
 from mtmd.extract import shard_tables
 from mtmd.extract import stage as extraction_module
 from mtmd.extract.shards import ShardManifest, ShardRef, open_shard, read_manifest
-from mtmd.extract.stage import extract_day
+from mtmd.extract.stage import DayLogs, extract_day, write_shard
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import SQL
 from mtmd.run import plan_window
 from mtmd.store.files import read_json, sha256_file
+from tests.buckets import S3
 from tests.elsewhere import laid_out
 
 DAY, NEXT_DAY = date(2026, 3, 1), date(2026, 3, 2)
@@ -258,3 +259,33 @@ def test_a_shard_is_the_same_wherever_and_however_the_logs_are_kept(
         "eu/20260301/part-0.parquet",
         "us/20260301/part-0.parquet",
     ]
+
+
+def test_logs_in_a_bucket_give_the_shard_of_the_same_folder_without_fetching_it_twice(
+    s3: S3, logs: Path, tmp_path: Path, declarations: Declarations
+) -> None:
+    """The folders' names have the day, which DuckDB reads as a column there, too."""
+    shutil.copytree(logs, s3.path("s3://data/team"))
+    expected = extract_day(LogSource(logs), DAY, declarations, tmp_path / "local")
+    source = LogSource("s3://data/team", spool=tmp_path / "spool")
+    found = extract_day(source, DAY, declarations, tmp_path / "shards")
+    assert found.fingerprint == expected.fingerprint
+    manifests = [read_manifest(Path(ref.path)) for ref in (found, expected)]
+    assert manifests[0] == manifests[1]
+    shutil.rmtree(tmp_path / "cache")
+    s3.asked.clear()
+    assert extract_day(source, DAY, declarations, tmp_path / "shards").reused
+    assert s3.asked == []
+
+
+def test_a_bucket_that_is_listed_anew_while_a_day_is_read_is_an_error(
+    s3: S3, logs: Path, tmp_path: Path, declarations: Declarations
+) -> None:
+    shutil.copytree(logs, s3.path("s3://data/team"))
+    source = LogSource("s3://data/team", spool=tmp_path / "spool")
+    read = DayLogs.of(source, DAY, declarations, tmp_path / "shards")
+    rows = pq.read_table(logs / "ads" / f"date={DAY}" / "part-0.parquet", partitioning=None)
+    pq.write_table(rows, s3.path(f"s3://data/team/ads/date={DAY}/part-0.parquet"), compression="gzip")
+    source.refresh(DAY)
+    with pytest.raises(LogsError, match=f"logs of {DAY} changed while they were read"):
+        write_shard(read, read.place(tmp_path / "shards"))

@@ -120,14 +120,18 @@ def test_relative_paths_and_the_home_become_absolute() -> None:
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        ("s3://bucket/logs", r"'s3://bucket/logs' has scheme 's3'; use a local path or a file:// URI"),
-        ("gs://bucket/logs", r"has scheme 'gs'"),
+        (
+            "s3://bucket/logs",
+            r"^s3://bucket/logs is in a bucket, where only logs that are read may be; use a local",
+        ),
+        (Path("gs://bucket/logs"), r"^gs:/bucket/logs is in a bucket"),
+        ("hdfs://bucket/logs", r"'hdfs://bucket/logs' has scheme 'hdfs'; use a local path or a file:// URI"),
         ("file://data/logs", r"names the host 'data'; write three slashes: file:///"),
         ("file:///data/a#b", r"'file:///data/a#b' has a bare \? or #; write %3F or %23"),
         ("file:///data/a?b", r"has a bare \? or #"),
     ],
 )
-def test_other_locations_are_an_error_that_names_them(location: str, message: str) -> None:
+def test_other_locations_are_an_error_that_names_them(location: str | Path, message: str) -> None:
     with pytest.raises(StorageError, match=message):
         resolve(location)
 

@@ -16,9 +16,10 @@ from mtmd.store.files import digest
 
 
 @contextmanager
-def opened(config: DeltaTable, root: Path) -> Iterator["_Table"]:
+def opened(config: DeltaTable, root: Path | str) -> Iterator["_Table"]:
     """The table at its newest version; raises ConfigError where deltalake is missing, and deltalake's errors."""
-    place = config.path if "://" in config.path else str(root / config.path)
+    below = f"{root}/{config.path}" if isinstance(root, str) else str(root / config.path)
+    place = config.path if "://" in config.path else below
     table = driver("deltalake", "delta").DeltaTable(place)
     yield _Table(config, table.version(), table.to_pyarrow_dataset())
 

@@ -15,7 +15,7 @@ from mtmd.store.files import digest
 
 
 @contextmanager
-def opened(config: IcebergTable, _root: Path) -> Iterator["_Table"]:
+def opened(config: IcebergTable, _root: Path | str) -> Iterator["_Table"]:
     """The table at its current snapshot; raises ConfigError where pyiceberg is missing, and pyiceberg's errors."""
     if config.catalog is None:
         static = driver("pyiceberg.table", "iceberg").StaticTable

@@ -35,12 +35,12 @@ class Fetched(Frozen):
 
 @dataclass(frozen=True)
 class SpooledTable:
-    """One remote table, and the folder of its days. Paths of tables are seen from `root`."""
+    """One remote table, and the folder of its days. Paths of tables are seen from `root`: a folder, or a URL."""
 
     name: str
     config: RemoteTable
     folder: Path
-    root: Path
+    root: Path | str
 
     def days(self) -> set[date]:
         """The days that the table has now. Raises LogsError and ConfigError that name the table."""

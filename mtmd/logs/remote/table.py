@@ -83,7 +83,7 @@ def blaming(table: str) -> Iterator[None]:
         ) from error
 
 
-def opened(config: Any, root: Path) -> AbstractContextManager[Opened]:
+def opened(config: Any, root: Path | str) -> AbstractContextManager[Opened]:
     """Open a table; a path is seen from `root`. Raises ConfigError where its driver is missing, and driver's errors."""
     # Each kind's module imports this one.
     module = importlib.import_module(f"mtmd.logs.remote.{config.kind}")

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mtmd.errors import LogsError
+from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.sql import quoted
 from mtmd.project.engine import Connection, EngineError, locked, rows
@@ -19,6 +19,7 @@ from mtmd.project.proposal.names import toml_text
 from mtmd.project.proposal.places import TablePlace, find_places
 from mtmd.project.proposal.roles import Roles, find_roles
 from mtmd.project.proposal.tasks import ProposedTasks, find_tasks
+from mtmd.store.objects import in_bucket
 
 _HEADING = re.compile(r"(?m)^(# ---- .*\n)")
 _DAYS = 7  # of which different values are counted
@@ -57,8 +58,14 @@ def _body(heading: str, body: str, sections: Mapping[str, str]) -> str:
 def propose(folder: Path) -> Proposal:
     """Look at the newest day that all tables have, and at the days before it.
 
-    Raises LogsError naming the table, and what its columns lack, where the logs can't be what a ranker learns from.
+    Raises LogsError naming the table, and what its columns lack, where the logs can't be what a ranker learns from, and
+    ConfigError for a bucket.
     """
+    if in_bucket(folder):
+        raise ConfigError(
+            f"{folder} is in a bucket, and a project is proposed by looking at a folder; copy some days to one, and "
+            "write the bucket's URL into preset.toml as `logs` afterwards"
+        )
     if not folder.is_dir():
         raise LogsError(f"{folder} is no folder; name the one with requests, ads and candidates")
     places = find_places(folder)

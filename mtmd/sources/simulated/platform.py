@@ -30,7 +30,7 @@ from mtmd.sources.simulated.streams import Floats, generator
 from mtmd.sources.simulated.tables import SCHEMAS, LogBook
 from mtmd.sources.simulated.teacher import TASKS, Scores, score
 from mtmd.sources.simulated.writer import day_writer
-from mtmd.store.files import read_json, resolve, write_json
+from mtmd.store.files import place, read_json, resolve, write_json
 
 _FORMAT = 2  # raise when the same configuration means other rows
 _IDENTITY = "world.json"
@@ -167,7 +167,7 @@ def world_at(logs: str | Path) -> WorldConfig | None:
 
     Raises LogsError where an older version of this platform wrote them.
     """
-    path = resolve(logs) / _IDENTITY
+    path = place(logs) / _IDENTITY
     if not path.exists():
         return None
     found = read_json(path)

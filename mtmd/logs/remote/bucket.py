@@ -1,0 +1,222 @@
+"""Files of a bucket: the day's objects are listed, and fetched into the cache when they are read.
+
+<spool>/<table>/YYYY-MM-DD/listed.json    the objects as they were listed last, with the digest of each one's content
+
+What was listed holds until the day is listed anew: a day whose digests are known needs no object to be named.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path, PurePath
+
+from pydantic import Field
+
+from mtmd.config import Frozen
+from mtmd.errors import ConfigError, LogsError, UnreachableError
+from mtmd.logs.digests import file_names
+from mtmd.logs.templates import DayTemplate
+from mtmd.store.cache import HeldFiles, ObjectCache, Wanted
+from mtmd.store.files import digest, remove, write_json
+from mtmd.store.objects import Listed, ObjectPath, in_bucket
+from mtmd.store.outputs import read_record
+
+_LISTINGS, _PAUSE_S = 3, 1.0  # of a day whose objects change meanwhile
+
+
+class _Object(Frozen):
+    """One object of a day."""
+
+    template: int = Field(description="which of the table's places has it")
+    key: str
+    size: int
+    e_tag: str
+    sha256: str | None = None
+
+    @property
+    def version(self) -> tuple[int, str, int, str]:
+        return self.template, self.key, self.size, self.e_tag
+
+
+class _Listing(Frozen):
+    """A day as it was listed."""
+
+    asked: str = Field(description="digest of the places that were listed")
+    objects: tuple[_Object, ...]
+
+
+@dataclass(frozen=True)
+class BucketTable:
+    """One table's files in a bucket: templates below `root`, the logs' URL, or URLs with a template of their own."""
+
+    name: str
+    root: str
+    texts: tuple[str, ...]
+    folder: Path
+    cache: ObjectCache
+
+    def days(self) -> set[date]:
+        """The days that each place has now; raises LogsError, and UnreachableError where the bucket can't be asked."""
+        return set.intersection(*(template.days() for template in self.templates))
+
+    def has_day(self, day: date) -> bool:
+        """Whether each place has objects of the day now."""
+        try:
+            self._list(day)
+        except LogsError:
+            return False
+        return True
+
+    def refresh(self, day: date) -> None:
+        """List the day anew, and fetch the objects whose content is not known yet; raises as `files` does."""
+        listing = self._listed(day)
+        if any(one.sha256 is None for one in listing.objects):
+            self._fetched(day, listing)
+        else:
+            self._note(day, listing)
+
+    def files(self, day: date) -> HeldFiles:
+        """The objects that were listed last, as files; listed if they were not before.
+
+        Raises LogsError where there are none, or one was changed or removed since.
+        """
+        known = self._known(day)
+        if known is None:
+            return self._fetched(day, self._listed(day))
+        held = self._hold(day, known)
+        if held is None:
+            raise LogsError(
+                f"{self.name} of {day}: objects in {self.place} changed since they were listed; run again when the day "
+                "is complete"
+            )
+        return held
+
+    def digests(self, day: date) -> dict[str, str]:
+        """sha256 of each object, by file name, as the files of a local folder have them; raises as `files` does."""
+        known = self._known(day)
+        if known is None:
+            self.refresh(day)
+            known = self._known(day)
+        assert known is not None, "it was just listed"
+        names = file_names([Path(self._way(one)) for one in known.objects])
+        return {name: one.sha256 or "" for name, one in zip(names, known.objects, strict=True)}
+
+    @property
+    def place(self) -> str:
+        """Where the table's days are, for people."""
+        return " and ".join(f"{template.folder}/{template.text}" for template in self.templates)
+
+    @property
+    def templates(self) -> list[DayTemplate[ObjectPath]]:
+        return [self._template(text) for text in self.texts]
+
+    def _template(self, text: str) -> DayTemplate[ObjectPath]:
+        if in_bucket(text):
+            scheme, _, behind = text.partition("://")
+            bucket, _, below = behind.partition("/")
+            return DayTemplate(ObjectPath.of(f"{scheme}://{bucket}"), below)
+        if text.startswith("/") or not in_bucket(self.root):
+            raise ConfigError(
+                f"[sources.{self.name}] has the local place {text!r} beside a bucket; a table's files are in buckets "
+                "or in folders: write a URL, or a place below `logs`"
+            )
+        return DayTemplate(ObjectPath.of(self.root), text)
+
+    def _listed(self, day: date) -> _Listing:
+        """The day's objects now; listed again where the listing lacks what is there, a few times at most."""
+        for attempt in range(_LISTINGS):
+            time.sleep(_PAUSE_S * attempt)
+            absent: LogsError | None = None
+            try:
+                listing = self._list(day)
+            except LogsError as error:
+                absent, listing = error, _Listing(asked=self._asked, objects=())
+            if (missed := self._missed(day, listing)) is None:
+                break
+        else:
+            raise UnreachableError(
+                f"{self.name} of {day}: the listing of {self.place} lacks {missed}, which is there; run again when the "
+                "store lists what it has"
+            )
+        if absent is not None:
+            remove(self._record(day))
+            raise absent
+        return listing
+
+    def _fetched(self, day: date, listing: _Listing) -> HeldFiles:
+        """The objects as files; listed again where they are no longer as they were listed, a few times at most."""
+        for attempt in range(_LISTINGS):
+            if (held := self._hold(day, listing)) is not None:
+                return held
+            time.sleep(_PAUSE_S * attempt)
+            listing = self._listed(day)
+        raise UnreachableError(
+            f"{self.name} of {day}: objects in {self.place} are not as they are listed: they are being written, or the "
+            "listing is old; run again when the day is complete"
+        )
+
+    def _hold(self, day: date, listing: _Listing) -> HeldFiles | None:
+        """The objects as files, of which the digests are noted; None where one is not as it was listed."""
+        templates = self.templates
+        wanted = [self._wanted(templates, one) for one in listing.objects]
+        held = self.cache.hold(f"{self._asked[:16]}/{day.isoformat()}", wanted)
+        if held is None:
+            return None
+        objects = []
+        for one, sha256 in zip(listing.objects, held.digests, strict=True):
+            if one.sha256 not in {None, sha256}:
+                raise LogsError(
+                    f"{self.name} of {day}: {self._url(one)} has another content than before under the same e-tag "
+                    f"({one.e_tag}); write the object again"
+                )
+            objects.append(one.model_copy(update={"sha256": sha256}))
+        self._note(day, listing.model_copy(update={"objects": tuple(objects)}))
+        return held
+
+    def _note(self, day: date, listing: _Listing) -> None:
+        if listing != self._known(day):
+            write_json(self._record(day), listing.model_dump(mode="json"))
+
+    def _list(self, day: date) -> _Listing:
+        """The day's objects now, with the digests that are known of them."""
+        known = self._known(day)
+        digests = {one.version: one.sha256 for one in known.objects} if known is not None else {}
+        found: dict[str, _Object] = {}  # places may overlap; a file is read once
+        for n, template in enumerate(self.templates):
+            for place in template.files(self.name, day):
+                one = _Object(template=n, key=place.key, size=place.size, e_tag=place.as_listed.e_tag)
+                found.setdefault(str(place), one.model_copy(update={"sha256": digests.get(one.version)}))
+        return _Listing(asked=self._asked, objects=tuple(found.values()))
+
+    def _missed(self, day: date, listing: _Listing) -> str | None:
+        """An object that was there before, is not listed, and is there all the same: then the listing is stale."""
+        known, templates = self._known(day), self.templates
+        listed = {self._url(one) for one in listing.objects}
+        for one in known.objects if known is not None else ():
+            if self._url(one) not in listed and (templates[one.template].folder.bucket.find(one.key)):
+                return self._url(one)
+        return None
+
+    def _wanted(self, templates: list[DayTemplate[ObjectPath]], one: _Object) -> Wanted:
+        bucket = templates[one.template].folder.bucket
+        return Wanted(ObjectPath(bucket, one.key, Listed(one.key, one.size, one.e_tag)), self._way(one))
+
+    def _way(self, one: _Object) -> str:
+        """The way that readers see, as below a local folder of logs."""
+        text = self.texts[one.template]
+        return str(PurePath(text.split("/")[2], one.key)) if in_bucket(text) else one.key
+
+    def _url(self, one: _Object) -> str:
+        return self.templates[one.template].folder.bucket.place(one.key)
+
+    def _known(self, day: date) -> _Listing | None:
+        """What was listed last; None for what other places were asked."""
+        known = read_record(self._record(day), _Listing)
+        return known if known is not None and known.asked == self._asked else None
+
+    def _record(self, day: date) -> Path:
+        return self.folder / self.name / day.isoformat() / "listed.json"
+
+    @property
+    def _asked(self) -> str:
+        return digest([self.root, list(self.texts)])

@@ -1,0 +1,115 @@
+"""Objects are listed and fetched from a small S3 that misbehaves on purpose."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from mtmd.errors import ConfigError, UnreachableError
+from mtmd.store import objects
+from mtmd.store.objects import ObjectPath, in_bucket
+from tests.buckets import S3
+
+URL = "s3://data/team/logs"
+
+
+@pytest.fixture
+def logs(s3: S3) -> ObjectPath:
+    s3.put(f"{URL}/a-b/x y+%2.parquet", b"12345")
+    s3.put(f"{URL}/a/z.parquet", bytes(range(250)))
+    s3.put(f"{URL}/top.json", b"{}")
+    s3.put("s3://data/team/logs-of-others/a/z", b"")
+    return ObjectPath.of(URL)
+
+
+def fetched(found: ObjectPath, path: Path) -> bytes | None:
+    with ThreadPoolExecutor(3) as pool:
+        return path.read_bytes() if found.fetch(path, pool) else None
+
+
+@pytest.mark.parametrize("location", ["s3://b", "gs://b/x", "az://b/x/", "s3:/b/x", Path("s3://b/x")])
+def test_urls_of_buckets_are_known_also_as_paths(location: str | Path) -> None:
+    assert in_bucket(location)
+
+
+@pytest.mark.parametrize(
+    "location", ["/s3://b", "s3", "logs/s3:/x", "file:///s3", "C:/x", "hdfs://b/x", "s3:///"]
+)
+def test_other_locations_are_in_no_bucket(location: str) -> None:
+    assert not in_bucket(location)
+
+
+def test_objects_are_listed_below_a_prefix_in_the_order_of_names(logs: ObjectPath) -> None:
+    assert [one.key for one in logs.bucket.below("")] == ["a/z.parquet", "a-b/x y+%2.parquet", "top.json"]
+    assert logs.bucket.children("") == ["a", "a-b", "top.json"]
+    assert sorted(map(str, logs.iterdir())) == [f"{URL}/a", f"{URL}/a-b", f"{URL}/top.json"]
+    assert [(logs / name).exists() for name in ("a", "top.json", "b", "a/z")] == [True, True, False, False]
+    assert ((logs / "a").is_dir(), (logs / "top.json").is_dir()) == (True, False)
+    assert (logs / "top.json").read_bytes() == b"{}"
+    assert (logs / "none").found() is None
+
+
+def test_an_object_is_fetched_in_parts(
+    s3: S3, logs: ObjectPath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "PART", 100)
+    found = (logs / "a" / "z.parquet").found()
+    assert found is not None
+    s3.asked.clear()
+    assert fetched(found, tmp_path / "z") == bytes(range(250))
+    assert s3.count("GET") == 3
+    s3.put(f"{URL}/a/z.parquet", bytes(reversed(range(250))))
+    assert fetched(found, tmp_path / "z") is None
+    s3.path(f"{URL}/a/z.parquet").unlink()
+    assert fetched(found, tmp_path / "z") is None
+
+
+def test_what_passes_is_tried_again(s3: S3, logs: ObjectPath, tmp_path: Path) -> None:
+    found = (logs / "a" / "z.parquet").found()
+    assert found is not None
+    s3.refused = [503, 500, 429]
+    assert fetched(found, tmp_path / "z") == bytes(range(250))
+    assert s3.refused == []
+    s3.cut = 3
+    assert fetched(found, tmp_path / "z") == bytes(range(250))
+    assert s3.cut == 0
+    s3.cut = 2
+    assert [one.key for one in logs.bucket.below("a")] == ["a/z.parquet"]
+
+
+def test_a_store_that_gives_no_answer_is_named_after_a_bounded_time(s3: S3, logs: ObjectPath) -> None:
+    s3.refused, s3.asked = [503] * 1000, []
+    with pytest.raises(
+        UnreachableError, match=r"s3://data/team/logs/a can't be read \(.*503.*; see that the bucket"
+    ):
+        logs.bucket.below("a")
+    assert len(s3.asked) == 18  # three times one request and its five repetitions
+
+
+@pytest.mark.parametrize(
+    ("status", "url", "words"),
+    [
+        (403, URL, "access is denied: give this process"),
+        (None, "s3://none/x", r"NoSuchBucket.*; see that the bucket's"),
+    ],
+)
+def test_what_does_not_pass_is_said_at_once(s3: S3, status: int | None, url: str, words: str) -> None:
+    s3.refused = [status] if status else []
+    with pytest.raises(UnreachableError, match=f"^{url}/a can't be read .*{words}"):
+        ObjectPath.of(url).bucket.below("a")
+    assert len(s3.asked) == 1
+
+
+def test_an_endpoint_that_is_not_encrypted_must_be_allowed(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ALLOW_HTTP")
+    with pytest.raises(
+        UnreachableError, match=r"; AWS_ENDPOINT_URL is not encrypted: set AWS_ALLOW_HTTP=true"
+    ):
+        ObjectPath.of(URL).bucket.below("a")
+    assert s3.asked == []
+
+
+def test_without_obstore_its_installation_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "obstore.store", None)
+    with pytest.raises(ConfigError, match=r"obstore is not installed.*: pip install 'mtmd\[s3\]'"):
+        ObjectPath.of("s3://never-opened/x")
