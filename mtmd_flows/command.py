@@ -53,7 +53,7 @@ def _on_its_own(flow: Flow[..., _Result]) -> Flow[..., _Result]:
     signal.signal(signal.SIGINT, _stop)
     _WATCHERS.append(watch_over(os.getpid()))
 
-    def stop_at_once(*_: object) -> None:
+    def stop_at_once(flow: Any, flow_run: Any, state: Any) -> None:  # as Prefect calls it
         # Prefect's own handler, which it installs when a run begins, raises wherever the process is just then: also in
         # Prefect's bookkeeping, which fails at that.
         signal.signal(signal.SIGTERM, _stop)
