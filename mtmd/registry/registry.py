@@ -212,8 +212,8 @@ class Registry:
             return ()
         try:
             with locked(self._lock):
-                champion = self._reconciled()
-                return () if champion is None else self._changes(champion)
+                mended = self._reconciled()
+                return () if mended is None else self._changes(mended)
         except StorageError:
             return seen_history(self._history, seen)
 

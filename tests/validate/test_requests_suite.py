@@ -34,7 +34,6 @@ FIRST = "request_id % 1000"
             "vectors_whole",
             1,
         ),
-        (f"update t set user_activity = 3e38 where {FIRST} = 1", "numbers_finite", 1),
         (f"update t set history_length = 1 where {FIRST} = 1", "features_null_where_lacking", 1),
         ("update t set country = null where surface = 'search'", "null_rates_steady", 1),
         ("update t set user_ctr_30d = 'nan', device = null", "null_rates_steady", 6),
@@ -58,3 +57,8 @@ def test_request_ids_of_the_day_before_are_found(logs, yesterday) -> None:
     for table in ("requests", "candidates"):
         logs.damage(table, f"update t set request_id = request_id - 1000 where {FIRST} < 4")
     assert logs.failing(yesterday) == {"requests.request_ids_new": 4}
+
+
+def test_a_number_whose_square_is_beyond_a_float32_is_found(logs, yesterday) -> None:
+    logs.damage("requests", f"update t set user_activity = 3e38 where {FIRST} = 1")
+    assert logs.failing(yesterday) == {"requests.numbers_finite": 1, "requests.magnitudes_as_usual": 1}

@@ -73,24 +73,27 @@ def test_without_earlier_days_comparisons_are_skipped_not_passed(logs, day) -> N
             f"{measure}_{level}"
             for level in ("steady", "as_usual")
             for measure in (
-                "requests.null_rates",
-                "requests.categories",
-                "ads.null_rates",
-                "ads.categories",
+                *(
+                    f"{side}.{measure}"
+                    for side in ("requests", "ads")
+                    for measure in ("null_rates", "categories", "volume", "magnitudes", "constancy")
+                ),
+                "candidates.volume",
+                "candidates.label_rates",
                 "candidates.domain_mix",
                 "candidates.mean_scores",
             )
         ),
     }
     assert not any(result.success for result in skipped)
-    assert sum("not enough trailing days" in result.message for result in skipped) == 15
+    assert sum("not enough trailing days" in result.message for result in skipped) == 31
     assert validation.passed
 
 
 def test_later_days_and_days_beyond_the_limit_are_not_compared_with(logs, yesterday, day) -> None:
     later = yesterday.model_copy(update={"day": day + timedelta(days=1)})
     results = logs.validate(later).results
-    assert sum(result.status is Status.SKIPPED for result in results) == 15
+    assert sum(result.status is Status.SKIPPED for result in results) == 31
     own = logs.validate().profile.digests
     copies = [
         yesterday.model_copy(update={"day": day - timedelta(days=age), "digests": own if age > 28 else {}})
