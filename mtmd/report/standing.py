@@ -54,14 +54,14 @@ def standing(report: EvaluationReport, reference: str, bucket: int | None = None
     Tied where it does not, where the difference is noise between trainings, or where there is no number.
     """
     tasks: dict[Place, list[str]] = {"ahead": [], "tied": [], "behind": []}
-    noise = []
+    noise: list[str] = []
     for where in report.aggregates:
         pair = report.compared(reference, where, bucket)
         place = _place(pair, report.seed_noise)
         tasks[place].append(where.task)
         if place == "tied" and _place(pair, 0.0) != "tied":
             noise.append(where.task)
-    return Standing(*map(tuple, tasks.values()), tuple(noise))
+    return Standing(tuple(tasks["ahead"]), tuple(tasks["tied"]), tuple(tasks["behind"]), tuple(noise))
 
 
 def slice_findings(report: EvaluationReport, rival: str, gates: GatesConfig) -> tuple[SliceFinding, ...]:
