@@ -60,8 +60,8 @@ def _labels(rows: Collection[Mapping[str, Any]], declarations: Declarations) -> 
     labels = dict.fromkeys(task.label for task in declarations.domains.tasks)
     return {
         label: LabelProfile(
-            shown=sum(row[f"{label}.shown"] for row in rows),
-            actions=sum(row[f"{label}.actions"] for row in rows),
+            shown=sum(row[f"{label}.shown"] or 0 for row in rows),
+            actions=sum(row[f"{label}.actions"] or 0 for row in rows),  # null where nothing is shown
         )
         for label in labels
     }
