@@ -23,13 +23,13 @@ def read_record(path: Path, kind: type[_Record]) -> _Record | None:
     if not path.is_file():
         return None
     try:
-        return kind.model_validate_json(
-            path.read_bytes()
-        )  # what `kind` does not know is skipped, never built
-    except FileNotFoundError:  # removed a moment ago
-        return None
-    except ValidationError as error:
-        why = f"{error.error_count()} wrong, the first: {error.errors()[0]['msg']}"
+        return kind.model_validate(read_json(path))
+    except (StorageError, ValidationError) as error:
+        if not path.exists():  # removed a moment ago
+            return None
+        why = str(error).splitlines()[0]
+        if isinstance(error, ValidationError):
+            why = f"{error.error_count()} wrong, the first: {error.errors()[0]['msg']}"
         _log.warning("%s is not used, because it can't be read as a %s: %s", path, kind.__name__, why)
         return None
 
