@@ -37,6 +37,7 @@ from mtmd.export.parity import PROOF_FORMAT
 from mtmd.extract.shards import SHARD_FORMAT, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
+from mtmd.model.build import build_model
 from mtmd.monitor.profiles import PROFILE_FORMAT, profile_features
 from mtmd.registry.bundle import BUNDLE_FORMAT
 from mtmd.registry.registry import Registry
@@ -44,6 +45,7 @@ from mtmd.serve.published import ADS_FORMAT
 from mtmd.sources.simulated.config import FunnelConfig
 from mtmd.sources.simulated.platform import SimulatedPlatform
 from mtmd.store.files import digest, read_json, sha256_file, write_json
+from mtmd.train.cross import CROSS_FORMAT
 from mtmd.train.trainer import TRAINING_FORMAT
 from mtmd.validate.runner import VALIDATION_FORMAT, validate_day
 from tests.mtmd_flows.runs import AS_OF, LINE, TINY
@@ -59,6 +61,7 @@ NUMBERS = {
     "mtmd.monitor.profiles.PROFILE_FORMAT": PROFILE_FORMAT,
     "mtmd.validate.runner.VALIDATION_FORMAT": VALIDATION_FORMAT,
     "mtmd.train.trainer.TRAINING_FORMAT": TRAINING_FORMAT,
+    "mtmd.train.cross.CROSS_FORMAT": CROSS_FORMAT,
     "mtmd.evaluate.evaluation.METRICS_FORMAT": METRICS_FORMAT,
     "mtmd.evaluate.replay.REPLAY_FORMAT": REPLAY_FORMAT,
     "mtmd.export.bundle.EXPORT_FORMAT": EXPORT_FORMAT,
@@ -94,6 +97,7 @@ def golden(made: Made) -> dict[str, Pinned]:
         "PROFILE_FORMAT": _profile,
         "VALIDATION_FORMAT": _validation,
         "TRAINING_FORMAT": _weights,
+        "CROSS_FORMAT": _cross,
         "METRICS_FORMAT": _metrics,
         "REPLAY_FORMAT": _replay,
         "EXPORT_FORMAT": _graphs,
@@ -181,6 +185,12 @@ def _weights(made: Made) -> Any:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             layouts[kind] = {name: [own.get_dtype(), own.get_shape()] for name, own in slices.items()}
     return layouts
+
+
+def _cross(made: Made) -> Any:
+    """The cross model as it is built; how it is trained is TRAINING_FORMAT's."""
+    weights = build_model("cross", made.preset).state_dict()
+    return {name: [str(weight.dtype), list(weight.shape)] for name, weight in weights.items()}
 
 
 def _figures(made: Made) -> dict[str, float]:
