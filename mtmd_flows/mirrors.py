@@ -63,6 +63,11 @@ def mirror(preset: str, artifacts: str) -> None:
     """Mirror in a process of its own, and say how far each mirror is."""
     states = mirror_within(preset, artifacts)
     _warn(states, get_run_logger().warning)
+    publish(states)
+
+
+def publish(states: tuple[MirrorState, ...]) -> None:
+    """The artifact: how far each mirror is."""
     behind = [state.mirror for state in states if not state.current]
     words = f"not up to date: {', '.join(behind)}" if behind else "up to date"
     create_markdown_artifact(text.mirrors(states), key="mirrors", description=words)

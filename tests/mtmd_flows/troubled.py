@@ -14,6 +14,7 @@ from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, PlannedDay
 from mtmd.jobs.clean_up import plan_clean_up
+from mtmd.mirrors.state import MirrorState
 from mtmd.monitor.health import Finding, MonitorReport, Signal
 from mtmd.promote.rollback import Republished, RolledBack
 from mtmd.promote.stage import RunSummary
@@ -21,7 +22,7 @@ from mtmd.run import RunPlan, plan_run
 from mtmd.store.files import write_json
 from mtmd.validate.results import DayValidation, ExpectationResult, Status
 from mtmd.validate.stage import DataQuality
-from mtmd_flows import clean_up, monitor, prefect_artifacts, rollback
+from mtmd_flows import clean_up, mirrors, monitor, prefect_artifacts, rollback
 from tests.abtest.outcomes import planted
 from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run
 
@@ -208,3 +209,10 @@ def _publish(line: _Troubled) -> None:
         taken_down=summary.model_id, champion=champion, check="answered for 3 surfaces", ads=AS_OF
     )
     rollback.publish(done, Republished(words=f"the newest day's ads are not published: {_WHY}", failed=True))
+    behind = "the server at https://mlflow.internal does not answer: " + _WHY
+    mirrors.publish(
+        (
+            MirrorState.now("openlineage", "3 events sent", current=True),
+            MirrorState.now("mlflow", behind, current=False),
+        )
+    )
