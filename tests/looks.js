@@ -59,7 +59,7 @@
   const texts = [], walk = document.createTreeWalker(top, NodeFilter.SHOW_TEXT);
   for (let node = walk.nextNode(); node; node = walk.nextNode()) {
     const e = node.parentElement;
-    if (!node.data.trim() || is(e, "script", "style", "title", "desc", "option") || !visible(e)) continue;
+    if (!node.data.trim() || is(e, "script", "style", "title", "desc", "option") || !visible(e) || e.closest("defs")) continue;
     const at = rectangles(node);
     if (at.length) texts.push({ e, at });
   }

@@ -65,7 +65,10 @@ def test_the_run_carries_artifacts_with_stable_keys(first_run: Run) -> None:
     for key in ("data-quality", "training", "metrics", "parity", "verdict"):
         assert str(AS_OF) in found[key], key
     assert first_run.summary.model_id in found["verdict"]
-    assert found["verdict"].startswith("## ✓ promoted\n\nReport page: `")
+    assert found["verdict"].startswith(
+        "## ✓ promoted; the champion gate had nothing to judge; 2 of 15 slices had too little data to judge\n\n"
+        "Report page: `"
+    )
     assert found["training"].count("data:image/svg+xml;base64,") == 3
     assert {float(found[f"training-progress-{kind}"]) for kind in ("mtmd", "per-slice", "pooled")} == {100.0}
 

@@ -126,7 +126,8 @@ def test_what_a_disk_says_does_not_undo_a_rollback(
     place.write_text("no directory")
     found = republish(workspace, LogSource(first_run.logs), flipped)
     assert found.failed
-    assert "FileExistsError(" in found.words
+    assert f"not published: {place}" in found.words
+    assert "a file is where a folder must be" in found.words
     assert live(workspace) == flipped.champion
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mtmd.evaluate.ablation import Ablation
+from mtmd.evaluate.report import EvaluationReport
 from mtmd.report.markdown import metrics as render
 from mtmd.report.standing import rival_name
 from mtmd.run import plan_run
@@ -54,7 +55,10 @@ def test_slices_that_are_worse_than_a_rival_come_first_the_worst_before_all(done
         )
         for pair in report.comparisons
     )
-    page = "\n".join(render._worse(report.model_copy(update={"comparisons": changed}), ["pooled"], gates))
+    fresh = EvaluationReport(
+        **(dict(report) | {"comparisons": changed})
+    )  # a copy would keep what it has looked up
+    page = "\n".join(render._worse(fresh, ["pooled"], gates))
     rows = [line for line in page.splitlines() if rival_name(report, "pooled") in line]
     assert [row.split(" | ")[0] for row in rows] == [
         "| home_feed × standard × gctr",

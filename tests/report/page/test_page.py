@@ -17,7 +17,7 @@ from tests.report.page.conftest import CANDIDATE, evaluate
 from tests.report.page.test_since import sample
 
 VOID = {"meta", "br", "img", "hr", "input", "link"}
-SELF_CLOSED = {"line", "circle", "rect", "polyline", "path"}  # of SVG
+SELF_CLOSED = {"line", "circle", "rect", "polyline", "path", "use"}  # of SVG
 
 
 class Reader(HTMLParser):
