@@ -55,9 +55,8 @@ def test_slices_that_are_worse_than_a_rival_come_first_the_worst_before_all(done
         )
         for pair in report.comparisons
     )
-    fresh = EvaluationReport(
-        **(dict(report) | {"comparisons": changed})
-    )  # a copy would keep what it has looked up
+    fields = {name: getattr(report, name) for name in EvaluationReport.model_fields}
+    fresh = EvaluationReport(**(fields | {"comparisons": changed}))  # a copy would keep what it has looked up
     page = "\n".join(render._worse(fresh, ["pooled"], gates))
     rows = [line for line in page.splitlines() if rival_name(report, "pooled") in line]
     assert [row.split(" | ")[0] for row in rows] == [
