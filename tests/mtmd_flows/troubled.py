@@ -209,7 +209,7 @@ def _publish(line: _Troubled) -> None:
         taken_down=summary.model_id, champion=champion, check="answered for 3 surfaces", ads=AS_OF
     )
     rollback.publish(done, Republished(words=f"the newest day's ads are not published: {_WHY}", failed=True))
-    behind = "the server at https://mlflow.internal does not answer: " + _WHY
+    behind = f"the server does not answer: {_WHY}"
     mirrors.publish(
         (
             MirrorState.now("openlineage", "3 events sent", current=True),
