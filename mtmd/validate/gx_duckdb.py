@@ -13,7 +13,7 @@ from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from shutil import rmtree
-from tempfile import mkdtemp
+from tempfile import gettempdir
 from types import ModuleType
 from typing import Any
 from uuid import uuid4
@@ -94,11 +94,11 @@ def database(roots: Sequence[Path] | None = None) -> Iterator[Database]:
     # database whose settings differ, and duckdb-engine sends a user agent of its own.
     url = f"duckdb:///:memory:mtmd-{uuid4().hex}"
     raw = create_engine(url, poolclass=NullPool).raw_connection()
-    spill = mkdtemp(prefix="mtmd-duckdb-")  # of its own: statements may read and write there
+    spill = Path(gettempdir()) / f"mtmd-duckdb-{uuid4().hex}"  # its own: statements may read and write there
     try:
         opened = Database(url=url, connection=raw.dbapi_connection)
         # A day larger than memory spills; DuckDB's own default would be a folder in the working directory.
-        opened.rows("set temp_directory = '" + spill.replace("'", "''") + "'")
+        opened.rows("set temp_directory = '" + str(spill).replace("'", "''") + "'")
         opened.rows("set memory_limit = '" + memory(_MEMORY).replace("'", "''") + "'")
         for setting in () if roots is None else shut_in(roots):
             opened.rows(setting)
