@@ -1,6 +1,6 @@
-"""What MTMD is compared with: one two-tower MLP per slice (paper §3.2), and one for all rows.
+"""One two-tower MLP per slice (paper §3.2), which MTMD is compared with, and the tower that all rivals are made of.
 
-Both use the experts' layer (LayerNorm before Linear, then LeakyReLU), the same field encoding and norm of numbers.
+Towers use the experts' layer (LayerNorm before Linear, then LeakyReLU), the same field encoding and norm of numbers.
 Shapes: E networks side by side, N rows, D columns, R requests, A ads, P pairs, T tasks, K embedding.
 """
 
@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtmd.config import Declarations, ModelConfig, SideSchema, TwoTowerConfig
+from mtmd.config import Declarations, ModelConfig, TwoTowerConfig
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import FieldLayout, FieldTables, Owned
 from mtmd.model.layers import Norm, Stack, normalise, pad_rows
 from mtmd.model.norms import number_norm
 from mtmd.model.numbers import NumberEncodings
 from mtmd.model.ranker import RankingModel
-from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability
+from mtmd.model.scores import conditional_logits
 
 NORM: Norm = "pre"
 SLOPE = 0.2
@@ -103,7 +103,7 @@ class PlainTower(nn.Module):
         return torch.cat(parts, dim=2)  # (E, N, D)
 
 
-def _output_gain(embedding: int) -> float:
+def output_gain(embedding: int) -> float:
     """Scale of the last He-initialised layer that gives a dot product a spread of LOGIT_STD."""
     return math.sqrt(LOGIT_STD / math.sqrt(embedding) * (1.0 + SLOPE**2) / 2.0)
 
@@ -131,7 +131,7 @@ class DomainBaselines(nn.Module):
         self, query: FieldLayout, item: FieldLayout, tasks: int, config: TwoTowerConfig, model: ModelConfig
     ) -> None:
         super().__init__()
-        gain = _output_gain(config.embedding)
+        gain = output_gain(config.embedding)
         owned: Owned = {}
         self.query = PlainTower(query, tasks, config.embedding, config.widths, model, owned=owned, gain=gain)
         self.item = PlainTower(item, tasks, config.embedding, config.widths, model, owned=owned, gain=gain)
@@ -239,57 +239,3 @@ class PerSlice(RankingModel):
     def shift_level(self, shift: Tensor) -> None:
         for index, baselines in enumerate(self.domains):
             baselines.get_parameter("bias").add_(shift[index, self.columns[index]])
-
-
-class Pooled(RankingModel):
-    """One two-tower model of all rows: the surface and the product are one-hot inputs, the tasks are heads.
-
-    One norm and one set of defaults for all domains, a shared trunk per tower with one embedding per
-    task, a bias per (domain, task), and MTMD's task tree: pooling and multi-task learning without experts.
-    """
-
-    def __init__(self, declarations: Declarations, config: TwoTowerConfig, model: ModelConfig) -> None:
-        super().__init__()
-        domains = declarations.domains
-        self.parents = domains.parents
-        self.levels = len(domains.domains)
-        self.widths = (config.embedding,) * len(domains.tasks)
-        owned: Owned = {}
-        self.query = self._tower(declarations.query, config, model, owned)
-        self.item = self._tower(declarations.item, config, model, owned)
-        self.bias = nn.Parameter(torch.zeros(len(domains.domains), len(domains.tasks)))
-
-    def _tower(
-        self, schema: SideSchema, config: TwoTowerConfig, model: ModelConfig, owned: Owned
-    ) -> PlainTower:
-        return PlainTower(
-            FieldLayout(schema),
-            1,
-            sum(self.widths),
-            config.widths,
-            model,
-            owned=owned,
-            extra=len(schema.domains),
-            gain=_output_gain(config.embedding),
-        )
-
-    def forward(self, batch: Batch) -> Tensor:
-        query, item = (
-            tower(side, side.one_hot).squeeze(0)
-            for tower, side in ((self.query, batch.query), (self.item, batch.item))
-        )
-        logits = pair_logits(query, item, batch.pair_query, batch.pair_item, self.widths)
-        return tree_log_probability(logits + F.embedding(batch.pair_domain, self.bias), self.parents)
-
-    def observe(self, batch: Batch) -> None:
-        self.query.observe(batch.query, torch.ones(len(batch.query.continuous), dtype=torch.long))
-        self.item.observe(batch.item, batch.candidates_of_ads())
-
-    @torch.no_grad()
-    def initialise_bias(self, base_rates: Tensor) -> None:
-        logits = conditional_logits(base_rates, self.parents)
-        self.bias.copy_(torch.where(logits.isnan(), logits.nanmean(dim=0), logits).nan_to_num(nan=0.0))
-
-    @torch.no_grad()
-    def shift_level(self, shift: Tensor) -> None:
-        self.bias.add_(shift)

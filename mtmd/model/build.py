@@ -6,8 +6,9 @@ import torch
 
 from mtmd.config import Preset
 from mtmd.errors import ConfigError
-from mtmd.model.baseline import PerSlice, Pooled
+from mtmd.model.baseline import PerSlice
 from mtmd.model.cross import CrossRanker
+from mtmd.model.pooled import Pooled
 from mtmd.model.ranker import RankingModel
 from mtmd.model.two_tower import MTMD
 

@@ -21,13 +21,13 @@ from mtmd.model.baseline import NORM, SLOPE, PlainTower
 from mtmd.model.batch import Batch
 from mtmd.model.fields import FieldLayout, Owned
 from mtmd.model.layers import Stack, normalise, pad_rows
-from mtmd.model.ranker import RankingModel
-from mtmd.model.scores import conditional_logits, tree_log_probability
+from mtmd.model.pooled import AllRows
+from mtmd.model.scores import tree_log_probability
 
 LOGIT_GAIN = 0.1  # predictions start at the base rate
 
 
-class CrossRanker(RankingModel):
+class CrossRanker(AllRows):
     """All tasks of all domains from the features of both sides."""
 
     def __init__(self, declarations: Declarations, config: CrossConfig, model: ModelConfig) -> None:
@@ -59,19 +59,6 @@ class CrossRanker(RankingModel):
         met = torch.cat([F.leaky_relu(add_q + add_i, SLOPE), times_q * times_i], dim=1)  # (P, 2 H)
         logits = self.pair(pad_rows(normalise(met))).squeeze(0)[: len(met)].float()  # (P, T)
         return tree_log_probability(logits + F.embedding(batch.pair_domain, self.bias), self.parents)
-
-    def observe(self, batch: Batch) -> None:
-        self.query.observe(batch.query, torch.ones(len(batch.query.continuous), dtype=torch.long))
-        self.item.observe(batch.item, batch.candidates_of_ads())
-
-    @torch.no_grad()
-    def initialise_bias(self, base_rates: Tensor) -> None:
-        logits = conditional_logits(base_rates, self.parents)
-        self.bias.copy_(torch.where(logits.isnan(), logits.nanmean(dim=0), logits).nan_to_num(nan=0.0))
-
-    @torch.no_grad()
-    def shift_level(self, shift: Tensor) -> None:
-        self.bias.add_(shift)
 
 
 def _side(schema: SideSchema, config: CrossConfig, model: ModelConfig, owned: Owned) -> PlainTower:

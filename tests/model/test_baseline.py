@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from mtmd.config import Preset
-from mtmd.model.baseline import ABSENT, PerSlice, Pooled
+from mtmd.model.baseline import ABSENT, PerSlice
 from mtmd.model.batch import Batch
 from mtmd.model.build import build_model
 from mtmd.model.fields import FieldLayout
+from mtmd.model.pooled import Pooled
 from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
 
