@@ -8,6 +8,7 @@
 Order is by `as_of`, never by wall clock.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -33,9 +34,11 @@ from mtmd.registry.records import (
     Registered,
     RegistryStatus,
 )
-from mtmd.registry.stored import MANIFEST, stored_champion, stored_manifest
-from mtmd.store.files import atomic_directory, locked, write_json
+from mtmd.registry.stored import MANIFEST, as_it_was, stored_champion, stored_manifest
+from mtmd.store.files import atomic_directory, locked, remove, write_json
 from mtmd.store.outputs import file_digests
+
+_log = logging.getLogger(__name__)
 
 
 class Registry:
@@ -55,20 +58,25 @@ class Registry:
     def add(self, build: Callable[[Path], None], manifest: ModelManifest) -> Registered:
         """Store the manifest's model once: `build` fills a directory with the bundle and metrics.json.
 
-        A complete model is reused and `build` not called. Raises RegistryError when what was built does not fit the
-        manifest, BundleError when a stored model was altered.
+        A complete model is reused and `build` not called. One that was altered is made again, with a warning. Raises
+        RegistryError when what was built does not fit the manifest, BundleError when a model that was altered came out
+        otherwise this time.
         """
         model_id = manifest.model_id
         final = self.path(model_id)
-        if reused := final.exists():
-            self.verify(model_id)
-        else:
-            with atomic_directory(final) as temporary:
-                build(temporary)
-                check_built(temporary, manifest)
-                stored = manifest.model_copy(update={"files": file_digests(temporary)})
-                write_json(temporary / MANIFEST, stored.model_dump(mode="json"), seal=True)
-        return Registered(model_id=model_id, path=str(final), reused=reused)
+        altered = self._altered(model_id)
+        if final.exists() and altered is None:
+            return Registered(model_id=model_id, path=str(final), reused=True)
+        with atomic_directory(final) as temporary:
+            build(temporary)
+            check_built(temporary, manifest)
+            stored = manifest.model_copy(update={"files": file_digests(temporary)})
+            if altered is not None:
+                stored = as_it_was(stored, final, altered)
+                _log.warning("%s is made again: %s", final, altered)
+                remove(final)
+            write_json(temporary / MANIFEST, stored.model_dump(mode="json"), seal=True)
+        return Registered(model_id=model_id, path=str(final), reused=False)
 
     def manifest(self, model_id: str) -> ModelManifest:
         """A model's manifest; raises RegistryError when the model is not here, BundleError when it can't be told."""
@@ -81,6 +89,15 @@ class Registry:
         """A model's directory, after comparing each file with the manifest; raises as `manifest` and `check_stored`."""
         check_stored(self.path(model_id), self.manifest(model_id))
         return self.path(model_id)
+
+    def _altered(self, model_id: str) -> BundleError | None:
+        """How a stored model differs from what was stored; None where it doesn't, or there is none."""
+        try:
+            if self.path(model_id).exists():
+                self.verify(model_id)
+        except BundleError as error:
+            return error
+        return None
 
     def champion(self) -> Champion | None:
         """The live model; None before the first promotion. Where the pointer is lost, the history says what it was."""

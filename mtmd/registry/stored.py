@@ -29,6 +29,20 @@ def stored_manifest(directory: Path) -> ModelManifest:
     return manifest
 
 
+def as_it_was(again: ModelManifest, directory: Path, altered: BundleError) -> ModelManifest:
+    """The manifest of a model that was made again: that of the altered directory, where it can still be read.
+
+    Raises `altered` when that one has other digests than the files that were made now: some version has changed.
+    """
+    try:
+        before = stored_manifest(directory)
+    except BundleError:
+        return again
+    if before.files and before.files != again.files:
+        raise BundleError(f"{altered}. It was made again, and its files are others than those that its manifest names")
+    return before if before.files else again
+
+
 def stored_champion(pointer: Path, history: Path) -> tuple[Champion | None, bool]:
     """The live model, and whether the pointer itself says so; if it is lost or damaged, the history does.
 

@@ -132,7 +132,7 @@ def write_ads(info: BundleInfo, blocks: Iterable[AdBlock], directory: Path) -> A
             for name in [_name(product, precision)]
         )
         published = AdsInfo(format=ADS_FORMAT, bundle_id=info.bundle_id, files=files)
-        write_json(place / ADS_FILE, published.model_dump(mode="json"))
+        write_json(place / ADS_FILE, published.model_dump(mode="json"), seal=True)
     return published
 
 
@@ -218,6 +218,12 @@ def open_ads(
             if (file.product, file.precision) == (product, precision):
                 blocks += _map(directory / file.file, file, info, verify=verify)
     return PublishedAds(info.bundle_id, tuple(blocks))
+
+
+def open_whole_ads(directory: Path, info: BundleInfo) -> PublishedAds:
+    """Map a publication in float32 after comparing its files of every precision; raises as `open_ads`."""
+    by_precision = {precision: open_ads(directory, info, precision=precision) for precision in PRECISIONS}
+    return by_precision["float32"]
 
 
 def _read(directory: Path) -> AdsInfo:

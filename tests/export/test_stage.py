@@ -33,10 +33,14 @@ def test_the_stored_metrics_are_the_candidates_own(done: Done) -> None:
             assert stored.get("mtmd", where, bucket) == report.get("mtmd", where, bucket)
 
 
-def test_an_altered_model_is_not_reused(done: Done) -> None:
-    (Path(done.exported.path) / "metrics.json").write_text("{}")
-    with pytest.raises(BundleError, match=r"metrics\.json of model"):
-        export_stage.export(done.plan, done.trained[0], done.evaluated, done.days)
+def test_an_altered_model_is_made_again_with_a_warning(done: Done, caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Path(done.exported.path) / "metrics.json"
+    before = metrics.read_bytes()
+    metrics.write_text("{}")
+    again = export_stage.export(done.plan, done.trained[0], done.evaluated, done.days)
+    assert (again.reused, metrics.read_bytes()) == (False, before)
+    assert "is made again" in caplog.text
+    assert "metrics.json of model" in caplog.text
 
 
 def test_only_the_mtmd_model_is_exported(done: Done) -> None:

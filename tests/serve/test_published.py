@@ -138,9 +138,18 @@ def test_an_ads_json_that_does_not_fit_is_refused(
     info: BundleInfo, published: Path, change: dict[str, object], message: str
 ) -> None:
     path = published / "ads.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    write_json(path, read_json(path) | change, seal=True)
     with pytest.raises(BundleError, match=message):
         open_ads(published, info)
+
+
+@pytest.mark.parametrize("name", ["ads.json", "standard.float16.arrow", "standard.float32.arrow"])
+def test_a_bit_that_flipped_in_any_file_is_noticed(info: BundleInfo, published: Path, name: str) -> None:
+    content = bytearray((published / name).read_bytes())
+    content[len(content) // 2] ^= 4
+    (published / name).write_bytes(content)
+    with pytest.raises(BundleError, match="altered"):
+        open_whole_ads(published, info)
 
 
 def test_a_directory_without_ads_is_refused(info: BundleInfo, tmp_path: Path) -> None:
