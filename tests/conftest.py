@@ -28,6 +28,11 @@ ON_ONE_PLATFORM = ("test_ui.py", "test_deployments.py", "test_postgresql.py")  #
 TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days after
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-faults", action="store_true", help="try every fault of tests/faults, not some")
+    parser.addoption("--faults-page", metavar="FILE", help="write the table of faults that were tried, as Markdown")
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """One more process than two cores: each waits for servers a good part of its time."""
     return max(3, os.cpu_count() or 1)

@@ -1,0 +1,130 @@
+"""A line of models with two days, the second one promoted, which faults strike, and what must hold afterwards."""
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from benchmarks.plain_job import plain_job
+from mtmd.errors import MtmdError
+from mtmd.promote.stage import RunSummary
+from mtmd.registry.bundle import load_bundle
+from mtmd.registry.registry import Registry
+from mtmd.run import plan_run
+from mtmd.serve.catalogue import Catalogue
+from mtmd.serve.published import open_whole_ads
+from mtmd.store.files import remove, sha256_file, sweep
+from tests.mtmd_flows.runs import LINE, NEXT, TINY, Run, half_written
+
+# What a training, an export and a publication leave; the rest is records of how they came about.
+_RESULTS = re.compile(r"(models/|trained/|ads/.*arrow|shards/date)")
+
+
+@dataclass
+class Line:
+    """Logs and artifacts that a fault may damage."""
+
+    logs: Path
+    artifacts: Path
+    day_before: Path  # the artifacts as they were before the newest day was run; read-only
+    causes: list[Callable[[], object]] = field(default_factory=list)  # what ends each fault
+
+    @property
+    def root(self) -> Path:
+        return self.artifacts / LINE
+
+    def daily(self) -> RunSummary:
+        """The daily job of the newest day as the flow does it, without Prefect."""
+        sweep(self.root)
+        return plain_job(plan_run(NEXT, TINY, logs=str(self.logs), artifacts=str(self.artifacts)))[1]
+
+    def newest(self, pattern: str) -> Path:
+        """The file of the artifacts that was written last, of those that the pattern names."""
+        found = [path for path in self.root.glob(pattern) if path.is_file()]
+        return max(found, key=lambda path: (path.stat().st_mtime_ns, str(path)))
+
+    def strike(self, path: Path, how: Callable[[Path], object]) -> None:
+        """Damage a file, which `mend` puts back. Logs are links to what all tests share: they are replaced."""
+        content = path.read_bytes()
+        self.causes.append(lambda: _put_back(path, content))
+        path.unlink()
+        path.write_bytes(content)
+        how(path)
+
+    def mend(self) -> None:
+        """Take away what made a run refuse."""
+        for end in self.causes:
+            end()
+
+    def undo_day(self) -> None:
+        """Be as before the newest day was run."""
+        shutil.rmtree(self.artifacts)
+        shutil.copytree(self.day_before, self.artifacts)
+
+    def undo_decision(self) -> None:
+        """Be as before the newest day's model was exported: what was trained and evaluated stays."""
+        for pattern in (f"models/{NEXT:%Y%m%d}-*", f"ads/{NEXT:%Y%m%d}-*", f"runs/{NEXT}-*"):
+            shutil.rmtree(next(self.root.glob(pattern)))
+        self.newest("proofs/*.json").unlink()
+        for name in ("champion.json", "history.jsonl"):
+            shutil.copy(self.day_before / LINE / name, self.root / name)
+
+    def results(self) -> dict[str, str]:
+        """sha256 of every file that a run computed, and the live model."""
+        files = {str(path.relative_to(self.root)): path for path in self.root.rglob("*") if path.is_file()}
+        found = {name: sha256_file(path) for name, path in files.items() if _RESULTS.match(name)}
+        champion = Registry(self.root).champion()
+        return found | {"champion": "none" if champion is None else champion.model_id}
+
+    def live(self) -> str:
+        """The live model, after all that serves was compared with its digests; raises what a service would raise."""
+        champion = Registry(self.root).require_champion()
+        info = load_bundle(Registry(self.root).verify(champion.model_id))
+        catalogue = Catalogue(self.root)
+        current = catalogue.require_current(champion.model_id)
+        open_whole_ads(catalogue.path(champion.model_id, current.name), info)
+        return champion.model_id
+
+    def left_behind(self) -> list[str]:
+        """Temporary names, locks that someone holds, and processes."""
+        held = [str(path) for path in self.root.rglob("*.lock") if path.is_file() and _is_held(path)]
+        children = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+        mine = [command for command in children if str(self.artifacts) in command]
+        return half_written(self.artifacts) + held + mine
+
+
+def copied(newest: Run, day_before: Run, place: Path) -> Line:
+    """A line of its own: artifacts copied, logs linked."""
+    shutil.copytree(newest.logs, place / "logs", copy_function=os.link)
+    shutil.copytree(newest.artifacts, place / "artifacts")
+    return Line(place / "logs", place / "artifacts", day_before.artifacts)
+
+
+def words_of(job: Callable[[], object]) -> str | None:
+    """What the job said when it refused; None when it came to its end. Anything else that it raises is a failure."""
+    try:
+        job()
+    except MtmdError as error:
+        return f"{error}"
+    return None
+
+
+def _put_back(path: Path, content: bytes) -> None:
+    remove(path)
+    path.write_bytes(content)
+
+
+def _is_held(path: Path) -> bool:
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,173 @@
+"""A day of logs that is wrong, after the day was run: it may be validated once more before anything is made of it.
+
+The newest day is struck, which the model is evaluated on. So the run has everything else already.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import parquet
+
+from tests.faults.fault import Fault, Outcome
+from tests.faults.line import Line
+from tests.mtmd_flows.runs import NEXT
+
+GROUP = "source data"
+TABLES = ("requests", "candidates", "ads")
+Change = Callable[[pa.Table], pa.Table]
+
+
+def _file(line: Line, table: str, days_before: int = 0) -> Path:
+    (path,) = (line.logs / table / f"date={NEXT - timedelta(days_before)}").glob("*.parquet")
+    return path
+
+
+def _rewritten(change: Change, path: Path) -> None:
+    table = change(parquet.read_table(path))
+    path.unlink()
+    parquet.write_table(table, path)
+
+
+def _with(name: str, values: Callable[[Any], Any]) -> Change:
+    """A column replaced by what `values` makes of it as a numpy array, in its own type."""
+
+    def change(table: pa.Table) -> pa.Table:
+        column = table[name]
+        made = values(np.array(column.to_pylist(), dtype=object).copy())
+        place = table.schema.get_field_index(name)
+        return table.set_column(place, name, pa.array(list(made), column.type))
+
+    return change
+
+
+def _some(value: object, share: float = 0.05) -> Callable[[Any], Any]:
+    """`value` in the first part of the rows."""
+
+    def change(values: Any) -> Any:
+        values[: max(1, int(len(values) * share))] = value
+        return values
+
+    return change
+
+
+def _all(value: object) -> Callable[[Any], Any]:
+    return lambda values: [value] * len(values)
+
+
+def _retyped(name: str, kind: pa.DataType) -> Change:
+    return lambda table: table.set_column(
+        table.schema.get_field_index(name), name, pc.cast(table[name], kind, safe=False)
+    )
+
+
+def _renamed(name: str, other: str) -> Change:
+    return lambda table: table.rename_columns([other if one == name else one for one in table.column_names])
+
+
+def _shifted(table: pa.Table) -> pa.Table:
+    return _with("ts", lambda values: [one + timedelta(days=1) for one in values])(table)
+
+
+# What may be wrong with the file of any table, and how the run says so.
+_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (Path.unlink, "lack"),
+    "empty file": (lambda path: path.write_bytes(b""), "can.t be read|cannot be read|could not be read|not a Parquet|too small"),
+    "cut in half": (lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]), r"part-0\.parquet"),
+    "its first half garbage": (lambda path: path.write_bytes(os.urandom(2000) + path.read_bytes()[2000:]), r"part-0\.parquet"),
+    "text instead of Parquet": (lambda path: path.write_text("ad_id,bid\n1,2\n"), r"part-0\.parquet"),
+    "a directory": (lambda path: (path.unlink(), path.mkdir()), r"part-0\.parquet"),
+    "a link to nothing": (lambda path: (path.unlink(), path.symlink_to("nowhere.parquet")), r"part-0\.parquet"),
+    "a pipe": (lambda path: (path.unlink(), os.mkfifo(path)), r"part-0\.parquet"),
+    "no rows": (partial(_rewritten, lambda table: table.slice(0, 0)), "row|empty|lack"),
+    "one row": (partial(_rewritten, lambda table: table.slice(0, 1)), "expectation|row"),
+    "every row twice": (partial(_rewritten, lambda table: pa.concat_tables([table, table])), "unique|more than once"),
+    "half of its rows": (partial(_rewritten, lambda table: table.slice(0, table.num_rows // 2)), "expectation"),
+}  # fmt: skip
+
+_COLUMNS: dict[str, dict[str, tuple[Change, str]]] = {
+    "candidates": {
+        "a score that is no number": (_with("ctr", _some(float("nan"))), "ctr"),
+        "an infinite score": (_with("gctr", _some(float("inf"))), "gctr"),
+        "a score above 1": (_with("ctr", _some(1.5)), "ctr"),
+        "a score below 0": (_with("octr", _some(-0.25)), "octr"),
+        "no scores": (_with("ctr", _all(None)), "ctr"),
+        "a child's score above its parent's": (_with("gctr", _some(0.999, 0.3)), "gctr"),
+        "a request that does not exist": (_with("request_id", _some(-5)), "request"),
+        "an ad that does not exist": (_with("ad_id", _some(-7)), "ad"),
+        "a request without its id": (_with("request_id", _some(None)), "request_id"),
+        "ids as text": (_retyped("ad_id", pa.string()), "ad_id"),
+        "scores as text": (_retyped("ctr", pa.string()), "ctr"),
+        "a column under another case": (_renamed("ctr", "CTR"), "ctr"),
+        "a column gone": (lambda table: table.drop_columns(["gctr"]), "gctr"),
+        "good clicks that are no clicks": (_with("clicked", _all(False)), "click"),
+        "no click at all": (
+            lambda table: _with("clicked", _all(False))(
+                _with("good_clicked", _all(False))(_with("outbound_clicked", _all(False))(table))
+            ),
+            "click",
+        ),
+        "clicks on what was not shown": (_with("impressed", _all(False)), "impress|click"),
+        "a position below the first": (_with("position", _some(-3, 0.5)), "position"),
+    },
+    "requests": {
+        "an unknown surface": (_with("surface", _some("moon", 0.3)), "surface|domain|moon"),
+        "a surface alone": (_with("surface", _all("search")), "domain|surface|expectation"),
+        "no user": (_with("user_id", _all(None)), "user_id"),
+        "a request id twice": (_with("request_id", lambda ids: [ids[0], *ids[:-1]]), "request_id"),
+        "times of the next day": (_shifted, "ts"),
+        "times missing": (_with("ts", _some(None)), "ts"),
+        "vectors of another width": (_with("user_vector", _some([0.5, 0.5])), "user_vector"),
+        "vectors with a number that is none": (_with("user_vector", _nan := (lambda values: [[float("nan")] * len(one) for one in values])), "user_vector"),
+        "an infinite number": (_with("user_activity", _some(float("inf"))), "user_activity"),
+        "numbers as text": (_retyped("user_activity", pa.string()), "user_activity"),
+    },
+    "ads": {
+        "an unknown product": (_with("product", _some("yacht", 0.3)), "product|domain|yacht"),
+        "an ad twice": (_with("ad_id", lambda ids: [ids[0], *ids[:-1]]), "ad_id"),
+        "a bid below 0": (_with("bid", _some(-1.0)), "bid"),
+        "a bid that is no number": (_with("bid", _some(float("nan"))), "bid"),
+        "an infinite bid": (_with("bid", _some(float("inf"))), "bid"),
+        "a goal that is none": (_with("goal", _some("fame", 0.3)), "goal"),
+        "a vector component of 3e38": (_with("ad_vector", lambda values: [[3e38, *one[1:]] for one in values]), "ad_vector"),
+        "a category of two million characters": (_with("creative_style", _some("x" * 2_000_000, 0.001)), "creative_style"),
+        "a column gone": (lambda table: table.drop_columns(["ad_vector"]), "ad_vector"),
+    },
+}  # fmt: skip
+_QUICK = ("candidates: a score that is no number", "requests: missing", "ads: an infinite bid")
+
+
+def faults() -> Iterator[Fault]:
+    """Each table's files in each way, its columns, and days that are another day's."""
+    for table in TABLES:
+        for way, (damage, words) in _FILES.items():
+            yield _fault(f"{table}: {way}", partial(_strike, table, damage), words)
+        for way, (change, words) in _COLUMNS[table].items():
+            yield _fault(f"{table}: {way}", partial(_strike, table, partial(_rewritten, change)), words)
+    yield _fault("all tables: yesterday's once more", _copy_of_yesterday, "copy|same|yesterday|ts")
+
+
+def _fault(name: str, strike: Callable[[Line], object], words: str, outcome: Outcome = "refused") -> Fault:
+    return Fault(GROUP, name, outcome, strike, words=words, quick=name in _QUICK)
+
+
+def _strike(table: str, damage: Callable[[Path], object], line: Line) -> None:
+    line.strike(_file(line, table), damage)
+
+
+def _copy_of_yesterday(line: Line) -> None:
+    for table in TABLES:
+        yesterday = _file(line, table, 1)
+        line.strike(_file(line, table), partial(_become, yesterday))
+
+
+def _become(other: Path, path: Path) -> None:
+    path.unlink()
+    shutil.copy(other, path)

@@ -1,0 +1,60 @@
+"""Every fault of the catalogue, each on a line of its own, and what must hold after it.
+
+Without `--all-faults` only a few are tried. `make faults` tries all, and writes docs/reliability.md.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults import disks
+from tests.faults.catalogue import FAULTS
+from tests.faults.fault import Fault
+from tests.faults.line import Line, copied, words_of
+from tests.faults.stored import KINDS
+from tests.mtmd_flows.runs import LINE, Run
+
+
+@pytest.fixture
+def line(next_day: Run, first_run: Run, tmp_path: Path) -> Iterator[Line]:
+    made = copied(next_day, first_run, tmp_path)
+    yield made
+    disks.unmount(made)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(next_day: Run) -> dict[str, str]:
+    return Line(next_day.logs, next_day.artifacts, next_day.artifacts).results()
+
+
+def test_a_fault(
+    fault: Fault,
+    line: Line,
+    undisturbed: dict[str, str],
+    record_property: Callable[[str, object], None],
+) -> None:
+    fault.strike(line)
+    words = words_of(lambda: fault.then(line))
+    record_property("fault", [fault.group, fault.name, fault.outcome, _short(words, line)])
+    assert (words is None) == (fault.outcome != "refused"), words
+    if words is not None:
+        assert re.search(fault.words, words), words
+        assert Line.left_behind(line) == []
+        line.mend()
+        line.daily()
+    assert line.results() == undisturbed
+    assert line.live() == undisturbed["champion"]
+    assert line.left_behind() == []
+
+
+def test_every_kind_of_file_of_a_line_is_struck(line: Line) -> None:
+    """Locks are empty files."""
+    known = {path for kind in KINDS for path in line.root.glob(kind.covers)}
+    files = {path for path in line.root.rglob("*") if path.is_file() and path.stat().st_size}
+    assert sorted(str(path.relative_to(line.artifacts / LINE)) for path in files - known) == []
+
+
+def _short(words: str | None, line: Line) -> str:
+    return "" if words is None else words.replace(f"{line.logs.parent}/", "")
