@@ -8,12 +8,9 @@ from typing import Any
 import duckdb
 
 from mtmd.logs.locking import memory, shut_in
-from mtmd.logs.sql import statement
+from mtmd.logs.sql import BELIEVE_ROWS, statement
 from mtmd.store.files import remove
 
-# DuckDB 2.0 believes a Parquet file's least and greatest value of a column, and most writers leave NaN out of them: it
-# then takes `isnan(column)` for false, and skips rows (github.com/duckdb/duckdb/issues/25521). So it may not use them.
-_BELIEVE_THE_ROWS = "set disabled_optimizers = 'statistics_propagation,filter_pushdown'"
 _MEMORY = "512MiB"  # of days that are extracted side by side each has so much, however long they are
 
 
@@ -32,7 +29,7 @@ def session(spill: Path, roots: Sequence[Path] | None = None) -> Iterator[duckdb
         },
     )
     try:
-        connection.execute(_BELIEVE_THE_ROWS)
+        connection.execute(BELIEVE_ROWS)
         for setting in () if roots is None else shut_in(roots):
             connection.execute(setting)
         yield connection

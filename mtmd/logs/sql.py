@@ -6,6 +6,10 @@ from pathlib import Path
 from mtmd.errors import ConfigError
 
 SQL = Path(__file__).parents[1] / "sql"
+# DuckDB 2.0 believes what a Parquet file says of a column's least and greatest value, and most writers leave NaN out:
+# `isnan(column)` is then always false, and rows are skipped (github.com/duckdb/duckdb/issues/25521). So each session
+# looks at the rows instead.
+BELIEVE_ROWS = "set disabled_optimizers = 'statistics_propagation,filter_pushdown'"
 # Quoted text, any other character, or (kept by neither group) comments and white space.
 _SQL_PARTS = re.compile(
     r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$)|(?:--[^\n]*|/\*.*?\*/|\s)+|(.)""", re.DOTALL

@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from mtmd.errors import ConfigError
 from mtmd.logs.locking import memory, shut_in
+from mtmd.logs.sql import BELIEVE_ROWS
 
 SUPPORTED = "1.24.1"
 _MEMORY = "2GiB"  # of days that are validated side by side each has so much; what is larger spills
@@ -100,6 +101,7 @@ def database(roots: Sequence[Path] | None = None) -> Iterator[Database]:
         # A day larger than memory spills; DuckDB's own default would be a folder in the working directory.
         opened.rows("set temp_directory = '" + str(spill).replace("'", "''") + "'")
         opened.rows("set memory_limit = '" + memory(_MEMORY).replace("'", "''") + "'")
+        opened.rows(BELIEVE_ROWS)
         for setting in () if roots is None else shut_in(roots):
             opened.rows(setting)
         yield opened
