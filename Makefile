@@ -17,7 +17,7 @@ export PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW := ignore
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: run run-kuairand ablation serve up down test pytest coverage lint docs clean help
+.PHONY: run run-kuairand ablation serve up down test pytest faults coverage lint docs clean help
 
 run: $(READY)  ## Simulate logs up to AS_OF, retrain, and promote: the whole daily job
 	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
@@ -45,14 +45,17 @@ down: $(READY)  ## Stop what `make up` started; runs, schedules and artifacts st
 	$(BIN)/python -m deploy.local down
 
 # Several processes share the cores in the tests: threads that wait had better sleep.
-pytest coverage: export OMP_WAIT_POLICY := PASSIVE
+pytest coverage faults: export OMP_WAIT_POLICY := PASSIVE
 # A hundred processes import the same modules: they are compiled once, whatever the environment says.
-pytest coverage: export PYTHONDONTWRITEBYTECODE :=
+pytest coverage faults: export PYTHONDONTWRITEBYTECODE :=
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: lint pytest  ## Lint, types, import contract, SQL lint, and every test
 
 pytest: $(READY)
 	$(PYTEST)
+
+faults: $(READY)  ## Plant every fault of tests/faults, and write what came of each into docs/reliability.md
+	$(BIN)/pytest tests/faults --all-faults --faults-page docs/reliability.md --numprocesses 2 --dist worksteal
 
 coverage: $(READY)  ## Every test, and which lines none of them runs; takes half as long again
 	$(PYTEST) --cov --cov-report=term
