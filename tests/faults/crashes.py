@@ -18,7 +18,10 @@ from tests.faults.line import Line
 
 GROUP = "killed processes"
 Call = Literal["rename", "fsync"]
-_STOPS = {"rename": 14, "fsync": 60}  # of the last stages, at least; a stop that is never reached fails its fault
+_STOPS = {
+    "rename": 14,
+    "fsync": 60,
+}  # of the last stages, at least; a stop that is never reached fails its fault
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["benchmarks.plain_job"])
 
@@ -28,7 +31,9 @@ def faults() -> Iterator[Fault]:
     for call, stops in _STOPS.items():
         for number in range(1, stops + 1):
             name = f"SIGKILL before {call} {number} of export, proofs, decision, ads and page"
-            yield _fault(name, Line.undo_decision, call, number, signal.SIGKILL, call == "rename" and number == 8)
+            yield _fault(
+                name, Line.undo_decision, call, number, signal.SIGKILL, call == "rename" and number == 8
+            )
     for number, signum in zip(range(3, 48, 5), [signal.SIGTERM, signal.SIGINT] * 5, strict=False):
         name = f"{signum.name} before fsync {number} of export, proofs, decision, ads and page"
         yield _fault(name, Line.undo_decision, "fsync", number, signum, False)
@@ -49,7 +54,9 @@ def _strike(undo: Callable[[Line], None], call: str, number: int, signum: signal
     process.start()
     process.join(600)
     ended = process.exitcode
-    assert ended in (-signum, 1 if signum == signal.SIGINT else -signum), f"ended with {ended}, not by {signum.name}"
+    assert ended in (-signum, 1 if signum == signal.SIGINT else -signum), (
+        f"ended with {ended}, not by {signum.name}"
+    )
 
 
 def _run_until(line: Line, call: str, number: int, signum: signal.Signals) -> None:
@@ -61,7 +68,9 @@ def _run_until(line: Line, call: str, number: int, signum: signal.Signals) -> No
     line.daily()
 
 
-def _counted(original: Callable[..., object], left: list[int], signum: signal.Signals, *given: object) -> object:
+def _counted(
+    original: Callable[..., object], left: list[int], signum: signal.Signals, *given: object
+) -> object:
     left[0] -= 1
     if left[0] == 0:
         os.kill(os.getpid(), signum)

@@ -25,7 +25,9 @@ def faults() -> Iterator[Fault]:
     yield _fault("without inodes", _without_inodes, "No space left")
     for folder in ("models", "runs", "ads"):
         strike = partial(_a_file_instead, folder)
-        yield Fault(GROUP, f"a file where the folder {folder} must be", "refused", strike, words=f"{folder}.*folder")
+        yield Fault(
+            GROUP, f"a file where the folder {folder} must be", "refused", strike, words=f"{folder}.*folder"
+        )
 
 
 def unmount(line: Line) -> None:
@@ -44,7 +46,9 @@ def _on_own_disk(spoil: Callable[[Line], None], line: Line) -> None:
     line.artifacts.mkdir()
     size = sum(path.stat().st_size for path in aside.rglob("*") if path.is_file()) + 64 * _MB
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", line.artifacts], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", line.artifacts],
+        capture_output=True,
+        check=False,
     )
     if mounted.returncode:
         pytest.skip(f"a file system can't be mounted here: {mounted.stderr.decode().strip()}")

@@ -27,9 +27,9 @@ def page(tried: Sequence[Tried]) -> str:
     survived = sum(one.survived for one in sorted_)
     lines = [
         "# Reliability", "",
-        "What happens when something goes wrong? Each fault below was planted in a line of models of its own, with real",
-        "files, real processes and real signals, and the daily job was run afterwards. `make faults` tries them all,",
-        "and writes this page; `make test` tries some of them.", "",
+        "What happens when something goes wrong? Each fault below was planted in a line of models of its own, with",
+        "real files, real processes and real signals, and the daily job was run afterwards. `make faults` tries them",
+        "all, and writes this page; `make test` tries some of them.", "",
         f"**{survived} of {len(sorted_)} faults were survived**; {len(FAULTS)} are in the catalogue.", "",
         "After each fault five things must hold:", "",
         "- all that serves, the live model and its ads, has the digests that it was written with;",
@@ -42,7 +42,12 @@ def page(tried: Sequence[Tried]) -> str:
     ]  # fmt: skip
     for group in groups:
         rows = [one for one in sorted_ if one.group == group]
-        lines += [f"## {group.capitalize()}", "", "| fault | what comes of it | what the run says |", "|:--|:--|:--|"]
+        lines += [
+            f"## {group.capitalize()}",
+            "",
+            "| fault | what comes of it | what the run says |",
+            "|:--|:--|:--|",
+        ]
         lines += [f"| {one.name} | {_outcome(one)} | {_cell(one.words)} |" for one in rows]
         lines += [""]
     return "\n".join(lines)

@@ -4,6 +4,7 @@ The newest day is struck, which the model is evaluated on. So the run has everyt
 """
 
 import os
+import random
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -70,6 +71,10 @@ def _renamed(name: str, other: str) -> Change:
     return lambda table: table.rename_columns([other if one == name else one for one in table.column_names])
 
 
+def _spoil_the_beginning(path: Path) -> None:
+    path.write_bytes(random.Random(0).randbytes(2000) + path.read_bytes()[2000:])
+
+
 def _shifted(table: pa.Table) -> pa.Table:
     return _with("ts", lambda values: [one + timedelta(days=1) for one in values])(table)
 
@@ -77,9 +82,9 @@ def _shifted(table: pa.Table) -> pa.Table:
 # What may be wrong with the file of any table, and how the run says so.
 _FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (Path.unlink, r"no .parquet file|lack"),
-    "empty file": (lambda path: path.write_bytes(b""), "can.t be read|cannot be read|could not be read|not a Parquet|too small"),
+    "empty file": (lambda path: path.write_bytes(b""), "can.t be read"),
     "cut in half": (lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]), r"part-0\.parquet"),
-    "its first half garbage": (lambda path: path.write_bytes(os.urandom(2000) + path.read_bytes()[2000:]), r"part-0\.parquet"),
+    "its first half garbage": (_spoil_the_beginning, r"part-0\.parquet"),
     "text instead of Parquet": (lambda path: path.write_text("ad_id,bid\n1,2\n"), r"part-0\.parquet"),
     "a directory": (lambda path: (path.unlink(), path.mkdir()), r"part-0\.parquet"),
     "a link to nothing": (lambda path: (path.unlink(), path.symlink_to("nowhere.parquet")), r"part-0\.parquet"),
@@ -134,8 +139,8 @@ _COLUMNS: dict[str, dict[str, tuple[Change, str]]] = {
         "a bid that is no number": (_with("bid", _some(float("nan"))), "bid"),
         "an infinite bid": (_with("bid", _some(float("inf"))), "bid"),
         "a goal that is none": (_with("goal", _some("fame", 0.3)), "goal"),
-        "a vector component of 3e38": (_with("ad_vector", lambda values: [one and [3e38, *one[1:]] for one in values]), "ad_vector"),
-        "a category of two million characters": (_with("creative_style", _some("x" * 2_000_000, 0.001)), "creative_style"),
+        "a vector component of 3e38": (_with("ad_vector", _some([3e38] * 16)), "ad_vector"),
+        "a category of two million characters": (_with("format", _some("x" * 2_000_000, 0.001)), "format"),
         "a column gone": (lambda table: table.drop_columns(["ad_vector"]), "ad_vector"),
     },
 }  # fmt: skip

@@ -52,6 +52,14 @@ class Kind(NamedTuple):
     words: str = ""
 
 
+def _shard(what: str, name: str, day: str = _SOME_DAY) -> Kind:
+    return Kind(what, f"shards/date={day}/*/{name}", f"shards/date=*/*/{name}", "healed")
+
+
+def _record(what: str, day: str, name: str) -> Kind:
+    return Kind(what, f"validation/date={day}/{name}", f"validation/date=*/{name}", "healed")
+
+
 KINDS = (
     Kind("the live model's item tower", f"models/{_NEW}-*/item_standard.onnx", "models/*/*.onnx", "healed"),
     Kind("the live model's query tower", f"models/{_NEW}-*/query_search.onnx", "models/*/*.onnx", "healed"),
@@ -89,14 +97,14 @@ KINDS = (
     Kind("what a training saw", "trained/mtmd-*/fit.json", "trained/*/fit.json", "healed"),
     Kind("a training's recipe", "trained/mtmd-*/recipe.json", "trained/*/recipe.json", "healed"),
     Kind("a training's manifest", "trained/mtmd-*/manifest.json", "trained/*/manifest.json", "healed"),
-    Kind("a shard's candidates", f"shards/date={_SOME_DAY}/*/candidates.arrow", "shards/date=*/*/candidates.arrow", "healed"),
-    Kind("a shard's requests", f"shards/date={_SOME_DAY}/*/requests.arrow", "shards/date=*/*/requests.arrow", "healed"),
-    Kind("a shard's ads", f"shards/date={_SOME_DAY}/*/ads.arrow", "shards/date=*/*/ads.arrow", "healed"),
-    Kind("a shard's manifest", f"shards/date={_SOME_DAY}/*/manifest.json", "shards/date=*/*/manifest.json", "healed"),
-    Kind("the held-out day's shard", f"shards/date={NEXT}/*/candidates.arrow", "shards/date=*/*/candidates.arrow", "healed"),
+    _shard("a shard's candidates", "candidates.arrow"),
+    _shard("a shard's requests", "requests.arrow"),
+    _shard("a shard's ads", "ads.arrow"),
+    _shard("a shard's manifest", "manifest.json"),
+    _shard("the held-out day's shard", "candidates.arrow", f"{NEXT}"),
     Kind("remembered digests of files", f"shards/digests/date={_SOME_DAY}.json", "shards/digests/*.json", "healed"),
-    Kind("a day's validation", f"validation/date={_SOME_DAY}/[0-9a-f]*.json", "validation/date=*/[0-9a-f]*.json", "healed"),
-    Kind("a window's validation", f"validation/date={NEXT}/window-*.json", "validation/date=*/window-*.json", "healed"),
+    _record("a day's validation", _SOME_DAY, "[0-9a-f]*.json"),
+    _record("a window's validation", f"{NEXT}", "window-*.json"),
     Kind("the latest validation", f"validation/as_of={NEXT}.json", "validation/as_of=*.json", "healed"),
     Kind("a run's summary", f"runs/{NEXT}-*/summary.json", "runs/*/summary.json", "harmless"),
     Kind("an earlier run's summary", f"runs/{AS_OF}-*/summary.json", "runs/*/summary.json", "harmless"),
@@ -136,7 +144,13 @@ WAYS: dict[str, Callable[[Path], None]] = {
 }
 # A run trains before it writes anything else that could show the damage.
 _BEFORE_TRAINING = ("a shard's candidates", "a shard's requests", "a shard's ads")
-_QUICK = ("the live model's query tower", "published ads in float16", "the champion", "proofs", "a shard's requests")
+_QUICK = (
+    "the live model's query tower",
+    "published ads in float16",
+    "the champion",
+    "proofs",
+    "a shard's requests",
+)
 
 
 def faults() -> Iterator[Fault]:
@@ -158,5 +172,3 @@ def _fault(
 
 def _strike(pattern: str, damage: Callable[[Path], None], line: Line) -> None:
     line.strike(line.newest(pattern), damage)
-
-

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.faults import disks
-from tests.faults.catalogue import FAULTS
 from tests.faults.fault import Fault
 from tests.faults.line import Line, copied, words_of
 from tests.faults.stored import KINDS
