@@ -103,7 +103,8 @@ def publish(
     preset: PresetName,
     artifacts: Artifacts = "artifacts",
     day: Annotated[
-        date | None, day_option("of the snapshot, also one older than what serves; default: the newest there is")
+        date | None,
+        day_option("of the snapshot, also one older than what serves; default: the newest there is"),
     ] = None,
     logs: Logs = None,
     model: Annotated[
