@@ -270,7 +270,7 @@ def _claim(config: WorldConfig, logs: Path) -> None:
         write_json(path, {"format": _FORMAT, "world": config.model_dump(mode="json")})
     # Not the text: a world that was noted before an option came has that option's default.
     elif (found := world_at(logs)) != config:
-        before, wanted = dict(found or ()), dict(config)
+        before, wanted = found.model_dump() if found else {}, config.model_dump()
         differs = ", ".join(
             f"{name}={before.get(name)!r}, not {value!r}"
             for name, value in wanted.items()
