@@ -103,7 +103,8 @@ def publish(
     preset: PresetName,
     artifacts: Artifacts = "artifacts",
     day: Annotated[
-        date | None, day_option("of the snapshot, be it older than what serves; default: the newest there is")
+        date | None,
+        day_option("of the snapshot, also one older than what serves; default: the newest there is"),
     ] = None,
     logs: Logs = None,
     model: Annotated[
@@ -143,7 +144,7 @@ def serve() -> typer.Typer:
 
     _, *options = inspect.signature(service).parameters.values()
     line = inspect.signature(_workspace).parameters.values()
-    text = "Serve the champion over HTTP; docs/serving.md has its questions."
+    text = "Serve the champion over HTTP; docs/serving.md describes its calls."
     return command_line.only_command(_become_service, [*line, *options], text)
 
 
@@ -171,12 +172,13 @@ def rollback(
         typer.Option(metavar="FOLDER", help="whose newest ads are published for it; default: the preset's"),
     ] = None,
     keep_ads: Annotated[
-        bool, typer.Option("--keep-ads", help="leave it its own ads: the newest ones are wrong")
+        bool, typer.Option("--keep-ads", help="keep the ads that the model had: the newest ones are wrong")
     ] = False,
 ) -> None:
     """Make the previous champion live again.
 
-    It gets the newest ads. The exit status is 0 once the flip has happened: to try again would go back further.
+    That model gets the newest ads. The exit status is 0 once the champion has changed: to try again would go back
+    further.
     """
     from mtmd.promote import rollback as rollback_stage
     from mtmd.report.index.stage import update_index
@@ -232,7 +234,7 @@ def index(artifacts: Artifacts = "artifacts") -> None:
 def mirror(preset: PresetName, artifacts: Artifacts = "artifacts") -> None:
     """Bring MLflow and OpenLineage up to date.
 
-    Every run does it by itself, for a limited time. This command takes as long as it takes.
+    Every run does it by itself, for a limited time. This command has no time limit.
     """
     from mtmd.mirrors.stage import mirror as bring_up_to_date
     from mtmd.report.index.stage import update_index

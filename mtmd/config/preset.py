@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from mtmd.config.ab_test import ABTestConfig
-from mtmd.config.base import Frozen
+from mtmd.config.base import Frozen, wrong_values
 from mtmd.config.data import DataConfig
 from mtmd.config.declarations import Declarations, SideSchema
 from mtmd.config.domains import Domains
@@ -176,4 +176,4 @@ def load_preset(name_or_path: str) -> Preset:
     try:
         return Preset.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"preset {path} is wrong:\n{error}") from error
+        raise ConfigError(f"preset {path} is wrong:\n{wrong_values(error)}") from error

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mtmd.config import Preset, preset_names
+from mtmd.config.base import shortened
 from mtmd.config.preset_files import Said, laid_over, preset_path, read_said, read_toml, values_of
 from mtmd.errors import ConfigError
 from mtmd.project.findings import Finding, Part, error, nearest
@@ -108,7 +109,7 @@ def _finding(problem: Problem, values: dict[str, Any], said: dict[str, Any], pat
     help_ = known_keys(problem.path[:-1]).get(problem.key, "")
     named = problem.path and isinstance(problem.path[-1], str)
     remedy = f"write another {problem.key}{_as_help(help_)}" if named else "correct it in the preset"
-    return error(Part.PRESET, place, f"{where} ({_short(problem.value)}) {problem.message}", remedy)
+    return error(Part.PRESET, place, f"{where} ({shortened(problem.value)}) {problem.message}", remedy)
 
 
 def _instead(problem: Problem) -> str:
@@ -119,11 +120,6 @@ def _instead(problem: Problem) -> str:
 
 def _as_help(description: str) -> str:
     return f": {description}" if description else ""
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _file_of(path: Path_, said: dict[str, Any], file: Path) -> Path:

@@ -1,6 +1,5 @@
 """All that is wrong with a preset's values, one by one: pydantic's errors, and columns that no table can have."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, get_args
@@ -8,6 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from mtmd.config import Preset
+from mtmd.config.base import requirement
 from mtmd.errors import ConfigError
 from mtmd.logs.contract import table_columns
 
@@ -93,11 +93,10 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 def _problems(error: ValidationError, values: dict[str, Any]) -> Iterator[Problem]:
     for entry in error.errors(include_url=False):
-        message = re.sub(
-            r"^(Value error, |\w+ should )", lambda m: "" if "error" in m[1] else "must ", entry["msg"]
-        )
         path = _within(entry["loc"], values, absent=entry["type"] == "missing")
-        yield Problem(path, entry["type"], message, entry["input"], dict(entry.get("ctx", {})))
+        yield Problem(
+            path, entry["type"], requirement(entry["msg"]), entry["input"], dict(entry.get("ctx", {}))
+        )
 
 
 def _within(location: Path_, values: Any, *, absent: bool) -> Path_:

@@ -62,7 +62,9 @@ def require_rollback(champion: Champion | None, only: str | None) -> Champion:
     live = champion.model_id if champion else "none"
     if only is not None and live != only:
         raise RegistryError(f"model {only!r} is not live ({live} is), so there is nothing to roll back")
-    if champion is None or champion.previous is None:
+    if champion is None:
+        raise RegistryError("no model is live, so there is nothing to roll back; run a day first")
+    if champion.previous is None:
         raise RegistryError(f"there is no champion before the live one ({live}); promote another model")
     return champion
 

@@ -71,19 +71,20 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path, content: bytes) -> 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("window_days = 20", "window_days = 90", r"window_days\n.*less than or equal to 60.*input_value=90"),
+        ("window_days = 20", "window_days = 90", r"window_days \(90\) must be less than or equal to 60"),
         ("window_days = 20", "window_days = 19", r"window_days \(19\) must be at least min_window_days \(20\)"),
-        ("window_days = 20", "windows_days = 20", r"windows_days\n  Extra inputs are not permitted"),
-        ("buckets = 5\n", "bucket = 5\n", r"evaluation\.bucket\n  Extra inputs are not permitted"),
-        ('name = "tiny"', 'name = "Tiny Preset"', r"name\n.*should match pattern.*'Tiny Preset'"),
-        ('name = "tiny"', f'name = "{"t" * 101}"', r"name\n.*at most 100 characters"),
+        ("window_days = 20", "windows_days = 20", r"windows_days: no such key; correct its name, or remove it"),
+        ("buckets = 5\n", "bucket = 5\n", r"evaluation\.bucket: no such key"),
+        ('name = "tiny"', 'name = "Tiny Preset"', r"name \('Tiny Preset'\) must match pattern"),
+        ('name = "tiny"', f'name = "{"t" * 101}"', r"name \('t+…\) must have at most 100 characters"),
         ("emb_deep = { ctr = 8, gctr = 4, octr = 4 }", "emb_deep = { ctr = 8, gctr = 4 }",
          r"model\.emb_deep has \['ctr', 'gctr'\]; it must have exactly the tasks \['ctr', 'gctr', 'octr'\]"),
         ("loss_weights = { ctr = 2.0, gctr = 1.0, octr = 1.0 }", "loss_weights = { click = 2.0 }",
          r"training\.loss_weights has \['click'\]; it must have exactly the tasks"),
         ("buckets = 5\n", "buckets = 5\nvalue_weights = { ctr = 1.0, cvr = 2.0 }\n",
          r"evaluation\.value_weights names \['cvr'\]; it may name \['ctr', 'gctr', 'octr'\] only"),
-        ("buckets = 8192", "buckets = 0", r"features\.\d+\.buckets\n.*greater than or equal to 1"),
+        ('name = "tiny"\n', "", r"\n  name: missing; add it$"),
+        ("buckets = 8192", "buckets = 0", r"features\.\d+\.buckets \(0\) must be greater than or equal to 1"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_an_error_that_names_the_key(
@@ -195,7 +196,7 @@ def test_settings_of_the_bases_tasks_go_with_the_tasks(tmp_path: Path) -> None:
 def test_a_team_with_young_logs_may_shorten_the_window(tmp_path: Path) -> None:
     preset = load_preset(derived(tmp_path, "window_days = 10", "min_window_days = 10"))
     assert preset.window_days == 10
-    with pytest.raises(ConfigError, match=r"min_window_days\n.*greater than or equal to 7"):
+    with pytest.raises(ConfigError, match=r"min_window_days \(6\) must be greater than or equal to 7"):
         load_preset(derived(tmp_path, "window_days = 6", "min_window_days = 6"))
 
 
@@ -233,9 +234,7 @@ def test_a_preset_on_a_base_needs_a_name_of_its_own(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_on_a_base_is_an_error_that_names_the_key(tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigError, match=r"derived\.toml is wrong:\n.*\ntraining\.epoch\n  Extra inputs are not"
-    ):
+    with pytest.raises(ConfigError, match=r"derived\.toml is wrong:\n  training\.epoch: no such key"):
         load_preset(derived(tmp_path, "[training]", "epoch = 7"))
 
 

@@ -351,7 +351,7 @@ def test_rollback_to_an_altered_model_changes_nothing(registry: Registry, promot
 def test_rollback_needs_a_reason_and_a_champion(registry: Registry) -> None:
     with pytest.raises(RegistryError, match="needs a reason"):
         registry.rollback(" ", trust)
-    with pytest.raises(RegistryError, match=r"no champion before the live one \(none\)"):
+    with pytest.raises(RegistryError, match=r"no model is live, so there is nothing to roll back; run a day"):
         registry.rollback("why not", trust)
 
 

@@ -38,9 +38,9 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="0 chooses a free one, and the log says which")
     ] = 8080,
-    threads: Annotated[int, typer.Option(help="questions at once, a core each")] = _DEFAULTS.threads,
-    queue: Annotated[int, typer.Option(help="questions that wait beside them")] = _DEFAULTS.queue,
-    timeout: Annotated[float, typer.Option(help="seconds for a question")] = _DEFAULTS.timeout_s,
+    threads: Annotated[int, typer.Option(help="calls answered at once, a core each")] = _DEFAULTS.threads,
+    queue: Annotated[int, typer.Option(help="calls that wait beside them")] = _DEFAULTS.queue,
+    timeout: Annotated[float, typer.Option(help="seconds for a call")] = _DEFAULTS.timeout_s,
     precision: Annotated[Precision, typer.Option(help="of the ads in memory")] = _DEFAULTS.precision,
     keys: Annotated[
         Path | None, typer.Option(metavar="FILE", help=f"API keys, one a line; default: {VARIABLE}, or none")
@@ -50,7 +50,7 @@ def serve(
         typer.Option(metavar="MODEL", help="let this candidate, or `newest`, answer too, for comparison"),
     ] = None,
     shadow_share: Annotated[
-        float, typer.Option(min=0, max=1, help="of the calls that do not ask for the candidate")
+        float, typer.Option(min=0, max=1, help="share that is compared of the calls that do not ask for it")
     ] = 0.0,
     shadow_log: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="default: shadow/ of the line")

@@ -20,15 +20,15 @@ _DISCARDED = 8  # times the largest body: so much of a larger one is read, so th
 class Settings(Frozen):
     """Limits of one process of the service."""
 
-    threads: int = Field(2, ge=1, le=256, description="questions that are answered at once, a core each")
-    queue: int = Field(64, ge=0, description="questions that wait beside them; beyond, the service says 503")
-    timeout_s: float = Field(2.0, gt=0, description="how long a question may wait and be answered before 503")
+    threads: int = Field(2, ge=1, le=256, description="calls that are answered at once, a core each")
+    queue: int = Field(64, ge=0, description="calls that wait beside them; beyond, the service says 503")
+    timeout_s: float = Field(2.0, gt=0, description="how long a call may wait and be answered before 503")
     head_timeout_s: float = Field(5.0, gt=0, description="how long a request's head may take before 408")
     body_timeout_s: float = Field(5.0, gt=0, description="how long a request's body may take before 408")
     connections: int = Field(512, ge=1, description="open connections; beyond, the service says 503")
     body_bytes: int = Field(1 << 20, ge=1, description="largest body; beyond, the service says 413")
-    requests: int = Field(32, ge=1, description="most requests of a question")
-    ads: int = Field(10_000, ge=1, description="most ads that a question may name")
+    requests: int = Field(32, ge=1, description="most requests of a call")
+    ads: int = Field(10_000, ge=1, description="most ads that a call may name")
     top_k: int = Field(500, ge=1, description="most ads of an answer, for each request")
     poll_s: float = Field(1.0, gt=0, description="how often the champion and its ads are looked at")
     precision: Precision = Field("float32", description="of the published ads that are mapped")
@@ -37,7 +37,7 @@ class Settings(Frozen):
 class Detail(Frozen):
     """One thing that is wrong with a body."""
 
-    where: str = Field(description="place in the question, such as requests.0.surface")
+    where: str = Field(description="place in the body, such as requests.0.surface")
     says: str
 
 

@@ -13,8 +13,8 @@ _REFUSALS = {
     "408": "Too slow",
     "413": "Too large",
     "415": "Not application/json",
-    "422": "JSON, and not a question that the bundle understands",
-    "503": "No model is loaded, or too many questions wait; Retry-After says when to come back",
+    "422": "JSON, but not a body that the bundle understands",
+    "503": "No model is loaded, or too many calls wait; Retry-After says when to come back",
 }
 _JSON = "application/json"
 _MODEL = {

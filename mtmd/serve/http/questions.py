@@ -206,5 +206,6 @@ def _parse(question: type[BaseModel], body: bytes) -> BaseModel:
     ]
     if wrong[0]["type"] == "json_invalid":
         raise Refused(HTTPStatus.BAD_REQUEST, "the body is not JSON that can be read", details)
-    count = f"{len(wrong)} things are wrong with the question"
-    raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"{count}; /openapi.json says how it must be", details)
+    count = "1 value" if len(wrong) == 1 else f"{len(wrong)} values"
+    text = f"{count} of the body cannot be read; /openapi.json describes what is accepted"
+    raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, text, details)

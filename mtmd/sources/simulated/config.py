@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field, ValidationError, model_validator
 
 from mtmd.config.ab_test import ABTestConfig
-from mtmd.config.base import Frozen
+from mtmd.config.base import Frozen, wrong_values
 from mtmd.errors import ConfigError
 
 _ROWS_PER_BLOCK = 32_768
@@ -116,7 +116,7 @@ class WorldConfig(Frozen):
                 **given,
             )
         except ValidationError as error:
-            raise ConfigError(f"the simulated platform is wrong:\n{error}") from error
+            raise ConfigError(f"the simulated platform is wrong:\n{wrong_values(error)}") from error
 
     @property
     def block_requests(self) -> int:

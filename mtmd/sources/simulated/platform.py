@@ -270,7 +270,13 @@ def _claim(config: WorldConfig, logs: Path) -> None:
         write_json(path, {"format": _FORMAT, "world": config.model_dump(mode="json")})
     # Not the text: a world that was noted before an option came has that option's default.
     elif (found := world_at(logs)) != config:
+        before, wanted = found.model_dump() if found else {}, config.model_dump()
+        differs = ", ".join(
+            f"{name}={before.get(name)!r}, not {value!r}"
+            for name, value in wanted.items()
+            if before.get(name) != value
+        )
         raise LogsError(
-            f"{path} says that these logs are of another simulated world ({found!r}), not of {config!r}; "
-            "use another folder, or remove this one"
+            f"{path} says that these logs are of another simulated world ({differs}); write to another folder, ask for "
+            "the same world, or remove this folder"
         )
