@@ -34,10 +34,10 @@ def faults() -> Iterator[Fault]:
             yield _fault(
                 name, Line.undo_decision, call, number, signal.SIGKILL, call == "rename" and number == 8
             )
-    for number, signum in zip(range(3, 48, 5), [signal.SIGTERM, signal.SIGINT] * 5, strict=False):
+    for number, signum in zip(range(3, 44, 4), [signal.SIGTERM, signal.SIGINT] * 5, strict=False):
         name = f"{signum.name} before fsync {number} of export, proofs, decision, ads and page"
         yield _fault(name, Line.undo_decision, "fsync", number, signum, False)
-    for number in range(2, 60, 5):
+    for number in range(5, 170, 9):
         name = f"SIGKILL before fsync {number} of a whole day"
         yield _fault(name, Line.undo_day, "fsync", number, signal.SIGKILL, False)
 
@@ -61,6 +61,7 @@ def _strike(undo: Callable[[Line], None], call: str, number: int, signum: signal
 
 def _run_until(line: Line, call: str, number: int, signum: signal.Signals) -> None:
     """The daily job of a process that gets a signal before its n-th call."""
+    line.look_at_logs()  # whose digests are stored before anything else, a call or two for each day
     calls = [call] if call == "fsync" else ["rename", "replace"]
     left = [number]
     for name in calls:

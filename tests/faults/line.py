@@ -15,14 +15,15 @@ from mtmd.errors import MtmdError
 from mtmd.promote.stage import RunSummary
 from mtmd.registry.bundle import load_bundle
 from mtmd.registry.registry import Registry
-from mtmd.run import plan_run
+from mtmd.run import RunPlan, plan_run
 from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.published import open_whole_ads
 from mtmd.store.files import remove, sha256_file, sweep
+from mtmd.validate.stage import day_sources
 from tests.mtmd_flows.runs import LINE, NEXT, TINY, Run, half_written
 
-# What a training, an export and a publication leave; the rest is records of how they came about.
-_RESULTS = re.compile(r"(models/|trained/|ads/.*arrow|shards/date)")
+# What a training, an export and a publication compute; the rest says when and from what they came about.
+_RESULTS = re.compile(r"(models/.*(onnx|bundle.json|metrics.json)|trained/.*safetensors|ads/.*arrow|shards/date)")
 
 
 @dataclass
@@ -38,10 +39,18 @@ class Line:
     def root(self) -> Path:
         return self.artifacts / LINE
 
+    def plan(self) -> RunPlan:
+        return plan_run(NEXT, TINY, logs=str(self.logs), artifacts=str(self.artifacts))
+
     def daily(self) -> RunSummary:
         """The daily job of the newest day as the flow does it, without Prefect."""
         sweep(self.root)
-        return plain_job(plan_run(NEXT, TINY, logs=str(self.logs), artifacts=str(self.artifacts)))[1]
+        return plain_job(self.plan())[1]
+
+    def look_at_logs(self) -> None:
+        """Take the digests of every day's files, which are remembered."""
+        for day in self.plan().all_days:
+            day_sources(self.plan(), day)
 
     def newest(self, pattern: str) -> Path:
         """The file of the artifacts that was written last, of those that the pattern names."""
@@ -120,7 +129,7 @@ def _put_back(path: Path, content: bytes) -> None:
 
 
 def _is_held(path: Path) -> bool:
-    descriptor = os.open(path, os.O_RDWR)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
