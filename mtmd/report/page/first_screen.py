@@ -121,6 +121,6 @@ def noted(verdict: Verdict, since: Since | None) -> Iterator[str]:
     Of a promoted candidate the headline says the latter.
     """
     if since is not None:
-        yield from filter(None, (since.made_words, since.other_data.partition(":")[0], since.rules.words))
+        yield from filter(None, (since.made_words, since.rewritten.words, since.rules.words))
     if not verdict.promoted and verdict.unjudged:
         yield verdict.unjudged
