@@ -203,8 +203,11 @@ def _features(
         known = {feature: place for place, feature in enumerate(their)}
         return ((f.name, known[f], place) for place, f in enumerate(mine) if f in known)
 
+    logarithms = {feature.name for feature in schema.continuous if feature.log1p}
     for name, a, b in pairs(schema.continuous, theirs.continuous):
-        yield from rows.column(name, _number(old.continuous[:, a]), _number(new.continuous[:, b]))
+        versions = (old.continuous[:, a], new.continuous[:, b])
+        as_logged = map(_as_logged, versions) if name in logarithms else versions
+        yield from rows.column(name, *map(_number, as_logged))
     for name, a, b in pairs(schema.categorical, theirs.categorical):
         yield from rows.column(name, _category(old.categorical[:, a]), _category(new.categorical[:, b]))
     for name, a, b in pairs(schema.embedding, theirs.embedding):
@@ -221,6 +224,11 @@ def _whole(values: _Array) -> _Column:
 
 def _number(values: _Array) -> _Column:
     return _Column(values, np.isnan(values), is_number=True)
+
+
+def _as_logged(values: _Array) -> _Array:
+    """The numbers of the logs, of a feature that shards keep as sign(x) · ln(1 + |x|)."""
+    return np.asarray(np.sign(values) * np.expm1(np.abs(values, dtype=np.float64)))
 
 
 def _category(values: _Array) -> _Column:

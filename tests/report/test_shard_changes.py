@@ -86,6 +86,15 @@ def test_a_number_that_changed_is_told_with_its_domain_and_means(make: Make, lis
     assert (shopping.before.missing_share, shopping.size) == (0.5, 0.5)
 
 
+def test_means_are_of_the_numbers_in_the_logs(make: Make, listed: Declarations) -> None:
+    """Activity is kept as ln(1 + x): that of request 13 was 3, and is 30 now."""
+    day = _day()
+    _row(day, "requests", request_id=13)["activity"] = 30.0
+    (found,) = _changes(make, listed, day)
+    assert (found.column, found.where) == ("activity", "home_feed")
+    assert (found.before.mean, found.after.mean) == (pytest.approx(3.0), pytest.approx(30.0))
+
+
 def test_categories_vectors_and_lists_that_changed_are_told(make: Make, listed: Declarations) -> None:
     day = _day()
     _row(day, "requests", request_id=12)["country"] = "de"  # it had none
