@@ -9,6 +9,7 @@ processor's, so that other load on the machine changes them little.
 
 import argparse
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -73,6 +74,8 @@ def write_many(line: Path, root: Path, runs: int) -> None:
     """A line of so many days, each with the records of the latest run of `line`."""
     run = max(line.glob("runs/*/summary.json"), key=lambda path: path.stat().st_mtime).parent
     records = {name: read_json(run / name) for name in _RECORDS}
+    first = root / "validation" / f"as_of={_FIRST}.json"
+    write_json(first, records["validation.json"], seal=True)
     for number in range(runs):
         day = _FIRST + timedelta(days=number)
         model = f"{day:%Y%m%d}-{number:010x}"
@@ -81,7 +84,8 @@ def write_many(line: Path, root: Path, runs: int) -> None:
         latest = root / "validation" / f"as_of={day}.json"
         write_json(place / "summary.json", dated, seal=True)
         write_json(place / "origin.json", records["origin.json"], seal=True)
-        write_json(latest, records["validation.json"], seal=True)
+        if latest != first:
+            shutil.copyfile(first, latest)
         _age(latest, _NEWER_S)
 
 
