@@ -29,6 +29,25 @@
     return [picture, svg];
   });
 
+  // What a drawing shows again (<use>) is looked at as if it stood there: a copy takes its place until the end.
+  const uses = [...top.querySelectorAll("use")].map((use) => {
+    const id = (use.getAttribute("href") || use.getAttribute("xlink:href") || "").slice(1);
+    const shown = id && document.getElementById(id);
+    if (!shown) {
+      tell("missing", use, ` shows ${id || "nothing"}, which is not on the page`);
+      return null;
+    }
+    const copy = document.createElementNS("http://www.w3.org/2000/svg", "g");
+    const [x, y] = ["x", "y"].map((side) => use.getAttribute(side) || 0);
+    for (const { name, value } of use.attributes) {
+      if (!["href", "xlink:href", "x", "y", "width", "height"].includes(name)) copy.setAttribute(name, value);
+    }
+    copy.setAttribute("transform", `${use.getAttribute("transform") || ""} translate(${x} ${y})`);
+    copy.append(...(is(shown, "symbol") ? [...shown.cloneNode(true).childNodes] : [shown.cloneNode(true)]));
+    use.replaceWith(copy);
+    return [use, copy];
+  }).filter(Boolean);
+
   // ---- which texts are seen, and where
 
   const visible = (e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true });
@@ -187,6 +206,7 @@
   for (const e of elements.filter((one) => is(one, "img"))) {
     if (e.complete && !e.naturalWidth) tell("missing", e, " is a picture that does not load");
   }
+  for (const [use, copy] of uses) copy.replaceWith(use);
   for (const [picture, svg] of pictures) svg.replaceWith(picture);
   return [...new Set(found)];
 }

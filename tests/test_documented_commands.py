@@ -72,6 +72,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/distillation-demo.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune my-search.toml": "likewise",
     ".venv/bin/python -m benchmarks.memory": "tests/benchmarks/test_memory.py",
+    ".venv/bin/python -m benchmarks.index_pages artifacts/demo": "tests/benchmarks/test_index_pages.py",
     ".venv/bin/python -m benchmarks.serving": "tests/benchmarks/test_serving.py",
     ".venv/bin/mtmd publish --model 20260125-0123456789": "tests/test_cli.py",
     ".venv/bin/mtmd serve --shadow newest --shadow-share 0.1": "tests/serve/http/test_shadow.py",

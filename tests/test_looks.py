@@ -17,6 +17,11 @@ _BOX = "width: 100px; white-space: nowrap;"
 _PICTURE = base64.b64encode(
     b'<svg xmlns="http://www.w3.org/2000/svg" width="90" height="40"><text x="9" y="20" fill="#888">x</text></svg>'
 ).decode()
+# Texts that are drawn nowhere by themselves.
+_SHARED = (
+    "<svg width=0 height=0 style='position: absolute'><defs><g id=faint><text x=9 y=20 fill='#aaa'>faint</text></g>"
+    "<g id=good><text x=9 y=20 fill='#222'>dark</text></g></defs></svg>"
+)
 FAULTS = {
     "page": (f"<p style='width: 1500px'>{_LONG}</p>", "scrolls: the page is 15"),
     "cut": (f"<p style='{_BOX} overflow: hidden'>{_LONG}</p>", "cut off: p"),
@@ -41,9 +46,15 @@ FAULTS = {
     "hint": ("<style>::placeholder { color: #bbb }</style><input placeholder='write'>", "faint: input"),
     "on a picture": ("<p style='background: linear-gradient(#fff, #000)'>x</p>", "unknown: p"),
     "faint picture": (f"<img width=90 height=40 src='data:image/svg+xml;base64,{_PICTURE}' alt=''>", "faint: text"),
+    "shown again": (f"{_SHARED}<svg width=90 height=40><use href='#faint'/></svg>", "faint: text"),
+    "shown elsewhere": (f"{_SHARED}<svg width=90 height=40><use href='#good' x=70 /></svg>", "cut off: text"),
+    "shown on a shape": (f"{_SHARED}<svg width=90 height=40><rect width=90 height=40 fill='#111'/><use href='#good'/>"
+                         "</svg>", "faint: text"),
+    "shows nothing": ("<svg width=90 height=40><use href='#gone'/></svg>", "missing: use"),
     "broken": ("<img src='nothing.png' alt='a chart' width=9 height=9>", "missing: img"),
 }  # fmt: skip
-FINE = f"""<h1>All is well</h1><p style='{_BOX} width: auto'>fits</p><div style='opacity: .9'>seen</div>
+FINE = f"""<h1>All is well</h1>{_SHARED}<svg width=120 height=40><use href='#good' x=9 /></svg>
+<p style='{_BOX} width: auto'>fits</p><div style='opacity: .9'>seen</div>
 <p style='display: none; color: #eee'>hidden</p><details><summary>more</summary><p style='color: #eee'>folded</details>
 <table style='position: relative'><td>a<td style='background: #234; color: #fff'>b<small>c</small></table>
 <svg width=90 height=40><rect width=90 height=40 fill='#223'/><text x=9 y=20 fill='#fff'>white</text></svg>

@@ -89,7 +89,10 @@ def show_model(page: ModelPage, console: Console) -> None:
             ("run", page.run or "its record is gone"),
             ("verdict", page.verdict or "–"),
             *(
-                (f"gate {gate.name}", f"{_RESULTS.get(gate.result, gate.result)}: {gate.detail}")
+                (
+                    f"gate {gate.name}",
+                    f"{_RESULTS.get(gate.words, gate.words.replace('pass on', 'passed on'))}: {gate.detail}",
+                )
                 for gate in page.gates
             ),
             *((name, words) for name, words in (page.proofs or {"proofs": "no record is kept"}).items()),

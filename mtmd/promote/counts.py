@@ -54,6 +54,14 @@ def counted(some: Iterable[Judged], of: Collection[Judged] | None = None, adject
     return " and ".join(parts)
 
 
+def result_words(result: str, findings: Iterable[Judged]) -> str:
+    """A gate's result as people read it: `pass on 10 of 15` where so many of its slices could be judged."""
+    tally = Tally.of(findings)
+    if result != "pass" or not tally.unjudged:
+        return result
+    return f"pass on {tally.judged} of {tally.judged + tally.unjudged}"
+
+
 @dataclass(frozen=True)
 class Tally:
     """Of all slices: how many were judged, and how many of those are better or worse; tasks are not among them."""

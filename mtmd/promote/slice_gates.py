@@ -15,7 +15,7 @@ from pydantic import Field
 
 from mtmd.config import Frozen, GatesConfig, Slice
 from mtmd.evaluate.report import Comparison, EvaluationReport
-from mtmd.promote.counts import counted, is_task
+from mtmd.promote.counts import counted, is_task, result_words
 
 Decision = Literal[
     "better", "not shown worse", "not shown better", "worse", "not shown wrong", "wrong", "not enough data"
@@ -76,12 +76,21 @@ class GateResult(Frozen):
 
     @property
     def result(self) -> Result:
-        """What people read."""
         return result_of(self.passed, self.applicable)
+
+    @property
+    def words(self) -> str:
+        """What people read: a pass on some slices is not called a pass alone."""
+        return result_words(self.result, self.slices)
+
+    @property
+    def unjudged(self) -> tuple[SliceFinding, ...]:
+        """The slices that had too little data; tasks are not among them."""
+        return tuple(one for one in self.slices if not one.judged and not is_task(one.slice))
 
 
 def result_of(passed: bool, applicable: bool) -> Result:
-    """A gate's result as people read it: what was not judged is no pass."""
+    """A gate's result: what was not judged is no pass."""
     return ("pass" if passed else "fail") if applicable else "not applicable"
 
 

@@ -8,7 +8,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mtmd.config import Frozen
+from mtmd.config import Frozen, Slice
+from mtmd.promote.counts import result_words
 from mtmd.promote.slice_gates import Result, result_of
 from mtmd.registry import run_records
 from mtmd.registry.records import RunOrigin
@@ -21,6 +22,23 @@ _DATED = re.compile(r"\d{4}-\d\d-\d\d-")
 _VALIDATION = re.compile(r"as_of=\d{4}-\d\d-\d\d")
 
 
+class _Finding(BaseModel):
+    """What a gate decided about a slice, as far as slices are counted."""
+
+    surface: str
+    product: str
+    task: str
+    decision: str
+
+    @property
+    def slice(self) -> Slice:
+        return Slice(self.surface, self.product, self.task)
+
+    @property
+    def judged(self) -> bool:
+        return self.decision != "not enough data"
+
+
 class Gate(BaseModel):
     """What one gate said."""
 
@@ -28,11 +46,16 @@ class Gate(BaseModel):
     passed: bool
     detail: str
     applicable: bool = Field(True, description="False where it had nothing to judge")
+    slices: tuple[_Finding, ...] = ()
 
     @property
     def result(self) -> Result:
-        """What people read."""
         return result_of(self.passed, self.applicable)
+
+    @property
+    def words(self) -> str:
+        """What people read: a pass on some slices is not called a pass alone."""
+        return result_words(self.result, self.slices)
 
 
 class _Verdict(BaseModel):

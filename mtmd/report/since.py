@@ -1,6 +1,6 @@
 """What changed since the last champion: values, columns beyond their band, prediction level, and how it was made."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -12,6 +12,7 @@ from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.report.former_rules import FormerRules
 from mtmd.report.made import Difference, Made, differing, sql_changes
+from mtmd.report.rewritten import Rewritten, rewritten
 from mtmd.report.values import ValueChange, value_changes
 from mtmd.store.workspace import Workspace
 from mtmd.validate.results import DayValidation, ExpectationResult, Status, WindowValidation
@@ -76,7 +77,7 @@ class Since:
     made       None where it can't be compared; a note says why
     notes      what is not recorded, and why
     sql        each changed statement, with the lines that changed
-    other_data how many of the days that both were trained on have other data now, in words; empty for none
+    rewritten  days that the champion saw with other data, and what changed in them
     rules      whether the gates would decide otherwise under the bounds of the champion's run
     """
 
@@ -89,7 +90,7 @@ class Since:
     made: tuple[Difference, ...] | None
     notes: tuple[str, ...]
     sql: tuple[tuple[str, tuple[str, ...]], ...]
-    other_data: str = ""
+    rewritten: Rewritten = field(default_factory=Rewritten)
     rules: FormerRules = field(default_factory=FormerRules)
 
     @property
@@ -121,6 +122,7 @@ def since(
     as_of = manifest.as_of if manifest else None
     before = Made.of_model(workspace, champion)
     differences, damage = _differing(workspace, before, made)
+    seen = _seen(manifest) if manifest else {}
     return Since(
         champion=champion,
         as_of=as_of,
@@ -131,7 +133,7 @@ def since(
         made=differences,
         notes=(*_notes(before, made), *damage),
         sql=sql_changes(before.origin, made.origin),
-        other_data=other_data(_seen(manifest) if manifest else {}, days),
+        rewritten=rewritten(workspace, champion, seen, days, declarations, validations),
     )
 
 
@@ -139,18 +141,6 @@ def _seen(manifest: ModelManifest) -> dict[date, str]:
     """Fingerprints of the shards that a model was trained and evaluated on."""
     held_out = {manifest.as_of: manifest.held_out} if manifest.held_out else {}
     return manifest.window | held_out
-
-
-def other_data(window: Mapping[date, str], days: Days) -> str:
-    """Of the days that the champion saw (day → fingerprint of its shard) and that are in this window too."""
-    shared = [ref for ref in days.window if ref.day in window]
-    other = sum(window[ref.day] != ref.fingerprint for ref in shared)
-    if not other:
-        return ""
-    return (
-        f"{other} of {len(shared)} training days that the champion saw too have other data now: their logs, the SQL or "
-        "the declarations changed."
-    )
 
 
 def bands(validations: Sequence[DayValidation | WindowValidation], first: date) -> Bands:

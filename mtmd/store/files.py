@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from mtmd.errors import StorageError
 from mtmd.store.objects import ObjectPath, in_bucket
 from mtmd.store.refusals import writing
-from mtmd.store.sealed import sealed, unsealed
+from mtmd.store.sealed import parsed, sealed
 
 TEMPORARY = ".tmp-"  # how the names begin of what is not whole yet, or no longer
 _SHOWN = 100  # characters of a name that its temporary has
@@ -92,7 +92,7 @@ def read_json(path: Path | ObjectPath) -> Any:
     Raises StorageError that names the file when it is missing, not JSON, or not as it was sealed.
     """
     try:
-        return unsealed(json.loads(path.read_bytes()))
+        return parsed(path.read_bytes())
     except FileNotFoundError as error:
         raise StorageError(f"{path} does not exist") from error
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -25,6 +25,22 @@ def unsealed(value: Any) -> Any:
     return content
 
 
+def parsed(content: bytes) -> Any:
+    """A JSON value without its seal, from the bytes of a file; raises ValueError as `unsealed` does, or for no JSON.
+
+    A file as `write_json` lays it out is compared as it stands, which takes a third of the time of writing its values
+    anew: without the line breaks and blanks between them it is what was sealed.
+    """
+    value = json.loads(content)
+    if isinstance(value, dict) and isinstance(seal := value.get(_SEAL), str):
+        close = b"".join(map(bytes.lstrip, content.splitlines())).replace(b'": ', b'":')
+        own = f'"{_SEAL}":"{seal}",'.encode()
+        if hashlib.sha256(close.replace(own, b"", 1)).hexdigest() == seal:
+            del value[_SEAL]
+            return value
+    return unsealed(value)
+
+
 def _digest(value: dict[str, Any]) -> str:
     """NaN is allowed, unlike in `mtmd.store.files.digest`."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

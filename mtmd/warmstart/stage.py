@@ -70,9 +70,10 @@ def _warm(plan: RunPlan, champion: ModelManifest, window: Mapping[date, str]) ->
         epochs=config.epochs,
         rate=config.rate,
     )
+    age = (plan.as_of - start.full_as_of).days
     words = (
         f"goes on from {start.model_id} (as_of {start.as_of}) over the newest {days} days; the last full retrain is "
-        f"{start.full_model_id}, {(plan.as_of - start.full_as_of).days} days before"
+        f"{start.full_model_id}, {age} day{'' if age == 1 else 's'} before"
     )
     made_with = read_record(_directory(plan, champion) / RESUMABLE, Resumable)
     if made_with is not None and (

@@ -7,7 +7,7 @@ import pytest
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.extract.shards import Days, ShardRef
 from mtmd.report.made import Difference, Made
-from mtmd.report.since import Since, bands, level, other_data, since
+from mtmd.report.since import Since, bands, level, since
 from mtmd.store.files import write_text
 from mtmd.validate.results import DayValidation, ExpectationResult, Status
 from tests.inspect.conftest import Line, build, line, two_models
@@ -99,28 +99,6 @@ def test_a_champion_that_was_damaged_since_costs_no_page(
     assert found.values_note.startswith("not recorded: ")
     assert found.made is None
     assert found.notes[-1].startswith("how it was made can't be compared: ")
-
-
-def test_days_that_were_delivered_again_are_counted_among_those_that_both_saw() -> None:
-    """The champion saw the 19th to 21st; the window is the 20th to 22nd, and the 21st has other data."""
-    shards = [
-        ShardRef(
-            day=date(2026, 1, day),
-            fingerprint=f"{day}",
-            path="",
-            sources="",
-            requests=1,
-            ads=1,
-            candidates=1,
-            reused=True,
-        )
-        for day in (20, 21, 22, 23)
-    ]
-    window = {date(2026, 1, 19): "19", date(2026, 1, 20): "20", date(2026, 1, 21): "before"}
-    assert other_data(window, Days.of(shards)).startswith(
-        "1 of 2 training days that the champion saw too have other "
-    )
-    assert other_data({date(2026, 1, 20): "20"}, Days.of(shards)) == ""
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_the_first_day_is_a_full_retrain_and_the_next_goes_on_from_it(warm_line:
     assert [model.start for model in run.trained[1:]] == [None, None]
     assert second.start == (
         f"goes on from {first.model_id} (as_of {AS_OF}) over the newest 6 days; the last full retrain is "
-        f"{first.model_id}, 1 days before"
+        f"{first.model_id}, 1 day before"
     )
     manifest = warm_line.registry.manifest(second.model_id)
     assert manifest.training == run.candidate.key

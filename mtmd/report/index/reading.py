@@ -6,7 +6,7 @@ a run stays listed when the clean-up has removed its directory.
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -28,7 +28,7 @@ from mtmd.report.index.records import (
     RunRecord,
     day_of,
 )
-from mtmd.report.index.sources import FAILURES, MIRRORS, SOURCES, MirrorLine
+from mtmd.report.index.sources import FAILURES, MIRRORS, SOURCES, VALIDATIONS, MirrorLine, validated
 from mtmd.report.index.way import Way
 from mtmd.report.past import origin
 from mtmd.store.outputs import read_record
@@ -160,6 +160,7 @@ def read_line(root: Path) -> LineRecords:
 def _seen(root: Path, known: dict[str, Seen]) -> tuple[Seen, ...]:
     found: dict[str, Seen] = {}
     for pattern, read in SOURCES.items():
+        decided = _decided(found) if pattern == VALIDATIONS else {}
         for path in sorted(root.glob(pattern)):
             name = path.relative_to(root).as_posix()
             try:
@@ -168,7 +169,8 @@ def _seen(root: Path, known: dict[str, Seen]) -> tuple[Seen, ...]:
                 if before and (before.size, before.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
                     found[name] = before
                     continue
-                found[name] = Seen(path=name, size=stat.st_size, mtime_ns=stat.st_mtime_ns, record=read(path))
+                record = _implied(path, decided) or read(path)
+                found[name] = Seen(path=name, size=stat.st_size, mtime_ns=stat.st_mtime_ns, record=record)
             except FileNotFoundError:  # removed a moment ago
                 continue
             except (
@@ -179,6 +181,24 @@ def _seen(root: Path, known: dict[str, Seen]) -> tuple[Seen, ...]:
     oldest = (newest_day((known | found).values()) or date.max) - timedelta(days=DAYS)
     gone = {name: one for name, one in known.items() if name not in found and _stays(one, oldest)}
     return tuple((gone | found).values())
+
+
+def _decided(found: Mapping[str, Seen]) -> dict[date, datetime]:
+    """When each day was decided last."""
+    runs = (one.record for one in found.values() if isinstance(one.record, RunRecord) and one.record.decided)
+    latest: dict[date, datetime] = {}
+    for run in runs:
+        latest[run.as_of] = max(run.at, latest.get(run.as_of, run.at))
+    return latest
+
+
+def _implied(path: Path, decided: Mapping[date, datetime]) -> RunRecord | None:
+    """A validation that a decision of its day came after: it passed, or nothing would have been decided.
+
+    So the megabyte of most days' validation is not read at all.
+    """
+    own = validated(path) if decided else None
+    return own if own and own.at <= decided.get(own.as_of, datetime.min.replace(tzinfo=UTC)) else None
 
 
 def _had_logs(record: Record | None) -> bool:

@@ -30,6 +30,7 @@ class GateLine(Frozen):
     name: str
     result: Result
     detail: str
+    words: str = Field("", description="the result as people read it; empty in older records")
 
 
 class RunRecord(Frozen):

@@ -142,7 +142,7 @@ def _compared(line: LineRecords, run: RunRecord) -> dict[str, Any]:
             [one.task, one.rows, one.logmae, one.calibration, one.auc, one.over.get("champion")]
             for one in run.tasks
         ],
-        "gates": [[gate.name, gate.result, gate.detail] for gate in run.gates],
+        "gates": [[gate.name, gate.result, gate.detail, gate.words or gate.result] for gate in run.gates],
     }
 
 

@@ -25,11 +25,13 @@ from mtmd.store.outputs import read_record
 from mtmd.validate.results import Status, stops
 
 FAILURES = "failures/as_of=*.json"
+VALIDATIONS = "validation/as_of=*.json"
 MIRRORS = "mirrors/*.json"
 BACKFILLS = "backfills/*.json"
 _ALL = "all"  # surface and product of what is over a task's slices
 _OVER = ("champion", "per_slice")
 _LONGEST = 300  # characters of a text
+DAMAGED = "the record of its validation is damaged, or of another version; run the day again"
 
 
 class Failure(BaseModel):
@@ -172,7 +174,7 @@ def _run(path: Path) -> RunRecord | None:
         start=shortened(line.start),
         live=found.champion,
         gates=tuple(
-            GateLine(name=gate.name, result=gate.result, detail=shortened(gate.detail))
+            GateLine(name=gate.name, result=gate.result, detail=shortened(gate.detail), words=gate.words)
             for gate in found.verdict.gates
         ),
         tasks=_tasks(found.report),
@@ -204,27 +206,24 @@ def _tasks(report: _Report | None) -> tuple[TaskFigures, ...]:
 
 
 def _validation(path: Path) -> RunRecord | None:
-    """A day whose suites stopped it, or let it pass."""
-    content = path.read_bytes()
-    if (
-        b'"failed"' not in content and b'"raised"' not in content
-    ):  # most days: a megabyte that needs no parsing
-        return _validated(path)
+    """A day whose suites stopped it, or let it pass; a damaged record says neither, and is shown as a failure."""
     outcomes = read_record(path, _Outcomes)
-    if outcomes is None or not outcomes.stop:
-        return None if outcomes is None else _validated(path)
-    quality = read_record(path, RecordedQuality)
-    if quality is None:
-        return None
-    line = stopped(path, quality)
+    if outcomes is None:
+        return RunRecord(as_of=_day(path), at=written(path), verdict="failed", reason=DAMAGED)
+    quality = read_record(path, RecordedQuality) if outcomes.stop else None
+    line = None if quality is None else stopped(path, quality)
     if line is None:
-        return _validated(path)
+        return validated(path)
     return RunRecord(as_of=line.as_of, at=line.at, verdict="stopped", reason=shortened(line.reason))
 
 
-def _validated(path: Path) -> RunRecord:
-    day = date.fromisoformat(path.stem.partition("=")[2])
-    return RunRecord(as_of=day, at=written(path), verdict="validated")
+def validated(path: Path) -> RunRecord:
+    """A day whose suites passed, by the place of its record alone."""
+    return RunRecord(as_of=_day(path), at=written(path), verdict="validated")
+
+
+def _day(path: Path) -> date:
+    return date.fromisoformat(path.stem.partition("=")[2])
 
 
 def _failure(path: Path) -> RunRecord | None:
@@ -288,7 +287,7 @@ def _tested(path: Path) -> ABTestRecord | None:
 # Files below a line's directory → what reads one of them.
 SOURCES: Mapping[str, Callable[[Path], Record | None]] = {
     "runs/*/summary.json": _run,
-    "validation/as_of=*.json": _validation,
+    VALIDATIONS: _validation,
     FAILURES: _failure,
     "monitoring/date=*.json": _monitored,
     BACKFILLS: _backfilled,

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from mtmd.evaluate.report import Estimate
+from mtmd.evaluate.report import Estimate, EvaluationReport
 from mtmd.promote.counts import Tally, counted, is_task
 from mtmd.promote.gates import RIVALS
 from mtmd.promote.rollback import Republished, RolledBack
@@ -18,6 +18,7 @@ from mtmd.report.standing import top_words
 from mtmd.report.tables.buckets import rivals_by_bucket
 from mtmd.report.tables.cold import cold_gate_table, cold_words
 from mtmd.report.tables.evaluation import SLICE_COLUMNS, Column, Table, columns_of
+from mtmd.report.traffic import traffic
 
 _CODE_CHARACTERS = 84  # in a line of a block of code, in a window of 1,024 px
 
@@ -48,7 +49,7 @@ def verdict(summary: RunSummary, seconds: Mapping[str, float] | None = None) -> 
         "",
         *(f"- {_gate(gate)}" for gate in gates),
         "",
-        *(line for gate in gates for line in _standing_out(gate)),
+        *(line for gate in gates for line in _standing_out(gate, summary.report)),
         *_cold(summary),
         fitted(rivals_by_bucket(summary.report)),
         fitted(by_task(summary.report), len(SLICE_COLUMNS)),
@@ -76,11 +77,11 @@ def _mark(summary: RunSummary) -> str:
 
 
 def _gate(gate: GateResult) -> str:
-    mark, result = {"pass": ("✓", "pass"), "fail": ("✗", "**fail**")}.get(gate.result, ("–", gate.result))
+    mark, result = {"pass": ("✓", gate.words), "fail": ("✗", "**fail**")}.get(gate.result, ("–", gate.result))
     return f"{mark} **{gate.name}**: {result}, {plain(gate.detail)}"
 
 
-def _standing_out(gate: GateResult) -> Iterator[str]:
+def _standing_out(gate: GateResult, report: EvaluationReport) -> Iterator[str]:
     """Of a gate about slices: how many are better and worse, and the slices and tasks that block."""
     if gate.name not in RIVALS or not gate.slices:
         return
@@ -89,7 +90,7 @@ def _standing_out(gate: GateResult) -> Iterator[str]:
     yield f"**{gate.name}**: {Tally.of(gate.slices).words}{worse}."
     yield ""
     if blocking := [finding for finding in gate.slices if finding.blocks]:
-        yield _slices(f"✗ {gate.name}: slices that block", gate.name, blocking)
+        yield _slices(f"✗ {gate.name}: slices that block", gate.name, blocking, report)
     if unjudged := [str(finding.slice) for finding in gate.slices if not finding.judged]:
         yield from (f"Not enough data: {', '.join(unjudged)}.", "")
 
@@ -103,7 +104,10 @@ def _rivals(gate: GateResult) -> Iterator[str]:
         )
 
 
-def _slices(title: str, rival: str, findings: list[SliceFinding]) -> str:
+def _slices(
+    title: str, rival: str, findings: list[SliceFinding], report: EvaluationReport | None = None
+) -> str:
+    """With `report` the traffic of each slice stands beside its name."""
     table = Table(
         title=title,
         columns=(
@@ -115,7 +119,7 @@ def _slices(title: str, rival: str, findings: list[SliceFinding]) -> str:
         ),
         rows=tuple(
             (
-                str(finding.slice),
+                _named(finding, report),
                 f"{_number(finding.reference)} → {_number(finding.own)}",
                 _difference(finding),
                 f"**✗ {finding.decision}**" if finding.blocks else finding.decision,
@@ -125,6 +129,11 @@ def _slices(title: str, rival: str, findings: list[SliceFinding]) -> str:
         ),
     )
     return fitted(table)
+
+
+def _named(finding: SliceFinding, report: EvaluationReport | None) -> str:
+    share = "" if report is None or is_task(finding.slice) else traffic(report, finding.slice)
+    return f"{finding.slice} ({share})" if share else str(finding.slice)
 
 
 def _cold(summary: RunSummary) -> Iterator[str]:

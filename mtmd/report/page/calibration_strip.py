@@ -14,6 +14,7 @@ from mtmd.promote.calibration_gate import calibration_findings
 from mtmd.promote.gates import Verdict
 from mtmd.promote.slice_gates import SliceFinding
 from mtmd.report.page.charts import frame, line, text
+from mtmd.report.traffic import traffic
 from mtmd.report.trend import furthest
 
 _CHAMPION = "champion"
@@ -29,6 +30,7 @@ class Level:
     interval: Interval | None
     outside: bool
     wrong: bool
+    traffic: str = ""
 
     @property
     def kind(self) -> str:
@@ -60,6 +62,21 @@ class CalibrationView:
     champion_words: str = ""
     champion_kind: str = ""
 
+    @property
+    def champion_too(self) -> str:
+        """That the champion is out of calibration where the candidate is; empty where it is not, or nothing is.
+
+        `the champion is miscalibrated too, in 1 of these 2 slices (search × standard × ctr: 1.31, candidate 1.34)`
+        """
+        wrong = [(own, champion) for own, champion in self.rows if own.wrong]
+        both = [(own, champion) for own, champion in wrong if champion is not None and champion.wrong]
+        if not both:
+            return ""
+        part = "" if len(both) == len(wrong) else f", in {len(both)} of these {len(wrong)} slices"
+        own, champion = both[0]
+        numbers = f"{own.slice}: {champion.ratio:.2f}, candidate {own.ratio:.2f}"
+        return f"the champion is miscalibrated too{part} ({numbers})"
+
 
 def calibration_view(report: EvaluationReport, verdict: Verdict, gates: GatesConfig) -> CalibrationView:
     """What the calibration gate judged, and the champion on the same rows; says so where it could judge nothing."""
@@ -90,7 +107,8 @@ def _levels(
         if finding.judged and ratio:
             outside = not gates.calibration_low <= ratio <= gates.calibration_high
             interval = calibration_interval(metrics, report.confidence)
-            yield finding.slice, Level(str(finding.slice), ratio, interval, outside, finding.blocks)
+            share = traffic(report, finding.slice)
+            yield finding.slice, Level(str(finding.slice), ratio, interval, outside, finding.blocks, share)
 
 
 def _span(levels: Iterable[Level]) -> str:

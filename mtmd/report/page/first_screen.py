@@ -14,6 +14,7 @@ from mtmd.report.since import Since
 from mtmd.report.standing import rival_name, slice_findings, standing
 from mtmd.report.tables.buckets import gain_of
 from mtmd.report.tables.evaluation import estimate
+from mtmd.report.traffic import traffic
 from mtmd.validate.results import DayValidation, WindowValidation
 
 _ROWS = ("champion", "anchor", "per_slice", "pooled")
@@ -30,6 +31,7 @@ class RivalRow:
     kind: str
     cells: tuple[HeatCell, ...]
     worst: str = ""
+    worst_traffic: str = ""
     worst_words: str = ""
     worst_kind: str = ""
     slices: str = ""
@@ -64,8 +66,8 @@ def _gains(report: EvaluationReport, rival: str) -> list[Estimate | None]:
     return [gain_of(report, rival, EVERYTHING, None), *by_task]
 
 
-def _worst(report: EvaluationReport, rival: str, gates: GatesConfig) -> tuple[str, str, str, str]:
-    """The judged slice with the least gain: name, numbers, class; and how many slices are better and worse."""
+def _worst(report: EvaluationReport, rival: str, gates: GatesConfig) -> tuple[str, str, str, str, str]:
+    """The judged slice with the least gain: name, traffic, numbers, class; and how many slices are better and worse."""
     findings = slice_findings(report, rival, gates)
     judged = [
         (finding.improvement, finding)
@@ -73,11 +75,11 @@ def _worst(report: EvaluationReport, rival: str, gates: GatesConfig) -> tuple[st
         if finding.judged and finding.improvement is not None and not is_task(finding.slice)
     ]
     if not judged:
-        return "no slice could be judged", "", "", ""
+        return "no slice could be judged", "", "", "", ""
     least, worst = min(judged, key=lambda pair: pair[0])
     gain = Estimate(value=least, low=worst.low, high=worst.high)
     kind = "bad" if worst.decision == "worse" else ""
-    return str(worst.slice), minus(str(gain)), kind, Tally.of(findings).words
+    return str(worst.slice), traffic(report, worst.slice), minus(str(gain)), kind, Tally.of(findings).words
 
 
 def data_words(
@@ -121,6 +123,6 @@ def noted(verdict: Verdict, since: Since | None) -> Iterator[str]:
     Of a promoted candidate the headline says the latter.
     """
     if since is not None:
-        yield from filter(None, (since.made_words, since.other_data.partition(":")[0], since.rules.words))
+        yield from filter(None, (since.made_words, since.rewritten.words, since.rules.words))
     if not verdict.promoted and verdict.unjudged:
         yield verdict.unjudged

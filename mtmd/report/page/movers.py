@@ -6,7 +6,7 @@ have failed the gate.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log, log1p
 from typing import Literal
 
@@ -15,6 +15,7 @@ from mtmd.evaluate.report import Comparison, EvaluationReport
 from mtmd.promote.gates import ANCHOR, BASELINE, CHAMPION, CONSTANT, Verdict
 from mtmd.promote.slice_gates import GateResult, SliceFinding
 from mtmd.report.page.charts import minus
+from mtmd.report.traffic import traffic
 
 Kind = Literal["worse", "near", "better"]
 _GROUPS: tuple[tuple[Kind, str, str, int], ...] = (  # kind, title, class, how many are listed
@@ -35,7 +36,7 @@ _RIVALS = {  # predictor and words of each gate that compares slices
 class Mover:
     """A slice with its number; `rank` orders those of a kind, in standard errors.
 
-    `small`: another training seed may change as much.
+    `small`: another training seed may change as much. `traffic` is the slice's share of the rows.
     """
 
     kind: Kind
@@ -44,6 +45,7 @@ class Mover:
     words: str
     rank: float
     small: bool = False
+    traffic: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,11 @@ def movers(report: EvaluationReport, verdict: Verdict, gates: GatesConfig) -> Mo
     found: dict[str, Mover] = {}
     for mover in sorted(_all(report, verdict, gates), key=lambda one: (kinds.index(one.kind), -one.rank)):
         found.setdefault(mover.slice, mover)
+    shares = {str(where): traffic(report, where) for where in report.slices}
     groups = []
     for kind, title, css, most in _GROUPS:
-        if own := [mover for mover in found.values() if mover.kind == kind]:
+        own = [replace(one, traffic=shares[one.slice]) for one in found.values() if one.kind == kind]
+        if own:
             groups.append(MoverGroup(title, css, tuple(own[:most]), max(0, len(own) - most)))
     moved = (
         "no slice moved beyond noise"

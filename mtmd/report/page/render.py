@@ -124,15 +124,16 @@ def render_report(inputs: ReportInputs) -> str:
     environment.globals |= {function.__name__: function for function in _FUNCTIONS}
     report = inputs.evaluation
     action_rival, on_actions = action_rows(report)
+    calibrated = calibration_view(report, inputs.verdict, inputs.gates)
     return environment.get_template("page.html").render(
         run=inputs,
         report=report,
-        headline=headline(inputs.verdict, inputs.live, inputs.days),
+        headline=headline(inputs.verdict, inputs.live, inputs.days, calibrated.champion_too),
         words=reduce(lambda words, gate: brief(words, gate, 1), inputs.verdict.gates, inputs.words),
         gates=list(details(inputs.verdict)),
         rival_rows=rival_rows(report, inputs.gates),
         movers=movers(report, inputs.verdict, inputs.gates),
-        calibration_view=calibration_view(report, inputs.verdict, inputs.gates),
+        calibration_view=calibrated,
         action_rival=action_rival,
         action_rows=on_actions,
         data_words=list(data_words(inputs.validations, inputs.days)),

@@ -8,6 +8,7 @@ from mtmd.promote.counts import Tally, is_task
 from mtmd.promote.slice_gates import SliceFinding
 from mtmd.report.page.charts import minus
 from mtmd.report.standing import slice_findings
+from mtmd.report.traffic import traffic
 
 _CHAMPION = "champion"
 _KINDS = {"better": "good", "worse": "bad"}
@@ -22,6 +23,7 @@ class Moved:
     errors: str
     kind: str
     words: str
+    traffic: str
 
 
 @dataclass(frozen=True)
@@ -67,4 +69,5 @@ def _moved(report: EvaluationReport, finding: SliceFinding) -> Moved:
         errors="–" if errors is None else f"{errors:.1f}",
         kind=_KINDS.get(finding.decision, ""),
         words=words,
+        traffic=traffic(report, finding.slice),
     )

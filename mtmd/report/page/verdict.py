@@ -35,7 +35,7 @@ class RivalTable:
 
 @dataclass(frozen=True)
 class Headline:
-    """Promoted or not; its class; and what a promotion rests on less than usual, which is no failure.
+    """Promoted or not; its class; and what qualifies it: the champion's own fault, or what a promotion rests on less.
 
     The class is good, bad, or held where a passed candidate stays down all the same.
     """
@@ -49,10 +49,13 @@ class Headline:
         return f"{self.words}; {self.but}" if self.but else self.words
 
 
-def headline(verdict: Verdict, live: str | None, days: Days) -> Headline:
-    """What came of the run; `live` is the champion after it."""
+def headline(verdict: Verdict, live: str | None, days: Days, champion_too: str = "") -> Headline:
+    """What came of the run; `live` is the champion after it.
+
+    `champion_too` says that the champion is as far out of calibration as the candidate, where that is so.
+    """
     if verdict.promoted:
-        but = "; ".join(filter(None, (odd_day(days), verdict.unjudged)))
+        but = "; ".join(filter(None, (champion_too, odd_day(days), verdict.unjudged)))
         return (
             Headline("Promoted by override", "held", but)
             if verdict.failed
@@ -60,8 +63,8 @@ def headline(verdict: Verdict, live: str | None, days: Days) -> Headline:
         )
     kind = "held" if verdict.passed else "bad"
     if verdict.promotion is not None:
-        return Headline("Promoted before, and that stands", kind)
-    return Headline("Kept the champion" if live else "Nothing promoted", kind)
+        return Headline("Promoted before, and that stands", kind, champion_too)
+    return Headline("Kept the champion" if live else "Nothing promoted", kind, champion_too)
 
 
 def brief(words: str, gate: GateResult, most: int) -> str:

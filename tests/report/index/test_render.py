@@ -79,7 +79,7 @@ def test_texts_of_records_stay_texts(records: Records) -> None:
     assert "49" not in _data(html)[f"run-{FIRST}-0000000001-abcdef"]["gates"]
     (own,) = _data(html).values()
     assert own["model"] == HOSTILE
-    assert own["gates"][0] == [HOSTILE, "fail", HOSTILE]  # type: ignore[index]
+    assert own["gates"][0] == [HOSTILE, "fail", HOSTILE, "fail"]  # type: ignore[index]
     assert "\u2028" not in html.split('id="data">')[1].split("</script>")[0]
     lines = render_lines([LineSummary(name=HOSTILE, champion=HOSTILE, reason=HOSTILE, verdict="kept")])
     assert lines.count("<script") == 0

@@ -1,12 +1,13 @@
 """What the index takes from each stored file."""
 
+import os
 from math import expm1
 
 import pytest
 
 from mtmd.report.index.reading import read_line
 from mtmd.report.index.records import RunRecord
-from mtmd.report.index.sources import shortened
+from mtmd.report.index.sources import DAMAGED, shortened
 from mtmd.store.files import write_json, write_text
 from tests.report.index.conftest import Records, day
 
@@ -45,6 +46,34 @@ def test_a_day_that_passed_with_warnings_is_not_stopped(records: Records) -> Non
     assert (line.runs, line.validated) == ((), {day(0)})
 
 
+def test_a_validation_that_was_altered_is_shown_as_damaged(
+    records: Records, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is valid JSON, and says that every suite passed; its seal says otherwise."""
+    failed = {"table": "ads", "name": "few", "description": "why", "status": "failed", "severity": "critical"}
+    days = [{"day": str(day(0)), "results": [failed], "profile": None}]
+    place = records.workspace.latest_validation(day(0))
+    write_json(place, {"days": days, "window": None, "reused": [], "sources": ["a"]}, seal=True)
+    assert _runs(records)["stopped"].reason == "1 in data suites: ads few"
+    write_text(place, place.read_text().replace("failed", "passed"))
+    line = read_line(records.root)
+    assert [(run.as_of, run.verdict, run.reason) for run in line.runs] == [(day(0), "failed", DAMAGED)]
+    assert line.validated == set()
+    assert "was altered" in caplog.text
+
+
+def test_a_validation_that_a_decision_came_after_is_not_read(records: Records) -> None:
+    """The day was decided, so its suites passed; one that is newer than the decision may have stopped a later run."""
+    place = records.workspace.latest_validation(day(0))
+    write_text(place, "{")
+    os.utime(place, (0, 0))
+    records.run(0)
+    line = read_line(records.root)
+    assert ({run.verdict for run in line.runs}, line.validated) == ({"promoted"}, {day(0)})
+    write_text(place, "{ ")
+    assert _runs(records)["failed"].reason == DAMAGED
+
+
 def test_the_monitor_backfills_and_ab_tests_are_summed_up(records: Records) -> None:
     line = read_line(records.every_kind().root)
     breach, quiet = line.monitored
@@ -68,7 +97,8 @@ def test_files_that_cannot_be_read_are_left_out_with_a_warning(
             write_text(path, '{"failed": ')
     write_text(records.workspace.latest_validation(day(3)), '"failed"')
     line = read_line(records.root)
-    assert (line.runs, line.monitored, line.backfills, line.ab_tests) == ((), (), (), ())
+    assert (line.monitored, line.backfills, line.ab_tests) == ((), (), ())
+    assert [(run.as_of, run.verdict, run.reason) for run in line.runs] == [(day(3), "failed", DAMAGED)]
     assert line.validated == {day(5), day(6)}
     assert len(caplog.records) == 9
 

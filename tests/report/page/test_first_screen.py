@@ -14,6 +14,8 @@ from mtmd.report.page.first_screen import data_words, noted, rival_rows
 from mtmd.report.page.on_actions import action_rows
 from mtmd.report.page.quality import Validation
 from mtmd.report.page.render import ReportInputs
+from mtmd.report.page.verdict import headline
+from mtmd.report.traffic import traffic
 from tests.report.page.conftest import GATES, changed, evaluate
 
 
@@ -80,6 +82,35 @@ def test_the_champions_level_is_beside_the_candidates_and_judged_by_the_same_rul
     assert {one.place for slice_, one in beside.items() if not slice_.endswith("octr")} == {"inside"}
     assert str(view.svg).count("<circle") == 30
     assert "Calibration of 15 slices, and the champion; bounds 0.8 and 1.25" in str(view.svg)
+
+
+def test_a_champion_that_is_miscalibrated_too_is_said_in_the_headline(
+    day: HeldOutDay, tiny_preset: Preset, verdict: Verdict, days: Days
+) -> None:
+    """The candidate is off by e^−0.4 = 0.67 in all 15 slices, the champion by e^−0.3 = 0.74 in the three of octr."""
+    found = evaluate(day, tiny_preset, mtmd=0.4, per_slice=0.2, champion=[0.0, 0.0, 0.3])
+    judged = verdict.model_copy(update={"gates": (calibrated("calibration", found, GATES),)})
+    said = calibration_view(found, judged, GATES).champion_too
+    assert said.startswith("the champion is miscalibrated too, in 3 of these 15 slices (")
+    assert said.endswith(" × octr: 0.74, candidate 0.67)")
+    assert headline(judged, "b", days, said).whole == f"Kept the champion; {said}"
+    alike = evaluate(day, tiny_preset, mtmd=0.4, per_slice=0.2, champion=0.4)
+    assert calibration_view(alike, judged, GATES).champion_too.startswith(
+        "the champion is miscalibrated too ("
+    )
+    good = evaluate(day, tiny_preset, mtmd=0.4, per_slice=0.2, champion=0.0)
+    assert calibration_view(good, judged, GATES).champion_too == ""
+
+
+def test_a_slice_has_its_share_of_the_rows_of_its_task(report: EvaluationReport) -> None:
+    """Six domains are alike; octr is on the three of standard alone."""
+    shares = {traffic(report, where) for where in report.slices if where.task == "octr"}
+    assert shares == {"33% of rows"}
+    assert traffic(report, report.slices[0]) == "17% of rows"
+    few = [one.model_copy(update={"rows": 12}) if one.surface != "all" else one for one in report.metrics]
+    assert traffic(changed(report, metrics=tuple(few)), report.slices[0]) == "0.6% of rows"
+    none = [one.model_copy(update={"rows": 0}) for one in report.metrics]
+    assert traffic(changed(report, metrics=tuple(none)), report.slices[0]) == ""
 
 
 def test_actions_have_intervals_where_they_are_known(report: EvaluationReport) -> None:

@@ -9,6 +9,8 @@ from mtmd.evaluate.report import EvaluationReport
 from mtmd.report.made import Difference
 from mtmd.report.page.render import ReportInputs, render_report
 from mtmd.report.page.since import movement
+from mtmd.report.rewritten import Found, Rewritten
+from mtmd.report.shard_changes import Change, Values
 from mtmd.report.since import Bands, Beyond, Since, level
 from mtmd.report.values import ValueChange
 from tests.report.page.conftest import CHAMPION, GATES, changed, evaluate
@@ -35,7 +37,18 @@ def sample(report: EvaluationReport) -> Since:
         ),
         notes=("SQL and expectations of the champion: not recorded (an older record)",),
         sql=(("source_ads", ("@@ -1 +1 @@", "-    bid < 1", "+    bid / 100 as bid")),),
-        other_data="3 of 19 training days that the champion saw too have other data now: their logs changed.",
+        rewritten=Rewritten(
+            (date(2026, 1, 15), date(2026, 1, 16)),
+            19,
+            (
+                Found(
+                    Change("ads", "price", "shopping", 52, Values(52, 0, 520.0), Values(52, 0, 52000.0)),
+                    (date(2026, 1, 15),),
+                ),
+            ),
+            2,
+            ("2026-01-16 changed in requests (the shard that the champion saw is gone)",),
+        ),
     )
 
 
@@ -94,11 +107,18 @@ def test_the_section_shows_values_bands_level_and_how_it_was_made(inputs: Report
         assert words in section, words
     first_screen = page[: page.index("<nav>")]
     assert '<span class="bad">4 numbers of 2026-01-21 beyond their bands</span>' in first_screen
-    assert (
-        '<span class="held">3 of 19 training days that the champion saw too have other data now</span>'
-        in first_screen
+    words = (
+        "2 of 19 training days were rewritten since the champion saw them (2026-01-15, 2026-01-16): ads: price in "
+        "shopping, mean 10 → 1000, 100% of its rows differ"
     )
-    assert "other data now: their logs changed." in section
+    assert f'<span class="held">{words}</span>' in first_screen
+    for part in (
+        '<td>ads</td><td>price</td><td>shopping</td><td class="n">52<small>100%</small></td>',
+        '<td class="n">mean 10</td><td class="n"><b>1000</b></td><td>2026-01-15</td>',
+        "and 2 more.",
+        "2026-01-16 changed in requests (the shard that the champion saw is gone).",
+    ):
+        assert part in section, part
     assert (
         "made in another way: training.epochs 4 → 12, 1 other difference (expectation)</span>" in first_screen
     )

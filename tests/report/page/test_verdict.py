@@ -71,6 +71,23 @@ def test_a_promotion_that_rests_on_less_says_so_in_the_headline(
     assert headline(failed, "b", days).whole == "Kept the champion"
 
 
+def test_a_pass_on_some_slices_is_never_called_a_pass_alone(inputs: ReportInputs, verdict: Verdict) -> None:
+    """The badge says on how many, and those that were not judged are named where the gate is explained."""
+    gates = {gate.name: gate for gate in verdict.gates}
+    first, second, *others = gates["training"].slices
+    unsure = [one.model_copy(update={"decision": "not enough data"}) for one in (first, second)]
+    gates["training"] = gates["training"].model_copy(update={"slices": (*unsure, *others)})
+    page = render_report(replace(inputs, verdict=verdict.model_copy(update={"gates": tuple(gates.values())})))
+    badge = '<span class="mark held">✓ pass on 13 of 15</span>'
+    assert f'{badge} <a href="#gates">training</a>' in page
+    section = page[page.index('<section id="gates">') : page.index('<section id="since">')]
+    assert badge in section
+    assert f"Not judged, too little data: {first.slice}, {second.slice}.</small>" in section
+    assert gates["training"].words == "pass on 13 of 15"
+    assert gates["champion"].words == "fail"
+    assert gates["parity"].words == "pass"
+
+
 def _rows(inputs: ReportInputs, *findings: SliceFinding) -> list[tuple[str, list[str]]]:
     """The class and the texts of each slice's row on the page, of the verdict or of one gate with these findings."""
     if findings:

@@ -78,7 +78,8 @@
       return cell;
     }
     const marks = {pass: "\u2713", fail: "\u2717"};
-    cell.append(make("span", `${marks[found[1]] || "\u2013"} ${found[1]}`, marks[found[1]] && found[1]), ` ${found[2]}`);
+    const kind = found[1] === "pass" && found[3] !== "pass" ? "part" : marks[found[1]] && found[1];
+    cell.append(make("span", `${marks[found[1]] || "\u2013"} ${found[3]}`, kind), ` ${found[2]}`);
     return cell;
   }
   function gates(a, b) {
