@@ -95,6 +95,8 @@ def read_json(path: Path | ObjectPath) -> Any:
         return parsed(path.read_bytes())
     except FileNotFoundError as error:
         raise StorageError(f"{path} does not exist") from error
+    except OSError as error:
+        raise StorageError(f"{path} can't be read ({error.strerror}); remove it and run again") from error
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StorageError(f"{path} is not valid JSON ({error}); remove it and run again") from error
     except ValueError as error:
