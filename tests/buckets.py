@@ -121,7 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif "uploads" in query:
             name = uuid.uuid4().hex
             self.s3.parts[name] = {}
-            answer = f"<InitiateMultipartUploadResult><UploadId>{name}</UploadId></InitiateMultipartUploadResult>"
+            answer = (
+                f"<InitiateMultipartUploadResult><UploadId>{name}</UploadId></InitiateMultipartUploadResult>"
+            )
             self._give(200, answer.encode())
         else:
             with self.s3.writing:
@@ -148,7 +150,9 @@ class _Handler(BaseHTTPRequestHandler):
             if self.s3.dies_after is not None:
                 self.s3.dies_after -= 1
             tag = e_tag(body)
-            answer = f"<CompleteMultipartUploadResult><ETag>{escape(tag)}</ETag></CompleteMultipartUploadResult>"
+            answer = (
+                f"<CompleteMultipartUploadResult><ETag>{escape(tag)}</ETag></CompleteMultipartUploadResult>"
+            )
             self._done(200, answer.encode() if complete else b"", {"ETag": tag})
 
     def _done(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
@@ -194,9 +198,6 @@ class _Handler(BaseHTTPRequestHandler):
     def _object(self, file: Path) -> None:
         content, written = file.read_bytes(), {"Last-Modified": formatdate(file.stat().st_mtime, usegmt=True)}
         tag, found = e_tag(content), re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
-        if self.headers.get("If-None-Match") == tag:
-            self._give(304, b"", written | {"ETag": tag})
-            return
         if not found:
             self._give(200, content, written | {"ETag": tag})
             return
@@ -229,7 +230,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 def listing(bucket: Path, prefix: str, delimiter: str | None = None) -> bytes:
     """The XML of a listing of a bucket's folder."""
-    files = sorted(path for path in bucket.rglob("*") if path.is_file() and not path.name.endswith(_TEMPORARY))
+    files = sorted(
+        path for path in bucket.rglob("*") if path.is_file() and not path.name.endswith(_TEMPORARY)
+    )
     keys = {path.relative_to(bucket).as_posix(): path for path in files}
     contents, folders = [], set()
     for key, path in keys.items():

@@ -127,7 +127,9 @@ def shadow(
 
 
 def _workspace(preset: str, artifacts: str) -> Workspace:
-    return Workspace.of(artifacts, load_preset(preset))
+    workspace = Workspace.of(artifacts, load_preset(preset))
+    Registry(workspace.root).refresh()
+    return workspace
 
 
 def _print_json(found: BaseModel) -> None:

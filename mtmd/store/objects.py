@@ -90,15 +90,14 @@ class Bucket:
         """The content of a small object; raises FileNotFoundError."""
         return self._again(lambda: bytes(_obstore().get(self.store, key).bytes()), key)
 
-    def content(self, key: str, unless: str | None = None) -> Content | None:
-        """A small object; None where it is not there, or still has the e-tag `unless`."""
+    def content(self, key: str) -> Content | None:
+        """A small object with its e-tag; None where it is not there."""
 
         def get() -> Content:
-            options = None if unless is None else {"if_none_match": unless}
-            found = _obstore().get(self.store, key, options=options)
+            found = _obstore().get(self.store, key)
             return Content(bytes(found.bytes()), self._tagged(key, found.meta["e_tag"]))
 
-        with suppress(FileNotFoundError, _errors().NotModifiedError):
+        with suppress(FileNotFoundError):
             return self._again(get, key)
         return None
 
@@ -107,7 +106,7 @@ class Bucket:
         self._again(lambda: _obstore().put(self.store, key, content, chunk_size=PART), key, "written")
 
     def create(self, key: str, content: bytes) -> bool:
-        """Write a small object where none is; whether it has this content now, of which a repeated request is unsure."""
+        """Write a small object where none is; whether it has this content now: a lost answer is no failure."""
         with suppress(_errors().AlreadyExistsError, _errors().PreconditionError):
             self._again(lambda: _obstore().put(self.store, key, content, mode="create"), key, "written")
             return True
@@ -170,7 +169,7 @@ class Bucket:
         for attempt in range(_ATTEMPTS):
             try:
                 return ask()
-            except (errors.AlreadyExistsError, errors.PreconditionError, errors.NotModifiedError):
+            except (errors.AlreadyExistsError, errors.PreconditionError):
                 raise
             except errors.BaseError as error:
                 last = error
@@ -238,9 +237,9 @@ class ObjectPath:
     def read_bytes(self) -> bytes:
         return self.bucket.read(self.key)
 
-    def content(self, unless: str | None = None) -> Content | None:
+    def content(self) -> Content | None:
         """As `Bucket.content`."""
-        return self.bucket.content(self.key, unless)
+        return self.bucket.content(self.key)
 
     def put(self, content: bytes | Path) -> None:
         """As `Bucket.put`."""

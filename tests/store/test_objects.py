@@ -121,7 +121,10 @@ def test_an_object_is_put_and_found_again(s3: S3, logs: ObjectPath, tmp_path: Pa
     (logs / "new" / "small").put(b"1")
     (logs / "new" / "small").put(b"2")
     assert (logs / "new" / "small").read_bytes() == b"2"
-    assert [(one.key, one.size) for one in (logs / "new").below()] == [("new/large", 20 << 20), ("new/small", 1)]
+    assert [(one.key, one.size) for one in (logs / "new").below()] == [
+        ("new/large", 20 << 20),
+        ("new/small", 1),
+    ]
     assert s3.count("uploadId") > 2  # a large one goes up in parts
     logs.bucket.delete(["new/large", "new/small", "new/none"])
     assert (logs / "new").below() == []
@@ -141,7 +144,6 @@ def test_replace_fails_where_the_tag_moved(logs: ObjectPath) -> None:
     assert place.replace(b"1", None)
     seen = place.content()
     assert seen is not None
-    assert place.content(unless=seen.e_tag) is None
     assert place.replace(b"2", seen.e_tag)
     assert place.replace(b"2", seen.e_tag)  # a request that is repeated
     assert not place.replace(b"3", seen.e_tag)
