@@ -114,8 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
         query = self._query()
         if "delete" in query:
             keys = [unescape(key) for key in re.findall("<Key>(.*?)</Key>", body.decode())]
-            for key in keys:
-                self._file(key).unlink(missing_ok=True)
+            for file in filter(Path.is_file, map(self._file, keys)):  # a folder is no object
+                file.unlink()
             deleted = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in keys)
             self._done(200, f"<DeleteResult>{deleted}</DeleteResult>".encode())
         elif "uploads" in query:
@@ -147,8 +147,6 @@ class _Handler(BaseHTTPRequestHandler):
             temporary = file.with_name(f"{file.name}.{uuid.uuid4().hex}{_TEMPORARY}")
             temporary.write_bytes(body)
             temporary.replace(file)
-            if self.s3.dies_after is not None:
-                self.s3.dies_after -= 1
             tag = e_tag(body)
             answer = (
                 f"<CompleteMultipartUploadResult><ETag>{escape(tag)}</ETag></CompleteMultipartUploadResult>"
@@ -175,13 +173,22 @@ class _Handler(BaseHTTPRequestHandler):
         """Note the request, and refuse it where that is wanted."""
         self.s3.asked.append(f"{self.command} {self.path}")
         time.sleep(self.s3.slow_s)
-        if self.s3.dies_after == 0:
+        if self._is_dead():
             self._give(403, b"<Error><Code>AccessDenied</Code></Error>")
         elif self.s3.refused:
             self._give(self.s3.refused.pop(0), b"<Error><Code>Refused</Code></Error>")
         else:
             return False
         return True
+
+    def _is_dead(self) -> bool:
+        with self.s3.writing:
+            if self.s3.dies_after is None:
+                return False
+            dead = self.s3.dies_after == 0
+            if self.command == "PUT" and not dead:
+                self.s3.dies_after -= 1
+        return dead
 
     def _answer(self) -> None:
         if self._is_refused():
