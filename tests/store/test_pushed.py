@@ -113,9 +113,7 @@ def test_two_machines_that_upload_at_once_leave_one_output(
 
 
 @pytest.mark.parametrize("writes", [0, 1, 3])
-def test_a_run_that_was_cut_before_its_manifest_is_made_again(
-    s3: S3, machine: Machine, writes: int
-) -> None:
+def test_a_run_that_was_cut_before_its_manifest_is_made_again(s3: S3, machine: Machine, writes: int) -> None:
     line = machine("a")
     path = line / "trained" / "mtmd-1"
     s3.dies_after = writes
@@ -143,7 +141,9 @@ def test_uploads_that_did_not_end_are_swept_by_their_age(s3: S3, machine: Machin
     assert sweep_uploads(line, time.time() - 60) == []
     (swept,) = sweep_uploads(line, time.time() + 60)
     assert (str(swept.place), swept.bytes > 0) == (f"{URL}/line/trained/half", True)
-    names = {path.relative_to(s3.path(f"{URL}/line")).parts[:2] for path in s3.root.rglob("*") if path.is_file()}
+    names = {
+        path.relative_to(s3.path(f"{URL}/line")).parts[:2] for path in s3.root.rglob("*") if path.is_file()
+    }
     assert names == {("trained", "whole"), ("runs", "a")}
 
 
