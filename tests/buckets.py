@@ -8,7 +8,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,6 +36,9 @@ class S3:
     )  # listings that are given whatever is there, by prefix
     asked: list[str] = field(default_factory=list)  # of every request: its method and path, with the query
     dies_after: int | None = None  # writes that are still taken; then every request is refused
+    meanwhile: tuple[str, Callable[[], object]] | None = (
+        None  # what happens before a request with these words
+    )
     parts: dict[str, dict[int, bytes]] = field(default_factory=dict)  # of uploads that are not complete
     writing: threading.Lock = field(default_factory=threading.Lock)
 
@@ -173,6 +176,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Note the request, and refuse it where that is wanted."""
         self.s3.asked.append(f"{self.command} {self.path}")
         time.sleep(self.s3.slow_s)
+        if self.s3.meanwhile is not None and self.s3.meanwhile[0] in self.path:
+            (_, happen), self.s3.meanwhile = self.s3.meanwhile, None
+            happen()
         if self._is_dead():
             self._give(403, b"<Error><Code>AccessDenied</Code></Error>")
         elif self.s3.refused:
