@@ -67,7 +67,7 @@ class Registry:
         """
         model_id = manifest.model_id
         final = self.path(model_id)
-        if reused := final.exists() or fetch(final):
+        if reused := self.has(model_id):
             self.verify(model_id)
         else:
             with atomic_directory(final) as temporary:
@@ -79,10 +79,13 @@ class Registry:
 
     def manifest(self, model_id: str) -> ModelManifest:
         """A model's manifest; raises RegistryError when the model is not here, BundleError when it can't be told."""
-        directory = self.path(model_id)
-        if not directory.is_dir() and not fetch(directory):
+        if not self.has(model_id):
             raise RegistryError(f"model {model_id!r} is not in {self.models}; register it with a run first")
-        return stored_manifest(directory)
+        return stored_manifest(self.path(model_id))
+
+    def has(self, model_id: str) -> bool:
+        """Whether a model is here; of a line in a bucket, in the bucket."""
+        return self.path(model_id).is_dir() or fetch(self.path(model_id))
 
     def verify(self, model_id: str) -> Path:
         """A model's directory, after comparing each file with the manifest; raises as `manifest` and `check_stored`.

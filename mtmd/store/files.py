@@ -39,8 +39,8 @@ _log = logging.getLogger(__name__)
 def resolve(location: str | Path) -> Path:
     """Turn a location (a path or a file:// URI) into an absolute path.
 
-    Raises StorageError for other schemes, such as a bucket's (`artifacts_folder` takes one), and for a file:// URI that names a host or has an
-    unquoted `?` or `#`.
+    Raises StorageError for other schemes, such as a bucket's (`artifacts_folder` takes one), and for a file:// URI that
+    names a host or has an unquoted `?` or `#`.
     """
     if in_bucket(location):
         raise StorageError(
