@@ -31,7 +31,7 @@ POINTER = "current.json"  # below ads/: the catalogue's, which only moves from w
 
 def working_folder(url: str) -> Path:
     """The folder of this machine in which the artifacts of a bucket's URL are worked on."""
-    return _all() / quote(url.rstrip("/"), safe="")
+    return all_lines() / quote(url.rstrip("/"), safe="")
 
 
 def home(path: Path) -> ObjectPath | None:
@@ -53,11 +53,12 @@ def shared(path: Path) -> ObjectPath | None:
 
 def _below(path: Path) -> tuple[str, ...]:
     try:
-        return path.relative_to(_all()).parts
+        return path.relative_to(all_lines()).parts
     except ValueError:
         return ()
 
 
-def _all() -> Path:
+def all_lines() -> Path:
+    """The folder of this machine that has the working folders of all URLs."""
     usual = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "mtmd-artifacts"
     return Path(os.environ.get(FOLDER) or usual).expanduser().absolute()

@@ -15,6 +15,7 @@ from mtmd.store.durable import home, shared
 from mtmd.store.files import fetched_directory, fetched_file, locked, sha256_file
 from mtmd.store.objects import Listed, ObjectPath
 from mtmd.store.pushed import COMPLETE, CONTENT, StoredFile, pull, push, set_written, stored
+from mtmd.store.room import make_room
 
 _AT_ONCE = 16  # small objects
 _LARGEST = 4 << 20  # bytes of a JSON file that is fetched to be shown
@@ -38,6 +39,7 @@ def fetch(directory: Path) -> bool:
     with locked(directory.with_name(f".fetch-{directory.name}.lock"), _PATIENCE_S):
         lacking = {name: file for name, file in known.files.items() if not _is(directory / name, file.sha256)}
         if lacking or _names(directory) - known.files.keys():
+            make_room()
             with fetched_directory(directory) as temporary:
                 for name in known.files.keys() - lacking.keys():
                     (temporary / name).parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +74,7 @@ def refresh(line: Path) -> None:
     """
     if (there := home(line)) is None:
         return
+    make_room()
     line.mkdir(parents=True, exist_ok=True)
     ways = {_way(there, one): one for one in there.below()}
     outputs = {way.parent: one for way, one in ways.items() if way.name == COMPLETE}

@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from mtmd.config import Preset
+from mtmd.store.durable import home
 from mtmd.store.files import artifacts_folder
 
 INDEX_LOCK = (
@@ -22,6 +23,11 @@ class Workspace:
     def of(cls, artifacts: str | Path, preset: Preset) -> "Workspace":
         """Of a folder, or of a bucket's URL."""
         return cls(artifacts_folder(artifacts) / preset.name)
+
+    @property
+    def place(self) -> str:
+        """Where the line is, for people: a folder, or a bucket's URL."""
+        return str(home(self.root) or self.root)
 
     @property
     def shards(self) -> Path:
