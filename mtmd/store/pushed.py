@@ -79,7 +79,10 @@ def stored(place: ObjectPath) -> Complete | None:
 
 
 def push(directory: Path, place: ObjectPath) -> None:
-    """Let a finished directory be an output of the bucket; where another machine was first, get its files instead."""
+    """Let a finished directory be an output of the bucket; where another machine was first, get its files instead.
+
+    Raises StorageError where the output is removed meanwhile, or is damaged in the bucket.
+    """
     own = described(directory)
     if (first := stored(place)) is None:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -89,7 +92,9 @@ def push(directory: Path, place: ObjectPath) -> None:
         if (place / COMPLETE).create(own.content):
             return
         first = stored(place)
-    if first is None or first == own:
+    if first is None:
+        raise StorageError(f"{place} was removed while it was written, by a clean-up or a person; run again")
+    if first == own:
         return
     _log.info("%s was made by another machine meanwhile; its files are taken", place)
     for path in list(directory.iterdir()):

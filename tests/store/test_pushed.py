@@ -103,6 +103,25 @@ def test_two_machines_that_upload_at_once_leave_one_output(s3: S3, machine: Mach
     assert s3.meanwhile is None
 
 
+def test_an_output_that_is_removed_while_it_is_written_is_an_error(s3: S3, machine: Machine) -> None:
+    path = machine("b") / "trained" / "mtmd-1"
+    complete = s3.path(f"{URL}/line/trained/mtmd-1/complete.json")
+
+    def removed() -> None:
+        s3.meanwhile = "complete.json", complete.unlink  # after it was there, before it is read
+
+    def created() -> None:
+        s3.put(f"{URL}/line/trained/mtmd-1/complete.json", b"{}")
+        s3.meanwhile = "complete.json", removed
+
+    s3.meanwhile = "manifest.json", lambda: setattr(s3, "meanwhile", ("complete.json", created))
+    with pytest.raises(
+        StorageError, match=r"mtmd-1 was removed while it was written, by a clean-up or a person"
+    ):
+        make_once(path, build("one"))
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("writes", [0, 1, 3])
 def test_a_run_that_was_cut_before_its_manifest_is_made_again(s3: S3, machine: Machine, writes: int) -> None:
     line = machine("a")
