@@ -32,6 +32,7 @@ from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.publish import stage as publish_stage
 from mtmd.publish.stage import Published
 from mtmd.registry.records import Registered
+from mtmd.registry.registry import Registry
 from mtmd.report import stage as report_stage
 from mtmd.report.index import stage as index_stage
 from mtmd.run import RunPlan, plan_run
@@ -65,6 +66,7 @@ def plan(as_of: date, preset: str, window_days: int | None, logs: str | None, ar
     """Resolve the parameters, and clear away what killed runs left half-written."""
     planned = plan_run(as_of, preset, window_days=window_days, logs=logs, artifacts=artifacts)
     removed = sweep(planned.workspace.root)
+    Registry(planned.workspace.root).refresh()
     get_run_logger().info(
         "as_of %s: window %s to %s (%d days)%s",
         as_of,

@@ -184,3 +184,17 @@ def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["S3"]:
         objects._opened.cache_clear()
         yield s3
         objects._opened.cache_clear()
+
+
+@pytest.fixture
+def machine(s3: "S3", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """`machine("a")`: go on as on another machine; returns its working folder of the line in s3://art/team."""
+    from mtmd.store.files import artifacts_folder
+
+    (s3.root / "art").mkdir(parents=True)
+
+    def become(name: str) -> Path:
+        monkeypatch.setenv("MTMD_WORK", str(tmp_path / f"machine-{name}"))
+        return artifacts_folder("s3://art/team") / "line"
+
+    return become

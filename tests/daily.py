@@ -65,7 +65,7 @@ class Done:
         return promote_stage.decide(self.run.model_copy(update=changed), promote=promote, override=override)
 
 
-def run_stages(logs: Path, artifacts: Path, as_of: date = AS_OF, preset: str = TINY) -> Done:
+def run_stages(logs: Path | str, artifacts: Path | str, as_of: date = AS_OF, preset: str = TINY) -> Done:
     """All stages but the decision; outputs that are there already are taken."""
     plan = plan_run(as_of, preset, logs=str(logs), artifacts=str(artifacts))
     quality = validate_stage.validate(plan)

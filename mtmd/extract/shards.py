@@ -21,6 +21,7 @@ from mtmd.extract.list_files import list_file, list_names, take_lists
 from mtmd.logs.contract import TABLES
 from mtmd.logs.encoding import EncodedSide
 from mtmd.store.columns import map_columns
+from mtmd.store.fetched import fetch
 from mtmd.store.files import digest, read_json, sha256_file
 
 SHARD_FORMAT = 1  # raise it whenever the same logs would give other bytes: it is part of every fingerprint
@@ -178,9 +179,15 @@ def reference(path: Path, manifest: ShardManifest, *, reused: bool) -> ShardRef:
 def open_shard(path: Path, *, verify: bool = False) -> Shard:
     """Map a shard; nothing is read before it is used.
 
-    Raises StorageError when a file is missing or has another size (or, with `verify`, other content).
+    What is only in the line's bucket is fetched. Raises StorageError when a file is missing or has another size (or,
+    with `verify`, other content).
     """
-    manifest = read_manifest(path, verify=verify)
+    try:
+        manifest = read_manifest(path, verify=verify)
+    except StorageError:
+        if not fetch(path):
+            raise
+        manifest = read_manifest(path, verify=verify)
     columns = {table: map_columns(path / f"{table}.arrow") for table in TABLES}
     query = _side(path, "requests", columns["requests"], manifest.requests)
     item = _side(path, "ads", columns["ads"], manifest.ads)

@@ -32,6 +32,7 @@ from mtmd.logs.passing import Show
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
 from mtmd.run import RunPlan
+from mtmd.store.fetched import fetch
 from mtmd.store.files import atomic_directory, digest, move_directory, remove, write_json
 
 PENDING = "pending"  # folder of shards whose days' validation is not finished
@@ -180,11 +181,11 @@ def shard_fingerprint(
 
 def _kept(path: Path, logs: DayLogs) -> ShardManifest | None:
     """A stored shard's manifest; None where there is none, or it was damaged, and is removed."""
-    if not path.exists():
-        return None
     try:
-        return _verified(path, logs)
+        return _verified(path, logs) if path.exists() or fetch(path) else None
     except StorageError as error:  # damaged after it was written: a shard appears whole or not at all
+        if fetch(path):
+            return _verified(path, logs)
         _log.warning("the shard of %s is extracted again, because it was damaged: %s", logs.day, error)
         remove(path)
         return None

@@ -31,7 +31,7 @@ def status(preset: PresetName, artifacts: Artifacts = "artifacts", as_json: AsJs
     if as_json:
         _print_json(found)
     else:
-        text.show_status(found, str(workspace.root), console)
+        text.show_status(found, workspace.place, console)
 
 
 @commands.command()
@@ -48,7 +48,7 @@ def runs(
         adapter = TypeAdapter(tuple[past.RunLine, ...])
         console.print(adapter.dump_json(found, indent=2).decode(), markup=False)
     else:
-        text.show_table(runs_table(found, str(workspace.root)), console)
+        text.show_table(runs_table(found, workspace.place), console)
 
 
 @commands.command()
@@ -127,7 +127,9 @@ def shadow(
 
 
 def _workspace(preset: str, artifacts: str) -> Workspace:
-    return Workspace.of(artifacts, load_preset(preset))
+    workspace = Workspace.of(artifacts, load_preset(preset))
+    Registry(workspace.root).refresh()
+    return workspace
 
 
 def _print_json(found: BaseModel) -> None:

@@ -20,6 +20,7 @@ from mtmd.extract.window import days_fingerprint
 from mtmd.jobs.cost import PastCost, training_seconds, window_rows
 from mtmd.model.build import ModelKind
 from mtmd.promote.stage import RunSummary
+from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan, plan_run
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
@@ -151,6 +152,7 @@ def plan_backfill(
     seen = _Seen()
     chosen = load_preset(preset)
     left_out, workspace = chosen.left_out, Workspace.of(artifacts, chosen)
+    Registry(workspace.root).refresh()
     past = PastCost.of(workspace)
     days = []
     for offset in range((last - first).days + 1):

@@ -22,13 +22,16 @@ from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.registry import Registry
 from mtmd.registry.run_records import run_paths
 from mtmd.serve.catalogue import Catalogue
-from mtmd.store.files import remove
+from mtmd.store.durable import shared
+from mtmd.store.fetched import files_of, sweep_uploads
+from mtmd.store.files import discard
 from mtmd.store.workspace import Workspace
 from mtmd.train.warm import MOMENTS
 
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})")
 _DAY_S = 24 * 3600
 _SUPERSEDED_DAYS = 1
+_UPLOAD_DAYS = 2  # longer than any upload takes
 
 
 class Removable(Frozen):
@@ -81,6 +84,7 @@ class CleanUp(Frozen):
 def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float | None = None) -> CleanUp:
     """Look at everything below the line's directory; `now_s` is the clock that caches age by."""
     registry = Registry(workspace.root)
+    registry.refresh()
     newest = _newest(workspace)
     standing = registry.standing()
     if newest is None:
@@ -115,6 +119,7 @@ def clean_up(
 ) -> None:
     """Remove what was planned, but for what a rollback can reach by now: the champion may have changed.
 
+    Of a line in a bucket, also what is left there of uploads that did not end, of more than two days ago.
     Raises StorageError, and removes nothing, for a large plan that was not allowed.
     """
     if planned.large and not allow_large:
@@ -127,8 +132,11 @@ def clean_up(
     for output in planned.removable:
         if _stays(output.kind, Path(output.path), needed):
             continue
-        remove(Path(output.path))
+        discard(Path(output.path))
         on_removed(output)
+    for swept in sweep_uploads(workspace.root, time.time() - _UPLOAD_DAYS * _DAY_S):
+        why = f"uploads that did not end, over {_UPLOAD_DAYS} days ago"
+        on_removed(Removable(kind="uploads", path=str(swept.place), bytes=swept.bytes, why=why))
 
 
 def _age(output: _Output, newest: date, now_s: float) -> str | None:
@@ -147,7 +155,7 @@ def _needed(registry: Registry, standing: Sequence[str]) -> dict[str, Sequence[s
         with suppress(BundleError, RegistryError):  # it can't be read, or is gone: no day goes on from it
             if (training := registry.manifest(model_id).training) is not None:
                 trained.append(workspace.trained("mtmd", training))
-    lasting = [path.name for path in trained if (path / MOMENTS).is_file()]
+    lasting = [path.name for path in trained if MOMENTS in files_of(path)]
     return {"models": standing, "ads": standing[-2:], "trained": lasting}
 
 
@@ -220,5 +228,8 @@ def _day_of(name: str) -> date | None:
 
 
 def _size(path: Path) -> int:
+    """In the line's bucket, if it has one: on the disk there may be less."""
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    if path.is_dir() and (there := shared(path)) is not None:
+        return sum(one.size for one in there.below())
     return sum(file.stat().st_size for file in files)

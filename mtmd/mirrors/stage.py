@@ -11,6 +11,7 @@ from mtmd.config import MirrorName, Preset, load_preset
 from mtmd.errors import MtmdError
 from mtmd.mirrors import mlflow_server, outbox
 from mtmd.mirrors.state import MirrorState, read_state, write_state
+from mtmd.registry.registry import Registry
 from mtmd.store.files import locked
 from mtmd.store.workspace import Workspace
 
@@ -29,6 +30,7 @@ def mirror(
 
     For at most about so many seconds each. Nothing that goes wrong with one raises: its state says so.
     """
+    Registry(workspace.root).refresh()
     return tuple(_mirrored(workspace, preset, name, seconds) for name in names or preset.mirrors.to)
 
 

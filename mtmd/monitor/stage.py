@@ -35,7 +35,9 @@ def monitor(
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
     source = LogSource.of(chosen, logs, workspace.spool)
-    champion = Registry(workspace.root).champion()
+    registry = Registry(workspace.root)
+    registry.refresh()
+    champion = registry.champion()
     findings: list[Finding] = []
     try:
         days = source.available_days()

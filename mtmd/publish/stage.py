@@ -32,6 +32,7 @@ from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.serve.published import AdBlock, PublishedAds, open_ads, open_whole_ads
 from mtmd.serve.scorer import Scorer
+from mtmd.store.fetched import fetch
 from mtmd.store.files import atomic_file, digest, remove
 from mtmd.store.workspace import Workspace
 
@@ -160,7 +161,7 @@ def _write(
     scorer: Scorer, ads: Iterator[EncodedAds], place: Path, previous: PublishedAds | None, counts: Counts
 ) -> int:
     """The number of ads of the publication, which is made unless it is there, complete."""
-    if place.exists():
+    if place.exists() or fetch(place):
         try:
             return len(open_whole_ads(place, scorer.info))
         except BundleError:  # damaged after it was written: a publication appears whole or not at all

@@ -53,7 +53,7 @@ def _promotion(registry: Registry, candidate: str) -> ChampionChange | None:
 
 
 def _missing(registry: Registry, displaced: str | None) -> str | None:
-    if displaced is None or registry.path(displaced).is_dir():
+    if displaced is None or registry.has(displaced):
         return None
     return f"champion {displaced}, which it displaced, is not in the registry any more, so it is not compared"
 

@@ -5,6 +5,8 @@
     history.jsonl          every change, oldest first
     champion.lock          held by the kernel for whoever changes or reads the two above together
 
+A line in a bucket has pointer and history there (`mtmd/registry/shared.py`), and copies of them here.
+
 Order is by `as_of`, never by wall clock.
 """
 
@@ -34,7 +36,10 @@ from mtmd.registry.records import (
     Registered,
     RegistryStatus,
 )
+from mtmd.registry.shared import SharedChampion
 from mtmd.registry.stored import MANIFEST, as_it_was, stored_champion, stored_manifest
+from mtmd.store.durable import home
+from mtmd.store.fetched import fetch, refresh, require_durable
 from mtmd.store.files import atomic_directory, locked, remove, write_json
 from mtmd.store.outputs import file_digests
 
@@ -50,6 +55,8 @@ class Registry:
         self._champion = root / "champion.json"
         self._history = root / "history.jsonl"
         self._lock = root / "champion.lock"
+        there = home(root)
+        self._shared = None if there is None else SharedChampion(there)
 
     def path(self, model_id: str) -> Path:
         """Directory of a model; `verify` it before loading."""
@@ -65,7 +72,7 @@ class Registry:
         model_id = manifest.model_id
         final = self.path(model_id)
         altered = self._altered(model_id)
-        if final.exists() and altered is None:
+        if self.has(model_id) and altered is None:
             return Registered(model_id=model_id, path=str(final), reused=True)
         with atomic_directory(final) as temporary:
             build(temporary)
@@ -80,20 +87,32 @@ class Registry:
 
     def manifest(self, model_id: str) -> ModelManifest:
         """A model's manifest; raises RegistryError when the model is not here, BundleError when it can't be told."""
-        directory = self.path(model_id)
-        if not directory.is_dir():
+        if not self.has(model_id):
             raise RegistryError(f"model {model_id!r} is not in {self.models}; register it with a run first")
-        return stored_manifest(directory)
+        return stored_manifest(self.path(model_id))
+
+    def has(self, model_id: str) -> bool:
+        """Whether a model is here; of a line in a bucket, in the bucket."""
+        return self.path(model_id).is_dir() or fetch(self.path(model_id))
 
     def verify(self, model_id: str) -> Path:
-        """A model's directory, after comparing each file with the manifest; raises as `manifest` and `check_stored`."""
-        check_stored(self.path(model_id), self.manifest(model_id))
-        return self.path(model_id)
+        """A model's directory, after comparing each file with the manifest; raises as `manifest` and `check_stored`.
+
+        Files that are only in the bucket, or were damaged on the disk, are fetched.
+        """
+        directory = self.path(model_id)
+        try:
+            check_stored(directory, self.manifest(model_id))
+        except BundleError:
+            if not fetch(directory):
+                raise
+            check_stored(directory, self.manifest(model_id))
+        return directory
 
     def _altered(self, model_id: str) -> BundleError | None:
         """How a stored model differs from what was stored; None where it doesn't, or there is none."""
         try:
-            if self.path(model_id).exists():
+            if self.has(model_id):
                 self.verify(model_id)
         except BundleError as error:
             return error
@@ -101,6 +120,8 @@ class Registry:
 
     def champion(self) -> Champion | None:
         """The live model; None before the first promotion. Where the pointer is lost, the history says what it was."""
+        if self._shared is not None:
+            return self._shared.champion()
         return stored_champion(self._champion, self._history)[0]
 
     def require_champion(self) -> Champion:
@@ -234,6 +255,13 @@ class Registry:
         except StorageError:
             return seen_history(self._history, seen)
 
+    def refresh(self) -> None:
+        """Bring the records of a line in a bucket to its working folder, before many are read; elsewhere nothing."""
+        if self._shared is not None:
+            refresh(self.root)
+            with locked(self._lock):
+                self._reconciled()
+
     def status(self, latest: int = 10) -> RegistryStatus:
         """The champion, how many models there are, and the latest changes."""
         history = self.history()
@@ -264,6 +292,8 @@ class Registry:
         return whole_history(self._history, champion, self.manifest)
 
     def _reconciled(self) -> Champion | None:
+        if self._shared is not None:
+            self._shared.bring_down(self._champion, self._history)
         champion, pointed = stored_champion(self._champion, self._history)
         try:
             reconcile(self._history, champion)
@@ -288,7 +318,10 @@ class Registry:
         reinstated: str | None = None,
         bundle_id: str | None,
     ) -> Champion:
-        """Pointer first, history second: `reconcile` mends what a crash in between leaves."""
+        """Pointer first, history second: `reconcile` mends what a crash in between leaves.
+
+        Raises RegistryError where another machine changed the pointer since it was read.
+        """
         sequence = (old.sequence if old else 0) + 1
         change = ChampionChange(
             sequence=sequence,
@@ -310,6 +343,9 @@ class Registry:
             rolled_back_bundles=bundles,
             change=change,
         )
+        if self._shared is not None:
+            require_durable(self.path(champion.model_id))
+            self._shared.swap(old, champion)
         write_json(self._champion, champion.model_dump(mode="json"), seal=True)
         reconcile(self._history, champion)
         return champion

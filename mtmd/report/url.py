@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from mtmd.store.files import resolve
+from mtmd.store.files import artifacts_folder
 
 
 def report_url(artifacts: str | Path, page: str) -> str | None:
@@ -12,5 +12,5 @@ def report_url(artifacts: str | Path, page: str) -> str | None:
     base = os.environ.get("MTMD_REPORTS_URL", "").rstrip("/")
     if not base:
         return None
-    inside = Path(page).relative_to(resolve(artifacts))
+    inside = Path(page).relative_to(artifacts_folder(artifacts))
     return f"{base}/{quote(inside.as_posix())}"

@@ -5,7 +5,8 @@
     ads/publish.lock                 held by the kernel for whoever publishes
 
 A directory is named by its snapshot, so publishing twice is publishing once. A reader takes the pointer, then maps the
-directory that it names.
+directory that it names. A line in a bucket has its pointers there: whoever publishes replaces the one that was read, or
+fails where another machine did meanwhile.
 """
 
 from collections.abc import Iterator
@@ -16,10 +17,11 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from mtmd.config import Frozen
-from mtmd.errors import BundleError, StorageError
-from mtmd.store.files import locked, read_json, touch, write_json
+from mtmd.errors import BundleError, RegistryError, StorageError
+from mtmd.store.durable import POINTER, home
+from mtmd.store.files import locked, parsed_json, sealed_text, touch, write_text
+from mtmd.store.objects import Content
 
-_CURRENT = "current.json"
 _PATIENCE_S = 3600.0  # another publication of a million ads takes minutes
 
 
@@ -36,19 +38,31 @@ class Catalogue:
 
     def __init__(self, line: Path) -> None:
         self.root = line / "ads"
+        self._seen: dict[
+            str, Content | None
+        ] = {}  # of each model's pointer in a bucket, as it was read first
 
     def path(self, model_id: str, name: str) -> Path:
         return self.root / model_id / name
 
     def current(self, model_id: str) -> Current | None:
         """The publication that serves a model; None before the first. Raises BundleError when that can't be told."""
-        path = self.root / model_id / _CURRENT
-        if not path.is_file():
+        path = self._pointer(model_id)
+        there = home(path)
+        if there is not None:
+            found = there.content()
+            self._seen.setdefault(model_id, found)
+            content = None if found is None else found.bytes
+        else:
+            content = path.read_bytes() if path.is_file() else None
+        if content is None:
             return None
         try:
-            return Current.model_validate(read_json(path))
+            return Current.model_validate(parsed_json(content, there or path))
         except (StorageError, ValidationError) as error:
-            raise BundleError(f"{path} cannot be read; remove it and publish again: {error}") from error
+            raise BundleError(
+                f"{there or path} cannot be read; remove it and publish again: {error}"
+            ) from error
 
     def require_current(self, model_id: str) -> Current:
         """The publication that serves a model; raises BundleError where there is none, or that can't be told."""
@@ -67,9 +81,19 @@ class Catalogue:
         """Let a publication that is complete serve the model from now on; callers hold the lock.
 
         The one that served until now gets this moment's time: readers may have it open, so it goes a while later.
+        Raises RegistryError where another machine let one serve since `current` was asked first.
         """
-        before = self.known(model_id)
-        write_json(self.root / model_id / _CURRENT, current.model_dump(mode="json"), seal=True)
+        before, path = self.known(model_id), self._pointer(model_id)
+        text = sealed_text(current.model_dump(mode="json"))
+        if (there := home(path)) is None:
+            write_text(path, text)
+        else:
+            seen = self._seen.pop(model_id, None)
+            if not there.replace(text.encode(), None if seen is None else seen.e_tag):
+                raise RegistryError(
+                    f"another machine published ads for {model_id} meanwhile, so those of {current.day} do not serve "
+                    "it; publish again"
+                )
         if before is not None and before.name != current.name:
             touch(self.path(model_id, before.name))
 
@@ -78,9 +102,18 @@ class Catalogue:
         current = self.known(model_id)
         return current is not None and current.name != path.name
 
+    def _pointer(self, model_id: str) -> Path:
+        return self.root / model_id / POINTER
+
     def publishing(self) -> AbstractContextManager[None]:
         """Hold the lock of whoever publishes; waits for another one."""
         return locked(self.root / "publish.lock", _PATIENCE_S)
+
+    def models(self) -> list[str]:
+        """The models that have ads."""
+        if (there := home(self.root)) is not None:
+            return sorted(place.name for place in there.iterdir() if (place / POINTER).found() is not None)
+        return sorted(path.parent.name for path in self.root.glob(f"*/{POINTER}"))
 
     def publications(self) -> Iterator[tuple[str, Path, date]]:
         """Every publication: its model, its directory and its snapshot's day."""

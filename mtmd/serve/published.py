@@ -23,6 +23,7 @@ from mtmd.errors import BundleError, StorageError
 from mtmd.logs.ids import Id, id_list
 from mtmd.registry.bundle import OUTPUT_PREFIX, BundleInfo
 from mtmd.store.columns import Columns, ColumnWriter, map_batches
+from mtmd.store.fetched import fetch
 from mtmd.store.files import atomic_directory, read_json, sha256_file, write_json
 
 ADS_FORMAT = 2  # raise it whenever the same embeddings would be written as other files; readers refuse others
@@ -203,9 +204,18 @@ def open_ads(
 ) -> PublishedAds:
     """Map a publication of the bundle's ads; nothing but digests is read before it is used.
 
-    Raises BundleError when it is of another bundle (naming both ids), malformed, or a file is missing or, with
-    `verify`, altered.
+    What is only in the line's bucket, or was damaged on the disk, is fetched. Raises BundleError when it is of another
+    bundle (naming both ids), malformed, or a file is missing or, with `verify`, altered.
     """
+    try:
+        return _opened(directory, info, precision, verify=verify)
+    except BundleError:
+        if not fetch(directory):
+            raise
+    return _opened(directory, info, precision, verify=verify)
+
+
+def _opened(directory: Path, info: BundleInfo, precision: Precision, *, verify: bool) -> PublishedAds:
     published = _read(directory)
     if published.bundle_id != info.bundle_id:
         raise BundleError(

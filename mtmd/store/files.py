@@ -1,6 +1,8 @@
-"""The one module that writes files; what is in a bucket is fetched by `mtmd/store/objects.py`.
+"""The one module that writes files.
 
-Everything durable is written beside its final name, fsynced and renamed, so a reader sees all of it or none.
+Everything durable is written beside its final name, fsynced and renamed, so a reader sees all of it or none. What is
+below the working folder of a bucket (`mtmd/store/durable.py`) goes to the bucket first, then to its final name: what
+is whole on the disk is whole in the bucket.
 A directory under construction holds a kernel lock; a lock that can be taken belongs to a dead writer, and
 `sweep` removes what that writer left.
 """
@@ -22,10 +24,13 @@ from urllib.parse import unquote, urlparse
 from filelock import FileLock, Timeout
 
 from mtmd.errors import StorageError
+from mtmd.store import pushed
+from mtmd.store.durable import shared, working_folder
 from mtmd.store.objects import ObjectPath, in_bucket
 from mtmd.store.refusals import writing
 from mtmd.store.sealed import parsed, sealed
 
+ARTIFACTS = "MTMD_ARTIFACTS"
 TEMPORARY = ".tmp-"  # how the names begin of what is not whole yet, or no longer
 _SHOWN = 100  # characters of a name that its temporary has
 _log = logging.getLogger(__name__)
@@ -34,8 +39,8 @@ _log = logging.getLogger(__name__)
 def resolve(location: str | Path) -> Path:
     """Turn a location (a path or a file:// URI) into an absolute path.
 
-    Raises StorageError for other schemes, such as a bucket's, and for a file:// URI that names a host or has an
-    unquoted `?` or `#`.
+    Raises StorageError for other schemes, such as a bucket's (`artifacts_folder` takes one), and for a file:// URI that
+    names a host or has an unquoted `?` or `#`.
     """
     if in_bucket(location):
         raise StorageError(
@@ -65,6 +70,18 @@ def place(location: str | Path) -> Path | ObjectPath:
     return ObjectPath.of(str(location)) if in_bucket(location) else resolve(location)
 
 
+def artifacts_folder(location: str | Path) -> Path:
+    """The folder of artifacts: a local one, or the working folder of a bucket's URL. Raises as `resolve` does.
+
+    The usual location, `artifacts`, is the one that MTMD_ARTIFACTS names, where it is set.
+    """
+    named = os.environ.get(ARTIFACTS) if str(location) == "artifacts" else None
+    location = named or location
+    if in_bucket(location):
+        return working_folder(ObjectPath.of(str(location)).bucket.url)
+    return resolve(location)
+
+
 def sha256_file(path: Path) -> str:
     """Hex sha256 of a file's content."""
     with path.open("rb") as file:
@@ -92,11 +109,18 @@ def read_json(path: Path | ObjectPath) -> Any:
     Raises StorageError that names the file when it is missing, not JSON, or not as it was sealed.
     """
     try:
-        return parsed(path.read_bytes())
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise StorageError(f"{path} does not exist") from error
     except OSError as error:
         raise StorageError(f"{path} can't be read ({error.strerror}); remove it and run again") from error
+    return parsed_json(content, path)
+
+
+def parsed_json(content: bytes, path: Path | ObjectPath) -> Any:
+    """What `read_json` makes of the content of a path."""
+    try:
+        return parsed(content)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StorageError(f"{path} is not valid JSON ({error}); remove it and run again") from error
     except ValueError as error:
@@ -111,14 +135,27 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any, *, seal: bool = False) -> None:
     """Replace a JSON file atomically and durably; with `seal`, an object that `read_json` compares with its digest."""
+    write_text(path, sealed_text(value) if seal else _text(value))
+
+
+def sealed_text(value: Any) -> str:
+    """What `write_json` writes with a seal."""
     # Sealed as it is after writing and reading: keys are texts then.
-    value = sealed(json.loads(json.dumps(value, default=_plain))) if seal else value
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, default=_plain) + "\n")
+    return _text(sealed(json.loads(json.dumps(value, default=_plain))))
 
 
 @contextmanager
 def atomic_file(final: Path) -> Iterator[Path]:
     """Yield a path to write; on success it is fsynced and replaces `final`, on error it is removed."""
+    with fetched_file(final) as temporary:
+        yield temporary
+        if (there := shared(final)) is not None:
+            pushed.keep(temporary, there)
+
+
+@contextmanager
+def fetched_file(final: Path) -> Iterator[Path]:
+    """The same for what the bucket has already."""
     with _claimed(final) as directory:
         temporary = directory / "file"
         yield temporary
@@ -135,15 +172,27 @@ def atomic_directory(final: Path) -> Iterator[Path]:
     """
     with _claimed(final) as temporary:
         yield temporary
-        for path in sorted(temporary.rglob("*"), reverse=True):
-            _fsync(path)
-        _fsync(temporary)
+        if (there := shared(final)) is not None:
+            pushed.push(temporary, there)
+        _fsync_all(temporary)
+        _rename_unless_there(temporary, final)
+
+
+@contextmanager
+def fetched_directory(final: Path) -> Iterator[Path]:
+    """Yield a directory to fill with what the bucket has; on success it takes the place of `final`."""
+    with _claimed(final) as temporary:
+        yield temporary
+        _fsync_all(temporary)
+        remove(final)
         _rename_unless_there(temporary, final)
 
 
 def move_directory(path: Path, final: Path) -> None:
     """Rename a finished directory durably; when `final` appeared meanwhile that one stays, and `path` is removed."""
     final.parent.mkdir(parents=True, exist_ok=True)
+    if (there := shared(final)) is not None:
+        pushed.push(path, there)
     _rename_unless_there(path, final)
     remove(path)
 
@@ -170,14 +219,23 @@ def touch(path: Path) -> None:
     """Let a file or directory be of this moment; nothing happens when it is not there."""
     with suppress(FileNotFoundError):
         os.utime(path)
+        if (there := shared(path)) is not None:
+            pushed.renew(there)
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a directory tree; nothing happens when it is not there."""
+    """Remove a file or a directory tree of the disk; nothing happens when it is not there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def discard(path: Path) -> None:
+    """Remove a file or a directory tree, in its bucket too, if it has one."""
+    if (there := shared(path)) is not None:
+        pushed.erase(there)
+    remove(path)
 
 
 @contextmanager
@@ -217,6 +275,10 @@ def sweep(root: Path, *, below: bool = True) -> list[Path]:
         removed += [path for path in left if _remove_unless_claimed(path)]
         names[:] = [name for name in names if below and not name.startswith(TEMPORARY)]
     return sorted(removed)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, default=_plain) + "\n"
 
 
 def _plain(value: Any) -> str:
@@ -282,6 +344,12 @@ def _remove_unless_claimed(path: Path) -> bool:
     finally:
         os.close(held)
     return True
+
+
+def _fsync_all(directory: Path) -> None:
+    for path in sorted(directory.rglob("*"), reverse=True):
+        _fsync(path)
+    _fsync(directory)
 
 
 def _fsync(path: Path) -> None:

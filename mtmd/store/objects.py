@@ -1,4 +1,7 @@
-"""Objects of a bucket: S3, Google Cloud Storage or Azure, by obstore. They are listed and fetched; nothing is written.
+"""Objects of a bucket: S3, Google Cloud Storage or Azure, by obstore.
+
+An object is written whole or not at all. `create` and `replace` are conditional: of several writers one wins, and the
+others are told so.
 
 Credentials, endpoint and region are what obstore reads from the environment (AWS_…, GOOGLE_…, AZURE_…).
 obstore itself tries a request again, with growing and random pauses, after a 5xx, a timeout or a refused connection;
@@ -11,13 +14,14 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path, PurePath
-from typing import Any, TypeVar, final
+from typing import Any, NamedTuple, TypeVar, final
 
 from mtmd.errors import ConfigError, StorageError, UnreachableError
 
@@ -46,6 +50,14 @@ class Listed:
 
     key: str
     size: int
+    e_tag: str
+    written_s: int = field(default=0, compare=False)  # by the store's clock, in whole seconds of the epoch
+
+
+class Content(NamedTuple):
+    """A small object, and the e-tag by which `replace` knows whether it is still the same; as the store writes it."""
+
+    bytes: bytes
     e_tag: str
 
 
@@ -78,6 +90,41 @@ class Bucket:
         """The content of a small object; raises FileNotFoundError."""
         return self._again(lambda: bytes(_obstore().get(self.store, key).bytes()), key)
 
+    def content(self, key: str) -> Content | None:
+        """A small object with its e-tag; None where it is not there."""
+
+        def get() -> Content:
+            found = _obstore().get(self.store, key)
+            return Content(bytes(found.bytes()), self._tagged(key, found.meta["e_tag"]))
+
+        with suppress(FileNotFoundError):
+            return self._again(get, key)
+        return None
+
+    def put(self, key: str, content: bytes | Path) -> None:
+        """Write an object, whatever is there; a large file goes up in parts."""
+        self._again(lambda: _obstore().put(self.store, key, content, chunk_size=PART), key, "written")
+
+    def create(self, key: str, content: bytes) -> bool:
+        """Write a small object where none is; whether it has this content now: a lost answer is no failure."""
+        with suppress(_errors().AlreadyExistsError, _errors().PreconditionError):
+            self._again(lambda: _obstore().put(self.store, key, content, mode="create"), key, "written")
+            return True
+        return (found := self.content(key)) is not None and found.bytes == content
+
+    def replace(self, key: str, content: bytes, e_tag: str) -> bool:
+        """Write a small object in the place of the one with this e-tag; whether it has this content now."""
+        with suppress(FileNotFoundError, _errors().PreconditionError):
+            mode = {"e_tag": e_tag}
+            self._again(lambda: _obstore().put(self.store, key, content, mode=mode), key, "written")
+            return True
+        return (found := self.content(key)) is not None and found.bytes == content
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects, in no order; one that is not there is no error."""
+        if keys:
+            self._again(lambda: _obstore().delete(self.store, list(keys)), keys[0], "removed")
+
     def fetch(self, listed: Listed, path: Path, pool: Executor) -> bool:
         """Write an object's content to a file, parts of it at the same time; whether it still is what was listed."""
         with path.open("wb") as file:
@@ -106,19 +153,24 @@ class Bucket:
         return True
 
     def _listed(self, one: Any) -> Listed:
-        e_tag = _bare(one["e_tag"])
-        if not e_tag:
-            raise StorageError(
-                f"{self.place(one['path'])} has no e-tag, which tells one version of it from another; use a store that "
-                "gives e-tags, or a local folder"
-            )
-        return Listed(one["path"], one["size"], e_tag)
+        e_tag = self._tagged(one["path"], one["e_tag"])
+        return Listed(one["path"], one["size"], _bare(e_tag), int(one["last_modified"].timestamp()))
 
-    def _again(self, ask: Callable[[], _Answer], key: str) -> _Answer:
-        errors = importlib.import_module("obstore.exceptions")
+    def _tagged(self, key: str, e_tag: str | None) -> str:
+        if not _bare(e_tag):
+            raise StorageError(
+                f"{self.place(key)} has no e-tag, which tells one version of it from another; use a store that gives "
+                "e-tags, or a local folder"
+            )
+        return e_tag or ""
+
+    def _again(self, ask: Callable[[], _Answer], key: str, done: str = "read") -> _Answer:
+        errors = _errors()
         for attempt in range(_ATTEMPTS):
             try:
                 return ask()
+            except (errors.AlreadyExistsError, errors.PreconditionError):
+                raise
             except errors.BaseError as error:
                 last = error
             if any(words in str(last) for words in (*_FINAL, *_DENIED)):
@@ -126,7 +178,7 @@ class Bucket:
             if attempt + 1 < _ATTEMPTS:
                 time.sleep(random.uniform(0.5, 1.0) * _PAUSE_S * 2**attempt)
         raise UnreachableError(
-            f"{self.place(key)} can't be read ({_first_line(last)}); {_remedy(last)}"
+            f"{self.place(key)} can't be {done} ({_first_line(last)}); {_remedy(last)}"
         ) from last
 
 
@@ -185,6 +237,28 @@ class ObjectPath:
     def read_bytes(self) -> bytes:
         return self.bucket.read(self.key)
 
+    def content(self) -> Content | None:
+        """As `Bucket.content`."""
+        return self.bucket.content(self.key)
+
+    def put(self, content: bytes | Path) -> None:
+        """As `Bucket.put`."""
+        self.bucket.put(self.key, content)
+
+    def create(self, content: bytes) -> bool:
+        """As `Bucket.create`."""
+        return self.bucket.create(self.key, content)
+
+    def replace(self, content: bytes, e_tag: str | None) -> bool:
+        """As `Bucket.replace`; without an e-tag as `create`."""
+        if e_tag is None:
+            return self.bucket.create(self.key, content)
+        return self.bucket.replace(self.key, content, e_tag)
+
+    def below(self) -> list[Listed]:
+        """Every object below this place, as `Bucket.below` has them."""
+        return self.bucket.below(self.key)
+
     def fetch(self, path: Path, pool: Executor) -> bool:
         """Write a found object to a file; whether it still is as it was listed."""
         return self.bucket.fetch(self.as_listed, path, pool)
@@ -228,6 +302,11 @@ def _obstore(part: str = "") -> Any:
         ) from error
 
 
+def _errors() -> Any:
+    _obstore()
+    return importlib.import_module("obstore.exceptions")
+
+
 def _prefix(folder: str) -> str | None:
     return f"{folder}/" if folder else None
 
@@ -244,7 +323,7 @@ def _first_line(error: BaseException) -> str:
 
 def _remedy(error: BaseException) -> str:
     if any(words in str(error) for words in _DENIED):
-        return "access is denied: give this process credentials that may list and read there"
+        return "access is denied: give this process credentials that may list, read and, for artifacts, write there"
     if "builder error" in str(error) and os.environ.get("AWS_ENDPOINT_URL", "").startswith("http:"):
         return "AWS_ENDPOINT_URL is not encrypted: set AWS_ALLOW_HTTP=true to allow that"
     return "see that the bucket's name, the region and the endpoint are right and the store answers; then run again"

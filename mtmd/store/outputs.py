@@ -1,4 +1,7 @@
-"""Durable stage outputs: a directory with a manifest of its files' digests; complete means that it verifies."""
+"""Durable stage outputs: a directory with a manifest of its files' digests; complete means that it verifies.
+
+What is not on the disk is asked for in the bucket, where the line has one.
+"""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -8,6 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from mtmd.errors import StorageError
+from mtmd.store.fetched import fetch, fetch_record
 from mtmd.store.files import atomic_directory, read_json, remove, sha256_file, write_json
 
 _MANIFEST = "manifest.json"
@@ -20,7 +24,7 @@ def read_record(path: Path, kind: type[_Record]) -> _Record | None:
 
     None, too, with a warning, where it can't be read: it was damaged, or written by a version with other fields.
     """
-    if not path.is_file():
+    if not path.is_file() and not fetch_record(path):
         return None
     try:
         return kind.model_validate(read_json(path))
@@ -41,7 +45,11 @@ def file_digests(directory: Path) -> dict[str, str]:
 
 
 def is_complete(directory: Path) -> bool:
-    """Whether the directory exists and every file is as its manifest says."""
+    """Whether the directory exists and every file is as its manifest says; what a bucket has is fetched."""
+    return _verifies(directory) or (fetch(directory) and _verifies(directory))
+
+
+def _verifies(directory: Path) -> bool:
     manifest = directory / _MANIFEST
     if not manifest.is_file():
         return False

@@ -5,7 +5,8 @@ from datetime import date
 from pathlib import Path
 
 from mtmd.config import Preset
-from mtmd.store.files import resolve
+from mtmd.store.durable import home
+from mtmd.store.files import artifacts_folder
 
 INDEX_LOCK = (
     "index.lock"  # of a line's index and of the links in its pages; of the list of lines, where those lie
@@ -20,7 +21,13 @@ class Workspace:
 
     @classmethod
     def of(cls, artifacts: str | Path, preset: Preset) -> "Workspace":
-        return cls(resolve(artifacts) / preset.name)
+        """Of a folder, or of a bucket's URL."""
+        return cls(artifacts_folder(artifacts) / preset.name)
+
+    @property
+    def place(self) -> str:
+        """Where the line is, for people: a folder, or a bucket's URL."""
+        return str(home(self.root) or self.root)
 
     @property
     def shards(self) -> Path:

@@ -7,7 +7,6 @@ same name over the window that it was trained on. It ends before the day that is
 """
 
 import logging
-import os
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from mtmd.config import TwoTowerConfig
 from mtmd.model.build import ModelKind
 from mtmd.run import RunPlan
+from mtmd.store.files import touch
 from mtmd.store.outputs import is_complete
 from mtmd.train.stage import Trained, read_fit, read_recipe, training_key
 
@@ -56,7 +56,7 @@ def earlier(plan: RunPlan, kind: ModelKind) -> Trained | None:
         if not is_complete(path):
             _log.warning("%s is not compared, because its files are not as its manifest says", path)
             continue
-        os.utime(path)
+        touch(path)
         return Trained(
             kind=kind,
             seed=plan.preset.training.seed,

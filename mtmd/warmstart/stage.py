@@ -106,9 +106,10 @@ def _damage(plan: RunPlan, champion: ModelManifest) -> str | None:
     directory, why = _directory(plan, champion), None
     if champion.training is None:
         return "a version registered it that did not record its training"
+    complete = is_complete(directory)
     if not directory.is_dir():
         why = f"its training {directory} is missing"
-    elif not is_complete(directory):
+    elif not complete:
         why = f"its training {directory} is damaged: files are not as its manifest says"
     elif not (directory / MOMENTS).is_file():
         return 'its training kept no moments: start was "fresh" then'

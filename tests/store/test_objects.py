@@ -113,3 +113,81 @@ def test_without_obstore_its_installation_is_said(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(__import__("sys").modules, "obstore.store", None)
     with pytest.raises(ConfigError, match=r"obstore is not installed.*: pip install 'mtmd\[s3\]'"):
         ObjectPath.of("s3://never-opened/x")
+
+
+def test_an_object_is_put_and_found_again(s3: S3, logs: ObjectPath, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(20 << 20))
+    (logs / "new" / "large").put(tmp_path / "large")
+    (logs / "new" / "small").put(b"1")
+    (logs / "new" / "small").put(b"2")
+    assert (logs / "new" / "small").read_bytes() == b"2"
+    assert [(one.key, one.size) for one in (logs / "new").below()] == [
+        ("new/large", 20 << 20),
+        ("new/small", 1),
+    ]
+    assert s3.count("uploadId") > 2  # a large one goes up in parts
+    logs.bucket.delete(["new/large", "new/small", "new/none"])
+    assert (logs / "new").below() == []
+
+
+def test_create_takes_a_name_once(logs: ObjectPath) -> None:
+    place = logs / "pointer.json"
+    assert place.create(b"1")
+    assert place.create(b"1")  # a request that is repeated, for its answer was lost
+    assert not place.create(b"2")
+    assert place.read_bytes() == b"1"
+
+
+def test_replace_fails_where_the_tag_moved(logs: ObjectPath) -> None:
+    place = logs / "pointer.json"
+    assert not place.replace(b"1", '"0"')  # nothing is there
+    assert place.replace(b"1", None)
+    seen = place.content()
+    assert seen is not None
+    assert place.replace(b"2", seen.e_tag)
+    assert place.replace(b"2", seen.e_tag)  # a request that is repeated
+    assert not place.replace(b"3", seen.e_tag)
+    assert place.read_bytes() == b"2"
+    assert (logs / "none").content() is None
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_many_writers_one_wins(logs: ObjectPath, first: bool) -> None:
+    place = logs / "race.json"
+    if not first:
+        place.put(b"before")
+    seen = place.content()
+    writers = 16
+    with ThreadPoolExecutor(writers) as pool:
+        won = list(
+            pool.map(
+                lambda n: place.replace(str(n).encode(), None if seen is None else seen.e_tag), range(writers)
+            )
+        )
+    assert sum(won) == 1
+    assert place.read_bytes() == str(won.index(True)).encode()
+
+
+def test_a_write_whose_answer_is_lost_counts_once(s3: S3, logs: ObjectPath) -> None:
+    place = logs / "pointer.json"
+    s3.unanswered = 1
+    assert place.create(b"1")
+    seen = place.content()
+    assert seen is not None
+    s3.unanswered = 1
+    assert place.replace(b"2", seen.e_tag)
+    assert place.read_bytes() == b"2"
+
+
+def test_writes_are_repeated_and_then_an_error(s3: S3, logs: ObjectPath) -> None:
+    s3.refused = [503, 500, 503]
+    (logs / "x").put(b"1")
+    assert (logs / "x").read_bytes() == b"1"
+    s3.refused = [403]
+    with pytest.raises(UnreachableError, match=rf"^{URL}/x can't be written .* write there$"):
+        (logs / "x").put(b"2")
+    s3.refused = [503] * 100
+    with pytest.raises(UnreachableError, match=rf"^{URL}/x can't be written"):
+        (logs / "x").create(b"2")
+    s3.refused = []
+    assert (logs / "x").read_bytes() == b"1"

@@ -8,11 +8,14 @@ from typing import Literal
 
 from mtmd.config import Frozen, load_preset
 from mtmd.errors import ConfigError, MtmdError, StorageError, ValidationError
+from mtmd.registry.registry import Registry
 from mtmd.report.index.reading import RECORDS, KnownRecords, read_line
 from mtmd.report.index.render import LineSummary, render_line, render_lines, summary
 from mtmd.report.index.sources import Failure
 from mtmd.report.index.way import link_pages
-from mtmd.store.files import locked, remove, resolve, sweep, write_json, write_text
+from mtmd.store.durable import home
+from mtmd.store.fetched import fetch_record
+from mtmd.store.files import artifacts_folder, discard, locked, sweep, write_json, write_text
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import INDEX_LOCK, Workspace
 
@@ -43,7 +46,7 @@ def record_decision(workspace: Workspace, as_of: date) -> None:
     """Write the index after a run that decided: an error that ended an earlier run of its day is forgotten."""
 
     def write() -> None:
-        remove(workspace.failure(as_of))
+        discard(workspace.failure(as_of))
         write_line(workspace.root)
 
     unless_it_fails(workspace.root, write)
@@ -74,7 +77,9 @@ def write_index(artifacts: str | Path) -> Path:
 
     Raises StorageError where there is no such directory, and, when all others are written, for lines that could not be.
     """
-    place = resolve(artifacts)
+    place = artifacts_folder(artifacts)
+    if home(place) is not None:
+        place.mkdir(parents=True, exist_ok=True)
     if not place.is_dir():
         raise StorageError(
             f"artifacts {place} must be a directory; name the one that holds the lines of models"
@@ -104,6 +109,7 @@ def write_line(root: Path) -> None:
     Under a lock, so that of two writers the later one has seen the other's records.
     """
     with locked(root / INDEX_LOCK):
+        Registry(root).refresh()
         line = read_line(root)
         write_text(root / PAGE, render_line(line))
         ways = link_pages(root, line.runs, line.pages, line.ways)
@@ -115,11 +121,12 @@ def _write_lines(artifacts: Path, own: LineSummary | None) -> None:
     """The list of lines, with what is new of one; a line without an index yet is listed by its name."""
     with locked(artifacts / INDEX_LOCK):
         sweep(artifacts, below=False)  # of writers that were killed
+        fetch_record(artifacts / RECORDS)
         stored = read_record(artifacts / RECORDS, KnownLines) or KnownLines()
         known = {one.name: one for one in (*stored.lines, *((own,) if own else ()))}
         lines = tuple(
             known[root.name].model_copy(update={"page": True})
-            if root.name in known and (root / PAGE).is_file()
+            if root.name in known and ((root / PAGE).is_file() or fetch_record(root / PAGE))
             else LineSummary(name=root.name, page=False)
             for root in _lines(artifacts)
         )
@@ -129,7 +136,10 @@ def _write_lines(artifacts: Path, own: LineSummary | None) -> None:
 
 def _lines(artifacts: Path) -> list[Path]:
     """Directories of lines; folders that hold something else are left alone."""
-    return sorted(path for path in artifacts.iterdir() if _is_line(path))
+    found = {path for path in artifacts.iterdir() if _is_line(path)}
+    if (there := home(artifacts)) is not None:
+        found |= {artifacts / place.name for place in there.iterdir() if "." not in place.name}
+    return sorted(found)
 
 
 def _is_line(path: Path) -> bool:

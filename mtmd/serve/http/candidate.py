@@ -48,8 +48,7 @@ def newest_candidate(registry: Registry, catalogue: Catalogue) -> str:
     """
     champion = registry.require_champion()
     out = {champion.model_id, *champion.rolled_back}
-    published = [path.parent.name for path in catalogue.root.glob("*/current.json")]
-    found = [(registry.manifest(model).as_of, model) for model in published if model not in out]
+    found = [(registry.manifest(model).as_of, model) for model in catalogue.models() if model not in out]
     newer = [one for one in found if one[0] >= champion.as_of]
     if not newer:
         raise RegistryError(

@@ -1,0 +1,120 @@
+"""The champion of a line whose artifacts are in a bucket: one pointer that all machines change by turns.
+
+    champion.json            the live model; replaced only where its e-tag is still the one that was read
+    history/00000001.json    each change of it by its number; created once
+
+The lock of `champion.json` is a machine's own: it keeps the processes of one machine apart, and the e-tag keeps
+machines apart. Of two machines that change the champion at once, one does, and the other gets an error. A change is in
+the pointer first, and in the history second; the next change writes what a crash in between left out.
+
+`bring_down` writes both to the working folder, as files that the registry reads as those of any line.
+"""
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from mtmd.errors import RegistryError
+from mtmd.registry.history import champion_of, line_of, parsed, read_history
+from mtmd.registry.records import Champion, ChampionChange
+from mtmd.store.files import remove, sealed_text, write_text
+from mtmd.store.objects import Content, ObjectPath
+from mtmd.store.sealed import unsealed
+
+_AT_ONCE = 16
+
+
+class SharedChampion:
+    """The pointer and the history of a line in a bucket."""
+
+    def __init__(self, line: ObjectPath) -> None:
+        self._pointer = line / "champion.json"
+        self._history = line / "history"
+        self._seen: Content | None = None
+
+    def champion(self) -> Champion | None:
+        """The live model now; where the pointer is lost or damaged, the history says what it was."""
+        return self._read(self._pointer.content())
+
+    def bring_down(self, pointer: Path, history: Path) -> None:
+        """Write both to the working folder as they are now; `swap` then goes on from what was read here."""
+        self._seen = self._pointer.content()
+        champion = self._read(self._seen)
+        if champion is None:
+            remove(pointer)
+            remove(history)
+            return
+        before = self._kept(history, champion)
+        changes = [*before, *self._changes(range(len(before) + 1, champion.sequence)), champion.change]
+        write_text(history, "".join(f"{line_of(change)}\n" for change in changes))
+        write_text(pointer, _text(champion))
+
+    def swap(self, old: Champion | None, champion: Champion) -> None:
+        """Make a champion live where the one that `bring_down` read still is; raises RegistryError where it is not."""
+        if old is not None:
+            self._note(old.change)
+        e_tag = None if self._seen is None else self._seen.e_tag
+        if not self._pointer.replace(_text(champion).encode(), e_tag):
+            raise RegistryError(
+                f"{self._pointer} was changed by another machine meanwhile, so this {champion.change.action} was not "
+                "done; look at `mtmd status`, then run again if it is still wanted"
+            )
+        self._note(champion.change)
+
+    def _read(self, found: Content | None) -> Champion | None:
+        damage: Exception | None = None
+        if found is not None:
+            try:
+                return Champion.model_validate(unsealed(json.loads(found.bytes)))
+            except ValueError as error:  # pydantic's and json's errors are ValueErrors
+                damage = error
+        changes = self._whole()
+        if changes:
+            return champion_of(changes)
+        if damage is not None:
+            raise RegistryError(
+                f"{self._pointer} cannot be read; restore it from a copy: {damage}"
+            ) from damage
+        return None
+
+    def _whole(self) -> list[ChampionChange]:
+        """The history from its beginning, read by name until there is no more."""
+        changes: list[ChampionChange] = []
+        while (change := self._change(len(changes) + 1)) is not None:
+            changes.append(change)
+        return changes
+
+    def _kept(self, history: Path, champion: Champion) -> Sequence[ChampionChange]:
+        """Changes of the working folder that need not be read again: they are of this history, and lack none."""
+        try:
+            known = read_history(history)[: champion.sequence - 1]
+        except RegistryError:
+            return ()
+        whole = [change.sequence for change in known] == list(range(1, len(known) + 1))
+        return known if known and whole and self._change(len(known)) == known[-1] else ()
+
+    def _changes(self, numbers: Sequence[int]) -> list[ChampionChange]:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return [change for change in pool.map(self._change, numbers) if change is not None]
+
+    def _change(self, number: int) -> ChampionChange | None:
+        with suppress(FileNotFoundError):
+            place = self._place(number)
+            return parsed(Path(str(place)), place.read_bytes())
+        return None
+
+    def _note(self, change: ChampionChange) -> None:
+        place = self._place(change.sequence)
+        if not place.create(f"{line_of(change)}\n".encode()):
+            raise RegistryError(
+                f"{place} is another change than {change.sequence} of {self._pointer}; remove the one that is wrong"
+            )
+
+    def _place(self, number: int) -> ObjectPath:
+        return self._history / f"{number:08d}.json"
+
+
+def _text(champion: Champion) -> str:
+    return sealed_text(champion.model_dump(mode="json"))

@@ -1,0 +1,156 @@
+"""A line's working folder as its bucket has it: records when a command begins, outputs when a stage asks for them.
+
+A directory of the working folder has either all files of its output, or only its JSON files, by which people and the
+clean-up find it. Whoever needs the others verifies them, and calls `fetch` where something is lacking or differs.
+A listing says what might be new; whether an output is there is asked by its name.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from mtmd.store.durable import home, shared
+from mtmd.store.files import fetched_directory, fetched_file, locked, sha256_file
+from mtmd.store.objects import Listed, ObjectPath
+from mtmd.store.pushed import COMPLETE, CONTENT, StoredFile, pull, push, set_written, stored
+from mtmd.store.room import make_room
+
+_AT_ONCE = 16  # small objects
+_LARGEST = 4 << 20  # bytes of a JSON file that is fetched to be shown
+_PATIENCE_S = 3600.0  # another process fetches the same output, which may be large
+
+
+class Swept(NamedTuple):
+    """An output that never was complete."""
+
+    place: ObjectPath
+    bytes: int
+
+
+def fetch(directory: Path) -> bool:
+    """Bring an output to the disk whole; whether its bucket has it. False for what is in no bucket.
+
+    Files that are there and as they must be stay. Raises StorageError for an output that was damaged in the bucket.
+    """
+    if (there := shared(directory)) is None or (known := stored(there)) is None:
+        return False
+    with locked(directory.with_name(f".fetch-{directory.name}.lock"), _PATIENCE_S):
+        lacking = {name: file for name, file in known.files.items() if not _is(directory / name, file.sha256)}
+        if lacking or _names(directory) - known.files.keys():
+            make_room()
+            with fetched_directory(directory) as temporary:
+                for name in known.files.keys() - lacking.keys():
+                    (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                    os.link(directory / name, temporary / name)
+                pull(there, lacking, temporary)
+    return True
+
+
+def require_durable(directory: Path) -> None:
+    """Have an output, whole on the disk, in its bucket, before something there points to it."""
+    if (there := shared(directory)) is not None and stored(there) is None:
+        push(directory, there)
+
+
+def fetch_record(path: Path) -> bool:
+    """Bring one record to the disk by its name; whether its bucket has it. False for what is in no bucket."""
+    there = shared(path)
+    return there is not None and (found := there.found()) is not None and _write(found, path)
+
+
+def files_of(directory: Path) -> set[str]:
+    """Names of an output's files, on the disk and in its bucket."""
+    there = shared(directory)
+    known = None if there is None else stored(there)
+    return _names(directory) | (set() if known is None else known.files.keys())
+
+
+def refresh(line: Path) -> None:
+    """Bring the records of a line in a bucket to the disk, and the JSON files of its outputs; elsewhere nothing.
+
+    What was removed from the bucket stays on the disk: the clean-up of this machine removes it by its age.
+    """
+    if (there := home(line)) is None:
+        return
+    make_room()
+    line.mkdir(parents=True, exist_ok=True)
+    ways = {_way(there, one): one for one in there.below()}
+    outputs = {way.parent: one for way, one in ways.items() if way.name == COMPLETE}
+    records = {way: one for way, one in ways.items() if way.name != COMPLETE and _output_of(way) is None}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(lambda way: _refresh_record(_at(there, records[way]), line / way), records))
+        list(pool.map(lambda way: _refresh_output(there / way, line / way, outputs[way]), outputs))
+
+
+def sweep_uploads(line: Path, before_s: float) -> list[Swept]:
+    """Remove what uploads left that did not end: objects from before a time, of no output that is complete."""
+    if (there := home(line)) is None:
+        return []
+    left: dict[PurePosixPath, list[Listed]] = {}
+    for one in there.below():
+        if one.written_s < before_s and (output := _output_of(_way(there, one))) is not None:
+            left.setdefault(output, []).append(one)
+    swept = []
+    for output, objects in left.items():
+        if stored(there / output) is None:
+            there.bucket.delete([one.key for one in objects])
+            swept.append(Swept(there / output, sum(one.size for one in objects)))
+    return swept
+
+
+def _refresh_record(found: ObjectPath, path: Path) -> None:
+    if shared(path) is None:
+        return
+    with suppress(FileNotFoundError):
+        status, listed = path.stat(), found.as_listed
+        if (status.st_size, int(status.st_mtime)) == (listed.size, listed.written_s):
+            return
+    _write(found, path)
+
+
+def _refresh_output(place: ObjectPath, directory: Path, complete: Listed) -> None:
+    if not directory.exists() and (known := stored(place)) is not None:
+        shown = {name: file for name, file in known.files.items() if _is_shown(name, file)}
+        with fetched_directory(directory) as temporary:
+            pull(place, shown, temporary)
+    with suppress(FileNotFoundError):
+        if int(directory.stat().st_mtime) != complete.written_s:
+            set_written(directory, complete.written_s)
+
+
+def _is_shown(name: str, file: StoredFile) -> bool:
+    return name.endswith(".json") and file.bytes <= _LARGEST
+
+
+def _write(found: ObjectPath, path: Path) -> bool:
+    """Write a small object to the disk; False where it was removed a moment ago."""
+    with suppress(FileNotFoundError):
+        content = found.read_bytes()
+        with fetched_file(path) as temporary:
+            temporary.write_bytes(content)
+            set_written(temporary, found.as_listed.written_s)
+        return True
+    return False
+
+
+def _names(directory: Path) -> set[str]:
+    return {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
+
+
+def _is(path: Path, sha256: str) -> bool:
+    return path.is_file() and sha256_file(path) == sha256
+
+
+def _at(there: ObjectPath, listed: Listed) -> ObjectPath:
+    return ObjectPath(there.bucket, listed.key, listed)
+
+
+def _way(there: ObjectPath, listed: Listed) -> PurePosixPath:
+    return PurePosixPath(listed.key).relative_to(there.key)
+
+
+def _output_of(way: PurePosixPath) -> PurePosixPath | None:
+    """The output that an object is a file of; None for a record."""
+    return way.parent.parent if way.parent.name.startswith(CONTENT) else None

@@ -1,0 +1,161 @@
+"""Outputs and records of a line as objects of its bucket.
+
+    <output>/sha256-<16 digits>/<name>   the files of an output, such as of a shard or a model
+    <output>/complete.json               names them all; created last: without it there is no output
+    <record>                             a file by itself, such as a run's summary: the last one stays
+
+Files are named by their content, so two machines that make the same output never write over each other. The first to
+create `complete.json` has made it; the other takes those files in place of its own.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mtmd.errors import StorageError
+from mtmd.store.objects import ObjectPath
+
+COMPLETE = "complete.json"
+CONTENT = "sha256-"
+_AT_ONCE = 8  # requests for content
+_log = logging.getLogger(__name__)
+
+
+class StoredFile(BaseModel):
+    """One file of an output."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int
+
+
+class Complete(BaseModel):
+    """What `complete.json` says: the files of an output by their path below it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = 1
+    files: dict[str, StoredFile]
+
+    @property
+    def content(self) -> bytes:
+        return (json.dumps(self.model_dump(), indent=1, sort_keys=True) + "\n").encode()
+
+
+def described(directory: Path) -> Complete:
+    """The files of a directory."""
+    found = sorted(path for path in directory.rglob("*") if path.is_file())
+    return Complete(
+        files={
+            str(path.relative_to(directory)): StoredFile(sha256=_sha256(path), bytes=path.stat().st_size)
+            for path in found
+        }
+    )
+
+
+def stored(place: ObjectPath) -> Complete | None:
+    """What an output in the bucket has; None where it is not there, or not complete.
+
+    Raises StorageError where that can't be read.
+    """
+    found = (place / COMPLETE).content()
+    if found is None:
+        return None
+    try:
+        return Complete.model_validate_json(found.bytes)
+    except ValidationError as error:
+        raise StorageError(
+            f"{place / COMPLETE} can't be read ({error.errors()[0]['msg']}); remove {place} in the bucket, "
+            "and run again"
+        ) from error
+
+
+def push(directory: Path, place: ObjectPath) -> None:
+    """Let a finished directory be an output of the bucket; where another machine was first, get its files instead.
+
+    Raises StorageError where the output is removed meanwhile, or is damaged in the bucket.
+    """
+    own = described(directory)
+    if (first := stored(place)) is None:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(
+                pool.map(lambda name: _object(place, name, own.files[name]).put(directory / name), own.files)
+            )
+        if (place / COMPLETE).create(own.content):
+            return
+        first = stored(place)
+    if first is None:
+        raise StorageError(f"{place} was removed while it was written, by a clean-up or a person; run again")
+    if first == own:
+        return
+    _log.info("%s was made by another machine meanwhile; its files are taken", place)
+    for path in list(directory.iterdir()):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    pull(place, first.files, directory)
+
+
+def pull(place: ObjectPath, files: Mapping[str, StoredFile], directory: Path) -> None:
+    """Fetch files of an output into a directory, and compare each with its digest.
+
+    Raises StorageError that names the object which lacks or differs.
+    """
+    with ThreadPoolExecutor(_AT_ONCE) as parts, ThreadPoolExecutor(_AT_ONCE) as pool:
+
+        def fetch(name: str) -> None:
+            source, target = _object(place, name, files[name]), directory / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            found = source.found()
+            if found is None or not found.fetch(target, parts):
+                raise StorageError(
+                    f"{source} is missing, which {place / COMPLETE} names; remove {place} in the bucket, and run again"
+                )
+            if (actual := _sha256(target)) != files[name].sha256:
+                raise StorageError(
+                    f"{source} has sha256 {actual}; {place / COMPLETE} says {files[name].sha256}: remove {place} in "
+                    "the bucket, and run again"
+                )
+
+        list(pool.map(fetch, files))
+
+
+def keep(path: Path, place: ObjectPath) -> None:
+    """Write a record to the bucket; its file gets the time that the store gave it, by which a newer one is known."""
+    place.put(path)
+    if (found := place.found()) is not None:
+        set_written(path, found.as_listed.written_s)
+
+
+def renew(place: ObjectPath) -> None:
+    """Let an output be of this moment, as `touch` does: the clean-up sees that it was used."""
+    if (found := (place / COMPLETE).content()) is not None:
+        (place / COMPLETE).put(found.bytes)
+
+
+def erase(place: ObjectPath) -> None:
+    """Remove a record, or an output and all that is below it; an output is none as soon as this begins."""
+    below = [one.key for one in place.below()]
+    commits = {(place / COMPLETE).key, *(key for key in below if key.endswith(f"/{COMPLETE}"))}
+    place.bucket.delete([place.key, *sorted(commits)])
+    place.bucket.delete([key for key in below if key not in commits])
+
+
+def set_written(path: Path, written_s: int) -> None:
+    """Give a file or directory a time of the bucket's clock."""
+    os.utime(path, (path.stat().st_atime, written_s))
+
+
+def _object(place: ObjectPath, name: str, file: StoredFile) -> ObjectPath:
+    return place / f"{CONTENT}{file.sha256[:16]}" / Path(name).name
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,82 @@
+"""Room on the disk of a machine that works on lines in buckets: outputs that were not read for long leave it.
+
+Only what is in the bucket whole goes, and never what was written or read within a day. The JSON files stay, by which
+people and the clean-up find an output; `fetch` brings the others back.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from mtmd.errors import ConfigError
+from mtmd.store.durable import all_lines, shared
+from mtmd.store.pushed import stored
+
+BOUND = "MTMD_WORK_GIB"
+_OUTPUTS = ("shards/date=*/*", "models/*", "trained/*", "evaluations/*", "graphs/*/*", "ads/*/*")  # of a line
+_GIB, _GRACE_S = 1 << 30, 24 * 3600
+_log = logging.getLogger(__name__)
+
+
+class _Output(NamedTuple):
+    used_s: float
+    bytes: int
+    path: Path
+    files: tuple[Path, ...]
+
+
+def make_room() -> list[Path]:
+    """Let the outputs that were read longest ago leave the disk, until the bound holds; returns them.
+
+    MTMD_WORK_GIB is the bound, without which nothing goes. Raises ConfigError where it is no number above 0.
+    """
+    if (bound := _bound()) is None:
+        return []
+    outputs = sorted(_outputs())
+    total, gone = sum(output.bytes for output in outputs), []
+    for output in outputs:
+        if total <= bound or output.used_s > time.time() - _GRACE_S:
+            break
+        there = shared(output.path)
+        if there is not None and stored(there) is not None:
+            for file in output.files:
+                file.unlink(missing_ok=True)
+            total -= output.bytes
+            gone.append(output.path)
+    if total > bound:
+        _log.warning(
+            "%s holds %.1f GiB, more than %s allows (%.1f GiB): the rest was used within a day",
+            all_lines(),
+            total / _GIB,
+            BOUND,
+            bound / _GIB,
+        )
+    return gone
+
+
+def _bound() -> float | None:
+    text = os.environ.get(BOUND)
+    if not text:
+        return None
+    try:
+        gib = float(text)
+    except ValueError:
+        gib = 0.0
+    if not gib > 0:
+        raise ConfigError(f"{BOUND} ({text!r}) must be a number of GiB above 0, such as 200")
+    return gib * _GIB
+
+
+def _outputs() -> Iterator[_Output]:
+    for pattern in _OUTPUTS:
+        for path in all_lines().glob(f"*/*/{pattern}"):
+            if not path.is_dir() or shared(path) is None:
+                continue
+            files = tuple(file for file in path.rglob("*") if file.is_file() and file.suffix != ".json")
+            found = [file.stat() for file in files]
+            if found:  # not the directory's own time of reading, which this very look moves
+                used = max(path.stat().st_mtime, *(max(one.st_atime, one.st_mtime) for one in found))
+                yield _Output(used, sum(one.st_size for one in found), path, files)

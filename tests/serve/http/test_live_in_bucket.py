@@ -1,0 +1,91 @@
+"""A service follows the champion of a line in a bucket, which another machine changes."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mtmd.serve.http.intake import Settings
+from mtmd.serve.http.live import Live
+from mtmd.store.files import remove
+from tests.buckets import S3
+from tests.serve.conftest import MakeBundle
+from tests.serve.http.conftest import ADS, DAY, Line
+
+
+class Elsewhere:
+    """Changes of the line on another machine than the service's."""
+
+    def __init__(self, machine: Callable[[str], Path], make: MakeBundle) -> None:
+        self._machine, self._make = machine, make
+
+    def __call__(self, change: Callable[[Line], object]) -> None:
+        change(Line(self._machine("trainer"), self._make))
+        self._machine("service")
+
+
+@pytest.fixture
+def elsewhere(machine: Callable[[str], Path], make_bundle: MakeBundle) -> Elsewhere:
+    return Elsewhere(machine, make_bundle)
+
+
+@pytest.fixture
+def live(machine: Callable[[str], Path]) -> Live:
+    """Followed by hand, in an empty working folder."""
+    return Live(machine("service"), Settings(poll_s=0.001))
+
+
+def served(live: Live) -> tuple[str, int]:
+    assert live.serving is not None
+    return live.serving.ranker.model_id, live.serving.ranker.ads
+
+
+def test_promotions_newer_ads_and_rollbacks_are_followed(live: Live, elsewhere: Elsewhere) -> None:
+    assert not live.refresh()
+    assert "has no champion" in str(live.problem)
+    elsewhere(lambda line: line.promote(0))
+    assert live.refresh()
+    assert not live.refresh()
+    assert served(live) == ("model-0", 4)
+    elsewhere(lambda line: line.publish("model-0", DAY + timedelta(days=1), ADS[:2]))
+    assert live.refresh()
+    assert served(live) == ("model-0", 2)
+    elsewhere(lambda line: line.promote(1))
+    assert live.refresh()
+    assert served(live) == ("model-1", 4)
+    elsewhere(lambda line: line.registry.rollback("bad", lambda _: None))
+    assert live.refresh()
+    assert served(live) == ("model-0", 2)
+    assert live.problem is None
+
+
+def test_what_is_served_is_served_on_while_the_bucket_does_not_answer(
+    s3: S3, live: Live, elsewhere: Elsewhere
+) -> None:
+    elsewhere(lambda line: line.promote(0))
+    live.refresh()
+    elsewhere(lambda line: line.promote(1, publish=False))
+    assert not live.refresh()  # it has no ads yet
+    assert "no ads are published for champion model-1" in str(live.problem)
+    elsewhere(lambda line: line.publish("model-1", DAY))
+    s3.refused = [503] * 1000
+    assert not live.refresh()
+    assert "champion.json can't be read" in str(live.problem)
+    assert served(live) == ("model-0", 4)
+    s3.refused = []
+    assert live.refresh()
+    assert served(live) == ("model-1", 4)
+
+
+def test_a_service_that_starts_again_fetches_only_what_it_lacks(
+    s3: S3, machine: Callable[[str], Path], elsewhere: Elsewhere
+) -> None:
+    elsewhere(lambda line: line.promote(0))
+    assert Live(machine("service"), Settings()).refresh()
+    s3.asked.clear()
+    again = Live(machine("service"), Settings())
+    assert again.refresh()
+    assert len(s3.asked) == 2  # the pointers of the champion and of its ads
+    remove(machine("service") / "ads")
+    assert Live(machine("service"), Settings()).refresh()

@@ -1,0 +1,240 @@
+"""Outputs and records of a line in a bucket: whole or not there, on every machine the same."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from mtmd.errors import StorageError, UnreachableError
+from mtmd.store.fetched import fetch, files_of, refresh, require_durable, sweep_uploads
+from mtmd.store.files import artifacts_folder, discard, remove, sweep, touch, write_json
+from mtmd.store.outputs import is_complete, make_once, read_record
+from tests.buckets import S3
+
+URL = "s3://art/team"
+Machine = Callable[[str], Path]
+
+
+class Note(BaseModel):
+    """A record."""
+
+    words: str
+
+
+def build(words: str) -> Callable[[Path], None]:
+    def fill(directory: Path) -> None:
+        (directory / "sub").mkdir()
+        (directory / "sub" / "weights").write_text(words)
+        (directory / "weights").write_text("the same")
+        write_json(directory / "fit.json", {"words": words})
+
+    return fill
+
+
+def explode(_: Path) -> None:
+    raise AssertionError("built again")
+
+
+def words_of(directory: Path) -> str:
+    return (directory / "sub" / "weights").read_text()
+
+
+def test_an_output_is_made_once_for_all_machines(s3: S3, machine: Machine) -> None:
+    first = machine("a") / "trained" / "mtmd-1"
+    assert not make_once(first, build("one"))
+    there = s3.path(f"{URL}/line/trained/mtmd-1")
+    assert set(json.loads((there / "complete.json").read_text())["files"]) == {
+        "fit.json", "manifest.json", "sub/weights", "weights"
+    }  # fmt: skip
+    second = machine("b") / "trained" / "mtmd-1"
+    assert second != first
+    assert make_once(second, explode)
+    assert words_of(second) == "one"
+    s3.asked.clear()
+    assert make_once(second, explode)
+    assert s3.asked == []  # what is whole on the disk is not asked for
+
+
+def test_a_damaged_copy_is_fetched_again(s3: S3, machine: Machine) -> None:
+    path = machine("a") / "trained" / "mtmd-1"
+    make_once(path, build("one"))
+    (path / "sub" / "weights").write_text("two")
+    (path / "extra").write_text("")
+    s3.asked.clear()
+    assert make_once(path, explode)
+    assert words_of(path) == "one"
+    assert s3.count("weights") == 2  # head and content of one; the others stay
+    assert not (path / "extra").exists()
+
+
+def test_the_first_of_two_machines_has_made_an_output(
+    s3: S3, machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    path = machine("b") / "trained" / "mtmd-1"
+
+    def meanwhile(directory: Path) -> None:
+        build("late")(directory)
+        make_once(machine("a") / "trained" / "mtmd-1", build("first"))
+        machine("b")
+
+    assert not make_once(path, meanwhile)
+    assert words_of(path) == "first"
+    assert is_complete(path)
+    assert "was made by another machine meanwhile; its files are taken" in caplog.text
+
+
+def test_two_machines_that_upload_at_once_leave_one_output(s3: S3, machine: Machine) -> None:
+    """Both have looked, and neither saw the other's."""
+    path = machine("b") / "trained" / "mtmd-1"
+
+    def meanwhile() -> None:
+        make_once(machine("a") / "trained" / "mtmd-1", build("first"))
+        machine("b")
+
+    s3.meanwhile = "fit.json", meanwhile
+    assert not make_once(path, build("late"))
+    assert words_of(path) == "first"
+    assert s3.meanwhile is None
+
+
+def test_an_output_that_is_removed_while_it_is_written_is_an_error(s3: S3, machine: Machine) -> None:
+    path = machine("b") / "trained" / "mtmd-1"
+    complete = s3.path(f"{URL}/line/trained/mtmd-1/complete.json")
+
+    def removed() -> None:
+        s3.meanwhile = "complete.json", complete.unlink  # after it was there, before it is read
+
+    def created() -> None:
+        s3.put(f"{URL}/line/trained/mtmd-1/complete.json", b"{}")
+        s3.meanwhile = "complete.json", removed
+
+    s3.meanwhile = "manifest.json", lambda: setattr(s3, "meanwhile", ("complete.json", created))
+    with pytest.raises(
+        StorageError, match=r"mtmd-1 was removed while it was written, by a clean-up or a person"
+    ):
+        make_once(path, build("one"))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("writes", [0, 1, 3])
+def test_a_run_that_was_cut_before_its_manifest_is_made_again(s3: S3, machine: Machine, writes: int) -> None:
+    line = machine("a")
+    path = line / "trained" / "mtmd-1"
+    s3.dies_after = writes
+    with pytest.raises(UnreachableError, match=f"^{URL}/line/trained/mtmd-1/"):
+        make_once(path, build("one"))
+    s3.dies_after = None
+    assert not path.exists()
+    assert not is_complete(machine("b") / "trained" / "mtmd-1")
+    assert not make_once(machine("a") / "trained" / "mtmd-1", build("two"))
+    assert words_of(path) == "two"
+    machine("b")
+    assert make_once(machine("b") / "trained" / "mtmd-1", explode)
+    assert words_of(machine("b") / "trained" / "mtmd-1") == "two"
+    assert sweep(line) == []
+
+
+def test_uploads_that_did_not_end_are_swept_by_their_age(s3: S3, machine: Machine) -> None:
+    line = machine("a")
+    make_once(line / "trained" / "whole", build("one"))
+    s3.dies_after = 2
+    with pytest.raises(UnreachableError):
+        make_once(line / "trained" / "half", build("one"))
+    s3.dies_after = None
+    write_json(line / "runs" / "a" / "summary.json", {})
+    assert sweep_uploads(line, time.time() - 60) == []
+    (swept,) = sweep_uploads(line, time.time() + 60)
+    assert (str(swept.place), swept.bytes > 0) == (f"{URL}/line/trained/half", True)
+    names = {
+        path.relative_to(s3.path(f"{URL}/line")).parts[:2] for path in s3.root.rglob("*") if path.is_file()
+    }
+    assert names == {("trained", "whole"), ("runs", "a")}
+
+
+def test_damage_in_the_bucket_is_an_error_that_names_it(s3: S3, machine: Machine) -> None:
+    make_once(machine("a") / "trained" / "mtmd-1", build("one"))
+    (file,) = s3.path(f"{URL}/line/trained/mtmd-1").glob("sha256-*/fit.json")
+    content = file.read_bytes()
+    path = machine("b") / "trained" / "mtmd-1"
+    file.write_bytes(b"x" * len(content))
+    with pytest.raises(StorageError, match=r"fit.json has sha256 .*remove .*/mtmd-1 in the bucket"):
+        make_once(path, explode)
+    file.unlink()
+    with pytest.raises(StorageError, match=r"fit.json is missing, which .*complete.json names"):
+        make_once(path, explode)
+    assert not path.exists()
+    s3.put(f"{URL}/line/trained/mtmd-1/complete.json", b"{}")
+    with pytest.raises(StorageError, match=r"complete.json can't be read \(Field required\)"):
+        make_once(path, explode)
+
+
+def test_records_are_those_of_all_machines(s3: S3, machine: Machine) -> None:
+    write_json(machine("a") / "runs" / "1" / "summary.json", {"words": "from a"}, seal=True)
+    other = machine("b") / "runs" / "1" / "summary.json"
+    assert read_record(other, Note) == Note(words="from a")  # by its name
+    assert read_record(other.with_name("none.json"), Note) is None
+    write_json(other, {"words": "from b"}, seal=True)
+    line = machine("a")
+    later = time.time() + 5  # of another second than the first
+    os.utime(s3.path(f"{URL}/line/runs/1/summary.json"), (later, later))
+    refresh(line)
+    found = line / "runs" / "1" / "summary.json"
+    assert read_record(found, Note) == Note(words="from b")
+    assert int(found.stat().st_mtime) == int(later)
+    s3.asked.clear()
+    refresh(line)
+    assert len(s3.asked) == 1  # the listing
+
+
+def test_a_refresh_brings_the_json_files_of_outputs(s3: S3, machine: Machine) -> None:
+    make_once(machine("a") / "trained" / "mtmd-1", build("one"))
+    line = machine("b")
+    refresh(line)
+    path = line / "trained" / "mtmd-1"
+    assert sorted(one.name for one in path.iterdir()) == ["fit.json", "manifest.json"]
+    assert files_of(path) == {"fit.json", "manifest.json", "sub/weights", "weights"}
+    assert make_once(path, explode)
+    assert words_of(path) == "one"
+
+
+def test_what_is_discarded_is_gone_everywhere_and_what_is_used_is_young(s3: S3, machine: Machine) -> None:
+    line = machine("a")
+    path, record = line / "trained" / "mtmd-1", line / "failures" / "as_of=2026-01-01.json"
+    make_once(path, build("one"))
+    write_json(record, {})
+    complete = s3.path(f"{URL}/line/trained/mtmd-1/complete.json")
+    os.utime(complete, (0, 0))
+    touch(path)
+    assert complete.stat().st_mtime > time.time() - 60
+    discard(path)
+    discard(record)
+    assert [one for one in s3.root.rglob("*") if one.is_file()] == []
+    assert not path.exists()
+    assert not fetch(path)
+
+
+def test_what_something_points_to_is_in_the_bucket(s3: S3, machine: Machine) -> None:
+    path = machine("a") / "models" / "m"
+    make_once(path, build("one"))
+    for file in sorted(s3.root.rglob("*"), reverse=True):
+        file.unlink() if file.is_file() else file.rmdir()
+    require_durable(path)
+    require_durable(path)
+    assert make_once(machine("b") / "models" / "m", explode)
+
+
+def test_a_line_on_the_disk_asks_no_bucket(tmp_path: Path) -> None:
+    path = artifacts_folder(tmp_path) / "line" / "trained" / "mtmd-1"
+    make_once(path, build("one"))
+    assert not fetch(path)
+    refresh(path.parents[1])
+    assert sweep_uploads(path.parents[1], time.time()) == []
+    discard(path)
+    assert not path.exists()
+    remove(path)
