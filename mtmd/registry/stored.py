@@ -39,7 +39,9 @@ def as_it_was(again: ModelManifest, directory: Path, altered: BundleError) -> Mo
     except BundleError:
         return again
     if before.files and before.files != again.files:
-        raise BundleError(f"{altered}. It was made again, and its files are others than those that its manifest names")
+        raise BundleError(
+            f"{altered}. It was made again, and its files are others than those that its manifest names"
+        )
     return before if before.files else again
 
 

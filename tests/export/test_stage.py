@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.errors import BundleError, ConfigError
+from mtmd.errors import ConfigError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export import stage as export_stage
 from mtmd.run import RunPlan

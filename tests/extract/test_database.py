@@ -36,13 +36,16 @@ def test_the_spill_directory_goes_with_the_session(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "where", ["isnan(score)", "score >= 1", "not score < 1", "score > 0.5 or isnan(score)", "score = 'nan'::float"]
+    "where",
+    ["isnan(score)", "score >= 1", "not score < 1", "score > 0.5 or isnan(score)", "score = 'nan'::float"],
 )
-def test_a_number_that_is_none_is_seen_in_files_whose_statistics_leave_it_out(tmp_path: Path, where: str) -> None:
+def test_a_number_that_is_none_is_seen_in_files_whose_statistics_leave_it_out(
+    tmp_path: Path, where: str
+) -> None:
     """As pyarrow and Spark write them."""
     file = tmp_path / "a.parquet"
     parquet.write_table(pa.table({"score": pa.array([0.5, float("nan"), 0.25], pa.float32())}), file)
     with session(tmp_path / "spill") as connection:
-        ask = f"select count(*), max(score) from '{file}' where {where}"  # noqa: S608 - a test's own words
+        ask = f"select count(*), max(score) from '{file}' where {where}"
         ((count, most),) = connection.execute(ask).fetchall()
         assert (count, math.isnan(most)) == (1, True)

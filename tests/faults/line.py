@@ -23,7 +23,9 @@ from mtmd.validate.stage import day_sources
 from tests.mtmd_flows.runs import LINE, NEXT, TINY, Run, half_written
 
 # What a training, an export and a publication compute; the rest says when and from what they came about.
-_RESULTS = re.compile(r"(models/.*(onnx|bundle.json|metrics.json)|trained/.*safetensors|ads/.*arrow|shards/date)")
+_RESULTS = re.compile(
+    r"(models/.*(onnx|bundle.json|metrics.json)|trained/.*safetensors|ads/.*arrow|shards/date)"
+)
 
 
 @dataclass

@@ -121,7 +121,9 @@ def test_a_model_that_comes_out_otherwise_stays_altered(
 
     path = Path(add("a", 5).path)
     (path / "metrics.json").write_text("altered")
-    with pytest.raises(BundleError, match=r"metrics\.json of model 'a' is .* made again, and its files are others"):
+    with pytest.raises(
+        BundleError, match=r"metrics\.json of model 'a' is .* made again, and its files are others"
+    ):
         registry.add(otherwise, registry.manifest("a"))
     assert (path / "metrics.json").read_text() == "altered"
 

@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,8 @@ from mtmd.config import IdsConfig
 from mtmd.errors import BundleError, StorageError
 from mtmd.logs.ids import id_list
 from mtmd.registry.bundle import BundleInfo, load_bundle
-from mtmd.serve.published import AdBlock, open_ads, write_ads
+from mtmd.serve.published import AdBlock, open_ads, open_whole_ads, write_ads
+from mtmd.store.files import read_json, write_json
 
 A, B = "a" * 64, "b" * 64
 
