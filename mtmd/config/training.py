@@ -97,6 +97,12 @@ class TrainingConfig(Frozen):
         "auto", description="auto: bfloat16 where it is fast"
     )
     seed: int = Field(0, ge=0, lt=2**63, description="of weights, batches and dropout")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        exclude_if=lambda device: device == "auto",
+        description="what models are trained and scored on. auto: a GPU where torch finds one, otherwise the CPU; see "
+        "docs/devices.md",
+    )
     start: Literal["fresh", "champion"] = Field(
         "fresh",
         description="what MTMD's training starts from. fresh: random weights. champion: the champion's training, where "
@@ -106,8 +112,11 @@ class TrainingConfig(Frozen):
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """What decides a full retrain: all of it but what a day goes on from."""
-        return self.model_dump(mode="json", exclude={"start", "warm"})
+        """What decides a full retrain: all of it but what a day goes on from.
+
+        Not the device: which one it was is part of a training's name only where it is a GPU.
+        """
+        return self.model_dump(mode="json", exclude={"start", "warm", "device"})
 
     def of_cross(self) -> "TrainingConfig":
         """The optimisation of the cross model: alike for all that may be taught by the same one."""

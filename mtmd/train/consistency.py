@@ -42,7 +42,7 @@ def order_divergence(log_p: Tensor, teacher: Tensor, group: Tensor, weight: Tens
     counted = None if weight is None else weight.to(dtype)[order]
     discount = (1.0 / torch.log2(2.0 + rank.to(dtype)))[:, None]
     gain = t / _group_sums(discount * t, row).clamp_min(torch.finfo(dtype).tiny)[row]
-    sums, costs = (torch.zeros(log_p.shape[1], dtype=dtype) for _ in range(2))
+    sums, costs = (log_p.new_zeros(log_p.shape[1], dtype=dtype) for _ in range(2))
     for distance in _distances(int(rank.max())):
         upper, lower = slice(None, -distance), slice(distance, None)
         compared = known[lower] & (rank[lower] >= distance)[:, None]  # then the upper one is known too
@@ -69,7 +69,7 @@ def _places(group: Tensor) -> tuple[Tensor, Tensor]:
     """Of ascending groups (P,): each row's rank in its group, from 0, and the group's number; (P,) int64 each."""
     counts = torch.unique_consecutive(group, return_counts=True)[1]
     row = torch.repeat_interleave(counts)
-    return torch.arange(len(group)) - (counts.cumsum(0) - counts)[row], row
+    return torch.arange(len(group), device=group.device) - (counts.cumsum(0) - counts)[row], row
 
 
 def _distances(last: int) -> Iterator[int]:

@@ -40,6 +40,6 @@ def _dropped(side: SideInput, schema: SideSchema, generator: np.random.Generator
         return side
     categorical = side.categorical.clone()
     for column, share in shares:
-        lost = torch.from_numpy(generator.random(len(categorical)) < share)
+        lost = torch.as_tensor(generator.random(len(categorical)) < share, device=categorical.device)
         categorical[lost, column] = 0
     return replace(side, categorical=categorical)

@@ -28,9 +28,11 @@ def move_level(model: RankingModel, newest: Callable[[], Iterable[Batch]]) -> Te
     both, weighted where they have weights. (levels, T) float64; a level without pairs stays where it is. `newest` is
     gone through several times.
     """
-    total = torch.zeros(model.levels, len(model.parents), dtype=torch.float64)
+    total = torch.zeros(
+        model.levels, len(model.parents), dtype=torch.float64, device=next(model.parameters()).device
+    )
     for _ in range(_STEPS):
-        lack, slope, pairs = _sums(model, newest())
+        lack, slope, pairs = _sums(model, newest(), total)
         step = torch.where(pairs > 0, lack / slope, 0.0).clamp(-_FAR, _FAR)
         model.shift_level(step.float())
         total += step
@@ -41,10 +43,11 @@ def move_level(model: RankingModel, newest: Callable[[], Iterable[Batch]]) -> Te
     return kept
 
 
-def _sums(model: RankingModel, batches: Iterable[Batch]) -> tuple[Tensor, Tensor, Tensor]:
+def _sums(
+    model: RankingModel, batches: Iterable[Batch], like: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Per level and task, float64: what the log-scores lack, their slope in the bias, the number of pairs."""
-    shape = (model.levels, len(model.parents))
-    lack, slope, pairs = (torch.zeros(shape, dtype=torch.float64) for _ in range(3))
+    lack, slope, pairs = (torch.zeros_like(like) for _ in range(3))
     for batch in batches:
         level = model.level_of(batch.pair_domain)
         log_p = _conditional(model(batch).double(), model.parents)

@@ -67,7 +67,7 @@ class RowAdamW(torch.optim.AdamW):
     def settle(self) -> None:
         """Bring every row of every table up to date."""
         for table, block in self._block.items():
-            for rows in torch.split(torch.arange(len(table)), CHUNK):
+            for rows in torch.split(torch.arange(len(table), device=table.device), CHUNK):
                 block.catch_up(self.state, [(table, rows)])
         for block in self._every_block():
             block.restart()

@@ -13,6 +13,7 @@ from mtmd.errors import StorageError
 from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.extract.window import WindowData, window_fingerprint
 from mtmd.model.build import ModelKind
+from mtmd.model.device import choose_device
 from mtmd.model.ranker import RankingModel
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, locked, read_json, remove, write_json
@@ -22,7 +23,7 @@ from mtmd.train.cross import cross_key, distillation
 from mtmd.train.distil import Distillation
 from mtmd.train.optimizer import RowAdamW
 from mtmd.train.results import FIT, FitResult, Progress, TrainingData
-from mtmd.train.step import choose_precision
+from mtmd.train.step import choose_precision, on_gpu
 from mtmd.train.trainer import TRAINING_FORMAT, Beginning, fit
 from mtmd.train.warm import MOMENTS, RESUMABLE, NewestDays, Resumable, WarmStart, go_on
 
@@ -62,6 +63,7 @@ def training_key(kind: ModelKind, window: str, preset: Preset, start: WarmStart 
             "declarations": preset.declarations.model_dump(mode="json"),
             "torch": torch.__version__,
             "precision": choose_precision(preset.training),
+            **on_gpu(preset.training),
             **({} if start is None else {"start": start.key()}),
             **({} if preset.training.distil == 0.0 else {"cross": cross_key(window, preset)}),
         }
@@ -213,6 +215,16 @@ def window_data(plan: RunPlan, window: Sequence[ShardRef]) -> WindowData:
 
 
 def load_trained(plan: RunPlan, trained: Trained) -> RankingModel:
-    """The trained model in evaluation mode."""
+    """The trained model in evaluation mode, on the CPU."""
     preset = plan.changed(trained.variant).preset
     return load_weights(trained.kind, preset, Path(trained.path) / WEIGHTS)
+
+
+def load_for_scoring(plan: RunPlan, trained: Trained) -> RankingModel:
+    """The trained model in evaluation mode, on the preset's device; raises ConfigError where that is not there."""
+    return load_trained(plan, trained).to(choose_device(plan.preset.training.device))
+
+
+def require_machine(preset: Preset) -> None:
+    """Raise ConfigError where this machine can't train as the preset says, before anything is read."""
+    choose_device(preset.training.device)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from mtmd.config import TrainingConfig
 from mtmd.model.batch import Batch
+from mtmd.model.device import choose_device
 from mtmd.model.scores import log1mexp
 from mtmd.train.consistency import order_divergence
 
@@ -56,7 +57,7 @@ class TrainingLoss:
     @classmethod
     def of(cls, config: TrainingConfig, tasks: Sequence[str], base_rates: Tensor) -> "TrainingLoss":
         """The configured loss; base_rates (|domains|, T), NaN where a domain lacks the task."""
-        weights = torch.tensor(config.task_weights(tasks))
+        weights = torch.tensor(config.task_weights(tasks), device=base_rates.device)
         scale = base_rates.nanmean(dim=0).float()
         return cls(
             weights,
@@ -111,7 +112,7 @@ def training_step(
     When the loss or the norm is not finite, the weights are left as they were.
     """
     optimizer.zero_grad(set_to_none=True)
-    with autocast(precision):
+    with autocast(precision, batch.teacher.device):
         log_p = model(batch)
     loss = loss_of.of_batch(log_p, batch)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -164,15 +165,26 @@ def deterministic() -> Iterator[None]:
 
 
 def choose_precision(config: TrainingConfig) -> Precision:
-    """The configured precision; `auto` is bfloat16 on processors that multiply it natively."""
+    """The configured precision; `auto` is bfloat16 on devices that multiply it natively.
+
+    Raises ConfigError where the configured device is not there.
+    """
     if config.precision != "auto":
         return config.precision
+    if choose_device(config.device).type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     return "bfloat16" if multiplies_bfloat16() else "float32"
 
 
-def autocast(precision: Precision) -> AbstractContextManager[object]:
-    """The context that a forward pass runs in."""
-    return torch.autocast("cpu", torch.bfloat16) if precision == "bfloat16" else nullcontext()
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """The context that a forward pass on a device runs in."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
+
+
+def on_gpu(config: TrainingConfig) -> dict[str, str]:
+    """What names a training apart from one on a CPU, which has other bits; nothing where it is on a CPU."""
+    device = choose_device(config.device).type
+    return {} if device == "cpu" else {"device": device}
 
 
 def multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

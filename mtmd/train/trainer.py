@@ -3,7 +3,7 @@
 `fit` trains or resumes. Before the first step, `start` sets the model's biases and feature statistics from the window;
 a `Beginning` then gives it the weights of an earlier training.
 
-The same inputs give the same weights on the same machine with the same number of threads: random choices are
+The same inputs give the same weights on the same device with the same number of threads: random choices are
 drawn from the seed and the epoch, torch is held to deterministic kernels, and no global generator is read or
 moved. So a training that was killed and goes on from its last whole epoch ends with the same bits too.
 """
@@ -22,11 +22,13 @@ from mtmd.config import Preset
 from mtmd.errors import TrainingError
 from mtmd.model.batch import Batch
 from mtmd.model.build import FittedKind, build_model
+from mtmd.model.device import choose_device
 from mtmd.model.ranker import RankingModel
 from mtmd.store.files import digest
 from mtmd.train.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from mtmd.train.distil import Distillation
 from mtmd.train.dropout import with_dropped_values
+from mtmd.train.feed import on_device
 from mtmd.train.level import move_level
 from mtmd.train.optimizer import RATE, RowAdamW, learning_rate_factor, make_optimizer
 from mtmd.train.results import EpochRecord, FitResult, Progress, TrainingData
@@ -36,6 +38,7 @@ from mtmd.train.step import (
     bernoulli_kl,
     choose_precision,
     deterministic,
+    on_gpu,
     task_sums,
     training_step,
 )
@@ -68,7 +71,8 @@ def fit(
     """Train a new model, or go on from the checkpoint in `work`: the best epoch's model, and the record.
 
     A training that `work` has complete is not repeated. `moments` is where the optimizer's state is written at the
-    end. `taught` is needed where the preset distils. `on_progress` is called every few steps and after
+    end. `taught` is needed where the preset distils. The model is returned on the CPU, whatever it was trained on.
+    `on_progress` is called every few steps and after
     each epoch's checkpoint; what it raises ends the training, which can then go on from that checkpoint.
     Raises TrainingError on a loss or gradient that is not finite (kind, epoch, step, values and learning rate
     in the message), and for a checkpoint that does not fit.
@@ -105,8 +109,9 @@ class _Run:
             raise TrainingError(
                 "the window has no training batches (0 steps); it needs days with scored candidates"
             )
-        self._model = build_model(kind, preset)
-        self._loss = TrainingLoss.of(self._config, self._tasks, data.base_rates())
+        self._device = choose_device(self._config.device)
+        self._model = build_model(kind, preset).to(self._device)
+        self._loss = TrainingLoss.of(self._config, self._tasks, data.base_rates().to(self._device))
         self._optimizer = make_optimizer(self._model, self._config)
         names = {} if beginning is None else {"beginning": beginning.name}
         names |= {} if taught is None else {"taught": taught.name}
@@ -173,8 +178,8 @@ class _Run:
         self._model.eval()
         if self._config.level_days:
             days, requests = self._config.level_days, self._config.batch_requests
-            move_level(self._model, lambda: self._data.newest(days, requests))
-        return self._model, FitResult(
+            move_level(self._model, lambda: on_device(self._data.newest(days, requests), self._device))
+        return self._model.cpu(), FitResult(
             kind=self._kind,
             epochs=state.epochs,
             best_epoch=state.best_epoch,
@@ -188,7 +193,7 @@ class _Run:
     def _train(self, epoch: int, started: float) -> tuple[float, int]:
         self._model.train()
         total, rows, done = 0.0, 0, (epoch - 1) * self._steps
-        batches = self._data.epoch(epoch, self._config.batch_requests)
+        batches = on_device(self._data.epoch(epoch, self._config.batch_requests), self._device)
         if self._taught is not None:  # before values are dropped: it scores what is known
             batches = self._taught.of(batches, epoch)
         batches = with_dropped_values(batches, self._declarations, self._config.seed, epoch)
@@ -224,8 +229,8 @@ class _Run:
     def _validate(self, epoch: int) -> tuple[float, dict[str, float]]:
         """Weighted KL and LogMAE per task on the validation requests, in float32, whatever is trained on."""
         self._model.eval()
-        kl, error, count = torch.zeros(3, len(self._tasks), dtype=torch.float64)
-        for batch in self._data.validation(self._config.batch_requests):
+        kl, error, count = torch.zeros(3, len(self._tasks), dtype=torch.float64, device=self._device)
+        for batch in on_device(self._data.validation(self._config.batch_requests), self._device):
             log_p = self._model(batch)
             sums, counts = task_sums(bernoulli_kl(log_p, batch.teacher), batch.teacher, batch.weight)
             kl, count = kl + sums, count + counts
@@ -267,8 +272,9 @@ def start(model: RankingModel, data: TrainingData, batch_requests: int) -> None:
 
     One pass over the batches of epoch 0, which training does not use. A row counts once in each batch that it is in.
     """
-    model.initialise_bias(data.base_rates())
-    for batch in data.epoch(0, batch_requests):
+    device = next(model.parameters()).device
+    model.initialise_bias(data.base_rates().to(device))
+    for batch in on_device(data.epoch(0, batch_requests), device):
         model.observe(batch)
 
 
@@ -286,6 +292,7 @@ def _key(kind: FittedKind, data: TrainingData, preset: Preset, names: dict[str, 
             "training": preset.training.recipe,
             "steps": data.steps(preset.training.batch_requests),
             "base_rates": [repr(rate) for rate in data.base_rates().flatten().tolist()],  # NaN has no JSON
+            **on_gpu(preset.training),
             **names,
         }
     )
