@@ -103,6 +103,14 @@ class TrainingConfig(Frozen):
         description="what models are trained and scored on. auto: a GPU where torch finds one, otherwise the CPU; see "
         "docs/devices.md",
     )
+    ranks: int = Field(
+        1,
+        ge=1,
+        le=64,
+        exclude_if=lambda ranks: ranks == 1,
+        description="processes that share the training of a model, each of which reads a part of every batch; see "
+        "docs/devices.md",
+    )
     start: Literal["fresh", "champion"] = Field(
         "fresh",
         description="what MTMD's training starts from. fresh: random weights. champion: the champion's training, where "
@@ -121,7 +129,13 @@ class TrainingConfig(Frozen):
     def of_cross(self) -> "TrainingConfig":
         """The optimisation of the cross model: alike for all that may be taught by the same one."""
         own = self.cross.model_dump(include={"learning_rate", "epochs"})
-        others = {"patience": self.cross.epochs, "level_days": 0, "distil": 0.0, "distil_pairs": DISTIL_PAIRS}
+        others = {
+            "patience": self.cross.epochs,
+            "level_days": 0,
+            "distil": 0.0,
+            "distil_pairs": DISTIL_PAIRS,
+            "ranks": 1,  # it is trained alone
+        }
         return self.model_copy(update=own | others)
 
     @model_validator(mode="after")

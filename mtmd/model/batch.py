@@ -112,6 +112,20 @@ class SideInput:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Where the rows of a rank's part of a batch are in the whole batch.
+
+    query  (R,) int64, of its requests      queries  requests of the whole
+    item   (A,) int64, of its ads           items    ads of the whole
+    """
+
+    query: Tensor
+    queries: int
+    item: Tensor
+    items: int
+
+
+@dataclass(frozen=True)
 class Batch:
     """Pairs of distinct requests and distinct ads, with their labels.
 
@@ -123,6 +137,7 @@ class Batch:
     weight       (P,) float32, how much the pair counts in the loss; None where each counts once
     drawn        pairs after these P that were not logged, and whose scores are a cross model's (mtmd.train.distil):
                  they have a row in pair_query, pair_item, pair_domain and teacher, and none in candidate and weight
+    part         of which batch it is a part, where random numbers are drawn for the whole of it
     """
 
     query: SideInput
@@ -134,6 +149,7 @@ class Batch:
     candidate: Tensor
     weight: Tensor | None = None
     drawn: int = 0
+    part: Part | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         """The batch with every tensor changed, such as moved to a device."""
@@ -161,6 +177,6 @@ def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
         return change(value)
     if isinstance(value, tuple):
         return tuple(_mapped(one, change) for one in value)
-    if isinstance(value, Batch | SideInput | ListInput):
+    if isinstance(value, Batch | SideInput | ListInput | Part):
         return type(value)(**{f.name: _mapped(getattr(value, f.name), change) for f in fields(value)})
     return value

@@ -28,7 +28,7 @@ class Weighted(RandomWindow):
 
     def epoch(self, epoch: int, batch_requests: int) -> Iterator[Batch]:
         for batch in super().epoch(epoch, batch_requests):
-            yield replace(batch, weight=torch.linspace(0.5, 1.5, len(batch.candidate)))
+            yield replace(batch, weight=torch.linspace(0.5, 1.5, len(batch.candidate), device="cpu"))
 
 
 def every_switch(preset: Preset) -> Preset:
