@@ -61,6 +61,14 @@ class _Said(NamedTuple):
     report: Report
 
 
+class _Started(NamedTuple):
+    """The ranks' processes, the threads that read what they say, and what is read."""
+
+    processes: list[subprocess.Popen[str]]
+    readers: list[Thread]
+    said: "SimpleQueue[_Said]"
+
+
 def run_ranks(job: RankJob, ranks: int, on_progress: Callable[[Progress], None] | None) -> None:
     """Train on so many ranks until all of them are done; what they wrote is in the job's directory.
 
@@ -71,16 +79,17 @@ def run_ranks(job: RankJob, ranks: int, on_progress: Callable[[Progress], None] 
     write_text(file, job.model_dump_json())
     store = TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
     try:
-        with _started(file, ranks, store.port) as processes:
-            _attend(processes, on_progress)
+        with _started(file, ranks, store.port) as started:
+            _attend(started, on_progress)
     finally:
         file.unlink()
 
 
 @contextmanager
-def _started(file: Path, ranks: int, port: int) -> Iterator[list[subprocess.Popen[str]]]:
+def _started(file: Path, ranks: int, port: int) -> Iterator[_Started]:
     """The processes; none of them is left at the end. Each ends when its standard input is closed."""
-    processes: list[subprocess.Popen[str]] = []
+    started = _Started([], [], SimpleQueue())
+    processes = started.processes
     try:
         for rank in range(ranks):
             command = [sys.executable, "-m", "mtmd.train.rank", str(file)]
@@ -95,21 +104,24 @@ def _started(file: Path, ranks: int, port: int) -> Iterator[list[subprocess.Pope
                     encoding="utf-8",
                 )
             )
-        yield processes
+            started.readers.append(Thread(target=_read, args=(rank, processes[rank], started.said)))
+            started.readers[rank].start()
+        yield started
     finally:
         for process in processes:
             if process.poll() is None:
                 process.terminate()
-        _end(processes)
+        _end(started)
 
 
-def _end(processes: list[subprocess.Popen[str]]) -> None:
-    for process in processes:
+def _end(started: _Started) -> None:
+    for process, reader in zip(started.processes, started.readers, strict=True):
         try:
             process.wait(_END_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        reader.join()
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 stream.close()
@@ -134,22 +146,15 @@ def rank_environment(inherited: Mapping[str, str], rank: int, ranks: int, port: 
     }
 
 
-def _attend(processes: list[subprocess.Popen[str]], on_progress: Callable[[Progress], None] | None) -> None:
+def _attend(started: _Started, on_progress: Callable[[Progress], None] | None) -> None:
     """Pass reports on until every rank has ended well; raise TrainingError as soon as one has not."""
-    said: SimpleQueue[_Said] = SimpleQueue()
     errors: dict[int, Report] = {}
-    readers = [
-        Thread(target=_read, args=(rank, process, said), daemon=True)
-        for rank, process in enumerate(processes)
-    ]
-    for reader in readers:
-        reader.start()
     while True:
-        codes = [process.poll() for process in processes]
-        if all(code is not None for code in codes):
-            for reader in readers:
-                reader.join()
-        for rank, report in _waiting(said):
+        codes = [process.poll() for process in started.processes]
+        for code, reader in zip(codes, started.readers, strict=True):
+            if code is not None:
+                reader.join()  # so that all that it said is there
+        for rank, report in _waiting(started.said):
             if report.progress is not None and on_progress is not None:
                 on_progress(report.progress)
             if report.error is not None:

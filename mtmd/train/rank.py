@@ -52,8 +52,13 @@ def _tell(report: Report) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that started it has ended, however that ended."""
-    sys.stdin.read()
+    """End this process when the one that started it has ended, however that ended.
+
+    Nothing is ever written to this process. The file is read without Python's buffer, whose lock would be in the way
+    when Python ends.
+    """
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     os._exit(1)
 
 
