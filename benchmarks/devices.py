@@ -1,8 +1,8 @@
 """Rows a second of training by device and by ranks: `python -m benchmarks.devices`.
 
-A case is DEVICE:RANKSxTHREADS, such as cpu:2x1 for two ranks of one thread each. All cases train MTMD of the preset over
-the same simulated days for one epoch, by the code of the daily run, and take turns, so that a busy moment of the machine
-hits each. Rates are those of the training's record: pairs a second, without validation and without the start of
+A case is DEVICE:RANKSxTHREADS, such as cpu:2x1 for two ranks of one thread each. All cases train MTMD of the preset
+over the same simulated days for one epoch, by the code of the daily run, and take turns, so that a busy moment of the
+machine hits each. Rates are those of the training's record: pairs a second, without validation and without the start of
 processes, which stands beside it. The second table has what ranks tell each other in one step, and what they would if
 they exchanged whole embedding tables.
 """
@@ -35,7 +35,9 @@ from mtmd.train.stage import require_machine, train, window_data
 from mtmd.train.step import TrainingLoss, choose_precision, training_step
 
 CASES = ("cpu:1x2", "cpu:2x1")
-TWINS = 1e-3  # relative difference of training losses between ranks; other devices and precisions may differ more
+TWINS = (
+    1e-3  # relative difference of training losses between ranks; other devices and precisions may differ more
+)
 
 
 class Case(NamedTuple):
@@ -51,7 +53,9 @@ class Case(NamedTuple):
         device, _, shape = text.partition(":")
         ranks, _, threads = shape.partition("x")
         if device not in ("cpu", "cuda"):
-            raise ValueError(f"case {text!r} has device {device!r}; it must be cpu or cuda, such as in cpu:2x1")
+            raise ValueError(
+                f"case {text!r} has device {device!r}; it must be cpu or cuda, such as in cpu:2x1"
+            )
         return cls(device, int(ranks), int(threads))
 
     def __str__(self) -> str:
@@ -137,7 +141,10 @@ def _preset_of(preset: Preset, case: Case) -> Preset:
 def _trial(plan: RunPlan, window: Sequence[ShardRef], case: Case, artifacts: str) -> Trial:
     threads = torch.get_num_threads()
     torch.set_num_threads(case.ranks * case.threads)  # ranks have them between them
-    changed = {"preset": _preset_of(plan.preset, case), "artifacts": f"{artifacts}-{case.device}-{case.threads}"}
+    changed = {
+        "preset": _preset_of(plan.preset, case),
+        "artifacts": f"{artifacts}-{case.device}-{case.threads}",
+    }
     started = time.perf_counter()
     try:
         fit = train(plan.model_copy(update=changed), "mtmd", window).fit

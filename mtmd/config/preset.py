@@ -154,8 +154,8 @@ class Preset(Frozen):
         }
         if found := [what for what, wrong in refused.items() if wrong]:
             raise ValueError(
-                f"training.ranks ({ranks}) must be 1 with {', '.join(found)}: a rank has a part of each batch, and this "
-                "needs the whole of it; set training.ranks = 1, or change the other setting"
+                f"training.ranks ({ranks}) must be 1 with {', '.join(found)}: a rank has a part of each batch, "
+                "and this needs the whole of it; set training.ranks = 1, or change the other setting"
             )
 
     def _check_own_inputs(self, schema: SideSchema) -> None:

@@ -65,7 +65,9 @@ def ablate(
 
 def _write(plan: RunPlan, models: Sequence[Trained], held_out: ShardRef, directory: Path) -> None:
     shard, declarations = open_shard(Path(held_out.path)), plan.preset.declarations
-    predictions = {model.name: score_day(load_for_scoring(plan, model), shard, declarations) for model in models}
+    predictions = {
+        model.name: score_day(load_for_scoring(plan, model), shard, declarations) for model in models
+    }
     day = HeldOutDay.of(shard, declarations)
     report = evaluate_predictors(plan.as_of, declarations, day, predictions, plan.preset.evaluation)
     write_json(directory / _REPORT, report.model_dump(mode="json"))

@@ -39,7 +39,8 @@ def score_day(
     """Natural-log probabilities (P, T) float32 of every candidate, in the order of the day's candidates.
 
     Runs on the model's device, in evaluation mode without gradients, in float32 whatever precision the model was
-    trained in, and leaves the model in the mode it was in. Raises EvaluationError when the batches leave a candidate out.
+    trained in, and leaves the model in the mode it was in. Raises EvaluationError when the batches leave a candidate
+    out.
     """
     scores = np.empty((len(shard.request_row), len(declarations.domains.tasks)), dtype=np.float32)
     filled = np.zeros(len(scores), dtype=np.bool_)

@@ -126,7 +126,10 @@ class WindowData:
         batch = self._batch(shard, rows[places])
         if not self._drops:
             return batch
-        ads = [torch.unique(shard.ad_row.index_select(0, _candidates(shard, of)[1])) for of in (rows, rows[places])]
+        ads = [
+            torch.unique(shard.ad_row.index_select(0, _candidates(shard, of)[1]))
+            for of in (rows, rows[places])
+        ]
         part = Part(places, len(rows), torch.searchsorted(ads[0], ads[1]), len(ads[0]))
         return replace(batch, part=part)
 

@@ -95,7 +95,9 @@ class SideInput:
         """(N,) int64: that of each row."""
         device = self.continuous.device
         counts = torch.tensor(self.counts, device=device)
-        return torch.arange(len(self.counts), device=device).repeat_interleave(counts, output_size=sum(self.counts))
+        return torch.arange(len(self.counts), device=device).repeat_interleave(
+            counts, output_size=sum(self.counts)
+        )
 
     @property
     def one_hot(self) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from mtmd.model.batch import Batch
 
 AHEAD = 2  # batches that wait
+Waiting = Queue[Batch | BaseException | None]  # None at the end
 _LOOK_S = 0.1  # how often a thread that waits looks whether it is still wanted
 
 
@@ -29,27 +30,8 @@ def ahead(batches: Iterable[Batch], prepare: Callable[[Batch], Batch]) -> Iterat
 
     What the thread raises is raised here. The thread ends with the caller's loop, however that ends.
     """
-    waiting: Queue[Batch | BaseException | None] = Queue(AHEAD)
-    unwanted = Event()
-
-    def offer(one: Batch | BaseException | None) -> None:
-        while not unwanted.is_set():
-            try:
-                return waiting.put(one, timeout=_LOOK_S)
-            except Full:
-                continue
-
-    def make() -> None:
-        try:
-            for batch in batches:
-                offer(prepare(batch))
-                if unwanted.is_set():
-                    return
-            offer(None)
-        except BaseException as error:  # noqa: BLE001 - raised again where the batches are wanted
-            offer(error)
-
-    thread = Thread(target=make, name="batches", daemon=True)
+    waiting, unwanted = Waiting(AHEAD), Event()
+    thread = Thread(target=_make, args=(batches, prepare, waiting, unwanted), name="batches", daemon=True)
     thread.start()
     try:
         while (one := waiting.get()) is not None:
@@ -59,3 +41,26 @@ def ahead(batches: Iterable[Batch], prepare: Callable[[Batch], Batch]) -> Iterat
     finally:
         unwanted.set()
         thread.join()
+
+
+def _make(
+    batches: Iterable[Batch], prepare: Callable[[Batch], Batch], waiting: Waiting, unwanted: Event
+) -> None:
+    try:
+        for batch in batches:
+            if not _offer(prepare(batch), waiting, unwanted):
+                return
+        _offer(None, waiting, unwanted)
+    except BaseException as error:  # noqa: BLE001 - raised again where the batches are wanted
+        _offer(error, waiting, unwanted)
+
+
+def _offer(one: Batch | BaseException | None, waiting: Waiting, unwanted: Event) -> bool:
+    """Wait until there is room for it; False where it is not wanted any more."""
+    while not unwanted.is_set():
+        try:
+            waiting.put(one, timeout=_LOOK_S)
+        except Full:
+            continue
+        return True
+    return False

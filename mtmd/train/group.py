@@ -1,9 +1,9 @@
 """What the ranks of a training say to each other, so that together they take the steps of one.
 
 Every rank has the whole model and a part of each batch. A step's gradient is the sum of the parts' gradients, whose
-losses are already divided by the whole batch's counts (`TrainingLoss.total`). Gradients outside the embedding tables are
-added up as one vector. Of the tables, ranks exchange the rows that any of them read and their gradients; then each rank
-makes the same update of these rows. docs/devices.md has what that costs, and what else there would have been.
+losses are already divided by the whole batch's counts (`TrainingLoss.total`). Gradients outside the embedding tables
+are added up as one vector. Of the tables, ranks exchange the rows that any of them read and their gradients; then each
+rank makes the same update of these rows. docs/devices.md has what that costs, and what else there would have been.
 
 Shapes: G parameters outside the tables, n rows of tables of one width w.
 """
@@ -85,7 +85,9 @@ class Group:
         rows = [grad.indices()[0] + start for grad, start in zip(own, first, strict=True) if grad is not None]
         values = [grad.values() for grad in own if grad is not None]
         every = torch.empty(0, dtype=torch.long, device=self.device), tables[0].new_empty(0, width)
-        rows_of_all, values_of_all = self._gather(torch.cat([every[0], *rows]), torch.cat([every[1], *values]))
+        rows_of_all, values_of_all = self._gather(
+            torch.cat([every[0], *rows]), torch.cat([every[1], *values])
+        )
         union = torch.sparse_coo_tensor(
             rows_of_all[None], values_of_all, (sum(sizes), width), check_invariants=False
         ).coalesce()

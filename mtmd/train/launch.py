@@ -19,7 +19,7 @@ from threading import Thread
 from typing import NamedTuple
 
 import torch
-from torch.distributed import TCPStore
+import torch.distributed as dist
 
 from mtmd.config import Frozen
 from mtmd.errors import TrainingError
@@ -77,7 +77,7 @@ def run_ranks(job: RankJob, ranks: int, on_progress: Callable[[Progress], None] 
     """
     file = Path(job.directory) / ".ranks.json"
     write_text(file, job.model_dump_json())
-    store = TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
+    store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
     try:
         with _started(file, ranks, store.port) as started:
             _attend(started, on_progress)
@@ -154,11 +154,7 @@ def _attend(started: _Started, on_progress: Callable[[Progress], None] | None) -
         for code, reader in zip(codes, started.readers, strict=True):
             if code is not None:
                 reader.join()  # so that all that it said is there
-        for rank, report in _waiting(started.said):
-            if report.progress is not None and on_progress is not None:
-                on_progress(report.progress)
-            if report.error is not None:
-                errors[rank] = report
+        errors |= _heard(started.said, on_progress)
         if any(codes):
             raise _failure(codes, errors)
         if all(code == 0 for code in codes):
@@ -176,17 +172,26 @@ def _read(rank: int, process: subprocess.Popen[str], said: "SimpleQueue[_Said]")
             _log.info("rank %d: %s", rank, line.rstrip())
 
 
-def _waiting(said: "SimpleQueue[_Said]") -> Iterator[_Said]:
+def _heard(said: "SimpleQueue[_Said]", on_progress: Callable[[Progress], None] | None) -> dict[int, Report]:
+    """Pass on the progress that was said by now; the errors, by the rank."""
+    errors: dict[int, Report] = {}
     while True:
         try:
-            yield said.get_nowait()
+            rank, report = said.get_nowait()
         except Empty:
-            return
+            return errors
+        if report.progress is not None and on_progress is not None:
+            on_progress(report.progress)
+        if report.error is not None:
+            errors[rank] = report
 
 
 def _failure(codes: list[int | None], errors: Mapping[int, Report]) -> TrainingError:
     """What ended the training: a signal before an error, as a rank that was killed breaks the others' connections."""
-    ranks, again = len(codes), "The others were ended. Run again: the training goes on from its last checkpoint"
+    ranks, again = (
+        len(codes),
+        "The others were ended. Run again: the training goes on from its last checkpoint",
+    )
     for rank, code in enumerate(codes):
         if code is not None and code < 0:
             name = signal.Signals(-code).name

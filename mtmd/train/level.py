@@ -43,9 +43,7 @@ def move_level(model: RankingModel, newest: Callable[[], Iterable[Batch]]) -> Te
     return kept
 
 
-def _sums(
-    model: RankingModel, batches: Iterable[Batch], like: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def _sums(model: RankingModel, batches: Iterable[Batch], like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Per level and task, float64: what the log-scores lack, their slope in the bias, the number of pairs."""
     lack, slope, pairs = (torch.zeros_like(like) for _ in range(3))
     for batch in batches:

@@ -47,7 +47,7 @@ class TrainingLoss:
     relative errors.
 
     task_weights  (T,) w        scale  (T,) s, a typical score of each task; it only sets the size of either part
-    total         of the divisors (T,) of all ranks' parts of a batch: then the losses of the parts add up to the batch's
+    total         of the divisors (T,) of all ranks' parts of a batch: the losses of the parts add up to the batch's
     """
 
     task_weights: Tensor

@@ -147,7 +147,9 @@ class _Run:
         if group is not None:
             self._loss = replace(self._loss, total=group.total)
             if not group.alike(len(self._state.epochs)):
-                raise TrainingError(f"ranks found different checkpoints in {work}; all must see the same folder")
+                raise TrainingError(
+                    f"ranks found different checkpoints in {work}; all must see the same folder"
+                )
 
     @property
     def finished(self) -> bool:

@@ -7,7 +7,18 @@ from benchmarks.devices import Case, Exchange, Trial, exchange_table, main, rate
 from mtmd.errors import ConfigError
 from tests.conftest import TINY
 
-SMALL = ["--preset", TINY, "--days", "1", "--requests-per-day", "400", "--batch-requests", "128", "--rounds", "1"]
+SMALL = [
+    "--preset",
+    TINY,
+    "--days",
+    "1",
+    "--requests-per-day",
+    "400",
+    "--batch-requests",
+    "128",
+    "--rounds",
+    "1",
+]
 
 
 def test_one_rank_and_two_learn_the_same(tmp_path: Path) -> None:
@@ -34,4 +45,8 @@ def test_rates_are_medians_and_ratios_to_the_first_case() -> None:
     trials = [[Trial(rate, 1.0, 0.1) for rate in rates] for rates in ((90.0, 100.0, 500.0), (150.0,))]
     rows = rates_table(cases, trials, "").rows
     assert [row[1:3] for row in rows] == [(100, "1.00 ×"), (150, "1.50 ×")]
-    assert exchange_table(cases[1:], [Exchange(1.0, 0.25, 30.0)]).rows[0][1:] == ("1.00 MB", "0.25 MB", "30.00 MB")
+    assert exchange_table(cases[1:], [Exchange(1.0, 0.25, 30.0)]).rows[0][1:] == (
+        "1.00 MB",
+        "0.25 MB",
+        "30.00 MB",
+    )

@@ -1,7 +1,8 @@
 """A mode of torch in which a tensor that training makes must say on which device.
 
-Without a GPU it is the nearest thing to one: what a GPU would refuse is a tensor that was made on the CPU because nobody
-said otherwise. Models are made on the CPU on purpose (`build_model`), and batches are gathered there (`mtmd.extract`).
+Without a GPU it is the nearest thing to one: what a GPU would refuse is a tensor that was made on the CPU because
+nobody said otherwise. Models are made on the CPU on purpose (`build_model`), and batches are gathered there
+(`mtmd.extract`).
 """
 
 import sys
@@ -10,7 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import _device_constructors
 

@@ -82,7 +82,9 @@ def test_a_gpu_that_is_not_there_is_an_error_before_anything_is_read(
     tiny_preset: Preset, tmp_path: Path
 ) -> None:
     preset = with_training(tiny_preset, device="cuda")
-    with pytest.raises(ConfigError, match=r'training.device \("cuda"\) needs a GPU .* set training.device = "auto"'):
+    with pytest.raises(
+        ConfigError, match=r'training.device \("cuda"\) needs a GPU .* set training.device = "auto"'
+    ):
         stage.require_machine(preset)
     with pytest.raises(ConfigError, match="needs a GPU"):
         fit("mtmd", RandomWindow(preset.declarations), preset, tmp_path)
@@ -107,7 +109,9 @@ def test_a_training_has_its_name_from_the_device_only_where_that_is_a_gpu(
     tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    auto, cpu = (stage.training_key("mtmd", "w", with_training(tiny_preset, device=d)) for d in ("auto", "cpu"))
+    auto, cpu = (
+        stage.training_key("mtmd", "w", with_training(tiny_preset, device=d)) for d in ("auto", "cpu")
+    )
     assert auto == cpu == stage.training_key("mtmd", "w", tiny_preset)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)

@@ -50,7 +50,9 @@ def forgetful(preset: Preset) -> Preset:
 @pytest.fixture(scope="module")
 def preset(tiny_preset: Preset) -> Preset:
     """Two epochs; a batch is a small part of a day, the last ones of each day are smaller."""
-    return with_training(forgetful(tiny_preset), epochs=2, batch_requests=48, consistency=0.3, explored_weight=0.5)
+    return with_training(
+        forgetful(tiny_preset), epochs=2, batch_requests=48, consistency=0.3, explored_weight=0.5
+    )
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,11 @@ def weights(trained: stage.Trained) -> dict[str, Tensor]:
 
 
 def losses(fit: FitResult) -> list[float]:
-    return [value for one in fit.epochs for value in (one.train_loss, one.validation_loss, *one.validation_logmae.values())]
+    return [
+        value
+        for one in fit.epochs
+        for value in (one.train_loss, one.validation_loss, *one.validation_logmae.values())
+    ]
 
 
 # ---- what a rank reads ---------------------------------------------------------------------------
@@ -109,7 +115,10 @@ def assert_parts(batch: Batch, parts: list[Batch]) -> None:
         assert part.part is not None
         assert torch.equal(part.query.categorical, batch.query.categorical[part.part.query])
         assert torch.equal(part.item.categorical, batch.item.categorical[part.part.item])
-        assert (part.part.queries, part.part.items) == (len(batch.query.continuous), len(batch.item.continuous))
+        assert (part.part.queries, part.part.items) == (
+            len(batch.query.continuous),
+            len(batch.item.continuous),
+        )
 
 
 def test_ranks_drop_the_values_that_one_rank_drops(
@@ -125,7 +134,9 @@ def test_ranks_drop_the_values_that_one_rank_drops(
         assert_parts(batch, parts)
 
 
-def test_a_rank_may_have_no_request_of_a_batch(window: list[ShardRef], preset: Preset, tmp_path: Path) -> None:
+def test_a_rank_may_have_no_request_of_a_batch(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
     data = stage.window_data(plan_in(tmp_path, preset), window, Share(63, 64))
     batches = list(data.epoch(1, 48))
     assert len(batches) == data.steps(48)
@@ -139,15 +150,15 @@ def test_a_rank_may_have_no_request_of_a_batch(window: list[ShardRef], preset: P
 def test_two_ranks_learn_what_one_learns(
     kind: ModelKind, window: list[ShardRef], preset: Preset, tmp_path: Path
 ) -> None:
-    one, two = (
-        stage.train(plan_in(tmp_path, preset, ranks=ranks), kind, window) for ranks in (1, 2)
-    )
+    one, two = (stage.train(plan_in(tmp_path, preset, ranks=ranks), kind, window) for ranks in (1, 2))
     assert one.key != two.key
     assert losses(two.fit) == pytest.approx(losses(one.fit), rel=CLOSE)
     assert two.fit.rows_per_s * sum(e.seconds for e in two.fit.epochs) == pytest.approx(
         one.fit.rows_per_s * sum(e.seconds for e in one.fit.epochs)
     )  # as many rows
-    assert {path.name for path in Path(two.path).iterdir()} == {path.name for path in Path(one.path).iterdir()}
+    assert {path.name for path in Path(two.path).iterdir()} == {
+        path.name for path in Path(one.path).iterdir()
+    }
     first, second = weights(one), weights(two)
     for name, value in first.items():
         torch.testing.assert_close(second[name], value, rtol=1e-2, atol=1e-3)
@@ -158,12 +169,17 @@ def ranks_of_this_process() -> dict[str, int]:
     found = {}
     for directory in Path("/proc").iterdir():
         try:
-            if not directory.name.isdecimal() or int((directory / "stat").read_text().rsplit(") ")[-1].split()[1]) != os.getpid():
+            if (
+                not directory.name.isdecimal()
+                or int((directory / "stat").read_text().rsplit(") ")[-1].split()[1]) != os.getpid()
+            ):
                 continue
             variables = (directory / "environ").read_bytes().decode().split("\0")
         except OSError:
             continue
-        found |= {one.removeprefix("RANK="): int(directory.name) for one in variables if one.startswith("RANK=")}
+        found |= {
+            one.removeprefix("RANK="): int(directory.name) for one in variables if one.startswith("RANK=")
+        }
     return found
 
 
@@ -179,7 +195,9 @@ def test_a_rank_that_is_killed_ends_the_others_and_the_next_run_goes_on(
             seen.update(ranks_of_this_process())
             os.kill(seen["1"], signal.SIGKILL)
 
-    with pytest.raises(TrainingError, match=r"rank 1 of 2 .* was ended by SIGKILL. .* goes on from its last checkpoint"):
+    with pytest.raises(
+        TrainingError, match=r"rank 1 of 2 .* was ended by SIGKILL. .* goes on from its last checkpoint"
+    ):
         stage.train(plan, "mtmd", window, kill)
     assert sorted(seen) == ["0", "1"]
     assert ranks_of_this_process() == {}
@@ -244,7 +262,9 @@ def test_what_needs_a_whole_batch_is_refused_with_ranks(
 
 def test_a_process_of_torchrun_is_refused(monkeypatch: pytest.MonkeyPatch, tiny_preset: Preset) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(TrainingError, match=r"WORLD_SIZE \(2\) must be 1.* without torchrun; training.ranks \(2\)"):
+    with pytest.raises(
+        TrainingError, match=r"WORLD_SIZE \(2\) must be 1.* without torchrun; training.ranks \(2\)"
+    ):
         stage.require_machine(with_training(tiny_preset, ranks=2))
 
 
