@@ -29,6 +29,7 @@ from mtmd.train.dropout import with_dropped_values
 from mtmd.train.launch import rank_environment
 from mtmd.train.results import FitResult, Progress
 from mtmd.train.trainer import fit
+from mtmd.train.warm import MOMENTS
 from tests.conftest import FIRST_DAY
 from tests.daily import Done
 from tests.train.windows import RandomWindow, with_training
@@ -49,10 +50,9 @@ def forgetful(preset: Preset) -> Preset:
 
 @pytest.fixture(scope="module")
 def preset(tiny_preset: Preset) -> Preset:
-    """Two epochs; a batch is a small part of a day, the last ones of each day are smaller."""
-    return with_training(
-        forgetful(tiny_preset), epochs=2, batch_requests=48, consistency=0.3, explored_weight=0.5
-    )
+    """Two epochs; a batch is a small part of a day. Moments are kept, for a warm start."""
+    changes = {"epochs": 2, "batch_requests": 48, "consistency": 0.3, "explored_weight": 0.5}
+    return with_training(forgetful(tiny_preset), start="champion", **changes)
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +152,7 @@ def test_two_ranks_learn_what_one_learns(
 ) -> None:
     one, two = (stage.train(plan_in(tmp_path, preset, ranks=ranks), kind, window) for ranks in (1, 2))
     assert one.key != two.key
+    assert (Path(two.path) / MOMENTS).exists() == (kind == "mtmd")
     assert losses(two.fit) == pytest.approx(losses(one.fit), rel=CLOSE)
     assert two.fit.rows_per_s * sum(e.seconds for e in two.fit.epochs) == pytest.approx(
         one.fit.rows_per_s * sum(e.seconds for e in one.fit.epochs)
