@@ -2,12 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from pydantic import ValidationError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -23,10 +26,11 @@ from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
 from mtmd.model.build import ModelKind
 from mtmd.run import RunPlan
+from mtmd.store.files import write_text
 from mtmd.train import stage
 from mtmd.train.checkpoints import FILE, WEIGHTS
 from mtmd.train.dropout import with_dropped_values
-from mtmd.train.launch import rank_environment
+from mtmd.train.launch import HOST, RankJob, rank_environment
 from mtmd.train.results import FitResult, Progress
 from mtmd.train.trainer import fit
 from mtmd.train.warm import MOMENTS
@@ -211,6 +215,31 @@ def test_a_rank_that_is_killed_ends_the_others_and_the_next_run_goes_on(
     assert losses(again.fit) == losses(whole.fit)
     first, second = weights(again), weights(whole)
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_rank_ends_with_the_process_that_started_it(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    """Its standard input is closed then; here it waits for another rank that never comes."""
+    job = RankJob(
+        plan=plan_in(tmp_path, preset, ranks=2),
+        kind="mtmd",
+        window=tuple(window),
+        start=None,
+        work=str(tmp_path / "work"),
+        directory=str(tmp_path),
+        moments=None,
+    )
+    write_text(tmp_path / "job.json", job.model_dump_json())
+    store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
+    command = [sys.executable, "-m", "mtmd.train.rank", str(tmp_path / "job.json")]
+    environment = rank_environment(os.environ, 0, 2, store.port)
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        assert process.wait(120) == 1
+        assert process.stdout.read() == b""  # it says nothing of its own
 
 
 def test_what_a_rank_finds_wrong_is_said_in_its_words(
