@@ -27,7 +27,7 @@ def test_one_rank_and_two_learn_the_same(tmp_path: Path) -> None:
     assert main([*SMALL, "--cases", "cpu:1x1", "cpu:2x1", "--output", str(output)]) == 0
     text = output.read_text()
     assert "cpu, 1 rank(s) × 1 thread(s)" in text
-    assert "What a rank sends in a step" in text
+    assert "What a rank does of a batch, and sends" in text
 
 
 def test_a_device_that_is_not_there_is_an_error_before_anything_is_simulated(
@@ -45,7 +45,9 @@ def test_rates_are_medians_and_ratios_to_the_first_case() -> None:
     trials = [[Trial(rate, 1.0, 0.1) for rate in rates] for rates in ((90.0, 100.0, 500.0), (150.0,))]
     rows = rates_table(cases, trials, "").rows
     assert [row[1:3] for row in rows] == [(100, "1.00 ×"), (150, "1.50 ×")]
-    assert exchange_table(cases[1:], [Exchange(1.0, 0.25, 30.0)]).rows[0][1:] == (
+    assert exchange_table(cases[1:], [Exchange(0.9, 0.75, 1.0, 0.25, 30.0)]).rows[0][1:] == (
+        "90%",
+        "75%",
         "1.00 MB",
         "0.25 MB",
         "30.00 MB",
