@@ -21,6 +21,7 @@ from mtmd.evaluate.metrics import Floats, Integers
 from mtmd.extract.shards import Shard
 from mtmd.extract.window import day_batches
 from mtmd.logs.encoding import EncodedSide
+from mtmd.model.device import device_of
 from mtmd.model.ranker import RankingModel
 from mtmd.registry.bundle import TowerSide
 from mtmd.serve.scorer import Embeddings, Scorer
@@ -47,7 +48,7 @@ def score_day(
     training = model.training
     model.eval()
     try:
-        device = next(model.parameters()).device
+        device = device_of(model)
         with torch.inference_mode(), torch.autocast(device.type, enabled=False):
             for batch in on_device(day_batches(shard, declarations, batch_requests), device):
                 candidate = batch.candidate.cpu().numpy()

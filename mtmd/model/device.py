@@ -7,6 +7,7 @@ import os
 from typing import Literal
 
 import torch
+from torch import nn
 
 from mtmd.errors import ConfigError
 
@@ -31,3 +32,8 @@ def choose_device(wanted: Wanted) -> torch.device:
     # cuBLAS reads it when it starts; without it, torch refuses its products in deterministic trainings.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's parameters are; the CPU for one that has none."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mtmd.model.batch import Batch
+from mtmd.model.device import device_of
 from mtmd.model.ranker import RankingModel
 
 PRIOR_ROWS = 50  # rows for no move at all: what a handful of rows say of a level is mostly their noise
@@ -28,9 +29,7 @@ def move_level(model: RankingModel, newest: Callable[[], Iterable[Batch]]) -> Te
     both, weighted where they have weights. (levels, T) float64; a level without pairs stays where it is. `newest` is
     gone through several times.
     """
-    total = torch.zeros(
-        model.levels, len(model.parents), dtype=torch.float64, device=next(model.parameters()).device
-    )
+    total = torch.zeros(model.levels, len(model.parents), dtype=torch.float64, device=device_of(model))
     for _ in range(_STEPS):
         lack, slope, pairs = _sums(model, newest(), total)
         step = torch.where(pairs > 0, lack / slope, 0.0).clamp(-_FAR, _FAR)

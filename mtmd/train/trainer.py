@@ -22,7 +22,7 @@ from mtmd.config import Preset
 from mtmd.errors import TrainingError
 from mtmd.model.batch import Batch
 from mtmd.model.build import FittedKind, build_model
-from mtmd.model.device import choose_device
+from mtmd.model.device import choose_device, device_of
 from mtmd.model.ranker import RankingModel
 from mtmd.store.files import digest
 from mtmd.train.checkpoints import TrainingState, load_checkpoint, save_checkpoint
@@ -307,7 +307,7 @@ def start(model: RankingModel, data: TrainingData, batch_requests: int) -> None:
 
     One pass over the batches of epoch 0, which training does not use. A row counts once in each batch that it is in.
     """
-    device = next(model.parameters()).device
+    device = device_of(model)
     model.initialise_bias(data.base_rates().to(device))
     for batch in on_device(data.epoch(0, batch_requests), device):
         model.observe(batch)
