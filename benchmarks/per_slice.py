@@ -100,7 +100,7 @@ def _seconds(
     started = time.perf_counter()
     for batch in islice(data.epoch(epoch, preset.training.batch_requests), batches):
         optimizer.zero_grad(set_to_none=True)
-        with autocast(precision):
+        with autocast(precision, batch.teacher.device):
             log_p, teacher = model(batch)
         bernoulli_kl(log_p, teacher).mean().backward()
         optimizer.step()

@@ -134,10 +134,29 @@ class Preset(Frozen):
                 f'training.level_days ({self.training.level_days}) must be 0 where model.bias is "none", as the biases '
                 'are what it moves; set training.level_days = 0, or model.bias = "fixed"'
             )
+        self._check_ranks()
         if self.model.inputs == "own":
             for schema in (self.declarations.query, self.declarations.item):
                 self._check_own_inputs(schema)
         return self
+
+    def _check_ranks(self) -> None:
+        """What several ranks can't train to the same model as one: what looks at a batch as a whole."""
+        training, ranks = self.training, self.training.ranks
+        if ranks == 1:
+            return
+        refused = {
+            f'model.statistics ("{self.model.statistics}")': self.model.statistics == "batch",
+            f"training.distil ({training.distil})": training.distil > 0.0,
+            f'training.consistency_within ("{training.consistency_within}")': training.consistency > 0.0
+            and training.consistency_within == "domain",
+            f"training.batch_requests ({training.batch_requests})": training.batch_requests < ranks,
+        }
+        if found := [what for what, wrong in refused.items() if wrong]:
+            raise ValueError(
+                f"training.ranks ({ranks}) must be 1 with {', '.join(found)}: a rank has a part of each batch, "
+                "and this needs the whole of it; set training.ranks = 1, or change the other setting"
+            )
 
     def _check_own_inputs(self, schema: SideSchema) -> None:
         for domain, present in zip(schema.domains, schema.present, strict=True):

@@ -97,6 +97,20 @@ class TrainingConfig(Frozen):
         "auto", description="auto: bfloat16 where it is fast"
     )
     seed: int = Field(0, ge=0, lt=2**63, description="of weights, batches and dropout")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        exclude_if=lambda device: device == "auto",
+        description="what models are trained and scored on. auto: a GPU where torch finds one, otherwise the CPU; see "
+        "docs/devices.md",
+    )
+    ranks: int = Field(
+        1,
+        ge=1,
+        le=64,
+        exclude_if=lambda ranks: ranks == 1,
+        description="processes that share the training of a model, each of which reads a part of every batch; see "
+        "docs/devices.md",
+    )
     start: Literal["fresh", "champion"] = Field(
         "fresh",
         description="what MTMD's training starts from. fresh: random weights. champion: the champion's training, where "
@@ -106,13 +120,22 @@ class TrainingConfig(Frozen):
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """What decides a full retrain: all of it but what a day goes on from."""
-        return self.model_dump(mode="json", exclude={"start", "warm"})
+        """What decides a full retrain: all of it but what a day goes on from.
+
+        Not the device: which one it was is part of a training's name only where it is a GPU.
+        """
+        return self.model_dump(mode="json", exclude={"start", "warm", "device"})
 
     def of_cross(self) -> "TrainingConfig":
         """The optimisation of the cross model: alike for all that may be taught by the same one."""
         own = self.cross.model_dump(include={"learning_rate", "epochs"})
-        others = {"patience": self.cross.epochs, "level_days": 0, "distil": 0.0, "distil_pairs": DISTIL_PAIRS}
+        others = {
+            "patience": self.cross.epochs,
+            "level_days": 0,
+            "distil": 0.0,
+            "distil_pairs": DISTIL_PAIRS,
+            "ranks": 1,  # it is trained alone
+        }
         return self.model_copy(update=own | others)
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, read_json, write_json
 from mtmd.store.outputs import make_once
-from mtmd.train.stage import Trained, load_trained
+from mtmd.train.stage import Trained, load_for_scoring
 
 _REPORT = "report.json"
 
@@ -65,7 +65,9 @@ def ablate(
 
 def _write(plan: RunPlan, models: Sequence[Trained], held_out: ShardRef, directory: Path) -> None:
     shard, declarations = open_shard(Path(held_out.path)), plan.preset.declarations
-    predictions = {model.name: score_day(load_trained(plan, model), shard, declarations) for model in models}
+    predictions = {
+        model.name: score_day(load_for_scoring(plan, model), shard, declarations) for model in models
+    }
     day = HeldOutDay.of(shard, declarations)
     report = evaluate_predictors(plan.as_of, declarations, day, predictions, plan.preset.evaluation)
     write_json(directory / _REPORT, report.model_dump(mode="json"))

@@ -21,9 +21,11 @@ from mtmd.evaluate.metrics import Floats, Integers
 from mtmd.extract.shards import Shard
 from mtmd.extract.window import day_batches
 from mtmd.logs.encoding import EncodedSide
+from mtmd.model.device import device_of
 from mtmd.model.ranker import RankingModel
 from mtmd.registry.bundle import TowerSide
 from mtmd.serve.scorer import Embeddings, Scorer
+from mtmd.train.feed import on_device
 
 # Medians come from counts on a grid of ln t: one pass, memory that does not grow with the window, and at most
 # half a step away from the exact median. Scores below e^-32 share the first cell.
@@ -37,18 +39,20 @@ def score_day(
 ) -> NDArray[np.float32]:
     """Natural-log probabilities (P, T) float32 of every candidate, in the order of the day's candidates.
 
-    Runs in evaluation mode without gradients, in float32 whatever precision the model was trained in, and
-    leaves the model in the mode it was in. Raises EvaluationError when the batches leave a candidate out.
+    Runs on the model's device, in evaluation mode without gradients, in float32 whatever precision the model was
+    trained in, and leaves the model in the mode it was in. Raises EvaluationError when the batches leave a candidate
+    out.
     """
     scores = np.empty((len(shard.request_row), len(declarations.domains.tasks)), dtype=np.float32)
     filled = np.zeros(len(scores), dtype=np.bool_)
     training = model.training
     model.eval()
     try:
-        with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-            for batch in day_batches(shard, declarations, batch_requests):
-                candidate = batch.candidate.numpy()
-                scores[candidate] = model(batch).float().numpy()
+        device = device_of(model)
+        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+            for batch in on_device(day_batches(shard, declarations, batch_requests), device):
+                candidate = batch.candidate.cpu().numpy()
+                scores[candidate] = model(batch).float().cpu().numpy()
                 filled[candidate] = True
     finally:
         model.train(training)

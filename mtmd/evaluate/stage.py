@@ -26,7 +26,7 @@ from mtmd.run import RunPlan
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import digest, read_json, write_json
 from mtmd.store.outputs import make_once
-from mtmd.train.stage import Trained, load_trained
+from mtmd.train.stage import Trained, load_for_scoring
 
 _REPORT, _REPLAY = "report.json", "replay.json"
 
@@ -110,7 +110,7 @@ def _reports(
     declarations, shard = plan.preset.declarations, open_shard(Path(days.held_out.path))
     day = HeldOutDay.of(shard, declarations)
     predictions: dict[str, NDArray[np.floating]] = {
-        model.name: score_day(load_trained(plan, model), shard, declarations) for model in trained
+        model.name: score_day(load_for_scoring(plan, model), shard, declarations) for model in trained
     }
     config = plan.preset.evaluation
     window = (open_shard(Path(ref.path)) for ref in days.window)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,11 +21,18 @@ from mtmd.config import Declarations
 from mtmd.errors import ConfigError
 from mtmd.extract.shards import Shard, ShardRef, check_fits
 from mtmd.logs.encoding import EncodedSide
-from mtmd.model.batch import Batch, ListInput, SideInput
+from mtmd.model.batch import Batch, ListInput, Part, SideInput
 from mtmd.store.files import digest
 
 _PIECE = 2**18  # candidates looked at at once
 _SAMPLE_SEED = 2**32  # no training seed's, so that the sample and the validation slice are independent
+
+
+class Share(NamedTuple):
+    """Which rank of how many reads."""
+
+    rank: int
+    ranks: int
 
 
 class WindowData:
@@ -42,11 +50,14 @@ class WindowData:
         seed: int,
         sample_fraction: float = 1.0,
         explored_weight: float = 1.0,
+        share: Share | None = None,
     ) -> None:
         """Raises ConfigError when a side of the split is empty, StorageError for shards of other widths.
 
         `sample_fraction` of the requests outside validation are trained on, the same ones whatever the seed.
         `explored_weight` is how much an explored candidate counts in every mean; another one counts once.
+        With `share`, batches of validation and of epochs from 1 on have the requests of one rank only: every ranks-th
+        of each batch, so that all ranks have about as many of each surface. A part may be empty.
         """
         for shard in shards:
             check_fits(shard, declarations)
@@ -56,6 +67,9 @@ class WindowData:
         self._sample = sample_fraction
         self._seed = seed
         self._explored_weight = explored_weight
+        self._share = share
+        features = (*declarations.query.categorical, *declarations.item.categorical)
+        self._drops = any(feature.dropout for feature in features)
         self._sizes = [len(self._rows(shard, validation=False)) for shard in self.shards]
         held = sum(len(self._rows(shard, validation=True)) for shard in self.shards)
         if not sum(self._sizes) or not held:
@@ -69,7 +83,10 @@ class WindowData:
         return sum(batch_count(size, batch_requests) for size in self._sizes)
 
     def epoch(self, epoch: int, batch_requests: int) -> Iterator[Batch]:
-        """Every training request once, shuffled by (seed, epoch); each batch comes from one day."""
+        """Every training request once, shuffled by (seed, epoch); each batch comes from one day.
+
+        Epoch 0, which statistics are taken from, is whole whatever the share.
+        """
         random = np.random.default_rng([self._seed, epoch])
         batches: list[tuple[int, Tensor]] = []
         for day, shard in enumerate(self.shards):
@@ -78,13 +95,14 @@ class WindowData:
             batches += [(day, piece) for piece in split_evenly(shuffled.int(), batch_requests)]
         for place in random.permutation(len(batches)):
             day, piece = batches[place]
-            yield self._batch(self.shards[day], piece.long().sort().values)
+            rows = piece.long().sort().values
+            yield self._batch(self.shards[day], rows) if epoch == 0 else self._own(self.shards[day], rows)
 
     def validation(self, batch_requests: int) -> Iterator[Batch]:
         """Every validation request once, oldest day first, in a fixed order."""
         for shard in self.shards:
             for rows in split_evenly(self._rows(shard, validation=True), batch_requests):
-                yield self._batch(shard, rows)
+                yield self._own(shard, rows)
 
     def newest(self, days: int, batch_requests: int) -> Iterator[Batch]:
         """Every training request of the newest `days` days once, in a fixed order."""
@@ -99,6 +117,21 @@ class WindowData:
     def _batch(self, shard: Shard, rows: Tensor) -> Batch:
         batch = gather_batch(shard, rows, self.declarations)
         return replace(batch, weight=self._weight(shard, batch.candidate))
+
+    def _own(self, shard: Shard, rows: Tensor) -> Batch:
+        """The share's part of the batch of these requests."""
+        if self._share is None:
+            return self._batch(shard, rows)
+        places = torch.arange(len(rows))[self._share.rank :: self._share.ranks]
+        batch = self._batch(shard, rows[places])
+        if not self._drops:
+            return batch
+        ads = [
+            torch.unique(shard.ad_row.index_select(0, _candidates(shard, of)[1]))
+            for of in (rows, rows[places])
+        ]
+        part = Part(places, len(rows), torch.searchsorted(ads[0], ads[1]), len(ads[0]))
+        return replace(batch, part=part)
 
     def _weight(self, shard: Shard, candidate: Tensor) -> Tensor | None:
         """(P,) how much each of these candidates counts; None where each counts once."""
@@ -164,11 +197,7 @@ def days_fingerprint(shards: Mapping[date, str]) -> str:
 def gather_batch(shard: Shard, rows: Tensor, declarations: Declarations) -> Batch:
     """The batch of some requests of a day: `rows` (R,) int64, ascending, each with at least one candidate."""
     surfaces, products = len(declarations.domains.surfaces), len(declarations.domains.products)
-    counts = shard.candidate_count.index_select(0, rows).long()
-    pair_query = torch.repeat_interleave(counts)  # (P,)
-    # Candidates of a request are consecutive: shift a running number to where each request's rows start.
-    shift = shard.candidate_start.index_select(0, rows) - (counts.cumsum(0) - counts)  # (R,)
-    candidate = torch.arange(len(pair_query)) + shift.index_select(0, pair_query)  # (P,)
+    pair_query, candidate = _candidates(shard, rows)
     ads, pair_item = torch.unique(shard.ad_row.index_select(0, candidate), return_inverse=True)  # (A,), (P,)
     surface = shard.surface.index_select(0, rows).long()
     product = shard.product.index_select(0, ads).long()
@@ -181,6 +210,15 @@ def gather_batch(shard: Shard, rows: Tensor, declarations: Declarations) -> Batc
         teacher=shard.teacher.index_select(0, candidate),
         candidate=candidate,
     )
+
+
+def _candidates(shard: Shard, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Of the pairs of some requests (R,): the row of `rows` and the candidate, (P,) int64 each."""
+    counts = shard.candidate_count.index_select(0, rows).long()
+    pair_query = torch.repeat_interleave(counts)  # (P,)
+    # Candidates of a request are consecutive: shift a running number to where each request's rows start.
+    shift = shard.candidate_start.index_select(0, rows) - (counts.cumsum(0) - counts)  # (R,)
+    return pair_query, torch.arange(len(pair_query)) + shift.index_select(0, pair_query)
 
 
 def day_batches(shard: Shard, declarations: Declarations, batch_requests: int) -> Iterator[Batch]:

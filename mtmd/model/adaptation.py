@@ -146,7 +146,7 @@ class DomainAdaptation(nn.Module):
         times (N,): how often a row's values count; once when omitted.
         """
         self.tables.observe(side.categorical, side.lists, _once(side) if times is None else times)
-        has_number = self.has_number.repeat_interleave(torch.tensor(side.counts), dim=0)
+        has_number = self.has_number[side.domain]
         self.encodings.observe(torch.where(has_number, side.continuous, torch.nan))
         numbers = plain_numbers(side.continuous, side.embedding, self.columns)
         if self.shared:
@@ -179,7 +179,7 @@ class DomainAdaptation(nn.Module):
 
     def _present(self, side: SideInput) -> Tensor:
         """(N, D) bool: the columns that each row's domain has."""
-        return self.present.repeat_interleave(torch.tensor(side.counts), dim=0)
+        return self.present[side.domain]
 
 
 def plain_numbers(continuous: Tensor, embedding: Tensor, columns: Tensor | None) -> Tensor:
@@ -189,4 +189,4 @@ def plain_numbers(continuous: Tensor, embedding: Tensor, columns: Tensor | None)
 
 
 def _once(side: SideInput) -> Tensor:
-    return torch.ones(len(side.continuous), dtype=torch.long)
+    return torch.ones(len(side.continuous), dtype=torch.long, device=side.continuous.device)

@@ -4,15 +4,16 @@ Shapes: R distinct requests, A distinct ads, P (request, ad) pairs, T tasks;
 C continuous, K categorical features and V vector components of one side; L values of all lists of a feature.
 """
 
-from dataclasses import dataclass, replace
-from typing import Self
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mtmd.logs.encoding import EncodedSide
-from mtmd.logs.lists import EncodedList, consecutive
+from mtmd.logs.lists import EncodedList
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class ListInput:
         """Some rows (N',), in the given order."""
         lengths = self.lengths[rows]
         starts = (self.lengths.cumsum(0) - self.lengths)[rows]
-        places = torch.from_numpy(consecutive(starts.numpy(), lengths.numpy()))
+        row = torch.repeat_interleave(lengths)
+        places = torch.arange(len(row), device=row.device) + (starts - (lengths.cumsum(0) - lengths))[row]
         return ListInput(lengths=lengths, **{name: column[places] for name, column in self.values.items()})
 
 
@@ -91,7 +93,11 @@ class SideInput:
     @property
     def domain(self) -> Tensor:
         """(N,) int64: that of each row."""
-        return torch.arange(len(self.counts)).repeat_interleave(torch.tensor(self.counts))
+        device = self.continuous.device
+        counts = torch.tensor(self.counts, device=device)
+        return torch.arange(len(self.counts), device=device).repeat_interleave(
+            counts, output_size=sum(self.counts)
+        )
 
     @property
     def one_hot(self) -> Tensor:
@@ -108,6 +114,20 @@ class SideInput:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Where the rows of a rank's part of a batch are in the whole batch.
+
+    query  (R,) int64, of its requests      queries  requests of the whole
+    item   (A,) int64, of its ads           items    ads of the whole
+    """
+
+    query: Tensor
+    queries: int
+    item: Tensor
+    items: int
+
+
+@dataclass(frozen=True)
 class Batch:
     """Pairs of distinct requests and distinct ads, with their labels.
 
@@ -119,6 +139,7 @@ class Batch:
     weight       (P,) float32, how much the pair counts in the loss; None where each counts once
     drawn        pairs after these P that were not logged, and whose scores are a cross model's (mtmd.train.distil):
                  they have a row in pair_query, pair_item, pair_domain and teacher, and none in candidate and weight
+    part         of which batch it is a part, where random numbers are drawn for the whole of it
     """
 
     query: SideInput
@@ -130,6 +151,16 @@ class Batch:
     candidate: Tensor
     weight: Tensor | None = None
     drawn: int = 0
+    part: Part | None = None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """The batch with every tensor changed, such as moved to a device."""
+        mapped: Batch = _mapped(self, change)
+        return mapped
+
+    def to(self, device: torch.device) -> "Batch":
+        """On a device; pinned tensors are copied while the caller goes on."""
+        return self.map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def without_drawn(self) -> "Batch":
         """The logged pairs alone."""
@@ -140,3 +171,14 @@ class Batch:
     def candidates_of_ads(self) -> Tensor:
         """(A,) int64: how many pairs have each ad."""
         return torch.bincount(self.pair_item, minlength=len(self.item.continuous))
+
+
+def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """The value with the tensors in it changed: in batches, sides and lists, and in tuples of these."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, tuple):
+        return tuple(_mapped(one, change) for one in value)
+    if isinstance(value, Batch | SideInput | ListInput | Part):
+        return type(value)(**{f.name: _mapped(getattr(value, f.name), change) for f in fields(value)})
+    return value

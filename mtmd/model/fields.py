@@ -196,17 +196,22 @@ class FieldTables(nn.Module):
 
         Raises ConfigError naming the feature and the id.
         """
-        for table in self.layout:
-            for column, feature in zip(table.columns, table.features, strict=True):
-                ids, lowest = (lists[column].ids, 1) if table.multi else (categorical[:, column], 0)
-                if not len(ids):
-                    continue
-                low, high = (int(value) for value in torch.aminmax(ids))
-                if low < lowest or high > (feature.buckets or 0):
-                    raise ConfigError(
-                        f"feature {feature.name!r} has id {low if low < lowest else high}, which must be {lowest} to "
-                        f"its {feature.buckets} buckets; encode the rows with the model's own declarations"
-                    )
+        ids_of = [
+            (feature, lists[column].ids, 1) if table.multi else (feature, categorical[:, column], 0)
+            for table in self.layout
+            for column, feature in zip(table.columns, table.features, strict=True)
+        ]
+        read = [one for one in ids_of if len(one[1])]
+        if not read:
+            return
+        # One transfer for all features: on a GPU each would wait for what is under way.
+        extremes = torch.stack([torch.stack(torch.aminmax(ids)) for _, ids, _ in read]).tolist()
+        for (feature, _, lowest), (low, high) in zip(read, extremes, strict=True):
+            if low < lowest or high > (feature.buckets or 0):
+                raise ConfigError(
+                    f"feature {feature.name!r} has id {low if low < lowest else high}, which must be {lowest} to "
+                    f"its {feature.buckets} buckets; encode the rows with the model's own declarations"
+                )
 
     def observe(self, categorical: Tensor, lists: Sequence[ListInput], times: Tensor) -> None:
         """Rows of the window, before training; each counts `times` (N,)."""

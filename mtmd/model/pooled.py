@@ -23,7 +23,8 @@ class AllRows(RankingModel):
     bias: nn.Parameter
 
     def observe(self, batch: Batch) -> None:
-        self.query.observe(batch.query, torch.ones(len(batch.query.continuous), dtype=torch.long))
+        once = torch.ones(len(batch.query.continuous), dtype=torch.long, device=batch.query.continuous.device)
+        self.query.observe(batch.query, once)
         self.item.observe(batch.item, batch.candidates_of_ads())
 
     @torch.no_grad()

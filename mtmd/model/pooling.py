@@ -81,7 +81,7 @@ def _zeros(*shape: int) -> nn.Parameter:
 
 def _shares(lists: ListInput, pooling: Pooling, table: Tensor) -> tuple[Tensor, Tensor]:
     """What each value counts in the mean or sum of its list (L,), in the table's type; and which lists are known."""
-    weights = torch.ones(len(lists.ids)) if lists.weights is None else lists.weights
+    weights = torch.ones_like(lists.ids) if lists.weights is None else lists.weights
     weights = weights.to(table.dtype)
     total = weights.new_zeros(len(lists.lengths)).index_add_(0, _row(lists), weights)  # (N,)
     known = total > 0
@@ -96,7 +96,8 @@ def _bags(
     """Weighted sums, faster than by gathering (E, L, w) first (docs/decisions.md)."""
     copies, values = rows.shape
     starts = lists.lengths.cumsum(0) - lists.lengths
-    offsets = (starts + values * torch.arange(copies)[:, None]).flatten()  # (E N,)
+    first = values * torch.arange(copies, device=rows.device)[:, None]
+    offsets = (starts + first).flatten()  # (E N,)
     sums = F.embedding_bag(
         rows.flatten(), table, offsets, mode="sum", per_sample_weights=weights.repeat(copies), sparse=sparse
     )

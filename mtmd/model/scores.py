@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 LN_2 = 0.6931471805599453
 SMALLEST = 1e-30  # log(1 − e^x) has no finite value at x = 0, where float32 puts every logit above ~88
-CHUNK = 512  # pairs
+CHUNK = 512  # pairs, on a CPU
+DEVICE_CHUNK = 2**16  # pairs elsewhere, where calls cost more than memory
 RATE_FLOOR = 1e-6  # base rates of 0 and 1 have no finite logit
 
 
@@ -75,7 +76,7 @@ class _PairDots(torch.autograd.Function):
         ctx.save_for_backward(query, item, *pairs)
         ctx.widths = widths
         chunks = [query.new_empty(0, len(widths))]
-        for q, i in zip(*(torch.split(rows, CHUNK) for rows in pairs), strict=True):
+        for q, i in zip(*(torch.split(rows, _chunk(rows)) for rows in pairs), strict=True):
             product = query.index_select(0, q).mul_(item.index_select(0, i))
             chunks.append(torch.stack([part.sum(dim=1) for part in torch.split(product, widths, 1)], dim=1))
         return torch.cat(chunks)
@@ -84,7 +85,8 @@ class _PairDots(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         query, item, pair_query, pair_item = ctx.saved_tensors
         into_query, into_item = torch.zeros_like(query), torch.zeros_like(item)
-        chunks = (torch.split(t, CHUNK) for t in (pair_query, pair_item, gradients[0]))
+        size = _chunk(pair_query)
+        chunks = (torch.split(t, size) for t in (pair_query, pair_item, gradients[0]))
         for q, i, gradient in zip(*chunks, strict=True):
             spread = torch.cat(
                 [gradient[:, t : t + 1].expand(-1, width) for t, width in enumerate(ctx.widths)], dim=1
@@ -92,3 +94,7 @@ class _PairDots(torch.autograd.Function):
             into_query.index_add_(0, q, item.index_select(0, i).mul_(spread))
             into_item.index_add_(0, i, query.index_select(0, q).mul_(spread))
         return into_query, into_item, None, None
+
+
+def _chunk(rows: Tensor) -> int:
+    return CHUNK if rows.device.type == "cpu" else DEVICE_CHUNK

@@ -31,7 +31,7 @@ FILE, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write parameters and buffers; `make_once` yields the directory, so that the file appears whole."""
-    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
+    save_file({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}, path)
 
 
 def load_weights(kind: FittedKind, preset: Preset, path: Path) -> RankingModel:

@@ -9,14 +9,20 @@ same best student. A candidate is compared with those 1, 2, 4, 8, … places abo
 Shapes: P pairs (request, ad), T tasks, G groups of pairs (requests, or domains).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 
-def order_divergence(log_p: Tensor, teacher: Tensor, group: Tensor, weight: Tensor | None = None) -> Tensor:
+def order_divergence(
+    log_p: Tensor,
+    teacher: Tensor,
+    group: Tensor,
+    weight: Tensor | None = None,
+    total: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """Mean over comparisons of KL(q ‖ q̂), weighted by ΔNDCG: (T,), 0 for a task without comparisons.
 
         q  = t_i / (t_i + t_j)                     the teacher's share of the upper one of two candidates
@@ -27,6 +33,7 @@ def order_divergence(log_p: Tensor, teacher: Tensor, group: Tensor, weight: Tens
 
     log_p, teacher  (P, T), the teacher NaN where it has no score     group  (P,) int64, of each pair
     weight          (P,), how often a pair counts; None where each counts once. Both of a comparison weigh it
+    total           of the divisors (T,) of all parts of a batch, where this is one; the results of all add up
     """
     if not len(group):
         return log_p.new_zeros(log_p.shape[1])
@@ -42,7 +49,7 @@ def order_divergence(log_p: Tensor, teacher: Tensor, group: Tensor, weight: Tens
     counted = None if weight is None else weight.to(dtype)[order]
     discount = (1.0 / torch.log2(2.0 + rank.to(dtype)))[:, None]
     gain = t / _group_sums(discount * t, row).clamp_min(torch.finfo(dtype).tiny)[row]
-    sums, costs = (torch.zeros(log_p.shape[1], dtype=dtype) for _ in range(2))
+    sums, costs = (log_p.new_zeros(log_p.shape[1], dtype=dtype) for _ in range(2))
     for distance in _distances(int(rank.max())):
         upper, lower = slice(None, -distance), slice(distance, None)
         compared = known[lower] & (rank[lower] >= distance)[:, None]  # then the upper one is known too
@@ -51,6 +58,7 @@ def order_divergence(log_p: Tensor, teacher: Tensor, group: Tensor, weight: Tens
             cost = cost * counted[upper] * counted[lower]
         sums = sums + (cost * _share_kl(t[upper], t[lower], x[upper] - x[lower])).sum(dim=0)
         costs = costs + cost.sum(dim=0)
+    costs = costs if total is None else total(costs)
     return sums / costs.where(costs > 0, 1.0)
 
 
@@ -69,7 +77,7 @@ def _places(group: Tensor) -> tuple[Tensor, Tensor]:
     """Of ascending groups (P,): each row's rank in its group, from 0, and the group's number; (P,) int64 each."""
     counts = torch.unique_consecutive(group, return_counts=True)[1]
     row = torch.repeat_interleave(counts)
-    return torch.arange(len(group)) - (counts.cumsum(0) - counts)[row], row
+    return torch.arange(len(group), device=group.device) - (counts.cumsum(0) - counts)[row], row
 
 
 def _distances(last: int) -> Iterator[int]:

@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 
 from mtmd.config import Preset
+from mtmd.model.device import choose_device
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, locked, read_json, remove, write_json
 from mtmd.store.outputs import make_once
 from mtmd.train.checkpoints import WEIGHTS, load_weights, save_weights
 from mtmd.train.distil import Distillation
 from mtmd.train.results import FIT, FitResult, Progress, TrainingData
-from mtmd.train.step import choose_precision
+from mtmd.train.step import choose_precision, on_gpu
 from mtmd.train.trainer import TRAINING_FORMAT, fit
 
 CROSS_FORMAT = 1  # raise it whenever the same window and configuration would give another cross model
@@ -38,6 +39,7 @@ def cross_key(window: str, preset: Preset) -> str:
             "declarations": preset.declarations.model_dump(mode="json"),
             "torch": torch.__version__,
             "precision": choose_precision(training),
+            **on_gpu(training),
         }
     )
 
@@ -66,7 +68,7 @@ def distillation(
     seconds = 0.0 if reused else FitResult.model_validate(read_json(final / FIT)).seconds
     taught = Distillation(
         name=key,
-        cross=load_weights("cross", preset, final / WEIGHTS),
+        cross=load_weights("cross", preset, final / WEIGHTS).to(choose_device(preset.training.device)),
         tasks=torch.from_numpy(preset.domains.task_mask),
         pairs=preset.training.distil_pairs,
         seed=preset.training.seed,

@@ -49,8 +49,8 @@ class Distillation:
         surface, product = batch.query.domain, batch.item.domain
         domain = surface[query] * len(batch.item.counts) + product[item]
         drawn = replace(batch, pair_query=query, pair_item=item, pair_domain=domain)
-        with autocast(self.precision):
-            scores = self.cross(drawn).exp().masked_fill(~self.tasks[domain], torch.nan)
+        with autocast(self.precision, query.device):
+            scores = self.cross(drawn).exp().masked_fill(~self.tasks.to(domain.device)[domain], torch.nan)
         return replace(
             batch,
             pair_query=torch.cat([batch.pair_query, query]),
@@ -73,9 +73,9 @@ def drawn_pairs(batch: Batch, pairs: int, generator: np.random.Generator) -> tup
     by_surface = batch.pair_item[of_pair.argsort(stable=True)]  # (P,) ads, surface by surface
     counts = torch.bincount(of_pair, minlength=len(batch.query.counts))
     first = counts.cumsum(0) - counts
-    chance = torch.from_numpy(generator.random((len(surface), pairs)))
+    chance = torch.as_tensor(generator.random((len(surface), pairs)), device=surface.device)
     place = first[surface][:, None] + (chance * counts[surface][:, None]).long()  # (R, pairs)
     ads = len(batch.item.continuous)
-    codes = torch.unique(torch.arange(len(surface))[:, None] * ads + by_surface[place])
+    codes = torch.unique(torch.arange(len(surface), device=surface.device)[:, None] * ads + by_surface[place])
     codes = codes[~torch.isin(codes, batch.pair_query * ads + batch.pair_item)]
     return codes // ads, codes % ads

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mtmd.model.batch import Batch
+from mtmd.model.device import device_of
 from mtmd.model.ranker import RankingModel
 
 PRIOR_ROWS = 50  # rows for no move at all: what a handful of rows say of a level is mostly their noise
@@ -28,9 +29,9 @@ def move_level(model: RankingModel, newest: Callable[[], Iterable[Batch]]) -> Te
     both, weighted where they have weights. (levels, T) float64; a level without pairs stays where it is. `newest` is
     gone through several times.
     """
-    total = torch.zeros(model.levels, len(model.parents), dtype=torch.float64)
+    total = torch.zeros(model.levels, len(model.parents), dtype=torch.float64, device=device_of(model))
     for _ in range(_STEPS):
-        lack, slope, pairs = _sums(model, newest())
+        lack, slope, pairs = _sums(model, newest(), total)
         step = torch.where(pairs > 0, lack / slope, 0.0).clamp(-_FAR, _FAR)
         model.shift_level(step.float())
         total += step
@@ -41,10 +42,9 @@ def move_level(model: RankingModel, newest: Callable[[], Iterable[Batch]]) -> Te
     return kept
 
 
-def _sums(model: RankingModel, batches: Iterable[Batch]) -> tuple[Tensor, Tensor, Tensor]:
+def _sums(model: RankingModel, batches: Iterable[Batch], like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Per level and task, float64: what the log-scores lack, their slope in the bias, the number of pairs."""
-    shape = (model.levels, len(model.parents))
-    lack, slope, pairs = (torch.zeros(shape, dtype=torch.float64) for _ in range(3))
+    lack, slope, pairs = (torch.zeros_like(like) for _ in range(3))
     for batch in batches:
         level = model.level_of(batch.pair_domain)
         log_p = _conditional(model(batch).double(), model.parents)

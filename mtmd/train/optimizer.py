@@ -19,7 +19,7 @@ from itertools import chain
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mtmd.config import TrainingConfig
 from mtmd.model.fields import FieldTables
@@ -46,7 +46,7 @@ class RowAdamW(torch.optim.AdamW):
         self._blocks = [blocks_of(p for p in group["params"] if p in tables) for group in self.param_groups]
         self._block = {table: block for block in self._every_block() for table in block.first}
         for owner in self._owners:
-            owner.on_read = self._catch_up
+            owner.on_read = self.catch_up
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -67,7 +67,7 @@ class RowAdamW(torch.optim.AdamW):
     def settle(self) -> None:
         """Bring every row of every table up to date."""
         for table, block in self._block.items():
-            for rows in torch.split(torch.arange(len(table)), CHUNK):
+            for rows in torch.split(torch.arange(len(table), device=table.device), CHUNK):
                 block.catch_up(self.state, [(table, rows)])
         for block in self._every_block():
             block.restart()
@@ -80,6 +80,11 @@ class RowAdamW(torch.optim.AdamW):
         for block in self._every_block():
             block.release()
 
+    @property
+    def tables(self) -> tuple[Tensor, ...]:
+        """The embedding tables, in the order of the parameters."""
+        return tuple(self._block)
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take a state that was settled before it was stored."""
         super().load_state_dict(state_dict)
@@ -88,8 +93,8 @@ class RowAdamW(torch.optim.AdamW):
             block.restart()
 
     @torch.no_grad()
-    def _catch_up(self, reads: Sequence[Read]) -> None:
-        """Bring rows that are about to be read up to date."""
+    def catch_up(self, reads: Sequence[Read]) -> None:
+        """Bring rows that are about to be read, or updated, up to date."""
         by_block: dict[TableBlock, list[Read]] = {}
         for table, rows in reads:
             by_block.setdefault(self._block[table], []).append((table, rows))

@@ -9,10 +9,11 @@ import torch
 from pydantic import Field
 
 from mtmd.config import Frozen, Preset
-from mtmd.errors import StorageError
+from mtmd.errors import ConfigError, StorageError
 from mtmd.extract.shards import ShardRef, open_shard
-from mtmd.extract.window import WindowData, window_fingerprint
+from mtmd.extract.window import Share, WindowData, window_fingerprint
 from mtmd.model.build import ModelKind
+from mtmd.model.device import choose_device
 from mtmd.model.ranker import RankingModel
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, locked, read_json, remove, write_json
@@ -20,10 +21,12 @@ from mtmd.store.outputs import is_complete, make_once
 from mtmd.train.checkpoints import WEIGHTS, load_weights, save_weights
 from mtmd.train.cross import cross_key, distillation
 from mtmd.train.distil import Distillation
+from mtmd.train.group import Group
+from mtmd.train.launch import RankJob, run_ranks
 from mtmd.train.optimizer import RowAdamW
 from mtmd.train.results import FIT, FitResult, Progress, TrainingData
-from mtmd.train.step import choose_precision
-from mtmd.train.trainer import TRAINING_FORMAT, Beginning, fit
+from mtmd.train.step import choose_precision, on_gpu
+from mtmd.train.trainer import TRAINING_FORMAT, Beginning, fit, require_no_launcher
 from mtmd.train.warm import MOMENTS, RESUMABLE, NewestDays, Resumable, WarmStart, go_on
 
 _RECIPE = "recipe.json"
@@ -62,6 +65,7 @@ def training_key(kind: ModelKind, window: str, preset: Preset, start: WarmStart 
             "declarations": preset.declarations.model_dump(mode="json"),
             "torch": torch.__version__,
             "precision": choose_precision(preset.training),
+            **on_gpu(preset.training),
             **({} if start is None else {"start": start.key()}),
             **({} if preset.training.distil == 0.0 else {"cross": cross_key(window, preset)}),
         }
@@ -94,19 +98,22 @@ def train(
     final, work = plan.workspace.trained(kind, key), plan.workspace.work(kind, key)
 
     def build(directory: Path) -> None:
-        data, beginning = _material(plan, window, start)
-        taught, cross_seconds = _taught(plan, window, on_progress)
-        preset = plan.preset if start is None else start.of(plan.preset)
         lasting = kind == "mtmd" and variant is None and plan.preset.training.start == "champion"
-        moments = directory / MOMENTS if lasting else None
-        model, result = fit(
-            kind, data, preset, work, on_progress, beginning=beginning, moments=moments, taught=taught
+        job = RankJob(
+            plan=plan,
+            kind=kind,
+            window=tuple(window),
+            start=start,
+            work=str(work),
+            directory=str(directory),
+            moments=str(directory / MOMENTS) if lasting else None,
         )
-        result = result.model_copy(update={"cross_seconds": cross_seconds})
-        save_weights(model, directory / WEIGHTS)
+        if plan.preset.training.ranks > 1:
+            run_ranks(job, plan.preset.training.ranks, on_progress)
+        else:
+            _fit(job, _taught(plan, window, on_progress), on_progress)
         if lasting:
             write_json(directory / RESUMABLE, resumable(plan.preset).model_dump(mode="json"))
-        write_json(directory / FIT, result.model_dump(mode="json"))
         recipe = {  # what a person wants to know of a directory whose name is a digest
             "kind": kind, "variant": variant, "seed": plan.preset.training.seed, "preset": plan.preset.name,
             "first": window[0].day, "last": window[-1].day, **_found_again(plan.preset, kind, window),
@@ -127,6 +134,42 @@ def train(
         fit=read_fit(final),
         start=start,
     )
+
+
+def fit_rank(
+    job: RankJob, group: Group, share: Share, on_progress: Callable[[Progress], None] | None
+) -> None:
+    """A training's part that one of its ranks has; the first one writes."""
+    _fit(job, (None, 0.0), on_progress, group, share)
+
+
+def _fit(
+    job: RankJob,
+    taught: tuple[Distillation | None, float],
+    on_progress: Callable[[Progress], None] | None,
+    group: Group | None = None,
+    share: Share | None = None,
+) -> None:
+    """Train, and write weights and record into the job's directory."""
+    plan, directory = job.plan, Path(job.directory)
+    data, beginning = _material(plan, job.window, job.start, share)
+    writes = group is None or group.rank == 0
+    model, result = fit(
+        job.kind,
+        data,
+        plan.preset if job.start is None else job.start.of(plan.preset),
+        Path(job.work),
+        on_progress,
+        beginning=beginning,
+        moments=Path(job.moments) if job.moments is not None and writes else None,
+        taught=taught[0],
+        group=group,
+    )
+    if not writes:
+        return
+    result = result.model_copy(update={"cross_seconds": taught[1]})
+    save_weights(model, directory / WEIGHTS)
+    write_json(directory / FIT, result.model_dump(mode="json"))
 
 
 def is_trained(
@@ -174,10 +217,10 @@ def resumable(preset: Preset) -> Resumable:
 
 
 def _material(
-    plan: RunPlan, window: Sequence[ShardRef], start: WarmStart | None
+    plan: RunPlan, window: Sequence[ShardRef], start: WarmStart | None, share: Share | None
 ) -> tuple[TrainingData, Beginning | None]:
     """The batches of a training, and what it goes on from."""
-    whole = window_data(plan, window)
+    whole = window_data(plan, window, share)
     if start is None:
         return whole, None
     earlier = plan.workspace.trained("mtmd", start.training)
@@ -187,7 +230,7 @@ def _material(
     def load(model: RankingModel, optimizer: RowAdamW) -> None:
         go_on(model, optimizer, earlier / WEIGHTS, made_with.declarations, plan.preset.declarations)
 
-    return NewestDays(window_data(plan, newest), whole), Beginning(digest(start.key()), load)
+    return NewestDays(window_data(plan, newest, share), whole), Beginning(digest(start.key()), load)
 
 
 def _taught(
@@ -199,8 +242,8 @@ def _taught(
     return distillation(plan, window_fingerprint(window), window_data(plan, window), on_progress)
 
 
-def window_data(plan: RunPlan, window: Sequence[ShardRef]) -> WindowData:
-    """Open the window's shards for training."""
+def window_data(plan: RunPlan, window: Sequence[ShardRef], share: Share | None = None) -> WindowData:
+    """Open the window's shards for training, of which a rank may have a share."""
     training = plan.preset.training
     return WindowData(
         [open_shard(Path(ref.path)) for ref in window],
@@ -209,10 +252,32 @@ def window_data(plan: RunPlan, window: Sequence[ShardRef]) -> WindowData:
         seed=training.seed,
         sample_fraction=training.sample_fraction,
         explored_weight=training.explored_weight,
+        share=share,
     )
 
 
 def load_trained(plan: RunPlan, trained: Trained) -> RankingModel:
-    """The trained model in evaluation mode."""
+    """The trained model in evaluation mode, on the CPU."""
     preset = plan.changed(trained.variant).preset
     return load_weights(trained.kind, preset, Path(trained.path) / WEIGHTS)
+
+
+def load_for_scoring(plan: RunPlan, trained: Trained) -> RankingModel:
+    """The trained model in evaluation mode, on the preset's device; raises ConfigError where that is not there."""
+    return load_trained(plan, trained).to(choose_device(plan.preset.training.device))
+
+
+def require_machine(preset: Preset) -> None:
+    """See that this machine can train as the preset says, before anything is read.
+
+    Raises ConfigError for a device that is not there, or for more ranks than GPUs; TrainingError where torchrun
+    started this process.
+    """
+    ranks = preset.training.ranks
+    require_no_launcher(ranks)
+    device = choose_device(preset.training.device)
+    if device.type == "cuda" and ranks > torch.cuda.device_count():
+        raise ConfigError(
+            f"training.ranks ({ranks}) must be at most the number of GPUs ({torch.cuda.device_count()}): each rank "
+            'has one; lower training.ranks, or set training.device = "cpu"'
+        )

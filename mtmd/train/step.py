@@ -11,7 +11,7 @@ Shapes: P pairs, T tasks.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,11 @@ from torch import Tensor, nn
 
 from mtmd.config import TrainingConfig
 from mtmd.model.batch import Batch
+from mtmd.model.device import choose_device
 from mtmd.model.scores import log1mexp
 from mtmd.train.consistency import order_divergence
+from mtmd.train.group import Group
+from mtmd.train.optimizer import RowAdamW
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -44,6 +47,7 @@ class TrainingLoss:
     relative errors.
 
     task_weights  (T,) w        scale  (T,) s, a typical score of each task; it only sets the size of either part
+    total         of the divisors (T,) of all ranks' parts of a batch: the losses of the parts add up to the batch's
     """
 
     task_weights: Tensor
@@ -52,11 +56,12 @@ class TrainingLoss:
     consistency: float = 0.0
     within: Literal["request", "domain"] = "request"
     distil: float = 0.0
+    total: Callable[[Tensor], Tensor] | None = None
 
     @classmethod
     def of(cls, config: TrainingConfig, tasks: Sequence[str], base_rates: Tensor) -> "TrainingLoss":
         """The configured loss; base_rates (|domains|, T), NaN where a domain lacks the task."""
-        weights = torch.tensor(config.task_weights(tasks))
+        weights = torch.tensor(config.task_weights(tasks), device=base_rates.device)
         scale = base_rates.nanmean(dim=0).float()
         return cls(
             weights,
@@ -76,7 +81,7 @@ class TrainingLoss:
         loss = self(log_p, batch.teacher, batch.weight)
         if self.consistency > 0.0:
             group = batch.pair_query if self.within == "request" else batch.pair_domain
-            order = order_divergence(log_p, batch.teacher, group, batch.weight)
+            order = order_divergence(log_p, batch.teacher, group, batch.weight, self.total)
             weights = self.task_weights
             loss = loss + self.consistency * (weights * self.scale * order).sum() / weights.sum()
         return loss
@@ -86,7 +91,16 @@ class TrainingLoss:
         rows = bernoulli_kl(log_p, teacher)
         if self.power > 0.0:
             rows = rows * self._divided(log_p.detach())
-        return self.mean(*task_sums(rows, teacher, weight))
+        sums, counts = task_sums(rows, teacher, weight)
+        return self.mean(sums, counts if self.total is None else self.total(counts))
+
+    def of_nothing(self, device: torch.device) -> Tensor:
+        """The loss of an empty part of a batch, 0, which adds to the divisors of the other parts as they do."""
+        none = torch.zeros(len(self.task_weights), device=device)
+        for _ in range(1 + int(self.consistency > 0.0)):
+            if self.total is not None:
+                self.total(none)
+        return none.sum()
 
     def mean(self, sums: Tensor, counts: Tensor) -> Tensor:
         """Σ_t w_t sums_t / counts_t / Σ_t w_t, from sums over the pairs that have each task: (T,) each."""
@@ -111,15 +125,46 @@ def training_step(
     When the loss or the norm is not finite, the weights are left as they were.
     """
     optimizer.zero_grad(set_to_none=True)
-    with autocast(precision):
+    with autocast(precision, batch.teacher.device):
         log_p = model(batch)
     loss = loss_of.of_batch(log_p, batch)
     loss.backward()  # type: ignore[no-untyped-call]
     norm = clip_gradients(model, max_gradient_norm)
-    value = float(loss.detach())
-    if math.isfinite(value) and math.isfinite(norm):
+    return _updated(optimizer, float(loss.detach()), norm)
+
+
+def shared_step(
+    model: nn.Module,
+    optimizer: RowAdamW,
+    batch: Batch,
+    loss_of: TrainingLoss,
+    precision: Precision,
+    max_gradient_norm: float,
+    group: Group,
+) -> tuple[float, float, int]:
+    """`training_step` of a batch that ranks have parts of: the whole batch's loss and norm, and its pairs.
+
+    A rank whose part is empty takes part in every sum, with nothing to add.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    pairs = len(batch.candidate)
+    if pairs:
+        with autocast(precision, batch.teacher.device):
+            log_p = model(batch)
+        loss = loss_of.of_batch(log_p, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+    else:
+        loss = loss_of.of_nothing(group.device)
+    value, count = group.add_gradients(model, optimizer, [loss.detach(), pairs])
+    norm = clip_gradients(model, max_gradient_norm)
+    return *_updated(optimizer, value, norm), round(count)
+
+
+def _updated(optimizer: torch.optim.Optimizer, loss: float, norm: float) -> tuple[float, float]:
+    """Both, after an update where they are finite."""
+    if math.isfinite(loss) and math.isfinite(norm):
         optimizer.step()
-    return value, norm
+    return loss, norm
 
 
 def clip_gradients(model: nn.Module, most: float) -> float:
@@ -164,15 +209,26 @@ def deterministic() -> Iterator[None]:
 
 
 def choose_precision(config: TrainingConfig) -> Precision:
-    """The configured precision; `auto` is bfloat16 on processors that multiply it natively."""
+    """The configured precision; `auto` is bfloat16 on devices that multiply it natively.
+
+    Raises ConfigError where the configured device is not there.
+    """
     if config.precision != "auto":
         return config.precision
+    if choose_device(config.device).type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     return "bfloat16" if multiplies_bfloat16() else "float32"
 
 
-def autocast(precision: Precision) -> AbstractContextManager[object]:
-    """The context that a forward pass runs in."""
-    return torch.autocast("cpu", torch.bfloat16) if precision == "bfloat16" else nullcontext()
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """The context that a forward pass on a device runs in."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
+
+
+def on_gpu(config: TrainingConfig) -> dict[str, str]:
+    """What names a training apart from one on a CPU, which has other bits; nothing where it is on a CPU."""
+    device = choose_device(config.device).type
+    return {} if device == "cpu" else {"device": device}
 
 
 def multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

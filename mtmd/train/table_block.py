@@ -33,19 +33,19 @@ class TableBlock:
         for table in tables:
             self.first[table] = start
             start += len(table)
-        self._ends = torch.tensor([*self.first.values(), start])[1:]
         self._weights = torch.cat([table.data for table in tables])
+        self._ends = torch.tensor([*self.first.values(), start], device=self._weights.device)[1:]
         for table in tables:
             table.data = self._own(self._weights, table)
         self._moments: tuple[Tensor, Tensor] | None = None
-        self._last = torch.zeros(start, dtype=torch.long)
+        self._last = torch.zeros(start, dtype=torch.long, device=self._weights.device)
         self.restart()
 
     def restart(self) -> None:
         """All rows are up to date."""
         self._steps = 0
         self._last.zero_()
-        self._reach = torch.zeros(1, dtype=torch.float64)
+        self._reach = torch.zeros(1, dtype=torch.float64, device=self._weights.device)
 
     def forget_moments(self) -> None:
         """The optimizer's state was replaced: take the moments from there again."""
@@ -101,7 +101,8 @@ class TableBlock:
         """One more update, whose stride is a_s."""
         self._steps += 1
         first = max(0, self._steps - HORIZON)
-        self._reach[first:] += stride * DECAY ** torch.arange(self._steps - first, 0, -1)
+        missed = torch.arange(self._steps - first, 0, -1, device=self._reach.device)
+        self._reach[first:] += stride * DECAY**missed
         self._reach = torch.cat([self._reach, self._reach.new_zeros(1)])
 
     def _adopted(self, state: MutableMapping[Tensor, Any]) -> tuple[Tensor, Tensor]:
@@ -114,7 +115,9 @@ class TableBlock:
                 if stored:
                     for name, view in views.items():
                         view.copy_(stored[name])
-                state[table] = {"step": stored.get("step", torch.tensor(0.0)), **views}
+                step = stored.get("step", torch.tensor(0.0, device="cpu"))
+                # On the CPU, as it is read at every step: elsewhere that would wait for the device.
+                state[table] = {"step": step.cpu(), **views}
         return self._moments
 
     def _own(self, block: Tensor, table: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 `fit` trains or resumes. Before the first step, `start` sets the model's biases and feature statistics from the window;
 a `Beginning` then gives it the weights of an earlier training.
 
-The same inputs give the same weights on the same machine with the same number of threads: random choices are
+The same inputs give the same weights on the same device with the same number of threads: random choices are
 drawn from the seed and the epoch, torch is held to deterministic kernels, and no global generator is read or
 moved. So a training that was killed and goes on from its last whole epoch ends with the same bits too.
 """
@@ -11,8 +11,8 @@ moved. So a training that was killed and goes on from its last whole epoch ends 
 import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -22,11 +22,14 @@ from mtmd.config import Preset
 from mtmd.errors import TrainingError
 from mtmd.model.batch import Batch
 from mtmd.model.build import FittedKind, build_model
+from mtmd.model.device import choose_device, device_of
 from mtmd.model.ranker import RankingModel
 from mtmd.store.files import digest
 from mtmd.train.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from mtmd.train.distil import Distillation
 from mtmd.train.dropout import with_dropped_values
+from mtmd.train.feed import on_device
+from mtmd.train.group import Group
 from mtmd.train.level import move_level
 from mtmd.train.optimizer import RATE, RowAdamW, learning_rate_factor, make_optimizer
 from mtmd.train.results import EpochRecord, FitResult, Progress, TrainingData
@@ -36,6 +39,8 @@ from mtmd.train.step import (
     bernoulli_kl,
     choose_precision,
     deterministic,
+    on_gpu,
+    shared_step,
     task_sums,
     training_step,
 )
@@ -64,22 +69,38 @@ def fit(
     beginning: Beginning | None = None,
     moments: Path | None = None,
     taught: Distillation | None = None,
+    group: Group | None = None,
 ) -> tuple[RankingModel, FitResult]:
     """Train a new model, or go on from the checkpoint in `work`: the best epoch's model, and the record.
 
     A training that `work` has complete is not repeated. `moments` is where the optimizer's state is written at the
-    end. `taught` is needed where the preset distils. `on_progress` is called every few steps and after
+    end. `taught` is needed where the preset distils, `group` where it has several ranks; the data then has the part of
+    one. The model is returned on the CPU, whatever it was trained on.
+    `on_progress` is called every few steps and after
     each epoch's checkpoint; what it raises ends the training, which can then go on from that checkpoint.
     Raises TrainingError on a loss or gradient that is not finite (kind, epoch, step, values and learning rate
     in the message), and for a checkpoint that does not fit.
     """
-    if (world := os.environ.get("WORLD_SIZE", "1")) != "1":  # set by torchrun
-        raise TrainingError(f"WORLD_SIZE ({world}) must be 1: training on several ranks is not supported yet")
+    require_no_launcher(preset.training_of(kind).ranks, group)
+    if (wanted := preset.training_of(kind).ranks) != (have := 1 if group is None else group.ranks):
+        raise TrainingError(
+            f"training.ranks ({wanted}) of preset {preset.name!r} needs as many processes, and this is one of {have}; "
+            "mtmd.train.stage.train starts them"
+        )
     with deterministic():
-        run = _Run(kind, data, preset, work, on_progress, beginning, taught)
+        run = _Run(kind, data, preset, work, on_progress, beginning, taught, group)
         while not run.finished:
             run.one_epoch()
         return run.result(moments)
+
+
+def require_no_launcher(wanted: int, group: Group | None = None) -> None:
+    """Raise TrainingError where another one than `mtmd.train.launch` has made this process one of several ranks."""
+    if group is None and (world := os.environ.get("WORLD_SIZE", "1")) != "1":  # set by torchrun
+        raise TrainingError(
+            f"WORLD_SIZE ({world}) must be 1, or not be set: a run starts the ranks of its trainings itself. Start it "
+            f"without torchrun; training.ranks ({wanted}) of the preset says how many ranks there are"
+        )
 
 
 class _Run:
@@ -94,8 +115,9 @@ class _Run:
         on_progress: OnProgress | None,
         beginning: Beginning | None,
         taught: Distillation | None,
+        group: Group | None,
     ) -> None:
-        self._taught = taught
+        self._taught, self._group = taught, group
         self._kind, self._data, self._work, self._on_progress = kind, data, work, on_progress
         self._config, self._declarations = preset.training_of(kind), preset.declarations
         self._tasks = preset.domains.task_names
@@ -105,8 +127,9 @@ class _Run:
             raise TrainingError(
                 "the window has no training batches (0 steps); it needs days with scored candidates"
             )
-        self._model = build_model(kind, preset)
-        self._loss = TrainingLoss.of(self._config, self._tasks, data.base_rates())
+        self._device = choose_device(self._config.device)
+        self._model = build_model(kind, preset).to(self._device)
+        self._loss = TrainingLoss.of(self._config, self._tasks, data.base_rates().to(self._device))
         self._optimizer = make_optimizer(self._model, self._config)
         names = {} if beginning is None else {"beginning": beginning.name}
         names |= {} if taught is None else {"taught": taught.name}
@@ -121,6 +144,12 @@ class _Run:
                 self._copy(),
             )
         self._state, self._best = stored
+        if group is not None:
+            self._loss = replace(self._loss, total=group.total)
+            if not group.alike(len(self._state.epochs)):
+                raise TrainingError(
+                    f"ranks found different checkpoints in {work}; all must see the same folder"
+                )
 
     @property
     def finished(self) -> bool:
@@ -149,7 +178,8 @@ class _Run:
             trained_rows=state.trained_rows + rows,
             finished=epoch == self._config.epochs or epoch - best_epoch >= self._config.patience,
         )
-        save_checkpoint(self._work, self._state, self._model, self._optimizer, self._best)
+        if self._group is None or self._group.rank == 0:
+            save_checkpoint(self._work, self._state, self._model, self._optimizer, self._best)
         self._report(epoch, epoch * self._steps, train_loss, validation_loss, rows / seconds)
 
     def _improves(self, validation_loss: float) -> bool:
@@ -173,8 +203,8 @@ class _Run:
         self._model.eval()
         if self._config.level_days:
             days, requests = self._config.level_days, self._config.batch_requests
-            move_level(self._model, lambda: self._data.newest(days, requests))
-        return self._model, FitResult(
+            move_level(self._model, lambda: on_device(self._data.newest(days, requests), self._device))
+        return self._model.cpu(), FitResult(
             kind=self._kind,
             epochs=state.epochs,
             best_epoch=state.best_epoch,
@@ -188,48 +218,58 @@ class _Run:
     def _train(self, epoch: int, started: float) -> tuple[float, int]:
         self._model.train()
         total, rows, done = 0.0, 0, (epoch - 1) * self._steps
-        batches = self._data.epoch(epoch, self._config.batch_requests)
+        batches = on_device(self._data.epoch(epoch, self._config.batch_requests), self._device)
         if self._taught is not None:  # before values are dropped: it scores what is known
             batches = self._taught.of(batches, epoch)
         batches = with_dropped_values(batches, self._declarations, self._config.seed, epoch)
         for index, batch in enumerate(batches, start=1):
-            total += self._step(epoch, done + index - 1, batch)
-            rows += len(batch.candidate)
+            loss, pairs = self._step(epoch, done + index - 1, batch)
+            total, rows = total + loss, rows + pairs
             if index % _REPORT_STEPS == 0:
                 self._report(epoch, done + index, total / index, None, rows / (time.perf_counter() - started))
         self._optimizer.settle()
+        if self._group is not None:  # powers of moments may differ in a last bit, by their place in memory
+            self._group.take_from_first(self._learned())
         return total / self._steps, rows
 
-    def _step(self, epoch: int, step: int, batch: Batch) -> float:
+    def _learned(self) -> Iterator[Tensor]:
+        """Parameters, and their moments."""
+        for parameter in self._model.parameters():
+            yield parameter.data
+            slots = self._optimizer.state[parameter]
+            yield from (slots[name] for name in ("exp_avg", "exp_avg_sq") if name in slots)
+
+    def _step(self, epoch: int, step: int, batch: Batch) -> tuple[float, int]:
+        """The batch's loss, and its pairs."""
         factor = learning_rate_factor(step, self._config.epochs * self._steps, self._config)
         for group in self._optimizer.param_groups:
             group["lr"] = self._config.learning_rate * factor * group[RATE]
-        loss, norm = training_step(
-            self._model,
-            self._optimizer,
-            batch,
-            self._loss,
-            self._precision,
-            self._config.max_gradient_norm,
-        )
+        most, pairs = self._config.max_gradient_norm, len(batch.candidate)
+        step_of = (self._model, self._optimizer, batch, self._loss, self._precision, most)
+        if self._group is None:
+            loss, norm = training_step(*step_of)
+        else:
+            loss, norm, pairs = shared_step(*step_of, self._group)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingError(
                 f"{self._kind}: loss {loss} with gradient norm {norm} in epoch {epoch}, step {step + 1} at "
                 f"learning rate {self._config.learning_rate * factor:.3g} ({self._precision}) is not finite; check "
                 f'the teacher scores, lower the learning rate or set training.precision = "float32"'
             )
-        return loss
+        return loss, pairs
 
     @torch.no_grad()
     def _validate(self, epoch: int) -> tuple[float, dict[str, float]]:
         """Weighted KL and LogMAE per task on the validation requests, in float32, whatever is trained on."""
         self._model.eval()
-        kl, error, count = torch.zeros(3, len(self._tasks), dtype=torch.float64)
-        for batch in self._data.validation(self._config.batch_requests):
+        kl, error, count = torch.zeros(3, len(self._tasks), dtype=torch.float64, device=self._device)
+        for batch in on_device(self._data.validation(self._config.batch_requests), self._device):
             log_p = self._model(batch)
             sums, counts = task_sums(bernoulli_kl(log_p, batch.teacher), batch.teacher, batch.weight)
             kl, count = kl + sums, count + counts
             error = error + task_sums((log_p - batch.teacher.log()).abs(), batch.teacher, batch.weight)[0]
+        if self._group is not None:
+            kl, error, count = self._group.sum(torch.stack([kl, error, count]))
         if not bool((count > 0).all()):
             raise TrainingError(
                 f"the validation slice has {count.tolist()} rows for tasks {list(self._tasks)}; each needs "
@@ -267,8 +307,9 @@ def start(model: RankingModel, data: TrainingData, batch_requests: int) -> None:
 
     One pass over the batches of epoch 0, which training does not use. A row counts once in each batch that it is in.
     """
-    model.initialise_bias(data.base_rates())
-    for batch in data.epoch(0, batch_requests):
+    device = device_of(model)
+    model.initialise_bias(data.base_rates().to(device))
+    for batch in on_device(data.epoch(0, batch_requests), device):
         model.observe(batch)
 
 
@@ -286,6 +327,7 @@ def _key(kind: FittedKind, data: TrainingData, preset: Preset, names: dict[str, 
             "training": preset.training.recipe,
             "steps": data.steps(preset.training.batch_requests),
             "base_rates": [repr(rate) for rate in data.base_rates().flatten().tolist()],  # NaN has no JSON
+            **on_gpu(preset.training),
             **names,
         }
     )

@@ -90,7 +90,7 @@ class NewestDays:
 def save_moments(model: nn.Module, optimizer: torch.optim.Optimizer, path: Path) -> None:
     """Write the optimizer's state by the names of the parameters."""
     tensors = {
-        f"{slot}/{name}": value.detach().contiguous()
+        f"{slot}/{name}": value.detach().cpu().contiguous()
         for name, parameter in model.named_parameters()
         for slot, value in optimizer.state[parameter].items()
     }
@@ -128,4 +128,5 @@ def go_on(
             optimizer.state[parameters[name]][slot] = value
     for name, parameter in parameters.items():
         step = moments.get(f"step/{name}")
-        optimizer.state[parameter]["step"] = torch.tensor(0.0) if step is None else step
+        zero = torch.tensor(0.0, device=parameter.device)
+        optimizer.state[parameter]["step"] = zero if step is None else step.to(parameter.device)

@@ -42,7 +42,7 @@ def test_auto_asks_the_processor() -> None:
 
 def test_products_run_in_the_chosen_precision() -> None:
     x = torch.ones(2, 2)
-    with autocast("bfloat16"):
+    with autocast("bfloat16", torch.device("cpu")):
         assert (x @ x).dtype == torch.bfloat16
-    with autocast("float32"):
+    with autocast("float32", torch.device("cpu")):
         assert (x @ x).dtype == torch.float32

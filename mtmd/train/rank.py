@@ -1,0 +1,66 @@
+"""One rank of a training: `python -m mtmd.train.rank JOB`, started by `mtmd.train.launch`."""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from threading import Thread
+
+import torch
+import torch.distributed as dist
+
+from mtmd.errors import MtmdError
+from mtmd.extract.window import Share
+from mtmd.model.device import choose_device
+from mtmd.train.group import Group
+from mtmd.train.launch import RankJob, Report
+from mtmd.train.results import Progress
+from mtmd.train.stage import fit_rank
+
+
+def main(file: Path) -> int:
+    """Train, and report on standard output; the exit status."""
+    Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        job = RankJob.model_validate_json(file.read_text(encoding="utf-8"))
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+        device = choose_device(job.plan.preset.training.device)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        try:
+            group = Group(device)
+            fit_rank(job, group, Share(group.rank, group.ranks), _say if group.rank == 0 else None)
+        finally:
+            dist.destroy_process_group()
+    except MtmdError as error:
+        _tell(Report(error=str(error)))
+        return 1
+    except Exception as error:  # noqa: BLE001 - whatever it is, the process that started this one says it
+        _tell(Report(error=f"{type(error).__name__}: {error}", details=traceback.format_exc()))
+        return 1
+    return 0
+
+
+def _say(progress: Progress) -> None:
+    _tell(Report(progress=progress))
+
+
+def _tell(report: Report) -> None:
+    sys.stdout.write(report.model_dump_json() + "\n")
+    sys.stdout.flush()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it has ended, however that ended.
+
+    Nothing is ever written to this process. The file is read without Python's buffer, whose lock would be in the way
+    when Python ends.
+    """
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(Path(sys.argv[1])))

@@ -1,0 +1,189 @@
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from mtmd.config import CrossConfig, Preset, load_preset
+from mtmd.errors import ConfigError
+from mtmd.model.batch import Batch
+from mtmd.model.build import FittedKind, build_model
+from mtmd.model.device import choose_device
+from mtmd.train import stage
+from mtmd.train.distil import Distillation
+from mtmd.train.feed import AHEAD, ahead
+from mtmd.train.trainer import fit
+from tests.model.listed import listed_preset
+from tests.train.explicit import ExplicitDevices
+from tests.train.windows import RandomWindow, with_training
+
+CPU = torch.device("cpu")
+
+
+class Weighted(RandomWindow):
+    """A window whose candidates have weights."""
+
+    def epoch(self, epoch: int, batch_requests: int) -> Iterator[Batch]:
+        for batch in super().epoch(epoch, batch_requests):
+            yield replace(batch, weight=torch.linspace(0.5, 1.5, len(batch.candidate), device="cpu"))
+
+
+def every_switch(preset: Preset) -> Preset:
+    """One epoch with all of the loss's terms, dropped values, and the level moved."""
+    features = tuple(
+        feature.model_copy(update={"dropout": 0.3})
+        if feature.min_count is not None and not feature.multi
+        else feature
+        for feature in preset.features
+    )
+    preset = Preset.model_validate(preset.model_copy(update={"features": features}).model_dump())
+    cross = CrossConfig(tower_widths=(4,), meeting_width=4, pair_widths=(4,), epochs=1)
+    return with_training(
+        preset, epochs=1, consistency=0.3, score_power=0.5, distil=0.5, level_days=1, cross=cross
+    )
+
+
+@pytest.mark.parametrize("kind", ["mtmd", "per_slice", "pooled", "cross"])
+@pytest.mark.parametrize("statistics", ["window", "batch"])
+def test_training_makes_no_tensor_without_saying_where(
+    kind: FittedKind, statistics: str, tmp_path: Path
+) -> None:
+    listed = listed_preset()
+    model = listed.model.model_copy(update={"statistics": statistics})
+    preset = every_switch(listed.model_copy(update={"model": model}))
+    cross = build_model("cross", preset).eval()
+    tasks = torch.from_numpy(preset.domains.task_mask)
+    taught = Distillation("cross", cross, tasks, pairs=2, seed=0, precision="float32")
+    data = Weighted(preset.declarations, batches=2)
+    with ExplicitDevices() as devices:
+        fit(kind, data, preset, tmp_path, taught=None if kind == "cross" else taught)
+    assert devices.seen > 10
+    assert devices.missing == set()
+
+
+def test_a_tensor_without_a_device_is_noticed() -> None:
+    """So that the test above can fail."""
+    source = compile("import torch\ntorch.zeros(3)", str(Path(stage.__file__)), "exec")
+    with ExplicitDevices() as devices:
+        exec(source, {})
+    assert devices.missing == {"train/stage.py:2"}
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_a_gpu_that_is_not_there_is_an_error_before_anything_is_read(
+    tiny_preset: Preset, tmp_path: Path
+) -> None:
+    preset = with_training(tiny_preset, device="cuda")
+    with pytest.raises(
+        ConfigError, match=r'training.device \("cuda"\) needs a GPU .* set training.device = "auto"'
+    ):
+        stage.require_machine(preset)
+    with pytest.raises(ConfigError, match="needs a GPU"):
+        fit("mtmd", RandomWindow(preset.declarations), preset, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_auto_is_the_cpu_where_there_is_no_gpu() -> None:
+    assert choose_device("auto") == choose_device("cpu") == CPU
+
+
+def test_auto_is_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert choose_device("auto") == choose_device("cuda") == torch.device("cuda", 1)
+    assert choose_device("cpu") == CPU
+
+
+def test_a_training_has_its_name_from_the_device_only_where_that_is_a_gpu(
+    tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    auto, cpu = (
+        stage.training_key("mtmd", "w", with_training(tiny_preset, device=d)) for d in ("auto", "cpu")
+    )
+    assert auto == cpu == stage.training_key("mtmd", "w", tiny_preset)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert stage.training_key("mtmd", "w", tiny_preset) != auto
+    assert stage.training_key("mtmd", "w", with_training(tiny_preset, device="cpu")) == auto
+
+
+def test_every_tensor_of_a_batch_moves() -> None:
+    preset = listed_preset()
+    batch = replace(next(Weighted(preset.declarations, 1).epoch(1, 1)), drawn=3)
+    moved: list[Tensor] = []
+
+    def note(tensor: Tensor) -> Tensor:
+        moved.append(tensor)
+        return tensor.clone()
+
+    copied = batch.map(note)
+    assert len(moved) == 6 + 2 * 3 + sum(
+        len(one.values) + 1 for side in (batch.query, batch.item) for one in side.lists
+    )
+    assert copied.drawn == 3
+    assert copied.item.counts == batch.item.counts
+    assert torch.equal(copied.query.lists[0].ids, batch.query.lists[0].ids)
+    assert batch.to(CPU).teacher is batch.teacher
+    assert batch.map(lambda tensor: tensor.to("meta")).query.domain.device.type == "meta"
+
+
+def numbered(count: int) -> list[Batch]:
+    batch = next(RandomWindow(load_preset("tiny").declarations, 1).epoch(1, 1))
+    return [replace(batch, drawn=number) for number in range(count)]
+
+
+def test_batches_made_ahead_keep_their_order() -> None:
+    batches = numbered(7)
+    prepared = list(ahead(batches, lambda batch: replace(batch, drawn=10 * batch.drawn)))
+    assert [batch.drawn for batch in prepared] == [0, 10, 20, 30, 40, 50, 60]
+
+
+def test_what_is_raised_ahead_is_raised_after_the_batches_before_it() -> None:
+    def failing() -> Iterator[Batch]:
+        yield from numbered(2)
+        raise OSError("a shard is gone")
+
+    seen: list[int] = []
+    with pytest.raises(OSError, match="a shard is gone"):
+        seen.extend(batch.drawn for batch in ahead(failing(), lambda batch: batch))
+    assert seen == [0, 1]
+
+
+def test_no_more_batches_are_made_than_wait_when_the_caller_stops() -> None:
+    made: list[int] = []
+
+    def prepare(batch: Batch) -> Batch:
+        made.append(batch.drawn)
+        return batch
+
+    batches = ahead(numbered(50), prepare)
+    assert isinstance(batches, Generator)
+    assert next(batches).drawn == 0
+    batches.close()
+    assert len(made) <= AHEAD + 3
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("kind", ["mtmd", "per_slice", "pooled"])
+def test_a_gpu_learns_what_the_cpu_learns(kind: FittedKind, tiny_preset: Preset, tmp_path: Path) -> None:
+    data = RandomWindow(tiny_preset.declarations)
+    losses = []
+    for device in ("cpu", "cuda", "cuda"):
+        preset = with_training(tiny_preset, device=device)
+        model, result = fit(kind, data, preset, tmp_path / str(len(losses)))
+        assert next(model.parameters()).device == CPU
+        losses.append([record.train_loss for record in result.epochs])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+    assert losses[1] == losses[2]  # a GPU repeats its own bits

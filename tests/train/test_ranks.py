@@ -1,0 +1,328 @@
+"""Several ranks: they read parts of one rank's batches, and learn what one rank learns."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from pydantic import ValidationError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from mtmd.config import Preset
+from mtmd.errors import ConfigError, TrainingError
+from mtmd.evaluate import stage as evaluate_stage
+from mtmd.export import stage as export_stage
+from mtmd.extract.shards import ShardRef
+from mtmd.extract.stage import extract_day
+from mtmd.extract.window import Share
+from mtmd.logs.source import LogSource
+from mtmd.model.batch import Batch
+from mtmd.model.build import ModelKind
+from mtmd.run import RunPlan
+from mtmd.store.files import write_text
+from mtmd.train import stage
+from mtmd.train.checkpoints import FILE, WEIGHTS
+from mtmd.train.dropout import with_dropped_values
+from mtmd.train.launch import HOST, RankJob, rank_environment
+from mtmd.train.results import FitResult, Progress
+from mtmd.train.trainer import fit
+from mtmd.train.warm import MOMENTS
+from tests.conftest import FIRST_DAY
+from tests.daily import Done
+from tests.train.windows import RandomWindow, with_training
+
+CLOSE = 1e-4  # relative difference of losses that summation in another order may make
+
+
+def forgetful(preset: Preset) -> Preset:
+    """Every categorical feature of one value drops values, and few of them are admitted."""
+    features = tuple(
+        feature.model_copy(update={"dropout": 0.2, "min_count": 2})
+        if feature.kind == "categorical" and not feature.multi
+        else feature
+        for feature in preset.features
+    )
+    return Preset.model_validate(preset.model_copy(update={"features": features}).model_dump())
+
+
+@pytest.fixture(scope="module")
+def preset(tiny_preset: Preset) -> Preset:
+    """Two epochs; a batch is a small part of a day. Moments are kept, for a warm start."""
+    changes = {"epochs": 2, "batch_requests": 48, "consistency": 0.3, "explored_weight": 0.5}
+    return with_training(forgetful(tiny_preset), start="champion", **changes)
+
+
+@pytest.fixture(scope="module")
+def window(tiny_logs: Path, preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> list[ShardRef]:
+    root = tmp_path_factory.mktemp("shards")
+    days = [FIRST_DAY + timedelta(days=n) for n in range(2)]
+    return [extract_day(LogSource(tiny_logs), day, preset.declarations, root) for day in days]
+
+
+def plan_in(artifacts: Path, preset: Preset, **training: object) -> RunPlan:
+    days = tuple(FIRST_DAY + timedelta(days=n) for n in range(2))
+    return RunPlan(
+        as_of=days[-1] + timedelta(days=1),
+        days=days,
+        preset=with_training(preset, **training),
+        logs="logs",
+        artifacts=str(artifacts),
+    )
+
+
+def weights(trained: stage.Trained) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = load_file(Path(trained.path) / WEIGHTS)
+    return found
+
+
+def losses(fit: FitResult) -> list[float]:
+    return [
+        value
+        for one in fit.epochs
+        for value in (one.train_loss, one.validation_loss, *one.validation_logmae.values())
+    ]
+
+
+# ---- what a rank reads ---------------------------------------------------------------------------
+
+
+def test_ranks_read_disjoint_requests_of_the_same_batches(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    plan = plan_in(tmp_path, preset)
+    whole = stage.window_data(plan, window)
+    parts = [stage.window_data(plan, window, Share(rank, 3)) for rank in range(3)]
+    assert all(part.steps(48) == whole.steps(48) for part in parts)
+    batches = zip(whole.epoch(1, 48), *(part.epoch(1, 48) for part in parts), strict=True)
+    for batch, *of_ranks in batches:
+        assert_parts(batch, of_ranks)
+    held_out = zip(whole.validation(48), *(part.validation(48) for part in parts), strict=True)
+    for batch, *of_ranks in held_out:
+        assert_parts(batch, of_ranks)
+    first, own = next(whole.epoch(0, 48)), next(parts[1].epoch(0, 48))
+    assert torch.equal(first.candidate, own.candidate)  # statistics are those of the whole
+
+
+def assert_parts(batch: Batch, parts: list[Batch]) -> None:
+    candidates = torch.cat([part.candidate for part in parts])
+    assert torch.equal(candidates.sort().values, batch.candidate.sort().values)
+    sizes = [len(part.query.continuous) for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+    for part in parts:
+        assert part.part is not None
+        assert torch.equal(part.query.categorical, batch.query.categorical[part.part.query])
+        assert torch.equal(part.item.categorical, batch.item.categorical[part.part.item])
+        assert (part.part.queries, part.part.items) == (
+            len(batch.query.continuous),
+            len(batch.item.continuous),
+        )
+
+
+def test_ranks_drop_the_values_that_one_rank_drops(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    plan = plan_in(tmp_path, preset)
+
+    def dropped(share: Share | None) -> Iterator[Batch]:
+        data = stage.window_data(plan, window, share)
+        return with_dropped_values(data.epoch(1, 48), preset.declarations, seed=0, epoch=1)
+
+    for batch, *parts in zip(dropped(None), dropped(Share(0, 2)), dropped(Share(1, 2)), strict=True):
+        assert_parts(batch, parts)
+
+
+def test_a_rank_may_have_no_request_of_a_batch(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    data = stage.window_data(plan_in(tmp_path, preset), window, Share(63, 64))
+    batches = list(data.epoch(1, 48))
+    assert len(batches) == data.steps(48)
+    assert all(len(batch.candidate) == 0 for batch in batches)
+
+
+# ---- what ranks learn ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["mtmd", "per_slice"])
+def test_two_ranks_learn_what_one_learns(
+    kind: ModelKind, window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    one, two = (stage.train(plan_in(tmp_path, preset, ranks=ranks), kind, window) for ranks in (1, 2))
+    assert one.key != two.key
+    assert (Path(two.path) / MOMENTS).exists() == (kind == "mtmd")
+    assert losses(two.fit) == pytest.approx(losses(one.fit), rel=CLOSE)
+    assert two.fit.rows_per_s * sum(e.seconds for e in two.fit.epochs) == pytest.approx(
+        one.fit.rows_per_s * sum(e.seconds for e in one.fit.epochs)
+    )  # as many rows
+    assert {path.name for path in Path(two.path).iterdir()} == {
+        path.name for path in Path(one.path).iterdir()
+    }
+    first, second = weights(one), weights(two)
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=1e-2, atol=1e-3)
+
+
+def ranks_of_this_process() -> dict[str, int]:
+    """Process ids of the ranks that this process has started, by their number."""
+    found = {}
+    for directory in Path("/proc").iterdir():
+        try:
+            if (
+                not directory.name.isdecimal()
+                or int((directory / "stat").read_text().rsplit(") ")[-1].split()[1]) != os.getpid()
+            ):
+                continue
+            variables = (directory / "environ").read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        found |= {
+            one.removeprefix("RANK="): int(directory.name) for one in variables if one.startswith("RANK=")
+        }
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found by /proc")
+def test_a_rank_that_is_killed_ends_the_others_and_the_next_run_goes_on(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    plan = plan_in(tmp_path / "killed", preset, ranks=2)
+    seen: dict[str, int] = {}
+
+    def kill(progress: Progress) -> None:
+        if progress.validation_loss is not None and not seen:
+            seen.update(ranks_of_this_process())
+            os.kill(seen["1"], signal.SIGKILL)
+
+    with pytest.raises(
+        TrainingError, match=r"rank 1 of 2 .* was ended by SIGKILL. .* goes on from its last checkpoint"
+    ):
+        stage.train(plan, "mtmd", window, kill)
+    assert sorted(seen) == ["0", "1"]
+    assert ranks_of_this_process() == {}
+    work = list((plan.workspace.root / "work").glob(f"*/{FILE}"))
+    assert len(work) == 1
+    reports: list[Progress] = []
+    again = stage.train(plan, "mtmd", window, reports.append)
+    assert {report.epoch for report in reports} == {2}
+    whole = stage.train(plan_in(tmp_path / "whole", preset, ranks=2), "mtmd", window)
+    assert losses(again.fit) == losses(whole.fit)
+    first, second = weights(again), weights(whole)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_rank_ends_with_the_process_that_started_it(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    """Its standard input is closed then; here it waits for another rank that never comes."""
+    job = RankJob(
+        plan=plan_in(tmp_path, preset, ranks=2),
+        kind="mtmd",
+        window=tuple(window),
+        start=None,
+        work=str(tmp_path / "work"),
+        directory=str(tmp_path),
+        moments=None,
+    )
+    write_text(tmp_path / "job.json", job.model_dump_json())
+    store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
+    command = [sys.executable, "-m", "mtmd.train.rank", str(tmp_path / "job.json")]
+    environment = rank_environment(os.environ, 0, 2, store.port)
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        assert process.wait(120) == 1
+        assert process.stdout.read() == b""  # it says nothing of its own
+
+
+def test_what_a_rank_finds_wrong_is_said_in_its_words(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    plan = plan_in(tmp_path, preset, ranks=2, learning_rate=1e30, max_gradient_norm=1e30)
+    with pytest.raises(TrainingError, match=r"mtmd: .* is not finite.*\(said by rank \d of 2\)"):
+        stage.train(plan, "mtmd", window)
+    assert not list((plan.workspace.root / "trained").iterdir())
+
+
+def test_a_model_of_two_ranks_passes_the_same_proofs(done: Done) -> None:
+    plan = done.plan.model_copy(update={"preset": with_training(done.plan.preset, ranks=2)})
+    trained = stage.train(plan, "mtmd", done.days.window)
+    assert losses(trained.fit) == pytest.approx(losses(done.trained[0].fit), rel=CLOSE)
+    name = export_stage.model_id(plan, trained, done.days.held_out)
+    evaluated = evaluate_stage.evaluate(plan, [trained, *done.trained[1:]], done.days, name)
+    exported = export_stage.export(plan, trained, evaluated, done.days)
+    proofs = export_stage.prove(plan, exported, trained, done.days.held_out)
+    assert proofs.parity.passed
+    assert proofs.fresh_process.passed
+
+
+# ---- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "what"),
+    [
+        ("model", {"statistics": "batch"}, r'model.statistics \("batch"\)'),
+        ("training", {"distil": 0.5}, r"training.distil \(0.5\)"),
+        (
+            "training",
+            {"consistency": 0.1, "consistency_within": "domain"},
+            r'training.consistency_within \("domain"\)',
+        ),
+        ("training", {"batch_requests": 1}, r"training.batch_requests \(1\)"),
+    ],
+)
+def test_what_needs_a_whole_batch_is_refused_with_ranks(
+    section: str, changes: dict[str, object], what: str, tiny_preset: Preset
+) -> None:
+    values = tiny_preset.model_dump()
+    values[section] |= changes
+    Preset.model_validate(values)
+    values["training"] |= {"ranks": 2}
+    with pytest.raises(ValidationError, match=rf"training.ranks \(2\) must be 1 with {what}"):
+        Preset.model_validate(values)
+
+
+def test_a_process_of_torchrun_is_refused(monkeypatch: pytest.MonkeyPatch, tiny_preset: Preset) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(
+        TrainingError, match=r"WORLD_SIZE \(2\) must be 1.* without torchrun; training.ranks \(2\)"
+    ):
+        stage.require_machine(with_training(tiny_preset, ranks=2))
+
+
+def test_one_process_is_no_training_on_two_ranks(tiny_preset: Preset, tmp_path: Path) -> None:
+    window = RandomWindow(tiny_preset.declarations)
+    with pytest.raises(TrainingError, match=r"training.ranks \(2\) .* this is one of 1"):
+        fit("mtmd", window, with_training(tiny_preset, ranks=2), tmp_path)
+
+
+def test_more_ranks_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch, tiny_preset: Preset) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match=r"training.ranks \(2\) must be at most the number of GPUs \(1\)"):
+        stage.require_machine(with_training(tiny_preset, ranks=2))
+
+
+def test_ranks_are_in_a_trainings_name_where_there_are_several(tiny_preset: Preset) -> None:
+    one, two = (stage.training_key("mtmd", "w", with_training(tiny_preset, ranks=n)) for n in (1, 2))
+    assert one == stage.training_key("mtmd", "w", tiny_preset) != two
+
+
+def test_a_rank_has_its_share_of_the_threads_and_what_torchrun_would_set() -> None:
+    found = rank_environment({"PATH": "/bin"}, 1, 2, 29500)
+    assert found["PATH"] == "/bin"
+    assert {name: found[name] for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")} == {
+        "RANK": "1",
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "29500",
+    }
+    assert found["OMP_NUM_THREADS"] == str(max(1, torch.get_num_threads() // 2))
