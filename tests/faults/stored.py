@@ -11,7 +11,7 @@ from mtmd.promote.rollback import rollback
 from mtmd.store.workspace import Workspace
 from tests.faults.fault import Fault, Outcome
 from tests.faults.line import Line
-from tests.mtmd_flows.runs import AS_OF, NEXT
+from tests.mtmd_flows.runs import AS_OF, LINE, NEXT
 
 GROUP = "stored files"
 _OLD, _NEW = f"{AS_OF:%Y%m%d}", f"{NEXT:%Y%m%d}"
@@ -28,8 +28,10 @@ def _exported_anew(line: Line) -> object:
 
 
 def _trained_anew(line: Line) -> object:
-    for name in ("trained", "evaluations"):
-        shutil.rmtree(line.root / name)
+    before = line.day_before / LINE
+    for path in (*line.root.glob("trained/*"), *line.root.glob("evaluations/*")):
+        if not (before / path.relative_to(line.root)).exists():
+            shutil.rmtree(path)
     return _exported_anew(line)
 
 
@@ -134,13 +136,19 @@ def _become_a_directory(path: Path) -> None:
     path.mkdir()
 
 
+# A record is written where the directory is: people say what becomes of what is in it.
+_DIRECTORY = "a directory in its place"
+_IN_THE_WAY = (
+    "which publication serves", "proofs", "a day's validation", "a window's validation", "the latest validation",
+    "a run's summary", "a run's page",
+)  # fmt: skip
 WAYS: dict[str, Callable[[Path], None]] = {
     "a bit flipped": _flip,
     "cut in half": _truncate,
     "empty": lambda path: path.write_bytes(b"") and None,
     "gone": Path.unlink,
     "exchanged for something else": _exchange,
-    "a directory in its place": _become_a_directory,
+    _DIRECTORY: _become_a_directory,
 }
 # A run trains before it writes anything else that could show the damage.
 _BEFORE_TRAINING = ("a shard's candidates", "a shard's requests", "a shard's ads")
@@ -158,7 +166,12 @@ def faults() -> Iterator[Fault]:
     for kind in KINDS:
         for way, damage in WAYS.items():
             quick = way == "a bit flipped" and kind.what in _QUICK
-            yield _fault(kind, f"{kind.what}: {way}", kind.then, damage, quick)
+            name = f"{kind.what}: {way}"
+            if way == _DIRECTORY and kind.what in _IN_THE_WAY:
+                strike = partial(_strike, kind.pattern, damage)
+                yield Fault(GROUP, name, "refused", strike, kind.then, "a folder is where a file must be")
+            else:
+                yield _fault(kind, name, kind.then, damage, quick)
     for kind in KINDS:
         if kind.what in _BEFORE_TRAINING:
             yield _fault(kind, f"{kind.what}: a bit flipped, then a training", _trained_anew, _flip, False)
