@@ -40,7 +40,7 @@ def test_a_fault(
     assert (words is None) == (fault.outcome != "refused"), words
     if words is not None:
         assert re.search(fault.words, words), words
-        assert Line.left_behind(line) == []
+        assert line.left_behind() == []
         line.mend()
         line.daily()
     assert line.results() == undisturbed
