@@ -102,6 +102,17 @@ def test_the_code_and_the_settings_that_the_papers_claims_name_are_there() -> No
     assert named <= set(variants())
 
 
+def test_every_test_that_the_rubric_names_is_there_and_the_points_are_added_up() -> None:
+    text = (DOCS / "ml-test-score.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## (\w+): ([\d.]+) of 7\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    points = {name: re.findall(r"^\| [^|]+ \| ([\d.]+) \|", rows, re.MULTILINE) for name, _, rows in sections}
+    assert [len(of_one) for of_one in points.values()] == [7, 7, 7, 7]
+    assert {name: float(total) for name, total, _ in sections} == {
+        name: sum(map(float, of_one)) for name, of_one in points.items()
+    }
+    assert [one for one in re.findall(r"`(tests/[^`]+)`", text) if not (ROOT / one).exists()] == []
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 
