@@ -98,8 +98,8 @@ class TrainingConfig(Frozen):
     )
     seed: int = Field(0, ge=0, lt=2**63, description="of weights, batches and dropout")
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto",
-        exclude_if=lambda device: device == "auto",
+        "cpu",
+        exclude_if=lambda device: device == "cpu",
         description="what models are trained and scored on. auto: a GPU where torch finds one, otherwise the CPU; see "
         "docs/devices.md",
     )

@@ -5,6 +5,7 @@ DuckDB does sources, keys, joins, order and row links; the feature columns it re
 """
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -33,7 +34,7 @@ from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
 from mtmd.run import RunPlan
 from mtmd.store.fetched import fetch
-from mtmd.store.files import atomic_directory, digest, move_directory, remove, write_json
+from mtmd.store.files import atomic_directory, digest, discard, move_directory, write_json
 
 PENDING = "pending"  # folder of shards whose days' validation is not finished
 _log = logging.getLogger(__name__)
@@ -185,9 +186,10 @@ def _kept(path: Path, logs: DayLogs) -> ShardManifest | None:
         return _verified(path, logs) if path.exists() or fetch(path) else None
     except StorageError as error:  # damaged after it was written: a shard appears whole or not at all
         if fetch(path):
-            return _verified(path, logs)
+            with suppress(StorageError):
+                return _verified(path, logs)
         _log.warning("the shard of %s is extracted again, because it was damaged: %s", logs.day, error)
-        remove(path)
+        discard(path)
         return None
 
 

@@ -32,8 +32,8 @@ from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.serve.published import AdBlock, PublishedAds, open_ads, open_whole_ads
 from mtmd.serve.scorer import Scorer
-from mtmd.store.fetched import fetch
-from mtmd.store.files import atomic_file, digest, remove
+from mtmd.store.fetched import fetch, require_durable
+from mtmd.store.files import atomic_file, digest, discard
 from mtmd.store.workspace import Workspace
 
 # Of the ads that served before, in a snapshot that nobody named: from one day to the next a market changes by some per
@@ -163,9 +163,11 @@ def _write(
     """The number of ads of the publication, which is made unless it is there, complete."""
     if place.exists() or fetch(place):
         try:
-            return len(open_whole_ads(place, scorer.info))
+            ads = len(open_whole_ads(place, scorer.info))
+            require_durable(place)
+            return ads
         except BundleError:  # damaged after it was written: a publication appears whole or not at all
-            remove(place)
+            discard(place)
     threads = len(os.sched_getaffinity(0))
     publish_ads(scorer, ads, place, threads=threads, previous=previous, counts=counts)
     return counts.embedded + counts.copied

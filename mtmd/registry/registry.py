@@ -40,7 +40,7 @@ from mtmd.registry.shared import SharedChampion
 from mtmd.registry.stored import MANIFEST, as_it_was, stored_champion, stored_manifest
 from mtmd.store.durable import home
 from mtmd.store.fetched import fetch, refresh, require_durable
-from mtmd.store.files import atomic_directory, locked, remove, write_json
+from mtmd.store.files import atomic_directory, discard, locked, write_json
 from mtmd.store.outputs import file_digests
 
 _log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Registry:
             if altered is not None:
                 stored = as_it_was(stored, final, altered)
                 _log.warning("%s is made again: %s", final, altered)
-                remove(final)
+                discard(final)
             write_json(temporary / MANIFEST, stored.model_dump(mode="json"), seal=True)
         return Registered(model_id=model_id, path=str(final), reused=False)
 
@@ -92,7 +92,7 @@ class Registry:
         return stored_manifest(self.path(model_id))
 
     def has(self, model_id: str) -> bool:
-        """Whether a model is here; of a line in a bucket, in the bucket."""
+        """Whether a model is here, or in the bucket of a line that has one, from which it is fetched then."""
         return self.path(model_id).is_dir() or fetch(self.path(model_id))
 
     def verify(self, model_id: str) -> Path:

@@ -107,7 +107,7 @@ class SharedChampion:
 
     def _note(self, change: ChampionChange) -> None:
         place = self._place(change.sequence)
-        if not place.create(f"{line_of(change)}\n".encode()):
+        if not place.create(f"{line_of(change)}\n".encode()) and self._change(change.sequence) != change:
             raise RegistryError(
                 f"{place} is another change than {change.sequence} of {self._pointer}; remove the one that is wrong"
             )

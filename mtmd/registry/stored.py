@@ -9,6 +9,7 @@ from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.history import champion_of, read_history
 from mtmd.registry.records import Champion, ModelManifest
 from mtmd.store.files import read_json
+from mtmd.store.outputs import file_digests
 
 MANIFEST = "manifest.json"
 _log = logging.getLogger(__name__)
@@ -32,17 +33,18 @@ def stored_manifest(directory: Path) -> ModelManifest:
 def as_it_was(again: ModelManifest, directory: Path, altered: BundleError) -> ModelManifest:
     """The manifest of a model that was made again: that of the altered directory, where it can still be read.
 
-    Raises `altered` when that one has other digests than the files that were made now: some version has changed.
+    Raises `altered` when the files that were made now are not those that the manifest names, or, where it can't be
+    read, those that are there: some version has changed.
     """
     try:
         before = stored_manifest(directory)
+        files, manifest = before.files or again.files, before if before.files else again
     except BundleError:
-        return again
-    if before.files and before.files != again.files:
-        raise BundleError(
-            f"{altered}. It was made again, and its files are others than those that its manifest names"
-        )
-    return before if before.files else again
+        files, manifest = file_digests(directory), again
+        files.pop(MANIFEST, None)
+    if files != again.files:
+        raise BundleError(f"{altered}. It was made again, and came out with other files")
+    return manifest
 
 
 def stored_champion(pointer: Path, history: Path) -> tuple[Champion | None, bool]:

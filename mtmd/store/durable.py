@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from mtmd.store.objects import ObjectPath
+from mtmd.store.objects import ObjectPath, in_bucket
 
 FOLDER = "MTMD_WORK"
 _OWN = (  # of a machine: below a line
@@ -53,9 +53,10 @@ def shared(path: Path) -> ObjectPath | None:
 
 def _below(path: Path) -> tuple[str, ...]:
     try:
-        return path.relative_to(all_lines()).parts
-    except ValueError:
+        parts = path.relative_to(all_lines()).parts
+    except (ValueError, RuntimeError):  # a user without a home has no working folder either
         return ()
+    return parts if parts and in_bucket(unquote(parts[0])) else ()
 
 
 def all_lines() -> Path:

@@ -44,8 +44,8 @@ def resolve(location: str | Path) -> Path:
     """
     if in_bucket(location):
         raise StorageError(
-            f"{location} is in a bucket, where only logs that are read may be; use a local folder, and copy what is "
-            "written there"
+            f"{location} is in a bucket, where only logs that are read and artifacts may be; use a local folder, and "
+            "copy what is written there"
         )
     if isinstance(location, Path):
         return location.absolute()
@@ -112,8 +112,8 @@ def read_json(path: Path | ObjectPath) -> Any:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise StorageError(f"{path} does not exist") from error
-    except OSError as error:
-        raise StorageError(f"{path} can't be read ({error.strerror}); remove it and run again") from error
+    except IsADirectoryError as error:
+        raise StorageError(f"{path} is a folder; remove it and run again") from error
     return parsed_json(content, path)
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from mtmd.errors import StorageError
 from mtmd.store.fetched import fetch, fetch_record
-from mtmd.store.files import atomic_directory, read_json, remove, sha256_file, write_json
+from mtmd.store.files import atomic_directory, discard, read_json, sha256_file, write_json
 
 _MANIFEST = "manifest.json"
 _log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def make_once(directory: Path, build: Callable[[Path], None]) -> bool:
         return True
     if directory.exists():
         _log.warning("%s is made again, because its files are not as its manifest says", directory)
-        remove(directory)
+        discard(directory)
     with atomic_directory(directory) as temporary:
         build(temporary)
         write_json(temporary / _MANIFEST, {"files": file_digests(temporary)})

@@ -17,13 +17,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    given = dict(report.user_properties).get("fault")
-    if given is not None and report.when == "call":
-        group, name, outcome, words = (str(part) for part in given)  # type: ignore[attr-defined]
-        _TRIED.append(Tried(group, name, outcome, words, survived=report.passed))
+    said = dict(report.user_properties)
+    if "fault" in said and report.when == "call":
+        group, name, outcome = said["fault"]  # type: ignore[misc]
+        _TRIED.append(Tried(group, name, outcome, str(said.get("words", "")), report.outcome))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run that was cut off leaves the page as it is."""
     file = session.config.getoption("--faults-page")
-    if file and not hasattr(session.config, "workerinput"):
-        Path(file).write_text(page(_TRIED))
+    whole = {(one.group, one.name) for one in FAULTS} == {(one.group, one.name) for one in _TRIED}
+    if file and whole and not hasattr(session.config, "workerinput"):
+        Path(file).write_text(page(_TRIED), encoding="utf-8")

@@ -34,9 +34,10 @@ def test_a_fault(
     undisturbed: dict[str, str],
     record_property: Callable[[str, object], None],
 ) -> None:
+    record_property("fault", [fault.group, fault.name, fault.outcome])
     fault.strike(line)
     words = words_of(lambda: fault.then(line))
-    record_property("fault", [fault.group, fault.name, fault.outcome, _short(words, line)])
+    record_property("words", _short(words, line))
     assert (words is None) == (fault.outcome != "refused"), words
     if words is not None:
         assert re.search(fault.words, words), words

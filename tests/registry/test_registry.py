@@ -122,7 +122,7 @@ def test_a_model_that_comes_out_otherwise_stays_altered(
     path = Path(add("a", 5).path)
     (path / "metrics.json").write_text("altered")
     with pytest.raises(
-        BundleError, match=r"metrics\.json of model 'a' is .* made again, and its files are others"
+        BundleError, match=r"metrics\.json of model 'a' is .* made again, and came out with other files"
     ):
         registry.add(otherwise, registry.manifest("a"))
     assert (path / "metrics.json").read_text() == "altered"

@@ -113,9 +113,10 @@ def test_a_training_has_its_name_from_the_device_only_where_that_is_a_gpu(
         stage.training_key("mtmd", "w", with_training(tiny_preset, device=d)) for d in ("auto", "cpu")
     )
     assert auto == cpu == stage.training_key("mtmd", "w", tiny_preset)
+    anywhere = with_training(tiny_preset, device="auto")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    assert stage.training_key("mtmd", "w", tiny_preset) != auto
+    assert stage.training_key("mtmd", "w", anywhere) != auto
     assert stage.training_key("mtmd", "w", with_training(tiny_preset, device="cpu")) == auto
 
 
