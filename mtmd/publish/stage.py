@@ -163,9 +163,9 @@ def _write(
     """The number of ads of the publication, which is made unless it is there, complete."""
     if place.exists() or fetch(place):
         try:
-            ads = len(open_whole_ads(place, scorer.info))
+            complete = len(open_whole_ads(place, scorer.info))
             require_durable(place)
-            return ads
+            return complete
         except BundleError:  # damaged after it was written: a publication appears whole or not at all
             discard(place)
     threads = len(os.sched_getaffinity(0))

@@ -31,7 +31,7 @@ def page(tried: Sequence[Tried]) -> str:
         "What happens when something goes wrong? Each fault below was planted in a line of models of its own, with",
         "real files, real processes and real signals, and the daily job was run afterwards. `make faults` tries them",
         "all, and writes this page; `make test` tries some of them.", "",
-        f"**{survived} of {len(sorted_) - skipped} faults were survived**; {skipped} could not be planted on the machine.",
+        f"**{survived} of {len(sorted_) - skipped} faults were survived**; {skipped} could not be planted here.",
         "",
         "After each fault five things must hold:", "",
         "- all that serves, the live model and its ads, has the digests that it was written with;",
