@@ -122,7 +122,7 @@ def test_relative_paths_and_the_home_become_absolute() -> None:
     [
         (
             "s3://bucket/logs",
-            r"^s3://bucket/logs is in a bucket, where only logs that are read may be; use a local",
+            r"^s3://bucket/logs is in a bucket, where only logs that are read and artifacts may be; use a local",
         ),
         (Path("gs://bucket/logs"), r"^gs:/bucket/logs is in a bucket"),
         ("hdfs://bucket/logs", r"'hdfs://bucket/logs' has scheme 'hdfs'; use a local path or a file:// URI"),
