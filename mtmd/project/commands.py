@@ -71,7 +71,7 @@ def schema() -> None:
 
 @commands.command()
 def config(preset: PresetName) -> None:
-    """Print each key of a preset, its value, and the file it is from."""
+    """Print the keys of a preset with their values and files."""
     from mtmd.project.resolved import as_toml, settings
 
     console.print(as_toml(settings(preset)), markup=False)
