@@ -113,6 +113,8 @@ KINDS = (
     Kind("a run's validation", f"runs/{NEXT}-*/validation.json", "runs/*/validation.json", "harmless"),
     Kind("a run's origin", f"runs/{NEXT}-*/origin.json", "runs/*/origin.json", "harmless"),
     Kind("a run's page", f"runs/{NEXT}-*/report.html", "runs/*/report.html", "harmless"),
+    Kind("the line's index page", "index.html", "index.html", "harmless"),
+    Kind("what the index knows", "index.json", "index.json", "harmless"),
 )  # fmt: skip
 
 
