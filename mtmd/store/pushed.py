@@ -142,8 +142,8 @@ def renew(place: ObjectPath) -> None:
 def erase(place: ObjectPath) -> None:
     """Remove a record, or an output and all that is below it; an output is none as soon as this begins."""
     below = [one.key for one in place.below()]
-    commits = {(place / COMPLETE).key, *(key for key in below if key.endswith(f"/{COMPLETE}"))}
-    place.bucket.delete([place.key, *sorted(commits)])
+    commits = {key for key in below if key.endswith(f"/{COMPLETE}")}
+    place.bucket.delete(sorted(commits) if below else [place.key])
     place.bucket.delete([key for key in below if key not in commits])
 
 

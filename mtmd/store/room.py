@@ -1,7 +1,8 @@
 """Room on the disk of a machine that works on lines in buckets: outputs that were not read for long leave it.
 
-Only what is in the bucket whole goes, and never what was written or read within a day. The JSON files stay, by which
-people and the clean-up find an output; `fetch` brings the others back.
+Only what is in the bucket whole goes, and never what was written or read within a day. Linux notes a reading up to a
+day late (relatime), so two days are waited for; where it notes none (noatime), writing counts alone. The JSON files
+stay, by which people and the clean-up find an output; `fetch` brings the others back.
 """
 
 import logging
@@ -17,7 +18,7 @@ from mtmd.store.pushed import stored
 
 BOUND = "MTMD_WORK_GIB"
 _OUTPUTS = ("shards/date=*/*", "models/*", "trained/*", "evaluations/*", "graphs/*/*", "ads/*/*")  # of a line
-_GIB, _GRACE_S = 1 << 30, 24 * 3600
+_GIB, _GRACE_S = 1 << 30, 48 * 3600
 _log = logging.getLogger(__name__)
 
 
