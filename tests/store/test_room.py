@@ -19,12 +19,12 @@ MIB = 1 << 20
 
 @pytest.fixture
 def line(machine: Callable[[str], Path]) -> Path:
-    """With four outputs of a MiB, read 1 to 4 days ago, and a checkpoint."""
+    """With four outputs of a MiB, read 2 to 5 days ago, and a checkpoint."""
     root = machine("a")
     for days in range(1, 5):
         path = root / "trained" / f"mtmd-{days}"
         make_once(path, lambda directory: (directory / "weights").write_bytes(bytes(MIB)) and None)
-        age(path, days + 0.5)
+        age(path, days + 1.5)
     write_json(root / "work" / "mtmd-1" / "state", {})
     return root
 
