@@ -90,8 +90,9 @@ def test_other_parts_of_the_page_are_not_looked_at(browser: Browser, tmp_path: P
 
 
 def test_each_width_and_scheme_is_looked_at_and_pictured_where_it_is_wrong(
-    browser: Browser, tmp_path: Path
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("MTMD_SCREENSHOTS", raising=False)
     wide = "@media (max-width: 1200px) { p { width: 9px } }"
     dark = "@media (prefers-color-scheme: dark) { p { color: #222 } body { background: #111 } }"
     _show(browser, tmp_path, f"<style>{wide} {dark}</style><p>something</p>")

@@ -308,7 +308,7 @@ def test_more_ranks_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch, tiny_
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ConfigError, match=r"training.ranks \(2\) must be at most the number of GPUs \(1\)"):
-        stage.require_machine(with_training(tiny_preset, ranks=2))
+        stage.require_machine(with_training(tiny_preset, ranks=2, device="auto"))
 
 
 def test_ranks_are_in_a_trainings_name_where_there_are_several(tiny_preset: Preset) -> None:
