@@ -18,7 +18,7 @@ from tests.faults.line import Line
 
 GROUP = "killed processes"
 Call = Literal["rename", "fsync"]
-_STOPS = {"rename": 15, "fsync": 44}  # of the last stages; a stop that is never reached fails its fault
+_STOPS = {"rename": 15, "fsync": 42}  # of the last stages; a stop that is never reached fails its fault
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["benchmarks.plain_job"])
 
@@ -56,6 +56,7 @@ def _strike(undo: Callable[[Line], None], call: str, number: int, signum: signal
 
 def _run_until(line: Line, call: str, number: int, signum: signal.Signals) -> None:
     """The daily job of a process that gets a signal before its n-th call."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     line.look_at_logs()  # whose digests are stored before anything else, a call or two for each day
     calls = [call] if call == "fsync" else ["rename", "replace"]
     left = [number]

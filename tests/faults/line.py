@@ -60,11 +60,9 @@ class Line:
         return max(found, key=lambda path: (path.stat().st_mtime_ns, str(path)))
 
     def strike(self, path: Path, how: Callable[[Path], object]) -> None:
-        """Damage a file, which `mend` puts back. Logs are links to what all tests share: they are replaced."""
+        """Damage a file, which `mend` puts back."""
         content = path.read_bytes()
         self.causes.append(lambda: _put_back(path, content))
-        path.unlink()
-        path.write_bytes(content)
         how(path)
 
     def mend(self) -> None:
@@ -110,8 +108,8 @@ class Line:
 
 
 def copied(newest: Run, day_before: Run, place: Path) -> Line:
-    """A line of its own: artifacts copied, logs linked."""
-    shutil.copytree(newest.logs, place / "logs", copy_function=os.link)
+    """A line of its own."""
+    shutil.copytree(newest.logs, place / "logs")
     shutil.copytree(newest.artifacts, place / "artifacts")
     return Line(place / "logs", place / "artifacts", day_before.artifacts)
 

@@ -140,7 +140,6 @@ _COLUMNS: dict[str, dict[str, tuple[Change, str]]] = {
         "an infinite bid": (_with("bid", _some(float("inf"))), "bid"),
         "a goal that is none": (_with("goal", _some("fame", 0.3)), "goal"),
         "a vector component of 3e38": (_with("ad_vector", _some([3e38] * 16)), "ad_vector"),
-        "a category of two million characters": (_with("format", _some("x" * 2_000_000, 0.001)), "format"),
         "a column gone": (lambda table: table.drop_columns(["ad_vector"]), "ad_vector"),
     },
 }  # fmt: skip
