@@ -19,6 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from rich.console import Console
+
 from mtmd.report.index.reading import read_line
 from mtmd.report.index.stage import write_line
 from mtmd.store.files import read_json, write_json
@@ -66,7 +68,8 @@ def main() -> int:
     with TemporaryDirectory() as place:
         root = Path(place) / options.line.name
         write_many(options.line, root, options.runs)
-        print(measure(root, options.runs).table)  # noqa: T201 - a command's answer
+        text = measure(root, options.runs).table
+    Console(soft_wrap=True, highlight=False).print(text, markup=False)
     return 0
 
 
