@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.browser import Browser, FlowRun, RunForm, installed, opened
 from tests.looks import VIEWS, Links, in_every_view
 from tests.mtmd_flows.deployed import Deployed
-from tests.mtmd_flows.runs import AS_OF, LINE, ROOT, TINY, Run
+from tests.mtmd_flows.runs import AS_OF, LINE, ROOT, TINY, Run, reporting_to
 from tests.mtmd_flows.troubled import publish_every_artifact
 
 # How the flows say under which key an artifact is published.
@@ -121,7 +120,7 @@ def test_every_artifact_can_be_read_and_its_links_answer(
     Only the artifact is looked at: what is around it is Prefect's.
     """
     monkeypatch.setenv("MTMD_REPORTS_URL", deployed.platform.reports)
-    with temporary_settings({PREFECT_API_URL: deployed.platform.api}):
+    with reporting_to(deployed.platform.api):
         publish_every_artifact(next_day, deployed.platform.artifacts)
     found = deployed.ask("/artifacts/latest/filter", artifacts={"type": {"any_": ["markdown"]}})
     latest = {one["key"]: one["latest_id"] for one in found}
