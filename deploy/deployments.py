@@ -1,12 +1,18 @@
-"""What `make up` does to deployments beside `prefect.yaml`: their preset, and what earlier versions deployed."""
+"""What `make up` does beside `prefect.yaml`: the work pool, the preset of deployments, and what was deployed before.
+
+It asks the server itself: each command of Prefect's own is a process that spends seconds on its imports.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.responses import DeploymentResponse
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.variables import Variable
+from prefect.workers.process import ProcessWorker
 
 from mtmd.config import load_preset
 from mtmd_flows.preset_variable import VARIABLE, chosen
@@ -26,6 +32,31 @@ def choose_preset(api: str, preset: str | None) -> str:
             Variable.set(VARIABLE, preset, overwrite=True)
         name = chosen()["name"]
     return f"preset: {name} (the Prefect variable {VARIABLE})"
+
+
+def require_pool(api: str, pool: str) -> None:
+    """Create the pool that deployments run in, a `process` pool, unless there is one of this name: as
+    `prefect work-pool create` does.
+    """
+    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+        try:
+            client.read_work_pool(pool)
+        except ObjectNotFound:
+            template = ProcessWorker.get_default_base_job_template()
+            client.create_work_pool(
+                WorkPoolCreate(name=pool, type=ProcessWorker.type, base_job_template=template)
+            )
+
+
+def limit_queue(api: str, pool: str, queue: str, limit: int) -> None:
+    """Let so many runs of a queue run at once: as `prefect work-queue set-concurrency-limit` does."""
+    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+        client.request(
+            "PATCH",
+            "/work_pools/{work_pool_name}/queues/{name}",
+            path_params={"work_pool_name": pool, "name": queue},
+            json={"concurrency_limit": limit},
+        )
 
 
 def pause_former(api: str, root: Path) -> Iterator[str]:

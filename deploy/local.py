@@ -29,6 +29,7 @@ from mtmd_flows.automations import apply, packaged
 
 ROOT = Path(__file__).parents[1]
 POOL = "local"
+_PREFECT = str(Path(sys.executable).with_name("prefect"))
 _DATABASE = ("PREFECT_SERVER_DATABASE_", "PREFECT_API_DATABASE_")  # two names of the same settings
 _SERVER = {
     # A server that was down forgets, after a minute by default, which heartbeats it waited for: runs that died with it
@@ -104,25 +105,23 @@ def up(platform: Platform, preset: str | None = None) -> None:
     With a `preset`, the deployments run it from now on. Raises ConfigError when a process ends instead of answering;
     its log says why.
     """
-    prefect = str(Path(sys.executable).with_name("prefect"))
     listen = ("--host", "127.0.0.1", "--port", str(platform.port))
     _require_port(platform, "server", platform.port)
     _require_port(platform, "reports", platform.reports_port)
     database = _require_database(platform)
-    _start(platform, "server", (prefect, "server", "start", *listen), platform.server_environment)
+    _start(platform, "server", (_PREFECT, "server", "start", *listen), platform.server_environment)
     _await(platform, "server", f"{platform.api}/health")
     # Only now: an address that was never reached is not one to insist on.
     write_json(platform.home / "database.json", {"database": database})
-    if _ask(platform, "work-pool", "inspect", POOL).returncode != 0:
-        _prefect(platform, "work-pool", "create", POOL, "--type", "process")
+    deployments.require_pool(platform.api, POOL)
     _console.print(deployments.choose_preset(platform.api, preset), markup=False)
-    _prefect(platform, "deploy", "--all")
+    _deploy(platform)
     for words in deployments.pause_former(platform.api, ROOT):
         _console.print(words, markup=False)
-    _prefect(platform, "work-queue", "set-concurrency-limit", "background", "1", "--pool", POOL)
+    deployments.limit_queue(platform.api, POOL, "background", 1)
     for words in apply(packaged(), platform.api):
         _console.print(words, markup=False)
-    worker = (prefect, "worker", "start", "--pool", POOL, "--name", "mtmd")
+    worker = (_PREFECT, "worker", "start", "--pool", POOL, "--name", "mtmd")
     _start(platform, "worker", worker, platform.environment)
     platform.artifacts.mkdir(parents=True, exist_ok=True)
     unless_it_fails(platform.artifacts, lambda: write_index(platform.artifacts))
@@ -220,17 +219,14 @@ def _await(platform: Platform, name: str, url: str) -> None:
             time.sleep(0.3)
 
 
-def _ask(platform: Platform, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [str(Path(sys.executable).with_name("prefect")), "--no-prompt", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env=platform.environment, capture_output=True, text=True, check=False
-    )
-
-
-def _prefect(platform: Platform, *arguments: str) -> None:
-    done = _ask(platform, *arguments)
+def _deploy(platform: Platform) -> None:
+    """What `prefect.yaml` declares."""
+    done = subprocess.run(
+        [_PREFECT, "--no-prompt", "deploy", "--all"], cwd=ROOT, env=platform.environment, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
     if done.returncode != 0:
-        raise ConfigError(f"prefect {' '.join(arguments)} failed:\n{(done.stdout + done.stderr).strip()}")
+        raise ConfigError(f"prefect deploy --all failed:\n{(done.stdout + done.stderr).strip()}")
 
 
 def main() -> int:
