@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from pydantic import Field
-from scipy.special import stdtr, stdtrit  # Student's t; scipy.stats takes most of a second to import
 
 from mtmd.abtest.arms import CELLS, SUMS, Arm
 from mtmd.config import Frozen
@@ -80,6 +79,8 @@ def changes(
     By default an impression counts its true chances of each action; `drawn` counts what people did instead: the mean is
     the same, and the noise is that of a real experiment. Raises EvaluationError for too few samples.
     """
+    from scipy.special import stdtrit  # noqa: PLC0415 - a third of a second, and few runs need it
+
     if not len(control) == len(treatment) >= MIN_SAMPLES:
         raise EvaluationError(
             f"control has {len(control)} samples of traffic and treatment {len(treatment)}; both must have the same "
@@ -114,6 +115,8 @@ def changes(
 
 def _chance(loss: float, error: float, degrees: int) -> float:
     """How often arms that do not differ show such a loss, in logs, or a larger one; NaN without an error."""
+    from scipy.special import stdtr  # noqa: PLC0415 - a third of a second, and few runs need it
+
     if error == 0.0:
         return 0.0 if loss > 0.0 else 1.0
     return float(stdtr(degrees, -loss / error)) if math.isfinite(error) else math.nan

@@ -6,7 +6,6 @@ from torch import nn
 
 from mtmd.config import Preset
 from mtmd.errors import BundleError
-from mtmd.export.onnx_files import OnnxWriter
 from mtmd.model.two_tower import MTMD
 from mtmd.registry.bundle import BUNDLE_FILE, BUNDLE_FORMAT, MODEL_KIND, BundleInfo, TowerFile
 from mtmd.store.files import digest, sha256_file, write_json
@@ -21,6 +20,8 @@ def export_bundle(model: MTMD, preset: Preset, directory: Path, graphs: Path) ->
     `graphs` is where traced graphs are kept for the next model of this configuration (see OnnxWriter).
     Raises BundleError when the model is in training mode, or a file too large.
     """
+    from mtmd.export.onnx_files import OnnxWriter  # noqa: PLC0415 - a quarter of a second, which only an export needs
+
     if model.training:
         raise BundleError("the model is in training mode; call model.eval() before exporting it")
     domains = preset.domains

@@ -23,7 +23,6 @@ from datetime import date, timedelta
 from math import exp, inf, log, sqrt
 from statistics import fmean, variance
 
-from scipy.special import stdtrit  # of Student's t; scipy.stats takes most of a second to import
 
 from mtmd.config import DataConfig, Declarations
 from mtmd.validate.comparisons import Comparison, comparisons
@@ -82,6 +81,8 @@ def deviations(
 
 def interval(comparison: Comparison, day: date, compared: int, limits: DataConfig) -> Interval:
     """What is ordinary on `day`, on which `compared` numbers are compared."""
+    from scipy.special import stdtrit  # noqa: PLC0415 - a third of a second, and few runs need it
+
     earlier = comparison.earlier
     if len(earlier) < limits.min_trailing_days:
         return _few_days(comparison.measure, fmean(earlier.values()), limits.few_days_factor)

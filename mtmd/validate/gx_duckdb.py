@@ -18,9 +18,6 @@ from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
-
 from mtmd.errors import ConfigError
 from mtmd.logs.locking import memory, shut_in
 from mtmd.logs.sql import BELIEVE_ROWS
@@ -78,11 +75,19 @@ class Database:
     @contextmanager
     def beside(self) -> Iterator["Database"]:
         """Another connection to the same tables, for another thread."""
-        raw = create_engine(self.url, poolclass=NullPool).raw_connection()
+        raw = _connection(self.url)
         try:
             yield Database(url=self.url, connection=raw.dbapi_connection)
         finally:
             raw.close()
+
+
+def _connection(url: str) -> Any:
+    # A tenth of a second to import, which a run that validates nothing saves.
+    from sqlalchemy import create_engine  # noqa: PLC0415
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    return create_engine(url, poolclass=NullPool).raw_connection()
 
 
 @contextmanager
@@ -94,7 +99,7 @@ def database(roots: Sequence[Path] | None = None) -> Iterator[Database]:
     # Opened through duckdb-engine, as great-expectations will: DuckDB refuses a second connection to one
     # database whose settings differ, and duckdb-engine sends a user agent of its own.
     url = f"duckdb:///:memory:mtmd-{uuid4().hex}"
-    raw = create_engine(url, poolclass=NullPool).raw_connection()
+    raw = _connection(url)
     spill = Path(gettempdir()) / f"mtmd-duckdb-{uuid4().hex}"  # its own: statements may read and write there
     try:
         opened = Database(url=url, connection=raw.dbapi_connection)

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
 
 from pydantic import Field
-from scipy.special import stdtrit  # of Student's t; scipy.stats takes most of a second to import
 
 from mtmd.config import Frozen, Slice, Variant
 from mtmd.errors import EvaluationError
@@ -108,6 +107,8 @@ def over_seeds(estimates: Sequence[Estimate | None], confidence: float) -> Estim
 
     Of several seeds the interval joins Student's over the seeds and the mean width of the seeds' own over requests.
     """
+    from scipy.special import stdtrit  # noqa: PLC0415 - a third of a second, and few runs need it
+
     known = [estimate for estimate in estimates if estimate is not None]
     if len(known) < len(estimates):
         return None
