@@ -360,6 +360,7 @@ def test_every_documented_command_is_run() -> None:
 
 @pytest.fixture(scope="module")
 def checkout(
+    first_run: Run,
     next_day: Run,
     prefect_server: str,
     new_prefect_home: Callable[[Path], Path],
@@ -370,12 +371,11 @@ def checkout(
     checkout = checkout_in(root, prefect_server)
     shutil.copytree(next_day.logs, root / "logs" / "tiny")
     shutil.copytree(next_day.root, root / "artifacts" / LINE)
-    for name in ("champion.json", "history.jsonl"):
-        (root / "artifacts" / LINE / name).unlink()
+    _forget_champion(root / "artifacts")
     shutil.copy(ROOT / "mtmd" / "config" / "presets" / "tiny.toml", root / "my-preset.toml")
     (root / "tiny-kuairand.toml").write_text(_tiny_kuairand())
     new_prefect_home(root / "soak" / "platform" / "prefect")
-    shutil.copytree(next_day.root / "graphs", root / "soak" / "artifacts" / LINE / "graphs")
+    _before_its_first_night(first_run, root / "soak")
     made_up = kuairand.MadeUp(root / "kuairand-pure")
     midnight = kuairand.MIDNIGHT - 8 * kuairand.DAY  # of 2022-04-10
     made_up.write(kuairand.random_rows(days=21, per_day=40, midnight=midnight))
@@ -383,6 +383,18 @@ def checkout(
         yield checkout
     finally:
         checkout.end()
+
+
+def _before_its_first_night(first_run: Run, soak: Path) -> None:
+    """The soak's first day is the first run's: what was trained for it needs not be trained once more."""
+    shutil.copytree(first_run.logs, soak / "logs", ignore=shutil.ignore_patterns("date=2026-01-2[1-9]"))
+    shutil.copytree(first_run.root, soak / "artifacts" / LINE)
+    _forget_champion(soak / "artifacts")
+
+
+def _forget_champion(artifacts: Path) -> None:
+    for name in ("champion.json", "history.jsonl"):
+        (artifacts / LINE / name).unlink()
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from benchmarks.soak.story import DAYS, FIRST, STORY
 from deploy.local import Platform, down, up
 from mtmd.errors import MtmdError
 from mtmd.jobs.simulation import simulate_days
+from mtmd.sources.simulated.platform import world_at
 from mtmd.store.files import write_text
 
 PRESET = "tiny"
@@ -35,10 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     platform = Platform(options.home / "platform", _free_port(), _free_port(), options.home / "artifacts")
     begun = time.monotonic()
     try:
+        logs = str(options.home / "logs")
+        small = {"requests_per_day": options.requests, "users": 300, "ads": 240}
+        # logs that are there are of a world of some size, which goes on
         simulate_days(
-            FIRST - timedelta(days=1), PRESET, days=20, logs=str(options.home / "logs"),
-            requests_per_day=options.requests, users=300, ads=240,
-        )  # fmt: skip
+            FIRST - timedelta(days=1), PRESET, days=20, logs=logs, **({} if world_at(logs) else small)
+        )
         up(platform)
         nights, found = run(platform, options, console)
     except MtmdError as error:
@@ -87,7 +90,10 @@ def _absolute(text: str) -> Path:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument(
-        "--home", type=_absolute, required=True, help="an empty folder for logs, artifacts and the platform"
+        "--home",
+        type=_absolute,
+        required=True,
+        help="a folder for logs, artifacts and the platform; empty, or with the logs before the first night",
     )
     parser.add_argument("--days", type=int, default=DAYS)
     parser.add_argument("--requests", type=int, default=80, help="a day, with 16 candidates each")
