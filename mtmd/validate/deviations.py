@@ -23,7 +23,6 @@ from datetime import date, timedelta
 from math import exp, inf, log, sqrt
 from statistics import fmean, variance
 
-
 from mtmd.config import DataConfig, Declarations
 from mtmd.validate.comparisons import Comparison, comparisons
 from mtmd.validate.course import LEAST_DAYS, SHAPES, Forecast, forecast
