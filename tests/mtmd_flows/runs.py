@@ -121,14 +121,15 @@ def _end_senders() -> None:
         sender.drain_all()
 
 
-def told(server: str, event: str, words: str = "") -> list[dict[str, Any]]:
-    """Events of this name whose words have these; events travel on their own, so this waits for the first."""
-    only = json.dumps({"filter": {"event": {"name": [event]}}}).encode()
+def told(server: str, event: str, run: UUID) -> list[dict[str, Any]]:
+    """Events of this name that a flow run emitted; events travel on their own, so this waits for the first."""
+    of_run = {"event": {"name": [event]}, "related": {"id": [f"prefect.flow-run.{run}"]}}
+    only = json.dumps({"filter": of_run}).encode()
     request = urllib.request.Request(f"{server}/events/filter", only, {"content-type": "application/json"})
     deadline = time.monotonic() + 60
     while True:
         with urllib.request.urlopen(request, timeout=30) as answer:
-            found = [one for one in json.load(answer)["events"] if words in one["payload"]["words"]]
+            found: list[dict[str, Any]] = json.load(answer)["events"]
         if found or time.monotonic() > deadline:
             return found
         time.sleep(0.2)

@@ -36,7 +36,7 @@ def test_a_breach_names_its_state_and_emits_an_event(
     state = _monitor(first_run, tmp_path / "none")
     assert (state.name, state.is_completed()) == ("Breach", True)
     assert state.message == "1 breach: there is no champion"
-    (breach,) = told(prefect_server, "mtmd.monitor.breach")
+    (breach,) = told(prefect_server, "mtmd.monitor.breach", state.state_details.flow_run_id)
     assert breach["resource"]["prefect.resource.id"] == "mtmd.line.tiny"
     assert breach["payload"] == {"day": str(NEXT), "champion": None, "words": state.message}
 

@@ -35,12 +35,12 @@ def test_a_model_that_was_taken_down_stays_down_until_it_is_reinstated(
     assert again.summary.words.startswith(f"kept champion {good} because {bad} was rolled back before (")
     assert "bad conversions" in published(again.id)["verdict"]
 
-    for event, said in (
-        ("rolled-back", f"{bad} was taken down; {good} is live again (bad conversions)"),
-        ("kept", again.summary.words),
+    for event, emitter, said in (
+        ("rolled-back", run, f"{bad} was taken down; {good} is live again (bad conversions)"),
+        ("kept", again.id, again.summary.words),
     ):
-        (found, *_) = told(prefect_server, f"mtmd.champion.{event}", said)
-        assert found["payload"]["champion"] == good
+        (found,) = told(prefect_server, f"mtmd.champion.{event}", emitter)
+        assert (found["payload"]["champion"], found["payload"]["words"]) == (good, said)
         assert found["resource"] == {
             "prefect.resource.id": "mtmd.line.tiny", "prefect.resource.name": "tiny", "mtmd.day": "earlier",
         }  # fmt: skip
@@ -48,7 +48,7 @@ def test_a_model_that_was_taken_down_stays_down_until_it_is_reinstated(
     Registry(artifacts / LINE).reinstate(bad, "it was the logs")
     back = run_daily(as_of=NEXT, logs=next_day.logs, artifacts=artifacts)
     assert (back.summary.promoted, back.summary.champion) == (True, bad)
-    (promotion, *_) = told(prefect_server, "mtmd.champion.promoted", back.summary.words)
+    (promotion,) = told(prefect_server, "mtmd.champion.promoted", back.id)
     assert promotion["payload"] == {"day": str(NEXT), "champion": bad, "words": back.summary.words}
 
 
