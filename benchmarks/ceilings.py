@@ -45,7 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         preset = load_preset(options.preset)
         require_columns(preset)
-        world = WorldConfig.sized(options.world_seed, further_tasks=has_further_tasks(preset))
+        size = preset.simulation
+        world = WorldConfig.sized(
+            options.world_seed,
+            users=size.users,
+            ads=size.ads,
+            candidates_per_request=size.candidates_per_request,
+            further_tasks=has_further_tasks(preset),
+            own_reactions=size.own_reactions,
+        )
         table = ceilings(SimulatedPlatform(world), preset, options.day, options.requests, options.width)
     except MtmdError as error:
         console.print(f"error: {error}", markup=False)
