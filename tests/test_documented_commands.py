@@ -374,6 +374,7 @@ def checkout(
     _forget_champion(root / "artifacts")
     shutil.copy(ROOT / "mtmd" / "config" / "presets" / "tiny.toml", root / "my-preset.toml")
     (root / "tiny-kuairand.toml").write_text(_tiny_kuairand())
+    new_prefect_home(root / ".prefect")  # `make up` has its own, which is made from nothing
     new_prefect_home(root / "soak" / "platform" / "prefect")
     _before_its_first_night(first_run, root / "soak")
     made_up = kuairand.MadeUp(root / "kuairand-pure")
