@@ -325,7 +325,7 @@ def zombie(live: Live) -> tuple[str, str]:
     }
     assert _await(lambda: live.checkout.ask("/events/filter", {"filter": beat})["events"])
     process = int(live.run(identity)["infrastructure_pid"].split(":")[-1])
-    waiting = live.start("simulate_day", as_of="2026-01-25", days=1, logs="logs/another")
+    waiting = live.start("simulate_day", as_of="2026-01-25", days=1, preset="tiny", logs="logs/another")
     assert _await(live.awaited_beats)
     before = {name: live.named(name) for name in ("deployments", "automations")}
     for pid in (live.record("worker")["pid"], process, live.record("server")["pid"]):
