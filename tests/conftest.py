@@ -38,8 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more process than two cores: each waits for servers a good part of its time."""
-    return max(3, os.cpu_count() or 1)
+    """Two more processes than two cores: each waits for servers and other processes two fifths of its time."""
+    return max(4, os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
