@@ -68,10 +68,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Sche
 
 def _group(file: str) -> str:
     path = Path(file)
+    if file in SETS_THE_PRESET:  # first: one is called as a file of the platform
+        return "preset"
     if path.name in ON_ONE_PLATFORM:
         return "platform"
-    if path.as_posix() in SETS_THE_PRESET:
-        return "preset"
     return "export" if path.parent.name == "export" else file
 
 
