@@ -4,7 +4,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 TINY = "tiny"
 FIRST_DAY = date(2026, 1, 1)
 ON_ONE_PLATFORM = ("test_ui.py", "test_deployments.py", "test_postgresql.py")  # in this order
-# These set a Prefect variable of the server that all have in common.
-SETS_THE_PRESET = ("tests/mtmd_flows/test_preset_variable.py", "tests/deploy/test_deployments.py")
 TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days after
 
 
@@ -68,8 +66,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Sche
 
 def _group(file: str) -> str:
     path = Path(file)
-    if file in SETS_THE_PRESET:  # first: one is called as a file of the platform
-        return "preset"
     if path.name in ON_ONE_PLATFORM:
         return "platform"
     return "export" if path.parent.name == "export" else file
@@ -101,24 +97,14 @@ def tiny_logs(shared: Shared) -> Path:
 
 @pytest.fixture(scope="session")
 def prefect_server(shared: Shared) -> Iterator[str]:
-    """Address of the server that the processes of a test run have in common; flows of this process report to it.
-
-    A server takes seconds to start, and a hundredth of a core while it does nothing.
-    """
+    """Address of a server with an empty database; flows of this process report to it."""
     from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_DATABASE_CONNECTION_URL
     from prefect.testing.utilities import prefect_test_harness
 
-    from tests.mtmd_flows.runs import reporting_to
-
-    @contextmanager
-    def server() -> Iterator[str]:
-        with prefect_test_harness(server_startup_timeout=120):
-            database = str(PREFECT_SERVER_DATABASE_CONNECTION_URL.value())
-            shared.once("database", lambda place: _copy_database(database, place))
-            yield str(PREFECT_API_URL.value())
-
-    with shared.lent("server", server) as address, reporting_to(address):
-        yield address
+    with prefect_test_harness(server_startup_timeout=120):
+        database = str(PREFECT_SERVER_DATABASE_CONNECTION_URL.value())
+        shared.once("database", lambda place: _copy_database(database, place))
+        yield str(PREFECT_API_URL.value())
 
 
 def _copy_database(url: str, place: Path) -> Path:
