@@ -37,7 +37,7 @@ from mtmd.validate.staging import (
 from mtmd.validate.suites import day_suites, run_suites, window_suites
 from mtmd_expectations import Needs
 
-VALIDATION_FORMAT = 5  # raise it whenever the same suites on the same files would give other results
+VALIDATION_FORMAT = 6  # raise it whenever the same suites on the same files would give other results
 
 
 def validate_day(

@@ -131,6 +131,7 @@ _COLUMNS: dict[str, dict[str, tuple[Change, str]]] = {
         "vectors with a number that is none": (_with("user_vector", _all([float("nan")] * 8)), "user_vector"),
         "an infinite number": (_with("user_activity", _some(float("inf"))), "user_activity"),
         "numbers as text": (_retyped("user_activity", pa.string()), "user_activity"),
+        "a category of two million characters": (_with("country", _some("x" * 2_000_000, 0.0)), "country"),
     },
     "ads": {
         "an unknown product": (_with("product", _some("yacht", 0.3)), "product|domain|yacht"),
