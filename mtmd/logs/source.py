@@ -10,6 +10,7 @@ from mtmd.config.sources import Files
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import SourceFiles, source_digests
+from mtmd.logs.locking import linked
 from mtmd.logs.remote.bucket import BucketTable
 from mtmd.logs.remote.spool import SpooledTable
 from mtmd.logs.sql import SQL, bare_sql, parameter_names, statement, without_end
@@ -54,6 +55,11 @@ class LogSource:
             elif not isinstance(place, SpooledTable):
                 folders += [template.above for template in place]
         return folders
+
+    def readable(self, *files: SourceFiles) -> list[Path]:
+        """What its statements may read: `roots`, and the places elsewhere that these files are linked from."""
+        each = (path for tables in files for paths in tables.values() for path in paths)
+        return [*self.roots, *linked(each)]
 
     def is_csv(self, table: str) -> bool:
         """Whether the table's files are text, of which every column is read as its declared type."""

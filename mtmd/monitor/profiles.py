@@ -81,7 +81,7 @@ def profile_features(source: LogSource, day: date, declarations: Declarations, r
     if not final.is_file():
         files = {table: source.day_files(table, day) for table in tables}
         rows: list[tuple[object, ...]] = []
-        with session(root / f".spill-{final.stem}", source.roots) as connection:
+        with session(root / f".spill-{final.stem}", source.readable(files)) as connection:
             for table, domain, schema in (
                 ("requests", "surface", declarations.query),
                 ("ads", "product", declarations.item),

@@ -47,7 +47,11 @@ def test_undamaged_lists_pass(listed: Logs) -> None:
         (f"update t set words = ['a', null] where {FIRST} in (1, 2)", "lists_whole", 2),
         (f"update t set words = ['a', 'a', 'a', 'a', 'a'] where {FIRST} = 1", "lists_within_max_length", 1),
         (f"update t set words = ['a', repeat('b', 1025)] where {FIRST} in (1, 2)", "categories_short", 2),
-        (f"update t set tag_actions = ['a', repeat('b', 1025), 'a'] where {FIRST} = 1", "categories_short", 1),
+        (
+            f"update t set tag_actions = ['a', repeat('b', 1025), 'a'] where {FIRST} = 1",
+            "categories_short",
+            1,
+        ),
         (f"update t set words = ['a'] where {FIRST} in (0, 3)", "features_null_where_lacking", 2),
         (
             f"update t set tag_weights = case {FIRST} when 0 then [1, 2] when 1 then null when 2 then [1, null, 1] "
