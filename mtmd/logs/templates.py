@@ -70,10 +70,8 @@ class DayTemplate(Generic[Place]):
     def is_of_day(self, path: str, day: date) -> bool:
         """Whether a file of this path would be one of the day's."""
         place, behind = self._at(day)
-        pattern = "/".join(
-            (re.escape(str(place)), *("[^/]*".join(map(re.escape, part.split("*"))) for part in behind))
-        )
-        return re.fullmatch(pattern, path) is not None
+        names = "/".join("[^/]*".join(map(re.escape, name.split("*"))) for name in behind)
+        return re.fullmatch(f"{re.escape(str(place))}/{names}", path) is not None
 
     def _at(self, day: date) -> tuple[Place, tuple[str, ...]]:
         """The folder of the day's files as far as it is fixed, and the names behind it, the last of them a file's."""
