@@ -180,7 +180,7 @@ class BucketTable:
 
     def _note(self, day: date, listing: _Listing) -> None:
         if listing != self._known(day):
-            write_json(self._record(day), listing.model_dump(mode="json"))
+            write_json(self._record(day), listing.model_dump(mode="json"), seal=True)
 
     def _list(self, day: date) -> _Listing:
         """The day's objects now, with the digests that are known of them."""
