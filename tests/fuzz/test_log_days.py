@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given, note, settings
+from hypothesis import example, given, note, settings
 
 from mtmd.errors import LogsError, MtmdError, ValidationError
 from mtmd.extract.pending import PendingShards
@@ -16,7 +16,7 @@ from mtmd.store.files import digest
 from mtmd.validate.runner import require, validate_day
 from mtmd.validate.stage import day_sources
 from tests.fuzz.contract import breaches
-from tests.fuzz.day_tables import DAY, LogDay, log_days, preset_of
+from tests.fuzz.day_tables import DAY, LogDay, log_days, preset_of, sound_day
 
 PRESETS = {ids: preset_of(ids) for ids in ("BIGINT", "VARCHAR")}
 TABLE = re.compile("requests|ads|candidates|logs of")
@@ -50,7 +50,9 @@ def _refusal(day: LogDay, folder: Path) -> MtmdError | None:
 
 
 @settings(max_examples=max(1, settings().max_examples // 2))
-@given(log_days())
+@example(day=sound_day("BIGINT"))
+@example(day=sound_day("VARCHAR"))
+@given(day=log_days())
 def test_a_day_is_refused_in_words_exactly_where_it_breaks_the_contract(tmp_path: Path, day: LogDay) -> None:
     shutil.rmtree(tmp_path)
     day.write(tmp_path / "logs")
