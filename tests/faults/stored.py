@@ -146,7 +146,6 @@ KINDS = (
 _WATCHED = (
     _watched("a feature profile", f"date={_SOME_DAY}/*/counts.parquet"),
     _watched("a feature profile's manifest", f"date={_SOME_DAY}/*/manifest.json"),
-    _watched("remembered digests of profiled files", f"digests/date={_SOME_DAY}.json"),
 )
 
 
