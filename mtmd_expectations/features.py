@@ -9,6 +9,7 @@ from mtmd_expectations.steadiness import Measure, steady
 
 LARGEST = 1e18  # its square is a float32 number still
 _LONGEST = 1024  # characters of a category that the service takes
+_NO_NAME = 65_536  # characters that no category has: a document, or the rest of a file behind a lost quote
 
 
 def feature_expectations(batch: SuiteTable, key: str, domain: str, schema: SideSchema) -> Iterator[Expect]:
@@ -21,8 +22,8 @@ def feature_expectations(batch: SuiteTable, key: str, domain: str, schema: SideS
         yield _finite(key, numbers)
     if schema.embedding:
         yield _whole_vectors(key, schema.embedding)
-    if texts := [feature for feature in schema.categorical if feature.column_type == "VARCHAR"]:
-        yield _short(key, texts)
+    if texts := [feature for feature in schema.categorical + schema.lists if is_text(feature)]:
+        yield from _short(key, texts)
     if schema.lists:
         yield from _lists(key, schema.lists)
     if any(feature.domains is not None for feature in schema.fields):
@@ -86,6 +87,11 @@ def length_column(feature: Feature) -> str:
     return name(f"{feature.name}.length")
 
 
+def longest_column(feature: Feature) -> str:
+    """Quoted column of the staged table: the characters of the longest text that is read of a list; null if none is."""
+    return name(f"{feature.name}.longest")
+
+
 def nulls_column(feature: Feature) -> str:
     """Quoted column of the staged table: how many nulls are inside of a list."""
     return name(f"{feature.name}.nulls")
@@ -99,6 +105,15 @@ def companion_column(feature: Feature, what: Companion) -> str:
 def finite_column(feature: Feature) -> str:
     """Quoted column of the staged table: whether every component is a number of at most LARGEST; null if missing."""
     return name(f"{feature.name}.finite")
+
+
+def is_text(feature: Feature) -> bool:
+    """Whether the values of a category, or of a list of them, are text."""
+    return feature.column_type in {"VARCHAR", "VARCHAR[]"}
+
+
+def _longest(feature: Feature) -> str:
+    return longest_column(feature) if feature.multi else f"length({name(feature.name)})"
 
 
 def _is_floating(feature: Feature) -> bool:
@@ -137,13 +152,24 @@ def _finite(key: str, features: list[Feature]) -> Expect:
     )
 
 
-def _short(key: str, features: list[Feature]) -> Expect:
-    return _offenders(
+def _short(key: str, features: list[Feature]) -> Iterator[Expect]:
+    def longer_than(limit: int) -> Callable[[Feature], str]:
+        return lambda feature: f"({_longest(feature)} > {limit})"
+
+    yield _offenders(
+        "categories_bounded",
+        f"A text of more than {_NO_NAME} characters is a document, or what follows a lost quote or separator: the "
+        "model would learn a category that never comes again, and whatever the text swallowed is lost.",
+        key,
+        features,
+        longer_than(_NO_NAME),
+    )
+    yield _offenders(
         "categories_short",
         f"A category of more than {_LONGEST} characters is no name of anything, and the service refuses it.",
         key,
         features,
-        lambda feature: f"(length({name(feature.name)}) > {_LONGEST})",
+        longer_than(_LONGEST),
         Severity.WARNING,
     )
 

@@ -22,7 +22,8 @@ def read_day_tables(
 
     Raises LogsError for files, columns and keys that are not as the contract says.
     """
-    with TemporaryDirectory() as directory, session(Path(directory) / "spill", source.roots) as connection:
+    readable = source.readable(files)
+    with TemporaryDirectory() as directory, session(Path(directory) / "spill", readable) as connection:
         load_sources(connection, source, files, day, declarations, without_scores=True)
         with blaming(connection, source, files, day, declarations):
             make_keys(connection, day, declarations)

@@ -81,7 +81,8 @@ def _rows(
     """Batches of a day's ads in the order of its shard: the index of each one's product, and its columns."""
     paths = source.day_files("ads", day)
     before = identities({"ads": paths})
-    with TemporaryDirectory() as directory, session(Path(directory) / "spill", source.roots) as connection:
+    readable = source.readable({"ads": paths})
+    with TemporaryDirectory() as directory, session(Path(directory) / "spill", readable) as connection:
         load_sources(connection, source, {"ads": paths}, day, declarations, ignore_undeclared=True)
         with blaming(connection, source, {"ads": paths}, day, declarations):
             _make_keys(connection, day, declarations)

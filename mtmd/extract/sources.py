@@ -127,7 +127,8 @@ def source_rows(
 ) -> list[dict[str, Any]]:
     """Raw rows of one table and day whose `key`, an id, has a number among `keys`, as declared: columns and types."""
     files = {table: source.day_files(table, day)}
-    with TemporaryDirectory() as directory, session(Path(directory) / "spill", source.roots) as connection:
+    readable = source.readable(files)
+    with TemporaryDirectory() as directory, session(Path(directory) / "spill", readable) as connection:
         load_sources(connection, source, files, day, declarations, ignore_undeclared=True)
         if id_types(table, declarations.ids)[key] == "BIGINT":
             wanted = duckdb.ColumnExpression(key).isin(*map(duckdb.ConstantExpression, keys))

@@ -133,7 +133,7 @@ def write_shard(
     source, day, declarations = logs.source, logs.day, logs.declarations
     files = logs.files()
     with atomic_directory(final) as directory:
-        with session(directory / "spill", source.roots) as connection:
+        with session(directory / "spill", source.readable(files)) as connection:
             widened = load_sources(
                 connection, source, files, day, declarations, ignore_undeclared=ignore_undeclared
             )

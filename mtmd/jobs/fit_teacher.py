@@ -20,7 +20,7 @@ from mtmd.logs.contract import optional_columns
 from mtmd.logs.day_store import DayStore
 from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.source import LogSource
-from mtmd.store.files import digest, resolve, sha256_file
+from mtmd.store.files import digest, resolve
 from mtmd.store.objects import in_bucket
 from mtmd.teacher.config import FOR_LOGS, TeacherConfig
 from mtmd.teacher.cross_fit import NEWEST, NEWEST_DAYS, cross_fit
@@ -130,7 +130,9 @@ def _identity(
         {
             "format": TEACHER_FORMAT,
             "files": {
-                str(day): {table: [sha256_file(path) for path in paths] for table, paths in files.items()}
+                str(day): {
+                    table: list(digests.values()) for table, digests in _digests(source, day, files).items()
+                }
                 for day, files in days.items()
             },
             "sql": source.bare_statements(),
@@ -138,6 +140,12 @@ def _identity(
             "settings": settings.model_dump(mode="json", exclude={"memory_gib", "first_day", "last_day"}),
         }
     )
+
+
+def _digests(source: LogSource, day: date, files: SourceFiles) -> dict[str, dict[str, str]]:
+    """Of the files that were listed before; a bucket's are known since they were fetched."""
+    at_hand = {table: paths for table, paths in files.items() if not source.is_in_bucket(table)}
+    return source.digests(day, at_hand=at_hand)
 
 
 class _Fit:

@@ -2,11 +2,12 @@
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mtmd.errors import StorageError
+from mtmd.errors import LogsError, StorageError
 from mtmd.store.files import read_json, sha256_file, write_json
 
 _SETTLED_NS = 2_000_000_000  # coarser than any file system's clock
@@ -20,7 +21,7 @@ def source_digests(files: SourceFiles, cache: Path | None) -> dict[str, dict[str
 
     `cache`, if there is one, remembers digests by path and `file_identity`. A digest that was taken within two seconds
     of the file's last change is not remembered: a second change in the same tick of the file system's clock would not
-    show.
+    show. Raises LogsError naming a file that is gone since it was listed, or may not be read.
     """
     known = _remembered(cache) if cache is not None else {}
     seen = dict(known)
@@ -31,7 +32,8 @@ def source_digests(files: SourceFiles, cache: Path | None) -> dict[str, dict[str
             identity = file_identity(path)
             entry = seen.get(str(path))
             if entry is None or entry.get("identity") != list(identity):
-                entry = {"identity": list(identity), "sha256": sha256_file(path)}
+                with _reading(path):
+                    entry = {"identity": list(identity), "sha256": sha256_file(path)}
                 if time.time_ns() - identity[2] > _SETTLED_NS:
                     seen[str(path)] = entry
             digests[table][name] = entry["sha256"]
@@ -58,9 +60,21 @@ def file_identity(path: Path) -> Identity:
     """(size, modification time, change time, inode).
 
     The change time is the kernel's own: it moves with every write, also where a tool puts the modification time back.
+    Raises LogsError for a file that is not there.
     """
-    status = path.stat()
+    with _reading(path):
+        status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LogsError(
+            f"{path} can't be read ({error.strerror}); see that it is there and may be read, then run again"
+        ) from error
 
 
 def _remembered(cache: Path) -> dict[str, Any]:

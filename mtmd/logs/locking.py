@@ -1,4 +1,4 @@
-"""Settings that shut DuckDB in: statements read the folders that a preset declares, and nothing else of the machine.
+"""Settings that shut DuckDB in: statements read the places that a preset declares, and nothing else of the machine.
 
 No other file, no network, no extension; the settings can't be changed back. DuckDB is not imported here.
 """
@@ -18,16 +18,30 @@ def memory(default: str) -> str:
 
 
 def shut_in(roots: Iterable[Path]) -> Iterator[str]:
-    """The statements that leave a session these folders and its spill directory, which is set before."""
+    """The statements that leave a session these folders and files, and its spill directory, which is set before."""
     # DuckDB compares a path before it reads it as a pattern, so a folder is also allowed as its files are written then.
-    folders = [os.path.normpath(root) for root in roots]
-    allowed = ", ".join(map(_literal, dict.fromkeys((*folders, *duckdb_paths(map(Path, folders))))))
+    places = [Path(os.path.normpath(root)) for root in roots]
+    folders = [place for place in places if not place.is_file()]
     yield "set autoinstall_known_extensions = false"
     yield "set autoload_known_extensions = false"
     yield "set allow_community_extensions = false"
-    yield f"set allowed_directories = [{allowed}]"
+    yield f"set allowed_directories = [{_listed((*map(str, folders), *duckdb_paths(folders)))}]"
+    yield f"set allowed_paths = [{_listed(str(place) for place in places if place not in folders)}]"
     yield "set enable_external_access = false"
     yield "set lock_configuration = true"
+
+
+def linked(files: Iterable[Path]) -> list[Path]:
+    """The files that links lead to, of those among the files that are links or in linked folders.
+
+    A folder that a session may read does not have them: DuckDB compares the file that a link leads to.
+    """
+    real = {file: Path(os.path.realpath(file)) for file in files}
+    return [place for file, place in real.items() if place != file]
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join(map(_literal, dict.fromkeys(texts)))
 
 
 def _literal(text: str) -> str:

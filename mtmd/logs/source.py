@@ -3,17 +3,20 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from mtmd.config import Preset, SourcesConfig
 from mtmd.config.sources import Files
 from mtmd.errors import ConfigError, LogsError
+from mtmd.logs.checksums import require_as_listed
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import SourceFiles, source_digests
+from mtmd.logs.locking import linked
 from mtmd.logs.remote.bucket import BucketTable
 from mtmd.logs.remote.spool import SpooledTable
 from mtmd.logs.sql import SQL, bare_sql, parameter_names, statement, without_end
-from mtmd.logs.templates import DayTemplate
+from mtmd.logs.templates import DayTemplate, is_of_day, sums_at
 from mtmd.store.cache import ObjectCache
 from mtmd.store.files import resolve
 from mtmd.store.objects import in_bucket
@@ -55,6 +58,11 @@ class LogSource:
                 folders += [template.above for template in place]
         return folders
 
+    def readable(self, *files: SourceFiles) -> list[Path]:
+        """What its statements may read: `roots`, and the places elsewhere that these files are linked from."""
+        each = (path for tables in files for paths in tables.values() for path in paths)
+        return [*self.roots, *linked(each)]
+
     def is_csv(self, table: str) -> bool:
         """Whether the table's files are text, of which every column is read as its declared type."""
         config = self.tables.of(table)
@@ -62,7 +70,7 @@ class LogSource:
 
     def is_remote(self, table: str) -> bool:
         """Whether the table's days are fetched before they are read: from a bucket, or a table that is no files."""
-        return self._is_in_bucket(table) or not isinstance(self.tables.of(table), Files)
+        return self.is_in_bucket(table) or not isinstance(self.tables.of(table), Files)
 
     def file(self, table: str) -> Path:
         """Where the statement of a table is."""
@@ -143,7 +151,7 @@ class LogSource:
 
     def files_at_hand(self, day: date, tables: Iterable[str] = TABLES) -> SourceFiles:
         """As `source_files`, without those of a bucket."""
-        return {table: self.day_files(table, day) for table in tables if not self._is_in_bucket(table)}
+        return {table: self.day_files(table, day) for table in tables if not self.is_in_bucket(table)}
 
     def digests(
         self,
@@ -155,14 +163,30 @@ class LogSource:
     ) -> dict[str, dict[str, str]]:
         """sha256 of each of the day's files, by table and file name; raises as `day_files` does.
 
+        Raises LogsError where a file is not as the checksums beside it say, too (`mtmd/logs/checksums.py`).
         `cache` remembers those of files, and `at_hand` are these files if they were listed before. Objects of a bucket
         have theirs since they were fetched first: they need not be there now.
         """
         places = {table: self._place(table) for table in tables}
         files = self.files_at_hand(day, tables) if at_hand is None else at_hand
-        return (source_digests(files, cache) if files else {}) | {
-            table: place.digests(day) for table, place in places.items() if isinstance(place, BucketTable)
-        }
+        digests = source_digests(files, cache) if files else {}
+        for table, place in places.items():
+            if isinstance(place, BucketTable):
+                digests[table] = place.digests(day)
+            elif isinstance(place, list) and table in files:
+                found = dict(zip(map(str, files[table]), digests[table].values(), strict=True))
+                sums = [sums_at(one, table, day) for one in _sums(place, table, day)]
+                require_as_listed(table, day, found, sums, partial(is_of_day, place, day))
+        return digests
+
+    def require_as_listed(self, table: str, day: date) -> None:
+        """Compare a table's files with the checksums beside them; where there are none, nothing is read.
+
+        Raises as `digests` does.
+        """
+        place = self._place(table)
+        if isinstance(place, BucketTable) or (isinstance(place, list) and _sums(place, table, day)):
+            self.digests(day, [table])
 
     def table_days(self, table: str) -> set[date]:
         """Days that one table has, in each of its places; raises LogsError where a name has a day that is none."""
@@ -198,13 +222,14 @@ class LogSource:
             return f"[sources.{table}]"
         return None if config.files is None else f"sources.{table}.files ({config.files})"
 
-    def _is_in_bucket(self, table: str) -> bool:
+    def is_in_bucket(self, table: str) -> bool:
+        """Whether the table's days are files of a bucket."""
         config = self.tables.of(table)
         return isinstance(config, Files) and any(map(in_bucket, (self.root, *config.templates(table))))
 
     def _place(self, table: str) -> list[DayTemplate[Path]] | SpooledTable | BucketTable:
         config = self.tables.of(table)
-        if isinstance(config, Files) and not self._is_in_bucket(table):
+        if isinstance(config, Files) and not self.is_in_bucket(table):
             return [DayTemplate(resolve(self.root), text) for text in config.templates(table)]
         assert self.spool is not None, f"{table} is fetched; its reader says no folder for it"
         if isinstance(config, Files):
@@ -212,3 +237,8 @@ class LogSource:
             return BucketTable(table, str(self.root), config.templates(table), self.spool, cache)
         root = str(self.root) if in_bucket(self.root) else resolve(self.root)
         return SpooledTable(table, config, self.spool, root)
+
+
+def _sums(templates: Iterable[DayTemplate[Path]], table: str, day: date) -> list[Path]:
+    """The lists of checksums beside a day's files."""
+    return list(dict.fromkeys(path for one in templates for path in one.files_and_sums(table, day)[1]))

@@ -5,14 +5,15 @@ Only a template's own `*` stands for other text; what else a folder's name has, 
 
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from mtmd.config import DAY, DAY_CODES
 from mtmd.errors import LogsError
+from mtmd.logs.checksums import SUMS, Sums, read_sums
 from mtmd.store.objects import ObjectPath
 
 _DIGITS = {"%Y": r"(\d{4})", "%m": r"(\d{2})", "%d": r"(\d{2})", "%-m": r"(\d{1,2})", "%-d": r"(\d{1,2})"}
@@ -38,25 +39,45 @@ class DayTemplate(Generic[Place]):
         return self.folder / Path(*parts[:first])
 
     def files(self, table: str, day: date) -> list[Place]:
-        """The day's files, in the order of their names.
+        """The day's files, in the order of their names; a list of their checksums is none of them.
 
         Raises LogsError naming the table, the day and the place when there are none.
         """
-        named = Path(DAY.sub(lambda field: day.strftime(field[1] or _ISO), self.text))
-        names = [part for part in named.parts if "*" in part]
-        place = self.folder / Path(*named.parts[: named.parts.index(names[0])] if names else named.parts)
-        behind = named.parts[named.parts.index(names[0]) :] if names else ()
-        if found := _found(place, behind):
-            return _readable(found, table, day)
+        return self.files_and_sums(table, day)[0]
+
+    def files_and_sums(self, table: str, day: date) -> tuple[list[Place], list[Place]]:
+        """The day's files, and the lists of checksums in their folder and in folders below it that have some of them.
+
+        Raises as `files` does. A bucket is listed once for both.
+        """
+        place, behind = self._at(day)
+        found = _found(place, behind)
+        if files := [one for one in found if one.name != SUMS]:
+            sums = [one for one in found if one.name == SUMS]
+            return _readable(files, table, day), _readable(sums, table, day)
+        named = "*" in "".join(behind)
+        place = place if named else place / behind[0]
         if not place.exists():
             raise LogsError(
                 f"{table} of {day}: {place} does not exist; write the day's files there, then run again"
             )
-        if not names:
+        if not named:
             raise LogsError(f"{table} of {day}: {place} is a folder; let the template end in /*.parquet")
         raise LogsError(
             f"{table} of {day}: {place} has no {_in_words(behind)} file; write the day's files there"
         )
+
+    def is_of_day(self, path: str, day: date) -> bool:
+        """Whether a file of this path would be one of the day's."""
+        place, behind = self._at(day)
+        names = "/".join("[^/]*".join(map(re.escape, name.split("*"))) for name in behind)
+        return re.fullmatch(f"{re.escape(str(place))}/{names}", path) is not None
+
+    def _at(self, day: date) -> tuple[Place, tuple[str, ...]]:
+        """The folder of the day's files as far as it is fixed, and the names behind it, the last of them a file's."""
+        parts = Path(DAY.sub(lambda field: day.strftime(field[1] or _ISO), self.text)).parts
+        first = next((n for n, part in enumerate(parts) if "*" in part), len(parts) - 1)
+        return self.folder / Path(*parts[:first]), parts[first:]
 
     def days(self) -> set[date]:
         """The days that have the file, or the folder of their files.
@@ -67,6 +88,24 @@ class DayTemplate(Generic[Place]):
         last = max(n for n, part in enumerate(parts) if DAY.search(part))
         literal = next((n for n in range(last + 1, len(parts)) if "*" in parts[n]), len(parts))
         return set(_walk(self.folder, parts[:literal], {}))
+
+
+def sums_at(place: Path | ObjectPath, table: str, day: date) -> Sums:
+    """The list of checksums of a place that `files_and_sums` gave; raises LogsError where it can't be read."""
+    try:
+        version = place.version if isinstance(place, ObjectPath) else None
+        return read_sums(str(place).removesuffix(f"/{SUMS}"), place.read_bytes(), version)
+    except OSError as error:
+        raise LogsError(
+            f"{table} of {day}: {place} can't be read ({error.strerror}); mend or remove it"
+        ) from error
+    except LogsError as error:
+        raise LogsError(f"{table} of {day}: {error}") from error
+
+
+def is_of_day(templates: Iterable[DayTemplate[Any]], day: date, path: str) -> bool:
+    """Whether a file of this path would be one of the day's in one of these places."""
+    return any(template.is_of_day(path, day) for template in templates)
 
 
 def _readable(found: list[Place], table: str, day: date) -> list[Place]:
@@ -85,13 +124,16 @@ def _readable(found: list[Place], table: str, day: date) -> list[Place]:
 
 
 def _found(place: Place, behind: tuple[str, ...]) -> list[Place]:
-    """The files behind a place, or the place itself where it is the file."""
+    """The files of these names behind a place, and the lists of checksums in each folder on the way."""
+    ways = [behind, *((*behind[:n], SUMS) for n in range(len(behind)))]
     if isinstance(place, ObjectPath):
-        names = tuple(re.compile(_escaped(part)) for part in behind)
-        return place.matching(names) if behind else [one for one in [place.found()] if one is not None]
-    if behind:
-        return sorted(place.glob("/".join(map(_literal, behind))))
-    return [] if place.is_dir() or not place.exists() else [place]
+        if "*" not in "".join(behind):  # what else is in the folder need not be listed
+            exact = [place / behind[0], place / SUMS]
+            return [found for one in exact if (found := one.found()) is not None]
+        return place.matching(*(tuple(re.compile(_escaped(part)) for part in way) for way in ways))
+    found = {path for way in ways for path in place.glob("/".join(map(_literal, way)))}
+    named = "*" in "".join(behind)
+    return sorted(path for path in found if named or path.name == SUMS or not path.is_dir())
 
 
 def _literal(part: str) -> str:

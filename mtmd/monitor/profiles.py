@@ -7,6 +7,7 @@ the reference is.
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
@@ -17,12 +18,15 @@ from mtmd.config import Declarations, Feature, Frozen, SideSchema
 from mtmd.errors import LogsError
 from mtmd.extract.database import session
 from mtmd.extract.sources import blaming, load_sources
+from mtmd.logs.digests import SourceFiles
 from mtmd.logs.files import duckdb_paths
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, statement
-from mtmd.store.files import atomic_file, digest
+from mtmd.store.files import digest
+from mtmd.store.outputs import make_once
 
 PROFILE_FORMAT = 1  # raise it whenever the same logs would give other counts
+_FILE = "counts.parquet"
 
 _COUNTS = {
     "continuous": "rpt_number_counts",
@@ -62,6 +66,7 @@ class FeatureShift(Frozen):
 def profile_features(source: LogSource, day: date, declarations: Declarations, root: Path) -> Path:
     """The day's counts of every declared feature by domain and bin, a Parquet file below `root`; made once.
 
+    One that was altered is made again, with a warning.
     Raises LogsError naming the table and day when its files are missing, unreadable or lack a declared column.
     """
     tables = ("requests", "ads")
@@ -77,28 +82,37 @@ def profile_features(source: LogSource, day: date, declarations: Declarations, r
     features = [feature.model_dump(mode="json") for feature in declarations.features]
     domains = [declarations.query.domains, declarations.item.domains]
     key = digest([PROFILE_FORMAT, sources, statements, features, domains])
-    final = root / f"date={day.isoformat()}" / f"{key[:16]}.parquet"
-    if not final.is_file():
+    final = root / f"date={day.isoformat()}" / key[:16]
+
+    def write(directory: Path) -> None:
         files = {table: source.day_files(table, day) for table in tables}
-        rows: list[tuple[object, ...]] = []
-        with session(root / f".spill-{final.stem}", source.roots) as connection:
-            for table, domain, schema in (
-                ("requests", "surface", declarations.query),
-                ("ads", "product", declarations.item),
-            ):
-                own = {table: files[table]}
-                load_sources(connection, source, own, day, declarations, ignore_undeclared=True)
-                with blaming(connection, source, own, day, declarations):
-                    connection.execute(f"create table {table} as from source_{table}")
-                    rows += _count(connection, day, table, domain, schema)
+        rows = _counts(source, files, day, declarations)
         if source.digests(day, tables, cache=cache, at_hand=files) != sources:
             raise LogsError(
                 f"logs of {day} changed while they were profiled; run again when they are complete"
             )
         columns = [list(column) for column in zip(*rows, strict=True)]
-        with atomic_file(final) as temporary:
-            pq.write_table(pa.table(columns, schema=_SCHEMA), temporary)
-    return final
+        pq.write_table(pa.table(columns, schema=_SCHEMA), directory / _FILE)
+
+    make_once(final, write)
+    return final / _FILE
+
+
+def _counts(
+    source: LogSource, files: SourceFiles, day: date, declarations: Declarations
+) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    with TemporaryDirectory() as place, session(Path(place) / "spill", source.readable(files)) as connection:
+        for table, domain, schema in (
+            ("requests", "surface", declarations.query),
+            ("ads", "product", declarations.item),
+        ):
+            own = {table: files[table]}
+            load_sources(connection, source, own, day, declarations, ignore_undeclared=True)
+            with blaming(connection, source, own, day, declarations):
+                connection.execute(f"create table {table} as from source_{table}")
+                rows += _count(connection, day, table, domain, schema)
+    return rows
 
 
 def feature_shifts(profiles: Mapping[date, Path], day: date) -> list[FeatureShift]:
@@ -108,7 +122,7 @@ def feature_shifts(profiles: Mapping[date, Path], day: date) -> list[FeatureShif
     """
     paths = duckdb_paths(profiles.values())
     folders = [path.parent for path in profiles.values()]
-    with session(profiles[day].parent / ".spill-psi", folders) as connection:
+    with TemporaryDirectory() as place, session(Path(place) / "spill", folders) as connection:
         rows = connection.execute(statement("rpt_feature_psi"), {"paths": paths, "day": day}).fetchall()
     names = ("day", "side", "feature", "domain", "rows", "psi")
     return [FeatureShift.model_validate(dict(zip(names, row, strict=True))) for row in rows]

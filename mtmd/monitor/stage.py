@@ -56,7 +56,7 @@ def monitor(
         champion_as_of=champion.as_of if champion else None,
         findings=tuple(findings),
     )
-    write_json(_record(workspace, day), report.model_dump(mode="json"))
+    write_json(_record(workspace, day), report.model_dump(mode="json"), seal=True)
     return report
 
 

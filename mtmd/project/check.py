@@ -11,14 +11,15 @@ from tempfile import TemporaryDirectory
 
 from mtmd.config import Preset
 from mtmd.errors import ConfigError
+from mtmd.extract.database import session
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.source import LogSource
 from mtmd.project.columns import MendedTable, mend_columns
 from mtmd.project.cost import check_cost
 from mtmd.project.day_features import check_features
 from mtmd.project.day_rows import check_rows, own_expectations_load, stage
-from mtmd.project.days import DaysCheck, check_days
-from mtmd.project.engine import Connection, EngineError, locked
+from mtmd.project.days import DaysCheck, check_days, window_files
+from mtmd.project.engine import Connection, EngineError
 from mtmd.project.findings import Finding, Part, ProjectCheck, error, fact
 from mtmd.project.other_days import check_other_days
 from mtmd.project.preset_check import check_preset
@@ -47,16 +48,18 @@ def _check_logs(preset: Preset, logs: str, as_of: date | None, names: frozenset[
         require_world_of_gate(preset, logs)
     except ConfigError as impossible:
         yield error(Part.PRESET, "ab_test.gate", str(impossible), "set ab_test.gate to false")
-    with TemporaryDirectory() as folder, locked(Path(folder) / "spill") as connection:
+    with TemporaryDirectory() as folder:
         source = LogSource.of(preset, logs, Path(folder) / "spool")
         days = check_days(preset, source, as_of)
         yield from days.findings
         if days.as_of is None:
             return
-        statements = check_statements(connection, source, days.files, days.as_of)
-        yield from statements.findings
-        if set(statements.tables) == set(TABLES):
-            yield from _check_day(connection, preset, source, days, statements, names, Path(folder))
+        readable = source.readable(days.files, {"window": window_files(source, days.window)})
+        with session(Path(folder) / "spill", readable) as connection:
+            statements = check_statements(connection, source, days.files, days.as_of)
+            yield from statements.findings
+            if set(statements.tables) == set(TABLES):
+                yield from _check_day(connection, preset, source, days, statements, names, Path(folder))
 
 
 def _check_day(

@@ -53,7 +53,8 @@ def check_days(preset: Preset, source: LogSource, as_of: date | None) -> DaysChe
     files, without = _files(source, chosen)
     window = sorted(set(plan_window(chosen, preset.window_days)) & common - preset.left_out.keys())
     complete = chosen in common and not without
-    return DaysCheck(findings + without, chosen if complete else None, files, window)
+    findings += [*without, *_not_as_listed(source, chosen, files)]
+    return DaysCheck(findings, chosen if complete else None, files, window)
 
 
 def window_files(source: LogSource, days: Iterable[date]) -> list[Path]:
@@ -131,6 +132,16 @@ def _files(source: LogSource, day: date, tables: Iterable[str] = TABLES) -> tupl
                 text, _, remedy = str(wrong).partition("; ")
                 findings.append(error(Part.DAYS, table, text, remedy))
     return files, findings
+
+
+def _not_as_listed(source: LogSource, day: date, files: SourceFiles) -> Iterator[Finding]:
+    """Files of the day that are not as the checksums beside them say."""
+    for table in (table for table, paths in files.items() if paths):
+        try:
+            source.require_as_listed(table, day)
+        except LogsError as wrong:
+            text, _, remedy = str(wrong).rpartition("; ")
+            yield error(Part.DAYS, table, text, remedy)
 
 
 def _some(days: list[date]) -> str:

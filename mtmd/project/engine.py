@@ -1,30 +1,11 @@
-"""The DuckDB of a check: locked, so that nothing that it is asked can load an extension or reach a network."""
+"""The DuckDB of a check: a session of extraction, which is shut in to the folders that the preset declares."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import duckdb
 
-from mtmd.extract.database import session
-
 Connection: TypeAlias = duckdb.DuckDBPyConnection
 EngineError = duckdb.Error
-_LOCK = (
-    "set autoload_known_extensions = false",
-    "set allow_community_extensions = false",
-    "set lock_configuration = true",
-)
-
-
-@contextmanager
-def locked(spill: Path) -> Iterator[Connection]:
-    """A session over Parquet whose settings, once made, stay as they are."""
-    with session(spill) as connection:
-        for setting in _LOCK:
-            connection.execute(setting)
-        yield connection
 
 
 def rows(connection: Connection, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:

@@ -218,13 +218,15 @@ class ObjectPath:
     def iterdir(self) -> Iterator["ObjectPath"]:
         return (ObjectPath(self.bucket, key) for key in self.bucket.children(self.key))
 
-    def matching(self, names: tuple[re.Pattern[str], ...]) -> list["ObjectPath"]:
-        """The objects below this place whose way there has these names, in the order of their keys."""
+    def matching(self, *ways: tuple[re.Pattern[str], ...]) -> list["ObjectPath"]:
+        """The objects below this place whose way there has the names of one of these, in the order of their keys."""
         found = []
         for listed in self.bucket.below(self.key):
             way = PurePath(listed.key).relative_to(self.key).parts
-            if len(way) == len(names) and all(
-                name.fullmatch(part) for name, part in zip(names, way, strict=True)
+            if any(
+                len(way) == len(names)
+                and all(name.fullmatch(part) for name, part in zip(names, way, strict=True))
+                for names in ways
             ):
                 found.append(ObjectPath(self.bucket, listed.key, listed))
         return found

@@ -2,7 +2,15 @@
 
 from mtmd.config import COMPANION_TYPES, Feature
 from mtmd_expectations.common import name
-from mtmd_expectations.features import LARGEST, companion_column, finite_column, length_column, nulls_column
+from mtmd_expectations.features import (
+    LARGEST,
+    companion_column,
+    finite_column,
+    is_text,
+    length_column,
+    longest_column,
+    nulls_column,
+)
 
 
 def reduced_vector(vector: Feature) -> str:
@@ -17,10 +25,15 @@ def reduced_vector(vector: Feature) -> str:
 def reduced_list(feature: Feature) -> str:
     """A list's staged columns: the values that are read, and what its expectations need of all of them."""
     column, length = name(feature.name), f"coalesce(len({name(feature.name)}), 0)"
+    read = f"list_slice({column}, 1, {feature.max_length})"
     reduced = (
-        f"list_slice({column}, 1, {feature.max_length}) as {column}, {length} as {length_column(feature)}, "
+        f"{read} as {column}, {length} as {length_column(feature)}, "
         f"{length} - coalesce(list_count({column}), 0) as {nulls_column(feature)}"
     )
+    if is_text(feature):
+        texts = [read] if feature.actions is None else [read, name(feature.actions)]
+        ends = ", ".join(f"list_max(list_transform({text}, lambda one: length(one)))" for text in texts)
+        reduced += f", greatest({ends}) as {longest_column(feature)}"
     for what, beside in feature.companions.items():
         # As many as values, and no null among them; of numbers the sum is finite and the least one not negative.
         sound = f"coalesce(len({name(beside)}), 0) = {length} and coalesce(list_count({name(beside)}), 0) = {length}"

@@ -37,7 +37,7 @@ from mtmd.validate.staging import (
 from mtmd.validate.suites import day_suites, run_suites, window_suites
 from mtmd_expectations import Needs
 
-VALIDATION_FORMAT = 5  # raise it whenever the same suites on the same files would give other results
+VALIDATION_FORMAT = 6  # raise it whenever the same suites on the same files would give other results
 
 
 def validate_day(
@@ -56,7 +56,9 @@ def validate_day(
     """
     declared, optional = table_columns(preset.declarations), optional_columns(preset.domains)
     files = source.source_files(day)
-    with database(source.roots) as opened:
+    previous_day = day - timedelta(days=1)
+    previous = [] if previous_day in preset.left_out else _requests_if_there(source, previous_day)
+    with database(source.readable(files, {"requests": previous})) as opened:
         columns = {
             table: {file: columns_of(opened, source, table, file, day) for file in files[table]}
             for table in TABLES
@@ -79,8 +81,6 @@ def validate_day(
         limits = preset.data
         comparable = [p for p in trailing if p.day < day and p.candidates >= limits.min_trailing_rows]
         earlier = sorted(comparable, key=lambda p: p.day)[-limits.trailing_days :]
-        previous_day = day - timedelta(days=1)
-        previous = [] if previous_day in preset.left_out else _requests_if_there(source, previous_day)
         present = {
             Needs.NOTHING: True,
             Needs.TRAILING: bool(earlier),

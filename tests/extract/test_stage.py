@@ -111,6 +111,20 @@ def test_a_rewritten_file_of_the_same_content_is_the_same_shard(
     assert extract().reused
 
 
+def test_files_and_days_that_are_linked_to_give_the_same_shard(
+    extract: Callable[..., ShardRef], logs: Path, tmp_path: Path
+) -> None:
+    first = extract()
+    (file,) = (logs / "ads" / f"date={DAY}").iterdir()
+    file.rename(tmp_path / "ads.parquet")
+    file.symlink_to(tmp_path / "ads.parquet")
+    folder = logs / "requests" / f"date={DAY}"
+    folder.rename(tmp_path / "requests")
+    folder.symlink_to(tmp_path / "requests")
+    shutil.rmtree(tmp_path / "shards")
+    assert extract().fingerprint == first.fingerprint
+
+
 def test_other_declarations_are_another_shard(
     extract: Callable[..., ShardRef], declarations: Declarations
 ) -> None:

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from mtmd.logs.checksums import SUMS
+from mtmd.store.files import sha256_file
 from tests.faults.fault import Fault, Outcome
 from tests.faults.line import Line
 from tests.mtmd_flows.runs import NEXT
@@ -131,6 +133,7 @@ _COLUMNS: dict[str, dict[str, tuple[Change, str]]] = {
         "vectors with a number that is none": (_with("user_vector", _all([float("nan")] * 8)), "user_vector"),
         "an infinite number": (_with("user_activity", _some(float("inf"))), "user_activity"),
         "numbers as text": (_retyped("user_activity", pa.string()), "user_activity"),
+        "a category of two million characters": (_with("country", _some("x" * 2_000_000, 0.0)), "country"),
     },
     "ads": {
         "an unknown product": (_with("product", _some("yacht", 0.3)), "product|domain|yacht"),
@@ -143,7 +146,12 @@ _COLUMNS: dict[str, dict[str, tuple[Change, str]]] = {
         "a column gone": (lambda table: table.drop_columns(["ad_vector"]), "ad_vector"),
     },
 }  # fmt: skip
-_QUICK = ("candidates: a score that is no number", "requests: missing", "ads: an infinite bid")
+_QUICK = (
+    "with checksums: a bit flipped in a data page",
+    "candidates: a score that is no number",
+    "requests: missing",
+    "ads: an infinite bid",
+)
 
 
 def faults() -> Iterator[Fault]:
@@ -154,6 +162,17 @@ def faults() -> Iterator[Fault]:
         for way, (change, words) in _COLUMNS[table].items():
             yield _fault(f"{table}: {way}", partial(_strike, table, partial(_rewritten, change)), words)
     yield _fault("all tables: yesterday's once more", _copy_of_yesterday, "copy|same|yesterday|ts")
+    for name, strike, words in (
+        (
+            "a bit flipped in a data page",
+            partial(_flip_beside_checksums, "candidates"),
+            r"has sha256 \w+, and",
+        ),
+        ("a file beside the listed ones", partial(_add_beside_checksums, "requests"), "is not listed in"),
+        ("a listed file not there", partial(_list_more, "ads"), r"is listed in .* and is not there"),
+    ):
+        yield _fault(f"with checksums: {name}", strike, words)
+    yield _fault("with checksums: nothing wrong", partial(_list_files, "candidates"), "", "harmless")
 
 
 def _fault(name: str, strike: Callable[[Line], object], words: str, outcome: Outcome = "refused") -> Fault:
@@ -173,3 +192,34 @@ def _copy_of_yesterday(line: Line) -> None:
 def _become(other: Path, path: Path) -> None:
     path.unlink()
     shutil.copy(other, path)
+
+
+def _list_files(table: str, line: Line) -> Path:
+    """Write a table's checksums, as its producer would; the list."""
+    path = _file(line, table)
+    listing = path.with_name(SUMS)
+    listing.write_text(f"{sha256_file(path)}  {path.name}\n")
+    return listing
+
+
+def _flip_beside_checksums(table: str, line: Line) -> None:
+    _list_files(table, line)
+    line.strike(_file(line, table), _flip_in_a_data_page)
+
+
+def _add_beside_checksums(table: str, line: Line) -> None:
+    late = _list_files(table, line).with_name("late.parquet")
+    shutil.copy(_file(line, table), late)
+    line.causes.append(late.unlink)
+
+
+def _list_more(table: str, line: Line) -> None:
+    listing = _list_files(table, line)
+    line.strike(listing, lambda path: path.write_text(f"{path.read_text()}{'0' * 64}  part-1.parquet\n"))
+
+
+def _flip_in_a_data_page(path: Path) -> None:
+    column = parquet.read_metadata(path).row_group(0).column(2)  # a score's
+    content = bytearray(path.read_bytes())
+    content[column.data_page_offset + column.total_compressed_size // 2] ^= 4
+    path.write_bytes(content)

@@ -7,11 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from mtmd.monitor.health import MonitorReport
+from mtmd.monitor.stage import monitor
 from mtmd.promote.rollback import rollback
+from mtmd.store.files import sha256_file
 from mtmd.store.workspace import Workspace
 from tests.faults.fault import Fault, Outcome
 from tests.faults.line import Line
-from tests.mtmd_flows.runs import AS_OF, LINE, NEXT
+from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY
 
 GROUP = "stored files"
 _OLD, _NEW = f"{AS_OF:%Y%m%d}", f"{NEXT:%Y%m%d}"
@@ -39,6 +42,23 @@ def _rolled_back(line: Line) -> object:
     return rollback(Workspace(line.root), "the fault suite takes it down")
 
 
+def _look(line: Line) -> MonitorReport:
+    return monitor(NEXT, TINY, logs=str(line.logs), artifacts=str(line.artifacts))
+
+
+def _looked_at_again(line: Line) -> object:
+    """The profiles of a line whose monitor has looked again are those that are all made anew."""
+
+    def profiles() -> dict[Path, str]:
+        return {path: sha256_file(path) for path in line.root.glob("monitoring/profiles/*/*/counts.parquet")}
+
+    report, healed = _look(line), profiles()
+    shutil.rmtree(line.root / "monitoring")
+    _look(line)
+    assert healed == profiles()
+    return report
+
+
 class Kind(NamedTuple):
     """Files of one kind.
 
@@ -60,6 +80,11 @@ def _shard(what: str, name: str, day: str = _SOME_DAY) -> Kind:
 
 def _record(what: str, day: str, name: str) -> Kind:
     return Kind(what, f"validation/date={day}/{name}", f"validation/date=*/{name}", "healed")
+
+
+def _watched(what: str, name: str) -> Kind:
+    pattern = f"monitoring/profiles/{name}"
+    return Kind(what, pattern, pattern, "healed", _looked_at_again)
 
 
 KINDS = (
@@ -116,6 +141,12 @@ KINDS = (
     Kind("the line's index page", "index.html", "index.html", "harmless"),
     Kind("what the index knows", "index.json", "index.json", "harmless"),
 )  # fmt: skip
+
+# What the monitor keeps, which a line without it lacks: it looks at the day before the damage, and again afterwards.
+_WATCHED = (
+    _watched("a feature profile", f"date={_SOME_DAY}/*/counts.parquet"),
+    _watched("a feature profile's manifest", f"date={_SOME_DAY}/*/manifest.json"),
+)
 
 
 def _flip(path: Path) -> None:
@@ -174,6 +205,10 @@ def faults() -> Iterator[Fault]:
                 yield Fault(GROUP, name, "refused", strike, kind.then, "a folder is where a file must be")
             else:
                 yield _fault(kind, name, kind.then, damage, quick)
+    for kind in _WATCHED:
+        for way, damage in WAYS.items():
+            strike = partial(_strike_when_watched, kind.pattern, damage)
+            yield Fault(GROUP, f"{kind.what}: {way}", kind.outcome, strike, kind.then)
     for kind in KINDS:
         if kind.what in _BEFORE_TRAINING:
             yield _fault(kind, f"{kind.what}: a bit flipped, then a training", _trained_anew, _flip, False)
@@ -187,3 +222,8 @@ def _fault(
 
 def _strike(pattern: str, damage: Callable[[Path], None], line: Line) -> None:
     line.strike(line.newest(pattern), damage)
+
+
+def _strike_when_watched(pattern: str, damage: Callable[[Path], None], line: Line) -> None:
+    _look(line)
+    _strike(pattern, damage, line)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mtmd.errors import LogsError
 from mtmd.logs.digests import SourceFiles, file_identity, source_digests
 from mtmd.logs.source import LogSource
 from mtmd.store.files import sha256_file
@@ -101,3 +102,11 @@ def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> No
         "eu/2026-03-01/part-0.parquet": sha256_file(paths[0]),
         "us/2026-03-01/part-0.parquet": sha256_file(paths[1]),
     }
+
+
+def test_a_file_that_is_gone_since_it_was_listed_is_named(files: SourceFiles) -> None:
+    files["ads"][0].unlink()
+    with pytest.raises(
+        LogsError, match=r"ads/.*part-0\.parquet can't be read \(No such file.*; see that it is there"
+    ):
+        source_digests(files, None)

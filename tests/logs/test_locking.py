@@ -1,5 +1,6 @@
 """What statements of a team can reach: the logs that the preset declares, and nothing else of the machine."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from mtmd.extract.database import session
 from mtmd.logs.files import duckdb_paths
-from mtmd.logs.locking import MEMORY
+from mtmd.logs.locking import MEMORY, linked
 from mtmd.validate.gx_duckdb import database
 
 Ask = Callable[..., list[Any]]
@@ -49,6 +50,17 @@ def test_the_declared_logs_are_read_and_nothing_else(ask: Ask, root: Path) -> No
     for beside in (root.parent / "team1", root / ".." / "team1"):
         with pytest.raises(duckdb.Error, match="disabled by configuration"):
             ask(read, paths=[str(beside / "a.parquet")])
+
+
+def test_a_linked_file_is_read_where_it_is_named_and_nothing_beside_it(root: Path, tmp_path: Path) -> None:
+    day, beside = root / "day.parquet", tmp_path / "team1" / "b.parquet"
+    day.symlink_to(tmp_path / "team1" / "a.parquet")
+    shutil.copy(day, beside)
+    with session(tmp_path / "spill", [root, *linked([day])]) as connection:
+        ask = "select count(*) from read_parquet($paths)"
+        assert connection.execute(ask, {"paths": duckdb_paths([day])}).fetchall() == [(1000,)]
+        with pytest.raises(duckdb.Error, match="disabled by configuration"):
+            connection.execute(ask, {"paths": [str(beside)]})
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,21 @@ def test_a_day_is_counted_once_and_every_row_of_a_domain_has_a_bin(
     assert names == {feature.name for feature in tiny_preset.features}
 
 
+@pytest.mark.parametrize("name", ["counts.parquet", "manifest.json"])
+def test_a_profile_that_was_altered_is_made_again_with_a_warning(
+    tiny_logs: Path, tiny_preset: Preset, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = profile_features(LogSource(tiny_logs), FIRST, tiny_preset.declarations, tmp_path)
+    written = path.read_bytes()
+    damaged = path.with_name(name)
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    assert profile_features(LogSource(tiny_logs), FIRST, tiny_preset.declarations, tmp_path) == path
+    assert path.read_bytes() == written
+    assert f"{path.parent} is made again" in caplog.text
+
+
 def test_the_same_days_have_no_drift_and_a_planted_one_stands_out(
     tiny_logs: Path, tiny_preset: Preset, tmp_path: Path
 ) -> None:

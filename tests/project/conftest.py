@@ -9,8 +9,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from mtmd.extract.database import session
 from mtmd.project.check import check_project
-from mtmd.project.engine import Connection, locked
+from mtmd.project.engine import Connection
 from mtmd.project.findings import Finding, Level, Part, ProjectCheck
 
 AS_OF = date(2026, 1, 23)  # the newest of the tests' days
@@ -88,5 +89,5 @@ def project(tiny_logs: Path, tmp_path: Path) -> Project:
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Connection]:
-    with locked(tmp_path / "spill") as opened:
+    with session(tmp_path / "spill", [tmp_path]) as opened:
         yield opened

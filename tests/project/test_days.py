@@ -10,6 +10,7 @@ from mtmd.config import load_preset
 from mtmd.logs.source import LogSource
 from mtmd.project.days import check_days
 from mtmd.project.findings import Level
+from mtmd.store.files import sha256_file
 from tests.project.conftest import Project, said
 
 
@@ -107,3 +108,16 @@ def test_a_table_without_days_and_a_date_that_is_none_are_named(project: Project
 def test_logs_that_are_elsewhere_are_said_to_be(tmp_path: Path) -> None:
     (finding,) = check_days(load_preset("tiny"), LogSource("hdfs://bucket/logs"), None).findings
     assert "hdfs" in finding.text
+
+
+def test_a_file_that_is_not_as_its_checksums_say_is_named(project: Project) -> None:
+    file = project.file("ads")
+    listing = file.with_name("SHA256SUMS")
+    listing.write_text(f"{sha256_file(file)}  {file.name}\n")
+    assert project.problems() == []
+    listing.write_text(f"{'0' * 64}  {file.name}\n")
+    (problem,) = project.problems()
+    assert "part-0.parquet has sha256" in problem
+    assert f"lists {'0' * 64}" in problem
+    listing.unlink()
+    assert project.problems() == []

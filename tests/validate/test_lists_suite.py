@@ -46,6 +46,12 @@ def test_undamaged_lists_pass(listed: Logs) -> None:
     [
         (f"update t set words = ['a', null] where {FIRST} in (1, 2)", "lists_whole", 2),
         (f"update t set words = ['a', 'a', 'a', 'a', 'a'] where {FIRST} = 1", "lists_within_max_length", 1),
+        (f"update t set words = ['a', repeat('b', 1025)] where {FIRST} in (1, 2)", "categories_short", 2),
+        (
+            f"update t set tag_actions = ['a', repeat('b', 1025), 'a'] where {FIRST} = 1",
+            "categories_short",
+            1,
+        ),
         (f"update t set words = ['a'] where {FIRST} in (0, 3)", "features_null_where_lacking", 2),
         (
             f"update t set tag_weights = case {FIRST} when 0 then [1, 2] when 1 then null when 2 then [1, null, 1] "
@@ -100,3 +106,14 @@ def test_recoded_values_and_lists_that_go_missing_are_compared_with_earlier_days
         "update t set tags = [], tag_weights = [], tag_actions = [], tag_ages = [] where surface = 'search'",
     )
     assert listed.failing(yesterday) == {"requests.null_rates_steady": 1}
+
+
+def test_a_text_of_two_million_characters_in_a_list_stops_the_day(listed: Logs) -> None:
+    listed.damage("requests", f"update t set tags = ['a', repeat('b', 2000000), 'c'] where {FIRST} = 1")
+    assert [failure.name for failure in listed.validate().failures] == ["categories_bounded"]
+
+
+def test_a_text_that_is_not_read_of_a_list_may_be_long(listed: Logs) -> None:
+    long = "['a', 'a', 'a', 'a', repeat('b', 2000000)]"
+    listed.damage("requests", f"update t set words = {long} where {FIRST} = 1")
+    assert listed.failing() == {"requests.lists_within_max_length": 1}

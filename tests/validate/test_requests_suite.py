@@ -34,6 +34,7 @@ FIRST = "request_id % 1000"
             "vectors_whole",
             1,
         ),
+        (f"update t set country = repeat('a', 1025) where {FIRST} < 2", "categories_short", 2),
         (f"update t set history_length = 1 where {FIRST} = 1", "features_null_where_lacking", 1),
         ("update t set country = null where surface = 'search'", "null_rates_steady", 1),
         ("update t set user_ctr_30d = 'nan', device = null", "null_rates_steady", 6),
@@ -62,3 +63,15 @@ def test_request_ids_of_the_day_before_are_found(logs, yesterday) -> None:
 def test_a_number_whose_square_is_beyond_a_float32_is_found(logs, yesterday) -> None:
     logs.damage("requests", f"update t set user_activity = 3e38 where {FIRST} = 1")
     assert logs.failing(yesterday) == {"requests.numbers_finite": 1, "requests.magnitudes_as_usual": 1}
+
+
+def test_a_category_of_two_million_characters_stops_the_day_and_its_feature_is_named(logs, yesterday) -> None:
+    logs.damage("requests", f"update t set country = repeat('a', 2000000) where {FIRST} = 1")
+    assert logs.failing(yesterday) == {"requests.categories_bounded": 1, "requests.categories_short": 1}
+    (failure,) = logs.validate(yesterday).failures
+    assert failure.samples[0]["features"] == "country"
+
+
+def test_categories_of_as_many_characters_as_allowed_pass(logs, yesterday) -> None:
+    logs.damage("requests", f"update t set country = repeat('ä', 1024) where {FIRST} = 1")
+    assert logs.failing(yesterday) == {}

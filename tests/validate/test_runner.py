@@ -32,6 +32,14 @@ def test_a_clean_day_passes_every_expectation(logs, yesterday) -> None:
     require(validation)
 
 
+def test_a_day_of_linked_files_passes(logs, yesterday, day, tmp_path) -> None:
+    for table, of in (("ads", day), ("requests", day - timedelta(days=1))):
+        file = logs.file(table, of)
+        file.rename(tmp_path / f"{table}.parquet")
+        file.symlink_to(tmp_path / f"{table}.parquet")
+    assert logs.failing(yesterday) == {}
+
+
 def test_the_profile_counts_the_day(logs) -> None:
     profile = logs.validate().profile
     assert [(d.surface, d.product, d.candidates) for d in profile.domains] == [

@@ -8,14 +8,16 @@ What was listed holds until the day is listed anew: a day whose digests are know
 import time
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path, PurePath
 
 from pydantic import Field
 
 from mtmd.config import Frozen
 from mtmd.errors import ConfigError, LogsError, UnreachableError
+from mtmd.logs.checksums import Sums, require_as_listed
 from mtmd.logs.digests import file_names
-from mtmd.logs.templates import DayTemplate
+from mtmd.logs.templates import DayTemplate, is_of_day, sums_at
 from mtmd.store.cache import HeldFiles, ObjectCache, Wanted
 from mtmd.store.files import digest, remove, write_json
 from mtmd.store.objects import Listed, ObjectPath, in_bucket
@@ -43,6 +45,7 @@ class _Listing(Frozen):
 
     asked: str = Field(description="digest of the places that were listed")
     objects: tuple[_Object, ...]
+    sums: tuple[Sums, ...] = Field((), description="the checksums that lie beside the objects")
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ class BucketTable:
             self.refresh(day)
             known = self._known(day)
         assert known is not None, "it was just listed"
+        found = {self._url(one): one.sha256 or "" for one in known.objects}
+        require_as_listed(self.name, day, found, known.sums, partial(is_of_day, self.templates, day))
         names = file_names([Path(self._way(one)) for one in known.objects])
         return {name: one.sha256 or "" for name, one in zip(names, known.objects, strict=True)}
 
@@ -175,18 +180,23 @@ class BucketTable:
 
     def _note(self, day: date, listing: _Listing) -> None:
         if listing != self._known(day):
-            write_json(self._record(day), listing.model_dump(mode="json"))
+            write_json(self._record(day), listing.model_dump(mode="json"), seal=True)
 
     def _list(self, day: date) -> _Listing:
         """The day's objects now, with the digests that are known of them."""
         known = self._known(day)
         digests = {one.version: one.sha256 for one in known.objects} if known is not None else {}
         found: dict[str, _Object] = {}  # places may overlap; a file is read once
+        lists: dict[str, Sums] = {}
+        read = {one.version: one for one in known.sums} if known is not None else {}
         for n, template in enumerate(self.templates):
-            for place in template.files(self.name, day):
+            places, sums = template.files_and_sums(self.name, day)
+            for place in sums:
+                lists[place.version] = read.get(place.version) or sums_at(place, self.name, day)
+            for place in places:
                 one = _Object(template=n, key=place.key, size=place.size, e_tag=place.as_listed.e_tag)
                 found.setdefault(str(place), one.model_copy(update={"sha256": digests.get(one.version)}))
-        return _Listing(asked=self._asked, objects=tuple(found.values()))
+        return _Listing(asked=self._asked, objects=tuple(found.values()), sums=tuple(lists.values()))
 
     def _missed(self, day: date, listing: _Listing) -> str | None:
         """An object that was there before, is not listed, and is there all the same: then the listing is stale."""

@@ -57,7 +57,7 @@ class SpooledTable:
                 _log.info("%s of %s: fetched %s", self.name, day, version.words)
         fetched = Fetched(asked=self._asked, version=key, state=version.words)
         if fetched != self._current(day):
-            write_json(folder / "current.json", fetched.model_dump(mode="json"))
+            write_json(folder / "current.json", fetched.model_dump(mode="json"), seal=True)
         return fetched
 
     def has_day(self, day: date) -> bool:

@@ -8,9 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mtmd.errors import ConfigError, LogsError
+from mtmd.extract.database import session
 from mtmd.logs.contract import TABLES
+from mtmd.logs.locking import linked
 from mtmd.logs.sql import quoted
-from mtmd.project.engine import Connection, EngineError, locked, rows
+from mtmd.project.engine import Connection, EngineError, rows
 from mtmd.project.proposal import write
 from mtmd.project.proposal.features import ProposedFeatures, find_features, id_feature
 from mtmd.project.proposal.keys import id_type
@@ -72,7 +74,9 @@ def propose(folder: Path) -> Proposal:
     common = sorted(set.intersection(*(set(place.days) for place in places.values())))
     if not common:
         raise LogsError(f"{folder} has no day of which there are requests, ads and candidates; deliver one")
-    with TemporaryDirectory() as spill, locked(Path(spill) / "spill") as connection:
+    files = (file for place in places.values() for of_day in place.days.values() for file in of_day)
+    readable = [folder, *linked(files)]
+    with TemporaryDirectory() as spill, session(Path(spill) / "spill", readable) as connection:
         try:
             return _propose(connection, folder, places, common)
         except EngineError as error:

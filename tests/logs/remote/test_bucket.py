@@ -1,5 +1,6 @@
 """A table's files in a bucket are found as those of a folder, and fetched as they were listed."""
 
+import json
 import shutil
 import threading
 from datetime import date
@@ -13,6 +14,7 @@ from mtmd.logs.arrival import await_day
 from mtmd.logs.contract import TABLES
 from mtmd.logs.remote import bucket
 from mtmd.logs.source import LogSource
+from mtmd.store.files import read_json, write_json
 from tests.buckets import S3, listing
 
 URL = "s3://data/team"
@@ -153,7 +155,7 @@ def test_other_content_under_the_same_tag_is_refused(s3: S3, logs: LogSource, tm
         note.unlink()
     record = tmp_path / "spool" / "ads" / str(DAY) / "listed.json"
     before = logs.digests(DAY, ["ads"])["ads"]["a.parquet"]
-    record.write_text(record.read_text().replace(before, "0" * 64))
+    write_json(record, json.loads(json.dumps(read_json(record)).replace(before, "0" * 64)), seal=True)
     with pytest.raises(
         LogsError, match=r"ads/date=2026-01-05/a.parquet has another content than before under the same"
     ):

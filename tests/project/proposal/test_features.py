@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mtmd.project.engine import locked
+from mtmd.extract.database import session
 from mtmd.project.proposal.features import ProposedFeature, find_features, id_feature
 from mtmd.project.proposal.roles import Domain
 from tests.project.proposal.looked import looked
@@ -34,7 +34,7 @@ COLUMNS = {
 
 
 def test_columns_become_the_features_that_they_look_like(tmp_path: Path) -> None:
-    with locked(tmp_path / "spill") as connection:
+    with session(tmp_path / "spill", [tmp_path]) as connection:
         table = looked(connection, tmp_path, "requests", COLUMNS)
         distinct = {name: look.distinct for name, look in table.columns.items()} | {
             "topics": 4,
@@ -84,7 +84,7 @@ def test_columns_become_the_features_that_they_look_like(tmp_path: Path) -> None
 
 def test_a_side_without_a_small_category_marks_its_smallest(tmp_path: Path) -> None:
     columns = {"shop_id": f"[n // 2 for n in range({N})]", "user_code": f"[n for n in range({N})]"}
-    with locked(tmp_path / "spill") as connection:
+    with session(tmp_path / "spill", [tmp_path]) as connection:
         table = looked(connection, tmp_path, "ads", columns)
         found = find_features(
             connection, "item", table, set(), Domain.of(None, "any_ad"), {"shop_id": 100, "user_code": 200}

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import LogsError
-from mtmd.project.engine import Connection, locked
+from mtmd.extract.database import session
+from mtmd.project.engine import Connection
 from mtmd.project.proposal.keys import Key, find_key, id_sql, id_type
 from tests.project.proposal.looked import looked
 
@@ -15,7 +16,7 @@ UUIDS = [f"0000000a-0000-4000-8000-00000000000{n}" for n in range(4)]
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Connection]:
-    with locked(tmp_path / "spill") as opened:
+    with session(tmp_path / "spill", [tmp_path]) as opened:
         yield opened
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import LogsError
-from mtmd.project.engine import Connection, locked
+from mtmd.extract.database import session
+from mtmd.project.engine import Connection
 from mtmd.project.proposal.roles import find_roles
 from mtmd.project.proposal.tasks import ProposedTasks, find_tasks
 from tests.project.proposal.looked import looked
@@ -27,7 +28,7 @@ TREE = {
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Connection]:
-    with locked(tmp_path / "spill") as opened:
+    with session(tmp_path / "spill", [tmp_path]) as opened:
         yield opened
 
 

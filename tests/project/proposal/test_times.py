@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from mtmd.errors import LogsError
-from mtmd.project.engine import Connection, locked, rows
+from mtmd.extract.database import session
+from mtmd.project.engine import Connection, rows
 from mtmd.project.proposal.looks import LookedAt
 from mtmd.project.proposal.times import RequestTime, find_time
 from tests.project.proposal.looked import looked
@@ -20,7 +21,7 @@ ROWS = 20
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Connection]:
-    with locked(tmp_path / "spill") as opened:
+    with session(tmp_path / "spill", [tmp_path]) as opened:
         yield opened
 
 
