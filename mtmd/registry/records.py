@@ -1,13 +1,16 @@
 """What the registry stores and returns."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from mtmd.config import Frozen
 
 REASON_LENGTH = 4000  # a history line stays short enough to find from the end of the file
+
+# Checked wherever it is read: a line that lost its seal and a part of this is no line any more.
+BundleId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class StartedFrom(Frozen):
@@ -23,7 +26,7 @@ class ModelManifest(Frozen):
 
     model_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)
     as_of: date
-    bundle_id: str
+    bundle_id: BundleId
     window: dict[date, str] = Field(description="fingerprint of each training day's shard")
     held_out: str | None = Field(None, description="fingerprint of the held-out day's shard")
     training: str | None = Field(None, description="key of its training; None in older manifests")
@@ -79,7 +82,7 @@ class ChampionChange(Frozen):
     reason: str = Field(max_length=REASON_LENGTH)
     at: datetime = Field(description="wall clock, for people; nothing is decided by it")
     reinstated: str | None = Field(None, description="model that was rolled back and may be promoted again")
-    bundle_id: str | None = Field(
+    bundle_id: BundleId | None = Field(
         None,
         description="content of the model that was promoted, taken down or reinstated; None in older lines",
     )
@@ -93,7 +96,7 @@ class Champion(Frozen):
     sequence: int = Field(ge=1, description="number of changes so far; compared before each swap")
     previous: str | None = Field(description="the champion before: a rollback goes there")
     rolled_back: tuple[str, ...] = Field((), description="models that must not come back by a re-run")
-    rolled_back_bundles: dict[str, str] = Field(
+    rolled_back_bundles: dict[str, BundleId] = Field(
         {},
         description="bundle_id of each of them: the same content under another model id must not come back either",
     )

@@ -129,8 +129,13 @@ def parsed_json(content: bytes, path: Path | ObjectPath) -> Any:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file's content atomically and durably."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """The same for content that is no text, or may be none any more."""
     with atomic_file(path) as temporary:
-        temporary.write_bytes(text.encode())
+        temporary.write_bytes(content)
 
 
 def write_json(path: Path, value: Any, *, seal: bool = False) -> None:
