@@ -22,6 +22,7 @@ from mtmd.registry.checks import (
     check_sequence,
     check_stored,
     refusal,
+    require_id,
     require_reason,
     require_rollback,
 )
@@ -59,8 +60,8 @@ class Registry:
         self._shared = None if there is None else SharedChampion(there)
 
     def path(self, model_id: str) -> Path:
-        """Directory of a model; `verify` it before loading."""
-        return self.models / model_id
+        """Directory of a model; `verify` it before loading. Raises RegistryError for what can't be a model's id."""
+        return self.models / require_id(model_id)
 
     def add(self, build: Callable[[Path], None], manifest: ModelManifest) -> Registered:
         """Store the manifest's model once: `build` fills a directory with the bundle and metrics.json.

@@ -4,7 +4,10 @@ What is drawn says nothing of the content that it is done to: places are counted
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from hypothesis import strategies as st
@@ -20,6 +23,16 @@ STRANGE = (
 )  # fmt: skip
 _HERE = "\ue000here\ue000"  # marks a place in a document until its text is put there
 Place = tuple[str | int, ...]
+
+
+class Form(NamedTuple):
+    """How a document is written: a value as text, and what is between a key and its value."""
+
+    dump: Callable[[Any], str]
+    equals: str
+
+
+JSON = Form(partial(json.dumps, ensure_ascii=False), ": ")
 
 
 class Tear(NamedTuple):
@@ -53,26 +66,28 @@ class Edit(NamedTuple):
     way: Literal["drop", "double", "rename", "exchange", "strange"]
     at: int
     other: int
-    strange: str
+    strange: int
 
-    def done_to(self, document: Any) -> bytes:
+    def done_to(self, document: Any, form: "Form | None" = None) -> bytes:
+        """The edited document in a form; JSON where none is named."""
+        dump, equals = form or JSON
         places = list(_places(document))
         place, other = places[self.at % len(places)], places[self.other % len(places)]
         named = bool(place) and isinstance(place[-1], str)
         match self.way:
             case "drop" if place:
-                return json.dumps(_without(document, place)).encode()
+                return dump(_without(document, place)).encode()
             case "double" if named:
-                both = f"{json.dumps(_at(document, place))}, {json.dumps(place[-1])}: {self.strange}"
-                return _put(document, place, both)
+                both = f"{dump(_at(document, place))}, {json.dumps(place[-1])}{equals}{STRANGE[self.strange]}"
+                return _put(document, place, both, dump)
             case "rename" if named:
                 changed = _without(document, place)
                 _at(changed, place[:-1])[("", "more", str(place[-1]).upper())[self.other % 3]] = _at(document, place)
-                return json.dumps(changed).encode()
+                return dump(changed).encode()
             case "exchange":
-                return _put(document, place, json.dumps(_at(document, other)))
+                return _put(document, place, dump(_at(document, other)), dump)
             case _:
-                return _put(document, place, self.strange)
+                return _put(document, place, STRANGE[self.strange], dump)
 
 
 _ANYWHERE = st.integers(0, 2**20)
@@ -93,8 +108,23 @@ edits: st.SearchStrategy[Edit] = st.builds(
     st.sampled_from(("strange", "drop", "double", "rename", "exchange")),
     _ANYWHERE,
     _ANYWHERE,
-    st.sampled_from(STRANGE),
+    st.integers(0, len(STRANGE) - 1),
 )
+
+
+Damage = Edit | Sequence[Tear]
+
+
+@contextmanager
+def damaged(path: Path, damage: Damage, *, seal: bool = False) -> Iterator[None]:
+    """The file with other content until the end of the block: torn, or a JSON document that was edited."""
+    content = path.read_bytes()
+    other = damage.done_to(json.loads(content)) if isinstance(damage, Edit) else torn(content, damage)
+    path.write_bytes(resealed(other) if seal else other)
+    try:
+        yield
+    finally:
+        path.write_bytes(content)
 
 
 def torn(content: bytes, changes: Sequence[Tear]) -> bytes:
@@ -133,8 +163,8 @@ def _without(document: Any, place: Place) -> Any:
     return changed
 
 
-def _put(document: Any, place: Place, text: str) -> bytes:
-    """The document as JSON, with a text of any kind where the value was."""
+def _put(document: Any, place: Place, text: str, dump: Callable[[Any], str]) -> bytes:
+    """The document with a text of any kind where the value was."""
     changed = [json.loads(json.dumps(document))]
     _at(changed, (0, *place)[:-1])[(0, *place)[-1]] = _HERE
-    return json.dumps(changed[0], ensure_ascii=False).replace(f'"{_HERE}"', text).encode()
+    return dump(changed[0]).replace(f'"{_HERE}"', text).encode()

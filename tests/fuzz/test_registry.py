@@ -1,32 +1,33 @@
 """Whatever became of the registry's files, they are believed only where they say what was written."""
 
 import json
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 
 from mtmd.config import Preset
-from mtmd.errors import MtmdError
 from mtmd.registry.rebuilt import REBUILT
 from mtmd.registry.records import Champion, ChampionChange
 from mtmd.registry.registry import Registry
-from tests.fuzz.damage import Edit, Tear, edits, resealed, tears, torn
+from tests.fuzz.damage import Damage, Edit, edits, resealed, tears, torn
+from tests.fuzz.outcome import read_or_refused
 from tests.registry.conftest import fill_bundle, manifest_of
 
 
-Damage = Edit | Sequence[Tear]
-
-
-class Known(NamedTuple):
+@dataclass(frozen=True)
+class Known:
     """A registry with a pointer, a history of four changes and three models, and what its files have."""
 
     registry: Registry
     champion: Champion
     history: tuple[ChampionChange, ...]
     files: dict[Path, bytes]
+
+    def __repr__(self) -> str:
+        """Short: what a file has is of no help where an example fails."""
+        return str(self.registry.root)
 
     def restore(self) -> None:
         """Only what an example may have changed: files take a while to open."""
@@ -57,15 +58,6 @@ def known(tiny_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> Know
     return Known(registry, registry.require_champion(), registry.history(), files)
 
 
-def outcome(read: Callable[[], object]) -> object:
-    """What was read; None where it was refused in words of our own."""
-    try:
-        return read()
-    except MtmdError as error:
-        assert str(error)
-        return None
-
-
 @given(damage=tears | edits)
 def test_a_damaged_pointer_is_what_the_history_says(known: Known, damage: Damage) -> None:
     known.damage("champion.json", damage)
@@ -87,7 +79,7 @@ def test_a_damaged_history_keeps_the_champion_and_says_what_was_rebuilt(known: K
 def test_a_damaged_model_is_refused(known: Known, name: str, damage: Damage) -> None:
     whole = known.registry.manifest("a") if not known.restore() else None
     known.damage(f"models/a/{name}", damage)
-    found = outcome(lambda: (known.registry.verify("a"), known.registry.manifest("a"))[1])
+    found = read_or_refused(lambda: (known.registry.verify("a"), known.registry.manifest("a"))[1])
     assert found in (None, whole)
 
 
@@ -97,8 +89,8 @@ def test_what_somebody_wrote_on_purpose_is_read_or_refused_in_our_words(
     known: Known, name: str, damage: Damage
 ) -> None:
     known.damage(name, damage, sealed=True)
-    outcome(lambda: known.registry.verify("a"))
-    outcome(known.registry.champion)
-    outcome(known.registry.history)
-    outcome(known.registry.status)
-    outcome(lambda: known.registry.promote("a", known.history[0].as_of, "again", 4))
+    read_or_refused(lambda: known.registry.verify("a"))
+    read_or_refused(known.registry.champion)
+    read_or_refused(known.registry.history)
+    read_or_refused(known.registry.status)
+    read_or_refused(lambda: known.registry.promote("a", known.history[0].as_of, "again", 4))
