@@ -235,6 +235,20 @@ class Registry:
                 bundle_id=content,
             )
 
+    def discard(self, model_id: str) -> bool:
+        """Remove a model, unless it is live or a rollback can reach it; returns whether it was removed.
+
+        Under the lock, so that nobody makes it live meanwhile.
+        """
+        with locked(self._lock):
+            champion = self._reconciled()
+            if champion is not None:
+                stays = [name for name, _ in standing(self._changes(champion), champion.rolled_back)]
+                if model_id in stays:
+                    return False
+            discard(self.path(model_id))
+            return True
+
     def standing(self) -> tuple[str, ...]:
         """The models that rollbacks can go back to, one after the other, oldest first; the champion is the last."""
         champion = self.champion()

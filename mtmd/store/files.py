@@ -237,10 +237,16 @@ def remove(path: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a file or a directory tree, in its bucket too, if it has one."""
+    """Remove a file or a directory tree, in its bucket too, if it has one.
+
+    A tree is gone from its name at once: whoever looks meanwhile, or after a kill, finds all of it or none.
+    """
     if (there := shared(path)) is not None:
         pushed.erase(there)
-    remove(path)
+    with suppress(FileNotFoundError):  # of another process that removes the same, or sweeps
+        if path.is_dir() and not path.is_symlink():
+            path = path.rename(_temporary(path))
+        remove(path)
 
 
 @contextmanager
@@ -313,13 +319,18 @@ def _claimed(final: Path) -> Iterator[Path]:
     """
     with writing(final):
         final.parent.mkdir(parents=True, exist_ok=True)
-        temporary = final.parent / f"{TEMPORARY}{final.name[:_SHOWN]}-{uuid.uuid4().hex[:8]}"
+        temporary = _temporary(final)
         held = _claim(temporary, Path.mkdir)
         try:
             yield temporary
         finally:
             os.close(held)
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(final: Path) -> Path:
+    """A new name beside another one."""
+    return final.parent / f"{TEMPORARY}{final.name[:_SHOWN]}-{uuid.uuid4().hex[:8]}"
 
 
 def _claim(temporary: Path, make: Callable[[Path], None]) -> int:
