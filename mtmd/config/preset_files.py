@@ -30,7 +30,11 @@ def preset_path(name_or_path: str, folder: Path = Path()) -> Path:
     Raises ConfigError where there is no such file.
     """
     path = folder / name_or_path if name_or_path.endswith(".toml") else PRESETS / f"{name_or_path}.toml"
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError:  # its name is too long for the disk
+        found = False
+    if not found:
         raise ConfigError(
             f"preset {name_or_path!r} not found; use one of {list(preset_names())} or a path to a .toml"
         )
