@@ -33,7 +33,9 @@ from mtmd.report.tables.evaluation import Column, Table
 from mtmd.store.files import write_text
 
 RECOVERY_S = 2.0  # after the load, within which calls must be as quick as before
-TIMES_QUIET = 2.0  # the median of a quiet call: so many times the one before is as quick, on a machine with other work
+TIMES_QUIET = (
+    2.0  # the median of a quiet call: so many times the one before is as quick, on a machine with other work
+)
 _ASKED_S = 5.0  # how long calls are counted or timed without load
 _PATIENCE_S = 30.0
 _BYTE_S = 0.25  # between two bytes of a slow client
@@ -113,7 +115,10 @@ def measured(preset: Preset, place: Path, load: Load) -> Seen:
 def loaded(line: Path, bodies: Sequence[bytes], load: Load) -> Seen:
     """The load on one process of a line's service, from another process."""
     spawn = multiprocessing.get_context("spawn")
-    with ServiceProcess(line, line.parent / "service.log") as service, ProcessPoolExecutor(_CLIENTS, spawn) as pool:
+    with (
+        ServiceProcess(line, line.parent / "service.log") as service,
+        ProcessPoolExecutor(_CLIENTS, spawn) as pool,
+    ):
         service.start()
         quiet = partial(quiet_calls, service.port, bodies)
         list(pool.map(quiet, [1.0] * _CLIENTS))
@@ -241,8 +246,14 @@ def table(seen: Seen, load: Load) -> Table:
     rows = [
         ("calls that it takes in a second", f"{seen.capacity:.0f}"),
         ("calls that were sent in a second", f"{sent / load.duration_s:.0f}"),
-        *((f"answered {status}", _calls(seconds, load)) for status, seconds in sorted(seen.answers.quick.items())),
-        ("slow clients", ", ".join(f"{count:,} × {what}" for what, count in sorted(seen.answers.slow.items()))),
+        *(
+            (f"answered {status}", _calls(seconds, load))
+            for status, seconds in sorted(seen.answers.quick.items())
+        ),
+        (
+            "slow clients",
+            ", ".join(f"{count:,} × {what}" for what, count in sorted(seen.answers.slow.items())),
+        ),
         ("memory, at the start of each minute and at the end", f"{', '.join(minutes)} MB"),
         ("memory, at most", f"{max(memory):.0f} MB"),
         ("median of a quiet call before the load", f"{1e3 * seen.before_s:.1f} ms"),
@@ -250,8 +261,8 @@ def table(seen: Seen, load: Load) -> Table:
         ("median of a quiet call in the 2 s after", f"{1e3 * seen.after_s:.1f} ms"),
     ]
     return Table(
-        title=f"{load.times:g} times the load that it takes for {load.duration_s:g} s, over {load.connections} connections, "
-        f"{load.slow} of them slow; {load.named} named ads of {load.published:,}",
+        title=f"{load.times:g} times the load that it takes for {load.duration_s:g} s, over {load.connections} "
+        f"connections, {load.slow} of them slow; {load.named} named ads of {load.published:,}",
         columns=tuple(Column(name=name, kind="text") for name in ("what", "seen")),
         rows=tuple(rows),
     )
@@ -259,8 +270,8 @@ def table(seen: Seen, load: Load) -> Table:
 
 def _calls(seconds: Sequence[float], load: Load) -> str:
     p50, p99 = (1e3 * float(np.percentile(seconds, q)) for q in (50, 99))
-    rate = len(seconds) / load.duration_s
-    return f"{len(seconds):,} ({rate:.0f} in a second); p50 {p50:.0f} ms, p99 {p99:.0f} ms, longest {1e3 * max(seconds):.0f} ms"
+    rate, longest = len(seconds) / load.duration_s, 1e3 * max(seconds)
+    return f"{len(seconds):,} ({rate:.0f} in a second); p50 {p50:.0f} ms, p99 {p99:.0f} ms, longest {longest:.0f} ms"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,18 +16,18 @@ from mtmd.cli import main
 from mtmd.config import Preset
 from mtmd.errors import MtmdError
 from mtmd.registry.registry import Registry
-from mtmd.serve.http.candidate import newest_candidate
-from mtmd.serve.http.live import Live
-from mtmd.serve.http.intake import Settings
 from mtmd.serve.catalogue import Catalogue, Current
+from mtmd.serve.http.candidate import newest_candidate
+from mtmd.serve.http.intake import Settings
+from mtmd.serve.http.live import Live
 from mtmd.store.files import discard
 from tests.mtmd_flows.runs import TINY
 from tests.registry.conftest import fill_bundle, manifest_of
 
 OUTSIDE = "../../other/models/a"
 HOSTILE = (
-    OUTSIDE, "..", ".", "", "/", "a/../b", "a/", "./a", "a\x00", "\x00", "-a", ".hidden", "a\n", "a\\b", "~", "~root", "%2e%2e",
-    "a" * 201, "é" * 300, "*", "?", "[a]", "$(id)", "<b>a</b>",
+    OUTSIDE, "..", ".", "", "/", "a/../b", "a/", "./a", "a\x00", "\x00", "-a", ".hidden", "a\n", "a\\b", "~", "~root",
+    "%2e%2e", "a" * 201, "é" * 300, "*", "?", "[a]", "$(id)", "<b>a</b>",
 )  # fmt: skip
 
 
@@ -88,14 +88,16 @@ def test_nothing_outside_is_read_as_a_model(artifacts: Path) -> None:
             partial(Catalogue(registry.root).current, name),
         )
         for ask in asked:
-            with pytest.raises(MtmdError, match="model id|is not rolled back"):
+            with pytest.raises(MtmdError, match=r"model id|is not rolled back"):
                 ask()
         live = Live(registry.root, Settings(), choose=partial(str, name))  # as --shadow names one
         assert not live.refresh()
         assert "model id" in str(live.problem)
 
 
-@pytest.mark.parametrize("name", [OUTSIDE, "/etc", "2026-01-05-0123456789abcde", "2026-01-05-0123456789abcdef/..", "\x00"])
+@pytest.mark.parametrize(
+    "name", [OUTSIDE, "/etc", "2026-01-05-0123456789abcde", "2026-01-05-0123456789abcdef/..", "\x00"]
+)
 def test_a_pointer_to_published_ads_names_a_directory_beside_it(name: str) -> None:
     with pytest.raises(ValueError, match="String should match pattern"):
         Current(name=name, day=date(2026, 1, 5), ads=1)
@@ -137,7 +139,9 @@ def test_a_link_to_a_model_outside_has_its_files_compared_as_any(artifacts: Path
         registry.verify("c")
 
 
-@pytest.mark.parametrize("name", ["..", "../../etc/passwd", "/etc/passwd", "\x00", "é" * 300, "a\x00.toml", "/etc/passwd.toml"])
+@pytest.mark.parametrize(
+    "name", ["..", "../../etc/passwd", "/etc/passwd", "\x00", "é" * 300, "a\x00.toml", "/etc/passwd.toml"]
+)
 def test_a_preset_that_is_no_file_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "--preset", name]) == 1
     assert "not found; use one of" in capsys.readouterr().err

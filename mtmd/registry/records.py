@@ -83,7 +83,9 @@ class ChampionChange(Frozen):
     previous: ModelId | None = Field(description="champion before the change")
     reason: str = Field(max_length=REASON_LENGTH)
     at: datetime = Field(description="wall clock, for people; nothing is decided by it")
-    reinstated: ModelId | None = Field(None, description="model that was rolled back and may be promoted again")
+    reinstated: ModelId | None = Field(
+        None, description="model that was rolled back and may be promoted again"
+    )
     bundle_id: BundleId | None = Field(
         None,
         description="content of the model that was promoted, taken down or reinstated; None in older lines",

@@ -1,4 +1,4 @@
-"""Processes that change one registry at the same moments: promotions, rollbacks, reinstatements, publications, removals.
+"""Processes that change one registry at once: promotions, rollbacks, reinstatements, publications, removals.
 
 They run in processes of their own, as runs, people and the clean-up do.
 """
@@ -13,12 +13,12 @@ import pytest
 
 from mtmd.errors import MtmdError
 from mtmd.jobs.clean_up import CleanUp, Removable, clean_up
+from mtmd.registry.bundle import load_bundle
 from mtmd.registry.history import champion_of
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.published import open_whole_ads
-from mtmd.registry.bundle import load_bundle
 from mtmd.store.files import write_json
 from mtmd.store.workspace import Workspace
 from tests.serve.conftest import MakeBundle, declarations, make_bundle
@@ -41,14 +41,17 @@ def reserve(make_bundle: MakeBundle, tmp_path: Path) -> Path:
     return tmp_path / "reserve"
 
 
-def test_one_champion_stands_after_all_of_them(reserve: Path, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+def test_one_champion_stands_after_all_of_them(
+    reserve: Path, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
     rounds = 150 if pytestconfig.getoption("--all-faults") else 12
     root = tmp_path / "line"
     add_all(root, reserve)
     Registry(root).promote("model-0", DAY, "first", 0)
     jobs = (promote, promote, roll_back, reinstate, publish, remove, read)
     processes = [
-        _CONTEXT.Process(target=repeated, args=(job, root, reserve, rounds, seed)) for seed, job in enumerate(jobs)
+        _CONTEXT.Process(target=repeated, args=(job, root, reserve, rounds, seed))
+        for seed, job in enumerate(jobs)
     ]
     for process in processes:
         process.start()
@@ -58,7 +61,9 @@ def test_one_champion_stands_after_all_of_them(reserve: Path, tmp_path: Path, py
     check(root)
 
 
-def repeated(job: Callable[[Path, random.Random], object], root: Path, reserve: Path, rounds: int, seed: int) -> None:
+def repeated(
+    job: Callable[[Path, random.Random], object], root: Path, reserve: Path, rounds: int, seed: int
+) -> None:
     """What another process overtook is an error in our words; anything else ends the process with a traceback."""
     rng = random.Random(seed)
     for _ in range(rounds):
@@ -95,7 +100,9 @@ def remove(root: Path, _: random.Random) -> None:
     """Every model that no rollback can reach."""
     registry = Registry(root)
     found = [registry.path(f"model-{number}") for number in range(MODELS)]
-    planned = tuple(Removable(kind="models", path=str(path), bytes=0, why="old") for path in found if path.is_dir())
+    planned = tuple(
+        Removable(kind="models", path=str(path), bytes=0, why="old") for path in found if path.is_dir()
+    )
     clean_up(
         Workspace(root),
         CleanUp(newest=DAY, removable=planned, kept={}, standing=()),
@@ -116,9 +123,17 @@ def add_all(root: Path, reserve: Path) -> None:
     for place in sorted(reserve.iterdir()):
         number = place.name.rpartition("-")[2]
         manifest = ModelManifest(
-            model_id=place.name, as_of=DAY, bundle_id=number * 64, window={}, git_commit=None, seeds={}, packages={}
+            model_id=place.name,
+            as_of=DAY,
+            bundle_id=number * 64,
+            window={},
+            git_commit=None,
+            seeds={},
+            packages={},
         )
-        Registry(root).add(lambda directory, place=place: shutil.copytree(place, directory, dirs_exist_ok=True), manifest)
+        Registry(root).add(
+            lambda directory, place=place: shutil.copytree(place, directory, dirs_exist_ok=True), manifest
+        )
 
 
 def check(root: Path) -> None:

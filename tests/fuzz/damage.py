@@ -17,9 +17,10 @@ from mtmd.store.sealed import sealed
 _DEEP = 100_000  # levels of nesting, far beyond what a parser takes
 # What may stand in the place of any value, as text: some of it is no JSON, and some no number that fits anywhere.
 STRANGE = (
-    "null", "true", "0", "-1", "1.5", "1e999", "-1e999", "NaN", "-Infinity", "1" + "0" * 5000, str(2**63), str(-(2**64)),
-    '""', '"x"', '"\\u0000"', '"\\ud800"', '"../../etc/passwd"', '"/"', '"2026-02-30"', '"0001-01-01"', f'"{"é" * 70_000}"',
-    "[]", "{}", "[null]", '{"": null}', '{"a": 1, "a": 2}', "[" * _DEEP, '{"a":' * _DEEP, "[" * 500 + "]" * 500, "",
+    "null", "true", "0", "-1", "1.5", "1e999", "-1e999", "NaN", "-Infinity", "1" + "0" * 5000, str(2**63),
+    str(-(2**64)), '""', '"x"', '"\\u0000"', '"\\ud800"', '"../../etc/passwd"', '"/"', '"2026-02-30"', '"0001-01-01"',
+    f'"{"é" * 70_000}"', "[]", "{}", "[null]", '{"": null}', '{"a": 1, "a": 2}', "[" * _DEEP, '{"a":' * _DEEP,
+    "[" * 500 + "]" * 500, "",
 )  # fmt: skip
 _HERE = "\ue000here\ue000"  # marks a place in a document until its text is put there
 Place = tuple[str | int, ...]
@@ -49,7 +50,9 @@ class Tear(NamedTuple):
         before, there, after = content[:at], content[at : at + self.length], content[at + self.length :]
         match self.way:
             case "flip":
-                return before + bytes(byte ^ 1 << self.bit for byte in content[at : at + 1]) + content[at + 1 :]
+                return (
+                    before + bytes(byte ^ 1 << self.bit for byte in content[at : at + 1]) + content[at + 1 :]
+                )
             case "cut":
                 return before + after
             case "insert":
@@ -82,7 +85,9 @@ class Edit(NamedTuple):
                 return _put(document, place, both, dump)
             case "rename" if named:
                 changed = _without(document, place)
-                _at(changed, place[:-1])[("", "more", str(place[-1]).upper())[self.other % 3]] = _at(document, place)
+                _at(changed, place[:-1])[("", "more", str(place[-1]).upper())[self.other % 3]] = _at(
+                    document, place
+                )
                 return dump(changed).encode()
             case "exchange":
                 return _put(document, place, dump(_at(document, other)), dump)

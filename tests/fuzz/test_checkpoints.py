@@ -11,7 +11,14 @@ from torch import Tensor
 
 from mtmd.config import Preset
 from mtmd.model.build import build_model
-from mtmd.train.checkpoints import FILE, TrainingState, load_checkpoint, load_weights, save_checkpoint, save_weights
+from mtmd.train.checkpoints import (
+    FILE,
+    TrainingState,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+)
 from tests.fuzz.damage import Edit, damaged, edits, tears
 from tests.fuzz.outcome import read_or_refused
 from tests.train.test_checkpoints import STATE, assert_same, trained
@@ -75,7 +82,9 @@ def weights(tiny_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @given(changes=tears)
-def test_torn_weights_are_read_or_refused_in_our_words(weights: Path, tiny_preset: Preset, changes: list) -> None:
+def test_torn_weights_are_read_or_refused_in_our_words(
+    weights: Path, tiny_preset: Preset, changes: list
+) -> None:
     """Which bytes they must be is said by the manifest beside them, and compared before they are read."""
     with torch.random.fork_rng(devices=[]), damaged(weights, changes):
         read_or_refused(lambda: load_weights("pooled", tiny_preset, weights))

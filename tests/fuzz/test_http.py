@@ -21,23 +21,55 @@ __all__ = ["declarations", "make_bundle"]
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of what fails
 BODY = b'{"requests": [{"surface": "search", "activity": 1.0, "depth": 0.25}], "top_k": 1}'
-LENGTHS = (b"81", b"0", b"-1", b"+81", b"8_1", b"1e2", b"", b"81, 81", b"81, 82", b"9" * 5000, b"\xb2", b"0x51", b"81;", b"82")
+LENGTHS = (
+    b"81",
+    b"0",
+    b"-1",
+    b"+81",
+    b"8_1",
+    b"1e2",
+    b"",
+    b"81, 81",
+    b"81, 82",
+    b"9" * 5000,
+    b"\xb2",
+    b"0x51",
+    b"81;",
+    b"82",
+)
 HEADERS = (
     b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip, chunked", b"Transfer-Encoding: identity",
-    b"Transfer-Encoding:\tchunked", b"Expect: 100-continue", b"Expect: tea", b"Connection: upgrade", b"Upgrade: websocket",
+    b"Transfer-Encoding:\tchunked", b"Expect: 100-continue", b"Expect: tea", b"Connection: upgrade",
+    b"Upgrade: websocket",
     b"Upgrade: h2c", b"Content-Encoding: gzip", b"Content-Type: application/json", b"Content-Type: \xff\xfe",
     b"Content-Type: text/plain", b"Host: a", b"Host: \x00", b"Authorization: Bearer \xff", b"Cookie: " + b"c" * 100_000,
     b": nameless", b"No colon", b" folded: yes", b"Range: bytes=0-", b"X-Forwarded-For: " + b"1.1.1.1, " * 2000,
 )  # fmt: skip
-METHODS = (b"POST", b"GET", b"HEAD", b"PUT", b"OPTIONS", b"CONNECT", b"TRACE", b"PRI", b"post", b"P\x00ST", b"", b"M" * 70_000)
+METHODS = (
+    b"POST",
+    b"GET",
+    b"HEAD",
+    b"PUT",
+    b"OPTIONS",
+    b"CONNECT",
+    b"TRACE",
+    b"PRI",
+    b"post",
+    b"P\x00ST",
+    b"",
+    b"M" * 70_000,
+)
 TARGETS = (
     b"/rank", b"/embed", b"/", b"/ready", b"/metrics", b"/docs", b"//rank", b"/rank/", b"/rank?model=candidate",
-    b"/rank?model=../../etc/passwd", b"/rank?model=%00", b"/rank?model=%ff", b"/rank?" + b"m" * 60_000, b"/../etc/passwd",
-    b"/%2e%2e/%2e%2e/etc/passwd", b"/docs/%00", b"http://other/rank", b"*", b"/rank#x", b"/r\x00nk", b"/\xff", b"other:80", b"",
+    b"/rank?model=../../etc/passwd", b"/rank?model=%00", b"/rank?model=%ff", b"/rank?" + b"m" * 60_000,
+    b"/../etc/passwd",
+    b"/%2e%2e/%2e%2e/etc/passwd", b"/docs/%00", b"http://other/rank", b"*", b"/rank#x", b"/r\x00nk", b"/\xff",
+    b"other:80", b"",
 )  # fmt: skip
 VERSIONS = (b"HTTP/1.1", b"HTTP/1.0", b"HTTP/0.9", b"HTTP/2.0", b"HTTP/1.1 ", b"HTTP/9", b"", b"http/1.1")
 BODIES = (
-    BODY, b"", BODY[:-7], BODY + BODY, b"51\r\n" + BODY + b"\r\n0\r\n\r\n", b"51\r\n" + BODY, b"ffffffffffffffffff\r\n" + BODY,
+    BODY, b"", BODY[:-7], BODY + BODY, b"51\r\n" + BODY + b"\r\n0\r\n\r\n", b"51\r\n" + BODY,
+    b"ffffffffffffffffff\r\n" + BODY,
     b"-1\r\n" + BODY, b"zz\r\n" + BODY, b"0\r\nmore: " + b"t" * 70_000, b"{" * 30_000, b"\x00" * 30_000,
 )  # fmt: skip
 END = re.compile(rb"HTTP/1\.1 (\d{3}) ")
@@ -90,6 +122,8 @@ def said(client: Client, sent: bytes, *, ends: bool) -> Sequence[int]:
 @given(sent=requests, ends=st.booleans())
 @example(sent=b"", ends=True)
 @example(sent=b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", ends=True)
-def test_whatever_is_sent_gets_an_answer_or_a_closed_connection(client: Client, sent: bytes, ends: bool) -> None:
+def test_whatever_is_sent_gets_an_answer_or_a_closed_connection(
+    client: Client, sent: bytes, ends: bool
+) -> None:
     assert set(said(client, sent, ends=ends)) <= ALLOWED
     assert client.send("POST", "/rank", BODY, {"content-type": "application/json"})[0] == 200

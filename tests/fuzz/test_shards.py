@@ -72,7 +72,9 @@ def test_damaged_columns_are_refused(known: Known, name: str, changes: Damage) -
 
 
 @given(changes=tears)
-def test_what_is_remembered_of_the_logs_is_read_again_where_it_was_damaged(known: Known, changes: Damage) -> None:
+def test_what_is_remembered_of_the_logs_is_read_again_where_it_was_damaged(
+    known: Known, changes: Damage
+) -> None:
     remembered = known.root / "digests" / f"date={DAY}.json"
     remembered.touch()
     with damaged(remembered, changes):

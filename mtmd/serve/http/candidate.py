@@ -48,7 +48,9 @@ def newest_candidate(registry: Registry, catalogue: Catalogue) -> str:
     """
     champion = registry.require_champion()
     out = {champion.model_id, *champion.rolled_back}
-    found = [(day, model) for model in catalogue.models() if model not in out and (day := _day(registry, model))]
+    found = [
+        (day, model) for model in catalogue.models() if model not in out and (day := _day(registry, model))
+    ]
     newer = [one for one in found if one[0] >= champion.as_of]
     if not newer:
         raise RegistryError(
