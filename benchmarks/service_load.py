@@ -163,31 +163,53 @@ async def _run_load(port: int, bodies: Sequence[bytes], load: Load, rate: float)
 
 
 async def _quick(port: int, bodies: Sequence[bytes], answers: Answers, every_s: float, end: float) -> None:
-    """One connection that sends a call at each of its moments, or as soon as the one before is answered."""
+    """A client that sends a call at each of its moments, or as soon as the one before is answered."""
     rng = np.random.default_rng()
     due = time.perf_counter() + every_s * rng.random()
-    reader: asyncio.StreamReader | None = None
+    client = _Client(port)
     for number in count(int(rng.integers(len(bodies)))):
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         if time.perf_counter() >= end:
             break
         due = max(due + every_s, time.perf_counter())
         began = time.perf_counter()
+        status = await client.ask(_call(bodies[number % len(bodies)]))
+        answers.took(status, time.perf_counter() - began)
+    client.close()
+
+
+class _Client:
+    """A connection that is kept while the service keeps it, as HTTP clients do."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._open: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, call: bytes) -> str:
+        """The status; `closed` where a new connection was closed without an answer. One that was idle may be closed."""
+        was_open = self._open is not None
+        status = await self._ask(call)
+        return await self._ask(call) if status == "closed" and was_open else status
+
+    async def _ask(self, call: bytes) -> str:
         try:
-            if reader is None:
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(_call(bodies[number % len(bodies)]))
+            if self._open is None:
+                self._open = await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = self._open
+            writer.write(call)
             status, stays = await asyncio.wait_for(_answer(reader), _PATIENCE_S)
-        except (OSError, asyncio.IncompleteReadError):
-            status, stays = "closed", False
         except TimeoutError:
             status, stays = "no answer", False
-        answers.took(status, time.perf_counter() - began)
-        if not stays and reader is not None:
-            writer.close()
-            reader = None
-    if reader is not None:
-        writer.close()
+        except (OSError, asyncio.IncompleteReadError):
+            status, stays = "closed", False
+        if not stays:
+            self.close()
+        return status
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
 
 
 async def _slow(port: int, body: bytes, answers: Answers, end: float) -> None:
