@@ -54,8 +54,8 @@ test: lint pytest  ## Lint, types, import contract, SQL lint, and every test
 pytest: $(READY)
 	$(PYTEST)
 
-faults: $(READY)  ## Plant every fault of tests/faults, and write what came of each into docs/reliability.md
-	$(BIN)/pytest tests/faults --all-faults --faults-page docs/reliability.md --numprocesses 2 --dist worksteal
+faults: $(READY)  ## Plant every fault of tests/faults, write what came of each into docs/reliability.md, and fuzz with many examples
+	MTMD_FUZZ=thorough $(BIN)/pytest tests/faults tests/fuzz --all-faults --faults-page docs/reliability.md --numprocesses 2 --dist worksteal
 
 coverage: $(READY)  ## Every test, and which lines none of them runs; takes half as long again
 	$(PYTEST) --cov --cov-report=term

@@ -67,6 +67,11 @@ class ServiceProcess:
         times = psutil.Process(self._process.pid).cpu_times()
         return float(times.user + times.system)
 
+    def memory_mb(self) -> float:
+        """Memory that is resident now, that of mapped files included."""
+        assert self._process is not None
+        return float(psutil.Process(self._process.pid).memory_info().rss) / 1e6
+
     def _is_ready(self) -> bool:
         try:
             with closing(Connection(self.port)) as connection:

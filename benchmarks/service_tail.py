@@ -79,7 +79,7 @@ def measured(preset: Preset, place: Path, load: Load) -> list[Round]:
 
 def rounds_of(line: Path, preset: Preset, log: Path, load: Load) -> list[Round]:
     """The same for a line that has a champion with ads 0, 1, …, `published` - 1."""
-    bodies = _bodies(preset, load)
+    bodies = bodies_of(preset, load)
     spawn = multiprocessing.get_context("spawn")
     with ServiceProcess(line, log) as service, ProcessPoolExecutor(load.clients, mp_context=spawn) as pool:
         service.start()
@@ -124,7 +124,8 @@ def table(rounds: Sequence[Round], load: Load) -> Table:
     )
 
 
-def _bodies(preset: Preset, load: Load) -> list[bytes]:
+def bodies_of(preset: Preset, load: Load) -> list[bytes]:
+    """Calls that name ads, as JSON."""
     rng = np.random.default_rng(8)
     requests = random_requests(preset.declarations.query, _QUESTIONS, seed=6)
     return [json.dumps(_question(one, rng, load)).encode() for one in requests]

@@ -80,6 +80,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/mtmd shadow": "tests/inspect/test_shadow.py",
     "mtmd shadow": "likewise",
     ".venv/bin/python -m benchmarks.service_tail": "tests/benchmarks/test_service_tail.py",
+    ".venv/bin/python -m benchmarks.service_load": "tests/benchmarks/test_service_load.py",
     ".venv/bin/python -m benchmarks.service": "tests/benchmarks/test_service.py",
     ".venv/bin/python -m benchmarks.served_scores": "tests/benchmarks/test_served_scores.py",
     "make test": "it runs these tests",

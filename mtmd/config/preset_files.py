@@ -30,7 +30,11 @@ def preset_path(name_or_path: str, folder: Path = Path()) -> Path:
     Raises ConfigError where there is no such file.
     """
     path = folder / name_or_path if name_or_path.endswith(".toml") else PRESETS / f"{name_or_path}.toml"
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError:  # its name is too long for the disk
+        found = False
+    if not found:
         raise ConfigError(
             f"preset {name_or_path!r} not found; use one of {list(preset_names())} or a path to a .toml"
         )
@@ -101,7 +105,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # of TOML, of UTF-8, and of integers with thousands of digits
         raise ConfigError(f"preset {path} is not valid TOML: {error}") from error
     places = {key: str(path.parent / values[key]) for key in _PLACES if isinstance(values.get(key), str)}
     return values | places

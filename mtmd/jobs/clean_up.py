@@ -130,9 +130,13 @@ def clean_up(
     registry = Registry(workspace.root)
     needed = _needed(registry, registry.standing())
     for output in planned.removable:
-        if _stays(output.kind, Path(output.path), needed):
+        path = Path(output.path)
+        if _stays(output.kind, path, needed):
             continue
-        discard(Path(output.path))
+        if output.kind != "models":
+            discard(path)
+        elif not registry.discard(path.name):  # it was made live a moment ago
+            continue
         on_removed(output)
     for swept in sweep_uploads(workspace.root, time.time() - _UPLOAD_DAYS * _DAY_S):
         why = f"uploads that did not end, over {_UPLOAD_DAYS} days ago"
@@ -208,7 +212,7 @@ def _as_of(registry: Registry, model_id: str) -> date | None:
     """A model's day; None for one that cannot be read, which stays: it may be one that a person wants to restore."""
     try:
         return registry.manifest(model_id).as_of
-    except BundleError:
+    except (BundleError, RegistryError):  # or a directory that has no model's name
         return None
 
 

@@ -1,12 +1,13 @@
 """What the registry refuses before it writes."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mtmd.errors import BundleError, RegistryError
 from mtmd.registry.bundle import load_bundle
 from mtmd.registry.history import taken_down
-from mtmd.registry.records import Champion, ChampionChange, ModelManifest
+from mtmd.registry.records import MODEL_ID, MODEL_ID_LENGTH, Champion, ChampionChange, ModelManifest
 from mtmd.store.outputs import differing_file
 
 _REQUIRED = ("bundle.json", "metrics.json")
@@ -38,6 +39,16 @@ def check_stored(directory: Path, manifest: ModelManifest) -> None:
         raise BundleError(
             f"model {manifest.model_id!r} holds bundle {bundle}; its manifest says {manifest.bundle_id}. {remedy}"
         )
+
+
+def require_id(model_id: str) -> str:
+    """The id; raises RegistryError for one that can't be a model's, such as a path that leads elsewhere."""
+    if len(model_id) > MODEL_ID_LENGTH or not re.fullmatch(MODEL_ID, model_id):
+        raise RegistryError(
+            f"model id {model_id[:100]!r} must be at most {MODEL_ID_LENGTH} letters, digits, dots, hyphens and "
+            "underscores, the first a letter or digit; `mtmd status` shows the ids of models"
+        )
+    return model_id
 
 
 def require_reason(what: str, reason: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mtmd.errors import RegistryError
 from mtmd.registry.records import Champion, ChampionChange
-from mtmd.store.files import append_line, write_text
+from mtmd.store.files import append_line, write_bytes
 from mtmd.store.sealed import sealed, unsealed
 
 _TAIL_BYTES = 1 << 16  # longer than any two lines: a reason has at most 4000 characters
@@ -27,7 +27,7 @@ def reconcile(path: Path, champion: Champion | None) -> None:
     whole, newline, torn = tail.rpartition(b"\n")
     if torn:
         lines = path.read_bytes().rpartition(b"\n")
-        write_text(path, (lines[0] + lines[1]).decode())
+        write_bytes(path, lines[0] + lines[1])  # which may have been damaged, and no text then
     if champion is None:
         return
     last = parsed(path, whole.rpartition(b"\n")[2]).sequence if newline else 0

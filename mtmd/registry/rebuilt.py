@@ -7,7 +7,7 @@ from pathlib import Path
 from mtmd.errors import BundleError, RegistryError
 from mtmd.registry.history import line_of, parsed, read_history, standing
 from mtmd.registry.records import Champion, ChampionChange, ModelManifest
-from mtmd.store.files import write_text
+from mtmd.store.files import write_bytes, write_text
 
 REBUILT = (
     "rebuilt: the line of history was lost, and is known from champion.json and the model's manifest alone"
@@ -34,7 +34,7 @@ def whole_history(
     lost = _lost(kept, champion, manifest)
     history = (*sorted((*lost, *kept), key=lambda change: change.sequence), champion.change)
     if path.is_file():
-        write_text(path.with_name(f"{path.name}.damaged-{champion.sequence}"), _text(path))
+        write_bytes(path.with_name(f"{path.name}.damaged-{champion.sequence}"), path.read_bytes())
     _log.warning(
         "%s is rebuilt with %d lines, %d of them from champion.json and manifests: %s",
         path,
@@ -44,10 +44,6 @@ def whole_history(
     )
     write_text(path, "".join(f"{line_of(change)}\n" for change in history))
     return history
-
-
-def _text(path: Path) -> str:
-    return path.read_bytes().decode(errors="replace")
 
 
 def _kept(path: Path, champion: Champion) -> list[ChampionChange]:

@@ -1,13 +1,18 @@
 """What the registry stores and returns."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from mtmd.config import Frozen
 
 REASON_LENGTH = 4000  # a history line stays short enough to find from the end of the file
+
+MODEL_ID, MODEL_ID_LENGTH = r"^[A-Za-z0-9][A-Za-z0-9._-]*$", 200  # a name that stays below models/
+ModelId = Annotated[str, Field(pattern=MODEL_ID, max_length=MODEL_ID_LENGTH)]
+# Checked wherever it is read: a line that lost its seal and a part of this is no line any more.
+BundleId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class StartedFrom(Frozen):
@@ -21,9 +26,9 @@ class StartedFrom(Frozen):
 class ModelManifest(Frozen):
     """What a model was made from, and what its files must be: `manifest.json`."""
 
-    model_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)
+    model_id: ModelId
     as_of: date
-    bundle_id: str
+    bundle_id: BundleId
     window: dict[date, str] = Field(description="fingerprint of each training day's shard")
     held_out: str | None = Field(None, description="fingerprint of the held-out day's shard")
     training: str | None = Field(None, description="key of its training; None in older manifests")
@@ -73,13 +78,15 @@ class ChampionChange(Frozen):
 
     sequence: int = Field(ge=1)
     action: Literal["promote", "rollback", "reinstate"]
-    model_id: str = Field(description="champion after the change; a reinstatement leaves it as it is")
+    model_id: ModelId = Field(description="champion after the change; a reinstatement leaves it as it is")
     as_of: date
-    previous: str | None = Field(description="champion before the change")
+    previous: ModelId | None = Field(description="champion before the change")
     reason: str = Field(max_length=REASON_LENGTH)
     at: datetime = Field(description="wall clock, for people; nothing is decided by it")
-    reinstated: str | None = Field(None, description="model that was rolled back and may be promoted again")
-    bundle_id: str | None = Field(
+    reinstated: ModelId | None = Field(
+        None, description="model that was rolled back and may be promoted again"
+    )
+    bundle_id: BundleId | None = Field(
         None,
         description="content of the model that was promoted, taken down or reinstated; None in older lines",
     )
@@ -88,12 +95,12 @@ class ChampionChange(Frozen):
 class Champion(Frozen):
     """`champion.json`: the live model, and the change that made it so."""
 
-    model_id: str
+    model_id: ModelId
     as_of: date
     sequence: int = Field(ge=1, description="number of changes so far; compared before each swap")
-    previous: str | None = Field(description="the champion before: a rollback goes there")
-    rolled_back: tuple[str, ...] = Field((), description="models that must not come back by a re-run")
-    rolled_back_bundles: dict[str, str] = Field(
+    previous: ModelId | None = Field(description="the champion before: a rollback goes there")
+    rolled_back: tuple[ModelId, ...] = Field((), description="models that must not come back by a re-run")
+    rolled_back_bundles: dict[str, BundleId] = Field(
         {},
         description="bundle_id of each of them: the same content under another model id must not come back either",
     )

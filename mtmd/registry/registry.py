@@ -22,6 +22,7 @@ from mtmd.registry.checks import (
     check_sequence,
     check_stored,
     refusal,
+    require_id,
     require_reason,
     require_rollback,
 )
@@ -59,8 +60,8 @@ class Registry:
         self._shared = None if there is None else SharedChampion(there)
 
     def path(self, model_id: str) -> Path:
-        """Directory of a model; `verify` it before loading."""
-        return self.models / model_id
+        """Directory of a model; `verify` it before loading. Raises RegistryError for what can't be a model's id."""
+        return self.models / require_id(model_id)
 
     def add(self, build: Callable[[Path], None], manifest: ModelManifest) -> Registered:
         """Store the manifest's model once: `build` fills a directory with the bundle and metrics.json.
@@ -233,6 +234,20 @@ class Registry:
                 reinstated=model_id,
                 bundle_id=content,
             )
+
+    def discard(self, model_id: str) -> bool:
+        """Remove a model, unless it is live or a rollback can reach it; returns whether it was removed.
+
+        Under the lock, so that nobody makes it live meanwhile.
+        """
+        with locked(self._lock):
+            champion = self._reconciled()
+            if champion is not None:
+                stays = [name for name, _ in standing(self._changes(champion), champion.rolled_back)]
+                if model_id in stays:
+                    return False
+            discard(self.path(model_id))
+            return True
 
     def standing(self) -> tuple[str, ...]:
         """The models that rollbacks can go back to, one after the other, oldest first; the champion is the last."""

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError
 
 from mtmd.config import Frozen
 from mtmd.errors import BundleError, RegistryError, StorageError
+from mtmd.registry.checks import require_id
 from mtmd.store.durable import POINTER, home
 from mtmd.store.files import locked, parsed_json, sealed_text, touch, write_text
 from mtmd.store.objects import Content
@@ -43,7 +44,8 @@ class Catalogue:
         ] = {}  # of each model's pointer in a bucket, as it was read first
 
     def path(self, model_id: str, name: str) -> Path:
-        return self.root / model_id / name
+        """A publication's directory; raises RegistryError for what can't be a model's id."""
+        return self.root / require_id(model_id) / name
 
     def current(self, model_id: str) -> Current | None:
         """The publication that serves a model; None before the first. Raises BundleError when that can't be told."""
@@ -74,7 +76,7 @@ class Catalogue:
         """The same; None as well where it can't be told."""
         try:
             return self.current(model_id)
-        except (BundleError, OSError):
+        except (BundleError, RegistryError, OSError):
             return None
 
     def serve(self, model_id: str, current: Current) -> None:
@@ -103,7 +105,7 @@ class Catalogue:
         return current is not None and current.name != path.name
 
     def _pointer(self, model_id: str) -> Path:
-        return self.root / model_id / POINTER
+        return self.root / require_id(model_id) / POINTER
 
     def publishing(self) -> AbstractContextManager[None]:
         """Hold the lock of whoever publishes; waits for another one."""

@@ -105,14 +105,15 @@ def _map(path: Path, mode: Literal["c", "r+"]) -> tuple[list[Columns], dict[str,
         mapped = np.memmap(path, dtype=np.uint8, mode=mode)
         reader = pa.ipc.open_file(pa.py_buffer(mapped))
         batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
-    except (OSError, ValueError, pa.ArrowInvalid) as error:
+        texts = {key.decode(): value.decode() for key, value in (reader.schema.metadata or {}).items()}
+        names = reader.schema.names
+        return [
+            {name: _view(mapped, column) for name, column in zip(names, batch.columns, strict=True)}
+            for batch in batches
+        ], texts
+    # A type that is none of ours is a KeyError; numpy's and most of arrow's are ValueErrors.
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise StorageError(f"{path} is not a readable Arrow file ({error}); remove its directory") from error
-    texts = {key.decode(): value.decode() for key, value in (reader.schema.metadata or {}).items()}
-    names = reader.schema.names
-    return [
-        {name: _view(mapped, column) for name, column in zip(names, batch.columns, strict=True)}
-        for batch in batches
-    ], texts
 
 
 def _to_arrow(values: NDArray[Any]) -> pa.Array:
@@ -124,6 +125,7 @@ def _to_arrow(values: NDArray[Any]) -> pa.Array:
 
 def _view(mapped: NDArray[np.uint8], column: pa.Array) -> NDArray[Any]:
     if pa.types.is_large_string(column.type):
+        column.validate(full=True)  # offsets that lead out of the file would end the process
         return np.array(column.cast(pa.large_binary()).to_pylist(), np.bytes_)
     is_matrix = pa.types.is_fixed_size_list(column.type)
     values = column.values if is_matrix else column

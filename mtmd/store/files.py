@@ -129,8 +129,13 @@ def parsed_json(content: bytes, path: Path | ObjectPath) -> Any:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file's content atomically and durably."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """The same for content that is no text, or may be none any more."""
     with atomic_file(path) as temporary:
-        temporary.write_bytes(text.encode())
+        temporary.write_bytes(content)
 
 
 def write_json(path: Path, value: Any, *, seal: bool = False) -> None:
@@ -232,10 +237,16 @@ def remove(path: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a file or a directory tree, in its bucket too, if it has one."""
+    """Remove a file or a directory tree, in its bucket too, if it has one.
+
+    A tree is gone from its name at once: whoever looks meanwhile, or after a kill, finds all of it or none.
+    """
     if (there := shared(path)) is not None:
         pushed.erase(there)
-    remove(path)
+    with suppress(FileNotFoundError):  # of another process that removes the same, or sweeps
+        if path.is_dir() and not path.is_symlink():
+            path = path.rename(_temporary(path))
+        remove(path)
 
 
 @contextmanager
@@ -308,13 +319,18 @@ def _claimed(final: Path) -> Iterator[Path]:
     """
     with writing(final):
         final.parent.mkdir(parents=True, exist_ok=True)
-        temporary = final.parent / f"{TEMPORARY}{final.name[:_SHOWN]}-{uuid.uuid4().hex[:8]}"
+        temporary = _temporary(final)
         held = _claim(temporary, Path.mkdir)
         try:
             yield temporary
         finally:
             os.close(held)
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(final: Path) -> Path:
+    """A new name beside another one."""
+    return final.parent / f"{TEMPORARY}{final.name[:_SHOWN]}-{uuid.uuid4().hex[:8]}"
 
 
 def _claim(temporary: Path, make: Callable[[Path], None]) -> int:

@@ -126,6 +126,11 @@ def write_table(
 
 @pytest.fixture
 def declarations() -> Declarations:
+    return the_declarations()
+
+
+def the_declarations() -> Declarations:
+    """Of the hand-made tables."""
     return Declarations(
         domains=Domains(
             surfaces=("home_feed", "search"),

@@ -1,6 +1,6 @@
 """All faults, in the order of docs/reliability.md."""
 
-from tests.faults import crashes, disks, sources, stored
+from tests.faults import clocks, crashes, disks, servers, sources, stored
 from tests.faults.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
@@ -8,4 +8,6 @@ FAULTS: tuple[Fault, ...] = (
     *sources.faults(),
     *crashes.faults(),
     *disks.faults(),
+    *clocks.faults(),
+    *servers.faults(),
 )

@@ -517,3 +517,15 @@ def test_the_standing_models_are_those_that_rollbacks_reach(registry: Registry, 
         promote(name, number)
     registry.rollback("d was bad", trust)
     assert registry.standing() == ("a", "b", "c")
+
+
+def test_what_is_live_or_a_rollback_can_reach_is_not_discarded(
+    registry: Registry, add: AddModel, promote: Promote
+) -> None:
+    for number, name in enumerate("abc", start=5):
+        promote(name, number)
+    registry.rollback("c was bad", trust)
+    add("d", 8)
+    assert [name for name in "abcd" if registry.discard(name)] == ["c", "d"]
+    assert sorted(path.name for path in registry.models.iterdir()) == ["a", "b"]
+    assert registry.discard("d")  # once more, by another process

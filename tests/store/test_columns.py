@@ -1,5 +1,7 @@
 """Arrow files of plain numbers: what is written is what is mapped, and nothing is copied."""
 
+import struct
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +103,23 @@ def test_columns_that_are_filled_in_place_give_the_file_that_writing_them_gives(
     for name, array in values.items():
         columns[name][:] = array.view(np.int64) if name == "when" else array
     assert (tmp_path / "filled").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+@pytest.mark.parametrize("offset", [2**40, -1, 3])
+def test_texts_whose_offsets_lead_elsewhere_are_refused(tmp_path: Path, offset: int) -> None:
+    """Reading them would end the process."""
+    path = tmp_path / "texts.arrow"
+    write_columns(path, {"id": np.array([b"ab", b"c"])})
+    content, written = path.read_bytes(), struct.pack("<3q", 0, 2, 3)
+    assert content.count(written) == 1
+    path.write_bytes(content.replace(written, struct.pack("<3q", 0, offset, 2)))
+    with pytest.raises(StorageError, match="is not a readable Arrow file"):
+        map_columns(path)
+
+
+def test_a_file_that_is_damaged_behind_its_head_is_refused(path: Path) -> None:
+    content = path.read_bytes()
+    for at in range(8, len(content), 7):
+        path.write_bytes(content[:at] + content[at + 1 :])
+        with suppress(StorageError):
+            map_columns(path)

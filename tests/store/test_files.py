@@ -17,12 +17,14 @@ from typing import Any
 import pytest
 
 from mtmd.errors import StorageError
+from mtmd.store import files
 from mtmd.store.files import (
     _claim,
     append_line,
     atomic_directory,
     atomic_file,
     digest,
+    discard,
     locked,
     read_json,
     remove,
@@ -471,3 +473,23 @@ def test_a_disk_that_fills_under_a_writer_is_named_with_the_path(tmp_path: Path,
         with atomic_directory(tmp_path / "out"):
             raise OSError(number, "of a library")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tree_that_is_discarded_leaves_its_name_before_its_files_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is killed meanwhile leaves a temporary name, which the next sweep removes."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "file").write_text("x")
+
+    def killed(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            discard(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    assert sweep(tmp_path) != []
+    assert list(tmp_path.iterdir()) == []
+    discard(tmp_path / "model")  # which another process removed

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from mtmd.config import Frozen
-from mtmd.errors import MtmdError, RegistryError
+from mtmd.errors import BundleError, MtmdError, RegistryError
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.http.answers import answer_rank
@@ -48,7 +48,9 @@ def newest_candidate(registry: Registry, catalogue: Catalogue) -> str:
     """
     champion = registry.require_champion()
     out = {champion.model_id, *champion.rolled_back}
-    found = [(registry.manifest(model).as_of, model) for model in catalogue.models() if model not in out]
+    found = [
+        (day, model) for model in catalogue.models() if model not in out and (day := _day(registry, model))
+    ]
     newer = [one for one in found if one[0] >= champion.as_of]
     if not newer:
         raise RegistryError(
@@ -56,6 +58,14 @@ def newest_candidate(registry: Registry, catalogue: Catalogue) -> str:
             "publish the ads of one with `mtmd publish --model MODEL`"
         )
     return max(newer)[1]
+
+
+def _day(registry: Registry, model: str) -> date | None:
+    """A model's day; None for one that is gone or can't be read: its ads may be there still."""
+    try:
+        return registry.manifest(model).as_of
+    except (BundleError, RegistryError):
+        return None
 
 
 def run(connection: Connection, line: Path, settings: Settings, shadow: ShadowSettings) -> None:

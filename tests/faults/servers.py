@@ -1,0 +1,65 @@
+"""The worker or the server of `make up` killed while a day's run goes on, and both started again.
+
+The run is a process of its own, which the worker started and the server hears from. It comes to its end or it does not,
+as the case may be; what it leaves must be what the next run goes on from.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Literal
+
+import psutil
+
+from deploy.local import Platform, down, family_of, up
+from tests.faults.fault import Fault
+from tests.faults.line import Line
+from tests.mtmd_flows.deployed import Deployed, free_port
+from tests.mtmd_flows.runs import NEXT
+
+GROUP = "server and worker"
+_PATIENCE_S = 900.0
+_REACHED = {"while days are validated": "validation/date=*/*.json", "while models are trained": "work/*"}
+
+
+def faults() -> Iterator[Fault]:
+    """Each of the two, at two stages of the run."""
+    for name in ("worker", "server"):
+        for words, pattern in _REACHED.items():
+            strike = partial(_killed, name, pattern)
+            yield Fault(GROUP, f"SIGKILL of the {name} {words}", "healed", strike)
+
+
+def _killed(name: Literal["worker", "server"], pattern: str, line: Line) -> None:
+    line.undo_day()
+    before = set(line.root.glob(pattern))
+    home = line.artifacts.parent / "platform"
+    platform = Platform(home, free_port(), free_port(), line.artifacts)
+    up(platform)
+    try:
+        deployed = Deployed(platform, line.logs)
+        run = deployed.start("daily_retrain", as_of=str(NEXT), ablations=False)
+        _await(lambda: set(line.root.glob(pattern)) - before)
+        process = psutil.Process(_process_of(platform, run))
+        os.kill(family_of(platform, name)[0], signal.SIGKILL)
+        up(platform)  # starts what is missing
+        _await(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    finally:
+        down(platform)
+
+
+def _process_of(platform: Platform, run: str) -> int:
+    """The process of a flow run, as the worker started it; it has the run's id in its environment."""
+    for pid in family_of(platform, "worker"):
+        if psutil.Process(pid).environ().get("PREFECT__FLOW_RUN_ID") == run:
+            return pid
+    raise AssertionError(f"no process of the worker is that of run {run}")
+
+
+def _await(reached: Callable[[], object]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
