@@ -16,5 +16,7 @@ def mirrors(states: Sequence[MirrorState]) -> str:
     behind = [state.mirror for state in states if not state.current]
     head = f"✗ Not up to date: {', '.join(behind)}" if behind else "✓ The mirrors are up to date"
     ordered = sorted(states, key=lambda state: state.current)
-    lines = [f"- {'✓' if state.current else '✗'} **{state.mirror}**: {plain(state.words)}" for state in ordered]
+    lines = [
+        f"- {'✓' if state.current else '✗'} **{state.mirror}**: {plain(state.words)}" for state in ordered
+    ]
     return "\n".join([f"## {head}", "", *lines, *(["", _NOTE] if behind else []), ""])
