@@ -32,6 +32,7 @@ from mtmd.store.files import (
     write_json,
     write_text,
 )
+from tests.small_disk import small_disk
 
 StartScript = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -471,3 +472,35 @@ def test_a_disk_that_fills_under_a_writer_is_named_with_the_path(tmp_path: Path,
         with atomic_directory(tmp_path / "out"):
             raise OSError(number, "of a library")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Error while serializing: I/O error: No space left on device (os error 28)",
+        "Error writing bytes to file. Detail: [errno 28] No space left on device",
+        'IO Error: {"exception_type":"IO","exception_message":"Could not write","errno":"28"}',
+    ],
+)
+def test_an_error_of_a_library_is_understood_by_the_number_in_its_words(tmp_path: Path, words: str) -> None:
+    refused = r"out can't be written \(No space left on device\): .* are free on the disk of"
+    with pytest.raises(StorageError, match=refused), atomic_file(tmp_path / "out"):
+        raise RuntimeError(words)
+
+
+def test_other_errors_of_writers_stay_what_they_are(tmp_path: Path) -> None:
+    for error in (
+        RuntimeError("the loss is not finite"),
+        StorageError("x (os error 28)"),
+        OSError("no number"),
+    ):
+        with pytest.raises(type(error), match=re.escape(str(error))) as caught, atomic_file(tmp_path / "out"):
+            raise error
+        assert caught.value is error
+
+
+def test_a_disk_without_inodes_says_so(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 256, inodes=3) as disk:
+        write_text(disk / "first", "x")
+        with pytest.raises(StorageError, match=r"has room for 1 more files, however small; make room"):
+            write_text(disk / "second", "x")
