@@ -76,7 +76,8 @@ def require_days(given: Mapping[str, Any]) -> None:
 def _with_own_server(flow: Flow[..., _Result], given: Mapping[str, Any]) -> _Result:
     """Run the flow with a temporary server, and end it: what it says of its end comes before our last words."""
     try:
-        return _on_its_own(flow)(**given)
+        result: _Result = _on_its_own(flow)(**given)
+        return result
     finally:
         EventsWorker.drain_all(timeout=_PATIENCE_S)
         APILogWorker.drain_all(timeout=_PATIENCE_S)
