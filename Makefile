@@ -17,7 +17,7 @@ export PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW := ignore
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: run run-kuairand ablation serve up down test pytest faults coverage lint docs clean help
+.PHONY: run run-kuairand ablation serve up down test pytest faults coverage lint audit docs clean help
 
 run: $(READY)  ## Simulate logs up to AS_OF, retrain, and promote: the whole daily job
 	$(BIN)/mtmd simulate --preset $(PRESET) --until $(AS_OF)
@@ -66,6 +66,9 @@ lint: $(READY)  ## Format check, lint, types, import contract, SQL lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar mtmd/sql
+
+audit: $(READY)  ## Ask whether advisories are known about the pinned versions; fails where nobody could be asked
+	$(BIN)/python -m deploy.audit
 
 docs: $(READY)  ## Build the pages of docs/ as a site in site/; fails on a broken link
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'

@@ -1,6 +1,7 @@
 """What all commands share: how they are made with typer, how they end, and options that several of them have."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -17,7 +18,18 @@ from mtmd.errors import MtmdError
 
 console = Console(highlight=False, soft_wrap=True)  # lines stay whole, so that JSON and paths can be copied
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+)  # but tabs and ends of lines
 _HELP = {"help_option_names": ["--help", "-h"], "max_content_width": 100}
+
+
+def literal(text: str) -> str:
+    """A text for rich that is shown as it is: no markup of rich's, and nothing that a terminal would obey.
+
+    Names and values in logs are somebody else's text: an escape sequence in one could rewrite what is on the screen.
+    """
+    return escape(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text))
 
 
 def app(text: str | None = None, *, completion: bool = False) -> typer.Typer:
@@ -84,12 +96,12 @@ def run(commands: typer.Typer, name: str, arguments: Sequence[str] | None = None
     try:
         get_command(commands)(None if arguments is None else list(arguments), prog_name=name)
     except MtmdError as error:
-        errors.print(f"[bold red]error:[/] {escape(str(error))}")
+        errors.print(f"[bold red]error:[/] {literal(str(error))}")
         return 1
     except OSError as error:  # such as a full disk, where no error of ours names the path
         place = "" if error.filename is None else f"{error.filename}: "
         errors.print(
-            f"[bold red]error:[/] {escape(f'{place}{error.strerror or error}')}; mend it, then run again"
+            f"[bold red]error:[/] {literal(f'{place}{error.strerror or error}')}; mend it, then run again"
         )
         return 1
     except SystemExit as ended:

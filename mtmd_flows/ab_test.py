@@ -15,7 +15,7 @@ from mtmd.model.build import ModelKind
 from mtmd.report.tables.ab_test import outcome_tables
 from mtmd.train.rivals import compared
 from mtmd_flows import index, prefect_artifacts, run_names, steps
-from mtmd_flows.command import command_of
+from mtmd_flows.command import command_of, require_days
 from mtmd_flows.parameters import (
     DAYS_AT_ONCE,
     Artifacts,
@@ -98,7 +98,7 @@ def _show(tested: ABTest, _: Mapping[str, Any]) -> None:
         print_table(table)
 
 
-command = command_of(ab_test, _show)
+command = command_of(ab_test, _show, require_days)
 
 if __name__ == "__main__":
     sys.exit(command_line.run(command, "python -m mtmd_flows.ab_test"))

@@ -17,7 +17,7 @@ from mtmd.report.tables.ablation import factor_table
 from mtmd.run import RunPlan
 from mtmd.train.stage import Trained
 from mtmd_flows import prefect_artifacts, run_names, steps
-from mtmd_flows.command import command_of
+from mtmd_flows.command import command_of, require_days
 from mtmd_flows.parameters import (
     DAYS_AT_ONCE,
     Artifacts,
@@ -106,7 +106,7 @@ def _show(ablated: Ablation, _: Mapping[str, Any]) -> None:
     print_table(factor_table(ablated.reports, variants().values()))
 
 
-command = command_of(ablation, _show)
+command = command_of(ablation, _show, require_days)
 
 if __name__ == "__main__":
     sys.exit(command_line.run(command, "python -m mtmd_flows.ablation"))

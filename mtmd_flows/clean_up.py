@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from mtmd.config import load_preset
@@ -13,6 +12,7 @@ from mtmd.report.markdown import clean_up as render
 from mtmd.store.workspace import Workspace
 from mtmd_flows import index, run_names
 from mtmd_flows.parameters import Artifacts, PresetName, described
+from mtmd_flows.prefect_artifacts import markdown_artifact
 
 AllowLarge = Annotated[
     bool, Field(description="Whether more than the preset's retention.most_share of the outputs may go")
@@ -48,7 +48,7 @@ def plan(preset: str, artifacts: str) -> CleanUp:
 def publish(planned: CleanUp, dry_run: bool) -> None:
     """What goes, what stays, and how much that is."""
     words = f"{len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB{', dry run' if dry_run else ''}"
-    create_markdown_artifact(render.clean_up(planned, dry_run), key="clean-up", description=words)
+    markdown_artifact("clean-up", words, render.clean_up(planned, dry_run))
 
 
 @task(persist_result=False)

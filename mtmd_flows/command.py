@@ -3,6 +3,7 @@
 import inspect
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date
@@ -13,29 +14,46 @@ import psutil
 import typer
 from annotated_types import Ge, Le
 from prefect import Flow
+from prefect.events.worker import EventsWorker
 from prefect.exceptions import ParameterTypeError
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL
 from pydantic.fields import FieldInfo
 
 from mtmd.command_line import PresetName, only_command, read_day
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
+from mtmd.run import plan_run
 from mtmd_flows.orphans import watch_over
+from mtmd_flows.parameters import DAY_FORM, scheduled_day
 from mtmd_flows.terminal import print_stopped
 
 _INTERRUPTED = 128 + signal.SIGINT
+_PATIENCE_S = 5.0  # for what Prefect has still to send
 _WATCHERS: list[object] = []  # they end by themselves
 _Result = TypeVar("_Result")
 
 
-def command_of(flow: Flow[..., _Result], show: Callable[[_Result, Mapping[str, Any]], None]) -> typer.Typer:
-    """The command that runs a flow here, and shows its result; the flow's parameters are its options."""
+def command_of(
+    flow: Flow[..., _Result],
+    show: Callable[[_Result, Mapping[str, Any]], None],
+    refuse: Callable[[Mapping[str, Any]], object] = lambda _: None,
+) -> typer.Typer:
+    """The command that runs a flow here, and shows its result; the flow's parameters are its options.
+
+    `refuse` raises for options that the run would fail with at once. It is asked where a temporary server would have to
+    be started for that; on a server that is there, people look for the failed run.
+    """
 
     def command(**given: Any) -> None:
         if "preset" in given:
             load_preset(given["preset"])  # a wrong one is refused before a server is started
         try:
-            result = (flow if PREFECT_API_URL.value() else _on_its_own(flow))(**given)
+            if PREFECT_API_URL.value():
+                result = flow(**given)
+            else:
+                refuse(given)
+                result = _with_own_server(flow, given)
         except ParameterTypeError as error:
             raise ConfigError(str(error)) from error
         except KeyboardInterrupt:
@@ -46,6 +64,26 @@ def command_of(flow: Flow[..., _Result], show: Callable[[_Result, Mapping[str, A
     parameters = inspect.signature(flow.fn, eval_str=True).parameters.values()
     text = (flow.description or "").split("\n\n")[0]
     return only_command(command, [_option(parameter) for parameter in parameters], text)
+
+
+def require_days(given: Mapping[str, Any]) -> None:
+    """Refuse days that the logs lack, as the run itself would; a run that waits for late logs must be left to wait."""
+    if not given.get("wait_minutes"):
+        names = ("preset", "window_days", "logs", "artifacts")
+        plan_run(given["as_of"] or scheduled_day(), **{name: given[name] for name in names})
+
+
+def _with_own_server(flow: Flow[..., _Result], given: Mapping[str, Any]) -> _Result:
+    """Run the flow with a temporary server, and end it: what it says of its end comes before our last words."""
+    try:
+        result: _Result = _on_its_own(flow)(**given)
+        return result
+    finally:
+        EventsWorker.drain_all(timeout=_PATIENCE_S)
+        APILogWorker.drain_all(timeout=_PATIENCE_S)
+        if (servers := sys.modules.get("prefect.server.api.server")) is not None:
+            for server in tuple(servers.SubprocessASGIServer._instances.values()):
+                server.stop()
 
 
 def _on_its_own(flow: Flow[..., _Result]) -> Flow[..., _Result]:
@@ -81,7 +119,8 @@ def _option(parameter: inspect.Parameter) -> inspect.Parameter:
     kind, notes = _plain(parameter.annotation)
     elements, of_elements = _plain(get_args(kind)[0]) if get_origin(kind) is list else (None, [])
     option: typer.models.OptionInfo = typer.Option(
-        help=next((note.description for note in notes if note.description), None)
+        help=next((note.description for note in notes if note.description), "").removesuffix(f"; {DAY_FORM}")
+        or None
     )
     for bound in (bound for note in (*notes, *of_elements) for bound in note.metadata):
         if isinstance(bound, Ge):
@@ -89,7 +128,7 @@ def _option(parameter: inspect.Parameter) -> inspect.Parameter:
         if isinstance(bound, Le):
             option.max = bound.le  # type: ignore[assignment]
     if kind is date:
-        option.parser, option.metavar = read_day, "YYYY-MM-DD"
+        option.parser, option.metavar = read_day, DAY_FORM  # in the place of the words
     kind = list[elements] if elements else kind  # type: ignore[valid-type]
     optional = kind | None if parameter.default is None else kind
     return keyword.replace(annotation=Annotated[optional, option])

@@ -1,20 +1,24 @@
 """The daily job: from the window's logs to a promoted model, or to the words why not."""
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from prefect import flow
 
 from mtmd import command_line
 from mtmd.config import variants
+from mtmd.errors import MtmdError
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.stage import DayRun, RunSummary
+from mtmd.report.index.stage import record_failure
 from mtmd.run import RunPlan
 from mtmd.train.rivals import compared, is_due
 from mtmd_flows import index, mirrors, prefect_artifacts, run_names, steps
 from mtmd_flows.ablation import ablate
 from mtmd_flows.arguments import whole
-from mtmd_flows.command import command_of
+from mtmd_flows.command import command_of, require_days
 from mtmd_flows.events import Event, tell
 from mtmd_flows.laps import Laps
 from mtmd_flows.parameters import (
@@ -130,7 +134,16 @@ def _until_proved(plan: RunPlan, laps: Laps) -> DayRun:
     )
 
 
-command = command_of(daily_retrain, lambda summary, given: show(summary, given["preset"]))
+def _refuse(given: Mapping[str, Any]) -> None:
+    """A day that can't be run; the index shows it as failed, as after a run."""
+    try:
+        require_days(given)
+    except MtmdError as error:
+        record_failure(given["artifacts"], given["preset"], given["as_of"] or scheduled_day(), error)
+        raise
+
+
+command = command_of(daily_retrain, lambda summary, given: show(summary, given["preset"]), _refuse)
 
 if __name__ == "__main__":
     sys.exit(command_line.run(command, "python -m mtmd_flows.daily_retrain"))

@@ -11,7 +11,6 @@ from threading import Thread
 from typing import Any
 
 from prefect import get_run_logger, runtime, task
-from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import FlowRun, State
 
 from mtmd.config import Preset, load_preset
@@ -24,6 +23,7 @@ from mtmd.promote.stage import RunSummary
 from mtmd.run import scheduled_as_of
 from mtmd.store.workspace import Workspace
 from mtmd_flows import index
+from mtmd_flows.prefect_artifacts import markdown_artifact
 
 _log = logging.getLogger("mtmd.mirrors")
 
@@ -70,7 +70,7 @@ def publish(states: tuple[MirrorState, ...]) -> None:
     """The artifact: how far each mirror is."""
     behind = [state.mirror for state in states if not state.current]
     words = f"not up to date: {', '.join(behind)}" if behind else "up to date"
-    create_markdown_artifact(text.mirrors(states), key="mirrors", description=words)
+    markdown_artifact("mirrors", words, text.mirrors(states))
 
 
 def failed(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:

@@ -3,7 +3,6 @@
 from datetime import date
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
@@ -13,6 +12,7 @@ from mtmd.report.markdown import monitor as monitor_render
 from mtmd_flows import index, run_names
 from mtmd_flows.events import tell
 from mtmd_flows.parameters import Artifacts, AsOf, Logs, PresetName, described, scheduled_day
+from mtmd_flows.prefect_artifacts import markdown_artifact
 
 BREACH_STATE = "Breach"  # a state that ends a run: the automation crash-zombies waits for these
 
@@ -47,4 +47,4 @@ def look(day: date, preset: str, logs: str | None, artifacts: str) -> MonitorRep
 def publish(report: MonitorReport, preset: str, artifacts: str) -> None:
     """Breaches, figures, drift, and the trend with the days before."""
     text = monitor_render.monitor(report, monitor_stage.monitored(preset, report.day, artifacts=artifacts))
-    create_markdown_artifact(text, key="monitor", description=f"{report.day}: {report.words[:200]}")
+    markdown_artifact("monitor", f"{report.day}: {report.words[:200]}", text)

@@ -23,12 +23,14 @@ DAYS_AT_ONCE: Any = ThreadPoolTaskRunner(max_workers=4)
 # What a server checks of a run that is submitted is the JSON Schema; without a pattern it takes any text for a date.
 _DATE = r"^\d{4}-((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|[12]\d))$"
 
+DAY_FORM = "YYYY-MM-DD"
+
 _PRESET = rf"^({'|'.join(map(re.escape, preset_names()))}|.+\.toml)$"
 
 
 def a_day(description: str) -> FieldInfo:
     """A parameter that is a day; the server refuses other texts when a run is submitted."""
-    field: FieldInfo = Field(description=f"{description}; YYYY-MM-DD", json_schema_extra={"pattern": _DATE})
+    field: FieldInfo = Field(description=f"{description}; {DAY_FORM}", json_schema_extra={"pattern": _DATE})
     return field
 
 

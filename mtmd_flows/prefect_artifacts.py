@@ -19,6 +19,7 @@ from mtmd.report.markdown import backfill as backfill_render
 from mtmd.report.markdown import daily as daily_render
 from mtmd.report.markdown import metrics as metrics_render
 from mtmd.report.markdown import verdict as verdict_render
+from mtmd.report.markdown.plain import plain
 from mtmd.report.markdown.report_link import linked, with_link
 from mtmd.report.url import report_url
 from mtmd.run import RunPlan
@@ -34,8 +35,9 @@ _SECTIONS = {  # of the run's page, by the key of the artifact that leads there
 }
 
 
-def _publish(key: str, description: str, markdown: str) -> None:
-    create_markdown_artifact(markdown=markdown, key=key, description=description)
+def markdown_artifact(key: str, description: str, markdown: str) -> None:
+    """Publish an artifact of this run. Prefect's pages read descriptions as Markdown too: this one stays plain."""
+    create_markdown_artifact(markdown=markdown, key=key, description=plain(description))
 
 
 @contextmanager
@@ -52,7 +54,7 @@ def _of_stage(key: str, text: Callable[[RunPlan, _Result], str]) -> Task[[RunPla
 
     @task(persist_result=False, name=f"publish {key}")
     def publish(planned: RunPlan, result: _Result) -> None:
-        _publish(key, f"as_of {planned.as_of}", with_link(text(planned, result)))
+        markdown_artifact(key, f"as_of {planned.as_of}", with_link(text(planned, result)))
 
     return publish
 
@@ -66,7 +68,7 @@ parity = _of_stage("parity", daily_render.parity)  # the exported files beside t
 def data_quality(planned: RunPlan, quality: DataQuality, *, of_a_day: bool) -> None:
     """What the suites said; only a day's run writes a page."""
     text = daily_render.data_quality(planned, quality)
-    _publish("data-quality", f"as_of {planned.as_of}", with_link(text) if of_a_day else text)
+    markdown_artifact("data-quality", f"as_of {planned.as_of}", with_link(text) if of_a_day else text)
 
 
 @task(persist_result=False, name="publish ablation")
@@ -75,14 +77,16 @@ def ablation(planned: RunPlan, ablated: Ablation, page: str | None = None) -> No
     text = metrics_render.ablation(planned, ablated)
     if page is not None:
         text = with_link(text, page, report_url(planned.artifacts, page), "ablations")
-    _publish("ablation", f"as_of {planned.as_of}", text)
+    markdown_artifact("ablation", f"as_of {planned.as_of}", text)
 
 
 @task(persist_result=False, name="publish ab-test")
 def ab_test(planned: RunPlan, tested: ABTest, *, of_a_day: bool = False, trial: bool = False) -> None:
     """What the model does to cost and engagement (paper Tables 2 to 5); only a day's run writes a page."""
     text = metrics_render.ab_test(planned, tested, trial=trial)
-    _publish("ab-test", f"as_of {planned.as_of}: {tested.words}", with_link(text) if of_a_day else text)
+    markdown_artifact(
+        "ab-test", f"as_of {planned.as_of}: {tested.words}", with_link(text) if of_a_day else text
+    )
 
 
 @task(persist_result=False, name="publish verdict")
@@ -93,7 +97,7 @@ def verdict(planned: RunPlan, summary: RunSummary, seconds: Mapping[str, float])
         verdict_render.verdict(summary, seconds), page, report_url(planned.artifacts, page), "gates"
     )
     with _after_the_decision("the artifact verdict could not be published"):
-        _publish("verdict", f"as_of {planned.as_of}: {summary.words[:200]}", text)
+        markdown_artifact("verdict", f"as_of {planned.as_of}: {summary.words[:200]}", text)
 
 
 @task(persist_result=False, name="link page")
@@ -114,7 +118,9 @@ def link_page(planned: RunPlan, summary: RunSummary) -> None:
 @task(persist_result=False, name="publish verdict")
 def stopped(as_of: date, words: str, live: str | None) -> None:
     """Why a run ended before it could decide."""
-    _publish("verdict", f"as_of {as_of}: stopped, {words[:200]}", verdict_render.stopped(as_of, words, live))
+    markdown_artifact(
+        "verdict", f"as_of {as_of}: stopped, {words[:200]}", verdict_render.stopped(as_of, words, live)
+    )
 
 
 @task(persist_result=False, name="publish backfill-plan")
@@ -122,7 +128,7 @@ def backfill_plan(planned: BackfillPlan) -> None:
     """What each day would run, reuse and cost."""
     words = f"{planned.first} to {planned.last}: {len(planned.running)} of {len(planned.days)} days run"
     words += f", {len(planned.blocked)} blocked" if planned.blocked else ""
-    _publish("backfill-plan", words, backfill_render.plan_table(planned))
+    markdown_artifact("backfill-plan", words, backfill_render.plan_table(planned))
 
 
 @task(persist_result=False, name="publish backfill")
@@ -131,4 +137,4 @@ def backfill(planned: BackfillPlan, outcomes: Sequence[DayOutcome], artifacts: s
     urls = {outcome.as_of: report_url(artifacts, outcome.report) for outcome in outcomes if outcome.report}
     pages = {day: url for day, url in urls.items() if url}
     words = f"{planned.first} to {planned.last}: {len(outcomes)} of {len(planned.days)} days"
-    _publish("backfill", words, backfill_render.outcome_table(planned, outcomes, pages))
+    markdown_artifact("backfill", words, backfill_render.outcome_table(planned, outcomes, pages))

@@ -1,6 +1,10 @@
-"""Training progress: a progress artifact in the flow run, a log line an epoch, and a bar where a person watches."""
+"""Training progress: a progress artifact in the flow run, a log line an epoch, and a bar where a person watches.
+
+Without a terminal, an epoch that takes long has a line every minute too: a log file without news looks like a hang.
+"""
 
 import sys
+import time
 from datetime import date
 from types import TracebackType
 from typing import Self
@@ -12,6 +16,7 @@ from rich.progress import Progress as Bar
 
 from mtmd.train.results import Progress
 
+_LINE_S = 60.0
 _STEP_PERCENT = 5.0  # an artifact update is a request to the server: at most twenty a training
 
 
@@ -23,6 +28,7 @@ class TrainingProgress:
         self._as_of = as_of
         self._artifact: UUID | None = None
         self._shown: float | None = None
+        self._told_s = time.monotonic()  # when the last line was written
         self._model = kind  # that is trained now: the cross model comes before the one it teaches
         self._bar = Bar(transient=True, disable=not sys.stderr.isatty())
         self._task = self._bar.add_task(f"training {kind}", total=100.0)
@@ -45,19 +51,22 @@ class TrainingProgress:
             self._model, self._shown = model, None
             self._bar.update(self._task, description=f"training {model}")
         self._bar.update(self._task, completed=percent)
-        if progress.validation_loss is not None:
-            get_run_logger().info(
-                "%s epoch %d/%d: train %.5f, validation %.5f, %.0f rows/s",
-                model,
-                progress.epoch,
-                progress.epochs,
-                progress.train_loss,
-                progress.validation_loss,
-                progress.rows_per_s,
-            )
+        self._tell(model, progress, percent)
         if self._shown is None or percent - self._shown >= _STEP_PERCENT or percent >= 100.0:
             self._shown = percent
             self._publish(min(percent, 100.0))
+
+    def _tell(self, model: str, progress: Progress, percent: float) -> None:
+        """A line at the end of an epoch; in between after a while without one, unless a bar is seen."""
+        line = f"{model} epoch {progress.epoch}/{progress.epochs}: "
+        if progress.validation_loss is not None:
+            line += f"train {progress.train_loss:.5f}, validation {progress.validation_loss:.5f}, "
+        elif self._bar.disable and time.monotonic() - self._told_s >= _LINE_S:
+            line += f"{percent:.0f} % of the training, "
+        else:
+            return
+        self._told_s = time.monotonic()
+        get_run_logger().info("%s%.0f rows/s", line, progress.rows_per_s)
 
     def _publish(self, percent: float) -> None:
         """What the server answers must not end a training that goes well."""

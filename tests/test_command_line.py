@@ -4,13 +4,15 @@ import errno
 import inspect
 import os
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import Annotated
 
 import pytest
 import typer
+from rich.console import Console
 
-from mtmd.command_line import Lazy, app, only_command, read_day, run
+from mtmd.command_line import Lazy, app, literal, only_command, read_day, run
 from mtmd.command_line import _presets as presets_that_begin
 from mtmd.command_line import _repeated as repeated
 from mtmd.config import preset_names
@@ -101,3 +103,9 @@ def test_a_shell_is_offered_presets_and_files(tmp_path: Path, monkeypatch: pytes
     assert presets_that_begin("") == [*preset_names(), "preset.toml"]
     assert presets_that_begin("ti") == ["tiny"]
     assert presets_that_begin("folder/") == ["folder/mine.toml"]
+
+
+def test_text_of_others_can_change_neither_the_markup_nor_the_terminal() -> None:
+    console = Console(file=(shown := StringIO()), soft_wrap=True, force_terminal=True, highlight=False)
+    console.print(literal("[bold]x[/] \x1b[2J\x1b]0;title\x07 \u202egnp.exe é — ☃\nnext"))
+    assert shown.getvalue() == "[bold]x[/] \\x1b[2J\\x1b]0;title\\x07 \\u202egnp.exe é — ☃\nnext\n"

@@ -14,7 +14,10 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [
     path
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md")))
+    for path in (
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+        *sorted(DOCS.rglob("*.md")),
+    )
     if path.is_file()
 ]
 SITE = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
@@ -110,7 +113,19 @@ def test_every_test_that_the_rubric_names_is_there_and_the_points_are_added_up()
     assert {name: float(total) for name, total, _ in sections} == {
         name: sum(map(float, of_one)) for name, of_one in points.items()
     }
-    assert [one for one in re.findall(r"`(tests/[^`]+)`", text) if not (ROOT / one).exists()] == []
+    assert _tests_that_are_missing(text) == []
+
+
+def test_the_threat_model_names_tests_that_there_are() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    assert _tests_that_are_missing(text) == []
+    rows = [line.split(" | ") for line in text.splitlines() if re.match(r"\| \d", line)]
+    assert [int(row[0].strip("| ")) for row in rows] == list(range(1, len(rows) + 1))
+    assert {len(row) for row in rows} == {4}
+
+
+def _tests_that_are_missing(text: str) -> list[str]:
+    return [one for one in re.findall(r"`(tests/[^`]+)`", text) if not (ROOT / one).exists()]
 
 
 def test_the_readme_is_short() -> None:

@@ -83,6 +83,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.service_load": "tests/benchmarks/test_service_load.py",
     ".venv/bin/python -m benchmarks.service": "tests/benchmarks/test_service.py",
     ".venv/bin/python -m benchmarks.served_scores": "tests/benchmarks/test_served_scores.py",
+    "make audit": "it needs the internet; tests/deploy/test_audit.py",
     "make test": "it runs these tests",
     "make faults": "tests/faults/test_faults.py tries some of them",
     "export MTMD_ARTIFACTS=s3://ads-models/team": "tests/test_bucket_line.py",

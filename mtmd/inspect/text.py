@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as Grid
 
+from mtmd.command_line import literal
 from mtmd.inspect.comparison import SideBySide, comparison_table
 from mtmd.inspect.differences import Differences
 from mtmd.inspect.models import ModelPage
@@ -26,7 +26,7 @@ def show_table(table: Table, console: Console) -> None:
     for column in table.columns:
         grid.add_column(column.name, justify="left" if column.kind == "text" else "right", overflow="fold")
     for row in table.texts():
-        grid.add_row(*map(escape, row))
+        grid.add_row(*map(literal, row))
     _print(table.title, console)
     _print(grid, console)
 
@@ -152,7 +152,7 @@ def show_differences(found: Differences, console: Console) -> None:
 def _print(shown: str | Grid, console: Console) -> None:
     """At most 100 columns wide, and as wide as that where no terminal is narrower."""
     console.width = max(console.width, WIDTH)
-    console.print(escape(shown) if isinstance(shown, str) else shown, width=WIDTH, soft_wrap=False)
+    console.print(literal(shown) if isinstance(shown, str) else shown, width=WIDTH, soft_wrap=False)
 
 
 def _pairs(pairs: Iterable[tuple[str, object]], console: Console) -> None:
@@ -161,5 +161,5 @@ def _pairs(pairs: Iterable[tuple[str, object]], console: Console) -> None:
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in pairs:
-        grid.add_row(escape(name), escape(str(value)))
+        grid.add_row(literal(name), literal(str(value)))
     _print(grid, console)

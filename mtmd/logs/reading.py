@@ -9,16 +9,20 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 
-from mtmd.errors import LogsError
+from mtmd.errors import LogsError, StorageError
 from mtmd.logs.columns import TEXT, column_problems, select_declared, widened_columns
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.files import duckdb_paths
+from mtmd.logs.locking import MEMORY
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, parameter_names, quoted, statement
 
 Columns = Mapping[str, str]
 Attempt = Callable[[str, dict[str, Any]], str | None]  # run a statement: DuckDB's words where it fails
 
+_NO_ROOM = re.compile(
+    "failed to offload data block|No space left on device"
+)  # DuckDB's words; it reads, and spills
 _LINE = re.compile(r"^LINE (\d+): (.*)$", re.MULTILINE)
 
 
@@ -140,13 +144,18 @@ def reading_error(
     declared: Mapping[str, Columns] | None = None,
     *,
     views: str = "source",
-) -> LogsError:
-    """DuckDB's error as one that says what to mend: a file, a statement of the source, or a value.
+) -> LogsError | StorageError:
+    """DuckDB's error as one that says what to mend: a file, a statement of the source, a value, or a full disk.
 
     `declared` has the columns of the tables of which there is a view `<views>_<table>` already.
     """
-    words = blame(attempt, source, files, day, declared or {}, views=views)
     of = f"{next(iter(files))} of {day}" if len(files) == 1 else f"logs of {day}"
+    if _NO_ROOM.search(str(error)):
+        return StorageError(
+            f"{of}: the disk of the artifacts has no room for DuckDB's temporary files ({_first_line(str(error))}); "
+            f"make room there, or let DuckDB have more memory ({MEMORY}=4GiB in the environment), then run again"
+        )
+    words = blame(attempt, source, files, day, declared or {}, views=views)
     return LogsError(f"{of}: {words or f'reading failed ({error}), though all of it can be read; run again'}")
 
 

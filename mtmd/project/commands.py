@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from mtmd.command_line import AsJson, Lazy, Logs, PresetName, app, console, day_option
+from mtmd.command_line import AsJson, Lazy, Logs, PresetName, app, console, day_option, literal
 
 commands = app()
 
@@ -29,11 +28,11 @@ def init(
 
     proposal = None if from_logs is None else propose(from_logs)
     for path in create_project(folder, name, proposal):
-        console.print(escape(str(path)))
+        console.print(literal(str(path)))
     for line in () if proposal is None else proposal.understood:
-        console.print(f"understood: {escape(line)}")
+        console.print(f"understood: {literal(line)}")
     console.print(
-        escape(f"next: cd {folder}, edit preset.toml, then mtmd check and mtmd run; README.md says more")
+        literal(f"next: cd {folder}, edit preset.toml, then mtmd check and mtmd run; README.md says more")
     )
 
 

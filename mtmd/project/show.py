@@ -3,8 +3,8 @@
 from itertools import groupby
 
 from rich.console import Console
-from rich.markup import escape
 
+from mtmd.command_line import literal
 from mtmd.project.findings import Finding, Level, ProjectCheck, counted
 
 _MARKS = {
@@ -26,5 +26,5 @@ def show(checked: ProjectCheck, console: Console) -> None:
 
 
 def _line(finding: Finding) -> str:
-    line = f"  {_MARKS[finding.level]} {escape(finding.place)}: {escape(finding.text)}"
-    return f"{line}\n          → {escape(finding.remedy)}" if finding.remedy else line
+    line = f"  {_MARKS[finding.level]} {literal(finding.place)}: {literal(finding.text)}"
+    return f"{line}\n          → {literal(finding.remedy)}" if finding.remedy else line

@@ -24,7 +24,7 @@ from typing import NamedTuple, Self
 
 from mtmd.errors import ConfigError, StorageError
 from mtmd.store.files import TEMPORARY, atomic_file, settle, sha256_file, sweep, touch, write_text
-from mtmd.store.objects import ObjectPath
+from mtmd.store.objects import ObjectPath, is_below
 
 FOLDER, BOUND = "MTMD_CACHE", "MTMD_CACHE_GIB"
 _LOCK = "lock"
@@ -146,6 +146,10 @@ class ObjectCache:
         return note.read_text() if note.is_file() else ""
 
     def _path(self, group: str, wanted: Wanted) -> Path:
+        if not is_below(wanted.way):
+            raise StorageError(
+                f"the object {wanted.place} must stay below its folder; remove it, then run again"
+            )
         return self.folder / group / wanted.place.version / wanted.way
 
     def _note(self, group: str, wanted: Wanted) -> Path:

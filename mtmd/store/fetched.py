@@ -11,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from mtmd.errors import StorageError
 from mtmd.store.durable import home, shared
 from mtmd.store.files import fetched_directory, fetched_file, locked, sha256_file
-from mtmd.store.objects import Listed, ObjectPath
+from mtmd.store.objects import Listed, ObjectPath, is_below
 from mtmd.store.pushed import COMPLETE, CONTENT, StoredFile, pull, push, set_written, stored
 from mtmd.store.room import make_room
 
@@ -148,7 +149,10 @@ def _at(there: ObjectPath, listed: Listed) -> ObjectPath:
 
 
 def _way(there: ObjectPath, listed: Listed) -> PurePosixPath:
-    return PurePosixPath(listed.key).relative_to(there.key)
+    way = listed.key.removeprefix(f"{there.key}/")
+    if not is_below(way):
+        raise StorageError(f"the object {listed.key} must stay below {there.key}; remove it, then run again")
+    return PurePosixPath(way)
 
 
 def _output_of(way: PurePosixPath) -> PurePosixPath | None:

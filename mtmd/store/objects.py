@@ -39,6 +39,11 @@ _FINAL = ("NoSuchBucket", "ContainerNotFound", "specified bucket does not exist"
 _Answer = TypeVar("_Answer")
 
 
+def is_below(way: str) -> bool:
+    """Whether a way, of names with slashes between them, leads below the folder that it begins in."""
+    return not {"", ".", ".."} & set(way.split("/"))
+
+
 def in_bucket(location: str | Path) -> bool:
     """Whether a location is a bucket's URL, such as s3://bucket/prefix; also one that was made a Path by mistake."""
     return _URL.fullmatch(str(location)) is not None

@@ -16,11 +16,12 @@ import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from mtmd.errors import StorageError
-from mtmd.store.objects import ObjectPath
+from mtmd.store.objects import ObjectPath, is_below
 
 COMPLETE = "complete.json"
 CONTENT = "sha256-"
@@ -37,13 +38,20 @@ class StoredFile(BaseModel):
     bytes: int
 
 
+def _below(name: str) -> str:
+    """A file of an output: whoever writes to the bucket must not write elsewhere on the machines that read it."""
+    if not is_below(name):
+        raise ValueError(f"{name!r} must stay below the output")
+    return name
+
+
 class Complete(BaseModel):
     """What `complete.json` says: the files of an output by their path below it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = 1
-    files: dict[str, StoredFile]
+    files: dict[Annotated[str, AfterValidator(_below)], StoredFile]
 
     @property
     def content(self) -> bytes:

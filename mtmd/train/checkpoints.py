@@ -22,6 +22,7 @@ from mtmd.errors import TrainingError
 from mtmd.model.build import FittedKind, build_model
 from mtmd.model.ranker import RankingModel
 from mtmd.store.files import atomic_file, digest
+from mtmd.store.refusals import needing
 from mtmd.train.results import EpochRecord
 
 _log = logging.getLogger(__name__)
@@ -31,7 +32,16 @@ FILE, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write parameters and buffers; `make_once` yields the directory, so that the file appears whole."""
-    save_file({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}, path)
+    save_tensors({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}, path)
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a file of tensors; where the system refuses, the error says how much room the file needs.
+
+    `path` is of a temporary that `mtmd/store/files.py` gave: it names the final path in the StorageError.
+    """
+    with needing(sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())):
+        save_file(tensors, path, metadata=metadata)
 
 
 def load_weights(kind: FittedKind, preset: Preset, path: Path) -> RankingModel:
@@ -74,7 +84,7 @@ def save_checkpoint(
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     text = state.model_dump_json()
     with atomic_file(work / FILE) as temporary:
-        save_file(tensors, temporary, metadata={"state": text, "sha256": _digest(text, tensors)})
+        save_tensors(tensors, temporary, metadata={"state": text, "sha256": _digest(text, tensors)})
 
 
 def load_checkpoint(

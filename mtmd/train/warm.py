@@ -16,13 +16,14 @@ from typing import Any
 import torch
 from pydantic import Field
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mtmd.config import Declarations, Frozen, Preset
 from mtmd.errors import TrainingError
 from mtmd.model.batch import Batch
 from mtmd.train.carry import carry
+from mtmd.train.checkpoints import save_tensors
 from mtmd.train.results import TrainingData
 from mtmd.train.step import Precision
 
@@ -94,7 +95,7 @@ def save_moments(model: nn.Module, optimizer: torch.optim.Optimizer, path: Path)
         for name, parameter in model.named_parameters()
         for slot, value in optimizer.state[parameter].items()
     }
-    save_file(tensors, path)
+    save_tensors(tensors, path)
 
 
 def go_on(

@@ -1,6 +1,7 @@
 """Reading a source in a real DuckDB: every cast's values, files of different types, and what an error is blamed on."""
 
 import gzip
+import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from math import inf, isnan, nan
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from mtmd.config import SourcesConfig
-from mtmd.errors import LogsError
+from mtmd.errors import LogsError, StorageError
 from mtmd.logs.reading import (
     attempts,
     blame,
@@ -21,6 +22,7 @@ from mtmd.logs.reading import (
     reading_error,
 )
 from mtmd.logs.source import LogSource
+from tests.small_disk import small_disk
 
 SOURCE = LogSource("logs")
 DAY = date(2026, 1, 2)
@@ -465,3 +467,22 @@ def test_a_teams_statement_gets_the_day_and_reads_csv(
     (tmp_path / "sql" / "source_ads.sql").write_text("select ix as ad_id from read_csv($paths)\n")
     told = blame(attempts(connection, duckdb.Error), source, {"ads": [path]}, DAY, {})
     assert f"what it reads ({path}) is sound CSV" in (told or "")
+
+
+def test_a_full_disk_is_not_blamed_on_the_logs(tmp_path: Path) -> None:
+    """DuckDB moves to disk what its memory can't hold."""
+    with small_disk(tmp_path / "spill", 256) as spill:
+        connection = duckdb.connect(
+            config={"memory_limit": "50MB", "temp_directory": f"{spill}/x", "threads": "1"}
+        )
+        with connection, pytest.raises(duckdb.Error) as caught:
+            connection.execute(
+                "create table a as select repeat('x', 50) || random() as b from range(4000000)"
+            )
+        error = reading_error(lambda *_: None, SOURCE, {"ads": [tmp_path]}, DAY, caught.value)
+    assert isinstance(error, StorageError)
+    assert re.match(
+        rf"ads of {DAY}: the disk of the artifacts has no room for DuckDB's temporary files \(.*\); make room there, "
+        r"or let DuckDB have more memory \(MTMD_DUCKDB_MEMORY=4GiB in the environment\), then run again$",
+        str(error),
+    )

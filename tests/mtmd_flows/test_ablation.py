@@ -12,6 +12,7 @@ from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.report import EVERYTHING
 from mtmd.extract import stage as extract_stage
 from mtmd.extract.window import window_fingerprint
+from mtmd.report.markdown.plain import plain
 from mtmd.report.tables.ablation import factor_table
 from mtmd.run import plan_run
 from mtmd.train.stage import training_key
@@ -107,7 +108,7 @@ def test_a_variant_whose_training_fails_is_reported_and_the_others_are_compared(
     assert ablated.reports[0].predictors == ("mtmd", "no_dcn")
     identity = state.state_details.flow_run_id
     assert identity is not None
-    assert f"Not compared: {why}" in published(identity)["ablation"]
+    assert f"Not compared: {plain(why)}" in published(identity)["ablation"]
 
 
 def test_wrong_parameters_are_refused_before_anything_runs(first_run: Run, tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """A flow's parameters as options of a command, and how a command ends."""
 
+import os
 import signal
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from prefect import flow
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import Field
 from typer import Typer
 from typer.main import get_command
@@ -17,9 +21,10 @@ import mtmd.cli
 from mtmd import command_line
 from mtmd.errors import ConfigError
 from mtmd_flows import ab_test, ablation, daily_retrain
-from mtmd_flows.command import _WATCHERS, command_of
+from mtmd_flows.command import _WATCHERS, command_of, require_days
 from mtmd_flows.command import _on_its_own as on_its_own
 from mtmd_flows.command import _stop as stop
+from tests.mtmd_flows.runs import ROOT
 
 Count = Annotated[int, Field(ge=1, le=9, description="How many, 100 % at most")]
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(description="Of what")]
@@ -96,6 +101,33 @@ def test_a_wrong_preset_is_refused_before_a_server_is_started(capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("module", [daily_retrain, ablation, ab_test])
+def test_a_day_that_the_logs_lack_is_refused_before_a_server_is_started(
+    module: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        arguments = ["--preset", "tiny", "--as-of", "2062-01-25"]
+        assert command_line.run(module.command, "command", arguments) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(
+        "error: logs 'logs/tiny' lack 21 of the 21 days from 2062-01-05 to as_of 2062-01-25"
+    )
+    assert "server" not in said.out + said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_waits_for_late_logs_is_left_to_wait() -> None:
+    require_days({"wait_minutes": 1, "as_of": date(2062, 1, 25), "preset": "tiny", "logs": None})
+
+
+def test_the_form_of_a_day_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.run(daily_retrain.command, "mtmd run", ["--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--as-of YYYY-MM-DD Newest complete UTC day, held out; the day before" in shown
+    assert shown.count("YYYY-MM-DD") == 1
+
+
+@pytest.mark.parametrize("module", [daily_retrain, ablation, ab_test])
 def test_a_command_of_mtmd_is_the_flows_own(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     name = {"daily_retrain": "run"}.get(
         short := module.__name__.removeprefix("mtmd_flows."), short.replace("_", "-")
@@ -140,3 +172,28 @@ def test_a_command_with_a_server_of_its_own_ends_at_once_at_a_signal() -> None:
         watcher = _WATCHERS.pop()
         watcher.kill()  # type: ignore[attr-defined]
         watcher.wait()  # type: ignore[attr-defined]
+
+
+def test_the_error_of_a_run_with_a_server_of_its_own_is_the_last_thing_that_is_said(
+    new_prefect_home: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    """The temporary server's own last words, and Prefect's about it, come before."""
+    said, home = tmp_path / "said.txt", new_prefect_home(tmp_path / "prefect")
+    script = "from tests.mtmd_flows.test_command import of_a_test_as_a_process; of_a_test_as_a_process()"
+    without = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    with said.open("wb") as file:  # the server writes to it too
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=file, stderr=file, cwd=ROOT, check=False,
+            env=without | {"PREFECT_HOME": str(home), "PYTHONPATH": str(ROOT),
+                           "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "500"},
+        )  # fmt: skip
+    lines = said.read_text().splitlines()
+    assert done.returncode == 1
+    assert lines[-1] == "error: kind (b) can't be"
+    assert any("Stopping temporary server" in line for line in lines)
+
+
+def of_a_test_as_a_process() -> None:
+    sys.exit(
+        command_line.run(command_of(of_a_test, lambda *_: None), "command", ["--count", "1", "--kind", "b"])
+    )

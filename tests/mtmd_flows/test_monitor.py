@@ -50,6 +50,6 @@ def test_a_breach_is_told_although_its_artifact_cannot_be_published(
         raise httpx.ConnectError("no server")
 
     monkeypatch.setattr(events, "emit_event", lambda **event: emitted.append(event))
-    monkeypatch.setattr(monitor_flow, "create_markdown_artifact", unreachable)
+    monkeypatch.setattr(monitor_flow, "markdown_artifact", unreachable)
     assert _monitor(first_run, tmp_path / "none").is_failed()
     assert [event["event"] for event in emitted] == ["mtmd.monitor.breach"]

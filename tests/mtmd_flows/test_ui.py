@@ -15,7 +15,7 @@ from tests.mtmd_flows.runs import AS_OF, LINE, ROOT, TINY, Run, reporting_to
 from tests.mtmd_flows.troubled import publish_every_artifact
 
 # How the flows say under which key an artifact is published.
-_KEY = re.compile(r"""(?:key=|_publish\(|_of_stage\()\s*"([a-z-]+)\"""")
+_KEY = re.compile(r"""(?:markdown_artifact\(|_of_stage\()\s*"([a-z-]+)\"""")
 _LAST = AS_OF + timedelta(days=2)  # the first two days were decided before
 
 
@@ -129,11 +129,17 @@ def test_every_artifact_can_be_read_and_its_links_answer(
     verdicts = deployed.ask("/artifacts/filter", artifacts={"key": {"any_": ["verdict"]}})
     (stopped,) = [one["id"] for one in verdicts if "Stopped before a decision" in one["data"]]
     wrong, links, body = [], Links(), ".artifact-data-markdown"
+    hostile = 'a[href^="javascript"], main img[src="x"]'  # of the error text in most of them
     for name, identity in (latest | {"stopped": stopped}).items():
         browser.page.goto(f"http://127.0.0.1:{deployed.platform.port}/artifacts/artifact/{identity}")
         browser.page.locator(f"{body} h2").first.wait_for()
         wrong += in_every_view(browser, f"artifact-{name}", body, whole=True)
         wrong += links.dead(browser.page, body)
+        wrong += [f"{name}: markup"] * browser.page.locator(hostile).count()
+    browser.page.goto(f"http://127.0.0.1:{deployed.platform.port}/artifacts")  # their descriptions
+    browser.page.get_by_text("verdict", exact=True).wait_for()
+    browser.picture("artifacts")
+    wrong += ["a description: markup"] * browser.page.locator(hostile).count()
     assert wrong == []
 
 

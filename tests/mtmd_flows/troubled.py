@@ -28,7 +28,7 @@ from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run
 
 _WHY = (
     "logs/candidates/date=2026-01-25/candidates.parquet has no column `teacher_ctr` that the contract declares; "
-    "write it, or name it in sql/source_candidates.sql"
+    "write it, or name it in sql/source_candidates.sql. [a](javascript:b) <img src=x onerror=alert(1)> | `b`"
 )
 
 

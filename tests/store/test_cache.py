@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.errors import ConfigError
+from mtmd.errors import ConfigError, StorageError
 from mtmd.store.cache import HeldFiles, ObjectCache, Wanted
 from mtmd.store.objects import ObjectPath
 from tests.buckets import S3
@@ -137,3 +137,10 @@ def test_the_environment_says_where_and_how_large(monkeypatch: pytest.MonkeyPatc
             ConfigError, match=rf"MTMD_CACHE_GIB \('{wrong}'\) must be a number of GiB above 0"
         ):
             ObjectCache.of_environment()
+
+
+def test_an_object_that_leads_out_of_the_cache_is_refused(s3: S3, cache: ObjectCache) -> None:
+    (one,) = wanted(s3, a=ONE)
+    with pytest.raises(StorageError, match="s3://data/a must stay below its folder"):
+        cache.hold("ads/1", [one._replace(way="day=1/../../../../escaped")])
+    assert not list(cache.folder.parent.rglob("escaped"))

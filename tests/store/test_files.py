@@ -34,6 +34,7 @@ from mtmd.store.files import (
     write_json,
     write_text,
 )
+from tests.small_disk import small_disk
 
 StartScript = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -493,3 +494,35 @@ def test_a_tree_that_is_discarded_leaves_its_name_before_its_files_go(
     assert sweep(tmp_path) != []
     assert list(tmp_path.iterdir()) == []
     discard(tmp_path / "model")  # which another process removed
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Error while serializing: I/O error: No space left on device (os error 28)",
+        "Error writing bytes to file. Detail: [errno 28] No space left on device",
+        'IO Error: {"exception_type":"IO","exception_message":"Could not write","errno":"28"}',
+    ],
+)
+def test_an_error_of_a_library_is_understood_by_the_number_in_its_words(tmp_path: Path, words: str) -> None:
+    refused = r"out can't be written \(No space left on device\): .* are free on the disk of"
+    with pytest.raises(StorageError, match=refused), atomic_file(tmp_path / "out"):
+        raise RuntimeError(words)
+
+
+def test_other_errors_of_writers_stay_what_they_are(tmp_path: Path) -> None:
+    for error in (
+        RuntimeError("the loss is not finite"),
+        StorageError("x (os error 28)"),
+        OSError("no number"),
+    ):
+        with pytest.raises(type(error), match=re.escape(str(error))) as caught, atomic_file(tmp_path / "out"):
+            raise error
+        assert caught.value is error
+
+
+def test_a_disk_without_inodes_says_so(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 256, inodes=3) as disk:
+        write_text(disk / "first", "x")
+        with pytest.raises(StorageError, match=r"has room for 1 more files, however small; make room"):
+            write_text(disk / "second", "x")

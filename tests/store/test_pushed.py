@@ -11,8 +11,9 @@ import pytest
 from pydantic import BaseModel
 
 from mtmd.errors import StorageError, UnreachableError
-from mtmd.store.fetched import fetch, files_of, refresh, require_durable, sweep_uploads
+from mtmd.store.fetched import _way, fetch, files_of, refresh, require_durable, sweep_uploads
 from mtmd.store.files import artifacts_folder, discard, remove, sweep, touch, write_json
+from mtmd.store.objects import Bucket, Listed, ObjectPath
 from mtmd.store.outputs import is_complete, make_once, read_record
 from tests.buckets import S3
 
@@ -172,6 +173,29 @@ def test_damage_in_the_bucket_is_an_error_that_names_it(s3: S3, machine: Machine
     s3.put(f"{URL}/line/trained/mtmd-1/complete.json", b"{}")
     with pytest.raises(StorageError, match=r"complete.json can't be read \(Field required\)"):
         make_once(path, explode)
+
+
+@pytest.mark.parametrize("name", ["../../weights", "{tmp}/weights", "sub/../../../weights", "", "."])
+def test_a_list_of_files_that_leads_out_of_the_output_is_refused(
+    s3: S3, machine: Machine, tmp_path: Path, name: str
+) -> None:
+    """Whoever writes to the bucket must not write elsewhere on the machines that read it."""
+    make_once(machine("a") / "trained" / "mtmd-1", build("one"))
+    complete = s3.path(f"{URL}/line/trained/mtmd-1/complete.json")
+    named = json.loads(complete.read_text())
+    named["files"][name.format(tmp=tmp_path)] = named["files"]["weights"]
+    complete.write_text(json.dumps(named))
+    path = machine("b") / "trained" / "mtmd-1"
+    with pytest.raises(StorageError, match=r"complete.json can't be read .*must stay below the output"):
+        make_once(path, explode)
+    assert not path.exists()
+    assert not list(tmp_path.glob("weights")) + list(path.parents[1].glob("weights"))
+
+
+@pytest.mark.parametrize("key", ["team/line/../other/champion.json", "team/line//etc/x.json"])
+def test_an_object_whose_key_leads_out_of_the_line_is_refused(key: str) -> None:
+    with pytest.raises(StorageError, match=f"{key} must stay below team/line"):
+        _way(ObjectPath(Bucket("s3://art", None), "team/line"), Listed(key, 1, "tag"))
 
 
 def test_records_are_those_of_all_machines(s3: S3, machine: Machine) -> None:

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,9 +7,18 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mtmd.errors import TrainingError
-from mtmd.train.checkpoints import FILE, TrainingState, load_checkpoint, save_checkpoint
+from mtmd.errors import StorageError, TrainingError
+from mtmd.store.files import atomic_directory
+from mtmd.train.checkpoints import (
+    FILE,
+    WEIGHTS,
+    TrainingState,
+    load_checkpoint,
+    save_checkpoint,
+    save_weights,
+)
 from mtmd.train.results import EpochRecord
+from tests.small_disk import small_disk
 
 STATE = TrainingState(
     key="abc",
@@ -143,3 +153,29 @@ def test_a_checkpoint_without_a_digest_is_not_gone_on_from(
     weights = {f"{part}/{name}": own.clone() for part in ("model", "best") for name, own in state.items()}
     save_file(weights, tmp_path / FILE, metadata={"state": STATE.model_dump_json()})
     begins_anew("it says None")
+
+
+def test_a_checkpoint_that_finds_no_room_says_how_much_it_needs(tmp_path: Path) -> None:
+    """The one before stays as it is, and nothing is left of the new one."""
+    model, optimizer = trained(1)
+    large = {"large": torch.zeros(1 << 18)}
+    with small_disk(tmp_path / "disk", 512) as disk:
+        save_checkpoint(disk, STATE, model, optimizer, {})
+        before = (disk / FILE).read_bytes()
+        with pytest.raises(StorageError) as caught:
+            save_checkpoint(disk, STATE, model, optimizer, large)
+        assert re.fullmatch(
+            rf"{disk / FILE} can't be written \(No space left on device\): 1\.0 MB are needed, and 0\.5 MB are free on "
+            rf"the disk of {disk}; make room on the disk, then run again",
+            str(caught.value),
+        )
+        assert [path.name for path in disk.iterdir()] == [FILE]
+        assert (disk / FILE).read_bytes() == before
+
+
+def test_weights_that_find_no_room_name_the_training(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 256) as disk:
+        refused = rf"{disk}/abc can't be written .*: 2\.1 MB are needed, and 0\.3 MB"
+        with pytest.raises(StorageError, match=refused), atomic_directory(disk / "abc") as directory:
+            save_weights(nn.ParameterDict({"w": torch.zeros(1 << 19)}), directory / WEIGHTS)
+        assert list(disk.iterdir()) == []

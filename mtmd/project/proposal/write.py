@@ -122,7 +122,7 @@ def tasks_toml(tasks: Sequence[ProposedTask]) -> str:
     weights = [f"{name} = 1.0" for name in names]
     return (
         f"[model]\nemb_deep = {{ {', '.join(widths)} }}      # width of each task's embedding\n\n"
-        f"[training]\nloss_weights = {{ {', '.join(weights)} }}\nepochs = 10"
+        f"[training]\nloss_weights = {{ {', '.join(weights)} }}\n# epochs = 10"
     )
 
 

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from mtmd.evaluate.report import Estimate
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, PlannedDay
 from mtmd.report.markdown.fitting import fitted
+from mtmd.report.markdown.plain import code, plain
 from mtmd.report.markdown.times import time_words
 from mtmd.report.page.charts import data_uri, line_chart
 from mtmd.report.tables.evaluation import Column, Table, columns_of
@@ -23,7 +24,7 @@ def plan_table(plan: BackfillPlan) -> str:
         "",
         f"{plan.first} to {plan.last}, reprocess {plan.reprocess}.",
         "",
-        *(f"- ✗ blocked {day.as_of}: {_line(day.note)}" for day in plan.blocked),
+        *(f"- ✗ blocked {day.as_of}: {plain(day.note)}" for day in plan.blocked),
         *_not_running(plan),
         *([f"- training of the days that would run: {_cost(plan)}"] if running else []),
         "",
@@ -44,7 +45,7 @@ def _not_running(plan: BackfillPlan) -> Iterator[str]:
     for status in dict.fromkeys(day.status for day in plan.days if not day.runs and day.status != "blocked"):
         days = [day for day in plan.days if not day.runs and day.status == status]
         yield f"- ○ {status}: {_ranges([day.as_of for day in days])}"
-        yield from (f"  - {day.as_of}: {_line(day.note)}" for day in days if day.note)
+        yield from (f"  - {day.as_of}: {plain(day.note)}" for day in days if day.note)
 
 
 def _ranges(days: Sequence[date]) -> str:
@@ -133,9 +134,9 @@ def outcome_table(plan: BackfillPlan, outcomes: Sequence[DayOutcome], pages: Map
 
 def _verdict(outcome: DayOutcome, page: str | None) -> str:
     """An item of a list: the UI does not wrap what is in a table."""
-    model = f" `{outcome.model_id}`" if outcome.model_id else ""
+    model = f" {code(outcome.model_id)}" if outcome.model_id else ""
     link = f" ([report.html]({page}))" if page else ""
-    return f"- {_MARKS[outcome.state]} {outcome.as_of}{model}: {_line(outcome.words)}{link}"
+    return f"- {_MARKS[outcome.state]} {outcome.as_of}{model}: {plain(outcome.words)}{link}"
 
 
 def _trend(ordered: Sequence[DayOutcome], tasks: Sequence[str]) -> str:
@@ -149,7 +150,3 @@ def _trend(ordered: Sequence[DayOutcome], tasks: Sequence[str]) -> str:
     title = f"LogMAE of the candidates, {evaluated[0].as_of} to {evaluated[-1].as_of}"
     chart = line_chart(title, "evaluated days, oldest first", {k: v for k, v in series.items() if v})
     return f"![{title}]({data_uri(chart)})\n"
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

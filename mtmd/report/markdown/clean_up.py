@@ -1,6 +1,7 @@
 """What a clean-up removes and what it leaves, for its artifact."""
 
 from mtmd.jobs.clean_up import CleanUp
+from mtmd.report.markdown.plain import code, plain
 
 
 def clean_up(planned: CleanUp, dry_run: bool) -> str:
@@ -14,9 +15,9 @@ def clean_up(planned: CleanUp, dry_run: bool) -> str:
         f"| {planned.kept.get(kind, 0)} |"
         for kind, outputs in going.items()
     ]
-    paths = [f"- `{output.path}`: {output.why}" for output in planned.removable[:100]]
+    paths = [f"- {code(output.path)}: {plain(output.why)}" for output in planned.removable[:100]]
     more = [f"- and {len(planned.removable) - 100} more"] if len(planned.removable) > 100 else []
-    standing = ", ".join(f"`{name}`" for name in planned.standing) or "none"
+    standing = ", ".join(map(code, planned.standing)) or "none"
     large = (
         "more than [retention] lets go at once: it needs `allow_large`; look whether the newest run is right"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mtmd.export.stage import Proofs
 from mtmd.report.markdown.fitting import fitted
-from mtmd.report.markdown.plain import plain
+from mtmd.report.markdown.plain import code, plain
 from mtmd.report.markdown.times import time_words
 from mtmd.report.markdown.validation import render_markdown
 from mtmd.report.page.charts import data_uri
@@ -138,7 +138,7 @@ def head(plan: RunPlan) -> str:
     left_out = "".join(f", without {day}: {plain(why)}" for day, why in plan.left_out.items())
     return (
         f"as_of **{plan.as_of}**, window {plan.days[0]} to {plan.days[-1]} ({len(plan.days)} days{left_out}), "
-        f"preset {plan.preset.name}, logs `{Path(plan.logs)}`"
+        f"preset {plan.preset.name}, logs {code(Path(plan.logs))}"
     )
 
 

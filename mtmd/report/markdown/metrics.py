@@ -11,6 +11,7 @@ from mtmd.promote.counts import is_task
 from mtmd.registry.incumbent import Incumbent
 from mtmd.report.markdown.daily import head
 from mtmd.report.markdown.fitting import fitted
+from mtmd.report.markdown.plain import code, plain
 from mtmd.report.page.charts import enumerated
 from mtmd.report.standing import rival_name, rivals_of, slice_findings, standing
 from mtmd.report.tables.ab_test import outcome_tables
@@ -98,11 +99,11 @@ def _worse(report: EvaluationReport, rivals: Sequence[str], gates: GatesConfig) 
 
 def _against(opponent: Incumbent) -> str:
     if opponent.left_out:
-        return opponent.left_out
+        return plain(opponent.left_out)
     if opponent.model_id is None:
         return "no champion to compare with"
     displaced = ", which it displaced" if opponent.promotion is not None else ""
-    return f"champion `{opponent.model_id}`{displaced}"
+    return f"champion {code(opponent.model_id)}{displaced}"
 
 
 def ablation(plan: RunPlan, ablated: Ablation) -> str:
@@ -111,7 +112,7 @@ def ablation(plan: RunPlan, ablated: Ablation) -> str:
     tasks = [EVERYTHING, *reports[0].aggregates]
     tables = [factor_table(reports, variants().values(), where) for where in tasks]
     seeds = f"seeds {', '.join(map(str, ablated.seeds))}"
-    failed = [f"- ✗ Not compared: {why}" for why in ablated.missing]
+    failed = [f"- ✗ Not compared: {plain(why)}" for why in ablated.missing]
     return "\n".join(
         [
             f"## Ablation on {plan.as_of}",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from mtmd.monitor.health import Finding, MonitorReport, Signal
 from mtmd.report.markdown.fitting import fitted
+from mtmd.report.markdown.plain import cell, code, plain
 from mtmd.report.page.charts import data_uri, line_chart
 from mtmd.report.tables.evaluation import Column, Table, columns_of
 
@@ -16,10 +17,10 @@ def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> str:
     lines = [
         f"## {report.day}: {report.verdict}",
         "",
-        f"champion `{report.champion}`, as_of {report.champion_as_of}",
+        f"champion {code(report.champion)}, as_of {report.champion_as_of}",
         "",
-        *(f"- **{finding.signal}**: {finding.words}" for finding in report.breaches),
-        *(f"- suspected, {finding.signal}: {finding.words}" for finding in report.suspicions),
+        *(f"- **{finding.signal}**: {plain(finding.words)}" for finding in report.breaches),
+        *(f"- suspected, {finding.signal}: {plain(finding.words)}" for finding in report.suspicions),
         "",
         fitted(_freshness(report)),
         fitted(_slices(report)),
@@ -85,7 +86,7 @@ def _unjudged(report: MonitorReport) -> Table:
     for signal in dict.fromkeys(finding.signal for finding in report.unjudged):
         without = [finding for finding in report.of(signal) if not finding.judged]
         counts = f"{len(without)} of {len(report.of(signal))}"
-        rows.append((signal, counts, f"{without[0].where}: {without[0].words}"))
+        rows.append((signal, counts, cell(f"{without[0].where}: {without[0].words}")))
     return Table(
         title="Not judged: too little data",
         columns=columns_of("text", ("what", "not judged", "such as")),

@@ -1,15 +1,32 @@
-"""Words of people and of libraries in Markdown: reasons, error texts, names of files."""
+"""Words of people, logs and libraries in Markdown: reasons, error texts, values, names of files.
+
+Every text that this project did not write goes through one of these on its way into an artifact.
+"""
 
 import re
 
-_MARKUP = re.compile(r"([\\`*\[\]])")
+_MARKUP = re.compile(r"([\\`*~\[\]]|(?<!\w)_|_(?!\w))")  # an underscore inside of a name is none
+_TICKS = re.compile(r"`+")
 _FENCE = re.compile(r"`{3,}")
 
 
 def plain(text: str) -> str:
     """One line that can't become markup: no heading, list, link, image, HTML, code, emphasis or end of a cell."""
+    return cell(text).replace("|", "\\|")
+
+
+def cell(text: str) -> str:
+    """The same for a cell of a table that `fitted` makes: it escapes what would end the cell."""
     line = _MARKUP.sub(r"\\\1", " ".join(text.split()))
-    return line.replace("<", "&lt;").replace("|", "\\|")
+    return line.replace("<", "&lt;")
+
+
+def code(text: object) -> str:
+    """A path or a name as a span of code, on one line, that the text can't close."""
+    line = re.sub(r"[^\S ]", " ", f"{text}")
+    ticks = "`" * (1 + max(map(len, _TICKS.findall(line)), default=0))
+    room = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{ticks}{room}{line}{room}{ticks}"
 
 
 def block(text: str) -> str:

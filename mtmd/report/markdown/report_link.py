@@ -1,5 +1,7 @@
 """The one line of an artifact that leads to the run's page, at the section that says more."""
 
+from mtmd.report.markdown.plain import code
+
 _PENDING = "Report page: it is written when the run has decided."
 
 
@@ -16,4 +18,4 @@ def linked(markdown: str, page: str, url: str | None, section: str) -> str | Non
 
 def _line(page: str, url: str | None, section: str) -> str:
     place = f"#{section}" if section else ""
-    return f"Report page: [report.html{place}]({url}{place})" if url else f"Report page: `{page}`"
+    return f"Report page: [report.html{place}]({url}{place})" if url else f"Report page: {code(page)}"

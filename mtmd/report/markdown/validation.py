@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from mtmd.report.markdown.fitting import fitted
+from mtmd.report.markdown.plain import cell, code, plain
 from mtmd.report.tables.evaluation import Column, Table, columns_of
 from mtmd.validate.results import (
     DayValidation,
@@ -32,7 +33,7 @@ def render_markdown(validations: Sequence[DayValidation | WindowValidation]) -> 
         lines += _details(validation)
     lines += _skipped(validations)
     for casts in casts_told(validations):
-        lines += ["", f"Types: {_cell(casts)}."]
+        lines += ["", f"Types: {plain(casts)}."]
     return "\n".join(lines) + "\n"
 
 
@@ -83,12 +84,12 @@ def _details(validation: DayValidation | WindowValidation) -> Iterator[str]:
         level = "" if result.stops else " (warning)"
         yield from (
             "",
-            f"### {validation.title}: `{result.table}.{result.name}` {result.status}{level}",
+            f"### {validation.title}: {code(f'{result.table}.{result.name}')} {result.status}{level}",
             "",
         )
-        yield result.description
+        yield plain(result.description)
         if result.message is not None:
-            yield from ("", f"It could not be checked: {_cell(result.message)}")
+            yield from ("", f"It could not be checked: {plain(result.message)}")
         if result.samples:
             yield from ("", *_samples(result))
 
@@ -96,8 +97,8 @@ def _details(validation: DayValidation | WindowValidation) -> Iterator[str]:
 def _samples(result: ExpectationResult) -> Iterator[str]:
     columns = list(dict.fromkeys(key for sample in result.samples for key in sample))
     title = f"{result.unexpected:,} unexpected; the first {len(result.samples)}"
-    rows = tuple(tuple(_cell(sample.get(column, "")) for column in columns) for sample in result.samples)
-    yield fitted(Table(title=title, columns=columns_of("text", map(_cell, columns)), rows=rows))
+    rows = tuple(tuple(cell(sample.get(column, "")) for column in columns) for sample in result.samples)
+    yield fitted(Table(title=title, columns=columns_of("text", map(cell, columns)), rows=rows))
 
 
 def _skipped(validations: Sequence[DayValidation | WindowValidation]) -> Iterator[str]:
@@ -108,9 +109,4 @@ def _skipped(validations: Sequence[DayValidation | WindowValidation]) -> Iterato
                 reasons.setdefault(result.message, []).append(validation.title)
     for reason, titles in reasons.items():
         days = sorted(set(titles))
-        yield from ("", f"{len(titles)} expectations skipped on {', '.join(days)}: {reason}.")
-
-
-def _cell(text: str) -> str:
-    """Text that can't start markup; a table escapes what would end its cells."""
-    return text.replace("\n", " ").replace("<", "&lt;")
+        yield from ("", f"{len(titles)} expectations skipped on {', '.join(days)}: {plain(reason)}.")

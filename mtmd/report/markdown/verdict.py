@@ -12,7 +12,7 @@ from mtmd.promote.slice_gates import GateResult, SliceFinding
 from mtmd.promote.stage import RunSummary
 from mtmd.report.markdown.fitting import fitted
 from mtmd.report.markdown.metrics import by_task
-from mtmd.report.markdown.plain import block, plain
+from mtmd.report.markdown.plain import block, code, plain
 from mtmd.report.markdown.times import stage_words
 from mtmd.report.standing import top_words
 from mtmd.report.tables.buckets import rivals_by_bucket
@@ -42,7 +42,7 @@ def verdict(summary: RunSummary, seconds: Mapping[str, float] | None = None) -> 
             if summary.repeated
             else []
         ),
-        *((f"Its training: {summary.start}.", "") if summary.start else ()),
+        *((f"Its training: {plain(summary.start)}.", "") if summary.start else ()),
         *((f"Time: {stage_words(seconds)}.", "") if seconds else ()),
         # Lists: the UI does not wrap what is in a table, and the detail of a gate is a sentence.
         f"**Gates: {summary.verdict.tally}**",
@@ -54,7 +54,7 @@ def verdict(summary: RunSummary, seconds: Mapping[str, float] | None = None) -> 
         fitted(rivals_by_bucket(summary.report)),
         fitted(by_task(summary.report), len(SLICE_COLUMNS)),
         *(line for gate in gates for line in _rivals(gate)),
-        *(f"- {name}: `{place}`" for name, place in summary.places.items()),
+        *(f"- {name}: {code(place)}" for name, place in summary.places.items()),
         "",
         "Taken from earlier runs: "
         + ", ".join(f"{name} {share}" for name, share in summary.reused.items())
@@ -181,7 +181,7 @@ def rollback(done: RolledBack, ads: Republished | None = None) -> str:
         f"## {done.words}\n\n"
         f"Reason: {plain(champion.change.reason)}\n\n"
         f"- live now: `{champion.model_id}`, as_of {champion.as_of}, sequence {champion.sequence}\n"
-        f"- before it was flipped: {done.check}\n"
+        f"- before it was flipped: {plain(done.check)}\n"
         f"- ads: {_ads(done, ads)}\n"
         f"- another rollback would go to {further}\n"
         f"- `{done.taken_down}` is not promoted again by a run of its day; "
@@ -192,4 +192,4 @@ def rollback(done: RolledBack, ads: Republished | None = None) -> str:
 def _ads(done: RolledBack, ads: Republished | None) -> str:
     if ads is None:
         return f"at the flip, {done.ads_words}"
-    return f"✗ **{plain(ads.words)}**" if ads.failed else ads.words
+    return f"✗ **{plain(ads.words)}**" if ads.failed else plain(ads.words)

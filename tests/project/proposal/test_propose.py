@@ -66,7 +66,7 @@ def test_the_preset_has_what_the_logs_have(proposal: Proposal, foreign_logs: Pat
     assert features["interests"]["multi"] is True
     assert features["price"]["domains"] == ["shopping"]
     assert features["ad_id"]["type"] == "UUID"
-    assert preset["data"]["min_domain_rows"] == 100
+    assert load_preset(str(tmp_path / "their-ads" / "preset.toml")).data.min_domain_rows == 100
     assert "ads_may_repeat" not in preset["data"]
 
 

@@ -1,0 +1,56 @@
+"""What a training says while it runs, without a terminal."""
+
+import logging
+from datetime import date
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from mtmd.train.results import Progress
+from mtmd_flows import progress
+from mtmd_flows.progress import TrainingProgress
+
+
+def _at(step: int, validation_loss: float | None = None) -> Progress:
+    return Progress(
+        kind="mtmd", epoch=1 + (step - 1) // 10, epochs=2, step=step, steps=20, train_loss=0.5,
+        validation_loss=validation_loss, rows_per_s=1000.0,
+    )  # fmt: skip
+
+
+def _said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, **patched: Any) -> list[str]:
+    """The lines of a training of two epochs, reported three times each; its artifact needs a server."""
+    for name, value in patched.items():
+        monkeypatch.setattr(progress, name, value)
+    monkeypatch.setattr(progress, "get_run_logger", logging.getLogger)
+    monkeypatch.setattr(progress, "create_progress_artifact", lambda **_: uuid4())
+    monkeypatch.setattr(progress, "update_progress_artifact", lambda *_, **__: None)
+    with caplog.at_level(logging.INFO), TrainingProgress("mtmd", date(2026, 1, 25)) as told:
+        for step in (3, 6, 10, 13, 16, 20):
+            told(_at(step, 0.25 if step % 10 == 0 else None))
+    return caplog.messages
+
+
+def test_an_epoch_has_a_line_at_its_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert _said(monkeypatch, caplog) == [
+        "mtmd epoch 1/2: train 0.50000, validation 0.25000, 1000 rows/s",
+        "mtmd epoch 2/2: train 0.50000, validation 0.25000, 1000 rows/s",
+    ]
+
+
+def test_a_long_epoch_has_lines_in_between(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = _said(monkeypatch, caplog, _LINE_S=0.0)
+    assert len(said) == 6
+    assert said[:2] == [f"mtmd epoch 1/2: {share} % of the training, 1000 rows/s" for share in (15, 30)]
+
+
+def test_a_bar_needs_no_lines_in_between(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert len(_said(monkeypatch, caplog, _LINE_S=0.0)) == 2
