@@ -36,7 +36,7 @@ COPY --from=wheel /wheels /wheels
 RUN pip install --constraint /tmp/constraints.txt --requirement /tmp/service-packages.txt \
  && pip install --no-deps /wheels/mtmd-*.whl
 
-FROM worker-packages AS demo
+FROM service-packages AS demo
 RUN mtmd init /srv/ads --name ads
 
 # The project folder (`mtmd init`) of the images: the demo's, or yours, with `docker build --build-context project=my-ads`.
