@@ -25,7 +25,7 @@ from mtmd.run import RunPlan
 
 AS_OF, DAYS = date(2026, 1, 25), 3
 _SIMULATED = {"requests_per_day": 1000, "users": 3000, "ads": 2400}  # the demo's
-_IDS = {"user_id": 40_000, "ad_id": 20_000}
+_IDS = {"user_id": 40_000, "ad_id": 40_000}
 _PRESET = """base = "{base}"
 name = "scale-rates"
 logs = "logs"
@@ -68,25 +68,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measured(base: str, factor: int) -> Measured:
-    """Simulate and run a day of this size in a folder that is removed afterwards."""
+    """Simulate logs of the demo's size times the factor and run their last day; the folder is removed afterwards."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "preset.toml").write_text(_preset(base, factor), encoding="utf-8")
+        (folder / "preset.toml").write_text(preset_text(base, factor), encoding="utf-8")
         preset, logs = str(folder / "preset.toml"), folder / "logs"
         size = {key: value * factor for key, value in _SIMULATED.items()}
         simulate_days(AS_OF, preset, days=DAYS + 1, logs=str(logs), **size)
         plan = plan_of(
             load_preset(preset), AS_OF, window_days=DAYS, logs=str(logs), artifacts=str(folder / "artifacts")
         )
-        run, seconds = _run(plan)
-        return Measured(
-            factor=factor,
-            trained=sum(ref.candidates for ref in run.days.window),
-            held_out=run.days.held_out.candidates,
-            log_bytes=_bytes(logs),
-            shard_bytes=_bytes(plan.workspace.shards),
-            seconds=seconds,
-        )
+        return of_run(plan, factor)
+
+
+def of_run(plan: RunPlan, factor: int) -> Measured:
+    """Run this day, and count what it read and wrote."""
+    run, seconds = _run(plan)
+    return Measured(
+        factor=factor,
+        trained=sum(ref.candidates for ref in run.days.window),
+        held_out=run.days.held_out.candidates,
+        log_bytes=_bytes(Path(plan.logs)),
+        shard_bytes=_bytes(plan.workspace.shards),
+        seconds=seconds,
+    )
 
 
 def table(found: Sequence[Measured]) -> Table:
@@ -109,7 +114,8 @@ def table(found: Sequence[Measured]) -> Table:
     return Table(title=title, columns=columns, rows=tuple(rows))
 
 
-def _preset(base: str, factor: int) -> str:
+def preset_text(base: str, factor: int) -> str:
+    """The preset of logs that are so many times the demo's: as many more buckets, one epoch."""
     own = "".join(f"[change_features.{name}]\nbuckets = {size * factor}\n" for name, size in _IDS.items())
     return _PRESET.format(base=base) + own
 

@@ -63,6 +63,15 @@ def refused() -> set[str]:
     } - {"_distutils_hack"}
 
 
+def only_these(folder: Path) -> dict[str, str]:
+    """The environment of a Python that can import nothing else."""
+    place = folder / "only"
+    place.mkdir()  # Python imports sitecustomize at its start, also in a process that became another
+    (place / "sitecustomize.py").write_text(_ONLY.format(refused=refused()))
+    path = filter(None, (str(place), str(ROOT), os.environ.get("PYTHONPATH")))
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path)}
+
+
 def test_torch_prefect_and_duckdb_are_not_among_the_packages_of_the_service() -> None:
     assert {"torch", "prefect", "duckdb", "great_expectations", "onnx", "scipy", "sqlalchemy"} <= refused()
 
@@ -80,9 +89,6 @@ def test_the_service_answers_with_only_its_packages(line: Line, tmp_path: Path) 
     """By the command of the image, on a free port of this machine."""
     line.promote(0)
     (tmp_path / "preset.toml").write_text(f'base = "demo"\nname = "{line.root.name}"\n')
-    (tmp_path / "only").mkdir()  # Python imports sitecustomize at its start, also in a process that became another
-    (tmp_path / "only" / "sitecustomize.py").write_text(_ONLY.format(refused=refused()))
-    path = os.pathsep.join(filter(None, (str(tmp_path / "only"), str(ROOT), os.environ.get("PYTHONPATH"))))
     (command,) = re.findall(r"^CMD (\[.*mtmd.*serve.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     mtmd, *arguments = json.loads(command)
     assert mtmd == "mtmd"
@@ -91,7 +97,7 @@ def test_the_service_answers_with_only_its_packages(line: Line, tmp_path: Path) 
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-c", "from mtmd.cli import main; main()", *arguments, *here],
-            cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, stdout=file, stderr=file,
+            cwd=tmp_path, env=only_these(tmp_path), stdout=file, stderr=file,
         )  # fmt: skip
     try:
         deadline = time.monotonic() + 60
@@ -104,3 +110,14 @@ def test_the_service_answers_with_only_its_packages(line: Line, tmp_path: Path) 
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_project_can_be_made_with_only_its_packages(tmp_path: Path) -> None:
+    """The builder of the image does."""
+    program = "from mtmd.cli import main; main(['init', 'ads'])"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path, env=only_these(tmp_path), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "next: cd ads" in done.stdout, done.stderr
+    assert (tmp_path / "ads" / "preset.toml").is_file()
