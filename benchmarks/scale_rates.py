@@ -59,7 +59,9 @@ class Measured:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; exit status 1 when a day of logs is refused."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale_rates", description=__doc__)
-    parser.add_argument("--preset", default="demo", help="whose features and models are taken; simulated logs")
+    parser.add_argument(
+        "--preset", default="demo", help="whose features and models are taken; simulated logs"
+    )
     parser.add_argument("--factors", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the table as Markdown")

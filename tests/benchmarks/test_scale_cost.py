@@ -84,7 +84,9 @@ def test_bytes_hours_and_money_are_those_computed_by_hand(round_numbers: Path) -
 def test_options_take_the_place_of_a_files_numbers(
     round_numbers: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--inputs", str(round_numbers), "--rows-per-day", "7.2e6", "--days", "5", "--epochs", "1"]) == 0
+    assert (
+        main(["--inputs", str(round_numbers), "--rows-per-day", "7.2e6", "--days", "5", "--epochs", "1"]) == 0
+    )
     printed = capsys.readouterr().out
     assert "7,200,000 rows a day, 5 days, 1 pass(es)" in printed
     assert "| training, MTMD | 100 |" in printed

@@ -16,7 +16,13 @@ def test_a_day_is_measured_by_stage_and_row(line: Line) -> None:
     assert found.rows == found.trained + found.held_out
     assert found.log_bytes > 10 * found.rows
     assert found.shard_bytes > 10 * found.rows
-    stages = {"validation and shards", "training, mtmd", "training, per_slice", "training, pooled", "evaluation"}
+    stages = {
+        "validation and shards",
+        "training, mtmd",
+        "training, per_slice",
+        "training, pooled",
+        "evaluation",
+    }
     assert stages <= set(found.seconds)
     assert all(found.rate(stage) > 0 for stage in stages)
     text = table([found]).markdown()

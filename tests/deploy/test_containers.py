@@ -152,9 +152,7 @@ def test_each_variable_of_a_pool_is_declared_and_used(kind: str) -> None:
 
 
 def test_runs_of_a_docker_pool_are_as_the_worker_of_compose() -> None:
-    values = {
-        name: one.get("default") for name, one in pool("docker")["variables"]["properties"].items()
-    }
+    values = {name: one.get("default") for name, one in pool("docker")["variables"]["properties"].items()}
     worker, bucket = SERVICES["worker"], COMPOSE["x-bucket"]
     assert values["networks"] == [f"{COMPOSE['name']}_default"]
     named = {volume for volume in worker["volumes"] if not volume.startswith("./")}
@@ -176,41 +174,44 @@ def test_a_pod_has_no_root_and_writes_only_to_volumes() -> None:
         mounts = {mount["name"] for mount in container["volumeMounts"]}
         assert mounts <= {volume["name"] for volume in pod["volumes"]}
         paths = {mount["mountPath"] for mount in container["volumeMounts"]}
-        assert "/tmp" in paths  # noqa: S108
+        assert "/tmp" in paths
         wanted = "/data/work" if "mtmd-service" in container["image"] else "/data/prefect"
         assert wanted in paths
 
 
-def test_manifests_name_what_is_there() -> None:
-    """Names that pods refer to are those of an object, or of a secret that docs/deploy.md makes."""
-    named = {(one["kind"], one["metadata"]["name"]) for one in manifests()}
+def test_pods_name_settings_and_secrets_that_are_there() -> None:
+    """Settings are objects of the manifests; docs/deploy.md has the command that makes each secret."""
     page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
-    made = set(re.findall(r"kubectl create secret generic ([\w-]+)", page))
-    generated = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))
-    configs = {name for kind, name in named if kind == "ConfigMap"} | {
-        one["name"] for one in generated["configMapGenerator"]
-    }
-    for container, pod in containers():
+    secrets = set(re.findall(r"kubectl create secret generic ([\w-]+)", page))
+    named: dict[str, set[str]] = {"secretRef": set(), "configMapRef": set()}
+    for container, _ in containers():
+        assert container["image"] in {*OWN, "{{ image }}"}
         for source in container.get("envFrom", ()):
-            if "secretRef" in source:
-                assert source["secretRef"]["name"] in made
-            else:
-                assert source["configMapRef"]["name"] in configs
-        for variable in container.get("env", ()) if isinstance(container.get("env"), list) else ():
-            if "valueFrom" in variable:
-                assert variable["valueFrom"]["secretKeyRef"]["name"] in made
-        for volume in pod["volumes"]:
-            assert volume.get("configMap", {"name": "mtmd-settings"})["name"] in configs
-            claim = volume.get("persistentVolumeClaim")
-            assert claim is None or ("PersistentVolumeClaim", claim["claimName"]) in named
-        image = container["image"]
-        assert image in OWN or image == "{{ image }}"
+            for kind, reference in source.items():
+                named[kind].add(reference["name"])
+    keys = re.findall(
+        r"secretKeyRef: \{name: ([\w-]+)", (KUBERNETES / "server.yaml").read_text(encoding="utf-8")
+    )
+    assert named["secretRef"] | set(keys) == secrets
+    assert named["configMapRef"] == {"mtmd-settings"} <= names("ConfigMap")
+
+
+def test_volumes_and_selectors_name_what_is_there() -> None:
+    generated = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))
+    configs = {one["name"] for one in generated["configMapGenerator"]}
+    for volume in (volume for _, pod in containers() for volume in pod["volumes"]):
+        if "configMap" in volume:
+            assert volume["configMap"]["name"] in configs
+        if "persistentVolumeClaim" in volume:
+            assert volume["persistentVolumeClaim"]["claimName"] in names("PersistentVolumeClaim")
+    pods = [
+        one["spec"]["template"]["metadata"]["labels"] for one in manifests() if one["kind"] == "Deployment"
+    ]
     for one in manifests():
         if one["kind"] in {"Service", "PodDisruptionBudget"}:
             selector = one["spec"]["selector"]
-            labels = selector.get("matchLabels", selector)
-            assert any(
-                labels == other["spec"]["template"]["metadata"]["labels"]
-                for other in manifests()
-                if other["kind"] == "Deployment"
-            )
+            assert selector.get("matchLabels", selector) in pods
+
+
+def names(kind: str) -> set[str]:
+    return {one["metadata"]["name"] for one in manifests() if one["kind"] == kind}
