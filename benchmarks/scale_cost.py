@@ -1,7 +1,8 @@
 """What a line of models needs at a volume: bytes, core-hours, network, money. `python -m benchmarks.scale_cost`.
 
 The model multiplies: rows by the seconds and bytes of a row, as they were measured on one core. They are in
-`benchmarks/scale.toml`. It knows nothing of GPUs, for which no figure exists, nor of how far one training uses more cores (docs/scale.md).
+`benchmarks/scale.toml`. It knows nothing of GPUs, for which no figure exists, nor of how far one training uses more
+cores (docs/scale.md).
 """
 
 import argparse
