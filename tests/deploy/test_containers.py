@@ -153,12 +153,14 @@ def test_each_variable_of_a_pool_is_declared_and_used(kind: str) -> None:
 
 def test_runs_of_a_docker_pool_are_as_the_worker_of_compose() -> None:
     values = {name: one.get("default") for name, one in pool("docker")["variables"]["properties"].items()}
-    worker, bucket = SERVICES["worker"], COMPOSE["x-bucket"]
+    worker = SERVICES["worker"]
     assert values["networks"] == [f"{COMPOSE['name']}_default"]
     named = {volume for volume in worker["volumes"] if not volume.startswith("./")}
     assert set(values["volumes"]) == {f"{COMPOSE['name']}_{volume}" for volume in named}
     assert f":-{values['image']}}}" in worker["image"]
-    same = {name: value for name, value in bucket.items() if name != "AWS_SECRET_ACCESS_KEY"}
+    own = {"AWS_SECRET_ACCESS_KEY", "MTMD_REPORTS_URL", "MTMD_WORK_GIB"}
+    same = {name: value for name, value in worker["environment"].items() if name not in own}
+    assert "PREFECT_API_URL" in same
     assert same.items() <= values["env"].items()
     assert values["env"]["AWS_SECRET_ACCESS_KEY"] == "{{ prefect.blocks.secret.mtmd-store-password }}"
 
