@@ -105,6 +105,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     "kubectl apply -k deploy/kubernetes": CLUSTER,
     "kubectl port-forward --namespace mtmd service/prefect-server 4200": CLUSTER,
     ".venv/bin/pip install prefect-docker": "it downloads",
+    ".venv/bin/python -m tests.deploy.rehearsal": "it takes minutes; docs/deploy.md has its last output",
     ".venv/bin/prefect worker start --pool docker": ENGINE,
     ".venv/bin/python -m benchmarks.scale_cost": "tests/benchmarks/test_scale_cost.py",
     ".venv/bin/python -m benchmarks.scale_cost --rows-per-day 2e6 --days 24 --epochs 10": "likewise",

@@ -260,7 +260,6 @@ def stage(root: Path) -> Iterator[Rehearsal]:
         (root / "ads" / "preset.toml").write_text('base = "tiny"\nname = "ads"\nlogs = "logs"\n')
         for name in ("logs", "work", "cache", "prefect"):
             (root / "data" / name).mkdir(parents=True)
-        (root / "data" / "work" / "s3%3A%2F%2Fmtmd%2Fartifacts").mkdir()
         (root / "ads" / "logs").symlink_to(root / "data" / "logs")
         yield rehearsal
 
