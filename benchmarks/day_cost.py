@@ -84,14 +84,14 @@ def _ablations(run: DayRun, names: Sequence[str], costs: Costs) -> list[str]:
 def _clock(costs: Costs) -> Clock:
     @contextmanager
     def stage(name: str) -> Iterator[None]:
-        before = _processor()
+        before = processor_seconds()
         yield
-        costs[name] = _processor() - before
+        costs[name] = processor_seconds() - before
 
     return stage
 
 
-def _processor() -> float:
+def processor_seconds() -> float:
     """Seconds of this process and of the processes that it waited for, such as a proof's."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system

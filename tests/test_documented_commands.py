@@ -25,6 +25,8 @@ API = {":4200": ":$A_PORT"}
 SERVER = {"--port 4200": "--port $A_PORT"}
 
 PEERS = "it needs other libraries; tests/benchmarks/peers runs it where they are"
+ENGINE = "no container engine: tests/deploy has tests of the files, docs/deploy.md says what was tried"
+CLUSTER = "no cluster: likewise"
 NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.train_throughput --threads 1": "tests/benchmarks/test_train_throughput.py",
     ".venv/bin/python -m benchmarks.step_profile --threads 1": "tests/benchmarks/test_step_profile.py",
@@ -84,6 +86,32 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.service": "tests/benchmarks/test_service.py",
     ".venv/bin/python -m benchmarks.served_scores": "tests/benchmarks/test_served_scores.py",
     "make audit": "it needs the internet; tests/deploy/test_audit.py",
+    "cp .env.example .env && ${EDITOR:-vi} .env": ENGINE,
+    "mkdir -p logs/ads && sudo chown 10001 logs/ads": ENGINE,
+    "docker compose build": ENGINE,
+    "docker compose up --detach": ENGINE,
+    "docker compose run --rm worker mtmd simulate --until 2026-01-25": ENGINE,
+    "docker compose run --rm worker mtmd run --as-of 2026-01-25 --no-ablations": ENGINE,
+    "docker build --target worker --build-context project=my-ads --tag mtmd-worker .": ENGINE,
+    "docker build --target service --build-context project=my-ads --tag mtmd-service .": ENGINE,
+    "docker build --target worker --build-arg PACKAGES=prefect-kubernetes --tag registry.exampl"
+    "e.com/mtmd-worker:1 .": ENGINE,
+    "docker build --target service --tag registry.example.com/mtmd-service:1 .": ENGINE,
+    "docker push registry.example.com/mtmd-worker:1 && docker push registry.example.com/mtmd-se"
+    "rvice:1": ENGINE,
+    "kubectl create namespace mtmd": CLUSTER,
+    "kubectl create secret generic mtmd-database --namespace mtmd --from-file=url=database-url.txt": CLUSTER,
+    "kubectl create secret generic mtmd-store --namespace mtmd --from-env-file=store.env": CLUSTER,
+    "kubectl create secret generic mtmd-api-keys --namespace mtmd --from-file=MTMD_API_KEYS=key"
+    "s.txt": CLUSTER,
+    "kubectl apply -k deploy/kubernetes": CLUSTER,
+    "kubectl port-forward --namespace mtmd service/prefect-server 4200": CLUSTER,
+    ".venv/bin/pip install prefect-docker": "it downloads",
+    ".venv/bin/python -m tests.deploy.rehearsal": "it takes minutes; docs/deploy.md has its last output",
+    ".venv/bin/prefect worker start --pool docker": ENGINE,
+    ".venv/bin/python -m benchmarks.scale_cost": "tests/benchmarks/test_scale_cost.py",
+    ".venv/bin/python -m benchmarks.scale_cost --rows-per-day 2e6 --days 24 --epochs 10": "likewise",
+    ".venv/bin/python -m benchmarks.scale_rates --factors 1 4 --threads 1": "tests/benchmarks/test_scale_rates.py",
     "make test": "it runs these tests",
     "make faults": "tests/faults/test_faults.py tries some of them",
     "export MTMD_ARTIFACTS=s3://ads-models/team": "tests/test_bucket_line.py",
@@ -339,6 +367,10 @@ ON_A_SHARED_SERVER = (
     Step(".venv/bin/prefect --no-prompt deploy --all", says="daily-retrain/daily-retrain"),
     Step(".venv/bin/prefect work-queue set-concurrency-limit background 1 --pool local"),
     Step(".venv/bin/mtmd automations", says="mtmd-crash-zombies: created"),
+    Step(
+        ".venv/bin/prefect work-pool create docker --type docker --base-job-template deploy/docker/work-pool.json",
+        says="Created work pool",
+    ),
     Step(".venv/bin/prefect worker start --pool local", serves=True, says="Worker '.*' started"),
     Step(
         f"""{DEPLOYMENT} simulate-day/simulate-day --param as_of='"2026-01-25"' --param days=27""",

@@ -23,10 +23,13 @@ def init(
     ] = None,
 ) -> None:
     """Make a project: preset, SQL, suites and deployments."""
-    from mtmd.project.proposal.propose import propose
     from mtmd.project.scaffold import create_project
 
-    proposal = None if from_logs is None else propose(from_logs)
+    proposal = None
+    if from_logs is not None:
+        from mtmd.project.proposal.propose import propose
+
+        proposal = propose(from_logs)
     for path in create_project(folder, name, proposal):
         console.print(literal(str(path)))
     for line in () if proposal is None else proposal.understood:

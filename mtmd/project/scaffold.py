@@ -4,16 +4,19 @@ import re
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtmd.errors import ConfigError
-from mtmd.project.proposal.propose import Proposal
 from mtmd.store.files import atomic_directory
+
+if TYPE_CHECKING:  # it needs DuckDB, which the image `service` has not
+    from mtmd.project.proposal.propose import Proposal
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _TEMPLATES = files("mtmd.project") / "templates"
 
 
-def create_project(folder: Path, name: str | None = None, proposal: Proposal | None = None) -> list[Path]:
+def create_project(folder: Path, name: str | None = None, proposal: "Proposal | None" = None) -> list[Path]:
     """Make `folder` a project; returns its files. `name` is the preset's, by default the folder's own name.
 
     With a `proposal` the preset and the statements are those for its logs. Raises ConfigError for a folder that exists
@@ -40,7 +43,7 @@ def create_project(folder: Path, name: str | None = None, proposal: Proposal | N
     return sorted(path for path in target.rglob("*") if path.is_file())
 
 
-def _proposed(path: str, text: str, proposal: Proposal) -> str:
+def _proposed(path: str, text: str, proposal: "Proposal") -> str:
     """A template's text with what is proposed in the place of what it says."""
     if path.startswith("sql/"):
         return proposal.statements[path.removeprefix("sql/source_").removesuffix(".sql")]

@@ -1,0 +1,42 @@
+"""The measurement behind docs/scale.md, on a day that was run already."""
+
+from pathlib import Path
+
+from benchmarks.scale_rates import of_run, preset_text, table
+from mtmd.config import load_preset
+from tests.mtmd_flows.runs import AS_OF
+from tests.warmstart.conftest import Line, line, warm_line
+
+__all__ = ["line", "warm_line"]
+
+
+def test_a_day_is_measured_by_stage_and_row(line: Line) -> None:
+    found = of_run(line.plan(AS_OF), 2)
+    assert 0 < found.held_out < found.trained
+    assert found.rows == found.trained + found.held_out
+    assert found.log_bytes > 10 * found.rows
+    assert found.shard_bytes > 10 * found.rows
+    stages = {
+        "validation and shards",
+        "training, mtmd",
+        "training, per_slice",
+        "training, pooled",
+        "evaluation",
+    }
+    assert stages <= set(found.seconds)
+    assert all(found.rate(stage) > 0 for stage in stages)
+    text = table([found]).markdown()
+    assert "2 ×" in text
+    assert f"| candidates trained on | {found.trained:,} |" in text
+    assert "| export and proofs, s |" in text
+
+
+def test_buckets_of_ids_grow_with_the_logs(tmp_path: Path) -> None:
+    (tmp_path / "preset.toml").write_text(preset_text("demo", 4))
+    preset, demo = load_preset(str(tmp_path / "preset.toml")), load_preset("demo")
+    assert preset.training.epochs == 1
+    for name in ("user_id", "ad_id"):
+        buckets = [
+            next(one.buckets for one in of.declarations.features if one.name == name) for of in (demo, preset)
+        ]
+        assert buckets[1] == 4 * buckets[0]

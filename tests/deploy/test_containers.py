@@ -1,0 +1,219 @@
+"""compose.yaml, the dashboard, the pools and the manifests: what can be seen without a container engine or a cluster.
+
+Not seen here: that images build and start, that a cluster takes the manifests. docs/deploy.md says what was tried once.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mtmd.serve.http.metrics import Metrics
+from tests.mtmd_flows.runs import ROOT
+
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+SERVICES = COMPOSE["services"]
+OBSERVE = ROOT / "deploy" / "observe"
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+DASHBOARD = OBSERVE / "grafana" / "dashboards" / "mtmd-service.json"
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+OWN = {"mtmd-worker", "mtmd-service"}
+
+
+def manifests() -> list[dict[str, Any]]:
+    kustomization = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))
+    texts = [(KUBERNETES / name).read_text(encoding="utf-8") for name in kustomization["resources"]]
+    return [document for text in texts for document in yaml.safe_load_all(text)]
+
+
+def containers() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Every container of the manifests and of a run's job, with its pod."""
+    job = pool("kubernetes")["job_configuration"]["job_manifest"]
+    for manifest in (*(one for one in manifests() if one["kind"] == "Deployment"), job):
+        pod = manifest["spec"]["template"]["spec"]
+        for container in (*pod.get("initContainers", ()), *pod["containers"]):
+            yield container, pod
+
+
+def pool(kind: str) -> dict[str, Any]:
+    text = (ROOT / "deploy" / kind / "work-pool.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+def test_the_builder_gets_what_the_images_copy_and_no_more() -> None:
+    copied = {
+        name
+        for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE)
+        for name in line.split()[:-1]
+    }
+    ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in ignore
+    assert {line.removeprefix("!") for line in ignore if line.startswith("!")} == copied
+    assert all((ROOT / name).exists() for name in copied)
+
+
+def test_the_images_run_without_root() -> None:
+    for target in ("worker", "service"):
+        stage = DOCKERFILE.split(f" AS {target}\n")[1].split("\nFROM ")[0]
+        assert re.findall(r"^USER (.+)$", stage, re.MULTILINE) == ["10001"]
+
+
+def test_no_secret_is_written_down() -> None:
+    example = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    names = {line.removesuffix("=") for line in example if line.endswith("=")}
+    text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    asked = set(re.findall(r"\$\{(\w+):\?", text))
+    assert asked == names
+    for name in re.findall(r"^ *(\w*(?:PASSWORD|SECRET|KEYS?)\w*): ", text, re.MULTILINE):
+        (value,) = re.findall(rf"\b{name}: \"?(\S+)", text)
+        assert value.startswith("${") or name == "AWS_ACCESS_KEY_ID", (name, value)
+    assert "/.env" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
+def test_what_compose_publishes_is_for_this_machine_alone() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_compose_names_what_is_there() -> None:
+    for name, service in SERVICES.items():
+        assert set(service.get("depends_on", ())) <= set(SERVICES), name
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            there = source in COMPOSE["volumes"] or source == "./logs/ads" or (ROOT / source).exists()
+            assert there, (name, source)
+        for secret in service.get("secrets", ()):
+            assert secret in COMPOSE["secrets"]
+    built = [service["build"]["target"] for service in SERVICES.values() if "build" in service]
+    assert sorted(built) == ["service", "worker"]
+    images = {service["image"] for service in SERVICES.values()}
+    assert {"${WORKER_IMAGE:-mtmd-worker}", "${SERVICE_IMAGE:-mtmd-service}"} <= images
+    assert all(re.search(r":[\w.-]*\d", image) for image in images if "mtmd" not in image), "pin a version"
+
+
+def test_prometheus_asks_the_service_of_compose_with_its_key() -> None:
+    (job,) = yaml.safe_load((OBSERVE / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    ((host, port),) = [target.split(":") for target in job["static_configs"][0]["targets"]]
+    assert host in SERVICES
+    assert f"127.0.0.1:{port}:{port}" in SERVICES[host]["ports"]
+    key = Path(job["authorization"]["credentials_file"]).name
+    assert key in SERVICES["prometheus"]["secrets"]
+    assert COMPOSE["secrets"][key]["environment"] in SERVICES[host]["environment"]["MTMD_API_KEYS"]
+
+
+def test_the_dashboard_shows_metrics_that_the_service_has() -> None:
+    metrics = Metrics(lambda: 0.0)
+    metrics.answered("/rank", 200, 0.01)
+    metrics.took("/rank", {"search": 0.001})
+    metrics.shadowed("compared")
+    served = metrics.text().decode()
+    names = set(re.findall(r"^(mtmd_\w+)", served, re.MULTILINE)) | set(
+        re.findall(r"^# TYPE (\w+)", served, re.MULTILINE)
+    )
+    labels = set(re.findall(r'(\w+)="', served))
+    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    shown = set()
+    for panel in panels:
+        for target in panel["targets"]:
+            used = re.findall(r"\bmtmd_\w+", target["expr"])
+            assert used, panel["title"]
+            assert set(used) <= names, panel["title"]
+            assert set(re.findall(r"(\w+)=~?\"", target["expr"])) <= labels
+            shown |= {re.sub(r"_(bucket|sum|count|total)$", "", name) for name in used}
+    all_of_it = {re.sub(r"_total$", "", name) for name in re.findall(r"^# TYPE (\w+)", served, re.MULTILINE)}
+    assert {name for name in all_of_it if not name.endswith("_created")} == shown
+    assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+def test_grafana_finds_its_data_and_its_dashboards() -> None:
+    source = yaml.safe_load((OBSERVE / "grafana/datasources/prometheus.yaml").read_text(encoding="utf-8"))
+    provider = yaml.safe_load((OBSERVE / "grafana/dashboards/mtmd.yaml").read_text(encoding="utf-8"))
+    (found,) = source["datasources"]
+    assert found["url"] == "http://prometheus:9090"
+    assert "127.0.0.1:9090:9090" in SERVICES["prometheus"]["ports"]
+    uids = set(re.findall(r'"uid": "(\w+)"', DASHBOARD.read_text(encoding="utf-8")))
+    assert uids == {found["uid"]}
+    place = provider["providers"][0]["options"]["path"]
+    mounted = SERVICES["grafana"]["volumes"][0].split(":")
+    assert place == f"{mounted[1]}/dashboards"
+    assert (ROOT / mounted[0] / "dashboards" / DASHBOARD.name).is_file()
+
+
+@pytest.mark.parametrize("kind", ["docker", "kubernetes"])
+def test_each_variable_of_a_pool_is_declared_and_used(kind: str) -> None:
+    template = pool(kind)
+    used = set(re.findall(r"\{\{ (\w+) \}\}", json.dumps(template["job_configuration"])))
+    assert used == set(template["variables"]["properties"])
+
+
+def test_runs_of_a_docker_pool_are_as_the_worker_of_compose() -> None:
+    values = {name: one.get("default") for name, one in pool("docker")["variables"]["properties"].items()}
+    worker = SERVICES["worker"]
+    assert values["networks"] == [f"{COMPOSE['name']}_default"]
+    named = {volume for volume in worker["volumes"] if not volume.startswith("./")}
+    assert set(values["volumes"]) == {f"{COMPOSE['name']}_{volume}" for volume in named}
+    assert f":-{values['image']}}}" in worker["image"]
+    own = {"AWS_SECRET_ACCESS_KEY", "MTMD_REPORTS_URL", "MTMD_WORK_GIB"}
+    same = {name: value for name, value in worker["environment"].items() if name not in own}
+    assert "PREFECT_API_URL" in same
+    assert same.items() <= values["env"].items()
+    assert values["env"]["AWS_SECRET_ACCESS_KEY"] == "{{ prefect.blocks.secret.mtmd-store-password }}"
+
+
+def test_a_pod_has_no_root_and_writes_only_to_volumes() -> None:
+    for container, pod in containers():
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        mounts = {mount["name"] for mount in container["volumeMounts"]}
+        assert mounts <= {volume["name"] for volume in pod["volumes"]}
+        paths = {mount["mountPath"] for mount in container["volumeMounts"]}
+        assert "/tmp" in paths
+        wanted = "/data/work" if "mtmd-service" in container["image"] else "/data/prefect"
+        assert wanted in paths
+
+
+def test_pods_name_settings_and_secrets_that_are_there() -> None:
+    """Settings are objects of the manifests; docs/deploy.md has the command that makes each secret."""
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    secrets = set(re.findall(r"kubectl create secret generic ([\w-]+)", page))
+    named: dict[str, set[str]] = {"secretRef": set(), "configMapRef": set()}
+    for container, _ in containers():
+        assert container["image"] in {*OWN, "{{ image }}"}
+        for source in container.get("envFrom", ()):
+            for kind, reference in source.items():
+                named[kind].add(reference["name"])
+    keys = re.findall(
+        r"secretKeyRef: \{name: ([\w-]+)", (KUBERNETES / "server.yaml").read_text(encoding="utf-8")
+    )
+    assert named["secretRef"] | set(keys) == secrets
+    assert named["configMapRef"] == {"mtmd-settings"} <= names("ConfigMap")
+
+
+def test_volumes_and_selectors_name_what_is_there() -> None:
+    generated = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))
+    configs = {one["name"] for one in generated["configMapGenerator"]}
+    for volume in (volume for _, pod in containers() for volume in pod["volumes"]):
+        if "configMap" in volume:
+            assert volume["configMap"]["name"] in configs
+        if "persistentVolumeClaim" in volume:
+            assert volume["persistentVolumeClaim"]["claimName"] in names("PersistentVolumeClaim")
+    pods = [
+        one["spec"]["template"]["metadata"]["labels"] for one in manifests() if one["kind"] == "Deployment"
+    ]
+    for one in manifests():
+        if one["kind"] in {"Service", "PodDisruptionBudget"}:
+            selector = one["spec"]["selector"]
+            assert selector.get("matchLabels", selector) in pods
+
+
+def names(kind: str) -> set[str]:
+    return {one["metadata"]["name"] for one in manifests() if one["kind"] == kind}
