@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from mtmd.command_line import PresetName, only_command, read_day
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
+from mtmd_flows import runners
 from mtmd_flows.orphans import watch_over
 from mtmd_flows.terminal import print_stopped
 
@@ -34,6 +35,7 @@ def command_of(flow: Flow[..., _Result], show: Callable[[_Result, Mapping[str, A
     def command(**given: Any) -> None:
         if "preset" in given:
             load_preset(given["preset"])  # a wrong one is refused before a server is started
+        runners.chosen()  # likewise
         try:
             result = (flow if PREFECT_API_URL.value() else _on_its_own(flow))(**given)
         except ParameterTypeError as error:
