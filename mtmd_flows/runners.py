@@ -28,7 +28,7 @@ _inside: ContextVar[bool] = ContextVar("inside a cluster's worker", default=Fals
 
 def of_days() -> AbstractContextManager[TaskRunner[Any]]:
     """For the days of a window. Raises ConfigError like `chosen`."""
-    return _started(ThreadPoolTaskRunner(_DAYS), _DAYS)
+    return _started(ThreadPoolTaskRunner(_DAYS), min(_DAYS, os.cpu_count() or 1))
 
 
 def of_trainings() -> AbstractContextManager[TaskRunner[Any]]:
