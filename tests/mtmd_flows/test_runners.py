@@ -14,8 +14,6 @@ from mtmd_flows import runners
 from mtmd_flows.backfill import backfill
 from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, run_daily
 
-needs_dask = pytest.mark.skipif(find_spec("prefect_dask") is None, reason="pip install -e '.[dask]' brings it")
-
 
 def _digests(artifacts: Path) -> dict[str, str]:
     """Of the shards' matrices and of the models' ONNX files."""
@@ -33,11 +31,13 @@ def unmade(next_day: Run, tmp_path: Path) -> Path:
     return artifacts
 
 
-@needs_dask
-def test_days_are_extracted_by_the_processes_of_a_dask_cluster(
-    next_day: Run, unmade: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["dask", "ray"])
+def test_days_are_extracted_by_the_processes_of_a_cluster(
+    kind: str, next_day: Run, unmade: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(runners.RUNNER, "dask")
+    if find_spec(f"prefect_{kind}") is None:
+        pytest.skip(f"pip install -e '.[{kind}]' brings it")
+    monkeypatch.setenv(runners.RUNNER, kind)
     run = run_daily(as_of=NEXT, logs=next_day.logs, artifacts=unmade)
     assert run.summary.model_id == next_day.summary.model_id
     made, before = _digests(unmade), _digests(next_day.artifacts)
@@ -45,7 +45,6 @@ def test_days_are_extracted_by_the_processes_of_a_dask_cluster(
     assert {name: before[name] for name in made} == made
 
 
-@needs_dask
 def test_days_of_a_backfill_run_on_a_dask_cluster_that_is_there(
     next_day: Run, unmade: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
