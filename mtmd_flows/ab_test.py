@@ -17,7 +17,6 @@ from mtmd.train.rivals import compared
 from mtmd_flows import index, prefect_artifacts, run_names, steps
 from mtmd_flows.command import command_of, require_days
 from mtmd_flows.parameters import (
-    DAYS_AT_ONCE,
     Artifacts,
     AsOf,
     Logs,
@@ -55,7 +54,7 @@ AtSize = Annotated[
 _KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate first
 
 
-@flow(name="ab-test", flow_run_name=run_names.of_day, persist_result=False, task_runner=DAYS_AT_ONCE)
+@flow(name="ab-test", flow_run_name=run_names.of_day, persist_result=False)
 @described
 def ab_test(
     as_of: AsOf | None = None,

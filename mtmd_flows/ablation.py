@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from prefect import flow, get_run_logger
 from prefect.futures import wait
-from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
 from mtmd import command_line
@@ -16,10 +15,9 @@ from mtmd.extract.shards import Days, ShardRef
 from mtmd.report.tables.ablation import factor_table
 from mtmd.run import RunPlan
 from mtmd.train.stage import Trained
-from mtmd_flows import prefect_artifacts, run_names, steps
+from mtmd_flows import prefect_artifacts, run_names, runners, steps
 from mtmd_flows.command import command_of, require_days
 from mtmd_flows.parameters import (
-    DAYS_AT_ONCE,
     Artifacts,
     AsOf,
     Logs,
@@ -41,7 +39,7 @@ Names = Annotated[
 ]
 
 
-@flow(name="ablation", flow_run_name=run_names.of_day, persist_result=False, task_runner=DAYS_AT_ONCE)
+@flow(name="ablation", flow_run_name=run_names.of_day, persist_result=False)
 @described
 def ablation(
     as_of: AsOf | None = None,
@@ -77,25 +75,23 @@ def ablate(
     return ablated
 
 
-@flow(
-    name="train-variants",
-    flow_run_name="train-variants {plan.as_of}",
-    persist_result=False,
-    task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]  # a training takes all of a machine
-)
+@flow(name="train-variants", flow_run_name="train-variants {plan.as_of}", persist_result=False)
 def train_variants(
     plan: RunPlan, names: list[str], seeds: list[int], window: list[ShardRef]
 ) -> tuple[list[Trained], list[str]]:
     """Submit every variant's training with every seed; returns those that ended well, and why others did not.
 
-    A flow of its own for its task runner: one over several machines trains them side by side.
+    A flow of its own, so that a run's page in the UI shows them together.
     """
-    runs = {
-        f"{name}, seed {seed}": steps.train_variant.submit(plan, name, seed, window)
-        for name in names
-        for seed in seeds
-    }
-    wait(list(runs.values()))
+    with runners.of_trainings() as runner:
+        runs = {
+            f"{name}, seed {seed}": runner.submit(
+                steps.train_variant, {"planned": plan, "variant": name, "seed": seed, "window": window}
+            )
+            for name in names
+            for seed in seeds
+        }
+        wait(list(runs.values()))
     failed = [f"{name}: {run.state.message}" for name, run in runs.items() if not run.state.is_completed()]
     for reason in failed:
         get_run_logger().warning("variant %s", reason)

@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
-from prefect.task_runners import ProcessPoolTaskRunner
 from pydantic import Field
 
 from mtmd.errors import ConfigError
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
 from mtmd.promote.stage import RunSummary
-from mtmd_flows import index, prefect_artifacts, run_names, steps
+from mtmd_flows import index, prefect_artifacts, run_names, runners, steps
 from mtmd_flows.daily_retrain import daily_retrain
 from mtmd_flows.parameters import Artifacts, Logs, PresetName, WindowDays, a_day, described
 
@@ -35,7 +34,8 @@ def backfill(
     ] = "none",
     newest_first: Annotated[bool, Field(description="Run the newest day first")] = False,
     at_once: Annotated[
-        int, Field(ge=1, le=8, description="Days at once, each in a process of its own when more than 1")
+        int, Field(ge=1, le=8, description="Days at once, each in a process of its own when more than 1; the workers of a cluster that is "
+            "running take as many as they are")
     ] = 1,
     dry_run: Annotated[
         bool, Field(description="Only publish what is blocked, what would run, and what that would cost")
@@ -101,7 +101,7 @@ def _run(plan: BackfillPlan, given: dict[str, Any], at_once: int) -> Iterator[Da
         for day in plan.running:
             yield retrain_day.fn(day, given)
         return
-    with ProcessPoolTaskRunner(max_workers=at_once) as runner:
+    with runners.of_runs(at_once) as runner:
         futures = [(day, runner.submit(retrain_day, {"day": day, "given": given})) for day in plan.running]
         for day, future in futures:
             try:
@@ -112,8 +112,9 @@ def _run(plan: BackfillPlan, given: dict[str, Any], at_once: int) -> Iterator[Da
 
 @task(persist_result=False, task_run_name="process of {day}")
 def retrain_day(day: date, given: dict[str, Any]) -> DayOutcome:
-    """One day; where days run at once, in a process of its own: threads of one would share a random generator."""
-    state: State[RunSummary] = daily_retrain(as_of=day, ablations=False, **given, return_state=True)
+    """One day; where days run at once, in a process of its own."""
+    with runners.on_this_machine():
+        state: State[RunSummary] = daily_retrain(as_of=day, ablations=False, **given, return_state=True)
     if not state.is_completed():
         return DayOutcome(as_of=day, state="failed", words=state.message or str(state.name))
     return DayOutcome.of(state.result())

@@ -24,6 +24,7 @@ from mtmd.command_line import PresetName, only_command, read_day
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
 from mtmd.run import plan_run
+from mtmd_flows import runners
 from mtmd_flows.orphans import watch_over
 from mtmd_flows.parameters import DAY_FORM, scheduled_day
 from mtmd_flows.terminal import print_stopped
@@ -48,6 +49,7 @@ def command_of(
     def command(**given: Any) -> None:
         if "preset" in given:
             load_preset(given["preset"])  # a wrong one is refused before a server is started
+        runners.chosen()  # likewise
         try:
             if PREFECT_API_URL.value():
                 result = flow(**given)

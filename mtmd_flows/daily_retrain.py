@@ -22,7 +22,6 @@ from mtmd_flows.command import command_of, require_days
 from mtmd_flows.events import Event, tell
 from mtmd_flows.laps import Laps
 from mtmd_flows.parameters import (
-    DAYS_AT_ONCE,
     Ablations,
     Artifacts,
     AsOf,
@@ -44,7 +43,6 @@ KINDS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")  # the candidate 
     name="daily-retrain",
     flow_run_name=run_names.of_day,
     persist_result=False,
-    task_runner=DAYS_AT_ONCE,
     on_failure=[mirrors.failed],
     on_crashed=[mirrors.failed],
     on_cancellation=[mirrors.failed],

@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from annotated_types import Ge, Le, MaxLen, MinLen
 from prefect import runtime
-from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
@@ -16,9 +15,6 @@ from mtmd.config import MAX_WINDOW_DAYS, SHORTEST_WINDOW_DAYS, preset_names
 from mtmd.run import scheduled_as_of
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-
-# A flow's days run side by side, and each holds its matrices.
-DAYS_AT_ONCE: Any = ThreadPoolTaskRunner(max_workers=4)
 
 # What a server checks of a run that is submitted is the JSON Schema; without a pattern it takes any text for a date.
 _DATE = r"^\d{4}-((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|[12]\d))$"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from prefect import Task, get_run_logger, task, unmapped
+from prefect import Task, get_run_logger, task
 from prefect.client.schemas.objects import State, TaskRun
 
 from mtmd.abtest import stage as abtest_stage
@@ -47,7 +47,7 @@ from mtmd.validate.results import DayValidation, casts_told
 from mtmd.validate.stage import DataQuality
 from mtmd.warmstart import stage as warmstart_stage
 from mtmd.warmstart.stage import ChosenStart
-from mtmd_flows import prefect_artifacts
+from mtmd_flows import prefect_artifacts, runners
 from mtmd_flows.arguments import whole
 from mtmd_flows.laps import Laps
 from mtmd_flows.progress import TrainingProgress
@@ -143,7 +143,10 @@ def validated_days(planned: RunPlan, laps: Laps | None = None) -> tuple[DataQual
     prefect_artifacts.data_quality(planned, whole(quality), of_a_day=of_a_day)
     laps.done("validate")
     require(whole(quality))
-    shards = extract.map(unmapped(planned), list(planned.all_days), list(quality.sources)).result()
+    with runners.of_days() as runner:
+        days = zip(planned.all_days, quality.sources, strict=True)
+        running = [runner.submit(extract, {"planned": planned, "day": day, "validated": seen}) for day, seen in days]
+        shards = [future.result() for future in running]
     laps.done("extract")
     return quality, Days.of(shards)
 

@@ -1,0 +1,83 @@
+"""Parts of flows on a cluster: what comes out is what this machine alone makes; what can't be is refused in words."""
+
+import re
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from mtmd.errors import ConfigError
+from mtmd.store.files import sha256_file
+from mtmd_flows import runners
+from mtmd_flows.backfill import backfill
+from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, run_daily
+
+
+def _digests(artifacts: Path) -> dict[str, str]:
+    """Of the shards' matrices and of the models' ONNX files."""
+    line = artifacts / LINE
+    files = [*line.glob("shards/**/*.arrow"), *line.glob("models/**/*.onnx")]
+    return {str(path.relative_to(line)): sha256_file(path) for path in files}
+
+
+@pytest.fixture
+def unmade(next_day: Run, tmp_path: Path) -> Path:
+    """Artifacts of two days without their shards and models: a run makes them again, from the same trainings."""
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
+    for name in ("shards", "models", "evaluations"):
+        shutil.rmtree(artifacts / LINE / name, ignore_errors=True)
+    return artifacts
+
+
+@pytest.mark.parametrize("kind", ["dask", "ray"])
+def test_days_are_extracted_by_the_processes_of_a_cluster(
+    kind: str, next_day: Run, unmade: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if find_spec(f"prefect_{kind}") is None:
+        pytest.skip(f"pip install -e '.[{kind}]' brings it")
+    monkeypatch.setenv(runners.RUNNER, kind)
+    run = run_daily(as_of=NEXT, logs=next_day.logs, artifacts=unmade)
+    assert run.summary.model_id == next_day.summary.model_id
+    made, before = _digests(unmade), _digests(next_day.artifacts)
+    assert any(name.endswith(".arrow") for name in made)
+    assert {name: before[name] for name in made} == made
+
+
+def test_days_of_a_backfill_run_on_a_dask_cluster_that_is_there(
+    next_day: Run, unmade: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import LocalCluster
+
+    monkeypatch.setenv(runners.RUNNER, "dask")
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        monkeypatch.setenv(runners.CLUSTER, cluster.scheduler_address)
+        outcomes = backfill(
+            first=AS_OF,
+            last=NEXT,
+            preset=TINY,
+            logs=str(next_day.logs),
+            artifacts=str(unmade),
+            reprocess="all",
+            at_once=2,
+        )
+    assert [(one.as_of, one.state) for one in outcomes] == [(AS_OF, "completed"), (NEXT, "completed")]
+    assert _digests(unmade) == _digests(next_day.artifacts)
+
+
+def test_a_runner_that_cannot_run_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(runners.RUNNER, "spark")
+    with pytest.raises(ConfigError, match=r"MTMD_RUNNER \('spark'\) must be one of threads, dask, ray"):
+        runners.chosen()
+    monkeypatch.setenv(runners.RUNNER, "dask")
+    with (
+        temporary_settings({PREFECT_API_URL: None}),
+        pytest.raises(ConfigError, match="needs a Prefect server that all workers reach, and PREFECT_API_URL"),
+    ):
+        runners.chosen()
+    monkeypatch.setattr(runners, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=re.escape("needs prefect-dask; pip install 'mtmd[dask]' brings it")):
+        runners.chosen()
+    with runners.on_this_machine():
+        assert runners.chosen() == "threads"
