@@ -94,7 +94,7 @@ def table(cases: Sequence[Case]) -> Table:
 
 @contextmanager
 def _cluster(workers: int) -> Iterator[None]:
-    from distributed import LocalCluster  # an extra
+    from distributed import LocalCluster  # noqa: PLC0415 - an extra
 
     with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster:
         os.environ |= {runners.RUNNER: "dask", runners.CLUSTER: cluster.scheduler_address}

@@ -65,8 +65,8 @@ def chosen() -> Kind:
         raise ConfigError(f"{RUNNER} ({kind!r}) needs prefect-{kind}; pip install 'mtmd[{kind}]' brings it")
     if not PREFECT_API_URL.value():
         raise ConfigError(
-            f"{RUNNER} ({kind!r}) needs a Prefect server that all workers reach, and PREFECT_API_URL is not set; start a "
-            "server, then set it to the address of its API, such as http://server:4200/api"
+            f"{RUNNER} ({kind!r}) needs a Prefect server that all workers reach, and PREFECT_API_URL is not set; start "
+            "a server, then set it to the address of its API, such as http://server:4200/api"
         )
     return kind  # type: ignore[return-value]  # it is one of them
 
@@ -82,7 +82,7 @@ def _started(here: TaskRunner[Any], processes: int) -> Iterator[TaskRunner[Any]]
 
 
 def _dask(address: str | None, processes: int) -> Any:
-    from prefect_dask import DaskTaskRunner  # an extra
+    from prefect_dask import DaskTaskRunner  # noqa: PLC0415 - an extra
 
     if address is not None:
         return DaskTaskRunner(address=address)
@@ -91,7 +91,7 @@ def _dask(address: str | None, processes: int) -> Any:
 
 
 def _ray(address: str | None, processes: int) -> Any:
-    from prefect_ray import RayTaskRunner  # an extra
+    from prefect_ray import RayTaskRunner  # noqa: PLC0415 - an extra
 
     if address is not None:
         return RayTaskRunner(address=address)

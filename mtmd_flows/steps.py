@@ -145,7 +145,9 @@ def validated_days(planned: RunPlan, laps: Laps | None = None) -> tuple[DataQual
     require(whole(quality))
     with runners.of_days() as runner:
         days = zip(planned.all_days, quality.sources, strict=True)
-        running = [runner.submit(extract, {"planned": planned, "day": day, "validated": seen}) for day, seen in days]
+        running = [
+            runner.submit(extract, {"planned": planned, "day": day, "validated": seen}) for day, seen in days
+        ]
         shards = [future.result() for future in running]
     laps.done("extract")
     return quality, Days.of(shards)

@@ -48,7 +48,7 @@ def test_days_are_extracted_by_the_processes_of_a_cluster(
 def test_days_of_a_backfill_run_on_a_dask_cluster_that_is_there(
     next_day: Run, unmade: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from distributed import LocalCluster
+    from distributed import LocalCluster  # noqa: PLC0415 - an extra
 
     monkeypatch.setenv(runners.RUNNER, "dask")
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
@@ -73,11 +73,15 @@ def test_a_runner_that_cannot_run_is_refused_in_words(monkeypatch: pytest.Monkey
     monkeypatch.setenv(runners.RUNNER, "dask")
     with (
         temporary_settings({PREFECT_API_URL: None}),
-        pytest.raises(ConfigError, match="needs a Prefect server that all workers reach, and PREFECT_API_URL"),
+        pytest.raises(
+            ConfigError, match="needs a Prefect server that all workers reach, and PREFECT_API_URL"
+        ),
     ):
         runners.chosen()
     monkeypatch.setattr(runners, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=re.escape("needs prefect-dask; pip install 'mtmd[dask]' brings it")):
+    with pytest.raises(
+        ConfigError, match=re.escape("needs prefect-dask; pip install 'mtmd[dask]' brings it")
+    ):
         runners.chosen()
     with runners.on_this_machine():
         assert runners.chosen() == "threads"
