@@ -423,7 +423,7 @@ def checkout(
 
 
 def _before_its_first_night(first_run: Run, soak: Path) -> None:
-    """The soak's first day is the first run's: what was trained for it needs not be trained once more."""
+    """The soak's first day is the first run's: what was trained for it is not trained again."""
     shutil.copytree(first_run.logs, soak / "logs", ignore=shutil.ignore_patterns("date=2026-01-2[1-9]"))
     shutil.copytree(first_run.root, soak / "artifacts" / LINE)
     _forget_champion(soak / "artifacts")
