@@ -198,6 +198,14 @@ def test_pods_name_settings_and_secrets_that_are_there() -> None:
     assert named["configMapRef"] == {"mtmd-settings"} <= names("ConfigMap")
 
 
+def test_runs_have_the_image_of_the_worker() -> None:
+    """Kustomize exchanges the image's name in manifests, and not in work-pool.json."""
+    kustomization = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))
+    images = {one["name"]: f"{one['newName']}:{one['newTag']}" for one in kustomization["images"]}
+    assert set(images) == OWN
+    assert pool("kubernetes")["variables"]["properties"]["image"]["default"] == images["mtmd-worker"]
+
+
 def test_volumes_and_selectors_name_what_is_there() -> None:
     generated = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))
     configs = {one["name"] for one in generated["configMapGenerator"]}
