@@ -4,8 +4,6 @@ The run is a process of its own, which the worker started and the server hears f
 as the case may be; what it leaves must be what the next run goes on from.
 """
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -43,7 +41,9 @@ def _killed(name: Literal["worker", "server"], pattern: str, line: Line) -> None
         run = deployed.start("daily_retrain", as_of=str(NEXT), ablations=False)
         _await(lambda: set(line.root.glob(pattern)) - before)
         process = psutil.Process(_process_of(platform, run))
-        os.kill(family_of(platform, name)[0], signal.SIGKILL)
+        victim = psutil.Process(family_of(platform, name)[0])
+        victim.kill()
+        victim.wait(60)  # this process started it: it would stay as a zombie, and count as running
         up(platform)  # starts what is missing
         _await(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
     finally:

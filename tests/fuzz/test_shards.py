@@ -8,7 +8,6 @@ import torch
 from hypothesis import given
 from torch import Tensor
 
-from mtmd.config import Declarations
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
@@ -20,15 +19,9 @@ from tests.fuzz.outcome import read_or_refused
 
 @dataclass(frozen=True)
 class Known:
-    """A shard, and what it was extracted from."""
+    """A shard."""
 
-    source: LogSource
-    declarations: Declarations
-    root: Path
     shard: Shard
-
-    def extract(self) -> Path:
-        return Path(extract_day(self.source, DAY, self.declarations, self.root).path)
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +29,8 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
     place = tmp_path_factory.mktemp("fuzz")
     for table, rows in hand_made_day().items():
         write_table(place / "logs", table, DAY, rows)
-    source, declarations = LogSource(place / "logs"), the_declarations()
-    path = Path(extract_day(source, DAY, declarations, place / "shards").path)
-    return Known(source, declarations, place / "shards", open_shard(path, verify=True))
+    extracted = extract_day(LogSource(place / "logs"), DAY, the_declarations(), place / "shards")
+    return Known(open_shard(Path(extracted.path), verify=True))
 
 
 def same(one: Shard, other: Shard) -> bool:
@@ -69,13 +61,3 @@ def test_damaged_columns_are_refused(known: Known, name: str, changes: Damage) -
         found = read_or_refused(lambda: open_shard(known.shard.path, verify=True))
         assert found is None or same(found, known.shard)
         read_or_refused(lambda: map_batches(known.shard.path / name))
-
-
-@given(changes=tears)
-def test_what_is_remembered_of_the_logs_is_read_again_where_it_was_damaged(
-    known: Known, changes: Damage
-) -> None:
-    remembered = known.root / "digests" / f"date={DAY}.json"
-    remembered.touch()
-    with damaged(remembered, changes):
-        assert known.extract() == known.shard.path
