@@ -35,12 +35,7 @@ def backfill(
     newest_first: Annotated[bool, Field(description="Run the newest day first")] = False,
     at_once: Annotated[
         int,
-        Field(
-            ge=1,
-            le=8,
-            description="Days at once, each in a process of its own when more than 1; the workers of a cluster that is "
-            "running take as many as they are",
-        ),
+        Field(ge=1, le=8, description="Days at once, each in a process of its own when more than 1"),
     ] = 1,
     dry_run: Annotated[
         bool, Field(description="Only publish what is blocked, what would run, and what that would cost")

@@ -38,6 +38,10 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.day_cost --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_day_cost.py",
     ".venv/bin/python -m benchmarks.overhead --as-of 2026-01-25": "tests/benchmarks/test_overhead.py",
     ".venv/bin/python -m benchmarks.devices": "tests/benchmarks/test_devices.py",
+    "pip install 'mtmd[dask]'": "the tests' environment has it",
+    "dask scheduler": "tests/mtmd_flows/test_runners.py has such a cluster in one process",
+    "dask worker tcp://scheduler:8786 --nworkers 2 --nthreads 1": "likewise",
+    "export MTMD_RUNNER=dask MTMD_CLUSTER=tcp://scheduler:8786": "likewise",
     ".venv/bin/python -m benchmarks.cluster --workers 1 2": "tests/benchmarks/test_cluster.py has its table, and "
     "tests/mtmd_flows/test_runners.py what it runs",
     ".venv/bin/python -m benchmarks.extraction": "tests/benchmarks/test_extraction.py",
