@@ -182,7 +182,7 @@ def words(done: Audit) -> Iterator[str]:
     for advisory in done.advisories:
         yield f"✗ {advisory.line}"
     for failure in done.failures:
-        yield f"no answer of {failure}"
+        yield f"no answer from {failure}"
     if not done.checked:
         yield (
             f"Nothing was checked: no source of advisories could be reached that knows one of the {len(done.pins)} "

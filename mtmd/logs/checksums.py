@@ -79,15 +79,15 @@ def require_as_listed(
         if listed != sha256:
             raise LogsError(
                 f"{table} of {day}: {path} has sha256 {sha256}, and {listing.place} lists {listed}: the file was "
-                "damaged or changed after the list was written; deliver the file again, or the list where the file is "
-                "right"
+                "damaged or changed after the list was written; deliver the file again, or, if the file is right, "
+                "the list"
             )
     for listing in by_folder.values():
         for path, listed in listing.sha256.items():
             if path not in found and is_of_day(path):
                 raise LogsError(
                     f"{table} of {day}: {path} is listed in {listing.place} (sha256 {listed}) and is not there; "
-                    "deliver the file, or take its line away"
+                    "deliver the file, or remove its line from the list"
                 )
 
 

@@ -73,7 +73,7 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise LogsError(
-            f"{path} can't be read ({error.strerror}); see that it is there and may be read, then run again"
+            f"{path} can't be read ({error.strerror}); see that it is there and this user may read it, then run again"
         ) from error
 
 

@@ -148,7 +148,8 @@ class ObjectCache:
     def _path(self, group: str, wanted: Wanted) -> Path:
         if not is_below(wanted.way):
             raise StorageError(
-                f"the object {wanted.place} must stay below its folder; remove it, then run again"
+                f"the object {wanted.place} must stay below its folder, and its key leads elsewhere; remove it, then "
+                "run again"
             )
         return self.folder / group / wanted.place.version / wanted.way
 

@@ -151,7 +151,10 @@ def _at(there: ObjectPath, listed: Listed) -> ObjectPath:
 def _way(there: ObjectPath, listed: Listed) -> PurePosixPath:
     way = listed.key.removeprefix(f"{there.key}/")
     if not is_below(way):
-        raise StorageError(f"the object {listed.key} must stay below {there.key}; remove it, then run again")
+        raise StorageError(
+            f"the object {listed.key} must stay below {there.key}, and its key leads elsewhere; remove it, then "
+            "run again"
+        )
     return PurePosixPath(way)
 
 

@@ -94,7 +94,7 @@ def test_a_source_that_is_not_there_checks_nothing(
     source.shutdown()
     source.server_close()
     status, said = _audit(constraints, source.url, capsys)
-    assert said.startswith("no answer of osv: ")
+    assert said.startswith("no answer from osv: ")
     assert "Nothing was checked: no source of advisories" in said
     assert status == audit.NOT_CHECKED
 
@@ -105,7 +105,7 @@ def test_a_source_that_knows_no_advisory_at_all_is_not_believed(
     source.vulnerable.clear()
     status, said = _audit(constraints, source.url, capsys)
     assert said.startswith(
-        "no answer of osv: it has no advisory about django 2.2, which has many\nNothing was checked"
+        "no answer from osv: it has no advisory about django 2.2, which has many\nNothing was checked"
     )
     assert status == audit.NOT_CHECKED
 
