@@ -225,7 +225,10 @@ async def _slow(port: int, body: bytes, answers: Answers, end: float) -> None:
                 if answered.done():
                     break
             writer.close()
-            status, _ = await answered
+            try:
+                status, _ = await asyncio.wait_for(answered, _PATIENCE_S)
+            except TimeoutError:
+                status = "no answer"
         answers.slow[status] += 1
         await asyncio.sleep(_BYTE_S)
 
@@ -244,10 +247,10 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[str, bool]:
 
 
 def _memory(service: ServiceProcess, loading: "Future[Answers]") -> list[float]:
-    found = []
+    found = [service.memory_mb()]
     while not loading.done():
-        found.append(service.memory_mb())
         time.sleep(1)
+        found.append(service.memory_mb())
     return found
 
 

@@ -99,7 +99,7 @@ def _run(plan: BackfillPlan, given: dict[str, Any], at_once: int) -> Iterator[Da
     """The outcomes of the days that run, in the plan's order."""
     if at_once == 1:
         for day in plan.running:
-            yield retrain_day.fn(day, given)
+            yield _retrained(day, given)
         return
     with runners.of_runs(at_once) as runner:
         futures = [(day, runner.submit(retrain_day, {"day": day, "given": given})) for day in plan.running]
@@ -112,9 +112,13 @@ def _run(plan: BackfillPlan, given: dict[str, Any], at_once: int) -> Iterator[Da
 
 @task(persist_result=False, task_run_name="process of {day}")
 def retrain_day(day: date, given: dict[str, Any]) -> DayOutcome:
-    """One day; where days run at once, in a process of its own."""
+    """One day, in a process of its own."""
     with runners.on_this_machine():
-        state: State[RunSummary] = daily_retrain(as_of=day, ablations=False, **given, return_state=True)
+        return _retrained(day, given)
+
+
+def _retrained(day: date, given: dict[str, Any]) -> DayOutcome:
+    state: State[RunSummary] = daily_retrain(as_of=day, ablations=False, **given, return_state=True)
     if not state.is_completed():
         return DayOutcome(as_of=day, state="failed", words=state.message or str(state.name))
     return DayOutcome.of(state.result())

@@ -7,7 +7,7 @@ from typing import Any
 from prefect import flow
 
 from mtmd import command_line
-from mtmd.config import variants
+from mtmd.config import load_preset, variants
 from mtmd.errors import MtmdError
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
@@ -133,7 +133,9 @@ def _until_proved(plan: RunPlan, laps: Laps) -> DayRun:
 
 
 def _refuse(given: Mapping[str, Any]) -> None:
-    """A day that can't be run; the index shows it as failed, as after a run."""
+    """A day that can't be run; the index shows it as failed, as after a run. Mirrors are told by the run itself."""
+    if load_preset(given["preset"]).mirrors.to:
+        return
     try:
         require_days(given)
     except MtmdError as error:

@@ -22,6 +22,7 @@ CLUSTER = "MTMD_CLUSTER"
 
 Kind = Literal["threads", "dask", "ray"]
 
+_PATIENCE_S = 60
 _DAYS = 4  # extracted side by side; each holds its matrices
 _inside: ContextVar[bool] = ContextVar("inside a cluster's worker", default=False)
 
@@ -99,7 +100,16 @@ def _ray(address: str | None, processes: int) -> Any:
 
 
 def _require_single_threads(runner: Any) -> None:
-    """Trainings in threads of one process would share a random generator, and come out otherwise each time."""
+    """Trainings in threads of one process would share a random generator, and come out otherwise each time.
+
+    Workers that join later are not looked at.
+    """
+    try:
+        runner.client.wait_for_workers(1, timeout=_PATIENCE_S)
+    except TimeoutError as error:
+        raise ConfigError(
+            f"no worker has joined the Dask cluster within {_PATIENCE_S} s; start some"
+        ) from error
     if wrong := {worker: threads for worker, threads in runner.client.nthreads().items() if threads != 1}:
         raise ConfigError(
             f"each worker of the Dask cluster must have one thread, and these have more: {wrong}; start them with "

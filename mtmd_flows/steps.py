@@ -64,6 +64,7 @@ def await_logs(day: date, preset: str, logs: str | None, artifacts: str, minutes
 @task(persist_result=False)
 def plan(as_of: date, preset: str, window_days: int | None, logs: str | None, artifacts: str) -> RunPlan:
     """Resolve the parameters, and clear away what killed runs left half-written."""
+    runners.chosen()
     train_stage.require_machine(load_preset(preset))
     planned = plan_run(as_of, preset, window_days=window_days, logs=logs, artifacts=artifacts)
     removed = sweep(planned.workspace.root)

@@ -20,7 +20,6 @@ def test_too_much_is_told_to_come_back_and_what_comes_afterwards_is_answered(
     seen = loaded(line.root, [json.dumps(QUESTION).encode()], load)
     assert {"200"} <= seen.answers.quick.keys() <= {"200", "503"}
     assert {"408"} <= seen.answers.slow.keys() <= {"408", "503", "closed"}
-    assert seen.first_s < 2.0
     assert max(seen.memory_mb) < 2 * seen.memory_mb[0]
 
 

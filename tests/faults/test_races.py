@@ -50,7 +50,7 @@ def test_one_champion_stands_after_all_of_them(
     Registry(root).promote("model-0", DAY, "first", 0)
     jobs = (promote, promote, roll_back, reinstate, publish, remove, read)
     processes = [
-        _CONTEXT.Process(target=repeated, args=(job, root, reserve, rounds, seed))
+        _CONTEXT.Process(target=repeated, args=(job, root, reserve, rounds, seed), daemon=True)
         for seed, job in enumerate(jobs)
     ]
     for process in processes:

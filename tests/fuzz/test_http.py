@@ -99,7 +99,7 @@ requests = st.builds(
 def client(make_bundle: MakeBundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     line = Line(tmp_path_factory.mktemp("service") / "line", make_bundle)
     line.promote(0)
-    settings = Settings(body_timeout_s=0.3, head_timeout_s=0.3, body_bytes=20_000, requests=4)
+    settings = Settings(body_timeout_s=2.0, head_timeout_s=2.0, body_bytes=20_000, requests=4)
     with serving(line.root, settings) as client:
         yield client
 

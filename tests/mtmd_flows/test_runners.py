@@ -14,6 +14,8 @@ from mtmd_flows import runners
 from mtmd_flows.backfill import backfill
 from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, run_daily
 
+STARTED = {"dask": "Creating a new Dask cluster with", "ray": "Using Ray cluster with"}  # what Prefect logs
+
 
 def _digests(artifacts: Path) -> dict[str, str]:
     """Of the shards' matrices and of the models' ONNX files."""
@@ -33,13 +35,18 @@ def unmade(next_day: Run, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", ["dask", "ray"])
 def test_days_are_extracted_by_the_processes_of_a_cluster(
-    kind: str, next_day: Run, unmade: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str,
+    next_day: Run,
+    unmade: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     if find_spec(f"prefect_{kind}") is None:
         pytest.skip(f"pip install -e '.[{kind}]' brings it")
     monkeypatch.setenv(runners.RUNNER, kind)
     run = run_daily(as_of=NEXT, logs=next_day.logs, artifacts=unmade)
     assert run.summary.model_id == next_day.summary.model_id
+    assert STARTED[kind] in caplog.text
     made, before = _digests(unmade), _digests(next_day.artifacts)
     assert any(name.endswith(".arrow") for name in made)
     assert {name: before[name] for name in made} == made
@@ -62,6 +69,8 @@ def test_days_of_a_backfill_run_on_a_dask_cluster_that_is_there(
             reprocess="all",
             at_once=2,
         )
+        changes = cluster.scheduler.transition_counter  # of the states of the cluster's tasks
+    assert changes >= 2 * len(outcomes)
     assert [(one.as_of, one.state) for one in outcomes] == [(AS_OF, "completed"), (NEXT, "completed")]
     assert _digests(unmade) == _digests(next_day.artifacts)
 
