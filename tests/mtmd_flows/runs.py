@@ -5,6 +5,7 @@ import shutil
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -117,8 +118,11 @@ def reporting_to(server: str) -> Iterator[None]:
 
 def _end_senders() -> None:
     """Send what waits; who sends next begins anew."""
-    for sender in (EventsWorker, APILogWorker):
-        sender.drain_all()
+    with ThreadPoolExecutor(
+        1
+    ) as pool:  # where an event loop runs, as beside a browser, they would not be waited for
+        for sender in (EventsWorker, APILogWorker):
+            pool.submit(sender.drain_all).result()
 
 
 def told(server: str, event: str, run: UUID) -> list[dict[str, Any]]:

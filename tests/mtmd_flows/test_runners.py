@@ -6,13 +6,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from prefect import flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from mtmd.errors import ConfigError
+from mtmd.extract.shards import Days
 from mtmd.store.files import sha256_file
-from mtmd_flows import runners
+from mtmd_flows import runners, steps
 from mtmd_flows.backfill import backfill
-from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, run_daily
+from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 
 STARTED = {"dask": "Creating a new Dask cluster with", "ray": "Using Ray cluster with"}  # what Prefect logs
 
@@ -33,6 +35,12 @@ def unmade(next_day: Run, tmp_path: Path) -> Path:
     return artifacts
 
 
+@flow
+def extraction(artifacts: str, logs: str) -> Days:
+    """As in the daily run."""
+    return steps.validated_days(steps.plan(NEXT, TINY, None, logs, artifacts))[1]
+
+
 @pytest.mark.parametrize("kind", ["dask", "ray"])
 def test_days_are_extracted_by_the_processes_of_a_cluster(
     kind: str,
@@ -44,11 +52,13 @@ def test_days_are_extracted_by_the_processes_of_a_cluster(
     if find_spec(f"prefect_{kind}") is None:
         pytest.skip(f"pip install -e '.[{kind}]' brings it")
     monkeypatch.setenv(runners.RUNNER, kind)
-    run = run_daily(as_of=NEXT, logs=next_day.logs, artifacts=unmade)
-    assert run.summary.model_id == next_day.summary.model_id
+    days = extraction(str(unmade), str(next_day.logs))
+    assert days.held_out.day == NEXT
     assert STARTED[kind] in caplog.text
     made, before = _digests(unmade), _digests(next_day.artifacts)
-    assert any(name.endswith(".arrow") for name in made)
+    assert {ref.day.isoformat() for ref in (*days.window, days.held_out)} == {
+        name.split("date=")[1][:10] for name in made
+    }
     assert {name: before[name] for name in made} == made
 
 
