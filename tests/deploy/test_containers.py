@@ -88,6 +88,14 @@ def test_images_have_a_projects_files_and_never_its_logs_or_models(tmp_path: Pat
     assert {line.removeprefix("!") for line in ignore if line.startswith("!")} == patterns
 
 
+def test_the_test_that_the_services_packages_name_is_there() -> None:
+    named = re.findall(
+        r"tests/[\w/]+\.py", (ROOT / "deploy" / "service-packages.txt").read_text(encoding="utf-8")
+    )
+    assert named
+    assert all((ROOT / name).is_file() for name in named)
+
+
 def test_no_secret_is_written_down() -> None:
     example = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     names = {line.removesuffix("=") for line in example if line.endswith("=")}
