@@ -40,6 +40,7 @@ FROM service-packages AS demo
 RUN mtmd init /srv/ads --name ads
 
 # The project folder (`mtmd init`) of the images: the demo's, or yours, with `docker build --build-context project=my-ads`.
+# The images name what they take of it: logs and artifacts would be pushed with the image.
 FROM scratch AS project
 COPY --from=demo /srv/ads /
 
@@ -53,7 +54,7 @@ WORKDIR /srv/ads
 
 FROM common AS service
 COPY --from=service-packages /opt/mtmd /opt/mtmd
-COPY --from=project /preset.toml /srv/ads/preset.toml
+COPY --from=project /*.toml ./
 USER 10001
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
@@ -62,7 +63,9 @@ CMD ["mtmd", "serve", "--preset", "preset.toml", "--host", "0.0.0.0", "--port", 
 
 FROM common AS worker
 COPY --from=worker-packages /opt/mtmd /opt/mtmd
-COPY --from=project / /srv/ads
-RUN rm -rf logs && ln -s /data/logs logs
+COPY --from=project /*.toml /*.py /prefect.yaml ./
+COPY --from=project /sql sql
+COPY --from=project /automations automations
+RUN ln -s /data/logs logs
 USER 10001
 CMD ["prefect", "worker", "start", "--pool", "local"]

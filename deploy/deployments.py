@@ -4,30 +4,47 @@ It asks the server itself: each command of Prefect's own is a process that spend
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from prefect.client.orchestration import get_client
+from httpx import HTTPError
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.variables import Variable
 from prefect.workers.process import ProcessWorker
 
 from mtmd.config import load_preset
+from mtmd.errors import ConfigError
 from mtmd_flows.preset_variable import VARIABLE, chosen
 
 _FORMER_NAMES = ("daily", "manual", "weekly")  # of every flow's deployment, before each was named as its flow
 
 
+@contextmanager
+def _server(api: str) -> Iterator[SyncPrefectClient]:
+    """A client of the server at `api`. Raises ConfigError when the server does not answer, or refuses."""
+    try:
+        with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+            yield client
+    except (HTTPError, PrefectException) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConfigError(
+            f"the Prefect server at {api} does not answer, or refuses ({reason}); see server.log in .platform, "
+            "then run `make up` again"
+        ) from error
+
+
 def choose_preset(api: str, preset: str | None) -> str:
     """Set the Prefect variable that names the deployments' preset, unless None; says which preset they get.
 
-    Raises ConfigError for a name, given or there already, that is no preset's.
+    Raises ConfigError for a name, given or there already, that is no preset's, and as `require_pool` does.
     """
     if preset is not None:
         load_preset(preset)
-    with temporary_settings({PREFECT_API_URL: api}):
+    with _server(api):
         if preset is not None:
             Variable.set(VARIABLE, preset, overwrite=True)
         name = chosen()["name"]
@@ -37,8 +54,10 @@ def choose_preset(api: str, preset: str | None) -> str:
 def require_pool(api: str, pool: str) -> None:
     """Create the pool that deployments run in, a `process` pool, unless there is one of this name: as
     `prefect work-pool create` does.
+
+    Raises ConfigError when the server does not answer, or refuses.
     """
-    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+    with _server(api) as client:
         try:
             client.read_work_pool(pool)
         except ObjectNotFound:
@@ -49,8 +68,11 @@ def require_pool(api: str, pool: str) -> None:
 
 
 def limit_queue(api: str, pool: str, queue: str, limit: int) -> None:
-    """Let so many runs of a queue run at once: as `prefect work-queue set-concurrency-limit` does."""
-    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+    """Let so many runs of a queue run at once: as `prefect work-queue set-concurrency-limit` does.
+
+    Raises ConfigError as `require_pool` does, and for a queue that is not there.
+    """
+    with _server(api) as client:
         client.request(
             "PATCH",
             "/work_pools/{work_pool_name}/queues/{name}",
@@ -62,9 +84,9 @@ def limit_queue(api: str, pool: str, queue: str, limit: int) -> None:
 def pause_former(api: str, root: Path) -> Iterator[str]:
     """Pause this checkout's deployments of former names, so that no schedule runs twice; yields a line for each.
 
-    They are not removed: a run of one may be waiting or running.
+    They are not removed: a run of one may be waiting or running. Raises ConfigError as `require_pool` does.
     """
-    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+    with _server(api) as client:
         for deployment in client.read_deployments():
             if not _is_former(deployment, root):
                 continue

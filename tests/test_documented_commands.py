@@ -100,6 +100,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     "mkdir -p logs/ads && sudo chown 10001 logs/ads": ENGINE,
     "docker compose build": ENGINE,
     "docker compose up --detach": ENGINE,
+    "docker compose up --detach --wait server": ENGINE,
     "docker compose run --rm worker mtmd simulate --until 2026-01-25": ENGINE,
     "docker compose run --rm worker mtmd run --as-of 2026-01-25 --no-ablations": ENGINE,
     "docker build --target worker --build-context project=my-ads --tag mtmd-worker .": ENGINE,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # it needs DuckDB, which the image `service` has not
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _TEMPLATES = files("mtmd.project") / "templates"
+_HIDDEN = ("dockerignore", "gitignore")
 
 
 def create_project(folder: Path, name: str | None = None, proposal: "Proposal | None" = None) -> list[Path]:
@@ -53,12 +54,12 @@ def _proposed(path: str, text: str, proposal: "Proposal") -> str:
 def _templates(folder: Traversable, above: str = "") -> list[tuple[str, Traversable]]:
     """Every template and its path in the project.
 
-    `gitignore` is written with its dot. `.template` keeps a Python file from being compiled when the package is
-    installed.
+    `gitignore` and `dockerignore` are written with their dot. `.template` keeps a Python file from being compiled when
+    the package is installed.
     """
     found: list[tuple[str, Traversable]] = []
     for entry in folder.iterdir():
-        name = ".gitignore" if entry.name == "gitignore" else entry.name.removesuffix(".template")
+        name = f".{entry.name}" if entry.name in _HIDDEN else entry.name.removesuffix(".template")
         path = f"{above}{name}"
         found += _templates(entry, f"{path}/") if entry.is_dir() else [(path, entry)]
     return found

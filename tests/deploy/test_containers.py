@@ -6,12 +6,14 @@ Not seen here: that images build and start, that a cluster takes the manifests. 
 import json
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from mtmd.project.scaffold import create_project
 from mtmd.serve.http.metrics import Metrics
 from tests.mtmd_flows.runs import ROOT
 
@@ -56,10 +58,42 @@ def test_the_builder_gets_what_the_images_copy_and_no_more() -> None:
     assert all((ROOT / name).exists() for name in copied)
 
 
+def stage(target: str) -> str:
+    return DOCKERFILE.split(f" AS {target}\n")[1].split("\nFROM ")[0]
+
+
 def test_the_images_run_without_root() -> None:
     for target in ("worker", "service"):
-        stage = DOCKERFILE.split(f" AS {target}\n")[1].split("\nFROM ")[0]
-        assert re.findall(r"^USER (.+)$", stage, re.MULTILINE) == ["10001"]
+        assert re.findall(r"^USER (.+)$", stage(target), re.MULTILINE) == ["10001"]
+
+
+def of_the_project(target: str) -> set[str]:
+    """What an image copies of the project folder: patterns at its top."""
+    copies = re.findall(r"^COPY --from=project (.+)$", stage(target), re.MULTILINE)
+    return {source.removeprefix("/") for copy in copies for source in copy.split()[:-1]}
+
+
+def test_images_have_a_projects_files_and_never_its_logs_or_models(tmp_path: Path) -> None:
+    """A layer that removes files leaves them in the layer before: they must not be copied at all."""
+    folder = tmp_path / "my-ads"
+    made = {path.relative_to(folder).parts[0] for path in create_project(folder)}
+    patterns = of_the_project("worker")
+    taken = {name for name in made if any(fnmatch(name, pattern) for pattern in patterns)}
+    assert made - taken == {"README.md", ".gitignore", ".dockerignore"}
+    secret = ("", "logs", "artifacts", ".env", ".venv", ".prefect", ".platform", "models")
+    assert not [name for name in secret if any(fnmatch(name, pattern) for pattern in patterns)]
+    assert of_the_project("service") == {"*.toml"}  # a preset's base is another file
+    ignore = (folder / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in ignore
+    assert {line.removeprefix("!") for line in ignore if line.startswith("!")} == patterns
+
+
+def test_the_test_that_the_services_packages_name_is_there() -> None:
+    named = re.findall(
+        r"tests/[\w/]+\.py", (ROOT / "deploy" / "service-packages.txt").read_text(encoding="utf-8")
+    )
+    assert named
+    assert all((ROOT / name).is_file() for name in named)
 
 
 def test_no_secret_is_written_down() -> None:
@@ -94,6 +128,15 @@ def test_compose_names_what_is_there() -> None:
     images = {service["image"] for service in SERVICES.values()}
     assert {"${WORKER_IMAGE:-mtmd-worker}", "${SERVICE_IMAGE:-mtmd-service}"} <= images
     assert all(re.search(r":[\w.-]*\d", image) for image in images if "mtmd" not in image), "pin a version"
+
+
+def test_the_queue_that_compose_limits_can_be_of_another_pool() -> None:
+    """The server makes the queue when a deployment names it, so it is there only in the deployments' pool."""
+    *_, script = SERVICES["deployments"]["command"]
+    assert re.findall(r"set-concurrency-limit background 1 --pool (.+)", script) == ["${WORK_POOL:-local}"]
+    assert script.index("deploy --all") < script.index("set-concurrency-limit")
+    assert "work-pool create local" in script  # the worker of compose needs its pool in any case
+    assert SERVICES["worker"]["command"][-1] == "local"
 
 
 def test_prometheus_asks_the_service_of_compose_with_its_key() -> None:
@@ -206,9 +249,26 @@ def test_runs_have_the_image_of_the_worker() -> None:
     assert pool("kubernetes")["variables"]["properties"]["image"]["default"] == images["mtmd-worker"]
 
 
+def test_a_worker_watches_only_the_namespace_in_which_it_may() -> None:
+    """Else prefect-kubernetes watches the whole cluster, and a Role is for one namespace."""
+    kustomization = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))
+    (worker,) = [one for one, _ in containers() if one["name"] == "worker"]
+    watched = {
+        "name": "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES",
+        "value": kustomization["namespace"],
+    }
+    assert worker["env"] == [watched]
+    assert {one["kind"] for one in manifests()} & {"Role", "ClusterRole"} == {"Role"}
+    runs = pool("kubernetes")["variables"]["properties"]["namespace"]["default"]
+    assert runs == kustomization["namespace"]
+
+
 def test_volumes_and_selectors_name_what_is_there() -> None:
     generated = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))
     configs = {one["name"] for one in generated["configMapGenerator"]}
+    assert not any(
+        "options" in one for one in generated["configMapGenerator"]
+    )  # a digest in each name: changes roll out
     for volume in (volume for _, pod in containers() for volume in pod["volumes"]):
         if "configMap" in volume:
             assert volume["configMap"]["name"] in configs

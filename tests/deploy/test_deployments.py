@@ -11,9 +11,10 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.variables import Variable
 
-from deploy.deployments import choose_preset, pause_former
+from deploy.deployments import choose_preset, limit_queue, pause_former, require_pool
 from mtmd.errors import ConfigError
 from mtmd_flows.preset_variable import VARIABLE
+from tests.mtmd_flows.deployed import free_port
 
 
 @flow(name="nightly-look", persist_result=False)
@@ -72,3 +73,19 @@ def test_a_preset_that_is_given_stays_until_another_one_is(
     with pytest.raises(ConfigError, match="preset 'dmeo' not found"):
         choose_preset(prefect_server, "dmeo")
     assert Variable.get(VARIABLE) == "tiny"
+
+
+def test_a_server_that_does_not_answer_or_refuses_is_named(prefect_server: str, tmp_path: Path) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}/api"
+    for ask in (
+        lambda: require_pool(nobody, "local"),
+        lambda: choose_preset(nobody, None),
+        lambda: list(pause_former(nobody, tmp_path)),
+        lambda: limit_queue(nobody, "local", "background", 1),
+    ):
+        with pytest.raises(
+            ConfigError, match=rf"server at {nobody} does not answer.*server\.log .* `make up` again"
+        ):
+            ask()
+    with pytest.raises(ConfigError, match=rf"server at {prefect_server} .* refuses \(.*no-such-pool"):
+        limit_queue(prefect_server, "no-such-pool", "background", 1)

@@ -16,6 +16,7 @@ from mtmd_expectations import day_expectations
 def test_a_project_has_a_preset_statements_expectations_and_deployments(tmp_path: Path) -> None:
     written = create_project(tmp_path / "my-ads")
     assert [str(path.relative_to(tmp_path / "my-ads")) for path in written] == [
+        ".dockerignore",
         ".gitignore",
         "README.md",
         "automations/crash-zombies.yaml",
