@@ -45,7 +45,9 @@ class _Listing(Frozen):
 
     asked: str = Field(description="digest of the places that were listed")
     objects: tuple[_Object, ...]
-    sums: tuple[Sums, ...] = Field((), description="the checksums that lie beside the objects, of this day's files")
+    sums: tuple[Sums, ...] = Field(
+        (), description="the checksums that lie beside the objects, of this day's files"
+    )
 
 
 @dataclass(frozen=True)
