@@ -114,7 +114,7 @@ def test_text_of_others_can_change_neither_the_markup_nor_the_terminal() -> None
 
 
 def test_all_texts_that_are_printed_are_made_literal() -> None:
-    """rich's own `escape` lets escape sequences through, and so does printing without markup: JSON and TOML have none."""
+    """rich's `escape` lets escape sequences through, as does printing without markup: JSON and TOML need neither."""
     modules = {path: path.read_text() for name in PRODUCT for path in (ROOT / name).rglob("*.py")}
     assert [path.name for path, text in modules.items() if "rich.markup" in text] == ["command_line.py"]
     unmarked = [line for text in modules.values() for line in text.splitlines() if "markup=False" in line]
