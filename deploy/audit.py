@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from rich.console import Console
 
+from mtmd.command_line import literal
 from mtmd.errors import ConfigError, MtmdError, UnreachableError
 
 ROOT = Path(__file__).parents[1]
@@ -211,10 +212,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         done = audit(pinned(given.constraints), sources, options)
     except (MtmdError, OSError) as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {error}", markup=False)
+        Console(stderr=True, highlight=False, soft_wrap=True).print(literal(f"error: {error}"))
         return NOT_CHECKED
     for line in words(done):
-        Console(highlight=False, soft_wrap=True).print(line, markup=False)
+        Console(highlight=False, soft_wrap=True).print(literal(line))
     return done.status
 
 

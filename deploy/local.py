@@ -22,6 +22,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from deploy import deployments, processes
+from mtmd.command_line import literal
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.report.index.stage import unless_it_fails, write_index
 from mtmd.store.files import read_json, remove, write_json
@@ -114,13 +115,13 @@ def up(platform: Platform, preset: str | None = None) -> None:
     # Only now: an address that was never reached is not one to insist on.
     write_json(platform.home / "database.json", {"database": database})
     deployments.require_pool(platform.api, POOL)
-    _console.print(deployments.choose_preset(platform.api, preset), markup=False)
+    _console.print(literal(deployments.choose_preset(platform.api, preset)))
     _deploy(platform)
     for words in deployments.pause_former(platform.api, ROOT):
-        _console.print(words, markup=False)
+        _console.print(literal(words))
     deployments.limit_queue(platform.api, POOL, "background", 1)
     for words in apply(packaged(), platform.api):
-        _console.print(words, markup=False)
+        _console.print(literal(words))
     worker = (_PREFECT, "worker", "start", "--pool", POOL, "--name", "mtmd")
     _start(platform, "worker", worker, platform.environment)
     platform.artifacts.mkdir(parents=True, exist_ok=True)
@@ -239,7 +240,7 @@ def main() -> int:
         else:
             down(platform)
     except MtmdError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {error}", markup=False)
+        Console(stderr=True, highlight=False, soft_wrap=True).print(literal(f"error: {error}"))
         return 1
     return 0
 

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import Progress as Bar
 
 from mtmd import command_line
-from mtmd.command_line import Artifacts, Lazy, Logs, PresetName, console, day_option, errors
+from mtmd.command_line import Artifacts, Lazy, Logs, PresetName, console, day_option, errors, literal
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError, MirrorError
 from mtmd.inspect.commands import commands as inspect_commands
@@ -76,7 +75,7 @@ def simulate(
             ads=ads,
             on_day=lambda: bar.advance(task),
         )
-    console.print(escape(done.words))
+    console.print(literal(done.words))
 
 
 @commands.command()
@@ -94,7 +93,9 @@ def import_kuairand(
     from mtmd.sources.kuairand import adapter
 
     place = logs or Path(load_preset(preset).logs)
-    report = adapter.import_kuairand(source, place, preset=preset, seed=seed, on_progress=console.print)
+    report = adapter.import_kuairand(
+        source, place, preset=preset, seed=seed, on_progress=lambda words: console.print(literal(words))
+    )
     console.print(report.model_dump_json(indent=2), markup=False)
 
 
@@ -120,7 +121,7 @@ def publish(
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
     done = stage.publish(workspace, LogSource.of(chosen, logs, workspace.spool), day, model=model)
-    console.print(f"{done.words}; {escape(done.path)}")
+    console.print(literal(f"{done.words}; {done.path}"))
 
 
 @commands.command()
@@ -134,7 +135,7 @@ def export_embeddings(
     """Write the champion's ads as features of other models."""
     from mtmd.publish.stage import export_ads
 
-    console.print(escape(export_ads(_workspace(preset, artifacts), output)))
+    console.print(literal(export_ads(_workspace(preset, artifacts), output)))
 
 
 @commands.command(cls=Lazy, help="Serve the champion over HTTP.")
@@ -186,16 +187,17 @@ def rollback(
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
     done = rollback_stage.rollback(workspace, reason, model)
-    console.print(f"{done.words} (as_of {done.champion.as_of}); {done.check}; {done.ads_words}")
+    words = f"{done.words} (as_of {done.champion.as_of}); {done.check}; {done.ads_words}"
+    console.print(literal(words))
     update_index(artifacts, preset)
     if keep_ads:
         _mirror(preset, artifacts)
         return
     ads = rollback_stage.republish(workspace, LogSource.of(chosen, logs, workspace.spool), done)
     if ads.failed:
-        errors.print(f"[bold yellow]warning:[/] {escape(ads.words)}")
+        errors.print(f"[bold yellow]warning:[/] {literal(ads.words)}")
     else:
-        console.print(escape(ads.words))
+        console.print(literal(ads.words))
     _mirror(preset, artifacts)
 
 
@@ -227,7 +229,7 @@ def index(artifacts: Artifacts = "artifacts") -> None:
     """
     from mtmd.report.index.stage import write_index
 
-    console.print(escape(str(write_index(artifacts))))
+    console.print(literal(str(write_index(artifacts))))
 
 
 @commands.command()
@@ -247,7 +249,7 @@ def mirror(preset: PresetName, artifacts: Artifacts = "artifacts") -> None:
     states = bring_up_to_date(Workspace.of(artifacts, chosen), chosen)
     update_index(artifacts, preset)
     for state in states:
-        console.print(f"{state.mirror}: {escape(state.words)}")
+        console.print(f"{state.mirror}: {literal(state.words)}")
     if behind := [state.mirror for state in states if not state.current]:
         raise MirrorError(
             f"not up to date: {', '.join(behind)}; mend what the lines above name, then try again"
@@ -260,7 +262,7 @@ def _mirror(preset: str, artifacts: str) -> None:
 
     for state in mirror_within(preset, artifacts):
         if not state.current:
-            errors.print(f"[bold yellow]warning:[/] {state.mirror} is not up to date: {escape(state.words)}")
+            errors.print(f"[bold yellow]warning:[/] {state.mirror} is not up to date: {literal(state.words)}")
 
 
 def _workspace(preset: PresetName, artifacts: Artifacts = "artifacts") -> Workspace:

@@ -18,9 +18,8 @@ from mtmd.errors import MtmdError
 
 console = Console(highlight=False, soft_wrap=True)  # lines stay whole, so that JSON and paths can be copied
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
-)  # but tabs and ends of lines
+# All but tabs and ends of lines.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _HELP = {"help_option_names": ["--help", "-h"], "max_content_width": 100}
 
 

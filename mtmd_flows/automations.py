@@ -19,9 +19,8 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import ValidationError
-from rich.markup import escape
 
-from mtmd.command_line import app, console
+from mtmd.command_line import app, console, literal
 from mtmd.errors import ConfigError
 
 _OWN = Path("automations")  # of a project
@@ -52,7 +51,7 @@ def automations(
             "`export PREFECT_API_URL=http://127.0.0.1:4200/api`"
         )
     for words in apply(folder or (_OWN if _OWN.is_dir() else packaged()), api):
-        console.print(escape(words))
+        console.print(literal(words))
 
 
 def packaged() -> Path:

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from mtmd.command_line import literal
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.promote.stage import RunSummary
 from mtmd.report.tables.evaluation import Table as Report
@@ -34,16 +34,16 @@ def show(summary: RunSummary, preset: str) -> None:
     console.width = max(console.width, _LEAST_WIDTH)
     console.print(_table(summary.report))
     colour = "green" if summary.promoted else "yellow"
-    console.print(f"[bold {colour}]{escape(summary.model_id)}: {escape(summary.words)}[/]", soft_wrap=True)
+    console.print(f"[bold {colour}]{literal(summary.model_id)}: {literal(summary.words)}[/]", soft_wrap=True)
     console.print(
         "taken from earlier runs: " + ", ".join(f"{name} {share}" for name, share in summary.reused.items()),
         soft_wrap=True,
     )
     for name, place in summary.places.items():
-        console.print(f"{name:>10}  {escape(place)}", soft_wrap=True)
+        console.print(f"{name:>10}  {literal(place)}", soft_wrap=True)
     tomorrow = summary.as_of + timedelta(days=1)
     console.print(
-        f"next: the day after with --as-of {tomorrow}; `mtmd status --preset {escape(preset)}`; "
+        f"next: the day after with --as-of {tomorrow}; `mtmd status --preset {literal(preset)}`; "
         "`prefect server start` shows the run and its artifacts",
         soft_wrap=True,
     )
@@ -56,7 +56,7 @@ def print_table(table: Report) -> None:
     for column in table.columns:
         shown.add_column(column.name, justify="left" if column.kind == "text" else "right", no_wrap=True)
     for row in table.texts():
-        shown.add_row(*map(escape, row))
+        shown.add_row(*map(literal, row))
     console.width = max(console.width, 40 * len(table.columns))
     console.print(shown)
 

@@ -31,14 +31,12 @@ class S3:
     cut: int = 0  # answers with content that break off in the middle
     unanswered: int = 0  # writes that are done, and whose answer is lost
     slow_s: float = 0.0
-    frozen: dict[str, bytes] = field(
-        default_factory=dict
-    )  # listings that are given whatever is there, by prefix
+    # Listings that are given whatever is there, by prefix.
+    frozen: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)  # of every request: its method and path, with the query
     dies_after: int | None = None  # writes that are still taken; then every request is refused
-    meanwhile: tuple[str, Callable[[], object]] | None = (
-        None  # what happens before a request with these words
-    )
+    # What happens before a request with these words.
+    meanwhile: tuple[str, Callable[[], object]] | None = None
     parts: dict[str, dict[int, bytes]] = field(default_factory=dict)  # of uploads that are not complete
     writing: threading.Lock = field(default_factory=threading.Lock)
 

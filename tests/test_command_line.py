@@ -18,6 +18,8 @@ from mtmd.command_line import _repeated as repeated
 from mtmd.config import preset_names
 from mtmd.errors import LogsError
 
+ROOT = Path(__file__).parents[1]
+PRODUCT = ("mtmd", "mtmd_flows", "mtmd_expectations", "deploy")
 commands = app("What they do.")
 
 
@@ -109,3 +111,12 @@ def test_text_of_others_can_change_neither_the_markup_nor_the_terminal() -> None
     console = Console(file=(shown := StringIO()), soft_wrap=True, force_terminal=True, highlight=False)
     console.print(literal("[bold]x[/] \x1b[2J\x1b]0;title\x07 \u202egnp.exe é — ☃\nnext"))
     assert shown.getvalue() == "[bold]x[/] \\x1b[2J\\x1b]0;title\\x07 \\u202egnp.exe é — ☃\nnext\n"
+
+
+def test_all_texts_that_are_printed_are_made_literal() -> None:
+    """rich's `escape` lets escape sequences through, as does printing without markup: JSON and TOML need neither."""
+    modules = {path: path.read_text() for name in PRODUCT for path in (ROOT / name).rglob("*.py")}
+    assert [path.name for path, text in modules.items() if "rich.markup" in text] == ["command_line.py"]
+    unmarked = [line for text in modules.values() for line in text.splitlines() if "markup=False" in line]
+    assert unmarked
+    assert [line for line in unmarked if "json" not in line and "as_toml" not in line] == []

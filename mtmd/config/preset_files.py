@@ -105,10 +105,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # of TOML, of UTF-8, and of integers with thousands of digits
+    # Of TOML, of UTF-8, and of integers with thousands of digits.
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"preset {path} is not valid TOML: {error}") from error
     places = {key: str(path.parent / values[key]) for key in _PLACES if isinstance(values.get(key), str)}
     return values | places

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -36,6 +37,13 @@ def session(spill: Path, roots: Sequence[Path] | None = None) -> Iterator[duckdb
     finally:
         connection.close()
         remove(spill)
+
+
+@contextmanager
+def reading(roots: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A `session` for what writes no output to spill beside: it spills to a folder of its own, below TMPDIR."""
+    with TemporaryDirectory() as directory, session(Path(directory) / "spill", roots) as connection:
+        yield connection
 
 
 def create_table(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:

@@ -1,13 +1,11 @@
 """One day of logs as tables in memory, for what reads logs that have no teacher scores yet."""
 
 from datetime import date
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
 from mtmd.config import Declarations
-from mtmd.extract.database import session
+from mtmd.extract.database import reading
 from mtmd.extract.sources import blaming, check_keys, load_sources, make_keys
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.source import LogSource
@@ -22,8 +20,7 @@ def read_day_tables(
 
     Raises LogsError for files, columns and keys that are not as the contract says.
     """
-    readable = source.readable(files)
-    with TemporaryDirectory() as directory, session(Path(directory) / "spill", readable) as connection:
+    with reading(source.readable(files)) as connection:
         load_sources(connection, source, files, day, declarations, without_scores=True)
         with blaming(connection, source, files, day, declarations):
             make_keys(connection, day, declarations)

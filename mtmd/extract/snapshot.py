@@ -7,7 +7,6 @@ requests. Rows are those of the day's shard, in its order, with the bid beside t
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
-from mtmd.extract.database import create_table, session
+from mtmd.extract.database import create_table, reading
 from mtmd.extract.shards import Shard, read_manifest
 from mtmd.extract.sources import blaming, load_sources
 from mtmd.logs.digests import identities
@@ -81,8 +80,7 @@ def _rows(
     """Batches of a day's ads in the order of its shard: the index of each one's product, and its columns."""
     paths = source.day_files("ads", day)
     before = identities({"ads": paths})
-    readable = source.readable({"ads": paths})
-    with TemporaryDirectory() as directory, session(Path(directory) / "spill", readable) as connection:
+    with reading(source.readable({"ads": paths})) as connection:
         load_sources(connection, source, {"ads": paths}, day, declarations, ignore_undeclared=True)
         with blaming(connection, source, {"ads": paths}, day, declarations):
             _make_keys(connection, day, declarations)

@@ -3,19 +3,17 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 
 from mtmd.config import Declarations
 from mtmd.errors import LogsError
-from mtmd.extract.database import create_table, session
+from mtmd.extract.database import create_table, reading
 from mtmd.logs.contract import TABLES, id_types, optional_columns, table_columns
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.ids import has_number_sql
-from mtmd.logs.reading import attempts, create_checked_view, reading_error
+from mtmd.logs.reading import Attempt, create_checked_view, reading_error
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
 
@@ -60,7 +58,7 @@ def load_sources(
         except LogsError as error:
             raise LogsError(f"{table} of {day}: {error}") from error
         except duckdb.Error as error:
-            attempt = attempts(connection, duckdb.Error)
+            attempt = Attempt(connection, duckdb.Error)
             raise reading_error(attempt, source, {table: paths}, day, error) from error
         widened |= {f"{table}.{column}": words for column, words in found.items()}
     return widened
@@ -82,7 +80,7 @@ def blaming(
         yield
     except duckdb.Error as error:
         declared = {table: table_columns(declarations)[table] for table in files}
-        attempt = attempts(connection, duckdb.Error)
+        attempt = Attempt(connection, duckdb.Error)
         raise reading_error(attempt, source, files, day, error, declared) from error
 
 
@@ -127,8 +125,7 @@ def source_rows(
 ) -> list[dict[str, Any]]:
     """Raw rows of one table and day whose `key`, an id, has a number among `keys`, as declared: columns and types."""
     files = {table: source.day_files(table, day)}
-    readable = source.readable(files)
-    with TemporaryDirectory() as directory, session(Path(directory) / "spill", readable) as connection:
+    with reading(source.readable(files)) as connection:
         load_sources(connection, source, files, day, declarations, ignore_undeclared=True)
         if id_types(table, declarations.ids)[key] == "BIGINT":
             wanted = duckdb.ColumnExpression(key).isin(*map(duckdb.ConstantExpression, keys))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel, TypeAdapter
 
-from mtmd.command_line import Artifacts, AsJson, PresetName, app, console
+from mtmd.command_line import Artifacts, AsJson, PresetName, app, console, literal
 from mtmd.config import load_preset
 from mtmd.inspect import comparison, models, text
 from mtmd.inspect import differences as differing
@@ -118,10 +118,10 @@ def shadow(
         return
     for pair in found.pairs:
         for words in shadowed.words(pair):
-            console.print(words, markup=False)
+            console.print(literal(words))
         text.show_table(shadowed.shadow_table(pair), console)
     if found.failed:
-        console.print(f"{found.failed} calls failed; the last one: {found.last_error}", markup=False)
+        console.print(literal(f"{found.failed} calls failed; the last one: {found.last_error}"))
     if found.unreadable:
         console.print(f"{found.unreadable} lines cannot be read and were left out")
 

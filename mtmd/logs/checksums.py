@@ -6,6 +6,7 @@ It is optional. Where it is there, a day's files are those that it lists, with t
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from functools import lru_cache
 from posixpath import join, normpath
 
 from mtmd.config import Frozen
@@ -26,11 +27,19 @@ class Sums(Frozen):
     version: str | None = None
     sha256: dict[str, str]
 
+    def only(self, wanted: Callable[[str], bool]) -> "Sums":
+        """What it says of some paths: a list may be about many days."""
+        return self.model_copy(
+            update={"sha256": {path: sha256 for path, sha256 in self.sha256.items() if wanted(path)}}
+        )
 
+
+@lru_cache(maxsize=8)  # a list for many days is asked for with each of them; as many as three tables have
 def read_sums(folder: str, content: bytes, version: str | None = None) -> Sums:
     """The content of a `SHA256SUMS` in a folder, whose path or URL its names are seen from.
 
-    Raises LogsError naming a line that is no checksum, or is about a file that another line has otherwise.
+    The same content is parsed once. Raises LogsError naming a line that is no checksum, or is about a file that another
+    line has otherwise.
     """
     place, found = join(folder, SUMS), dict[str, str]()
     for number, text in enumerate(content.decode("utf-8", "replace").split("\n"), 1):

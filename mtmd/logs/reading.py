@@ -4,9 +4,11 @@ DuckDB is not imported here: the stations that own a connection pass it.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, Protocol
 
 from mtmd.errors import LogsError, StorageError
@@ -18,11 +20,9 @@ from mtmd.logs.source import LogSource
 from mtmd.logs.sql import bare_sql, parameter_names, quoted, statement
 
 Columns = Mapping[str, str]
-Attempt = Callable[[str, dict[str, Any]], str | None]  # run a statement: DuckDB's words where it fails
 
-_NO_ROOM = re.compile(
-    "failed to offload data block|No space left on device"
-)  # DuckDB's words; it reads, and spills
+# DuckDB's words. No file is written but where it spills.
+_NO_ROOM = re.compile("failed to offload data block|No space left on device")
 _LINE = re.compile(r"^LINE (\d+): (.*)$", re.MULTILINE)
 
 
@@ -122,17 +122,26 @@ def create_source_view(
         )
 
 
-def attempts(connection: Connection, engine_error: type[Exception]) -> Attempt:
-    """An `Attempt` on a connection whose errors are `engine_error`."""
+@dataclass(frozen=True)
+class Attempt:
+    """Runs statements on a connection whose errors are `engine_error`."""
 
-    def attempt(sql: str, parameters: dict[str, Any]) -> str | None:
+    connection: Connection
+    engine_error: type[Exception]
+
+    def __call__(self, sql: str, parameters: dict[str, Any]) -> str | None:
+        """Run one; DuckDB's words where it fails."""
         try:
-            connection.execute(sql, parameters)
-        except engine_error as error:
+            self.connection.execute(sql, parameters)
+        except self.engine_error as error:
             return str(error)
         return None
 
-    return attempt
+    @property
+    def spill(self) -> Path:
+        """The folder of DuckDB's temporary files."""
+        ((folder,),) = self.connection.execute("select current_setting('temp_directory')", {}).fetchall()
+        return Path(folder)
 
 
 def reading_error(
@@ -151,9 +160,12 @@ def reading_error(
     """
     of = f"{next(iter(files))} of {day}" if len(files) == 1 else f"logs of {day}"
     if _NO_ROOM.search(str(error)):
+        spill = attempt.spill
+        # The folder below TMPDIR is that of a reader; one that is deeper down lies beside an output.
+        moved = ", name a folder with more room in TMPDIR," if Path(gettempdir()) in spill.parents[:2] else ""
         return StorageError(
-            f"{of}: the disk of the artifacts has no room for DuckDB's temporary files ({_first_line(str(error))}); "
-            f"make room there, or let DuckDB have more memory ({MEMORY}=4GiB in the environment), then run again"
+            f"{of}: there is no room for DuckDB's temporary files in {spill} ({_first_line(str(error))}); make room "
+            f"there{moved} or let DuckDB have more memory ({MEMORY}=4GiB in the environment), then run again"
         )
     words = blame(attempt, source, files, day, declared or {}, views=views)
     return LogsError(f"{of}: {words or f'reading failed ({error}), though all of it can be read; run again'}")

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 from mtmd.config import Preset, SourcesConfig
@@ -16,7 +15,7 @@ from mtmd.logs.locking import linked
 from mtmd.logs.remote.bucket import BucketTable
 from mtmd.logs.remote.spool import SpooledTable
 from mtmd.logs.sql import SQL, bare_sql, parameter_names, statement, without_end
-from mtmd.logs.templates import DayTemplate, is_of_day, sums_at
+from mtmd.logs.templates import DayTemplate, of_day, sums_at
 from mtmd.store.cache import ObjectCache
 from mtmd.store.files import resolve
 from mtmd.store.objects import in_bucket
@@ -176,7 +175,7 @@ class LogSource:
             elif isinstance(place, list) and table in files:
                 found = dict(zip(map(str, files[table]), digests[table].values(), strict=True))
                 sums = [sums_at(one, table, day) for one in _sums(place, table, day)]
-                require_as_listed(table, day, found, sums, partial(is_of_day, place, day))
+                require_as_listed(table, day, found, sums, of_day(place, day))
         return digests
 
     def require_as_listed(self, table: str, day: date) -> None:

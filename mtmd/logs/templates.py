@@ -5,7 +5,7 @@ Only a template's own `*` stands for other text; what else a folder's name has, 
 
 import glob
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -67,11 +67,11 @@ class DayTemplate(Generic[Place]):
             f"{table} of {day}: {place} has no {_in_words(behind)} file; write the day's files there"
         )
 
-    def is_of_day(self, path: str, day: date) -> bool:
-        """Whether a file of this path would be one of the day's."""
+    def pattern(self, day: date) -> str:
+        """A regular expression of the paths that the day's files may have."""
         place, behind = self._at(day)
         names = "/".join("[^/]*".join(map(re.escape, name.split("*"))) for name in behind)
-        return re.fullmatch(f"{re.escape(str(place))}/{names}", path) is not None
+        return f"{re.escape(str(place))}/{names}"
 
     def _at(self, day: date) -> tuple[Place, tuple[str, ...]]:
         """The folder of the day's files as far as it is fixed, and the names behind it, the last of them a file's."""
@@ -95,17 +95,22 @@ def sums_at(place: Path | ObjectPath, table: str, day: date) -> Sums:
     try:
         version = place.version if isinstance(place, ObjectPath) else None
         return read_sums(str(place).removesuffix(f"/{SUMS}"), place.read_bytes(), version)
+    except FileNotFoundError as error:
+        raise LogsError(
+            f"{table} of {day}: {place} was removed after it was listed; run again when the day is complete"
+        ) from error
     except OSError as error:
         raise LogsError(
-            f"{table} of {day}: {place} can't be read ({error.strerror}); mend or remove it"
+            f"{table} of {day}: {place} can't be read ({error.strerror or error}); mend or remove it"
         ) from error
     except LogsError as error:
         raise LogsError(f"{table} of {day}: {error}") from error
 
 
-def is_of_day(templates: Iterable[DayTemplate[Any]], day: date, path: str) -> bool:
-    """Whether a file of this path would be one of the day's in one of these places."""
-    return any(template.is_of_day(path, day) for template in templates)
+def of_day(templates: Iterable[DayTemplate[Any]], day: date) -> Callable[[str], bool]:
+    """Whether a file of a path would be one of the day's in one of these places: a function that is fast on each."""
+    pattern = re.compile("|".join(template.pattern(day) for template in templates))
+    return lambda path: pattern.fullmatch(path) is not None
 
 
 def _readable(found: list[Place], table: str, day: date) -> list[Place]:

@@ -7,7 +7,6 @@ the reference is.
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
@@ -16,7 +15,7 @@ from duckdb import ColumnExpression
 
 from mtmd.config import Declarations, Feature, Frozen, SideSchema
 from mtmd.errors import LogsError
-from mtmd.extract.database import session
+from mtmd.extract.database import reading, session
 from mtmd.extract.sources import blaming, load_sources
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.files import duckdb_paths
@@ -86,7 +85,8 @@ def profile_features(source: LogSource, day: date, declarations: Declarations, r
 
     def write(directory: Path) -> None:
         files = {table: source.day_files(table, day) for table in tables}
-        rows = _counts(source, files, day, declarations)
+        with session(directory / "spill", source.readable(files)) as connection:
+            rows = _counts(connection, source, files, day, declarations)
         if source.digests(day, tables, cache=cache, at_hand=files) != sources:
             raise LogsError(
                 f"logs of {day} changed while they were profiled; run again when they are complete"
@@ -99,19 +99,22 @@ def profile_features(source: LogSource, day: date, declarations: Declarations, r
 
 
 def _counts(
-    source: LogSource, files: SourceFiles, day: date, declarations: Declarations
+    connection: duckdb.DuckDBPyConnection,
+    source: LogSource,
+    files: SourceFiles,
+    day: date,
+    declarations: Declarations,
 ) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
-    with TemporaryDirectory() as place, session(Path(place) / "spill", source.readable(files)) as connection:
-        for table, domain, schema in (
-            ("requests", "surface", declarations.query),
-            ("ads", "product", declarations.item),
-        ):
-            own = {table: files[table]}
-            load_sources(connection, source, own, day, declarations, ignore_undeclared=True)
-            with blaming(connection, source, own, day, declarations):
-                connection.execute(f"create table {table} as from source_{table}")
-                rows += _count(connection, day, table, domain, schema)
+    for table, domain, schema in (
+        ("requests", "surface", declarations.query),
+        ("ads", "product", declarations.item),
+    ):
+        own = {table: files[table]}
+        load_sources(connection, source, own, day, declarations, ignore_undeclared=True)
+        with blaming(connection, source, own, day, declarations):
+            connection.execute(f"create table {table} as from source_{table}")
+            rows += _count(connection, day, table, domain, schema)
     return rows
 
 
@@ -121,8 +124,7 @@ def feature_shifts(profiles: Mapping[date, Path], day: date) -> list[FeatureShif
     A reference day is part of the reference, which makes its own PSI a little smaller than a new day's.
     """
     paths = duckdb_paths(profiles.values())
-    folders = [path.parent for path in profiles.values()]
-    with TemporaryDirectory() as place, session(Path(place) / "spill", folders) as connection:
+    with reading([path.parent for path in profiles.values()]) as connection:
         rows = connection.execute(statement("rpt_feature_psi"), {"paths": paths, "day": day}).fetchall()
     names = ("day", "side", "feature", "domain", "rows", "psi")
     return [FeatureShift.model_validate(dict(zip(names, row, strict=True))) for row in rows]

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from mtmd.config import Preset
 from mtmd.errors import ConfigError
-from mtmd.extract.database import session
+from mtmd.extract.database import reading
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.source import LogSource
 from mtmd.project.columns import MendedTable, mend_columns
@@ -55,7 +55,7 @@ def _check_logs(preset: Preset, logs: str, as_of: date | None, names: frozenset[
         if days.as_of is None:
             return
         readable = source.readable(days.files, {"window": window_files(source, days.window)})
-        with session(Path(folder) / "spill", readable) as connection:
+        with reading(readable) as connection:
             statements = check_statements(connection, source, days.files, days.as_of)
             yield from statements.findings
             if set(statements.tables) == set(TABLES):

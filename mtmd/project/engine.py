@@ -1,4 +1,4 @@
-"""The DuckDB of a check: a session of extraction, which is shut in to the folders that the preset declares."""
+"""What `mtmd check` and `mtmd init` need of DuckDB: a connection's type, its errors, and rows as dictionaries."""
 
 from typing import Any, TypeAlias
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.markup import escape
 
-from mtmd.command_line import AsJson, Logs, PresetName, app, console, day_option, errors
+from mtmd.command_line import AsJson, Logs, PresetName, app, console, day_option, errors, literal
 from mtmd.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,10 +56,13 @@ def fit_teacher(
         | ({} if members is None else dict.fromkeys(("members", "least_members"), members)),
     )
     report = job.fit_teacher(
-        preset, output, settings, logs=logs, on_progress=lambda words: errors.print(escape(words))
+        preset, output, settings, logs=logs, on_progress=lambda words: errors.print(literal(words))
     )
-    for line in [report.model_dump_json(indent=2)] if as_json else report_lines(report):
-        console.print(line, markup=False)
+    if as_json:
+        console.print(report.model_dump_json(indent=2), markup=False)
+        return
+    for line in report_lines(report):
+        console.print(literal(line))
 
 
 def _task_days(text: str) -> tuple[str, int]:

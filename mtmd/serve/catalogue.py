@@ -39,9 +39,8 @@ class Catalogue:
 
     def __init__(self, line: Path) -> None:
         self.root = line / "ads"
-        self._seen: dict[
-            str, Content | None
-        ] = {}  # of each model's pointer in a bucket, as it was read first
+        # Each model's pointer in a bucket, as it was read first.
+        self._seen: dict[str, Content | None] = {}
 
     def path(self, model_id: str, name: str) -> Path:
         """A publication's directory; raises RegistryError for what can't be a model's id."""

@@ -18,7 +18,7 @@ from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
 from mtmd.logs.ids import held_as
-from mtmd.logs.reading import Columns, attempts, blame, create_checked_view, file_columns, reading_error
+from mtmd.logs.reading import Attempt, Columns, blame, create_checked_view, file_columns, reading_error
 from mtmd.logs.source import LogSource
 from mtmd.validate.deviations import Deviation
 from mtmd.validate.gx_duckdb import Database
@@ -85,7 +85,7 @@ def stage_day(
             _stage_candidates(database, preset, present, passed=passed)
         except duckdb.Error as error:
             declared = {"candidates": columns["candidates"]}
-            if blame(attempts(database.connection, duckdb.Error), source, candidates, day, declared) is None:
+            if blame(Attempt(database.connection, duckdb.Error), source, candidates, day, declared) is None:
                 _require_own_expectations_run(database, preset, error)
             raise
     for table, count in (("requests", "count(*)"), ("ads", "count(*)"), (SUMMARY, "sum(candidates)")):
@@ -154,7 +154,7 @@ def _stage_candidates(
 
 def _require_own_expectations_run(database: Database, preset: Preset, failed: duckdb.Error) -> None:
     """Raise ConfigError for an own expectation on single candidates that can't be run, though the logs can be read."""
-    attempt = attempts(database.connection, duckdb.Error)
+    attempt = Attempt(database.connection, duckdb.Error)
     for expect in own_expectations(preset, SuiteTable.CANDIDATES):
         if expect.where is None:
             continue
@@ -188,7 +188,7 @@ def stage_found(
             try:
                 _find(database, expect, known_empty=passed and expect == pairs_unique())
             except duckdb.Error as error:
-                attempt = attempts(database.connection, duckdb.Error)
+                attempt = Attempt(database.connection, duckdb.Error)
                 if (blamed := blame(attempt, source, {"candidates": files}, day, {})) is not None:
                     raise LogsError(f"candidates of {day}: {blamed}") from error
                 words = literal(str(error).splitlines()[0])
@@ -223,7 +223,7 @@ def _blaming(
         yield
     except duckdb.Error as error:
         declared = {table: columns[table] for table in files} if columns else {}
-        attempt = attempts(database.connection, duckdb.Error)
+        attempt = Attempt(database.connection, duckdb.Error)
         raise reading_error(attempt, source, files, day, error, declared, views=views) from error
 
 

@@ -13,6 +13,7 @@ from mtmd.config import SourcesConfig
 from mtmd.errors import LogsError
 from mtmd.logs.checksums import SUMS, read_sums
 from mtmd.logs.source import LogSource
+from mtmd.store.files import read_json
 from tests.buckets import S3
 
 DAY = date(2026, 1, 5)
@@ -143,6 +144,35 @@ def test_one_list_may_have_the_files_of_many_days(tmp_path: Path) -> None:
     _flip_first(tmp_path / "ads" / f"{DAY}.parquet")
     with pytest.raises(LogsError, match=f"{DAY}.parquet has sha256"):
         _ads(source)
+
+
+def test_a_list_of_many_days_is_parsed_once(tmp_path: Path) -> None:
+    (tmp_path / "ads").mkdir()
+    days = [date(2026, 1, n) for n in (4, 5, 6)]
+    for day in days:
+        (tmp_path / "ads" / f"{day}.parquet").write_bytes(f"{tmp_path}{day}".encode())
+    lines = (f"{_sha256(f'{tmp_path}{day}'.encode())}  {day}.parquet\n" for day in days)
+    (tmp_path / "ads" / SUMS).write_text("".join(lines))
+    source = LogSource(tmp_path, tables=SourcesConfig.model_validate({"ads": {"files": "ads/{day}.parquet"}}))
+    parsed = read_sums.cache_info().misses
+    for day in days:
+        source.digests(day, ["ads"])
+    assert read_sums.cache_info().misses == parsed + 1
+    (tmp_path / "ads" / SUMS).write_text(f"{A}  {DAY}.parquet\n")
+    with pytest.raises(LogsError, match=f"{DAY}.parquet has sha256"):
+        _ads(source)
+
+
+def test_of_a_list_of_many_days_in_a_bucket_a_day_keeps_its_own_lines(s3: S3, tmp_path: Path) -> None:
+    for folder in "xy":
+        s3.put(f"s3://data/{folder}/{DAY}.parquet", b"today")
+        lines = f"{_sha256(b'today')}  {DAY}.parquet\n{A}  2026-01-04.parquet\n{A}  {DAY}-parquet\n"
+        s3.put(f"s3://data/{folder}/{SUMS}", lines.encode())
+    files = {"ads": {"files": ["x/{day}.parquet", "y/{day}.parquet"]}}
+    source = LogSource("s3://data", tables=SourcesConfig.model_validate(files), spool=tmp_path / "spool")
+    assert set(_ads(source).values()) == {_sha256(b"today")}
+    kept = read_json(tmp_path / "spool" / "ads" / str(DAY) / "listed.json")["sums"]
+    assert [list(one["sha256"]) for one in kept] == [[f"s3://data/{x}/{DAY}.parquet"] for x in "xy"]
 
 
 def _flip_first(path: Path) -> None:

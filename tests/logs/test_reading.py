@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from math import inf, isnan, nan
@@ -15,7 +16,7 @@ import pytest
 from mtmd.config import SourcesConfig
 from mtmd.errors import LogsError, StorageError
 from mtmd.logs.reading import (
-    attempts,
+    Attempt,
     blame,
     create_checked_view,
     file_columns,
@@ -211,7 +212,7 @@ def test_a_text_that_is_no_id_is_named_with_the_rule(
     with pytest.raises(duckdb.Error) as caught:
         connection.execute("from source_ads").fetchall()
     assert words in str(caught.value)
-    blamed = blame(attempts(connection, duckdb.Error), SOURCE, {"ads": [path]}, DAY, {"ads": columns})
+    blamed = blame(Attempt(connection, duckdb.Error), SOURCE, {"ads": [path]}, DAY, {"ads": columns})
     assert blamed is not None
     assert words in blamed
     assert "cast the column yourself in source_ads.sql" in blamed
@@ -238,7 +239,7 @@ def test_a_whole_number_that_the_declared_type_may_lack_is_named(
     with pytest.raises(duckdb.Error) as caught:
         read(connection, [path], {"price": declared})
     words = blame(
-        attempts(connection, duckdb.Error), SOURCE, {"ads": [path]}, DAY, {"ads": {"price": declared}}
+        Attempt(connection, duckdb.Error), SOURCE, {"ads": [path]}, DAY, {"ads": {"price": declared}}
     )
     for text in (
         f"ads.price is {kind.upper()} and has the value {value}, but {declared} has every",
@@ -324,7 +325,7 @@ def test_a_wrong_statement_is_blamed_with_its_file_and_line(
 ) -> None:
     path = write("select 7 as ad_id, 'free' as amount")
     source = team(tmp_path / "sql", STATEMENT.format(wrong=wrong))
-    told = blame(attempts(connection, duckdb.Error), source, {"ads": [path]}, DAY, {})
+    told = blame(Attempt(connection, duckdb.Error), source, {"ads": [path]}, DAY, {})
     assert told is not None
     assert told.startswith(f"{tmp_path / 'sql' / 'source_ads.sql'}, line 4 ({wrong} as price): {words}")
     assert told.endswith(f"what it reads ({path}) is sound Parquet; correct the statement and run again")
@@ -335,7 +336,7 @@ def test_an_error_without_a_line_names_the_statement_and_a_damaged_file_comes_fi
 ) -> None:
     files = [write("select 7 as ad_id"), write("select 8 as ad_id", "b.parquet")]
     source = team(tmp_path / "sql", "select error('no') as ad_id from read_parquet($paths)")
-    attempt = attempts(connection, duckdb.Error)
+    attempt = Attempt(connection, duckdb.Error)
     told = blame(attempt, source, {"ads": files}, DAY, {})
     assert told is not None
     assert told.startswith(f"{tmp_path / 'sql' / 'source_ads.sql'}: Invalid Input Error: no. ")
@@ -351,7 +352,7 @@ def test_a_value_beyond_its_declared_type_is_blamed_by_its_column(
     declared = {"fine": "FLOAT", "vector": "FLOAT[]"}
     with pytest.raises(duckdb.Error) as caught:
         read(connection, [path], declared)
-    attempt = attempts(connection, duckdb.Error)
+    attempt = Attempt(connection, duckdb.Error)
     error = reading_error(attempt, SOURCE, {"ads": [path]}, DAY, caught.value, {"ads": declared})
     assert str(error).startswith(
         "ads of 2026-01-02: ads.vector has a value that its declared type FLOAT[] can't hold (Conversion Error: Type "
@@ -364,7 +365,7 @@ def test_what_can_be_read_again_is_blamed_on_nothing(
 ) -> None:
     path = write("select 1 as id")
     read(connection, [path], {"id": "INTEGER"})
-    attempt = attempts(connection, duckdb.Error)
+    attempt = Attempt(connection, duckdb.Error)
     files = {"requests": [path], "ads": [path]}
     error = reading_error(attempt, SOURCE, files, DAY, duckdb.Error("disk full"), {"ads": {"id": "INTEGER"}})
     assert (
@@ -431,7 +432,7 @@ def test_text_that_is_no_value_is_blamed_on_its_column(
 ) -> None:
     path, columns = text(f"x\n{value}\n"), {"x": declared}
     create_checked_view(connection, "source_ads", CSV, "ads", [path], DAY, columns)
-    told = blame(attempts(connection, duckdb.Error), CSV, {"ads": [path]}, DAY, {"ads": columns})
+    told = blame(Attempt(connection, duckdb.Error), CSV, {"ads": [path]}, DAY, {"ads": columns})
     assert words in (told or "")
 
 
@@ -451,7 +452,7 @@ def test_a_csv_file_with_a_line_that_does_not_fit_is_blamed_by_its_name(
     connection: duckdb.DuckDBPyConnection, text: Callable[..., Path], lines: str
 ) -> None:
     path = text(f"id,word\n{lines}")
-    told = blame(attempts(connection, duckdb.Error), CSV, {"ads": [path]}, DAY, {})
+    told = blame(Attempt(connection, duckdb.Error), CSV, {"ads": [path]}, DAY, {})
     assert (told or "").startswith(f"{path} can't be read (")
 
 
@@ -465,24 +466,32 @@ def test_a_teams_statement_gets_the_day_and_reads_csv(
     path = text("id\n7\n")
     assert read(connection, [path], {"ad_id": "BIGINT", "seen": "DATE"}, source) == [(7, DAY)]
     (tmp_path / "sql" / "source_ads.sql").write_text("select ix as ad_id from read_csv($paths)\n")
-    told = blame(attempts(connection, duckdb.Error), source, {"ads": [path]}, DAY, {})
+    told = blame(Attempt(connection, duckdb.Error), source, {"ads": [path]}, DAY, {})
     assert f"what it reads ({path}) is sound CSV" in (told or "")
 
 
-def test_a_full_disk_is_not_blamed_on_the_logs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("below_tmpdir", [False, True])
+def test_a_full_disk_is_not_blamed_on_the_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below_tmpdir: bool
+) -> None:
     """DuckDB moves to disk what its memory can't hold."""
-    with small_disk(tmp_path / "spill", 256) as spill:
+    with small_disk(tmp_path / "disk", 256) as spill:
+        if below_tmpdir:
+            monkeypatch.setattr(tempfile, "tempdir", str(spill))
         connection = duckdb.connect(
             config={"memory_limit": "50MB", "temp_directory": f"{spill}/x", "threads": "1"}
         )
-        with connection, pytest.raises(duckdb.Error) as caught:
-            connection.execute(
-                "create table a as select repeat('x', 50) || random() as b from range(4000000)"
-            )
-        error = reading_error(lambda *_: None, SOURCE, {"ads": [tmp_path]}, DAY, caught.value)
+        with connection:
+            with pytest.raises(duckdb.Error) as caught:
+                connection.execute(
+                    "create table a as select repeat('x', 50) || random() as b from range(4000000)"
+                )
+            attempt = Attempt(connection, duckdb.Error)
+            error = reading_error(attempt, SOURCE, {"ads": [tmp_path]}, DAY, caught.value)
     assert isinstance(error, StorageError)
     assert re.match(
-        rf"ads of {DAY}: the disk of the artifacts has no room for DuckDB's temporary files \(.*\); make room there, "
+        rf"ads of {DAY}: there is no room for DuckDB's temporary files in {spill}/x \(.*\); make room there"
+        rf"{', name a folder with more room in TMPDIR,' if below_tmpdir else ''} "
         r"or let DuckDB have more memory \(MTMD_DUCKDB_MEMORY=4GiB in the environment\), then run again$",
         str(error),
     )

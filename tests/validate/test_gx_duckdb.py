@@ -1,9 +1,13 @@
 """The patch that lets great-expectations work on DuckDB, and the database that both share."""
 
+from pathlib import Path
+from tempfile import gettempdir
+
 import duckdb
 import pytest
 
 from mtmd.errors import ConfigError
+from mtmd.logs.reading import Attempt
 from mtmd.validate import gx_duckdb
 from mtmd.validate.gx_duckdb import database, load
 
@@ -36,6 +40,12 @@ def test_another_release_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gx_duckdb, "SUPPORTED", "0.18.0")
     with pytest.raises(ConfigError, match=r"great-expectations 1\.24\.1 is installed; .* exactly 0\.18\.0"):
         load()
+
+
+def test_its_temporary_files_are_below_tmpdir_and_an_error_says_so() -> None:
+    with database(()) as opened:
+        spill = Attempt(opened.connection, duckdb.Error).spill
+    assert spill.parent == Path(gettempdir())
 
 
 def test_a_database_is_its_own_and_is_gone_afterwards() -> None:

@@ -6,9 +6,9 @@ What was listed holds until the day is listed anew: a day whose digests are know
 """
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from pathlib import Path, PurePath
 
 from pydantic import Field
@@ -17,7 +17,7 @@ from mtmd.config import Frozen
 from mtmd.errors import ConfigError, LogsError, UnreachableError
 from mtmd.logs.checksums import Sums, require_as_listed
 from mtmd.logs.digests import file_names
-from mtmd.logs.templates import DayTemplate, is_of_day, sums_at
+from mtmd.logs.templates import DayTemplate, of_day, sums_at
 from mtmd.store.cache import HeldFiles, ObjectCache, Wanted
 from mtmd.store.files import digest, remove, write_json
 from mtmd.store.objects import Listed, ObjectPath, in_bucket
@@ -45,7 +45,9 @@ class _Listing(Frozen):
 
     asked: str = Field(description="digest of the places that were listed")
     objects: tuple[_Object, ...]
-    sums: tuple[Sums, ...] = Field((), description="the checksums that lie beside the objects")
+    sums: tuple[Sums, ...] = Field(
+        (), description="the checksums that lie beside the objects, of this day's files"
+    )
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class BucketTable:
             known = self._known(day)
         assert known is not None, "it was just listed"
         found = {self._url(one): one.sha256 or "" for one in known.objects}
-        require_as_listed(self.name, day, found, known.sums, partial(is_of_day, self.templates, day))
+        require_as_listed(self.name, day, found, known.sums, of_day(self.templates, day))
         names = file_names([Path(self._way(one)) for one in known.objects])
         return {name: one.sha256 or "" for name, one in zip(names, known.objects, strict=True)}
 
@@ -133,9 +135,9 @@ class BucketTable:
             time.sleep(_PAUSE_S * attempt)
             absent: LogsError | None = None
             try:
-                listing = self._list(day)
+                listing, lists = self._list(day)
             except LogsError as error:
-                absent, listing = error, _Listing(asked=self._asked, objects=())
+                absent, listing, lists = error, _Listing(asked=self._asked, objects=()), []
             if (missed := self._missed(day, listing)) is None:
                 break
         else:
@@ -146,7 +148,7 @@ class BucketTable:
         if absent is not None:
             remove(self._record(day))
             raise absent
-        return listing
+        return listing.model_copy(update={"sums": self._sums(day, lists)})
 
     def _fetched(self, day: date, listing: _Listing) -> HeldFiles:
         """The objects as files; listed again where they are no longer as they were listed, a few times at most."""
@@ -182,21 +184,30 @@ class BucketTable:
         if listing != self._known(day):
             write_json(self._record(day), listing.model_dump(mode="json"), seal=True)
 
-    def _list(self, day: date) -> _Listing:
-        """The day's objects now, with the digests that are known of them."""
+    def _list(self, day: date) -> tuple[_Listing, list[ObjectPath]]:
+        """The day's objects now, with the digests that are known of them, and the lists of checksums; reads none.
+
+        Raises LogsError where a place has no object of the day.
+        """
         known = self._known(day)
         digests = {one.version: one.sha256 for one in known.objects} if known is not None else {}
         found: dict[str, _Object] = {}  # places may overlap; a file is read once
-        lists: dict[str, Sums] = {}
-        read = {one.version: one for one in known.sums} if known is not None else {}
+        lists: dict[str, ObjectPath] = {}
         for n, template in enumerate(self.templates):
             places, sums = template.files_and_sums(self.name, day)
-            for place in sums:
-                lists[place.version] = read.get(place.version) or sums_at(place, self.name, day)
+            lists |= {place.version: place for place in sums}
             for place in places:
                 one = _Object(template=n, key=place.key, size=place.size, e_tag=place.as_listed.e_tag)
                 found.setdefault(str(place), one.model_copy(update={"sha256": digests.get(one.version)}))
-        return _Listing(asked=self._asked, objects=tuple(found.values()), sums=tuple(lists.values()))
+        return _Listing(asked=self._asked, objects=tuple(found.values())), list(lists.values())
+
+    def _sums(self, day: date, lists: Iterable[ObjectPath]) -> tuple[Sums, ...]:
+        """What the lists say of the day's files, read where it is not known; raises LogsError for one that is wrong."""
+        known, is_of_day = self._known(day), of_day(self.templates, day)
+        read = {one.version: one for one in known.sums} if known is not None else {}
+        return tuple(
+            read.get(place.version) or sums_at(place, self.name, day).only(is_of_day) for place in lists
+        )
 
     def _missed(self, day: date, listing: _Listing) -> str | None:
         """An object that was there before, is not listed, and is there all the same: then the listing is stale."""

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mtmd.errors import ConfigError, LogsError
-from mtmd.extract.database import session
+from mtmd.extract.database import reading
 from mtmd.logs.contract import TABLES
 from mtmd.logs.locking import linked
 from mtmd.logs.sql import quoted
@@ -75,8 +74,7 @@ def propose(folder: Path) -> Proposal:
     if not common:
         raise LogsError(f"{folder} has no day of which there are requests, ads and candidates; deliver one")
     files = (file for place in places.values() for of_day in place.days.values() for file in of_day)
-    readable = [folder, *linked(files)]
-    with TemporaryDirectory() as spill, session(Path(spill) / "spill", readable) as connection:
+    with reading([folder, *linked(files)]) as connection:
         try:
             return _propose(connection, folder, places, common)
         except EngineError as error:

@@ -6,13 +6,15 @@ Every text that this project did not write goes through one of these on its way 
 import re
 
 _MARKUP = re.compile(r"([\\`*~\[\]]|(?<!\w)_|_(?!\w))")  # an underscore inside of a name is none
+# What makes a line a heading, an item, a quotation or a rule, or the line above it a heading.
+_BEGINNING = re.compile(r"^((?=[#+\-=>])|\d+(?=[.)](?: |$)))")
 _TICKS = re.compile(r"`+")
 _FENCE = re.compile(r"`{3,}")
 
 
 def plain(text: str) -> str:
     """One line that can't become markup: no heading, list, link, image, HTML, code, emphasis or end of a cell."""
-    return cell(text).replace("|", "\\|")
+    return _BEGINNING.sub(r"\1\\", cell(text).replace("|", "\\|"))
 
 
 def cell(text: str) -> str:

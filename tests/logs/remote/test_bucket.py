@@ -149,6 +149,31 @@ def test_a_listing_that_lacks_what_is_there_is_stale(
         logs.refresh(DAY, ["ads"])
 
 
+def test_a_list_of_checksums_that_is_wrong_is_no_missing_day(s3: S3, logs: LogSource) -> None:
+    for table in TABLES:
+        s3.put(f"{URL}/{table}/date={DAY}/part-0.parquet", b"")
+    s3.put(f"{URL}/ads/date={DAY}/SHA256SUMS", b"no sum\n")
+    assert logs.has_day("ads", DAY)
+    await_day(logs, DAY, 0.0, print)
+    for read in (logs.refresh, logs.digests):
+        with pytest.raises(
+            LogsError, match=rf"^ads of {DAY}: {URL}/ads/.*/SHA256SUMS, line 1 \('no sum'\) is no checksum"
+        ):
+            read(DAY, ["ads"])
+
+
+def test_a_list_of_checksums_that_is_removed_meanwhile_is_named(s3: S3, logs: LogSource) -> None:
+    place = f"{URL}/ads/date={DAY}/SHA256SUMS"
+    s3.put(place, b"")
+    s3.meanwhile = ("SHA256SUMS", s3.path(place).unlink)
+    with pytest.raises(
+        LogsError, match=rf"^ads of {DAY}: {place} was removed after it was listed; run again when"
+    ):
+        logs.refresh(DAY, ["ads"])
+    logs.refresh(DAY, ["ads"])
+    assert len(logs.digests(DAY, ["ads"])["ads"]) == 2
+
+
 def test_other_content_under_the_same_tag_is_refused(s3: S3, logs: LogSource, tmp_path: Path) -> None:
     logs.refresh(DAY, ["ads"])
     for note in (tmp_path / "cache").rglob("*.sha256"):

@@ -43,11 +43,11 @@ def _backfilled() -> str:
     return backfill.outcome_table(plan, outcomes, {})
 
 
-def _validated() -> str:
+def _validated(text: str = HOSTILE) -> str:
     failed = ExpectationResult(
-        table="ads", name="one", status=Status.FAILED, unexpected=1, samples=({HOSTILE: HOSTILE},), description=HOSTILE
+        table="ads", name="one", status=Status.FAILED, unexpected=1, samples=({text: text},), description=text
     )  # fmt: skip
-    raised = failed.model_copy(update={"status": Status.RAISED, "message": HOSTILE, "samples": ()})
+    raised = failed.model_copy(update={"status": Status.RAISED, "message": text, "samples": ()})
     skipped = raised.model_copy(update={"status": Status.SKIPPED})
     cast = raised.model_copy(update={"status": Status.PASSED, "name": "columns_as_declared"})
     return validation.render_markdown([DayValidation(day=DAY, results=(failed, raised, skipped, cast))])
@@ -104,3 +104,34 @@ def test_no_text_of_others_becomes_markup(name: str) -> None:
     lines = shown.splitlines()
     for table in (token for token in tokens if token.type == "table_open"):
         assert len({len(_ENDS_A_CELL.findall(line)) for line in lines[slice(*table.map)]}) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# x",
+        "###### x",
+        "- x",
+        "+ x",
+        "* x",
+        "> x",
+        "1. x",
+        "23) x",
+        "- [ ] x",
+        "---",
+        "***",
+        "===",
+        "-",
+        "1.",
+    ],
+)
+def test_a_text_at_the_beginning_of_a_line_begins_a_paragraph(text: str) -> None:
+    tokens = MarkdownIt("commonmark").parse(_validated(text))
+    described = [
+        place for place, token in enumerate(tokens) if token.type == "heading_close" and token.tag == "h3"
+    ]
+    assert len(described) == 2
+    for place in described:
+        opened, inline = tokens[place + 1 : place + 3]
+        assert (opened.type, opened.level) == ("paragraph_open", 0)
+        assert "".join(span.content for span in inline.children or ()) == text

@@ -11,6 +11,13 @@ from mtmd.report.markdown.plain import block, plain
         ("<img src=x onerror=alert(1)>", "&lt;img src=x onerror=alert(1)>"),
         ("[here](http://evil) ![x](y)", r"\[here\](http://evil) !\[x\](y)"),
         ("a | b", r"a \| b"),
+        ("# x", r"\# x"),
+        ("- x", r"\- x"),
+        ("+ x", r"\+ x"),
+        ("> x", r"\> x"),
+        ("1. x", r"1\. x"),
+        ("12) x", r"12\) x"),
+        ("3.7 % of 4. x", "3.7 % of 4. x"),
         ("`code` and **bold** and \\", r"\`code\` and \*\*bold\*\* and \\"),
     ],
 )
