@@ -19,7 +19,7 @@ _QUIET = (
     "--disable-sync",
     "--no-first-run",
 )
-_PATIENCE_MS = 120_000
+_PATIENCE_MS = 300_000
 _CLICK_PATIENCE_MS = 30_000
 _TRIES = 3
 _BUSY = 503  # what Prefect answers while another writer holds its SQLite database
