@@ -10,6 +10,7 @@ from functools import partial
 from typing import Literal
 
 import psutil
+import torch
 
 from deploy.local import Platform, down, family_of, up
 from tests.faults.fault import Fault
@@ -38,7 +39,8 @@ def _killed(name: Literal["worker", "server"], pattern: str, line: Line) -> None
     up(platform)
     try:
         deployed = Deployed(platform, line.logs)
-        run = deployed.start("daily_retrain", as_of=str(NEXT), ablations=False)
+        threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # those of the next run: the same bits
+        run = deployed.start("daily_retrain", threads, as_of=str(NEXT), ablations=False)
         _await(lambda: set(line.root.glob(pattern)) - before)
         process = psutil.Process(_process_of(platform, run))
         victim = psutil.Process(family_of(platform, name)[0])

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,16 +40,17 @@ class Deployed:
         """Run a deployment on the tiny preset and wait for its end."""
         return self._run(deployment, *options, "--watch", "--watch-interval", "1", **parameters)
 
-    def start(self, flow: str, **parameters: Any) -> str:
+    def start(self, flow: str, env: Mapping[str, str] | None = None, **parameters: Any) -> str:
         """Start the deployment of a flow's function likewise, and return the run's identity at once."""
-        return self.create(flow, **self._places, **parameters)
+        return self.create(flow, env, **self._places, **parameters)
 
-    def create(self, flow: str, **parameters: Any) -> str:
-        """Start it with these parameters alone."""
-        (found,) = (
-            one["id"] for one in self.ask("/deployments/filter") if one["entrypoint"].endswith(f":{flow}")
-        )
-        return str(self.ask(f"/deployments/{found}/create_flow_run", parameters=parameters)["id"])
+    def create(self, flow: str, env: Mapping[str, str] | None = None, **parameters: Any) -> str:
+        """Start it with these parameters alone; `env` beside the deployment's own environment."""
+        (found,) = (one for one in self.ask("/deployments/filter") if one["entrypoint"].endswith(f":{flow}"))
+        body: dict[str, Any] = {"parameters": parameters}
+        if env:
+            body["job_variables"] = {"env": {**found["job_variables"]["env"], **env}}
+        return str(self.ask(f"/deployments/{found['id']}/create_flow_run", **body)["id"])
 
     def ended(self, runs: Sequence[str]) -> list[dict[str, Any]]:
         """Each run, when all have completed, in the order given."""
