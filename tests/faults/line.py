@@ -102,9 +102,17 @@ class Line:
     def left_behind(self) -> list[str]:
         """Temporary names, locks that someone holds, and processes."""
         held = [str(path) for path in self.root.rglob("*.lock") if path.is_file() and _is_held(path)]
-        children = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+        children = [_command_of(child) for child in psutil.Process().children(recursive=True)]
         mine = [command for command in children if str(self.artifacts) in command]
         return half_written(self.artifacts) + held + mine
+
+
+def _command_of(process: psutil.Process) -> str:
+    """Empty for one that has ended, also where nobody has asked for its status yet."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # a zombie is one
+        return ""
 
 
 def copied(newest: Run, day_before: Run, place: Path) -> Line:

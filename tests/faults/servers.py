@@ -6,6 +6,7 @@ as the case may be; what it leaves must be what the next run goes on from.
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Literal
 
@@ -55,8 +56,9 @@ def _killed(name: Literal["worker", "server"], pattern: str, line: Line) -> None
 def _process_of(platform: Platform, run: str) -> int:
     """The process of a flow run, as the worker started it; it has the run's id in its environment."""
     for pid in family_of(platform, "worker"):
-        if psutil.Process(pid).environ().get("PREFECT__FLOW_RUN_ID") == run:
-            return pid
+        with suppress(psutil.NoSuchProcess):  # ended meanwhile, or a zombie
+            if psutil.Process(pid).environ().get("PREFECT__FLOW_RUN_ID") == run:
+                return pid
     raise AssertionError(f"no process of the worker is that of run {run}")
 
 
