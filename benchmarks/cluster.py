@@ -69,7 +69,7 @@ def measured(options: argparse.Namespace, folder: Path) -> Iterator[Case]:
             started = time.monotonic()
             backfill(first=first, last=last, at_once=8, artifacts=str(artifacts), **given)
             seconds = time.monotonic() - started
-        yield Case(workers, seconds, _digests(artifacts / preset.name))
+        yield Case(workers, seconds, digests_of(artifacts / preset.name))
 
 
 def table(cases: Sequence[Case]) -> Table:
@@ -104,7 +104,8 @@ def _cluster(workers: int) -> Iterator[None]:
             del os.environ[runners.RUNNER], os.environ[runners.CLUSTER]
 
 
-def _digests(line: Path) -> dict[str, str]:
+def digests_of(line: Path) -> dict[str, str]:
+    """Of the shards' matrices and of the models' ONNX files of a line; path → sha256."""
     files = [*line.glob("shards/**/*.arrow"), *line.glob("models/**/*.onnx")]
     return {str(path.relative_to(line)): sha256_file(path) for path in files}
 

@@ -33,9 +33,8 @@ from mtmd.report.tables.evaluation import Column, Table
 from mtmd.store.files import write_text
 
 RECOVERY_S = 2.0  # after the load, within which calls must be as quick as before
-TIMES_QUIET = (
-    2.0  # the median of a quiet call: so many times the one before is as quick, on a machine with other work
-)
+# The median of a quiet call: so many times the one before is as quick, on a machine with other work.
+TIMES_QUIET = 2.0
 _ASKED_S = 5.0  # how long calls are counted or timed without load
 _PATIENCE_S = 30.0
 _BYTE_S = 0.25  # between two bytes of a slow client

@@ -9,21 +9,14 @@ import pytest
 from prefect import flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from benchmarks.cluster import digests_of
 from mtmd.errors import ConfigError
 from mtmd.extract.shards import Days
-from mtmd.store.files import sha256_file
 from mtmd_flows import runners, steps
 from mtmd_flows.backfill import backfill
 from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 
 STARTED = {"dask": "Creating a new Dask cluster with", "ray": "Using Ray cluster with"}  # what Prefect logs
-
-
-def _digests(artifacts: Path) -> dict[str, str]:
-    """Of the shards' matrices and of the models' ONNX files."""
-    line = artifacts / LINE
-    files = [*line.glob("shards/**/*.arrow"), *line.glob("models/**/*.onnx")]
-    return {str(path.relative_to(line)): sha256_file(path) for path in files}
 
 
 @pytest.fixture
@@ -55,7 +48,7 @@ def test_days_are_extracted_by_the_processes_of_a_cluster(
     days = extraction(str(unmade), str(next_day.logs))
     assert days.held_out.day == NEXT
     assert STARTED[kind] in caplog.text
-    made, before = _digests(unmade), _digests(next_day.artifacts)
+    made, before = digests_of(unmade / LINE), digests_of(next_day.root)
     assert {ref.day.isoformat() for ref in (*days.window, days.held_out)} == {
         name.split("date=")[1][:10] for name in made
     }
@@ -82,7 +75,7 @@ def test_days_of_a_backfill_run_on_a_dask_cluster_that_is_there(
         changes = cluster.scheduler.transition_counter  # of the states of the cluster's tasks
     assert changes >= 2 * len(outcomes)
     assert [(one.as_of, one.state) for one in outcomes] == [(AS_OF, "completed"), (NEXT, "completed")]
-    assert _digests(unmade) == _digests(next_day.artifacts)
+    assert digests_of(unmade / LINE) == digests_of(next_day.root)
 
 
 def test_a_runner_that_cannot_run_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
