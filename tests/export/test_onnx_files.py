@@ -120,15 +120,13 @@ def test_domains_that_compute_the_same_are_traced_once_and_get_their_own_weights
             exported.directory / f"{side}_{name}.onnx"
         ).read_bytes()
 
-    surfaces = OnnxWriter(
-        declarations.query, ("ctr", "octr"), tmp_path
-    )  # both with all tasks, the first one without vectors and without one of the lists
+    # both with all tasks, the first one without vectors and without one of the lists
+    surfaces = OnnxWriter(declarations.query, ("ctr", "octr"), tmp_path)
     assert written(surfaces, "query", "home_feed", model.query_module(0))
     assert written(surfaces, "query", "search", model.query_module(1))
     assert surfaces.traced == 1
-    products = OnnxWriter(
-        declarations.item, ("ctr", "octr"), tmp_path
-    )  # standard has octr, shopping does not
+    # standard has octr, shopping does not
+    products = OnnxWriter(declarations.item, ("ctr", "octr"), tmp_path)
     assert written(products, "item", "standard", model.item_module(0))
     assert written(products, "item", "shopping", model.item_module(1))
     assert products.traced == 2
