@@ -31,7 +31,7 @@ def curves(title: str, x_label: str, series: Mapping[str, Sequence[Point]]) -> s
         text(_LEFT, 16, title, bold=True),
         text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 6, x_label, "middle"),
     ]
-    for y in (y_low, (y_low + y_high) / 2, y_high):
+    for y in _levels(y_low, y_high):
         height = place((10**x_low, y))[1]
         parts += [
             line((_LEFT, height), (_WIDTH - _RIGHT, height), f'stroke="{INK}" stroke-opacity="0.3"'),
@@ -63,3 +63,19 @@ def _ticks(low: float, high: float) -> list[float]:
         if low <= math.log10(factor * 10.0**power) <= high
     ]
     return inside if len(inside) > 1 else [10**low, 10**high]
+
+
+def _levels(low: float, high: float) -> list[float]:
+    """Three to six round numbers between two others: multiples of 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(high - low))
+    step = next(one * power for one in (0.2, 0.5, 1, 2) if (high - low) / (one * power) <= 5)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [number * step for number in range(first, last + 1)]
+
+
+def _levels(low: float, high: float) -> list[float]:
+    """Three to six round numbers between two others: multiples of 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(high - low))
+    step = next(one * power for one in (0.2, 0.5, 1, 2) if (high - low) / (one * power) <= 5)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [number * step for number in range(first, last + 1)]

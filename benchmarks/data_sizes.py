@@ -125,7 +125,7 @@ def table(points: Iterable[Point]) -> Table:
 def picture(points: Sequence[Point]) -> str:
     """MTMD's lead against the window's rows, as SVG: a line per rival and number of epochs."""
     series = {
-        f"{rival.replace('_', '-')}, {epochs} epochs": [
+        f"{rival.replace('_', '-')}, {epochs} {'pass' if epochs == 1 else 'passes'}": [
             (point.rows, 100 * point.lead(rival)) for point in points if point.epochs == epochs
         ]
         for rival, epochs in product(RIVALS, dict.fromkeys(point.epochs for point in points))

@@ -35,6 +35,13 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.ab_test --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_ab_test.py",
     ".venv/bin/python -m benchmarks.ab_seeds --as-of 2026-01-25 --threads 1 --keep 16 8 4": "test_ab_seeds.py there",
     ".venv/bin/python -m benchmarks.data_sizes demo scale --as-of 2026-01-25 --epochs 1 3": "test_data_sizes.py there",
+    ".venv/bin/mtmd simulate --preset demo --until 2026-01-25": "tests/jobs/test_simulation.py",
+    ".venv/bin/mtmd simulate --preset scale --until 2026-01-25": "likewise",
+    ".venv/bin/mtmd simulate --preset benchmarks/thirty-two.toml --until 2026-01-25": "likewise",
+    (
+        ".venv/bin/python -m benchmarks.data_sizes demo scale benchmarks/thirty-two.toml --as-of 2026-01-25 --epochs 1 "
+        "--threads 1 --picture docs/one-pass.svg"
+    ): "tests/benchmarks/test_data_sizes.py",
     ".venv/bin/mtmd simulate --preset demo --until 2026-01-30 --days 66": "tests/jobs/test_simulation.py",
     ".venv/bin/python -m benchmarks.data_sizes demo --as-of 2026-01-25 2026-01-30 --window-days 24 40 60 --threads 1": (
         "tests/benchmarks/test_data_sizes.py"

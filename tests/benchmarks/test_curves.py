@@ -16,7 +16,7 @@ def test_equal_factors_are_equally_far_apart_and_less_is_lower() -> None:
     assert x2 - x1 == pytest.approx(x3 - x2, abs=0.2)
     assert y1 < y2 < y3  # SVG's y points down
     words = [one.text for one in drawn.iter() if one.tag.endswith("text")]
-    assert {"t < u", "seconds", "one", "1", "10", "100"} <= set(words)
+    assert {"t < u", "seconds", "one", "1", "10", "100", "0.1", "0.15", "0.2", "0.25", "0.3"} <= set(words)
 
 
 @pytest.mark.parametrize("series", [{}, {"one": []}, {"one": [(0.0, 1.0)]}])

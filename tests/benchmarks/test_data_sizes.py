@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.data_sizes import main
+from mtmd.config import load_preset
+from mtmd.sources.simulated.config import WorldConfig
 from tests.conftest import FIRST_DAY, TINY
 
 
@@ -31,3 +33,12 @@ def test_missing_logs_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture
     arguments = [TINY, "--logs", str(tmp_path), "--as-of", "2026-01-04", "--window-days", "3"]
     assert main([*arguments, "--artifacts", str(tmp_path)]) == 1
     assert "error:" in capsys.readouterr().out
+
+
+def test_the_largest_size_is_the_demo_32_times() -> None:
+    demo, largest = load_preset("demo"), load_preset("benchmarks/thirty-two.toml")
+    for size in ("requests_per_day", "users", "ads"):
+        assert getattr(largest.simulation, size) == 32 * getattr(WorldConfig(), size)
+    rows = [{one.name: one.buckets for one in preset.features} for preset in (demo, largest)]
+    assert {name for name in rows[0] if rows[0][name] != rows[1][name]} == {"user_id", "ad_id"}
+    assert rows[1]["user_id"] == 32 * rows[0]["user_id"]
