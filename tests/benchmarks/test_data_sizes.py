@@ -35,10 +35,12 @@ def test_missing_logs_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "error:" in capsys.readouterr().out
 
 
-def test_the_largest_size_is_the_demo_32_times() -> None:
-    demo, largest = load_preset("demo"), load_preset("benchmarks/thirty-two.toml")
-    for size in ("requests_per_day", "users", "ads"):
-        assert getattr(largest.simulation, size) == 32 * getattr(WorldConfig(), size)
-    rows = [{one.name: one.buckets for one in preset.features} for preset in (demo, largest)]
-    assert {name for name in rows[0] if rows[0][name] != rows[1][name]} == {"user_id", "ad_id"}
-    assert rows[1]["user_id"] == 32 * rows[0]["user_id"]
+def test_the_largest_size_is_32_times_the_demos_users_and_requests_and_16_times_its_ads() -> None:
+    largest, world = load_preset("benchmarks/thirty-two.toml"), WorldConfig()
+    grown = (("users", "user_id", 32), ("ads", "ad_id", 16))
+    assert largest.simulation.requests_per_day == 32 * world.requests_per_day
+    rows = [{one.name: one.buckets for one in preset.features} for preset in (load_preset("demo"), largest)]
+    assert {name for name in rows[0] if rows[0][name] != rows[1][name]} == {ids for _, ids, _ in grown}
+    for size, ids, factor in grown:
+        assert getattr(largest.simulation, size) == factor * getattr(world, size)
+        assert rows[1][ids] == factor * (rows[0][ids] or 0)
