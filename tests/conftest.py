@@ -3,8 +3,9 @@
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,14 +98,42 @@ def tiny_logs(shared: Shared) -> Path:
 
 @pytest.fixture(scope="session")
 def prefect_server(shared: Shared) -> Iterator[str]:
-    """Address of a server with an empty database; flows of this process report to it."""
-    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_DATABASE_CONNECTION_URL
-    from prefect.testing.utilities import prefect_test_harness
+    """Address of a server with empty tables; flows of this process report to it.
 
-    with prefect_test_harness(server_startup_timeout=120):
-        database = str(PREFECT_SERVER_DATABASE_CONNECTION_URL.value())
-        shared.once("database", lambda place: _copy_database(database, place))
+    The server of the first process makes its tables; the others begin with copies of them, which halves their start.
+    """
+    from prefect.settings import PREFECT_API_URL
+
+    with ExitStack() as stack:
+        started: list[str] = []
+
+        def first(place: Path) -> Path:
+            started.append(stack.enter_context(_serving()))
+            return _copy_database(started[0], place)
+
+        tables = shared.once("database", first)
+        if not started:
+            stack.enter_context(_serving(tables))
         yield str(PREFECT_API_URL.value())
+
+
+@contextmanager
+def _serving(tables: Path | None = None) -> Iterator[str]:
+    """A server of this process, on a copy of these tables; the URL of its database."""
+    from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL
+    from prefect.testing import utilities
+
+    def folder() -> str:
+        """What the harness asks for, to have its database there."""
+        place = tempfile.mkdtemp()
+        if tables is not None:
+            shutil.copy(tables / "prefect.db", Path(place) / "prefect-test.db")
+        return place
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utilities, "mkdtemp", folder)
+        with utilities.prefect_test_harness(server_startup_timeout=120):
+            yield str(PREFECT_SERVER_DATABASE_CONNECTION_URL.value())
 
 
 def _copy_database(url: str, place: Path) -> Path:
