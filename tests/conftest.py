@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.buckets import S3
     from tests.daily import Done
     from tests.mtmd_flows.runs import Run
+    from tests.rich_line import RichLine
 
 TINY = "tiny"
 FIRST_DAY = date(2026, 1, 1)
@@ -174,6 +175,14 @@ def next_day(first_run: "Run", shared: Shared) -> "Run":
         return run_daily(as_of=NEXT, logs=first_run.logs, artifacts=artifacts).detached()
 
     return shared.once("next", make)
+
+
+@pytest.fixture(scope="session")
+def rich_line(shared: Shared) -> "RichLine":
+    """A line of a preset with five tasks, lists and encoded numbers, and its first day."""
+    from tests.rich_line import make_rich_line
+
+    return shared.once("rich", make_rich_line)
 
 
 @pytest.fixture
