@@ -2,10 +2,7 @@
 
 import os
 import shutil
-import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
 
 TINY = "tiny"
 FIRST_DAY = date(2026, 1, 1)
+ON_PREFECTS_OBJECTS = ("test_wheel.py", "tests/deploy/test_deployments.py", "test_preset_variable.py")
 ON_ONE_PLATFORM = ("test_ui.py", "test_deployments.py", "test_postgresql.py")  # in this order
 TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days after
 
@@ -68,8 +66,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Sche
 
 def _group(file: str) -> str:
     path = Path(file)
-    if path.name in ON_ONE_PLATFORM:
+    if path.name in ON_ONE_PLATFORM and path.parent.name == "mtmd_flows":
         return "platform"
+    if file.endswith(ON_PREFECTS_OBJECTS):
+        return "objects"
     return "export" if path.parent.name == "export" else file
 
 
@@ -99,50 +99,23 @@ def tiny_logs(shared: Shared) -> Path:
 
 @pytest.fixture(scope="session")
 def prefect_server(shared: Shared) -> Iterator[str]:
-    """Address of a server with empty tables; flows of this process report to it.
+    """Address of the test run's server; flows of this process report to it."""
+    from tests.prefect_server import reported_to, start
 
-    The server of the first process makes its tables; the others begin with copies of them, which halves their start.
-    """
-    from prefect.settings import PREFECT_API_URL
-
-    with ExitStack() as stack:
-        started: list[str] = []
-
-        def first(place: Path) -> Path:
-            started.append(stack.enter_context(_serving()))
-            return _copy_database(started[0], place)
-
-        tables = shared.once("database", first)
-        if not started:
-            stack.enter_context(_serving(tables))
-        yield str(PREFECT_API_URL.value())
+    address = shared.once("server", start)
+    with reported_to(address):
+        yield address
 
 
-@contextmanager
-def _serving(tables: Path | None = None) -> Iterator[str]:
-    """A server of this process, on a copy of these tables; the URL of its database."""
-    from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL
-    from prefect.testing import utilities
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The process that started the others, or is alone, ends the server."""
+    temporary: pytest.TempPathFactory | None = getattr(config, "_tmp_path_factory", None)
+    if temporary is not None and not hasattr(config, "workerinput"):
+        server = Shared.of(temporary).directory / "server"
+        if server.exists():
+            from tests.prefect_server import end
 
-    def folder() -> str:
-        """What the harness asks for, to have its database there."""
-        place = tempfile.mkdtemp()
-        if tables is not None:
-            shutil.copy(tables / "prefect.db", Path(place) / "prefect-test.db")
-        return place
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(utilities, "mkdtemp", folder)
-        with utilities.prefect_test_harness(server_startup_timeout=120):
-            yield str(PREFECT_SERVER_DATABASE_CONNECTION_URL.value())
-
-
-def _copy_database(url: str, place: Path) -> Path:
-    place.mkdir()
-    source = sqlite3.connect(url.removeprefix("sqlite+aiosqlite:///"))
-    with closing(source), closing(sqlite3.connect(place / "prefect.db")) as copy:
-        source.backup(copy)
-    return place
+            end(server)
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +123,7 @@ def new_prefect_home(prefect_server: str, shared: Shared) -> Callable[[Path], Pa
     """Makes a folder a PREFECT_HOME whose server starts with empty tables, and needn't make them: half of its start."""
 
     def make(home: Path) -> Path:
-        return shutil.copytree(shared.once("database", lambda place: place), home)
+        return shutil.copytree(shared.directory / "server" / "tables", home)
 
     return make
 
