@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtmd.config import Preset, load_preset
+from mtmd.store.files import locked
 from tests.shared import Shared
 
 if TYPE_CHECKING:
@@ -40,12 +41,36 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(4, os.cpu_count() or 1)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Let one process come first: it rewrites the modules' asserts, and the others read what it has written.
+
+    In a new checkout that is half of a collection, which four processes would do at the same time.
+    """
+    if hasattr(session.config, "workerinput"):
+        place = Shared.of(session.config._tmp_path_factory).directory  # type: ignore[attr-defined]
+        with locked(place / "collected.lock", 600.0):
+            if not (place / "collected").exists():
+                result = yield
+                (place / "collected").touch()
+                return result
+    return (yield)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for platforms comes first, so that no process is left alone with it at the end.
+    """What waits for platforms or takes long comes first, so that no process is left alone with it at the end.
 
     Second is what needs no run that is shared, while the first process makes those.
     """
-    slow = ("test_documented_commands.py", "test_wheel.py", *ON_ONE_PLATFORM, "mtmd_flows")
+    slow = (
+        "test_documented_commands.py",
+        "test_wheel.py",
+        *ON_ONE_PLATFORM,
+        "mtmd_flows",
+        "test_ranks.py",
+        "warmstart",
+        "faults",
+    )
     items.sort(
         key=lambda item: min(
             (slow.index(part) for part in item.path.parts if part in slow), default=len(slow)
