@@ -43,7 +43,7 @@ def test_days_are_extracted_by_the_processes_of_a_cluster(
 ) -> None:
     if find_spec(f"prefect_{kind}") is None:
         pytest.skip(f"pip install -e '.[{kind}]' brings it")
-    unmade = without(next_day, tmp_path, "shards")
+    unmade = without(next_day, tmp_path, "shards", "models")
     monkeypatch.setenv(runners.RUNNER, kind)
     days = extraction(str(unmade), str(next_day.logs))
     assert days.held_out.day == NEXT
