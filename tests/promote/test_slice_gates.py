@@ -72,7 +72,7 @@ def test_equals_are_blocked_at_most_at_the_nominal_rate(declarations: Declaratio
     blocked = dict.fromkeys(most, 0)
     for seed in range(200):
         rng = np.random.default_rng(seed)
-        day = held_out(rng, 2000)
+        day = held_out(rng, 4000)
         common, request = (
             rng.standard_normal(day.teacher.shape),
             rng.standard_normal((day.request[-1] + 1, 3)),
