@@ -37,9 +37,8 @@ _QUESTIONS = 30
 _PATIENCE_S = 300.0
 _BOUNDS_MS = (1, 2, 3, 5, 7.5, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
 
-Expected = Mapping[
-    str, Sequence[tuple[list[int], list[float]]]
-]  # of each model: each question's ads and scores
+# of each model: each question's ads and scores
+Expected = Mapping[str, Sequence[tuple[list[int], list[float]]]]
 
 
 @dataclass(frozen=True)

@@ -196,9 +196,8 @@ def _for_great_expectations(expect: Expect) -> str:
     A query of what was summarised of the batch names it in a comment, or great-expectations prints a warning.
     """
     query = expect.query if expect.where is None else expect.query.replace("{where}", f"({expect.where})")
-    query = bare_sql(
-        query
-    )  # great-expectations writes on behind it, which a comment at its end would swallow
+    # great-expectations writes on behind it, which a comment at its end would swallow
+    query = bare_sql(query)
     if "{batch}" not in query:
         query += "/* {batch} */"
     return "{batch}".join(map(_protected, query.split("{batch}")))

@@ -88,9 +88,8 @@ def test_an_evaluation_is_named_by_what_was_compared(tiny_preset: Preset) -> Non
     assert evaluation_key(dict(reversed(given.items())), "day", None, tiny_preset) == base
     others = {
         evaluation_key(given | {"no_dcn": "c"}, "day", None, tiny_preset),
-        evaluation_key(
-            {"mtmd": "a", "no_cross": "b"}, "day", None, tiny_preset
-        ),  # a variant that was renamed
+        # a variant that was renamed
+        evaluation_key({"mtmd": "a", "no_cross": "b"}, "day", None, tiny_preset),
         evaluation_key(given, "later data", None, tiny_preset),
         evaluation_key(given, "day", "champion", tiny_preset),
         evaluation_key(given, "day", None, _changed(tiny_preset, "evaluation", buckets=7)),

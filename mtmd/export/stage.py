@@ -45,9 +45,8 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Re
 
     def build(directory: Path) -> None:
         export_bundle(model, plan.preset, directory, plan.workspace.graphs(graph_key(plan.preset)))
-        metrics = (
-            evaluated.report.of_candidate()
-        )  # rivals and champions change, and the model's name does not
+        # rivals and champions change, and the model's name does not
+        metrics = evaluated.report.of_candidate()
         write_json(directory / "metrics.json", metrics.model_dump(mode="json"))
 
     manifest = ModelManifest(

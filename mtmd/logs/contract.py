@@ -22,9 +22,8 @@ OUTCOMES = {
     "hidden": "BOOLEAN",
     "repinned": "BOOLEAN",
 }
-HOW_FOUND = {
-    "explored": "BOOLEAN"
-}  # how a candidate came to be scored; logs without it have chosen ones only
+# how a candidate came to be scored; logs without it have chosen ones only
+HOW_FOUND = {"explored": "BOOLEAN"}
 _JOINED = {"surface": "VARCHAR", "product": "VARCHAR"}  # what a query of candidates has from the other tables
 
 

@@ -109,9 +109,8 @@ def read_run(workspace: Workspace, directory: Path) -> MirroredRun | None:
 
 def newest_first(workspace: Workspace) -> list[Path]:
     """Directories of decided runs: the newest day first, and of a day the latest record."""
-    return sorted(
-        run_paths(workspace), key=_day, reverse=True
-    )  # run_paths has the latest first: sorting is stable
+    # run_paths has the latest first: sorting is stable
+    return sorted(run_paths(workspace), key=_day, reverse=True)
 
 
 def where(one: MirroredMetrics | MirroredComparison) -> str:

@@ -12,12 +12,13 @@ from typing import Protocol
 from mtmd.config import Slice
 from mtmd.evaluate.report import ALL
 
+# for people, in the pages' folds
 COUNTING = (
     "Counts are of slices, a surface × a product × a task each; a task over all its slices is judged too, and counted "
     "apart as a task. Worse and better are the words of the gate against a rival: worse is significantly worse by more "
     "than the tolerance, better is an interval above zero. Where no gate judges a rival, the same rule is used with no "
     "tolerance."
-)  # for people, in the pages' folds
+)
 
 
 class Judged(Protocol):

@@ -18,18 +18,10 @@ from mtmd.promote.slice_gates import GateResult, against, chance, holm
 
 CONSTANT, CHAMPION, ANCHOR, BASELINE = "constant", "champion", "anchor", "per_slice"
 AB_TEST = "a/b test"
-OVERRIDABLE = (
-    "champion",
-    "anchor",
-    "baseline",
-    "calibration",
-    AB_TEST,
-)  # how good; the others: whether it works at all
-RIVALS = (
-    "champion",
-    "anchor",
-    "baseline",
-)  # gates whose slices people read one by one; the constant is a floor
+# how good; the others: whether it works at all
+OVERRIDABLE = ("champion", "anchor", "baseline", "calibration", AB_TEST)
+# gates whose slices people read one by one; the constant is a floor
+RIVALS = ("champion", "anchor", "baseline")
 
 
 class GateInputs(Frozen):

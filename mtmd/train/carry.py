@@ -21,10 +21,8 @@ from mtmd.config import Declarations, Feature, SideSchema
 from mtmd.model.fields import FieldLayout
 
 Segments = tuple[tuple[str, int], ...]  # what an axis has, in order: of whom, and how many
-_NO_WEIGHTS = {
-    "min_count",
-    "dropout",
-}  # keys of a feature that decide which rows are read, and not what is learned
+# keys of a feature that decide which rows are read, and not what is learned
+_NO_WEIGHTS = {"min_count", "dropout"}
 
 
 @dataclass(frozen=True)
@@ -107,9 +105,8 @@ def _pieces(
         segments = tuple((of(feature), 1) for feature in layout.encoded[int(match[1])].features)
         return _split(f"number {match[2]}", name, {"weight": 1, "bias": 2, "edges": 0}[match[2]], segments)
     candidates = list(_axes(layout, of))
-    if match := re.match(
-        r"experts\.(\d+)\.", rest
-    ):  # with `inputs = "own"` it reads its domain's fields alone
+    # with `inputs = "own"` it reads its domain's fields alone
+    if match := re.match(r"experts\.(\d+)\.", rest):
         candidates += _axes(layouts[1 + int(match[1])], of)
     for pattern, axis, segments in candidates:
         if re.fullmatch(pattern, rest) and shape[axis] == sum(size for _, size in segments):

@@ -38,9 +38,8 @@ class Distillation:
 
     def of(self, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
         """The batches of an epoch, with drawn pairs after the logged ones; seed and epoch decide which."""
-        generator = np.random.default_rng(
-            [self.seed, epoch, 2]
-        )  # another stream than rows and dropped values
+        # another stream than rows and dropped values
+        generator = np.random.default_rng([self.seed, epoch, 2])
         for batch in batches:
             yield self._with(batch, *drawn_pairs(batch, self.pairs, generator))
 

@@ -46,9 +46,8 @@ def test_mtmd_computes_one_domain_expert_for_a_request(tiny_preset: Preset) -> N
     columns = _columns(tiny_preset, "query")
     own = [f for f in tiny_preset.features if f.side == "query"]
     fields, shallow = len(own), sum(f.width for f in own if f.shallow)
-    adaptation = _mlp(
-        columns, fields, fields // 2, fields, columns
-    )  # squeezed, excited, spread over the columns
+    # squeezed, excited, spread over the columns
+    adaptation = _mlp(columns, fields, fields // 2, fields, columns)
     experts = (3 + 1 + 1) * _mlp(columns, 32, 16)  # of three tasks, and the two shared ones
     per_task = _mlp(columns, 4, 3) + _mlp(shallow, 4)  # router and shallow expert
     per_task += 2 * _mlp(COMPOSED, 4, COMPOSED)  # two cross layers of rank 4

@@ -33,12 +33,8 @@ from tests.mtmd_flows.runs import AS_OF, ROOT
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 KEY = "a-key-of-the-rehearsal"
 PATIENCE_S = 900.0
-_HOSTS = {
-    "server": 4200,
-    "service": 8080,
-    "reports": 4201,
-    "prometheus": 9090,
-}  # and the ports of compose.yaml
+# and the ports of compose.yaml
+_HOSTS = {"server": 4200, "service": 8080, "reports": 4201, "prometheus": 9090}
 _GIVEN = {"database", "store"}  # stood in for by programs of this machine
 _NOT_TRIED = {"grafana", "bucket"}
 

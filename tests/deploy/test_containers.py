@@ -266,9 +266,8 @@ def test_a_worker_watches_only_the_namespace_in_which_it_may() -> None:
 def test_volumes_and_selectors_name_what_is_there() -> None:
     generated = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))
     configs = {one["name"] for one in generated["configMapGenerator"]}
-    assert not any(
-        "options" in one for one in generated["configMapGenerator"]
-    )  # a digest in each name: changes roll out
+    # a digest in each name: changes roll out
+    assert not any("options" in one for one in generated["configMapGenerator"])
     for volume in (volume for _, pod in containers() for volume in pod["volumes"]):
         if "configMap" in volume:
             assert volume["configMap"]["name"] in configs

@@ -120,10 +120,8 @@ def test_intervals_of_cold_rows_draw_whole_requests(declarations: Declarations) 
     (alone,) = next(
         found.comparisons for found in report.cold if (found.feature, found.task) == ("user_id", "ctr")
     )
-    assert (alone.requests, alone.low) == (
-        pytest.approx(1),
-        None,
-    )  # most resamples have another number of them
+    # most resamples have another number of them
+    assert (alone.requests, alone.low) == (pytest.approx(1), None)
     assert next(found for found in report.cold if found.task == "octr").comparisons == ()
 
 

@@ -183,15 +183,8 @@ def test_a_label_must_be_an_outcome_column(logs: Path, tmp_path: Path, declarati
 def test_a_folder_is_read_by_its_name_and_never_as_a_pattern(
     logs: Path, tmp_path: Path, day: Tables, write: Write, declarations: Declarations, name: str
 ) -> None:
-    for other in (
-        "team1",
-        "team2",
-        "te-am",
-        "team",
-        "tem",
-        "1",
-        "x",
-    ):  # what the names would match as patterns
+    # what the names would match as patterns
+    for other in ("team1", "team2", "te-am", "team", "tem", "1", "x"):
         for table in ("requests", "ads", "candidates"):
             write(tmp_path / "all" / other, table, DAY, day[table][:1])
     shutil.copytree(logs, tmp_path / "all" / name)

@@ -5,6 +5,7 @@ after the other, has died at every boundary: before a file is durable, between f
 history. The calls are counted in a process of its own, which runs the job as anyone would.
 """
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,7 @@ from tests.faults.line import Line
 GROUP = "killed processes"
 Call = Literal["rename", "fsync"]
 _STOPS = {"rename": 15, "fsync": 42}  # of the last stages; a stop that is never reached fails its fault
+_WHOLE_DAY = 129  # calls of fsync
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["benchmarks.plain_job"])
 
@@ -34,7 +36,7 @@ def faults() -> Iterator[Fault]:
     for number, signum in zip(range(3, 44, 4), [signal.SIGTERM, signal.SIGINT] * 5, strict=False):
         name = f"{signum.name} before fsync {number} of export, proofs, decision, ads and page"
         yield _fault(name, Line.undo_decision, "fsync", number, signum, False)
-    for number in range(5, 170, 9):
+    for number in range(5, _WHOLE_DAY, 9):
         name = f"SIGKILL before fsync {number} of a whole day"
         yield _fault(name, Line.undo_day, "fsync", number, signal.SIGKILL, False)
 
@@ -59,17 +61,20 @@ def _run_until(line: Line, call: str, number: int, signum: signal.Signals) -> No
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     line.look_at_logs()  # whose digests are stored before anything else, a call or two for each day
     calls = [call] if call == "fsync" else ["rename", "replace"]
-    left = [number]
+    numbers = itertools.count(1)  # one step of the interpreter: threads share it
     for name in calls:
-        setattr(os, name, partial(_counted, getattr(os, name), left, signum))
+        setattr(os, name, partial(_counted, getattr(os, name), numbers, number, signum))
     line.daily()
 
 
 def _counted(
-    original: Callable[..., object], left: list[int], signum: signal.Signals, *given: object
+    original: Callable[..., object],
+    numbers: Iterator[int],
+    fatal: int,
+    signum: signal.Signals,
+    *given: object,
 ) -> object:
-    left[0] -= 1
-    if left[0] == 0:
+    if next(numbers) == fatal:
         os.kill(os.getpid(), signum)
         time.sleep(30)  # a signal that a handler takes reaches this thread soon
     return original(*given)

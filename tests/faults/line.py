@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +51,9 @@ class Line:
         return plain_job(self.plan())[1]
 
     def look_at_logs(self) -> None:
-        """Take the digests of every day's files, which are remembered."""
+        """Take the digests of every day's files, which are remembered once the files are two seconds old."""
+        newest = max(path.stat().st_ctime for path in self.logs.rglob("*"))
+        time.sleep(max(0.0, newest + 2.1 - time.time()))
         for day in self.plan().all_days:
             day_sources(self.plan(), day)
 

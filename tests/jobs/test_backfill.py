@@ -152,9 +152,8 @@ def test_a_skipped_day_shows_what_it_ended_with(first_run: Run, artifacts: Path)
     assert (outcome.state, outcome.words, outcome.model_id) == ("skipped", "promoted", summary.model_id)
     assert set(outcome.logmae) == {"ctr", "gctr", "octr"}
     assert outcome.gain is not None
-    assert outcome.report == str(
-        _summary(artifacts).with_name("report.html")
-    )  # and not where it was before the copy
+    # and not where it was before the copy
+    assert outcome.report == str(_summary(artifacts).with_name("report.html"))
     assert latest_outcome(workspace, NEXT).words == "its data suites failed in an earlier run"
 
 

@@ -56,9 +56,8 @@ def test_a_day_that_trains_all_costs_by_its_rows_and_others_by_the_kinds_they_tr
     past = PastCost(runs=1, rows=100, seconds=30.0, fastest=30.0, slowest=30.0, per_row=0.3)
     for number, seconds in enumerate((5.0, 7.0, 90.0)):
         _fitted(workspace, "pooled", number, seconds)
-    write_text(
-        tmp_path / "trained" / "pooled-damaged" / "fit.json", "{"
-    )  # its training is made again, no more
+    # its training is made again, no more
+    write_text(tmp_path / "trained" / "pooled-damaged" / "fit.json", "{")
     assert training_seconds(workspace, past, [], whole=False, rows=None) == 0.0
     assert training_seconds(workspace, past, ["mtmd", "pooled"], whole=True, rows=200) == pytest.approx(60.0)
     assert training_seconds(workspace, past, ["mtmd", "pooled"], whole=True, rows=None) == pytest.approx(30.0)

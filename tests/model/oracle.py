@@ -581,9 +581,8 @@ def _tower_pairs(fast: Tower, plain: PlainTowerOracle, read: Read) -> Pairs:
         named = [
             (c, f) for f, span in zip(plain.schema.fields, spans, strict=True) if f in kept for c in span
         ]
-        places = {
-            c: place for place, c in enumerate(sorted(c for c, _ in named))
-        }  # among what the expert reads
+        # among what the expert reads
+        places = {c: place for place, c in enumerate(sorted(c for c, _ in named))}
         deep = [places[c] for c, _ in named]
         shallow = [places[c] for c, f in named if f.shallow]
         first = len(places) - len(shallow)  # shallow fields come last

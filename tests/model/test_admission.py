@@ -41,9 +41,8 @@ def test_requests_count_once_and_ads_as_often_as_they_are_candidates() -> None:
     (topic,) = [admission.seen for admission in model.item.adaptation.tables.admission.values()]
     of_pairs = batch.item.categorical[batch.pair_item, 1]
     assert topic.tolist() == torch.bincount(of_pairs, minlength=13).tolist()
-    assert (
-        sum(name.endswith(".seen") for name in model.state_dict()) == 3
-    )  # so they are stored with the weights
+    # so they are stored with the weights
+    assert sum(name.endswith(".seen") for name in model.state_dict()) == 3
 
 
 def test_tables_of_features_without_the_key_keep_no_counts(tiny_preset: Preset) -> None:

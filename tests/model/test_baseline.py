@@ -40,13 +40,11 @@ def test_slices_with_lists_and_tables_of_both_towers_have_nothing_in_common(doma
     model = per_slice(listed_preset())
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if ".attention." in name and name.endswith(
-                "query"
-            ):  # at 0 nothing else of an attention has a gradient
+            # at 0 nothing else of an attention has a gradient
+            if ".attention." in name and name.endswith("query"):
                 parameter.add_(0.1)
-    model.observe(
-        random_batch(listed_preset().declarations, (20, 20, 20), (30, 30))
-    )  # or rare values are missing
+    # or rare values are missing
+    model.observe(random_batch(listed_preset().declarations, (20, 20, 20), (30, 30)))
     check_own_parameters(listed_preset(), model, domain, task)
 
 

@@ -19,10 +19,8 @@ def edges(*parts: object, bins: int = 4, closed: bool = True) -> list[float]:
     ("values", "expected"),
     [
         (range(1, 9), [1, 3, 5, 7, 8]),
-        (
-            range(1, 11),
-            [1, 3, 5, 8, 10],
-        ),  # 2, 2, 3 and 3 values: each bin has at most its share of what is left
+        # 2, 2, 3 and 3 values: each bin has at most its share of what is left
+        (range(1, 11), [1, 3, 5, 8, 10]),
         ([7] * 5, [7]),
         ([], []),
         ([0, 1, 1, 0], [0, 1]),

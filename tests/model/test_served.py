@@ -88,9 +88,8 @@ def padded(lists: tuple[ListInput, ...]) -> list[Tensor]:
 )
 def test_the_export_module_equals_an_ablated_tower(tiny_preset: Preset, changes: dict[str, object]) -> None:
     model = tower(tiny_preset, learn_bias=True, **changes)
-    model(
-        random_batch(tiny_preset.declarations, query_counts=(9, 9, 9), seed=5).query
-    )  # statistics of a batch
+    # statistics of a batch
+    model(random_batch(tiny_preset.declarations, query_counts=(9, 9, 9), seed=5).query)
     model.eval()
     side = random_batch(tiny_preset.declarations, query_counts=(0, 5, 0)).query
     with torch.no_grad():

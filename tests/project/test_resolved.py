@@ -36,6 +36,7 @@ def test_each_value_has_the_file_that_says_it(tmp_path: Path) -> None:
     assert found["model.emb_deep", "ctr"] == ("4", "this file")
     assert found["model.emb_deep", "gctr"] == ("4", "preset tiny")
     assert found["rivals.pooled", "embedding"] == ("8", "preset tiny")
+    # what a preset's names leave out where it is not set
     for table, key, value in (
         ("model", "clip", "10.0"),
         ("training", "explored_weight", "1.0"),
@@ -51,7 +52,7 @@ def test_each_value_has_the_file_that_says_it(tmp_path: Path) -> None:
         ("evaluation", "rows", '"all"'),
         ("gates", "anchor_tolerance", "0.01"),
         ("simulation", "own_reactions", "false"),
-    ):  # what a preset's names leave out where it is not set
+    ):
         assert found[table, key] == (value, "default")
     assert found["left_out", "2026-01-08"] == ('"lost"', "this file")
 

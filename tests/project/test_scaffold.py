@@ -39,9 +39,8 @@ def test_the_preset_is_the_demo_with_the_projects_own_places(tmp_path: Path) -> 
     assert (preset.name, preset.logs) == ("my-ads", "logs")
     assert preset.declarations == demo.declarations
     assert (preset.model, preset.training, preset.rivals) == (demo.model, demo.training, demo.rivals)
-    assert (
-        LogSource.of(preset).bare_statements() == LogSource("logs").bare_statements()
-    )  # so the same shards are made
+    # so the same shards are made
+    assert LogSource.of(preset).bare_statements() == LogSource("logs").bare_statements()
     assert [one.name for one in day_expectations(preset)["ads"]][-2:] == [
         "content_is_new",
         "bid_is_affordable",

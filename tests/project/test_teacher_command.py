@@ -61,9 +61,8 @@ def test_a_fit_prints_its_report_as_json_and_progress_beside_it(
     assert (report["output"], report["members"], report["days"][-1]) == (str(output), 1, "2026-01-04")
     newest = [one for one in report["quality"] if one["newest"] and one["surface"] == "all"]
     octr = next(one["rows"] for one in newest if one["task"] == "octr")
-    assert (
-        0 < octr < next(one["rows"] for one in newest if one["task"] == "ctr") / 1.5
-    )  # of one day, not of two
+    # of one day, not of two
+    assert 0 < octr < next(one["rows"] for one in newest if one["task"] == "ctr") / 1.5
     assert "the last two days" in said.err
     assert main(command[:-1]) == 0
     said = capsys.readouterr()

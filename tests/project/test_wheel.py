@@ -138,9 +138,8 @@ def test_a_team_goes_from_its_logs_to_an_answer_in_a_folder_of_its_own(
     assert "understood: task p_lead: lead happened, only after p_click" in said
     project = tmp_path / "their-ads"
     preset = project / "preset.toml"
-    preset.write_text(
-        preset.read_text().replace('base = "demo"', 'base = "tiny"')
-    )  # or this would take minutes
+    # or this would take minutes
+    preset.write_text(preset.read_text().replace('base = "demo"', 'base = "tiny"'))
     assert installed.run(project, "mtmd", "check").splitlines()[-1].startswith("0 problems, ")
     said = installed.run(project, "mtmd", "run", "--as-of", "2026-01-11", "--no-ablations")
     assert "promoted" in said

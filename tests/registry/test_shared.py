@@ -223,10 +223,8 @@ def current(day: int) -> Current:
 
 
 def test_of_two_publications_at_once_one_serves(s3: S3, machine: Callable[[str], Path]) -> None:
-    first, second = (
-        Catalogue(machine("a")),
-        Catalogue(machine("a")),
-    )  # as on two machines: each has what it has read
+    # as on two machines: each has what it has read
+    first, second = Catalogue(machine("a")), Catalogue(machine("a"))
     assert first.current("m") is None
     assert second.current("m") is None
     first.serve("m", current(5))

@@ -60,9 +60,8 @@ def test_runs_are_in_the_order_of_their_days_and_none_is_after_the_last_one(two_
 def test_a_model_that_was_taken_down_is_marked_until_it_is_reinstated(two_models: Line) -> None:
     line = two_models
     line.decide("20260125-a1", FIRST)
-    line.model(
-        "other", SECOND, metrics(SECOND, 0.4)
-    )  # the other models' ids begin alike: they are of one content
+    # the other models' ids begin alike: they are of one content
+    line.model("other", SECOND, metrics(SECOND, 0.4))
     line.decide("other", SECOND)
     line.registry.promote("other", SECOND, "all gates passed", 1)
     line.registry.rollback("odd ads", lambda _: None)

@@ -54,9 +54,8 @@ def test_labels_of_a_day_change_scores_of_later_days_alone_where_they_do_not_tea
     rows = read(6)
     day, before = rows.teaching.day, fit(rows)
     last = day == day.max()
-    after = fit(
-        flipped(rows, (day == day.max() - 1) & rows.shown)
-    )  # its block is scored by teachers of older days
+    # its block is scored by teachers of older days
+    after = fit(flipped(rows, (day == day.max() - 1) & rows.shown))
     assert np.array_equal(before.scores[~last], after.scores[~last])
     assert not np.array_equal(before.scores[last], after.scores[last])
     assert np.array_equal(before.scores, fit(flipped(rows, last & rows.shown)).scores)

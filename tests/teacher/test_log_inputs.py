@@ -24,9 +24,8 @@ def test_codes_are_those_of_all_fields_and_of_the_domain(rows: LogRows) -> None:
     codes = rows.codes
     domain = (codes["surface"] - 1) * 2 + codes["product"]
     inputs = inputs_of(rows)
-    assert inputs.codes[:, -1].tolist() == [
-        {2: 1, 4: 2}[d] for d in domain.tolist()
-    ]  # all ads are of one product
+    # all ads are of one product
+    assert inputs.codes[:, -1].tolist() == [{2: 1, 4: 2}[d] for d in domain.tolist()]
     assert inputs.codes[:, 0].tolist() == codes["user"].tolist()
     assert (inputs.codes < inputs.sizes).all()
     assert inputs.ids == (0, 1)

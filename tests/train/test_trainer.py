@@ -303,9 +303,8 @@ def test_more_than_one_rank_is_refused(
 # ---- going on ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "step", [10, 12, 22, 36]
-)  # in the first epoch, at its end, in the second, at the end
+# in the first epoch, at its end, in the second, at the end
+@pytest.mark.parametrize("step", [10, 12, 22, 36])
 def test_what_a_callback_interrupts_goes_on_to_the_same_bits(
     step: int, undisturbed: tuple[dict[str, Tensor], FitResult], tiny_preset: Preset, tmp_path: Path
 ) -> None:

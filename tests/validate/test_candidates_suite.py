@@ -138,6 +138,5 @@ def test_damage_to_a_task_of_ones_own_fails_the_same_expectations(
     five_tasks.damage("candidates", sql)
     failing = five_tasks.failing()
     assert failing.pop(f"candidates.{expectation}") == count
-    assert set(failing) <= {
-        "candidates.converted_exactly_where_defined"
-    }  # a label is at once of a wrong product
+    # a label is at once of a wrong product
+    assert set(failing) <= {"candidates.converted_exactly_where_defined"}

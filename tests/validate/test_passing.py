@@ -19,9 +19,8 @@ FILE = "part-0.parquet"
 @pytest.fixture
 def plan(logs: Logs, day, tmp_path: Path) -> RunPlan:
     artifacts = str(tmp_path / "artifacts")
-    return RunPlan(
-        as_of=day, preset=logs.preset, days=(day,), logs=str(logs.root), artifacts=artifacts
-    )  # only its places are used
+    # only its places are used
+    return RunPlan(as_of=day, preset=logs.preset, days=(day,), logs=str(logs.root), artifacts=artifacts)
 
 
 def judged(logs: Logs, plan: RunPlan, *trailing):

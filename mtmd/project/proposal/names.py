@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from mtmd.logs.sql import quoted
 
+# what `duckdb_keywords()` calls reserved, or a type or function: a column of that name is written in quotes
 _RESERVED = frozenset(
     re.findall(
         r"\w+",
@@ -17,7 +18,7 @@ _RESERVED = frozenset(
         "anti asof at authorization binary by collation concurrently cross freeze full glob ilike inner is isnull join "
         "left like natural notnull outer overlaps positional right semi similar tablesample unpack verbose",
     )
-)  # what `duckdb_keywords()` calls reserved, or a type or function: a column of that name is written in quotes
+)
 
 _WORDS = {  # that name a part of the contract, the likeliest first
     "request": ("request", "req", "query", "auction", "search"),

@@ -20,13 +20,8 @@ from mtmd.store.outputs import read_record
 from mtmd.store.workspace import INDEX_LOCK, Workspace
 
 PAGE = "index.html"
-_OF_A_LINE = (
-    "champion.json",
-    "runs",
-    "validation",
-    "monitoring",
-    "failures",
-)  # any of these makes a directory a line
+# any of these makes a directory a line
+_OF_A_LINE = ("champion.json", "runs", "validation", "monitoring", "failures")
 _log = logging.getLogger(__name__)
 
 

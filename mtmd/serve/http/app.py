@@ -29,10 +29,8 @@ from mtmd.serve.http.shadow import Shadow
 from mtmd.serve.laps import Lap, Laps
 
 _JSON = "application/json"
-_CLOSING = {
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-}  # what is left of the body stays unread
+# what is left of the body stays unread
+_CLOSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
 
 Answer = Callable[[Serving, bytes, Lap], bytes]
 Handler = Callable[[Request], Awaitable[Response]]

@@ -43,9 +43,8 @@ def with_explored(
     others = ~np.isin(_key(pool), _key(chosen))
     request, ad = pool.request[others], pool.ad[others]
     turn = generator(config.seed, "explored", ordinal, start).random(len(request))
-    place = np.arange(len(request)) - np.searchsorted(
-        request, request
-    )  # within the request, in order of turn
+    # within the request, in order of turn
+    place = np.arange(len(request)) - np.searchsorted(request, request)
     drawn = np.lexsort((turn, request))[place < config.explored_per_request]
     pairs = Pairs(np.concatenate([chosen.request, request[drawn]]), np.concatenate([chosen.ad, ad[drawn]]))
     order = np.lexsort((pairs.ad, pairs.request))

@@ -55,11 +55,8 @@ def test_a_users_id_may_be_a_fraction_in_the_files(connection: Connection, tmp_p
     """As pandas writes whole numbers with gaps."""
     columns = {"user": "[7e0, null, 8]", "age": "[7.5, null, 8]", "far": "[1e18::double, 2, 3]"}
     looks = looked(connection, tmp_path, "requests", columns).columns
-    assert [looks[name].is_key for name in columns] == [
-        True,
-        False,
-        False,
-    ]  # 1e18 stands for many whole numbers
+    # 1e18 stands for many whole numbers
+    assert [looks[name].is_key for name in columns] == [True, False, False]
     assert id_type(looks["user"]) == "BIGINT"
     assert id_sql(looks["user"], "BIGINT", "user_id") == "cast(user as bigint) as user_id"
 

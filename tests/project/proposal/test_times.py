@@ -66,9 +66,8 @@ def test_times_are_found_in_every_type_and_read_as_they_are(
         connection, f"select count(*) as n from requests where {sql} = {NOON.replace('(n)', '(ts)')}"
     )
     assert read["n"] == ROWS
-    assert found.understood == (
-        [] if sql == "x" else [f"x is {found.chosen.look.type}: read as {sql}"]
-    )  # the first line of what is understood names it
+    # the first line of what is understood names it
+    assert found.understood == ([] if sql == "x" else [f"x is {found.chosen.look.type}: read as {sql}"])
 
 
 def test_text_of_which_some_has_an_offset_is_read_row_by_row(connection: Connection, tmp_path: Path) -> None:

@@ -50,9 +50,8 @@ def test_names_of_rows_are_broken_only_where_that_saves_a_part() -> None:
         rows=((name, *[Estimate(value=0.1, low=-0.1, high=0.1)] * 4),),
     )
     assert f"| {name} |" in fitted(wide)
-    longer = Estimate(
-        value=-0.091, low=-0.0934, high=-0.09
-    )  # 14 characters, 128 px: 749 px, or 697 px broken
+    # 14 characters, 128 px: 749 px, or 697 px broken
+    longer = Estimate(value=-0.091, low=-0.0934, high=-0.09)
     broken = fitted(wide.model_copy(update={"rows": ((name, *[longer] * 4),)}))
     assert "| related_pin × shopping<br>× gctr |" in broken
     assert "continued" not in broken

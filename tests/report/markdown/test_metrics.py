@@ -59,10 +59,11 @@ def test_slices_that_are_worse_than_a_rival_come_first_the_worst_before_all(done
     fresh = EvaluationReport(**(fields | {"comparisons": changed}))  # a copy would keep what it has looked up
     page = "\n".join(render._worse(fresh, ["pooled"], gates))
     rows = [line for line in page.splitlines() if rival_name(report, "pooled") in line]
+    # 0.01 is one standard error
     assert [row.split(" | ")[0] for row in rows] == [
         "| home_feed × standard × gctr",
         "| search × standard × ctr",
-    ]  # 0.01 is one standard error
+    ]
 
 
 def test_metrics_end_with_what_cuts_would_cost(done: Done) -> None:

@@ -45,9 +45,8 @@ def test_good_and_outbound_clicks_need_a_click(
 def test_the_clock_is_time_ms_in_utc_and_the_hour_is_chinese(made_up: Any) -> None:
     rows = [
         made_up.exposure(1, 100, made_up.midnight - 1),
-        made_up.exposure(
-            1, 100, made_up.midnight, date=20220419
-        ),  # a date that disagrees is counted, not used
+        # a date that disagrees is counted, not used
+        made_up.exposure(1, 100, made_up.midnight, date=20220419),
     ]
     exposures, counts = map_exposures(read_source(made_up.write(rows)))
     days = exposures.day.astype("datetime64[D]").astype(str).tolist()
