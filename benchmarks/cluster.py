@@ -17,7 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from prefect.testing.utilities import prefect_test_harness
 from rich.console import Console
 
 from mtmd.config import load_preset
@@ -39,6 +38,8 @@ class Case(NamedTuple):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a row per number of workers; exit status 1 when digests differ."""
+    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415 - it imports the whole server
+
     options = _parser().parse_args(arguments)
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that are started, too
     console = Console(soft_wrap=True, highlight=False)

@@ -11,7 +11,6 @@ import json
 import multiprocessing
 import re
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from benchmarks.service_clients import quiet_calls
 from benchmarks.service_line import promote, register
 from benchmarks.service_process import Connection, ServiceProcess
 from benchmarks.untrained import random_requests
@@ -83,7 +83,7 @@ def rounds_of(line: Path, preset: Preset, log: Path, load: Load) -> list[Round]:
     spawn = multiprocessing.get_context("spawn")
     with ServiceProcess(line, log) as service, ProcessPoolExecutor(load.clients, mp_context=spawn) as pool:
         service.start()
-        ask = partial(_ask, service.port, bodies)
+        ask = partial(quiet_calls, service.port, bodies)
         list(pool.map(ask, [_WARM_UP_S] * load.clients))
         rounds = []
         for _ in range(load.repeats):
@@ -134,19 +134,6 @@ def bodies_of(preset: Preset, load: Load) -> list[bytes]:
 def _question(request: Mapping[str, Any], rng: np.random.Generator, load: Load) -> dict[str, Any]:
     ads = rng.choice(load.published, load.named, replace=False).tolist()
     return {"requests": [request], "top_k": load.named, "ad_ids": ads}
-
-
-def _ask(port: int, bodies: Sequence[bytes], duration_s: float) -> list[float]:
-    """Seconds of each call; raises RuntimeError for an answer that is not 200."""
-    connection, found = Connection(port), []
-    end = time.perf_counter() + duration_s
-    while (began := time.perf_counter()) < end:
-        status, answer = connection.post("/rank", bodies[len(found) % len(bodies)])
-        found.append(time.perf_counter() - began)
-        if status != 200:
-            raise RuntimeError(f"{status}: {answer}")
-    connection.close()
-    return found
 
 
 def _stages(port: int) -> dict[str, tuple[float, float]]:

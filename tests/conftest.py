@@ -2,9 +2,7 @@
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtmd.config import Preset, load_preset
+from mtmd.store.files import locked
 from tests.shared import Shared
 
 if TYPE_CHECKING:
@@ -21,9 +20,11 @@ if TYPE_CHECKING:
     from tests.buckets import S3
     from tests.daily import Done
     from tests.mtmd_flows.runs import Run
+    from tests.rich_line import RichLine
 
 TINY = "tiny"
 FIRST_DAY = date(2026, 1, 1)
+ON_PREFECTS_OBJECTS = ("test_wheel.py", "tests/deploy/test_deployments.py", "test_preset_variable.py")
 ON_ONE_PLATFORM = ("test_ui.py", "test_deployments.py", "test_postgresql.py")  # in this order
 TINY_DAYS = 23  # a 20-day window, a held-out day, and two more for the days after
 
@@ -40,12 +41,36 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(4, os.cpu_count() or 1)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Let one process come first: it rewrites the modules' asserts, and the others read what it has written.
+
+    In a new checkout that is half of a collection, which four processes would do at the same time.
+    """
+    if hasattr(session.config, "workerinput"):
+        place = Shared.of(session.config._tmp_path_factory).directory  # type: ignore[attr-defined]
+        with locked(place / "collected.lock", 600.0):
+            if not (place / "collected").exists():
+                result = yield
+                (place / "collected").touch()
+                return result
+    return (yield)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for platforms comes first, so that no process is left alone with it at the end.
+    """What waits for platforms or takes long comes first, so that no process is left alone with it at the end.
 
     Second is what needs no run that is shared, while the first process makes those.
     """
-    slow = ("test_documented_commands.py", "test_wheel.py", *ON_ONE_PLATFORM, "mtmd_flows")
+    slow = (
+        "test_documented_commands.py",
+        "test_wheel.py",
+        *ON_ONE_PLATFORM,
+        "mtmd_flows",
+        "test_ranks.py",
+        "warmstart",
+        "faults",
+    )
     items.sort(
         key=lambda item: min(
             (slow.index(part) for part in item.path.parts if part in slow), default=len(slow)
@@ -66,8 +91,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Sche
 
 def _group(file: str) -> str:
     path = Path(file)
-    if path.name in ON_ONE_PLATFORM:
+    if path.name in ON_ONE_PLATFORM and path.parent.name == "mtmd_flows":
         return "platform"
+    if file.endswith(ON_PREFECTS_OBJECTS):
+        return "objects"
     return "export" if path.parent.name == "export" else file
 
 
@@ -97,22 +124,23 @@ def tiny_logs(shared: Shared) -> Path:
 
 @pytest.fixture(scope="session")
 def prefect_server(shared: Shared) -> Iterator[str]:
-    """Address of a server with an empty database; flows of this process report to it."""
-    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_DATABASE_CONNECTION_URL
-    from prefect.testing.utilities import prefect_test_harness
+    """Address of the test run's server; flows of this process report to it."""
+    from tests.prefect_server import reported_to, start
 
-    with prefect_test_harness(server_startup_timeout=120):
-        database = str(PREFECT_SERVER_DATABASE_CONNECTION_URL.value())
-        shared.once("database", lambda place: _copy_database(database, place))
-        yield str(PREFECT_API_URL.value())
+    address = shared.once("server", start)
+    with reported_to(address):
+        yield address
 
 
-def _copy_database(url: str, place: Path) -> Path:
-    place.mkdir()
-    source = sqlite3.connect(url.removeprefix("sqlite+aiosqlite:///"))
-    with closing(source), closing(sqlite3.connect(place / "prefect.db")) as copy:
-        source.backup(copy)
-    return place
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The process that started the others, or is alone, ends the server."""
+    temporary: pytest.TempPathFactory | None = getattr(config, "_tmp_path_factory", None)
+    if temporary is not None and not hasattr(config, "workerinput"):
+        server = Shared.of(temporary).directory / "server"
+        if server.exists():
+            from tests.prefect_server import end
+
+            end(server)
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +148,7 @@ def new_prefect_home(prefect_server: str, shared: Shared) -> Callable[[Path], Pa
     """Makes a folder a PREFECT_HOME whose server starts with empty tables, and needn't make them: half of its start."""
 
     def make(home: Path) -> Path:
-        return shutil.copytree(shared.once("database", lambda place: place), home)
+        return shutil.copytree(shared.directory / "server" / "tables", home)
 
     return make
 
@@ -145,6 +173,14 @@ def next_day(first_run: "Run", shared: Shared) -> "Run":
         return run_daily(as_of=NEXT, logs=first_run.logs, artifacts=artifacts).detached()
 
     return shared.once("next", make)
+
+
+@pytest.fixture(scope="session")
+def rich_line(shared: Shared) -> "RichLine":
+    """A line of a preset with five tasks, lists and encoded numbers, and its first day."""
+    from tests.rich_line import make_rich_line
+
+    return shared.once("rich", make_rich_line)
 
 
 @pytest.fixture

@@ -91,6 +91,8 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/distillation.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/distillation-demo.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune my-search.toml": "likewise",
+    ".venv/bin/python -m benchmarks.soak --home soak": "tests/mtmd_flows/test_deployments.py runs a night of it on the "
+    "tests' platform; tests/benchmarks/test_soak.py",
     ".venv/bin/python -m benchmarks.memory": "tests/benchmarks/test_memory.py",
     ".venv/bin/python -m benchmarks.index_pages artifacts/demo": "tests/benchmarks/test_index_pages.py",
     ".venv/bin/python -m benchmarks.serving": "tests/benchmarks/test_serving.py",
@@ -272,11 +274,6 @@ BESIDE = (  # these only read what was trained, or have a line of models of thei
         says=r"no dot product, can beat \(40 requests\)",
     ),
     Step(
-        ".venv/bin/python -m benchmarks.soak --home soak",
-        add="--days 1",
-        says=r"1 days in \d+ min; lost or wrong: nothing",
-    ),
-    Step(
         "make run-kuairand SOURCE=/path/to/kuairand-pure",
         swap={"/path/to/kuairand-pure": "kuairand-pure"},
         add="PRESET=tiny-kuairand.toml",
@@ -427,8 +424,6 @@ def checkout(
     shutil.copy(ROOT / "mtmd" / "config" / "presets" / "tiny.toml", root / "my-preset.toml")
     (root / "tiny-kuairand.toml").write_text(_tiny_kuairand())
     new_prefect_home(root / ".prefect")  # `make up` has its own, which is made from nothing
-    new_prefect_home(root / "soak" / "platform" / "prefect")
-    _before_its_first_night(first_run, root / "soak")
     made_up = kuairand.MadeUp(root / "kuairand-pure")
     midnight = kuairand.MIDNIGHT - 8 * kuairand.DAY  # of 2022-04-10
     made_up.write(kuairand.random_rows(days=21, per_day=40, midnight=midnight))
@@ -436,13 +431,6 @@ def checkout(
         yield checkout
     finally:
         checkout.end()
-
-
-def _before_its_first_night(first_run: Run, soak: Path) -> None:
-    """The soak's first day is the first run's: what was trained for it is not trained again."""
-    shutil.copytree(first_run.logs, soak / "logs", ignore=shutil.ignore_patterns("date=2026-01-2[1-9]"))
-    shutil.copytree(first_run.root, soak / "artifacts" / LINE)
-    _forget_champion(soak / "artifacts")
 
 
 def _forget_champion(artifacts: Path) -> None:

@@ -1,61 +1,33 @@
 """Two tasks more, `cvr` and `relevance`, by a preset alone: from the platform's logs to a scorer that ranks by them."""
 
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from mtmd.abtest import stage as abtest_stage
 from mtmd.export.rows import RawRows, sample_raw_rows
 from mtmd.extract.shards import open_shard
-from mtmd.promote.stage import RunSummary
 from mtmd.publish.answer import Asked, answer
 from mtmd.registry.registry import Registry
-from mtmd.report import stage as report_stage
 from mtmd.report.tables.ab_test import outcome_tables, paper_tables
 from mtmd.report.tables.evaluation import NOT_APPLICABLE, action_table, improvement_table, logmae_table
 from mtmd.serve.scorer import Scorer
-from mtmd.sources.simulated.platform import simulate
-from tests.daily import Done, run_stages
-from tests.mtmd_flows.runs import AS_OF
-from tests.worlds import tiny_world
+from tests.rich_line import RichLine
 
-FIVE = str(Path(__file__).parent / "tiny-five.toml")
 TASKS = ("ctr", "gctr", "octr", "cvr", "relevance")
 
 
-@dataclass(frozen=True)
-class FiveTasks:
-    """A day that was decided, and its page."""
-
-    done: Done
-    summary: RunSummary
-    page: str
-
-
-@pytest.fixture(scope="module")
-def five(tmp_path_factory: pytest.TempPathFactory) -> FiveTasks:
-    root = tmp_path_factory.mktemp("five")
-    simulate(tiny_world(further_tasks=True), AS_OF - timedelta(days=8), AS_OF, root / "logs")
-    done = run_stages(root / "logs", root / "artifacts", preset=FIVE)
-    summary = done.decide()
-    page = report_stage.write_report(done.run, summary)
-    return FiveTasks(done, summary, page.read_text(encoding="utf-8"))
-
-
-def test_their_model_is_proved_and_promoted(five: FiveTasks) -> None:
-    assert five.summary.words == "promoted"
-    assert five.done.proofs.parity.passed
-    assert five.done.proofs.fresh_process.passed
-    champion = Registry(five.done.plan.workspace.root).champion()
+def test_their_model_is_proved_and_promoted(rich_line: RichLine) -> None:
+    assert rich_line.summary.words == "promoted"
+    assert rich_line.done.proofs.parity.passed
+    assert rich_line.done.proofs.fresh_process.passed
+    champion = Registry(rich_line.done.plan.workspace.root).champion()
     assert champion is not None
-    assert champion.model_id == five.done.exported.model_id
+    assert champion.model_id == rich_line.done.exported.model_id
 
 
-def test_their_slices_are_evaluated_where_the_tasks_exist(five: FiveTasks) -> None:
-    report = five.done.evaluated.report
+def test_their_slices_are_evaluated_where_the_tasks_exist(rich_line: RichLine) -> None:
+    report = rich_line.done.evaluated.report
     products = {task: {at.product for at in report.slices if at.task == task} for task in TASKS}
     both = {"standard", "shopping"}
     assert products == {
@@ -74,12 +46,12 @@ def test_their_slices_are_evaluated_where_the_tasks_exist(five: FiveTasks) -> No
     assert cells["standard"] == NOT_APPLICABLE != cells["shopping"]
     actions = {(row["surface"], row["task"]): row["actions"] for row in action_table(report).records()}
     assert actions["all", "relevance"] > actions["all", "cvr"]
-    assert "cvr" in five.page
-    assert "relevance" in five.page
+    assert "cvr" in rich_line.page
+    assert "relevance" in rich_line.page
 
 
-def test_conversions_are_labels_of_shown_shopping_ads_only(five: FiveTasks) -> None:
-    shard = open_shard(Path(five.done.days.held_out.path))
+def test_conversions_are_labels_of_shown_shopping_ads_only(rich_line: RichLine) -> None:
+    shard = open_shard(Path(rich_line.done.days.held_out.path))
     labels, cvr = shard.labels.numpy(), shard.teacher.numpy()[:, TASKS.index("cvr")]
     shopping, shown = ~np.isnan(cvr), shard.impressed.numpy() == 1
     np.testing.assert_array_equal(labels[:, TASKS.index("cvr")] >= 0, shopping & shown)
@@ -88,13 +60,15 @@ def test_conversions_are_labels_of_shown_shopping_ads_only(five: FiveTasks) -> N
     assert (labels[converted, TASKS.index("ctr")] == 1).all()
 
 
-def test_the_bundle_ranks_by_conversions_and_never_above_clicks(five: FiveTasks) -> None:
-    scorer = Scorer.load(Path(five.done.exported.path))
+def test_the_bundle_ranks_by_conversions_and_never_above_clicks(rich_line: RichLine) -> None:
+    scorer = Scorer.load(Path(rich_line.done.exported.path))
     assert scorer.tasks == TASKS
-    rows = _rows(five)
+    rows = _rows(rich_line)
     products = {ad["ad_id"]: ad["product"] for ad in rows.ads}
     bodies = tuple({"requests": rows.requests, "rank_by": task, "top_k": 10} for task in ("cvr", "relevance"))
-    by_sales, by_relevance = answer(Path(five.done.exported.path), Asked(ads=rows.ads, bodies=bodies)).answers
+    by_sales, by_relevance = answer(
+        Path(rich_line.done.exported.path), Asked(ads=rows.ads, bodies=bodies)
+    ).answers
     for request in by_sales.requests:
         assert {ad.ad_id for ad in request.ads} == {ad for ad, own in products.items() if own == "shopping"}
         for ad in request.ads:
@@ -105,8 +79,8 @@ def test_the_bundle_ranks_by_conversions_and_never_above_clicks(five: FiveTasks)
     assert all({ad.ad_id for ad in request.ads} == set(products) for request in by_relevance.requests)
 
 
-def test_the_simulated_ab_test_counts_their_actions(five: FiveTasks) -> None:
-    done = five.done
+def test_the_simulated_ab_test_counts_their_actions(rich_line: RichLine) -> None:
+    done = rich_line.done
     tested = abtest_stage.ab_test(done.plan, done.trained[:2], samples=5, requests=60)
     metrics = ["CPC", "CTR", "GCTR", "OCTR", "HDR", "RPR", "CVR", "Relevance"]
     for table in outcome_tables(tested)[:-1]:
@@ -119,8 +93,11 @@ def test_the_simulated_ab_test_counts_their_actions(five: FiveTasks) -> None:
     assert "CVR " in tested.words
 
 
-def _rows(five: FiveTasks) -> RawRows:
-    plan = five.done.plan
+def _rows(rich_line: RichLine) -> RawRows:
+    plan = rich_line.done.plan
     return sample_raw_rows(
-        plan.source, open_shard(Path(five.done.days.held_out.path)), plan.preset.declarations, per_domain=3
+        plan.source,
+        open_shard(Path(rich_line.done.days.held_out.path)),
+        plan.preset.declarations,
+        per_domain=3,
     )

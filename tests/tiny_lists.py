@@ -38,13 +38,16 @@ ENCODED = {
 }
 
 
-def write_preset(folder: Path) -> Path:
-    """The preset tiny with the platform's histories, each in the table of what it is a history of."""
+def write_preset(folder: Path, base: str = "tiny") -> Path:
+    """The preset tiny with the platform's histories, each in the table of what it is a history of.
+
+    `base` is a preset that has the features of tiny.
+    """
     features = TINY.read_text().partition("# ---- query side")[2].partition("\n")[2]
     for name, keys in ENCODED.items():
         line = f'name = "{name}"\n'
         assert features.count(line) == 1
         features = features.replace(line, f"{line}{keys}\n")
     path = folder / "tiny-lists.toml"
-    path.write_text(f'base = "tiny"\nname = "tiny-lists"\n{WINDOW}\n{features}\n{LISTS}')
+    path.write_text(f'base = "{base}"\nname = "tiny-lists"\n{WINDOW}\n{features}\n{LISTS}')
     return path

@@ -10,7 +10,7 @@ from tests.mtmd_flows.runs import AS_OF, TINY, Run
 def test_flow_and_plain_functions_do_the_same_work(
     first_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On artifacts that are there already, so that both only look."""
+    """On artifacts that are there already, so that both only look; the flow reports to the tests' server."""
     for name in ("warm", "plain", "flow"):
         shutil.copytree(first_run.artifacts, tmp_path / name)
     command = [

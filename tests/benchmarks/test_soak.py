@@ -7,10 +7,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from benchmarks.soak.__main__ import main
 from benchmarks.soak.ledger import Night, ledger, lost
 from benchmarks.soak.logs import deliver_twice, log_bids_in_cents, take_back
 from benchmarks.soak.story import DAYS, EVENTS, STORY
 from mtmd.logs.files import available_days
+from mtmd.store.files import write_json
 from tests.mtmd_flows.runs import AS_OF, Run, copied
 
 QUIET = Night(
@@ -107,3 +109,15 @@ def test_logs_go_wrong_as_they_should(tiny_logs: Path, tmp_path: Path) -> None:
     assert ask("avg(bid)", "ads") == pytest.approx(100 * bids)
     take_back(logs, AS_OF)
     assert AS_OF not in available_days(logs)
+
+
+def test_a_platform_that_cannot_start_is_an_error(
+    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """tests/mtmd_flows/test_deployments.py has a night."""
+    shutil.copytree(tiny_logs, tmp_path / "logs")
+    write_json(tmp_path / "platform" / "database.json", {"database": "another"})
+    assert main(["--home", str(tmp_path)]) == 1
+    said = capsys.readouterr().out
+    assert "must be the one from before (another)" in said
+    assert "server: not running" in said  # it is taken down all the same

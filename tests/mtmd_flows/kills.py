@@ -1,6 +1,7 @@
 """Processes of the daily flow that are killed in the middle of a stage."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.mtmd_flows.runs import AS_OF, LINE, ROOT, TINY, half_written
+from tests.mtmd_flows.runs import AS_OF, LINE, ROOT, TINY, Run, half_written
 
 _PATIENCE_S = 240.0
 
@@ -66,10 +67,16 @@ class Killed:
     after_export: str
 
 
-def kill_three_times(server: str, logs: Path, directory: Path) -> Killed:
-    """Kill a run while it extracts, the next one while it trains, the third while it exports; let one finish."""
+def kill_three_times(server: str, undisturbed: Run, directory: Path) -> Killed:
+    """Kill a run while it extracts, the next one while it trains, the third while it exports; let one finish.
+
+    What is not killed is there already: validations, the rivals' trainings, and traced graphs.
+    """
     root = directory / "artifacts" / LINE
-    daily = Daily(server, logs, directory / "artifacts")
+    for kept in ("validation", "graphs", "trained/per_slice-*", "trained/pooled-*"):
+        for path in undisturbed.root.glob(kept):
+            shutil.copytree(path, root / path.relative_to(undisturbed.root))
+    daily = Daily(server, undisturbed.logs, directory / "artifacts")
 
     def shards() -> int:
         return sum(not path.name.startswith(".tmp-") for path in root.glob("shards/date=*/*"))

@@ -46,31 +46,20 @@ def _children(state: State[Any]) -> list[str]:
     return [run.name for run in found]
 
 
-def test_days_run_oldest_first_and_are_only_registered(next_day: Run, tmp_path: Path) -> None:
+def test_with_promote_days_run_oldest_first_and_go_live_in_turn(next_day: Run, tmp_path: Path) -> None:
     artifacts = copied(next_day.artifacts, tmp_path / "artifacts", champion=False)
-    state = _backfill(next_day, artifacts, reprocess="all")
+    state = _backfill(next_day, artifacts, promote=True, reprocess="all")
     outcomes = state.result()
     assert [one.as_of for one in outcomes] == [AS_OF, NEXT]
     assert {one.state for one in outcomes} == {"completed"}
     assert _children(state) == [f"daily-retrain {AS_OF}", f"daily-retrain {NEXT}"]
-    registry = Registry(artifacts / LINE)
-    assert registry.champion() is None
-    for one in outcomes:
-        assert one.words == "promoted nothing (no champion yet) because the run was told not to promote"
-        assert one.model_id is not None
-        assert registry.manifest(one.model_id).as_of == one.as_of
+    history = Registry(artifacts / LINE).history()
+    assert [change.model_id for change in history] == [one.model_id for one in outcomes]
     text = published(_identity(state))["backfill"]
     assert str(outcomes[-1].model_id) in text
     index = (artifacts / LINE / "index.html").read_text()
     assert re.search(rf">{AS_OF} to {NEXT}</th><td>all</td><td class=\"text\">2 completed</td>", index)
     assert "data:image/svg+xml;base64," in text
-
-
-def test_with_promote_each_day_goes_live_in_turn(next_day: Run, tmp_path: Path) -> None:
-    artifacts = copied(next_day.artifacts, tmp_path / "artifacts", champion=False)
-    outcomes = _backfill(next_day, artifacts, promote=True, reprocess="all").result()
-    history = Registry(artifacts / LINE).history()
-    assert [change.model_id for change in history] == [one.model_id for one in outcomes]
 
 
 def test_a_newer_champion_is_never_displaced(next_day: Run, tmp_path: Path) -> None:
@@ -120,12 +109,20 @@ def test_a_dry_run_publishes_the_plan_and_runs_nothing(first_run: Run, tmp_path:
     assert f"- ○ done: {AS_OF}\n" in found["backfill-plan"]
 
 
-def test_two_days_at_once_run_in_processes_of_their_own(next_day: Run, tmp_path: Path) -> None:
-    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
+def test_two_days_at_once_run_in_processes_of_their_own_and_are_only_registered(
+    next_day: Run, tmp_path: Path
+) -> None:
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts", champion=False)
     state = _backfill(next_day, artifacts, reprocess="all", at_once=2, newest_first=True)
     outcomes = state.result()
     assert [(one.as_of, one.state) for one in outcomes] == [(NEXT, "completed"), (AS_OF, "completed")]
     assert sorted(_children(state)) == [f"daily-retrain {AS_OF}", f"daily-retrain {NEXT}"]
+    registry = Registry(artifacts / LINE)
+    assert registry.champion() is None
+    for one in outcomes:
+        assert one.words == "promoted nothing (no champion yet) because the run was told not to promote"
+        assert one.model_id is not None
+        assert registry.manifest(one.model_id).as_of == one.as_of
 
 
 def test_what_cannot_be_is_refused_before_anything_runs(prefect_server: str) -> None:

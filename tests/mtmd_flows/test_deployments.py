@@ -3,26 +3,35 @@
 import subprocess
 import urllib.request
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from benchmarks.soak.__main__ import _parser, run
 from deploy.local import up
 from tests.mtmd_flows.deployed import Deployed
 from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, ROOT, TINY, half_written
 
 
-def test_the_daily_deployment_promotes_the_day_before_its_scheduled_start(deployed: Deployed) -> None:
-    """Without its ablations, which test_ablation.py runs."""
-    done = deployed.run("daily-retrain/daily-retrain", "--start-at", f"{NEXT} 03:15 UTC", ablations=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_a_night_of_the_soak_promotes_the_day_before_its_scheduled_starts(
+    deployed: Deployed, tmp_path: Path
+) -> None:
+    """Delivery, monitor and daily run, as `python -m benchmarks.soak` has them on a platform of its own."""
+    (tmp_path / "logs").symlink_to(deployed.logs)
+    options = _parser().parse_args(["--home", str(tmp_path), "--days", "1"])
+    (night,), found = run(deployed.platform, options, Console(quiet=True))
+    assert found == []
+    assert (night.day, night.monitor, night.found) == (AS_OF, "Breach", "1 breach: there is no champion")
     champion = deployed.registry.champion()
     assert champion is not None
-    assert champion.as_of == AS_OF
-    assert f"daily-retrain {AS_OF}" in [one["name"] for one in deployed.ask("/flow_runs/filter")]
+    assert (champion.as_of, champion.model_id) == (AS_OF, night.expected)
+    names = {one["name"] for one in deployed.ask("/flow_runs/filter")}
+    assert names >= {f"daily-retrain {AS_OF}", f"monitor {AS_OF}", f"simulate-day {AS_OF}"}
 
 
 def test_the_verdict_links_a_page_that_the_platform_serves(deployed: Deployed) -> None:
-    """After the daily run above."""
+    """After the night above."""
     (verdict,) = deployed.ask("/artifacts/latest/filter", artifacts={"key": {"any_": ["verdict"]}})
     (address,) = {part.partition(")")[0] for part in verdict["data"].split("[report.html#gates](")[1:]}
     assert address.startswith(f"{deployed.platform.reports}/{LINE}/runs/{AS_OF}-")

@@ -22,7 +22,7 @@ from tests.mtmd_flows.runs import AS_OF, LINE, ROOT, TINY, Run, half_written
 
 @pytest.fixture(scope="module")
 def killed(first_run: Run, prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Killed:
-    return kill_three_times(prefect_server, first_run.logs, tmp_path_factory.mktemp("killed"))
+    return kill_three_times(prefect_server, first_run, tmp_path_factory.mktemp("killed"))
 
 
 def _days(output: str, what: str) -> int:

@@ -19,12 +19,11 @@ from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 STARTED = {"dask": "Creating a new Dask cluster with", "ray": "Using Ray cluster with"}  # what Prefect logs
 
 
-@pytest.fixture
-def unmade(next_day: Run, tmp_path: Path) -> Path:
-    """Artifacts of two days without their shards and models: a run makes them again, from the same trainings."""
-    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
-    for name in ("shards", "models", "evaluations"):
-        shutil.rmtree(artifacts / LINE / name, ignore_errors=True)
+def without(run: Run, place: Path, *names: str) -> Path:
+    """A copy of a run's artifacts that lacks some of its line's folders: a run makes them again."""
+    artifacts = copied(run.artifacts, place / "artifacts")
+    for name in names:
+        shutil.rmtree(artifacts / LINE / name)
     return artifacts
 
 
@@ -38,12 +37,13 @@ def extraction(artifacts: str, logs: str) -> Days:
 def test_days_are_extracted_by_the_processes_of_a_cluster(
     kind: str,
     next_day: Run,
-    unmade: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     if find_spec(f"prefect_{kind}") is None:
         pytest.skip(f"pip install -e '.[{kind}]' brings it")
+    unmade = without(next_day, tmp_path, "shards", "models")
     monkeypatch.setenv(runners.RUNNER, kind)
     days = extraction(str(unmade), str(next_day.logs))
     assert days.held_out.day == NEXT
@@ -56,10 +56,12 @@ def test_days_are_extracted_by_the_processes_of_a_cluster(
 
 
 def test_days_of_a_backfill_run_on_a_dask_cluster_that_is_there(
-    next_day: Run, unmade: Path, monkeypatch: pytest.MonkeyPatch
+    next_day: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """They make models again, of the shards and trainings that are there."""
     from distributed import LocalCluster  # noqa: PLC0415 - an extra
 
+    unmade = without(next_day, tmp_path, "models", "evaluations")
     monkeypatch.setenv(runners.RUNNER, "dask")
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         monkeypatch.setenv(runners.CLUSTER, cluster.scheduler_address)

@@ -24,7 +24,6 @@ from mtmd.extract.stage import extract_day
 from mtmd.extract.window import Share
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
-from mtmd.model.build import ModelKind
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
 from mtmd.train import stage
@@ -64,6 +63,12 @@ def window(tiny_logs: Path, preset: Preset, tmp_path_factory: pytest.TempPathFac
     root = tmp_path_factory.mktemp("shards")
     days = [FIRST_DAY + timedelta(days=n) for n in range(2)]
     return [extract_day(LogSource(tiny_logs), day, preset.declarations, root) for day in days]
+
+
+@pytest.fixture(scope="module")
+def of_two(window: list[ShardRef], preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> stage.Trained:
+    """What two ranks learn undisturbed."""
+    return stage.train(plan_in(tmp_path_factory.mktemp("two"), preset, ranks=2), "mtmd", window)
 
 
 def plan_in(artifacts: Path, preset: Preset, **training: object) -> RunPlan:
@@ -150,13 +155,9 @@ def test_a_rank_may_have_no_request_of_a_batch(
 # ---- what ranks learn ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["mtmd", "per_slice"])
-def test_two_ranks_learn_what_one_learns(
-    kind: ModelKind, window: list[ShardRef], preset: Preset, tmp_path: Path
-) -> None:
-    one, two = (stage.train(plan_in(tmp_path, preset, ranks=ranks), kind, window) for ranks in (1, 2))
+def assert_learnt_alike(one: stage.Trained, two: stage.Trained) -> None:
     assert one.key != two.key
-    assert (Path(two.path) / MOMENTS).exists() == (kind == "mtmd")
+    assert (Path(two.path) / MOMENTS).exists() == (one.kind == "mtmd")
     assert losses(two.fit) == pytest.approx(losses(one.fit), rel=CLOSE)
     # as many rows
     assert two.fit.rows_per_s * sum(e.seconds for e in two.fit.epochs) == pytest.approx(
@@ -168,6 +169,19 @@ def test_two_ranks_learn_what_one_learns(
     first, second = weights(one), weights(two)
     for name, value in first.items():
         torch.testing.assert_close(second[name], value, rtol=1e-2, atol=1e-3)
+
+
+def test_two_ranks_learn_what_one_learns(
+    of_two: stage.Trained, window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    assert_learnt_alike(stage.train(plan_in(tmp_path, preset), "mtmd", window), of_two)
+
+
+def test_two_ranks_learn_what_one_learns_of_a_model_per_slice(
+    window: list[ShardRef], preset: Preset, tmp_path: Path
+) -> None:
+    one, two = (stage.train(plan_in(tmp_path, preset, ranks=ranks), "per_slice", window) for ranks in (1, 2))
+    assert_learnt_alike(one, two)
 
 
 def ranks_of_this_process() -> dict[str, int]:
@@ -191,7 +205,7 @@ def ranks_of_this_process() -> dict[str, int]:
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found by /proc")
 def test_a_rank_that_is_killed_ends_the_others_and_the_next_run_goes_on(
-    window: list[ShardRef], preset: Preset, tmp_path: Path
+    of_two: stage.Trained, window: list[ShardRef], preset: Preset, tmp_path: Path
 ) -> None:
     plan = plan_in(tmp_path / "killed", preset, ranks=2)
     seen: dict[str, int] = {}
@@ -212,9 +226,8 @@ def test_a_rank_that_is_killed_ends_the_others_and_the_next_run_goes_on(
     reports: list[Progress] = []
     again = stage.train(plan, "mtmd", window, reports.append)
     assert {report.epoch for report in reports} == {2}
-    whole = stage.train(plan_in(tmp_path / "whole", preset, ranks=2), "mtmd", window)
-    assert losses(again.fit) == losses(whole.fit)
-    first, second = weights(again), weights(whole)
+    assert losses(again.fit) == losses(of_two.fit)
+    first, second = weights(again), weights(of_two)
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 

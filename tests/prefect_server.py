@@ -1,0 +1,80 @@
+"""One Prefect server for all processes of a test run.
+
+Its start takes eight seconds of a core, and each quarter of an hour of waiting ten more, so one each would be a minute.
+"""
+
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import httpx
+import prefect
+from prefect.context import _temporary_global_settings_context, get_settings_context
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from deploy import processes
+from tests.mtmd_flows.deployed import free_port
+
+RECORD, TABLES = "server.json", "tables"
+_PATIENCE_S = 240.0
+
+
+def start(place: Path) -> str:
+    """Start the server with its database in a folder, as Prefect's own tests do; the address of its API.
+
+    It goes on until `end`. A copy of its tables, which are empty, is in the folder's `tables`.
+    """
+    place.mkdir()
+    port, database = free_port(), place / "prefect.db"
+    environment = os.environ | {
+        "PREFECT_HOME": str(place),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database}",
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        "PREFECT__SERVER_FINAL": "1",
+    }
+    command = (
+        sys.executable, "-m", "uvicorn", "--app-dir", str(prefect.__module_path__.parent), "--factory",
+        "prefect.server.api.server:create_app", "--host", "127.0.0.1", "--port", str(port), "--log-level", "error",
+        "--lifespan", "on",
+    )  # fmt: skip
+    processes.start(place / RECORD, command, cwd=place, environment=environment)
+    _await(f"http://127.0.0.1:{port}/api", place)
+    (place / TABLES).mkdir()
+    with (
+        closing(sqlite3.connect(database)) as source,
+        closing(sqlite3.connect(place / TABLES / "prefect.db")) as copy,
+    ):
+        source.backup(copy)
+    return f"http://127.0.0.1:{port}/api"
+
+
+def _await(address: str, place: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            if httpx.get(f"{address}/health").status_code == 200:
+                return
+        except httpx.TransportError:
+            lasting = processes.recorded(place / RECORD) is not None and time.monotonic() < deadline
+            assert lasting, (place / RECORD).with_suffix(".log").read_text()
+        time.sleep(0.1)
+
+
+def end(place: Path) -> None:
+    """End the server of a folder, if there is one."""
+    if (process := processes.recorded(place / RECORD)) is not None:
+        processes.end(process)
+
+
+@contextmanager
+def reported_to(address: str) -> Iterator[None]:
+    """Flows of this process report to the server, also those of threads that began before."""
+    with ExitStack() as stack:
+        stack.enter_context(temporary_settings({PREFECT_API_URL: address}))
+        stack.enter_context(_temporary_global_settings_context(get_settings_context()))
+        yield
