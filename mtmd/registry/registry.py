@@ -143,6 +143,8 @@ class Registry:
         with locked(self._lock):
             champion = self._reconciled()
             if champion is not None and champion.model_id == model_id:
+                if self._shared is not None:  # where somebody removed it as damaged, this machine has it
+                    require_durable(self.verify(model_id))
                 return Promotion(
                     outcome="already champion", champion=champion, words=f"{model_id} is already champion"
                 )

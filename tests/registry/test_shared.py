@@ -1,5 +1,6 @@
 """The champion of a line in a bucket: several machines, one pointer."""
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -215,6 +216,18 @@ def test_a_promoted_model_is_in_the_bucket(s3: S3, machines: Machines) -> None:
         if path.is_file():
             path.unlink()
     assert registry.promote("a", date(2026, 1, 5), "first", 0).outcome == "promoted"
+    assert (machines.on("b").verify("a") / "query_search.onnx").is_file()
+
+
+def test_a_champion_that_was_removed_from_the_bucket_is_there_after_the_next_run_of_a_machine_that_has_it(
+    s3: S3, machines: Machines
+) -> None:
+    """An error of another machine may have told a person to remove it, because it was damaged."""
+    machines.promote("a", "a", 5)
+    shutil.rmtree(s3.path(f"{URL}/models/a"))
+    with pytest.raises(RegistryError, match="model 'a' is not in"):
+        machines.on("b").verify("a")
+    assert machines.promote("a", "a", 5).outcome == "already champion"
     assert (machines.on("b").verify("a") / "query_search.onnx").is_file()
 
 
