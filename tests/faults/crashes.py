@@ -19,8 +19,8 @@ from tests.faults.line import Line
 GROUP = "killed processes"
 Call = Literal["rename", "fsync"]
 _STOPS = {"rename": 15, "fsync": 42}  # of the last stages; a stop that is never reached fails its fault
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["benchmarks.plain_job"])
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["benchmarks.plain_job"])
 
 
 def faults() -> Iterator[Fault]:
@@ -47,7 +47,7 @@ def _fault(
 
 def _strike(undo: Callable[[Line], None], call: str, number: int, signum: signal.Signals, line: Line) -> None:
     undo(line)
-    process = _CONTEXT.Process(target=_run_until, args=(line, call, number, signum))
+    process = CONTEXT.Process(target=_run_until, args=(line, call, number, signum))
     process.start()
     process.join(600)
     expected = 1 if signum == signal.SIGINT else -signum  # Python turns SIGINT into an exception
