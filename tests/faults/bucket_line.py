@@ -92,6 +92,16 @@ class BucketLine(Line):
         shutil.copy(before / "champion.json", self.stored / "champion.json")
         (self.stored / "history" / "00000002.json").unlink()
 
+    def undo_history(self) -> None:
+        """Be as a process left it that was killed between the pointer and the history, the day before."""
+        self.undo_decision()
+        (self.stored / "history" / "00000001.json").unlink()
+
+    def undo_publication(self) -> None:
+        """Be as before the newest day's ads were published."""
+        for place in (self.stored, self.root):
+            shutil.rmtree(next(place.glob(f"ads/{NEXT:%Y%m%d}-*")))
+
     def files(self) -> dict[str, str]:
         """sha256 of every file of the outputs in the bucket, after the clean-up of two days later; on a new machine.
 

@@ -58,12 +58,15 @@ _KILLED = {
     "the pointer of the ads": f"PUT .*/ads/{NEW}-.*/current.json",
     "a run's summary": "PUT .*/runs/.*/summary.json",
 }
-_AT_ONCE = {
-    "a model's complete.json": f"PUT .*/models/{NEW}-.*/complete.json",
-    "the champion's pointer": "PUT .*/champion.json",
-    "an entry of the history that a kill left out": "PUT .*/history/00000001.json",
-    "the pointer of the ads": f"PUT .*/ads/{NEW}-.*/current.json",
-}
+_AT_ONCE: dict[str, tuple[str, Job]] = {
+    "a model's complete.json": (f"PUT .*/models/{NEW}-.*/complete.json", BucketLine.undo_decision),
+    "the champion's pointer": ("PUT .*/champion.json", BucketLine.undo_decision),
+    "an entry of the history that a kill left out": (
+        "PUT .*/history/00000001.json",
+        BucketLine.undo_history,
+    ),
+    "the pointer of the ads": (f"PUT .*/ads/{NEW}-.*/current.json", BucketLine.undo_publication),
+}  # fmt: skip
 
 
 def faults() -> Iterator[Fault]:
@@ -89,8 +92,8 @@ def faults() -> Iterator[Fault]:
     }.items():
         name = f"SIGKILL while {what} of a file that goes up in parts"
         yield fault(name, "healed", partial(_killed, words, 1, False, part=1 << 16))
-    for what, words in _AT_ONCE.items():
-        yield fault(f"two machines write {what} at once", "healed", partial(_at_once, words))
+    for what, (words, undo) in _AT_ONCE.items():
+        yield fault(f"two machines write {what} at once", "healed", partial(_at_once, words, undo))
 
 
 def _elsewhere(line: BucketLine) -> object:
@@ -115,11 +118,10 @@ def _killed(words: str, number: int, taken: bool, line: BucketLine, part: int = 
     assert process.exitcode == -signal.SIGKILL, f"the job ended with {process.exitcode}, not by SIGKILL"
 
 
-def _at_once(words: str, line: BucketLine) -> None:
+def _at_once(words: str, undo: Job, line: BucketLine) -> None:
     """Two machines run the same day; the writes of these words wait for each other, and then race."""
-    line.undo_decision()
-    if "00000001" in words:
-        (line.stored / "history" / "00000001.json").unlink()
+    undo(line)
+    line.patience(_PATIENCE_S)
     shutil.copytree(line.artifacts / WARM, line.artifacts / "other")
     barrier = threading.Barrier(2)
 

@@ -101,7 +101,7 @@ def test_what_does_not_pass_is_said_at_once(s3: S3, status: int | None, url: str
 
 
 def test_a_bucket_that_is_not_there_has_not_merely_no_such_object(s3: S3) -> None:
-    (s3.root / "data").mkdir()
+    (s3.root / "data").mkdir(parents=True)
     assert ObjectPath.of(f"{URL}/x").content() is None
     with pytest.raises(
         UnreachableError, match=r"^s3://none/x/a can't be read .*NoSuchBucket.*; see that the bucket's"
