@@ -91,10 +91,10 @@ class S3:
             found = [one for one in self.awaited if re.search(one.words, request)]
             for one in found:
                 one.left -= 1
+            due = [one for one in found if one.left == 0]
             self.awaited = [one for one in self.awaited if one.left > 0]
-        for one in found:
-            if one.left == 0:
-                one.happen()
+        for one in due:
+            one.happen()
 
 
 def e_tag(content: bytes, era: str = "") -> str:
