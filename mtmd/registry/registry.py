@@ -74,6 +74,7 @@ class Registry:
         final = self.path(model_id)
         altered = self._altered(model_id)
         if self.has(model_id) and altered is None:
+            require_durable(final)  # somebody may have removed it from the bucket as damaged
             return Registered(model_id=model_id, path=str(final), reused=True)
         with atomic_directory(final) as temporary:
             build(temporary)
@@ -143,8 +144,6 @@ class Registry:
         with locked(self._lock):
             champion = self._reconciled()
             if champion is not None and champion.model_id == model_id:
-                if self._shared is not None:  # where somebody removed it as damaged, this machine has it
-                    require_durable(self.verify(model_id))
                 return Promotion(
                     outcome="already champion", champion=champion, words=f"{model_id} is already champion"
                 )

@@ -168,7 +168,7 @@ _POINTERS = {
     "the pointer of the ads": f"ads/{NEW}-*/current.json",
 }
 _RECORDS = {
-    "the held-out day's validation": f"validation/date={NEXT}/*.json",
+    "the held-out day's validation": f"validation/date={NEXT}/[0-9a-f]*.json",
     "the latest validation": f"validation/as_of={NEXT}.json",
     "a run's summary": f"runs/{NEXT}-*/summary.json",
     "the line's index": "index.json",

@@ -189,6 +189,22 @@ def test_a_pointer_that_is_lost_or_damaged_is_what_the_history_says(
     assert live(machines.on("a")) == "c"
 
 
+def test_a_damaged_entry_of_the_history_stops_no_change(s3: S3, machines: Machines) -> None:
+    for day, model in enumerate("ab", start=5):
+        machines.promote("a", model, day)
+    for number in (1, 2):
+        s3.put(f"{URL}/history/{number:08d}.json", b"{")
+    assert machines.promote("new", "c", 7).outcome == "promoted"
+    assert [change.model_id for change in machines.on("newer").history()] == [
+        "b",
+        "c",
+    ]  # what the pointer implies
+    assert [change.reason for change in machines.on("a").history()] == ["because a", "because b", "because c"]
+    s3.path(f"{URL}/champion.json").unlink()
+    with pytest.raises(RegistryError, match=rf"^{URL}/history/00000001.json has a line that is no change"):
+        machines.on("new").champion()
+
+
 def test_a_champion_that_nothing_says_is_an_error(s3: S3, machines: Machines) -> None:
     s3.put(f"{URL}/champion.json", b"{")
     with pytest.raises(RegistryError, match=rf"^{URL}/champion.json cannot be read; restore it from a copy"):
