@@ -26,7 +26,7 @@ from tests.mtmd_flows.runs import NEXT
 GROUP = "object store"
 NEW = f"{NEXT:%Y%m%d}"
 Job = Callable[[BucketLine], object]
-_WRITES = 40  # of the last stages; a stop that is never reached fails its fault
+_WRITES = 25  # of the last stages; a stop that is never reached fails its fault
 _WRITE = "^(PUT|POST|DELETE) "
 _REFUSED, _PATIENCE_S = 3, 300.0
 
