@@ -189,16 +189,16 @@ def table(job: Job, pairs: Sequence[Pair]) -> Table:
         processor = [median(lap.processor_s for lap in laps) for laps in (local, bucket)]
         same = all(lap.digests == first for lap in (*local, *bucket))
         row: tuple[Cell, ...] = (
-            what, len(local), *wall, f"{wall[1] / wall[0]:.2f}", *processor,
-            f"{processor[1] / processor[0]:.2f}", "yes" if same else "no",
+            what, len(local), *(f"{s:.1f}" for s in wall), f"{wall[1] / wall[0]:.2f}",
+            *(f"{s:.1f}" for s in processor), f"{processor[1] / processor[0]:.2f}", "yes" if same else "no",
         )  # fmt: skip
         rows.append(row)
     columns = (
         Column(name="", kind="text"),
         Column(name="runs of each", kind="count"),
-        *(Column(name=name) for name in ("local, s", "bucket, s")),
+        *(Column(name=name, kind="text") for name in ("local, s", "bucket, s")),
         Column(name="bucket to local", kind="text"),
-        *(Column(name=name) for name in ("local, processor s", "bucket, processor s")),
+        *(Column(name=name, kind="text") for name in ("local, processor s", "bucket, processor s")),
         Column(name="bucket to local", kind="text"),
         Column(name=f"the same {len(first)} digests", kind="text"),
     )

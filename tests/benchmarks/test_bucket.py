@@ -43,8 +43,8 @@ def test_the_table_has_medians_and_compares_digests() -> None:
         ),
     ]
     first, again = table(Job(AS_OF, TINY, 2), pairs).rows
-    assert first == ("first", 1, 10.0, 11.0, "1.10", 20.0, 30.0, "1.50", "yes")
-    assert again == ("again", 3, 2.0, 3.0, "1.50", 1.0, 1.0, "1.00", "no")
+    assert first == ("first", 1, "10.0", "11.0", "1.10", "20.0", "30.0", "1.50", "yes")
+    assert again == ("again", 3, "2.0", "3.0", "1.50", "1.0", "1.0", "1.00", "no")
 
 
 def test_the_store_is_a_process_that_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,9 @@
 """A line of models by commands, on the local disk and in a bucket: `python -m tests.deploy.bucket_story`.
 
 Days of the tests' size are retrained, monitored, rolled back, reinstated, published, backfilled, cleaned up and served:
-by deployments of `make up`, and by the command line. First all is on the disk, then logs and artifacts are in the
-tests' S3; only settings differ. At the end another machine serves the champion, and shards and ONNX files must have the
-same digests. It takes some minutes. Exit status 0 when all of it was seen.
+by deployments of `make up`, and by the command line. First logs and artifacts are in the tests' S3, and another machine
+serves the champion; then all is on the disk. Only settings differ, and shards and ONNX files must have the same
+digests. It takes some minutes. Exit status 0 when all of it was seen.
 """
 
 import json
@@ -138,8 +138,6 @@ def main() -> int:
         (folder / "s3" / "art").mkdir(parents=True)
         shutil.copytree(logs, folder / "s3" / "logs" / "team")
         with serving(folder / "s3") as s3:
-            here = Story("disk", str(logs), {"MTMD_ARTIFACTS": str(folder / "artifacts")})
-            here.told(folder)
             environment = s3.environment | {
                 "MTMD_ARTIFACTS": "s3://art/team",
                 "MTMD_WORK": str(folder / "machine"),
@@ -150,6 +148,8 @@ def main() -> int:
             os.environ["MTMD_WORK"] = str(folder / "another-machine")
             say(f"bucket: another machine serves {there.served()}")
             say(f"{len(s3.asked)} requests")
+            here = Story("disk", str(logs), {"MTMD_ARTIFACTS": str(folder / "artifacts")})
+            here.told(folder)
         local, stored = _files(folder / "artifacts" / LINE), _objects(folder / "s3" / "art" / "team" / LINE)
         say(f"shards and ONNX files: {len(local)} on the disk, {len(stored)} in the bucket")
         return int(local != stored)
