@@ -1,24 +1,38 @@
 """A small S3 for tests: lists, gives and takes the files of a folder, and misbehaves where it is told to.
 
 Conditional writes are as S3 has them: of several writers with the same condition one wins.
+`python -m tests.buckets FOLDER` serves a folder, and prints the port.
 """
 
 import hashlib
 import re
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape, unescape
 
 _TEMPORARY = ".being-written"
+_NO_BUCKET, _NO_KEY = (f"<Error><Code>NoSuch{what}</Code></Error>".encode() for what in ("Bucket", "Key"))
+
+
+@dataclass
+class _Awaited:
+    """Something that happens before a request."""
+
+    words: str
+    happen: Callable[[], object]
+    left: int
 
 
 @dataclass
@@ -29,14 +43,17 @@ class S3:
     port: int = 0
     refused: list[int] = field(default_factory=list)  # statuses of the next answers
     cut: int = 0  # answers with content that break off in the middle
+    torn: int = 0  # uploads of which half is taken before the connection ends
     unanswered: int = 0  # writes that are done, and whose answer is lost
     slow_s: float = 0.0
+    era: str = (
+        ""  # at the end of every e-tag: stores that encrypt give the same content another one each time
+    )
     # Listings that are given whatever is there, by prefix.
     frozen: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)  # of every request: its method and path, with the query
     dies_after: int | None = None  # writes that are still taken; then every request is refused
-    # What happens before a request with these words.
-    meanwhile: tuple[str, Callable[[], object]] | None = None
+    awaited: list[_Awaited] = field(default_factory=list)
     parts: dict[str, dict[int, bytes]] = field(default_factory=dict)  # of uploads that are not complete
     writing: threading.Lock = field(default_factory=threading.Lock)
 
@@ -62,16 +79,64 @@ class S3:
     def count(self, words: str) -> int:
         return sum(words in line for line in self.asked)
 
+    def at(self, words: str, happen: Callable[[], object], nth: int = 1) -> None:
+        """Let something happen before the nth request from now on whose method and path match a pattern."""
+        with self.writing:
+            self.awaited.append(_Awaited(words, happen, nth))
 
-def e_tag(content: bytes) -> str:
-    return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+    def note(self, request: str) -> None:
+        """A request has come: let happen what was to happen before it."""
+        with self.writing:
+            self.asked.append(request)
+            found = [one for one in self.awaited if re.search(one.words, request)]
+            for one in found:
+                one.left -= 1
+            due = [one for one in found if one.left == 0]
+            self.awaited = [one for one in self.awaited if one.left > 0]
+        for one in due:
+            one.happen()
+
+
+def e_tag(content: bytes, era: str = "") -> str:
+    return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}{era}"'
+
+
+def _tag_of(path: Path, era: str) -> str:
+    status = path.stat()
+    version = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return f'"{_md5(path, version)}{era}"'
+
+
+@lru_cache(maxsize=1 << 16)
+def _md5(path: Path, _version: tuple[int, ...]) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def hurry() -> None:
+    """Let this process repeat requests without long pauses."""
+    from mtmd.logs.remote import bucket  # noqa: PLC0415 - the S3 itself, in a process of its own, needs none of it
+    from mtmd.store import objects  # noqa: PLC0415
+
+    objects._PAUSE_S, bucket._PAUSE_S = 0.001, 0.0
+    objects._RETRIES["backoff"] = {
+        "init_backoff": timedelta(milliseconds=1), "max_backoff": timedelta(milliseconds=5), "base": 2.0
+    }  # fmt: skip
+    objects._opened.cache_clear()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever asked may have died meanwhile."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager
 def serving(root: Path) -> Iterator[S3]:
     """An S3 on a free port of this machine."""
     s3 = S3(root)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"s3": s3}))
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"s3": s3}))
     s3.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -97,6 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_PUT(self) -> None:
+        if self._is_torn():
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self._is_refused():
             return
@@ -104,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self.s3.writing:
             if "partNumber" in query:
                 self.s3.parts[query["uploadId"]][int(query["partNumber"])] = body
-                self._done(200, b"", {"ETag": e_tag(body)})
+                self._done(200, b"", {"ETag": e_tag(body, self.s3.era)})
             else:
                 self._put(body)
 
@@ -136,10 +203,24 @@ class _Handler(BaseHTTPRequestHandler):
             self._file().unlink(missing_ok=True)
             self._done(204, b"")
 
+    def _is_torn(self) -> bool:
+        """Whether the connection ends in the middle of an upload."""
+        size = int(self.headers.get("Content-Length") or 0)
+        with self.s3.writing:
+            torn = self.s3.torn > 0 and size > 1
+            self.s3.torn -= torn
+        if torn:
+            self.s3.note(f"torn {self.path}")
+            self.rfile.read(size // 2)
+            self.close_connection = True
+        return torn
+
     def _put(self, body: bytes, *, complete: bool = False) -> None:
         file, wanted = self._file(), self.headers.get("If-Match")
-        there = e_tag(file.read_bytes()) if file.is_file() else None
-        if self.headers.get("If-None-Match") == "*" and there is not None:
+        there = _tag_of(file, self.s3.era) if file.is_file() else None
+        if not self._bucket().is_dir():
+            self._give(404, _NO_BUCKET)
+        elif self.headers.get("If-None-Match") == "*" and there is not None:
             self._give(412, b"<Error><Code>PreconditionFailed</Code></Error>")
         elif wanted is not None and wanted != there:
             self._give(404 if there is None else 412, b"<Error><Code>PreconditionFailed</Code></Error>")
@@ -148,7 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
             temporary = file.with_name(f"{file.name}.{uuid.uuid4().hex}{_TEMPORARY}")
             temporary.write_bytes(body)
             temporary.replace(file)
-            tag = e_tag(body)
+            tag = e_tag(body, self.s3.era)
             answer = (
                 f"<CompleteMultipartUploadResult><ETag>{escape(tag)}</ETag></CompleteMultipartUploadResult>"
             )
@@ -162,6 +243,9 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._give(status, body, headers)
 
+    def _bucket(self) -> Path:
+        return self.s3.root / unquote(urlsplit(self.path).path).strip("/").partition("/")[0]
+
     def _file(self, key: str | None = None) -> Path:
         bucket, _, own = unquote(urlsplit(self.path).path).strip("/").partition("/")
         return self.s3.root / bucket / (own if key is None else key)
@@ -172,11 +256,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _is_refused(self) -> bool:
         """Note the request, and refuse it where that is wanted."""
-        self.s3.asked.append(f"{self.command} {self.path}")
         time.sleep(self.s3.slow_s)
-        if self.s3.meanwhile is not None and self.s3.meanwhile[0] in self.path:
-            (_, happen), self.s3.meanwhile = self.s3.meanwhile, None
-            happen()
+        self.s3.note(f"{self.command} {self.path}")
         if self._is_dead():
             self._give(403, b"<Error><Code>AccessDenied</Code></Error>")
         elif self.s3.refused:
@@ -204,11 +285,12 @@ class _Handler(BaseHTTPRequestHandler):
         elif (file := self.s3.root / bucket / key).is_file():
             self._object(file)
         else:
-            self._give(404, b"<Error><Code>NoSuchKey</Code></Error>")
+            self._give(404, _NO_KEY if self._bucket().is_dir() else _NO_BUCKET)
 
     def _object(self, file: Path) -> None:
         content, written = file.read_bytes(), {"Last-Modified": formatdate(file.stat().st_mtime, usegmt=True)}
-        tag, found = e_tag(content), re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
+        tag = _tag_of(file, self.s3.era)
+        found = re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
         if not found:
             self._give(200, content, written | {"ETag": tag})
             return
@@ -219,9 +301,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _list(self, bucket: Path, query: dict[str, str]) -> None:
         prefix = query.get("prefix", "")
         if not bucket.is_dir():
-            self._give(404, b"<Error><Code>NoSuchBucket</Code></Error>")
+            self._give(404, _NO_BUCKET)
         else:
-            body = self.s3.frozen.get(prefix) or listing(bucket, prefix, query.get("delimiter"))
+            body = self.s3.frozen.get(prefix) or listing(bucket, prefix, query.get("delimiter"), self.s3.era)
             self._give(200, body, {"Content-Type": "application/xml"})
 
     def _give(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
@@ -239,11 +321,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
 
-def listing(bucket: Path, prefix: str, delimiter: str | None = None) -> bytes:
+def listing(bucket: Path, prefix: str, delimiter: str | None = None, era: str = "") -> bytes:
     """The XML of a listing of a bucket's folder."""
-    files = sorted(
-        path for path in bucket.rglob("*") if path.is_file() and not path.name.endswith(_TEMPORARY)
-    )
+    above = bucket / prefix.rpartition("/")[0]
+    files = sorted(path for path in above.rglob("*") if path.is_file() and not path.name.endswith(_TEMPORARY))
     keys = {path.relative_to(bucket).as_posix(): path for path in files}
     contents, folders = [], set()
     for key, path in keys.items():
@@ -253,12 +334,24 @@ def listing(bucket: Path, prefix: str, delimiter: str | None = None) -> bytes:
         if delimiter and slash:
             folders.add(f"{prefix}{folder}/")
             continue
-        content, written = path.read_bytes(), datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        status = path.stat()
+        written = datetime.fromtimestamp(status.st_mtime, UTC)
         contents.append(
             f"<Contents><Key>{escape(key)}</Key><LastModified>{written.isoformat()}</LastModified>"
-            f"<ETag>{escape(e_tag(content))}</ETag><Size>{len(content)}</Size></Contents>"
+            f"<ETag>{escape(_tag_of(path, era))}</ETag><Size>{status.st_size}</Size></Contents>"
         )
     common = "".join(
         f"<CommonPrefixes><Prefix>{escape(one)}</Prefix></CommonPrefixes>" for one in sorted(folders)
     )
     return f"<ListBucketResult><IsTruncated>false</IsTruncated>{''.join(contents)}{common}</ListBucketResult>".encode()
+
+
+def main() -> None:
+    """Serve a folder until the process is ended."""
+    with serving(Path(sys.argv[1])) as s3:
+        print(s3.port, flush=True)  # noqa: T201 - for whoever started it
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

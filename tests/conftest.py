@@ -205,21 +205,18 @@ def done_live(first_run: "Run", tmp_path: Path) -> "Done":
 def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["S3"]:
     """An S3 of this test alone, which obstore finds by the environment; its cache is the test's, too."""
     pytest.importorskip("obstore", reason="obstore is not installed: buckets can't be tried")
+    from mtmd.logs.remote import bucket
     from mtmd.store import objects
-    from tests.buckets import serving
+    from tests.buckets import hurry, serving
 
     with serving(tmp_path / "s3") as s3:
         for name, value in s3.environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("MTMD_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(objects, "_PAUSE_S", 0.001)
-        backoff = {
-            "init_backoff": timedelta(milliseconds=1),
-            "max_backoff": timedelta(milliseconds=5),
-            "base": 2.0,
-        }
-        monkeypatch.setitem(objects._RETRIES, "backoff", backoff)
-        objects._opened.cache_clear()
+        for module, name in ((objects, "_PAUSE_S"), (bucket, "_PAUSE_S")):
+            monkeypatch.setattr(module, name, getattr(module, name))  # put back afterwards
+        monkeypatch.setitem(objects._RETRIES, "backoff", objects._RETRIES["backoff"])
+        hurry()
         yield s3
         objects._opened.cache_clear()
 

@@ -55,6 +55,8 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     "export MTMD_RUNNER=dask MTMD_CLUSTER=tcp://scheduler:8786": "likewise",
     ".venv/bin/python -m benchmarks.cluster --workers 1 2": "tests/benchmarks/test_cluster.py has its table, and "
     "tests/mtmd_flows/test_runners.py what it runs",
+    ".venv/bin/python -m benchmarks.bucket --as-of 2026-01-25": "tests/benchmarks/test_bucket.py",
+    ".venv/bin/python -m tests.deploy.bucket_story": "it takes minutes; docs/buckets.md says what was seen",
     ".venv/bin/python -m benchmarks.extraction": "tests/benchmarks/test_extraction.py",
     ".venv/bin/python -m benchmarks.false_stops": "tests/benchmarks/test_false_stops.py",
     ".venv/bin/python -m benchmarks.quiet_monitor": "tests/benchmarks/test_quiet_monitor.py",

@@ -103,6 +103,7 @@ def publish(
         counts = Counts()
         named = day is not None and held_out is None
         if served is not None and (served.name == name or (served.day > wanted and not named)):
+            require_durable(catalogue.path(model_id, served.name))
             current = served
         else:
             snapshot = _snapshot(scorer, source, wanted, sources, digests)

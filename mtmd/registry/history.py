@@ -12,6 +12,7 @@ from pathlib import Path
 from mtmd.errors import RegistryError
 from mtmd.registry.records import Champion, ChampionChange
 from mtmd.store.files import append_line, write_bytes
+from mtmd.store.objects import ObjectPath
 from mtmd.store.sealed import sealed, unsealed
 
 _TAIL_BYTES = 1 << 16  # longer than any two lines: a reason has at most 4000 characters
@@ -119,7 +120,7 @@ def line_of(change: ChampionChange) -> str:
     return json.dumps(sealed(change.model_dump(mode="json")), ensure_ascii=False)
 
 
-def parsed(path: Path, line: bytes) -> ChampionChange:
+def parsed(path: Path | ObjectPath, line: bytes) -> ChampionChange:
     """A line as its change; raises RegistryError where it is none, or not as it was written."""
     try:
         return ChampionChange.model_validate(unsealed(json.loads(line)))

@@ -74,6 +74,7 @@ class Registry:
         final = self.path(model_id)
         altered = self._altered(model_id)
         if self.has(model_id) and altered is None:
+            require_durable(final)  # somebody may have removed it from the bucket as damaged
             return Registered(model_id=model_id, path=str(final), reused=True)
         with atomic_directory(final) as temporary:
             build(temporary)

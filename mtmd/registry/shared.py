@@ -11,6 +11,7 @@ the pointer first, and in the history second; the next change writes what a cras
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,6 +25,7 @@ from mtmd.store.objects import Content, ObjectPath
 from mtmd.store.sealed import unsealed
 
 _AT_ONCE = 16
+_log = logging.getLogger(__name__)
 
 
 class SharedChampion:
@@ -93,21 +95,32 @@ class SharedChampion:
         except RegistryError:
             return ()
         whole = [change.sequence for change in known] == list(range(1, len(known) + 1))
-        return known if known and whole and self._change(len(known)) == known[-1] else ()
+        return known if known and whole and self._readable(len(known)) == known[-1] else ()
 
     def _changes(self, numbers: Sequence[int]) -> list[ChampionChange]:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return [change for change in pool.map(self._change, numbers) if change is not None]
+            return [change for change in pool.map(self._readable, numbers) if change is not None]
 
     def _change(self, number: int) -> ChampionChange | None:
         with suppress(FileNotFoundError):
             place = self._place(number)
-            return parsed(Path(str(place)), place.read_bytes())
+            return parsed(place, place.read_bytes())
         return None
 
+    def _readable(self, number: int) -> ChampionChange | None:
+        """The same; None, with a warning, where it was damaged: the registry rebuilds it as it does a lost one."""
+        try:
+            return self._change(number)
+        except RegistryError as error:
+            _log.warning("%s", error)
+            return None
+
     def _note(self, change: ChampionChange) -> None:
-        place = self._place(change.sequence)
-        if not place.create(f"{line_of(change)}\n".encode()) and self._change(change.sequence) != change:
+        place, content = self._place(change.sequence), f"{line_of(change)}\n".encode()
+        if place.create(content) or (there := self._readable(change.sequence)) == change:
+            return
+        found = place.content()
+        if there is not None or found is None or not place.replace(content, found.e_tag):
             raise RegistryError(
                 f"{place} is another change than {change.sequence} of {self._pointer}; remove the one that is wrong"
             )

@@ -15,7 +15,18 @@ from mtmd.errors import StorageError
 from mtmd.store.durable import home, shared
 from mtmd.store.files import fetched_directory, fetched_file, locked, sha256_file
 from mtmd.store.objects import Listed, ObjectPath, is_below
-from mtmd.store.pushed import COMPLETE, CONTENT, StoredFile, pull, push, set_written, stored
+from mtmd.store.pushed import (
+    COMPLETE,
+    CONTENT,
+    StoredFile,
+    has_version,
+    object_of,
+    pull,
+    push,
+    set_version,
+    set_written,
+    stored,
+)
 from mtmd.store.room import make_room
 
 _AT_ONCE = 16  # small objects
@@ -24,7 +35,7 @@ _PATIENCE_S = 3600.0  # another process fetches the same output, which may be la
 
 
 class Swept(NamedTuple):
-    """An output that never was complete."""
+    """Objects below an output's place that no complete output names."""
 
     place: ObjectPath
     bytes: int
@@ -86,27 +97,39 @@ def refresh(line: Path) -> None:
 
 
 def sweep_uploads(line: Path, before_s: float) -> list[Swept]:
-    """Remove what uploads left that did not end: objects from before a time, of no output that is complete."""
+    """Remove what uploads left that did not end: objects from before a time that no complete output names."""
     if (there := home(line)) is None:
         return []
     left: dict[PurePosixPath, list[Listed]] = {}
     for one in there.below():
         if one.written_s < before_s and (output := _output_of(_way(there, one))) is not None:
             left.setdefault(output, []).append(one)
-    swept = []
-    for output, objects in left.items():
-        if stored(there / output) is None:
-            there.bucket.delete([one.key for one in objects])
-            swept.append(Swept(there / output, sum(one.size for one in objects)))
-    return swept
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        unnamed = list(pool.map(lambda output: _unnamed(there / output, left[output]), left))
+    there.bucket.delete([one.key for objects in unnamed for one in objects])
+    return [
+        Swept(there / output, sum(one.size for one in objects))
+        for output, objects in zip(left, unnamed, strict=True)
+        if objects
+    ]
+
+
+def _unnamed(place: ObjectPath, objects: list[Listed]) -> list[Listed]:
+    """Those objects of an output that its `complete.json` does not name; all where it has none."""
+    known = stored(place)
+    named = set() if known is None else {object_of(place, *file).key for file in known.files.items()}
+    return [one for one in objects if one.key not in named]
 
 
 def _refresh_record(found: ObjectPath, path: Path) -> None:
     if shared(path) is None:
         return
+    listed = found.as_listed
     with suppress(FileNotFoundError):
-        status, listed = path.stat(), found.as_listed
-        if (status.st_size, int(status.st_mtime)) == (listed.size, listed.written_s):
+        status = path.stat()
+        if status.st_size == listed.size and has_version(status, listed.e_tag):
+            if int(status.st_mtime) != listed.written_s:  # this machine wrote it, by its own clock
+                set_version(path, listed.written_s, listed.e_tag)
             return
     _write(found, path)
 
@@ -131,7 +154,7 @@ def _write(found: ObjectPath, path: Path) -> bool:
         content = found.read_bytes()
         with fetched_file(path) as temporary:
             temporary.write_bytes(content)
-            set_written(temporary, found.as_listed.written_s)
+            set_version(temporary, found.as_listed.written_s, found.as_listed.e_tag)
         return True
     return False
 

@@ -106,9 +106,10 @@ class Bucket:
             return self._again(get, key)
         return None
 
-    def put(self, key: str, content: bytes | Path) -> None:
-        """Write an object, whatever is there; a large file goes up in parts."""
-        self._again(lambda: _obstore().put(self.store, key, content, chunk_size=PART), key, "written")
+    def put(self, key: str, content: bytes | Path) -> str:
+        """Write an object, whatever is there; a large file goes up in parts. The e-tag that it has then."""
+        done = self._again(lambda: _obstore().put(self.store, key, content, chunk_size=PART), key, "written")
+        return _bare(done["e_tag"])
 
     def create(self, key: str, content: bytes) -> bool:
         """Write a small object where none is; whether it has this content now: a lost answer is no failure."""
@@ -176,9 +177,13 @@ class Bucket:
                 return ask()
             except (errors.AlreadyExistsError, errors.PreconditionError):
                 raise
+            except FileNotFoundError as error:
+                if not _is_final(error):  # the bucket is there, the object is not
+                    raise
+                last: Exception = error
             except errors.BaseError as error:
                 last = error
-            if any(words in str(last) for words in (*_FINAL, *_DENIED)):
+            if _is_final(last):
                 break
             if attempt + 1 < _ATTEMPTS:
                 time.sleep(random.uniform(0.5, 1.0) * _PAUSE_S * 2**attempt)
@@ -248,9 +253,9 @@ class ObjectPath:
         """As `Bucket.content`."""
         return self.bucket.content(self.key)
 
-    def put(self, content: bytes | Path) -> None:
+    def put(self, content: bytes | Path) -> str:
         """As `Bucket.put`."""
-        self.bucket.put(self.key, content)
+        return self.bucket.put(self.key, content)
 
     def create(self, content: bytes) -> bool:
         """As `Bucket.create`."""
@@ -312,6 +317,11 @@ def _obstore(part: str = "") -> Any:
 def _errors() -> Any:
     _obstore()
     return importlib.import_module("obstore.exceptions")
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether trying again can't help."""
+    return any(words in str(error) for words in (*_FINAL, *_DENIED))
 
 
 def _prefix(folder: str) -> str | None:

@@ -13,8 +13,9 @@ import json
 import logging
 import os
 import shutil
+import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,7 @@ from mtmd.store.objects import ObjectPath, is_below
 COMPLETE = "complete.json"
 CONTENT = "sha256-"
 _AT_ONCE = 8  # requests for content
+_VERSIONS = 3  # of an object that is written again while it is read
 _log = logging.getLogger(__name__)
 
 
@@ -95,7 +97,9 @@ def push(directory: Path, place: ObjectPath) -> None:
     if (first := stored(place)) is None:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(
-                pool.map(lambda name: _object(place, name, own.files[name]).put(directory / name), own.files)
+                pool.map(
+                    lambda name: object_of(place, name, own.files[name]).put(directory / name), own.files
+                )
             )
         if (place / COMPLETE).create(own.content):
             return
@@ -118,10 +122,9 @@ def pull(place: ObjectPath, files: Mapping[str, StoredFile], directory: Path) ->
     with ThreadPoolExecutor(_AT_ONCE) as parts, ThreadPoolExecutor(_AT_ONCE) as pool:
 
         def fetch(name: str) -> None:
-            source, target = _object(place, name, files[name]), directory / name
+            source, target = object_of(place, name, files[name]), directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            found = source.found()
-            if found is None or not found.fetch(target, parts):
+            if not _fetched(source, target, parts):
                 raise StorageError(
                     f"{source} is missing, which {place / COMPLETE} names; remove {place} in the bucket, and run again"
                 )
@@ -135,10 +138,8 @@ def pull(place: ObjectPath, files: Mapping[str, StoredFile], directory: Path) ->
 
 
 def keep(path: Path, place: ObjectPath) -> None:
-    """Write a record to the bucket; its file gets the time that the store gave it, by which a newer one is known."""
-    place.put(path)
-    if (found := place.found()) is not None:
-        set_written(path, found.as_listed.written_s)
+    """Write a record to the bucket; its file gets a time by which a newer version of it is known."""
+    set_version(path, int(time.time()), place.put(path))
 
 
 def renew(place: ObjectPath) -> None:
@@ -156,12 +157,45 @@ def erase(place: ObjectPath) -> None:
 
 
 def set_written(path: Path, written_s: int) -> None:
-    """Give a file or directory a time of the bucket's clock."""
+    """Give a directory a time of the bucket's clock."""
     os.utime(path, (path.stat().st_atime, written_s))
 
 
-def _object(place: ObjectPath, name: str, file: StoredFile) -> ObjectPath:
+def set_version(path: Path, written_s: int, e_tag: str) -> None:
+    """Give a record's file the second of its writing; the fraction of that second is a digest of its e-tag.
+
+    Machines may write a record within one second and at the same length: only the e-tag tells those apart.
+    """
+    os.utime(path, ns=(path.stat().st_atime_ns, written_s * 1_000_000_000 + _fraction_ns(e_tag)))
+
+
+def has_version(status: os.stat_result, e_tag: str) -> bool:
+    """Whether a record's file is of this e-tag; a file that was changed on the disk has another time, so it is not."""
+    return status.st_mtime_ns % 1_000_000_000 == _fraction_ns(e_tag)
+
+
+def _fraction_ns(e_tag: str) -> int:
+    """Whole microseconds, which every file system keeps that has more than seconds."""
+    return int(hashlib.sha256(e_tag.encode()).hexdigest(), 16) % 1_000_000 * 1_000
+
+
+def object_of(place: ObjectPath, name: str, file: StoredFile) -> ObjectPath:
+    """Where a file of an output is."""
     return place / f"{CONTENT}{file.sha256[:16]}" / Path(name).name
+
+
+def _fetched(source: ObjectPath, target: Path, parts: Executor) -> bool:
+    """Fetch an object of an output; False where it is missing.
+
+    A machine that makes the same output writes the same content again, under another e-tag where the store encrypts:
+    then it is read once more.
+    """
+    for _ in range(_VERSIONS):
+        if (found := source.found()) is None:
+            return False
+        if found.fetch(target, parts):
+            return True
+    raise StorageError(f"{source} is written again and again while it is read; run again when that has ended")
 
 
 def _sha256(path: Path) -> str:

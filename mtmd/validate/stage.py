@@ -1,6 +1,7 @@
 """Validate the window's days with their suites: a day, and the window's aggregates, once per content."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,6 +20,8 @@ from mtmd.validate.results import DayProfile, DayValidation, WindowValidation
 from mtmd.validate.runner import VALIDATION_FORMAT, validate_day, validate_window
 from mtmd.validate.runner import require as require_validation
 from mtmd_expectations import day_expectations, window_expectations
+
+_AT_ONCE = 8  # days of a bucket
 
 
 class DataQuality(Frozen):
@@ -53,7 +56,7 @@ def validate(
     days: list[DayValidation] = []
     reused: list[date] = []
     trailing: list[DayProfile] = []
-    sources = [day_sources(plan, day) for day in plan.all_days]
+    sources = _all_sources(plan)
     for day, source in zip(plan.all_days, sources, strict=True):
         stored = day_record(plan, day, source)
         result = read_record(stored, DayValidation)
@@ -106,6 +109,14 @@ def require(quality: DataQuality) -> None:
     """Raise ValidationError for the first validation that failed, with expectations, counts and sample keys."""
     for validation in quality.validations:
         require_validation(validation)
+
+
+def _all_sources(plan: RunPlan) -> list[dict[str, dict[str, str]]]:
+    """As `day_sources`, of all days; those of a bucket are listed side by side, since each waits for its answers."""
+    if not any(map(plan.source.is_in_bucket, TABLES)):
+        return [day_sources(plan, day) for day in plan.all_days]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda day: day_sources(plan, day), plan.all_days))
 
 
 def day_sources(plan: RunPlan, day: date) -> dict[str, dict[str, str]]:

@@ -1,6 +1,6 @@
 """All faults, in the order of docs/reliability.md."""
 
-from tests.faults import clocks, crashes, disks, servers, sources, stored
+from tests.faults import clocks, crashes, disks, object_store, servers, sources, stored
 from tests.faults.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
@@ -10,4 +10,5 @@ FAULTS: tuple[Fault, ...] = (
     *disks.faults(),
     *clocks.faults(),
     *servers.faults(),
+    *object_store.faults(),
 )

@@ -21,8 +21,8 @@ GROUP = "killed processes"
 Call = Literal["rename", "fsync"]
 _STOPS = {"rename": 15, "fsync": 42}  # of the last stages; a stop that is never reached fails its fault
 _WHOLE_DAY = 129  # calls of fsync
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["benchmarks.plain_job"])
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["benchmarks.plain_job"])
 
 
 def faults() -> Iterator[Fault]:
@@ -49,7 +49,7 @@ def _fault(
 
 def _strike(undo: Callable[[Line], None], call: str, number: int, signum: signal.Signals, line: Line) -> None:
     undo(line)
-    process = _CONTEXT.Process(target=_run_until, args=(line, call, number, signum))
+    process = CONTEXT.Process(target=_run_until, args=(line, call, number, signum))
     process.start()
     process.join(600)
     expected = 1 if signum == signal.SIGINT else -signum  # Python turns SIGINT into an exception

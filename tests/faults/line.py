@@ -42,13 +42,16 @@ class Line:
     def root(self) -> Path:
         return self.artifacts / LINE
 
+    @property
+    def places(self) -> tuple[str, str]:
+        """Of logs and artifacts, as settings name them."""
+        return str(self.logs), str(self.artifacts)
+
     def plan(self) -> RunPlan:
-        return plan_run(NEXT, TINY, logs=str(self.logs), artifacts=str(self.artifacts))
+        return planned(*self.places)
 
     def daily(self) -> RunSummary:
-        """The daily job of the newest day as the flow does it, without Prefect."""
-        sweep(self.root)
-        return plain_job(self.plan())[1]
+        return run_day(*self.places)
 
     def look_at_logs(self) -> None:
         """Take the digests of every day's files, which are remembered once the files are two seconds old."""
@@ -86,10 +89,14 @@ class Line:
         for name in ("champion.json", "history.jsonl"):
             shutil.copy(self.day_before / LINE / name, self.root / name)
 
+    def files(self) -> dict[str, str]:
+        """sha256 of every file below the line."""
+        paths = (path for path in self.root.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.root)): sha256_file(path) for path in paths}
+
     def results(self) -> dict[str, str]:
         """sha256 of every file that a run computed, and the live model."""
-        files = {str(path.relative_to(self.root)): path for path in self.root.rglob("*") if path.is_file()}
-        found = {name: sha256_file(path) for name, path in files.items() if _RESULTS.match(name)}
+        found = {name: sha256 for name, sha256 in self.files().items() if _RESULTS.match(name)}
         champion = Registry(self.root).champion()
         return found | {"champion": "none" if champion is None else champion.model_id}
 
@@ -104,10 +111,23 @@ class Line:
 
     def left_behind(self) -> list[str]:
         """Temporary names, locks that someone holds, and processes."""
-        held = [str(path) for path in self.root.rglob("*.lock") if path.is_file() and _is_held(path)]
+        held = [str(path) for path in self.artifacts.rglob("*.lock") if path.is_file() and _is_held(path)]
         children = [_command_of(child) for child in psutil.Process().children(recursive=True)]
         mine = [command for command in children if str(self.artifacts) in command]
         return half_written(self.artifacts) + held + mine
+
+
+def planned(logs: str, artifacts: str) -> RunPlan:
+    """The newest day's run."""
+    return plan_run(NEXT, TINY, logs=logs, artifacts=artifacts)
+
+
+def run_day(logs: str, artifacts: str) -> RunSummary:
+    """The daily job of the newest day as the flow does it, without Prefect."""
+    plan = planned(logs, artifacts)
+    sweep(plan.workspace.root)
+    Registry(plan.workspace.root).refresh()
+    return plain_job(plan)[1]
 
 
 def _command_of(process: psutil.Process) -> str:

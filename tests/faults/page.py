@@ -39,7 +39,7 @@ def page(tried: Sequence[Tried]) -> str:
         "- the next run comes to its end;",
         "- its models, embeddings and shards have the digests of an undisturbed run;",
         "- no lock, no temporary file and no process is left.", "",
-        "What comes of a fault is one of three:", "",
+        "What comes of a fault is one of these:", "",
         *(f"- **{outcome}**: {meaning}." for outcome, meaning in MEANING.items()), "",
     ]  # fmt: skip
     for group in groups:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.buckets import S3
 from tests.faults import disks
+from tests.faults.bucket_line import BucketLine, uploaded
 from tests.faults.fault import Fault
 from tests.faults.line import Line, copied, words_of
 from tests.faults.stored import KINDS
@@ -23,6 +25,13 @@ def line(next_day: Run, first_run: Run, tmp_path: Path) -> Iterator[Line]:
     disks.unmount(made)
 
 
+@pytest.fixture
+def bucket_line(
+    next_day: Run, first_run: Run, tmp_path: Path, s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> BucketLine:
+    return uploaded(next_day, first_run, tmp_path, s3, monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def undisturbed(next_day: Run) -> dict[str, str]:
     return Line(next_day.logs, next_day.artifacts, next_day.artifacts).results()
@@ -30,10 +39,11 @@ def undisturbed(next_day: Run) -> dict[str, str]:
 
 def test_a_fault(
     fault: Fault,
-    line: Line,
+    request: pytest.FixtureRequest,
     undisturbed: dict[str, str],
     record_property: Callable[[str, object], None],
 ) -> None:
+    line: Line = request.getfixturevalue(fault.on)
     record_property("fault", [fault.group, fault.name, fault.outcome])
     fault.strike(line)
     words = words_of(lambda: fault.then(line))

@@ -1,5 +1,6 @@
 """The champion of a line in a bucket: several machines, one pointer."""
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -188,6 +189,22 @@ def test_a_pointer_that_is_lost_or_damaged_is_what_the_history_says(
     assert live(machines.on("a")) == "c"
 
 
+def test_a_damaged_entry_of_the_history_stops_no_change(s3: S3, machines: Machines) -> None:
+    for day, model in enumerate("ab", start=5):
+        machines.promote("a", model, day)
+    for number in (1, 2):
+        s3.put(f"{URL}/history/{number:08d}.json", b"{")
+    assert machines.promote("new", "c", 7).outcome == "promoted"
+    assert [change.model_id for change in machines.on("newer").history()] == [
+        "b",
+        "c",
+    ]  # what the pointer implies
+    assert [change.reason for change in machines.on("a").history()] == ["because a", "because b", "because c"]
+    s3.path(f"{URL}/champion.json").unlink()
+    with pytest.raises(RegistryError, match=rf"^{URL}/history/00000001.json has a line that is no change"):
+        machines.on("new").champion()
+
+
 def test_a_champion_that_nothing_says_is_an_error(s3: S3, machines: Machines) -> None:
     s3.put(f"{URL}/champion.json", b"{")
     with pytest.raises(RegistryError, match=rf"^{URL}/champion.json cannot be read; restore it from a copy"):
@@ -215,6 +232,18 @@ def test_a_promoted_model_is_in_the_bucket(s3: S3, machines: Machines) -> None:
         if path.is_file():
             path.unlink()
     assert registry.promote("a", date(2026, 1, 5), "first", 0).outcome == "promoted"
+    assert (machines.on("b").verify("a") / "query_search.onnx").is_file()
+
+
+def test_a_champion_that_was_removed_from_the_bucket_is_there_after_the_next_run_of_a_machine_that_has_it(
+    s3: S3, machines: Machines
+) -> None:
+    """An error of another machine may have told a person to remove it, because it was damaged."""
+    machines.promote("a", "a", 5)
+    shutil.rmtree(s3.path(f"{URL}/models/a"))
+    with pytest.raises(RegistryError, match="model 'a' is not in"):
+        machines.on("b").verify("a")
+    assert machines.promote("a", "a", 5).outcome == "already champion"
     assert (machines.on("b").verify("a") / "query_search.onnx").is_file()
 
 

@@ -100,6 +100,17 @@ def test_what_does_not_pass_is_said_at_once(s3: S3, status: int | None, url: str
     assert len(s3.asked) == 1
 
 
+def test_a_bucket_that_is_not_there_has_not_merely_no_such_object(s3: S3) -> None:
+    (s3.root / "data").mkdir(parents=True)
+    assert ObjectPath.of(f"{URL}/x").content() is None
+    with pytest.raises(
+        UnreachableError, match=r"^s3://none/x/a can't be read .*NoSuchBucket.*; see that the bucket's"
+    ):
+        (ObjectPath.of("s3://none/x") / "a").content()
+    with pytest.raises(UnreachableError, match=r"^s3://none/x/a can't be written .*NoSuchBucket"):
+        (ObjectPath.of("s3://none/x") / "a").put(b"1")
+
+
 def test_an_endpoint_that_is_not_encrypted_must_be_allowed(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ALLOW_HTTP")
     with pytest.raises(

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -98,24 +99,21 @@ def test_two_machines_that_upload_at_once_leave_one_output(s3: S3, machine: Mach
         make_once(machine("a") / "trained" / "mtmd-1", build("first"))
         machine("b")
 
-    s3.meanwhile = "fit.json", meanwhile
+    s3.at("fit.json", meanwhile)
     assert not make_once(path, build("late"))
     assert words_of(path) == "first"
-    assert s3.meanwhile is None
+    assert s3.awaited == []
 
 
 def test_an_output_that_is_removed_while_it_is_written_is_an_error(s3: S3, machine: Machine) -> None:
     path = machine("b") / "trained" / "mtmd-1"
     complete = s3.path(f"{URL}/line/trained/mtmd-1/complete.json")
 
-    def removed() -> None:
-        s3.meanwhile = "complete.json", complete.unlink  # after it was there, before it is read
-
     def created() -> None:
         s3.put(f"{URL}/line/trained/mtmd-1/complete.json", b"{}")
-        s3.meanwhile = "complete.json", removed
+        s3.at("complete.json", complete.unlink, nth=2)  # after it was seen to be another, before it is read
 
-    s3.meanwhile = "manifest.json", lambda: setattr(s3, "meanwhile", ("complete.json", created))
+    s3.at("manifest.json", lambda: s3.at("complete.json", created))
     with pytest.raises(
         StorageError, match=r"mtmd-1 was removed while it was written, by a clean-up or a person"
     ):
@@ -149,9 +147,12 @@ def test_uploads_that_did_not_end_are_swept_by_their_age(s3: S3, machine: Machin
         make_once(line / "trained" / "half", build("one"))
     s3.dies_after = None
     write_json(line / "runs" / "a" / "summary.json", {})
+    s3.put(f"{URL}/line/trained/whole/sha256-0000000000000000/weights", b"of a machine that was killed")
     assert sweep_uploads(line, time.time() - 60) == []
-    (swept,) = sweep_uploads(line, time.time() + 60)
-    assert (str(swept.place), swept.bytes > 0) == (f"{URL}/line/trained/half", True)
+    half, whole = sorted(sweep_uploads(line, time.time() + 60))
+    assert (str(half.place), half.bytes > 0) == (f"{URL}/line/trained/half", True)
+    assert (str(whole.place), whole.bytes) == (f"{URL}/line/trained/whole", 28)
+    assert make_once(machine("b") / "trained" / "whole", explode)
     names = {
         path.relative_to(s3.path(f"{URL}/line")).parts[:2] for path in s3.root.rglob("*") if path.is_file()
     }
@@ -216,6 +217,49 @@ def test_records_are_those_of_all_machines(s3: S3, machine: Machine) -> None:
     assert len(s3.asked) == 1  # the listing
 
 
+def test_records_of_one_second_and_one_length_are_told_apart(s3: S3, machine: Machine) -> None:
+    path = machine("a") / "runs" / "1" / "summary.json"
+    write_json(path, {"words": "from a"}, seal=True)
+    there = s3.path(f"{URL}/line/runs/1/summary.json")
+    written = there.stat().st_mtime
+    write_json(machine("b") / "runs" / "1" / "summary.json", {"words": "from b"}, seal=True)
+    os.utime(there, (written, written))
+    refresh(machine("a"))
+    assert read_record(path, Note) == Note(words="from b")
+
+
+def test_a_record_that_this_machine_wrote_is_not_fetched(s3: S3, machine: Machine) -> None:
+    line = machine("a")
+    path = line / "runs" / "1" / "summary.json"
+    s3.asked.clear()
+    write_json(path, {"words": "from a"}, seal=True)
+    assert len(s3.asked) == 1  # the record is written, and nothing else is asked
+    os.utime(s3.path(f"{URL}/line/runs/1/summary.json"), (1000, 1000))
+    for _ in range(2):
+        s3.asked.clear()
+        refresh(line)
+        assert s3.count("GET") == len(s3.asked) == 1  # the listing
+        assert int(path.stat().st_mtime) == 1000  # its age is by the bucket's clock
+    path.write_text(path.read_text().replace("from a", "from x"))
+    refresh(line)
+    assert read_record(path, Note) == Note(words="from a")
+
+
+def test_an_object_that_gets_another_e_tag_while_it_is_read_is_read_again(s3: S3, machine: Machine) -> None:
+    make_once(machine("a") / "trained" / "mtmd-1", build("one"))
+    path = machine("b") / "trained" / "mtmd-1"
+    s3.at("GET .*/fit.json", lambda: setattr(s3, "era", "another"))
+    assert make_once(path, explode)
+    eras = iter(range(1000))
+    s3.at("GET .*/fit.json", lambda: setattr(s3, "era", next(eras)))
+    s3.at("GET .*/fit.json", lambda: setattr(s3, "era", next(eras)), nth=2)
+    s3.at("GET .*/fit.json", lambda: setattr(s3, "era", next(eras)), nth=3)
+    with pytest.raises(
+        StorageError, match=r"fit.json is written again and again while it is read; run again"
+    ):
+        make_once(machine("c") / "trained" / "mtmd-1", explode)
+
+
 def test_a_refresh_brings_the_json_files_of_outputs(s3: S3, machine: Machine) -> None:
     make_once(machine("a") / "trained" / "mtmd-1", build("one"))
     line = machine("b")
@@ -246,8 +290,7 @@ def test_what_is_discarded_is_gone_everywhere_and_what_is_used_is_young(s3: S3, 
 def test_what_something_points_to_is_in_the_bucket(s3: S3, machine: Machine) -> None:
     path = machine("a") / "models" / "m"
     make_once(path, build("one"))
-    for file in sorted(s3.root.rglob("*"), reverse=True):
-        file.unlink() if file.is_file() else file.rmdir()
+    shutil.rmtree(s3.path(URL))
     require_durable(path)
     require_durable(path)
     assert make_once(machine("b") / "models" / "m", explode)

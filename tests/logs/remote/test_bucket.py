@@ -12,7 +12,6 @@ from mtmd.config import SourcesConfig
 from mtmd.errors import ConfigError, LogsError, UnreachableError
 from mtmd.logs.arrival import await_day
 from mtmd.logs.contract import TABLES
-from mtmd.logs.remote import bucket
 from mtmd.logs.source import LogSource
 from mtmd.store.files import read_json, write_json
 from tests.buckets import S3, listing
@@ -37,11 +36,6 @@ FILES = {
     ),
     "a file of a day": ("ads-20260105.parquet", "ads-20260105.csv"),
 }
-
-
-@pytest.fixture(autouse=True)
-def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bucket, "_PAUSE_S", 0.0)
 
 
 def source(tmp_path: Path, root: str = URL, **ads: object) -> LogSource:
@@ -165,7 +159,7 @@ def test_a_list_of_checksums_that_is_wrong_is_no_missing_day(s3: S3, logs: LogSo
 def test_a_list_of_checksums_that_is_removed_meanwhile_is_named(s3: S3, logs: LogSource) -> None:
     place = f"{URL}/ads/date={DAY}/SHA256SUMS"
     s3.put(place, b"")
-    s3.meanwhile = ("SHA256SUMS", s3.path(place).unlink)
+    s3.at("SHA256SUMS", s3.path(place).unlink)
     with pytest.raises(
         LogsError, match=rf"^ads of {DAY}: {place} was removed after it was listed; run again when"
     ):

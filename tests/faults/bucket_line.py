@@ -1,0 +1,160 @@
+"""A line whose artifacts, and on request logs, are in a bucket; machines with working folders of their own share it."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from mtmd.store import objects
+from mtmd.store.durable import FOLDER, POINTER, shared
+from mtmd.store.fetched import sweep_uploads
+from mtmd.store.files import artifacts_folder, sha256_file
+from mtmd.store.pushed import COMPLETE, CONTENT, Complete, described
+from tests.buckets import S3
+from tests.faults.line import Line
+from tests.mtmd_flows.runs import LINE, NEXT, Run
+
+URL, LOGS = "s3://art/team", "s3://logs/team"
+WARM = "warm"  # the machine that ran both days: it has all files
+_OUTPUTS = ("shards/date=*/*", "models/*", "trained/*", "evaluations/*", "graphs/*/*", "ads/*/*")
+_NAMES = count(1)
+
+
+@dataclass(kw_only=True)
+class BucketLine(Line):
+    """`artifacts` has a folder for each machine."""
+
+    s3: S3
+    environment: pytest.MonkeyPatch
+    logs_url: str | None = None
+
+    @property
+    def places(self) -> tuple[str, str]:
+        return self.logs_url or str(self.logs), URL
+
+    @property
+    def root(self) -> Path:
+        """The working folder of the machine that it is now."""
+        return artifacts_folder(URL) / LINE
+
+    @property
+    def stored(self) -> Path:
+        """Where the small S3 has the line's objects."""
+        return self.s3.path(f"{URL}/{LINE}")
+
+    def one(self, pattern: str) -> Path:
+        """The object of a pattern."""
+        (found,) = self.stored.glob(pattern)
+        return found
+
+    def new(self, pattern: str) -> Path:
+        """The output of a pattern that the newest day made, in the bucket."""
+        before = self.day_before / LINE
+        paths = (path for path in self.stored.glob(pattern) if path.is_dir())
+        (found,) = (path for path in paths if not (before / path.relative_to(self.stored)).exists())
+        return found
+
+    def become(self, machine: str) -> None:
+        """Go on as on another machine."""
+        self.environment.setenv(FOLDER, str(self.artifacts / machine))
+
+    def become_new(self) -> None:
+        """Go on as on a machine that has nothing yet."""
+        self.become(f"new-{next(_NAMES)}")
+
+    def upload_logs(self) -> None:
+        """Have the logs in a bucket, too."""
+        shutil.copytree(self.logs, self.s3.path(LOGS))
+        self.logs_url = LOGS
+
+    def undo_day(self) -> None:
+        raise NotImplementedError("no fault of a bucket trains")
+
+    def patience(self, seconds: float) -> None:
+        """How long a request may take."""
+        self.environment.setenv("AWS_TIMEOUT", f"{seconds} seconds")
+        objects._opened.cache_clear()
+
+    def undo_decision(self) -> None:
+        """Be as before the newest day's model was exported, in the bucket and on the machine that ran the day."""
+        before = self.day_before / LINE
+        proofs = {path.name for path in before.glob("proofs/*.json")}
+        for place in (self.stored, self.root):
+            for pattern in (f"models/{NEXT:%Y%m%d}-*", f"ads/{NEXT:%Y%m%d}-*", f"runs/{NEXT}-*"):
+                shutil.rmtree(next(place.glob(pattern)))
+            for path in place.glob("proofs/*.json"):
+                if path.name not in proofs:
+                    path.unlink()
+        shutil.copy(before / "champion.json", self.stored / "champion.json")
+        (self.stored / "history" / "00000002.json").unlink()
+
+    def undo_history(self) -> None:
+        """Be as a process left it that was killed between the pointer and the history, the day before."""
+        self.undo_decision()
+        (self.stored / "history" / "00000001.json").unlink()
+
+    def undo_publication(self) -> None:
+        """Be as before the newest day's ads were published."""
+        for place in (self.stored, self.root):
+            shutil.rmtree(next(place.glob(f"ads/{NEXT:%Y%m%d}-*")))
+
+    def files(self) -> dict[str, str]:
+        """sha256 of every file of the outputs in the bucket, after the clean-up of two days later; on a new machine.
+
+        What `complete.json` names is there as it says, and nothing is there that none names.
+        """
+        self.become_new()
+        sweep_uploads(self.root, time.time() + 60)
+        found, named = {}, set()
+        for complete in self.stored.rglob(COMPLETE):
+            for name, file in Complete.model_validate_json(complete.read_bytes()).files.items():
+                path = _object(complete.parent, name, file.sha256)
+                assert sha256_file(path) == file.sha256, f"{path} is not as {complete} says"
+                found[str((complete.parent / name).relative_to(self.stored))] = file.sha256
+                named.add(path)
+        left = {path for path in self.stored.glob(f"**/{CONTENT}*/*") if path.is_file()}
+        assert left == named
+        return found
+
+    def live(self) -> str:
+        """As on a new machine, which fetches all that it serves."""
+        self.become_new()
+        return super().live()
+
+
+def uploaded(
+    newest: Run, day_before: Run, place: Path, s3: S3, environment: pytest.MonkeyPatch
+) -> BucketLine:
+    """A line of its own in the bucket, and a machine that has all of it."""
+    line = BucketLine(newest.logs, place / "machines", day_before.artifacts, s3=s3, environment=environment)
+    line.become(WARM)
+    shutil.copytree(newest.root, line.root)
+    for path, content in _objects(line.root):
+        target = line.stored / path.relative_to(line.root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+    return line
+
+
+def _objects(root: Path) -> Iterator[tuple[Path, bytes | Path]]:
+    """What a run in a bucket would have written there, by its place below the working folder."""
+    outputs = [path for pattern in _OUTPUTS for path in root.glob(pattern) if path.is_dir()]
+    for output in outputs:
+        complete = described(output)
+        yield output / COMPLETE, complete.content
+        for name, file in complete.files.items():
+            yield _object(output, name, file.sha256), output / name
+    for number, line in enumerate((root / "history.jsonl").read_bytes().splitlines(keepends=True), start=1):
+        yield root / "history" / f"{number:08d}.json", line
+    for path in root.rglob("*"):
+        ours = path.name in {"champion.json", POINTER} or shared(path) is not None
+        if path.is_file() and ours and not any(output in path.parents for output in outputs):
+            yield path, path
+
+
+def _object(output: Path, name: str, sha256: str) -> Path:
+    return output / f"{CONTENT}{sha256[:16]}" / Path(name).name
