@@ -169,8 +169,10 @@ def own_store(folder: Path) -> Iterator[dict[str, str]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
+            if not (port := process.stdout.readline().strip()):
+                raise RuntimeError(f"the tests' S3 did not start: {' '.join(command)}")
             yield {
-                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{process.stdout.readline().strip()}",
+                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
                 "AWS_ALLOW_HTTP": "true",
                 "AWS_ACCESS_KEY_ID": "test",
                 "AWS_SECRET_ACCESS_KEY": "test",
@@ -199,7 +201,7 @@ def table(job: Job, pairs: Sequence[Pair]) -> Table:
         *(Column(name=name, kind="text") for name in ("local, s", "bucket, s")),
         Column(name="bucket to local", kind="text"),
         *(Column(name=name, kind="text") for name in ("local, processor s", "bucket, processor s")),
-        Column(name="bucket to local", kind="text"),
+        Column(name="bucket to local, processor", kind="text"),
         Column(name=f"the same {len(first)} digests", kind="text"),
     )
     title = f"The daily job of {job.as_of}, preset {Path(job.preset).stem}, {job.threads} threads"

@@ -71,11 +71,3 @@ def _levels(low: float, high: float) -> list[float]:
     step = next(one * power for one in (0.2, 0.5, 1, 2) if (high - low) / (one * power) <= 5)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [number * step for number in range(first, last + 1)]
-
-
-def _levels(low: float, high: float) -> list[float]:
-    """Three to six round numbers between two others: multiples of 1, 2 or 5 times a power of ten."""
-    power = 10.0 ** math.floor(math.log10(high - low))
-    step = next(one * power for one in (0.2, 0.5, 1, 2) if (high - low) / (one * power) <= 5)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [number * step for number in range(first, last + 1)]

@@ -28,7 +28,7 @@ def start(place: Path) -> str:
 
     It goes on until `end`. A copy of its tables, which are empty, is in the folder's `tables`.
     """
-    place.mkdir()
+    place.mkdir(exist_ok=True)
     port, database = free_port(), place / "prefect.db"
     environment = os.environ | {
         "PREFECT_HOME": str(place),
@@ -55,14 +55,17 @@ def start(place: Path) -> str:
 
 def _await(address: str, place: Path) -> None:
     deadline = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            if httpx.get(f"{address}/health").status_code == 200:
-                return
-        except httpx.TransportError:
-            lasting = processes.recorded(place / RECORD) is not None and time.monotonic() < deadline
-            assert lasting, (place / RECORD).with_suffix(".log").read_text()
+    while not _answers(address):
+        lasting = processes.recorded(place / RECORD) is not None and time.monotonic() < deadline
+        assert lasting, (place / RECORD).with_suffix(".log").read_text()
         time.sleep(0.1)
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/health").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def end(place: Path) -> None:

@@ -21,7 +21,7 @@ from mtmd.validate.runner import VALIDATION_FORMAT, validate_day, validate_windo
 from mtmd.validate.runner import require as require_validation
 from mtmd_expectations import day_expectations, window_expectations
 
-_AT_ONCE = 8  # days of a bucket
+_AT_ONCE = 4  # days of a bucket; each that is new may hold 64 MiB of parts while it is fetched
 
 
 class DataQuality(Frozen):
@@ -112,8 +112,8 @@ def require(quality: DataQuality) -> None:
 
 
 def _all_sources(plan: RunPlan) -> list[dict[str, dict[str, str]]]:
-    """As `day_sources`, of all days; those of a bucket are listed side by side, since each waits for its answers."""
-    if not any(map(plan.source.is_in_bucket, TABLES)):
+    """As `day_sources`, of all days; those of a bucket are asked for side by side, since each waits for its answers."""
+    if not all(map(plan.source.is_in_bucket, TABLES)):
         return [day_sources(plan, day) for day in plan.all_days]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(lambda day: day_sources(plan, day), plan.all_days))

@@ -152,7 +152,7 @@ def main() -> int:
             here.told(folder)
         local, stored = _files(folder / "artifacts" / LINE), _objects(folder / "s3" / "art" / "team" / LINE)
         say(f"shards and ONNX files: {len(local)} on the disk, {len(stored)} in the bucket")
-        return int(local != stored)
+        return int(not local or local != stored)
 
 
 def _files(root: Path) -> dict[str, str]:

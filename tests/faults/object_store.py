@@ -100,7 +100,9 @@ def _once_when_new(words: str, effect: Effect, line: BucketLine) -> None:
 
 def _through_it(line: BucketLine) -> object:
     done = line.daily()
-    assert (line.s3.awaited, line.s3.refused) == ([], []), "it did not happen"
+    left = line.s3.awaited, line.s3.refused, line.s3.torn, line.s3.cut, line.s3.unanswered
+    assert left == ([], [], 0, 0, 0), "it did not happen"
+    assert sorted(path.name for path in line.stored.glob("history/*")) == ["00000001.json", "00000002.json"]
     return done
 
 

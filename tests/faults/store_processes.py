@@ -107,7 +107,8 @@ def _killed(words: str, number: int, taken: bool, line: BucketLine, part: int = 
     process = _machine(line, WARM, part)
 
     def kill() -> None:
-        os.kill(process.pid or 0, signal.SIGKILL)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
         if not taken:
             line.s3.refused.append(503)
 
