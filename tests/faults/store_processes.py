@@ -97,8 +97,12 @@ def faults() -> Iterator[Fault]:
 
 
 def _elsewhere(line: BucketLine) -> object:
+    """The next run is another machine's; then the killed one comes back."""
     line.become_new()
-    return line.daily()
+    done = line.daily()
+    line.become(WARM)
+    line.daily()
+    return done
 
 
 def _killed(words: str, number: int, taken: bool, line: BucketLine, part: int = objects.PART) -> None:
@@ -120,7 +124,11 @@ def _killed(words: str, number: int, taken: bool, line: BucketLine, part: int = 
 
 
 def _at_once(words: str, undo: Job, line: BucketLine) -> None:
-    """Two machines run the same day; the writes of these words wait for each other, and then race."""
+    """Two machines run the same day; the writes of these words wait for each other, and then race.
+
+    Of two that move the pointer one is refused. What else they write is the same; the second one to promote may still
+    find that the first has moved the pointer.
+    """
     undo(line)
     line.patience(_PATIENCE_S)
     shutil.copytree(line.artifacts / WARM, line.artifacts / "other")
@@ -139,7 +147,7 @@ def _at_once(words: str, undo: Job, line: BucketLine) -> None:
         process.join(_PATIENCE_S)
     assert line.s3.awaited == [], "they did not meet"
     ended = [process.exitcode for process in processes]
-    assert ended in ([0, 0], [0, _REFUSED], [_REFUSED, 0]), ended
+    assert sorted(ended) == [0, _REFUSED] or ("champion" not in words and ended == [0, 0]), ended
 
 
 def _machine(line: BucketLine, name: str, part: int = objects.PART) -> ForkServerProcess:
