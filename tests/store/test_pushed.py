@@ -159,6 +159,54 @@ def test_uploads_that_did_not_end_are_swept_by_their_age(s3: S3, machine: Machin
     assert names == {("trained", "whole"), ("runs", "a")}
 
 
+def half_made(s3: S3, path: Path) -> None:
+    """All files of an output are uploaded, and its machine dies before `complete.json`."""
+    s3.dies_after = 4
+    with pytest.raises(UnreachableError):
+        make_once(path, build("one"))
+    s3.dies_after = None
+
+
+@pytest.fixture
+def swept_line(s3: S3, machine: Machine) -> Path:
+    """A line with an old upload that did not end."""
+    line = machine("a")
+    half_made(s3, line / "trained" / "half")
+    for path in s3.path(f"{URL}/line/trained/half").glob("sha256-*/*"):
+        os.utime(path, (1000, 1000))
+    return line
+
+
+def test_an_upload_that_goes_on_during_the_clean_up_stays(
+    s3: S3, machine: Machine, swept_line: Path
+) -> None:
+    s3.at("GET .*/half/complete.json", lambda: half_made(s3, machine("b") / "trained" / "half"))
+    assert sweep_uploads(swept_line, time.time() + 60) == []
+    assert len(list(s3.path(f"{URL}/line/trained/half").glob("sha256-*/*"))) == 4
+    assert s3.awaited == []
+
+
+def test_an_upload_that_ends_during_the_clean_up_stays(
+    s3: S3, machine: Machine, swept_line: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # all files were looked at again, and are still the old ones
+    s3.at("HEAD .*/half/sha256", lambda: make_once(machine("b") / "trained" / "half", build("one")), nth=4)
+    sweep_uploads(swept_line, time.time() + 60)
+    assert make_once(machine("c") / "trained" / "half", explode)
+    assert "is removed" not in caplog.text
+
+
+def test_an_output_that_is_made_while_its_old_files_are_removed_is_made_again(
+    s3: S3, machine: Machine, swept_line: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    s3.at("POST .*delete", lambda: make_once(machine("b") / "trained" / "half", build("one")))
+    (swept,) = sweep_uploads(swept_line, time.time() + 60)
+    assert str(swept.place) == f"{URL}/line/trained/half"
+    assert "trained/half was made while the clean-up removed old files of it; " in caplog.text
+    assert not make_once(machine("c") / "trained" / "half", build("one"))
+    assert make_once(machine("d") / "trained" / "half", explode)
+
+
 def test_damage_in_the_bucket_is_an_error_that_names_it(s3: S3, machine: Machine) -> None:
     make_once(machine("a") / "trained" / "mtmd-1", build("one"))
     (file,) = s3.path(f"{URL}/line/trained/mtmd-1").glob("sha256-*/fit.json")
