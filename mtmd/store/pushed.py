@@ -95,13 +95,10 @@ def push(directory: Path, place: ObjectPath) -> None:
     """
     own = described(directory)
     if (first := stored(place)) is None:
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(
-                pool.map(
-                    lambda name: object_of(place, name, own.files[name]).put(directory / name), own.files
-                )
-            )
+        _upload(directory, place, own)
         if (place / COMPLETE).create(own.content):
+            # A clean-up may have taken for old what an upload before had left under the same keys.
+            _upload(directory, place, own, only_missing=True)
             return
         first = stored(place)
     if first is None:
@@ -112,6 +109,16 @@ def push(directory: Path, place: ObjectPath) -> None:
     for path in list(directory.iterdir()):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     pull(place, first.files, directory)
+
+
+def _upload(directory: Path, place: ObjectPath, own: Complete, *, only_missing: bool = False) -> None:
+    def put(name: str) -> None:
+        target = object_of(place, name, own.files[name])
+        if not only_missing or target.found() is None:
+            target.put(directory / name)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(put, own.files))
 
 
 def pull(place: ObjectPath, files: Mapping[str, StoredFile], directory: Path) -> None:

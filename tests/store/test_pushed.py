@@ -177,9 +177,7 @@ def swept_line(s3: S3, machine: Machine) -> Path:
     return line
 
 
-def test_an_upload_that_goes_on_during_the_clean_up_stays(
-    s3: S3, machine: Machine, swept_line: Path
-) -> None:
+def test_an_upload_that_goes_on_during_the_clean_up_stays(s3: S3, machine: Machine, swept_line: Path) -> None:
     s3.at("GET .*/half/complete.json", lambda: half_made(s3, machine("b") / "trained" / "half"))
     assert sweep_uploads(swept_line, time.time() + 60) == []
     assert len(list(s3.path(f"{URL}/line/trained/half").glob("sha256-*/*"))) == 4
@@ -205,6 +203,15 @@ def test_an_output_that_is_made_while_its_old_files_are_removed_is_made_again(
     assert "trained/half was made while the clean-up removed old files of it; " in caplog.text
     assert not make_once(machine("c") / "trained" / "half", build("one"))
     assert make_once(machine("d") / "trained" / "half", explode)
+
+
+def test_a_file_that_a_clean_up_takes_during_an_upload_is_uploaded_again(s3: S3, machine: Machine) -> None:
+    def take() -> None:
+        next(s3.path(f"{URL}/line/trained/mtmd-1").glob("sha256-*/fit.json")).unlink()
+
+    s3.at("PUT .*/complete.json", take)
+    assert not make_once(machine("a") / "trained" / "mtmd-1", build("one"))
+    assert make_once(machine("b") / "trained" / "mtmd-1", explode)
 
 
 def test_damage_in_the_bucket_is_an_error_that_names_it(s3: S3, machine: Machine) -> None:
