@@ -29,28 +29,29 @@ _log = logging.getLogger(__name__)
 
 
 class SharedChampion:
-    """The pointer and the history of a line in a bucket."""
+    """The pointer and the history of a line in a bucket; `own_history` is this machine's copy of the history."""
 
-    def __init__(self, line: ObjectPath) -> None:
+    def __init__(self, line: ObjectPath, own_history: Path) -> None:
         self._pointer = line / "champion.json"
         self._history = line / "history"
+        self._own_history = own_history
         self._seen: Content | None = None
 
     def champion(self) -> Champion | None:
         """The live model now; where the pointer is lost or damaged, the history says what it was."""
         return self._read(self._pointer.content())
 
-    def bring_down(self, pointer: Path, history: Path) -> None:
+    def bring_down(self, pointer: Path) -> None:
         """Write both to the working folder as they are now; `swap` then goes on from what was read here."""
         self._seen = self._pointer.content()
         champion = self._read(self._seen)
         if champion is None:
             remove(pointer)
-            remove(history)
+            remove(self._own_history)
             return
-        before = self._kept(history, champion)
+        before = self._kept(champion)
         changes = [*before, *self._changes(range(len(before) + 1, champion.sequence)), champion.change]
-        write_text(history, "".join(f"{line_of(change)}\n" for change in changes))
+        write_text(self._own_history, "".join(f"{line_of(change)}\n" for change in changes))
         write_text(pointer, _text(champion))
 
     def swap(self, old: Champion | None, champion: Champion) -> None:
@@ -82,16 +83,37 @@ class SharedChampion:
         return None
 
     def _whole(self) -> list[ChampionChange]:
-        """The history from its beginning, read by name until there is no more."""
-        changes: list[ChampionChange] = []
-        while (change := self._change(len(changes) + 1)) is not None:
-            changes.append(change)
-        return changes
+        """The history from its beginning, read by name until there is no more.
 
-    def _kept(self, history: Path, champion: Champion) -> Sequence[ChampionChange]:
+        Raises RegistryError where one is missing: what was live before it must not be taken for what is live.
+        """
+        changes: list[ChampionChange] = []
+        while True:
+            number = len(changes) + 1
+            if (change := self._change(number)) is not None:
+                changes.append(change)
+            elif (newest := self._newest(changes)) < number:
+                return changes
+            elif self._change(number) is None:  # it was not written a moment ago either
+                raise RegistryError(
+                    f"{self._place(number)} is missing, the history goes on to change {newest}, and {self._pointer} "
+                    "does not say what is live either; restore it from a copy"
+                )
+
+    def _newest(self, changes: Sequence[ChampionChange]) -> int:
+        """The highest number of a change that is in the bucket, or that this machine knows to follow these."""
+        names = [place.name.removesuffix(".json") for place in self._history.iterdir()]
+        numbers = [int(name) for name in names if name.isdecimal()]
+        with suppress(RegistryError):
+            own = read_history(self._own_history)
+            if changes and changes[-1] in own:
+                numbers += [change.sequence for change in own]
+        return max(numbers, default=0)
+
+    def _kept(self, champion: Champion) -> Sequence[ChampionChange]:
         """Changes of the working folder that need not be read again: they are of this history, and lack none."""
         try:
-            known = read_history(history)[: champion.sequence - 1]
+            known = read_history(self._own_history)[: champion.sequence - 1]
         except RegistryError:
             return ()
         whole = [change.sequence for change in known] == list(range(1, len(known) + 1))

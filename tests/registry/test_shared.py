@@ -104,8 +104,8 @@ def test_of_promotions_at_once_one_wins(machines: Machines, tmp_path: Path) -> N
     old = machines.on("a").require_champion()
     candidates = []
     for number in range(8):
-        shared = SharedChampion(ObjectPath.of(URL))
-        shared.bring_down(tmp_path / f"{number}.json", tmp_path / f"{number}.jsonl")
+        shared = SharedChampion(ObjectPath.of(URL), tmp_path / f"{number}.jsonl")
+        shared.bring_down(tmp_path / f"{number}.json")
         change = old.change.model_copy(update={"sequence": 2, "reason": f"machine {number}"})
         candidates.append((shared, old.model_copy(update={"sequence": 2, "change": change})))
 
@@ -203,6 +203,41 @@ def test_a_damaged_entry_of_the_history_stops_no_change(s3: S3, machines: Machin
     s3.path(f"{URL}/champion.json").unlink()
     with pytest.raises(RegistryError, match=rf"^{URL}/history/00000001.json has a line that is no change"):
         machines.on("new").champion()
+
+
+@pytest.mark.parametrize("machine_name", ["a", "new"])
+@pytest.mark.parametrize("lost", [1, 2])
+def test_without_a_pointer_a_gap_in_the_history_makes_no_old_model_live(
+    s3: S3, machines: Machines, lost: int, machine_name: str
+) -> None:
+    for day, model in enumerate("abc", start=5):
+        machines.promote("a", model, day)
+    s3.path(f"{URL}/champion.json").unlink()
+    s3.path(f"{URL}/history/{lost:08d}.json").unlink()
+    words = (
+        rf"^{URL}/history/{lost:08d}.json is missing, the history goes on to change 3, and .*restore it from"
+    )
+    with pytest.raises(RegistryError, match=words):
+        machines.on(machine_name).champion()
+    with pytest.raises(RegistryError, match=words):
+        machines.promote(machine_name, "d", 8)
+
+
+def test_a_machine_that_knows_a_newer_change_makes_no_old_model_live(s3: S3, machines: Machines) -> None:
+    for day, model in enumerate("ab", start=5):
+        machines.promote("a", model, day)
+    s3.path(f"{URL}/champion.json").unlink()
+    s3.path(f"{URL}/history/00000002.json").unlink()
+    with pytest.raises(
+        RegistryError, match=r"history/00000002.json is missing, the history goes on to change 2"
+    ):
+        machines.on("a").champion()
+
+
+def test_a_first_promotion_while_another_machine_looks_is_no_gap(s3: S3, machines: Machines) -> None:
+    s3.at("GET .*list-type=2.*history", lambda: machines.promote("b", "b", 5))
+    assert live(machines.on("a")) == "b"
+    assert s3.awaited == []
 
 
 def test_a_champion_that_nothing_says_is_an_error(s3: S3, machines: Machines) -> None:
