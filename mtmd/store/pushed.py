@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import random
 import shutil
 import time
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ from mtmd.store.objects import ObjectPath, is_below
 COMPLETE = "complete.json"
 CONTENT = "sha256-"
 _AT_ONCE = 8  # requests for content
-_VERSIONS = 3  # of an object that is written again while it is read
+_VERSIONS, _PAUSE_S = 3, 0.5  # of an object that is written again while it is read; between two of them
 _log = logging.getLogger(__name__)
 
 
@@ -197,12 +198,24 @@ def _fetched(source: ObjectPath, target: Path, parts: Executor) -> bool:
     A machine that makes the same output writes the same content again, under another e-tag where the store encrypts:
     then it is read once more.
     """
-    for _ in range(_VERSIONS):
+    seen = set()
+    for attempt in range(_VERSIONS):
+        if attempt:
+            time.sleep(random.uniform(0.5, 1.0) * _PAUSE_S * 2**attempt)
         if (found := source.found()) is None:
             return False
         if found.fetch(target, parts):
             return True
-    raise StorageError(f"{source} is written again and again while it is read; run again when that has ended")
+        seen.add(found.as_listed)
+    if len(seen) > 1:
+        raise StorageError(
+            f"{source} is written again and again while it is read; run again when that has ended"
+        )
+    (listed,) = seen
+    raise StorageError(
+        f"{source} has {listed.size} bytes and the e-tag {listed.e_tag} as the store says, and what it gives has "
+        "another size or e-tag; see what changes objects between the store and this machine, then run again"
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from mtmd.errors import StorageError, UnreachableError
+from mtmd.store import pushed
 from mtmd.store.fetched import _way, fetch, files_of, refresh, require_durable, sweep_uploads
 from mtmd.store.files import artifacts_folder, discard, remove, sweep, touch, write_json
 from mtmd.store.objects import Bucket, Listed, ObjectPath
@@ -300,7 +301,10 @@ def test_a_record_that_this_machine_wrote_is_not_fetched(s3: S3, machine: Machin
     assert read_record(path, Note) == Note(words="from a")
 
 
-def test_an_object_that_gets_another_e_tag_while_it_is_read_is_read_again(s3: S3, machine: Machine) -> None:
+def test_an_object_that_gets_another_e_tag_while_it_is_read_is_read_again(
+    s3: S3, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushed, "_PAUSE_S", 0.2)
     make_once(machine("a") / "trained" / "mtmd-1", build("one"))
     path = machine("b") / "trained" / "mtmd-1"
     s3.at("GET .*/fit.json", lambda: setattr(s3, "era", "another"))
@@ -309,10 +313,27 @@ def test_an_object_that_gets_another_e_tag_while_it_is_read_is_read_again(s3: S3
     s3.at("GET .*/fit.json", lambda: setattr(s3, "era", next(eras)))
     s3.at("GET .*/fit.json", lambda: setattr(s3, "era", next(eras)), nth=2)
     s3.at("GET .*/fit.json", lambda: setattr(s3, "era", next(eras)), nth=3)
+    begin = time.monotonic()
     with pytest.raises(
         StorageError, match=r"fit.json is written again and again while it is read; run again"
     ):
         make_once(machine("c") / "trained" / "mtmd-1", explode)
+    assert time.monotonic() - begin > 0.2 + 0.4  # growing pauses, of which up to a half is left out by chance
+
+
+def test_an_object_that_never_comes_as_the_store_says_is_named(
+    s3: S3, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushed, "_PAUSE_S", 0.001)
+    make_once(machine("a") / "trained" / "mtmd-1", build("one"))
+    for nth in (1, 2, 3):
+        s3.at("HEAD .*/fit.json", lambda: setattr(s3, "era", ""), nth)
+        s3.at("GET .*/fit.json", lambda: setattr(s3, "era", "other"), nth)
+    with pytest.raises(
+        StorageError,
+        match=r"fit.json has \d+ bytes and the e-tag \w+ as the store says, and what it gives has another",
+    ):
+        make_once(machine("b") / "trained" / "mtmd-1", explode)
 
 
 def test_a_refresh_brings_the_json_files_of_outputs(s3: S3, machine: Machine) -> None:
