@@ -57,7 +57,7 @@ class Registry:
         self._history = root / "history.jsonl"
         self._lock = root / "champion.lock"
         there = home(root)
-        self._shared = None if there is None else SharedChampion(there)
+        self._shared = None if there is None else SharedChampion(there, self._history)
 
     def path(self, model_id: str) -> Path:
         """Directory of a model; `verify` it before loading. Raises RegistryError for what can't be a model's id."""
@@ -309,7 +309,7 @@ class Registry:
 
     def _reconciled(self) -> Champion | None:
         if self._shared is not None:
-            self._shared.bring_down(self._champion, self._history)
+            self._shared.bring_down(self._champion)
         champion, pointed = stored_champion(self._champion, self._history)
         try:
             reconcile(self._history, champion)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from mtmd.errors import RegistryError
 from mtmd.registry.history import champion_of, line_of, parsed, read_history
+from mtmd.registry.rebuilt import REBUILT
 from mtmd.registry.records import Champion, ChampionChange
 from mtmd.store.files import remove, sealed_text, write_text
 from mtmd.store.objects import Content, ObjectPath
@@ -29,36 +30,42 @@ _log = logging.getLogger(__name__)
 
 
 class SharedChampion:
-    """The pointer and the history of a line in a bucket."""
+    """The pointer and the history of a line in a bucket; `own_history` is this machine's copy of the history."""
 
-    def __init__(self, line: ObjectPath) -> None:
+    def __init__(self, line: ObjectPath, own_history: Path) -> None:
         self._pointer = line / "champion.json"
         self._history = line / "history"
+        self._own_history = own_history
         self._seen: Content | None = None
+        self._damaged: list[
+            tuple[ChampionChange, Content | None]
+        ] = []  # entries of the bucket, as this machine has them
 
     def champion(self) -> Champion | None:
         """The live model now; where the pointer is lost or damaged, the history says what it was."""
         return self._read(self._pointer.content())
 
-    def bring_down(self, pointer: Path, history: Path) -> None:
+    def bring_down(self, pointer: Path) -> None:
         """Write both to the working folder as they are now; `swap` then goes on from what was read here."""
         self._seen = self._pointer.content()
         champion = self._read(self._seen)
         if champion is None:
             remove(pointer)
-            remove(history)
+            remove(self._own_history)
             return
-        before = self._kept(history, champion)
+        before = self._kept(champion)
         changes = [*before, *self._changes(range(len(before) + 1, champion.sequence)), champion.change]
-        write_text(history, "".join(f"{line_of(change)}\n" for change in changes))
+        write_text(self._own_history, "".join(f"{line_of(change)}\n" for change in changes))
         write_text(pointer, _text(champion))
 
     def swap(self, old: Champion | None, champion: Champion) -> None:
         """Make a champion live where the one that `bring_down` read still is; raises RegistryError where it is not."""
         if old is not None:
             self._note(old.change)
-        e_tag = None if self._seen is None else self._seen.e_tag
-        if not self._pointer.replace(_text(champion).encode(), e_tag):
+        self._restore()
+        done = self._pointer.replace(_text(champion).encode(), *_seen_as(self._seen))
+        # The answer may have been lost, and another machine went on from this change meanwhile: it is in the history.
+        if not done and self._readable(champion.sequence) != champion.change:
             raise RegistryError(
                 f"{self._pointer} was changed by another machine meanwhile, so this {champion.change.action} was not "
                 "done; look at `mtmd status`, then run again if it is still wanted"
@@ -82,20 +89,68 @@ class SharedChampion:
         return None
 
     def _whole(self) -> list[ChampionChange]:
-        """The history from its beginning, read by name until there is no more."""
-        changes: list[ChampionChange] = []
-        while (change := self._change(len(changes) + 1)) is not None:
-            changes.append(change)
-        return changes
+        """The history from its beginning, read by name until there is no more.
 
-    def _kept(self, history: Path, champion: Champion) -> Sequence[ChampionChange]:
-        """Changes of the working folder that need not be read again: they are of this history, and lack none."""
+        Raises RegistryError where one is missing: what was live before it must not be taken for what is live.
+        """
+        changes: list[ChampionChange] = []
+        while True:
+            number = len(changes) + 1
+            if (change := self._change(number)) is not None:
+                changes.append(change)
+            elif (newest := self._newest(changes)) < number:
+                return changes
+            elif self._change(number) is None:  # it was not written a moment ago either
+                raise RegistryError(
+                    f"{self._place(number)} is missing, the history goes on to change {newest}, and {self._pointer} "
+                    "does not say what is live either; restore it from a copy"
+                )
+
+    def _newest(self, changes: Sequence[ChampionChange]) -> int:
+        """The highest number of a change that is in the bucket, or that this machine knows to follow these."""
+        names = [place.name.removesuffix(".json") for place in self._history.iterdir()]
+        numbers = [int(name) for name in names if name.isdecimal()]
+        with suppress(RegistryError):
+            own = read_history(self._own_history)
+            if changes and changes[-1] in own:
+                numbers += [change.sequence for change in own]
+        return max(numbers, default=0)
+
+    def _kept(self, champion: Champion) -> Sequence[ChampionChange]:
+        """Changes of the working folder that need not be read again: they are of this history, and lack none.
+
+        The newest that the bucket has, and that can be read, says so. Those after it stay, where the bucket has them
+        damaged or not at all: the next change writes them back.
+        """
+        self._damaged = []
         try:
-            known = read_history(history)[: champion.sequence - 1]
+            known = read_history(self._own_history)[: champion.sequence - 1]
         except RegistryError:
             return ()
-        whole = [change.sequence for change in known] == list(range(1, len(known) + 1))
-        return known if known and whole and self._readable(len(known)) == known[-1] else ()
+        if [change.sequence for change in known] != list(range(1, len(known) + 1)):
+            return ()
+        for change in reversed(known):
+            found = self._place(change.sequence).content()
+            there = None if found is None else self._parsed(change.sequence, found)
+            if there is not None:
+                return known if there == change else ()
+            self._damaged.append((change, found))
+        # Nothing there can be read: the pointer says whether this is its history.
+        follows = (
+            len(known) == champion.sequence - 1
+            and known[-1:]
+            and known[-1].model_id == champion.change.previous
+        )
+        return known if follows else ()
+
+    def _restore(self) -> None:
+        """Write entries that this machine knows in the place of those that were damaged or lost."""
+        for change, found in self._damaged:
+            place, content = self._place(change.sequence), f"{line_of(change)}\n".encode()
+            if change.reason != REBUILT and place.replace(content, *_seen_as(found)):
+                _log.warning(
+                    "%s was damaged or lost, and is written again from this machine's history", place
+                )
 
     def _changes(self, numbers: Sequence[int]) -> list[ChampionChange]:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -117,16 +172,32 @@ class SharedChampion:
 
     def _note(self, change: ChampionChange) -> None:
         place, content = self._place(change.sequence), f"{line_of(change)}\n".encode()
-        if place.create(content) or (there := self._readable(change.sequence)) == change:
+        if place.create(content):
             return
         found = place.content()
-        if there is not None or found is None or not place.replace(content, found.e_tag):
+        there = None if found is None else self._parsed(change.sequence, found)
+        if there == change:
+            return
+        if found is None or there is not None or not place.replace(content, *_seen_as(found)):
             raise RegistryError(
                 f"{place} is another change than {change.sequence} of {self._pointer}; remove the one that is wrong"
             )
 
+    def _parsed(self, number: int, found: Content) -> ChampionChange | None:
+        """An entry as it was read; None, with a warning, where it was damaged."""
+        try:
+            return parsed(self._place(number), found.bytes)
+        except RegistryError as error:
+            _log.warning("%s", error)
+            return None
+
     def _place(self, number: int) -> ObjectPath:
         return self._history / f"{number:08d}.json"
+
+
+def _seen_as(found: Content | None) -> tuple[str | None, str | None]:
+    """E-tag and version of an object that is to be replaced only if it still is this one."""
+    return (None, None) if found is None else (found.e_tag, found.version)
 
 
 def _text(champion: Champion) -> str:

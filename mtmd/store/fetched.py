@@ -5,6 +5,7 @@ clean-up find it. Whoever needs the others verifies them, and calls `fetch` wher
 A listing says what might be new; whether an output is there is asked by its name.
 """
 
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -32,6 +33,7 @@ from mtmd.store.room import make_room
 _AT_ONCE = 16  # small objects
 _LARGEST = 4 << 20  # bytes of a JSON file that is fetched to be shown
 _PATIENCE_S = 3600.0  # another process fetches the same output, which may be large
+_log = logging.getLogger(__name__)
 
 
 class Swept(NamedTuple):
@@ -97,7 +99,11 @@ def refresh(line: Path) -> None:
 
 
 def sweep_uploads(line: Path, before_s: float) -> list[Swept]:
-    """Remove what uploads left that did not end: objects from before a time that no complete output names."""
+    """Remove what uploads left that did not end: objects from before a time that no complete output names.
+
+    Another machine may make such an output meanwhile: what it has written since stays, and an output that lost a file
+    all the same is none, with a warning, so that it is made again.
+    """
     if (there := home(line)) is None:
         return []
     left: dict[PurePosixPath, list[Listed]] = {}
@@ -105,13 +111,32 @@ def sweep_uploads(line: Path, before_s: float) -> list[Swept]:
         if one.written_s < before_s and (output := _output_of(_way(there, one))) is not None:
             left.setdefault(output, []).append(one)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        unnamed = list(pool.map(lambda output: _unnamed(there / output, left[output]), left))
-    there.bucket.delete([one.key for objects in unnamed for one in objects])
-    return [
-        Swept(there / output, sum(one.size for one in objects))
-        for output, objects in zip(left, unnamed, strict=True)
-        if objects
-    ]
+        swept = pool.map(lambda output: _sweep_output(there / output, left[output]), left)
+        return [one for one in swept if one is not None]
+
+
+def _sweep_output(place: ObjectPath, objects: list[Listed]) -> Swept | None:
+    """Files are named by their content: who makes an output again writes these very keys, and then `complete.json`."""
+    same = [one for one in _unnamed(place, objects) if _is_as_listed(place, one)]
+    removed = _unnamed(place, same) if same else []
+    if not removed:
+        return None
+    place.bucket.delete([one.key for one in removed])
+    if len(_unnamed(place, removed)) < len(removed):
+        complete = place / COMPLETE
+        _log.warning(
+            "%s was made while the clean-up removed old files of it; %s is removed, and the next run makes it again",
+            place,
+            complete,
+        )
+        place.bucket.delete([complete.key])
+    return Swept(place, sum(one.size for one in removed))
+
+
+def _is_as_listed(place: ObjectPath, listed: Listed) -> bool:
+    """Whether an object was not written again since it was listed, also not with the same content."""
+    now = place.bucket.find(listed.key)
+    return now == listed and now.written_s == listed.written_s
 
 
 def _unnamed(place: ObjectPath, objects: list[Listed]) -> list[Listed]:

@@ -60,10 +60,14 @@ class Listed:
 
 
 class Content(NamedTuple):
-    """A small object, and the e-tag by which `replace` knows whether it is still the same; as the store writes it."""
+    """A small object, and by what `replace` knows whether it is still the same, as the store writes it.
+
+    `version` is None where the store gives none; Google Cloud Storage replaces an object by it, and not by its e-tag.
+    """
 
     bytes: bytes
     e_tag: str
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,8 @@ class Bucket:
 
         def get() -> Content:
             found = _obstore().get(self.store, key)
-            return Content(bytes(found.bytes()), self._tagged(key, found.meta["e_tag"]))
+            meta = found.meta
+            return Content(bytes(found.bytes()), self._tagged(key, meta["e_tag"]), meta["version"])
 
         with suppress(FileNotFoundError):
             return self._again(get, key)
@@ -118,18 +123,23 @@ class Bucket:
             return True
         return (found := self.content(key)) is not None and found.bytes == content
 
-    def replace(self, key: str, content: bytes, e_tag: str) -> bool:
-        """Write a small object in the place of the one with this e-tag; whether it has this content now."""
+    def replace(self, key: str, content: bytes, e_tag: str, version: str | None = None) -> bool:
+        """Write a small object in the place of the one with this e-tag and version; whether it has this content now."""
+        mode = {"e_tag": e_tag} if version is None else {"e_tag": e_tag, "version": version}
         with suppress(FileNotFoundError, _errors().PreconditionError):
-            mode = {"e_tag": e_tag}
             self._again(lambda: _obstore().put(self.store, key, content, mode=mode), key, "written")
             return True
         return (found := self.content(key)) is not None and found.bytes == content
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove objects, in no order; one that is not there is no error."""
-        if keys:
-            self._again(lambda: _obstore().delete(self.store, list(keys)), keys[0], "removed")
+        try:
+            if keys:
+                self._again(lambda: _obstore().delete(self.store, list(keys)), keys[0], "removed")
+        except FileNotFoundError:  # S3 gives no such error; elsewhere the first one ends the request
+            for key in keys:
+                with suppress(FileNotFoundError):
+                    self._again(lambda key=key: _obstore().delete(self.store, key), key, "removed")
 
     def fetch(self, listed: Listed, path: Path, pool: Executor) -> bool:
         """Write an object's content to a file, parts of it at the same time; whether it still is what was listed."""
@@ -261,11 +271,11 @@ class ObjectPath:
         """As `Bucket.create`."""
         return self.bucket.create(self.key, content)
 
-    def replace(self, content: bytes, e_tag: str | None) -> bool:
+    def replace(self, content: bytes, e_tag: str | None, version: str | None = None) -> bool:
         """As `Bucket.replace`; without an e-tag as `create`."""
         if e_tag is None:
             return self.bucket.create(self.key, content)
-        return self.bucket.replace(self.key, content, e_tag)
+        return self.bucket.replace(self.key, content, e_tag, version)
 
     def below(self) -> list[Listed]:
         """Every object below this place, as `Bucket.below` has them."""

@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import random
 import shutil
 import time
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ from mtmd.store.objects import ObjectPath, is_below
 COMPLETE = "complete.json"
 CONTENT = "sha256-"
 _AT_ONCE = 8  # requests for content
-_VERSIONS = 3  # of an object that is written again while it is read
+_VERSIONS, _PAUSE_S = 3, 0.5  # of an object that is written again while it is read; between two of them
 _log = logging.getLogger(__name__)
 
 
@@ -95,13 +96,10 @@ def push(directory: Path, place: ObjectPath) -> None:
     """
     own = described(directory)
     if (first := stored(place)) is None:
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(
-                pool.map(
-                    lambda name: object_of(place, name, own.files[name]).put(directory / name), own.files
-                )
-            )
+        _upload(directory, place, own)
         if (place / COMPLETE).create(own.content):
+            # A clean-up may have taken for old what an upload before had left under the same keys.
+            _upload(directory, place, own, only_missing=True)
             return
         first = stored(place)
     if first is None:
@@ -112,6 +110,16 @@ def push(directory: Path, place: ObjectPath) -> None:
     for path in list(directory.iterdir()):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     pull(place, first.files, directory)
+
+
+def _upload(directory: Path, place: ObjectPath, own: Complete, *, only_missing: bool = False) -> None:
+    def put(name: str) -> None:
+        target = object_of(place, name, own.files[name])
+        if not only_missing or target.found() is None:
+            target.put(directory / name)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(put, own.files))
 
 
 def pull(place: ObjectPath, files: Mapping[str, StoredFile], directory: Path) -> None:
@@ -145,7 +153,7 @@ def keep(path: Path, place: ObjectPath) -> None:
 def renew(place: ObjectPath) -> None:
     """Let an output be of this moment, as `touch` does: the clean-up sees that it was used."""
     if (found := (place / COMPLETE).content()) is not None:
-        (place / COMPLETE).replace(found.bytes, found.e_tag)  # a clean-up in between has the last word
+        (place / COMPLETE).replace(*found)  # a clean-up in between has the last word
 
 
 def erase(place: ObjectPath) -> None:
@@ -190,12 +198,24 @@ def _fetched(source: ObjectPath, target: Path, parts: Executor) -> bool:
     A machine that makes the same output writes the same content again, under another e-tag where the store encrypts:
     then it is read once more.
     """
-    for _ in range(_VERSIONS):
+    seen = set()
+    for attempt in range(_VERSIONS):
+        if attempt:
+            time.sleep(random.uniform(0.5, 1.0) * _PAUSE_S * 2**attempt)
         if (found := source.found()) is None:
             return False
         if found.fetch(target, parts):
             return True
-    raise StorageError(f"{source} is written again and again while it is read; run again when that has ended")
+        seen.add(found.as_listed)
+    if len(seen) > 1:
+        raise StorageError(
+            f"{source} is written again and again while it is read; run again when that has ended"
+        )
+    (listed,) = seen
+    raise StorageError(
+        f"{source} has {listed.size} bytes and the e-tag {listed.e_tag} as the store says, and what it gives has "
+        "another size or e-tag; see what changes objects between the store and this machine, then run again"
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import BundleError, RegistryError, UnreachableError
+from mtmd.registry.rebuilt import REBUILT
 from mtmd.registry.records import Champion, Promotion
 from mtmd.registry.registry import Registry
 from mtmd.registry.shared import SharedChampion
@@ -104,8 +105,8 @@ def test_of_promotions_at_once_one_wins(machines: Machines, tmp_path: Path) -> N
     old = machines.on("a").require_champion()
     candidates = []
     for number in range(8):
-        shared = SharedChampion(ObjectPath.of(URL))
-        shared.bring_down(tmp_path / f"{number}.json", tmp_path / f"{number}.jsonl")
+        shared = SharedChampion(ObjectPath.of(URL), tmp_path / f"{number}.jsonl")
+        shared.bring_down(tmp_path / f"{number}.json")
         change = old.change.model_copy(update={"sequence": 2, "reason": f"machine {number}"})
         candidates.append((shared, old.model_copy(update={"sequence": 2, "change": change})))
 
@@ -203,6 +204,113 @@ def test_a_damaged_entry_of_the_history_stops_no_change(s3: S3, machines: Machin
     s3.path(f"{URL}/champion.json").unlink()
     with pytest.raises(RegistryError, match=rf"^{URL}/history/00000001.json has a line that is no change"):
         machines.on("new").champion()
+
+
+@pytest.mark.parametrize("machine_name", ["a", "new"])
+@pytest.mark.parametrize("lost", [1, 2])
+def test_without_a_pointer_a_gap_in_the_history_makes_no_old_model_live(
+    s3: S3, machines: Machines, lost: int, machine_name: str
+) -> None:
+    for day, model in enumerate("abc", start=5):
+        machines.promote("a", model, day)
+    s3.path(f"{URL}/champion.json").unlink()
+    s3.path(f"{URL}/history/{lost:08d}.json").unlink()
+    words = (
+        rf"^{URL}/history/{lost:08d}.json is missing, the history goes on to change 3, and .*restore it from"
+    )
+    with pytest.raises(RegistryError, match=words):
+        machines.on(machine_name).champion()
+    with pytest.raises(RegistryError, match=words):
+        machines.promote(machine_name, "d", 8)
+
+
+def test_a_machine_that_knows_a_newer_change_makes_no_old_model_live(s3: S3, machines: Machines) -> None:
+    for day, model in enumerate("ab", start=5):
+        machines.promote("a", model, day)
+    s3.path(f"{URL}/champion.json").unlink()
+    s3.path(f"{URL}/history/00000002.json").unlink()
+    with pytest.raises(
+        RegistryError, match=r"history/00000002.json is missing, the history goes on to change 2"
+    ):
+        machines.on("a").champion()
+
+
+def test_a_first_promotion_while_another_machine_looks_is_no_gap(s3: S3, machines: Machines) -> None:
+    s3.at("GET .*list-type=2.*history", lambda: machines.promote("b", "b", 5))
+    assert live(machines.on("a")) == "b"
+    assert s3.awaited == []
+
+
+@pytest.mark.parametrize("damage", [b"{", None])
+@pytest.mark.parametrize("numbers", [[2], [1, 2]])
+def test_the_machine_that_knows_the_history_keeps_it_and_writes_it_back(
+    s3: S3, machines: Machines, damage: bytes | None, numbers: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    for day, model in enumerate("abc", start=5):
+        machines.promote("a", model, day)
+    for number in numbers:
+        path = s3.path(f"{URL}/history/{number:08d}.json")
+        path.unlink() if damage is None else path.write_bytes(damage)
+    reasons = ["because a", "because b", "because c"]
+    assert [change.reason for change in machines.on("a").history()] == reasons
+    machines.on("new").history()  # what it rebuilds is its own
+    machines.promote("a", "d", 8)
+    assert [change.reason for change in machines.on("newer").history()] == [*reasons, "because d"]
+    assert "/history/00000002.json was damaged or lost, and is written again from" in caplog.text
+
+
+def test_what_a_machine_has_rebuilt_is_not_written_back(s3: S3, machines: Machines) -> None:
+    for day, model in enumerate("abc", start=5):
+        machines.promote("a", model, day)
+    s3.put(f"{URL}/history/00000002.json", b"{")
+    assert machines.on("b").history()[1].reason == REBUILT
+    machines.promote("b", "d", 8)
+    assert s3.path(f"{URL}/history/00000002.json").read_bytes() == b"{"
+
+
+def test_an_old_history_of_this_machine_is_not_taken_for_that_of_a_new_line(
+    s3: S3, machines: Machines
+) -> None:
+    for day, model in enumerate("abc", start=5):
+        machines.promote("a", model, day)
+    for path in [s3.path(f"{URL}/champion.json"), *s3.path(f"{URL}/history").iterdir()]:
+        path.unlink()
+    for day, model in enumerate("def", start=5):
+        machines.promote("b", model, day)
+    for number in (1, 2):
+        s3.put(f"{URL}/history/{number:08d}.json", b"{")
+    assert "because b" not in [change.reason for change in machines.on("a").history()]
+
+
+def test_an_entry_that_another_machine_mends_meanwhile_is_not_overwritten(s3: S3, machines: Machines) -> None:
+    machines.promote("a", "a", 5)
+    registry = machines.on("a")
+    registry.add(partial(machines.build, model_id="b"), manifest_of("b", 6))
+    entry = f"{URL}/history/00000002.json"
+    s3.put(entry, b"{")
+    other = s3.path(f"{URL}/history/00000001.json").read_bytes()
+    # after it was created in vain, and read to compare its content, and read to see what it is
+    s3.at("(GET|PUT) .*/history/00000002.json", lambda: s3.put(entry, other), nth=4)
+    with pytest.raises(RegistryError, match=r"history/00000002.json is another change than 2 of"):
+        registry.promote("b", date(2026, 1, 6), "better", 1)
+    assert s3.path(entry).read_bytes() == other
+
+
+def test_a_change_that_another_machine_went_on_from_is_done(s3: S3, machines: Machines) -> None:
+    """The answer to the write is lost, and the repeated write comes after the other machine's."""
+    machines.promote("a", "a", 5)
+    registry = machines.on("a")
+    registry.add(partial(machines.build, model_id="b"), manifest_of("b", 6))
+
+    def meanwhile() -> None:
+        machines.promote("b", "c", 7)
+        machines.on("a")
+
+    s3.at("PUT .*/champion.json", lambda: setattr(s3, "unanswered", 1))
+    s3.at("PUT .*/champion.json", meanwhile, nth=2)
+    assert registry.promote("b", date(2026, 1, 6), "better", 1).outcome == "promoted"
+    assert live(machines.on("a")) == "c"
+    assert [change.model_id for change in machines.on("a").history()] == ["a", "b", "c"]
 
 
 def test_a_champion_that_nothing_says_is_an_error(s3: S3, machines: Machines) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from mtmd.errors import ConfigError, UnreachableError
 from mtmd.store import objects
-from mtmd.store.objects import ObjectPath, in_bucket
+from mtmd.store.objects import Bucket, ObjectPath, in_bucket
 from tests.buckets import S3
 
 URL = "s3://data/team/logs"
@@ -160,6 +160,27 @@ def test_replace_fails_where_the_tag_moved(logs: ObjectPath) -> None:
     assert not place.replace(b"3", seen.e_tag)
     assert place.read_bytes() == b"2"
     assert (logs / "none").content() is None
+
+
+def test_an_object_is_replaced_by_its_version_where_the_store_gives_one(logs: ObjectPath) -> None:
+    place = logs / "pointer.json"
+    place.put(b"1")
+    seen = place.content()
+    assert seen is not None
+    assert seen.version is None
+    assert place.replace(b"2", seen.e_tag, "7")  # S3 goes by the e-tag
+    assert not place.replace(b"3", seen.e_tag, "7")
+
+
+def test_removing_what_is_not_there_is_no_error_in_stores_that_say_so(tmp_path: Path) -> None:
+    store = pytest.importorskip("obstore.store")
+    bucket = Bucket("s3://data", store.LocalStore(tmp_path))
+    for name in "ac":
+        (tmp_path / name).write_bytes(b"1")
+    with pytest.raises(FileNotFoundError):
+        bucket.store.delete("b")
+    bucket.delete(["b", "a", "b", "c"])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("first", [True, False])

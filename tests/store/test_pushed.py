@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from mtmd.errors import StorageError, UnreachableError
+from mtmd.store import pushed
 from mtmd.store.fetched import _way, fetch, files_of, refresh, require_durable, sweep_uploads
 from mtmd.store.files import artifacts_folder, discard, remove, sweep, touch, write_json
 from mtmd.store.objects import Bucket, Listed, ObjectPath
@@ -159,6 +160,61 @@ def test_uploads_that_did_not_end_are_swept_by_their_age(s3: S3, machine: Machin
     assert names == {("trained", "whole"), ("runs", "a")}
 
 
+def half_made(s3: S3, path: Path) -> None:
+    """All files of an output are uploaded, and its machine dies before `complete.json`."""
+    s3.dies_after = 4
+    with pytest.raises(UnreachableError):
+        make_once(path, build("one"))
+    s3.dies_after = None
+
+
+@pytest.fixture
+def swept_line(s3: S3, machine: Machine) -> Path:
+    """A line with an old upload that did not end."""
+    line = machine("a")
+    half_made(s3, line / "trained" / "half")
+    for path in s3.path(f"{URL}/line/trained/half").glob("sha256-*/*"):
+        os.utime(path, (1000, 1000))
+    return line
+
+
+def test_an_upload_that_goes_on_during_the_clean_up_stays(s3: S3, machine: Machine, swept_line: Path) -> None:
+    s3.at("GET .*/half/complete.json", lambda: half_made(s3, machine("b") / "trained" / "half"))
+    assert sweep_uploads(swept_line, time.time() + 60) == []
+    assert len(list(s3.path(f"{URL}/line/trained/half").glob("sha256-*/*"))) == 4
+    assert s3.awaited == []
+
+
+def test_an_upload_that_ends_during_the_clean_up_stays(
+    s3: S3, machine: Machine, swept_line: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # all files were looked at again, and are still the old ones
+    s3.at("HEAD .*/half/sha256", lambda: make_once(machine("b") / "trained" / "half", build("one")), nth=4)
+    sweep_uploads(swept_line, time.time() + 60)
+    assert make_once(machine("c") / "trained" / "half", explode)
+    assert "is removed" not in caplog.text
+
+
+def test_an_output_that_is_made_while_its_old_files_are_removed_is_made_again(
+    s3: S3, machine: Machine, swept_line: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    s3.at("POST .*delete", lambda: make_once(machine("b") / "trained" / "half", build("one")))
+    (swept,) = sweep_uploads(swept_line, time.time() + 60)
+    assert str(swept.place) == f"{URL}/line/trained/half"
+    assert "trained/half was made while the clean-up removed old files of it; " in caplog.text
+    assert not make_once(machine("c") / "trained" / "half", build("one"))
+    assert make_once(machine("d") / "trained" / "half", explode)
+
+
+def test_a_file_that_a_clean_up_takes_during_an_upload_is_uploaded_again(s3: S3, machine: Machine) -> None:
+    def take() -> None:
+        next(s3.path(f"{URL}/line/trained/mtmd-1").glob("sha256-*/fit.json")).unlink()
+
+    s3.at("PUT .*/complete.json", take)
+    assert not make_once(machine("a") / "trained" / "mtmd-1", build("one"))
+    assert make_once(machine("b") / "trained" / "mtmd-1", explode)
+
+
 def test_damage_in_the_bucket_is_an_error_that_names_it(s3: S3, machine: Machine) -> None:
     make_once(machine("a") / "trained" / "mtmd-1", build("one"))
     (file,) = s3.path(f"{URL}/line/trained/mtmd-1").glob("sha256-*/fit.json")
@@ -245,7 +301,10 @@ def test_a_record_that_this_machine_wrote_is_not_fetched(s3: S3, machine: Machin
     assert read_record(path, Note) == Note(words="from a")
 
 
-def test_an_object_that_gets_another_e_tag_while_it_is_read_is_read_again(s3: S3, machine: Machine) -> None:
+def test_an_object_that_gets_another_e_tag_while_it_is_read_is_read_again(
+    s3: S3, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushed, "_PAUSE_S", 0.2)
     make_once(machine("a") / "trained" / "mtmd-1", build("one"))
     path = machine("b") / "trained" / "mtmd-1"
     s3.at("GET .*/fit.json", lambda: setattr(s3, "era", "another"))
@@ -254,10 +313,27 @@ def test_an_object_that_gets_another_e_tag_while_it_is_read_is_read_again(s3: S3
     s3.at("GET .*/fit.json", lambda: setattr(s3, "era", next(eras)))
     s3.at("GET .*/fit.json", lambda: setattr(s3, "era", next(eras)), nth=2)
     s3.at("GET .*/fit.json", lambda: setattr(s3, "era", next(eras)), nth=3)
+    begin = time.monotonic()
     with pytest.raises(
         StorageError, match=r"fit.json is written again and again while it is read; run again"
     ):
         make_once(machine("c") / "trained" / "mtmd-1", explode)
+    assert time.monotonic() - begin > 0.2 + 0.4  # growing pauses, of which up to a half is left out by chance
+
+
+def test_an_object_that_never_comes_as_the_store_says_is_named(
+    s3: S3, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushed, "_PAUSE_S", 0.001)
+    make_once(machine("a") / "trained" / "mtmd-1", build("one"))
+    for nth in (1, 2, 3):
+        s3.at("HEAD .*/fit.json", lambda: setattr(s3, "era", ""), nth)
+        s3.at("GET .*/fit.json", lambda: setattr(s3, "era", "other"), nth)
+    with pytest.raises(
+        StorageError,
+        match=r"fit.json has \d+ bytes and the e-tag \w+ as the store says, and what it gives has another",
+    ):
+        make_once(machine("b") / "trained" / "mtmd-1", explode)
 
 
 def test_a_refresh_brings_the_json_files_of_outputs(s3: S3, machine: Machine) -> None:
