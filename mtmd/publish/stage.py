@@ -94,9 +94,8 @@ def publish(
         wanted = day or source.newest_day("ads")
         model_id = model or champion.model_id
         path = registry.verify(model_id)
-        require_durable(
-            path
-        )  # every day: a person may have removed the live model from the bucket as damaged
+        # every day: a person may have removed the live model from the bucket as damaged
+        require_durable(path)
         scorer = Scorer.load(path)
         digests = workspace.shards / "digests"
         sources = ads_digests(source, wanted, digests)

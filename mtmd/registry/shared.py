@@ -37,9 +37,8 @@ class SharedChampion:
         self._history = line / "history"
         self._own_history = own_history
         self._seen: Content | None = None
-        self._damaged: list[
-            tuple[ChampionChange, Content | None]
-        ] = []  # entries of the bucket, as this machine has them
+        # of the bucket's entries that can't be read: as this machine has each, and as the bucket has it
+        self._damaged: list[tuple[ChampionChange, Content | None]] = []
 
     def champion(self) -> Champion | None:
         """The live model now; where the pointer is lost or damaged, the history says what it was."""
@@ -136,12 +135,8 @@ class SharedChampion:
                 return known if there == change else ()
             self._damaged.append((change, found))
         # Nothing there can be read: the pointer says whether this is its history.
-        follows = (
-            len(known) == champion.sequence - 1
-            and known[-1:]
-            and known[-1].model_id == champion.change.previous
-        )
-        return known if follows else ()
+        whole = len(known) == champion.sequence - 1
+        return known if whole and known and known[-1].model_id == champion.change.previous else ()
 
     def _restore(self) -> None:
         """Write entries that this machine knows in the place of those that were damaged or lost."""

@@ -196,10 +196,8 @@ def test_a_damaged_entry_of_the_history_stops_no_change(s3: S3, machines: Machin
     for number in (1, 2):
         s3.put(f"{URL}/history/{number:08d}.json", b"{")
     assert machines.promote("new", "c", 7).outcome == "promoted"
-    assert [change.model_id for change in machines.on("newer").history()] == [
-        "b",
-        "c",
-    ]  # what the pointer implies
+    # what the pointer implies
+    assert [change.model_id for change in machines.on("newer").history()] == ["b", "c"]
     assert [change.reason for change in machines.on("a").history()] == ["because a", "because b", "because c"]
     s3.path(f"{URL}/champion.json").unlink()
     with pytest.raises(RegistryError, match=rf"^{URL}/history/00000001.json has a line that is no change"):
