@@ -19,7 +19,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple, TypeVar, final
 
@@ -139,7 +139,7 @@ class Bucket:
         except FileNotFoundError:  # S3 gives no such error; elsewhere the first one ends the request
             for key in keys:
                 with suppress(FileNotFoundError):
-                    self._again(lambda key=key: _obstore().delete(self.store, key), key, "removed")
+                    self._again(partial(_obstore().delete, self.store, key), key, "removed")
 
     def fetch(self, listed: Listed, path: Path, pool: Executor) -> bool:
         """Write an object's content to a file, parts of it at the same time; whether it still is what was listed."""
