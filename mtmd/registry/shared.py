@@ -62,7 +62,7 @@ class SharedChampion:
         if old is not None:
             self._note(old.change)
         self._restore()
-        done = self._pointer.replace(_text(champion).encode(), *_seen_as(self._seen))
+        done = self._pointer.replace(_text(champion).encode(), self._seen)
         # The answer may have been lost, and another machine went on from this change meanwhile: it is in the history.
         if not done and self._readable(champion.sequence) != champion.change:
             raise RegistryError(
@@ -142,7 +142,7 @@ class SharedChampion:
         """Write entries that this machine knows in the place of those that were damaged or lost."""
         for change, found in self._damaged:
             place, content = self._place(change.sequence), f"{line_of(change)}\n".encode()
-            if change.reason != REBUILT and place.replace(content, *_seen_as(found)):
+            if change.reason != REBUILT and place.replace(content, found):
                 _log.warning(
                     "%s was damaged or lost, and is written again from this machine's history", place
                 )
@@ -173,7 +173,7 @@ class SharedChampion:
         there = None if found is None else self._parsed(change.sequence, found)
         if there == change:
             return
-        if found is None or there is not None or not place.replace(content, *_seen_as(found)):
+        if found is None or there is not None or not place.replace(content, found):
             raise RegistryError(
                 f"{place} is another change than {change.sequence} of {self._pointer}; remove the one that is wrong"
             )
@@ -188,11 +188,6 @@ class SharedChampion:
 
     def _place(self, number: int) -> ObjectPath:
         return self._history / f"{number:08d}.json"
-
-
-def _seen_as(found: Content | None) -> tuple[str | None, str | None]:
-    """E-tag and version of an object that is to be replaced only if it still is this one."""
-    return (None, None) if found is None else (found.e_tag, found.version)
 
 
 def _text(champion: Champion) -> str:

@@ -90,7 +90,7 @@ class Catalogue:
             write_text(path, text)
         else:
             seen = self._seen.pop(model_id, None)
-            if not there.replace(text.encode(), None if seen is None else seen.e_tag):
+            if not there.replace(text.encode(), seen):
                 raise RegistryError(
                     f"another machine published ads for {model_id} meanwhile, so those of {current.day} do not serve "
                     "it; publish again"

@@ -271,11 +271,11 @@ class ObjectPath:
         """As `Bucket.create`."""
         return self.bucket.create(self.key, content)
 
-    def replace(self, content: bytes, e_tag: str | None, version: str | None = None) -> bool:
-        """As `Bucket.replace`; without an e-tag as `create`."""
-        if e_tag is None:
+    def replace(self, content: bytes, seen: Content | None) -> bool:
+        """As `Bucket.replace`, in the place of what was seen there; as `create` where nothing was."""
+        if seen is None:
             return self.bucket.create(self.key, content)
-        return self.bucket.replace(self.key, content, e_tag, version)
+        return self.bucket.replace(self.key, content, seen.e_tag, seen.version)
 
     def below(self) -> list[Listed]:
         """Every object below this place, as `Bucket.below` has them."""

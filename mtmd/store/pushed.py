@@ -153,7 +153,7 @@ def keep(path: Path, place: ObjectPath) -> None:
 def renew(place: ObjectPath) -> None:
     """Let an output be of this moment, as `touch` does: the clean-up sees that it was used."""
     if (found := (place / COMPLETE).content()) is not None:
-        (place / COMPLETE).replace(*found)  # a clean-up in between has the last word
+        (place / COMPLETE).replace(found.bytes, found)  # a clean-up in between has the last word
 
 
 def erase(place: ObjectPath) -> None:

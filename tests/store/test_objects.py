@@ -7,7 +7,7 @@ import pytest
 
 from mtmd.errors import ConfigError, UnreachableError
 from mtmd.store import objects
-from mtmd.store.objects import Bucket, ObjectPath, in_bucket
+from mtmd.store.objects import Bucket, Content, ObjectPath, in_bucket
 from tests.buckets import S3
 
 URL = "s3://data/team/logs"
@@ -151,13 +151,13 @@ def test_create_takes_a_name_once(logs: ObjectPath) -> None:
 
 def test_replace_fails_where_the_tag_moved(logs: ObjectPath) -> None:
     place = logs / "pointer.json"
-    assert not place.replace(b"1", '"0"')  # nothing is there
+    assert not place.replace(b"1", Content(b"0", '"0"'))  # nothing is there
     assert place.replace(b"1", None)
     seen = place.content()
     assert seen is not None
-    assert place.replace(b"2", seen.e_tag)
-    assert place.replace(b"2", seen.e_tag)  # a request that is repeated
-    assert not place.replace(b"3", seen.e_tag)
+    assert place.replace(b"2", seen)
+    assert place.replace(b"2", seen)  # a request that is repeated
+    assert not place.replace(b"3", seen)
     assert place.read_bytes() == b"2"
     assert (logs / "none").content() is None
 
@@ -168,8 +168,8 @@ def test_an_object_is_replaced_by_its_version_where_the_store_gives_one(logs: Ob
     seen = place.content()
     assert seen is not None
     assert seen.version is None
-    assert place.replace(b"2", seen.e_tag, "7")  # S3 goes by the e-tag
-    assert not place.replace(b"3", seen.e_tag, "7")
+    assert place.replace(b"2", seen._replace(version="7"))  # S3 goes by the e-tag
+    assert not place.replace(b"3", seen._replace(version="7"))
 
 
 def test_removing_what_is_not_there_is_no_error_in_stores_that_say_so(tmp_path: Path) -> None:
@@ -191,11 +191,7 @@ def test_of_many_writers_one_wins(logs: ObjectPath, first: bool) -> None:
     seen = place.content()
     writers = 16
     with ThreadPoolExecutor(writers) as pool:
-        won = list(
-            pool.map(
-                lambda n: place.replace(str(n).encode(), None if seen is None else seen.e_tag), range(writers)
-            )
-        )
+        won = list(pool.map(lambda n: place.replace(str(n).encode(), seen), range(writers)))
     assert sum(won) == 1
     assert place.read_bytes() == str(won.index(True)).encode()
 
@@ -207,7 +203,7 @@ def test_a_write_whose_answer_is_lost_counts_once(s3: S3, logs: ObjectPath) -> N
     seen = place.content()
     assert seen is not None
     s3.unanswered = 1
-    assert place.replace(b"2", seen.e_tag)
+    assert place.replace(b"2", seen)
     assert place.read_bytes() == b"2"
 
 
