@@ -19,7 +19,7 @@ from tests.faults.line import Line
 
 GROUP = "killed processes"
 Call = Literal["rename", "fsync"]
-_STOPS = {"rename": 15, "fsync": 42}  # of the last stages; a stop that is never reached fails its fault
+_STOPS = {"rename": 14, "fsync": 42}  # of the last stages; a stop that is never reached fails its fault
 _WHOLE_DAY = 129  # calls of fsync
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["benchmarks.plain_job"])

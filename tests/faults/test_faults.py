@@ -4,6 +4,7 @@ Without `--all-faults` only a few are tried. `make faults` tries all, and writes
 """
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,17 +20,26 @@ from tests.mtmd_flows.runs import LINE, Run
 
 
 @pytest.fixture
-def line(next_day: Run, first_run: Run, tmp_path: Path) -> Iterator[Line]:
-    made = copied(next_day, first_run, tmp_path)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Removed after a fault that was survived: all of them together would need some 30 GB."""
+    failed = request.session.testsfailed
+    yield tmp_path
+    if request.session.testsfailed == failed:
+        shutil.rmtree(tmp_path)
+
+
+@pytest.fixture
+def line(next_day: Run, first_run: Run, place: Path) -> Iterator[Line]:
+    made = copied(next_day, first_run, place)
     yield made
     disks.unmount(made)
 
 
 @pytest.fixture
 def bucket_line(
-    next_day: Run, first_run: Run, tmp_path: Path, s3: S3, monkeypatch: pytest.MonkeyPatch
+    next_day: Run, first_run: Run, place: Path, s3: S3, monkeypatch: pytest.MonkeyPatch
 ) -> BucketLine:
-    return uploaded(next_day, first_run, tmp_path, s3, monkeypatch)
+    return uploaded(next_day, first_run, place, s3, monkeypatch)
 
 
 @pytest.fixture(scope="session")
