@@ -64,7 +64,7 @@ class SharedChampion:
         self._restore()
         done = self._pointer.replace(_text(champion).encode(), self._seen)
         # The answer may have been lost, and another machine went on from this change meanwhile: it is in the history.
-        if not done and self._readable(champion.sequence) != champion.change:
+        if not done and self._entry(champion.sequence)[1] != champion.change:
             raise RegistryError(
                 f"{self._pointer} was changed by another machine meanwhile, so this {champion.change.action} was not "
                 "done; look at `mtmd status`, then run again if it is still wanted"
@@ -129,8 +129,7 @@ class SharedChampion:
         if [change.sequence for change in known] != list(range(1, len(known) + 1)):
             return ()
         for change in reversed(known):
-            found = self._place(change.sequence).content()
-            there = None if found is None else self._parsed(change.sequence, found)
+            found, there = self._entry(change.sequence)
             if there is not None:
                 return known if there == change else ()
             self._damaged.append((change, found))
@@ -143,13 +142,11 @@ class SharedChampion:
         for change, found in self._damaged:
             place, content = self._place(change.sequence), f"{line_of(change)}\n".encode()
             if change.reason != REBUILT and place.replace(content, found):
-                _log.warning(
-                    "%s was damaged or lost, and is written again from this machine's history", place
-                )
+                _log.warning("%s was damaged or lost; it is written again from this machine's history", place)
 
     def _changes(self, numbers: Sequence[int]) -> list[ChampionChange]:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return [change for change in pool.map(self._readable, numbers) if change is not None]
+            return [change for _, change in pool.map(self._entry, numbers) if change is not None]
 
     def _change(self, number: int) -> ChampionChange | None:
         with suppress(FileNotFoundError):
@@ -157,34 +154,31 @@ class SharedChampion:
             return parsed(place, place.read_bytes())
         return None
 
-    def _readable(self, number: int) -> ChampionChange | None:
-        """The same; None, with a warning, where it was damaged: the registry rebuilds it as it does a lost one."""
+    def _entry(self, number: int) -> tuple[Content | None, ChampionChange | None]:
+        """An object of the history and its change: none, with a warning, where it was damaged.
+
+        The registry rebuilds a damaged change as it does a lost one.
+        """
+        place = self._place(number)
+        if (found := place.content()) is None:
+            return None, None
         try:
-            return self._change(number)
+            return found, parsed(place, found.bytes)
         except RegistryError as error:
             _log.warning("%s", error)
-            return None
+            return found, None
 
     def _note(self, change: ChampionChange) -> None:
         place, content = self._place(change.sequence), f"{line_of(change)}\n".encode()
         if place.create(content):
             return
-        found = place.content()
-        there = None if found is None else self._parsed(change.sequence, found)
+        found, there = self._entry(change.sequence)
         if there == change:
             return
         if found is None or there is not None or not place.replace(content, found):
             raise RegistryError(
                 f"{place} is another change than {change.sequence} of {self._pointer}; remove the one that is wrong"
             )
-
-    def _parsed(self, number: int, found: Content) -> ChampionChange | None:
-        """An entry as it was read; None, with a warning, where it was damaged."""
-        try:
-            return parsed(self._place(number), found.bytes)
-        except RegistryError as error:
-            _log.warning("%s", error)
-            return None
 
     def _place(self, number: int) -> ObjectPath:
         return self._history / f"{number:08d}.json"
