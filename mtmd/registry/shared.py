@@ -142,7 +142,9 @@ class SharedChampion:
         for change, found in self._damaged:
             place, content = self._place(change.sequence), f"{line_of(change)}\n".encode()
             if change.reason != REBUILT and place.replace(content, found):
-                _log.warning("%s was damaged or lost, and is written again from what this machine knows", place)
+                _log.warning(
+                    "%s was damaged or lost, and is written again from what this machine knows", place
+                )
 
     def _changes(self, numbers: Sequence[int]) -> list[ChampionChange]:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
