@@ -135,8 +135,16 @@ class FlowRun:
     page: Page
 
     def await_state(self, name: str) -> None:
-        """Until the page, left alone, shows the state."""
+        """Until the page, left alone, shows the state.
+
+        Meanwhile it is small: Prefect paints its chart of a run sixty times a second, which without a graphics card
+        takes most of a core from the run itself.
+        """
+        size = self.page.viewport_size
+        assert size is not None
+        self.page.set_viewport_size({"width": 480, "height": 240})
         self.page.locator("[class*=state-badge]", has_text=name).first.wait_for()
+        self.page.set_viewport_size(size)
 
     def open_artifact(self, key: str) -> None:
         """The latest of a key, from the run's tab."""
