@@ -100,7 +100,7 @@ class DomainFields(nn.Module):
     def gate(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Fields side by side (N, D) → reweighted, and the gates (N, F)."""
         if not self.gated:
-            return x, x.new_ones(len(x), self.fields)
+            return x, x.new_ones(x.shape[0], self.fields)
         squeezed = torch.relu(self.squeeze(x @ self.field_mean))
         gates = self.most * torch.sigmoid(self.excite(squeezed))  # (N, F)
         return x * (gates @ self.indicator), gates

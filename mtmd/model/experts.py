@@ -64,7 +64,7 @@ class DomainExpert(nn.Module):
         emb_shallow (N, S)], and the routing weights (T, N, E) of the E experts that are routed.
         """
         if self.routers is None:
-            weights = z.new_full((self.tasks, len(z), self.routed), 1.0 / self.routed)
+            weights = z.new_full((self.tasks, z.shape[0], self.routed), 1.0 / self.routed)
         else:
             weights = torch.softmax(self.routers(z).float(), dim=2)  # (T, N, E)
         composed = self._compose(self.experts(z), shared, weights)
