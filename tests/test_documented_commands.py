@@ -84,6 +84,10 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.equal_cost --as-of 2026-01-25 --epochs 2 5 10 --more pooled=20 pooled=28 "
     "per_slice=13": "tests/benchmarks/test_equal_cost.py",
     ".venv/bin/python -m benchmarks.bootstrap": "tests/benchmarks/test_bootstrap.py",
+    (
+        ".venv/bin/python -m mtmd_flows.ablation --as-of 2026-01-25 --names post_norm raw_numbers ctr_weight_1 "
+        "unconstrained"
+    ): "the story has it with other names",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/demo.toml": "tests/benchmarks/test_tune.py",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/paper.toml": "likewise",
