@@ -91,6 +91,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/demo.toml": "tests/benchmarks/test_tune.py",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/paper.toml": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/ranks.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/scale.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency-demo.toml": "likewise",
