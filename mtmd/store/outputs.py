@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from mtmd.errors import StorageError
 from mtmd.store.fetched import fetch, fetch_record
-from mtmd.store.files import atomic_directory, discard, read_json, sha256_file, write_json
+from mtmd.store.files import atomic_directory, discard, read_json, write_json
+from mtmd.store.sha256 import sha256_file
 
 _MANIFEST = "manifest.json"
 _log = logging.getLogger(__name__)
