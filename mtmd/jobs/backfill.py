@@ -7,6 +7,7 @@ that was killed leaves neither, so its day is run again under every policy: a ba
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Literal, Self, get_args
 
@@ -18,6 +19,7 @@ from mtmd.evaluate.report import EVERYTHING
 from mtmd.extract.stage import shard_fingerprint
 from mtmd.extract.window import days_fingerprint
 from mtmd.jobs.cost import PastCost, training_seconds, window_rows
+from mtmd.logs.source import LogSource
 from mtmd.model.build import ModelKind
 from mtmd.promote.stage import RunSummary
 from mtmd.registry.registry import Registry
@@ -154,6 +156,7 @@ def plan_backfill(
     left_out, workspace = chosen.left_out, Workspace.of(artifacts, chosen)
     Registry(workspace.root).refresh()
     past = PastCost.of(workspace)
+    available = cache(LogSource.of(chosen, logs, workspace.spool).available_days)  # listed once for all days
     days = []
     for offset in range((last - first).days + 1):
         day = first + timedelta(days=offset)
@@ -161,7 +164,9 @@ def plan_backfill(
             days.append(PlannedDay(as_of=day, status="left out", runs=False, note=left_out[day]))
             continue
         try:
-            plan = plan_run(day, preset, window_days=window_days, logs=logs, artifacts=artifacts)
+            plan = plan_run(
+                day, preset, window_days=window_days, logs=logs, artifacts=artifacts, available=available
+            )
             days.append(_look(plan, reprocess, past, seen))
         except LogsError as error:
             recorded = _recorded(workspace, day)
