@@ -28,7 +28,7 @@ from mtmd.store.outputs import read_record, written_ns
 from mtmd.store.workspace import Workspace
 from mtmd.train.rivals import compared, earlier
 from mtmd.train.stage import training_key
-from mtmd.validate.stage import DataQuality, day_record, day_sources
+from mtmd.validate.stage import DataQuality, Sources, all_sources, day_record
 from mtmd.warmstart.stage import choose_start
 
 Reprocess = Literal["none", "failed", "all"]
@@ -39,8 +39,6 @@ _RERUN: dict[Reprocess, tuple[Status, ...]] = {
     "all": ("new", "failed", "outdated", "done"),
 }
 _KINDS: tuple[ModelKind, ...] = get_args(ModelKind)
-
-Sources = dict[str, dict[str, str]]
 
 
 class PlannedDay(Frozen):
@@ -191,9 +189,7 @@ def latest_outcome(workspace: Workspace, as_of: date) -> DayOutcome:
 def _look(plan: RunPlan, reprocess: Reprocess, past: PastCost | None, seen: _Seen) -> PlannedDay:
     """What is there of a day, by the names that its files give its outputs."""
     workspace, preset, known = plan.workspace, plan.preset, seen.sources
-    for day in plan.all_days:
-        if day not in known:
-            known[day] = day_sources(plan, day)
+    all_sources(plan, known)
     shards = {day: shard_fingerprint(plan.source, known[day], preset.declarations) for day in plan.all_days}
     window = days_fingerprint({day: shards[day] for day in plan.days})
     start = choose_start(plan, {day: shards[day] for day in plan.days}).start
