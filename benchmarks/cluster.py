@@ -22,7 +22,7 @@ from rich.console import Console
 from mtmd.config import load_preset
 from mtmd.jobs.simulation import simulate_days
 from mtmd.report.tables.evaluation import Column, Table
-from mtmd.store.files import sha256_file
+from mtmd.store.sha256 import sha256_file
 from mtmd_flows import runners
 from mtmd_flows.backfill import backfill
 from mtmd_flows.daily_retrain import daily_retrain

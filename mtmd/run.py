@@ -1,5 +1,6 @@
 """The plan of one run: which days, which configuration, where from and where to."""
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 from pydantic import Field
@@ -71,9 +72,11 @@ def plan_run(
     window_days: int | None = None,
     logs: str | None = None,
     artifacts: str = "artifacts",
+    available: Callable[[], tuple[date, ...]] | None = None,
 ) -> RunPlan:
     """Resolve a run's parameters and see that its days exist.
 
+    `available` gives the days of the logs; by default the logs are asked, which takes some requests in a bucket.
     Raises ConfigError for a bad preset or window, a day that the preset leaves out, or a gate of the simulated A/B
     without a world to ask; LogsError that lists the days which are missing, or when too many of the window are left
     out.
@@ -93,7 +96,7 @@ def plan_run(
         artifacts=artifacts,
         left_out={day: chosen.left_out[day] for day in plan_window(as_of, days) if day in chosen.left_out},
     )
-    _require_days(plan)
+    _require_days(plan, (available or plan.source.available_days)())
     require_world_of_gate(chosen, plan.logs)
     return plan
 
@@ -118,8 +121,7 @@ def training_days(preset: Preset, as_of: date, window_days: int) -> tuple[date, 
     return days
 
 
-def _require_days(plan: RunPlan) -> None:
-    available = plan.source.available_days()
+def _require_days(plan: RunPlan, available: tuple[date, ...]) -> None:
     if missing := sorted(set(plan.all_days) - set(available)):
         have = f"{available[0]} to {available[-1]}" if available else "none"
         shown = ", ".join(map(str, missing[:5])) + (

@@ -23,7 +23,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape, unescape
 
 _TEMPORARY = ".being-written"
-_NO_BUCKET, _NO_KEY = (f"<Error><Code>NoSuch{what}</Code></Error>".encode() for what in ("Bucket", "Key"))
+_PROLOG = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_NO_BUCKET, _NO_KEY = (
+    f"{_PROLOG}<Error><Code>NoSuch{what}</Code></Error>".encode() for what in ("Bucket", "Key")
+)
 
 
 @dataclass

@@ -44,7 +44,8 @@ from mtmd.registry.registry import Registry
 from mtmd.serve.published import ADS_FORMAT
 from mtmd.sources.simulated.config import FunnelConfig
 from mtmd.sources.simulated.platform import SimulatedPlatform
-from mtmd.store.files import digest, read_json, sha256_file, write_json
+from mtmd.store.files import digest, read_json, write_json
+from mtmd.store.sha256 import sha256_file
 from mtmd.train.cross import CROSS_FORMAT
 from mtmd.train.trainer import TRAINING_FORMAT
 from mtmd.validate.runner import VALIDATION_FORMAT, validate_day

@@ -124,6 +124,10 @@ def test_the_threat_model_names_tests_that_there_are() -> None:
     assert {len(row) for row in rows} == {4}
 
 
+def test_the_threat_model_tells_versions_by_releases_not_by_dates() -> None:
+    assert re.findall(r".*\b20\d\d\b.*", (ROOT / "SECURITY.md").read_text(encoding="utf-8")) == []
+
+
 def _tests_that_are_missing(text: str) -> list[str]:
     return [one for one in re.findall(r"`(tests/[^`]+)`", text) if not (ROOT / one).exists()]
 

@@ -13,7 +13,7 @@ from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.report.past import Gate, RecordedDecision, decision, latest_run, run_paths
 from mtmd.store.files import read_json
-from mtmd.store.outputs import read_record
+from mtmd.store.outputs import read_record, written_ns
 from mtmd.store.workspace import Workspace
 
 CHAMPION = "champion"
@@ -146,7 +146,9 @@ def _decided(run: Path) -> RecordedDecision:
 def _proofs(workspace: Workspace, bundle_id: str) -> dict[str, str]:
     """What the latest record of proofs of a bundle says."""
     paths = sorted(
-        (workspace.root / "proofs").glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True
+        (workspace.root / "proofs").glob("*.json"),
+        key=lambda path: (written_ns(path), path.name),
+        reverse=True,
     )
     for path in paths:
         proofs = read_record(path, _Proofs)

@@ -7,6 +7,7 @@ that was killed leaves neither, so its day is run again under every policy: a ba
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Literal, Self, get_args
 
@@ -18,15 +19,16 @@ from mtmd.evaluate.report import EVERYTHING
 from mtmd.extract.stage import shard_fingerprint
 from mtmd.extract.window import days_fingerprint
 from mtmd.jobs.cost import PastCost, training_seconds, window_rows
+from mtmd.logs.source import LogSource
 from mtmd.model.build import ModelKind
 from mtmd.promote.stage import RunSummary
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan, plan_run
-from mtmd.store.outputs import read_record
+from mtmd.store.outputs import read_record, written_ns
 from mtmd.store.workspace import Workspace
 from mtmd.train.rivals import compared, earlier
 from mtmd.train.stage import training_key
-from mtmd.validate.stage import DataQuality, day_record, day_sources
+from mtmd.validate.stage import DataQuality, Sources, all_sources, day_record
 from mtmd.warmstart.stage import choose_start
 
 Reprocess = Literal["none", "failed", "all"]
@@ -37,8 +39,6 @@ _RERUN: dict[Reprocess, tuple[Status, ...]] = {
     "all": ("new", "failed", "outdated", "done"),
 }
 _KINDS: tuple[ModelKind, ...] = get_args(ModelKind)
-
-Sources = dict[str, dict[str, str]]
 
 
 class PlannedDay(Frozen):
@@ -154,6 +154,7 @@ def plan_backfill(
     left_out, workspace = chosen.left_out, Workspace.of(artifacts, chosen)
     Registry(workspace.root).refresh()
     past = PastCost.of(workspace)
+    available = cache(LogSource.of(chosen, logs, workspace.spool).available_days)  # listed once for all days
     days = []
     for offset in range((last - first).days + 1):
         day = first + timedelta(days=offset)
@@ -161,7 +162,9 @@ def plan_backfill(
             days.append(PlannedDay(as_of=day, status="left out", runs=False, note=left_out[day]))
             continue
         try:
-            plan = plan_run(day, preset, window_days=window_days, logs=logs, artifacts=artifacts)
+            plan = plan_run(
+                day, preset, window_days=window_days, logs=logs, artifacts=artifacts, available=available
+            )
             days.append(_look(plan, reprocess, past, seen))
         except LogsError as error:
             recorded = _recorded(workspace, day)
@@ -186,9 +189,7 @@ def latest_outcome(workspace: Workspace, as_of: date) -> DayOutcome:
 def _look(plan: RunPlan, reprocess: Reprocess, past: PastCost | None, seen: _Seen) -> PlannedDay:
     """What is there of a day, by the names that its files give its outputs."""
     workspace, preset, known = plan.workspace, plan.preset, seen.sources
-    for day in plan.all_days:
-        if day not in known:
-            known[day] = day_sources(plan, day)
+    all_sources(plan, known)
     shards = {day: shard_fingerprint(plan.source, known[day], preset.declarations) for day in plan.all_days}
     window = days_fingerprint({day: shards[day] for day in plan.days})
     start = choose_start(plan, {day: shards[day] for day in plan.days}).start
@@ -247,4 +248,4 @@ def _summaries(workspace: Workspace, as_of: date, trained: str | None = None) ->
     """Decisions about a day, or about one model of it; the latest is the last."""
     name = f"{as_of.isoformat()}-*" if trained is None else workspace.run(as_of, trained, "*").name
     paths = (workspace.root / "runs").glob(f"{name}/summary.json")
-    return sorted(paths, key=lambda path: path.stat().st_mtime_ns)
+    return sorted(paths, key=lambda path: (written_ns(path), path.parent.name))

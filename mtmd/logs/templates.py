@@ -156,11 +156,13 @@ def _walk(place: Place, parts: tuple[str, ...], known: dict[str, int]) -> Iterat
         return
     part, *behind = parts
     if not DAY.search(part):
-        if (place / part).exists():
+        if behind or (place / part).exists():  # a folder is there if a day is found below it
             yield from _walk(place / part, tuple(behind), known)
         return
     pattern, codes = _pattern(part)
-    children: list[Place] = sorted(place.iterdir()) if place.is_dir() else []
+    # A listing of a bucket's folder says by itself whether it is there.
+    is_folder = isinstance(place, ObjectPath) or place.is_dir()
+    children: list[Place] = sorted(place.iterdir()) if is_folder else []
     for child in children:
         match = pattern.fullmatch(child.name)
         said: list[tuple[str, int]] = (

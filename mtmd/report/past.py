@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Literal, Self
 
@@ -14,7 +14,7 @@ from mtmd.promote.slice_gates import Result, result_of
 from mtmd.registry import run_records
 from mtmd.registry.records import RunOrigin
 from mtmd.registry.run_records import SUMMARY
-from mtmd.store.outputs import read_record
+from mtmd.store.outputs import read_record, written
 from mtmd.store.workspace import Workspace
 from mtmd.validate.results import DayValidation, WindowValidation
 
@@ -125,7 +125,7 @@ class RunLine(Frozen):
         failed = [gate.name for gate in decision.verdict.gates if not gate.passed]
         return cls(
             as_of=decision.as_of,
-            at=_written(path / SUMMARY),
+            at=written(path / SUMMARY),
             verdict="promoted" if decision.promoted else "kept",
             model_id=decision.model_id,
             rows=made_with and made_with.window_rows,
@@ -153,11 +153,11 @@ def runs_until(workspace: Workspace, until: date, last: int) -> tuple[RunLine, .
     for run in run_paths(workspace):
         if not _DATED.match(run.name):  # a copy that a person made
             continue
-        day, at = date.fromisoformat(run.name[:10]), _written(run / SUMMARY)
+        day, at = date.fromisoformat(run.name[:10]), written(run / SUMMARY)
         decided[day] = max(at, decided.get(day, at))
         found.append((day, at, run))
     for path in _validations(workspace):
-        day, at = _validated(path), _written(path)
+        day, at = _validated(path), written(path)
         if day not in decided or at > decided[day]:
             found.append((day, at, path))
     lines: list[RunLine] = []
@@ -212,7 +212,7 @@ def stopped(path: Path, quality: RecordedQuality) -> RunLine | None:
     first = failures[0]
     return RunLine(
         as_of=_validated(path),
-        at=_written(path),
+        at=written(path),
         verdict="stopped",
         model_id=None,
         rows=None,
@@ -224,7 +224,7 @@ def stopped(path: Path, quality: RecordedQuality) -> RunLine | None:
 
 def _stopped(workspace: Workspace, last: int) -> list[RunLine]:
     """Days whose latest run ended in validation."""
-    paths = sorted(_validations(workspace), key=_written, reverse=True)[:last]
+    paths = sorted(_validations(workspace), key=written, reverse=True)[:last]
     return [line for path in paths if (line := _line(path))]
 
 
@@ -237,7 +237,3 @@ def _validations(workspace: Workspace) -> Iterator[Path]:
 def _validated(path: Path) -> date:
     """The day of a validation's file."""
     return date.fromisoformat(path.stem.partition("=")[2])
-
-
-def _written(path: Path) -> datetime:
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC)

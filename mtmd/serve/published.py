@@ -24,7 +24,8 @@ from mtmd.logs.ids import Id, id_list
 from mtmd.registry.bundle import OUTPUT_PREFIX, BundleInfo
 from mtmd.store.columns import Columns, ColumnWriter, map_batches
 from mtmd.store.fetched import fetch
-from mtmd.store.files import atomic_directory, read_json, sha256_file, write_json
+from mtmd.store.files import atomic_directory, read_json, write_json
+from mtmd.store.sha256 import sha256_file
 
 ADS_FORMAT = 2  # raise it whenever the same embeddings would be written as other files; readers refuse others
 ADS_FILE = "ads.json"

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from mtmd.errors import ConfigError, StorageError
-from mtmd.store.files import TEMPORARY, atomic_file, settle, sha256_file, sweep, touch, write_text
+from mtmd.store.files import TEMPORARY, atomic_file, settle, sweep, touch, write_text
 from mtmd.store.objects import ObjectPath, is_below
+from mtmd.store.sha256 import sha256_file
 
 FOLDER, BOUND = "MTMD_CACHE", "MTMD_CACHE_GIB"
 _LOCK = "lock"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from mtmd.errors import StorageError
 from mtmd.store.durable import home, shared
-from mtmd.store.files import fetched_directory, fetched_file, locked, sha256_file
+from mtmd.store.files import fetched_directory, fetched_file, locked
 from mtmd.store.objects import Listed, ObjectPath, is_below
 from mtmd.store.pushed import (
     COMPLETE,
@@ -29,6 +29,7 @@ from mtmd.store.pushed import (
     stored,
 )
 from mtmd.store.room import make_room
+from mtmd.store.sha256 import sha256_file
 
 _AT_ONCE = 16  # small objects
 _LARGEST = 4 << 20  # bytes of a JSON file that is fetched to be shown

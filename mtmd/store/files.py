@@ -29,6 +29,7 @@ from mtmd.store.durable import shared, working_folder
 from mtmd.store.objects import ObjectPath, in_bucket
 from mtmd.store.refusals import writing
 from mtmd.store.sealed import parsed, sealed
+from mtmd.store.sha256 import sha256_file
 
 ARTIFACTS = "MTMD_ARTIFACTS"
 TEMPORARY = ".tmp-"  # how the names begin of what is not whole yet, or no longer
@@ -80,12 +81,6 @@ def artifacts_folder(location: str | Path) -> Path:
     if in_bucket(location):
         return working_folder(ObjectPath.of(str(location)).bucket.url)
     return resolve(location)
-
-
-def sha256_file(path: Path) -> str:
-    """Hex sha256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def settle(path: Path) -> str:

@@ -35,7 +35,8 @@ _RETRIES = {
 }
 _URL = re.compile(rf"({'|'.join(SCHEMES)}):/+([^/]+)/*(.*)")
 _DENIED = ("status code: 401", "status code: 403")
-_FINAL = ("NoSuchBucket", "ContainerNotFound", "specified bucket does not exist", "builder error")
+_NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "specified bucket does not exist")
+_FINAL = (*_NO_BUCKET, "builder error")
 _Answer = TypeVar("_Answer")
 
 
@@ -72,10 +73,15 @@ class Content(NamedTuple):
 
 @dataclass(frozen=True)
 class Bucket:
-    """A prefix of a bucket. All methods raise UnreachableError that names the URL where the store gives no answer."""
+    """A prefix of a bucket.
+
+    All methods raise UnreachableError that names the URL where the store gives no answer, or has no such bucket.
+    `answered` is filled by the first answer that only a bucket can give which is there.
+    """
 
     url: str
     store: Any = field(compare=False)
+    answered: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def below(self, folder: str) -> list[Listed]:
         """Every object below a folder, at any depth, in the order of names."""
@@ -93,6 +99,10 @@ class Bucket:
         try:
             return self._listed(self._again(lambda: _obstore().head(self.store, key), key))
         except FileNotFoundError:
+            if not self.answered:
+                self.children(
+                    key
+                )  # an answer without a body does not say that the bucket is missing; this one does
             return None
 
     def read(self, key: str) -> bytes:
@@ -184,7 +194,9 @@ class Bucket:
         errors = _errors()
         for attempt in range(_ATTEMPTS):
             try:
-                return ask()
+                answer = ask()
+                self.answered.add(self.url)
+                return answer
             except (errors.AlreadyExistsError, errors.PreconditionError):
                 raise
             except FileNotFoundError as error:
@@ -197,9 +209,13 @@ class Bucket:
                 break
             if attempt + 1 < _ATTEMPTS:
                 time.sleep(random.uniform(0.5, 1.0) * _PAUSE_S * 2**attempt)
-        raise UnreachableError(
-            f"{self.place(key)} can't be {done} ({_first_line(last)}); {_remedy(last)}"
-        ) from last
+        raise UnreachableError(f"{self.place(key)} can't be {done}{self._why(last)}") from last
+
+    def _why(self, error: Exception) -> str:
+        if any(words in str(error) for words in _NO_BUCKET):
+            bucket = "/".join(self.url.split("/")[:3])  # s3://name
+            return f": the bucket {bucket} does not exist; make it, or correct its name or the endpoint, then run again"
+        return f" ({_first_line(error)}); {_remedy(error)}"
 
 
 @final

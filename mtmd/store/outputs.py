@@ -5,16 +5,20 @@ What is not on the disk is asked for in the bucket, where the line has one.
 
 import logging
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from mtmd.errors import StorageError
+from mtmd.store.durable import shared
 from mtmd.store.fetched import fetch, fetch_record
-from mtmd.store.files import atomic_directory, discard, read_json, sha256_file, write_json
+from mtmd.store.files import atomic_directory, discard, read_json, write_json
+from mtmd.store.sha256 import sha256_file
 
 _MANIFEST = "manifest.json"
+_SECOND_NS = 1_000_000_000
 _log = logging.getLogger(__name__)
 _Record = TypeVar("_Record", bound=BaseModel)
 
@@ -36,6 +40,21 @@ def read_record(path: Path, kind: type[_Record]) -> _Record | None:
             why = f"{error.error_count()} wrong, the first: {error.errors()[0]['msg']}"
         _log.warning("%s is not used, because it can't be read as a %s: %s", path, kind.__name__, why)
         return None
+
+
+def written_ns(record: Path) -> int:
+    """When a record was written, in nanoseconds of the epoch; whole seconds for a record in a bucket.
+
+    The fraction of such a record's time tells its versions apart (`set_version` in `mtmd/store/pushed.py`), and says
+    nothing of when it was written.
+    """
+    time_ns = record.stat().st_mtime_ns
+    return time_ns if shared(record) is None else time_ns // _SECOND_NS * _SECOND_NS
+
+
+def written(record: Path) -> datetime:
+    """The same, in UTC."""
+    return datetime.fromtimestamp(written_ns(record) / _SECOND_NS, UTC)
 
 
 def file_digests(directory: Path) -> dict[str, str]:

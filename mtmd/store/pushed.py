@@ -24,6 +24,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from mtmd.errors import StorageError
 from mtmd.store.objects import ObjectPath, is_below
+from mtmd.store.sha256 import sha256_file
 
 COMPLETE = "complete.json"
 CONTENT = "sha256-"
@@ -66,7 +67,7 @@ def described(directory: Path) -> Complete:
     found = sorted(path for path in directory.rglob("*") if path.is_file())
     return Complete(
         files={
-            str(path.relative_to(directory)): StoredFile(sha256=_sha256(path), bytes=path.stat().st_size)
+            str(path.relative_to(directory)): StoredFile(sha256=sha256_file(path), bytes=path.stat().st_size)
             for path in found
         }
     )
@@ -136,7 +137,7 @@ def pull(place: ObjectPath, files: Mapping[str, StoredFile], directory: Path) ->
                 raise StorageError(
                     f"{source} is missing, which {place / COMPLETE} names; remove {place} in the bucket, and run again"
                 )
-            if (actual := _sha256(target)) != files[name].sha256:
+            if (actual := sha256_file(target)) != files[name].sha256:
                 raise StorageError(
                     f"{source} has sha256 {actual}; {place / COMPLETE} says {files[name].sha256}: remove {place} in "
                     "the bucket, and run again"
@@ -216,8 +217,3 @@ def _fetched(source: ObjectPath, target: Path, parts: Executor) -> bool:
         f"{source} has {listed.size} bytes and the e-tag {listed.e_tag} as the store says, and what it gives has "
         "another size or e-tag; see what changes objects between the store and this machine, then run again"
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

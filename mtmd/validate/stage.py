@@ -23,6 +23,8 @@ from mtmd_expectations import day_expectations, window_expectations
 
 _AT_ONCE = 4  # days of a bucket; each that is new may hold 64 MiB of parts while it is fetched
 
+Sources = dict[str, dict[str, str]]  # of a day: sha256 of each file, by table and file name
+
 
 class DataQuality(Frozen):
     """What the suites said of a run's days and of their window."""
@@ -56,7 +58,7 @@ def validate(
     days: list[DayValidation] = []
     reused: list[date] = []
     trailing: list[DayProfile] = []
-    sources = _all_sources(plan)
+    sources = all_sources(plan)
     for day, source in zip(plan.all_days, sources, strict=True):
         stored = day_record(plan, day, source)
         result = read_record(stored, DayValidation)
@@ -111,15 +113,26 @@ def require(quality: DataQuality) -> None:
         require_validation(validation)
 
 
-def _all_sources(plan: RunPlan) -> list[dict[str, dict[str, str]]]:
-    """As `day_sources`, of all days; those of a bucket are asked for side by side, since each waits for its answers."""
-    if not all(map(plan.source.is_in_bucket, TABLES)):
-        return [day_sources(plan, day) for day in plan.all_days]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda day: day_sources(plan, day), plan.all_days))
+def all_sources(plan: RunPlan, known: dict[date, Sources] | None = None) -> list[Sources]:
+    """As `day_sources`, of all days; those of a bucket are asked for side by side, since each waits for its answers.
+
+    `known` has days that were asked for before, and gets the others.
+    """
+    found = {} if known is None else known
+
+    def ask(day: date) -> None:
+        found[day] = day_sources(plan, day)
+
+    new = [day for day in plan.all_days if day not in found]
+    if all(map(plan.source.is_in_bucket, TABLES)):
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(ask, new))
+    else:
+        list(map(ask, new))
+    return [found[day] for day in plan.all_days]
 
 
-def day_sources(plan: RunPlan, day: date) -> dict[str, dict[str, str]]:
+def day_sources(plan: RunPlan, day: date) -> Sources:
     """sha256 of the day's source files, by table and file name; what is remote is fetched as it is by now."""
     plan.source.refresh(day)
     cache = plan.workspace.shards / "digests" / f"date={day.isoformat()}.json"

@@ -23,8 +23,8 @@ from pathlib import Path
 
 from deploy.local import Platform, down, up
 from mtmd.jobs.simulation import simulate_days
-from mtmd.store.files import sha256_file
 from mtmd.store.pushed import COMPLETE, Complete
+from mtmd.store.sha256 import sha256_file
 from tests.buckets import serving
 from tests.mtmd_flows.deployed import Deployed, free_port
 from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, ROOT, TINY

@@ -20,7 +20,8 @@ from mtmd.extract.stage import DayLogs, extract_day, write_shard
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import SQL
 from mtmd.run import plan_window
-from mtmd.store.files import read_json, sha256_file
+from mtmd.store.files import read_json
+from mtmd.store.sha256 import sha256_file
 from tests.buckets import S3
 from tests.elsewhere import laid_out
 

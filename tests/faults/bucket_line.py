@@ -12,8 +12,9 @@ import pytest
 from mtmd.store import objects
 from mtmd.store.durable import FOLDER, POINTER, shared
 from mtmd.store.fetched import sweep_uploads
-from mtmd.store.files import artifacts_folder, sha256_file
+from mtmd.store.files import artifacts_folder
 from mtmd.store.pushed import COMPLETE, CONTENT, Complete, described
+from mtmd.store.sha256 import sha256_file
 from tests.buckets import S3
 from tests.faults.line import Line
 from tests.mtmd_flows.runs import LINE, NEXT, Run

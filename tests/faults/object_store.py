@@ -129,9 +129,8 @@ def _lasting() -> Iterator[Fault]:
     words = f"{URL}/{LINE}.* can't be read .*"
     denied = partial(_from_now_on, "GET", _answer(403, _FOR_GOOD))
     yield fault("no access to the artifacts", "refused", denied, words=f"{words}access is denied")
-    yield fault(
-        "no bucket of the artifacts", "refused", partial(_without, "art"), words=f"{words}NoSuchBucket"
-    )
+    words = f"{URL}/{LINE}.* can't be read: the bucket s3://art does not exist"
+    yield fault("no bucket of the artifacts", "refused", partial(_without, "art"), words=words)
 
 
 def _slow_for_good(s3: S3) -> None:
@@ -284,7 +283,12 @@ def _of_logs() -> Iterator[Fault]:
             partial(_fetching, _answer(403, _FOR_GOOD)),
             "s3://logs/.*access is denied",
         ),
-        ("no bucket of the logs", "refused", _without_logs, "s3://logs/team.*NoSuchBucket"),
+        (
+            "no bucket of the logs",
+            "refused",
+            _without_logs,
+            "s3://logs/team.* can't be read: the bucket s3://logs does not exist",
+        ),
         (
             "a listing that lacks a file of a day",
             "refused",

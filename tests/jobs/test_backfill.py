@@ -1,6 +1,7 @@
 """What a backfill would do with a day: its status, what the policy says, what running it would cost."""
 
 import shutil
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from mtmd.jobs.backfill import PlannedDay, latest_outcome, plan_backfill
 from mtmd.promote.stage import RunSummary
 from mtmd.store.files import read_json, write_json
 from mtmd.store.workspace import Workspace
+from tests.buckets import S3
 from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 
 BEFORE = AS_OF - timedelta(days=1)
@@ -102,6 +104,22 @@ def test_days_come_in_the_order_in_which_they_run(first_run: Run, artifacts: Pat
     )
     with pytest.raises(ConfigError, match=rf"last \({BEFORE}\) must not be before first \({NEXT}\)"):
         plan_backfill(NEXT, BEFORE, TINY, **places)
+
+
+def test_days_of_logs_in_a_bucket_are_listed_once_for_all_days_of_a_plan(
+    s3: S3, tiny_logs: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_logs, s3.path("s3://logs/team"))
+    both = threading.Barrier(2, timeout=20.0)
+    for day in (BEFORE, AS_OF):  # each is answered when the other one is asked for
+        s3.at(f"list-type=2.*%2Fads%2F.*{day}", both.wait)
+    plan = plan_backfill(AS_OF, NEXT, TINY, logs="s3://logs/team", artifacts=str(tmp_path / "artifacts"))
+    assert [(day.status, day.extract_days) for day in plan.days] == [("new", 21)] * 2
+    days = [line for line in s3.asked if "list-type=2" in line and "delimiter=" in line]
+    files = [line for line in s3.asked if "list-type=2" in line and "delimiter=" not in line]
+    assert (len(days), len(files), len(set(files))) == (3, 3 * 22, 3 * 22)
+    assert s3.count("HEAD") == 0
+    assert not both.broken
 
 
 def _rows(artifacts: Path) -> float:

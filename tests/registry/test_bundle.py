@@ -6,7 +6,7 @@ import pytest
 
 from mtmd.errors import BundleError
 from mtmd.registry.bundle import load_bundle, verify_files
-from mtmd.store.files import sha256_file
+from mtmd.store.sha256 import sha256_file
 
 
 def test_an_intact_bundle_loads_and_verifies(bundle: Path) -> None:

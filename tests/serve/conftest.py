@@ -10,7 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mtmd.config import Declarations, Domains, Feature, IdsConfig, Task
 from mtmd.registry.bundle import BUNDLE_FORMAT, BundleInfo, TowerFile
-from mtmd.store.files import sha256_file, write_json
+from mtmd.store.files import write_json
+from mtmd.store.sha256 import sha256_file
 
 MakeBundle = Callable[..., Path]
 A, B = "a" * 64, "b" * 64

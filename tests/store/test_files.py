@@ -29,7 +29,6 @@ from mtmd.store.files import (
     read_json,
     remove,
     resolve,
-    sha256_file,
     sweep,
     write_json,
     write_text,
@@ -165,12 +164,6 @@ def test_a_value_without_a_fixed_text_has_no_digest(value: object) -> None:
 def test_nan_has_no_digest() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         digest({"loss": float("nan")})
-
-
-def test_the_digest_of_a_file_is_that_of_its_content(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"abc")
-    assert sha256_file(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 # ---- JSON -----------------------------------------------------------------------------------------

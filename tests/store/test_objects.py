@@ -1,5 +1,6 @@
 """Objects are listed and fetched from a small S3 that misbehaves on purpose."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -89,13 +90,13 @@ def test_a_store_that_gives_no_answer_is_named_after_a_bounded_time(s3: S3, logs
 @pytest.mark.parametrize(
     ("status", "url", "words"),
     [
-        (403, URL, "access is denied: give this process"),
-        (None, "s3://none/x", r"NoSuchBucket.*; see that the bucket's"),
+        (403, URL, r" \(.*403.*\); access is denied: give this process"),
+        (None, "s3://none/x", ": the bucket s3://none does not exist; make it, or correct its name"),
     ],
 )
 def test_what_does_not_pass_is_said_at_once(s3: S3, status: int | None, url: str, words: str) -> None:
     s3.refused = [status] if status else []
-    with pytest.raises(UnreachableError, match=f"^{url}/a can't be read .*{words}"):
+    with pytest.raises(UnreachableError, match=f"^{url}/a can't be read{words}"):
         ObjectPath.of(url).bucket.below("a")
     assert len(s3.asked) == 1
 
@@ -103,12 +104,25 @@ def test_what_does_not_pass_is_said_at_once(s3: S3, status: int | None, url: str
 def test_a_bucket_that_is_not_there_has_not_merely_no_such_object(s3: S3) -> None:
     (s3.root / "data").mkdir(parents=True)
     assert ObjectPath.of(f"{URL}/x").content() is None
-    with pytest.raises(
-        UnreachableError, match=r"^s3://none/x/a can't be read .*NoSuchBucket.*; see that the bucket's"
-    ):
-        (ObjectPath.of("s3://none/x") / "a").content()
-    with pytest.raises(UnreachableError, match=r"^s3://none/x/a can't be written .*NoSuchBucket"):
+    asked: tuple[Callable[[ObjectPath], object], ...] = (
+        ObjectPath.content,
+        ObjectPath.found,
+        ObjectPath.exists,
+    )
+    for ask in asked:
+        with pytest.raises(
+            UnreachableError, match=r"^s3://none/x/a can't be read: the bucket s3://none does"
+        ):
+            ask(ObjectPath.of("s3://none/x") / "a")
+    with pytest.raises(UnreachableError, match=r"^s3://none/x/a can't be written: the bucket s3://none does"):
         (ObjectPath.of("s3://none/x") / "a").put(b"1")
+
+
+def test_a_bucket_that_has_answered_is_not_asked_whether_it_is_there(s3: S3, logs: ObjectPath) -> None:
+    assert (logs / "none").found() is None
+    assert [line.partition(" ")[0] for line in s3.asked] == ["HEAD", "GET"]
+    assert (logs / "none").found() is None
+    assert len(s3.asked) == 3
 
 
 def test_an_endpoint_that_is_not_encrypted_must_be_allowed(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ Each reader returns None, after a warning in the log, where a file can't be read
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from math import expm1
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from mtmd.report.index.records import (
     TaskFigures,
 )
 from mtmd.report.past import RecordedDecision, RecordedMetrics, RecordedQuality, RunLine, stopped
-from mtmd.store.outputs import read_record
+from mtmd.store.outputs import read_record, written
 from mtmd.validate.results import Status, stops
 
 FAILURES = "failures/as_of=*.json"
@@ -150,11 +150,6 @@ class _Tested(BaseModel):
 def shortened(text: str) -> str:
     """The beginning of a text that is too long for the index."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
-def written(path: Path) -> datetime:
-    """When a file was written last."""
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _run(path: Path) -> RunRecord | None:

@@ -14,7 +14,8 @@ from mtmd.sources.kuairand.report import ImportReport, TaskQuality, TeacherRepor
 from mtmd.sources.kuairand.source import Source, kuairand_files, read_source
 from mtmd.sources.kuairand.tables import LogTables
 from mtmd.sources.kuairand.teacher_inputs import teacher_inputs, teaching_rows
-from mtmd.store.files import digest, resolve, sha256_file
+from mtmd.store.files import digest, resolve
+from mtmd.store.sha256 import sha256_file
 from mtmd.teacher.config import TeacherConfig
 from mtmd.teacher.cross_fit import NEWEST, TeacherScores, cross_fit
 from mtmd.teacher.quality import ranking_auc

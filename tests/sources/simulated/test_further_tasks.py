@@ -17,7 +17,7 @@ from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.further_tasks import SCHEMA, TASKS
 from mtmd.sources.simulated.platform import SimulatedPlatform, simulate
 from mtmd.sources.simulated.requests import HOME, RELATED, SEARCH, Pairs, Requests, draw_requests
-from mtmd.store.files import sha256_file
+from mtmd.store.sha256 import sha256_file
 from tests.worlds import grid, tiny_world
 
 DAY = date(2026, 1, 4)

@@ -19,7 +19,8 @@ from mtmd.sources.simulated.platform import (
     simulate,
     world_at,
 )
-from mtmd.store.files import read_json, sha256_file, write_json
+from mtmd.store.files import read_json, write_json
+from mtmd.store.sha256 import sha256_file
 from tests.worlds import day_truth, tiny_world
 
 FIRST = date(2026, 1, 1)
