@@ -100,9 +100,8 @@ class Bucket:
             return self._listed(self._again(lambda: _obstore().head(self.store, key), key))
         except FileNotFoundError:
             if not self.answered:
-                self.children(
-                    key
-                )  # an answer without a body does not say that the bucket is missing; this one does
+                # An answer without a body does not say that the bucket is missing; a listing's does.
+                self.children(key)
             return None
 
     def read(self, key: str) -> bytes:
