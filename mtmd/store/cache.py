@@ -13,6 +13,7 @@ import fcntl
 import logging
 import os
 import shutil
+import stat
 import uuid
 import weakref
 from collections.abc import Iterator, Sequence
@@ -160,8 +161,8 @@ class ObjectCache:
     def _shared(self, path: Path) -> int:
         """Hold a group's lock beside others, as a descriptor; again where the group was removed meanwhile."""
         while True:
-            path.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):
+                _make_folder(path.parent)
                 held = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
                 fcntl.flock(held, fcntl.LOCK_SH)
                 if _is(path, held):
@@ -204,6 +205,16 @@ def _remove_unless_held(group: Path) -> bool:
     finally:
         os.close(held)
     return True
+
+
+def _make_folder(path: Path) -> None:
+    """Raises FileNotFoundError where it, or a folder above it, is removed meanwhile."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            raise StorageError(f"{path} must be a folder of the cache; remove it, then run again") from error
+        raise FileNotFoundError(path) from error  # it was there, was removed, and is there again
 
 
 def _is(path: Path, descriptor: int) -> bool:

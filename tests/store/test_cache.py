@@ -4,6 +4,7 @@ import gc
 import hashlib
 import logging
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -122,6 +123,31 @@ def test_several_may_fetch_and_clear_at_the_same_time(
 
     with ThreadPoolExecutor(6) as pool:
         assert all(pool.map(use, range(48)))
+
+
+def test_a_group_that_comes_and_goes_can_be_held(cache: ObjectCache) -> None:
+    done = threading.Event()
+
+    def clear() -> None:
+        while not done.is_set():
+            cache.make_room(cache.bound + 1)
+
+    with ThreadPoolExecutor(2) as pool:
+        clearing = [pool.submit(clear) for _ in range(2)]
+        try:
+            for _ in range(3000):
+                hold(cache, "ads/1", [])
+        finally:
+            done.set()
+    assert [one.result() for one in clearing] == [None, None]
+
+
+def test_a_file_where_a_group_should_be_is_named(cache: ObjectCache) -> None:
+    in_the_way = cache.folder / "ads"
+    cache.folder.mkdir()
+    in_the_way.write_text("")
+    with pytest.raises(StorageError, match=rf"{in_the_way} must be a folder of the cache; remove it"):
+        cache.hold("ads", [])
 
 
 def test_the_environment_says_where_and_how_large(monkeypatch: pytest.MonkeyPatch) -> None:
