@@ -85,8 +85,8 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     "per_slice=13": "tests/benchmarks/test_equal_cost.py",
     ".venv/bin/python -m benchmarks.bootstrap": "tests/benchmarks/test_bootstrap.py",
     (
-        ".venv/bin/python -m mtmd_flows.ablation --as-of 2026-01-25 --names post_norm raw_numbers ctr_weight_1 "
-        "unconstrained"
+        ".venv/bin/python -m mtmd_flows.ablation --as-of 2026-01-25 --names no_shallow no_task_shared "
+        "no_domain_shared no_routing post_norm raw_numbers ctr_weight_1 unconstrained"
     ): "the story has it with other names",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/demo.toml": "tests/benchmarks/test_tune.py",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand.toml": "likewise",
