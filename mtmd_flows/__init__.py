@@ -1,6 +1,11 @@
 """Prefect flows: wiring only. A task body calls one `mtmd` function and renders what it returned."""
 
+import gc
 import os
+
+# Imports make half a million objects that stay: looking through them for garbage again and again takes a sixth of a
+# start. Looked through less often, they still are.
+gc.set_threshold(100_000, 20, 20)
 
 # Read when prefect and torch are first imported, so they are set here: nothing leaves the machine, a busy one gets
 # time to start the embedded server, and threads spin only briefly before they sleep (docs/decisions.md).

@@ -1,8 +1,10 @@
 """Shared data of the tests: a small simulated platform, and one run of the daily flow on it, made once."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,16 +47,21 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Let one process come first: it rewrites the modules' asserts, and the others read what it has written.
 
-    In a new checkout that is half of a collection, which four processes would do at the same time.
+    In a new checkout that is half of a collection, which four processes would do at the same time. What is made here
+    stays to the end: looking through it for garbage again and again would take a twentieth of the tests' time.
     """
-    if hasattr(session.config, "workerinput"):
-        place = Shared.of(session.config._tmp_path_factory).directory  # type: ignore[attr-defined]
-        with locked(place / "collected.lock", 600.0):
-            if not (place / "collected").exists():
-                result = yield
-                (place / "collected").touch()
-                return result
-    return (yield)
+    gc.disable()
+    with ExitStack() as stack:
+        stack.callback(gc.enable)
+        stack.callback(gc.freeze)
+        if hasattr(session.config, "workerinput"):
+            place = Shared.of(session.config._tmp_path_factory).directory  # type: ignore[attr-defined]
+            with locked(place / "collected.lock", 600.0):
+                if not (place / "collected").exists():
+                    result = yield
+                    (place / "collected").touch()
+                    return result
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
