@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtmd.config import load_preset
 from mtmd.sources.kuairand.mapping import Exposures, map_exposures
 from mtmd.sources.kuairand.source import Source, read_source
 from mtmd.sources.kuairand.teacher_inputs import teacher_inputs, teaching_rows
@@ -35,6 +36,18 @@ def test_the_window_of_the_last_day_has_rows_on_each_day(
     _, exposures, _ = sample
     days = {date(1970, 1, 1) + timedelta(days=int(day)) for day in np.unique(exposures.day)}
     assert {date(2022, 4, 10) + timedelta(days=i) for i in range(21)} <= days
+
+
+def test_no_day_is_refused_for_its_number_of_rows(
+    sample: tuple[Source, Exposures, dict[str, int]],
+) -> None:
+    # The sample thins its older days: the first dense one has six times the rows of the day before.
+    _, exposures, _ = sample
+    limits = load_preset("kuairand").data
+    rows = [int((exposures.day == day).sum()) for day in np.unique(exposures.day)]
+    compared = [number for number in rows if number >= limits.min_trailing_rows]
+    assert (len(compared), compared) == (6, rows[-6:])  # no thin day comes after one that others are compared with
+    assert max(compared) / min(compared) < limits.stop_volume_factor
 
 
 def test_traps_are_counted(sample: tuple[Source, Exposures, dict[str, int]]) -> None:
