@@ -94,6 +94,7 @@ def test_what_a_process_started_ends_with_it(tmp_path: Path, session: str) -> No
     log = tmp_path / "parent.log"
     while not log.read_text().endswith("\n"):
         assert recorded(tmp_path / "parent.json") is not None
+        time.sleep(0.02)
     child = psutil.Process(int(log.read_text()))
     end(parent)
     assert await_end([child], 10) == []

@@ -79,6 +79,7 @@ def test_ctrl_c_ends_a_run_at_once_in_words(
     try:
         while not any(tmp_path.glob("artifacts/*/validation/*")):
             assert process.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.02)
         family = psutil.Process(process.pid).children(recursive=True)
         assert family
         pressed = time.monotonic()
