@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from mtmd.errors import ConfigError, StorageError
-from mtmd.store.files import TEMPORARY, atomic_file, settle, sweep, touch, write_text
+from mtmd.store.files import TEMPORARY, atomic_file, matching, settle, sweep, touch, write_text
 from mtmd.store.objects import ObjectPath, is_below
 from mtmd.store.sha256 import sha256_file
 
@@ -181,7 +181,7 @@ class _Group(NamedTuple):
 
 
 def _groups(folder: Path) -> Iterator[_Group]:
-    for lock in folder.glob(f"*/*/{_LOCK}"):
+    for lock in matching(folder, f"*/*/{_LOCK}"):
         with suppress(FileNotFoundError):  # another process removes it
             files = [path.stat() for path in lock.parent.rglob("*") if path.is_file()]
             yield _Group(lock.parent, lock.stat().st_mtime_ns, sum(status.st_size for status in files))

@@ -8,6 +8,7 @@ A directory under construction holds a kernel lock; a lock that can be taken bel
 """
 
 import fcntl
+import glob
 import hashlib
 import json
 import logging
@@ -268,6 +269,14 @@ def locked(path: Path, timeout_s: float = 60.0) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def matching(root: Path, pattern: str) -> Iterator[Path]:
+    """What is below `root` by that pattern, but for hidden names, while other processes write and remove there.
+
+    Path.glob would raise FileNotFoundError at a folder that is gone when it looks inside.
+    """
+    return (root / name for name in glob.iglob(pattern, root_dir=root))  # noqa: PTH207
 
 
 def sweep(root: Path, *, below: bool = True) -> list[Path]:

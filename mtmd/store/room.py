@@ -9,11 +9,13 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from mtmd.errors import ConfigError
 from mtmd.store.durable import all_lines, shared
+from mtmd.store.files import matching
 from mtmd.store.pushed import stored
 
 BOUND = "MTMD_WORK_GIB"
@@ -73,11 +75,18 @@ def _bound() -> float | None:
 
 def _outputs() -> Iterator[_Output]:
     for pattern in _OUTPUTS:
-        for path in all_lines().glob(f"*/*/{pattern}"):
-            if not path.is_dir() or shared(path) is None:
-                continue
-            files = tuple(file for file in path.rglob("*") if file.is_file() and file.suffix != ".json")
-            found = [file.stat() for file in files]
-            if found:  # not the directory's own time of reading, which this very look moves
-                used = max(path.stat().st_mtime, *(max(one.st_atime, one.st_mtime) for one in found))
-                yield _Output(used, sum(one.st_size for one in found), path, files)
+        for path in matching(all_lines(), f"*/*/{pattern}"):
+            with suppress(FileNotFoundError):  # another process removes it
+                if path.is_dir() and shared(path) is not None and (output := _output(path)) is not None:
+                    yield output
+
+
+def _output(path: Path) -> _Output | None:
+    """None where only what people see of it is there."""
+    files = tuple(file for file in path.rglob("*") if file.is_file() and file.suffix != ".json")
+    found = [file.stat() for file in files]
+    if not found:
+        return None
+    # Not the directory's own time of reading, which this very look moves.
+    used = max(path.stat().st_mtime, *(max(one.st_atime, one.st_mtime) for one in found))
+    return _Output(used, sum(one.st_size for one in found), path, files)

@@ -2,8 +2,11 @@
 
 import logging
 import os
+import shutil
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -66,6 +69,29 @@ def test_what_was_used_within_a_day_or_is_in_no_bucket_stays(
     allow(monkeypatch, 0.5)
     assert {path.name for path in make_room()} == {"mtmd-2", "mtmd-1"}
     assert "more than MTMD_WORK_GIB allows (0.0 GiB): the rest was used within a day" in caplog.text
+
+
+def test_outputs_may_come_and_go_meanwhile(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    allow(monkeypatch, 1000)
+    done = threading.Event()
+
+    def replace() -> None:
+        models = line / "models"
+        while not done.is_set():
+            (models / "one" / "graphs").mkdir(parents=True)
+            (models / "one" / "graphs" / "a.onnx").write_bytes(b"1")
+            (models / "one").rename(models / "two")
+            shutil.rmtree(models / "two")
+
+    with ThreadPoolExecutor(1) as pool:
+        replacing = pool.submit(replace)
+        try:
+            until = time.monotonic() + 1.0
+            while time.monotonic() < until:
+                assert make_room() == []
+        finally:
+            done.set()
+    assert replacing.result() is None
 
 
 @pytest.mark.parametrize("text", ["none", "0", "-1", "nan"])
