@@ -7,6 +7,7 @@ The champion, and every model that a rollback can go back to, stay whatever thei
 champion and of the model before it, and the trainings of these two where a later day may go on from them.
 """
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -194,7 +195,8 @@ def _outputs(workspace: Workspace, retention: RetentionConfig) -> Iterator[_Outp
     yield from _published(Catalogue(root), retention)
     for kind in ("trained", "evaluations", "proofs", "graphs", "work"):
         for path in sorted(root.glob(f"{kind}/[!.]*")):
-            yield _Output(kind, path, retention.caches, since_s=path.stat().st_mtime)
+            with suppress(FileNotFoundError):  # a run that ends removes its work
+                yield _Output(kind, path, retention.caches, since_s=path.stat().st_mtime)
 
 
 def _published(catalogue: Catalogue, retention: RetentionConfig) -> Iterator[_Output]:
@@ -232,8 +234,12 @@ def _day_of(name: str) -> date | None:
 
 
 def _size(path: Path) -> int:
-    """In the line's bucket, if it has one: on the disk there may be less."""
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    """In the line's bucket, if it has one: on the disk there may be less. What a run removes meanwhile has none."""
     if path.is_dir() and (there := shared(path)) is not None:
         return sum(one.size for one in there.below())
-    return sum(file.stat().st_size for file in files)
+    below = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
+    size = 0
+    for file in below if path.is_dir() else (path,):
+        with suppress(FileNotFoundError):
+            size += file.stat().st_size
+    return size

@@ -1,7 +1,10 @@
 """What a clean-up lets go: by day, by age, and never a model that a rollback can reach."""
 
 import os
+import shutil
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -226,3 +229,27 @@ def test_a_large_clean_up_has_to_be_allowed(line: Workspace) -> None:
         clean_up(line, planned, lambda _: None)
     assert plan_clean_up(line, RETENTION) == planned
     assert not planned.model_copy(update={"most_share": 1.0}).large
+
+
+def test_a_run_may_begin_and_end_meanwhile(line: Workspace) -> None:
+    expected = plan_clean_up(line, RETENTION)
+    done = threading.Event()
+
+    def train() -> None:
+        while not done.is_set():
+            work = line.root / "work" / "mtmd-2"
+            write_text(work / "one" / "checkpoint.safetensors", "x")
+            os.utime(work, (0, 0))
+            shutil.rmtree(work)
+
+    with ThreadPoolExecutor(1) as pool:
+        training = pool.submit(train)
+        try:
+            until = time.monotonic() + 1.0
+            while time.monotonic() < until:
+                planned = plan_clean_up(line, RETENTION)
+                lasting = [one for one in planned.removable if "mtmd-2" not in one.path]
+                assert lasting == list(expected.removable)
+        finally:
+            done.set()
+    assert training.result() is None
