@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.browser import Browser, FlowRun, RunForm, installed, opened
-from tests.looks import VIEWS, Links, in_every_view
+from tests.looks import EACH_ONCE, Links, in_every_view
 from tests.mtmd_flows.deployed import Deployed
 from tests.mtmd_flows.runs import AS_OF, LINE, ROOT, TINY, Run, reporting_to
 from tests.mtmd_flows.troubled import publish_every_artifact
@@ -108,7 +108,7 @@ def test_every_run_form_can_be_read(browser: Browser, deployed: Deployed) -> Non
     for one in deployed.ask("/deployments/filter"):
         browser.page.goto(f"http://127.0.0.1:{deployed.platform.port}/deployments/deployment/{one['id']}/run")
         browser.page.locator(".schema-form-property__label").first.wait_for()
-        found += in_every_view(browser, f"form-{one['name']}", "form", whole=True)
+        found += in_every_view(browser, f"form-{one['name']}", "form", EACH_ONCE, whole=True)
     assert found == []
 
 
@@ -133,7 +133,7 @@ def test_every_artifact_can_be_read_and_its_links_answer(
     for name, identity in (latest | {"stopped": stopped}).items():
         browser.page.goto(f"http://127.0.0.1:{deployed.platform.port}/artifacts/artifact/{identity}")
         browser.page.locator(f"{body} h2").first.wait_for()
-        wrong += in_every_view(browser, f"artifact-{name}", body, whole=True)
+        wrong += in_every_view(browser, f"artifact-{name}", body, EACH_ONCE, whole=True)
         wrong += links.dead(browser.page, body)
         wrong += [f"{name}: markup"] * browser.page.locator(hostile).count()
     browser.page.goto(f"http://127.0.0.1:{deployed.platform.port}/artifacts")  # their descriptions
@@ -153,6 +153,6 @@ def test_every_page_that_is_served_can_be_read_and_its_links_answer(
     for path in (*pages, line / "index.html", line.parent / "index.html"):
         place = path.relative_to(line.parent)
         browser.page.goto(f"{deployed.platform.reports}/{place}")
-        found += in_every_view(browser, "-".join(place.parts[-3:-1]) or "lines", views=VIEWS[::2])
+        found += in_every_view(browser, "-".join(place.parts[-3:-1]) or "lines", views=EACH_ONCE)
         found += links.dead(browser.page)
     assert found == []
