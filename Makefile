@@ -86,7 +86,9 @@ help:  ## Show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 # The stamp is written last: a killed installation is simply done again. An old pip takes half a minute longer to
-# choose the versions, and any pip would compile on one core.
+# choose the versions, a new one shows what setuptools says of every editable installation, and any would compile on
+# one core.
+$(READY) docs: export PYTHONWARNINGS := ignore:Editable installation
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python ($$($(PYTHON) --version)) must be 3.11 or newer; use make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
