@@ -5,7 +5,6 @@ commit's service answered.
 """
 
 import json
-import tarfile
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,14 @@ from mtmd.registry.registry import Registry
 from mtmd.serve.http.answers import answer_embed, answer_rank
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
+from tests.archives import unpack
 
 OLDER, NEWER = "20260121-fd5b9281c7", "20260122-cd3febc2e6"
 
 
 @pytest.fixture
 def line(tmp_path: Path) -> Path:
-    with tarfile.open(Path(__file__).with_name("old_line.tar.xz")) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(Path(__file__).with_name("old_line.tar.xz"), tmp_path)
     return tmp_path
 
 

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import sysconfig
-import tarfile
 import urllib.request
 import venv
 import zipfile
@@ -18,6 +17,7 @@ from uuid import UUID
 import pytest
 
 from mtmd.registry.registry import Registry
+from tests.archives import unpack
 from tests.mtmd_flows.deployed import free_port
 from tests.mtmd_flows.runs import ROOT
 from tests.project.foreign import write_foreign_logs
@@ -67,8 +67,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> 
             place.write_bytes((ROOT / name).read_bytes())
     _must(root / "source", sys.executable, "-c", _BUILD, str(root))
     (archive,) = root.glob("mtmd-*.tar.gz")
-    with tarfile.open(archive) as sdist:
-        sdist.extractall(root / "sdist", filter="data")
+    unpack(archive, root / "sdist")
     (unpacked,) = (root / "sdist").iterdir()
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     _must(root, *pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(root), str(unpacked))
