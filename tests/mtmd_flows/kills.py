@@ -70,10 +70,10 @@ class Killed:
 def kill_three_times(server: str, undisturbed: Run, directory: Path) -> Killed:
     """Kill a run while it extracts, the next one while it trains, the third while it exports; let one finish.
 
-    What is not killed is there already: validations, and the rivals' trainings.
+    What is not killed is there already: validations, the rivals' trainings, and what towers were traced to.
     """
     root = directory / "artifacts" / LINE
-    for kept in ("validation", "trained/per_slice-*", "trained/pooled-*"):
+    for kept in ("validation", "trained/per_slice-*", "trained/pooled-*", "graphs"):
         for path in undisturbed.root.glob(kept):
             shutil.copytree(path, root / path.relative_to(undisturbed.root))
     daily = Daily(server, undisturbed.logs, directory / "artifacts")
