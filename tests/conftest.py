@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -190,22 +191,38 @@ def rich_line(shared: Shared) -> "RichLine":
     return shared.once("rich", make_rich_line)
 
 
+@pytest.fixture(scope="session")
+def taken(first_run: "Run", tmp_path_factory: pytest.TempPathFactory) -> "Callable[[Path, bool], Done]":
+    """Makes a copy of the first run's artifacts, with its champion or without one, and says what the stages return.
+
+    They are asked once: another copy's answer differs by the place.
+    """
+    from tests.daily import Done, run_stages
+    from tests.mtmd_flows.runs import copied
+
+    @cache
+    def asked(champion: bool) -> tuple[str, str]:
+        place = copied(first_run.artifacts, tmp_path_factory.mktemp("taken") / "artifacts", champion=champion)
+        return str(place), run_stages(first_run.logs, place).run.model_dump_json()
+
+    def take(place: Path, champion: bool) -> Done:
+        copied(first_run.artifacts, place, champion=champion)
+        asked_in, answer = asked(champion)
+        return Done.of(answer.replace(asked_in, str(place)))
+
+    return take
+
+
 @pytest.fixture
-def done(first_run: "Run", tmp_path: Path) -> "Done":
+def done(taken: "Callable[[Path, bool], Done]", tmp_path: Path) -> "Done":
     """Nothing is promoted yet; the test may damage what it finds."""
-    from tests.daily import run_stages
-    from tests.mtmd_flows.runs import copied
-
-    return run_stages(first_run.logs, copied(first_run.artifacts, tmp_path / "artifacts", champion=False))
+    return taken(tmp_path / "artifacts", False)
 
 
 @pytest.fixture
-def done_live(first_run: "Run", tmp_path: Path) -> "Done":
+def done_live(taken: "Callable[[Path, bool], Done]", tmp_path: Path) -> "Done":
     """The same, and the candidate is the champion."""
-    from tests.daily import run_stages
-    from tests.mtmd_flows.runs import copied
-
-    return run_stages(first_run.logs, copied(first_run.artifacts, tmp_path / "live"))
+    return taken(tmp_path / "live", True)
 
 
 @pytest.fixture

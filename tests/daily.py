@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Self
 
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.evaluate.stage import Evaluated
@@ -28,6 +29,11 @@ class Done:
     """What the stages returned before the decision."""
 
     run: DayRun
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Of a run as JSON."""
+        return cls(DayRun.model_validate_json(text))
 
     @property
     def plan(self) -> RunPlan:
