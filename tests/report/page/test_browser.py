@@ -72,7 +72,7 @@ def test_it_fits_the_screen_and_can_be_read_on_it(
         assert page.evaluate(_BACKGROUND) == "rgb(246, 247, 249)"
         assert list(in_every_view(browser, f"{name}-folded")) == []
         page.evaluate(_UNFOLD)
-        assert list(in_every_view(browser, name, views=(*VIEWS, (1920, "light")))) == []
+        assert list(in_every_view(browser, name, views=(*VIEWS, (1280, "light"), (1920, "light")))) == []
         assert links.dead(page) == []
         view(page, 1440, "dark")
         assert page.evaluate(_BACKGROUND) == "rgb(18, 21, 26)"
