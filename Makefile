@@ -8,6 +8,9 @@ SERVE_PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Without what setuptools says of every editable installation.
+PIP_INSTALL := PYTHONWARNINGS="ignore:Editable installation" $(BIN)/python -m pip install --quiet \
+	--disable-pip-version-check --constraint constraints.txt
 
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
@@ -71,7 +74,7 @@ audit: $(READY)  ## Ask whether advisories are known about the pinned versions; 
 	$(BIN)/python -m deploy.audit
 
 docs: $(READY)  ## Build the pages of docs/ as a site in site/; fails on a broken link
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	$(PIP_INSTALL) --editable '.[docs]'
 	$(BIN)/mkdocs build --strict
 
 clean:  ## Remove the simulated presets' logs and models, site, caches and .venv; all other logs, models and runs stay
@@ -85,14 +88,12 @@ clean:  ## Remove the simulated presets' logs and models, site, caches and .venv
 help:  ## Show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-# The stamp is written last: a killed installation is simply done again. An old pip takes half a minute longer to
-# choose the versions, a new one shows what setuptools says of every editable installation, and any would compile on
-# one core.
-$(READY) docs: export PYTHONWARNINGS := ignore:Editable installation
+# The stamp is written last: a killed installation is simply done again. The first pip is an old one, which takes longer
+# to choose the versions. The last line compiles, because pip would do so on one core.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python ($$($(PYTHON) --version)) must be 3.11 or newer; use make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev]'
+	$(PIP_INSTALL) pip
+	$(PIP_INSTALL) --no-compile --editable '.[dev]'
 	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 	@touch $@

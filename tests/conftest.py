@@ -193,9 +193,10 @@ def rich_line(shared: Shared) -> "RichLine":
 
 @pytest.fixture(scope="session")
 def taken(first_run: "Run", tmp_path_factory: pytest.TempPathFactory) -> "Callable[[Path, bool], Done]":
-    """Makes a copy of the first run's artifacts, with its champion or without one, and says what the stages return.
+    """Makes a copy of the first run's artifacts, with its champion or without one; returns what the stages say of it.
 
-    They are asked once: another copy's answer differs by the place.
+    The stages run once in a process for each of the two. What they say of another copy differs in the paths alone
+    (tests/test_daily.py).
     """
     from tests.daily import Done, run_stages
     from tests.mtmd_flows.runs import copied
@@ -208,6 +209,7 @@ def taken(first_run: "Run", tmp_path_factory: pytest.TempPathFactory) -> "Callab
     def take(place: Path, champion: bool) -> Done:
         copied(first_run.artifacts, place, champion=champion)
         asked_in, answer = asked(champion)
+        assert asked_in in answer
         return Done.of(answer.replace(asked_in, str(place)))
 
     return take

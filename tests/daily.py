@@ -32,7 +32,7 @@ class Done:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Of a run as JSON."""
+        """What the stages returned, read from a `DayRun` as JSON."""
         return cls(DayRun.model_validate_json(text))
 
     @property

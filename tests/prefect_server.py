@@ -20,16 +20,6 @@ from deploy import processes
 from tests.mtmd_flows.deployed import free_port
 
 RECORD, TABLES = "server.json", "tables"
-# Nothing is scheduled on it, and no automation has to act: those tests have platforms of their own.
-_NOT_NEEDED = (
-    "SCHEDULER",
-    "LATE_RUNS",
-    "FOREMAN",
-    "TRIGGERS",
-    "PAUSE_EXPIRATIONS",
-    "CANCELLATION_CLEANUP",
-    "DB_VACUUM",
-)
 _PATIENCE_S = 240.0
 
 
@@ -46,7 +36,8 @@ def start(place: Path) -> str:
         "PREFECT_UI_ENABLED": "0",
         "PREFECT__SERVER_EPHEMERAL": "1",
         "PREFECT__SERVER_FINAL": "1",
-        **{f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "0" for name in _NOT_NEEDED},
+        # No automation has to act on it: the tests of automations have a platform of their own.
+        "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "0",
     }
     command = (
         sys.executable, "-m", "uvicorn", "--app-dir", str(prefect.__module_path__.parent), "--factory",

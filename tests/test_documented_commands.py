@@ -430,8 +430,9 @@ def checkout(
     _forget_champion(root / "artifacts")
     shutil.copy(ROOT / "mtmd" / "config" / "presets" / "tiny.toml", root / "my-preset.toml")
     (root / "tiny-kuairand.toml").write_text(_tiny_kuairand())
-    for home in (".prefect", ".platform/prefect"):
-        new_prefect_home(root / home)
+    new_prefect_home(
+        root / ".prefect"
+    )  # not .platform: no other test has `make up` on SQLite made from nothing
     made_up = kuairand.MadeUp(root / "kuairand-pure")
     midnight = kuairand.MIDNIGHT - 8 * kuairand.DAY  # of 2022-04-10
     rows = kuairand.random_rows(days=21, per_day=40, midnight=midnight)
