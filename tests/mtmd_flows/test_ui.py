@@ -108,7 +108,7 @@ def test_every_run_form_can_be_read(browser: Browser, deployed: Deployed) -> Non
     for one in deployed.ask("/deployments/filter"):
         browser.page.goto(f"http://127.0.0.1:{deployed.platform.port}/deployments/deployment/{one['id']}/run")
         browser.page.locator(".schema-form-property__label").first.wait_for()
-        found += in_every_view(browser, f"form-{one['name']}", "form", EACH_ONCE, whole=True)
+        found += in_every_view(browser, f"form-{one['name']}", "form", whole=True)
     assert found == []
 
 
@@ -133,7 +133,7 @@ def test_every_artifact_can_be_read_and_its_links_answer(
     for name, identity in (latest | {"stopped": stopped}).items():
         browser.page.goto(f"http://127.0.0.1:{deployed.platform.port}/artifacts/artifact/{identity}")
         browser.page.locator(f"{body} h2").first.wait_for()
-        wrong += in_every_view(browser, f"artifact-{name}", body, EACH_ONCE, whole=True)
+        wrong += in_every_view(browser, f"artifact-{name}", body, whole=True)
         wrong += links.dead(browser.page, body)
         wrong += [f"{name}: markup"] * browser.page.locator(hostile).count()
     browser.page.goto(f"http://127.0.0.1:{deployed.platform.port}/artifacts")  # their descriptions
