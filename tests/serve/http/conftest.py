@@ -101,7 +101,7 @@ class Client:
     def send(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, dict[str, str], bytes]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
@@ -121,7 +121,7 @@ class Client:
 
     def raw(self, sent: bytes, pause_s: float = 0.0) -> bytes:
         """What comes back until the service closes the connection."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
             connection.sendall(sent)
             time.sleep(pause_s)
             received = b""
@@ -167,9 +167,18 @@ def line(make_bundle: MakeBundle, tmp_path: Path) -> Line:  # noqa: F811
     return Line(tmp_path / "line", make_bundle)
 
 
+# A client of a busy machine may stand still for seconds.
 SETTINGS = Settings(
-    poll_s=0.02, body_timeout_s=0.5, head_timeout_s=0.5, body_bytes=20_000, requests=4, ads=100, top_k=50
+    poll_s=0.02,
+    timeout_s=60,
+    body_timeout_s=60,
+    head_timeout_s=60,
+    body_bytes=20_000,
+    requests=4,
+    ads=100,
+    top_k=50,
 )
+HURRIED = SETTINGS.model_copy(update={"body_timeout_s": 0.5, "head_timeout_s": 0.5})
 
 
 @pytest.fixture(scope="module")

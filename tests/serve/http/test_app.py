@@ -13,7 +13,7 @@ import pytest
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Serving
 from mtmd.serve.laps import Lap
-from tests.serve.http.conftest import ADS, SETTINGS, Client, Line, serving, until
+from tests.serve.http.conftest import ADS, HURRIED, SETTINGS, Client, Line, serving, until
 
 REQUESTS = [
     {"request_id": 1, "surface": "search", "activity": 1.0, "depth": 0.25},
@@ -267,13 +267,11 @@ def test_a_request_that_says_its_length_in_two_ways_is_refused(client: Client) -
     assert b"both content-length and transfer-encoding" in answer
 
 
-def test_who_sends_a_body_slowly_is_told_so(client: Client) -> None:
-    assert client.raw(head(100) + b'{"requests"').startswith(b"HTTP/1.1 408 ")
-
-
-@pytest.mark.parametrize("sent", [b"", b"POST /rank HTTP/1.1\r\nHost:"])
-def test_who_sends_a_head_slowly_is_told_so(client: Client, sent: bytes) -> None:
-    assert client.raw(sent).startswith(b"HTTP/1.1 408 ")
+def test_who_sends_a_body_or_a_head_slowly_is_told_so(line: Line) -> None:
+    line.promote(0)
+    with serving(line.root, HURRIED) as client:
+        for sent in (head(100) + b'{"requests"', b"", b"POST /rank HTTP/1.1\r\nHost:"):
+            assert client.raw(sent).startswith(b"HTTP/1.1 408 ")
 
 
 def test_clients_that_hang_cost_the_others_nothing(client: Client) -> None:

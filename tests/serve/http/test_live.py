@@ -153,7 +153,7 @@ def test_no_question_fails_while_models_take_over_from_each_other(line: Line) ->
 
 
 def _ask(client: Client, done: threading.Event, answers: list[tuple[int, dict]]) -> None:
-    connection = HTTPConnection("127.0.0.1", client.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", client.port, timeout=60)
     body = json.dumps(QUESTION).encode()
     while not done.is_set():
         connection.request("POST", "/rank", body, {"content-type": "application/json"})
