@@ -1,6 +1,7 @@
 """Several ranks: they read parts of one rank's batches, and learn what one rank learns."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -205,9 +206,16 @@ def ranks_of_this_process() -> dict[str, int]:
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found by /proc")
 def test_a_rank_that_is_killed_ends_the_others_and_the_next_run_goes_on(
-    of_two: stage.Trained, window: list[ShardRef], preset: Preset, tmp_path: Path
+    of_two: stage.Trained,
+    window: list[ShardRef],
+    preset: Preset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plan = plan_in(tmp_path / "killed", preset, ranks=2)
+    python = tmp_path / "python"
+    write_text(python, f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m tests.train.waiting "$3"\n')
+    python.chmod(0o700)
     seen: dict[str, int] = {}
 
     def kill(progress: Progress) -> None:
@@ -215,10 +223,12 @@ def test_a_rank_that_is_killed_ends_the_others_and_the_next_run_goes_on(
             seen.update(ranks_of_this_process())
             os.kill(seen["1"], signal.SIGKILL)
 
-    with pytest.raises(
-        TrainingError, match=r"rank 1 of 2 .* was ended by SIGKILL. .* goes on from its last checkpoint"
-    ):
-        stage.train(plan, "mtmd", window, kill)
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", str(python))
+        with pytest.raises(
+            TrainingError, match=r"rank 1 of 2 .* was ended by SIGKILL. .* goes on from its last checkpoint"
+        ):
+            stage.train(plan, "mtmd", window, kill)
     assert sorted(seen) == ["0", "1"]
     assert ranks_of_this_process() == {}
     work = list((plan.workspace.root / "work").glob(f"*/{FILE}"))
