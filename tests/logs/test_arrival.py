@@ -1,6 +1,7 @@
 """A day that comes late is waited for, up to a limit."""
 
-import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +13,29 @@ from mtmd.logs.contract import TABLES
 from mtmd.logs.source import LogSource
 
 DAY = date(2026, 1, 25)
+
+
+@dataclass
+class Clock:
+    """Time passes only in sleeps."""
+
+    now: float = 0.0
+    on_sleep: Callable[[], object] = lambda: None
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.on_sleep()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """What the wait goes by."""
+    clock = Clock()
+    monkeypatch.setattr("mtmd.logs.arrival.time", clock)
+    return clock
 
 
 def _deliver(logs: Path, table: str) -> None:
@@ -28,25 +52,24 @@ def test_a_day_that_is_there_is_not_waited_for(tmp_path: Path) -> None:
     assert said == []
 
 
-def test_a_late_day_is_waited_for_and_said(tmp_path: Path) -> None:
+def test_a_late_day_is_waited_for_and_said(tmp_path: Path, clock: Clock) -> None:
     _deliver(tmp_path, "ads")
     said: list[str] = []
 
-    def hear(words: str) -> None:
-        said.append(words)
-        if len(said) == 1:
-            threading.Timer(
-                0.05, lambda: [_deliver(tmp_path, table) for table in ("requests", "candidates")]
-            ).start()
+    def deliver() -> None:
+        if clock.now > 0.05 and not (tmp_path / "requests").exists():
+            for table in ("requests", "candidates"):
+                _deliver(tmp_path, table)
 
-    await_day(LogSource(tmp_path), DAY, 60.0, hear, every_s=0.02)
+    clock.on_sleep = deliver
+    await_day(LogSource(tmp_path), DAY, 60.0, said.append, every_s=0.02)
     assert said == [
         "requests and candidates have no 2026-01-25 yet; waited 0 min of 1 min",
         "the logs of 2026-01-25 came after 0 min",
     ]
 
 
-def test_at_the_limit_the_tables_that_lack_the_day_are_named(tmp_path: Path) -> None:
+def test_at_the_limit_the_tables_that_lack_the_day_are_named(tmp_path: Path, clock: Clock) -> None:
     for table in ("requests", "candidates"):
         _deliver(tmp_path, table)
     said: list[str] = []
@@ -54,4 +77,5 @@ def test_at_the_limit_the_tables_that_lack_the_day_are_named(tmp_path: Path) -> 
         LogsError, match=r"^ads has no 2026-01-25 yet after 0 min of waiting; have the day delivered"
     ):
         await_day(LogSource(tmp_path), DAY, 0.05, said.append, every_s=0.02)
+    assert clock.now == pytest.approx(0.05)
     assert said == ["ads has no 2026-01-25 yet; waited 0 min of 0 min"]
