@@ -7,6 +7,7 @@ import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -94,7 +95,18 @@ def test_it_says_that_it_lives_what_it_serves_and_how_it_does(client: Client) ->
 
 
 def test_the_stages_of_a_call_are_as_long_as_the_call(line: Line) -> None:
+    """What is in none of them is less than half of the call, unless the process was held up there."""
     line.promote(0)
+    for _ in range(10):
+        stages, call = _stages_and_call(line)
+        assert sum(stages) <= call
+        if 0.5 * call < sum(stages):
+            break
+    assert 0.5 * call < sum(stages)
+
+
+def _stages_and_call(line: Line) -> tuple[list[float], float]:
+    """Seconds of all answered calls to /rank: of each stage, and of the calls."""
     with serving(line.root, SETTINGS) as client:
         client.post("/rank", QUESTION)
         client.post("/rank", QUESTION | {"ad_ids": [9, 7]})
@@ -111,8 +123,8 @@ def test_the_stages_of_a_call_are_as_long_as_the_call(line: Line) -> None:
     stages = re.findall(r'mtmd_stage_seconds_sum{path="/rank",stage="\w+"} (\S+)', text)
     call = re.search(r'mtmd_request_seconds_sum{path="/rank",status="200"} (\S+)', text)
     assert call is not None
-    assert 0.5 * float(call[1]) < sum(map(float, stages)) <= float(call[1])
     assert 'mtmd_stage_seconds_bucket{le="5e-05",path="/rank",stage="search"}' in text
+    return [float(seconds) for seconds in stages], float(call[1])
 
 
 def test_whole_numbers_are_integers_however_they_are_written(client: Client) -> None:
@@ -309,37 +321,68 @@ def test_without_a_champion_it_lives_and_is_not_ready_until_there_is_one(line: L
         assert client.post("/rank", QUESTION)[0] == 200
 
 
-def test_too_many_questions_and_slow_ones_are_shed_and_told_when_to_come_back(
-    line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    line.promote(0)
-    go_on, began = threading.Event(), threading.Event()
+JSON = {"content-type": "application/json"}
 
-    def slow(_: Serving, body: bytes, __: Lap) -> bytes:
-        began.set()
-        go_on.wait(20)
+
+@dataclass
+class Slow:
+    """A ranking that takes until it may go on, and answers with the question."""
+
+    began: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def answer(self, _: Serving, body: bytes, __: Lap) -> bytes:
+        self.began.set()
+        self.go_on.wait(60)
         return body
 
-    monkeypatch.setattr("mtmd.serve.http.app.answer_rank", slow)
-    settings = SETTINGS.model_copy(update={"threads": 1, "queue": 1, "timeout_s": 0.3})
-    json_kind = {"content-type": "application/json"}
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    slow = Slow()
+    monkeypatch.setattr("mtmd.serve.http.app.answer_rank", slow.answer)
+    return slow
+
+
+def _await_in_flight(client: Client, questions: float) -> None:
+    until(lambda: f"mtmd_in_flight {questions}" in client.send("GET", "/metrics")[2].decode())
+
+
+def test_too_many_questions_are_shed_and_told_when_to_come_back(line: Line, slow: Slow) -> None:
+    line.promote(0)
+    settings = SETTINGS.model_copy(update={"threads": 1, "queue": 1})
     with serving(line.root, settings) as client, ThreadPoolExecutor(2) as clients:
-        first = clients.submit(client.send, "POST", "/rank", b"1", json_kind)
-        assert began.wait(20)
-        second = clients.submit(client.send, "POST", "/rank", b"2", json_kind)
-        until(lambda: "mtmd_in_flight 2.0" in client.send("GET", "/metrics")[2].decode())
-        status, headers, content = client.send("POST", "/embed", b"3", json_kind)
+        first = clients.submit(client.send, "POST", "/rank", b"1", JSON)
+        assert slow.began.wait(60)
+        second = clients.submit(client.send, "POST", "/rank", b"2", JSON)
+        _await_in_flight(client, 2.0)
+        status, headers, content = client.send("POST", "/embed", b"3", JSON)
         assert (status, headers["retry-after"]) == (503, "1")
         assert b"2 questions are waiting; come back later" in content
+        slow.go_on.set()
+        assert [waiting.result()[::2] for waiting in (first, second)] == [(200, b"1"), (200, b"2")]
+
+
+def test_slow_questions_are_shed_and_told_when_to_come_back(line: Line, slow: Slow) -> None:
+    line.promote(0)
+    settings = SETTINGS.model_copy(update={"threads": 1, "queue": 1, "timeout_s": 0.3})
+    with serving(line.root, settings) as client, ThreadPoolExecutor(2) as clients:
+        first = clients.submit(client.send, "POST", "/rank", b"1", JSON)
+        assert slow.began.wait(60)
+        second = clients.submit(client.send, "POST", "/rank", b"2", JSON)
         for waiting in (first, second):
             status, headers, content = waiting.result()
             assert (status, headers["retry-after"]) == (503, "1")
             assert b"no answer within 0.3 s" in content
         # what never began has left, what runs keeps its room until it ends
         assert "mtmd_in_flight 1.0" in client.send("GET", "/metrics")[2].decode()
-        go_on.set()
-        until(lambda: "mtmd_in_flight 0.0" in client.send("GET", "/metrics")[2].decode())
-        assert client.send("POST", "/rank", b"4", json_kind)[::2] == (200, b"4")
+        slow.go_on.set()
+        _await_in_flight(client, 0.0)
+        for _ in range(20):  # on a busy machine 0.3 s may be too short
+            status, _, content = client.send("POST", "/rank", b"4", JSON)
+            if status != 503:
+                break
+        assert (status, content) == (200, b"4")
 
 
 def test_settings_are_bounded() -> None:
