@@ -139,7 +139,7 @@ def serving(
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
             create_app(root, settings, keys, shadow), http=patient_for(settings.head_timeout_s), ws="none",
-            log_config=None, timeout_graceful_shutdown=2,
+            log_config=None, timeout_keep_alive=60, timeout_graceful_shutdown=2,
         )  # fmt: skip
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
