@@ -133,6 +133,7 @@ def test_no_question_fails_while_models_take_over_from_each_other(line: Line) ->
         done = threading.Event()
         asking = [clients.submit(_ask, client, done, answers) for _ in range(3)]
         try:
+            until(lambda: answers)
             for number in (1, 2, 3):
                 line.promote(number, octr_scale=1.0 + number)
                 until(lambda wanted=f"model-{number}": answers[-1][1]["model_id"] == wanted)
