@@ -10,11 +10,16 @@ from mtmd.serve.http.pool import Pool
 
 
 def test_work_that_began_keeps_its_room_and_work_that_waits_leaves_when_it_is_late() -> None:
-    pool, go_on, ran = Pool(1, 1), threading.Event(), []
+    pool, began, go_on, ran = Pool(1, 1), threading.Event(), threading.Event(), []
+
+    def wait() -> None:
+        began.set()
+        go_on.wait(60)
 
     async def story() -> None:
-        first = asyncio.create_task(pool.run(lambda: go_on.wait(20), 0.2))
-        await asyncio.sleep(0.05)
+        await pool.run(lambda: None, 60)  # the thread is there
+        first = asyncio.create_task(pool.run(wait, 0.5))
+        assert await asyncio.to_thread(began.wait, 60)
         second = asyncio.create_task(pool.run(lambda: ran.append(2), 0.05))
         await asyncio.sleep(0)
         with pytest.raises(Refused, match="2 questions are waiting"):
