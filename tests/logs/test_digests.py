@@ -67,9 +67,13 @@ def test_a_file_that_another_was_renamed_over_is_another_file(files: SourceFiles
     assert source_digests(files, cache)["ads"] != first["ads"]
 
 
-def test_a_file_that_changed_just_now_is_not_remembered(files: SourceFiles, tmp_path: Path) -> None:
+def test_a_file_that_changed_just_now_is_not_remembered(
+    files: SourceFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A second change in the same tick of the clock would leave its identity as it is."""
     cache = tmp_path / "day.json"
+    changed = min(path.stat().st_ctime_ns for paths in files.values() for path in paths)
+    monkeypatch.setattr(time, "time_ns", lambda: changed + 10**9)
     assert source_digests(files, cache) == source_digests(files, cache)
     assert not cache.exists()
 
