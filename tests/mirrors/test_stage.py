@@ -1,6 +1,8 @@
 """Mirrors that fail: their states say so, in the words of what failed, and nothing raises."""
 
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +35,13 @@ def test_a_process_of_its_own_says_that_the_library_is_missing(
     )
 
 
-def test_a_process_is_ended_when_its_time_is_up(mirrored: Mirrored) -> None:
+def test_a_process_is_ended_when_its_time_is_up(
+    mirrored: Mirrored, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hangs = tmp_path / "hangs"
+    hangs.write_text("#!/bin/sh\nexec sleep 60\n")
+    hangs.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(hangs))
     states = mirror_within(mirrored.file, mirrored.artifacts, 0.01)
     assert [state.mirror for state in states] == ["mlflow", "openlineage"]
     for state in states:
