@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import (
+    _PORT_PATIENCE_S,
     Platform,
     _await,
     _require_database,
@@ -55,8 +56,11 @@ def test_a_port_that_another_program_has_is_named(platform: Platform) -> None:
     assert not platform.home.exists()
 
 
-def test_a_port_that_is_let_go_in_a_moment_is_waited_for(platform: Platform) -> None:
+def test_a_port_that_is_let_go_in_a_moment_is_waited_for(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A server that was killed still holds its port while it dies."""
+    monkeypatch.setattr("deploy.local._PORT_PATIENCE_S", 12 * _PORT_PATIENCE_S)
     with socket.socket() as dying:
         dying.bind(("127.0.0.1", 0))
         dying.listen()
@@ -66,7 +70,7 @@ def test_a_port_that_is_let_go_in_a_moment_is_waited_for(platform: Platform) -> 
             time.sleep(0.5)
             assert not waiting.done()
             dying.close()
-            waiting.result(10)
+            waiting.result(60)
 
 
 def test_a_server_that_ends_instead_of_answering_is_named_with_its_log(platform: Platform) -> None:

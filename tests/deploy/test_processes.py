@@ -79,7 +79,7 @@ def test_a_process_takes_sigint_though_its_starter_ignores_it(tmp_path: Path) ->
         while (tmp_path / "waiter.log").read_text() != "here\n":
             assert recorded(tmp_path / "waiter.json") is not None
         process.send_signal(signal.SIGINT)
-        assert await_end([process], 10) == []
+        assert await_end([process], 60) == []
     finally:
         end(process)
 
@@ -97,7 +97,7 @@ def test_what_a_process_started_ends_with_it(tmp_path: Path, session: str) -> No
         time.sleep(0.02)
     child = psutil.Process(int(log.read_text()))
     end(parent)
-    assert await_end([child], 10) == []
+    assert await_end([child], 60) == []
 
 
 def test_a_process_that_nobody_collects_has_ended_all_the_same(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_day_that_comes_late_is_fetched_when_it_is_there(remote: Remote) -> No
             remote.append(rows(5, day=late))
         said.append(words)
 
-    await_day(source, late, 5.0, hear, every_s=0.01)
+    await_day(source, late, 60.0, hear, every_s=0.01)
     assert said[0].startswith(f"ads has no {late} yet")
     assert said[1].startswith(f"the logs of {late} came after")
     assert ads(source.day_files("ads", late)) == [5]
