@@ -1,5 +1,6 @@
 """The temporary server of a killed command, without Prefect: a process that looks like one."""
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,16 +19,39 @@ COMMAND = """
 import os, subprocess, sys, time
 from mtmd_flows.orphans import watch_over
 sleep = [sys.executable, "-c", "import time; time.sleep(300)"]
+sys.executable = sys.argv[2]
 watcher = watch_over(os.getpid())
 children = [subprocess.Popen([*sleep, *more]) for more in ([sys.argv[1]], [])]
 print(watcher.pid, *(child.pid for child in children), flush=True)
 time.sleep(300)
 """
+# A program, as of `python -m`, that adds a line to a file whenever it sleeps.
+LOOKER = """
+import runpy, sys, time
+_, looks, _, module, *sys.argv[1:] = sys.argv
+sleep = time.sleep
+def noted(seconds):
+    with open(looks, "a") as file:
+        file.write("slept\\n")
+    sleep(seconds)
+time.sleep = noted
+runpy.run_module(module, run_name="__main__")
+"""
 
 
 @pytest.fixture
-def started() -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
-    command = [sys.executable, "-c", COMMAND, SERVER]
+def looks(tmp_path: Path) -> Path:
+    """A file with a line for each look of the watcher."""
+    (tmp_path / "looks").touch()
+    return tmp_path / "looks"
+
+
+@pytest.fixture
+def started(looks: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {shlex.join((sys.executable, "-c", LOOKER, str(looks)))} "$@"\n')
+    python.chmod(0o700)
+    command = [sys.executable, "-c", COMMAND, SERVER, str(python)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         others = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
@@ -39,13 +63,13 @@ def started() -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
 
 
 def test_the_server_of_a_killed_command_is_ended_and_nothing_else(
-    started: tuple[subprocess.Popen[str], list[psutil.Process]],
+    started: tuple[subprocess.Popen[str], list[psutil.Process]], looks: Path
 ) -> None:
     process, (watcher, server, other) = started
-    until = time.monotonic() + 60  # the watcher has looked once
-    while time.monotonic() < until and "mtmd_flows.orphans" not in " ".join(watcher.cmdline()):
-        time.sleep(0.1)
-    time.sleep(2)
+    until, before = time.monotonic() + 60, len(looks.read_text().splitlines())
+    while len(looks.read_text().splitlines()) < before + 2:  # the server was there before the second look
+        assert time.monotonic() < until
+        time.sleep(0.05)
     assert server.is_running()
     process.send_signal(signal.SIGKILL)
     process.wait(timeout=60)
