@@ -99,14 +99,14 @@ requests = st.builds(
 def client(make_bundle: MakeBundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     line = Line(tmp_path_factory.mktemp("service") / "line", make_bundle)
     line.promote(0)
-    settings = Settings(body_timeout_s=2.0, head_timeout_s=2.0, body_bytes=20_000, requests=4)
+    settings = Settings(timeout_s=60.0, body_timeout_s=2.0, head_timeout_s=2.0, body_bytes=20_000, requests=4)
     with serving(line.root, settings) as client:
         yield client
 
 
 def said(client: Client, sent: bytes, *, ends: bool) -> Sequence[int]:
     """The status of each answer, until the service closes; the client ends its side at once, or at the first answer."""
-    with socket.create_connection(("127.0.0.1", client.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
         received = b""
         with suppress(ConnectionError):  # closed while more was sent
             connection.sendall(sent)
@@ -117,6 +117,15 @@ def said(client: Client, sent: bytes, *, ends: bool) -> Sequence[int]:
             while part := connection.recv(65536):
                 received += part
     return [int(status) for status in END.findall(received)]
+
+
+def answered(client: Client) -> int:
+    """The status of a good question; a client that was held up while it sent asks again."""
+    for _ in range(5):
+        status, *_ = client.send("POST", "/rank", BODY, {"content-type": "application/json"})
+        if status != 408:
+            break
+    return status
 
 
 @given(sent=requests, ends=st.booleans())
@@ -130,4 +139,4 @@ def test_whatever_is_sent_gets_an_answer_or_a_closed_connection(
 ) -> None:
     asked = {100} if b"expect: 100-continue" in sent.lower() else set()
     assert set(said(client, sent, ends=ends)) <= ALLOWED | asked
-    assert client.send("POST", "/rank", BODY, {"content-type": "application/json"})[0] == 200
+    assert answered(client) == 200
