@@ -23,17 +23,19 @@ class Daily:
     logs: Path
     artifacts: Path
 
-    def start(self, output: Path) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "mtmd_flows.daily_retrain", "--preset", TINY, "--as-of", str(AS_OF)]
-        command += ["--no-ablations"]
+    def start(self, output: Path, *program: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", *program, "--preset", TINY, "--as-of", str(AS_OF), "--no-ablations"]
         command += ["--logs", str(self.logs), "--artifacts", str(self.artifacts)]
         environment = os.environ | {"PREFECT_API_URL": self.server}
         with output.open("wb") as file:
             return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
 
-    def kill_when(self, reached: Callable[[str], bool], output: Path) -> str:
-        """Kill the process as soon as its output so far, or the artifacts, are far enough; returns the output."""
-        process = self.start(output)
+    def kill_when(self, reached: Callable[[str], bool], output: Path, stage: str) -> str:
+        """Kill the process as soon as its output so far, or the artifacts, are far enough; returns the output.
+
+        It does not get past the stage.
+        """
+        process = self.start(output, "tests.mtmd_flows.held", stage)
         try:
             deadline = time.monotonic() + _PATIENCE_S
             while not reached(output.read_text()):
@@ -46,7 +48,7 @@ class Daily:
         return output.read_text()
 
     def finish(self, output: Path) -> str:
-        process = self.start(output)
+        process = self.start(output, "mtmd_flows.daily_retrain")
         try:
             status = process.wait(_PATIENCE_S)
         finally:
@@ -91,9 +93,9 @@ def kill_three_times(server: str, undisturbed: Run, directory: Path) -> Killed:
     def one_file_exported(_: str) -> bool:
         return any(root.glob("models/.tmp-*/*.onnx"))
 
-    daily.kill_when(some_shards, directory / "1.log")
+    daily.kill_when(some_shards, directory / "1.log", "extract")
     at_kill = shards()
-    second = daily.kill_when(second_epoch, directory / "2.log")
-    third = daily.kill_when(one_file_exported, directory / "3.log")
+    second = daily.kill_when(second_epoch, directory / "2.log", "train")
+    third = daily.kill_when(one_file_exported, directory / "3.log", "export")
     assert half_written(directory / "artifacts") != []  # the export was really cut off
     return Killed(directory / "artifacts", at_kill, second, third, daily.finish(directory / "4.log"))
