@@ -48,6 +48,7 @@ class Load:
     duration_s: float = 600.0
     clients: int = 2
     ads: int = 20_000
+    timeout_s: float | None = None  # of a call; the service's own by default
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Seen:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print both tables; exit status 1 when a question failed."""
     options = _parser().parse_args(arguments)
-    load = Load(options.duration, options.clients, options.ads)
+    load = Load(options.duration, options.clients, options.ads, options.timeout)
     with tempfile.TemporaryDirectory(dir=options.directory) as place:
         seen = measured(load_preset(options.preset), Path(place), load)
     text = f"{summary(seen, load).markdown()}\n{histogram(seen).markdown()}"
@@ -85,7 +86,7 @@ def measured(preset: Preset, place: Path, load: Load) -> Seen:
     questions = random_requests(preset.declarations.query, _QUESTIONS, seed=6)
     expected = {model: _answers(line, model, questions) for model in models}
     promote(line, models[0])
-    service = ServiceProcess(line, place / "service.log")
+    service = ServiceProcess(line, place / "service.log", load.timeout_s)
     with service, ThreadPoolExecutor(load.clients) as pool:
         seen.start_s, done = service.start(), threading.Event()
         bodies = [json.dumps({"requests": [one], "top_k": TOP}).encode() for one in questions]
@@ -205,6 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--duration", type=float, default=load.duration_s, help="seconds under load")
     parser.add_argument("--clients", type=int, default=load.clients, help="that ask at once")
     parser.add_argument("--ads", type=int, default=load.ads, help="that are published")
+    parser.add_argument("--timeout", type=float, help="seconds for a call; the service's own by default")
     parser.add_argument("--directory", type=Path, help="for temporary files")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the tables as Markdown")
     return parser

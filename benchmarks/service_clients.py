@@ -27,6 +27,7 @@ class Load:
     published: int = 20_000
     named: int = 100
     asked_s: float = 5.0  # that calls are counted, and timed, without load
+    timeout_s: float | None = None  # of a call; the service's own by default
 
 
 @dataclass

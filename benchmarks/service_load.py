@@ -87,7 +87,7 @@ def loaded(line: Path, bodies: Sequence[bytes], load: Load) -> Seen:
     """The load on one process of a line's service, from another process."""
     spawn = multiprocessing.get_context("spawn")
     with (
-        ServiceProcess(line, line.parent / "service.log") as service,
+        ServiceProcess(line, line.parent / "service.log", load.timeout_s) as service,
         ProcessPoolExecutor(_CLIENTS, spawn) as pool,
     ):
         service.start()

@@ -18,13 +18,17 @@ _KIND = {"content-type": "application/json"}
 
 
 class ServiceProcess:
-    """`python -m mtmd.serve.http LINE` on a free port of the loopback; it has ended when the block ends."""
+    """`python -m mtmd.serve.http LINE` on a free port of the loopback; it has ended when the block ends.
 
-    def __init__(self, line: Path, log: Path) -> None:
+    A call has `timeout_s` seconds, by default as many as in production.
+    """
+
+    def __init__(self, line: Path, log: Path, timeout_s: float | None = None) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
         self._command = [sys.executable, "-m", "mtmd.serve.http", str(line), "--port", str(self.port)]
+        self._command += [] if timeout_s is None else ["--timeout", str(timeout_s)]
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -43,6 +43,7 @@ class Load:
     clients: int = 2
     published: int = 20_000
     named: int = 100
+    timeout_s: float | None = None  # of a call; the service's own by default
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,14 @@ class Round:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; exit status 1 when a call failed."""
     options = _parser().parse_args(arguments)
-    load = Load(options.duration, options.repeats, options.clients, options.published, options.named)
+    load = Load(
+        options.duration,
+        options.repeats,
+        options.clients,
+        options.published,
+        options.named,
+        options.timeout,
+    )
     with tempfile.TemporaryDirectory(dir=options.directory) as place:
         rounds = measured(load_preset(options.preset), Path(place), load)
     text = table(rounds, load).markdown()
@@ -81,7 +89,10 @@ def rounds_of(line: Path, preset: Preset, log: Path, load: Load) -> list[Round]:
     """The same for a line that has a champion with ads 0, 1, …, `published` - 1."""
     bodies = bodies_of(preset, load)
     spawn = multiprocessing.get_context("spawn")
-    with ServiceProcess(line, log) as service, ProcessPoolExecutor(load.clients, mp_context=spawn) as pool:
+    with (
+        ServiceProcess(line, log, load.timeout_s) as service,
+        ProcessPoolExecutor(load.clients, mp_context=spawn) as pool,
+    ):
         service.start()
         ask = partial(quiet_calls, service.port, bodies)
         list(pool.map(ask, [_WARM_UP_S] * load.clients))
@@ -162,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clients", type=int, default=load.clients, help="that ask at once")
     parser.add_argument("--published", type=int, default=load.published, help="ads that are published")
     parser.add_argument("--named", type=int, default=load.named, help="ads that a call names")
+    parser.add_argument("--timeout", type=float, help="seconds for a call; the service's own by default")
     parser.add_argument("--directory", type=Path, help="for temporary files")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the table as Markdown")
     return parser

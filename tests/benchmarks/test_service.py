@@ -14,8 +14,9 @@ def test_no_question_fails_and_every_model_answers(
 ) -> None:
     preset, output = tmp_path / "smallest.toml", tmp_path / "tables.md"
     preset.write_text(SMALLEST)
-    small = ["--duration", "2", "--ads", "300", "--directory", str(tmp_path), "--output", str(output)]
-    assert main(["--preset", str(preset), *small]) == 0, capsys.readouterr().out
+    small = ["--duration", "2", "--ads", "300", "--timeout", "60"]
+    places = ["--directory", str(tmp_path), "--output", str(output)]
+    assert main(["--preset", str(preset), *small, *places]) == 0, capsys.readouterr().out
     text = output.read_text()
     assert re.search(r"\| failed \| 0 \|", text)
     for model in range(4):

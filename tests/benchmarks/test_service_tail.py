@@ -12,7 +12,7 @@ from tests.benchmarks.test_serving import SMALLEST
 def test_percentiles_stages_and_waits_are_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     preset, output = tmp_path / "smallest.toml", tmp_path / "table.md"
     preset.write_text(SMALLEST)
-    small = ["--duration", "0.5", "--repeats", "1", "--published", "300", "--named", "20"]
+    small = ["--duration", "0.5", "--repeats", "1", "--published", "300", "--named", "20", "--timeout", "60"]
     assert main(["--preset", str(preset), *small, "--directory", str(tmp_path), "--output", str(output)]) == 0
     text = output.read_text()
     assert "**20 named ads of 300, 2 clients, 0.5 s a round**" in text
