@@ -90,8 +90,8 @@ def _must(folder: Path, *command: str) -> None:
 def _serving(installed: Installed, folder: Path, port: int) -> Iterator[None]:
     with (folder / "service.log").open("wb") as log:
         service = subprocess.Popen(
-            installed.line("mtmd", "serve", "--port", str(port)), cwd=folder, env=installed.environment,
-            stdout=log, stderr=log,
+            installed.line("mtmd", "serve", "--port", str(port), "--timeout", "60"),
+            cwd=folder, env=installed.environment, stdout=log, stderr=log,
         )  # fmt: skip
     try:
         while "running on" not in (folder / "service.log").read_text().lower():
@@ -154,7 +154,7 @@ def test_a_team_goes_from_its_logs_to_an_answer_in_a_folder_of_its_own(
             json.dumps({"requests": [request], "top_k": 3}).encode(),
             {"content-type": "application/json"},
         )
-        with urllib.request.urlopen(question, timeout=30) as response:
+        with urllib.request.urlopen(question, timeout=60) as response:
             answer = json.load(response)
     assert answer["model_id"] == champion.model_id
     (ranking,) = answer["requests"]

@@ -105,7 +105,7 @@ def test_the_service_answers_with_only_its_packages(line: Line, tmp_path: Path) 
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        with urllib.request.urlopen(f"{found[1]}/ready", timeout=10) as answer:
+        with urllib.request.urlopen(f"{found[1]}/ready", timeout=60) as answer:
             assert answer.status == 200
     finally:
         process.kill()
