@@ -14,12 +14,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from deploy.processes import interruptible
-from tests.mtmd_flows.runs import LINE, ROOT
+from tests.mtmd_flows.runs import LINE, ROOT, answered
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 _PROGRAM = r"(?:\.venv/bin/|(?:make|mtmd|prefect|python) )"
@@ -153,16 +152,7 @@ class Checkout:
             {"content-type": "application/json"},
             method=method,
         )
-        deadline = time.monotonic() + _PATIENCE_S
-        while True:
-            try:
-                with urllib.request.urlopen(request, timeout=60) as answer:
-                    return json.loads(answer.read() or "null")
-            except urllib.error.HTTPError as error:
-                error.close()
-                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
-                    raise
-            time.sleep(0.5)  # SQLite was busy; Prefect's own client asks again, too
+        return answered(request)
 
     def end(self) -> None:
         """End what still serves, the newest first: the worker before its server; then what `make up` started."""

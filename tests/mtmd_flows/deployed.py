@@ -13,7 +13,7 @@ from typing import Any
 
 from deploy.local import Platform
 from mtmd.registry.registry import Registry
-from tests.mtmd_flows.runs import LINE, ROOT, TINY
+from tests.mtmd_flows.runs import LINE, ROOT, TINY, answered
 
 _PATIENCE_S = 300.0
 
@@ -78,8 +78,7 @@ class Deployed:
         request = urllib.request.Request(
             f"{self.platform.api}{path}", json.dumps(body).encode(), {"content-type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        return answered(request)
 
     @property
     def registry(self) -> Registry:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -32,6 +34,7 @@ TINY = "tiny"
 AS_OF = date(2026, 1, 21)  # the first day with a 20-day window before it
 NEXT = AS_OF + timedelta(days=1)
 LINE = "tiny"  # the preset's name: its directory in the artifacts
+_PATIENCE_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -132,11 +135,24 @@ def told(server: str, event: str, run: UUID) -> list[dict[str, Any]]:
     request = urllib.request.Request(f"{server}/events/filter", only, {"content-type": "application/json"})
     deadline = time.monotonic() + 60
     while True:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            found: list[dict[str, Any]] = json.load(answer)["events"]
+        found: list[dict[str, Any]] = answered(request)["events"]
         if found or time.monotonic() > deadline:
             return found
         time.sleep(0.2)
+
+
+def answered(request: urllib.request.Request) -> Any:
+    """What the API of a Prefect server answers."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.loads(answer.read() or "null")
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                raise
+        time.sleep(0.5)  # SQLite was busy; Prefect's own client asks again, too
 
 
 def copied(source: Path, target: Path, *, champion: bool = True) -> Path:
