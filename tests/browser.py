@@ -111,6 +111,17 @@ class RunForm:
         self.page.locator(".flow-run-name-input input").fill(self.run_name)
         self.page.get_by_role("button", name="Submit").click()
 
+    def submit_until(self, seen: Locator) -> None:
+        """Submit until the form shows what is awaited."""
+        for _ in range(_TRIES):
+            self.submit()
+            try:
+                seen.wait_for(timeout=_CLICK_PATIENCE_MS)
+            except TimeoutError:  # the form was still checking its values, and the button did nothing
+                continue
+            return
+        raise AssertionError(f"it was never seen; the page says: {self.page.locator('body').inner_text()}")
+
     def start(self) -> None:
         """Submit until the server has made the run, as a person would who is told to try later; then open the run."""
         for _ in range(_TRIES):

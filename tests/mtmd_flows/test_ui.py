@@ -63,8 +63,7 @@ def test_a_value_out_of_bounds_starts_nothing(browser: Browser, deployed: Deploy
     form.pick("first", AS_OF)
     form.pick("last", _LAST)
     form.write("window_days", "6", of="int")
-    form.submit()
-    form.parameter("window_days").get_by_text("6 is not valid").wait_for()
+    form.submit_until(form.parameter("window_days").get_by_text("6 is not valid"))
     browser.picture("refused")
     assert _backfills(deployed) == before
 
