@@ -25,7 +25,7 @@ _TRIES = 3
 _BUSY = 503  # what Prefect answers while another writer holds its SQLite database
 _CREATES_A_RUN = re.compile(r"/create_flow_run$")
 # Prefect's chart of a run throws this when the machine is too slow for it to be there yet.
-_CHART = "Cannot read properties of null (reading 'position')"
+_CHART = re.compile(r"Cannot read properties of null \(reading '(position|addChild)'\)")
 
 
 def installed() -> str | None:
@@ -63,7 +63,7 @@ def opened(program: str, pictures: Path) -> Iterator[Browser]:
         page.on("request", asked)
 
         def thrown(error: WebError) -> None:
-            if str(error.error) != _CHART:
+            if not _CHART.fullmatch(str(error.error)):
                 browser.errors.append(str(error.error))
 
         page.context.on("weberror", thrown)

@@ -44,7 +44,7 @@ SWITCHES = [
 def both(preset: Preset, changes: dict[str, object]) -> tuple[MTMD, Oracle]:
     """Two models with the same weights, none of them at a special value such as 0."""
     config = ModelConfig.model_validate(preset.model.model_dump() | changes)
-    torch.manual_seed(3)
+    torch.manual_seed(2)  # with some, a gradient is a sum that nearly cancels, and rounding is most of it
     fast = MTMD(preset.declarations, config)
     with torch.no_grad():
         for parameter in fast.parameters():
