@@ -42,10 +42,11 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
         ".venv/bin/python -m benchmarks.data_sizes demo scale benchmarks/thirty-two.toml --as-of 2026-01-25 --epochs 1 "
         "--threads 1 --picture docs/one-pass.svg"
     ): "tests/benchmarks/test_data_sizes.py",
-    ".venv/bin/mtmd simulate --preset demo --until 2026-01-30 --days 66": "tests/jobs/test_simulation.py",
-    ".venv/bin/python -m benchmarks.data_sizes demo --as-of 2026-01-25 2026-01-30 --window-days 24 40 60 --threads 1": (
-        "tests/benchmarks/test_data_sizes.py"
-    ),
+    ".venv/bin/mtmd simulate --preset demo --until 2026-02-04 --days 71": "tests/jobs/test_simulation.py",
+    (
+        ".venv/bin/python -m benchmarks.data_sizes demo --as-of 2026-01-25 2026-01-30 2026-02-04 --window-days 24 "
+        "40 60 --threads 1"
+    ): "tests/benchmarks/test_data_sizes.py",
     ".venv/bin/python -m benchmarks.day_cost --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_day_cost.py",
     ".venv/bin/python -m benchmarks.overhead --as-of 2026-01-25": "tests/benchmarks/test_overhead.py",
     ".venv/bin/python -m benchmarks.devices": "tests/benchmarks/test_devices.py",
