@@ -95,18 +95,7 @@ def test_it_says_that_it_lives_what_it_serves_and_how_it_does(client: Client) ->
 
 
 def test_the_stages_of_a_call_are_as_long_as_the_call(line: Line) -> None:
-    """What is in none of them is less than half of the call, unless the process was held up there."""
     line.promote(0)
-    for _ in range(10):
-        stages, call = _stages_and_call(line)
-        assert sum(stages) <= call
-        if 0.5 * call < sum(stages):
-            break
-    assert 0.5 * call < sum(stages)
-
-
-def _stages_and_call(line: Line) -> tuple[list[float], float]:
-    """Seconds of all answered calls to /rank: of each stage, and of the calls."""
     with serving(line.root, SETTINGS) as client:
         client.post("/rank", QUESTION)
         client.post("/rank", QUESTION | {"ad_ids": [9, 7]})
@@ -123,8 +112,8 @@ def _stages_and_call(line: Line) -> tuple[list[float], float]:
     stages = re.findall(r'mtmd_stage_seconds_sum{path="/rank",stage="\w+"} (\S+)', text)
     call = re.search(r'mtmd_request_seconds_sum{path="/rank",status="200"} (\S+)', text)
     assert call is not None
+    assert 0.5 * float(call[1]) < sum(map(float, stages)) <= float(call[1])
     assert 'mtmd_stage_seconds_bucket{le="5e-05",path="/rank",stage="search"}' in text
-    return [float(seconds) for seconds in stages], float(call[1])
 
 
 def test_whole_numbers_are_integers_however_they_are_written(client: Client) -> None:
@@ -380,7 +369,7 @@ def test_slow_questions_are_shed_and_told_when_to_come_back(line: Line, slow: Sl
         _await_in_flight(client, 0.0)
         for _ in range(20):  # on a busy machine 0.3 s may be too short
             status, _, content = client.send("POST", "/rank", b"4", JSON)
-            if status != 503:
+            if b"no answer within 0.3 s" not in content:
                 break
         assert (status, content) == (200, b"4")
 
