@@ -60,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, console: Console) -> Table:
     chosen = chosen_peers(options.only)
     rates = {name: PEERS[name].learning_rate for name in chosen} | _given_rates(options.learning_rate, chosen)
+    if narrow := [width for width in options.widths if width < 1]:
+        raise ConfigError(f"--widths {narrow} must be at least 1")
     if note := missing_note(chosen):
         console.print(note, markup=False)
     present = [name for name in chosen if installed(name)]
@@ -67,7 +69,7 @@ def _run(options: argparse.Namespace, console: Console) -> Table:
         raise ConfigError(f"none of {list(chosen)} is installed; there is nothing to compare with")
     plan = _plan(options)
     window = extracted(plan, plan.days)
-    bench = _Bench(plan.preset, window_data(plan, window), options.precision, console)
+    bench = _Bench(plan.preset, window_data(plan, window), options.precision, options.widths, console)
     if options.tune:
         return bench.tune(present, options.rate or RATES)
     return _compare(plan, window, bench, {name: rates[name] for name in present}, own=not options.without_own)
@@ -105,9 +107,16 @@ def _compare(
 class _Bench:
     """The window that every peer trains on, and how."""
 
-    def __init__(self, preset: Preset, data: WindowData, precision: str | None, console: Console) -> None:
+    def __init__(
+        self,
+        preset: Preset,
+        data: WindowData,
+        precision: str | None,
+        widths: Sequence[int],
+        console: Console,
+    ) -> None:
         self.data, self._preset, self._console = data, preset, console
-        self._precision = precision
+        self._precision, self._widths = precision, widths
         self._moments = window_moments(data, preset.training.batch_requests)
 
     def precision(self, name: str) -> Precision:
@@ -120,7 +129,7 @@ class _Bench:
 
     def fit(self, name: str, rate: float) -> tuple[Peer, PeerFit]:
         """Train one peer, a line per epoch."""
-        model = build_peer(name, self._preset, self._moments)
+        model = build_peer(name, self._preset, self._moments, self._widths)
 
         def on_epoch(epoch: int, kl: float, speed: float) -> None:
             self.say(
@@ -190,6 +199,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help=", ".join(PEERS))
     parser.add_argument(
         "--learning-rate", nargs="+", default=(), metavar="NAME=LR", help="instead of the table's"
+    )
+    parser.add_argument(
+        "--widths",
+        type=int,
+        nargs="+",
+        default=(),
+        metavar="W",
+        help="of an expert's or a tower's layers; those of the per-slice baselines when left out",
     )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument(

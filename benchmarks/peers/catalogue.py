@@ -72,7 +72,7 @@ def missing_note(names: Sequence[str]) -> str | None:
     return f"not installed, left out: {', '.join(absent)}\n  {sys.executable} -m pip install {requirements}"
 
 
-def build_peer(name: str, preset: Preset, moments: WindowMoments) -> Peer:
+def build_peer(name: str, preset: Preset, moments: WindowMoments, widths: Sequence[int] = ()) -> Peer:
     """A new peer, its weights drawn from the preset's training seed; the global generator is left alone.
 
     Raises ConfigError for fewer than two tasks: these are multi-task models, and deepctr-torch's refuse one.
@@ -87,6 +87,6 @@ def build_peer(name: str, preset: Preset, moments: WindowMoments) -> Peer:
         torch.manual_seed(seed)
         columns = PairColumns(preset.declarations, moments)
         peer: Peer = getattr(adapter, entry.builder)(
-            columns, preset.domains.task_names, peer_sizes(preset), seed
+            columns, preset.domains.task_names, peer_sizes(preset, widths), seed
         )
     return peer

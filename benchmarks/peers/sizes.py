@@ -1,5 +1,6 @@
-"""How large the peers are: as wide as the per-slice baselines of the same preset."""
+"""How large the peers are: as wide as the per-slice baselines of the same preset, unless other widths are tried."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mtmd.config import Preset
@@ -24,7 +25,8 @@ class Sizes(NamedTuple):
     shared: int = 1
 
 
-def peer_sizes(preset: Preset) -> Sizes:
-    """The per-slice baselines' widths; with three tasks PLE has as many experts a level as MMOE has."""
+def peer_sizes(preset: Preset, widths: Sequence[int] = ()) -> Sizes:
+    """These widths, or the per-slice baselines'; with three tasks PLE has as many experts a level as MMOE has."""
     plain = preset.rivals.per_slice
-    return Sizes(plain.widths, (max(plain.widths[-1] // 2, 1),), plain.embedding)
+    chosen = tuple(widths) or plain.widths
+    return Sizes(chosen, (max(chosen[-1] // 2, 1),), plain.embedding)

@@ -6,7 +6,9 @@ import torch
 
 from benchmarks.peers import catalogue
 from benchmarks.peers.__main__ import main
-from benchmarks.peers.catalogue import missing_note
+from benchmarks.peers.catalogue import build_peer, missing_note
+from benchmarks.peers.features import WindowMoments
+from mtmd.config import Preset
 from tests.conftest import FIRST_DAY, TINY
 
 AS_OF = FIRST_DAY + timedelta(days=3)
@@ -55,8 +57,18 @@ def test_a_wrong_learning_rate_is_refused(pair: str, capsys: pytest.CaptureFixtu
     assert f"learning rate '{pair}' must be" in " ".join(capsys.readouterr().out.split())
 
 
+def test_widths_that_no_layer_can_have_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--preset", TINY, "--as-of", "2026-01-04", "--widths", "8", "0"]) == 1
+    assert "--widths [0] must be at least 1" in capsys.readouterr().out
+
+
 def test_the_command_compares_and_tunes(
-    name: str, tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str,
+    tiny_preset: Preset,
+    moments: WindowMoments,
+    tiny_logs: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     common = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", AS_OF.isoformat(), "--window-days", "3"]
     common += ["--epochs", "1", "--only", name, "--threads", str(torch.get_num_threads())]
@@ -64,7 +76,8 @@ def test_the_command_compares_and_tunes(
     assert main([*common, "--tune", "--rate", "1e-3", "1e-2"]) == 0
     assert "| peer | 0.001 | 0.01 |" in capsys.readouterr().out
     output = tmp_path / "table.md"
-    assert main([*common, "--learning-rate", f"{name}=0.01", "--output", str(output)]) == 0
+    narrow = ["--learning-rate", f"{name}=0.01", "--widths", "2"]
+    assert main([*common, *narrow, "--output", str(output)]) == 0
     lines = [line.split(" | ") for line in output.read_text(encoding="utf-8").splitlines() if " | " in line]
     assert lines[0][4:] == ["mtmd", "per_slice", "pooled", name, "constant |"]
     labels = [line[0].removeprefix("| ") for line in lines]
@@ -73,4 +86,6 @@ def test_the_command_compares_and_tunes(
     )
     rates = next(line for line in lines if line[0] == "| learning rate")
     assert rates[7] == "0.01"
+    parameters = next(line for line in lines if line[0] == "| parameters")
+    assert int(parameters[7].replace(",", "")) < build_peer(name, tiny_preset, moments).parameter_count
     assert {len(line) for line in lines} == {len(lines[0])}
