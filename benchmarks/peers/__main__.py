@@ -1,8 +1,9 @@
 """MTMD beside torch-rechub's and deepctr-torch's multi-task models: `python -m benchmarks.peers --as-of 2026-01-25`.
 
-All see the same rows, features and teacher scores, train for the same epochs on the same schedule, and stop early on
-the same validation requests; then all are held against the same held-out day. MMOE and PLE read flat (request, ad)
-pairs, with features of both sides in one network: no dot product can serve them, and they are there as a reference.
+All see the same rows, features and teacher scores, train for the same epochs on the same schedule, and keep the epoch
+that is best on the same validation requests; then all are held against the same held-out day. MMOE and PLE read flat
+(request, ad) pairs, with features of both sides in one network: no dot product can serve them, and they are there as a
+reference.
 """
 
 import argparse

@@ -85,7 +85,7 @@ def build_peer(name: str, preset: Preset, moments: WindowMoments, widths: Sequen
     adapter = importlib.import_module(entry.library.adapter)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        columns = PairColumns(preset.declarations, moments)
+        columns = PairColumns(preset.declarations, moments, preset.model.clip)
         peer: Peer = getattr(adapter, entry.builder)(
             columns, preset.domains.task_names, peer_sizes(preset, widths), seed
         )

@@ -9,6 +9,7 @@ So is an encoded number, whose edges are as MTMD's but of all domains' values, a
 Shapes: N rows of one side, P pairs, C continuous features and V vector components of one side, T tasks.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -85,15 +86,16 @@ def _numbers(side: SideInput) -> Tensor:
 class SideColumns(nn.Module):
     """One side's rows as columns: ids (N,) int64 under the names in `sizes`, and the numbers (N, width).
 
-    These are the plain ones, the encoded ones and the lists.
+    These are the plain ones, clipped as MTMD's are (`model.clip`; 0: no clip), the encoded ones and the lists.
     """
 
     mean: Tensor
     inverse: Tensor
     plain: Tensor
 
-    def __init__(self, schema: SideSchema, moments: Moments) -> None:
+    def __init__(self, schema: SideSchema, moments: Moments, clip: float) -> None:
         super().__init__()
+        self._clip = clip or math.inf
         self._categorical = [f"{schema.side}_{feature.name}" for feature in schema.categorical]
         self._domain = "surface" if schema.side == "query" else "product"
         buckets = [feature.buckets or 0 for feature in schema.categorical]  # never None: see Feature
@@ -120,7 +122,8 @@ class SideColumns(nn.Module):
         counts = torch.tensor(side.counts, device=side.continuous.device)
         columns[self._domain] = torch.repeat_interleave(counts)  # (N,)
         if self.width:
-            numbers = ((_numbers(side)[:, self.plain] - self.mean) * self.inverse).nan_to_num(nan=0.0)
+            plain = (_numbers(side)[:, self.plain] - self.mean) * self.inverse
+            numbers = plain.clamp(-self._clip, self._clip).nan_to_num(nan=0.0)
             columns[self.numbers] = torch.cat([numbers, *self._encoded(side), *self._pooled(side)], dim=1)
         return columns
 
@@ -141,10 +144,10 @@ class PairColumns(nn.Module):
     It is one width for all, the widest declared: torch-rechub stacks the embeddings of a row.
     """
 
-    def __init__(self, declarations: Declarations, moments: WindowMoments) -> None:
+    def __init__(self, declarations: Declarations, moments: WindowMoments, clip: float) -> None:
         super().__init__()
-        self.query = SideColumns(declarations.query, moments.query)
-        self.item = SideColumns(declarations.item, moments.item)
+        self.query = SideColumns(declarations.query, moments.query, clip)
+        self.item = SideColumns(declarations.item, moments.item, clip)
         self.embedding = max(f.width for f in declarations.features if f.kind == "categorical")
 
     @property

@@ -1,8 +1,9 @@
-"""Train a peer as `mtmd.train` trains MTMD: the same batches, loss, schedule, clipping, epochs and early stop.
+"""Train a peer as `mtmd.train` trains MTMD: the same batches, loss, schedule, clipping and epochs.
 
-Only the peak learning rate is the peer's own. AdamW decays the weights of linear layers, as it does MTMD's, and no
-embedding table; these learn at the preset's `embedding_rate` times the rate, as MTMD's do. Nothing is resumed: a peer
-trains in minutes.
+Only the peak learning rate is the peer's own. It is trained for all epochs: on KuaiRand peers that see both sides are
+at their worst while the rate is high, so that an early stop would keep weights from before. AdamW decays the weights of
+linear layers, as it does MTMD's, and no embedding table; these learn at the preset's `embedding_rate` times the rate,
+as MTMD's do. Nothing is resumed: a peer trains in minutes.
 """
 
 import math
@@ -48,11 +49,11 @@ def fit_peer(
     config = preset.training
     run = _Run(model, data, preset, learning_rate, precision)
     best, best_epoch, best_weights = math.inf, 0, run.weights()
-    rows, seconds, epoch = 0, 0.0, 0
+    rows, seconds = 0, 0.0
     with deterministic():
         model.initialise_bias(data.base_rates())
-        while epoch < config.epochs and epoch - best_epoch < config.patience:
-            epoch, started = epoch + 1, time.perf_counter()
+        for epoch in range(1, config.epochs + 1):
+            started = time.perf_counter()
             rows += run.train(epoch)
             seconds += time.perf_counter() - started
             kl = validation_kl(model, data, preset)
@@ -67,12 +68,12 @@ def fit_peer(
                 on_epoch(epoch, kl, rows / seconds)
     model.load_state_dict(best_weights)
     model.eval()
-    return PeerFit(best, best_epoch, epoch, rows / seconds)
+    return PeerFit(best, best_epoch, config.epochs, rows / seconds)
 
 
 @torch.no_grad()
 def validation_kl(model: Peer, data: TrainingData, preset: Preset) -> float:
-    """The weighted KL on the validation requests that MTMD's early stop looks at, in float32; NaN without a task's."""
+    """The weighted KL on the validation requests, as MTMD's best epoch is chosen by it; NaN without a task's."""
     model.eval()
     loss = _loss(data, preset)
     totals, counts = torch.zeros(2, len(loss.task_weights), dtype=torch.float64)

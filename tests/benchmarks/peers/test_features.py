@@ -62,9 +62,18 @@ def test_moments_are_of_the_training_requests_alone(window: WindowData, moments:
     )
 
 
+def test_numbers_are_clipped_as_mtmds_are_unless_told(tiny_preset: Preset, batch: Batch) -> None:
+    width = batch.item.continuous.shape[1] + batch.item.embedding.shape[1]
+    narrow = Moments(torch.zeros(width), torch.full((width,), 1e-3))
+    clipped, free = (SideColumns(tiny_preset.declarations.item, narrow, clip) for clip in (10.0, 0.0))
+    far = free(batch.item)["item_numbers"]
+    assert far.max() > 10.0 > -10.0 > far.min()
+    torch.testing.assert_close(clipped(batch.item)["item_numbers"], far.clamp(-10.0, 10.0), rtol=0, atol=0)
+
+
 def test_a_column_without_a_spread_is_0(tiny_preset: Preset, batch: Batch) -> None:
     width = batch.item.continuous.shape[1] + batch.item.embedding.shape[1]
-    side = SideColumns(tiny_preset.declarations.item, Moments(torch.zeros(width), torch.zeros(width)))
+    side = SideColumns(tiny_preset.declarations.item, Moments(torch.zeros(width), torch.zeros(width)), 10.0)
     assert not side(batch.item)["item_numbers"].any()
 
 
@@ -84,7 +93,7 @@ def test_labels_are_the_teacher_scores_and_octr_is_masked_on_shopping(
 def test_lists_are_pooled_beside_the_numbers_and_0_where_missing() -> None:
     preset = listed_preset()
     schema = preset.declarations.query
-    columns = SideColumns(schema, Moments(torch.zeros(4), torch.ones(4), listed_edges()))
+    columns = SideColumns(schema, Moments(torch.zeros(4), torch.ones(4), listed_edges()), 10.0)
     assert columns.width == 1 + (3 + 2 + 2) + 3 + 4 + 4 + 2  # a plain number, encoded ones, lists
     assert len(columns.sizes) == 2  # country and the surface: no list is an id
     side = random_batch(preset.declarations).query
@@ -107,7 +116,7 @@ def listed_edges() -> tuple[torch.Tensor, ...]:
 
 def test_encoded_numbers_lie_beside_the_others_and_are_0_where_missing() -> None:
     schema = listed_preset().declarations.query
-    columns = SideColumns(schema, Moments(torch.zeros(4), torch.ones(4), listed_edges()))
+    columns = SideColumns(schema, Moments(torch.zeros(4), torch.ones(4), listed_edges()), 10.0)
     side = random_batch(listed_preset().declarations, seed=1).query
     numbers = columns(side)["query_numbers"]
     torch.testing.assert_close(numbers[:, 0], side.continuous[:, 0].nan_to_num())

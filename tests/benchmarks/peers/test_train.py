@@ -23,12 +23,16 @@ def test_training_lowers_the_validation_kl_and_keeps_the_best_epoch(
     assert not model.training
 
 
-def test_training_stops_when_patience_is_out(
+def test_a_peer_that_gets_worse_is_trained_to_the_end_of_its_schedule(
     tiny_preset: Preset, window: WindowData, columns: PairColumns
 ) -> None:
-    preset = with_training(tiny_preset, epochs=20, patience=1, warmup_fraction=0.0)
-    fit = fit_peer(Lookup(columns, 3), window, preset, 5.0, "float32")  # far too large a step
-    assert fit.epochs == fit.best_epoch + 1 < 20
+    preset = with_training(tiny_preset, epochs=6, patience=1, warmup_fraction=0.0)
+    seen: list[float] = []
+    model = Lookup(columns, 3)
+    fit = fit_peer(model, window, preset, 5.0, "float32", lambda epoch, kl, speed: seen.append(kl))
+    assert max(seen) > seen[0]  # far too large a step
+    assert fit.epochs == len(seen) == 6
+    assert fit.validation_kl == min(seen) == seen[fit.best_epoch - 1]
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(
