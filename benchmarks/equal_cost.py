@@ -2,7 +2,8 @@
 
 Each model is trained anew for each number of epochs, with its own learning rate and a whole schedule of warm-up and
 cosine; then it is held against the held-out day. Time is processor time on one thread, so that others on the machine
-count little. MTMD and its rivals are always there; peers (`benchmarks.peers`) where they are installed.
+count little. MTMD and its rivals are always there; peers (`benchmarks.peers`) where they are installed, and variants of
+MTMD (mtmd/config/variants.toml) that are named.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from benchmarks.peers.features import Peer, window_moments
 from benchmarks.peers.own import OWN
 from benchmarks.peers.train import fit_peer
 from benchmarks.runs import extracted, window_parser, window_plan
-from mtmd.config import Preset
+from mtmd.config import Preset, variant, variants
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.evaluate.metrics import clip_log_p
 from mtmd.evaluate.predictors import score_day
@@ -89,17 +90,23 @@ def trial_table(trials: Sequence[Trial], tasks: Sequence[str]) -> Table:
 
 
 def gain_table(trials: Sequence[Trial]) -> Table:
-    """MTMD's gain over each other model at the seconds of MTMD's trainings, as the mean over tasks."""
+    """The gain of MTMD, and of its variants, over each other model at the seconds of their own trainings.
+
+    It is that of the mean over tasks.
+    """
     lines = _lines(trials)
-    others = [name for name in lines if name != "mtmd"]
+    own = [name for name in lines if name == "mtmd" or name in variants()]
+    others = [name for name in lines if name not in own]
     rows: list[tuple[Cell, ...]] = []
-    for seconds, own in lines["mtmd"]:
+    for model, (seconds, logmae) in ((name, point) for name in own for point in lines[name]):
         found = [logmae_at(lines[name], seconds) for name in others]
-        gains = [None if there is None else 1.0 - own / there for there in found]
-        rows.append((round(seconds), own, *("–" if gain is None else f"{gain:+.1%}" for gain in gains)))
+        gains = [None if there is None else 1.0 - logmae / there for there in found]
+        written = ("–" if gain is None else f"{gain:+.1%}" for gain in gains)
+        rows.append((model, round(seconds), logmae, *written))
     columns = (
+        Column(name="model", kind="text"),
         Column(name="processor seconds", kind="count"),
-        Column(name="mtmd"),
+        Column(name="LogMAE"),
         *(Column(name=f"gain over {name}", kind="text") for name in others),
     )
     return Table(
@@ -137,7 +144,8 @@ def _trials(
     """Train every model for every number of epochs, all models before the next number; then what `--more` names."""
     if unknown := sorted(set(options.peers) - set(PEERS)):
         raise ConfigError(f"peers {unknown} are not known; use some of {list(PEERS)}")
-    names = [*OWN, *(name for name in options.peers or PEERS if installed(name))]
+    changed = [variant(name).name for name in options.variants]
+    names = [*OWN, *changed, *(name for name in options.peers or PEERS if installed(name))]
     wanted = [(name, epochs) for epochs in sorted(options.epochs) for name in names]
     trials = []
     for name, epochs in [*wanted, *_more(options.more, names)]:
@@ -169,9 +177,10 @@ def _trained(name: str, preset: Preset, data: WindowData) -> RankingModel | Peer
         precision = choose_precision(preset.training.model_copy(update={"precision": entry.precision}))
         fit_peer(model, data, preset, entry.learning_rate, precision)
         return model
-    kind: ModelKind = next(kind for kind in OWN if kind == name)
+    kind: ModelKind = next((kind for kind in OWN if kind == name), "mtmd")
+    own = preset if name in OWN else variant(name).of(preset)
     with TemporaryDirectory() as work:
-        return fit(kind, data, preset, Path(work))[0]
+        return fit(kind, data, own, Path(work))[0]
 
 
 def _logmae(log_p: NDArray[np.floating], day: Shard) -> tuple[float, ...]:
@@ -183,9 +192,16 @@ def _logmae(log_p: NDArray[np.floating], day: Shard) -> tuple[float, ...]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = window_parser("equal_cost", __doc__)
-    parser.add_argument("--epochs", type=int, nargs="+", default=[2, 5, 10], help="of each training")
     parser.add_argument(
-        "--more", nargs="*", default=(), metavar="NAME=EPOCHS", help="further trainings, of what is cheap"
+        "--epochs",
+        type=int,
+        nargs="*",
+        default=[2, 5, 10],
+        help="of every model's trainings; none: --more alone",
+    )
+    parser.add_argument("--more", nargs="*", default=(), metavar="NAME=EPOCHS", help="further trainings")
+    parser.add_argument(
+        "--variants", nargs="*", default=(), metavar="NAME", help="of MTMD, such as small_experts"
     )
     parser.add_argument("--peers", nargs="*", default=(), metavar="NAME", help=", ".join(PEERS))
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the lines as SVG")

@@ -23,21 +23,37 @@ def test_every_model_is_trained_for_every_number_of_epochs(
         "--more 'pooled=0' must be one of ['mtmd', 'per_slice', 'pooled'] and a number"
         in capsys.readouterr().out
     )
+    assert main([*arguments, "--variants", "no_tower"]) == 1
+    assert "ablation variant 'no_tower' is not known" in capsys.readouterr().out
+    arguments += ["--variants", "no_dcn"]
     assert main([*arguments, "--picture", str(drawn), "--more", "pooled=3"]) == 0
     rows = [line.strip("| ").split(" | ") for line in output.read_text().splitlines() if line[:1] == "|"]
-    found = {(row[0], row[1]): row[2:] for row in rows if row[1:2] in (["1"], ["2"], ["3"])}
+    found = {(row[0], row[1]): row[2:] for row in rows if len(row) == 7 and row[1] in ("1", "2", "3")}
     assert {
         ("mtmd", "1"),
         ("mtmd", "2"),
         ("pooled", "1"),
         ("per_slice", "2"),
         ("pooled", "3"),
+        ("no_dcn", "2"),
     } <= found.keys()
+    assert found["no_dcn", "2"][1:] != found["mtmd", "2"][1:]
     assert ("mtmd", "3") not in found
     for _, *errors, mean in found.values():
         assert float(mean) == pytest.approx(sum(map(float, errors)) / 3, abs=2e-4)
     circles = [one for one in ET.fromstring(drawn.read_text()).iter() if one.tag.endswith("circle")]
     assert len(circles) == len(found)
+
+
+def test_only_what_more_names_is_trained_without_epochs(
+    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(FIRST_DAY + timedelta(days=3))]
+    arguments += ["--window-days", "3", "--artifacts", str(tmp_path), "--epochs", "--more", "pooled=1"]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "pooled, 1 epochs" in shown
+    assert "mtmd, " not in shown
 
 
 def test_a_rival_is_read_between_its_trainings_and_nowhere_before_the_first() -> None:
@@ -46,10 +62,15 @@ def test_a_rival_is_read_between_its_trainings_and_nowhere_before_the_first() ->
     assert (logmae_at(line, 500.0), logmae_at(line, 9.0)) == (0.4, None)
 
 
-def test_gains_are_at_the_seconds_of_mtmds_trainings() -> None:
+def test_gains_are_at_the_seconds_of_mtmds_and_its_variants_trainings() -> None:
     trials = [
         Trial("mtmd", 1, 5.0, (0.5,)),
         Trial("mtmd", 2, 100.0, (0.3,)),
+        Trial("no_dcn", 2, 20.0, (0.36,)),
         Trial("pooled", 2, 10.0, (0.4,)),
     ]
-    assert gain_table(trials).rows == ((5, 0.5, "–"), (100, 0.3, "+25.0%"))
+    assert gain_table(trials).rows == (
+        ("mtmd", 5, 0.5, "–"),
+        ("mtmd", 100, 0.3, "+25.0%"),
+        ("no_dcn", 20, 0.36, "+10.0%"),
+    )
