@@ -82,8 +82,10 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.levels --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_levels.py",
     ".venv/bin/python -m benchmarks.levels --preset kuairand --as-of 2022-04-30 --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.warm_start --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_warm_start.py",
-    ".venv/bin/python -m benchmarks.equal_cost --as-of 2026-01-25 --epochs 2 5 10 --more pooled=20 pooled=28 "
-    "per_slice=13": "tests/benchmarks/test_equal_cost.py",
+    (
+        ".venv/bin/python -m benchmarks.equal_cost --as-of 2026-01-25 --epochs 5 --variants small_experts --more "
+        "mtmd=10 small_experts=10 small_experts=20 pooled=10 pooled=15 pooled=30 per_slice=13"
+    ): "tests/benchmarks/test_equal_cost.py",
     ".venv/bin/python -m benchmarks.bootstrap": "tests/benchmarks/test_bootstrap.py",
     (
         ".venv/bin/python -m mtmd_flows.ablation --as-of 2026-01-25 --names no_shallow no_task_shared "
@@ -94,6 +96,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/paper.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/ranks.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/scale.toml": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/sizes.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency-demo.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/distillation.toml": "likewise",
@@ -176,7 +179,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --without-own --threads 1 --learning-rate "
     "rechub-two-tower=1e-3 rechub-mmoe=2e-3 rechub-ple=2e-3 deepctr-mmoe=2e-3 deepctr-ple=2e-3": PEERS,
     ".venv/bin/python -m benchmarks.peers --preset kuairand --as-of 2022-04-30 --learning-rate rechub-mmoe=1e-3 "
-    "rechub-ple=5e-4 rechub-two-tower=5e-4 deepctr-mmoe=1e-3 deepctr-ple=5e-4": PEERS,
+    "rechub-ple=1e-3 rechub-two-tower=5e-4 deepctr-mmoe=2e-3 deepctr-ple=2e-3": PEERS,
     "export PREFECT_SERVER_DATABASE_CONNECTION_URL="
     '"postgresql+asyncpg://prefect:${PGPASSWORD}@db.internal:5432/prefect"': "tests/mtmd_flows/test_postgresql.py",
 }
