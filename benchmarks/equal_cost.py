@@ -57,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     console = Console(soft_wrap=True, highlight=False)
     try:
+        if not (options.epochs or options.more):
+            raise ConfigError(
+                "--epochs and --more name no training; give one of them, such as --more pooled=28"
+            )
         plan = window_plan(options)
         shards = extracted(plan, plan.all_days)
         day, data = open_shard(Path(shards[-1].path)), window_data(plan, shards[:-1])
@@ -90,15 +94,15 @@ def trial_table(trials: Sequence[Trial], tasks: Sequence[str]) -> Table:
 
 
 def gain_table(trials: Sequence[Trial]) -> Table:
-    """The gain of MTMD, and of its variants, over each other model at the seconds of their own trainings.
+    """Gains of MTMD and its variants over rivals and peers, at the seconds of each training of theirs.
 
-    It is that of the mean over tasks.
+    A gain is in LogMAE, as the mean over tasks.
     """
     lines = _lines(trials)
-    own = [name for name in lines if name == "mtmd" or name in variants()]
-    others = [name for name in lines if name not in own]
+    candidates = [name for name in lines if name == "mtmd" or name in variants()]
+    others = [name for name in lines if name not in candidates]
     rows: list[tuple[Cell, ...]] = []
-    for model, (seconds, logmae) in ((name, point) for name in own for point in lines[name]):
+    for model, (seconds, logmae) in ((name, point) for name in candidates for point in lines[name]):
         found = [logmae_at(lines[name], seconds) for name in others]
         gains = [None if there is None else 1.0 - logmae / there for there in found]
         written = ("–" if gain is None else f"{gain:+.1%}" for gain in gains)
@@ -110,7 +114,9 @@ def gain_table(trials: Sequence[Trial]) -> Table:
         *(Column(name=f"gain over {name}", kind="text") for name in others),
     )
     return Table(
-        title="MTMD at equal time; a dash where no training took so little", columns=columns, rows=tuple(rows)
+        title="MTMD and its variants at equal time; a dash where no training took so little",
+        columns=columns,
+        rows=tuple(rows),
     )
 
 
@@ -178,9 +184,9 @@ def _trained(name: str, preset: Preset, data: WindowData) -> RankingModel | Peer
         fit_peer(model, data, preset, entry.learning_rate, precision)
         return model
     kind: ModelKind = next((kind for kind in OWN if kind == name), "mtmd")
-    own = preset if name in OWN else variant(name).of(preset)
+    changed = preset if name in OWN else variant(name).of(preset)
     with TemporaryDirectory() as work:
-        return fit(kind, data, own, Path(work))[0]
+        return fit(kind, data, changed, Path(work))[0]
 
 
 def _logmae(log_p: NDArray[np.floating], day: Shard) -> tuple[float, ...]:
@@ -200,9 +206,7 @@ def _parser() -> argparse.ArgumentParser:
         help="of every model's trainings; none: --more alone",
     )
     parser.add_argument("--more", nargs="*", default=(), metavar="NAME=EPOCHS", help="further trainings")
-    parser.add_argument(
-        "--variants", nargs="*", default=(), metavar="NAME", help="of MTMD, such as small_experts"
-    )
+    parser.add_argument("--variants", nargs="*", default=(), metavar="NAME", help="of MTMD, such as no_dcn")
     parser.add_argument("--peers", nargs="*", default=(), metavar="NAME", help=", ".join(PEERS))
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the lines as SVG")
     return parser

@@ -83,8 +83,8 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.levels --preset kuairand --as-of 2022-04-30 --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.warm_start --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_warm_start.py",
     (
-        ".venv/bin/python -m benchmarks.equal_cost --as-of 2026-01-25 --epochs 5 --variants small_experts --more "
-        "mtmd=10 small_experts=10 small_experts=20 pooled=10 pooled=15 pooled=30 per_slice=13"
+        ".venv/bin/python -m benchmarks.equal_cost --as-of 2026-01-25 --epochs 5 --variants experts_256_128_64 --more "
+        "mtmd=10 experts_256_128_64=10 experts_256_128_64=20 pooled=10 pooled=15 pooled=30 per_slice=13"
     ): "tests/benchmarks/test_equal_cost.py",
     ".venv/bin/python -m benchmarks.bootstrap": "tests/benchmarks/test_bootstrap.py",
     (

@@ -1,9 +1,9 @@
 """Train a peer as `mtmd.train` trains MTMD: the same batches, loss, schedule, clipping and epochs.
 
-Only the peak learning rate is the peer's own. It is trained for all epochs: on KuaiRand peers that see both sides are
-at their worst while the rate is high, so that an early stop would keep weights from before. AdamW decays the weights of
-linear layers, as it does MTMD's, and no embedding table; these learn at the preset's `embedding_rate` times the rate,
-as MTMD's do. Nothing is resumed: a peer trains in minutes.
+Only the peak learning rate is the peer's own. A peer trains for all epochs, without an early stop: on KuaiRand, models
+that see both sides have their highest validation KL while the learning rate is high, and an early stop would end there.
+AdamW decays the weights of linear layers, as it does MTMD's, and no embedding table; these learn at the preset's
+`embedding_rate` times the rate, as MTMD's do. Nothing is resumed: a peer trains in minutes.
 """
 
 import math

@@ -49,8 +49,10 @@ def test_only_what_more_names_is_trained_without_epochs(
     tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(FIRST_DAY + timedelta(days=3))]
-    arguments += ["--window-days", "3", "--artifacts", str(tmp_path), "--epochs", "--more", "pooled=1"]
-    assert main(arguments) == 0
+    arguments += ["--window-days", "3", "--artifacts", str(tmp_path), "--epochs"]
+    assert main(arguments) == 1
+    assert "--epochs and --more name no training" in capsys.readouterr().out
+    assert main([*arguments, "--more", "pooled=1"]) == 0
     shown = capsys.readouterr().out
     assert "pooled, 1 epochs" in shown
     assert "mtmd, " not in shown

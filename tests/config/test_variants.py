@@ -24,7 +24,7 @@ CHANGED = {
     "no_task_shared": {"model.task_shared_expert"},
     "no_domain_shared": {"model.domain_shared_expert"},
     "no_shallow": {"model.shallow_expert"},
-    "small_experts": {"model.expert_widths"},
+    "experts_256_128_64": {"model.expert_widths"},
 }
 
 

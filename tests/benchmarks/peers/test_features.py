@@ -62,7 +62,7 @@ def test_moments_are_of_the_training_requests_alone(window: WindowData, moments:
     )
 
 
-def test_numbers_are_clipped_as_mtmds_are_unless_told(tiny_preset: Preset, batch: Batch) -> None:
+def test_numbers_are_clipped_as_mtmds_are_and_not_with_0(tiny_preset: Preset, batch: Batch) -> None:
     width = batch.item.continuous.shape[1] + batch.item.embedding.shape[1]
     narrow = Moments(torch.zeros(width), torch.full((width,), 1e-3))
     clipped, free = (SideColumns(tiny_preset.declarations.item, narrow, clip) for clip in (10.0, 0.0))
