@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from mtmd.report.page.charts import COLOURS, INK, Point, frame, line, polyline, text
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 320, 64, 150, 28, 40
+_LETTER = 8  # pixels that a letter of a name takes at most
 
 
 def curves(title: str, x_label: str, series: Mapping[str, Sequence[Point]]) -> str:
@@ -46,7 +47,8 @@ def curves(title: str, x_label: str, series: Mapping[str, Sequence[Point]]) -> s
         parts += [polyline(places, stroke), line(label, (label[0] + 20, label[1]), stroke)]
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in places]
         parts.append(text(label[0] + 26, label[1] + 4, name))
-    return frame(_WIDTH, _HEIGHT, *parts, label=title)
+    longest = max(len(name) for name in series) * _LETTER
+    return frame(max(_WIDTH, _WIDTH - _RIGHT + 40 + longest), _HEIGHT, *parts, label=title)
 
 
 def _span(values: Sequence[float]) -> Point:

@@ -23,3 +23,11 @@ def test_equal_factors_are_equally_far_apart_and_less_is_lower() -> None:
 def test_what_a_logarithmic_axis_cannot_show_is_refused(series: dict[str, list[tuple[float, float]]]) -> None:
     with pytest.raises(ValueError, match="'t' needs points, and every x above 0"):
         curves("t", "x", series)
+
+
+def test_a_long_name_has_room_beside_the_lines() -> None:
+    short, long = (
+        curves("a", "b", {name: [(1.0, 0.5), (2.0, 0.4)]}) for name in ("mtmd", "experts_256_128_64")
+    )
+    assert 'width="720"' in short
+    assert 'width="754"' in long  # 8 pixels for each of 18 letters, from 610 on
