@@ -52,7 +52,7 @@ class Trial(NamedTuple):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print both tables, and draw the picture; exit status 1 for wrong options or logs."""
+    """Print the tables, and draw the picture; exit status 1 for wrong options or logs."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(1)
     console = Console(soft_wrap=True, highlight=False)
@@ -69,7 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(f"error: {error}", markup=False)
         return 1
     tasks = plan.preset.domains.task_names
-    text = f"{trial_table(trials, tasks).markdown()}\n{gain_table(trials).markdown()}"
+    gains = gain_table(trials)
+    tables = [trial_table(trials, tasks), *([gains] if gains.rows else [])]
+    text = "\n".join(table.markdown() for table in tables)
     console.print(text, markup=False)
     if options.output is not None:
         write_text(options.output, text)
@@ -96,7 +98,7 @@ def trial_table(trials: Sequence[Trial], tasks: Sequence[str]) -> Table:
 def gain_table(trials: Sequence[Trial]) -> Table:
     """Gains of MTMD and its variants over rivals and peers, at the seconds of each training of theirs.
 
-    A gain is in LogMAE, as the mean over tasks.
+    A gain is in LogMAE, as the mean over tasks. Without a training of MTMD or a variant there are no rows.
     """
     lines = _lines(trials)
     candidates = [name for name in lines if name == "mtmd" or name in variants()]

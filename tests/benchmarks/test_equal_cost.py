@@ -56,6 +56,8 @@ def test_only_what_more_names_is_trained_without_epochs(
     shown = capsys.readouterr().out
     assert "pooled, 1 epochs" in shown
     assert "mtmd, " not in shown
+    assert "LogMAE on the held-out day by time of training" in shown
+    assert "at equal time" not in shown  # nothing of MTMD's to hold against it
 
 
 def test_a_rival_is_read_between_its_trainings_and_nowhere_before_the_first() -> None:
