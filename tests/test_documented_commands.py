@@ -97,6 +97,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/ranks.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/scale.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/sizes.toml --threads 1": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/sizes-kuairand.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency-demo.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/distillation.toml": "likewise",
