@@ -476,7 +476,10 @@ def _tiny_kuairand() -> str:
     surfaces = '"tab_1", "tab_0", "tab_4", "tab_6", "tab_2"'
     assert text.count(surfaces) == 1
     text = text.replace(surfaces, '"tab_1", "tab_0"')
-    model = "expert_widths = [32, 16]\nshallow_widths = [4]\nrouter_widths = [4]\n"
+    experts = "expert_widths = [256, 128, 64]\n"
+    assert text.count(experts) == 1
+    text = text.replace(experts, "expert_widths = [32, 16]\n")
+    model = "shallow_widths = [4]\nrouter_widths = [4]\n"
     model += 'adaptation = "shared"\nnorm = "none"\ncross_layers = 0\n'  # export takes as long as its graphs are large
     rival = "widths = [16]\nembedding = 8\n"
     for section, values in (
