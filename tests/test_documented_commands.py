@@ -86,6 +86,10 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
         ".venv/bin/python -m benchmarks.equal_cost --as-of 2026-01-25 --epochs 5 --variants experts_256_128_64 --more "
         "mtmd=10 experts_256_128_64=10 experts_256_128_64=20 pooled=10 pooled=15 pooled=30 per_slice=13"
     ): "tests/benchmarks/test_equal_cost.py",
+    (
+        ".venv/bin/python -m benchmarks.equal_cost --preset explored --as-of 2026-01-25 --epochs --variants "
+        "experts_256_128_64 --more mtmd=10 experts_256_128_64=10 pooled=10 deepctr-mmoe=2 deepctr-ple=2"
+    ): PEERS,
     ".venv/bin/python -m benchmarks.bootstrap": "tests/benchmarks/test_bootstrap.py",
     (
         ".venv/bin/python -m mtmd_flows.ablation --as-of 2026-01-25 --names no_shallow no_task_shared "
