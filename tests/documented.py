@@ -169,8 +169,12 @@ class Checkout:
 
 
 def checkout_in(root: Path, server: str = "") -> Checkout:
-    """A copy in a folder that is not there yet, whose commands see neither this shell's Prefect nor its logs."""
+    """A copy in a folder that is not there yet, whose commands see neither this shell's Prefect nor its logs.
+
+    Its deployments have no active schedule: the clock would start runs among those of a test.
+    """
     _copy(root)
+    _without_schedules(root / "prefect.yaml")
     own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     port, another = _free_ports()
     own |= {
@@ -205,6 +209,12 @@ def _copy(target: Path) -> None:
             shutil.copy2(ROOT / name, target / name)
     subprocess.run(["git", "reset", "--quiet"], cwd=target, check=True)
     (target / ".venv").symlink_to(sys.prefix)
+
+
+def _without_schedules(deployments: Path) -> None:
+    text, changed = re.subn(r"\bactive: true\b", "active: false", deployments.read_text())
+    assert changed == 5
+    deployments.write_text(text)
 
 
 def _await(seen: Callable[[], object], process: "subprocess.Popen[bytes]", output: Path) -> None:
