@@ -95,6 +95,10 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
         ".venv/bin/python -m mtmd_flows.ablation --as-of 2026-01-25 --names no_shallow no_task_shared "
         "no_domain_shared no_routing post_norm raw_numbers ctr_weight_1 unconstrained"
     ): "the story has it with other names",
+    (
+        ".venv/bin/python -m mtmd_flows.ablation --preset explored-five.toml --as-of 2026-01-25 --seeds 0 1 2 3 4 "
+        "--names no_domain_adaptation no_dcn"
+    ): "likewise, with another preset",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/demo.toml": "tests/benchmarks/test_tune.py",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/paper.toml": "likewise",
