@@ -81,6 +81,16 @@ def limit_queue(api: str, pool: str, queue: str, limit: int) -> None:
         )
 
 
+def pause_all(api: str) -> None:
+    """Pause every deployment of the server: no schedule starts a run of it, people still can.
+
+    Raises ConfigError as `require_pool` does.
+    """
+    with _server(api) as client:
+        for deployment in client.read_deployments():
+            client.pause_deployment(deployment.id)
+
+
 def pause_former(api: str, root: Path) -> Iterator[str]:
     """Pause this checkout's deployments of former names, so that no schedule runs twice; yields a line for each.
 

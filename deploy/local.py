@@ -100,11 +100,11 @@ class Platform:
             ) from error
 
 
-def up(platform: Platform, preset: str | None = None) -> None:
+def up(platform: Platform, preset: str | None = None, *, schedules: bool = True) -> None:
     """Start what is missing, then bring pool, queues, deployments and automations up to the files.
 
-    With a `preset`, the deployments run it from now on. Raises ConfigError when a process ends instead of answering;
-    its log says why.
+    With a `preset`, the deployments run it from now on. Without `schedules` they are paused before there is a worker:
+    then only people start runs. Raises ConfigError when a process ends instead of answering; its log says why.
     """
     listen = ("--host", "127.0.0.1", "--port", str(platform.port))
     _require_port(platform, "server", platform.port)
@@ -117,6 +117,8 @@ def up(platform: Platform, preset: str | None = None) -> None:
     deployments.require_pool(platform.api, POOL)
     _console.print(literal(deployments.choose_preset(platform.api, preset)))
     _deploy(platform)
+    if not schedules:
+        deployments.pause_all(platform.api)
     for words in deployments.pause_former(platform.api, ROOT):
         _console.print(literal(words))
     deployments.limit_queue(platform.api, POOL, "background", 1)

@@ -18,9 +18,9 @@ from rich.console import Console
 
 from benchmarks.soak.ledger import Night, ledger, lost
 from benchmarks.soak.month import Month
-from benchmarks.soak.operator import Operator, up_without_schedules
+from benchmarks.soak.operator import Operator
 from benchmarks.soak.story import DAYS, FIRST, STORY
-from deploy.local import Platform, down
+from deploy.local import Platform, down, up
 from mtmd.errors import MtmdError
 from mtmd.jobs.simulation import simulate_days
 from mtmd.sources.simulated.platform import world_at
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         simulate_days(
             FIRST - timedelta(days=1), PRESET, days=20, logs=logs, **({} if world_at(logs) else small)
         )
-        up_without_schedules(platform)
+        up(platform, schedules=False)
         nights, found = run(platform, options, console)
     except MtmdError as error:
         console.print(f"error: {error}", markup=False)
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(platform: Platform, options: argparse.Namespace, console: Console) -> tuple[list[Night], list[str]]:
-    """Every night, a line each; then what is not as it must be."""
+    """Every night, a line each; then what is not as it must be. The platform is up without schedules."""
     operator = Operator(platform, PRESET, options.home / "logs")
     month = Month(operator, STORY, FIRST)
     nights = []

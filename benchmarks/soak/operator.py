@@ -124,8 +124,8 @@ class Operator:
         self.until(lambda: not family_of(self.platform, name), f"the end of the {name}")
 
     def restart(self) -> None:
-        """What the runbook says: `make up`, which makes the deployments as the files say, schedules included."""
-        up_without_schedules(self.platform)
+        """What the runbook says: `make up`. Deployments stay paused."""
+        up(self.platform, schedules=False)
 
     def unfinished(self) -> list[str]:
         """Names of runs that the server does not hold for ended, those of future nights left out."""
@@ -133,36 +133,27 @@ class Operator:
             state=FlowRunFilterState(type=FlowRunFilterStateType(not_any_=[*TERMINAL_STATES])),
             expected_start_time=FlowRunFilterExpectedStartTime(before_=datetime.now(UTC)),
         )
-        with _client_of(self.platform) as client:
+        with self._client() as client:
             return [str(run.name) for run in client.read_flow_runs(flow_run_filter=due)]
+
+    @contextmanager
+    def _client(self) -> Iterator[SyncPrefectClient]:
+        with temporary_settings({PREFECT_API_URL: self.platform.api}), get_client(sync_client=True) as client:
+            yield client
 
     def _read(self, run: UUID) -> FlowRun | None:
         """None while the server is away."""
         try:
-            with _client_of(self.platform) as client:
+            with self._client() as client:
                 return client.read_flow_run(run)
         except httpx.TransportError:
             return None
 
     def _artifacts(self, run: UUID) -> dict[str, str]:
         only = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
-        with _client_of(self.platform) as client:
+        with self._client() as client:
             found = client.read_artifacts(artifact_filter=only)
         return {one.key: one.description or "" for one in found if one.key}
-
-
-def up_without_schedules(platform: Platform, preset: str | None = None) -> None:
-    """`make up`, after which no schedule starts a run: the real clock must not come between."""
-    up(platform, preset)
-    with _client_of(platform) as client:
-        for one in client.read_deployments():
-            client.pause_deployment(one.id)
-
-
-@contextmanager
-def _client_of(platform: Platform) -> Iterator[SyncPrefectClient]:
-    with temporary_settings({PREFECT_API_URL: platform.api}), get_client(sync_client=True) as client:
-        yield client
 
 
 def slot(deployment: str, day: date) -> datetime:

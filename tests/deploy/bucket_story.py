@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from benchmarks.soak.operator import up_without_schedules
-from deploy.local import Platform, down
+from deploy.local import Platform, down, up
 from mtmd.jobs.simulation import simulate_days
 from mtmd.store.pushed import COMPLETE, Complete
 from mtmd.store.sha256 import sha256_file
@@ -49,7 +48,7 @@ class Story:
         os.environ.update(self.environment)
         platform = Platform(folder / f"platform-{self.name}", free_port(), free_port(), folder / "pages")
         try:
-            up_without_schedules(platform, TINY)
+            up(platform, TINY, schedules=False)
             self._commands(Deployed(platform, Path(self.logs)))
         finally:
             down(platform)

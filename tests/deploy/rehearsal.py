@@ -25,6 +25,7 @@ from urllib.parse import quote
 import yaml
 
 from deploy import processes
+from deploy.deployments import pause_all
 from tests.buckets import S3, serving
 from tests.mtmd_flows.deployed import free_port
 from tests.mtmd_flows.postgresql import PASSWORD, PostgreSQL, installed, running
@@ -164,6 +165,7 @@ def rehearse(rehearsal: Rehearsal) -> None:
         if name == "deployments":
             say(f"{name}: as compose does, then it ends")
             rehearsal.run(services[name]["command"], services[name])
+            pause_all(f"http://127.0.0.1:{rehearsal.ports['server']}/api")  # or the clock could start runs
         elif name == "prometheus":
             _prometheus(rehearsal)
         else:

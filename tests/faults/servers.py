@@ -13,8 +13,7 @@ from typing import Literal
 import psutil
 import torch
 
-from benchmarks.soak.operator import up_without_schedules
-from deploy.local import Platform, down, family_of
+from deploy.local import Platform, down, family_of, up
 from tests.faults.fault import Fault
 from tests.faults.line import Line
 from tests.mtmd_flows.deployed import Deployed, free_port
@@ -38,7 +37,7 @@ def _killed(name: Literal["worker", "server"], pattern: str, line: Line) -> None
     before = set(line.root.glob(pattern))
     home = line.artifacts.parent / "platform"
     platform = Platform(home, free_port(), free_port(), line.artifacts)
-    up_without_schedules(platform)
+    up(platform, schedules=False)
     try:
         deployed = Deployed(platform, line.logs)
         threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # those of the next run: the same bits
@@ -48,7 +47,7 @@ def _killed(name: Literal["worker", "server"], pattern: str, line: Line) -> None
         victim = psutil.Process(family_of(platform, name)[0])
         victim.kill()
         victim.wait(60)  # this process started it: it would stay as a zombie, and count as running
-        up_without_schedules(platform)  # starts what is missing
+        up(platform, schedules=False)  # starts what is missing
         _await(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
     finally:
         down(platform)

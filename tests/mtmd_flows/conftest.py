@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.soak.operator import up_without_schedules
-from deploy.local import Platform, down
+from deploy.local import Platform, down, up
 from tests.mtmd_flows.deployed import Deployed, free_port
 from tests.mtmd_flows.postgresql import PostgreSQL, documented_address, installed, running
 from tests.mtmd_flows.runs import Run, copied
@@ -33,7 +32,7 @@ def deployed(
         with pytest.MonkeyPatch.context() as shell:
             if postgresql is not None:
                 shell.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", documented_address(postgresql))
-            up_without_schedules(platform)
+            up(platform, schedules=False)
         yield Deployed(platform, next_day.logs)
     finally:
         down(platform)
