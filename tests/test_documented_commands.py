@@ -89,7 +89,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     (
         ".venv/bin/python -m benchmarks.equal_cost --preset explored --as-of 2026-01-25 --epochs --variants "
         "experts_256_128_64 --more mtmd=10 experts_256_128_64=10 experts_256_128_64=18 pooled=10 pooled=22 "
-        "deepctr-mmoe=2 deepctr-ple=2"
+        "per_slice=10 deepctr-mmoe=2 deepctr-ple=2"
     ): PEERS,
     ".venv/bin/python -m benchmarks.bootstrap": "tests/benchmarks/test_bootstrap.py",
     (
