@@ -385,6 +385,10 @@ def _emit(checkout: Checkout, event: str, day: str, which: str) -> None:
     checkout.ask("/events", [sent | {"resource": resource, "payload": payload}])
 
 
+def test_make_up_leaves_deployments_to_their_schedules(live: Live) -> None:
+    assert {one["paused"] for one in live.checkout.ask("/deployments/filter", {})} == {False}
+
+
 def test_a_breach_is_told_and_retrains_when_that_is_enabled(live: Live, zombie: tuple[str, str]) -> None:
     retraining = live.named("automations")["mtmd-retrain-on-breach"]
     _enable(live.checkout, retraining)

@@ -73,7 +73,7 @@ def test_up_again_starts_and_creates_nothing_twice(
         assert f"{name}: running already" in said
     assert "automation mtmd-crash-zombies: unchanged" in said
     assert "automation mtmd-tell-breach: left out, there is no block custom-webhook/mtmd-alerts" in said
-    # None was ever scheduled: the clock would start runs among those of the tests.
+    # They stay paused: the clock would start runs among those of the tests.
     assert {one["paused"] for one in deployed.ask("/deployments/filter")} == {True}
     assert before == {"mtmd-crash-zombies", "mtmd-retrain-on-breach"}
     assert len(deployed.ask("/automations/filter")) == len(before)
