@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.mtmd_flows.runs import AS_OF, LINE, ROOT, TINY, Run, half_written
 
-_PATIENCE_S = 240.0
+_PATIENCE_S = 600.0
 
 
 @dataclass(frozen=True)
