@@ -91,6 +91,14 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
         "experts_256_128_64 --more mtmd=10 experts_256_128_64=10 experts_256_128_64=18 pooled=10 pooled=22 "
         "per_slice=10 deepctr-mmoe=2 deepctr-ple=2"
     ): PEERS,
+    ".venv/bin/mtmd simulate --preset benchmarks/many-candidates.toml --until 2026-01-25": (
+        "tests/jobs/test_simulation.py"
+    ),
+    (
+        ".venv/bin/python -m benchmarks.equal_cost --preset benchmarks/many-candidates.toml --as-of 2026-01-25 "
+        "--epochs --variants experts_256_128_64 --more experts_256_128_64=6 experts_256_128_64=12 mtmd=6 pooled=7 "
+        "pooled=14 per_slice=6 deepctr-mmoe=1"
+    ): PEERS,
     ".venv/bin/python -m benchmarks.bootstrap": "tests/benchmarks/test_bootstrap.py",
     (
         ".venv/bin/python -m mtmd_flows.ablation --as-of 2026-01-25 --names no_shallow no_task_shared "

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.equal_cost import Trial, gain_table, logmae_at, main
+from mtmd.config import load_preset
 from tests.conftest import FIRST_DAY, TINY
 
 
@@ -78,3 +79,13 @@ def test_gains_are_at_the_seconds_of_mtmds_and_its_variants_trainings() -> None:
         ("mtmd", 100, 0.3, "+25.0%"),
         ("no_dcn", 20, 0.36, "+10.0%"),
     )
+
+
+def test_many_candidates_are_four_times_those_of_explored_and_nothing_else_differs() -> None:
+    many, explored = load_preset("benchmarks/many-candidates.toml"), load_preset("explored")
+    sizes = ("candidates_per_request", "explored_per_request")
+    assert [getattr(many.simulation, size) for size in sizes] == [192, 64]
+    assert [4 * getattr(explored.simulation, size) for size in sizes] == [192, 64]
+    simulation = many.simulation.model_copy(update=dict(zip(sizes, (48, 16), strict=True)))
+    others = {"name": explored.name, "logs": explored.logs, "simulation": simulation}
+    assert many.model_copy(update=others) == explored
