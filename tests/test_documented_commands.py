@@ -198,6 +198,9 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     "rechub-two-tower=1e-3 rechub-mmoe=2e-3 rechub-ple=2e-3 deepctr-mmoe=2e-3 deepctr-ple=2e-3": PEERS,
     ".venv/bin/python -m benchmarks.peers --preset kuairand --as-of 2022-04-30 --threads 1 --learning-rate "
     "rechub-mmoe=1e-3 rechub-ple=1e-3 rechub-two-tower=5e-4 deepctr-mmoe=2e-3 deepctr-ple=4e-3": PEERS,
+    ".venv/bin/python -m benchmarks.peers --preset kuairand --as-of 2022-04-30 --threads 1 --without-own --only "
+    "rechub-mmoe rechub-ple deepctr-mmoe deepctr-ple --widths 256 128 64 --learning-rate rechub-mmoe=1e-3 "
+    "rechub-ple=1e-3 deepctr-mmoe=2e-3 deepctr-ple=2e-3": PEERS,
     "export PREFECT_SERVER_DATABASE_CONNECTION_URL="
     '"postgresql+asyncpg://prefect:${PGPASSWORD}@db.internal:5432/prefect"': "tests/mtmd_flows/test_postgresql.py",
 }
