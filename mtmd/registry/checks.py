@@ -88,6 +88,7 @@ def refusal(
 ) -> str | None:
     """Why a model may not displace the champion: it is older, or was rolled back, by its id or by its content.
 
+    Nor may one that a training made of a model that was rolled back meanwhile, unless it was champion itself before.
     `banned` has the content of every model that was rolled back; None where it is not known. `history` is read for the
     message alone: a promotion that is not refused costs the same after a thousand others.
     """
@@ -98,7 +99,7 @@ def refusal(
         )
     same = [model_id for model_id, content in banned.items() if content == manifest.bundle_id]
     if manifest.model_id not in banned and not same:
-        return None
+        return _offspring(manifest, banned, history)
     known = manifest.model_id if manifest.model_id in banned else same[-1]
     rollback = taken_down(history(), known)
     why = f" ({rollback.at:%Y-%m-%d %H:%M} UTC: {rollback.reason})" if rollback else ""
@@ -106,4 +107,23 @@ def refusal(
     return (
         f"{who} was rolled back before{why}; another window or preset gives a model of other content, which "
         f"can be promoted. `mtmd reinstate {known}` lets this one come back"
+    )
+
+
+def _offspring(
+    manifest: ModelManifest,
+    banned: Mapping[str, str | None],
+    history: Callable[[], Sequence[ChampionChange]],
+) -> str | None:
+    """A training may go on from the champion, and a person take that one down before the training ends."""
+    if manifest.started_from is None or (start := manifest.started_from.model_id) not in banned:
+        return None
+    changes = history()
+    if any(change.action == "promote" and change.model_id == manifest.model_id for change in changes):
+        return None  # it was reinstated since
+    rollback = taken_down(changes, start)
+    why = f" ({rollback.at:%Y-%m-%d %H:%M} UTC: {rollback.reason})" if rollback else ""
+    return (
+        f"its training went on from {start}, which was rolled back since then{why}. Run the day again: it goes on from "
+        f"another model. `mtmd reinstate {start}` lets this one be promoted, too"
     )

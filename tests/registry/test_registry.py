@@ -1,15 +1,18 @@
 import json
+import re
 import shutil
 import threading
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from mtmd.errors import BundleError, RegistryError, StorageError
-from mtmd.registry.records import ModelManifest, Registered
+from mtmd.registry.records import ModelManifest, Promotion, Registered, StartedFrom
 from mtmd.registry.registry import Registry
+from tests.registry.conftest import manifest_of
 
 AddModel = Callable[[str, int], Registered]
 Promote = Callable[[str, int], str]
@@ -475,6 +478,54 @@ def test_a_reinstated_model_may_be_promoted_again(registry: Registry, promote: P
     assert promote("b", 6) == "promoted"
     assert registry.standing() == ("a", "b")
     assert registry.rollback("bad after all", trust)[1].model_id == "a"
+
+
+Continue = Callable[[str, int, str], Promotion]
+
+
+@pytest.fixture
+def go_on(registry: Registry, build: Callable[..., None]) -> Continue:
+    """`go_on("c", 7, "b")`: register c, whose training went on from b, and promote it as the champion stands."""
+
+    def promote(model_id: str, number: int, start: str) -> Promotion:
+        started = StartedFrom(model_id=start, full_model_id="a", full_as_of=day(5))
+        manifest = manifest_of(model_id, number).model_copy(update={"started_from": started})
+        registry.add(partial(build, model_id=model_id), manifest)
+        return registry.promote(model_id, day(number), "gates", registry.require_champion().sequence)
+
+    return promote
+
+
+def test_what_went_on_from_a_model_that_was_rolled_back_meanwhile_does_not_go_live(
+    registry: Registry, promote: Promote, go_on: Continue
+) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    registry.rollback("bad conversions", trust)  # while the training of c goes on from b
+    refused = go_on("c", 7, "b")
+    assert (refused.outcome, live(registry)) == ("refused", "a")
+    assert re.fullmatch(
+        r"its training went on from b, which was rolled back since then \(.* UTC: bad conversions\)\. Run the day "
+        r"again: it goes on from another model\. `mtmd reinstate b` lets this one be promoted, too",
+        refused.words,
+    )
+    assert go_on("d", 7, "a").outcome == "promoted"
+    registry.reinstate("b", "it was the logs")
+    assert go_on("c", 7, "b").outcome == "promoted"
+
+
+def test_what_was_champion_and_is_reinstated_may_come_back_without_the_model_it_went_on_from(
+    registry: Registry, promote: Promote, go_on: Continue
+) -> None:
+    promote("a", 5)
+    promote("b", 6)
+    assert go_on("c", 7, "b").outcome == "promoted"
+    for _ in range(2):
+        registry.rollback("bad conversions", trust)
+    assert live(registry) == "a"
+    assert go_on("c", 7, "b").words.startswith("c was rolled back before")
+    registry.reinstate("c", "it was b alone")
+    assert go_on("c", 7, "b").outcome == "promoted"
 
 
 def test_only_what_was_rolled_back_can_be_reinstated(registry: Registry, promote: Promote) -> None:
