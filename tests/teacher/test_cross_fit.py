@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mtmd.errors import LogsError
 from mtmd.teacher.config import TeacherConfig
 from mtmd.teacher.cross_fit import NEWEST, TeacherScores, cross_fit, day_blocks
+from mtmd.teacher.fits import TeacherFits
 from mtmd.teacher.log_inputs import log_inputs
 from mtmd.teacher.log_rows import LogRows
 from tests.teacher.logs import DECLARATIONS, read
@@ -104,3 +105,19 @@ def test_a_task_without_both_outcomes_is_refused() -> None:
         LogsError, match=r"task 'kept': .* who scores day block 1 of 3 have 0 true labels of \d+"
     ):
         fit(rows)
+
+
+def test_epochs_are_found_on_the_newest_block_whose_labels_are_known() -> None:
+    """Labels of the last days are not final yet: no row of the newest block teaches."""
+    rows = read(8)
+    inputs = log_inputs(replace(rows, static=rows.static.copy()), DECLARATIONS)
+    block, said = day_blocks(rows.teaching.day, QUICK.blocks), list[str]()
+    config = QUICK.model_copy(update={"max_epochs": 5, "learning_rate": 3e-2})
+    known = (block != block.max()) & (block != NEWEST)
+    late = replace(rows.teaching, teaches=rows.teaching.teaches & known[:, None])
+    scores = cross_fit(inputs, late, config, seed=0, on_progress=said.append)
+    newest = block.max() - 1
+    teaches = late.teaches.any(axis=1)
+    probe, held = (np.flatnonzero(teaches & where) for where in (block < newest, block == newest))
+    assert scores.epochs == TeacherFits(inputs, late, config).best_epochs(probe, held, 0) > 1
+    assert said[0] == f"teacher: {scores.epochs} epochs are best on day block 4 of 5, the newest that teaches"
