@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mtmd.config import LONGEST_LIST
+from mtmd.config import LONGEST_LIST, Preset
 from mtmd.serve.http.intake import Refused, Settings
 from mtmd.serve.http.questions import Questions
 from tests.model.listed import listed_preset
@@ -64,3 +64,17 @@ def test_openapi_says_how_long_lists_may_be_and_how_much_of_them_is_read(questio
     (weights, _) = properties["topic_weights"]["anyOf"]
     assert (weights["items"]["minimum"], weights["maxItems"]) == (0, LONGEST_LIST)
     assert properties["topic_weights"]["description"] == "weights, one for each value of topics"
+
+
+@pytest.mark.parametrize("names", [("feature_0", "feature_1"), ("companion_0", "feature_9")])
+def test_features_may_have_the_names_of_the_bodys_own_fields(
+    tiny_preset: Preset, names: tuple[str, str]
+) -> None:
+    """Anonymous columns are often numbered; numbers come before categories in a schema."""
+    values = tiny_preset.model_dump(mode="json")
+    renamed = dict(zip(("device", "user_activity"), names, strict=True))
+    for feature in values["features"]:
+        feature["name"] = renamed.get(feature["name"], feature["name"])
+    questions = Questions(Preset.model_validate(values).declarations, Settings())
+    features = dict(zip(names, ("phone", 3.0), strict=True))
+    assert parsed(questions, **features) == {"surface": "search", **features}
