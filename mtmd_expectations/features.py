@@ -235,12 +235,12 @@ def _null_where_lacking(key: str, domain: str, schema: SideSchema) -> Expect:
 
 
 def null_rates_sql(domain: str, schema: SideSchema, source: str) -> str:
-    """Query with one row per domain of `source`: `domain`, "domain.rows", then each feature's null rate by name."""
+    """Query with one row per domain of `source`: "domain.name", "domain.rows", each feature's null rate by name."""
     rates = ", ".join(
         f"avg(cast({missing_sql(feature)} as double)) as {name(feature.name)}" for feature in schema.fields
     )
     known = listed(schema.domains)
     return (
-        f'select {domain} as domain, count(*) as "domain.rows", {rates} from {source} '
+        f'select {domain} as "domain.name", count(*) as "domain.rows", {rates} from {source} '
         f"where {domain} in ({known}) group by {domain}"
     )

@@ -24,7 +24,10 @@ OUTCOMES = {
 }
 # how a candidate came to be scored; logs without it have chosen ones only
 HOW_FOUND = {"explored": "BOOLEAN"}
-_JOINED = {"surface": "VARCHAR", "product": "VARCHAR"}  # what a query of candidates has from the other tables
+# what a query of candidates has from the other tables
+_JOINED = {"surface": "VARCHAR", "product": "VARCHAR"} | dict.fromkeys(
+    ("request_known", "ad_known"), "made by the join with other tables"
+)
 
 
 def table_columns(declarations: Declarations) -> dict[str, dict[str, str]]:

@@ -83,7 +83,9 @@ def _numbers(database: Database, table: str, schema: SideSchema) -> Iterator[Num
 
 def _null_rates(database: Database, table: str, key: str, schema: SideSchema) -> Iterator[NullProfile]:
     for rates in database.rows(null_rates_sql(key, schema, table) + " order by all"):
-        yield NullProfile(table=table, domain=rates.pop("domain"), rows=rates.pop("domain.rows"), rates=rates)
+        yield NullProfile(
+            table=table, domain=rates.pop("domain.name"), rows=rates.pop("domain.rows"), rates=rates
+        )
 
 
 def _categories(database: Database, table: str, key: str, schema: SideSchema) -> Iterator[CategoryProfile]:

@@ -106,6 +106,7 @@ def test_a_label_of_ones_own_is_a_boolean_outcome_beside_the_contracts() -> None
         ("ctr", "FLOAT"),
         ("surface", "VARCHAR"),
         ("explored", "how the row was found"),
+        ("request_known", "made by the join with other tables"),
     ],
 )
 def test_a_label_that_is_a_column_of_another_type_is_an_error(label: str, kind: str) -> None:
