@@ -147,10 +147,6 @@ class RivalsConfig(Frozen):
     per_slice: TwoTowerConfig = TwoTowerConfig()
     pooled: TwoTowerConfig = TwoTowerConfig()
 
-    def recipe(self) -> dict[str, Any]:
-        """What decides their weights."""
-        return {"per_slice": self.per_slice.recipe(), "pooled": self.pooled.recipe()}
-
 
 class AblationsConfig(Frozen):
     """The daily run's ablation variants."""

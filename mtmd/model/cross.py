@@ -25,6 +25,7 @@ from mtmd.model.pooled import AllRows
 from mtmd.model.scores import tree_log_probability
 
 LOGIT_GAIN = 0.1  # predictions start at the base rate
+SETTINGS = frozenset({"statistics", "clip", "missing_numbers", "norm_min_rows"})  # what it takes of `[model]`
 
 
 class CrossRanker(AllRows):

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from mtmd.config import Preset
+from mtmd.model.cross import SETTINGS
 from mtmd.model.device import choose_device
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, locked, read_json, remove, write_json
@@ -21,7 +22,6 @@ from mtmd.train.step import choose_precision, on_gpu
 from mtmd.train.trainer import TRAINING_FORMAT, fit
 
 CROSS_FORMAT = 1  # raise it whenever the same window and configuration would give another cross model
-_OF_MODEL = {"statistics", "clip", "missing_numbers", "norm_min_rows"}  # what it takes of `[model]`
 
 
 def cross_key(window: str, preset: Preset) -> str:
@@ -34,7 +34,7 @@ def cross_key(window: str, preset: Preset) -> str:
         {
             "formats": [TRAINING_FORMAT, CROSS_FORMAT],
             "window": window,
-            "model": preset.model.model_dump(mode="json", include=_OF_MODEL),
+            "model": preset.model.model_dump(mode="json", include=set(SETTINGS)),
             "training": training.recipe,
             "declarations": preset.declarations.model_dump(mode="json"),
             "torch": torch.__version__,

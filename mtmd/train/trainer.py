@@ -22,6 +22,7 @@ from mtmd.config import Preset
 from mtmd.errors import TrainingError
 from mtmd.model.batch import Batch
 from mtmd.model.build import FittedKind, build_model
+from mtmd.model.cross import SETTINGS
 from mtmd.model.device import choose_device, device_of
 from mtmd.model.ranker import RankingModel
 from mtmd.store.files import digest
@@ -316,16 +317,17 @@ def start(model: RankingModel, data: TrainingData, batch_requests: int) -> None:
 def _key(kind: FittedKind, data: TrainingData, preset: Preset, names: dict[str, str]) -> str:
     """Digest of what a training depends on: a checkpoint of another one must not be gone on from.
 
-    Gates, names and places are left out: they change no weight. The base rates stand for the data.
+    Gates, names, places and settings of other kinds are left out: they change no weight. The base rates stand for the
+    data.
     """
     return digest(
         {
             "kind": kind,
             "declarations": preset.declarations.model_dump(mode="json"),
-            "model": preset.model.model_dump(mode="json"),
-            "rivals": preset.rivals.recipe(),
-            "training": preset.training.recipe,
-            "steps": data.steps(preset.training.batch_requests),
+            "model": preset.model.model_dump(mode="json", include=set(SETTINGS) if kind == "cross" else None),
+            "rival": getattr(preset.rivals, kind).recipe() if kind in {"per_slice", "pooled"} else None,
+            "training": (preset.training_of(kind) if kind == "cross" else preset.training).recipe,
+            "steps": data.steps(preset.training_of(kind).batch_requests),
             "base_rates": [repr(rate) for rate in data.base_rates().flatten().tolist()],  # NaN has no JSON
             **on_gpu(preset.training),
             **names,

@@ -19,7 +19,7 @@ from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData
 from mtmd.logs.source import LogSource
 from mtmd.model.batch import Batch
-from mtmd.model.build import ModelKind
+from mtmd.model.build import FittedKind, ModelKind
 from mtmd.model.norms import MOMENTUM
 from mtmd.train.checkpoints import FILE
 from mtmd.train.consistency import order_divergence
@@ -404,6 +404,23 @@ def test_a_checkpoint_of_another_kind_or_other_data_is_refused(
     ):
         with pytest.raises(TrainingError, match=r"is of training \w+, not \w+; remove"):
             fit(kind, data, preset, tmp_path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["mtmd", "per_slice", "cross"])
+def test_what_other_kinds_are_made_with_may_change_under_a_training(
+    kind: FittedKind, window: RandomWindow, tiny_preset: Preset, tmp_path: Path
+) -> None:
+    """An operator kills a run and edits a rival: the training goes on, as the name of its output is the same."""
+    preset = with_training(tiny_preset, epochs=1)
+    fit(kind, window, preset, tmp_path)
+    rivals = preset.rivals.model_copy(
+        update={"pooled": preset.rivals.pooled.model_copy(update={"embedding": 16})}
+    )
+    edited = preset.model_copy(update={"rivals": rivals})
+    if kind == "cross":
+        model = preset.model.model_copy(update={"cross_layers": 1})
+        edited = with_training(edited, distil=0.25, epochs=2).model_copy(update={"model": model})
+    fit(kind, Spent(preset.declarations), edited, tmp_path)
 
 
 def test_gates_may_change_under_a_training(window: RandomWindow, tiny_preset: Preset, tmp_path: Path) -> None:
