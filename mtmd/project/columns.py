@@ -127,7 +127,8 @@ def _lost(connection: Connection, read: TableRead, columns: _Columns, paths: lis
     if not compared:
         return {}
     counts = ", ".join(
-        f"count_if({name(columns.taken[column])} is not null and {columns.read(column)} is null) as {name(column)}"
+        f"count(*) filter ({name(columns.taken[column])} is not null and {columns.read(column)} is null) "
+        f"as {name(column)}"
         for column in compared
     )
     (row,) = rows(connection, f"select {counts} from (\n{read.statement}\n) as source", read.given(paths))

@@ -73,8 +73,8 @@ def _counts(
         if feature.kind == "embedding" or feature.multi:
             column = length_column(feature)
         columns += [
-            f"count_if({within}) as r{n}",
-            f"count_if({within} and {missing_sql(feature)}) as m{n}",
+            f"count(*) filter ({within}) as r{n}",
+            f"count(*) filter ({within} and {missing_sql(feature)}) as m{n}",
             f"{distinct_sql(column, size['n'])} filter ({within} and not {missing_sql(feature)}) as d{n}",
         ]
     (row,) = rows(connection, f"select {', '.join(columns)} from {table}")
@@ -123,7 +123,7 @@ def _vectors(
         length, finite = length_column(feature), finite_column(feature)
         found = rows(
             connection,
-            f"select {length} as length, count(*) as n, count_if(not {finite}) as holes from {table} "
+            f"select {length} as length, count(*) as n, count(*) filter (not {finite}) as holes from {table} "
             f"where {length} is not null group by all order by n desc, length",
         )
         place, others = f"{table}.{feature.name}", [row for row in found if row["length"] != feature.width]

@@ -25,9 +25,12 @@ def list_findings(connection: Connection, table: str, features: Sequence[Feature
         columns = [
             f"avg({length}) as mean",
             f"max({length}) as longest",
-            f"count_if({nulls_column(feature)} > 0) as holes",
-            f"count_if({length} > {feature.max_length}) as cut",
-            *(f"count_if(not {companion_column(feature, what)}) as {what}" for what in feature.companions),
+            f"count(*) filter ({nulls_column(feature)} > 0) as holes",
+            f"count(*) filter ({length} > {feature.max_length}) as cut",
+            *(
+                f"count(*) filter (not {companion_column(feature, what)}) as {what}"
+                for what in feature.companions
+            ),
         ]
         (row,) = rows(connection, f"select {', '.join(columns)} from {table}")
         longest = row["longest"] or 0

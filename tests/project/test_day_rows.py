@@ -23,6 +23,8 @@ def test_explored_candidates_are_counted_where_logs_say_which_they_are(project: 
     (fact,) = (fact for fact in project.facts(Part.ROWS) if "explored" in fact)
     assert 0 < int(fact.removeprefix("candidates.explored: ").split(" ")[0]) < 80
     assert project.problems() == []
+    project.damage("candidates", "update t set explored = null")  # before exploration starts
+    assert "candidates.explored: 0 rows" in project.facts(Part.ROWS)
     project.damage("candidates", "alter table t alter explored type varchar")
     assert any(
         problem.startswith("candidates.explored: VARCHAR; BOOLEAN is declared → select * replace (")

@@ -169,14 +169,14 @@ def _asked(kinds: Mapping[str, str]) -> str:
                 number = f"cast({column} as double)"
                 is_whole = f"{number} = trunc({number}) and abs({number}) <= {_EXACT}"
                 asked += [
-                    f"count_if(isfinite({number}) and not ({is_whole})) as c{n}_broken",
-                    f"count_if(not isfinite({number})) as c{n}_nan",
+                    f"count(*) filter (isfinite({number}) and not ({is_whole})) as c{n}_broken",
+                    f"count(*) filter (not isfinite({number})) as c{n}_nan",
                 ]
         elif kind.endswith("]"):
             asked += [
                 f"min(len({column})) as c{n}_shortest",
                 f"max(len({column})) as c{n}_longest",
-                f"count_if({_has_hole(column, kind)}) as c{n}_holes",
+                f"count(*) filter ({_has_hole(column, kind)}) as c{n}_holes",
             ]
     return ", ".join(asked)
 

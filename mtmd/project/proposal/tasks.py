@@ -129,22 +129,26 @@ def _means(connection: Connection, view: str, scores: Mapping[str, str]) -> dict
 def _parent(
     connection: Connection, candidates: LookedAt, task: ProposedTask, tasks: Sequence[ProposedTask]
 ) -> str | None:
-    """The least likely action that always comes with this one, and whose score is never below this one's."""
+    """The least likely action that always comes with this one, and whose score is never below this one's.
+
+    Some rows must have both scores: those of other products say nothing.
+    """
     score, label = quoted(task.name), task.happened
     for other in sorted(tasks, key=lambda other: other.mean):
         if other.mean > task.mean:
             (found,) = rows(
                 connection,
-                f"select count_if({label}) as n, count_if({label} and not {other.happened}) "
-                f"+ count_if({score} > {quoted(other.name)}) as against from {candidates.view}",
+                f"select count(*) filter ({label}) as n, count(*) filter ({label} and not {other.happened}) "
+                f"+ count(*) filter ({score} > {quoted(other.name)}) as against, "
+                f"count({score} + {quoted(other.name)}) as both_scored from {candidates.view}",
             )
-            if found["n"] and not found["against"]:
+            if found["n"] and found["both_scored"] and not found["against"]:
                 return other.name
     return None
 
 
 def _never(connection: Connection, candidates: LookedAt, task: ProposedTask) -> bool:
-    (found,) = rows(connection, f"select count_if({task.happened}) as n from {candidates.view}")
+    (found,) = rows(connection, f"select count(*) filter ({task.happened}) as n from {candidates.view}")
     return not found["n"]
 
 

@@ -185,7 +185,8 @@ def _plain(connection: Connection, view: str, reading: _Reading) -> str:
         return reading.sql
     (found,) = rows(
         connection,
-        f"select count_if({has_offset(name)}) as having, count_if(not {has_offset(name)}) as lacking from {view}",
+        f"select count(*) filter ({has_offset(name)}) as having, "
+        f"count(*) filter (not {has_offset(name)}) as lacking from {view}",
     )
     if not found["having"]:
         return f"cast({sql_name(name)} as timestamp)"
@@ -204,9 +205,9 @@ def _counts(
         return {}
     read = ", ".join(f"try({reading.in_utc}) as t{n}" for n, reading in enumerate(readings))
     counts = ", ".join(
-        f"count(t{n}) as n{n}_times, count_if(cast(t{n} as date) = $day) as n{n}_day, "
-        f"count_if(cast(t{n} as date) between $first and $last) as n{n}_days, "
-        f"count_if(t{n} = date_trunc('day', t{n})) as n{n}_midnight"
+        f"count(t{n}) as n{n}_times, count(*) filter (cast(t{n} as date) = $day) as n{n}_day, "
+        f"count(*) filter (cast(t{n} as date) between $first and $last) as n{n}_days, "
+        f"count(*) filter (t{n} = date_trunc('day', t{n})) as n{n}_midnight"
         for n in range(len(readings))
     )
     margin = timedelta(days=1)

@@ -33,7 +33,7 @@ class _Pair:
         """Share of the ids of candidates that the table has, in a form."""
         (found,) = rows(
             connection,
-            f"select count(*) as n, count_if(id in (select id from ({self._own_ids(form)}))) as known "
+            f"select count(*) as n, count(*) filter (id in (select id from ({self._own_ids(form)}))) as known "
             f"from ({self._other_ids(form)})",
         )
         return found["known"] / found["n"] if found["n"] else 0.0

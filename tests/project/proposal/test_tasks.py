@@ -54,6 +54,13 @@ def test_a_child_whose_score_is_above_the_other_is_no_child(connection: Connecti
     assert [task.parent for task in found.tasks] == [None, None, None]
 
 
+def test_a_score_of_other_rows_is_no_parent(connection: Connection, tmp_path: Path) -> None:
+    """Buys always come with likes, but no row has both scores."""
+    disjoint = TREE | {"pred_like": "[null, 0.9, null, null]", "liked": "[true, true, true, true]"}
+    found = _tasks(connection, tmp_path, disjoint | {"p_click": "[0.05, 0.2, 0.3, 0.4]"})
+    assert {task.name: task.parent for task in found.tasks}["score_buy"] is None
+
+
 def test_without_scores_or_labels_it_says_so(connection: Connection, tmp_path: Path) -> None:
     keys = {name: CANDIDATES[name] for name in ("request", "ad", "shown")}
     with pytest.raises(LogsError, match="candidates: no column has numbers between 0 and 1"):
