@@ -26,14 +26,21 @@ Cold = Mapping[str, NDArray[np.bool_]]
 def cold_rows(
     day: Shard, window: Iterable[Shard], declarations: Declarations, config: EvaluationConfig
 ) -> dict[str, NDArray[np.bool_]]:
-    """For each of `cold_features` which of the day's P candidates are cold; a missing value is not."""
+    """For each of `cold_features` which of the day's P candidates are cold; a missing value is not.
+
+    Of a name that both sides have, a candidate is cold if either value is new.
+    """
     names = _IDS if config.cold_features is None else config.cold_features
     found = _values(day, declarations, names)
-    seen = {name: {0} for name in found}
+    seen = {column: {0} for column in found}
     for shard in window:
-        for name, values in _values(shard, declarations, names).items():
-            seen[name].update(np.unique(values).tolist())
-    return {name: ~np.isin(values, list(seen[name])) for name, values in found.items()}
+        for column, values in _values(shard, declarations, names).items():
+            seen[column].update(np.unique(values).tolist())
+    cold: dict[str, NDArray[np.bool_]] = {}
+    for column, values in found.items():
+        name, new = column[1], ~np.isin(values, list(seen[column]))
+        cold[name] = cold[name] | new if name in cold else new
+    return cold
 
 
 def cold_metrics(
@@ -115,10 +122,12 @@ def _resample(
     )
 
 
-def _values(shard: Shard, declarations: Declarations, names: Sequence[str]) -> dict[str, NDArray[np.integer]]:
-    """For each of these features (P,) the hashed value that each candidate of the day has."""
+def _values(
+    shard: Shard, declarations: Declarations, names: Sequence[str]
+) -> dict[tuple[str, str], NDArray[np.integer]]:
+    """For each side and name of these features (P,) the hashed value that each candidate of the day has."""
     return {
-        feature.name: encoded.categorical[row.numpy(), column]
+        (schema.side, feature.name): encoded.categorical[row.numpy(), column]
         for schema, encoded, row in (
             (declarations.query, shard.query, shard.request_row),
             (declarations.item, shard.item, shard.ad_row),

@@ -131,3 +131,19 @@ def test_features_that_are_no_single_category_are_refused(tiny_preset: Preset) -
         ValueError, match=r"cold_features names \['bid'\]; it may name categorical features of one"
     ):
         Preset.model_validate(content)
+
+
+def test_a_name_that_both_sides_have_is_cold_where_either_value_is(
+    declarations: Declarations, make_shard
+) -> None:
+    """The ad's column is called as the request's is: `country` of a user, and of an ad."""
+    dumped = declarations.model_dump(mode="json")
+    for feature in dumped["features"]:
+        feature["name"] = "country" if feature["name"] == "category" else feature["name"]
+    both = Declarations.model_validate(dumped)
+    window, day = [make_shard(requests=9, seed=1, day=1)], make_shard(requests=40, seed=3, day=3)
+    asked = EvaluationConfig(cold_features=("country", "category"))
+    apart = cold_rows(day, window, declarations, asked)
+    together = cold_rows(day, window, both, EvaluationConfig(cold_features=("country",)))
+    assert together["country"].tolist() == (apart["country"] | apart["category"]).tolist()
+    assert any(together["country"] != apart["category"])
