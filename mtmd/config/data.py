@@ -1,9 +1,9 @@
 """`[data]` of a preset: the limits of the expectation suites."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mtmd.config.base import Frozen
 
@@ -77,3 +77,12 @@ class DataConfig(Frozen):
     ads_may_repeat: bool = Field(
         False, description="whether a day's ads may equal an earlier day's; for logs whose ads never change"
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.trailing_days < self.min_trailing_days:
+            raise ValueError(
+                f"data.trailing_days ({self.trailing_days}) must be at least min_trailing_days ({self.min_trailing_days}): "
+                "with fewer days no value is ever compared with an interval"
+            )
+        return self

@@ -184,7 +184,7 @@ def _baseline(inputs: GateInputs) -> GateResult:
 
 
 def ab_gate(tested: ABTest | None, significance: float) -> GateResult:
-    """Fails for a metric that is worse beyond chance, for one that has no p-value at all, and for a test not run.
+    """Fails for a metric that is worse beyond chance, for a test that could judge no metric, and for one not run.
 
     Chance is that of the slice gates: one-sided p-values, Holm-corrected over the metrics, so that a candidate as good
     as the baselines is blocked at most as often as `significance` says, whatever the metrics have in common. A metric

@@ -7,9 +7,8 @@ to 15 % in LogMAE terms, noise that no student can learn.
 
 What still crosses over, on purpose: a later row's *history counts* hold an earlier row's action, as they would live;
 and the number of epochs is found once, on the newest block that teaches with a teacher of the older ones, and used for
-all. There is
-no rescaling afterwards: fitted on the scores of other blocks it would depend on the row through their teachers, and on
-KuaiRand the mean scores are within 6 % of the mean actions without it.
+all. There is no rescaling afterwards: fitted on the scores of other blocks it would depend on the row through their
+teachers, and on KuaiRand the mean scores are within 6 % of the mean actions without it.
 """
 
 from collections.abc import Callable
