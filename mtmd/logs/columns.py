@@ -47,7 +47,8 @@ _EXACT_TO = {  # of each declared type, types of whole numbers, and up to where 
 
 
 TEXT = "text of a CSV file"  # what a VARCHAR of a CSV file is: any type's values are written as text there
-_OFFSET = r":\d{2}(\.\d+)?\s*([+-]\d{2}(:?\d{2})?|Z|UTC)\s*$"  # of a time as text, behind its seconds
+# of a time as text, behind its minutes or seconds: +01:00, Z, Europe/Berlin
+_OFFSET = r":\d{2}(\.\d+)?\s*([+-]\d{1,2}(:?\d{2}){0,2}|[A-Za-z][\w/+-]*)\s*$"
 
 
 class ColumnProblem(NamedTuple):
@@ -146,9 +147,7 @@ def _read_as(table: str, column: str, found: str | None, declared: str) -> str:
 def _cast(table: str, column: str, found: str, declared: str) -> str:
     name = quoted(column)
     if declared == "TIMESTAMP":
-        # A cast would use the session's time zone, and round nanoseconds up: the last ones into the next day.
-        microseconds = f"epoch_ns({name}) // 1000" if found == "TIMESTAMPTZ_NS" else f"epoch_us({name})"
-        return f"make_timestamp({microseconds})"
+        return _in_utc(name, found)
     if (limit := _exact_to(found, declared)) is not None:
         words = f"', but {declared} has every whole number only up to {limit}: declare {found}, or cast it yourself'"
         return (
@@ -158,8 +157,28 @@ def _cast(table: str, column: str, found: str, declared: str) -> str:
     return f"cast({name} as {declared})"
 
 
+def _in_utc(name: str, found: str) -> str:
+    """A cast would use the session's time zone, and round nanoseconds up: the last ones into the next day."""
+    microseconds = f"epoch_ns({name}) // 1000" if found == "TIMESTAMPTZ_NS" else f"epoch_us({name})"
+    return f"make_timestamp({microseconds})"
+
+
+def held_or_null(column: str, found: str, declared: str) -> str:
+    """The SQL that reads a column as a run does, but with null where the declared type can't hold a value."""
+    name = quoted(column)
+    if found == declared:
+        return name
+    if found == TEXT:
+        return f"try({text_as(column, declared)})"
+    if declared == "TIMESTAMP" and is_readable(found, declared):
+        return f"try({_in_utc(name, found)})"
+    if (limit := _exact_to(found, declared)) is not None:
+        return f"case when {name} between -{limit} and {limit} then cast({name} as {declared}) end"
+    return f"try_cast({name} as {declared})"
+
+
 def has_offset(column: str) -> str:
-    """The SQL that says whether a time as text ends in its offset, or in UTC."""
+    """The SQL that says whether a time as text ends in its offset, or in the name of its zone."""
     return f"regexp_matches({quoted(column)}, '{_OFFSET}')"
 
 

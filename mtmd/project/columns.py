@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from mtmd.config import Declarations, Feature, IdType
 from mtmd.errors import ConfigError
-from mtmd.logs.columns import TEXT, is_checked_text, is_readable, text_as
+from mtmd.logs.columns import TEXT, held_or_null, is_checked_text, is_readable
 from mtmd.logs.contract import ID_COLUMNS, optional_columns, table_columns
 from mtmd.logs.ids import ID_RULES, no_id_sql, shown_sql
 from mtmd.project.engine import Connection, rows
@@ -60,22 +60,25 @@ class _Columns:
         }
 
     @property
-    def from_text(self) -> list[str]:
-        """Declared columns that are read from a CSV file's text."""
-        return [column for column in self.declared if self.there.get(self.taken.get(column, "")) == TEXT]
+    def cast(self) -> dict[str, str]:
+        """Declared columns that are read from another type, a CSV file's text included, with that type."""
+        return {
+            column: there
+            for column, kind in self.declared.items()
+            if (there := self.there.get(self.taken.get(column, ""), kind)) != kind
+            and column not in self.retyped
+            and column not in self.checked
+        }
 
     def read(self, column: str) -> str:
         """The SQL of a declared column."""
         kind = self.declared[column]
         if column not in self.taken:
             return f"cast(null as {kind})"
-        source = name(self.taken[column])
-        there = self.there[self.taken[column]]
-        value = source if there == kind else f"try_cast({source} as {kind})"
-        if there == TEXT:
-            value = f"try({text_as(self.taken[column], kind)})"
+        source, there = self.taken[column], self.there[self.taken[column]]
+        value = held_or_null(source, there, kind)
         if column in self.checked:
-            return f"case when {no_id_sql(source, kind)} then null else {value} end"
+            return f"case when {no_id_sql(name(source), kind)} then null else {value} end"
         return value
 
 
@@ -104,7 +107,7 @@ def mend_columns(
             *_absent(columns, lost, declarations),
             *_retyped(columns, lost, declarations),
             *_no_ids(connection, read, columns, lost, paths),
-            *_no_values(columns, lost),
+            *_no_values(columns, lost, declarations),
             *_undeclared(columns, forgiven),
             *_unlike(read, declared, optional_columns(declarations.domains)),
         )
@@ -122,8 +125,8 @@ def _taken(there: dict[str, str], declared: dict[str, str]) -> dict[str, str]:
 
 
 def _lost(connection: Connection, read: TableRead, columns: _Columns, paths: list[Path]) -> dict[str, int]:
-    """Of each column of another type, of text ids or of a CSV file: how many of its values are none of its type."""
-    compared = [*dict.fromkeys((*columns.retyped, *columns.checked, *columns.from_text))]
+    """Of each column of another type, or of text ids: how many of its values are none of its type."""
+    compared = [*columns.retyped, *(c for c in columns.checked if c not in columns.retyped), *columns.cast]
     if not compared:
         return {}
     counts = ", ".join(
@@ -200,12 +203,23 @@ def _other_ids(columns: _Columns, column: str, declarations: Declarations) -> st
     return f'set {whose} = "{kind}" in [ids] of the preset{feature}'
 
 
-def _no_values(columns: _Columns, lost: dict[str, int]) -> Iterator[Finding]:
-    for column in columns.from_text:
-        if lost[column] and column not in columns.checked:
+def _no_values(columns: _Columns, lost: dict[str, int], declarations: Declarations) -> Iterator[Finding]:
+    """Values that a run would stop at, in columns of a type that can be read."""
+    for column, there in columns.cast.items():
+        if not lost[column]:
+            continue
+        place, source = f"{columns.table}.{column}", f"source_{columns.table}.sql"
+        if there == TEXT:
             text = f"{counted(lost[column], 'value')} of the CSV file can't be read as {columns.declared[column]}"
-            remedy = f"correct the file, or read the column yourself in source_{columns.table}.sql"
-            yield error(Part.COLUMNS, f"{columns.table}.{column}", text, remedy)
+            yield error(
+                Part.COLUMNS, place, text, f"correct the file, or read the column yourself in {source}"
+            )
+        else:
+            text = f"{counted(lost[column], 'value')} of {there} that {columns.declared[column]} can't hold"
+            remedy = f"cast the column yourself in {source}"
+            if _may_be(columns.table, column, there, declarations):
+                remedy = f'set type = "{there}" of the feature in the preset, or {remedy}'
+            yield error(Part.COLUMNS, place, text, remedy)
 
 
 def _value(columns: _Columns, column: str, lost: dict[str, int]) -> str:

@@ -1,5 +1,9 @@
 """Columns that are not as declared, each with the SQL that mends it: the SQL is run."""
 
+import time
+
+import pytest
+
 from mtmd.config.preset_files import preset_path
 from mtmd.project.columns import difference
 from mtmd.project.findings import Part
@@ -159,3 +163,40 @@ def test_a_difference_is_what_one_lacks_and_what_it_has() -> None:
         "lacks a INTEGER, lacks b FLOAT, has b DOUBLE, has c FLOAT"
     )
     assert difference({"a": "INTEGER"}, {"a": "INTEGER"}) == ""
+
+
+def test_values_that_a_declared_type_cannot_hold_are_found_before_a_run_stops_at_them(
+    project: Project,
+) -> None:
+    project.damage(
+        "ads",
+        "alter table t alter price type double",
+        "update t set price = 1e60 where product = 'shopping'",
+        "alter table t alter discount type bigint using 16777217 + ad_id % 2",
+    )
+    found = project.problems(Part.COLUMNS)
+    assert [line for line in found if line.startswith("ads.price")] == [
+        "ads.price: 69 values of DOUBLE that FLOAT can't hold → "
+        'set type = "DOUBLE" of the feature in the preset, or cast the column yourself in source_ads.sql'
+    ]
+    assert [line for line in found if line.startswith("ads.discount")] == [
+        "ads.discount: 150 values of BIGINT that FLOAT can't hold → "
+        'set type = "BIGINT" of the feature in the preset, or cast the column yourself in source_ads.sql'
+    ]
+
+
+def test_times_with_a_zone_are_read_in_utc_wherever_the_check_runs(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.damage(
+        "requests",
+        "set timezone = 'UTC'",
+        "alter table t alter ts type timestamptz",
+    )
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert project.problems() == []
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -15,6 +15,7 @@ _CONTRACT = {
     "item": {"ad_id", "product", "goal", "bid"},
 }
 _BEYOND_BIGINT = {"UBIGINT", "HUGEINT", "UHUGEINT"}
+_MANY = 2**20  # FLOAT, a number's own type, has whole numbers to 16 times this: larger days may come
 _LEAST_BUCKETS = 64
 _MOST_SHALLOW = 64  # values of a category that the small shallow experts can still tell apart
 _MOST_CODES = 64  # different whole numbers that are taken for codes rather than for amounts
@@ -105,7 +106,9 @@ def _settings(look: Look, distinct: int) -> dict[str, str] | str:
         return _of_list(look, distinct)
     if (look.is_fraction or look.is_whole) and not _is_code(look):
         amount = look.least is not None and look.least >= 0 and (look.most or 0) > _LARGE
-        return {"kind": '"continuous"'} | ({"log1p": "true"} if amount else {})
+        large = look.is_whole and max(abs(look.least or 0), abs(look.most or 0)) > _MANY
+        exact = {"type": '"DOUBLE"'} if large and look.type not in _BEYOND_BIGINT else {}
+        return {"kind": '"continuous"'} | exact | ({"log1p": "true"} if amount else {})
     if not (look.is_text or look.has_whole_values or look.type in {"BOOLEAN", "UUID"}):
         return f"{look.type}, of which no feature is made"
     settings = {"kind": '"categorical"', "buckets": str(_buckets(distinct))}
