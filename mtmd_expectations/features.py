@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mtmd.config import COMPANION_TYPES, LONGEST_LIST, Feature, SideSchema
+from mtmd.config import COMPANION_TYPES, LARGEST_NUMBER, LONGEST_LIST, Feature, SideSchema
 from mtmd.config.features import Companion
 from mtmd_expectations.common import Expect, Severity, SuiteTable, listed, literal, name
 from mtmd_expectations.steadiness import Measure, steady
 
-LARGEST = 1e18  # its square is a float32 number still
 _LONGEST = 1024  # characters of a category that the service takes
 _NO_NAME = 65_536  # characters that no category has: a document, or the rest of a file behind a lost quote
 
@@ -103,7 +102,7 @@ def companion_column(feature: Feature, what: Companion) -> str:
 
 
 def finite_column(feature: Feature) -> str:
-    """Quoted column of the staged table: whether every component is a number of at most LARGEST; null if missing."""
+    """Quoted column of the staged table: whether each component is at most LARGEST_NUMBER; null if missing."""
     return name(f"{feature.name}.finite")
 
 
@@ -148,7 +147,9 @@ def _finite(key: str, features: list[Feature]) -> Expect:
         "is beyond a float32.",
         key,
         features,
-        lambda feature: f"(abs({name(feature.name)}) > {LARGEST:g} and not isnan({name(feature.name)}))",
+        lambda feature: (
+            f"(abs({name(feature.name)}) > {LARGEST_NUMBER:g} and not isnan({name(feature.name)}))"
+        ),
     )
 
 

@@ -7,7 +7,7 @@ from mtmd.config.data import DataConfig
 from mtmd.config.declarations import Declarations, SideSchema
 from mtmd.config.domains import Domain, Domains, Slice, Task
 from mtmd.config.evaluation import EvaluationConfig
-from mtmd.config.features import COMPANION_TYPES, LONGEST_LIST, Feature
+from mtmd.config.features import COMPANION_TYPES, LARGEST_NUMBER, LONGEST_LIST, Feature
 from mtmd.config.gates import GatesConfig
 from mtmd.config.ids import IdsConfig, IdType
 from mtmd.config.mirrors import MirrorName, MirrorsConfig
@@ -25,6 +25,7 @@ __all__ = [
     "COMPANION_TYPES",
     "DAY",
     "DAY_CODES",
+    "LARGEST_NUMBER",
     "LONGEST_LIST",
     "MAX_WINDOW_DAYS",
     "MIN_WINDOW_DAYS",

@@ -82,7 +82,7 @@ class DataConfig(Frozen):
     def _check(self) -> Self:
         if self.trailing_days < self.min_trailing_days:
             raise ValueError(
-                f"data.trailing_days ({self.trailing_days}) must be at least min_trailing_days ({self.min_trailing_days}): "
-                "with fewer days no value is ever compared with an interval"
+                f"data.trailing_days ({self.trailing_days}) must be at least min_trailing_days "
+                f"({self.min_trailing_days}): with fewer days no value is ever compared with an interval"
             )
         return self

@@ -14,6 +14,7 @@ Encoding = Literal["bins", "piecewise"]
 Companion = Literal["weights", "actions", "ages"]  # what a list may have beside each of its values
 
 BINS = 16  # of an encoded number, unless the preset says otherwise
+LARGEST_NUMBER = 1e18  # in the logs or in a request; its square is a float32 number still
 LONGEST_LIST = 10_000  # values of one list in the logs or in a request: a longer one is taken for a mistake
 COMPANION_TYPES: dict[Companion, str] = {"weights": "FLOAT[]", "actions": "VARCHAR[]", "ages": "FLOAT[]"}
 

@@ -1,9 +1,8 @@
 """What a staged day keeps of vectors and lists: as SQL of a row's columns, all that their expectations ask for."""
 
-from mtmd.config import COMPANION_TYPES, Feature
+from mtmd.config import COMPANION_TYPES, LARGEST_NUMBER, Feature
 from mtmd_expectations.common import name
 from mtmd_expectations.features import (
-    LARGEST,
     companion_column,
     finite_column,
     is_text,
@@ -17,7 +16,7 @@ def reduced_vector(vector: Feature) -> str:
     """A vector's two staged columns."""
     # NaN is above every number. Nulls are left out of both ends.
     vector_name = name(vector.name)
-    ends = f"list_max({vector_name}) <= {LARGEST:g} and list_min({vector_name}) >= -{LARGEST:g}"
+    ends = f"list_max({vector_name}) <= {LARGEST_NUMBER:g} and list_min({vector_name}) >= -{LARGEST_NUMBER:g}"
     whole = f"{ends} and list_count({vector_name}) = len({vector_name})"
     return f"len({vector_name}) as {length_column(vector)}, {whole} as {finite_column(vector)}"
 

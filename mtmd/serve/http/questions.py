@@ -12,13 +12,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
-from mtmd.config import LONGEST_LIST, Declarations, Feature
+from mtmd.config import LARGEST_NUMBER, LONGEST_LIST, Declarations, Feature
 from mtmd.logs.contract import id_types
 from mtmd.logs.ids import LONGEST_ID, Id
 from mtmd.serve.http.intake import Detail, Refused, Settings
 from mtmd.serve.ranker import Row
 
-_NUMBER = 1e12  # far beyond any log's numbers, and squares of it are float32 numbers still
 _TEXT = 1024  # characters of a categorical value
 _SHOWN = 5  # of the things that are wrong with a body
 _WEIGHT = 1e6
@@ -27,9 +26,9 @@ _DECIMAL = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_NUMBER, le=_NUMBER)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
 Text = Annotated[str, Field(strict=True, max_length=_TEXT)]
-_Amount = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=_NUMBER)]
+_Amount = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=LARGEST_NUMBER)]
 _COMPANIONS: dict[str, Any] = {
     "weights": Annotated[list[_Amount], Field(max_length=LONGEST_LIST)],
     "actions": Annotated[list[Text], Field(max_length=LONGEST_LIST)],

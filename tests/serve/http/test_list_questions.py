@@ -78,3 +78,11 @@ def test_features_may_have_the_names_of_the_bodys_own_fields(
     questions = Questions(Preset.model_validate(values).declarations, Settings())
     features = dict(zip(names, ("phone", 3.0), strict=True))
     assert parsed(questions, **features) == {"surface": "search", **features}
+
+
+def test_numbers_that_validation_lets_pass_are_taken(tiny_preset: Preset) -> None:
+    """Such as milliseconds since 1970, which are more than 1e12."""
+    questions = Questions(tiny_preset.declarations, Settings())
+    assert parsed(questions, user_activity=1e18) == {"surface": "search", "user_activity": 1e18}
+    with pytest.raises(Refused, match="1 value of the body cannot be read"):
+        parsed(questions, user_activity=1.1e18)
