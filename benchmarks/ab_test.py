@@ -59,6 +59,7 @@ Scored = tuple[Traffic, Mapping[str, Chances]]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables; exit status 1 when the logs are wrong."""
     parser = window_parser("ab_test", __doc__)
+    parser.add_argument("--seed", type=int, default=0, help="of the training")
     parser.add_argument("--requests", type=int, default=2000, help="of each sample of traffic")
     parser.add_argument("--samples", type=int, default=10, help="of traffic, at least 5")
     parser.add_argument("--trials", type=int, default=25, help="A/A experiments of each design")
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         plan = daily_plan(options)
         funnel = FunnelConfig.of(plan.preset.ab_test, options.requests)
-        scored = score(plan, funnel, options.samples, options.seeds[0])
+        scored = score(plan, funnel, options.samples, options.seed)
     except MtmdError as error:
         console.print(f"error: {error}", markup=False)
         return 1

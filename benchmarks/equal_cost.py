@@ -30,12 +30,13 @@ from mtmd.config import Preset, variant, variants
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.evaluate.metrics import clip_log_p
 from mtmd.evaluate.predictors import score_day
-from mtmd.extract.shards import Shard, open_shard
+from mtmd.extract.shards import Shard, ShardRef, open_shard
 from mtmd.extract.window import WindowData
 from mtmd.model.build import ModelKind
 from mtmd.model.ranker import RankingModel
 from mtmd.report.page.charts import Point
 from mtmd.report.tables.evaluation import Cell, Column, Table
+from mtmd.run import RunPlan
 from mtmd.store.files import write_text
 from mtmd.train.stage import window_data
 from mtmd.train.step import choose_precision
@@ -54,17 +55,18 @@ class Trial(NamedTuple):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables, and draw the picture; exit status 1 for wrong options or logs."""
     options = _parser().parse_args(arguments)
-    torch.set_num_threads(1)
+    torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
     try:
         if not (options.epochs or options.more):
             raise ConfigError(
                 "--epochs and --more name no training; give one of them, such as --more pooled=28"
             )
-        plan = window_plan(options)
-        shards = extracted(plan, plan.all_days)
-        day, data = open_shard(Path(shards[-1].path)), window_data(plan, shards[:-1])
-        trials = _trials(plan.preset, data, day, options, lambda words: console.print(words, markup=False))
+        plan = window_plan(options).changed(None, options.seed)
+        _require_no_distillation(plan.preset)
+        *window, last = extracted(plan, plan.all_days)
+        day = open_shard(Path(last.path))
+        trials = _trials(plan, window, day, options, lambda words: console.print(words, markup=False))
     except MtmdError as error:
         console.print(f"error: {error}", markup=False)
         return 1
@@ -146,8 +148,20 @@ def _lines(trials: Sequence[Trial]) -> Mapping[str, list[Point]]:
     return lines
 
 
+def _require_no_distillation(preset: Preset) -> None:
+    if preset.training.distil:
+        raise ConfigError(
+            f"training.distil ({preset.training.distil}) of preset {preset.name!r} must be 0: the time of the cross "
+            "model that is distilled would not be counted"
+        )
+
+
 def _trials(
-    preset: Preset, data: WindowData, day: Shard, options: argparse.Namespace, say: Callable[[str], None]
+    plan: RunPlan,
+    window: Sequence[ShardRef],
+    day: Shard,
+    options: argparse.Namespace,
+    say: Callable[[str], None],
 ) -> list[Trial]:
     """Train every model for every number of epochs, all models before the next number; then what `--more` names."""
     if unknown := sorted(set(options.peers) - set(PEERS)):
@@ -157,11 +171,13 @@ def _trials(
     wanted = [(name, epochs) for epochs in sorted(options.epochs) for name in names]
     trials = []
     for name, epochs in [*wanted, *_more(options.more, names)]:
-        training = preset.training.model_copy(update={"epochs": epochs})
+        own = _with_epochs(plan, epochs)
+        changed = own if name in (*OWN, *PEERS) else own.changed(name, None)
+        data = window_data(changed, window)  # a variant may see a share of the requests
         started = time.process_time()
-        model = _trained(name, preset.model_copy(update={"training": training}), data)
+        model = _trained(name, changed.preset, data)
         seconds = time.process_time() - started
-        logmae = _logmae(score_day(model, day, preset.declarations), day)
+        logmae = _logmae(score_day(model, day, plan.preset.declarations), day)
         trials.append(Trial(name, epochs, seconds, logmae))
         say(f"{name}, {epochs} epochs: {seconds:.0f} s, LogMAE {fmean(logmae):.4f}")
     return trials
@@ -178,6 +194,11 @@ def _more(pairs: Sequence[str], names: Sequence[str]) -> list[tuple[str, int]]:
     return found
 
 
+def _with_epochs(plan: RunPlan, epochs: int) -> RunPlan:
+    training = plan.preset.training.model_copy(update={"epochs": epochs})
+    return plan.model_copy(update={"preset": plan.preset.model_copy(update={"training": training})})
+
+
 def _trained(name: str, preset: Preset, data: WindowData) -> RankingModel | Peer:
     if name in PEERS:
         entry = PEERS[name]
@@ -186,9 +207,8 @@ def _trained(name: str, preset: Preset, data: WindowData) -> RankingModel | Peer
         fit_peer(model, data, preset, entry.learning_rate, precision)
         return model
     kind: ModelKind = next((kind for kind in OWN if kind == name), "mtmd")
-    changed = preset if name in OWN else variant(name).of(preset)
     with TemporaryDirectory() as work:
-        return fit(kind, data, changed, Path(work))[0]
+        return fit(kind, data, preset, Path(work))[0]
 
 
 def _logmae(log_p: NDArray[np.floating], day: Shard) -> tuple[float, ...]:
@@ -200,6 +220,8 @@ def _logmae(log_p: NDArray[np.floating], day: Shard) -> tuple[float, ...]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = window_parser("equal_cost", __doc__)
+    parser.set_defaults(threads=1)
+    parser.add_argument("--seed", type=int, default=0, help="of the trainings")
     parser.add_argument(
         "--epochs",
         type=int,

@@ -31,7 +31,7 @@ Scores = NDArray[np.float32]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; exit status 1 when the logs are wrong."""
-    options = window_parser("levels", __doc__).parse_args(arguments)
+    options = window_parser("levels", __doc__, (0,)).parse_args(arguments)
 
     def measured() -> Table:
         plan = window_plan(options)

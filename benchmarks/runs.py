@@ -92,14 +92,15 @@ def print_measured(options: argparse.Namespace, measured: Callable[[], Table]) -
     return 0
 
 
-def window_parser(name: str, description: str | None, seeds: Sequence[int] = (0,)) -> argparse.ArgumentParser:
-    """The options of what trains on a preset's window, each with these seeds unless told."""
+def window_parser(name: str, description: str | None, seeds: Sequence[int] = ()) -> argparse.ArgumentParser:
+    """The options of what trains on a preset's window; `seeds` are the default of those that train with several."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
     parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
     parser.add_argument("--as-of", type=date.fromisoformat, required=True, help="the held-out day")
     parser.add_argument("--window-days", type=int, help="training days before it; the preset's when left out")
     parser.add_argument("--logs", help="where the log tables are; the preset's when left out")
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
+    if seeds:
+        parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds), help="of the trainings")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--artifacts", default="artifacts")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the table as Markdown")

@@ -1,4 +1,5 @@
 import math
+import re
 import xml.etree.ElementTree as ET
 from datetime import timedelta
 from pathlib import Path
@@ -89,3 +90,22 @@ def test_many_candidates_are_four_times_those_of_explored_and_nothing_else_diffe
     simulation = many.simulation.model_copy(update=dict(zip(sizes, (48, 16), strict=True)))
     others = {"name": explored.name, "logs": explored.logs, "simulation": simulation}
     assert many.model_copy(update=others) == explored
+
+
+def test_a_variant_trains_on_its_share_of_the_requests_and_a_seed_is_another_training(
+    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(FIRST_DAY + timedelta(days=3))]
+    arguments += ["--window-days", "3", "--artifacts", str(tmp_path), "--epochs"]
+    names = ["mtmd", "downsampling_fewer_steps"]
+    assert main([*arguments, "--variants", names[1], "--more", *(f"{name}=1" for name in names)]) == 0
+    assert main([*arguments, "--seed", "1", "--more", "mtmd=1"]) == 0
+    errors = re.findall(r"1 epochs: \d+ s, LogMAE ([\d.]+)", capsys.readouterr().out)
+    assert len(errors) == len(set(errors)) == 3
+
+
+def test_a_preset_that_distils_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preset = tmp_path / "distils.toml"
+    preset.write_text('base = "tiny"\nname = "distils"\n[training]\ndistil = 0.5\n')
+    assert main(["--preset", str(preset), "--as-of", "2026-01-25"]) == 1
+    assert "training.distil (0.5) of preset 'distils' must be 0" in capsys.readouterr().out
