@@ -51,6 +51,12 @@ TEXT = "text of a CSV file"  # what a VARCHAR of a CSV file is: any type's value
 _OFFSET = r":\d{2}(\.\d+)?\s*([+-]\d{1,2}(:?\d{2}){0,2}|[A-Za-z][\w/+-]*)\s*$"
 
 
+_ONE = r"\s*[+-]?\d+(\.0*)?\s*"
+_ONE_OR_NULL = rf"({_ONE}|\s*(?i:null)\s*)"
+_MANY = rf"\s*\[({_ONE_OR_NULL}(,{_ONE_OR_NULL})*|\s*)\]\s*"
+_WHOLE = {"INTEGER": _ONE, "BIGINT": _ONE, "INTEGER[]": _MANY, "BIGINT[]": _MANY}  # as text
+
+
 class ColumnProblem(NamedTuple):
     """Why a column can't be read as declared."""
 
@@ -191,8 +197,8 @@ def text_as(column: str, declared: str) -> str:
     if declared == "TIMESTAMP":
         in_utc = f"make_timestamp(epoch_us(cast({name} as timestamptz)))"
         return f"case when {has_offset(column)} then {in_utc} else cast({name} as timestamp) end"
-    if declared in ("BIGINT", "INTEGER"):
-        is_whole = f"{name} is null or regexp_full_match({name}, '\\s*[+-]?\\d+(\\.0*)?\\s*')"
+    if (pattern := _WHOLE.get(declared)) is not None:
+        is_whole = f"{name} is null or regexp_full_match({name}, '{pattern}')"
         return f"cast(case when {is_whole} then {name} else {name} || ', no whole number' end as {declared})"
     return f"cast(cast({name} as double) as float)" if declared == "FLOAT" else f"cast({name} as {declared})"
 
