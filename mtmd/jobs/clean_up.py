@@ -42,6 +42,7 @@ class Removable(Frozen):
     path: str
     bytes: int
     why: str
+    day: date | None = Field(None, description="what it aged by; None for what ages by a clock")
 
 
 class _Output(NamedTuple):
@@ -97,9 +98,8 @@ def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float
     for output in _outputs(workspace, retention):
         why = _age(output, newest, clock)
         if why and not _stays(output.kind, output.path, needed):
-            removable.append(
-                Removable(kind=output.kind, path=str(output.path), bytes=_size(output.path), why=why)
-            )
+            path, size = str(output.path), _size(output.path)
+            removable.append(Removable(kind=output.kind, path=path, bytes=size, why=why, day=output.day))
         else:
             kept[output.kind] = kept.get(output.kind, 0) + 1
     return CleanUp(
@@ -118,7 +118,7 @@ def clean_up(
     *,
     allow_large: bool = False,
 ) -> None:
-    """Remove what was planned, but for what a rollback can reach by now: the champion may have changed.
+    """Remove what was planned, but for what a rollback can reach by now, and ads that serve or are newer by now.
 
     Of a line in a bucket, also what is left there of uploads that did not end, of more than two days ago.
     Raises StorageError, and removes nothing, for a large plan that was not allowed.
@@ -131,17 +131,39 @@ def clean_up(
     registry = Registry(workspace.root)
     needed = _needed(registry, registry.standing())
     for output in planned.removable:
-        path = Path(output.path)
-        if _stays(output.kind, path, needed):
-            continue
-        if output.kind != "models":
-            discard(path)
-        elif not registry.discard(path.name):  # it was made live a moment ago
-            continue
-        on_removed(output)
+        if not _stays(output.kind, Path(output.path), needed) and _remove(registry, output):
+            on_removed(output)
     for swept in sweep_uploads(workspace.root, time.time() - _UPLOAD_DAYS * _DAY_S):
         why = f"uploads that did not end, over {_UPLOAD_DAYS} days ago"
         on_removed(Removable(kind="uploads", path=str(swept.place), bytes=swept.bytes, why=why))
+
+
+def _remove(registry: Registry, output: Removable) -> bool:
+    """Whether it was removed: since the plan a model may have been made live, and ads published."""
+    path = Path(output.path)
+    if output.kind == "models":
+        return registry.discard(path.name)
+    if output.kind == "ads":
+        return _remove_ads(Catalogue(registry.root), path, output.day)
+    discard(path)
+    return True
+
+
+def _remove_ads(catalogue: Catalogue, path: Path, newest: date | None) -> bool:
+    """Remove one publication, or all of a model's, whose newest day was `newest`; returns whether it was removed.
+
+    Under the lock of whoever publishes, so that nobody lets it serve meanwhile. An operator may have gone back to a
+    publication that another had taken the place of, or have published newer ads for the model.
+    """
+    with catalogue.publishing():
+        if path.parent == catalogue.root:
+            current = catalogue.known(path.name)
+            goes = current is None or newest is None or current.day <= newest
+        else:
+            goes = catalogue.superseded(path.parent.name, path)
+        if goes:
+            discard(path)
+        return goes
 
 
 def _age(output: _Output, newest: date, now_s: float) -> str | None:

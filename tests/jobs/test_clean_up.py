@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -184,6 +185,54 @@ def test_published_ads_stay_where_they_serve_and_go_when_others_took_their_place
     write_json(catalogue.root / "live" / "2026-02-31-0123456789abcdef" / "ads.json", {})
     gone = {one for one in _gone(plan_clean_up(line, RETENTION), line.root) if one.startswith("ads/")}
     assert gone - {f"ads/first/{names[0]}"} == {"ads/first", f"ads/second/{names[0]}", f"ads/live/{names[0]}"}
+
+
+def test_ads_that_were_published_after_the_plan_stay(line: Workspace) -> None:
+    """The champion's older ads serve again, a candidate has newer ones; what nobody touched goes."""
+    registry, catalogue = Registry(line.root), Catalogue(line.root)
+    _model(registry, "live", NEWEST)
+    registry.promote("live", NEWEST, "good", 0)
+    days = [NEWEST - timedelta(days=back) for back in (32, 31, 30)]
+    served = [Current(name=f"{day}-{'0' * 16}", day=day, ads=0) for day in days]
+    for model in ("live", "shadow", "forgotten"):
+        for current in served:
+            write_json(catalogue.path(model, current.name) / "ads.json", {})
+            catalogue.serve(model, current)
+        for current in served[:2]:
+            os.utime(catalogue.path(model, current.name), (0, time.time() - 3 * 86400))
+    planned = plan_clean_up(line, RETENTION)
+    superseded = {f"ads/live/{current.name}" for current in served[:2]}
+    assert {"ads/shadow", "ads/forgotten", *superseded} <= _gone(planned, line.root)
+    catalogue.serve("live", served[0])
+    newer = Current(name=f"{NEWEST}-{'0' * 16}", day=NEWEST, ads=0)
+    write_json(catalogue.path("shadow", newer.name) / "ads.json", {})
+    catalogue.serve("shadow", newer)
+    clean_up(line, planned, lambda _: None, allow_large=True)
+    assert catalogue.path("live", served[0].name).is_dir()
+    assert not catalogue.path("live", served[1].name).exists()
+    assert catalogue.path("shadow", newer.name).is_dir()
+    assert not (catalogue.root / "forgotten").exists()
+
+
+def test_ads_go_only_while_nobody_publishes(line: Workspace) -> None:
+    """A publication that lets them serve again is waited for."""
+    catalogue = Catalogue(line.root)
+    days = [NEWEST - timedelta(days=back) for back in (2, 1)]
+    older, newer = (Current(name=f"{day}-{'0' * 16}", day=day, ads=0) for day in days)
+    for current in (older, newer):
+        write_json(catalogue.path("live", current.name) / "ads.json", {})
+        catalogue.serve("live", current)
+    os.utime(catalogue.path("live", older.name), (0, time.time() - 3 * 86400))
+    planned = plan_clean_up(line, RETENTION)
+    assert f"ads/live/{older.name}" in _gone(planned, line.root)
+    with ThreadPoolExecutor(1) as pool:
+        with catalogue.publishing():
+            cleaning = pool.submit(clean_up, line, planned, lambda _: None, allow_large=True)
+            with suppress(TimeoutError):  # long enough for one that does not wait
+                cleaning.result(timeout=0.5)
+            catalogue.serve("live", older)
+        cleaning.result()
+    assert catalogue.path("live", older.name).is_dir()
 
 
 def test_a_model_that_cannot_be_read_stays_and_stops_nothing(line: Workspace) -> None:
