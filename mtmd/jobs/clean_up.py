@@ -4,7 +4,8 @@ Shards, runs, validations and models age by their day, against the newest run's;
 named by content alone, so they age by when they were written (rivals: or last compared as older ones), and ads that
 others took the place of by when that was.
 The champion, and every model that a rollback can go back to, stay whatever their age; so do the published ads of the
-champion and of the model before it, and the trainings of these two where a later day may go on from them.
+champion and of the model that the next rollback goes to, and the trainings of these two where a later day may go on
+from them.
 """
 
 import os
@@ -92,7 +93,7 @@ def plan_clean_up(workspace: Workspace, retention: RetentionConfig, now_s: float
     if newest is None:
         return CleanUp(newest=None, removable=(), kept={}, standing=standing)
     clock = time.time() if now_s is None else now_s
-    needed = _needed(registry, standing)
+    needed = _needed(registry)
     removable: list[Removable] = []
     kept: dict[str, int] = {}
     for output in _outputs(workspace, retention):
@@ -129,7 +130,7 @@ def clean_up(
             f"{planned.most_share:.0%} go at once: look at what a dry run lists, then allow it with allow_large"
         )
     registry = Registry(workspace.root)
-    needed = _needed(registry, registry.standing())
+    needed = _needed(registry)
     for output in planned.removable:
         if not _stays(output.kind, Path(output.path), needed) and _remove(registry, output):
             on_removed(output)
@@ -175,15 +176,16 @@ def _age(output: _Output, newest: date, now_s: float) -> str | None:
     return None
 
 
-def _needed(registry: Registry, standing: Sequence[str]) -> dict[str, Sequence[str]]:
+def _needed(registry: Registry) -> dict[str, Sequence[str]]:
     """Names that stay whatever their age, by kind."""
     workspace, trained = Workspace(registry.root), []
-    for model_id in standing[-2:]:
+    close = registry.one_rollback()
+    for model_id in close:
         with suppress(BundleError, RegistryError):  # it can't be read, or is gone: no day goes on from it
             if (training := registry.manifest(model_id).training) is not None:
                 trained.append(workspace.trained("mtmd", training))
     lasting = [path.name for path in trained if MOMENTS in files_of(path)]
-    return {"models": standing, "ads": standing[-2:], "trained": lasting}
+    return {"models": registry.standing(), "ads": close, "trained": lasting}
 
 
 def _stays(kind: str, path: Path, needed: Mapping[str, Sequence[str]]) -> bool:

@@ -98,7 +98,9 @@ class Champion(Frozen):
     model_id: ModelId
     as_of: date
     sequence: int = Field(ge=1, description="number of changes so far; compared before each swap")
-    previous: ModelId | None = Field(description="the champion before: a rollback goes there")
+    previous: ModelId | None = Field(
+        description="the champion before; a rollback goes there, or past its copies"
+    )
     rolled_back: tuple[ModelId, ...] = Field((), description="models that must not come back by a re-run")
     rolled_back_bundles: dict[str, BundleId] = Field(
         {},

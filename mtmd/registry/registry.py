@@ -257,6 +257,20 @@ class Registry:
             return ()
         return tuple(name for name, _ in standing(self.history(), champion.rolled_back))
 
+    def one_rollback(self) -> tuple[str, ...]:
+        """The end of `standing` that one rollback is about: the model that it goes to first, the champion last.
+
+        Between them are the champion's own copies under other ids, which a rollback takes down too.
+        """
+        if (champion := self.champion()) is None:
+            return ()
+        stack, content = self.standing(), self._bundle_of(champion.model_id, champion)
+        # From the newest on, no further than needed: in a bucket, each manifest fetches its model.
+        for place in reversed(range(len(stack) - 1)):
+            if content is None or self._bundle_of(stack[place], champion) != content:
+                return stack[place:]
+        return stack
+
     def history(self) -> tuple[ChampionChange, ...]:
         """Every change of the champion, oldest first.
 

@@ -235,6 +235,27 @@ def test_ads_go_only_while_nobody_publishes(line: Workspace) -> None:
     assert catalogue.path("live", older.name).is_dir()
 
 
+def test_what_a_rollback_past_copies_needs_stays(line: Workspace) -> None:
+    """b2 and b3 are b under other ids: a rollback goes to second, whose ads and moments must be there."""
+    registry, catalogue = Registry(line.root), Catalogue(line.root)
+    kept = ("second", "b", "b2", "b3")
+    for number, name in enumerate(("first", *kept)):
+        day, training = NEWEST - timedelta(days=40 - number), f"{number}" * 64
+        _model(registry, name, day, training)
+        registry.promote(name, day, "good", number)
+        write_text(line.trained("mtmd", training) / "moments.safetensors", "x")
+        os.utime(line.trained("mtmd", training), (0, time.time() - 15 * 86400))
+        current = Current(name=f"{day}-{'0' * 16}", day=day, ads=0)
+        write_json(catalogue.path(name, current.name) / "ads.json", {})
+        catalogue.serve(name, current)
+    clean_up(line, plan_clean_up(line, RETENTION), lambda _: None, allow_large=True)
+    assert catalogue.models() == sorted(kept)
+    assert not line.trained("mtmd", "0" * 64).exists()
+    assert all(line.trained("mtmd", f"{number}" * 64).is_dir() for number in range(1, 5))
+    _, back = registry.rollback("b was bad", lambda _: None)
+    assert catalogue.known(back.model_id) is not None
+
+
 def test_a_model_that_cannot_be_read_stays_and_stops_nothing(line: Workspace) -> None:
     registry = Registry(line.root)
     for name in ("old", "damaged"):

@@ -269,6 +269,19 @@ def test_a_rollback_passes_over_the_same_model_under_another_id(registry: Regist
     assert promote("b3", 8) == "refused"
 
 
+def test_one_rollback_is_about_the_champion_its_copies_and_the_model_before_them(
+    registry: Registry, promote: Promote
+) -> None:
+    assert registry.one_rollback() == ()
+    expected = [("a",), ("a", "b"), ("a", "b", "b2"), ("b2", "c"), ("c", "b3")]
+    for number, reached in enumerate(expected, start=5):
+        promote(reached[-1], number)
+        assert registry.one_rollback() == reached
+    (registry.path("b3") / "manifest.json").write_text("{")  # then nobody knows what is a copy of it
+    assert registry.one_rollback() == ("c", "b3")
+    assert registry.rollback("b3 was bad", trust)[1].model_id == "c"
+
+
 def test_there_is_nothing_to_go_back_to_but_the_same_model(registry: Registry, promote: Promote) -> None:
     promote("b", 5)
     promote("b2", 6)
