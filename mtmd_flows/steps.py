@@ -30,7 +30,7 @@ from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.stage import DayRun, RunSummary
 from mtmd.publish import stage as publish_stage
-from mtmd.publish.stage import Published
+from mtmd.publish.stage import NoLongerLive, Published
 from mtmd.registry.records import Registered
 from mtmd.registry.registry import Registry
 from mtmd.report import stage as report_stage
@@ -275,10 +275,13 @@ def decide(run: DayRun, promote: bool, override: str | None) -> RunSummary:
 
 
 @task(persist_result=False, retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass)
-def publish_ads(planned: RunPlan, held_out: ShardRef) -> Published:
-    """Run the held-out day's ads through the champion's item towers; from then on they are served."""
-    done = publish_stage.publish(planned.workspace, planned.source, planned.as_of, held_out=held_out)
-    get_run_logger().info("%s", done.words)
+def publish_ads(planned: RunPlan, held_out: ShardRef, promoted: str) -> Published | NoLongerLive:
+    """Run the held-out day's ads through the promoted model's item towers; from then on they are served."""
+    done = publish_stage.publish_promoted(
+        planned.workspace, planned.source, planned.as_of, held_out, promoted
+    )
+    say = get_run_logger().warning if isinstance(done, NoLongerLive) else get_run_logger().info
+    say("%s", done.words)
     return done
 
 

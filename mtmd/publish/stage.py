@@ -65,6 +65,21 @@ class Published(Frozen):
         return f"{self.ads} ads of {self.day} are published for {self.model_id}: {done}"
 
 
+class NoLongerLive(Frozen):
+    """A run's model that was taken down between its promotion and the publication of its ads: nothing is published."""
+
+    model_id: str
+    champion: str = Field(description="the live model by now")
+    day: date = Field(description="of the snapshot of ads that was to be published")
+
+    @property
+    def words(self) -> str:
+        return (
+            f"ads of {self.day} are not published: the champion is {self.champion} by now, not {self.model_id}. It "
+            "keeps the ads that it has; `mtmd publish` gives it the newest"
+        )
+
+
 def publish(
     workspace: Workspace,
     source: LogSource,
@@ -84,47 +99,22 @@ def publish(
     the contract says, changed while it was read, or, if nobody named its day, has less than half of the ads that served
     before: it may be half delivered. BundleError when the model's files are altered or an ad can't be embedded.
     """
-    catalogue, registry = Catalogue(workspace.root), Registry(workspace.root)
-    with catalogue.publishing():
-        champion = registry.champion()
-        if champion is None:
-            raise RegistryError(
-                f"{workspace.root} has no champion whose ads could be published; run a day first"
-            )
-        wanted = day or source.newest_day("ads")
-        model_id = model or champion.model_id
-        path = registry.verify(model_id)
-        # every day: a person may have removed the live model from the bucket as damaged
-        require_durable(path)
-        scorer = Scorer.load(path)
-        digests = workspace.shards / "digests"
-        sources = ads_digests(source, wanted, digests)
-        if held_out is not None:
-            _require_same(held_out, sources)
-        served, previous = _serving(catalogue, model_id, scorer)
-        name = f"{wanted}-{digest([scorer.info.bundle_id, sources])[:16]}"
-        counts = Counts()
-        named = day is not None and held_out is None
-        if served is not None and (served.name == name or (served.day > wanted and not named)):
-            require_durable(catalogue.path(model_id, served.name))
-            current = served
-        else:
-            snapshot = _snapshot(scorer, source, wanted, sources, digests)
-            ads = _write(scorer, snapshot, catalogue.path(model_id, name), previous, counts)
-            if day is None:
-                _require_enough(catalogue, champion, wanted, ads)
-            current = Current(name=name, day=wanted, ads=ads)
-            catalogue.serve(model_id, current)
-    return Published(
-        model_id=model_id,
-        bundle_id=scorer.info.bundle_id,
-        day=current.day,
-        path=str(catalogue.path(model_id, current.name)),
-        ads=current.ads,
-        embedded=counts.embedded,
-        copied=counts.copied,
-        asked=wanted,
-    )
+    with Catalogue(workspace.root).publishing():
+        return _publish(workspace, source, day, held_out, model)
+
+
+def publish_promoted(
+    workspace: Workspace, source: LogSource, day: date, held_out: ShardRef, model: str
+) -> Published | NoLongerLive:
+    """Publish, as `publish` does, for the model that a run promoted; nothing where another model is live by now.
+
+    Whoever rolled back meanwhile has chosen which ads serve the model that is live again.
+    """
+    with Catalogue(workspace.root).publishing():
+        live = Registry(workspace.root).champion()
+        if live is not None and live.model_id != model:
+            return NoLongerLive(model_id=model, champion=live.model_id, day=day)
+        return _publish(workspace, source, day, held_out, model)
 
 
 def export_ads(workspace: Workspace, path: Path) -> str:
@@ -139,6 +129,50 @@ def export_ads(workspace: Workspace, path: Path) -> str:
     ads = open_ads(catalogue.path(champion.model_id, current.name), info)
     rows = export_embeddings(ads, info, current.day, path)
     return f"{rows} ads of {current.day}, embedded by {champion.model_id}, are in {path}"
+
+
+def _publish(
+    workspace: Workspace, source: LogSource, day: date | None, held_out: ShardRef | None, model: str | None
+) -> Published:
+    """Callers hold the lock of whoever publishes."""
+    catalogue, registry = Catalogue(workspace.root), Registry(workspace.root)
+    champion = registry.champion()
+    if champion is None:
+        raise RegistryError(f"{workspace.root} has no champion whose ads could be published; run a day first")
+    wanted = day or source.newest_day("ads")
+    model_id = model or champion.model_id
+    path = registry.verify(model_id)
+    # every day: a person may have removed the live model from the bucket as damaged
+    require_durable(path)
+    scorer = Scorer.load(path)
+    digests = workspace.shards / "digests"
+    sources = ads_digests(source, wanted, digests)
+    if held_out is not None:
+        _require_same(held_out, sources)
+    served, previous = _serving(catalogue, model_id, scorer)
+    name = f"{wanted}-{digest([scorer.info.bundle_id, sources])[:16]}"
+    counts = Counts()
+    named = day is not None and held_out is None
+    if served is not None and (served.name == name or (served.day > wanted and not named)):
+        require_durable(catalogue.path(model_id, served.name))
+        current = served
+    else:
+        snapshot = _snapshot(scorer, source, wanted, sources, digests)
+        ads = _write(scorer, snapshot, catalogue.path(model_id, name), previous, counts)
+        if day is None:
+            _require_enough(catalogue, champion, wanted, ads)
+        current = Current(name=name, day=wanted, ads=ads)
+        catalogue.serve(model_id, current)
+    return Published(
+        model_id=model_id,
+        bundle_id=scorer.info.bundle_id,
+        day=current.day,
+        path=str(catalogue.path(model_id, current.name)),
+        ads=current.ads,
+        embedded=counts.embedded,
+        copied=counts.copied,
+        asked=wanted,
+    )
 
 
 def _serving(

@@ -1,11 +1,16 @@
 """The rollback flow, and what the next runs make of it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.exceptions import ParameterTypeError
 
+from mtmd.promote.rollback import rollback as take_down
 from mtmd.registry.registry import Registry
+from mtmd.serve.catalogue import Catalogue
+from mtmd.store.workspace import Workspace
+from mtmd_flows import prefect_artifacts
 from mtmd_flows.rollback import UNPUBLISHED, rollback
 from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied, published, run_daily, told
 
@@ -72,6 +77,30 @@ def test_a_run_shows_that_its_ads_are_not_the_newest(
     run = state.state_details.flow_run_id
     assert run is not None
     assert words in published(run)["rollback"]
+
+
+def test_a_run_that_goes_on_after_a_rollback_leaves_the_ads_that_it_kept(
+    next_day: Run,
+    first_run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The rollback comes between the run's promotion and its publication."""
+    artifacts, verdict = copied(next_day.artifacts, tmp_path / "artifacts"), prefect_artifacts.verdict
+    good, bad = first_run.summary.model_id, next_day.summary.model_id
+
+    def rolled_back_after(*given: Any) -> None:
+        verdict(*given)
+        take_down(Workspace(artifacts / LINE), "the newest ads are wrong", bad)
+
+    monkeypatch.setattr(prefect_artifacts, "verdict", rolled_back_after)
+    again = run_daily(as_of=NEXT, logs=next_day.logs, artifacts=artifacts)
+    assert again.summary.champion == bad
+    current = Catalogue(artifacts / LINE).current(good)
+    assert current is not None
+    assert current.day == AS_OF
+    assert f"the champion is {good} by now, not {bad}" in caplog.text
 
 
 def test_a_rollback_without_a_reason_is_refused(prefect_server: str, tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mtmd.config import load_preset
 from mtmd.errors import LogsError, RegistryError
 from mtmd.extract.shards import open_shard
 from mtmd.extract.snapshot import ads_digests
+from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
-from mtmd.publish.stage import Published, _snapshot, publish
+from mtmd.publish.stage import Published, _snapshot, publish, publish_promoted
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
 from mtmd.serve.published import PublishedAds, open_ads
@@ -23,7 +25,7 @@ from mtmd.store.files import write_json
 from mtmd.store.workspace import Workspace
 from tests.buckets import S3
 from tests.daily import Done
-from tests.mtmd_flows.runs import AS_OF, NEXT, Run, copied
+from tests.mtmd_flows.runs import AS_OF, NEXT, TINY, Run, copied
 from tests.registry.conftest import manifest_of
 from tests.serve.conftest import A, MakeBundle
 
@@ -156,6 +158,29 @@ def test_a_snapshot_that_changed_after_the_evaluation_is_refused(done_live: Done
     shutil.copytree(Path(done_live.plan.logs) / "ads" / f"date={NEXT}", logs / "ads" / f"date={AS_OF}")
     with pytest.raises(LogsError, match=f"ads of {AS_OF} changed after the model was evaluated"):
         publish(done_live.plan.workspace, LogSource(logs), AS_OF, held_out=done_live.days.held_out)
+
+
+def test_a_run_whose_model_was_rolled_back_leaves_the_ads_of_the_model_before_it(
+    next_day: Run, first_run: Run, tmp_path: Path
+) -> None:
+    """Whoever rolled back may have kept them on purpose."""
+    workspace = Workspace(copied(next_day.artifacts, tmp_path / "artifacts") / next_day.root.name)
+    before, model = first_run.summary.model_id, next_day.summary.model_id
+    source, preset = LogSource(next_day.logs), load_preset(TINY)
+    held_out = extract_day(source, NEXT, preset.declarations, workspace.shards)
+    live = publish_promoted(workspace, source, NEXT, held_out, model)
+    assert isinstance(live, Published)
+    assert (live.model_id, live.day) == (model, NEXT)
+    Registry(workspace.root).rollback("the newest ads are wrong", lambda _: None)
+    kept = Catalogue(workspace.root).current(before)
+    done = publish_promoted(workspace, source, NEXT, held_out, model)
+    assert done.words == (
+        f"ads of {NEXT} are not published: the champion is {before} by now, not {model}. It keeps the ads that it has; "
+        "`mtmd publish` gives it the newest"
+    )
+    assert Catalogue(workspace.root).current(before) == kept
+    assert kept is not None
+    assert kept.day == AS_OF
 
 
 def test_without_a_champion_or_ads_nothing_is_published(live: Workspace, tmp_path: Path) -> None:
