@@ -45,6 +45,7 @@ from mtmd.train.stage import load_trained, train
 
 FIRST = date(2026, 1, 1)
 ONE_TASK = "gctr"
+_CHAMPION = "-"  # one model looks at all days, whatever its age is said to be
 Row = tuple[Cell, ...]
 
 
@@ -83,13 +84,14 @@ class Line:
         window = [promoted - timedelta(days=number) for number in range(preset.window_days, 0, -1)]
         profiles = {one: profile_features(self.plan.source, one, declarations, root) for one in window}
         profiles[day] = profile_features(source or self.plan.source, day, declarations, root)
-        recent = earlier[-preset.monitor.trend_days :]
+        recent, now = earlier[-preset.monitor.trend_days :], self.figures(day, source)
+        promotion = self.figures(promoted).report
         findings = chain(
-            score_findings(self.figures(day, source), self.figures(promoted).report, recent, preset.monitor),
+            score_findings(now, promotion, recent, preset.monitor, standing=(_CHAMPION,)),
             drift_findings(feature_shifts(profiles, day), day, promoted, recent, preset.monitor),
         )
         return MonitorReport(
-            line=preset.name, day=day, champion="-", champion_as_of=promoted, findings=tuple(findings)
+            line=preset.name, day=day, champion=_CHAMPION, champion_as_of=promoted, findings=tuple(findings)
         )
 
 

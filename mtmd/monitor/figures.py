@@ -6,11 +6,12 @@ as well, or is beyond doubt. The p-values of all figures of the day are correcte
 
 A figure that was suspected on the day before, and not yet called a breach, is compared with the reference that it had
 then: the daily run may have promoted a champion on that day, and figures of a promotion on a bad day would hide what is
-wrong since. After a breach it is compared with the live champion's promotion again.
+wrong since. After a breach it is compared with the live champion's promotion again. What was suspected of a model that
+was rolled back since is left out: it says nothing of the model that is live again.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from statistics import NormalDist
@@ -83,13 +84,16 @@ def score_findings(
     promotion: EvaluationReport,
     earlier: Sequence[MonitorReport],
     config: MonitorConfig,
+    *,
+    standing: Collection[str],
 ) -> Iterator[Finding]:
     """Four figures of every slice, and of every task over its slices.
 
-    `earlier` are reports of days before, any number of them.
+    `earlier` are reports of days before, any number of them; `standing` the champion and the models that it displaced,
+    without those that were rolled back.
     """
     day, usual = now.report, usual_changes(earlier)
-    suspicions = suspected_before(day.as_of, earlier)
+    suspicions = suspected_before(day.as_of, [report for report in earlier if report.champion in standing])
     figures: list[_Figure] = []
     for where in (*day.slices, *day.aggregates):
         own, then = day.get(day.candidate, where), promotion.get(promotion.candidate, where)

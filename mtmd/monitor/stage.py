@@ -92,7 +92,7 @@ def _compared(
     now = _figures(scorer, workspace, source, day, preset.evaluation.rows)
     promotion = EvaluationReport.model_validate(read_json(registry.path(model_id) / "metrics.json"))
     earlier = _kept(workspace, day - timedelta(days=1), preset.monitor.trend_days)
-    yield from score_findings(now, promotion, earlier, preset.monitor)
+    yield from score_findings(now, promotion, earlier, preset.monitor, standing=registry.standing())
     trained = [one for one in registry.manifest(model_id).window if one in days and one != day]
     if trained:
         shifts = _shifts(scorer.info.declarations, workspace, source, trained, day)

@@ -14,6 +14,7 @@ from mtmd.monitor.sampling import DayFigures, SamplingErrors
 DAY = date(2026, 1, 10)
 ONE = timedelta(days=1)
 CONFIG = MonitorConfig()
+STANDING = ("a",)  # the champion of every `day_report`
 SMALL = SamplingErrors(logmae=0.01, calibration=0.01, prediction=0.01, auc=0.005)
 WIDE = SamplingErrors(logmae=0.2, calibration=0.2, prediction=0.2, auc=0.1)
 
@@ -41,7 +42,11 @@ def findings(
     now: EvaluationReport, errors: SamplingErrors = SMALL, earlier: Sequence[MonitorReport] = ()
 ) -> list[Finding]:
     (where,) = now.slices
-    return list(score_findings(DayFigures(now, {where: errors}), metrics(DAY - ONE), earlier, CONFIG))
+    return list(
+        score_findings(
+            DayFigures(now, {where: errors}), metrics(DAY - ONE), earlier, CONFIG, standing=STANDING
+        )
+    )
 
 
 def words(found: Sequence[Finding], *, breach: bool) -> dict[str, str]:
@@ -133,11 +138,23 @@ def test_a_suspicion_outlives_a_promotion_on_the_suspected_day() -> None:
     found = findings(metrics(**WORSE), SOME)
     (where,) = metrics().slices
     now, promotion = DayFigures(metrics(**WORSE), {where: SOME}), metrics(DAY - ONE, **WORSE)
-    assert not any(one.suspected for one in score_findings(now, promotion, [], CONFIG))
-    (logmae, *_) = score_findings(now, promotion, [day_report(1, found)], CONFIG)
+    assert not any(one.suspected for one in score_findings(now, promotion, [], CONFIG, standing=STANDING))
+    (logmae, *_) = score_findings(now, promotion, [day_report(1, found)], CONFIG, standing=STANDING)
     assert (logmae.breach, logmae.reference) == (True, 0.4)
-    after = score_findings(now, promotion, [day_report(1, [logmae])], CONFIG)  # said once
+    after = score_findings(now, promotion, [day_report(1, [logmae])], CONFIG, standing=STANDING)  # said once
     assert not any(one.suspected for one in after)
+
+
+def test_what_was_suspected_of_a_model_that_was_rolled_back_is_left_out() -> None:
+    """Neither its promotion's figures nor its bad day say anything of the model that is live again."""
+    (where,) = metrics().slices
+    before = day_report(1, findings(metrics(**WORSE), SOME))
+    same = metrics(DAY - ONE, **WORSE)
+    now = DayFigures(metrics(**WORSE), {where: SOME})
+    (logmae, *_) = score_findings(now, same, [before], CONFIG, standing=("b",))
+    assert (logmae.reference, logmae.suspected) == (WORSE["logmae"], False)
+    (logmae, *_) = score_findings(now, metrics(DAY - ONE), [before], CONFIG, standing=("b",))
+    assert (logmae.suspected, logmae.breach) == (True, False)
 
 
 def test_a_fault_that_stays_is_a_breach_on_every_day_after_the_first() -> None:
@@ -146,7 +163,9 @@ def test_a_fault_that_stays_is_a_breach_on_every_day_after_the_first() -> None:
     for age in (4, 3, 2, 1):
         day = DAY - age * ONE
         now = DayFigures(metrics(day, **WORSE), {where: SOME})
-        reports.append(day_report(age, [*score_findings(now, metrics(day - ONE), reports, CONFIG)]))
+        reports.append(
+            day_report(age, [*score_findings(now, metrics(day - ONE), reports, CONFIG, standing=STANDING)])
+        )
     assert [report.findings[0].breach for report in reports] == [False, True, True, True]
 
 
@@ -174,7 +193,9 @@ def test_too_little_data_is_shown_and_says_so() -> None:
     assert [one.words for one in found] == [requests, requests, "99 actions, 100 are needed", requests]
     (where,) = metrics().slices
     promotion = metrics(DAY - ONE, requests=99)
-    (logmae, *_) = score_findings(DayFigures(metrics(), {where: SMALL}), promotion, [], CONFIG)
+    (logmae, *_) = score_findings(
+        DayFigures(metrics(), {where: SMALL}), promotion, [], CONFIG, standing=STANDING
+    )
     assert logmae.words == "99 requests at promotion, 100 are needed"
 
 

@@ -63,6 +63,9 @@ def test_what_the_day_before_suspected_is_remembered(first_run: Run, artifacts: 
     record = artifacts / LINE / "monitoring" / f"date={AS_OF}.json"
     record.write_text(before.model_dump_json())
     assert _look(first_run, artifacts).of("logmae")[-1].reference == 0.123
+    rolled_back = before.model_copy(update={"champion": "20260120-bbbbbbbbbb"})
+    record.write_text(rolled_back.model_dump_json())
+    assert _look(first_run, artifacts).of("logmae")[-1].reference == place.reference
     assert "- suspected, logmae: " in render(before, [before])
     assert before.verdict == "1 suspicion"
 
