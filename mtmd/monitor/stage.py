@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from mtmd.config import Declarations, Preset, load_preset
-from mtmd.errors import LogsError, UnreachableError
+from mtmd.errors import LogsError, RegistryError, UnreachableError
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import score_shard
 from mtmd.evaluate.report import EvaluationReport
@@ -18,6 +18,8 @@ from mtmd.monitor.figures import score_findings
 from mtmd.monitor.health import Finding, MonitorReport, threshold_finding
 from mtmd.monitor.profiles import FeatureShift, feature_shifts, profile_features
 from mtmd.monitor.sampling import DayFigures, day_figures
+from mtmd.registry.ancestors import earlier_champions
+from mtmd.registry.records import Champion, ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.serve.scorer import Scorer
 from mtmd.store.files import read_json, write_json
@@ -31,13 +33,15 @@ def monitor(
     """Score a day with the champion, compare its features with the champion's training days, keep what was found.
 
     A day whose logs are missing, can't be read or have scores that are no probabilities is a breach, not an error.
+    A day that the champion saw is judged by the champion before it. Raises RegistryError where no champion is older
+    than the day; what was kept of the day stays.
     """
     chosen = load_preset(preset)
     workspace = Workspace.of(artifacts, chosen)
     source = LogSource.of(chosen, logs, workspace.spool)
     registry = Registry(workspace.root)
     registry.refresh()
-    champion = registry.champion()
+    champion = _champion_before(day, registry)
     findings: list[Finding] = []
     try:
         days = source.available_days()
@@ -78,6 +82,25 @@ def _record(workspace: Workspace, day: date) -> Path:
     return workspace.monitoring / f"date={day.isoformat()}.json"
 
 
+def _champion_before(day: date, registry: Registry) -> Champion | ModelManifest | None:
+    """The champion, or the newest one before it that is older than the day; None before the first promotion.
+
+    The day's own model has its promotion's figures from the day, and later models were trained on it: such a model
+    would be compared with itself.
+    """
+    champion = registry.champion()
+    if champion is None or champion.as_of < day:
+        return champion
+    earlier = next(earlier_champions(registry, day), None)
+    if earlier is None:
+        raise RegistryError(
+            f"{day} can't be monitored: champion {champion.model_id} (as_of {champion.as_of}) saw the day, and no "
+            f"earlier champion is left whose as_of is before it; choose a day after {champion.as_of}. What was found "
+            f"of {day} before stays"
+        )
+    return earlier
+
+
 def _compared(
     day: date,
     preset: Preset,
@@ -93,7 +116,7 @@ def _compared(
     promotion = EvaluationReport.model_validate(read_json(registry.path(model_id) / "metrics.json"))
     earlier = _kept(workspace, day - timedelta(days=1), preset.monitor.trend_days)
     yield from score_findings(now, promotion, earlier, preset.monitor, standing=registry.standing())
-    trained = [one for one in registry.manifest(model_id).window if one in days and one != day]
+    trained = [one for one in registry.manifest(model_id).window if one in days]
     if trained:
         shifts = _shifts(scorer.info.declarations, workspace, source, trained, day)
         yield from drift_findings(shifts, day, promotion.as_of, earlier, preset.monitor)

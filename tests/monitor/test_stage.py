@@ -1,14 +1,16 @@
 """A day seen with the champion's eyes: quiet, drifted, missing, unreadable; and what people read of it."""
 
 import shutil
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from mtmd.errors import RegistryError
 from mtmd.monitor.health import MonitorReport
 from mtmd.monitor.stage import monitor, monitored
+from mtmd.registry.registry import Registry
 from mtmd.report.markdown.monitor import monitor as render
 from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 
@@ -68,6 +70,50 @@ def test_what_the_day_before_suspected_is_remembered(first_run: Run, artifacts: 
     assert _look(first_run, artifacts).of("logmae")[-1].reference == place.reference
     assert "- suspected, logmae: " in render(before, [before])
     assert before.verdict == "1 suspicion"
+
+
+def _promoted(artifacts: Path, as_of: date) -> str:
+    """A newer champion with the files of the live one."""
+    registry = Registry(artifacts / LINE)
+    live = registry.require_champion()
+    newer = f"{as_of:%Y%m%d}-newer"
+    manifest = registry.manifest(live.model_id).model_copy(
+        update={"model_id": newer, "as_of": as_of, "files": {}}
+    )
+
+    def build(directory: Path) -> None:
+        for file in registry.path(live.model_id).iterdir():
+            if file.name != "manifest.json":
+                shutil.copy(file, directory)
+
+    registry.add(build, manifest)
+    return registry.promote(newer, as_of, "a test", live.sequence).champion.model_id
+
+
+def test_a_day_again_is_judged_by_the_champion_that_was_live_before_it(
+    first_run: Run, artifacts: Path
+) -> None:
+    before = _look(first_run, artifacts)
+    for days in (0, 1):  # whose promotion has its figures from the day, and that was trained on it
+        newer = _promoted(artifacts, NEXT + timedelta(days=days))
+        again = _look(first_run, artifacts)
+        assert newer != again.champion == before.champion
+        assert again.of("logmae") == before.of("logmae")
+        assert len(again.of("feature drift")) == len(before.of("feature drift"))
+
+
+@pytest.mark.parametrize("days", [0, -3])
+def test_a_day_that_every_champion_saw_is_refused_and_its_record_stays(
+    first_run: Run, artifacts: Path, days: int
+) -> None:
+    record = artifacts / LINE / "monitoring" / f"date={AS_OF + timedelta(days=days)}.json"
+    record.parent.mkdir(exist_ok=True)
+    record.write_text("what was found before")
+    with pytest.raises(
+        RegistryError, match=rf"can't be monitored: champion .* \(as_of {AS_OF}\) saw the day"
+    ):
+        _look(first_run, artifacts, days=days)
+    assert record.read_text() == "what was found before"
 
 
 def test_a_planted_drift_is_a_breach_that_names_the_feature(
