@@ -12,6 +12,7 @@ from mtmd.monitor.health import MonitorReport
 from mtmd.monitor.stage import monitor, monitored
 from mtmd.registry.registry import Registry
 from mtmd.report.markdown.monitor import monitor as render
+from mtmd.store.files import read_json, write_json
 from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 
 
@@ -24,14 +25,14 @@ def _look(run: Run, artifacts: Path, logs: Path | None = None, days: int = 1) ->
     return monitor(AS_OF + timedelta(days=days), TINY, logs=str(logs or run.logs), artifacts=str(artifacts))
 
 
-def _planted(run: Run, folder: Path, table: str, column: str) -> Path:
-    """A copy of the run's logs in which a column of the next day's table is another."""
+def _planted(run: Run, folder: Path, table: str, columns: str) -> Path:
+    """A copy of the run's logs in which the next day's table has other columns."""
     logs = folder / "logs"
     shutil.copytree(run.logs, logs)
     (file,) = (logs / table / f"date={NEXT}").glob("*.parquet")
     planted = folder / "planted.parquet"
     source = f"read_parquet('{file}', hive_partitioning = false)"
-    duckdb.sql(f"copy (select * replace ({column}) from {source}) to '{planted}'")
+    duckdb.sql(f"copy (select {columns} from {source}) to '{planted}'")
     shutil.move(planted, file)
     return logs
 
@@ -72,11 +73,11 @@ def test_what_the_day_before_suspected_is_remembered(first_run: Run, artifacts: 
     assert before.verdict == "1 suspicion"
 
 
-def _promoted(artifacts: Path, as_of: date) -> str:
-    """A newer champion with the files of the live one."""
+def _promoted(artifacts: Path, as_of: date, name: str = "newer", **metrics: object) -> str:
+    """A newer champion with the files of the live one, of whose metrics some may be others."""
     registry = Registry(artifacts / LINE)
     live = registry.require_champion()
-    newer = f"{as_of:%Y%m%d}-newer"
+    newer = f"{as_of:%Y%m%d}-{name}"
     manifest = registry.manifest(live.model_id).model_copy(
         update={"model_id": newer, "as_of": as_of, "files": {}}
     )
@@ -85,6 +86,8 @@ def _promoted(artifacts: Path, as_of: date) -> str:
         for file in registry.path(live.model_id).iterdir():
             if file.name != "manifest.json":
                 shutil.copy(file, directory)
+        path = directory / "metrics.json"
+        write_json(path, read_json(path) | metrics)
 
     registry.add(build, manifest)
     return registry.promote(newer, as_of, "a test", live.sequence).champion.model_id
@@ -116,10 +119,40 @@ def test_a_day_that_every_champion_saw_is_refused_and_its_record_stays(
     assert record.read_text() == "what was found before"
 
 
+def test_a_day_is_about_the_kind_of_rows_that_the_promotion_was_about(
+    first_run: Run, artifacts: Path, tmp_path: Path
+) -> None:
+    explored = _planted(first_run, tmp_path, "candidates", "*, position % 2 = 0 as explored")
+    preset = tmp_path / "chosen.toml"
+    preset.write_text('base = "tiny"\nname = "tiny"\n[evaluation]\nrows = "chosen"\n')
+
+    def values(preset: str) -> list[float | None]:
+        report = monitor(NEXT, preset, logs=str(explored), artifacts=str(artifacts))
+        return [one.value for one in report.of("logmae")]
+
+    every, chosen = values(TINY), values(str(preset))  # without explored rows at promotion the preset says it
+    assert every != chosen
+    promotion = first_run.summary.report.of_candidate()
+    rows = {where.task: promotion.get("mtmd", where).rows for where in promotion.aggregates}
+    unknown = {"mtmd": None}
+    figures = {
+        "logmae": unknown,
+        "logmae_of_chosen": unknown,
+        "calibration": unknown,
+        "calibration_of_chosen": unknown,
+    }
+    of_all = [{"task": task, "rows": 1, "chosen": count - 1} | figures for task, count in rows.items()]
+    of_chosen = [{"task": task, "rows": 1, "chosen": count} | figures for task, count in rows.items()]
+    _promoted(artifacts, AS_OF, "all", explored=of_all)
+    assert (values(TINY), values(str(preset))) == (every, every)
+    _promoted(artifacts, AS_OF, "chosen", explored=of_chosen)
+    assert (values(TINY), values(str(preset))) == (chosen, chosen)
+
+
 def test_a_planted_drift_is_a_breach_that_names_the_feature(
     first_run: Run, artifacts: Path, tmp_path: Path
 ) -> None:
-    logs = _planted(first_run, tmp_path, "ads", "'banner' as format")
+    logs = _planted(first_run, tmp_path, "ads", "* replace ('banner' as format)")
     report = _look(first_run, artifacts, logs)
     assert {one.where for one in report.breaches} == {"format × standard", "format × shopping"}
     assert "format × s" in report.words
@@ -147,7 +180,7 @@ def test_a_day_that_is_missing_or_damaged_is_a_breach_and_no_error(
 def test_scores_and_days_that_are_none_are_a_breach_and_no_error(
     first_run: Run, artifacts: Path, tmp_path: Path
 ) -> None:
-    logs = _planted(first_run, tmp_path, "candidates", "0.0::float as ctr")
+    logs = _planted(first_run, tmp_path, "candidates", "* replace (0.0::float as ctr)")
     zero = _look(first_run, artifacts, logs)
     assert zero.words.startswith(f"1 breach: the logs of {NEXT} can't be used: ")
     assert "not strictly between 0 and 1" in zero.words
