@@ -28,7 +28,9 @@ from mtmd.store.outputs import read_record, written_ns
 from mtmd.store.workspace import Workspace
 from mtmd.train.rivals import compared, earlier
 from mtmd.train.stage import training_key
+from mtmd.validate.results import DayValidation
 from mtmd.validate.stage import DataQuality, Sources, all_sources, day_record
+from mtmd.validate.stored import stands
 from mtmd.warmstart.stage import choose_start
 
 Reprocess = Literal["none", "failed", "all"]
@@ -50,7 +52,7 @@ class PlannedDay(Frozen):
         "blocked: it would run, and can't"
     )
     runs: bool = Field(description="whether the policy runs it")
-    validate_days: int = Field(0, description="days whose suites have not passed yet")
+    validate_days: int = Field(0, description="days whose suites the run would run")
     extract_days: int = Field(0, description="days that have no shard yet")
     train: tuple[str, ...] = Field((), description="models that are not trained yet")
     seconds: float | None = Field(None, description="of training, as the last runs took; None without one")
@@ -130,6 +132,13 @@ class _Seen:
 
     sources: dict[date, Sources] = field(default_factory=dict)
     rows: dict[Path, int | None] = field(default_factory=dict)
+    validations: dict[Path, DayValidation | None] = field(default_factory=dict)
+
+    def validation(self, place: Path) -> DayValidation | None:
+        """What is stored of a day's validation, on this disk."""
+        if place not in self.validations:
+            self.validations[place] = read_record(place, DayValidation) if place.is_file() else None
+        return self.validations[place]
 
 
 def plan_backfill(
@@ -212,11 +221,23 @@ def _look(plan: RunPlan, reprocess: Reprocess, past: PastCost | None, seen: _See
         as_of=plan.as_of,
         status=status,
         runs=status in _RERUN[reprocess],
-        validate_days=sum(not day_record(plan, day, known[day]).is_file() for day in plan.all_days),
+        validate_days=_unvalidated(plan, seen),
         extract_days=sum(not place.is_dir() for place in places.values()),
         train=tuple(untrained),
         seconds=training_seconds(workspace, past, untrained, whole=len(untrained) == len(trained), rows=rows),
     )
+
+
+def _unvalidated(plan: RunPlan, seen: _Seen) -> int:
+    """Days whose suites a run would run; one that is not stored counts as an earlier day of those after it."""
+    limits = plan.preset.data
+    missing = earlier = 0
+    for day in plan.all_days:
+        stored = seen.validation(day_record(plan, day, seen.sources[day]))
+        missing += stored is None or not stands(stored, earlier, limits)
+        profile = None if stored is None else stored.profile
+        earlier += profile is None or profile.candidates >= limits.min_trailing_rows
+    return missing
 
 
 def _status(plan: RunPlan, trained: str) -> Status:

@@ -160,6 +160,11 @@ class DayValidation(Validation):
 
     day: date
     profile: DayProfile | None = Field(None, description="None when the schema is not as declared")
+    compared: int | None = Field(
+        None,
+        exclude_if=lambda days: days is None,
+        description="earlier days that it was compared with; None where that is not known, as of older versions",
+    )
 
     @property
     def title(self) -> str:

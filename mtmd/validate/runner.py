@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-from mtmd.config import Preset
+from mtmd.config import DataConfig, Preset
 from mtmd.errors import LogsError, ValidationError
 from mtmd.logs.contract import TABLES, optional_columns, table_columns
 from mtmd.logs.digests import file_names
@@ -79,8 +79,7 @@ def validate_day(
                 opened.connection, f"source_{table}", source, table, day, declared[table], columns[table]
             )
         limits = preset.data
-        comparable = [p for p in trailing if p.day < day and p.candidates >= limits.min_trailing_rows]
-        earlier = sorted(comparable, key=lambda p: p.day)[-limits.trailing_days :]
+        earlier = earlier_days(day, trailing, limits)
         present = {
             Needs.NOTHING: True,
             Needs.TRAILING: bool(earlier),
@@ -96,6 +95,12 @@ def validate_day(
         stage_found(opened, source, files["candidates"], day, preset, present, passed=passed)
         results = run_suites(opened, day_suites(preset), present)
     return DayValidation(day=day, results=schemas + results, profile=profile)
+
+
+def earlier_days(day: date, trailing: Sequence[DayProfile], limits: DataConfig) -> list[DayProfile]:
+    """Those of the trailing days that the day is compared with, oldest first."""
+    comparable = [p for p in trailing if p.day < day and p.candidates >= limits.min_trailing_rows]
+    return sorted(comparable, key=lambda p: p.day)[-limits.trailing_days :]
 
 
 def _requests_if_there(source: LogSource, day: date) -> list[Path]:
@@ -118,8 +123,11 @@ def validate_window(profiles: Sequence[DayProfile], preset: Preset) -> WindowVal
     return WindowValidation(first=days[0], last=days[-1], results=results)
 
 
-def require(validation: DayValidation | WindowValidation) -> None:
-    """Raise ValidationError with the failing expectations, their counts and sample keys, if there are any."""
+def require(validation: DayValidation | WindowValidation, note: str = "") -> None:
+    """Raise ValidationError with the failing expectations, their counts and sample keys, if there are any.
+
+    `note` is the text's last line.
+    """
     if validation.passed:
         return
     lines = [
@@ -131,7 +139,7 @@ def require(validation: DayValidation | WindowValidation) -> None:
         lines += [
             "    " + ", ".join(f"{key}={value}" for key, value in row.items()) for row in result.samples
         ]
-    raise ValidationError("\n".join(lines))
+    raise ValidationError("\n".join([*lines, note] if note else lines))
 
 
 def _not_run(schemas: Iterable[ExpectationResult]) -> Iterator[ExpectationResult]:

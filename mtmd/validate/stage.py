@@ -17,8 +17,9 @@ from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
 from mtmd.store.outputs import read_record
 from mtmd.validate.results import DayProfile, DayValidation, WindowValidation
-from mtmd.validate.runner import VALIDATION_FORMAT, validate_day, validate_window
+from mtmd.validate.runner import VALIDATION_FORMAT, earlier_days, validate_day, validate_window
 from mtmd.validate.runner import require as require_validation
+from mtmd.validate.stored import keep, stands
 from mtmd_expectations import day_expectations, window_expectations
 
 _AT_ONCE = 4  # days of a bucket; each that is new may hold 64 MiB of parts while it is fetched
@@ -50,7 +51,8 @@ def validate(
 ) -> DataQuality:
     """Validate the plan's days, oldest first, then their window.
 
-    A day that passed before with the same files, declarations and suites is not run again; one that failed is.
+    A day that passed before with the same files, declarations and suites is not run again; one that failed is. But a
+    validation that was compared with more earlier days decides (`mtmd/validate/stored.py`), whatever it said.
     A day that is run is read by `one_pass`, if it is given, which then keeps what it made of the day, unless it fails.
     All days are looked at before anything is raised: see `require`. Raises LogsError where a day's files are
     missing, empty or unreadable, or change while they are validated.
@@ -60,9 +62,11 @@ def validate(
     trailing: list[DayProfile] = []
     sources = all_sources(plan)
     for day, source in zip(plan.all_days, sources, strict=True):
-        stored = day_record(plan, day, source)
-        result = read_record(stored, DayValidation)
-        if result is not None:
+        earlier = len(earlier_days(day, trailing, plan.preset.data))
+        place = day_record(plan, day, source)
+        stored = read_record(place, DayValidation)
+        if stored is not None and stands(stored, earlier, plan.preset.data):
+            result = stored
             reused.append(day)
         else:
             result = validate_day(plan.source, day, plan.preset, trailing, one_pass)
@@ -70,9 +74,9 @@ def validate(
                 raise LogsError(
                     f"logs of {day} changed while they were validated; run again when they are complete"
                 )
-            if result.passed:
-                write_json(stored, result.model_dump(mode="json"), seal=True)
-            elif one_pass is not None:
+            result = result.model_copy(update={"compared": earlier})
+            keep(place, result, plan.preset.data)
+            if not result.passed and one_pass is not None:
                 one_pass.discard(day)
         if result.passed and result.profile is not None:
             trailing.append(result.profile)
@@ -109,8 +113,19 @@ def _validated_window(plan: RunPlan, profiles: Sequence[DayProfile]) -> WindowVa
 
 def require(quality: DataQuality) -> None:
     """Raise ValidationError for the first validation that failed, with expectations, counts and sample keys."""
-    for validation in quality.validations:
-        require_validation(validation)
+    for day in quality.days:
+        require_validation(day, _as_before(day) if day.day in quality.reused else "")
+    if quality.window is not None:
+        require_validation(quality.window)
+
+
+def _as_before(failed: DayValidation) -> str:
+    """Why a day that failed in an earlier run was not judged again, and what to do."""
+    return (
+        f"{failed.day} was judged by an earlier run, which compared it with {failed.compared} earlier days; this run "
+        f"has fewer, so that result stands. If the day is right, run as_of {failed.day} again, or name the day in "
+        "[data.accepted]"
+    )
 
 
 def all_sources(plan: RunPlan, known: dict[date, Sources] | None = None) -> list[Sources]:
@@ -140,10 +155,10 @@ def day_sources(plan: RunPlan, day: date) -> Sources:
 
 
 def day_record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> Path:
-    """Where a passed day's results are: named by its files' content, its declarations and all its expectations.
+    """Where a day's results are: named by its files' content, its declarations and all its expectations.
 
     The days that it was compared with are left out on purpose: a late correction of an earlier day must not
-    judge a later one again.
+    judge a later one again. How many they were is in the results.
     """
     suites = day_expectations(plan.preset)
     key = digest(

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 _SAMPLES = 5
 _FOUND = "expectations_found"  # the expectations of a day that found rows, and how many
 _GREAT_EXPECTATIONS = Lock()
+NO_EARLIER_DAY = "not enough trailing days: no earlier day was given to compare with"
 _SKIPPED = {
-    Needs.TRAILING: "not enough trailing days: no earlier day was given to compare with",
+    Needs.TRAILING: NO_EARLIER_DAY,
     Needs.PREVIOUS_DAY: "the logs have no requests of the day before, or the preset leaves it out",
     Needs.POSITION: "the logs have no column position, which nothing else reads",
 }

@@ -1,0 +1,45 @@
+"""Which stored validation of a day a run takes, and when it judges the day again.
+
+The window's first day is compared with no earlier day, so its steadiness is not judged. A validation is worth more, the
+more earlier days the day was compared with; from `min_trailing_days` on, all of them are worth the same. One that is
+worth less than what the run could find by itself is not taken, and it never takes the place of one that is worth more.
+"""
+
+from pathlib import Path
+
+from mtmd.config import DataConfig
+from mtmd.store.files import write_json
+from mtmd.store.outputs import read_record
+from mtmd.validate.results import DayValidation, Status
+from mtmd.validate.suites import NO_EARLIER_DAY
+
+
+def stands(stored: DayValidation, earlier: int, limits: DataConfig) -> bool:
+    """Whether a stored validation decides in a run that has so many earlier days to compare the day with.
+
+    A failure that is worth no more than what the run finds is judged again: an earlier day may have been corrected.
+    """
+    known, here = _worth(stored, limits), min(earlier, limits.min_trailing_days)
+    return known > here or (known == here and stored.passed)
+
+
+def keep(place: Path, result: DayValidation, limits: DataConfig) -> None:
+    """Store a day's validation.
+
+    Nothing is stored over a validation that is worth more: another run may have judged the day meanwhile. Nor is a
+    result stored whose expectations raised: that says nothing of the day, and may pass.
+    """
+    if any(failure.status is Status.RAISED for failure in result.failures):
+        return
+    there = read_record(place, DayValidation)
+    if there is None or _worth(there, limits) <= _worth(result, limits):
+        write_json(place, result.model_dump(mode="json"), seal=True)
+
+
+def _worth(validation: DayValidation, limits: DataConfig) -> int:
+    """Earlier days that the day was compared with, as far as more of them tell more."""
+    compared = validation.compared
+    if compared is None:  # Older versions stored only whether there was any.
+        none = any(result.message == NO_EARLIER_DAY for result in validation.results)
+        compared = 0 if none else limits.min_trailing_days
+    return min(compared, limits.min_trailing_days)
