@@ -189,8 +189,8 @@ def _train(
     variant: str | None = None,
     start: WarmStart | None = None,
 ) -> Trained:
-    own = variant is None and seed is None
-    if own and (found := rivals.earlier(planned, kind)) is not None:
+    own, shards = variant is None and seed is None, {ref.day: ref.fingerprint for ref in window}
+    if own and (found := rivals.earlier(planned, kind, shards)) is not None:
         end = found.last or planned.days[-1]
         get_run_logger().info("%s: not due, taken as it is; its window ends %s", found.name, end)
         return found

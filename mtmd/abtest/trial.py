@@ -27,7 +27,7 @@ def require_trained(
         kind
         for kind in kinds
         if not is_trained(plan, kind, window, start=start if kind == "mtmd" else None)
-        and earlier(plan, kind) is None
+        and earlier(plan, kind, {ref.day: ref.fingerprint for ref in window}) is None
     ]
     if missing:
         raise ConfigError(

@@ -200,8 +200,9 @@ def _look(plan: RunPlan, reprocess: Reprocess, past: PastCost | None, seen: _See
     workspace, preset, known = plan.workspace, plan.preset, seen.sources
     all_sources(plan, known)
     shards = {day: shard_fingerprint(plan.source, known[day], preset.declarations) for day in plan.all_days}
-    window = days_fingerprint({day: shards[day] for day in plan.days})
-    start = choose_start(plan, {day: shards[day] for day in plan.days}).start
+    training = {day: shards[day] for day in plan.days}
+    window = days_fingerprint(training)
+    start = choose_start(plan, training).start
     trained = {
         kind: training_key(kind, window, preset, start if kind == "mtmd" else None)
         for kind in compared(plan, _KINDS)
@@ -209,7 +210,7 @@ def _look(plan: RunPlan, reprocess: Reprocess, past: PastCost | None, seen: _See
     untrained = [
         kind
         for kind, key in trained.items()
-        if not workspace.trained(kind, key).is_dir() and earlier(plan, kind) is None
+        if not workspace.trained(kind, key).is_dir() and earlier(plan, kind, training) is None
     ]
     places = {
         day: workspace.shards / f"date={day.isoformat()}" / fingerprint[:16]

@@ -3,11 +3,12 @@
 A rival with `every_days = n` is due on days whose number from FIRST is a multiple of n, so that every run of a day, a
 backfill's too, agrees on it. On a day that is not due, the newest stored one since the last due day is compared as it
 is; where there is none, it is trained as on a due day. A stored one counts where the present preset would give it the
-same name over the window that it was trained on. It ends before the day that is held out, as every window does.
+same name over the window that it was trained on. It ends before the day that is held out, as every window does. None
+counts that saw a day which the preset leaves out by now, or which was delivered again: it would be easier to beat.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -38,9 +39,10 @@ def compared(plan: RunPlan, kinds: tuple[ModelKind, ...]) -> tuple[ModelKind, ..
     return tuple(kind for kind in kinds if kind == "mtmd" or _rival(plan, kind).every_days)
 
 
-def earlier(plan: RunPlan, kind: ModelKind) -> Trained | None:
+def earlier(plan: RunPlan, kind: ModelKind, shards: Mapping[date, str]) -> Trained | None:
     """The stored rival that stands in for one of the plan's own window; None where the day has to train it.
 
+    `shards` has the fingerprint of each training day's shard.
     Taking one counts as using it: the clean-up keeps trainings by when they were last written or taken.
     """
     if kind == "mtmd":
@@ -55,6 +57,9 @@ def earlier(plan: RunPlan, kind: ModelKind) -> Trained | None:
     for last, key, path in sorted(found, reverse=True):
         if not is_complete(path):
             _log.warning("%s is not compared, because its files are not as its manifest says", path)
+            continue
+        if (why := _outdated(plan, path, shards)) is not None:
+            _log.info("%s is not compared, because %s", path, why)
             continue
         touch(path)
         return Trained(
@@ -85,6 +90,20 @@ def _stored(plan: RunPlan, kind: ModelKind) -> Iterator[tuple[date, str, Path]]:
         key = training_key(kind, window, plan.preset)
         if plan.workspace.trained(kind, key) == path and abs((last - first).days - own) <= slack:
             yield last, key, path
+
+
+def _outdated(plan: RunPlan, path: Path, shards: Mapping[date, str]) -> str | None:
+    """Which day a rival was trained on that the plan has not, or has otherwise; None where all days are as they were.
+
+    Older versions did not store a rival's days: such a rival counts.
+    """
+    for name, fingerprint in read_recipe(path).get("shards", {}).items():
+        day = date.fromisoformat(name)
+        if day in plan.preset.left_out:
+            return f"it was trained on {day}, which is left out by now ({plan.preset.left_out[day]})"
+        if shards.get(day, fingerprint) != fingerprint:
+            return f"it was trained on {day} before that day was delivered again, or read otherwise"
+    return None
 
 
 def _rival(plan: RunPlan, kind: ModelKind) -> TwoTowerConfig:

@@ -199,10 +199,12 @@ def read_recipe(directory: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _found_again(preset: Preset, kind: ModelKind, window: Sequence[ShardRef]) -> dict[str, str]:
-    """What later days look for a rival by; of a model that every day trains, nothing."""
-    daily = kind == "mtmd" or getattr(preset.rivals, kind).every_days == 1
-    return {} if daily else {"window": window_fingerprint(window)}
+def _found_again(preset: Preset, kind: ModelKind, window: Sequence[ShardRef]) -> dict[str, Any]:
+    """What later days look for a rival by, its window's days included; of a model that every day trains, nothing."""
+    if kind == "mtmd" or getattr(preset.rivals, kind).every_days == 1:
+        return {}
+    shards = {ref.day.isoformat(): ref.fingerprint for ref in window}
+    return {"window": window_fingerprint(window), "shards": shards}
 
 
 def resumable(preset: Preset) -> Resumable:

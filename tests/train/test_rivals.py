@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 
 from mtmd.config import Preset
+from mtmd.extract.shards import ShardRef
 from mtmd.run import RunPlan, plan_window
 from mtmd.store.files import write_json
 from mtmd.store.outputs import make_once
 from mtmd.train.results import EpochRecord, FitResult
 from mtmd.train.rivals import compared, earlier, is_due
-from mtmd.train.stage import training_key
+from mtmd.train.stage import _found_again, training_key
 
 MONDAY = date(2026, 1, 19)
 DAYS = 20
+SHARDS: dict[date, str] = {}  # of the training days, where they are as they were
 
 
 def day(number: int) -> date:
@@ -40,7 +42,9 @@ def planned(preset: Preset, as_of: date, place: Path) -> RunPlan:
     )
 
 
-def store(preset: Preset, as_of: date, place: Path, days: int = DAYS) -> Path:
+def store(
+    preset: Preset, as_of: date, place: Path, days: int = DAYS, shards: dict[str, str] | None = None
+) -> Path:
     """What a run of that day leaves of a training: its record and its recipe, beside weights that nobody reads here."""
     window = plan_window(as_of, days)
     key = training_key("per_slice", f"window of {as_of}", preset)
@@ -54,7 +58,7 @@ def store(preset: Preset, as_of: date, place: Path, days: int = DAYS) -> Path:
     def build(directory: Path) -> None:
         write_json(directory / "fit.json", fit.model_dump(mode="json"))
         recipe = {"first": str(window[0]), "last": str(window[-1]), "window": f"window of {as_of}"}
-        write_json(directory / "recipe.json", recipe)
+        write_json(directory / "recipe.json", recipe | ({} if shards is None else {"shards": shards}))
 
     make_once(final, build)
     return final
@@ -74,13 +78,13 @@ def test_a_rival_that_is_never_trained_is_not_compared(tiny_preset: Preset, tmp_
 def test_the_newest_since_the_due_day_stands_in_and_says_its_window(weekly: Preset, tmp_path: Path) -> None:
     monday = store(weekly, day(0), tmp_path)
     os.utime(monday, (0, 0))
-    found = earlier(planned(weekly, day(3), tmp_path), "per_slice")
+    found = earlier(planned(weekly, day(3), tmp_path), "per_slice", SHARDS)
     assert found is not None
     assert (found.path, found.last, found.reused) == (str(monday), day(-1), True)
     assert monday.stat().st_mtime > 0  # the clean-up keeps what is in use
     tuesday = store(weekly, day(1), tmp_path)
     store(weekly, day(4), tmp_path)  # of a day that comes later: it has seen the held-out day
-    found = earlier(planned(weekly, day(3), tmp_path), "per_slice")
+    found = earlier(planned(weekly, day(3), tmp_path), "per_slice", SHARDS)
     assert found is not None
     assert (found.path, found.last) == (str(tuesday), day(0))
 
@@ -88,7 +92,7 @@ def test_the_newest_since_the_due_day_stands_in_and_says_its_window(weekly: Pres
 def test_a_day_that_trained_its_own_keeps_it(weekly: Preset, tmp_path: Path) -> None:
     own = store(weekly, day(3), tmp_path)
     store(weekly, day(0), tmp_path)
-    found = earlier(planned(weekly, day(3), tmp_path), "per_slice")
+    found = earlier(planned(weekly, day(3), tmp_path), "per_slice", SHARDS)
     assert found is not None
     assert (found.path, found.last) == (str(own), None)
 
@@ -107,13 +111,13 @@ def test_otherwise_the_day_trains_its_own(
 ) -> None:
     store(weekly, day(0), tmp_path)
     preset = rated(weekly, every_days, **changes)
-    assert earlier(planned(preset, as_of, tmp_path), "per_slice") is None
-    assert earlier(planned(weekly, day(3), tmp_path), "mtmd") is None
+    assert earlier(planned(preset, as_of, tmp_path), "per_slice", SHARDS) is None
+    assert earlier(planned(weekly, day(3), tmp_path), "mtmd", SHARDS) is None
 
 
 def test_a_window_of_another_length_does_not_count(weekly: Preset, tmp_path: Path) -> None:
     store(weekly, day(0), tmp_path, days=DAYS + 1)
-    assert earlier(planned(weekly, day(3), tmp_path), "per_slice") is None
+    assert earlier(planned(weekly, day(3), tmp_path), "per_slice", SHARDS) is None
 
 
 @pytest.mark.parametrize("damage", ["fit.json", "recipe.json"])
@@ -123,7 +127,7 @@ def test_a_damaged_one_is_not_compared(
     monday = store(weekly, day(0), tmp_path)
     stored = json.loads((monday / damage).read_text())
     (monday / damage).write_text(json.dumps(stored | {"preset": "another"}))
-    assert earlier(planned(weekly, day(3), tmp_path), "per_slice") is None
+    assert earlier(planned(weekly, day(3), tmp_path), "per_slice", SHARDS) is None
     assert f"{monday} is not compared" in caplog.text
 
 
@@ -131,9 +135,55 @@ def test_days_left_out_before_the_due_day_do_not_hide_its_rival(weekly: Preset, 
     """The due day's window ended on the Saturday."""
     monday = store(weekly, day(-1), tmp_path)
     left_out = weekly.model_copy(update={"left_out": {day(-1): "lost"}})
-    found = earlier(planned(left_out, day(3), tmp_path), "per_slice")
+    found = earlier(planned(left_out, day(3), tmp_path), "per_slice", SHARDS)
     assert found is not None
     assert (found.path, found.last) == (str(monday), day(-2))
+
+
+def test_one_that_saw_a_day_which_is_left_out_by_now_does_not_stand_in(
+    weekly: Preset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monday = store(weekly, day(0), tmp_path, shards={str(day(-n)): "as it was" for n in range(1, DAYS + 1)})
+    shards = {day(-n): "as it was" for n in range(3 - DAYS, DAYS)}
+    found = earlier(planned(weekly, day(3), tmp_path), "per_slice", shards)
+    assert found is not None
+    assert found.path == str(monday)
+    for gone in (day(-4), day(-DAYS)):  # also one before the window of Thursday
+        left_out = weekly.model_copy(update={"left_out": {gone: "the teacher was broken"}})
+        with caplog.at_level("INFO"):
+            assert earlier(planned(left_out, day(3), tmp_path), "per_slice", shards) is None
+        assert f"it was trained on {gone}, which is left out by now (the teacher was broken)" in caplog.text
+
+
+def test_one_that_saw_a_day_which_was_delivered_again_does_not_stand_in(
+    weekly: Preset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store(weekly, day(0), tmp_path, shards={str(day(-n)): "as it was" for n in range(1, DAYS + 1)})
+    shards = {day(-n): "as it was" for n in range(-2, DAYS - 2)}
+    assert earlier(planned(weekly, day(3), tmp_path), "per_slice", shards) is not None
+    with caplog.at_level("INFO"):
+        assert earlier(planned(weekly, day(3), tmp_path), "per_slice", shards | {day(-4): "now"}) is None
+    assert f"it was trained on {day(-4)} before that day was delivered again" in caplog.text
+    assert earlier(planned(weekly, day(3), tmp_path), "per_slice", shards | {day(1): "now"}) is not None
+
+
+def test_the_recipe_of_a_rival_that_is_not_trained_daily_has_its_days(weekly: Preset) -> None:
+    window = [
+        ShardRef(
+            day=then,
+            fingerprint=f"of {then}",
+            path="",
+            sources="",
+            requests=1,
+            ads=1,
+            candidates=1,
+            reused=True,
+        )
+        for then in (day(-2), day(-1))
+    ]
+    recipe = _found_again(weekly, "per_slice", window)
+    assert recipe["shards"] == {str(then): f"of {then}" for then in (day(-2), day(-1))}
+    assert _found_again(weekly, "pooled", window) == _found_again(weekly, "mtmd", window) == {}
 
 
 def test_how_often_it_is_trained_does_not_name_a_training(tiny_preset: Preset) -> None:
