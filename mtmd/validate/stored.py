@@ -17,7 +17,7 @@ from mtmd.validate.suites import NO_EARLIER_DAY
 def stands(stored: DayValidation, earlier: int, limits: DataConfig) -> bool:
     """Whether a stored validation decides in a run that has so many earlier days to compare the day with.
 
-    A failure that is worth no more than what the run finds is judged again: an earlier day may have been corrected.
+    A failure is judged again where the run has enough earlier days, too: one of them may have been corrected.
     """
     known, here = _worth(stored, limits), min(earlier, limits.min_trailing_days)
     return known > here or (known == here and stored.passed)
@@ -27,9 +27,11 @@ def keep(place: Path, result: DayValidation, limits: DataConfig) -> None:
     """Store a day's validation.
 
     Nothing is stored over a validation that is worth more: another run may have judged the day meanwhile. Nor is a
-    result stored whose expectations raised: that says nothing of the day, and may pass.
+    failure stored where an expectation raised, which says nothing of the day, or where there were few earlier days: one
+    of these may have been the faulty one.
     """
-    if any(failure.status is Status.RAISED for failure in result.failures):
+    few = _worth(result, limits) < limits.min_trailing_days
+    if not result.passed and (few or any(one.status is Status.RAISED for one in result.failures)):
         return
     there = read_record(place, DayValidation)
     if there is None or _worth(there, limits) <= _worth(result, limits):

@@ -153,6 +153,13 @@ def test_a_record_is_not_lost_to_one_that_is_worth_less(line: Line) -> None:
     assert read_record(place, DayValidation) == more
 
 
+def test_a_failure_beside_few_earlier_days_is_not_kept(line: Line) -> None:
+    """One of these days may be the faulty one, and be left out next."""
+    few = line.preset.data.min_trailing_days - 1
+    keep(line.record(FAULTY), validated(FAULTY, Status.FAILED, compared=few), line.preset.data)
+    assert not line.record(FAULTY).exists()
+
+
 def test_a_backfill_counts_the_days_that_a_run_would_judge(line: Line) -> None:
     sources: dict[date, stage.Sources] = {after(number): {} for number in range(-2 * DAYS, DAYS + 1)}
     for as_of in (after(DAYS), FAULTY, after(DAYS), after(DAYS - 2)):
