@@ -145,21 +145,23 @@ def _remove(registry: Registry, output: Removable) -> bool:
     if output.kind == "models":
         return registry.discard(path.name)
     if output.kind == "ads":
-        return _remove_ads(Catalogue(registry.root), path, output.day)
+        return _remove_ads(registry, path, output.day)
     discard(path)
     return True
 
 
-def _remove_ads(catalogue: Catalogue, path: Path, newest: date | None) -> bool:
+def _remove_ads(registry: Registry, path: Path, newest: date | None) -> bool:
     """Remove one publication, or all of a model's, whose newest day was `newest`; returns whether it was removed.
 
-    Under the lock of whoever publishes, so that nobody lets it serve meanwhile. An operator may have gone back to a
-    publication that another had taken the place of, or have published newer ads for the model.
+    Under this machine's lock of whoever publishes. An operator may have gone back to a publication that another had
+    taken the place of, have published newer ads for the model, or have made it live.
     """
+    catalogue = Catalogue(registry.root)
     with catalogue.publishing():
         if path.parent == catalogue.root:
             current = catalogue.known(path.name)
-            goes = current is None or newest is None or current.day <= newest
+            older = current is None or newest is None or current.day <= newest
+            goes = older and path.name not in registry.one_rollback()
         else:
             goes = catalogue.superseded(path.parent.name, path)
         if goes:

@@ -51,10 +51,15 @@ TEXT = "text of a CSV file"  # what a VARCHAR of a CSV file is: any type's value
 _OFFSET = r":\d{2}(\.\d+)?\s*([+-]\d{1,2}(:?\d{2}){0,2}|[A-Za-z][\w/+-]*)\s*$"
 
 
-_ONE = r"\s*[+-]?\d+(\.0*)?\s*"
-_ONE_OR_NULL = rf"({_ONE}|\s*(?i:null)\s*)"
-_MANY = rf"\s*\[({_ONE_OR_NULL}(,{_ONE_OR_NULL})*|\s*)\]\s*"
-_WHOLE = {"INTEGER": _ONE, "BIGINT": _ONE, "INTEGER[]": _MANY, "BIGINT[]": _MANY}  # as text
+_WHOLE_NUMBER = r"\s*[+-]?\d+(\.0*)?\s*"
+_LISTED = rf"({_WHOLE_NUMBER}|\s*\"{_WHOLE_NUMBER}\"\s*|\s*(?i:null)\s*)"
+_WHOLE_NUMBERS = rf"\s*\[({_LISTED}(,{_LISTED})*|\s*)\]\s*"
+_AS_TEXT = {  # of each type of whole numbers, the texts of its values
+    "INTEGER": _WHOLE_NUMBER,
+    "BIGINT": _WHOLE_NUMBER,
+    "INTEGER[]": _WHOLE_NUMBERS,
+    "BIGINT[]": _WHOLE_NUMBERS,
+}
 
 
 class ColumnProblem(NamedTuple):
@@ -180,6 +185,8 @@ def held_or_null(column: str, found: str, declared: str) -> str:
         return f"try({_in_utc(name, found)})"
     if (limit := _exact_to(found, declared)) is not None:
         return f"case when {name} between -{limit} and {limit} then cast({name} as {declared}) end"
+    if declared.endswith("]"):  # try_cast would leave a null inside the list
+        return f"try(cast({name} as {declared}))"
     return f"try_cast({name} as {declared})"
 
 
@@ -197,7 +204,7 @@ def text_as(column: str, declared: str) -> str:
     if declared == "TIMESTAMP":
         in_utc = f"make_timestamp(epoch_us(cast({name} as timestamptz)))"
         return f"case when {has_offset(column)} then {in_utc} else cast({name} as timestamp) end"
-    if (pattern := _WHOLE.get(declared)) is not None:
+    if (pattern := _AS_TEXT.get(declared)) is not None:
         is_whole = f"{name} is null or regexp_full_match({name}, '{pattern}')"
         return f"cast(case when {is_whole} then {name} else {name} || ', no whole number' end as {declared})"
     return f"cast(cast({name} as double) as float)" if declared == "FLOAT" else f"cast({name} as {declared})"

@@ -37,7 +37,7 @@ def drift_findings(
 
     One above the limit is suspected; it is a breach far above it, or where the day before suspected it too. The limit
     grows with the root of the days since promotion: ids come and go, and the training days get older. `earlier` are
-    reports of days before, any number of them.
+    reports of days before, any number of them. Drift is about the logs: a suspicion counts whoever was champion then.
     """
     drifts, before = math.sqrt(max((day - promoted).days, 1)), suspected_before(day, earlier)
     usual: dict[tuple[str, str, str], float] = {}

@@ -66,7 +66,7 @@ class Published(Frozen):
 
 
 class NoLongerLive(Frozen):
-    """A run's model that was taken down between its promotion and the publication of its ads: nothing is published."""
+    """A run's model that is not live any more when its ads are to be published: it was rolled back, or displaced."""
 
     model_id: str
     champion: str = Field(description="the live model by now")
@@ -108,7 +108,8 @@ def publish_promoted(
 ) -> Published | NoLongerLive:
     """Publish, as `publish` does, for the model that a run promoted; nothing where another model is live by now.
 
-    Whoever rolled back meanwhile has chosen which ads serve the model that is live again.
+    Whoever rolled back meanwhile has chosen which ads serve the model that is live again; whoever promoted a newer one
+    publishes its ads.
     """
     with Catalogue(workspace.root).publishing():
         live = Registry(workspace.root).champion()

@@ -89,8 +89,9 @@ def refusal(
     """Why a model may not displace the champion: it is older, or was rolled back, by its id or by its content.
 
     Nor may one that a training made of a model that was rolled back meanwhile, unless it was champion itself before.
-    `banned` has the content of every model that was rolled back; None where it is not known. `history` is read for the
-    message alone: a promotion that is not refused costs the same after a thousand others.
+    `banned` has the content of every model that was rolled back; None where it is not known. `history` is read for a
+    refusal's message, and where the training's start was rolled back: any other promotion costs the same after a
+    thousand others.
     """
     if manifest.as_of < champion.as_of:
         return (

@@ -4,7 +4,8 @@ A rival with `every_days = n` is due on days whose number from FIRST is a multip
 backfill's too, agrees on it. On a day that is not due, the newest stored one since the last due day is compared as it
 is; where there is none, it is trained as on a due day. A stored one counts where the present preset would give it the
 same name over the window that it was trained on. It ends before the day that is held out, as every window does. None
-counts that saw a day which the preset leaves out by now, or which was delivered again: it would be easier to beat.
+counts that saw a day which the preset leaves out by now, or which was delivered again and is in the present window: it
+would be easier to beat.
 """
 
 import logging

@@ -123,8 +123,8 @@ def _as_before(failed: DayValidation) -> str:
     """Why a day that failed in an earlier run was not judged again, and what to do."""
     return (
         f"{failed.day} was judged by an earlier run, which compared it with {failed.compared} earlier days; this run "
-        f"has fewer, so that result stands. If the day is right, run as_of {failed.day} again, or name the day in "
-        "[data.accepted]"
+        f"has fewer, so that result stands. If an earlier day was corrected since, run as_of {failed.day} again; if "
+        "the day is right as it is, name it in [data.accepted]; if it will never be right, name it in [left_out]"
     )
 
 

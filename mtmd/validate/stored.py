@@ -8,6 +8,7 @@ worth less than what the run could find by itself is not taken, and it never tak
 from pathlib import Path
 
 from mtmd.config import DataConfig
+from mtmd.store.fetched import fetch_record
 from mtmd.store.files import write_json
 from mtmd.store.outputs import read_record
 from mtmd.validate.results import DayValidation, Status
@@ -33,6 +34,7 @@ def keep(place: Path, result: DayValidation, limits: DataConfig) -> None:
     few = _worth(result, limits) < limits.min_trailing_days
     if not result.passed and (few or any(one.status is Status.RAISED for one in result.failures)):
         return
+    fetch_record(place)  # another machine may have stored one since this one looked
     there = read_record(place, DayValidation)
     if there is None or _worth(there, limits) <= _worth(result, limits):
         write_json(place, result.model_dump(mode="json"), seal=True)

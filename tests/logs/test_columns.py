@@ -135,7 +135,14 @@ def test_a_time_as_text_is_in_the_zone_that_it_names(text: str, utc: str | None)
 @pytest.mark.parametrize("kind", ["INTEGER[]", "BIGINT[]"])
 def test_a_list_of_whole_numbers_as_text_has_no_fractions(kind: str) -> None:
     """A cast alone rounds them."""
-    texts = {"[1, -2,3.0]": [1, -2, 3], "[]": [], " [ ] ": [], "[null, 4]": [None, 4], "[NULL]": [None]}
+    texts = {
+        "[1, -2,3.0]": [1, -2, 3],
+        '["7", "8"]': [7, 8],
+        "[]": [],
+        " [ ] ": [],
+        "[null, 4]": [None, 4],
+        "[NULL]": [None],
+    }
     with duckdb.connect() as connection:
         query = f"select {text_as('ids', kind)} from (select ? as ids)"
         assert {text: connection.execute(query, [text]).fetchall()[0][0] for text in texts} == texts

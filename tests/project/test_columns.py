@@ -173,6 +173,8 @@ def test_values_that_a_declared_type_cannot_hold_are_found_before_a_run_stops_at
         "alter table t alter price type double",
         "update t set price = 1e60 where product = 'shopping'",
         "alter table t alter discount type bigint using 16777217 + ad_id % 2",
+        "alter table t alter ad_vector type double[]",
+        "update t set ad_vector = list_transform(ad_vector, lambda x: 1e60) where ad_id % 3 = 0",
     )
     found = project.problems(Part.COLUMNS)
     assert [line for line in found if line.startswith("ads.price")] == [
@@ -182,6 +184,9 @@ def test_values_that_a_declared_type_cannot_hold_are_found_before_a_run_stops_at
     assert [line for line in found if line.startswith("ads.discount")] == [
         "ads.discount: 150 values of BIGINT that FLOAT can't hold → "
         'set type = "BIGINT" of the feature in the preset, or cast the column yourself in source_ads.sql'
+    ]
+    assert [line for line in found if line.startswith("ads.ad_vector")] == [
+        "ads.ad_vector: 48 values of DOUBLE[] that FLOAT[] can't hold → cast the column yourself in source_ads.sql"
     ]
 
 

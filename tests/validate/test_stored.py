@@ -1,11 +1,13 @@
 """A validation that was compared with more earlier days decides; one that was compared with fewer is not taken."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from mtmd.config import Preset
@@ -18,6 +20,7 @@ from mtmd.validate import stage
 from mtmd.validate.results import DayProfile, DayValidation, ExpectationResult, Status, WindowValidation
 from mtmd.validate.stored import keep
 from mtmd.validate.suites import NO_EARLIER_DAY
+from tests.conftest import FIRST_DAY
 
 DAYS = 7
 FAULTY = date(2026, 1, 9)
@@ -95,7 +98,7 @@ def test_a_day_that_failed_does_not_pass_as_the_first_of_a_window(line: Line) ->
     with pytest.raises(ValidationError) as raised:
         stage.require(later)
     assert f"compared it with {DAYS} earlier days; this run has fewer" in str(raised.value)
-    assert f"run as_of {FAULTY} again" in str(raised.value)
+    assert "name it in [data.accepted]; if it will never be right, name it in [left_out]" in str(raised.value)
 
 
 def test_a_day_that_passed_as_the_first_of_a_window_is_judged_again_in_its_own_run(line: Line) -> None:
@@ -166,3 +169,34 @@ def test_a_backfill_counts_the_days_that_a_run_would_judge(line: Line) -> None:
         expected = _unvalidated(line.plan(as_of), _Seen(sources=sources))
         line.run(as_of)
         assert expected == len(line.judged)
+
+
+def test_real_logs_of_which_one_day_has_a_quarter_of_its_scores(
+    tiny_logs: Path, tmp_path: Path, tiny_preset: Preset
+) -> None:
+    """The newest day first, as a backfill may go: then the faulty day is the window's first one."""
+    logs, day = tmp_path / "logs", FIRST_DAY + timedelta(days=DAYS)
+    last = day + timedelta(days=DAYS)
+    for table in ("requests", "ads", "candidates"):
+        for number in range(2 * DAYS + 1):
+            name = f"{table}/date={FIRST_DAY + timedelta(days=number)}"
+            shutil.copytree(tiny_logs / name, logs / name)
+    (file,) = (logs / f"candidates/date={day}").iterdir()
+    columns = ", ".join(f"({task} / 4)::float as {task}" for task in tiny_preset.domains.task_names)
+    rows = f"read_parquet('{file}', hive_partitioning = false)"
+    duckdb.sql(f"copy (select * replace ({columns}) from {rows}) to '{tmp_path / 'x'}' (format parquet)")
+    shutil.move(tmp_path / "x", file)
+    preset = tiny_preset.model_copy(update={"window_days": DAYS, "min_window_days": DAYS})
+
+    def run(as_of: date) -> stage.DataQuality:
+        days, places = plan_window(as_of, DAYS), {"logs": str(logs), "artifacts": str(tmp_path / "artifacts")}
+        return stage.validate(RunPlan(as_of=as_of, days=days, preset=preset, **places))
+
+    def failed(quality: stage.DataQuality) -> set[date]:
+        return {one.day for one in quality.days if not one.passed}
+
+    assert run(last).days[0].passed
+    assert failed(run(day)) == {day}
+    later = run(last)
+    assert day in later.reused
+    assert day in failed(later)

@@ -155,9 +155,9 @@ def _row(declarations: Declarations) -> type[BaseModel]:
         "request_id": (ids["request_id"] | None, Field(None, description="comes back with the answer")),
         "surface": (Literal[declarations.domains.surfaces], ...),
     }
-    own = frozenset(fields)
+    reserved = frozenset(fields)
     for number, feature in enumerate(declarations.query.fields):
-        if feature.name not in own:
+        if feature.name not in reserved:
             fields[f"feature_{number}"] = (
                 ids.get(feature.name, _type(feature)) | None,
                 Field(None, alias=feature.name),
