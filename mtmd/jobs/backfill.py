@@ -236,10 +236,8 @@ def _unvalidated(plan: RunPlan, seen: _Seen) -> int:
     for day in plan.all_days:
         stored = seen.validation(day_record(plan, day, seen.sources[day]))
         missing += stored is None or not stands(stored, earlier, limits)
-        if stored is None:
-            earlier += 1
-        elif stored.passed and stored.profile is not None:
-            earlier += stored.profile.candidates >= limits.min_trailing_rows
+        profile = None if stored is None else stored.profile
+        earlier += profile is None or profile.candidates >= limits.min_trailing_rows
     return missing
 
 

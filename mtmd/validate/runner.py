@@ -123,11 +123,8 @@ def validate_window(profiles: Sequence[DayProfile], preset: Preset) -> WindowVal
     return WindowValidation(first=days[0], last=days[-1], results=results)
 
 
-def require(validation: DayValidation | WindowValidation, note: str = "") -> None:
-    """Raise ValidationError with the failing expectations, their counts and sample keys, if there are any.
-
-    `note` is the text's last line.
-    """
+def require(validation: DayValidation | WindowValidation) -> None:
+    """Raise ValidationError with the failing expectations, their counts and sample keys, if there are any."""
     if validation.passed:
         return
     lines = [
@@ -139,7 +136,7 @@ def require(validation: DayValidation | WindowValidation, note: str = "") -> Non
         lines += [
             "    " + ", ".join(f"{key}={value}" for key, value in row.items()) for row in result.samples
         ]
-    raise ValidationError("\n".join([*lines, note] if note else lines))
+    raise ValidationError("\n".join(lines))
 
 
 def _not_run(schemas: Iterable[ExpectationResult]) -> Iterator[ExpectationResult]:

@@ -51,8 +51,8 @@ def validate(
 ) -> DataQuality:
     """Validate the plan's days, oldest first, then their window.
 
-    A day that passed before with the same files, declarations and suites is not run again; one that failed is. But a
-    validation that was compared with more earlier days decides (`mtmd/validate/stored.py`), whatever it said.
+    A day that passed before with the same files, declarations and suites is not run again; one that failed is,
+    and one that passed beside fewer earlier days than this run has (`mtmd/validate/stored.py`).
     A day that is run is read by `one_pass`, if it is given, which then keeps what it made of the day, unless it fails.
     All days are looked at before anything is raised: see `require`. Raises LogsError where a day's files are
     missing, empty or unreadable, or change while they are validated.
@@ -75,8 +75,9 @@ def validate(
                     f"logs of {day} changed while they were validated; run again when they are complete"
                 )
             result = result.model_copy(update={"compared": earlier})
-            keep(place, result, plan.preset.data)
-            if not result.passed and one_pass is not None:
+            if result.passed:
+                keep(place, result, plan.preset.data)
+            elif one_pass is not None:
                 one_pass.discard(day)
         if result.passed and result.profile is not None:
             trailing.append(result.profile)
@@ -113,19 +114,8 @@ def _validated_window(plan: RunPlan, profiles: Sequence[DayProfile]) -> WindowVa
 
 def require(quality: DataQuality) -> None:
     """Raise ValidationError for the first validation that failed, with expectations, counts and sample keys."""
-    for day in quality.days:
-        require_validation(day, _as_before(day) if day.day in quality.reused else "")
-    if quality.window is not None:
-        require_validation(quality.window)
-
-
-def _as_before(failed: DayValidation) -> str:
-    """Why a day that failed in an earlier run was not judged again, and what to do."""
-    return (
-        f"{failed.day} was judged by an earlier run, which compared it with {failed.compared} earlier days; this run "
-        f"has fewer, so that result stands. If an earlier day was corrected since, run as_of {failed.day} again; if "
-        "the day is right as it is, name it in [data.accepted]; if it will never be right, name it in [left_out]"
-    )
+    for validation in quality.validations:
+        require_validation(validation)
 
 
 def all_sources(plan: RunPlan, known: dict[date, Sources] | None = None) -> list[Sources]:
@@ -155,7 +145,7 @@ def day_sources(plan: RunPlan, day: date) -> Sources:
 
 
 def day_record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> Path:
-    """Where a day's results are: named by its files' content, its declarations and all its expectations.
+    """Where a passed day's results are: named by its files' content, its declarations and all its expectations.
 
     The days that it was compared with are left out on purpose: a late correction of an earlier day must not
     judge a later one again. How many they were is in the results.
