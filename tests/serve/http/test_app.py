@@ -196,7 +196,7 @@ def one(**request: object) -> dict:
         (b'{"requests": [{"surface": "search", "activity": -Infinity}]}', 422, "finite"),
         (b'{"requests": [{"surface": "search", "activity": 1e999}]}', 422, "finite"),
         (b'{"requests": [{"surface": "search", "request_id": 1' + b"0" * 5000 + b"}]}", 400, "out of range"),
-        (one(activity=1e13), 422, "requests.0.activity"),
+        (one(activity=1e19), 422, "requests.0.activity"),
         (one(activity=1e9), 422, "features that give a ctr embedding beyond"),
         (one(country="x" * 1025), 422, "at most 1024"),
         (one(request_id=2**63), 422, "requests.0.request_id"),
