@@ -87,6 +87,14 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
         "mtmd=10 experts_256_128_64=10 experts_256_128_64=20 pooled=10 pooled=15 pooled=30 per_slice=13"
     ): "tests/benchmarks/test_equal_cost.py",
     (
+        ".venv/bin/python -m benchmarks.equal_cost --as-of 2026-01-25 --epochs --more mtmd=10 deepctr-mmoe=6 "
+        "deepctr-mmoe=8 rechub-mmoe=6 deepctr-ple=4 rechub-ple=4"
+    ): PEERS,
+    (
+        ".venv/bin/python -m benchmarks.equal_cost --preset kuairand-patient.toml --as-of 2022-04-30 --epochs --more "
+        "mtmd=4 mtmd=8 pooled=8 pooled=16 pooled=32"
+    ): "tests/benchmarks/test_equal_cost.py",
+    (
         ".venv/bin/python -m benchmarks.equal_cost --preset explored --as-of 2026-01-25 --epochs --variants "
         "experts_256_128_64 --more mtmd=10 experts_256_128_64=10 experts_256_128_64=18 pooled=10 pooled=22 "
         "per_slice=10 deepctr-mmoe=2 deepctr-ple=2"
