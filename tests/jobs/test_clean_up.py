@@ -14,7 +14,7 @@ import pytest
 
 from mtmd.config import RetentionConfig, load_preset
 from mtmd.errors import StorageError
-from mtmd.jobs.clean_up import CleanUp, clean_up, plan_clean_up
+from mtmd.jobs.clean_up import CleanUp, Removable, clean_up, plan_clean_up
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.report.markdown import clean_up as render
@@ -254,6 +254,32 @@ def test_what_a_rollback_past_copies_needs_stays(line: Workspace) -> None:
     assert all(line.trained("mtmd", f"{number}" * 64).is_dir() for number in range(1, 5))
     _, back = registry.rollback("b was bad", lambda _: None)
     assert catalogue.known(back.model_id) is not None
+
+
+def test_ads_stay_that_a_rollback_during_the_clean_up_brings_within_reach(line: Workspace) -> None:
+    """By the plan a rollback goes to second; after one it goes to first."""
+    registry, catalogue = Registry(line.root), Catalogue(line.root)
+    names = ("forgotten", "first", "second", "third")
+    for number, name in enumerate(names):
+        day = NEWEST - timedelta(days=40 - number)
+        _model(registry, name, day)
+        if name != "forgotten":
+            registry.promote(name, day, "good", number - 1)
+        current = Current(name=f"{day}-{'0' * 16}", day=day, ads=0)
+        write_json(catalogue.path(name, current.name) / "ads.json", {})
+        catalogue.serve(name, current)
+    planned = plan_clean_up(line, RETENTION)
+    ads = [one for one in planned.removable if one.kind == "ads"]
+    assert {Path(one.path).name for one in ads} == {"forgotten", "first"}
+    forgotten_first = sorted(ads, key=lambda one: Path(one.path).name, reverse=True)
+
+    def roll_back(_: Removable) -> None:
+        registry.rollback("third was bad", lambda _: None)
+
+    clean_up(
+        line, planned.model_copy(update={"removable": tuple(forgotten_first)}), roll_back, allow_large=True
+    )
+    assert catalogue.models() == ["first", "second", "third"]
 
 
 def test_a_model_that_cannot_be_read_stays_and_stops_nothing(line: Workspace) -> None:
