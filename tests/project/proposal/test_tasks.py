@@ -56,9 +56,18 @@ def test_a_child_whose_score_is_above_the_other_is_no_child(connection: Connecti
 
 def test_a_score_of_other_rows_is_no_parent(connection: Connection, tmp_path: Path) -> None:
     """Buys always come with likes, but no row has both scores."""
-    disjoint = TREE | {"pred_like": "[null, 0.9, null, null]", "liked": "[true, true, true, true]"}
-    found = _tasks(connection, tmp_path, disjoint | {"p_click": "[0.05, 0.2, 0.3, 0.4]"})
-    assert {task.name: task.parent for task in found.tasks}["score_buy"] is None
+    twice = {name: f"{values} || {values}" for name, values in TREE.items()}
+    disjoint = twice | {
+        "score_buy": "[0.1, 0.25, 0.2, 0.3, null, null, null, null]",
+        "bought": "[false, false, false, true, null, null, null, null]",
+        "pred_like": "[null, null, null, null, 0.9, 0.8, 0.7, 0.6]",
+        "liked": "[true, true, true, true, true, true, false, false]",
+        "p_click": "[0.05, 0.2, 0.3, 0.4, 0.05, 0.2, 0.3, 0.4]",
+    }
+    found = _tasks(connection, tmp_path, disjoint)
+    assert {task.name: task.parent for task in found.tasks} == dict.fromkeys(
+        ("pred_like", "p_click", "score_buy")
+    )
 
 
 def test_without_scores_or_labels_it_says_so(connection: Connection, tmp_path: Path) -> None:
