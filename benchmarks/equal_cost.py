@@ -171,11 +171,12 @@ def _trials(
     wanted = [(name, epochs) for epochs in sorted(options.epochs) for name in names]
     trials = []
     for name, epochs in [*wanted, *_more(options.more, names)]:
-        own = _with_epochs(plan, epochs)
-        changed = own if name in (*OWN, *PEERS) else own.changed(name, None)
-        data = window_data(changed, window)  # a variant may see a share of the requests
+        asked = _with_epochs(plan, epochs)
+        if name not in (*OWN, *PEERS):
+            asked = asked.changed(name)
+        data = window_data(asked, window)  # a variant may see a share of the requests
         started = time.process_time()
-        model = _trained(name, changed.preset, data)
+        model = _trained(name, asked.preset, data)
         seconds = time.process_time() - started
         logmae = _logmae(score_day(model, day, plan.preset.declarations), day)
         trials.append(Trial(name, epochs, seconds, logmae))

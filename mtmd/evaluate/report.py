@@ -207,7 +207,7 @@ class EvaluationReport(Frozen):
         return tuple(dict.fromkeys(m.slice for m in self.metrics if m.surface == ALL))
 
     @cached_property
-    def rows(self) -> Literal["all", "chosen"] | None:
+    def kind_of_rows(self) -> Literal["all", "chosen"] | None:
         """`evaluation.rows` of these metrics, by their counts; None where no row was explored: both are the same then.
 
         Told from the counts, so that reports that are already kept say it too.

@@ -114,7 +114,7 @@ def _compared(
     scorer = Scorer.load(registry.verify(model_id))
     promotion = EvaluationReport.model_validate(read_json(registry.path(model_id) / "metrics.json"))
     # the setting may have changed since promotion: its figures are compared with those of the same kind of rows
-    now = _figures(scorer, workspace, source, day, promotion.rows or preset.evaluation.rows)
+    now = _figures(scorer, workspace, source, day, promotion.kind_of_rows or preset.evaluation.rows)
     earlier = _kept(workspace, day - timedelta(days=1), preset.monitor.trend_days)
     yield from score_findings(now, promotion, earlier, preset.monitor, standing=registry.standing())
     trained = [one for one in registry.manifest(model_id).window if one in days]

@@ -71,14 +71,18 @@ def test_the_other_tables_are_about_all_rows_or_about_the_chosen_ones(
     assert everything.get("mtmd", aggregate).logmae == pytest.approx(OFF.mean())
     assert chosen.get("mtmd", aggregate).logmae == pytest.approx(0.5)
     assert chosen.explored == everything.explored
-    assert (everything.rows, chosen.rows, chosen.of_candidate().rows) == ("all", "chosen", "chosen")
+    assert (everything.kind_of_rows, chosen.kind_of_rows, chosen.of_candidate().kind_of_rows) == (
+        "all",
+        "chosen",
+        "chosen",
+    )
     assert day.judged(EvaluationConfig()) is day
 
 
 def test_a_day_without_explored_rows_has_no_such_table(day: HeldOutDay, declarations: Declarations) -> None:
     plain = replace(day, explored=None)
     report = evaluated(plain, declarations)
-    assert (report.explored, report.rows) == ((), None)
+    assert (report.explored, report.kind_of_rows) == ((), None)
     assert "explored" not in report.model_dump(mode="json")
     assert plain.judged(EvaluationConfig(rows="chosen")) is plain
 
