@@ -186,7 +186,7 @@ def plan_backfill(
 def latest_outcome(workspace: Workspace, as_of: date) -> DayOutcome:
     """What a day that is not run again ended with; the latest where several recipes were run."""
     summaries = _summaries(workspace, as_of)
-    if not summaries:
+    if not summaries or _failed(workspace, as_of):
         return DayOutcome(as_of=as_of, state="skipped", words="its data suites failed in an earlier run")
     summary = read_record(summaries[-1], RunSummary)
     if summary is None:
@@ -257,13 +257,18 @@ def _recorded(workspace: Workspace, as_of: date) -> Status:
 
 def _decided(workspace: Workspace, as_of: date, summaries: Sequence[Path]) -> Status | None:
     """What the latest of these decisions, or the suites of the day's latest run, say; None where there is neither."""
-    validation = read_record(workspace.latest_validation(as_of), DataQuality)
-    if validation is not None and not validation.passed:
+    if _failed(workspace, as_of):
         return "failed"
     latest = read_record(summaries[-1], RunSummary) if summaries else None
     if latest is None:
         return None
     return "done" if latest.verdict.passed else "failed"
+
+
+def _failed(workspace: Workspace, as_of: date) -> bool:
+    """Whether the suites of the day's latest run stopped it; an earlier run may have promoted a model of the day."""
+    validation = read_record(workspace.latest_validation(as_of), DataQuality)
+    return validation is not None and not validation.passed
 
 
 def _summaries(workspace: Workspace, as_of: date, trained: str | None = None) -> list[Path]:

@@ -18,6 +18,7 @@ from tests.buckets import S3
 from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 
 BEFORE = AS_OF - timedelta(days=1)
+_STOPPED = "its data suites failed in an earlier run"
 
 
 def _day(run: Run, artifacts: Path, **options: Any) -> PlannedDay:
@@ -157,6 +158,7 @@ def test_a_decided_day_whose_logs_are_gone_is_only_blocked_where_it_would_run(
     record["days"][0]["results"][0] |= {"severity": "critical", "status": "failed"}
     write_json(validation, record)
     assert statuses() == ["failed", "blocked", "blocked"]
+    assert latest_outcome(Workspace(artifacts / LINE), AS_OF).words == _STOPPED  # its older model went live
     _summary(artifacts).unlink()
     assert statuses() == ["failed", "blocked", "blocked"]
     validation.unlink()
@@ -172,7 +174,7 @@ def test_a_skipped_day_shows_what_it_ended_with(first_run: Run, artifacts: Path)
     assert outcome.gain is not None
     # and not where it was before the copy
     assert outcome.report == str(_summary(artifacts).with_name("report.html"))
-    assert latest_outcome(workspace, NEXT).words == "its data suites failed in an earlier run"
+    assert latest_outcome(workspace, NEXT).words == _STOPPED
 
 
 def test_a_record_of_another_version_is_outdated_and_no_error(first_run: Run, artifacts: Path) -> None:
