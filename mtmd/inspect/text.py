@@ -49,7 +49,7 @@ def show_status(status: RegistryStatus, line: str, console: Console) -> None:
             ("line", line),
             ("champion", champion.model_id),
             ("as_of", champion.as_of),
-            ("before it", champion.previous or "none: there is nothing to roll back to"),
+            ("before it", status.rolls_back_to or "none: there is nothing to roll back to"),
             ("rolled back", ", ".join(champion.rolled_back) or "none"),
             ("models", status.candidates),
         ),

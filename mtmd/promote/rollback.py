@@ -24,6 +24,7 @@ class RolledBack(Frozen):
 
     taken_down: str
     champion: Champion
+    further: str | None = Field(description="the model that another rollback would go to")
     check: str
     ads: date | None = Field(None, description="day of the ads that it had at the flip; None without any")
 
@@ -52,13 +53,15 @@ def rollback(workspace: Workspace, reason: str, model: str | None = None) -> Rol
     changing nothing, when the target's files are altered or do not answer.
     """
     answered: list[str] = []
-    before, after = Registry(workspace.root).rollback(
+    registry = Registry(workspace.root)
+    before, after = registry.rollback(
         reason, lambda directory: answered.append(check_answers(directory)), only=model
     )
     served = Catalogue(workspace.root).known(after.model_id)
     return RolledBack(
         taken_down=before.model_id,
         champion=after,
+        further=registry.rollback_target(),
         check=answered[0],
         ads=None if served is None else served.day,
     )

@@ -15,6 +15,7 @@ from mtmd.store.files import append_line, write_bytes
 from mtmd.store.objects import ObjectPath
 from mtmd.store.sealed import sealed, unsealed
 
+Entry = tuple[str, ChampionChange]  # a model and its promotion
 _TAIL_BYTES = 1 << 16  # longer than any two lines: a reason has at most 4000 characters
 
 
@@ -56,15 +57,13 @@ def seen_history(path: Path, champion: Champion) -> tuple[ChampionChange, ...]:
     return changes if changes[-1:] == (champion.change,) else (*changes, champion.change)
 
 
-def standing(
-    history: Sequence[ChampionChange], rolled_back: Sequence[str]
-) -> list[tuple[str, ChampionChange]]:
+def standing(history: Sequence[ChampionChange], rolled_back: Sequence[str]) -> list[Entry]:
     """The models that a rollback walks along, oldest first, the champion last, each with its promotion.
 
     A promotion puts a model on top, a rollback takes models off until its target is on top. Models that
     were rolled back are not offered again.
     """
-    stack: list[tuple[str, ChampionChange]] = []
+    stack: list[Entry] = []
     for change in history:
         if change.action == "promote":
             stack.append((change.model_id, change))

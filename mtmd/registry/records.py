@@ -121,5 +121,8 @@ class RegistryStatus(Frozen):
     """The state of one line of models."""
 
     champion: Champion | None
+    rolls_back_to: str | None = Field(
+        description="the model that a rollback goes to: the newest champion before the live one that is another model"
+    )
     candidates: int = Field(description="models in the registry, the champion included")
     history: tuple[ChampionChange, ...] = Field(description="latest changes, oldest first")

@@ -11,7 +11,7 @@ Order is by `as_of`, never by wall clock.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
@@ -26,7 +26,7 @@ from mtmd.registry.checks import (
     require_reason,
     require_rollback,
 )
-from mtmd.registry.history import reconcile, seen_history, standing, with_content
+from mtmd.registry.history import Entry, reconcile, seen_history, standing, with_content
 from mtmd.registry.rebuilt import whole_history
 from mtmd.registry.records import (
     REASON_LENGTH,
@@ -183,10 +183,12 @@ class Registry:
         require_reason("a rollback", reason)
         with locked(self._lock):
             champion = require_rollback(self._reconciled(), only)
-            content = self._bundle_of(champion.model_id, champion)
-            taken = (*self._copies(champion, content), champion.model_id)
+            changes = self._changes(champion)
+            stack = standing(changes, champion.rolled_back)
+            content = self._content(stack[-1], champion)
+            taken = (*self._copies(stack, champion, content), champion.model_id)
             rolled_back = (*champion.rolled_back, *taken)
-            below = [name for name, _ in standing(self._changes(champion), rolled_back)]
+            below = [name for name, _ in standing(changes, rolled_back)]
             if not below:
                 raise RegistryError(
                     f"all champions before the live one ({champion.model_id}) are the same model under other ids; "
@@ -252,24 +254,23 @@ class Registry:
 
     def standing(self) -> tuple[str, ...]:
         """The models that rollbacks can go back to, one after the other, oldest first; the champion is the last."""
-        champion = self.champion()
-        if champion is None:
-            return ()
-        return tuple(name for name, _ in standing(self.history(), champion.rolled_back))
+        return tuple(name for name, _ in self._stack(self.champion()))
 
     def one_rollback(self) -> tuple[str, ...]:
         """The end of `standing` that one rollback is about: the model that it goes to first, the champion last.
 
         Between them are the champion's own copies under other ids, which a rollback takes down too.
         """
-        if (champion := self.champion()) is None:
-            return ()
-        stack, content = self.standing(), self._bundle_of(champion.model_id, champion)
-        # From the newest on, no further than needed: in a bucket, each manifest fetches its model.
-        for place in reversed(range(len(stack) - 1)):
-            if content is None or self._bundle_of(stack[place], champion) != content:
-                return stack[place:]
-        return stack
+        champion = self.champion()
+        stack = self._stack(champion)
+        return tuple(name for name, _ in stack[self._target(stack, champion) or 0 :])
+
+    def rollback_target(self) -> str | None:
+        """The model that a rollback would go to; None where there is none, or only the champion's own copies."""
+        champion = self.champion()
+        stack = self._stack(champion)
+        place = self._target(stack, champion)
+        return None if place is None else stack[place][0]
 
     def history(self) -> tuple[ChampionChange, ...]:
         """Every change of the champion, oldest first.
@@ -296,17 +297,39 @@ class Registry:
         """The champion, how many models there are, and the latest changes."""
         history = self.history()
         stored = [path for path in self.models.glob("[!.]*") if (path / MANIFEST).is_file()]
-        return RegistryStatus(champion=self.champion(), candidates=len(stored), history=history[-latest:])
+        return RegistryStatus(
+            champion=self.champion(),
+            rolls_back_to=self.rollback_target(),
+            candidates=len(stored),
+            history=history[-latest:],
+        )
 
     def _banned(self, champion: Champion) -> dict[str, str | None]:
         """Models that were rolled back and the content of each, in the order of the rollbacks."""
         return {name: self._bundle_of(name, champion) for name in champion.rolled_back}
 
-    def _copies(self, champion: Champion, content: str | None) -> tuple[str, ...]:
+    def _stack(self, champion: Champion | None) -> list[Entry]:
+        return [] if champion is None else standing(self.history(), champion.rolled_back)
+
+    def _target(self, stack: Sequence[Entry], champion: Champion | None) -> int | None:
+        """The place of what a rollback would go to."""
+        if champion is None or not stack:
+            return None
+        content = self._content(stack[-1], champion)
+        for place in reversed(range(len(stack) - 1)):
+            if content is None or self._content(stack[place], champion) != content:
+                return place
+        return None
+
+    def _copies(self, stack: Sequence[Entry], champion: Champion, content: str | None) -> tuple[str, ...]:
         """Earlier champions with the live one's content under other ids: going back to them would change nothing."""
-        stack = standing(self._changes(champion), champion.rolled_back)
-        known = {name: self._bundle_of(name, champion) for name, _ in stack if name != champion.model_id}
+        known = {entry[0]: self._content(entry, champion) for entry in stack if entry[0] != champion.model_id}
         return tuple(name for name in known if name in with_content(content, known))
+
+    def _content(self, entry: Entry, champion: Champion) -> str | None:
+        """A model's content, as its promotion says: in a bucket, its manifest would fetch the model."""
+        model_id, promotion = entry
+        return promotion.bundle_id or self._bundle_of(model_id, champion)
 
     def _bundle_of(self, model_id: str, champion: Champion) -> str | None:
         """A model's content; None where neither the pointer nor a manifest that can be read says it."""

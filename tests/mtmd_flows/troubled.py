@@ -206,7 +206,11 @@ def _publish(line: _Troubled) -> None:
     years_later = 4e9
     clean_up.publish(plan_clean_up(workspace, RetentionConfig(), now_s=years_later), dry_run=True)
     done = RolledBack(
-        taken_down=summary.model_id, champion=champion, check="answered for 3 surfaces", ads=AS_OF
+        taken_down=summary.model_id,
+        champion=champion,
+        further=None,
+        check="answered for 3 surfaces",
+        ads=AS_OF,
     )
     rollback.publish(done, Republished(words=f"the newest day's ads are not published: {_WHY}", failed=True))
     behind = f"the server does not answer: {_WHY}"

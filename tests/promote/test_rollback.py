@@ -31,7 +31,7 @@ def workspace(next_day: Run, tmp_path: Path) -> Workspace:
 def flipped(workspace: Workspace) -> RolledBack:
     """As if the fresh process had answered: the first test lets one answer."""
     before, after = Registry(workspace.root).rollback("bad conversions", lambda _: None)
-    return RolledBack(taken_down=before.model_id, champion=after, check="not asked", ads=AS_OF)
+    return RolledBack(taken_down=before.model_id, champion=after, further=None, check="not asked", ads=AS_OF)
 
 
 def live(workspace: Workspace) -> Champion | None:

@@ -273,10 +273,12 @@ def test_one_rollback_is_about_the_champion_its_copies_and_the_model_before_them
     registry: Registry, promote: Promote
 ) -> None:
     assert registry.one_rollback() == ()
+    assert registry.rollback_target() is None
     expected = [("a",), ("a", "b"), ("a", "b", "b2"), ("b2", "c"), ("c", "b3")]
     for number, reached in enumerate(expected, start=5):
         promote(reached[-1], number)
         assert registry.one_rollback() == reached
+        assert registry.status().rolls_back_to == (reached[0] if len(reached) > 1 else None)
     (registry.path("b3") / "manifest.json").write_text("{")  # then nobody knows what is a copy of it
     assert registry.one_rollback() == ("c", "b3")
     assert registry.rollback("b3 was bad", trust)[1].model_id == "c"
@@ -288,6 +290,7 @@ def test_there_is_nothing_to_go_back_to_but_the_same_model(registry: Registry, p
     with pytest.raises(RegistryError, match=r"all champions before the live one \(b2\) are the same model"):
         registry.rollback("b2 was bad", trust)
     assert live(registry) == "b2"
+    assert registry.rollback_target() is None
 
 
 def test_a_pointer_and_a_history_of_before_contents_were_kept_are_read(

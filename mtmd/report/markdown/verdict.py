@@ -176,7 +176,7 @@ def _wrapped(words: str) -> str:
 def rollback(done: RolledBack, ads: Republished | None = None) -> str:
     """What was taken down, what is live, why, with which ads, and how the model could come back."""
     champion = done.champion
-    further = f"`{champion.previous}`" if champion.previous else "nothing"
+    further = f"`{done.further}`" if done.further else "nothing"
     return (
         f"## {done.words}\n\n"
         f"Reason: {plain(champion.change.reason)}\n\n"
