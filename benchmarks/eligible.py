@@ -84,10 +84,11 @@ def _plan(name: str, options: argparse.Namespace) -> RunPlan:
 
 
 def _chosen(shard: Shard, plan: RunPlan, models: Models) -> tuple[Scores, dict[str, Scores]]:
-    """(P, T) the teacher's scores of the day's chosen candidates, and each model's log-probabilities."""
-    rows = shard.explored.numpy() == 0
-    found = {name: score_day(model, shard, plan.preset.declarations)[rows] for name, model in models.items()}
-    return shard.teacher.numpy()[rows], found
+    """(P, T) the teacher's scores of the day's chosen candidates, and each model's log-probabilities; T as `TASKS`."""
+    declarations, rows = plan.preset.declarations, shard.explored.numpy() == 0
+    tasks = [declarations.domains.task_names.index(task) for task in TASKS]
+    found = {name: score_day(model, shard, declarations)[rows][:, tasks] for name, model in models.items()}
+    return shard.teacher.numpy()[rows][:, tasks], found
 
 
 def _eligible(plan: RunPlan, models: Models, options: argparse.Namespace) -> tuple[Scores, dict[str, Scores]]:

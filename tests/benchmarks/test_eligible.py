@@ -9,6 +9,13 @@ from benchmarks.eligible import main
 from tests.conftest import FIRST_DAY, TINY
 
 AS_OF = FIRST_DAY + timedelta(days=3)
+OTHER_ORDER = """[domains]
+tasks = [
+  { name = "ctr", label = "clicked" },
+  { name = "octr", label = "outbound_clicked", parent = "ctr", products = ["standard"] },
+  { name = "gctr", label = "good_clicked", parent = "ctr" },
+]
+"""
 
 
 def preset(folder: Path, name: str, logs: Path, more: str = "") -> str:
@@ -19,7 +26,7 @@ def preset(folder: Path, name: str, logs: Path, more: str = "") -> str:
 
 def test_all_models_meet_the_same_chosen_and_eligible_pairs(tiny_logs: Path, tmp_path: Path) -> None:
     once, more = (
-        preset(tmp_path, name, tiny_logs, f"[training]\nepochs = {epochs}\n")
+        preset(tmp_path, name, tiny_logs, f"{OTHER_ORDER}[training]\nepochs = {epochs}\n")
         for name, epochs in (("once", 1), ("more", 4))
     )
     output = tmp_path / "table.md"
@@ -45,6 +52,8 @@ def test_all_models_meet_the_same_chosen_and_eligible_pairs(tiny_logs: Path, tmp
         assert float(errors[3]) > float(errors[4]) > 0.1
         assert 0.3 < float(levels[4]) < 3
     assert int(rows[0][2]) < int(rows[2][2].replace(",", ""))
+    of_all, of_standard = (next(row for row in cells if row[0] == task) for task in ("gctr", "octr"))
+    assert int(of_standard[2]) < int(of_all[2]) == int(rows[0][2])
 
 
 def test_presets_that_read_other_columns_are_refused(
