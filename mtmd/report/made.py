@@ -1,7 +1,7 @@
 """How a model was made: preset, SQL, expectations, code, format numbers, packages, seeds and days, and what differs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
@@ -136,7 +136,7 @@ def _data(manifest: ModelManifest) -> Values:
 def flat(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     """(dotted key, JSON) of every value; lists of tables that have names go by name, other lists are one value."""
     if isinstance(values, list) and values and all(isinstance(one, dict) and "name" in one for one in values):
-        names = [str(one["name"]) for one in values]
+        names = _names(values)
         yield f"{prefix} (order)", ", ".join(names)
         values = dict(
             zip(names, ({k: v for k, v in one.items() if k != "name"} for one in values), strict=True)
@@ -146,3 +146,12 @@ def flat(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         return
     for key, value in values.items():
         yield from flat(value, f"{prefix}.{key}" if prefix else str(key))
+
+
+def _names(tables: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name of each table; with its side where both sides have a feature of the name."""
+    names = [str(one["name"]) for one in tables]
+    return [
+        f"{one.get('side')}.{name}" if names.count(name) > 1 else name
+        for name, one in zip(names, tables, strict=True)
+    ]

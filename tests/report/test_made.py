@@ -60,3 +60,18 @@ def test_a_table_that_is_empty_differs_from_none_by_nothing_but_its_keys(two_mod
     assert [(one.key, one.first, one.second) for one in found] == [
         ("data.accepted.2026-02-12", None, "a new layout")
     ]
+
+
+def test_of_a_name_that_features_of_both_sides_have_each_is_compared(two_models: Line) -> None:
+    def preset(buckets: int) -> dict[str, object]:
+        own = {"name": "country", "side": "query", "buckets": buckets}
+        return {"features": [own, {"name": "price", "side": "item"}, own | {"side": "item", "buckets": 10}]}
+
+    first, second = (
+        Made("20260125-a1", _origin(preset=preset(10))),
+        Made("20260126-b1", _origin(preset=preset(99))),
+    )
+    found = [one for one in differing(two_models.workspace, first, second) if one.what == "preset"]
+    assert [(one.key, one.first, one.second) for one in found] == [
+        ("features.query.country.buckets", "10", "99")
+    ]
