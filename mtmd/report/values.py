@@ -19,7 +19,8 @@ from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
 from mtmd.store.workspace import Workspace
 
-_Values = dict[str, NDArray[np.integer]]
+_Column = tuple[str, str]  # side and name of a feature: both sides may have one of the same name
+_Values = dict[_Column, NDArray[np.integer]]
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,18 @@ def _compared(
         )
     if theirs.hash_seed != declarations.hash_seed:
         return (), "not comparable: the champion hashes values in another way (hash_seed)"
-    names = _shared(declarations, theirs)
+    columns = _shared(declarations, theirs)
     window = [Path(shard.path) for shard in days.window]
     # Most days are in both windows, and a shard's name stands for the features that it was made with too.
-    read = {place: _of_shard(place, theirs, names) for place in places.values()}
-    read |= {place: _of_shard(place, declarations, names) for place in window if place not in read}
-    own = _union((read[place] for place in window), names)
-    before = _union((read[place] for place in places.values()), names)
-    changes = [_change(name, own[name], before[name]) for name in names]
+    read = {place: _of_shard(place, theirs, columns) for place in places.values()}
+    read |= {place: _of_shard(place, declarations, columns) for place in window if place not in read}
+    own = _union((read[place] for place in window), columns)
+    before = _union((read[place] for place in places.values()), columns)
+    names = [name for _, name in columns]
+    changes = [
+        _change(name if names.count(name) == 1 else f"{side}.{name}", own[side, name], before[side, name])
+        for side, name in columns
+    ]
     return tuple(sorted(changes, key=lambda change: change.feature not in {"ad_id", "user_id"})), ""
 
 
@@ -80,30 +85,30 @@ def _places(workspace: Workspace, manifest: ModelManifest) -> dict[date, Path]:
     }
 
 
-def _shared(one: Declarations, other: Declarations) -> list[str]:
+def _shared(one: Declarations, other: Declarations) -> list[_Column]:
     """Categorical features that both declare alike."""
-    theirs = {feature.name: feature for schema in (other.query, other.item) for feature in schema.categorical}
+    theirs = {feature for schema in (other.query, other.item) for feature in schema.categorical}
     return [
-        feature.name
+        (schema.side, feature.name)
         for schema in (one.query, one.item)
         for feature in schema.categorical
-        if theirs.get(feature.name) == feature
+        if feature in theirs
     ]
 
 
-def _union(shards: Iterable[_Values], names: list[str]) -> _Values:
+def _union(shards: Iterable[_Values], columns: list[_Column]) -> _Values:
     parts = list(shards)
-    return {name: np.unique(np.concatenate([[0], *(part[name] for part in parts)])) for name in names}
+    return {column: np.unique(np.concatenate([[0], *(part[column] for part in parts)])) for column in columns}
 
 
-def _of_shard(place: Path, declarations: Declarations, names: list[str]) -> _Values:
+def _of_shard(place: Path, declarations: Declarations, columns: list[_Column]) -> _Values:
     """Every value of each feature in a shard, each once."""
     shard = open_shard(place)
     return {
-        feature.name: np.unique(side.categorical[:, column])
+        (schema.side, feature.name): np.unique(side.categorical[:, column])
         for schema, side in ((declarations.query, shard.query), (declarations.item, shard.item))
         for column, feature in enumerate(schema.categorical)
-        if feature.name in names
+        if (schema.side, feature.name) in columns
     }
 
 
