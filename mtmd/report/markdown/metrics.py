@@ -7,7 +7,7 @@ from mtmd.config import GatesConfig, variants
 from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.report import EVERYTHING, Estimate, EvaluationReport
 from mtmd.evaluate.stage import Evaluated
-from mtmd.promote.counts import is_task
+from mtmd.promote.counts import Tally, is_task
 from mtmd.registry.incumbent import Incumbent
 from mtmd.report.markdown.daily import head
 from mtmd.report.markdown.fitting import fitted
@@ -77,13 +77,14 @@ def by_task(report: EvaluationReport) -> Table:
 def _worse(report: EvaluationReport, rivals: Sequence[str], gates: GatesConfig) -> Iterator[str]:
     """Slices where the candidate is worse than a rival, as the gates say worse, the largest loss first."""
     found: list[tuple[float, tuple[Cell, ...]]] = []
-    for rival in rivals:
-        for finding in slice_findings(report, rival, gates):
+    findings = {rival: slice_findings(report, rival, gates) for rival in rivals}
+    for rival, own in findings.items():
+        for finding in own:
             if finding.decision == "worse" and not is_task(finding.slice) and finding.improvement is not None:
                 gain = Estimate(value=finding.improvement, low=finding.low, high=finding.high)
                 found.append((gain.value, (*finding.slice, rival_name(report, rival), gain)))
     if not found:
-        yield from ("✓ In no slice is the candidate worse than a rival.", "")
+        yield from (_none_worse([Tally.of(own) for own in findings.values()]), "")
         return
     table = Table(
         title=f"✗ Slices where {report.candidate} is worse than a rival, by LogMAE",
@@ -95,6 +96,18 @@ def _worse(report: EvaluationReport, rivals: Sequence[str], gates: GatesConfig) 
         rows=tuple(row for _, row in sorted(found, key=lambda one: one[0])),
     )
     yield fitted(table, len(SLICE_COLUMNS))
+
+
+def _none_worse(tallies: Sequence[Tally]) -> str:
+    """That no slice is worse, as far as slices had the data to tell."""
+    judged = max((tally.judged for tally in tallies), default=0)
+    unjudged = max((tally.unjudged for tally in tallies), default=0)
+    if not judged:
+        return "○ No slice has enough data to tell whether the candidate is worse than a rival."
+    if unjudged:
+        words = f"✓ In none of {judged} judged slices is the candidate worse than a rival"
+        return f"{words}; {unjudged} had too little data to judge."
+    return "✓ In no slice is the candidate worse than a rival."
 
 
 def _against(opponent: Incumbent) -> str:

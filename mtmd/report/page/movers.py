@@ -82,14 +82,18 @@ def movers(report: EvaluationReport, verdict: Verdict, gates: GatesConfig) -> Mo
         own = [replace(one, traffic=shares[one.slice]) for one in found.values() if one.kind == kind]
         if own:
             groups.append(MoverGroup(title, css, tuple(own[:most]), max(0, len(own) - most)))
-    moved = (
-        "no slice moved beyond noise"
-        if CHAMPION in report.predictors
-        else "there is no champion to move from"
-    )
     small = any(one.small and one.kind != "better" for group in groups for one in group.listed)
     doubt = f"Another training seed may change up to {report.seed_noise:.0%}" if small else ""
-    return Movers(tuple(groups), "" if groups else f"{moved}, and none came near a gate", doubt)
+    return Movers(tuple(groups), "" if groups else _none_moved(report, verdict), doubt)
+
+
+def _none_moved(report: EvaluationReport, verdict: Verdict) -> str:
+    """That no slice is worth a name, as far as slices had the data to tell."""
+    if not any(finding.judged for gate in verdict.judged for finding in gate.slices):
+        return "no slice had enough data to be judged"
+    if CHAMPION not in report.predictors:
+        return "there is no champion to move from, and none came near a gate"
+    return "no slice moved beyond noise, and none came near a gate"
 
 
 def _all(report: EvaluationReport, verdict: Verdict, gates: GatesConfig) -> Iterator[Mover]:

@@ -28,16 +28,17 @@ class Moved:
 
 @dataclass(frozen=True)
 class Movement:
-    """In words, and the slices whose interval leaves zero out, the largest loss first."""
+    """In words, the slices whose interval leaves zero out, the largest loss first, and whether any could be judged."""
 
     words: str
     slices: tuple[Moved, ...]
+    judged: bool
 
 
 def movement(report: EvaluationReport, gates: GatesConfig) -> Movement:
     """The candidate against the champion on the same rows, slice by slice."""
     if _CHAMPION not in report.predictors:
-        return Movement("The champion was not compared on this day.", ())
+        return Movement("The champion was not compared on this day.", (), judged=False)
     findings = slice_findings(report, _CHAMPION, gates)
     tally = Tally.of(findings)
     moved = sorted(
@@ -48,7 +49,7 @@ def movement(report: EvaluationReport, gates: GatesConfig) -> Movement:
     if tally.judged:
         by_chance = tally.judged * (1.0 - report.confidence)
         words += f"; {len(moved)} moved, where chance alone moves about {by_chance:.1f} of {tally.judged}"
-    return Movement(f"{words}.", tuple(_moved(report, one) for one in moved))
+    return Movement(f"{words}.", tuple(_moved(report, one) for one in moved), judged=tally.judged > 0)
 
 
 def _moves(finding: SliceFinding) -> bool:

@@ -32,10 +32,6 @@ def test_metrics_have_every_rival_by_rank_bucket(done: Done) -> None:
 def test_slices_that_are_worse_than_a_rival_come_first_the_worst_before_all(done: Done) -> None:
     report = done.evaluated.report
     gates = done.plan.preset.gates
-    anything = gates.model_copy(update={"min_requests": 1e9})
-    assert "✓ In no slice is the candidate worse than a rival." in "\n".join(
-        render._worse(report, ["pooled"], anything)
-    )
     planted = [
         ("search", "ctr", 0.7, -0.7),
         ("home_feed", "gctr", 1.1, -1.1),

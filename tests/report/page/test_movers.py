@@ -83,6 +83,13 @@ def test_where_nothing_moved_one_sentence_says_so(
     assert movers(alone, first, GATES).words == "there is no champion to move from, and none came near a gate"
 
 
+def test_slices_that_could_not_be_judged_are_not_said_to_have_stayed(report: EvaluationReport) -> None:
+    scarce = GATES.model_copy(update={"min_requests": 1e9})
+    gates = (against("champion", "champion", 0.0, report, scarce), calibrated("calibration", report, scarce))
+    found = movers(report, Verdict(candidate="a", champion="b", gates=gates), scarce)
+    assert found == Movers((), "no slice had enough data to be judged")
+
+
 @pytest.mark.parametrize(
     ("high", "title", "words"),
     [

@@ -127,3 +127,10 @@ def test_the_section_shows_values_bands_level_and_how_it_was_made(inputs: Report
     assert "There is no champion to compare with: not applicable." in render_report(
         replace(inputs, verdict=first)
     )
+
+
+def test_slices_that_could_not_be_judged_are_not_called_unchanged(inputs: ReportInputs) -> None:
+    scarce = inputs.gates.model_copy(update={"min_requests": 1e9})
+    page = render_report(replace(inputs, since=sample(inputs.evaluation), gates=scarce))
+    assert "No slice was judged." in page
+    assert "None: each difference is one that chance makes." not in page
