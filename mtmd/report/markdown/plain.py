@@ -8,6 +8,7 @@ import re
 _MARKUP = re.compile(r"([\\`*~\[\]]|(?<!\w)_|_(?!\w))")  # an underscore inside of a name is none
 # What makes a line a heading, an item, a quotation or a rule, or the line above it a heading.
 _BEGINNING = re.compile(r"^((?=[#+\-=>])|\d+(?=[.)](?: |$)))")
+_ENTITY = re.compile(r"&(?=#?\w+;)")  # what Markdown shows as another character, as `&#39;`
 _TICKS = re.compile(r"`+")
 _FENCE = re.compile(r"`{3,}")
 
@@ -20,6 +21,7 @@ def plain(text: str) -> str:
 def cell(text: str) -> str:
     """The same for a cell of a table that `fitted` makes: it escapes what would end the cell."""
     line = _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    line = _ENTITY.sub("&amp;", line)
     return line.replace("<", "&lt;")
 
 

@@ -10,6 +10,7 @@ from mtmd.report.markdown.plain import block, plain
         ("two\n# lines", "two # lines"),
         ("<img src=x onerror=alert(1)>", "&lt;img src=x onerror=alert(1)>"),
         ("[here](http://evil) ![x](y)", r"\[here\](http://evil) !\[x\](y)"),
+        ("Men&#39;s &lt;b&gt;, R&D; Tom & Jerry", "Men&amp;#39;s &amp;lt;b&amp;gt;, R&amp;D; Tom & Jerry"),
         ("a | b", r"a \| b"),
         ("# x", r"\# x"),
         ("- x", r"\- x"),
