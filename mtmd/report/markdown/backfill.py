@@ -140,13 +140,12 @@ def _verdict(outcome: DayOutcome, page: str | None) -> str:
 
 
 def _trend(ordered: Sequence[DayOutcome], tasks: Sequence[str]) -> str:
-    evaluated = [outcome for outcome in ordered if outcome.logmae]
-    series = {
-        task: [value for outcome in evaluated if (value := outcome.logmae.get(task)) is not None]
-        for task in tasks
-    }
-    if not any(series.values()):
+    evaluated = [
+        outcome for outcome in ordered if any(value is not None for value in outcome.logmae.values())
+    ]
+    if not evaluated:
         return ""
+    series = {task: [outcome.logmae.get(task) for outcome in evaluated] for task in tasks}
     title = f"LogMAE of the candidates, {evaluated[0].as_of} to {evaluated[-1].as_of}"
-    chart = line_chart(title, "evaluated days, oldest first", {k: v for k, v in series.items() if v})
+    chart = line_chart(title, "evaluated days, oldest first", series)
     return f"![{title}]({data_uri(chart)})\n"

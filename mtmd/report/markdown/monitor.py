@@ -1,6 +1,6 @@
 """What people read of a monitored day: breaches first, then the champion's figures, drift and the trend."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mtmd.monitor.health import Finding, MonitorReport, Signal
 from mtmd.report.markdown.fitting import fitted
@@ -96,15 +96,20 @@ def _unjudged(report: MonitorReport) -> Table:
 
 def _trend(trend: Sequence[MonitorReport]) -> str:
     """LogMAE over each task's slices, day by day; days without figures are left out."""
-    series: dict[str, list[float]] = {}
-    for report in trend:
-        for finding in report.of("logmae"):
-            if finding.where.startswith("all × ") and finding.value is not None:
-                series.setdefault(finding.where.removeprefix("all × all × "), []).append(finding.value)
-    if not series:
+    days = {report.day: figures for report in trend if (figures := dict(_figures(report)))}
+    if not days:
         return ""
-    title = f"LogMAE of the champion on each new day, {trend[0].day} to {trend[-1].day}"
+    tasks = dict.fromkeys(task for figures in days.values() for task in figures)
+    series = {task: [figures.get(task) for figures in days.values()] for task in tasks}
+    title = f"LogMAE of the champion on each new day, {min(days)} to {max(days)}"
     return f"![{title}]({data_uri(line_chart(title, 'monitored days, oldest first', series))})\n"
+
+
+def _figures(report: MonitorReport) -> Iterator[tuple[str, float]]:
+    """LogMAE by task, of the tasks that have one."""
+    for finding in report.of("logmae"):
+        if finding.where.startswith("all × ") and finding.value is not None:
+            yield finding.where.removeprefix("all × all × "), finding.value
 
 
 def _mark(finding: Finding) -> str:

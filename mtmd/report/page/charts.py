@@ -4,7 +4,7 @@ Beside them: the pieces of SVG that all charts are made of, and numbers as a pag
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 INK = "#888888"  # readable on light and on dark pages; a page's own style sheet may say better
@@ -21,16 +21,17 @@ _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 260, 64, 130, 28, 36
 def line_chart(
     title: str,
     x_label: str,
-    series: Mapping[str, Sequence[float]],
+    series: Mapping[str, Sequence[float | None]],
     best: int | None = None,
     width: int = 640,
     ticks: Sequence[str] = (),
 ) -> str:
     """SVG text of lines over x = 1, 2, …; `best` marks one x; `width` in pixels. Raises ValueError without values.
 
-    `ticks` names every x; without them the first, the middle and the last have their number.
+    A line has a gap where a value is None. `ticks` names every x; without them the first, the middle and the last have
+    their number.
     """
-    values = [value for points in series.values() for value in points]
+    values = [value for points in series.values() for value in points if value is not None]
     if not values:
         raise ValueError(f"chart {title!r} has no values; give at least one series with a point")
     count = max(len(points) for points in series.values())
@@ -58,14 +59,29 @@ def line_chart(
         ends = (x(best - 1), _TOP), (x(best - 1), _HEIGHT - _BOTTOM)
         parts.append(line(*ends, f'stroke="{INK}" stroke-dasharray="4 3"'))
     for place, (name, points) in enumerate(series.items()):
-        stroke = f'stroke="{COLOURS[place % len(COLOURS)]}" stroke-width="2"'
+        colour = COLOURS[place % len(COLOURS)]
+        stroke = f'stroke="{colour}" stroke-width="2"'
         label = width - _RIGHT + 12, _TOP + 12.0 + 18 * place
         parts += [
-            polyline([(x(i), y(value)) for i, value in enumerate(points)], stroke),
+            *(
+                joined([(x(i), y(value)) for i, value in stretch], stroke, colour)
+                for stretch in stretches(points)
+            ),
             line(label, (label[0] + 20, label[1]), stroke),
             text(label[0] + 26, label[1] + 4, name),
         ]
     return frame(width, _HEIGHT, *parts, label=title)
+
+
+def stretches(points: Sequence[float | None]) -> Iterator[list[tuple[int, float]]]:
+    """Neighbouring values with their places; a place without a value ends a stretch."""
+    stretch: list[tuple[int, float]] = []
+    for place, value in enumerate([*points, None]):
+        if value is not None:
+            stretch.append((place, value))
+        elif stretch:
+            yield stretch
+            stretch = []
 
 
 def data_uri(svg: str) -> str:
@@ -98,6 +114,13 @@ def text(x: float, y: float, words: str, anchor: str = "start", *, bold: bool = 
 def line(start: Point, end: Point, style: str) -> str:
     """A straight line; style is attributes."""
     return f'<line x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}" {style}/>'
+
+
+def joined(points: list[Point], style: str, colour: str) -> str:
+    """A line through points, with a dot where there is one alone: a line of one point can't be seen."""
+    (x, y), *others = points
+    dot = "" if others else f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>'
+    return polyline(points, style) + dot
 
 
 def polyline(points: list[Point], style: str) -> str:

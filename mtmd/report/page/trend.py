@@ -11,7 +11,7 @@ from html import escape
 from markupsafe import Markup
 
 from mtmd.config import GatesConfig
-from mtmd.report.page.charts import Point, frame, line, minus, polyline
+from mtmd.report.page.charts import Point, frame, line, minus, polyline, stretches
 from mtmd.report.trend import TrendPoint
 
 _WIDTH, _HEIGHT, _SIDE, _TOP, _BOTTOM = 250, 74, 7, 14, 13
@@ -134,14 +134,9 @@ def _words(point: TrendPoint, values: Sequence[str]) -> str:
 
 def _runs(values: Sequence[Value], scale: "_Scale") -> Iterator[list[Point]]:
     """Stretches of neighbouring values; a run without one leaves a gap."""
-    stretch: list[Point] = []
-    for place, value in enumerate([*values, None]):
-        if value is not None:
-            stretch.append((scale.x(place), scale.y(value)))
-        elif stretch:
-            if len(stretch) > 1:
-                yield stretch
-            stretch = []
+    for stretch in stretches(values):
+        if len(stretch) > 1:
+            yield [(scale.x(place), scale.y(value)) for place, value in stretch]
 
 
 @dataclass(frozen=True)

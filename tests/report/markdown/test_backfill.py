@@ -1,5 +1,6 @@
 """The tables of a backfill."""
 
+import base64
 from datetime import date
 
 from mtmd.jobs.backfill import BackfillPlan, DayOutcome, PlannedDay
@@ -76,3 +77,16 @@ def test_outcomes_come_oldest_first_with_a_trend() -> None:
     assert text.index("- ✗ 2026-01-02: no space\n") < text.index("| as_of |")
     assert text.count("data:image/svg+xml;base64,") == 1
     assert "data:image" not in outcome_table(PLAN, [bad], {})
+
+
+def test_a_task_without_a_number_of_a_day_has_a_gap_there() -> None:
+    days = [(FIRST, None), (LAST, 0.2), (date(2026, 1, 3), 0.4)]
+    outcomes = [
+        DayOutcome(as_of=day, state="completed", words="promoted", logmae={"ctr": 0.3, "cvr": cvr})
+        for day, cvr in days
+    ]
+    text = outcome_table(PLAN, outcomes, {})
+    assert "![LogMAE of the candidates, 2026-01-01 to 2026-01-03]" in text
+    svg = base64.b64decode(text.partition("base64,")[2].partition(")")[0]).decode()
+    ctr, cvr = (part.partition('"')[0].split() for part in svg.split('<polyline points="')[1:])
+    assert [point.split(",")[0] for point in cvr] == [point.split(",")[0] for point in ctr[1:]]

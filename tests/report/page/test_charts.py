@@ -28,6 +28,18 @@ def test_constant_and_single_point_series_are_drawn() -> None:
     assert "polyline" in line_chart("t", "x", {"only": [0.3]})
 
 
+def test_a_missing_value_is_a_gap_and_moves_no_other() -> None:
+    svg = ET.fromstring(line_chart("t", "x", {"all": [1.0, 2.0, 3.0, 4.0], "some": [1.0, None, 3.0, 4.0]}))
+    whole, alone, rest = (
+        [point.split(",")[0] for point in line.attrib["points"].split()]
+        for line in svg.iter()
+        if line.tag.endswith("polyline")
+    )
+    assert (alone, rest) == (whole[:1], whole[2:])
+    (dot,) = (one for one in svg.iter() if one.tag.endswith("circle"))
+    assert dot.attrib["cx"] == whole[0]
+
+
 def test_every_tick_is_named() -> None:
     svg = ET.fromstring(line_chart("t", "x", {"only": [1.0, 2.0, 4.0]}, ticks=["1 ×", "2 ×", "4 ×"]))
     texts = [element.text for element in svg.iter() if element.tag.endswith("text")]
@@ -38,6 +50,8 @@ def test_every_tick_is_named() -> None:
 def test_an_empty_chart_is_refused() -> None:
     with pytest.raises(ValueError, match="'t' has no values"):
         line_chart("t", "x", {})
+    with pytest.raises(ValueError, match="'t' has no values"):
+        line_chart("t", "x", {"only": [None]})
 
 
 def test_data_uri_decodes_to_the_svg_on_white_paper() -> None:
