@@ -10,7 +10,7 @@ import pytest
 
 from mtmd.config import Preset
 from mtmd.evaluate.held_out import HeldOutDay
-from mtmd.promote.slice_gates import GateResult
+from mtmd.promote.slice_gates import GateResult, against
 from mtmd.report.page.render import ReportInputs, render_report
 from tests.abtest.outcomes import planted
 from tests.report.page.conftest import CANDIDATE, evaluate
@@ -197,3 +197,16 @@ def test_explored_candidates_have_a_table_where_a_day_has_some(
     page = render_report(replace(inputs, evaluation=evaluate(some, tiny_preset, **errors)))
     assert "<h3>Explored candidates</h3>" in page
     assert "<h3>Explored candidates</h3>" not in render_report(inputs)
+
+
+def test_slices_with_few_actions_are_not_said_to_have_few_requests(inputs: ReportInputs) -> None:
+    report = inputs.evaluation
+    actions = sorted(report.get("mtmd", where).positives for where in report.slices)
+    gates = inputs.gates.model_copy(update={"min_actions": actions[-1]})
+    gate = against("champion", "champion", 0.0, report, gates)
+    verdict = inputs.verdict.model_copy(update={"gates": (gate,)})
+    page = render_report(replace(inputs, gates=gates, verdict=verdict))
+    assert (
+        f"Not enough data (fewer than {gates.min_requests:g} effective requests or {actions[-1]} actions): "
+        in page
+    )
