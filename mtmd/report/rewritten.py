@@ -80,6 +80,7 @@ class Rewritten:
     found   the change that counts most first
     more    changes that are not listed
     notes   days that were not compared, and why
+    same    days that were compared, and hold the same values
     """
 
     days: tuple[date, ...] = ()
@@ -87,6 +88,7 @@ class Rewritten:
     found: tuple[Found, ...] = ()
     more: int = 0
     notes: tuple[str, ...] = ()
+    same: int = 0
 
     @property
     def words(self) -> str:
@@ -94,14 +96,17 @@ class Rewritten:
         if not self.days:
             return ""
         if not self.found:
-            what = (
-                "; ".join(self.notes)
-                or "their rows hold the same values (the SQL or the declarations changed)"
-            )
-            return f"{self.head}: {what}"
+            return f"{self.head}: {'; '.join([*self._same_words, *self.notes])}"
         first, *others = self.found
         names = dict.fromkeys(one.name for one in others if one.name != first.name)
         return f"{self.head}: {first.words}{_others(list(names))}"
+
+    @property
+    def _same_words(self) -> list[str]:
+        if not self.same:
+            return []
+        rows = "their rows" if self.same == len(self.days) else f"the rows of {self.same} of them"
+        return [f"{rows} hold the same values (the SQL or the declarations changed)"]
 
     @property
     def head(self) -> str:
@@ -128,9 +133,12 @@ def rewritten(
     comparing = _Comparing(workspace, champion, seen, declarations, validations)
     changes: dict[tuple[str, str, str], list[tuple[date, Change]]] = {}
     notes: list[str] = []
+    same = 0
     for ref in other[-_COMPARED:]:
         try:
-            for change in comparing.changes(ref):
+            own = list(comparing.changes(ref))
+            same += not own
+            for change in own:
                 changes.setdefault((change.table, change.column, change.where), []).append((ref.day, change))
         except MtmdError as error:
             notes.append(f"{ref.day} {comparing.tables(ref.day)} ({error})")
@@ -143,6 +151,7 @@ def rewritten(
         tuple(found[:_LISTED]),
         max(0, len(found) - _LISTED),
         tuple(notes),
+        same,
     )
 
 

@@ -109,6 +109,19 @@ def test_of_many_days_the_newest_are_compared(line: Line) -> None:
     assert found.notes[-1] == "2026-02-27, 2026-02-28: not compared, only the newest 10 are"
 
 
+def test_of_many_days_whose_name_alone_changed_it_is_told_that_they_are_the_same(line: Line) -> None:
+    """A new feature renames every shard of the window, and a window has more days than are compared."""
+    days = [LAST - timedelta(days=back) for back in range(11, -1, -1)]
+    other_order = {table: rows[::-1] for table, rows in hand_made_day().items()}
+    before = [line.deliver(day, hand_made_day()) for day in days]
+    now = [line.deliver(day, other_order) for day in days]
+    assert line.rewritten(before, now).words == (
+        "12 of 12 training days were rewritten since the champion saw them (2026-02-27 to 2026-03-10): the rows of 10 "
+        "of them hold the same values (the SQL or the declarations changed); 2026-02-27, 2026-02-28: not compared, "
+        "only the newest 10 are"
+    )
+
+
 def test_where_the_former_shard_is_gone_validation_says_which_tables_changed(line: Line) -> None:
     seen, now = [_gone(LAST, "a")], [line.deliver(LAST, hand_made_day())]
     unknown = "changed, in which table is not known (the shard that the champion saw is gone)"
