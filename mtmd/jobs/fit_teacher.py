@@ -20,7 +20,7 @@ from mtmd.logs.contract import optional_columns
 from mtmd.logs.day_store import DayStore
 from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.source import LogSource
-from mtmd.store.files import digest, resolve
+from mtmd.store.files import digest, locked, resolve
 from mtmd.store.objects import in_bucket
 from mtmd.teacher.config import FOR_LOGS, TeacherConfig
 from mtmd.teacher.cross_fit import NEWEST, NEWEST_DAYS, cross_fit
@@ -31,6 +31,7 @@ from mtmd.teacher.quality import FitQuality, fit_quality
 TEACHER_FORMAT = 1  # raise it when the same logs would get other scores
 MARKER = "fit-teacher.json"
 _GIB = 2**30
+_PATIENCE_S = 24 * 3600  # while another fit writes the same folder
 
 
 class TeacherFitReport(Frozen):
@@ -84,12 +85,24 @@ def fit_teacher(
     source = LogSource.of(chosen, logs, target.with_name(f"{target.name}-spool"))
     if not in_bucket(source.root) and target == resolve(source.root):
         raise ConfigError(f"output {target} is the folder of the logs themselves; name another folder")
+    with locked(target.with_name(f".{target.name}.lock"), _PATIENCE_S):  # two fits would mix their days
+        return _written(chosen, source, target, settings, on_progress)
+
+
+def _written(
+    chosen: Preset,
+    source: LogSource,
+    target: Path,
+    settings: TeacherFitSettings,
+    on_progress: Callable[[str], None],
+) -> TeacherFitReport:
+    """The report of the fit that `target` has then."""
     days = _days(chosen, source, settings)
     before = _identities(days)
     store = DayStore(target, MARKER, _identity(source, days, chosen, settings), TeacherFitReport)
     if (there := store.complete("days")) is not None:
         on_progress(
-            f"{output} has this fit already, {there.days[0]} to {there.days[-1]}: reused, nothing written"
+            f"{target} has this fit already, {there.days[0]} to {there.days[-1]}: reused, nothing written"
         )
         return there.model_copy(update={"reused": True})
     store.check_replaceable()

@@ -3,6 +3,7 @@
 import shutil
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from mtmd.config import load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.stage import extract_day
 from mtmd.jobs.fit_teacher import TeacherFitReport, TeacherFitSettings, fit_teacher, with_scores
+from mtmd.logs.day_store import DayStore
 from mtmd.logs.files import available_days, day_files
 from mtmd.logs.source import LogSource
 from mtmd.store.files import read_json
@@ -275,3 +277,25 @@ def test_columns_that_the_logs_may_lack_stay_away() -> None:
     assert table.to_pydict() == {
         "ctr": [0.5, 0.5], "gctr": [0.5, 0.5], "octr": [0.5, None], "hidden": [None, True],
     }  # fmt: skip
+
+
+def test_two_fits_of_one_folder_do_not_mix_their_days(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one is started while the first one writes."""
+    output, write = tmp_path / "logs", DayStore.write
+    second = Thread(target=lambda: quick(output, bare, seed=1))
+
+    def interrupted(store: DayStore[TeacherFitReport], day: date, tables: dict[str, pa.Table]) -> None:
+        write(store, day, tables)
+        if second.ident is None:
+            second.start()
+            second.join(timeout=10)  # where nothing holds it, it is done long before
+
+    monkeypatch.setattr(DayStore, "write", interrupted)
+    quick(output, bare)
+    second.join()
+    alone = quick(tmp_path / "alone", bare, seed=1)
+    assert read_json(output / "fit-teacher.json")["identity"] == alone.identity
+    for day in alone.days:
+        assert candidates(output, day).equals(candidates(tmp_path / "alone", day))
