@@ -18,7 +18,7 @@ class HeatCell:
 
     note    smaller, below, such as an interval
     shade   −1 to 1; 0 is the page's own colour
-    sure    whether the interval leaves zero out, or there is none to ask
+    sure    whether an interval leaves zero out; a number without one is of too few requests
     number  whether it has a number at all
     """
 
@@ -73,10 +73,10 @@ def estimates_map(table: Table, full: float | None = None) -> HeatMap:
 
 
 def estimate_cell(cell: Cell, full: float) -> HeatCell:
-    """An improvement with its interval below; not sure where the interval has zero in it."""
+    """An improvement with its interval below; not sure where the interval has zero in it, or where there is none."""
     if not isinstance(cell, Estimate):
         return _NO_NUMBER if cell is None else replace(_NO_NUMBER, text=str(cell))
-    sure = not cell.interval or not (cell.low or 0.0) <= 0.0 <= (cell.high or 0.0)
+    sure = cell.low is not None and cell.high is not None and not cell.low <= 0.0 <= cell.high
     return HeatCell(minus(f"{cell.value:.2%}"), minus(cell.interval), _shade(cell.value, full), sure)
 
 

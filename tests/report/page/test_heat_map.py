@@ -17,7 +17,10 @@ def test_an_interval_with_zero_in_it_is_not_sure() -> None:
     cell = estimate_cell(Estimate(value=-0.02, low=-0.05, high=0.01), 0.10)
     assert (cell.sure, cell.sign, cell.shade) == (False, "down", pytest.approx(-0.2))
     assert estimate_cell(Estimate(value=-0.02, low=-0.05, high=-0.01), 0.10).sure
-    assert estimate_cell(Estimate(value=-0.02), 0.10).sure  # no interval to ask
+
+
+def test_a_number_of_too_few_requests_for_an_interval_is_not_sure() -> None:
+    assert not estimate_cell(Estimate(value=-0.02), 0.10).sure
 
 
 def test_beyond_the_full_colour_there_is_no_more() -> None:
