@@ -17,7 +17,9 @@ def monitor(report: MonitorReport, trend: Sequence[MonitorReport]) -> str:
     lines = [
         f"## {report.day}: {report.verdict}",
         "",
-        f"champion {code(report.champion)}, as_of {report.champion_as_of}",
+        f"champion {code(report.champion)}, as_of {report.champion_as_of}"
+        if report.champion
+        else "no champion",
         "",
         *(f"- **{finding.signal}**: {plain(finding.words)}" for finding in report.breaches),
         *(f"- suspected, {finding.signal}: {plain(finding.words)}" for finding in report.suspicions),

@@ -4,7 +4,7 @@ import base64
 from datetime import date
 
 from mtmd.monitor.health import Finding, MonitorReport
-from mtmd.report.markdown.monitor import _trend
+from mtmd.report.markdown.monitor import _trend, monitor
 
 
 def _report(day: date, **logmae: float | None) -> MonitorReport:
@@ -38,3 +38,21 @@ def test_the_picture_has_a_gap_where_a_task_has_no_figure_and_leaves_out_days_wi
     ctr, cvr = (part.partition('"')[0].split() for part in svg.split('<polyline points="')[1:])
     assert [point.split(",")[0] for point in cvr] == [point.split(",")[0] for point in ctr[1:]]
     assert _trend([_report(days[0])]) == ""
+
+
+def test_before_the_first_promotion_no_champion_is_named() -> None:
+    words = "there is no champion"
+    finding = Finding(
+        signal="freshness",
+        where="champion",
+        value=None,
+        reference=None,
+        judged=True,
+        breach=True,
+        words=words,
+    )
+    day = date(2026, 1, 2)
+    report = MonitorReport(line="demo", day=day, champion=None, champion_as_of=None, findings=(finding,))
+    text = monitor(report, [report])
+    assert text.startswith(f"## 2026-01-02: 1 breach\n\nno champion\n\n- **freshness**: {words}\n")
+    assert "None" not in text
