@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
-from mtmd.errors import ConfigError
+from mtmd.errors import ConfigError, MtmdError, UnreachableError
 from mtmd.store.durable import all_lines, shared
 from mtmd.store.files import matching
+from mtmd.store.objects import in_bucket
 from mtmd.store.pushed import stored
 
 BOUND = "MTMD_WORK_GIB"
@@ -40,11 +42,11 @@ def make_room() -> list[Path]:
         return []
     outputs = sorted(_outputs())
     total, gone = sum(output.bytes for output in outputs), []
+    silent: set[str] = set()
     for output in outputs:
         if total <= bound or output.used_s > time.time() - _GRACE_S:
             break
-        there = shared(output.path)
-        if there is not None and stored(there) is not None:
+        if _is_in_bucket(output.path, silent):
             for file in output.files:
                 file.unlink(missing_ok=True)
             total -= output.bytes
@@ -58,6 +60,29 @@ def make_room() -> list[Path]:
             bound / _GIB,
         )
     return gone
+
+
+def _is_in_bucket(path: Path, silent: set[str]) -> bool:
+    """Whether an output is in its bucket whole; not, with a warning, where that can't be told.
+
+    The machine may have worked with a bucket that is gone by now, or that it has no credentials for. Whoever makes room
+    may work with another one. The working folders of such buckets are added to `silent`, and not asked for again.
+    """
+    if (folder := _folder(path)) in silent:
+        return False
+    try:
+        there = shared(path)
+        return there is not None and stored(there) is not None
+    except MtmdError as error:
+        if isinstance(error, ConfigError | UnreachableError):
+            silent.add(folder)
+        _log.warning("%s stays, because its bucket can't be asked for it: %s", path, error)
+        return False
+
+
+def _folder(path: Path) -> str:
+    """The name of the working folder that a path is in: its bucket's quoted URL."""
+    return path.relative_to(all_lines()).parts[0]
 
 
 def _bound() -> float | None:
@@ -77,7 +102,8 @@ def _outputs() -> Iterator[_Output]:
     for pattern in _OUTPUTS:
         for path in matching(all_lines(), f"*/*/{pattern}"):
             with suppress(FileNotFoundError):  # another process removes it
-                if path.is_dir() and shared(path) is not None and (output := _output(path)) is not None:
+                of_bucket = in_bucket(unquote(_folder(path)))
+                if of_bucket and path.is_dir() and (output := _output(path)) is not None:
                     yield output
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import ConfigError
-from mtmd.store.files import write_json
+from mtmd.store.durable import all_lines
+from mtmd.store.files import artifacts_folder, write_json
 from mtmd.store.outputs import make_once
 from mtmd.store.room import make_room
 from tests.buckets import S3
@@ -99,3 +100,23 @@ def test_a_bound_that_is_none_is_refused(text: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("MTMD_WORK_GIB", text)
     with pytest.raises(ConfigError, match=rf"^MTMD_WORK_GIB \('{text}'\) must be a number of GiB above 0"):
         make_room()
+
+
+def test_outputs_of_a_bucket_that_is_gone_stay_and_hold_nobody_up(
+    s3: S3, line: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    (s3.root / "old").mkdir()
+    other = artifacts_folder("s3://old/team") / "line" / "trained" / "mtmd-9"
+    make_once(other, lambda directory: (directory / "weights").write_bytes(bytes(MIB)) and None)
+    age(other, 9)
+    (s3.root / "old").rename(s3.root / "renamed")
+    # of an account that this machine has no credentials for
+    denied = all_lines() / "az%3A%2F%2Fold" / "line" / "trained" / "mtmd-8"
+    denied.mkdir(parents=True)
+    (denied / "weights").write_bytes(bytes(MIB))
+    age(denied, 8)
+    allow(monkeypatch, 4.5)
+    assert [path.name for path in make_room()] == ["mtmd-4", "mtmd-3"]
+    assert all((stays / "weights").is_file() for stays in (other, denied))
+    assert f"{other} stays, because its bucket can't be asked for it" in caplog.text
