@@ -228,9 +228,18 @@ class ObjectPath:
 
     @classmethod
     def of(cls, url: str) -> "ObjectPath":
-        """The place of a URL. Raises ConfigError where obstore is not installed, or for a URL that it can't take."""
+        """The place of a URL.
+
+        Raises ConfigError where obstore is not installed, or for a URL that it can't take, or would take in part: it
+        leaves out what follows a bare ? or #, so that two such prefixes would be one place.
+        """
         parts = _URL.fullmatch(url)
         assert parts is not None, f"{url} was asked for without in_bucket"
+        if {"?", "#"} & set(url):
+            raise ConfigError(
+                f"{url} has a bare ? or #, and a bucket's URL ends there; in the name of a prefix write %3F or %23, "
+                "and set the region and the endpoint in the environment (AWS_REGION, AWS_ENDPOINT_URL)"
+            )
         scheme, bucket, prefix = parts.groups()
         return cls(_opened(f"{scheme}://{bucket}/{prefix}".rstrip("/")))
 

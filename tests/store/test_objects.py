@@ -1,5 +1,6 @@
 """Objects are listed and fetched from a small S3 that misbehaves on purpose."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -38,6 +39,18 @@ def test_urls_of_buckets_are_known_also_as_paths(location: str | Path) -> None:
 )
 def test_other_locations_are_in_no_bucket(location: str) -> None:
     assert not in_bucket(location)
+
+
+@pytest.mark.parametrize("url", ["s3://b/team#1", "s3://b/team?region=eu-west-1", "s3://b?region=eu-west-1"])
+def test_a_url_of_which_a_part_would_be_left_out_is_refused(s3: S3, url: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{re.escape(url)} has a bare \? or #.* write %3F or %23"):
+        ObjectPath.of(url)
+
+
+def test_a_prefix_may_have_a_quoted_sign(s3: S3) -> None:
+    (s3.root / "data").mkdir(parents=True)
+    (ObjectPath.of("s3://data/team%231") / "a").put(b"1")
+    assert (s3.root / "data" / "team#1" / "a").read_bytes() == b"1"
 
 
 def test_objects_are_listed_below_a_prefix_in_the_order_of_names(logs: ObjectPath) -> None:
