@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 from mtmd.config import Preset
 from mtmd.config.sources import DeltaTable, Files, IcebergTable, PostgresqlTable
 from mtmd.logs.contract import TABLES
+from mtmd.store.durable import home
 from mtmd.store.files import resolve
+from mtmd.store.objects import in_bucket
 
 _POSTGRESQL_PORT = 5432
 
@@ -23,7 +25,7 @@ class Dataset(NamedTuple):
 
 def log_tables(preset: Preset, logs: str) -> dict[str, tuple[Dataset, ...]]:
     """The datasets of each table of the log contract; days are parts of them."""
-    root = resolve(logs)
+    root = logs if in_bucket(logs) else str(resolve(logs))
     found = {table: _of_table(table, preset.sources.of(table), root) for table in TABLES}
     names = [dataset for own in found.values() for dataset in own]
     # Tables whose days share their folders are told apart by the names of their files.
@@ -34,14 +36,14 @@ def log_tables(preset: Preset, logs: str) -> dict[str, tuple[Dataset, ...]]:
 
 
 def stored(path: Path) -> Dataset:
-    """Something below the artifacts."""
-    return Dataset("file", str(path))
+    """Something below the artifacts: in their bucket if they are in one, and not in a machine's working folder."""
+    return _place(str(home(path) or path))
 
 
-def _of_table(table: str, config: object, root: Path) -> tuple[Dataset, ...]:
+def _of_table(table: str, config: object, root: str) -> tuple[Dataset, ...]:
     match config:
         case Files():
-            return tuple(stored(root / _folder(text)) for text in config.templates(table))
+            return tuple(_place(_folder(text), root) for text in config.templates(table))
         case PostgresqlTable():
             return (_postgresql(config, os.environ),)
         case DeltaTable():
@@ -55,11 +57,11 @@ def _of_table(table: str, config: object, root: Path) -> tuple[Dataset, ...]:
     raise AssertionError(f"{config!r} is no source of a table")
 
 
-def _templates(table: str, preset: Preset, root: Path) -> tuple[Dataset, ...]:
+def _templates(table: str, preset: Preset, root: str) -> tuple[Dataset, ...]:
     config = preset.sources.of(table)
     if not isinstance(config, Files):
         return _of_table(table, config, root)
-    return tuple(stored(root / text) for text in config.templates(table))
+    return tuple(_place(text, root) for text in config.templates(table))
 
 
 def _folder(template: str) -> str:
@@ -77,11 +79,11 @@ def _postgresql(config: PostgresqlTable, environment: Mapping[str, str]) -> Data
     return Dataset(host, f"{address.path.strip('/')}.{schema}")
 
 
-def _place(location: str, root: Path) -> Dataset:
-    """A path, or an address such as s3://bucket/folder."""
-    if "://" not in location:
-        return stored(root / location)
-    address = urlsplit(location)
+def _place(location: str, root: str = "/") -> Dataset:
+    """A path, or an address such as s3://bucket/folder; seen from a folder or a bucket's URL."""
+    if "://" not in location and not in_bucket(root):
+        return Dataset("file", str(Path(root) / location))
+    address = urlsplit(location if "://" in location else f"{root.rstrip('/')}/{location}")
     if address.scheme == "file":
         return Dataset("file", address.path)
     return Dataset(f"{address.scheme}://{address.netloc.rpartition('@')[2]}", address.path.strip("/"))

@@ -1,10 +1,11 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mtmd.config import Preset, SourcesConfig
-from mtmd.mirrors.datasets import Dataset, log_tables
+from mtmd.mirrors.datasets import Dataset, log_tables, stored
 
 PG = {"kind": "postgresql", "connection": "ADS_DATABASE", "table": "ads", "day_column": "day"}
 ICEBERG = {"kind": "iceberg", "table": "lake.ads", "day_column": "day"}
@@ -59,6 +60,25 @@ def test_each_of_several_places_is_a_dataset(tiny_preset: Preset, tmp_path: Path
     places = {"files": ("eu/{day}/ads.parquet", "us/{day}/ads.parquet")}
     found = log_tables(_with(tiny_preset, ads=places), str(tmp_path))
     assert found["ads"] == (Dataset("file", f"{tmp_path}/eu"), Dataset("file", f"{tmp_path}/us"))
+
+
+def test_logs_in_a_bucket_are_named_by_their_objects(tiny_preset: Preset) -> None:
+    ads = {"files": "s3://other/raw/{day}/ads.parquet"}
+    found = log_tables(_with(tiny_preset, ads=ads, candidates=DELTA | {"path": "lake"}), "s3://logs/team/")
+    assert found == {
+        "requests": (Dataset("s3://logs", "team/requests"),),
+        "ads": (Dataset("s3://other", "raw"),),
+        "candidates": (Dataset("s3://logs", "team/lake"),),
+    }
+    together = {name: {"files": f"s3://logs/{{day}}/{name}.parquet"} for name in ("requests", "ads")}
+    assert log_tables(_with(tiny_preset, **together), "logs")["ads"] == (
+        Dataset("s3://logs", "{day}/ads.parquet"),
+    )
+
+
+def test_artifacts_in_a_bucket_have_one_name_on_all_machines(machine: Callable[[str], Path]) -> None:
+    assert stored(machine("a") / "models") == stored(machine("b") / "models")
+    assert stored(machine("a") / "models") == Dataset("s3://art", "team/line/models")
 
 
 def _with(preset: Preset, **tables: dict[str, Any]) -> Preset:
