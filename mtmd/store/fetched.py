@@ -163,7 +163,7 @@ def _refresh_record(found: ObjectPath, path: Path) -> None:
 def _refresh_output(place: ObjectPath, directory: Path, complete: Listed) -> None:
     if not directory.exists() and (known := stored(place)) is not None:
         shown = {name: file for name, file in known.files.items() if _is_shown(name, file)}
-        with fetched_directory(directory) as temporary:
+        with fetched_directory(directory, whole=False) as temporary:
             pull(place, shown, temporary)
     with suppress(FileNotFoundError):
         if int(directory.stat().st_mtime) != complete.written_s:

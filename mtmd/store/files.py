@@ -176,16 +176,20 @@ def atomic_directory(final: Path) -> Iterator[Path]:
         if (there := shared(final)) is not None:
             pushed.push(temporary, there)
         _fsync_all(temporary)
-        _rename_unless_there(temporary, final)
+        _rename_over_part(temporary, final)
 
 
 @contextmanager
-def fetched_directory(final: Path) -> Iterator[Path]:
-    """Yield a directory to fill with what the bucket has; on success it takes the place of `final`."""
+def fetched_directory(final: Path, *, whole: bool = True) -> Iterator[Path]:
+    """Yield a directory to fill with what the bucket has; on success it takes the place of `final`.
+
+    One that is not `whole` takes the place of nothing: who made the output may have finished it meanwhile.
+    """
     with _claimed(final) as temporary:
         yield temporary
         _fsync_all(temporary)
-        remove(final)
+        if whole:
+            remove(final)
         _rename_unless_there(temporary, final)
 
 
@@ -194,7 +198,7 @@ def move_directory(path: Path, final: Path) -> None:
     final.parent.mkdir(parents=True, exist_ok=True)
     if (there := shared(final)) is not None:
         pushed.push(path, there)
-    _rename_unless_there(path, final)
+    _rename_over_part(path, final)
     remove(path)
 
 
@@ -302,6 +306,17 @@ def _plain(value: Any) -> str:
     raise TypeError(
         f"{value!r} is a {type(value).__name__}, which has no fixed text in JSON; convert it first"
     )
+
+
+def _rename_over_part(temporary: Path, final: Path) -> None:
+    """Rename a directory that its bucket has, if it has one.
+
+    As soon as it is there, another process may have brought its JSON files down, which are less than the whole of it.
+    """
+    files = (path.relative_to(temporary) for path in temporary.rglob("*") if path.is_file())
+    if shared(final) is not None and final.exists() and not all((final / file).is_file() for file in files):
+        remove(final)
+    _rename_unless_there(temporary, final)
 
 
 def _rename_unless_there(temporary: Path, final: Path) -> None:

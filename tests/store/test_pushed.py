@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from mtmd.errors import StorageError, UnreachableError
 from mtmd.store import pushed
 from mtmd.store.fetched import _way, fetch, files_of, refresh, require_durable, sweep_uploads
-from mtmd.store.files import artifacts_folder, discard, remove, sweep, touch, write_json
+from mtmd.store.files import artifacts_folder, discard, move_directory, remove, sweep, touch, write_json
 from mtmd.store.objects import Bucket, Listed, ObjectPath
 from mtmd.store.outputs import is_complete, make_once, read_record
 from tests.buckets import S3
@@ -345,6 +345,35 @@ def test_a_refresh_brings_the_json_files_of_outputs(s3: S3, machine: Machine) ->
     assert files_of(path) == {"fit.json", "manifest.json", "sub/weights", "weights"}
     assert make_once(path, explode)
     assert words_of(path) == "one"
+
+
+def test_a_refresh_leaves_an_output_whole_that_another_process_makes(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = machine("a")
+    push = pushed.push
+
+    def push_slowly(directory: Path, place: ObjectPath) -> None:
+        push(directory, place)
+        refresh(line)
+
+    monkeypatch.setattr(pushed, "push", push_slowly)
+    make_once(line / "trained" / "mtmd-1", build("one"))
+    assert words_of(line / "trained" / "mtmd-1") == "one"
+    pending = line / "shards" / "pending" / "day"
+    pending.mkdir(parents=True)
+    build("two")(pending)
+    move_directory(pending, line / "shards" / "day")
+    assert words_of(line / "shards" / "day") == "two"
+
+
+def test_a_refresh_leaves_an_output_whole_that_another_process_fetches(s3: S3, machine: Machine) -> None:
+    make_once(machine("a") / "trained" / "mtmd-1", build("one"))
+    line = machine("b")
+    s3.at("GET .*/fit.json", lambda: fetch(line / "trained" / "mtmd-1"))
+    refresh(line)
+    assert s3.awaited == []
+    assert words_of(line / "trained" / "mtmd-1") == "one"
 
 
 def test_what_is_discarded_is_gone_everywhere_and_what_is_used_is_young(s3: S3, machine: Machine) -> None:
