@@ -173,7 +173,16 @@ def _start(platform: Platform, name: str, command: tuple[str, ...], environment:
 
 
 def _require_port(platform: Platform, name: str, port: int) -> None:
-    """A port that another program listens on would be taken for ours; a killed process of ours lets go in a moment."""
+    """A port that another program listens on would be taken for ours; a killed process of ours lets go in a moment.
+
+    So would another program be where ours listens elsewhere, and the deployments would go to somebody else's server.
+    """
+    if (process := _running(platform, name)) is not None and str(port) not in (words := process.cmdline()):
+        own = next(filter(str.isdigit, words), "another")
+        raise ConfigError(
+            f"the {name} runs already on port {own}, not {port}; name that port (`make up PORT=… REPORTS_PORT=…`), or "
+            "end it with `make down` first"
+        )
     deadline = time.monotonic() + _PORT_PATIENCE_S
     while (taken := _listens(port)) and time.monotonic() < deadline:
         if _running(platform, name) is not None:

@@ -56,6 +56,19 @@ def test_a_port_that_another_program_has_is_named(platform: Platform) -> None:
     assert not platform.home.exists()
 
 
+def test_a_server_that_runs_on_another_port_is_named(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.local.PATIENCE_S", 1.0)
+    _start(platform, "server", (*_SLEEPS, "--port", "4321"), os.environ)
+    try:
+        _require_port(platform, "server", 4321)
+        with pytest.raises(ConfigError, match=r"the server runs already on port 4321, not 1; .*`make down`"):
+            up(platform)
+    finally:
+        down(platform)
+
+
 def test_a_port_that_is_let_go_in_a_moment_is_waited_for(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
