@@ -13,7 +13,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import chdir
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -25,7 +26,7 @@ from deploy import deployments, processes
 from mtmd.command_line import literal
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.report.index.stage import unless_it_fails, write_index
-from mtmd.store.files import read_json, remove, write_json
+from mtmd.store.files import artifacts_folder, read_json, remove, write_json
 from mtmd_flows.automations import apply, packaged
 
 ROOT = Path(__file__).parents[1]
@@ -247,13 +248,19 @@ def main() -> int:
     platform = Platform(port=options.port, reports_port=options.reports_port)
     try:
         if options.command == "up":
-            up(platform, options.preset)
+            up(replace(platform, artifacts=_artifacts()), options.preset)
         else:
             down(platform)
     except MtmdError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(literal(f"error: {error}"))
         return 1
     return 0
+
+
+def _artifacts() -> Path:
+    """Where the worker's runs write, whose folder is this checkout: what MTMD_ARTIFACTS names, or `artifacts`."""
+    with chdir(ROOT):
+        return artifacts_folder("artifacts")
 
 
 def _parser() -> argparse.ArgumentParser:

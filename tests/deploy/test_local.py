@@ -12,6 +12,7 @@ import pytest
 
 from deploy.local import (
     _PORT_PATIENCE_S,
+    ROOT,
     Platform,
     _await,
     _require_database,
@@ -19,6 +20,7 @@ from deploy.local import (
     _start,
     down,
     family_of,
+    main,
     up,
 )
 from mtmd.errors import ConfigError
@@ -84,6 +86,34 @@ def test_a_port_that_is_let_go_in_a_moment_is_waited_for(
             assert not waiting.done()
             dying.close()
             waiting.result(60)
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (None, ROOT / "artifacts"),
+        ("", ROOT / "artifacts"),
+        ("elsewhere", ROOT / "elsewhere"),
+        ("/data/artifacts", Path("/data/artifacts")),
+        ("s3://art/team", Path("/work/s3%3A%2F%2Fart%2Fteam")),
+    ],
+)
+def test_the_reports_port_serves_what_the_runs_write(
+    named: str | None, expected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if named is None:
+        monkeypatch.delenv("MTMD_ARTIFACTS", raising=False)
+    else:
+        monkeypatch.setenv("MTMD_ARTIFACTS", named)
+    if expected.name.startswith("s3"):
+        pytest.importorskip("obstore", reason="obstore is not installed")
+    monkeypatch.setenv("MTMD_WORK", "/work")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["deploy.local", "up"])
+    seen: list[Path] = []
+    monkeypatch.setattr("deploy.local.up", lambda platform, _: seen.append(platform.artifacts))
+    assert main() == 0
+    assert seen == [expected]
 
 
 def test_a_server_that_ends_instead_of_answering_is_named_with_its_log(platform: Platform) -> None:
