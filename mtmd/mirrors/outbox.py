@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mtmd.errors import MirrorError
+from mtmd.errors import MirrorError, StorageError
 from mtmd.mirrors.events import Event
 from mtmd.mirrors.extras import extra
 from mtmd.store.files import read_json, remove, write_json
@@ -30,9 +30,9 @@ def keep(workspace: Workspace, event: Event) -> Path:
 def send(workspace: Workspace, deadline: float | None = None) -> tuple[str, bool]:
     """Send what waits, the oldest first; what came of it in words, and whether that is all.
 
-    An event that the server refuses is kept and does not hold up the others. `deadline` is a time of time.monotonic()
-    after which no further event is sent. Raises MirrorError where the library or the address is missing, and what the
-    client raises where no event can be sent.
+    An event that the server refuses, or whose file was damaged, is kept and does not hold up the others. `deadline` is
+    a time of time.monotonic() after which no further event is sent. Raises MirrorError where the library or the address
+    is missing, and what the client raises where no event can be sent.
     """
     client = _client()
     waiting = sorted(workspace.lineage.glob("*.json"))
@@ -59,7 +59,12 @@ def send(workspace: Workspace, deadline: float | None = None) -> tuple[str, bool
 
 
 def _refusal(error: BaseException | None) -> str:
-    """What a server says of an event that it does not take, as the client raised it; empty for any other error."""
+    """What a server says of an event that it does not take, as the client raised it; empty for any other error.
+
+    Or what is wrong with the event's file, which no server has seen.
+    """
+    if isinstance(error, StorageError):
+        return str(error)
     while error is not None:
         if getattr(getattr(error, "response", None), "status_code", None) in _REFUSED:
             return str(error)

@@ -116,6 +116,20 @@ def test_an_event_that_is_refused_does_not_hold_up_the_others(mirrored: Mirrored
 
 
 @client
+@pytest.mark.parametrize("content", [b"", b'{"eventType": "STA', b"\xff\x00"])
+def test_an_event_whose_file_was_damaged_does_not_hold_up_the_others(
+    mirrored: Mirrored, sink: Sink, content: bytes
+) -> None:
+    first, *_ = [keep(mirrored.workspace, event) for event in _events(mirrored)]
+    first.write_bytes(content)
+    words, current = send(mirrored.workspace)
+    assert not current
+    assert words.startswith(f"2 events were sent; 1 wait (refused: {first} is not valid JSON")
+    assert [event["eventType"] for _, _, event in sink.got] == ["COMPLETE", "FAIL"]
+    assert first.is_file()
+
+
+@client
 def test_wrong_credentials_stop_it_and_nothing_is_lost(mirrored: Mirrored, sink: Sink) -> None:
     for event in _events(mirrored):
         keep(mirrored.workspace, event)
