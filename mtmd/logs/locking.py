@@ -4,17 +4,28 @@ No other file, no network, no extension; the settings can't be changed back. Duc
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from mtmd.errors import ConfigError
 from mtmd.logs.files import duckdb_paths
 
 MEMORY = "MTMD_DUCKDB_MEMORY"  # of one session, such as 8GiB
+_AMOUNT = re.compile(
+    r"(-1|(?=[\d.]*[1-9])\d*\.?\d+ *(%|b|bytes?|[kmgt](i?b)?|(kilo|mega|giga|tera)bytes?))", re.IGNORECASE
+)
 
 
 def memory(default: str) -> str:
-    """How much memory a session may hold before it spills to disk."""
-    return os.environ.get(MEMORY) or default
+    """How much memory a session may hold before it spills to disk.
+
+    Raises ConfigError for a text that DuckDB would not take, such as a number without its unit.
+    """
+    text = os.environ.get(MEMORY, "").strip() or default
+    if _AMOUNT.fullmatch(text) is None:
+        raise ConfigError(f"{MEMORY} ({text!r}) must be an amount above 0 with its unit, such as 8GiB")
+    return text
 
 
 def shut_in(roots: Iterable[Path]) -> Iterator[str]:

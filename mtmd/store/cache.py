@@ -63,7 +63,7 @@ class ObjectCache:
         """MTMD_CACHE is the folder (~/.cache/mtmd), MTMD_CACHE_GIB its bound (50); raises ConfigError for no number."""
         usual = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "mtmd"
         text = os.environ.get(BOUND) or "50"
-        with suppress(ValueError):
+        with suppress(ValueError, OverflowError):  # the latter for infinity
             if (gib := float(text)) > 0:
                 return cls(Path(os.environ.get(FOLDER) or usual).expanduser().absolute(), int(gib * _GIB))
         raise ConfigError(f"{BOUND} ({text!r}) must be a number of GiB above 0, such as 50")

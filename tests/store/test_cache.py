@@ -158,7 +158,7 @@ def test_the_environment_says_where_and_how_large(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("MTMD_CACHE", "/var/cache/mtmd")
     monkeypatch.setenv("MTMD_CACHE_GIB", "0.5")
     assert ObjectCache.of_environment() == ObjectCache(Path("/var/cache/mtmd"), 1 << 29)
-    for wrong in ("much", "0", "-1"):
+    for wrong in ("much", "0", "-1", "inf", "nan"):
         monkeypatch.setenv("MTMD_CACHE_GIB", wrong)
         with pytest.raises(
             ConfigError, match=rf"MTMD_CACHE_GIB \('{wrong}'\) must be a number of GiB above 0"
