@@ -23,6 +23,7 @@ from mtmd.serve.scorer import Scorer
 from mtmd.serve.search import by_task
 
 _LONGEST_PAUSE_S = 60.0  # between attempts at what can't be loaded
+_START_PATIENCE_S, _STOP_PATIENCE_S = 20.0, 5.0  # with a disk or a bucket that gives no answer for minutes
 _log = logging.getLogger(__name__)
 
 
@@ -50,7 +51,7 @@ class Live:
         self._registry, self._catalogue = Registry(line), Catalogue(line)
         self._choose = choose or self._champion
         self._settings, self._on_swap = settings, on_swap
-        self._stop = threading.Event()
+        self._stop, self._looked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._follow, name="champion", daemon=True)
         self._failures, self._not_before = 0, 0.0
         self._failed: tuple[str, Current] | None = None  # what could not be loaded, so many times
@@ -58,13 +59,15 @@ class Live:
         self.problem: str | None = "nothing is loaded yet"
 
     def start(self) -> None:
-        """Follow the champion from now on."""
+        """Follow the champion from now on; returns when it was looked at, or after a while without an answer."""
         self._thread.start()
+        self._looked.wait(_START_PATIENCE_S)
 
     def stop(self) -> None:
+        """End it; a look that gets no answer is left to end with the process."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_STOP_PATIENCE_S)
 
     def refresh(self) -> bool:
         """Look at the champion and its ads, and serve what is new; returns whether something was swapped.
@@ -124,6 +127,8 @@ class Live:
             self._not_before = time.monotonic() + pause
 
     def _follow(self) -> None:
+        self.refresh()
+        self._looked.set()
         while not self._stop.wait(self._settings.poll_s):
             self.refresh()
 
