@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from mtmd.errors import StorageError
 from mtmd.store.durable import home, shared
-from mtmd.store.files import fetched_directory, fetched_file, locked
+from mtmd.store.files import fetched_directory, fetched_file, locked, remove
 from mtmd.store.objects import Listed, ObjectPath, is_below
 from mtmd.store.pushed import (
     COMPLETE,
@@ -32,6 +32,7 @@ from mtmd.store.room import make_room
 from mtmd.store.sha256 import sha256_file
 
 _AT_ONCE = 16  # small objects
+_TAKEN_BACK = "failures"  # records that are removed when they no longer hold: their day was decided after all
 _LARGEST = 4 << 20  # bytes of a JSON file that is fetched to be shown
 _PATIENCE_S = 3600.0  # another process fetches the same output, which may be large
 _log = logging.getLogger(__name__)
@@ -85,7 +86,8 @@ def files_of(directory: Path) -> set[str]:
 def refresh(line: Path) -> None:
     """Bring the records of a line in a bucket to the disk, and the JSON files of its outputs; elsewhere nothing.
 
-    What was removed from the bucket stays on the disk: the clean-up of this machine removes it by its age.
+    What was removed from the bucket stays on the disk: the clean-up of this machine removes it by its age. Only records
+    that no longer hold leave it at once.
     """
     if (there := home(line)) is None:
         return
@@ -97,6 +99,9 @@ def refresh(line: Path) -> None:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(lambda way: _refresh_record(_at(there, records[way]), line / way), records))
         list(pool.map(lambda way: _refresh_output(there / way, line / way, outputs[way]), outputs))
+    for path in (line / _TAKEN_BACK).glob("*.json"):
+        if PurePosixPath(path.relative_to(line)) not in records:
+            remove(path)
 
 
 def sweep_uploads(line: Path, before_s: float) -> list[Swept]:

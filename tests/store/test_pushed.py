@@ -347,6 +347,21 @@ def test_a_refresh_brings_the_json_files_of_outputs(s3: S3, machine: Machine) ->
     assert words_of(path) == "one"
 
 
+def test_a_failure_that_one_machine_takes_back_is_gone_on_all(machine: Machine) -> None:
+    names = ("failures/as_of=2026-01-01.json", "failures/as_of=2026-01-02.json", "runs/a/summary.json")
+    line = machine("a")
+    for name in names:
+        write_json(line / name, {"words": name})
+    other = machine("b")
+    refresh(other)
+    machine("a")
+    for name in (names[0], names[2]):
+        discard(line / name)
+    machine("b")
+    refresh(other)
+    assert [(other / name).is_file() for name in names] == [False, True, True]
+
+
 def test_a_refresh_leaves_an_output_whole_that_another_process_makes(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
