@@ -42,6 +42,7 @@ _SERVER = {
 }
 PATIENCE_S = 300.0
 _PORT_PATIENCE_S = 5.0
+_LAST_PORT = 65535
 _console = Console(highlight=False, soft_wrap=True)
 
 
@@ -263,11 +264,20 @@ def _artifacts() -> Path:
         return artifacts_folder("artifacts")
 
 
+def _port(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a port, a number between 1 and {_LAST_PORT}")
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
     parser.add_argument("command", choices=("up", "down"))
-    parser.add_argument("--port", type=int, default=Platform.port, help="of the server and its UI")
-    parser.add_argument("--reports-port", type=int, default=Platform.reports_port, help="of the report pages")
+    parser.add_argument("--port", type=_port, default=Platform.port, help="of the server and its UI")
+    parser.add_argument(
+        "--reports-port", type=_port, default=Platform.reports_port, help="of the report pages"
+    )
     parser.add_argument(
         "--preset", help="that the deployments run from now on; the one they have when omitted"
     )

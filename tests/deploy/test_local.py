@@ -58,6 +58,19 @@ def test_a_port_that_another_program_has_is_named(platform: Platform) -> None:
     assert not platform.home.exists()
 
 
+@pytest.mark.parametrize("port", ["0", "99999", "-5", "4200x", ""])
+def test_what_is_no_port_is_refused(
+    port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["deploy.local", "up", f"--port={port}"])
+    monkeypatch.setattr("deploy.local.up", lambda *_: None)
+    with pytest.raises(SystemExit):
+        main()
+    assert (
+        f"argument --port: '{port}' must be a port, a number between 1 and 65535" in capsys.readouterr().err
+    )
+
+
 def test_a_server_that_runs_on_another_port_is_named(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
