@@ -1,11 +1,12 @@
 """Where the three tables are below a folder, and which part of their paths is the day."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from mtmd.config import DAY
 from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES
 
@@ -19,6 +20,7 @@ _DAY = re.compile(
     r"(?P<y>20\d\d)(?P<a>[-_]?)(?P<m>0[1-9]|1[0-2])(?P=a)(?P<d>0[1-9]|[12]\d|3[01])(?!\d)"
     r"|(?P<folders>[^/]*?(?P<y2>20\d\d)/[^/\d]*(?P<m2>\d\d?)/[^/\d]*(?P<d2>\d\d?))(?=/)"
 )
+_SHORT = re.compile(r"\{day:%-([md])\}")
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,30 @@ def _by_template(folder: Path, files: Sequence[Path]) -> dict[str, dict[date, li
         if (placed := _placed(file.relative_to(folder).as_posix())) is not None:
             template, day = placed
             groups.setdefault(template, {}).setdefault(day, []).append(file)
+    groups = _of_one_width(groups)
     return {name: days for template, own in groups.items() for name, days in _split(template, own)}
+
+
+def _of_one_width(groups: Mapping[str, dict[date, list[Path]]]) -> dict[str, dict[date, list[Path]]]:
+    """The same, with day=9 and day=10 under one template: 10 alone does not say that numbers have no leading zero."""
+    short: dict[
+        str, set[str]
+    ] = {}  # the codes, m and d, that some day of a template has without a leading zero
+    for template in groups:
+        short.setdefault(_SHORT.sub(r"{day:%\1}", template), set()).update(_SHORT.findall(template))
+    merged: dict[str, dict[date, list[Path]]] = {}
+    for template, days in groups.items():
+        name = padded = _SHORT.sub(r"{day:%\1}", template)
+        for code in short[padded]:
+            name = name.replace(f"{{day:%{code}}}", f"{{day:%-{code}}}")
+        for day, files in days.items():
+            is_same = _of_day(name, day) == _of_day(template, day)
+            merged.setdefault(name if is_same else template, {}).setdefault(day, []).extend(files)
+    return merged
+
+
+def _of_day(template: str, day: date) -> str:
+    return DAY.sub(lambda field: day.strftime(field[1] or "%Y-%m-%d"), template)
 
 
 def _split(template: str, days: dict[date, list[Path]]) -> Iterable[tuple[str, dict[date, list[Path]]]]:

@@ -44,6 +44,27 @@ def test_the_day_in_a_path_becomes_the_templates(tmp_path: Path, path: str, temp
     assert places["requests"].is_csv is ("csv" in template)
 
 
+def test_days_of_one_and_of_two_digits_are_of_one_template(tmp_path: Path) -> None:
+    days = [date(2026, 9, 29), date(2026, 10, 5), date(2026, 10, 12)]
+    paths = {day: f"year={day.year}/month={day.month}/day={day.day}/part-0.parquet" for day in days}
+    _write(
+        tmp_path,
+        *(f"{table}/{path}" for table in ("requests", "ads", "candidates") for path in paths.values()),
+    )
+    place = find_places(tmp_path)["ads"]
+    assert place.template == "ads/year={day:%Y}/month={day:%-m}/day={day:%-d}/*.parquet"
+    assert place.days == {day: [tmp_path / "ads" / path] for day, path in paths.items()}
+
+
+def test_a_leading_zero_is_of_another_template(tmp_path: Path) -> None:
+    paths = [f"{table}/2026/1/{day}/a.parquet" for table in ("requests", "ads") for day in ("5", "12")]
+    _write(tmp_path, *paths, "candidates/2026/1/5/a.parquet", "candidates/2026/1/06/a.parquet")
+    with pytest.raises(
+        LogsError, match=r"day:%-m}/{day:%-d}/.*day:%-m}/{day:%d}/.*which of them is candidates"
+    ):
+        find_places(tmp_path)
+
+
 def test_tables_are_told_by_other_names_too(tmp_path: Path) -> None:
     paths = (
         "ad_queries/2026-01-05.parquet",
