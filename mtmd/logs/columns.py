@@ -179,14 +179,14 @@ def held_or_null(column: str, found: str, declared: str) -> str:
     name = quoted(column)
     if found == declared:
         return name
-    if found == TEXT:
+    if found == TEXT or (found, declared) == ("VARCHAR", "TIMESTAMP"):
         return f"try({text_as(column, declared)})"
     if declared == "TIMESTAMP" and is_readable(found, declared):
         return f"try({_in_utc(name, found)})"
     if (limit := _exact_to(found, declared)) is not None:
         return f"case when {name} between -{limit} and {limit} then cast({name} as {declared}) end"
-    if declared.endswith("]"):  # try_cast would leave a null inside the list
-        return f"try(cast({name} as {declared}))"
+    if declared.endswith("]") or found == "BLOB":  # try_cast would leave a null inside the list
+        return f"try({cast_sql(name, found, declared)})"
     return f"try_cast({name} as {declared})"
 
 
@@ -210,11 +210,41 @@ def text_as(column: str, declared: str) -> str:
     return f"cast(cast({name} as double) as float)" if declared == "FLOAT" else f"cast({name} as {declared})"
 
 
+def cast_sql(value: str, found: str, declared: str) -> str:
+    """The SQL that gives a value of another type, for a statement of the team's own.
+
+    Some writers do not say that their bytes are text; a cast writes \\xC3 for a letter beyond ASCII. pandas holds whole
+    numbers with gaps as fractions; a cast writes 12.0, and 12 on a day without gaps.
+    """
+    if found in {"FLOAT", "DOUBLE"} and declared.upper() == "VARCHAR":
+        return f"regexp_replace(cast({value} as {declared}), '\\.0$', '')"
+    if found == "BLOB":
+        return f"decode({value})" if declared.upper() == "VARCHAR" else f"cast(decode({value}) as {declared})"
+    if found == "BLOB[]":
+        value = f"list_transform({value}, lambda one: decode(one))"
+        return value if declared.upper() == "VARCHAR[]" else f"cast({value} as {declared})"
+    return f"cast({value} as {declared})"
+
+
+def time_sql(value: str, found: str) -> tuple[str, str] | None:
+    """The SQL that gives a TIMESTAMP of numbers or text, and when it is right, with what is right otherwise.
+
+    A cast would leave out the zone of a text, and takes no number. None for other types.
+    """
+    if found.endswith(("INT", "INTEGER")):
+        where = f"where it counts microseconds, make_timestamp_ms({value}) milliseconds"
+        return f"make_timestamp({value})", where
+    if found.startswith(("FLOAT", "DOUBLE", "DECIMAL")):
+        return f"make_timestamp(cast({value} * 1000000 as bigint))", "where it counts seconds"
+    if found == "VARCHAR":
+        in_utc = f"make_timestamp(epoch_us(cast({value} as timestamptz)))"
+        return f"cast({value} as timestamp)", f"where it has no zone, {in_utc} where it has one"
+    return None
+
+
 def _remedy(column: str, found: str, declared: str) -> str:
-    if declared == "TIMESTAMP" and found.endswith(("INT", "INTEGER")):
-        return (
-            f"make_timestamp({column}) where it counts microseconds, make_timestamp_ms({column}) milliseconds"
-        )
+    if declared == "TIMESTAMP" and (time := time_sql(column, found)) is not None:
+        return " ".join(time)
     if found == f"{declared}[]" and declared != "FLOAT[]":  # which is a vector as often as a list of weights
         return f"flatten({column})"
-    return f"cast({column} as {declared})"
+    return cast_sql(column, found, declared)

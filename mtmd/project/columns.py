@@ -9,11 +9,12 @@ from pydantic import ValidationError
 
 from mtmd.config import Declarations, Feature, IdType
 from mtmd.errors import ConfigError
-from mtmd.logs.columns import TEXT, held_or_null, is_checked_text, is_readable
+from mtmd.logs.columns import TEXT, cast_sql, held_or_null, is_checked_text, is_readable, time_sql
 from mtmd.logs.contract import ID_COLUMNS, optional_columns, table_columns
 from mtmd.logs.ids import ID_RULES, no_id_sql, shown_sql
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, counted, error, nearest
+from mtmd.project.proposal.names import sql_name
 from mtmd.project.statements import TableRead
 from mtmd_expectations.common import name
 
@@ -149,8 +150,9 @@ def _absent(columns: _Columns, lost: dict[str, int], declarations: Declarations)
             yield error(Part.COLUMNS, place, f"missing; {kind} is declared", remedy)
         elif other != column:
             text = f"missing; there is a column {other} {columns.there[other]}"
-            remedy = f"if that is it: select * exclude ({other}), {_value(columns, column, lost)} as {column}"
-            if declared_otherwise := _other_ids(columns, column, declarations):
+            value = f"{_value(columns, column, lost)} as {sql_name(column)}{_where(columns, column)}"
+            remedy = f"if that is it: select * exclude ({sql_name(other)}), {value}"
+            if declared_otherwise := _other_ids(columns, column, lost, declarations):
                 remedy += f"; and {declared_otherwise}"
             yield error(Part.COLUMNS, place, text, remedy)
 
@@ -162,9 +164,11 @@ def _retyped(columns: _Columns, lost: dict[str, int], declarations: Declarations
         there, text = columns.there[column], f"{columns.there[column]}; {kind} is declared"
         if lost[column]:
             text += f", and {counted(lost[column], 'value')} can't be cast"
-        remedy = f"select * replace ({_value(columns, column, lost)} as {column})"
-        if declared_otherwise := _other_ids(columns, column, declarations):
-            remedy = declared_otherwise if lost[column] else f"{remedy}; or {declared_otherwise}"
+        remedy = f"select * replace ({_value(columns, column, lost)} as {sql_name(column)})"
+        remedy += _where(columns, column)
+        if declared_otherwise := _other_ids(columns, column, lost, declarations):
+            both = f"{remedy}; {'and' if lost[column] else 'or'} {declared_otherwise}"
+            remedy = declared_otherwise if lost[column] and _kinds_of_ids(there) else both
         if _may_be(columns.table, column, there, declarations):
             remedy += f'; or set type = "{there.removesuffix("[]")}" of the feature in the preset'
         yield error(Part.COLUMNS, f"{columns.table}.{column}", text, remedy)
@@ -192,15 +196,20 @@ def _no_ids(
         yield error(Part.COLUMNS, f"{columns.table}.{column}", text, remedy)
 
 
-def _other_ids(columns: _Columns, column: str, declarations: Declarations) -> str:
-    """What the preset would have to say for a column of ids to be read as it is; nothing for another column."""
+def _other_ids(columns: _Columns, column: str, lost: dict[str, int], declarations: Declarations) -> str:
+    """What the preset would have to say for a column of ids to be read as it is, or as text; else nothing."""
     whose, there = ID_COLUMNS[columns.table].get(column), columns.there[columns.taken[column]]
-    kinds = [kind for kind in get_args(IdType) if is_readable(there, kind)]
-    if whose is None or column not in columns.retyped or not kinds:
+    kinds = _kinds_of_ids(there)
+    if whose is None or column not in columns.retyped or not (kinds or lost[column]):
         return ""
-    kind = there if there in kinds else kinds[0]
+    kind = there if there in kinds else next(iter(kinds), "VARCHAR")
     feature = f', and type = "{kind}" of the feature' if _feature(columns.table, column, declarations) else ""
     return f'set {whose} = "{kind}" in [ids] of the preset{feature}'
+
+
+def _kinds_of_ids(there: str) -> list[IdType]:
+    """The types of ids that a column of a type is read as."""
+    return [kind for kind in get_args(IdType) if is_readable(there, kind)]
 
 
 def _no_values(columns: _Columns, lost: dict[str, int], declarations: Declarations) -> Iterator[Finding]:
@@ -225,13 +234,18 @@ def _no_values(columns: _Columns, lost: dict[str, int], declarations: Declaratio
 def _value(columns: _Columns, column: str, lost: dict[str, int]) -> str:
     """The SQL of a column's value in its declared type; of categories that are no numbers a number for each.
 
-    Ids that can't be cast are left as they are: then it is the declared type that has to change.
+    Ids that can't be cast are left as they are, or made text: then it is the declared type that has to change.
     """
-    source, kind = columns.taken[column], columns.declared[column]
-    if column not in columns.retyped or (lost[column] and column in ID_COLUMNS[columns.table]):
+    source, kind = sql_name(columns.taken[column]), columns.declared[column]
+    if column not in columns.retyped:
         return source
+    there = columns.there[columns.taken[column]]
+    if kind == "TIMESTAMP" and (time := time_sql(source, there)) is not None:
+        return time[0]
+    if lost[column] and column in ID_COLUMNS[columns.table]:
+        return source if _kinds_of_ids(there) else cast_sql(source, there, "varchar")
     if not lost[column]:
-        return f"cast({source} as {kind.lower()})"
+        return cast_sql(source, there, kind.lower())
     return (
         f"cast(hash({source}) >> 1 as bigint)"
         if kind == "BIGINT"
@@ -239,12 +253,21 @@ def _value(columns: _Columns, column: str, lost: dict[str, int]) -> str:
     )
 
 
+def _where(columns: _Columns, column: str) -> str:
+    """When that SQL is right, and what is right otherwise, where the type alone does not say it."""
+    if column not in columns.retyped or columns.declared[column] != "TIMESTAMP":
+        return ""
+    source = columns.taken[column]
+    time = time_sql(sql_name(source), columns.there[source])
+    return "" if time is None else f" {time[1]}"
+
+
 def _selected(table: str, column: str, kind: str, declarations: Declarations) -> str:
     """What to do about a missing column; null does for a feature."""
-    null = f"select it; where it is not known: cast(null as {kind.lower()}) as {column}"
+    null = f"select it; where it is not known: cast(null as {kind.lower()}) as {sql_name(column)}"
     if _feature(table, column, declarations) is not None:
         return f"{null}; or take the feature out of the preset"
-    return f"select it as {column}: null in all rows does not do"
+    return f"select it as {sql_name(column)}: null in all rows does not do"
 
 
 def _feature(table: str, column: str, declarations: Declarations) -> Feature | None:
@@ -273,7 +296,8 @@ def _undeclared(columns: _Columns, forgiven: Collection[str]) -> Iterator[Findin
     extra = [column for column in columns.there if column not in taken and column not in forgiven]
     if extra:
         listed = ", ".join(f"{column} {columns.there[column]}" for column in extra)
-        remedy = f"select * exclude ({', '.join(extra)}); or declare it as a feature or a label in the preset"
+        others = ", ".join(map(sql_name, extra))
+        remedy = f"select * exclude ({others}); or declare it as a feature or a label in the preset"
         yield error(Part.COLUMNS, columns.table, f"undeclared: {listed}", remedy)
 
 

@@ -34,6 +34,17 @@ REFUSED = [
     ("FLOAT[][]", "FLOAT[]", "cast(x as FLOAT[])"),
     ("INTEGER[]", "FLOAT[]", "cast(x as FLOAT[])"),
     ("DATE", "TIMESTAMP", "cast(x as TIMESTAMP)"),
+    ("BLOB", "VARCHAR", "decode(x)"),
+    ("BLOB", "BIGINT", "cast(decode(x) as BIGINT)"),
+    ("BLOB[]", "VARCHAR[]", "list_transform(x, lambda one: decode(one))"),
+    ("BLOB[]", "BIGINT[]", "cast(list_transform(x, lambda one: decode(one)) as BIGINT[])"),
+    ("DOUBLE", "VARCHAR", "regexp_replace(cast(x as VARCHAR), '\\.0$', '')"),
+    ("DOUBLE", "TIMESTAMP", "make_timestamp(cast(x * 1000000 as bigint)) where it counts seconds"),
+    (
+        "VARCHAR",
+        "TIMESTAMP",
+        "cast(x as timestamp) where it has no zone, make_timestamp(epoch_us(cast(x as timestamptz))) where it has one",
+    ),
     *(
         (
             kind,

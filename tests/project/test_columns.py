@@ -2,6 +2,7 @@
 
 import time
 
+import duckdb
 import pytest
 
 from mtmd.config.preset_files import preset_path
@@ -146,6 +147,83 @@ def test_ids_of_another_type_are_declared_or_cast(project: Project) -> None:
         "candidates.ad_id: UUID; BIGINT is declared, and 597 values can't be cast → "
         'set ad = "UUID" in [ids] of the preset',
     ]
+
+
+KEPT = [  # the type that a column gets, how, what is said of it, the SQL that is proposed, and what it must give
+    (
+        "country",
+        "blob",
+        "encode('ü' || country)",
+        "BLOB; VARCHAR is declared",
+        "decode(country)",
+        "'ü' || country",
+    ),
+    (
+        "country",
+        "double",
+        "hour",
+        "DOUBLE; VARCHAR is declared",
+        "regexp_replace(cast(country as varchar), '\\.0$', '')",
+        "cast(hour as varchar)",
+    ),
+    (
+        "ts",
+        "bigint",
+        "epoch_us(ts)",
+        "BIGINT; TIMESTAMP is declared, and 80 values can't be cast",
+        "make_timestamp(ts)",
+        "ts",
+    ),
+    (
+        "request_id",
+        "ubigint",
+        "18446744073709551615 - request_id",
+        "UBIGINT; BIGINT is declared, and 80 values can't be cast",
+        "cast(request_id as varchar)",
+        "cast(18446744073709551615 - request_id as varchar)",
+    ),
+]
+OTHERWISE = {
+    "ts": " where it counts microseconds, make_timestamp_ms(ts) milliseconds",
+    "request_id": '; and set request = "VARCHAR" in [ids] of the preset',
+}
+
+
+@pytest.mark.parametrize(("column", "kind", "using", "said", "sql", "wanted"), KEPT)
+def test_the_sql_that_is_proposed_keeps_each_value(
+    project: Project, column: str, kind: str, using: str, said: str, sql: str, wanted: str
+) -> None:
+    paths = {"paths": [str(project.file("requests"))]}
+    before = duckdb.execute(f"select {wanted}{READ}order by all", paths).fetchall()
+    project.damage("requests", f"alter table t alter {column} type {kind} using {using}")
+    (line,) = [line for line in project.problems(Part.COLUMNS) if "earlier days" not in line]
+    remedy = f"select * replace ({sql} as {column}){OTHERWISE.get(column, '')}"
+    assert line == f"requests.{column}: {said} → {remedy}"
+    assert duckdb.execute(f"select {sql}{READ}order by all", paths).fetchall() == before
+
+
+def test_names_that_need_quotes_have_them(project: Project) -> None:
+    project.damage(
+        "ads",
+        'alter table t add column "the ""group""" varchar',
+        'alter table t add column "order" varchar',
+        'alter table t rename topic to "Topic 1"',
+    )
+    lines = [line for line in project.problems(Part.COLUMNS) if "earlier days" not in line]
+    assert lines == [
+        'ads.topic: missing; there is a column Topic 1 INTEGER → if that is it: select * exclude ("Topic 1"), '
+        '"Topic 1" as topic',
+        'ads: undeclared: the "group" VARCHAR, order VARCHAR → select * exclude ("the ""group""", "order"); or '
+        "declare it as a feature or a label in the preset",
+    ]
+
+
+def test_a_time_in_text_is_read_in_its_zone(project: Project) -> None:
+    early = "ts - interval 2 hours"
+    project.damage(
+        "requests", f"alter table t alter ts type varchar using cast({early} as varchar) || '-02:00'"
+    )
+    assert project.problems(Part.ROWS) == []
 
 
 def _features_with(column: str, kind: str) -> list[str]:
