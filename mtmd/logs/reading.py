@@ -195,7 +195,7 @@ def as_it_is(source: LogSource, table: str) -> str:
         return (
             bare_sql(statement("source_csv"))
             if source.sql is None
-            else "from read_csv($paths, all_varchar = true)"
+            else "from read_csv($paths, all_varchar = true, hive_partitioning = false)"
         )
     return bare_sql(statement(f"source_{table}"))
 

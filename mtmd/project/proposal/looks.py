@@ -11,6 +11,11 @@ from mtmd.logs.sql import quoted
 from mtmd.project.engine import Connection, rows
 from mtmd.project.proposal.names import sql_name
 
+# Left to itself, DuckDB matches the columns of CSV files by their position, and skips lines that do not fit. Where the
+# first 20,480 lines have no quotes, it takes later ones for text. It puts folders (hour=07) in the place of a column.
+READ_CSV = """read_csv(
+    $paths, header = true, skip = 0, quote = '"', union_by_name = true, hive_partitioning = false
+)"""
 _WHOLE = frozenset(
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
 )
@@ -136,11 +141,7 @@ def look_at(connection: Connection, view: str, files: Sequence[Path]) -> LookedA
     Raises EngineError where they can't be read, and LogsError where they have no rows.
     """
     csv = files[0].name.endswith((".csv", ".csv.gz"))
-    read = (
-        "read_csv($paths, union_by_name = true)"
-        if csv
-        else "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
-    )
+    read = READ_CSV if csv else "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
     relation = connection.sql(f"select * from {read}", params={"paths": duckdb_paths(files)})
     relation.create_view(view)
     kinds = {row["column_name"]: row["column_type"] for row in rows(connection, f"describe {view}")}

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from mtmd.logs.contract import OUTCOMES
 from mtmd.project.proposal.features import ProposedFeature, ProposedFeatures
 from mtmd.project.proposal.keys import id_sql, id_type
+from mtmd.project.proposal.looks import READ_CSV
 from mtmd.project.proposal.names import in_comment, preset_names, sql_as, sql_name, toml_list, toml_text
 from mtmd.project.proposal.places import TablePlace
 from mtmd.project.proposal.roles import Roles
@@ -86,9 +87,7 @@ def statement(
     ]
     if features is not None:
         lines += [f"    -- left out: {in_comment(name)} ({why})" for name, why in features.left_out.items()]
-    # Left to itself, DuckDB matches the columns of CSV files by their position, and skips lines that do not fit.
-    csv = "read_csv($paths, header = true, skip = 0, union_by_name = true)"
-    reader = csv if place.is_csv else "read_parquet($paths, hive_partitioning = false)"
+    reader = READ_CSV if place.is_csv else "read_parquet($paths, hive_partitioning = false)"
     return "\n".join([*lines, f"from {reader}", ""])
 
 
