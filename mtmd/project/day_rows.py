@@ -100,9 +100,10 @@ def _names(connection: Connection, table: str, column: str, key: str, preset: Pr
     """Surfaces or products that only the logs have, or only the preset."""
     found = rows(
         connection,
-        f"select {column} as name, count(*) as n from {table} where name is not null group by all order by all",
+        f"select {column} as domain_name, count(*) as n from {table} where {column} is not null group by {column} "
+        f"order by {column}",
     )
-    counts = {row["name"]: row["n"] for row in found}
+    counts = {row["domain_name"]: row["n"] for row in found}
     declared: tuple[str, ...] = getattr(preset.domains, key)
     for name in counts.keys() - set(declared):
         near = nearest(name, [other for other in declared if other not in counts])

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mtmd.config.preset_files import preset_path
 from mtmd.project.findings import Part
 from tests.project.conftest import Project
 
@@ -80,6 +81,14 @@ def test_a_surface_or_product_that_is_written_otherwise_is_named_with_what_may_b
     assert surface.endswith(" → add it to domains.surfaces, or leave its rows out in source_requests.sql")
     assert "case product when 'Shopping' then 'shopping' else product end" in product
     assert lacking.startswith("ads.product: no row has 'shopping', which domains.products declares → ")
+
+
+def test_a_feature_may_be_called_name(project: Project) -> None:
+    _, *features = preset_path("tiny").read_text(encoding="utf-8").split("[[features]]")
+    text = "[[features]]".join(("", *features)).replace('name = "query_term"', 'name = "name"')
+    project.say(text)
+    project.damage("requests", "alter table t rename query_term to name")  # null but for searches
+    assert [line for line in project.problems() if "earlier days" not in line] == []
 
 
 def test_a_domain_with_few_rows_is_named_with_both_numbers(project: Project) -> None:
