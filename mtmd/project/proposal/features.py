@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mtmd.logs.sql import quoted
 from mtmd.project.day_features import enough_buckets
 from mtmd.project.engine import Connection, rows
-from mtmd.project.proposal.looks import Look, LookedAt, is_finite_sql
+from mtmd.project.proposal.looks import BEYOND_BIGINT, Look, LookedAt, is_finite_sql
 from mtmd.project.proposal.names import preset_names, sql_as, sql_name, tokens, toml_list
 from mtmd.project.proposal.roles import Domain
 
@@ -14,7 +14,6 @@ _CONTRACT = {
     "query": {"request_id", "ts", "surface", "user_id"},
     "item": {"ad_id", "product", "goal", "bid"},
 }
-_BEYOND_BIGINT = {"UBIGINT", "HUGEINT", "UHUGEINT"}
 _MANY = 2**20  # FLOAT, a number's own type, has whole numbers to 16 times this: larger days may come
 _LEAST_BUCKETS = 64
 _MOST_SHALLOW = 64  # values of a category that the small shallow experts can still tell apart
@@ -107,12 +106,12 @@ def _settings(look: Look, distinct: int) -> dict[str, str] | str:
     if (look.is_fraction or look.is_whole) and not _is_code(look):
         amount = look.least is not None and look.least >= 0 and (look.most or 0) > _LARGE
         large = look.is_whole and max(abs(look.least or 0), abs(look.most or 0)) > _MANY
-        exact = {"type": '"DOUBLE"'} if large and look.type not in _BEYOND_BIGINT else {}
+        exact = {"type": '"DOUBLE"'} if large and look.type not in BEYOND_BIGINT else {}
         return {"kind": '"continuous"'} | exact | ({"log1p": "true"} if amount else {})
     if not (look.is_text or look.has_whole_values or look.type in {"BOOLEAN", "UUID"}):
         return f"{look.type}, of which no feature is made"
     settings = {"kind": '"categorical"', "buckets": str(_buckets(distinct))}
-    if look.type == "BOOLEAN" or (look.has_whole_values and look.type not in _BEYOND_BIGINT):
+    if look.type == "BOOLEAN" or (look.has_whole_values and look.type not in BEYOND_BIGINT):
         settings["type"] = '"BIGINT"' if look.has_whole_values else '"INTEGER"'
     return settings | ({"shallow": "true"} if distinct <= _MOST_SHALLOW else {})
 
@@ -160,7 +159,7 @@ def _buckets(distinct: int) -> int:
 
 def _sql(look: Look, name: str, settings: Mapping[str, str]) -> str:
     column, wanted = sql_name(look.name), settings.get("type", '"VARCHAR"').strip('"').lower()
-    if look.type in {"BOOLEAN", "UUID"} or look.type in _BEYOND_BIGINT:
+    if look.type in {"BOOLEAN", "UUID"} or look.type in BEYOND_BIGINT:
         kind = "float" if settings["kind"] == '"continuous"' else wanted
         return f"cast({column} as {kind}) as {sql_name(name)}"
     if look.is_fraction and settings["kind"] == '"categorical"':

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mtmd.project.engine import Connection, rows
-from mtmd.project.proposal.looks import Look, LookedAt
+from mtmd.project.proposal.looks import BEYOND_BIGINT, Look, LookedAt
 from mtmd.project.proposal.names import rank_of, sql_as, sql_name
 from mtmd.project.proposal.unjoined import why_unjoined
 
@@ -27,7 +27,7 @@ class Key:
 
 def id_type(look: Look) -> str:
     """What the preset calls the type of an id."""
-    if look.has_whole_values and look.type != "UBIGINT":
+    if look.has_whole_values and look.type not in BEYOND_BIGINT:
         return "BIGINT"
     return "UUID" if look.type == "UUID" else "VARCHAR"
 
@@ -71,7 +71,7 @@ def find_key(
 def _kinds(own: Look, other: Look) -> Iterator[str]:
     """Types of ids as which two columns may be equal, the likeliest first."""
     if own.has_whole_values and other.has_whole_values:
-        yield "VARCHAR" if "UBIGINT" in {own.type, other.type} else "BIGINT"
+        yield "VARCHAR" if BEYOND_BIGINT & {own.type, other.type} else "BIGINT"
     elif "UUID" in {own.type, other.type}:
         if not (own.has_whole_values or other.has_whole_values):
             yield "UUID"

@@ -16,9 +16,8 @@ from mtmd.project.proposal.names import sql_name
 READ_CSV = """read_csv(
     $paths, header = true, skip = 0, quote = '"', union_by_name = true, hive_partitioning = false
 )"""
-_WHOLE = frozenset(
-    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
-)
+BEYOND_BIGINT = frozenset({"UBIGINT", "HUGEINT", "UHUGEINT"})
+_WHOLE = BEYOND_BIGINT | {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 _FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")
 _TEXTS = ("VARCHAR", "ENUM")
 _EXACT = 2**53  # up to which a DOUBLE has every whole number

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from mtmd.logs.contract import OUTCOMES
 from mtmd.project.proposal.features import ProposedFeature, ProposedFeatures
 from mtmd.project.proposal.keys import id_sql, id_type
-from mtmd.project.proposal.looks import READ_CSV
+from mtmd.project.proposal.looks import READ_CSV, Look
 from mtmd.project.proposal.names import in_comment, preset_names, sql_as, sql_name, toml_list, toml_text
 from mtmd.project.proposal.places import TablePlace
 from mtmd.project.proposal.roles import Roles
@@ -13,7 +13,8 @@ from mtmd.project.proposal.tasks import ProposedTask
 
 _ROOT_WIDTH, _CHILD_WIDTH = 64, 32
 _USUAL_WINDOW, _LEAST_WINDOW, _FULL_WINDOW = 24, 7, 20
-_POSITIONS = {"INTEGER", "SMALLINT", "USMALLINT", "TINYINT", "UTINYINT"}  # read as INTEGER without a cast
+_SMALL = {"SMALLINT", "USMALLINT", "TINYINT", "UTINYINT"}
+_POSITIONS = {"INTEGER", *_SMALL}  # read as INTEGER without a cast
 _KEYS = {"request_id", "ad_id", "impressed", "position", "explored", "surface", "product"}
 _ROWS_OF = {
     "requests": "one row per ad request of one day",
@@ -41,8 +42,14 @@ def ad_columns(roles: Roles) -> list[str]:
         id_sql(roles.ad.own, roles.ad.kind, "ad_id"),
         roles.product.sql("product"),
         goal if roles.goal is None else sql_as(roles.goal.name, "goal"),
-        bid if roles.bid is None else sql_as(roles.bid.name, "bid"),
+        bid if roles.bid is None else _bid(roles.bid),
     ]
+
+
+def _bid(look: Look) -> str:
+    """A FLOAT has whole numbers up to 2^24 only, which is a bid of 16.8 in millionths."""
+    is_small = look.type in _SMALL or not look.is_whole
+    return sql_as(look.name, "bid") if is_small else f"cast({sql_name(look.name)} as float) as bid"
 
 
 def candidate_columns(roles: Roles, tasks: Sequence[ProposedTask]) -> list[str]:

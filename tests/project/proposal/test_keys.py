@@ -9,6 +9,7 @@ from mtmd.errors import LogsError
 from mtmd.extract.database import session
 from mtmd.project.engine import Connection
 from mtmd.project.proposal.keys import Key, find_key, id_sql, id_type
+from mtmd.project.proposal.looks import look_at
 from tests.project.proposal.looked import looked
 
 UUIDS = [f"0000000a-0000-4000-8000-00000000000{n}" for n in range(4)]
@@ -49,6 +50,16 @@ def test_two_columns_are_one_id_whatever_their_types(
     assert key.kind == kind
     assert id_sql(key.own, kind, "ad_id") == own_sql
     assert id_sql(key.other, kind, "ad_id") == other_sql
+
+
+def test_ids_in_csv_files_may_be_beyond_bigint(connection: Connection, tmp_path: Path) -> None:
+    largest = 2**64 - 1
+    (tmp_path / "ads.csv").write_text(f"id,bid\n{largest},0.5\n{largest - 1},0.5\n7,0.25\n")
+    (tmp_path / "pairs.csv").write_text(f"ad,p\n{largest},0.5\n{largest},0.25\n7,0.125\n")
+    table, pairs = (look_at(connection, name, [tmp_path / f"{name}.csv"]) for name in ("ads", "pairs"))
+    key = find_key(connection, "ad", table, pairs, frozenset())
+    assert (key.own.type, key.kind, id_type(key.own)) == ("HUGEINT", "VARCHAR", "VARCHAR")
+    assert id_sql(key.own, key.kind, "ad_id") == "cast(id as varchar) as ad_id"
 
 
 def test_a_users_id_may_be_a_fraction_in_the_files(connection: Connection, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from mtmd.errors import LogsError
 from mtmd.extract.database import session
 from mtmd.project.engine import Connection
 from mtmd.project.proposal.roles import Roles, find_roles
+from mtmd.project.proposal.write import ad_columns
 from tests.project.proposal.looked import looked
 
 DAYS = [date(2026, 1, 4), date(2026, 1, 5)]
@@ -86,6 +87,20 @@ def test_a_group_of_users_is_no_user_and_bids_may_be_whole(connection: Connectio
     ads = {name: column for name, column in ADS.items() if name != "cpc"} | {"bid": "[1, 2, 2]"}
     roles = _roles(connection, tmp_path, requests=requests, ads=ads)
     assert (roles.user and roles.user.name, roles.bid and roles.bid.name) == ("uid", "bid")
+
+
+@pytest.mark.parametrize(
+    ("bid", "sql"),
+    [
+        ("[1, 2, 25000000]", "cast(bid as float) as bid"),
+        ("[1::ubigint, 2, 25000000]", "cast(bid as float) as bid"),
+        ("[1::smallint, 2, 2]", "bid"),
+        ("[1.5, 2, 2]", "bid"),
+    ],
+)
+def test_a_bid_in_millionths_is_cast(connection: Connection, tmp_path: Path, bid: str, sql: str) -> None:
+    ads = {name: column for name, column in ADS.items() if name != "cpc"} | {"bid": bid}
+    assert ad_columns(_roles(connection, tmp_path, ads=ads))[-1] == sql
 
 
 def test_a_table_without_rows_is_named(connection: Connection, tmp_path: Path) -> None:
