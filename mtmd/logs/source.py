@@ -80,7 +80,8 @@ class LogSource:
     def statement(self, table: str) -> str:
         """The statement that gives a table's columns, without the semicolon that ends it.
 
-        Raises ConfigError where the folder has none, for a second statement, and for one that does not read `$paths`.
+        Raises ConfigError where the folder has none that can be read, for a second statement, and for one that does not
+        read `$paths`.
         """
         path = self.file(table)
         if self.sql is None:
@@ -90,7 +91,7 @@ class LogSource:
                 f"{path} does not exist; the preset's `sql` ({self.sql}) must be a folder with a statement for each "
                 "table: write it, or leave `sql` out where the files have the contract's columns"
             )
-        text, second_line = without_end(path.read_text(encoding="utf-8"))
+        text, second_line = without_end(_read_sql(path))
         if second_line is not None:
             raise ConfigError(
                 f"{path}, line {second_line}: a second statement begins here; a table has one statement: remove the "
@@ -236,6 +237,18 @@ class LogSource:
             return BucketTable(table, str(self.root), config.templates(table), self.spool, cache)
         root = str(self.root) if in_bucket(self.root) else resolve(self.root)
         return SpooledTable(table, config, self.spool, root)
+
+
+def _read_sql(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{path}, line {line}: {content[error.start : error.start + 1]!r} is no UTF-8 text, which a statement must "
+            "be; save the file as UTF-8"
+        ) from error
 
 
 def _sums(templates: Iterable[DayTemplate[Path]], table: str, day: date) -> list[Path]:

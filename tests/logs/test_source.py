@@ -49,6 +49,14 @@ def test_a_second_statement_is_refused_with_its_line(tmp_path: Path) -> None:
         LogSource("logs", tmp_path).statement("ads")
 
 
+def test_a_statement_in_another_encoding_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "source_ads.sql").write_bytes("select *\n-- für Anzeigen\nfrom $paths".encode("latin-1"))
+    with pytest.raises(
+        ConfigError, match=r"source_ads\.sql, line 2: b'\\xfc' is no UTF-8 text, .* save the file as"
+    ):
+        LogSource(tmp_path, tmp_path).statement("ads")
+
+
 def test_a_statement_that_does_not_read_the_days_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "source_ads.sql").write_text("select $day, '$paths' as text")
     with pytest.raises(ConfigError, match=r"source_ads\.sql does not read \$paths, the day's files"):
