@@ -1,8 +1,10 @@
 """Where a line's logs are, and the statements that read them."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 from mtmd.config import Preset, SourcesConfig
@@ -10,15 +12,16 @@ from mtmd.config.sources import Files
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.checksums import require_as_listed
 from mtmd.logs.contract import TABLES
-from mtmd.logs.digests import SourceFiles, source_digests
+from mtmd.logs.digests import Identity, SourceFiles, file_identity, source_digests
 from mtmd.logs.locking import linked
 from mtmd.logs.remote.bucket import BucketTable
 from mtmd.logs.remote.spool import SpooledTable
-from mtmd.logs.sql import SQL, bare_sql, parameter_names, statement, without_end
+from mtmd.logs.sql import SQL, bare_sql, literals, parameter_names, statement, without_end
 from mtmd.logs.templates import DayTemplate, of_day, sums_at
 from mtmd.store.cache import ObjectCache
 from mtmd.store.files import resolve
 from mtmd.store.objects import in_bucket
+from mtmd.store.sha256 import sha256_file
 
 _LAYOUT = SourcesConfig()
 
@@ -105,8 +108,14 @@ class LogSource:
         return text
 
     def bare_statements(self) -> dict[str, str]:
-        """What the three statements compute, by name, without comments: part of the names of what is read by them."""
-        return {f"source_{table}": bare_sql(self.statement(table)) for table in TABLES}
+        """What the three statements compute, by name: part of the names of what is read by them."""
+        return {f"source_{table}": self.bare_statement(table) for table in TABLES}
+
+    def bare_statement(self, table: str) -> str:
+        """A table's statement without comments, and the sha256 of each file that it reads by name beside `$paths`."""
+        text = bare_sql(self.statement(table))
+        named = () if self.sql is None else dict.fromkeys(filter(os.path.isfile, literals(text)))
+        return "".join((text, *(f" {name} {_sha256(name, file_identity(Path(name)))}" for name in named)))
 
     def day_files(self, table: str, day: date) -> list[Path]:
         """The files of one table and day.
@@ -237,6 +246,11 @@ class LogSource:
             return BucketTable(table, str(self.root), config.templates(table), self.spool, cache)
         root = str(self.root) if in_bucket(self.root) else resolve(self.root)
         return SpooledTable(table, config, self.spool, root)
+
+
+@lru_cache(maxsize=64)  # asked for with each day
+def _sha256(name: str, _identity: Identity) -> str:
+    return sha256_file(Path(name))
 
 
 def _read_sql(path: Path) -> str:

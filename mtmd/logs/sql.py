@@ -44,6 +44,12 @@ def bare_sql(text: str) -> str:
     return "".join(parts).strip()
 
 
+def literals(text: str) -> list[str]:
+    """The texts in quotes of a statement, such as the names of files."""
+    quoted_parts = (match[1] or "" for match in _SQL_PARTS.finditer(text))
+    return [part[1:-1].replace("''", "'") for part in quoted_parts if part.startswith("'")]
+
+
 def parameter_names(text: str) -> set[str]:
     """The parameters of a statement, `$paths` as `paths`."""
     return set(

@@ -12,7 +12,6 @@ from mtmd.config import Frozen
 from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES, table_columns
 from mtmd.logs.passing import OnePass
-from mtmd.logs.sql import bare_sql
 from mtmd.run import RunPlan
 from mtmd.store.files import digest, write_json
 from mtmd.store.outputs import read_record
@@ -161,7 +160,7 @@ def day_record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> 
             "format": VALIDATION_FORMAT,
             "contract": table_columns(plan.preset.declarations),
             "expectations": {batch: [asdict(one) for one in suite] for batch, suite in suites.items()},
-            "sql": {table: bare_sql(plan.source.statement(table)) for table in TABLES},
+            "sql": {table: plan.source.bare_statement(table) for table in TABLES},
         }
     )
     return plan.workspace.validation(day) / f"{key[:16]}.json"

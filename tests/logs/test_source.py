@@ -1,5 +1,6 @@
 """Statements of a team's own, and those that read the contract's columns as they are."""
 
+import hashlib
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from mtmd.config import Preset, SourcesConfig
 from mtmd.errors import ConfigError, LogsError
+from mtmd.logs.locking import _literal
 from mtmd.logs.source import LogSource
 from mtmd.logs.sql import statement
 
@@ -26,6 +28,21 @@ def test_a_folder_has_a_statement_for_each_table(tmp_path: Path) -> None:
     for table in ("requests", "candidates"):
         (tmp_path / f"source_{table}.sql").write_text("from read_parquet($paths)")
     assert source.bare_statements()["source_ads"] == "select id as ad_id from read_parquet($paths)"
+
+
+def test_a_file_that_a_statement_names_is_part_of_what_it_computes(tmp_path: Path) -> None:
+    names = tmp_path / "it's names.csv"
+    for table in ("requests", "ads", "candidates"):
+        (tmp_path / f"source_{table}.sql").write_text("from read_parquet($paths)")
+    read = f"read_csv({_literal(str(names))})"
+    (tmp_path / "source_ads.sql").write_text(f"select 'absent.csv' from read_parquet($paths), {read}, {read}")
+    names.write_text("code,name\n1,shoes\n")
+    first = LogSource("logs", tmp_path).bare_statements()
+    assert first["source_ads"].count(hashlib.sha256(names.read_bytes()).hexdigest()) == 1
+    assert first["source_requests"] == "from read_parquet($paths)"
+    names.write_text("code,name\n1,boots\n")
+    second = LogSource("logs", tmp_path).bare_statements()
+    assert [table for table in first if first[table] != second[table]] == ["source_ads"]
 
 
 @pytest.mark.parametrize(
