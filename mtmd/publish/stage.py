@@ -151,7 +151,8 @@ def _publish(
     if held_out is not None:
         _require_same(held_out, sources)
     served, previous = _serving(catalogue, model_id, scorer)
-    name = f"{wanted}-{digest([scorer.info.bundle_id, sources])[:16]}"
+    read_by = [] if source.sql is None else [source.bare_statement("ads")]  # a bid may be computed there
+    name = f"{wanted}-{digest([scorer.info.bundle_id, sources, *read_by])[:16]}"
     counts = Counts()
     named = day is not None and held_out is None
     if served is not None and (served.name == name or (served.day > wanted and not named)):

@@ -16,6 +16,7 @@ from mtmd.extract.shards import open_shard
 from mtmd.extract.snapshot import ads_digests
 from mtmd.extract.stage import extract_day
 from mtmd.logs.source import LogSource
+from mtmd.logs.sql import statement
 from mtmd.publish.stage import Published, _snapshot, publish, publish_promoted
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue
@@ -87,6 +88,20 @@ def test_a_newer_snapshot_embeds_what_changed_and_copies_the_rest(
     assert changed.embedded + changed.copied == changed.ads == len(ads_of(live, model))
     again = publish(live, LogSource(first_run.logs), NEXT + timedelta(days=1))
     assert (counts(again), again.path) == ((0, 0), changed.path)
+
+
+def test_an_edited_statement_publishes_its_bids(done_live: Done, tmp_path: Path) -> None:
+    workspace, logs = done_live.plan.workspace, done_live.plan.logs
+    for table in ("requests", "ads", "candidates"):
+        (tmp_path / f"source_{table}.sql").write_text(statement(f"source_{table}"))
+    first = publish(workspace, LogSource(logs, tmp_path), AS_OF)
+    bids = np.concatenate([block.bid for block in ads_of(workspace, first.model_id).blocks])
+    halved = "select * replace (cast(bid / 2 as float) as bid) from read_parquet($paths, hive_partitioning = false)"
+    (tmp_path / "source_ads.sql").write_text(halved)
+    second = publish(workspace, LogSource(logs, tmp_path), AS_OF)
+    assert (sum(counts(second)), second.path != first.path) == (second.ads, True)
+    found = np.concatenate([block.bid for block in ads_of(workspace, first.model_id).blocks])
+    np.testing.assert_array_equal(found, bids / 2)
 
 
 def test_an_older_day_displaces_a_newer_one_only_where_it_is_named(done_live: Done) -> None:
