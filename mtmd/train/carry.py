@@ -142,13 +142,17 @@ def _owned_tables(declarations: Declarations) -> dict[str, Segments]:
     found: dict[str, Segments] = {}
     taken: set[str] = set()
     for side, schema in (("query", declarations.query), ("item", declarations.item)):
-        own = [table for table in FieldLayout(schema).tables if table.shared not in taken]
-        for index, table in enumerate(own):
+        index = 0
+        for table in FieldLayout(schema).tables:
+            if table.shared in taken:  # two lists of one side may read it, too
+                continue
             members = table.features[:1] if table.shared else table.features
             owners = [_owner(feature, declarations) for feature in members]
             rows = tuple((_identity(owner, declarations), (owner.buckets or 0) + 1) for owner in owners)
             found[f"{side}.adaptation.tables.tables.{index}"] = rows
-        taken |= {table.shared for table in own if table.shared is not None}
+            index += 1
+            if table.shared is not None:
+                taken.add(table.shared)
     return found
 
 

@@ -83,6 +83,24 @@ def test_the_same_features_in_another_order_give_the_same_model(
     assert torch.allclose(target(other), model(batch), rtol=1e-5, atol=1e-5)
 
 
+def test_two_lists_of_one_side_may_share_a_table(tiny_preset: Preset) -> None:
+    """Both read the table of `ad_id`, which comes before that of `country`: each goes by its own feature."""
+    lists = tuple(
+        Feature(
+            name=name, side="query", kind="categorical", type="BIGINT", buckets=2000, multi=True,
+            max_length=5, table="ad_id",
+        )
+        for name in ("clicked_ads", "hidden_ads")
+    )  # fmt: skip
+    preset = _with(tiny_preset, (*tiny_preset.features, *lists))
+    declarations = preset.declarations
+    batch = random_batch(declarations)
+    model, target = _model(preset, 1, batch), _model(preset, 2, batch)
+    assert carry(model.state_dict(), declarations, target.state_dict(), declarations) == ()
+    stored, after = model.state_dict(), target.state_dict()
+    assert [name for name, tensor in stored.items() if not torch.equal(after[name], tensor)] == []
+
+
 def test_a_new_feature_starts_anew_and_the_others_go_on(tiny_preset: Preset) -> None:
     added = Feature(name="mood", side="query", kind="continuous")
     more = _with(tiny_preset, (added, *tiny_preset.features))
