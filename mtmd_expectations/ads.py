@@ -14,7 +14,7 @@ from mtmd_expectations.common import (
     unique,
 )
 from mtmd_expectations.features import feature_expectations
-from mtmd_expectations.own import own_expectations
+from mtmd_expectations.own import with_own
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -29,7 +29,7 @@ def ads_expectations(preset: Preset) -> list[Expect]:
     """The same, before great-expectations is needed."""
     declarations = preset.declarations
     copies = [] if preset.data.ads_may_repeat else [content_is_new(SuiteTable.ADS, digest_sql("{batch}"))]
-    return [
+    packaged = [
         not_null("ad_id", "product, goal", "An ad without an id joins no candidate and can't be published."),
         not_null("product", "ad_id", "Without a product no item tower can read the ad."),
         not_null("goal", "ad_id", "The auction can't turn scores into value without the ad's goal."),
@@ -45,8 +45,8 @@ def ads_expectations(preset: Preset) -> list[Expect]:
         _bids_are_amounts(),
         *feature_expectations(SuiteTable.ADS, "ad_id", "product", declarations.item),
         *copies,
-        *own_expectations(preset, SuiteTable.ADS),
     ]
+    return with_own(packaged, preset, SuiteTable.ADS)
 
 
 def _bids_are_amounts() -> Expect:

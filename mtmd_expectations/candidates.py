@@ -29,7 +29,7 @@ from mtmd_expectations.common import (
     read_from,
     unique,
 )
-from mtmd_expectations.own import own_expectations
+from mtmd_expectations.own import with_own
 from mtmd_expectations.steadiness import Measure, steady
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def candidates_suite(preset: Preset) -> "ExpectationSuite":
 def candidates_expectations(preset: Preset) -> list[Expect]:
     """The same, on a whole day of candidates, with their domains, as `{batch}`."""
     domains = preset.domains
-    return [
+    packaged = [
         not_null("request_id", "ad_id", "The row belongs to no request and is lost."),
         not_null("ad_id", "request_id", "The row belongs to no ad and is lost."),
         not_null("impressed", KEY, "Without it nothing says whether the labels were observed."),
@@ -72,8 +72,8 @@ def candidates_expectations(preset: Preset) -> list[Expect]:
         *_outcomes(domains),
         *_domains(domains, preset.data),
         content_is_new(SuiteTable.CANDIDATES, DIGEST),
-        *own_expectations(preset, SuiteTable.CANDIDATES),
     ]
+    return with_own(packaged, preset, SuiteTable.CANDIDATES)
 
 
 def _found(expect: Expect) -> Expect:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from great_expectations.expectations import UnexpectedRowsExpectation
 
 
+HAS_ROWS = "has_rows"  # the expectation that each suite starts with
+
+
 class SuiteTable(StrEnum):
     """The tables that have a suite."""
 
@@ -77,7 +80,7 @@ def build_suite(batch: SuiteTable, expectations: Iterable[Expect]) -> "Expectati
         min_value=1,
         description="On an empty table every other expectation holds, and nothing would be trained on.",
         severity=Severity.CRITICAL.value,
-        meta={"name": "has_rows", "column": None, "needs": Needs.NOTHING.value},
+        meta={"name": HAS_ROWS, "column": None, "needs": Needs.NOTHING.value},
     )
     others = [
         UnexpectedRowsExpectation(

@@ -15,7 +15,7 @@ from mtmd_expectations.common import (
     unique,
 )
 from mtmd_expectations.features import feature_expectations
-from mtmd_expectations.own import own_expectations
+from mtmd_expectations.own import with_own
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -29,7 +29,7 @@ def requests_suite(preset: Preset) -> "ExpectationSuite":
 def requests_expectations(preset: Preset) -> list[Expect]:
     """The same, before great-expectations is needed."""
     declarations = preset.declarations
-    return [
+    packaged = [
         not_null("request_id", "ts, surface", "A request without an id joins no candidate and is lost."),
         not_null("ts", "request_id", "Without a time nothing says that the request belongs to this day."),
         not_null("surface", "request_id", "Without a surface no query tower can read the request."),
@@ -44,8 +44,8 @@ def requests_expectations(preset: Preset) -> list[Expect]:
         _ids_are_new(),
         *feature_expectations(SuiteTable.REQUESTS, "request_id", "surface", declarations.query),
         content_is_new(SuiteTable.REQUESTS, digest_sql("{batch}")),
-        *own_expectations(preset, SuiteTable.REQUESTS),
     ]
+    return with_own(packaged, preset, SuiteTable.REQUESTS)
 
 
 def _inside_the_day() -> Expect:

@@ -20,6 +20,7 @@ from mtmd.logs.digests import SourceFiles
 from mtmd.logs.ids import held_as
 from mtmd.logs.reading import Attempt, Columns, blame, create_checked_view, file_columns, reading_error
 from mtmd.logs.source import LogSource
+from mtmd.logs.sql import bare_sql, without_end
 from mtmd.validate.deviations import Deviation
 from mtmd.validate.gx_duckdb import Database
 from mtmd.validate.reduced import reduced_list, reduced_vector
@@ -202,7 +203,8 @@ def _find(database: Database, expect: Expect, *, known_empty: bool) -> None:
 
 
 def _of_all(query: str) -> str:
-    return query.replace("{batch}", _JOINED)
+    """A query of candidates that may be a part of another one: it ends in no comment and no semicolon."""
+    return bare_sql(without_end(query)[0]).replace("{batch}", _JOINED)
 
 
 @contextmanager

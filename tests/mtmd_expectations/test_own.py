@@ -14,6 +14,10 @@ _HEAD = "from mtmd_expectations import Expect\n"
 _CHEAP = "Expect(name='cheap', description='why', query='select ad_id from {batch} where {where}', where='bid > 9')"
 
 
+def _named(name: str) -> str:
+    return _CHEAP.replace("cheap", name)
+
+
 def _preset(preset: Preset, path: Path, text: str | None = None) -> Preset:
     if text is not None:
         path.write_text(text)
@@ -55,13 +59,29 @@ def test_an_edited_file_is_read_again(tiny_preset: Preset, tmp_path: Path) -> No
             "def expectations(preset):\n    return {'ads': ['x']}\n",
             r"gave \['x'\] for ads; it must be a list of Expect",
         ),
+        (
+            f"{_HEAD}def expectations(preset):\n    return {{'ads': [{_CHEAP}, {_CHEAP}]}}\n",
+            r"gave 'cheap' for ads, a name that another expectation of this table has.*; rename it",
+        ),
+        (
+            f"{_HEAD}def expectations(preset):\n    return {{'ads': [{_named('bid_is_an_amount')}]}}\n",
+            r"gave 'bid_is_an_amount' for ads, a name that another",
+        ),
+        (
+            f"{_HEAD}def expectations(preset):\n    return {{'ads': [{_named('has_rows')}]}}\n",
+            r"gave 'has_rows' for ads, a name that another",
+        ),
+        (
+            f"{_HEAD}def expectations(preset):\n    return {{'ads': [Expect('a', 'b', 'c', severity='warning')]}}\n",
+            r"gave 'a' for ads with severity 'warning'; it must be one of Severity\.CRITICAL, Severity\.WARNING",
+        ),
     ],
 )
 def test_a_file_that_is_wrong_is_an_error(
     tiny_preset: Preset, tmp_path: Path, text: str | None, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        own_expectations(_preset(tiny_preset, tmp_path / "own.py", text), SuiteTable.ADS)
+        day_expectations(_preset(tiny_preset, tmp_path / "own.py", text))
 
 
 def test_a_file_that_is_no_python_is_an_error(tiny_preset: Preset, tmp_path: Path) -> None:

@@ -349,6 +349,20 @@ def test_an_own_expectation_on_rows_of_candidates_that_fails_is_blamed_by_its_fi
         validate_day(LogSource(logs.root), day, preset)
 
 
+def test_an_own_query_of_all_candidates_may_end_in_a_semicolon_and_a_comment(
+    logs, day, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from mtmd_expectations import Expect\n\ndef expectations(preset):\n    return {'candidates': [Expect("
+        "'crowded', '…', 'select ad_id from {batch} group by ad_id having count(*) > 17; -- of 60 requests')]}\n"
+    )
+    preset = logs.preset.model_copy(update={"expectations": str(own)})
+    results = validate_day(LogSource(logs.root), day, preset).results
+    (crowded,) = (result for result in results if result.name == "crowded")
+    assert (crowded.status, crowded.unexpected) == (Status.FAILED, 20)
+
+
 def test_an_empty_table_fails_although_nothing_in_it_is_wrong() -> None:
     load()
     suite = build_suite(SuiteTable.ADS, [Expect("sound", "…", "select ad_id from {batch} where ad_id > 1")])
