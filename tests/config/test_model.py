@@ -80,6 +80,10 @@ def test_later_switches_are_dumped_only_where_they_are_set() -> None:
         ({"validation_fraction": 0.5}, r"less than 0.5"),
         ({"precision": "float16"}, r"'auto', 'float32' or 'bfloat16'"),
         ({"lr": 0.1}, r"Extra inputs are not permitted"),
+        ({"cross": {"tower_widths": [-512]}}, r"greater than or equal to 1"),
+        ({"cross": {"pair_widths": [10**9]}}, r"less than or equal to 65536"),
+        ({"cross": {"meeting_width": 10**9}}, r"less than or equal to 65536"),
+        ({"cross": {"learning_rate": math.inf}}, r"finite number"),
     ],
 )
 def test_wrong_training_is_refused(change: dict[str, object], message: str) -> None:
