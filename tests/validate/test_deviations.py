@@ -11,7 +11,7 @@ from mtmd.config import DataConfig, Preset
 from mtmd.validate.comparisons import Comparison
 from mtmd.validate.course import forecast
 from mtmd.validate.deviations import deviations, interval
-from mtmd.validate.results import DayProfile, DomainProfile, NullProfile
+from mtmd.validate.results import CategoryProfile, DayProfile, DomainProfile, NullProfile
 from mtmd_expectations.steadiness import Measure
 
 DAY = date(2026, 2, 1)
@@ -161,6 +161,39 @@ def test_what_cannot_spoil_the_model_is_only_shown(
 ) -> None:
     found = deviations(day, earlier, tiny_preset.declarations, limits)
     assert [(one.subject, one.stops) for one in found] == [("ctr", False), ("gctr", False)]
+
+
+@pytest.mark.parametrize("accepted_on", [1, 2, None], ids=["day before", "two days before", "not accepted"])
+def test_a_change_that_was_accepted_stops_no_later_day(tiny_preset: Preset, accepted_on: int | None) -> None:
+    """A new teacher beside four weeks of the old one: one accepted day is enough, and one that is not is no excuse."""
+    since = accepted_on or 1
+    scatter = [1 + 0.01 * ((i * 7) % 5 - 2) for i in range(28)]
+    earlier = [
+        _day(DAY - timedelta(days=28 - i), (0.13 if 28 - i <= since else 0.1) * own)
+        for i, own in enumerate(scatter)
+    ]
+    accepted = {} if accepted_on is None else {DAY - timedelta(days=accepted_on): "a new teacher"}
+    limits = LIMITS.model_copy(update={"accepted": accepted})
+    found = deviations(_day(DAY, 0.13), earlier, tiny_preset.declarations, limits)
+    assert [one.subject for one in found if one.stops] == (["ctr", "gctr"] if accepted_on is None else [])
+    # A second change is another one, whatever was accepted.
+    further = deviations(_day(DAY, 0.18), earlier, tiny_preset.declarations, limits)
+    assert accepted_on == 2 or [one.subject for one in further if one.stops] == ["ctr", "gctr"]
+
+
+def test_a_second_recoding_is_not_what_was_accepted_of_the_first(tiny_preset: Preset) -> None:
+    def recoded(day: date, cell: int) -> DayProfile:
+        category = CategoryProfile(
+            table="requests", domain="home_feed", feature="country", cells={cell: 450, 9: 50}
+        )
+        return _day(day, 0.1).model_copy(update={"categories": (category,)})
+
+    eve = DAY - timedelta(days=1)
+    earlier = [*(recoded(DAY - timedelta(days=age), 1) for age in range(28, 1, -1)), recoded(eve, 2)]
+    limits = LIMITS.model_copy(update={"accepted": {eve: "countries are upper case"}})
+    assert deviations(recoded(DAY, 2), earlier, tiny_preset.declarations, limits) == ()
+    again = deviations(recoded(DAY, 3), earlier, tiny_preset.declarations, limits)
+    assert [one.subject for one in again if one.stops] == ["country"]
 
 
 def test_an_ordinary_day_has_no_deviation(tiny_preset: Preset) -> None:
