@@ -211,8 +211,9 @@ def _lists(key: str, features: tuple[Feature, ...]) -> Iterator[Expect]:
 def _sound(key: str, features: Sequence[Feature], what: Companion) -> Expect:
     return _offenders(
         f"list_{what}_sound",
-        f"A list has one of its {what} for each value, none of them null, and as numbers 0 or more. Others would turn "
-        "the list into anything; where there are more or fewer, they belong to other values.",
+        f"A list has one of its {what} for each value, none of them null, and as numbers 0 to {LARGEST_NUMBER:g}. "
+        "Others would turn the list into anything, and the service refuses them; where there are more or fewer, they "
+        "belong to other values.",
         key,
         features,
         lambda feature: f"(not {companion_column(feature, what)})",

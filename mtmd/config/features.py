@@ -84,7 +84,7 @@ class Feature(Frozen):
         None,
         pattern=r"^[a-z][a-z0-9_]*$",
         exclude_if=_is_unset,
-        description="column FLOAT[] with a weight for each value, 0 or more (multi, mean and sum only)",
+        description="column FLOAT[] with a weight for each value, 0 to 1e18 (multi, mean and sum only)",
     )
     actions: str | None = Field(
         None,
@@ -96,7 +96,7 @@ class Feature(Frozen):
         None,
         pattern=r"^[a-z][a-z0-9_]*$",
         exclude_if=_is_unset,
-        description="column FLOAT[] with the age of each value, 0 or more, best in hours (multi only)",
+        description="column FLOAT[] with the age of each value, 0 to 1e18, best in hours (multi only)",
     )
     table: str | None = Field(
         None,

@@ -53,6 +53,6 @@ def list_findings(connection: Connection, table: str, features: Sequence[Feature
             yield warning(Part.FEATURES, place, text, "the rest is not read: raise max_length if it matters")
         for what, column in feature.companions.items():
             if row[what]:
-                kind = "a text" if what == "actions" else "a number of 0 or more"
+                kind = "a text" if what == "actions" else "a number from 0 to 1e18"
                 text = f"{counted(row[what], 'row')} without {kind} in {column} for each value"
                 yield error(Part.FEATURES, place, text, "write one for each value of the list, in its order")

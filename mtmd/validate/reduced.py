@@ -34,10 +34,10 @@ def reduced_list(feature: Feature) -> str:
         ends = ", ".join(f"list_max(list_transform({text}, lambda one: length(one)))" for text in texts)
         reduced += f", greatest({ends}) as {longest_column(feature)}"
     for what, beside in feature.companions.items():
-        # As many as values, and no null among them; of numbers the sum is finite and the least one not negative.
+        # As many as values, no null among them; numbers from 0 to what the service takes. NaN is above every number.
         sound = f"coalesce(len({name(beside)}), 0) = {length} and coalesce(list_count({name(beside)}), 0) = {length}"
         if COMPANION_TYPES[what] == "FLOAT[]":
-            numbers = f"isfinite(list_sum({name(beside)})) and list_min({name(beside)}) >= 0"
+            numbers = f"list_max({name(beside)}) <= {LARGEST_NUMBER:g} and list_min({name(beside)}) >= 0"
             sound += f" and coalesce({numbers}, true)"
         reduced += f", {sound} as {companion_column(feature, what)}"
     return reduced

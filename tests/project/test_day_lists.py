@@ -47,7 +47,7 @@ def test_a_table_without_rows_has_no_lengths(connection: duckdb.DuckDBPyConnecti
         (
             "(['a'], 1, 0, false)",
             Level.ERROR,
-            "1 row without a number of 0 or more in word_weights for each value",
+            "1 row without a number from 0 to 1e18 in word_weights for each value",
         ),
     ],
 )
