@@ -148,3 +148,10 @@ def test_a_backfill_counts_the_days_that_a_run_would_judge(line: Line) -> None:
         expected = _unvalidated(plan, seen)
         line.run(as_of)
         assert expected == len(line.judged)
+
+
+def test_the_day_after_an_accepted_one_is_judged_again_where_it_no_longer_is(line: Line) -> None:
+    accepted = line.preset.data.model_copy(update={"accepted": {FAULTY: "a new teacher"}})
+    other = Line(line.preset.model_copy(update={"data": accepted}), line.place)
+    changed = [number for number in range(-1, 3) if line.record(after(number)) != other.record(after(number))]
+    assert changed == [0, 1]
