@@ -28,6 +28,9 @@ HOW_FOUND = {"explored": "BOOLEAN"}
 _JOINED = {"surface": "VARCHAR", "product": "VARCHAR"} | dict.fromkeys(
     ("request_known", "ad_known"), "made by the join with other tables"
 )
+_COUNTED = {
+    "candidates"
+}  # the number of rows, where validation has a task's mean score under the task's name
 
 
 def table_columns(declarations: Declarations) -> dict[str, dict[str, str]]:
@@ -38,8 +41,11 @@ def table_columns(declarations: Declarations) -> dict[str, dict[str, str]]:
     one, when a task has the name of a contract column, and as `outcome_columns` does.
     """
     domains = declarations.domains
-    if taken := sorted(set(domains.task_names) & (CANDIDATE_KEYS | HOW_FOUND | OUTCOMES | _JOINED).keys()):
-        raise ConfigError(f"tasks {taken} have names of contract columns of candidates; rename the tasks")
+    own = CANDIDATE_KEYS | HOW_FOUND | OUTCOMES | _JOINED
+    if taken := sorted(set(domains.task_names) & (own.keys() | _COUNTED)):
+        raise ConfigError(
+            f"tasks {taken} have names that logs or their checks have already; rename the tasks"
+        )
     ids = {table: id_types(table, declarations.ids) for table in TABLES}
     requests, ads = _REQUESTS | ids["requests"], _ADS | ids["ads"]
     return {

@@ -107,7 +107,7 @@ def test_a_task_with_the_name_of_a_column_is_found_beside_what_is_said_of_the_ol
     assert lines(found) == [
         "model.emb_deep has ['ctr', 'gctr', 'octr'] → it must have exactly the tasks ['ctr', 'gctr', 'hidden']",
         "training.loss_weights has ['ctr', 'gctr', 'octr'] → it must have exactly the tasks ['ctr', 'gctr', 'hidden']",
-        "tasks ['hidden'] have names of contract columns of candidates → rename the tasks",
+        "tasks ['hidden'] have names that logs or their checks have already → rename the tasks",
     ]
     assert found.preset is not None
 
@@ -121,7 +121,8 @@ def test_a_parent_that_has_to_be_left_out_leaves_its_child_a_root(tmp_path: Path
         ),
     )
     assert (
-        lines(found)[-1] == "tasks ['hidden'] have names of contract columns of candidates → rename the tasks"
+        lines(found)[-1]
+        == "tasks ['hidden'] have names that logs or their checks have already → rename the tasks"
     )
     assert found.preset is not None
     assert found.preset.domains.parents == (None, None)
