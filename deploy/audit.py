@@ -212,10 +212,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         done = audit(pinned(given.constraints), sources, options)
     except (MtmdError, OSError) as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(literal(f"error: {error}"))
+        Console(stderr=True, highlight=False, emoji=False, soft_wrap=True).print(literal(f"error: {error}"))
         return NOT_CHECKED
     for line in words(done):
-        Console(highlight=False, soft_wrap=True).print(literal(line))
+        Console(highlight=False, emoji=False, soft_wrap=True).print(literal(line))
     return done.status
 
 

@@ -43,7 +43,7 @@ _SERVER = {
 PATIENCE_S = 300.0
 _PORT_PATIENCE_S = 5.0
 _LAST_PORT = 65535
-_console = Console(highlight=False, soft_wrap=True)
+_console = Console(highlight=False, emoji=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ def main() -> int:
         else:
             down(platform)
     except MtmdError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(literal(f"error: {error}"))
+        Console(stderr=True, highlight=False, emoji=False, soft_wrap=True).print(literal(f"error: {error}"))
         return 1
     return 0
 

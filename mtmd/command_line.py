@@ -16,8 +16,9 @@ from typer.main import get_command
 from mtmd.config.preset_files import default_preset, preset_names
 from mtmd.errors import MtmdError
 
-console = Console(highlight=False, soft_wrap=True)  # lines stay whole, so that JSON and paths can be copied
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# Lines stay whole, so that JSON and paths can be copied; an id such as `ad:x:77` is no emoji.
+console = Console(highlight=False, emoji=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 # All but tabs and ends of lines.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _HELP = {"help_option_names": ["--help", "-h"], "max_content_width": 100}

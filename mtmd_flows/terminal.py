@@ -24,13 +24,13 @@ _LEAST_WIDTH = 100  # rich would cut numbers off in a narrower console; the tabl
 
 def print_stopped() -> None:
     """What Ctrl-C has done."""
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, emoji=False)
     console.print("stopped; the same command goes on where it was", soft_wrap=True)
 
 
 def show(summary: RunSummary, preset: str) -> None:
     """Slices × LogMAE, the verdict, what was reused, where the files are, and what to do next."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.width = max(console.width, _LEAST_WIDTH)
     console.print(_table(summary.report))
     colour = "green" if summary.promoted else "yellow"
@@ -51,7 +51,7 @@ def show(summary: RunSummary, preset: str) -> None:
 
 def print_table(table: Report) -> None:
     """A table as it is in the artifacts."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     shown = Table(title=table.title, box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     for column in table.columns:
         shown.add_column(column.name, justify="left" if column.kind == "text" else "right", no_wrap=True)

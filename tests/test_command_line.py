@@ -3,6 +3,7 @@
 import errno
 import inspect
 import os
+import re
 from datetime import date
 from io import StringIO
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import typer
 from rich.console import Console
 
-from mtmd.command_line import Lazy, app, literal, only_command, read_day, run
+from mtmd.command_line import Lazy, app, console, literal, only_command, read_day, run
 from mtmd.command_line import _presets as presets_that_begin
 from mtmd.command_line import _repeated as repeated
 from mtmd.config import preset_names
@@ -108,8 +109,8 @@ def test_a_shell_is_offered_presets_and_files(tmp_path: Path, monkeypatch: pytes
 
 
 def test_text_of_others_can_change_neither_the_markup_nor_the_terminal() -> None:
-    console = Console(file=(shown := StringIO()), soft_wrap=True, force_terminal=True, highlight=False)
-    console.print(literal("[bold]x[/] \x1b[2J\x1b]0;title\x07 \u202egnp.exe é — ☃\nnext"))
+    terminal = Console(file=(shown := StringIO()), soft_wrap=True, force_terminal=True, highlight=False)
+    terminal.print(literal("[bold]x[/] \x1b[2J\x1b]0;title\x07 \u202egnp.exe é — ☃\nnext"))
     assert shown.getvalue() == "[bold]x[/] \\x1b[2J\\x1b]0;title\\x07 \\u202egnp.exe é — ☃\nnext\n"
 
 
@@ -120,3 +121,18 @@ def test_all_texts_that_are_printed_are_made_literal() -> None:
     unmarked = [line for text in modules.values() for line in text.splitlines() if "markup=False" in line]
     assert unmarked
     assert [line for line in unmarked if "json" not in line and "as_toml" not in line] == []
+
+
+def test_text_between_colons_is_no_emoji(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print(literal("ad:x:77"))
+    console.print('{"reason": "user:m:18"}', markup=False)
+    assert capsys.readouterr().out == 'ad:x:77\n{"reason": "user:m:18"}\n'
+    made = [
+        line
+        for name in PRODUCT
+        for path in (ROOT / name).rglob("*.py")
+        for line in path.read_text().splitlines()
+        if re.search(r"\bConsole\(", line)
+    ]
+    assert made
+    assert [line for line in made if "emoji=False" not in line] == []
