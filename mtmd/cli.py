@@ -85,14 +85,14 @@ def import_kuairand(
         str, typer.Option(help="whose features the tables have: a name, or a path to a .toml")
     ] = "kuairand",
     logs: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="where to; default: the preset's logs")
+        str | None, typer.Option(metavar="FOLDER", help="where to; default: the preset's logs")
     ] = None,
     seed: Annotated[int, typer.Option(help="of the teacher's training")] = 0,
 ) -> None:
     """Turn KuaiRand-Pure files into the log contract."""
     from mtmd.sources.kuairand import adapter
 
-    place = logs or Path(load_preset(preset).logs)
+    place = logs or load_preset(preset).logs
     report = adapter.import_kuairand(
         source, place, preset=preset, seed=seed, on_progress=lambda words: console.print(literal(words))
     )

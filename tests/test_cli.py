@@ -13,11 +13,32 @@ from pyarrow import parquet
 import mtmd
 from mtmd.cli import main
 from mtmd.config import preset_names
+from mtmd.errors import LogsError
 from mtmd.logs.files import available_days
 from mtmd.serve.http import __main__ as service
 from mtmd.serve.http.intake import Settings
+from mtmd.sources.kuairand import adapter
 from mtmd.store.files import read_json
 from tests.mtmd_flows.runs import TINY, Run, copied
+
+
+def test_an_import_goes_to_the_folder_of_the_presets_uri(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The URI arrives as it is: a path made of it would be a folder `file:`."""
+    uri = (tmp_path / "my logs").as_uri()
+    preset = tmp_path / "own.toml"
+    preset.write_text(f'base = "kuairand"\nname = "own"\nlogs = "{uri}"\n')
+    asked: list[object] = []
+
+    def refuse(source: Path, logs: object, **_: object) -> None:
+        asked.append(logs)
+        raise LogsError("seen")
+
+    monkeypatch.setattr(adapter, "import_kuairand", refuse)
+    command = ["import-kuairand", "--source", str(tmp_path), "--preset", str(preset)]
+    assert (main(command), main([*command, "--logs", f"{uri}2"])) == (1, 1)
+    assert asked == [uri, f"{uri}2"]
 
 
 def test_simulate_writes_the_days_up_to_until_and_skips_those_that_are_there(

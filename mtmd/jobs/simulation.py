@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 
 from mtmd.config import Frozen, load_preset
 from mtmd.errors import ConfigError, LogsError
@@ -57,8 +56,11 @@ def simulate_days(
         raise ConfigError(
             f"days ({count}) must be at least 1; leave it out for one window and its held-out day"
         )
-    first, place = until - timedelta(days=count - 1), logs or chosen.logs
-    resolve(place)  # which refuses a bucket before it is asked anything
+    try:
+        first, place = until - timedelta(days=count - 1), logs or chosen.logs
+    except OverflowError as error:
+        raise ConfigError(f"days ({count}) up to {until} begin before the calendar; choose fewer") from error
+    folder = resolve(place)  # which refuses a bucket before it is asked anything
     written = 0
 
     def tell(day: date, rows: int) -> None:
@@ -70,9 +72,9 @@ def simulate_days(
     further, histories, size = has_further_tasks(chosen), history_columns(chosen), chosen.simulation
     config = WorldConfig.sized(
         seed or 0,
-        requests_per_day=requests_per_day or size.requests_per_day,
-        users=users or size.users,
-        ads=ads or size.ads,
+        requests_per_day=size.requests_per_day if requests_per_day is None else requests_per_day,
+        users=size.users if users is None else users,
+        ads=size.ads if ads is None else ads,
         candidates_per_request=size.candidates_per_request,
         explored_per_request=size.explored_per_request,
         further_tasks=further,
@@ -86,7 +88,7 @@ def simulate_days(
         _require_explored(existing, size.explored_per_request, preset, place)
         if all(value is None for value in (seed, requests_per_day, users, ads)):
             config = existing
-    simulate(config, first, until, Path(place), on_day=tell)
+    simulate(config, first, until, folder, on_day=tell)
     return Simulated(first=first, last=until, logs=place, written=written)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from mtmd.errors import LogsError
+from mtmd.errors import ConfigError, LogsError
 from mtmd.jobs.simulation import simulate_days
 from mtmd.store.files import read_json
 from tests.tiny_lists import HISTORIES, write_preset
@@ -34,6 +34,32 @@ def test_a_size_that_is_given_must_be_the_worlds(tmp_path: Path) -> None:
         simulate_days(NEXT, "demo", days=1, logs=logs, requests_per_day=30, users=50, ads=40)
     with pytest.raises(LogsError, match="another simulated world"):
         simulate_days(NEXT, "demo", days=1, logs=logs, seed=0)
+
+
+def test_a_size_of_nothing_is_refused_and_not_the_presets(tmp_path: Path) -> None:
+    logs = str(tmp_path / "logs")
+    with pytest.raises(ConfigError, match=r"users \(0\) must be"):
+        simulate_days(DAY, "tiny", days=1, logs=logs, users=0)
+    with pytest.raises(ConfigError, match=r"ads \(0\) must be"):
+        simulate_days(DAY, "tiny", days=1, logs=logs, ads=0)
+    with pytest.raises(ConfigError, match=r"requests_per_day \(0\) must be"):
+        simulate_days(DAY, "tiny", days=1, logs=logs, requests_per_day=0)
+    assert not Path(logs).exists()
+
+
+def test_days_before_the_calendar_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"days \(1000000\) up to {DAY} begin before the calendar"):
+        simulate_days(DAY, "tiny", days=1_000_000, logs=str(tmp_path))
+
+
+def test_logs_may_be_a_uri_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a host; where nothing is resolved, a folder `file:` would be made here."""
+    monkeypatch.chdir(tmp_path)
+    uri = (tmp_path / "my logs").as_uri()
+    assert simulate_days(DAY, "demo", days=1, logs=uri, requests_per_day=20, users=50, ads=40).written == 1
+    assert (tmp_path / "my logs" / "world.json").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["my logs"]
+    assert simulate_days(NEXT, "demo", days=2, logs=uri).written == 1
 
 
 def test_the_presets_tasks_are_written_and_one_folder_keeps_to_them(tmp_path: Path) -> None:

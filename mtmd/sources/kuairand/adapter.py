@@ -28,7 +28,7 @@ _EPOCH = date(1970, 1, 1)
 
 def import_kuairand(
     source: Path,
-    logs: Path,
+    logs: str | Path,
     *,
     preset: str = "kuairand",
     seed: int = 0,
