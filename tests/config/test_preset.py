@@ -51,6 +51,19 @@ def test_a_preset_survives_json(tiny_preset: Preset) -> None:
     assert Preset.model_validate_json(tiny_preset.model_dump_json()) == tiny_preset
 
 
+def test_values_that_have_no_json_are_refused_together(tmp_path: Path) -> None:
+    """Outputs are named by them: a run would have ended after its training."""
+    path = tmp_path / "endless.toml"
+    text = (
+        'base = "tiny"\nname = "endless"\n[gates]\nchampion_tolerance = inf\n[monitor]\npsi_certain = inf\n'
+    )
+    path.write_text(text)
+    with pytest.raises(
+        ConfigError, match=r"gates\.champion_tolerance \(inf\), monitor\.psi_certain \(inf\) must be finite"
+    ):
+        load_preset(str(path))
+
+
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"preset 'dmeo' not found; use one of \[.*'demo'.*\] or a path"):
         load_preset("dmeo")
