@@ -242,11 +242,15 @@ def _unvalidated(plan: RunPlan, seen: _Seen) -> int:
 
 
 def _status(plan: RunPlan, trained: str) -> Status:
-    """By the records of the model that the day would train now."""
+    """By the records of the model that the day would train now, or else by those of another one.
+
+    A day that was kept by its gates has failed whatever has changed since: what was mended may be why it is run again.
+    """
     decided = _decided(plan.workspace, plan.as_of, _summaries(plan.workspace, plan.as_of, trained))
     if decided is not None:
         return decided
-    return "outdated" if _summaries(plan.workspace, plan.as_of) else "new"
+    recorded = _recorded(plan.workspace, plan.as_of)
+    return "outdated" if recorded == "done" else recorded
 
 
 def _recorded(workspace: Workspace, as_of: date) -> Status:

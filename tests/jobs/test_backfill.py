@@ -75,6 +75,16 @@ def test_a_day_done_with_another_recipe_is_outdated(first_run: Run, artifacts: P
     assert _runs(first_run, artifacts) == [False, False, True]
 
 
+def test_a_day_whose_gates_failed_has_failed_with_another_recipe_too(first_run: Run, artifacts: Path) -> None:
+    kept = read_json(_summary(artifacts))
+    gates = [kept["verdict"]["gates"][0] | {"passed": False}, *kept["verdict"]["gates"][1:]]
+    write_json(_summary(artifacts), kept | {"verdict": kept["verdict"] | {"gates": gates}})
+    run = _summary(artifacts).parent
+    run.rename(run.with_name(f"{AS_OF}-0123456789"))
+    assert _day(first_run, artifacts).status == "failed"
+    assert _runs(first_run, artifacts) == [False, True, True]
+
+
 def test_what_is_missing_is_counted_and_trainings_cost_what_the_latest_took(
     first_run: Run, artifacts: Path
 ) -> None:
