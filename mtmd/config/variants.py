@@ -43,8 +43,14 @@ class Variant(Frozen):
         )
 
     def changes(self, preset: Preset) -> bool:
-        """Whether the preset lacks this variant's values: one that has them already has nothing to compare."""
-        return _effective(self.of(preset)) != _effective(preset)
+        """Whether the preset lacks this variant's values: one that has them already has nothing to compare.
+
+        A preset that trains on a smaller share has downsampling already: the variant would have less of it, not more.
+        """
+        changed = self.of(preset)
+        if changed.training.sample_fraction > preset.training.sample_fraction:
+            return False
+        return _effective(changed) != _effective(preset)
 
 
 @cache

@@ -64,6 +64,16 @@ def test_half_the_window_is_gone_through_twice_as_often(tiny_preset: Preset) -> 
     assert (training.sample_fraction, training.epochs) == (0.5, tiny_preset.training.epochs)
 
 
+@pytest.mark.parametrize("name", ["downsampling", "downsampling_fewer_steps"])
+def test_a_preset_that_trains_on_less_has_downsampling_already(tiny_preset: Preset, name: str) -> None:
+    def sampled(fraction: float) -> Preset:
+        training = tiny_preset.training.model_copy(update={"sample_fraction": fraction})
+        return tiny_preset.model_copy(update={"training": training})
+
+    assert variant(name).changes(sampled(0.75))
+    assert not variant(name).changes(sampled(0.25))
+
+
 def test_unconstrained_tasks_have_no_parents(tiny_preset: Preset) -> None:
     assert tiny_preset.domains.parents == (None, 0, 0)
     changed = variant("unconstrained").of(tiny_preset)
