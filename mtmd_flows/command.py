@@ -14,6 +14,7 @@ import psutil
 import typer
 from annotated_types import Ge, Le
 from prefect import Flow
+from prefect.client.orchestration import get_client
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import ParameterTypeError
 from prefect.logging.handlers import APILogWorker
@@ -51,7 +52,8 @@ def command_of(
             load_preset(given["preset"])  # a wrong one is refused before a server is started
         runners.chosen()  # likewise
         try:
-            if PREFECT_API_URL.value():
+            if api := PREFECT_API_URL.value():
+                _require_server(api)
                 result = flow(**given)
             else:
                 refuse(given)
@@ -73,6 +75,17 @@ def require_days(given: Mapping[str, Any]) -> None:
     if not given.get("wait_minutes"):
         names = ("preset", "window_days", "logs", "artifacts")
         plan_run(given["as_of"] or scheduled_day(), **{name: given[name] for name in names})
+
+
+def _require_server(api: str) -> None:
+    """See that the server answers; the flow itself would end in a traceback of Prefect's."""
+    with get_client(sync_client=True) as client:
+        error = client.api_healthcheck()
+    if error is not None:
+        raise ConfigError(
+            f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should ({error}); start it, correct "
+            "the variable, or unset it: the run then has a temporary server"
+        ) from error
 
 
 def _with_own_server(flow: Flow[..., _Result], given: Mapping[str, Any]) -> _Result:
