@@ -1,7 +1,6 @@
 """What people read of a run's stages: Markdown for flow-run artifacts, what stands out first."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from mtmd.export.stage import Proofs
 from mtmd.report.markdown.fitting import fitted
@@ -138,7 +137,7 @@ def head(plan: RunPlan) -> str:
     left_out = "".join(f", without {day}: {plain(why)}" for day, why in plan.left_out.items())
     return (
         f"as_of **{plan.as_of}**, window {plan.days[0]} to {plan.days[-1]} ({len(plan.days)} days{left_out}), "
-        f"preset {plan.preset.name}, logs {code(Path(plan.logs))}"
+        f"preset {plan.preset.name}, logs {code(plan.logs)}"
     )
 
 

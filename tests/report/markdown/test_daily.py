@@ -1,7 +1,13 @@
 """What the artifacts of a run's stages say; the tables themselves are tested where they are made."""
 
+from datetime import date
+
+import pytest
+
+from mtmd.config import Preset
 from mtmd.report.markdown import daily as render
 from mtmd.report.markdown.metrics import metrics
+from mtmd.run import RunPlan, plan_window
 from tests.daily import Done
 
 
@@ -16,6 +22,14 @@ def test_every_artifact_has_its_day_window_and_preset_below_its_heading(done: Do
         heading, below, _ = page.split("\n\n", 2)
         assert heading.startswith("## ")
         assert below.startswith(head)
+
+
+@pytest.mark.parametrize("logs", ["s3://bucket/prefix", "file:///logs/of%20us", "logs/tiny"])
+def test_the_place_of_the_logs_is_said_as_it_was_given(tiny_preset: Preset, logs: str) -> None:
+    day = date(2026, 1, 21)
+    days = plan_window(day, 20)
+    plan = RunPlan(as_of=day, days=days, preset=tiny_preset, logs=logs, artifacts="artifacts")
+    assert render.head(plan).endswith(f", preset tiny, logs `{logs}`")
 
 
 def test_data_quality_begins_with_what_holds_and_says_what_was_reused(done: Done) -> None:
