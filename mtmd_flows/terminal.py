@@ -1,6 +1,7 @@
 """What a person at a terminal sees at the end of a run."""
 
-from datetime import timedelta
+import shlex
+from datetime import date, timedelta
 
 from rich import box
 from rich.console import Console
@@ -41,11 +42,15 @@ def show(summary: RunSummary, preset: str) -> None:
     )
     for name, place in summary.places.items():
         console.print(f"{name:>10}  {literal(place)}", soft_wrap=True)
-    tomorrow = summary.as_of + timedelta(days=1)
-    console.print(
-        f"next: the day after with --as-of {tomorrow}; `mtmd status --preset {literal(preset)}`; "
-        "`prefect server start` shows the run and its artifacts",
-        soft_wrap=True,
+    console.print(literal(what_next(summary.as_of, preset)), soft_wrap=True)
+
+
+def what_next(as_of: date, preset: str) -> str:
+    """Commands that can be copied into a shell, a preset's path with a space too."""
+    tomorrow = as_of + timedelta(days=1)
+    return (
+        f"next: the day after with --as-of {tomorrow}; `mtmd status --preset {shlex.quote(preset)}`; "
+        "`prefect server start` shows the run and its artifacts"
     )
 
 

@@ -1,6 +1,8 @@
+from datetime import date
+
 import pytest
 
-from mtmd_flows.terminal import show
+from mtmd_flows.terminal import show, what_next
 from tests.mtmd_flows.runs import Run
 
 
@@ -23,3 +25,10 @@ def test_the_summary_is_whole_in_a_narrow_terminal(
     assert "--as-of 2026-01-23" in text
     (shown,) = [line for line in text.splitlines() if line.split()[:1] == ["report"]]
     assert shown.split()[1] == next_day.summary.places["report"]
+
+
+def test_the_next_command_can_be_copied() -> None:
+    assert "`mtmd status --preset 'my presets/own.toml'`" in what_next(
+        date(2026, 1, 25), "my presets/own.toml"
+    )
+    assert "--as-of 2026-01-26; `mtmd status --preset tiny`" in what_next(date(2026, 1, 25), "tiny")
