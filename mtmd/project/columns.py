@@ -191,6 +191,8 @@ def _no_ids(
         listed = ", ".join(repr(row["value"]) for row in shown)
         text = f"{counted(lost[column], 'value')} can't be read as {kind}, such as {listed}; each {ID_RULES[kind]}"
         remedy = f"correct the logs, or source_{columns.table}.sql"
+        if column == "user_id" and shown[0]["value"] == "":
+            remedy += "; where the user is not known: select * replace (nullif(user_id, '') as user_id)"
         if kind == "UUID" and (whose := ID_COLUMNS[columns.table].get(column)):
             remedy += f'; or set {whose} = "VARCHAR" in [ids] of the preset'
         yield error(Part.COLUMNS, f"{columns.table}.{column}", text, remedy)

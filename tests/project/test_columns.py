@@ -132,6 +132,19 @@ def test_text_that_is_no_id_is_shown_with_the_rule(project: Project) -> None:
     assert project.problems(Part.ROWS) == []
 
 
+def test_empty_text_of_unknown_users_has_the_sql_that_mends_it(project: Project) -> None:
+    project.damage(
+        "requests",
+        "alter table t alter user_id type varchar",
+        "update t set user_id = '' where user_id like '%1'",
+    )
+    project.say('[ids]\nuser = "VARCHAR"\n', *_features_with("user_id", "VARCHAR"))
+    (line,) = (line for line in project.problems(Part.COLUMNS) if "earlier days" not in line)
+    assert line.endswith("where the user is not known: select * replace (nullif(user_id, '') as user_id)")
+    project.statement("requests", f"select * replace (nullif(user_id, '') as user_id){READ}")
+    assert [line for line in project.problems(Part.COLUMNS) if "earlier days" not in line] == []
+
+
 def test_ids_of_another_type_are_declared_or_cast(project: Project) -> None:
     project.damage(
         "requests", "alter table t alter request_id type varchar", "alter table t rename user_id to uid"

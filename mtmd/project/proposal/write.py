@@ -30,8 +30,15 @@ def request_columns(roles: Roles) -> list[str]:
         id_sql(roles.request.own, roles.request.kind, "request_id"),
         _named(roles.time.chosen.sql, "ts"),
         roles.surface.sql("surface"),
-        user if roles.user is None else id_sql(roles.user, id_type(roles.user), "user_id"),
+        user if roles.user is None else _user(roles.user),
     ]
+
+
+def _user(look: Look) -> str:
+    """An empty text is no id: many logs have it where the user is not known, which is null here."""
+    if look.is_text:
+        return f"nullif({sql_name(look.name)}, '') as user_id"
+    return id_sql(look, id_type(look), "user_id")
 
 
 def ad_columns(roles: Roles) -> list[str]:
