@@ -45,7 +45,8 @@ class Proposal:
         above = "\n\n".join(filter(None, (head.strip(), self.sections["ids"], self.sections["sources"])))
         text = above + "\n\n"
         for heading, body in bodies.items():
-            text += heading + _body(heading, body, self.sections)
+            if "Ids" not in heading or not self.sections["ids"]:  # its example would be a second [ids]
+                text += heading + _body(heading, body, self.sections)
         return text
 
 

@@ -70,6 +70,11 @@ def test_the_preset_has_what_the_logs_have(proposal: Proposal, foreign_logs: Pat
     assert "ads_may_repeat" not in preset["data"]
 
 
+def test_a_comment_is_no_second_section_of_ids(proposal: Proposal, tmp_path: Path) -> None:
+    create_project(tmp_path / "their-ads", None, proposal)
+    assert (tmp_path / "their-ads" / "preset.toml").read_text().count("[ids]") == 1
+
+
 def test_the_statements_give_the_contracts_columns(proposal: Proposal, foreign_logs: Path) -> None:
     day = {
         "requests": "queries/2026-01-05.parquet",
