@@ -226,3 +226,17 @@ def test_sections_that_are_missing_are_named_and_end_the_check(tmp_path: Path) -
         "training: missing",
     ]
     assert found.preset is None
+
+
+def test_a_wrong_label_says_nothing_of_a_small_window(tmp_path: Path) -> None:
+    """The repair keeps `min_window_days`: without it, the window would be too short and hide the label's problem."""
+    found = checked(
+        tmp_path,
+        changed(
+            ('label = "clicked"', 'label = "position"'),
+            ("window_days = 20", "window_days = 11\nmin_window_days = 11"),
+        ),
+    )
+    assert found.preset is not None
+    assert (found.preset.window_days, found.preset.min_window_days) == (11, 11)
+    assert [line for line in lines(found) if "window_days" in line] == []
