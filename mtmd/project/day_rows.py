@@ -41,7 +41,9 @@ def stage(
     """Make the day's tables from the mended statements, which are written to `folder`; what stops that."""
     for table, one in mended.items():
         (folder / f"source_{table}.sql").write_text(one.statement, encoding="utf-8")
-    source, database = LogSource(folder, folder), Database(url="", connection=connection)
+    # Of the preset's own places only the format is used: to say which file, if any, can't be read.
+    source = LogSource(folder, folder, preset.sources)
+    database = Database(url="", connection=connection)
     for table, columns in table_columns(preset.declarations).items():
         there = dict.fromkeys(files[table], columns)  # a mended statement gives what is declared
         create_source_view(connection, f"source_{table}", source, table, day, columns, there)

@@ -1,5 +1,6 @@
 """Rows of a day: keys, joins, domains, scores, labels, and the team's own expectations."""
 
+import duckdb
 import pytest
 
 from mtmd.config.preset_files import preset_path
@@ -172,3 +173,19 @@ def test_an_own_file_that_is_wrong_is_named_and_the_rest_is_checked(
     (problem,) = project.problems()
     assert words in problem
     assert project.facts(Part.ROWS)
+
+
+def test_sound_csv_files_are_not_blamed_for_an_own_expectation(project: Project) -> None:
+    for file in sorted((project.logs / "candidates").glob("*/*.parquet")):
+        duckdb.read_parquet(str(file)).write_csv(str(file.with_suffix(".csv")))
+    project.say(
+        '[sources.candidates]\nfiles = "candidates/date={day}/*.csv"\nformat = "csv"\n',
+        preset='base = "tiny"\nname = "mine"\nsql = "sql"\nexpectations = "own.py"\n',
+    )
+    project.statement("candidates", "from read_csv($paths, all_varchar = true, hive_partitioning = false)\n")
+    (project.root / "own.py").write_text(
+        "from mtmd_expectations import Expect\n\ndef expectations(preset):\n    return {'candidates': ["
+        "Expect(name='mispelt', description='', query='from {batch} where {where}', where='clics > 1')]}\n"
+    )
+    (problem,) = project.problems()
+    assert problem.startswith("own.py: expectation 'mispelt' of candidates in ")
