@@ -35,9 +35,12 @@ def request_columns(roles: Roles) -> list[str]:
 
 
 def _user(look: Look) -> str:
-    """An empty text is no id: many logs have it where the user is not known, which is null here."""
+    """An empty text is no id: many logs have it where the user is not known, which is null here.
+
+    In a CSV file of another day, users may be read as numbers, which DuckDB does not compare with an empty text.
+    """
     if look.is_text:
-        return f"nullif({sql_name(look.name)}, '') as user_id"
+        return f"nullif(cast({sql_name(look.name)} as varchar), '') as user_id"
     return id_sql(look, id_type(look), "user_id")
 
 
