@@ -185,7 +185,7 @@ class Registry:
             champion = require_rollback(self._reconciled(), only)
             changes = self._changes(champion)
             stack = standing(changes, champion.rolled_back)
-            content = self._content(stack[-1], champion)
+            content = self._live_content(stack, champion)
             taken = (*self._copies(stack, champion, content), champion.model_id)
             rolled_back = (*champion.rolled_back, *taken)
             below = [name for name, _ in standing(changes, rolled_back)]
@@ -295,10 +295,10 @@ class Registry:
 
     def status(self, latest: int = 10) -> RegistryStatus:
         """The champion, how many models there are, and the latest changes."""
-        history = self.history()
+        champion, history = self.champion(), self.history()
         stored = [path for path in self.models.glob("[!.]*") if (path / MANIFEST).is_file()]
         return RegistryStatus(
-            champion=self.champion(),
+            champion=champion,
             rolls_back_to=self.rollback_target(),
             candidates=len(stored),
             history=history[-latest:],
@@ -313,11 +313,12 @@ class Registry:
 
     def _target(self, stack: Sequence[Entry], champion: Champion | None) -> int | None:
         """The place of what a rollback would go to."""
-        if champion is None or not stack:
+        if champion is None:
             return None
-        content = self._content(stack[-1], champion)
-        for place in reversed(range(len(stack) - 1)):
-            if content is None or self._content(stack[place], champion) != content:
+        content = self._live_content(stack, champion)
+        for place, entry in reversed(list(enumerate(stack))):
+            is_other = content is None or self._content(entry, champion) != content
+            if entry[0] != champion.model_id and is_other:
                 return place
         return None
 
@@ -330,6 +331,12 @@ class Registry:
         """A model's content, as its promotion says: in a bucket, its manifest would fetch the model."""
         model_id, promotion = entry
         return promotion.bundle_id or self._bundle_of(model_id, champion)
+
+    def _live_content(self, stack: Sequence[Entry], champion: Champion) -> str | None:
+        """The champion's content; its promotion is not in the stack where the history was lost and rebuilt in part."""
+        if stack and stack[-1][0] == champion.model_id:
+            return self._content(stack[-1], champion)
+        return self._bundle_of(champion.model_id, champion)
 
     def _bundle_of(self, model_id: str, champion: Champion) -> str | None:
         """A model's content; None where neither the pointer nor a manifest that can be read says it."""

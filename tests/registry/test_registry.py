@@ -279,9 +279,39 @@ def test_one_rollback_is_about_the_champion_its_copies_and_the_model_before_them
         promote(reached[-1], number)
         assert registry.one_rollback() == reached
         assert registry.status().rolls_back_to == (reached[0] if len(reached) > 1 else None)
-    (registry.path("b3") / "manifest.json").write_text("{")  # then nobody knows what is a copy of it
+    (registry.path("b3") / "manifest.json").write_text("{")
     assert registry.one_rollback() == ("c", "b3")
     assert registry.rollback("b3 was bad", trust)[1].model_id == "c"
+
+
+def test_copies_of_a_champion_whose_manifest_is_damaged_are_known_by_its_promotion(
+    registry: Registry, promote: Promote
+) -> None:
+    for number, name in enumerate(("a", "b", "b2"), start=5):
+        promote(name, number)
+    (registry.path("b2") / "manifest.json").write_text("{")
+    assert registry.one_rollback() == ("a", "b", "b2")
+    assert registry.rollback("b2 was bad", trust)[1].model_id == "a"
+
+
+@pytest.mark.parametrize("reinstated", [False, True])
+def test_a_champion_whose_promotion_is_lost_is_taken_for_no_other_model(
+    registry: Registry, promote: Promote, reinstated: bool
+) -> None:
+    """Its last change is no promotion, the history is gone, and its manifest does not say what it was either."""
+    for number, name in enumerate(("a", "b", "c"), start=5):
+        promote(name, number)
+    registry.rollback("c was bad", trust)
+    if reinstated:
+        registry.reinstate("c", "it was the logs")
+    (registry.root / "history.jsonl").unlink()
+    (registry.path("b") / "manifest.json").write_text("{")
+    assert registry.rollback_target() == ("a" if reinstated else None)
+    if reinstated:
+        assert registry.rollback("b is bad too", trust)[1].model_id == "a"
+    else:
+        with pytest.raises(RegistryError, match=r"all champions before the live one \(b\)"):
+            registry.rollback("b is bad too", trust)
 
 
 def test_there_is_nothing_to_go_back_to_but_the_same_model(registry: Registry, promote: Promote) -> None:
