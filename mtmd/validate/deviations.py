@@ -67,28 +67,32 @@ def deviations(
     """What of the day is outside its interval; `trailing` are the earlier days that count, oldest first.
 
     A deviation stops the run where its domain has `stop_share` of the candidates and it is beyond the `stop_` limit of
-    its measure, unless the day's change is `accepted`, or it still is what was accepted on the newest earlier day.
+    its measure, unless the day's change is `accepted`, or the day before was accepted and the number is as it was then.
     """
     found = []
-    eve = trailing[-1].day if trailing and trailing[-1].day in limits.accepted else None
     for compared in (comparisons(day, trailing, declarations), whole_day_comparisons(day, trailing)):
         for comparison in compared:
             ordinary = interval(comparison, day.day, len(compared), limits)
             if not ordinary.lowest <= comparison.today <= ordinary.highest:
-                accepted = day.day in limits.accepted or _stays(comparison, eve, limits)
+                accepted = day.day in limits.accepted or _is_as_accepted(
+                    comparison, ordinary, day.day, limits
+                )
                 found.append(_deviation(comparison, ordinary, limits, accepted))
     return tuple(found)
 
 
-def _stays(comparison: Comparison, eve: date | None, limits: DataConfig) -> bool:
-    """Whether a number is still where the accepted day before, `eve`, has moved it.
+def _is_as_accepted(comparison: Comparison, ordinary: Interval, day: date, limits: DataConfig) -> bool:
+    """Whether a number is still where the day before had moved it, if that day's change is accepted.
 
     Beside four weeks of days as they were, that day alone makes no interval wide enough; two such days do. Distances of
     categories are changes themselves, so another one is another change.
     """
-    if eve is None or eve not in comparison.earlier or comparison.measure is Measure.CATEGORIES:
+    before, measure = day - timedelta(days=1), comparison.measure
+    if before not in limits.accepted or before not in comparison.earlier or measure is Measure.CATEGORIES:
         return False
-    return not _is_large(comparison.measure, comparison.today, comparison.earlier[eve], limits)
+    then = comparison.earlier[before]
+    moved = _is_large(measure, then, ordinary.usual, limits)
+    return moved and not _is_large(measure, comparison.today, then, limits)
 
 
 def interval(comparison: Comparison, day: date, compared: int, limits: DataConfig) -> Interval:

@@ -150,15 +150,17 @@ def day_record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> 
     judge a later one again. How many they were is in the results.
     """
     suites = day_expectations(plan.preset)
-    accepted, eve = plan.preset.data.accepted, day - timedelta(days=1)
-    after = {"after_accepted": True} if eve in accepted else {}  # what stays as it was then stops nothing
+    accepted, before = plan.preset.data.accepted, day - timedelta(days=1)
+    after = (
+        {"after_accepted": True} if before in accepted else {}
+    )  # what is still as it was then stops nothing
     key = digest(
         {
             "sources": sources,
             "declarations": plan.preset.declarations.model_dump(mode="json"),
             "limits": plan.preset.data.model_dump(mode="json", exclude={"accepted"}),
             "accepted": day in accepted,
-            "day_before_left_out": eve in plan.preset.left_out,
+            "day_before_left_out": before in plan.preset.left_out,
             "format": VALIDATION_FORMAT,
             "contract": table_columns(plan.preset.declarations),
             "expectations": {batch: [asdict(one) for one in suite] for batch, suite in suites.items()},

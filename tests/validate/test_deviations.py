@@ -181,6 +181,18 @@ def test_a_change_that_was_accepted_stops_no_later_day(tiny_preset: Preset, acce
     assert accepted_on == 2 or [one.subject for one in further if one.stops] == ["ctr", "gctr"]
 
 
+def test_a_day_that_was_accepted_for_something_else_excuses_nothing(tiny_preset: Preset) -> None:
+    """Its scores were ordinary: today's are a change of their own, though each step is a small one."""
+    scatter = [1 + 0.01 * ((i * 7) % 5 - 2) for i in range(28)]
+    earlier = [_day(DAY - timedelta(days=28 - i), 0.1 * own) for i, own in enumerate(scatter)]
+    before = DAY - timedelta(days=1)
+    earlier[-1] = _day(before, 0.105)
+    for accepted in ({}, {before: "a new layout"}):
+        limits = LIMITS.model_copy(update={"accepted": accepted})
+        found = deviations(_day(DAY, 0.126), earlier, tiny_preset.declarations, limits)
+        assert [one.subject for one in found if one.stops] == ["ctr", "gctr"]
+
+
 def test_a_second_recoding_is_not_what_was_accepted_of_the_first(tiny_preset: Preset) -> None:
     def recoded(day: date, cell: int) -> DayProfile:
         category = CategoryProfile(
