@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mtmd.logs.contract import ID_COLUMNS
 from mtmd.logs.ids import held_as, read_id_sql
-from mtmd.logs.sql import quoted
+from mtmd.logs.sql import quoted, sql_name
 
 _SMALL = ("TINYINT", "UTINYINT", "SMALLINT", "USMALLINT")
 _WIDENED = {  # of each declared type, the types that are cast to it whatever their values are
@@ -231,20 +231,26 @@ def time_sql(value: str, found: str) -> tuple[str, str] | None:
 
     A cast would leave out the zone of a text, and takes no number. None for other types.
     """
+    if found.endswith("]"):
+        return None
     if found.endswith(("INT", "INTEGER")):
+        value = value if found in {"BIGINT", "INTEGER"} else f"cast({value} as bigint)"
         where = f"where it counts microseconds, make_timestamp_ms({value}) milliseconds"
         return f"make_timestamp({value})", where
     if found.startswith(("FLOAT", "DOUBLE", "DECIMAL")):
+        value = value if found == "DOUBLE" else f"cast({value} as double)"
         return f"make_timestamp(cast({value} * 1000000 as bigint))", "where it counts seconds"
-    if found == "VARCHAR":
+    if found in {"VARCHAR", "BLOB"}:
+        value = value if found == "VARCHAR" else f"decode({value})"
         in_utc = f"make_timestamp(epoch_us(cast({value} as timestamptz)))"
         return f"cast({value} as timestamp)", f"where it has no zone, {in_utc} where it has one"
     return None
 
 
 def _remedy(column: str, found: str, declared: str) -> str:
-    if declared == "TIMESTAMP" and (time := time_sql(column, found)) is not None:
+    value = sql_name(column)
+    if declared == "TIMESTAMP" and (time := time_sql(value, found)) is not None:
         return " ".join(time)
     if found == f"{declared}[]" and declared != "FLOAT[]":  # which is a vector as often as a list of weights
-        return f"flatten({column})"
-    return cast_sql(column, found, declared)
+        return f"flatten({value})"
+    return cast_sql(value, found, declared)

@@ -14,6 +14,18 @@ BELIEVE_ROWS = "set disabled_optimizers = 'statistics_propagation,filter_pushdow
 _SQL_PARTS = re.compile(
     r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$)|(?:--[^\n]*|/\*.*?\*/|\s)+|(.)""", re.DOTALL
 )
+_RESERVED = frozenset(
+    re.findall(
+        r"\w+",
+        "all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create "
+        "default deferrable desc describe distinct do else end except false fetch for foreign from group having in "
+        "initially intersect into lambda lateral leading limit not null offset on only or order pivot pivot_longer "
+        "pivot_wider placing primary qualify references returning select show some summarize symmetric table then to "
+        "trailing true union unique unpivot using variadic when where window with "
+        "anti asof at authorization binary by collation concurrently cross freeze full glob ilike inner is isnull join "
+        "left like natural notnull outer overlaps positional right semi similar tablesample unpack verbose",
+    )
+)
 
 
 def statement(name: str) -> str:
@@ -60,3 +72,9 @@ def parameter_names(text: str) -> set[str]:
 def quoted(column: str) -> str:
     """A column name in a statement."""
     return '"' + column.replace('"', '""') + '"'
+
+
+def sql_name(name: str) -> str:
+    """The name in a statement, in quotes where it needs them."""
+    plain = re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None and name not in _RESERVED
+    return name if plain else quoted(name)

@@ -12,9 +12,9 @@ from mtmd.errors import ConfigError
 from mtmd.logs.columns import TEXT, cast_sql, held_or_null, is_checked_text, is_readable, time_sql
 from mtmd.logs.contract import ID_COLUMNS, optional_columns, table_columns
 from mtmd.logs.ids import ID_RULES, no_id_sql, shown_sql
+from mtmd.logs.sql import sql_name
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, counted, error, nearest
-from mtmd.project.proposal.names import sql_name
 from mtmd.project.statements import TableRead
 from mtmd_expectations.common import name
 

@@ -203,8 +203,12 @@ def _find(database: Database, expect: Expect, *, known_empty: bool) -> None:
 
 
 def _of_all(query: str) -> str:
-    """A query of candidates that may be a part of another one: it ends in no comment and no semicolon."""
-    return bare_sql(without_end(query)[0]).replace("{batch}", _JOINED)
+    """A query of candidates that may be a part of another one: it ends in no comment and no semicolon.
+
+    Two statements stay as they are, which DuckDB refuses.
+    """
+    first, second = without_end(query)
+    return bare_sql(first if second is None else query).replace("{batch}", _JOINED)
 
 
 @contextmanager

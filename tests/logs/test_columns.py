@@ -49,9 +49,26 @@ REFUSED = [
         (
             kind,
             "TIMESTAMP",
-            "make_timestamp(x) where it counts microseconds, make_timestamp_ms(x) milliseconds",
+            f"make_timestamp({value}) where it counts microseconds, make_timestamp_ms({value}) milliseconds",
         )
-        for kind in ("BIGINT", "UBIGINT", "INTEGER", "HUGEINT")
+        for kind, value in (
+            ("BIGINT", "x"),
+            ("INTEGER", "x"),
+            ("UBIGINT", "cast(x as bigint)"),
+            ("HUGEINT", "cast(x as bigint)"),
+        )
+    ),
+    (
+        "DECIMAL(18,3)",
+        "TIMESTAMP",
+        "make_timestamp(cast(cast(x as double) * 1000000 as bigint)) where it counts seconds",
+    ),
+    ("DOUBLE[]", "TIMESTAMP", "cast(x as TIMESTAMP)"),
+    (
+        "BLOB",
+        "TIMESTAMP",
+        "cast(decode(x) as timestamp) where it has no zone, make_timestamp(epoch_us(cast(decode(x) as timestamptz))) "
+        "where it has one",
     ),
 ]
 
@@ -78,6 +95,11 @@ def test_every_other_type_is_a_problem_with_the_cast_that_mends_it(
     found: str, declared: str, remedy: str
 ) -> None:
     assert problems({"x": declared}, {"x": found}) == [("x", f"is {found}; must be {declared}: {remedy}")]
+
+
+def test_a_name_that_needs_quotes_has_them_in_the_cast() -> None:
+    (problem,) = problems({"order": "VARCHAR"}, {"order": "BIGINT"})
+    assert problem == ("order", 'is BIGINT; must be VARCHAR: cast("order" as VARCHAR)')
 
 
 def test_another_case_is_another_column() -> None:

@@ -188,6 +188,22 @@ KEPT = [  # the type that a column gets, how, what is said of it, the SQL that i
         "ts",
     ),
     (
+        "ts",
+        "decimal(18,3)",
+        "epoch_us(date_trunc('second', ts)) / 1000000",
+        "DECIMAL(18,3); TIMESTAMP is declared, and 80 values can't be cast",
+        "make_timestamp(cast(cast(ts as double) * 1000000 as bigint))",
+        "date_trunc('second', ts)",
+    ),
+    (
+        "ts",
+        "ubigint",
+        "epoch_us(ts)",
+        "UBIGINT; TIMESTAMP is declared, and 80 values can't be cast",
+        "make_timestamp(cast(ts as bigint))",
+        "ts",
+    ),
+    (
         "request_id",
         "ubigint",
         "18446744073709551615 - request_id",
@@ -197,8 +213,10 @@ KEPT = [  # the type that a column gets, how, what is said of it, the SQL that i
     ),
 ]
 OTHERWISE = {
-    "ts": " where it counts microseconds, make_timestamp_ms(ts) milliseconds",
-    "request_id": '; and set request = "VARCHAR" in [ids] of the preset',
+    ("ts", "bigint"): " where it counts microseconds, make_timestamp_ms(ts) milliseconds",
+    ("ts", "ubigint"): " where it counts microseconds, make_timestamp_ms(cast(ts as bigint)) milliseconds",
+    ("ts", "decimal(18,3)"): " where it counts seconds",
+    ("request_id", "ubigint"): '; and set request = "VARCHAR" in [ids] of the preset',
 }
 
 
@@ -210,7 +228,7 @@ def test_the_sql_that_is_proposed_keeps_each_value(
     before = duckdb.execute(f"select {wanted}{READ}order by all", paths).fetchall()
     project.damage("requests", f"alter table t alter {column} type {kind} using {using}")
     (line,) = [line for line in project.problems(Part.COLUMNS) if "earlier days" not in line]
-    remedy = f"select * replace ({sql} as {column}){OTHERWISE.get(column, '')}"
+    remedy = f"select * replace ({sql} as {column}){OTHERWISE.get((column, kind), '')}"
     assert line == f"requests.{column}: {said} → {remedy}"
     assert duckdb.execute(f"select {sql}{READ}order by all", paths).fetchall() == before
 

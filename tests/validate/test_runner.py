@@ -361,6 +361,10 @@ def test_an_own_query_of_all_candidates_may_end_in_a_semicolon_and_a_comment(
     results = validate_day(LogSource(logs.root), day, preset).results
     (crowded,) = (result for result in results if result.name == "crowded")
     assert (crowded.status, crowded.unexpected) == (Status.FAILED, 20)
+    own.write_text(own.read_text().replace("-- of 60 requests", "select ad_id from {batch}"))
+    results = validate_day(LogSource(logs.root), day, preset).results
+    (crowded,) = (result for result in results if result.name == "crowded")
+    assert crowded.status is Status.RAISED  # of two statements, one would be lost
 
 
 def test_an_empty_table_fails_although_nothing_in_it_is_wrong() -> None:

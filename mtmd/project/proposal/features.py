@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mtmd.logs.sql import quoted
+from mtmd.logs.sql import quoted, sql_name
 from mtmd.project.day_features import enough_buckets
 from mtmd.project.engine import Connection, rows
 from mtmd.project.proposal.looks import BEYOND_BIGINT, Look, LookedAt, is_finite_sql
-from mtmd.project.proposal.names import preset_names, sql_as, sql_name, tokens, toml_list
+from mtmd.project.proposal.names import preset_names, sql_as, tokens, toml_list
 from mtmd.project.proposal.roles import Domain
 
 _CONTRACT = {

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mtmd.logs.sql import sql_name
 from mtmd.project.engine import Connection, rows
 from mtmd.project.proposal.looks import BEYOND_BIGINT, Look, LookedAt
-from mtmd.project.proposal.names import rank_of, sql_as, sql_name
+from mtmd.project.proposal.names import rank_of, sql_as
 from mtmd.project.proposal.unjoined import why_unjoined
 
 _KNOWN = 0.9  # of the ids of candidates: those that no row has are for `mtmd check` to name

@@ -4,22 +4,9 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from mtmd.logs.sql import quoted
+from mtmd.logs.sql import sql_name
 
 # what `duckdb_keywords()` calls reserved, or a type or function: a column of that name is written in quotes
-_RESERVED = frozenset(
-    re.findall(
-        r"\w+",
-        "all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create "
-        "default deferrable desc describe distinct do else end except false fetch for foreign from group having in "
-        "initially intersect into lambda lateral leading limit not null offset on only or order pivot pivot_longer "
-        "pivot_wider placing primary qualify references returning select show some summarize symmetric table then to "
-        "trailing true union unique unpivot using variadic when where window with "
-        "anti asof at authorization binary by collation concurrently cross freeze full glob ilike inner is isnull join "
-        "left like natural notnull outer overlaps positional right semi similar tablesample unpack verbose",
-    )
-)
-
 _WORDS = {  # that name a part of the contract, the likeliest first
     "request": ("request", "req", "query", "auction", "search"),
     "ad": ("ad", "item", "creative", "pin", "product", "document", "doc", "offer"),
@@ -65,12 +52,6 @@ def preset_names(names: Iterable[str], taken: Iterable[str] = ()) -> Mapping[str
         found[name] = preset_name(name, others)
         others.add(found[name])
     return found
-
-
-def sql_name(name: str) -> str:
-    """The name in a statement, in quotes where it needs them."""
-    plain = re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None and name not in _RESERVED
-    return name if plain else quoted(name)
 
 
 def sql_as(column: str, name: str) -> str:

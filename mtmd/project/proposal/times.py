@@ -9,9 +9,10 @@ from datetime import date, timedelta
 
 from mtmd.errors import LogsError
 from mtmd.logs.columns import has_offset, text_as
+from mtmd.logs.sql import sql_name
 from mtmd.project.engine import Connection, rows
 from mtmd.project.proposal.looks import Look, LookedAt
-from mtmd.project.proposal.names import rank_of, sql_name
+from mtmd.project.proposal.names import rank_of
 
 _FIRST_ROWS = 1000  # that show which readings of a column are worth a look at all rows
 _MOSTLY = 0.9  # of a column's values: the others may be late, or wrong

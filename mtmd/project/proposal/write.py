@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from mtmd.logs.contract import OUTCOMES
+from mtmd.logs.sql import sql_name
 from mtmd.project.proposal.features import ProposedFeature, ProposedFeatures
 from mtmd.project.proposal.keys import id_sql, id_type
 from mtmd.project.proposal.looks import READ_CSV, Look
-from mtmd.project.proposal.names import in_comment, preset_names, sql_as, sql_name, toml_list, toml_text
+from mtmd.project.proposal.names import in_comment, preset_names, sql_as, toml_list, toml_text
 from mtmd.project.proposal.places import TablePlace
 from mtmd.project.proposal.roles import Roles
 from mtmd.project.proposal.tasks import ProposedTask

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mtmd.project.proposal.names import preset_name, preset_names, sql_as, sql_domain, sql_name, tokens
+from mtmd.logs.sql import sql_name
+from mtmd.project.proposal.names import preset_name, preset_names, sql_as, sql_domain, tokens
 
 
 def test_names_are_read_in_words() -> None:
