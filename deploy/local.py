@@ -111,6 +111,7 @@ def up(platform: Platform, preset: str | None = None, *, schedules: bool = True)
     listen = ("--host", "127.0.0.1", "--port", str(platform.port))
     _require_port(platform, "server", platform.port)
     _require_port(platform, "reports", platform.reports_port)
+    _require_folder(platform)
     database = _require_database(platform)
     _start(platform, "server", (_PREFECT, "server", "start", *listen), platform.server_environment)
     _await(platform, "server", f"{platform.api}/health")
@@ -193,6 +194,17 @@ def _require_port(platform: Platform, name: str, port: int) -> None:
     if taken:
         raise ConfigError(
             f"port {port} of the {name} is taken by another program; choose others: `make up PORT=… REPORTS_PORT=…`"
+        )
+
+
+def _require_folder(platform: Platform) -> None:
+    """Report pages of another folder would go on being served: links to new ones would lead nowhere."""
+    if (process := _running(platform, "reports")) is not None and (
+        str(platform.artifacts) not in process.cmdline()
+    ):
+        raise ConfigError(
+            f"the reports port serves another folder than {platform.artifacts}, where runs write now; end it with "
+            "`make down` first"
         )
 
 

@@ -28,9 +28,8 @@ HOW_FOUND = {"explored": "BOOLEAN"}
 _JOINED = {"surface": "VARCHAR", "product": "VARCHAR"} | dict.fromkeys(
     ("request_known", "ad_known"), "made by the join with other tables"
 )
-_COUNTED = {
-    "candidates"
-}  # the number of rows, where validation has a task's mean score under the task's name
+# the number of rows, where validation has a task's mean score under the task's name
+_COUNTED = {"candidates"}
 
 
 def table_columns(declarations: Declarations) -> dict[str, dict[str, str]]:

@@ -20,7 +20,7 @@ _AMOUNT = re.compile(
 def memory(default: str) -> str:
     """How much memory a session may hold before it spills to disk.
 
-    Raises ConfigError for a text that DuckDB would not take, such as a number without its unit.
+    Raises ConfigError for a text that is no amount with its unit.
     """
     text = os.environ.get(MEMORY, "").strip() or default
     if _AMOUNT.fullmatch(text) is None:

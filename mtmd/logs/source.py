@@ -114,8 +114,14 @@ class LogSource:
     def bare_statement(self, table: str) -> str:
         """A table's statement without comments, and the sha256 of each file that it reads by name beside `$paths`."""
         text = bare_sql(self.statement(table))
-        named = () if self.sql is None else dict.fromkeys(filter(os.path.isfile, literals(text)))
-        return "".join((text, *(f" {name} {_sha256(name, file_identity(Path(name)))}" for name in named)))
+        return "".join((text, *(f" {name} {sha256}" for name, sha256 in self.named_files(table).items())))
+
+    def named_files(self, table: str) -> dict[str, str]:
+        """The sha256 of each file that a statement of the team's own reads by name beside `$paths`."""
+        if self.sql is None:
+            return {}
+        named = dict.fromkeys(filter(os.path.isfile, literals(bare_sql(self.statement(table)))))
+        return {name: _sha256(name, file_identity(Path(name))) for name in named}
 
     def day_files(self, table: str, day: date) -> list[Path]:
         """The files of one table and day.

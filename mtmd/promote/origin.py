@@ -48,6 +48,7 @@ def origin(plan: RunPlan, days: Days, trained: Sequence[Trained]) -> RunOrigin:
         training_seconds=sum(model.fit.seconds for model in trained if model.last is None),
         sql={
             **{f"source_{table}": plan.source.statement(table) for table in TABLES},
+            **{name: sha256 for table in TABLES for name, sha256 in plan.source.named_files(table).items()},
             **{name: statement(name) for name in STATEMENTS},
         },
         expectations=_expectations(plan.preset),

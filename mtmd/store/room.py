@@ -42,18 +42,18 @@ def make_room() -> list[Path]:
         return []
     outputs = sorted(_outputs())
     total, gone = sum(output.bytes for output in outputs), []
-    silent: set[str] = set()
+    unreachable: set[str] = set()
     for output in outputs:
         if total <= bound or output.used_s > time.time() - _GRACE_S:
             break
-        if _is_in_bucket(output.path, silent):
+        if _is_in_bucket(output.path, unreachable):
             for file in output.files:
                 file.unlink(missing_ok=True)
             total -= output.bytes
             gone.append(output.path)
     if total > bound:
         _log.warning(
-            "%s holds %.1f GiB, more than %s allows (%.1f GiB): the rest was used within a day",
+            "%s holds %.1f GiB, more than %s allows (%.1f GiB): the rest was used within a day, or may be nowhere else",
             all_lines(),
             total / _GIB,
             BOUND,
@@ -62,20 +62,20 @@ def make_room() -> list[Path]:
     return gone
 
 
-def _is_in_bucket(path: Path, silent: set[str]) -> bool:
+def _is_in_bucket(path: Path, unreachable: set[str]) -> bool:
     """Whether an output is in its bucket whole; not, with a warning, where that can't be told.
 
     The machine may have worked with a bucket that is gone by now, or that it has no credentials for. Whoever makes room
-    may work with another one. The working folders of such buckets are added to `silent`, and not asked for again.
+    may work with another one. The working folders of such buckets are added to `unreachable`, and not asked for again.
     """
-    if (folder := _folder(path)) in silent:
+    if (folder := _folder(path)) in unreachable:
         return False
     try:
         there = shared(path)
         return there is not None and stored(there) is not None
     except MtmdError as error:
         if isinstance(error, ConfigError | UnreachableError):
-            silent.add(folder)
+            unreachable.add(folder)
         _log.warning("%s stays, because its bucket can't be asked for it: %s", path, error)
         return False
 

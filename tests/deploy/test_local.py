@@ -16,6 +16,7 @@ from deploy.local import (
     Platform,
     _await,
     _require_database,
+    _require_folder,
     _require_port,
     _start,
     down,
@@ -80,6 +81,17 @@ def test_a_server_that_runs_on_another_port_is_named(
         _require_port(platform, "server", 4321)
         with pytest.raises(ConfigError, match=r"the server runs already on port 4321, not 1; .*`make down`"):
             up(platform)
+    finally:
+        down(platform)
+
+
+def test_a_reports_server_of_another_folder_is_named(platform: Platform) -> None:
+    _start(
+        platform, "reports", (*_SLEEPS, str(platform.reports_port), "--directory", "/elsewhere"), os.environ
+    )
+    try:
+        with pytest.raises(ConfigError, match=rf"another folder than {platform.artifacts}, .*`make down`"):
+            _require_folder(platform)
     finally:
         down(platform)
 

@@ -290,7 +290,7 @@ def test_two_fits_of_one_folder_do_not_mix_their_days(
         write(store, day, tables)
         if second.ident is None:
             second.start()
-            second.join(timeout=10)  # where nothing holds it, it is done long before
+            second.join(timeout=2)  # where nothing holds it, it is done long before
 
     monkeypatch.setattr(DayStore, "write", interrupted)
     quick(output, bare)

@@ -77,15 +77,14 @@ def _by_template(folder: Path, files: Sequence[Path]) -> dict[str, dict[date, li
 
 def _of_one_width(groups: Mapping[str, dict[date, list[Path]]]) -> dict[str, dict[date, list[Path]]]:
     """The same, with day=9 and day=10 under one template: 10 alone does not say that numbers have no leading zero."""
-    short: dict[
-        str, set[str]
-    ] = {}  # the codes, m and d, that some day of a template has without a leading zero
+    # The codes, m and d, that some day of a template has without a leading zero.
+    short: dict[str, set[str]] = {}
     for template in groups:
         short.setdefault(_SHORT.sub(r"{day:%\1}", template), set()).update(_SHORT.findall(template))
     merged: dict[str, dict[date, list[Path]]] = {}
     for template, days in groups.items():
-        name = padded = _SHORT.sub(r"{day:%\1}", template)
-        for code in short[padded]:
+        name = _SHORT.sub(r"{day:%\1}", template)
+        for code in short[name]:
             name = name.replace(f"{{day:%{code}}}", f"{{day:%-{code}}}")
         for day, files in days.items():
             is_same = _of_day(name, day) == _of_day(template, day)

@@ -99,14 +99,13 @@ def _worse(report: EvaluationReport, rivals: Sequence[str], gates: GatesConfig) 
 
 
 def _none_worse(tallies: Sequence[Tally]) -> str:
-    """That no slice is worse, as far as slices had the data to tell."""
-    judged = max((tally.judged for tally in tallies), default=0)
-    unjudged = max((tally.unjudged for tally in tallies), default=0)
-    if not judged:
+    """That no slice is worse, as far as slices had the data to tell: of the rival that fewest could tell of."""
+    fewest = min((tally for tally in tallies if tally.judged), key=lambda tally: tally.judged, default=None)
+    if fewest is None:
         return "○ No slice has enough data to tell whether the candidate is worse than a rival."
-    if unjudged:
-        words = f"✓ In none of {judged} judged slices is the candidate worse than a rival"
-        return f"{words}; {unjudged} had too little data to judge."
+    if fewest.unjudged:
+        words = f"✓ In none of {fewest.judged} judged slices is the candidate worse than a rival"
+        return f"{words}; {fewest.unjudged} had too little data to judge."
     return "✓ In no slice is the candidate worse than a rival."
 
 

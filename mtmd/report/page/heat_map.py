@@ -18,7 +18,7 @@ class HeatCell:
 
     note    smaller, below, such as an interval
     shade   −1 to 1; 0 is the page's own colour
-    sure    whether an interval leaves zero out; a number without one is of too few requests
+    sure    whether an interval leaves zero out; never without one
     number  whether it has a number at all
     """
 

@@ -79,7 +79,6 @@ def run(connection: Connection, line: Path, settings: Settings, shadow: ShadowSe
         return newest_candidate(registry, catalogue) if shadow.model == NEWEST else shadow.model
 
     live = Live(line, settings, choose=choose)
-    live.refresh()
     live.start()
     log = RotatedLines(shadow.file, shadow.file_bytes, shadow.older_files)
     with suppress(EOFError, OSError):  # the service has gone
