@@ -1,11 +1,14 @@
 """Retrain a range of past days, each as a run of the daily flow."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from datetime import date
 from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.task_runners import TaskRunner
 from pydantic import Field
 
 from mtmd.errors import ConfigError
@@ -96,18 +99,42 @@ def _require_completed(plan: BackfillPlan, outcomes: list[DayOutcome]) -> None:
 
 
 def _run(plan: BackfillPlan, given: dict[str, Any], at_once: int) -> Iterator[DayOutcome]:
-    """The outcomes of the days that run, in the plan's order."""
+    """The outcomes of the days that run, in the plan's order; after them those of days that were run again.
+
+    If a process is killed, such as for its memory, Python ends those of all days beside it and starts no other, and
+    nothing says whose it was. So each day without an outcome is run again, with the machine to itself.
+    """
     if at_once == 1:
         for day in plan.running:
             yield _retrained(day, given)
         return
+    ended: list[date] = []
     with runners.of_runs(at_once) as runner:
-        futures = [(day, runner.submit(retrain_day, {"day": day, "given": given})) for day in plan.running]
-        for day, future in futures:
+        for day, future in _submitted(runner, plan.running, given):
             try:
                 yield future.result()
+            except BrokenExecutor:
+                ended.append(day)
             except Exception as error:  # noqa: BLE001 - whatever ended the day's process; the others go on
-                yield DayOutcome(as_of=day, state="failed", words=f"its process ended: {error}")
+                yield _ended(day, error)
+    for day in ended:
+        get_run_logger().warning("%s: a process was killed; the day is run again, alone", day)
+        with runners.of_runs(1) as runner:
+            ((_, future),) = _submitted(runner, [day], given)
+            try:
+                yield future.result()
+            except Exception as error:  # noqa: BLE001 - likewise
+                yield _ended(day, error)
+
+
+def _submitted(
+    runner: TaskRunner[Any], days: Sequence[date], given: dict[str, Any]
+) -> list[tuple[date, PrefectFuture[DayOutcome]]]:
+    return [(day, runner.submit(retrain_day, {"day": day, "given": given})) for day in days]
+
+
+def _ended(day: date, error: Exception) -> DayOutcome:
+    return DayOutcome(as_of=day, state="failed", words=f"its process ended: {error}")
 
 
 @task(persist_result=False, task_run_name="process of {day}")

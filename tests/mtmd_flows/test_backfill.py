@@ -2,12 +2,16 @@
 
 import re
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psutil
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
@@ -123,6 +127,43 @@ def test_two_days_at_once_run_in_processes_of_their_own_and_are_only_registered(
         assert one.words == "promoted nothing (no champion yet) because the run was told not to promote"
         assert one.model_id is not None
         assert registry.manifest(one.model_id).as_of == one.as_of
+
+
+@contextmanager
+def _killed(most: int) -> Iterator[None]:
+    """Kill the first processes of days as soon as they are there, as the kernel does that runs out of memory."""
+    gone: list[int] = []
+    stop = threading.Event()
+
+    def watch() -> None:
+        while len(gone) < most and not stop.wait(0.05):
+            for child in psutil.Process().children():
+                with suppress(psutil.Error):
+                    if child.pid not in gone and "spawn_main" in " ".join(child.cmdline()):
+                        child.kill()
+                        gone.append(child.pid)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+        assert len(gone) == most
+    finally:
+        stop.set()
+        watching.join()
+
+
+def test_a_day_whose_process_was_killed_is_run_again_alone(next_day: Run, tmp_path: Path) -> None:
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts", champion=False)
+    options = {"last": AS_OF, "reprocess": "all", "at_once": 2}
+    with _killed(2):
+        state = _backfill(next_day, artifacts, **options)
+    with pytest.raises(RuntimeError, match=rf"1 of 1 days did not complete: {AS_OF} \(failed\)"):
+        state.result()
+    assert f"- ✗ {AS_OF}: its process ended: " in published(_identity(state))["backfill"]
+    with _killed(1):
+        (one,) = _backfill(next_day, artifacts, **options).result()
+    assert one.state == "completed"
 
 
 def test_what_cannot_be_is_refused_before_anything_runs(prefect_server: str) -> None:
