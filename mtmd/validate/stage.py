@@ -151,9 +151,8 @@ def day_record(plan: RunPlan, day: date, sources: dict[str, dict[str, str]]) -> 
     """
     suites = day_expectations(plan.preset)
     accepted, before = plan.preset.data.accepted, day - timedelta(days=1)
-    after = (
-        {"after_accepted": True} if before in accepted else {}
-    )  # what is still as it was then stops nothing
+    # What is still as it was on an accepted day before stops nothing.
+    after = {"after_accepted": True} if before in accepted else {}
     key = digest(
         {
             "sources": sources,
