@@ -72,7 +72,7 @@ class DataConfig(Frozen):
     accepted: dict[date, Annotated[str, Field(min_length=1)]] = Field(
         {},
         description="days whose change is known and right, such as a new teacher, each with its reason: "
-        "their values outside intervals are only shown, and so are those of the day after that are as they were then",
+        "their values outside intervals are only shown, and so are the next day's if they did not change again",
     )
     ads_may_repeat: bool = Field(
         False, description="whether a day's ads may equal an earlier day's; for logs whose ads never change"

@@ -14,6 +14,7 @@ BELIEVE_ROWS = "set disabled_optimizers = 'statistics_propagation,filter_pushdow
 _SQL_PARTS = re.compile(
     r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$)|(?:--[^\n]*|/\*.*?\*/|\s)+|(.)""", re.DOTALL
 )
+# What DuckDB takes for no name of a column without quotes.
 _RESERVED = frozenset(
     re.findall(
         r"\w+",
