@@ -23,6 +23,7 @@ from rich.console import Console
 from benchmarks.curves import curves
 from benchmarks.peers.catalogue import PEERS, build_peer, installed
 from benchmarks.peers.features import Peer, window_moments
+from benchmarks.peers.options import add_recipe_options, learning_rates, require_widths
 from benchmarks.peers.own import OWN
 from benchmarks.peers.train import fit_peer
 from benchmarks.runs import extracted, window_parser, window_plan
@@ -167,7 +168,10 @@ def _trials(
     if unknown := sorted(set(options.peers) - set(PEERS)):
         raise ConfigError(f"peers {unknown} are not known; use some of {list(PEERS)}")
     changed = [variant(name).name for name in options.variants]
-    names = [*OWN, *changed, *(name for name in options.peers or PEERS if installed(name))]
+    peers = [name for name in options.peers or PEERS if installed(name)]
+    rates = learning_rates(options, options.peers or list(PEERS))
+    require_widths(options.widths)
+    names = [*OWN, *changed, *peers]
     wanted = [(name, epochs) for epochs in sorted(options.epochs) for name in names]
     trials = []
     for name, epochs in [*wanted, *_more(options.more, names)]:
@@ -176,7 +180,11 @@ def _trials(
             asked = asked.changed(name)
         data = window_data(asked, window)  # a variant may see a share of the requests
         started = time.process_time()
-        model = _trained(name, asked.preset, data)
+        model = (
+            _trained_peer(name, asked.preset, data, rates[name], options.widths)
+            if name in PEERS
+            else _trained(name, asked.preset, data)
+        )
         seconds = time.process_time() - started
         logmae = _logmae(score_day(model, day, plan.preset.declarations), day)
         trials.append(Trial(name, epochs, seconds, logmae))
@@ -200,13 +208,16 @@ def _with_epochs(plan: RunPlan, epochs: int) -> RunPlan:
     return plan.model_copy(update={"preset": plan.preset.model_copy(update={"training": training})})
 
 
-def _trained(name: str, preset: Preset, data: WindowData) -> RankingModel | Peer:
-    if name in PEERS:
-        entry = PEERS[name]
-        model = build_peer(name, preset, window_moments(data, preset.training.batch_requests))
-        precision = choose_precision(preset.training.model_copy(update={"precision": entry.precision}))
-        fit_peer(model, data, preset, entry.learning_rate, precision)
-        return model
+def _trained_peer(
+    name: str, preset: Preset, data: WindowData, learning_rate: float, widths: Sequence[int]
+) -> Peer:
+    model = build_peer(name, preset, window_moments(data, preset.training.batch_requests), widths)
+    precision = choose_precision(preset.training.model_copy(update={"precision": PEERS[name].precision}))
+    fit_peer(model, data, preset, learning_rate, precision)
+    return model
+
+
+def _trained(name: str, preset: Preset, data: WindowData) -> RankingModel:
     kind: ModelKind = next((kind for kind in OWN if kind == name), "mtmd")
     with TemporaryDirectory() as work:
         return fit(kind, data, preset, Path(work))[0]
@@ -233,6 +244,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--more", nargs="*", default=(), metavar="NAME=EPOCHS", help="further trainings")
     parser.add_argument("--variants", nargs="*", default=(), metavar="NAME", help="of MTMD, such as no_dcn")
     parser.add_argument("--peers", nargs="*", default=(), metavar="NAME", help=", ".join(PEERS))
+    add_recipe_options(parser)
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the lines as SVG")
     return parser
 

@@ -19,6 +19,7 @@ from rich.console import Console
 from benchmarks.peers.catalogue import PEERS, build_peer, chosen_peers, installed, missing_note
 from benchmarks.peers.features import Peer, window_moments
 from benchmarks.peers.flops import pair_flops
+from benchmarks.peers.options import add_recipe_options, learning_rates, require_widths
 from benchmarks.peers.own import OWN, own_model
 from benchmarks.peers.table import Cost, comparison_table, tuning_table
 from benchmarks.peers.train import PeerFit, fit_peer
@@ -60,9 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, console: Console) -> Table:
     chosen = chosen_peers(options.only)
-    rates = {name: PEERS[name].learning_rate for name in chosen} | _given_rates(options.learning_rate, chosen)
-    if narrow := [width for width in options.widths if width < 1]:
-        raise ConfigError(f"--widths {narrow} must be at least 1")
+    rates = learning_rates(options, chosen)
+    require_widths(options.widths)
     if note := missing_note(chosen):
         console.print(note, markup=False)
     present = [name for name in chosen if installed(name)]
@@ -174,22 +174,6 @@ def _plan(options: argparse.Namespace) -> RunPlan:
     )
 
 
-def _given_rates(pairs: Sequence[str], chosen: Sequence[str]) -> dict[str, float]:
-    """`NAME=LR` pairs; raises ConfigError for one that is not."""
-    rates = {}
-    for pair in pairs:
-        name, _, value = pair.partition("=")
-        try:
-            rates[name] = float(value)
-        except ValueError:
-            raise ConfigError(
-                f"learning rate {pair!r} must be NAME=NUMBER, such as {chosen[0]}=1e-3"
-            ) from None
-        if name not in chosen or not rates[name] > 0:
-            raise ConfigError(f"learning rate {pair!r} must be a positive one of {list(chosen)}")
-    return rates
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
@@ -198,17 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--window-days", type=int, help="training days before it; the preset's when left out")
     parser.add_argument("--epochs", type=int, help="of every model; the preset's when left out")
     parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help=", ".join(PEERS))
-    parser.add_argument(
-        "--learning-rate", nargs="+", default=(), metavar="NAME=LR", help="instead of the table's"
-    )
-    parser.add_argument(
-        "--widths",
-        type=int,
-        nargs="+",
-        default=(),
-        metavar="W",
-        help="of an expert's or a tower's layers; those of the per-slice baselines when left out",
-    )
+    add_recipe_options(parser)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument(
         "--artifacts", default="artifacts", help="shards and our own models are taken from there"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.equal_cost import Trial, gain_table, logmae_at, main
+from benchmarks.peers.catalogue import PEERS, installed
 from mtmd.config import load_preset
 from tests.conftest import FIRST_DAY, TINY
 
@@ -21,10 +22,12 @@ def test_every_model_is_trained_for_every_number_of_epochs(
     assert main([*arguments, "--picture", str(drawn), "--peers", "rechub-nothing"]) == 1
     assert "peers ['rechub-nothing'] are not known" in capsys.readouterr().out
     assert main([*arguments, "--more", "pooled=0"]) == 1
-    assert (
-        "--more 'pooled=0' must be one of ['mtmd', 'per_slice', 'pooled'] and a number"
-        in capsys.readouterr().out
-    )
+    known = ["mtmd", "per_slice", "pooled", *(peer for peer in PEERS if installed(peer))]
+    assert f"--more 'pooled=0' must be one of {known} and a number" in capsys.readouterr().out
+    assert main([*arguments, "--learning-rate", "rechub-ple=-1"]) == 1
+    assert "learning rate 'rechub-ple=-1' must be a positive one of ['rechub-mmoe'" in capsys.readouterr().out
+    assert main([*arguments, "--widths", "0"]) == 1
+    assert "--widths [0] must be at least 1" in capsys.readouterr().out
     assert main([*arguments, "--variants", "no_tower"]) == 1
     assert "ablation variant 'no_tower' is not known" in capsys.readouterr().out
     arguments += ["--variants", "no_dcn"]
@@ -100,6 +103,19 @@ def test_a_variant_trains_on_its_share_of_the_requests_and_a_seed_is_another_tra
     names = ["mtmd", "downsampling_fewer_steps"]
     assert main([*arguments, "--variants", names[1], "--more", *(f"{name}=1" for name in names)]) == 0
     assert main([*arguments, "--seed", "1", "--more", "mtmd=1"]) == 0
+    errors = re.findall(r"1 epochs: \d+ s, LogMAE ([\d.]+)", capsys.readouterr().out)
+    assert len(errors) == len(set(errors)) == 3
+
+
+def test_a_peer_has_the_learning_rate_and_the_widths_that_are_asked_for(
+    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch_rechub", reason="torch-rechub is not installed")
+    arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(FIRST_DAY + timedelta(days=3))]
+    arguments += ["--window-days", "3", "--artifacts", str(tmp_path), "--epochs"]
+    arguments += ["--peers", "rechub-mmoe", "--more", "rechub-mmoe=1"]
+    for recipe in ([], ["--learning-rate", "rechub-mmoe=1e-3"], ["--widths", "8", "4"]):
+        assert main([*arguments, *recipe]) == 0
     errors = re.findall(r"1 epochs: \d+ s, LogMAE ([\d.]+)", capsys.readouterr().out)
     assert len(errors) == len(set(errors)) == 3
 
