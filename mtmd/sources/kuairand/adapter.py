@@ -91,9 +91,13 @@ def import_kuairand(
 
 
 def _check_columns(source: Source, exposures: Exposures, declarations: Declarations) -> None:
-    """Raise ConfigError for what KuaiRand lacks before a teacher is fitted for minutes and earlier logs are removed."""
-    scores = np.zeros((len(exposures), len(TASKS)), np.float32)
-    LogTables(source, exposures, scores, declarations).day(0)  # without rows: long before KuaiRand
+    """Raise ConfigError for what can't be written before a teacher is fitted for minutes and earlier logs are removed.
+
+    All days are made: some values alone, such as a fraction, are not of a declared type.
+    """
+    tables = LogTables(source, exposures, np.zeros((len(exposures), len(TASKS)), np.float32), declarations)
+    for day in np.unique(exposures.day).tolist():
+        tables.day(day)
 
 
 def _identity(source: Path, declarations: Declarations, seed: int, config: TeacherConfig) -> str:

@@ -62,10 +62,16 @@ def map_exposures(source: Source) -> tuple[Exposures, dict[str, int]]:
     """Keep the five surfaces, label the rows, and name their requests; and what was left out or changed, counted.
 
     A video shown twice to one user on one surface in one hour is one candidate: its first exposure stays.
-    Raises LogsError naming a user or video that its table lacks, or a user_id too large for a request id.
+    Raises LogsError naming a user or video that its table lacks, or a user_id too large for a request id, and where
+    no exposure is on these surfaces.
     """
     column = {name: source.exposures[name].to_numpy() for name in source.exposures.column_names}
     kept = np.isin(column["tab"], _TABS)
+    if not kept.any():
+        raise LogsError(
+            f"none of the {len(kept)} exposures is on a tab that is read; at least one must be on {sorted(_TABS)}: "
+            "use the standard logs of KuaiRand-Pure"
+        )
     column = {name: values[kept] for name, values in column.items()}
     request_id = _request_ids(column["user_id"], column["tab"], column["time_ms"])
     _, first = np.unique(np.stack([request_id, column["video_id"]]), axis=1, return_index=True)

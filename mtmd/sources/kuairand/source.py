@@ -23,6 +23,8 @@ _LOG_COLUMNS = (
     "is_forward", "is_hate", "long_view", "play_time_ms", "duration_ms", "profile_stay_time",
     "comment_stay_time", "is_profile_enter", "is_rand", "tab",
 )  # fmt: skip
+_LOG_FLAGS = ("is_click", "is_like", "is_hate", "is_profile_enter")  # those that become labels
+_FIRST_MS, _END_MS = 1_640_995_200_000, 1_672_531_200_000  # 2022, of which KuaiRand has April and May
 _USER_NUMBERS = ("follow_user_num", "fans_user_num", "friend_user_num", "register_days")
 _USER_FLAGS = ("is_lowactive_period", "is_live_streamer", "is_video_author")
 _ONE_HOTS = tuple(f"onehot_feat{i}" for i in range(18))
@@ -86,7 +88,10 @@ def read_source(folder: Path) -> Source:
     Raises LogsError naming the file, and the column or the key, for whatever is missing or malformed.
     """
     *logs, user_file, video_file = kuairand_files(folder)
-    read = pa.concat_tables([_read(path, _LOG_TYPES, nullable=False) for path in logs])
+    tables = {path: _read(path, _LOG_TYPES, nullable=False) for path in logs}
+    for path, table in tables.items():
+        _check_log(path, table)
+    read = pa.concat_tables(tables.values())
     distinct = read.group_by(read.column_names).aggregate([])
     order = ("time_ms", "user_id", "video_id", "tab", "play_time_ms")
     exposures = distinct.sort_by([(name, "ascending") for name in order])
@@ -134,7 +139,7 @@ def _read(path: Path, types: dict[str, pa.DataType], *, nullable: bool) -> pa.Ta
         column_types=types,
         include_columns=list(types),
         strings_can_be_null=True,
-        null_values=["", "NULL", "nan"],
+        null_values=["", "NULL", "nan", "NaN"],
     )
     try:
         table = csv.read_csv(path, convert_options=convert)
@@ -147,7 +152,27 @@ def _read(path: Path, types: dict[str, pa.DataType], *, nullable: bool) -> pa.Ta
         raise LogsError(
             f"{path}: column {gaps[0]!r} has {table[gaps[0]].null_count} empty values; it must have none"
         )
+    for name in table.column_names:
+        if pa.types.is_floating(table[name].type):
+            _refuse(path, table, name, pc.is_inf(table[name]), "finite")
     return table
+
+
+def _check_log(path: Path, table: pa.Table) -> None:
+    """Raise LogsError for labels that are neither 0 nor 1, and for times in another unit than milliseconds."""
+    for name in _LOG_FLAGS:
+        _refuse(path, table, name, pc.invert(pc.is_in(table[name], pa.array([0, 1]))), "0 or 1")
+    outside = pc.or_(pc.less(table["time_ms"], _FIRST_MS), pc.greater_equal(table["time_ms"], _END_MS))
+    _refuse(path, table, "time_ms", outside, "milliseconds since 1970 that are in 2022")
+
+
+def _refuse(path: Path, table: pa.Table, name: str, wrong: pa.ChunkedArray, must_be: str) -> None:
+    values = table[name].filter(wrong)
+    if len(values):
+        raise LogsError(
+            f"{path}: column {name!r} has {len(values)} values that are not as published, such as {values[0]}; they "
+            f"must be {must_be}: download KuaiRand-Pure again"
+        )
 
 
 def _check_key(path: Path, table: pa.Table, key: str) -> None:

@@ -28,7 +28,7 @@ class LogTables:
     """All days' exposures, ready to be cut by day.
 
     scores (N, 3) float32: the teacher's, in the exposures' order, which is by time.
-    Raises ConfigError when `declarations` want a column that KuaiRand has no value for.
+    Raises ConfigError when `declarations` want a column that KuaiRand has no value for, or another type.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class LogTables:
             raise ConfigError(
                 f"the preset declares {missing} of {name}, which KuaiRand lacks; use {sorted(columns)}"
             )
-        return pa.table([_cast(columns[field.name], field.type) for field in schema], schema=schema)
+        return pa.table([_cast(name, columns[field.name], field) for field in schema], schema=schema)
 
 
 def observed_rate(hits: Floats, trials: Floats) -> pa.Array:
@@ -164,6 +164,12 @@ def _place_within(group: Ints) -> Ints:
     return place
 
 
-def _cast(values: Any, kind: pa.DataType) -> pa.Array:
+def _cast(table: str, values: Any, field: pa.Field) -> pa.Array:
     array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
-    return pc.cast(array, kind)
+    try:
+        return pc.cast(array, field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ConfigError(
+            f"the preset declares {field.name} of {table} as {field.type}, and KuaiRand has {array.type}: {error}; "
+            "declare a type that these values have, or, if presets of KuaiRand do so too, download KuaiRand-Pure again"
+        ) from error

@@ -155,6 +155,32 @@ def test_a_preset_that_wants_other_columns_is_refused_before_anything_is_removed
     assert run(source, logs).reused
 
 
+def test_a_value_that_is_not_of_its_declared_type_is_refused_before_anything_is_removed(
+    made_up: Any, source: Path, tmp_path: Path
+) -> None:
+    logs, users = tmp_path / "logs", made_up.users(30)
+    run(source, logs)
+    users[3]["onehot_feat4"] = "0.5"
+    made_up.write(made_up.random_rows(days=5, per_day=40), user_rows=users)
+    said: list[str] = []
+    with pytest.raises(
+        ConfigError, match=r"declares onehot_feat4 of requests as int32, .* has double: .*0\.5"
+    ):
+        run(source, logs, on_progress=said.append)
+    assert len(said) == 1  # that it was read: no teacher was fitted
+    assert available_days(logs)[-1] == date(2022, 4, 23)
+
+
+def test_a_list_that_a_preset_declares_as_one_value_is_refused(source: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'base = "kuairand"\nname = "own"\n[[more_features]]\nname = "recent_ads"\nside = "query"\n'
+        'kind = "categorical"\ntype = "BIGINT"\nbuckets = 64\n'
+    )
+    with pytest.raises(ConfigError, match=r"declares recent_ads of requests as int64, .* has list"):
+        run(source, tmp_path / "logs", preset=str(own))
+
+
 def test_another_source_replaces_the_import(made_up: Any, source: Path, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     run(source, logs)

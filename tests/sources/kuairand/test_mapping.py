@@ -16,6 +16,14 @@ def test_five_tabs_are_kept_and_the_others_counted(made_up: Any) -> None:
     assert counts["other_tabs_dropped"] == 10
 
 
+def test_logs_without_an_exposure_on_a_kept_tab_are_an_error(made_up: Any) -> None:
+    source = read_source(made_up.write([made_up.exposure(1, 100, made_up.midnight, tab=9)]))
+    with pytest.raises(
+        LogsError, match=r"none of the 1 exposures is on a tab that is read; .* \[0, 1, 2, 4, 6\]"
+    ):
+        map_exposures(source)
+
+
 def test_product_is_the_upload_type(made_up: Any) -> None:
     rows = [made_up.exposure(1, 100 + i, made_up.midnight + i) for i in range(4)]
     exposures, _ = map_exposures(read_source(made_up.write(rows)))

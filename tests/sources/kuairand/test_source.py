@@ -85,3 +85,33 @@ def test_a_repeated_user_is_an_error(made_up: Any) -> None:
 def test_logs_without_rows_are_an_error(made_up: Any) -> None:
     with pytest.raises(LogsError, match="have no rows"):
         read_source(made_up.write([]))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "must_be"),
+    [
+        ("is_click", 2, "0 or 1"),
+        ("is_profile_enter", -1, "0 or 1"),
+        ("time_ms", 1_650_240_000, "milliseconds since 1970 that are in 2022"),  # seconds
+        ("time_ms", 1_650_240_000_000_000, "milliseconds since 1970 that are in 2022"),  # microseconds
+    ],
+)
+def test_a_damaged_log_is_an_error_that_names_column_and_value(
+    made_up: Any, column: str, value: int, must_be: str
+) -> None:
+    folder = made_up.write([made_up.exposure(1, 100, made_up.midnight) | {column: value}])
+    with pytest.raises(
+        LogsError, match=rf"pure.csv.gz: column '{column}' has 1 .* such as {value}; they must be {must_be}"
+    ):
+        read_source(folder)
+
+
+def test_a_number_that_is_not_finite_is_an_error_and_nan_a_gap(made_up: Any) -> None:
+    rows, videos = [made_up.exposure(1, 100, made_up.midnight)], made_up.videos(3)
+    videos[1]["video_duration"] = "NaN"
+    assert read_source(made_up.write(rows, video_rows=videos)).videos["video_duration"].to_pylist()[1] is None
+    videos[1]["video_duration"] = "inf"
+    with pytest.raises(
+        LogsError, match=r"basic_pure.csv: column 'video_duration' has 1 .* such as inf; .* finite"
+    ):
+        read_source(made_up.write(rows, video_rows=videos))
