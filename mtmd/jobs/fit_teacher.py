@@ -17,7 +17,7 @@ from mtmd.config import Declarations, Domains, Frozen, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.day_tables import read_day_tables
 from mtmd.logs.contract import optional_columns
-from mtmd.logs.day_store import DayStore
+from mtmd.logs.day_store import PATIENCE_S, DayStore
 from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.source import LogSource
 from mtmd.store.files import digest, locked, resolve
@@ -31,7 +31,6 @@ from mtmd.teacher.quality import FitQuality, fit_quality
 TEACHER_FORMAT = 1  # raise it when the same logs would get other scores
 MARKER = "fit-teacher.json"
 _GIB = 2**30
-_PATIENCE_S = 24 * 3600  # while another fit writes the same folder
 
 
 class TeacherFitReport(Frozen):
@@ -85,7 +84,7 @@ def fit_teacher(
     source = LogSource.of(chosen, logs, target.with_name(f"{target.name}-spool"))
     if not in_bucket(source.root) and target == resolve(source.root):
         raise ConfigError(f"output {target} is the folder of the logs themselves; name another folder")
-    with locked(target.with_name(f".{target.name}.lock"), _PATIENCE_S):  # two fits would mix their days
+    with locked(target.with_name(f".{target.name}.lock"), PATIENCE_S):  # two fits would mix their days
         return _written(chosen, source, target, settings, on_progress)
 
 

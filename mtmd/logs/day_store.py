@@ -18,6 +18,8 @@ from mtmd.logs.contract import TABLES
 from mtmd.logs.files import day_directory, day_files
 from mtmd.store.files import atomic_directory, read_json, remove, sweep, write_json
 
+PATIENCE_S = 24 * 3600  # while another command writes the same folder
+
 Report = TypeVar("Report", bound=Frozen)
 
 

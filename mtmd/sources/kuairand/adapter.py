@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from mtmd.config import Declarations, load_preset
-from mtmd.logs.day_store import DayStore
+from mtmd.logs.day_store import PATIENCE_S, DayStore
 from mtmd.sources.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, map_exposures
 from mtmd.sources.kuairand.report import ImportReport, TaskQuality, TeacherReport
 from mtmd.sources.kuairand.source import Source, kuairand_files, read_source
 from mtmd.sources.kuairand.tables import LogTables
 from mtmd.sources.kuairand.teacher_inputs import teacher_inputs, teaching_rows
-from mtmd.store.files import digest, resolve
+from mtmd.store.files import digest, locked, resolve
 from mtmd.store.sha256 import sha256_file
 from mtmd.teacher.config import TeacherConfig
 from mtmd.teacher.cross_fit import NEWEST, TeacherScores, cross_fit
@@ -44,14 +44,26 @@ def import_kuairand(
     Raises LogsError naming the file, column or folder that is missing or not as published, and ConfigError for a
     preset with features that KuaiRand has no values for.
     """
+    declarations, target = load_preset(preset).declarations, resolve(logs)
+    config, say = teacher or TeacherConfig(), on_progress or (lambda _: None)
+    with locked(target.with_name(f".{target.name}.lock"), PATIENCE_S):  # two imports would mix their days
+        return _written(source, target, declarations, config, seed, say)
+
+
+def _written(
+    source: Path,
+    target: Path,
+    declarations: Declarations,
+    config: TeacherConfig,
+    seed: int,
+    say: Callable[[str], None],
+) -> ImportReport:
+    """The report of the import that `target` has then."""
     started = time.perf_counter()
-    say = on_progress or (lambda _: None)
-    config = teacher or TeacherConfig()
-    declarations = load_preset(preset).declarations
     identity = _identity(source, declarations, seed, config)
-    store = DayStore(resolve(logs), _MARKER, identity, ImportReport)
+    store = DayStore(target, _MARKER, identity, ImportReport)
     if (report := store.complete("candidates_per_day")) is not None:
-        say(f"{logs} already holds this import, {report.first} to {report.last}: reused, nothing written")
+        say(f"{target} already holds this import, {report.first} to {report.last}: reused, nothing written")
         return report.model_copy(update={"reused": True})
     store.check_replaceable()
 

@@ -2,8 +2,10 @@
 
 from datetime import date
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -12,10 +14,12 @@ from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
 from mtmd.logs.contract import HOW_FOUND, table_columns
+from mtmd.logs.day_store import DayStore
 from mtmd.logs.files import available_days, day_files
 from mtmd.logs.source import LogSource
 from mtmd.sources.kuairand.adapter import import_kuairand
 from mtmd.sources.kuairand.report import ImportReport
+from mtmd.store.files import read_json
 from mtmd.teacher.config import TeacherConfig
 
 QUICK = TeacherConfig(hidden=8, width=2, batch_rows=32, members=1, least_members=1, max_epochs=1)
@@ -202,3 +206,25 @@ def test_logs_that_no_import_wrote_are_left_alone(source: Path, tmp_path: Path) 
     (tmp_path / "requests").mkdir()
     with pytest.raises(LogsError, match=r"holds \['requests'\] without import.json"):
         run(source, tmp_path)
+
+
+def test_two_imports_into_one_folder_do_not_mix_their_days(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one is started while the first one writes."""
+    logs, write = tmp_path / "logs", DayStore.write
+    second = Thread(target=lambda: run(source, logs, seed=1))
+
+    def interrupted(store: DayStore[ImportReport], day: date, tables: dict[str, pa.Table]) -> None:
+        write(store, day, tables)
+        if second.ident is None:
+            second.start()
+            second.join(timeout=5)  # where nothing holds it, it is done long before
+
+    monkeypatch.setattr(DayStore, "write", interrupted)
+    run(source, logs)
+    second.join()
+    alone = run(source, tmp_path / "alone", seed=1)
+    assert read_json(logs / "import.json")["identity"] == alone.identity
+    for day in alone.candidates_per_day:
+        assert table(logs, "candidates", day) == table(tmp_path / "alone", "candidates", day)
