@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.data_sizes import main
+from benchmarks.data_sizes import _parser, main, measured
 from mtmd.config import load_preset
 from mtmd.sources.simulated.config import WorldConfig
 from tests.conftest import FIRST_DAY, TINY
@@ -27,6 +27,8 @@ def test_every_combination_has_a_row_with_its_own_rows(
     assert float(rows[1][10].rstrip("%")) == pytest.approx(100 * (1 - mtmd / pooled), abs=2.0)
     assert drawn.read_text().count("<circle") == 4
     assert "2 days, epochs 1" in capsys.readouterr().out
+    again = list(measured(_parser().parse_args(arguments)))
+    assert [point.seconds for point in again] == [0.0, 0.0]  # to evaluate them takes time, too
 
 
 def test_missing_logs_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
