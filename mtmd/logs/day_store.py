@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtmd.config import Frozen
-from mtmd.errors import LogsError
+from mtmd.errors import LogsError, StorageError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.files import day_directory, day_files
 from mtmd.store.files import atomic_directory, read_json, remove, sweep, write_json
@@ -33,16 +33,22 @@ class DayStore(Generic[Report]):
         self._report = report
 
     def complete(self, days_of: str) -> Report | None:
-        """The report of this very writing when it finished and its files are there.
+        """The report of this very writing when it finished and its files are there; None if any of them is damaged.
 
         `days_of` is the field of the report that names the days.
         """
-        if not self._marker.is_file():
+        try:
+            content = read_json(self._marker)
+            if content["identity"] != self.identity:
+                return None
+            report = self._report.model_validate(content["report"])
+        except (
+            StorageError,
+            KeyError,
+            TypeError,
+            ValueError,
+        ):  # unfinished, damaged, or of an earlier version
             return None
-        content = read_json(self._marker)
-        if content["identity"] != self.identity or content["report"] is None:
-            return None
-        report = self._report.model_validate(content["report"])
         return report if self._holds(getattr(report, days_of)) else None
 
     def check_replaceable(self) -> None:
@@ -76,6 +82,10 @@ class DayStore(Generic[Report]):
 
     def _holds(self, days: Iterable[date]) -> bool:
         try:
-            return all(day_files(self.logs, table, day) for day in days for table in TABLES)
-        except LogsError:
+            for file in (
+                path for day in days for table in TABLES for path in day_files(self.logs, table, day)
+            ):
+                pq.read_metadata(file)  # a file that was cut off has none
+        except (LogsError, pa.ArrowException, OSError):
             return False
+        return True

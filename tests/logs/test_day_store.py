@@ -49,6 +49,25 @@ def test_logs_without_one_of_their_files_are_not_complete(tmp_path: Path) -> Non
     assert made.complete("days") is None
 
 
+@pytest.mark.parametrize("size", [0, 100])
+def test_logs_with_a_file_that_was_cut_off_are_not_complete(tmp_path: Path, size: int) -> None:
+    made = written(tmp_path)
+    made.finish(REPORT)
+    file = day_files(tmp_path, "ads", DAY)[0]
+    file.write_bytes(file.read_bytes()[:size])
+    assert made.complete("days") is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"identity": "a", "report": {"dates": []}}'])
+def test_logs_with_a_damaged_marker_are_written_again(tmp_path: Path, content: str) -> None:
+    made = written(tmp_path)
+    made.finish(REPORT)
+    (tmp_path / "marker.json").write_text(content)
+    assert made.complete("days") is None
+    made.begin()
+    assert not any((tmp_path / table).exists() for table in TABLES)
+
+
 def test_other_days_of_the_same_command_are_removed(tmp_path: Path) -> None:
     written(tmp_path).finish(REPORT)
     other = store(tmp_path, "b")
