@@ -22,7 +22,7 @@ from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.source import LogSource
 from mtmd.store.files import digest, locked, resolve
 from mtmd.store.objects import in_bucket
-from mtmd.teacher.config import FOR_LOGS, TeacherConfig
+from mtmd.teacher.config import FOR_LOGS, SEEDS, TeacherConfig
 from mtmd.teacher.cross_fit import NEWEST, NEWEST_DAYS, cross_fit
 from mtmd.teacher.log_inputs import log_inputs
 from mtmd.teacher.log_rows import LogReader, LogRows
@@ -62,7 +62,7 @@ class TeacherFitSettings(Frozen):
     last_day: date | None = Field(None, description="newest day; the newest that the logs have when omitted")
     maturity: dict[str, int] = Field({}, description="by task, days after which its labels are final")
     memory_gib: float = Field(8.0, gt=0, description="most memory that the rows may need")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=SEEDS)
     teacher: TeacherConfig = FOR_LOGS
 
 

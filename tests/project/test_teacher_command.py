@@ -90,6 +90,7 @@ def test_the_report_has_a_line_for_each_task_and_domain_all_domains_first() -> N
         (["--members", "0"], "members"),
         (["--memory-gib", "0"], "memory_gib"),
         (["--seed", "-1"], "seed"),
+        (["--seed", str(2**62)], "seed"),
     ],
 )
 def test_options_out_of_bounds_are_named(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mtmd.config import Declarations, load_preset
+from mtmd.errors import ConfigError
 from mtmd.logs.day_store import PATIENCE_S, DayStore
 from mtmd.sources.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, map_exposures
 from mtmd.sources.kuairand.report import ImportReport, TaskQuality, TeacherReport
@@ -16,7 +17,7 @@ from mtmd.sources.kuairand.tables import LogTables
 from mtmd.sources.kuairand.teacher_inputs import teacher_inputs, teaching_rows
 from mtmd.store.files import digest, locked, resolve
 from mtmd.store.sha256 import sha256_file
-from mtmd.teacher.config import TeacherConfig
+from mtmd.teacher.config import SEEDS, TeacherConfig
 from mtmd.teacher.cross_fit import NEWEST, TeacherScores, cross_fit
 from mtmd.teacher.quality import ranking_auc
 
@@ -42,8 +43,10 @@ def import_kuairand(
     preset  whose features the tables have
 
     Raises LogsError naming the file, column or folder that is missing or not as published, and ConfigError for a
-    preset with features that KuaiRand has no values for.
+    preset with features that KuaiRand has no values for, or a seed that torch does not take.
     """
+    if not 0 <= seed < SEEDS:
+        raise ConfigError(f"seed ({seed}) must be 0 or more and less than {SEEDS}")
     declarations, target = load_preset(preset).declarations, resolve(logs)
     config, say = teacher or TeacherConfig(), on_progress or (lambda _: None)
     with locked(target.with_name(f".{target.name}.lock"), PATIENCE_S):  # two imports would mix their days

@@ -185,6 +185,17 @@ def test_a_list_that_a_preset_declares_as_one_value_is_refused(source: Path, tmp
         run(source, tmp_path / "logs", preset=str(own))
 
 
+@pytest.mark.parametrize("seed", [-1, 2**62, 10**30])
+def test_a_seed_that_torch_does_not_take_is_refused_before_anything_is_read(
+    tmp_path: Path, seed: int
+) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"seed \({seed}\) must be 0 or more and less than 4611686018427387904"
+    ):
+        run(tmp_path, tmp_path / "logs", seed=seed)
+    assert not any(tmp_path.iterdir())
+
+
 def test_another_source_replaces_the_import(made_up: Any, source: Path, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     run(source, logs)
