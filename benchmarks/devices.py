@@ -20,6 +20,7 @@ import torch
 from rich.console import Console
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.runs import platform_for
 from benchmarks.train_throughput import FIRST_DAY
 from mtmd.config import Preset, load_preset
 from mtmd.extract.shards import ShardRef
@@ -29,7 +30,6 @@ from mtmd.logs.source import LogSource
 from mtmd.model.build import build_model
 from mtmd.report.tables.evaluation import Column, Table
 from mtmd.run import RunPlan, plan_window
-from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate
 from mtmd.store.files import write_text
 from mtmd.train.optimizer import make_optimizer
@@ -110,7 +110,7 @@ def demo_window(
     """A plan over a few simulated days, and their shards."""
     wanted = plan_window(FIRST_DAY, days)
     logs = directory / "logs"
-    simulate(WorldConfig.sized(requests_per_day=requests_per_day), wanted[0], wanted[-1], logs)
+    simulate(platform_for(preset, requests_per_day=requests_per_day), wanted[0], wanted[-1], logs)
     plan = RunPlan(
         as_of=FIRST_DAY, days=wanted, preset=preset, logs=str(logs), artifacts=str(directory / "artifacts")
     )

@@ -25,6 +25,7 @@ from types import ModuleType
 import duckdb
 from rich.console import Console
 
+from benchmarks.runs import platform_for
 from mtmd.config import Preset, load_preset
 from mtmd.extract.pending import PendingShards
 from mtmd.extract.stage import extract_day
@@ -33,7 +34,6 @@ from mtmd.logs.files import available_days, day_files
 from mtmd.logs.source import LogSource
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.run import RunPlan
-from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate
 from mtmd.store.files import write_text
 from mtmd.validate import runner
@@ -63,12 +63,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     preset = load_preset(options.preset)
     with TemporaryDirectory(dir=options.directory) as name:
         directory = Path(name)
-        logs = options.logs or simulated(directory / "day", options.requests_per_day, 2, options.candidates)
+        logs = options.logs or simulated(
+            directory / "day", preset, options.requests_per_day, 2, options.candidates
+        )
         rows = measured_day(logs, preset, options.rounds, directory)
         if options.window_days:
-            window = simulated(directory / "window", options.window_requests, days=options.window_days + 1)
+            window = simulated(
+                directory / "window", preset, options.window_requests, days=options.window_days + 1
+            )
             rows.append(measured_window(window, preset, directory))
-        small = simulated(directory / "small", max(1, options.requests_per_day // 10), 2, options.candidates)
+        small = simulated(
+            directory / "small", preset, max(1, options.requests_per_day // 10), 2, options.candidates
+        )
         parts = [validation_parts(one, preset, options.rounds) for one in (small, logs)]
     text = "\n".join(table.markdown() for table in (_table(rows, preset), _parts_table(parts)))
     Console(soft_wrap=True, highlight=False).print(text, markup=False)
@@ -77,9 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def simulated(logs: Path, requests_per_day: int, days: int, candidates: int = 16) -> Path:
-    """Logs of a demo-shaped platform, with so many candidates to a request."""
-    world = WorldConfig.sized(0, requests_per_day=requests_per_day)
+def simulated(logs: Path, preset: Preset, requests_per_day: int, days: int, candidates: int = 16) -> Path:
+    """Logs of a demo-shaped platform with the preset's columns, and with so many candidates to a request."""
+    world = platform_for(preset, requests_per_day=requests_per_day)
     world = world.model_copy(update={"candidates_per_request": candidates})
     simulate(world, FIRST, FIRST + timedelta(days=days - 1), logs)
     return logs

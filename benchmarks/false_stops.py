@@ -21,15 +21,14 @@ from tempfile import TemporaryDirectory
 import duckdb
 from rich.console import Console
 
+from benchmarks.runs import platform_for
 from mtmd.config import Preset, load_preset
-from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
 from mtmd.logs.files import day_directory
 from mtmd.logs.reading import create_source_view
 from mtmd.logs.source import LogSource
 from mtmd.report.tables.evaluation import Cell, Column, Table
-from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate
-from mtmd.sources.simulated.tables import SCHEMAS
 from mtmd.store.files import write_text
 from mtmd.validate.comparisons import comparisons
 from mtmd.validate.deviations import deviations
@@ -97,7 +96,9 @@ def simulated(directory: Path, preset: Preset, size: int, seed: int, days: int) 
     """A platform of `size` requests a day: `days` to be judged, after as many as a day is compared with."""
     logs = directory / "logs"
     count = preset.data.trailing_days + days
-    simulate(WorldConfig.sized(seed, requests_per_day=size), FIRST, FIRST + timedelta(days=count - 1), logs)
+    simulate(
+        platform_for(preset, seed, requests_per_day=size), FIRST, FIRST + timedelta(days=count - 1), logs
+    )
     profiles = (profiled(LogSource(logs), FIRST + timedelta(days=age), preset) for age in range(count))
     return Platform(logs, preset, tuple(profiles))
 
@@ -108,7 +109,7 @@ def profiled(source: LogSource, day: date, preset: Preset) -> DayProfile:
     present = dict.fromkeys(Needs, False) | {Needs.NOTHING: True}
     with database() as opened:
         for table, columns in declared.items():
-            written = {name: kind for name, kind in columns.items() if name in SCHEMAS[table].names}
+            written = {name: kind for name, kind in columns.items() if name not in HOW_FOUND}
             there = dict.fromkeys(files[table], written)
             create_source_view(opened.connection, f"source_{table}", source, table, day, columns, there)
         stage_day(opened, source, files, day, preset, present)

@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.console import Console
 
+from benchmarks.runs import platform_for
 from mtmd.config import Preset, load_preset
 from mtmd.jobs.fit_teacher import TeacherFitReport, TeacherFitSettings, fit_teacher
 from mtmd.logs.files import day_directory
 from mtmd.report.tables.evaluation import Cell, Column, Table
-from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate
 from mtmd.store.files import write_text
 from mtmd.teacher.config import FOR_LOGS
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = TeacherFitSettings(teacher=FOR_LOGS.model_copy(update=members))
     with TemporaryDirectory(dir=options.directory) as directory:
         logs, output = Path(directory) / "logs", Path(directory) / "output"
-        world = WorldConfig.sized(options.seed, requests_per_day=options.requests_per_day)
+        world = platform_for(preset, options.seed, requests_per_day=options.requests_per_day)
         simulate(world, FIRST, FIRST + timedelta(days=options.days - 1), logs)
         report = fit_teacher(options.preset, output, settings, logs=str(logs), on_progress=console.print)
         table = Table(

@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from benchmarks.runs import platform_for
 from mtmd.config import Preset, load_preset
 from mtmd.extract.pending import PendingShards
 from mtmd.extract.shards import ShardRef, open_shard
@@ -33,7 +34,6 @@ from mtmd.logs.files import available_days
 from mtmd.model.build import build_model
 from mtmd.report.tables.evaluation import Column, Table
 from mtmd.run import RunPlan
-from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate
 from mtmd.store.files import write_text
 from mtmd.train.optimizer import make_optimizer
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = []
     for case in options.cases:
         with TemporaryDirectory(dir=options.directory) as name:
-            linked_days(case, Path(name) / "logs")
+            linked_days(case, load_preset(options.preset), Path(name) / "logs")
             rows.append((case, _in_a_process(options.preset, Path(name), options.steps)))
     table = _table(rows)
     Console(soft_wrap=True, highlight=False).print(table.markdown(), markup=False)
@@ -82,9 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def linked_days(case: Case, logs: Path) -> None:
+def linked_days(case: Case, preset: Preset, logs: Path) -> None:
     """Logs of the case's days, whose files are the first one's."""
-    simulate(WorldConfig.sized(0, requests_per_day=case.requests), FIRST, FIRST, logs)
+    simulate(platform_for(preset, requests_per_day=case.requests), FIRST, FIRST, logs)
     for table in ("requests", "ads", "candidates"):
         for number in range(1, case.days):
             day = logs / table / f"date={FIRST + timedelta(days=number)}"

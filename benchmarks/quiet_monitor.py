@@ -21,7 +21,7 @@ import torch
 from rich.console import Console
 
 from benchmarks.false_stops import SCALED, update_day
-from benchmarks.runs import extracted, plan_of
+from benchmarks.runs import extracted, plan_of, platform_for
 from mtmd.config import Preset, load_preset
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import score_day
@@ -38,7 +38,6 @@ from mtmd.monitor.profiles import feature_shifts, profile_features
 from mtmd.monitor.sampling import DayFigures, day_figures
 from mtmd.report.tables.evaluation import Cell, Column, Table, columns_of
 from mtmd.run import RunPlan
-from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import simulate
 from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train
@@ -137,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def trained_line(directory: Path, preset: Preset, size: int, seed: int, days: int) -> Line:
     """A platform of `size` requests a day and a model of its first days; `days` are to be monitored."""
-    world = WorldConfig.sized(seed, requests_per_day=size, users=size, ads=max(size // 2, 200))
+    world = platform_for(preset, seed, requests_per_day=size, users=size, ads=max(size // 2, 200))
     as_of = FIRST + timedelta(days=preset.window_days)
     before = preset.monitor.max_champion_age
     monitored = tuple(as_of + timedelta(days=number) for number in range(before, before + days))

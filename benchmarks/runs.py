@@ -15,6 +15,8 @@ from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData
 from mtmd.report.tables.evaluation import Table
 from mtmd.run import RunPlan, training_days
+from mtmd.sources.simulated.config import WorldConfig
+from mtmd.sources.simulated.platform import has_further_tasks, history_columns, require_columns
 from mtmd.store.files import write_text
 from mtmd.train.stage import window_data
 
@@ -30,6 +32,25 @@ def plan_of(
         preset=preset,
         logs=preset.logs if logs is None else logs,
         artifacts=artifacts,
+    )
+
+
+def platform_for(
+    preset: Preset, seed: int = 0, *, requests_per_day: int, users: int | None = None, ads: int | None = None
+) -> WorldConfig:
+    """A platform that writes the preset's columns; its sizes are the demo's but for what is given.
+
+    Raises ConfigError for a preset with columns that no simulated platform writes.
+    """
+    require_columns(preset)
+    return WorldConfig.sized(
+        seed,
+        requests_per_day=requests_per_day,
+        users=users,
+        ads=ads,
+        further_tasks=has_further_tasks(preset),
+        histories=history_columns(preset),
+        own_reactions=preset.simulation.own_reactions,
     )
 
 

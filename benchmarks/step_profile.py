@@ -16,12 +16,12 @@ import torch
 from rich.console import Console
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.runs import platform_for
 from benchmarks.train_throughput import demo_shaped
 from mtmd.config import Preset, load_preset
 from mtmd.extract.window import WindowData
 from mtmd.model.build import build_model
 from mtmd.report.tables.evaluation import Column, Table
-from mtmd.sources.simulated.config import WorldConfig
 from mtmd.store.files import write_text
 from mtmd.train.optimizer import make_optimizer
 from mtmd.train.step import TrainingLoss, choose_precision, deterministic, training_step
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     training = preset.training.model_copy(update={"batch_requests": options.batch_requests})
     preset = preset.model_copy(update={"training": training})
     with TemporaryDirectory() as directory:
-        world = WorldConfig.sized(requests_per_day=options.requests_per_day)
+        world = platform_for(preset, requests_per_day=options.requests_per_day)
         data = demo_shaped(preset, world, options.days, Path(directory))
         seconds, by_kind = profiled(preset, data, options.steps)
     table = shares(seconds, by_kind)

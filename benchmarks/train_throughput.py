@@ -28,6 +28,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.runs import platform_for
 from benchmarks.tune import validation_logmae
 from mtmd.config import Preset, load_preset
 from mtmd.extract.shards import open_shard
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     preset = load_preset(options.preset)
     training = preset.training.model_copy(update={"batch_requests": options.batch_requests})
     preset = preset.model_copy(update={"training": training})
-    world = WorldConfig.sized(requests_per_day=options.requests_per_day)
+    world = platform_for(preset, requests_per_day=options.requests_per_day)
     with TemporaryDirectory() as directory:
         data = demo_shaped(preset, world, options.days, Path(directory))
         rows = compare(preset, data, options.rounds, options.steps)

@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks.fitted_teacher import main
 
+FIVE = Path(__file__).parents[1] / "tiny-five.toml"
+
 
 def test_fitted_scores_are_nearer_to_the_truth_than_the_mean_action(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -30,3 +32,12 @@ def test_fitted_scores_are_nearer_to_the_truth_than_the_mean_action(
         if (days, ads) == ("cross-fitted", "shown") and task != "octr":
             assert float(error) < float(of_constant)
             assert float(correlation) > 0.2
+
+
+def test_a_preset_with_further_tasks_has_a_platform_that_writes_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["--preset", str(FIVE), "--requests-per-day", "150", "--days", "5", "--members", "1"]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert all(f"| {task} | newest | shown | " in said for task in ("ctr", "cvr", "relevance"))

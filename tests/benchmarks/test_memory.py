@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.memory import Case, linked_days, main, watched
+from mtmd.config import load_preset
 from mtmd.logs.files import available_days, day_files
 
 TINY = "tiny"
@@ -17,7 +18,7 @@ def test_a_case_is_days_by_requests() -> None:
 
 
 def test_the_other_days_are_the_first_ones_files(tmp_path: Path) -> None:
-    linked_days(Case(3, 20), tmp_path)
+    linked_days(Case(3, 20), load_preset(TINY), tmp_path)
     days = available_days(tmp_path)
     assert list(days) == [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)]
     first, *others = (day_files(tmp_path, "candidates", day) for day in days)

@@ -1,0 +1,37 @@
+"""What benchmarks share: the platform that they simulate has the preset's columns."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+import benchmarks
+from benchmarks.runs import platform_for
+from mtmd.config import load_preset
+from mtmd.errors import ConfigError
+from mtmd.extract.stage import extract_day
+from mtmd.logs.source import LogSource
+from mtmd.sources.simulated.platform import simulate
+
+DAY = date(2026, 1, 1)
+
+
+@pytest.mark.parametrize("name", ["demo", "five-tasks", "histories", "explored"])
+def test_a_day_of_the_platform_can_be_extracted_by_its_preset(name: str, tmp_path: Path) -> None:
+    preset = load_preset(name)
+    simulate(platform_for(preset, requests_per_day=40, users=60, ads=80), DAY, DAY, tmp_path / "logs")
+    ref = extract_day(LogSource(tmp_path / "logs"), DAY, preset.declarations, tmp_path / "shards")
+    assert ref.candidates > 40
+
+
+def test_a_preset_of_other_logs_is_refused() -> None:
+    with pytest.raises(ConfigError, match="preset 'kuairand' can't be simulated"):
+        platform_for(load_preset("kuairand"), requests_per_day=40)
+
+
+def test_every_benchmark_that_simulates_for_a_preset_takes_its_columns() -> None:
+    """`ceilings` needs the platform alone, and no logs."""
+    folder = Path(benchmarks.__path__[0])
+    own = {path.stem for path in folder.glob("*.py") if re.search(r"WorldConfig\.sized\(", path.read_text())}
+    assert own == {"ceilings", "runs"}
