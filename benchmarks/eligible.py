@@ -34,6 +34,11 @@ from mtmd.sources.simulated.teacher import TASKS
 from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train
 
+# What a platform's logs may differ in though its people and ads are the same.
+_OF_LOGS = (
+    "requests_per_day", "candidates_per_request", "explored_per_request", "rows_per_file", "further_tasks",
+    "histories", "own_reactions",
+)  # fmt: skip
 Scores = NDArray[np.float32]
 Models = Mapping[str, RankingModel]
 
@@ -45,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(soft_wrap=True, highlight=False)
     try:
         plans = [_plan(name, options) for name in options.presets]
+        _require_one_platform(plans)
         models = {
             f"{kind}, {plan.preset.name}": load_trained(plan, train(plan, kind, extracted(plan, plan.days)))
             for kind in options.models
@@ -81,6 +87,17 @@ def _plan(name: str, options: argparse.Namespace) -> RunPlan:
             "read the same pairs; compare presets with the same declarations"
         )
     return plan.changed(None, options.seed)
+
+
+def _require_one_platform(plans: Sequence[RunPlan]) -> None:
+    """Raise ConfigError where other people or ads taught one preset's models than those that all of them meet."""
+    first, *others = (world_of(plan.preset, plan.logs) for plan in plans)
+    for plan, world in zip(plans[1:], others, strict=True):
+        if world.model_copy(update={name: getattr(first, name) for name in _OF_LOGS}) != first:
+            raise ConfigError(
+                f"the logs {plan.logs} are of another simulated platform than {plans[0].logs}: its seed or its sizes "
+                "differ; simulate both with the same --seed, --users and --ads"
+            )
 
 
 def _chosen(shard: Shard, plan: RunPlan, models: Models) -> tuple[Scores, dict[str, Scores]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.eligible import main
+from mtmd.sources.simulated.platform import simulate, world_at
 from tests.conftest import FIRST_DAY, TINY
 
 AS_OF = FIRST_DAY + timedelta(days=3)
@@ -63,3 +64,26 @@ def test_presets_that_read_other_columns_are_refused(
     names = [preset(tmp_path, "one", tiny_logs), preset(tmp_path, "two", tiny_logs, other)]
     assert main([*names, "--as-of", str(AS_OF), "--artifacts", str(tmp_path)]) == 1
     assert "preset 'two' declares other features or tasks than 'one'" in capsys.readouterr().out
+
+
+def test_logs_of_another_platform_are_refused(
+    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = world_at(str(tiny_logs))
+    assert world is not None
+    for name, changes in (
+        ("more", {"requests_per_day": 20}),
+        ("another", {"requests_per_day": 20, "seed": 9}),
+    ):
+        simulate(world.model_copy(update=changes), FIRST_DAY, FIRST_DAY, tmp_path / name)
+    one, more, another = (
+        preset(tmp_path, name, logs)
+        for name, logs in (
+            ("one", tiny_logs), ("of-more", tmp_path / "more"), ("of-another", tmp_path / "another"),
+        )
+    )  # fmt: skip
+    arguments = ["--as-of", str(AS_OF), "--artifacts", str(tmp_path / "artifacts")]
+    assert main([one, another, *arguments]) == 1
+    assert f"the logs {tmp_path / 'another'} are of another simulated platform" in capsys.readouterr().out
+    assert main([one, more, *arguments]) == 1  # whose days are too few
+    assert "another simulated platform" not in capsys.readouterr().out
