@@ -18,9 +18,9 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.runs import daily_plan, extracted, window_parser
+from benchmarks.runs import at_least, daily_plan, extracted, window_parser
 from mtmd.abtest.arms import Arm, arm
-from mtmd.abtest.changes import RelativeChange, changes
+from mtmd.abtest.changes import MIN_SAMPLES, RelativeChange, changes
 from mtmd.abtest.rankers import ModelRanker
 from mtmd.abtest.traffic import draw_traffic
 from mtmd.errors import MtmdError
@@ -45,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print two tables for each rival; exit status 1 when the logs are wrong."""
     parser = window_parser("ab_seeds", __doc__, (0, 1, 2))
     parser.add_argument("--requests", type=int, default=8000, help="of each sample of traffic")
-    parser.add_argument("--samples", type=int, default=20, help="of traffic, at least 5")
+    parser.add_argument(
+        "--samples", type=at_least(MIN_SAMPLES), default=20, help=f"of traffic, at least {MIN_SAMPLES}"
+    )
     parser.add_argument(
         "--keep", type=int, nargs="+", help="ads of a request handed on; default: the preset's"
     )

@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from benchmarks.runs import daily_plan, extracted, window_parser
+from benchmarks.runs import at_least, daily_plan, extracted, window_parser
 from mtmd.abtest.arms import SUMS, Arm, alignment, arm, split_arms
-from mtmd.abtest.changes import METRICS, RelativeChange, changes
+from mtmd.abtest.changes import METRICS, MIN_SAMPLES, RelativeChange, changes
 from mtmd.abtest.rankers import ModelRanker
 from mtmd.abtest.traffic import Chances, Traffic, draw_traffic
 from mtmd.errors import MtmdError
@@ -61,8 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = window_parser("ab_test", __doc__)
     parser.add_argument("--seed", type=int, default=0, help="of the training")
     parser.add_argument("--requests", type=int, default=2000, help="of each sample of traffic")
-    parser.add_argument("--samples", type=int, default=10, help="of traffic, at least 5")
-    parser.add_argument("--trials", type=int, default=25, help="A/A experiments of each design")
+    parser.add_argument(
+        "--samples", type=at_least(MIN_SAMPLES), default=10, help=f"of traffic, at least {MIN_SAMPLES}"
+    )
+    parser.add_argument("--trials", type=at_least(1), default=25, help="A/A experiments of each design")
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)

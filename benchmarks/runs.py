@@ -82,6 +82,17 @@ def extracted(plan: RunPlan, days: Sequence[date]) -> list[ShardRef]:
     return [extract_day(plan.source, day, plan.preset.declarations, plan.workspace.shards) for day in days]
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an option that is a whole number, no smaller than this."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text} must be a whole number, at least {least}")
+        return int(text)
+
+    return number
+
+
 def window_command(
     name: str,
     description: str | None,
