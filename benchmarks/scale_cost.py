@@ -76,6 +76,9 @@ class Inputs(Frozen):
     volume: Volume
     log_bytes: dict[Part, float]
     shard_bytes: dict[Part, float]
+    published_bytes: dict[Literal["ad"], float] = Field(
+        description="embeddings in both precisions, id and bid"
+    )
     rates: Rates
     fixed_seconds: FixedSeconds
     prices: Prices
@@ -144,7 +147,7 @@ def cost(inputs: Inputs) -> Cost:
         rivals=rivals / volume.rivals_every_days,
     )
     kept = volume.keep_days * (log_day + shard_day)
-    published = volume.ads * inputs.shard_bytes["ad"]
+    published = volume.ads * inputs.published_bytes["ad"]
     network = log_day + shard_day + volume.machines * published
     return Cost(
         log_day=log_day,

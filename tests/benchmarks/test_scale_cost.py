@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.scale_cost import cost, inputs_of, main
+from mtmd.config import load_preset
+from mtmd.registry.bundle import BundleInfo, TowerFile
+from mtmd.serve.published import AdBlock, tasks_of, write_ads
 
 ROUND = """
 [volume]
@@ -27,6 +31,8 @@ ad = 1000
 candidate = 20
 request = 200
 ad = 2000
+[published_bytes]
+ad = 3000
 [rates]
 read = 1000
 mtmd = 100
@@ -57,7 +63,7 @@ def test_bytes_hours_and_money_are_those_computed_by_hand(round_numbers: Path) -
     assert found.shard_day == 3 * 72e6
     assert found.kept == 30 * 324e6
     assert found.window_shards == 11 * 216e6
-    assert found.network_day == 324e6 + 2 * 72e6
+    assert found.network_day == 324e6 + 2 * 108e6
     assert found.row_numbers == 4 * 360_000 * 10
     assert found.steps == pytest.approx(3_600_000 / 1024)
     first = {name: seconds / 3600 for name, seconds in found.first_seconds.items()}
@@ -78,7 +84,7 @@ def test_bytes_hours_and_money_are_those_computed_by_hand(round_numbers: Path) -
     assert mean["training, pooled two-tower"] == pytest.approx(25)
     assert found.money["cores"] == pytest.approx(30 * sum(mean.values()) * 0.1)
     assert found.money["storage"] == pytest.approx(9.72 * 0.5)
-    assert found.money["network"] == pytest.approx(0.468 * 30 * 2.0)
+    assert found.money["network"] == pytest.approx(0.54 * 30 * 2.0)
 
 
 def test_options_take_the_place_of_a_files_numbers(
@@ -137,3 +143,34 @@ def test_bytes_of_a_shard_are_near_those_that_were_measured(
 ) -> None:
     volume = {"rows_per_day": rows, "candidates_per_request": rows / requests, "ads": 2400}
     assert cost(inputs_of(None, volume)).shard_day / 1e6 == pytest.approx(measured_mb, rel=0.05)
+
+
+def test_bytes_of_a_published_ad_are_those_of_the_demos_widths(tmp_path: Path) -> None:
+    """As many ads of each product."""
+    preset, ads = load_preset("demo"), 3000
+    tasks, model = preset.domains.task_names, preset.model
+    deep = dict(zip(tasks, model.deep_widths(tasks), strict=True))
+    info = BundleInfo(
+        format=1,
+        bundle_id="a" * 64,
+        weights="0" * 64,
+        declarations=preset.declarations,
+        widths={task: width + model.shallow_width + 1 for task, width in deep.items()},  # and the bias
+        files=tuple(
+            TowerFile(side="item", domain=name, file=f"item_{name}.onnx", sha256="0" * 64)
+            for name in preset.domains.products
+        ),
+    )
+    blocks = [
+        AdBlock(
+            product=product,
+            ad_id=np.arange(ads),
+            tasks={task: np.zeros((ads, info.widths[task]), np.float32) for task in tasks_of(info, product)},
+            bid=np.ones(ads, np.float32),
+            features=np.zeros((ads, 2), np.int64),
+        )
+        for product in preset.domains.products
+    ]
+    write_ads(info, blocks, tmp_path / "ads")
+    written = sum(path.stat().st_size for path in (tmp_path / "ads").iterdir())
+    assert inputs_of(None, {}).published_bytes["ad"] == pytest.approx(written / (2 * ads), rel=0.01)
