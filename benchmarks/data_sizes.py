@@ -8,7 +8,6 @@ take it and presets which don't can be compared; `--level` keeps it.
 """
 
 import argparse
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import product
@@ -20,17 +19,14 @@ import torch
 from rich.console import Console
 
 from benchmarks.curves import curves
-from benchmarks.runs import as_trained, extracted, plan_of
+from benchmarks.runs import as_trained, extracted, plan_of, timed_training
 from benchmarks.seeds import MODELS, report_of
 from mtmd.config import Preset, load_preset
 from mtmd.errors import MtmdError
 from mtmd.evaluate.report import EvaluationReport
-from mtmd.extract.shards import ShardRef
-from mtmd.model.build import ModelKind
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
-from mtmd.train.stage import train
 
 RIVALS = MODELS[1:]
 
@@ -44,7 +40,7 @@ class Point(NamedTuple):
     epochs: int
     seed: int
     rows: int  # candidates of the training days
-    seconds: float  # of processor time, trainings of all three models; 0 of those that were there already
+    seconds: float | None  # of processor time, trainings of all three models; None if one was there already
     report: EvaluationReport
 
     def error(self, model: str) -> float:
@@ -110,7 +106,7 @@ def table(points: Iterable[Point]) -> Table:
             point.rows,
             *(point.error(model) for model in MODELS),
             *(f"{point.lead(rival):+.1%}" for rival in RIVALS),
-            round(point.seconds) or None,
+            None if point.seconds is None else round(point.seconds),
         )
         for point in points
     ]
@@ -138,7 +134,8 @@ def picture(points: Sequence[Point]) -> str:
 
 def _point(plan: RunPlan) -> Point:
     shards = extracted(plan, plan.all_days)
-    seconds = sum(_training_seconds(plan, kind, shards[:-1]) for kind in MODELS)
+    seconds = [timed_training(plan, kind, shards[:-1])[1] for kind in MODELS]
+    known = [one for one in seconds if one is not None]
     return Point(
         preset=plan.preset.name,
         as_of=plan.as_of,
@@ -146,15 +143,9 @@ def _point(plan: RunPlan) -> Point:
         epochs=plan.preset.training.epochs,
         seed=plan.preset.training.seed,
         rows=sum(shard.candidates for shard in shards[:-1]),
-        seconds=seconds,
+        seconds=sum(known) if len(known) == len(seconds) else None,
         report=report_of(plan, shards),
     )
-
-
-def _training_seconds(plan: RunPlan, kind: ModelKind, window: Sequence[ShardRef]) -> float:
-    """Of processor time; 0 where the model is there already."""
-    started = time.process_time()
-    return 0.0 if train(plan, kind, window).reused else time.process_time() - started
 
 
 def _training(preset: Preset, epochs: int, seed: int) -> Preset:

@@ -1,6 +1,7 @@
 """What the benchmarks on a window share: the daily job's plan and shards, without its validation."""
 
 import argparse
+import time
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -12,13 +13,15 @@ from mtmd.config import Preset, load_preset
 from mtmd.errors import MtmdError
 from mtmd.extract.shards import ShardRef
 from mtmd.extract.stage import extract_day
-from mtmd.extract.window import WindowData
+from mtmd.extract.window import WindowData, window_fingerprint
+from mtmd.model.build import ModelKind
 from mtmd.report.tables.evaluation import Table
 from mtmd.run import RunPlan, training_days
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.platform import has_further_tasks, history_columns, require_columns
 from mtmd.store.files import write_text
-from mtmd.train.stage import window_data
+from mtmd.train.stage import Trained, train, training_key, window_data
+from mtmd.train.warm import WarmStart
 
 
 def plan_of(
@@ -80,6 +83,17 @@ def window_plan(options: argparse.Namespace) -> RunPlan:
 def extracted(plan: RunPlan, days: Sequence[date]) -> list[ShardRef]:
     """Shards of these days, made where they are not there yet."""
     return [extract_day(plan.source, day, plan.preset.declarations, plan.workspace.shards) for day in days]
+
+
+def timed_training(
+    plan: RunPlan, kind: ModelKind, window: Sequence[ShardRef], start: WarmStart | None = None
+) -> tuple[Trained, float | None]:
+    """Train, or take what is there; and the processor seconds, None where a part of it was trained before."""
+    key = training_key(kind, window_fingerprint(window), plan.preset, start)
+    begun = plan.workspace.work(kind, key).exists()  # by a process that was stopped
+    before = time.process_time()
+    trained = train(plan, kind, window, start=start)
+    return trained, None if begun or trained.reused else time.process_time() - before
 
 
 def at_least(least: int) -> Callable[[str], int]:

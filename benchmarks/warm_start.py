@@ -6,11 +6,10 @@ full retrain of the same day and against the first day's model as it is. To choo
 the validation requests of the window's newest days instead.
 
 Processor seconds are those of `train`: batches, statistics, training, validation and files. They are kept beside the
-artifacts, so that a benchmark that was stopped goes on.
+artifacts, so that a benchmark that was stopped goes on; a training that was stopped in its midst has none.
 """
 
 import argparse
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,7 +19,7 @@ import torch
 from pydantic import Field
 from rich.console import Console
 
-from benchmarks.runs import daily_plan, extracted, window_parser
+from benchmarks.runs import daily_plan, extracted, timed_training, window_parser
 from mtmd.config import Frozen, WarmConfig
 from mtmd.errors import MtmdError
 from mtmd.extract.shards import ShardRef, open_shard
@@ -30,7 +29,7 @@ from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.run import RunPlan, training_days
 from mtmd.store.files import write_json, write_text
 from mtmd.store.outputs import read_record
-from mtmd.train.stage import Trained, load_trained, train, window_data
+from mtmd.train.stage import Trained, load_trained, window_data
 from mtmd.train.warm import WarmStart
 
 JUDGED_DAYS = 4  # whose validation requests settings are chosen by
@@ -51,7 +50,7 @@ class Day(Frozen):
     warm: tuple[float, ...]
     unchanged: tuple[float, ...] = Field(description="of the first day's model")
     full_s: float | None
-    warm_s: float | None = Field(description="None where an earlier version trained it")
+    warm_s: float | None = Field(description="None where an earlier version trained it, or two processes")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,11 +129,10 @@ def _start(plan: RunPlan, full_as_of: date, latest: Trained, options: argparse.N
 
 def _trained(plan: RunPlan, window: Sequence[ShardRef], start: WarmStart | None) -> Trained:
     """Train, or take what is there; the processor seconds of a training are written down."""
-    before = time.process_time()
-    trained = train(plan, "mtmd", window, start=start)
-    if not trained.reused:
-        seconds = _costs(plan).seconds | {trained.key: time.process_time() - before}
-        write_json(_costs_file(plan), Costs(seconds=seconds).model_dump(mode="json"))
+    trained, seconds = timed_training(plan, "mtmd", window, start)
+    if seconds is not None:
+        costs = Costs(seconds=_costs(plan).seconds | {trained.key: seconds})
+        write_json(_costs_file(plan), costs.model_dump(mode="json"))
     return trained
 
 

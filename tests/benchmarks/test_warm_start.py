@@ -3,7 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.warm_start import main
+from benchmarks.runs import extracted
+from benchmarks.warm_start import _costs, _parser, _plan, _trained, main
+from mtmd.extract.window import window_fingerprint
+from mtmd.train.stage import training_key
 from tests.conftest import FIRST_DAY, TINY
 
 
@@ -28,3 +31,13 @@ def test_days_are_retrained_both_ways_and_one_that_is_stopped_goes_on(
     assert main(arguments) == 0
     assert output.read_text() == first  # seconds too: nothing was trained again
     assert "mean of 1" in capsys.readouterr().out
+
+
+def test_a_training_that_was_stopped_and_went_on_has_no_seconds(tiny_logs: Path, tmp_path: Path) -> None:
+    arguments = ["--preset", TINY, "--logs", str(tiny_logs), "--as-of", str(FIRST_DAY + timedelta(days=3))]
+    plan = _plan(_parser().parse_args([*arguments, "--window-days", "2", "--artifacts", str(tmp_path)]))
+    window = extracted(plan, plan.days)
+    key = training_key("mtmd", window_fingerprint(window), plan.preset)
+    plan.workspace.work("mtmd", key).mkdir(parents=True)  # what the stopped process has left
+    assert _trained(plan, window, None).key == key
+    assert _costs(plan).seconds == {}
