@@ -37,7 +37,7 @@ Samples = Annotated[
 ]
 Against = Annotated[
     Control,
-    Field(description="What the model is compared with: the per-slice baselines, or the live champion"),
+    Field(description="What the model is compared with: the per-slice baselines, or the champion before it"),
 ]
 Requests = Annotated[int, Field(ge=50, le=100_000, description="Requests of each; the preset's when omitted")]
 

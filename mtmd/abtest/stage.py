@@ -61,9 +61,9 @@ def ab_test(
     """Run MTMD, its rivals, unconstrained MTMD if given, and rankers that bound them through one funnel.
 
     Of `trained` the per-slice and the pooled model serve where they are there. `champion` is the model id of the
-    champion to serve beside them; where it is the control, the live one serves. `samples`, and `requests` of each, are
-    the preset's when omitted; `on_sample` hears how many are done, and of how many. The output is named by models,
-    control, world, funnel and format, and taken where it is there.
+    champion to serve beside them; where it is the control and none is given, the live one serves. `samples`, and
+    `requests` of each, are the preset's when omitted; `on_sample` hears how many are done, and of how many. The output
+    is named by models, control, world, funnel and format, and taken where it is there.
 
     Raises LogsError where the logs are no simulated world's, whose truth is needed, ConfigError for too few samples or
     a model that is missing, RegistryError where there is no champion to be the control.
@@ -72,7 +72,7 @@ def ab_test(
     samples, funnel = _size(plan, samples, requests)
     models = {one.name: one for one in trained if one.name in _SERVING}
     _check(samples, models, control)
-    if control == CHAMPION:
+    if control == CHAMPION and champion is None:
         champion = _champion(plan)
     keys = {name: one.key for name, one in models.items()}
     key = _key(plan, world, keys, samples, funnel, control, champion)

@@ -179,6 +179,16 @@ def test_the_champion_stands_beside_the_others_where_one_is_named(first_run: Run
     assert other.of("champion", CANDIDATE) == found.of("champion", CANDIDATE)
 
 
+def test_the_champion_that_the_candidate_is_compared_with_is_the_control_not_the_live_one(
+    first_run: Run, artifacts: Path
+) -> None:
+    """After its promotion the live one is the candidate itself, and every change would be 0."""
+    plan = plan_run(AS_OF, TINY, logs=str(first_run.logs), artifacts=str(artifacts))
+    trained, displaced = models(plan, variants=(None,)), "20260120-0123456789"
+    with pytest.raises(RegistryError, match=displaced):  # it is asked for, and not there
+        abtest_stage.ab_test(plan, trained, samples=5, requests=60, control="champion", champion=displaced)
+
+
 def test_a_champion_that_is_not_there_is_an_error(first_run: Run, tmp_path: Path) -> None:
     alone = copied(first_run.artifacts, tmp_path / "artifacts", champion=False)
     plan = plan_run(AS_OF, TINY, logs=str(first_run.logs), artifacts=str(alone))
