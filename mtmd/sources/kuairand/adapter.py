@@ -101,7 +101,11 @@ def _written(
         **counts,
     )
     store.finish(report)
-    say(f"wrote {report.candidates} candidates of {report.first} to {report.last} in {report.seconds:.0f} s")
+    first, last = exposures.time_ms[[0, -1]].astype("datetime64[ms]").astype("datetime64[m]").tolist()
+    say(
+        f"wrote {report.candidates} candidates of {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC in "
+        f"{report.seconds:.0f} s"
+    )
     return report
 
 

@@ -1,5 +1,6 @@
 """An import writes the log contract, once, and says what it dropped."""
 
+import re
 from datetime import date
 from pathlib import Path
 from threading import Thread
@@ -89,6 +90,14 @@ def test_the_known_day_is_written_as_it_happened(source: Path, tmp_path: Path) -
     assert (ads[100]["product"], ads[101]["product"], ads[102]["product"]) == ("long_import", "web", "other")
     assert (ads[100]["tag"], ads[102]["tag"], ads[102]["tag_2"]) == (None, "7", "42")
     assert (ads[101]["goal"], ads[101]["bid"], ads[101]["age_days"]) == ("click", 1.0, 13.0)
+
+
+def test_the_import_says_when_its_newest_day_ends(source: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    run(source, tmp_path, on_progress=said.append)
+    assert re.fullmatch(
+        r"wrote \d+ candidates of 2022-04-18 00:\d\d to 2022-04-23 00:00 UTC in \d+ s", said[-1]
+    )
 
 
 def test_counts_are_of_earlier_days_only(source: Path, tmp_path: Path) -> None:
