@@ -103,7 +103,7 @@ def _written(
         on_progress(
             f"{target} has this fit already, {there.days[0]} to {there.days[-1]}: reused, nothing written"
         )
-        return there.model_copy(update={"reused": True})
+        return there.model_copy(update={"reused": True, "output": str(target)})  # it may have been moved
     store.check_replaceable()
     report = _Fit(source, days, chosen.declarations, on_progress).run(store, settings)
     if _identities(days) != before:

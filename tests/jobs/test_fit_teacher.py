@@ -155,6 +155,9 @@ def test_the_same_fit_is_reused_and_another_one_replaces_it(bare: Path, tmp_path
     assert again == first.model_copy(update={"reused": True})
     assert said == [f"{tmp_path} has this fit already, 2026-01-01 to 2026-01-04: reused, nothing written"]
     assert written == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
+    moved = tmp_path.rename(tmp_path.with_name("moved"))
+    assert quick(moved, bare) == first.model_copy(update={"reused": True, "output": str(moved)})
+    moved.rename(tmp_path)
     assert not quick(tmp_path, bare, seed=1).reused
 
 

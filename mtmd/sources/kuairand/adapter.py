@@ -67,7 +67,7 @@ def _written(
     store = DayStore(target, _MARKER, identity, ImportReport)
     if (report := store.complete("candidates_per_day")) is not None:
         say(f"{target} already holds this import, {report.first} to {report.last}: reused, nothing written")
-        return report.model_copy(update={"reused": True})
+        return report.model_copy(update={"reused": True, "logs": str(target)})  # it may have been moved
     store.check_replaceable()
 
     tables = read_source(source)

@@ -145,6 +145,12 @@ def test_a_complete_import_is_reused_and_says_so(source: Path, tmp_path: Path) -
     assert written == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
 
 
+def test_an_import_that_was_moved_is_reused_where_it_is(source: Path, tmp_path: Path) -> None:
+    first = run(source, tmp_path / "logs")
+    moved = (tmp_path / "logs").rename(tmp_path / "moved")
+    assert run(source, moved) == first.model_copy(update={"reused": True, "logs": str(moved)})
+
+
 def test_an_import_with_a_day_gone_is_done_again_with_the_same_bytes(source: Path, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     run(source, logs)
