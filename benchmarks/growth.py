@@ -16,7 +16,8 @@ from typing import NamedTuple
 import torch
 from rich.console import Console
 
-from mtmd.config import Domains, Preset, SideSchema, Task, load_preset
+from benchmarks.untrained import preset_without_lists
+from mtmd.config import Domains, Preset, SideSchema, Task
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.build import build_model
 from mtmd.report.page.charts import line_chart
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table, and draw it."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(1)
-    preset = load_preset(options.preset)
+    preset = options.preset
     base = Shape()._replace(requests=options.requests, ads=2 * options.requests)
     grown = {
         name: [step_seconds(preset, change(base, 2**n), options.steps) for n in range(options.doublings + 1)]
@@ -161,7 +162,9 @@ def picture(grown: dict[str, list[float]]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
-    parser.add_argument("--preset", default="demo")
+    parser.add_argument(
+        "--preset", type=preset_without_lists, default="demo", help="a name, or a path to a .toml"
+    )
     parser.add_argument("--requests", type=int, default=1024, help="in the base's batch; twice as many ads")
     parser.add_argument("--doublings", type=int, default=3)
     parser.add_argument("--steps", type=int, default=5, help="timed steps of each shape")

@@ -24,8 +24,8 @@ from rich.console import Console
 
 from benchmarks.service_line import promote, ranker, register
 from benchmarks.service_process import Connection, ServiceProcess
-from benchmarks.untrained import random_requests
-from mtmd.config import Preset, load_preset
+from benchmarks.untrained import preset_without_lists, random_requests
+from mtmd.config import Preset
 from mtmd.registry.registry import Registry
 from mtmd.report.tables.evaluation import Column, Table
 from mtmd.serve.search import by_task
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     load = Load(options.duration, options.clients, options.ads, options.timeout)
     with tempfile.TemporaryDirectory(dir=options.directory) as place:
-        seen = measured(load_preset(options.preset), Path(place), load)
+        seen = measured(options.preset, Path(place), load)
     text = f"{summary(seen, load).markdown()}\n{histogram(seen).markdown()}"
     console = Console(soft_wrap=True, highlight=False)
     console.print(text, markup=False)
@@ -202,7 +202,9 @@ def _first_answer(model: str, began: float, seen: Seen) -> float:
 def _parser() -> argparse.ArgumentParser:
     load = Load()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.service", description=__doc__)
-    parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
+    parser.add_argument(
+        "--preset", type=preset_without_lists, default="demo", help="a name, or a path to a .toml"
+    )
     parser.add_argument("--duration", type=float, default=load.duration_s, help="seconds under load")
     parser.add_argument("--clients", type=int, default=load.clients, help="that ask at once")
     parser.add_argument("--ads", type=int, default=load.ads, help="that are published")

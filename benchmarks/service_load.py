@@ -26,7 +26,8 @@ from benchmarks.service_line import promote, register
 from benchmarks.service_process import Connection, ServiceProcess
 from benchmarks.service_tail import Load as Tail
 from benchmarks.service_tail import bodies_of
-from mtmd.config import Preset, load_preset
+from benchmarks.untrained import preset_without_lists
+from mtmd.config import Preset
 from mtmd.report.tables.evaluation import Column, Table
 from mtmd.store.files import write_text
 
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.duration, options.times, options.connections, options.slow, options.published, options.named
     )
     with tempfile.TemporaryDirectory(dir=options.directory) as place:
-        seen = measured(load_preset(options.preset), Path(place), load)
+        seen = measured(options.preset, Path(place), load)
     text = table(seen, load).markdown()
     show = partial(Console(soft_wrap=True, highlight=False).print, markup=False)
     show(text)
@@ -161,7 +162,9 @@ def _calls(seconds: Sequence[float], load: Load) -> str:
 def _parser() -> argparse.ArgumentParser:
     load = Load()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.service_load", description=__doc__)
-    parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
+    parser.add_argument(
+        "--preset", type=preset_without_lists, default="demo", help="a name, or a path to a .toml"
+    )
     parser.add_argument("--duration", type=float, default=load.duration_s, help="seconds of the load")
     parser.add_argument("--times", type=float, default=load.times, help="as many calls as the service takes")
     parser.add_argument("--connections", type=int, default=load.connections, help="open at once")

@@ -24,8 +24,8 @@ from rich.console import Console
 from benchmarks.service_clients import quiet_calls
 from benchmarks.service_line import promote, register
 from benchmarks.service_process import Connection, ServiceProcess
-from benchmarks.untrained import random_requests
-from mtmd.config import Preset, load_preset
+from benchmarks.untrained import preset_without_lists, random_requests
+from mtmd.config import Preset
 from mtmd.report.tables.evaluation import Column, Table
 from mtmd.store.files import write_text
 
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.timeout,
     )
     with tempfile.TemporaryDirectory(dir=options.directory) as place:
-        rounds = measured(load_preset(options.preset), Path(place), load)
+        rounds = measured(options.preset, Path(place), load)
     text = table(rounds, load).markdown()
     Console(soft_wrap=True, highlight=False).print(text, markup=False)
     if options.output is not None:
@@ -167,7 +167,9 @@ def _stages(port: int) -> dict[str, tuple[float, float]]:
 def _parser() -> argparse.ArgumentParser:
     load = Load()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.service_tail", description=__doc__)
-    parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
+    parser.add_argument(
+        "--preset", type=preset_without_lists, default="demo", help="a name, or a path to a .toml"
+    )
     parser.add_argument("--duration", type=float, default=load.duration_s, help="seconds of a round")
     parser.add_argument("--repeats", type=int, default=load.repeats, help="rounds")
     parser.add_argument("--clients", type=int, default=load.clients, help="that ask at once")

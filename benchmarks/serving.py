@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor
 
-from benchmarks.untrained import AllSurfaces, random_model, random_rows
-from mtmd.config import Feature, Preset, load_preset
+from benchmarks.untrained import AllSurfaces, preset_without_lists, random_model, random_rows
+from mtmd.config import Feature, Preset
 from mtmd.export.bundle import export_bundle
 from mtmd.export.onnx_files import OnnxWriter
 from mtmd.logs.encoding import EncodedAds, EncodedSide
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.execve(sys.executable, command, os.environ | {_BLAS: "1"})
     sizes = Sizes(options.requests, options.ads, options.published, options.rounds, tuple(options.threads))
     with tempfile.TemporaryDirectory(dir=options.directory) as place:
-        table = measured(load_preset(options.preset), Path(place), sizes)
+        table = measured(options.preset, Path(place), sizes)
     Console(soft_wrap=True, highlight=False).print(table.markdown(), markup=False)
     if options.output is not None:
         write_text(options.output, table.markdown())
@@ -271,7 +271,9 @@ def _require_same(ours: Sequence[Array], theirs: Sequence[Array]) -> None:
 def _parser() -> argparse.ArgumentParser:
     sizes = Sizes()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
-    parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
+    parser.add_argument(
+        "--preset", type=preset_without_lists, default="demo", help="a name, or a path to a .toml"
+    )
     parser.add_argument("--requests", type=int, default=sizes.requests, help="timed one by one")
     parser.add_argument("--ads", type=int, default=sizes.ads, help="to embed")
     parser.add_argument("--published", type=int, default=sizes.published, help="ads to choose from")

@@ -1,5 +1,6 @@
 """What the serving benchmark measures: an untrained model, rows, and the query tower with all surfaces computed."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,12 +8,27 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import Feature, Preset, SideSchema
+from mtmd.config import Feature, Preset, SideSchema, load_preset
+from mtmd.errors import MtmdError
 from mtmd.logs.encoding import EncodedSide
 from mtmd.model.build import build_model
 from mtmd.model.layers import normalise
 from mtmd.model.served import DomainModule
 from mtmd.model.two_tower import MTMD
+
+
+def preset_without_lists(name: str) -> Preset:
+    """The type of an option that names a preset for random rows; raises ArgumentTypeError where it has lists."""
+    try:
+        preset = load_preset(name)
+    except MtmdError as error:
+        raise ArgumentTypeError(str(error)) from error
+    if lists := [feature.name for feature in preset.features if feature.multi]:
+        raise ArgumentTypeError(
+            f"preset {preset.name!r} has lists ({', '.join(lists)}), and this benchmark makes rows without them; "
+            "choose a preset without lists"
+        )
+    return preset
 
 
 def random_model(preset: Preset, seed: int = 1) -> MTMD:
