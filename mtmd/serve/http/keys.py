@@ -29,13 +29,18 @@ _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _POLL_S = 1.0  # between looks at the file
 _log = logging.getLogger(__name__)
 
+State = tuple[int, int, int]  # of a file: what changes when its content does
+
 
 class Keys:
     """The keys that are valid now, as digests."""
 
-    def __init__(self, digests: Sequence[bytes], file: Path | None = None) -> None:
-        self._digests, self._file = tuple(digests), file
-        self._state = None if file is None else _state(file)
+    def __init__(
+        self, digests: Sequence[bytes], file: Path | None = None, state: State | None = None
+    ) -> None:
+        """`state` is that of the file when the digests were read from it."""
+        self._digests, self._file, self._state = tuple(digests), file, state
+        self._problem: str | None = None
         self._look_again = 0.0
 
     @classmethod
@@ -52,7 +57,8 @@ class Keys:
                 "other: give one of them"
             )
         if file is not None:
-            return cls(_read(file), file)
+            state = _state(file)
+            return cls(_read(file), file, state)
         return None if given is None else cls(_digests(given.split(","), VARIABLE))
 
     def __len__(self) -> int:
@@ -65,18 +71,19 @@ class Keys:
         return any([hmac.compare_digest(own, known) for own in shown for known in self._digests])  # noqa: C419 - all
 
     def _follow(self) -> None:
-        """Read the file again when it changed; keys that were valid stay so while it can't be read."""
+        """Read the file again when it changed, until it can be read; keys that were valid stay so meanwhile."""
         if self._file is None or time.monotonic() < self._look_again:
             return
         self._look_again = time.monotonic() + _POLL_S
         if (state := _state(self._file)) == self._state:
             return
-        self._state = state
         try:
-            self._digests = _read(self._file)
+            self._digests, self._state, self._problem = _read(self._file), state, None
             _log.info("%s has %d keys now", self._file, len(self._digests))
         except ConfigError as error:
-            _log.warning("the keys stay as they were: %s", error)
+            if (words := str(error)) != self._problem:
+                _log.warning("the keys stay as they were: %s", words)
+            self._problem = words
 
 
 def require_key(keys: Keys | None, request: Request) -> None:
@@ -143,8 +150,8 @@ def _digest(key: str, name: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
-def _state(file: Path) -> tuple[int, int, int] | None:
-    """What changes when a file does; None where it is gone."""
+def _state(file: Path) -> State | None:
+    """None where the file is gone."""
     try:
         found = file.stat()
     except OSError:
