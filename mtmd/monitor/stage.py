@@ -1,11 +1,11 @@
 """Watch a day before it is trained on: the champion's figures on it, its features, and whether it is there at all."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal
 
-from mtmd.config import Declarations, Preset, load_preset
+from mtmd.config import Preset, load_preset
 from mtmd.errors import LogsError, RegistryError, UnreachableError
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import score_shard
@@ -16,7 +16,7 @@ from mtmd.logs.source import LogSource
 from mtmd.monitor.day_logs import drift_findings, freshness_findings
 from mtmd.monitor.figures import score_findings
 from mtmd.monitor.health import Finding, MonitorReport, threshold_finding
-from mtmd.monitor.profiles import FeatureShift, feature_shifts, profile_features
+from mtmd.monitor.profiles import feature_shifts, profile_features
 from mtmd.monitor.sampling import DayFigures, day_figures
 from mtmd.registry.ancestors import earlier_champions
 from mtmd.registry.records import Champion, ModelManifest
@@ -119,8 +119,21 @@ def _compared(
     yield from score_findings(now, promotion, earlier, preset.monitor, standing=registry.standing())
     trained = [one for one in registry.manifest(model_id).window if one in days]
     if trained:
-        shifts = _shifts(scorer.info.declarations, workspace, source, trained, day)
-        yield from drift_findings(shifts, day, promotion.as_of, earlier, preset.monitor)
+        root, profiles = workspace.monitoring / "profiles", {}
+        of_day = profile_features(source, day, scorer.info.declarations, root)
+        for one in trained:
+            try:
+                profiles[one] = profile_features(source, one, scorer.info.declarations, root)
+            except LogsError as error:
+                yield _unusable(one, error)
+        shifts = feature_shifts({**profiles, day: of_day}, day)
+        yield from drift_findings(shifts if profiles else (), day, promotion.as_of, earlier, preset.monitor)
+
+
+def _unusable(trained: date, error: LogsError) -> Finding:
+    """A training day of the champion whose logs were damaged since."""
+    words = f"the logs of {trained} can't be used, so drift is not told from this training day: {error}"
+    return threshold_finding("freshness", f"training day {trained}", None, None, off=True, words=words)
 
 
 def _figures(
@@ -132,12 +145,3 @@ def _figures(
     shard = open_shard(Path(ref.path))
     held_out = HeldOutDay.of(shard, declarations)
     return day_figures(day, declarations, held_out, score_shard(scorer, shard), rows)
-
-
-def _shifts(
-    declarations: Declarations, workspace: Workspace, source: LogSource, trained: Sequence[date], day: date
-) -> list[FeatureShift]:
-    """Against the days that the champion was trained on, as far as their logs are still there."""
-    root = workspace.monitoring / "profiles"
-    profiles = {one: profile_features(source, one, declarations, root) for one in (*trained, day)}
-    return feature_shifts(profiles, day)

@@ -177,6 +177,22 @@ def test_a_day_that_is_missing_or_damaged_is_a_breach_and_no_error(
     assert damaged.words.startswith(f"1 breach: the logs of {NEXT} can't be used: requests of {NEXT}")
 
 
+def test_a_damaged_training_day_is_a_breach_of_its_own_and_the_others_tell_drift(
+    first_run: Run, artifacts: Path, tmp_path: Path
+) -> None:
+    logs = _planted(first_run, tmp_path, "ads", "* replace ('banner' as format)")
+    trained = AS_OF - timedelta(days=5)
+    (file,) = (logs / "requests" / f"date={trained}").glob("*.parquet")
+    file.write_bytes(b"not parquet")
+    report = _look(first_run, artifacts, logs)
+    said, *drifted = report.breaches
+    assert said.where == f"training day {trained}"
+    assert said.words.startswith(
+        f"the logs of {trained} can't be used, so drift is not told from this training day: requests of {trained}"
+    )
+    assert {one.where for one in drifted} == {"format × standard", "format × shopping"}
+
+
 def test_scores_and_days_that_are_none_are_a_breach_and_no_error(
     first_run: Run, artifacts: Path, tmp_path: Path
 ) -> None:
