@@ -6,7 +6,8 @@ its end, and the missing line is known. All of this runs under the registry's lo
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mtmd.errors import RegistryError
@@ -49,6 +50,26 @@ def read_history(path: Path) -> tuple[ChampionChange, ...]:
         return ()
     whole, _, _ = path.read_bytes().rpartition(b"\n")
     return tuple(parsed(path, line) for line in whole.splitlines())
+
+
+def readable(path: Path) -> Iterator[ChampionChange]:
+    """The lines that can be read, oldest first."""
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
+        with suppress(RegistryError):
+            yield parsed(path, line)
+
+
+def beyond(path: Path, change: ChampionChange) -> int | None:
+    """The number of the last change, where the file goes on after this one; None where it does not.
+
+    Reads the file's end only, unless it does.
+    """
+    whole, newline, _ = _read_tail(path).rpartition(b"\n")
+    with suppress(RegistryError):
+        last = parsed(path, whole.rpartition(b"\n")[2]).sequence if newline else 0
+        if last > change.sequence and change in readable(path):
+            return last
+    return None
 
 
 def seen_history(path: Path, champion: Champion) -> tuple[ChampionChange, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mtmd.errors import BundleError, RegistryError
-from mtmd.registry.history import line_of, parsed, read_history, standing
+from mtmd.registry.history import line_of, read_history, readable, standing
 from mtmd.registry.records import Champion, ChampionChange, ModelManifest
 from mtmd.store.files import write_bytes, write_text
 
@@ -49,11 +49,7 @@ def whole_history(
 def _kept(path: Path, champion: Champion) -> list[ChampionChange]:
     """The lines before the champion's that can be read, in their order."""
     kept: list[ChampionChange] = []
-    for line in path.read_bytes().splitlines() if path.is_file() else ():
-        try:
-            change = parsed(path, line)
-        except RegistryError:
-            continue
+    for change in readable(path):
         if (kept[-1].sequence if kept else 0) < change.sequence < champion.sequence:
             kept.append(change)
     return kept

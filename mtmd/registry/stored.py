@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mtmd.errors import BundleError, RegistryError, StorageError
-from mtmd.registry.history import champion_of, read_history
+from mtmd.registry.history import beyond, champion_of, read_history
 from mtmd.registry.records import Champion, ModelManifest
 from mtmd.store.files import read_json
 from mtmd.store.outputs import file_digests
@@ -48,19 +48,31 @@ def as_it_was(again: ModelManifest, directory: Path, altered: BundleError) -> Mo
 
 
 def stored_champion(pointer: Path, history: Path) -> tuple[Champion | None, bool]:
-    """The live model, and whether the pointer itself says so; if it is lost or damaged, the history does.
+    """The live model, and whether the pointer itself says so; where that is lost, damaged or old, the history does.
 
     Raises RegistryError for a pointer that can't be read, without a history that says what it was.
     """
     damage: Exception | None = None
     try:
         if pointer.is_file():
-            return Champion.model_validate(read_json(pointer)), True
+            return _newest(pointer, history), True
     except (StorageError, ValidationError) as error:
         damage = error
     changes = read_history(history)
     if damage is not None:
         if not changes:
             raise RegistryError(f"{pointer} cannot be read; restore it from a copy: {damage}") from damage
-        _log.warning("%s is taken from the history, because it can't be read: %s", pointer, damage)
+        _log.warning("%s is taken from the history: %s", pointer, damage)
     return (champion_of(changes) if changes else None), False
+
+
+def _newest(pointer: Path, history: Path) -> Champion:
+    """What the pointer says; raises StorageError for a copy of an earlier time, which may name a banned model.
+
+    A pointer is written before its line of history, so it is never older, unless it was changed between two looks.
+    """
+    for _ in range(2):
+        champion = Champion.model_validate(read_json(pointer))
+        if (last := beyond(history, champion.change)) is None:
+            return champion
+    raise StorageError(f"it is of change {champion.sequence}, and {history} goes on to change {last}")

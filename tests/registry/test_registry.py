@@ -476,6 +476,23 @@ def test_a_lost_pointer_is_what_the_history_says(registry: Registry, promote: Pr
     assert live(registry) == "c"
 
 
+def test_a_copy_of_an_older_pointer_makes_no_older_model_live(
+    registry: Registry, promote: Promote, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as a model that was rolled back since; and the changes since then stay."""
+    promote("a", 5)
+    promote("b", 6)
+    pointer = registry.root / "champion.json"
+    older = pointer.read_bytes()
+    registry.rollback("b was bad", trust)
+    written, changes = pointer.read_bytes(), registry.history()
+    pointer.write_bytes(older)
+    assert live(registry) == "a"
+    assert "it is of change 2, and " in caplog.text
+    assert promote("b", 6) == "refused"
+    assert (pointer.read_bytes(), registry.history()) == (written, changes)
+
+
 def test_a_lost_pointer_and_half_a_line_are_mended_together(registry: Registry, promote: Promote) -> None:
     promote("a", 5)
     promote("b", 6)
