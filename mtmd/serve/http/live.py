@@ -17,7 +17,7 @@ from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.questions import Questions
-from mtmd.serve.published import open_ads
+from mtmd.serve.published import ADS_FILE, open_ads
 from mtmd.serve.ranker import Ranker
 from mtmd.serve.scorer import Scorer
 from mtmd.serve.search import by_task
@@ -35,6 +35,9 @@ class Serving:
     questions: Questions
     publication: str
     day: date
+    made: tuple[int, int] | None = (
+        None  # what tells the publication from one that was made again under its name
+    )
 
 
 class Live:
@@ -98,6 +101,9 @@ class Live:
         served = self.serving
         if served is None or (served.ranker.model_id, served.publication) != (model_id, current.name):
             return model_id, current
+        # Damaged ads were made again: those that are mapped are the damaged ones.
+        if _made(self._catalogue.path(model_id, current.name)) not in (None, served.made):
+            return model_id, current
         self.problem = None
         return None
 
@@ -108,12 +114,13 @@ class Live:
         else:
             scorer = Scorer.load(self._registry.verify(model_id))
             questions = Questions(scorer.info.declarations, self._settings)
-        ads = open_ads(
-            self._catalogue.path(model_id, current.name), scorer.info, precision=self._settings.precision
-        )
+        path = self._catalogue.path(model_id, current.name)
+        there = _made(path)
+        ads = open_ads(path, scorer.info, precision=self._settings.precision)
+        made = there or _made(path)  # in a bucket, it is fetched when it is opened
         ranker = Ranker(model_id, scorer, ads)
         _warm_up(ranker)
-        return Serving(ranker, questions, current.name, current.day)
+        return Serving(ranker, questions, current.name, current.day, made)
 
     def _note(self, words: str, wanted: tuple[str, Current] | None) -> None:
         """Say it once; what can't be loaded is tried again after a pause that grows, since each try reads it all."""
@@ -131,6 +138,15 @@ class Live:
         self._looked.set()
         while not self._stop.wait(self._settings.poll_s):
             self.refresh()
+
+
+def _made(publication: Path) -> tuple[int, int] | None:
+    """Of a publication that is there: it is written once."""
+    try:
+        found = (publication / ADS_FILE).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
 
 
 def _warm_up(ranker: Ranker) -> None:

@@ -68,6 +68,26 @@ def test_newer_ads_of_the_same_model_take_over_without_loading_it_again(line: Li
     assert (live.serving.day, live.serving.ranker.ads) == (DAY + timedelta(days=3), 2)
 
 
+def test_ads_that_are_made_again_under_their_name_take_the_place_of_the_damaged_ones(
+    line: Line, live: Live
+) -> None:
+    line.promote(0)
+    live.refresh()
+    assert live.serving is not None
+    (embedding, *_) = live.serving.ranker.table.ads.blocks[0].tasks.values()
+    written, publication = embedding.copy(), line.root / "ads" / "model-0" / live.serving.publication
+    for file in publication.glob("*.arrow"):
+        with file.open("r+b") as mapped:  # in its place, as a failing disk does
+            mapped.write(bytes(file.stat().st_size))
+    assert not np.array_equal(embedding, written)
+    remove(publication)
+    assert not live.refresh()
+    line.publish("model-0", live.serving.day)
+    assert live.refresh()
+    assert np.array_equal(next(iter(live.serving.ranker.table.ads.blocks[0].tasks.values())), written)
+    assert not live.refresh()
+
+
 def test_ads_may_be_mapped_in_half_precision(line: Line) -> None:
     line.promote(0)
     live = Live(line.root, Settings(precision="float16"))
