@@ -13,8 +13,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import typer
 import uvicorn
+from pydantic import ValidationError
 
 from mtmd import command_line
+from mtmd.config.base import wrong_values
+from mtmd.errors import ConfigError
 from mtmd.serve.http.app import create_app
 from mtmd.serve.http.candidate import ShadowSettings
 from mtmd.serve.http.intake import Settings
@@ -63,7 +66,10 @@ def serve(
     """Serve the champion of a line of models over HTTP, until a signal."""
     valid = Keys.of(keys, os.environ)
     require_safe(host, valid, open_to_the_network)
-    settings = Settings(threads=threads, queue=queue, timeout_s=timeout, precision=precision)
+    try:
+        settings = Settings(threads=threads, queue=queue, timeout_s=timeout, precision=precision)
+    except ValidationError as error:
+        raise ConfigError(f"the options of the service are wrong:\n{wrong_values(error)}") from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     shadowed = None
     if shadow is not None:
