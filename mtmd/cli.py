@@ -128,7 +128,7 @@ def publish(
 def export_embeddings(
     preset: PresetName,
     output: Annotated[
-        Path, typer.Option(metavar="FILE", help="a Parquet file; docs/serving.md has its columns")
+        str, typer.Option(metavar="FILE", help="a Parquet file; docs/serving.md has its columns")
     ],
     artifacts: Artifacts = "artifacts",
 ) -> None:

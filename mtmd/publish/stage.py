@@ -33,7 +33,7 @@ from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.serve.published import AdBlock, PublishedAds, open_ads, open_whole_ads
 from mtmd.serve.scorer import Scorer
 from mtmd.store.fetched import fetch, require_durable
-from mtmd.store.files import atomic_file, digest, discard
+from mtmd.store.files import atomic_file, digest, discard, resolve
 from mtmd.store.workspace import Workspace
 
 # Of the ads that served before, in a snapshot that nobody named: from one day to the next a market changes by some per
@@ -118,11 +118,13 @@ def publish_promoted(
         return _publish(workspace, source, day, held_out, model)
 
 
-def export_ads(workspace: Workspace, path: Path) -> str:
+def export_ads(workspace: Workspace, output: str | Path) -> str:
     """Write the ads that serve the champion as features of another model; returns a sentence about what was written.
 
-    Raises RegistryError without a champion, BundleError when no ads are published for it, or files are altered.
+    Raises RegistryError without a champion, BundleError when no ads are published for it, or files are altered, and
+    StorageError for an output that is no file of this machine.
     """
+    path = resolve(output)
     registry, catalogue = Registry(workspace.root), Catalogue(workspace.root)
     champion = registry.require_champion()
     current = catalogue.require_current(champion.model_id)
