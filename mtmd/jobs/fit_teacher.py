@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
@@ -60,8 +61,12 @@ class TeacherFitSettings(Frozen):
 
     first_day: date | None = Field(None, description="oldest day; the oldest that the logs have when omitted")
     last_day: date | None = Field(None, description="newest day; the newest that the logs have when omitted")
-    maturity: dict[str, int] = Field({}, description="by task, days after which its labels are final")
-    memory_gib: float = Field(8.0, gt=0, description="most memory that the rows may need")
+    maturity: dict[str, Annotated[int, Field(lt=2**31)]] = Field(
+        {}, description="by task, days after which its labels are final"
+    )
+    memory_gib: float = Field(
+        8.0, gt=0, allow_inf_nan=False, description="most memory that the rows may need"
+    )
     seed: int = Field(0, ge=0, lt=SEEDS)
     teacher: TeacherConfig = FOR_LOGS
 

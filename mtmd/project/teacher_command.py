@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
 
 from mtmd.command_line import AsJson, Logs, PresetName, app, console, day_option, errors, literal
+from mtmd.config.base import wrong_values
 from mtmd.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _COLUMNS = "{:<12}  {:<30}  {:<12}  {:>10}  {:>9}  {:>6}  {:>8}  {:>8}  {:>11}"
 @commands.command()
 def fit_teacher(
     preset: PresetName,
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="for the logs with scores")],
+    output: Annotated[str, typer.Option(metavar="FOLDER", help="for the logs with scores")],
     logs: Logs = None,
     first_day: Annotated[date | None, day_option("default: the oldest there is")] = None,
     last_day: Annotated[date | None, day_option("default: the newest there is")] = None,
@@ -78,7 +78,7 @@ def _settings(**options: object) -> "TeacherFitSettings":
     try:
         return TeacherFitSettings.model_validate(options)
     except ValidationError as error:
-        raise ConfigError(f"the options of fit-teacher are wrong:\n{error}") from error
+        raise ConfigError(f"the options of fit-teacher are wrong:\n{wrong_values(error)}") from error
 
 
 def report_lines(report: "TeacherFitReport") -> Iterator[str]:

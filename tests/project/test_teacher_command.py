@@ -87,10 +87,12 @@ def test_the_report_has_a_line_for_each_task_and_domain_all_domains_first() -> N
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (["--members", "0"], "members"),
-        (["--memory-gib", "0"], "memory_gib"),
-        (["--seed", "-1"], "seed"),
-        (["--seed", str(2**62)], "seed"),
+        (["--members", "0"], "teacher.members (0) must be greater than or equal to 1"),
+        (["--memory-gib", "0"], "memory_gib (0.0) must be greater than 0"),
+        (["--memory-gib", "inf"], "memory_gib (inf) must be a finite number"),
+        (["--seed", "-1"], "seed (-1) must be greater than or equal to 0"),
+        (["--seed", str(2**62)], "seed (4611686018427387904) must be less than"),
+        (["--maturity", f"octr={2**63}"], "maturity.octr (9223372036854775808) must be less than"),
     ],
 )
 def test_options_out_of_bounds_are_named(
@@ -100,6 +102,16 @@ def test_options_out_of_bounds_are_named(
     said = capsys.readouterr().err
     assert "the options of fit-teacher are wrong" in said
     assert words in said
+
+
+def test_the_output_may_be_a_file_uri(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    uri = f"{tmp_path.as_uri()}/logs"
+    assert main(["fit-teacher", "--preset", "tiny", "--output", uri, "--logs", str(tmp_path / "logs")]) == 1
+    assert f"output {tmp_path / 'logs'} is the folder of the logs themselves" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_maturity_is_a_task_and_its_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
