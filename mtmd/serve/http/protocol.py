@@ -1,4 +1,4 @@
-"""HTTP/1.1 whose clients must get on with it: uvicorn's own waits for a request's head for ever."""
+"""HTTP/1.1 whose clients must get on with it: uvicorn's own waits for a request's head, and a reader, for ever."""
 
 import asyncio
 from http import HTTPStatus
@@ -9,10 +9,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
 class PatientProtocol(H11Protocol):
-    """Answers 408, and closes, when a request's head is not complete in time.
+    """Answers 408, and closes, when a request's head is not complete in time; ends who reads no answer for as long.
 
-    The time counts from the opening of the connection, and later from the first byte of each head: what is idle between
-    requests is uvicorn's to close.
+    The time of a head counts from the opening of the connection, and later from the first byte of each head: what is
+    idle between requests is uvicorn's to close.
     """
 
     head_timeout_s: ClassVar[float] = 5.0
@@ -20,9 +20,12 @@ class PatientProtocol(H11Protocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._deadline: asyncio.TimerHandle | None = None
+        self._look: asyncio.TimerHandle | None = None  # at whether an answer is read
+        self._unread = 0  # bytes of it that the kernel did not take yet
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # whatever the kernel does not take pauses
         self._set()
 
     def data_received(self, data: bytes) -> None:
@@ -32,8 +35,18 @@ class PatientProtocol(H11Protocol):
         else:
             self._unset()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.transport.get_write_buffer_size()
+        self._look = self.loop.call_later(self.head_timeout_s, self._look_at_reader)
+
+    def resume_writing(self) -> None:
+        self._look_no_more()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._unset()
+        self._look_no_more()
         super().connection_lost(exc)
 
     def _set(self) -> None:
@@ -44,6 +57,18 @@ class PatientProtocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _look_at_reader(self) -> None:
+        before, self._unread = self._unread, self.transport.get_write_buffer_size()
+        if self._unread >= before:
+            self.transport.abort()
+        else:
+            self._look = self.loop.call_later(self.head_timeout_s, self._look_at_reader)
+
+    def _look_no_more(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
 
     def _give_up(self) -> None:
         if self.transport.is_closing():

@@ -5,8 +5,10 @@ import math
 import re
 import socket
 import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,13 +16,14 @@ import pytest
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Serving
 from mtmd.serve.laps import Lap
-from tests.serve.http.conftest import ADS, HURRIED, SETTINGS, Client, Line, serving, until
+from tests.serve.http.conftest import ADS, DAY, HURRIED, SETTINGS, Client, Line, serving, until
 
 REQUESTS = [
     {"request_id": 1, "surface": "search", "activity": 1.0, "depth": 0.25},
     {"surface": "home_feed", "activity": -1.0, "depth": 1, "country": "fr"},
 ]
 QUESTION = {"requests": REQUESTS}
+LAST = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 def click(request: dict, ad: dict) -> float:
@@ -275,6 +278,41 @@ def test_who_sends_a_body_or_a_head_slowly_is_told_so(line: Line) -> None:
             assert client.raw(sent).startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.fixture
+def long_answers(line: Line) -> Iterator[tuple[Client, bytes]]:
+    """A service, and a request whose answer is more than a megabyte."""
+    line.promote(0, publish=False)
+    line.publish("model-0", DAY, [ADS[0] | {"ad_id": number} for number in range(500)])
+    body = json.dumps({"requests": [REQUESTS[0]] * 32, "top_k": 500}).encode()
+    with serving(line.root, Settings(head_timeout_s=0.5, timeout_s=60.0)) as client:
+        yield client, head(len(body)) + body
+
+
+def test_who_takes_no_byte_of_an_answer_is_cut_off(long_answers: tuple[Client, bytes]) -> None:
+    client, request = long_answers
+    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
+        connection.sendall(request * 12 + LAST)  # the answers are more than the kernel holds
+        time.sleep(4.0)
+        assert received(connection, 0.0).count(b"HTTP/1.1 200 ") < 13
+
+
+def test_who_reads_slowly_gets_the_whole_answer(long_answers: tuple[Client, bytes]) -> None:
+    client, request = long_answers
+    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
+        connection.sendall(request * 8 + LAST)
+        assert received(connection, 0.025).count(b"HTTP/1.1 200 ") == 9
+
+
+def received(connection: socket.socket, pause_s: float) -> bytes:
+    """All that comes until the connection ends, with a pause after each part."""
+    parts: list[bytes] = []
+    with suppress(ConnectionResetError):
+        while part := connection.recv(1 << 18):
+            parts.append(part)
+            time.sleep(pause_s)
+    return b"".join(parts)
+
+
 def test_clients_that_hang_cost_the_others_nothing(client: Client) -> None:
     with ExitStack() as hanging:
         for sent in (b"", b"POST /rank HT", head(100), head(100) + b"{") * 20:
@@ -292,7 +330,7 @@ def test_what_is_not_http_is_refused(client: Client, sent: bytes) -> None:
 
 def test_a_second_question_on_the_same_connection_may_wait_and_is_answered(client: Client) -> None:
     body = json.dumps(QUESTION).encode()
-    twice = (head(len(body)) + body) * 2 + b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    twice = (head(len(body)) + body) * 2 + LAST
     assert client.raw(twice).count(b"HTTP/1.1 200 ") == 3
 
 
