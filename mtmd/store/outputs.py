@@ -1,4 +1,5 @@
-"""Durable stage outputs: a directory with a manifest of its files' digests; complete means that it verifies.
+"""Durable stage outputs: a directory with a manifest of its name and its files' digests; complete means that it
+verifies.
 
 What is not on the disk is asked for in the bucket, where the line has one.
 """
@@ -17,7 +18,7 @@ from mtmd.store.fetched import fetch, fetch_record
 from mtmd.store.files import atomic_directory, discard, read_json, write_json
 from mtmd.store.sha256 import sha256_file
 
-_MANIFEST = "manifest.json"
+_MANIFEST, _NAME = "manifest.json", "output"  # older manifests do not name their output
 _SECOND_NS = 1_000_000_000
 _log = logging.getLogger(__name__)
 _Record = TypeVar("_Record", bound=BaseModel)
@@ -73,8 +74,11 @@ def _verifies(directory: Path) -> bool:
     if not manifest.is_file():
         return False
     try:
-        files: dict[str, str] = dict(read_json(manifest)["files"])
+        content = dict(read_json(manifest))
+        files: dict[str, str] = dict(content["files"])
     except (StorageError, KeyError, TypeError, ValueError):  # damaged after it was written
+        return False
+    if content.get(_NAME, directory.name) != directory.name:  # another output was put in its place
         return False
     return bool(files) and differing_file(directory, files) is None
 
@@ -107,5 +111,5 @@ def make_once(directory: Path, build: Callable[[Path], None]) -> bool:
         discard(directory)
     with atomic_directory(directory) as temporary:
         build(temporary)
-        write_json(temporary / _MANIFEST, {"files": file_digests(temporary)})
+        write_json(temporary / _MANIFEST, {"files": file_digests(temporary), _NAME: directory.name})
     return False

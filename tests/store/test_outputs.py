@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,19 @@ def test_a_damaged_output_is_made_again(tmp_path: Path) -> None:
     assert not is_complete(final)
     assert make_once(final, _write("second")) is False
     assert (final / "a.txt").read_text() == "second"
+
+
+def test_another_output_in_its_place_is_made_again(tmp_path: Path) -> None:
+    """Every file of it is as its manifest says, and it is another day's evaluation, or another model's weights."""
+    final, other = tmp_path / "out", tmp_path / "other"
+    make_once(final, _write("first"))
+    make_once(other, _write("second"))
+    shutil.rmtree(final)
+    shutil.copytree(other, final)
+    assert not is_complete(final)
+    assert make_once(final, _write("first")) is False
+    assert (final / "a.txt").read_text() == "first"
+    assert is_complete(other)
 
 
 def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
