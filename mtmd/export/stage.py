@@ -67,15 +67,17 @@ def export(plan: RunPlan, mtmd: Trained, evaluated: Evaluated, days: Days) -> Re
 def prove(plan: RunPlan, exported: Registered, mtmd: Trained, held_out: ShardRef) -> Proofs:
     """Compare the files with the trained model on held-out rows, and let a fresh process answer from them alone.
 
-    Proofs that hold are kept; they are taken again when the files, the day or the way of checking changed.
+    Proofs that hold are kept; they are taken again when the files, the day or the way of checking changed, or where
+    those that are kept are of another model.
     """
     registry = Registry(plan.workspace.root)
     registry.verify(exported.model_id)
-    files = registry.manifest(exported.model_id).files
+    manifest = registry.manifest(exported.model_id)
     gates = plan.preset.gates.model_dump()
-    key = digest([version("onnxruntime"), files, held_out.fingerprint, gates, PROOF_FORMAT])
+    key = digest([version("onnxruntime"), manifest.files, held_out.fingerprint, gates, PROOF_FORMAT])
     record = plan.workspace.proofs(key)
-    if (kept := read_record(record, Proofs)) is not None:
+    kept = read_record(record, Proofs)
+    if kept is not None and kept.parity.bundle_id == manifest.bundle_id:
         return kept
     directory, shard = Path(exported.path), open_shard(Path(held_out.path))
     model = load_mtmd(plan, mtmd)

@@ -64,7 +64,7 @@ def validate(
         earlier = len(earlier_days(day, trailing, plan.preset.data))
         place = day_record(plan, day, source)
         stored = read_record(place, DayValidation)
-        if stored is not None and stands(stored, earlier, plan.preset.data):
+        if stored is not None and stored.day == day and stands(stored, earlier, plan.preset.data):
             result = stored
             reused.append(day)
         else:
@@ -103,7 +103,8 @@ def _validated_window(plan: RunPlan, profiles: Sequence[DayProfile]) -> WindowVa
         }
     )
     stored = plan.workspace.validation(plan.as_of) / f"window-{key[:16]}.json"
-    if (passed := read_record(stored, WindowValidation)) is not None:
+    passed, days = read_record(stored, WindowValidation), [profile.day for profile in profiles]
+    if passed is not None and (passed.first, passed.last) == (min(days), max(days)):
         return passed
     result = validate_window(profiles, plan.preset)
     if result.passed:

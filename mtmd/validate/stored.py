@@ -25,7 +25,7 @@ def keep(place: Path, passed: DayValidation, limits: DataConfig) -> None:
     """Store a day's pass, but not over one that is worth more: another run may have judged the day meanwhile."""
     fetch_record(place)  # another machine may have stored one since this one looked
     there = read_record(place, DayValidation)
-    if there is None or _worth(there, limits) <= _worth(passed, limits):
+    if there is None or there.day != passed.day or _worth(there, limits) <= _worth(passed, limits):
         write_json(place, passed.model_dump(mode="json"), seal=True)
 
 

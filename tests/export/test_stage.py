@@ -6,7 +6,7 @@ from mtmd.errors import ConfigError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export import stage as export_stage
 from mtmd.run import RunPlan
-from mtmd.store.files import read_json
+from mtmd.store.files import read_json, write_json
 from tests.daily import Done
 
 
@@ -70,6 +70,14 @@ def test_proofs_are_kept_and_taken_again_under_other_gates(done: Done) -> None:
     plan = _under(done, parity_score=2e-5)
     assert export_stage.prove(plan, done.exported, done.trained[0], done.days.held_out).parity.passed
     assert len(_records(done)) == len(before) + 1
+
+
+def test_proofs_of_another_model_in_their_place_are_taken_again(done: Done) -> None:
+    for record in _records(done):
+        proofs = read_json(record)
+        write_json(record, proofs | {"parity": proofs["parity"] | {"bundle_id": "f" * 64}}, seal=True)
+    proofs = export_stage.prove(done.plan, done.exported, done.trained[0], done.days.held_out)
+    assert proofs.parity.bundle_id == done.registry.manifest(done.exported.model_id).bundle_id
 
 
 def test_proofs_that_fail_are_not_kept(done: Done) -> None:

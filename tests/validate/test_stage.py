@@ -1,6 +1,7 @@
 """A day is validated once per content; one that failed is validated again."""
 
 import shutil
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mtmd.extract import stage as extract_stage
 from mtmd.report.markdown import daily as render
 from mtmd.report.markdown.validation import render_markdown
 from mtmd.run import RunPlan, plan_run
+from mtmd.store.files import read_json, write_json
 from mtmd.validate import stage as validate_stage
 from mtmd.validate import stage as validation
 from mtmd.validate.results import DayValidation, WindowValidation
@@ -67,6 +69,22 @@ def test_a_window_that_passed_on_the_same_numbers_is_not_validated_again(
     assert validate_stage._validated_window(other, profiles).passed
     assert validate_stage._validated_window(plan, profiles[1:]).passed
     assert times == [len(plan.all_days), len(plan.days)]
+
+
+def test_a_record_of_another_day_or_window_in_its_place_is_made_again(plan: RunPlan) -> None:
+    first = validate_stage.validate(plan)
+    moved = timedelta(days=1)
+    for record in plan.workspace.validation(AS_OF).glob("*.json"):
+        own = read_json(record)
+        days = {
+            key: str(date.fromisoformat(own[key]) - moved) for key in ("day", "first", "last") if key in own
+        }
+        write_json(record, own | days, seal=True)
+    again = validate_stage.validate(plan)
+    assert again.reused == plan.days
+    assert [one.day for one in again.days] == list(plan.all_days)
+    assert again.window == first.window
+    assert validate_stage.validate(plan).reused == plan.all_days
 
 
 def test_a_window_that_failed_is_validated_again(plan: RunPlan) -> None:
