@@ -32,9 +32,10 @@ class ShadowSummary(Frozen):
     last: datetime
     days_differ: int = Field(description="requests for which the two had ads of different days")
     requests: int
+    answered: int = Field(description="of the requests, those that the champion answered with an ad at least")
     ads: int = Field(description="that the champion answered")
     shared: int = Field(description="of those, how many the candidate would have answered too")
-    same_first: int = Field(description="requests with the same best ad")
+    same_first: int = Field(description="of the answered requests, those with the same best ad")
     missing: int = Field(description="of the champion's ads, how many the candidate has no embedding of")
     tasks: tuple[TaskSummary, ...]
 
@@ -102,9 +103,10 @@ def _summary(live: str, candidate: str, own: Sequence[Compared]) -> ShadowSummar
         last=max(one.at for one in own),
         days_differ=sum(one.live.day != one.candidate.day for one in own),
         requests=len(own),
+        answered=sum(one.ads > 0 for one in own),
         ads=sum(one.ads for one in own),
         shared=sum(one.shared for one in own),
-        same_first=sum(one.same_first for one in own),
+        same_first=sum(one.same_first for one in own if one.ads),  # of none, the first is in both none
         missing=sum(one.missing for one in own),
         tasks=tuple(
             TaskSummary(surface=surface, task=task, requests=len(found), scores=_pooled(found))
@@ -128,13 +130,16 @@ def _pooled(found: Sequence[TaskScores]) -> TaskScores:
 def words(pair: ShadowSummary) -> tuple[str, ...]:
     """The pair in some lines."""
     share = f"{pair.shared / pair.ads:.1%}" if pair.ads else "none"
+    same = f"{pair.same_first / pair.answered:.1%}" if pair.answered else "none"
+    empty = pair.requests - pair.answered
     notes = [f"{pair.missing:,} answered ads are not published for the candidate"] if pair.missing else []
+    notes += [f"{empty:,} other requests were answered without an ad"] if empty else []
     notes += [f"{pair.days_differ:,} requests had ads of different days"] if pair.days_differ else []
     return (
         f"{pair.candidate} beside champion {pair.live}",
         f"{pair.requests:,} requests, {pair.first:%Y-%m-%d %H:%M} to {pair.last:%Y-%m-%d %H:%M} UTC",
         f"{share} of the {pair.ads:,} answered ads are among the candidate's too",
-        f"{pair.same_first / pair.requests:.1%} of the requests have the same best ad",
+        f"{same} of the {'answered ' if empty else ''}requests have the same best ad",
         *notes,
     )
 

@@ -40,6 +40,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_requests_without_an_ad_have_no_same_best_ad(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = json.loads(line(1, "search", 1, 0.1, 0.2)) | {"ads": 0, "shared": 0, "tasks": {}}
+    (folder / "b-8080.jsonl").write_text(f"{json.dumps(empty)}\n" * 2)
+    assert main(["shadow", "--folder", str(folder)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert "5 requests, 2026-01-23 01:00 to 2026-01-23 03:00 UTC" in said
+    assert "33.3% of the answered requests have the same best ad" in said
+    assert "2 other requests were answered without an ad" in said
+
+
 def test_the_log_is_summed_up_by_surface_and_task(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["shadow", "--folder", str(folder)]) == 0
     said = capsys.readouterr().out
