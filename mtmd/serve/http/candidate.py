@@ -76,7 +76,13 @@ def run(connection: Connection, line: Path, settings: Settings, shadow: ShadowSe
     registry, catalogue = Registry(line), Catalogue(line)
 
     def choose() -> str:
-        return newest_candidate(registry, catalogue) if shadow.model == NEWEST else shadow.model
+        if shadow.model != NEWEST:
+            return shadow.model
+        try:
+            return newest_candidate(registry, catalogue)
+        except RegistryError:
+            live.serving = None  # what was a candidate until now is none any more
+            raise
 
     live = Live(line, settings, choose=choose)
     live.start()
