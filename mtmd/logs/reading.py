@@ -4,7 +4,7 @@ DuckDB is not imported here: the stations that own a connection pass it.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -24,6 +24,7 @@ Columns = Mapping[str, str]
 # DuckDB's words. No file is written but where it spills.
 _NO_ROOM = re.compile("failed to offload data block|No space left on device")
 _LINE = re.compile(r"^LINE (\d+): (.*)$", re.MULTILINE)
+_UNITED = re.compile(r"\bunion_by_name\s*(=|:=|=>)\s*(true|1)\b", re.IGNORECASE)
 
 
 class Connection(Protocol):
@@ -104,14 +105,13 @@ def create_source_view(
     """Make a view of a table's `declared` columns, in their declared types; nothing is read before it is used.
 
     `files` are the table's files with the columns of each, which must have no `column_problems`. Files of different
-    types are given to the statement apart from each other: DuckDB would cast all of them to the first one's types.
+    types are given to the statement apart from each other (`files_alike`).
     """
-    groups: dict[tuple[str | None, ...], list[Path]] = {}
-    for path, found in files.items():
-        groups.setdefault(tuple(map(found.get, declared)), []).append(path)
+    compared = {path: {column: found.get(column) for column in declared} for path, found in files.items()}
+    groups = files_alike(connection, source, table, day, compared)
     text = source.statement(table)
     parts = [view] if len(groups) == 1 else [f"{view}_{n}" for n in range(len(groups))]
-    for part, paths in zip(parts, groups.values(), strict=True):
+    for part, paths in zip(parts, groups, strict=True):
         columns = select_declared(table, declared, files[paths[0]])
         connection.sql(
             f"select {columns} from (\n{text}\n) as statement", params=parameters(text, paths, day)
@@ -120,6 +120,31 @@ def create_source_view(
         connection.execute(
             f"create view {view} as {' union all '.join(f'from {part}' for part in parts)}", {}
         )
+
+
+def files_alike(
+    connection: Connection,
+    source: LogSource,
+    table: str,
+    day: date,
+    files: Mapping[Path, Mapping[str, str | None]],
+) -> list[list[Path]]:
+    """A table's files in groups that a statement may read together; `files` has the columns that it gives of each.
+
+    DuckDB casts all files that it reads together to the types of the first one. So files are together if they have the
+    same columns before a statement of the team's own casts them, too, unless it reads them with `union_by_name`.
+    """
+    text = bare_sql(source.statement(table))
+    casts = len(files) > 1 and source.sql is not None and not source.is_csv(table)
+    groups: dict[Any, list[Path]] = {}
+    for path, found in files.items():
+        raw: dict[str, str] = {}
+        if casts and not _UNITED.search(text):
+            query = f"describe {as_it_is(source, table)}"
+            described = connection.execute(query, {"paths": duckdb_paths([path])}).fetchall()
+            raw = {row[0]: row[1] for row in described}
+        groups.setdefault((frozenset(found.items()), frozenset(raw.items())), []).append(path)
+    return list(groups.values())
 
 
 @dataclass(frozen=True)
@@ -211,13 +236,26 @@ def _unreadable_file(attempt: Attempt, source: LogSource, files: SourceFiles) ->
 def _wrong_statement(attempt: Attempt, source: LogSource, files: SourceFiles, day: date) -> str | None:
     for table, paths in files.items():
         text = source.statement(table)
-        # Of each file first, where the statement may lack a column of one; both begin on the statement's first line.
-        tried = [(f"describe {text}", [path]) for path in paths] + [(_whole(f"({text}\n)"), paths)]
-        for query, read in tried:
+        for query, read in _readings(attempt.connection, source, table, paths, day):
             if (words := attempt(query, parameters(text, read, day))) is not None:
                 kind = "CSV" if source.is_csv(table) else "Parquet"
                 return _statement_to_mend(source.file(table), words, read, kind)
     return None
+
+
+def _readings(
+    connection: Connection, source: LogSource, table: str, paths: list[Path], day: date
+) -> Iterator[tuple[str, list[Path]]]:
+    """Queries of a table's statement with the files that each reads; the next one is asked only if all before can be.
+
+    Of each file first, where the statement may lack a column of one; all begin on the statement's first line.
+    """
+    text = source.statement(table)
+    for path in paths:
+        yield f"describe {text}", [path]
+    columns = {path: file_columns(connection, source, table, path, day) for path in paths}
+    for together in files_alike(connection, source, table, day, columns):
+        yield _whole(f"({text}\n)"), together
 
 
 def _statement_to_mend(file: Path, words: str, read: Sequence[Path], kind: str) -> str:

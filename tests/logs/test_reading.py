@@ -264,6 +264,45 @@ def test_files_of_different_types_are_one_table(
     assert read(connection, files, declared) == [(1, 0.5), (3, 0.125), (4, 7.0), (99999999999, 0.25)]
 
 
+def test_a_statement_that_casts_reads_files_of_different_types_in_their_own(
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    files = [
+        write("select 1 as id, 300 as cents, timestamp '2026-01-02 10:00:00' as ts", "a.parquet"),
+        # As pandas writes a column of whole numbers once one of them is not there, or has a fraction.
+        write(
+            "select 2 as id, 7.5::double as cents, timestamptz '2026-01-02 10:00:00+00' as ts", "b.parquet"
+        ),
+    ]
+    casts = "id, cast(cents / 100 as double) as bid, make_timestamp(epoch_us(ts)) as ts"
+    declared = {"id": "INTEGER", "bid": "DOUBLE", "ts": "TIMESTAMP"}
+    own = team(tmp_path / "sql", f"select {casts} from read_parquet($paths)")
+    ten = datetime(2026, 1, 2, 10)
+    assert read(connection, files, declared, own) == [(1, 3.0, ten), (2, 0.075, ten)]
+
+
+@pytest.mark.parametrize(("option", "rows"), [("", 2), (", union_by_name = true", 1)])
+def test_a_statement_may_read_files_of_different_types_together(
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path, option: str, rows: int
+) -> None:
+    files = [write("select 1::smallint as id"), write("select 1 as id", "b.parquet")]
+    own = team(tmp_path / "sql", f"select distinct id::bigint as id\nfrom read_parquet($paths{option})")
+    assert read(connection, files, {"id": "BIGINT"}, own) == [(1,)] * rows
+
+
+def test_a_wrong_value_is_not_blamed_on_a_column_that_only_some_files_have(
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
+) -> None:
+    files = [write("select 1.0 as x, true as hidden"), write("select 1e300 as x", "b.parquet")]
+    declared = {"x": "FLOAT", "hidden": "BOOLEAN"}
+    create_checked_view(
+        connection, "source_ads", SOURCE, "ads", files, DAY, declared, optional=frozenset({"hidden"})
+    )
+    words = blame(Attempt(connection, duckdb.Error), SOURCE, {"ads": files}, DAY, {"ads": declared})
+    assert words is not None
+    assert words.startswith("ads.x has a value that its declared type FLOAT can't hold")
+
+
 def test_an_optional_column_that_only_some_files_have_is_null_in_the_others(
     connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
 ) -> None:
