@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 
 from mtmd.logs.locking import memory, shut_in
 from mtmd.logs.sql import BELIEVE_ROWS, statement
-from mtmd.store.files import remove
+from mtmd.store.files import remove, scratch
 
 _MEMORY = "512MiB"  # of days that are extracted side by side each has so much, however long they are
 
@@ -42,7 +41,7 @@ def session(spill: Path, roots: Sequence[Path] | None = None) -> Iterator[duckdb
 @contextmanager
 def reading(roots: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A `session` for what writes no output to spill beside: it spills to a folder of its own, below TMPDIR."""
-    with TemporaryDirectory() as directory, session(Path(directory) / "spill", roots) as connection:
+    with scratch() as folder, session(folder / "spill", roots) as connection:
         yield connection
 
 

@@ -7,7 +7,6 @@ finding is left out; the rest goes on as if the finding were mended.
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mtmd.config import Preset
 from mtmd.errors import ConfigError
@@ -25,6 +24,7 @@ from mtmd.project.other_days import check_other_days
 from mtmd.project.preset_check import check_preset
 from mtmd.project.statements import StatementsCheck, check_statements
 from mtmd.sources.simulated.platform import require_world_of_gate
+from mtmd.store.files import scratch
 
 
 def check_project(name_or_path: str, *, logs: str | None = None, as_of: date | None = None) -> ProjectCheck:
@@ -48,8 +48,8 @@ def _check_logs(preset: Preset, logs: str, as_of: date | None, names: frozenset[
         require_world_of_gate(preset, logs)
     except ConfigError as impossible:
         yield error(Part.PRESET, "ab_test.gate", str(impossible), "set ab_test.gate to false")
-    with TemporaryDirectory() as folder:
-        source = LogSource.of(preset, logs, Path(folder) / "spool")
+    with scratch() as folder:
+        source = LogSource.of(preset, logs, folder / "spool")
         days = check_days(preset, source, as_of)
         yield from days.findings
         if days.as_of is None:
@@ -59,7 +59,7 @@ def _check_logs(preset: Preset, logs: str, as_of: date | None, names: frozenset[
             statements = check_statements(connection, source, days.files, days.as_of)
             yield from statements.findings
             if set(statements.tables) == set(TABLES):
-                yield from _check_day(connection, preset, source, days, statements, names, Path(folder))
+                yield from _check_day(connection, preset, source, days, statements, names, folder)
 
 
 def _check_day(

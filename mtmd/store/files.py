@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path, PurePath
+from tempfile import gettempdir
 from typing import Any
 from urllib.parse import unquote, urlparse
 
@@ -34,6 +35,7 @@ from mtmd.store.sha256 import sha256_file
 
 ARTIFACTS = "MTMD_ARTIFACTS"
 TEMPORARY = ".tmp-"  # how the names begin of what is not whole yet, or no longer
+_SCRATCH = "mtmd-scratch-"  # how the names begin of folders below TMPDIR
 _SHOWN = 100  # characters of a name that its temporary has
 _log = logging.getLogger(__name__)
 
@@ -294,6 +296,26 @@ def sweep(root: Path, *, below: bool = True) -> list[Path]:
         removed += [path for path in left if _remove_unless_claimed(path)]
         names[:] = [name for name in names if below and not name.startswith(TEMPORARY)]
     return sorted(removed)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Yield a locked folder below TMPDIR, for what no output is made of; it is removed afterwards.
+
+    What killed processes left of such folders goes first.
+    """
+    place = Path(gettempdir())
+    for left in matching(place, f"{_SCRATCH}*"):
+        with suppress(OSError):  # another user's
+            _remove_unless_claimed(left)
+    folder = place / f"{_SCRATCH}{uuid.uuid4().hex}"
+    with writing(folder):
+        held = _claim(folder, lambda path: path.mkdir(mode=0o700))
+    try:
+        yield folder
+    finally:
+        os.close(held)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _text(value: Any) -> str:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from shutil import rmtree
-from tempfile import gettempdir
 from types import ModuleType
 from typing import Any
 from uuid import uuid4
@@ -21,6 +19,7 @@ from uuid import uuid4
 from mtmd.errors import ConfigError
 from mtmd.logs.locking import memory, shut_in
 from mtmd.logs.sql import BELIEVE_ROWS
+from mtmd.store.files import scratch
 
 SUPPORTED = "1.24.1"
 _MEMORY = "2GiB"  # of days that are validated side by side each has so much; what is larger spills
@@ -99,17 +98,19 @@ def database(roots: Sequence[Path] | None = None) -> Iterator[Database]:
     # Opened through duckdb-engine, as great-expectations will: DuckDB refuses a second connection to one
     # database whose settings differ, and duckdb-engine sends a user agent of its own.
     url = f"duckdb:///:memory:mtmd-{uuid4().hex}"
-    raw = _connection(url)
-    spill = Path(gettempdir()) / f"mtmd-duckdb-{uuid4().hex}"  # its own: statements may read and write there
-    try:
-        opened = Database(url=url, connection=raw.dbapi_connection)
-        # A day larger than memory spills; DuckDB's own default would be a folder in the working directory.
-        opened.rows("set temp_directory = '" + str(spill).replace("'", "''") + "'")
-        opened.rows("set memory_limit = '" + memory(_MEMORY).replace("'", "''") + "'")
-        opened.rows(BELIEVE_ROWS)
-        for setting in () if roots is None else shut_in(roots):
-            opened.rows(setting)
-        yield opened
-    finally:
-        raw.close()
-        rmtree(spill, ignore_errors=True)
+    with scratch() as spill:  # its own: statements may read and write there
+        raw = _connection(url)
+        try:
+            yield _set_up(Database(url=url, connection=raw.dbapi_connection), spill, roots)
+        finally:
+            raw.close()
+
+
+def _set_up(opened: Database, spill: Path, roots: Sequence[Path] | None) -> Database:
+    # A day larger than memory spills; DuckDB's own default would be a folder in the working directory.
+    opened.rows("set temp_directory = '" + str(spill).replace("'", "''") + "'")
+    opened.rows("set memory_limit = '" + memory(_MEMORY).replace("'", "''") + "'")
+    opened.rows(BELIEVE_ROWS)
+    for setting in () if roots is None else shut_in(roots):
+        opened.rows(setting)
+    return opened

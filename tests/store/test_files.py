@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from mtmd.errors import StorageError
+from mtmd.extract.database import reading
 from mtmd.store import files
 from mtmd.store.files import (
     _claim,
@@ -33,6 +35,7 @@ from mtmd.store.files import (
     write_json,
     write_text,
 )
+from mtmd.validate.gx_duckdb import database
 from tests.small_disk import small_disk
 
 StartScript = Callable[..., "subprocess.Popen[bytes]"]
@@ -320,6 +323,38 @@ def test_a_killed_replacement_leaves_the_old_file(tmp_path: Path, start: StartSc
     write_text(tmp_path / "file", "old")
     kill(start(HALF_A_FILE, tmp_path / "file"))
     assert (tmp_path / "file").read_text() == "old"
+
+
+SPILLING = """
+import sys, time
+from pathlib import Path
+from mtmd.extract.database import reading
+from mtmd.validate.gx_duckdb import database
+with database(()) as validating, reading(()) as extracting:
+    for connection in (validating.connection, extracting):
+        (folder,) = connection.execute("select current_setting('temp_directory')").fetchone()
+        Path(folder).mkdir(exist_ok=True)
+        (Path(folder) / "spilled").touch()
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_killed_processes_have_spilled_goes_when_another_one_may_spill(
+    tmp_path: Path, start: StartScript, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    write_text(tmp_path / "of another program", "stays")
+    killed, living = start(SPILLING), start(SPILLING)
+    assert len(list(tmp_path.rglob("spilled"))) == 4
+    kill(killed)
+    with database(()):
+        assert len(list(tmp_path.rglob("spilled"))) == 2
+    kill(living)
+    with reading(()):
+        assert not list(tmp_path.rglob("spilled"))
+    assert names(tmp_path) == ["of another program"]
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
