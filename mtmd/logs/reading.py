@@ -23,8 +23,13 @@ Columns = Mapping[str, str]
 
 # DuckDB's words. No file is written but where it spills.
 _NO_ROOM = re.compile("failed to offload data block|No space left on device")
+_NO_MEMORY = re.compile("Out of Memory Error")
 _LINE = re.compile(r"^LINE (\d+): (.*)$", re.MULTILINE)
 _UNITED = re.compile(r"\bunion_by_name\s*(=|:=|=>)\s*(true|1)\b", re.IGNORECASE)
+
+MORE_MEMORY = (
+    f"let DuckDB have more memory ({MEMORY} in the environment), or write files of smaller row groups"
+)
 
 
 class Connection(Protocol):
@@ -179,7 +184,7 @@ def reading_error(
     *,
     views: str = "source",
 ) -> LogsError | StorageError:
-    """DuckDB's error as one that says what to mend: a file, a statement of the source, a value, or a full disk.
+    """DuckDB's error as one that says what to mend: a file, a statement of the source, a value, memory, or a full disk.
 
     `declared` has the columns of the tables of which there is a view `<views>_<table>` already.
     """
@@ -192,8 +197,15 @@ def reading_error(
             f"{of}: there is no room for DuckDB's temporary files in {spill} ({_first_line(str(error))}); make room "
             f"there{moved} or let DuckDB have more memory ({MEMORY}=4GiB in the environment), then run again"
         )
+    if is_without_memory(error):
+        return StorageError(f"{of}: {_first_line(str(error))}; {MORE_MEMORY}, then run again")
     words = blame(attempt, source, files, day, declared or {}, views=views)
     return LogsError(f"{of}: {words or f'reading failed ({error}), though all of it can be read; run again'}")
+
+
+def is_without_memory(error: Exception) -> bool:
+    """Whether DuckDB's error says that it needs more memory than a session may have."""
+    return _NO_MEMORY.search(str(error)) is not None and _NO_ROOM.search(str(error)) is None
 
 
 def blame(

@@ -12,6 +12,7 @@ from mtmd.config import Preset
 from mtmd.errors import ConfigError
 from mtmd.extract.database import reading
 from mtmd.logs.contract import TABLES, table_columns
+from mtmd.logs.reading import MORE_MEMORY, is_without_memory
 from mtmd.logs.source import LogSource
 from mtmd.project.columns import MendedTable, mend_columns
 from mtmd.project.cost import check_cost
@@ -56,10 +57,15 @@ def _check_logs(preset: Preset, logs: str, as_of: date | None, names: frozenset[
             return
         readable = source.readable(days.files, {"window": window_files(source, days.window)})
         with reading(readable) as connection:
-            statements = check_statements(connection, source, days.files, days.as_of)
-            yield from statements.findings
-            if set(statements.tables) == set(TABLES):
-                yield from _check_day(connection, preset, source, days, statements, names, folder)
+            try:
+                statements = check_statements(connection, source, days.files, days.as_of)
+                yield from statements.findings
+                if set(statements.tables) == set(TABLES):
+                    yield from _check_day(connection, preset, source, days, statements, names, folder)
+            except EngineError as wrong:
+                if not is_without_memory(wrong):
+                    raise
+                yield error(Part.ROWS, str(days.as_of), str(wrong).splitlines()[0], MORE_MEMORY)
 
 
 def _check_day(
@@ -80,6 +86,8 @@ def _check_day(
         try:
             mended[table] = mend_columns(connection, read, paths, preset.declarations, declared[table], names)
         except EngineError as wrong:  # files that do not fit each other
+            if is_without_memory(wrong):
+                raise
             remedy = "each file of a day needs the same columns: write them again"
             yield error(Part.COLUMNS, table, str(wrong).splitlines()[0], remedy)
             return

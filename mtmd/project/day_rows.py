@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mtmd.config import Preset
-from mtmd.errors import ConfigError, LogsError
+from mtmd.errors import ConfigError, LogsError, StorageError
 from mtmd.logs.contract import table_columns
 from mtmd.logs.digests import SourceFiles
-from mtmd.logs.reading import create_source_view
+from mtmd.logs.reading import create_source_view, is_without_memory
 from mtmd.logs.source import LogSource
 from mtmd.project.columns import MendedTable
 from mtmd.project.engine import Connection, EngineError, rows
@@ -53,7 +53,7 @@ def stage(
     }
     try:
         stage_day(database, source, files, day, preset, present)
-    except (LogsError, ConfigError) as wrong:
+    except (LogsError, ConfigError, StorageError) as wrong:
         text, _, remedy = str(wrong).rpartition("; " if "; " in str(wrong) else ": ")
         place = str(preset.expectations if isinstance(wrong, ConfigError) else day)
         return [error(Part.ROWS, place, text, remedy)]
@@ -171,6 +171,8 @@ def _ask(connection: Connection, table: str, expect: Expect) -> Iterator[Finding
             f'select *, count(*) over () as "row.count" from ({query.replace("{batch}", batch)}\n) limit 1',
         )
     except EngineError as wrong:
+        if is_without_memory(wrong):
+            raise
         yield say(
             text=f"{expect.name} can't be run: {str(wrong).splitlines()[0]}", remedy="correct the expectation"
         )

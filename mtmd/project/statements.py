@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from mtmd.errors import ConfigError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import SourceFiles
-from mtmd.logs.reading import as_it_is, found_columns, parameters
+from mtmd.logs.reading import as_it_is, found_columns, is_without_memory, parameters
 from mtmd.logs.source import LogSource
 from mtmd.project.engine import Connection, EngineError, rows
 from mtmd.project.findings import Finding, Part, error
@@ -56,7 +56,10 @@ class StatementsCheck(NamedTuple):
 def check_statements(
     connection: Connection, source: LogSource, files: SourceFiles, day: date
 ) -> StatementsCheck:
-    """Describe each statement, then read all that it gives. Files that can't be read are left out of `files`."""
+    """Describe each statement, then read all that it gives. Files that can't be read are left out of `files`.
+
+    Raises EngineError if DuckDB lacks memory.
+    """
     findings: list[Finding] = []
     tables = {}
     started = time.perf_counter()
@@ -103,6 +106,8 @@ def _read(connection: Connection, raw: TableRead, paths: list[Path]) -> TableRea
         query = f"select bit_xor(hash(source)) from (\n{statement}\n) as source"
         rows(connection, query, read.given(paths))
     except EngineError as wrong:
+        if is_without_memory(wrong):
+            raise
         line = _line(wrong)
         remedy = (
             f"correct the statement; {paths[0].name} of {table} {_what_it_has(connection, raw, paths[0])}"

@@ -11,7 +11,9 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from mtmd.config import SourcesConfig
 from mtmd.errors import LogsError, StorageError
@@ -532,5 +534,25 @@ def test_a_full_disk_is_not_blamed_on_the_logs(
         rf"ads of {DAY}: there is no room for DuckDB's temporary files in {spill}/x \(.*\); make room there"
         rf"{', name a folder with more room in TMPDIR,' if below_tmpdir else ''} "
         r"or let DuckDB have more memory \(MTMD_DUCKDB_MEMORY=4GiB in the environment\), then run again$",
+        str(error),
+    )
+
+
+def test_what_needs_more_memory_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    """DuckDB reads a column of a row group as a whole."""
+    file = tmp_path / "a.parquet"
+    vectors = np.random.default_rng(0).standard_normal((20_000, 200), np.float32)
+    table = pa.table(
+        {"vector": pa.FixedSizeListArray.from_arrays(vectors.reshape(-1), 200).cast(pa.list_(pa.float32()))}
+    )
+    parquet.write_table(table, file)
+    with duckdb.connect(config={"memory_limit": "10MB", "temp_directory": str(tmp_path / "spill")}) as opened:
+        with pytest.raises(duckdb.Error) as caught:
+            opened.execute("select max(hash(vector)) from read_parquet($path)", {"path": str(file)})
+        error = reading_error(Attempt(opened, duckdb.Error), SOURCE, {"ads": [file]}, DAY, caught.value)
+    assert isinstance(error, StorageError)
+    assert re.fullmatch(
+        rf"ads of {DAY}: Out of Memory Error: .* used\); let DuckDB have more memory \(MTMD_DUCKDB_MEMORY in "
+        r"the environment\), or write files of smaller row groups, then run again",
         str(error),
     )

@@ -84,3 +84,14 @@ def test_a_file_that_is_no_parquet_is_named(project: Project) -> None:
     assert "parquet: not readable Parquet: " in problem
     assert problem.endswith(" → write the file again")
     assert project.problems() == [problem]  # without ads nothing can be joined
+
+
+def test_a_lack_of_memory_is_no_fault_of_a_statement(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MTMD_DUCKDB_MEMORY", "1MB")
+    (problem,) = project.problems()
+    assert "Out of Memory Error: " in problem
+    assert (
+        "→ let DuckDB have more memory (MTMD_DUCKDB_MEMORY in the environment), or write files of" in problem
+    )
