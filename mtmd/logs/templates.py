@@ -3,7 +3,6 @@
 Only a template's own `*` stands for other text; what else a folder's name has, stands for itself.
 """
 
-import glob
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -51,7 +50,13 @@ class DayTemplate(Generic[Place]):
         Raises as `files` does. A bucket is listed once for both.
         """
         place, behind = self._at(day)
-        found = _found(place, behind)
+        try:
+            found = _found(place, behind)
+        except OSError as error:
+            raise LogsError(
+                f"{table} of {day}: {error.filename} can't be read ({error.strerror}); let this user read it, or "
+                "remove it"
+            ) from error
         if files := [one for one in found if one.name != SUMS]:
             sums = [one for one in found if one.name == SUMS]
             return _readable(files, table, day), _readable(sums, table, day)
@@ -136,13 +141,36 @@ def _found(place: Place, behind: tuple[str, ...]) -> list[Place]:
             exact = [place / behind[0], place / SUMS]
             return [found for one in exact if (found := one.found()) is not None]
         return place.matching(*(tuple(re.compile(_escaped(part)) for part in way) for way in ways))
-    found = {path for way in ways for path in place.glob("/".join(map(_literal, way)))}
+    found = {path for way in ways for path in _behind(place, way)}
     named = "*" in "".join(behind)
     return sorted(path for path in found if named or path.name == SUMS or not path.is_dir())
 
 
-def _literal(part: str) -> str:
-    return "*".join(map(glob.escape, part.split("*")))
+def _behind(place: Path, names: tuple[str, ...]) -> Iterator[Path]:
+    """What has these names behind a place. Path.glob would leave out folders that can't be read, without a word."""
+    name, *others = names
+    if "*" in name:
+        pattern = re.compile(_escaped(name))
+        found = [path for path in _children(place) if pattern.fullmatch(path.name)]
+    else:
+        found = [place / name]
+    for path in found:
+        if others:
+            yield from _behind(path, tuple(others))
+        elif path.is_symlink() or path.exists():
+            yield path
+
+
+def _children(place: Path) -> list[Path]:
+    """What is in a folder; nothing in a file. Raises OSError for a folder that can't be read."""
+    try:
+        return list(place.iterdir())
+    except NotADirectoryError:
+        return []
+    except FileNotFoundError:
+        if place.is_symlink():  # to a folder elsewhere, which is away
+            raise
+        return []
 
 
 def _in_words(behind: tuple[str, ...]) -> str:

@@ -114,6 +114,17 @@ def test_what_is_no_file_is_refused_whatever_its_name(tmp_path: Path) -> None:
         remove(path)
 
 
+@pytest.mark.parametrize(("leads_to", "why"), [("hour=1", "Too many levels"), ("gone", "No such file")])
+def test_a_folder_of_the_day_that_cannot_be_read_is_named(tmp_path: Path, leads_to: str, why: str) -> None:
+    touch(tmp_path, "2026-01-05/hour=0/a.parquet", "2026-01-05/hour=notes")
+    template = DayTemplate(tmp_path, "{day}/hour=*/*.parquet")
+    assert len(template.files("ads", DAY)) == 1
+    (unreadable := tmp_path / "2026-01-05/hour=1").symlink_to(leads_to)
+    with pytest.raises(LogsError) as caught:
+        template.files("ads", DAY)
+    assert str(caught.value).startswith(f"ads of 2026-01-05: {unreadable} can't be read ({why}")
+
+
 def test_a_folder_that_is_not_there_has_no_days(tmp_path: Path) -> None:
     assert DayTemplate(tmp_path / "x", "{day}.parquet").days() == set()
     assert DayTemplate(tmp_path, "x/{day}.parquet").days() == set()
