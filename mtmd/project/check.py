@@ -95,7 +95,7 @@ def _check_day(
         if not mended[table].findings and read.columns is not None:
             yield fact(Part.COLUMNS, table, f"{len(declared[table])} columns, as declared")
     yield from check_other_days(connection, statements.tables, days.window, preset.declarations)
-    impossible = stage(connection, mended, days.files, days.as_of, preset, folder)
+    impossible = stage(connection, mended, days.as_of, preset, folder)
     yield from impossible
     if not impossible:
         skipped = {table for table, read in statements.tables.items() if read.columns is None}

@@ -12,6 +12,7 @@ from mtmd.errors import ConfigError
 from mtmd.logs.columns import TEXT, cast_sql, held_or_null, is_checked_text, is_readable, time_sql
 from mtmd.logs.contract import ID_COLUMNS, optional_columns, table_columns
 from mtmd.logs.ids import ID_RULES, no_id_sql, shown_sql
+from mtmd.logs.reading import files_alike
 from mtmd.logs.sql import sql_name
 from mtmd.project.engine import Connection, rows
 from mtmd.project.findings import Finding, Part, counted, error, nearest
@@ -23,12 +24,12 @@ _MOST_SHOWN = 3
 
 @dataclass(frozen=True)
 class MendedTable:
-    """A table's statement with all declared columns, and what was mended.
+    """A table's statements with all declared columns, each with the files that it reads, and what was mended.
 
     In `unknown` columns something is null that is not so in the logs: they are missing, or have values that are none.
     """
 
-    statement: str
+    statements: tuple[tuple[str, list[Path]], ...]
     unknown: frozenset[str]
     findings: tuple[Finding, ...]
 
@@ -93,8 +94,31 @@ def mend_columns(
 ) -> MendedTable:
     """Compare a table's columns with the contract. Undeclared columns that are `forgiven` are not reported.
 
-    Raises EngineError for files that do not fit each other.
+    Files of different types are read apart, as a run does. Raises EngineError for files that do not fit each other.
     """
+    optional = optional_columns(declarations.domains) if read.table == "candidates" else frozenset()
+    groups = [paths]
+    if read.columns is not None:
+        groups = files_alike(connection, read.source, read.table, read.day, read.columns)
+    mended = [_mend(connection, read, group, declarations, declared, forgiven) for group in groups]
+    unlike = () if read.columns is None else _unlike(read, declared, optional)
+    somewhere = {column for one in mended for column in optional - one.unknown}  # and null in the other files
+    return MendedTable(
+        tuple(statement for one in mended for statement in one.statements),
+        frozenset().union(*(one.unknown for one in mended)) - somewhere,
+        tuple(dict.fromkeys((*(finding for one in mended for finding in one.findings), *unlike))),
+    )
+
+
+def _mend(
+    connection: Connection,
+    read: TableRead,
+    paths: list[Path],
+    declarations: Declarations,
+    declared: dict[str, str],
+    forgiven: Collection[str],
+) -> MendedTable:
+    """The same of files of the same types."""
     there = read.columns_of(connection, *paths)
     columns = _Columns(read.table, declared, there, _taken(there, declared))
     selected = ", ".join(f"{columns.read(column)} as {name(column)}" for column in declared)
@@ -110,9 +134,10 @@ def mend_columns(
             *_no_ids(connection, read, columns, lost, paths),
             *_no_values(columns, lost, declarations),
             *_undeclared(columns, forgiven),
-            *_unlike(read, declared, optional_columns(declarations.domains)),
         )
-    return MendedTable(f"select {selected} from (\n{read.statement}\n) as source", unknown, findings)
+    return MendedTable(
+        ((f"select {selected} from (\n{read.statement}\n) as source", paths),), unknown, findings
+    )
 
 
 def _taken(there: dict[str, str], declared: dict[str, str]) -> dict[str, str]:

@@ -13,7 +13,6 @@ from typing import Any
 from mtmd.config import Preset
 from mtmd.errors import ConfigError, LogsError, StorageError
 from mtmd.logs.contract import table_columns
-from mtmd.logs.digests import SourceFiles
 from mtmd.logs.reading import create_source_view, is_without_memory
 from mtmd.logs.source import LogSource
 from mtmd.project.columns import MendedTable
@@ -33,20 +32,17 @@ _SAID_OTHERWISE = ("surface_known", "product_known", "domain_rows", "vectors_who
 def stage(
     connection: Connection,
     mended: dict[str, MendedTable],
-    files: SourceFiles,
     day: date,
     preset: Preset,
     folder: Path,
 ) -> list[Finding]:
     """Make the day's tables from the mended statements, which are written to `folder`; what stops that."""
     for table, one in mended.items():
-        (folder / f"source_{table}.sql").write_text(one.statement, encoding="utf-8")
+        _create_view(connection, table, one, day, preset, folder)
     # Of the preset's own places only the format is used: to say which file, if any, can't be read.
-    source = LogSource(folder, folder, preset.sources)
+    source = LogSource(folder / "0", folder / "0", preset.sources)
+    files = {table: one.statements[0][1] for table, one in mended.items()}
     database = Database(url="", connection=connection)
-    for table, columns in table_columns(preset.declarations).items():
-        there = dict.fromkeys(files[table], columns)  # a mended statement gives what is declared
-        create_source_view(connection, f"source_{table}", source, table, day, columns, there)
     present = dict.fromkeys(Needs, False) | {
         Needs.NOTHING: True,
         Needs.POSITION: "position" not in mended["candidates"].unknown,
@@ -58,6 +54,25 @@ def stage(
         place = str(preset.expectations if isinstance(wrong, ConfigError) else day)
         return [error(Part.ROWS, place, text, remedy)]
     return []
+
+
+def _create_view(
+    connection: Connection, table: str, mended: MendedTable, day: date, preset: Preset, folder: Path
+) -> None:
+    """Make the view `source_<table>` of a table's statements, each of which is written to a folder of its own."""
+    columns = table_columns(preset.declarations)[table]
+    parts = []
+    for n, (statement, paths) in enumerate(mended.statements):
+        own = folder / str(n)
+        own.mkdir(exist_ok=True)
+        (own / f"source_{table}.sql").write_text(statement, encoding="utf-8")
+        parts.append(f"mended_{table}_{n}")
+        there = dict.fromkeys(paths, columns)  # a mended statement gives what is declared
+        source = LogSource(own, own, preset.sources)
+        create_source_view(connection, parts[-1], source, table, day, columns, there)
+    connection.execute(
+        f"create view source_{table} as {' union all '.join(f'from {part}' for part in parts)}"
+    )
 
 
 def own_expectations_load(preset: Preset) -> tuple[Preset, list[Finding]]:

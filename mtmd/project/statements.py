@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from mtmd.errors import ConfigError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.digests import SourceFiles
-from mtmd.logs.reading import as_it_is, found_columns, is_without_memory, parameters
+from mtmd.logs.reading import as_it_is, files_alike, found_columns, is_without_memory, parameters
 from mtmd.logs.source import LogSource
 from mtmd.project.engine import Connection, EngineError, rows
 from mtmd.project.findings import Finding, Part, error
@@ -104,7 +104,8 @@ def _read(connection: Connection, raw: TableRead, paths: list[Path]) -> TableRea
         read = replace(raw, statement=statement)
         columns = {path: read.columns_of(connection, path) for path in paths}
         query = f"select bit_xor(hash(source)) from (\n{statement}\n) as source"
-        rows(connection, query, read.given(paths))
+        for together in files_alike(connection, source, table, raw.day, columns):
+            rows(connection, query, read.given(together))
     except EngineError as wrong:
         if is_without_memory(wrong):
             raise

@@ -97,6 +97,33 @@ def test_files_of_a_day_need_the_same_columns(project: Project) -> None:
     ) in project.problems(Part.COLUMNS)
 
 
+def test_files_of_different_types_are_read_as_a_run_reads_them(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    others = {
+        "requests": ("alter table t alter ts type timestamptz using make_timestamptz(epoch_us(ts))",),
+        "ads": ("alter table t alter bid type integer using 1",),
+        "candidates": ("alter table t drop hidden", "alter table t alter ctr type double"),
+    }
+    for table, changes in others.items():
+        first = project.file(table)
+        whole = first.read_bytes()
+        key = "ad_id" if table == "ads" else "request_id"
+        project.damage(table, f"delete from t where {key} % 2 = 0")
+        part = first.read_bytes()
+        first.write_bytes(whole)
+        project.damage(table, f"delete from t where {key} % 2 = 1", *changes)
+        # The file that could hold the others' values comes last.
+        first.rename(first.with_name("part-1.parquet" if table == "ads" else "part-2.parquet"))
+        first.with_name("part-2.parquet" if table == "ads" else "part-1.parquet").write_bytes(part)
+    assert project.problems() == []
+    assert not any("ads.bid" in hint for hint in project.hints())
+    assert any(
+        fact.startswith("ads.bid: ") and "1 distinct" not in fact for fact in project.facts(Part.FEATURES)
+    )
+
+
 TEXT_IDS = """
 [ids]
 request = "VARCHAR"
