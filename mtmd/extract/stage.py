@@ -79,10 +79,12 @@ def extract_day(
     final, pending = logs.place(shards_root), logs.place(shards_root / PENDING)
     if (kept := _kept(final, logs)) is not None:
         return reference(final, kept, reused=True)
-    if (made := _kept(pending, logs)) is None:
-        made = write_shard(logs, final, ignore_undeclared=ignore_undeclared)
-    else:
-        move_directory(pending, final)
+    if pending.exists():
+        if (moved := _moved(pending, final, logs)) is not None:
+            return reference(final, moved, reused=False)
+        if (kept := _kept(final, logs)) is not None:  # another run was first
+            return reference(final, kept, reused=True)
+    made = write_shard(logs, final, ignore_undeclared=ignore_undeclared)
     return reference(final, made, reused=False)
 
 
@@ -188,9 +190,29 @@ def _kept(path: Path, logs: DayLogs) -> ShardManifest | None:
         if fetch(path):
             with suppress(StorageError):
                 return _verified(path, logs)
-        _log.warning("the shard of %s is extracted again, because it was damaged: %s", logs.day, error)
+        _warn_of_damage(logs, error)
         discard(path)
         return None
+
+
+def _moved(pending: Path, final: Path, logs: DayLogs) -> ShardManifest | None:
+    """A pending shard's manifest, after it was moved to its place; None where it was damaged, and is removed.
+
+    None, too, where another run has taken or removed it meanwhile.
+    """
+    try:
+        manifest = _verified(pending, logs)
+        move_directory(pending, final)
+    except (StorageError, FileNotFoundError) as error:
+        if pending.exists():
+            _warn_of_damage(logs, error)
+            discard(pending)
+        return None
+    return manifest
+
+
+def _warn_of_damage(logs: DayLogs, error: Exception) -> None:
+    _log.warning("the shard of %s is extracted again, because it was damaged: %s", logs.day, error)
 
 
 def _verified(path: Path, logs: DayLogs) -> ShardManifest:

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from mtmd.extract import stage
 from mtmd.extract.pending import PendingShards
 from mtmd.extract.shards import read_manifest
 from mtmd.extract.stage import PENDING, extract_day
 from mtmd.logs.source import LogSource
 from mtmd.run import RunPlan
+from mtmd.store.files import atomic_directory, move_directory
 from mtmd.validate import staging
 from mtmd.validate.runner import validate_day
 from tests.validate.conftest import Logs
@@ -98,3 +100,32 @@ def test_a_day_that_changed_since_takes_no_pending_shard(logs, plan, day) -> Non
     assert len(pending(plan)) == 1  # of the other content, until the day is validated again
     validate_day(LogSource(logs.root), day, logs.preset, (), PendingShards(plan))
     assert pending(plan) == []
+
+
+def test_runs_that_validate_a_day_at_the_same_time_leave_each_others_work_alone(logs, plan, day) -> None:
+    place = plan.workspace.shards / PENDING / f"date={day}" / "0123456789abcdef"
+    with atomic_directory(place) as of_another_run:
+        (of_another_run / "ads.arrow").write_text("half")
+        once = PendingShards(plan)
+        assert validate_day(LogSource(logs.root), day, logs.preset, (), once).passed
+        assert len(pending(plan)) == 2  # the day was read once
+        once.discard(day)
+        assert pending(plan) == [of_another_run]
+        assert (of_another_run / "ads.arrow").read_text() == "half"
+    assert pending(plan) == [place]
+
+
+def test_a_pending_shard_that_another_run_takes_first_is_used(logs, plan, day, monkeypatch, caplog) -> None:
+    validate_day(LogSource(logs.root), day, logs.preset, (), PendingShards(plan))
+    read = stage.read_manifest
+
+    def taken_meanwhile(path: Path, *, verify: bool):
+        if path.parent.parent.name == PENDING:
+            move_directory(path, plan.workspace.shards / path.parent.name / path.name)
+        return read(path, verify=verify)
+
+    monkeypatch.setattr(stage, "read_manifest", taken_meanwhile)
+    ref = extract_day(LogSource(logs.root), day, logs.preset.declarations, plan.workspace.shards)
+    assert ref.reused
+    assert pending(plan) == []
+    assert "damaged" not in caplog.text
