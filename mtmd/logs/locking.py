@@ -13,7 +13,8 @@ from mtmd.logs.files import duckdb_paths
 
 MEMORY = "MTMD_DUCKDB_MEMORY"  # of one session, such as 8GiB
 _AMOUNT = re.compile(
-    r"(-1|(?=[\d.]*[1-9])\d*\.?\d+ *(%|b|bytes?|[kmgt](i?b)?|(kilo|mega|giga|tera)bytes?))", re.IGNORECASE
+    r"(-1|(?=[\d.]*[1-9])(\d*\.?\d+ *(b|bytes?|[kmgt](i?b)?|(kilo|mega|giga|tera)bytes?)|(100|\d{0,2}(\.\d+)?) *%))",
+    re.IGNORECASE,
 )
 
 

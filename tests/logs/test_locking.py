@@ -100,7 +100,9 @@ def test_what_memory_cannot_hold_still_spills(
         assert opened.rows("select current_setting('memory_limit') as limit")[0]["limit"] == "60.0 MiB"
 
 
-@pytest.mark.parametrize("text", ["8GiB", "0.5 GB", "800MB", "50%", "2 gigabytes", "-1", " 8g "])
+@pytest.mark.parametrize(
+    "text", ["8GiB", "0.5 GB", "800MB", "50%", "99.5 %", "100%", "2 gigabytes", "-1", " 8g "]
+)
 def test_an_amount_of_memory_is_what_duckdb_takes(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,7 +111,7 @@ def test_an_amount_of_memory_is_what_duckdb_takes(
         assert connection.execute("select 1").fetchall() == [(1,)]
 
 
-@pytest.mark.parametrize("text", ["8", "lots", "8 gigs", "0GB", "-8GB", "1e2"])
+@pytest.mark.parametrize("text", ["8", "lots", "8 gigs", "0GB", "-8GB", "1e2", "150%", "0%"])
 def test_what_is_no_amount_of_memory_is_an_error_in_words(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
