@@ -30,7 +30,7 @@ from mtmd.sources.simulated.streams import Floats, generator
 from mtmd.sources.simulated.tables import SCHEMAS, LogBook
 from mtmd.sources.simulated.teacher import TASKS, Scores, score
 from mtmd.sources.simulated.writer import day_writer
-from mtmd.store.files import place, read_json, resolve, write_json
+from mtmd.store.files import place, read_json, resolve, sweep, write_json
 
 _FORMAT = 2  # raise when the same configuration means other rows
 _IDENTITY = "world.json"
@@ -154,6 +154,7 @@ def simulate(
         raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
     root = resolve(logs)
     _claim(config, root)
+    sweep(root)  # of writers that were killed
     platform = SimulatedPlatform(config)
     for offset in range((last - first).days + 1):
         day = first + timedelta(days=offset)

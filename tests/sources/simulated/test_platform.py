@@ -67,6 +67,16 @@ def test_a_lost_table_comes_back_byte_for_byte(logs: Path, tmp_path: Path, table
     assert digests(copy) == digests(logs)
 
 
+def test_half_a_day_of_a_writer_that_was_killed_goes(logs: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(logs, copy)
+    (half := copy / "ads" / f".tmp-date={FIRST}-01234567").mkdir()
+    (half / "part-0.parquet").touch()
+    simulate(TINY, FIRST, FIRST, copy)
+    assert not half.exists()
+    assert digests(copy) == digests(logs)
+
+
 def test_the_size_of_parts_changes_no_row(tmp_path: Path) -> None:
     """Four blocks of requests, in one file or in four."""
     config = WorldConfig(requests_per_day=60, candidates_per_request=2000, ads=4000, topics=4)
