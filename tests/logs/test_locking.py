@@ -10,9 +10,11 @@ import duckdb
 import pytest
 
 from mtmd.errors import ConfigError
+from mtmd.extract import database as extraction
 from mtmd.extract.database import session
 from mtmd.logs.files import duckdb_paths
 from mtmd.logs.locking import MEMORY, linked, memory
+from mtmd.validate import gx_duckdb
 from mtmd.validate.gx_duckdb import database
 
 Ask = Callable[..., list[Any]]
@@ -125,3 +127,11 @@ def test_what_is_no_amount_of_memory_is_an_error_in_words(
 def test_without_a_word_memory_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MEMORY, "")
     assert memory("512MiB") == "512MiB"
+
+
+def test_the_page_on_deployment_has_the_defaults() -> None:
+    lines = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text().splitlines()
+    (row,) = (line for line in lines if line.startswith(f"| `{MEMORY}`"))
+    assert (
+        f"a session that validates has `{gx_duckdb._MEMORY}`, and any other one `{extraction._MEMORY}`" in row
+    )
