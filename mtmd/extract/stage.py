@@ -203,6 +203,8 @@ def _moved(pending: Path, final: Path, logs: DayLogs) -> ShardManifest | None:
     try:
         manifest = _verified(pending, logs)
         move_directory(pending, final)
+        with suppress(OSError):  # another run has a shard of the day there
+            pending.parent.rmdir()
     except (StorageError, FileNotFoundError) as error:
         if pending.exists():
             _warn_of_damage(logs, error)

@@ -198,11 +198,11 @@ def _outputs(workspace: Workspace, retention: RetentionConfig) -> Iterator[_Outp
     root = workspace.root
     by_day = (
         ("shards", "shards/date=*", retention.shards),
-        ("shards", "shards/pending/date=*", retention.shards),
-        ("shards", "shards/digests/date=*.json", retention.shards),
+        ("pending shards", "shards/pending/date=*", retention.shards),
+        ("digests", "shards/digests/date=*.json", retention.shards),
         ("spool", "spool/*/*", retention.shards),
         ("profiles", "monitoring/profiles/date=*", retention.shards),
-        ("profiles", "monitoring/profiles/digests/date=*.json", retention.shards),
+        ("digests", "monitoring/profiles/digests/date=*.json", retention.shards),
         ("monitoring", "monitoring/date=*.json", retention.runs),
         ("validation", "validation/date=*", retention.runs),
         ("validation", "validation/as_of=*.json", retention.runs),

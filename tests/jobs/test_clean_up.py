@@ -99,6 +99,7 @@ def test_outputs_go_by_their_days_and_caches_by_their_age(line: Workspace) -> No
         "work/mtmd-old",
     }
     assert planned.kept["runs"] == 3
+    assert (planned.kept["shards"], planned.kept["digests"]) == (2, 2)
     text = render.clean_up(planned, dry_run=True)
     assert "would be removed (dry run)" in text
     assert "| trained | 1 | 0.0 | 1 |" in text
