@@ -78,6 +78,7 @@ def extract_day(
     logs = DayLogs.of(source, day, declarations, shards_root)
     final, pending = logs.place(shards_root), logs.place(shards_root / PENDING)
     if (kept := _kept(final, logs)) is not None:
+        _discard(pending)  # another run, which validated the day meanwhile, was first
         return reference(final, kept, reused=True)
     if pending.exists():
         if (moved := _moved(pending, final, logs)) is not None:
@@ -203,14 +204,20 @@ def _moved(pending: Path, final: Path, logs: DayLogs) -> ShardManifest | None:
     try:
         manifest = _verified(pending, logs)
         move_directory(pending, final)
-        with suppress(OSError):  # another run has a shard of the day there
-            pending.parent.rmdir()
+        _discard(pending)
     except (StorageError, FileNotFoundError) as error:
         if pending.exists():
             _warn_of_damage(logs, error)
             discard(pending)
         return None
     return manifest
+
+
+def _discard(pending: Path) -> None:
+    """Remove a pending shard, if it is there, and the day's folder, if it is empty then."""
+    discard(pending)
+    with suppress(OSError):  # another run may write there
+        pending.parent.rmdir()
 
 
 def _warn_of_damage(logs: DayLogs, error: Exception) -> None:

@@ -1,5 +1,6 @@
 """A day that is read once for its validation and its shard is judged, and extracted, as one that is read twice."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,11 @@ def test_a_pending_shard_that_another_run_takes_first_is_used(logs, plan, day, m
     assert ref.reused
     assert pending(plan) == []
     assert "damaged" not in caplog.text
+
+
+def test_a_pending_shard_of_a_run_that_was_second_goes(logs, plan, day) -> None:
+    shards, declarations = plan.workspace.shards, logs.preset.declarations
+    first = Path(extract_day(LogSource(logs.root), day, declarations, shards).path)
+    shutil.copytree(first, shards / PENDING / f"date={day}" / first.name)
+    assert extract_day(LogSource(logs.root), day, declarations, shards).reused
+    assert list((shards / PENDING).iterdir()) == []
