@@ -136,20 +136,28 @@ def files_alike(
 ) -> list[list[Path]]:
     """A table's files in groups that a statement may read together; `files` has the columns that it gives of each.
 
-    DuckDB casts all files that it reads together to the types of the first one. So files are together if they have the
-    same columns before a statement of the team's own casts them, too, unless it reads them with `union_by_name`.
+    DuckDB casts all files that it reads together to the types of the first one. So files are together if no column that
+    they have has another type in one of them, before a statement of the team's own casts it, too; unless it reads them
+    with `union_by_name`.
     """
-    text = bare_sql(source.statement(table))
+    stored: Mapping[Path, Columns] = {}
     casts = len(files) > 1 and source.sql is not None and not source.is_csv(table)
+    if casts and not _UNITED.search(bare_sql(source.statement(table))):
+        stored = {path: _stored(connection, source, table, path) for path in files}
+    types: dict[str, set[str]] = {}
+    for column, kind in (pair for columns in stored.values() for pair in columns.items()):
+        types.setdefault(column, set()).add(kind)
     groups: dict[Any, list[Path]] = {}
     for path, found in files.items():
-        raw: dict[str, str] = {}
-        if casts and not _UNITED.search(text):
-            query = f"describe {as_it_is(source, table)}"
-            described = connection.execute(query, {"paths": duckdb_paths([path])}).fetchall()
-            raw = {row[0]: row[1] for row in described}
-        groups.setdefault((frozenset(found.items()), frozenset(raw.items())), []).append(path)
+        own = {column: kind for column, kind in stored.get(path, {}).items() if len(types[column]) > 1}
+        groups.setdefault((frozenset(found.items()), frozenset(own.items())), []).append(path)
     return list(groups.values())
+
+
+def _stored(connection: Connection, source: LogSource, table: str, path: Path) -> Columns:
+    """The columns of a file as they are, whatever a statement makes of them."""
+    query = f"describe {as_it_is(source, table)}"
+    return {row[0]: row[1] for row in connection.execute(query, {"paths": duckdb_paths([path])}).fetchall()}
 
 
 @dataclass(frozen=True)

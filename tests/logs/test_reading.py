@@ -292,6 +292,15 @@ def test_a_statement_may_read_files_of_different_types_together(
     assert read(connection, files, {"id": "BIGINT"}, own) == [(1,)] * rows
 
 
+def test_a_column_that_only_some_files_have_keeps_none_apart(
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A statement that removes doubled rows must see all of them."""
+    files = [write("select 1 as id"), write("select 1 as id, 'x' as debug", "b.parquet")]
+    own = team(tmp_path / "sql", "select distinct id::bigint as id\nfrom read_parquet($paths)")
+    assert read(connection, files, {"id": "BIGINT"}, own) == [(1,)]
+
+
 def test_a_wrong_value_is_not_blamed_on_a_column_that_only_some_files_have(
     connection: duckdb.DuckDBPyConnection, write: Callable[..., Path]
 ) -> None:
