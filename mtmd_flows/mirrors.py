@@ -83,7 +83,8 @@ def failed(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
         if "openlineage" not in chosen.mirrors.to:
             return
         day = given.get("as_of") or scheduled_as_of(flow_run.expected_start_time or datetime.now(UTC))
-        ending: Ending = "ABORT" if state.is_cancelled() else "FAIL"
+        # Prefect calls the hook of a cancellation when it begins, in the state Cancelling.
+        ending: Ending = "ABORT" if state.is_cancelling() or state.is_cancelled() else "FAIL"
         event = events.ended(
             ending,
             str(flow_run.id),

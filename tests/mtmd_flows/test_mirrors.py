@@ -4,11 +4,15 @@ import json
 import time
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import Cancelling
 
 from mtmd.config.preset_files import PRESETS
 from mtmd.store.files import write_text
+from mtmd_flows.daily_retrain import daily_retrain
 from mtmd_flows.rollback import rollback
 from tests.mtmd_flows.runs import AS_OF, LINE, Run, copied, published, run_daily
 
@@ -55,6 +59,18 @@ def test_a_run_that_fails_says_why_in_its_last_event(first_run: Run, preset: str
     start, end = _waiting(tmp_path / "artifacts", 2)
     assert (start["eventType"], end["eventType"]) == ("START", "FAIL")
     assert "nowhere" in end["run"]["facets"]["errorMessage"]["message"]
+
+
+def test_a_run_that_is_cancelled_is_aborted(preset: str, tmp_path: Path) -> None:
+    """Prefect calls the hook when a cancellation begins."""
+    given = {"as_of": str(AS_OF), "preset": preset, "artifacts": str(tmp_path)}
+    cancelled = FlowRun(flow_id=uuid4(), parameters=given)
+    state: State[Any] = Cancelling(message="by a person")
+    for hook in daily_retrain.on_cancellation_hooks:
+        hook(daily_retrain, cancelled, state)
+    (end,) = _waiting(tmp_path, 1)
+    assert (end["eventType"], end["run"]["runId"]) == ("ABORT", str(cancelled.id))
+    assert end["run"]["facets"]["errorMessage"]["message"] == "by a person"
 
 
 def test_a_rollback_that_is_not_mirrored_stands_and_says_so(
