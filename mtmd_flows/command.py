@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import psutil
 import typer
 from annotated_types import Ge, Le
+from httpx import HTTPStatusError
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.events.worker import EventsWorker
@@ -78,14 +79,21 @@ def require_days(given: Mapping[str, Any]) -> None:
 
 
 def _require_server(api: str) -> None:
-    """See that the server answers; the flow itself would end in a traceback of Prefect's."""
+    """See that the server answers, and that we may ask it; the flow itself would end in a traceback of Prefect's."""
     with get_client(sync_client=True) as client:
         error = client.api_healthcheck()
-    if error is not None:
-        raise ConfigError(
-            f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should ({error}); start it, correct "
-            "the variable, or unset it: the run then has a temporary server"
-        ) from error
+        if error is not None:
+            raise ConfigError(
+                f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should ({error}); start it, "
+                "correct the variable, or unset it: the run then has a temporary server"
+            ) from error
+        try:
+            client.api_version()  # unlike its health, of users alone
+        except HTTPStatusError as refused:
+            raise ConfigError(
+                f"the Prefect server at PREFECT_API_URL ({api}) refuses ({refused}); a server that asks who you are "
+                "needs PREFECT_API_KEY or PREFECT_API_AUTH_STRING"
+            ) from refused
 
 
 def _with_own_server(flow: Flow[..., _Result], given: Mapping[str, Any]) -> _Result:

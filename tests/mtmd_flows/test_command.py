@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal
@@ -207,4 +209,30 @@ def test_a_server_that_does_not_answer_is_named(capsys: pytest.CaptureFixture[st
     said = capsys.readouterr().err
     assert f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should" in said
     assert "unset it: the run then has a temporary server" in said
+    assert "Traceback" not in said
+
+
+def test_a_server_that_asks_who_calls_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its health is for everybody."""
+
+    class Asking(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/api/health" else 401)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    command = command_of(of_a_test, lambda *_: None)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Asking) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        api = f"http://127.0.0.1:{server.server_port}/api"
+        try:
+            with temporary_settings({PREFECT_API_URL: api}):
+                assert command_line.run(command, "python -m mtmd_flows.of_a_test", ["--count", "3"]) == 1
+        finally:
+            server.shutdown()
+    said = capsys.readouterr().err
+    assert f"the Prefect server at PREFECT_API_URL ({api}) refuses (Client error '401 Unauthorized'" in said
+    assert "needs PREFECT_API_KEY or PREFECT_API_AUTH_STRING" in said
     assert "Traceback" not in said
