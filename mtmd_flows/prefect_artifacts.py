@@ -41,8 +41,8 @@ def markdown_artifact(key: str, description: str, markdown: str) -> None:
 
 
 @contextmanager
-def _after_the_decision(failed: str) -> Iterator[None]:
-    """A warning in the log where the server fails: what the run has decided stands, and its other work must be done."""
+def may_fail(failed: str) -> Iterator[None]:
+    """A warning in the log where the server fails: what a run has done stands, and its other work must be done."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - whatever the server or the way to it says
@@ -75,9 +75,12 @@ def data_quality(planned: RunPlan, quality: DataQuality, *, of_a_day: bool) -> N
 def ablation(planned: RunPlan, ablated: Ablation, page: str | None = None) -> None:
     """What each factor contributes (paper Table 6); `page` is the run's, which has a section for it."""
     text = metrics_render.ablation(planned, ablated)
-    if page is not None:
-        text = with_link(text, page, report_url(planned.artifacts, page), "ablations")
-    markdown_artifact("ablation", f"as_of {planned.as_of}", text)
+    if page is None:  # the run is about nothing else
+        markdown_artifact("ablation", f"as_of {planned.as_of}", text)
+        return
+    text = with_link(text, page, report_url(planned.artifacts, page), "ablations")
+    with may_fail("the artifact ablation could not be published"):
+        markdown_artifact("ablation", f"as_of {planned.as_of}", text)
 
 
 @task(persist_result=False, name="publish ab-test")
@@ -96,7 +99,7 @@ def verdict(planned: RunPlan, summary: RunSummary, seconds: Mapping[str, float])
     text = with_link(
         verdict_render.verdict(summary, seconds), page, report_url(planned.artifacts, page), "gates"
     )
-    with _after_the_decision("the artifact verdict could not be published"):
+    with may_fail("the artifact verdict could not be published"):
         markdown_artifact("verdict", f"as_of {planned.as_of}: {summary.words[:200]}", text)
 
 
@@ -106,7 +109,7 @@ def link_page(planned: RunPlan, summary: RunSummary) -> None:
     page, run = summary.places["report"], runtime.flow_run.id
     url = report_url(planned.artifacts, page)
     failed = "the run's artifacts do not lead to its page"
-    with _after_the_decision(failed), get_client(sync_client=True) as client:
+    with may_fail(failed), get_client(sync_client=True) as client:
         only = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
         for artifact in client.read_artifacts(artifact_filter=only):
             section = _SECTIONS.get(artifact.key or "")
@@ -118,9 +121,9 @@ def link_page(planned: RunPlan, summary: RunSummary) -> None:
 @task(persist_result=False, name="publish verdict")
 def stopped(as_of: date, words: str, live: str | None) -> None:
     """Why a run ended before it could decide."""
-    markdown_artifact(
-        "verdict", f"as_of {as_of}: stopped, {words[:200]}", verdict_render.stopped(as_of, words, live)
-    )
+    text = verdict_render.stopped(as_of, words, live)
+    with may_fail("the artifact verdict could not be published"):
+        markdown_artifact("verdict", f"as_of {as_of}: stopped, {words[:200]}", text)
 
 
 @task(persist_result=False, name="publish backfill-plan")
@@ -137,4 +140,6 @@ def backfill(planned: BackfillPlan, outcomes: Sequence[DayOutcome], artifacts: s
     urls = {outcome.as_of: report_url(artifacts, outcome.report) for outcome in outcomes if outcome.report}
     pages = {day: url for day, url in urls.items() if url}
     words = f"{planned.first} to {planned.last}: {len(outcomes)} of {len(planned.days)} days"
-    markdown_artifact("backfill", words, backfill_render.outcome_table(planned, outcomes, pages))
+    text = backfill_render.outcome_table(planned, outcomes, pages)
+    with may_fail("the artifact backfill could not be published"):
+        markdown_artifact("backfill", words, text)

@@ -16,7 +16,7 @@ from mtmd.store.workspace import Workspace
 from mtmd_flows import index, mirrors, run_names
 from mtmd_flows.events import tell
 from mtmd_flows.parameters import Artifacts, Logs, PresetName, described
-from mtmd_flows.prefect_artifacts import markdown_artifact
+from mtmd_flows.prefect_artifacts import markdown_artifact, may_fail
 
 UNPUBLISHED = "Unpublished"  # a state that ends a run: the automation crash-zombies waits for these
 Reason = Annotated[str, Field(min_length=3, max_length=1000, description="Why; written into the history")]
@@ -82,4 +82,7 @@ def publish_ads(preset: str, artifacts: str, logs: str | None, done: RolledBack)
 def publish(done: RolledBack, ads: Republished | None = None) -> None:
     """What was taken down, what is live, why, and with which ads."""
     words = f"{done.words}; {ads.words}" if ads else done.words
-    markdown_artifact("rollback", words, render.rollback(done, ads))
+    with may_fail(
+        "the artifact rollback could not be published"
+    ):  # a failed run would invite a second rollback
+        markdown_artifact("rollback", words, render.rollback(done, ads))

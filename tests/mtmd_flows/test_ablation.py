@@ -2,8 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from prefect.artifacts import create_markdown_artifact
 from prefect.exceptions import ParameterTypeError
 
 from mtmd.config import variants
@@ -17,6 +20,7 @@ from mtmd.report.tables.ablation import factor_table
 from mtmd.run import plan_run
 from mtmd.train.stage import training_key
 from mtmd.validate import stage as validate_stage
+from mtmd_flows import prefect_artifacts
 from mtmd_flows.ablation import ablation
 from tests.mtmd_flows.runs import AS_OF, TINY, Run, copied, published, run_daily
 
@@ -57,6 +61,22 @@ def test_the_daily_run_trains_the_rows_of_table_6(daily: Run) -> None:
     page = Path(daily.summary.places["report"]).read_text()
     for name in DAILY:
         assert f'<th scope="row">{variants()[name].factor}</th>' in page
+
+
+def test_a_server_that_fails_after_the_decision_leaves_the_ablation_to_the_page(
+    daily: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def publish(*, key: str, **artifact: Any) -> Any:
+        if key == "ablation":
+            raise httpx.ConnectError("no server")
+        return create_markdown_artifact(key=key, **artifact)
+
+    artifacts = copied(daily.artifacts, tmp_path / "artifacts")
+    monkeypatch.setattr(prefect_artifacts, "create_markdown_artifact", publish)
+    run = run_daily(as_of=AS_OF, logs=daily.logs, artifacts=artifacts, ablations=True)
+    assert run.state.is_completed()
+    page = Path(run.summary.places["report"]).read_text()
+    assert f'<th scope="row">{variants()["no_dcn"].factor}</th>' in page
 
 
 def test_the_weekly_flow_reuses_what_was_trained_and_trains_the_rest(daily: Run, weekly: Ablation) -> None:

@@ -207,6 +207,20 @@ def test_a_day_that_was_not_delivered_says_so_in_the_verdict(first_run: Run, tmp
     assert list(tmp_path.iterdir()) == []  # nothing ran here yet, so there is no line to list
 
 
+def test_a_day_that_stops_beside_a_server_that_fails_is_listed_with_its_own_error(
+    first_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(**_: Any) -> None:
+        raise httpx.ConnectError("no server")
+
+    artifacts, missing = copied(first_run.artifacts, tmp_path / "artifacts"), AS_OF + timedelta(days=90)
+    monkeypatch.setattr(prefect_artifacts, "create_markdown_artifact", unreachable)
+    run = run_daily(as_of=missing, logs=first_run.logs, artifacts=artifacts)
+    assert run.state.is_failed()
+    assert "lack 21 of the 21 days" in str(run.state.message)
+    assert f'<tr id="failed-{missing}"' in (artifacts / LINE / "index.html").read_text()
+
+
 def _contents(artifacts: Path) -> dict[str, bytes]:
     """Every file but the digests of sources, a cache by path and time, the record of the run itself, and the index."""
     return {

@@ -1,8 +1,10 @@
 """The rollback flow, and what the next runs make of it."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from prefect.exceptions import ParameterTypeError
 
@@ -77,6 +79,27 @@ def test_a_run_shows_that_its_ads_are_not_the_newest(
     run = state.state_details.flow_run_id
     assert run is not None
     assert words in published(run)["rollback"]
+
+
+def test_a_server_that_fails_after_the_flip_does_not_fail_the_run(
+    prefect_server: str, next_day: Run, first_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failed run would invite a second one, which goes back further; and the newest ads would not serve."""
+
+    def unreachable(**_: Any) -> None:
+        raise httpx.ConnectError("no server")
+
+    artifacts, good = copied(next_day.artifacts, tmp_path / "artifacts"), first_run.summary.model_id
+    monkeypatch.setattr(prefect_artifacts, "create_markdown_artifact", unreachable)
+    state = rollback("bad", None, TINY, str(artifacts), str(next_day.logs), return_state=True)
+    assert (state.name, state.result().champion.model_id) == ("Completed", good)
+    current = Catalogue(artifacts / LINE).current(good)
+    assert current is not None
+    assert current.day == NEXT + timedelta(days=1)
+    run = state.state_details.flow_run_id
+    assert run is not None
+    assert published(run) == {}
+    assert len(told(prefect_server, "mtmd.champion.rolled-back", run)) == 1
 
 
 def test_a_run_that_goes_on_after_a_rollback_leaves_the_ads_that_it_kept(
