@@ -153,8 +153,10 @@ def _assertions(table: str, quality: RecordedQuality) -> dict[str, Any]:
 def _shards(workspace: Workspace, days: Sequence[date], run: MirroredRun) -> dict[str, Any]:
     """The encoded days; those of earlier runs are used again."""
     own = _subset("Output", days)
-    if run.origin is not None:
-        own |= _facet("outputStatistics", rowCount=run.origin.window_rows)
+    profiles = {day.day: day.profile for day in (run.quality.days if run.quality else ())}
+    held_out = profiles.get(run.decision.as_of)
+    if run.origin is not None and held_out is not None:
+        own |= _facet("outputStatistics", rowCount=run.origin.window_rows + held_out.candidates)
     return {**_named(stored(workspace.shards)), "facets": {}, "outputFacets": own}
 
 

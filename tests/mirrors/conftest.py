@@ -69,7 +69,9 @@ def _decided(line: Line, model_id: str, day: date, **decided: Any) -> Path:
         {"table": "ads", "name": "fresh", "column": "bid", "description": "why", "status": "failed"},
     ]  # fmt: skip
     results[1]["severity"] = "warning"
-    days = [{"day": str(day), "results": results, "profile": None}]
+    domain = {"surface": "search", "product": "standard", "candidates": 55, "share": 1.0, "mean_scores": {}}
+    profile = {"day": str(day), "domains": [domain], "null_rates": [], "digests": {}}
+    days = [{"day": str(day), "results": results, "profile": profile}]
     write_json(path / "validation.json", {"days": days, "window": None})
     return path
 

@@ -47,7 +47,12 @@ def test_a_run_ends_with_its_days_the_suites_and_the_model(mirrored: Mirrored, t
     outputs = {one["name"]: one for one in event["outputs"]}
     assert list(outputs) == [str(root / name) for name in ("shards", "models", "champion.json")]
     assert outputs[str(root / "models")]["facets"]["version"]["datasetVersion"] == "a1"
-    assert outputs[str(root / "shards")]["outputFacets"]["outputStatistics"]["rowCount"] == 12_345
+    shards = outputs[str(root / "shards")]["outputFacets"]
+    assert [one["identifier"][-5:] for one in shards["subset"]["outputCondition"]["partitions"]] == [
+        "01-22", "01-23", "01-24", "01-25",
+    ]  # fmt: skip
+    window, held_out = 12_345, 55
+    assert shards["outputStatistics"]["rowCount"] == window + held_out
     tags = {one["key"]: one["value"] for one in event["run"]["facets"]["tags"]["tags"]}
     assert (tags["promoted"], tags["model_id"], tags["gate parity"]) == ("true", "a1", "pass")
 
@@ -74,7 +79,7 @@ def test_each_facet_names_its_schema(mirrored: Mirrored) -> None:
     assert urls["schema"] == (
         "https://openlineage.io/spec/facets/1-2-0/SchemaDatasetFacet.json#/$defs/SchemaDatasetFacet"
     )
-    assert len(urls) == 9
+    assert len(urls) == 10
     assert all(facet["_producer"] == event["producer"] for group in facets for facet in group.values())
 
 
