@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from mtmd.train.results import Progress
@@ -54,3 +55,41 @@ def test_a_bar_needs_no_lines_in_between(
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert len(_said(monkeypatch, caplog, _LINE_S=0.0)) == 2
+
+
+def test_a_server_that_is_gone_holds_a_training_up_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Prefect's client asks such a server for a minute, each time."""
+    monkeypatch.setattr(progress, "get_run_logger", logging.getLogger)
+    monkeypatch.setattr(progress, "create_progress_artifact", lambda **_: uuid4())
+    asked: list[float] = []
+
+    def unreachable(_: Any, *, progress: float) -> None:
+        asked.append(progress)
+        raise httpx.ConnectError("no server")
+
+    monkeypatch.setattr(progress, "update_progress_artifact", unreachable)
+    with TrainingProgress("mtmd", date(2026, 1, 25)) as told:
+        for step in (3, 6, 10, 13, 16, 20):
+            told(_at(step))
+    assert asked == [15.0]
+    assert caplog.messages == ["training progress could not be shown: no server"]
+
+
+def test_a_server_that_is_there_again_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "get_run_logger", logging.getLogger)
+    monkeypatch.setattr(progress, "create_progress_artifact", lambda **_: uuid4())
+    monkeypatch.setattr(progress, "_PAUSE_S", 0.0)
+    asked: list[float] = []
+
+    def at_first_unreachable(_: Any, *, progress: float) -> None:
+        asked.append(progress)
+        if len(asked) == 1:
+            raise httpx.ConnectError("no server")
+
+    monkeypatch.setattr(progress, "update_progress_artifact", at_first_unreachable)
+    with TrainingProgress("mtmd", date(2026, 1, 25)) as told:
+        for step in (3, 6, 20):
+            told(_at(step))
+    assert asked == [15.0, 30.0, 100.0, 100.0]
