@@ -74,7 +74,7 @@ class Platform:
             "PREFECT_CLI_PROMPT": "false",
             "PREFECT_WORKER_QUERY_SECONDS": "2",
             "DO_NOT_TRACK": "1",
-            "MTMD_REPORTS_URL": self.reports,
+            "MTMD_REPORTS_URL": os.environ.get("MTMD_REPORTS_URL") or self.reports,
             "PROJECT_ROOT": str(ROOT),
         }
 

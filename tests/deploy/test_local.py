@@ -172,6 +172,15 @@ def test_a_server_does_not_start_on_another_database_than_before(
     _require_database(platform)
 
 
+def test_pages_that_are_served_elsewhere_are_linked_there(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MTMD_REPORTS_URL", raising=False)
+    assert platform.environment["MTMD_REPORTS_URL"] == platform.reports
+    monkeypatch.setenv("MTMD_REPORTS_URL", "https://reports.internal/mtmd")
+    assert platform.environment["MTMD_REPORTS_URL"] == "https://reports.internal/mtmd"
+
+
 def test_an_address_of_a_database_that_cannot_be_read_is_refused(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
