@@ -27,6 +27,7 @@ from typing import Any, get_args
 import pytest
 import yaml
 from prefect.events.schemas.automations import AutomationCore
+from prefect.server.utilities.user_templates import render_user_template_sync
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from mtmd.errors import ConfigError
@@ -79,6 +80,17 @@ def test_an_automation_is_valid_and_refers_to_what_there_is(declared: dict[str, 
         found = _REFERENCE.match(reference)
         assert found is not None
         assert found[1] == "block" or found[2] in names
+
+
+def test_a_message_of_a_line_without_a_champion_says_none() -> None:
+    """As Prefect renders it, which takes an event's values for what they are."""
+    bodies = [action["body"] for one in _DECLARED for action in one["actions"] if "'champion'" in str(action)]
+    event = {
+        "resource": {"prefect.resource.name": "demo"},
+        "payload": {"day": "2026-01-25", "champion": None, "words": "kept"},
+    }
+    said = {render_user_template_sync(body, {"event": event}) for body in bodies}
+    assert said == {"demo 2026-01-25, champion none: kept"}
 
 
 def test_every_event_that_flows_emit_is_waited_for() -> None:
