@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import psutil
 import typer
 from annotated_types import Ge, Le
-from httpx import HTTPStatusError
+from httpx import HTTPStatusError, TransportError
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.events.worker import EventsWorker
@@ -55,7 +55,7 @@ def command_of(
         try:
             if api := PREFECT_API_URL.value():
                 _require_server(api)
-                result = flow(**given)
+                result = _with_server(flow, given, api)
             else:
                 refuse(given)
                 result = _with_own_server(flow, given)
@@ -94,6 +94,18 @@ def _require_server(api: str) -> None:
                 f"the Prefect server at PREFECT_API_URL ({api}) refuses ({refused}); a server that asks who you are "
                 "needs PREFECT_API_KEY or PREFECT_API_AUTH_STRING"
             ) from refused
+
+
+def _with_server(flow: Flow[..., _Result], given: Mapping[str, Any], api: str) -> _Result:
+    """Run the flow with the server that is there. Raises ConfigError where it goes away meanwhile."""
+    try:
+        result: _Result = flow(**given)
+        return result
+    except TransportError as error:
+        raise ConfigError(
+            f"the Prefect server at PREFECT_API_URL ({api}) does not answer any more ({error}); start it, then run the "
+            "same command: it goes on where it was"
+        ) from error
 
 
 def _with_own_server(flow: Flow[..., _Result], given: Mapping[str, Any]) -> _Result:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
+import httpx
 import pytest
 from prefect import flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -210,6 +211,20 @@ def test_a_server_that_does_not_answer_is_named(capsys: pytest.CaptureFixture[st
     assert f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should" in said
     assert "unset it: the run then has a temporary server" in said
     assert "Traceback" not in said
+
+
+def test_a_server_that_goes_away_during_a_run_is_named(
+    prefect_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @flow(name="of-a-test")
+    def cut_off() -> None:
+        """As Prefect ends a run whose state it can't report."""
+        raise httpx.ConnectError("Connection refused")
+
+    assert command_line.run(command_of(cut_off, lambda *_: None), "python -m mtmd_flows.of_a_test", []) == 1
+    said = capsys.readouterr().err
+    assert f"error: the Prefect server at PREFECT_API_URL ({prefect_server}) does not answer any more" in said
+    assert "then run the same command: it goes on where it was" in said
 
 
 def test_a_server_that_asks_who_calls_is_named(capsys: pytest.CaptureFixture[str]) -> None:
