@@ -16,6 +16,7 @@ from mtmd.jobs.backfill import BackfillPlan, DayOutcome, Reprocess
 from mtmd.promote.stage import RunSummary
 from mtmd_flows import index, prefect_artifacts, run_names, runners, steps
 from mtmd_flows.daily_retrain import daily_retrain
+from mtmd_flows.orphans import end_with_parent
 from mtmd_flows.parameters import Artifacts, Logs, PresetName, WindowDays, a_day, described
 
 
@@ -140,6 +141,7 @@ def _ended(day: date, error: Exception) -> DayOutcome:
 @task(persist_result=False, task_run_name="process of {day}")
 def retrain_day(day: date, given: dict[str, Any]) -> DayOutcome:
     """One day, in a process of its own."""
+    end_with_parent()
     with runners.on_this_machine():
         return _retrained(day, given)
 

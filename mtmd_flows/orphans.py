@@ -1,14 +1,20 @@
-"""Ends the temporary server of a command that was killed: python -m mtmd_flows.orphans PID, beside the command.
+"""Ends what a process that was killed would leave: its temporary server, and processes that run days of a backfill.
+
+For the server: python -m mtmd_flows.orphans PID, beside the command.
 
 Prefect starts such a server where none is configured, and stops it when the command ends by itself. A command that is
 killed can't, and its server would run for ever. This process looks on, remembers the servers that the command has
 started, and ends them once the command is gone.
 """
 
+import multiprocessing
+import os
 import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import cache
+from threading import Thread
 
 import psutil
 
@@ -36,6 +42,21 @@ def end_orphans(pid: int) -> None:
     for server in psutil.wait_procs(servers, _PATIENCE_S)[1]:
         with suppress(psutil.NoSuchProcess):
             server.kill()
+
+
+@cache  # once for each process
+def end_with_parent() -> None:
+    """Let this process of a pool end when the process that started the pool has ended, such as by the kernel.
+
+    It would wait for its next task for ever, and keep its memory. What is written is written whole.
+    """
+    if (parent := multiprocessing.parent_process()) is not None:
+
+        def watch() -> None:
+            parent.join()
+            os._exit(1)
+
+        Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _is_server(process: psutil.Process) -> bool:

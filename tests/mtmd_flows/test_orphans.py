@@ -1,5 +1,6 @@
-"""The temporary server of a killed command, without Prefect: a process that looks like one."""
+"""The temporary server of a killed command, without Prefect: a process that looks like one; and a backfill's pool."""
 
+import os
 import shlex
 import signal
 import subprocess
@@ -24,6 +25,20 @@ watcher = watch_over(os.getpid())
 children = [subprocess.Popen([*sleep, *more]) for more in ([sys.argv[1]], [])]
 print(watcher.pid, *(child.pid for child in children), flush=True)
 time.sleep(300)
+"""
+# A pool that has tried a day of a backfill, as Prefect's does it, says its process, and waits for another day.
+POOL = """
+import multiprocessing, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from mtmd_flows.backfill import retrain_day
+def a_day():
+    retrain_day.fn(date(2026, 1, 25), {"unknown": 0})
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        error = pool.submit(a_day).exception()
+        print(type(error).__name__, *pool._processes, flush=True)
+        time.sleep(300)
 """
 # A program, as of `python -m`, that adds a line to a file whenever it sleeps.
 LOOKER = """
@@ -76,3 +91,21 @@ def test_the_server_of_a_killed_command_is_ended_and_nothing_else(
     gone, _ = psutil.wait_procs([server, watcher], timeout=60)
     assert len(gone) == 2
     assert other.is_running()
+
+
+def test_a_process_of_a_killed_backfill_ends(tmp_path: Path) -> None:
+    (tmp_path / "pool.py").write_text(POOL)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(tmp_path / "pool.py")]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        process.kill()
+    error, pid = said.split()
+    child = psutil.Process(int(pid))
+    try:
+        assert error == "ParameterBindError"
+        child.wait(timeout=30)
+    finally:
+        if child.is_running():
+            child.kill()
