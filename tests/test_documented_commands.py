@@ -123,7 +123,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ): "the story has it with other names, and with the preset tiny",
     (
         ".venv/bin/python -m mtmd_flows.ablation --preset explored-five.toml --as-of 2026-01-25 --seeds 0 1 2 "
-        "--names no_normalisation"
+        "--names no_normalisation raw_numbers"
     ): "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/demo.toml": "tests/benchmarks/test_tune.py",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand.toml": "likewise",

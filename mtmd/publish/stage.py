@@ -131,7 +131,7 @@ def export_ads(workspace: Workspace, output: str | Path) -> str:
     info = load_bundle(registry.verify(champion.model_id))
     ads = open_ads(catalogue.path(champion.model_id, current.name), info)
     rows = export_embeddings(ads, info, current.day, path)
-    return f"{rows} ads of {current.day}, embedded by {champion.model_id}, are in {path}"
+    return f"{rows} ads of {current.day}, embedded by {champion.model_id}, are in {output}"
 
 
 def _publish(
