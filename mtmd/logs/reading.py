@@ -25,6 +25,8 @@ Columns = Mapping[str, str]
 _NO_ROOM = re.compile("failed to offload data block|No space left on device")
 _NO_MEMORY = re.compile("Out of Memory Error")
 _LINE = re.compile(r"^LINE (\d+): (.*)$", re.MULTILINE)
+_PARQUET = re.compile(r"\b(read_parquet|parquet_scan)\s*\(", re.IGNORECASE)
+_PATTERN_OF_COLUMNS = re.compile(r"\bcolumns\s*\(", re.IGNORECASE)
 _UNITED = re.compile(r"\bunion_by_name\s*(=|:=|=>)\s*(true|1)\b", re.IGNORECASE)
 
 MORE_MEMORY = (
@@ -136,26 +138,33 @@ def files_alike(
 ) -> list[list[Path]]:
     """A table's files in groups that a statement may read together; `files` has the columns that it gives of each.
 
-    DuckDB casts all files that it reads together to the types of the first one. So files are together if no column that
-    they have has another type in one of them, before a statement of the team's own casts it, too; unless it reads them
-    with `union_by_name`.
+    DuckDB casts all files that it reads together to the types of the first one. So the files of a group give the same
+    columns, and what the statement names has one type in all of them. A statement that reads its files with
+    `union_by_name` leaves the types to DuckDB.
     """
+    text = bare_sql(source.statement(table))
     stored: Mapping[Path, Columns] = {}
-    casts = len(files) > 1 and source.sql is not None and not source.is_csv(table)
-    if casts and not _UNITED.search(bare_sql(source.statement(table))):
+    if len(files) > 1 and source.sql is not None and _PARQUET.search(text) and not _UNITED.search(text):
         stored = {path: _stored(connection, source, table, path) for path in files}
     types: dict[str, set[str]] = {}
     for column, kind in (pair for columns in stored.values() for pair in columns.items()):
         types.setdefault(column, set()).add(kind)
+    apart = [column for column, kinds in types.items() if len(kinds) > 1 and _is_named(column, text)]
     groups: dict[Any, list[Path]] = {}
     for path, found in files.items():
-        own = {column: kind for column, kind in stored.get(path, {}).items() if len(types[column]) > 1}
-        groups.setdefault((frozenset(found.items()), frozenset(own.items())), []).append(path)
+        own = tuple(stored[path].get(column) for column in apart)
+        groups.setdefault((frozenset(found.items()), own), []).append(path)
     return list(groups.values())
 
 
+def _is_named(column: str, text: str) -> bool:
+    """Whether a statement may compute with the column; what it only passes on is among the columns that it gives."""
+    word = rf"(?<!\w){re.escape(column)}(?!\w)"
+    return re.search(word, text, re.IGNORECASE) is not None or _PATTERN_OF_COLUMNS.search(text) is not None
+
+
 def _stored(connection: Connection, source: LogSource, table: str, path: Path) -> Columns:
-    """The columns of a file as they are, whatever a statement makes of them."""
+    """The columns of a Parquet file as they are, whatever a statement makes of them."""
     query = f"describe {as_it_is(source, table)}"
     return {row[0]: row[1] for row in connection.execute(query, {"paths": duckdb_paths([path])}).fetchall()}
 

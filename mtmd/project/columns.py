@@ -26,11 +26,13 @@ _MOST_SHOWN = 3
 class MendedTable:
     """A table's statements with all declared columns, each with the files that it reads, and what was mended.
 
-    In `unknown` columns something is null that is not so in the logs: they are missing, or have values that are none.
+    In `unknown` columns something is null that a run would refuse: they are missing, or a value is not of their type.
+    `missing` are those that some of the files lack.
     """
 
     statements: tuple[tuple[str, list[Path]], ...]
     unknown: frozenset[str]
+    missing: frozenset[str]
     findings: tuple[Finding, ...]
 
 
@@ -102,10 +104,17 @@ def mend_columns(
         groups = files_alike(connection, read.source, read.table, read.day, read.columns)
     mended = [_mend(connection, read, group, declarations, declared, forgiven) for group in groups]
     unlike = () if read.columns is None else _unlike(read, declared, optional)
-    somewhere = {column for one in mended for column in optional - one.unknown}  # and null in the other files
+    # Null in the files that lack it, as it is for a run; unlike values that are none of the column's type.
+    somewhere = {
+        column
+        for column in optional
+        if any(column not in one.unknown for one in mended)
+        and all(column not in one.unknown or column in one.missing for one in mended)
+    }
     return MendedTable(
         tuple(statement for one in mended for statement in one.statements),
         frozenset().union(*(one.unknown for one in mended)) - somewhere,
+        frozenset().union(*(one.missing for one in mended)),
         tuple(dict.fromkeys((*(finding for one in mended for finding in one.findings), *unlike))),
     )
 
@@ -118,14 +127,13 @@ def _mend(
     declared: dict[str, str],
     forgiven: Collection[str],
 ) -> MendedTable:
-    """The same of files of the same types."""
+    """`mend_columns` of files with the same columns, of the same types."""
     there = read.columns_of(connection, *paths)
     columns = _Columns(read.table, declared, there, _taken(there, declared))
     selected = ", ".join(f"{columns.read(column)} as {name(column)}" for column in declared)
     lost = _lost(connection, read, columns, paths)
-    unknown = frozenset(
-        {column for column, n in lost.items() if n} | (declared.keys() - columns.taken.keys())
-    )
+    missing = frozenset(declared.keys() - columns.taken.keys())
+    unknown = missing | {column for column, n in lost.items() if n}
     findings: tuple[Finding, ...] = ()
     if read.columns is not None:  # otherwise its statement is wrong: what the raw files lack says nothing
         findings = (
@@ -136,7 +144,7 @@ def _mend(
             *_undeclared(columns, forgiven),
         )
     return MendedTable(
-        ((f"select {selected} from (\n{read.statement}\n) as source", paths),), unknown, findings
+        ((f"select {selected} from (\n{read.statement}\n) as source", paths),), unknown, missing, findings
     )
 
 

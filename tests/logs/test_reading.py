@@ -292,13 +292,32 @@ def test_a_statement_may_read_files_of_different_types_together(
     assert read(connection, files, {"id": "BIGINT"}, own) == [(1,)] * rows
 
 
-def test_a_column_that_only_some_files_have_keeps_none_apart(
-    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path
+@pytest.mark.parametrize("unread", ["", ", null::integer as debug"])
+def test_a_column_that_the_statement_does_not_read_keeps_no_files_apart(
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path, unread: str
 ) -> None:
     """A statement that removes doubled rows must see all of them."""
-    files = [write("select 1 as id"), write("select 1 as id, 'x' as debug", "b.parquet")]
+    files = [write(f"select 1 as id{unread}"), write("select 1 as id, 'x' as debug", "b.parquet")]
     own = team(tmp_path / "sql", "select distinct id::bigint as id\nfrom read_parquet($paths)")
     assert read(connection, files, {"id": "BIGINT"}, own) == [(1,)]
+
+
+def test_columns_that_a_pattern_names_are_read_in_their_own_types(
+    connection: duckdb.DuckDBPyConnection, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    files = [write("select 1 as id, 3 as bid"), write("select 2 as id, 0.5::double as bid", "b.parquet")]
+    own = team(tmp_path / "sql", "select id, cast(columns('b.*') as double)\nfrom read_parquet($paths)")
+    assert read(connection, files, {"id": "INTEGER", "bid": "DOUBLE"}, own) == [(1, 3.0), (2, 0.5)]
+
+
+def test_a_statement_may_read_files_of_another_kind(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    files = [tmp_path / "a.json", tmp_path / "b.json"]
+    for n, file in enumerate(files):
+        file.write_text(f'{{"id": {n}}}\n')
+    own = team(tmp_path / "sql", "select id::bigint as id\nfrom read_json($paths)")
+    assert read(connection, files, {"id": "BIGINT"}, own) == [(0,), (1,)]
 
 
 def test_a_wrong_value_is_not_blamed_on_a_column_that_only_some_files_have(

@@ -124,6 +124,22 @@ def test_files_of_different_types_are_read_as_a_run_reads_them(
     )
 
 
+def test_values_that_one_file_has_in_another_type_are_not_judged_as_missing(project: Project) -> None:
+    first = project.file("candidates")
+    whole = first.read_bytes()
+    project.damage(
+        "candidates",
+        "delete from t where request_id % 2 = 0",
+        "alter table t alter position type varchar using 'first'",
+    )
+    part = first.read_bytes()
+    first.write_bytes(whole)
+    project.damage("candidates", "delete from t where request_id % 2 = 1")
+    first.with_name("part-2.parquet").write_bytes(part)
+    assert any("position: VARCHAR; INTEGER is declared" in line for line in project.problems())
+    assert not any("position_is_a_rank" in line for line in project.problems())
+
+
 TEXT_IDS = """
 [ids]
 request = "VARCHAR"

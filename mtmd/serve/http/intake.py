@@ -24,7 +24,9 @@ class Settings(Frozen):
     queue: int = Field(64, ge=0, description="calls that wait beside them; beyond, the service says 503")
     timeout_s: float = Field(2.0, gt=0, description="how long a call may wait and be answered before 503")
     head_timeout_s: float = Field(
-        5.0, gt=0, description="how long a head may take before 408, or a reader none of an answer"
+        5.0,
+        gt=0,
+        description="how long a request's head may take before 408, and a client may take no byte of its answer",
     )
     body_timeout_s: float = Field(5.0, gt=0, description="how long a request's body may take before 408")
     connections: int = Field(512, ge=1, description="open connections; beyond, the service says 503")

@@ -1,6 +1,10 @@
-"""HTTP/1.1 whose clients must get on with it: uvicorn's own waits for a request's head, and a reader, for ever."""
+"""HTTP/1.1 with limits on slow clients: uvicorn's own waits for ever for a request's head, and for a reader."""
 
 import asyncio
+import fcntl
+import sys
+import termios
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -9,10 +13,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
 class PatientProtocol(H11Protocol):
-    """Answers 408, and closes, when a request's head is not complete in time; ends who reads no answer for as long.
+    """Answers 408, and closes, when a request's head is not complete in time.
 
-    The time of a head counts from the opening of the connection, and later from the first byte of each head: what is
-    idle between requests is uvicorn's to close.
+    A connection is ended, too, if its client takes no byte of an answer for as long. The time of a head counts from the
+    opening of the connection, and later from the first byte of each head: what is idle between requests is uvicorn's to
+    close.
     """
 
     head_timeout_s: ClassVar[float] = 5.0
@@ -21,7 +26,7 @@ class PatientProtocol(H11Protocol):
         super().__init__(*arguments, **named)
         self._deadline: asyncio.TimerHandle | None = None
         self._look: asyncio.TimerHandle | None = None  # at whether an answer is read
-        self._unread = 0  # bytes of it that the kernel did not take yet
+        self._unread = 0  # bytes of it that the client did not take yet
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -37,7 +42,7 @@ class PatientProtocol(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._unread = self.transport.get_write_buffer_size()
+        self._unread = self._not_taken()
         self._look = self.loop.call_later(self.head_timeout_s, self._look_at_reader)
 
     def resume_writing(self) -> None:
@@ -59,11 +64,19 @@ class PatientProtocol(H11Protocol):
             self._deadline = None
 
     def _look_at_reader(self) -> None:
-        before, self._unread = self._unread, self.transport.get_write_buffer_size()
+        before, self._unread = self._unread, self._not_taken()
         if self._unread >= before:
             self.transport.abort()
         else:
             self._look = self.loop.call_later(self.head_timeout_s, self._look_at_reader)
+
+    def _not_taken(self) -> int:
+        """Bytes of the answer that the client's machine did not acknowledge: ours, and those that the kernel holds."""
+        held = bytes(4)
+        # The kernel takes none of ours before a third of what it holds is gone, which lasts for a slow reader.
+        with suppress(OSError):
+            held = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, held)
+        return self.transport.get_write_buffer_size() + int.from_bytes(held, sys.byteorder)
 
     def _look_no_more(self) -> None:
         if self._look is not None:
