@@ -37,6 +37,7 @@ class SharedChampion:
         self._history = line / "history"
         self._own_history = own_history
         self._seen: Content | None = None
+        self._newest_seen: Content | None = None  # the pointer that the history did not go on after
         # of the bucket's entries that can't be read: as this machine has each, and as the bucket has it
         self._damaged: list[tuple[ChampionChange, Content | None]] = []
 
@@ -75,7 +76,9 @@ class SharedChampion:
         damage: Exception | None = None
         if found is not None:
             try:
-                return Champion.model_validate(unsealed(json.loads(found.bytes)))
+                champion = Champion.model_validate(unsealed(json.loads(found.bytes)))
+                self._require_newest(found, champion)
+                return champion
             except ValueError as error:  # pydantic's and json's errors are ValueErrors
                 damage = error
         changes = self._whole()
@@ -86,6 +89,18 @@ class SharedChampion:
                 f"{self._pointer} cannot be read; restore it from a copy: {damage}"
             ) from damage
         return None
+
+    def _require_newest(self, found: Content, champion: Champion) -> None:
+        """Raise ValueError for a copy of an earlier pointer, which may name a model that was rolled back since.
+
+        A change is in the pointer first: the history goes on only after a pointer that was replaced since it was read.
+        """
+        if found == self._newest_seen:
+            return
+        if self._place(champion.sequence + 1).content() is None:
+            self._newest_seen = found
+        elif self._pointer.content() == found:
+            raise ValueError(f"it is of change {champion.sequence}, and the history goes on after it")
 
     def _whole(self) -> list[ChampionChange]:
         """The history from its beginning, read by name until there is no more.

@@ -190,6 +190,26 @@ def test_a_pointer_that_is_lost_or_damaged_is_what_the_history_says(
     assert live(machines.on("a")) == "c"
 
 
+def test_an_older_copy_of_the_pointer_makes_no_older_model_live(s3: S3, machines: Machines) -> None:
+    machines.promote("a", "a", 5)
+    pointer = s3.path(f"{URL}/champion.json")
+    old = pointer.read_bytes()
+    machines.promote("a", "b", 6)
+    looking = machines.on("c")
+    assert live(looking) == "b"
+    s3.put(f"{URL}/champion.json", old)
+    assert live(looking) == live(machines.on("b")) == "b"
+    assert machines.promote("b", "c", 7).outcome == "promoted"
+    assert [change.model_id for change in machines.on("a").history()] == ["a", "b", "c"]
+
+
+def test_a_promotion_while_another_machine_looks_is_no_older_copy(s3: S3, machines: Machines) -> None:
+    machines.promote("a", "a", 5)
+    s3.at("GET .*history/00000002.json", lambda: machines.promote("b", "b", 6))
+    assert live(machines.on("a")) in {"a", "b"}
+    assert s3.awaited == []
+
+
 def test_a_damaged_entry_of_the_history_stops_no_change(s3: S3, machines: Machines) -> None:
     for day, model in enumerate("ab", start=5):
         machines.promote("a", model, day)
@@ -288,7 +308,7 @@ def test_an_entry_that_another_machine_mends_meanwhile_is_not_overwritten(s3: S3
     s3.put(entry, b"{")
     other = s3.path(f"{URL}/history/00000001.json").read_bytes()
     # after it was created in vain, and read to compare its content, and read to see what it is
-    s3.at("(GET|PUT) .*/history/00000002.json", lambda: s3.put(entry, other), nth=4)
+    s3.at("(GET|PUT) .*/history/00000002.json", lambda: s3.put(entry, other), nth=5)
     with pytest.raises(RegistryError, match=r"history/00000002.json is another change than 2 of"):
         registry.promote("b", date(2026, 1, 6), "better", 1)
     assert s3.path(entry).read_bytes() == other
