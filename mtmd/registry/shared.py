@@ -97,7 +97,7 @@ class SharedChampion:
         """
         if found == self._newest_seen:
             return
-        if self._place(champion.sequence + 1).content() is None:
+        if self._entry(champion.sequence + 1)[1] is None:
             self._newest_seen = found
         elif self._pointer.content() == found:
             raise ValueError(f"it is of change {champion.sequence}, and the history goes on after it")
