@@ -32,6 +32,7 @@ from mtmd_flows.parameters import DAY_FORM, scheduled_day
 from mtmd_flows.terminal import print_stopped
 
 _INTERRUPTED = 128 + signal.SIGINT
+_WITHOUT_A_KEY = {401, 403}  # HTTP
 _PATIENCE_S = 5.0  # for what Prefect has still to send
 _WATCHERS: list[object] = []  # they end by themselves
 _Result = TypeVar("_Result")
@@ -82,18 +83,23 @@ def _require_server(api: str) -> None:
     """See that the server answers, and that we may ask it; the flow itself would end in a traceback of Prefect's."""
     with get_client(sync_client=True) as client:
         error = client.api_healthcheck()
-        if error is not None:
-            raise ConfigError(
-                f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should ({error}); start it, "
-                "correct the variable, or unset it: the run then has a temporary server"
-            ) from error
         try:
-            client.api_version()  # unlike its health, of users alone
+            if error is None:
+                client.read_flows(limit=1)  # unlike its health, for its users alone
         except HTTPStatusError as refused:
-            raise ConfigError(
-                f"the Prefect server at PREFECT_API_URL ({api}) refuses ({refused}); a server that asks who you are "
-                "needs PREFECT_API_KEY or PREFECT_API_AUTH_STRING"
-            ) from refused
+            if refused.response.status_code in _WITHOUT_A_KEY:
+                raise ConfigError(
+                    f"the Prefect server at PREFECT_API_URL ({api}) refuses ({refused}); a server with users needs "
+                    "PREFECT_API_KEY or PREFECT_API_AUTH_STRING"
+                ) from refused
+            error = refused
+        except TransportError as gone:
+            error = gone
+    if error is not None:
+        raise ConfigError(
+            f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should ({error}); start it, correct "
+            "the variable, or unset it: the run then has a temporary server"
+        ) from error
 
 
 def _with_server(flow: Flow[..., _Result], given: Mapping[str, Any], api: str) -> _Result:

@@ -48,7 +48,7 @@ def end_orphans(pid: int) -> None:
 def end_with_parent() -> None:
     """Let this process of a pool end when the process that started the pool has ended, such as by the kernel.
 
-    It would wait for its next task for ever, and keep its memory. What is written is written whole.
+    It would wait for its next task for ever, and keep its memory. Files are written whole, so none is left half.
     """
     if (parent := multiprocessing.parent_process()) is not None:
 

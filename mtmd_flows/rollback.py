@@ -82,7 +82,6 @@ def publish_ads(preset: str, artifacts: str, logs: str | None, done: RolledBack)
 def publish(done: RolledBack, ads: Republished | None = None) -> None:
     """What was taken down, what is live, why, and with which ads."""
     words = f"{done.words}; {ads.words}" if ads else done.words
-    with may_fail(
-        "the artifact rollback could not be published"
-    ):  # a failed run would invite a second rollback
+    # A failed run would invite a second rollback.
+    with may_fail("the artifact rollback could not be published"):
         markdown_artifact("rollback", words, render.rollback(done, ads))

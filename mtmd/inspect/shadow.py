@@ -106,7 +106,9 @@ def _summary(live: str, candidate: str, own: Sequence[Compared]) -> ShadowSummar
         answered=sum(one.ads > 0 for one in own),
         ads=sum(one.ads for one in own),
         shared=sum(one.shared for one in own),
-        same_first=sum(one.same_first for one in own if one.ads),  # of none, the first is in both none
+        same_first=sum(
+            one.same_first for one in own if one.ads
+        ),  # where none was answered, both firsts are None
         missing=sum(one.missing for one in own),
         tasks=tuple(
             TaskSummary(surface=surface, task=task, requests=len(found), scores=_pooled(found))
@@ -133,7 +135,7 @@ def words(pair: ShadowSummary) -> tuple[str, ...]:
     same = f"{pair.same_first / pair.answered:.1%}" if pair.answered else "none"
     empty = pair.requests - pair.answered
     notes = [f"{pair.missing:,} answered ads are not published for the candidate"] if pair.missing else []
-    notes += [f"{empty:,} other requests were answered without an ad"] if empty else []
+    notes += [f"{empty:,} requests were answered without an ad"] if empty else []
     notes += [f"{pair.days_differ:,} requests had ads of different days"] if pair.days_differ else []
     return (
         f"{pair.candidate} beside champion {pair.live}",

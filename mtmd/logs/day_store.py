@@ -42,13 +42,8 @@ class DayStore(Generic[Report]):
             if content["identity"] != self.identity:
                 return None
             report = self._report.model_validate(content["report"])
-        except (
-            StorageError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ):  # unfinished, damaged, or of an earlier version
-            return None
+        except (StorageError, KeyError, TypeError, ValueError):
+            return None  # unfinished, damaged, or of an earlier version
         return report if self._holds(getattr(report, days_of)) else None
 
     def check_replaceable(self) -> None:
@@ -82,10 +77,9 @@ class DayStore(Generic[Report]):
 
     def _holds(self, days: Iterable[date]) -> bool:
         try:
-            for file in (
-                path for day in days for table in TABLES for path in day_files(self.logs, table, day)
-            ):
-                pq.read_metadata(file)  # a file that was cut off has none
+            for day in days:
+                for file in (path for table in TABLES for path in day_files(self.logs, table, day)):
+                    pq.read_metadata(file)  # a file that was cut off has none
         except (LogsError, pa.ArrowException, OSError):
             return False
         return True

@@ -13,7 +13,8 @@ from mtmd.logs.files import duckdb_paths
 
 MEMORY = "MTMD_DUCKDB_MEMORY"  # of one session, such as 8GiB
 _AMOUNT = re.compile(
-    r"(-1|(?=[\d.]*[1-9])(\d*\.?\d+ *(b|bytes?|[kmgt](i?b)?|(kilo|mega|giga|tera)bytes?)|(100|\d{0,2}(\.\d+)?) *%))",
+    r"(-1|(?=[\d.]*[1-9])(\d*\.?\d+ *(b|bytes?|[kmgt](i?b)?|(kilo|mega|giga|tera)bytes?)"
+    r"|(100(\.0*)?|\d{0,2}(\.\d+)?) *%))",
     re.IGNORECASE,
 )
 
@@ -25,7 +26,9 @@ def memory(default: str) -> str:
     """
     text = os.environ.get(MEMORY, "").strip() or default
     if _AMOUNT.fullmatch(text) is None:
-        raise ConfigError(f"{MEMORY} ({text!r}) must be an amount above 0 with its unit, such as 8GiB")
+        raise ConfigError(
+            f"{MEMORY} ({text!r}) must be an amount above 0 with its unit, such as 8GiB, or up to 100%"
+        )
     return text
 
 

@@ -126,8 +126,8 @@ def _compared(
                 profiles[one] = profile_features(source, one, scorer.info.declarations, root)
             except LogsError as error:
                 yield _unusable(one, error)
-        shifts = feature_shifts({**profiles, day: of_day}, day)
-        yield from drift_findings(shifts if profiles else (), day, promotion.as_of, earlier, preset.monitor)
+        shifts = feature_shifts({**profiles, day: of_day}, day) if profiles else ()
+        yield from drift_findings(shifts, day, promotion.as_of, earlier, preset.monitor)
 
 
 def _unusable(trained: date, error: LogsError) -> Finding:

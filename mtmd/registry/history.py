@@ -62,7 +62,7 @@ def readable(path: Path) -> Iterator[ChampionChange]:
 def beyond(path: Path, change: ChampionChange) -> int | None:
     """The number of the last change, where the file goes on after this one; None where it does not.
 
-    Reads the file's end only, unless it does.
+    Only the end of a file that goes on no further is read.
     """
     whole, newline, _ = _read_tail(path).rpartition(b"\n")
     with suppress(RegistryError):

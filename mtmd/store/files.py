@@ -59,6 +59,7 @@ def resolve(location: str | Path) -> Path:
     if parts.scheme != "file":
         raise StorageError(
             f"location {location!r} has scheme {parts.scheme!r}; use a local path or a file:// URI"
+            + ("" if "://" in location else f"; a path with a colon is written ./{location}")
         )
     if parts.netloc not in {"", "localhost"}:
         raise StorageError(

@@ -1,5 +1,4 @@
-"""Durable stage outputs: a directory with a manifest of its name and its files' digests; complete means that it
-verifies.
+"""Durable stage outputs: a directory with a manifest of its name and its files' digests, which a complete one fits.
 
 What is not on the disk is asked for in the bucket, where the line has one.
 """

@@ -49,7 +49,7 @@ def test_requests_without_an_ad_have_no_same_best_ad(
     said = capsys.readouterr().out.splitlines()
     assert "5 requests, 2026-01-23 01:00 to 2026-01-23 03:00 UTC" in said
     assert "33.3% of the answered requests have the same best ad" in said
-    assert "2 other requests were answered without an ad" in said
+    assert "2 requests were answered without an ad" in said
 
 
 def test_the_log_is_summed_up_by_surface_and_task(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

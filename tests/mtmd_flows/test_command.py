@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -227,13 +227,28 @@ def test_a_server_that_goes_away_during_a_run_is_named(
     assert "then run the same command: it goes on where it was" in said
 
 
-def test_a_server_that_asks_who_calls_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (
+            401,
+            ("refuses (Client error '401 Unauthorized'", "needs PREFECT_API_KEY or PREFECT_API_AUTH_STRING"),
+        ),
+        (404, ("does not answer as it should (Client error '404 Not Found'",)),
+    ],
+)
+def test_a_server_that_is_well_and_answers_no_question_is_named(
+    capsys: pytest.CaptureFixture[str], status: int, words: Sequence[str]
+) -> None:
     """Its health is for everybody."""
 
     class Asking(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/api/health" else 401)
+            self.send_response(200 if self.path == "/api/health" else status)
             self.end_headers()
+
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             """Quiet."""
@@ -248,6 +263,6 @@ def test_a_server_that_asks_who_calls_is_named(capsys: pytest.CaptureFixture[str
         finally:
             server.shutdown()
     said = capsys.readouterr().err
-    assert f"the Prefect server at PREFECT_API_URL ({api}) refuses (Client error '401 Unauthorized'" in said
-    assert "needs PREFECT_API_KEY or PREFECT_API_AUTH_STRING" in said
+    assert f"the Prefect server at PREFECT_API_URL ({api}) {words[0]}" in said
+    assert words[-1] in said
     assert "Traceback" not in said

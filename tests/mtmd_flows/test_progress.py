@@ -61,6 +61,7 @@ def test_a_server_that_is_gone_holds_a_training_up_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Prefect's client asks such a server for a minute, each time."""
+    monkeypatch.setattr(progress, "_LONG_S", 0.0)
     monkeypatch.setattr(progress, "get_run_logger", logging.getLogger)
     monkeypatch.setattr(progress, "create_progress_artifact", lambda **_: uuid4())
     asked: list[float] = []
@@ -77,10 +78,9 @@ def test_a_server_that_is_gone_holds_a_training_up_once(
     assert caplog.messages == ["training progress could not be shown: no server"]
 
 
-def test_a_server_that_is_there_again_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_refuses_at_once_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "get_run_logger", logging.getLogger)
     monkeypatch.setattr(progress, "create_progress_artifact", lambda **_: uuid4())
-    monkeypatch.setattr(progress, "_PAUSE_S", 0.0)
     asked: list[float] = []
 
     def at_first_unreachable(_: Any, *, progress: float) -> None:

@@ -130,6 +130,7 @@ def test_relative_paths_and_the_home_become_absolute() -> None:
             r"^s3://bucket/logs is in a bucket, where only logs that are read and artifacts may be; use a local",
         ),
         (Path("gs://bucket/logs"), r"^gs:/bucket/logs is in a bucket"),
+        ("ads:v2", r"'ads:v2' has scheme 'ads'; .* a file:// URI; a path with a colon is written \./ads:v2$"),
         ("hdfs://bucket/logs", r"'hdfs://bucket/logs' has scheme 'hdfs'; use a local path or a file:// URI"),
         ("file://data/logs", r"names the host 'data'; write three slashes: file:///"),
         ("file:///data/a#b", r"'file:///data/a#b' has a bare \? or #; write %3F or %23"),

@@ -35,9 +35,7 @@ class Serving:
     questions: Questions
     publication: str
     day: date
-    made: tuple[int, int] | None = (
-        None  # what tells the publication from one that was made again under its name
-    )
+    made: tuple[int, int] | None = None  # tells the publication from one that was made again under its name
 
 
 class Live:
