@@ -104,6 +104,18 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
         "experts_256_128_64 --more mtmd=10 experts_256_128_64=10 experts_256_128_64=18 pooled=10 pooled=22 "
         "per_slice=10 deepctr-mmoe=2 deepctr-ple=2"
     ): PEERS,
+    (
+        ".venv/bin/python -m benchmarks.equal_cost --preset explored --as-of 2026-01-25 --seed 0 --epochs --variants "
+        "experts_256_128_64 --more experts_256_128_64=10 pooled=12 pooled=13"
+    ): "tests/benchmarks/test_equal_cost.py",
+    (
+        ".venv/bin/python -m benchmarks.equal_cost --preset explored-small-batch.toml --as-of 2026-01-25 --epochs "
+        "--more deepctr-mmoe=5 --learning-rate deepctr-mmoe=4e-3 --widths 256 128 64"
+    ): PEERS,
+    (
+        ".venv/bin/python -m benchmarks.equal_cost --preset scale --as-of 2026-01-25 --epochs --variants "
+        "experts_256_128_64 --more mtmd=3 experts_256_128_64=5 pooled=7"
+    ): "tests/benchmarks/test_equal_cost.py",
     ".venv/bin/mtmd simulate --preset benchmarks/many-candidates.toml --until 2026-01-25": (
         "tests/jobs/test_simulation.py"
     ),
