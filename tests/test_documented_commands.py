@@ -116,6 +116,11 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
         ".venv/bin/python -m benchmarks.equal_cost --preset scale --as-of 2026-01-25 --epochs --variants "
         "experts_256_128_64 --more mtmd=3 experts_256_128_64=5 pooled=7"
     ): "tests/benchmarks/test_equal_cost.py",
+    (
+        ".venv/bin/python -m benchmarks.equal_cost --as-of 2026-01-25 --epochs --variants experts_256_128_64 --more "
+        "mtmd=10 experts_256_128_64=20 deepctr-mmoe=12 deepctr-mmoe=14 --learning-rate deepctr-mmoe=8e-3 --widths 256 "
+        "128 64"
+    ): PEERS,
     ".venv/bin/mtmd simulate --preset benchmarks/many-candidates.toml --until 2026-01-25": (
         "tests/jobs/test_simulation.py"
     ),
