@@ -112,6 +112,7 @@ class AdsInfo(Frozen):
 
     format: int
     bundle_id: str = Field(description="the bundle whose item towers made the embeddings")
+    publication: str | None = Field(None, description="its directory's name; older ones do not say it")
     files: tuple[AdsFile, ...]
 
 
@@ -133,7 +134,9 @@ def write_ads(info: BundleInfo, blocks: Iterable[AdBlock], directory: Path) -> A
             for precision in PRECISIONS
             for name in [_name(product, precision)]
         )
-        published = AdsInfo(format=ADS_FORMAT, bundle_id=info.bundle_id, files=files)
+        published = AdsInfo(
+            format=ADS_FORMAT, bundle_id=info.bundle_id, publication=directory.name, files=files
+        )
         write_json(place / ADS_FILE, published.model_dump(mode="json"), seal=True)
     return published
 
@@ -248,6 +251,10 @@ def _read(directory: Path) -> AdsInfo:
     if published.format != ADS_FORMAT:
         raise BundleError(
             f"{path} has format {published.format}; this version reads {ADS_FORMAT}. Publish again"
+        )
+    if published.publication not in (None, directory.name):
+        raise BundleError(
+            f"the ads in {directory} are those of {published.publication}, which were put in its place; publish again"
         )
     return published
 

@@ -117,6 +117,20 @@ def test_a_file_of_another_bundle_under_this_ones_name_is_refused(
         open_ads(published, info, verify=False)
 
 
+def test_ads_in_the_place_of_another_publication_are_refused_naming_it(
+    info: BundleInfo, published: Path
+) -> None:
+    moved = published.rename(published.with_name("newer"))
+    with pytest.raises(
+        BundleError, match=r"newer are those of ads, which were put in its place; publish again"
+    ):
+        open_ads(moved, info)
+    path = moved / "ads.json"
+    older = {key: value for key, value in read_json(path).items() if key not in ("publication", "sha256")}
+    write_json(path, older, seal=True)
+    assert len(open_ads(moved, info)) == 4
+
+
 def test_a_missing_file_is_refused(info: BundleInfo, published: Path) -> None:
     (published / "shopping.float32.arrow").unlink()
     with pytest.raises(BundleError, match=r"shopping\.float32\.arrow is missing"):
