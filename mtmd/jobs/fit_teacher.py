@@ -18,10 +18,10 @@ from mtmd.config import Declarations, Domains, Frozen, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.day_tables import read_day_tables
 from mtmd.logs.contract import optional_columns
-from mtmd.logs.day_store import PATIENCE_S, DayStore
+from mtmd.logs.day_store import DayStore, alone
 from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.source import LogSource
-from mtmd.store.files import digest, locked, resolve
+from mtmd.store.files import digest, resolve
 from mtmd.store.objects import in_bucket
 from mtmd.teacher.config import FOR_LOGS, SEEDS, TeacherConfig
 from mtmd.teacher.cross_fit import NEWEST, NEWEST_DAYS, cross_fit
@@ -86,10 +86,10 @@ def fit_teacher(
     """
     chosen = load_preset(preset)
     target = resolve(output)
-    source = LogSource.of(chosen, logs, target.with_name(f"{target.name}-spool"))
+    source = LogSource.of(chosen, logs, target / ".spool")
     if not in_bucket(source.root) and target == resolve(source.root):
         raise ConfigError(f"output {target} is the folder of the logs themselves; name another folder")
-    with locked(target.with_name(f".{target.name}.lock"), PATIENCE_S):  # two fits would mix their days
+    with alone(target):
         return _written(chosen, source, target, settings, on_progress)
 
 

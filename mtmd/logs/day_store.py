@@ -5,6 +5,7 @@ directories are atomic.
 """
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -16,11 +17,19 @@ from mtmd.config import Frozen
 from mtmd.errors import LogsError, StorageError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.files import day_directory, day_files
-from mtmd.store.files import atomic_directory, read_json, remove, sweep, write_json
+from mtmd.store.files import atomic_directory, locked, read_json, remove, sweep, write_json
 
-PATIENCE_S = 24 * 3600  # while another command writes the same folder
+_PATIENCE_S = 24 * 3600  # while another command writes the same folder
 
 Report = TypeVar("Report", bound=Frozen)
+
+
+def alone(logs: Path) -> AbstractContextManager[None]:
+    """Hold the lock of whoever writes a folder of logs, since two would mix their days; waits for another one.
+
+    It lies in the folder: the one above may be another machine's, or root's, as above a container's volume.
+    """
+    return locked(logs / ".lock", _PATIENCE_S)
 
 
 class DayStore(Generic[Report]):

@@ -9,13 +9,13 @@ import numpy as np
 
 from mtmd.config import Declarations, load_preset
 from mtmd.errors import ConfigError
-from mtmd.logs.day_store import PATIENCE_S, DayStore
+from mtmd.logs.day_store import DayStore, alone
 from mtmd.sources.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, map_exposures
 from mtmd.sources.kuairand.report import ImportReport, TaskQuality, TeacherReport
 from mtmd.sources.kuairand.source import Source, kuairand_files, read_source
 from mtmd.sources.kuairand.tables import LogTables
 from mtmd.sources.kuairand.teacher_inputs import teacher_inputs, teaching_rows
-from mtmd.store.files import digest, locked, resolve
+from mtmd.store.files import digest, resolve
 from mtmd.store.sha256 import sha256_file
 from mtmd.teacher.config import SEEDS, TeacherConfig
 from mtmd.teacher.cross_fit import NEWEST, TeacherScores, cross_fit
@@ -49,7 +49,7 @@ def import_kuairand(
         raise ConfigError(f"seed ({seed}) must be 0 or more and less than {SEEDS}")
     declarations, target = load_preset(preset).declarations, resolve(logs)
     config, say = teacher or TeacherConfig(), on_progress or (lambda _: None)
-    with locked(target.with_name(f".{target.name}.lock"), PATIENCE_S):  # two imports would mix their days
+    with alone(target):
         return _written(source, target, declarations, config, seed, say)
 
 

@@ -147,6 +147,8 @@ def test_a_complete_import_is_reused_and_says_so(source: Path, tmp_path: Path) -
 
 def test_an_import_that_was_moved_is_reused_where_it_is(source: Path, tmp_path: Path) -> None:
     first = run(source, tmp_path / "logs")
+    # not beside it: above a volume that is mounted, only root may write
+    assert [path.name for path in tmp_path.glob("*logs*")] == ["logs"]
     moved = (tmp_path / "logs").rename(tmp_path / "moved")
     assert run(source, moved) == first.model_copy(update={"reused": True, "logs": str(moved)})
 
