@@ -14,7 +14,7 @@ DISTIL_PAIRS = 16
 
 
 class TrainingConfig(Frozen):
-    """Optimisation; the budget (epochs, batch, patience) is shared by MTMD and its rivals."""
+    """Optimisation; the budget (epochs, batch) is shared by MTMD and its rivals."""
 
     learning_rate: float = Field(1e-3, gt=0, lt=inf)
     embedding_rate: float = Field(
@@ -82,7 +82,7 @@ class TrainingConfig(Frozen):
         description="the cross model's own settings",
     )
     validation_fraction: float = Field(
-        0.05, gt=0, lt=0.5, description="requests of the window kept for early stop"
+        0.05, gt=0, lt=0.5, description="requests of the window that choose the epoch whose weights are kept"
     )
     sample_fraction: float = Field(
         1.0, gt=0, le=1, description="share of the window's requests that is trained on; paper §3.4"
@@ -92,7 +92,13 @@ class TrainingConfig(Frozen):
         ge=0,
         description="newest days of the window whose mean log-scores the trained model's biases are moved to; 0: none",
     )
-    patience: int = Field(3, ge=1, description="epochs without a better validation loss before stopping")
+    patience: int | None = Field(
+        None,
+        ge=1,
+        exclude_if=lambda patience: patience is None,
+        description="epochs without a better validation loss before stopping; left out: none stops a training, since "
+        "the loss often rises while the learning rate is high. The best epoch's weights are kept either way",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where it is fast"
     )
@@ -130,7 +136,7 @@ class TrainingConfig(Frozen):
         """The optimisation of the cross model: alike for all that may be taught by the same one."""
         own = self.cross.model_dump(include={"learning_rate", "epochs"})
         others = {
-            "patience": self.cross.epochs,
+            "patience": None,
             "level_days": 0,
             "distil": 0.0,
             "distil_pairs": DISTIL_PAIRS,

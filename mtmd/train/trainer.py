@@ -1,4 +1,4 @@
-"""Train a model on a window: AdamW, warm-up and cosine, early stop, resume (paper §2.3, §3.1).
+"""Train a model on a window: AdamW, warm-up and cosine, best epoch, resume (paper §2.3, §3.1).
 
 `fit` trains or resumes. Before the first step, `start` sets the model's biases and feature statistics from the window;
 a `Beginning` then gives it the weights of an earlier training.
@@ -177,11 +177,14 @@ class _Run:
             epochs=(*state.epochs, record),
             best_epoch=best_epoch,
             trained_rows=state.trained_rows + rows,
-            finished=epoch == self._config.epochs or epoch - best_epoch >= self._config.patience,
+            finished=epoch == self._config.epochs or self._gives_up(epoch - best_epoch),
         )
         if self._group is None or self._group.rank == 0:
             save_checkpoint(self._work, self._state, self._model, self._optimizer, self._best)
         self._report(epoch, epoch * self._steps, train_loss, validation_loss, rows / seconds)
+
+    def _gives_up(self, worse_epochs: int) -> bool:
+        return self._config.patience is not None and worse_epochs >= self._config.patience
 
     def _improves(self, validation_loss: float) -> bool:
         """Whether this epoch's weights are kept: the best ones, and a cross model's last, as it must not be chosen by
