@@ -34,13 +34,16 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.per_slice --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_per_slice.py",
     ".venv/bin/python -m benchmarks.ab_test --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_ab_test.py",
     ".venv/bin/python -m benchmarks.ab_seeds --as-of 2026-01-25 --threads 1 --keep 16 8 4": "test_ab_seeds.py there",
-    ".venv/bin/python -m benchmarks.data_sizes demo scale --as-of 2026-01-25 --epochs 1 3": "test_data_sizes.py there",
+    (
+        ".venv/bin/python -m benchmarks.data_sizes demo benchmarks/scale-paper-widths.toml --as-of 2026-01-25 --epochs "
+        "1 3"
+    ): "tests/benchmarks/test_data_sizes.py",
     ".venv/bin/mtmd simulate --preset demo --until 2026-01-25": "tests/jobs/test_simulation.py",
     ".venv/bin/mtmd simulate --preset scale --until 2026-01-25": "likewise",
     ".venv/bin/mtmd simulate --preset benchmarks/thirty-two.toml --until 2026-01-25": "likewise",
     (
-        ".venv/bin/python -m benchmarks.data_sizes demo scale benchmarks/thirty-two.toml --as-of 2026-01-25 --epochs 1 "
-        "--threads 1 --picture docs/one-pass.svg"
+        ".venv/bin/python -m benchmarks.data_sizes demo benchmarks/scale-paper-widths.toml benchmarks/thirty-two.toml "
+        "--as-of 2026-01-25 --epochs 1 --threads 1 --picture docs/one-pass.svg"
     ): "tests/benchmarks/test_data_sizes.py",
     ".venv/bin/mtmd simulate --preset demo --until 2026-02-04 --days 71": "tests/jobs/test_simulation.py",
     (
@@ -96,7 +99,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
         "deepctr-mmoe=8 rechub-mmoe=6 deepctr-ple=4 rechub-ple=4"
     ): PEERS,
     (
-        ".venv/bin/python -m benchmarks.equal_cost --preset kuairand-patient.toml --as-of 2022-04-30 --epochs --more "
+        ".venv/bin/python -m benchmarks.equal_cost --preset kuairand --as-of 2022-04-30 --epochs --more "
         "mtmd=4 mtmd=8 pooled=8 pooled=16 pooled=32"
     ): "tests/benchmarks/test_equal_cost.py",
     (
@@ -113,8 +116,8 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
         "--more deepctr-mmoe=5 --learning-rate deepctr-mmoe=4e-3 --widths 256 128 64"
     ): PEERS,
     (
-        ".venv/bin/python -m benchmarks.equal_cost --preset scale --as-of 2026-01-25 --epochs --variants "
-        "experts_256_128_64 --more mtmd=3 experts_256_128_64=5 pooled=7"
+        ".venv/bin/python -m benchmarks.equal_cost --preset benchmarks/scale-paper-widths.toml --as-of 2026-01-25 "
+        "--epochs --variants experts_256_128_64 --more mtmd=3 experts_256_128_64=5 pooled=7"
     ): "tests/benchmarks/test_equal_cost.py",
     (
         ".venv/bin/python -m benchmarks.equal_cost --as-of 2026-01-25 --epochs --variants experts_256_128_64 --more "

@@ -37,6 +37,14 @@ def test_missing_logs_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "error:" in capsys.readouterr().out
 
 
+def test_the_three_sizes_have_the_same_model_and_the_preset_scale_smaller_experts() -> None:
+    paper, largest = (load_preset(f"benchmarks/{name}.toml") for name in ("scale-paper-widths", "thirty-two"))
+    assert paper.model == largest.model == load_preset("demo").model
+    scale = load_preset("scale")
+    assert scale.model.expert_widths == (256, 128, 64)
+    assert paper == scale.model_copy(update={"name": paper.name, "model": paper.model})
+
+
 def test_the_largest_size_is_32_times_the_demos_users_and_requests_and_16_times_its_ads() -> None:
     largest, world = load_preset("benchmarks/thirty-two.toml"), WorldConfig()
     grown = (("users", "user_id", 32), ("ads", "ad_id", 16))
