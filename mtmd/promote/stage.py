@@ -73,7 +73,8 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
 
     The summary already names the place of the report, which is written next. A decision is named by what the
     gates looked at, so a later one about the same candidate leaves its record and page alone; a candidate that an
-    earlier run promoted stays promoted, whatever is found now.
+    earlier run promoted stays promoted, whatever is found now. Where it was rolled back since, what is decided now has
+    a place of its own.
 
     Raises RegistryError when the champion changed while the run was deciding: run again.
     """
@@ -84,7 +85,7 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
         verdict = verdict.promoted_before(opponent.promotion)
     elif verdict.passed:
         verdict = _promote(registry, verdict, plan.as_of, opponent.sequence, promote)
-    directory = plan.workspace.run(plan.as_of, run.candidate.key, _decision_key(inputs, run))
+    directory = _directory(run, _decision_key(inputs, run), verdict)
     promoted_now = verdict.promoted and verdict.promotion is None
     earlier = None if promoted_now else _recorded(directory, verdict)
     verdict = earlier or verdict
@@ -159,6 +160,19 @@ def _decision_key(inputs: GateInputs, run: DayRun) -> str:
     if inputs.ab_test is not None:
         seen["ab_test"] = None if run.tested is None else run.tested.key
     return digest(seen | {"evaluation": run.evaluated.key, "proofs": proofs})
+
+
+def _directory(run: DayRun, decision: str, verdict: Verdict) -> Path:
+    """Where the record is. That of a promotion stays, also where the candidate was rolled back and is refused now."""
+    workspace, as_of, candidate = run.plan.workspace, run.plan.as_of, run.candidate.key
+    directory = workspace.run(as_of, candidate, decision)
+    if verdict.promoted or verdict.promotion is not None:
+        return directory
+    earlier = read_record(directory / _SUMMARY, RunSummary)
+    promoted = earlier is not None and earlier.verdict.promoted
+    return (
+        workspace.run(as_of, candidate, digest([decision, "after its promotion"])) if promoted else directory
+    )
 
 
 def _recorded(run: Path, verdict: Verdict) -> Verdict | None:

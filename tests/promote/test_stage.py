@@ -174,6 +174,24 @@ def test_a_rerun_of_a_former_champion_says_which_is_live_now(next_day: Run, tmp_
     assert (summary.promoted, summary.champion, summary.verdict.words()) == (False, live, "promoted")
 
 
+def test_a_refusal_after_a_rollback_leaves_the_record_of_the_promotion(next_day: Run, tmp_path: Path) -> None:
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
+    first = next_day.summary
+    record = artifacts / LINE / "runs" / Path(first.places["run"]).name / "summary.json"
+    before = record.read_bytes()
+    Registry(artifacts / LINE).rollback("bad conversions", lambda directory: None)
+    again = run_stages(next_day.logs, artifacts, NEXT).decide()
+    assert f"because {first.model_id} was rolled back before (" in again.words
+    assert record.read_bytes() == before
+    assert _record(again) == again
+    third = run_stages(next_day.logs, artifacts, NEXT).decide()
+    assert (third.repeated, third.places) == (True, again.places)
+    Registry(artifacts / LINE).reinstate(first.model_id, "it was the logs")
+    back = run_stages(next_day.logs, artifacts, NEXT).decide()
+    assert (back.promoted, back.words) == (True, "promoted")
+    assert Path(back.places["run"]).name == record.parent.name
+
+
 def _asked(done: Done, **values: object) -> RunPlan:
     """The plan of a preset with an `ab_test` section."""
     section = ABTestConfig.model_validate(values)
