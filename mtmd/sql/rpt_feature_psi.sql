@@ -2,6 +2,7 @@
 -- $paths lists the days' profiles (mtmd/monitor/profiles.py), $day is the new one; others are the reference.
 -- PSI = Σ (p − q) ln(p / q) over groups, p the day's share and q the reference's, half a row added to each.
 -- Groups: a category's bins as they are, a number's in tenths of the reference, missing values apart.
+-- A bin is in the tenth of its middle row: below a bin with much of the reference is another tenth.
 with
 counts as (
     select
@@ -56,7 +57,7 @@ grouped as (
         case
             when bin is null then -1
             when kind = 'categorical' or all_rows = 0 then bin
-            else cast(least(floor(10 * rows_before / all_rows), 9) as integer)
+            else cast(least(floor(10 * (rows_before + reference_rows / 2) / all_rows), 9) as integer)
         end as bin_group
     from ranked
 ),

@@ -100,19 +100,47 @@ def test_the_same_days_have_no_drift_and_a_planted_one_stands_out(
     assert psi["country", "home_feed", FIRST] < 0.01
 
 
-def test_psi_is_as_computed_by_hand(tiny_preset: Preset, tmp_path: Path) -> None:
-    def profile(day: date, counts: dict[int | None, int]) -> Path:
-        path = tmp_path / f"{day}.parquet"
-        rows = ", ".join(
-            f"(date '{day}', 'query', 'f', 'categorical', 'd', {'null' if b is None else b}::int, {n}::bigint)"
-            for b, n in counts.items()
-        )
-        duckdb.sql(
-            f"copy (select * from (values {rows}) as t (day, side, feature, kind, domain, bin, bin_rows)) to '{path}'"
-        )
-        return path
+def _profile(folder: Path, day: date, kind: str, counts: dict[int | None, int]) -> Path:
+    """Of one feature of one domain, from the rows of each bin."""
+    path = folder / f"{day}.parquet"
+    rows = ", ".join(
+        f"(date '{day}', 'query', 'f', '{kind}', 'd', {'null' if b is None else b}::int, {n}::bigint)"
+        for b, n in counts.items()
+    )
+    duckdb.sql(
+        f"copy (select * from (values {rows}) as t (day, side, feature, kind, domain, bin, bin_rows)) to '{path}'"
+    )
+    return path
 
-    profiles = {FIRST: profile(FIRST, {1: 60, 2: 40}), SECOND: profile(SECOND, {1: 20, None: 20})}
+
+@pytest.mark.parametrize("now", [0, 5000 - 4, 5000 + 4, -5000, None])
+def test_a_number_that_was_always_the_same_is_seen_to_change(tmp_path: Path, now: int | None) -> None:
+    """Such as the length of unit vectors, which are all zero one day."""
+    profiles = {
+        FIRST: _profile(tmp_path, FIRST, "continuous", {5000: 100}),
+        SECOND: _profile(tmp_path, SECOND, "continuous", {now: 100}),
+    }
+    found = {one.day: one.psi for one in feature_shifts(profiles, SECOND)}
+    assert found[SECOND] > 5.0
+    assert found[FIRST] == pytest.approx(0.0)
+
+
+def test_numbers_are_compared_in_tenths_of_the_training_days(tmp_path: Path) -> None:
+    """Ten bins of ten rows are a tenth each; what is below them all, or above, counts with the nearest."""
+    even: dict[int | None, int] = dict.fromkeys(range(10), 10)
+    profiles = {
+        FIRST: _profile(tmp_path, FIRST, "continuous", even),
+        SECOND: _profile(tmp_path, SECOND, "continuous", {-7: 10, **dict.fromkeys(range(1, 9), 10), 42: 10}),
+    }
+    found = {one.day: one.psi for one in feature_shifts(profiles, SECOND)}
+    assert found[SECOND] == pytest.approx(0.0)
+
+
+def test_psi_is_as_computed_by_hand(tmp_path: Path) -> None:
+    profiles = {
+        FIRST: _profile(tmp_path, FIRST, "categorical", {1: 60, 2: 40}),
+        SECOND: _profile(tmp_path, SECOND, "categorical", {1: 20, None: 20}),
+    }
     found = {one.day: one for one in feature_shifts(profiles, SECOND)}
     p = [(n + 0.5) / (40 + 1.5) for n in (20, 0, 20)]
     q = [(n + 0.5) / (100 + 1.5) for n in (60, 40, 0)]
