@@ -168,21 +168,27 @@ def _directory(run: DayRun, decision: str, verdict: Verdict) -> Path:
     directory = workspace.run(as_of, candidate, decision)
     if verdict.promoted or verdict.promotion is not None:
         return directory
-    earlier = read_record(directory / _SUMMARY, RunSummary)
-    promoted = earlier is not None and earlier.verdict.promoted
-    return (
-        workspace.run(as_of, candidate, digest([decision, "after its promotion"])) if promoted else directory
-    )
+    earlier = _earlier(directory, verdict.candidate)
+    if earlier is None or not earlier.promoted:
+        return directory
+    return workspace.run(as_of, candidate, digest([decision, "after its promotion"]))
 
 
 def _recorded(run: Path, verdict: Verdict) -> Verdict | None:
     """The verdict of an earlier run about the same things: the same one, or the one that promoted."""
-    summary = read_record(run / _SUMMARY, RunSummary)
-    if summary is None:
+    earlier = _earlier(run, verdict.candidate)
+    if earlier is None:
         return None
-    earlier = summary.verdict
     stands = earlier == verdict or (verdict.promotion is not None and earlier.promoted)
     return earlier if stands else None
+
+
+def _earlier(run: Path, candidate: str) -> Verdict | None:
+    """What is recorded of a candidate; None where the record of another one lies in its place."""
+    summary = read_record(run / _SUMMARY, RunSummary)
+    if summary is None or summary.verdict.candidate != candidate:
+        return None
+    return summary.verdict
 
 
 def _words(verdict: Verdict, promoted_before: bool, live: str | None) -> str:

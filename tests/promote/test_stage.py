@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,17 @@ def test_a_refusal_after_a_rollback_leaves_the_record_of_the_promotion(next_day:
     back = run_stages(next_day.logs, artifacts, NEXT).decide()
     assert (back.promoted, back.words) == (True, "promoted")
     assert Path(back.places["run"]).name == record.parent.name
+
+
+def test_the_record_of_another_candidate_in_its_place_is_not_taken(next_day: Run, tmp_path: Path) -> None:
+    artifacts = copied(next_day.artifacts, tmp_path / "artifacts")
+    first, own = (Path(*(artifacts / LINE / "runs").glob(f"{day}-*/summary.json")) for day in (AS_OF, NEXT))
+    shutil.copy(first, own)
+    again = run_stages(next_day.logs, artifacts, NEXT).decide()
+    assert again.verdict.candidate == next_day.summary.model_id
+    assert again.words == f"{next_day.summary.model_id} is already champion"
+    assert not again.repeated
+    assert _record(again).verdict == again.verdict
 
 
 def _asked(done: Done, **values: object) -> RunPlan:
