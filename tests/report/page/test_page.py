@@ -186,6 +186,8 @@ def test_a_first_run_without_champion_is_a_page_too(
         "No record of an earlier run",
     ):
         assert words in text, words
+    card = read(page[page.index('<section class="card calibrated">') :].partition("</section>")[0])
+    assert " ".join("".join(card.text).split()) == "3 Calibrated? not judged"
     assert '<p class="words"' not in page  # the headline says it already
 
 
