@@ -170,6 +170,8 @@ class _Comparing:
         theirs = load_bundle(Registry(self.workspace.root).path(self.champion)).declarations
         if not comparable(theirs, self.declarations):
             raise MtmdError("the champion has other surfaces, products or tasks")
+        if theirs.hash_seed != self.declarations.hash_seed:
+            raise MtmdError("the champion hashes values in another way (hash_seed)")
         place = self.workspace.shards / f"date={ref.day.isoformat()}" / self.seen[ref.day][:16]
         if not place.is_dir():
             raise MtmdError("the shard that the champion saw is gone")

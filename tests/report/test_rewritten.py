@@ -143,6 +143,16 @@ def test_where_the_former_shard_is_gone_validation_says_which_tables_changed(lin
     assert note.endswith("(the champion has other surfaces, products or tasks)")
 
 
+def test_values_that_are_hashed_in_another_way_are_not_told_as_other_values(line: Line) -> None:
+    before = [line.deliver(LAST, hand_made_day())]
+    line.declarations = line.declarations.model_copy(update={"hash_seed": 1})
+    found = line.rewritten(before, [line.deliver(LAST, hand_made_day())])
+    assert found.words == (
+        "1 of 1 training days was rewritten since the champion saw it (2026-03-10): 2026-03-10 changed, in which table "
+        "is not known (the champion hashes values in another way (hash_seed))"
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
