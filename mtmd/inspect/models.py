@@ -11,7 +11,7 @@ from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
-from mtmd.report.past import Gate, RecordedDecision, decision, latest_run, run_paths
+from mtmd.report.past import Gate, RecordedDecision, decision, latest_run, made_by, run_paths
 from mtmd.store.files import read_json
 from mtmd.store.outputs import read_record, written_ns
 from mtmd.store.workspace import Workspace
@@ -76,7 +76,7 @@ def find_model(workspace: Workspace, name: str) -> str:
 
 
 def find(workspace: Workspace, name: str) -> NamedModel:
-    """The model, or the run, that a name stands for. A model comes with the latest run that decided about it.
+    """The model, or the run, that a name stands for. A model comes with the run that promoted it, or else its latest.
 
     Raises RegistryError as `find_model` does; a run is named by the beginning of its directory in runs/.
     """
@@ -89,7 +89,7 @@ def find(workspace: Workspace, name: str) -> NamedModel:
         )
         return NamedModel(name, _decided(run).model_id, run)
     model_id = find_model(workspace, name)
-    return NamedModel(name, model_id, latest_run(workspace, model_id))
+    return NamedModel(name, model_id, made_by(workspace, model_id))
 
 
 def metrics_of(workspace: Workspace, model_id: str) -> EvaluationReport:

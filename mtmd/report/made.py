@@ -14,7 +14,7 @@ from mtmd.errors import RegistryError
 from mtmd.registry.bundle import load_bundle
 from mtmd.registry.records import ModelManifest, RunOrigin
 from mtmd.registry.registry import Registry
-from mtmd.report.past import latest_run, origin
+from mtmd.report.past import made_by, origin
 from mtmd.store.files import digest
 from mtmd.store.workspace import Workspace
 
@@ -47,8 +47,8 @@ class Made:
 
     @classmethod
     def of_model(cls, workspace: Workspace, model_id: str) -> "Made":
-        """By the latest run that decided about it."""
-        return cls.of(model_id, latest_run(workspace, model_id))
+        """By the run that promoted it, or else the latest that decided about it."""
+        return cls.of(model_id, made_by(workspace, model_id))
 
 
 def differing(workspace: Workspace, first: Made, second: Made) -> tuple[Difference, ...]:

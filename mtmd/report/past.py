@@ -62,6 +62,7 @@ class _Verdict(BaseModel):
     gates: tuple[Gate, ...]
     refusal: str | None = None
     override: str | None = None
+    promotion: str | None = None
 
 
 class RecordedDecision(BaseModel):
@@ -76,6 +77,11 @@ class RecordedDecision(BaseModel):
     champion: str | None
     verdict: _Verdict
     start: str = ""
+
+    @property
+    def promotes(self) -> bool:
+        """Whether the run itself made the candidate live, and no earlier one."""
+        return self.promoted and self.verdict.promotion is None
 
 
 class RecordedMetrics(BaseModel):
@@ -185,9 +191,25 @@ def run_paths(workspace: Workspace) -> list[Path]:
 
 def latest_run(workspace: Workspace, model_id: str) -> Path | None:
     """The latest run that decided about a model, None where its record is gone; a day's runs alone are read."""
+    return next((path for path, _ in _about(workspace, model_id)), None)
+
+
+def made_by(workspace: Workspace, model_id: str) -> Path | None:
+    """The run that promoted a model, else the latest that decided about it, None where no record is left.
+
+    A later run of its day, such as with other gates, says nothing of how a champion was made.
+    """
+    found = list(_about(workspace, model_id))
+    promoting = (path for path, made in found if made.promotes)
+    return next(promoting, found[0][0] if found else None)
+
+
+def _about(workspace: Workspace, model_id: str) -> Iterator[tuple[Path, RecordedDecision]]:
+    """The runs that decided about a model, the latest first."""
     day = f"{model_id[:4]}-{model_id[4:6]}-{model_id[6:8]}-"
-    runs = (path for path in run_paths(workspace) if path.name.startswith(day))
-    return next((path for path in runs if (found := decision(path)) and found.model_id == model_id), None)
+    for path in run_paths(workspace):
+        if path.name.startswith(day) and (found := decision(path)) and found.model_id == model_id:
+            yield path, found
 
 
 def _decided(workspace: Workspace, last: int) -> list[RunLine]:

@@ -73,6 +73,7 @@ class Line:
         *,
         failed: tuple[str, ...] = (),
         refusal: str | None = None,
+        promotion: str | None = None,
         preset: dict[str, Any] | None = None,
         packages: dict[str, str] = PACKAGES,
         formats: int = 1,
@@ -88,7 +89,7 @@ class Line:
         summary = {
             "as_of": str(day), "model_id": model_id, "promoted": promoted, "champion": None, "reused": {},
             "words": "promoted" if promoted else "kept champion x because it is better",
-            "verdict": {"gates": gates, "refusal": refusal, "override": None},
+            "verdict": {"gates": gates, "refusal": refusal, "override": None, "promotion": promotion},
         }  # fmt: skip
         write_json(run / "summary.json", summary)
         if preset is not None:

@@ -1,7 +1,9 @@
 """How models were made: what differs, and which SQL changed, line by line."""
 
+from mtmd.inspect.models import find
 from mtmd.registry.records import RunOrigin
 from mtmd.report.made import Made, differing, sql_changes
+from mtmd.report.past import latest_run
 from tests.inspect.conftest import FIRST, SECOND, Line, build, line, two_models
 
 __all__ = ["build", "line", "two_models"]
@@ -51,6 +53,18 @@ def test_a_model_is_as_its_latest_run_made_it(two_models: Line) -> None:
     assert made.origin is not None
     assert made.origin.preset == {"name": "new"}
     assert Made.of_model(two_models.workspace, "20260126-b1").origin is None
+
+
+def test_a_champion_is_as_the_run_made_it_that_promoted_it(two_models: Line) -> None:
+    """A later run of its day, with other gates, found it promoted; and one after a rollback was refused."""
+    run = two_models.decide("20260125-a1", FIRST, preset={"name": "first"})
+    two_models.decide("20260125-a1", FIRST, preset={"name": "other gates"}, promotion="all gates passed")
+    two_models.decide("20260125-a1", FIRST, preset={"name": "refused"}, refusal="it was rolled back before")
+    made = Made.of_model(two_models.workspace, "20260125-a1")
+    assert made.origin is not None
+    assert made.origin.preset == {"name": "first"}
+    assert find(two_models.workspace, "20260125").run == run
+    assert latest_run(two_models.workspace, "20260125-a1") != run
 
 
 def test_a_table_that_is_empty_differs_from_none_by_nothing_but_its_keys(two_models: Line) -> None:
