@@ -15,6 +15,7 @@ Point = tuple[float, float]
 
 # Told apart by most colour-blind readers.
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee")
+_DASHES = ("", ' stroke-dasharray="8 4"', ' stroke-dasharray="2 4"')  # where all colours are taken, once more
 _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 260, 64, 130, 28, 36
 
 
@@ -60,7 +61,7 @@ def line_chart(
         parts.append(line(*ends, f'stroke="{INK}" stroke-dasharray="4 3"'))
     for place, (name, points) in enumerate(series.items()):
         colour = COLOURS[place % len(COLOURS)]
-        stroke = f'stroke="{colour}" stroke-width="2"'
+        stroke = f'stroke="{colour}" stroke-width="2"{_DASHES[place // len(COLOURS) % len(_DASHES)]}'
         label = width - _RIGHT + 12, _TOP + 12.0 + 18 * place
         parts += [
             *(

@@ -60,3 +60,12 @@ def test_data_uri_decodes_to_the_svg_on_white_paper() -> None:
     assert re.fullmatch(
         r'<svg width="9"><style>svg { fill: #444c5a }</style><rect [^>]*fill="#ffffff"/><g/></svg>', svg
     )
+
+
+def test_a_seventh_line_is_told_from_the_first_though_there_are_six_colours() -> None:
+    """A day of a warm start replays six predictors, and a cut at random."""
+    chart = line_chart("seven", "kept", {f"series {place}": [1.0, place] for place in range(13)})
+    styles = re.findall(r'<polyline [^>]*fill="none" ([^>]*)/>', chart)
+    assert len(styles) == len(set(styles)) == 13
+    labels = re.findall(r'<line [^>]*(stroke="#[0-9a-f]{6}" stroke-width="2"[^>]*)/>', chart)
+    assert labels == styles
