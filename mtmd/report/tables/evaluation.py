@@ -136,7 +136,7 @@ def explored_table(report: EvaluationReport) -> Table:
     columns = (
         *columns_of("text", ("task", "candidates")),
         Column(name="rows", kind="count"),
-        *columns_of("number", report.predictors),
+        *columns_of("number", map(report.called, report.predictors)),
         Column(name=f"{report.candidate}, calibration to teacher"),
     )
     title = f"LogMAE on {report.as_of} of candidates that were chosen, and of explored ones (lower is better)"

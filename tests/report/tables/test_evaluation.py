@@ -98,6 +98,8 @@ def test_a_rival_of_an_earlier_day_has_its_age_beside_its_name(report: Evaluatio
     names = [column.name for column in logmae_table(aged).columns]
     assert {f"{rival} (5 days old)", f"vs {rival} (5 days old)"} <= set(names)
     assert f"over {rival} (5 days old)" in improvement_table(aged, rival).title
+    for table in (cold_table(aged), explored_table(aged)):
+        assert f"{rival} (5 days old)" in [column.name for column in table.columns]
 
 
 def test_the_improvement_table_has_the_form_of_the_papers_table_1(report: EvaluationReport) -> None:
