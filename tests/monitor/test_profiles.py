@@ -125,6 +125,16 @@ def test_a_number_that_was_always_the_same_is_seen_to_change(tmp_path: Path, now
     assert found[FIRST] == pytest.approx(0.0)
 
 
+def test_a_number_that_was_nearly_always_the_same_is_seen_to_change(tmp_path: Path) -> None:
+    """A flag that was 1 on 19 of 20 rows, and is 0 on all."""
+    profiles = {
+        FIRST: _profile(tmp_path, FIRST, "continuous", {0: 5, 5000: 95}),
+        SECOND: _profile(tmp_path, SECOND, "continuous", {0: 100}),
+    }
+    found = {one.day: one.psi for one in feature_shifts(profiles, SECOND)}
+    assert found[SECOND] > 5.0
+
+
 def test_numbers_are_compared_in_tenths_of_the_training_days(tmp_path: Path) -> None:
     """Ten bins of ten rows are a tenth each; what is below them all, or above, counts with the nearest."""
     even: dict[int | None, int] = dict.fromkeys(range(10), 10)
