@@ -102,8 +102,12 @@ def parity(plan: RunPlan, proofs: Proofs) -> str:
         "",
         head(plan),
         "",
-        f"- {_mark(proofs.parity.passed)} **Parity {_holds(proofs.parity.passed)}**: {proofs.parity.worst}",
+        f"- {_mark(proofs.parity.passed)} **Parity {_holds(proofs.parity.passed)}**: {plain(proofs.parity.worst)}",
         f"- {_mark(fresh.passed)} **Fresh process {_answers(fresh.passed)}**: {plain(fresh.detail)}",
+    ]
+    if not proofs.parity.files:  # one of them could not be run: nothing was compared
+        return "\n".join([*lines, ""])
+    lines += [
         f"- top {day.top_k}: {day.identical:,} of {day.rankings:,} rankings are the same ad by ad; "
         f"{day.disagreements} differ by more than ties",
         "",

@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from mtmd.config import Preset
+from mtmd.export.parity import ParityReport
 from mtmd.report.markdown import daily as render
 from mtmd.report.markdown.metrics import metrics
 from mtmd.run import RunPlan, plan_window
@@ -78,3 +79,13 @@ def test_failed_proofs_stand_out(done: Done) -> None:
     assert "- ✗ **Parity FAILED**" in page
     assert "- ✗ **Fresh process FAILED**" in page
     assert "| not finite |" in page
+
+
+def test_files_that_could_not_be_compared_have_no_numbers(done: Done) -> None:
+    why = "query_search.onnx does not run: [E] got\n# 1 for <x>"
+    failed = ParityReport.failed(done.proofs.parity.bundle_id, done.plan.preset.gates, why)
+    page = render.parity(done.plan, done.proofs.model_copy(update={"parity": failed}))
+    assert "- ✗ **Parity FAILED**: query_search.onnx does not run: \\[E\\] got # 1 for &lt;x>" in page
+    assert "- ✓ **Fresh process answers**" in page
+    for claim in ("not finite", "rankings", "largest differences"):
+        assert claim not in page
