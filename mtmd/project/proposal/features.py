@@ -61,11 +61,12 @@ def find_features(
     domain: Domain,
     distinct: Mapping[str, int],
     times: Collection[str] = (),
+    days: int = 1,
 ) -> ProposedFeatures:
     """What a tower can read of a table's columns beside those that are `taken`.
 
-    `distinct` has the number of different values over several days. Columns of `times` are left out. A column that has
-    the name of one of the contract's gets another one.
+    `distinct` has the number of different values over so many `days`. Columns of `times` are left out. A column that
+    has the name of one of the contract's gets another one.
     """
     features: list[ProposedFeature] = []
     left_out = dict.fromkeys(times, "times, of which no feature is made")
@@ -73,7 +74,7 @@ def find_features(
     names = preset_names((look.name for look in free), _CONTRACT[side])
     absent = _absent(connection, table, domain.look, [look.name for look in free])
     for look in free:
-        settings = _settings(look, distinct[look.name])
+        settings = _useless(look, distinct[look.name], days) or _settings(look, distinct[look.name])
         if isinstance(settings, str):
             left_out[look.name] = settings
             continue
@@ -99,11 +100,9 @@ def id_feature(
 
 def _settings(look: Look, distinct: int) -> dict[str, str] | str:
     """The feature's keys, or why it is none."""
-    if (useless := _useless(look)) is not None:
-        return useless
     if look.element is not None:
         return _of_list(look, distinct)
-    if (look.is_fraction or look.is_whole) and not _is_code(look):
+    if _is_amount(look):
         amount = look.least is not None and look.least >= 0 and (look.most or 0) > _LARGE
         large = look.is_whole and max(abs(look.least or 0), abs(look.most or 0)) > _MANY
         exact = {"type": '"DOUBLE"'} if large and look.type not in BEYOND_BIGINT else {}
@@ -116,16 +115,27 @@ def _settings(look: Look, distinct: int) -> dict[str, str] | str:
     return settings | ({"shallow": "true"} if distinct <= _MOST_SHALLOW else {})
 
 
-def _useless(look: Look) -> str | None:
+def _useless(look: Look, distinct: int, days: int) -> str | None:
     if look.missing == look.rows:
         return "null in every row"
     if look.lengths == (0, 0):
         return "an empty list in every row"
     if look.distinct <= 1 and look.element is None:
-        return "the same value in every row"
+        return _of_one_value(look, distinct, days)
     if look.is_unique and look.rows > _MOST_CODES and (look.is_text or look.type == "UUID"):
         return "another value in every row"
     return None
+
+
+def _of_one_value(look: Look, distinct: int, days: int) -> str | None:
+    """Why a column with one value on the newest day says nothing. Weekdays do, and marks that are one value or null."""
+    if 1 < distinct < days:
+        return None
+    if distinct > 1:
+        return "one value a day, which no other day has"
+    if look.missing:
+        return "the same number wherever there is one" if _is_amount(look) else None
+    return "the same value in every row"
 
 
 def _of_list(look: Look, distinct: int) -> dict[str, str] | str:
@@ -143,6 +153,10 @@ def _of_list(look: Look, distinct: int) -> dict[str, str] | str:
             settings["type"] = '"BIGINT"'
         return settings
     return f"{look.type}, of which no feature is made"
+
+
+def _is_amount(look: Look) -> bool:
+    return (look.is_fraction or look.is_whole) and not _is_code(look)
 
 
 def _is_code(look: Look) -> bool:

@@ -23,7 +23,7 @@ from mtmd.project.proposal.tasks import ProposedTasks, find_tasks
 from mtmd.store.objects import in_bucket
 
 _HEADING = re.compile(r"(?m)^(# ---- .*\n)")
-_DAYS = 7  # of which different values are counted
+_DAYS = 8  # of which different values are counted: on the last one a weekday comes again
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ def _propose(
     requests, ads, candidates = (looked[table] for table in TABLES)
     roles = find_roles(connection, requests, ads, candidates, days)
     found = find_tasks(connection, roles, ads, candidates)
+    looked_at = len(days[-_DAYS:])
     of_requests = find_features(
         connection,
         "query",
@@ -99,8 +100,11 @@ def _propose(
         roles.surface,
         distinct["requests"],
         roles.other_times,
+        days=looked_at,
     )
-    of_ads = find_features(connection, "item", ads, roles.taken["ads"], roles.product, distinct["ads"])
+    of_ads = find_features(
+        connection, "item", ads, roles.taken["ads"], roles.product, distinct["ads"], days=looked_at
+    )
     return Proposal(
         folder=folder.absolute(),
         sections={

@@ -84,6 +84,33 @@ def test_columns_become_the_features_that_they_look_like(tmp_path: Path) -> None
     )
 
 
+def test_a_column_with_one_value_a_day_is_a_feature_if_the_value_comes_again(tmp_path: Path) -> None:
+    columns = {"weekday": f"[3 for n in range({N})]", "dt": f"['20260107' for n in range({N})]"}
+    with session(tmp_path / "spill", [tmp_path]) as connection:
+        table = looked(connection, tmp_path, "requests", columns)
+        of_days = {"weekday": 7, "dt": 8}
+        found = find_features(connection, "query", table, set(), Domain.of(None, "all"), of_days, days=8)
+    assert [(feature.name, feature.settings["kind"]) for feature in found.features] == [
+        ("weekday", '"categorical"')
+    ]
+    assert found.left_out == {"dt": "one value a day, which no other day has"}
+
+
+def test_a_mark_that_is_one_value_or_null_is_a_feature(tmp_path: Path) -> None:
+    columns = {
+        "member": f"[case when n % 4 = 0 then 'yes' end for n in range({N})]",
+        "boost": f"[case when n % 4 = 0 then 1.5::float end for n in range({N})]",
+    }
+    with session(tmp_path / "spill", [tmp_path]) as connection:
+        table = looked(connection, tmp_path, "requests", columns)
+        once = {"member": 1, "boost": 1}
+        found = find_features(connection, "query", table, set(), Domain.of(None, "all"), once, days=8)
+    assert [(feature.name, feature.settings["kind"]) for feature in found.features] == [
+        ("member", '"categorical"')
+    ]
+    assert found.left_out == {"boost": "the same number wherever there is one"}
+
+
 def test_a_side_without_a_small_category_marks_its_smallest(tmp_path: Path) -> None:
     columns = {"shop_id": f"[n // 2 for n in range({N})]", "user_code": f"[n for n in range({N})]"}
     with session(tmp_path / "spill", [tmp_path]) as connection:
