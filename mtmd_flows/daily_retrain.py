@@ -143,7 +143,11 @@ def _refuse(given: Mapping[str, Any]) -> None:
         raise
 
 
-command = command_of(daily_retrain, lambda summary, given: show(summary, given["preset"]), _refuse)
+def _show(summary: RunSummary, given: Mapping[str, Any]) -> None:
+    show(summary, given["preset"], given["artifacts"])
+
+
+command = command_of(daily_retrain, _show, _refuse)
 
 if __name__ == "__main__":
     sys.exit(command_line.run(command, "python -m mtmd_flows.daily_retrain"))

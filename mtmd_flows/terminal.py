@@ -29,7 +29,7 @@ def print_stopped() -> None:
     console.print("stopped; the same command goes on where it was", soft_wrap=True)
 
 
-def show(summary: RunSummary, preset: str) -> None:
+def show(summary: RunSummary, preset: str, artifacts: str) -> None:
     """Slices × LogMAE, the verdict, what was reused, where the files are, and what to do next."""
     console = Console(highlight=False, emoji=False)
     console.width = max(console.width, _LEAST_WIDTH)
@@ -42,14 +42,15 @@ def show(summary: RunSummary, preset: str) -> None:
     )
     for name, place in summary.places.items():
         console.print(f"{name:>10}  {literal(place)}", soft_wrap=True)
-    console.print(literal(what_next(summary.as_of, preset)), soft_wrap=True)
+    console.print(literal(what_next(summary.as_of, preset, artifacts)), soft_wrap=True)
 
 
-def what_next(as_of: date, preset: str) -> str:
-    """Commands that can be copied into a shell, a preset's path with a space too."""
+def what_next(as_of: date, preset: str, artifacts: str) -> str:
+    """Commands that can be copied into a shell, a preset's path with a space too. Artifacts are named if given."""
     tomorrow = as_of + timedelta(days=1)
+    elsewhere = "" if artifacts == "artifacts" else f" --artifacts {shlex.quote(artifacts)}"
     return (
-        f"next: the day after with --as-of {tomorrow}; `mtmd status --preset {shlex.quote(preset)}`; "
+        f"next: the day after with --as-of {tomorrow}; `mtmd status --preset {shlex.quote(preset)}{elsewhere}`; "
         "`prefect server start` shows the run and its artifacts"
     )
 

@@ -10,7 +10,7 @@ def test_the_summary_is_whole_in_a_narrow_terminal(
     next_day: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    show(next_day.summary, "tiny")
+    show(next_day.summary, "tiny", "artifacts")
     text = capsys.readouterr().out
     report = next_day.summary.report
     assert "…" not in text
@@ -29,6 +29,10 @@ def test_the_summary_is_whole_in_a_narrow_terminal(
 
 def test_the_next_command_can_be_copied() -> None:
     assert "`mtmd status --preset 'my presets/own.toml'`" in what_next(
-        date(2026, 1, 25), "my presets/own.toml"
+        date(2026, 1, 25), "my presets/own.toml", "artifacts"
     )
-    assert "--as-of 2026-01-26; `mtmd status --preset tiny`" in what_next(date(2026, 1, 25), "tiny")
+    day = date(2026, 1, 25)
+    assert "--as-of 2026-01-26; `mtmd status --preset tiny`" in what_next(day, "tiny", "artifacts")
+    assert "`mtmd status --preset tiny --artifacts 's3://b/own line'`" in what_next(
+        day, "tiny", "s3://b/own line"
+    )
