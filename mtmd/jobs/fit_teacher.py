@@ -87,7 +87,7 @@ def fit_teacher(
     chosen = load_preset(preset)
     target = resolve(output)
     source = LogSource.of(chosen, logs, target / ".spool")
-    if not in_bucket(source.root) and target == resolve(source.root):
+    if not in_bucket(source.root) and target.resolve() == resolve(source.root).resolve():
         raise ConfigError(f"output {target} is the folder of the logs themselves; name another folder")
     with alone(target):
         return _written(chosen, source, target, settings, on_progress)

@@ -222,6 +222,10 @@ def test_days_that_the_preset_leaves_out_are_not_read(tiny_logs: Path, tmp_path:
 def test_folders_that_must_not_be_written_are_refused(bare: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"output .* is the folder of the logs themselves"):
         quick(bare, bare)
+    (tmp_path / "link").symlink_to(bare)
+    for place in (tmp_path / "link", tmp_path / ".." / tmp_path.name / "link"):
+        with pytest.raises(ConfigError, match=r"output .* is the folder of the logs themselves"):
+            quick(place, bare)
     (tmp_path / "ads").mkdir()
     with pytest.raises(LogsError, match=r"holds \['ads'\] without fit-teacher.json"):
         quick(tmp_path, bare)
