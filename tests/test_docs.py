@@ -1,13 +1,15 @@
 """The pages' links, headings and navigation, without what builds the site: every link leads somewhere."""
 
 import re
+import textwrap
+import tomllib
 from collections import Counter
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from mtmd.config import load_preset
+from mtmd.config import Feature, load_preset
 from mtmd.config.variants import variants
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +24,7 @@ PAGES = [
 ]
 SITE = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 _LINK = r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]+)\)"
+HEAD = {"base": "demo", "name": "shown"}
 _ELSEWHERE = ("http://", "https://", "mailto:")
 
 
@@ -126,6 +129,24 @@ def test_the_threat_model_names_tests_that_there_are() -> None:
 
 def test_the_threat_model_tells_versions_by_releases_not_by_dates() -> None:
     assert re.findall(r".*\b20\d\d\b.*", (ROOT / "SECURITY.md").read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_presets_that_a_page_shows_can_be_loaded(page: Path, tmp_path: Path) -> None:
+    """Parts of one are laid over the demo. A feature alone makes no preset, since each side needs some."""
+    (tmp_path / "sql").mkdir()
+    (tmp_path / "preset.toml").write_text('base = "demo"\nname = "own"\n')
+    for shown in re.findall(
+        r"^ *```toml\n(.*?)^ *```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    ):
+        text = textwrap.dedent(shown)
+        part = tomllib.loads(text)
+        if "features" in part:
+            assert [Feature(**feature) for feature in part["features"]]
+            continue
+        head = "".join(f'{key} = "{value}"\n' for key, value in HEAD.items() if key not in part)
+        (tmp_path / "shown.toml").write_text(head + text)
+        load_preset(str(tmp_path / "shown.toml"))
 
 
 def _tests_that_are_missing(text: str) -> list[str]:
