@@ -97,13 +97,14 @@ def _of_day(template: str, day: date) -> str:
 
 
 def _split(template: str, days: dict[date, list[Path]]) -> Iterable[tuple[str, dict[date, list[Path]]]]:
-    """A template's files, by names of files where two or more of them say two or more tables."""
+    """A template's files, by their names where these say two or more tables, or one that the template does not say."""
     by_name: dict[str, dict[date, list[Path]]] = {}
     for day, of_day in days.items():
         for file in of_day:
             by_name.setdefault(_of_name(template, file.name), {}).setdefault(day, []).append(file)
     said = [tables for name in by_name if (tables := _tables_of(name.rpartition("/")[2]))]
-    return by_name.items() if len(said) > 1 and len(set.union(*said)) > 1 else [(template, days)]
+    several = len(said) > 1 and len(set.union(*said)) > 1
+    return by_name.items() if several or (said and not _tables_of(template)) else [(template, days)]
 
 
 def _of_name(template: str, name: str) -> str:

@@ -96,6 +96,12 @@ def test_a_folder_of_a_day_may_have_a_file_of_each_table(
     assert [place.days for place in places.values()] == [{DAY: [tmp_path / path]} for path in paths]
 
 
+def test_a_folder_of_a_day_may_have_files_of_several_kinds(tmp_path: Path) -> None:
+    names = ("requests.parquet", "ads.csv.gz", "candidates.parquet")
+    places = find_places(_write(tmp_path, *(f"2026-01-05/{name}" for name in names)))
+    assert [place.template for place in places.values()] == [f"{{day}}/{name}" for name in names]
+
+
 def test_files_without_a_day_are_not_taken(tmp_path: Path) -> None:
     _write(tmp_path, "requests/users.parquet", "requests/2026-02-31.parquet", "requests/readme.txt")
     with pytest.raises(
