@@ -60,6 +60,14 @@ def newest_candidate(registry: Registry, catalogue: Catalogue) -> str:
     return max(newer)[1]
 
 
+def named_candidate(registry: Registry, catalogue: Catalogue, model: str) -> str:
+    """The same id. Raises RegistryError for no model's id, and BundleError where the model has no published ads."""
+    if catalogue.current(model) is None:
+        registry.manifest(model)
+        raise BundleError(f"no ads are published for candidate {model}; run `mtmd publish --model {model}`")
+    return model
+
+
 def _day(registry: Registry, model: str) -> date | None:
     """A model's day; None for one that is gone or can't be read: its ads may be there still."""
     try:
@@ -77,7 +85,7 @@ def run(connection: Connection, line: Path, settings: Settings, shadow: ShadowSe
 
     def choose() -> str:
         if shadow.model != NEWEST:
-            return shadow.model
+            return named_candidate(registry, catalogue, shadow.model)
         try:
             return newest_candidate(registry, catalogue)
         except RegistryError:

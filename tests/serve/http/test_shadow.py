@@ -3,16 +3,17 @@
 import json
 import multiprocessing
 import re
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mtmd.errors import RegistryError
+from mtmd.errors import BundleError, RegistryError
 from mtmd.inspect.shadow import ShadowReport, summed_up
 from mtmd.serve.catalogue import Catalogue
-from mtmd.serve.http.candidate import ShadowSettings, newest_candidate, outcome
+from mtmd.serve.http.candidate import ShadowSettings, named_candidate, newest_candidate, outcome
 from mtmd.serve.http.live import Live
 from mtmd.serve.http.shadow import Shadow
 from mtmd.store.rotated import RotatedLines
@@ -167,3 +168,13 @@ def test_the_newest_candidate_is_as_new_as_the_champion_published_and_not_taken_
         newest_candidate(line.registry, catalogue)
     line.registry.rollback("bad", lambda _: None)
     assert newest_candidate(line.registry, catalogue) == "model-2"
+
+
+def test_a_named_candidate_without_ads_is_named_with_what_publishes_them(two: Line) -> None:
+    catalogue = Catalogue(two.root)
+    assert named_candidate(two.registry, catalogue, "model-1") == "model-1"
+    shutil.rmtree(two.root / "ads" / "model-1")
+    with pytest.raises(BundleError, match=r"for candidate model-1; run `mtmd publish --model model-1`"):
+        named_candidate(two.registry, catalogue, "model-1")
+    with pytest.raises(RegistryError, match="model 'model-7' is not in"):
+        named_candidate(two.registry, catalogue, "model-7")
