@@ -56,15 +56,15 @@ def show_status(status: RegistryStatus, line: str, console: Console) -> None:
         console,
     )
     columns = tuple(
-        Column(name=name, kind="text") for name in ("at (UTC)", "change", "model", "as_of", "reason")
+        Column(name=name, kind="text") for name in ("at (UTC)", "change", "of model", "live then", "reason")
     )
     rows = tuple(
         (
             f"{change.at:%Y-%m-%d %H:%M}",
             change.action,
+            change.about or change.model_id,
             change.model_id,
-            str(change.as_of),
-            shortened(change.reason, 38),
+            shortened(change.reason, 29),
         )
         for change in status.history
     )

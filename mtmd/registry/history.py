@@ -99,9 +99,7 @@ def champion_of(history: Sequence[ChampionChange]) -> Champion:
     rolled_back: list[str] = []
     content: dict[str, str] = {}
     for number, change in enumerate(history):
-        about = {"promote": change.model_id, "rollback": change.previous, "reinstate": change.reinstated}[
-            change.action
-        ]
+        about = change.about
         if about is not None and change.bundle_id is not None:
             content[about] = change.bundle_id
         same = with_content(change.bundle_id, content)

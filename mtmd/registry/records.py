@@ -91,6 +91,13 @@ class ChampionChange(Frozen):
         description="content of the model that was promoted, taken down or reinstated; None in older lines",
     )
 
+    @property
+    def about(self) -> str | None:
+        """The model that was promoted, taken down or reinstated; None where an older line does not say it."""
+        return {"promote": self.model_id, "rollback": self.previous, "reinstate": self.reinstated}[
+            self.action
+        ]
+
 
 class Champion(Frozen):
     """`champion.json`: the live model, and the change that made it so."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtmd.cli import main
-from tests.inspect.conftest import FIRST, SECOND, Line
+from tests.inspect.conftest import FIRST, SECOND, Line, metrics
 
 PRESET = {"name": "tiny", "training": {"seed": 0, "layers": list(range(200))}}
 
@@ -35,6 +35,23 @@ def test_status_says_who_is_live_and_what_changed(
     assert "before it    none: there is nothing to roll back to" in said
     assert "promote 20260125-a1" in " ".join(said.split())
     assert json.loads(_said(capsys, "status", "--json", *places))["champion"]["as_of"] == "2026-01-25"
+
+
+def test_status_names_the_model_that_each_change_is_of(
+    two_models: Line, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A rollback is of the model that is taken down, and a reinstatement leaves another one live."""
+    two_models.model("b", SECOND, metrics(SECOND, 0.4))
+    registry = two_models.registry
+    registry.promote("b", SECOND, "better", registry.require_champion().sequence)
+    registry.rollback("bad conversions", check=lambda _: None)
+    registry.reinstate("b", "it was the logs")
+    said = _said(capsys, "status", "--preset", "tiny", "--artifacts", str(tmp_path))
+    assert [line.split()[2:5] for line in said.splitlines()[-3:]] == [
+        ["promote", "b", "b"],
+        ["rollback", "b", "20260125-a1"],
+        ["reinstate", "b", "20260125-a1"],
+    ]
 
 
 def test_status_without_a_champion_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
