@@ -120,7 +120,7 @@ def _started_from(manifest: ModelManifest) -> str:
     if (start := manifest.started_from) is None:
         return "nothing: a full retrain"
     days = (manifest.as_of - start.full_as_of).days
-    return f"{start.model_id}; last full retrain: {start.full_model_id}, {days} days before"
+    return f"{start.model_id}; last full retrain: {start.full_model_id}, {days} day{'' if days == 1 else 's'} before"
 
 
 def show_comparison(compared: SideBySide, console: Console) -> None:

@@ -61,9 +61,8 @@ def test_the_anchor_is_compared_and_people_read_what_was_started_from(warm_line:
     assert second.start in write_report(run, second).read_text()
     output = io.StringIO()
     show_model(page_of(run.plan.workspace, second.model_id), Console(file=output))
-    assert f"{warm_line.first.model_id}; last full retrain: {warm_line.first.model_id}" in (
-        " ".join(output.getvalue().split())
-    )
+    first = warm_line.first.model_id
+    assert f"{first}; last full retrain: {first}, 1 day before" in " ".join(output.getvalue().split())
 
 
 def test_the_anchor_is_scored_beside_a_champion_that_went_on_from_it(line: Line) -> None:
