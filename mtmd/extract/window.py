@@ -51,8 +51,11 @@ class WindowData:
         sample_fraction: float = 1.0,
         explored_weight: float = 1.0,
         share: Share | None = None,
+        training_only: bool = False,
     ) -> None:
         """Raises ConfigError when a side of the split is empty, StorageError for shards of other widths.
+
+        With `training_only` the days need no request for validation: it is another window's.
 
         `sample_fraction` of the requests outside validation are trained on, the same ones whatever the seed.
         `explored_weight` is how much an explored candidate counts in every mean; another one counts once.
@@ -72,7 +75,7 @@ class WindowData:
         self._drops = any(feature.dropout for feature in features)
         self._sizes = [len(self._rows(shard, validation=False)) for shard in self.shards]
         held = sum(len(self._rows(shard, validation=True)) for shard in self.shards)
-        if not sum(self._sizes) or not held:
+        if not sum(self._sizes) or not (held or training_only):
             raise ConfigError(
                 f"validation_fraction {validation_fraction} splits the requests of {len(self.shards)} day(s) "
                 f"into {sum(self._sizes)} for training and {held} for validation; both need at least one"

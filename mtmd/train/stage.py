@@ -232,7 +232,9 @@ def _material(
     def load(model: RankingModel, optimizer: RowAdamW) -> None:
         go_on(model, optimizer, earlier / WEIGHTS, made_with.declarations, plan.preset.declarations)
 
-    return NewestDays(window_data(plan, newest, share), whole), Beginning(digest(start.key()), load)
+    return NewestDays(window_data(plan, newest, share, training_only=True), whole), Beginning(
+        digest(start.key()), load
+    )
 
 
 def _taught(
@@ -244,8 +246,10 @@ def _taught(
     return distillation(plan, window_fingerprint(window), window_data(plan, window), on_progress)
 
 
-def window_data(plan: RunPlan, window: Sequence[ShardRef], share: Share | None = None) -> WindowData:
-    """Open the window's shards for training, of which a rank may have a share."""
+def window_data(
+    plan: RunPlan, window: Sequence[ShardRef], share: Share | None = None, *, training_only: bool = False
+) -> WindowData:
+    """Open the window's shards for training, of which a rank may have a share; the keywords are WindowData's."""
     training = plan.preset.training
     return WindowData(
         [open_shard(Path(ref.path)) for ref in window],
@@ -255,6 +259,7 @@ def window_data(plan: RunPlan, window: Sequence[ShardRef], share: Share | None =
         sample_fraction=training.sample_fraction,
         explored_weight=training.explored_weight,
         share=share,
+        training_only=training_only,
     )
 
 

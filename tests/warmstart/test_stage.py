@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from mtmd.config import Feature, Preset
+from mtmd.errors import ConfigError
 from mtmd.evaluate import stage as evaluate_stage
 from mtmd.extract.window import window_fingerprint
 from mtmd.inspect.models import page_of
@@ -20,7 +21,7 @@ from mtmd.registry.records import StartedFrom
 from mtmd.report.markdown.verdict import verdict
 from mtmd.report.stage import write_report
 from mtmd.store.files import read_json, write_json
-from mtmd.train.stage import train, training_key
+from mtmd.train.stage import train, training_key, window_data
 from mtmd.train.warm import MOMENTS
 from tests.mtmd_flows.runs import AS_OF, NEXT
 from tests.warmstart.conftest import Line
@@ -135,6 +136,17 @@ def test_days_that_the_champion_has_not_seen_are_all_trained_on(line: Line) -> N
     ).start
     assert start is not None
     assert start.days == 5  # AS_OF and four more
+
+
+def test_the_newest_days_need_no_request_for_validation(line: Line) -> None:
+    """Validation requests are those of the whole window; the newest day has none."""
+    start, window = line.choose().start, line.next_run.days.window
+    assert start is not None
+    plan = line.plan(validation_fraction=0.005)
+    with pytest.raises(ConfigError, match="for training and 0 for validation"):
+        window_data(plan, window[-1:])
+    trained = train(plan, "mtmd", window, start=start.model_copy(update={"days": 1}))
+    assert len(trained.fit.epochs) == start.epochs
 
 
 # ---- full retrains -------------------------------------------------------------------------------
