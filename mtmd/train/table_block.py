@@ -110,14 +110,15 @@ class TableBlock:
         if self._moments is None:
             self._moments = torch.zeros_like(self._weights), torch.zeros_like(self._weights)
             names = dict(zip(("exp_avg", "exp_avg_sq"), self._moments, strict=True))
+            # A table that a warm start made anew counts as the others do, as its rows would in a table of theirs.
+            steps = max((float(state[table]["step"]) for table in self.first if state[table]), default=0.0)
             for table in self.first:
                 stored, views = state[table], {name: self._own(all_, table) for name, all_ in names.items()}
                 if stored:
                     for name, view in views.items():
                         view.copy_(stored[name])
-                step = stored.get("step", torch.tensor(0.0, device="cpu"))
                 # On the CPU, as it is read at every step: elsewhere that would wait for the device.
-                state[table] = {"step": step.cpu(), **views}
+                state[table] = {"step": torch.tensor(steps, device="cpu"), **views}
         return self._moments
 
     def _own(self, block: Tensor, table: Tensor) -> Tensor:

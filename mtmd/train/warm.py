@@ -28,7 +28,7 @@ from mtmd.train.results import TrainingData
 from mtmd.train.step import Precision
 
 MOMENTS, RESUMABLE = "moments.safetensors", "resumable.json"
-_SLOTS = ("exp_avg", "exp_avg_sq")
+_SLOTS, _STEP = ("exp_avg", "exp_avg_sq"), "step"
 _log = logging.getLogger(__name__)
 
 
@@ -119,15 +119,19 @@ def go_on(
     if anew:
         _log.info("initialised as in a new model, in whole or in part: %s", ", ".join(anew))
     parameters = dict(model.named_parameters())
-    for slot in _SLOTS:
-        own = {
-            name.partition("/")[2]: value for name, value in moments.items() if name.startswith(f"{slot}/")
+    for slot in (*_SLOTS, _STEP):
+        own = {  # a count of steps as large as its parameter, so that it goes by feature as well
+            name: value.expand(stored[name].shape)
+            for key, value in moments.items()
+            for of, _, name in [key.partition("/")]
+            if of == slot
         }
-        zeros = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
-        carry(own, earlier, zeros, present)
-        for name, value in zeros.items():
-            optimizer.state[parameters[name]][slot] = value
-    for name, parameter in parameters.items():
-        step = moments.get(f"step/{name}")
-        zero = torch.tensor(0.0, device=parameter.device)
-        optimizer.state[parameter]["step"] = zero if step is None else step.to(parameter.device)
+        carried = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
+        carry(own, earlier, carried, present)
+        for name, value in carried.items():
+            optimizer.state[parameters[name]][slot] = _count(value) if slot == _STEP else value
+
+
+def _count(steps: Tensor) -> Tensor:
+    """Of all that a parameter has, the largest count; 0 of an empty one."""
+    return steps.amax() if steps.numel() else steps.new_zeros(())

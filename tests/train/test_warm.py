@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mtmd.config import Preset
+from mtmd.config import Feature, Preset
 from mtmd.errors import TrainingError
 from mtmd.model.build import build_model
 from mtmd.model.ranker import RankingModel
@@ -15,6 +15,7 @@ from mtmd.train.optimizer import RowAdamW, make_optimizer
 from mtmd.train.results import FitResult, Progress
 from mtmd.train.trainer import Beginning, fit, start
 from mtmd.train.warm import MOMENTS, NewestDays, go_on
+from tests.model.listed import listed_preset
 from tests.train.windows import RandomWindow, with_training
 
 
@@ -118,3 +119,27 @@ def test_files_that_vanish_meanwhile_are_named(tiny_preset: Preset, tmp_path: Pa
     optimizer = make_optimizer(model, tiny_preset.training)
     with pytest.raises(TrainingError, match=r"can't be gone on from.*Run again for a full retrain"):
         _beginning(tmp_path / "weights.safetensors", tiny_preset).load(model, optimizer)
+
+
+def test_counts_of_steps_go_by_feature_as_the_moments_do(tmp_path: Path) -> None:
+    """A new list moves tables and their poolings to other places; Adam's correction goes by the count."""
+    listed = listed_preset()
+    model = listed.model.model_copy(update={"se_reduction": 10})  # as wide with one field more
+    preset = listed.model_copy(update={"model": model})
+    window, work = RandomWindow(preset.declarations), tmp_path / "work"
+    trained, _ = fit("mtmd", window, with_training(preset, epochs=2), work, moments=tmp_path / MOMENTS)
+    save_weights(trained, tmp_path / "weights.safetensors")
+    added = Feature(
+        name="acts", side="query", kind="categorical", buckets=9, width=2, multi=True, max_length=3,
+        pooling="attention",
+    )  # fmt: skip
+    features = [feature.model_dump() for feature in (*preset.features, added)]
+    more = Preset.model_validate(preset.model_dump() | {"features": features})
+    target = build_model("mtmd", more)
+    optimizer = make_optimizer(target, more.training)
+    go_on(target, optimizer, tmp_path / "weights.safetensors", preset.declarations, more.declarations)
+    counts = {name: int(optimizer.state[p]["step"]) for name, p in target.named_parameters() if p.numel()}
+    tables = "query.adaptation.tables"
+    pooling = {f"{tables}.pooling.0.attention.{name}" for name in ("weight", "bias", "query")}
+    assert {name for name, count in counts.items() if count == 0} == {f"{tables}.tables.0", *pooling}
+    assert set(counts.values()) == {0, 6}  # two epochs of three batches
