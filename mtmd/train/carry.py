@@ -6,7 +6,8 @@ tables go by feature and id. What a new or changed feature brings keeps the valu
 Not copied: what a window says of itself, which are the statistics of norms and the counts of values. Running statistics
 of batches are copied: training brings them, and a domain without rows in the newest days would have none. The edges of
 encoded numbers are copied, although a window gives them, because an embedding belongs to the bin that it was learned
-for. Both models have the same `[model]`, domains and tasks.
+for; but not those of a number that the earlier window never had, of which nothing was learned. Both models have the
+same `[model]`, domains and tasks.
 """
 
 import re
@@ -60,7 +61,7 @@ def carry(
         source = have[key].of(stored) if key in have else None
         if source is None or source.shape != piece.of(target).shape:
             missing.append(piece.name)
-        else:
+        elif not _is_edges(key) or bool(source.isfinite().any()):
             piece.of(target).copy_(source)
     return tuple(dict.fromkeys(missing))
 
@@ -161,6 +162,10 @@ def _owner(feature: Feature, declarations: Declarations) -> Feature:
     if feature.table is None:
         return feature
     return next(f for f in declarations.features if f.name == feature.table and f.table is None)
+
+
+def _is_edges(key: str) -> bool:
+    return key.startswith("number edges ")
 
 
 def _identity(feature: Feature, declarations: Declarations) -> str:

@@ -157,6 +157,24 @@ def test_running_statistics_of_batches_go_on(tiny_preset: Preset) -> None:
     assert torch.allclose(target(other), model.eval()(batch), rtol=1e-5, atol=1e-5)
 
 
+def test_a_number_that_the_earlier_window_never_had_takes_its_bins_from_the_new_one() -> None:
+    """Without bins it would be read as missing until the next full retrain."""
+    preset = listed_preset()
+    declarations = preset.declarations
+    batch = random_batch(declarations)
+    first = [feature.name for feature in declarations.query.continuous].index("spend")
+    unknown = batch.query.continuous.clone()
+    unknown[:, first] = torch.nan
+    without = replace(batch, query=replace(batch.query, continuous=unknown))
+    model, target = _model(preset, 1, without), _model(preset, 2, batch)
+    bins = "query.adaptation.encodings.groups.0.edges"
+    edges = target.state_dict()[bins].clone()
+    assert edges.isfinite().any()
+    assert not model.state_dict()[bins].isfinite().any()
+    assert carry(model.state_dict(), declarations, target.state_dict(), declarations) == ()
+    assert torch.equal(target.state_dict()[bins], edges)
+
+
 def test_statistics_of_a_window_are_its_own(tiny_preset: Preset) -> None:
     """Norms and counts of values are observed anew; all else of a model's state has a place."""
     state = build_model("mtmd", listed_preset()).state_dict()
