@@ -98,6 +98,23 @@ def test_a_variant_that_the_preset_has_already_changes_nothing(
     assert not variant(name).changes(Preset.model_validate(changed))
 
 
+@pytest.mark.parametrize("constrained", [True, False])
+def test_tasks_without_parents_are_unconstrained_already(tiny_preset: Preset, constrained: bool) -> None:
+    """The variant has other widths too: what these are worth would pass for what the task tree is worth."""
+    assert variant("unconstrained").changes(tiny_preset)
+    tasks = [task.model_dump() | {"parent": None} for task in tiny_preset.domains.tasks]
+    domains = tiny_preset.domains.model_dump() | {"tasks": tasks, "constrained": constrained}
+    roots = Preset.model_validate(tiny_preset.model_dump() | {"domains": domains})
+    assert roots.model.deep_widths(roots.domains.task_names) != (64, 64, 64)
+    assert not variant("unconstrained").changes(roots)
+
+
+def test_a_single_expert_has_no_routing(tiny_preset: Preset) -> None:
+    alone = {"task_shared_expert": False, "domain_shared_expert": False}
+    changed = tiny_preset.model_copy(update={"model": tiny_preset.model.model_copy(update=alone)})
+    assert not variant("no_routing").changes(changed)
+
+
 @pytest.mark.parametrize("weights", [3.0, {"ctr": 0.5, "gctr": 0.5, "octr": 0.5}])
 def test_equal_weights_of_any_size_are_the_variant_with_equal_weights(
     tiny_preset: Preset, weights: Any
