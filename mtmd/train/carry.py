@@ -169,6 +169,9 @@ def _is_edges(key: str) -> bool:
 
 
 def _identity(feature: Feature, declarations: Declarations) -> str:
-    """What a feature is, as far as weights depend on it; also whether its values are hashed as UUIDs."""
+    """What a feature is, as far as weights depend on it; also the feature whose table it reads, whose rows go by that
+    feature, and whether its values are hashed as UUIDs.
+    """
     hashed = " uuid" if feature.hashed_as in declarations.uuid_tables else ""
-    return feature.model_dump_json(exclude=_NO_WEIGHTS) + hashed
+    owner = "" if feature.table is None else f" {_identity(_owner(feature, declarations), declarations)}"
+    return feature.model_dump_json(exclude=_NO_WEIGHTS) + hashed + owner

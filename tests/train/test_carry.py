@@ -142,6 +142,28 @@ def test_a_table_of_other_buckets_starts_anew_and_its_neighbours_go_on(tiny_pres
     assert torch.equal(after[1001:], stored[2001:])
 
 
+def test_a_feature_that_reads_a_changed_features_table_starts_anew_too() -> None:
+    """The table's rows go by the feature that has it: the other one's embeddings are new, and so must be what read
+    them.
+    """
+    preset = listed_preset()
+    changed = tuple(
+        feature.model_copy(update={"domains": ("standard",)}) if feature.name == "ad_id" else feature
+        for feature in preset.features
+    )
+    other = _with(preset, changed)
+    old, new = preset.declarations, other.declarations
+    assert features_changed(old, new) == (("recent_ads", "ad_id"), ("recent_ads", "ad_id"))
+    model, target = _model(preset, 1, random_batch(old)), _model(other, 2, random_batch(new))
+    before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
+    carry(model.state_dict(), old, target.state_dict(), new)
+    after = target.state_dict()
+    assert isinstance(target, MTMD)
+    first = [table.features[0].name for table in target.query.adaptation.layout.tables]
+    attention = f"query.adaptation.tables.pooling.{first.index('recent_ads')}.attention.weight"
+    assert torch.equal(after[attention], before[attention])
+
+
 def test_running_statistics_of_batches_go_on(tiny_preset: Preset) -> None:
     """Training brings them: a domain without a row in the newest days would read its numbers as they are."""
     changed = tiny_preset.model_copy(
