@@ -49,7 +49,20 @@ def _changed(base: list[Any], changes: Any, path: Path) -> list[Any]:
         raise ConfigError(
             f"preset {path} has {CHANGE} of {renamed} with a name; a feature keeps its name, which is its column's"
         )
+    sides = {name for name in changes if names.count(name) > 1}
+    if unclear := sorted(name for name in sides if "side" not in changes[name]):
+        raise ConfigError(
+            f"preset {path} has {CHANGE} of {unclear}, and features of both sides have that name; add "
+            'side = "query" or side = "item"'
+        )
     return [
-        feature | changes.get(feature.get("name"), {}) if isinstance(feature, dict) else feature
+        feature | changes[feature["name"]] if _is_meant(feature, changes, sides) else feature
         for feature in base
     ]
+
+
+def _is_meant(feature: Any, changes: dict[str, Any], of_both_sides: set[str]) -> bool:
+    """Whether a feature of the base is changed: of a name that both sides have, the side says which one."""
+    if not isinstance(feature, dict) or (name := feature.get("name")) not in changes:
+        return False
+    return name not in of_both_sides or feature.get("side") == changes[name]["side"]

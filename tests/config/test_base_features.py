@@ -35,6 +35,23 @@ def test_features_of_the_base_may_be_changed_and_keep_what_is_not_said(
     assert preset.declarations.item.columns["rank"] == "FLOAT"
 
 
+def test_of_a_name_that_both_sides_have_the_side_says_which_one_changes(tmp_path: Path) -> None:
+    both = MORE + "log1p = true\n" + MORE.replace('"item"', '"query"')
+    derived(tmp_path, both, name="first")
+
+    def changed(*lines: str) -> Preset:
+        return load_preset(
+            derived(tmp_path, "[change_features.rank]", *lines, base="first.toml", name="second")
+        )
+
+    ranks = {f.side: f.log1p for f in changed("log1p = true", 'side = "query"').features if f.name == "rank"}
+    assert ranks == {"query": True, "item": True}
+    ranks = {f.side: f.log1p for f in changed("log1p = false", 'side = "item"').features if f.name == "rank"}
+    assert ranks == {"query": False, "item": False}
+    with pytest.raises(ConfigError, match=r"of \['rank'\], and features of both sides .* add side ="):
+        changed("log1p = true")
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
