@@ -76,8 +76,9 @@ class WindowData:
         self._sizes = [len(self._rows(shard, validation=False)) for shard in self.shards]
         held = sum(len(self._rows(shard, validation=True)) for shard in self.shards)
         if not sum(self._sizes) or not (held or training_only):
+            sample = "" if sample_fraction == 1.0 else f" with sample_fraction {sample_fraction}"
             raise ConfigError(
-                f"validation_fraction {validation_fraction} splits the requests of {len(self.shards)} day(s) "
+                f"validation_fraction {validation_fraction}{sample} splits the requests of {len(self.shards)} day(s) "
                 f"into {sum(self._sizes)} for training and {held} for validation; both need at least one"
             )
 

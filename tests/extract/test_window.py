@@ -156,6 +156,8 @@ def test_requests_without_candidates_are_left_out(shard: Shard, declarations: De
 def test_an_empty_side_of_the_split_is_refused(shard: Shard, declarations: Declarations) -> None:
     with pytest.raises(ConfigError, match=r"1e-09 splits the requests of 1 day\(s\) into 3 .* and 0 for"):
         WindowData([shard], declarations, validation_fraction=1e-9, seed=0)
+    with pytest.raises(ConfigError, match=r"0\.3 with sample_fraction 1e-09 splits .* into 0 for training"):
+        WindowData([shard], declarations, validation_fraction=0.3, seed=1, sample_fraction=1e-9)
 
 
 def test_shards_of_other_declarations_are_refused(shard: Shard, declarations: Declarations) -> None:
