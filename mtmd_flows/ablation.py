@@ -29,7 +29,7 @@ from mtmd_flows.parameters import (
 from mtmd_flows.terminal import print_table
 
 Seeds = Annotated[
-    list[Annotated[int, Field(ge=0)]],
+    list[Annotated[int, Field(ge=0, le=2**63 - 1)]],  # as training.seed of a preset
     Field(min_length=1, max_length=10, description="Training seeds, such as [0, 1, 2]"),
 ]
 

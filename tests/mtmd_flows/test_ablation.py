@@ -135,7 +135,7 @@ def test_wrong_parameters_are_refused_before_anything_runs(first_run: Run, tmp_p
     places = {"logs": str(first_run.logs), "artifacts": str(tmp_path / "artifacts")}
     with pytest.raises(ConfigError, match="ablation variant 'no_luck' is not known"):
         ablation(AS_OF, preset=TINY, names=["no_luck"], **places)
-    for seeds in ([], [0, -1]):
+    for seeds in ([], [0, -1], [0, 2**63]):
         with pytest.raises(ParameterTypeError, match="seeds"):
             ablation(AS_OF, preset=TINY, seeds=seeds, **places)
     assert not (tmp_path / "artifacts").exists()
