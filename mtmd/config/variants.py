@@ -30,17 +30,21 @@ class Variant(Frozen):
     def of(self, preset: Preset) -> Preset:
         """The preset with this variant's values; everything else is the same, the number of steps included.
 
-        A window of which only a share is trained on is gone through more often, unless the variant has fewer steps.
+        A window of which only a share is trained on is gone through more often, unless the variant has fewer steps. So
+        it is by the cross model, where one teaches.
         """
         changed = Preset.model_validate(merged(preset.model_dump(), self.patch))
         if self.fewer_steps:
             return changed
-        epochs = round(
-            changed.training.epochs * preset.training.sample_fraction / changed.training.sample_fraction
-        )
-        return changed.model_copy(
-            update={"training": changed.training.model_copy(update={"epochs": max(1, epochs)})}
-        )
+        training = changed.training
+
+        def passes(epochs: int) -> int:
+            return max(1, round(epochs * preset.training.sample_fraction / training.sample_fraction))
+
+        update: dict[str, Any] = {"epochs": passes(training.epochs)}
+        if training.distil:
+            update["cross"] = training.cross.model_copy(update={"epochs": passes(training.cross.epochs)})
+        return changed.model_copy(update={"training": training.model_copy(update=update)})
 
     def changes(self, preset: Preset) -> bool:
         """Whether the preset lacks this variant's values: one that has them already has nothing to compare.
