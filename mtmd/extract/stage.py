@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
@@ -171,15 +171,22 @@ def shard_fingerprint(
             "format": SHARD_FORMAT,
             "sources": sources,
             "sql": source.bare_statements() | {name: bare_sql(statement(name)) for name in STATEMENTS},
-            # What depends on what, and how values are read, is the model's affair: the shards are the same.
-            "declarations": declarations.model_dump(
-                mode="json",
-                exclude={
-                    "domains": {"constrained": True, "tasks": {"__all__": {"parent"}}},
-                    "features": {"__all__": {"encoding", "bins", "min_count", "dropout"}},
-                },
-            ),
+            "declarations": shard_declarations(declarations),
         }
+    )
+
+
+def shard_declarations(declarations: Declarations) -> dict[str, Any]:
+    """What of the declarations decides a shard's content.
+
+    What depends on what, and how values are read, is the model's affair: the shards are the same.
+    """
+    return declarations.model_dump(
+        mode="json",
+        exclude={
+            "domains": {"constrained": True, "tasks": {"__all__": {"parent"}}},
+            "features": {"__all__": {"encoding", "bins", "min_count", "dropout"}},
+        },
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from mtmd.config import Declarations, Frozen
+from mtmd.extract.stage import shard_declarations
 from mtmd.registry.ancestors import earlier_champions
 from mtmd.registry.records import ModelManifest
 from mtmd.registry.registry import Registry
@@ -130,7 +131,9 @@ def _other(
         lambda: _keys("[training]", made_with.training, present.training),
         lambda: _meaning(made_with.declarations, declared),
         lambda: _features(made_with.declarations, declared),
-        lambda: _delivered_anew(champion, window, same_columns=made_with.declarations == declared),
+        lambda: _delivered_anew(
+            champion, window, same_columns=_same_columns(made_with.declarations, declared)
+        ),
     ]
     return next((why for look in differing if (why := look()) is not None), None)
 
@@ -155,6 +158,11 @@ def _features(then: Declarations, now: Declarations) -> str | None:
     if changed <= most:
         return None
     return f"{changed} of {len(now.features)} features are new, changed or gone (at most {MOST_CHANGED:.0%} may be)"
+
+
+def _same_columns(then: Declarations, now: Declarations) -> bool:
+    """Whether the same logs would give the same shards."""
+    return shard_declarations(then) == shard_declarations(now)
 
 
 def _delivered_anew(champion: ModelManifest, window: Mapping[date, str], *, same_columns: bool) -> str | None:

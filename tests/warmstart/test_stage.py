@@ -276,6 +276,19 @@ def test_logs_that_were_delivered_anew_mean_a_full_retrain(warm_line: Line) -> N
         assert f"logs of {day} are not those it was trained on" in chosen.words
 
 
+def test_a_day_delivered_anew_is_seen_where_features_are_only_read_otherwise(warm_line: Line) -> None:
+    """Neither `min_count` nor `encoding` is in the names of shards, so these can be compared."""
+    features = [feature.model_dump() for feature in warm_line.plan().preset.features]
+    changes: dict[str, dict[str, object]] = {"user_id": {"min_count": 2}, "bid": {"encoding": "bins"}}
+    read_otherwise = [feature | changes.get(feature["name"], {}) for feature in features]
+    plan, day = warm_line.plan(LATER), date(2026, 1, 15)
+    other = plan.model_copy(update={"preset": _preset(warm_line, features=read_otherwise)})
+    assert warm_line.choose(other).start is not None
+    chosen = warm_line.choose(other, warm_line.window | {day: "f" * 64})
+    assert chosen.start is None
+    assert f"logs of {day} are not those it was trained on" in chosen.words
+
+
 def test_a_day_that_is_left_out_means_a_full_retrain_also_where_features_changed(warm_line: Line) -> None:
     plan, gone = warm_line.plan(LATER), date(2026, 1, 15)
     mood = Feature(name="mood", side="query", kind="continuous")
