@@ -1,8 +1,8 @@
 """What each part of the model earns on this platform's traffic: the paper's Table 6, over several seeds."""
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from prefect import flow, get_run_logger
 from prefect.futures import wait
@@ -12,7 +12,6 @@ from mtmd import command_line
 from mtmd.config import variant, variants
 from mtmd.evaluate.ablation import Ablation, to_train
 from mtmd.extract.shards import Days, ShardRef
-from mtmd.report.tables.ablation import factor_table
 from mtmd.run import RunPlan
 from mtmd.train.stage import Trained
 from mtmd_flows import prefect_artifacts, run_names, runners, steps
@@ -26,7 +25,7 @@ from mtmd_flows.parameters import (
     described,
     scheduled_day,
 )
-from mtmd_flows.terminal import print_table
+from mtmd_flows.terminal import show_ablation
 
 Seeds = Annotated[
     list[Annotated[int, Field(ge=0, le=2**63 - 1)]],  # as training.seed of a preset
@@ -98,11 +97,7 @@ def train_variants(
     return [run.result() for run in runs.values() if run.state.is_completed()], failed
 
 
-def _show(ablated: Ablation, _: Mapping[str, Any]) -> None:
-    print_table(factor_table(ablated.reports, variants().values()))
-
-
-command = command_of(ablation, _show, require_days)
+command = command_of(ablation, lambda ablated, _: show_ablation(ablated), require_days)
 
 if __name__ == "__main__":
     sys.exit(command_line.run(command, "python -m mtmd_flows.ablation"))

@@ -8,8 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from mtmd.command_line import literal
+from mtmd.config import variants
+from mtmd.evaluate.ablation import Ablation
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.promote.stage import RunSummary
+from mtmd.report.tables.ablation import factor_table
 from mtmd.report.tables.evaluation import Table as Report
 
 _HEADERS = {
@@ -43,6 +46,16 @@ def show(summary: RunSummary, preset: str, artifacts: str) -> None:
     for name, place in summary.places.items():
         console.print(f"{name:>10}  {literal(place)}", soft_wrap=True)
     console.print(literal(what_next(summary.as_of, preset, artifacts)), soft_wrap=True)
+
+
+def show_ablation(ablated: Ablation) -> None:
+    """What each factor is worth, where a variant was compared; and why others were not."""
+    table = factor_table(ablated.reports, variants().values())
+    if table.rows:
+        print_table(table)
+    console = Console(highlight=False, emoji=False)
+    for why in ablated.missing:
+        console.print(f"not compared: {literal(why)}", soft_wrap=True)
 
 
 def what_next(as_of: date, preset: str, artifacts: str) -> str:

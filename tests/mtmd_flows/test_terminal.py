@@ -1,8 +1,12 @@
 from datetime import date
+from pathlib import Path
 
 import pytest
 
-from mtmd_flows.terminal import show, what_next
+from mtmd.evaluate.ablation import Ablation
+from mtmd.store.files import write_json
+from mtmd_flows.terminal import show, show_ablation, what_next
+from tests.inspect.conftest import metrics
 from tests.mtmd_flows.runs import Run
 
 
@@ -25,6 +29,17 @@ def test_the_summary_is_whole_in_a_narrow_terminal(
     assert "--as-of 2026-01-23" in text
     (shown,) = [line for line in text.splitlines() if line.split()[:1] == ["report"]]
     assert shown.split()[1] == next_day.summary.places["report"]
+
+
+def test_an_ablation_says_which_variants_were_not_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The artifact has it too, but a command's own server is gone with it."""
+    write_json(tmp_path / "report.json", metrics(date(2026, 1, 25), 0.3).model_dump(mode="json"))
+    why = "unconstrained: preset tiny is that already"
+    done = Ablation(paths=(str(tmp_path),), seeds=(0,), trained={}, missing=(why,))
+    show_ablation(done)
+    assert capsys.readouterr().out == f"not compared: {why}\n"
 
 
 def test_the_next_command_can_be_copied() -> None:
