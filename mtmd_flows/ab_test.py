@@ -8,9 +8,9 @@ from prefect import flow
 from pydantic import Field
 
 from mtmd import command_line
-from mtmd.abtest.outcome import UNCONSTRAINED, ABTest
+from mtmd.abtest.outcome import ABTest
 from mtmd.abtest.stage import Control
-from mtmd.abtest.trial import REQUESTS, SAMPLES, Size
+from mtmd.abtest.trial import REQUESTS, SAMPLES, Size, variants_beside
 from mtmd.model.build import ModelKind
 from mtmd.report.tables.ab_test import outcome_tables
 from mtmd.train.rivals import compared
@@ -69,15 +69,15 @@ def ab_test(
 ) -> ABTest:
     """Train the model, its rivals and the unconstrained model, or reuse them; let each serve the day.
 
-    The unconstrained model is left out on a day that goes on from the champion: it would be trained anew. A trial
-    takes it where it is trained.
+    The unconstrained model is left out on a day that goes on from the champion, as it would be trained anew, and where
+    no task has a parent. A trial takes it where it is trained.
     """
     plan = steps.plan(as_of or scheduled_day(), preset, window_days, logs, artifacts)
     _, days = steps.validated_days(plan)
     start = steps.choose_start(plan, days.window).start
     # As on the page of the day, which looks for this test: a rival that is never trained is left out, but as control.
     kinds = [kind for kind in _KINDS if kind == control or kind in compared(plan, _KINDS)]
-    variants = [] if start else [UNCONSTRAINED]  # trained anew: so must be what they are compared with
+    variants = variants_beside(plan.preset, start)
     if size == "trial":
         variants = steps.require_trained(plan, kinds, days.window, start)
         samples, requests = samples or SAMPLES, requests or REQUESTS

@@ -1,9 +1,13 @@
-"""A trial of the A/B test, for a look at its artifact: by models that are there, and too small to conclude from."""
+"""Which variants serve in the A/B test; and a trial of it, by models that are there, for a look at its artifact.
+
+A trial is too small to conclude from.
+"""
 
 from collections.abc import Sequence
 from typing import Literal
 
 from mtmd.abtest.outcome import UNCONSTRAINED
+from mtmd.config import Preset, variant
 from mtmd.errors import ConfigError
 from mtmd.extract.shards import ShardRef
 from mtmd.model.build import ModelKind
@@ -14,6 +18,15 @@ from mtmd.train.warm import WarmStart
 
 Size = Literal["full", "trial"]
 SAMPLES, REQUESTS = 5, 400
+
+
+def variants_beside(preset: Preset, start: WarmStart | None) -> list[str]:
+    """The variants that serve beside a day's MTMD: the unconstrained model.
+
+    It is trained anew, so none serves beside a training that goes on from another one; nor where no task has a parent,
+    as MTMD is unconstrained then.
+    """
+    return [UNCONSTRAINED] if start is None and variant(UNCONSTRAINED).changes(preset) else []
 
 
 def require_trained(
@@ -34,4 +47,6 @@ def require_trained(
             f"a trial trains nothing, and these models of {plan.as_of} are not trained: {', '.join(missing)}; run that "
             "day first, or run the test with size full"
         )
-    return [UNCONSTRAINED] if is_trained(plan, "mtmd", window, variant=UNCONSTRAINED) else []
+    return [
+        name for name in variants_beside(plan.preset, None) if is_trained(plan, "mtmd", window, variant=name)
+    ]
