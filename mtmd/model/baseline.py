@@ -231,7 +231,9 @@ class PerSlice(RankingModel):
 
     @torch.no_grad()
     def initialise_bias(self, base_rates: Tensor) -> None:
-        logits = conditional_logits(base_rates, self.parents).nan_to_num(nan=0.0)
+        """A slice without a rate, which nothing trains, takes the mean of its task's others, as in the pooled model."""
+        logits = conditional_logits(base_rates, self.parents)
+        logits = torch.where(logits.isnan(), logits.nanmean(dim=0), logits).nan_to_num(nan=0.0)
         for index, baselines in enumerate(self.domains):
             baselines.get_parameter("bias").copy_(logits[index, self.columns[index]])
 

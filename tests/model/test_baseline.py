@@ -115,6 +115,22 @@ def test_a_slice_starts_at_its_base_rate(tiny_preset: Preset) -> None:
         torch.testing.assert_close(torch.sigmoid(baselines.get_parameter("bias")), own)
 
 
+def test_a_slice_that_the_window_never_had_starts_at_the_mean_of_its_tasks_others(
+    tiny_preset: Preset,
+) -> None:
+    """At one half, MTMD's lead over it would be a matter of that bias alone."""
+    model = per_slice(tiny_preset)
+    rates = torch.full((6, 3), 0.02)
+    rates[:, 1:] = 0.01
+    rates[1::2, 2] = torch.nan  # shopping has no such task
+    rates[2:4] = torch.nan  # nothing of search
+    model.initialise_bias(rates)
+    for place in (2, 3):
+        bias = model.domains[place].get_parameter("bias")
+        wanted = torch.tensor([0.02, 0.01, 0.01])[model.columns[place]]
+        torch.testing.assert_close(torch.sigmoid(bias), wanted)
+
+
 def test_the_pooled_model_starts_at_the_base_rates_and_follows_the_tree(tiny_preset: Preset) -> None:
     model = build_model("pooled", tiny_preset)
     rates = torch.tensor([[0.1, 0.05, 0.02], [0.2, 0.02, torch.nan]]).repeat(3, 1)
