@@ -547,5 +547,5 @@ def _tiny_kuairand() -> str:
     ):
         assert text.count(f"\n{section}\n") == 1
         text = text.replace(f"\n{section}\n", f"\n{section}\n{values}")
-    assert "\nepochs = 8\n" in text
-    return text.replace("\nepochs = 8\n", "\nepochs = 1\n")
+    assert "\nepochs = 16\n" in text
+    return text.replace("\nepochs = 16\n", "\nepochs = 1\n")
