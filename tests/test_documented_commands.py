@@ -83,7 +83,9 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.parameters": "tests/benchmarks/test_parameters.py",
     ".venv/bin/python -m benchmarks.parameters --preset kuairand": "likewise",
     ".venv/bin/python -m benchmarks.levels --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_levels.py",
-    ".venv/bin/python -m benchmarks.levels --preset kuairand --as-of 2022-04-30 --threads 1": "likewise",
+    (
+        ".venv/bin/python -m benchmarks.levels --preset benchmarks/kuairand-eight.toml --as-of 2022-04-30 --threads 1"
+    ): "likewise",
     ".venv/bin/python -m benchmarks.warm_start --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_warm_start.py",
     (
         ".venv/bin/python -m benchmarks.equal_cost --as-of 2026-01-25 --epochs 5 --variants experts_256_128_64 --more "
@@ -152,6 +154,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/scale.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/sizes.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/sizes-kuairand.toml --threads 1": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-epochs.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency-demo.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/distillation.toml": "likewise",
@@ -233,11 +236,11 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --threads 1": PEERS,
     ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --without-own --threads 1 --learning-rate "
     "rechub-two-tower=1e-3 rechub-mmoe=2e-3 rechub-ple=2e-3 deepctr-mmoe=2e-3 deepctr-ple=2e-3": PEERS,
-    ".venv/bin/python -m benchmarks.peers --preset kuairand --as-of 2022-04-30 --threads 1 --learning-rate "
-    "rechub-mmoe=1e-3 rechub-ple=1e-3 rechub-two-tower=5e-4 deepctr-mmoe=2e-3 deepctr-ple=4e-3": PEERS,
-    ".venv/bin/python -m benchmarks.peers --preset kuairand --as-of 2022-04-30 --threads 1 --without-own --only "
-    "rechub-mmoe rechub-ple deepctr-mmoe deepctr-ple --widths 256 128 64 --learning-rate rechub-mmoe=1e-3 "
-    "rechub-ple=1e-3 deepctr-mmoe=2e-3 deepctr-ple=2e-3": PEERS,
+    ".venv/bin/python -m benchmarks.peers --preset benchmarks/kuairand-eight.toml --as-of 2022-04-30 --threads 1 "
+    "--learning-rate rechub-mmoe=1e-3 rechub-ple=1e-3 rechub-two-tower=5e-4 deepctr-mmoe=2e-3 deepctr-ple=4e-3": PEERS,
+    ".venv/bin/python -m benchmarks.peers --preset benchmarks/kuairand-eight.toml --as-of 2022-04-30 --threads 1 "
+    "--without-own --only rechub-mmoe rechub-ple deepctr-mmoe deepctr-ple --widths 256 128 64 --learning-rate "
+    "rechub-mmoe=1e-3 rechub-ple=1e-3 deepctr-mmoe=2e-3 deepctr-ple=2e-3": PEERS,
     "export PREFECT_SERVER_DATABASE_CONNECTION_URL="
     '"postgresql+asyncpg://prefect:${PGPASSWORD}@db.internal:5432/prefect"': "tests/mtmd_flows/test_postgresql.py",
 }
