@@ -131,8 +131,10 @@ def _of_one_value(look: Look, distinct: int, days: int) -> str | None:
     """Why a column with one value on the newest day says nothing. Weekdays do, and marks that are one value or null."""
     if 1 < distinct < days:
         return None
-    if distinct > 1:
+    if distinct == days > 1:
         return "one value a day, which no other day has"
+    if distinct > 1:
+        return "the same value in every row of the newest day"
     if look.missing:
         return "the same number wherever there is one" if _is_amount(look) else None
     return "the same value in every row"

@@ -47,15 +47,14 @@ def find_places(folder: Path) -> dict[str, TablePlace]:
     Raises LogsError naming the folder and what is there, where a table has no place or there is no file at all.
     """
     files = sorted(p for p in folder.rglob("*") if p.name.endswith(_SUFFIXES) and p.is_file())
+    files = [path for path in files if not any(part[0] == "." for part in path.relative_to(folder).parts)]
     groups = _by_template(folder, files)
     if not groups:
         raise LogsError(
             f"{folder} has {len(files)} .parquet or .csv files whose path has a day, such as "
             "requests/date=2026-01-25/part-0.parquet; name the folder of requests, ads and candidates"
         )
-    common = (
-        set.intersection(*(set(template.split("/")) for template in groups)) if len(groups) > 1 else set()
-    )
+    common = _common(groups)
     places: dict[str, TablePlace] = {}
     for table in ("candidates", "requests", "ads"):  # "ad" is in the names of the others too
         taken = {place.template for place in places.values()}
@@ -72,7 +71,19 @@ def _by_template(folder: Path, files: Sequence[Path]) -> dict[str, dict[date, li
             template, day = placed
             groups.setdefault(template, {}).setdefault(day, []).append(file)
     groups = _of_one_width(groups)
-    return {name: days for template, own in groups.items() for name, days in _split(template, own)}
+    groups = {name: days for template, own in groups.items() for name, days in _split(template, own)}
+    common = _common(groups)
+    missing = {table for table in TABLES if not any(_ranked(table, groups, common))}
+    return {name: days for template, own in groups.items() for name, days in _split(template, own, missing)}
+
+
+def _common(templates: Collection[str]) -> set[str]:
+    """Folders that are in all templates and so say nothing."""
+    return (
+        set.intersection(*(set(template.split("/")) for template in templates))
+        if len(templates) > 1
+        else set()
+    )
 
 
 def _of_one_width(groups: Mapping[str, dict[date, list[Path]]]) -> dict[str, dict[date, list[Path]]]:
@@ -96,15 +107,17 @@ def _of_day(template: str, day: date) -> str:
     return DAY.sub(lambda field: day.strftime(field[1] or "%Y-%m-%d"), template)
 
 
-def _split(template: str, days: dict[date, list[Path]]) -> Iterable[tuple[str, dict[date, list[Path]]]]:
-    """A template's files, by their names where these say two or more tables, or one that the template does not say."""
+def _split(
+    template: str, days: dict[date, list[Path]], missing: Collection[str] = ()
+) -> Iterable[tuple[str, dict[date, list[Path]]]]:
+    """A template's files, by their names where these say two or more tables, or one that no template says."""
     by_name: dict[str, dict[date, list[Path]]] = {}
     for day, of_day in days.items():
         for file in of_day:
             by_name.setdefault(_of_name(template, file.name), {}).setdefault(day, []).append(file)
     said = [tables for name in by_name if (tables := _tables_of(name.rpartition("/")[2]))]
     several = len(said) > 1 and len(set.union(*said)) > 1
-    return by_name.items() if several or (said and not _tables_of(template)) else [(template, days)]
+    return by_name.items() if several or set().union(*said) & set(missing) else [(template, days)]
 
 
 def _of_name(template: str, name: str) -> str:

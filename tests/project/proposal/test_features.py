@@ -86,14 +86,18 @@ def test_columns_become_the_features_that_they_look_like(tmp_path: Path) -> None
 
 def test_a_column_with_one_value_a_day_is_a_feature_if_the_value_comes_again(tmp_path: Path) -> None:
     columns = {"weekday": f"[3 for n in range({N})]", "dt": f"['20260107' for n in range({N})]"}
+    columns["odd_today"] = f"[7 for n in range({N})]"
     with session(tmp_path / "spill", [tmp_path]) as connection:
         table = looked(connection, tmp_path, "requests", columns)
-        of_days = {"weekday": 7, "dt": 8}
+        of_days = {"weekday": 7, "dt": 8, "odd_today": 1000}
         found = find_features(connection, "query", table, set(), Domain.of(None, "all"), of_days, days=8)
     assert [(feature.name, feature.settings["kind"]) for feature in found.features] == [
         ("weekday", '"categorical"')
     ]
-    assert found.left_out == {"dt": "one value a day, which no other day has"}
+    assert found.left_out == {
+        "dt": "one value a day, which no other day has",
+        "odd_today": "the same value in every row of the newest day",
+    }
 
 
 def test_a_mark_that_is_one_value_or_null_is_a_feature(tmp_path: Path) -> None:

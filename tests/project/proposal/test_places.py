@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mtmd.errors import LogsError
+from mtmd.logs.contract import TABLES
 from mtmd.project.proposal.places import find_places
 
 DAY = date(2026, 1, 5)
@@ -96,10 +97,19 @@ def test_a_folder_of_a_day_may_have_a_file_of_each_table(
     assert [place.days for place in places.values()] == [{DAY: [tmp_path / path]} for path in paths]
 
 
-def test_a_folder_of_a_day_may_have_files_of_several_kinds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("above", ["", "logs/"])
+def test_a_folder_of_a_day_may_have_files_of_several_kinds(above: str, tmp_path: Path) -> None:
     names = ("requests.parquet", "ads.csv.gz", "candidates.parquet")
-    places = find_places(_write(tmp_path, *(f"2026-01-05/{name}" for name in names)))
-    assert [place.template for place in places.values()] == [f"{{day}}/{name}" for name in names]
+    places = find_places(_write(tmp_path, *(f"{above}2026-01-05/{name}" for name in names)))
+    assert [place.template for place in places.values()] == [f"{above}{{day}}/{name}" for name in names]
+
+
+@pytest.mark.parametrize("pattern", ["2026-01-05/{}.parquet", "{}/date=2026-01-05/part-0.parquet"])
+def test_a_report_beside_the_tables_and_what_is_hidden_are_left_alone(pattern: str, tmp_path: Path) -> None:
+    paths = [pattern.format(table) for table in TABLES]
+    others = ["2026-01-05/ads_report.csv", ".spool/candidates/2026-01-05/0123/part-0.parquet"]
+    places = find_places(_write(tmp_path, *paths, *others))
+    assert [place.days for place in places.values()] == [{DAY: [tmp_path / path]} for path in paths]
 
 
 def test_files_without_a_day_are_not_taken(tmp_path: Path) -> None:
