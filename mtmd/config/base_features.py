@@ -55,6 +55,9 @@ def _changed(base: list[Any], changes: Any, path: Path) -> list[Any]:
             f"preset {path} has {CHANGE} of {unclear}, and features of both sides have that name; add "
             'side = "query" or side = "item"'
         )
+    wrong = {name: side for name in sides if (side := changes[name]["side"]) not in ("query", "item")}
+    if wrong:
+        raise ConfigError(f'preset {path} has {CHANGE} with sides {wrong}; a side must be "query" or "item"')
     return [
         feature | changes[feature["name"]] if _is_meant(feature, changes, sides) else feature
         for feature in base

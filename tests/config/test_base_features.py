@@ -50,6 +50,8 @@ def test_of_a_name_that_both_sides_have_the_side_says_which_one_changes(tmp_path
     assert ranks == {"query": False, "item": False}
     with pytest.raises(ConfigError, match=r"of \['rank'\], and features of both sides .* add side ="):
         changed("log1p = true")
+    with pytest.raises(ConfigError, match=r"sides \{'rank': 'user'\}; a side must be \"query\" or \"item\""):
+        changed("log1p = true", 'side = "user"')
 
 
 @pytest.mark.parametrize(
