@@ -19,7 +19,7 @@ from mtmd.model.layers import Norm, Stack, normalise, pad_rows
 from mtmd.model.norms import number_norm
 from mtmd.model.numbers import NumberEncodings
 from mtmd.model.ranker import RankingModel
-from mtmd.model.scores import conditional_logits
+from mtmd.model.scores import conditional_logits, without_gaps
 
 NORM: Norm = "pre"
 SLOPE = 0.2
@@ -232,8 +232,7 @@ class PerSlice(RankingModel):
     @torch.no_grad()
     def initialise_bias(self, base_rates: Tensor) -> None:
         """A slice without a rate, which nothing trains, takes the mean of its task's others, as in the pooled model."""
-        logits = conditional_logits(base_rates, self.parents)
-        logits = torch.where(logits.isnan(), logits.nanmean(dim=0), logits).nan_to_num(nan=0.0)
+        logits = without_gaps(conditional_logits(base_rates, self.parents))
         for index, baselines in enumerate(self.domains):
             baselines.get_parameter("bias").copy_(logits[index, self.columns[index]])
 

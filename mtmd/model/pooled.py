@@ -12,7 +12,7 @@ from mtmd.model.baseline import PlainTower, output_gain
 from mtmd.model.batch import Batch
 from mtmd.model.fields import FieldLayout, Owned
 from mtmd.model.ranker import RankingModel
-from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability
+from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability, without_gaps
 
 
 class AllRows(RankingModel):
@@ -29,8 +29,7 @@ class AllRows(RankingModel):
 
     @torch.no_grad()
     def initialise_bias(self, base_rates: Tensor) -> None:
-        logits = conditional_logits(base_rates, self.parents)
-        self.bias.copy_(torch.where(logits.isnan(), logits.nanmean(dim=0), logits).nan_to_num(nan=0.0))
+        self.bias.copy_(without_gaps(conditional_logits(base_rates, self.parents)))
 
     @torch.no_grad()
     def shift_level(self, shift: Tensor) -> None:

@@ -51,6 +51,11 @@ def conditional_logits(base_rates: Tensor, parents: Sequence[int | None]) -> Ten
     return torch.logit(torch.stack(given, dim=1).clamp(RATE_FLOOR, 1 - RATE_FLOOR)).float()
 
 
+def without_gaps(logits: Tensor) -> Tensor:
+    """(n, T) logits in which one without a rate is the mean of its task's others, and 0 where a task has none."""
+    return torch.where(logits.isnan(), logits.nanmean(dim=0), logits).nan_to_num(nan=0.0)
+
+
 def pair_logits(
     query: Tensor, item: Tensor, pair_query: Tensor, pair_item: Tensor, widths: Sequence[int]
 ) -> Tensor:

@@ -10,7 +10,7 @@ from mtmd.config import Declarations, ModelConfig
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import Owned
 from mtmd.model.ranker import RankingModel
-from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability
+from mtmd.model.scores import conditional_logits, pair_logits, tree_log_probability, without_gaps
 from mtmd.model.served import DomainModule
 from mtmd.model.towers import Tower, TowerTrace
 
@@ -82,7 +82,7 @@ class MTMD(RankingModel):
             return
         logits = conditional_logits(base_rates, self.parents)  # (|domains|, T)
         bias = logits.view(-1, self.products, len(self.parents)).nanmean(dim=1)  # (S, T)
-        self.query.bias.copy_(torch.where(bias.isnan(), bias.nanmean(dim=0), bias).nan_to_num(nan=0.0))
+        self.query.bias.copy_(without_gaps(bias))
 
     def level_of(self, domain: Tensor) -> Tensor:
         """A bias belongs to a surface: the query tower has it, and any product is scored with it."""

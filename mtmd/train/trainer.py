@@ -47,7 +47,7 @@ from mtmd.train.step import (
 )
 from mtmd.train.warm import save_moments
 
-TRAINING_FORMAT = 1  # raise it whenever the same window and configuration would give other weights
+TRAINING_FORMAT = 2  # raise it whenever the same window and configuration would give other weights
 _REPORT_STEPS = 10  # a report costs a synchronisation; ten steps are well under ten seconds
 OnProgress = Callable[[Progress], None]
 
