@@ -1,4 +1,4 @@
-"""Which variants serve in the A/B test; and a trial of it, by models that are there, for a look at its artifact.
+"""Which variants serve in the A/B test, and a trial of the test with models that are there already.
 
 A trial is too small to conclude from.
 """

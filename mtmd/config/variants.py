@@ -30,8 +30,8 @@ class Variant(Frozen):
     def of(self, preset: Preset) -> Preset:
         """The preset with this variant's values; everything else is the same, the number of steps included.
 
-        A window of which only a share is trained on is gone through more often, unless the variant has fewer steps. So
-        it is by the cross model, where one teaches.
+        A window of which only a share is trained on is gone through more often, unless the variant has fewer steps. A
+        cross model that teaches then makes as many more passes.
         """
         changed = Preset.model_validate(merged(preset.model_dump(), self.patch))
         if self.fewer_steps:

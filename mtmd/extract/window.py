@@ -77,9 +77,10 @@ class WindowData:
         held = sum(len(self._rows(shard, validation=True)) for shard in self.shards)
         if not sum(self._sizes) or not (held or training_only):
             sample = "" if sample_fraction == 1.0 else f" with sample_fraction {sample_fraction}"
+            needed = "training needs" if training_only else "both need"
             raise ConfigError(
                 f"validation_fraction {validation_fraction}{sample} splits the requests of {len(self.shards)} day(s) "
-                f"into {sum(self._sizes)} for training and {held} for validation; both need at least one"
+                f"into {sum(self._sizes)} for training and {held} for validation; {needed} at least one"
             )
 
     def steps(self, batch_requests: int) -> int:

@@ -110,7 +110,7 @@ class TableBlock:
         if self._moments is None:
             self._moments = torch.zeros_like(self._weights), torch.zeros_like(self._weights)
             names = dict(zip(("exp_avg", "exp_avg_sq"), self._moments, strict=True))
-            # A table that a warm start made anew counts as the others do, as its rows would in a table of theirs.
+            # A table that a warm start made anew takes the count of the others: all tables of a block have one count.
             steps = max((float(state[table]["step"]) for table in self.first if state[table]), default=0.0)
             for table in self.first:
                 stored, views = state[table], {name: self._own(all_, table) for name, all_ in names.items()}

@@ -91,7 +91,8 @@ def _directory(plan: RunPlan, champion: ModelManifest) -> Path:
 def _due(plan: RunPlan, champion: ModelManifest) -> str | None:
     _, full_as_of = champion.last_full
     age, most = (plan.as_of - full_as_of).days, plan.preset.training.warm.full_every_days
-    return f"the last full retrain is {age} days old (full_every_days {most})" if age >= most else None
+    old = f"{age} day{'' if age == 1 else 's'} old"
+    return f"the last full retrain is {old} (full_every_days {most})" if age >= most else None
 
 
 def _leak(plan: RunPlan, champion: ModelManifest) -> str | None:
