@@ -2,7 +2,7 @@
 -- $paths lists the days' profiles (mtmd/monitor/profiles.py), $day is the new one; others are the reference.
 -- PSI = Σ (p − q) ln(p / q) over groups, p the day's share and q the reference's, half a row added to each.
 -- Groups: a category's bins as they are, a number's in tenths of the reference, missing values apart.
--- A bin belongs to the tenth in which its middle row is, so that the bins below a very common value are another tenth.
+-- A bin belongs to the tenth of its middle row, so that what is below a very common value is another tenth.
 with
 counts as (
     select
