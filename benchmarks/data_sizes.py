@@ -1,4 +1,4 @@
-"""What more rows bring: `python -m benchmarks.data_sizes demo five-tasks --as-of 2026-01-25`.
+"""What more rows bring: `python -m benchmarks.data_sizes demo --as-of 2026-01-25 --epochs 1 3`.
 
 MTMD, the per-slice baselines and the pooled two-tower, each trained as in the daily job, for every combination of the
 presets, held-out days, window lengths and epochs that are named. So it answers two questions: does the lead over the
