@@ -11,9 +11,11 @@ from mtmd.config.base import Frozen
 class EvaluationConfig(Frozen):
     """How held-out metrics are cut."""
 
-    buckets: int = Field(10, ge=2, description="rank buckets by teacher score inside a slice; 0 is the top")
+    buckets: int = Field(
+        10, ge=2, le=1000, description="rank buckets by teacher score inside a slice; 0 is the top"
+    )
     interval_buckets: int = Field(5, ge=0, description="top buckets that get intervals, as in paper Table 6")
-    resamples: int = Field(1000, ge=100, description="of the bootstrap over requests")
+    resamples: int = Field(1000, ge=100, le=100_000, description="of the bootstrap over requests")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="of the intervals")
     bootstrap_seed: int = Field(0, ge=0)
     seed_noise: float = Field(

@@ -89,7 +89,7 @@ def fit_teacher(
     source = LogSource.of(chosen, logs, target / ".spool")
     if not in_bucket(source.root) and target.resolve() == resolve(source.root).resolve():
         raise ConfigError(f"output {target} is the folder of the logs themselves; name another folder")
-    with alone(target):
+    with alone(target, MARKER):
         return _written(chosen, source, target, settings, on_progress)
 
 
@@ -109,7 +109,6 @@ def _written(
             f"{target} has this fit already, {there.days[0]} to {there.days[-1]}: reused, nothing written"
         )
         return there.model_copy(update={"reused": True, "output": str(target)})  # it may have been moved
-    store.check_replaceable()
     report = _Fit(source, days, chosen.declarations, on_progress).run(store, settings)
     if _identities(days) != before:
         store.begin()  # which removes what was written

@@ -24,12 +24,22 @@ _PATIENCE_S = 24 * 3600  # while another command writes the same folder
 Report = TypeVar("Report", bound=Frozen)
 
 
-def alone(logs: Path) -> AbstractContextManager[None]:
+def alone(logs: Path, marker: str) -> AbstractContextManager[None]:
     """Hold the lock of whoever writes a folder of logs, since two would mix their days; waits for another one.
 
-    It lies in the folder: the one above may be another machine's, or root's, as above a container's volume.
+    It lies in the folder: the one above may be another machine's, or root's, as above a container's volume. Raises
+    LogsError for a folder with somebody else's tables, and leaves nothing there.
     """
+    check_replaceable(logs, marker)
     return locked(logs / ".lock", _PATIENCE_S)
+
+
+def check_replaceable(logs: Path, marker: str) -> None:
+    """Raises LogsError when the folder holds tables that no writing with this marker made."""
+    if not (logs / marker).is_file() and (tables := [t for t in TABLES if (logs / t).exists()]):
+        raise LogsError(
+            f"{logs} holds {tables} without {marker}, so this command did not write them; choose an empty folder"
+        )
 
 
 class DayStore(Generic[Report]):
@@ -55,17 +65,9 @@ class DayStore(Generic[Report]):
             return None  # unfinished, damaged, or of an earlier version
         return report if self._holds(getattr(report, days_of)) else None
 
-    def check_replaceable(self) -> None:
-        """Raises LogsError when the folder holds tables that no such writing made."""
-        if not self._marker.is_file() and (tables := [t for t in TABLES if (self.logs / t).exists()]):
-            raise LogsError(
-                f"{self.logs} holds {tables} without {self._marker.name}, so this command did not write them; choose "
-                "an empty folder"
-            )
-
     def begin(self) -> None:
         """Remove what an earlier or interrupted writing left, and mark this one as unfinished."""
-        self.check_replaceable()
+        check_replaceable(self.logs, self._marker.name)
         self._mark(None)
         for table in TABLES:
             remove(self.logs / table)

@@ -49,7 +49,7 @@ def import_kuairand(
         raise ConfigError(f"seed ({seed}) must be 0 or more and less than {SEEDS}")
     declarations, target = load_preset(preset).declarations, resolve(logs)
     config, say = teacher or TeacherConfig(), on_progress or (lambda _: None)
-    with alone(target):
+    with alone(target, _MARKER):
         return _written(source, target, declarations, config, seed, say)
 
 
@@ -68,7 +68,6 @@ def _written(
     if (report := store.complete("candidates_per_day")) is not None:
         say(f"{target} already holds this import, {report.first} to {report.last}: reused, nothing written")
         return report.model_copy(update={"reused": True, "logs": str(target)})  # it may have been moved
-    store.check_replaceable()
 
     tables = read_source(source)
     exposures, counts = map_exposures(tables)
