@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from mtmd.report.page.charts import COLOURS, INK, Point, frame, line, polyline, text
+from mtmd.report.page.charts import INK, Point, frame, line, polyline, stroke_of, text
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 320, 64, 150, 28, 40
 _LETTER = 8  # pixels that a letter of a name takes at most
@@ -40,10 +40,9 @@ def curves(title: str, x_label: str, series: Mapping[str, Sequence[Point]]) -> s
         ]
     parts += [text(place((x, y_low))[0], _HEIGHT - 24, f"{x:,.0f}", "middle") for x in _ticks(x_low, x_high)]
     for number, (name, measured) in enumerate(series.items()):
-        colour = COLOURS[number % len(COLOURS)]
+        colour, stroke = stroke_of(number)
         places = [place(point) for point in sorted(measured)]
         label = _WIDTH - _RIGHT + 14.0, _TOP + 12.0 + 18 * number
-        stroke = f'stroke="{colour}" stroke-width="2"'
         parts += [polyline(places, stroke), line(label, (label[0] + 20, label[1]), stroke)]
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in places]
         parts.append(text(label[0] + 26, label[1] + 4, name))

@@ -31,3 +31,9 @@ def test_a_long_name_has_room_beside_the_lines() -> None:
     )
     assert 'width="720"' in short
     assert 'width="754"' in long  # 8 pixels for each of 18 letters, from 610 on
+
+
+def test_no_two_of_seven_lines_look_alike() -> None:
+    drawn = ET.fromstring(curves("a", "b", {str(name): [(1.0, 0.5), (2.0, 0.4)] for name in range(7)}))
+    lines = [one.attrib for one in drawn.iter() if one.tag.endswith("polyline")]
+    assert len({(one["stroke"], one.get("stroke-dasharray")) for one in lines}) == 7

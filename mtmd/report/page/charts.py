@@ -14,9 +14,15 @@ FONT = 'font-family="sans-serif" font-size="12"'
 Point = tuple[float, float]
 
 # Told apart by most colour-blind readers.
-COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee")
+_COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee")
 _DASHES = ("", ' stroke-dasharray="8 4"', ' stroke-dasharray="2 4"')  # where all colours are taken, once more
 _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 260, 64, 130, 28, 36
+
+
+def stroke_of(place: int) -> tuple[str, str]:
+    """The colour of a chart's line by its place among the lines, from 0 on, and the attributes that draw it."""
+    colour = _COLOURS[place % len(_COLOURS)]
+    return colour, f'stroke="{colour}" stroke-width="2"{_DASHES[place // len(_COLOURS) % len(_DASHES)]}'
 
 
 def line_chart(
@@ -60,8 +66,7 @@ def line_chart(
         ends = (x(best - 1), _TOP), (x(best - 1), _HEIGHT - _BOTTOM)
         parts.append(line(*ends, f'stroke="{INK}" stroke-dasharray="4 3"'))
     for place, (name, points) in enumerate(series.items()):
-        colour = COLOURS[place % len(COLOURS)]
-        stroke = f'stroke="{colour}" stroke-width="2"{_DASHES[place // len(COLOURS) % len(_DASHES)]}'
+        colour, stroke = stroke_of(place)
         label = width - _RIGHT + 12, _TOP + 12.0 + 18 * place
         parts += [
             *(
