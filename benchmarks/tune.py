@@ -1,11 +1,12 @@
 """Search settings on the window's validation requests: `python -m benchmarks.tune benchmarks/searches/demo.toml`.
 
-A search file names a preset, a held-out day (which is never read) and tries: each changes the preset's values and is
-trained as the daily job trains, with every seed. What was trained before is taken from the artifacts, so a search
-that was stopped goes on. The figure that settings are chosen by is the LogMAE against the teacher on the validation
-requests, as the mean over slices, so that small domains count as much as large ones. Beside it stands the error on
-each slice's fifth of highest scores, as what is ranked low is never shown; and what survives a cut: of the quarter of
-a request's candidates that the teacher scores highest by the first task, the share that is in the model's quarter too.
+A search file names a preset, a held-out day and tries: each changes the preset's values and is trained as the daily
+job trains, with every seed. The held-out day is never read, unless `next_day` asks for it. What was trained before is
+taken from the artifacts, so a search that was stopped goes on. The figure that settings are chosen by is the LogMAE
+against the teacher on the validation requests, as the mean over slices, so that small domains count as much as large
+ones. Beside it stands the error on each slice's fifth of highest scores, as what is ranked low is never shown; and what
+survives a cut: of the quarter of a request's candidates that the teacher scores highest by the first task, the share
+that is in the model's quarter too.
 """
 
 import argparse
@@ -22,15 +23,18 @@ from rich.console import Console
 from torch import Tensor
 
 from benchmarks.runs import as_trained, extracted, plan_of
-from mtmd.config import Frozen, Preset, Slice, Variant, load_preset
+from mtmd.config import Domains, Frozen, Preset, Slice, Variant, load_preset
 from mtmd.errors import ConfigError, MtmdError
-from mtmd.extract.shards import ShardRef
+from mtmd.evaluate.held_out import HeldOutDay
+from mtmd.evaluate.predictors import score_day
+from mtmd.extract.shards import Shard, ShardRef, open_shard
 from mtmd.extract.window import WindowData
 from mtmd.model.build import ModelKind
 from mtmd.model.ranker import RankingModel
 from mtmd.report.tables.evaluation import Column, Table
 from mtmd.run import RunPlan
 from mtmd.store.files import write_text
+from mtmd.train.level import move_level
 from mtmd.train.stage import load_trained, train, window_data
 
 TOP = 0.2
@@ -53,6 +57,11 @@ class Search(Frozen):
     window_days: int | None = Field(None, ge=1, description="the preset's when left out")
     logs: str | None = Field(None, description="likewise")
     seeds: tuple[int, ...] = Field((0,), min_length=1)
+    next_day: bool = Field(
+        False,
+        description="measure on `as_of` as well, at the level that the preset moves models to; for a day before the "
+        "one that you hold out",
+    )
     tries: tuple[Try, ...] = Field(min_length=1)
 
 
@@ -67,6 +76,9 @@ class Found(Frozen):
         description="share of the teacher's best quarter, mean over requests and seeds"
     )
     tasks: dict[str, float] = Field(description="LogMAE over all rows of the task, mean over seeds")
+    next_day: float | None = Field(
+        description="LogMAE on the day after the window, mean over slices and seeds"
+    )
     epochs: str
     rows_per_s: float
 
@@ -90,14 +102,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(search: Search, artifacts: str, console: Console) -> Table:
     """Train and measure every try."""
-    preset = as_trained(load_preset(search.preset))
+    daily = load_preset(search.preset)
+    preset = as_trained(daily)
     found = []
     for one in search.tries:
         changed = patched(preset, one)
         plan = plan_of(
             changed, search.as_of, window_days=search.window_days, logs=search.logs, artifacts=artifacts
         )
-        found.append(_measure(plan, one, search.seeds, extracted(plan, plan.days)))
+        shards = extracted(plan, plan.all_days if search.next_day else plan.days)
+        found.append(_measure(plan, one, search.seeds, shards, daily.training.level_days))
         console.print(f"{one.name} ({one.kind}): {fmean(found[-1].slices):.4f}", markup=False)
     return _table(found, preset, search, search.window_days or preset.window_days)
 
@@ -127,13 +141,14 @@ def validation_errors(
     model: RankingModel, data: WindowData, batch_requests: int = 1024
 ) -> dict[Slice, Errors]:
     """The errors of each slice that the validation requests have."""
-    domains = data.declarations.domains
-    rows = []
     with torch.inference_mode():
-        for batch in data.validation(batch_requests):
-            error = (model(batch) - batch.teacher.log()).abs()
-            rows.append((batch.pair_domain, error.double(), batch.teacher))
-    domain, error, teacher = (torch.cat(column) for column in zip(*rows, strict=True))
+        rows = [(batch.pair_domain, model(batch), batch.teacher) for batch in data.validation(batch_requests)]
+    return errors_by_slice(data.declarations.domains, *map(torch.cat, zip(*rows, strict=True)))
+
+
+def errors_by_slice(domains: Domains, domain: Tensor, log_p: Tensor, teacher: Tensor) -> dict[Slice, Errors]:
+    """The errors of each slice that has a score. domain (P,) integers; log_p, teacher (P, T)."""
+    error = (log_p - teacher.log()).abs().double()
     found = {}
     for where in domains.slices:
         place = domains.domains.index((where.surface, where.product))
@@ -142,6 +157,18 @@ def validation_errors(
         if own.any():
             found[where] = Errors(error[own, task], teacher[own, task])
     return found
+
+
+def next_day_logmae(
+    model: RankingModel, data: WindowData, shard: Shard, preset: Preset, level_days: int
+) -> float:
+    """LogMAE on the day after the window, mean over slices, once the model's level is that of the newest days."""
+    if level_days:
+        move_level(model, lambda: data.newest(level_days, preset.training.batch_requests))
+    day = HeldOutDay.of(shard, data.declarations).judged(preset.evaluation)
+    columns = (day.domain, score_day(model, shard, data.declarations), day.teacher)
+    errors = errors_by_slice(data.declarations.domains, *map(torch.from_numpy, columns))
+    return fmean(float(one.error.mean()) for one in errors.values())
 
 
 def survival(model: RankingModel, data: WindowData, batch_requests: int = 1024) -> float | None:
@@ -183,8 +210,12 @@ def patched(preset: Preset, one: Try) -> Preset:
         raise ConfigError(f"try {one.name!r} does not fit preset {preset.name!r}:\n{error}") from error
 
 
-def _measure(plan: RunPlan, one: Try, seeds: Sequence[int], window: Sequence[ShardRef]) -> Found:
-    slices, tops, survives, tasks, best, speeds = [], [], [], [], [], []
+def _measure(
+    plan: RunPlan, one: Try, seeds: Sequence[int], shards: Sequence[ShardRef], level_days: int
+) -> Found:
+    """The shards are those of the window, and the next day's where that is measured."""
+    window, after = shards[: len(plan.days)], [open_shard(Path(ref.path)) for ref in shards[len(plan.days) :]]
+    slices, tops, survives, tasks, best, speeds, next_day = [], [], [], [], [], [], []
     for seed in seeds:
         own = plan.changed(None, seed)
         trained = train(own, one.kind, window)
@@ -196,6 +227,7 @@ def _measure(plan: RunPlan, one: Try, seeds: Sequence[int], window: Sequence[Sha
         tasks.append(trained.fit.epochs[trained.fit.best_epoch - 1].validation_logmae)
         best.append(f"{trained.fit.best_epoch}/{len(trained.fit.epochs)}")
         speeds.append(trained.fit.rows_per_s)
+        next_day += [next_day_logmae(model, data, shard, own.preset, level_days) for shard in after]
     return Found(
         name=one.name,
         kind=one.kind,
@@ -203,6 +235,7 @@ def _measure(plan: RunPlan, one: Try, seeds: Sequence[int], window: Sequence[Sha
         top=fmean(tops),
         survives=fmean(known) if (known := [share for share in survives if share is not None]) else None,
         tasks={task: fmean(by_task[task] for by_task in tasks) for task in plan.preset.domains.task_names},
+        next_day=fmean(next_day) if next_day else None,
         epochs=" ".join(best),
         rows_per_s=fmean(speeds),
     )
@@ -217,6 +250,7 @@ def _table(found: Sequence[Found], preset: Preset, search: Search, days: int) ->
         Column(name="top fifth"),
         Column(name="survives", kind="share"),
         *(Column(name=task) for task in preset.domains.task_names),
+        *([Column(name="next day, mean of slices")] if search.next_day else []),
         Column(name="best epoch", kind="text"),
         Column(name="rows/s", kind="count"),
     )
@@ -228,6 +262,8 @@ def _row(one: Found) -> Iterator[str | float | int | None]:
     yield from (one.name, one.kind, fmean(one.slices))
     yield stdev(one.slices) if len(one.slices) > 1 else None
     yield from (one.top, one.survives, *one.tasks.values())
+    if one.next_day is not None:
+        yield one.next_day
     yield from (one.epochs, round(one.rows_per_s))
 
 
