@@ -80,9 +80,11 @@ def test_gains_are_at_the_seconds_of_mtmds_and_its_variants_trainings() -> None:
     ]
     assert gain_table(trials).rows == (
         ("mtmd", 5, 0.5, "–"),
-        ("mtmd", 100, 0.3, "+25.0%"),
-        ("no_dcn", 20, 0.36, "+10.0%"),
+        ("mtmd", 100, 0.3, "≤ +25.0%"),  # the rival was given a tenth of the time
+        ("no_dcn", 20, 0.36, "≤ +10.0%"),
     )
+    longer = gain_table([*trials, Trial("pooled", 9, 100.0, (0.36,))])
+    assert [row[-1] for row in longer.rows] == ["–", "+16.7%", "+7.2%"]
 
 
 def test_many_candidates_are_four_times_those_of_explored_and_nothing_else_differs() -> None:
