@@ -10,12 +10,12 @@ SLICE = ("surface", "product", "task")
 
 
 class Cost(NamedTuple):
-    """What the table says of a model besides its errors; None where nothing is trained."""
+    """What the table says of a model besides its errors."""
 
     input: str
     parameters: int
     pair_flops: int  # forward, of one pair by itself
-    rows_per_s: float
+    rows_per_s: float | None  # None where it was trained before
     validation_kl: float
     learning_rate: float
     epochs: str  # "best of all"
@@ -26,9 +26,9 @@ class Cost(NamedTuple):
         return self.pair_flops / 1e6
 
     @property
-    def rows_per_s_mflop(self) -> float:
+    def rows_per_s_mflop(self) -> float | None:
         """How fast it trains for its size."""
-        return self.rows_per_s * self.pair_mflop
+        return None if self.rows_per_s is None else self.rows_per_s * self.pair_mflop
 
 
 def comparison_table(report: EvaluationReport, costs: Mapping[str, Cost]) -> Table:
@@ -84,6 +84,6 @@ def _cost_rows(names: Sequence[str], costs: Mapping[str, Cost]) -> list[tuple[Ce
     }
     rows: list[tuple[Cell, ...]] = []
     for field, (label, form) in forms.items():
-        values = (form.format(getattr(costs[name], field)) if name in costs else None for name in names)
-        rows.append((label, "", "", "", *values))
+        values = (getattr(costs[name], field) if name in costs else None for name in names)
+        rows.append((label, "", "", "", *(None if value is None else form.format(value) for value in values)))
     return rows
