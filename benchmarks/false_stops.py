@@ -192,8 +192,7 @@ def _scale(tasks: Sequence[str] | None) -> Callable[[Platform, Path, date], None
         (profile,) = (one for one in platform.profiles if one.day == day)
         able = [one for one in profile.domains if one.share >= platform.preset.data.stop_share]
         domain = min(able, key=lambda one: one.candidates)
-        scaled = tasks or platform.preset.domains.task_names
-        scores = ", ".join(f"{task} = least({SCALED} * {task}, 0.999)" for task in scaled)
+        scores = scaled_scores(tasks or platform.preset.domains.task_names)
         requests, ads = (_rows(day_directory(logs, table, day)) for table in ("requests", "ads"))
         update_day(
             day_directory(logs, "candidates", day),
@@ -203,6 +202,11 @@ def _scale(tasks: Sequence[str] | None) -> Callable[[Platform, Path, date], None
         )
 
     return damage
+
+
+def scaled_scores(tasks: Sequence[str]) -> str:
+    """Scores of tasks × SCALED, for SQL's `update t set`; one that is null stays null, where `least` alone skips it."""
+    return ", ".join(f"{task} = if({task} is null, null, least({SCALED} * {task}, 0.999))" for task in tasks)
 
 
 def _deliver_yesterday_again(platform: Platform, logs: Path, day: date) -> None:

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 import torch
 from rich.console import Console
 
-from benchmarks.false_stops import SCALED, update_day
+from benchmarks.false_stops import SCALED, scaled_scores, update_day
 from benchmarks.runs import extracted, plan_of, platform_for
 from mtmd.config import Preset, load_preset
 from mtmd.evaluate.held_out import HeldOutDay
@@ -189,13 +189,10 @@ def _of_others(key: str, group: str, columns: Sequence[str]) -> str:
     )
 
 
-def _scale(tasks: Sequence[str]) -> str:
-    return "update t set " + ", ".join(f"{task} = least({SCALED} * {task}, 0.999)" for task in tasks)
-
-
 FAULTS = (
-    Fault(f"one task × {SCALED}", "candidates", _scale([ONE_TASK])),
-    Fault(f"all tasks × {SCALED}", "candidates", _scale(["ctr", "gctr", "octr"])),
+    Fault(f"one task × {SCALED}", "candidates", f"update t set {scaled_scores([ONE_TASK])}"),
+    Fault(f"all tasks × {SCALED}", "candidates",
+          f"update t set {scaled_scores(['ctr', 'gctr', 'octr'])}"),
     Fault("nulls in a feature of one surface", "requests",
           "update t set user_ctr_30d = null where surface = 'search'"),
     Fault("a drifted category", "ads", "update t set format = 'banner'"),

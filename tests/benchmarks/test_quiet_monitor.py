@@ -40,3 +40,17 @@ def test_a_wrong_join_gives_rows_the_values_of_others_of_their_group() -> None:
         rows = connection.execute("select ad_id, ad_ctr_7d from t").fetchall()
     assert sorted(value for _, value in rows) == list(range(30))
     assert all(own != value and own % 3 == value % 3 for own, value in rows)
+
+
+def test_scaled_scores_leave_a_task_that_a_product_lacks_without_a_score() -> None:
+    (fault,) = (fault for fault in FAULTS if fault.name == "all tasks × 1.3")
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table t as select ctr::float as ctr, gctr::float as gctr, octr::float as octr "
+            "from (values (0.1, 0.01, 0.02), (0.9, 0.5, null)) as _(ctr, gctr, octr)"
+        )
+        connection.execute(fault.statement)
+        rows = connection.execute("select ctr, gctr, octr from t order by ctr").fetchall()
+    assert rows[0] == pytest.approx((0.13, 0.013, 0.026))
+    assert rows[1][:2] == pytest.approx((0.999, 0.65))
+    assert rows[1][2] is None
