@@ -63,12 +63,12 @@ def _run(options: argparse.Namespace, console: Console) -> Table:
     chosen = chosen_peers(options.only)
     rates = learning_rates(options, chosen)
     require_widths(options.widths)
+    plan = _plan(options)
     if note := missing_note(chosen):
         console.print(note, markup=False)
     present = [name for name in chosen if installed(name)]
     if not present:
         raise ConfigError(f"none of {list(chosen)} is installed; there is nothing to compare with")
-    plan = _plan(options)
     window = extracted(plan, plan.days)
     bench = _Bench(plan.preset, window_data(plan, window), options.precision, options.widths, console)
     if options.tune:
@@ -160,6 +160,11 @@ def _cost(name: str, model: Peer, fit: PeerFit, rate: float, precision: Precisio
 
 def _plan(options: argparse.Namespace) -> RunPlan:
     preset = as_trained(load_preset(options.preset))  # peers have no such step
+    if preset.training.distil:
+        raise ConfigError(
+            f"training.distil ({preset.training.distil}) of preset {preset.name!r} must be 0: our own models would "
+            "learn from pairs that no peer sees"
+        )
     if options.epochs is not None:
         if options.epochs < 1:
             raise ConfigError(f"epochs ({options.epochs}) must be at least 1")

@@ -62,6 +62,13 @@ def test_widths_that_no_layer_can_have_are_refused(capsys: pytest.CaptureFixture
     assert "--widths [0] must be at least 1" in capsys.readouterr().out
 
 
+def test_a_preset_that_distils_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preset = tmp_path / "distils.toml"
+    preset.write_text('base = "tiny"\nname = "distils"\n[training]\ndistil = 0.5\n')
+    assert main(["--preset", str(preset), "--as-of", "2026-01-25"]) == 1
+    assert "training.distil (0.5) of preset 'distils' must be 0" in capsys.readouterr().out
+
+
 def test_the_command_compares_and_tunes(
     name: str,
     tiny_preset: Preset,
