@@ -6,6 +6,9 @@
   heavyweight scores under two draws of the same noise; split arms have the heavyweight scores as they are, and users of
   their own.
 - Noise: the heavyweight scores, worse and worse. What a LogMAE costs in clicks, whatever model has it.
+- Sharpness: the true chances to a power, against themselves. Every request's order of chances stays, but a ranker that
+  makes too much of them wins clicks, because they count more beside the bids then.
+- Spread: how sharp the models' own chances are, since one that is sharper would win by that alone.
 - Funnel: MTMD against the per-slice baselines, where the lightweight ranker keeps fewer or more ads, and where budgets
   bind more or less than by default. CPC is spend / clicks, so both are shown. One
   column is against the pooled two-tower.
@@ -38,8 +41,9 @@ from mtmd.store.files import write_text
 from mtmd.train.stage import load_trained, train
 
 MODELS: tuple[ModelKind, ...] = ("per_slice", "pooled", "mtmd")
-TABLES = ("false-alarms", "noise", "funnel", "reactions")
+TABLES = ("false-alarms", "noise", "sharpness", "spread", "funnel", "reactions")
 NOISE = (0.0, 0.2, 0.4, 0.6, 1.0)  # standard deviation of the log of a score
+POWERS = (0.5, 0.8, 1.25, 2.0)  # that true chances are raised to
 BLUR = 0.3  # of the A/A test: about MTMD's own error
 FUNNELS: tuple[dict[str, float], ...] = (  # what is other than by default
     {},
@@ -80,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tables: dict[str, Callable[[], Table]] = {
         "false-alarms": lambda: false_alarms(samples, funnel, options.trials),
         "noise": lambda: noise_table(samples, funnel),
+        "sharpness": lambda: sharpness_table(samples, funnel),
+        "spread": lambda: spread_table(scored),
         "funnel": lambda: funnel_table(scored, funnel),
         "reactions": lambda: reactions_table(scored, funnel),
     }
@@ -175,6 +181,44 @@ def noise_table(samples: Sequence[Traffic], funnel: FunnelConfig) -> Table:
     return Table(title="Heavyweight scores under noise", columns=columns, rows=tuple(rows))
 
 
+def sharpness_table(samples: Sequence[Traffic], funnel: FunnelConfig) -> Table:
+    """True chances to a power against themselves, with as many ads handed on as by default, and as are shown."""
+    rows: list[tuple[Cell, ...]] = []
+    for keep in dict.fromkeys((funnel.keep, funnel.slots)):
+        changed = funnel.model_copy(update={"keep": keep})
+        truth = [arm(traffic, traffic.truth, changed) for traffic in samples]
+        for power in POWERS:
+            own = [arm(traffic, traffic.truth**power, changed) for traffic in samples]
+            found = changes(truth, own)
+            rows.append((keep, power, *_growth(own, truth), *(_estimate(_whole(found, m)) for m in METRICS)))
+    columns = (
+        Column(name="handed on", kind="count"),
+        Column(name="power"),
+        *(Column(name=name, kind="percent") for name in ("spend", "clicks")),
+        *(Column(name=metric, kind="estimate") for metric in METRICS),
+    )
+    return Table(title="True chances to a power, against the truth", columns=columns, rows=tuple(rows))
+
+
+def spread_table(scored: Sequence[Scored]) -> Table:
+    """How far apart each model's chances of a click are, in logarithms, over the eligible pairs of the first sample."""
+    traffic, scores = scored[0]
+    truth = np.log(traffic.truth[:, 0].astype(np.float64))
+    rows: list[tuple[Cell, ...]] = []
+    for name in MODELS:
+        own = np.log(scores[name][:, 0].astype(np.float64))
+        slope = float(np.polyfit(own, truth, 1)[0])
+        rows.append((name, float(own.std()), float(truth.std()), slope))
+    columns = (
+        Column(name="lightweight ranker", kind="text"),
+        *(
+            Column(name=what)
+            for what in ("deviation of ln p̂", "deviation of ln truth", "slope of ln truth on ln p̂")
+        ),
+    )
+    return Table(title="How sharp the chances of a click are", columns=columns, rows=tuple(rows))
+
+
 def funnel_table(scored: Sequence[Scored], funnel: FunnelConfig) -> Table:
     """MTMD against the per-slice baselines, and what the oracle could win, in the default funnel and in others."""
     rows: list[tuple[Cell, ...]] = []
@@ -186,9 +230,7 @@ def funnel_table(scored: Sequence[Scored], funnel: FunnelConfig) -> Table:
         pooled = changes(own["pooled"], own["mtmd"])
         used = float(np.mean([one.used for one in own["mtmd"]]))
         cells = [_estimate(_whole(found, metric)) for metric in ("CPC", "CTR", "HDR")]
-        totals = [
-            _total(own["mtmd"], name) / _total(own["per_slice"], name) - 1.0 for name in ("spend", "clicks")
-        ]
+        totals = _growth(own["mtmd"], own["per_slice"])
         name = ", ".join(f"{key} {value:g}" for key, value in other.items()) or "default"
         ends = (_estimate(_whole(pooled, "CTR")), _estimate(_whole(bound, "CTR")))
         rows.append((name, used, *totals, *cells, *ends))
@@ -230,6 +272,12 @@ def blurred(traffic: Traffic, noise: float, *seed: int) -> Chances:
     """Heavyweight scores times log-normal noise: (P, T)."""
     z = np.random.default_rng(seed).standard_normal(traffic.teacher.shape, np.float32)
     return np.asarray(traffic.teacher * np.exp(np.float32(noise) * z))
+
+
+def _growth(treatment: Sequence[Arm], control: Sequence[Arm]) -> tuple[float, float]:
+    """Relative changes of spend and of clicks over all samples."""
+    spend, clicks = (_total(treatment, name) / _total(control, name) - 1.0 for name in ("spend", "clicks"))
+    return spend, clicks
 
 
 def _total(arms: Sequence[Arm], name: str) -> float:

@@ -33,6 +33,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.growth --picture docs/growth.svg": "tests/benchmarks/test_growth.py",
     ".venv/bin/python -m benchmarks.per_slice --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_per_slice.py",
     ".venv/bin/python -m benchmarks.ab_test --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_ab_test.py",
+    ".venv/bin/python -m benchmarks.ab_test --as-of 2026-01-25 --threads 1 --tables sharpness spread": "the same",
     ".venv/bin/python -m benchmarks.ab_seeds --as-of 2026-01-25 --threads 1 --keep 16 8 4": "test_ab_seeds.py there",
     (
         ".venv/bin/python -m benchmarks.data_sizes demo benchmarks/scale-paper-widths.toml --as-of 2026-01-25 --epochs "

@@ -211,7 +211,7 @@ LightweightRanker = Callable[[Traffic], Chances]
 
 
 def oracle(traffic: Traffic) -> Chances:
-    """Ranks by the truth: what can be won."""
+    """Ranks by the truth. No bound: true chances that are drawn apart, as by a power, win more clicks."""
     return traffic.truth
 
 
@@ -221,7 +221,7 @@ def heavyweight(traffic: Traffic) -> Chances:
 
 
 def chance(traffic: Traffic) -> Chances:
-    """Knows bids and nothing of people or ads: what can be lost."""
+    """Knows bids and nothing of people or ads."""
     rng = generator(traffic.seed, "random ranker")
     return rng.random(traffic.truth.shape, np.float32)
 

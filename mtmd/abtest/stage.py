@@ -43,7 +43,7 @@ from mtmd.train.stage import Trained, load_trained, training_key
 
 Control = Literal["per_slice", "champion"]
 OnSample = Callable[[int, int], None]
-_BOUNDS: Mapping[str, LightweightRanker] = {ORACLE: oracle, HEAVYWEIGHT: heavyweight, CHANCE: chance}
+_NO_MODELS: Mapping[str, LightweightRanker] = {ORACLE: oracle, HEAVYWEIGHT: heavyweight, CHANCE: chance}
 _SERVING = frozenset({CANDIDATE, BASELINE, POOLED, UNCONSTRAINED})
 _REPORT = "ab_test.json"
 
@@ -58,7 +58,7 @@ def ab_test(
     champion: str | None = None,
     on_sample: OnSample | None = None,
 ) -> ABTest:
-    """Run MTMD, its rivals, unconstrained MTMD if given, and rankers that bound them through one funnel.
+    """Run MTMD, its rivals, unconstrained MTMD if given, and rankers that are no models through one funnel.
 
     Of `trained` the per-slice and the pooled model serve where they are there. `champion` is the model id of the
     champion to serve beside them; where it is the control and none is given, the live one serves. `samples`, and
@@ -180,7 +180,7 @@ def _outcome(
 ) -> ABTest:
     samples = len(arms[CANDIDATE])
     rivals = [name for name in RIVALS if name in arms and name != control]
-    pairs: list[tuple[str, str]] = [(control, one) for one in (CANDIDATE, *rivals, *_BOUNDS)]
+    pairs: list[tuple[str, str]] = [(control, one) for one in (CANDIDATE, *rivals, *_NO_MODELS)]
     pairs += [(one, CANDIDATE) for one in (*rivals, UNCONSTRAINED) if one in arms]
     shown = {name: sum(one.impressions for one in own) for name, own in arms.items()}
     return ABTest(
@@ -211,7 +211,7 @@ def _rankers(
     }
     if champion is not None:
         found[CHAMPION] = BundleRanker(Scorer.load(Registry(plan.workspace.root).verify(champion)))
-    return found | dict(_BOUNDS)
+    return found | dict(_NO_MODELS)
 
 
 def _champion(plan: RunPlan) -> str:

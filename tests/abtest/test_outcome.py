@@ -21,8 +21,8 @@ def test_the_papers_tables_come_first_and_table_5_only_with_the_unconstrained_mo
         assert outcome_tables(one) == (*whole_tables(one), *paper_tables(one), *bound_tables(one))
         won, lost, levels, agreement = bound_tables(one)
         assert (won.title, lost.title) == (
-            "What can be won: oracle against per_slice",
-            "What can be lost: chance against per_slice",
+            "What the truth wins: oracle against per_slice",
+            "What chance loses: chance against per_slice",
         )
         assert len(levels.rows) == len(agreement.rows) == rankers
     assert paper_tables(whole)[3].texts()[0][2] == "1.01% [−1.09, 3.14]"  # e^0.01, and 2.093 errors about it

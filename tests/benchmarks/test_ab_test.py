@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ab_test import FUNNELS, NOISE, main
+from benchmarks.ab_test import FUNNELS, NOISE, POWERS, main
 from tests.conftest import FIRST_DAY, TINY
 
 
@@ -16,8 +16,8 @@ def test_it_measures_false_alarms_noise_and_other_funnels(
     text = (tmp_path / "tables.md").read_text()
     assert text.strip() == capsys.readouterr().out.strip()
     parts = text.replace("−", "-").split("\n**")
-    assert len(parts) == 4
-    alarms, noise, funnels, reactions = (
+    assert len(parts) == 6
+    alarms, noise, sharpness, spread, funnels, reactions = (
         [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| ")][2:]
         for part in parts
     )
@@ -37,6 +37,15 @@ def test_it_measures_false_alarms_noise_and_other_funnels(
     assert errors == sorted(errors)
     assert kept == sorted(kept, reverse=True)
     assert noise[0][3].startswith("0.00% ")
+    assert [(row[0], float(row[1])) for row in sharpness] == [
+        (keep, power) for keep in ("16", "4") for power in POWERS
+    ]
+    handed_on = [float(row[5].split("%")[0]) for row in sharpness if row[0] == "4"]  # CTR
+    assert handed_on == sorted(handed_on)
+    assert handed_on[0] < 0 < handed_on[-1]  # the truth itself is no bound
+    assert [row[0] for row in spread] == ["per_slice", "pooled", "mtmd"]
+    assert len({row[2] for row in spread}) == 1
+    assert all(0 < float(cell) < 3 for row in spread for cell in row[1:3])
     assert len(funnels) == len(FUNNELS)
     spent = {row[0]: float(row[1].strip("%")) for row in funnels}
     assert spent["budget 50"] < spent["budget 0.3"] < spent["default"] < spent["budget 0.05"]

@@ -94,8 +94,8 @@ def test_it_publishes_the_papers_tables_and_their_bounds(tested: tuple[ABTest, d
         "Table 3, by product",
         "Table 4, by goal",
         "Table 5, constrained against unconstrained",
-        "What can be won: oracle against per_slice",
-        "What can be lost: chance against per_slice",
+        "What the truth wins: oracle against per_slice",
+        "What chance loses: chance against per_slice",
     ):
         assert f"**{title}" in text
     for metric in ("CPC", "CTR", "GCTR", "OCTR", "HDR", "RPR"):

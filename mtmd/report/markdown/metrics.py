@@ -152,7 +152,7 @@ def _factors(reports: Sequence[EvaluationReport]) -> Iterator[str]:
 
 
 def ab_test(plan: RunPlan, tested: ABTest, *, trial: bool = False) -> str:
-    """In words; then the paper's Tables 2 to 4, 5 where it is there, what bounds them, and how the arms stood."""
+    """In words; then the paper's Tables 2 to 4, 5 where it is there, rankers that are no models, each one's spend."""
     funnel = tested.funnel
     arms = Table(
         title="What each ranker had",

@@ -62,7 +62,7 @@ def _estimate(change: RelativeChange) -> Cell:
 
 
 def outcome_tables(tested: ABTest) -> tuple[Table, ...]:
-    """All rankers side by side, the paper's tables, then what bounds them."""
+    """All rankers side by side, the paper's tables, then the rankers that are no models."""
     return (*whole_tables(tested), *paper_tables(tested), *bound_tables(tested))
 
 
@@ -111,7 +111,7 @@ def paper_tables(tested: ABTest) -> tuple[Table, ...]:
 
 
 def bound_tables(tested: ABTest) -> tuple[Table, ...]:
-    """What can be won and lost by cell, each ranker's metrics, and how well they agree with the heavyweight ranker."""
+    """The truth and chance by cell, each ranker's metrics, and how well they agree with the heavyweight ranker."""
     control = tested.control
     won, lost = tested.of(control, ORACLE), tested.of(control, CHANCE)
     arms = {control: _swapped(tested.of(control, CANDIDATE))}
@@ -123,8 +123,8 @@ def bound_tables(tested: ABTest) -> tuple[Table, ...]:
     }
     kinds = ("all", "surface", "product", "goal")
     return (
-        change_table(f"What can be won: {ORACLE} against {control}", won, kinds),
-        change_table(f"What can be lost: {CHANCE} against {control}", lost, kinds),
+        change_table(f"What the truth wins: {ORACLE} against {control}", won, kinds),
+        change_table(f"What chance loses: {CHANCE} against {control}", lost, kinds),
         levels_table("Metrics of each ranker, all impressions", arms),
         alignment_table("Agreement with the heavyweight ranker", tested.alignment),
     )
