@@ -1,14 +1,15 @@
-"""What no student can beat on the simulated platform, and what a dot product could reach.
+"""What a student that knew everything would reach on the simulated platform, and what a dot product could.
 
 `python -m benchmarks.ceilings`
 
-Two floors of the LogMAE against the teacher, slice by slice, from the world's own truth:
+Two marks of the LogMAE against the teacher, slice by slice, from the world's own truth. Neither is an exact bound:
 
 - noise: the truth without what nobody logs. The teacher's scores carry that, so even a student that knew every
-  taste and every ad exactly would be this far off.
-- dot product: the best embeddings of a task's width (emb_deep + emb_shallow + 1), chosen freely per request and ad
-  by a singular value decomposition of the true log-odds of all requests × all ads. A two-tower model of that width
-  could get this close if its features told it everything; what it lacks beyond that is knowledge, not capacity.
+  taste and every ad exactly would be about this far off: a student of the teacher's medians is nearer by 1 %.
+- dot product: embeddings of a task's width (emb_deep + emb_shallow + 1), chosen freely per request and ad by a
+  singular value decomposition of the true log-odds of all requests × all ads: the best by squares of log-odds. A
+  two-tower model of that width could get this close if its features told it everything; what it lacks beyond that is
+  knowledge, not capacity. It could get closer on the few ads that a request has.
 
 A query has one embedding for both products and an ad one for all surfaces, so a task is one matrix.
 Tasks are those of the preset, which the simulated platform must have: demo's or five-tasks'.
@@ -39,7 +40,7 @@ _START = 10**8  # requests that no simulated day has: the same platform, another
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the floors of every slice."""
+    """Print the marks of every slice."""
     options = _parser().parse_args(arguments)
     console = Console(soft_wrap=True, highlight=False)
     try:
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def ceilings(
     platform: SimulatedPlatform, preset: Preset, day: date, count: int, widths: Sequence[int]
 ) -> Table:
-    """Floors of `count` requests on the day's ads: noise, the preset's widths, then `widths` for every task.
+    """Marks of `count` requests on the day's ads: noise, the preset's widths, then `widths` for every task.
 
     Raises ConfigError for tasks that the platform lacks, or that depend on each other in another way than there.
     """
@@ -96,7 +97,7 @@ def ceilings(
         Column(name="noise"),
         *(Column(name=f"dot product, {name}") for name in deep),
     )
-    title = f"LogMAE against the teacher that nothing, and no dot product, can beat ({count:,} requests)"
+    title = f"LogMAE against the teacher of the truth that logs could tell, and of dot products ({count:,} requests)"
     return Table(title=title, columns=columns, rows=tuple(rows))
 
 

@@ -35,6 +35,7 @@ def test_a_wide_dot_product_is_as_good_as_knowing_everything_and_a_narrow_one_is
 ) -> None:
     table = ceilings(platform, tiny_preset, DAY, count=100, widths=[200, 1])
     assert len(table.rows) == 15
+    assert "beat" not in table.title  # neither is a bound
     for row in table.rows:
         noise, _, wide, narrow = (float(str(value)) for value in row[3:])
         assert 0.02 < noise < 0.2
@@ -42,7 +43,7 @@ def test_a_wide_dot_product_is_as_good_as_knowing_everything_and_a_narrow_one_is
         assert narrow > noise
 
 
-def test_every_task_of_the_platform_has_its_floors(tiny_preset: Preset) -> None:
+def test_every_task_of_the_platform_has_its_marks(tiny_preset: Preset) -> None:
     """In the preset's order, and those of the first three whatever others there are."""
     preset, platforms = (
         load_preset(FIVE),
