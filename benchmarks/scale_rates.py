@@ -117,7 +117,11 @@ def table(found: Sequence[Measured]) -> Table:
 
 
 def preset_text(base: str, factor: int) -> str:
-    """The preset of logs that are so many times the demo's: as many more buckets, one epoch."""
+    """The preset of logs that are so many times the demo's: as many more buckets, one epoch.
+
+    A path is seen from the current folder, and the file that has this text is in another one.
+    """
+    base = str(Path(base).resolve()) if base.endswith(".toml") else base
     own = "".join(f"[change_features.{name}]\nbuckets = {size * factor}\n" for name, size in _IDS.items())
     return _PRESET.format(base=base) + own
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.scale_rates import Measured, of_run, preset_text, table
 from mtmd.config import load_preset
 from tests.mtmd_flows.runs import AS_OF
@@ -50,6 +52,16 @@ def test_rates_are_rows_of_the_stage_a_second() -> None:
         "export and proofs, s | 5.0",
     ):
         assert f"| {row} |" in text
+
+
+def test_a_presets_path_is_seen_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.toml").write_text('base = "demo"\nname = "own"\n[training]\nbatch_requests = 77\n')
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "preset.toml").write_text(preset_text("own.toml", 2))
+    assert load_preset("elsewhere/preset.toml").training.batch_requests == 77
 
 
 def test_buckets_of_ids_grow_with_the_logs(tmp_path: Path) -> None:
