@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(soft_wrap=True, highlight=False)
     try:
         plans = [_plan(name, options) for name in options.presets]
+        _require_own_names(plans)
         _require_one_platform(plans)
         models = {
             f"{kind}, {plan.preset.name}": load_trained(plan, train(plan, kind, extracted(plan, plan.days)))
@@ -87,6 +88,13 @@ def _plan(name: str, options: argparse.Namespace) -> RunPlan:
             "read the same pairs; compare presets with the same declarations"
         )
     return plan.changed(None, options.seed)
+
+
+def _require_own_names(plans: Sequence[RunPlan]) -> None:
+    """Raise ConfigError where two presets have one name: their models would share a column."""
+    names = [plan.preset.name for plan in plans]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"presets {twice} are given more than once; give each file a name of its own")
 
 
 def _require_one_platform(plans: Sequence[RunPlan]) -> None:

@@ -57,6 +57,16 @@ def test_all_models_meet_the_same_chosen_and_eligible_pairs(tiny_logs: Path, tmp
     assert int(of_standard[2]) < int(of_all[2]) == int(rows[0][2])
 
 
+def test_presets_of_one_name_are_refused(
+    tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = preset(tmp_path, "one", tiny_logs)
+    (tmp_path / "copy.toml").write_text(Path(one).read_text() + "[training]\nepochs = 1\n")
+    arguments = [one, str(tmp_path / "copy.toml"), "--as-of", str(AS_OF), "--window-days", "3"]
+    assert main([*arguments, "--models", "pooled", "--requests", "40", "--artifacts", str(tmp_path)]) == 1
+    assert "presets ['one'] are given more than once" in capsys.readouterr().out
+
+
 def test_presets_that_read_other_columns_are_refused(
     tiny_logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
