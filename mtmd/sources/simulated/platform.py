@@ -14,6 +14,7 @@ import pyarrow as pa
 from mtmd.config import IdsConfig, Preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
+from mtmd.logs.day_store import alone
 from mtmd.logs.files import available_days, day_directory
 from mtmd.sources.histories import Events
 from mtmd.sources.simulated.actions import Actions, Bools, act
@@ -64,10 +65,7 @@ class SimulatedPlatform:
 
     def ads(self, day: date) -> Ads:
         """The ads alive at the start of a day; raises ConfigError before the world's origin."""
-        if day < self.config.origin:
-            raise ConfigError(
-                f"day {day} is before the world's origin ({self.config.origin}); set an earlier origin"
-            )
+        _require_origin(self.config, day)
         return self.market.ads((day - self.config.origin).days)
 
     def blocks(self, day: date, ads: Ads) -> Iterator[_Block]:
@@ -147,20 +145,23 @@ def simulate(
 ) -> None:
     """Write the logs of `first`..`last` that are not there yet; each table's day appears whole or not at all.
 
-    Calls `on_day(day, candidate rows)` after each day, with 0 rows for one that was there. Raises ConfigError
-    for an empty range or days before the origin, LogsError when `logs` holds another world's days.
+    Waits for another process that writes to `logs`. Calls `on_day(day, candidate rows)` after each day, with 0 rows for
+    one that was there. Raises ConfigError for an empty range or days before the origin, LogsError when `logs` holds
+    another world's days.
     """
     if last < first:
         raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
+    _require_origin(config, first)  # before the folder is this world's
     root = resolve(logs)
-    _claim(config, root)
-    sweep(root)  # of writers that were killed
-    platform = SimulatedPlatform(config)
-    for offset in range((last - first).days + 1):
-        day = first + timedelta(days=offset)
-        rows = platform.write_day(day, root)
-        if on_day is not None:
-            on_day(day, rows)
+    with alone(root):  # two worlds that begin at once would both find an empty folder
+        _claim(config, root)
+        sweep(root)  # of writers that were killed
+        platform = SimulatedPlatform(config)
+        for offset in range((last - first).days + 1):
+            day = first + timedelta(days=offset)
+            rows = platform.write_day(day, root)
+            if on_day is not None:
+                on_day(day, rows)
 
 
 def world_at(logs: str | Path) -> WorldConfig | None:
@@ -247,6 +248,11 @@ def has_further_tasks(preset: Preset) -> bool:
 def history_columns(preset: Preset) -> tuple[str, ...]:
     """The columns of what users did before that the preset asks for."""
     return tuple(name for name in COLUMNS if name in table_columns(preset.declarations)["requests"])
+
+
+def _require_origin(config: WorldConfig, day: date) -> None:
+    if day < config.origin:
+        raise ConfigError(f"day {day} is before the world's origin ({config.origin}); set an earlier origin")
 
 
 def _some(names: list[str]) -> str:

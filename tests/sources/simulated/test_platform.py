@@ -1,6 +1,8 @@
 """Days are reproducible one by one, written once, and whole."""
 
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -54,6 +56,35 @@ def test_running_again_writes_nothing(logs: Path) -> None:
     )
     assert {path: path.stat().st_mtime_ns for path in logs.rglob("*.parquet")} == before
     assert reported == [(FIRST + timedelta(days=offset), 0) for offset in range(4)]
+
+
+def test_days_before_the_origin_leave_the_folder_to_another_world(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="before the world's origin"):
+        simulate(TINY, date(2019, 12, 31), FIRST, tmp_path)
+    assert world_at(tmp_path) is None
+
+
+def test_two_writers_of_a_folder_wait_for_each_other(tmp_path: Path) -> None:
+    """Two worlds that begin at once would both find an empty folder, and mix their days."""
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def hold(_: date, __: int) -> None:
+        begun.set()
+        assert go_on.wait(30)
+
+    def follow() -> None:
+        simulate(TINY, FIRST, FIRST, tmp_path)
+        ended.set()
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(simulate, TINY, FIRST, FIRST, tmp_path, hold)
+        assert begun.wait(30)
+        second = pool.submit(follow)
+        waited = not ended.wait(1)
+        go_on.set()
+        first.result()
+        second.result()
+    assert waited
 
 
 @pytest.mark.parametrize("table", ["requests", "ads", "candidates"])
