@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for size in options.requests_per_day:
         counted: Counter[str] = Counter()
         caught: Counter[str] = Counter()
-        for seed in options.seeds:
+        for seed in dict.fromkeys(options.seeds):
             with TemporaryDirectory(dir=options.directory) as directory:
                 platform = simulated(Path(directory), preset, size, seed, options.days)
                 counted += judged(platform, options.days)

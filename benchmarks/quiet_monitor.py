@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for size in options.requests_per_day:
         counted: Counter[tuple[int, str]] = Counter()
         caught: Counter[str] = Counter()
-        for seed in options.seeds:
+        for seed in dict.fromkeys(options.seeds):
             with TemporaryDirectory(dir=options.directory) as directory:
                 line = trained_line(Path(directory), preset, size, seed, options.days)
                 for age in (1, preset.monitor.max_champion_age):

@@ -18,7 +18,7 @@ from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from rich.console import Console
 from torch import Tensor
 
@@ -63,6 +63,12 @@ class Search(Frozen):
         "one that you hold out",
     )
     tries: tuple[Try, ...] = Field(min_length=1)
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        """One that is named twice would make the deviation over seeds smaller than it is."""
+        return tuple(dict.fromkeys(seeds))
 
 
 class Found(Frozen):

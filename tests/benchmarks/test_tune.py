@@ -78,6 +78,11 @@ def test_the_next_day_is_measured_as_the_daily_job_would(tiny_logs: Path, tmp_pa
     assert row[heads.index("next day, mean of slices")] == f"{expected:.4f}"
 
 
+def test_a_seed_that_is_named_twice_counts_once(tiny_logs: Path, tmp_path: Path) -> None:
+    text = search_file(tmp_path, tiny_logs).read_text().replace("[0, 1]", "[1, 0, 1]")
+    assert Search.model_validate(tomllib.loads(text)).seeds == (1, 0)
+
+
 def test_logmae_is_the_mean_of_each_slice_on_validation_requests(
     tiny_preset: Preset, tiny_logs: Path, tmp_path: Path
 ) -> None:
