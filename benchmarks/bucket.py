@@ -30,6 +30,7 @@ import torch
 from rich.console import Console
 
 from benchmarks.plain_job import plain_job
+from benchmarks.runs import told
 from mtmd.config import load_preset
 from mtmd.extract.shards import read_manifest
 from mtmd.registry.registry import Registry
@@ -251,4 +252,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(told(main))

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from benchmarks.runs import told
 from mtmd.config import load_preset
 from mtmd.jobs.simulation import simulate_days
 from mtmd.report.tables.evaluation import Column, Table
@@ -121,4 +122,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(told(main))

@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.runs import platform_for
+from benchmarks.runs import platform_for, told
 from benchmarks.train_throughput import FIRST_DAY
 from mtmd.config import Preset, load_preset
 from mtmd.extract.shards import ShardRef
@@ -242,4 +242,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(told(main))

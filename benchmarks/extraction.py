@@ -25,7 +25,7 @@ from types import ModuleType
 import duckdb
 from rich.console import Console
 
-from benchmarks.runs import platform_for
+from benchmarks.runs import platform_for, told
 from mtmd.config import Preset, load_preset
 from mtmd.extract.pending import PendingShards
 from mtmd.extract.stage import extract_day
@@ -274,4 +274,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(told(main))

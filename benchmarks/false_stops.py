@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 from rich.console import Console
 
-from benchmarks.runs import platform_for
+from benchmarks.runs import platform_for, told
 from mtmd.config import Preset, load_preset
 from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
 from mtmd.logs.files import day_directory
@@ -306,4 +306,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(told(main))

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import torch
 from rich.console import Console
 
-from benchmarks.runs import extracted
+from benchmarks.runs import extracted, told
 from benchmarks.seeds import MODELS
 from mtmd.config import Preset, load_preset
 from mtmd.extract.window import WindowData
@@ -151,4 +151,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(told(main))

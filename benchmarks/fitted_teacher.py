@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.console import Console
 
-from benchmarks.runs import platform_for
+from benchmarks.runs import platform_for, told
 from mtmd.config import Preset, load_preset
 from mtmd.jobs.fit_teacher import TeacherFitReport, TeacherFitSettings, fit_teacher
 from mtmd.logs.files import day_directory
@@ -120,4 +120,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(told(main))

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from benchmarks.runs import platform_for
+from benchmarks.runs import platform_for, told
 from mtmd.config import Preset, load_preset
 from mtmd.extract.pending import PendingShards
 from mtmd.extract.shards import ShardRef, open_shard
@@ -206,4 +206,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(told(main))

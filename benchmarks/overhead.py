@@ -19,6 +19,7 @@ from prefect.settings import PREFECT_API_URL
 from rich.console import Console
 
 from benchmarks.plain_job import plain_job
+from benchmarks.runs import told
 from mtmd.config import load_preset
 from mtmd.extract import stage as extract_stage
 from mtmd.promote.stage import RunSummary
@@ -121,4 +122,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(told(main))

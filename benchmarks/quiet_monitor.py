@@ -21,7 +21,7 @@ import torch
 from rich.console import Console
 
 from benchmarks.false_stops import SCALED, scaled_scores, update_day
-from benchmarks.runs import extracted, plan_of, platform_for
+from benchmarks.runs import extracted, plan_of, platform_for, told
 from mtmd.config import Preset, load_preset
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import score_day
@@ -260,4 +260,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(told(main))

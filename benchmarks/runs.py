@@ -96,6 +96,15 @@ def timed_training(
     return trained, None if begun or trained.reused else time.process_time() - before
 
 
+def told(main: Callable[[], int]) -> int:
+    """Run a command; an error that is raised on purpose is told in words, and the exit status is 1."""
+    try:
+        return main()
+    except MtmdError as error:
+        Console(soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
+        return 1
+
+
 def at_least(least: int) -> Callable[[str], int]:
     """The type of an option that is a whole number, no smaller than this."""
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from benchmarks.runs import told
 from benchmarks.service_process import Connection, ServiceProcess
 from mtmd.config import load_preset
 from mtmd.evaluate.predictors import score_shard
@@ -136,4 +137,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(told(main))

@@ -16,7 +16,7 @@ import torch
 from rich.console import Console
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.runs import platform_for
+from benchmarks.runs import platform_for, told
 from benchmarks.train_throughput import demo_shaped
 from mtmd.config import Preset, load_preset
 from mtmd.extract.window import WindowData
@@ -117,4 +117,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(told(main))

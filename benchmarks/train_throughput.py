@@ -28,7 +28,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.runs import platform_for
+from benchmarks.runs import platform_for, told
 from benchmarks.tune import validation_logmae
 from mtmd.config import Preset, load_preset
 from mtmd.extract.shards import open_shard
@@ -276,4 +276,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(told(main))

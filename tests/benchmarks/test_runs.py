@@ -1,6 +1,8 @@
 """What benchmarks share: the platform that they simulate has the preset's columns."""
 
 import re
+import runpy
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,6 +20,29 @@ from mtmd.train.stage import training_key
 from tests.conftest import FIRST_DAY, TINY
 
 DAY = date(2026, 1, 1)
+
+
+WRONG = {
+    **dict.fromkeys(("bucket", "overhead"), ("--preset", "nope", "--as-of", "2026-01-25")),
+    **dict.fromkeys(
+        ("devices", "extraction", "false_stops", "fitted_teacher", "memory"), ("--preset", "nope")
+    ),
+    **dict.fromkeys(("quiet_monitor", "served_scores", "step_profile"), ("--preset", "nope")),
+    "train_throughput": ("--preset", "nope"),
+    "feature_rates": ("--requests-per-day", "1"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_an_option_that_is_wrong_is_an_error_in_words(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [name, *WRONG[name]])
+    monkeypatch.delitem(sys.modules, f"benchmarks.{name}", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+    assert ended.value.code == 1
+    assert capsys.readouterr().out.startswith("error: ")
 
 
 @pytest.mark.parametrize("name", ["demo", "five-tasks", "histories", "explored"])
