@@ -29,6 +29,7 @@ from benchmarks.peers.train import fit_peer
 from benchmarks.runs import extracted, window_parser, window_plan
 from mtmd.config import Preset, variant, variants
 from mtmd.errors import ConfigError, MtmdError
+from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.metrics import clip_log_p
 from mtmd.evaluate.predictors import score_day
 from mtmd.extract.shards import Shard, ShardRef, open_shard
@@ -182,7 +183,7 @@ def _trials(
     require_widths(options.widths)
     names = [*OWN, *changed, *peers]
     wanted = [(name, epochs) for epochs in sorted(options.epochs) for name in names]
-    trials = []
+    judged, trials = HeldOutDay.of(day, plan.preset.declarations).judged(plan.preset.evaluation), []
     for name, epochs in [*wanted, *_more(options.more, names)]:
         asked = _with_epochs(plan, epochs)
         if name not in (*OWN, *PEERS):
@@ -195,7 +196,7 @@ def _trials(
             else _trained(name, asked.preset, data)
         )
         seconds = time.process_time() - started
-        logmae = _logmae(score_day(model, day, plan.preset.declarations), day)
+        logmae = logmae_of(score_day(model, day, plan.preset.declarations), judged)
         trials.append(Trial(name, epochs, seconds, logmae))
         say(f"{name}, {epochs} epochs: {seconds:.0f} s, LogMAE {fmean(logmae):.4f}")
     return trials
@@ -232,10 +233,10 @@ def _trained(name: str, preset: Preset, data: WindowData) -> RankingModel:
         return fit(kind, data, preset, Path(work))[0]
 
 
-def _logmae(log_p: NDArray[np.floating], day: Shard) -> tuple[float, ...]:
-    teacher = day.teacher.numpy()
+def logmae_of(log_p: NDArray[np.floating], day: HeldOutDay) -> tuple[float, ...]:
+    """LogMAE of each task over the rows that the day has a score of."""
     with np.errstate(invalid="ignore"):
-        error = np.abs(clip_log_p(log_p) - np.log(teacher))
+        error = np.abs(clip_log_p(log_p) - np.log(day.teacher))
     return tuple(float(value) for value in np.nanmean(error, axis=0))
 
 

@@ -92,7 +92,8 @@ def _compare(
         predictions[name] = score_day(model, shard, preset.declarations)
         flops = pair_flops(model, shard, preset.declarations)
         costs[name] = _cost(name, model, fit, rate, bench.precision(name), flops)
-    medians = window_medians(bench.data.shards, preset.declarations)
+    chosen = preset.evaluation.rows == "chosen"
+    medians = window_medians(bench.data.shards, preset.declarations, chosen=chosen)
     predictions["constant"] = predict_constant(medians, day)
     report = evaluate_predictors(
         plan.as_of,
