@@ -21,6 +21,7 @@ from rich.console import Console
 from benchmarks.runs import told
 from benchmarks.service_process import Connection, ServiceProcess
 from mtmd.config import load_preset
+from mtmd.errors import RegistryError
 from mtmd.evaluate.predictors import score_shard
 from mtmd.export.rows import sample_raw_rows
 from mtmd.extract.shards import Shard, open_shard
@@ -59,14 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def champion_day(workspace: Workspace) -> tuple[Scorer, Shard]:
-    """The champion, and the shard of the day that it was evaluated on."""
+    """The champion, and the shard of the day that it was evaluated on; raises RegistryError where none serves."""
     registry = Registry(workspace.root)
     champion = registry.champion()
     if champion is None:
-        raise RuntimeError(f"{workspace.root} has no champion; `make run` makes one")
+        raise RegistryError(f"{workspace.root} has no champion; `make run` makes one")
     current = Catalogue(workspace.root).current(champion.model_id)
     if current is None or current.day != champion.as_of:
-        raise RuntimeError(
+        raise RegistryError(
             f"the ads of {champion.as_of} do not serve {champion.model_id}; run that day again"
         )
     held_out = registry.manifest(champion.model_id).held_out or ""

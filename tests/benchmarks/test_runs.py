@@ -27,9 +27,10 @@ WRONG = {
     **dict.fromkeys(
         ("devices", "extraction", "false_stops", "fitted_teacher", "memory"), ("--preset", "nope")
     ),
-    **dict.fromkeys(("quiet_monitor", "served_scores", "step_profile"), ("--preset", "nope")),
+    **dict.fromkeys(("quiet_monitor", "step_profile"), ("--preset", "nope")),
     "train_throughput": ("--preset", "nope"),
     "feature_rates": ("--requests-per-day", "1"),
+    "served_scores": ("--preset", TINY, "--artifacts", "no/such/folder"),
 }
 
 

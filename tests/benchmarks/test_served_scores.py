@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.served_scores import SAME, champion_day, compare, main
 from mtmd.config import load_preset
+from mtmd.errors import RegistryError
 from mtmd.evaluate.predictors import score_day
 from mtmd.store.workspace import Workspace
 from mtmd.train.checkpoints import load_weights
@@ -33,5 +34,5 @@ def test_the_command_says_how_far_apart_they_are(first_run: Run, capsys: pytest.
 
 
 def test_without_a_champion_nothing_is_compared(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="has no champion"):
+    with pytest.raises(RegistryError, match="has no champion"):
         main(["--preset", TINY, "--artifacts", str(tmp_path)])
