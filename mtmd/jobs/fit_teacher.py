@@ -18,7 +18,7 @@ from mtmd.config import Declarations, Domains, Frozen, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
 from mtmd.extract.day_tables import read_day_tables
 from mtmd.logs.contract import optional_columns
-from mtmd.logs.day_store import DayStore, alone
+from mtmd.logs.day_store import DayStore, alone, check_replaceable
 from mtmd.logs.digests import Identity, SourceFiles, identities
 from mtmd.logs.source import LogSource
 from mtmd.store.files import digest, resolve
@@ -89,7 +89,8 @@ def fit_teacher(
     source = LogSource.of(chosen, logs, target / ".spool")
     if not in_bucket(source.root) and target.resolve() == resolve(source.root).resolve():
         raise ConfigError(f"output {target} is the folder of the logs themselves; name another folder")
-    with alone(target, MARKER):
+    check_replaceable(target, MARKER)
+    with alone(target):
         return _written(chosen, source, target, settings, on_progress)
 
 

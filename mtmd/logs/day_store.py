@@ -24,13 +24,12 @@ _PATIENCE_S = 24 * 3600  # while another command writes the same folder
 Report = TypeVar("Report", bound=Frozen)
 
 
-def alone(logs: Path, marker: str) -> AbstractContextManager[None]:
+def alone(logs: Path) -> AbstractContextManager[None]:
     """Hold the lock of whoever writes a folder of logs, since two would mix their days; waits for another one.
 
-    It lies in the folder: the one above may be another machine's, or root's, as above a container's volume. Raises
-    LogsError for a folder with somebody else's tables, and leaves nothing there.
+    It lies in the folder: the one above may be another machine's, or root's, as above a container's volume. So a folder
+    that is not to be written is found out before.
     """
-    check_replaceable(logs, marker)
     return locked(logs / ".lock", _PATIENCE_S)
 
 

@@ -9,7 +9,7 @@ import pytest
 from mtmd.config import Frozen
 from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES
-from mtmd.logs.day_store import DayStore, alone
+from mtmd.logs.day_store import DayStore
 from mtmd.logs.files import day_files
 
 DAY = date(2026, 3, 1)
@@ -82,17 +82,3 @@ def test_tables_without_the_marker_are_left_alone(tmp_path: Path) -> None:
         LogsError, match=r"holds \['ads'\] without marker.json, so this command did not write them"
     ):
         store(tmp_path).begin()
-
-
-def test_the_lock_of_a_writer_leaves_nothing_in_a_folder_with_somebody_elses_tables(tmp_path: Path) -> None:
-    (tmp_path / "ads").mkdir()
-    with pytest.raises(LogsError, match=r"holds \['ads'\] without marker.json"):
-        alone(tmp_path, "marker.json")
-    assert [path.name for path in tmp_path.iterdir()] == ["ads"]
-
-
-def test_an_empty_folder_and_an_own_one_are_locked(tmp_path: Path) -> None:
-    for _ in range(2):
-        with alone(tmp_path, "marker.json"):
-            assert (tmp_path / ".lock").exists()
-        written(tmp_path)

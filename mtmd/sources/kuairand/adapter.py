@@ -9,7 +9,7 @@ import numpy as np
 
 from mtmd.config import Declarations, load_preset
 from mtmd.errors import ConfigError
-from mtmd.logs.day_store import DayStore, alone
+from mtmd.logs.day_store import DayStore, alone, check_replaceable
 from mtmd.sources.kuairand.mapping import PRODUCTS, SURFACES, TASKS, Exposures, map_exposures
 from mtmd.sources.kuairand.report import ImportReport, TaskQuality, TeacherReport
 from mtmd.sources.kuairand.source import Source, kuairand_files, read_source
@@ -49,7 +49,8 @@ def import_kuairand(
         raise ConfigError(f"seed ({seed}) must be 0 or more and less than {SEEDS}")
     declarations, target = load_preset(preset).declarations, resolve(logs)
     config, say = teacher or TeacherConfig(), on_progress or (lambda _: None)
-    with alone(target, _MARKER):
+    check_replaceable(target, _MARKER)
+    with alone(target):
         return _written(source, target, declarations, config, seed, say)
 
 

@@ -152,16 +152,19 @@ def simulate(
     if last < first:
         raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
     _require_origin(config, first)  # before the folder is this world's
-    root = resolve(logs)
+    root, say = resolve(logs), on_day or (lambda day, rows: None)
+    days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+    _check_world(config, root)
+    sweep(root)  # of writers that were killed
+    if all(_is_whole(root, day) for day in days):  # the folder may be one that can only be read
+        for day in days:
+            say(day, 0)
+        return
     with alone(root):  # two worlds that begin at once would both find an empty folder
         _claim(config, root)
-        sweep(root)  # of writers that were killed
         platform = SimulatedPlatform(config)
-        for offset in range((last - first).days + 1):
-            day = first + timedelta(days=offset)
-            rows = platform.write_day(day, root)
-            if on_day is not None:
-                on_day(day, rows)
+        for day in days:
+            say(day, platform.write_day(day, root))
 
 
 def world_at(logs: str | Path) -> WorldConfig | None:
@@ -265,8 +268,20 @@ def _is_missing(directory: Path) -> bool:
     return not directory.exists()
 
 
+def _is_whole(logs: Path, day: date) -> bool:
+    found = (day_directory(logs, table, day) for table in TABLES)
+    return all(directory.is_dir() and any(directory.iterdir()) for directory in found)
+
+
 def _claim(config: WorldConfig, logs: Path) -> None:
     """Note which world the logs are of: days of two worlds in one folder would be one stream to readers."""
+    _check_world(config, logs)
+    if not (path := logs / _IDENTITY).exists():
+        write_json(path, {"format": _FORMAT, "world": config.model_dump(mode="json")})
+
+
+def _check_world(config: WorldConfig, logs: Path) -> None:
+    """Raise LogsError where the folder has days of another world, or of none."""
     path = logs / _IDENTITY
     if not path.exists():
         if days := available_days(logs):
@@ -274,7 +289,6 @@ def _claim(config: WorldConfig, logs: Path) -> None:
                 f"{logs} has logs of {len(days)} days and no {_IDENTITY}: they are not of this world; "
                 "use another folder, or remove this one"
             )
-        write_json(path, {"format": _FORMAT, "world": config.model_dump(mode="json")})
     # Not the text: a world that was noted before an option came has that option's default.
     elif (found := world_at(logs)) != config:
         before, wanted = found.model_dump() if found else {}, config.model_dump()

@@ -234,6 +234,7 @@ def test_logs_that_no_import_wrote_are_left_alone(source: Path, tmp_path: Path) 
     (tmp_path / "requests").mkdir()
     with pytest.raises(LogsError, match=r"holds \['requests'\] without import.json"):
         run(source, tmp_path)
+    assert not (tmp_path / ".lock").exists()
 
 
 def test_two_imports_into_one_folder_do_not_mix_their_days(

@@ -58,6 +58,15 @@ def test_running_again_writes_nothing(logs: Path) -> None:
     assert reported == [(FIRST + timedelta(days=offset), 0) for offset in range(4)]
 
 
+def test_days_that_are_all_there_need_no_lock(logs: Path, tmp_path: Path) -> None:
+    """Their folder may be one that can only be read, as of a mounted volume."""
+    copy = tmp_path / "copy"
+    shutil.copytree(logs, copy)
+    (copy / ".lock").unlink()
+    simulate(TINY, FIRST, FIRST + timedelta(days=3), copy)
+    assert not (copy / ".lock").exists()
+
+
 def test_days_before_the_origin_leave_the_folder_to_another_world(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="before the world's origin"):
         simulate(TINY, date(2019, 12, 31), FIRST, tmp_path)
@@ -66,6 +75,7 @@ def test_days_before_the_origin_leave_the_folder_to_another_world(tmp_path: Path
 
 def test_two_writers_of_a_folder_wait_for_each_other(tmp_path: Path) -> None:
     """Two worlds that begin at once would both find an empty folder, and mix their days."""
+    last = FIRST + timedelta(days=1)
     begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
 
     def hold(_: date, __: int) -> None:
@@ -73,11 +83,11 @@ def test_two_writers_of_a_folder_wait_for_each_other(tmp_path: Path) -> None:
         assert go_on.wait(30)
 
     def follow() -> None:
-        simulate(TINY, FIRST, FIRST, tmp_path)
+        simulate(TINY, FIRST, last, tmp_path)
         ended.set()
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(simulate, TINY, FIRST, FIRST, tmp_path, hold)
+        first = pool.submit(simulate, TINY, FIRST, last, tmp_path, hold)
         assert begun.wait(30)
         second = pool.submit(follow)
         waited = not ended.wait(1)
