@@ -30,7 +30,7 @@ def clean_up(
 ) -> CleanUp:
     """Publish what the preset's [retention] lets go, then remove it unless told to look only."""
     planned = plan(preset, artifacts)
-    publish(planned, dry_run)
+    publish(planned, dry_run, allow_large)
     if not dry_run:
         remove(planned, preset, artifacts, allow_large)
         index.update(artifacts, preset)  # without links to what is gone
@@ -45,10 +45,11 @@ def plan(preset: str, artifacts: str) -> CleanUp:
 
 
 @task(persist_result=False, name="publish clean-up")
-def publish(planned: CleanUp, dry_run: bool) -> None:
+def publish(planned: CleanUp, dry_run: bool, allow_large: bool) -> None:
     """What goes, what stays, and how much that is."""
-    words = f"{len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB{', dry run' if dry_run else ''}"
-    markdown_artifact("clean-up", words, render.clean_up(planned, dry_run))
+    note = ", dry run" if dry_run else ", refused" if planned.large and not allow_large else ""
+    words = f"{len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB{note}"
+    markdown_artifact("clean-up", words, render.clean_up(planned, dry_run, allow_large))
 
 
 @task(persist_result=False)

@@ -204,7 +204,8 @@ def _publish(line: _Troubled) -> None:
     monitor.publish(report, TINY, str(line.artifacts))
 
     years_later = 4e9
-    clean_up.publish(plan_clean_up(workspace, RetentionConfig(), now_s=years_later), dry_run=True)
+    planned = plan_clean_up(workspace, RetentionConfig(), now_s=years_later)
+    clean_up.publish(planned, dry_run=True, allow_large=False)
     done = RolledBack(
         taken_down=summary.model_id,
         champion=champion,

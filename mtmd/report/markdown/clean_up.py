@@ -4,11 +4,12 @@ from mtmd.jobs.clean_up import CleanUp
 from mtmd.report.markdown.plain import code, plain
 
 
-def clean_up(planned: CleanUp, dry_run: bool) -> str:
+def clean_up(planned: CleanUp, dry_run: bool, allow_large: bool = False) -> str:
     """What goes and what stays, by kind; then path by path, at most a hundred."""
     kinds = dict.fromkeys((*planned.kept, *(output.kind for output in planned.removable)))
     going = {kind: [output for output in planned.removable if output.kind == kind] for kind in kinds}
-    verb = "would be removed (dry run)" if dry_run else "are removed"
+    refused = planned.large and not allow_large
+    verb = "would be removed (dry run)" if dry_run else "are not removed" if refused else "are removed"
     head = f"## {len(planned.removable)} outputs, {planned.bytes / 1e6:,.1f} MB, {verb}"
     counts = [
         f"| {kind} | {len(outputs)} | {sum(output.bytes for output in outputs) / 1e6:,.1f} "
@@ -25,7 +26,7 @@ def clean_up(planned: CleanUp, dry_run: bool) -> str:
         [
             head,
             "",
-            *((f"⚠ {large}", "") if planned.large else ()),
+            *((f"⚠ {large}", "") if refused else ()),
             f"newest run: {planned.newest}; kept for rollbacks: {standing}",
             "",
             "| kind | go | MB | stay |",
