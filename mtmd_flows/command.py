@@ -19,7 +19,12 @@ from prefect.client.orchestration import get_client
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import ParameterTypeError
 from prefect.logging.handlers import APILogWorker
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import (
+    PREFECT_API_REQUEST_TIMEOUT,
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    temporary_settings,
+)
 from pydantic.fields import FieldInfo
 
 from mtmd.command_line import PresetName, only_command, read_day
@@ -34,6 +39,7 @@ from mtmd_flows.terminal import print_stopped
 _INTERRUPTED = 128 + signal.SIGINT
 _WITHOUT_A_KEY = {401, 403}  # HTTP
 _PATIENCE_S = 5.0  # for what Prefect has still to send
+_ANSWER_S = 20.0  # in which a server answers; Prefect itself would ask one that is silent for six minutes
 _WATCHERS: list[object] = []  # they end by themselves
 _Result = TypeVar("_Result")
 
@@ -81,7 +87,9 @@ def require_days(given: Mapping[str, Any]) -> None:
 
 def _require_server(api: str) -> None:
     """See that the server answers, and that we may ask it; the flow itself would end in a traceback of Prefect's."""
-    with get_client(sync_client=True) as client:
+    answer_s = min(_ANSWER_S, PREFECT_API_REQUEST_TIMEOUT.value())
+    once = {PREFECT_API_REQUEST_TIMEOUT: answer_s, PREFECT_CLIENT_MAX_RETRIES: 0}
+    with temporary_settings(once), get_client(sync_client=True) as client:
         error = client.api_healthcheck()
         try:
             if error is None:
