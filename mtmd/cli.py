@@ -259,8 +259,11 @@ def mirror(preset: PresetName, artifacts: Artifacts = "artifacts") -> None:
 def _mirror(preset: str, artifacts: str) -> None:
     """After a change of the champion; it stands, whatever becomes of this."""
     from mtmd.mirrors.stage import mirror_within
+    from mtmd.report.index.stage import update_index
 
-    for state in mirror_within(preset, artifacts):
+    if states := mirror_within(preset, artifacts):
+        update_index(artifacts, preset)  # which says how far each mirror is
+    for state in states:
         if not state.current:
             errors.print(f"[bold yellow]warning:[/] {state.mirror} is not up to date: {literal(state.words)}")
 

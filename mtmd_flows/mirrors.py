@@ -20,6 +20,7 @@ from mtmd.mirrors.records import read_run
 from mtmd.mirrors.stage import mirror_within
 from mtmd.mirrors.state import MirrorState
 from mtmd.promote.stage import RunSummary
+from mtmd.report.index.stage import PAGE, update_index
 from mtmd.run import scheduled_as_of
 from mtmd.store.workspace import Workspace
 from mtmd_flows import index
@@ -95,6 +96,8 @@ def failed(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
         )
         outbox.keep(Workspace.of(artifacts, chosen), event)
         _warn(mirror_within(preset, artifacts, names=("openlineage",)), _log.warning)
+        if (Workspace.of(artifacts, chosen).root / PAGE).is_file():  # not for a line that nothing ran on yet
+            update_index(artifacts, preset)
 
     _unless_it_fails(tell)
 

@@ -39,11 +39,15 @@ def test_reinstating_warns_where_a_mirror_is_behind(
     champion = registry.require_champion()
     registry.promote("b1", mirrored.runs[1].decision.as_of, "all gates passed", champion.sequence)
     registry.rollback("bad", lambda directory: None)
+    for name in mirrored.preset.mirrors.to:
+        write_state(mirrored.workspace, MirrorState.now(name, "2 of 2 runs", current=True))
     given = ["--preset", mirrored.file, "--artifacts", mirrored.artifacts, "--reason", "it was the logs"]
     assert main(["reinstate", "b1", *given]) == 0
     said = capsys.readouterr()
     assert "may be promoted again" in said.out
     assert "warning: mlflow is not up to date: " in said.err
+    page = (mirrored.workspace.root / "index.html").read_text()
+    assert "<b>Mirrors</b> are not up to date" in page
     assert not mirror(mirrored.workspace, mirrored.preset, names=("mlflow",))[0].current
 
 

@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Cancelling
 
 from mtmd.config.preset_files import PRESETS
+from mtmd.report.index.stage import write_line
 from mtmd.store.files import write_text
 from mtmd_flows.daily_retrain import daily_retrain
 from mtmd_flows.rollback import rollback
@@ -63,6 +64,7 @@ def test_a_run_that_fails_says_why_in_its_last_event(first_run: Run, preset: str
 
 def test_a_run_that_is_cancelled_is_aborted(preset: str, tmp_path: Path) -> None:
     """Prefect calls the hook when a cancellation begins."""
+    write_line(tmp_path / LINE)
     given = {"as_of": str(AS_OF), "preset": preset, "artifacts": str(tmp_path)}
     cancelled = FlowRun(flow_id=uuid4(), parameters=given)
     state: State[Any] = Cancelling(message="by a person")
@@ -70,6 +72,7 @@ def test_a_run_that_is_cancelled_is_aborted(preset: str, tmp_path: Path) -> None
         hook(daily_retrain, cancelled, state)
     (end,) = _waiting(tmp_path, 1)
     assert (end["eventType"], end["run"]["runId"]) == ("ABORT", str(cancelled.id))
+    assert "<b>Mirrors</b> are not up to date" in (tmp_path / LINE / "index.html").read_text()
     assert end["run"]["facets"]["errorMessage"]["message"] == "by a person"
 
 
