@@ -18,7 +18,7 @@ from mtmd.mirrors import events, outbox, text
 from mtmd.mirrors.events import Ending
 from mtmd.mirrors.records import read_run
 from mtmd.mirrors.stage import mirror_within
-from mtmd.mirrors.state import MirrorState
+from mtmd.mirrors.state import MirrorState, forget_others
 from mtmd.promote.stage import RunSummary
 from mtmd.report.index.stage import PAGE, update_index
 from mtmd.run import scheduled_as_of
@@ -30,10 +30,11 @@ _log = logging.getLogger("mtmd.mirrors")
 
 
 def started(day: date, preset: str, logs: str | None, artifacts: str) -> None:
-    """A run begins: its event is sent beside it, so that the run does not wait."""
+    """A run begins: its event is sent beside it, so that the run does not wait. Mirrors of before are forgotten."""
 
     def tell() -> None:
         chosen = load_preset(preset)
+        forget_others(Workspace.of(artifacts, chosen), chosen)
         if "openlineage" not in chosen.mirrors.to:
             return
         event = events.started(_run_id(), datetime.now(UTC), day, chosen, logs or chosen.logs)

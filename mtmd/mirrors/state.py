@@ -2,11 +2,12 @@
 
 import re
 from datetime import UTC, datetime
+from typing import get_args
 
 from pydantic import Field
 
-from mtmd.config import Frozen, MirrorName
-from mtmd.store.files import write_json
+from mtmd.config import Frozen, MirrorName, Preset
+from mtmd.store.files import discard, write_json
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
 
@@ -38,3 +39,11 @@ def read_state(workspace: Workspace, mirror: MirrorName) -> MirrorState | None:
 def write_state(workspace: Workspace, state: MirrorState) -> None:
     """Replace the mirror's latest state."""
     write_json(workspace.mirror(state.mirror), state.model_dump(mode="json"))
+
+
+def forget_others(workspace: Workspace, preset: Preset) -> None:
+    """Remove the states of mirrors that the preset does not name any more: nothing would ever renew them."""
+    for name in get_args(MirrorName):
+        path = workspace.mirror(name)
+        if name not in preset.mirrors.to and path.is_file():
+            discard(path)

@@ -10,12 +10,16 @@ import pytest
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Cancelling
 
+from mtmd.config import Preset
 from mtmd.config.preset_files import PRESETS
+from mtmd.mirrors.state import MirrorState, write_state
 from mtmd.report.index.stage import write_line
 from mtmd.store.files import write_text
+from mtmd.store.workspace import Workspace
+from mtmd_flows import mirrors
 from mtmd_flows.daily_retrain import daily_retrain
 from mtmd_flows.rollback import rollback
-from tests.mtmd_flows.runs import AS_OF, LINE, Run, copied, published, run_daily
+from tests.mtmd_flows.runs import AS_OF, LINE, TINY, Run, copied, published, run_daily
 
 
 @pytest.fixture
@@ -74,6 +78,16 @@ def test_a_run_that_is_cancelled_is_aborted(preset: str, tmp_path: Path) -> None
     assert (end["eventType"], end["run"]["runId"]) == ("ABORT", str(cancelled.id))
     assert "<b>Mirrors</b> are not up to date" in (tmp_path / LINE / "index.html").read_text()
     assert end["run"]["facets"]["errorMessage"]["message"] == "by a person"
+
+
+def test_a_mirror_that_the_preset_names_no_more_leaves_the_index(tiny_preset: Preset, tmp_path: Path) -> None:
+    workspace = Workspace.of(tmp_path, tiny_preset)
+    write_state(workspace, MirrorState.now("mlflow", "the server is gone", current=False))
+    write_line(workspace.root)
+    assert "<b>Mirrors</b> are not up to date" in (workspace.root / "index.html").read_text()
+    mirrors.started(AS_OF, TINY, None, str(tmp_path))
+    write_line(workspace.root)
+    assert "Mirrors" not in (workspace.root / "index.html").read_text()
 
 
 def test_a_rollback_that_is_not_mirrored_stands_and_says_so(
