@@ -73,9 +73,11 @@ def _postgresql(config: PostgresqlTable, environment: Mapping[str, str]) -> Data
     """By host and database, which only the environment knows; the password stays there."""
     address = urlsplit(environment.get(config.connection, ""))
     schema = config.table if "." in config.table else f"public.{config.table}"
-    if not address.hostname:
+    # The first of several hosts: the others are copies of the same database.
+    first = urlsplit(f"//{address.netloc.rpartition('@')[2].partition(',')[0]}")
+    if not first.hostname:
         return Dataset("postgres", schema)
-    host = f"postgres://{address.hostname}:{address.port or _POSTGRESQL_PORT}"
+    host = f"postgres://{first.hostname}:{first.port or _POSTGRESQL_PORT}"
     return Dataset(host, f"{address.path.strip('/')}.{schema}")
 
 

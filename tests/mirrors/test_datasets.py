@@ -46,6 +46,22 @@ def test_a_database_that_the_environment_does_not_name_keeps_its_table(tiny_pres
     assert log_tables(_with(tiny_preset, ads=PG), "logs")["ads"] == (Dataset("postgres", "public.ads"),)
 
 
+@pytest.mark.parametrize(
+    ("connection", "host"),
+    [
+        ("postgresql://me:secret@a.internal:5433,b.internal:5434/shop", "a.internal:5433"),
+        ("postgresql://me:secret@a.internal,b.internal/shop?target_session_attrs=any", "a.internal:5432"),
+        ("postgresql://[::1]:5433/shop", "::1:5433"),
+    ],
+)
+def test_a_database_on_several_hosts_is_named_by_the_first(
+    tiny_preset: Preset, monkeypatch: pytest.MonkeyPatch, connection: str, host: str
+) -> None:
+    monkeypatch.setenv("ADS_DATABASE", connection)
+    found = log_tables(_with(tiny_preset, ads=PG), "logs")["ads"]
+    assert found == (Dataset(f"postgres://{host}", "shop.public.ads"),)
+
+
 def test_tables_that_share_a_folder_are_told_apart_by_their_files(
     tiny_preset: Preset, tmp_path: Path
 ) -> None:
