@@ -14,6 +14,7 @@ from mtmd.store.files import resolve
 from mtmd.store.objects import in_bucket
 
 _POSTGRESQL_PORT = 5432
+_CONTAINER_AND_ACCOUNT = {"abfs", "abfss", "wasb", "wasbs"}  # container@account, where others have user@host
 
 
 class Dataset(NamedTuple):
@@ -88,4 +89,6 @@ def _place(location: str, root: str = "/") -> Dataset:
     address = urlsplit(location if "://" in location else f"{root.rstrip('/')}/{location}")
     if address.scheme == "file":
         return Dataset("file", address.path)
-    return Dataset(f"{address.scheme}://{address.netloc.rpartition('@')[2]}", address.path.strip("/"))
+    names_container = address.scheme in _CONTAINER_AND_ACCOUNT
+    host = address.netloc if names_container else address.netloc.rpartition("@")[2]
+    return Dataset(f"{address.scheme}://{host}", address.path.strip("/"))

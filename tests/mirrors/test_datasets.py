@@ -27,6 +27,10 @@ DELTA = {"kind": "delta", "day_column": "day"}
         ),
         (ICEBERG | {"table": "lake/v1.metadata.json"}, ("file", "{logs}/lake/v1.metadata.json")),
         (DELTA | {"path": "s3://bucket/lake/ads"}, ("s3://bucket", "lake/ads")),
+        (
+            DELTA | {"path": "abfss://logs@account.dfs.core.windows.net/lake/ads"},
+            ("abfss://logs@account.dfs.core.windows.net", "lake/ads"),
+        ),
         (DELTA | {"path": "file:///lake/ads"}, ("file", "/lake/ads")),
     ],
 )
