@@ -12,6 +12,7 @@ import pytest
 
 from mtmd.mirrors.stage import mirror_within
 from mtmd.mirrors.state import MirrorState
+from mtmd.store.files import discard
 from tests.mirrors.conftest import KEPT, LIVE, Mirrored
 
 pytest.importorskip("mlflow", reason="pip install -e '.[mlflow]' brings it")
@@ -107,6 +108,28 @@ def test_an_altered_bundle_is_no_version_and_the_words_say_so(mirrored: Mirrored
     told = _snapshot(ask)
     assert told["versions"].keys() == {LIVE}
     assert told["aliases"] == {"champion": "1"}
+
+
+def test_a_model_whose_manifest_is_damaged_is_mirrored_when_it_is_whole_again(
+    mirrored: Mirrored, ask: Ask
+) -> None:
+    manifest = mirrored.line.registry.path(KEPT) / "manifest.json"
+    whole = manifest.read_bytes()
+    manifest.write_text("damaged")
+    state = _mirror(mirrored)
+    assert not state.current
+    assert f"model {KEPT} is not mirrored: manifest of model '{KEPT}' cannot be read" in state.words
+    manifest.write_bytes(whole)
+    assert _mirror(mirrored).current
+    assert _snapshot(ask)["versions"].keys() == {LIVE, KEPT}
+
+
+def test_a_run_whose_model_the_clean_up_removed_is_mirrored_without_it(mirrored: Mirrored, ask: Ask) -> None:
+    discard(mirrored.line.registry.path(LIVE))
+    assert "1 of 2 runs" not in _mirror(mirrored).words
+    told = _snapshot(ask)
+    assert told["runs"].keys() == {run.name for run in mirrored.runs}
+    assert told["versions"].keys() == {KEPT}
 
 
 def _mirror(mirrored: Mirrored) -> MirrorState:
