@@ -221,8 +221,9 @@ def _outputs(workspace: Workspace, retention: RetentionConfig) -> Iterator[_Outp
     yield from _published(Catalogue(root), retention)
     for kind in ("trained", "evaluations", "proofs", "graphs", "work"):
         for path in sorted(root.glob(f"{kind}/[!.]*")):
+            own = "locks" if path.suffix == ".lock" else kind  # of trainings: empty files, whose work is done
             with suppress(FileNotFoundError):  # a run that ends removes its work
-                yield _Output(kind, path, retention.caches, since_s=path.stat().st_mtime)
+                yield _Output(own, path, retention.caches, since_s=path.stat().st_mtime)
 
 
 def _published(catalogue: Catalogue, retention: RetentionConfig) -> Iterator[_Output]:

@@ -106,6 +106,17 @@ def test_outputs_go_by_their_days_and_caches_by_their_age(line: Workspace) -> No
     assert f"`{line.root}/shards/date={old}`: 91 days before {NEWEST}" in text
 
 
+def test_locks_of_trainings_are_not_counted_as_their_work(line: Workspace) -> None:
+    for name, age in (("mtmd-done", 0), ("mtmd-past", 15)):
+        write_text(lock := line.root / "work" / f"{name}.lock", "")
+        os.utime(lock, (0, time.time() - age * 86400))
+    planned = plan_clean_up(line, RETENTION)
+    assert "work/mtmd-past.lock" in _gone(planned, line.root)
+    text = render.clean_up(planned, dry_run=True)
+    assert "| work | 1 | 0.0 | 1 |" in text
+    assert "| locks | 1 | 0.0 | 1 |" in text
+
+
 def test_what_was_planned_is_removed_and_nothing_else(line: Workspace) -> None:
     planned = plan_clean_up(line, RETENTION)
     before = {path for path in line.root.rglob("*") if path.is_file()}
