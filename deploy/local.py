@@ -37,6 +37,9 @@ _SERVER = {
     # A server that was down forgets, after a minute by default, which heartbeats it waited for: runs that died with it
     # would stay Running for ever. Ours remembers for a week.
     "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "P7D",
+    # Who holds which slot, in PREFECT_HOME. In memory, as by default, a new server would not know: Prefect then ends
+    # every run of a deployment that goes on.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     "PREFECT_SERVER_UI_V2_ENABLED": "false",  # its pages ask a service on the internet for their settings
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
 }

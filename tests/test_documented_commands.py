@@ -440,6 +440,9 @@ ON_A_SHARED_SERVER = (
     Step("export PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1"),
     Step("export PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER=P7D"),
     Step(
+        "export PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=prefect.server.concurrency.lease_storage.filesystem"
+    ),
+    Step(
         ".venv/bin/prefect server start --host 127.0.0.1 --port 4200",
         swap=SERVER,
         serves=True,
