@@ -130,6 +130,18 @@ def test_compose_names_what_is_there() -> None:
     assert all(re.search(r":[\w.-]*\d", image) for image in images if "mtmd" not in image), "pin a version"
 
 
+def test_every_working_folder_of_compose_has_a_bound() -> None:
+    """The service fetches each champion and its ads, and would keep them all."""
+    working = {
+        name for name, service in SERVICES.items() if "MTMD_ARTIFACTS" in service.get("environment", ())
+    }
+    kept = {
+        name for name in working if any(":/data/work" in one for one in SERVICES[name].get("volumes", ()))
+    }
+    assert kept == {"worker", "service"}
+    assert all("MTMD_WORK_GIB" in SERVICES[name]["environment"] for name in kept)
+
+
 def test_the_queue_that_compose_limits_can_be_of_another_pool() -> None:
     """The server makes the queue when a deployment names it, so it is there only in the deployments' pool."""
     *_, script = SERVICES["deployments"]["command"]
