@@ -53,8 +53,7 @@ def mirror(workspace: Workspace, preset: Preset, deadline: float | None = None) 
         if deadline is not None and time.monotonic() > deadline:
             break
         try:
-            if (run := read_run(workspace, path)) is not None:
-                place.tell(run, known.get(path.name))
+            place.tell(_read(workspace, path), known.get(path.name))
             done += 1
         except MirrorError as error:  # of this run's files: the others are told all the same
             problems.append(str(error))
@@ -202,6 +201,12 @@ class _Place:
                 self.client.set_model_version_tag(self.model, version.version, ROLLED_BACK, "true")
             elif marked and model_id not in banned:
                 self.client.delete_model_version_tag(self.model, version.version, ROLLED_BACK)
+
+
+def _read(workspace: Workspace, path: Path) -> MirroredRun:
+    if (run := read_run(workspace, path)) is None:
+        raise MirrorError(f"run {path.name} is not mirrored: its record can't be read; run its day again")
+    return run
 
 
 def _is_complete(run: Any) -> bool:

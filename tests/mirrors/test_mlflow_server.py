@@ -124,6 +124,16 @@ def test_a_model_whose_manifest_is_damaged_is_mirrored_when_it_is_whole_again(
     assert _snapshot(ask)["versions"].keys() == {LIVE, KEPT}
 
 
+def test_a_run_whose_record_is_damaged_does_not_count_as_mirrored(mirrored: Mirrored, ask: Ask) -> None:
+    damaged = mirrored.runs[0]
+    (damaged.directory / "summary.json").write_text("damaged")
+    state = _mirror(mirrored)
+    assert not state.current
+    assert state.words.startswith("1 of 2 runs are in MLflow's experiment 'mtmd-tiny'; the others follow")
+    assert f"run {damaged.name} is not mirrored: its record can't be read" in state.words
+    assert _snapshot(ask)["runs"].keys() == {mirrored.runs[1].name}
+
+
 def test_a_run_whose_model_the_clean_up_removed_is_mirrored_without_it(mirrored: Mirrored, ask: Ask) -> None:
     discard(mirrored.line.registry.path(LIVE))
     assert "1 of 2 runs" not in _mirror(mirrored).words
