@@ -16,6 +16,7 @@ from mtmd.export.stage import Proofs
 from mtmd.extract.shards import Days
 from mtmd.promote.gates import GateInputs, Verdict, ab_gate, apply_gates
 from mtmd.promote.origin import ORIGIN, origin
+from mtmd.registry.incumbent import incumbent
 from mtmd.registry.records import Registered
 from mtmd.registry.registry import Registry
 from mtmd.run import RunPlan
@@ -81,8 +82,10 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
     plan, opponent = run.plan, run.evaluated.incumbent
     registry, inputs = Registry(plan.workspace.root), gate_inputs(run)
     verdict = apply_gates(inputs, override)
-    if opponent.promotion is not None:
-        verdict = verdict.promoted_before(opponent.promotion)
+    # Another run of the day may have promoted the candidate since the evaluation.
+    promotion = opponent.promotion or incumbent(registry, verdict.candidate, plan.as_of).promotion
+    if promotion is not None:
+        verdict = verdict.promoted_before(promotion)
     elif verdict.passed:
         verdict = _promote(registry, verdict, plan.as_of, opponent.sequence, promote)
     directory = _directory(run, _decision_key(inputs, run), verdict)
@@ -95,7 +98,7 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
         as_of=plan.as_of,
         model_id=run.exported.model_id,
         promoted=live == run.exported.model_id,
-        words=_words(verdict, opponent.promotion is not None, live),
+        words=_words(verdict, promotion is not None, live),
         champion=live,
         verdict=verdict,
         repeated=earlier is not None,

@@ -12,6 +12,7 @@ from mtmd.registry.records import RunOrigin
 from mtmd.registry.registry import Registry
 from mtmd.report.markdown.metrics import metrics
 from mtmd.report.markdown.verdict import verdict
+from mtmd.report.past import made_by
 from mtmd.run import RunPlan
 from mtmd.store.files import read_json, write_json
 from mtmd.train.trainer import TRAINING_FORMAT
@@ -89,6 +90,24 @@ def test_a_rerun_of_the_champion_leaves_the_decision_as_it_was(done: Done, promo
     assert again.places == first.places
     assert Path(first.places["run"], "summary.json").read_bytes() == record
     assert len(done.registry.history()) == 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_of_two_runs_at_once_with_other_gates_one_promotes(done: Done, fails: bool) -> None:
+    """The other one was evaluated before the promotion, and decides after it."""
+    gates = done.plan.preset.gates.model_copy(update={"calibration_high": 1e-3 if fails else 9.0})
+    preset = done.plan.preset.model_copy(update={"gates": gates})
+    first = done.decide()
+    second = done.decide(plan=done.plan.model_copy(update={"preset": preset}))
+    assert first.is_news
+    assert not second.is_news
+    assert second.promoted
+    assert second.places["run"] != first.places["run"]
+    before = (
+        f"{first.model_id} was promoted before (all gates passed; not applicable: champion), which stands"
+    )
+    assert second.words.startswith(before if fails else f"{first.model_id} is already champion")
+    assert made_by(done.plan.workspace, first.model_id) == Path(first.places["run"])
 
 
 def test_a_rerun_still_has_the_comparison_with_the_champion_of_that_time(
