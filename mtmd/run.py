@@ -81,6 +81,16 @@ def plan_run(
     without a world to ask; LogsError that lists the days which are missing, or when too many of the window are left
     out.
     """
+    plan = outline(as_of, preset, window_days=window_days, logs=logs, artifacts=artifacts)
+    _require_days(plan, (available or plan.source.available_days)())
+    require_world_of_gate(plan.preset, plan.logs)
+    return plan
+
+
+def outline(
+    as_of: date, preset: str, *, window_days: int | None = None, logs: str | None = None, artifacts: str
+) -> RunPlan:
+    """Resolve a run's parameters, and look at no logs. Raises as `plan_run` does where these matter not."""
     chosen = load_preset(preset)
     days = chosen.window_days if window_days is None else window_days
     if not chosen.min_window_days <= days <= MAX_WINDOW_DAYS:
@@ -88,7 +98,7 @@ def plan_run(
             f"window_days ({days}) must be between {chosen.min_window_days} and {MAX_WINDOW_DAYS}; "
             f"leave it out for the preset's {chosen.window_days}"
         )
-    plan = RunPlan(
+    return RunPlan(
         as_of=as_of,
         days=training_days(chosen, as_of, days),
         preset=chosen,
@@ -96,9 +106,6 @@ def plan_run(
         artifacts=artifacts,
         left_out={day: chosen.left_out[day] for day in plan_window(as_of, days) if day in chosen.left_out},
     )
-    _require_days(plan, (available or plan.source.available_days)())
-    require_world_of_gate(chosen, plan.logs)
-    return plan
 
 
 def training_days(preset: Preset, as_of: date, window_days: int) -> tuple[date, ...]:

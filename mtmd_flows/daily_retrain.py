@@ -64,7 +64,7 @@ def daily_retrain(
     mirrors.started(day, preset, logs, artifacts)
     try:
         if wait_minutes:
-            steps.await_logs(day, preset, logs, artifacts, wait_minutes)
+            steps.await_logs(day, preset, window_days, logs, artifacts, wait_minutes)
             laps.done("wait for logs")
         run = _until_proved(steps.plan(day, preset, window_days, logs, artifacts), laps)
         summary = steps.decide(run, promote, override)

@@ -25,7 +25,6 @@ from mtmd.extract.shards import Days, ShardRef
 from mtmd.jobs import backfill as backfill_job
 from mtmd.jobs.backfill import DayOutcome
 from mtmd.logs.arrival import await_day
-from mtmd.logs.source import LogSource
 from mtmd.model.build import ModelKind
 from mtmd.promote import stage as promote_stage
 from mtmd.promote.stage import DayRun, RunSummary
@@ -35,7 +34,7 @@ from mtmd.registry.records import Registered
 from mtmd.registry.registry import Registry
 from mtmd.report import stage as report_stage
 from mtmd.report.index import stage as index_stage
-from mtmd.run import RunPlan, plan_run
+from mtmd.run import RunPlan, outline, plan_run
 from mtmd.store.files import sweep
 from mtmd.store.workspace import Workspace
 from mtmd.train import rivals
@@ -54,11 +53,15 @@ from mtmd_flows.progress import TrainingProgress
 
 
 @task(persist_result=False, task_run_name="wait for the logs of {day}")
-def await_logs(day: date, preset: str, logs: str | None, artifacts: str, minutes: float) -> None:
-    """Wait until every table has the day; fails, naming those that lack it, after so many minutes."""
-    chosen = load_preset(preset)
-    source = LogSource.of(chosen, logs, Workspace.of(artifacts, chosen).spool)
-    await_day(source, day, 60.0 * minutes, get_run_logger().info)
+def await_logs(
+    day: date, preset: str, window_days: int | None, logs: str | None, artifacts: str, minutes: float
+) -> None:
+    """Wait until every table has the day; fails, naming those that lack it, after so many minutes.
+
+    What no logs can mend, such as a wrong window, fails at once.
+    """
+    outlined = outline(day, preset, window_days=window_days, logs=logs, artifacts=artifacts)
+    await_day(outlined.source, day, 60.0 * minutes, get_run_logger().info)
 
 
 @task(persist_result=False)

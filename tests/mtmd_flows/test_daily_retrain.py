@@ -286,3 +286,13 @@ def test_a_late_run_takes_the_day_before_its_scheduled_start(prefect_server: str
     with get_client(sync_client=True) as client:
         run = client.create_flow_run(late, state=Scheduled(scheduled_time=scheduled))
     assert run_flow(late, flow_run=run) == AS_OF
+
+
+def test_a_run_that_no_logs_can_mend_does_not_wait_for_them(
+    prefect_server: str, tiny_logs: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"window_days \(10\) must be between 20 and 60"):
+        daily_retrain(
+            as_of=date(2026, 1, 26), preset=TINY, logs=str(tiny_logs), artifacts=str(tmp_path / "none"),
+            window_days=10, wait_minutes=0.001,
+        )  # fmt: skip
