@@ -145,26 +145,21 @@ def simulate(
 ) -> None:
     """Write the logs of `first`..`last` that are not there yet; each table's day appears whole or not at all.
 
-    Waits for another process that writes to `logs`. Calls `on_day(day, candidate rows)` after each day, with 0 rows for
-    one that was there. Raises ConfigError for an empty range or days before the origin, LogsError when `logs` holds
-    another world's days.
+    Calls `on_day(day, candidate rows)` after each day, with 0 rows for one that was there. Raises ConfigError
+    for an empty range or days before the origin, LogsError when `logs` holds another world's days.
     """
     if last < first:
         raise ConfigError(f"last ({last}) must not be before first ({first}); swap them")
     _require_origin(config, first)  # before the folder is this world's
-    root, say = resolve(logs), on_day or (lambda day, rows: None)
-    days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
-    _check_world(config, root)
+    root = resolve(logs)
+    _claim(config, root)
     sweep(root)  # of writers that were killed
-    if all(_is_whole(root, day) for day in days):  # the folder may be one that can only be read
-        for day in days:
-            say(day, 0)
-        return
-    with alone(root):  # two worlds that begin at once would both find an empty folder
-        _claim(config, root)
-        platform = SimulatedPlatform(config)
-        for day in days:
-            say(day, platform.write_day(day, root))
+    platform = SimulatedPlatform(config)
+    for offset in range((last - first).days + 1):
+        day = first + timedelta(days=offset)
+        rows = platform.write_day(day, root)
+        if on_day is not None:
+            on_day(day, rows)
 
 
 def world_at(logs: str | Path) -> WorldConfig | None:
@@ -268,16 +263,13 @@ def _is_missing(directory: Path) -> bool:
     return not directory.exists()
 
 
-def _is_whole(logs: Path, day: date) -> bool:
-    found = (day_directory(logs, table, day) for table in TABLES)
-    return all(directory.is_dir() and any(directory.iterdir()) for directory in found)
-
-
 def _claim(config: WorldConfig, logs: Path) -> None:
     """Note which world the logs are of: days of two worlds in one folder would be one stream to readers."""
     _check_world(config, logs)
     if not (path := logs / _IDENTITY).exists():
-        write_json(path, {"format": _FORMAT, "world": config.model_dump(mode="json")})
+        with alone(logs):  # two worlds that begin at once would both find an empty folder
+            _check_world(config, logs)
+            write_json(path, {"format": _FORMAT, "world": config.model_dump(mode="json")})
 
 
 def _check_world(config: WorldConfig, logs: Path) -> None:

@@ -1,7 +1,6 @@
 """Days are reproducible one by one, written once, and whole."""
 
 import shutil
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,6 +11,8 @@ import pytest
 
 from mtmd.config import IdsConfig, Preset, load_preset
 from mtmd.errors import ConfigError, LogsError
+from mtmd.logs.contract import TABLES
+from mtmd.logs.day_store import alone
 from mtmd.sources.simulated.config import WorldConfig
 from mtmd.sources.simulated.histories import COLUMNS
 from mtmd.sources.simulated.platform import (
@@ -58,8 +59,8 @@ def test_running_again_writes_nothing(logs: Path) -> None:
     assert reported == [(FIRST + timedelta(days=offset), 0) for offset in range(4)]
 
 
-def test_days_that_are_all_there_need_no_lock(logs: Path, tmp_path: Path) -> None:
-    """Their folder may be one that can only be read, as of a mounted volume."""
+def test_a_folder_that_is_a_worlds_already_needs_no_lock(logs: Path, tmp_path: Path) -> None:
+    """It may be one that can only be read, or another user's."""
     copy = tmp_path / "copy"
     shutil.copytree(logs, copy)
     (copy / ".lock").unlink()
@@ -73,28 +74,18 @@ def test_days_before_the_origin_leave_the_folder_to_another_world(tmp_path: Path
     assert world_at(tmp_path) is None
 
 
-def test_two_writers_of_a_folder_wait_for_each_other(tmp_path: Path) -> None:
-    """Two worlds that begin at once would both find an empty folder, and mix their days."""
-    last = FIRST + timedelta(days=1)
-    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
-
-    def hold(_: date, __: int) -> None:
-        begun.set()
-        assert go_on.wait(30)
-
-    def follow() -> None:
-        simulate(TINY, FIRST, last, tmp_path)
-        ended.set()
-
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(simulate, TINY, FIRST, last, tmp_path, hold)
-        assert begun.wait(30)
-        second = pool.submit(follow)
-        waited = not ended.wait(1)
-        go_on.set()
-        first.result()
-        second.result()
-    assert waited
+def test_the_second_of_two_worlds_that_begin_at_once_is_refused(logs: Path, tmp_path: Path) -> None:
+    """Both would find an empty folder, and mix their days."""
+    other = TINY.model_copy(update={"seed": 1})
+    with ThreadPoolExecutor(1) as pool:
+        with alone(tmp_path):
+            second = pool.submit(simulate, other, FIRST, FIRST, tmp_path)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=1)
+            shutil.copy(logs / "world.json", tmp_path)
+        with pytest.raises(LogsError, match=r"of another simulated world \(seed=0, not 1\)"):
+            second.result()
+    assert not any((tmp_path / table).exists() for table in TABLES)
 
 
 @pytest.mark.parametrize("table", ["requests", "ads", "candidates"])
