@@ -209,7 +209,15 @@ def survivors(log_p: Tensor, teacher: Tensor, request: Tensor) -> Tensor:
 
 
 def patched(preset: Preset, one: Try) -> Preset:
-    """The preset with a try's values; raises ConfigError naming the try."""
+    """The preset with a try's values; raises ConfigError naming the try.
+
+    A search measures models as they are trained, and moves their level itself.
+    """
+    if "level_days" in one.patch.get("training", {}):
+        raise ConfigError(
+            f"try {one.name!r} changes training.level_days, which no search measures; give the search a preset that "
+            "has it, and next_day = true"
+        )
     try:
         return Variant(name=one.name, factor=one.name, patch=one.patch).of(preset)
     except ValueError as error:

@@ -3,7 +3,7 @@
 import pytest
 
 from mtmd.abtest.outcome import ABTest
-from mtmd.report.tables.ab_test import bound_tables, outcome_tables, paper_tables, whole_tables
+from mtmd.report.tables.ab_test import outcome_tables, paper_tables, reference_tables, whole_tables
 from tests.abtest.outcomes import planted
 
 
@@ -18,8 +18,8 @@ def test_the_papers_tables_come_first_and_table_5_only_with_the_unconstrained_mo
     ]
     assert [table.title for table in paper_tables(without)] == titles[:3]
     for one, rankers in ((without, 5), (whole, 6)):
-        assert outcome_tables(one) == (*whole_tables(one), *paper_tables(one), *bound_tables(one))
-        won, lost, levels, agreement = bound_tables(one)
+        assert outcome_tables(one) == (*whole_tables(one), *paper_tables(one), *reference_tables(one))
+        won, lost, levels, agreement = reference_tables(one)
         assert (won.title, lost.title) == (
             "What the truth wins: oracle against per_slice",
             "What chance loses: chance against per_slice",
@@ -43,7 +43,7 @@ def test_all_rankers_stand_side_by_side_and_the_candidate_against_each_rival() -
         "against champion": "1.01% [−1.09, 3.14]",
     }
     assert [row[0] for row in whole_tables(planted())[1].rows] == ["against per_slice"]
-    assert len(bound_tables(tested)[2].rows) == 7  # everybody's levels
+    assert len(reference_tables(tested)[2].rows) == 7  # everybody's levels
 
 
 def test_what_follows_from_another_metric_is_not_evidence_of_its_own() -> None:
@@ -55,7 +55,7 @@ def test_what_follows_from_another_metric_is_not_evidence_of_its_own() -> None:
 
 
 def test_a_level_is_the_rankers_own_and_the_control_has_its_own_too() -> None:
-    levels = {row[0]: row[2] for row in bound_tables(planted(CTR=3.0))[2].rows}
+    levels = {row[0]: row[2] for row in reference_tables(planted(CTR=3.0))[2].rows}
     assert levels["per_slice"] == 0.1
     assert levels["mtmd"] == pytest.approx(0.1 * 1.0304545)  # e^0.03
 

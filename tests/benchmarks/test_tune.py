@@ -137,6 +137,10 @@ def test_survivors_are_the_share_of_the_teachers_best_quarter_that_the_model_has
     [
         ("patch.training.epocs = 1", "try 'as it is' does not fit preset 'tiny'"),
         ("patches = 1", "patches"),
+        (
+            "patch.training.level_days = 1",
+            "try 'as it is' changes training.level_days, which no search measures",
+        ),
     ],
 )
 def test_a_wrong_try_is_named(

@@ -229,6 +229,7 @@ def test_folders_that_must_not_be_written_are_refused(bare: Path, tmp_path: Path
     (tmp_path / "ads").mkdir()
     with pytest.raises(LogsError, match=r"holds \['ads'\] without fit-teacher.json"):
         quick(tmp_path, bare)
+    assert not (tmp_path / ".lock").exists()
 
 
 def test_days_that_are_not_there_are_refused(bare: Path, tmp_path: Path) -> None:

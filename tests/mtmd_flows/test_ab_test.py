@@ -86,7 +86,9 @@ def models(plan: RunPlan, variants: tuple[str | None, ...] = (None, "unconstrain
     return trained
 
 
-def test_it_publishes_the_papers_tables_and_their_bounds(tested: tuple[ABTest, dict[str, str]]) -> None:
+def test_it_publishes_the_papers_tables_and_those_of_truth_and_chance(
+    tested: tuple[ABTest, dict[str, str]],
+) -> None:
     found, artifacts = tested
     text = artifacts["ab-test"]
     for title in (

@@ -33,7 +33,7 @@ from mtmd.report.page.trend import sparklines
 from mtmd.report.page.verdict import brief, details, headline, rival_tables
 from mtmd.report.since import Since
 from mtmd.report.standing import top_words
-from mtmd.report.tables.ab_test import bound_tables, paper_tables, whole_tables
+from mtmd.report.tables.ab_test import paper_tables, reference_tables, whole_tables
 from mtmd.report.tables.cold import cold_gate_table, cold_words
 from mtmd.report.tables.evaluation import cold_table, explored_table
 from mtmd.report.tables.replay import replay_slices_table, replay_table, replay_words
@@ -92,7 +92,7 @@ class ReportInputs:
 # What the template calls, beside the values that it is given.
 _FILTERS = (decimal, loss, minus, observed, percent, scientific, short)
 _FUNCTIONS = (
-    bound_tables,
+    reference_tables,
     cold_gate_table,
     cold_table,
     cold_words,

@@ -63,7 +63,7 @@ def _estimate(change: RelativeChange) -> Cell:
 
 def outcome_tables(tested: ABTest) -> tuple[Table, ...]:
     """All rankers side by side, the paper's tables, then the rankers that are no models."""
-    return (*whole_tables(tested), *paper_tables(tested), *bound_tables(tested))
+    return (*whole_tables(tested), *paper_tables(tested), *reference_tables(tested))
 
 
 def whole_tables(tested: ABTest) -> tuple[Table, Table]:
@@ -110,7 +110,7 @@ def paper_tables(tested: ABTest) -> tuple[Table, ...]:
     return (*tables, change_table(title, constrained, ("surface", "product")))
 
 
-def bound_tables(tested: ABTest) -> tuple[Table, ...]:
+def reference_tables(tested: ABTest) -> tuple[Table, ...]:
     """The truth and chance by cell, each ranker's metrics, and how well they agree with the heavyweight ranker."""
     control = tested.control
     won, lost = tested.of(control, ORACLE), tested.of(control, CHANCE)
