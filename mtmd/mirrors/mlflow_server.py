@@ -106,8 +106,10 @@ class _Place:
         return {one.tags[MODEL]: one for one in ordered if MODEL in one.tags}
 
     def tell(self, run: MirroredRun, known: Any) -> None:
-        """Make the run, or go on with one that was cut off; its last tag says that it is whole."""
-        self._require_manifest(run)
+        """Make the run, or go on with one that was cut off; its last tag says that it is whole.
+
+        A run whose model is damaged does not get that tag, so it is taken up again: raises MirrorError.
+        """
         page = str(run.page or run.directory)
         link = (report_url(self.workspace.root.parent, page) if run.page else None) or page
         own = tags(run, self.line, link)
@@ -121,6 +123,8 @@ class _Place:
         for path in sorted(run.directory.iterdir()):
             if path.is_file():
                 self.client.log_artifact(run_id, str(path), _RECORDS)
+        if run.damage:
+            raise MirrorError(f"model {run.decision.model_id} is not mirrored: {run.damage}")
         if run.manifest is not None and run.decision.model_id not in self.versions:
             self._register(run, run_id)
         self.client.set_terminated(run_id, "FINISHED", at)
@@ -160,18 +164,6 @@ class _Place:
             self.client.log_batch(run_id, metrics=part)
         for part in _parts([entities.RunTag(*one) for one in own.items()]):
             self.client.log_batch(run_id, tags=part)
-
-    def _require_manifest(self, run: MirroredRun) -> None:
-        """A run that is whole is not told again: one whose model can't be read now would never get a version."""
-        if run.manifest is not None:
-            return
-        model_id = run.decision.model_id
-        try:
-            self.registry.manifest(model_id)
-        except BundleError as error:
-            raise MirrorError(f"model {model_id} is not mirrored: {error}") from error
-        except RegistryError:  # the clean-up removed the model
-            return
 
     def _register(self, run: MirroredRun, run_id: str) -> None:
         """Upload the bundle, after comparing it with its digests, and make it a version."""

@@ -66,7 +66,8 @@ class MirroredRun:
 
     at        when it was decided
     origin    what it was made with; None in records of older versions
-    manifest  the candidate's; None where the clean-up removed the model
+    manifest  the candidate's; None where the clean-up removed the model, or where it is damaged
+    damage    why the manifest can't be read; empty where it can, and where the model was removed
     """
 
     directory: Path
@@ -74,6 +75,7 @@ class MirroredRun:
     decision: MirroredDecision
     origin: RunOrigin | None
     manifest: ModelManifest | None
+    damage: str = ""
 
     @property
     def name(self) -> str:
@@ -98,12 +100,14 @@ def read_run(workspace: Workspace, directory: Path) -> MirroredRun | None:
     if decision is None:
         return None
     written = (directory / SUMMARY).stat().st_mtime
+    manifest, damage = _manifest(workspace, decision.model_id)
     return MirroredRun(
         directory=directory,
         at=datetime.fromtimestamp(written, UTC),
         decision=decision,
         origin=origin(directory),
-        manifest=_manifest(workspace, decision.model_id),
+        manifest=manifest,
+        damage=damage,
     )
 
 
@@ -126,8 +130,11 @@ def _day(directory: Path) -> date:
         return date.min
 
 
-def _manifest(workspace: Workspace, model_id: str) -> ModelManifest | None:
+def _manifest(workspace: Workspace, model_id: str) -> tuple[ModelManifest | None, str]:
+    """A model's manifest, or why it can't be read; neither where the clean-up removed the model."""
     try:
-        return Registry(workspace.root).manifest(model_id)
-    except (RegistryError, BundleError):
-        return None
+        return Registry(workspace.root).manifest(model_id), ""
+    except BundleError as error:
+        return None, str(error)
+    except RegistryError:
+        return None, ""

@@ -119,9 +119,20 @@ def test_a_model_whose_manifest_is_damaged_is_mirrored_when_it_is_whole_again(
     state = _mirror(mirrored)
     assert not state.current
     assert f"model {KEPT} is not mirrored: manifest of model '{KEPT}' cannot be read" in state.words
+    told, name = _snapshot(ask), mirrored.runs[1].name
+    assert told["versions"].keys() == {LIVE}
+    run = told["runs"][name]  # it is there, but not as a whole one
+    assert run["metrics"]["logmae/search/standard/ctr"] == 0.4
+    assert "records/report.html" in run["files"]
+    assert "window.days" not in run["params"]
+    assert "mtmd.mirrored" not in run["tags"]
     manifest.write_bytes(whole)
     assert _mirror(mirrored).current
-    assert _snapshot(ask)["versions"].keys() == {LIVE, KEPT}
+    told = _snapshot(ask)
+    assert told["versions"].keys() == {LIVE, KEPT}
+    again = told["runs"][name]
+    assert again["id"] == run["id"]
+    assert (again["params"]["window.days"], again["tags"]["mtmd.mirrored"]) == ("3", "1")
 
 
 def test_a_run_whose_record_is_damaged_does_not_count_as_mirrored(mirrored: Mirrored, ask: Ask) -> None:

@@ -17,6 +17,15 @@ def test_a_model_that_is_gone_leaves_the_run(mirrored: Mirrored) -> None:
     again = read_run(mirrored.workspace, run.directory)
     assert again is not None
     assert again.manifest is None
+    assert not again.damage
+
+
+def test_a_manifest_that_is_damaged_is_told_from_a_model_that_is_gone(mirrored: Mirrored) -> None:
+    (mirrored.line.registry.path("a1") / "manifest.json").write_text("{")
+    run = read_run(mirrored.workspace, mirrored.runs[0].directory)
+    assert run is not None
+    assert run.manifest is None
+    assert run.damage.startswith("manifest of model 'a1' cannot be read: ")
 
 
 def test_a_run_whose_summary_is_damaged_is_none(mirrored: Mirrored) -> None:
