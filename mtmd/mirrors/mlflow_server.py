@@ -37,7 +37,7 @@ _Item = TypeVar("_Item")
 
 
 def mirror(workspace: Workspace, preset: Preset, deadline: float | None = None) -> tuple[str, bool]:
-    """Tell the server what it lacks; what came of it in words, and whether that is all.
+    """Tell the server what it lacks; what came of it in words, and whether that is all that can be read.
 
     The oldest runs first, so that later models have higher versions. `deadline` is a time of time.monotonic() after
     which no further run is begun. Raises MirrorError where the library or the address is missing, and MLflow's errors.
@@ -48,20 +48,25 @@ def mirror(workspace: Workspace, preset: Preset, deadline: float | None = None) 
     pending = [path for path in reversed(paths) if not _is_complete(known.get(path.name))]
     if pending:
         place.align(paths, all_told=False)  # at once: what is pending may take its time
-    done, problems = 0, []
+    done, problems, unreadable = 0, [], []
     for path in pending:
         if deadline is not None and time.monotonic() > deadline:
             break
+        if (run := read_run(workspace, path)) is None:
+            unreadable.append(path)
+            continue
         try:
-            place.tell(_read(workspace, path), known.get(path.name))
+            place.tell(run, known.get(path.name))
             done += 1
         except MirrorError as error:  # of this run's files: the others are told all the same
             problems.append(str(error))
     problems += place.align(paths, all_told=True)
     left = len(pending) - done
+    waiting = left - len(unreadable)
     words = [f"{len(paths) - left} of {len(paths)} runs are in MLflow's experiment {place.experiment_name!r}"]
-    words += ["the others follow by the next run or `mtmd mirror`"] if left else []
-    return "; ".join([*words, *problems]), not (left or problems)
+    words += ["the others follow by the next run or `mtmd mirror`"] if waiting else []
+    words += [_unreadable(workspace, unreadable, len(paths))] if unreadable else []
+    return "; ".join([*words, *problems]), not (waiting or problems)
 
 
 class _Place:
@@ -195,10 +200,13 @@ class _Place:
                 self.client.delete_model_version_tag(self.model, version.version, ROLLED_BACK)
 
 
-def _read(workspace: Workspace, path: Path) -> MirroredRun:
-    if (run := read_run(workspace, path)) is None:
-        raise MirrorError(f"run {path.name} is not mirrored: its record can't be read; run its day again")
-    return run
+def _unreadable(workspace: Workspace, paths: list[Path], runs: int) -> str:
+    """Damaged, or of a version with other fields: that may last, so such runs do not hold a mirror back."""
+    newest = paths[-1].relative_to(workspace.root.parent)
+    return (
+        f"the records of {len(paths)} of {runs} runs can't be read, such as {newest}: run its day again, or remove "
+        "this folder"
+    )
 
 
 def _is_complete(run: Any) -> bool:

@@ -20,7 +20,7 @@ class MirrorState(Frozen):
 
     mirror: MirrorName
     at: datetime = Field(description="when it was tried")
-    current: bool = Field(description="whether everything is mirrored")
+    current: bool = Field(description="whether everything that can be read is mirrored")
     words: str = Field(description="what is mirrored, or why something is not")
 
     @classmethod

@@ -12,7 +12,7 @@ import pytest
 
 from mtmd.mirrors.stage import mirror_within
 from mtmd.mirrors.state import MirrorState
-from mtmd.store.files import discard
+from mtmd.store.files import discard, read_json, write_json
 from tests.mirrors.conftest import KEPT, LIVE, Mirrored
 
 pytest.importorskip("mlflow", reason="pip install -e '.[mlflow]' brings it")
@@ -135,14 +135,20 @@ def test_a_model_whose_manifest_is_damaged_is_mirrored_when_it_is_whole_again(
     assert (again["params"]["window.days"], again["tags"]["mtmd.mirrored"]) == ("3", "1")
 
 
-def test_a_run_whose_record_is_damaged_does_not_count_as_mirrored(mirrored: Mirrored, ask: Ask) -> None:
-    damaged = mirrored.runs[0]
-    (damaged.directory / "summary.json").write_text("damaged")
+def test_a_run_whose_record_cannot_be_read_is_named_and_holds_nothing_back(
+    mirrored: Mirrored, ask: Ask
+) -> None:
+    damaged = mirrored.runs[1]
+    record = read_json(damaged.directory / "summary.json")
+    del record["champion"]  # as if a version with other fields had written it
+    write_json(damaged.directory / "summary.json", record)
     state = _mirror(mirrored)
-    assert not state.current
-    assert state.words.startswith("1 of 2 runs are in MLflow's experiment 'mtmd-tiny'; the others follow")
-    assert f"run {damaged.name} is not mirrored: its record can't be read" in state.words
-    assert _snapshot(ask)["runs"].keys() == {mirrored.runs[1].name}
+    assert state.current
+    assert state.words == (
+        "1 of 2 runs are in MLflow's experiment 'mtmd-tiny'; the records of 1 of 2 runs can't be read, "
+        f"such as tiny/runs/{damaged.name}: run its day again, or remove this folder"
+    )
+    assert _snapshot(ask)["runs"].keys() == {mirrored.runs[0].name}
 
 
 def test_a_run_whose_model_the_clean_up_removed_is_mirrored_without_it(mirrored: Mirrored, ask: Ask) -> None:
