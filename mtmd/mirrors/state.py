@@ -7,6 +7,7 @@ from typing import get_args
 from pydantic import Field
 
 from mtmd.config import Frozen, MirrorName, Preset
+from mtmd.store.fetched import fetch_record
 from mtmd.store.files import discard, write_json
 from mtmd.store.outputs import read_record
 from mtmd.store.workspace import Workspace
@@ -42,8 +43,11 @@ def write_state(workspace: Workspace, state: MirrorState) -> None:
 
 
 def forget_others(workspace: Workspace, preset: Preset) -> None:
-    """Remove the states of mirrors that the preset does not name any more: nothing would ever renew them."""
+    """Remove the states of mirrors that the preset does not name any more: nothing would ever renew them.
+
+    In a bucket the state may be another machine's, so that it is not on this disk yet.
+    """
     for name in get_args(MirrorName):
         path = workspace.mirror(name)
-        if name not in preset.mirrors.to and path.is_file():
+        if name not in preset.mirrors.to and (path.is_file() or fetch_record(path)):
             discard(path)

@@ -32,7 +32,10 @@ from mtmd.store.room import make_room
 from mtmd.store.sha256 import sha256_file
 
 _AT_ONCE = 16  # small objects
-_TAKEN_BACK = "failures"  # records that are removed when they no longer hold: their day was decided after all
+_TAKEN_BACK = (  # records that are removed when they no longer hold
+    "failures",  # their day was decided after all
+    "mirrors",  # no preset names them any more
+)
 _LARGEST = 4 << 20  # bytes of a JSON file that is fetched to be shown
 _PATIENCE_S = 3600.0  # another process fetches the same output, which may be large
 _log = logging.getLogger(__name__)
@@ -99,7 +102,7 @@ def refresh(line: Path) -> None:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(lambda way: _refresh_record(_at(there, records[way]), line / way), records))
         list(pool.map(lambda way: _refresh_output(there / way, line / way, outputs[way]), outputs))
-    for path in (line / _TAKEN_BACK).glob("*.json"):
+    for path in (path for folder in _TAKEN_BACK for path in (line / folder).glob("*.json")):
         if PurePosixPath(path.relative_to(line)) not in records:
             remove(path)
 

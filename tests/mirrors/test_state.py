@@ -1,5 +1,12 @@
-from mtmd.mirrors.state import MirrorState, read_state, write_state
+from collections.abc import Callable
+from pathlib import Path
+
+from mtmd.config import Preset
+from mtmd.mirrors.state import MirrorState, forget_others, read_state, write_state
 from mtmd.mirrors.text import mirrors
+from mtmd.report.index.stage import write_line
+from mtmd.store.files import write_text
+from mtmd.store.workspace import Workspace
 from tests.mirrors.conftest import Mirrored
 
 
@@ -14,6 +21,25 @@ def test_a_state_is_read_as_it_was_written(mirrored: Mirrored) -> None:
     state = MirrorState.now("mlflow", "2 of 2 runs", current=True)
     write_state(mirrored.workspace, state)
     assert read_state(mirrored.workspace, "mlflow") == state
+
+
+def test_a_mirror_that_another_machine_forgets_leaves_the_bucket_and_every_index(
+    tiny_preset: Preset, machine: Callable[[str], Path]
+) -> None:
+    def shown(name: str) -> bool:
+        root = machine(name)
+        write_line(root)
+        return "<b>Mirrors</b> are not up to date" in (root / "index.html").read_text()
+
+    line = machine("a")
+    write_state(Workspace(line), MirrorState.now("mlflow", "the server is gone", current=False))
+    event = line / "mirrors" / "events" / "1.json"  # waits on its machine alone
+    write_text(event, "{}")
+    assert shown("a")
+    forget_others(Workspace(machine("b")), tiny_preset)  # the first that this machine does with the line
+    assert not shown("b")
+    assert not shown("a")
+    assert event.is_file()
 
 
 def test_people_read_first_what_is_behind() -> None:
