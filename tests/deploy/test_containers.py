@@ -139,7 +139,9 @@ def test_every_working_folder_of_compose_has_a_bound() -> None:
         name for name in working if any(":/data/work" in one for one in SERVICES[name].get("volumes", ()))
     }
     assert kept == {"worker", "service"}
-    assert all("MTMD_WORK_GIB" in SERVICES[name]["environment"] for name in kept)
+    assert {SERVICES[name]["environment"]["MTMD_WORK_GIB"] for name in kept} == {"${MTMD_WORK_GIB:-100}"}
+    documented = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    assert "have a working folder each, of at most 100 GiB each" in " ".join(documented.split())
 
 
 def test_the_queue_that_compose_limits_can_be_of_another_pool() -> None:
