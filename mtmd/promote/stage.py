@@ -88,8 +88,9 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
         verdict = verdict.promoted_before(promotion)
     elif verdict.passed:
         verdict = _promote(registry, verdict, plan.as_of, opponent.sequence, promote)
+    promoted_before = verdict.promotion is not None
     directory = _directory(run, _decision_key(inputs, run), verdict)
-    promoted_now = verdict.promoted and verdict.promotion is None
+    promoted_now = verdict.promoted and not promoted_before
     earlier = None if promoted_now else _recorded(directory, verdict)
     verdict = earlier or verdict
     champion = registry.champion()
@@ -98,7 +99,7 @@ def decide(run: DayRun, *, promote: bool, override: str | None = None) -> RunSum
         as_of=plan.as_of,
         model_id=run.exported.model_id,
         promoted=live == run.exported.model_id,
-        words=_words(verdict, promotion is not None, live),
+        words=_words(verdict, promoted_before, live),
         champion=live,
         verdict=verdict,
         repeated=earlier is not None,
@@ -203,10 +204,13 @@ def _words(verdict: Verdict, promoted_before: bool, live: str | None) -> str:
 
 
 def _promote(registry: Registry, verdict: Verdict, as_of: date, sequence: int, wanted: bool) -> Verdict:
-    """Promote the verdict's candidate; the verdict says why where that was not wanted, or was refused."""
+    """Promote the verdict's candidate; the verdict says so where that was not wanted, was refused, or was done."""
     if not wanted:
         return verdict.refused("the run was told not to promote")
     outcome = registry.promote(verdict.candidate, as_of, verdict.reason(), sequence)
+    if outcome.outcome == "already champion":  # another run was faster
+        earlier = incumbent(registry, verdict.candidate, as_of).promotion
+        return verdict.promoted_before(earlier or outcome.words)
     return verdict.refused(outcome.words) if outcome.outcome == "refused" else verdict
 
 

@@ -6,8 +6,10 @@ import pytest
 from mtmd.config import ABTestConfig
 from mtmd.errors import RegistryError
 from mtmd.export.stage import Proofs
+from mtmd.promote.gates import apply_gates
 from mtmd.promote.origin import origin
-from mtmd.promote.stage import RunSummary
+from mtmd.promote.stage import RunSummary, gate_inputs
+from mtmd.promote.stage import _promote as promote
 from mtmd.registry.records import RunOrigin
 from mtmd.registry.registry import Registry
 from mtmd.report.markdown.metrics import metrics
@@ -108,6 +110,17 @@ def test_of_two_runs_at_once_with_other_gates_one_promotes(done: Done, fails: bo
     )
     assert second.words.startswith(before if fails else f"{first.model_id} is already champion")
     assert made_by(done.plan.workspace, first.model_id) == Path(first.places["run"])
+
+
+def test_of_two_runs_that_ask_the_registry_at_once_one_promotes(done: Done) -> None:
+    """The other one promotes after this one looked for a promotion."""
+    found = apply_gates(gate_inputs(done.run))
+    sequence = done.run.evaluated.incumbent.sequence
+    first = promote(done.registry, found, done.plan.as_of, sequence, True)
+    second = promote(done.registry, found, done.plan.as_of, sequence, True)
+    assert first == found
+    assert second == found.promoted_before("all gates passed; not applicable: champion")
+    assert len(done.registry.history()) == 1
 
 
 def test_a_rerun_still_has_the_comparison_with_the_champion_of_that_time(
