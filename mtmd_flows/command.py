@@ -4,6 +4,7 @@ import inspect
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date
@@ -13,7 +14,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import psutil
 import typer
 from annotated_types import Ge, Le
-from httpx import HTTPStatusError, TransportError
+from httpx import HTTPStatusError, ReadError, RemoteProtocolError, TransportError, WriteError
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.events.worker import EventsWorker
@@ -39,7 +40,15 @@ from mtmd_flows.terminal import print_stopped
 _INTERRUPTED = 128 + signal.SIGINT
 _WITHOUT_A_KEY = {401, 403}  # HTTP
 _PATIENCE_S = 5.0  # for what Prefect has still to send
-_ANSWER_S = 20.0  # in which a server answers; Prefect itself would ask one that is silent for six minutes
+_ANSWER_S = 60.0  # in which a server answers; Prefect itself would ask one that is silent for six minutes
+_PAUSE_S = 1.0
+_BUSY = {
+    408,
+    429,
+    502,
+    503,
+}  # HTTP: of a server that restarts, or of its proxy; Prefect asks again after these
+_CUT_OFF = (ReadError, WriteError, RemoteProtocolError)  # likewise
 _WATCHERS: list[object] = []  # they end by themselves
 _Result = TypeVar("_Result")
 
@@ -86,28 +95,44 @@ def require_days(given: Mapping[str, Any]) -> None:
 
 
 def _require_server(api: str) -> None:
-    """See that the server answers, and that we may ask it; the flow itself would end in a traceback of Prefect's."""
-    answer_s = min(_ANSWER_S, PREFECT_API_REQUEST_TIMEOUT.value())
-    once = {PREFECT_API_REQUEST_TIMEOUT: answer_s, PREFECT_CLIENT_MAX_RETRIES: 0}
-    with temporary_settings(once), get_client(sync_client=True) as client:
-        error = client.api_healthcheck()
-        try:
-            if error is None:
-                client.read_flows(limit=1)  # unlike its health, for its users alone
-        except HTTPStatusError as refused:
-            if refused.response.status_code in _WITHOUT_A_KEY:
-                raise ConfigError(
-                    f"the Prefect server at PREFECT_API_URL ({api}) refuses ({refused}); a server with users needs "
-                    "PREFECT_API_KEY or PREFECT_API_AUTH_STRING"
-                ) from refused
-            error = refused
-        except TransportError as gone:
-            error = gone
+    """See that the server answers, and that we may ask it; the flow itself would end in a traceback of Prefect's.
+
+    One that is busy or restarts is asked again for a minute.
+    """
+    until = time.monotonic() + _ANSWER_S
+    while (error := _asked(until)) is not None and _may_pass(error) and time.monotonic() < until:
+        time.sleep(_PAUSE_S)
+    if isinstance(error, HTTPStatusError) and error.response.status_code in _WITHOUT_A_KEY:
+        raise ConfigError(
+            f"the Prefect server at PREFECT_API_URL ({api}) refuses ({error}); a server with users needs "
+            "PREFECT_API_KEY or PREFECT_API_AUTH_STRING"
+        ) from error
     if error is not None:
         raise ConfigError(
             f"the Prefect server at PREFECT_API_URL ({api}) does not answer as it should ({error}); start it, correct "
             "the variable, or unset it: the run then has a temporary server"
         ) from error
+
+
+def _asked(until: float) -> Exception | None:
+    """What comes of asking the server once; it has until then to answer."""
+    answer_s = min(max(until - time.monotonic(), _PAUSE_S), PREFECT_API_REQUEST_TIMEOUT.value())
+    once = {PREFECT_API_REQUEST_TIMEOUT: answer_s, PREFECT_CLIENT_MAX_RETRIES: 0}
+    with temporary_settings(once), get_client(sync_client=True) as client:
+        if (error := client.api_healthcheck()) is not None:
+            return error
+        try:
+            client.read_flows(limit=1)  # unlike its health, for its users alone
+        except (HTTPStatusError, TransportError) as failed:
+            return failed
+    return None
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether asking again can help. A silent server had its time already, and where none listens none comes."""
+    if isinstance(error, HTTPStatusError):
+        return error.response.status_code in _BUSY
+    return isinstance(error, _CUT_OFF)
 
 
 def _with_server(flow: Flow[..., _Result], given: Mapping[str, Any], api: str) -> _Result:
