@@ -90,7 +90,7 @@ def plan_run(
 def outline(
     as_of: date, preset: str, *, window_days: int | None = None, logs: str | None = None, artifacts: str
 ) -> RunPlan:
-    """Resolve a run's parameters, and look at no logs. Raises as `plan_run` does where these matter not."""
+    """Resolve a run's parameters; raises what `plan_run` raises before it looks at the logs."""
     chosen = load_preset(preset)
     days = chosen.window_days if window_days is None else window_days
     if not chosen.min_window_days <= days <= MAX_WINDOW_DAYS:
@@ -98,6 +98,7 @@ def outline(
             f"window_days ({days}) must be between {chosen.min_window_days} and {MAX_WINDOW_DAYS}; "
             f"leave it out for the preset's {chosen.window_days}"
         )
+    require_world_of_gate(chosen, logs=None)
     return RunPlan(
         as_of=as_of,
         days=training_days(chosen, as_of, days),

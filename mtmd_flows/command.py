@@ -31,7 +31,7 @@ from pydantic.fields import FieldInfo
 from mtmd.command_line import PresetName, only_command, read_day
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
-from mtmd.run import plan_run
+from mtmd.run import outline, plan_run
 from mtmd_flows import runners
 from mtmd_flows.orphans import watch_over
 from mtmd_flows.parameters import DAY_FORM, scheduled_day
@@ -88,10 +88,13 @@ def command_of(
 
 
 def require_days(given: Mapping[str, Any]) -> None:
-    """Refuse days that the logs lack, as the run itself would; a run that waits for late logs must be left to wait."""
-    if not given.get("wait_minutes"):
-        names = ("preset", "window_days", "logs", "artifacts")
-        plan_run(given["as_of"] or scheduled_day(), **{name: given[name] for name in names})
+    """Refuse what the run itself would refuse: a wrong window, or days that the logs lack.
+
+    A run that waits for late logs must be left to wait: only what no logs can mend is refused.
+    """
+    resolve = outline if given.get("wait_minutes") else plan_run
+    names = ("preset", "window_days", "logs", "artifacts")
+    resolve(given["as_of"] or scheduled_day(), **{name: given[name] for name in names})
 
 
 def _require_server(api: str) -> None:

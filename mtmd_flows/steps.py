@@ -58,8 +58,10 @@ def await_logs(
 ) -> None:
     """Wait until every table has the day; fails, naming those that lack it, after so many minutes.
 
-    What no logs can mend, such as a wrong window, fails at once.
+    What no logs can mend, such as a wrong window or a GPU that is not there, fails at once.
     """
+    runners.chosen()
+    train_stage.require_machine(load_preset(preset))
     outlined = outline(day, preset, window_days=window_days, logs=logs, artifacts=artifacts)
     await_day(outlined.source, day, 60.0 * minutes, get_run_logger().info)
 

@@ -6,7 +6,7 @@ import pytest
 
 from mtmd.config.preset_files import preset_path
 from mtmd.errors import ConfigError, LogsError
-from mtmd.run import plan_run, scheduled_as_of
+from mtmd.run import outline, plan_run, scheduled_as_of
 from tests.conftest import TINY
 
 
@@ -96,3 +96,12 @@ def test_the_gate_of_the_simulated_ab_without_a_world_stops_before_anything_runs
     with pytest.raises(ConfigError, match=r"ab_test\.gate \(true\) of preset 'tiny' needs"):
         plan_run(date(2026, 1, 21), str(path), logs=str(tmp_path))
     assert plan_run(date(2026, 1, 21), TINY, logs=str(tmp_path)).preset.ab_test.gate is False
+
+
+def test_the_gate_of_the_simulated_ab_with_columns_of_no_world_stops_before_logs_are_read(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "kuairand"\nname = "mine"\n[ab_test]\ngate = true\n')
+    with pytest.raises(ConfigError, match=r"ab_test\.gate \(true\) of preset 'mine' .*can't be simulated"):
+        outline(date(2026, 1, 21), str(path), artifacts=str(tmp_path))

@@ -32,6 +32,10 @@ from mtmd_flows.command import _require_server as require_server
 from mtmd_flows.command import _stop as stop
 from tests.mtmd_flows.runs import ROOT
 
+WAITING = {
+    "wait_minutes": 1, "as_of": date(2062, 1, 25), "preset": "tiny", "window_days": None, "logs": None,
+    "artifacts": "artifacts",
+}  # fmt: skip
 Count = Annotated[int, Field(ge=1, le=9, description="How many, 100 % at most")]
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(description="Of what")]
 
@@ -123,7 +127,18 @@ def test_a_day_that_the_logs_lack_is_refused_before_a_server_is_started(
 
 
 def test_a_run_that_waits_for_late_logs_is_left_to_wait() -> None:
-    require_days({"wait_minutes": 1, "as_of": date(2062, 1, 25), "preset": "tiny", "logs": None})
+    require_days(WAITING)
+
+
+def test_a_run_that_waits_is_refused_for_what_no_logs_can_mend(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"window_days \(10\) must be between 20 and 60"):
+        require_days(WAITING | {"window_days": 10})
+    preset = tmp_path / "mine.toml"
+    preset.write_text('base = "tiny"\nname = "mine"\n[left_out]\n2062-01-25 = "half of it is lost"\n')
+    with pytest.raises(
+        ConfigError, match=r"as_of 2062-01-25 is left out by preset 'mine' \(half of it is lost\)"
+    ):
+        require_days(WAITING | {"preset": str(preset)})
 
 
 def test_the_form_of_a_day_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import httpx
 import pytest
+import torch
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
@@ -288,11 +289,30 @@ def test_a_late_run_takes_the_day_before_its_scheduled_start(prefect_server: str
     assert run_flow(late, flow_run=run) == AS_OF
 
 
+@pytest.mark.parametrize(
+    ("keys", "window_days", "words"),
+    [
+        ("", 10, r"window_days \(10\) must be between 20 and 60"),
+        (
+            '[left_out]\n2026-01-26 = "half of it is lost"',
+            None,
+            r"as_of 2026-01-26 is left out by preset 'mine'",
+        ),
+        pytest.param(
+            '[training]\ndevice = "cuda"',
+            None,
+            r'training.device \("cuda"\) needs a GPU',
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU"),
+        ),
+    ],
+)
 def test_a_run_that_no_logs_can_mend_does_not_wait_for_them(
-    prefect_server: str, tiny_logs: Path, tmp_path: Path
+    prefect_server: str, tiny_logs: Path, tmp_path: Path, keys: str, window_days: int | None, words: str
 ) -> None:
-    with pytest.raises(ConfigError, match=r"window_days \(10\) must be between 20 and 60"):
+    preset = tmp_path / "mine.toml"
+    preset.write_text(f'base = "{TINY}"\nname = "mine"\n{keys}\n')
+    with pytest.raises(ConfigError, match=words):
         daily_retrain(
-            as_of=date(2026, 1, 26), preset=TINY, logs=str(tiny_logs), artifacts=str(tmp_path / "none"),
-            window_days=10, wait_minutes=0.001,
+            as_of=date(2026, 1, 26), preset=str(preset), logs=str(tiny_logs), artifacts=str(tmp_path / "none"),
+            window_days=window_days, wait_minutes=0.001,
         )  # fmt: skip
