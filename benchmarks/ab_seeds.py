@@ -54,10 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
-    seeds = list(dict.fromkeys(options.seeds))
     try:
         plan = daily_plan(options)
-        served = serve(plan, funnels(plan, options.requests, options.keep), options.samples, seeds)
+        served = serve(plan, funnels(plan, options.requests, options.keep), options.samples, options.seeds)
         first = next(iter(served.values()))
         tables = [table for control in CONTROLS for table in tables_over_seeds(first, control)]
         if len(served) > 1:

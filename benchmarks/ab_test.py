@@ -25,12 +25,11 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from benchmarks.runs import at_least, daily_plan, extracted, window_parser
+from benchmarks.runs import at_least, daily_plan, extracted, told, window_parser
 from mtmd.abtest.arms import SUMS, Arm, alignment, arm, split_arms
 from mtmd.abtest.changes import METRICS, MIN_SAMPLES, RelativeChange, changes
 from mtmd.abtest.rankers import ModelRanker
 from mtmd.abtest.traffic import Chances, Traffic, draw_traffic
-from mtmd.errors import MtmdError
 from mtmd.evaluate.report import Estimate
 from mtmd.model.build import ModelKind
 from mtmd.report.tables.evaluation import Cell, Column, Table
@@ -60,6 +59,7 @@ FUNNELS: tuple[dict[str, float], ...] = (  # what is other than by default
 Scored = tuple[Traffic, Mapping[str, Chances]]
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables; exit status 1 when the logs are wrong."""
     parser = window_parser("ab_test", __doc__)
@@ -73,13 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
-    try:
-        plan = daily_plan(options)
-        funnel = FunnelConfig.of(plan.preset.ab_test, options.requests)
-        scored = score(plan, funnel, options.samples, options.seed)
-    except MtmdError as error:
-        console.print(f"error: {error}", markup=False)
-        return 1
+    plan = daily_plan(options)
+    funnel = FunnelConfig.of(plan.preset.ab_test, options.requests)
+    scored = score(plan, funnel, options.samples, options.seed)
     samples = [traffic for traffic, _ in scored]
     tables: dict[str, Callable[[], Table]] = {
         "false-alarms": lambda: false_alarms(samples, funnel, options.trials),

@@ -85,6 +85,7 @@ class Pair(NamedTuple):
     bucket: list[Lap]
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; exit status 1 when a shard or an ONNX file is not the same everywhere."""
     options = _parser().parse_args(arguments)
@@ -252,4 +253,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(main())

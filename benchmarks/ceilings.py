@@ -23,8 +23,9 @@ from datetime import date
 import numpy as np
 from rich.console import Console
 
+from benchmarks.runs import told
 from mtmd.config import Domains, Preset, Slice, load_preset
-from mtmd.errors import ConfigError, MtmdError
+from mtmd.errors import ConfigError
 from mtmd.report.tables.evaluation import Column, Table
 from mtmd.sources.simulated import further_tasks
 from mtmd.sources.simulated.ads import Ads
@@ -39,26 +40,23 @@ _PARENTS = {"gctr": "ctr", "octr": "ctr", "cvr": "ctr"}  # of the platform's tas
 _START = 10**8  # requests that no simulated day has: the same platform, another sample
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the marks of every slice."""
     options = _parser().parse_args(arguments)
     console = Console(soft_wrap=True, highlight=False)
-    try:
-        preset = load_preset(options.preset)
-        require_columns(preset)
-        size = preset.simulation
-        world = WorldConfig.sized(
-            options.world_seed,
-            users=size.users,
-            ads=size.ads,
-            candidates_per_request=size.candidates_per_request,
-            further_tasks=has_further_tasks(preset),
-            own_reactions=size.own_reactions,
-        )
-        table = ceilings(SimulatedPlatform(world), preset, options.day, options.requests, options.width)
-    except MtmdError as error:
-        console.print(f"error: {error}", markup=False)
-        return 1
+    preset = load_preset(options.preset)
+    require_columns(preset)
+    size = preset.simulation
+    world = WorldConfig.sized(
+        options.world_seed,
+        users=size.users,
+        ads=size.ads,
+        candidates_per_request=size.candidates_per_request,
+        further_tasks=has_further_tasks(preset),
+        own_reactions=size.own_reactions,
+    )
+    table = ceilings(SimulatedPlatform(world), preset, options.day, options.requests, options.width)
     console.print(table.markdown(), markup=False)
     return 0
 

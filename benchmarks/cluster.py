@@ -37,11 +37,13 @@ class Case(NamedTuple):
     digests: dict[str, str]
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a row per number of workers; exit status 1 when digests differ."""
+    options = _parser().parse_args(arguments)
+    load_preset(options.preset)  # a wrong one is refused before a server is started
     from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415 - it imports the whole server
 
-    options = _parser().parse_args(arguments)
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that are started, too
     console = Console(soft_wrap=True, highlight=False)
     with TemporaryDirectory() as folder, prefect_test_harness(server_startup_timeout=240):
@@ -122,4 +124,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(main())

@@ -19,10 +19,9 @@ import torch
 from rich.console import Console
 
 from benchmarks.curves import curves
-from benchmarks.runs import as_trained, extracted, plan_of, timed_training
+from benchmarks.runs import add_seeds, as_trained, extracted, plan_of, timed_training, told
 from benchmarks.seeds import MODELS, report_of
 from mtmd.config import Preset, load_preset
-from mtmd.errors import MtmdError
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.report.tables.evaluation import Cell, Column, Table
 from mtmd.run import RunPlan
@@ -57,21 +56,18 @@ class Point(NamedTuple):
         return [float("nan") if value is None else value for value in found]
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line per combination, then the table; exit status 1 when the logs are wrong."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
     points = []
-    try:
-        for point in measured(options):
-            points.append(point)
-            console.print(_said(point), markup=False)
-            if options.output is not None:
-                write_text(options.output, table(points).markdown())
-    except MtmdError as error:
-        console.print(f"error: {error}", markup=False)
-        return 1
+    for point in measured(options):
+        points.append(point)
+        console.print(_said(point), markup=False)
+        if options.output is not None:
+            write_text(options.output, table(points).markdown())
     console.print(table(points).markdown(), markup=False)
     if options.picture is not None:
         write_text(options.picture, picture(points))
@@ -171,7 +167,7 @@ def _parser() -> argparse.ArgumentParser:
         "--window-days", type=int, nargs="+", help="training days before each; default: the preset's"
     )
     parser.add_argument("--epochs", type=int, nargs="+", help="passes over the rows; default: the preset's")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    add_seeds(parser, (0,), "of the trainings")
     parser.add_argument("--level", action="store_true", help="with the step to the newest day's level")
     parser.add_argument("--logs", help="where the log tables are; default: each preset's")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

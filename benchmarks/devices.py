@@ -80,6 +80,7 @@ class Exchange(NamedTuple):
     tables: float  # gradients of whole tables
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Simulate, extract, train in turns, and print two tables."""
     options = _parser().parse_args(arguments)
@@ -242,4 +243,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(main())

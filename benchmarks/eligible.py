@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from benchmarks.runs import extracted, plan_of
+from benchmarks.runs import extracted, plan_of, told
 from benchmarks.seeds import MODELS
 from mtmd.abtest.rankers import ModelRanker
 from mtmd.abtest.traffic import draw_traffic
 from mtmd.config import load_preset
-from mtmd.errors import ConfigError, MtmdError
+from mtmd.errors import ConfigError
 from mtmd.evaluate.predictors import score_day
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.model.build import ModelKind
@@ -43,34 +43,29 @@ Scores = NDArray[np.float32]
 Models = Mapping[str, RankingModel]
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print LogMAE and calibration of each model; exit status 1 when presets or logs are wrong."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
-    try:
-        plans = [_plan(name, options) for name in options.presets]
-        _require_own_names(plans)
-        _require_one_platform(plans)
-        models = {
-            f"{kind}, {plan.preset.name}": load_trained(plan, train(plan, kind, extracted(plan, plan.days)))
-            for kind in options.models
-            for plan in plans
-        }
-        (held_out,) = extracted(plans[0], [options.as_of])
-        chosen = _chosen(open_shard(Path(held_out.path)), plans[0], models)
-        text = "\n".join(
-            table.markdown()
-            for table in (
-                _table(f"Chosen candidates of {plans[0].preset.name} on {options.as_of}", *chosen),
-                _table(
-                    f"Eligible pairs of {options.requests:,} requests", *_eligible(plans[0], models, options)
-                ),
-            )
+    plans = [_plan(name, options) for name in options.presets]
+    _require_own_names(plans)
+    _require_one_platform(plans)
+    models = {
+        f"{kind}, {plan.preset.name}": load_trained(plan, train(plan, kind, extracted(plan, plan.days)))
+        for kind in options.models
+        for plan in plans
+    }
+    (held_out,) = extracted(plans[0], [options.as_of])
+    chosen = _chosen(open_shard(Path(held_out.path)), plans[0], models)
+    text = "\n".join(
+        table.markdown()
+        for table in (
+            _table(f"Chosen candidates of {plans[0].preset.name} on {options.as_of}", *chosen),
+            _table(f"Eligible pairs of {options.requests:,} requests", *_eligible(plans[0], models, options)),
         )
-    except MtmdError as error:
-        console.print(f"error: {error}", markup=False)
-        return 1
+    )
     console.print(text, markup=False)
     if options.output is not None:
         write_text(options.output, text)

@@ -26,9 +26,9 @@ from benchmarks.peers.features import Peer, window_moments
 from benchmarks.peers.options import add_recipe_options, learning_rates, require_widths
 from benchmarks.peers.own import OWN
 from benchmarks.peers.train import fit_peer
-from benchmarks.runs import extracted, window_parser, window_plan
+from benchmarks.runs import extracted, require_no_distillation, told, window_parser, window_plan
 from mtmd.config import Preset, variant, variants
-from mtmd.errors import ConfigError, MtmdError
+from mtmd.errors import ConfigError
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.metrics import clip_log_p
 from mtmd.evaluate.predictors import score_day
@@ -54,24 +54,19 @@ class Trial(NamedTuple):
     logmae: tuple[float, ...]
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables, and draw the picture; exit status 1 for wrong options or logs."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
-    try:
-        if not (options.epochs or options.more):
-            raise ConfigError(
-                "--epochs and --more name no training; give one of them, such as --more pooled=28"
-            )
-        plan = window_plan(options).changed(None, options.seed)
-        _require_no_distillation(plan.preset)
-        *window, last = extracted(plan, plan.all_days)
-        day = open_shard(Path(last.path))
-        trials = _trials(plan, window, day, options, lambda words: console.print(words, markup=False))
-    except MtmdError as error:
-        console.print(f"error: {error}", markup=False)
-        return 1
+    if not (options.epochs or options.more):
+        raise ConfigError("--epochs and --more name no training; give one of them, such as --more pooled=28")
+    plan = window_plan(options).changed(None, options.seed)
+    require_no_distillation(plan.preset, "the time of the cross model that is distilled would not be counted")
+    *window, last = extracted(plan, plan.all_days)
+    day = open_shard(Path(last.path))
+    trials = _trials(plan, window, day, options, lambda words: console.print(words, markup=False))
     tasks = plan.preset.domains.task_names
     gains = gain_table(trials)
     tables = [trial_table(trials, tasks), *([gains] if gains.rows else [])]
@@ -157,14 +152,6 @@ def _lines(trials: Sequence[Trial]) -> Mapping[str, list[Point]]:
     for one in trials:
         lines.setdefault(one.model, []).append((one.seconds, fmean(one.logmae)))
     return lines
-
-
-def _require_no_distillation(preset: Preset) -> None:
-    if preset.training.distil:
-        raise ConfigError(
-            f"training.distil ({preset.training.distil}) of preset {preset.name!r} must be 0: the time of the cross "
-            "model that is distilled would not be counted"
-        )
 
 
 def _trials(

@@ -57,6 +57,7 @@ _STEPS = {
 }
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     options = _parser().parse_args(arguments)
@@ -274,4 +275,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(main())

@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 from rich.console import Console
 
-from benchmarks.runs import platform_for, told
+from benchmarks.runs import add_seeds, platform_for, told
 from mtmd.config import Preset, load_preset
 from mtmd.logs.contract import HOW_FOUND, TABLES, table_columns
 from mtmd.logs.files import day_directory
@@ -67,6 +67,7 @@ class Fault:
     damage: Callable[[Platform, Path, date], None]
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables."""
     options = _parser().parse_args(arguments)
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for size in options.requests_per_day:
         counted: Counter[str] = Counter()
         caught: Counter[str] = Counter()
-        for seed in dict.fromkeys(options.seeds):
+        for seed in options.seeds:
             with TemporaryDirectory(dir=options.directory) as directory:
                 platform = simulated(Path(directory), preset, size, seed, options.days)
                 counted += judged(platform, options.days)
@@ -293,7 +294,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.false_stops", description=__doc__)
     parser.add_argument("--preset", default="demo", help="a name, or a path to a .toml")
     parser.add_argument("--requests-per-day", type=int, nargs="+", default=[250, 1000, 8000])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103, 104], help="of the platforms")
+    add_seeds(parser, (101, 102, 103, 104), "of the platforms")
     parser.add_argument("--days", type=int, default=60, help="ordinary days of each platform")
     parser.add_argument(
         "--faulty-days", type=int, default=5, help="days of each platform that get each fault"
@@ -306,4 +307,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(main())

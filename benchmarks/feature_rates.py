@@ -71,6 +71,7 @@ class Steps:
         return median(self._rates[1:])
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Simulate, extract, time, and print a table."""
     options = _parser().parse_args(arguments)
@@ -151,4 +152,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(main())

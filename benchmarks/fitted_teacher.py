@@ -42,6 +42,7 @@ class Scored(NamedTuple):
     label: NDArray[np.bool_]
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     options = _parser().parse_args(arguments)
@@ -120,4 +121,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(main())

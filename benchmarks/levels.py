@@ -36,8 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def measured() -> Table:
         plan = window_plan(options)
         shards = extracted(plan, plan.all_days)
-        seeds = dict.fromkeys(options.seeds)
-        return levels([compared(plan.changed(None, seed), shards) for seed in seeds])
+        return levels([compared(plan.changed(None, seed), shards) for seed in options.seeds])
 
     return print_measured(options, measured)
 

@@ -64,6 +64,7 @@ class Case(NamedTuple):
         return f"{self.days}x{self.requests}"
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; or measure one case in this process, when the benchmark calls itself."""
     options = _parser().parse_args(arguments)
@@ -206,4 +207,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(main())

@@ -39,6 +39,7 @@ class Job:
     logs: str
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     options = _parser().parse_args(arguments)
@@ -122,4 +123,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(main())

@@ -14,9 +14,9 @@ import torch
 from rich.console import Console
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.runs import told
 from benchmarks.seeds import MODELS
 from mtmd.config import Declarations, Feature, Preset, SideSchema, load_preset
-from mtmd.errors import MtmdError
 from mtmd.model.batch import Batch, ListInput, SideInput
 from mtmd.model.build import ModelKind, build_model
 from mtmd.model.ranker import RankingModel
@@ -40,15 +40,12 @@ class Size(NamedTuple):
     work: Sequence[Work]
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build the models, and print two tables; exit status 1 when there is no such preset."""
     options = _parser().parse_args(arguments)
     console = Console(soft_wrap=True, highlight=False)
-    try:
-        preset = load_preset(options.preset)
-    except MtmdError as error:
-        console.print(f"error: {error}", markup=False)
-        return 1
+    preset = load_preset(options.preset)
     sizes = {kind: size_of(kind, preset) for kind in MODELS}
     text = "\n".join(table.markdown() for table in (parameter_table(sizes), work_table(sizes, preset)))
     console.print(text, markup=False)

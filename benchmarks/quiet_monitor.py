@@ -21,7 +21,7 @@ import torch
 from rich.console import Console
 
 from benchmarks.false_stops import SCALED, scaled_scores, update_day
-from benchmarks.runs import extracted, plan_of, platform_for, told
+from benchmarks.runs import add_seeds, extracted, plan_of, platform_for, told
 from mtmd.config import Preset, load_preset
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import score_day
@@ -103,6 +103,7 @@ class Fault:
     statement: str
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables."""
     options = _parser().parse_args(arguments)
@@ -114,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for size in options.requests_per_day:
         counted: Counter[tuple[int, str]] = Counter()
         caught: Counter[str] = Counter()
-        for seed in dict.fromkeys(options.seeds):
+        for seed in options.seeds:
             with TemporaryDirectory(dir=options.directory) as directory:
                 line = trained_line(Path(directory), preset, size, seed, options.days)
                 for age in (1, preset.monitor.max_champion_age):
@@ -249,7 +250,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quiet_monitor", description=__doc__)
     parser.add_argument("--preset", default="tiny", help="a name, or a path to a .toml")
     parser.add_argument("--requests-per-day", type=int, nargs="+", default=[500])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[201, 202, 203, 204], help="of the platforms")
+    add_seeds(parser, (201, 202, 203, 204), "of the platforms")
     parser.add_argument("--days", type=int, default=50, help="ordinary days of each platform")
     parser.add_argument("--faulty-days", type=int, default=5, help="days of each platform with each fault")
     parser.add_argument(
@@ -260,4 +261,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(main())

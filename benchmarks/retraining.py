@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from benchmarks.runs import daily_plan, extracted, window_parser
-from mtmd.errors import ConfigError, MtmdError
+from benchmarks.runs import daily_plan, extracted, told, window_parser
+from mtmd.errors import ConfigError
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import score_day
@@ -30,20 +30,16 @@ TOLERANCES = (0.0, 0.01, 0.02, 0.03, 0.05)
 CANDIDATE, CHAMPION = "mtmd", "champion"
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; exit status 1 when the logs are wrong."""
     options = window_parser("retraining", __doc__, (0, 1, 2)).parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
-    try:
-        seeds = tuple(dict.fromkeys(options.seeds))
-        if len(seeds) < 2:
-            raise ConfigError(f"seeds {list(seeds)} must be two or more, to hold against each other")
-        plan = daily_plan(options)
-        reports = _reports(plan, seeds)
-    except MtmdError as error:
-        console.print(f"error: {error}", markup=False)
-        return 1
+    if len(options.seeds) < 2:
+        raise ConfigError(f"seeds {options.seeds} must be two or more, to hold against each other")
+    plan = daily_plan(options)
+    reports = _reports(plan, options.seeds)
     text = gate_table(reports, plan).markdown()
     console.print(text, markup=False)
     if options.output is not None:

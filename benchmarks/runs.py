@@ -4,13 +4,15 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import wraps
 from pathlib import Path
+from typing import Any, ParamSpec
 
 import torch
 from rich.console import Console
 
 from mtmd.config import Preset, load_preset
-from mtmd.errors import MtmdError
+from mtmd.errors import ConfigError, MtmdError
 from mtmd.extract.shards import ShardRef
 from mtmd.extract.stage import extract_day
 from mtmd.extract.window import WindowData, window_fingerprint
@@ -22,6 +24,8 @@ from mtmd.sources.simulated.platform import has_further_tasks, history_columns, 
 from mtmd.store.files import write_text
 from mtmd.train.stage import Trained, train, training_key, window_data
 from mtmd.train.warm import WarmStart
+
+_Options = ParamSpec("_Options")
 
 
 def plan_of(
@@ -63,6 +67,14 @@ def as_trained(preset: Preset) -> Preset:
     return preset.model_copy(update={"training": training})
 
 
+def require_no_distillation(preset: Preset, why: str) -> None:
+    """Raise ConfigError for a preset that distils."""
+    if preset.training.distil:
+        raise ConfigError(
+            f"training.distil ({preset.training.distil}) of preset {preset.name!r} must be 0: {why}"
+        )
+
+
 def daily_plan(options: argparse.Namespace) -> RunPlan:
     """The plan that `window_parser`'s options ask for."""
     return plan_of(
@@ -96,13 +108,18 @@ def timed_training(
     return trained, None if begun or trained.reused else time.process_time() - before
 
 
-def told(main: Callable[[], int]) -> int:
-    """Run a command; an error that is raised on purpose is told in words, and the exit status is 1."""
-    try:
-        return main()
-    except MtmdError as error:
-        Console(soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
-        return 1
+def told(main: Callable[_Options, int]) -> Callable[_Options, int]:
+    """The command; an error that it raises on purpose is told in words, and the exit status is 1."""
+
+    @wraps(main)
+    def command(*args: _Options.args, **kwargs: _Options.kwargs) -> int:
+        try:
+            return main(*args, **kwargs)
+        except MtmdError as error:
+            Console(soft_wrap=True, highlight=False).print(f"error: {error}", markup=False)
+            return 1
+
+    return command
 
 
 def at_least(least: int) -> Callable[[str], int]:
@@ -132,19 +149,33 @@ def window_command(
     return print_measured(options, measured)
 
 
+@told
 def print_measured(options: argparse.Namespace, measured: Callable[[], Table]) -> int:
     """Print, and write where asked, what is measured; exit status 1 when the logs are wrong."""
     torch.set_num_threads(options.threads)
-    console = Console(soft_wrap=True, highlight=False)
-    try:
-        text = measured().markdown()
-    except MtmdError as error:
-        console.print(f"error: {error}", markup=False)
-        return 1
-    console.print(text, markup=False)
+    text = measured().markdown()
+    Console(soft_wrap=True, highlight=False).print(text, markup=False)
     if options.output is not None:
         write_text(options.output, text)
     return 0
+
+
+class _EachOnce(argparse.Action):
+    """Of a list: what is named twice counts once."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, list(dict.fromkeys(values or ())))
+
+
+def add_seeds(parser: argparse.ArgumentParser, default: Sequence[int], words: str) -> None:
+    """Add `--seeds`; one that is named twice would make deviations over seeds smaller than they are."""
+    parser.add_argument("--seeds", type=int, nargs="+", action=_EachOnce, default=list(default), help=words)
 
 
 def window_parser(name: str, description: str | None, seeds: Sequence[int] = ()) -> argparse.ArgumentParser:
@@ -155,7 +186,7 @@ def window_parser(name: str, description: str | None, seeds: Sequence[int] = ())
     parser.add_argument("--window-days", type=int, help="training days before it; the preset's when left out")
     parser.add_argument("--logs", help="where the log tables are; the preset's when left out")
     if seeds:
-        parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds), help="of the trainings")
+        add_seeds(parser, seeds, "of the trainings")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--artifacts", default="artifacts")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the table as Markdown")

@@ -71,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measured(base: str, factor: int) -> Measured:
     """Simulate logs of the demo's size times the factor and run their last day; the folder is removed afterwards."""
+    load_preset(base)  # a wrong one is named as it was given
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "preset.toml").write_text(preset_text(base, factor), encoding="utf-8")

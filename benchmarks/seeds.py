@@ -12,9 +12,8 @@ from statistics import fmean
 import torch
 from rich.console import Console
 
-from benchmarks.runs import daily_plan, extracted, window_parser
+from benchmarks.runs import daily_plan, extracted, told, window_parser
 from mtmd.config import Slice
-from mtmd.errors import MtmdError
 from mtmd.evaluate.cold import cold_rows
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
@@ -39,21 +38,18 @@ from mtmd.train.stage import load_trained, train
 MODELS: tuple[ModelKind, ...] = ("mtmd", "per_slice", "pooled")
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print LogMAE by slice and by rank bucket, and AUC; exit status 1 when the logs are wrong."""
     options = window_parser("seeds", __doc__, (0, 1, 2)).parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
-    try:
-        plan = daily_plan(options)
-        shards = extracted(plan, plan.all_days)
-        reports = []
-        for seed in dict.fromkeys(options.seeds):
-            reports.append(report_of(plan.changed(None, seed), shards))
-            console.print(f"seed {seed}: done", markup=False)
-    except MtmdError as error:
-        console.print(f"error: {error}", markup=False)
-        return 1
+    plan = daily_plan(options)
+    shards = extracted(plan, plan.all_days)
+    reports = []
+    for seed in options.seeds:
+        reports.append(report_of(plan.changed(None, seed), shards))
+        console.print(f"seed {seed}: done", markup=False)
     tables = (
         logmae_over_seeds(reports),
         *buckets_over_seeds(reports),

@@ -43,6 +43,7 @@ class Compared:
     delta: float
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Say how far apart they are; exit status 1 when that is more than 1e-5."""
     options = _parser().parse_args(arguments)
@@ -138,4 +139,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(main())

@@ -45,6 +45,7 @@ ELEMENTWISE = "element-wise and sums"
 OUTSIDE = "outside kernels"
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the shares."""
     options = _parser().parse_args(arguments)
@@ -117,4 +118,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(main())

@@ -77,6 +77,7 @@ class Row(NamedTuple):
         return self.flop_per_pair * self.pairs_per_s / self.flops_peak
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Simulate, extract, time, and print a table; exit status 1 when the last row misses its target."""
     options = _parser().parse_args(arguments)
@@ -276,4 +277,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(main())

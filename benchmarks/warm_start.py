@@ -19,9 +19,8 @@ import torch
 from pydantic import Field
 from rich.console import Console
 
-from benchmarks.runs import daily_plan, extracted, timed_training, window_parser
+from benchmarks.runs import daily_plan, extracted, timed_training, told, window_parser
 from mtmd.config import Frozen, WarmConfig
-from mtmd.errors import MtmdError
 from mtmd.extract.shards import ShardRef, open_shard
 from mtmd.extract.window import day_batches
 from mtmd.model.batch import Batch
@@ -53,16 +52,13 @@ class Day(Frozen):
     warm_s: float | None = Field(description="None where an earlier version trained it, or two processes")
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; exit status 1 when the logs are wrong."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
-    try:
-        text = run(_plan(options), options, console).markdown()
-    except MtmdError as error:
-        console.print(f"error: {error}", markup=False)
-        return 1
+    text = run(_plan(options), options, console).markdown()
     console.print(text, markup=False)
     if options.output is not None:
         write_text(options.output, text)

@@ -23,9 +23,9 @@ from benchmarks.peers.options import add_recipe_options, learning_rates, require
 from benchmarks.peers.own import OWN, own_model
 from benchmarks.peers.table import Cost, comparison_table, tuning_table
 from benchmarks.peers.train import PeerFit, fit_peer
-from benchmarks.runs import as_trained, extracted, plan_of
+from benchmarks.runs import as_trained, extracted, plan_of, require_no_distillation, told
 from mtmd.config import Preset, load_preset
-from mtmd.errors import ConfigError, MtmdError
+from mtmd.errors import ConfigError
 from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import predict_constant, score_day, window_medians
@@ -42,16 +42,13 @@ RATES = (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)  # what --tune tries
 Predictions = dict[str, NDArray[np.floating]]
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the comparison or the tuning; exit status 1 when nothing is left to compare or the logs are wrong."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
-    try:
-        table = _run(options, console)
-    except MtmdError as error:
-        console.print(f"error: {error}", markup=False)
-        return 1
+    table = _run(options, console)
     text = table.markdown()
     console.print(text, markup=False)
     if options.output is not None:
@@ -161,11 +158,7 @@ def _cost(name: str, model: Peer, fit: PeerFit, rate: float, precision: Precisio
 
 def _plan(options: argparse.Namespace) -> RunPlan:
     preset = as_trained(load_preset(options.preset))  # peers have no such step
-    if preset.training.distil:
-        raise ConfigError(
-            f"training.distil ({preset.training.distil}) of preset {preset.name!r} must be 0: our own models would "
-            "learn from pairs that no peer sees"
-        )
+    require_no_distillation(preset, "our own models would learn from pairs that no peer sees")
     if options.epochs is not None:
         if options.epochs < 1:
             raise ConfigError(f"epochs ({options.epochs}) must be at least 1")

@@ -4,12 +4,13 @@ import re
 import runpy
 import sys
 from datetime import date, timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import benchmarks
-from benchmarks.runs import extracted, plan_of, platform_for, timed_training
+from benchmarks.runs import extracted, plan_of, platform_for, timed_training, window_parser
 from mtmd.config import load_preset
 from mtmd.errors import ConfigError
 from mtmd.extract.stage import extract_day
@@ -28,6 +29,7 @@ WRONG = {
         ("devices", "extraction", "false_stops", "fitted_teacher", "memory"), ("--preset", "nope")
     ),
     **dict.fromkeys(("quiet_monitor", "step_profile"), ("--preset", "nope")),
+    **dict.fromkeys(("cluster", "parameters", "scale_rates"), ("--preset", "nope")),
     "train_throughput": ("--preset", "nope"),
     "feature_rates": ("--requests-per-day", "1"),
     "served_scores": ("--preset", TINY, "--artifacts", "no/such/folder"),
@@ -43,7 +45,23 @@ def test_an_option_that_is_wrong_is_an_error_in_words(
     with pytest.raises(SystemExit) as ended:
         runpy.run_module(f"benchmarks.{name}", run_name="__main__")
     assert ended.value.code == 1
-    assert capsys.readouterr().out.startswith("error: ")
+    said = capsys.readouterr()
+    assert said.out.startswith("error: preset 'nope' not found" if "nope" in WRONG[name] else "error: ")
+    assert "server" not in said.out + said.err
+
+
+@pytest.mark.parametrize("name", ["data_sizes", "false_stops", "quiet_monitor"])
+def test_a_seed_that_is_named_twice_counts_once(name: str) -> None:
+    parser = import_module(f"benchmarks.{name}")._parser()
+    first = ["tiny", "--as-of", "2026-01-25"] if name == "data_sizes" else []
+    assert parser.parse_args([*first, "--seeds", "1", "0", "1"]).seeds == [1, 0]
+
+
+def test_the_seeds_of_a_window_count_once_each() -> None:
+    options = window_parser("seeds", None, (0, 1)).parse_args(
+        ["--as-of", "2026-01-25", "--seeds", "1", "0", "1"]
+    )
+    assert options.seeds == [1, 0]
 
 
 @pytest.mark.parametrize("name", ["demo", "five-tasks", "histories", "explored"])
