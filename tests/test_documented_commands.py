@@ -68,6 +68,10 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.fitted_teacher": "tests/benchmarks/test_fitted_teacher.py",
     ".venv/bin/python -m benchmarks.seeds --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_seeds.py",
     ".venv/bin/python -m benchmarks.seeds --preset kuairand --as-of 2022-04-30 --threads 1": "likewise",
+    ".venv/bin/python -m benchmarks.seeds --preset kuairand --as-of 2022-04-29 --threads 1": "likewise",
+    (
+        ".venv/bin/python -m benchmarks.seeds --preset benchmarks/demo-twenty.toml --as-of 2026-01-25 --threads 1"
+    ): "likewise",
     ".venv/bin/python -m benchmarks.seeds --preset scale --as-of 2026-01-25 --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.seeds --preset histories --as-of 2026-01-25 --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.seeds --preset kuairand-histories --as-of 2022-04-30 --threads 1": "likewise",
