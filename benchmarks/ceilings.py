@@ -5,7 +5,7 @@
 Two marks of the LogMAE against the teacher, slice by slice, from the world's own truth. Neither is an exact bound:
 
 - noise: the truth without what nobody logs. The teacher's scores carry that, so even a student that knew every
-  taste and every ad exactly would be about this far off; one of the teacher's medians would be slightly nearer.
+  taste and every ad exactly would be about this far off; one that predicts the teacher's medians would be nearer.
 - dot product: embeddings of a task's width (emb_deep + emb_shallow + 1), chosen freely per request and ad by a
   singular value decomposition of the true log-odds of all requests × all ads: the best by squares of log-odds. A
   two-tower model of that width could get this close if its features told it everything; what it lacks beyond that is

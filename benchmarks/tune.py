@@ -213,7 +213,8 @@ def patched(preset: Preset, one: Try) -> Preset:
 
     A search measures models as they are trained, and moves their level itself.
     """
-    if "level_days" in one.patch.get("training", {}):
+    training = one.patch.get("training")
+    if isinstance(training, dict) and "level_days" in training:
         raise ConfigError(
             f"try {one.name!r} changes training.level_days, which no search measures; give the search a preset that "
             "has it, and next_day = true"

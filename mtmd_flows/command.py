@@ -100,7 +100,7 @@ def require_days(given: Mapping[str, Any]) -> None:
 def _require_server(api: str) -> None:
     """See that the server answers, and that we may ask it; the flow itself would end in a traceback of Prefect's.
 
-    One that is busy or restarts is asked again for a minute.
+    One that answers that it is busy, or cuts the connection, is asked again for a minute.
     """
     until = time.monotonic() + _ANSWER_S
     while (error := _asked(until)) is not None and _may_pass(error) and time.monotonic() < until:

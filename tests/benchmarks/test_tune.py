@@ -137,6 +137,7 @@ def test_survivors_are_the_share_of_the_teachers_best_quarter_that_the_model_has
     [
         ("patch.training.epocs = 1", "try 'as it is' does not fit preset 'tiny'"),
         ("patches = 1", "patches"),
+        ("patch.training = 3", "try 'as it is' does not fit preset 'tiny'"),
         (
             "patch.training.level_days = 1",
             "try 'as it is' changes training.level_days, which no search measures",

@@ -243,7 +243,7 @@ def test_a_server_that_takes_calls_and_is_silent_is_named_soon(capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("first", [429, 503, None])
-def test_a_server_that_restarts_is_asked_again(first: int | None) -> None:
+def test_a_server_that_is_busy_or_cuts_the_connection_is_asked_again(first: int | None) -> None:
     """It, or a proxy before it, refuses the first request, or closes the connection without an answer."""
     asked: list[str] = []
 

@@ -92,7 +92,6 @@ class ReportInputs:
 # What the template calls, beside the values that it is given.
 _FILTERS = (decimal, loss, minus, observed, percent, scientific, short)
 _FUNCTIONS = (
-    reference_tables,
     cold_gate_table,
     cold_table,
     cold_words,
@@ -101,6 +100,7 @@ _FUNCTIONS = (
     explored_table,
     gates_map,
     paper_tables,
+    reference_tables,
     replay_charts,
     replay_slices_table,
     replay_table,

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -262,7 +263,8 @@ def _some(names: list[str]) -> str:
 
 def _is_missing(directory: Path) -> bool:
     if directory.is_dir() and not any(directory.iterdir()):
-        directory.rmdir()  # an empty directory would stand in the way of a whole one
+        with suppress(FileNotFoundError):  # another writer's turn
+            directory.rmdir()  # an empty directory would stand in the way of a whole one
     return not directory.exists()
 
 
