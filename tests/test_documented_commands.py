@@ -102,6 +102,10 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
         for seed in (1, 2)
     },
     (
+        ".venv/bin/python -m benchmarks.equal_cost --preset benchmarks/demo-twenty.toml --as-of 2026-01-25 --epochs "
+        "--more mtmd=20 pooled=20 pooled=27"
+    ): "tests/benchmarks/test_equal_cost.py",
+    (
         ".venv/bin/python -m benchmarks.equal_cost --as-of 2026-01-25 --epochs --more mtmd=10 deepctr-mmoe=6 "
         "deepctr-mmoe=8 rechub-mmoe=6 deepctr-ple=4 rechub-ple=4"
     ): PEERS,
