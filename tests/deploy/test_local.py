@@ -31,6 +31,7 @@ from deploy.local import (
 from mtmd.errors import ConfigError
 from mtmd.store.files import write_json
 from tests.mtmd_flows.deployed import free_port
+from tests.mtmd_flows.runs import answered
 
 _SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")
 
@@ -179,9 +180,7 @@ def _ask(platform: Platform, path: str, **body: Any) -> Any:
     request = urllib.request.Request(
         f"{platform.api}{path}", json.dumps(body).encode(), {"content-type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        content = answer.read()
-    return json.loads(content) if content else None
+    return answered(request)
 
 
 def test_a_server_does_not_start_on_another_database_than_before(
