@@ -37,12 +37,24 @@ def test_missing_logs_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "error:" in capsys.readouterr().out
 
 
-def test_the_three_sizes_have_the_same_model_and_the_preset_scale_smaller_experts() -> None:
+def test_the_three_sizes_have_the_same_model_and_rates_and_the_preset_scale_its_own() -> None:
     paper, largest = (load_preset(f"benchmarks/{name}.toml") for name in ("scale-paper-widths", "thirty-two"))
-    assert paper.model == largest.model == load_preset("demo").model
-    scale = load_preset("scale")
+    demo, scale = load_preset("demo"), load_preset("scale")
+    assert paper.model == largest.model == demo.model
+    assert paper.rivals == largest.rivals == demo.rivals
+    rates = ("learning_rate", "embedding_rate")
+    at = {name: getattr(demo.training, name) for name in rates}
+    assert all(one.training == one.training.model_copy(update=at) for one in (paper, largest))
     assert scale.model.expert_widths == (256, 128, 64)
-    assert paper == scale.model_copy(update={"name": paper.name, "model": paper.model})
+    own = {name: getattr(scale.training, name) for name in rates}
+    assert scale == paper.model_copy(
+        update={
+            "name": scale.name,
+            "model": scale.model,
+            "rivals": scale.rivals,
+            "training": paper.training.model_copy(update=own),
+        }
+    )
 
 
 def test_the_largest_size_is_32_times_the_demos_users_and_requests_and_16_times_its_ads() -> None:
