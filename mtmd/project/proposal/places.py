@@ -21,6 +21,8 @@ _DAY = re.compile(
     r"|(?P<folders>[^/]*?(?P<y2>20\d\d)/[^/\d]*(?P<m2>\d\d?)/[^/\d]*(?P<d2>\d\d?))(?=/)"
 )
 _SHORT = re.compile(r"\{day:%-([md])\}")
+# of a file's name behind the day: an hour, a number or a UUID, which says which of the day's files it is
+_NUMBERS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[^-_.]*\d[^-_.]*")
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def _by_template(folder: Path, files: Sequence[Path]) -> dict[str, dict[date, li
         if (placed := _placed(file.relative_to(folder).as_posix())) is not None:
             template, day = placed
             groups.setdefault(template, {}).setdefault(day, []).append(file)
-    groups = _of_one_width(groups)
+    groups = _of_all_numbers(_of_one_width(groups))
     groups = {name: days for template, own in groups.items() for name, days in _split(template, own)}
     common = _common(groups)
     missing = {table for table in TABLES if not any(_ranked(table, groups, common))}
@@ -101,6 +103,28 @@ def _of_one_width(groups: Mapping[str, dict[date, list[Path]]]) -> dict[str, dic
             is_same = _of_day(name, day) == _of_day(template, day)
             merged.setdefault(name if is_same else template, {}).setdefault(day, []).extend(files)
     return merged
+
+
+def _of_all_numbers(groups: Mapping[str, dict[date, list[Path]]]) -> dict[str, dict[date, list[Path]]]:
+    """The same, with `{day}-00` and `{day}-01` under one template, `{day}-*`: a day has several files."""
+    alike: dict[str, list[str]] = {}
+    for template in groups:
+        alike.setdefault(_of_any_number(template), []).append(template)
+    merged: dict[str, dict[date, list[Path]]] = {}
+    for name, templates in alike.items():
+        into = merged.setdefault(name if len(templates) > 1 else templates[0], {})
+        for day, files in (of_day for template in templates for of_day in groups[template].items()):
+            into.setdefault(day, []).extend(files)
+    return merged
+
+
+def _of_any_number(template: str) -> str:
+    """The template with `*` in the place of the numbers that its file's name has behind the day."""
+    head, brace, behind = template.rpartition("}")
+    if not brace or "/" in behind:
+        return template
+    suffix = next(suffix for suffix in _SUFFIXES if behind.endswith(suffix))
+    return f"{head}{brace}{_NUMBERS.sub('*', behind.removesuffix(suffix))}{suffix}"
 
 
 def _of_day(template: str, day: date) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES
+from mtmd.logs.templates import DayTemplate
 from mtmd.project.proposal.places import find_places
 
 DAY = date(2026, 1, 5)
@@ -78,6 +79,31 @@ def test_tables_are_told_by_other_names_too(tmp_path: Path) -> None:
         "creatives/{day}.parquet",
         "scored_pairs/{day}.parquet",
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "template"),
+    [
+        (("2026-01-05-00", "2026-01-05-01", "2026-01-06-00"), "{day}-*"),
+        (("2026-01-05_part0", "2026-01-05_part1"), "{day}_*"),
+        (("20260105T07", "20260105T08"), "{day:%Y%m%d}*"),
+        (("rows.2026-01-05.6f1c2a9e-abcd-4c58-9a43-d2e85b7f1c06.snappy", "rows.2026-01-05.0.snappy"),
+         "rows.{day}.*.snappy"),
+        (("2026-01-05_v2",), "{day}_v2"),
+    ],
+)  # fmt: skip
+def test_the_files_of_a_day_may_have_numbers_behind_it(
+    tmp_path: Path, names: tuple[str, ...], template: str
+) -> None:
+    paths = [f"{table}/{name}.parquet" for table in TABLES for name in names]
+    places = find_places(_write(tmp_path, *paths))
+    for table, place in places.items():
+        assert place.template == f"{table}/{template}.parquet"
+        assert [path for of_day in place.days.values() for path in of_day] == [
+            tmp_path / table / f"{name}.parquet" for name in sorted(names)
+        ]
+        read = DayTemplate(tmp_path, place.template)
+        assert {day: read.files(table, day) for day in read.days()} == place.days
 
 
 @pytest.mark.parametrize(
