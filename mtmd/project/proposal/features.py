@@ -213,11 +213,18 @@ def _with_a_shallow_one(features: Sequence[ProposedFeature]) -> Iterator[Propose
 def _absent(
     connection: Connection, table: LookedAt, domain: Look | None, names: Sequence[str]
 ) -> dict[str, set[str]]:
-    """Of each column, the surfaces or products where it is null in every row, but for columns that all have."""
+    """Of each column, the surfaces or products where it is null in every row, but for columns that all have.
+
+    On one day a rare surface may lack the few values that it has on other days.
+    """
     if domain is None or not names:
         return {}
     asked = ", ".join(f"count({quoted(name)}) as n{n}" for n, name in enumerate(names))
-    found = rows(connection, f"select {quoted(domain.name)} as domain, {asked} from {table.view} group by 1")
+    found = rows(
+        connection,
+        f"select {quoted(domain.name)} as domain, {asked} from {table.over_days or table.view} "
+        "where domain is not null group by 1",
+    )
     return {
         name: lacking
         for n, name in enumerate(names)

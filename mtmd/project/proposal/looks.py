@@ -100,10 +100,11 @@ class Look:
 
 @dataclass(frozen=True)
 class LookedAt:
-    """A table's view in the session, and its columns by name."""
+    """A table's view in the session, and its columns by name; `over_days` is a view of several days' rows."""
 
     view: str
     columns: Mapping[str, Look]
+    over_days: str | None = None
 
     def with_values_of(self, everything: "LookedAt") -> "LookedAt":
         """The same columns, with what several days say of them: values and gaps of text, fractions, holes in lists."""
@@ -113,6 +114,7 @@ class LookedAt:
                 name: _over_days(look, everything.columns[name]) if name in everything.columns else look
                 for name, look in self.columns.items()
             },
+            everything.view,
         )
 
 

@@ -100,6 +100,20 @@ def test_a_column_with_one_value_a_day_is_a_feature_if_the_value_comes_again(tmp
     }
 
 
+def test_a_surface_has_what_it_had_on_another_day(tmp_path: Path) -> None:
+    columns = {
+        "place": f"[['a', 'b', 'c'][1 + n % 3] for n in range({N})]",
+        "term": f"[case when n % 3 = 0 then 't' || n % 7 end for n in range({N})]",
+    }
+    before = columns | {"term": f"[case when n % 3 = 0 or n = 1 then 't' || n % 7 end for n in range({N})]"}
+    with session(tmp_path / "spill", [tmp_path]) as connection:
+        table = looked(connection, tmp_path, "requests", columns)
+        table = table.with_values_of(looked(connection, tmp_path, "requests_of_days", before))
+        place = Domain.of(table.columns["place"], "")
+        (found,) = find_features(connection, "query", table, {"place"}, place, {"term": 7}, days=8).features
+    assert found.settings["domains"] == '["a", "b"]'
+
+
 def test_a_mark_that_is_one_value_or_null_is_a_feature(tmp_path: Path) -> None:
     columns = {
         "member": f"[case when n % 4 = 0 then 'yes' end for n in range({N})]",
