@@ -108,7 +108,7 @@ def _settings(look: Look, distinct: int) -> dict[str, str] | str:
         exact = {"type": '"DOUBLE"'} if large and look.type not in BEYOND_BIGINT else {}
         return {"kind": '"continuous"'} | exact | ({"log1p": "true"} if amount else {})
     if not (look.is_text or look.has_whole_values or look.type in {"BOOLEAN", "UUID"}):
-        return f"{look.type}, of which no feature is made"
+        return f"{look.time_type or look.type}, of which no feature is made"
     settings = {"kind": '"categorical"', "buckets": str(_buckets(distinct))}
     if look.type == "BOOLEAN" or (look.has_whole_values and look.type not in BEYOND_BIGINT):
         settings["type"] = '"BIGINT"' if look.has_whole_values else '"INTEGER"'

@@ -12,13 +12,19 @@ from mtmd.project.engine import Connection, rows
 
 # Left to itself, DuckDB matches the columns of CSV files by their position, and skips lines that do not fit. Where the
 # first 20,480 lines have no quotes, it takes later ones for text. It puts folders (hour=07) in the place of a column.
-READ_CSV = """read_csv(
+# And it guesses the order of day and month for each file: 01/05/2026 is May where no day of the file is above 12.
+_SNIFF_CSV = """read_csv(
     $paths, header = true, skip = 0, quote = '"', union_by_name = true, hive_partitioning = false
+)"""
+READ_CSV = """read_csv(
+    $paths, header = true, skip = 0, quote = '"', union_by_name = true, hive_partitioning = false,
+    auto_type_candidates = ['BOOLEAN', 'BIGINT', 'HUGEINT', 'DOUBLE', 'VARCHAR'] -- times stay text
 )"""
 BEYOND_BIGINT = frozenset({"UBIGINT", "HUGEINT", "UHUGEINT"})
 _WHOLE = BEYOND_BIGINT | {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 _FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")
 _TEXTS = ("VARCHAR", "ENUM")
+_TIMES = ("DATE", "TIME")
 _EXACT = 2**53  # up to which a DOUBLE has every whole number
 _FEW = 64  # a column with more values names something; values of one with fewer are listed
 
@@ -30,6 +36,7 @@ class Look:
     all_whole  of FLOAT, DOUBLE and DECIMAL: there are values, and each one is a whole number or NaN
     has_nan    of the same: one is NaN or infinite, where pandas had no value
     has_holes  of a list: one has a null inside; of a list of fractions also NaN or infinity
+    time_type  of text in a CSV file: DATE, TIME or TIMESTAMP, if DuckDB takes it for one
     """
 
     name: str
@@ -44,6 +51,7 @@ class Look:
     all_whole: bool = False
     has_nan: bool = False
     has_holes: bool = False
+    time_type: str | None = None
 
     @property
     def element(self) -> str | None:
@@ -61,7 +69,7 @@ class Look:
 
     @property
     def is_stamp(self) -> bool:
-        return self.type.startswith("TIMESTAMP") and self.element is None
+        return (self.time_type or self.type).startswith("TIMESTAMP") and self.element is None
 
     @property
     def is_fraction(self) -> bool:
@@ -69,7 +77,7 @@ class Look:
 
     @property
     def is_text(self) -> bool:
-        return self.type.startswith(_TEXTS) and self.element is None
+        return self.type.startswith(_TEXTS) and self.element is None and self.time_type is None
 
     @property
     def is_unique(self) -> bool:
@@ -142,17 +150,24 @@ def look_at(connection: Connection, view: str, files: Sequence[Path]) -> LookedA
     """
     csv = files[0].name.endswith((".csv", ".csv.gz"))
     read = READ_CSV if csv else "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
-    relation = connection.sql(f"select * from {read}", params={"paths": duckdb_paths(files)})
-    relation.create_view(view)
-    kinds = {row["column_name"]: row["column_type"] for row in rows(connection, f"describe {view}")}
+    given = {"paths": duckdb_paths(files)}
+    connection.sql(f"select * from {read}", params=given).create_view(view)
+    kinds = _kinds(connection, f"from {view}")
+    sniffed = _kinds(connection, f"from {_SNIFF_CSV}", given) if csv else {}
+    times = {name: kind for name, kind in sniffed.items() if kind.startswith(_TIMES)}
     (counted,) = rows(connection, f"select count(*) as n, {_asked(kinds)} from {view}")
     if not counted["n"]:
         raise LogsError(f"{files[0]} has 0 rows; at least 1 is required: deliver the day again")
     looks = {
-        name: _look(name, kind, counted["n"], counted, f"c{n}_")
+        name: replace(_look(name, kind, counted["n"], counted, f"c{n}_"), time_type=times.get(name))
         for n, (name, kind) in enumerate(kinds.items())
     }
     return LookedAt(view, {name: _with_values(connection, view, look) for name, look in looks.items()})
+
+
+def _kinds(connection: Connection, relation: str, given: Mapping[str, Any] | None = None) -> dict[str, str]:
+    described = rows(connection, f"describe {relation}", given)
+    return {row["column_name"]: row["column_type"] for row in described}
 
 
 def _asked(kinds: Mapping[str, str]) -> str:

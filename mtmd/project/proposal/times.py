@@ -29,9 +29,13 @@ _FORMS = (  # of text, beside those that DuckDB casts
     "%d/%m/%Y %H:%M:%S",
     "%m/%d/%Y %H:%M:%S",
     "%d.%m.%Y %H:%M:%S",
+    "%d-%m-%Y %H:%M:%S",
+    "%m-%d-%Y %H:%M:%S",
     "%d/%m/%Y %H:%M",
     "%m/%d/%Y %H:%M",
     "%d/%b/%Y:%H:%M:%S",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
 )
 
 
@@ -160,7 +164,10 @@ def _readings(look: Look) -> Iterator[_Reading]:
     """Every way to read the column as times; its values alone can tell which is right."""
     column = sql_name(look.name)
     ways: list[str] = []
-    if look.is_stamp:
+    if look.is_text or look.time_type is not None:
+        ways = [text_as(look.name, "TIMESTAMP"), *(f"strptime({column}, '{form}')" for form in _FORMS)]
+        ways += [way.format(f"cast({column} as bigint)") for way in _WHOLE]
+    elif look.is_stamp:
         ways = [column]
     elif look.type == "DATE":
         ways = [f"cast({column} as timestamp)"]
@@ -173,9 +180,6 @@ def _readings(look: Look) -> Iterator[_Reading]:
     elif look.is_fraction:
         column = column if look.type == "DOUBLE" else f"cast({column} as double)"
         ways = [way.format(column) for way in _FRACTION]
-    elif look.is_text:
-        ways = [text_as(look.name, "TIMESTAMP"), *(f"strptime({column}, '{form}')" for form in _FORMS)]
-        ways += [way.format(f"cast({column} as bigint)") for way in _WHOLE]
     yield from (_Reading(look, way) for way in ways)
 
 

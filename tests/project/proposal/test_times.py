@@ -10,8 +10,10 @@ import pytest
 from mtmd.errors import LogsError
 from mtmd.extract.database import session
 from mtmd.project.engine import Connection, rows
-from mtmd.project.proposal.looks import LookedAt
+from mtmd.project.proposal.looks import LookedAt, look_at
+from mtmd.project.proposal.places import TablePlace
 from mtmd.project.proposal.times import RequestTime, find_time
+from mtmd.project.proposal.write import statement
 from tests.project.proposal.looked import looked
 
 DAYS = [date(2026, 1, 1), date(2026, 1, 5)]
@@ -68,6 +70,36 @@ def test_times_are_found_in_every_type_and_read_as_they_are(
     assert read["n"] == ROWS
     # the first line of what is understood names it
     assert found.understood == ([] if sql == "x" else [f"x is {found.chosen.look.type}: read as {sql}"])
+
+
+@pytest.mark.parametrize(
+    ("form", "sql"),
+    [
+        ("%m/%d/%Y %H:%M:%S", "strptime(x, '%m/%d/%Y %H:%M:%S')"),
+        ("%d/%m/%Y %H:%M:%S", "strptime(x, '%d/%m/%Y %H:%M:%S')"),
+        ("%d-%m-%Y %H:%M:%S", "strptime(x, '%d-%m-%Y %H:%M:%S')"),
+        ("%m/%d/%Y", "strptime(x, '%m/%d/%Y')"),
+        ("%Y-%m-%d %H:%M:%S", "cast(x as timestamp)"),
+        ("%Y-%m-%dT%H:%M:%SZ", "make_timestamp(epoch_us(cast(x as timestamptz)))"),
+    ],
+)
+def test_the_order_of_day_and_month_in_csv_files_is_that_of_the_files_day(
+    connection: Connection, tmp_path: Path, form: str, sql: str
+) -> None:
+    """DuckDB guesses it for each file anew: 01/05/2026 may be in May, though 01/25/2026 is in January."""
+    for number, day in enumerate((date(2026, 1, 5), date(2026, 1, 25))):
+        file = tmp_path / f"{day}.csv"
+        times = f"strftime(timestamp '{day} 12:00:00' + interval (n) second, '{form}')"
+        columns = f"n as key, {times} as x, date '2025-11-01' + (n % 3)::integer as born"
+        connection.sql(f"select {columns} from range({ROWS}) as t(n)").write_csv(str(file))
+        table = look_at(connection, f"requests_{number}", [file])
+        found = find_time(connection, table, list(table.columns), [date(2026, 1, 1), day])
+        assert (found.chosen.look.name, found.chosen.sql, found.others) == ("x", sql, ())
+        proposed = statement("requests", [f"{sql} as ts"], None, TablePlace("requests", "{day}.csv", {}))
+        (read,) = connection.execute(
+            f"select distinct cast(ts as date) from ({proposed})", {"paths": [str(file)]}
+        ).fetchall()
+        assert read == (day,)
 
 
 def test_text_of_which_some_has_an_offset_is_read_row_by_row(connection: Connection, tmp_path: Path) -> None:
