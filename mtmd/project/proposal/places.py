@@ -20,6 +20,7 @@ _DAY = re.compile(
     r"(?P<y>20\d\d)(?P<a>[-_]?)(?P<m>0[1-9]|1[0-2])(?P=a)(?P<d>0[1-9]|[12]\d|3[01])(?!\d)"
     r"|(?P<folders>[^/]*?(?P<y2>20\d\d)/[^/\d]*(?P<m2>\d\d?)/[^/\d]*(?P<d2>\d\d?))(?=/)"
 )
+_PARTITION = re.compile(r"([^/=]+=)[^/{}]*(?=/)")  # one that is no day
 _SHORT = re.compile(r"\{day:%-([md])\}")
 # of a file's name behind the day: an hour, a number or a UUID, which says which of the day's files it is
 _NUMBERS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[^-_.]*\d[^-_.]*")
@@ -27,11 +28,15 @@ _NUMBERS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[^-_.]*\d[^-_.
 
 @dataclass(frozen=True)
 class TablePlace:
-    """A table's files by day, and the template that finds them: seen from the folder, with the day in braces."""
+    """A table's files by day, and the template that finds them: seen from the folder, with the day in braces.
+
+    Where partitions are above the days, each has a template, and a day has files in all of them.
+    """
 
     table: str
     template: str
     days: dict[date, list[Path]]
+    further: tuple[str, ...] = ()  # of the second partition and later ones
 
     @property
     def is_usual(self) -> bool:
@@ -59,7 +64,7 @@ def find_places(folder: Path) -> dict[str, TablePlace]:
     common = _common(groups)
     places: dict[str, TablePlace] = {}
     for table in ("candidates", "requests", "ads"):  # "ad" is in the names of the others too
-        taken = {place.template for place in places.values()}
+        taken = {template for place in places.values() for template in (place.template, *place.further)}
         free = {template: days for template, days in groups.items() if template not in taken}
         places[table] = _place_of(table, free, folder, common)
     return {table: places[table] for table in TABLES}
@@ -196,13 +201,15 @@ def _place_of(
     table: str, groups: dict[str, dict[date, list[Path]]], folder: Path, common: Collection[str]
 ) -> TablePlace:
     ranked = sorted(_ranked(table, groups, common))
-    if not ranked or (len(ranked) > 1 and ranked[0][0] == ranked[1][0]):
+    best = [template for rank, template in ranked if rank == ranked[0][0]]
+    if len({_PARTITION.sub(r"\1", template) for template in best}) != 1:
         raise LogsError(
             f"{folder} has {', '.join(sorted(groups))}: which of them is {table} can't be told by the names; name its "
             f"folder {table}"
         )
-    template = ranked[0][1]
-    return TablePlace(table, template, dict(sorted(groups[template].items())))
+    days = set.intersection(*(set(groups[template]) for template in best))
+    files = {day: [file for template in best for file in groups[template][day]] for day in sorted(days)}
+    return TablePlace(table, best[0], files, tuple(best[1:]))
 
 
 def _ranked(table: str, templates: Iterable[str], common: Collection[str]) -> Iterator[tuple[int, str]]:

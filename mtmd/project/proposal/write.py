@@ -162,7 +162,9 @@ def sources_toml(places: Mapping[str, TablePlace]) -> str:
     for place in places.values():
         if not place.is_usual:
             form = '\nformat = "csv"' if place.is_csv else ""
-            sections.append(f"[sources.{place.table}]\nfiles = {toml_text(place.template)}{form}")
+            texts = [toml_text(template) for template in (place.template, *place.further)]
+            files = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+            sections.append(f"[sources.{place.table}]\nfiles = {files}{form}")
     return "\n\n".join(sections)
 
 

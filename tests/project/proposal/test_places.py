@@ -1,14 +1,17 @@
 """Finding the three tables, and the day in their paths."""
 
+import tomllib
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from mtmd.config.sources import Files
 from mtmd.errors import LogsError
 from mtmd.logs.contract import TABLES
 from mtmd.logs.templates import DayTemplate
 from mtmd.project.proposal.places import find_places
+from mtmd.project.proposal.write import sources_toml
 
 DAY = date(2026, 1, 5)
 
@@ -104,6 +107,27 @@ def test_the_files_of_a_day_may_have_numbers_behind_it(
         ]
         read = DayTemplate(tmp_path, place.template)
         assert {day: read.files(table, day) for day in read.days()} == place.days
+
+
+def test_partitions_above_the_days_are_places_of_one_table(tmp_path: Path) -> None:
+    paths = [f"{table}/region={region}/date=2026-01-05/a.csv" for table in TABLES for region in ("eu", "us")]
+    places = find_places(_write(tmp_path, *paths, "requests/region=eu/date=2026-01-06/a.csv"))
+    for table, place in places.items():
+        assert place.days == {
+            DAY: [tmp_path / table / f"region={r}/date=2026-01-05/a.csv" for r in ("eu", "us")]
+        }
+        config = Files(**tomllib.loads(sources_toml({table: place}))["sources"][table])
+        assert config.templates(table) == tuple(
+            f"{table}/region={r}/date={{day}}/*.csv" for r in ("eu", "us")
+        )
+        assert config.format == "csv"
+
+
+@pytest.mark.parametrize("other", ["zone=us/date=2026-01-05", "region=us/date=20260105"])
+def test_places_that_differ_otherwise_are_not_one_table(tmp_path: Path, other: str) -> None:
+    paths = [f"{table}/region=eu/date=2026-01-05/a.csv" for table in TABLES]
+    with pytest.raises(LogsError, match="which of them is ads can't be told"):
+        find_places(_write(tmp_path, *paths, f"ads/{other}/a.csv"))
 
 
 @pytest.mark.parametrize(
