@@ -165,7 +165,7 @@ def look_at(connection: Connection, view: str, files: Sequence[Path]) -> LookedA
     return LookedAt(view, {name: _with_values(connection, view, look) for name, look in looks.items()})
 
 
-def _kinds(connection: Connection, relation: str, given: Mapping[str, Any] | None = None) -> dict[str, str]:
+def _kinds(connection: Connection, relation: str, given: dict[str, Any] | None = None) -> dict[str, str]:
     described = rows(connection, f"describe {relation}", given)
     return {row["column_name"]: row["column_type"] for row in described}
 
