@@ -79,8 +79,10 @@ def find_tasks(connection: Connection, roles: Roles, ads: LookedAt, candidates: 
 
 
 def _is_score(look: Look) -> bool:
+    """Not a label of 1 and 0 that is NaN where the ad was not shown."""
     return (
         look.is_fraction
+        and not look.all_whole
         and look.least is not None
         and 0 <= look.least <= (look.most or 0) <= 1
         and look.distinct > 2

@@ -95,3 +95,9 @@ def test_actions_may_be_1_and_0_and_need_not_happen_on_the_day(
 def test_a_score_with_nan_is_a_score(connection: Connection, tmp_path: Path) -> None:
     found = _tasks(connection, tmp_path, TREE | {"p_click": "[0.5, 'nan'::double, 0.3, 0.4]"})
     assert "p_click" in {task.name for task in found.tasks}
+
+
+def test_a_label_with_nan_is_no_score(connection: Connection, tmp_path: Path) -> None:
+    found = _tasks(connection, tmp_path, TREE | {"clicked": "[1.0, 'nan'::double, 0.0, 1.0]"})
+    assert ("p_click", "clicked", "clicked = 1") in {(t.name, t.label, t.happened) for t in found.tasks}
+    assert "clicked" not in {*found.without_label, *(task.name for task in found.tasks)}
