@@ -1,6 +1,6 @@
 """How the columns of a table look: one scan, and what a proposal needs to know of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,17 +9,15 @@ from mtmd.errors import LogsError
 from mtmd.logs.files import duckdb_paths
 from mtmd.logs.sql import quoted, sql_name
 from mtmd.project.engine import Connection, rows
+from mtmd_expectations.common import literal
 
 # Left to itself, DuckDB matches the columns of CSV files by their position, and skips lines that do not fit. Where the
 # first 20,480 lines have no quotes, it takes later ones for text. It puts folders (hour=07) in the place of a column.
-# And it guesses the order of day and month for each file: 01/05/2026 is May where no day of the file is above 12.
-_SNIFF_CSV = """read_csv(
-    $paths, header = true, skip = 0, quote = '"', union_by_name = true, hive_partitioning = false
+_READ_CSV = """read_csv(
+    $paths, header = true, skip = 0, quote = '"', union_by_name = true, hive_partitioning = false{}
 )"""
-READ_CSV = """read_csv(
-    $paths, header = true, skip = 0, quote = '"', union_by_name = true, hive_partitioning = false,
-    auto_type_candidates = ['BOOLEAN', 'BIGINT', 'HUGEINT', 'DOUBLE', 'VARCHAR'] -- times stay text
-)"""
+# It also guesses the order of day and month for each file: 01/05/2026 is May where no day of the file is above 12.
+_TIMES_AS_TEXT = ",\n    auto_type_candidates = ['BOOLEAN', 'BIGINT', 'HUGEINT', 'DOUBLE', 'VARCHAR']"
 BEYOND_BIGINT = frozenset({"UBIGINT", "HUGEINT", "UHUGEINT"})
 _WHOLE = BEYOND_BIGINT | {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 _FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")
@@ -113,17 +111,27 @@ class LookedAt:
     view: str
     columns: Mapping[str, Look]
     over_days: str | None = None
+    is_csv: bool = False
 
     def with_values_of(self, everything: "LookedAt") -> "LookedAt":
         """The same columns, with what several days say of them: values and gaps of text, fractions, holes in lists."""
         return LookedAt(
             self.view,
             {
-                name: _over_days(look, everything.columns[name]) if name in everything.columns else look
+                name: _over_days(look, everything.columns[name], self.is_csv)
+                if name in everything.columns
+                else look
                 for name, look in self.columns.items()
             },
             everything.view,
+            self.is_csv,
         )
+
+
+def read_csv_sql(texts: Iterable[str]) -> str:
+    """SQL that reads CSV files, columns of `texts` as text: on a day without a letter they would be numbers."""
+    types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in texts)
+    return _READ_CSV.format(f",\n    types = {{{types}}}" if types else "")
 
 
 def is_finite_sql(column: str) -> str:
@@ -131,7 +139,9 @@ def is_finite_sql(column: str) -> str:
     return f"list_bool_and([coalesce(isfinite(value), false) for value in {column}])"
 
 
-def _over_days(look: Look, over: Look) -> Look:
+def _over_days(look: Look, over: Look, is_csv: bool) -> Look:
+    if is_csv and over.type == "VARCHAR" != look.type:  # a day's text may have digits alone
+        return replace(over, rows=look.rows, missing=look.missing, distinct=look.distinct)
     if look.is_whole and over.all_whole:  # pandas makes a DOUBLE of it on a day on which a value is missing
         look = replace(look, type=over.type)
     if over.type != look.type:
@@ -149,11 +159,13 @@ def look_at(connection: Connection, view: str, files: Sequence[Path]) -> LookedA
     Raises EngineError where they can't be read, and LogsError where they have no rows.
     """
     csv = files[0].name.endswith((".csv", ".csv.gz"))
-    read = READ_CSV if csv else "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
+    read = "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
+    if csv:
+        read = _READ_CSV.format(_TIMES_AS_TEXT)
     given = {"paths": duckdb_paths(files)}
     connection.sql(f"select * from {read}", params=given).create_view(view)
     kinds = _kinds(connection, f"from {view}")
-    sniffed = _kinds(connection, f"from {_SNIFF_CSV}", given) if csv else {}
+    sniffed = _kinds(connection, f"from {_READ_CSV.format('')}", given) if csv else {}
     times = {name: kind for name, kind in sniffed.items() if kind.startswith(_TIMES)}
     (counted,) = rows(connection, f"select count(*) as n, {_asked(kinds)} from {view}")
     if not counted["n"]:
@@ -162,7 +174,9 @@ def look_at(connection: Connection, view: str, files: Sequence[Path]) -> LookedA
         name: replace(_look(name, kind, counted["n"], counted, f"c{n}_"), time_type=times.get(name))
         for n, (name, kind) in enumerate(kinds.items())
     }
-    return LookedAt(view, {name: _with_values(connection, view, look) for name, look in looks.items()})
+    return LookedAt(
+        view, {name: _with_values(connection, view, look) for name, look in looks.items()}, is_csv=csv
+    )
 
 
 def _kinds(connection: Connection, relation: str, given: dict[str, Any] | None = None) -> dict[str, str]:

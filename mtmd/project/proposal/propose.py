@@ -1,7 +1,7 @@
 """A project for logs that are there: every file of it, proposed by looking at them. Nothing is written here."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -120,11 +120,21 @@ def _propose(
         },
         statements={
             "requests": write.statement(
-                "requests", write.request_columns(roles), of_requests, places["requests"]
+                "requests",
+                write.request_columns(roles),
+                of_requests,
+                places["requests"],
+                _texts(requests, of_requests.left_out),
             ),
-            "ads": write.statement("ads", write.ad_columns(roles), of_ads, places["ads"]),
+            "ads": write.statement(
+                "ads", write.ad_columns(roles), of_ads, places["ads"], _texts(ads, of_ads.left_out)
+            ),
             "candidates": write.statement(
-                "candidates", write.candidate_columns(roles, found.tasks), None, places["candidates"]
+                "candidates",
+                write.candidate_columns(roles, found.tasks),
+                None,
+                places["candidates"],
+                _texts(candidates, _of_no_use(roles, found, candidates)),
             ),
         },
         understood=tuple(_understood(roles, found, candidates, of_requests, of_ads, len(days))),
@@ -180,6 +190,13 @@ def _features(
         users = distinct["requests"][user.name]
         proposed.insert(0, id_feature("user_id", "query", id_type(user), users, requests.features))
     return "\n\n".join(map(write.feature_toml, proposed))
+
+
+def _texts(table: LookedAt, left_out: Collection[str]) -> list[str]:
+    """The columns of text that a statement reads."""
+    return [
+        look.name for look in table.columns.values() if look.type == "VARCHAR" and look.name not in left_out
+    ]
 
 
 def _of_no_use(roles: Roles, found: ProposedTasks, candidates: LookedAt) -> dict[str, str]:

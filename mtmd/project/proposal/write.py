@@ -6,7 +6,7 @@ from mtmd.logs.contract import OUTCOMES
 from mtmd.logs.sql import sql_name
 from mtmd.project.proposal.features import ProposedFeature, ProposedFeatures
 from mtmd.project.proposal.keys import id_sql, id_type
-from mtmd.project.proposal.looks import READ_CSV, Look
+from mtmd.project.proposal.looks import Look, read_csv_sql
 from mtmd.project.proposal.names import in_comment, preset_names, sql_as, toml_list, toml_text
 from mtmd.project.proposal.places import TablePlace
 from mtmd.project.proposal.roles import Roles
@@ -94,9 +94,13 @@ def task_names(tasks: Sequence[ProposedTask]) -> Mapping[str, str]:
 
 
 def statement(
-    table: str, columns: Iterable[str], features: ProposedFeatures | None, place: TablePlace
+    table: str,
+    columns: Iterable[str],
+    features: ProposedFeatures | None,
+    place: TablePlace,
+    texts: Iterable[str] = (),
 ) -> str:
-    """The text of source_<table>.sql."""
+    """The text of source_<table>.sql; `texts` are the columns that it reads of CSV files as text."""
     lines = [
         f"-- source_{table}: {_ROWS_OF[table]}.",
         "-- $paths lists the day's files. Proposed from the logs: look at each line.",
@@ -105,7 +109,7 @@ def statement(
     ]
     if features is not None:
         lines += [f"    -- left out: {in_comment(name)} ({why})" for name, why in features.left_out.items()]
-    reader = READ_CSV if place.is_csv else "read_parquet($paths, hive_partitioning = false)"
+    reader = read_csv_sql(texts) if place.is_csv else "read_parquet($paths, hive_partitioning = false)"
     return "\n".join([*lines, f"from {reader}", ""])
 
 

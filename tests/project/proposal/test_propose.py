@@ -1,6 +1,7 @@
 """A whole proposal, for logs under other names, in other types and other folders."""
 
 import tomllib
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -9,7 +10,7 @@ import pytest
 from mtmd.config import load_preset
 from mtmd.errors import LogsError
 from mtmd.project.check import check_project
-from mtmd.project.findings import Level
+from mtmd.project.findings import Level, Part
 from mtmd.project.proposal.propose import Proposal, propose
 from mtmd.project.scaffold import create_project
 from tests.project.foreign import write_foreign_logs
@@ -136,6 +137,32 @@ def test_few_days_and_ads_that_repeat_are_said_in_the_preset(foreign_logs: Path,
     sections = propose(tmp_path).sections
     assert tomllib.loads(sections["window"]) == {"window_days": 7, "min_window_days": 7}
     assert tomllib.loads(sections["data"]) == {"ads_may_repeat": True}
+
+
+@pytest.mark.parametrize("digits", ["2026-01-05", "2026-01-06"])
+def test_text_in_csv_files_is_text_also_on_a_day_of_digits(
+    tiny_logs: Path, tmp_path: Path, digits: str
+) -> None:
+    """Sellers are 7 and x7; on one of the days no x comes."""
+    seller = "if(advertiser_id % 2 = 0 and '{day}' != '" + digits + "', 'x', '') || advertiser_id as seller"
+    tables = {
+        "requests": "request_id, ts, user_id, country",
+        "ads": f"ad_id, bid, format, {seller}",
+        "candidates": "request_id, ad_id, ctr as p_click, impressed, clicked",
+    }
+    logs = tmp_path / "logs"
+    for table, columns in tables.items():
+        (logs / table).mkdir(parents=True)
+        for day in ("2026-01-05", "2026-01-06"):
+            source = f"from read_parquet('{tiny_logs}/{table}/date={day}/*.parquet')"
+            query = f"select {columns.replace('{day}', day)} {source}"
+            duckdb.execute(f"copy ({query}) to '{logs}/{table}/{day}.csv' (format csv, header)")
+    create_project(tmp_path / "project", None, propose(logs))
+    preset = tmp_path / "project" / "preset.toml"
+    assert {f.name: f.column_type for f in load_preset(str(preset)).features}["seller"] == "VARCHAR"
+    for as_of in (date(2026, 1, 5), date(2026, 1, 6)):
+        wrong = [one for one in check_project(str(preset), as_of=as_of).findings if one.level is Level.ERROR]
+        assert {one.part for one in wrong} <= {Part.DAYS}
 
 
 @pytest.mark.parametrize(("member", "known"), [("''", False), ("7", True)])
