@@ -198,6 +198,8 @@ def _asked(kinds: Mapping[str, str]) -> str:
             if kind not in _WHOLE:
                 number = f"cast({column} as double)"
                 is_whole = f"{number} = trunc({number}) and abs({number}) <= {_EXACT}"
+                if kind.endswith(",0)"):  # DECIMAL, which has whole numbers alone
+                    is_whole = f"try_cast({column} as bigint) is not null"
                 asked += [
                     f"count(*) filter (isfinite({number}) and not ({is_whole})) as c{n}_broken",
                     f"count(*) filter (not isfinite({number})) as c{n}_nan",

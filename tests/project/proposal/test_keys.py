@@ -7,7 +7,7 @@ import pytest
 
 from mtmd.errors import LogsError
 from mtmd.extract.database import session
-from mtmd.project.engine import Connection
+from mtmd.project.engine import Connection, rows
 from mtmd.project.proposal.keys import Key, find_key, id_sql, id_type
 from mtmd.project.proposal.looks import look_at
 from tests.project.proposal.looked import looked
@@ -70,6 +70,22 @@ def test_a_users_id_may_be_a_fraction_in_the_files(connection: Connection, tmp_p
     assert [looks[name].is_key for name in columns] == [True, False, False]
     assert id_type(looks["user"]) == "BIGINT"
     assert id_sql(looks["user"], "BIGINT", "user_id") == "cast(user as bigint) as user_id"
+
+
+@pytest.mark.parametrize(
+    ("largest", "is_key"), [("9223372036854775807", True), ("9223372036854775808", False)]
+)
+def test_an_id_may_be_a_decimal_without_a_fraction(
+    connection: Connection, tmp_path: Path, largest: str, is_key: bool
+) -> None:
+    """As some warehouses write every whole number; a double would round it."""
+    ids = f"[7, {largest}, {largest} - 1]::decimal(38, 0)[]"
+    look = looked(connection, tmp_path, "ads", {"id": ids}).columns["id"]
+    assert look.is_key is is_key
+    if is_key:
+        assert id_type(look) == "BIGINT"
+        read = f"select max(ad_id) as most from (select {id_sql(look, 'BIGINT', 'ad_id')} from ads)"
+        assert rows(connection, read) == [{"most": int(largest)}]
 
 
 def test_what_other_days_hold_counts_too(connection: Connection, tmp_path: Path) -> None:
