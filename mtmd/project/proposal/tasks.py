@@ -92,7 +92,7 @@ def _is_score(look: Look) -> bool:
 def _pairs(connection: Connection, view: str, scores: Sequence[str], labels: Sequence[str]) -> dict[str, str]:
     """Label by score: the most alike in name and in what they say of rows first, each used once."""
     asked = ", ".join(
-        f"coalesce(corr({quoted(s)}, cast({quoted(label)} as double)), 0) as c{i}_{j}"
+        f"coalesce(corr({_known(quoted(s))}, {_known(quoted(label))}), 0) as c{i}_{j}"
         for i, s in enumerate(scores)
         for j, label in enumerate(labels)
     )
@@ -112,8 +112,13 @@ def _pairs(connection: Connection, view: str, scores: Sequence[str], labels: Seq
 
 
 def _positive(correlation: float) -> float:
-    """Zero where it is undefined: one of both columns has the same value in every row, or a score is NaN."""
+    """Zero where it is undefined: one of both columns has the same value in every row."""
     return correlation if correlation > 0 else 0.0
+
+
+def _known(column: str) -> str:
+    """SQL of a number, null where some writers have NaN."""
+    return f"nullif(cast({column} as double), 'nan'::double)"
 
 
 def _alike(score: str, label: str) -> float:
@@ -123,7 +128,7 @@ def _alike(score: str, label: str) -> float:
 
 
 def _means(connection: Connection, view: str, scores: Mapping[str, str]) -> dict[str, float]:
-    asked = ", ".join(f"avg({quoted(score)}) as m{n}" for n, score in enumerate(scores))
+    asked = ", ".join(f"avg({_known(quoted(score))}) as m{n}" for n, score in enumerate(scores))
     (found,) = rows(connection, f"select {asked} from {view}")
     return {score: float(found[f"m{n}"]) for n, score in enumerate(scores)}
 
@@ -135,14 +140,15 @@ def _parent(
 
     Some rows must have both scores: those of other products say nothing.
     """
-    score, label = quoted(task.name), task.happened
+    score, label = _known(quoted(task.name)), task.happened
     for other in sorted(tasks, key=lambda other: other.mean):
         if other.mean > task.mean:
+            above = _known(quoted(other.name))
             (found,) = rows(
                 connection,
                 f"select count(*) filter ({label}) as n, count(*) filter ({label} and not {other.happened}) "
-                f"+ count(*) filter ({score} > {quoted(other.name)}) as against, "
-                f"count({score} + {quoted(other.name)}) as both_scored from {candidates.view}",
+                f"+ count(*) filter ({score} > {above}) as against, "
+                f"count({score} + {above}) as both_scored from {candidates.view}",
             )
             if found["n"] and found["both_scored"] and not found["against"]:
                 return other.name
@@ -161,7 +167,7 @@ def _products(
     product = roles.product.look
     if product is None:
         return [None] * len(tasks)
-    asked = ", ".join(f"count(c.{quoted(task.name)}) as n{n}" for n, task in enumerate(tasks))
+    asked = ", ".join(f"count({_known(f'c.{quoted(task.name)}')}) as n{n}" for n, task in enumerate(tasks))
     found = rows(
         connection,
         f"select a.{quoted(product.name)} as product, {asked} from {candidates.view} as c "

@@ -71,11 +71,11 @@ def candidate_columns(roles: Roles, tasks: Sequence[ProposedTask]) -> list[str]:
     columns = [
         id_sql(roles.request.other, roles.request.kind, "request_id"),
         id_sql(roles.ad.other, roles.ad.kind, "ad_id"),
-        *(sql_as(task.name, names[task.name]) for task in tasks),
+        *(_score(task, names[task.name]) for task in tasks),
         everything if roles.impressed is None else _named(roles.impressed.truth, "impressed"),
     ]
     for task in tasks:
-        defined = [] if task.products is None else [f"{sql_name(task.name)} is not null"]
+        defined = [] if task.products is None else [_is_scored(task)]
         columns.append(_where([*shown, *defined], task.happened, names[task.label]))
     if roles.position is not None:
         position = roles.position
@@ -84,6 +84,18 @@ def candidate_columns(roles: Roles, tasks: Sequence[ProposedTask]) -> list[str]:
     if roles.explored is not None:
         columns.append(_named(roles.explored.truth, "explored"))
     return columns
+
+
+def _score(task: ProposedTask, name: str) -> str:
+    """A score that is NaN is none: the contract has null there."""
+    if task.score.has_nan:
+        return f"case when {_is_scored(task)} then {sql_name(task.name)} end as {sql_name(name)}"
+    return sql_as(task.name, name)
+
+
+def _is_scored(task: ProposedTask) -> str:
+    column = sql_name(task.name)
+    return f"isfinite({column})" if task.score.has_nan else f"{column} is not null"
 
 
 def task_names(tasks: Sequence[ProposedTask]) -> Mapping[str, str]:

@@ -8,8 +8,9 @@ import pytest
 from mtmd.errors import LogsError
 from mtmd.extract.database import session
 from mtmd.project.engine import Connection
-from mtmd.project.proposal.roles import find_roles
+from mtmd.project.proposal.roles import Roles, find_roles
 from mtmd.project.proposal.tasks import ProposedTasks, find_tasks
+from mtmd.project.proposal.write import candidate_columns
 from tests.project.proposal.looked import looked
 from tests.project.proposal.test_roles import ADS, CANDIDATES, DAYS, REQUESTS
 
@@ -33,9 +34,16 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
 
 
 def _tasks(connection: Connection, folder: Path, candidates: dict[str, str]) -> ProposedTasks:
+    return _roles_and_tasks(connection, folder, candidates)[1]
+
+
+def _roles_and_tasks(
+    connection: Connection, folder: Path, candidates: dict[str, str]
+) -> tuple[Roles, ProposedTasks]:
     tables = {"requests": REQUESTS, "ads": ADS, "candidates": candidates}
     requests, ads, pairs = (looked(connection, folder, name, columns) for name, columns in tables.items())
-    return find_tasks(connection, find_roles(connection, requests, ads, pairs, DAYS), ads, pairs)
+    roles = find_roles(connection, requests, ads, pairs, DAYS)
+    return roles, find_tasks(connection, roles, ads, pairs)
 
 
 def test_scores_find_their_labels_parents_and_products(connection: Connection, tmp_path: Path) -> None:
@@ -47,6 +55,20 @@ def test_scores_find_their_labels_parents_and_products(connection: Connection, t
     ]
     assert found.without_label == ("quality",)
     assert found.tasks[1].mean == pytest.approx(0.35)
+
+
+def test_a_score_that_is_nan_where_there_is_none_keeps_its_parent_and_products(
+    connection: Connection, tmp_path: Path
+) -> None:
+    """As some writers have it in place of null."""
+    without = TREE | {"score_buy": "[0.1, 'nan'::double, 0.2, 0.3]"}
+    roles, found = _roles_and_tasks(connection, tmp_path, without)
+    buy = found.tasks[2]
+    assert (buy.name, buy.label, buy.parent, buy.products) == ("score_buy", "bought", "p_click", ("x",))
+    assert buy.mean == pytest.approx(0.2)
+    columns = candidate_columns(roles, found.tasks)
+    assert "case when isfinite(score_buy) then score_buy end as score_buy" in columns
+    assert "case when shown and isfinite(score_buy) then bought end as bought" in columns
 
 
 def test_a_child_whose_score_is_above_the_other_is_no_child(connection: Connection, tmp_path: Path) -> None:
