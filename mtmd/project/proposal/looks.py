@@ -216,7 +216,7 @@ def _asked(kinds: Mapping[str, str]) -> str:
 def _has_hole(column: str, kind: str) -> str:
     return (
         f"not {is_finite_sql(column)}"
-        if kind.startswith(_FRACTIONS)
+        if kind.startswith(_FRACTIONS) and kind.count("[") == 1  # not of lists of lists
         else f"len({column}) > list_count({column})"
     )
 
