@@ -83,8 +83,9 @@ class Look:
 
     @property
     def is_truth(self) -> bool:
-        """Whether it says yes or no: as BOOLEAN, or as 1 and 0."""
-        return self.type == "BOOLEAN" or (self.has_whole_values and self.least == 0 and self.most == 1)
+        """Whether it says yes or no: as BOOLEAN, or as 1 and 0, of which a day may have one alone."""
+        ends = {self.least, self.most}
+        return self.type == "BOOLEAN" or (self.has_whole_values and ends <= {0, 1})
 
     @property
     def truth(self) -> str:

@@ -99,7 +99,7 @@ def find_roles(
         bid=_named(
             "bid", (look for look in of_ads if (look.is_fraction or look.is_whole) and (look.least or 0) >= 0)
         ),
-        impressed=_named("impressed", (look for look in pairs if look.is_truth)),
+        impressed=_named("impressed", (look for look in pairs if look.is_truth and look.most != 0)),
         position=_named("position", (look for look in pairs if look.has_whole_values and not look.is_unique)),
         explored=_named("explored", (look for look in pairs if look.is_truth)),
     )

@@ -75,6 +75,12 @@ def test_columns_are_known_by_name_type_and_values(connection: Connection, tmp_p
     assert roles.taken["candidates"] == {"request", "ad", "shown", "slot"}
 
 
+def test_on_one_day_no_candidate_may_be_explored(connection: Connection, tmp_path: Path) -> None:
+    roles = _roles(connection, tmp_path, candidates=CANDIDATES | {"explored": "[0, 0, 0, 0]"})
+    assert roles.explored is not None
+    assert roles.explored.truth == "cast(explored as boolean)"
+
+
 def test_what_no_column_plays_is_left_open(connection: Connection, tmp_path: Path) -> None:
     requests = {name: REQUESTS[name] for name in ("requestId", "sent_at")}
     roles = _roles(connection, tmp_path, requests=requests, ads={"creative": ADS["creative"]})

@@ -100,13 +100,16 @@ def test_without_scores_or_labels_it_says_so(connection: Connection, tmp_path: P
         _tasks(connection, tmp_path, keys | {"p_click": CANDIDATES["p"]})
 
 
+@pytest.mark.parametrize(
+    ("never", "happened"), [("false", "liked"), ("0", "cast(liked as boolean)"), ("0e0", "liked = 1")]
+)
 def test_actions_may_be_1_and_0_and_need_not_happen_on_the_day(
-    connection: Connection, tmp_path: Path
+    connection: Connection, tmp_path: Path, never: str, happened: str
 ) -> None:
-    numbers = {"shown": "[1, 0, 1, 1]", "clicked": "[1, 0, 0, 1]", "liked": "[false, false, false, false]"}
+    numbers = {"shown": "[1, 0, 1, 1]", "clicked": "[1, 0, 0, 1]", "liked": f"[{never} for n in range(4)]"}
     found = _tasks(connection, tmp_path, TREE | numbers)
     assert [(task.name, task.label, task.happened) for task in found.tasks] == [
-        ("pred_like", "liked", "liked"),
+        ("pred_like", "liked", happened),
         ("p_click", "clicked", "cast(clicked as boolean)"),
         ("score_buy", "bought", "bought"),
     ]
