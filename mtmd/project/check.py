@@ -93,7 +93,8 @@ def _check_day(
             return
         yield from mended[table].findings
         if not mended[table].findings and read.columns is not None:
-            yield fact(Part.COLUMNS, table, f"{len(declared[table])} columns, as declared")
+            there = len(declared[table].keys() - mended[table].missing)
+            yield fact(Part.COLUMNS, table, f"{there} columns, as declared")
     yield from check_other_days(connection, statements.tables, days.window, preset.declarations)
     impossible = stage(connection, mended, days.as_of, preset, folder)
     yield from impossible

@@ -357,3 +357,10 @@ def test_times_with_a_zone_are_read_in_utc_wherever_the_check_runs(
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_columns_that_are_not_there_are_not_counted(project: Project) -> None:
+    before = project.facts(Part.COLUMNS)[-1]
+    assert before == "candidates: 12 columns, as declared"  # explored is none of them
+    project.damage("candidates", "alter table t drop hidden", "alter table t drop repinned")
+    assert project.facts(Part.COLUMNS)[-1] == "candidates: 10 columns, as declared"
