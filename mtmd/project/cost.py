@@ -5,6 +5,7 @@ from datetime import date
 from math import log2
 
 from mtmd.config import Preset, SideSchema
+from mtmd.logs.contract import TABLES
 from mtmd.logs.source import LogSource
 from mtmd.project.days import window_files
 from mtmd.project.engine import Connection, rows
@@ -33,10 +34,12 @@ def check_cost(
     yield fact(Part.COST, "rows", f"{len(days)} days: about {listed}")
     files = window_files(source, days)
     size = sum(path.stat().st_size for path in files)
+    fetched = " and ".join(filter(source.is_remote, TABLES))
+    beside = f" beside those of {fetched}, which are fetched" if fetched else ""
     yield fact(
         Part.COST,
         "files",
-        f"{len(files):,} files, {bytes_in_words(size)}; read in about {seconds * len(days):.0f} s",
+        f"{len(files):,} files, {bytes_in_words(size)}{beside}; read in about {seconds * len(days):.0f} s",
     )
     shards = day_bytes(preset, **counts) * len(days)
     yield fact(Part.COST, "shards", f"about {bytes_in_words(shards)} in artifacts/{preset.name}/shards")

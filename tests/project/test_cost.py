@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mtmd.config import Preset
@@ -36,3 +38,18 @@ def test_rows_files_and_shards_of_the_run_are_told(project: Project) -> None:
     size = sum(p.stat().st_size for p in project.logs.rglob("*.parquet") if p.parent.name > "date=2026-01-02")
     assert files.startswith(f"files: 63 files, {size / 2**20:.1f} MiB; read in about ")
     assert shards == "shards: about 1.3 MiB in artifacts/mine/shards"
+
+
+def test_files_of_remote_tables_are_not_counted_as_none(project: Project) -> None:
+    deltalake = pytest.importorskip("deltalake")
+    for folder in sorted((project.logs / "ads").iterdir()):
+        ads = pq.read_table(next(folder.glob("*.parquet")), partitioning=None)
+        day = pa.array([folder.name.removeprefix("date=")] * len(ads))
+        written = str(project.root / "delta")
+        deltalake.write_deltalake(written, ads.append_column("dt", day), mode="append")
+    project.statement("ads", "select * exclude (dt) from read_parquet($paths)")
+    table = f'kind = "delta"\npath = "{project.root}/delta"\nday_column = "dt"'
+    project.say("[sources.ads]", table)
+    files = project.facts(Part.COST)[1]
+    assert " beside those of ads, which are fetched; read in about " in files
+    assert files.startswith("files: 42 files, ")
