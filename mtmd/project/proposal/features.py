@@ -32,6 +32,7 @@ _NAMES_SOMETHING = {
     "region",
     "class",
 }
+_LISTED = {"VARCHAR", "TINYINT", "UTINYINT", "SMALLINT", "USMALLINT", "INTEGER", "UINTEGER", "BIGINT"}
 _MOST_VALUES = 1000  # of a list that are read
 
 
@@ -146,7 +147,7 @@ def _of_list(look: Look, distinct: int) -> dict[str, str] | str:
         if look.lengths is None or look.lengths[0] != look.lengths[1]:
             return f"{look.type} of different lengths, of which no feature is made"
         return {"kind": '"embedding"', "width": str(look.lengths[1])}
-    if element in {"VARCHAR", "INTEGER", "BIGINT", "SMALLINT", "TINYINT"}:
+    if element in _LISTED:
         longest = min(max((look.lengths or (0, 1))[1], 1), _MOST_VALUES)
         settings = {
             "kind": '"categorical"', "multi": "true", "max_length": str(longest), "buckets": str(_buckets(distinct)),

@@ -21,6 +21,7 @@ COLUMNS = {
     "fresh": f"[n % 3 = 0 for n in range({N})]",
     "vector": f"[[1.5::float, n] for n in range({N})]",
     "topics": f"[case when n % 9 > 0 then [(n % 4)::integer, 1] else [] end for n in range({N})]",
+    "marks": f"[[(n % 4)::uinteger] for n in range({N})]",
     "tags": f"[['t' || n % 4] for n in range({N})]",
     "seen": f"[['a', null], ['b']] || [['c'] for n in range({N - 2})]",
     "gaps": f"[[1.5::float, null], [2.5::float, 'nan']] || [[n::float, 1] for n in range({N - 2})]",
@@ -40,6 +41,7 @@ def test_columns_become_the_features_that_they_look_like(tmp_path: Path) -> None
         table = looked(connection, tmp_path, "requests", COLUMNS)
         distinct = {name: look.distinct for name, look in table.columns.items()} | {
             "topics": 4,
+            "marks": 4,
             "tags": 4,
             "seen": 3,
         }
@@ -58,6 +60,9 @@ def test_columns_become_the_features_that_they_look_like(tmp_path: Path) -> None
         "vector": {"kind": '"embedding"', "width": "2"},
         "topics": {
             "kind": '"categorical"', "multi": "true", "max_length": "2", "buckets": "64", "type": '"BIGINT"',
+        },
+        "marks": {
+            "kind": '"categorical"', "multi": "true", "max_length": "1", "buckets": "64", "type": '"BIGINT"',
         },
         "tags": {"kind": '"categorical"', "multi": "true", "max_length": "1", "buckets": "64"},
         "seen": {"kind": '"categorical"', "multi": "true", "max_length": "2", "buckets": "64"},
@@ -78,6 +83,7 @@ def test_columns_become_the_features_that_they_look_like(tmp_path: Path) -> None
     assert sql["shop_id"] == '"shopId" as shop_id'
     assert sql["fresh"] == "cast(fresh as integer) as fresh"
     assert sql["topics"] == "cast(topics as bigint[]) as topics"
+    assert sql["marks"] == "cast(marks as bigint[]) as marks"
     assert sql["ctr"] == "ctr"
     assert sql["region_id"] == "try_cast(region_id as bigint) as region_id"
     assert sql["seen"] == "list_filter(seen, lambda value: value is not null) as seen"
