@@ -1,8 +1,10 @@
 """Lines for people and programs to read later, in a file that never grows beyond a limit.
 
-The one output that is not written whole or not at all: a process that is killed may leave half a line at the end.
+The one output that is not written whole or not at all: a process that is killed may leave half a line. The lines after
+it are whole.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +22,11 @@ class RotatedLines:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.is_file() and self._path.stat().st_size + len(content) > self._limit:
             self._rotate()
-        with self._path.open("ab") as file:
+        with self._path.open("ab+") as file:
+            # A process that was killed, or a disk that was full, may have left half a line.
+            if size := file.seek(0, os.SEEK_END):
+                file.seek(size - 1)
+                content = (b"" if file.read(1) == b"\n" else b"\n") + content
             file.write(content)
 
     def _rotate(self) -> None:
