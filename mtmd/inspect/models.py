@@ -14,6 +14,7 @@ from mtmd.registry.registry import Registry
 from mtmd.report.past import Gate, RecordedDecision, decision, latest_run, made_by, run_paths
 from mtmd.store.files import read_json
 from mtmd.store.outputs import read_record, written_ns
+from mtmd.store.sha256 import sha256_file
 from mtmd.store.workspace import Workspace
 
 CHAMPION = "champion"
@@ -93,12 +94,20 @@ def find(workspace: Workspace, name: str) -> NamedModel:
 
 
 def metrics_of(workspace: Workspace, model_id: str) -> EvaluationReport:
-    """A model's own metrics; raises BundleError where they cannot be read."""
-    path = Registry(workspace.root).path(model_id) / "metrics.json"
+    """A model's own metrics; raises BundleError where they cannot be read, or are not those that were stored."""
+    registry = Registry(workspace.root)
+    path = registry.path(model_id) / "metrics.json"
     try:
-        return EvaluationReport.model_validate(read_json(path))
+        metrics = EvaluationReport.model_validate(read_json(path))
     except (StorageError, ValidationError) as error:
         raise BundleError(f"{path} of model {model_id!r} cannot be read: {error}") from error
+    expected = registry.manifest(model_id).files.get(path.name)
+    if (actual := sha256_file(path)) != expected:
+        raise BundleError(
+            f"{path} of model {model_id!r} is {actual}; its manifest says sha256 {expected}. Restore it from a copy, "
+            "or remove the model's directory and run its day again"
+        )
+    return metrics
 
 
 def page_of(workspace: Workspace, name: str) -> ModelPage:

@@ -1,12 +1,15 @@
 """Models and runs by the names that people type."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 
 from mtmd.errors import BundleError, RegistryError
+from mtmd.inspect.comparison import compare
 from mtmd.inspect.models import find, find_model, page_of
 from mtmd.store.files import remove, write_json, write_text
+from mtmd.store.workspace import Workspace
 from tests.inspect.conftest import FIRST, SECOND, Line, metrics
 
 
@@ -80,3 +83,16 @@ def test_metrics_that_cannot_be_read_are_named(two_models: Line) -> None:
     remove(two_models.registry.path("20260125-a1") / "metrics.json")
     with pytest.raises(BundleError, match=r"metrics\.json of model '20260125-a1' cannot be read"):
         page_of(two_models.workspace, "champion")
+
+
+@pytest.mark.parametrize("command", [page_of, lambda workspace, name: compare(workspace, name, name)])
+def test_metrics_that_were_altered_are_refused(
+    two_models: Line, command: Callable[[Workspace, str], object]
+) -> None:
+    path = two_models.registry.path("20260125-a1") / "metrics.json"
+    text = path.read_text()
+    path.write_text(text.replace('"rows": 200', '"rows": 900'))
+    with pytest.raises(BundleError, match=r"metrics\.json of model '20260125-a1' is .* says sha256"):
+        command(two_models.workspace, "20260125-a1")
+    path.write_text(text)
+    command(two_models.workspace, "20260125-a1")
