@@ -5,17 +5,18 @@ newest day's ads are published for it, as after any promotion; what goes wrong t
 """
 
 from datetime import date
+from pathlib import Path
 
 from pydantic import Field
 
 from mtmd.config import Frozen
-from mtmd.errors import MtmdError
+from mtmd.errors import MtmdError, StorageError
 from mtmd.export.fresh_process import check_answers
 from mtmd.logs.source import LogSource
 from mtmd.publish.stage import publish
 from mtmd.registry.records import Champion
 from mtmd.registry.registry import Registry
-from mtmd.serve.catalogue import Catalogue
+from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.store.workspace import Workspace
 
 
@@ -49,22 +50,33 @@ class Republished(Frozen):
 def rollback(workspace: Workspace, reason: str, model: str | None = None) -> RolledBack:
     """Make the previous champion live again, after a fresh process answered from its files alone.
 
-    With `model`, only if that one is live. Raises RegistryError when there is nothing to go back to, BundleError,
-    changing nothing, when the target's files are altered or do not answer.
+    With `model`, only if that one is live. Raises RegistryError when there is nothing to go back to, BundleError when
+    the target's files are altered or do not answer. Whatever is raised, nothing was changed.
     """
     answered: list[str] = []
+    served: list[Current | None] = []
+
+    def check(directory: Path) -> None:
+        answered.append(check_answers(directory))
+        served.append(Catalogue(workspace.root).known(directory.name))
+
     registry = Registry(workspace.root)
-    before, after = registry.rollback(
-        reason, lambda directory: answered.append(check_answers(directory)), only=model
-    )
-    served = Catalogue(workspace.root).known(after.model_id)
+    before, after = registry.rollback(reason, check, only=model)
     return RolledBack(
         taken_down=before.model_id,
         champion=after,
-        further=registry.rollback_target(),
+        further=_further(registry, after),
         check=answered[0],
-        ads=None if served is None else served.day,
+        ads=None if served[0] is None else served[0].day,
     )
+
+
+def _further(registry: Registry, champion: Champion) -> str | None:
+    """The model that another rollback would go to; where a bucket gives no answer any more, what the champion says."""
+    try:
+        return registry.rollback_target()
+    except StorageError:
+        return champion.previous
 
 
 def republish(workspace: Workspace, source: LogSource, done: RolledBack) -> Republished:

@@ -378,7 +378,7 @@ class Registry:
         reinstated: str | None = None,
         bundle_id: str | None,
     ) -> Champion:
-        """Pointer first, history second: `reconcile` mends what a crash in between leaves.
+        """Pointer first, history second: `reconcile` mends what a crash or a full disk in between leaves.
 
         Raises RegistryError where another machine changed the pointer since it was read.
         """
@@ -406,6 +406,24 @@ class Registry:
         if self._shared is not None:
             require_durable(self.path(champion.model_id))
             self._shared.swap(old, champion)
-        write_json(self._champion, champion.model_dump(mode="json"), seal=True)
-        reconcile(self._history, champion)
+        else:
+            write_json(self._champion, champion.model_dump(mode="json"), seal=True)
+        self._record(champion)
         return champion
+
+    def _record(self, champion: Champion) -> None:
+        """What follows the pointer; a disk or a bucket that refuses it is a warning.
+
+        The change has happened: whoever read an error would ask for it again, and a rollback would go back further.
+        """
+        try:
+            if self._shared is not None:
+                self._shared.note(champion.change)
+                write_json(self._champion, champion.model_dump(mode="json"), seal=True)
+            reconcile(self._history, champion)
+        except StorageError as error:
+            _log.warning(
+                "%s is live, and the next change writes the line of history that is missing: %s",
+                champion.model_id,
+                error,
+            )

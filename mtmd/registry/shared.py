@@ -59,9 +59,12 @@ class SharedChampion:
         write_text(pointer, _text(champion))
 
     def swap(self, old: Champion | None, champion: Champion) -> None:
-        """Make a champion live where the one that `bring_down` read still is; raises RegistryError where it is not."""
+        """Make a champion live where the one that `bring_down` read still is; raises RegistryError where it is not.
+
+        Its change is in the history when `note` was called with it.
+        """
         if old is not None:
-            self._note(old.change)
+            self.note(old.change)
         self._restore()
         done = self._pointer.replace(_text(champion).encode(), self._seen)
         # The answer may have been lost, and another machine went on from this change meanwhile: it is in the history.
@@ -70,7 +73,6 @@ class SharedChampion:
                 f"{self._pointer} was changed by another machine meanwhile, so this {champion.change.action} was not "
                 "done; look at `mtmd status`, then run again if it is still wanted"
             )
-        self._note(champion.change)
 
     def _read(self, found: Content | None) -> Champion | None:
         damage: Exception | None = None
@@ -185,7 +187,8 @@ class SharedChampion:
             _log.warning("%s", error)
             return found, None
 
-    def _note(self, change: ChampionChange) -> None:
+    def note(self, change: ChampionChange) -> None:
+        """Write a change of the pointer to the history; raises RegistryError where another one has its number."""
         place, content = self._place(change.sequence), f"{line_of(change)}\n".encode()
         if place.create(content):
             return

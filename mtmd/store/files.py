@@ -210,15 +210,16 @@ def append_line(path: Path, line: str) -> None:
 
     A line that a dead writer left without its end is ended first, so that it cannot swallow this one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size:
-            file.seek(size - 1)
-        torn = size > 0 and file.read(1) != b"\n"
-        file.write((b"\n" if torn else b"") + line.rstrip("\n").encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
+                file.seek(size - 1)
+            torn = size > 0 and file.read(1) != b"\n"
+            file.write((b"\n" if torn else b"") + line.rstrip("\n").encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
     if not size:
         _fsync(path.parent)
 

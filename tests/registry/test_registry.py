@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 import threading
@@ -13,6 +14,7 @@ from mtmd.errors import BundleError, RegistryError, StorageError
 from mtmd.registry.records import ModelManifest, Promotion, Registered, StartedFrom
 from mtmd.registry.registry import Registry
 from tests.registry.conftest import manifest_of
+from tests.small_disk import small_disk
 
 AddModel = Callable[[str, int], Registered]
 Promote = Callable[[str, int], str]
@@ -643,3 +645,32 @@ def test_what_is_live_or_a_rollback_can_reach_is_not_discarded(
     assert [name for name in "abcd" if registry.discard(name)] == ["c", "d"]
     assert sorted(path.name for path in registry.models.iterdir()) == ["a", "b"]
     assert registry.discard("d")  # once more, by another process
+
+
+@pytest.mark.parametrize("free_kb", range(0, 33, 4))
+def test_a_rollback_that_raises_on_a_full_disk_changed_nothing(
+    tmp_path: Path, build: Callable[..., None], free_kb: int
+) -> None:
+    """Whoever reads an error tries again, and a second rollback goes back further."""
+    with small_disk(tmp_path / "disk", 1024) as disk:
+        registry = Registry(disk / "line")
+        for number, model_id in enumerate("abc", start=1):
+            registry.add(partial(build, model_id=model_id), manifest_of(model_id, number))
+            registry.promote(model_id, day(number), "first " * (number == 1) * 500, number - 1)
+        fill(disk, free_kb)
+        try:
+            registry.rollback("why " * 1000, trust)
+        except StorageError:
+            assert live(registry) == "c"
+        else:
+            assert live(registry) == "b"
+        (disk / "filler").unlink()
+        assert [change.sequence for change in registry.history()] == list(
+            range(1, registry.require_champion().sequence + 1)
+        )
+
+
+def fill(disk: Path, free_kb: int) -> None:
+    room = os.statvfs(disk)
+    with (disk / "filler").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize - (free_kb << 10))
