@@ -404,7 +404,8 @@ class Registry:
             change=change,
         )
         if self._shared is not None:
-            require_durable(self.path(champion.model_id))
+            if action != "reinstate":  # this machine may have a part of the live model
+                require_durable(self.path(champion.model_id))
             self._shared.swap(old, champion)
         else:
             write_json(self._champion, champion.model_dump(mode="json"), seal=True)

@@ -16,6 +16,7 @@ from mtmd.registry.registry import Registry
 from mtmd.registry.shared import SharedChampion
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.store.durable import home
+from mtmd.store.fetched import require_durable
 from mtmd.store.objects import ObjectPath
 from tests.buckets import S3
 from tests.registry.conftest import manifest_of
@@ -408,3 +409,19 @@ def test_a_bucket_that_does_not_answer_is_no_line_without_a_champion(s3: S3, mac
     with pytest.raises(UnreachableError):
         machines.on("a").promote("a", date(2026, 1, 5), "again", 1)
     assert home(machines.on("a").root) is not None
+
+
+def test_a_reinstatement_uploads_no_model_of_which_this_machine_has_a_part(
+    s3: S3, machines: Machines
+) -> None:
+    """A person removed the live model as damaged; the machine that has all of it uploads it again."""
+    machines.promote("a", "a", 5)
+    machines.promote("a", "b", 6)
+    machines.on("a").rollback("bad", trust)
+    registry = machines.on("b")
+    registry.refresh()  # which brings the JSON files down
+    shutil.rmtree(s3.path(f"{URL}/models/a"))
+    registry.reinstate("b", "was good")
+    assert not s3.path(f"{URL}/models/a").exists()
+    require_durable(machines.on("a").verify("a"))
+    assert (machines.on("c").verify("a") / "query_search.onnx").is_file()
