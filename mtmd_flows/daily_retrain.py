@@ -78,7 +78,7 @@ def daily_retrain(
         tell(event, run.plan.preset.name, day, summary.champion, summary.words)
     prefect_artifacts.verdict(run.plan, whole(summary), laps.seconds)
     if summary.promoted:
-        steps.publish_ads(run.plan, run.days.held_out, summary.model_id)
+        steps.publish_ads(run.plan, run.days.held_out, summary.model_id, not summary.is_news)
     steps.report(whole(run), whole(summary))
     prefect_artifacts.link_page(run.plan, whole(summary))
     mirrors.decided(run.plan.preset, summary, preset, logs, artifacts)

@@ -280,10 +280,15 @@ def decide(run: DayRun, promote: bool, override: str | None) -> RunSummary:
 
 
 @task(persist_result=False, retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass)
-def publish_ads(planned: RunPlan, held_out: ShardRef, promoted: str) -> Published | NoLongerLive:
-    """Run the held-out day's ads through the promoted model's item towers; from then on they are served."""
+def publish_ads(
+    planned: RunPlan, held_out: ShardRef, promoted: str, before: bool
+) -> Published | NoLongerLive:
+    """Run the held-out day's ads through the promoted model's item towers; from then on they are served.
+
+    If the model was promoted before this run, ads that serve it stay.
+    """
     done = publish_stage.publish_promoted(
-        planned.workspace, planned.source, planned.as_of, held_out, promoted
+        planned.workspace, planned.source, planned.as_of, held_out, promoted, before=before
     )
     say = get_run_logger().warning if isinstance(done, NoLongerLive) else get_run_logger().info
     say("%s", done.words)

@@ -104,18 +104,25 @@ def publish(
 
 
 def publish_promoted(
-    workspace: Workspace, source: LogSource, day: date, held_out: ShardRef, model: str
+    workspace: Workspace,
+    source: LogSource,
+    day: date,
+    held_out: ShardRef,
+    model: str,
+    *,
+    before: bool = False,
 ) -> Published | NoLongerLive:
     """Publish, as `publish` does, for the model that a run promoted; nothing where another model is live by now.
 
     Whoever rolled back meanwhile has chosen which ads serve the model that is live again; whoever promoted a newer one
-    publishes its ads.
+    publishes its ads. A model that was promoted `before` this run keeps the ads that serve it, of whichever day: a
+    person may have chosen them.
     """
     with Catalogue(workspace.root).publishing():
         live = Registry(workspace.root).champion()
         if live is not None and live.model_id != model:
             return NoLongerLive(model_id=model, champion=live.model_id, day=day)
-        return _publish(workspace, source, day, held_out, model)
+        return _publish(workspace, source, day, held_out, model, keep=before)
 
 
 def export_ads(workspace: Workspace, output: str | Path) -> str:
@@ -135,9 +142,15 @@ def export_ads(workspace: Workspace, output: str | Path) -> str:
 
 
 def _publish(
-    workspace: Workspace, source: LogSource, day: date | None, held_out: ShardRef | None, model: str | None
+    workspace: Workspace,
+    source: LogSource,
+    day: date | None,
+    held_out: ShardRef | None,
+    model: str | None,
+    *,
+    keep: bool = False,
 ) -> Published:
-    """Callers hold the lock of whoever publishes."""
+    """Callers hold the lock of whoever publishes; with `keep`, what serves the model stays."""
     catalogue, registry = Catalogue(workspace.root), Registry(workspace.root)
     champion = registry.champion()
     if champion is None:
@@ -157,7 +170,7 @@ def _publish(
     name = f"{wanted}-{digest([scorer.info.bundle_id, sources, *read_by])[:16]}"
     counts = Counts()
     named = day is not None and held_out is None
-    if served is not None and (served.name == name or (served.day > wanted and not named)):
+    if served is not None and (keep or served.name == name or (served.day > wanted and not named)):
         require_durable(catalogue.path(model_id, served.name))
         current = served
     else:

@@ -175,6 +175,27 @@ def test_a_snapshot_that_changed_after_the_evaluation_is_refused(done_live: Done
         publish(done_live.plan.workspace, LogSource(logs), AS_OF, held_out=done_live.days.held_out)
 
 
+def test_a_run_of_a_day_whose_model_is_live_keeps_the_ads_that_a_person_chose(
+    next_day: Run, tmp_path: Path
+) -> None:
+    workspace = Workspace(copied(next_day.artifacts, tmp_path / "artifacts") / next_day.root.name)
+    model, source = next_day.summary.model_id, LogSource(next_day.logs)
+    held_out = extract_day(source, NEXT, load_preset(TINY).declarations, workspace.shards)
+    publish(workspace, source, AS_OF)
+    kept = publish_promoted(workspace, source, NEXT, held_out, model, before=True)
+    assert isinstance(kept, Published)
+    assert (kept.day, kept.embedded, kept.copied) == (AS_OF, 0, 0)
+    (damaged, *_) = Path(kept.path).glob("*.arrow")
+    damaged.write_bytes(b"")
+    made = publish_promoted(workspace, source, NEXT, held_out, model, before=True)
+    assert isinstance(made, Published)
+    assert made.day == NEXT
+    publish(workspace, source, AS_OF)
+    promoted = publish_promoted(workspace, source, NEXT, held_out, model)
+    assert isinstance(promoted, Published)
+    assert promoted.day == NEXT
+
+
 def test_a_run_whose_model_was_rolled_back_leaves_the_ads_of_the_model_before_it(
     next_day: Run, first_run: Run, tmp_path: Path
 ) -> None:
