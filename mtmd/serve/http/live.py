@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from mtmd.errors import BundleError, RegistryError
 from mtmd.registry.registry import Registry
 from mtmd.serve.catalogue import Catalogue, Current
 from mtmd.serve.http.intake import Settings
@@ -107,7 +108,7 @@ class Live:
 
     def _load(self, model_id: str, current: Current) -> Serving:
         served = self.serving
-        if served is not None and served.ranker.model_id == model_id:  # newer ads of the same model
+        if served is not None and self._is_same(served.ranker, model_id):  # newer ads of the same model
             scorer, questions = served.ranker.scorer, served.questions
         else:
             scorer = Scorer.load(self._registry.verify(model_id))
@@ -119,6 +120,18 @@ class Live:
         ranker = Ranker(model_id, scorer, ads)
         _warm_up(ranker)
         return Serving(ranker, questions, current.name, current.day, made)
+
+    def _is_same(self, ranker: Ranker, model_id: str) -> bool:
+        """Whether a model is the loaded one: its files may have been removed, and made again with other content.
+
+        A model whose manifest can't be read by now counts as the loaded one, which was verified.
+        """
+        if ranker.model_id != model_id:
+            return False
+        try:
+            return ranker.bundle_id == self._registry.manifest(model_id).bundle_id
+        except (BundleError, RegistryError):
+            return True
 
     def _note(self, words: str, wanted: tuple[str, Current] | None) -> None:
         """Say it once; what can't be loaded is tried again after a pause that grows, since each try reads it all."""

@@ -1,6 +1,7 @@
 """The champion is followed: whole models take over from each other, and no question notices."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -9,13 +10,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.client import HTTPConnection
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mtmd.registry.records import ModelManifest
 from mtmd.serve.http.intake import Settings
 from mtmd.serve.http.live import Live
-from mtmd.store.files import remove
+from mtmd.store.files import remove, write_json
 from tests.serve.http.conftest import ADS, DAY, SETTINGS, Client, Line, serving, until
 
 QUESTION = {"requests": [{"surface": "search", "activity": 1.0, "depth": 0.25}], "top_k": 4}
@@ -66,6 +69,33 @@ def test_newer_ads_of_the_same_model_take_over_without_loading_it_again(line: Li
     assert live.serving is not None
     assert live.serving.ranker.scorer is first.ranker.scorer
     assert (live.serving.day, live.serving.ranker.ads) == (DAY + timedelta(days=3), 2)
+    line.publish("model-0", DAY + timedelta(days=4), ADS[:3])
+    (line.registry.path("model-0") / "manifest.json").write_text("damaged")
+    assert live.refresh()
+    assert live.serving.ranker.ads == 3
+
+
+def test_a_model_that_was_made_again_with_other_content_is_loaded_with_its_ads(
+    line: Line, live: Live
+) -> None:
+    """Its files were removed, as errors advise, and its training came out otherwise."""
+    line.promote(0)
+    assert live.refresh()
+    remove(line.registry.path("model-0"))
+    made = line.make("1" * 64)
+    manifest = ModelManifest(
+        model_id="model-0", as_of=DAY, bundle_id="1" * 64, window={}, git_commit=None, seeds={}, packages={}
+    )
+
+    def build(directory: Path) -> None:
+        shutil.copytree(made, directory, dirs_exist_ok=True)
+        write_json(directory / "metrics.json", {})
+
+    line.registry.add(build, manifest)
+    line.publish("model-0", DAY + timedelta(days=1))
+    assert live.refresh(), live.problem
+    assert live.serving is not None
+    assert live.serving.ranker.bundle_id == "1" * 64
 
 
 def test_ads_that_are_made_again_under_their_name_take_the_place_of_the_damaged_ones(
