@@ -15,10 +15,22 @@ from mtmd.report.markdown.monitor import monitor as render
 from mtmd.store.files import read_json, write_json
 from tests.mtmd_flows.runs import AS_OF, LINE, NEXT, TINY, Run, copied
 
+PROFILES = Path(LINE) / "monitoring" / "profiles"
+
+
+@pytest.fixture(scope="module")
+def profiles(first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a first look counts of the days and keeps: nearly all that a look costs."""
+    artifacts = copied(first_run.artifacts, tmp_path_factory.mktemp("looked") / "artifacts")
+    _look(first_run, artifacts)
+    return artifacts / PROFILES
+
 
 @pytest.fixture
-def artifacts(first_run: Run, tmp_path: Path) -> Path:
-    return copied(first_run.artifacts, tmp_path / "artifacts")
+def artifacts(first_run: Run, profiles: Path, tmp_path: Path) -> Path:
+    artifacts = copied(first_run.artifacts, tmp_path / "artifacts")
+    shutil.copytree(profiles, artifacts / PROFILES)
+    return artifacts
 
 
 def _look(run: Run, artifacts: Path, logs: Path | None = None, days: int = 1) -> MonitorReport:
