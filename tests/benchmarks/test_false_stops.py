@@ -12,7 +12,9 @@ FIVE = Path(__file__).parents[1] / "tiny-five.toml"
 
 def test_tables_count_ordinary_days_and_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "table.md"
-    arguments = ["--preset", "tiny", "--requests-per-day", "60", "--seeds", "1", "--days", "1"]
+    preset = tmp_path / "quick.toml"
+    preset.write_text('base = "tiny"\nname = "quick"\n[data]\ntrailing_days = 14\n')
+    arguments = ["--preset", str(preset), "--requests-per-day", "60", "--seeds", "1", "--days", "1"]
     assert main([*arguments, "--faulty-days", "0", "--output", str(output)]) == 0
     text = output.read_text()
     assert text.strip() in capsys.readouterr().out
