@@ -47,7 +47,9 @@ up: $(READY)  ## Start a Prefect server, worker, deployments and the report page
 down: $(READY)  ## Stop what `make up` started; runs, schedules and artifacts stay
 	$(BIN)/python -m deploy.local down
 
-# Several processes share the cores in the tests: threads that wait had better sleep.
+# Several processes share the cores in the tests: a second thread in each costs a third of the processor time, and
+# threads that wait had better sleep.
+pytest coverage faults: export OMP_NUM_THREADS := 1
 pytest coverage faults: export OMP_WAIT_POLICY := PASSIVE
 # A hundred processes import the same modules: they are compiled once, whatever the environment says.
 pytest coverage faults: export PYTHONDONTWRITEBYTECODE :=

@@ -344,7 +344,11 @@ def test_ranks_are_in_a_trainings_name_where_there_are_several(tiny_preset: Pres
     assert one == stage.training_key("mtmd", "w", tiny_preset) != two
 
 
-def test_a_rank_has_its_share_of_the_threads_and_what_torchrun_would_set() -> None:
+@pytest.mark.parametrize(("threads", "share"), [(1, "1"), (4, "2")])
+def test_a_rank_has_its_share_of_the_threads_and_what_torchrun_would_set(
+    threads: int, share: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     found = rank_environment({"PATH": "/bin"}, 1, 2, 29500)
     assert found["PATH"] == "/bin"
     assert {name: found[name] for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")} == {
@@ -353,4 +357,4 @@ def test_a_rank_has_its_share_of_the_threads_and_what_torchrun_would_set() -> No
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": "29500",
     }
-    assert found["OMP_NUM_THREADS"] == str(max(1, torch.get_num_threads() // 2))
+    assert found["OMP_NUM_THREADS"] == share

@@ -37,6 +37,15 @@ def window(tiny_preset: Preset) -> RandomWindow:
     return RandomWindow(tiny_preset.declarations)
 
 
+@pytest.fixture
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """As many threads for torch's products as the test asks for."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def undisturbed(
     tiny_preset: Preset, tmp_path_factory: pytest.TempPathFactory
@@ -65,9 +74,11 @@ class StopError(Exception):
 # ---- what comes out ------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize(
-    ("kind", "precision"),
-    [("mtmd", "float32"), ("mtmd", "bfloat16"), ("per_slice", "float32"), ("pooled", "float32")],
+    ("kind", "precision", "threads"),
+    [("mtmd", "float32", 2), ("mtmd", "bfloat16", 1), ("per_slice", "float32", 2), ("pooled", "float32", 1)],
+    indirect=["threads"],
 )
 def test_the_same_inputs_give_the_same_weights(
     kind: ModelKind, precision: str, window: RandomWindow, tiny_preset: Preset, tmp_path: Path
