@@ -20,14 +20,20 @@ class RotatedLines:
         """Write lines at the end, and begin a new file where they would not fit; raises OSError."""
         content = "".join(f"{line}\n" for line in lines).encode()
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        if self._path.is_file() and self._path.stat().st_size + len(content) > self._limit:
+        half = self._ends_in_half_a_line()
+        if self._path.is_file() and self._path.stat().st_size + half + len(content) > self._limit:
             self._rotate()
-        with self._path.open("ab+") as file:
-            # A process that was killed, or a disk that was full, may have left half a line.
-            if size := file.seek(0, os.SEEK_END):
-                file.seek(size - 1)
-                content = (b"" if file.read(1) == b"\n" else b"\n") + content
-            file.write(content)
+            half = False
+        with self._path.open("ab") as file:
+            file.write(half * b"\n" + content)
+
+    def _ends_in_half_a_line(self) -> bool:
+        """As a process that was killed, or a disk that was full, may have left it."""
+        if not self._path.is_file() or not self._path.stat().st_size:
+            return False
+        with self._path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
 
     def _rotate(self) -> None:
         files = [self._path, *(Path(f"{self._path}.{number}") for number in range(1, self._older + 1))]

@@ -38,6 +38,14 @@ def test_a_line_that_was_cut_off_swallows_no_later_one(tmp_path: Path) -> None:
     assert path.read_text() == "a\nha\nb\nc\n"
 
 
+def test_a_line_that_was_cut_off_makes_no_file_larger_than_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("a\nha")
+    RotatedLines(path, 6, 1).append(["b"])  # with the line's end that is missing it would be 7 bytes
+    assert path.read_text() == "b\n"
+    assert (tmp_path / "log.1").read_text() == "a\nha"
+
+
 def test_a_disk_that_fills_up_costs_the_lines_that_found_no_room(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 64) as disk:
         path = disk / "log"
