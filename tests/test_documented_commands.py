@@ -127,10 +127,6 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
         "--more deepctr-mmoe=5 --learning-rate deepctr-mmoe=4e-3 --widths 256 128 64"
     ): PEERS,
     (
-        ".venv/bin/python -m benchmarks.equal_cost --preset benchmarks/scale-paper-widths.toml --as-of 2026-01-25 "
-        "--epochs --variants experts_256_128_64 --more mtmd=3 experts_256_128_64=5 pooled=7"
-    ): "tests/benchmarks/test_equal_cost.py",
-    (
         ".venv/bin/python -m benchmarks.equal_cost --as-of 2026-01-25 --epochs --variants experts_256_128_64 --more "
         "mtmd=10 experts_256_128_64=20 deepctr-mmoe=12 deepctr-mmoe=14 --learning-rate deepctr-mmoe=8e-3 --widths 256 "
         "128 64"
@@ -161,6 +157,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/paper.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/ranks.toml": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/scale.toml": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/scale-passes.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/sizes.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/sizes-kuairand.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-epochs.toml --threads 1": "likewise",
