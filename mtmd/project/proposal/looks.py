@@ -112,27 +112,27 @@ class LookedAt:
     view: str
     columns: Mapping[str, Look]
     over_days: str | None = None
-    is_csv: bool = False
 
     def with_values_of(self, everything: "LookedAt") -> "LookedAt":
         """The same columns, with what several days say of them: values and gaps of text, fractions, holes in lists."""
         return LookedAt(
             self.view,
             {
-                name: _over_days(look, everything.columns[name], self.is_csv)
-                if name in everything.columns
-                else look
+                name: _over_days(look, everything.columns[name]) if name in everything.columns else look
                 for name, look in self.columns.items()
             },
             everything.view,
-            self.is_csv,
         )
 
 
 def read_csv_sql(texts: Iterable[str]) -> str:
     """SQL that reads CSV files, columns of `texts` as text: on a day without a letter they would be numbers."""
+    return _READ_CSV.format(_types(texts))
+
+
+def _types(texts: Iterable[str]) -> str:
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in texts)
-    return _READ_CSV.format(f",\n    types = {{{types}}}" if types else "")
+    return f",\n    types = {{{types}}}" if types else ""
 
 
 def is_finite_sql(column: str) -> str:
@@ -140,9 +140,7 @@ def is_finite_sql(column: str) -> str:
     return f"list_bool_and([coalesce(isfinite(value), false) for value in {column}])"
 
 
-def _over_days(look: Look, over: Look, is_csv: bool) -> Look:
-    if is_csv and over.type == "VARCHAR" != look.type:  # a day's text may have digits alone
-        return replace(over, rows=look.rows, missing=look.missing, distinct=look.distinct)
+def _over_days(look: Look, over: Look) -> Look:
     if look.is_whole and over.all_whole:  # pandas makes a DOUBLE of it on a day on which a value is missing
         look = replace(look, type=over.type)
     if over.type != look.type:
@@ -154,15 +152,28 @@ def _over_days(look: Look, over: Look, is_csv: bool) -> Look:
     return replace(look, values=over.values, missing=missing)
 
 
-def look_at(connection: Connection, view: str, files: Sequence[Path]) -> LookedAt:
-    """Make a view of the files under a name, and look at its columns.
+def texts_over_days(connection: Connection, files: Sequence[Path], of_days: Sequence[Path]) -> list[str]:
+    """Columns of one day's CSV files, `files`, that are text in the files of several days."""
+    if not _are_csv(files):
+        return []
+    read = f"from {_READ_CSV.format(_TIMES_AS_TEXT)}"
+    own, over = (_kinds(connection, read, {"paths": duckdb_paths(paths)}) for paths in (files, of_days))
+    return [name for name in own if over.get(name) == "VARCHAR"]
+
+
+def _are_csv(files: Sequence[Path]) -> bool:
+    return files[0].name.endswith((".csv", ".csv.gz"))
+
+
+def look_at(connection: Connection, view: str, files: Sequence[Path], texts: Iterable[str] = ()) -> LookedAt:
+    """Make a view of the files under a name, and look at its columns; those of `texts` are text in CSV files.
 
     Raises EngineError where they can't be read, and LogsError where they have no rows.
     """
-    csv = files[0].name.endswith((".csv", ".csv.gz"))
+    csv = _are_csv(files)
     read = "read_parquet($paths, hive_partitioning = false, union_by_name = true)"
     if csv:
-        read = _READ_CSV.format(_TIMES_AS_TEXT)
+        read = _READ_CSV.format(_TIMES_AS_TEXT + _types(texts))
     given = {"paths": duckdb_paths(files)}
     connection.sql(f"select * from {read}", params=given).create_view(view)
     kinds = _kinds(connection, f"from {view}")
@@ -175,9 +186,7 @@ def look_at(connection: Connection, view: str, files: Sequence[Path]) -> LookedA
         name: replace(_look(name, kind, counted["n"], counted, f"c{n}_"), time_type=times.get(name))
         for n, (name, kind) in enumerate(kinds.items())
     }
-    return LookedAt(
-        view, {name: _with_values(connection, view, look) for name, look in looks.items()}, is_csv=csv
-    )
+    return LookedAt(view, {name: _with_values(connection, view, look) for name, look in looks.items()})
 
 
 def _kinds(connection: Connection, relation: str, given: dict[str, Any] | None = None) -> dict[str, str]:

@@ -15,7 +15,7 @@ from mtmd.project.engine import Connection, EngineError, rows
 from mtmd.project.proposal import write
 from mtmd.project.proposal.features import ProposedFeatures, find_features, id_feature
 from mtmd.project.proposal.keys import id_type
-from mtmd.project.proposal.looks import Look, LookedAt, look_at
+from mtmd.project.proposal.looks import Look, LookedAt, look_at, texts_over_days
 from mtmd.project.proposal.names import toml_text
 from mtmd.project.proposal.places import TablePlace, find_places
 from mtmd.project.proposal.roles import Roles, find_roles
@@ -145,13 +145,17 @@ def _look_at_tables(
     connection: Connection, places: Mapping[str, TablePlace], days: Sequence[date]
 ) -> tuple[dict[str, LookedAt], dict[str, dict[str, int]]]:
     """The tables of the newest day; and of requests and ads the numbers of different values over several days."""
-    looked = {table: look_at(connection, table, places[table].days[days[-1]]) for table in TABLES}
-    distinct = {}
-    for table in ("requests", "ads"):
+    looked: dict[str, LookedAt] = {}
+    distinct: dict[str, dict[str, int]] = {}
+    for table in TABLES:
+        newest = places[table].days[days[-1]]
         files = [file for day in days[-_DAYS:] for file in places[table].days[day]]
-        over_days = look_at(connection, f"{table}_of_days", files)
-        looked[table] = looked[table].with_values_of(over_days)
-        distinct[table] = _distinct(connection, looked[table], over_days)
+        # The text of a CSV file may have digits alone on one day.
+        looked[table] = look_at(connection, table, newest, texts_over_days(connection, newest, files))
+        if table != "candidates":
+            over_days = look_at(connection, f"{table}_of_days", files)
+            looked[table] = looked[table].with_values_of(over_days)
+            distinct[table] = _distinct(connection, looked[table], over_days)
     return looked, distinct
 
 

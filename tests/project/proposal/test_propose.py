@@ -139,30 +139,63 @@ def test_few_days_and_ads_that_repeat_are_said_in_the_preset(foreign_logs: Path,
     assert tomllib.loads(sections["data"]) == {"ads_may_repeat": True}
 
 
+def _or_x(number: str) -> str:
+    """Text such as 7 or x8; on the day of digits no x comes."""
+    return f"if(({number}) % 2 = 0 and not {{digits}}, 'x', '') || ({number})"
+
+
+def _write_csv(tiny_logs: Path, folder: Path, digits: str, tables: dict[str, str]) -> Path:
+    """Two days of CSV files with these columns; `digits` is the day of digits."""
+    for table, columns in tables.items():
+        (folder / table).mkdir(parents=True)
+        for day in ("2026-01-05", "2026-01-06"):
+            source = f"from read_parquet('{tiny_logs}/{table}/date={day}/*.parquet')"
+            query = f"select {columns.replace('{digits}', str(day == digits))} {source}"
+            duckdb.execute(f"copy ({query}) to '{folder}/{table}/{day}.csv' (format csv, header)")
+    return folder
+
+
 @pytest.mark.parametrize("digits", ["2026-01-05", "2026-01-06"])
 def test_text_in_csv_files_is_text_also_on_a_day_of_digits(
     tiny_logs: Path, tmp_path: Path, digits: str
 ) -> None:
-    """Sellers are 7 and x7; on one of the days no x comes."""
-    seller = "if(advertiser_id % 2 = 0 and '{day}' != '" + digits + "', 'x', '') || advertiser_id as seller"
     tables = {
-        "requests": "request_id, ts, user_id, country",
-        "ads": f"ad_id, bid, format, {seller}",
-        "candidates": "request_id, ad_id, ctr as p_click, impressed, clicked",
+        "requests": f"{_or_x('request_id')} as request_id, ts, {_or_x('user_id')} as user_id, "
+        f"country, {_or_x('user_id % 7')} as code",
+        "ads": f"ad_id, bid, format, {_or_x('advertiser_id')} as seller",
+        "candidates": f"{_or_x('request_id')} as request_id, ad_id, ctr as p_click, impressed, clicked",
     }
-    logs = tmp_path / "logs"
-    for table, columns in tables.items():
-        (logs / table).mkdir(parents=True)
-        for day in ("2026-01-05", "2026-01-06"):
-            source = f"from read_parquet('{tiny_logs}/{table}/date={day}/*.parquet')"
-            query = f"select {columns.replace('{day}', day)} {source}"
-            duckdb.execute(f"copy ({query}) to '{logs}/{table}/{day}.csv' (format csv, header)")
+    logs = _write_csv(tiny_logs, tmp_path / "logs", digits, tables)
     create_project(tmp_path / "project", None, propose(logs))
-    preset = tmp_path / "project" / "preset.toml"
-    assert {f.name: f.column_type for f in load_preset(str(preset)).features}["seller"] == "VARCHAR"
+    written = tmp_path / "project" / "preset.toml"
+    preset = load_preset(str(written))
+    assert (preset.ids.request, preset.ids.user) == ("VARCHAR", "VARCHAR")
+    kinds = {feature.name: feature.column_type for feature in preset.features}
+    assert {name: kinds[name] for name in ("code", "seller")} == {"code": "VARCHAR", "seller": "VARCHAR"}
     for as_of in (date(2026, 1, 5), date(2026, 1, 6)):
-        wrong = [one for one in check_project(str(preset), as_of=as_of).findings if one.level is Level.ERROR]
+        wrong = [one for one in check_project(str(written), as_of=as_of).findings if one.level is Level.ERROR]
         assert {one.part for one in wrong} <= {Part.DAYS}
+
+
+@pytest.mark.parametrize("digits", ["2026-01-05", "2026-01-06"])
+def test_surfaces_and_products_in_csv_files_may_have_digits(
+    tiny_logs: Path, tmp_path: Path, digits: str
+) -> None:
+    """And a task of some products keeps them."""
+    tables = {
+        "requests": f"request_id, ts, country, {_or_x('request_id % 2 + 1')} as surface",
+        "ads": f"ad_id, bid, format, {_or_x('ad_id % 3')} as product",
+        "candidates": "request_id, ad_id, ctr as p_click, impressed, clicked, "
+        "if(ad_id % 3 = 1, ctr / 2, null) as p_buy, clicked and ad_id % 3 = 1 as buy",
+    }
+    proposal = propose(_write_csv(tiny_logs, tmp_path, digits, tables))
+    domains = tomllib.loads(proposal.sections["domains"])["domains"]
+    assert set(domains["surfaces"]) == {"n_1", "n_2", "x2"}
+    assert set(domains["products"]) == {"n_0", "n_1", "n_2", "x0", "x2"}
+    assert {task["name"]: task.get("products") for task in domains["tasks"]} == {
+        "p_click": None,
+        "p_buy": ["n_1"],
+    }
 
 
 @pytest.mark.parametrize(("member", "known"), [("''", False), ("7", True)])
