@@ -24,6 +24,7 @@ _PARTITION = re.compile(r"([^/=]+=)[^/{}]*(?=/)")  # one that is no day
 _SHORT = re.compile(r"\{day:%-([md])\}")
 # of a file's name behind the day: an hour, a number or a UUID, which says which of the day's files it is
 _NUMBERS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[^-_.]*\d[^-_.]*")
+_HEX = frozenset("0123456789abcdef-")
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,13 @@ def _of_any_number(template: str) -> str:
     if not brace or "/" in behind:
         return template
     suffix = next(suffix for suffix in _SUFFIXES if behind.endswith(suffix))
-    return f"{head}{brace}{_NUMBERS.sub('*', behind.removesuffix(suffix))}{suffix}"
+    return f"{head}{brace}{_NUMBERS.sub(_any_number, behind.removesuffix(suffix))}{suffix}"
+
+
+def _any_number(part: re.Match[str]) -> str:
+    """`*`; behind a table's name if there is one: `ads*` of ads1. A hash such as ad3f21 is no name."""
+    is_hash = len(part[0]) > 5 and set(part[0]) <= _HEX
+    return "*" if is_hash or not _tables_of(part[0]) else re.sub(r"\d.*", "*", part[0])
 
 
 def _of_day(template: str, day: date) -> str:

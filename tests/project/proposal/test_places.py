@@ -92,6 +92,7 @@ def test_tables_are_told_by_other_names_too(tmp_path: Path) -> None:
         (("20260105T07", "20260105T08"), "{day:%Y%m%d}*"),
         (("rows.2026-01-05.6f1c2a9e-abcd-4c58-9a43-d2e85b7f1c06.snappy", "rows.2026-01-05.0.snappy"),
          "rows.{day}.*.snappy"),
+        (("2026-01-05-ad3f21", "2026-01-05-b1c2d3"), "{day}-*"),
         (("2026-01-05_v2",), "{day}_v2"),
     ],
 )  # fmt: skip
@@ -107,6 +108,16 @@ def test_the_files_of_a_day_may_have_numbers_behind_it(
         ]
         read = DayTemplate(tmp_path, place.template)
         assert {day: read.files(table, day) for day in read.days()} == place.days
+
+
+@pytest.mark.parametrize(("numbers", "in_template"), [(("1",), "1"), (("1", "2"), "*")])
+def test_a_number_behind_a_tables_name_joins_no_tables(
+    tmp_path: Path, numbers: tuple[str, ...], in_template: str
+) -> None:
+    paths = [f"2026-01-05_{table}{number}.parquet" for table in TABLES for number in numbers]
+    for table, place in find_places(_write(tmp_path, *paths)).items():
+        assert place.template == f"{{day}}_{table}{in_template}.parquet"
+        assert place.days == {DAY: [tmp_path / f"2026-01-05_{table}{number}.parquet" for number in numbers]}
 
 
 def test_partitions_above_the_days_are_places_of_one_table(tmp_path: Path) -> None:
