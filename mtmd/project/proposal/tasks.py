@@ -14,6 +14,7 @@ from mtmd.project.proposal.roles import Roles
 _OF_SCORES = {"p", "pr", "pred", "predicted", "prediction", "score", "prob", "probability", "model", "rate"}
 _ALSO_CALLED = {"ctr": "click", "cvr": "conversion", "vtr": "view", "str": "save"}
 _LEAST_ALIKE = 1.0
+_LEAST_ALIKE_OF_ZEROS = 1.5  # of clicked, as of p_click, but not of click_count: rows say nothing of them
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def find_tasks(connection: Connection, roles: Roles, ads: LookedAt, candidates: 
     """The tasks of one day's candidates. Raises LogsError where there is no score, or none with a label."""
     taken = roles.taken["candidates"]
     scores = [look for look in candidates.columns.values() if look.name not in taken and _is_score(look)]
-    labels = [look.name for look in candidates.columns.values() if look.is_truth and look.name not in taken]
+    labels = [look for look in candidates.columns.values() if look.name not in taken and _is_label(look)]
     if not scores:
         raise LogsError(
             f"{candidates.view}: no column has numbers between 0 and 1; the heavyweight ranker's scores are what a "
@@ -89,10 +90,20 @@ def _is_score(look: Look) -> bool:
     )
 
 
-def _pairs(connection: Connection, view: str, scores: Sequence[str], labels: Sequence[str]) -> dict[str, str]:
-    """Label by score: the most alike in name and in what they say of rows first, each used once."""
+def _is_label(look: Look) -> bool:
+    """Not a number that is 1 in every row, such as a version."""
+    return look.is_truth and look.least != 1
+
+
+def _pairs(
+    connection: Connection, view: str, scores: Sequence[str], labels: Sequence[Look]
+) -> dict[str, str]:
+    """Label by score: the most alike in name and in what they say of rows first, each used once.
+
+    A number that is 0 in every row may be a count: others go first, and its name must be more alike.
+    """
     asked = ", ".join(
-        f"coalesce(corr({_known(quoted(s))}, {_known(quoted(label))}), 0) as c{i}_{j}"
+        f"coalesce(corr({_known(quoted(s))}, {_known(quoted(label.name))}), 0) as c{i}_{j}"
         for i, s in enumerate(scores)
         for j, label in enumerate(labels)
     )
@@ -100,13 +111,15 @@ def _pairs(connection: Connection, view: str, scores: Sequence[str], labels: Seq
         return {}
     (found,) = rows(connection, f"select {asked} from {view}")
     alike = {
-        (s, label): 2 * _alike(s, label) + _positive(found[f"c{i}_{j}"])
+        (s, label.name): 2 * _alike(s, label.name) + _positive(found[f"c{i}_{j}"])
         for i, s in enumerate(scores)
         for j, label in enumerate(labels)
     }
+    zeros = {label.name for label in labels if label.most == 0}
     pairs: dict[str, str] = {}
-    for s, label in sorted(alike, key=lambda pair: -alike[pair]):
-        if s not in pairs and label not in pairs.values() and alike[s, label] >= _LEAST_ALIKE:
+    for s, label in sorted(alike, key=lambda pair: (pair[1] in zeros, -alike[pair])):
+        least = _LEAST_ALIKE_OF_ZEROS if label in zeros else _LEAST_ALIKE
+        if s not in pairs and label not in pairs.values() and alike[s, label] >= least:
             pairs[s] = label
     return pairs
 

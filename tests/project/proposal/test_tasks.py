@@ -117,6 +117,23 @@ def test_actions_may_be_1_and_0_and_need_not_happen_on_the_day(
     assert [task.never for task in found.tasks] == [True, False, False]
 
 
+def test_a_label_that_varies_goes_before_a_number_that_does_not(
+    connection: Connection, tmp_path: Path
+) -> None:
+    more = {"clicked": "[false, true, true, false]", "click": "[0, 0, 0, 0]"}
+    found = _tasks(connection, tmp_path, TREE | more)
+    assert ("p_click", "clicked") in {(task.name, task.label) for task in found.tasks}
+
+
+@pytest.mark.parametrize(("name", "number"), [("click_version", 1), ("clicked", 1), ("click_count", 0)])
+def test_a_version_or_a_count_that_never_varies_is_no_label(
+    connection: Connection, tmp_path: Path, name: str, number: int
+) -> None:
+    keys = {name: CANDIDATES[name] for name in ("request", "ad", "shown")}
+    with pytest.raises(LogsError, match="no column of true and false, or of 1 and 0, is the action"):
+        _tasks(connection, tmp_path, keys | {"p_click": CANDIDATES["p"], name: f"{[number] * 4}"})
+
+
 def test_a_score_with_nan_is_a_score(connection: Connection, tmp_path: Path) -> None:
     found = _tasks(connection, tmp_path, TREE | {"p_click": "[0.5, 'nan'::double, 0.3, 0.4]"})
     assert "p_click" in {task.name for task in found.tasks}
