@@ -23,6 +23,7 @@ _WHOLE = BEYOND_BIGINT | {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT"
 _FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")
 _TEXTS = ("VARCHAR", "ENUM")
 _TIMES = ("DATE", "TIME")
+DAYS_LOOKED_AT = 8  # of which different values are counted: on the last one a weekday comes again
 _EXACT = 2**53  # up to which a DOUBLE has every whole number
 _FEW = 64  # a column with more values names something; values of one with fewer are listed
 

@@ -15,7 +15,7 @@ from mtmd.project.engine import Connection, EngineError, rows
 from mtmd.project.proposal import write
 from mtmd.project.proposal.features import ProposedFeatures, find_features, id_feature
 from mtmd.project.proposal.keys import id_type
-from mtmd.project.proposal.looks import Look, LookedAt, look_at, texts_over_days
+from mtmd.project.proposal.looks import DAYS_LOOKED_AT, Look, LookedAt, look_at, texts_over_days
 from mtmd.project.proposal.names import toml_text
 from mtmd.project.proposal.places import TablePlace, find_places
 from mtmd.project.proposal.roles import Roles, find_roles
@@ -23,7 +23,6 @@ from mtmd.project.proposal.tasks import ProposedTasks, find_tasks
 from mtmd.store.objects import in_bucket
 
 _HEADING = re.compile(r"(?m)^(# ---- .*\n)")
-_DAYS = 8  # of which different values are counted: on the last one a weekday comes again
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def _propose(
     requests, ads, candidates = (looked[table] for table in TABLES)
     roles = find_roles(connection, requests, ads, candidates, days)
     found = find_tasks(connection, roles, ads, candidates)
-    looked_at = len(days[-_DAYS:])
+    looked_at = len(days[-DAYS_LOOKED_AT:])
     of_requests = find_features(
         connection,
         "query",
@@ -149,7 +148,7 @@ def _look_at_tables(
     distinct: dict[str, dict[str, int]] = {}
     for table in TABLES:
         newest = places[table].days[days[-1]]
-        files = [file for day in days[-_DAYS:] for file in places[table].days[day]]
+        files = [file for day in days[-DAYS_LOOKED_AT:] for file in places[table].days[day]]
         # The text of a CSV file may have digits alone on one day.
         looked[table] = look_at(connection, table, newest, texts_over_days(connection, newest, files))
         if table != "candidates":

@@ -3,7 +3,7 @@
 Times may be TIMESTAMP, text in the usual forms, or numbers that count from 1970. Without any, a DATE is taken.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -11,7 +11,7 @@ from mtmd.errors import LogsError
 from mtmd.logs.columns import has_offset, text_as
 from mtmd.logs.sql import sql_name
 from mtmd.project.engine import Connection, rows
-from mtmd.project.proposal.looks import Look, LookedAt
+from mtmd.project.proposal.looks import DAYS_LOOKED_AT, Look, LookedAt
 from mtmd.project.proposal.names import rank_of
 
 _FIRST_ROWS = 1000  # that show which readings of a column are worth a look at all rows
@@ -95,7 +95,7 @@ def find_time(
     Among equal ones the name decides. Raises LogsError where no column has times of the days.
     """
     looks = [requests.columns[name] for name in names]
-    found = list(_times(connection, requests.view, looks, days))
+    found = list(_times(connection, requests, looks, days))
     fitting = [time for time in found if time.of_the_days >= _MOSTLY]
     if not fitting:  # of another day altogether: still the time, and the check says that its days are wrong
         stamps = [time for time in found if time.look.is_stamp]
@@ -140,11 +140,13 @@ class _Counts:
     midnight: int
 
 
-def _times(connection: Connection, view: str, looks: Sequence[Look], days: Sequence[date]) -> Iterator[Time]:
+def _times(
+    connection: Connection, table: LookedAt, looks: Sequence[Look], days: Sequence[date]
+) -> Iterator[Time]:
     """Each column that may have times, by its best reading."""
     first = _counts(
         connection,
-        f"(from {view} limit {_FIRST_ROWS})",
+        f"(from {table.view} limit {_FIRST_ROWS})",
         [one for look in looks for one in _readings(look)],
         days,
     )
@@ -152,12 +154,24 @@ def _times(connection: Connection, view: str, looks: Sequence[Look], days: Seque
     for look in looks:
         own = {reading: n for reading, n in first.items() if reading.look is look}
         if own and (look.is_stamp or any(n.of_the_days for n in own.values())):
-            best.append(max(own, key=lambda reading: (own[reading].of_the_day, own[reading].of_the_days)))
-    for reading, n in _counts(connection, view, best, days).items():
+            best.append(_best(connection, table, own, days))
+    for reading, n in _counts(connection, table.view, best, days).items():
         yield Time(
-            reading.look, _plain(connection, view, reading), n.of_the_day / n.rows, n.of_the_days / n.rows,
+            reading.look, _plain(connection, table.view, reading), n.of_the_day / n.rows, n.of_the_days / n.rows,
             n.midnight == n.times > 0,
         )  # fmt: skip
+
+
+def _best(
+    connection: Connection, table: LookedAt, counts: Mapping[_Reading, _Counts], days: Sequence[date]
+) -> _Reading:
+    """The reading with the most times of the day. Other days decide among equals: 05/05 is 5 May in either order."""
+    most = max((n.of_the_day, n.of_the_days) for n in counts.values())
+    equals = [reading for reading, n in counts.items() if (n.of_the_day, n.of_the_days) == most]
+    if len(equals) == 1 or table.over_days is None:
+        return equals[0]
+    of_days = _counts(connection, table.over_days, equals, days[-DAYS_LOOKED_AT:])
+    return max(equals, key=lambda reading: of_days[reading].of_the_days)
 
 
 def _readings(look: Look) -> Iterator[_Reading]:

@@ -1,7 +1,7 @@
 """The time of a request is found by its values, and read by SQL that gives the same times."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -10,7 +10,7 @@ import pytest
 from mtmd.errors import LogsError
 from mtmd.extract.database import session
 from mtmd.project.engine import Connection, rows
-from mtmd.project.proposal.looks import LookedAt, look_at
+from mtmd.project.proposal.looks import DAYS_LOOKED_AT, LookedAt, look_at
 from mtmd.project.proposal.places import TablePlace
 from mtmd.project.proposal.times import RequestTime, find_time
 from mtmd.project.proposal.write import statement
@@ -102,6 +102,23 @@ def test_the_order_of_day_and_month_in_csv_files_is_that_of_the_files_day(
             f"select distinct cast(ts as date) from ({proposed})", {"paths": [str(file)]}
         ).fetchall()
         assert read == (day,)
+
+
+@pytest.mark.parametrize("form", ["%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%m-%d-%Y %H:%M:%S", "%m/%d/%Y"])
+def test_other_days_tell_the_order_where_the_newest_has_equal_numbers(
+    connection: Connection, tmp_path: Path, form: str
+) -> None:
+    """Of 1 to 4 May, the other order makes days of January to April, which the folder has as well."""
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(125)]
+    files = [tmp_path / f"{day}.csv" for day in days[-DAYS_LOOKED_AT:]]
+    for day, file in zip(days[-DAYS_LOOKED_AT:], files, strict=True):
+        times = f"strftime(timestamp '{day} 12:00:00' + interval (n) second, '{form}')"
+        connection.sql(f"select n as key, {times} as x from range({ROWS}) as t(n)").write_csv(str(file))
+    table = look_at(connection, "requests", files[-1:])
+    table = table.with_values_of(look_at(connection, "requests_of_days", files))
+    found = find_time(connection, table, list(table.columns), days)
+    assert days[-1] == date(2026, 5, 5)
+    assert (found.chosen.sql, found.others) == (f"strptime(x, '{form}')", ())
 
 
 def test_text_of_which_some_has_an_offset_is_read_row_by_row(connection: Connection, tmp_path: Path) -> None:
