@@ -112,16 +112,26 @@ def _of_one_width(groups: Mapping[str, dict[date, list[Path]]]) -> dict[str, dic
 
 
 def _of_all_numbers(groups: Mapping[str, dict[date, list[Path]]]) -> dict[str, dict[date, list[Path]]]:
-    """The same, with `{day}-00` and `{day}-01` under one template, `{day}-*`: a day has several files."""
-    alike: dict[str, list[str]] = {}
+    """The same, with `{day}-00` and `{day}-01` under one template, `{day}-*`: a day has several files.
+
+    If one of several partitions has such files, the others get the same template.
+    """
+    alike: dict[str, set[str]] = {}
     for template in groups:
-        alike.setdefault(_of_any_number(template), []).append(template)
+        name = _without_partitions(_of_any_number(template))
+        alike.setdefault(name, set()).add(_without_partitions(template))
     merged: dict[str, dict[date, list[Path]]] = {}
-    for name, templates in alike.items():
-        into = merged.setdefault(name if len(templates) > 1 else templates[0], {})
-        for day, files in (of_day for template in templates for of_day in groups[template].items()):
+    for template, days in groups.items():
+        name = _of_any_number(template)
+        into = merged.setdefault(name if len(alike[_without_partitions(name)]) > 1 else template, {})
+        for day, files in days.items():
             into.setdefault(day, []).extend(files)
     return merged
+
+
+def _without_partitions(template: str) -> str:
+    """The template without the values of its partitions: `region=/{day}` of `region=eu/{day}`."""
+    return _PARTITION.sub(r"\1", template)
 
 
 def _of_any_number(template: str) -> str:
@@ -209,7 +219,7 @@ def _place_of(
 ) -> TablePlace:
     ranked = sorted(_ranked(table, groups, common))
     best = [template for rank, template in ranked if rank == ranked[0][0]]
-    if len({_PARTITION.sub(r"\1", template) for template in best}) != 1:
+    if len({_without_partitions(template) for template in best}) != 1:
         raise LogsError(
             f"{folder} has {', '.join(sorted(groups))}: which of them is {table} can't be told by the names; name its "
             f"folder {table}"

@@ -134,6 +134,15 @@ def test_partitions_above_the_days_are_places_of_one_table(tmp_path: Path) -> No
         assert config.format == "csv"
 
 
+def test_a_partition_may_have_several_files_of_a_day_and_another_one(tmp_path: Path) -> None:
+    names = ("region=eu/2026-01-05-01", "region=eu/2026-01-05-02", "region=us/2026-01-05-01")
+    paths = [f"{table}/{name}.parquet" for table in TABLES for name in names]
+    for table, place in find_places(_write(tmp_path, *paths)).items():
+        assert place.template == f"{table}/region=eu/{{day}}-*.parquet"
+        assert place.further == (f"{table}/region=us/{{day}}-*.parquet",)
+        assert place.days == {DAY: [tmp_path / table / f"{name}.parquet" for name in names]}
+
+
 @pytest.mark.parametrize("other", ["zone=us/date=2026-01-05", "region=us/date=20260105"])
 def test_places_that_differ_otherwise_are_not_one_table(tmp_path: Path, other: str) -> None:
     paths = [f"{table}/region=eu/date=2026-01-05/a.csv" for table in TABLES]
