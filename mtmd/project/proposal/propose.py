@@ -136,7 +136,10 @@ def _propose(
                 _texts(candidates, _of_no_use(roles, found, candidates)),
             ),
         },
-        understood=tuple(_understood(roles, found, candidates, of_requests, of_ads, len(days))),
+        understood=(
+            *_several_places(places),
+            *_understood(roles, found, candidates, of_requests, of_ads, len(days)),
+        ),
     )
 
 
@@ -212,6 +215,15 @@ def _of_no_use(roles: Roles, found: ProposedTasks, candidates: LookedAt) -> dict
         for name, look in candidates.columns.items()
         if name not in used
     }
+
+
+def _several_places(places: Mapping[str, TablePlace]) -> list[str]:
+    """Partitions may be what nobody wants in one model, such as env=prod and env=test."""
+    return [
+        f"{table} are read from {1 + len(place.further)} places: {', '.join((place.template, *place.further))}"
+        for table, place in places.items()
+        if place.further
+    ]
 
 
 def _understood(

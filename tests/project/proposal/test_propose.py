@@ -124,6 +124,22 @@ def test_a_column_that_says_what_was_explored_is_no_label(foreign_logs: Path, tm
     assert wrong == 0
 
 
+def test_a_table_of_several_places_is_named_with_all_of_them(foreign_logs: Path, tmp_path: Path) -> None:
+    files = {
+        "requests": "queries/2026-01-05.parquet",
+        "ads": "creatives/2026/01/05/part-0.parquet",
+        "candidates/env=prod": "scored/dt=20260105/part-0.parquet",
+        "candidates/env=test": "scored/dt=20260105/part-0.parquet",
+    }
+    for place, path in files.items():
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "2026-01-05.parquet").symlink_to(foreign_logs / path)
+    assert propose(tmp_path).understood[:2] == (
+        "candidates are read from 2 places: candidates/env=prod/{day}.parquet, candidates/env=test/{day}.parquet",
+        "1 days that all three tables have",
+    )
+
+
 def test_few_days_and_ads_that_repeat_are_said_in_the_preset(foreign_logs: Path, tmp_path: Path) -> None:
     first = {
         "queries": "queries/2026-01-05.parquet",
