@@ -1,7 +1,7 @@
 """A project for logs that are there: every file of it, proposed by looking at them. Nothing is written here."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -90,20 +90,8 @@ def _propose(
     requests, ads, candidates = (looked[table] for table in TABLES)
     roles = find_roles(connection, requests, ads, candidates, days)
     found = find_tasks(connection, roles, ads, candidates)
-    looked_at = len(days[-DAYS_LOOKED_AT:])
-    of_requests = find_features(
-        connection,
-        "query",
-        requests,
-        roles.taken["requests"],
-        roles.surface,
-        distinct["requests"],
-        roles.other_times,
-        days=looked_at,
-    )
-    of_ads = find_features(
-        connection, "item", ads, roles.taken["ads"], roles.product, distinct["ads"], days=looked_at
-    )
+    pairs, of_no_use = write.candidate_columns(roles, found.tasks), _of_no_use(roles, found, candidates)
+    of_requests, of_ads = _features_of_sides(connection, roles, looked, distinct, len(days[-DAYS_LOOKED_AT:]))
     return Proposal(
         folder=folder.absolute(),
         sections={
@@ -119,26 +107,14 @@ def _propose(
         },
         statements={
             "requests": write.statement(
-                "requests",
-                write.request_columns(roles),
-                of_requests,
-                places["requests"],
-                _texts(requests, of_requests.left_out),
+                places["requests"], requests, write.request_columns(roles), of_requests
             ),
-            "ads": write.statement(
-                "ads", write.ad_columns(roles), of_ads, places["ads"], _texts(ads, of_ads.left_out)
-            ),
-            "candidates": write.statement(
-                "candidates",
-                write.candidate_columns(roles, found.tasks),
-                None,
-                places["candidates"],
-                _texts(candidates, _of_no_use(roles, found, candidates)),
-            ),
+            "ads": write.statement(places["ads"], ads, write.ad_columns(roles), of_ads),
+            "candidates": write.statement(places["candidates"], candidates, pairs, left_out=of_no_use),
         },
         understood=(
             *_several_places(places),
-            *_understood(roles, found, candidates, of_requests, of_ads, len(days)),
+            *_understood(roles, found, of_requests, of_ads, of_no_use, len(days)),
         ),
     )
 
@@ -186,6 +162,25 @@ def _repeat(connection: Connection, place: TablePlace, days: Sequence[date]) -> 
     return digests[0] == digests[1]
 
 
+def _features_of_sides(
+    connection: Connection,
+    roles: Roles,
+    looked: Mapping[str, LookedAt],
+    distinct: Mapping[str, Mapping[str, int]],
+    days: int,
+) -> tuple[ProposedFeatures, ProposedFeatures]:
+    """Features of requests, and of ads; `days` is of how many days there are the numbers of different values."""
+    requests, ads = looked["requests"], looked["ads"]
+    taken = roles.taken
+    return (
+        find_features(
+            connection, "query", requests, taken["requests"], roles.surface, distinct["requests"], roles.other_times,
+            days=days,
+        ),
+        find_features(connection, "item", ads, taken["ads"], roles.product, distinct["ads"], days=days),
+    )  # fmt: skip
+
+
 def _features(
     roles: Roles, requests: ProposedFeatures, ads: ProposedFeatures, distinct: Mapping[str, Mapping[str, int]]
 ) -> str:
@@ -196,13 +191,6 @@ def _features(
         users = distinct["requests"][user.name]
         proposed.insert(0, id_feature("user_id", "query", id_type(user), users, requests.features))
     return "\n\n".join(map(write.feature_toml, proposed))
-
-
-def _texts(table: LookedAt, left_out: Collection[str]) -> list[str]:
-    """The columns of text that a statement reads."""
-    return [
-        look.name for look in table.columns.values() if look.type == "VARCHAR" and look.name not in left_out
-    ]
 
 
 def _of_no_use(roles: Roles, found: ProposedTasks, candidates: LookedAt) -> dict[str, str]:
@@ -229,9 +217,9 @@ def _several_places(places: Mapping[str, TablePlace]) -> list[str]:
 def _understood(
     roles: Roles,
     found: ProposedTasks,
-    candidates: LookedAt,
     requests: ProposedFeatures,
     ads: ProposedFeatures,
+    of_no_use: Mapping[str, str],
     days: int,
 ) -> list[str]:
     def of(look: Look | None) -> str:
@@ -257,5 +245,5 @@ def _understood(
         ),
         f"{len(requests.features)} features of requests and {len(ads.features)} of ads, beside the ids",
     ]
-    left_out = {**requests.left_out, **ads.left_out, **_of_no_use(roles, found, candidates)}
+    left_out = {**requests.left_out, **ads.left_out, **of_no_use}
     return lines + [f"left out: {name} ({why})" for name, why in left_out.items()]

@@ -1,12 +1,12 @@
 """The text of a proposal: the preset, and a statement for each table."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mtmd.logs.contract import OUTCOMES
 from mtmd.logs.sql import sql_name
 from mtmd.project.proposal.features import ProposedFeature, ProposedFeatures
 from mtmd.project.proposal.keys import id_sql, id_type
-from mtmd.project.proposal.looks import Look, read_csv_sql
+from mtmd.project.proposal.looks import Look, LookedAt, read_csv_sql
 from mtmd.project.proposal.names import in_comment, preset_names, sql_as, toml_list, toml_text
 from mtmd.project.proposal.places import TablePlace
 from mtmd.project.proposal.roles import Roles
@@ -106,21 +106,26 @@ def task_names(tasks: Sequence[ProposedTask]) -> Mapping[str, str]:
 
 
 def statement(
-    table: str,
-    columns: Iterable[str],
-    features: ProposedFeatures | None,
     place: TablePlace,
-    texts: Iterable[str] = (),
+    table: LookedAt,
+    columns: Iterable[str],
+    features: ProposedFeatures | None = None,
+    left_out: Collection[str] = (),
 ) -> str:
-    """The text of source_<table>.sql; `texts` are the columns that it reads of CSV files as text."""
+    """The text of source_<table>.sql. Text in CSV files is read as text; columns that are `left_out` are not read.
+
+    `features` say which columns are left out, too.
+    """
     lines = [
-        f"-- source_{table}: {_ROWS_OF[table]}.",
+        f"-- source_{place.table}: {_ROWS_OF[place.table]}.",
         "-- $paths lists the day's files. Proposed from the logs: look at each line.",
         "select",
         *_select([*columns, *(feature.sql for feature in (features.features if features else ()))]),
     ]
+    unread = {*left_out, *(features.left_out if features else ())}
     if features is not None:
         lines += [f"    -- left out: {in_comment(name)} ({why})" for name, why in features.left_out.items()]
+    texts = [name for name, look in table.columns.items() if look.type == "VARCHAR" and name not in unread]
     reader = read_csv_sql(texts) if place.is_csv else "read_parquet($paths, hive_partitioning = false)"
     return "\n".join([*lines, f"from {reader}", ""])
 

@@ -43,8 +43,6 @@ def test_csv_files_are_read_as_they_are_written(connection: Connection, tmp_path
     }
     assert connection.sql("from ads where id <= 0 order by id", params={}).fetchall() == last
 
-    proposed = statement(
-        "ads", ["id", "hour", "topic"], None, TablePlace("ads", "date={day}/hour=*/*.csv", {})
-    )
+    proposed = statement(TablePlace("ads", "date={day}/hour=*/*.csv", {}), look, ["id", "hour", "topic"])
     read = duckdb.execute(f"from ({proposed}) where id <= 0 order by id", {"paths": [str(folder / "a.csv")]})
     assert read.fetchall() == last

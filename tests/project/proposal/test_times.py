@@ -95,9 +95,7 @@ def test_the_order_of_day_and_month_in_csv_files_is_that_of_the_files_day(
         table = look_at(connection, f"requests_{number}", [file])
         found = find_time(connection, table, list(table.columns), [date(2026, 1, 1), day])
         assert (found.chosen.look.name, found.chosen.sql, found.others) == ("x", sql, ())
-        proposed = statement(
-            "requests", [f"{sql} as ts"], None, TablePlace("requests", "{day}.csv", {}), ["x"]
-        )
+        proposed = statement(TablePlace("requests", "{day}.csv", {}), table, [f"{sql} as ts"])
         (read,) = connection.execute(
             f"select distinct cast(ts as date) from ({proposed})", {"paths": [str(file)]}
         ).fetchall()
