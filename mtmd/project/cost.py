@@ -32,17 +32,20 @@ def check_cost(
     counts = {table: int(row[table]) for table in ("requests", "ads", "candidates")}
     listed = ", ".join(f"{n * len(days):,} {table}" for table, n in counts.items())
     yield fact(Part.COST, "rows", f"{len(days)} days: about {listed}")
-    files = window_files(source, days)
-    size = sum(path.stat().st_size for path in files)
-    fetched = " and ".join(filter(source.is_remote, TABLES))
-    beside = f" beside those of {fetched}, which are fetched" if fetched else ""
-    yield fact(
-        Part.COST,
-        "files",
-        f"{len(files):,} files, {bytes_in_words(size)}{beside}; read in about {seconds * len(days):.0f} s",
-    )
+    yield fact(Part.COST, "files", f"{_files(source, days)}; read in about {seconds * len(days):.0f} s")
     shards = day_bytes(preset, **counts) * len(days)
     yield fact(Part.COST, "shards", f"about {bytes_in_words(shards)} in artifacts/{preset.name}/shards")
+
+
+def _files(source: LogSource, days: Sequence[date]) -> str:
+    """How many files, and how large. Of tables that are no files nothing is known before they are fetched."""
+    remote = [table for table in TABLES if source.is_remote(table)]
+    fetched = " and ".join(filter(None, (", ".join(remote[:-1]), *remote[-1:])))
+    if len(remote) == len(TABLES):
+        return f"those of {fetched} are fetched"
+    files = window_files(source, days)
+    counted = f"{len(files):,} files, {bytes_in_words(sum(path.stat().st_size for path in files))}"
+    return f"{counted} beside those of {fetched}, which are fetched" if remote else counted
 
 
 def day_bytes(preset: Preset, *, requests: int, ads: int, candidates: int) -> int:

@@ -1,5 +1,7 @@
 """What a run will read and write, compared with what extraction really writes."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,6 +10,7 @@ import pytest
 
 from mtmd.config import Preset
 from mtmd.extract.stage import extract_day
+from mtmd.logs.contract import TABLES
 from mtmd.logs.source import LogSource
 from mtmd.project.cost import bytes_in_words, day_bytes
 from mtmd.project.findings import Part
@@ -40,16 +43,30 @@ def test_rows_files_and_shards_of_the_run_are_told(project: Project) -> None:
     assert shards == "shards: about 1.3 MiB in artifacts/mine/shards"
 
 
-def test_files_of_remote_tables_are_not_counted_as_none(project: Project) -> None:
+def _make_remote(project: Project, tables: Sequence[str]) -> None:
+    """Delta tables with all days in the place of files."""
     deltalake = pytest.importorskip("deltalake")
-    for folder in sorted((project.logs / "ads").iterdir()):
-        ads = pq.read_table(next(folder.glob("*.parquet")), partitioning=None)
-        day = pa.array([folder.name.removeprefix("date=")] * len(ads))
-        written = str(project.root / "delta")
-        deltalake.write_deltalake(written, ads.append_column("dt", day), mode="append")
-    project.statement("ads", "select * exclude (dt) from read_parquet($paths)")
-    table = f'kind = "delta"\npath = "{project.root}/delta"\nday_column = "dt"'
-    project.say("[sources.ads]", table)
-    files = project.facts(Part.COST)[1]
-    assert " beside those of ads, which are fetched; read in about " in files
-    assert files.startswith("files: 42 files, ")
+    sections = []
+    for table in tables:
+        written = str(project.root / "delta" / table)
+        for folder in sorted((project.logs / table).iterdir()):
+            rows = pq.read_table(next(folder.glob("*.parquet")), partitioning=None)
+            day = pa.array([folder.name.removeprefix("date=")] * len(rows))
+            deltalake.write_deltalake(written, rows.append_column("dt", day), mode="append")
+        project.statement(table, "select * exclude (dt) from read_parquet($paths)")
+        sections.append(f'[sources.{table}]\nkind = "delta"\npath = "{written}"\nday_column = "dt"\n')
+    project.say(*sections)
+
+
+@pytest.mark.parametrize(
+    ("remote", "told"),
+    [
+        (("ads",), r"files: 42 files, .* beside those of ads, which are fetched; read in about \d+ s"),
+        (TABLES, r"files: those of requests, ads and candidates are fetched; read in about \d+ s"),
+    ],
+)
+def test_files_of_remote_tables_are_not_counted_as_none(
+    project: Project, remote: Sequence[str], told: str
+) -> None:
+    _make_remote(project, remote)
+    assert re.fullmatch(told, project.facts(Part.COST)[1])
