@@ -161,6 +161,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/sizes.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/sizes-kuairand.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-epochs.toml --threads 1": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-long.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-next-day.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/demo-epochs.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency.toml": "likewise",
