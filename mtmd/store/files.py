@@ -212,16 +212,23 @@ def append_line(path: Path, line: str) -> None:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab+") as file:
-            size = file.seek(0, os.SEEK_END)
-            if size:
-                file.seek(size - 1)
-            torn = size > 0 and file.read(1) != b"\n"
-            file.write((b"\n" if torn else b"") + line.rstrip("\n").encode() + b"\n")
+        empty = not path.is_file() or not path.stat().st_size
+        torn = ends_in_half_a_line(path)
+        with path.open("ab") as file:
+            file.write(torn * b"\n" + line.rstrip("\n").encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-    if not size:
+    if empty:
         _fsync(path.parent)
+
+
+def ends_in_half_a_line(path: Path) -> bool:
+    """As a writer that was killed, or a disk that was full, may have left a file."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
 
 
 def touch(path: Path) -> None:

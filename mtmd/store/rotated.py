@@ -4,9 +4,10 @@ The one output that is not written whole or not at all: a process that is killed
 it are whole.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
+
+from mtmd.store.files import ends_in_half_a_line
 
 
 class RotatedLines:
@@ -20,20 +21,12 @@ class RotatedLines:
         """Write lines at the end, and begin a new file where they would not fit; raises OSError."""
         content = "".join(f"{line}\n" for line in lines).encode()
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        half = self._ends_in_half_a_line()
+        half = ends_in_half_a_line(self._path)
         if self._path.is_file() and self._path.stat().st_size + half + len(content) > self._limit:
             self._rotate()
             half = False
         with self._path.open("ab") as file:
             file.write(half * b"\n" + content)
-
-    def _ends_in_half_a_line(self) -> bool:
-        """As a process that was killed, or a disk that was full, may have left it."""
-        if not self._path.is_file() or not self._path.stat().st_size:
-            return False
-        with self._path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read(1) != b"\n"
 
     def _rotate(self) -> None:
         files = [self._path, *(Path(f"{self._path}.{number}") for number in range(1, self._older + 1))]
