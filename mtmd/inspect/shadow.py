@@ -1,10 +1,12 @@
 """What the shadow log says: how a candidate's answers differ from the champion's, summed up."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pydantic import Field, ValidationError
 
@@ -51,22 +53,23 @@ class ShadowReport(Frozen):
 
 def summed_up(folder: Path) -> ShadowReport:
     """Of every file in the folder; raises StorageError where there is none."""
-    files = sorted(folder.glob("*.jsonl*"))
-    if not files:
-        raise StorageError(
-            f"{folder} has no log of a candidate; start the service with `mtmd serve --shadow newest`, or say where "
-            "the log is with --folder"
-        )
     pairs: dict[tuple[str, str], list[Compared]] = {}
     failures: list[Failed] = []
     unreadable = 0
-    for found in _lines(files):
-        if isinstance(found, Compared):
-            pairs.setdefault((found.live.model_id, found.candidate.model_id), []).append(found)
-        elif isinstance(found, Failed):
-            failures.append(found)
-        else:
-            unreadable += 1
+    with ExitStack() as closing:
+        files = _opened(folder, closing)
+        if not files:
+            raise StorageError(
+                f"{folder} has no log of a candidate; start the service with `mtmd serve --shadow newest`, or say "
+                "where the log is with --folder"
+            )
+        for found in _lines(files):
+            if isinstance(found, Compared):
+                pairs.setdefault((found.live.model_id, found.candidate.model_id), []).append(found)
+            elif isinstance(found, Failed):
+                failures.append(found)
+            else:
+                unreadable += 1
     last = max(failures, key=lambda one: one.at, default=None)
     return ShadowReport(
         pairs=tuple(_summary(*names, own) for names, own in sorted(pairs.items())),
@@ -76,11 +79,24 @@ def summed_up(folder: Path) -> ShadowReport:
     )
 
 
-def _lines(files: Iterable[Path]) -> Iterator[Compared | Failed | None]:
-    for path in files:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                yield _read(line)
+def _lines(files: Iterable[TextIO]) -> Iterator[Compared | Failed | None]:
+    for file in files:
+        for line in file:
+            yield _read(line)
+
+
+def _opened(folder: Path, closing: ExitStack) -> list[TextIO]:
+    """Each file once.
+
+    A service that begins a new file renames the older ones. So a second look finds those that the first one missed.
+    """
+    by_inode: dict[int, TextIO] = {}
+    for _ in range(2):
+        for path in sorted(folder.glob("*.jsonl*")):
+            with suppress(FileNotFoundError):
+                file = closing.enter_context(path.open(encoding="utf-8", errors="replace"))
+                by_inode.setdefault(os.fstat(file.fileno()).st_ino, file)
+    return list(by_inode.values())
 
 
 def _read(line: str) -> Compared | Failed | None:

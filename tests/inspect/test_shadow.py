@@ -3,11 +3,14 @@
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mtmd.cli import main
+from mtmd.inspect.shadow import summed_up
 from mtmd.serve.http.comparison import Compared, ModelOf, TaskScores
+from mtmd.store.rotated import RotatedLines
 
 LIVE = ModelOf(model_id="20260121-aaaaaaaaaa", bundle_id="a" * 64, day=date(2026, 1, 22))
 CANDIDATE = ModelOf(model_id="20260122-bbbbbbbbbb", bundle_id="b" * 64, day=date(2026, 1, 22))
@@ -50,6 +53,27 @@ def test_requests_without_an_ad_have_no_same_best_ad(
     assert "5 requests, 2026-01-23 01:00 to 2026-01-23 03:00 UTC" in said
     assert "33.3% of the answered requests have the same best ad" in said
     assert "2 requests were answered without an ad" in said
+
+
+def test_a_service_that_begins_a_new_file_meanwhile_hides_no_line_and_doubles_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest, real = folder / "a-8080.jsonl", Path.open
+    rotated = RotatedLines(newest, limit=1, older=2)
+
+    def opened(path: Path, *arguments: Any, **named: Any) -> Any:
+        """The service begins a new file once the newest is open."""
+        monkeypatch.setattr(Path, "open", real)
+        file = path.open(*arguments, **named)
+        rotated.append([line(5, "search", 1, 0.1, 0.2)])
+        return file
+
+    before = summed_up(folder)
+    monkeypatch.setattr(Path, "open", opened)
+    after = summed_up(folder)
+    assert (before.pairs[0].requests, after.pairs[0].requests) == (3, 4)
+    assert (after.failed, after.unreadable) == (before.failed, before.unreadable)
+    assert summed_up(folder) == after
 
 
 def test_the_log_is_summed_up_by_surface_and_task(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
