@@ -110,8 +110,8 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
         "deepctr-mmoe=8 rechub-mmoe=6 deepctr-ple=4 rechub-ple=4"
     ): PEERS,
     (
-        ".venv/bin/python -m benchmarks.equal_cost --preset kuairand --as-of 2022-04-30 --epochs --more "
-        "mtmd=4 mtmd=8 pooled=8 pooled=16 pooled=32"
+        ".venv/bin/python -m benchmarks.equal_cost --preset benchmarks/kuairand-eight.toml --as-of 2022-04-30 "
+        "--epochs --more mtmd=4 mtmd=8 pooled=8 pooled=16 pooled=32"
     ): "tests/benchmarks/test_equal_cost.py",
     (
         ".venv/bin/python -m benchmarks.equal_cost --preset explored --as-of 2026-01-25 --epochs --variants "
@@ -162,6 +162,8 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/sizes-kuairand.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-epochs.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-long.toml --threads 1": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-carries.toml --threads 1": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/explored-epochs.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-next-day.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/demo-epochs.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/consistency.toml": "likewise",

@@ -223,7 +223,7 @@ def append_line(path: Path, line: str) -> None:
 
 
 def ends_in_half_a_line(path: Path) -> bool:
-    """As a writer that was killed, or a disk that was full, may have left a file."""
+    """Whether the last line has no end, as a writer that was killed, or a disk that was full, may have left it."""
     if not path.is_file() or not path.stat().st_size:
         return False
     with path.open("rb") as file:
