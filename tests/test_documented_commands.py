@@ -162,6 +162,7 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/sizes-kuairand.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-epochs.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-long.toml --threads 1": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/windows.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-carries.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/explored-epochs.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-next-day.toml --threads 1": "likewise",
