@@ -6,6 +6,7 @@ from typing import Any
 from mtmd.errors import ConfigError
 
 CHANGE, MORE = "change_features", "more_features"
+_UNSET = "unset"  # in a change: the settings of the base's feature that are taken away
 
 
 def require_base(values: dict[str, Any], path: Path) -> None:
@@ -59,9 +60,21 @@ def _changed(base: list[Any], changes: Any, path: Path) -> list[Any]:
     if wrong:
         raise ConfigError(f'preset {path} has {CHANGE} with sides {wrong}; a side must be "query" or "item"')
     return [
-        feature | changes[feature["name"]] if _is_meant(feature, changes, sides) else feature
+        _over(feature, changes[feature["name"]], path) if _is_meant(feature, changes, sides) else feature
         for feature in base
     ]
+
+
+def _over(feature: dict[str, Any], change: dict[str, Any], path: Path) -> dict[str, Any]:
+    """A feature of the base with a change's settings, and without those that it unsets."""
+    unset, settings = change.get(_UNSET, []), {key: change[key] for key in change if key != _UNSET}
+    had = [key for key in feature if key != "name"]
+    if not isinstance(unset, list) or not all(key in had and key not in settings for key in unset):
+        raise ConfigError(
+            f"preset {path} has change_features.{feature['name']} with unset = {unset!r}; it must be a list of "
+            f"settings that its base gives the feature and that are not set here; the base gives it {had}"
+        )
+    return {key: value for key, value in (feature | settings).items() if key not in unset}
 
 
 def _is_meant(feature: Any, changes: dict[str, Any], of_both_sides: set[str]) -> bool:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mtmd.config import Preset, load_preset
+from mtmd.config import Feature, Preset, load_preset
 from mtmd.config.preset_files import read_said
 from mtmd.errors import ConfigError
 from tests.config.test_preset import derived
@@ -52,6 +52,24 @@ def test_of_a_name_that_both_sides_have_the_side_says_which_one_changes(tmp_path
         changed("log1p = true")
     with pytest.raises(ConfigError, match=r"sides \{'rank': 'user'\}; a side must be \"query\" or \"item\""):
         changed("log1p = true", 'side = "user"')
+
+
+def test_a_setting_of_the_bases_feature_may_be_unset(tmp_path: Path, tiny_preset: Preset) -> None:
+    derived(tmp_path, CHANGE, "dropout = 0.5", name="first")
+
+    def features(*lines: str) -> list[Feature]:
+        change = derived(tmp_path, "[change_features.ad_id]", *lines, base="first.toml", name="second")
+        return [feature for feature in load_preset(change).features if feature.name == "ad_id"]
+
+    (own,) = (feature for feature in tiny_preset.features if feature.name == "ad_id")
+    assert features('unset = ["min_count", "dropout"]', "buckets = 78") == [
+        own.model_copy(update={"buckets": 78})
+    ]
+    for unset in ('["shallow"]', '["min_count", "name"]', '"dropout"', "[3]", '["buckets"]\nbuckets = 5'):
+        with pytest.raises(
+            ConfigError, match=r"change_features\.ad_id with unset = .*; the base gives it \['side"
+        ):
+            features(f"unset = {unset}")
 
 
 @pytest.mark.parametrize(
