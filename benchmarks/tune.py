@@ -24,6 +24,7 @@ from torch import Tensor
 
 from benchmarks.runs import as_trained, extracted, plan_of
 from mtmd.config import Domains, Frozen, Preset, Slice, Variant, load_preset
+from mtmd.config.base_features import CHANGE, features_over
 from mtmd.errors import ConfigError, MtmdError
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.evaluate.predictors import score_day
@@ -47,6 +48,9 @@ class Try(Frozen):
     name: str
     kind: ModelKind = "mtmd"
     patch: dict[str, Any] = Field({}, description="sections and keys of the preset, with other values")
+    change_features: dict[str, dict[str, Any]] = Field(
+        {}, description="as in a preset with a base: settings of its features that differ"
+    )
 
 
 class Search(Frozen):
@@ -95,7 +99,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     console = Console(soft_wrap=True, highlight=False)
     try:
-        search = Search.model_validate(tomllib.loads(options.search.read_text(encoding="utf-8")))
+        said = tomllib.loads(options.search.read_text(encoding="utf-8"))
+        asked = {"as_of": options.as_of, "window_days": options.window_days}
+        search = Search.model_validate(
+            said | {key: value for key, value in asked.items() if value is not None}
+        )
         table = run(search, options.artifacts, console)
     except (MtmdError, ValueError, OSError) as error:
         console.print(f"error: {error}", markup=False)
@@ -220,7 +228,10 @@ def patched(preset: Preset, one: Try) -> Preset:
             "has it, and next_day = true"
         )
     try:
-        return Variant(name=one.name, factor=one.name, patch=one.patch).of(preset)
+        changed = Variant(name=one.name, factor=one.name, patch=one.patch).of(preset)
+        values = changed.model_dump()
+        features = features_over(values["features"], {CHANGE: one.change_features}, Path(preset.name))
+        return Preset.model_validate(values | {"features": features})
     except ValueError as error:
         raise ConfigError(f"try {one.name!r} does not fit preset {preset.name!r}:\n{error}") from error
 
@@ -285,6 +296,8 @@ def _row(one: Found) -> Iterator[str | float | int | None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tune", description=__doc__)
     parser.add_argument("search", type=Path, help="a search file, such as benchmarks/searches/demo.toml")
+    parser.add_argument("--as-of", type=date.fromisoformat, help="another held-out day than the file's")
+    parser.add_argument("--window-days", type=int, help="another number of days before it")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--artifacts", default="artifacts")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the table as Markdown")

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.runs import as_trained, extracted, plan_of
 from benchmarks.seeds import report_of
-from benchmarks.tune import Errors, Search, main, patched, survivors, validation_logmae
+from benchmarks.tune import Errors, Search, Try, main, patched, survivors, validation_logmae
 from mtmd.config import Preset, Slice, load_preset
 from mtmd.extract.shards import open_shard
 from mtmd.extract.stage import extract_day
@@ -64,9 +64,12 @@ def test_the_next_day_is_measured_as_the_daily_job_would(tiny_logs: Path, tmp_pa
     )
     search = tmp_path / "search.toml"
     search.write_text(
-        f'preset = "{preset}"\nas_of = {as_of}\nwindow_days = 3\nnext_day = true\ntries = [{{ name = "it" }}]\n'
+        f'preset = "{preset}"\nas_of = 2025-01-01\nnext_day = true\ntries = [{{ name = "it" }}]\n'
     )
-    assert main([str(search), "--artifacts", str(tmp_path), "--output", str(tmp_path / "table.md")]) == 0
+    day = ["--as-of", str(as_of), "--window-days", "3"]
+    assert (
+        main([str(search), *day, "--artifacts", str(tmp_path), "--output", str(tmp_path / "table.md")]) == 0
+    )
     heads, row = (
         [cell.strip() for cell in line.split("|")]
         for line in (tmp_path / "table.md").read_text().splitlines()
@@ -138,6 +141,7 @@ def test_survivors_are_the_share_of_the_teachers_best_quarter_that_the_model_has
         ("patch.training.epocs = 1", "try 'as it is' does not fit preset 'tiny'"),
         ("patches = 1", "patches"),
         ("patch.training = 3", "try 'as it is' does not fit preset 'tiny'"),
+        ("change_features.ad_od.buckets = 3", "try 'as it is' does not fit preset 'tiny'"),
         (
             "patch.training.level_days = 1",
             "try 'as it is' changes training.level_days, which no search measures",
@@ -153,6 +157,17 @@ def test_a_wrong_try_is_named(
     assert message in capsys.readouterr().out
 
 
+def test_a_try_may_change_features_as_a_preset_does(tiny_preset: Preset) -> None:
+    one = Try(name="rare", change_features={"ad_id": {"min_count": 7}})
+    changed = patched(tiny_preset, one)
+    expected = [
+        feature.model_copy(update={"min_count": 7}) if feature.name == "ad_id" else feature
+        for feature in tiny_preset.features
+    ]
+    assert list(changed.features) == expected
+    assert changed == tiny_preset.model_copy(update={"features": changed.features})
+
+
 def test_a_missing_file_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "none.toml")]) == 1
     assert "none.toml" in capsys.readouterr().out
@@ -165,4 +180,4 @@ def test_every_shipped_search_fits_its_preset(path: Path) -> None:
     names = [(one.kind, one.name) for one in search.tries]
     assert len(set(names)) == len(names)
     for one in search.tries:
-        assert patched(preset, one) != preset or not one.patch
+        assert patched(preset, one) != preset or not (one.patch or one.change_features)
