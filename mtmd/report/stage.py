@@ -50,6 +50,7 @@ def _inputs(run: DayRun, summary: RunSummary, ablated: Ablation | None) -> Repor
     return ReportInputs(
         as_of=plan.as_of,
         preset=plan.preset.name,
+        features=plan.preset.features,
         left_out=plan.left_out,
         words=summary.verdict.words(),
         verdict=summary.verdict,

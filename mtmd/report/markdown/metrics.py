@@ -17,6 +17,7 @@ from mtmd.report.standing import rival_name, rivals_of, slice_findings, standing
 from mtmd.report.tables.ab_test import outcome_tables
 from mtmd.report.tables.ablation import contributions, factor_table
 from mtmd.report.tables.buckets import bucket_table, rivals_by_bucket
+from mtmd.report.tables.cold import cold_advice
 from mtmd.report.tables.evaluation import (
     SLICE_COLUMNS,
     Cell,
@@ -62,6 +63,7 @@ def metrics(plan: RunPlan, evaluated: Evaluated) -> str:
             fitted(whole[1]),
             fitted(whole[0], len(SLICE_COLUMNS)),
             *(fitted(table, keys) for table, keys in tables),
+            *(f"{words}\n" for words in cold_advice(report.cold, plan.preset.features)),
             replay_words(replay),
             "",
         ]

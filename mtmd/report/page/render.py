@@ -1,6 +1,6 @@
 """One self-contained HTML page per run, made from `ReportInputs`: no network, no script, light and dark."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mtmd.abtest.outcome import ABTest
-from mtmd.config import GatesConfig
+from mtmd.config import Feature, GatesConfig
 from mtmd.evaluate.replay_report import ReplayReport
 from mtmd.evaluate.report import EvaluationReport
 from mtmd.export.parity import ParityReport
@@ -34,7 +34,7 @@ from mtmd.report.page.verdict import brief, details, headline, rival_tables
 from mtmd.report.since import Since
 from mtmd.report.standing import top_words
 from mtmd.report.tables.ab_test import paper_tables, reference_tables, whole_tables
-from mtmd.report.tables.cold import cold_gate_table, cold_words
+from mtmd.report.tables.cold import cold_advice, cold_gate_table, cold_words
 from mtmd.report.tables.evaluation import cold_table, explored_table
 from mtmd.report.tables.replay import replay_slices_table, replay_table, replay_words
 from mtmd.report.trend import TrendPoint
@@ -65,6 +65,7 @@ class ReportInputs:
 
     as_of: date
     preset: str
+    features: Sequence[Feature]
     left_out: Mapping[date, str]
     words: str
     verdict: Verdict
@@ -92,6 +93,7 @@ class ReportInputs:
 # What the template calls, beside the values that it is given.
 _FILTERS = (decimal, loss, minus, observed, percent, scientific, short)
 _FUNCTIONS = (
+    cold_advice,
     cold_gate_table,
     cold_table,
     cold_words,

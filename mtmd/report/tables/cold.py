@@ -1,11 +1,32 @@
-"""What the gates' report says of rows with new values: a sentence, and a table."""
+"""What reports say of rows with new values: of the gates a sentence and a table, and what a preset could do."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from mtmd.evaluate.report import Estimate
+from mtmd.config import Feature
+from mtmd.evaluate.report import ColdMetrics, Estimate
 from mtmd.promote.cold import ColdFinding
 from mtmd.report.standing import RIVAL_NAMES
 from mtmd.report.tables.evaluation import Column, Table, columns_of
+
+OFTEN = 0.05  # share of new values from which a preset should say what they read
+
+
+def cold_advice(cold: Sequence[ColdMetrics], features: Sequence[Feature]) -> Iterator[str]:
+    """A sentence for each feature that often has new values, and whose new values read what was never trained."""
+    untrained = {
+        one.name for one in features if one.kind == "categorical" and not (one.multi or one.min_count)
+    }
+    shares: dict[str, float] = {}
+    for metrics in cold:
+        share = metrics.rows / max(1, metrics.rows + metrics.others)
+        shares[metrics.feature] = max(share, shares.get(metrics.feature, 0.0))
+    for name, share in shares.items():
+        if name in untrained and share >= OFTEN:
+            yield (
+                f"{name}: in {share:.0%} of the rows the value is new. It reads an embedding that was never trained, "
+                "since the feature has no min_count. Try min_count = 3 with dropout = 0.2, and compare the errors of "
+                "the next days."
+            )
 
 
 def cold_words(findings: Sequence[ColdFinding]) -> str:

@@ -1,5 +1,6 @@
 """What the artifacts of an evaluation and an ablation say."""
 
+import shutil
 from pathlib import Path
 
 from mtmd.evaluate.ablation import Ablation
@@ -60,6 +61,18 @@ def test_slices_that_are_worse_than_a_rival_come_first_the_worst_before_all(done
         "| home_feed × standard × gctr",
         "| search × standard × ctr",
     ]
+
+
+def test_metrics_say_what_many_new_values_read(done: Done, tmp_path: Path) -> None:
+    def page(share: int) -> str:
+        report = done.evaluated.report
+        cold = tuple(one.model_copy(update={"rows": share, "others": 100 - share}) for one in report.cold)
+        copy = shutil.copytree(done.evaluated.path, tmp_path / str(share))
+        write_json(copy / "report.json", report.model_copy(update={"cold": cold}).model_dump(mode="json"))
+        return render.metrics(done.plan, done.evaluated.model_copy(update={"path": str(copy)}))
+
+    assert "\n\nad_id: in 7% of the rows the value is new. It reads an embedding that" in page(7)
+    assert "the value is new" not in page(4)
 
 
 def test_metrics_end_with_what_cuts_would_cost(done: Done) -> None:

@@ -210,6 +210,7 @@ def traces() -> tuple[TowerMeans, TowerMeans]:
 
 @pytest.fixture(scope="session")
 def inputs(
+    tiny_preset: Preset,
     report: EvaluationReport,
     replay: ReplayReport,
     verdict: Verdict,
@@ -222,6 +223,7 @@ def inputs(
     return ReportInputs(
         as_of=AS_OF,
         preset="tiny",
+        features=tiny_preset.features,
         left_out={AS_OF - timedelta(days=2): "clicks were not logged"},
         words=verdict.words(),
         verdict=verdict,

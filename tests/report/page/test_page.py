@@ -201,6 +201,18 @@ def test_explored_candidates_have_a_table_where_a_day_has_some(
     assert "<h3>Explored candidates</h3>" not in render_report(inputs)
 
 
+def test_new_values_that_read_what_was_never_trained_are_said_where_they_are_many(
+    inputs: ReportInputs, html: str
+) -> None:
+    words = "the feature has no min_count. Try min_count = 3 with dropout = 0.2"
+    assert words not in html  # one row in a hundred
+    report = inputs.evaluation
+    cold = tuple(one.model_copy(update={"rows": one.others // 4}) for one in report.cold)
+    page = render_report(replace(inputs, evaluation=report.model_copy(update={"cold": cold}), ablations=()))
+    assert page.count("ad_id: in 20% of the rows the value is new. It reads an embedding") == 1
+    assert words in page
+
+
 def test_slices_with_few_actions_are_not_said_to_have_few_requests(inputs: ReportInputs) -> None:
     report = inputs.evaluation
     actions = sorted(report.get("mtmd", where).positives for where in report.slices)
