@@ -70,6 +70,9 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.seeds --preset kuairand --as-of 2022-04-30 --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.seeds --preset kuairand --as-of 2022-04-29 --threads 1": "likewise",
     (
+        ".venv/bin/python -m benchmarks.seeds --preset kuairand --as-of 2022-04-28 --window-days 19 --threads 1"
+    ): "likewise",
+    (
         ".venv/bin/python -m benchmarks.seeds --preset benchmarks/demo-twenty.toml --as-of 2026-01-25 --threads 1"
     ): "likewise",
     ".venv/bin/python -m benchmarks.seeds --preset scale --as-of 2026-01-25 --threads 1": "likewise",
@@ -161,6 +164,13 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/sizes.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/sizes-kuairand.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-epochs.toml --threads 1": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/one-pass-demo.toml --threads 1": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/one-pass-scale.toml --threads 1": "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-ids.toml --threads 1": "likewise",
+    (
+        ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-ids.toml --as-of 2022-04-28 --window-days 19 "
+        "--threads 1"
+    ): "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-long.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/windows.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-carries.toml --threads 1": "likewise",
