@@ -12,21 +12,35 @@ OFTEN = 0.05  # share of new values from which a preset should say what they rea
 
 
 def cold_advice(cold: Sequence[ColdMetrics], features: Sequence[Feature]) -> Iterator[str]:
-    """A sentence for each feature that often has new values, and whose new values read what was never trained."""
-    untrained = {
-        one.name for one in features if one.kind == "categorical" and not (one.multi or one.min_count)
-    }
-    shares: dict[str, float] = {}
-    for metrics in cold:
-        share = metrics.rows / max(1, metrics.rows + metrics.others)
-        shares[metrics.feature] = max(share, shares.get(metrics.feature, 0.0))
-    for name, share in shares.items():
+    """A sentence for each feature that often has new values, and whose new values read what was never trained.
+
+    How often is the largest share of a task's rows.
+    """
+    untrained = {feature.name: why for feature in features if (why := _untrained(feature, features))}
+    largest: dict[str, tuple[float, str]] = {}
+    for one in cold:
+        share = one.rows / max(1, one.rows + one.others)
+        largest[one.feature] = max((share, one.task), largest.get(one.feature, (0.0, "")))
+    for name, (share, task) in largest.items():
         if name in untrained and share >= OFTEN:
             yield (
-                f"{name}: in {share:.0%} of the rows the value is new. It reads an embedding that was never trained, "
-                "since the feature has no min_count. Try min_count = 3 with dropout = 0.2, and compare the errors of "
+                f"{name}: in {share:.0%} of the rows of {task} the value is new. Such a value reads what was never "
+                f"trained, since {untrained[name]}. Try min_count = 3 with dropout = 0.2, and compare the errors of "
                 "the next days."
             )
+
+
+def _untrained(feature: Feature, features: Sequence[Feature]) -> str:
+    """Why a new value of a feature reads what was never trained; empty where it may not.
+
+    A value that one feature never had may be known to another of the same table.
+    """
+    tables = {other.table for other in features}
+    if feature.kind != "categorical" or feature.multi or feature.table or feature.name in tables:
+        return ""
+    if feature.min_count is None:
+        return "the feature has no min_count"
+    return "nothing teaches its default" if feature.min_count == 1 and not feature.dropout else ""
 
 
 def cold_words(findings: Sequence[ColdFinding]) -> str:

@@ -209,7 +209,7 @@ def test_new_values_that_read_what_was_never_trained_are_said_where_they_are_man
     report = inputs.evaluation
     cold = tuple(one.model_copy(update={"rows": one.others // 4}) for one in report.cold)
     page = render_report(replace(inputs, evaluation=report.model_copy(update={"cold": cold}), ablations=()))
-    assert page.count("ad_id: in 20% of the rows the value is new. It reads an embedding") == 1
+    assert page.count("ad_id: in 20% of the rows of ") == 1
     assert words in page
 
 
