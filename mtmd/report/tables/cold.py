@@ -20,7 +20,8 @@ def cold_advice(cold: Sequence[ColdMetrics], features: Sequence[Feature]) -> Ite
     largest: dict[str, tuple[float, str]] = {}
     for one in cold:
         share = one.rows / max(1, one.rows + one.others)
-        largest[one.feature] = max((share, one.task), largest.get(one.feature, (0.0, "")))
+        if share > largest.get(one.feature, (0.0, ""))[0]:
+            largest[one.feature] = share, one.task
     for name, (share, task) in largest.items():
         if name in untrained and share >= OFTEN:
             yield (

@@ -21,7 +21,7 @@ def test_a_feature_that_often_has_new_values_is_told_once_by_its_largest_share(t
     (words,) = cold_advice(found, tiny_preset.features)
     assert words.startswith("ad_id: in 6% of the rows of gctr the value is new. Such a value reads")
     assert "since the feature has no min_count" in words
-    (words,) = cold_advice([cold("ad_id", 5, 95)], tiny_preset.features)
+    (words,) = cold_advice([cold("ad_id", 5, 95), cold("ad_id", 5, 95, "octr")], tiny_preset.features)
     assert words.startswith("ad_id: in 5% of the rows of ctr")
 
 
