@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mtmd.config import load_preset
+from mtmd.project.day_features import MOST_COLLIDING, colliding_share
 from mtmd.sources.kuairand.mapping import Exposures, map_exposures
-from mtmd.sources.kuairand.source import Source, read_source
+from mtmd.sources.kuairand.source import Source, read_source, video_attributes
 from mtmd.sources.kuairand.teacher_inputs import teacher_inputs, teaching_rows
 from mtmd.teacher.config import TeacherConfig
 from mtmd.teacher.cross_fit import NEWEST, cross_fit
@@ -48,6 +49,23 @@ def test_no_day_is_refused_for_its_number_of_rows(
     compared = [number for number in rows if number >= limits.min_trailing_rows]
     assert compared == rows[-6:]  # no thin day comes after one that others are compared with
     assert max(compared) / min(compared) < limits.stop_volume_factor
+
+
+def test_the_preset_has_the_buckets_that_a_check_asks_for(
+    sample: tuple[Source, Exposures, dict[str, int]],
+) -> None:
+    source, exposures, _ = sample
+    in_window = exposures.day < (date(2022, 4, 30) - date(1970, 1, 1)).days
+    users = source.users.take(np.unique(exposures.user[in_window]))
+    columns = dict(zip(users.column_names, users.columns, strict=True))
+    columns |= video_attributes(source.videos) | {"ad_id": source.videos["video_id"]}
+    features = {f.name: f for f in load_preset("kuairand").features if f.kind == "categorical"}
+    assert set(features) - set(columns) == {"hour"}
+    values = {name: len(columns[name].drop_null().unique()) for name in set(features) - {"hour"}} | {
+        "hour": 24
+    }
+    shares = {name: colliding_share(number, features[name].buckets or 0) for name, number in values.items()}
+    assert max(shares.values()) <= MOST_COLLIDING, shares
 
 
 def test_traps_are_counted(sample: tuple[Source, Exposures, dict[str, int]]) -> None:
