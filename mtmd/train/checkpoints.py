@@ -76,9 +76,10 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
 ) -> None:
-    """Replace the checkpoint: weights, optimizer moments and the best epoch's weights."""
+    """Replace the checkpoint: weights, optimizer moments, and the best epoch's weights where that is an earlier one."""
     tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
-    tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
+    if not _is_best(state):
+        tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
     for index, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value for name, value in slots.items()}
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
@@ -104,14 +105,20 @@ def load_checkpoint(
             raise TrainingError(
                 f"checkpoint {path} is of training {state.key}, not {key}; remove {work} and run again"
             )
-        best, slots = _below("best/", tensors), _slots(_below("optimizer/", tensors))
-        _require_shapes(model, best, _below("model/", tensors))
+        weights, slots = _below("model/", tensors), _slots(_below("optimizer/", tensors))
+        best = weights if _is_best(state) else _below("best/", tensors)
+        _require_shapes(model, best, weights)
         optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         _log.warning("the training begins anew, because checkpoint %s can't be used: %s", path, error)
         return None
-    model.load_state_dict(_below("model/", tensors))
+    model.load_state_dict(weights)
     return state, best
+
+
+def _is_best(state: TrainingState) -> bool:
+    """Whether the latest epoch is the best one."""
+    return state.best_epoch == len(state.epochs)
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -57,18 +58,43 @@ def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
         assert torch.equal(value, other[name]), name
 
 
+WORSE = STATE.model_copy(update={"epochs": (*STATE.epochs, STATE.epochs[0].model_copy(update={"epoch": 2}))})
+
+
 def test_everything_comes_back_bit_for_bit(tmp_path: Path) -> None:
     model, optimizer = trained(0)
     best = {name: value * 2 for name, value in model.state_dict().items()}
-    save_checkpoint(tmp_path / "work", STATE, model, optimizer, best)
+    save_checkpoint(tmp_path / "work", WORSE, model, optimizer, best)
     other, other_optimizer = trained(1)
     restored = load_checkpoint(tmp_path / "work", "abc", other, other_optimizer)
     assert restored is not None
-    assert restored[0] == STATE
+    assert restored[0] == WORSE
     assert_same(restored[1], best)
     assert_same(dict(other.state_dict()), dict(model.state_dict()))
     assert_same(flat(other_optimizer), flat(optimizer))
     assert len(flat(optimizer)) == 2 * 3  # step and two moments of w and b; none of what had no gradient
+
+
+def test_weights_of_a_best_epoch_that_is_the_latest_are_written_once(tmp_path: Path) -> None:
+    model, optimizer = trained(0)
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
+    save_checkpoint(tmp_path, STATE, model, optimizer, weights)
+    with safe_open(tmp_path / FILE, framework="pt") as file:
+        assert not [name for name in file.keys() if name.startswith("best/")]  # noqa: SIM118 - not a dict
+    other, other_optimizer = trained(1)
+    restored = load_checkpoint(tmp_path, "abc", other, other_optimizer)
+    assert restored is not None
+    with torch.no_grad():
+        other["w"].zero_()  # the best weights are others than those that are trained on
+    assert_same(restored[1], weights)
+
+
+def test_a_checkpoint_that_lacks_the_weights_of_an_earlier_best_epoch_is_not_gone_on_from(
+    tmp_path: Path, begins_anew: Callable[..., None]
+) -> None:
+    model, optimizer = trained(0)
+    save_checkpoint(tmp_path, WORSE, model, optimizer, {})
+    begins_anew("do not fit the model")
 
 
 def test_the_next_checkpoint_replaces_it_and_leaves_nothing_beside(tmp_path: Path) -> None:
@@ -163,7 +189,7 @@ def test_a_checkpoint_that_finds_no_room_says_how_much_it_needs(tmp_path: Path) 
         save_checkpoint(disk, STATE, model, optimizer, {})
         before = (disk / FILE).read_bytes()
         with pytest.raises(StorageError) as caught:
-            save_checkpoint(disk, STATE, model, optimizer, large)
+            save_checkpoint(disk, WORSE, model, optimizer, large)
         assert re.fullmatch(
             rf"{disk / FILE} can't be written \(No space left on device\): 1\.0 MB are needed, and 0\.5 MB are free on "
             rf"the disk of {disk}; make room on the disk, then run again",
