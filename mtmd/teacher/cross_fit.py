@@ -13,6 +13,7 @@ teachers, and on KuaiRand the mean scores are within 6 % of the mean actions wit
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,51 @@ class TeacherScores:
     members: int
 
 
+@dataclass(frozen=True)
+class BlockTeachers:
+    """For each block of days the teachers that score it: `members` of them, taught by the other blocks.
+
+    block (N,) as of `day_blocks`; `epochs` is found once for all of them.
+    """
+
+    block: Ints
+    epochs: int
+    members: int
+    _fits: TeacherFits
+    _taught: NDArray[np.bool_]
+    _seed: int
+    _parents: tuple[int | None, ...]
+
+    @classmethod
+    def of(cls, inputs: TeacherInputs, rows: TeachingRows, config: TeacherConfig, seed: int) -> Self:
+        """Raises LogsError as `cross_fit` does."""
+        fits = TeacherFits(inputs, rows, config)
+        block = day_blocks(rows.day, config.blocks)
+        teaches = rows.teaches.any(axis=1)
+        older = teaches & (block != NEWEST)
+        _check_outcomes(rows, block)
+        newest = int(
+            block[older].max()
+        )  # of a label that is known late, the newest blocks may teach nothing yet
+        probe = np.flatnonzero(older & (block < newest))
+        epochs = fits.best_epochs(probe, np.flatnonzero(older & (block == newest)), seed)
+        return cls(block, epochs, config.members_for(int(teaches.sum())), fits, older, seed, rows.parents)
+
+    @property
+    def newest_that_teaches(self) -> int:
+        return int(self.block[self._taught].max())
+
+    def taught(self, held: int) -> Ints:
+        """The rows that teach those who score a block."""
+        return np.flatnonzero(self._taught & (self.block != held))
+
+    def scores(self, held: int, rows: Ints) -> NDArray[np.float32]:
+        """(|rows|, T) in (0, 1): what a block's teachers say of any rows, the mean logit of the members."""
+        seeds = range(self._seed + 1, self._seed + 1 + self.members)
+        logits = self._fits.mean_logits(self.taught(held), rows, self.epochs, seeds)
+        return _probabilities(logits, self._parents)
+
+
 def cross_fit(
     inputs: TeacherInputs,
     rows: TeachingRows,
@@ -50,25 +96,19 @@ def cross_fit(
     Rows that teach no task are scored like all others. Raises LogsError when there are fewer than four days, or when
     the rows of a fit have not both outcomes of a task.
     """
-    fits = TeacherFits(inputs, rows, config)
-    block = day_blocks(rows.day, config.blocks)
-    last = int(block.max())
-    teaches = rows.teaches.any(axis=1)
-    older = teaches & (block != NEWEST)
-    _check_outcomes(rows, block)
-    newest = int(block[older].max())  # of a label that is known late, the newest blocks may teach nothing yet
-    probe = np.flatnonzero(older & (block < newest))
-    epochs = fits.best_epochs(probe, np.flatnonzero(older & (block == newest)), seed)
-    on_progress(f"teacher: {epochs} epochs are best on {_name(newest, last)}, the newest that teaches")
-    members = config.members_for(int(teaches.sum()))
-    logits = np.empty(rows.labels.shape)
+    teachers = BlockTeachers.of(inputs, rows, config, seed)
+    block, last = teachers.block, int(teachers.block.max())
+    first = _name(teachers.newest_that_teaches, last)
+    on_progress(f"teacher: {teachers.epochs} epochs are best on {first}, the newest that teaches")
+    scores = np.empty(rows.labels.shape, np.float32)
     for held in (*range(last + 1), NEWEST):
-        taught = np.flatnonzero(older & (block != held))
         scored = np.flatnonzero(block == held)
-        logits[scored] = fits.mean_logits(taught, scored, epochs, range(seed + 1, seed + 1 + members))
-        name = _name(held, last)
-        on_progress(f"teacher: {name}: {len(scored)} rows by {members} teachers of {len(taught)} other rows")
-    return TeacherScores(_probabilities(logits, rows.parents), block, epochs, members)
+        scores[scored] = teachers.scores(held, scored)
+        taught = len(teachers.taught(held))
+        on_progress(
+            f"teacher: {_name(held, last)}: {len(scored)} rows by {teachers.members} teachers of {taught} other rows"
+        )
+    return TeacherScores(scores, block, teachers.epochs, teachers.members)
 
 
 def _name(held: int, last: int) -> str:
