@@ -94,6 +94,14 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     (
         ".venv/bin/python -m benchmarks.levels --preset benchmarks/kuairand-eight.toml --as-of 2022-04-30 --threads 1"
     ): "likewise",
+    (
+        ".venv/bin/python -m benchmarks.teacher_change --preset kuairand --as-of 2022-04-30 --source "
+        "/path/to/kuairand-pure --threads 1"
+    ): "tests/benchmarks/test_teacher_change.py",
+    (
+        ".venv/bin/python -m benchmarks.teacher_change --preset kuairand --as-of 2022-04-29 --source "
+        "/path/to/kuairand-pure --threads 1"
+    ): "likewise",
     ".venv/bin/python -m benchmarks.warm_start --as-of 2026-01-25 --threads 1": "tests/benchmarks/test_warm_start.py",
     (
         ".venv/bin/python -m benchmarks.equal_cost --as-of 2026-01-25 --epochs 5 --variants experts_256_128_64 --more "
@@ -170,6 +178,11 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     (
         ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-ids.toml --as-of 2022-04-28 --window-days 19 "
         "--threads 1"
+    ): "likewise",
+    ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-buckets.toml --threads 1": "likewise",
+    (
+        ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-buckets.toml --as-of 2022-04-28 "
+        "--window-days 19 --threads 1"
     ): "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/kuairand-long.toml --threads 1": "likewise",
     ".venv/bin/python -m benchmarks.tune benchmarks/searches/windows.toml --threads 1": "likewise",
