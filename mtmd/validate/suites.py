@@ -1,12 +1,12 @@
 """Runs suites of `mtmd_expectations/` with great-expectations on DuckDB.
 
-On a sound day, one plain query for each table shows that no expectation finds a row, and great-expectations is asked
-once whether that is so. Only where some rows were found, or a query failed, it runs a table's expectations one by one.
+One plain query for each table shows which expectations find rows. Where some do, great-expectations runs those, one by
+one; where a query failed, all of the table's. On a sound day it is asked once whether nothing was found.
 
 Great-expectations keeps its current project in a global, so it runs under a lock.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from mtmd.config import Preset
 from mtmd.validate.gx_duckdb import Database, autocommit, load
 from mtmd.validate.results import ExpectationResult, Status
 from mtmd_expectations import Needs, ads_suite, candidates_suite, requests_suite, window_suite
-from mtmd_expectations.common import found_sql
+from mtmd_expectations.common import HAS_ROWS, found_sql
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -59,32 +59,40 @@ def run_suites(
     Expectations that need what is not `present` are skipped, and say so.
     """
     opened.rows(f"create or replace table {_FOUND} (expectation varchar, found bigint)")
-    rows = {table: _sound_rows(opened, table, suite, present) for table, suite in suites.items()}
+    asked = {table: _to_ask(opened, table, suite, present) for table, suite in suites.items()}
     with _GREAT_EXPECTATIONS, _data_source(opened) as source:
-        if None not in rows.values() and not _nothing_found(source):
-            rows = dict.fromkeys(rows)
+        if not any(asked.values()) and not _nothing_found(source):
+            asked = {table: _ran(suite, present) for table, suite in suites.items()}
         results: list[ExpectationResult] = []
         for table, suite in suites.items():
-            if (sound := rows[table]) is not None:
-                results += _sound_results(suite, sound, present)
-            else:
-                results += _run_suite(_batch(source, table), suite, present)
+            names = {expectation.meta["name"] for expectation in asked[table]}
+            outcomes = _outcomes(_batch(source, table), asked[table]) if names else {}
+            rows = 0 if HAS_ROWS in names else opened.rows(f"select count(*) as n from {table}")[0]["n"]
+            results += _results(suite, outcomes, rows, names, present)
         return tuple(results)
 
 
-def _sound_rows(
+def _ran(suite: "ExpectationSuite", present: Mapping[Needs, bool]) -> list[Any]:
+    """The expectations of a suite that can be run."""
+    return [e for e in suite.expectations if present[Needs(e.meta["needs"])]]
+
+
+def _to_ask(
     opened: Database, table: str, suite: "ExpectationSuite", present: Mapping[Needs, bool]
-) -> int | None:
-    """Rows of a table in which no expectation that can be run finds anything; None where some do, or fail."""
-    _, *others = [e for e in suite.expectations if present[Needs(e.meta["needs"])]]
+) -> list[Any]:
+    """The expectations that find rows of a table; all where the query fails or the table is empty."""
+    asked = _ran(suite, present)
+    _, *others = asked
     try:
         found = opened.rows(found_sql(others, f"(select * from {table})")) if others else []
     except duckdb.Error:
-        return None
+        return asked
     for row in found:
         opened.rows(f"insert into {_FOUND} values ($expectation, $found)", row)
-    counted: int = opened.rows(f"select count(*) as n from {table}")[0]["n"]
-    return None if found else counted or None
+    if not opened.rows(f"select 1 from {table} limit 1"):
+        return asked
+    names = {row["expectation"] for row in found}
+    return [expectation for expectation in asked if expectation.meta["name"] in names]
 
 
 def _nothing_found(source: Any) -> bool:
@@ -98,7 +106,7 @@ def _nothing_found(source: Any) -> bool:
 
 def _batch(source: Any, table: str) -> Any:
     asset = source.add_query_asset(table, query=f"select * from {table}")
-    return asset.add_batch_definition_whole_table("all").get_batch()
+    return asset.get_batch(asset.build_batch_request())
 
 
 @contextmanager
@@ -118,26 +126,21 @@ def _data_source(opened: Database) -> Iterator[Any]:
         source.get_engine().dispose()
 
 
-def _sound_results(
-    suite: "ExpectationSuite", rows: int, present: Mapping[Needs, bool]
+def _results(
+    suite: "ExpectationSuite",
+    outcomes: Mapping[str, Any],
+    rows: int,
+    asked: Collection[str],
+    present: Mapping[Needs, bool],
 ) -> Iterator[ExpectationResult]:
-    """The results of a table of so many rows in which nothing was found."""
+    """The results of a table of so many rows, in which the expectations that were not asked found nothing."""
     for number, expectation in enumerate(suite.expectations):
-        counts = {"observed": 0, "unexpected": 0} if number else {"observed": rows}
-        if present[Needs(expectation.meta["needs"])]:
+        name, ran = expectation.meta["name"], present[Needs(expectation.meta["needs"])]
+        if ran and name not in asked:
+            counts = {"observed": 0, "unexpected": 0} if number else {"observed": rows}
             yield ExpectationResult(**_named(suite.name, expectation), status=Status.PASSED, **counts)
         else:
-            yield _result(suite.name, expectation, None, ran=False)
-
-
-def _run_suite(
-    batch: Any, suite: "ExpectationSuite", present: Mapping[Needs, bool]
-) -> Iterator[ExpectationResult]:
-    """Ask the expectations one by one, so that each says what it found."""
-    outcomes = _outcomes(batch, [e for e in suite.expectations if present[Needs(e.meta["needs"])]])
-    for expectation in suite.expectations:
-        ran = present[Needs(expectation.meta["needs"])]
-        yield _result(suite.name, expectation, outcomes.get(expectation.meta["name"]), ran)
+            yield _result(suite.name, expectation, outcomes.get(name), ran)
 
 
 def _outcomes(batch: Any, expectations: Sequence[Any]) -> dict[str, Any]:

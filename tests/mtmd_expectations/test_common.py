@@ -26,7 +26,7 @@ def test_odd_values_are_compared_as_they_are() -> None:
 
 
 def test_expectations_give_the_same_results_asked_at_once_and_one_by_one() -> None:
-    """They are asked at once where all hold, and one by one where one of them, here the last, does not."""
+    """They are asked at once; then one by one are those that find rows, or all where one, here the last, raises."""
     load()
     sound = [
         Expect(
@@ -35,15 +35,23 @@ def test_expectations_give_the_same_results_asked_at_once_and_one_by_one() -> No
         one_of("product", ODD, "ad_id", "…"),
     ]
     wrong = Expect("no_rows", "…", "select ad_id from {batch} order by all")
+    raising = Expect("no_such_column", "…", "select bid from {batch}")
     with database() as opened:
         values = ", ".join(f"({i}, {literal(value)})" for i, value in enumerate(ODD))
         opened.rows(f"create table ads as select * from (values {values}) t (ad_id, product)")
-        suites = [build_suite(SuiteTable.ADS, held) for held in (sound, [*sound, wrong])]
-        at_once, one_by_one = (run_suites(opened, {"ads": s}, dict.fromkeys(Needs, True)) for s in suites)
+        suites = [
+            build_suite(SuiteTable.ADS, held) for held in (sound, [*sound, wrong], [*sound, wrong, raising])
+        ]
+        at_once, some, one_by_one = (
+            run_suites(opened, {"ads": suite}, dict.fromkeys(Needs, True)) for suite in suites
+        )
+    assert one_by_one[4].status is Status.RAISED
     assert one_by_one[3].unexpected == len(ODD)
+    assert one_by_one[3].samples
     assert [(result.status, result.observed, result.unexpected) for result in at_once] == [
         (Status.PASSED, len(ODD), None),
         (Status.PASSED, 0, 0),
         (Status.PASSED, 0, 0),
     ]
     assert at_once == one_by_one[:3]
+    assert some == one_by_one[:4]
