@@ -1,5 +1,6 @@
 """One rank of a training: `python -m mtmd.train.rank JOB`, started by `mtmd.train.launch`."""
 
+import gc
 import os
 import sys
 import traceback
@@ -20,6 +21,7 @@ from mtmd.train.stage import fit_rank
 
 def main(file: Path) -> int:
     """Train, and report on standard output; the exit status."""
+    gc.set_threshold(100_000, 20, 20)  # as mtmd_flows does: what torch imports meanwhile stays
     Thread(target=_end_with_parent, daemon=True).start()
     try:
         job = RankJob.model_validate_json(file.read_text(encoding="utf-8"))
