@@ -12,6 +12,7 @@ from mtmd.errors import BundleError
 from mtmd.export.onnx_files import OnnxWriter, _check_dynamic
 from mtmd.export.rows import hard_rows, side_input
 from mtmd.logs.encoding import EncodedSide
+from mtmd.registry.bundle import OUTPUT_PREFIX
 from mtmd.serve.scorer import Scorer, open_session
 from tests.export.conftest import seen_model
 
@@ -34,6 +35,18 @@ class CountsRows(nn.Module):
 class Doubles(nn.Module):
     def forward(self, continuous: Tensor, categorical: Tensor, embedding: Tensor) -> tuple[Tensor, ...]:
         return (torch.cat([continuous, categorical.float() * 2], dim=1),)
+
+
+class ForEach(Doubles):
+    """The same for each of several tasks."""
+
+    def __init__(self, tasks: int) -> None:
+        super().__init__()
+        self.tasks = tasks
+
+    def forward(self, continuous: Tensor, categorical: Tensor, embedding: Tensor) -> tuple[Tensor, ...]:
+        (doubled,) = super().forward(continuous, categorical, embedding)
+        return tuple(doubled * (1 + task) for task in range(self.tasks))
 
 
 def test_a_fixed_number_of_rows_is_refused(tmp_path: Path) -> None:
@@ -64,9 +77,11 @@ def test_a_module_too_large_for_one_file_is_refused(tmp_path: Path) -> None:
         OnnxWriter(SCHEMA, ("ctr",), tmp_path).write(tmp_path / "x.onnx", large.eval(), {})
 
 
-@pytest.mark.parametrize("task", ["embedding", "cat", "mul"])
-def test_a_task_may_be_called_like_an_operator(tmp_path: Path, task: str) -> None:
-    OnnxWriter(SCHEMA, (task,), tmp_path).write(tmp_path / "x.onnx", Doubles().eval(), {})
+def test_tasks_may_be_called_like_operators(tmp_path: Path) -> None:
+    tasks = ("embedding", "cat", "mul")
+    OnnxWriter(SCHEMA, tasks, tmp_path).write(tmp_path / "x.onnx", ForEach(3).eval(), {})
+    outputs = [output.name for output in open_session(tmp_path / "x.onnx").get_outputs()]
+    assert outputs == [OUTPUT_PREFIX + task for task in tasks]
 
 
 @pytest.mark.parametrize(
