@@ -17,7 +17,7 @@ def test_too_much_is_told_to_come_back_and_what_comes_afterwards_is_answered(
 ) -> None:
     line = Line(tmp_path / "line", make_bundle)
     line.promote(0)
-    load = Load(duration_s=6, connections=600, slow=60, published=4, named=0, asked_s=1, timeout_s=20)
+    load = Load(duration_s=3, connections=600, slow=60, published=4, named=0, asked_s=1, timeout_s=20)
     seen = loaded(line.root, [json.dumps(QUESTION).encode()], load)
     assert {"200"} <= seen.answers.quick.keys() <= {"200", "503"}
     assert {"408"} <= seen.answers.slow.keys() <= {"408", "503", "closed"}
