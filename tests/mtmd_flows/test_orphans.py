@@ -15,14 +15,15 @@ import pytest
 from mtmd_flows.orphans import SERVER
 
 ROOT = Path(__file__).parents[2]
-# A command that starts a server, and one that is none, says their ids, and waits.
+# A command that starts a server, and one that is none, says their ids, and waits. Its own arguments don't name the
+# server: a process that it starts has them until it becomes another program.
 COMMAND = """
 import os, subprocess, sys, time
 from mtmd_flows.orphans import watch_over
 sleep = [sys.executable, "-c", "import time; time.sleep(300)"]
-sys.executable = sys.argv[2]
+sys.executable = sys.argv[1]
 watcher = watch_over(os.getpid())
-children = [subprocess.Popen([*sleep, *more]) for more in ([sys.argv[1]], [])]
+children = [subprocess.Popen([*sleep, *more]) for more in ([os.environ["NAMED"]], [])]
 print(watcher.pid, *(child.pid for child in children), flush=True)
 time.sleep(300)
 """
@@ -66,8 +67,8 @@ def started(looks: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str]
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec {shlex.join((sys.executable, "-c", LOOKER, str(looks)))} "$@"\n')
     python.chmod(0o700)
-    command = [sys.executable, "-c", COMMAND, SERVER, str(python)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    command, environment = [sys.executable, "-c", COMMAND, str(python)], os.environ | {"NAMED": SERVER}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         others = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
         yield process, others
