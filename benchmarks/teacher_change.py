@@ -2,9 +2,9 @@
 
 The import scores each block of days by teachers that never saw it (`mtmd/teacher/cross_fit.py`), so a held-out day may
 have other teachers than the days of its window. Here the teachers are fitted again, and those of the window score the
-held-out day too, each weighed by the candidates that it scored in the window. The mean is what a student would say that
-had learned its window without an error. The models are compared with the day's own scores, as everywhere else, and with
-this mean, as if the teacher had not changed.
+held-out day too, each weighed by the candidates that it scored in the window. The mean is what a model would predict
+that learned the window's scores perfectly but could not tell which teachers gave them. The models are compared with the
+day's own scores, as everywhere else, and with this mean, as if the teacher had not changed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--source", type=Path, required=True, help="what the logs were imported from, with seed 0"
     )
+    parser.set_defaults(preset="kuairand")
     options = parser.parse_args(arguments)
 
     def measured() -> Table:
@@ -78,7 +79,7 @@ def window_scores(source: Path, days: Sequence[date], shard: Shard, config: Teac
             f"as_of ({shard.day}) must be one of the last two days in {source}: earlier days teach"
         )
     own = teachers.scores(NEWEST, rows)
-    if np.abs(np.log(own) - np.log(shard.teacher.numpy())).mean() > _SAME:
+    if not np.abs(np.log(own) - np.log(shard.teacher.numpy())).mean() <= _SAME:
         raise LogsError(f"the scores of {shard.day} must be those of an import of {source} with seed 0")
     in_window = (exposures.day >= _number(days[0])) & (exposures.day <= _number(days[-1]))
     blocks, counts = np.unique(teachers.block[in_window], return_counts=True)
@@ -111,10 +112,19 @@ def compared(plan: RunPlan, shards: Sequence[ShardRef], unchanged: Scores) -> Co
     day = HeldOutDay.of(held_out, declarations)
     window = shards[:-1]
     models = {kind: load_trained(plan, train(plan, kind, window)) for kind in MODELS}
-    scores = {kind: score_day(model, held_out, declarations) for kind, model in models.items()}
+    scores: dict[str, Scores] = {
+        kind: score_day(model, held_out, declarations) for kind, model in models.items()
+    }
+    return against_both(plan, day, scores, unchanged)
+
+
+def against_both(plan: RunPlan, day: HeldOutDay, scores: dict[str, Scores], unchanged: Scores) -> Compared:
+    """Log-scores against the day's own teachers, where the window's stand beside them, and against the window's."""
     days = (day, scores | {WINDOW: np.log(unchanged)}), (replace(day, teacher=unchanged), scores)
     own, same = (
-        evaluate_predictors(plan.as_of, declarations, targets, predictions, plan.preset.evaluation)
+        evaluate_predictors(
+            plan.as_of, plan.preset.declarations, targets, predictions, plan.preset.evaluation
+        )
         for targets, predictions in days
     )
     return own, same

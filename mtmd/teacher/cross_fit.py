@@ -40,7 +40,7 @@ class TeacherScores:
 
 @dataclass(frozen=True)
 class BlockTeachers:
-    """For each block of days the teachers that score it: `members` of them, taught by the other blocks.
+    """The teachers of each block of days: `members` that were taught by the other blocks, never by the last two days.
 
     block (N,) as of `day_blocks`; `epochs` is found once for all of them.
     """
@@ -61,9 +61,8 @@ class BlockTeachers:
         teaches = rows.teaches.any(axis=1)
         older = teaches & (block != NEWEST)
         _check_outcomes(rows, block)
-        newest = int(
-            block[older].max()
-        )  # of a label that is known late, the newest blocks may teach nothing yet
+        # Of a label that is known late, the newest blocks may teach nothing yet.
+        newest = int(block[older].max())
         probe = np.flatnonzero(older & (block < newest))
         epochs = fits.best_epochs(probe, np.flatnonzero(older & (block == newest)), seed)
         return cls(block, epochs, config.members_for(int(teaches.sum())), fits, older, seed, rows.parents)
@@ -77,7 +76,10 @@ class BlockTeachers:
         return np.flatnonzero(self._taught & (self.block != held))
 
     def scores(self, held: int, rows: Ints) -> NDArray[np.float32]:
-        """(|rows|, T) in (0, 1): what a block's teachers say of any rows, the mean logit of the members."""
+        """(|rows|, T) in (0, 1), from the mean logit of a block's teachers, which each call fits anew.
+
+        The caller sees to it that none of the rows is in `taught(held)`.
+        """
         seeds = range(self._seed + 1, self._seed + 1 + self.members)
         logits = self._fits.mean_logits(self.taught(held), rows, self.epochs, seeds)
         return _probabilities(logits, self._parents)
@@ -98,8 +100,8 @@ def cross_fit(
     """
     teachers = BlockTeachers.of(inputs, rows, config, seed)
     block, last = teachers.block, int(teachers.block.max())
-    first = _name(teachers.newest_that_teaches, last)
-    on_progress(f"teacher: {teachers.epochs} epochs are best on {first}, the newest that teaches")
+    newest = _name(teachers.newest_that_teaches, last)
+    on_progress(f"teacher: {teachers.epochs} epochs are best on {newest}, the newest that teaches")
     scores = np.empty(rows.labels.shape, np.float32)
     for held in (*range(last + 1), NEWEST):
         scored = np.flatnonzero(block == held)

@@ -21,7 +21,9 @@ from mtmd.train.stage import fit_rank
 
 def main(file: Path) -> int:
     """Train, and report on standard output; the exit status."""
-    gc.set_threshold(100_000, 20, 20)  # as mtmd_flows does: what torch imports meanwhile stays
+    gc.set_threshold(
+        100_000, 20, 20
+    )  # what torch imports makes many objects that stay, and looking through them takes time
     Thread(target=_end_with_parent, daemon=True).start()
     try:
         job = RankJob.model_validate_json(file.read_text(encoding="utf-8"))

@@ -1,7 +1,8 @@
 """Runs suites of `mtmd_expectations/` with great-expectations on DuckDB.
 
-One plain query for each table shows which expectations find rows. Where some do, great-expectations runs those, one by
-one; where a query failed, all of the table's. On a sound day it is asked once whether nothing was found.
+One plain query for each table shows which expectations find rows. Great-expectations then runs those one by one. It
+runs all expectations of a table that is empty or whose query failed. If nothing was found in any table, it is asked
+once to confirm that.
 
 Great-expectations keeps its current project in a global, so it runs under a lock.
 """

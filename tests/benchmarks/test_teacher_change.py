@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from benchmarks.runs import extracted, plan_of
-from benchmarks.teacher_change import WINDOW, change, main, window_scores
+from benchmarks.teacher_change import against_both, change, main, window_scores
 from mtmd.config import load_preset
 from mtmd.errors import LogsError
-from mtmd.evaluate.evaluation import evaluate_predictors
 from mtmd.evaluate.held_out import HeldOutDay
 from mtmd.extract.shards import Shard, open_shard
 from mtmd.sources.kuairand.adapter import import_kuairand
@@ -69,28 +68,12 @@ def test_scores_of_other_teachers_are_refused(
 
 
 def test_the_table_has_both_errors_and_leads(logs: Path) -> None:
-    preset = load_preset("kuairand")
-    day = HeldOutDay.of(day_of(logs, LAST), preset.declarations)
-    reports = []
-    for errors in (
-        {"mtmd": 0.1, "per_slice": 0.4, "pooled": 0.2, WINDOW: 0.05},
-        {"mtmd": 0.3, "per_slice": 0.4, "pooled": 0.25},
-    ):
-        scores = {name: np.log(day.teacher) + error for name, error in errors.items()}
-        reports.append(evaluate_predictors(LAST, preset.declarations, day, scores, preset.evaluation))
-    table = change([(reports[0], reports[1])])
-    cells = (
-        "0.0500",
-        "0.1000",
-        "0.4000",
-        "0.2000",
-        "+75.0%",
-        "+50.0%",
-        "0.3000",
-        "0.4000",
-        "0.2500",
-        "+25.0%",
-        "-20.0%",
-    )
-    assert [row[2:] for row in table.rows] == [cells] * 7
+    plan = plan_of(load_preset("kuairand"), LAST, logs=str(logs), artifacts=str(logs.parent))
+    day = HeldOutDay.of(day_of(logs, LAST), plan.preset.declarations)
+    errors = {"mtmd": 0.1, "per_slice": 0.4, "pooled": 0.2}
+    scores = {name: np.log(day.teacher) - np.float32(error) for name, error in errors.items()}
+    table = change([against_both(plan, day, scores, day.teacher * np.float32(np.exp(-0.05)))])
+    own = ("0.0500", "0.1000", "0.4000", "0.2000", "+75.0%", "+50.0%")
+    same = ("0.0500", "0.3500", "0.1500", "+85.7%", "+66.7%")
+    assert [row[2:] for row in table.rows] == [(*own, *same)] * 7
     assert [row[:2] for row in table.rows][-3:] == [("octr", "rows"), ("octr", "slices"), ("all", "slices")]

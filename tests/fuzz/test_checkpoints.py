@@ -21,7 +21,7 @@ from mtmd.train.checkpoints import (
 )
 from tests.fuzz.damage import Edit, damaged, edits, tears
 from tests.fuzz.outcome import read_or_refused
-from tests.train.test_checkpoints import STATE, assert_same, trained
+from tests.train.test_checkpoints import WORSE, assert_same, trained
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Known:
 
     def check(self, found: tuple[TrainingState, dict[str, Tensor]] | None) -> None:
         if found is not None:
-            assert found[0] == STATE
+            assert found[0] == WORSE
             assert_same(found[1], self.best)
 
 
@@ -45,7 +45,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
     place = tmp_path_factory.mktemp("fuzz")
     model, optimizer = trained(0)
     best = {name: value * 2 for name, value in model.state_dict().items()}
-    save_checkpoint(place, STATE, model, optimizer, best)
+    save_checkpoint(place, WORSE, model, optimizer, best)
     return Known(place, best)
 
 

@@ -14,6 +14,7 @@ from mtmd.train.checkpoints import (
     FILE,
     WEIGHTS,
     TrainingState,
+    _digest,
     load_checkpoint,
     save_checkpoint,
     save_weights,
@@ -87,6 +88,24 @@ def test_weights_of_a_best_epoch_that_is_the_latest_are_written_once(tmp_path: P
     with torch.no_grad():
         other["w"].zero_()  # the best weights are others than those that are trained on
     assert_same(restored[1], weights)
+
+
+def test_a_checkpoint_that_has_them_twice_is_gone_on_from(tmp_path: Path) -> None:
+    """As older versions wrote it."""
+    model, optimizer = trained(0)
+    tensors = {
+        f"{part}/{name}": own.clone()
+        for part in ("model", "best")
+        for name, own in model.state_dict().items()
+    }
+    tensors |= {f"optimizer/{name}": value.clone() for name, value in flat(optimizer).items()}
+    text = STATE.model_dump_json()
+    save_file(tensors, tmp_path / FILE, metadata={"state": text, "sha256": _digest(text, tensors)})
+    other, other_optimizer = trained(1)
+    restored = load_checkpoint(tmp_path, "abc", other, other_optimizer)
+    assert restored is not None
+    assert_same(restored[1], dict(model.state_dict()))
+    assert_same(flat(other_optimizer), flat(optimizer))
 
 
 def test_a_checkpoint_that_lacks_the_weights_of_an_earlier_best_epoch_is_not_gone_on_from(
