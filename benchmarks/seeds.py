@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(f"seed {seed}: done", markup=False)
     tables = (
         logmae_over_seeds(reports),
+        slices_over_seeds(reports),
         *buckets_over_seeds(reports),
         auc_over_seeds(reports),
         cold_over_seeds(reports),
@@ -90,6 +91,45 @@ def logmae_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
     )
     title = f"LogMAE against the teacher on {reports[0].as_of}, mean of {len(reports)} training seeds"
     return Table(title=title, columns=columns, rows=tuple(rows))
+
+
+def slices_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
+    """In how many slices MTMD is ahead of each rival and behind: as a mean, with every seed, and beyond chance."""
+    rows: list[tuple[Cell, ...]] = []
+    for rival in MODELS[1:]:
+        found = [_least_to_most(reports, rival, where) for where in reports[0].slices]
+        known = [gains for gains in found if gains is not None]
+        ahead = (
+            sum(bound > 0 for bound in bounds) for bounds in zip(*(low for low, _ in known), strict=True)
+        )
+        behind = (
+            sum(bound < 0 for bound in bounds) for bounds in zip(*(high for _, high in known), strict=True)
+        )
+        rows.append((rival, len(known), *ahead, *behind))
+    ways = ("", " with every seed", " beyond chance")
+    names = ("slices", *(f"{side}{way}" for side in ("ahead", "behind") for way in ways))
+    title = (
+        f"Slices in which MTMD is ahead and behind on {reports[0].as_of}, beyond chance: {_chance(reports)}"
+    )
+    columns = (Column(name="over", kind="text"), *columns_of("count", names))
+    return Table(title=title, columns=columns, rows=tuple(rows))
+
+
+def _least_to_most(
+    reports: Sequence[EvaluationReport], rival: str, where: Slice
+) -> tuple[tuple[float, float, float], tuple[float, float, float]] | None:
+    """A slice's gain: the mean, the worst seed and the interval's lower end; the mean, the best seed, the upper end."""
+    of_seeds = [gain_of(report, rival, where, None) for report in reports]
+    gains = [gain for gain in of_seeds if gain is not None]
+    if not gains:
+        return None
+    values, both = [gain.value for gain in gains], over_seeds(gains, reports[0].confidence)
+    mean, low, high = fmean(values), both and both.low, both and both.high
+    return (mean, min(values), mean if low is None else low), (
+        mean,
+        max(values),
+        mean if high is None else high,
+    )
 
 
 def buckets_over_seeds(reports: Sequence[EvaluationReport]) -> tuple[Table, Table]:

@@ -6,6 +6,8 @@ import pytest
 from benchmarks.seeds import main
 from tests.conftest import FIRST_DAY, TINY
 
+SURFACES = {"home_feed", "search", "related_pin"}
+
 
 def test_it_compares_every_slice_over_the_seeds(
     tiny_logs: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -19,13 +21,20 @@ def test_it_compares_every_slice_over_the_seeds(
         line.strip("| ").split(" | ") for line in output.read_text().splitlines() if line.startswith("|")
     ]
     rows = {tuple(row[:3]): row[3:] for row in cells}
-    assert len([key for key in rows if key[0] in {"home_feed", "search", "related_pin"}]) == 15
+    assert len([key for key in rows if key[0] in SURFACES]) == 15
     _, mtmd, per_slice, pooled, constant, gain, _ = rows["all", "all", "ctr"]
     assert min(float(value) for value in (mtmd, per_slice, pooled, constant)) > 0.1
     mean, low, high = numbers(gain)
     assert low <= mean <= high
     assert mean == pytest.approx(100 * (1 - float(mtmd) / float(per_slice)), abs=1.0)
-    by_bucket = [row for row in cells if row[0] in {"per_slice", "pooled"}]
+    of_rivals = [row for row in cells if row[0] in {"per_slice", "pooled"}]
+    slices, by_bucket = of_rivals[:2], of_rivals[2:]
+    for place, (_, number, ahead, every, chance, behind, *_) in enumerate(slices, start=-2):
+        own = [row[place].replace("[", "").split() for key, row in rows.items() if key[0] in SURFACES]
+        assert int(number) == int(ahead) + int(behind) == 15
+        assert int(ahead) == sum(mean.startswith("+") for mean, *_ in own)
+        assert int(every) == sum(low.startswith("+") for _, low, _ in own)
+        assert int(chance) <= int(every)
     assert [row[1] for row in by_bucket] == ["ctr", "gctr", "octr", "all tasks"] * 2 * 2  # rivals, tables
     both, spread = ([numbers(row[-1]) for row in part] for part in (by_bucket[:8], by_bucket[8:]))
     assert [own[0] for own in both] == [own[0] for own in spread]
