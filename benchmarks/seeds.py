@@ -97,15 +97,10 @@ def slices_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
     """In how many slices MTMD is ahead of each rival and behind: as a mean, with every seed, and beyond chance."""
     rows: list[tuple[Cell, ...]] = []
     for rival in MODELS[1:]:
-        found = [_least_to_most(reports, rival, where) for where in reports[0].slices]
-        known = [gains for gains in found if gains is not None]
-        ahead = (
-            sum(bound > 0 for bound in bounds) for bounds in zip(*(low for low, _ in known), strict=True)
-        )
-        behind = (
-            sum(bound < 0 for bound in bounds) for bounds in zip(*(high for _, high in known), strict=True)
-        )
-        rows.append((rival, len(known), *ahead, *behind))
+        bounds = [own for where in reports[0].slices if (own := _bounds(reports, rival, where)) is not None]
+        ahead = [sum(least[way] > 0 for least, _ in bounds) for way in range(3)]
+        behind = [sum(most[way] < 0 for _, most in bounds) for way in range(3)]
+        rows.append((rival, len(bounds), *ahead, *behind))
     ways = ("", " with every seed", " beyond chance")
     names = ("slices", *(f"{side}{way}" for side in ("ahead", "behind") for way in ways))
     title = (
@@ -115,21 +110,16 @@ def slices_over_seeds(reports: Sequence[EvaluationReport]) -> Table:
     return Table(title=title, columns=columns, rows=tuple(rows))
 
 
-def _least_to_most(
+def _bounds(
     reports: Sequence[EvaluationReport], rival: str, where: Slice
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]] | None:
-    """A slice's gain: the mean, the worst seed and the interval's lower end; the mean, the best seed, the upper end."""
-    of_seeds = [gain_of(report, rival, where, None) for report in reports]
-    gains = [gain for gain in of_seeds if gain is not None]
-    if not gains:
+    """The least and the most that a slice gains: as a mean, of one seed, and by the interval; None where undefined."""
+    gains = [gain_of(report, rival, where, None) for report in reports]
+    values = [gain.value for gain in gains if gain is not None]
+    both = over_seeds(gains, reports[0].confidence)
+    if both is None or both.low is None or both.high is None:
         return None
-    values, both = [gain.value for gain in gains], over_seeds(gains, reports[0].confidence)
-    mean, low, high = fmean(values), both and both.low, both and both.high
-    return (mean, min(values), mean if low is None else low), (
-        mean,
-        max(values),
-        mean if high is None else high,
-    )
+    return (both.value, min(values), both.low), (both.value, max(values), both.high)
 
 
 def buckets_over_seeds(reports: Sequence[EvaluationReport]) -> tuple[Table, Table]:
