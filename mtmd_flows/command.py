@@ -179,11 +179,12 @@ def _on_its_own(flow: Flow[..., _Result]) -> Flow[..., _Result]:
 def _stop(number: int, _frame: FrameType | None) -> None:
     """End at Ctrl-C or SIGTERM at once. The temporary server may have it too: nothing can be reported to it any more.
 
-    What is written is written whole, so the next run goes on from it.
+    What is written is written whole, so the next run goes on from it. The children are killed: a server that is asked
+    to end may print tracebacks of what it was doing, below our words.
     """
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            child.terminate()
+            child.kill()
     print_stopped()
     os._exit(128 + number)
 

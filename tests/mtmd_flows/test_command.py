@@ -195,6 +195,31 @@ def test_a_command_with_a_server_of_its_own_ends_at_once_at_a_signal() -> None:
         watcher.wait()  # type: ignore[attr-defined]
 
 
+def test_nothing_is_said_below_the_last_words_of_a_run_that_is_stopped(tmp_path: Path) -> None:
+    """A temporary server that is asked to end may print tracebacks."""
+    said = tmp_path / "said.txt"
+    with said.open("wb") as file:  # the child writes to it too
+        done = subprocess.run(
+            [sys.executable, "-c", "from tests.mtmd_flows.test_command import stopped; stopped()"],
+            stdout=file, stderr=file, cwd=ROOT, check=False, timeout=120,
+        )  # fmt: skip
+        time.sleep(0.5)
+    assert done.returncode == 128 + signal.SIGINT
+    assert said.read_text() == "stopped; the same command goes on where it was\n"
+
+
+def stopped() -> None:
+    """A command that Ctrl-C ends, with a child that would have last words of its own."""
+    ready, told = os.pipe()
+    child = (
+        "import os, signal, time; signal.signal(signal.SIGTERM, lambda *_: print('and my words', flush=True)); "
+        f"os.write({told}, b'.'); time.sleep(60)"
+    )
+    subprocess.Popen([sys.executable, "-c", child], pass_fds=[told])
+    os.read(ready, 1)
+    stop(signal.SIGINT, None)
+
+
 def test_the_error_of_a_run_with_a_server_of_its_own_is_the_last_thing_that_is_said(
     new_prefect_home: Callable[[Path], Path], tmp_path: Path
 ) -> None:
