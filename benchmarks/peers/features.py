@@ -1,23 +1,26 @@
 """A batch as the peers read it: named columns of ids, and one vector of standardised numbers per side.
 
-The same rows and features as MTMD's. What MTMD learns per domain the peers get as ids: the surface and the product
-are two more categorical columns. A missing number is the mean, which is 0 after standardisation; a missing category
-is id 0, as in our shards. A list is pooled before a library sees it, since each library has lists of its own kind: its
-embedding, 0 where it is missing, is learned as the networks are, and lies beside the numbers. Its table is its own.
-So is an encoded number, whose edges are as MTMD's but of all domains' values, as a peer's statistics are.
+The same rows and features as MTMD's. What MTMD learns per domain the peers get as ids: the surface and the product are
+two more categorical columns. A missing number is the mean, which is 0 after standardisation; a missing category is id
+0, as in our shards, and so is one that the window has seldom (`min_count`). A list is pooled before a library sees it,
+since each library has lists of its own kind: its embedding, 0 where it is missing, is learned as the networks are, and
+lies beside the numbers. Its table is its own. So is an encoded number, whose edges are as MTMD's but of all domains'
+values, as a peer's statistics are.
 
 Shapes: N rows of one side, P pairs, C continuous features and V vector components of one side, T tasks.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from mtmd.config import Declarations, SideSchema
+from mtmd.config import Declarations, Feature, SideSchema
 from mtmd.extract.window import WindowData
+from mtmd.model.admission import Admission
 from mtmd.model.batch import Batch, SideInput
 from mtmd.model.fields import EMBEDDING_STD, FieldLayout
 from mtmd.model.numbers import NumberEncodings
@@ -33,11 +36,13 @@ _CONSTANT = 1e-12  # variance of a column that says nothing; it is read as 0
 class Moments(NamedTuple):
     """Mean and standard deviation of each number of one side: (C + V,) float32; 0 where a column has no value.
 
+    seen   how often each id was: those of the categories, then those of each list, as Admissions has them
     edges  of each group of encoded numbers, as NumberEncoding has them
     """
 
     mean: Tensor
     deviation: Tensor
+    seen: tuple[Tensor, ...]
     edges: tuple[Tensor, ...] = ()
 
 
@@ -56,17 +61,24 @@ def window_moments(data: WindowData, batch_requests: int) -> WindowMoments:
 
     query, item = data.declarations.query, data.declarations.item
     return WindowMoments(
-        _moments(batches(), lambda batch: batch.query, query),
-        _moments(batches(), lambda batch: batch.item, item),
+        _moments(((batch.query, _once(batch.query)) for batch in batches()), query),
+        _moments(((batch.item, batch.candidates_of_ads()) for batch in batches()), item),
     )
 
 
-def _moments(batches: Iterator[Batch], side: Callable[[Batch], SideInput], schema: SideSchema) -> Moments:
-    encodings = NumberEncodings(FieldLayout(schema).encoded)
+def _once(side: SideInput) -> Tensor:
+    """(N,)"""
+    return torch.ones(len(side.continuous), dtype=torch.long)
+
+
+def _moments(rows: Iterable[tuple[SideInput, Tensor]], schema: SideSchema) -> Moments:
+    """Of rows, each with how often its ids count: (N,)."""
+    encodings, admissions = NumberEncodings(FieldLayout(schema).encoded), Admissions(schema)
     sums = torch.zeros(3, 1, dtype=torch.float64)  # count, sum, sum of squares: (3, C + V)
-    for batch in batches:
-        encodings.observe(side(batch).continuous)
-        numbers = _numbers(side(batch)).double()
+    for side, times in rows:
+        encodings.observe(side.continuous)
+        admissions.observe(side, times)
+        numbers = _numbers(side).double()
         known = ~numbers.isnan()
         filled = numbers.nan_to_num(nan=0.0)
         sums = sums + torch.stack([known.sum(dim=0), filled.sum(dim=0), filled.square().sum(dim=0)])
@@ -75,12 +87,42 @@ def _moments(batches: Iterator[Batch], side: Callable[[Batch], SideInput], schem
     variance = (squares / count.clamp(min=1) - mean.square()).clamp(min=0)
     deviation = torch.where(variance > _CONSTANT, variance, 0.0).sqrt()
     edges = tuple(group.get_buffer("edges") for group in encodings.groups)
-    return Moments(mean.float(), deviation.float(), edges)
+    return Moments(mean.float(), deviation.float(), tuple(one.seen for one in admissions), edges)
 
 
 def _numbers(side: SideInput) -> Tensor:
     """(N, C + V) float32, NaN = missing"""
     return torch.cat([side.continuous, side.embedding], dim=1)
+
+
+class Admissions(nn.Module):
+    """Which ids of one side are read as missing, as MTMD and its rivals read them: those of values seldom seen."""
+
+    def __init__(self, schema: SideSchema) -> None:
+        super().__init__()
+        self.categories = _admission(schema.categorical)
+        self.lists = nn.ModuleList(_admission([feature]) for feature in schema.lists)
+
+    def __iter__(self) -> Iterator[Admission]:
+        return iter((self.categories, *self.lists))  # type: ignore[arg-type]  # nn.ModuleList has no types
+
+    def observe(self, side: SideInput, times: Tensor) -> None:
+        """Count the ids of training rows, those of a row `times` (N,) as often."""
+        self.categories.observe(side.categorical, times)
+        for one, lists in zip(self.lists, side.lists, strict=True):
+            one.observe(lists.ids[:, None], times.repeat_interleave(lists.lengths))  # type: ignore[operator]
+
+    def forward(self, side: SideInput) -> SideInput:
+        """The same rows, their categories 0 where they are not admitted, and their lists without such values."""
+        lists = tuple(
+            own.only(one(own.ids[:, None])[:, 0] > 0) for one, own in zip(self.lists, side.lists, strict=True)
+        )
+        return replace(side, categorical=self.categories(side.categorical), lists=lists)
+
+
+def _admission(features: Sequence[Feature]) -> Admission:
+    rows = [(feature.buckets or 0) + 1 for feature in features]  # never None: see Feature
+    return Admission(features, [sum(rows[:place]) for place in range(len(rows))], sum(rows))
 
 
 class SideColumns(nn.Module):
@@ -102,6 +144,9 @@ class SideColumns(nn.Module):
         self.sizes = dict(zip(self._categorical, (b + 1 for b in buckets), strict=True))  # with 0 = missing
         self.sizes[self._domain] = len(schema.domains)
         self.numbers = f"{schema.side}_numbers"
+        self.admissions = Admissions(schema)
+        for one, seen in zip(self.admissions, moments.seen, strict=True):
+            one.seen.copy_(seen)
         self.pooling = nn.ModuleList(ListPooling(feature) for feature in schema.lists)
         self.tables = nn.ModuleList(nn.Embedding((f.buckets or 0) + 1, f.width) for f in schema.lists)
         for table in self.tables:
@@ -118,6 +163,7 @@ class SideColumns(nn.Module):
 
     def forward(self, side: SideInput) -> Columns:
         """N rows sorted by domain → their columns; no NaN is left."""
+        side = self.admissions(side)
         columns = dict(zip(self._categorical, side.categorical.unbind(dim=1), strict=True))
         counts = torch.tensor(side.counts, device=side.continuous.device)
         columns[self._domain] = torch.repeat_interleave(counts)  # (N,)

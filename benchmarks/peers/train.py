@@ -1,9 +1,10 @@
 """Train a peer as `mtmd.train` trains MTMD: the same batches, loss, schedule, clipping and epochs.
 
-Only the peak learning rate is the peer's own. A peer trains for all epochs, without an early stop: on KuaiRand, models
-that see both sides have their highest validation KL while the learning rate is high, and an early stop would end there.
-AdamW decays the weights of linear layers, as it does MTMD's, and no embedding table; these learn at the preset's
-`embedding_rate` times the rate, as MTMD's do. Nothing is resumed: a peer trains in minutes.
+Values are dropped from training rows as they are for MTMD (`dropout`). Only the peak learning rate is the peer's own. A
+peer trains for all epochs, without an early stop: on KuaiRand, models that see both sides have their highest validation
+KL while the learning rate is high, and an early stop would end there. AdamW decays the weights of linear layers, as it
+does MTMD's, and no embedding table; these learn at the preset's `embedding_rate` times the rate, as MTMD's do. Nothing
+is resumed: a peer trains in minutes.
 """
 
 import math
@@ -18,6 +19,7 @@ from benchmarks.peers.features import Peer
 from mtmd.config import Preset, TrainingConfig
 from mtmd.errors import TrainingError
 from mtmd.model.batch import Batch
+from mtmd.train.dropout import with_dropped_values
 from mtmd.train.optimizer import RATE, learning_rate_factor
 from mtmd.train.results import TrainingData
 from mtmd.train.step import Precision, TrainingLoss, bernoulli_kl, deterministic, task_sums, training_step
@@ -108,6 +110,7 @@ class _Run:
         self, model: Peer, data: TrainingData, preset: Preset, learning_rate: float, precision: Precision
     ) -> None:
         self._model, self._data, self._config = model, data, preset.training
+        self._declarations = preset.declarations
         self._peak, self._precision = learning_rate, precision
         self._least_rows = preset.model.norm_min_rows
         self._loss = _loss(data, preset)
@@ -117,7 +120,9 @@ class _Run:
     def train(self, epoch: int) -> int:
         """One epoch; returns the pairs trained on."""
         rows = 0
-        for index, batch in enumerate(self._data.epoch(epoch, self._config.batch_requests)):
+        batches = self._data.epoch(epoch, self._config.batch_requests)
+        batches = with_dropped_values(batches, self._declarations, self._config.seed, epoch)
+        for index, batch in enumerate(batches):
             self._step(epoch, (epoch - 1) * self._steps + index, batch)
             rows += len(batch.candidate)
         return rows

@@ -1,15 +1,25 @@
+from collections import Counter
+
 import numpy as np
 import torch
 
-from benchmarks.peers.features import Moments, PairColumns, SideColumns, WindowMoments
+from benchmarks.peers.features import (
+    Admissions,
+    Moments,
+    PairColumns,
+    SideColumns,
+    WindowMoments,
+    window_moments,
+)
 from benchmarks.peers.flops import first_pair
-from mtmd.config import Preset
+from mtmd.config import Preset, SideSchema
 from mtmd.extract.window import WindowData
 from mtmd.model.batch import Batch
 from mtmd.train.step import bernoulli_kl
 from tests.benchmarks.peers.conftest import BATCH
 from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
+from tests.train.test_dropout import with_ids
 
 
 def test_each_pair_has_the_ids_of_its_request_and_its_ad(
@@ -35,6 +45,42 @@ def test_missing_ids_stay_0_and_all_ids_fit_their_tables(batch: Batch, columns: 
     only_search = found["query_query_term"][found["surface"] != 1]
     assert len(only_search)
     assert not only_search.any()
+
+
+def test_ids_that_the_window_seldom_has_are_0(
+    tiny_preset: Preset, window: WindowData, batch: Batch, columns: PairColumns
+) -> None:
+    """A user counts once a request, an ad once a candidate; those of the validation requests don't count."""
+    preset = with_ids(tiny_preset, min_count=12)
+    rare = WindowData(window.shards, preset.declarations, validation_fraction=0.05, seed=0)
+    found = PairColumns(preset.declarations, window_moments(rare, BATCH), preset.model.clip)(batch)
+    place = [feature.name for feature in preset.declarations.query.categorical].index("user_id")
+    users = Counter(i for b in rare.epoch(1, BATCH) for i in b.query.categorical[:, place].tolist())
+    place = [feature.name for feature in preset.declarations.item.categorical].index("ad_id")
+    ads = Counter(i for b in rare.epoch(1, BATCH) for i in b.item.categorical[b.pair_item, place].tolist())
+    for name, seen in (("query_user_id", users), ("item_ad_id", ads)):
+        read = columns(batch)[name]
+        admitted = torch.tensor([seen[i] >= 12 for i in read.tolist()])
+        assert 0 < int(admitted.sum()) < len(admitted)
+        assert torch.equal(found.pop(name), torch.where(admitted, read, 0))
+    for name, column in found.items():
+        assert torch.equal(column, columns(batch)[name])
+
+
+def test_values_of_lists_that_the_window_seldom_has_are_left_out() -> None:
+    schema = listed_preset().declarations.query
+    assert [feature.min_count for feature in schema.lists[:2]] == [None, 2]
+    admissions, side = Admissions(schema), random_batch(listed_preset().declarations).query
+    times = torch.arange(len(side.continuous)) % 2
+    admissions.observe(side, times)
+    topics, ads = side.lists[:2]
+    seen: Counter[int] = Counter()
+    for value, count in zip(ads.ids.tolist(), times.repeat_interleave(ads.lengths).tolist(), strict=True):
+        seen[value] += count
+    read = admissions(side).lists
+    assert read[1].ids.tolist() == [value for value in ads.ids.tolist() if seen[value] >= 2]
+    assert 0 < len(read[1].ids) < len(ads.ids)
+    assert torch.equal(read[0].ids, topics.ids)
 
 
 def test_numbers_are_standardised_and_missing_ones_are_the_mean(
@@ -64,8 +110,9 @@ def test_moments_are_of_the_training_requests_alone(window: WindowData, moments:
 
 def test_numbers_are_clipped_as_mtmds_are_and_not_with_0(tiny_preset: Preset, batch: Batch) -> None:
     width = batch.item.continuous.shape[1] + batch.item.embedding.shape[1]
-    narrow = Moments(torch.zeros(width), torch.full((width,), 1e-3))
-    clipped, free = (SideColumns(tiny_preset.declarations.item, narrow, clip) for clip in (10.0, 0.0))
+    schema = tiny_preset.declarations.item
+    narrow = Moments(torch.zeros(width), torch.full((width,), 1e-3), often(schema))
+    clipped, free = (SideColumns(schema, narrow, clip) for clip in (10.0, 0.0))
     far = free(batch.item)["item_numbers"]
     assert far.max() > 10.0 > -10.0 > far.min()
     torch.testing.assert_close(clipped(batch.item)["item_numbers"], far.clamp(-10.0, 10.0), rtol=0, atol=0)
@@ -73,7 +120,8 @@ def test_numbers_are_clipped_as_mtmds_are_and_not_with_0(tiny_preset: Preset, ba
 
 def test_a_column_without_a_spread_is_0(tiny_preset: Preset, batch: Batch) -> None:
     width = batch.item.continuous.shape[1] + batch.item.embedding.shape[1]
-    side = SideColumns(tiny_preset.declarations.item, Moments(torch.zeros(width), torch.zeros(width)), 10.0)
+    schema = tiny_preset.declarations.item
+    side = SideColumns(schema, Moments(torch.zeros(width), torch.zeros(width), often(schema)), 10.0)
     assert not side(batch.item)["item_numbers"].any()
 
 
@@ -93,7 +141,7 @@ def test_labels_are_the_teacher_scores_and_octr_is_masked_on_shopping(
 def test_lists_are_pooled_beside_the_numbers_and_0_where_missing() -> None:
     preset = listed_preset()
     schema = preset.declarations.query
-    columns = SideColumns(schema, Moments(torch.zeros(4), torch.ones(4), listed_edges()), 10.0)
+    columns = SideColumns(schema, Moments(torch.zeros(4), torch.ones(4), often(schema), listed_edges()), 10.0)
     assert columns.width == 1 + (3 + 2 + 2) + 3 + 4 + 4 + 2  # a plain number, encoded ones, lists
     assert len(columns.sizes) == 2  # country and the surface: no list is an id
     side = random_batch(preset.declarations).query
@@ -108,6 +156,11 @@ def test_lists_are_pooled_beside_the_numbers_and_0_where_missing() -> None:
     torch.testing.assert_close(columns(first.query)["query_numbers"], numbers[:1])
 
 
+def often(schema: SideSchema) -> tuple[torch.Tensor, ...]:
+    """Every id was seen often enough."""
+    return tuple(torch.full_like(one.seen, 99) for one in Admissions(schema))
+
+
 def listed_edges() -> tuple[torch.Tensor, ...]:
     """Of spend, in four bins, and of wait and rank, in three."""
     three = torch.tensor([-1.0, 1.0, 2.0, 3.0])
@@ -116,7 +169,7 @@ def listed_edges() -> tuple[torch.Tensor, ...]:
 
 def test_encoded_numbers_lie_beside_the_others_and_are_0_where_missing() -> None:
     schema = listed_preset().declarations.query
-    columns = SideColumns(schema, Moments(torch.zeros(4), torch.ones(4), listed_edges()), 10.0)
+    columns = SideColumns(schema, Moments(torch.zeros(4), torch.ones(4), often(schema), listed_edges()), 10.0)
     side = random_batch(listed_preset().declarations, seed=1).query
     numbers = columns(side)["query_numbers"]
     torch.testing.assert_close(numbers[:, 0], side.continuous[:, 0].nan_to_num())

@@ -6,7 +6,9 @@ from benchmarks.peers.train import fit_peer, make_optimizer, validation_kl
 from mtmd.config import Preset
 from mtmd.errors import TrainingError
 from mtmd.extract.window import WindowData
+from mtmd.model.batch import Batch
 from tests.benchmarks.peers.stand_ins import Lookup, Seen
+from tests.train.test_dropout import with_ids
 from tests.train.windows import with_training
 
 
@@ -21,6 +23,24 @@ def test_training_lowers_the_validation_kl_and_keeps_the_best_epoch(
     assert seen[-1] < seen[0]
     assert validation_kl(model, window, tiny_preset) == pytest.approx(fit.validation_kl)
     assert not model.training
+
+
+def test_values_are_dropped_from_training_rows_alone(
+    tiny_preset: Preset, window: WindowData, columns: PairColumns
+) -> None:
+    preset = with_training(with_ids(tiny_preset, min_count=1, dropout=0.5), epochs=1)
+    model, share = Lookup(columns, 3), {True: [0, 0], False: [0, 0]}
+
+    def count(_: object, arguments: tuple[Batch]) -> None:
+        users = columns(arguments[0])["query_user_id"]
+        share[torch.is_grad_enabled()][0] += int((users == 0).sum())
+        share[torch.is_grad_enabled()][1] += len(users)
+
+    model.register_forward_pre_hook(count)
+    fit_peer(model, window, preset, 1e-3, "float32")
+    lost, rows = share[True]
+    assert lost / rows == pytest.approx(0.5, abs=0.05)
+    assert share[False][0] == 0
 
 
 def test_a_peer_that_gets_worse_is_trained_to_the_end_of_its_schedule(
