@@ -119,9 +119,17 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
         "deepctr-mmoe=8 rechub-mmoe=6 deepctr-ple=4 rechub-ple=4"
     ): PEERS,
     (
-        ".venv/bin/python -m benchmarks.equal_cost --preset benchmarks/kuairand-eight.toml --as-of 2022-04-30 "
-        "--epochs --more mtmd=4 mtmd=8 pooled=8 pooled=16 pooled=32"
+        ".venv/bin/python -m benchmarks.equal_cost --preset kuairand --as-of 2022-04-30 --epochs --more mtmd=8 mtmd=16 "
+        "pooled=16 pooled=32 pooled=64 per_slice=16"
     ): "tests/benchmarks/test_equal_cost.py",
+    (
+        ".venv/bin/python -m benchmarks.equal_cost --preset kuairand --as-of 2022-04-30 --seed 1 --epochs --more "
+        "mtmd=16 pooled=32 pooled=64"
+    ): "likewise",
+    (
+        ".venv/bin/python -m benchmarks.equal_cost --preset kuairand --as-of 2022-04-30 --seed 2 --epochs --more "
+        "mtmd=16 pooled=32 pooled=64"
+    ): "likewise",
     (
         ".venv/bin/python -m benchmarks.equal_cost --preset explored --as-of 2026-01-25 --epochs --variants "
         "experts_256_128_64 --more mtmd=10 experts_256_128_64=10 experts_256_128_64=18 pooled=10 pooled=22 "
@@ -269,11 +277,8 @@ NOT_RUN = {  # a benchmark's own test runs its command, in its own process
     ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --threads 1": PEERS,
     ".venv/bin/python -m benchmarks.peers --as-of 2026-01-25 --without-own --threads 1 --learning-rate "
     "rechub-two-tower=1e-3 rechub-mmoe=2e-3 rechub-ple=2e-3 deepctr-mmoe=2e-3 deepctr-ple=2e-3": PEERS,
-    ".venv/bin/python -m benchmarks.peers --preset benchmarks/kuairand-eight.toml --as-of 2022-04-30 --threads 1 "
-    "--learning-rate rechub-mmoe=1e-3 rechub-ple=1e-3 rechub-two-tower=5e-4 deepctr-mmoe=2e-3 deepctr-ple=4e-3": PEERS,
-    ".venv/bin/python -m benchmarks.peers --preset benchmarks/kuairand-eight.toml --as-of 2022-04-30 --threads 1 "
-    "--without-own --only rechub-mmoe rechub-ple deepctr-mmoe deepctr-ple --widths 256 128 64 --learning-rate "
-    "rechub-mmoe=1e-3 rechub-ple=1e-3 deepctr-mmoe=2e-3 deepctr-ple=2e-3": PEERS,
+    ".venv/bin/python -m benchmarks.peers --preset kuairand --as-of 2022-04-30 --threads 1 --learning-rate "
+    "rechub-mmoe=1e-3 rechub-ple=2e-3 rechub-two-tower=5e-4 deepctr-mmoe=2e-3 deepctr-ple=2e-3": PEERS,
     "export PREFECT_SERVER_DATABASE_CONNECTION_URL="
     '"postgresql+asyncpg://prefect:${PGPASSWORD}@db.internal:5432/prefect"': "tests/mtmd_flows/test_postgresql.py",
 }
