@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date
+from threading import Event
 from types import FrameType, NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -33,7 +34,7 @@ from mtmd.config import load_preset
 from mtmd.errors import ConfigError
 from mtmd.run import outline, plan_run
 from mtmd_flows import runners
-from mtmd_flows.orphans import watch_over
+from mtmd_flows.orphans import is_server, watch_over
 from mtmd_flows.parameters import DAY_FORM, scheduled_day
 from mtmd_flows.terminal import print_stopped
 
@@ -50,6 +51,7 @@ _BUSY = {
 }  # HTTP: of a server that restarts, or of its proxy; Prefect asks again after these
 _CUT_OFF = (ReadError, WriteError, RemoteProtocolError)  # likewise
 _WATCHERS: list[object] = []  # they end by themselves
+_ANSWERED = Event()  # that a run has begun, says the temporary server
 _Result = TypeVar("_Result")
 
 
@@ -169,6 +171,7 @@ def _on_its_own(flow: Flow[..., _Result]) -> Flow[..., _Result]:
     _WATCHERS.append(watch_over(os.getpid()))
 
     def stop_at_once(*_: Any, **__: Any) -> None:
+        _ANSWERED.set()
         # Prefect's own handler, which it installs when a run begins, raises wherever the process is just then: also in
         # Prefect's bookkeeping, which fails at that.
         signal.signal(signal.SIGTERM, _stop)
@@ -179,12 +182,15 @@ def _on_its_own(flow: Flow[..., _Result]) -> Flow[..., _Result]:
 def _stop(number: int, _frame: FrameType | None) -> None:
     """End at Ctrl-C or SIGTERM at once. The temporary server may have it too: nothing can be reported to it any more.
 
-    What is written is written whole, so the next run goes on from it. The children are killed: a server that is asked
-    to end may print tracebacks of what it was doing, below our words.
+    What is written is written whole, so the next run goes on from it. A server that is asked to end may print
+    tracebacks of what it was doing, below our words. So it is killed, but not before its tables are made.
     """
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            child.kill()
+            if _ANSWERED.is_set() and is_server(child):
+                child.kill()
+            else:
+                child.terminate()
     print_stopped()
     os._exit(128 + number)
 

@@ -34,7 +34,7 @@ def end_orphans(pid: int) -> None:
     with suppress(psutil.NoSuchProcess):
         command = psutil.Process(pid)
         while command.is_running() and command.status() != psutil.STATUS_ZOMBIE:
-            servers.update(child for child in command.children() if _is_server(child))
+            servers.update(child for child in command.children() if is_server(child))
             time.sleep(_LOOK_S)
     for server in servers:
         with suppress(psutil.NoSuchProcess):
@@ -59,7 +59,8 @@ def end_with_parent() -> None:
         Thread(target=watch, name="parent", daemon=True).start()
 
 
-def _is_server(process: psutil.Process) -> bool:
+def is_server(process: psutil.Process) -> bool:
+    """Whether this is a temporary server of Prefect's."""
     try:
         return SERVER in process.cmdline()
     except psutil.Error:

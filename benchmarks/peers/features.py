@@ -2,10 +2,10 @@
 
 The same rows and features as MTMD's. What MTMD learns per domain the peers get as ids: the surface and the product are
 two more categorical columns. A missing number is the mean, which is 0 after standardisation; a missing category is id
-0, as in our shards, and so is one that the window has seldom (`min_count`). A list is pooled before a library sees it,
-since each library has lists of its own kind: its embedding, 0 where it is missing, is learned as the networks are, and
-lies beside the numbers. Its table is its own. So is an encoded number, whose edges are as MTMD's but of all domains'
-values, as a peer's statistics are.
+0, as in our shards. A value that the window seldom has (`min_count`) is read as missing, in lists too. A list is pooled
+before a library sees it, since each library has lists of its own kind: its embedding, 0 where it is missing, is learned
+as the networks are, and lies beside the numbers. Its table is its own. So is an encoded number, whose edges are as
+MTMD's but of all domains' values, as a peer's statistics are.
 
 Shapes: N rows of one side, P pairs, C continuous features and V vector components of one side, T tasks.
 """
@@ -36,7 +36,7 @@ _CONSTANT = 1e-12  # variance of a column that says nothing; it is read as 0
 class Moments(NamedTuple):
     """Mean and standard deviation of each number of one side: (C + V,) float32; 0 where a column has no value.
 
-    seen   how often each id was: those of the categories, then those of each list, as Admissions has them
+    seen   how often each id of a feature with a `min_count` was, as Admissions has them
     edges  of each group of encoded numbers, as NumberEncoding has them
     """
 
@@ -54,7 +54,7 @@ class WindowMoments(NamedTuple):
 
 
 def window_moments(data: WindowData, batch_requests: int) -> WindowMoments:
-    """One pass over the window's training batches; a row counts once in each batch that it is in."""
+    """Of the window's training batches; a row counts once in each batch that it is in, and an ad's ids in each pair."""
 
     def batches() -> Iterator[Batch]:
         return data.epoch(0, batch_requests)  # training counts epochs from 1
@@ -67,7 +67,7 @@ def window_moments(data: WindowData, batch_requests: int) -> WindowMoments:
 
 
 def _once(side: SideInput) -> Tensor:
-    """(N,)"""
+    """How often the ids of each row count: (N,)."""
     return torch.ones(len(side.continuous), dtype=torch.long)
 
 
@@ -96,33 +96,48 @@ def _numbers(side: SideInput) -> Tensor:
 
 
 class Admissions(nn.Module):
-    """Which ids of one side are read as missing, as MTMD and its rivals read them: those of values seldom seen."""
+    """Which ids of one side are read as missing: those that the window seldom has, of features with a `min_count`.
+
+    As MTMD and the pooled two-tower read them, but each feature by itself, also where some share a table.
+    """
 
     def __init__(self, schema: SideSchema) -> None:
         super().__init__()
-        self.categories = _admission(schema.categorical)
-        self.lists = nn.ModuleList(_admission([feature]) for feature in schema.lists)
+        self._categories, self._lists = _with_a_least(schema.categorical), _with_a_least(schema.lists)
+        asking = [schema.categorical[place] for place in self._categories]
+        asking += [schema.lists[place] for place in self._lists]
+        self._each = nn.ModuleList(Admission([f], [0], (f.buckets or 0) + 1) for f in asking)
 
     def __iter__(self) -> Iterator[Admission]:
-        return iter((self.categories, *self.lists))  # type: ignore[arg-type]  # nn.ModuleList has no types
+        return iter(self._each)  # type: ignore[arg-type]  # nn.ModuleList has no types
 
     def observe(self, side: SideInput, times: Tensor) -> None:
         """Count the ids of training rows, those of a row `times` (N,) as often."""
-        self.categories.observe(side.categorical, times)
-        for one, lists in zip(self.lists, side.lists, strict=True):
-            one.observe(lists.ids[:, None], times.repeat_interleave(lists.lengths))  # type: ignore[operator]
+        counts = [times for _ in self._categories]
+        counts += [times.repeat_interleave(side.lists[place].lengths) for place in self._lists]
+        for one, ids, count in zip(self, self._ids(side), counts, strict=True):
+            one.observe(ids, count)
 
     def forward(self, side: SideInput) -> SideInput:
-        """The same rows, their categories 0 where they are not admitted, and their lists without such values."""
-        lists = tuple(
-            own.only(one(own.ids[:, None])[:, 0] > 0) for one, own in zip(self.lists, side.lists, strict=True)
-        )
-        return replace(side, categorical=self.categories(side.categorical), lists=lists)
+        """The same rows, categories that are not admitted 0, and lists without values that are not."""
+        if not self._each:
+            return side
+        admitted = [one(ids)[:, 0] for one, ids in zip(self, self._ids(side), strict=True)]
+        categorical, lists = side.categorical.clone(), list(side.lists)
+        for column in self._categories:
+            categorical[:, column] = admitted.pop(0)
+        for place in self._lists:
+            lists[place] = lists[place].only(admitted.pop(0) > 0)
+        return replace(side, categorical=categorical, lists=tuple(lists))
+
+    def _ids(self, side: SideInput) -> list[Tensor]:
+        """Of each such feature, (N, 1) or (L, 1)."""
+        ids = [side.categorical[:, column] for column in self._categories]
+        return [one[:, None] for one in (*ids, *(side.lists[place].ids for place in self._lists))]
 
 
-def _admission(features: Sequence[Feature]) -> Admission:
-    rows = [(feature.buckets or 0) + 1 for feature in features]  # never None: see Feature
-    return Admission(features, [sum(rows[:place]) for place in range(len(rows))], sum(rows))
+def _with_a_least(features: Sequence[Feature]) -> list[int]:
+    return [place for place, feature in enumerate(features) if feature.min_count is not None]
 
 
 class SideColumns(nn.Module):

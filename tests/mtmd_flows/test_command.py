@@ -26,10 +26,11 @@ import mtmd.cli
 from mtmd import command_line
 from mtmd.errors import ConfigError
 from mtmd_flows import ab_test, ablation, daily_retrain
-from mtmd_flows.command import _WATCHERS, command_of, require_days
+from mtmd_flows.command import _ANSWERED, _WATCHERS, command_of, require_days
 from mtmd_flows.command import _on_its_own as on_its_own
 from mtmd_flows.command import _require_server as require_server
 from mtmd_flows.command import _stop as stop
+from mtmd_flows.orphans import SERVER
 from tests.mtmd_flows.runs import ROOT
 
 WAITING = {
@@ -184,10 +185,13 @@ def test_a_command_with_a_server_of_its_own_ends_at_once_at_a_signal() -> None:
     try:
         own = on_its_own(of_a_test)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as Prefect does
+        assert not _ANSWERED.is_set()
         own.on_running_hooks[-1](own, None, None)  # type: ignore[arg-type]
+        assert _ANSWERED.is_set()
         assert {signal.getsignal(number) for number in before} == {stop}
         assert of_a_test.on_running_hooks == []
     finally:
+        _ANSWERED.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
         watcher = _WATCHERS.pop()
@@ -195,28 +199,36 @@ def test_a_command_with_a_server_of_its_own_ends_at_once_at_a_signal() -> None:
         watcher.wait()  # type: ignore[attr-defined]
 
 
-def test_nothing_is_said_below_the_last_words_of_a_run_that_is_stopped(tmp_path: Path) -> None:
-    """A temporary server that is asked to end may print tracebacks."""
-    said = tmp_path / "said.txt"
-    with said.open("wb") as file:  # the child writes to it too
-        done = subprocess.run(
-            [sys.executable, "-c", "from tests.mtmd_flows.test_command import stopped; stopped()"],
-            stdout=file, stderr=file, cwd=ROOT, check=False, timeout=120,
-        )  # fmt: skip
-        time.sleep(0.5)
+@pytest.mark.parametrize(
+    ("begun", "words"),
+    [("True", {"another child's words"}), ("False", {"another child's words", "a server's words"})],
+)
+def test_a_server_that_has_answered_is_ended_without_its_last_words(begun: str, words: set[str]) -> None:
+    """It may print tracebacks. Before it has answered it makes its tables, and other children may have locks."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"from tests.mtmd_flows.test_command import stopped; stopped({begun})"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT, check=False, text=True, timeout=120,
+    )  # fmt: skip  # it waits for the children, too
     assert done.returncode == 128 + signal.SIGINT
-    assert said.read_text() == "stopped; the same command goes on where it was\n"
+    assert set(done.stdout.splitlines()) == words | {"stopped; the same command goes on where it was"}
 
 
-def stopped() -> None:
-    """A command that Ctrl-C ends, with a child that would have last words of its own."""
+def stopped(begun: bool) -> None:
+    """A command that Ctrl-C ends, with two children that have last words of their own."""
     ready, told = os.pipe()
-    child = (
-        "import os, signal, time; signal.signal(signal.SIGTERM, lambda *_: print('and my words', flush=True)); "
-        f"os.write({told}, b'.'); time.sleep(60)"
+    code = (
+        "import os, signal, sys, time\n"
+        "def end(*_): print(sys.argv[1] + chr(39) + 's words', flush=True); os._exit(0)\n"
+        f"signal.signal(signal.SIGTERM, end); os.write({told}, b'.'); time.sleep(60)"
     )
-    subprocess.Popen([sys.executable, "-c", child], pass_fds=[told])
-    os.read(ready, 1)
+    children = [
+        subprocess.Popen([sys.executable, "-c", code, *of], pass_fds=[told])
+        for of in (["a server", SERVER], ["another child"])
+    ]
+    for _ in children:
+        os.read(ready, 1)
+    if begun:
+        _ANSWERED.set()
     stop(signal.SIGINT, None)
 
 

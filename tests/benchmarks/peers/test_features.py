@@ -1,4 +1,6 @@
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,7 +14,7 @@ from benchmarks.peers.features import (
     window_moments,
 )
 from benchmarks.peers.flops import first_pair
-from mtmd.config import Preset, SideSchema
+from mtmd.config import Declarations, Preset, SideSchema
 from mtmd.extract.window import WindowData
 from mtmd.model.batch import Batch
 from mtmd.train.step import bernoulli_kl
@@ -20,6 +22,8 @@ from tests.benchmarks.peers.conftest import BATCH
 from tests.model.listed import listed_preset
 from tests.model.random_batches import random_batch
 from tests.train.test_dropout import with_ids
+
+LEAST = 5
 
 
 def test_each_pair_has_the_ids_of_its_request_and_its_ad(
@@ -51,20 +55,26 @@ def test_ids_that_the_window_seldom_has_are_0(
     tiny_preset: Preset, window: WindowData, batch: Batch, columns: PairColumns
 ) -> None:
     """A user counts once a request, an ad once a candidate; those of the validation requests don't count."""
-    preset = with_ids(tiny_preset, min_count=12)
+    preset = with_ids(tiny_preset, min_count=LEAST)
     rare = WindowData(window.shards, preset.declarations, validation_fraction=0.05, seed=0)
     found = PairColumns(preset.declarations, window_moments(rare, BATCH), preset.model.clip)(batch)
-    place = [feature.name for feature in preset.declarations.query.categorical].index("user_id")
-    users = Counter(i for b in rare.epoch(1, BATCH) for i in b.query.categorical[:, place].tolist())
-    place = [feature.name for feature in preset.declarations.item.categorical].index("ad_id")
-    ads = Counter(i for b in rare.epoch(1, BATCH) for i in b.item.categorical[b.pair_item, place].tolist())
-    for name, seen in (("query_user_id", users), ("item_ad_id", ads)):
-        read = columns(batch)[name]
-        admitted = torch.tensor([seen[i] >= 12 for i in read.tolist()])
+    plain, seen, unseen = columns(batch), counted(rare.epoch(1, BATCH)), counted(rare.validation(BATCH))
+    for name in ("query_user_id", "item_ad_id"):
+        admitted = torch.tensor([seen[name][i] >= LEAST for i in plain[name].tolist()])
         assert 0 < int(admitted.sum()) < len(admitted)
-        assert torch.equal(found.pop(name), torch.where(admitted, read, 0))
-    for name, column in found.items():
-        assert torch.equal(column, columns(batch)[name])
+        assert torch.equal(found[name], torch.where(admitted, plain[name], 0))
+        assert any(seen[name][i] < LEAST <= seen[name][i] + unseen[name][i] for i in plain[name].tolist())
+    for name in plain.keys() - seen.keys():
+        assert torch.equal(found[name], plain[name])
+
+
+def counted(batches: Iterator[Batch]) -> dict[str, Counter[int]]:
+    """How often each user and each ad is there, by the names of their columns."""
+    users, ads = Counter[int](), Counter[int]()
+    for batch in batches:
+        users.update(batch.query.categorical[:, 0].tolist())
+        ads.update(batch.item.categorical[batch.pair_item, 0].tolist())
+    return {"query_user_id": users, "item_ad_id": ads}
 
 
 def test_values_of_lists_that_the_window_seldom_has_are_left_out() -> None:
@@ -81,6 +91,21 @@ def test_values_of_lists_that_the_window_seldom_has_are_left_out() -> None:
     assert read[1].ids.tolist() == [value for value in ads.ids.tolist() if seen[value] >= 2]
     assert 0 < len(read[1].ids) < len(ads.ids)
     assert torch.equal(read[0].ids, topics.ids)
+
+
+def test_a_side_may_have_lists_and_numbers_alone() -> None:
+    preset = listed_preset()
+    features = [f for f in preset.features if f.side == "item" or f.multi or f.kind != "categorical"]
+    declarations = Declarations(domains=preset.domains, features=tuple(features))
+    moments = Moments(torch.zeros(4), torch.ones(4), often(declarations.query), listed_edges())
+    columns = SideColumns(declarations.query, moments, 10.0)
+    side = random_batch(preset.declarations).query
+    side = replace(side, categorical=side.categorical[:, :0])
+    assert set(columns(side)) == {"surface", "query_numbers"}
+
+
+def test_without_the_key_no_ids_are_counted(columns: PairColumns) -> None:
+    assert not any("admissions" in name for name in columns.state_dict())
 
 
 def test_numbers_are_standardised_and_missing_ones_are_the_mean(
