@@ -51,7 +51,7 @@ _BUSY = {
 }  # HTTP: of a server that restarts, or of its proxy; Prefect asks again after these
 _CUT_OFF = (ReadError, WriteError, RemoteProtocolError)  # likewise
 _WATCHERS: list[object] = []  # they end by themselves
-_ANSWERED = Event()  # that a run has begun, says the temporary server
+_ANSWERED = Event()  # set when a run begins: the temporary server has made its tables by then
 _Result = TypeVar("_Result")
 
 
